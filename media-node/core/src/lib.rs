@@ -1,1 +1,5 @@
-//! To be written.
+//! What a media node decides, without I/O: transports, forwarding and feedback, driven by datagrams and time.
+//!
+//! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
+
+pub mod random;
