@@ -2,4 +2,9 @@
 //!
 //! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
 
+pub mod codec;
 pub mod random;
+pub mod rtp;
+pub mod session;
+pub mod sfu;
+pub mod stats;

@@ -1,0 +1,3 @@
+//! One browser's transport: ICE, DTLS, SRTP.
+
+pub mod dtls;

@@ -1,0 +1,159 @@
+//! Counters by reason, read by the shell for `/metrics`; counting is an addition, never an allocation.
+
+/// Why something that arrived was not used. The name is the metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum DropReason {
+    /// The first byte belongs to no protocol we speak (RFC 7983).
+    UnknownProtocol,
+    /// DTLS or SRTP from an address that no session has verified.
+    UnknownAddress,
+    /// A Binding request whose user fragment stayed unknown for as long as it was kept.
+    UnknownUfrag,
+    /// A Binding request with an unknown user fragment while the waiting room was full.
+    UnknownUfragOverflow,
+    /// Not a STUN Binding request we can read.
+    MalformedStun,
+    /// A Binding request with a wrong password or for another client.
+    StunIntegrity,
+    /// DTLS that makes no sense where it arrived.
+    UnexpectedDtls,
+    /// SRTP before the keys.
+    NoKeys,
+    /// Not an RTP packet.
+    MalformedRtp,
+    /// Not a compound RTCP packet.
+    MalformedRtcp,
+    /// An authentication tag that does not fit.
+    SrtpAuthentication,
+    /// Seen before, or older than the replay window.
+    SrtpReplay,
+    /// More SSRCs than a session may use.
+    SrtpStreams,
+    /// RTP of a stream that belongs to no published track.
+    UnknownStream,
+    /// A payload type that was not negotiated for its section.
+    UnknownPayloadType,
+    /// An encoding that is not forwarded.
+    UnusedEncoding,
+    /// More forwarded packets than the arena or a cache can take.
+    Overflow,
+}
+
+impl DropReason {
+    /// Every reason, in the order of [`Stats::drops`].
+    pub const ALL: [Self; 17] = [
+        Self::UnknownProtocol,
+        Self::UnknownAddress,
+        Self::UnknownUfrag,
+        Self::UnknownUfragOverflow,
+        Self::MalformedStun,
+        Self::StunIntegrity,
+        Self::UnexpectedDtls,
+        Self::NoKeys,
+        Self::MalformedRtp,
+        Self::MalformedRtcp,
+        Self::SrtpAuthentication,
+        Self::SrtpReplay,
+        Self::SrtpStreams,
+        Self::UnknownStream,
+        Self::UnknownPayloadType,
+        Self::UnusedEncoding,
+        Self::Overflow,
+    ];
+
+    /// The value of the metric's label `reason`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::UnknownProtocol => "unknown_protocol",
+            Self::UnknownAddress => "unknown_address",
+            Self::UnknownUfrag => "unknown_ufrag",
+            Self::UnknownUfragOverflow => "unknown_ufrag_overflow",
+            Self::MalformedStun => "malformed_stun",
+            Self::StunIntegrity => "stun_integrity",
+            Self::UnexpectedDtls => "unexpected_dtls",
+            Self::NoKeys => "no_keys",
+            Self::MalformedRtp => "malformed_rtp",
+            Self::MalformedRtcp => "malformed_rtcp",
+            Self::SrtpAuthentication => "srtp_authentication",
+            Self::SrtpReplay => "srtp_replay",
+            Self::SrtpStreams => "srtp_streams",
+            Self::UnknownStream => "unknown_stream",
+            Self::UnknownPayloadType => "unknown_payload_type",
+            Self::UnusedEncoding => "unused_encoding",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+/// What one shard has counted since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams that arrived.
+    pub datagrams_in: u64,
+    /// Their bytes.
+    pub bytes_in: u64,
+    /// RTP packets that were authentic.
+    pub rtp_in: u64,
+    /// RTP packets written for subscribers, without retransmissions.
+    pub rtp_out: u64,
+    /// Datagrams handed to the shell, of every kind.
+    pub datagrams_out: u64,
+    /// Their bytes.
+    pub bytes_out: u64,
+    /// Runs (one destination, one segment size) those datagrams were handed over in.
+    pub runs_out: u64,
+    /// Bytes of RTP padding that made packets of one run equally long.
+    pub padding_bytes_out: u64,
+    /// Packets that publishers were asked to send again.
+    pub nacked_upstream: u64,
+    /// Packets that were sent again to subscribers.
+    pub retransmitted: u64,
+    /// Packets that subscribers asked for in vain: no longer in the cache.
+    pub retransmit_misses: u64,
+    /// Key frame requests from subscribers.
+    pub keyframe_requests_in: u64,
+    /// Key frame requests to publishers, after throttling.
+    pub keyframe_requests_out: u64,
+    /// Binding requests answered with success.
+    pub stun_answered: u64,
+    /// Sessions whose media came up.
+    pub sessions_connected: u64,
+    /// Sessions that ended by themselves.
+    pub sessions_failed: u64,
+    drops: [u64; DropReason::ALL.len()],
+}
+
+impl Stats {
+    /// Counts one drop.
+    pub fn drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    /// How often something was dropped for this reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// Every reason with its count.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().zip(self.drops)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_counts_for_itself_under_its_own_label() {
+        let mut stats = Stats::default();
+        for (times, reason) in DropReason::ALL.into_iter().enumerate() {
+            (0..times).for_each(|_| stats.drop(reason));
+        }
+        let counts: Vec<u64> = stats.drops().map(|(_, count)| count).collect();
+        assert_eq!(counts, (0..DropReason::ALL.len() as u64).collect::<Vec<_>>());
+        let labels: std::collections::BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.label()).collect();
+        assert_eq!(labels.len(), DropReason::ALL.len());
+    }
+}
