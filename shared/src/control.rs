@@ -1,0 +1,88 @@
+//! Control between a media node and the edge: JSON text frames over WebSockets that the node dials.
+//!
+//! A node has one socket to its region's Fleet object and one to each Room object it serves. Everything that sets state is sent whole
+//! and may be repeated: applying it twice is applying it once.
+
+mod fleet;
+mod room;
+
+pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo};
+pub use room::{Forward, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
+
+use crate::error_code::ErrorCode;
+use crate::limits;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The WebSocket sub-protocol of both kinds of control socket, and with it their version.
+pub const SUBPROTOCOL: &str = "rotunda-node.v1";
+
+/// Why a control frame says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// Larger than a control frame may be.
+    #[error("the frame has {bytes} bytes, {} are allowed", limits::CONTROL_FRAME_BYTES_MAX)]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not a JSON object with a `type`.
+    #[error("the frame is not a JSON object with a type")]
+    Malformed,
+    /// A `type` that this side does not know, or wrong fields.
+    #[error("message {kind}: {detail}")]
+    Invalid {
+        /// The `type` it has.
+        kind: Box<str>,
+        /// What is wrong.
+        detail: Box<str>,
+    },
+}
+
+impl ControlError {
+    /// The code that goes on the wire.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLarge { .. } => ErrorCode::FrameTooLarge,
+            Self::Malformed => ErrorCode::MalformedFrame,
+            Self::Invalid { .. } => ErrorCode::InvalidMessage,
+        }
+    }
+}
+
+/// A message of a control socket.
+pub trait Message: Serialize + DeserializeOwned {
+    /// Reads one text frame; its size is checked first.
+    fn parse(text: &str) -> Result<Self, ControlError> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: Cow<'a, str>,
+        }
+        if text.len() > limits::CONTROL_FRAME_BYTES_MAX {
+            return Err(ControlError::TooLarge { bytes: text.len() });
+        }
+        let head: Head<'_> = serde_json::from_str(text).map_err(|_| ControlError::Malformed)?;
+        serde_json::from_str(text).map_err(|error| ControlError::Invalid {
+            kind: head.kind.chars().take(32).collect(),
+            detail: error.to_string().into(),
+        })
+    }
+
+    /// The frame's JSON text.
+    #[must_use]
+    fn to_json(&self) -> String {
+        // Strings, numbers and lists of them always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Message for NodeToFleet {}
+impl Message for FleetToNode {}
+impl Message for NodeToRoom {}
+impl Message for RoomToNode {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! The wire is pinned: what is written here is what nodes in the field say and hear.
+
+use super::*;
+
+fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
+    let path = format!("{}/../tests/vectors/control/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("golden messages exist");
+    let golden: Vec<serde_json::Value> = serde_json::from_str(&text).expect("a JSON list");
+    let mut seen = std::collections::BTreeSet::new();
+    for golden in golden {
+        let message = M::parse(&golden.to_string()).unwrap_or_else(|error| panic!("{golden}: {error}"));
+        let again: serde_json::Value = serde_json::from_str(&message.to_json()).expect("JSON");
+        assert_eq!(again, golden);
+        seen.insert(golden["type"].as_str().unwrap_or_default().to_string());
+    }
+    assert_eq!(seen, kinds.iter().map(|kind| (*kind).to_string()).collect());
+}
+
+#[test]
+fn messages_say_what_the_golden_ones_say() {
+    check_all::<NodeToFleet>("node_to_fleet", &["register", "heartbeat", "draining"]);
+    check_all::<FleetToNode>("fleet_to_node", &["registered", "refused", "assign", "error"]);
+    check_all::<NodeToRoom>("node_to_room", &["hello", "session_connected", "session_closed", "draining"]);
+    check_all::<RoomToNode>(
+        "room_to_node",
+        &["welcome", "set_session", "close_session", "set_forwards", "release", "refused", "error"],
+    );
+}
+
+#[test]
+fn bad_frames_get_a_code() {
+    let code = |text: &str| NodeToRoom::parse(text).expect_err("refused").code();
+    assert_eq!(code("nonsense"), ErrorCode::MalformedFrame);
+    assert_eq!(code(r#"{"type":"hello"}"#), ErrorCode::InvalidMessage);
+    assert_eq!(code(r#"{"type":"sing"}"#), ErrorCode::InvalidMessage);
+    assert_eq!(code(&" ".repeat(limits::CONTROL_FRAME_BYTES_MAX + 1)), ErrorCode::FrameTooLarge);
+}

@@ -1,0 +1,110 @@
+//! The stable codes with which Rotunda says no; a code never changes its meaning.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $retry:literal;)*) => {
+        /// Why something was refused, as clients and nodes see it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The text on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Whether the same request may succeed later without being changed.
+            #[must_use]
+            pub const fn may_retry(self) -> bool {
+                match self { $(Self::$name => $retry,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The frame is not JSON, not text, or has no `type`.
+    MalformedFrame = "malformed_frame", false;
+    /// The frame is larger than its type may be.
+    FrameTooLarge = "frame_too_large", false;
+    /// No message has this `type`.
+    UnknownMessage = "unknown_message", false;
+    /// The `type` is known, but a field is missing, of the wrong type or out of bounds.
+    InvalidMessage = "invalid_message", false;
+    /// This version of the protocol is not spoken here.
+    UnsupportedVersion = "unsupported_version", false;
+    /// No such path or object.
+    NotFound = "not_found", false;
+    /// The token is missing, unreadable, signed by nobody we know or for another purpose.
+    BadToken = "bad_token", false;
+    /// The token's time is over, or has not begun.
+    TokenExpired = "token_expired", false;
+    /// The token is for another room.
+    WrongRoom = "wrong_room", false;
+    /// The token does not grant this.
+    Forbidden = "forbidden", false;
+    /// The first frame did not come in time.
+    Timeout = "timeout", true;
+    /// Too many frames.
+    RateLimited = "rate_limited", true;
+    /// This needs a `join` first.
+    NotJoined = "not_joined", false;
+    /// This socket has joined already.
+    AlreadyJoined = "already_joined", false;
+    /// As many participants as the room allows are in it.
+    RoomFull = "room_full", true;
+    /// As many publishers as a room allows are in it.
+    TooManyPublishers = "too_many_publishers", true;
+    /// The room was closed.
+    RoomClosed = "room_closed", false;
+    /// There is nothing left to resume: join anew.
+    SessionExpired = "session_expired", false;
+    /// The offer cannot be read.
+    InvalidOffer = "invalid_offer", false;
+    /// The offer has more sections than allowed.
+    TooManySections = "too_many_sections", false;
+    /// A published section has no codec that the room speaks.
+    UnsupportedMedia = "unsupported_media", false;
+    /// No participant has this id.
+    UnknownParticipant = "unknown_participant", false;
+    /// No track belongs to this section.
+    UnknownTrack = "unknown_track", false;
+    /// No healthy media node has room.
+    NoMediaNode = "no_media_node", true;
+    /// The media node went away.
+    MediaNodeLost = "media_node_lost", true;
+    /// A node's message belongs to an assignment that has ended.
+    StaleEpoch = "stale_epoch", false;
+    /// The same participant joined elsewhere.
+    Replaced = "replaced", false;
+    /// A moderator removed the participant.
+    Kicked = "kicked", false;
+    /// A fault of ours.
+    Internal = "internal", true;
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_the_same_in_json_and_in_text() {
+        for code in ErrorCode::ALL {
+            assert_eq!(serde_json::to_string(code).expect("json"), format!("\"{code}\""));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Parsed newtypes for everything that has a name on the wire: an id that exists is a valid one.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Empty, or longer than the kind of id allows.
+    #[error("{kind} must have 1 to {bytes_max} characters, not {bytes}")]
+    Length {
+        /// Which kind of id was expected.
+        kind: &'static str,
+        /// Most characters it may have.
+        bytes_max: usize,
+        /// How many it had.
+        bytes: usize,
+    },
+    /// A character outside the allowed set.
+    #[error("{kind} may only contain letters, digits and {allowed}")]
+    Character {
+        /// Which kind of id was expected.
+        kind: &'static str,
+        /// The punctuation it may contain.
+        allowed: &'static str,
+    },
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $bytes_max:literal, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Most bytes this kind of id may have.
+            pub const BYTES_MAX: usize = $bytes_max;
+
+            /// Checks length and characters.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                if text.is_empty() || text.len() > Self::BYTES_MAX {
+                    return Err(IdError::Length { kind: $kind, bytes_max: $bytes_max, bytes: text.len() });
+                }
+                if !text.chars().all(|c| c.is_ascii_alphanumeric() || $allowed.contains(c)) {
+                    return Err(IdError::Character { kind: $kind, allowed: $allowed });
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A room, as an application names it.
+    RoomId, "room", 64, "-_"
+);
+text_id!(
+    /// Who is in a room: the token's `sub`. Joining again with the same id replaces the earlier session.
+    ParticipantId, "participant", 64, "-_.:@"
+);
+text_id!(
+    /// One media session of one participant with one node; a reload or a move to another node is another session.
+    SessionId, "session", 32, ""
+);
+text_id!(
+    /// One published track.
+    TrackId, "track", 32, "-_"
+);
+text_id!(
+    /// One media or TURN node.
+    NodeId, "node", 64, "-_."
+);
+text_id!(
+    /// A deployment region, for instance `eu-central`.
+    Region, "region", 32, "-"
+);
+text_id!(
+    /// The client's name for one try to join, so that repeating it is harmless.
+    AttemptId, "attempt", 64, "-_"
+);
+text_id!(
+    /// The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
+    Mid, "mid", 16, "-_."
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), IdError>) {
+        assert_eq!(RoomId::parse(text).map(|_| ()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn takes_what_a_url_path_can_carry_unescaped() {
+        check("daily-standup_2", Ok(()));
+        check(&"r".repeat(64), Ok(()));
+    }
+
+    #[test]
+    fn refuses_empty_long_and_foreign() {
+        check("", Err(IdError::Length { kind: "room", bytes_max: 64, bytes: 0 }));
+        check(&"r".repeat(65), Err(IdError::Length { kind: "room", bytes_max: 64, bytes: 65 }));
+        for text in ["a/b", "a b", "ä", "a\n", "../x", "a%2f"] {
+            check(text, Err(IdError::Character { kind: "room", allowed: "-_" }));
+        }
+    }
+
+    #[test]
+    fn is_a_plain_string_in_json() {
+        let id: ParticipantId = serde_json::from_str(r#""ada@example.org""#).expect("valid");
+        assert_eq!(serde_json::to_string(&id).expect("json"), r#""ada@example.org""#);
+        assert!(serde_json::from_str::<ParticipantId>(r#""ada lovelace""#).is_err());
+    }
+}

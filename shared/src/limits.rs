@@ -1,0 +1,88 @@
+//! Every bound that more than one program obeys, with its unit and its reason, and how the bounds relate.
+
+/// Largest `join` or `negotiate` frame: an offer with 24 audio and 24 video slots is about 300 KiB.
+pub const OFFER_FRAME_BYTES_MAX: usize = 512 * 1024;
+/// Largest of all other signaling frames, both directions except `joined` and `negotiated`.
+pub const SIGNAL_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Largest control frame: the full state of a room for a node that reconnects.
+pub const CONTROL_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most participants of one room, viewers included.
+pub const PARTICIPANTS_PER_ROOM_MAX: usize = 1_000;
+/// Default for rooms that set no limit of their own.
+pub const PARTICIPANTS_PER_ROOM_DEFAULT: usize = 100;
+/// Most who may publish in one room at once.
+pub const PUBLISHERS_PER_ROOM_MAX: usize = 64;
+/// Most tracks one participant may publish: microphone, camera, screen, screen sound, with room for one more pair.
+pub const TRACKS_PER_PARTICIPANT_MAX: usize = 6;
+/// Receive slots per kind that a client offers at first; more are asked for with `sections_needed`.
+pub const SLOTS_PER_KIND_DEFAULT: usize = 8;
+/// Most receive slots per kind: beyond that the loudest and the visible win.
+pub const SLOTS_PER_KIND_MAX: usize = 24;
+/// Most media sections of one offer: all slots, all tracks, one for data.
+pub const SECTIONS_PER_OFFER_MAX: usize = 2 * SLOTS_PER_KIND_MAX + TRACKS_PER_PARTICIPANT_MAX + 1;
+/// Most codecs a section tells a node about.
+pub const CODECS_PER_SECTION_MAX: usize = 8;
+/// Most encodings (simulcast layers) of one section.
+pub const ENCODINGS_PER_SECTION_MAX: usize = 4;
+
+/// Longest display name.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest free text a moderator may give as a reason.
+pub const REASON_BYTES_MAX: usize = 256;
+/// Most participants a `view` message may name.
+pub const VIEW_PARTICIPANTS_MAX: usize = SLOTS_PER_KIND_MAX;
+
+/// Longest token that is looked at: HTTP servers refuse longer header lines anyway.
+pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
+/// Clocks of the API server and the edge may differ by this much.
+pub const TOKEN_LEEWAY_MS: u64 = 30_000;
+/// Longest life of a join token.
+pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
+/// Life of the ticket with which a node dials a room it was given: time to dial, and to dial again after the edge restarts.
+pub const NODE_TICKET_LIFETIME_MS: u64 = 12 * 3_600_000;
+
+/// A new socket must send its first frame within this time.
+pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
+/// The client says `ping` this often; the edge answers without waking the room.
+pub const PING_INTERVAL_MS: u64 = 10_000;
+/// A client whose socket is gone keeps its place and its media for this long.
+pub const RESUME_WINDOW_MS: u64 = 30_000;
+/// A node that was given a room must have dialled in within this time, else the room is placed anew.
+pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;
+/// A room that lost its node's socket waits this long for the node to dial again before it is placed anew.
+pub const NODE_LOST_TIMEOUT_MS: u64 = 10_000;
+/// A node says how it is this often.
+pub const HEARTBEAT_INTERVAL_MS: u64 = 5_000;
+/// A node that has been silent for this long gets no new rooms.
+pub const HEARTBEAT_TIMEOUT_MS: u64 = 15_000;
+/// A session without a verified STUN request for this long is closed (consent, RFC 7675 §5.1).
+pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
+/// A room without participants is forgotten after this long.
+pub const EMPTY_ROOM_LIFETIME_MS: u64 = 60_000;
+
+/// Frames a client may send in a burst.
+pub const SIGNAL_BURST_FRAMES: u32 = 60;
+/// Frames a second a client may send in the long run.
+pub const SIGNAL_FRAMES_PER_SECOND: u32 = 20;
+/// Malformed frames after which a socket is closed.
+pub const MALFORMED_FRAMES_MAX: u32 = 16;
+
+/// Most shards (threads, UDP ports) of one node.
+pub const SHARDS_PER_NODE_MAX: usize = 256;
+/// Most addresses a shard announces.
+pub const CANDIDATES_PER_SHARD_MAX: usize = 8;
+/// Most nodes of one region.
+pub const NODES_PER_REGION_MAX: usize = 1_000;
+/// Most rooms one node serves.
+pub const ROOMS_PER_NODE_MAX: usize = 10_000;
+
+const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
+const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
+const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);
+const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
+const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
+const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
+const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);
+// Even if nobody's media reaches a node that died, clients are moved before their consent would run out.
+const _: () = assert!(NODE_LOST_TIMEOUT_MS < CONSENT_TIMEOUT_MS);

@@ -1,0 +1,221 @@
+//! What a node is told instead of SDP: transports, sections, codecs, header extensions, encodings.
+
+use crate::ids::{Mid, ParticipantId, SessionId};
+use serde::{Deserialize, Serialize};
+
+/// Everything a node needs to serve one client's transport; sending it again replaces what was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Which session.
+    pub session: SessionId,
+    /// Whose it is; for logs and metrics only.
+    pub participant: ParticipantId,
+    /// Credentials of the ICE agents. Changed credentials are an ICE restart (RFC 8445 §9).
+    pub ice: IceParameters,
+    /// Digest of the certificate that the client must show (RFC 8122). The node is always the DTLS server.
+    pub client_fingerprint: Fingerprint,
+    /// The media sections, in the order of the offer.
+    pub sections: Vec<Section>,
+}
+
+/// ICE credentials of both sides (RFC 8839 §5.4).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceParameters {
+    /// The node's user fragment, minted by the edge.
+    pub node_ufrag: String,
+    /// The node's password, minted by the edge.
+    pub node_pwd: String,
+    /// The client's user fragment.
+    pub client_ufrag: String,
+}
+
+impl std::fmt::Debug for IceParameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The password is a secret.
+        f.debug_struct("IceParameters").field("node_ufrag", &self.node_ufrag).finish_non_exhaustive()
+    }
+}
+
+/// Kind of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// Sound.
+    Audio,
+    /// Pictures.
+    Video,
+}
+
+/// Which way a section's media flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// The client publishes.
+    ClientToNode,
+    /// The client receives: a slot.
+    NodeToClient,
+    /// Nothing flows.
+    Inactive,
+}
+
+/// One media section (RFC 8866 §5.14) as a node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Its identification tag.
+    pub mid: Mid,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// Which way.
+    pub flow: Flow,
+    /// What was negotiated, most wanted first; a slot is sent whichever of them the track has.
+    pub codecs: Vec<Codec>,
+    /// Ids of the header extensions that were negotiated.
+    pub extensions: HeaderExtensions,
+    /// Published: what the client announced. Slot: the one stream the edge chose SSRCs for.
+    pub encodings: Vec<Encoding>,
+    /// Published: the number that names this track as CSRC in every slot it plays in. Slot: 0.
+    pub csrc: u32,
+}
+
+/// A codec that Rotunda forwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodecName {
+    /// RFC 7587.
+    Opus,
+    /// RFC 7741.
+    Vp8,
+}
+
+/// One negotiated codec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Codec {
+    /// Which.
+    pub name: CodecName,
+    /// Its payload type in this session, 0 to 127.
+    pub payload_type: u8,
+    /// Payload type of its retransmissions (RFC 4588), where negotiated.
+    pub rtx_payload_type: Option<u8>,
+    /// Ticks of the RTP timestamp per second.
+    pub clock_rate: u32,
+}
+
+/// Ids of the header extensions (RFC 8285) of a section, 1 to 255.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderExtensions {
+    /// `urn:ietf:params:rtp-hdrext:sdes:mid` (RFC 9143).
+    pub mid: Option<u8>,
+    /// `urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id` (RFC 8852).
+    pub rid: Option<u8>,
+    /// `urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id` (RFC 8852).
+    pub repaired_rid: Option<u8>,
+    /// `http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time`.
+    pub abs_send_time: Option<u8>,
+    /// `http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01`.
+    pub transport_cc: Option<u8>,
+    /// `urn:ietf:params:rtp-hdrext:ssrc-audio-level` (RFC 6464).
+    pub audio_level: Option<u8>,
+    /// `urn:3gpp:video-orientation`.
+    pub video_orientation: Option<u8>,
+}
+
+/// One RTP stream of a section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoding {
+    /// Its SSRC, where announced.
+    pub ssrc: Option<u32>,
+    /// SSRC of its retransmissions, where announced.
+    pub rtx_ssrc: Option<u32>,
+    /// Its RTP stream id (RFC 8851), where it has one.
+    pub rid: Option<String>,
+}
+
+/// SHA-256 digest of a DER certificate (RFC 8122 §5), in JSON as `AB:CD:…`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint(pub [u8; 32]);
+
+/// The text is not 32 bytes in hexadecimal with colons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a sha-256 fingerprint has 32 bytes in hexadecimal, separated by colons")]
+pub struct FingerprintError;
+
+impl Fingerprint {
+    /// Reads `AB:CD:…`, in either case.
+    pub fn parse(text: &str) -> Result<Self, FingerprintError> {
+        let mut bytes = [0; 32];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().ok_or(FingerprintError)?;
+            // `from_str_radix` would take a sign.
+            if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(FingerprintError);
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| FingerprintError)?;
+        }
+        if parts.next().is_some() {
+            return Err(FingerprintError);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = FingerprintError;
+    fn try_from(text: String) -> Result<Self, FingerprintError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_reads_what_it_writes() {
+        let fingerprint = Fingerprint(std::array::from_fn(|i| i as u8 * 7));
+        assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Ok(fingerprint));
+        assert_eq!(Fingerprint::parse(&fingerprint.to_string().to_lowercase()), Ok(fingerprint));
+    }
+
+    #[test]
+    fn refuses_other_lengths_and_letters() {
+        let text = Fingerprint([0xab; 32]).to_string();
+        for bad in [&text[3..], &format!("{text}:00"), &text.replace("AB", "G0"), &text.replace("AB:", "+B:"), ""] {
+            assert_eq!(Fingerprint::parse(bad), Err(FingerprintError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let ice = IceParameters {
+            node_ufrag: "u".into(),
+            node_pwd: "hunter2hunter2hunter2".into(),
+            client_ufrag: "c".into(),
+        };
+        assert!(!format!("{ice:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Signaling between a client and the edge: JSON text frames over a WebSocket.
+//!
+//! The version is the WebSocket sub-protocol ([`SUBPROTOCOL`]); the token travels as a second one
+//! ([`TOKEN_SUBPROTOCOL_PREFIX`]) and is never echoed. Every frame from a client may carry an `id`; what answers it has the same number in
+//! `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
+
+mod client_to_edge;
+mod edge_to_client;
+mod room_state;
+
+pub use client_to_edge::{ClientFrame, ClientToEdge, FrameError, NegotiateReason, TrackIntent};
+pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
+pub use room_state::{ConnectionState, ParticipantInfo, SlotInfo, TrackInfo, TrackSource};
+
+/// The WebSocket sub-protocol, and with it the version of everything in this module.
+pub const SUBPROTOCOL: &str = "rotunda.v1";
+/// The join token rides behind this prefix in `Sec-WebSocket-Protocol`.
+pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "token.";
+/// What a client sends to keep its socket alive; answered without waking the room.
+pub const PING: &str = "ping";
+/// The answer to [`PING`].
+pub const PONG: &str = "pong";
+
+/// WebSocket close codes (RFC 6455 §7.4) that clients act upon.
+pub mod close_code {
+    /// The client left, or was told everything there is to say.
+    pub const NORMAL: u16 = 1000;
+    /// Refused: the frame before says why.
+    pub const POLICY: u16 = 1008;
+    /// A fault of ours: come back.
+    pub const INTERNAL: u16 = 1011;
+    /// Removed from the room for good (kicked, replaced, room closed): do not come back by yourself.
+    pub const REMOVED: u16 = 4001;
+}
+
+#[cfg(test)]
+mod tests;

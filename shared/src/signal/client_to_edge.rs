@@ -1,0 +1,237 @@
+//! What a client says, and the only way in for its frames.
+
+use super::TrackSource;
+use crate::error_code::ErrorCode;
+use crate::ids::{AttemptId, Mid, ParticipantId, SessionId};
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A request of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientToEdge {
+    /// Enters the room: one round trip, answered by `joined` or `error`.
+    Join {
+        /// The client's name for this try: joining twice with one is joining once.
+        attempt: AttemptId,
+        /// SDP of the client's offer (RFC 8829).
+        offer: String,
+        /// What the sections it publishes are.
+        #[serde(default)]
+        tracks: Vec<TrackIntent>,
+    },
+    /// Takes up a session after its socket was lost; answered by `resumed` or `error`.
+    Resume {
+        /// The session that `joined` named.
+        session: SessionId,
+        /// The secret that came with it.
+        resume_token: String,
+    },
+    /// Offers again: more slots, other tracks, an ICE restart. Answered by `negotiated` or `error`.
+    Negotiate {
+        /// SDP of the new offer.
+        offer: String,
+        /// What the sections it publishes are.
+        #[serde(default)]
+        tracks: Vec<TrackIntent>,
+        /// Why.
+        reason: NegotiateReason,
+    },
+    /// Mutes or unmutes one of the client's own tracks.
+    SetMuted {
+        /// The section that publishes it.
+        mid: Mid,
+        /// Whether it is silent or dark.
+        muted: bool,
+    },
+    /// Whose video the user looks at, most wanted first; replaces the view before.
+    View {
+        /// At most 24.
+        participants: Vec<ParticipantId>,
+    },
+    /// Removes a participant; needs the grant `moderate`.
+    Kick {
+        /// Whom.
+        participant: ParticipantId,
+        /// Told to them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        reason: Option<String>,
+    },
+    /// Leaves for good; answered by `done` and a normal close.
+    Leave {},
+}
+
+/// What one published section is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct TrackIntent {
+    /// The section's identification tag in the offer.
+    pub mid: Mid,
+    /// What it shows or sounds.
+    pub source: TrackSource,
+    /// Whether it starts muted.
+    #[serde(default)]
+    pub muted: bool,
+}
+
+/// Why a client offers again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum NegotiateReason {
+    /// Other tracks or more slots, on the same transport.
+    Sections,
+    /// The client's addresses changed: an ICE restart on the same node.
+    IceRestart,
+    /// No RTP, RTCP or STUN reply came for 1.5 s, or the node is about to stop: any healthy node may answer.
+    TransportDead,
+    /// The client made a new `RTCPeerConnection`: a fresh transport, nothing is carried over.
+    NewTransport,
+}
+
+/// One frame of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFrame {
+    /// Its number, to be named by the answer.
+    pub id: Option<u32>,
+    /// What it says.
+    pub message: ClientToEdge,
+}
+
+/// Why a frame says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Larger than any frame, or than a frame of its type.
+    #[error("the frame has {bytes} bytes, {bytes_max} are allowed")]
+    TooLarge {
+        /// Its number, where it could be read.
+        id: Option<u32>,
+        /// Its size.
+        bytes: usize,
+        /// The bound it broke.
+        bytes_max: usize,
+    },
+    /// Not a JSON object with a `type`.
+    #[error("the frame is not a JSON object with a type")]
+    Malformed,
+    /// A `type` that nobody knows.
+    #[error("no message has this type")]
+    UnknownType {
+        /// Its number, where it has one.
+        id: Option<u32>,
+    },
+    /// A known `type` with wrong fields.
+    #[error("{detail}")]
+    Invalid {
+        /// Its number, where it has one.
+        id: Option<u32>,
+        /// What is wrong, for the developer of the client.
+        detail: Box<str>,
+    },
+}
+
+impl FrameError {
+    /// The code that goes on the wire.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLarge { .. } => ErrorCode::FrameTooLarge,
+            Self::Malformed => ErrorCode::MalformedFrame,
+            Self::UnknownType { .. } => ErrorCode::UnknownMessage,
+            Self::Invalid { .. } => ErrorCode::InvalidMessage,
+        }
+    }
+
+    /// The number of the frame, where it could be read.
+    #[must_use]
+    pub const fn id(&self) -> Option<u32> {
+        match self {
+            Self::Malformed => None,
+            Self::TooLarge { id, .. } | Self::UnknownType { id } | Self::Invalid { id, .. } => *id,
+        }
+    }
+}
+
+/// What every frame has, whatever its type.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    id: Option<u32>,
+}
+
+impl ClientFrame {
+    /// Reads one text frame; sizes are checked before anything is parsed.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        let bytes = text.len();
+        if bytes > limits::OFFER_FRAME_BYTES_MAX {
+            return Err(FrameError::TooLarge { id: None, bytes, bytes_max: limits::OFFER_FRAME_BYTES_MAX });
+        }
+        let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed)?;
+        let id = head.id;
+        let bytes_max = match ClientToEdge::frame_bytes_max(&head.kind) {
+            Some(bytes_max) => bytes_max,
+            None => return Err(FrameError::UnknownType { id }),
+        };
+        if bytes > bytes_max {
+            return Err(FrameError::TooLarge { id, bytes, bytes_max });
+        }
+        let invalid = |detail: String| FrameError::Invalid { id, detail: detail.into() };
+        let message: ClientToEdge = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        message.check_bounds().map_err(|detail| invalid(detail.into()))?;
+        Ok(Self { id, message })
+    }
+
+    /// The frame's JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<u32>,
+            #[serde(flatten)]
+            message: &'a ClientToEdge,
+        }
+        // Strings, numbers and lists of them always serialise.
+        serde_json::to_string(&Out { id: self.id, message: &self.message }).unwrap_or_default()
+    }
+}
+
+impl ClientToEdge {
+    /// The largest frame of a `type`, or nothing where the type does not exist.
+    fn frame_bytes_max(kind: &str) -> Option<usize> {
+        match kind {
+            "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
+            "resume" | "set_muted" | "view" | "kick" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            _ => None,
+        }
+    }
+
+    /// Bounds that types alone cannot say.
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Join { tracks, .. } | Self::Negotiate { tracks, .. } => {
+                if tracks.len() > limits::TRACKS_PER_PARTICIPANT_MAX {
+                    return Err("too many tracks");
+                }
+                Ok(())
+            }
+            Self::Resume { resume_token, .. } if resume_token.len() > limits::NAME_BYTES_MAX => {
+                Err("resume_token is too long")
+            }
+            Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
+                Err("too many participants")
+            }
+            Self::Kick { reason: Some(reason), .. } if reason.len() > limits::REASON_BYTES_MAX => {
+                Err("reason is too long")
+            }
+            Self::Resume { .. } | Self::SetMuted { .. } | Self::View { .. } | Self::Kick { .. } | Self::Leave {} => {
+                Ok(())
+            }
+        }
+    }
+}

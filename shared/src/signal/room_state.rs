@@ -1,0 +1,80 @@
+//! What a client knows about a room.
+
+use crate::ids::{Mid, ParticipantId, TrackId};
+use crate::rtp_parameters::MediaKind;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// One participant, as everybody in the room sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct ParticipantInfo {
+    /// Who.
+    pub id: ParticipantId,
+    /// Display name, from the token.
+    pub name: String,
+    /// When they joined.
+    pub joined_at: UnixMillis,
+    /// Whether they can be reached.
+    pub connection: ConnectionState,
+    /// What they publish.
+    pub tracks: Vec<TrackInfo>,
+}
+
+/// Whether a participant can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// In the room, media not yet up.
+    Connecting,
+    /// Media is up.
+    Connected,
+    /// The signaling socket or the media transport was lost; the place is kept for 30 s.
+    Reconnecting,
+}
+
+/// One published track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct TrackInfo {
+    /// Which.
+    pub id: TrackId,
+    /// The publisher's own section.
+    pub mid: Mid,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// What it shows or sounds.
+    pub source: TrackSource,
+    /// Whether the publisher muted it.
+    pub muted: bool,
+    /// The number that names it as contributing source (CSRC, RFC 3550 §5.1) in whatever slot it plays.
+    pub csrc: u32,
+}
+
+/// What a track shows or sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum TrackSource {
+    /// A microphone.
+    Microphone,
+    /// A camera.
+    Camera,
+    /// A shared screen or window.
+    Screen,
+    /// The sound of a shared screen.
+    ScreenAudio,
+}
+
+/// What plays in one receive slot of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct SlotInfo {
+    /// The client's receiving section.
+    pub mid: Mid,
+    /// The track that plays there; nothing where the slot is free.
+    pub track: Option<TrackId>,
+    /// Whose track it is.
+    pub participant: Option<ParticipantId>,
+}

@@ -1,0 +1,100 @@
+//! The wire is pinned: what is written here is what clients in the field say and hear.
+
+use super::*;
+use crate::error_code::ErrorCode;
+use crate::ids::SessionId;
+use crate::limits;
+
+fn vectors(name: &str) -> Vec<serde_json::Value> {
+    let path = format!("{}/../tests/vectors/signal/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("golden messages exist");
+    serde_json::from_str(&text).expect("golden messages are a JSON list")
+}
+
+#[test]
+fn client_messages_say_what_the_golden_ones_say() {
+    for golden in vectors("client_to_edge") {
+        let frame = ClientFrame::parse(&golden.to_string()).unwrap_or_else(|error| panic!("{golden}: {error}"));
+        let again: serde_json::Value = serde_json::from_str(&frame.to_json()).expect("JSON");
+        assert_eq!(again, golden);
+    }
+}
+
+#[test]
+fn edge_messages_say_what_the_golden_ones_say() {
+    for golden in vectors("edge_to_client") {
+        let message: EdgeToClient =
+            serde_json::from_value(golden.clone()).unwrap_or_else(|error| panic!("{golden}: {error}"));
+        let again: serde_json::Value = serde_json::from_str(&message.to_json()).expect("JSON");
+        assert_eq!(again, golden);
+    }
+}
+
+#[test]
+fn every_kind_of_message_has_a_golden_one() {
+    let kinds = |name| -> std::collections::BTreeSet<String> {
+        vectors(name).iter().filter_map(|m| Some(m.get("type")?.as_str()?.to_string())).collect()
+    };
+    let client = ["join", "resume", "negotiate", "set_muted", "view", "kick", "leave"];
+    assert_eq!(kinds("client_to_edge"), client.map(String::from).into());
+    let edge = [
+        "joined",
+        "resumed",
+        "negotiated",
+        "done",
+        "error",
+        "refused",
+        "participant_joined",
+        "participant_updated",
+        "participant_left",
+        "slots_changed",
+        "sections_needed",
+        "transport_dead",
+        "removed",
+    ];
+    assert_eq!(kinds("edge_to_client"), edge.map(String::from).into());
+}
+
+fn check_refused(text: &str, code: ErrorCode, id: Option<u32>) {
+    let error = ClientFrame::parse(text).expect_err(text);
+    assert_eq!((error.code(), error.id()), (code, id), "{}", &text[..text.len().min(80)]);
+}
+
+#[test]
+fn bad_frames_get_a_code() {
+    check_refused("", ErrorCode::MalformedFrame, None);
+    check_refused("[]", ErrorCode::MalformedFrame, None);
+    check_refused("{}", ErrorCode::MalformedFrame, None);
+    check_refused(r#"{"type":7}"#, ErrorCode::MalformedFrame, None);
+    check_refused(r#"{"type":"webrtc-offer","id":3}"#, ErrorCode::UnknownMessage, Some(3));
+    check_refused(r#"{"type":"set_muted","id":4}"#, ErrorCode::InvalidMessage, Some(4));
+    check_refused(r#"{"type":"set_muted","id":4,"mid":"a b","muted":true}"#, ErrorCode::InvalidMessage, Some(4));
+    check_refused(r#"{"type":"kick","id":5,"participant":""}"#, ErrorCode::InvalidMessage, Some(5));
+}
+
+#[test]
+fn large_frames_are_refused_by_their_kind() {
+    let pad = |kind: &str, bytes: usize| {
+        let head = format!(r#"{{"type":"{kind}","id":9,"pad":""#);
+        format!("{head}{}\"}}", "x".repeat(bytes - head.len() - 2))
+    };
+    check_refused(&pad("leave", limits::SIGNAL_FRAME_BYTES_MAX + 1), ErrorCode::FrameTooLarge, Some(9));
+    check_refused(&pad("join", limits::OFFER_FRAME_BYTES_MAX + 1), ErrorCode::FrameTooLarge, None);
+    // An offer may be large: this one is only incomplete.
+    check_refused(&pad("join", limits::OFFER_FRAME_BYTES_MAX), ErrorCode::InvalidMessage, Some(9));
+    assert!(ClientFrame::parse(&pad("leave", limits::SIGNAL_FRAME_BYTES_MAX)).is_ok());
+}
+
+#[test]
+fn unknown_fields_are_left_alone() {
+    // A newer client may say more than this edge knows.
+    let frame = ClientFrame::parse(r#"{"type":"leave","farewell":"bye"}"#).expect("still a leave");
+    assert_eq!(frame, ClientFrame { id: None, message: ClientToEdge::Leave {} });
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let server = IceServer { urls: vec![], username: Some("user-9".into()), credential: Some("hunter2".into()) };
+    assert!(!format!("{server:?}").contains("hunter2"));
+    assert!(SessionId::parse("abc").is_ok());
+}

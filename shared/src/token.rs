@@ -1,0 +1,275 @@
+//! Join tokens, node tokens and dial tickets: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
+
+use crate::error_code::ErrorCode;
+use crate::ids::{NodeId, ParticipantId, Region, RoomId};
+use crate::limits;
+use crate::time::UnixMillis;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Lets a participant into a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinClaims {
+    /// Who.
+    pub sub: ParticipantId,
+    /// Into which room.
+    pub room: RoomId,
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// What they may do.
+    #[serde(default)]
+    pub grants: Grants,
+    /// Most participants of the room, where the first joiner's token sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participants_max: Option<u32>,
+}
+
+/// What a participant may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// Publish sound and pictures.
+    pub publish: bool,
+    /// Receive those of others.
+    pub subscribe: bool,
+    /// Remove participants.
+    pub moderate: bool,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self { publish: true, subscribe: true, moderate: false }
+    }
+}
+
+/// Lets a node register with its region's Fleet object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeClaims {
+    /// Which node.
+    pub sub: NodeId,
+    /// In which region.
+    pub region: Region,
+}
+
+/// Lets a node dial a room that it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketClaims {
+    /// Which node.
+    pub sub: NodeId,
+    /// Which room.
+    pub room: RoomId,
+    /// Which assignment.
+    pub epoch: u64,
+}
+
+/// What tells one kind of token from another.
+pub trait Claims: Serialize + DeserializeOwned {
+    /// The token's `aud` claim.
+    const AUDIENCE: &'static str;
+    /// Longest time between `iat` and `exp`, where there is a bound.
+    const LIFETIME_MS_MAX: Option<u64>;
+}
+
+impl Claims for JoinClaims {
+    const AUDIENCE: &'static str = "rotunda-join";
+    const LIFETIME_MS_MAX: Option<u64> = Some(limits::JOIN_TOKEN_LIFETIME_MS_MAX);
+}
+
+impl Claims for NodeClaims {
+    const AUDIENCE: &'static str = "rotunda-node";
+    const LIFETIME_MS_MAX: Option<u64> = None;
+}
+
+impl Claims for TicketClaims {
+    const AUDIENCE: &'static str = "rotunda-ticket";
+    const LIFETIME_MS_MAX: Option<u64> = Some(limits::NODE_TICKET_LIFETIME_MS);
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Unreadable, signed by nobody we know, or for another purpose.
+    #[error("the token is not valid here")]
+    Bad,
+    /// Its time is over or has not begun, or it lives longer than such a token may.
+    #[error("the token's time is over, has not begun, or is too long")]
+    Expired,
+}
+
+impl TokenError {
+    /// The code that goes on the wire.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::Bad => ErrorCode::BadToken,
+            Self::Expired => ErrorCode::TokenExpired,
+        }
+    }
+}
+
+/// One signing secret and its name.
+pub struct Key {
+    /// The name, in the token's header as `kid` (RFC 7515 §4.1.4).
+    id: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// A secret shorter than 32 bytes is refused (RFC 7518 §3.2: at least the size of the hash).
+    #[must_use]
+    pub fn new(id: &str, secret: &[u8]) -> Option<Self> {
+        (secret.len() >= 32).then(|| Self {
+            id: id.into(),
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<C> {
+    aud: String,
+    iat: u64,
+    exp: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<u64>,
+    #[serde(flatten)]
+    claims: C,
+}
+
+/// Makes a token that is good from `now` for `lifetime_ms`.
+pub fn sign<C: Claims>(claims: C, key: &Key, now: UnixMillis, lifetime_ms: u64) -> Result<String, TokenError> {
+    let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
+    let exp = now.plus_ms(lifetime_ms).as_secs();
+    let envelope = Envelope { aud: C::AUDIENCE.into(), iat: now.as_secs(), exp, nbf: None, claims };
+    jsonwebtoken::encode(&header, &envelope, &key.encoding).map_err(|_| TokenError::Bad)
+}
+
+/// Reads a token, if one of `keys` signed it for this purpose and its time is now.
+pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C, TokenError> {
+    if token.len() > limits::TOKEN_BYTES_MAX {
+        return Err(TokenError::Bad);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Bad)?;
+    let named = |key: &&Key| header.kid.as_ref().is_none_or(|kid| *kid == key.id);
+    let envelope: Envelope<C> = keys
+        .iter()
+        .filter(named)
+        .find_map(|key| jsonwebtoken::decode(token, &key.decoding, &validation::<C>()).ok())
+        .ok_or(TokenError::Bad)?
+        .claims;
+    check_time::<C>(&envelope, now)?;
+    Ok(envelope.claims)
+}
+
+/// Signature, algorithm and audience; the time is checked with `now`, because wasm has no system clock.
+fn validation<C: Claims>() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_audience(&[C::AUDIENCE]);
+    validation.set_required_spec_claims(&["aud"]);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
+}
+
+fn check_time<C: Claims>(envelope: &Envelope<C>, now: UnixMillis) -> Result<(), TokenError> {
+    let leeway_secs = limits::TOKEN_LEEWAY_MS / 1000;
+    let over = envelope.exp.saturating_add(leeway_secs) <= now.as_secs();
+    let begins = envelope.nbf.unwrap_or(envelope.iat);
+    let early = begins > now.as_secs().saturating_add(leeway_secs);
+    let lifetime_ms = envelope.exp.saturating_sub(envelope.iat).saturating_mul(1000);
+    let long = C::LIFETIME_MS_MAX.is_some_and(|max| lifetime_ms > max);
+    if over || early || long { Err(TokenError::Expired) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn key(id: &str) -> Key {
+        Key::new(id, format!("{id:-<32}").as_bytes()).expect("long enough")
+    }
+
+    fn claims() -> JoinClaims {
+        JoinClaims {
+            sub: ParticipantId::parse("ada").expect("valid"),
+            room: RoomId::parse("daily").expect("valid"),
+            name: "Ada".into(),
+            grants: Grants::default(),
+            participants_max: None,
+        }
+    }
+
+    fn check(token: &str, keys: &[Key], at: UnixMillis, expected: Result<JoinClaims, TokenError>) {
+        assert_eq!(verify::<JoinClaims>(token, keys, at), expected);
+    }
+
+    #[test]
+    fn opens_with_any_of_the_keys() {
+        let token = sign(claims(), &key("b"), NOW, HOUR_MS).expect("signs");
+        check(&token, &[key("a"), key("b")], NOW, Ok(claims()));
+    }
+
+    #[test]
+    fn refuses_foreign_keys_and_changed_tokens() {
+        let token = sign(claims(), &key("a"), NOW, HOUR_MS).expect("signs");
+        check(&token, &[key("b")], NOW, Err(TokenError::Bad));
+        check(&token, &[], NOW, Err(TokenError::Bad));
+        check("", &[key("a")], NOW, Err(TokenError::Bad));
+        check(&token[..token.len() - 2], &[key("a")], NOW, Err(TokenError::Bad));
+        check(&"x".repeat(limits::TOKEN_BYTES_MAX + 1), &[key("a")], NOW, Err(TokenError::Bad));
+        // The same name, another secret.
+        let impostor = Key::new("a", b"another secret of thirty-two byte").expect("long enough");
+        check(&token, &[impostor], NOW, Err(TokenError::Bad));
+    }
+
+    #[test]
+    fn refuses_unsigned_tokens() {
+        // {"alg":"none"} and an empty signature (RFC 8725 §3.1).
+        let token = sign(claims(), &key("a"), NOW, HOUR_MS).expect("signs");
+        let body = token.split('.').nth(1).expect("has a body");
+        check(&format!("eyJhbGciOiJub25lIn0.{body}."), &[key("a")], NOW, Err(TokenError::Bad));
+    }
+
+    #[test]
+    fn lives_from_iat_to_exp_with_leeway() {
+        let token = sign(claims(), &key("a"), NOW, HOUR_MS).expect("signs");
+        let leeway_ms = limits::TOKEN_LEEWAY_MS;
+        check(&token, &[key("a")], NOW.plus_ms(HOUR_MS + leeway_ms - 1000), Ok(claims()));
+        check(&token, &[key("a")], NOW.plus_ms(HOUR_MS + leeway_ms), Err(TokenError::Expired));
+        check(&token, &[key("a")], UnixMillis(NOW.0 - leeway_ms), Ok(claims()));
+        check(&token, &[key("a")], UnixMillis(NOW.0 - leeway_ms - 1000), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn refuses_a_token_that_lives_too_long() {
+        let token = sign(claims(), &key("a"), NOW, limits::JOIN_TOKEN_LIFETIME_MS_MAX + 1000).expect("signs");
+        check(&token, &[key("a")], NOW, Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_opens_only_its_own_kind_of_door() {
+        let node =
+            NodeClaims { sub: NodeId::parse("n1").expect("valid"), region: Region::parse("local").expect("valid") };
+        let token = sign(node, &key("a"), NOW, HOUR_MS).expect("signs");
+        check(&token, &[key("a")], NOW, Err(TokenError::Bad));
+        assert!(verify::<NodeClaims>(&token, &[key("a")], NOW).is_ok());
+    }
+
+    #[test]
+    fn short_secrets_make_no_key() {
+        assert!(Key::new("a", &[1; 31]).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! The same types for TypeScript: what `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
+
+use crate::error_code::ErrorCode;
+use crate::ids::{AttemptId, Mid, ParticipantId, SessionId, TrackId};
+use crate::limits;
+use crate::rtp_parameters::MediaKind;
+use crate::signal::{self, close_code};
+use crate::time::UnixMillis;
+use std::fmt::Write;
+use ts_rs::{Config, TS};
+
+/// The whole generated file.
+#[must_use]
+pub fn declarations() -> String {
+    let mut text = String::from("// Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.\n\n");
+    constants(&mut text);
+    types(&mut text);
+    text
+}
+
+fn constants(text: &mut String) {
+    let mut string = |name: &str, value: &str| {
+        let _ = writeln!(text, "export const {name} = {value:?};");
+    };
+    string("SUBPROTOCOL", signal::SUBPROTOCOL);
+    string("TOKEN_SUBPROTOCOL_PREFIX", signal::TOKEN_SUBPROTOCOL_PREFIX);
+    string("PING", signal::PING);
+    string("PONG", signal::PONG);
+    let mut number = |name: &str, value: u64| {
+        let _ = writeln!(text, "export const {name} = {value};");
+    };
+    number("CLOSE_NORMAL", close_code::NORMAL.into());
+    number("CLOSE_POLICY", close_code::POLICY.into());
+    number("CLOSE_INTERNAL", close_code::INTERNAL.into());
+    number("CLOSE_REMOVED", close_code::REMOVED.into());
+    number("PING_INTERVAL_MS", limits::PING_INTERVAL_MS);
+    number("RESUME_WINDOW_MS", limits::RESUME_WINDOW_MS);
+    number("SLOTS_PER_KIND_DEFAULT", limits::SLOTS_PER_KIND_DEFAULT as u64);
+    number("SLOTS_PER_KIND_MAX", limits::SLOTS_PER_KIND_MAX as u64);
+    number("TRACKS_PER_PARTICIPANT_MAX", limits::TRACKS_PER_PARTICIPANT_MAX as u64);
+    number("VIEW_PARTICIPANTS_MAX", limits::VIEW_PARTICIPANTS_MAX as u64);
+    let retry: Vec<String> =
+        ErrorCode::ALL.iter().filter(|code| code.may_retry()).map(|code| format!("\"{code}\"")).collect();
+    let _ = writeln!(text, "export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = [{}];\n", retry.join(", "));
+}
+
+fn types(text: &mut String) {
+    let config = Config::default();
+    declare::<UnixMillis>(text, &config);
+    declare::<ParticipantId>(text, &config);
+    declare::<SessionId>(text, &config);
+    declare::<TrackId>(text, &config);
+    declare::<AttemptId>(text, &config);
+    declare::<Mid>(text, &config);
+    declare::<ErrorCode>(text, &config);
+    declare::<MediaKind>(text, &config);
+    declare::<signal::TrackSource>(text, &config);
+    declare::<signal::TrackIntent>(text, &config);
+    declare::<signal::NegotiateReason>(text, &config);
+    declare::<signal::ConnectionState>(text, &config);
+    declare::<signal::LeaveReason>(text, &config);
+    declare::<signal::TrackInfo>(text, &config);
+    declare::<signal::ParticipantInfo>(text, &config);
+    declare::<signal::SlotInfo>(text, &config);
+    declare::<signal::IceServer>(text, &config);
+    declare::<signal::ClientToEdge>(text, &config);
+    declare::<signal::EdgeToClient>(text, &config);
+}
+
+fn declare<T: TS>(text: &mut String, config: &Config) {
+    if let Some(docs) = T::docs() {
+        text.push_str(&docs);
+    }
+    let _ = writeln!(text, "export {}\n", T::decl(config));
+}
