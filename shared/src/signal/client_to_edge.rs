@@ -173,9 +173,8 @@ impl ClientFrame {
         }
         let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed)?;
         let id = head.id;
-        let bytes_max = match ClientToEdge::frame_bytes_max(&head.kind) {
-            Some(bytes_max) => bytes_max,
-            None => return Err(FrameError::UnknownType { id }),
+        let Some(bytes_max) = ClientToEdge::frame_bytes_max(&head.kind) else {
+            return Err(FrameError::UnknownType { id });
         };
         if bytes > bytes_max {
             return Err(FrameError::TooLarge { id, bytes, bytes_max });
