@@ -18,3 +18,46 @@ pub mod typescript;
 pub use error_code::ErrorCode;
 pub use ids::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, SessionId, TrackId};
 pub use time::UnixMillis;
+
+#[cfg(test)]
+mod docs {
+    //! `docs/protocol.md` shows what the golden messages say, and every error code.
+
+    use crate::ErrorCode;
+    use serde_json::Value;
+
+    fn read(path: &str) -> String {
+        std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).expect("part of the repository")
+    }
+
+    fn golden() -> Vec<Value> {
+        let signal = ["signal/client_to_edge", "signal/edge_to_client"];
+        let control =
+            ["control/node_to_fleet", "control/fleet_to_node", "control/node_to_room", "control/room_to_node"];
+        let list = |name| -> Vec<Value> {
+            serde_json::from_str(&read(&format!("tests/vectors/{name}.json"))).expect("a JSON list")
+        };
+        signal.into_iter().chain(control).flat_map(list).collect()
+    }
+
+    #[test]
+    fn every_example_is_a_golden_message() {
+        let (text, golden) = (read("docs/protocol.md"), golden());
+        let examples: Vec<&str> = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(examples.len() > 15, "the examples were not found");
+        for example in examples {
+            let value: Value = serde_json::from_str(example).expect(example);
+            assert!(golden.contains(&value), "not in tests/vectors: {example}");
+        }
+    }
+
+    #[test]
+    fn every_error_code_is_listed() {
+        let text = read("docs/protocol.md");
+        for code in ErrorCode::ALL {
+            let retry = if code.may_retry() { "yes" } else { "no" };
+            let row = text.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+            assert!(row.is_some_and(|row| row.ends_with(&format!("| {retry} |"))), "{code}");
+        }
+    }
+}
