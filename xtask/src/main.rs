@@ -1,2 +1,84 @@
-//! To be written.
-fn main() {}
+//! The developer's day: `cargo xtask dev`, `cargo xtask test`, `cargo xtask bench`.
+
+mod build;
+mod pins;
+mod process;
+mod progress;
+mod setup;
+mod signals;
+mod stamp;
+mod workspace;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::build::{Flavour, Part};
+use crate::signals::Interrupted;
+use crate::workspace::Workspace;
+
+/// How long children get to end in order before they are killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, runs, tests and measures Rotunda")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what this machine lacks, and nothing else
+    Setup,
+    /// Build one part or, without a name, all of them
+    Build {
+        /// What to build
+        part: Option<Part>,
+        /// As deployed, instead of quick to build
+        #[arg(long)]
+        release: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    signals::install();
+    let outcome = run(Arguments::parse().task);
+    process::end_all(PATIENCE);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => explain(&error),
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::locate()?;
+    match task {
+        Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools)),
+        Task::Build { part, release } => {
+            let flavour = if release { Flavour::Release } else { Flavour::Quick };
+            build_parts(&workspace, part, flavour)
+        }
+    }
+}
+
+fn build_parts(workspace: &Workspace, part: Option<Part>, flavour: Flavour) -> Result<()> {
+    let tools = setup::for_build(workspace)?;
+    let all = [Part::Edge, Part::MediaNode, Part::Client];
+    for part in part.as_ref().map_or(all.as_slice(), std::slice::from_ref) {
+        build::build(workspace, &tools, *part, flavour)?;
+    }
+    Ok(())
+}
+
+/// One line for the developer, and the exit code that tells an interruption (128 + signal) from a failure.
+fn explain(error: &anyhow::Error) -> ExitCode {
+    if let Some(Interrupted { signal }) = error.downcast_ref() {
+        eprintln!("stopped");
+        return ExitCode::from(u8::try_from(128 + signal).unwrap_or(1));
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}

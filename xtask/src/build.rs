@@ -1,0 +1,41 @@
+//! Builds what `dev` starts and `test` proves: the edge Worker, the media node, the meet app.
+
+mod client;
+mod edge;
+mod media_node;
+
+use anyhow::Result;
+
+use crate::setup::Tools;
+use crate::workspace::Workspace;
+
+/// How much time goes into making the result small and fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Quick to build after a change.
+    Quick,
+    /// As deployed.
+    Release,
+}
+
+/// One thing that can be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// The Worker: `edge/build`.
+    Edge,
+    /// The media node's program.
+    MediaNode,
+    /// The meet app: `client/meet/dist`.
+    Client,
+}
+
+/// Builds one part, unless it is current.
+pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: Flavour) -> Result<()> {
+    match part {
+        Part::Edge => edge::build(workspace, tools, flavour),
+        Part::MediaNode => media_node::build(workspace, tools, flavour),
+        Part::Client => client::build(workspace, tools),
+    }
+}
+
+pub(crate) use media_node::program as media_node_program;

@@ -1,0 +1,75 @@
+//! What only the system's package manager has: a C compiler and browsers.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::{find_program, system_path};
+use crate::progress;
+use crate::workspace::Workspace;
+
+/// A C compiler for aws-lc, and OpenSSL's headers for worker-build.
+pub(crate) fn ensure_compiler(workspace: &Workspace) -> Result<()> {
+    let mut missing = Vec::new();
+    if !any_program(&["cc"]) {
+        missing.push("build-essential");
+    }
+    let openssl =
+        Command::new("pkg-config").args(["--exists", "openssl"]).status().is_ok_and(|status| status.success());
+    if !openssl {
+        missing.extend(["pkg-config", "libssl-dev"]);
+    }
+    install(workspace, &missing)
+}
+
+/// Chromium and Firefox, of whichever name the system has.
+pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
+    let mut missing = Vec::new();
+    if !any_program(&["chromium", "chromium-browser", "google-chrome"]) {
+        missing.push("chromium");
+    }
+    if !any_program(&["firefox-esr", "firefox"]) {
+        missing.push("firefox-esr");
+    }
+    install(workspace, &missing)
+}
+
+/// Installs Debian packages as root, or says the one line that would.
+fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    let Some(prefix) = root_prefix() else {
+        bail!("missing: {names}; run `sudo apt-get install {names}` (or your system's equivalent), then start again");
+    };
+    // A new machine's package lists may be empty or too old to download from.
+    progress::run(workspace, "apt-get update", apt(prefix).arg("update"))?;
+    let mut command = apt(prefix);
+    command.args(["install", "-y", "--no-install-recommends"]).args(packages);
+    progress::run(workspace, &format!("apt-get install {names}"), &mut command)
+}
+
+/// How to become root without a question; nothing where that is impossible.
+fn root_prefix() -> Option<&'static [&'static str]> {
+    if !any_program(&["apt-get"]) {
+        return None;
+    }
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } == 0 {
+        return Some(&[]);
+    }
+    let silent = Command::new("sudo").args(["-n", "true"]).output().is_ok_and(|output| output.status.success());
+    silent.then_some(&["sudo", "-n"])
+}
+
+fn apt(prefix: &[&str]) -> Command {
+    let mut words = prefix.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+    let mut command = Command::new(words.next().unwrap_or("env"));
+    command.args(words);
+    command
+}
+
+fn any_program(names: &[&str]) -> bool {
+    names.iter().any(|name| find_program(&system_path(), name).is_some())
+}

@@ -1,0 +1,125 @@
+//! Remembers which inputs a step last succeeded with, so that it runs again only when one of them changed.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::Workspace;
+
+/// Folders that never hold inputs.
+const SKIPPED: &[&str] = &["node_modules", "target", "build", "dist", ".git", ".rotunda"];
+
+/// A digest of everything a step reads. Not cryptographic: it guards against forgetting, not against attack.
+#[derive(Clone, Default)]
+pub(crate) struct Fingerprint {
+    hasher: DefaultHasher,
+}
+
+impl Fingerprint {
+    /// Adds a fact such as a version or a flag.
+    pub(crate) fn fact(mut self, fact: &str) -> Self {
+        fact.hash(&mut self.hasher);
+        self
+    }
+
+    /// Adds a file, or every file below a folder; one that does not exist is a fact too.
+    pub(crate) fn path(mut self, path: &Path) -> Result<Self> {
+        let mut files = Vec::new();
+        collect_files(path, &mut files)?;
+        files.sort();
+        for file in files {
+            file.strip_prefix(path).unwrap_or(&file).hash(&mut self.hasher);
+            fs::read(&file).with_context(|| format!("reading {}", file.display()))?.hash(&mut self.hasher);
+        }
+        Ok(self)
+    }
+
+    /// The digest as text.
+    pub(crate) fn digest(&self) -> String {
+        format!("{:016x}", self.hasher.finish())
+    }
+}
+
+/// One step's memory: a small file under `.rotunda/stamps`.
+pub(crate) struct Stamp {
+    file: PathBuf,
+    digest: String,
+}
+
+impl Stamp {
+    /// The stamp called `name`, to be compared with `fingerprint`.
+    pub(crate) fn new(workspace: &Workspace, name: &str, fingerprint: &Fingerprint) -> Self {
+        Self { file: workspace.state().join("stamps").join(name), digest: fingerprint.digest() }
+    }
+
+    /// Whether the step last succeeded with the same inputs.
+    pub(crate) fn is_current(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|stored| stored == self.digest)
+    }
+
+    /// Forgets the last success; called before a step starts, so that one cut short runs again.
+    pub(crate) fn clear(&self) -> Result<()> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", self.file.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Records a success.
+    pub(crate) fn write(&self) -> Result<()> {
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        }
+        fs::write(&self.file, &self.digest).with_context(|| format!("writing {}", self.file.display()))
+    }
+}
+
+/// Every file below `path` that a step may read.
+pub(crate) fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("listing {}", path.display()))?;
+        let name = entry.file_name();
+        let kind = entry.file_type().with_context(|| format!("looking at {}", entry.path().display()))?;
+        if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) {
+            collect_files(&entry.path(), files)?;
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_changes_the_digest_and_a_skipped_folder_does_not() {
+        let folder = std::env::temp_dir().join(format!("rotunda-stamp-{}", std::process::id()));
+        fs::create_dir_all(folder.join("build")).expect("a temporary folder");
+        fs::write(folder.join("a.rs"), "one").expect("a file in it");
+        let digest = || Fingerprint::default().path(&folder).expect("a readable folder").digest();
+        let first = digest();
+        fs::write(folder.join("build/out.js"), "output").expect("a file that is skipped");
+        assert_eq!(digest(), first);
+        fs::write(folder.join("a.rs"), "two").expect("another content");
+        assert_ne!(digest(), first);
+        fs::remove_dir_all(&folder).expect("the folder to go");
+    }
+
+    #[test]
+    fn facts_do_not_run_into_each_other() {
+        let left = Fingerprint::default().fact("ab").fact("c").digest();
+        let right = Fingerprint::default().fact("a").fact("bc").digest();
+        assert_ne!(left, right);
+    }
+}

@@ -1,0 +1,55 @@
+//! Where things are: the repository, and the one folder in it that holds what xtask makes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The repository root and the folder for everything that can be deleted.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    state: PathBuf,
+}
+
+impl Workspace {
+    /// Finds the repository from this crate's own place in it.
+    pub(crate) fn locate() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
+        Ok(Self { root: root.to_owned(), state: root.join(".rotunda") })
+    }
+
+    /// The repository root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path inside the repository.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
+    }
+
+    /// `.rotunda`: tools, logs, stamps, development state.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Tools that were installed for this repository alone.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.state.join("tools")
+    }
+
+    /// The full output of each step.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// Where cargo puts what it builds, which `CARGO_TARGET_DIR` may move.
+    pub(crate) fn target(&self) -> PathBuf {
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
+    }
+
+    /// `path` as a person would name it: relative to the repository.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}
