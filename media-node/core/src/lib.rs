@@ -8,3 +8,6 @@ pub mod rtp;
 pub mod session;
 pub mod sfu;
 pub mod stats;
+pub mod stun;
+#[cfg(test)]
+mod virtual_time;

@@ -1,0 +1,237 @@
+//! STUN messages (RFC 8489), as much as ICE needs: Binding requests are read, responses are written.
+
+mod write;
+
+pub use write::{Request, Response};
+
+use aws_lc_rs::{constant_time, hmac};
+use std::ops::Range;
+
+/// Length of the fixed header.
+pub const HEADER_BYTES: usize = 20;
+/// Longest request that is looked at: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
+pub const REQUEST_BYTES_MAX: usize = 1_280;
+/// Most unknown attributes that an answer names; the rest follows when the client tries again.
+const UNKNOWN_ATTRIBUTES_MAX: usize = 8;
+
+const MAGIC_COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
+const BINDING_ERROR: [u8; 2] = [0x01, 0x11];
+/// RFC 8489 §14.7: the CRC-32 is told from other checksums by this.
+const FINGERPRINT_MASK: u32 = 0x5354_554e;
+const FINGERPRINT_VALUE_BYTES: usize = 4;
+const INTEGRITY_VALUE_BYTES: usize = 20;
+
+/// Attribute types (RFC 8489 §18.3, RFC 8445 §20.2).
+mod attribute {
+    pub(super) const USERNAME: u16 = 0x0006;
+    pub(super) const MESSAGE_INTEGRITY: u16 = 0x0008;
+    pub(super) const ERROR_CODE: u16 = 0x0009;
+    pub(super) const UNKNOWN_ATTRIBUTES: u16 = 0x000A;
+    pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    pub(super) const PRIORITY: u16 = 0x0024;
+    pub(super) const USE_CANDIDATE: u16 = 0x0025;
+    pub(super) const FINGERPRINT: u16 = 0x8028;
+    pub(super) const ICE_CONTROLLED: u16 = 0x8029;
+    pub(super) const ICE_CONTROLLING: u16 = 0x802A;
+    /// RFC 8489 §14: types below this must be understood.
+    pub(super) const OPTIONAL_FROM: u16 = 0x8000;
+}
+
+/// Identifies a request and its answer.
+pub type TransactionId = [u8; 12];
+
+/// The key that a password stands for (RFC 8489 §9.1.1: short-term credentials).
+pub fn key(password: &str) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
+}
+
+/// Which role the sender of a request believes to have (RFC 8445 §7.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It decides which pair is used.
+    Controlling,
+    /// It waits for the other side's decision.
+    Controlled,
+}
+
+/// A Binding request whose FINGERPRINT is right and whose MESSAGE-INTEGRITY is yet to be verified.
+#[derive(Clone, Copy, Debug)]
+pub struct BindingRequest<'a> {
+    /// To be repeated in the answer.
+    pub transaction: TransactionId,
+    /// First half of USERNAME: the user fragment of the side that receives the request.
+    pub receiver_ufrag: &'a str,
+    /// Second half of USERNAME: the user fragment of the side that sent it.
+    pub sender_ufrag: &'a str,
+    /// The pair is to be used.
+    pub use_candidate: bool,
+    /// What the sender takes itself for, where it says so.
+    pub role: Option<Role>,
+    unknown: UnknownAttributes,
+    message: &'a [u8],
+    integrity_offset: usize,
+}
+
+/// Types of attributes that had to be understood and were not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnknownAttributes {
+    types: [u16; UNKNOWN_ATTRIBUTES_MAX],
+    length: usize,
+}
+
+impl UnknownAttributes {
+    /// The types, in the order they came.
+    pub fn types(&self) -> &[u16] {
+        self.types.get(..self.length).unwrap_or_default()
+    }
+
+    fn add(&mut self, kind: u16) {
+        if let Some(free) = self.types.get_mut(self.length) {
+            *free = kind;
+            self.length += 1;
+        }
+    }
+}
+
+impl<'a> BindingRequest<'a> {
+    /// Reads a Binding request with USERNAME, MESSAGE-INTEGRITY and a right FINGERPRINT; everything else is nothing to us.
+    ///
+    /// RFC 8489 §9.1.3 would have requests without credentials answered with 400. A server that answers strangers lends
+    /// itself to reflection, and no ICE agent leaves them out (RFC 8445 §7.1.2), so they get silence.
+    pub fn parse(message: &'a [u8]) -> Option<Self> {
+        let transaction = parse_header(message)?;
+        let mut found = Found::default();
+        let mut attributes = Attributes { message, offset: HEADER_BYTES };
+        while let Some(attribute) = attributes.next()? {
+            found.take(message, attribute)?;
+        }
+        let (receiver_ufrag, sender_ufrag) = found.username?.split_once(':')?;
+        found.fingerprint_is_right.then_some(Self {
+            transaction,
+            receiver_ufrag,
+            sender_ufrag,
+            use_candidate: found.use_candidate,
+            role: found.role,
+            unknown: found.unknown,
+            message,
+            integrity_offset: found.integrity_offset?,
+        })
+    }
+
+    /// Whether the sender knows the password of `key`.
+    pub fn is_authentic(&self, key: &hmac::Key) -> bool {
+        let value = self.integrity_offset + 4..self.integrity_offset + 4 + INTEGRITY_VALUE_BYTES;
+        let (Some(covered), Some(tag)) = (self.message.get(4..self.integrity_offset), self.message.get(value.clone()))
+        else {
+            return false;
+        };
+        // RFC 8489 §14.5: the HMAC is over the message up to the attribute, with a length as if it ended behind it.
+        let length = (value.end - HEADER_BYTES) as u16;
+        let mut context = hmac::Context::with_key(key);
+        context.update(&BINDING_REQUEST);
+        context.update(&length.to_be_bytes());
+        context.update(covered);
+        constant_time::verify_slices_are_equal(context.sign().as_ref(), tag).is_ok()
+    }
+
+    /// Attributes that had to be understood and were not.
+    pub fn unknown(&self) -> &UnknownAttributes {
+        &self.unknown
+    }
+}
+
+/// Checks the header of a Binding request and returns its transaction.
+fn parse_header(message: &[u8]) -> Option<TransactionId> {
+    if message.len() > REQUEST_BYTES_MAX {
+        return None;
+    }
+    let (header, attributes) = message.split_first_chunk::<HEADER_BYTES>()?;
+    let (kind, rest) = header.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (cookie, transaction) = rest.split_first_chunk::<4>()?;
+    let is_request = *kind == BINDING_REQUEST && *cookie == MAGIC_COOKIE;
+    // RFC 8489 §5: attributes are padded to words, so every length is a multiple of four.
+    let is_whole = usize::from(u16::from_be_bytes(*length)) == attributes.len() && attributes.len().is_multiple_of(4);
+    (is_request && is_whole).then(|| transaction.first_chunk().copied())?
+}
+
+/// One attribute and where it starts.
+struct Attribute<'a> {
+    kind: u16,
+    value: &'a [u8],
+    offset: usize,
+}
+
+/// Walks the attributes of a message.
+struct Attributes<'a> {
+    message: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Attributes<'a> {
+    /// The next attribute, `Some(None)` at the end, nothing where it is cut short.
+    fn next(&mut self) -> Option<Option<Attribute<'a>>> {
+        let rest = self.message.get(self.offset..)?;
+        if rest.is_empty() {
+            return Some(None);
+        }
+        let ([k0, k1, l0, l1], rest) = rest.split_first_chunk::<4>()?;
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let padded: Range<usize> = 0..length.next_multiple_of(4);
+        let attribute = Attribute {
+            kind: u16::from_be_bytes([*k0, *k1]),
+            value: rest.get(padded.clone())?.get(..length)?,
+            offset: self.offset,
+        };
+        self.offset += 4 + padded.end;
+        Some(Some(attribute))
+    }
+}
+
+/// What the attributes said so far.
+#[derive(Default)]
+struct Found<'a> {
+    username: Option<&'a str>,
+    use_candidate: bool,
+    role: Option<Role>,
+    unknown: UnknownAttributes,
+    integrity_offset: Option<usize>,
+    fingerprint_is_right: bool,
+}
+
+impl<'a> Found<'a> {
+    /// Takes one more attribute, or nothing if it makes the message invalid.
+    fn take(&mut self, message: &[u8], Attribute { kind, value, offset }: Attribute<'a>) -> Option<()> {
+        // RFC 8489 §14.7: FINGERPRINT is the last attribute.
+        if self.fingerprint_is_right {
+            return None;
+        }
+        if kind == attribute::FINGERPRINT {
+            let covered = message.get(..offset)?;
+            self.fingerprint_is_right = value == (crc32fast::hash(covered) ^ FINGERPRINT_MASK).to_be_bytes();
+            return self.fingerprint_is_right.then_some(());
+        }
+        // RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not covered by it and must be ignored.
+        if self.integrity_offset.is_some() {
+            return Some(());
+        }
+        match kind {
+            attribute::USERNAME => self.username = Some(std::str::from_utf8(value).ok()?),
+            attribute::MESSAGE_INTEGRITY if value.len() == INTEGRITY_VALUE_BYTES => {
+                self.integrity_offset = Some(offset);
+            }
+            attribute::MESSAGE_INTEGRITY => return None,
+            attribute::USE_CANDIDATE => self.use_candidate = true,
+            attribute::ICE_CONTROLLED => self.role = Some(Role::Controlled),
+            attribute::ICE_CONTROLLING => self.role = Some(Role::Controlling),
+            attribute::PRIORITY | attribute::OPTIONAL_FROM.. => {}
+            unknown => self.unknown.add(unknown),
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
