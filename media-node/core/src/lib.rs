@@ -3,7 +3,9 @@
 //! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
 
 pub mod codec;
+pub mod forward;
 pub mod random;
+pub mod rtcp;
 pub mod rtp;
 pub mod session;
 pub mod sfu;

@@ -1,0 +1,4 @@
+//! What forwarding must know of the codecs' RTP payload formats.
+
+pub mod opus;
+pub mod vp8;

@@ -1,0 +1,357 @@
+//! Makes one unbroken stream out of packets of changing sources: sequence numbers, timestamps, VP8 picture numbers.
+
+use super::{Facts, SourceNumber};
+use crate::codec::vp8::Numbers;
+use std::time::Instant;
+
+/// Sources whose numbers are remembered after a switch, so that a NACK of what they sent can still be answered.
+const SPANS_KEPT: usize = 4;
+
+/// Rewrites the numbers of one outgoing stream (RFC 3550 §5.1: sequence numbers grow by one for each packet sent).
+#[derive(Clone, Debug)]
+pub struct Rewriter {
+    clock_rate: u32,
+    /// The stretches of the stream, newest first; each was filled by one source.
+    spans: [Option<Span>; SPANS_KEPT],
+    /// What the furthest packet so far was sent with.
+    furthest: Furthest,
+}
+
+/// A packet's numbers in the outgoing stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Sequence number with its wraps counted, as SRTP wants it (RFC 3711 §3.3.1).
+    pub index: u64,
+    /// Timestamp.
+    pub timestamp: u32,
+    /// VP8 picture numbers; of no meaning for other codecs.
+    pub numbers: Numbers,
+}
+
+/// Which packet of which source a packet of the outgoing stream was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The source.
+    pub source: SourceNumber,
+    /// The packet's index in the source's stream.
+    pub source_index: u64,
+    /// The packet's index in the outgoing stream.
+    pub index: u64,
+}
+
+/// A stretch of the outgoing stream that one source fills. All three steps wrap, so they hold for late packets too.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    source: SourceNumber,
+    /// Index of the first packet; anything of the source from before it belongs to no one.
+    first: u64,
+    index_step: u64,
+    timestamp_step: u32,
+    numbers_step: Numbers,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Furthest {
+    rewritten: Rewritten,
+    /// When it was sent; `None` before the first packet.
+    at: Option<Instant>,
+}
+
+impl Rewriter {
+    /// A stream whose first packet gets index `first_index` and timestamp `first_timestamp`.
+    pub fn new(clock_rate: u32, first_index: u64, first_timestamp: u32) -> Self {
+        let rewritten = Rewritten {
+            index: first_index.wrapping_sub(1),
+            timestamp: first_timestamp,
+            numbers: Numbers { picture_id: 0x7fff, base_layer_index: 0xff },
+        };
+        Self { clock_rate, spans: [None; SPANS_KEPT], furthest: Furthest { rewritten, at: None } }
+    }
+
+    /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
+    pub fn switch(&mut self, now: Instant, source: SourceNumber, facts: &Facts) {
+        let last = self.furthest.rewritten;
+        let first = last.index.wrapping_add(1);
+        let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
+        let span = Span {
+            source,
+            first,
+            index_step: first.wrapping_sub(facts.index),
+            timestamp_step: last.timestamp.wrapping_add(self.ticks_since_last(now)).wrapping_sub(facts.timestamp),
+            numbers_step: numbers.step_from(facts.numbers()),
+        };
+        self.spans.rotate_right(1);
+        self.spans[0] = Some(span);
+    }
+
+    /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
+    /// before the switch.
+    pub fn rewrite(&mut self, now: Instant, source: SourceNumber, facts: &Facts) -> Option<Rewritten> {
+        let span = self.spans[0].filter(|span| span.source == source)?;
+        let rewritten = span.apply(facts)?;
+        if rewritten.index > self.furthest.rewritten.index || self.furthest.at.is_none() {
+            self.furthest = Furthest { rewritten, at: Some(now) };
+        }
+        Some(rewritten)
+    }
+
+    /// Finds out what was sent with a sequence number, at most half the number space ago.
+    pub fn origin(&self, sequence: u16) -> Option<Origin> {
+        self.furthest.at?;
+        let highest = self.furthest.rewritten.index;
+        let index = highest.checked_sub((highest as u16).wrapping_sub(sequence).into())?;
+        let span = self.span_of(index)?;
+        Some(Origin { source: span.source, source_index: index.wrapping_sub(span.index_step), index })
+    }
+
+    /// The numbers that the packet at `origin` was, or would have been, sent with the first time.
+    pub fn rewrite_again(&self, origin: Origin, facts: &Facts) -> Option<Rewritten> {
+        let span = self.span_of(origin.index)?;
+        span.apply(facts).filter(|rewritten| span.source == origin.source && rewritten.index == origin.index)
+    }
+
+    /// What must be added to the timestamps of the source that fills the stream at present.
+    pub fn timestamp_step(&self, source: SourceNumber) -> Option<u32> {
+        self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
+    }
+
+    fn span_of(&self, index: u64) -> Option<&Span> {
+        self.spans.iter().flatten().find(|span| span.first <= index)
+    }
+
+    /// Real time since the last packet in ticks, so that a switch keeps the pace (RFC 3550 §5.1); at least one, as
+    /// packets of two sources must never look like one frame.
+    fn ticks_since_last(&self, now: Instant) -> u32 {
+        let Some(at) = self.furthest.at else { return 0 };
+        let nanos = now.saturating_duration_since(at).as_nanos();
+        let ticks = nanos * u128::from(self.clock_rate) / 1_000_000_000;
+        (ticks as u32).max(1)
+    }
+}
+
+impl Span {
+    fn apply(&self, facts: &Facts) -> Option<Rewritten> {
+        let index = facts.index.wrapping_add(self.index_step);
+        // A packet from before the switch would land on a number that its predecessor has used. The index would also
+        // be far beyond reach if the source's were smaller than the step.
+        let reach = index.wrapping_sub(self.first);
+        (reach < u64::MAX / 2).then(|| Rewritten {
+            index,
+            timestamp: facts.timestamp.wrapping_add(self.timestamp_step),
+            numbers: facts.numbers().advance(self.numbers_step),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::vp8;
+    use crate::random::Random;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    const A: SourceNumber = SourceNumber(1);
+    const B: SourceNumber = SourceNumber(2);
+
+    fn facts(index: u64, timestamp: u32) -> Facts {
+        Facts { index, timestamp, marker: false, audio_level: None, orientation: None, vp8: None }
+    }
+
+    fn video(index: u64, timestamp: u32, picture_id: u16, base_layer_index: u8) -> Facts {
+        let [p0, p1] = (picture_id | 0x8000).to_be_bytes();
+        let payload = [0x90, 0xc0, p0, p1, base_layer_index, 1];
+        Facts { vp8: vp8::Descriptor::parse(&payload), ..facts(index, timestamp) }
+    }
+
+    #[test]
+    fn the_first_packet_gets_the_first_numbers() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 500, 7);
+        rewriter.switch(now, A, &video(99, 1_000, 30, 3));
+        let rewritten = rewriter.rewrite(now, A, &video(99, 1_000, 30, 3)).expect("its source");
+        assert_eq!(
+            rewritten,
+            Rewritten { index: 500, timestamp: 7, numbers: Numbers { picture_id: 0, base_layer_index: 0 } }
+        );
+    }
+
+    #[test]
+    fn gaps_and_reordering_of_the_source_stay_as_they_are() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 500, 0);
+        rewriter.switch(now, A, &facts(100, 0));
+        let sent: Vec<_> = [100, 103, 101, 104]
+            .map(|index| rewriter.rewrite(now, A, &facts(index, 0)).map(|rewritten| rewritten.index))
+            .to_vec();
+        assert_eq!(sent, [Some(500), Some(503), Some(501), Some(504)]);
+    }
+
+    #[test]
+    fn packets_from_before_the_switch_are_refused() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 500, 0);
+        rewriter.switch(now, A, &facts(100, 0));
+        assert!(rewriter.rewrite(now, A, &facts(100, 0)).is_some());
+        rewriter.switch(now, B, &facts(7_000, 0));
+        assert_eq!(rewriter.rewrite(now, B, &facts(7_000, 0)).map(|r| r.index), Some(501));
+        assert_eq!(rewriter.rewrite(now, A, &facts(101, 0)), None, "its span is over");
+        assert_eq!(rewriter.rewrite(now, B, &facts(6_999, 0)), None, "its span had not begun");
+        assert_eq!(rewriter.rewrite(now, B, &facts(0, 0)), None, "nor long before");
+    }
+
+    #[test]
+    fn timestamps_advance_by_the_time_that_passed() {
+        let start = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(48_000, 0, 1_000);
+        rewriter.switch(start, A, &facts(1, 5));
+        rewriter.rewrite(start, A, &facts(1, 5));
+        let later = start + Duration::from_millis(100);
+        rewriter.switch(later, B, &facts(1, 0xffff_ff00));
+        assert_eq!(rewriter.rewrite(later, B, &facts(1, 0xffff_ff00)).map(|r| r.timestamp), Some(5_800));
+        rewriter.switch(later, A, &facts(2, 9));
+        assert_eq!(rewriter.rewrite(later, A, &facts(2, 9)).map(|r| r.timestamp), Some(5_801), "never the same frame");
+    }
+
+    #[test]
+    fn picture_numbers_run_on() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 0, 0);
+        rewriter.switch(now, A, &video(1, 0, 0x7ffe, 254));
+        let numbers = |rewriter: &mut Rewriter, source, facts| rewriter.rewrite(now, source, &facts).map(|r| r.numbers);
+        assert_eq!(
+            numbers(&mut rewriter, A, video(3, 0, 0x0001, 0)),
+            Some(Numbers { picture_id: 3, base_layer_index: 2 })
+        );
+        assert_eq!(
+            numbers(&mut rewriter, A, video(2, 0, 0x7fff, 255)),
+            Some(Numbers { picture_id: 1, base_layer_index: 1 })
+        );
+        rewriter.switch(now, B, &video(1, 0, 77, 7));
+        assert_eq!(numbers(&mut rewriter, B, video(1, 0, 77, 7)), Some(Numbers { picture_id: 4, base_layer_index: 3 }));
+    }
+
+    #[test]
+    fn says_what_a_sequence_number_was_made_of_across_switches_and_wraps() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 65_534, 0);
+        assert_eq!(rewriter.origin(65_534), None, "nothing was sent");
+        rewriter.switch(now, A, &facts(100, 0));
+        for index in 100..104 {
+            rewriter.rewrite(now, A, &facts(index, 0));
+        }
+        rewriter.switch(now, B, &facts(9_000, 0));
+        rewriter.rewrite(now, B, &facts(9_000, 0));
+        let origin = |source, source_index, index| Some(Origin { source, source_index, index });
+        assert_eq!(rewriter.origin(65_534), origin(A, 100, 65_534));
+        assert_eq!(rewriter.origin(1), origin(A, 103, 65_537));
+        assert_eq!(rewriter.origin(2), origin(B, 9_000, 65_538));
+        assert_eq!(rewriter.origin(3), None, "in the future is long ago");
+        assert_eq!(rewriter.origin(65_533), None, "before the first");
+    }
+
+    #[test]
+    fn a_span_that_is_too_old_is_forgotten() {
+        let now = crate::virtual_time::start();
+        let mut rewriter = Rewriter::new(90_000, 0, 0);
+        for index in 0..=SPANS_KEPT as u64 {
+            rewriter.switch(now, A, &facts(1_000 * index, 0));
+            rewriter.rewrite(now, A, &facts(1_000 * index, 0));
+        }
+        assert_eq!(rewriter.origin(0), None);
+        assert_eq!(rewriter.origin(1).map(|origin| origin.source_index), Some(1_000));
+    }
+
+    /// A source whose packets are lost and reordered on the way to us.
+    struct Lossy {
+        number: SourceNumber,
+        next: u64,
+        timestamp: u32,
+        picture: u16,
+        in_flight: Vec<Facts>,
+    }
+
+    impl Lossy {
+        fn packet(&mut self, random: &mut Random) -> Option<Facts> {
+            self.next += 1;
+            if self.next.is_multiple_of(3) {
+                self.timestamp = self.timestamp.wrapping_add(3_000);
+                self.picture = (self.picture + 1) & 0x7fff;
+            }
+            if below(random, 10) != 0 {
+                self.in_flight.push(video(self.next, self.timestamp, self.picture, self.picture as u8));
+            }
+            if self.in_flight.len() < 8 {
+                return None;
+            }
+            Some(self.in_flight.swap_remove(below(random, 8) as usize))
+        }
+    }
+
+    #[test]
+    fn holds_under_random_loss_reordering_and_switching() {
+        for seed in 0..200 {
+            play_randomly(seed);
+        }
+    }
+
+    fn below(random: &mut Random, bound: u64) -> u64 {
+        random.next_u64() % bound
+    }
+
+    fn play_randomly(seed: u64) {
+        let mut random = Random::seeded(seed);
+        let mut sources = [1, 2, 3].map(|number| Lossy {
+            number: SourceNumber(number),
+            next: 65_500 + below(&mut random, 100_000),
+            timestamp: below(&mut random, 1 << 32) as u32,
+            picture: below(&mut random, 1 << 15) as u16,
+            in_flight: Vec::new(),
+        });
+        let mut rewriter =
+            Rewriter::new(90_000, below(&mut random, 1 << 15) + 65_000, below(&mut random, 1 << 32) as u32);
+        let mut now = crate::virtual_time::start();
+        let mut sent: BTreeMap<u64, (SourceNumber, Facts, Rewritten)> = BTreeMap::new();
+        let mut playing = None;
+        for _ in 0..2_000 {
+            now += Duration::from_millis(below(&mut random, 12));
+            let wants_switch = below(&mut random, 150) == 0 || playing.is_none();
+            let chosen = below(&mut random, 3) as usize;
+            for (place, source) in sources.iter_mut().enumerate() {
+                let number = source.number;
+                let Some(facts) = source.packet(&mut random) else { continue };
+                if wants_switch && place == chosen && playing != Some(number) {
+                    rewriter.switch(now, number, &facts);
+                    playing = Some(number);
+                }
+                let Some(rewritten) = rewriter.rewrite(now, number, &facts) else { continue };
+                assert_eq!(Some(number), playing, "seed {seed}: only the source that plays is sent");
+                let twice = sent.insert(rewritten.index, (number, facts, rewritten));
+                assert_eq!(twice.map(|sent| sent.0), None, "seed {seed}: index {} sent twice", rewritten.index);
+            }
+        }
+        check_stream(seed, &rewriter, &sent);
+    }
+
+    fn check_stream(seed: u64, rewriter: &Rewriter, sent: &BTreeMap<u64, (SourceNumber, Facts, Rewritten)>) {
+        assert!(sent.len() > 1_000, "seed {seed}: {} sent", sent.len());
+        let in_order: Vec<_> = sent.values().collect();
+        for pair in in_order.windows(2) {
+            let ((source_a, facts_a, a), (source_b, facts_b, b)) = (pair[0], pair[1]);
+            let ticks = b.timestamp.wrapping_sub(a.timestamp);
+            assert!(ticks < 90_000, "seed {seed}: timestamps go back between {a:?} and {b:?}");
+            let same_frame = ticks == 0;
+            assert_eq!(same_frame, a.numbers == b.numbers, "seed {seed}: {a:?} {b:?}");
+            assert!(same_frame || b.numbers.is_newer(a.numbers), "seed {seed}: {a:?} {b:?}");
+            if source_a == source_b {
+                assert_eq!(b.index - a.index, facts_b.index - facts_a.index, "seed {seed}: {a:?} {b:?}");
+            }
+        }
+        for (source, facts, rewritten) in in_order.iter().rev().take(100) {
+            let Some(origin) = rewriter.origin(rewritten.index as u16) else { continue };
+            let expected = Origin { source: *source, source_index: facts.index, index: rewritten.index };
+            assert_eq!(origin, expected, "seed {seed}");
+            assert_eq!(rewriter.rewrite_again(origin, facts), Some(*rewritten), "seed {seed}");
+        }
+    }
+}

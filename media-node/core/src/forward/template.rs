@@ -1,0 +1,96 @@
+//! The header that all packets of a slot have in common, written once and patched for each packet.
+
+use super::rewrite::Rewritten;
+use super::{Config, Facts, Moment, Retransmission, SourceNumber};
+use crate::rtp::{FIXED_HEADER_BYTES, HeaderWriter};
+use shared::rtp_parameters::MediaKind;
+
+/// Room for the fixed header, a source, and a mid of 16 bytes with three small extensions.
+const HEADER_BYTES_MAX: usize = 64;
+/// Level of a packet whose publisher told none: no voice, and 127 dB below full scale (RFC 6464 §3).
+const SILENT: u8 = 0x7f;
+/// The picture needs no turning.
+const UPRIGHT: u8 = 0;
+
+/// A slot's header; all its packets' headers have the same length.
+pub(super) struct Template {
+    header: [u8; HEADER_BYTES_MAX],
+    length: usize,
+    audio_level_at: Option<usize>,
+    orientation_at: Option<usize>,
+    send_time_at: Option<usize>,
+}
+
+impl Template {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut header = [0; HEADER_BYTES_MAX];
+        let mut template = Self { header, length: 0, audio_level_at: None, orientation_at: None, send_time_at: None };
+        let Some(mut writer) = HeaderWriter::new(&mut header, config.ssrc, Some(0)) else { return template };
+        let (ids, is_video) = (config.extensions, config.kind == MediaKind::Video);
+        if let Some(id) = ids.mid {
+            writer.extension(id, config.mid.as_str().as_bytes());
+        }
+        if let Some(id) = ids.audio_level.filter(|_| !is_video) {
+            template.audio_level_at = writer.extension(id, &[SILENT]);
+        }
+        if let Some(id) = ids.video_orientation.filter(|_| is_video) {
+            template.orientation_at = writer.extension(id, &[UPRIGHT]);
+        }
+        // A packet that is sent again under its old SRTP index must not tell another time: it would be another
+        // packet under the same nonce. So only slots whose retransmissions have a stream of their own tell it.
+        if let Some(id) = ids.abs_send_time.filter(|_| config.retransmission.is_some()) {
+            template.send_time_at = writer.extension(id, &[0; 3]);
+        }
+        template.length = writer.finish().unwrap_or(0);
+        header[1] = config.payload_type & 0x7f;
+        template.header = header;
+        template
+    }
+
+    /// Writes a packet's header to the start of `out` and returns its length.
+    pub(super) fn write(
+        &self,
+        out: &mut [u8],
+        at: Moment,
+        source: SourceNumber,
+        facts: &Facts,
+        rewritten: Rewritten,
+    ) -> Option<usize> {
+        let header = out.get_mut(..self.length)?;
+        header.copy_from_slice(self.header.get(..self.length)?);
+        let fixed = header.first_chunk_mut::<{ FIXED_HEADER_BYTES + 4 }>()?;
+        fixed[1] |= u8::from(facts.marker) << 7;
+        fixed[2..4].copy_from_slice(&(rewritten.index as u16).to_be_bytes());
+        fixed[4..8].copy_from_slice(&rewritten.timestamp.to_be_bytes());
+        fixed[12..].copy_from_slice(&source.0.to_be_bytes());
+        if let (Some(at), Some(level)) = (self.audio_level_at, facts.audio_level) {
+            *header.get_mut(at)? = level;
+        }
+        if let (Some(at), Some(orientation)) = (self.orientation_at, facts.orientation) {
+            *header.get_mut(at)? = orientation;
+        }
+        if let Some(place) = self.send_time_at {
+            // Seconds with 18 bits of fraction, 24 bits in all: the middle of the NTP time.
+            let [.., t0, t1, t2] = ((at.ntp.0 >> 14) as u32).to_be_bytes();
+            header.get_mut(place..place + 3)?.copy_from_slice(&[t0, t1, t2]);
+        }
+        Some(self.length)
+    }
+}
+
+/// Makes a written packet one of the retransmission stream.
+pub(super) fn redirect(packet: &mut [u8], stream: Retransmission) -> Option<()> {
+    let fixed = packet.first_chunk_mut::<FIXED_HEADER_BYTES>()?;
+    fixed[1] = fixed[1] & 0x80 | stream.payload_type & 0x7f;
+    fixed[8..].copy_from_slice(&stream.ssrc.to_be_bytes());
+    Some(())
+}
+
+/// Declares the last `padding` bytes of a packet padding (RFC 3550 §5.1).
+pub(super) fn pad(packet: &mut [u8], padding: usize) -> Option<()> {
+    let start = packet.len().checked_sub(padding)?;
+    packet.get_mut(start..)?.fill(0);
+    *packet.last_mut()? = padding as u8;
+    *packet.first_mut()? |= 0x20;
+    Some(())
+}
