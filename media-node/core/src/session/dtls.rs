@@ -1,48 +1,249 @@
 //! DTLS 1.2 and 1.3 (RFC 6347, RFC 9147) with the SRTP keys it negotiates (RFC 5764).
+//!
+//! Nothing here says goodbye: a browser that hears close_notify gives the transport up, while one that hears nothing moves
+//! to the session's next node. A session ends by being dropped.
 
-use aws_lc_rs::digest;
+pub mod client_hello;
+mod identity;
+
+pub use client_hello::ClientHello;
+pub use identity::{Identity, IdentityError};
+
+use super::srtp::{self, Opener, Profile, Sealer, Side};
+use client_hello::{Offer, Version};
 use shared::rtp_parameters::Fingerprint;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::time::Instant;
 
-/// The node's certificate, the same for all its sessions.
-#[derive(Clone)]
-pub struct Identity {
-    certificate: dimpl::DtlsCertificate,
-    fingerprint: Fingerprint,
-    config: Arc<dimpl::Config>,
+/// First size of the buffer that datagrams are made in: more than our MTU.
+const BUFFER_BYTES: usize = 2_048;
+/// Most that one poll may ask the buffer to grow to: a whole record (RFC 6347 §4.1).
+const BUFFER_BYTES_MAX: usize = 1 << 15;
+
+/// What DTLS has to say.
+#[derive(Debug)]
+pub enum Event {
+    /// The handshake is done, and with the right client.
+    Connected {
+        /// Authenticates and decrypts what the other side sends.
+        opener: Opener,
+        /// Encrypts what the other side is sent.
+        sealer: Sealer,
+        /// How both do it.
+        profile: Profile,
+    },
+    /// The association is over.
+    Ended(DtlsError),
 }
 
-/// The certificate cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("DTLS does not take this configuration")]
-pub struct IdentityError(#[from] dimpl::Error);
-
-impl Identity {
-    /// Takes a self-signed certificate and its PKCS#8 private key, both in DER: ECDSA on P-256 or P-384.
-    pub fn new(certificate_der: Vec<u8>, private_key_der: Vec<u8>) -> Result<Self, IdentityError> {
-        let fingerprint = fingerprint(&certificate_der);
-        let certificate = dimpl::DtlsCertificate { certificate: certificate_der, private_key: private_key_der };
-        // ICE has verified the address already: a cookie would cost a round trip and protect nothing.
-        let config = dimpl::Config::builder().use_server_cookie(false).build()?;
-        Ok(Self { certificate, fingerprint, config: Arc::new(config) })
-    }
-
-    /// What clients are told to expect (RFC 8122).
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
-    }
+/// Why an association is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DtlsError {
+    /// The other side closed it.
+    #[error("closed by the other side")]
+    Closed,
+    /// The other side's certificate is not the one that was announced.
+    #[error("the certificate is not the one that was announced")]
+    WrongFingerprint,
+    /// No SRTP profile in common.
+    #[error("no SRTP profile in common")]
+    NoSrtpProfile,
+    /// Anything else that DTLS gives up for.
+    #[error("the handshake failed")]
+    Handshake,
 }
 
-impl std::fmt::Debug for Identity {
+/// One association with one client.
+pub struct Dtls {
+    remote: Fingerprint,
+    side: Side,
+    state: State,
+    deadline: Option<Instant>,
+    datagrams: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+}
+
+enum State {
+    /// Server: collecting the ClientHello, to choose the version by the SRTP profiles it lists.
+    Listening(ClientHello),
+    /// In the handshake or behind it.
+    Running(Box<Association>),
+    /// Over: silent for good.
+    Ended,
+}
+
+/// The library's half.
+struct Association {
+    dtls: dimpl::Dtls,
+    is_peer_right: bool,
+    is_connected: bool,
+    keys: Option<(Opener, Sealer, Profile)>,
+}
+
+impl std::fmt::Debug for Dtls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The private key is a secret.
-        f.debug_struct("Identity").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+        let state = match &self.state {
+            State::Listening(_) => "listening",
+            State::Running(association) if association.is_connected => "connected",
+            State::Running(_) => "handshaking",
+            State::Ended => "ended",
+        };
+        f.debug_struct("Dtls").field("side", &self.side).field("state", &state).finish_non_exhaustive()
     }
 }
 
-/// SHA-256 of a DER certificate.
-fn fingerprint(certificate_der: &[u8]) -> Fingerprint {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, certificate_der).as_ref());
-    Fingerprint(bytes)
+impl Dtls {
+    /// Waits for a client whose certificate has this digest.
+    pub fn server(remote: Fingerprint) -> Self {
+        Self::new(remote, Side::Server, State::Listening(ClientHello::default()))
+    }
+
+    /// Begins a handshake with a server whose certificate has this digest (a client's half, for tests and load).
+    pub fn client(now: Instant, identity: &Identity, remote: Fingerprint) -> Self {
+        let mut dtls = identity.dtls(Version::Any, now);
+        dtls.set_active(true);
+        let mut client = Self::new(remote, Side::Client, State::Running(Association::new(dtls)));
+        client.handle_timeout(now);
+        client
+    }
+
+    fn new(remote: Fingerprint, side: Side, state: State) -> Self {
+        Self { remote, side, state, deadline: None, datagrams: VecDeque::new(), events: VecDeque::new() }
+    }
+
+    /// Takes a datagram of the other side; false if it made no sense here.
+    pub fn handle_datagram(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> bool {
+        match &mut self.state {
+            State::Listening(hello) => {
+                if !hello.push(datagram) {
+                    return false;
+                }
+                if let Some(offer) = hello.offer() {
+                    self.answer(now, identity, offer);
+                }
+                true
+            }
+            State::Running(association) => {
+                let result =
+                    association.dtls.handle_timeout(now).and_then(|()| association.dtls.handle_packet(datagram));
+                self.drain(result.is_ok());
+                true
+            }
+            State::Ended => false,
+        }
+    }
+
+    /// Lets time pass: retransmissions, and giving up.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let State::Running(association) = &mut self.state {
+            let result = association.dtls.handle_timeout(now);
+            self.drain(result.is_ok());
+        }
+    }
+
+    /// The next datagram for the other side.
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.datagrams.pop_front()
+    }
+
+    /// What happened since the last call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The ClientHello is whole: chooses the version and goes through its datagrams again.
+    fn answer(&mut self, now: Instant, identity: &Identity, offer: Offer) {
+        let State::Listening(hello) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let Some(version) = offer.version() else {
+            self.events.push_back(Event::Ended(DtlsError::NoSrtpProfile));
+            return;
+        };
+        self.state = State::Running(Association::new(identity.dtls(version, now)));
+        for datagram in hello.into_datagrams() {
+            self.handle_datagram(now, identity, &datagram);
+        }
+    }
+
+    /// Collects what the library wants to send and to say.
+    fn drain(&mut self, is_alive: bool) {
+        let State::Running(association) = &mut self.state else { return };
+        let was_connected = association.is_connected;
+        let polled = association.poll(self.remote, self.side, &mut self.datagrams);
+        match polled {
+            Ok(deadline) if is_alive => self.deadline = Some(deadline),
+            Ok(_) => return self.end(if was_connected { DtlsError::Closed } else { DtlsError::Handshake }),
+            Err(error) => return self.end(error),
+        }
+        if association.is_connected && !was_connected {
+            let Some((opener, sealer, profile)) = association.keys.take() else {
+                return self.end(DtlsError::NoSrtpProfile);
+            };
+            self.events.push_back(Event::Connected { opener, sealer, profile });
+        }
+    }
+
+    fn end(&mut self, error: DtlsError) {
+        self.state = State::Ended;
+        self.deadline = None;
+        // RFC 5763 §5: a client with the wrong certificate must not be led to believe that it is connected.
+        self.datagrams.clear();
+        self.events.push_back(Event::Ended(error));
+    }
 }
+
+impl Association {
+    fn new(dtls: dimpl::Dtls) -> Box<Self> {
+        Box::new(Self { dtls, is_peer_right: false, is_connected: false, keys: None })
+    }
+
+    /// Goes through everything the library has to say; returns when it wants to be called again.
+    fn poll(
+        &mut self,
+        remote: Fingerprint,
+        side: Side,
+        datagrams: &mut VecDeque<Vec<u8>>,
+    ) -> Result<Instant, DtlsError> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match self.dtls.poll_output(&mut buffer) {
+                dimpl::Output::Packet(datagram) => datagrams.push_back(datagram.to_vec()),
+                dimpl::Output::BufferTooSmall { needed } if needed <= BUFFER_BYTES_MAX => buffer.resize(needed, 0),
+                dimpl::Output::BufferTooSmall { .. } => return Err(DtlsError::Handshake),
+                dimpl::Output::Timeout(at) => return Ok(at),
+                dimpl::Output::PeerCert(certificate) => {
+                    self.is_peer_right = identity::fingerprint(certificate) == remote;
+                    if !self.is_peer_right {
+                        return Err(DtlsError::WrongFingerprint);
+                    }
+                }
+                // RFC 5763 §5: no media before the fingerprint is known to be the announced one.
+                dimpl::Output::KeyingMaterial(_, _) if !self.is_peer_right => return Err(DtlsError::WrongFingerprint),
+                dimpl::Output::KeyingMaterial(material, profile) => self.keys = keys(&material, profile, side),
+                dimpl::Output::Connected if !self.is_peer_right => return Err(DtlsError::WrongFingerprint),
+                dimpl::Output::Connected => self.is_connected = true,
+                dimpl::Output::CloseNotify => return Err(DtlsError::Closed),
+                // Data channels are not offered, and the library's enum may grow.
+                _ => {}
+            }
+        }
+    }
+}
+
+fn keys(material: &[u8], profile: dimpl::SrtpProfile, side: Side) -> Option<(Opener, Sealer, Profile)> {
+    let profile = match profile {
+        dimpl::SrtpProfile::AEAD_AES_128_GCM => Profile::AeadAes128Gcm,
+        dimpl::SrtpProfile::AEAD_AES_256_GCM => Profile::AeadAes256Gcm,
+        dimpl::SrtpProfile::AES128_CM_SHA1_80 => Profile::Aes128CmSha1_80,
+        _ => return None,
+    };
+    let (opener, sealer) = srtp::contexts(profile, material, side)?;
+    Some((opener, sealer, profile))
+}
+
+#[cfg(test)]
+mod tests;

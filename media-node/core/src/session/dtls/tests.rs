@@ -1,0 +1,160 @@
+//! Handshakes between two of ours on a virtual clock and a lossy wire.
+
+use super::*;
+use crate::random::Random;
+use crate::virtual_time::start;
+use std::time::Duration;
+
+fn identity(seed: u64) -> Identity {
+    let certificate = dimpl::certificate::generate_self_signed_certificate().expect("generates");
+    Identity::simulated(certificate.certificate, certificate.private_key, seed).expect("fits")
+}
+
+/// What both ends said in the end.
+struct Ends {
+    client: Vec<Event>,
+    server: Vec<Event>,
+    took: Duration,
+}
+
+/// Runs a handshake on a wire with 20 ms one way that loses datagrams as `random` has it.
+fn handshake(
+    client_expects: Fingerprint,
+    server_expects: Fingerprint,
+    ids: &[Identity; 2],
+    loss: f64,
+    seed: u64,
+) -> Ends {
+    let mut random = Random::seeded(seed);
+    let [client_identity, server_identity] = ids;
+    let mut now = start();
+    let mut client = Dtls::client(now, client_identity, client_expects);
+    let mut server = Dtls::server(server_expects);
+    let mut ends = Ends { client: Vec::new(), server: Vec::new(), took: Duration::ZERO };
+    // To the server or to the client, and when it arrives; one way takes the same for all, so this stays sorted.
+    let mut wire: VecDeque<(Instant, bool, Vec<u8>)> = VecDeque::new();
+    loop {
+        for (end, to_server) in [(&mut client, true), (&mut server, false)] {
+            while let Some(datagram) = end.poll_transmit() {
+                if f64::from(random.next_u32()) / f64::from(u32::MAX) >= loss {
+                    wire.push_back((now + Duration::from_millis(20), to_server, datagram));
+                }
+            }
+        }
+        ends.client.extend(std::iter::from_fn(|| client.poll_event()));
+        ends.server.extend(std::iter::from_fn(|| server.poll_event()));
+        ends.took = now - start();
+        let is_done = !ends.client.is_empty() && !ends.server.is_empty();
+        let arrival = wire.front().map(|(at, _, _)| *at);
+        let next = [arrival, client.poll_timeout(), server.poll_timeout()].into_iter().flatten().min();
+        let Some(next) = next.filter(|at| !is_done && *at - start() < Duration::from_secs(60)) else { return ends };
+        now = now.max(next);
+        let has_arrived = arrival.is_some_and(|at| at <= now);
+        match if has_arrived { wire.pop_front() } else { None } {
+            Some((_, true, datagram)) => _ = server.handle_datagram(now, server_identity, &datagram),
+            Some((_, false, datagram)) => _ = client.handle_datagram(now, client_identity, &datagram),
+            None => {
+                client.handle_timeout(now);
+                server.handle_timeout(now);
+            }
+        }
+    }
+}
+
+fn ended(events: &[Event]) -> Option<DtlsError> {
+    events.iter().find_map(|event| match event {
+        Event::Ended(error) => Some(*error),
+        Event::Connected { .. } => None,
+    })
+}
+
+fn is_connected(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Connected { .. }))
+}
+
+#[test]
+fn both_sides_get_keys_that_fit() {
+    let ids = [identity(1), identity(2)];
+    let mut ends = handshake(ids[1].fingerprint(), ids[0].fingerprint(), &ids, 0.0, 1);
+    let (Event::Connected { sealer, .. }, Event::Connected { opener, profile, .. }) =
+        (ends.client.remove(0), ends.server.remove(0))
+    else {
+        panic!("not connected");
+    };
+    let mut packet = [0; 12 + 4 + 20];
+    (packet[0], packet[3]) = (0x80, 1);
+    let bytes = sealer.seal_rtp(&mut packet, 12, 16, 0, 1).expect("room");
+    assert_eq!(bytes, 16 + profile.tag_bytes());
+    let mut opener = opener;
+    assert_eq!(opener.open_rtp(&mut packet[..bytes], 12).map(|opened| opened.bytes), Ok(16));
+    assert!(ends.took <= Duration::from_millis(100), "two and a half round trips: {:?}", ends.took);
+}
+
+#[test]
+fn survives_a_lossy_wire() {
+    let ids = [identity(1), identity(2)];
+    for seed in 0..20 {
+        let ends = handshake(ids[1].fingerprint(), ids[0].fingerprint(), &ids, 0.15, seed);
+        assert!(is_connected(&ends.client) && is_connected(&ends.server), "seed {seed}: {:?}", ends.took);
+    }
+}
+
+#[test]
+fn a_client_with_another_certificate_gets_no_keys() {
+    let ids = [identity(1), identity(2)];
+    let ends = handshake(ids[1].fingerprint(), Fingerprint([0; 32]), &ids, 0.0, 1);
+    assert_eq!(ended(&ends.server), Some(DtlsError::WrongFingerprint));
+    assert!(!is_connected(&ends.server));
+}
+
+#[test]
+fn a_server_with_another_certificate_gets_no_keys() {
+    let ids = [identity(1), identity(2)];
+    let ends = handshake(Fingerprint([0; 32]), ids[0].fingerprint(), &ids, 0.0, 1);
+    assert_eq!(ended(&ends.client), Some(DtlsError::WrongFingerprint));
+    assert!(!is_connected(&ends.client) && !is_connected(&ends.server));
+}
+
+#[test]
+fn a_client_that_never_answers_is_given_up() {
+    let ids = [identity(1), identity(2)];
+    let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
+    let mut server = Dtls::server(ids[0].fingerprint());
+    while let Some(datagram) = client.poll_transmit() {
+        assert!(server.handle_datagram(start(), &ids[1], &datagram));
+    }
+    let mut flights = 0;
+    let mut now = start();
+    while let Some(at) = server.poll_timeout() {
+        flights += usize::from(std::iter::from_fn(|| server.poll_transmit()).count() > 0);
+        now = at;
+        server.handle_timeout(now);
+    }
+    assert_eq!(ended(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>()), Some(DtlsError::Handshake));
+    assert!(flights > 4 && now - start() <= Duration::from_secs(35), "{flights} flights, {:?}", now - start());
+    assert!(!server.handle_datagram(now, &ids[1], &[22; 40]), "silent for good");
+    assert_eq!(server.poll_transmit(), None);
+}
+
+#[test]
+fn nonsense_does_not_disturb_a_handshake() {
+    let ids = [identity(1), identity(2)];
+    let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
+    let mut server = Dtls::server(ids[0].fingerprint());
+    assert!(!server.handle_datagram(start(), &ids[1], &[22; 100]));
+    assert!(!server.handle_datagram(start(), &ids[1], &[]));
+    let mut is_up = false;
+    for _ in 0..10 {
+        for (from, to, id) in [(&mut client, &mut server, &ids[1])] {
+            while let Some(datagram) = from.poll_transmit() {
+                to.handle_datagram(start(), id, &datagram);
+                to.handle_datagram(start(), id, &[23; 60]);
+            }
+        }
+        while let Some(datagram) = server.poll_transmit() {
+            client.handle_datagram(start(), &ids[0], &datagram);
+        }
+        is_up |= is_connected(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>());
+    }
+    assert!(is_up);
+}
