@@ -11,34 +11,34 @@ use crate::{pins, progress};
 /// What the Worker is made of, beside the crates that Cargo.lock names.
 const SOURCES: &[&str] = &["edge", "shared", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "package-lock.json"];
 
-/// Builds `edge/build`. A current release build serves where a quick one is asked for.
+/// Builds `edge/build`, which is deployed, or `.rotunda/edge`, which has the routes that only a developer may have.
 pub(crate) fn build(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
-    let sources = fingerprint(workspace)?;
-    let release = Stamp::new(workspace, "edge", &sources.clone().fact("release"));
-    let quick = Stamp::new(workspace, "edge", &sources.fact("quick"));
-    let built = workspace.path("edge/build/index_bg.wasm").is_file();
-    if built && (release.is_current() || flavour == Flavour::Quick && quick.is_current()) {
-        progress::skip("edge Worker", "unchanged");
+    let (step, folder) = match flavour {
+        Flavour::Quick => ("edge Worker", ".rotunda/edge"),
+        Flavour::Release => ("edge Worker (release)", "edge/build"),
+    };
+    let stamp = Stamp::new(workspace, step, &fingerprint(workspace)?);
+    if workspace.path(folder).join("index_bg.wasm").is_file() && stamp.is_current() {
+        progress::skip(step, "unchanged");
         return Ok(());
     }
-    let stamp = if flavour == Flavour::Release { release } else { quick };
     stamp.clear()?;
     let mut command = tools.command("worker-build");
-    command.current_dir(workspace.path("edge")).env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never");
+    command.current_dir(workspace.path("edge")).env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0");
     for (variable, program) in
         [("WASM_BINDGEN_BIN", "wasm-bindgen"), ("WASM_OPT_BIN", "wasm-opt"), ("ESBUILD_BIN", "esbuild")]
     {
         // worker-build looks here before it downloads.
         command.env(variable, tools.find(program).unwrap_or_else(|| program.into()));
     }
-    command.args(arguments(flavour));
-    progress::run(workspace, "edge Worker", &mut command)?;
+    command.arg("--out-dir").arg(workspace.path(folder)).args(arguments(flavour));
+    progress::run(workspace, step, &mut command)?;
     stamp.write()
 }
 
 fn arguments(flavour: Flavour) -> &'static [&'static str] {
     match flavour {
-        Flavour::Quick => &["--no-opt", "--profile", "quick"],
+        Flavour::Quick => &["--no-opt", "--profile", "quick", "--features", "development"],
         Flavour::Release => &["--profile", "edge"],
     }
 }

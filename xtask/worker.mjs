@@ -1,0 +1,144 @@
+// Starts the built Worker under miniflare, with the bindings that wrangler.toml names: `cargo xtask dev` and the tests
+// of the edge stand on the same few lines.
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Log, LogLevel, Miniflare } from "miniflare";
+import { parse } from "smol-toml";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const EDGE = join(ROOT, "edge");
+const SCRIPT = "edge";
+
+/** Where `cargo xtask build edge` puts its two builds. */
+const BUILDS = { development: join(ROOT, ".rotunda/edge"), release: join(EDGE, "build") };
+
+/** The tables of wrangler.toml that an environment does not inherit (wrangler's rule). */
+const NOT_INHERITED = ["vars", "durable_objects", "d1_databases", "r2_buckets"];
+
+/** What this file can give to a Worker; another key in wrangler.toml is a mistake to be told at once. */
+const KNOWN = new Set([
+  ...["$schema", "name", "main", "build", "rules", "compatibility_date", "compatibility_flags", "migrations", "assets"],
+  ...["observability", "limits", "placement", "routes", "workers_dev", "preview_urls", "no_bundle", "find_additional_modules"],
+  ...["send_metrics", "upload_source_maps", "base_dir", "minify", "keep_vars", "logpush", "account_id", "env", "dev"],
+  ...NOT_INHERITED,
+]);
+
+/**
+ * @param {object} [options]
+ * @param {number} [options.port] 0 picks a free one
+ * @param {string} [options.host]
+ * @param {string} [options.persist] folder that keeps the objects' storage; without it, storage ends with the Worker
+ * @param {Record<string, unknown>} [options.vars] secrets, and vars that replace those of wrangler.toml
+ * @param {"development" | "release"} [options.build]
+ * @param {string} [options.environment] of wrangler.toml; without it, its top level
+ * @param {object | false} [options.cf] `request.cf` of requests that bring none in the header `MF-CF-Blob` (as JSON)
+ * @param {import("miniflare").Log} [options.log]
+ */
+export async function startWorker(options = {}) {
+  const config = readConfig(options.environment);
+  dieWithParent();
+  const miniflare = new Miniflare({
+    name: SCRIPT,
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 0,
+    modulesRoot: EDGE,
+    modules: modules(BUILDS[options.build ?? "release"]),
+    cf: options.cf ?? false,
+    log: options.log ?? new Log(LogLevel.WARN),
+    unsafeEphemeralDurableObjects: false,
+    ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
+    ...workerOptions(config, options.vars ?? {}),
+  });
+  const url = await miniflare.ready;
+  return {
+    url,
+    miniflare,
+    /**
+     * Takes an object out of memory as hibernation does; its sockets stay open, or are closed as after a crash.
+     *
+     * @param {string} className
+     * @param {string} name as given to `idFromName`
+     * @param {"hibernate" | "close"} [webSockets]
+     */
+    evict: (className, name, webSockets = "hibernate") =>
+      miniflare.unsafeEvictDurableObject(SCRIPT, className, { name, webSockets }),
+    stop: () => miniflare.dispose(),
+  };
+}
+
+/** One environment of wrangler.toml, with what it inherits. */
+export function readConfig(environment) {
+  const top = parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8"));
+  const own = environment ? top.env?.[environment] : {};
+  if (!own) throw new Error(`wrangler.toml has no environment ${environment}`);
+  const inherited = environment ? Object.fromEntries(Object.entries(top).filter(([key]) => !NOT_INHERITED.includes(key))) : top;
+  const config = { ...inherited, ...own };
+  const unknown = Object.keys(config).filter((key) => !KNOWN.has(key));
+  if (unknown.length) throw new Error(`xtask/worker.mjs does not know what wrangler.toml means by ${unknown.join(", ")}`);
+  return config;
+}
+
+function workerOptions(config, vars) {
+  const sqlite = new Set((config.migrations ?? []).flatMap((migration) => migration.new_sqlite_classes ?? []));
+  return {
+    compatibilityDate: config.compatibility_date,
+    compatibilityFlags: config.compatibility_flags ?? [],
+    bindings: { ...config.vars, ...vars },
+    durableObjects: table(config.durable_objects?.bindings, (binding) => [
+      binding.name,
+      { className: binding.class_name, useSQLite: sqlite.has(binding.class_name) },
+    ]),
+    d1Databases: table(config.d1_databases, (database) => [database.binding, database.database_id ?? database.database_name]),
+    r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
+    ...(config.assets ? { assets: assets(config) } : {}),
+  };
+}
+
+function assets(config) {
+  const first = config.assets.run_worker_first;
+  return {
+    directory: join(ROOT, config.assets.directory),
+    binding: config.assets.binding,
+    routerConfig: {
+      has_user_worker: true,
+      ...(Array.isArray(first) ? { static_routing: routing(first) } : { invoke_user_worker_ahead_of_assets: first === true }),
+    },
+    assetConfig: {
+      compatibility_date: config.compatibility_date,
+      ...(config.assets.html_handling ? { html_handling: config.assets.html_handling } : {}),
+      ...(config.assets.not_found_handling ? { not_found_handling: config.assets.not_found_handling } : {}),
+    },
+  };
+}
+
+/** wrangler writes exceptions from `run_worker_first` with a leading `!`. */
+function routing(patterns) {
+  return {
+    user_worker: patterns.filter((pattern) => !pattern.startsWith("!")),
+    asset_worker: patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)),
+  };
+}
+
+/** The entry, what lies beside it, and a build, named as if it were in `edge/build`, where the entry imports it from. */
+function modules(build) {
+  const beside = readdirSync(EDGE).filter((name) => name.endsWith(".mjs") && name !== "entry.mjs");
+  return [
+    ...["entry.mjs", ...beside].map((name) => ({ type: "ESModule", path: join(EDGE, name) })),
+    { type: "ESModule", path: join(EDGE, "build/index.js"), contents: readFileSync(join(build, "index.js"), "utf8") },
+    { type: "CompiledWasm", path: join(EDGE, "build/index_bg.wasm"), contents: readFileSync(join(build, "index_bg.wasm")) },
+  ];
+}
+
+function table(entries, toPair) {
+  return Object.fromEntries((entries ?? []).map(toPair));
+}
+
+/** miniflare starts workerd as a child, which would live on, holding its port, after a `kill -9` of this process. */
+function dieWithParent() {
+  if (process.platform !== "linux" || process.env.MINIFLARE_WORKERD_PATH) return;
+  const miniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
+  process.env.ROTUNDA_WORKERD = miniflare("workerd").default;
+  process.env.MINIFLARE_WORKERD_PATH = fileURLToPath(new URL("workerd.sh", import.meta.url));
+}
