@@ -91,6 +91,7 @@ pub struct Assignment {
     pub shard: u16,
     /// Bearer token with which the node dials the room.
     pub ticket: String,
-    /// The first session, so that a cold join waits for nothing.
-    pub session: Session,
+    /// The first session, so that a cold join waits for nothing; nothing where a room with clients moves, as they have yet to offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
 }
