@@ -1,0 +1,39 @@
+//! Names and secrets out of the randomness that the shell hands in.
+
+/// Fills a buffer with unpredictable bytes: `crypto.getRandomValues` in the Worker, a seeded generator in tests.
+pub type Random = Box<dyn FnMut(&mut [u8])>;
+
+/// 32 letters and digits that cannot be mistaken for each other (Crockford's base32), so that a byte gives 5 unbiased bits.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// A random text of `length` letters and digits, 5 bits each.
+pub fn text(random: &mut Random, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    random(&mut bytes);
+    bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31))).map(|letter| char::from(*letter)).collect()
+}
+
+/// A random number.
+pub fn number(random: &mut Random) -> u32 {
+    let mut bytes = [0; 4];
+    random(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_uses_five_bits_of_every_byte() {
+        let mut next = 0_u8;
+        let mut counting: Random = Box::new(move |bytes| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        });
+        assert_eq!(text(&mut counting, 34), "0123456789abcdefghjkmnpqrstvwxyz01");
+        assert_eq!(number(&mut counting), u32::from_le_bytes([34, 35, 36, 37]));
+    }
+}
