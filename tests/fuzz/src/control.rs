@@ -1,0 +1,23 @@
+//! Control: a message between node and edge that is read can be written and read again.
+
+use shared::ErrorCode;
+use shared::control::{FleetToNode, Message, NodeToFleet, NodeToRoom, RoomToNode};
+
+/// Reads `bytes` as a frame of each of the four directions.
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    check_as::<NodeToFleet>(text);
+    check_as::<FleetToNode>(text);
+    check_as::<NodeToRoom>(text);
+    check_as::<RoomToNode>(text);
+}
+
+fn check_as<M: Message + PartialEq + std::fmt::Debug>(text: &str) {
+    match M::parse(text) {
+        Ok(message) => {
+            let again = M::parse(&message.to_json()).expect("what we accept, we can say again");
+            assert_eq!(again, message);
+        }
+        Err(error) => assert!(ErrorCode::ALL.contains(&error.code())),
+    }
+}
