@@ -12,6 +12,7 @@ pub mod rtp_parameters;
 pub mod signal;
 pub mod time;
 pub mod token;
+pub mod turn_credential;
 #[cfg(feature = "typescript")]
 pub mod typescript;
 

@@ -1,0 +1,177 @@
+//! Long-term credentials (RFC 8489 §9.2) that the edge minted, and nonces that need no memory.
+
+use crate::message::{AttributeType, Message};
+use hmac::{Hmac, Mac};
+use md5::{Digest, Md5};
+use sha1::Sha1;
+use shared::UnixMillis;
+use shared::turn_credential::{self, TurnUser};
+use std::net::SocketAddr;
+
+/// Nonces are good for this long; then clients are told 438 and try again with a new one.
+pub const NONCE_LIFETIME_MS: u64 = 600_000;
+/// Longest user name that is looked at; ours have fewer than 128 bytes.
+const USERNAME_BYTES_MAX: usize = 256;
+const NONCE_TAG_BYTES: usize = 10;
+
+/// What MESSAGE-INTEGRITY is made with.
+#[derive(Clone)]
+pub struct IntegrityKey(Hmac<Sha1>);
+
+impl std::fmt::Debug for IntegrityKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IntegrityKey")
+    }
+}
+
+impl IntegrityKey {
+    /// MD5(username ":" realm ":" password) (RFC 8489 §9.2.2).
+    #[must_use]
+    pub fn long_term(username: &str, realm: &str, password: &str) -> Self {
+        let digest = Md5::digest(format!("{username}:{realm}:{password}").as_bytes());
+        Self(keyed(&digest))
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 20] {
+        self.0.clone().chain_update(bytes).finalize().into_bytes().into()
+    }
+
+    pub(crate) fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        let mut mac = self.0.clone();
+        parts.iter().for_each(|part| mac.update(part));
+        mac.verify_slice(tag).is_ok()
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha1> {
+    // HMAC takes keys of any length (RFC 2104 §3).
+    Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
+}
+
+/// Why a request is not believed (RFC 8489 §9.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// 401: no credentials, or wrong ones.
+    Unauthenticated,
+    /// 400: integrity without user name, realm or nonce.
+    BadRequest,
+    /// 438: the nonce is not one of ours, or too old.
+    StaleNonce,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// The user name as sent: the owner of allocations.
+    pub username: Box<str>,
+    /// What it says.
+    pub user: TurnUser,
+    /// Signs the answer.
+    pub key: IntegrityKey,
+}
+
+/// Checks credentials and makes nonces; knows nobody by name.
+#[derive(Debug)]
+pub struct Authenticator {
+    realm: Box<str>,
+    /// Any of these may have made a password, so that keys can be rotated.
+    secrets: Vec<Box<[u8]>>,
+    nonce_key: NonceKey,
+}
+
+struct NonceKey(Hmac<Sha1>);
+
+impl std::fmt::Debug for NonceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NonceKey")
+    }
+}
+
+impl Authenticator {
+    /// `nonce_seed` must be random and the same for all threads that serve one address.
+    #[must_use]
+    pub fn new(realm: &str, secrets: Vec<Box<[u8]>>, nonce_seed: [u8; 20]) -> Self {
+        Self { realm: realm.into(), secrets, nonce_key: NonceKey(keyed(&nonce_seed)) }
+    }
+
+    /// The realm that clients are told.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// A nonce for this client: the time, and a tag that nobody else can make (RFC 8489 §9.2.5 asks for no memory).
+    #[must_use]
+    pub fn nonce(&self, client: SocketAddr, now: UnixMillis) -> String {
+        let time = now.0.to_be_bytes();
+        hex(&time) + &hex(&self.nonce_tag(client, &time))
+    }
+
+    /// Who sent this request; a credential that has run out is good for nothing new, so the caller decides by [`TurnUser::expires_at`].
+    pub fn authenticate(
+        &self,
+        message: &Message<'_>,
+        client: SocketAddr,
+        now: UnixMillis,
+    ) -> Result<Authenticated, Rejection> {
+        if message.value(AttributeType::MESSAGE_INTEGRITY).is_none() {
+            return Err(Rejection::Unauthenticated);
+        }
+        let text = |kind| message.value(kind).map(std::str::from_utf8);
+        let (Some(username), Some(realm), Some(nonce)) =
+            (text(AttributeType::USERNAME), text(AttributeType::REALM), message.value(AttributeType::NONCE))
+        else {
+            return Err(Rejection::BadRequest);
+        };
+        if !self.is_fresh(nonce, client, now) {
+            return Err(Rejection::StaleNonce);
+        }
+        let username =
+            username.ok().filter(|name| name.len() <= USERNAME_BYTES_MAX).ok_or(Rejection::Unauthenticated)?;
+        if realm != Ok(&*self.realm) {
+            return Err(Rejection::Unauthenticated);
+        }
+        let user = TurnUser::parse(username).map_err(|_| Rejection::Unauthenticated)?;
+        let key =
+            self.secrets.iter().map(|secret| self.key_for(username, secret)).find(|key| message.is_signed_with(key));
+        key.map(|key| Authenticated { username: username.into(), user, key }).ok_or(Rejection::Unauthenticated)
+    }
+
+    fn key_for(&self, username: &str, secret: &[u8]) -> IntegrityKey {
+        IntegrityKey::long_term(username, &self.realm, &turn_credential::password(username, secret))
+    }
+
+    fn is_fresh(&self, nonce: &[u8], client: SocketAddr, now: UnixMillis) -> bool {
+        let Some(raw) = unhex(nonce) else { return false };
+        let Some((time, tag)) = raw.split_first_chunk::<8>() else { return false };
+        let made = UnixMillis(u64::from_be_bytes(*time));
+        // A nonce is not a secret, so an ordinary comparison gives nothing away that its owner does not know.
+        tag == self.nonce_tag(client, time) && now.since_ms(made) < NONCE_LIFETIME_MS
+    }
+
+    fn nonce_tag(&self, client: SocketAddr, time: &[u8; 8]) -> [u8; NONCE_TAG_BYTES] {
+        let mut mac = self.nonce_key.0.clone();
+        mac.update(time);
+        match client.ip() {
+            std::net::IpAddr::V4(ip) => mac.update(&ip.octets()),
+            std::net::IpAddr::V6(ip) => mac.update(&ip.octets()),
+        }
+        mac.update(&client.port().to_be_bytes());
+        let full: [u8; 20] = mac.finalize().into_bytes().into();
+        std::array::from_fn(|at| full[at])
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &[u8]) -> Option<[u8; 8 + NONCE_TAG_BYTES]> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 2 * (8 + NONCE_TAG_BYTES))?;
+    let mut bytes = [0; 8 + NONCE_TAG_BYTES];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let pair = text.get(2 * at..2 * at + 2).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}

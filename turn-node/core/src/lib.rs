@@ -1,0 +1,16 @@
+//! What a TURN node (RFC 8656) decides, without I/O: messages in, answers and routes out.
+//!
+//! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied here: the caller is told where to send the
+//! bytes it holds.
+
+pub mod allocation;
+pub mod auth;
+pub mod limits;
+pub mod message;
+pub mod peer_policy;
+pub mod pool;
+mod request;
+pub mod server;
+
+pub use allocation::AllocationId;
+pub use server::{Config, FiveTuple, Framing, Now, Output, RelayOpened, ToClient, ToPeer, TurnServer};

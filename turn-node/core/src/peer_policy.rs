@@ -1,0 +1,192 @@
+//! Which peers a client may reach (RFC 8656 §21: a relay must not become a way into its operator's network).
+
+use shared::turn_credential::TurnPolicy;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What is allowed here.
+#[derive(Clone, Debug, Default)]
+pub struct PeerPolicy {
+    /// Networks that may be reached although they are not global unicast, as the operator's configuration names them.
+    pub allowed: Vec<Network>,
+    /// Addresses of this host, which nobody may reach unless the configuration names them.
+    pub own: Vec<IpAddr>,
+    /// Addresses that allocations here are given: peers of a `p2p` credential may be behind them.
+    pub relayed: Vec<IpAddr>,
+    /// Where the deployment's media nodes listen, as the Fleet object pushed them.
+    pub media_nodes: BTreeSet<SocketAddr>,
+}
+
+impl PeerPolicy {
+    /// May a permission for this address be made?
+    #[must_use]
+    pub fn allows_address(&self, policy: TurnPolicy, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        match policy {
+            TurnPolicy::Sfu => self.media_nodes.iter().any(|node| node.ip() == peer) && self.is_harmless(peer),
+            TurnPolicy::P2p => self.relayed.contains(&peer) || self.is_harmless(peer),
+        }
+    }
+
+    /// May data go to this address and port?
+    #[must_use]
+    pub fn allows(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
+        let canonical = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let reachable = match policy {
+            TurnPolicy::Sfu => self.media_nodes.contains(&canonical),
+            TurnPolicy::P2p => true,
+        };
+        reachable && peer.port() != 0 && self.allows_address(policy, peer.ip())
+    }
+
+    fn is_harmless(&self, peer: IpAddr) -> bool {
+        if self.allowed.iter().any(|network| network.contains(peer)) {
+            return true;
+        }
+        let global = match peer {
+            IpAddr::V4(ip) => is_global_v4(ip),
+            IpAddr::V6(ip) => is_global_v6(ip),
+        };
+        global && !self.own.contains(&peer)
+    }
+}
+
+/// An address prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// The text is not an address prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkError;
+
+impl std::fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a network: write ADDRESS or ADDRESS/PREFIX")
+    }
+}
+
+impl std::error::Error for NetworkError {}
+
+impl std::str::FromStr for Network {
+    type Err = NetworkError;
+
+    /// Reads `10.0.0.0/8` or `10.1.2.3`.
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), |text| text.parse().map_err(|_| NetworkError))?;
+        if prefix > longest { Err(NetworkError) } else { Ok(Self { address, prefix }) }
+    }
+}
+
+impl Network {
+    fn contains(&self, ip: IpAddr) -> bool {
+        let same = |a: u128, b: u128, bits: u32| {
+            let host = bits - u32::from(self.prefix);
+            a.checked_shr(host).unwrap_or(0) == b.checked_shr(host).unwrap_or(0)
+        };
+        match (self.address, ip) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => same(u32::from(a).into(), u32::from(b).into(), 32),
+            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.into(), b.into(), 128),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// Unicast and not set aside (RFC 6890 and the IANA IPv4 special-purpose registry).
+fn is_global_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let shared_space = a == 100 && b & 0xc0 == 64;
+    let protocol_assignments = (a, b, c) == (192, 0, 0) || (a, b, c) == (192, 88, 99);
+    let benchmarking = a == 198 && b & 0xfe == 18;
+    let set_aside = a == 0 || a >= 224 || shared_space || protocol_assignments || benchmarking;
+    !(set_aside || ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_documentation())
+}
+
+/// 2000::/3 without documentation and without the prefixes that carry an IPv4 address inside (Teredo, 6to4).
+fn is_global_v6(ip: Ipv6Addr) -> bool {
+    let [a, b, ..] = ip.segments();
+    a & 0xe000 == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0) && (a, b) != (0x2001, 0x0db8) && a != 0x3fff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> PeerPolicy {
+        let nodes = ["93.184.216.34:7000", "[2600:1f18::7]:7000", "10.0.0.7:7000"];
+        PeerPolicy {
+            allowed: vec!["10.9.0.0/16".parse().expect("network"), "fd00::/8".parse().expect("network")],
+            own: vec!["93.184.216.99".parse().expect("address")],
+            relayed: vec!["93.184.216.99".parse().expect("address")],
+            media_nodes: nodes.iter().map(|node| node.parse().expect("address")).collect(),
+        }
+    }
+
+    fn check(kind: TurnPolicy, peer: &str, expected: bool) {
+        let peer: SocketAddr = peer.parse().expect("address");
+        assert_eq!(policy().allows(kind, peer), expected, "{kind:?} {peer}");
+    }
+
+    #[test]
+    fn sfu_reaches_media_nodes_and_nothing_else() {
+        check(TurnPolicy::Sfu, "93.184.216.34:7000", true);
+        check(TurnPolicy::Sfu, "93.184.216.34:7001", false);
+        check(TurnPolicy::Sfu, "[2600:1f18::7]:7000", true);
+        check(TurnPolicy::Sfu, "93.184.216.35:7000", false);
+        // A node with a private address, which the configuration does not name.
+        check(TurnPolicy::Sfu, "10.0.0.7:7000", false);
+        check(TurnPolicy::Sfu, "[::ffff:93.184.216.34]:7000", true);
+    }
+
+    #[test]
+    fn p2p_reaches_global_unicast_and_relayed_addresses() {
+        check(TurnPolicy::P2p, "8.8.8.8:53", true);
+        check(TurnPolicy::P2p, "[2600::1]:9", true);
+        check(TurnPolicy::P2p, "93.184.216.99:50000", true);
+        check(TurnPolicy::P2p, "8.8.8.8:0", false);
+    }
+
+    #[test]
+    fn nobody_reaches_what_is_not_global() {
+        for peer in [
+            "127.0.0.1:80",
+            "10.0.0.1:80",
+            "172.16.0.1:80",
+            "192.168.1.1:80",
+            "169.254.169.254:80",
+            "100.64.0.1:80",
+            "0.0.0.0:80",
+            "224.0.0.1:80",
+            "255.255.255.255:80",
+            "198.18.0.1:80",
+            "192.0.2.1:80",
+            "[::1]:80",
+            "[::]:80",
+            "[fe80::1]:80",
+            "[fc00::1]:80",
+            "[ff02::1]:80",
+            "[::ffff:127.0.0.1]:80",
+            "[2002:7f00:1::]:80",
+            "[64:ff9b::7f00:1]:80",
+            "[2001:db8::1]:80",
+            "[2001::1]:80",
+        ] {
+            check(TurnPolicy::P2p, peer, false);
+        }
+    }
+
+    #[test]
+    fn the_configuration_can_open_a_network() {
+        check(TurnPolicy::P2p, "10.9.200.1:80", true);
+        check(TurnPolicy::P2p, "10.10.0.1:80", false);
+        check(TurnPolicy::P2p, "[fd12::1]:80", true);
+        assert!("10.0.0.0/33".parse::<Network>().is_err());
+        assert!("ten".parse::<Network>().is_err());
+        assert!("0.0.0.0/0".parse::<Network>().is_ok_and(|all| all.contains("8.8.8.8".parse().expect("address"))));
+    }
+}

@@ -1,0 +1,58 @@
+//! The methods, one file each, to be read beside RFC 8656.
+
+pub(crate) mod allocate;
+pub(crate) mod channel_bind;
+pub(crate) mod create_permission;
+pub(crate) mod refresh;
+pub(crate) mod send;
+
+use crate::message::{AttributeType, Message};
+
+/// An error response (RFC 8656 §19, RFC 8489 §14.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+}
+
+impl Refusal {
+    pub(crate) const BAD_REQUEST: Self = Self { code: 400, reason: "Bad Request" };
+    pub(crate) const UNAUTHENTICATED: Self = Self { code: 401, reason: "Unauthenticated" };
+    pub(crate) const FORBIDDEN: Self = Self { code: 403, reason: "Forbidden" };
+    pub(crate) const ALLOCATION_MISMATCH: Self = Self { code: 437, reason: "Allocation Mismatch" };
+    pub(crate) const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self { code: 440, reason: "Address Family not Supported" };
+    pub(crate) const WRONG_CREDENTIALS: Self = Self { code: 441, reason: "Wrong Credentials" };
+    pub(crate) const UNSUPPORTED_TRANSPORT: Self = Self { code: 442, reason: "Unsupported Transport Protocol" };
+    pub(crate) const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self { code: 443, reason: "Peer Address Family Mismatch" };
+    pub(crate) const ALLOCATION_QUOTA_REACHED: Self = Self { code: 486, reason: "Allocation Quota Reached" };
+    pub(crate) const INSUFFICIENT_CAPACITY: Self = Self { code: 508, reason: "Insufficient Capacity" };
+}
+
+/// Types that must be understood and are not, as the value of UNKNOWN-ATTRIBUTES (RFC 8489 §6.3.1).
+///
+/// DONT-FRAGMENT is among them: this server cannot set the DF bit of single datagrams, and RFC 8656 §7.2 says that such a server treats the
+/// attribute as unknown.
+pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
+    const KNOWN: &[AttributeType] = &[
+        AttributeType::USERNAME,
+        AttributeType::MESSAGE_INTEGRITY,
+        AttributeType::CHANNEL_NUMBER,
+        AttributeType::LIFETIME,
+        AttributeType::XOR_PEER_ADDRESS,
+        AttributeType::DATA,
+        AttributeType::REALM,
+        AttributeType::NONCE,
+        AttributeType::REQUESTED_ADDRESS_FAMILY,
+        AttributeType::EVEN_PORT,
+        AttributeType::REQUESTED_TRANSPORT,
+        AttributeType::RESERVATION_TOKEN,
+    ];
+    let unknown = message.attributes().map(|attribute| attribute.kind);
+    let unknown = unknown.filter(|kind| kind.must_be_understood() && !KNOWN.contains(kind));
+    unknown.flat_map(|kind| kind.0.to_be_bytes()).collect()
+}
+
+/// IPv4 and IPv6 in REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6).
+pub(crate) const FAMILY_IPV4: u8 = 1;
+/// See [`FAMILY_IPV4`].
+pub(crate) const FAMILY_IPV6: u8 = 2;

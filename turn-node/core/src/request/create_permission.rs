@@ -1,0 +1,53 @@
+//! CreatePermission (RFC 8656 §10): several peers at once, all or none.
+
+use super::Refusal;
+use crate::auth::Authenticated;
+use crate::limits;
+use crate::message::{AttributeType, Class, Message, MessageWriter, Method};
+use crate::server::{FiveTuple, Now, TurnServer, canonical};
+use std::net::IpAddr;
+
+pub(crate) fn handle(
+    server: &mut TurnServer,
+    now: Now,
+    from: FiveTuple,
+    message: &Message<'_>,
+    asked: &Authenticated,
+) -> Result<Option<MessageWriter>, Refusal> {
+    let id = server.owned(from, &asked.username)?;
+    let peers = peers(message)?;
+    let allocation = server.allocation(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+    for peer in &peers {
+        if peer.is_ipv4() != allocation.relayed.is_ipv4() {
+            return Err(Refusal::PEER_ADDRESS_FAMILY_MISMATCH);
+        }
+        if !server.config.policy.allows_address(allocation.policy, *peer) {
+            return Err(Refusal::FORBIDDEN);
+        }
+    }
+    let new = peers.iter().filter(|peer| !allocation.permits(**peer, now.instant)).count();
+    let allocation = server.allocation_mut(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+    if !allocation.has_room_for(new, now.instant) {
+        return Err(Refusal::INSUFFICIENT_CAPACITY);
+    }
+    for peer in peers {
+        allocation.permit(peer, now.instant).map_err(|_| Refusal::INSUFFICIENT_CAPACITY)?;
+    }
+    Ok(Some(MessageWriter::new(Method::CreatePermission, Class::Success, message.transaction)))
+}
+
+/// The peers' addresses; ports do not count here (RFC 8656 §10.2).
+fn peers(message: &Message<'_>) -> Result<Vec<IpAddr>, Refusal> {
+    let mut peers = Vec::new();
+    for attribute in message.attributes().filter(|attribute| attribute.kind == AttributeType::XOR_PEER_ADDRESS) {
+        if peers.len() >= limits::PEERS_PER_REQUEST_MAX {
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
+        }
+        let peer = message.xor_address(attribute.value).ok_or(Refusal::BAD_REQUEST)?;
+        let ip = canonical(peer).ip();
+        if !peers.contains(&ip) {
+            peers.push(ip);
+        }
+    }
+    if peers.is_empty() { Err(Refusal::BAD_REQUEST) } else { Ok(peers) }
+}

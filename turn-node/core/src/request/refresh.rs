@@ -1,0 +1,44 @@
+//! Refresh (RFC 8656 §8).
+
+use super::{FAMILY_IPV4, FAMILY_IPV6, Refusal, allocate};
+use crate::auth::Authenticated;
+use crate::message::{AttributeType, Class, Message, MessageWriter, Method};
+use crate::server::{FiveTuple, Now, TurnServer};
+use std::time::Duration;
+
+pub(crate) fn handle(
+    server: &mut TurnServer,
+    now: Now,
+    from: FiveTuple,
+    message: &Message<'_>,
+    asked: &Authenticated,
+) -> Result<Option<MessageWriter>, Refusal> {
+    let ends = message.value(AttributeType::LIFETIME) == Some(&[0; 4]);
+    let id = match server.owned(from, &asked.username) {
+        Ok(id) => id,
+        // RFC 8656 §8.2: ending what is not there succeeds, so that a lost answer does no harm.
+        Err(refusal) if ends && refusal == Refusal::ALLOCATION_MISMATCH => {
+            return Ok(Some(answer(message, Duration::ZERO)));
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let relayed_v4 = server.allocation(id).is_some_and(|allocation| allocation.relayed.is_ipv4());
+    let family = message.value(AttributeType::REQUESTED_ADDRESS_FAMILY).map(<[u8]>::first);
+    let other_family = if relayed_v4 { FAMILY_IPV6 } else { FAMILY_IPV4 };
+    if family == Some(Some(&other_family)) {
+        return Err(Refusal::PEER_ADDRESS_FAMILY_MISMATCH);
+    }
+    if ends {
+        server.remove(id);
+        return Ok(Some(answer(message, Duration::ZERO)));
+    }
+    let lifetime = allocate::lifetime(message);
+    server.prolong(id, now.instant + lifetime);
+    Ok(Some(answer(message, lifetime)))
+}
+
+fn answer(message: &Message<'_>, lifetime: Duration) -> MessageWriter {
+    let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+    MessageWriter::new(Method::Refresh, Class::Success, message.transaction)
+        .with(AttributeType::LIFETIME, &seconds.to_be_bytes())
+}

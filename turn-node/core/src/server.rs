@@ -1,0 +1,446 @@
+//! The TURN server of one thread: control messages are answered through a queue of outputs, data returns a route at once.
+
+use crate::allocation::{Allocation, AllocationId, State};
+use crate::auth::{Authenticator, Rejection};
+use crate::limits;
+use crate::message::{
+    AttributeType, ChannelData, Class, Message, MessageWriter, Method, TransactionId, data_indication_header,
+};
+use crate::peer_policy::PeerPolicy;
+use crate::pool::Pool;
+use crate::request;
+use shared::UnixMillis;
+use shared::turn_credential::TurnPolicy;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::time::Instant;
+
+/// The two clocks of one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For lifetimes.
+    pub instant: Instant,
+    /// For what is written on credentials and nonces.
+    pub unix: UnixMillis,
+}
+
+/// A client's side of a transport (RFC 8656 §2, 5-tuple): the server's socket, and the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiveTuple {
+    /// Which of the server's sockets; the shell numbers them.
+    pub link: u32,
+    /// The client.
+    pub client: SocketAddr,
+}
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Config {
+    /// Checks credentials.
+    pub authenticator: Authenticator,
+    /// Which peers may be reached.
+    pub policy: PeerPolicy,
+    /// Address of relayed transport addresses, per family that is served (RFC 8656 §7.2).
+    pub relay_v4: Option<IpAddr>,
+    /// The same for IPv6.
+    pub relay_v6: Option<IpAddr>,
+    /// Bytes a second that an allocation may relay, both ways together, with policy `sfu`.
+    pub sfu_bytes_per_s: u64,
+    /// The same with policy `p2p`.
+    pub p2p_bytes_per_s: u64,
+    /// Ports, reservations and quotas; shared by all threads.
+    pub pool: Pool,
+}
+
+/// Something for the shell to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a message to a client.
+    Send {
+        /// To whom.
+        to: FiveTuple,
+        /// The whole message.
+        bytes: Vec<u8>,
+    },
+    /// Open a UDP socket on this relayed address and say how that went with [`TurnServer::relay_opened`].
+    OpenRelay {
+        /// For which allocation.
+        allocation: AllocationId,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Close the socket of this allocation.
+    CloseRelay {
+        /// Which.
+        allocation: AllocationId,
+    },
+}
+
+/// How opening a relay socket went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayOpened {
+    /// It is there.
+    Yes,
+    /// Somebody else has the port.
+    No,
+}
+
+/// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToPeer {
+    /// From whose socket.
+    pub allocation: AllocationId,
+    /// To whom.
+    pub peer: SocketAddr,
+    /// Which bytes of the datagram.
+    pub payload: Range<usize>,
+}
+
+/// Data from a peer: it goes to the client behind [`Framing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToClient {
+    /// To whom.
+    pub client: FiveTuple,
+    /// How.
+    pub framing: Framing,
+}
+
+/// What stands before data for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Four bytes: number and length.
+    Channel(u16),
+    /// A Data indication's header, see [`TurnServer::indication_header`]; the data is padded to four bytes.
+    Indication,
+}
+
+/// What was dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Neither STUN nor ChannelData, or broken.
+    pub malformed: u64,
+    /// ChannelData or Send without allocation, channel or permission.
+    pub not_permitted: u64,
+    /// A peer's data without permission.
+    pub peer_not_permitted: u64,
+    /// Over the user's bandwidth.
+    pub over_quota: u64,
+    /// Requests that were answered with an error.
+    pub refused_requests: u64,
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct TurnServer {
+    pub(crate) config: Config,
+    pub(crate) allocations: Vec<Slot>,
+    free: Vec<u32>,
+    pub(crate) by_client: HashMap<FiveTuple, AllocationId>,
+    deadlines: BTreeSet<(Instant, AllocationId)>,
+    outputs: VecDeque<Output>,
+    next_indication: u64,
+    /// Drops and refusals.
+    pub counters: Counters,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    generation: u32,
+    pub(crate) allocation: Option<Allocation>,
+}
+
+impl TurnServer {
+    /// A server without allocations.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            allocations: Vec::new(),
+            free: Vec::new(),
+            by_client: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            next_indication: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// A datagram of a client. Data returns where it goes; everything else is answered through [`Self::poll_output`].
+    pub fn handle_client(&mut self, now: Now, from: FiveTuple, datagram: &[u8]) -> Option<ToPeer> {
+        // RFC 8656 §12: the two top bits tell ChannelData (01) from STUN (00).
+        if datagram.first().is_some_and(|byte| byte & 0xc0 == 0x40) {
+            return self.handle_channel_data(now, from, datagram);
+        }
+        let Some(message) = Message::parse(datagram) else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        match (message.class, message.method) {
+            (Class::Indication, Method::Send) => request::send::handle(self, now, from, &message, datagram),
+            (Class::Request, _) => {
+                self.handle_request(now, from, &message);
+                None
+            }
+            // A server never asks, so nothing can be an answer.
+            (Class::Indication | Class::Success | Class::Error, _) => {
+                self.counters.malformed += 1;
+                None
+            }
+        }
+    }
+
+    /// Data of a peer that came to an allocation's socket.
+    pub fn handle_peer(&mut self, now: Now, to: AllocationId, peer: SocketAddr, bytes: usize) -> Option<ToClient> {
+        let allocation = self.allocation_mut(to)?;
+        let (client, peer) = (allocation.five_tuple, canonical(peer));
+        // RFC 8656 §11.5: without a permission for the peer's address the datagram is dropped.
+        let permitted = allocation.permits(peer.ip(), now.instant);
+        let policy = allocation.policy;
+        let channel = allocation.channel_of_peer(peer, now.instant);
+        if !permitted || (policy == TurnPolicy::Sfu && !self.config.policy.media_nodes.contains(&peer)) {
+            self.counters.peer_not_permitted += 1;
+            return None;
+        }
+        if !self.spend(to, bytes, now) {
+            return None;
+        }
+        let framing = channel.map_or(Framing::Indication, Framing::Channel);
+        Some(ToClient { client, framing })
+    }
+
+    /// Writes everything of a Data indication that comes before the data (RFC 8656 §11.6).
+    pub fn indication_header(&mut self, peer: SocketAddr, data_bytes: u16, out: &mut Vec<u8>) {
+        let mut transaction: TransactionId = *b"rtnd\0\0\0\0\0\0\0\0";
+        transaction[4..].copy_from_slice(&self.next_indication.to_be_bytes());
+        self.next_indication = self.next_indication.wrapping_add(1);
+        data_indication_header(canonical(peer), transaction, data_bytes, out);
+    }
+
+    /// How opening the socket of an allocation went.
+    pub fn relay_opened(&mut self, now: Now, id: AllocationId, opened: RelayOpened) {
+        request::allocate::relay_opened(self, now, id, opened);
+    }
+
+    /// The media nodes that `sfu` credentials reach from here on; what is allocated keeps its permissions but reaches no other node.
+    pub fn set_media_nodes(&mut self, nodes: BTreeSet<SocketAddr>) {
+        self.config.policy.media_nodes = nodes;
+    }
+
+    /// A client's connection is gone (RFC 8656 §3.1: with it goes the allocation).
+    pub fn link_closed(&mut self, from: FiveTuple) {
+        if let Some(id) = self.by_client.get(&from).copied() {
+            self.remove(id);
+        }
+    }
+
+    /// Ends allocations whose time is over.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((at, id)) = self.deadlines.first().copied() {
+            if at > now.instant {
+                break;
+            }
+            self.remove(id);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Allocations that are there.
+    #[must_use]
+    pub fn allocation_count(&self) -> usize {
+        self.by_client.len()
+    }
+
+    fn handle_channel_data(&mut self, now: Now, from: FiveTuple, datagram: &[u8]) -> Option<ToPeer> {
+        let Some(data) = ChannelData::parse(datagram) else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        let id = self.by_client.get(&from).copied();
+        let peer = id.and_then(|id| self.allocation(id)?.peer_of_channel(data.number, now.instant));
+        let (Some(allocation), Some(peer)) = (id, peer) else {
+            // RFC 8656 §12.6: data for a channel that is not bound is silently discarded.
+            self.counters.not_permitted += 1;
+            return None;
+        };
+        let payload = ChannelData::HEADER_BYTES..ChannelData::HEADER_BYTES + data.length;
+        self.route(now, allocation, peer, payload)
+    }
+
+    /// The last checks of data for a peer: the policy may have changed since the permission was made, and bandwidth is bounded.
+    pub(crate) fn route(
+        &mut self,
+        now: Now,
+        id: AllocationId,
+        peer: SocketAddr,
+        payload: Range<usize>,
+    ) -> Option<ToPeer> {
+        let policy = self.allocation(id)?.policy;
+        if policy == TurnPolicy::Sfu && !self.config.policy.media_nodes.contains(&peer) {
+            self.counters.not_permitted += 1;
+            return None;
+        }
+        self.spend(id, payload.len(), now).then_some(ToPeer { allocation: id, peer, payload })
+    }
+
+    fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {
+        let within = self.allocation_mut(id).is_some_and(|allocation| allocation.spend(bytes, now.instant));
+        self.counters.over_quota += u64::from(!within);
+        within
+    }
+
+    fn handle_request(&mut self, now: Now, from: FiveTuple, message: &Message<'_>) {
+        if message.method == Method::Binding {
+            self.answer_binding(from, message);
+            return;
+        }
+        let asked = match self.config.authenticator.authenticate(message, from.client, now.unix) {
+            Ok(asked) => asked,
+            Err(rejection) => return self.reject(now, from, message, rejection),
+        };
+        let unknown = request::unknown_attributes(message);
+        if !unknown.is_empty() {
+            let writer = self.error_writer(message, 420, "Unknown Attribute");
+            self.send(from, message, writer.with(AttributeType::UNKNOWN_ATTRIBUTES, &unknown).signed(&asked.key));
+            return;
+        }
+        let result = match message.method {
+            Method::Allocate => request::allocate::handle(self, now, from, message, &asked),
+            Method::Refresh => request::refresh::handle(self, now, from, message, &asked),
+            Method::CreatePermission => request::create_permission::handle(self, now, from, message, &asked),
+            Method::ChannelBind => request::channel_bind::handle(self, now, from, message, &asked),
+            // Data is never a request, Send neither, and Binding was answered above.
+            Method::Send | Method::Data | Method::Binding => Err(request::Refusal::BAD_REQUEST),
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some(writer)) => self.send(from, message, writer.signed(&asked.key)),
+            Err(refusal) => {
+                let writer = self.error_writer(message, refusal.code, refusal.reason);
+                self.send(from, message, writer.signed(&asked.key));
+            }
+        }
+    }
+
+    /// RFC 8489 §12.1: anybody may ask which address he has.
+    fn answer_binding(&mut self, from: FiveTuple, message: &Message<'_>) {
+        let writer = MessageWriter::new(Method::Binding, Class::Success, message.transaction)
+            .with_address(AttributeType::XOR_MAPPED_ADDRESS, from.client);
+        self.send(from, message, writer);
+    }
+
+    /// RFC 8489 §9.2.4: what a client needs in order to ask again.
+    fn reject(&mut self, now: Now, from: FiveTuple, message: &Message<'_>, rejection: Rejection) {
+        let (code, reason) = match rejection {
+            Rejection::Unauthenticated => (401, "Unauthenticated"),
+            Rejection::BadRequest => (400, "Bad Request"),
+            Rejection::StaleNonce => (438, "Stale Nonce"),
+        };
+        let mut writer = self.error_writer(message, code, reason);
+        if rejection != Rejection::BadRequest {
+            let authenticator = &self.config.authenticator;
+            let nonce = authenticator.nonce(from.client, now.unix);
+            writer = writer
+                .with(AttributeType::REALM, authenticator.realm().as_bytes())
+                .with(AttributeType::NONCE, nonce.as_bytes());
+        }
+        self.send(from, message, writer);
+    }
+
+    fn error_writer(&mut self, message: &Message<'_>, code: u16, reason: &str) -> MessageWriter {
+        self.counters.refused_requests += 1;
+        MessageWriter::new(message.method, Class::Error, message.transaction).with_error(code, reason)
+    }
+
+    fn send(&mut self, to: FiveTuple, request: &Message<'_>, writer: MessageWriter) {
+        self.send_finished(to, writer, request.has_fingerprint());
+    }
+
+    pub(crate) fn send_finished(&mut self, to: FiveTuple, writer: MessageWriter, fingerprint: bool) {
+        let writer = if fingerprint { writer.fingerprinted() } else { writer };
+        self.outputs.push_back(Output::Send { to, bytes: writer.finish() });
+    }
+
+    pub(crate) fn open_relay(&mut self, allocation: AllocationId, address: SocketAddr) {
+        self.outputs.push_back(Output::OpenRelay { allocation, address });
+    }
+
+    pub(crate) fn allocation(&self, id: AllocationId) -> Option<&Allocation> {
+        let slot = self.allocations.get(id.index as usize)?;
+        slot.allocation.as_ref().filter(|_| slot.generation == id.generation)
+    }
+
+    pub(crate) fn allocation_mut(&mut self, id: AllocationId) -> Option<&mut Allocation> {
+        let slot = self.allocations.get_mut(id.index as usize)?;
+        slot.allocation.as_mut().filter(|_| slot.generation == id.generation)
+    }
+
+    /// The allocation of a client, if the request's user is its owner.
+    pub(crate) fn owned(&self, from: FiveTuple, username: &str) -> Result<AllocationId, request::Refusal> {
+        let id = self.by_client.get(&from).copied().ok_or(request::Refusal::ALLOCATION_MISMATCH)?;
+        let allocation = self.allocation(id).filter(|allocation| allocation.is_open());
+        match allocation {
+            None => Err(request::Refusal::ALLOCATION_MISMATCH),
+            // RFC 8656 §5: all requests of an allocation must use its user name.
+            Some(allocation) if *allocation.username != *username => Err(request::Refusal::WRONG_CREDENTIALS),
+            Some(_) => Ok(id),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, allocation: Allocation) -> Option<AllocationId> {
+        if self.by_client.len() >= limits::ALLOCATIONS_PER_SHARD_MAX {
+            return None;
+        }
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.allocations.push(Slot::default());
+            (self.allocations.len() - 1) as u32
+        });
+        let slot = self.allocations.get_mut(index as usize)?;
+        let id = AllocationId { index, generation: slot.generation };
+        self.by_client.insert(allocation.five_tuple, id);
+        self.deadlines.insert((allocation.expires_at, id));
+        slot.allocation = Some(allocation);
+        Some(id)
+    }
+
+    pub(crate) fn prolong(&mut self, id: AllocationId, until: Instant) {
+        let before = self.allocation_mut(id).map(|allocation| std::mem::replace(&mut allocation.expires_at, until));
+        if let Some(before) = before {
+            self.deadlines.remove(&(before, id));
+            self.deadlines.insert((until, id));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: AllocationId) {
+        let slot = self.allocations.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation);
+        let Some((slot, allocation)) =
+            slot.and_then(|slot| slot.allocation.take().map(|allocation| (slot, allocation)))
+        else {
+            return;
+        };
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id.index);
+        self.by_client.remove(&allocation.five_tuple);
+        self.deadlines.remove(&(allocation.expires_at, id));
+        self.config.pool.dismiss(&allocation.username);
+        self.config.pool.give_back(allocation.relayed.port());
+        if let State::Open = allocation.state {
+            self.outputs.push_back(Output::CloseRelay { allocation: id });
+        }
+    }
+}
+
+/// An IPv4 address that a dual-stack socket shows as IPv6 is still an IPv4 address.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
