@@ -1,4 +1,5 @@
 //! One test per MUST of RFC 8656 (and of RFC 8489 §9.2), named by its section.
+#![allow(clippy::disallowed_methods, reason = "a test has a clock, and passes time by hand from there")]
 
 use shared::UnixMillis;
 use shared::turn_credential::{TurnPolicy, TurnUser, password};
@@ -497,7 +498,7 @@ fn s5_only_the_owner_touches_an_allocation() {
     let (mut world, ada, _) = World::allocated(TurnPolicy::Sfu);
     // Somebody else's good credentials from the same address.
     let mut eve = client(4000, TurnPolicy::Sfu, "eve");
-    eve.nonce = ada.nonce.clone();
+    eve.nonce = ada.nonce;
     assert_eq!(world.ask(&mut eve, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).code, 441);
     assert_eq!(world.permit(&mut eve, &[NODE]), 441);
     assert_eq!(world.bind(&mut eve, 0x4000, NODE), 441);
