@@ -1,0 +1,130 @@
+//! UDP sockets that move many datagrams a call in both directions (recvmmsg with UDP_GRO, sendmmsg with UDP_SEGMENT).
+//!
+//! The one place with unsafe socket calls, for the shells of the native nodes. No protocol, no policy, no clock.
+
+mod address;
+mod receive;
+mod send;
+
+pub use receive::{Datagrams, ReceiveBatch};
+pub use send::{PARTS, SendBatch, Sending};
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+
+/// Room for what comes while the thread is busy: a tenth of a second of 300 Mbit/s. A few hundred KB, the usual
+/// default, overflow while one batch goes out.
+const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
+
+/// A socket.
+#[derive(Debug)]
+pub struct Socket {
+    socket: UdpSocket,
+    is_ipv6: bool,
+}
+
+/// What sockets had to put up with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls of recvmmsg that brought something.
+    pub receive_calls: u64,
+    /// Datagrams that were longer than any of ours may be.
+    pub truncated: u64,
+    /// Calls of sendmmsg.
+    pub send_calls: u64,
+    /// Datagrams that the kernel would not send to their destination.
+    pub send_failures: u64,
+    /// Datagrams thrown away because the send buffer stayed full.
+    pub send_overflows: u64,
+    /// Runs that had to be sent datagram by datagram.
+    pub segmented_here: u64,
+}
+
+impl Socket {
+    /// Binds a socket with large buffers; with `shared_port`, several threads may bind the same port and the kernel spreads clients over
+    /// them (SO_REUSEPORT).
+    pub fn bind(address: SocketAddr, shared_port: bool) -> io::Result<Self> {
+        let socket = if shared_port { bind_shared(address)? } else { UdpSocket::bind(address)? };
+        socket.set_nonblocking(true)?;
+        let fd = socket.as_raw_fd();
+        enlarge(fd, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
+        enlarge(fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF);
+        // Kernels older than 5.0 do not have it, and then every datagram comes by itself.
+        if let Err(error) = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
+            tracing::debug!(%error, "datagrams will not be received in runs");
+        }
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        Ok(Self { socket, is_ipv6 })
+    }
+
+    /// Where it is bound.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// For waiting.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.is_ipv6
+    }
+}
+
+/// Binds with SO_REUSEPORT, which the standard library cannot ask for.
+fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    use std::os::fd::FromRawFd;
+    let family = if address.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
+    // SAFETY: a new descriptor, which the socket owns from here on and closes.
+    let socket = unsafe {
+        let fd = libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        UdpSocket::from_raw_fd(fd)
+    };
+    let fd = socket.as_raw_fd();
+    set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    let (raw, bytes) = address::RawAddress::new(address, address.is_ipv6()).ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: the address is read only during the call and has the length that is told.
+    let result = unsafe { libc::bind(fd, (&raw const raw).cast(), bytes) };
+    if result == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a buffer as large as we want it, even beyond the system's limit if we may.
+fn enlarge(fd: RawFd, force: libc::c_int, ask: libc::c_int) {
+    if set_option(fd, libc::SOL_SOCKET, force, BUFFER_BYTES).is_ok() {
+        return;
+    }
+    let asked = set_option(fd, libc::SOL_SOCKET, ask, BUFFER_BYTES);
+    // The kernel doubles what it grants (socket(7)), and caps it silently.
+    let granted = option(fd, libc::SOL_SOCKET, ask).unwrap_or(0) / 2;
+    if asked.is_err() || granted < BUFFER_BYTES {
+        tracing::warn!(
+            granted_bytes = granted,
+            wanted_bytes = BUFFER_BYTES,
+            "small UDP buffers: raise net.core.rmem_max and net.core.wmem_max, or grant CAP_NET_ADMIN"
+        );
+    }
+}
+
+fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let bytes = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the value is read only during the call and has the length that is told.
+    let result = unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), bytes) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut bytes = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: both pointers are valid during the call, and no more than `bytes` is written.
+    let result = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &mut bytes) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Receives many datagrams with one call (recvmmsg), and runs of one sender as one buffer (UDP_GRO).
+
+use super::address::RawAddress;
+use super::{Counters, Socket};
+use std::io;
+use std::net::SocketAddr;
+
+/// Messages of one call.
+const MESSAGES: usize = 32;
+/// Room for one message: with UDP_GRO the kernel joins up to 64 KiB of datagrams.
+const MESSAGE_BYTES: usize = 1 << 16;
+/// Room for the one control message that tells the length of the joined datagrams.
+const CONTROL_BYTES: usize = 64;
+
+/// Memory for what some calls bring, used again and again.
+#[derive(Debug)]
+pub struct ReceiveBatch {
+    bytes: Box<[u8]>,
+    controls: Box<[Control; MESSAGES]>,
+    addresses: Box<[RawAddress; MESSAGES]>,
+    messages: Vec<Message>,
+    /// Places that the calls since the last [`Self::clear`] used up.
+    used: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+/// One message: a datagram, or several of the same length, of which the last may be shorter.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    socket: u32,
+    place: usize,
+    from: SocketAddr,
+    bytes: usize,
+    segment_bytes: usize,
+}
+
+/// Datagrams of one sender that came to one socket, side by side in memory.
+#[derive(Debug)]
+pub struct Datagrams<B> {
+    /// The caller's number of the socket.
+    pub socket: u32,
+    /// Who sent them.
+    pub from: SocketAddr,
+    /// All of them.
+    pub bytes: B,
+    /// Length of each but the last, which may be shorter.
+    pub segment_bytes: usize,
+}
+
+impl Default for ReceiveBatch {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; MESSAGES * MESSAGE_BYTES].into_boxed_slice(),
+            controls: Box::new([Control([0; CONTROL_BYTES]); MESSAGES]),
+            addresses: Box::new([RawAddress::EMPTY; MESSAGES]),
+            messages: Vec::with_capacity(MESSAGES),
+            used: 0,
+        }
+    }
+}
+
+impl ReceiveBatch {
+    /// Forgets what is in the batch.
+    pub fn clear(&mut self) {
+        self.messages.clear();
+        self.used = 0;
+    }
+
+    /// Whether another call can bring anything.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.used == MESSAGES
+    }
+
+    /// Adds what waits in a socket, at most `messages_max` messages; false if nothing did. `number` names the socket in [`Datagrams`].
+    pub fn fill(
+        &mut self,
+        socket: &Socket,
+        number: u32,
+        messages_max: usize,
+        counters: &mut Counters,
+    ) -> io::Result<bool> {
+        let room = (MESSAGES - self.used).min(messages_max);
+        if room == 0 {
+            return Ok(false);
+        }
+        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: MESSAGE_BYTES }; MESSAGES];
+        // SAFETY: all-zero is a valid `mmsghdr`: null pointers and zero lengths.
+        let mut headers: [libc::mmsghdr; MESSAGES] = unsafe { std::mem::zeroed() };
+        let memory = self.bytes.chunks_exact_mut(MESSAGE_BYTES).zip(&mut *self.controls).zip(&mut *self.addresses);
+        let memory = memory.skip(self.used).take(room);
+        for ((header, vector), ((bytes, control), address)) in headers.iter_mut().zip(&mut vectors).zip(memory) {
+            vector.iov_base = bytes.as_mut_ptr().cast();
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = (&raw mut *address).cast();
+            header.msg_hdr.msg_namelen = RawAddress::BYTES;
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: the first `room` headers point to memory that is ours alone and lives until after the call, with its length.
+        let count = unsafe {
+            let none = std::ptr::null_mut();
+            libc::recvmmsg(socket.descriptor(), headers.as_mut_ptr(), room as libc::c_uint, libc::MSG_DONTWAIT, none)
+        };
+        let Ok(count) = usize::try_from(count) else {
+            let error = io::Error::last_os_error();
+            let nothing = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+            return if nothing { Ok(false) } else { Err(error) };
+        };
+        self.note(headers.iter().take(count), number, counters);
+        counters.receive_calls += u64::from(count > 0);
+        Ok(count > 0)
+    }
+
+    fn note<'h>(&mut self, headers: impl Iterator<Item = &'h libc::mmsghdr>, socket: u32, counters: &mut Counters) {
+        for header in headers {
+            let place = self.used;
+            self.used += 1;
+            if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
+                counters.truncated += 1;
+                continue;
+            }
+            let Some(from) = self.addresses.get(place).and_then(RawAddress::read) else { continue };
+            let bytes = (header.msg_len as usize).min(MESSAGE_BYTES);
+            let segment_bytes = segment_bytes(&header.msg_hdr).unwrap_or(bytes).max(1);
+            self.messages.push(Message { socket, place, from, bytes, segment_bytes });
+        }
+    }
+
+    /// What is in the batch, in the order it came.
+    pub fn messages(&self) -> impl Iterator<Item = Datagrams<&[u8]>> {
+        self.messages.iter().filter_map(|message| {
+            let start = message.place * MESSAGE_BYTES;
+            let bytes = self.bytes.get(start..start + message.bytes)?;
+            Some(Datagrams { socket: message.socket, from: message.from, bytes, segment_bytes: message.segment_bytes })
+        })
+    }
+
+    /// Gives every datagram of the batch to `each`, in the order they came.
+    pub fn for_each(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) {
+        for message in &self.messages {
+            let start = message.place * MESSAGE_BYTES;
+            let Some(bytes) = self.bytes.get_mut(start..start + message.bytes) else { continue };
+            for datagram in bytes.chunks_mut(message.segment_bytes) {
+                each(message.from, datagram);
+            }
+        }
+    }
+}
+
+/// Length of the datagrams that the kernel joined, if it joined any.
+fn segment_bytes(header: &libc::msghdr) -> Option<usize> {
+    // SAFETY: the header was filled by recvmmsg, and its control memory is still alive; the macros stay within
+    // `msg_controllen`. The value is read unaligned, after its level and type said what it is.
+    unsafe {
+        let mut control = libc::CMSG_FIRSTHDR(header);
+        while !control.is_null() {
+            if (*control).cmsg_level == libc::SOL_UDP && (*control).cmsg_type == libc::UDP_GRO {
+                let segment: libc::c_int = libc::CMSG_DATA(control).cast::<libc::c_int>().read_unaligned();
+                return usize::try_from(segment).ok().filter(|bytes| *bytes > 0);
+            }
+            control = libc::CMSG_NXTHDR(header, control);
+        }
+    }
+    None
+}
