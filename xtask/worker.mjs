@@ -1,6 +1,6 @@
 // Starts the built Worker under miniflare, with the bindings that wrangler.toml names: `cargo xtask dev` and the tests
 // of the edge stand on the same few lines.
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,12 +32,12 @@ const KNOWN = new Set([
  * @param {string} [options.persist] folder that keeps the objects' storage; without it, storage ends with the Worker
  * @param {Record<string, unknown>} [options.vars] secrets, and vars that replace those of wrangler.toml
  * @param {"development" | "release"} [options.build]
- * @param {string} [options.environment] of wrangler.toml; without it, its top level
+ * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests that bring none in the header `MF-CF-Blob` (as JSON)
  * @param {import("miniflare").Log} [options.log]
  */
 export async function startWorker(options = {}) {
-  const config = readConfig(options.environment);
+  const config = readConfig(options.environment ?? "development");
   dieWithParent();
   const miniflare = new Miniflare({
     name: SCRIPT,
@@ -71,9 +71,9 @@ export async function startWorker(options = {}) {
 /** One environment of wrangler.toml, with what it inherits. */
 export function readConfig(environment) {
   const top = parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8"));
-  const own = environment ? top.env?.[environment] : {};
+  const own = top.env?.[environment];
   if (!own) throw new Error(`wrangler.toml has no environment ${environment}`);
-  const inherited = environment ? Object.fromEntries(Object.entries(top).filter(([key]) => !NOT_INHERITED.includes(key))) : top;
+  const inherited = Object.fromEntries(Object.entries(top).filter(([key]) => !NOT_INHERITED.includes(key)));
   const config = { ...inherited, ...own };
   const unknown = Object.keys(config).filter((key) => !KNOWN.has(key));
   if (unknown.length) throw new Error(`xtask/worker.mjs does not know what wrangler.toml means by ${unknown.join(", ")}`);
@@ -92,7 +92,8 @@ function workerOptions(config, vars) {
     ]),
     d1Databases: table(config.d1_databases, (database) => [database.binding, database.database_id ?? database.database_name]),
     r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
-    ...(config.assets ? { assets: assets(config) } : {}),
+    // Without a built meet app there is nothing to serve; the Worker answers by itself then.
+    ...(config.assets && existsSync(join(ROOT, config.assets.directory)) ? { assets: assets(config) } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 //! The developer's day: `cargo xtask dev`, `cargo xtask test`, `cargo xtask bench`.
 
 mod build;
+mod dev;
 mod pins;
 mod process;
 mod progress;
@@ -31,15 +32,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build and start everything on this machine, and print where it is
+    Dev(dev::Options),
     /// Install what this machine lacks, and nothing else
     Setup,
     /// Build one part or, without a name, all of them
     Build {
         /// What to build
         part: Option<Part>,
-        /// As deployed, instead of quick to build
+        /// Quick to build, and with what only a developer may have; instead of as deployed
         #[arg(long)]
-        release: bool,
+        development: bool,
     },
 }
 
@@ -56,9 +59,10 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     let workspace = Workspace::locate()?;
     match task {
+        Task::Dev(options) => dev::run(&workspace, &options),
         Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools)),
-        Task::Build { part, release } => {
-            let flavour = if release { Flavour::Release } else { Flavour::Quick };
+        Task::Build { part, development } => {
+            let flavour = if development { Flavour::Quick } else { Flavour::Release };
             build_parts(&workspace, part, flavour)
         }
     }

@@ -57,8 +57,13 @@ pub(crate) fn skip(name: &str, why: &str) {
 pub(crate) fn log_path(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.logs();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let file: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    Ok(folder.join(format!("{file}.log")))
+    Ok(folder.join(format!("{}.log", file_name(name))))
+}
+
+/// A step's name as the name of a file.
+pub(crate) fn file_name(step: &str) -> String {
+    let words = step.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// Prints the end of a log, indented.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::progress::file_name;
 use crate::workspace::Workspace;
 
 /// Folders that never hold inputs.
@@ -51,7 +52,7 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// The stamp called `name`, to be compared with `fingerprint`.
     pub(crate) fn new(workspace: &Workspace, name: &str, fingerprint: &Fingerprint) -> Self {
-        Self { file: workspace.state().join("stamps").join(name), digest: fingerprint.digest() }
+        Self { file: workspace.state().join("stamps").join(file_name(name)), digest: fingerprint.digest() }
     }
 
     /// Whether the step last succeeded with the same inputs.

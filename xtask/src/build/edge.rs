@@ -24,7 +24,11 @@ pub(crate) fn build(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> R
     }
     stamp.clear()?;
     let mut command = tools.command("worker-build");
-    command.current_dir(workspace.path("edge")).env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0");
+    command
+        .current_dir(workspace.path("edge"))
+        .env("NO_COLOR", "1")
+        .env("CARGO_TERM_COLOR", "never")
+        .env("RUST_BACKTRACE", "0");
     for (variable, program) in
         [("WASM_BINDGEN_BIN", "wasm-bindgen"), ("WASM_OPT_BIN", "wasm-opt"), ("ESBUILD_BIN", "esbuild")]
     {

@@ -1,0 +1,110 @@
+//! How each part is started, and where it can be asked whether it is well.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::ports::{self, Transport};
+use super::{Options, secrets};
+use crate::build::{Flavour, media_node_program};
+use crate::setup::Tools;
+use crate::workspace::Workspace;
+
+/// Where the Worker listens unless somebody else does; wrangler's usual port.
+const WORKER_PORT: u16 = 8787;
+
+/// The first media port; each shard of each node takes one.
+const MEDIA_PORT: u16 = 7000;
+
+/// The first port for a node's health and metrics.
+const NODE_HTTP_PORT: u16 = 7900;
+
+/// Most threads of one node on a developer's machine.
+const SHARDS_MAX: usize = 4;
+
+/// A part that can be started.
+pub(crate) struct Recipe {
+    /// In the table and in the name of its log.
+    pub(crate) name: String,
+    /// What runs.
+    pub(crate) command: Command,
+    /// Where it answers HTTP.
+    pub(crate) http_port: u16,
+    /// What it answers with 200 once it can serve.
+    pub(crate) ready_path: &'static str,
+    /// What else a developer wants to know.
+    pub(crate) note: String,
+}
+
+/// The Worker, then the nodes, which dial it.
+pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &Options) -> Result<Vec<Recipe>> {
+    let secrets = secrets::read_or_create(state)?;
+    let worker_port = match options.port {
+        Some(port) => ports::exactly(port, Transport::Tcp)?,
+        None => ports::usual(WORKER_PORT, Transport::Tcp)?,
+    };
+    let mut recipes = vec![worker(workspace, tools, state, worker_port, &secrets)];
+    let names: Vec<String> = (1..=options.nodes).map(|number| format!("media-{number}")).collect();
+    let passes = Passes::sign(workspace, tools, &secrets, &names)?;
+    let (mut media_port, mut http_port) = (MEDIA_PORT, NODE_HTTP_PORT);
+    for (name, token) in names.into_iter().zip(&passes.tokens) {
+        let shards = shards();
+        media_port = ports::neighbours(media_port, shards, Transport::Udp)?;
+        http_port = ports::neighbours(http_port, 1, Transport::Tcp)?;
+        let mut command = Command::new(media_node_program(workspace, Flavour::Quick));
+        command
+            .current_dir(workspace.root())
+            .env("MEDIA_EDGE", format!("ws://127.0.0.1:{worker_port}"))
+            .env("MEDIA_NODE_ID", &name)
+            .env("MEDIA_REGION", &passes.region)
+            .env("MEDIA_NODE_TOKEN", token)
+            .env("MEDIA_LISTEN", SocketAddr::new(options.media_address, media_port).to_string())
+            .env("MEDIA_SHARDS", shards.to_string())
+            .env("MEDIA_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
+            .env("MEDIA_DRAIN_SECONDS", "0"); // Nobody is to be moved elsewhere on Ctrl-C.
+        let note = format!("udp {}:{media_port}-{}", options.media_address, media_port + shards - 1);
+        recipes.push(Recipe { name, command, http_port, ready_path: "/readyz", note });
+        media_port += shards;
+        http_port += 1;
+    }
+    Ok(recipes)
+}
+
+fn worker(workspace: &Workspace, tools: &Tools, state: &Path, port: u16, secrets: &[(String, String)]) -> Recipe {
+    let options = json!({ "port": port, "persist": state.join("state"), "build": "development" });
+    let mut command = tools.command("node");
+    command.arg(workspace.path("xtask/serve.mjs")).arg(options.to_string()).envs(secrets.iter().cloned());
+    Recipe { name: "worker".to_owned(), command, http_port: port, ready_path: "/healthz", note: String::new() }
+}
+
+/// What lets the nodes in.
+struct Passes {
+    region: String,
+    tokens: Vec<String>,
+}
+
+impl Passes {
+    fn sign(workspace: &Workspace, tools: &Tools, secrets: &[(String, String)], names: &[String]) -> Result<Self> {
+        let mut command = tools.command("node");
+        command.arg(workspace.path("xtask/token.mjs")).args(names).envs(secrets.iter().cloned());
+        let output = command.output().context("starting node")?;
+        if !output.status.success() {
+            bail!("cannot sign the nodes' tokens: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let answer: Value = serde_json::from_slice(&output.stdout).context("reading the nodes' tokens")?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Ok(Self {
+            region: answer.get("region").and_then(text).context("wrangler.toml has no DEFAULT_REGION")?,
+            tokens: answer.get("tokens").and_then(Value::as_array).into_iter().flatten().filter_map(text).collect(),
+        })
+    }
+}
+
+/// One per core, as in production, up to a bound.
+fn shards() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SHARDS_MAX));
+    u16::try_from(cores).unwrap_or(1)
+}
