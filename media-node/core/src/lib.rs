@@ -2,14 +2,20 @@
 //!
 //! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
 
+pub mod arena;
 pub mod codec;
+pub mod deadlines;
+pub mod demux;
 pub mod forward;
 pub mod random;
+pub mod room;
 pub mod rtcp;
 pub mod rtp;
 pub mod session;
 pub mod sfu;
+pub mod slab;
 pub mod stats;
 pub mod stun;
+pub mod track;
 #[cfg(test)]
 mod virtual_time;

@@ -1,10 +1,29 @@
 //! One shard of a media node: datagrams, control messages and time in, datagrams and events out.
 
+mod control;
+mod egress;
+mod feedback;
+mod media;
+mod report;
+mod transport;
+
+pub use crate::arena::Run;
+
+use crate::deadlines::Deadlines;
+use crate::demux::{Demux, Protocol};
+use crate::forward::Moment;
+use crate::random::Random;
+use crate::room::Room;
+use crate::rtcp::ntp::NtpClock;
+use crate::session::Session;
 use crate::session::dtls::Identity;
-use crate::stats::Stats;
+use crate::slab::{Key, Slab};
+use crate::stats::{DropReason, Stats};
+use crate::track::Track;
+use egress::Egress;
 use shared::control::{RoomToNode, SessionEnd};
-use shared::{RoomId, SessionId};
-use std::collections::VecDeque;
+use shared::{RoomId, SessionId, UnixMillis};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -52,19 +71,6 @@ pub enum Output {
     },
 }
 
-/// Datagrams for one destination that lie back to back: one call with UDP GSO sends them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run<'a> {
-    /// Where to.
-    pub to: SocketAddr,
-    /// All datagrams of the run.
-    pub bytes: &'a [u8],
-    /// Length of each datagram but the last, which may be shorter.
-    pub segment_bytes: usize,
-    /// How many datagrams there are; at least 1.
-    pub segments: usize,
-}
-
 /// What a shard is made with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -72,6 +78,27 @@ pub struct Config {
     pub identity: Identity,
     /// Drawn from the operating system by the shell, named by a test.
     pub seed: u64,
+    /// The moment the shard is made.
+    pub started_at: Instant,
+    /// What the wall clock says at that moment: sender reports tell it.
+    pub wall_clock: UnixMillis,
+    /// Sessions that are taken; more are refused.
+    pub sessions_max: usize,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Checks that wait for their session are forgotten.
+    Parked,
+    /// A frame's first packets have waited long enough for its last: sending begins.
+    Hold,
+    Dtls(Key<Session>),
+    Consent(Key<Session>),
+    Report(Key<Session>),
+    /// Losses are asked for.
+    Repair(Key<Track>),
+    Keyframe(Key<Track>),
 }
 
 /// One shard: every session whose clients send to its UDP port.
@@ -83,9 +110,20 @@ pub struct Config {
 /// while let Some(output) = sfu.poll_output() { .. }
 /// wait_until(sfu.poll_timeout());
 /// ```
-#[derive(Debug)]
 pub struct Sfu {
-    config: Config,
+    identity: Identity,
+    clock: NtpClock,
+    random: Random,
+    sessions_max: usize,
+    sessions: Slab<Session>,
+    tracks: Slab<Track>,
+    /// How many streams have filled tracks so far.
+    track_instances: u64,
+    rooms: Slab<Room>,
+    rooms_by_id: BTreeMap<RoomId, Key<Room>>,
+    demux: Demux,
+    deadlines: Deadlines<Timer>,
+    egress: Egress,
     outputs: VecDeque<Output>,
     stats: Stats,
 }
@@ -93,19 +131,35 @@ pub struct Sfu {
 impl Sfu {
     /// An empty shard.
     pub fn new(config: Config) -> Self {
-        Self { config, outputs: VecDeque::new(), stats: Stats::default() }
+        Self {
+            clock: NtpClock::new(config.started_at, config.wall_clock),
+            random: Random::seeded(config.seed),
+            identity: config.identity,
+            sessions_max: config.sessions_max,
+            sessions: Slab::default(),
+            tracks: Slab::default(),
+            track_instances: 0,
+            rooms: Slab::default(),
+            rooms_by_id: BTreeMap::new(),
+            demux: Demux::default(),
+            deadlines: Deadlines::default(),
+            egress: Egress::default(),
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+        }
     }
 
     /// Takes note of what happened. Datagrams that follow from it wait until [`Self::poll_transmits`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Datagram { from: _, bytes } => {
-                self.stats.datagrams_in += 1;
-                self.stats.bytes_in += bytes.len() as u64;
+            Input::Datagram { from, bytes } => self.handle_datagram(now, from, bytes),
+            Input::Control { room, message } => self.handle_control(now, room, message),
+            Input::Deadline => {
+                while let Some(timer) = self.deadlines.pop_due(now) {
+                    self.handle_timer(now, timer);
+                }
             }
-            Input::Control { .. } | Input::Deadline => {}
         }
-        let _ = (now, &self.config.identity);
     }
 
     /// The next event for a room.
@@ -114,32 +168,71 @@ impl Sfu {
     }
 
     /// Writes and seals what waits to be sent, as much as the arena takes; call it until it returns nothing.
-    pub fn poll_transmits(&mut self, _now: Instant) -> Option<impl Iterator<Item = Run<'_>>> {
-        None::<std::iter::Empty<Run<'_>>>
+    pub fn poll_transmits(&mut self, now: Instant) -> Option<impl Iterator<Item = Run<'_>>> {
+        self.fill_arena(now).then(|| self.egress.arena.runs())
     }
 
     /// When to come back with [`Input::Deadline`], if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.deadlines.next()
     }
 
     /// The sessions of a room whose media is up, as a `hello` says them.
-    pub fn connected_sessions(&self, _room: &RoomId) -> Vec<SessionId> {
-        Vec::new()
+    pub fn connected_sessions(&self, room: &RoomId) -> Vec<SessionId> {
+        let room = self.rooms_by_id.get(room).and_then(|key| self.rooms.get(*key));
+        let sessions = room.into_iter().flat_map(|room| room.sessions.values());
+        let connected = sessions.filter_map(|key| self.sessions.get(*key)).filter(|session| session.is_connected());
+        connected.map(|session| session.id.clone()).collect()
     }
 
     /// How many rooms have a session here.
     pub fn room_count(&self) -> usize {
-        0
+        self.rooms.len()
     }
 
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
-        0
+        self.sessions.len()
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) {
+        self.stats.datagrams_in += 1;
+        self.stats.bytes_in += bytes.len() as u64;
+        let result = match Protocol::of(bytes) {
+            Some(Protocol::Rtp) => self.handle_rtp(now, from, bytes),
+            Some(Protocol::Rtcp) => self.handle_rtcp(now, from, bytes),
+            Some(Protocol::Stun) => self.handle_stun(now, from, bytes),
+            Some(Protocol::Dtls) => self.handle_dtls(now, from, bytes),
+            None => Err(DropReason::UnknownProtocol),
+        };
+        if let Err(reason) = result {
+            tracing::trace!(bytes = bytes.len(), reason = reason.label(), "datagram dropped");
+            self.stats.drop(reason);
+        }
+    }
+
+    fn handle_timer(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Parked => self.expire_parked(now),
+            // The round of sending looks at the time itself.
+            Timer::Hold => {}
+            Timer::Dtls(session) => self.handle_dtls_timeout(now, session),
+            Timer::Consent(session) => self.check_consent(now, session),
+            Timer::Report(session) => self.report(now, session),
+            Timer::Repair(track) => self.ask_for_losses(now, track),
+            Timer::Keyframe(track) => self.ask_for_keyframe(now, track),
+        }
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        Moment { now, ntp: self.clock.at(now) }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,13 +36,19 @@ pub enum DropReason {
     UnknownPayloadType,
     /// An encoding that is not forwarded.
     UnusedEncoding,
+    /// A packet that came before.
+    Duplicate,
+    /// A retransmission without payload, which only probes for bandwidth.
+    Probe,
+    /// A payload that is not what its codec promises.
+    MalformedPayload,
     /// More forwarded packets than the arena or a cache can take.
     Overflow,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`Stats::drops`].
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownProtocol,
         Self::UnknownAddress,
         Self::UnknownUfrag,
@@ -59,6 +65,9 @@ impl DropReason {
         Self::UnknownStream,
         Self::UnknownPayloadType,
         Self::UnusedEncoding,
+        Self::Duplicate,
+        Self::Probe,
+        Self::MalformedPayload,
         Self::Overflow,
     ];
 
@@ -81,6 +90,9 @@ impl DropReason {
             Self::UnknownStream => "unknown_stream",
             Self::UnknownPayloadType => "unknown_payload_type",
             Self::UnusedEncoding => "unused_encoding",
+            Self::Duplicate => "duplicate",
+            Self::Probe => "probe",
+            Self::MalformedPayload => "malformed_payload",
             Self::Overflow => "overflow",
         }
     }

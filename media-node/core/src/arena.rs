@@ -1,0 +1,156 @@
+//! Where outgoing packets are written and sealed: one stretch of memory, packets for one destination back to back.
+
+use std::net::SocketAddr;
+
+/// Room for one batch. Small enough to stay in a core's second-level cache between sealing and sending.
+const ARENA_BYTES: usize = 512 * 1_024;
+/// Longest datagram that is written: an Ethernet frame's payload and what SRTP adds to a packet that was that long.
+pub const DATAGRAM_BYTES_MAX: usize = 1_600;
+/// Most datagrams of a run: what Linux takes (UDP_MAX_SEGMENTS).
+const RUN_SEGMENTS_MAX: usize = 64;
+/// Most bytes of a run: an IP packet's length has 16 bits, headers included.
+const RUN_BYTES_MAX: usize = 65_000;
+
+/// Datagrams for one destination that lie back to back: one call with UDP GSO sends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// Where to.
+    pub to: SocketAddr,
+    /// All datagrams of the run.
+    pub bytes: &'a [u8],
+    /// Length of each datagram but the last, which may be shorter.
+    pub segment_bytes: usize,
+    /// How many datagrams there are; at least 1.
+    pub segments: usize,
+}
+
+/// One batch of outgoing datagrams.
+#[derive(Debug)]
+pub struct Arena {
+    memory: Box<[u8]>,
+    used: usize,
+    spans: Vec<Span>,
+}
+
+#[derive(Debug)]
+struct Span {
+    to: SocketAddr,
+    start: usize,
+    bytes: usize,
+    segment_bytes: usize,
+    segments: usize,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self { memory: vec![0; ARENA_BYTES].into_boxed_slice(), used: 0, spans: Vec::new() }
+    }
+}
+
+impl Arena {
+    /// Forgets the batch.
+    pub fn clear(&mut self) {
+        self.used = 0;
+        self.spans.clear();
+    }
+
+    /// Whether one more datagram of any length fits.
+    pub fn has_room(&self) -> bool {
+        self.memory.len() - self.used >= DATAGRAM_BYTES_MAX
+    }
+
+    /// Where the next datagram is to be written.
+    pub fn free(&mut self) -> &mut [u8] {
+        self.memory.get_mut(self.used..).unwrap_or_default()
+    }
+
+    /// Takes in the first `bytes` of [`Self::free`] as a datagram.
+    pub fn push(&mut self, to: SocketAddr, bytes: usize) {
+        let start = self.used;
+        self.used += bytes;
+        if let Some(last) = self.spans.last_mut().filter(|last| last.takes(to, bytes)) {
+            last.bytes += bytes;
+            last.segments += 1;
+            return;
+        }
+        self.spans.push(Span { to, start, bytes, segment_bytes: bytes, segments: 1 });
+    }
+
+    /// The datagrams of the batch.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        self.spans.iter().filter_map(|span| {
+            let bytes = self.memory.get(span.start..span.start + span.bytes)?;
+            Some(Run { to: span.to, bytes, segment_bytes: span.segment_bytes, segments: span.segments })
+        })
+    }
+
+    /// Datagrams and bytes of the batch.
+    pub fn totals(&self) -> (usize, usize) {
+        (self.spans.iter().map(|span| span.segments).sum(), self.used)
+    }
+}
+
+impl Span {
+    /// Whether a datagram can join the run: none may be longer than the first, and behind a shorter one the run ends.
+    fn takes(&self, to: SocketAddr, bytes: usize) -> bool {
+        let is_open = self.bytes == self.segments * self.segment_bytes;
+        let fits = self.segments < RUN_SEGMENTS_MAX && self.bytes + bytes <= RUN_BYTES_MAX;
+        self.to == to && bytes <= self.segment_bytes && is_open && fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    /// Pushes datagrams (destination, length) and checks the runs (destination, segment size, datagrams, bytes).
+    fn check(datagrams: &[(u16, usize)], expected: &[(u16, usize, usize, usize)]) {
+        let mut arena = Arena::default();
+        for (number, (port, bytes)) in datagrams.iter().enumerate() {
+            assert!(arena.has_room());
+            arena.free()[..*bytes].fill(number as u8);
+            arena.push(address(*port), *bytes);
+        }
+        let runs: Vec<_> =
+            arena.runs().map(|run| (run.to.port(), run.segment_bytes, run.segments, run.bytes.len())).collect();
+        assert_eq!(runs, expected);
+        let written: Vec<u8> = arena.runs().flat_map(|run| run.bytes.to_vec()).collect();
+        let pushed: Vec<u8> =
+            datagrams.iter().enumerate().flat_map(|(number, (_, bytes))| vec![number as u8; *bytes]).collect();
+        assert_eq!(written, pushed);
+    }
+
+    #[test]
+    fn equal_lengths_to_one_destination_make_a_run() {
+        check(&[(1, 900), (1, 900), (2, 900), (2, 900), (2, 900)], &[(1, 900, 2, 1_800), (2, 900, 3, 2_700)]);
+    }
+
+    #[test]
+    fn only_the_last_of_a_run_may_be_shorter() {
+        check(&[(1, 900), (1, 900), (1, 500), (1, 500)], &[(1, 900, 3, 2_300), (1, 500, 1, 500)]);
+        check(&[(1, 900), (1, 901), (1, 901)], &[(1, 900, 1, 900), (1, 901, 2, 1_802)]);
+    }
+
+    #[test]
+    fn runs_are_bounded_in_number_and_bytes() {
+        check(&[(1, 100); 70], &[(1, 100, 64, 6_400), (1, 100, 6, 600)]);
+        check(&[(1, 1_200); 60], &[(1, 1_200, 54, 64_800), (1, 1_200, 6, 7_200)]);
+    }
+
+    #[test]
+    fn says_when_it_is_full_and_begins_anew() {
+        let mut arena = Arena::default();
+        let mut count = 0;
+        while arena.has_room() {
+            arena.push(address(1), DATAGRAM_BYTES_MAX);
+            count += 1;
+        }
+        assert_eq!(arena.totals(), (count, count * DATAGRAM_BYTES_MAX));
+        arena.clear();
+        assert!(arena.has_room() && arena.runs().next().is_none());
+    }
+}

@@ -1,0 +1,72 @@
+//! When something must be done next, by time and by what it is for: finding the next one never scans.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// At most one deadline for each timer.
+#[derive(Debug)]
+pub struct Deadlines<T> {
+    by_time: BTreeSet<(Instant, T)>,
+    by_timer: BTreeMap<T, Instant>,
+}
+
+impl<T: Ord + Copy> Default for Deadlines<T> {
+    fn default() -> Self {
+        Self { by_time: BTreeSet::new(), by_timer: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord + Copy> Deadlines<T> {
+    /// Moves the deadline of `timer`, or takes it away.
+    pub fn set(&mut self, timer: T, at: Option<Instant>) {
+        let before = match at {
+            Some(at) => self.by_timer.insert(timer, at),
+            None => self.by_timer.remove(&timer),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_time.remove(&(before, timer));
+        }
+        if let Some(at) = at {
+            self.by_time.insert((at, timer));
+        }
+    }
+
+    /// The next deadline.
+    pub fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out one timer whose time has come, the earliest first.
+    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let (at, timer) = *self.by_time.first()?;
+        if at > now {
+            return None;
+        }
+        self.set(timer, None);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtual_time::start;
+    use std::time::Duration;
+
+    #[test]
+    fn gives_what_is_due_in_order_and_each_timer_once() {
+        let at = |ms| start() + Duration::from_millis(ms);
+        let mut deadlines = Deadlines::default();
+        for (timer, ms) in [('a', 30), ('b', 10), ('c', 20), ('a', 5), ('d', 1)] {
+            deadlines.set(timer, Some(at(ms)));
+        }
+        deadlines.set('d', None);
+        assert_eq!(deadlines.next(), Some(at(5)));
+        assert_eq!(deadlines.pop_due(at(4)), None);
+        assert_eq!((deadlines.pop_due(at(10)), deadlines.pop_due(at(10))), (Some('a'), Some('b')));
+        assert_eq!((deadlines.pop_due(at(10)), deadlines.next()), (None, Some(at(20))));
+    }
+}

@@ -1,0 +1,113 @@
+//! Which SSRC of a client belongs to which of its tracks: announced, or learned from authentic packets.
+
+use super::srtp::STREAMS_PER_SESSION_MAX;
+use crate::rtp::RtpHeader;
+use crate::slab::Key;
+use crate::track::Track;
+use shared::ids::Mid;
+use shared::rtp_parameters::{Flow, Section};
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It fills a track.
+    Media(Key<Track>),
+    /// It carries the retransmissions of a track.
+    Repair(Key<Track>),
+    /// An encoding that is not forwarded.
+    Unused,
+}
+
+/// The known streams of one client.
+#[derive(Debug, Default)]
+pub struct Streams {
+    // A client has a handful: looking through them beats hashing.
+    known: Vec<(u32, Use)>,
+    sources: Vec<Source>,
+}
+
+/// Where streams can belong to.
+#[derive(Debug)]
+struct Source {
+    track: Key<Track>,
+    mid: Mid,
+    mid_id: Option<u8>,
+    rid_id: Option<u8>,
+    repaired_rid_id: Option<u8>,
+    /// The encoding that is forwarded.
+    rid: Option<Box<str>>,
+    payload_types: Vec<u8>,
+    rtx_payload_types: Vec<u8>,
+}
+
+impl Streams {
+    /// Forgets everything, as the sections are about to be told anew.
+    pub fn clear(&mut self) {
+        self.known.clear();
+        self.sources.clear();
+    }
+
+    /// Takes note of a published section. Of several encodings the first is forwarded.
+    pub fn add(&mut self, section: &Section, track: Key<Track>) {
+        if section.flow != Flow::ClientToNode {
+            return;
+        }
+        for (place, encoding) in section.encodings.iter().enumerate() {
+            let (media, repair) =
+                if place == 0 { (Use::Media(track), Use::Repair(track)) } else { (Use::Unused, Use::Unused) };
+            encoding.ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, media));
+            encoding.rtx_ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, repair));
+        }
+        self.sources.push(Source {
+            track,
+            mid: section.mid.clone(),
+            mid_id: section.extensions.mid,
+            rid_id: section.extensions.rid,
+            repaired_rid_id: section.extensions.repaired_rid,
+            rid: section.encodings.first().and_then(|encoding| encoding.rid.as_deref()).map(Into::into),
+            payload_types: section.codecs.iter().map(|codec| codec.payload_type).collect(),
+            rtx_payload_types: section.codecs.iter().filter_map(|codec| codec.rtx_payload_type).collect(),
+        });
+    }
+
+    /// What an authentic packet's stream is for.
+    pub fn use_of(&mut self, header: &RtpHeader<'_>) -> Option<Use> {
+        if let Some((_, found)) = self.known.iter().find(|(ssrc, _)| *ssrc == header.ssrc) {
+            return Some(*found);
+        }
+        let learned = self.sources.iter().find_map(|source| source.use_of(header))?;
+        self.learn(header.ssrc, learned);
+        Some(learned)
+    }
+
+    fn learn(&mut self, ssrc: u32, learned: Use) {
+        if self.known.len() < STREAMS_PER_SESSION_MAX {
+            self.known.push((ssrc, learned));
+        }
+    }
+}
+
+impl Source {
+    /// RFC 9143 §9.2: a packet that carries a section's mid belongs to it. Its RTP stream id (RFC 8852) tells which
+    /// encoding it is; that of the stream it repairs, which one's retransmissions.
+    fn use_of(&self, header: &RtpHeader<'_>) -> Option<Use> {
+        let text = |id: Option<u8>| header.extension(id?);
+        if text(self.mid_id)? != self.mid.as_str().as_bytes() {
+            return None;
+        }
+        let wanted = self.rid.as_deref().map(str::as_bytes);
+        let is_repair = self.rtx_payload_types.contains(&header.payload_type);
+        let rid = if is_repair { text(self.repaired_rid_id) } else { text(self.rid_id) };
+        if rid.is_some() && rid != wanted {
+            return Some(Use::Unused);
+        }
+        // With several encodings, a packet that does not say which one it is cannot be placed.
+        if wanted.is_some() && rid.is_none() {
+            return None;
+        }
+        if is_repair {
+            return Some(Use::Repair(self.track));
+        }
+        self.payload_types.contains(&header.payload_type).then_some(Use::Media(self.track))
+    }
+}

@@ -1,0 +1,97 @@
+//! What clients report: losses, key frames they need, clocks, round trips.
+
+use super::Sfu;
+use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
+use crate::session::{Due, Session};
+use crate::slab::Key;
+use crate::stats::DropReason;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Sfu {
+    pub(super) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Result<(), DropReason> {
+        let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
+        let keys = session.keys.as_mut().ok_or(DropReason::NoKeys)?;
+        let length = keys.opener.open_rtcp(bytes)?;
+        let compound = bytes.get(..length).and_then(Compound::parse).ok_or(DropReason::MalformedRtcp)?;
+        for packet in compound {
+            match packet {
+                Packet::SenderReport(report) => {
+                    self.note_clock(now, key, report.ssrc, report.ntp, report.rtp_timestamp);
+                    self.note_round_trip(now, key, report.blocks);
+                }
+                Packet::ReceiverReport(blocks) => self.note_round_trip(now, key, blocks),
+                Packet::Nack { media_ssrc, lost } => self.handle_nack(now, key, media_ssrc, lost),
+                Packet::PictureLoss { media_ssrc } => self.handle_keyframe_request(now, key, media_ssrc),
+                Packet::FullIntraRequest(entries) => {
+                    entries.for_each(|(ssrc, _)| self.handle_keyframe_request(now, key, ssrc));
+                }
+                Packet::Malformed { .. } => self.stats.drop(DropReason::MalformedRtcp),
+                Packet::SourceDescription
+                | Packet::Goodbye(_)
+                | Packet::Estimate { .. }
+                | Packet::TransportCongestion
+                | Packet::Unknown { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A publisher's sender report: the link of its stream's timestamps to its clock.
+    fn note_clock(&mut self, now: Instant, key: Key<Session>, ssrc: u32, ntp: ntp::NtpTime, rtp_timestamp: u32) {
+        let arrived = self.clock.at(now);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for track in &session.tracks {
+            let Some(track) = self.tracks.get_mut(*track).filter(|track| track.is_filled_by(ssrc)) else { continue };
+            if let Some(receiver) = track.receiver() {
+                receiver.sender_report(ntp, rtp_timestamp, arrived);
+                receiver.clock().into_iter().for_each(|clock| session.clock_offset.learn(clock));
+            }
+        }
+    }
+
+    fn note_round_trip(&mut self, now: Instant, key: Key<Session>, blocks: ReportBlocks<'_>) {
+        let arrived = self.clock.at(now);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let samples = blocks
+            .filter_map(|block| ntp::round_trip(arrived, block.last_sender_report, block.delay_since_sender_report));
+        for sample in samples {
+            // RFC 6298 §2 smooths by an eighth.
+            session.round_trip = (session.round_trip * 7 + sample) / 8;
+        }
+    }
+
+    /// RFC 4585 §6.2.1: a subscriber lacks packets. They are sent again with the next round.
+    fn handle_nack(&mut self, now: Instant, key: Key<Session>, ssrc: u32, lost: impl Iterator<Item = u16>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (round_trip, room) = (session.round_trip, session.room);
+        let Some(place) = session.slot_of_ssrc(ssrc) else { return };
+        let mut is_first = false;
+        for sequence in lost {
+            let Some(slot) = session.slots.get_mut(place) else { return };
+            let Some(origin) = slot.forward.nack(now, sequence, round_trip) else {
+                self.stats.retransmit_misses += 1;
+                continue;
+            };
+            let Some(track) = self.rooms.get(room).and_then(|room| room.track_by_source(origin.source)) else {
+                self.stats.retransmit_misses += 1;
+                continue;
+            };
+            is_first |= session.add_due(Due::Again { slot: place as u16, track, origin });
+        }
+        if is_first {
+            self.egress.due_sessions.push(key);
+        }
+    }
+
+    /// A subscriber cannot decode: the publisher of what plays is asked for a key frame.
+    fn handle_keyframe_request(&mut self, now: Instant, key: Key<Session>, ssrc: u32) {
+        self.stats.keyframe_requests_in += 1;
+        let Some(session) = self.sessions.get(key) else { return };
+        let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get(place));
+        if let Some(track) = slot.and_then(|slot| slot.playing()) {
+            self.want_keyframe(now, track);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What clients are told: reports, losses of theirs, key frames that somebody needs.
+
+use super::{Sfu, Timer};
+use crate::forward::receive::missing;
+use crate::rtcp::write::{Full, Writer};
+use crate::session::Session;
+use crate::session::srtp::OVERHEAD_BYTES_MAX;
+use crate::slab::Key;
+use crate::track::Track;
+use shared::rtp_parameters::MediaKind;
+use std::time::{Duration, Instant};
+
+/// Between two reports: browsers send theirs about as often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Spread of that, so that the reports of a thousand sessions do not fall into one moment.
+const REPORT_SPREAD_MS: u64 = 128;
+/// Longest compound that is written, before SRTCP adds to it.
+const COMPOUND_BYTES_MAX: usize = 1_200;
+/// Most sender reports (28 bytes each) of one compound, beside a receiver report of 31 blocks (752 bytes at most) and
+/// an estimate.
+const SENDER_REPORTS_PER_COMPOUND: usize = 8;
+/// What publishers are told that they may send. Until congestion control measures it, this is only an upper bound, and
+/// the browser's own loss-based control stays below it.
+const PUBLISHER_BITRATE_BPS_MAX: u64 = 8_000_000;
+/// Canonical name of everything the node sends (RFC 3550 §6.5.1).
+const CANONICAL_NAME: &[u8] = b"rotunda";
+
+impl Sfu {
+    /// Sends a session its reports, and comes back in a second.
+    pub(super) fn report(&mut self, now: Instant, key: Key<Session>) {
+        if !self.sessions.get(key).is_some_and(Session::is_connected) {
+            return;
+        }
+        let spread = Duration::from_millis(self.random.next_u64() % REPORT_SPREAD_MS);
+        self.deadlines.set(Timer::Report(key), Some(now + REPORT_INTERVAL + spread));
+        self.report_reception(now, key);
+        self.report_sending(now, key);
+    }
+
+    /// How what the client publishes arrives here.
+    fn report_reception(&mut self, now: Instant, key: Key<Session>) {
+        let ntp = self.clock.at(now);
+        let Some(session) = self.sessions.get(key) else { return };
+        let feedback_ssrc = session.feedback_ssrc;
+        let mut blocks = Vec::with_capacity(session.tracks.len());
+        let mut videos = Vec::with_capacity(session.tracks.len());
+        for track in &session.tracks {
+            let Some(track) = self.tracks.get_mut(*track) else { continue };
+            let is_video = track.kind == MediaKind::Video;
+            let Some(block) = track.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
+            videos.extend(is_video.then_some(block.ssrc));
+            blocks.push(block);
+        }
+        if blocks.is_empty() {
+            return;
+        }
+        self.send_rtcp(key, |writer| {
+            writer.receiver_report(feedback_ssrc, blocks.into_iter())?;
+            writer.canonical_name(feedback_ssrc, CANONICAL_NAME)?;
+            if videos.is_empty() { Ok(()) } else { writer.estimate(feedback_ssrc, PUBLISHER_BITRATE_BPS_MAX, &videos) }
+        });
+    }
+
+    /// What the client's slots were sent, and which moment of the wall clock it belongs to.
+    fn report_sending(&mut self, now: Instant, key: Key<Session>) {
+        let ntp = self.clock.at(now);
+        let Some(session) = self.sessions.get(key) else { return };
+        let sent = session.slots.iter().filter_map(|slot| {
+            let track = self.tracks.get(slot.playing()?)?;
+            let publisher = self.sessions.get(track.publisher)?;
+            slot.forward.sender_report(ntp, track.clock()?, &publisher.clock_offset)
+        });
+        let sent: Vec<_> = sent.collect();
+        for reports in sent.chunks(SENDER_REPORTS_PER_COMPOUND) {
+            self.send_rtcp(key, |writer| {
+                reports.iter().try_for_each(|sent| {
+                    writer.sender_report(*sent)?;
+                    writer.canonical_name(sent.ssrc, CANONICAL_NAME)
+                })
+            });
+        }
+    }
+
+    /// Asks a publisher for what did not come.
+    pub(super) fn ask_for_losses(&mut self, now: Instant, key: Key<Track>) {
+        let Some(track) = self.tracks.get_mut(key) else { return };
+        let publisher = track.publisher;
+        let Some(session) = self.sessions.get(publisher) else { return };
+        let (feedback_ssrc, round_trip) = (session.feedback_ssrc, session.round_trip);
+        let Some(receiver) = track.receiver() else { return };
+        let ssrc = receiver.ssrc();
+        let Some(missing) = receiver.missing() else { return };
+        let mut buffer = missing::due_buffer();
+        let due = missing.take_due(now, round_trip, &mut buffer);
+        self.deadlines.set(Timer::Repair(key), missing.due_at());
+        if due.is_empty() {
+            return;
+        }
+        self.stats.nacked_upstream += due.len() as u64;
+        self.send_rtcp(publisher, |writer| {
+            writer.receiver_report(feedback_ssrc, std::iter::empty())?;
+            writer.nack(feedback_ssrc, ssrc, due.iter().copied())
+        });
+    }
+
+    /// Somebody needs a key frame of this track.
+    pub(super) fn want_keyframe(&mut self, now: Instant, key: Key<Track>) {
+        if let Some(track) = self.tracks.get_mut(key) {
+            track.keyframes.want();
+            self.ask_for_keyframe(now, key);
+        }
+    }
+
+    /// Asks a publisher for a key frame if the time has come, and comes back for the next try. A track that nothing has
+    /// come of yet is asked when something does: a stream begins with a key frame anyway.
+    pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: Key<Track>) {
+        let Some(track) = self.tracks.get_mut(key).filter(|track| track.kind == MediaKind::Video) else { return };
+        let publisher = track.publisher;
+        let Some(ssrc) = track.receiver().map(|receiver| receiver.ssrc()) else { return };
+        let Some(session) = self.sessions.get(publisher).filter(|session| session.is_connected()) else { return };
+        let feedback_ssrc = session.feedback_ssrc;
+        let is_due = track.keyframes.take_due(now);
+        self.deadlines.set(Timer::Keyframe(key), track.keyframes.due_at(now));
+        if is_due {
+            self.stats.keyframe_requests_out += 1;
+            self.send_rtcp(publisher, |writer| {
+                writer.receiver_report(feedback_ssrc, std::iter::empty())?;
+                writer.picture_loss(feedback_ssrc, ssrc)
+            });
+        }
+    }
+
+    /// Writes, seals and sends one compound. RFC 3550 §6.1: it begins with a report, so `write` begins with one.
+    fn send_rtcp(&mut self, key: Key<Session>, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (Some(keys), Some(to)) = (&mut session.keys, session.ice.selected()) else { return };
+        let mut buffer = [0; COMPOUND_BYTES_MAX + OVERHEAD_BYTES_MAX];
+        let Some(room) = buffer.get_mut(..COMPOUND_BYTES_MAX) else { return };
+        let mut writer = Writer::new(room);
+        // What did not fit is left out; what did is whole.
+        let is_whole = write(&mut writer).is_ok();
+        let plain_bytes = writer.bytes();
+        debug_assert!(is_whole, "compounds are bounded below the buffer");
+        if let Some(bytes) = keys.sealer.seal_rtcp(&mut buffer, plain_bytes) {
+            self.egress.send(&mut self.stats, to, buffer.get(..bytes).unwrap_or_default().to_vec());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Two clients and one shard on a virtual network.

@@ -1,0 +1,163 @@
+//! Connectivity checks and handshakes: how a session comes up, moves and ends.
+
+use super::{Output, Sfu, Timer};
+use crate::room::Room;
+use crate::session::dtls::{DtlsError, Event};
+use crate::session::{Keys, Session};
+use crate::slab::Key;
+use crate::stats::DropReason;
+use crate::stun::BindingRequest;
+use shared::control::SessionEnd;
+use shared::limits::CONSENT_TIMEOUT_MS;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// A session without a verified check for this long is closed (RFC 7675 §5.1).
+const CONSENT_TIMEOUT: Duration = Duration::from_millis(CONSENT_TIMEOUT_MS);
+/// First reports after the keys: soon, so that sound and pictures are in step from the beginning.
+const FIRST_REPORT_AFTER: Duration = Duration::from_millis(200);
+
+impl Sfu {
+    pub(super) fn handle_stun(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+        let request = BindingRequest::parse(bytes).ok_or(DropReason::MalformedStun)?;
+        match self.demux.by_ufrag(request.receiver_ufrag) {
+            Some(key) => self.handle_check(now, key, from, &request),
+            None if self.demux.parked.park(now, from, request.receiver_ufrag, bytes) => {
+                self.deadlines.set(Timer::Parked, self.demux.parked.next_expiry());
+                Ok(())
+            }
+            None => Err(DropReason::UnknownUfragOverflow),
+        }
+    }
+
+    fn handle_check(
+        &mut self,
+        now: Instant,
+        key: Key<Session>,
+        from: SocketAddr,
+        request: &BindingRequest<'_>,
+    ) -> Result<(), DropReason> {
+        let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownUfrag)?;
+        let checked = session.ice.handle_check(now, from, request).ok_or(DropReason::StunIntegrity)?;
+        self.egress.send(&mut self.stats, from, checked.answer);
+        if !checked.is_verified {
+            return Ok(());
+        }
+        self.stats.stun_answered += 1;
+        if let Some(forgotten) = checked.forgotten {
+            self.demux.release_address(forgotten, key);
+        }
+        if let Some(loser) = self.demux.claim_address(from, key).and_then(|loser| self.sessions.get_mut(loser)) {
+            loser.ice.forget(from);
+        }
+        Ok(())
+    }
+
+    /// Answers the checks that came before their session.
+    pub(super) fn replay_parked(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get(key) else { return };
+        for (from, datagram) in self.demux.parked.take(session.ice.node_ufrag()) {
+            let request = BindingRequest::parse(&datagram).ok_or(DropReason::MalformedStun);
+            if let Err(reason) = request.and_then(|request| self.handle_check(now, key, from, &request)) {
+                self.stats.drop(reason);
+            }
+        }
+        self.deadlines.set(Timer::Parked, self.demux.parked.next_expiry());
+    }
+
+    pub(super) fn expire_parked(&mut self, now: Instant) {
+        (0..self.demux.parked.expire(now)).for_each(|_| self.stats.drop(DropReason::UnknownUfrag));
+        self.deadlines.set(Timer::Parked, self.demux.parked.next_expiry());
+    }
+
+    pub(super) fn handle_dtls(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+        let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
+        session.ice.note_dtls_from(from);
+        let made_sense = session.dtls.handle_datagram(now, &self.identity, bytes);
+        self.drain_dtls(now, key);
+        if made_sense { Ok(()) } else { Err(DropReason::UnexpectedDtls) }
+    }
+
+    pub(super) fn handle_dtls_timeout(&mut self, now: Instant, key: Key<Session>) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.dtls.handle_timeout(now);
+        }
+        self.drain_dtls(now, key);
+    }
+
+    /// Sends what DTLS has to say and acts on what it tells.
+    pub(super) fn drain_dtls(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        while let Some(datagram) = session.dtls.poll_transmit() {
+            if let Some(to) = session.ice.selected() {
+                self.egress.send(&mut self.stats, to, datagram);
+            }
+        }
+        let mut is_new = false;
+        let mut end = None;
+        while let Some(event) = session.dtls.poll_event() {
+            match event {
+                Event::Connected { opener, sealer, profile } => {
+                    tracing::debug!(session = %session.id, ?profile, "keys are agreed");
+                    session.keys = Some(Keys { opener, sealer });
+                    is_new = true;
+                }
+                Event::Ended(error) => end = Some(session_end(error)),
+            }
+        }
+        self.deadlines.set(Timer::Dtls(key), session.dtls.poll_timeout());
+        if let Some(end) = end {
+            self.end_session(key, end);
+        } else if is_new {
+            self.begin_media(now, key);
+        }
+    }
+
+    fn begin_media(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(room) = self.rooms.get(session.room) else { return };
+        tracing::info!(room = %room.id, session = %session.id, "session connected");
+        self.stats.sessions_connected += 1;
+        self.outputs.push_back(Output::SessionConnected { room: room.id.clone(), session: session.id.clone() });
+        self.deadlines.set(Timer::Report(key), Some(now + FIRST_REPORT_AFTER));
+        let awaited: Vec<_> = session.slots.iter().filter_map(|slot| slot.awaits_keyframe_of()).collect();
+        for track in awaited {
+            self.want_keyframe(now, track);
+        }
+    }
+
+    /// RFC 7675 §5.1: nothing may be sent to a client that has stopped asking for it.
+    pub(super) fn check_consent(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let until = session.last_sign_at() + CONSENT_TIMEOUT;
+        if until <= now {
+            self.end_session(key, SessionEnd::ConsentExpired);
+        } else {
+            self.deadlines.set(Timer::Consent(key), Some(until));
+        }
+    }
+
+    pub(super) fn watch_consent(&mut self, now: Instant, key: Key<Session>) {
+        self.deadlines.set(Timer::Consent(key), Some(now + CONSENT_TIMEOUT));
+    }
+
+    /// A session ended by itself: its room is told.
+    fn end_session(&mut self, key: Key<Session>, end: SessionEnd) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let (id, room) = (session.id.clone(), session.room);
+        let Some(room) = self.rooms.get(room).map(|room: &Room| room.id.clone()) else { return };
+        tracing::info!(%room, session = %id, ?end, "session ended");
+        self.stats.sessions_failed += 1;
+        self.close_session(key);
+        self.outputs.push_back(Output::SessionClosed { room, session: id, end });
+    }
+}
+
+fn session_end(error: DtlsError) -> SessionEnd {
+    match error {
+        DtlsError::Closed => SessionEnd::ClosedByClient,
+        DtlsError::WrongFingerprint => SessionEnd::WrongFingerprint,
+        DtlsError::NoSrtpProfile | DtlsError::Handshake => SessionEnd::HandshakeFailed,
+    }
+}

@@ -1,0 +1,121 @@
+//! Dense storage with keys that go stale: per packet, finding something is one array access.
+
+use std::marker::PhantomData;
+
+/// Names one entry of a [`Slab`]; once that entry is removed it names nothing, even if the place is used again.
+pub struct Key<T> {
+    index: u32,
+    generation: u32,
+    of: PhantomData<fn() -> T>,
+}
+
+#[cfg(test)]
+impl<T> Key<T> {
+    /// A key of some slab.
+    pub(crate) fn numbered(index: u32) -> Self {
+        Self { index, generation: 0, of: PhantomData }
+    }
+}
+
+// Derived, these would ask the same of `T`.
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Key<T> {}
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.index, self.generation) == (other.index, other.generation)
+    }
+}
+impl<T> Eq for Key<T> {}
+impl<T> PartialOrd for Key<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for Key<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.index, self.generation).cmp(&(other.index, other.generation))
+    }
+}
+impl<T> std::fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}.{}", self.index, self.generation)
+    }
+}
+
+/// Entries in an array, with the free places used again.
+#[derive(Debug)]
+pub struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Adds an entry.
+    pub fn insert(&mut self, value: T) -> Key<T> {
+        let index = self.free.pop().unwrap_or(self.entries.len() as u32);
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            entry.value = Some(value);
+            return Key { index, generation: entry.generation, of: PhantomData };
+        }
+        self.entries.push(Entry { generation: 0, value: Some(value) });
+        Key { index, generation: 0, of: PhantomData }
+    }
+
+    /// The entry, if it is still there.
+    pub fn get(&self, key: Key<T>) -> Option<&T> {
+        let entry = self.entries.get(key.index as usize)?;
+        entry.value.as_ref().filter(|_| entry.generation == key.generation)
+    }
+
+    /// The entry, if it is still there, to be changed.
+    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        entry.value.as_mut().filter(|_| entry.generation == key.generation)
+    }
+
+    /// Takes the entry out.
+    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+        let entry = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)?;
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(key.index);
+        Some(value)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_entry_is_not_found_though_its_place_is_used_again() {
+        let mut slab = Slab::default();
+        let (a, b) = (slab.insert("a"), slab.insert("b"));
+        assert_eq!((slab.remove(a), slab.remove(a), slab.len()), (Some("a"), None, 1));
+        let c = slab.insert("c");
+        assert_eq!((slab.get(a), slab.get(b), slab.get(c)), (None, Some(&"b"), Some(&"c")));
+        assert_eq!(slab.get_mut(a), None);
+        assert_eq!(slab.entries.len(), 2);
+    }
+}

@@ -1,0 +1,253 @@
+//! One published track: what its publisher sends is received once here, then given to every slot it plays in.
+
+use crate::codec::vp8;
+use crate::forward::keyframe::Requester;
+use crate::forward::receive::{Receiver, SourceClock};
+use crate::forward::retransmit::{self, AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
+use crate::forward::{Facts, Moment, Packet, SourceNumber};
+use crate::rtp::RtpHeader;
+use crate::session::Session;
+use crate::slab::Key;
+use crate::stats::DropReason;
+use shared::control::TrackRef;
+use shared::ids::SessionId;
+use shared::rtp_parameters::{CodecName, MediaKind, Section};
+use std::time::{Duration, Instant};
+
+/// Most packets of a track that wait to be sent at once: what two full reads of the socket can bring.
+const PENDING_PACKETS_MAX: usize = 256;
+/// How long a video frame's first packets wait for its last, so that a subscriber gets them in one run.
+const HOLD: Duration = Duration::from_millis(1);
+/// Waits in vain after which a track's packets are taken to come one by one, and are sent at once.
+const HOLDS_IN_VAIN_MAX: u8 = 4;
+/// Between the index spaces of two streams that fill one track: no stream gets this far.
+const INDEX_SPACE: u64 = 1 << 40;
+
+/// One slot that takes this track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Whose.
+    pub session: Key<Session>,
+    /// Which of its slots.
+    pub slot: u16,
+}
+
+/// A published track.
+pub struct Track {
+    /// Who sends it.
+    pub publisher: Key<Session>,
+    /// How rooms name it.
+    pub reference: TrackRef,
+    /// What names it as contributing source.
+    pub source: SourceNumber,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// Who takes it.
+    pub subscribers: Vec<Subscriber>,
+    /// When to ask for a key frame.
+    pub keyframes: Requester,
+    section: Section,
+    receiver: Option<Receiver>,
+    cache: Cache,
+    /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
+    /// other under an SRTP index that is already used.
+    index_base: u64,
+    orientation: Option<u8>,
+    queue: Queue,
+}
+
+/// Packets that wait to be written for the subscribers, by index.
+#[derive(Debug, Default)]
+struct Queue {
+    /// Came since the last round of sending began.
+    pending: Vec<u64>,
+    /// Are being sent.
+    sending: Vec<u64>,
+    held_until: Option<Instant>,
+    holds_in_vain: u8,
+}
+
+/// What came of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// It is the first of those that wait.
+    pub is_first: bool,
+    /// A loss was noticed or mended: the time to ask for losses may have moved.
+    pub repair_at: Option<Instant>,
+    /// More was lost than asking for can mend.
+    pub needs_keyframe: bool,
+    /// When the wait for the frame's end is over, if there is one.
+    pub held_until: Option<Instant>,
+}
+
+impl Track {
+    /// A track as its section describes it; `instance` is a number no other track of the shard has had.
+    pub fn new(publisher: Key<Session>, session: &SessionId, section: &Section, instance: u64) -> Self {
+        let packets = if section.kind == MediaKind::Video { VIDEO_PACKETS_KEPT } else { AUDIO_PACKETS_KEPT };
+        Self {
+            publisher,
+            reference: TrackRef { session: session.clone(), mid: section.mid.clone() },
+            source: SourceNumber(section.csrc),
+            kind: section.kind,
+            subscribers: Vec::new(),
+            keyframes: Requester::default(),
+            section: section.clone(),
+            receiver: None,
+            cache: Cache::new(packets),
+            index_base: instance.wrapping_mul(INDEX_SPACE),
+            orientation: None,
+            queue: Queue::default(),
+        }
+    }
+
+    /// Whether it is what this section describes.
+    pub fn is_of(&self, section: &Section) -> bool {
+        self.section == *section
+    }
+
+    /// What is known of the stream that fills it, once it came.
+    pub fn receiver(&mut self) -> Option<&mut Receiver> {
+        self.receiver.as_mut()
+    }
+
+    /// Its publisher's clock, once told.
+    pub fn clock(&self) -> Option<SourceClock> {
+        self.receiver.as_ref()?.clock()
+    }
+
+    /// Whether the stream with this SSRC fills it.
+    pub fn is_filled_by(&self, ssrc: u32) -> bool {
+        self.receiver.as_ref().is_some_and(|receiver| receiver.ssrc() == ssrc)
+    }
+
+    /// Lets another stream fill it from here on: its packets get an index space of their own. Whoever takes the track
+    /// must begin anew.
+    pub fn restart(&mut self, instance: u64) {
+        self.receiver = None;
+        self.index_base = instance.wrapping_mul(INDEX_SPACE);
+        self.queue.pending.clear();
+        self.queue.sending.clear();
+    }
+
+    /// Takes in a packet of the stream itself.
+    pub fn receive(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
+        let codec = self.section.codecs.iter().find(|codec| codec.payload_type == header.payload_type);
+        let (name, clock_rate) =
+            codec.map(|codec| (codec.name, codec.clock_rate)).ok_or(DropReason::UnknownPayloadType)?;
+        let repairs = self.kind == MediaKind::Video;
+        let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
+        let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
+        self.take_in(at, name, index.ok_or(DropReason::Duplicate)?, header, payload)
+    }
+
+    /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
+    pub fn repair(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
+        let codec = self.section.codecs.iter().find(|codec| codec.rtx_payload_type == Some(header.payload_type));
+        let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
+        let (sequence, payload) = retransmit::restore(payload).ok_or(DropReason::Probe)?;
+        let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
+        let index = receiver.repair(at.now, sequence).ok_or(DropReason::Duplicate)?;
+        self.take_in(at, name, index, header, payload)
+    }
+
+    fn take_in(
+        &mut self,
+        at: Moment,
+        codec: CodecName,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Received, DropReason> {
+        let vp8 = match codec {
+            CodecName::Vp8 if !payload.is_empty() => {
+                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
+            }
+            CodecName::Vp8 | CodecName::Opus => None,
+        };
+        let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
+        self.orientation = first_byte(self.section.extensions.video_orientation).or(self.orientation);
+        let facts = Facts {
+            index: self.index_base.wrapping_add(index),
+            timestamp: header.timestamp,
+            marker: header.marker,
+            audio_level: first_byte(self.section.extensions.audio_level),
+            orientation: self.orientation,
+            vp8,
+        };
+        if vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
+            self.keyframes.arrived();
+        }
+        self.cache.keep(&Packet { facts, payload });
+        let is_first = self.queue.push(at.now, &facts)?;
+        let missing = self.receiver.as_mut().and_then(Receiver::missing);
+        let (repair_at, needs_keyframe) =
+            missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
+        Ok(Received { is_first, repair_at, needs_keyframe, held_until: self.queue.held_until })
+    }
+
+    /// Whether anything waits to be sent.
+    pub fn has_pending(&self) -> bool {
+        !self.queue.pending.is_empty()
+    }
+
+    /// Whether its packets still wait for the end of their frame.
+    pub fn is_held(&self, now: Instant) -> bool {
+        self.queue.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Until when they wait.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.queue.held_until
+    }
+
+    /// Begins a round of sending with everything that waits.
+    pub fn begin_sending(&mut self, now: Instant) {
+        self.queue.begin_sending(now);
+    }
+
+    /// The packets of this round.
+    pub fn sending(&self) -> &[u64] {
+        &self.queue.sending
+    }
+
+    /// The round is over.
+    pub fn end_sending(&mut self) {
+        self.queue.sending.clear();
+    }
+
+    /// A packet that is still kept.
+    pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
+        self.cache.find(index)
+    }
+}
+
+impl Queue {
+    /// Adds a packet; says whether it is the first that waits.
+    fn push(&mut self, now: Instant, facts: &Facts) -> Result<bool, DropReason> {
+        if self.pending.len() >= PENDING_PACKETS_MAX {
+            return Err(DropReason::Overflow);
+        }
+        let is_first = self.pending.is_empty();
+        self.pending.push(facts.index);
+        let is_worth_waiting = facts.vp8.is_some() && self.holds_in_vain < HOLDS_IN_VAIN_MAX;
+        if facts.marker {
+            self.held_until = None;
+        } else if is_first && is_worth_waiting {
+            self.held_until = Some(now + HOLD);
+        }
+        Ok(is_first)
+    }
+
+    fn begin_sending(&mut self, now: Instant) {
+        // Waiting is worth it where it brings a frame's packets together, or where they come together anyway.
+        let waited_in_vain = self.held_until.is_some_and(|until| until <= now) && self.pending.len() == 1;
+        if waited_in_vain {
+            self.holds_in_vain = self.holds_in_vain.saturating_add(1);
+        } else if self.pending.len() > 1 {
+            self.holds_in_vain = 0;
+        }
+        self.held_until = None;
+        std::mem::swap(&mut self.pending, &mut self.sending);
+        self.pending.clear();
+    }
+}
