@@ -1,1 +1,38 @@
-//! To be written.
+//! The edge Worker: what a browser or a node reaches first, and the Durable Objects behind it.
+//!
+//! Nothing here decides: `edge-core` does. Nothing here may panic, because a panic in wasm ends every object of the isolate.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod attachment;
+mod auth;
+mod clock;
+mod config;
+mod exec;
+mod fleet_object;
+mod internal;
+mod log;
+mod random;
+mod refusal;
+mod room_object;
+mod routes;
+mod sockets;
+mod store;
+mod upgrade;
+
+use worker::{Context, Env, Request, Response, event};
+
+/// Every HTTP request that is not for a static asset.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    routes::route(request, &env).await
+}

@@ -1,0 +1,47 @@
+//! What survives hibernation on a socket: ids and claims only, because workerd keeps at most 2,048 bytes.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::{Result, WebSocket};
+
+/// Puts an attachment on a socket, in place of the one before.
+pub(crate) fn write(socket: &WebSocket, attachment: &impl Serialize) -> Result<()> {
+    socket.serialize_attachment(attachment)
+}
+
+/// Reads a socket's attachment; nothing where the socket was given up.
+pub(crate) fn read<A: DeserializeOwned>(socket: &WebSocket) -> Option<A> {
+    socket.deserialize_attachment().ok().flatten()
+}
+
+/// Marks a socket as closed by us: it lingers until the other side answers the close, and must not be taken for an open one.
+pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
+    socket.serialize_attachment(())
+}
+
+#[cfg(test)]
+mod tests {
+    use edge_core::SocketId;
+    use edge_core::room::Attachment;
+    use shared::token::{Grants, JoinClaims};
+    use shared::{ParticipantId, RoomId, UnixMillis, limits};
+
+    /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
+    const ATTACHMENT_BYTES_MAX: usize = 2_048;
+
+    /// V8 writes a text outside Latin-1 with two bytes a character, a key or an ASCII text with one, each with a header of
+    /// at most 4; numbers take 9. Counting every JSON byte twice is more than that.
+    #[test]
+    fn the_largest_attachment_fits() {
+        let claims = JoinClaims {
+            sub: ParticipantId::parse(&"p".repeat(ParticipantId::BYTES_MAX)).expect("valid"),
+            room: RoomId::parse(&"r".repeat(RoomId::BYTES_MAX)).expect("valid"),
+            name: "€".repeat(limits::NAME_BYTES_MAX / 3),
+            grants: Grants { publish: false, subscribe: false, moderate: false },
+            participants_max: Some(u32::MAX),
+        };
+        let attachment = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
+        let bytes = serde_json::to_string(&attachment).expect("json").len();
+        assert!(2 * bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes of JSON");
+    }
+}

@@ -1,0 +1,154 @@
+//! Takes the token off a request and asks `shared::token` about it.
+
+use crate::clock;
+use crate::upgrade::Protocols;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
+use shared::{ErrorCode, RoomId, limits, signal};
+use worker::{Env, Request};
+
+/// Why nobody could be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuthError {
+    /// The one who asks may not come in.
+    #[error("refused: {0}")]
+    Refused(ErrorCode),
+    /// We cannot tell, because a secret is missing or unreadable.
+    #[error("the secret {0} is missing or not of the form kid:secret,kid:secret with secrets of 32 bytes or more")]
+    Secret(&'static str),
+}
+
+impl From<TokenError> for AuthError {
+    fn from(error: TokenError) -> Self {
+        Self::Refused(error.code())
+    }
+}
+
+/// Who wants to join `room`, if the token among the offered sub-protocols lets them.
+pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
+    if !protocols.offers(signal::SUBPROTOCOL) {
+        return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
+    }
+    let token = protocols.token().ok_or(AuthError::Refused(ErrorCode::BadToken))?;
+    let claims: JoinClaims = token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?;
+    check_join(claims, room)
+}
+
+/// Which node registers.
+pub(crate) fn node(request: &Request, env: &Env) -> Result<NodeClaims, AuthError> {
+    bearer(request, &keys(env, NODE_KEYS)?)
+}
+
+/// Which node dials a room that it was given.
+pub(crate) fn ticket(request: &Request, room: &RoomId, env: &Env) -> Result<TicketClaims, AuthError> {
+    let claims: TicketClaims = bearer(request, &ticket_keys(env)?)?;
+    if claims.room == *room { Ok(claims) } else { Err(AuthError::Refused(ErrorCode::WrongRoom)) }
+}
+
+/// Signs the tickets with which nodes dial the rooms that they are given.
+pub(crate) fn ticket_key(env: &Env) -> Result<Key, AuthError> {
+    ticket_keys(env)?.into_iter().next().ok_or(AuthError::Secret(NODE_KEYS))
+}
+
+/// Makes a join token, as an application's server would.
+#[cfg(feature = "development")]
+pub(crate) fn sign_join(claims: JoinClaims, env: &Env) -> Result<String, AuthError> {
+    const LIFETIME_MS: u64 = 3_600_000;
+    let keys = keys(env, TOKEN_KEYS)?;
+    let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
+    Ok(token::sign(claims, key, clock::now(), LIFETIME_MS)?)
+}
+
+/// The secret that applications sign join tokens with.
+const TOKEN_KEYS: &str = "TOKEN_KEYS";
+/// The secret that operators sign node tokens with.
+const NODE_KEYS: &str = "NODE_KEYS";
+
+fn check_join(claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError> {
+    if claims.room != *room {
+        return Err(AuthError::Refused(ErrorCode::WrongRoom));
+    }
+    // Everybody's roster carries the name, so its bound is part of what makes a token good.
+    if claims.name.len() > limits::NAME_BYTES_MAX {
+        return Err(AuthError::Refused(ErrorCode::BadToken));
+    }
+    Ok(claims)
+}
+
+fn bearer<C: Claims>(request: &Request, keys: &[Key]) -> Result<C, AuthError> {
+    let header = request.headers().get("Authorization").ok().flatten();
+    // RFC 9110 §11.1: the scheme is case-insensitive.
+    let token = header
+        .as_deref()
+        .and_then(|header| header.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or(AuthError::Refused(ErrorCode::BadToken))?;
+    Ok(token::verify(token.trim(), keys, clock::now())?)
+}
+
+fn keys(env: &Env, name: &'static str) -> Result<Vec<Key>, AuthError> {
+    secrets(env, name)?
+        .iter()
+        .map(|(id, secret)| Key::new(id, secret.as_bytes()).ok_or(AuthError::Secret(name)))
+        .collect()
+}
+
+/// Tickets have keys of their own, derived from the node keys, so that who may mint node tokens can be told apart from
+/// the edge and yet no third secret has to be kept.
+fn ticket_keys(env: &Env) -> Result<Vec<Key>, AuthError> {
+    let derived = |(id, secret): &(String, String)| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let derived = jsonwebtoken::crypto::sign(b"rotunda ticket key v1", &key, Algorithm::HS256).ok();
+        derived.and_then(|secret| Key::new(id, secret.as_bytes())).ok_or(AuthError::Secret(NODE_KEYS))
+    };
+    secrets(env, NODE_KEYS)?.iter().map(derived).collect()
+}
+
+fn secrets(env: &Env, name: &'static str) -> Result<Vec<(String, String)>, AuthError> {
+    let text = env.secret(name).map_err(|_| AuthError::Secret(name))?.to_string();
+    parse_secrets(&text).ok_or(AuthError::Secret(name))
+}
+
+fn parse_secrets(text: &str) -> Option<Vec<(String, String)>> {
+    let entry = |entry: &str| {
+        let (id, secret) = entry.trim().split_once(':')?;
+        (!id.is_empty()).then(|| (id.to_owned(), secret.to_owned()))
+    };
+    text.split(',').map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::ParticipantId;
+    use shared::token::Grants;
+
+    #[test]
+    fn secrets_are_named_and_listed() {
+        let expected = [("a".to_owned(), "one".to_owned()), ("b".to_owned(), "t:wo".to_owned())];
+        assert_eq!(parse_secrets("a:one, b:t:wo").as_deref(), Some(expected.as_slice()));
+        for bad in ["", "secret", ":secret", "a:one,", "a:one,two"] {
+            assert_eq!(parse_secrets(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_opens_its_own_room_and_only_with_a_name_that_fits_the_roster() {
+        let room = RoomId::parse("daily").expect("valid");
+        let claims = |name: &str| JoinClaims {
+            sub: ParticipantId::parse("ada").expect("valid"),
+            room: room.clone(),
+            name: name.into(),
+            grants: Grants::default(),
+            participants_max: None,
+        };
+        let check = |name: &str, room: &str, expected: Option<ErrorCode>| {
+            let room = RoomId::parse(room).expect("valid");
+            assert_eq!(check_join(claims(name), &room).err(), expected.map(AuthError::Refused), "{name} {room}");
+        };
+        check("Ada", "daily", None);
+        check("Ada", "weekly", Some(ErrorCode::WrongRoom));
+        check(&"a".repeat(limits::NAME_BYTES_MAX), "daily", None);
+        check(&"a".repeat(limits::NAME_BYTES_MAX + 1), "daily", Some(ErrorCode::BadToken));
+    }
+}

@@ -1,0 +1,238 @@
+//! The Worker's vars, parsed once per event into types; every mistake is reported at once.
+
+use shared::Region;
+use shared::signal::IceServer;
+use std::collections::BTreeMap;
+use worker::Env;
+
+/// Everything the vars of `wrangler.toml` say.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where a room goes when its first joiner's place says nothing.
+    pub(crate) region_default: Region,
+    /// Every region and the continent it stands on.
+    pub(crate) regions: BTreeMap<Region, Continent>,
+    /// What clients are told to reach nodes through.
+    pub(crate) ice_servers: Vec<IceServer>,
+    /// Web origins that may connect, beside the Worker's own.
+    pub(crate) origins: Origins,
+}
+
+/// Web origins that may open a socket.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Origins {
+    /// All of them; for development.
+    Any,
+    /// These, beside the Worker's own.
+    Listed(Vec<String>),
+}
+
+/// A continent, as `request.cf.continent` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Continent {
+    /// `AF`
+    Africa,
+    /// `AS`
+    Asia,
+    /// `EU`
+    Europe,
+    /// `NA`
+    NorthAmerica,
+    /// `OC`
+    Oceania,
+    /// `SA`
+    SouthAmerica,
+}
+
+/// What is wrong with the vars.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bad configuration: {}", .0.join("; "))]
+pub(crate) struct ConfigError(Vec<String>);
+
+impl Config {
+    /// Reads the vars of this environment.
+    pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
+        Self::parse(|name| env.var(name).ok().map(|var| var.to_string()))
+    }
+
+    fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        let mut var = |name: &'static str| {
+            lookup(name).or_else(|| {
+                mistakes.push(format!("{name} is missing"));
+                None
+            })
+        };
+        let texts = (var("DEFAULT_REGION"), var("REGIONS"), var("ICE_SERVERS"), var("ALLOWED_ORIGINS"));
+        let region_default = texts.0.and_then(|text| note(&mut mistakes, "DEFAULT_REGION", Region::parse(&text)));
+        let regions = texts.1.and_then(|text| note(&mut mistakes, "REGIONS", parse_regions(&text)));
+        let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", serde_json::from_str(&text)));
+        let origins = texts.3.map(|text| parse_origins(&text));
+        if let (Some(region), Some(regions)) = (&region_default, &regions)
+            && !regions.contains_key(region)
+        {
+            mistakes.push("DEFAULT_REGION is not one of REGIONS".into());
+        }
+        match (region_default, regions, ice_servers, origins) {
+            (Some(region_default), Some(regions), Some(ice_servers), Some(origins)) if mistakes.is_empty() => {
+                Ok(Self { region_default, regions, ice_servers, origins })
+            }
+            _ => Err(ConfigError(mistakes)),
+        }
+    }
+
+    /// Every region, in the order in which somebody on `continent` should be served: near ones, the default one, the rest.
+    pub(crate) fn regions_for(&self, continent: Option<Continent>) -> Vec<Region> {
+        let distance = |on: Continent| continent.map_or(0, |from| from.distance(on));
+        let mut regions: Vec<_> = self.regions.iter().collect();
+        regions.sort_by_key(|(region, on)| (distance(**on), **region != self.region_default));
+        regions.into_iter().map(|(region, _)| region.clone()).collect()
+    }
+}
+
+impl Continent {
+    /// Reads `request.cf.continent`; nobody has a region in Antarctica (`AN`).
+    pub(crate) fn parse(code: &str) -> Option<Self> {
+        match code {
+            "AF" => Some(Self::Africa),
+            "AS" => Some(Self::Asia),
+            "EU" => Some(Self::Europe),
+            "NA" => Some(Self::NorthAmerica),
+            "OC" => Some(Self::Oceania),
+            "SA" => Some(Self::SouthAmerica),
+            _ => None,
+        }
+    }
+
+    /// The code that [`Self::parse`] reads.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Africa => "AF",
+            Self::Asia => "AS",
+            Self::Europe => "EU",
+            Self::NorthAmerica => "NA",
+            Self::Oceania => "OC",
+            Self::SouthAmerica => "SA",
+        }
+    }
+
+    /// The place in which Cloudflare shall create an object for somebody here; only the first `get` of an object honours it.
+    pub(crate) const fn location_hint(self) -> &'static str {
+        match self {
+            Self::Africa => "afr",
+            Self::Asia => "apac",
+            Self::Europe => "weur",
+            Self::NorthAmerica => "enam",
+            Self::Oceania => "oc",
+            Self::SouthAmerica => "sam",
+        }
+    }
+
+    /// How many continents are nearer than `to`, by the length of the cables between them.
+    fn distance(self, to: Self) -> usize {
+        use Continent::{Africa, Asia, Europe, NorthAmerica, Oceania, SouthAmerica};
+        let by_distance = match self {
+            Africa => [Africa, Europe, Asia, NorthAmerica, SouthAmerica, Oceania],
+            Asia => [Asia, Oceania, Europe, NorthAmerica, Africa, SouthAmerica],
+            Europe => [Europe, NorthAmerica, Africa, Asia, SouthAmerica, Oceania],
+            NorthAmerica => [NorthAmerica, Europe, SouthAmerica, Asia, Oceania, Africa],
+            Oceania => [Oceania, Asia, NorthAmerica, Europe, SouthAmerica, Africa],
+            SouthAmerica => [SouthAmerica, NorthAmerica, Europe, Africa, Asia, Oceania],
+        };
+        by_distance.iter().position(|continent| *continent == to).unwrap_or(by_distance.len())
+    }
+}
+
+/// Whether a page of `origin` may open a socket to `host`; programs that send no origin are not browsers, and need a token anyway.
+pub(crate) fn origin_is_allowed(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
+    let Some(origin) = origin else { return true };
+    let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
+    match origins {
+        Origins::Any => true,
+        Origins::Listed(listed) => own || listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
+    }
+}
+
+fn note<T>(mistakes: &mut Vec<String>, name: &str, result: Result<T, impl std::fmt::Display>) -> Option<T> {
+    result.map_err(|error| mistakes.push(format!("{name}: {error}"))).ok()
+}
+
+fn parse_regions(text: &str) -> Result<BTreeMap<Region, Continent>, String> {
+    let codes: BTreeMap<Region, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let region = |(region, code): (Region, String)| match Continent::parse(&code) {
+        Some(continent) => Ok((region, continent)),
+        None => Err(format!("{code} is not a continent")),
+    };
+    codes.into_iter().map(region).collect()
+}
+
+fn parse_origins(text: &str) -> Origins {
+    if text.trim() == "*" {
+        return Origins::Any;
+    }
+    let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    Origins::Listed(origins.map(Into::into).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(regions: &str, default: &str) -> Result<Config, ConfigError> {
+        Config::parse(|name| {
+            Some(match name {
+                "DEFAULT_REGION" => default.into(),
+                "REGIONS" => regions.into(),
+                "ICE_SERVERS" => r#"[{"urls":["stun:stun.example.org"]}]"#.into(),
+                "ALLOWED_ORIGINS" => "https://meet.example.org, https://app.example.org".into(),
+                _ => return None,
+            })
+        })
+    }
+
+    const WORLD: &str = r#"{"ap-south":"AS","eu-central":"EU","eu-west":"EU","us-east":"NA"}"#;
+
+    fn check_regions(continent: Option<Continent>, expected: &str) {
+        let config = parse(WORLD, "eu-west").expect("valid");
+        let regions: Vec<String> = config.regions_for(continent).into_iter().map(Into::into).collect();
+        assert_eq!(regions.join(" "), expected);
+    }
+
+    #[test]
+    fn the_nearest_region_comes_first_and_none_is_left_out() {
+        check_regions(Some(Continent::Europe), "eu-west eu-central us-east ap-south");
+        check_regions(Some(Continent::NorthAmerica), "us-east eu-west eu-central ap-south");
+        check_regions(Some(Continent::Oceania), "ap-south us-east eu-west eu-central");
+    }
+
+    #[test]
+    fn an_unknown_place_begins_with_the_default_region() {
+        check_regions(None, "eu-west ap-south eu-central us-east");
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let ConfigError(mistakes) = Config::parse(|name| (name == "DEFAULT_REGION").then(|| "not a region".into()))
+            .expect_err("nothing else is there");
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+        let ConfigError(mistakes) = parse(r#"{"eu-west":"XX"}"#, "eu-west").expect_err("no such continent");
+        assert_eq!(mistakes, ["REGIONS: XX is not a continent"]);
+        let ConfigError(mistakes) = parse(WORLD, "mars").expect_err("not listed");
+        assert_eq!(mistakes, ["DEFAULT_REGION is not one of REGIONS"]);
+    }
+
+    #[test]
+    fn pages_of_listed_origins_and_of_our_own_may_connect() {
+        let origins = parse(WORLD, "eu-west").expect("valid").origins;
+        let check = |origin, expected| {
+            assert_eq!(origin_is_allowed(&origins, origin, "edge.example.org:8787"), expected, "{origin:?}");
+        };
+        check(None, true);
+        check(Some("https://edge.example.org:8787"), true);
+        check(Some("https://app.example.org"), true);
+        check(Some("https://app.example.org.evil.example"), false);
+        check(Some("https://evil.example"), false);
+        check(Some("null"), false);
+        assert!(origin_is_allowed(&Origins::Any, Some("null"), "edge.example.org"));
+    }
+}

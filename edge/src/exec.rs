@@ -1,0 +1,101 @@
+//! Carries out what a core wants: store, send, close, set the alarm. Nothing else in `edge` changes anything outside of it.
+//!
+//! A core puts `Store` before whatever tells somebody, and outputs are carried out in their order without a pause. The
+//! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot leave
+//! anybody knowing what the room has forgotten.
+
+use crate::clock;
+use crate::sockets::Sockets;
+use crate::store::Store;
+use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
+use edge_core::{SocketId, room};
+use shared::UnixMillis;
+use shared::control::Message;
+use std::cell::Cell;
+use std::time::Duration;
+use worker::{Result, State};
+
+/// The platform's half of an object.
+pub(crate) struct Shell {
+    /// Its storage.
+    pub(crate) store: Store,
+    /// Its sockets.
+    pub(crate) sockets: Sockets,
+    /// When the alarm goes off, as far as this instance knows.
+    alarm_at: Cell<Option<UnixMillis>>,
+}
+
+/// What carrying out outputs left to do, each of which is another input.
+#[derive(Default)]
+pub(crate) struct Leftover {
+    /// Sockets that turned out to be gone.
+    pub(crate) lost: Vec<SocketId>,
+    /// Questions for a Fleet object.
+    pub(crate) asks: Vec<PlaceRequest>,
+    /// Answers for Room objects, by the number of the call.
+    pub(crate) answers: Vec<(u64, PlaceAnswer)>,
+}
+
+impl Shell {
+    /// The platform's half of the object that `state` belongs to.
+    pub(crate) fn new(state: State) -> Self {
+        let store = Store::new(state.storage());
+        Self { store, sockets: Sockets::new(state), alarm_at: Cell::new(None) }
+    }
+
+    /// Carries out one output of a room.
+    pub(crate) fn room(&self, output: room::Output, leftover: &mut Leftover) -> Result<()> {
+        match output {
+            room::Output::Store(changes) => self.store.write(changes)?,
+            room::Output::SendClient { socket, message } => self.send(socket, &message.to_json(), leftover)?,
+            room::Output::SendNode { socket, message } => self.send(socket, &message.to_json(), leftover)?,
+            room::Output::CloseClient { socket, code } | room::Output::CloseNode { socket, code } => {
+                self.sockets.close(socket, code)?;
+            }
+            room::Output::AskFleet(request) => leftover.asks.push(request),
+        }
+        Ok(())
+    }
+
+    /// Carries out one output of a fleet.
+    pub(crate) fn fleet(&self, output: fleet::Output, leftover: &mut Leftover) -> Result<()> {
+        match output {
+            fleet::Output::Store(changes) => self.store.write(changes)?,
+            fleet::Output::Attach(attachment) => self.sockets.attach(&attachment)?,
+            fleet::Output::Send { socket, message } => self.send(socket, &message.to_json(), leftover)?,
+            fleet::Output::Close { socket, code } => self.sockets.close(socket, code)?,
+            fleet::Output::Answer { request, answer } => leftover.answers.push((request, answer)),
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the alarm goes off at `deadline` or earlier: a core ignores an early one, and each change is a write.
+    pub(crate) async fn arm(&self, deadline: Option<UnixMillis>) -> Result<()> {
+        let Some(deadline) = deadline else { return Ok(()) };
+        if self.alarm_at.get().is_some_and(|armed| armed <= deadline) {
+            return Ok(());
+        }
+        self.alarm_at.set(Some(deadline));
+        let delay = Duration::from_millis(deadline.since_ms(clock::now()));
+        self.store.set_alarm(delay).await
+    }
+
+    /// Notes that the alarm went off.
+    pub(crate) fn alarm_went_off(&self) {
+        self.alarm_at.set(None);
+    }
+
+    /// Gives back everything that the object occupies.
+    pub(crate) async fn wipe(&self) -> Result<()> {
+        self.alarm_at.set(None);
+        self.store.wipe().await
+    }
+
+    /// A failed send is news about one socket, never the end of what was being done.
+    fn send(&self, socket: SocketId, text: &str, leftover: &mut Leftover) -> Result<()> {
+        if !self.sockets.send(socket, text)? {
+            leftover.lost.push(socket);
+        }
+        Ok(())
+    }
+}

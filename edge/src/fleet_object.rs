@@ -1,0 +1,205 @@
+//! FleetObject, one per region: Durable Object verbs to inputs of the fleet.
+
+use crate::exec::{Leftover, Shell};
+use crate::internal::{Ask, Introduced, Introduction, introduced};
+use crate::refusal::Refusal;
+use crate::sockets::Accepted;
+use crate::{attachment, auth, clock, log, random};
+use edge_core::SocketId;
+use edge_core::fleet::{Attachment, Fleet, Input, PlaceAnswer};
+use serde::{Deserialize, Serialize};
+use shared::control::{self, ControlError, Message, NodeToFleet};
+use shared::signal::close_code;
+use shared::token::NodeClaims;
+use shared::{ErrorCode, Region, UnixMillis};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, wasm_bindgen,
+};
+
+/// The nodes of one region.
+#[durable_object]
+pub struct FleetObject {
+    env: Env,
+    shell: Shell,
+    /// Nothing until the first event after waking.
+    awake: RefCell<Option<Fleet>>,
+    /// The number of the last question.
+    asked: Cell<u64>,
+}
+
+/// Which region this is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Identity {
+    region: Region,
+}
+
+impl DurableObject for FleetObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { env, shell: Shell::new(state), awake: RefCell::new(None), asked: Cell::new(0) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            NodeClaims::PATH => self.open(introduced(&request)?).await,
+            Ask::PATH => {
+                let Ask { region, request } = request.json().await?;
+                self.wake(Some(Identity { region }))?;
+                let number = self.asked.get().wrapping_add(1);
+                self.asked.set(number);
+                let answers = self.survive(None, Input::Place { request: number, ask: request }).await;
+                let answer = answers.into_iter().find_map(|(to, answer)| (to == number).then_some(answer));
+                Response::from_json(&answer.unwrap_or(PlaceAnswer::Failed { code: ErrorCode::Internal }))
+            }
+            _ => Refusal::no_such_path().response("internal"),
+        }
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        if let Some(Attachment { socket, .. }) = attachment::read(&socket) {
+            let frame = match message {
+                WebSocketIncomingMessage::String(text) => NodeToFleet::parse(&text),
+                WebSocketIncomingMessage::Binary(_) => Err(ControlError::Malformed),
+            };
+            self.survive(Some(socket), Input::Frame { socket, frame }).await;
+        }
+        Ok(())
+    }
+
+    async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+        self.socket_closed(&socket).await
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.socket_closed(&socket).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.shell.alarm_went_off();
+        self.survive(None, Input::Deadline).await;
+        Response::empty()
+    }
+
+    async fn connect(&self, _socket: Socket) -> Result<()> {
+        Err(Error::RustError("fleets are not reached over TCP".into()))
+    }
+}
+
+impl FleetObject {
+    /// Accepts the socket of a node whose token was good.
+    async fn open(&self, introduction: Introduction<NodeClaims>) -> Result<Response> {
+        let Introduction { claims, request_id, .. } = introduction;
+        self.wake(Some(Identity { region: claims.region.clone() }))?;
+        let attach = |socket, opened_at| Attachment { socket, opened_at, claims, heartbeat: None };
+        match self.shell.sockets.accept(control::SUBPROTOCOL, attach)? {
+            Accepted::Full(response) => Ok(response),
+            Accepted::Open(attachment, response) => {
+                let Attachment { socket, claims, .. } = &attachment;
+                let fields: [(&str, &dyn std::fmt::Display); 4] = [
+                    ("region", &claims.region),
+                    ("node", &claims.sub),
+                    ("socket", &socket.0),
+                    ("request", &request_id),
+                ];
+                log::line(log::Level::Info, "node_connected", &fields);
+                self.survive(Some(*socket), Input::SocketOpened(attachment)).await;
+                Ok(response)
+            }
+        }
+    }
+
+    async fn socket_closed(&self, socket: &WebSocket) -> Result<()> {
+        if let Some(Attachment { socket, claims, .. }) = attachment::read(socket) {
+            let fields: [(&str, &dyn std::fmt::Display); 3] =
+                [("region", &claims.region), ("node", &claims.sub), ("socket", &socket.0)];
+            log::line(log::Level::Warn, "node_disconnected", &fields);
+            self.shell.sockets.forget(socket)?;
+            self.survive(None, Input::SocketClosed { socket }).await;
+        }
+        Ok(())
+    }
+
+    /// Handles an input; where the platform fails us, the stored fleet is what counts, and whoever spoke comes back.
+    async fn survive(&self, socket: Option<SocketId>, input: Input) -> Vec<(u64, PlaceAnswer)> {
+        match self.handle(input).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                log::line(log::Level::Error, "fleet_failed", &[("error", &error)]);
+                self.awake.take();
+                if let Some(socket) = socket
+                    && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
+                {
+                    log::line(log::Level::Error, "close_failed", &[("error", &error)]);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// One input and whatever follows from it; what Room objects are answered comes back.
+    async fn handle(&self, input: Input) -> Result<Vec<(u64, PlaceAnswer)>> {
+        let mut inputs = VecDeque::from([input]);
+        let mut answers = Vec::new();
+        let mut deadline = None;
+        while let Some(input) = inputs.pop_front() {
+            let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
+            inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
+            answers.extend(leftover.answers);
+        }
+        self.shell.arm(deadline).await?;
+        Ok(answers)
+    }
+
+    /// One input and its outputs, without a pause; nothing where no region is known here.
+    fn step(&self, input: Input, deadline: &mut Option<UnixMillis>) -> Result<Option<Leftover>> {
+        if !self.wake(None)? {
+            return Ok(None);
+        }
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        let Some(fleet) = awake.as_mut() else { return Ok(None) };
+        fleet.handle_input(clock::now(), input);
+        let mut leftover = Leftover::default();
+        while let Some(output) = fleet.poll_output() {
+            self.shell.fleet(output, &mut leftover)?;
+        }
+        *deadline = fleet.poll_timeout();
+        Ok(Some(leftover))
+    }
+
+    /// Makes sure that the fleet is in memory; false where nothing says which region this is.
+    fn wake(&self, newcomer: Option<Identity>) -> Result<bool> {
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        if awake.is_some() {
+            return Ok(true);
+        }
+        let Identity { region } = match (self.shell.store.identity::<Identity>()?, newcomer) {
+            (Some(identity), _) => identity,
+            (None, Some(identity)) => {
+                self.shell.store.set_identity(&identity)?;
+                identity
+            }
+            (None, None) => return Ok(false),
+        };
+        *awake = Some(self.restore(&region)?);
+        Ok(true)
+    }
+
+    fn restore(&self, region: &Region) -> Result<Fleet> {
+        let key = || auth::ticket_key(&self.env).map_err(|error| Error::RustError(error.to_string()));
+        let rows = self.shell.store.rows()?;
+        let sockets = self.shell.sockets.wake()?;
+        match Fleet::restore(region.clone(), key()?, random::source()?, clock::now(), &rows, sockets) {
+            Ok(fleet) => Ok(fleet),
+            Err(error) => {
+                // Nodes register again when their socket closes, so nothing is lost that they do not know.
+                let fields: [(&str, &dyn std::fmt::Display); 2] = [("region", region), ("error", &error)];
+                log::line(log::Level::Error, "fleet_unreadable", &fields);
+                self.shell.store.delete(&rows)?;
+                self.shell.sockets.close_all(close_code::INTERNAL)?;
+                Ok(Fleet::new(region.clone(), key()?, random::source()?))
+            }
+        }
+    }
+}

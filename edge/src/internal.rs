@@ -1,0 +1,125 @@
+//! What the Worker and its objects tell each other: requests that only we can make, because no binding leads out.
+
+use crate::config::Continent;
+use edge_core::fleet::PlaceRequest;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use shared::Region;
+use shared::token::{JoinClaims, NodeClaims, TicketClaims};
+use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
+
+/// Carries an [`Introduction`]; a request from outside never reaches an object with its own headers.
+const INTRODUCTION_HEADER: &str = "x-rotunda-introduction";
+
+/// Who is at the other end of a socket that the Worker hands to an object, after it looked at the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Introduction<C> {
+    /// What the token says.
+    pub(crate) claims: C,
+    /// Where the request came in, as `request.cf.continent` names it.
+    pub(crate) continent: Option<String>,
+    /// The request's name in the logs.
+    pub(crate) request_id: String,
+}
+
+/// Where an introduced socket goes.
+pub(crate) trait Introduced: Serialize + DeserializeOwned {
+    /// The object's path for this kind of socket.
+    const PATH: &'static str;
+}
+
+impl Introduced for JoinClaims {
+    const PATH: &'static str = "/participant";
+}
+
+impl Introduced for TicketClaims {
+    const PATH: &'static str = "/node";
+}
+
+impl Introduced for NodeClaims {
+    const PATH: &'static str = "/register";
+}
+
+/// A Room object's question to a Fleet object; answered with a `PlaceAnswer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The region of the Fleet object, which a first question may have to tell it.
+    pub(crate) region: Region,
+    /// The question.
+    pub(crate) request: PlaceRequest,
+}
+
+impl Ask {
+    /// Where the question goes.
+    pub(crate) const PATH: &'static str = "/place";
+}
+
+/// One of our Durable Objects.
+pub(crate) struct Address {
+    namespace: &'static str,
+    name: String,
+    location_hint: Option<&'static str>,
+}
+
+impl Address {
+    /// The object of a room. A room can be re-homed by counting its generation up, because an object never moves.
+    pub(crate) fn room(room: &shared::RoomId, generation: u32, near: Option<Continent>) -> Self {
+        let location_hint = near.map(Continent::location_hint);
+        Self { namespace: "ROOM", name: format!("{room}:{generation}"), location_hint }
+    }
+
+    /// The object that knows the nodes of a region.
+    pub(crate) fn fleet(region: &Region, on: Option<Continent>) -> Self {
+        Self { namespace: "FLEET", name: format!("fleet:{region}"), location_hint: on.map(Continent::location_hint) }
+    }
+
+    /// Sends a request to the object.
+    async fn fetch(&self, env: &Env, request: Request) -> worker::Result<Response> {
+        let namespace = env.durable_object(self.namespace)?;
+        let stub = match self.location_hint {
+            Some(hint) => namespace.get_by_name_with_location_hint(&self.name, hint)?,
+            None => namespace.get_by_name(&self.name)?,
+        };
+        stub.fetch_with_request(request).await
+    }
+
+    /// Hands a WebSocket upgrade to the object, with who it is in place of what the outside sent.
+    pub(crate) async fn introduce<C: Introduced>(
+        &self,
+        env: &Env,
+        introduction: &Introduction<C>,
+    ) -> worker::Result<Response> {
+        let headers = Headers::new();
+        headers.set("Upgrade", "websocket")?;
+        headers.set(INTRODUCTION_HEADER, &encode(introduction)?)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Get).with_headers(headers);
+        self.fetch(env, Request::new_with_init(&format!("https://object{}", C::PATH), &init)?).await
+    }
+
+    /// Asks the object a question in JSON and reads its answer.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        env: &Env,
+        path: &str,
+        question: &impl Serialize,
+    ) -> worker::Result<A> {
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(serde_json::to_string(question)?.into()));
+        let mut response = self.fetch(env, Request::new_with_init(&format!("https://object{path}"), &init)?).await?;
+        response.json().await
+    }
+}
+
+/// Who is introduced by a request that reached an object.
+pub(crate) fn introduced<C: Introduced>(request: &Request) -> worker::Result<Introduction<C>> {
+    let header = request.headers().get(INTRODUCTION_HEADER)?;
+    let header = header.ok_or_else(|| worker::Error::RustError("a socket without an introduction".into()))?;
+    let text: String = js_sys::decode_uri_component(&header)?.into();
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Header values are bytes of Latin-1 (Fetch §2.2.2), names of participants are not.
+fn encode<C: Serialize>(introduction: &Introduction<C>) -> worker::Result<String> {
+    Ok(js_sys::encode_uri_component(&serde_json::to_string(introduction)?).into())
+}

@@ -1,0 +1,50 @@
+//! Structured log lines: one JSON object each, with ids only. Tokens, addresses and session descriptions never come here.
+
+use serde_json::{Map, Value};
+
+/// How loud a line is: a user would notice (`Info`), look in the morning (`Warn`), a fault of ours (`Error`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// A user would notice.
+    Info,
+    /// Look in the morning.
+    Warn,
+    /// A fault of ours.
+    Error,
+}
+
+/// Writes `{"level":…,"event":…,<fields>}`.
+pub(crate) fn line(level: Level, event: &str, fields: &[(&str, &dyn std::fmt::Display)]) {
+    let text = format(level, event, fields);
+    match level {
+        Level::Info => worker::console_log!("{text}"),
+        Level::Warn => worker::console_warn!("{text}"),
+        Level::Error => worker::console_error!("{text}"),
+    }
+}
+
+fn format(level: Level, event: &str, fields: &[(&str, &dyn std::fmt::Display)]) -> String {
+    let level = match level {
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    };
+    let mut object = Map::new();
+    object.insert("level".into(), level.into());
+    object.insert("event".into(), event.into());
+    for (name, value) in fields {
+        object.insert((*name).into(), value.to_string().into());
+    }
+    Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object_whatever_the_fields_hold() {
+        let text = format(Level::Warn, "frame_refused", &[("room", &"a\"\nb"), ("count", &3)]);
+        assert_eq!(text, r#"{"count":"3","event":"frame_refused","level":"warn","room":"a\"\nb"}"#);
+    }
+}

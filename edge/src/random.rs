@@ -1,0 +1,33 @@
+//! The randomness of the edge: `crypto.getRandomValues`.
+
+use edge_core::{Random, SocketId};
+use worker::{Error, Result};
+
+/// A source for a core. Asked for once before it is handed out, because a core has no way to say that it failed.
+pub(crate) fn source() -> Result<Random> {
+    fill(&mut [0; 1])?;
+    // `crypto.getRandomValues` fails only where it does not exist (W3C WebCrypto §10.1.1) or is asked for more than 64 KiB.
+    Ok(Box::new(|bytes| drop(fill(bytes))))
+}
+
+/// A number for a new socket, unique for all practical purposes among the sockets of an object.
+pub(crate) fn socket_id() -> Result<SocketId> {
+    const SAFE_INTEGER_BITS: u32 = 53;
+    let mut bytes = [0; 8];
+    fill(&mut bytes)?;
+    Ok(SocketId(u64::from_le_bytes(bytes) >> (u64::BITS - SAFE_INTEGER_BITS)))
+}
+
+/// A name for a request in logs and error bodies.
+pub(crate) fn request_id() -> String {
+    let mut bytes = [0; 12];
+    // Without randomness the request still gets an answer, only its log lines are harder to find.
+    if fill(&mut bytes).is_err() {
+        return "unnamed".into();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn fill(bytes: &mut [u8]) -> Result<()> {
+    getrandom::fill(bytes).map_err(|error| Error::RustError(format!("no randomness: {error}")))
+}

@@ -1,0 +1,330 @@
+//! RoomObject, one per room: Durable Object verbs to inputs of the room.
+
+use crate::config::{Config, Continent};
+use crate::exec::{Leftover, Shell};
+use crate::internal::{Address, Ask, Introduced, Introduction, introduced};
+use crate::refusal::Refusal;
+use crate::sockets::Accepted;
+use crate::{attachment, clock, log, random};
+use edge_core::SocketId;
+use edge_core::fleet::{PlaceAnswer, PlaceRequest};
+use edge_core::room::{self, Attachment, Input, Output, Room};
+use serde::{Deserialize, Serialize};
+use shared::control::{self, Message, NodeToRoom, RoomToNode};
+use shared::signal::{self, ClientFrame, EdgeToClient, FrameError, close_code};
+use shared::token::{JoinClaims, TicketClaims};
+use shared::{ErrorCode, RoomId, UnixMillis};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, wasm_bindgen,
+};
+
+/// One room.
+#[durable_object]
+pub struct RoomObject {
+    env: Env,
+    shell: Shell,
+    /// Nothing until the first event after waking.
+    awake: RefCell<Option<Awake>>,
+}
+
+struct Awake {
+    room: Room,
+    identity: Identity,
+}
+
+/// Which room this is, and where the first one who came to it was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Identity {
+    room: RoomId,
+    continent: Option<String>,
+}
+
+impl DurableObject for RoomObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { env, shell: Shell::new(state), awake: RefCell::new(None) }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            JoinClaims::PATH => {
+                let introduction: Introduction<JoinClaims> = introduced(&request)?;
+                let identity =
+                    Identity { room: introduction.claims.room.clone(), continent: introduction.continent.clone() };
+                let attach = |socket, opened_at| Attachment::Client { socket, opened_at, claims: introduction.claims };
+                self.open(identity, &introduction.request_id, signal::SUBPROTOCOL, attach).await
+            }
+            TicketClaims::PATH => {
+                let introduction: Introduction<TicketClaims> = introduced(&request)?;
+                let identity = Identity { room: introduction.claims.room.clone(), continent: None };
+                let attach = |socket, opened_at| Attachment::Node { socket, opened_at, claims: introduction.claims };
+                self.open(identity, &introduction.request_id, control::SUBPROTOCOL, attach).await
+            }
+            _ => Refusal::no_such_path().response("internal"),
+        }
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        if let Some(attachment) = attachment::read::<Attachment>(&socket) {
+            self.survive(Some(attachment.socket()), frame(&attachment, &message)).await;
+        }
+        Ok(())
+    }
+
+    async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+        self.socket_closed(&socket).await
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.socket_closed(&socket).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.shell.alarm_went_off();
+        self.survive(None, Input::Deadline).await;
+        Response::empty()
+    }
+
+    async fn connect(&self, _socket: Socket) -> Result<()> {
+        Err(Error::RustError("rooms are not reached over TCP".into()))
+    }
+}
+
+impl RoomObject {
+    /// Accepts a socket whose token was good.
+    async fn open(
+        &self,
+        identity: Identity,
+        request_id: &str,
+        protocol: &str,
+        attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
+    ) -> Result<Response> {
+        self.wake(Some(identity))?;
+        match self.shell.sockets.accept(protocol, attach)? {
+            Accepted::Full(response) => Ok(response),
+            Accepted::Open(attachment, response) => {
+                log_opened(&attachment, request_id);
+                self.survive(Some(attachment.socket()), Input::SocketOpened(attachment)).await;
+                Ok(response)
+            }
+        }
+    }
+
+    async fn socket_closed(&self, socket: &WebSocket) -> Result<()> {
+        if let Some(attachment) = attachment::read::<Attachment>(socket) {
+            let socket = attachment.socket();
+            self.shell.sockets.forget(socket)?;
+            self.survive(None, Input::SocketClosed { socket }).await;
+        }
+        Ok(())
+    }
+
+    /// Handles an input; where the platform fails us, the stored room is what counts, and whoever spoke comes back.
+    async fn survive(&self, socket: Option<SocketId>, input: Input) {
+        if let Err(error) = self.handle(input).await {
+            log::line(log::Level::Error, "room_failed", &[("error", &error)]);
+            self.awake.take();
+            if let Some(socket) = socket
+                && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
+            {
+                log::line(log::Level::Error, "close_failed", &[("error", &error)]);
+            }
+        }
+    }
+
+    /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
+    async fn handle(&self, input: Input) -> Result<()> {
+        let mut inputs = VecDeque::from([input]);
+        let mut asks = VecDeque::new();
+        loop {
+            let mut deadline = None;
+            while let Some(input) = inputs.pop_front() {
+                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(()) };
+                inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
+                asks.extend(leftover.asks);
+            }
+            self.shell.arm(deadline).await?;
+            let Some(ask) = asks.pop_front() else { break };
+            let epoch = ask.epoch;
+            inputs.push_back(Input::FleetAnswered { epoch, answer: self.place(ask).await? });
+        }
+        self.retire().await
+    }
+
+    /// One input and its outputs, without a pause; nothing where no room is known here.
+    fn step(&self, input: Input, deadline: &mut Option<UnixMillis>) -> Result<Option<Leftover>> {
+        if !self.wake(None)? {
+            return Ok(None);
+        }
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        let Some(Awake { room, identity }) = awake.as_mut() else { return Ok(None) };
+        room.handle_input(clock::now(), input);
+        let mut leftover = Leftover::default();
+        while let Some(output) = room.poll_output() {
+            log_output(identity, &output);
+            self.shell.room(output, &mut leftover)?;
+        }
+        *deadline = room.poll_timeout();
+        Ok(Some(leftover))
+    }
+
+    /// Makes sure that the room is in memory; false where nothing says which room this is.
+    fn wake(&self, newcomer: Option<Identity>) -> Result<bool> {
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        if awake.is_some() {
+            return Ok(true);
+        }
+        let identity = match (self.shell.store.identity::<Identity>()?, newcomer) {
+            (Some(identity), _) => identity,
+            (None, Some(identity)) => {
+                self.shell.store.set_identity(&identity)?;
+                identity
+            }
+            (None, None) => return Ok(false),
+        };
+        let room = self.restore(&identity)?;
+        *awake = Some(Awake { room, identity });
+        Ok(true)
+    }
+
+    fn restore(&self, identity: &Identity) -> Result<Room> {
+        let config = || self.config().map(|config| room::Config { ice_servers: config.ice_servers });
+        let rows = self.shell.store.rows()?;
+        let sockets = self.shell.sockets.wake()?;
+        match Room::restore(identity.room.clone(), config()?, random::source()?, clock::now(), &rows, sockets) {
+            Ok(room) => Ok(room),
+            Err(error) => {
+                // Nobody can go on from what cannot be read; everybody can join anew.
+                let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &identity.room), ("error", &error)];
+                log::line(log::Level::Error, "room_unreadable", &fields);
+                self.shell.store.delete(&rows)?;
+                self.shell.sockets.close_all(close_code::INTERNAL)?;
+                Ok(Room::new(identity.room.clone(), config()?, random::source()?))
+            }
+        }
+    }
+
+    /// Gives the storage back when nobody is here, nothing is due and nothing is kept.
+    async fn retire(&self) -> Result<()> {
+        let due =
+            self.awake.try_borrow().is_ok_and(|awake| awake.as_ref().is_some_and(|a| a.room.poll_timeout().is_some()));
+        if due || !self.shell.sockets.is_empty()? || !self.shell.store.is_empty()? {
+            return Ok(());
+        }
+        self.awake.take();
+        self.shell.wipe().await
+    }
+
+    /// Asks the regions in the order of their distance from the first joiner, until a node takes the room.
+    async fn place(&self, request: PlaceRequest) -> Result<PlaceAnswer> {
+        let config = self.config()?;
+        let continent = self
+            .awake
+            .try_borrow()
+            .ok()
+            .and_then(|awake| Continent::parse(awake.as_ref()?.identity.continent.as_deref()?));
+        let mut failed = ErrorCode::NoMediaNode;
+        for region in config.regions_for(continent) {
+            let address = Address::fleet(&region, config.regions.get(&region).copied());
+            let ask = Ask { region: region.clone(), request: request.clone() };
+            match address.ask::<PlaceAnswer>(&self.env, Ask::PATH, &ask).await {
+                Ok(PlaceAnswer::Placed(placement)) => {
+                    log_placed(&request, &placement.node, &region);
+                    return Ok(PlaceAnswer::Placed(placement));
+                }
+                Ok(PlaceAnswer::Failed { code }) => failed = code,
+                Err(error) => {
+                    let fields: [(&str, &dyn std::fmt::Display); 3] =
+                        [("room", &request.room), ("region", &region), ("error", &error)];
+                    log::line(log::Level::Error, "fleet_unreachable", &fields);
+                    failed = ErrorCode::Internal;
+                }
+            }
+        }
+        log::line(log::Level::Warn, "room_not_placed", &[("room", &request.room), ("code", &failed)]);
+        Ok(PlaceAnswer::Failed { code: failed })
+    }
+
+    fn config(&self) -> Result<Config> {
+        Config::read(&self.env).map_err(|error| Error::RustError(error.to_string()))
+    }
+}
+
+/// What a frame is to the room; a binary one says nothing in either protocol.
+fn frame(attachment: &Attachment, message: &WebSocketIncomingMessage) -> Input {
+    match (attachment, message) {
+        (Attachment::Client { socket, .. }, WebSocketIncomingMessage::String(text)) => {
+            Input::ClientFrame { socket: *socket, frame: ClientFrame::parse(text) }
+        }
+        (Attachment::Client { socket, .. }, WebSocketIncomingMessage::Binary(_)) => {
+            Input::ClientFrame { socket: *socket, frame: Err(FrameError::Malformed) }
+        }
+        (Attachment::Node { socket, .. }, WebSocketIncomingMessage::String(text)) => {
+            Input::NodeFrame { socket: *socket, frame: NodeToRoom::parse(text) }
+        }
+        (Attachment::Node { socket, .. }, WebSocketIncomingMessage::Binary(_)) => {
+            Input::NodeFrame { socket: *socket, frame: Err(control::ControlError::Malformed) }
+        }
+    }
+}
+
+fn log_opened(attachment: &Attachment, request_id: &str) {
+    match attachment {
+        Attachment::Client { socket, claims, .. } => log::line(
+            log::Level::Info,
+            "client_connected",
+            &[("room", &claims.room), ("participant", &claims.sub), ("socket", &socket.0), ("request", &request_id)],
+        ),
+        Attachment::Node { socket, claims, .. } => log::line(
+            log::Level::Info,
+            "node_connected",
+            &[
+                ("room", &claims.room),
+                ("node", &claims.sub),
+                ("epoch", &claims.epoch),
+                ("socket", &socket.0),
+                ("request", &request_id),
+            ],
+        ),
+    }
+}
+
+/// Who came and went, and who was told no; what else is said in a room is nobody's business.
+fn log_output(identity: &Identity, output: &Output) {
+    let line = |event: &str, fields: &[(&str, &dyn std::fmt::Display)]| {
+        let mut all: Vec<(&str, &dyn std::fmt::Display)> = vec![("room", &identity.room)];
+        all.extend(fields);
+        log::line(log::Level::Info, event, &all);
+    };
+    match output {
+        Output::SendClient { socket, message: EdgeToClient::Joined { participant, session, .. } } => {
+            line("participant_joined", &[("participant", participant), ("session", session), ("socket", &socket.0)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Resumed { .. } } => {
+            line("participant_resumed", &[("socket", &socket.0)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Error { code, .. } | EdgeToClient::Refused { code } } => {
+            line("client_refused", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Removed { code, .. } } => {
+            line("participant_removed", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::SendNode { socket, message: RoomToNode::Error { code, .. } | RoomToNode::Refused { code } } => {
+            line("node_refused", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::Store(_)
+        | Output::SendClient { .. }
+        | Output::SendNode { .. }
+        | Output::CloseClient { .. }
+        | Output::CloseNode { .. }
+        | Output::AskFleet(_) => {}
+    }
+}
+
+fn log_placed(request: &PlaceRequest, node: &shared::NodeId, region: &shared::Region) {
+    let fields: [(&str, &dyn std::fmt::Display); 4] =
+        [("room", &request.room), ("epoch", &request.epoch), ("node", node), ("region", region)];
+    log::line(log::Level::Info, "room_placed", &fields);
+}

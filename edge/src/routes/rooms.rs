@@ -1,0 +1,63 @@
+//! `/v1/rooms/{room}`: participants join, and nodes dial the rooms that they were given.
+
+use super::{Arrival, RouteError, nodes, parse_room};
+use crate::auth::AuthError;
+use crate::config::{Continent, origin_is_allowed};
+use crate::internal::{Address, Introduction};
+use crate::refusal::Refusal;
+use crate::upgrade::{self, Protocols};
+use crate::{auth, log};
+use shared::token::{JoinClaims, TicketClaims};
+use shared::{ErrorCode, RoomId};
+use worker::Response;
+
+/// The generation that every room is in until it is re-homed.
+const GENERATION: u32 = 1;
+
+/// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. Whoever is refused is told so on the socket.
+pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
+    if !upgrade::is_asked_for(&arrival.request) {
+        return Err(Refusal::upgrade_required().into());
+    }
+    let protocols = Protocols::of(&arrival.request);
+    let room = match parse_room(room) {
+        Ok(room) => room,
+        Err(refusal) => return Ok(upgrade::refuse(protocols.echo(), refusal.code)?),
+    };
+    let claims = match admit(arrival, &protocols, &room) {
+        Ok(claims) => claims,
+        Err(AuthError::Refused(code)) => {
+            let fields: [(&str, &dyn std::fmt::Display); 3] =
+                [("request", &arrival.request_id), ("room", &room), ("code", &code)];
+            log::line(log::Level::Info, "socket_refused", &fields);
+            return Ok(upgrade::refuse(protocols.echo(), code)?);
+        }
+        Err(error @ AuthError::Secret(_)) => return Err(error.into()),
+    };
+    let near = arrival.continent();
+    let introduction = Introduction {
+        claims,
+        continent: near.map(|continent| Continent::code(continent).into()),
+        request_id: arrival.request_id.clone(),
+    };
+    Ok(Address::room(&room, GENERATION, near).introduce(arrival.env, &introduction).await?)
+}
+
+/// `GET /v1/rooms/{room}/node`: the socket of a node that was given the room.
+pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
+    nodes::check_upgrade(arrival)?;
+    let room = parse_room(room)?;
+    let claims: TicketClaims = auth::ticket(&arrival.request, &room, arrival.env)?;
+    let introduction = Introduction { claims, continent: None, request_id: arrival.request_id.clone() };
+    Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
+}
+
+fn admit(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
+    let headers = arrival.request.headers();
+    let origin = headers.get("Origin").ok().flatten();
+    let host = headers.get("Host").ok().flatten().unwrap_or_default();
+    if !origin_is_allowed(&arrival.config.origins, origin.as_deref(), &host) {
+        return Err(AuthError::Refused(ErrorCode::Forbidden));
+    }
+    auth::participant(protocols, room, arrival.env)
+}

@@ -1,0 +1,114 @@
+//! The SQLite storage of one object: the core's rows, and which object this is.
+
+use edge_core::storage::{Changes, Row};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::time::Duration;
+use worker::js_sys::{Function, Reflect};
+use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Error, Result, SqlStorage, Storage};
+
+const TABLES: &str = "CREATE TABLE IF NOT EXISTS core (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), value TEXT NOT NULL)";
+
+/// One object's tables, made at the first write, so that an object that nobody needs any more occupies nothing.
+pub(crate) struct Store {
+    storage: Storage,
+    has_tables: Cell<bool>,
+}
+
+#[derive(Deserialize)]
+struct StoredRow {
+    key: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct StoredIdentity {
+    value: String,
+}
+
+impl Store {
+    /// The storage of an object, whatever is in it.
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { storage, has_tables: Cell::new(false) }
+    }
+
+    /// All rows of the core.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let rows: Vec<StoredRow> = self.sql()?.exec("SELECT key, value FROM core ORDER BY key", None)?.to_array()?;
+        Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
+    }
+
+    /// Writes what one input changed: all of it or nothing.
+    pub(crate) fn write(&self, changes: Changes) -> Result<()> {
+        let sql = self.sql()?;
+        self.transaction(move || {
+            for Row { key, value } in changes.put {
+                sql.exec("INSERT OR REPLACE INTO core (key, value) VALUES (?, ?)", vec![key.into(), value.into()])?;
+            }
+            for key in changes.delete {
+                sql.exec("DELETE FROM core WHERE key = ?", vec![key.into()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes rows that nobody can read.
+    pub(crate) fn delete(&self, rows: &[Row]) -> Result<()> {
+        self.write(Changes { put: Vec::new(), delete: rows.iter().map(|row| row.key.clone()).collect() })
+    }
+
+    /// Which object this is: its name does not reach it with an alarm.
+    pub(crate) fn identity<I: DeserializeOwned>(&self) -> Result<Option<I>> {
+        let found: Vec<StoredIdentity> = self.sql()?.exec("SELECT value FROM identity", None)?.to_array()?;
+        found.first().map(|StoredIdentity { value }| Ok(serde_json::from_str(value)?)).transpose()
+    }
+
+    /// Remembers which object this is.
+    pub(crate) fn set_identity(&self, identity: &impl Serialize) -> Result<()> {
+        let value = serde_json::to_string(identity)?;
+        self.sql()?.exec("INSERT OR REPLACE INTO identity (one, value) VALUES (1, ?)", vec![value.into()])?;
+        Ok(())
+    }
+
+    /// Whether the core keeps nothing.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        Ok(self.sql()?.exec("SELECT 1 FROM core LIMIT 1", None)?.raw().next().is_none())
+    }
+
+    /// Has the alarm go off after `delay`, in place of when it was due before.
+    pub(crate) async fn set_alarm(&self, delay: Duration) -> Result<()> {
+        self.storage.set_alarm(delay).await
+    }
+
+    /// Gives everything back, the alarm included; an object without storage costs nothing.
+    pub(crate) async fn wipe(&self) -> Result<()> {
+        self.has_tables.set(false);
+        self.storage.delete_all().await
+    }
+
+    fn sql(&self) -> Result<SqlStorage> {
+        let sql = self.storage.sql();
+        if !self.has_tables.get() {
+            sql.exec(TABLES, None)?;
+            self.has_tables.set(true);
+        }
+        Ok(sql)
+    }
+
+    /// `transactionSync`, which `worker` does not wrap: rolls back where `body` fails.
+    fn transaction(&self, body: impl FnOnce() -> Result<()> + 'static) -> Result<()> {
+        let storage: &JsValue = self.storage.as_raw().as_ref();
+        let function: Function = Reflect::get(storage, &"transactionSync".into())?
+            .dyn_into()
+            .map_err(|_| Error::RustError("this storage has no transactionSync".into()))?;
+        let body = Closure::once(move || -> std::result::Result<JsValue, JsValue> {
+            body().map(|()| JsValue::UNDEFINED).map_err(JsValue::from)
+        });
+        function.call1(storage, body.as_ref())?;
+        Ok(())
+    }
+}

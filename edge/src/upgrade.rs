@@ -1,0 +1,95 @@
+//! WebSocket upgrades: what was offered, and how a socket is accepted or refused.
+
+use shared::signal::{self, EdgeToClient};
+use shared::{ErrorCode, limits};
+use worker::{Request, Response, ResponseBuilder, WebSocket, WebSocketPair};
+
+/// The header that carries sub-protocols (RFC 6455 §11.3.4).
+const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
+/// Most bytes of it that are looked at: a token and a version, with room for one more.
+const PROTOCOL_BYTES_MAX: usize = limits::TOKEN_BYTES_MAX + 256;
+
+/// The sub-protocols that a request offers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Protocols(Vec<String>);
+
+impl Protocols {
+    /// Reads the header.
+    pub(crate) fn of(request: &Request) -> Self {
+        Self::parse(&request.headers().get(PROTOCOL_HEADER).ok().flatten().unwrap_or_default())
+    }
+
+    fn parse(header: &str) -> Self {
+        if header.len() > PROTOCOL_BYTES_MAX {
+            return Self::default();
+        }
+        let protocols = header.split(',').map(str::trim).filter(|protocol| !protocol.is_empty());
+        Self(protocols.map(Into::into).collect())
+    }
+
+    /// Whether `protocol` is among them.
+    pub(crate) fn offers(&self, protocol: &str) -> bool {
+        self.0.iter().any(|offered| offered == protocol)
+    }
+
+    /// The token that rides among them.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.0.iter().find_map(|offered| offered.strip_prefix(signal::TOKEN_SUBPROTOCOL_PREFIX))
+    }
+
+    /// What a refusal echoes. A browser fails a socket whose answer names none of the offered protocols, and then hides the
+    /// refusal from the page; a token must not come back, as answers are logged more often than requests.
+    pub(crate) fn echo(&self) -> Option<&str> {
+        let offered = || self.0.iter().filter(|offered| !offered.starts_with(signal::TOKEN_SUBPROTOCOL_PREFIX));
+        offered().find(|offered| *offered == signal::SUBPROTOCOL).or_else(|| offered().next()).map(String::as_str)
+    }
+}
+
+/// Whether the request asks for a WebSocket.
+pub(crate) fn is_asked_for(request: &Request) -> bool {
+    let upgrade = request.headers().get("Upgrade").ok().flatten();
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// Accepts the socket, says why it is not served, and closes it: browsers hide the status of a failed upgrade from the page.
+pub(crate) fn refuse(protocol: Option<&str>, code: ErrorCode) -> worker::Result<Response> {
+    let WebSocketPair { client, server } = WebSocketPair::new()?;
+    server.accept()?;
+    server.send_with_str(EdgeToClient::Refused { code }.to_json())?;
+    server.close(Some(signal::close_code::POLICY), Some(code.as_str()))?;
+    switch(client, protocol)
+}
+
+/// The response that hands one end of an accepted pair to the other side.
+pub(crate) fn switch(client: WebSocket, protocol: Option<&str>) -> worker::Result<Response> {
+    let builder = match protocol {
+        Some(protocol) => ResponseBuilder::new().with_header(PROTOCOL_HEADER, protocol)?,
+        None => ResponseBuilder::new(),
+    };
+    Ok(builder.with_status(101).with_websocket(client).empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_version_and_the_token() {
+        let protocols = Protocols::parse("rotunda.v1, token.a.b.c");
+        assert!(protocols.offers("rotunda.v1"));
+        assert!(!protocols.offers("rotunda.v2"));
+        assert_eq!(protocols.token(), Some("a.b.c"));
+        assert_eq!(Protocols::parse("rotunda.v1").token(), None);
+        assert_eq!(Protocols::parse(&"x,".repeat(PROTOCOL_BYTES_MAX)), Protocols::default());
+    }
+
+    #[test]
+    fn a_token_is_never_echoed() {
+        let check = |header, expected| assert_eq!(Protocols::parse(header).echo(), expected, "{header}");
+        check("token.secret, rotunda.v1", Some("rotunda.v1"));
+        check("other, rotunda.v1", Some("rotunda.v1"));
+        check("token.secret, rotunda.v9", Some("rotunda.v9"));
+        check("token.secret", None);
+        check("", None);
+    }
+}
