@@ -1,0 +1,391 @@
+//! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
+
+use clap::Parser;
+use shared::limits;
+use shared::{NodeId, Region};
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::http::Uri;
+
+/// Names of the environment variables begin with this; one that nobody knows is a mistake.
+const ENVIRONMENT_PREFIX: &str = "MEDIA_";
+
+/// Everything that can be set.
+#[derive(Debug, Parser)]
+#[command(name = "media-node", version, about = "Forwards the media of Rotunda's rooms")]
+struct Arguments {
+    /// The edge's address, for instance wss://rotunda.example.org; several, separated by commas, are tried in turn.
+    #[arg(long, env = "MEDIA_EDGE", value_name = "URL")]
+    edge: Option<String>,
+    /// This node's id, the same as in its token.
+    #[arg(long, env = "MEDIA_NODE_ID", value_name = "ID")]
+    node_id: Option<String>,
+    /// The region, the same as in the node's token.
+    #[arg(long, env = "MEDIA_REGION", value_name = "REGION")]
+    region: Option<String>,
+    /// The node's token. Better set in the environment: everybody on the machine can read flags.
+    #[arg(long, env = "MEDIA_NODE_TOKEN", value_name = "JWT", hide_env_values = true)]
+    node_token: Option<String>,
+    /// Address of the first shard's UDP socket; the next shards take the next ports. Port 0 takes any.
+    #[arg(long, env = "MEDIA_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:7000")]
+    listen: String,
+    /// Addresses that clients are told, separated by commas; the one listened on, where it is a single one.
+    #[arg(long, env = "MEDIA_ADVERTISE", value_name = "IP,...")]
+    advertise: Option<String>,
+    /// Threads that forward media; one for each core if not set.
+    #[arg(long, env = "MEDIA_SHARDS", value_name = "NUMBER")]
+    shards: Option<String>,
+    /// Sessions that the node takes at most.
+    #[arg(long, env = "MEDIA_SESSIONS_MAX", value_name = "NUMBER", default_value = "2000")]
+    sessions_max: String,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "MEDIA_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7080")]
+    http_listen: String,
+    /// How long SIGTERM waits for the rooms to move elsewhere.
+    #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
+    drain_seconds: String,
+    /// Form of the log lines: text or json.
+    #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: String,
+    /// Which log lines to write, for instance info or media_node=debug.
+    #[arg(long, env = "MEDIA_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+/// The environment variables of [`Arguments`].
+const ENVIRONMENT: [&str; 12] = [
+    "MEDIA_EDGE",
+    "MEDIA_NODE_ID",
+    "MEDIA_REGION",
+    "MEDIA_NODE_TOKEN",
+    "MEDIA_LISTEN",
+    "MEDIA_ADVERTISE",
+    "MEDIA_SHARDS",
+    "MEDIA_SESSIONS_MAX",
+    "MEDIA_HTTP_LISTEN",
+    "MEDIA_DRAIN_SECONDS",
+    "MEDIA_LOG_FORMAT",
+    "MEDIA_LOG",
+];
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Addresses of the edge, tried in turn; scheme and authority only.
+    pub(crate) edges: Vec<EdgeUrl>,
+    /// Who we are.
+    pub(crate) node: NodeId,
+    /// Where we are.
+    pub(crate) region: Region,
+    /// Shows who we are.
+    pub(crate) token: Secret,
+    /// The first shard's socket.
+    pub(crate) listen: SocketAddr,
+    /// What clients are told.
+    pub(crate) advertise: Vec<IpAddr>,
+    /// How many threads forward media.
+    pub(crate) shards: u16,
+    /// Most sessions.
+    pub(crate) sessions_max: u32,
+    /// Health and metrics.
+    pub(crate) http_listen: SocketAddr,
+    /// How long to wait for rooms to move.
+    pub(crate) drain: Duration,
+    /// What is logged and how.
+    pub(crate) logs: Logs,
+}
+
+/// Form and choice of log lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Logs {
+    /// The form.
+    pub(crate) format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`.
+    pub(crate) filter: String,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for the one place that sends it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Scheme (`ws` or `wss`) and authority of an edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EdgeUrl(String);
+
+impl EdgeUrl {
+    /// The URL of `path`, which begins with a slash.
+    pub(crate) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+        let scheme = match uri.scheme_str() {
+            Some("ws" | "http") => "ws",
+            Some("wss" | "https") => "wss",
+            _ => return Err(format!("{text:?} does not begin with ws:// or wss://")),
+        };
+        match (uri.authority(), uri.path(), uri.query()) {
+            (Some(authority), "/" | "", None) => Ok(Self(format!("{scheme}://{authority}"))),
+            (_, _, _) => Err(format!("{text:?} must have a host and no path")),
+        }
+    }
+}
+
+/// What is wrong with the settings, one line for each mistake.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} in the settings:\n  {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("\n  "))]
+pub(crate) struct Mistakes(Vec<String>);
+
+/// Reads the flags and the environment of this process.
+pub(crate) fn read() -> Result<Config, Mistakes> {
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    check(Arguments::parse(), variables)
+}
+
+fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Result<Config, Mistakes> {
+    let mut reader = Reader(Vec::new());
+    reader.refuse_unknown(variables);
+    let edges = reader.required("edge", arguments.edge, |text| list(text, EdgeUrl::parse));
+    let node = reader.required("node-id", arguments.node_id, parse::<NodeId>);
+    let region = reader.required("region", arguments.region, parse::<Region>);
+    let token = reader.required("node-token", arguments.node_token, secret);
+    let listen = reader.value("listen", &arguments.listen, parse::<SocketAddr>);
+    let advertise = match (arguments.advertise, listen) {
+        (None, Some(listen)) if !listen.ip().is_unspecified() => Some(vec![listen.ip()]),
+        (set, _) => reader.required("advertise", set, |text| list(text, parse::<IpAddr>)),
+    };
+    let shards = match arguments.shards {
+        Some(text) => reader.value("shards", &text, number(1, limits::SHARDS_PER_NODE_MAX as u64)),
+        None => Some(std::thread::available_parallelism().map_or(1, |cores| cores.get()) as u64),
+    };
+    let sessions_max = reader.value("sessions-max", &arguments.sessions_max, number(1, u32::MAX.into()));
+    let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
+    let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
+    let format = reader.value("log-format", &arguments.log_format, log_format);
+    let filter = reader.value("log", &arguments.log, log_filter);
+    reader.check_ports(listen, shards);
+    let config = || {
+        Some(Config {
+            edges: edges?,
+            node: node?,
+            region: region?,
+            token: token?,
+            listen: listen?,
+            advertise: advertise?,
+            shards: shards?.min(limits::SHARDS_PER_NODE_MAX as u64) as u16,
+            sessions_max: sessions_max? as u32,
+            http_listen: http_listen?,
+            drain: Duration::from_secs(drain?),
+            logs: Logs { format: format?, filter: filter? },
+        })
+    };
+    match config() {
+        Some(config) if reader.0.is_empty() => Ok(config),
+        Some(_) | None => Err(Mistakes(reader.0)),
+    }
+}
+
+/// Collects the mistakes.
+struct Reader(Vec<String>);
+
+impl Reader {
+    fn value<T>(&mut self, name: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.0.push(format!("--{name}: {reason}"));
+                None
+            }
+        }
+    }
+
+    fn required<T>(
+        &mut self,
+        name: &str,
+        text: Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            let variable = name.replace('-', "_").to_uppercase();
+            self.0.push(format!("--{name} or {ENVIRONMENT_PREFIX}{variable} must be set"));
+            return None;
+        };
+        self.value(name, &text, parse)
+    }
+
+    fn refuse_unknown(&mut self, variables: impl Iterator<Item = String>) {
+        let ours = variables.filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
+        for name in ours.filter(|name| !ENVIRONMENT.contains(&name.as_str())) {
+            self.0.push(format!("{name}: there is no such setting"));
+        }
+    }
+
+    /// Every shard needs a port of its own.
+    fn check_ports(&mut self, listen: Option<SocketAddr>, shards: Option<u64>) {
+        let (Some(listen), Some(shards)) = (listen, shards) else { return };
+        if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {
+            self.0.push(format!("--listen: {shards} shards do not fit above port {}", listen.port()));
+        }
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| format!("{text:?}: {error}"))
+}
+
+fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(|item| parse(item.trim())).collect()
+}
+
+fn number(min: u64, max: u64) -> impl FnOnce(&str) -> Result<u64, String> {
+    move |text| {
+        let value: u64 = parse(text)?;
+        if (min..=max).contains(&value) { Ok(value) } else { Err(format!("{value} is not from {min} to {max}")) }
+    }
+}
+
+/// A token goes into a header line, so it must be one word; which one it is stays unsaid.
+fn secret(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > limits::TOKEN_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("not a token".to_owned());
+    }
+    Ok(Secret(text.to_owned()))
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither text nor json")),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("{text:?}: {error}"));
+    filter.map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &[&str] = &[
+        "--edge=wss://edge.example.org",
+        "--node-id=media-1",
+        "--region=eu-central",
+        "--node-token=hunter2",
+        "--advertise=203.0.113.7",
+    ];
+
+    fn read(flags: &[&str], variables: &[&str]) -> Result<Config, Mistakes> {
+        let arguments = Arguments::try_parse_from([&["media-node"], flags].concat()).expect("known flags");
+        check(arguments, variables.iter().map(|name| (*name).to_owned()))
+    }
+
+    /// Checks what is said about `flags`, added to a set of good ones.
+    fn check_mistakes(flags: &[&str], variables: &[&str], expected: &[&str]) {
+        let names: Vec<&str> = flags.iter().filter_map(|flag| flag.split('=').next()).collect();
+        let good = GOOD.iter().filter(|flag| !names.iter().any(|name| flag.split('=').next() == Some(name)));
+        let all: Vec<&str> = good.chain(flags).copied().collect();
+        let mistakes = read(&all, variables).err().map_or(Vec::new(), |mistakes| mistakes.0);
+        assert_eq!(mistakes, expected);
+    }
+
+    #[test]
+    fn defaults_are_enough_for_the_rest() {
+        let config = read(GOOD, &[]).expect("good settings");
+        assert_eq!(config.edges, [EdgeUrl("wss://edge.example.org".to_owned())]);
+        assert_eq!(config.edges[0].join("/v1/nodes/socket"), "wss://edge.example.org/v1/nodes/socket");
+        assert_eq!((config.listen.port(), config.sessions_max), (7_000, 2_000));
+        assert!(config.shards >= 1 && config.http_listen.ip().is_loopback());
+        assert_eq!(config.logs, Logs { format: LogFormat::Text, filter: "info".to_owned() });
+    }
+
+    #[test]
+    fn a_single_listen_address_is_advertised_by_itself() {
+        let flags = [&GOOD[..4], &["--listen=192.0.2.1:0"]].concat();
+        assert_eq!(read(&flags, &[]).map(|config| config.advertise), Ok(vec![IpAddr::from([192, 0, 2, 1])]));
+    }
+
+    #[test]
+    fn tells_every_mistake_at_once() {
+        let mistakes = read(&["--listen=nowhere", "--shards=0", "--log-format=xml"], &["MEDIA_LISTN", "PATH"]);
+        let text = mistakes.err().map(|mistakes| mistakes.to_string()).unwrap_or_default();
+        let expected = [
+            "MEDIA_LISTN: there is no such setting",
+            "--edge or MEDIA_EDGE must be set",
+            "--node-id or MEDIA_NODE_ID must be set",
+            "--region or MEDIA_REGION must be set",
+            "--node-token or MEDIA_NODE_TOKEN must be set",
+            "--listen: \"nowhere\": invalid socket address syntax",
+            "--advertise or MEDIA_ADVERTISE must be set",
+            "--shards: 0 is not from 1 to 256",
+            "--log-format: \"xml\" is neither text nor json",
+        ];
+        assert_eq!(text.lines().skip(1).map(str::trim).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn an_edge_is_a_host_without_a_path() {
+        check_mistakes(&["--edge=http://127.0.0.1:8787/"], &[], &[]);
+        check_mistakes(&["--edge=ftp://x"], &[], &["--edge: \"ftp://x\" does not begin with ws:// or wss://"]);
+        check_mistakes(&["--edge=ws://x/y"], &[], &["--edge: \"ws://x/y\" must have a host and no path"]);
+        let two = read(&[GOOD, &["--edge=ws://a, ws://b:1"]].concat()[1..], &[]).map(|config| config.edges);
+        assert_eq!(two, Ok(vec![EdgeUrl("ws://a".to_owned()), EdgeUrl("ws://b:1".to_owned())]));
+    }
+
+    #[test]
+    fn ports_of_all_shards_must_exist() {
+        let flags = ["--listen=0.0.0.0:65535", "--shards=2"];
+        check_mistakes(&flags, &[], &["--listen: 2 shards do not fit above port 65535"]);
+        check_mistakes(&["--listen=0.0.0.0:65535", "--shards=1"], &[], &[]);
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let config = read(GOOD, &[]).expect("good settings");
+        assert_eq!(config.token.expose(), "hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        check_mistakes(&["--node-token=hunter2 hunter3"], &[], &["--node-token: not a token"]);
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        use clap::CommandFactory;
+        let command = Arguments::command();
+        let variables: Vec<_> = command.get_arguments().filter_map(|a| a.get_env()?.to_str()).collect();
+        assert_eq!(variables, ENVIRONMENT);
+    }
+}

@@ -1,0 +1,189 @@
+//! The node's conversations with the edge: one socket to its region's Fleet object, one to every room it serves.
+
+mod backoff;
+mod dial;
+mod fleet;
+mod link;
+mod room;
+
+use crate::config::{EdgeUrl, Secret};
+use crate::shard::{Command, Event, Shard};
+use fleet::FleetLink;
+use media_core::sfu::Output;
+use room::RoomLink;
+use shared::control::{Assignment, NodeLoad, NodeToRoom, RoomToNode, ShardInfo};
+use shared::rtp_parameters::Fingerprint;
+use shared::{NodeId, Region, RoomId, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Assignments and endings of rooms that may wait for [`Control::run`].
+const NOTICES_MAX: usize = 256;
+/// News of a room's sessions that may wait for its socket: each session connects once and closes once, in some hurry twice.
+const ROOM_EVENTS_MAX: usize = 4 * limits::PARTICIPANTS_PER_ROOM_MAX;
+
+/// What the node tells the edge about itself, and how it reaches it.
+pub(crate) struct Node {
+    /// Its id.
+    pub(crate) id: NodeId,
+    /// Its region.
+    pub(crate) region: Region,
+    /// Its token.
+    pub(crate) token: Secret,
+    /// Its certificate's digest.
+    pub(crate) fingerprint: Fingerprint,
+    /// Where the edge is.
+    pub(crate) edges: Vec<EdgeUrl>,
+    /// Where clients reach its shards.
+    pub(crate) candidates: Vec<ShardInfo>,
+    /// Sessions that it takes.
+    pub(crate) sessions_max: u32,
+    /// Its shards.
+    pub(crate) shards: Arc<[Shard]>,
+    /// Seed of the spread of its retries.
+    pub(crate) seed: u64,
+}
+
+impl Node {
+    /// How busy it is.
+    fn load(&self) -> NodeLoad {
+        let mut load = NodeLoad::default();
+        for report in self.shards.iter().map(Shard::report) {
+            load.rooms = load.rooms.saturating_add(clamp(report.rooms as u64));
+            load.sessions = load.sessions.saturating_add(clamp(report.sessions as u64));
+            load.packets_out_per_s = load.packets_out_per_s.saturating_add(clamp(report.datagrams_out_per_s));
+            load.busiest_shard_permille = load.busiest_shard_permille.max(report.busy_permille);
+        }
+        load
+    }
+}
+
+fn clamp(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Whether the node takes rooms, and whether it wants to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The Fleet object has said yes.
+    pub(crate) is_registered: bool,
+    /// The Fleet object was told that we will stop.
+    pub(crate) has_announced_draining: bool,
+}
+
+/// Distributes assignments to shards, and shards' news to rooms.
+pub(crate) struct Control {
+    node: Arc<Node>,
+    rooms: BTreeMap<RoomId, Served>,
+    events: mpsc::Receiver<Event>,
+    draining: watch::Receiver<bool>,
+    standing: watch::Sender<Standing>,
+}
+
+/// A room that this node serves.
+struct Served {
+    epoch: u64,
+    shard: u16,
+    events: mpsc::Sender<NodeToRoom>,
+}
+
+/// Something that needs the table of rooms.
+enum Notice {
+    /// The Fleet object gave us a room.
+    Assigned(Box<Assignment>),
+    /// A room's link has ended: the room is no longer ours.
+    Ended { room: RoomId, epoch: u64 },
+}
+
+impl Control {
+    /// `events` come from all shards; once `draining` is true, the edge is told and no more rooms are taken.
+    pub(crate) fn new(
+        node: Node,
+        events: mpsc::Receiver<Event>,
+        draining: watch::Receiver<bool>,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
+        Self { node: Arc::new(node), rooms: BTreeMap::new(), events, draining, standing }
+    }
+
+    /// Runs until the shards are gone.
+    pub(crate) async fn run(mut self) {
+        let (notices, mut noticed) = mpsc::channel(NOTICES_MAX);
+        let fleet =
+            FleetLink::new(Arc::clone(&self.node), notices.clone(), self.draining.clone(), self.standing.clone());
+        tokio::spawn(fleet.run());
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.tell_room(event),
+                    None => return,
+                },
+                notice = noticed.recv() => match notice {
+                    Some(Notice::Assigned(assignment)) => self.assign(*assignment, &notices).await,
+                    Some(Notice::Ended { room, epoch }) => self.end(&room, epoch),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Serves a room from here on. The same assignment again is the same session again; an older one is refused.
+    async fn assign(&mut self, assignment: Assignment, notices: &mpsc::Sender<Notice>) {
+        let Assignment { room, epoch, shard: index, ticket, session } = assignment;
+        let Some(shard) = self.node.shards.get(usize::from(index)) else {
+            tracing::warn!(%room, epoch, shard = index, "assigned to a shard that does not exist");
+            return;
+        };
+        if *self.draining.borrow()
+            || (!self.rooms.contains_key(&room) && self.rooms.len() >= limits::ROOMS_PER_NODE_MAX)
+        {
+            tracing::warn!(%room, epoch, rooms = self.rooms.len(), "assignment not taken: draining or full");
+            return;
+        }
+        let before = self.rooms.get(&room).map(|served| (served.epoch, served.shard));
+        if before.is_some_and(|(served, _)| served > epoch) {
+            tracing::warn!(%room, epoch, "assignment with an old epoch refused");
+            return;
+        }
+        if let Some((_, other)) = before.filter(|(_, other)| *other != index)
+            && let Some(other) = self.node.shards.get(usize::from(other))
+        {
+            other.tell(Command::Control { room: room.clone(), message: RoomToNode::Release {} }).await;
+        }
+        let first = session.as_ref().map(|session| (&session.session, &session.participant));
+        tracing::info!(%room, epoch, shard = index, ?first, "assigned");
+        if let Some(session) = session {
+            shard.tell(Command::Control { room: room.clone(), message: RoomToNode::SetSession { session } }).await;
+        }
+        if before.is_some_and(|(served, _)| served == epoch) {
+            return;
+        }
+        // The link of the epoch before ends when its end of this channel is dropped.
+        let (events, receiver) = mpsc::channel(ROOM_EVENTS_MAX);
+        let link = RoomLink::new(Arc::clone(&self.node), room.clone(), epoch, index, Secret::from(ticket));
+        self.rooms.insert(room, Served { epoch, shard: index, events });
+        tokio::spawn(link.run(receiver, self.draining.clone(), notices.clone()));
+    }
+
+    fn end(&mut self, room: &RoomId, epoch: u64) {
+        if self.rooms.get(room).is_some_and(|served| served.epoch == epoch) {
+            self.rooms.remove(room);
+            tracing::info!(%room, epoch, "room no longer served");
+        }
+    }
+
+    fn tell_room(&self, event: Event) {
+        let (room, message) = match event.output {
+            Output::SessionConnected { room, session } => (room, NodeToRoom::SessionConnected { session }),
+            Output::SessionClosed { room, session, end } => (room, NodeToRoom::SessionClosed { session, end }),
+        };
+        let Some(served) = self.rooms.get(&room).filter(|served| served.shard == event.shard) else {
+            tracing::debug!(%room, shard = event.shard, ?message, "news of a room that is no longer served");
+            return;
+        };
+        if let Err(error) = served.events.try_send(message) {
+            tracing::warn!(%room, %error, "news of a session lost");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How long to wait before dialling again: longer each time up to a bound, and never all nodes at once.
+
+use media_core::random::Random;
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_millis(250);
+/// The edge waits 10 s for a node to come back before it gives its rooms away, so waits must stay well below.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// The waits of one dialler.
+pub(super) struct Backoff {
+    failures: u32,
+    random: Random,
+}
+
+impl Backoff {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { failures: 0, random: Random::seeded(seed) }
+    }
+
+    /// It worked: the next failure is a first one.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Time until the next try: between half and all of a bound that doubles with every failure.
+    pub(super) fn next(&mut self) -> Duration {
+        let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        let spread = u64::from(self.random.next_u32());
+        let half = bound / 2;
+        half + Duration::from_nanos((half.as_nanos() as u64).saturating_mul(spread) >> 32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_differ() {
+        let mut backoff = Backoff::new(1);
+        let waits: Vec<_> = (0..40).map(|_| backoff.next()).collect();
+        for (failure, wait) in waits.iter().enumerate() {
+            let bound = FIRST.saturating_mul(1 << failure.min(16)).min(LONGEST);
+            assert!(*wait >= bound / 2 && *wait <= bound, "{failure}: {wait:?}");
+        }
+        assert!(waits.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_ne!(Backoff::new(2).next(), Backoff::new(3).next());
+        backoff.reset();
+        assert!(backoff.next() <= FIRST);
+    }
+}

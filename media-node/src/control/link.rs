@@ -1,0 +1,93 @@
+//! One open control socket: whole messages in and out, and a watch on whether the other side is still there.
+
+use futures_util::{SinkExt, StreamExt};
+use shared::control::{ControlError, Message};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes, error::Error};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// A WebSocket ping goes out this often; the edge's runtime answers it without waking the object behind.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Silence for this long means that the connection is dead, whatever TCP believes.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// A frame that cannot be handed to TCP for this long means the same.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a link is over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    /// The edge closed it.
+    #[error("closed by the edge{}", .0.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Closed(Option<String>),
+    /// Nothing was heard of the edge.
+    #[error("the edge is silent")]
+    Silent,
+    /// The connection broke.
+    #[error(transparent)]
+    Socket(Box<Error>),
+}
+
+/// What was read.
+pub(super) type Frame<M> = Result<M, ControlError>;
+
+/// The socket.
+pub(super) struct Link {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    heard_at: Instant,
+    ping_at: Instant,
+}
+
+impl Link {
+    pub(super) fn new(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        let now = Instant::now();
+        Self { socket, heard_at: now, ping_at: now + PING_INTERVAL }
+    }
+
+    pub(super) async fn send<M: Message>(&mut self, message: &M) -> Result<(), LinkError> {
+        self.write(tungstenite::Message::Text(Utf8Bytes::from(message.to_json()))).await
+    }
+
+    /// The next message. Nothing is lost when this is dropped before it is done.
+    pub(super) async fn next<M: Message>(&mut self) -> Result<Frame<M>, LinkError> {
+        loop {
+            tokio::select! {
+                frame = self.socket.next() => {
+                    self.heard_at = Instant::now();
+                    match frame {
+                        Some(Ok(tungstenite::Message::Text(text))) => return Ok(M::parse(&text)),
+                        Some(Ok(tungstenite::Message::Binary(_))) => return Ok(Err(ControlError::Malformed)),
+                        Some(Ok(tungstenite::Message::Close(close))) => {
+                            return Err(LinkError::Closed(close.map(|close| close.to_string())));
+                        }
+                        // Pongs count as a sign of life; pings are answered by the library.
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return Err(LinkError::Socket(Box::new(error))),
+                        None => return Err(LinkError::Closed(None)),
+                    }
+                }
+                () = sleep_until(self.ping_at) => {
+                    if self.heard_at.elapsed() >= SILENCE_MAX {
+                        return Err(LinkError::Silent);
+                    }
+                    self.ping_at = Instant::now() + PING_INTERVAL;
+                    self.write(tungstenite::Message::Ping(Bytes::new())).await?;
+                }
+            }
+        }
+    }
+
+    /// Says goodbye, without waiting for an answer.
+    pub(super) async fn close(mut self) {
+        let _ = timeout(SEND_TIMEOUT, self.socket.close(None)).await;
+    }
+
+    async fn write(&mut self, message: tungstenite::Message) -> Result<(), LinkError> {
+        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(LinkError::Socket(Box::new(error))),
+            Err(_) => Err(LinkError::Silent),
+        }
+    }
+}

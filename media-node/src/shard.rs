@@ -1,0 +1,296 @@
+//! One thread, one UDP port, one `Sfu`: waits, takes a batch of inputs, and sends what follows from them.
+
+use crate::wake::Waker;
+use anyhow::Context;
+use media_core::sfu::{self, Input, Output, Sfu};
+use media_core::stats::Stats;
+use shared::control::RoomToNode;
+use shared::{RoomId, SessionId};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use udp::{Counters, ReceiveBatch, SendBatch, Socket};
+
+/// Commands that may wait for a shard: control messages are few, and their senders can wait.
+const COMMANDS_MAX: usize = 1_024;
+/// Reads in a row before the other things have their turn.
+const READS_PER_TURN: usize = 4;
+/// How often the shard says how it is; also its longest sleep.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A room's message.
+    Control {
+        /// Which room.
+        room: RoomId,
+        /// What it says.
+        message: RoomToNode,
+    },
+    /// Which sessions of a room are connected?
+    ConnectedSessions {
+        /// Which room.
+        room: RoomId,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<SessionId>>,
+    },
+    /// End the thread. Nobody is told goodbye: clients are to believe that nothing happened.
+    Stop,
+}
+
+/// What a shard has to tell the rooms.
+#[derive(Debug)]
+pub(crate) struct Event {
+    /// Which shard.
+    pub(crate) shard: u16,
+    /// What.
+    pub(crate) output: Output,
+}
+
+/// How a shard is, as of its last report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    /// Its core's counters.
+    pub(crate) stats: Stats,
+    /// Its socket's counters.
+    pub(crate) udp: Counters,
+    /// Rooms with a session here.
+    pub(crate) rooms: usize,
+    /// Open sessions.
+    pub(crate) sessions: usize,
+    /// Datagrams sent per second lately.
+    pub(crate) datagrams_out_per_s: u64,
+    /// Thousandths of a core used lately.
+    pub(crate) busy_permille: u16,
+    /// When this was written; `None` before the first report.
+    pub(crate) at: Option<Instant>,
+}
+
+/// The other threads' end of a shard.
+pub(crate) struct Shard {
+    index: u16,
+    address: SocketAddr,
+    commands: mpsc::Sender<Command>,
+    waker: Arc<Waker>,
+    report: Arc<Mutex<Report>>,
+    thread: JoinHandle<()>,
+}
+
+impl Shard {
+    /// Binds the socket and starts the thread.
+    pub(crate) fn start(
+        index: u16,
+        address: SocketAddr,
+        config: sfu::Config,
+        events: mpsc::Sender<Event>,
+    ) -> anyhow::Result<Self> {
+        let socket = Socket::bind(address, false).with_context(|| format!("binding UDP {address}"))?;
+        let address = socket.local_address().context("reading a shard's address")?;
+        let waker = Arc::new(Waker::new().context("making an eventfd")?);
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let report = Arc::<Mutex<Report>>::default();
+        let worker = Worker {
+            index,
+            sfu: Sfu::new(config),
+            socket,
+            incoming: ReceiveBatch::default(),
+            outgoing: SendBatch::default(),
+            counters: Counters::default(),
+            waker: Arc::clone(&waker),
+            commands: receiver,
+            events,
+            reporter: Reporter::new(Arc::clone(&report)),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{index}"))
+            .spawn(move || worker.run())
+            .context("starting a shard's thread")?;
+        Ok(Self { index, address, commands, waker, report, thread })
+    }
+
+    /// Which shard.
+    pub(crate) fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Where its socket is bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells the shard something; waits while it has too much to do already. False if the thread has ended.
+    pub(crate) async fn tell(&self, command: Command) -> bool {
+        let is_taken = self.commands.send(command).await.is_ok();
+        self.waker.wake();
+        is_taken
+    }
+
+    /// Sessions of a room that are connected.
+    pub(crate) async fn connected_sessions(&self, room: RoomId) -> Vec<SessionId> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::ConnectedSessions { room, reply }).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// How it is.
+    pub(crate) fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether its thread has ended, which it never does by itself unless something is very wrong.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// The thread's half.
+struct Worker {
+    index: u16,
+    sfu: Sfu,
+    socket: Socket,
+    incoming: ReceiveBatch,
+    outgoing: SendBatch,
+    counters: Counters,
+    waker: Arc<Waker>,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    reporter: Reporter,
+}
+
+impl Worker {
+    /// Priorities of a turn: datagrams (a few reads), commands, timers; then everything that follows is sent.
+    fn run(mut self) {
+        loop {
+            let timeout = self.sleep(now());
+            if let Err(error) = self.waker.wait(self.socket.descriptor(), timeout) {
+                tracing::error!(shard = self.index, %error, "waiting for the socket failed");
+                return;
+            }
+            self.read();
+            if self.obey().is_break() {
+                return;
+            }
+            let now = now();
+            if self.sfu.poll_timeout().is_some_and(|at| at <= now) {
+                self.sfu.handle_input(now, Input::Deadline);
+            }
+            self.transmit(now);
+            self.tell_rooms();
+            self.reporter.report(now, &self.sfu, self.counters);
+        }
+    }
+
+    fn sleep(&self, now: Instant) -> Duration {
+        let next = self.sfu.poll_timeout().map_or(REPORT_INTERVAL, |at| at.saturating_duration_since(now));
+        next.min(REPORT_INTERVAL)
+    }
+
+    fn read(&mut self) {
+        for _ in 0..READS_PER_TURN {
+            self.incoming.clear();
+            match self.incoming.fill(&self.socket, 0, usize::MAX, &mut self.counters) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    // An earlier datagram's ICMP error, for instance: the socket goes on.
+                    tracing::debug!(shard = self.index, %error, "receiving failed");
+                    return;
+                }
+            }
+            let (now, sfu) = (now(), &mut self.sfu);
+            self.incoming.for_each(|from, bytes| sfu.handle_input(now, Input::Datagram { from, bytes }));
+            if !self.incoming.is_full() {
+                return;
+            }
+            self.transmit(now);
+        }
+    }
+
+    fn obey(&mut self) -> std::ops::ControlFlow<()> {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Control { room, message } => {
+                    self.sfu.handle_input(now(), Input::Control { room, message });
+                }
+                Command::ConnectedSessions { room, reply } => {
+                    // Whoever asked may have given up.
+                    let _ = reply.send(self.sfu.connected_sessions(&room));
+                }
+                Command::Stop => return std::ops::ControlFlow::Break(()),
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn transmit(&mut self, now: Instant) {
+        while let Some(runs) = self.sfu.poll_transmits(now) {
+            let mut sending = self.outgoing.sending(&self.socket, &mut self.counters);
+            runs.for_each(|run| sending.run(run.to, run.bytes, run.segment_bytes));
+        }
+    }
+
+    /// Tells the rooms what they want to know; what does not fit waits in the core for the next turn.
+    fn tell_rooms(&mut self) {
+        while let Ok(place) = self.events.try_reserve() {
+            let Some(output) = self.sfu.poll_output() else { return };
+            place.send(Event { shard: self.index, output });
+        }
+    }
+}
+
+/// Writes the reports.
+struct Reporter {
+    report: Arc<Mutex<Report>>,
+    due_at: Instant,
+    last_at: Instant,
+    last_datagrams: u64,
+    last_cpu: Duration,
+}
+
+impl Reporter {
+    fn new(report: Arc<Mutex<Report>>) -> Self {
+        let now = now();
+        Self { report, due_at: now, last_at: now, last_datagrams: 0, last_cpu: Duration::ZERO }
+    }
+
+    fn report(&mut self, now: Instant, sfu: &Sfu, udp: Counters) {
+        if now < self.due_at {
+            return;
+        }
+        let stats = sfu.stats();
+        let elapsed_ms = now.saturating_duration_since(self.last_at).as_millis().max(1) as u64;
+        let cpu = thread_cpu();
+        let report = Report {
+            stats: stats.clone(),
+            udp,
+            rooms: sfu.room_count(),
+            sessions: sfu.session_count(),
+            datagrams_out_per_s: (stats.datagrams_out - self.last_datagrams) * 1_000 / elapsed_ms,
+            busy_permille: permille(cpu.saturating_sub(self.last_cpu), elapsed_ms),
+            at: Some(now),
+        };
+        (self.last_datagrams, self.last_cpu, self.last_at) = (stats.datagrams_out, cpu, now);
+        self.due_at = now + REPORT_INTERVAL;
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+}
+
+fn permille(used: Duration, elapsed_ms: u64) -> u16 {
+    (used.as_micros() as u64 / elapsed_ms).min(1_000) as u16
+}
+
+/// The shell is where the clock is read: once for each batch.
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Processor time that this thread has used.
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
