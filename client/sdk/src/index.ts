@@ -1,0 +1,16 @@
+/** The public API of `@rotunda/client`; nothing else of the package may be imported. */
+export type { CameraSize, Device, DeviceKind, Devices } from "./devices";
+export { listDevices, onDevicesChanged, openDevice } from "./devices";
+export type { ClientErrorCode, ErrorClass } from "./errors";
+export { RoomError } from "./errors";
+export type { ConnectionState, ErrorCode, MediaKind, ParticipantId, TrackId, TrackSource } from "./protocol.gen";
+export type { JoinOptions, RoomEvents } from "./room";
+export { Room } from "./room";
+export type { TokenSource } from "./signal";
+export { roomUrl } from "./signal";
+export type { LocalDevice, Participant, RoomSnapshot, Track } from "./snapshot";
+export type { Connection } from "./state";
+export type { Phase, Timings } from "./timings";
+export type { Claims, Grants } from "./token";
+export { readToken } from "./token";
+export type { TrackOption } from "./track";

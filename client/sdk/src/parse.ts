@@ -1,0 +1,86 @@
+/** Reads what the edge sends: a frame that is not understood is nothing, never a crash. */
+import type {
+  EdgeToClient,
+  IceServer,
+  ParticipantInfo,
+  SlotInfo,
+  TrackInfo,
+} from "./protocol.gen";
+
+type Check = (value: unknown) => boolean;
+type Shape<T> = { readonly [K in keyof T]-?: Check };
+
+const text: Check = (value) => typeof value === "string";
+const number: Check = (value) => typeof value === "number";
+const flag: Check = (value) => typeof value === "boolean";
+const orNull = (check: Check): Check => (value) => value === null || check(value);
+const orAbsent = (check: Check): Check => (value) => value === undefined || check(value);
+const list = (check: Check): Check => (value) => Array.isArray(value) && value.every(check);
+const object = <T>(shape: Shape<T>): Check => {
+  const checks = Object.entries<Check>(shape);
+  return (value) => isObject(value) && checks.every(([key, check]) => check(value[key]));
+};
+
+const track = object<TrackInfo>({ id: text, mid: text, kind: text, source: text, muted: flag, csrc: number });
+const participant = object<ParticipantInfo>({
+  id: text,
+  name: text,
+  joined_at: number,
+  connection: text,
+  tracks: list(track),
+});
+const slots = list(object<SlotInfo>({ mid: text, track: orNull(text), participant: orNull(text) }));
+const iceServer = object<IceServer>({ urls: list(text), username: orAbsent(text), credential: orAbsent(text) });
+const roster = list(participant);
+const inReplyTo = orNull(number);
+
+type Frames = { [M in EdgeToClient as M["type"]]: Shape<Omit<M, "type">> };
+
+const FRAMES: Frames = {
+  joined: {
+    in_reply_to: inReplyTo,
+    participant: text,
+    session: text,
+    resume_token: text,
+    answer: text,
+    roster,
+    slots,
+    ice_servers: list(iceServer),
+  },
+  resumed: { in_reply_to: inReplyTo, roster, slots, transport_dead: flag },
+  negotiated: { in_reply_to: inReplyTo, session: text, answer: text, slots },
+  done: { in_reply_to: inReplyTo },
+  error: { in_reply_to: inReplyTo, code: text, message: text },
+  refused: { code: text },
+  participant_joined: { participant },
+  participant_updated: { participant },
+  participant_left: { participant: text, reason: text },
+  slots_changed: { slots },
+  sections_needed: { audio: number, video: number },
+  transport_dead: {},
+  removed: { code: text, reason: orNull(text) },
+};
+
+const CHECKS: ReadonlyMap<string, Check> = new Map(
+  Object.entries(FRAMES).map(([type, shape]) => [type, object(shape)]),
+);
+
+/** The message in a text frame, or nothing where it is not one that this client knows. */
+export function parseFrame(frame: string): EdgeToClient | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(frame);
+  } catch {
+    return null;
+  }
+  if (!isObject(value) || typeof value["type"] !== "string") {
+    return null;
+  }
+  const check = CHECKS.get(value["type"]);
+  // The check above is what makes this cast true.
+  return check?.(value) === true ? (value as unknown as EdgeToClient) : null;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

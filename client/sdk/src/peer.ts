@@ -1,0 +1,158 @@
+/** One RTCPeerConnection: the sections it publishes, its receive slots, its offers and answers. */
+import type { IceServer, MediaKind, Mid, TrackSource } from "./protocol.gen";
+import type { PublishedSection, SlotCounts } from "./state";
+
+/** What a peer publishes; the track may come later, the section is there from the start. */
+export interface PublishedSource {
+  readonly source: TrackSource;
+  readonly track: MediaStreamTrack | null;
+}
+
+/** How a peer is made. */
+export interface PeerOptions {
+  readonly sources: readonly PublishedSource[];
+  readonly iceServers: readonly IceServer[];
+  readonly iceTransportPolicy: RTCIceTransportPolicy;
+}
+
+/** What a peer reports. */
+export interface PeerListener {
+  iceConnected(): void;
+  connected(): void;
+  failed(): void;
+}
+
+/** Video beyond this adds little at the size of a tile. */
+const CAMERA_BITRATE_BPS_MAX = 1_500_000;
+const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
+  microphone: "audio",
+  camera: "video",
+  screen: "video",
+  screen_audio: "audio",
+};
+// What the room speaks. Everything else would only make the offer longer: 6 KB for each pair of slots.
+const CODECS: Readonly<Record<MediaKind, readonly string[]>> = {
+  audio: ["audio/opus"],
+  video: ["video/vp8", "video/rtx"],
+};
+
+/** A wrapper that keeps track of which section is what. */
+export class Peer {
+  readonly connection: RTCPeerConnection;
+  readonly #published = new Map<TrackSource, RTCRtpTransceiver>();
+  readonly #slots: Record<MediaKind, RTCRtpTransceiver[]> = { audio: [], video: [] };
+  readonly #configuration: RTCConfiguration;
+  #held: RTCSessionDescriptionInit | null = null;
+
+  constructor({ sources, iceServers, iceTransportPolicy }: PeerOptions) {
+    this.#configuration = { bundlePolicy: "max-bundle", iceTransportPolicy, iceServers: [...iceServers] };
+    this.connection = new RTCPeerConnection(this.#configuration);
+    for (const { source, track } of sources) {
+      this.#publish(source, track);
+    }
+  }
+
+  /** Starts to report. */
+  listen(listener: PeerListener): void {
+    const { connection } = this;
+    connection.oniceconnectionstatechange = () => {
+      if (connection.iceConnectionState === "connected" || connection.iceConnectionState === "completed") {
+        listener.iceConnected();
+      }
+    };
+    connection.onconnectionstatechange = () => {
+      if (connection.connectionState === "connected") {
+        listener.connected();
+      } else if (connection.connectionState === "failed") {
+        listener.failed();
+      }
+    };
+  }
+
+  /** Whether these sources, and no others, have sections. */
+  publishes(sources: readonly PublishedSource[]): boolean {
+    return sources.length === this.#published.size && sources.every(({ source }) => this.#published.has(source));
+  }
+
+  /** Adds receive slots until there are this many. */
+  addSlots(counts: SlotCounts): void {
+    for (const kind of ["audio", "video"] as const) {
+      while (this.#slots[kind].length < counts[kind]) {
+        this.#slots[kind].push(prefer(this.connection.addTransceiver(kind, { direction: "recvonly" }), kind));
+      }
+    }
+  }
+
+  /**
+   * Makes an offer. With `hold` the browser does not gather candidates before the answer brings the ICE servers: it
+   * would gather none from servers that are set later (JSEP, RFC 8829 §4.1.18).
+   */
+  async makeOffer(options: { restartIce: boolean; hold: boolean }): Promise<{ sdp: string; sections: PublishedSection[] }> {
+    const offer = await this.connection.createOffer({ iceRestart: options.restartIce });
+    if (options.hold) {
+      this.#held = offer;
+    } else {
+      await this.connection.setLocalDescription(offer);
+    }
+    const sdp = offer.sdp ?? "";
+    return { sdp, sections: this.#sections(sdp) };
+  }
+
+  /** Applies an answer, and before it the offer that was held. */
+  async applyAnswer(sdp: string, iceServers: readonly IceServer[] | null): Promise<void> {
+    if (this.#held !== null) {
+      if (iceServers !== null && iceServers.length > 0) {
+        this.connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
+      }
+      const offer = this.#held;
+      this.#held = null;
+      await this.connection.setLocalDescription(offer);
+    }
+    await this.connection.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  /** Sends another track, or none, where `source` is published. */
+  async replaceTrack(source: TrackSource, track: MediaStreamTrack | null): Promise<void> {
+    await this.#published.get(source)?.sender.replaceTrack(track);
+  }
+
+  /** What arrives in a slot; the same track for the life of the peer, whoever plays in it. */
+  slotTrack(mid: Mid): MediaStreamTrack | null {
+    const slot = [...this.#slots.audio, ...this.#slots.video].find((transceiver) => transceiver.mid === mid);
+    return slot?.receiver.track ?? null;
+  }
+
+  /** The receivers of all slots of a kind, in order. */
+  receivers(kind: MediaKind): { mid: Mid | null; receiver: RTCRtpReceiver }[] {
+    return this.#slots[kind].map(({ mid, receiver }) => ({ mid, receiver }));
+  }
+
+  close(): void {
+    this.connection.oniceconnectionstatechange = null;
+    this.connection.onconnectionstatechange = null;
+    this.connection.close();
+  }
+
+  #publish(source: TrackSource, track: MediaStreamTrack | null): void {
+    const kind = KINDS[source];
+    const sendEncodings = kind === "video" ? [{ maxBitrate: CAMERA_BITRATE_BPS_MAX }] : [];
+    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
+    this.#published.set(source, prefer(transceiver, kind));
+  }
+
+  #sections(sdp: string): PublishedSection[] {
+    // Until the offer is applied its transceivers have no mid; sections are in the order in which they were added.
+    const mids = [...sdp.matchAll(/^a=mid:(\S+)/gm)].map((match) => match[1]);
+    return [...this.#published].flatMap(([source, transceiver], index) => {
+      const mid = transceiver.mid ?? mids[index];
+      return mid === undefined ? [] : [{ mid, source }];
+    });
+  }
+}
+
+function prefer(transceiver: RTCRtpTransceiver, kind: MediaKind): RTCRtpTransceiver {
+  const wanted = CODECS[kind];
+  const all = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  transceiver.setCodecPreferences(all.filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase())));
+  return transceiver;
+}

@@ -1,0 +1,365 @@
+// Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
+
+export const SUBPROTOCOL = "rotunda.v1";
+export const TOKEN_SUBPROTOCOL_PREFIX = "token.";
+export const PING = "ping";
+export const PONG = "pong";
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_POLICY = 1008;
+export const CLOSE_INTERNAL = 1011;
+export const CLOSE_REMOVED = 4001;
+export const PING_INTERVAL_MS = 10000;
+export const RESUME_WINDOW_MS = 30000;
+export const SLOTS_PER_KIND_DEFAULT = 8;
+export const SLOTS_PER_KIND_MAX = 24;
+export const TRACKS_PER_PARTICIPANT_MAX = 6;
+export const VIEW_PARTICIPANTS_MAX = 24;
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "no_media_node", "media_node_lost", "internal"];
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z.
+ */
+export type UnixMillis = number;
+
+/**
+ * Who is in a room: the token's `sub`. Joining again with the same id replaces the earlier session.
+ */
+export type ParticipantId = string;
+
+/**
+ * One media session of one participant with one node; a reload or a move to another node is another session.
+ */
+export type SessionId = string;
+
+/**
+ * One published track.
+ */
+export type TrackId = string;
+
+/**
+ * The client's name for one try to join, so that repeating it is harmless.
+ */
+export type AttemptId = string;
+
+/**
+ * The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
+ */
+export type Mid = string;
+
+/**
+ * Why something was refused, as clients and nodes see it.
+ */
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "kicked" | "internal";
+
+/**
+ * Kind of media.
+ */
+export type MediaKind = "audio" | "video";
+
+/**
+ * What a track shows or sounds.
+ */
+export type TrackSource = "microphone" | "camera" | "screen" | "screen_audio";
+
+/**
+ * What one published section is.
+ */
+export type TrackIntent = { 
+/**
+ * The section's identification tag in the offer.
+ */
+mid: Mid, 
+/**
+ * What it shows or sounds.
+ */
+source: TrackSource, 
+/**
+ * Whether it starts muted.
+ */
+muted: boolean, };
+
+/**
+ * Why a client offers again.
+ */
+export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "new_transport";
+
+/**
+ * Whether a participant can be reached.
+ */
+export type ConnectionState = "connecting" | "connected" | "reconnecting";
+
+/**
+ * Why somebody is gone.
+ */
+export type LeaveReason = "left" | "timed_out" | "kicked";
+
+/**
+ * One published track.
+ */
+export type TrackInfo = { 
+/**
+ * Which.
+ */
+id: TrackId, 
+/**
+ * The publisher's own section.
+ */
+mid: Mid, 
+/**
+ * Sound or pictures.
+ */
+kind: MediaKind, 
+/**
+ * What it shows or sounds.
+ */
+source: TrackSource, 
+/**
+ * Whether the publisher muted it.
+ */
+muted: boolean, 
+/**
+ * The number that names it as contributing source (CSRC, RFC 3550 §5.1) in whatever slot it plays.
+ */
+csrc: number, };
+
+/**
+ * One participant, as everybody in the room sees it.
+ */
+export type ParticipantInfo = { 
+/**
+ * Who.
+ */
+id: ParticipantId, 
+/**
+ * Display name, from the token.
+ */
+name: string, 
+/**
+ * When they joined.
+ */
+joined_at: UnixMillis, 
+/**
+ * Whether they can be reached.
+ */
+connection: ConnectionState, 
+/**
+ * What they publish.
+ */
+tracks: Array<TrackInfo>, };
+
+/**
+ * What plays in one receive slot of a client.
+ */
+export type SlotInfo = { 
+/**
+ * The client's receiving section.
+ */
+mid: Mid, 
+/**
+ * The track that plays there; nothing where the slot is free.
+ */
+track: TrackId | null, 
+/**
+ * Whose track it is.
+ */
+participant: ParticipantId | null, };
+
+/**
+ * One entry of `RTCConfiguration.iceServers` (W3C WebRTC §4.2.4).
+ */
+export type IceServer = { 
+/**
+ * `stun:`, `turn:` or `turns:` URLs.
+ */
+urls: Array<string>, 
+/**
+ * For TURN.
+ */
+username?: string, 
+/**
+ * For TURN.
+ */
+credential?: string, };
+
+/**
+ * A request of a client.
+ */
+export type ClientToEdge = { "type": "join", 
+/**
+ * The client's name for this try: joining twice with one is joining once.
+ */
+attempt: AttemptId, 
+/**
+ * SDP of the client's offer (RFC 8829).
+ */
+offer: string, 
+/**
+ * What the sections it publishes are.
+ */
+tracks: Array<TrackIntent>, } | { "type": "resume", 
+/**
+ * The session that `joined` named.
+ */
+session: SessionId, 
+/**
+ * The secret that came with it.
+ */
+resume_token: string, } | { "type": "negotiate", 
+/**
+ * SDP of the new offer.
+ */
+offer: string, 
+/**
+ * What the sections it publishes are.
+ */
+tracks: Array<TrackIntent>, 
+/**
+ * Why.
+ */
+reason: NegotiateReason, } | { "type": "set_muted", 
+/**
+ * The section that publishes it.
+ */
+mid: Mid, 
+/**
+ * Whether it is silent or dark.
+ */
+muted: boolean, } | { "type": "view", 
+/**
+ * At most 24.
+ */
+participants: Array<ParticipantId>, } | { "type": "kick", 
+/**
+ * Whom.
+ */
+participant: ParticipantId, 
+/**
+ * Told to them.
+ */
+reason?: string, } | { "type": "leave", };
+
+/**
+ * A reply, or news of the room.
+ */
+export type EdgeToClient = { "type": "joined", 
+/**
+ * The `id` of the `join`.
+ */
+in_reply_to: number | null, 
+/**
+ * The client's own id, from its token.
+ */
+participant: ParticipantId, 
+/**
+ * The new session.
+ */
+session: SessionId, 
+/**
+ * The secret with which the session can be resumed; for this client alone.
+ */
+resume_token: string, 
+/**
+ * SDP of the answer.
+ */
+answer: string, 
+/**
+ * Everybody in the room, the client itself included.
+ */
+roster: Array<ParticipantInfo>, 
+/**
+ * What plays in which of its slots.
+ */
+slots: Array<SlotInfo>, 
+/**
+ * STUN and TURN servers for `RTCConfiguration.iceServers`.
+ */
+ice_servers: Array<IceServer>, } | { "type": "resumed", 
+/**
+ * The `id` of the `resume`.
+ */
+in_reply_to: number | null, 
+/**
+ * Everybody in the room, the client itself included.
+ */
+roster: Array<ParticipantInfo>, 
+/**
+ * What plays in which of its slots.
+ */
+slots: Array<SlotInfo>, 
+/**
+ * Whether the media transport must be negotiated again, because the node is gone.
+ */
+transport_dead: boolean, } | { "type": "negotiated", 
+/**
+ * The `id` of the `negotiate`.
+ */
+in_reply_to: number | null, 
+/**
+ * The session from here on: another one where the transport is a new one.
+ */
+session: SessionId, 
+/**
+ * SDP of the answer.
+ */
+answer: string, 
+/**
+ * What plays in which of the client's slots.
+ */
+slots: Array<SlotInfo>, } | { "type": "done", 
+/**
+ * Its `id`.
+ */
+in_reply_to: number | null, } | { "type": "error", 
+/**
+ * Its `id`, where it could be read.
+ */
+in_reply_to: number | null, 
+/**
+ * Why, for programs.
+ */
+code: ErrorCode, 
+/**
+ * Why, for developers.
+ */
+message: string, } | { "type": "refused", 
+/**
+ * Why.
+ */
+code: ErrorCode, } | { "type": "participant_joined", 
+/**
+ * Who.
+ */
+participant: ParticipantInfo, } | { "type": "participant_updated", 
+/**
+ * The whole of what is known about them.
+ */
+participant: ParticipantInfo, } | { "type": "participant_left", 
+/**
+ * Who.
+ */
+participant: ParticipantId, 
+/**
+ * Why.
+ */
+reason: LeaveReason, } | { "type": "slots_changed", 
+/**
+ * The changed ones.
+ */
+slots: Array<SlotInfo>, } | { "type": "sections_needed", 
+/**
+ * Audio slots in all.
+ */
+audio: number, 
+/**
+ * Video slots in all.
+ */
+video: number, } | { "type": "transport_dead", } | { "type": "removed", 
+/**
+ * `kicked`, `replaced` or `room_closed`.
+ */
+code: ErrorCode, 
+/**
+ * What a moderator wrote.
+ */
+reason: string | null, };
+

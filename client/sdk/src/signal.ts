@@ -1,0 +1,89 @@
+/** The signaling WebSocket: a shell around the browser's, that opens, sends, closes and reports. */
+import { SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+
+/** A token, or where to get a fresh one for every socket that is opened. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+/** What a socket reports; nothing is reported of a socket that was closed by us. */
+export interface SignalListener {
+  opened(): void;
+  closed(code: number): void;
+  frame(text: string): void;
+  tokenUnavailable(detail: string): void;
+}
+
+/** The address of a room's socket at an edge, for instance of `https://edge.example.org`. */
+export function roomUrl(edge: string, room: string): string {
+  const url = new URL(`/v1/rooms/${encodeURIComponent(room)}/socket`, edge);
+  url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/** One socket at a time; opening another one forgets the one before. */
+export class Signal {
+  readonly #url: string;
+  readonly #token: TokenSource;
+  readonly #listener: SignalListener;
+  #socket: WebSocket | null = null;
+  #opened = 0;
+
+  constructor(url: string, token: TokenSource, listener: SignalListener) {
+    this.#url = url;
+    this.#token = token;
+    this.#listener = listener;
+  }
+
+  open(): void {
+    this.close(1000);
+    const number = ++this.#opened;
+    if (typeof this.#token === "string") {
+      this.#connect(this.#token);
+      return;
+    }
+    Promise.resolve()
+      .then(this.#token)
+      .then(
+        (token) => number === this.#opened && this.#connect(token),
+        (error: unknown) => number === this.#opened && this.#listener.tokenUnavailable(String(error)),
+      );
+  }
+
+  send(text: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) {
+      this.#socket.send(text);
+    }
+  }
+
+  close(code: number): void {
+    this.#opened += 1;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket !== null) {
+      socket.onopen = socket.onclose = socket.onmessage = null;
+      socket.close(code);
+    }
+  }
+
+  #connect(token: string): void {
+    let socket: WebSocket;
+    try {
+      // The token rides as a sub-protocol because browsers let a page set no other header, and URLs end up in logs.
+      socket = new WebSocket(this.#url, [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${token}`]);
+    } catch (error) {
+      // Not a token of letters, digits and dots: the browser refuses to send it.
+      this.#listener.tokenUnavailable(String(error));
+      return;
+    }
+    this.#socket = socket;
+    socket.onopen = () => this.#listener.opened();
+    socket.onclose = ({ code }) => {
+      this.#socket = null;
+      this.#listener.closed(code);
+    };
+    socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (typeof data === "string") {
+        this.#listener.frame(data);
+      }
+    };
+  }
+}

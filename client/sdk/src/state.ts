@@ -1,0 +1,287 @@
+/**
+ * The client's half of the protocol as a pure function: no DOM, no timers, no randomness of its own.
+ *
+ * `step` takes what happened and says what to do. `room.ts` is the shell that does it.
+ */
+import type { ClientErrorCode } from "./errors";
+import type {
+  AttemptId,
+  ErrorCode,
+  IceServer,
+  Mid,
+  NegotiateReason,
+  ParticipantId,
+  ParticipantInfo,
+  SessionId,
+  SlotInfo,
+  TrackSource,
+} from "./protocol.gen";
+import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
+import { networkChanged, opened, socketClosed, start, tokenUnavailable } from "./state/connection";
+import { received } from "./state/frames";
+import {
+  advance,
+  answerApplied,
+  answerRefused,
+  offerFailed,
+  offerMade,
+  transportConnected,
+  transportLost,
+} from "./state/media";
+import { kick, leave, setMuted, setView } from "./state/requests";
+import { Turn } from "./state/turn";
+import { wake } from "./state/wake";
+
+/** Everything the client knows and intends; plain data that is replaced, never changed. */
+export interface State {
+  /** `active` from the first try to join until the end. */
+  readonly phase: "idle" | "active" | "leaving" | "ended";
+  /** Whether the room was ever entered: from then on the client comes back by itself. */
+  readonly admitted: boolean;
+  readonly signaling: Signaling;
+  readonly session: Session | null;
+  readonly self: ParticipantId | null;
+  readonly roster: readonly ParticipantInfo[];
+  readonly slots: readonly SlotInfo[];
+  readonly media: Media;
+  /** What the user wants to be silent or dark. */
+  readonly muted: Muted;
+  /** Whom the user looks at; nothing where the application never said. */
+  readonly view: readonly ParticipantId[] | null;
+  readonly told: Told;
+  readonly requests: readonly PendingRequest[];
+  readonly requestsMade: number;
+  readonly attempt: Attempt;
+  readonly deadlines: Deadlines;
+  /** When the shell was last asked to wake the core. */
+  readonly wakeAtMs: number | null;
+  /** Seed of the next random number. */
+  readonly seed: number;
+  /** Whether a new token can be had when the old one has expired. */
+  readonly renewsToken: boolean;
+}
+
+/** The socket. `failures` counts tries in a row that did not end in the room; `refusal` is what the last one said. */
+export interface Signaling {
+  readonly at: "closed" | "opening" | "open" | "waiting";
+  /** Whether this socket has joined or resumed. */
+  readonly greeted: boolean;
+  readonly failures: number;
+  readonly refusal: ErrorCode | null;
+}
+
+/** What `resume` needs. */
+export interface Session {
+  readonly id: SessionId;
+  readonly resumeToken: string;
+}
+
+/** The media transport and its negotiation. */
+export interface Media {
+  readonly transport: "none" | "connecting" | "up" | "lost";
+  readonly negotiation: Negotiation | null;
+  /** What the answer was for that the transport is connecting with. */
+  readonly connecting: Purpose | null;
+  /** The next negotiation's reason, where one is needed. */
+  readonly wanted: NegotiateReason | null;
+  readonly offersMade: number;
+  /** New transports in a row that did not connect. */
+  readonly failures: number;
+  readonly slots: SlotCounts;
+  readonly published: readonly PublishedSection[];
+}
+
+/** Why there is an offer. */
+export type Purpose = "join" | NegotiateReason;
+
+/** An offer on its way: the browser makes it, it waits for the socket, the edge answers it, the browser applies that. */
+export interface Negotiation {
+  readonly offer: number;
+  readonly purpose: Purpose;
+  readonly stage: "making" | "made" | "sent" | "applying";
+  readonly sdp: string;
+  readonly sections: readonly PublishedSection[];
+}
+
+/** Receiving sections of each kind. */
+export interface SlotCounts {
+  readonly audio: number;
+  readonly video: number;
+}
+
+/** One section that this client publishes. */
+export interface PublishedSection {
+  readonly mid: Mid;
+  readonly source: TrackSource;
+}
+
+/** A source that is not named is not muted. */
+export type Muted = Readonly<Partial<Record<TrackSource, boolean>>>;
+
+/** What the edge was told, so that only differences are sent. */
+export interface Told {
+  readonly muted: Readonly<Record<Mid, boolean>>;
+  readonly view: readonly ParticipantId[] | null;
+}
+
+/** A request without an answer yet; `ticket` names the promise that the shell keeps for it. */
+export interface PendingRequest {
+  readonly id: number;
+  readonly type: "join" | "resume" | "negotiate" | "set_muted" | "view" | "kick" | "leave";
+  readonly ticket: number | null;
+  readonly sentAtMs: number;
+}
+
+/** Names of the tries to join: a prefix that is unique to this page, and a count. */
+export interface Attempt {
+  readonly prefix: string;
+  readonly count: number;
+}
+
+/** What the client waits for, each with the time at which it stops waiting. */
+export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate";
+export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
+
+/** What happened. */
+export type Event =
+  | { readonly on: "start" }
+  | { readonly on: "socket_opened" }
+  | { readonly on: "socket_closed"; readonly code: number }
+  | { readonly on: "token_unavailable"; readonly detail: string }
+  | { readonly on: "frame"; readonly text: string }
+  | { readonly on: "network_changed" }
+  | {
+      readonly on: "offer_made";
+      readonly offer: number;
+      readonly sdp: string;
+      readonly sections: readonly PublishedSection[];
+    }
+  | { readonly on: "offer_failed"; readonly offer: number; readonly detail: string }
+  | { readonly on: "answer_applied"; readonly offer: number }
+  | { readonly on: "answer_refused"; readonly offer: number; readonly detail: string }
+  | { readonly on: "transport_connected" }
+  | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" }
+  | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
+  | { readonly on: "set_view"; readonly participants: readonly ParticipantId[] }
+  | { readonly on: "kick"; readonly participant: ParticipantId; readonly reason: string | null; readonly ticket: number }
+  | { readonly on: "leave" }
+  | { readonly on: "wake" };
+
+/** What to do. */
+export type Command =
+  | { readonly do: "open_socket" }
+  | { readonly do: "close_socket"; readonly code: number }
+  | { readonly do: "send"; readonly text: string }
+  | {
+      readonly do: "make_offer";
+      readonly offer: number;
+      /** On the transport there is, on the same one with an ICE restart (RFC 8445 §9), or on a new one. */
+      readonly transport: "keep" | "restart_ice" | "new";
+      /** Whether the answer brings the ICE servers, so that the browser must not gather candidates before it. */
+      readonly awaitsServers: boolean;
+      readonly slots: SlotCounts;
+    }
+  | {
+      readonly do: "apply_answer";
+      readonly offer: number;
+      readonly sdp: string;
+      /** Nothing where they are the ones that came with `joined`. */
+      readonly iceServers: readonly IceServer[] | null;
+    }
+  | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }
+  | { readonly do: "report"; readonly failure: Failure }
+  | { readonly do: "end"; readonly failure: Failure | null }
+  | { readonly do: "wake"; readonly atMs: number | null };
+
+/** What went wrong, in a form that tables can compare. */
+export interface Failure {
+  readonly code: ErrorCode | ClientErrorCode;
+  readonly detail: string;
+}
+
+/** What the shell knows when it makes a client. */
+export interface Seed {
+  readonly attemptPrefix: AttemptId;
+  readonly seed: number;
+  readonly muted: Muted;
+  readonly renewsToken: boolean;
+}
+
+/** A client that has done nothing yet. */
+export function initial({ attemptPrefix, seed, muted, renewsToken }: Seed): State {
+  return {
+    phase: "idle",
+    admitted: false,
+    signaling: { at: "closed", greeted: false, failures: 0, refusal: null },
+    session: null,
+    self: null,
+    roster: [],
+    slots: [],
+    media: {
+      transport: "none",
+      negotiation: null,
+      connecting: null,
+      wanted: null,
+      offersMade: 0,
+      failures: 0,
+      slots: { audio: SLOTS_PER_KIND_DEFAULT, video: SLOTS_PER_KIND_DEFAULT },
+      published: [],
+    },
+    muted,
+    view: null,
+    told: { muted: {}, view: null },
+    requests: [],
+    requestsMade: 0,
+    attempt: { prefix: attemptPrefix, count: 0 },
+    deadlines: {},
+    wakeAtMs: null,
+    seed,
+    renewsToken,
+  };
+}
+
+type Handlers = { readonly [E in Event as E["on"]]: (turn: Turn, event: E) => void };
+
+const HANDLERS: Handlers = {
+  start,
+  socket_opened: opened,
+  socket_closed: socketClosed,
+  token_unavailable: tokenUnavailable,
+  frame: received,
+  network_changed: networkChanged,
+  offer_made: offerMade,
+  offer_failed: offerFailed,
+  answer_applied: answerApplied,
+  answer_refused: answerRefused,
+  transport_connected: transportConnected,
+  transport_lost: transportLost,
+  set_muted: setMuted,
+  set_view: setView,
+  kick,
+  leave,
+  wake,
+};
+
+/** The state after an event, and what to do about it, in this order. */
+export function step(state: State, event: Event, nowMs: number): [State, Command[]] {
+  const turn = new Turn(state, nowMs);
+  // The table has a handler of the right type for every event; TypeScript cannot follow the pairing.
+  const handle = HANDLERS[event.on] as (turn: Turn, event: Event) => void;
+  handle(turn, event);
+  advance(turn);
+  return turn.finish();
+}
+
+/** How the call is, in one word. */
+export type Connection = "connecting" | "connected" | "reconnecting" | "ended";
+
+/** How the call is: `reconnecting` as soon as the socket or the media transport is lost. */
+export function connection(state: State): Connection {
+  if (state.phase === "leaving" || state.phase === "ended") {
+    return "ended";
+  }
+  if (!state.admitted) {
+    return "connecting";
+  }
+  return state.signaling.greeted && state.media.transport !== "lost" ? "connected" : "reconnecting";
+}

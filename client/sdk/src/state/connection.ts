@@ -1,0 +1,136 @@
+/** The signaling socket: opened, kept alive, lost, opened again. The media does not notice. */
+import { backoffMs } from "../backoff";
+import { CLOSE_NORMAL, CLOSE_POLICY, CLOSE_REMOVED, PING, PING_INTERVAL_MS } from "../protocol.gen";
+import type { Event, Failure } from "../state";
+import { abandonNegotiation, begin } from "./media";
+import type { Turn } from "./turn";
+
+/** A socket that does not open within this time is given up. */
+export const OPEN_TIMEOUT_MS = 8_000;
+/** A healthy edge answers a ping much faster, even to a phone. */
+export const PONG_TIMEOUT_MS = 5_000;
+/** The same, where there is already a sign that the network has changed. */
+export const PONG_TIMEOUT_SUSPICIOUS_MS = 2_000;
+/** How often entering a room is tried: about eight seconds on average. */
+export const JOIN_TRIES_MAX = 6;
+/** How often coming back is tried: about four minutes on average. */
+export const RECONNECT_TRIES_MAX = 60;
+
+/** The first thing that happens: the socket and the offer are made at the same time. */
+export function start(turn: Turn): void {
+  if (turn.state.phase !== "idle") {
+    return;
+  }
+  turn.update({ phase: "active" });
+  open(turn);
+  begin(turn, "join");
+}
+
+/** Opens a socket. */
+export function open(turn: Turn): void {
+  turn.settle("backoff");
+  turn.updateSignaling({ at: "opening", greeted: false });
+  turn.expect("open", OPEN_TIMEOUT_MS);
+  turn.command({ do: "open_socket" });
+}
+
+/** The socket is open: whoever has a session takes it up again. */
+export function opened(turn: Turn): void {
+  const { phase, signaling, session } = turn.state;
+  if (phase !== "active" || signaling.at !== "opening") {
+    return;
+  }
+  turn.settle("open");
+  turn.updateSignaling({ at: "open" });
+  turn.expect("ping", PING_INTERVAL_MS);
+  if (session !== null) {
+    turn.request({ type: "resume", session: session.id, resume_token: session.resumeToken });
+  }
+}
+
+/** The socket was closed by the other side or by the network. */
+export function socketClosed(turn: Turn, { code }: Extract<Event, { on: "socket_closed" }>): void {
+  const { phase, signaling } = turn.state;
+  if (phase === "leaving") {
+    end(turn, null);
+  } else if (phase === "active" && (signaling.at === "open" || signaling.at === "opening")) {
+    // `removed` or `refused` comes before these two codes and says why; here it got lost.
+    if (code === CLOSE_REMOVED || (code === CLOSE_POLICY && !turn.state.admitted)) {
+      end(turn, { code: signaling.refusal ?? "forbidden", detail: `closed with ${code}` });
+    } else {
+      lost(turn);
+    }
+  }
+}
+
+/** Closes a socket that does not work, or is not wanted, and comes back. */
+export function drop(turn: Turn): void {
+  turn.command({ do: "close_socket", code: CLOSE_NORMAL });
+  lost(turn);
+}
+
+/** Without a token there is no socket. */
+export function tokenUnavailable(turn: Turn, { detail }: Extract<Event, { on: "token_unavailable" }>): void {
+  if (turn.state.phase === "active" && turn.state.admitted) {
+    // The application's server may be away for a moment; the room is not.
+    lost(turn);
+  } else if (turn.state.phase === "active") {
+    end(turn, { code: "token_unavailable", detail });
+  }
+}
+
+/** The browser says that the network came back or changed: look at once instead of waiting. */
+export function networkChanged(turn: Turn): void {
+  const { phase, signaling } = turn.state;
+  if (phase !== "active") {
+    return;
+  }
+  if (signaling.at === "waiting") {
+    open(turn);
+  } else if (signaling.at === "open") {
+    probe(turn);
+  }
+}
+
+/** Asks for a sign of life soon. */
+export function probe(turn: Turn): void {
+  turn.command({ do: "send", text: PING });
+  turn.expect("pong", PONG_TIMEOUT_SUSPICIOUS_MS);
+}
+
+/** Keeps the socket open through proxies, and notices when nobody is there. */
+export function ping(turn: Turn): void {
+  turn.command({ do: "send", text: PING });
+  turn.expect("pong", PONG_TIMEOUT_MS);
+  turn.expect("ping", PING_INTERVAL_MS);
+}
+
+/** This socket has joined or resumed. */
+export function greeted(turn: Turn): void {
+  turn.updateSignaling({ greeted: true, failures: 0, refusal: null });
+}
+
+/** Ends the client for good. */
+export function end(turn: Turn, failure: Failure | null): void {
+  turn.dropRequests(failure ?? { code: "disconnected", detail: "the room was left" });
+  turn.command({ do: "close_socket", code: CLOSE_NORMAL });
+  turn.command({ do: "end", failure });
+  turn.update({ phase: "ended", session: null, deadlines: {} });
+  turn.updateSignaling({ at: "closed", greeted: false });
+}
+
+function lost(turn: Turn): void {
+  turn.settle("open", "reply", "ping", "pong");
+  turn.dropRequests({ code: "disconnected", detail: "the socket was lost" });
+  abandonNegotiation(turn);
+  const { signaling, admitted, told } = turn.state;
+  // The other side may have forgotten what it was told on this socket.
+  turn.update({ told: { ...told, view: null } });
+  const failures = signaling.failures + 1;
+  if (failures >= (admitted ? RECONNECT_TRIES_MAX : JOIN_TRIES_MAX)) {
+    end(turn, { code: signaling.refusal ?? "unreachable", detail: `after ${failures} tries` });
+    return;
+  }
+  turn.updateSignaling({ at: "waiting", greeted: false, failures });
+  turn.expect("backoff", backoffMs(signaling.failures, turn.random()));
+}

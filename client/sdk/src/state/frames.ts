@@ -1,0 +1,226 @@
+/** What the edge says. */
+import { parseFrame } from "../parse";
+import type { EdgeToClient, ErrorCode, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
+import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
+import type { Event, PendingRequest, Purpose } from "../state";
+import { drop, end, greeted } from "./connection";
+import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
+import type { Turn } from "./turn";
+
+/** Codes after which the client does not come back by itself, whatever it was doing. */
+const FINAL: readonly ErrorCode[] = ["kicked", "replaced", "room_closed"];
+/** Retrying may help some day, but a person should decide whether to wait. */
+const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "too_many_publishers"];
+/** The edge has forgotten this client. */
+const FORGOTTEN: readonly ErrorCode[] = ["session_expired", "not_joined"];
+
+/** Offers that are answered by a node that is healthy then. */
+const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
+
+/** One text frame. */
+export function received(turn: Turn, { text }: Extract<Event, { on: "frame" }>): void {
+  const { phase, signaling } = turn.state;
+  if (signaling.at !== "open" || (phase !== "active" && phase !== "leaving")) {
+    return;
+  }
+  turn.settle("pong");
+  if (text === PONG) {
+    return;
+  }
+  const message = parseFrame(text);
+  // A newer edge may say things that this client does not know; they are optional by definition.
+  if (message !== null) {
+    const handle = HANDLERS[message.type] as (turn: Turn, message: EdgeToClient) => void;
+    handle(turn, message);
+  }
+}
+
+type Message<T extends EdgeToClient["type"]> = Extract<EdgeToClient, { type: T }>;
+type Handlers = { readonly [T in EdgeToClient["type"]]: (turn: Turn, message: Message<T>) => void };
+
+const HANDLERS: Handlers = {
+  joined,
+  resumed,
+  negotiated,
+  done,
+  error: requestFailed,
+  refused,
+  participant_joined: (turn, { participant }) => putParticipant(turn, participant),
+  participant_updated: (turn, { participant }) => putParticipant(turn, participant),
+  participant_left: (turn, { participant }) => removeParticipant(turn, participant),
+  slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
+  sections_needed: sectionsNeeded,
+  transport_dead: transportDead,
+  removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
+};
+
+function joined(turn: Turn, message: Message<"joined">): void {
+  if (turn.answered(message.in_reply_to)?.type !== "join") {
+    return;
+  }
+  const { participant: self, session: id, resume_token: resumeToken, roster, slots } = message;
+  turn.update({ admitted: true, self, session: { id, resumeToken }, roster, slots });
+  greeted(turn);
+  learnOwnMuted(turn);
+  applyAnswer(turn, message.answer, message.ice_servers);
+}
+
+function resumed(turn: Turn, message: Message<"resumed">): void {
+  if (turn.answered(message.in_reply_to)?.type !== "resume") {
+    return;
+  }
+  const { roster, slots } = message;
+  turn.update({ roster, slots });
+  greeted(turn);
+  learnOwnMuted(turn);
+  if (message.transport_dead) {
+    transportDead(turn);
+  }
+}
+
+function negotiated(turn: Turn, message: Message<"negotiated">): void {
+  if (turn.answered(message.in_reply_to)?.type !== "negotiate") {
+    return;
+  }
+  const { session } = turn.state;
+  if (session !== null) {
+    turn.update({ session: { ...session, id: message.session } });
+  }
+  turn.update({ slots: message.slots });
+  applyAnswer(turn, message.answer, null);
+}
+
+function done(turn: Turn, { in_reply_to }: Message<"done">): void {
+  const request = turn.answered(in_reply_to);
+  turn.settleTicket(request?.ticket ?? null, null);
+  if (request?.type === "leave") {
+    end(turn, null);
+  }
+}
+
+function requestFailed(turn: Turn, { in_reply_to, code, message }: Message<"error">): void {
+  const request = turn.answered(in_reply_to);
+  const failure = { code, detail: message };
+  if (request !== null && FINAL.includes(code)) {
+    turn.settleTicket(request.ticket, failure);
+    end(turn, failure);
+  } else if (request === null) {
+    turn.report(code, message);
+  } else {
+    FAILED[request.type](turn, request, failure);
+  }
+}
+
+type Failed = (turn: Turn, request: PendingRequest, failure: { code: ErrorCode; detail: string }) => void;
+
+const report: Failed = (turn, request, { code, detail }) => {
+  turn.settleTicket(request.ticket, { code, detail });
+  if (request.ticket === null) {
+    turn.report(code, detail);
+  }
+};
+
+const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
+  join(turn, _request, failure) {
+    if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
+      turn.updateSignaling({ refusal: failure.code });
+      drop(turn);
+    } else {
+      end(turn, failure);
+    }
+  },
+  resume(turn, _request, { code }) {
+    if (mayRetry(code)) {
+      turn.updateSignaling({ refusal: code });
+      drop(turn);
+    } else {
+      rejoin(turn);
+    }
+  },
+  negotiate(turn, _request, failure) {
+    if (FORGOTTEN.includes(failure.code)) {
+      rejoin(turn);
+    } else {
+      negotiateRefused(turn, failure, mayRetry(failure.code));
+    }
+  },
+  set_muted: report,
+  view: report,
+  kick: report,
+  leave: (turn) => end(turn, null),
+};
+
+function refused(turn: Turn, { code }: Message<"refused">): void {
+  turn.updateSignaling({ refusal: code });
+  const renews = code === "token_expired" && turn.state.renewsToken;
+  if (mayRetry(code) || renews) {
+    drop(turn);
+  } else {
+    end(turn, { code, detail: "refused" });
+  }
+}
+
+function sectionsNeeded(turn: Turn, { audio, video }: Message<"sections_needed">): void {
+  const { slots } = turn.state.media;
+  const atMost = (count: number): number => Math.min(count, SLOTS_PER_KIND_MAX);
+  const needed = {
+    audio: Math.max(slots.audio, atMost(audio)),
+    video: Math.max(slots.video, atMost(video)),
+  };
+  if (needed.audio !== slots.audio || needed.video !== slots.video) {
+    turn.updateMedia({ slots: needed });
+    want(turn, "sections");
+  }
+}
+
+function transportDead(turn: Turn): void {
+  const { negotiation } = turn.state.media;
+  if (negotiation !== null && negotiation.stage !== "applying" && MOVES.includes(negotiation.purpose)) {
+    // Said before that offer was answered, so the answer takes it into account.
+    return;
+  }
+  // The edge knows: whatever this client is waiting for on the old node will not come.
+  turn.settle("media", "renegotiate");
+  turn.updateMedia({ connecting: null });
+  want(turn, "transport_dead");
+}
+
+/** What the edge believes of this client's own tracks. */
+function learnOwnMuted(turn: Turn): void {
+  const own = turn.state.roster.find(({ id }) => id === turn.state.self);
+  if (own !== undefined) {
+    const muted = Object.fromEntries(own.tracks.map((track) => [track.mid, track.muted]));
+    turn.update({ told: { ...turn.state.told, muted } });
+  }
+}
+
+function putParticipant(turn: Turn, participant: ParticipantInfo): void {
+  const { roster } = turn.state;
+  const known = roster.some(({ id }) => id === participant.id);
+  turn.update({
+    roster: known
+      ? roster.map((other) => (other.id === participant.id ? participant : other))
+      : [...roster, participant],
+  });
+}
+
+function removeParticipant(turn: Turn, participant: ParticipantId): void {
+  turn.update({
+    roster: turn.state.roster.filter(({ id }) => id !== participant),
+    slots: turn.state.slots.map((slot) =>
+      slot.participant === participant ? { mid: slot.mid, track: null, participant: null } : slot,
+    ),
+  });
+}
+
+function mergeSlots(slots: readonly SlotInfo[], changed: readonly SlotInfo[]): SlotInfo[] {
+  const merged = new Map(slots.map((slot) => [slot.mid, slot]));
+  for (const slot of changed) {
+    merged.set(slot.mid, slot);
+  }
+  return [...merged.values()];
+}
+
+function mayRetry(code: ErrorCode): boolean {
+  return RETRYABLE_ERROR_CODES.includes(code);
+}

@@ -1,0 +1,56 @@
+/** What the user asks for. */
+import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
+import type { Event } from "../state";
+import { end } from "./connection";
+import type { Turn } from "./turn";
+
+/** Leaving waits no longer than this for the edge to say yes. */
+export const LEAVE_TIMEOUT_MS = 1_000;
+
+/** Mutes or unmutes; the edge is told when it can be. */
+export function setMuted(turn: Turn, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
+  turn.update({ muted: { ...turn.state.muted, [source]: muted } });
+}
+
+/** Says whom the user looks at; the edge is told when it can be. */
+export function setView(turn: Turn, { participants }: Extract<Event, { on: "set_view" }>): void {
+  turn.update({ view: [...new Set(participants)].slice(0, VIEW_PARTICIPANTS_MAX) });
+}
+
+/** Removes a participant. */
+export function kick(turn: Turn, { participant, reason, ticket }: Extract<Event, { on: "kick" }>): void {
+  if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
+    turn.settleTicket(ticket, { code: "disconnected", detail: "kick" });
+    return;
+  }
+  turn.request({ type: "kick", participant, ...(reason === null ? {} : { reason }) }, ticket);
+}
+
+/** Leaves for good. */
+export function leave(turn: Turn): void {
+  const { phase, signaling } = turn.state;
+  if (phase === "active" && signaling.at === "open") {
+    turn.update({ phase: "leaving", deadlines: {} });
+    turn.request({ type: "leave" });
+    turn.expect("reply", LEAVE_TIMEOUT_MS);
+  } else if (phase === "active" || phase === "idle") {
+    end(turn, null);
+  }
+}
+
+/** Tells the edge what it does not know yet. */
+export function tellDifferences(turn: Turn): void {
+  for (const { mid, source } of turn.state.media.published) {
+    const muted = turn.state.muted[source] ?? false;
+    const { told } = turn.state;
+    if (told.muted[mid] !== undefined && told.muted[mid] !== muted) {
+      turn.update({ told: { ...told, muted: { ...told.muted, [mid]: muted } } });
+      turn.request({ type: "set_muted", mid, muted });
+    }
+  }
+  const { view, told } = turn.state;
+  if (view !== null && told.view !== view) {
+    turn.update({ told: { ...told, view } });
+    turn.request({ type: "view", participants: [...view] });
+  }
+}

@@ -1,0 +1,119 @@
+/** One call of `step` under way: the state so far, and what is to be done about it. */
+import { random } from "../backoff";
+import type { ClientToEdge } from "../protocol.gen";
+import type { Command, DeadlineName, Failure, Media, PendingRequest, Signaling, State } from "../state";
+
+/** Every request is answered within this time, or the socket counts as dead. */
+export const REPLY_TIMEOUT_MS = 10_000;
+
+/** Holds a state while the handlers of one event replace parts of it. */
+export class Turn {
+  readonly nowMs: number;
+  readonly #commands: Command[] = [];
+  #state: State;
+
+  constructor(state: State, nowMs: number) {
+    this.#state = state;
+    this.nowMs = nowMs;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  update(patch: Partial<State>): void {
+    this.#state = { ...this.#state, ...patch };
+  }
+
+  updateMedia(patch: Partial<Media>): void {
+    this.update({ media: { ...this.#state.media, ...patch } });
+  }
+
+  updateSignaling(patch: Partial<Signaling>): void {
+    this.update({ signaling: { ...this.#state.signaling, ...patch } });
+  }
+
+  command(command: Command): void {
+    this.#commands.push(command);
+  }
+
+  report(code: Failure["code"], detail: string): void {
+    this.command({ do: "report", failure: { code, detail } });
+  }
+
+  /** A random number in [0, 1). */
+  random(): number {
+    const [value, seed] = random(this.#state.seed);
+    this.update({ seed });
+    return value;
+  }
+
+  /** Waits for something for so long; waiting for it anew replaces the wait before. */
+  expect(name: DeadlineName, withinMs: number): void {
+    this.update({ deadlines: { ...this.#state.deadlines, [name]: this.nowMs + withinMs } });
+  }
+
+  /** Stops waiting. */
+  settle(...names: readonly DeadlineName[]): void {
+    const left = Object.entries(this.#state.deadlines).filter(([name]) => !names.some((other) => other === name));
+    this.update({ deadlines: Object.fromEntries(left) });
+  }
+
+  awaits(name: DeadlineName): boolean {
+    return this.#state.deadlines[name] !== undefined;
+  }
+
+  /** Sends a request and remembers it until it is answered. */
+  request(message: ClientToEdge, ticket: number | null = null): void {
+    const id = this.#state.requestsMade + 1;
+    const pending: PendingRequest = { id, type: message.type, ticket, sentAtMs: this.nowMs };
+    this.update({ requestsMade: id });
+    this.#setRequests([...this.#state.requests, pending]);
+    this.command({ do: "send", text: JSON.stringify({ id, ...message }) });
+  }
+
+  /** The request that a reply names; it is no longer pending. */
+  answered(inReplyTo: number | null): PendingRequest | null {
+    const request = this.#state.requests.find(({ id }) => id === inReplyTo);
+    if (request === undefined) {
+      return null;
+    }
+    this.#setRequests(this.#state.requests.filter((other) => other !== request));
+    return request;
+  }
+
+  /** Gives up on every pending request. */
+  dropRequests(failure: Failure): void {
+    for (const { ticket } of this.#state.requests) {
+      this.settleTicket(ticket, failure);
+    }
+    this.#setRequests([]);
+  }
+
+  settleTicket(ticket: number | null, failure: Failure | null): void {
+    if (ticket !== null) {
+      this.command({ do: "settle", ticket, failure });
+    }
+  }
+
+  /** The new state and the commands, with the next wake-up where it changed. */
+  finish(): [State, Command[]] {
+    const times = Object.values(this.#state.deadlines);
+    const wakeAtMs = times.length === 0 ? null : Math.min(...times);
+    if (wakeAtMs !== this.#state.wakeAtMs) {
+      this.update({ wakeAtMs });
+      this.command({ do: "wake", atMs: wakeAtMs });
+    }
+    return [this.#state, this.#commands];
+  }
+
+  #setRequests(requests: readonly PendingRequest[]): void {
+    this.update({ requests });
+    const [oldest] = requests;
+    if (oldest === undefined) {
+      this.settle("reply");
+    } else {
+      this.expect("reply", oldest.sentAtMs + REPLY_TIMEOUT_MS - this.nowMs);
+    }
+  }
+}

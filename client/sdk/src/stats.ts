@@ -1,0 +1,84 @@
+/** What the browser's statistics say: whether the transport lives, how loud everybody is, whether a picture came. */
+import type { Mid } from "./protocol.gen";
+import type { Peer } from "./peer";
+import type { TransportSample } from "./transport-watch";
+
+/** Often enough to notice 1.5 s of silence; a report costs the browser about a millisecond. */
+export const SAMPLE_INTERVAL_MS = 250;
+/** An audio level older than this is not of now. */
+const LEVEL_AGE_MS_MAX = 400;
+
+/** What one report says. */
+export interface Counters extends Omit<TransportSample, "flows"> {
+  /** Linear level of the microphone, where it is captured. */
+  readonly microphoneLevel: number | null;
+  readonly framesDecoded: number;
+}
+
+/** How loud a slot is, and which sources (CSRC, RFC 3550 §5.1) it carries. */
+export interface SlotLevel {
+  readonly mid: Mid;
+  readonly level: number;
+  readonly sources: readonly number[];
+}
+
+/** Every number that is read of any entry; browsers leave some out. */
+type Entry = RTCStats & {
+  readonly kind?: string;
+  readonly packetsReceived?: number;
+  readonly bytesReceived?: number;
+  readonly packetsSent?: number;
+  readonly roundTripTimeMeasurements?: number;
+  readonly requestsSent?: number;
+  readonly consentRequestsSent?: number;
+  readonly responsesReceived?: number;
+  readonly framesDecoded?: number;
+  readonly audioLevel?: number;
+};
+
+/** Adds up one report of `RTCPeerConnection.getStats()`. */
+export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
+  const entries = [...report];
+  const sum = (type: string, key: keyof Entry): number =>
+    entries.reduce((total, entry) => total + (entry.type === type ? Number(entry[key] ?? 0) : 0), 0);
+  const rtpReceived = sum("inbound-rtp", "packetsReceived");
+  const stunReplies = sum("candidate-pair", "responsesReceived");
+  // Firefox has no transport statistics: there, the reports that measured a round trip stand for RTCP.
+  const transport = sum("transport", "packetsReceived");
+  const heardFromNode = transport > 0 ? transport - rtpReceived : sum("remote-inbound-rtp", "roundTripTimeMeasurements");
+  const source = entries.find((entry) => entry.type === "media-source" && entry.kind === "audio");
+  return {
+    atMs,
+    heard: rtpReceived + heardFromNode + stunReplies,
+    heardFromNode,
+    sent: sum("outbound-rtp", "packetsSent"),
+    stunRequests: sum("candidate-pair", "requestsSent") + sum("candidate-pair", "consentRequestsSent"),
+    stunReplies,
+    microphoneLevel: source?.audioLevel ?? null,
+    framesDecoded: sum("inbound-rtp", "framesDecoded"),
+  };
+}
+
+/** Reads a peer's counters now. */
+export async function sample(peer: Peer): Promise<Counters> {
+  const report = await peer.connection.getStats();
+  const entries: Entry[] = [];
+  report.forEach((entry: Entry) => entries.push(entry));
+  return readCounters(entries, performance.now());
+}
+
+/** How loud each audio slot is right now; slots in which nothing plays are left out. */
+export function slotLevels(peer: Peer): SlotLevel[] {
+  const nowMs = performance.timeOrigin + performance.now();
+  const isNow = ({ timestamp }: RTCRtpContributingSource): boolean =>
+    // The specification's clock is the wall clock's; some browsers use the page's.
+    Math.min(Math.abs(nowMs - timestamp), Math.abs(performance.now() - timestamp)) < LEVEL_AGE_MS_MAX;
+  return peer.receivers("audio").flatMap(({ mid, receiver }) => {
+    const [stream] = receiver.getSynchronizationSources().filter(isNow);
+    if (mid === null || stream === undefined) {
+      return [];
+    }
+    const sources = receiver.getContributingSources().filter(isNow);
+    return [{ mid, level: stream.audioLevel ?? 0, sources: sources.map(({ source }) => source) }];
+  });
+}

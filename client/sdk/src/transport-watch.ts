@@ -1,0 +1,102 @@
+/** Whether a media transport is dead: nothing comes from the node although something should. Pure; time is an argument. */
+
+/** Counters of a peer connection at one moment; all of them only grow. */
+export interface TransportSample {
+  readonly atMs: number;
+  /** Packets of any kind and STUN replies. */
+  readonly heard: number;
+  /** Packets that are not RTP, so that only the node itself can have made them. */
+  readonly heardFromNode: number;
+  /** RTP packets that were sent. */
+  readonly sent: number;
+  readonly stunRequests: number;
+  readonly stunReplies: number;
+  /** How many people's unmuted tracks should arrive. */
+  readonly flows: number;
+}
+
+/** Silence of this length is death, where there is evidence. */
+export const QUIET_MS = 1_500;
+/** Silence of this length is death where anything at all should come. */
+export const QUIET_MS_MAX = 6_000;
+/** A node that usually says something this often while we send is missed when it does not. */
+const NODE_GAP_MS_MAX = 1_200;
+/** So many gaps must have been seen before they count as usual. */
+const NODE_GAPS_MIN = 4;
+/** Less than half a second of sound: enough that the node must have something to report. */
+const SENT_PACKETS_MIN = 20;
+const STUN_UNANSWERED_MIN = 3;
+/** People can fall silent one by one for reasons of their own; not two at the same moment. */
+const FLOWS_MIN = 2;
+
+/** Takes samples of one transport and says when it dies and when it lives. */
+export class TransportWatch {
+  #last: TransportSample | null = null;
+  #heardAtMs = 0;
+  /** Counters when something was last heard. */
+  #base: TransportSample | null = null;
+  #nodeHeardAtMs: number | null = null;
+  #nodeGaps = 0;
+  #quiet = false;
+
+  /** `quiet` once when the transport dies, `alive` whenever something is heard. */
+  take(sample: TransportSample): "quiet" | "alive" | null {
+    const last = this.#last;
+    this.#last = sample;
+    if (last === null || this.#base === null) {
+      this.#hear(sample);
+      return null;
+    }
+    this.#learnNodeGap(last, sample);
+    if (sample.heard > last.heard) {
+      this.#hear(sample);
+      this.#quiet = false;
+      return "alive";
+    }
+    if (!this.#quiet && this.#isDead(sample, this.#base)) {
+      this.#quiet = true;
+      return "quiet";
+    }
+    return null;
+  }
+
+  /** The node was replaced: what the one before used to do says nothing. */
+  reset(): void {
+    this.#last = null;
+    this.#base = null;
+    this.#nodeHeardAtMs = null;
+    this.#nodeGaps = 0;
+    this.#quiet = false;
+  }
+
+  #hear(sample: TransportSample): void {
+    this.#heardAtMs = sample.atMs;
+    this.#base = sample;
+  }
+
+  #isDead(sample: TransportSample, base: TransportSample): boolean {
+    const quietMs = sample.atMs - this.#heardAtMs;
+    if (quietMs < QUIET_MS) {
+      return false;
+    }
+    const isSending = sample.sent - base.sent >= SENT_PACKETS_MIN;
+    const unanswered = sample.stunRequests - base.stunRequests - (sample.stunReplies - base.stunReplies);
+    return (
+      unanswered >= STUN_UNANSWERED_MIN ||
+      (isSending && this.#nodeGaps >= NODE_GAPS_MIN) ||
+      sample.flows >= FLOWS_MIN ||
+      (quietMs >= QUIET_MS_MAX && (isSending || sample.flows > 0))
+    );
+  }
+
+  #learnNodeGap(last: TransportSample, sample: TransportSample): void {
+    if (sample.heardFromNode === last.heardFromNode) {
+      return;
+    }
+    const since = this.#nodeHeardAtMs;
+    this.#nodeHeardAtMs = sample.atMs;
+    if (since !== null && sample.sent > last.sent) {
+      this.#nodeGaps = sample.atMs - since <= NODE_GAP_MS_MAX ? this.#nodeGaps + 1 : 0;
+    }
+  }
+}

@@ -1,0 +1,207 @@
+/** The media transport of a room: one peer, its replacement while that is being made, and whether it lives. */
+import { RoomError } from "./errors";
+import type { PublishedSource } from "./peer";
+import { Peer } from "./peer";
+import type { IceServer, Mid, TrackSource } from "./protocol.gen";
+import type { Command, Event } from "./state";
+import type { Counters, SlotLevel } from "./stats";
+import { SAMPLE_INTERVAL_MS, sample, slotLevels } from "./stats";
+import { TransportWatch } from "./transport-watch";
+
+/** What the transport reports. */
+export interface TransportListener {
+  happened(event: Event): void;
+  mark(name: "ice_connected" | "dtls_connected" | "first_frame"): void;
+  /** Four times a second. */
+  measured(counters: Counters, levels: readonly SlotLevel[]): void;
+  /** How many people's unmuted tracks should arrive. */
+  flows(): number;
+  /** What is published at the moment. */
+  sources(): readonly PublishedSource[];
+}
+
+/** Until the first picture the counters are read this often, for at most this long. */
+const FIRST_FRAME_INTERVAL_MS = 15;
+const FIRST_FRAME_TIMEOUT_MS = 10_000;
+
+type MakeOffer = Extract<Command, { do: "make_offer" }>;
+type ApplyAnswer = Extract<Command, { do: "apply_answer" }>;
+
+/** Hides from the rest of the client which RTCPeerConnection there is. */
+export class Transport {
+  readonly #listener: TransportListener;
+  readonly #policy: RTCIceTransportPolicy;
+  readonly #watch = new TransportWatch();
+  /** Made before the user wanted to join, because the first one costs a browser tens of milliseconds. */
+  #warm: Peer | null;
+  #current: Peer | null = null;
+  #next: { readonly peer: Peer; readonly offer: number } | null = null;
+  #iceServers: readonly IceServer[] = [];
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #alive = false;
+
+  constructor(listener: TransportListener, policy: RTCIceTransportPolicy, warm: Peer | null) {
+    this.#listener = listener;
+    this.#policy = policy;
+    this.#warm = warm;
+  }
+
+  /** For diagnostics; another one may take its place. */
+  get connection(): RTCPeerConnection | null {
+    return this.#current?.connection ?? null;
+  }
+
+  makeOffer({ offer, transport, awaitsServers, slots }: MakeOffer): void {
+    const failed = (error: unknown): void =>
+      this.#listener.happened({ on: "offer_failed", offer, detail: String(error) });
+    try {
+      const peer = transport === "new" || this.#current === null ? this.#makePeer(offer) : this.#current;
+      peer.addSlots(slots);
+      peer
+        .makeOffer({ restartIce: transport === "restart_ice", hold: awaitsServers })
+        .then((made) => this.#listener.happened({ on: "offer_made", offer, ...made }), failed);
+    } catch (error) {
+      // Not within the caller's step: what happens is reported in order.
+      queueMicrotask(() => failed(error));
+    }
+  }
+
+  async applyAnswer({ offer, sdp, iceServers }: ApplyAnswer): Promise<void> {
+    this.#iceServers = iceServers ?? this.#iceServers;
+    const replaces = this.#next?.offer === offer;
+    const peer = replaces ? (this.#next?.peer ?? null) : this.#current;
+    try {
+      if (peer === null) {
+        throw new RoomError("disconnected", "the room was left");
+      }
+      await peer.applyAnswer(sdp, iceServers);
+    } catch (error) {
+      this.#listener.happened({ on: "answer_refused", offer, detail: String(error) });
+      return;
+    }
+    if (replaces) {
+      this.#use(peer);
+    }
+    // Whatever is heard from here on is heard through this answer.
+    this.#watch.reset();
+    this.#alive = false;
+    this.#listener.happened({ on: "answer_applied", offer });
+    this.#startSampling();
+    if (peer.connection.connectionState === "connected" && replaces) {
+      this.#connected();
+    }
+  }
+
+  slotTrack(mid: Mid): MediaStreamTrack | null {
+    return this.#current?.slotTrack(mid) ?? null;
+  }
+
+  audioTracks(): MediaStreamTrack[] {
+    return this.#current?.receivers("audio").map(({ receiver }) => receiver.track) ?? [];
+  }
+
+  replaceTrack(source: TrackSource, track: MediaStreamTrack | null): void {
+    for (const peer of [this.#current, this.#next?.peer]) {
+      // A closed connection sends nothing anyway.
+      peer?.replaceTrack(source, track).catch(() => undefined);
+    }
+  }
+
+  close(): void {
+    if (this.#timer !== null) {
+      clearInterval(this.#timer);
+    }
+    this.#warm?.close();
+    this.#next?.peer.close();
+    this.#current?.close();
+    this.#timer = this.#warm = this.#next = this.#current = null;
+  }
+
+  #makePeer(offer: number): Peer {
+    const sources = this.#listener.sources();
+    let peer = this.#warm;
+    this.#warm = null;
+    if (peer === null || !peer.publishes(sources)) {
+      peer?.close();
+      peer = new Peer({ sources, iceServers: this.#iceServers, iceTransportPolicy: this.#policy });
+    } else {
+      for (const { source, track } of sources) {
+        peer.replaceTrack(source, track).catch(() => undefined);
+      }
+    }
+    this.#next?.peer.close();
+    this.#next = null;
+    if (this.#current === null) {
+      this.#use(peer);
+    } else {
+      this.#next = { peer, offer };
+    }
+    return peer;
+  }
+
+  #use(peer: Peer): void {
+    this.#current?.close();
+    this.#current = peer;
+    this.#next = null;
+    peer.listen({
+      iceConnected: () => this.#listener.mark("ice_connected"),
+      connected: () => this.#connected(),
+      failed: () => {
+        this.#alive = false;
+        this.#listener.happened({ on: "transport_lost", why: "failed" });
+      },
+    });
+  }
+
+  #connected(): void {
+    this.#listener.mark("dtls_connected");
+    this.#lives();
+    this.#awaitFirstFrame(performance.now() + FIRST_FRAME_TIMEOUT_MS);
+  }
+
+  #lives(): void {
+    if (!this.#alive) {
+      this.#alive = true;
+      this.#listener.happened({ on: "transport_connected" });
+    }
+  }
+
+  #startSampling(): void {
+    this.#timer ??= setInterval(() => void this.#sample(), SAMPLE_INTERVAL_MS);
+  }
+
+  async #sample(): Promise<void> {
+    const peer = this.#current;
+    if (peer === null) {
+      return;
+    }
+    const counters = await sample(peer);
+    if (peer !== this.#current) {
+      return;
+    }
+    const verdict = this.#watch.take({ ...counters, flows: this.#listener.flows() });
+    if (verdict === "quiet") {
+      this.#alive = false;
+      this.#listener.happened({ on: "transport_lost", why: "quiet" });
+    } else if (verdict === "alive" && peer.connection.connectionState === "connected") {
+      // After an ICE restart some browsers never leave this state, so that no event says that media flows again.
+      this.#lives();
+    }
+    this.#listener.measured(counters, slotLevels(peer));
+  }
+
+  #awaitFirstFrame(untilMs: number): void {
+    const peer = this.#current;
+    if (peer === null || performance.now() > untilMs) {
+      return;
+    }
+    const again = (): unknown => setTimeout(() => this.#awaitFirstFrame(untilMs), FIRST_FRAME_INTERVAL_MS);
+    if (this.#listener.flows() === 0) {
+      again();
+      return;
+    }
+    void sample(peer).then(({ framesDecoded }) =>
+      framesDecoded > 0 ? this.#listener.mark("first_frame") : again(),
+    );
+  }
+}
