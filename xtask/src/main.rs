@@ -1,6 +1,7 @@
 //! The developer's day: `cargo xtask dev`, `cargo xtask test`, `cargo xtask bench`.
 
 mod build;
+mod codegen;
 mod dev;
 mod pins;
 mod process;
@@ -8,6 +9,8 @@ mod progress;
 mod setup;
 mod signals;
 mod stamp;
+mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -34,6 +37,16 @@ struct Arguments {
 enum Task {
     /// Build and start everything on this machine, and print where it is
     Dev(dev::Options),
+    /// Install what this machine lacks, and run every test
+    Test(test::Options),
+    /// Check the rules of style that a program can check
+    Tidy,
+    /// Write the client's protocol types out of the crate `shared`
+    Codegen {
+        /// Write nothing; fail where they are stale
+        #[arg(long)]
+        check: bool,
+    },
     /// Install what this machine lacks, and nothing else
     Setup,
     /// Build one part or, without a name, all of them
@@ -60,6 +73,9 @@ fn run(task: Task) -> Result<()> {
     let workspace = Workspace::locate()?;
     match task {
         Task::Dev(options) => dev::run(&workspace, &options),
+        Task::Test(options) => test::run(&workspace, &options),
+        Task::Tidy => tidy::run(&workspace),
+        Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check),
         Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools)),
         Task::Build { part, development } => {
             let flavour = if development { Flavour::Quick } else { Flavour::Release };

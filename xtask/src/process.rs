@@ -40,21 +40,20 @@ impl Running {
         self.child.try_wait().context("waiting for a child")
     }
 
-    /// Waits for the end, or for Ctrl-C; `tick` is called in between.
-    pub(crate) fn wait(&mut self, mut tick: impl FnMut()) -> Result<ExitStatus> {
+    /// Waits for the end, or for Ctrl-C; `tick` is called in between. Nothing if it still runs after `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration, mut tick: impl FnMut()) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.poll()? {
-                return Ok(status);
+                return Ok(Some(status));
             }
             signals::check()?;
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
             tick();
             sleep(POLL);
         }
-    }
-
-    /// Asks the whole group to end.
-    pub(crate) fn ask_to_end(&self) {
-        signal_group(self.pid(), libc::SIGTERM);
     }
 }
 

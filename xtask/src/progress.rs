@@ -21,21 +21,36 @@ const REMINDER: Duration = Duration::from_secs(30);
 /// How often a step redraws its line on a terminal.
 const REDRAW: Duration = Duration::from_millis(200);
 
+/// Nothing that is installed or built takes longer, even on a slow machine.
+const STEP_LIMIT: Duration = Duration::from_secs(60 * 60);
+
 /// Runs `command` as the step `name`; a quiet success leaves one line and a log.
 pub(crate) fn run(workspace: &Workspace, name: &str, command: &mut Command) -> Result<()> {
+    run_within(workspace, name, command, STEP_LIMIT, |_| String::new())
+}
+
+/// The same, with a bound of its own; `note` reads what the command said and puts it short.
+pub(crate) fn run_within(
+    workspace: &Workspace,
+    name: &str,
+    command: &mut Command,
+    limit: Duration,
+    note: impl FnOnce(&str) -> String,
+) -> Result<()> {
     let mut line = Line::start(name);
     let log = log_path(workspace, name)?;
     let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-    let status = Running::start(command, file).and_then(|mut running| running.wait(|| line.tick(&log)));
+    let status = Running::start(command, file).and_then(|mut running| running.wait(limit, || line.tick(&log)));
     match status {
-        Ok(status) if status.success() => {
-            line.done();
+        Ok(Some(status)) if status.success() => {
+            line.done(&note(&String::from_utf8_lossy(&fs::read(&log).unwrap_or_default())));
             Ok(())
         }
-        Ok(status) => {
+        Ok(ended) => {
             line.failed();
             print_tail(&log);
-            bail!("{name} failed ({status}); all it said is in {}", workspace.relative(&log))
+            let how = ended.map_or_else(|| format!("still ran after {limit:?}"), |status| status.to_string());
+            bail!("{name} failed ({how}); all it said is in {}", workspace.relative(&log))
         }
         Err(error) => {
             if error.is::<Interrupted>() {
@@ -113,26 +128,27 @@ impl Line {
     }
 
     /// The step succeeded.
-    pub(crate) fn done(self) {
-        self.end("✓");
+    pub(crate) fn done(self, note: &str) {
+        self.end("✓", note);
     }
 
     /// The step failed.
     pub(crate) fn failed(self) {
-        self.end("✗");
+        self.end("✗", "");
     }
 
     /// The developer ended it.
     pub(crate) fn stopped(self) {
-        self.end("■");
+        self.end("■", "");
     }
 
-    fn end(&self, mark: &str) {
+    fn end(&self, mark: &str, note: &str) {
         if self.live {
-            self.draw(mark, "");
+            self.draw(mark, note);
             println!();
         } else {
-            println!("  {mark} {:<28} {:>6.1} s", self.name, self.started.elapsed().as_secs_f64());
+            let line = format!("  {mark} {:<28} {:>6.1} s  {note}", self.name, self.started.elapsed().as_secs_f64());
+            println!("{}", line.trim_end());
         }
     }
 

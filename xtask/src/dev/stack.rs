@@ -52,7 +52,7 @@ impl Stack {
         for (name, port, path) in asked {
             let line = Line::start(&format!("start {name}"));
             match self.wait_for(&name, port, path) {
-                Ok(()) => line.done(),
+                Ok(()) => line.done(""),
                 Err(error) => {
                     line.failed();
                     self.show_log(&name);

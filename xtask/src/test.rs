@@ -1,0 +1,172 @@
+//! `cargo xtask test`: the only definition of green, here and in CI.
+
+mod steps;
+mod tally;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::progress::{self, Line};
+use crate::setup::{self, Tools};
+use crate::signals::Interrupted;
+use crate::workspace::Workspace;
+use steps::{STEPS, Step};
+use tally::Tally;
+
+/// A command that takes longer hangs.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// What the developer asked for.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these steps, in their usual order
+    #[arg(long, value_name = "STEP", num_args = 1..)]
+    only: Vec<String>,
+    /// Name the steps, and run none
+    #[arg(long)]
+    list: bool,
+}
+
+/// One run of the steps, and what it proved so far.
+pub(crate) struct Run<'a> {
+    workspace: &'a Workspace,
+    tools: &'a Tools,
+    tally: Tally,
+}
+
+/// How a step came out.
+struct Outcome {
+    name: &'static str,
+    took: Option<Duration>,
+    failed: bool,
+}
+
+/// Runs the steps until one fails; ends with the line that CI reads.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let chosen = choose(&options.only)?;
+    if options.list {
+        for step in chosen {
+            println!("  {:<10} {}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    println!("setup");
+    let tools = setup::for_build(workspace)?;
+    let mut run = Run { workspace, tools: &tools, tally: Tally::default() };
+    let mut outcomes = Vec::new();
+    let mut failure = None;
+    for step in chosen {
+        let outcome = run.step(step, &mut failure)?;
+        outcomes.push(outcome);
+    }
+    summarise(&outcomes, run.tally);
+    match failure {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
+}
+
+impl Run<'_> {
+    /// Runs one step unless an earlier one failed. Only Ctrl-C is an error.
+    fn step(&mut self, step: &Step, failure: &mut Option<anyhow::Error>) -> Result<Outcome> {
+        if failure.is_some() {
+            return Ok(Outcome { name: step.name, took: None, failed: false });
+        }
+        println!("{}", step.name);
+        let started = Instant::now();
+        let failed_before = self.tally.failed;
+        match (step.run)(self) {
+            Ok(()) => {}
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                println!("    {error:#}");
+                // A build that failed on the way to its tests is a failure too.
+                self.tally.failed = self.tally.failed.max(failed_before + 1);
+                *failure = Some(error);
+            }
+        }
+        Ok(Outcome { name: step.name, took: Some(started.elapsed()), failed: failure.is_some() })
+    }
+
+    /// `cargo` with these arguments.
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = self.tools.cargo();
+        command.args(arguments);
+        command
+    }
+
+    /// `npm` with these arguments.
+    fn npm(&self, arguments: &[&str]) -> Command {
+        let mut command = self.tools.command("npm");
+        command.args(arguments).env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs a command and counts what it proved.
+    fn command(&mut self, name: &str, mut command: Command) -> Result<()> {
+        let outcome = progress::run_within(self.workspace, name, &mut command, COMMAND_LIMIT, Tally::note);
+        if outcome.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+            return outcome;
+        }
+        let log = fs::read(progress::log_path(self.workspace, name)?).unwrap_or_default();
+        self.tally = self.tally.plus(Tally::of(&String::from_utf8_lossy(&log), outcome.is_ok()));
+        outcome
+    }
+
+    /// Runs a check of our own, which prints what it finds.
+    fn check(&mut self, name: &str, check: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let line = Line::start(name);
+        let outcome = check(self);
+        if outcome.is_ok() {
+            line.done("");
+        } else {
+            line.failed();
+        }
+        self.tally = self.tally.plus(Tally::of("", outcome.is_ok()));
+        outcome
+    }
+}
+
+fn choose(only: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(unknown) = only.iter().find(|name| !STEPS.iter().any(|step| step.name == name.as_str())) {
+        bail!("there is no step {unknown}; `cargo xtask test --list` names them");
+    }
+    Ok(STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)).collect())
+}
+
+fn summarise(outcomes: &[Outcome], tally: Tally) {
+    println!("\nsummary");
+    for Outcome { name, took, failed } in outcomes {
+        match took {
+            Some(took) => println!("  {} {name:<10} {:>7.1} s", if *failed { '✗' } else { '✓' }, took.as_secs_f64()),
+            None => println!("  - {name:<10} not run"),
+        }
+    }
+    println!("\n{} passed, {} failed", tally.passed, tally.failed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_choice(only: &[&str], expected: &[&str]) {
+        let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+        let names: Vec<_> = choose(&only).expect("known steps").iter().map(|step| step.name).collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn steps_run_in_their_usual_order() {
+        check_choice(&["world", "tidy"], &["tidy", "world"]);
+        check_choice(&[], &STEPS.iter().map(|step| step.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_unknown_step_is_told() {
+        let error = choose(&["wrold".to_owned()]).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("wrold"), "{error}");
+    }
+}

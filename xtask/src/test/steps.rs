@@ -1,0 +1,152 @@
+//! What `cargo xtask test` proves, in this order: what is quick and tells most comes first.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::Run;
+use crate::build::{self, Flavour, Part};
+use crate::{codegen, pins, setup, tidy};
+
+/// One thing to prove.
+pub(crate) struct Step {
+    /// For `--only`.
+    pub(crate) name: &'static str,
+    /// For `--list`.
+    pub(crate) about: &'static str,
+    /// Proves it.
+    pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
+}
+
+/// All of them.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "format", about: "rustfmt", run: format },
+    Step {
+        name: "tidy",
+        about: "rules of style that a program can check",
+        run: |run| run.check("tidy", |run| tidy::run(run.workspace)),
+    },
+    Step { name: "codegen", about: "the client's protocol types are those of `shared`", run: codegen },
+    Step { name: "clippy", about: "no warnings, native, wasm32 and fuzz targets", run: clippy },
+    Step { name: "unit", about: "every crate's own tests", run: unit },
+    Step { name: "world", about: "whole rooms on a virtual clock, with seeded loss", run: world },
+    Step { name: "fuzz", about: "every parser's corpus, replayed and mutated", run: fuzz },
+    Step { name: "client", about: "types and tests of the SDK and the meet app", run: client },
+    Step { name: "edge", about: "the built Worker inside workerd", run: edge },
+    Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
+    Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
+    Step { name: "interop", about: "a robot on the crate `webrtc` through the real programs", run: interop },
+    Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
+    Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
+];
+
+/// Crates whose tests belong to a step of their own.
+const NOT_UNIT: &[&str] = &["edge", "world", "robot", "xtask"];
+
+fn format(run: &mut Run<'_>) -> Result<()> {
+    setup::for_lint(run.tools)?;
+    run.command("format", run.cargo(&["fmt", "--all", "--check"]))?;
+    run.command("format fuzz targets", run.cargo(&["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]))
+}
+
+fn codegen(run: &mut Run<'_>) -> Result<()> {
+    run.check("codegen", |run| codegen::run(run.workspace, run.tools, true))
+}
+
+fn clippy(run: &mut Run<'_>) -> Result<()> {
+    const NATIVE: &[&str] =
+        &["clippy", "--workspace", "--exclude", "edge", "--all-targets", "--", "--deny", "warnings"];
+    const EDGE: &[&str] = &["clippy", "--package", "edge", "--target", pins::WASM_TARGET, "--", "--deny", "warnings"];
+    const FUZZ: &[&str] =
+        &["clippy", "--manifest-path", "tests/fuzz/Cargo.toml", "--all-targets", "--", "--deny", "warnings"];
+    setup::for_lint(run.tools)?;
+    run.command("clippy", run.cargo(NATIVE))?;
+    run.command("clippy edge", run.cargo(EDGE))?;
+    let development = [&EDGE[..5], &["--features", "development"], &EDGE[5..]].concat();
+    run.command("clippy edge (development)", run.cargo(&development))?;
+    run.command("clippy fuzz targets", shared_target(run, run.cargo(FUZZ)))
+}
+
+fn unit(run: &mut Run<'_>) -> Result<()> {
+    let mut command = run.cargo(&["test", "--workspace"]);
+    for package in NOT_UNIT {
+        command.args(["--exclude", package]);
+    }
+    run.command("unit", command)?;
+    run.command("unit xtask", run.cargo(&["test", "--package", "xtask", "--bins"]))?;
+    run.command("unit edge", run.cargo(&["test", "--package", "edge", "--lib"]))?;
+    run.command("unit robot", run.cargo(&["test", "--package", "robot", "--lib"]))
+}
+
+fn world(run: &mut Run<'_>) -> Result<()> {
+    run.command("world", run.cargo(&["test", "--package", "world"]))
+}
+
+fn fuzz(run: &mut Run<'_>) -> Result<()> {
+    let replay = run.cargo(&["test", "--manifest-path", "tests/fuzz/Cargo.toml"]);
+    run.command("fuzz", shared_target(run, replay))
+}
+
+fn client(run: &mut Run<'_>) -> Result<()> {
+    for folder in ["client/sdk", "client/meet"] {
+        run.command(&format!("types {folder}"), run.npm(&["run", "typecheck", "--workspace", folder]))?;
+        run.command(&format!("tests {folder}"), run.npm(&["run", "test", "--workspace", folder]))?;
+    }
+    Ok(())
+}
+
+fn edge(run: &mut Run<'_>) -> Result<()> {
+    for flavour in [Flavour::Release, Flavour::Quick] {
+        build::build(run.workspace, run.tools, Part::Edge, flavour)?;
+    }
+    run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))
+}
+
+fn wrangler(run: &mut Run<'_>) -> Result<()> {
+    build::build(run.workspace, run.tools, Part::Client, Flavour::Release)?;
+    build::build(run.workspace, run.tools, Part::Edge, Flavour::Release)?;
+    for environment in ["development", "staging", "production"] {
+        let mut command = run.tools.command("wrangler");
+        command.args(["deploy", "--dry-run", "--env", environment, "--outdir"]);
+        command.arg(run.workspace.state().join("wrangler").join(environment)).env("WRANGLER_SEND_METRICS", "false");
+        run.command(&format!("wrangler {environment}"), command)?;
+    }
+    Ok(())
+}
+
+fn dev(run: &mut Run<'_>) -> Result<()> {
+    stack(run)?;
+    // One after the other: each starts a whole stack, and its time limits count on two cores.
+    run.command("dev", run.cargo(&["test", "--package", "xtask", "--test", "dev", "--", "--test-threads=1"]))
+}
+
+fn interop(run: &mut Run<'_>) -> Result<()> {
+    stack(run)?;
+    run.command("interop", run.cargo(&["test", "--package", "robot", "--tests", "--", "--test-threads=1"]))
+}
+
+fn browser(run: &mut Run<'_>) -> Result<()> {
+    stack(run)?;
+    setup::for_browsers(run.tools)?;
+    run.command("browser", run.npm(&["run", "test", "--workspace", "tests/browser"]))
+}
+
+fn bench(run: &mut Run<'_>) -> Result<()> {
+    let mut xtask = Command::new(std::env::current_exe()?);
+    xtask.args(["bench", "sfu", "--smoke"]);
+    run.command("bench sfu", xtask)
+}
+
+/// Everything that `dev` starts.
+fn stack(run: &Run<'_>) -> Result<()> {
+    for part in [Part::Edge, Part::MediaNode, Part::Client] {
+        build::build(run.workspace, run.tools, part, Flavour::Quick)?;
+    }
+    Ok(())
+}
+
+/// The fuzz crate is a workspace of its own, but most of what it compiles is ours.
+fn shared_target(run: &Run<'_>, mut command: Command) -> Command {
+    command.env("CARGO_TARGET_DIR", run.workspace.target());
+    command
+}

@@ -1,0 +1,93 @@
+//! Reads how many tests a runner says it ran.
+
+/// How many checks went well and how many did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Went well.
+    pub(crate) passed: u64,
+    /// Did not.
+    pub(crate) failed: u64,
+}
+
+impl Tally {
+    /// What one command proved: the tests that its log counts, or itself where it counts none.
+    pub(crate) fn of(log: &str, succeeded: bool) -> Self {
+        let mut tally = log.lines().filter_map(read_line).fold(Self::default(), Self::plus);
+        match (succeeded, tally.failed) {
+            (true, _) if tally == Self::default() => tally.passed = 1,
+            // A runner that failed before it counted, or after.
+            (false, 0) => tally.failed = 1,
+            (true | false, _) => {}
+        }
+        tally
+    }
+
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+
+    /// As the last column of a step, for runners that count.
+    pub(crate) fn note(log: &str) -> String {
+        match log.lines().filter_map(read_line).fold(Self::default(), Self::plus).passed {
+            0 => String::new(),
+            1 => "1 test".to_owned(),
+            passed => format!("{passed} tests"),
+        }
+    }
+}
+
+/// cargo's, node's and vitest's closing lines.
+fn read_line(line: &str) -> Option<Tally> {
+    let line = line.trim();
+    if let Some(rest) = line.strip_prefix("test result: ") {
+        let rest = rest.split_once(". ")?.1;
+        return Some(Tally { passed: number_before(rest, " passed")?, failed: number_before(rest, " failed")? });
+    }
+    if let Some(rest) = line.strip_prefix("Tests ") {
+        let (passed, failed) = (number_before(rest, " passed"), number_before(rest, " failed"));
+        return (passed.is_some() || failed.is_some())
+            .then_some(Tally { passed: passed.unwrap_or_default(), failed: failed.unwrap_or_default() });
+    }
+    let rest = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# "))?;
+    match rest.split_once(' ')? {
+        ("pass", count) => Some(Tally { passed: count.parse().ok()?, failed: 0 }),
+        ("fail", count) => Some(Tally { passed: 0, failed: count.parse().ok()? }),
+        _ => None,
+    }
+}
+
+fn number_before(text: &str, word: &str) -> Option<u64> {
+    text.split_once(word)?.0.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn check(log: &str, succeeded: bool, passed: u64, failed: u64) {
+        assert_eq!(Tally::of(log, succeeded), Tally { passed, failed }, "{log}");
+    }
+
+    #[test]
+    fn sums_what_cargo_says() {
+        let log = "test a ... ok\ntest result: ok. 12 passed; 0 failed; 0 ignored; 0 measured\n\
+            test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured\n";
+        check(log, false, 15, 2);
+    }
+
+    #[test]
+    fn reads_what_node_and_vitest_say() {
+        check("ℹ tests 5\nℹ pass 4\nℹ fail 1\n", false, 4, 1);
+        check("# tests 5\n# pass 5\n# fail 0\n", true, 5, 0);
+        check(" Test Files  2 passed (2)\n      Tests  9 passed (9)\n", true, 9, 0);
+        check("      Tests  1 failed | 8 passed (9)\n", false, 8, 1);
+    }
+
+    #[test]
+    fn what_counts_nothing_counts_itself() {
+        check("", true, 1, 0);
+        check("error: expected `;`", false, 0, 1);
+        check("test result: ok. 3 passed; 0 failed; 0 ignored", false, 3, 1);
+    }
+}

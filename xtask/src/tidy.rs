@@ -1,0 +1,59 @@
+//! `cargo xtask tidy`: the rules of style that a program can check; every offence is told at once.
+
+mod lines;
+mod links;
+mod paths;
+mod source;
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+
+/// One broken rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Offence {
+    /// Where.
+    file: String,
+    /// On which line, counted from 1.
+    line: usize,
+    /// What.
+    what: String,
+}
+
+/// Checks every file that git knows or would know.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let files = tracked_files(workspace)?;
+    let mut offences = lines::check_exemptions(&files);
+    for file in &files {
+        let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not text: nothing to read.
+        offences.extend(lines::check(file, &text));
+        offences.extend(paths::check(file, &text));
+        offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
+    }
+    for Offence { file, line, what } in &offences {
+        println!("    {file}:{line}: {what}");
+    }
+    match offences.len() {
+        0 => Ok(()),
+        1 => bail!("one rule of style is broken"),
+        count => bail!("{count} rules of style are broken"),
+    }
+}
+
+fn tracked_files(workspace: &Workspace) -> Result<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(workspace.root())
+        .output()
+        .context("starting git")?;
+    if !output.status.success() {
+        bail!("git ls-files failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let text = String::from_utf8(output.stdout).context("a file name that is not UTF-8")?;
+    let mut files: Vec<String> = text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
