@@ -29,6 +29,14 @@ pub(crate) enum Part {
     Client,
 }
 
+/// Builds everything that runs on a developer's machine.
+pub(crate) fn stack(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    for part in [Part::Edge, Part::MediaNode, Part::Client] {
+        build(workspace, tools, part, Flavour::Quick)?;
+    }
+    Ok(())
+}
+
 /// Builds one part, unless it is current.
 pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: Flavour) -> Result<()> {
     match part {

@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{self, Flavour, Part};
 use crate::workspace::Workspace;
-use crate::{process, setup, signals};
+use crate::{build, process, setup, signals};
 use stack::Stack;
 
 /// How long the parts get to end in order.
@@ -54,9 +53,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     leftovers::end(&state)?;
     let tools = setup::for_build(workspace)?;
     if !options.no_build {
-        for part in [Part::Edge, Part::MediaNode, Part::Client] {
-            build::build(workspace, &tools, part, Flavour::Quick)?;
-        }
+        build::stack(workspace, &tools)?;
     }
     let mut stack = Stack::start(recipe::all(workspace, &tools, &state, options)?, &state)?;
     let outcome = watch(&mut stack, &state, options);

@@ -1,5 +1,6 @@
 //! The developer's day: `cargo xtask dev`, `cargo xtask test`, `cargo xtask bench`.
 
+mod bench;
 mod build;
 mod codegen;
 mod dev;
@@ -39,6 +40,8 @@ enum Task {
     Dev(dev::Options),
     /// Install what this machine lacks, and run every test
     Test(test::Options),
+    /// Measure, and print the results beside what they are compared with
+    Bench(bench::Options),
     /// Check the rules of style that a program can check
     Tidy,
     /// Write the client's protocol types out of the crate `shared`
@@ -64,24 +67,25 @@ fn main() -> ExitCode {
     let outcome = run(Arguments::parse().task);
     process::end_all(PATIENCE);
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => explain(&error),
     }
 }
 
-fn run(task: Task) -> Result<()> {
+fn run(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     match task {
-        Task::Dev(options) => dev::run(&workspace, &options),
-        Task::Test(options) => test::run(&workspace, &options),
-        Task::Tidy => tidy::run(&workspace),
-        Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check),
-        Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools)),
+        Task::Dev(options) => dev::run(&workspace, &options)?,
+        Task::Test(options) => return test::run(&workspace, &options),
+        Task::Bench(options) => bench::run(&workspace, &options)?,
+        Task::Tidy => tidy::run(&workspace)?,
+        Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
+        Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools))?,
         Task::Build { part, development } => {
-            let flavour = if development { Flavour::Quick } else { Flavour::Release };
-            build_parts(&workspace, part, flavour)
+            build_parts(&workspace, part, if development { Flavour::Quick } else { Flavour::Release })?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build_parts(workspace: &Workspace, part: Option<Part>, flavour: Flavour) -> Result<()> {

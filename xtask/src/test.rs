@@ -4,7 +4,7 @@ mod steps;
 mod tally;
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -45,50 +45,49 @@ struct Outcome {
 }
 
 /// Runs the steps until one fails; ends with the line that CI reads.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let chosen = choose(&options.only)?;
     if options.list {
         for step in chosen {
             println!("  {:<10} {}", step.name, step.about);
         }
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     println!("setup");
     let tools = setup::for_build(workspace)?;
     let mut run = Run { workspace, tools: &tools, tally: Tally::default() };
-    let mut outcomes = Vec::new();
-    let mut failure = None;
+    let mut outcomes: Vec<Outcome> = Vec::new();
     for step in chosen {
-        let outcome = run.step(step, &mut failure)?;
-        outcomes.push(outcome);
+        let broken = outcomes.iter().any(|outcome| outcome.failed);
+        outcomes.push(if broken { Outcome::not_run(step) } else { run.step(step)? });
     }
     summarise(&outcomes, run.tally);
-    match failure {
-        None => Ok(()),
-        Some(error) => Err(error),
+    Ok(if run.tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Outcome {
+    fn not_run(step: &Step) -> Self {
+        Self { name: step.name, took: None, failed: false }
     }
 }
 
 impl Run<'_> {
-    /// Runs one step unless an earlier one failed. Only Ctrl-C is an error.
-    fn step(&mut self, step: &Step, failure: &mut Option<anyhow::Error>) -> Result<Outcome> {
-        if failure.is_some() {
-            return Ok(Outcome { name: step.name, took: None, failed: false });
-        }
+    /// Runs one step. Its failure is counted and told; only Ctrl-C is an error.
+    fn step(&mut self, step: &Step) -> Result<Outcome> {
         println!("{}", step.name);
         let started = Instant::now();
         let failed_before = self.tally.failed;
-        match (step.run)(self) {
-            Ok(()) => {}
-            Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => {
-                println!("    {error:#}");
-                // A build that failed on the way to its tests is a failure too.
-                self.tally.failed = self.tally.failed.max(failed_before + 1);
-                *failure = Some(error);
+        let mut failed = false;
+        if let Err(error) = (step.run)(self) {
+            if error.is::<Interrupted>() {
+                return Err(error);
             }
+            failed = true;
+            println!("    {error:#}");
+            // A build that failed on the way to its tests is a failure too.
+            self.tally.failed = self.tally.failed.max(failed_before + 1);
         }
-        Ok(Outcome { name: step.name, took: Some(started.elapsed()), failed: failure.is_some() })
+        Ok(Outcome { name: step.name, took: Some(started.elapsed()), failed })
     }
 
     /// `cargo` with these arguments.

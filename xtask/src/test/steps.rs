@@ -44,9 +44,10 @@ pub(crate) const STEPS: &[Step] = &[
 const NOT_UNIT: &[&str] = &["edge", "world", "robot", "xtask"];
 
 fn format(run: &mut Run<'_>) -> Result<()> {
+    const FUZZ: &[&str] = &["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check", "--", "--color", "never"];
     setup::for_lint(run.tools)?;
-    run.command("format", run.cargo(&["fmt", "--all", "--check"]))?;
-    run.command("format fuzz targets", run.cargo(&["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]))
+    run.command("format", run.cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))?;
+    run.command("format fuzz targets", run.cargo(FUZZ))
 }
 
 fn codegen(run: &mut Run<'_>) -> Result<()> {
@@ -115,18 +116,18 @@ fn wrangler(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn dev(run: &mut Run<'_>) -> Result<()> {
-    stack(run)?;
+    build::stack(run.workspace, run.tools)?;
     // One after the other: each starts a whole stack, and its time limits count on two cores.
     run.command("dev", run.cargo(&["test", "--package", "xtask", "--test", "dev", "--", "--test-threads=1"]))
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
-    stack(run)?;
+    build::stack(run.workspace, run.tools)?;
     run.command("interop", run.cargo(&["test", "--package", "robot", "--tests", "--", "--test-threads=1"]))
 }
 
 fn browser(run: &mut Run<'_>) -> Result<()> {
-    stack(run)?;
+    build::stack(run.workspace, run.tools)?;
     setup::for_browsers(run.tools)?;
     run.command("browser", run.npm(&["run", "test", "--workspace", "tests/browser"]))
 }
@@ -135,14 +136,6 @@ fn bench(run: &mut Run<'_>) -> Result<()> {
     let mut xtask = Command::new(std::env::current_exe()?);
     xtask.args(["bench", "sfu", "--smoke"]);
     run.command("bench sfu", xtask)
-}
-
-/// Everything that `dev` starts.
-fn stack(run: &Run<'_>) -> Result<()> {
-    for part in [Part::Edge, Part::MediaNode, Part::Client] {
-        build::build(run.workspace, run.tools, part, Flavour::Quick)?;
-    }
-    Ok(())
 }
 
 /// The fuzz crate is a workspace of its own, but most of what it compiles is ours.
