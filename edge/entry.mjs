@@ -46,7 +46,19 @@ export const RoomObject = durableObject(RustRoom);
 export const FleetObject = durableObject(RustFleet);
 
 export default class extends WorkerEntrypoint {
-  fetch(request) {
-    return guard(() => new RustWorker(this.ctx, this.env).fetch(request));
+  async fetch(request) {
+    try {
+      return await guard(() => new RustWorker(this.ctx, this.env).fetch(request));
+    } catch (error) {
+      return internalError(error);
+    }
   }
+}
+
+/** The error shape of `edge/src/refusal.rs`, where Rust is in no state to make it. */
+function internalError(error) {
+  const request = crypto.randomUUID().replaceAll("-", "").slice(0, 24);
+  console.error(JSON.stringify({ error: String(error), event: "request_failed", level: "error", request }));
+  const body = { code: "internal", message: "something went wrong on our side", request_id: request };
+  return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });
 }

@@ -4,7 +4,7 @@ use crate::exec::{Leftover, Shell};
 use crate::internal::{Ask, Introduced, Introduction, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
-use crate::{attachment, auth, clock, log, random};
+use crate::{attachment, auth, clock, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::fleet::{Attachment, Fleet, Input, PlaceAnswer};
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ impl DurableObject for FleetObject {
     }
 
     async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+        // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
+        sockets::answer_close(&socket);
         self.socket_closed(&socket).await
     }
 

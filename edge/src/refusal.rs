@@ -46,11 +46,7 @@ impl Refusal {
     /// The response.
     pub(crate) fn response(&self, request_id: &str) -> worker::Result<Response> {
         let body = Body { code: self.code, message: self.message, request_id };
-        let mut builder = ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?;
-        if self.status == 426 {
-            builder = builder.with_header("Upgrade", "websocket")?;
-        }
-        builder.from_json(&body)
+        ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?.from_json(&body)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::exec::{Leftover, Shell};
 use crate::internal::{Address, Ask, Introduced, Introduction, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
-use crate::{attachment, clock, log, random};
+use crate::{attachment, clock, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
 use edge_core::room::{self, Attachment, Input, Output, Room};
@@ -74,6 +74,8 @@ impl DurableObject for RoomObject {
     }
 
     async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+        // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
+        sockets::answer_close(&socket);
         self.socket_closed(&socket).await
     }
 

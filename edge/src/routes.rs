@@ -81,6 +81,10 @@ async fn handle(request: Request, env: &Env, request_id: &str) -> Result<Respons
         (Method::Get, ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
         #[cfg(feature = "development")]
         (Method::Post, ["v1", "dev", "token"]) => dev::token(arrival).await,
+        #[cfg(feature = "development")]
+        (Method::Post, ["v1", "dev", "wait"]) => dev::wait().await,
+        #[cfg(feature = "development")]
+        (Method::Post, ["v1", "dev", "panic"]) => dev::panic(),
         _ => Err(Refusal::no_such_path().into()),
     }
 }

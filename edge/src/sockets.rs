@@ -136,6 +136,12 @@ impl Sockets {
     }
 }
 
+/// Answers the close of the other side.
+pub(crate) fn answer_close(socket: &WebSocket) {
+    // Where the connection broke there is nobody to answer, and no code to repeat.
+    drop(socket.close(Some(signal::close_code::NORMAL), Some("")));
+}
+
 fn borrowed(error: std::cell::BorrowMutError) -> Error {
     Error::RustError(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/dev/token`: a join token for anybody who asks. Compiled for development alone.
+//! `/v1/dev`: what only a developer's machine may have. Compiled for development alone.
 
 use super::{Arrival, RouteError};
 use crate::auth;
@@ -6,7 +6,8 @@ use crate::refusal::Refusal;
 use serde::Deserialize;
 use shared::token::{Grants, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId};
-use worker::Response;
+use std::time::Duration;
+use worker::{Delay, Response};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +22,7 @@ struct Wish {
     participants_max: Option<u32>,
 }
 
-/// Issues what an application's server would issue.
+/// `POST /v1/dev/token`: issues what an application's server would issue, to anybody who asks.
 pub(super) async fn token(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let body = arrival.request.text().await?;
     let wish: Wish = serde_json::from_str(&body)
@@ -35,4 +36,17 @@ pub(super) async fn token(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     };
     let token = auth::sign_join(claims, arrival.env)?;
     Ok(Response::from_json(&serde_json::json!({ "token": token }))?)
+}
+
+/// `POST /v1/dev/wait`: a request that is not done for a long time.
+pub(super) async fn wait() -> Result<Response, RouteError> {
+    const LONG: Duration = Duration::from_secs(60);
+    Delay::from(LONG).await;
+    Ok(Response::empty()?)
+}
+
+/// `POST /v1/dev/panic`: the fault that the JavaScript entry is there for.
+#[expect(clippy::panic, reason = "the tests prove that a panic is survived, so one must be to be had")]
+pub(super) fn panic() -> ! {
+    panic!("asked for by a test")
 }

@@ -1,0 +1,118 @@
+// A WebSocket that remembers everything it was told.
+import WebSocket from "ws";
+
+const PATIENCE_MS = 5_000;
+
+/** Why an upgrade did not happen. */
+export class UpgradeRefused extends Error {
+  constructor(status, body) {
+    super(`the upgrade was answered with ${status}: ${body}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+export class Socket {
+  /** Every text frame so far, parsed where it is JSON. */
+  frames = [];
+  /** `{ code, reason }` once the socket is closed. */
+  closed = null;
+  #read = 0;
+  #waiting = new Set();
+
+  /** Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. */
+  static open(url, protocols, options = {}) {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
+      const opened = new Socket(socket);
+      socket.once("open", () => resolve(opened));
+      socket.once("unexpected-response", async (_request, response) => {
+        let body = "";
+        for await (const chunk of response) body += chunk;
+        reject(new UpgradeRefused(response.statusCode, body));
+      });
+      socket.on("error", reject);
+    });
+  }
+
+  constructor(socket) {
+    this.socket = socket;
+    socket.on("message", (data, isBinary) => {
+      const text = data.toString();
+      this.frames.push(isBinary ? data : parse(text));
+      this.#wake();
+    });
+    socket.on("close", (code, reason) => {
+      this.closed = { code, reason: reason.toString() };
+      this.#wake();
+    });
+  }
+
+  get protocol() {
+    return this.socket.protocol;
+  }
+
+  send(message) {
+    this.socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
+  }
+
+  /** The next frame that nobody has taken yet and that `match` likes: a type or a predicate. Skipped ones are not lost. */
+  async next(match, what = String(match)) {
+    const likes = typeof match === "function" ? match : (frame) => frame.type === match;
+    const find = () => {
+      const at = this.frames.findIndex((frame, index) => index >= this.#read && likes(frame));
+      if (at < 0) return undefined;
+      this.#read = at + 1;
+      return this.frames[at];
+    };
+    const frame = await this.#until(find, what);
+    return frame;
+  }
+
+  /** `{ code, reason }` of the close. */
+  close(code = 1000) {
+    this.socket.close(code);
+    return this.ended();
+  }
+
+  ended() {
+    return this.#until(() => this.closed ?? undefined, "the close");
+  }
+
+  /** As a lost network: no close frame. */
+  terminate() {
+    this.socket.terminate();
+  }
+
+  #until(find, what) {
+    const found = find();
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      const attempt = () => {
+        const found = find();
+        if (found === undefined) return;
+        clearTimeout(timer);
+        this.#waiting.delete(attempt);
+        resolve(found);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(attempt);
+        const seen = this.frames.slice(this.#read).map((frame) => JSON.stringify(frame)?.slice(0, 200));
+        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}; closed: ${JSON.stringify(this.closed)}; saw ${seen.join("\n")}`));
+      }, PATIENCE_MS);
+      this.#waiting.add(attempt);
+    });
+  }
+
+  #wake() {
+    for (const attempt of [...this.#waiting]) attempt();
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

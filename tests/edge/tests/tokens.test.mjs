@@ -1,0 +1,102 @@
+// Who gets a signaling socket. Whoever does not is told why on the socket, because browsers hide a failed upgrade's status.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { KEYS, startEdge } from "../support/edge.mjs";
+import { Socket } from "../support/socket.mjs";
+import { joinToken, nodeToken, sign } from "../support/token.mjs";
+
+const DAY_SECS = 24 * 3600;
+const now = () => Math.floor(Date.now() / 1000);
+
+let edge;
+before(async () => {
+  edge = await startEdge();
+});
+after(() => edge.stop());
+
+async function checkRefused(code, { room = "daily", protocols, token, headers = {} }) {
+  const offered = protocols ?? ["rotunda.v1", `token.${token}`];
+  const socket = await Socket.open(`${edge.ws}/v1/rooms/${room}/socket`, offered, { headers });
+  assert.ok(!socket.protocol.startsWith("token."), "the token came back");
+  const { code: closeCode } = await socket.ended();
+  assert.deepEqual(socket.frames, [{ type: "refused", code }]);
+  assert.equal(closeCode, 1008);
+}
+
+async function checkLetIn({ room = "daily", token, headers = {} }) {
+  const socket = await Socket.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { headers });
+  assert.equal(socket.protocol, "rotunda.v1");
+  socket.send("ping");
+  await socket.next((frame) => frame === "pong", "pong");
+  assert.deepEqual(socket.frames, ["pong"]);
+  await socket.close();
+}
+
+test("a good token opens the socket, whichever key signed it", async () => {
+  await checkLetIn({ token: joinToken("daily", "ada") });
+  await checkLetIn({ token: joinToken("daily", "ada", { name: "Ada Lovelace €" }, KEYS.tokenOld) });
+  const unnamedKey = sign({ aud: "rotunda-join", sub: "ada", room: "daily" }, KEYS.tokenOld, { alg: "HS256" });
+  await checkLetIn({ token: unnamedKey });
+});
+
+test("an unreadable or forged token is a bad one", async () => {
+  const good = joinToken("daily", "ada");
+  await checkRefused("bad_token", { token: "nonsense" });
+  await checkRefused("bad_token", { token: good.slice(0, -2) });
+  await checkRefused("bad_token", { token: "x".repeat(4097) });
+  await checkRefused("bad_token", { token: joinToken("daily", "ada", {}, { id: "t1", secret: "somebody else's secret of 32 bytes!" }) });
+  const [, body] = good.split(".");
+  const none = Buffer.from('{"alg":"none"}').toString("base64url");
+  await checkRefused("bad_token", { token: `${none}.${body}.x` });
+});
+
+test("a token for another purpose, or one that says too much, is a bad one", async () => {
+  await checkRefused("bad_token", { token: nodeToken("n1", "local") });
+  await checkRefused("bad_token", { token: joinToken("daily", "ada", { aud: "rotunda-node" }) });
+  await checkRefused("bad_token", { token: joinToken("daily", "not a participant") });
+  await checkRefused("bad_token", { token: joinToken("daily", "ada", { name: "a".repeat(129) }) });
+  await checkRefused("bad_token", { token: joinToken("daily", "ada", { grants: { fly: true } }) });
+});
+
+test("without a token nobody gets in", async () => {
+  await checkRefused("bad_token", { protocols: ["rotunda.v1"] });
+});
+
+test("a token has its time", async () => {
+  await checkRefused("token_expired", { token: joinToken("daily", "ada", { iat: now() - 7200, exp: now() - 3600 }) });
+  await checkRefused("token_expired", { token: joinToken("daily", "ada", { nbf: now() + 600 }) });
+  await checkRefused("token_expired", { token: joinToken("daily", "ada", { exp: now() + DAY_SECS + 60 }) });
+});
+
+test("a token is for one room", async () => {
+  await checkRefused("wrong_room", { room: "weekly", token: joinToken("daily", "ada") });
+});
+
+test("a version that is not spoken here is refused on a socket that the browser accepts", async () => {
+  await checkRefused("unsupported_version", { protocols: ["rotunda.v9", `token.${joinToken("daily", "ada")}`] });
+});
+
+test("no room can have such a name", async () => {
+  await checkRefused("not_found", { room: "b%C3%A4d", token: joinToken("daily", "ada") });
+  await checkRefused("not_found", { room: "r".repeat(65), token: joinToken("daily", "ada") });
+});
+
+test("only pages of listed origins and of our own may connect", async () => {
+  const token = joinToken("daily", "ada");
+  await checkLetIn({ token, headers: { origin: "https://app.example.org" } });
+  await checkLetIn({ token, headers: { origin: edge.http } });
+  await checkRefused("forbidden", { token, headers: { origin: "https://evil.example" } });
+  await checkRefused("forbidden", { token, headers: { origin: "null" } });
+});
+
+test("what the Worker tells its objects cannot be said from outside", async () => {
+  const introduction = { claims: { sub: "eve", room: "daily", name: "", grants: {} }, continent: null, request_id: "" };
+  const headers = { "x-rotunda-introduction": encodeURIComponent(JSON.stringify(introduction)) };
+  await checkRefused("bad_token", { token: "nonsense", headers });
+});
+
+test("the largest token's attachment fits on the socket", async () => {
+  const room = "r".repeat(64);
+  const claims = { name: `${"\u0001".repeat(125)}€`, participants_max: 4294967295 };
+  await checkLetIn({ room, token: joinToken(room, "p".repeat(64), claims) });
+});
