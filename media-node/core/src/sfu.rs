@@ -187,12 +187,12 @@ impl Sfu {
 
     /// How many rooms have a session here.
     pub fn room_count(&self) -> usize {
-        self.rooms.len()
+        self.rooms.count()
     }
 
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
-        self.sessions.len()
+        self.sessions.count()
     }
 
     /// What was counted so far.

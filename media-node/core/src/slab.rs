@@ -99,7 +99,7 @@ impl<T> Slab<T> {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 }
@@ -112,7 +112,7 @@ mod tests {
     fn a_removed_entry_is_not_found_though_its_place_is_used_again() {
         let mut slab = Slab::default();
         let (a, b) = (slab.insert("a"), slab.insert("b"));
-        assert_eq!((slab.remove(a), slab.remove(a), slab.len()), (Some("a"), None, 1));
+        assert_eq!((slab.remove(a), slab.remove(a), slab.count()), (Some("a"), None, 1));
         let c = slab.insert("c");
         assert_eq!((slab.get(a), slab.get(b), slab.get(c)), (None, Some(&"b"), Some(&"c")));
         assert_eq!(slab.get_mut(a), None);

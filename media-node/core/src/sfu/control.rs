@@ -69,7 +69,7 @@ impl Sfu {
                 self.update_session(key, parameters);
                 key
             }
-            None if self.sessions.len() >= self.sessions_max => {
+            None if self.sessions.count() >= self.sessions_max => {
                 let (room, session) = (room.clone(), parameters.session.clone());
                 tracing::info!(%room, %session, "session refused: the shard is full");
                 self.outputs.push_back(Output::SessionClosed { room, session, end: SessionEnd::Refused });

@@ -246,7 +246,7 @@ fn a_lost_packet_is_sent_again_on_the_retransmission_stream() {
     let lost = world.clients[1].rtp[4].clone();
     for _ in 0..3 {
         let request = world.clients[1].report(|writer| {
-            writer.nack(1, slot, [lost.sequence, lost.sequence.wrapping_sub(3_000)].into_iter()).expect("room")
+            writer.nack(1, slot, [lost.sequence, lost.sequence.wrapping_sub(3_000)].into_iter()).expect("room");
         });
         world.send(1, request);
     }
@@ -546,7 +546,7 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
     world.run_for(60_000);
     assert!(world.runs.is_empty() && world.outputs.is_empty());
     let sfu = &world.sfu;
-    assert_eq!((sfu.session_count(), sfu.room_count(), sfu.tracks.len()), (0, 0, 0));
+    assert_eq!((sfu.session_count(), sfu.room_count(), sfu.tracks.count()), (0, 0, 0));
     assert_eq!((sfu.demux.address_count(), sfu.poll_timeout()), (0, None));
 }
 

@@ -243,6 +243,9 @@ impl Client {
 /// A run as it was handed over: destination, segment size, datagrams.
 pub(super) type RunShape = (SocketAddr, usize, usize);
 
+/// A datagram to the shard, or to an address if there is one; from where; what it says.
+type OnTheWay = (Option<SocketAddr>, SocketAddr, Vec<u8>);
+
 /// Everybody.
 pub(super) struct World {
     pub(super) now: Instant,
@@ -254,7 +257,7 @@ pub(super) struct World {
     pub(super) loss_percent: u64,
     random: Random,
     /// By arrival; to the shard, or from it to an address.
-    wire: BTreeMap<(Instant, u64), (Option<SocketAddr>, SocketAddr, Vec<u8>)>,
+    wire: BTreeMap<(Instant, u64), OnTheWay>,
     sent: u64,
 }
 
