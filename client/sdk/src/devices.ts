@@ -72,6 +72,46 @@ export async function openDevice(
   }
 }
 
+/** Which devices to open: none, the default or a chosen one. */
+export type DeviceWish = boolean | { readonly deviceId: string };
+
+/** What was opened, and what stood in the way of the rest. */
+export interface OpenedDevices {
+  readonly microphone: MediaStreamTrack | null;
+  readonly camera: MediaStreamTrack | null;
+  readonly error: RoomError | null;
+}
+
+/** Opens a microphone and a camera with one question to the user; what cannot be had does not stop the other. */
+export async function openDevices(wishes: Record<DeviceKind, DeviceWish>, size = CAMERA_SIZE): Promise<OpenedDevices> {
+  const { microphone, camera } = wishes;
+  if (microphone !== false && camera !== false) {
+    try {
+      const audio = microphoneConstraints(idOf(microphone));
+      const stream = await mediaDevices()?.getUserMedia({ audio, video: cameraConstraints(idOf(camera), size) });
+      const [sound, pictures] = [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]];
+      return { microphone: sound ?? null, camera: pictures ?? null, error: null };
+    } catch {
+      // One of the two is the reason: asked for one by one, the other may still be had.
+    }
+  }
+  let error: RoomError | null = null;
+  const open = async (kind: DeviceKind): Promise<MediaStreamTrack | null> => {
+    try {
+      return wishes[kind] === false ? null : await openDevice(kind, idOf(wishes[kind]), size);
+    } catch (reason) {
+      error ??= asRoomError(reason);
+      return null;
+    }
+  };
+  const [sound, pictures] = [await open("microphone"), await open("camera")];
+  return { microphone: sound, camera: pictures, error };
+}
+
+function idOf(wish: DeviceWish): string | undefined {
+  return typeof wish === "object" ? wish.deviceId : undefined;
+}
+
 function microphoneConstraints(deviceId: string | undefined): MediaTrackConstraints {
   return { ...exactly(deviceId), echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 }

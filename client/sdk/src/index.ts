@@ -1,6 +1,6 @@
 /** The public API of `@rotunda/client`; nothing else of the package may be imported. */
-export type { CameraSize, Device, DeviceKind, Devices } from "./devices";
-export { listDevices, onDevicesChanged, openDevice } from "./devices";
+export type { CameraSize, Device, DeviceKind, DeviceWish, Devices, OpenedDevices } from "./devices";
+export { listDevices, onDevicesChanged, openDevice, openDevices } from "./devices";
 export type { ClientErrorCode, ErrorClass } from "./errors";
 export { RoomError } from "./errors";
 export type { ConnectionState, ErrorCode, MediaKind, ParticipantId, TrackId, TrackSource } from "./protocol.gen";

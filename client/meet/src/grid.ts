@@ -1,0 +1,31 @@
+/** How large tiles can be so that all of them fit. */
+
+/** A tile is at most as flat as a camera's picture. */
+const ASPECT_MAX = 16 / 9;
+/** And at least this wide for its height: on a screen that is upright, a face fills an upright tile well. */
+const ASPECT_MIN_LYING = 4 / 3;
+const ASPECT_MIN_UPRIGHT = 0.8;
+
+/** Columns, and the size of each tile in pixels. */
+export interface Layout {
+  readonly columns: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The number of columns that makes the tiles largest. */
+export function layout(count: number, width: number, height: number, gap: number): Layout {
+  const aspectMin = width > height ? ASPECT_MIN_LYING : ASPECT_MIN_UPRIGHT;
+  let best: Layout = { columns: 1, width: 0, height: 0 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const across = Math.max(0, (width - gap * (columns - 1)) / columns);
+    const down = Math.max(0, (height - gap * (rows - 1)) / rows);
+    const tileWidth = Math.floor(Math.min(across, down * ASPECT_MAX));
+    const tileHeight = Math.floor(Math.min(down, tileWidth / aspectMin));
+    if (tileWidth * tileHeight > best.width * best.height) {
+      best = { columns, width: tileWidth, height: tileHeight };
+    }
+  }
+  return best;
+}

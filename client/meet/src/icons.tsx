@@ -1,0 +1,77 @@
+/** The few pictures that the buttons need, drawn on a grid of 24. */
+import type { ReactNode } from "react";
+
+function Icon({ children }: { children: ReactNode }) {
+  return (
+    <svg
+      viewBox="0 0 24 24"
+      width="22"
+      height="22"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.9"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      aria-hidden="true"
+    >
+      {children}
+    </svg>
+  );
+}
+
+const MICROPHONE = (
+  <>
+    <rect x="9" y="3" width="6" height="11" rx="3" />
+    <path d="M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3" />
+  </>
+);
+const CAMERA = (
+  <>
+    <rect x="3" y="6.5" width="12.5" height="11" rx="2.5" />
+    <path d="m15.5 11 5-3v8l-5-3" />
+  </>
+);
+const SLASH = <path d="M4 4l16 16" />;
+
+export const MicrophoneIcon = () => <Icon>{MICROPHONE}</Icon>;
+export const MicrophoneOffIcon = () => (
+  <Icon>
+    {MICROPHONE}
+    {SLASH}
+  </Icon>
+);
+export const CameraIcon = () => <Icon>{CAMERA}</Icon>;
+export const CameraOffIcon = () => (
+  <Icon>
+    {CAMERA}
+    {SLASH}
+  </Icon>
+);
+export const LeaveIcon = () => (
+  <Icon>
+    <path d="M3.2 14.6c0-1 .4-2 1.2-2.6 4.6-3.6 10.6-3.6 15.2 0 .8.6 1.2 1.6 1.2 2.6v.9c0 .7-.6 1.2-1.3 1.1l-2.9-.5c-.6-.1-1-.6-1-1.2v-1.7a12 12 0 0 0-7.2 0v1.7c0 .6-.4 1.1-1 1.2l-2.9.5c-.7.1-1.3-.4-1.3-1.1z" />
+  </Icon>
+);
+export const LinkIcon = () => (
+  <Icon>
+    <path d="M10 14a4 4 0 0 0 6 .4l2.6-2.6a4 4 0 0 0-5.7-5.7l-1.4 1.4M14 10a4 4 0 0 0-6-.4l-2.6 2.6a4 4 0 0 0 5.7 5.7l1.4-1.4" />
+  </Icon>
+);
+export const PeopleIcon = () => (
+  <Icon>
+    <circle cx="9" cy="8.5" r="3.5" />
+    <path d="M2.5 19.5c.6-3.4 3.2-5.2 6.5-5.2s5.9 1.8 6.5 5.2M15.5 5.3a3.5 3.5 0 0 1 0 6.4M18 14.8c2 .7 3.2 2.3 3.5 4.7" />
+  </Icon>
+);
+export const SettingsIcon = () => (
+  <Icon>
+    <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+    <circle cx="15" cy="7" r="2" />
+    <circle cx="9" cy="17" r="2" />
+  </Icon>
+);
+export const CloseIcon = () => (
+  <Icon>
+    <path d="M6 6l12 12M18 6L6 18" />
+  </Icon>
+);

@@ -1,0 +1,67 @@
+/** What the address bar says: which page, and the options that tests and bots use. */
+
+/** One of the two pages. */
+export type Route = { readonly page: "home" } | { readonly page: "room"; readonly room: string; readonly options: Options };
+
+/** The query of a room's page. */
+export interface Options {
+  /** Join at once, without the lobby. */
+  readonly auto: boolean;
+  readonly microphone: boolean;
+  readonly camera: boolean;
+  readonly name: string | null;
+  readonly participant: string | null;
+  /** A token from elsewhere, instead of the development one. */
+  readonly token: string | null;
+  /** Ask for the grant to remove others. */
+  readonly moderate: boolean;
+  readonly cameraSize: { readonly width: number; readonly height: number } | null;
+  /** Use nothing but TURN servers. */
+  readonly relay: boolean;
+}
+
+// As `shared` has it for `RoomId`: what a URL path carries unescaped.
+const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Reads a path and a query. */
+export function readRoute(pathname: string, search: string): Route {
+  const room = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
+  return room !== undefined && ROOM.test(room)
+    ? { page: "room", room, options: readOptions(new URLSearchParams(search)) }
+    : { page: "home" };
+}
+
+/** The path of a room's page. */
+export function roomPath(room: string): string {
+  return `/r/${room}`;
+}
+
+/** A room's name out of what somebody typed or pasted: a name, or a link to a room. */
+export function readRoomName(text: string): string | null {
+  const [, fromLink] = /\/r\/([^/?#]+)/.exec(text) ?? [];
+  const name = (fromLink ?? text).trim().replace(/\s+/g, "-");
+  return ROOM.test(name) ? name : null;
+}
+
+/** A room's name that nobody guesses: three groups of letters that are hard to confuse, 64 bits in all. */
+export function newRoomName(): string {
+  const letters = "abcdefghjkmnpqrstuvwxyz23456789";
+  const bytes = crypto.getRandomValues(new Uint8Array(14));
+  const text = [...bytes].map((byte) => letters[byte % letters.length]).join("");
+  return `${text.slice(0, 4)}-${text.slice(4, 9)}-${text.slice(9)}`;
+}
+
+function readOptions(query: URLSearchParams): Options {
+  const [width, height] = [Number(query.get("width")), Number(query.get("height"))];
+  return {
+    auto: query.get("auto") === "1",
+    microphone: query.get("microphone") !== "0",
+    camera: query.get("camera") !== "0",
+    name: query.get("name"),
+    participant: query.get("participant"),
+    token: query.get("token"),
+    moderate: query.get("moderate") === "1",
+    cameraSize: width > 0 && height > 0 ? { width, height } : null,
+    relay: query.get("relay") === "1",
+  };
+}
