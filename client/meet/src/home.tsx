@@ -28,7 +28,7 @@ export function Home({ go }: { go: (path: string) => void }) {
       <section className="card narrow">
         <h1>Rotunda</h1>
         <p className="quiet">Talk face to face, from the browser. Make a room and send its link to whoever you like.</p>
-        <button type="button" className="primary wide" onClick={create} autoFocus>
+        <button type="button" className="primary wide" onClick={create}>
           New room
         </button>
         <form onSubmit={enter} noValidate>

@@ -42,7 +42,8 @@ export function Tile({ participant, height, column }: Props) {
 
 /** Initials on a colour that is always the same for the same person. */
 export function Avatar({ id, name }: { id: string; name: string }) {
-  const hue = [...id].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360, 7);
+  // The golden angle keeps the colours of similar names apart.
+  const hue = ([...id].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1021, 7) * 137.5) % 360;
   return (
     <span className="avatar" style={{ backgroundColor: `hsl(${hue} 32% 42%)` }} aria-hidden="true">
       {initials(nameOr(name))}

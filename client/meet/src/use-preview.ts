@@ -1,6 +1,7 @@
 /** The user's devices before the call: opened, chosen, switched off, handed over. */
-import type { DeviceKind, Devices, RoomError } from "@rotunda/client";
+import type { CameraSize, DeviceKind, Devices, RoomError } from "@rotunda/client";
 import { listDevices, onDevicesChanged, openDevice, openDevices, RoomError as RoomFailure } from "@rotunda/client";
+import type { RefObject } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 
 /** A device in the lobby. */
@@ -10,9 +11,7 @@ export interface PreviewDevice {
 }
 
 /** What the lobby shows, and what it can do. */
-export interface Preview {
-  readonly microphone: PreviewDevice;
-  readonly camera: PreviewDevice;
+export interface Preview extends Record<DeviceKind, PreviewDevice> {
   readonly devices: Devices;
   readonly error: RoomError | null;
   readonly opening: boolean;
@@ -22,24 +21,70 @@ export interface Preview {
   release(): Record<DeviceKind, MediaStreamTrack | false>;
 }
 
+/** What the lobby starts with. */
+export interface Wanted extends Record<DeviceKind, boolean> {
+  readonly cameraSize: CameraSize | null;
+}
+
 const NO_DEVICES: Devices = { microphones: [], cameras: [], speakers: [] };
+type Held = Record<DeviceKind, MediaStreamTrack | null>;
+type Hold = (kind: DeviceKind, track: MediaStreamTrack | null) => void;
 
 /** Opens what is wanted while the lobby is shown. */
-export function usePreview(wanted: Record<DeviceKind, boolean>, enabled: boolean): Preview {
-  const [microphone, setMicrophone] = useState<PreviewDevice>({ on: wanted.microphone, track: null });
-  const [camera, setCamera] = useState<PreviewDevice>({ on: wanted.camera, track: null });
-  const [devices, setDevices] = useState<Devices>(NO_DEVICES);
+export function usePreview(wanted: Wanted, enabled: boolean): Preview {
+  const [shown, setShown] = useState<Held>({ microphone: null, camera: null });
   const [error, setError] = useState<RoomError | null>(null);
-  const [opening, setOpening] = useState(false);
-  const held = useRef<Record<DeviceKind, MediaStreamTrack | null>>({ microphone: null, camera: null });
-  const first = useRef(wanted);
+  // The state is for drawing; this is who has to be stopped, also when the lobby is left between two drawings.
+  const held = useRef<Held>({ microphone: null, camera: null });
+  const size = wanted.cameraSize ?? undefined;
 
-  const hold = useCallback((kind: DeviceKind, track: MediaStreamTrack | null, on: boolean) => {
+  const hold = useCallback<Hold>((kind, track) => {
     held.current[kind]?.stop();
-    held.current[kind] = track;
-    (kind === "microphone" ? setMicrophone : setCamera)({ on, track });
+    held.current = { ...held.current, [kind]: track };
+    setShown(held.current);
   }, []);
+  const { devices, opening } = useOpened(wanted, enabled, held, hold, setError);
 
+  const open = (kind: DeviceKind, deviceId?: string): void => {
+    openDevice(kind, deviceId, size).then(
+      (track) => {
+        setError(null);
+        hold(kind, track);
+      },
+      (reason: unknown) => {
+        setError(reason instanceof RoomFailure ? reason : null);
+        hold(kind, null);
+      },
+    );
+  };
+  const device = (track: MediaStreamTrack | null): PreviewDevice => ({ on: track !== null, track });
+  return {
+    microphone: device(shown.microphone),
+    camera: device(shown.camera),
+    devices,
+    error,
+    opening,
+    set: (kind, on) => (on ? open(kind) : hold(kind, null)),
+    choose: open,
+    release: () => {
+      const { microphone, camera } = held.current;
+      held.current = { microphone: null, camera: null };
+      return { microphone: microphone ?? false, camera: camera ?? false };
+    },
+  };
+}
+
+/** Opens the devices when the lobby appears, closes them when it goes, and keeps the list of them. */
+function useOpened(
+  wanted: Wanted,
+  enabled: boolean,
+  held: RefObject<Held>,
+  hold: Hold,
+  setError: (error: RoomError | null) => void,
+): { devices: Devices; opening: boolean } {
+  const [devices, setDevices] = useState<Devices>(NO_DEVICES);
+  const [opening, setOpening] = useState(false);
+  const first = useRef(wanted);
   useEffect(() => {
     if (!enabled) {
       return undefined;
@@ -47,15 +92,15 @@ export function usePreview(wanted: Record<DeviceKind, boolean>, enabled: boolean
     let gone = false;
     const refresh = (): void => void listDevices().then((all) => gone || setDevices(all));
     setOpening(true);
-    void openDevices(first.current).then((opened) => {
+    void openDevices(first.current, first.current.cameraSize ?? undefined).then((opened) => {
       setOpening(false);
       if (gone) {
         opened.microphone?.stop();
         opened.camera?.stop();
         return;
       }
-      hold("microphone", opened.microphone, opened.microphone !== null);
-      hold("camera", opened.camera, opened.camera !== null);
+      hold("microphone", opened.microphone);
+      hold("camera", opened.camera);
       setError(opened.error);
       refresh();
     });
@@ -67,36 +112,6 @@ export function usePreview(wanted: Record<DeviceKind, boolean>, enabled: boolean
       held.current.camera?.stop();
       held.current = { microphone: null, camera: null };
     };
-  }, [enabled, hold]);
-
-  const open = useCallback(
-    (kind: DeviceKind, deviceId?: string) => {
-      openDevice(kind, deviceId).then(
-        (track) => {
-          setError(null);
-          hold(kind, track, true);
-        },
-        (reason: unknown) => {
-          setError(reason instanceof RoomFailure ? reason : null);
-          hold(kind, null, false);
-        },
-      );
-    },
-    [hold],
-  );
-
-  return {
-    microphone,
-    camera,
-    devices,
-    error,
-    opening,
-    set: (kind, on) => (on ? open(kind) : hold(kind, null, false)),
-    choose: open,
-    release: () => {
-      const { microphone: sound, camera: pictures } = held.current;
-      held.current = { microphone: null, camera: null };
-      return { microphone: sound ?? false, camera: pictures ?? false };
-    },
-  };
+  }, [enabled, held, hold, setError]);
+  return { devices, opening };
 }

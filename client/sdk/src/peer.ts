@@ -69,6 +69,10 @@ export class Peer {
     };
   }
 
+  get isConnected(): boolean {
+    return this.connection.connectionState === "connected";
+  }
+
   /** Whether these sources, and no others, have sections. */
   publishes(sources: readonly PublishedSource[]): boolean {
     return sources.length === this.#published.size && sources.every(({ source }) => this.#published.has(source));

@@ -39,6 +39,8 @@ export class Transport {
   #iceServers: readonly IceServer[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
   #alive = false;
+  /** Browsers may connect before they say that they have taken the answer; what follows from it waits for that. */
+  #applying = false;
 
   constructor(listener: TransportListener, policy: RTCIceTransportPolicy, warm: Peer | null) {
     this.#listener = listener;
@@ -70,6 +72,8 @@ export class Transport {
     this.#iceServers = iceServers ?? this.#iceServers;
     const replaces = this.#next?.offer === offer;
     const peer = replaces ? (this.#next?.peer ?? null) : this.#current;
+    const wasConnected = peer?.isConnected ?? false;
+    this.#applying = true;
     try {
       if (peer === null) {
         throw new RoomError("disconnected", "the room was left");
@@ -78,6 +82,8 @@ export class Transport {
     } catch (error) {
       this.#listener.happened({ on: "answer_refused", offer, detail: String(error) });
       return;
+    } finally {
+      this.#applying = false;
     }
     if (replaces) {
       this.#use(peer);
@@ -87,7 +93,7 @@ export class Transport {
     this.#alive = false;
     this.#listener.happened({ on: "answer_applied", offer });
     this.#startSampling();
-    if (peer.connection.connectionState === "connected" && replaces) {
+    if (!wasConnected && peer.isConnected) {
       this.#connected();
     }
   }
@@ -145,7 +151,7 @@ export class Transport {
     this.#next = null;
     peer.listen({
       iceConnected: () => this.#listener.mark("ice_connected"),
-      connected: () => this.#connected(),
+      connected: () => this.#applying || this.#connected(),
       failed: () => {
         this.#alive = false;
         this.#listener.happened({ on: "transport_lost", why: "failed" });
@@ -183,7 +189,7 @@ export class Transport {
     if (verdict === "quiet") {
       this.#alive = false;
       this.#listener.happened({ on: "transport_lost", why: "quiet" });
-    } else if (verdict === "alive" && peer.connection.connectionState === "connected") {
+    } else if (verdict === "alive" && peer.isConnected) {
       // After an ICE restart some browsers never leave this state, so that no event says that media flows again.
       this.#lives();
     }
