@@ -2,18 +2,22 @@
 //!
 //! [`Fleet::handle_input`], then [`Fleet::poll_output`] until it is empty, then an alarm at [`Fleet::poll_timeout`].
 
+mod node;
 mod placement;
+mod snapshot;
 
 pub use placement::{PlaceAnswer, PlaceRequest, Placement};
 
 use crate::SocketId;
 use crate::random::Random;
-use crate::storage::{Changes, RestoreError, Row};
+use crate::storage::{Changes, RestoreError, Row, Table};
+use node::{Node, RegistrationError};
 use serde::{Deserialize, Serialize};
-use shared::control::{ControlError, FleetToNode, NodeLoad, NodeToFleet};
-use shared::token::{Key, NodeClaims};
-use shared::{Region, UnixMillis};
-use std::collections::VecDeque;
+use shared::control::{Assignment, ControlError, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet};
+use shared::signal::close_code;
+use shared::token::{self, Key, NodeClaims, TicketClaims};
+use shared::{ErrorCode, NodeId, Region, UnixMillis, limits};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What the shell tells the fleet.
 #[derive(Clone, Debug)]
@@ -104,31 +108,62 @@ pub struct Fleet {
     region: Region,
     key: Key,
     random: Random,
+    nodes: Table<NodeId, Node>,
+    sockets: BTreeMap<SocketId, Attachment>,
     outputs: VecDeque<Output>,
+    /// What this input says, told once its changes are on their way to storage.
+    told: Vec<Output>,
 }
 
 impl Fleet {
     /// A region without nodes; `key` signs the tickets with which nodes dial rooms.
     #[must_use]
     pub fn new(region: Region, key: Key, random: Random) -> Self {
-        Self { region, key, random, outputs: VecDeque::new() }
+        let (nodes, sockets) = (Table::new(BTreeMap::new()), BTreeMap::new());
+        Self { region, key, random, nodes, sockets, outputs: VecDeque::new(), told: Vec::new() }
     }
 
-    /// The fleet as it was, out of its rows and the attachments of its open sockets.
+    /// The fleet as it was, out of its rows and the attachments of its open sockets; nodes whose sockets are gone are gone.
     pub fn restore(
         region: Region,
         key: Key,
         random: Random,
-        _now: UnixMillis,
-        _rows: &[Row],
-        _sockets: Vec<Attachment>,
+        now: UnixMillis,
+        rows: &[Row],
+        sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
-        Ok(Self::new(region, key, random))
+        let mut fleet = Self::new(region, key, random);
+        fleet.nodes = Table::new(snapshot::read(rows)?);
+        fleet.sockets = sockets.into_iter().map(|attachment| (attachment.socket, attachment)).collect();
+        let registered = |socket: &SocketId| fleet.sockets.get(socket).is_some_and(|known| known.heartbeat.is_some());
+        let gone = fleet.nodes.values().filter(|node| !registered(&node.socket));
+        let gone: Vec<SocketId> = gone.map(|node| node.socket).collect();
+        for socket in gone {
+            fleet.forget_node_of(socket);
+        }
+        fleet.finish(now);
+        Ok(fleet)
     }
 
     /// Takes one input; its outputs are queued.
-    pub fn handle_input(&mut self, _now: UnixMillis, _input: Input) {
-        let _ = (&self.region, &self.key, &mut self.random);
+    pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
+        self.close_silent(now);
+        match input {
+            Input::SocketOpened(attachment) => {
+                self.sockets.insert(attachment.socket, attachment);
+            }
+            Input::Frame { socket, frame } => self.frame(now, socket, frame),
+            Input::SocketClosed { socket } => {
+                self.sockets.remove(&socket);
+                self.forget_node_of(socket);
+            }
+            Input::Place { request, ask } => {
+                let answer = self.place(now, ask);
+                self.told.push(Output::Answer { request, answer });
+            }
+            Input::Deadline => {}
+        }
+        self.finish(now);
     }
 
     /// What to do next.
@@ -139,6 +174,157 @@ impl Fleet {
     /// When [`Input::Deadline`] is due at the latest; an alarm that goes off earlier does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        None
+        // A heartbeat moves this, so an index would be rewritten more often than it is read; a region has at most a thousand nodes.
+        self.sockets.values().map(silent_at).min()
+    }
+
+    fn finish(&mut self, _now: UnixMillis) {
+        let changes = snapshot::changes(&mut self.nodes);
+        if !changes.is_empty() {
+            self.outputs.push_back(Output::Store(changes));
+        }
+        self.outputs.extend(self.told.drain(..));
+    }
+
+    fn frame(&mut self, now: UnixMillis, socket: SocketId, frame: Result<NodeToFleet, ControlError>) {
+        let Some(attachment) = self.sockets.get(&socket) else { return };
+        let registered = attachment.heartbeat;
+        match (frame, registered) {
+            (Ok(NodeToFleet::Register(registration)), _) => self.register(now, socket, registration),
+            (Ok(NodeToFleet::Heartbeat { load }), Some(before)) => {
+                self.attach(socket, Heartbeat { heard_at: now, load, assigned_since: 0, ..before });
+            }
+            (Ok(NodeToFleet::Draining {}), Some(_)) => {
+                let id = attachment.claims.sub.clone();
+                if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.socket == socket) {
+                    node.draining = true;
+                }
+            }
+            (Ok(NodeToFleet::Heartbeat { .. } | NodeToFleet::Draining {}), None) => {
+                let (code, message) = (ErrorCode::NotJoined, "register first".into());
+                self.send(socket, FleetToNode::Error { code, message });
+            }
+            (Err(error), _) => {
+                self.send(socket, FleetToNode::Error { code: error.code(), message: error.to_string() });
+            }
+        }
+    }
+
+    fn register(&mut self, now: UnixMillis, socket: SocketId, registration: NodeRegistration) {
+        if let Err(error) = self.check_registration(socket, &registration) {
+            self.refuse(socket, error);
+            return;
+        }
+        let id = registration.node.clone();
+        // The node dialled again before its old socket was seen to be gone.
+        if let Some(before) = self.nodes.get(&id).map(|node| node.socket).filter(|before| *before != socket) {
+            self.close(before, close_code::NORMAL);
+        }
+        self.nodes.insert(id, Node { registration, socket, draining: false });
+        self.attach(socket, Heartbeat { heard_at: now, load: NodeLoad::default(), assigned: 0, assigned_since: 0 });
+        self.send(socket, FleetToNode::Registered {});
+    }
+
+    fn check_registration(&self, socket: SocketId, registration: &NodeRegistration) -> Result<(), RegistrationError> {
+        let claims = self.sockets.get(&socket).map(|attachment| &attachment.claims);
+        let is_the_tokens = claims.is_some_and(|claims| {
+            claims.sub == registration.node && claims.region == registration.region && claims.region == self.region
+        });
+        if !is_the_tokens {
+            return Err(RegistrationError::NotTheTokens);
+        }
+        if !self.nodes.contains(&registration.node) && self.nodes.len() >= limits::NODES_PER_REGION_MAX {
+            return Err(RegistrationError::TooManyNodes);
+        }
+        node::check_shards(&registration.shards)
+    }
+
+    fn refuse(&mut self, socket: SocketId, error: RegistrationError) {
+        let code = match error {
+            RegistrationError::NotTheTokens => ErrorCode::BadToken,
+            RegistrationError::Shards => ErrorCode::InvalidMessage,
+            RegistrationError::TooManyNodes => ErrorCode::Forbidden,
+        };
+        self.send(socket, FleetToNode::Error { code, message: error.to_string() });
+        self.send(socket, FleetToNode::Refused { code });
+        self.close(socket, close_code::POLICY);
+    }
+
+    /// Chooses a node, tells it, and answers the room.
+    fn place(&mut self, now: UnixMillis, ask: PlaceRequest) -> PlaceAnswer {
+        let failed = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
+        let heard = self.nodes.values().filter_map(|node| {
+            let attachment = self.sockets.get(&node.socket)?;
+            Some((node, attachment.heartbeat.as_ref()?))
+        });
+        let Some(node) = placement::choose(heard, &ask.avoid, now, &mut self.random) else { return failed };
+        let socket = node.socket;
+        let Some(heartbeat) = self.sockets.get(&socket).and_then(|attachment| attachment.heartbeat) else {
+            return failed;
+        };
+        let Some(shard) = node.next_shard(&heartbeat) else { return failed };
+        let placement = Placement {
+            node: node.registration.node.clone(),
+            shard: shard.shard,
+            candidates: shard.candidates.clone(),
+            fingerprint: node.registration.fingerprint,
+        };
+        let PlaceRequest { room, epoch, session, avoid: _ } = ask;
+        let claims = TicketClaims { sub: placement.node.clone(), room: room.clone(), epoch };
+        let Ok(ticket) = token::sign(claims, &self.key, now, limits::NODE_TICKET_LIFETIME_MS) else {
+            return PlaceAnswer::Failed { code: ErrorCode::Internal };
+        };
+        let (assigned, assigned_since) =
+            (heartbeat.assigned.wrapping_add(1), heartbeat.assigned_since.saturating_add(1));
+        self.attach(socket, Heartbeat { assigned, assigned_since, ..heartbeat });
+        let assignment = Assignment { room, epoch, shard: placement.shard, ticket, session };
+        self.send(socket, FleetToNode::Assign(assignment));
+        PlaceAnswer::Placed(placement)
+    }
+
+    /// Closes the sockets of nodes that said nothing for too long.
+    fn close_silent(&mut self, now: UnixMillis) {
+        let silent = self.sockets.values().filter(|attachment| silent_at(attachment) <= now);
+        let silent: Vec<SocketId> = silent.map(|attachment| attachment.socket).collect();
+        for socket in silent {
+            self.send(socket, FleetToNode::Refused { code: ErrorCode::Timeout });
+            self.close(socket, close_code::POLICY);
+        }
+    }
+
+    fn attach(&mut self, socket: SocketId, heartbeat: Heartbeat) {
+        if let Some(attachment) = self.sockets.get_mut(&socket) {
+            attachment.heartbeat = Some(heartbeat);
+            self.told.push(Output::Attach(attachment.clone()));
+        }
+    }
+
+    fn send(&mut self, socket: SocketId, message: FleetToNode) {
+        self.told.push(Output::Send { socket, message });
+    }
+
+    fn close(&mut self, socket: SocketId, code: u16) {
+        if self.sockets.remove(&socket).is_some() {
+            self.told.push(Output::Close { socket, code });
+            self.forget_node_of(socket);
+        }
+    }
+
+    fn forget_node_of(&mut self, socket: SocketId) {
+        let of_socket = self.nodes.iter().find(|(_, node)| node.socket == socket);
+        if let Some(id) = of_socket.map(|(id, _)| id.clone()) {
+            self.nodes.remove(&id);
+        }
     }
 }
+
+/// When a node has been silent for too long.
+fn silent_at(attachment: &Attachment) -> UnixMillis {
+    match attachment.heartbeat {
+        Some(heartbeat) => heartbeat.heard_at.plus_ms(limits::HEARTBEAT_TIMEOUT_MS),
+        None => attachment.opened_at.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,9 @@
 
 pub mod fleet;
 pub mod random;
+pub mod rate_limit;
 pub mod room;
+pub mod session_description;
 pub mod storage;
 
 pub use random::Random;

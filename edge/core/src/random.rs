@@ -21,8 +21,20 @@ pub fn number(random: &mut Random) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The same unpredictable bytes for one seed (SplitMix64).
+    pub(crate) fn seeded(seed: u64) -> Random {
+        let mut state = seed;
+        Box::new(move |bytes| {
+            for byte in bytes {
+                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                *byte = ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 56) as u8;
+            }
+        })
+    }
 
     #[test]
     fn a_text_uses_five_bits_of_every_byte() {

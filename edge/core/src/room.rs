@@ -3,16 +3,43 @@
 //! [`Room::handle_input`], then [`Room::poll_output`] until it is empty, then an alarm at [`Room::poll_timeout`]. Everything that matters is in
 //! the rows that [`Output::Store`] hands out and in the attachments of the sockets, so that a room can sleep after any input.
 
+mod deadline;
+mod forwards;
+mod join;
+mod media_session;
+mod member;
+mod negotiation;
+mod news;
+mod node;
+mod renegotiate;
+mod requests;
+mod resume;
+mod role;
+mod slot;
+mod snapshot;
+mod socket;
+mod topology;
+mod track;
+
 use crate::SocketId;
 use crate::fleet::{PlaceAnswer, PlaceRequest};
 use crate::random::Random;
-use crate::storage::{Changes, RestoreError, Row};
+use crate::rate_limit::TokenBucket;
+use crate::storage::{Changes, RestoreError, Row, Table};
+use deadline::{Deadline, Deadlines};
+use forwards::Forwards;
+use media_session::MediaSession;
+use member::Member;
+use news::News;
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RoomToNode};
-use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer};
+use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{RoomId, UnixMillis};
-use std::collections::VecDeque;
+use shared::{ParticipantId, RoomId, SessionId, UnixMillis, limits};
+use snapshot::Snapshot;
+use socket::Socket;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use topology::{Assignment, Meta, Placing};
 
 /// What the shell tells a room.
 #[derive(Clone, Debug)]
@@ -132,6 +159,20 @@ pub struct Room {
     id: RoomId,
     config: Config,
     random: Random,
+    // Stored.
+    meta: Table<(), Meta>,
+    members: Table<ParticipantId, Member>,
+    sessions: Table<SessionId, MediaSession>,
+    assignments: Table<u64, Assignment>,
+    // On the sockets' attachments.
+    sockets: BTreeMap<SocketId, Socket>,
+    // These follow from what is stored.
+    deadlines: Deadlines,
+    told_infos: BTreeMap<ParticipantId, ParticipantInfo>,
+    told_forwards: Forwards,
+    // Forgotten in sleep, which only comes when nobody says anything.
+    rate_limits: BTreeMap<ParticipantId, TokenBucket>,
+    news: News,
     outputs: VecDeque<Output>,
 }
 
@@ -139,7 +180,7 @@ impl Room {
     /// A room in which nobody has ever been.
     #[must_use]
     pub fn new(id: RoomId, config: Config, random: Random) -> Self {
-        Self { id, config, random, outputs: VecDeque::new() }
+        Self::with(id, config, random, Snapshot::default())
     }
 
     /// The room as it was, out of its rows and the attachments of its open sockets; sockets that are gone count as closed `now`.
@@ -147,16 +188,56 @@ impl Room {
         id: RoomId,
         config: Config,
         random: Random,
-        _now: UnixMillis,
-        _rows: &[Row],
-        _sockets: Vec<Attachment>,
+        now: UnixMillis,
+        rows: &[Row],
+        sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
-        Ok(Self::new(id, config, random))
+        let mut room = Self::with(id, config, random, Snapshot::read(rows)?);
+        room.told_infos = room.members.values().map(|member| (member.id.clone(), room.info(member))).collect();
+        room.told_forwards = room.forwards();
+        for attachment in sockets {
+            room.socket_opened(attachment);
+        }
+        room.recognise_sockets(now);
+        room.set_all_deadlines();
+        room.finish(now);
+        Ok(room)
     }
 
-    /// Takes one input; its outputs are queued.
-    pub fn handle_input(&mut self, _now: UnixMillis, _input: Input) {
-        let _ = (&self.id, &self.config, &mut self.random);
+    fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
+        let Snapshot { meta, members, sessions, assignments } = snapshot;
+        Self {
+            id,
+            config,
+            random,
+            meta: Table::new(meta.into_iter().map(|meta| ((), meta)).collect()),
+            members: Table::new(members),
+            sessions: Table::new(sessions),
+            assignments: Table::new(assignments),
+            sockets: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            told_infos: BTreeMap::new(),
+            told_forwards: Forwards::new(),
+            rate_limits: BTreeMap::new(),
+            news: News::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input; its outputs are queued. Whatever was due before it happens before it, even if the alarm is late.
+    pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
+        while let Some(deadline) = self.deadlines.take_due(now) {
+            self.due(now, deadline);
+        }
+        match input {
+            Input::SocketOpened(attachment) => self.socket_opened(attachment),
+            Input::ClientFrame { socket, frame } => self.client_frame(now, socket, frame),
+            Input::NodeFrame { socket, frame } => self.node_frame(now, socket, frame),
+            Input::SocketClosed { socket } => self.socket_closed(now, socket),
+            Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
+            Input::Deadline => {}
+        }
+        self.finish(now);
     }
 
     /// What to do next.
@@ -167,6 +248,114 @@ impl Room {
     /// When [`Input::Deadline`] is due at the latest; an alarm that goes off earlier does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        None
+        self.deadlines.first()
+    }
+
+    fn due(&mut self, now: UnixMillis, deadline: Deadline) {
+        match deadline {
+            Deadline::FirstFrame(socket) => self.first_frame_due(socket),
+            Deadline::Resume(participant) => self.resume_due(&participant),
+            Deadline::Placing => self.placing_due(now),
+            Deadline::Node(epoch) => self.node_due(now, epoch),
+            Deadline::Retired(epoch) => self.retired_due(epoch),
+            Deadline::EmptyRoom => self.forget(),
+        }
+    }
+
+    /// Nobody came back to the empty room: its nodes are released and its rows deleted.
+    fn forget(&mut self) {
+        if !self.members.is_empty() {
+            return;
+        }
+        let epochs: Vec<u64> = self.assignments.keys().copied().collect();
+        for epoch in epochs {
+            self.end_assignment(epoch);
+        }
+        self.meta.remove(&());
+    }
+
+    /// Notes when the last participant left.
+    fn note_emptiness(&mut self, now: UnixMillis) {
+        let is_new = self.members.is_empty() && self.meta().is_some_and(|meta| meta.empty_since.is_none());
+        if is_new && let Some(meta) = self.meta_mut() {
+            meta.empty_since = Some(now);
+        }
+    }
+
+    /// Sets the deadlines that follow from what this input changed.
+    fn update_deadlines(&mut self) {
+        let members: Vec<ParticipantId> = self.members.changed().iter().cloned().collect();
+        for participant in members {
+            self.set_resume_deadline(participant);
+        }
+        if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
+            let gone = self.assignments.changed().iter().copied();
+            let epochs: BTreeSet<u64> = self.assignments.keys().copied().chain(gone).collect();
+            self.set_room_deadlines(epochs);
+        }
+    }
+
+    fn set_all_deadlines(&mut self) {
+        let members: Vec<ParticipantId> = self.members.keys().cloned().collect();
+        for participant in members {
+            self.set_resume_deadline(participant);
+        }
+        self.set_room_deadlines(self.assignments.keys().copied().collect());
+    }
+
+    fn set_resume_deadline(&mut self, participant: ParticipantId) {
+        let lost_at = self.members.get(&participant).and_then(|member| member.lost_at);
+        let at = lost_at.map(|at| at.plus_ms(limits::RESUME_WINDOW_MS));
+        self.deadlines.set(Deadline::Resume(participant), at);
+    }
+
+    fn set_room_deadlines(&mut self, epochs: BTreeSet<u64>) {
+        let meta = self.meta.get(&());
+        let current = meta.and_then(|meta| meta.current);
+        let placing = meta.and_then(|meta| meta.placing.as_ref()).map(Placing::deadline);
+        let empty = meta.and_then(|meta| meta.empty_since).map(|at| at.plus_ms(limits::EMPTY_ROOM_LIFETIME_MS));
+        self.deadlines.set(Deadline::Placing, placing);
+        self.deadlines.set(Deadline::EmptyRoom, empty);
+        for epoch in epochs {
+            let assignment = self.assignments.get(&epoch);
+            self.deadlines.set(Deadline::Node(epoch), assignment.and_then(Assignment::node_deadline));
+            let superseded = assignment.filter(|_| current != Some(epoch));
+            self.deadlines.set(Deadline::Retired(epoch), superseded.and_then(Assignment::retired_deadline));
+        }
+    }
+
+    /// After a sleep: whose the open sockets are, and whose are gone.
+    fn recognise_sockets(&mut self, now: UnixMillis) {
+        let clients: Vec<_> =
+            self.members.values().filter_map(|member| Some((member.socket?, member.id.clone()))).collect();
+        for (socket, participant) in clients {
+            match self.sockets.contains_key(&socket) {
+                true => self.socket_is_client_of(socket, &participant),
+                false => self.client_lost(now, &participant, socket),
+            }
+        }
+        let nodes: Vec<_> =
+            self.assignments.iter().filter_map(|(epoch, assignment)| Some((assignment.socket()?, *epoch))).collect();
+        for (socket, epoch) in nodes {
+            match self.sockets.contains_key(&socket) {
+                true => self.socket_is_node_of(socket, epoch),
+                false => self.node_lost(now, socket),
+            }
+        }
+        if let Some(Placing::Asked { early: Some(early), .. }) = self.meta().and_then(|meta| meta.placing.as_ref()) {
+            let socket = early.socket;
+            match self.sockets.contains_key(&socket) {
+                true => self.socket_waits(socket),
+                false => self.node_lost(now, socket),
+            }
+        }
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        self.meta.get(&())
+    }
+
+    fn meta_mut(&mut self) -> Option<&mut Meta> {
+        self.meta.get_mut(&())
     }
 }

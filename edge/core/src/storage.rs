@@ -1,5 +1,12 @@
 //! What a core hands to storage and takes back from it: rows of text under a key.
 
+mod table;
+
+pub(crate) use table::Table;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
 /// One stored row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
@@ -24,6 +31,42 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.delete.is_empty()
     }
+
+    /// Adds what became of one row.
+    pub(crate) fn write<T: Serialize>(&mut self, key: String, row: Option<&T>, version: u64) {
+        // The state is made of texts, numbers and lists of them, which always serialise.
+        match row.and_then(|row| serde_json::to_string(&Written { version, row }).ok()) {
+            Some(value) => self.put.push(Row { key, value }),
+            None => self.delete.push(key),
+        }
+    }
+}
+
+/// Reads one row back.
+pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, RestoreError> {
+    let malformed = |error: serde_json::Error| RestoreError::malformed(row, &error.to_string());
+    let Head { version: found } = serde_json::from_str(&row.value).map_err(malformed)?;
+    if found != version {
+        return Err(RestoreError::Version { key: row.key.clone(), found, expected: version });
+    }
+    let read: Read<T> = serde_json::from_str(&row.value).map_err(malformed)?;
+    Ok(read.row)
+}
+
+#[derive(Serialize)]
+struct Written<'a, T> {
+    version: u64,
+    row: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Read<T> {
+    row: T,
 }
 
 /// Why stored rows cannot be read back.
@@ -47,4 +90,10 @@ pub enum RestoreError {
         /// What is wrong.
         detail: Box<str>,
     },
+}
+
+impl RestoreError {
+    pub(crate) fn malformed(row: &Row, detail: &str) -> Self {
+        Self::Malformed { key: row.key.clone(), detail: detail.into() }
+    }
 }

@@ -1,8 +1,13 @@
-//! What a Room object asks a Fleet object, and what it is answered: the only types that travel between two objects of the edge.
+//! Which node serves a room: what a Room object asks a Fleet object, how that chooses, and what it answers.
+//!
+//! The question and the answer are the only types that travel between two objects of the edge.
 
+use super::Heartbeat;
+use super::node::Node;
+use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, Session};
-use shared::{ErrorCode, NodeId, RoomId};
+use shared::{ErrorCode, NodeId, RoomId, UnixMillis};
 use std::net::SocketAddr;
 
 /// "Which node shall serve this room?"
@@ -42,4 +47,102 @@ pub struct Placement {
     pub candidates: Vec<SocketAddr>,
     /// Digest of the certificate that clients must see.
     pub fingerprint: Fingerprint,
+}
+
+/// The less busy of two random healthy nodes: nearly as good as the least busy of all, and rooms that come at once do not all go to one
+/// (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing").
+pub(super) fn choose<'a>(
+    nodes: impl Iterator<Item = (&'a Node, &'a Heartbeat)>,
+    avoid: &[NodeId],
+    now: UnixMillis,
+    random: &mut Random,
+) -> Option<&'a Node> {
+    let healthy = nodes.filter(|(node, heartbeat)| node.is_healthy(heartbeat, now));
+    let (avoided, wanted): (Vec<_>, Vec<_>) = healthy.partition(|(node, _)| avoid.contains(&node.registration.node));
+    let mut left = if wanted.is_empty() { avoided } else { wanted };
+    let first = take_random(&mut left, random)?;
+    let better = take_random(&mut left, random)
+        .filter(|(node, heartbeat)| node.load_permille(heartbeat) < first.0.load_permille(first.1));
+    Some(better.unwrap_or(first).0)
+}
+
+fn take_random<T>(from: &mut Vec<T>, random: &mut Random) -> Option<T> {
+    let number = usize::try_from(random::number(random)).unwrap_or(0);
+    let index = number.checked_rem(from.len())?;
+    Some(from.swap_remove(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SocketId;
+    use shared::Region;
+    use shared::control::{NodeLoad, NodeRegistration};
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    /// `"a:100 b:900! c:5?"`: nodes with their load in thousandths; `!` is draining, `?` silent for long, `#` full.
+    fn fleet(text: &str) -> Vec<(Node, Heartbeat)> {
+        let node = |word: &str| {
+            let (name, load) = word.split_once(':').unwrap();
+            let permille = load.trim_end_matches(['!', '?', '#']).parse().unwrap();
+            let registration = NodeRegistration {
+                node: NodeId::parse(name).unwrap(),
+                region: Region::parse("local").unwrap(),
+                fingerprint: Fingerprint([0; 32]),
+                shards: vec![],
+                sessions_max: if load.ends_with('#') { 0 } else { 1000 },
+            };
+            let heard_at = if load.ends_with('?') { UnixMillis(0) } else { NOW };
+            let load_ = NodeLoad { busiest_shard_permille: permille, ..NodeLoad::default() };
+            let heartbeat = Heartbeat { heard_at, load: load_, assigned: 0, assigned_since: 0 };
+            (Node { registration, socket: SocketId(0), draining: load.ends_with('!') }, heartbeat)
+        };
+        text.split_whitespace().map(node).collect()
+    }
+
+    /// How often each node is chosen in a thousand times, in percent.
+    fn shares(text: &str, avoid: &[&str]) -> std::collections::BTreeMap<String, usize> {
+        let fleet = fleet(text);
+        let avoid: Vec<_> = avoid.iter().map(|name| NodeId::parse(name).unwrap()).collect();
+        let mut random = crate::random::tests::seeded(1);
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..1000 {
+            let nodes = fleet.iter().map(|(node, heartbeat)| (node, heartbeat));
+            if let Some(node) = choose(nodes, &avoid, NOW, &mut random) {
+                *counts.entry(node.registration.node.to_string()).or_insert(0) += 1;
+            }
+        }
+        counts.into_iter().map(|(name, count)| (name, (count + 5) / 10)).collect()
+    }
+
+    fn check(text: &str, avoid: &[&str], expected: &[&str]) {
+        let names: Vec<String> = shares(text, avoid).into_keys().collect();
+        assert_eq!(names, expected, "{text}");
+    }
+
+    #[test]
+    fn takes_the_less_busy_of_two() {
+        check("a:100 b:900", &[], &["a"]);
+    }
+
+    #[test]
+    fn spreads_over_all_but_the_busiest() {
+        let shares = shares("a:100 b:200 c:300 d:400", &[]);
+        assert!(!shares.contains_key("d") && shares["a"] > shares["b"] && shares["b"] > shares["c"], "{shares:?}");
+    }
+
+    #[test]
+    fn leaves_out_who_drains_is_silent_or_full() {
+        check("a:1! b:1? c:1# d:999", &[], &["d"]);
+        check("a:1! b:1? c:1#", &[], &[]);
+        check("", &[], &[]);
+    }
+
+    #[test]
+    fn avoids_who_failed_unless_nobody_else_is_there() {
+        check("a:1 b:900", &["a"], &["b"]);
+        check("a:1", &["a"], &["a"]);
+        check("a:1 b:900!", &["a"], &["a"]);
+    }
 }

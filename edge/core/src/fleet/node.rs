@@ -1,0 +1,70 @@
+//! One registered node: what it said about itself, and whether it can be given a room.
+
+use super::Heartbeat;
+use crate::SocketId;
+use serde::{Deserialize, Serialize};
+use shared::control::{NodeRegistration, ShardInfo};
+use shared::{UnixMillis, limits};
+use std::collections::BTreeSet;
+
+/// What is stored about a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Node {
+    pub(super) registration: NodeRegistration,
+    /// The socket on which it registered.
+    pub(super) socket: SocketId,
+    /// Whether it will stop.
+    pub(super) draining: bool,
+}
+
+/// Why a registration is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RegistrationError {
+    #[error("the registration names another node or region than the token")]
+    NotTheTokens,
+    #[error(
+        "a node has 1 to {} shards, each once, each with 1 to {} addresses",
+        limits::SHARDS_PER_NODE_MAX,
+        limits::CANDIDATES_PER_SHARD_MAX
+    )]
+    Shards,
+    #[error("the region has {} nodes already", limits::NODES_PER_REGION_MAX)]
+    TooManyNodes,
+}
+
+/// Checks what a node says about its threads.
+pub(super) fn check_shards(shards: &[ShardInfo]) -> Result<(), RegistrationError> {
+    let numbers: BTreeSet<u16> = shards.iter().map(|shard| shard.shard).collect();
+    let reachable = |shard: &ShardInfo| (1..=limits::CANDIDATES_PER_SHARD_MAX).contains(&shard.candidates.len());
+    let counted = (1..=limits::SHARDS_PER_NODE_MAX).contains(&shards.len()) && numbers.len() == shards.len();
+    if counted && shards.iter().all(reachable) { Ok(()) } else { Err(RegistrationError::Shards) }
+}
+
+impl Node {
+    /// Whether it can be given one more room.
+    pub(super) fn is_healthy(&self, heartbeat: &Heartbeat, now: UnixMillis) -> bool {
+        let rooms = heartbeat.load.rooms.saturating_add(heartbeat.assigned_since);
+        let rooms_max = u32::try_from(limits::ROOMS_PER_NODE_MAX).unwrap_or(u32::MAX);
+        let heard = now.since_ms(heartbeat.heard_at) < limits::HEARTBEAT_TIMEOUT_MS;
+        !self.draining && heard && rooms < rooms_max && sessions(heartbeat) < self.registration.sessions_max
+    }
+
+    /// How busy it is, in thousandths: of its busiest thread's time, or of the sessions it takes.
+    pub(super) fn load_permille(&self, heartbeat: &Heartbeat) -> u64 {
+        let sessions_max = u64::from(self.registration.sessions_max.max(1));
+        let taken = u64::from(sessions(heartbeat)).saturating_mul(1000).checked_div(sessions_max).unwrap_or(u64::MAX);
+        taken.max(u64::from(heartbeat.load.busiest_shard_permille))
+    }
+
+    /// The thread that gets the next room: one after the other.
+    pub(super) fn next_shard(&self, heartbeat: &Heartbeat) -> Option<&ShardInfo> {
+        let shards = &self.registration.shards;
+        let index = usize::try_from(heartbeat.assigned).unwrap_or(0).checked_rem(shards.len())?;
+        shards.get(index)
+    }
+}
+
+/// Its sessions; a room that it could not count yet is taken for one with one session.
+fn sessions(heartbeat: &Heartbeat) -> u32 {
+    heartbeat.load.sessions.saturating_add(heartbeat.assigned_since)
+}

@@ -1,0 +1,133 @@
+//! What plays where: everybody's slots filled out of everybody's tracks, and what the nodes are told about it.
+
+use super::Room;
+use super::slot::{self, Candidate, Slot};
+use shared::control::{Forward, TrackRef};
+use shared::rtp_parameters::MediaKind;
+use shared::signal::SlotInfo;
+use shared::{Mid, ParticipantId, SessionId};
+use std::collections::BTreeMap;
+
+/// What plays where, as the nodes know it: the assignment, the receiving session, its slot, the track.
+pub(super) type Forwards = BTreeMap<(u64, SessionId, Mid), TrackRef>;
+
+/// What one participant is told about their slots.
+pub(super) struct ChangedSlots {
+    pub(super) participant: ParticipantId,
+    pub(super) slots: Vec<SlotInfo>,
+    pub(super) sections_needed: Option<(u8, u8)>,
+}
+
+/// A participant's slots, where they change.
+struct Filled {
+    participant: ParticipantId,
+    slots: Vec<Slot>,
+    sections_needed: Option<(u8, u8)>,
+}
+
+impl Room {
+    /// Fills everybody's slots anew, where anything about them changed.
+    pub(super) fn fill_slots(&mut self) -> Vec<ChangedSlots> {
+        if !self.news.slots_stale {
+            return Vec::new();
+        }
+        let mut changed = Vec::new();
+        for Filled { participant, slots, sections_needed } in self.filled_slots() {
+            let Some(member) = self.members.get_mut(&participant) else { continue };
+            let differs = |(now, before): &(&Slot, &Slot)| now.playing != before.playing;
+            let infos = slots.iter().zip(&member.slots).filter(differs).map(|(now, _)| now.into()).collect();
+            member.slots = slots;
+            if let Some(asked) = sections_needed {
+                member.sections_asked = asked;
+            }
+            changed.push(ChangedSlots { participant, slots: infos, sections_needed });
+        }
+        changed
+    }
+
+    fn filled_slots(&self) -> Vec<Filled> {
+        let mut publishers: Vec<_> = self.members.values().filter(|member| !member.tracks.is_empty()).collect();
+        publishers.sort_by_key(|member| member.order);
+        let candidates = publishers
+            .iter()
+            .flat_map(|member| member.tracks.iter().map(|track| Candidate { participant: &member.id, track }));
+        let candidates: Vec<Candidate<'_>> = candidates.collect();
+        let mut filled = Vec::new();
+        for member in self.members.values().filter(|member| !member.slots.is_empty()) {
+            let others: Vec<_> =
+                candidates.iter().copied().filter(|candidate| *candidate.participant != member.id).collect();
+            let mut slots = member.slots.clone();
+            let differ = slot::assign(&mut slots, &others, &member.view);
+            let sections_needed = sections_needed(&slots, &others, member.sections_asked);
+            if differ || sections_needed.is_some() {
+                filled.push(Filled { participant: member.id.clone(), slots, sections_needed });
+            }
+        }
+        filled
+    }
+
+    /// What plays differently than the nodes were told.
+    pub(super) fn changed_forwards(&mut self) -> Vec<(u64, Forward)> {
+        if !self.news.slots_stale && self.sessions.changed().is_empty() {
+            return Vec::new();
+        }
+        let wanted = self.forwards();
+        let told = std::mem::replace(&mut self.told_forwards, wanted);
+        let mut changed = Vec::new();
+        for (epoch, session, mid) in told.keys().filter(|key| !self.told_forwards.contains_key(key)) {
+            // A session that is gone takes its forwards with it.
+            if self.sessions.get(session).is_some_and(|session| session.epoch == Some(*epoch)) {
+                changed.push((*epoch, Forward { session: session.clone(), mid: mid.clone(), track: None }));
+            }
+        }
+        for (key, track) in &self.told_forwards {
+            if told.get(key) != Some(track) {
+                let (epoch, session, mid) = key.clone();
+                changed.push((epoch, Forward { session, mid, track: Some(track.clone()) }));
+            }
+        }
+        changed
+    }
+
+    /// What shall play where: between sessions of one assignment, as one node has both.
+    pub(super) fn forwards(&self) -> Forwards {
+        let epoch_of = |session: &SessionId| self.sessions.get(session).and_then(|session| session.epoch);
+        let mut published = BTreeMap::new();
+        for member in self.members.values() {
+            for track in &member.tracks {
+                published.insert(&track.id, (epoch_of(&member.session), &member.session, &track.mid));
+            }
+        }
+        let mut forwards = Forwards::new();
+        for member in self.members.values() {
+            let Some(epoch) = epoch_of(&member.session) else { continue };
+            for slot in &member.slots {
+                let track = slot.playing.as_ref().and_then(|playing| published.get(&playing.track));
+                if let Some((Some(of), session, mid)) = track
+                    && *of == epoch
+                {
+                    let track = TrackRef { session: (*session).clone(), mid: (*mid).clone() };
+                    forwards.insert((epoch, member.session.clone(), slot.mid.clone()), track);
+                }
+            }
+        }
+        forwards
+    }
+}
+
+/// The slots that a client shall offer, where that is more than it was asked for already.
+fn sections_needed(slots: &[Slot], others: &[Candidate<'_>], asked: (u8, u8)) -> Option<(u8, u8)> {
+    let count = |kind: MediaKind| {
+        let has = slots.iter().filter(|slot| slot.kind == kind).count();
+        let tracks = others.iter().filter(|candidate| candidate.track.kind() == kind).count();
+        (has, slot::needed(has, tracks))
+    };
+    let (audio, more_audio) = count(MediaKind::Audio);
+    let (video, more_video) = count(MediaKind::Video);
+    if more_audio.is_none() && more_video.is_none() {
+        return None;
+    }
+    let or = |more: Option<u8>, has: usize| more.unwrap_or_else(|| u8::try_from(has).unwrap_or(u8::MAX));
+    let needed = (or(more_audio, audio), or(more_video, video));
+    (needed.0 > asked.0 || needed.1 > asked.1).then_some(needed)
+}

@@ -1,0 +1,199 @@
+//! Entering the room: one request, one answer, however often it is repeated.
+
+use super::Room;
+use super::media_session::{self, MediaSession};
+use super::member::{Member, Waiting};
+use super::negotiation::{Negotiation, NegotiationError};
+use super::news::Reply;
+use super::role;
+use super::socket::Asker;
+use super::topology::Meta;
+use super::track::{self, Track};
+use crate::random;
+use crate::session_description::Offer;
+use shared::signal::{EdgeToClient, TrackIntent, close_code};
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
+
+/// Letters of a resume token: 130 bits.
+const RESUME_TOKEN_LETTERS: usize = 26;
+
+/// Why somebody is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum JoinError {
+    #[error("this socket has joined already")]
+    AlreadyJoined,
+    #[error("the room is full")]
+    RoomFull,
+    #[error("{} participants publish already", limits::PUBLISHERS_PER_ROOM_MAX)]
+    TooManyPublishers,
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    #[error("no session could be made")]
+    NoSession,
+}
+
+impl JoinError {
+    pub(super) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::AlreadyJoined => ErrorCode::AlreadyJoined,
+            Self::RoomFull => ErrorCode::RoomFull,
+            Self::TooManyPublishers => ErrorCode::TooManyPublishers,
+            Self::Negotiation(error) => error.code(),
+            Self::NoSession => ErrorCode::Internal,
+        }
+    }
+}
+
+impl Room {
+    /// Lets somebody in. Whoever is in the room already was reloaded, and their earlier session is replaced.
+    pub(super) fn join(
+        &mut self,
+        now: UnixMillis,
+        asker: Asker<'_>,
+        attempt: AttemptId,
+        offer: &str,
+        intents: &[TrackIntent],
+    ) -> Result<(), JoinError> {
+        let claims = asker.claims;
+        let offer = Offer::read(offer).map_err(NegotiationError::from)?;
+        if self.is_repeated(&claims.sub, &attempt, &offer) {
+            return self.join_again(asker);
+        }
+        if self.members.get(&claims.sub).is_some_and(|member| member.socket == Some(asker.socket)) {
+            return Err(JoinError::AlreadyJoined);
+        }
+        if !self.has_room_for(claims) {
+            return Err(JoinError::RoomFull);
+        }
+        if !intents.is_empty() && !self.has_room_for_publisher(&claims.sub) {
+            return Err(JoinError::TooManyPublishers);
+        }
+        let negotiation =
+            Negotiation { offer: &offer, intents, grants: claims.grants, before: &[], keeps_ssrcs: false };
+        negotiation.check()?;
+        let session = media_session::mint_id(&mut self.random).ok_or(JoinError::NoSession)?;
+        let tracks = self.tracks_for(&claims.sub, claims, intents);
+        let sections = negotiation.answer(&tracks, &mut self.random);
+        let media = MediaSession::new(claims.sub.clone(), &offer, sections, &mut self.random);
+        self.sessions.insert(session.clone(), media);
+        self.admit(now, asker, attempt, session, tracks);
+        match self.usable() {
+            Some(epoch) => self.serve(&claims.sub, epoch),
+            None => self.place(now, None),
+        }
+        Ok(())
+    }
+
+    fn is_repeated(&self, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
+        self.members.get(participant).is_some_and(|member| {
+            let session = self.sessions.get(&member.session);
+            member.attempt == *attempt && session.is_some_and(|session| session.is_answer_to(offer))
+        })
+    }
+
+    /// The same join, most likely because its answer was lost with the socket: answered again.
+    fn join_again(&mut self, asker: Asker<'_>) -> Result<(), JoinError> {
+        let participant = &asker.claims.sub;
+        let Some(member) = self.members.get(participant) else { return Err(JoinError::NoSession) };
+        let (waits, same_socket) = (member.waiting.is_some(), member.socket == Some(asker.socket));
+        if waits && same_socket {
+            return Err(JoinError::AlreadyJoined);
+        }
+        self.change_socket(participant, asker.socket);
+        if let Some(member) = self.members.get_mut(participant)
+            && let Some(waiting) = member.waiting.as_mut().filter(|waiting| waiting.first)
+        {
+            waiting.in_reply_to = asker.id;
+            return Ok(());
+        }
+        self.reply(participant, Reply::Joined { in_reply_to: asker.id });
+        Ok(())
+    }
+
+    /// Makes somebody a participant who waits for a node.
+    fn admit(&mut self, now: UnixMillis, asker: Asker<'_>, attempt: AttemptId, session: SessionId, tracks: Vec<Track>) {
+        let claims = asker.claims;
+        let before = self.replace(&claims.sub);
+        let waiting = Waiting {
+            in_reply_to: asker.id,
+            first: true,
+            new_connection: true,
+            session: session.clone(),
+            tracks: tracks.clone(),
+        };
+        let member = Member {
+            id: claims.sub.clone(),
+            name: claims.name.clone(),
+            grants: claims.grants,
+            joined_at: before.as_ref().map_or(now, |before| before.joined_at),
+            order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
+            attempt,
+            resume_token: random::text(&mut self.random, RESUME_TOKEN_LETTERS),
+            socket: Some(asker.socket),
+            lost_at: None,
+            answered: false,
+            session,
+            was_connected: false,
+            waiting: Some(waiting),
+            tracks,
+            slots: Vec::new(),
+            view: Vec::new(),
+            sections_asked: (0, 0),
+            dead_at: None,
+        };
+        self.members.insert(claims.sub.clone(), member);
+        self.socket_is_client_of(asker.socket, &claims.sub);
+        self.news.slots_stale = true;
+    }
+
+    /// Ends the earlier session of somebody who joins again.
+    fn replace(&mut self, participant: &ParticipantId) -> Option<Member> {
+        let before = self.members.get(participant)?.clone();
+        if let (Some(waiting), Some(socket)) = (&before.waiting, before.socket) {
+            self.news.refuse(socket, waiting.in_reply_to, ErrorCode::Replaced, "the same participant joined again");
+        }
+        let removed = EdgeToClient::Removed { code: ErrorCode::Replaced, reason: None };
+        self.send_off(participant, removed, close_code::REMOVED);
+        if let Some(waiting) = &before.waiting {
+            self.close_session(&waiting.session);
+        }
+        self.close_session(&before.session);
+        Some(before)
+    }
+
+    fn next_order(&mut self) -> u64 {
+        let Some(meta) = self.meta_mut() else { return 0 };
+        meta.next_order = meta.next_order.saturating_add(1);
+        meta.next_order
+    }
+
+    /// What somebody's intents become; the first who joins makes the room.
+    fn tracks_for(
+        &mut self,
+        participant: &ParticipantId,
+        claims: &shared::token::JoinClaims,
+        intents: &[TrackIntent],
+    ) -> Vec<Track> {
+        if self.meta().is_none() {
+            let participants_max = role::participants_max(claims);
+            self.meta.insert((), Meta::new(participants_max));
+        }
+        if let Some(meta) = self.meta_mut() {
+            meta.empty_since = None;
+        }
+        self.tracks_of(participant, intents)
+    }
+
+    /// What a participant's intents become; a source that was published before stays the same track.
+    pub(super) fn tracks_of(&mut self, participant: &ParticipantId, intents: &[TrackIntent]) -> Vec<Track> {
+        let before = self.members.get(participant).map_or_else(Vec::new, |member| member.tracks.clone());
+        let mut next_csrc = self.meta().map_or(1, |meta| meta.next_csrc);
+        let tracks = track::tracks_of(intents, &before, &mut next_csrc);
+        if self.meta().is_some_and(|meta| meta.next_csrc != next_csrc)
+            && let Some(meta) = self.meta_mut()
+        {
+            meta.next_csrc = next_csrc;
+        }
+        tracks
+    }
+}

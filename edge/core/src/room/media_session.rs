@@ -1,0 +1,137 @@
+//! One media transport of one participant: what was negotiated and which node has it.
+
+use super::topology::Assignment;
+use crate::random::{self, Random};
+use crate::session_description::{Answer, AnsweredSection, Offer, Transport};
+use serde::{Deserialize, Serialize};
+use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Session};
+use shared::{Mid, ParticipantId, SessionId};
+
+/// Letters of a session id: 80 bits, so that no two are ever alike.
+const SESSION_ID_LETTERS: usize = 16;
+/// Letters of an ICE user fragment: 40 bits, of at least 24 (RFC 8445 §5.3).
+const UFRAG_LETTERS: usize = 8;
+/// Letters of an ICE password: 130 bits, of at least 128 (RFC 8445 §5.3).
+const PWD_LETTERS: usize = 26;
+
+/// One media transport of one participant.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MediaSession {
+    pub(super) participant: ParticipantId,
+    /// The assignment whose node has it; nothing while it waits for one. That assignment may have ended.
+    pub(super) epoch: Option<u64>,
+    /// The certificate of that node, as the client was told.
+    pub(super) node_fingerprint: Option<Fingerprint>,
+    pub(super) node_ufrag: String,
+    pub(super) node_pwd: String,
+    pub(super) client_ufrag: String,
+    pub(super) client_fingerprint: Fingerprint,
+    /// Session id and version of the answers' `o` line.
+    pub(super) origin: u32,
+    pub(super) version: u32,
+    pub(super) sections: Vec<AnsweredSection>,
+    pub(super) media: MediaState,
+}
+
+impl std::fmt::Debug for MediaSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The password is a secret.
+        f.debug_struct("MediaSession")
+            .field("participant", &self.participant)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the node last said about a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum MediaState {
+    /// Nothing yet.
+    New,
+    /// Media flows.
+    Up,
+    /// The session ended by itself; the client needs a new transport.
+    Ended,
+}
+
+impl MediaSession {
+    /// A session for a fresh offer, on no node yet.
+    pub(super) fn new(
+        participant: ParticipantId,
+        offer: &Offer,
+        sections: Vec<AnsweredSection>,
+        random: &mut Random,
+    ) -> Self {
+        Self {
+            participant,
+            epoch: None,
+            node_fingerprint: None,
+            node_ufrag: random::text(random, UFRAG_LETTERS),
+            node_pwd: random::text(random, PWD_LETTERS),
+            client_ufrag: offer.ufrag.clone(),
+            client_fingerprint: offer.fingerprint,
+            origin: random::number(random),
+            version: 1,
+            sections,
+            media: MediaState::New,
+        }
+    }
+
+    /// Takes a further offer of the same connection to the same node.
+    pub(super) fn renegotiate(&mut self, offer: &Offer, sections: Vec<AnsweredSection>, random: &mut Random) {
+        // RFC 8839 §4.4.3: other credentials are an ICE restart, which the answerer joins with other credentials of its own.
+        if self.client_ufrag != offer.ufrag {
+            self.client_ufrag.clone_from(&offer.ufrag);
+            self.node_ufrag = random::text(random, UFRAG_LETTERS);
+            self.node_pwd = random::text(random, PWD_LETTERS);
+        }
+        self.version = self.version.saturating_add(1);
+        self.sections = sections;
+    }
+
+    /// Whether an offer is of the same connection, at the same point: repeating it gets the same answer.
+    pub(super) fn is_answer_to(&self, offer: &Offer) -> bool {
+        self.client_ufrag == offer.ufrag && self.client_fingerprint == offer.fingerprint
+    }
+
+    /// The answer's SDP, once a node has the session.
+    pub(super) fn answer(&self, id: &SessionId, assignment: &Assignment) -> String {
+        let transport = Transport {
+            ufrag: &self.node_ufrag,
+            pwd: &self.node_pwd,
+            fingerprint: assignment.fingerprint,
+            candidates: &assignment.candidates,
+        };
+        let (origin, version, cname) = (self.origin, self.version, id.as_str());
+        Answer { origin, version, cname, transport, sections: &self.sections }.write()
+    }
+
+    /// What the node is told.
+    pub(super) fn to_node(&self, id: &SessionId) -> Session {
+        Session {
+            session: id.clone(),
+            participant: self.participant.clone(),
+            ice: IceParameters {
+                node_ufrag: self.node_ufrag.clone(),
+                node_pwd: self.node_pwd.clone(),
+                client_ufrag: self.client_ufrag.clone(),
+            },
+            client_fingerprint: self.client_fingerprint,
+            sections: self.sections.iter().filter_map(AnsweredSection::section).cloned().collect(),
+        }
+    }
+
+    /// The client's receive slots: section, kind, number within the kind.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (&Mid, MediaKind, u8)> {
+        self.sections.iter().filter_map(|answered| match answered {
+            AnsweredSection::Accepted { section, slot: Some(slot), .. } => Some((&section.mid, section.kind, *slot)),
+            AnsweredSection::Accepted { slot: None, .. } | AnsweredSection::Rejected { .. } => None,
+        })
+    }
+}
+
+/// A session id that no other session has.
+pub(super) fn mint_id(random: &mut Random) -> Option<SessionId> {
+    SessionId::parse(&random::text(random, SESSION_ID_LETTERS)).ok()
+}

@@ -1,0 +1,174 @@
+//! One participant: what is known about them, and how they go.
+
+use super::Room;
+use super::media_session::MediaState;
+use super::news::Reply;
+use super::slot::Slot;
+use super::track::Track;
+use crate::SocketId;
+use serde::{Deserialize, Serialize};
+use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantInfo};
+use shared::token::Grants;
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis};
+
+/// One participant.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Member {
+    pub(super) id: ParticipantId,
+    pub(super) name: String,
+    pub(super) grants: Grants,
+    pub(super) joined_at: UnixMillis,
+    /// Lower joined earlier.
+    pub(super) order: u64,
+    /// The client's name for the join that made them a participant.
+    pub(super) attempt: AttemptId,
+    pub(super) resume_token: String,
+    /// Their signaling socket; while there is none, `lost_at` says since when.
+    pub(super) socket: Option<SocketId>,
+    pub(super) lost_at: Option<UnixMillis>,
+    /// Whether they were told `joined`: before that, they are told nothing else.
+    pub(super) answered: bool,
+    pub(super) session: SessionId,
+    /// Whether media was ever up, so that its absence is a loss.
+    pub(super) was_connected: bool,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) tracks: Vec<Track>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) view: Vec<ParticipantId>,
+    /// The slots of each kind that they were last asked to offer.
+    pub(super) sections_asked: (u8, u8),
+    /// When they last said that their transport is dead.
+    pub(super) dead_at: Option<UnixMillis>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The resume token is a secret.
+        f.debug_struct("Member").field("id", &self.id).field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// A request that waits for a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) in_reply_to: Option<u32>,
+    /// Whether it is their `join`.
+    pub(super) first: bool,
+    /// Whether the client offered with a connection that has never been answered.
+    pub(super) new_connection: bool,
+    /// The session that it will be.
+    pub(super) session: SessionId,
+    /// What they will publish.
+    pub(super) tracks: Vec<Track>,
+}
+
+impl Room {
+    /// What everybody knows about a participant.
+    pub(super) fn info(&self, member: &Member) -> ParticipantInfo {
+        ParticipantInfo {
+            id: member.id.clone(),
+            name: member.name.clone(),
+            joined_at: member.joined_at,
+            connection: self.connection(member),
+            tracks: member.tracks.iter().map(Into::into).collect(),
+        }
+    }
+
+    fn connection(&self, member: &Member) -> ConnectionState {
+        let session = self.sessions.get(&member.session);
+        let media = session.map_or(MediaState::New, |session| session.media);
+        let served = session.and_then(|session| session.epoch).is_some_and(|epoch| self.assignments.contains(&epoch));
+        match media {
+            MediaState::Up if served && member.socket.is_some() => ConnectionState::Connected,
+            MediaState::New if !member.was_connected && member.socket.is_some() => ConnectionState::Connecting,
+            MediaState::New | MediaState::Up | MediaState::Ended => ConnectionState::Reconnecting,
+        }
+    }
+
+    /// Everybody, in the order of joining.
+    pub(super) fn roster(&self) -> Vec<ParticipantInfo> {
+        let mut members: Vec<_> = self.members.values().collect();
+        members.sort_by_key(|member| member.order);
+        members.into_iter().map(|member| self.info(member)).collect()
+    }
+
+    /// Makes this their session and these their tracks; the session before is over.
+    pub(super) fn adopt(&mut self, participant: &ParticipantId, session: SessionId, tracks: Vec<Track>) {
+        let Some(member) = self.members.get_mut(participant) else { return };
+        let before = std::mem::replace(&mut member.session, session.clone());
+        member.tracks = tracks;
+        let of_session = self.sessions.get(&session);
+        let offered = of_session.into_iter().flat_map(|session| session.slots());
+        let slots = offered.map(|(mid, kind, number)| {
+            let known = member.slots.iter().find(|slot| slot.mid == *mid && slot.kind == kind);
+            Slot { mid: mid.clone(), kind, number, playing: known.and_then(|slot| slot.playing.clone()) }
+        });
+        member.slots = slots.collect();
+        self.news.slots_stale = true;
+        if before != session {
+            self.close_session(&before);
+        }
+    }
+
+    /// Ends a session, and tells its node.
+    pub(super) fn close_session(&mut self, id: &SessionId) {
+        if let Some(epoch) = self.sessions.remove(id).and_then(|session| session.epoch) {
+            self.news.closed_sessions.push((epoch, id.clone()));
+        }
+    }
+
+    /// The participant is gone.
+    pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
+        let Some(member) = self.members.remove(participant) else { return };
+        if let Some(waiting) = &member.waiting {
+            self.close_session(&waiting.session);
+        }
+        self.close_session(&member.session);
+        if let Some(socket) = member.socket {
+            self.forget_participant_of(socket);
+        }
+        self.news.left.push((participant.clone(), reason));
+        self.news.slots_stale = true;
+    }
+
+    /// A request that waits for a node is answered with an error; without its first session a participant is none.
+    pub(super) fn fail_waiting(&mut self, participant: &ParticipantId, code: ErrorCode) {
+        let Some(member) = self.members.get_mut(participant) else { return };
+        let Some(waiting) = member.waiting.take() else { return };
+        if let Some(socket) = member.socket {
+            self.news.refuse(socket, waiting.in_reply_to, code, waiting_error(code));
+        }
+        if waiting.first {
+            self.remove_member(participant, LeaveReason::TimedOut);
+        } else {
+            self.close_session(&waiting.session);
+        }
+    }
+
+    /// Queues an answer that shows the room as it is after this input.
+    pub(super) fn reply(&mut self, participant: &ParticipantId, reply: Reply) {
+        let Some(member) = self.members.get_mut(participant) else { return };
+        // Whoever lost the socket meanwhile asks again.
+        if member.socket.is_some() {
+            member.answered = true;
+            self.news.replies.push((participant.clone(), reply));
+        }
+    }
+
+    /// The participant's socket is told a last thing and closed.
+    pub(super) fn send_off(&mut self, participant: &ParticipantId, message: EdgeToClient, code: u16) {
+        let Some(socket) = self.members.get(participant).and_then(|member| member.socket) else { return };
+        self.news.send_client(socket, message);
+        self.close_client(socket, code);
+    }
+}
+
+/// What a developer reads about a request that waited in vain.
+const fn waiting_error(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::SessionExpired => "the node has forgotten this connection: offer with a new one",
+        ErrorCode::Replaced => "the same participant joined again",
+        ErrorCode::Kicked => "a moderator removed the participant",
+        _ => "no media node could be found",
+    }
+}

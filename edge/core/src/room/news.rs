@@ -1,0 +1,251 @@
+//! What one input leads to: collected while it is handled, and told only once the state is on its way to storage.
+
+use super::forwards::ChangedSlots;
+use super::member::Member;
+use super::topology::Assignment;
+use super::{Output, Room};
+use crate::SocketId;
+use crate::fleet::PlaceRequest;
+use shared::control::{Forward, RoomToNode};
+use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, SlotInfo};
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one input leads to.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Messages to single sockets, in order.
+    pub(super) direct: Vec<Output>,
+    /// Answers that show the room as it is after the input.
+    pub(super) replies: Vec<(ParticipantId, Reply)>,
+    pub(super) left: Vec<(ParticipantId, LeaveReason)>,
+    pub(super) transport_dead: BTreeSet<ParticipantId>,
+    /// Whether tracks, slots or views changed.
+    pub(super) slots_stale: bool,
+    pub(super) set_sessions: Vec<(u64, SessionId)>,
+    pub(super) closed_sessions: Vec<(u64, SessionId)>,
+    /// Assignments whose nodes are told everything.
+    pub(super) welcomes: BTreeSet<u64>,
+    pub(super) asks: Vec<PlaceRequest>,
+    pub(super) closes: Vec<Output>,
+}
+
+/// An answer that shows the room as it is after the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Joined { in_reply_to: Option<u32> },
+    Resumed { in_reply_to: Option<u32>, transport_dead: bool },
+    Negotiated { in_reply_to: Option<u32> },
+}
+
+impl Reply {
+    /// Whether it has a roster in it.
+    const fn is_full(self) -> bool {
+        match self {
+            Self::Joined { .. } | Self::Resumed { .. } => true,
+            Self::Negotiated { .. } => false,
+        }
+    }
+}
+
+impl News {
+    pub(super) fn send_client(&mut self, socket: SocketId, message: EdgeToClient) {
+        self.direct.push(Output::SendClient { socket, message });
+    }
+
+    pub(super) fn send_node(&mut self, socket: SocketId, message: RoomToNode) {
+        self.direct.push(Output::SendNode { socket, message });
+    }
+
+    pub(super) fn done(&mut self, socket: SocketId, in_reply_to: Option<u32>) {
+        self.send_client(socket, EdgeToClient::Done { in_reply_to });
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        socket: SocketId,
+        in_reply_to: Option<u32>,
+        code: ErrorCode,
+        message: impl ToString,
+    ) {
+        self.send_client(socket, EdgeToClient::Error { in_reply_to, code, message: message.to_string() });
+    }
+}
+
+impl Room {
+    /// Ends the handling of an input: brings everything that follows from the state up to date, stores, then tells.
+    pub(super) fn finish(&mut self, now: UnixMillis) {
+        self.end_left_assignments();
+        self.note_emptiness(now);
+        let slots = self.fill_slots();
+        self.update_deadlines();
+        let infos = self.changed_infos();
+        let forwards = self.changed_forwards();
+        let changes = self.take_changes();
+        let news = std::mem::take(&mut self.news);
+        if !changes.is_empty() {
+            self.outputs.push_back(Output::Store(changes));
+        }
+        self.outputs.extend(news.direct);
+        let full: BTreeSet<_> = news
+            .replies
+            .iter()
+            .filter(|(_, reply)| reply.is_full())
+            .map(|(participant, _)| participant.clone())
+            .collect();
+        let replied: BTreeSet<_> = news.replies.iter().map(|(participant, _)| participant.clone()).collect();
+        for (participant, reply) in news.replies {
+            self.tell_reply(&participant, reply);
+        }
+        self.tell_everybody(&full, news.left, infos);
+        self.tell_slots(&replied, slots);
+        for participant in &news.transport_dead {
+            self.tell(participant, EdgeToClient::TransportDead {});
+        }
+        self.tell_nodes(&news.welcomes, news.set_sessions, news.closed_sessions, forwards);
+        self.outputs.extend(news.asks.into_iter().map(Output::AskFleet));
+        self.outputs.extend(news.closes);
+    }
+
+    /// Sends to a participant who can hear it.
+    fn tell(&mut self, participant: &ParticipantId, message: EdgeToClient) {
+        let member = self.members.get(participant).filter(|member| member.answered);
+        if let Some(socket) = member.and_then(|member| member.socket) {
+            self.outputs.push_back(Output::SendClient { socket, message });
+        }
+    }
+
+    fn tell_reply(&mut self, participant: &ParticipantId, reply: Reply) {
+        let Some(member) = self.members.get(participant) else { return };
+        let session = self.sessions.get(&member.session);
+        let assignment = session.and_then(|session| self.assignments.get(&session.epoch?));
+        let answer = session.zip(assignment).map(|(session, assignment)| session.answer(&member.session, assignment));
+        let slots: Vec<SlotInfo> = member.slots.iter().map(Into::into).collect();
+        let message = match reply {
+            Reply::Joined { in_reply_to } => EdgeToClient::Joined {
+                in_reply_to,
+                participant: participant.clone(),
+                session: member.session.clone(),
+                resume_token: member.resume_token.clone(),
+                answer: answer.unwrap_or_default(),
+                roster: self.roster(),
+                slots,
+                ice_servers: self.config.ice_servers.clone(),
+            },
+            Reply::Resumed { in_reply_to, transport_dead } => {
+                EdgeToClient::Resumed { in_reply_to, roster: self.roster(), slots, transport_dead }
+            }
+            Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
+                in_reply_to,
+                session: member.session.clone(),
+                answer: answer.unwrap_or_default(),
+                slots,
+            },
+        };
+        self.tell(participant, message);
+    }
+
+    /// Who came, changed and went, to all who were not just told everything.
+    fn tell_everybody(
+        &mut self,
+        full: &BTreeSet<ParticipantId>,
+        left: Vec<(ParticipantId, LeaveReason)>,
+        infos: Vec<(bool, ParticipantInfo)>,
+    ) {
+        let left = left.into_iter().map(|(participant, reason)| EdgeToClient::ParticipantLeft { participant, reason });
+        let infos = infos.into_iter().map(|(is_new, participant)| match is_new {
+            true => EdgeToClient::ParticipantJoined { participant },
+            false => EdgeToClient::ParticipantUpdated { participant },
+        });
+        let messages: Vec<_> = left.chain(infos).collect();
+        let listens = |member: &&Member| member.answered && !full.contains(&member.id);
+        let sockets: Vec<_> = self.members.values().filter(listens).filter_map(|member| member.socket).collect();
+        for message in messages {
+            let sends = sockets.iter().map(|socket| Output::SendClient { socket: *socket, message: message.clone() });
+            self.outputs.extend(sends);
+        }
+    }
+
+    fn tell_slots(&mut self, replied: &BTreeSet<ParticipantId>, changed: Vec<ChangedSlots>) {
+        for ChangedSlots { participant, slots, sections_needed } in changed {
+            if !slots.is_empty() && !replied.contains(&participant) {
+                self.tell(&participant, EdgeToClient::SlotsChanged { slots });
+            }
+            if let Some((audio, video)) = sections_needed {
+                self.tell(&participant, EdgeToClient::SectionsNeeded { audio, video });
+            }
+        }
+    }
+
+    fn tell_nodes(
+        &mut self,
+        welcomes: &BTreeSet<u64>,
+        set: Vec<(u64, SessionId)>,
+        closed: Vec<(u64, SessionId)>,
+        forwards: Vec<(u64, Forward)>,
+    ) {
+        let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
+        for epoch in welcomes {
+            messages.insert(*epoch, vec![self.welcome(*epoch)]);
+        }
+        let told = |epoch: &u64| !welcomes.contains(epoch);
+        for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
+            if let Some(session) = self.sessions.get(&id) {
+                messages.entry(epoch).or_default().push(RoomToNode::SetSession { session: session.to_node(&id) });
+            }
+        }
+        for (epoch, session) in closed.into_iter().filter(|(epoch, _)| told(epoch)) {
+            messages.entry(epoch).or_default().push(RoomToNode::CloseSession { session });
+        }
+        let mut by_epoch: BTreeMap<u64, Vec<Forward>> = BTreeMap::new();
+        for (epoch, forward) in forwards.into_iter().filter(|(epoch, _)| told(epoch)) {
+            by_epoch.entry(epoch).or_default().push(forward);
+        }
+        for (epoch, forwards) in by_epoch {
+            messages.entry(epoch).or_default().push(RoomToNode::SetForwards { forwards });
+        }
+        for (epoch, messages) in messages {
+            let socket = self.assignments.get(&epoch).and_then(Assignment::socket);
+            let Some(socket) = socket else { continue };
+            self.outputs.extend(messages.into_iter().map(|message| Output::SendNode { socket, message }));
+        }
+    }
+
+    /// All that an assignment's node shall have.
+    fn welcome(&self, epoch: u64) -> RoomToNode {
+        let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
+        let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
+        RoomToNode::Welcome {
+            sessions: sessions.map(|(id, session)| session.to_node(id)).collect(),
+            forwards: forwards
+                .map(|((_, session, mid), track)| Forward {
+                    session: session.clone(),
+                    mid: mid.clone(),
+                    track: Some(track.clone()),
+                })
+                .collect(),
+        }
+    }
+
+    /// Participants who look different to others than before this input, and whether they are new.
+    fn changed_infos(&mut self) -> Vec<(bool, ParticipantInfo)> {
+        let mut stale: BTreeSet<ParticipantId> = self.members.changed().clone();
+        stale.extend(self.sessions.changed().iter().filter_map(|id| Some(self.sessions.get(id)?.participant.clone())));
+        if !self.assignments.changed().is_empty() {
+            stale.extend(self.members.keys().cloned());
+        }
+        let mut changed = Vec::new();
+        for participant in stale {
+            let Some(member) = self.members.get(&participant) else {
+                self.told_infos.remove(&participant);
+                continue;
+            };
+            let info = self.info(member);
+            let told = self.told_infos.insert(participant, info.clone());
+            if told.as_ref() != Some(&info) {
+                changed.push((told.is_none(), info));
+            }
+        }
+        changed
+    }
+}

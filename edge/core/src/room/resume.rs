@@ -1,0 +1,105 @@
+//! Losing a socket and coming back with another one, while media flows on.
+
+use super::Room;
+use super::media_session::MediaState;
+use super::news::Reply;
+use super::socket::Asker;
+use crate::SocketId;
+use shared::signal::{LeaveReason, close_code};
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
+
+/// Why somebody cannot take up where they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ResumeError {
+    #[error("there is nothing left to resume: join anew")]
+    Expired,
+}
+
+impl ResumeError {
+    pub(super) const fn code(self) -> ErrorCode {
+        match self {
+            Self::Expired => ErrorCode::SessionExpired,
+        }
+    }
+}
+
+impl Room {
+    /// Gives a participant another socket.
+    pub(super) fn resume(&mut self, asker: Asker<'_>, session: &SessionId, token: &str) -> Result<(), ResumeError> {
+        let participant = &asker.claims.sub;
+        let member = self.members.get(participant).ok_or(ResumeError::Expired)?;
+        if !member.answered || !is_same_secret(&member.resume_token, token) {
+            return Err(ResumeError::Expired);
+        }
+        // A client that never heard the answer to its last offer still names the session before.
+        let transport_dead = member.session != *session || !self.is_served(&member.session);
+        self.change_socket(participant, asker.socket);
+        self.reply(participant, Reply::Resumed { in_reply_to: asker.id, transport_dead });
+        Ok(())
+    }
+
+    /// Whether media can flow on a session, as far as the edge knows.
+    fn is_served(&self, session: &SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| {
+            let current = self.meta().and_then(|meta| meta.current);
+            session.media != MediaState::Ended && session.epoch.is_some() && session.epoch == current
+        })
+    }
+
+    /// From here on another socket speaks for a participant; the one before is closed.
+    pub(super) fn change_socket(&mut self, participant: &ParticipantId, socket: SocketId) {
+        let Some(member) = self.members.get_mut(participant) else { return };
+        let before = member.socket.replace(socket).filter(|before| *before != socket);
+        member.lost_at = None;
+        self.socket_is_client_of(socket, participant);
+        if let Some(before) = before {
+            self.drop_waiting_negotiation(participant);
+            self.close_client(before, close_code::NORMAL);
+        }
+    }
+
+    /// A participant's socket is gone; the place and the media are kept for a while.
+    pub(super) fn client_lost(&mut self, now: UnixMillis, participant: &ParticipantId, socket: SocketId) {
+        if self.members.get(participant).is_none_or(|member| member.socket != Some(socket)) {
+            return;
+        }
+        if let Some(member) = self.members.get_mut(participant) {
+            member.socket = None;
+            member.lost_at = Some(now);
+        }
+        self.drop_waiting_negotiation(participant);
+    }
+
+    /// Nobody is left to hear the answer to a further offer; the client offers again.
+    fn drop_waiting_negotiation(&mut self, participant: &ParticipantId) {
+        let Some(member) = self.members.get_mut(participant) else { return };
+        if let Some(waiting) = member.waiting.take_if(|waiting| !waiting.first) {
+            self.close_session(&waiting.session);
+        }
+    }
+
+    /// A participant did not come back.
+    pub(super) fn resume_due(&mut self, participant: &ParticipantId) {
+        if self.members.get(participant).is_some_and(|member| member.socket.is_none()) {
+            self.remove_member(participant, LeaveReason::TimedOut);
+        }
+    }
+}
+
+/// Compares in a time that says nothing about where two secrets differ.
+fn is_same_secret(ours: &str, theirs: &str) -> bool {
+    let differ = ours.bytes().zip(theirs.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+    ours.len() == theirs.len() && differ == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_secret_counts() {
+        for (theirs, expected) in [("abc", true), ("abd", false), ("ab", false), ("abcd", false), ("", false)] {
+            assert_eq!(is_same_secret("abc", theirs), expected, "{theirs}");
+        }
+    }
+}

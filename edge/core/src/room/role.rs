@@ -1,0 +1,52 @@
+//! What a participant's grants and the room's limits allow.
+
+use super::Room;
+use super::member::Member;
+use shared::limits;
+use shared::token::JoinClaims;
+
+/// Most participants of a room whose first joiner's token says this.
+pub(super) fn participants_max(claims: &JoinClaims) -> usize {
+    let wanted = claims.participants_max.and_then(|max| usize::try_from(max).ok());
+    wanted.unwrap_or(limits::PARTICIPANTS_PER_ROOM_DEFAULT).clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX)
+}
+
+impl Room {
+    /// Whether one more participant, or the same one again, fits into the room.
+    pub(super) fn has_room_for(&self, claims: &JoinClaims) -> bool {
+        let limit = self.meta().map_or_else(|| participants_max(claims), |meta| meta.participants_max);
+        self.members.contains(&claims.sub) || self.members.len() < limit
+    }
+
+    /// Whether this participant may publish beside those who do.
+    pub(super) fn has_room_for_publisher(&self, participant: &shared::ParticipantId) -> bool {
+        let publishes = |member: &&Member| !member.tracks.is_empty() && member.id != *participant;
+        self.members.values().filter(publishes).count() < limits::PUBLISHERS_PER_ROOM_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::token::Grants;
+    use shared::{ParticipantId, RoomId};
+
+    fn check(wanted: Option<u32>, expected: usize) {
+        let claims = JoinClaims {
+            sub: ParticipantId::parse("ada").unwrap(),
+            room: RoomId::parse("daily").unwrap(),
+            name: String::new(),
+            grants: Grants::default(),
+            participants_max: wanted,
+        };
+        assert_eq!(participants_max(&claims), expected);
+    }
+
+    #[test]
+    fn the_first_token_sets_the_limit_within_bounds() {
+        check(None, limits::PARTICIPANTS_PER_ROOM_DEFAULT);
+        check(Some(2), 2);
+        check(Some(0), 1);
+        check(Some(u32::MAX), limits::PARTICIPANTS_PER_ROOM_MAX);
+    }
+}

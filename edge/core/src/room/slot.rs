@@ -1,0 +1,256 @@
+//! Which track plays in which receive slot of a participant. Pure: tracks, slots and the view in, slots out.
+
+use super::track::Track;
+use serde::{Deserialize, Serialize};
+use shared::rtp_parameters::MediaKind;
+use shared::signal::SlotInfo;
+use shared::{Mid, ParticipantId, TrackId, limits};
+use std::cmp::Reverse;
+
+/// One receive slot of a participant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Slot {
+    pub(super) mid: Mid,
+    pub(super) kind: MediaKind,
+    /// Its number within its kind; the slots of one number share a stream.
+    pub(super) number: u8,
+    pub(super) playing: Option<Playing>,
+}
+
+/// What plays in a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Playing {
+    pub(super) participant: ParticipantId,
+    pub(super) track: TrackId,
+}
+
+impl From<&Slot> for SlotInfo {
+    fn from(slot: &Slot) -> Self {
+        let playing = slot.playing.as_ref();
+        Self {
+            mid: slot.mid.clone(),
+            track: playing.map(|playing| playing.track.clone()),
+            participant: playing.map(|playing| playing.participant.clone()),
+        }
+    }
+}
+
+/// A track that somebody may receive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) participant: &'a ParticipantId,
+    pub(super) track: &'a Track,
+}
+
+/// Fills `slots` anew out of everybody else's tracks, which come in the order of joining; tells whether anything changed.
+pub(super) fn assign(slots: &mut [Slot], candidates: &[Candidate<'_>], view: &[ParticipantId]) -> bool {
+    let mut changed = false;
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let room = slots.iter().filter(|slot| slot.kind == kind).count();
+        let wanted = choose(slots, candidates, view, kind, room);
+        changed |= clear(slots, kind, &wanted);
+        for candidate in wanted {
+            changed |= place(slots, candidate);
+        }
+    }
+    changed
+}
+
+/// The tracks that play, most wanted first: as many as there is room for.
+fn choose<'a>(
+    slots: &[Slot],
+    candidates: &[Candidate<'a>],
+    view: &[ParticipantId],
+    kind: MediaKind,
+    room: usize,
+) -> Vec<Candidate<'a>> {
+    let mut wanted: Vec<_> = candidates.iter().copied().filter(|candidate| candidate.track.kind() == kind).collect();
+    if wanted.len() > room {
+        let rank = |candidate: &Candidate<'a>| {
+            let seen = view.iter().position(|participant| participant == candidate.participant);
+            // Sound does not depend on who is looked at.
+            let seen = seen.filter(|_| kind == MediaKind::Video).unwrap_or(usize::MAX);
+            let plays = slots.iter().any(|slot| plays(slot, candidate));
+            // The sort is stable, so whoever joined first comes first among equals.
+            (candidate.track.muted, seen, Reverse(candidate.track.is_screen()), Reverse(plays))
+        };
+        wanted.sort_by_cached_key(rank);
+        wanted.truncate(room);
+    }
+    wanted
+}
+
+fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {
+    slot.playing.as_ref().is_some_and(|playing| playing.track == candidate.track.id)
+}
+
+/// Frees the slots of tracks that do not play any longer.
+fn clear(slots: &mut [Slot], kind: MediaKind, wanted: &[Candidate<'_>]) -> bool {
+    let mut changed = false;
+    for slot in slots.iter_mut().filter(|slot| slot.kind == kind && slot.playing.is_some()) {
+        if !wanted.iter().any(|candidate| plays(slot, candidate)) {
+            slot.playing = None;
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Gives a track a slot, where it has none: that beside its publisher's other kind where it is free, so that browsers keep the two in sync.
+fn place(slots: &mut [Slot], candidate: Candidate<'_>) -> bool {
+    if slots.iter().any(|slot| plays(slot, &candidate)) {
+        return false;
+    }
+    let kind = candidate.track.kind();
+    let of_publisher =
+        |slot: &&Slot| slot.playing.as_ref().is_some_and(|playing| playing.participant == *candidate.participant);
+    let beside = slots.iter().filter(|slot| slot.kind != kind).find(of_publisher).map(|slot| slot.number);
+    let free = |slot: &&mut Slot| slot.kind == kind && slot.playing.is_none();
+    let best = slots.iter_mut().filter(free).min_by_key(|slot| (Some(slot.number) != beside, slot.number));
+    let Some(slot) = best else { return false };
+    slot.playing = Some(Playing { participant: candidate.participant.clone(), track: candidate.track.id.clone() });
+    true
+}
+
+/// How many slots of a kind a client shall offer so that `tracks` can play, where that is more than it has.
+pub(super) fn needed(slots: usize, tracks: usize) -> Option<u8> {
+    // A client that offers no slot of a kind does not want the kind.
+    if slots == 0 || tracks <= slots {
+        return None;
+    }
+    let mut offered = limits::SLOTS_PER_KIND_DEFAULT;
+    while offered < tracks.min(limits::SLOTS_PER_KIND_MAX) {
+        offered = offered.saturating_add(limits::SLOTS_PER_KIND_DEFAULT);
+    }
+    let offered = offered.min(limits::SLOTS_PER_KIND_MAX);
+    u8::try_from(offered).ok().filter(|_| offered > slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::signal::TrackSource;
+
+    /// `"ada:mc grace:M"`: who publishes what, in the order of joining; m, c, s, a are microphone, camera, screen and its sound, in capitals muted.
+    fn room(text: &str) -> Vec<(ParticipantId, Track)> {
+        let mut tracks = Vec::new();
+        for word in text.split_whitespace() {
+            let (name, letters) = word.split_once(':').unwrap();
+            for letter in letters.chars() {
+                let source = match letter.to_ascii_lowercase() {
+                    'm' => TrackSource::Microphone,
+                    'c' => TrackSource::Camera,
+                    's' => TrackSource::Screen,
+                    _ => TrackSource::ScreenAudio,
+                };
+                let id = TrackId::parse(&format!("{name}-{}", letter.to_ascii_lowercase())).unwrap();
+                let muted = letter.is_ascii_uppercase();
+                let mid = Mid::parse("0").unwrap();
+                tracks.push((ParticipantId::parse(name).unwrap(), Track { id, mid, source, muted, csrc: 0 }));
+            }
+        }
+        tracks
+    }
+
+    fn slots(kinds: &[(MediaKind, u8)]) -> Vec<Slot> {
+        let slot = |(kind, number): (MediaKind, u8)| Slot {
+            mid: Mid::parse(&format!("{number}")).unwrap(),
+            kind,
+            number,
+            playing: None,
+        };
+        let numbered = kinds.iter().flat_map(|(kind, count)| (0..*count).map(move |number| (*kind, number)));
+        numbered.map(slot).collect()
+    }
+
+    fn shown(slots: &[Slot]) -> String {
+        let track = |slot: &Slot| slot.playing.as_ref().map_or("-".to_string(), |p| p.track.to_string());
+        slots.iter().map(track).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Plays one room after another in the same slots; each has a view and what plays then.
+    fn check(kinds: &[(MediaKind, u8)], steps: &[(&str, &str, &str)]) {
+        let mut slots = slots(kinds);
+        for (text, view, expected) in steps {
+            let tracks = room(text);
+            let candidates: Vec<_> =
+                tracks.iter().map(|(participant, track)| Candidate { participant, track }).collect();
+            let view: Vec<_> = view.split_whitespace().map(|name| ParticipantId::parse(name).unwrap()).collect();
+            assign(&mut slots, &candidates, &view);
+            assert_eq!(shown(&slots), *expected, "{text}");
+            assert!(!assign(&mut slots, &candidates, &view), "{text}: assigning again changes nothing");
+        }
+    }
+
+    const AUDIO: MediaKind = MediaKind::Audio;
+    const VIDEO: MediaKind = MediaKind::Video;
+
+    #[test]
+    fn everything_plays_while_there_is_room() {
+        check(&[(AUDIO, 2), (VIDEO, 2)], &[("", "", "- - - -"), ("a:mC b:M", "", "a-m b-m a-c -")]);
+    }
+
+    #[test]
+    fn a_track_keeps_its_slot_while_others_come_and_go() {
+        check(
+            &[(AUDIO, 3)],
+            &[("a:m b:m c:m", "", "a-m b-m c-m"), ("b:m c:m", "", "- b-m c-m"), ("b:m c:m d:m", "", "d-m b-m c-m")],
+        );
+    }
+
+    #[test]
+    fn sound_and_picture_of_one_share_a_number_where_possible() {
+        check(&[(AUDIO, 3), (VIDEO, 3)], &[("a:m b:mc", "", "a-m b-m - - b-c -")]);
+    }
+
+    #[test]
+    fn a_muted_microphone_gives_way_to_an_open_one_and_no_sooner() {
+        check(
+            &[(AUDIO, 2)],
+            &[("a:M b:m", "", "a-m b-m"), ("a:M b:m c:m", "", "c-m b-m"), ("a:m b:m c:m", "", "c-m b-m")],
+        );
+    }
+
+    #[test]
+    fn whom_the_user_looks_at_is_shown() {
+        check(
+            &[(VIDEO, 2)],
+            &[("a:c b:c c:c", "", "a-c b-c"), ("a:c b:c c:c", "c", "a-c c-c"), ("a:c b:c c:c", "c b", "b-c c-c")],
+        );
+    }
+
+    #[test]
+    fn looking_at_somebody_changes_no_sound() {
+        check(&[(AUDIO, 1)], &[("a:m b:m", "", "a-m"), ("a:m b:m", "b", "a-m")]);
+    }
+
+    #[test]
+    fn screens_come_before_cameras() {
+        check(
+            &[(VIDEO, 2)],
+            &[("a:c b:c", "", "a-c b-c"), ("a:c b:c c:s", "", "a-c c-s"), ("a:c b:c c:s", "b a", "a-c b-c")],
+        );
+    }
+
+    #[test]
+    fn a_dark_camera_is_shown_only_while_nobody_waits() {
+        check(&[(VIDEO, 1)], &[("a:C", "", "a-c"), ("a:C b:c", "a", "b-c"), ("a:c b:c", "a", "a-c")]);
+    }
+
+    #[test]
+    fn asks_for_more_slots_in_steps() {
+        for (slots, tracks, expected) in [
+            (0, 50, None),
+            (8, 8, None),
+            (8, 9, Some(16)),
+            (8, 17, Some(24)),
+            (16, 17, Some(24)),
+            (8, 400, Some(24)),
+            (24, 400, None),
+            (1, 2, Some(8)),
+            (20, 22, Some(24)),
+        ] {
+            assert_eq!(needed(slots, tracks), expected, "{slots} slots, {tracks} tracks");
+        }
+    }
+}

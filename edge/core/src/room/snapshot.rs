@@ -1,0 +1,74 @@
+//! The room as rows: one for the room, one for each participant, session and assignment, so that a small change writes a small row.
+//!
+//! The state's types are stored as they are. A change after which old rows would be misread needs a new [`VERSION`].
+
+use super::Room;
+use super::media_session::MediaSession;
+use super::member::Member;
+use super::topology::{Assignment, Meta};
+use crate::storage::{self, Changes, RestoreError, Row};
+use shared::{ParticipantId, SessionId};
+use std::collections::BTreeMap;
+
+/// The version of all rows.
+const VERSION: u64 = 1;
+
+/// The key of the room's own row.
+const META: &str = "meta";
+/// What the keys of the others begin with.
+const MEMBER: &str = "member/";
+const SESSION: &str = "session/";
+const ASSIGNMENT: &str = "assignment/";
+
+/// The stored part of a room.
+#[derive(Default)]
+pub(super) struct Snapshot {
+    pub(super) meta: Option<Meta>,
+    pub(super) members: BTreeMap<ParticipantId, Member>,
+    pub(super) sessions: BTreeMap<SessionId, MediaSession>,
+    pub(super) assignments: BTreeMap<u64, Assignment>,
+}
+
+impl Snapshot {
+    pub(super) fn read(rows: &[Row]) -> Result<Self, RestoreError> {
+        let mut snapshot = Self::default();
+        for row in rows {
+            let malformed = |detail: &str| RestoreError::malformed(row, detail);
+            if row.key == META {
+                snapshot.meta = Some(storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(MEMBER) {
+                let id = ParticipantId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+                snapshot.members.insert(id, storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(SESSION) {
+                let id = SessionId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+                snapshot.sessions.insert(id, storage::read(row, VERSION)?);
+            } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
+                let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
+                snapshot.assignments.insert(epoch, storage::read(row, VERSION)?);
+            } else {
+                return Err(malformed("no row has this key"));
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+impl Room {
+    /// The rows that differ from what was last stored.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        for key in self.meta.take_changed() {
+            changes.write(META.into(), self.meta.get(&key), VERSION);
+        }
+        for id in self.assignments.take_changed() {
+            changes.write(format!("{ASSIGNMENT}{id}"), self.assignments.get(&id), VERSION);
+        }
+        for id in self.members.take_changed() {
+            changes.write(format!("{MEMBER}{id}"), self.members.get(&id), VERSION);
+        }
+        for id in self.sessions.take_changed() {
+            changes.write(format!("{SESSION}{id}"), self.sessions.get(&id), VERSION);
+        }
+        changes
+    }
+}

@@ -1,0 +1,240 @@
+//! The room's sockets: who is behind them, and what becomes of those that misbehave.
+
+use super::deadline::Deadline;
+use super::{Attachment, Output, Room};
+use crate::SocketId;
+use crate::rate_limit::TokenBucket;
+use shared::control::RoomToNode;
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, close_code};
+use shared::token::{JoinClaims, TicketClaims};
+use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
+
+/// Most sockets of a room: everybody's own, one more while they reload, and those that have yet to say who they are.
+const SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64;
+
+/// One open socket.
+#[derive(Clone, Debug)]
+pub(super) struct Socket {
+    pub(super) kind: Kind,
+    opened_at: UnixMillis,
+    /// Frames that were too many or could not be read. Forgotten when the room sleeps, which it only does where nobody sends any.
+    strikes: u32,
+}
+
+/// Who is behind a socket.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// A client; before it joins, it is nobody's.
+    Client { claims: JoinClaims, participant: Option<ParticipantId> },
+    /// A node; before it says hello, it serves nothing.
+    Node { claims: TicketClaims, epoch: Option<u64> },
+}
+
+/// Who asks to be a participant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) socket: SocketId,
+    /// The number of the request.
+    pub(super) id: Option<u32>,
+    pub(super) claims: &'a JoinClaims,
+}
+
+impl Room {
+    pub(super) fn socket_opened(&mut self, attachment: Attachment) {
+        let (socket, opened_at, kind, room) = match attachment {
+            Attachment::Client { socket, opened_at, claims } => {
+                let room = claims.room.clone();
+                (socket, opened_at, Kind::Client { claims, participant: None }, room)
+            }
+            Attachment::Node { socket, opened_at, claims } => {
+                let room = claims.room.clone();
+                (socket, opened_at, Kind::Node { claims, epoch: None }, room)
+            }
+        };
+        let is_full = self.sockets.len() >= SOCKETS_MAX;
+        self.sockets.insert(socket, Socket { kind, opened_at, strikes: 0 });
+        self.expect_first_frame(socket);
+        if room != self.id {
+            self.refuse_socket(socket, ErrorCode::WrongRoom);
+        } else if is_full {
+            self.refuse_socket(socket, ErrorCode::RoomFull);
+        }
+    }
+
+    pub(super) fn socket_closed(&mut self, now: UnixMillis, socket: SocketId) {
+        match self.drop_socket(socket) {
+            Some(Kind::Client { participant: Some(participant), .. }) => self.client_lost(now, &participant, socket),
+            Some(Kind::Node { .. }) => self.node_lost(now, socket),
+            Some(Kind::Client { participant: None, .. }) | None => {}
+        }
+    }
+
+    /// A new socket said nothing that counts in time.
+    pub(super) fn first_frame_due(&mut self, socket: SocketId) {
+        self.refuse_socket(socket, ErrorCode::Timeout);
+    }
+
+    fn refuse_socket(&mut self, socket: SocketId, code: ErrorCode) {
+        match self.sockets.get(&socket).map(|socket| &socket.kind) {
+            Some(Kind::Client { .. }) => {
+                self.news.send_client(socket, EdgeToClient::Refused { code });
+                self.close_client(socket, close_code::POLICY);
+            }
+            Some(Kind::Node { .. }) => {
+                self.news.send_node(socket, RoomToNode::Refused { code });
+                self.close_node(socket, close_code::POLICY);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn client_frame(&mut self, now: UnixMillis, socket: SocketId, frame: Result<ClientFrame, FrameError>) {
+        let Some(Kind::Client { claims, participant }) = self.sockets.get(&socket).map(|socket| &socket.kind) else {
+            return;
+        };
+        let (claims, participant) = (claims.clone(), participant.clone());
+        let id = frame.as_ref().map_or_else(FrameError::id, |frame| frame.id);
+        let refused = match frame {
+            _ if !self.may_send(now, &claims.sub) => (ErrorCode::RateLimited, "too many frames".to_string()),
+            Err(error) => (error.code(), error.to_string()),
+            Ok(frame) => {
+                self.request(now, socket, &claims, participant, frame);
+                return;
+            }
+        };
+        let (code, message) = refused;
+        self.news.refuse(socket, id, code, message);
+        if self.strike(socket) {
+            self.refuse_socket(socket, code);
+            if let Some(participant) = participant {
+                self.client_lost(now, &participant, socket);
+            }
+        }
+    }
+
+    fn may_send(&mut self, now: UnixMillis, participant: &ParticipantId) -> bool {
+        let full = || TokenBucket::new(limits::SIGNAL_BURST_FRAMES, limits::SIGNAL_FRAMES_PER_SECOND, now);
+        self.rate_limits.entry(participant.clone()).or_insert_with(full).take(now)
+    }
+
+    /// Counts a bad frame; true where it was one too many.
+    pub(super) fn strike(&mut self, socket: SocketId) -> bool {
+        let Some(socket) = self.sockets.get_mut(&socket) else { return false };
+        socket.strikes = socket.strikes.saturating_add(1);
+        socket.strikes >= limits::MALFORMED_FRAMES_MAX
+    }
+
+    fn request(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        claims: &JoinClaims,
+        participant: Option<ParticipantId>,
+        frame: ClientFrame,
+    ) {
+        let id = frame.id;
+        let refusal = match (frame.message, participant) {
+            (ClientToEdge::Join { attempt, offer, tracks }, _) => {
+                let result = self.join(now, Asker { socket, id, claims }, attempt, &offer, &tracks);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            (ClientToEdge::Resume { session, resume_token }, None) => {
+                let result = self.resume(Asker { socket, id, claims }, &session, &resume_token);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            (ClientToEdge::Resume { .. }, Some(_)) => {
+                Some((ErrorCode::AlreadyJoined, "this socket has joined already".into()))
+            }
+            (ClientToEdge::Negotiate { offer, tracks, reason }, Some(participant)) => {
+                let result = self.negotiate(now, &participant, id, &offer, &tracks, reason);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            (ClientToEdge::SetMuted { mid, muted }, Some(participant)) => {
+                let result = self.set_muted(socket, &participant, id, &mid, muted);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            (ClientToEdge::View { participants }, Some(participant)) => {
+                self.view(socket, &participant, id, participants);
+                None
+            }
+            (ClientToEdge::Kick { participant: whom, reason }, Some(participant)) => {
+                let result = self.kick(socket, &participant, id, &whom, reason);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            (ClientToEdge::Leave {}, Some(participant)) => {
+                self.leave(socket, &participant, id);
+                None
+            }
+            (
+                ClientToEdge::Negotiate { .. }
+                | ClientToEdge::SetMuted { .. }
+                | ClientToEdge::View { .. }
+                | ClientToEdge::Kick { .. }
+                | ClientToEdge::Leave {},
+                None,
+            ) => Some((ErrorCode::NotJoined, "this needs a join first".into())),
+        };
+        if let Some((code, message)) = refusal {
+            self.news.refuse(socket, id, code, message);
+        }
+    }
+
+    /// The socket speaks for this participant from here on.
+    pub(super) fn socket_is_client_of(&mut self, socket: SocketId, whose: &ParticipantId) {
+        if let Some(Kind::Client { participant, .. }) = self.sockets.get_mut(&socket).map(|socket| &mut socket.kind) {
+            *participant = Some(whose.clone());
+            self.deadlines.set(Deadline::FirstFrame(socket), None);
+        }
+    }
+
+    /// The socket speaks for the node of this assignment from here on.
+    pub(super) fn socket_is_node_of(&mut self, socket: SocketId, of: u64) {
+        if let Some(Kind::Node { epoch, .. }) = self.sockets.get_mut(&socket).map(|socket| &mut socket.kind) {
+            *epoch = Some(of);
+            self.deadlines.set(Deadline::FirstFrame(socket), None);
+        }
+    }
+
+    /// The node did what it must; the rest is for the Fleet object.
+    pub(super) fn socket_waits(&mut self, socket: SocketId) {
+        self.deadlines.set(Deadline::FirstFrame(socket), None);
+    }
+
+    /// The socket's participant is gone, though it is open: it may join again until its first frame is due.
+    pub(super) fn forget_participant_of(&mut self, socket: SocketId) {
+        if let Some(Kind::Client { participant, .. }) = self.sockets.get_mut(&socket).map(|socket| &mut socket.kind) {
+            *participant = None;
+            self.expect_first_frame(socket);
+        }
+    }
+
+    fn expect_first_frame(&mut self, socket: SocketId) {
+        let Some(opened_at) = self.sockets.get(&socket).map(|socket| socket.opened_at) else { return };
+        let at = opened_at.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS);
+        self.deadlines.set(Deadline::FirstFrame(socket), Some(at));
+    }
+
+    pub(super) fn close_client(&mut self, socket: SocketId, code: u16) {
+        if self.drop_socket(socket).is_some() {
+            self.news.closes.push(Output::CloseClient { socket, code });
+        }
+    }
+
+    pub(super) fn close_node(&mut self, socket: SocketId, code: u16) {
+        if self.drop_socket(socket).is_some() {
+            self.news.closes.push(Output::CloseNode { socket, code });
+        }
+    }
+
+    fn drop_socket(&mut self, socket: SocketId) -> Option<Kind> {
+        let kind = self.sockets.remove(&socket)?.kind;
+        self.deadlines.set(Deadline::FirstFrame(socket), None);
+        if let Kind::Client { claims, .. } = &kind {
+            let same = |other: &Socket| matches!(&other.kind, Kind::Client { claims: of, .. } if of.sub == claims.sub);
+            if !self.sockets.values().any(same) {
+                self.rate_limits.remove(&claims.sub);
+            }
+        }
+        Some(kind)
+    }
+}

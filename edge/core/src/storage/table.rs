@@ -1,0 +1,91 @@
+//! State that knows which of its rows changed since they were last stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows by key; whoever may have changed one is written down.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<K, V> {
+    rows: BTreeMap<K, V>,
+    changed: BTreeSet<K>,
+}
+
+impl<K: Ord + Clone, V> Table<K, V> {
+    pub(crate) fn new(rows: BTreeMap<K, V>) -> Self {
+        Self { rows, changed: BTreeSet::new() }
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.rows.get(key)
+    }
+
+    /// A row that is about to change.
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let row = self.rows.get_mut(key)?;
+        self.changed.insert(key.clone());
+        Some(row)
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) {
+        self.changed.insert(key.clone());
+        self.rows.insert(key, value);
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let row = self.rows.remove(key)?;
+        self.changed.insert(key.clone());
+        Some(row)
+    }
+
+    pub(crate) fn contains(&self, key: &K) -> bool {
+        self.rows.contains_key(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.iter()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.rows.keys()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.rows.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Keys whose rows changed, came or went since [`Self::take_changed`].
+    pub(crate) fn changed(&self) -> &BTreeSet<K> {
+        &self.changed
+    }
+
+    /// Forgets what changed, once it is on its way to storage.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<K> {
+        std::mem::take(&mut self.changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_what_changed_until_it_is_taken() {
+        let mut table = Table::new(BTreeMap::from([(1, 'a'), (2, 'b'), (3, 'c')]));
+        assert!(table.changed().is_empty());
+        *table.get_mut(&1).unwrap() = 'x';
+        table.remove(&2);
+        table.insert(4, 'd');
+        assert_eq!(table.get_mut(&9), None);
+        assert_eq!(table.remove(&9), None);
+        assert_eq!(table.take_changed(), BTreeSet::from([1, 2, 4]));
+        assert!(table.changed().is_empty());
+        assert_eq!(table.values().collect::<String>(), "xcd");
+    }
+}
