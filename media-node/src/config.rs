@@ -1,13 +1,13 @@
 //! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
 
 use clap::Parser;
+use node_shell::settings::{
+    EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
+};
 use shared::limits;
 use shared::{NodeId, Region};
-use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::http::Uri;
 
 /// Names of the environment variables begin with this; one that nobody knows is a mistake.
 const ENVIRONMENT_PREFIX: &str = "MEDIA_";
@@ -97,76 +97,6 @@ pub(crate) struct Config {
     pub(crate) logs: Logs,
 }
 
-/// Form and choice of log lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Logs {
-    /// The form.
-    pub(crate) format: LogFormat,
-    /// Directives of `tracing_subscriber::EnvFilter`.
-    pub(crate) filter: String,
-}
-
-/// Form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// The text, for the one place that sends it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-/// Scheme (`ws` or `wss`) and authority of an edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EdgeUrl(String);
-
-impl EdgeUrl {
-    /// The URL of `path`, which begins with a slash.
-    pub(crate) fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-        let scheme = match uri.scheme_str() {
-            Some("ws" | "http") => "ws",
-            Some("wss" | "https") => "wss",
-            _ => return Err(format!("{text:?} does not begin with ws:// or wss://")),
-        };
-        match (uri.authority(), uri.path(), uri.query()) {
-            (Some(authority), "/" | "", None) => Ok(Self(format!("{scheme}://{authority}"))),
-            (_, _, _) => Err(format!("{text:?} must have a host and no path")),
-        }
-    }
-}
-
-/// What is wrong with the settings, one line for each mistake.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} in the settings:\n  {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("\n  "))]
-pub(crate) struct Mistakes(Vec<String>);
-
 /// Reads the flags and the environment of this process.
 pub(crate) fn read() -> Result<Config, Mistakes> {
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -174,8 +104,7 @@ pub(crate) fn read() -> Result<Config, Mistakes> {
 }
 
 fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Result<Config, Mistakes> {
-    let mut reader = Reader(Vec::new());
-    reader.refuse_unknown(variables);
+    let mut reader = Reader::new(ENVIRONMENT_PREFIX, &ENVIRONMENT, variables);
     let edges = reader.required("edge", arguments.edge, |text| list(text, EdgeUrl::parse));
     let node = reader.required("node-id", arguments.node_id, parse::<NodeId>);
     let region = reader.required("region", arguments.region, parse::<Region>);
@@ -194,7 +123,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
-    reader.check_ports(listen, shards);
+    check_ports(&mut reader, listen, shards);
     let config = || {
         Some(Config {
             edges: edges?,
@@ -210,96 +139,21 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             logs: Logs { format: format?, filter: filter? },
         })
     };
-    match config() {
-        Some(config) if reader.0.is_empty() => Ok(config),
-        Some(_) | None => Err(Mistakes(reader.0)),
-    }
+    reader.finish(config())
 }
 
-/// Collects the mistakes.
-struct Reader(Vec<String>);
-
-impl Reader {
-    fn value<T>(&mut self, name: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(reason) => {
-                self.0.push(format!("--{name}: {reason}"));
-                None
-            }
-        }
+/// Every shard needs a port of its own.
+fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u64>) {
+    let (Some(listen), Some(shards)) = (listen, shards) else { return };
+    if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {
+        reader.mistake("listen", &format!("{shards} shards do not fit above port {}", listen.port()));
     }
-
-    fn required<T>(
-        &mut self,
-        name: &str,
-        text: Option<String>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            let variable = name.replace('-', "_").to_uppercase();
-            self.0.push(format!("--{name} or {ENVIRONMENT_PREFIX}{variable} must be set"));
-            return None;
-        };
-        self.value(name, &text, parse)
-    }
-
-    fn refuse_unknown(&mut self, variables: impl Iterator<Item = String>) {
-        let ours = variables.filter(|name| name.starts_with(ENVIRONMENT_PREFIX));
-        for name in ours.filter(|name| !ENVIRONMENT.contains(&name.as_str())) {
-            self.0.push(format!("{name}: there is no such setting"));
-        }
-    }
-
-    /// Every shard needs a port of its own.
-    fn check_ports(&mut self, listen: Option<SocketAddr>, shards: Option<u64>) {
-        let (Some(listen), Some(shards)) = (listen, shards) else { return };
-        if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {
-            self.0.push(format!("--listen: {shards} shards do not fit above port {}", listen.port()));
-        }
-    }
-}
-
-fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| format!("{text:?}: {error}"))
-}
-
-fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    text.split(',').map(|item| parse(item.trim())).collect()
-}
-
-fn number(min: u64, max: u64) -> impl FnOnce(&str) -> Result<u64, String> {
-    move |text| {
-        let value: u64 = parse(text)?;
-        if (min..=max).contains(&value) { Ok(value) } else { Err(format!("{value} is not from {min} to {max}")) }
-    }
-}
-
-/// A token goes into a header line, so it must be one word; which one it is stays unsaid.
-fn secret(text: &str) -> Result<Secret, String> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > limits::TOKEN_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("not a token".to_owned());
-    }
-    Ok(Secret(text.to_owned()))
-}
-
-fn log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(format!("{text:?} is neither text nor json")),
-    }
-}
-
-fn log_filter(text: &str) -> Result<String, String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("{text:?}: {error}"));
-    filter.map(|_| text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use node_shell::settings::LogFormat;
 
     const GOOD: &[&str] = &[
         "--edge=wss://edge.example.org",
@@ -308,6 +162,10 @@ mod tests {
         "--node-token=hunter2",
         "--advertise=203.0.113.7",
     ];
+
+    fn edge(text: &str) -> EdgeUrl {
+        EdgeUrl::parse(text).expect("an edge")
+    }
 
     fn read(flags: &[&str], variables: &[&str]) -> Result<Config, Mistakes> {
         let arguments = Arguments::try_parse_from([&["media-node"], flags].concat()).expect("known flags");
@@ -326,7 +184,7 @@ mod tests {
     #[test]
     fn defaults_are_enough_for_the_rest() {
         let config = read(GOOD, &[]).expect("good settings");
-        assert_eq!(config.edges, [EdgeUrl("wss://edge.example.org".to_owned())]);
+        assert_eq!(config.edges, [edge("wss://edge.example.org")]);
         assert_eq!(config.edges[0].join("/v1/nodes/socket"), "wss://edge.example.org/v1/nodes/socket");
         assert_eq!((config.listen.port(), config.sessions_max), (7_000, 2_000));
         assert!(config.shards >= 1 && config.http_listen.ip().is_loopback());
@@ -363,7 +221,7 @@ mod tests {
         check_mistakes(&["--edge=ftp://x"], &[], &["--edge: \"ftp://x\" does not begin with ws:// or wss://"]);
         check_mistakes(&["--edge=ws://x/y"], &[], &["--edge: \"ws://x/y\" must have a host and no path"]);
         let two = read(&[GOOD, &["--edge=ws://a, ws://b:1"]].concat()[1..], &[]).map(|config| config.edges);
-        assert_eq!(two, Ok(vec![EdgeUrl("ws://a".to_owned()), EdgeUrl("ws://b:1".to_owned())]));
+        assert_eq!(two, Ok(vec![edge("ws://a"), edge("ws://b:1")]));
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! The node's conversations with the edge: one socket to its region's Fleet object, one to every room it serves.
 
-mod backoff;
-mod dial;
 mod fleet;
-mod link;
 mod room;
 
-use crate::config::{EdgeUrl, Secret};
 use crate::shard::{Command, Event, Shard};
 use fleet::FleetLink;
 use media_core::sfu::Output;
+use node_shell::settings::{EdgeUrl, Secret};
 use room::RoomLink;
 use shared::control::{Assignment, NodeLoad, NodeToRoom, RoomToNode, ShardInfo};
 use shared::rtp_parameters::Fingerprint;

@@ -2,12 +2,13 @@
 
 use crate::config::Config;
 use crate::control::{Control, Node, Standing};
-use crate::http::{self, Pages};
 use crate::identity;
+use crate::pages::Pages;
 use crate::shard::{Event, Shard};
-use crate::shutdown::{self, Signals};
+use crate::shutdown;
 use anyhow::{Context, bail};
 use media_core::sfu;
+use node_shell::signals::Signals;
 use shared::UnixMillis;
 use shared::control::ShardInfo;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
 /// Runs the node until a signal, or until it cannot go on.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let listener = http::listen(config.http_listen).await?;
+    let listener = node_shell::pages::listen(config.http_listen).await?;
     let identity = identity::make()?;
     let fingerprint = identity.fingerprint();
     let (events, received) = mpsc::channel(EVENTS_MAX);
@@ -34,7 +35,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (standing, stands) = watch::channel(Standing::default());
 
     let pages = Pages { shards: Arc::clone(&shards), standing: stands.clone(), draining: is_draining.clone() };
-    tokio::spawn(http::serve(listener, pages));
+    tokio::spawn(node_shell::pages::serve(listener, pages));
     let drain = config.drain;
     let node = Node {
         candidates: candidates(&config, &shards),

@@ -1,43 +1,15 @@
-//! Signals: the first one drains, a second one ends at once.
+//! Ending: rooms move elsewhere first.
 
 use crate::control::Standing;
 use crate::shard::{Command, Shard};
-use anyhow::Context;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Whoever presses Ctrl-C does not want to wait for a room to end.
-const INTERRUPT_DRAIN: Duration = Duration::from_secs(2);
 /// How long the edge may take to hear that we will stop.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often to look whether the last session has gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The two signals that ask for an end.
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Takes the signals over; must be called inside the runtime.
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
-        })
-    }
-
-    /// Waits for a signal; tells how long to drain, given how long SIGTERM does.
-    pub(crate) async fn next(&mut self, terminate_drain: Duration) -> Duration {
-        tokio::select! {
-            _ = self.terminate.recv() => terminate_drain,
-            _ = self.interrupt.recv() => INTERRUPT_DRAIN.min(terminate_drain),
-        }
-    }
-}
 
 /// Tells the edge, which moves the rooms elsewhere, and goes on forwarding until nobody is left or the time is over.
 /// Clients are told nothing: one that heard a goodbye would give its transport up instead of moving it.

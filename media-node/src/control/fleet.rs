@@ -1,9 +1,9 @@
 //! The socket to the region's Fleet object: registers, says how busy the node is, receives rooms.
 
-use super::backoff::Backoff;
-use super::dial::dial;
-use super::link::{Link, LinkError};
 use super::{Node, Notice, Standing};
+use node_shell::backoff::Backoff;
+use node_shell::dial::dial;
+use node_shell::link::{Link, LinkError};
 use shared::control::{FleetToNode, NodeRegistration, NodeToFleet};
 use shared::limits;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl FleetLink {
                 Err(error) if error.is_final() => tracing::error!(%error, "the edge refuses this node"),
                 Err(error) => tracing::warn!(%error, "dialling the fleet failed"),
             }
-            sleep(backoff.next()).await;
+            sleep(backoff.next_wait()).await;
         }
     }
 

@@ -1,11 +1,11 @@
 //! The socket to one Room object that this node serves: its wishes go to the shard, the shard's news to it.
 
-use super::backoff::Backoff;
-use super::dial::dial;
-use super::link::{Link, LinkError};
 use super::{Node, Notice};
-use crate::config::Secret;
 use crate::shard::Command;
+use node_shell::backoff::Backoff;
+use node_shell::dial::dial;
+use node_shell::link::{Link, LinkError};
+use node_shell::settings::Secret;
 use shared::control::{NodeToRoom, RoomToNode};
 use shared::{RoomId, SessionId, limits};
 use std::collections::BTreeSet;
@@ -87,7 +87,7 @@ impl RoomLink {
                 }
                 Err(error) => tracing::warn!(room = %self.room, %error, "dialling the room failed"),
             }
-            if wait(backoff.next(), events).await == Some(End::Replaced) {
+            if wait(backoff.next_wait(), events).await == Some(End::Replaced) {
                 return End::Replaced;
             }
         }

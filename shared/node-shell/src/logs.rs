@@ -1,12 +1,12 @@
 //! Log lines on standard error, as text for people or as JSON for programs.
 
-use crate::config::{LogFormat, Logs};
+use crate::settings::{LogFormat, Logs};
 use anyhow::{Context, anyhow};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Writes log lines from here on.
-pub(crate) fn start(logs: &Logs) -> anyhow::Result<()> {
+pub fn start(logs: &Logs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&logs.filter).context("reading the log filter")?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let result = match logs.format {

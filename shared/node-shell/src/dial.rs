@@ -1,7 +1,7 @@
 //! Opens a control socket at the edge.
 
-use super::link::Link;
-use crate::config::Secret;
+use crate::link::Link;
+use crate::settings::Secret;
 use serde_json::Value;
 use shared::ErrorCode;
 use shared::control::SUBPROTOCOL;
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub enum DialError {
     /// The edge said no.
     #[error("refused with {status}, {code:?}, request {request_id:?}")]
     Refused {
@@ -46,7 +46,8 @@ pub(super) enum DialError {
 
 impl DialError {
     /// Whether trying again with the same token is in vain.
-    pub(super) fn is_final(&self) -> bool {
+    #[must_use]
+    pub fn is_final(&self) -> bool {
         match self {
             Self::Refused { code: Some(code), .. } => !code.may_retry(),
             Self::Refused { status, .. } => matches!(status, 401 | 403 | 404),
@@ -57,7 +58,7 @@ impl DialError {
 }
 
 /// Dials `url` with a bearer token (RFC 6750 §2.1).
-pub(super) async fn dial(url: &str, token: &Secret) -> Result<Link, DialError> {
+pub async fn dial(url: &str, token: &Secret) -> Result<Link, DialError> {
     let mut request = url.into_client_request().map_err(|error| DialError::Socket(Box::new(error)))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| DialError::Token)?;
     request.headers_mut().insert(AUTHORIZATION, bearer);

@@ -2,25 +2,9 @@
 
 use crate::control::Standing;
 use crate::shard::Report;
-use std::fmt::Write;
+use node_shell::metrics::{Metric, Text, counter, gauge};
 
-/// One metric: its name, what it counts, its type, and its value out of a report.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    kind: &'static str,
-    value: fn(&Report) -> u64,
-}
-
-const fn counter(name: &'static str, help: &'static str, value: fn(&Report) -> u64) -> Metric {
-    Metric { name, help, kind: "counter", value }
-}
-
-const fn gauge(name: &'static str, help: &'static str, value: fn(&Report) -> u64) -> Metric {
-    Metric { name, help, kind: "gauge", value }
-}
-
-const METRICS: &[Metric] = &[
+const METRICS: &[Metric<Report>] = &[
     gauge("media_rooms", "Rooms with a session here.", |r| r.rooms as u64),
     gauge("media_sessions", "Open sessions.", |r| r.sessions as u64),
     gauge("media_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
@@ -50,35 +34,17 @@ const METRICS: &[Metric] = &[
 
 /// Everything there is to tell, one line for each shard and metric.
 pub(super) fn text(reports: &[(u16, Report)], standing: Standing, is_draining: bool) -> String {
-    let mut text = String::with_capacity(8 * 1_024);
-    for metric in METRICS {
-        head(&mut text, metric.name, metric.help, metric.kind);
-        for (shard, report) in reports {
-            line(&mut text, metric.name, &format!("shard=\"{shard}\""), (metric.value)(report));
-        }
-    }
-    head(&mut text, "media_drops_total", "Datagrams and packets not used, by reason.", "counter");
+    let mut text = Text::default();
+    text.shards(METRICS, reports);
+    text.head("media_drops_total", "Datagrams and packets not used, by reason.", "counter");
     for (shard, report) in reports {
         for (reason, count) in report.stats.drops() {
-            let labels = format!("shard=\"{shard}\",reason=\"{}\"", reason.label());
-            line(&mut text, "media_drops_total", &labels, count);
+            text.line("media_drops_total", &format!("shard=\"{shard}\",reason=\"{}\"", reason.label()), count);
         }
     }
-    head(&mut text, "media_registered", "Whether the edge gives us rooms.", "gauge");
-    line(&mut text, "media_registered", "", u64::from(standing.is_registered));
-    head(&mut text, "media_draining", "Whether we are about to stop.", "gauge");
-    line(&mut text, "media_draining", "", u64::from(is_draining));
-    text
-}
-
-fn head(text: &mut String, name: &str, help: &str, kind: &str) {
-    // Writing to a String cannot fail.
-    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: u64) {
-    let _ =
-        if labels.is_empty() { writeln!(text, "{name} {value}") } else { writeln!(text, "{name}{{{labels}}} {value}") };
+    text.single("media_registered", "Whether the edge gives us rooms.", u64::from(standing.is_registered));
+    text.single("media_draining", "Whether we are about to stop.", u64::from(is_draining));
+    text.finish()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a link is over.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
+pub enum LinkError {
     /// The edge closed it.
     #[error("closed by the edge{}", .0.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Closed(Option<String>),
@@ -30,27 +30,29 @@ pub(super) enum LinkError {
 }
 
 /// What was read.
-pub(super) type Frame<M> = Result<M, ControlError>;
+pub type Frame<M> = Result<M, ControlError>;
 
 /// The socket.
-pub(super) struct Link {
+#[derive(Debug)]
+pub struct Link {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     heard_at: Instant,
     ping_at: Instant,
 }
 
 impl Link {
-    pub(super) fn new(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+    pub(crate) fn new(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
         let now = Instant::now();
         Self { socket, heard_at: now, ping_at: now + PING_INTERVAL }
     }
 
-    pub(super) async fn send<M: Message>(&mut self, message: &M) -> Result<(), LinkError> {
+    /// Sends one message.
+    pub async fn send<M: Message>(&mut self, message: &M) -> Result<(), LinkError> {
         self.write(tungstenite::Message::Text(Utf8Bytes::from(message.to_json()))).await
     }
 
     /// The next message. Nothing is lost when this is dropped before it is done.
-    pub(super) async fn next<M: Message>(&mut self) -> Result<Frame<M>, LinkError> {
+    pub async fn next<M: Message>(&mut self) -> Result<Frame<M>, LinkError> {
         loop {
             tokio::select! {
                 frame = self.socket.next() => {
@@ -79,7 +81,7 @@ impl Link {
     }
 
     /// Says goodbye, without waiting for an answer.
-    pub(super) async fn close(mut self) {
+    pub async fn close(mut self) {
         let _ = timeout(SEND_TIMEOUT, self.socket.close(None)).await;
     }
 

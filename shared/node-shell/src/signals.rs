@@ -1,0 +1,33 @@
+//! Signals: the first one drains, a second one ends at once.
+
+use anyhow::Context;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Whoever presses Ctrl-C does not want to wait for a call to end.
+const INTERRUPT_DRAIN: Duration = Duration::from_secs(2);
+
+/// The two signals that ask for an end.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over; must be called inside the runtime.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+        })
+    }
+
+    /// Waits for a signal; tells how long to drain, given how long SIGTERM does.
+    pub async fn next(&mut self, terminate_drain: Duration) -> Duration {
+        tokio::select! {
+            _ = self.terminate.recv() => terminate_drain,
+            _ = self.interrupt.recv() => INTERRUPT_DRAIN.min(terminate_drain),
+        }
+    }
+}
