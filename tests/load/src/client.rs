@@ -1,0 +1,193 @@
+//! A client's transport: the controlling half of ICE with one pair, DTLS in the client role, SRTP.
+
+use crate::parameters::ClientNumber;
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::hmac;
+use media_core::session::dtls::{Dtls, Event, Identity};
+use media_core::session::srtp::{Opener, Sealer};
+use media_core::stun::{self, Request, Role};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use shared::rtp_parameters::Fingerprint;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use udp::{Counters, ReceiveBatch, SendBatch, Socket};
+
+/// Checks are repeated this often until one is answered (RFC 8445 §14.3 suggests 500 ms; loopback is quicker).
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// Consent is renewed this often (RFC 7675 §5.1).
+const CONSENT_INTERVAL: Duration = Duration::from_secs(4);
+/// All clients together must be connected within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Messages of one read.
+const MESSAGES: usize = 32;
+
+/// Memory that all clients of a thread share.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// For reading.
+    pub incoming: ReceiveBatch,
+    /// For writing.
+    pub outgoing: SendBatch,
+    /// What the sockets counted.
+    pub counters: Counters,
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    number: ClientNumber,
+    socket: Socket,
+    node: SocketAddr,
+    key: hmac::Key,
+    dtls: Dtls,
+    is_verified: bool,
+    keys: Option<(Opener, Sealer)>,
+    check_at: Instant,
+    checks: u64,
+}
+
+/// Makes the certificate that all clients of a process share.
+pub fn identity() -> Result<Identity> {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let certificate = rcgen::CertificateParams::default().self_signed(&key)?;
+    Ok(Identity::new(certificate.der().to_vec(), key.serialize_der())?)
+}
+
+impl Client {
+    /// A client that will connect to `node`, which shows a certificate of this digest.
+    pub fn new(number: ClientNumber, node: SocketAddr, identity: &Identity, fingerprint: Fingerprint) -> Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            number,
+            socket: Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false).context("binding a client's socket")?,
+            node,
+            key: stun::key(&number.ice().node_pwd),
+            dtls: Dtls::client(now, identity, fingerprint),
+            is_verified: false,
+            keys: None,
+            check_at: now,
+            checks: 0,
+        })
+    }
+
+    /// For waiting.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whether ICE and DTLS are done.
+    pub fn is_connected(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Authenticates and decrypts what the node sends.
+    pub fn opener(&mut self) -> Option<&mut Opener> {
+        self.keys.as_mut().map(|(opener, _)| opener)
+    }
+
+    /// Encrypts what the node is sent.
+    pub fn sealer(&self) -> Option<&Sealer> {
+        self.keys.as_ref().map(|(_, sealer)| sealer)
+    }
+
+    /// Sends datagrams to the node, each by itself.
+    pub fn send<'a>(&self, memory: &mut Memory, datagrams: impl Iterator<Item = &'a [u8]>) {
+        let mut sending = memory.outgoing.sending(&self.socket, &mut memory.counters);
+        datagrams.for_each(|datagram| sending.run(self.node, datagram, datagram.len()));
+    }
+
+    /// Does what is due: checks, consent, DTLS's timers.
+    pub fn tick(&mut self, now: Instant, memory: &mut Memory) {
+        if self.check_at <= now {
+            self.check_at = now + if self.is_verified { CONSENT_INTERVAL } else { CHECK_INTERVAL };
+            let check = self.check();
+            self.send(memory, std::iter::once(check.as_slice()));
+        }
+        if self.is_verified && !self.is_connected() {
+            if self.dtls.poll_timeout().is_some_and(|at| at <= now) {
+                self.dtls.handle_timeout(now);
+            }
+            self.flush(memory);
+        }
+    }
+
+    /// Takes a datagram that is not media.
+    pub fn handle(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> Result<()> {
+        match datagram.first() {
+            // RFC 7983 §7: how to tell them apart.
+            Some(0..=3) => self.is_verified |= datagram.starts_with(&[0x01, 0x01]),
+            Some(20..=63) => {
+                self.dtls.handle_datagram(now, identity, datagram);
+            }
+            Some(_) | None => {}
+        }
+        while let Some(event) = self.dtls.poll_event() {
+            match event {
+                Event::Connected { opener, sealer, .. } => self.keys = Some((opener, sealer)),
+                Event::Ended(error) => bail!("client {}: {error}", self.number.0),
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, memory: &mut Memory) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            self.send(memory, std::iter::once(datagram.as_slice()));
+        }
+    }
+
+    fn check(&mut self) -> Vec<u8> {
+        self.checks += 1;
+        let mut transaction = [0; 12];
+        transaction[..8].copy_from_slice(&self.checks.to_be_bytes());
+        transaction[8..].copy_from_slice(&self.number.0.to_be_bytes());
+        let ice = self.number.ice();
+        let request = Request {
+            transaction,
+            receiver_ufrag: &ice.node_ufrag,
+            sender_ufrag: &ice.client_ufrag,
+            use_candidate: true,
+            role: Role::Controlling,
+        };
+        request.to_vec(&self.key)
+    }
+}
+
+/// Connects all clients.
+pub fn connect(clients: &mut [Client], identity: &Identity, memory: &mut Memory) -> Result<()> {
+    let mut poll = Poll::new()?;
+    for (place, client) in clients.iter().enumerate() {
+        poll.registry().register(&mut SourceFd(&client.socket.descriptor()), Token(place), Interest::READABLE)?;
+    }
+    let (started, mut events) = (Instant::now(), Events::with_capacity(256));
+    while let Some(waiting) = clients.iter().position(|client| !client.is_connected()) {
+        let now = Instant::now();
+        if now.duration_since(started) > CONNECT_TIMEOUT {
+            bail!("client {} does not connect", clients[waiting].number.0);
+        }
+        clients.iter_mut().for_each(|client| client.tick(now, memory));
+        poll.poll(&mut events, Some(Duration::from_millis(5)))?;
+        for event in &events {
+            let Some(client) = clients.get_mut(event.token().0) else { continue };
+            read(client, identity, memory)?;
+            client.tick(Instant::now(), memory);
+        }
+    }
+    for client in clients.iter_mut() {
+        client.flush(memory);
+        poll.registry().deregister(&mut SourceFd(&client.socket.descriptor()))?;
+    }
+    Ok(())
+}
+
+/// Reads what waits for a client; media that came early is dropped.
+pub fn read(client: &mut Client, identity: &Identity, memory: &mut Memory) -> Result<()> {
+    let mut datagrams = Vec::new();
+    memory.incoming.clear();
+    while memory.incoming.fill(&client.socket, 0, MESSAGES, &mut memory.counters)? {
+        memory.incoming.for_each(|_, datagram| datagrams.push(datagram.to_vec()));
+        memory.incoming.clear();
+    }
+    datagrams.iter().try_for_each(|datagram| client.handle(Instant::now(), identity, datagram))
+}

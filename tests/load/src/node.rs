@@ -1,0 +1,71 @@
+//! A media node under test: the real program, registered with a [`LocalEdge`].
+
+use crate::local_edge::{Caller, LocalEdge};
+use crate::process;
+use anyhow::{Context, Result, bail};
+use shared::control::{FleetToNode, NodeRegistration, NodeToFleet};
+use std::path::Path;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// The node's id and region.
+pub const NODE: &str = "media-1";
+/// Its region.
+pub const REGION: &str = "local";
+/// Its token; the stand-in takes any.
+pub const TOKEN: &str = "node-token-of-the-test";
+
+/// The running program; dropping it kills it.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+}
+
+impl Node {
+    /// Starts the program with one shard on a free port, and with these further settings.
+    pub fn start(program: &Path, edge: &LocalEdge, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .env("MEDIA_EDGE", edge.url())
+            .env("MEDIA_NODE_ID", NODE)
+            .env("MEDIA_REGION", REGION)
+            .env("MEDIA_NODE_TOKEN", TOKEN)
+            .env("MEDIA_LISTEN", "127.0.0.1:0")
+            .env("MEDIA_HTTP_LISTEN", "127.0.0.1:0")
+            .env("MEDIA_SHARDS", "1")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        Ok(Self { child })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Result<u32> {
+        self.child.id().context("the node has ended")
+    }
+
+    /// Asks it to end, and tells whether it ended well.
+    pub async fn terminate(mut self) -> Result<bool> {
+        process::terminate(self.pid()?);
+        self.ended().await
+    }
+
+    /// Waits for its end, and tells whether it ended well.
+    pub async fn ended(&mut self) -> Result<bool> {
+        let status = timeout(process::END_TIMEOUT, self.child.wait()).await.context("the node does not end")??;
+        Ok(status.success())
+    }
+}
+
+/// Lets the node register.
+pub async fn register(edge: &LocalEdge) -> Result<(Caller, NodeRegistration)> {
+    let mut fleet = edge.accept().await?;
+    if fleet.path != "/v1/nodes/socket" {
+        bail!("the node dials {} first", fleet.path);
+    }
+    let NodeToFleet::Register(registration) = fleet.next().await? else { bail!("the node does not register first") };
+    fleet.send(&FleetToNode::Registered {}).await?;
+    Ok((fleet, registration))
+}

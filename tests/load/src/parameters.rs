@@ -1,0 +1,82 @@
+//! What a node is told about the clients of a test: one track published, or one slot received.
+
+use shared::rtp_parameters::{
+    Codec, CodecName, Encoding, Fingerprint, Flow, HeaderExtensions, IceParameters, MediaKind, Section, Session,
+};
+use shared::{Mid, ParticipantId, SessionId};
+
+/// Payload types of all clients.
+pub const VP8_PAYLOAD_TYPE: u8 = 96;
+/// Payload type of VP8's retransmissions.
+pub const RTX_PAYLOAD_TYPE: u8 = 97;
+
+/// A client by its number; the number makes its names and its SSRCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientNumber(pub u32);
+
+impl ClientNumber {
+    /// Its session.
+    #[must_use]
+    pub fn session(self) -> SessionId {
+        SessionId::parse(&format!("s{}", self.0)).expect("letters and digits")
+    }
+
+    /// SSRC of its one stream.
+    #[must_use]
+    pub fn ssrc(self) -> u32 {
+        0x1000_0000 + 2 * self.0
+    }
+
+    /// Its credentials.
+    #[must_use]
+    pub fn ice(self) -> IceParameters {
+        IceParameters {
+            node_ufrag: format!("node{:04}", self.0),
+            node_pwd: format!("password{:014}", self.0),
+            client_ufrag: format!("client{:04}", self.0),
+        }
+    }
+
+    /// Its one section.
+    #[must_use]
+    pub fn mid(self) -> Mid {
+        Mid::parse("0").expect("a digit")
+    }
+
+    /// The session of a client that publishes one video track.
+    #[must_use]
+    pub fn publisher(self, fingerprint: Fingerprint) -> Session {
+        self.with(fingerprint, Flow::ClientToNode, 1 + self.0)
+    }
+
+    /// The session of a client that has one video slot.
+    #[must_use]
+    pub fn subscriber(self, fingerprint: Fingerprint) -> Session {
+        self.with(fingerprint, Flow::NodeToClient, 0)
+    }
+
+    fn with(self, client_fingerprint: Fingerprint, flow: Flow, csrc: u32) -> Session {
+        let vp8 = Codec {
+            name: CodecName::Vp8,
+            payload_type: VP8_PAYLOAD_TYPE,
+            rtx_payload_type: Some(RTX_PAYLOAD_TYPE),
+            clock_rate: 90_000,
+        };
+        let section = Section {
+            mid: self.mid(),
+            kind: MediaKind::Video,
+            flow,
+            codecs: vec![vp8],
+            extensions: HeaderExtensions::default(),
+            encodings: vec![Encoding { ssrc: Some(self.ssrc()), rtx_ssrc: Some(self.ssrc() + 1), rid: None }],
+            csrc,
+        };
+        Session {
+            session: self.session(),
+            participant: ParticipantId::parse(&format!("p{}", self.0)).expect("letters and digits"),
+            ice: self.ice(),
+            client_fingerprint,
+            sections: vec![section],
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A child process that ends with its owner, and the processor time it used.
+
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+/// Processor time of all threads of a process since it started, in nanoseconds (proc(5), `schedstat`; the times in
+/// `stat` are counted in ticks of 10 ms).
+pub fn cpu_ns(pid: u32) -> Result<u64> {
+    let mut total = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("listing the process's threads")? {
+        let path = task?.path().join("schedstat");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let on_cpu = text.split(' ').next().context("an empty schedstat")?;
+        total += on_cpu.parse::<u64>().context("a schedstat that is no number")?;
+    }
+    Ok(total)
+}
+
+/// Asks a process to end.
+pub fn terminate(pid: u32) {
+    // SAFETY: sending a signal touches no memory; that the process may be gone already does not matter.
+    unsafe { libc::kill(pid as libc::pid_t, libc::SIGTERM) };
+}
+
+/// Runs the calling thread, and the children it makes, on one core only, so that two programs that are compared or
+/// that talk to each other keep out of each other's way.
+pub fn pin_to_core(core: usize) -> Result<()> {
+    // SAFETY: all-zero is an empty set, which is then filled by the library's own macros' functions.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()).context("pinning to a core") }
+}
+
+/// Lets sleeps of the calling thread end when they are due: the kernel's default is to be 50 µs late.
+pub fn sleep_precisely() {
+    // SAFETY: this option takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
+}
+
+/// How long a node may take to end after it was asked to.
+pub const END_TIMEOUT: Duration = Duration::from_secs(5);
