@@ -13,6 +13,9 @@ import type { Preview } from "./use-preview";
 import { usePreview } from "./use-preview";
 import { Video } from "./video";
 
+/** The edge takes 128 bytes; none of these needs more than three. */
+const NAME_LENGTH_MAX = 42;
+
 interface Props {
   readonly room: string;
   readonly options: Options;
@@ -58,7 +61,7 @@ export function Lobby({ room, options, error, joining, onJoin }: Props) {
           <input
             id="name"
             value={name}
-            maxLength={60}
+            maxLength={NAME_LENGTH_MAX}
             autoComplete="name"
             placeholder="Ada"
             autoFocus

@@ -95,6 +95,7 @@ function Ended({ error, onRejoin, onHome }: { error: RoomError | null; onRejoin:
       <section className="card narrow" role={error === null ? undefined : "alert"}>
         <h1>{error === null ? "You left the room" : "The call is over"}</h1>
         {error === null ? null : <p>{error.words}</p>}
+        {error?.code === "kicked" && error.detail !== "" ? <p className="quiet">Their reason: {error.detail}</p> : null}
         <div className="row">
           <button type="button" className="primary" onClick={onRejoin} autoFocus>
             Join again

@@ -69,7 +69,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   },
   device_missing: { class: "device_error", words: "No microphone or camera was found." },
   device_busy: { class: "device_error", words: "Another program is using the microphone or camera." },
-  token_unavailable: { class: "security_error", words: "No invitation to this room could be had." },
+  token_unavailable: { class: "security_error", words: "Could not get an invitation to this room." },
   unreachable: { class: "network_error", words: "The server cannot be reached. Check your connection." },
   disconnected: { class: "network_error", words: "There is no connection to the server at the moment." },
   media_unreachable: {
@@ -82,18 +82,20 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
 // A newer edge may know codes that this client does not.
 const UNKNOWN: Description = { class: "signaling_error", words: "Something went wrong." };
 
-/** An error of a room: `code` for programs, `words` for people, `message` for developers. */
+/** An error of a room: `code` for programs, `words` for people, `message` for developers; `detail` is what the other side said. */
 export class RoomError extends Error {
   override readonly name = "RoomError";
   readonly code: ErrorCode | ClientErrorCode;
   readonly class: ErrorClass;
   readonly words: string;
+  readonly detail: string;
 
-  constructor(code: ErrorCode | ClientErrorCode, detail?: string, options?: ErrorOptions) {
-    super(detail === undefined || detail === "" ? code : `${code}: ${detail}`, options);
+  constructor(code: ErrorCode | ClientErrorCode, detail = "", options?: ErrorOptions) {
+    super(detail === "" ? code : `${code}: ${detail}`, options);
     const description = Object.hasOwn(DESCRIPTIONS, code) ? DESCRIPTIONS[code] : UNKNOWN;
     this.code = code;
     this.class = description.class;
     this.words = description.words;
+    this.detail = detail;
   }
 }

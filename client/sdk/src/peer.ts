@@ -102,12 +102,20 @@ export class Peer {
     return { sdp, sections: this.#sections(sdp) };
   }
 
+  /** Uses these servers from the next gathering on; says whether the browser takes them. */
+  setIceServers(iceServers: readonly IceServer[]): boolean {
+    try {
+      this.connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
+      return true;
+    } catch {
+      // A port that this browser blocks, a URL that it does not know: most clients need no server at all.
+      return false;
+    }
+  }
+
   /** Applies an answer, and before it the offer that was held. */
-  async applyAnswer(sdp: string, iceServers: readonly IceServer[] | null): Promise<void> {
+  async applyAnswer(sdp: string): Promise<void> {
     if (this.#held !== null) {
-      if (iceServers !== null && iceServers.length > 0) {
-        this.connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
-      }
       const offer = this.#held;
       this.#held = null;
       await this.connection.setLocalDescription(offer);

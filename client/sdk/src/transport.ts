@@ -69,7 +69,6 @@ export class Transport {
   }
 
   async applyAnswer({ offer, sdp, iceServers }: ApplyAnswer): Promise<void> {
-    this.#iceServers = iceServers ?? this.#iceServers;
     const replaces = this.#next?.offer === offer;
     const peer = replaces ? (this.#next?.peer ?? null) : this.#current;
     const wasConnected = peer?.isConnected ?? false;
@@ -78,7 +77,10 @@ export class Transport {
       if (peer === null) {
         throw new RoomError("disconnected", "the room was left");
       }
-      await peer.applyAnswer(sdp, iceServers);
+      if (iceServers !== null && peer.setIceServers(iceServers)) {
+        this.#iceServers = iceServers;
+      }
+      await peer.applyAnswer(sdp);
     } catch (error) {
       this.#listener.happened({ on: "answer_refused", offer, detail: String(error) });
       return;

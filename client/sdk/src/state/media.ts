@@ -109,7 +109,7 @@ export function answerApplied(turn: Turn, { offer }: Extract<Event, { on: "answe
 export function answerRefused(turn: Turn, { offer, detail }: Extract<Event, { on: "answer_refused" }>): void {
   const { negotiation } = turn.state.media;
   if (negotiation?.offer === offer) {
-    turn.updateMedia({ negotiation: null });
+    turn.updateMedia({ negotiation: null, transport: "lost" });
     const { purpose } = negotiation;
     // Nothing that keeps this transport can help.
     escalate(turn, purpose === "join" ? "new_transport" : "transport_dead", { code: "unsupported_media", detail });
