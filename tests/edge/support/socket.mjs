@@ -24,7 +24,7 @@ export class Socket {
   static open(url, protocols, options = {}) {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
-      const opened = new Socket(socket);
+      const opened = new this(socket);
       socket.once("open", () => resolve(opened));
       socket.once("unexpected-response", async (_request, response) => {
         let body = "";
@@ -56,17 +56,28 @@ export class Socket {
     this.socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
-  /** The next frame that nobody has taken yet and that `match` likes: a type or a predicate. Skipped ones are not lost. */
-  async next(match, what = String(match)) {
+  /** The next frame that `match`, a type or a predicate, likes; it and those before it are not looked at again. */
+  next(match, patienceMs = PATIENCE_MS) {
     const likes = typeof match === "function" ? match : (frame) => frame.type === match;
-    const find = () => {
+    return this.#until(() => {
       const at = this.frames.findIndex((frame, index) => index >= this.#read && likes(frame));
       if (at < 0) return undefined;
       this.#read = at + 1;
       return this.frames[at];
-    };
-    const frame = await this.#until(find, what);
-    return frame;
+    }, String(match), patienceMs);
+  }
+
+  /** The first frame ever that `match` likes, whatever was looked at before. */
+  find(match, what) {
+    return this.#until(() => this.frames.find(match), what, PATIENCE_MS);
+  }
+
+  /** Resolves when nothing has come for a while. */
+  async settle(quietMs = 80) {
+    for (let before = -1; before !== this.frames.length; ) {
+      before = this.frames.length;
+      await new Promise((resolve) => setTimeout(resolve, quietMs));
+    }
   }
 
   /** `{ code, reason }` of the close. */
@@ -75,8 +86,8 @@ export class Socket {
     return this.ended();
   }
 
-  ended() {
-    return this.#until(() => this.closed ?? undefined, "the close");
+  ended(patienceMs = PATIENCE_MS) {
+    return this.#until(() => this.closed ?? undefined, "the close", patienceMs);
   }
 
   /** As a lost network: no close frame. */
@@ -84,7 +95,7 @@ export class Socket {
     this.socket.terminate();
   }
 
-  #until(find, what) {
+  #until(find, what, patienceMs) {
     const found = find();
     if (found !== undefined) return Promise.resolve(found);
     return new Promise((resolve, reject) => {
@@ -98,8 +109,8 @@ export class Socket {
       const timer = setTimeout(() => {
         this.#waiting.delete(attempt);
         const seen = this.frames.slice(this.#read).map((frame) => JSON.stringify(frame)?.slice(0, 200));
-        reject(new Error(`waited ${PATIENCE_MS} ms for ${what}; closed: ${JSON.stringify(this.closed)}; saw ${seen.join("\n")}`));
-      }, PATIENCE_MS);
+        reject(new Error(`waited ${patienceMs} ms for ${what}; closed: ${JSON.stringify(this.closed)}; saw ${seen.join("\n")}`));
+      }, patienceMs);
       this.#waiting.add(attempt);
     });
   }

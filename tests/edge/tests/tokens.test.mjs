@@ -27,7 +27,7 @@ async function checkLetIn({ room = "daily", token, headers = {} }) {
   const socket = await Socket.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { headers });
   assert.equal(socket.protocol, "rotunda.v1");
   socket.send("ping");
-  await socket.next((frame) => frame === "pong", "pong");
+  await socket.next((frame) => frame === "pong");
   assert.deepEqual(socket.frames, ["pong"]);
   await socket.close();
 }

@@ -1,0 +1,134 @@
+// A media node as the edge sees it: it registers, is given rooms, dials them and does as it is told, without any media.
+import { Socket } from "./socket.mjs";
+import { nodeToken } from "./token.mjs";
+
+const HEARTBEAT_INTERVAL_MS = 5_000;
+const PATIENCE_MS = 5_000;
+const FINGERPRINT = Array.from({ length: 32 }, (_, index) => index.toString(16).padStart(2, "0").toUpperCase()).join(":");
+
+export class MediaNode {
+  /** Every assignment so far. */
+  assignments = [];
+  /** The socket to each room it serves, by room. */
+  rooms = new Map();
+  #waiting = new Set();
+
+  /**
+   * Registers a node.
+   *
+   * @param {boolean} [options.dials] whether it dials the rooms it is given
+   * @param {boolean} [options.beats] whether it says every five seconds that it is there
+   */
+  static async start(edge, { id = "n1", region = "local", dials = true, beats = true, port = 7000 } = {}) {
+    const node = new MediaNode();
+    Object.assign(node, { edge, id, region, dials });
+    node.socket = await Socket.open(`${edge.ws}/v1/nodes/socket`, "rotunda-node.v1", {
+      headers: { authorization: `Bearer ${nodeToken(id, region)}` },
+    });
+    node.socket.socket.on("message", (data) => node.#hear(JSON.parse(data)));
+    node.socket.send({
+      type: "register",
+      node: id,
+      region,
+      fingerprint: FINGERPRINT,
+      shards: [{ shard: 0, candidates: [`127.0.0.1:${port}`] }],
+      sessions_max: 1000,
+    });
+    await node.socket.next("registered");
+    if (beats) node.timer = setInterval(() => node.beat(), HEARTBEAT_INTERVAL_MS).unref();
+    return node;
+  }
+
+  beat(load = {}) {
+    const idle = { rooms: this.rooms.size, sessions: 0, packets_out_per_s: 0, busiest_shard_permille: 0 };
+    this.socket.send({ type: "heartbeat", load: { ...idle, ...load } });
+  }
+
+  /** The link to a room, once the room has said `welcome`. */
+  async serving(room) {
+    return this.#until(() => this.rooms.get(room), `room ${room} at ${this.id}`, PATIENCE_MS);
+  }
+
+  async assigned(match = () => true, patienceMs = PATIENCE_MS) {
+    return this.#until(() => this.assignments.find(match), `an assignment at ${this.id}`, patienceMs);
+  }
+
+  /** Dials a room with the ticket of an assignment and says hello. */
+  async dial({ room, ticket, epoch }, connected = []) {
+    const link = await RoomLink.open(`${this.edge.ws}/v1/rooms/${room}/node`, "rotunda-node.v1", {
+      headers: { authorization: `Bearer ${ticket}` },
+    });
+    link.send({ type: "hello", node: this.id, epoch, connected });
+    return link;
+  }
+
+  /** As a killed process: every socket breaks. */
+  die() {
+    clearInterval(this.timer);
+    this.dials = false;
+    this.socket.terminate();
+    for (const link of this.rooms.values()) link.terminate();
+  }
+
+  async #hear(message) {
+    if (message.type !== "assign") return;
+    this.assignments.push(message);
+    this.#wake();
+    if (!this.dials) return;
+    const link = await this.dial(message, []);
+    link.adopt(message.session);
+    await link.next((frame) => frame.type === "welcome" || frame.type === "refused");
+    this.rooms.set(message.room, link);
+    this.#wake();
+  }
+
+  #until(find, what, patienceMs) {
+    const found = find();
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      const attempt = () => {
+        const found = find();
+        if (found === undefined) return;
+        clearTimeout(timer);
+        this.#waiting.delete(attempt);
+        resolve(found);
+      };
+      const timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), patienceMs);
+      this.#waiting.add(attempt);
+    });
+  }
+
+  #wake() {
+    for (const attempt of [...this.#waiting]) attempt();
+  }
+}
+
+/** The socket of a node to one room, with the state that the room's messages add up to. */
+class RoomLink extends Socket {
+  sessions = new Map();
+  forwards = new Map();
+
+  constructor(socket) {
+    super(socket);
+    socket.on("message", (data) => this.#apply(JSON.parse(data)));
+  }
+
+  adopt(session) {
+    if (session && !this.sessions.has(session.session)) this.sessions.set(session.session, session);
+  }
+
+  /** Tells the room that a session's media is up. */
+  connected(session) {
+    this.send({ type: "session_connected", session });
+  }
+
+  #apply(message) {
+    if (message.type === "welcome") {
+      this.sessions = new Map(message.sessions.map((session) => [session.session, session]));
+      this.forwards.clear();
+    }
+    if (message.type === "set_session") this.sessions.set(message.session.session, message.session);
+    if (message.type === "close_session") this.sessions.delete(message.session);
+    for (const { session, mid, track } of message.forwards ?? []) this.forwards.set(`${session}/${mid}`, track);
+  }
+}

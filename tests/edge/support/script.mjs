@@ -1,0 +1,113 @@
+// A scripted call of three, step by step, and what everybody was told in it.
+import { Client, OFFER_ICE_RESTART } from "./client.mjs";
+import { MediaNode } from "./node.mjs";
+
+/** One step after the other; each ends when nobody is told anything any more. */
+export const STEPS = {
+  "the node registers": async (call) => {
+    call.node = await MediaNode.start(call.edge, { beats: false });
+    call.watch("fleet", call.node.socket);
+  },
+  "ada dials": async (call) => {
+    call.ada = await Client.connect(call.edge, call.room, "ada", { claims: { grants: { moderate: true } } });
+    call.watch("ada", call.ada);
+  },
+  "ada joins, and the node is given the room": async (call) => {
+    await call.ada.join({ attempt: "ada-1" });
+    call.link = await call.node.serving(call.room);
+    call.watch("node", call.link);
+  },
+  "ada's media is up": (call) => call.link.connected(call.ada.session.session),
+  "bob dials": async (call) => {
+    call.bob = await Client.connect(call.edge, call.room, "bob");
+    call.watch("bob", call.bob);
+  },
+  "bob joins": (call) => call.bob.join({ attempt: "bob-1" }),
+  "bob joins again with the same attempt": (call) => call.bob.join({ attempt: "bob-1" }),
+  "bob's media is up": (call) => call.link.connected(call.bob.session.session),
+  "eve joins without publishing": async (call) => {
+    call.eve = await Client.connect(call.edge, call.room, "eve");
+    call.watch("eve", call.eve);
+    await call.eve.join({ attempt: "eve-1", tracks: [] });
+  },
+  "bob mutes his microphone": (call) => call.bob.request({ type: "set_muted", mid: "0", muted: true }),
+  "eve says nonsense": (call) => call.eve.send("nonsense"),
+  "eve looks at ada": (call) => call.eve.request({ type: "view", participants: ["ada"] }),
+  "ada restarts ICE": (call) =>
+    call.ada.request({ type: "negotiate", offer: OFFER_ICE_RESTART, tracks: [], reason: "ice_restart" }),
+  "bob's network is gone": (call) => call.bob.terminate(),
+  "bob dials again": async (call) => {
+    const { session } = call.bob;
+    call.bob = await Client.connect(call.edge, call.room, "bob");
+    call.bob.session = session;
+    call.watch("bob", call.bob);
+  },
+  "bob resumes": (call) => call.bob.resume(call.bob.session),
+  "ada reloads": async (call) => {
+    call.ada = await Client.connect(call.edge, call.room, "ada", { claims: { grants: { moderate: true } } });
+    call.watch("ada", call.ada);
+    await call.ada.join({ attempt: "ada-2" });
+  },
+  "ada kicks eve": (call) => call.ada.request({ type: "kick", participant: "eve", reason: "spam" }),
+  "bob leaves": (call) => call.bob.request({ type: "leave" }),
+};
+
+/** Plays the script in a room of its own and returns what was said to whom, `between` each step and the next. */
+export async function play(edge, room, between = async () => {}) {
+  const heard = [];
+  const call = {
+    edge,
+    room,
+    sockets: [],
+    watch(who, socket) {
+      call.sockets.push(socket);
+      for (const frame of socket.frames) heard.push([who, frame]);
+      socket.socket.on("message", () => heard.push([who, socket.frames.at(-1)]));
+      socket.socket.on("close", () => heard.push([who, { closed: socket.closed.code }]));
+    },
+  };
+  const transcript = [];
+  for (const [name, step] of Object.entries(STEPS)) {
+    await step(call);
+    await Promise.all(call.sockets.map((socket) => socket.settle()));
+    // The order between different sockets is nobody's promise; on each of them it is.
+    const told = heard.splice(0).sort(([a], [b]) => a.localeCompare(b));
+    transcript.push({ step: name, told });
+    await between(name, call);
+  }
+  call.node.die();
+  await call.ada.close();
+  return anonymous(transcript, room);
+}
+
+/** Replaces what is random or a time by the order in which it first appeared. */
+function anonymous(transcript, room) {
+  const names = new Map();
+  const name = (kind, value) => {
+    const key = `${kind} ${value}`;
+    if (!names.has(key)) names.set(key, `<${kind} ${[...names.keys()].filter((known) => known.startsWith(`${kind} `)).length + 1}>`);
+    return names.get(key);
+  };
+  const clean = (value, key) => {
+    if (Array.isArray(value)) return value.map((item) => clean(item, key));
+    if (key === "sessions" || key === "forwards") return value;
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([inner, item]) => [inner, clean(item, inner)]));
+    }
+    if (value === null || value === undefined) return value;
+    if (["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "track", "id"].includes(key)) {
+      return typeof value === "string" || key.endsWith("ssrc") ? name(key === "track" ? "id" : key, value) : value;
+    }
+    if (key === "joined_at") return "<time>";
+    if (key === "answer") return answerLines(value);
+    return value === room ? "<room>" : value;
+  };
+  return transcript.map(({ step, told }) => ({ step, told: told.map(([who, frame]) => [who, clean(frame)]) }));
+}
+
+/** An answer without what is random in it. */
+function answerLines(answer) {
+  return answer
+    .split("\r\n")
+    .map((line) => line.replace(/^(o=\S+ |a=ice-ufrag:|a=ice-pwd:|a=ssrc:|a=ssrc-group:FID ).*/, "$1<random>").replace(/(a=msid:).*/, "$1<random>"));
+}

@@ -1,0 +1,123 @@
+// What happens when nothing happens. These tests wait for as long as `limits.rs` says, side by side.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Client, OFFER_ICE_RESTART, TRACKS } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
+import { Socket } from "../support/socket.mjs";
+
+const FIRST_FRAME_TIMEOUT_MS = 10_000;
+const NODE_DIAL_TIMEOUT_MS = 2_000;
+const NODE_LOST_TIMEOUT_MS = 10_000;
+const RESUME_WINDOW_MS = 30_000;
+const EMPTY_ROOM_LIFETIME_MS = 60_000;
+/** Alarms are not exact, and this machine is busy. */
+const LATE_MS = 5_000;
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Runs with a Worker of its own, in which every room is out of memory when its alarm comes due. */
+function alarm(name, body) {
+  test(name, async () => {
+    const edge = await startEdge();
+    try {
+      await body(edge);
+    } finally {
+      await edge.stop();
+    }
+  });
+}
+
+async function within(ms, what, promise) {
+  const began = performance.now();
+  const value = await promise;
+  const took = performance.now() - began;
+  assert.ok(took >= ms - 200 && took <= ms + LATE_MS, `${what} after ${Math.round(took)} ms instead of ${ms}`);
+  return value;
+}
+
+describe("alarms", { concurrency: true }, () => {
+  alarm("a client that does not come back has left when the resume window is over", async (edge) => {
+    await MediaNode.start(edge);
+    const ada = await Client.join(edge, "gone", "ada");
+    const bob = await Client.join(edge, "gone", "bob");
+    bob.terminate();
+    await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "reconnecting");
+    await edge.hibernate("gone");
+    const left = await within(RESUME_WINDOW_MS, "left", ada.next("participant_left", RESUME_WINDOW_MS + LATE_MS));
+    assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "timed_out" });
+    const late = await Client.connect(edge, "gone", "bob");
+    assert.equal((await late.resume(bob.session)).code, "session_expired");
+  });
+
+  alarm("a socket that says nothing is closed", async (edge) => {
+    const silent = await Socket.open(`${edge.ws}/v1/rooms/silent/socket`, ["rotunda.v1", `token.${joinToken("silent", "ada")}`]);
+    await edge.hibernate("silent");
+    const { code } = await within(FIRST_FRAME_TIMEOUT_MS, "closed", silent.ended(FIRST_FRAME_TIMEOUT_MS + LATE_MS));
+    assert.equal(code, 1008);
+    assert.deepEqual(silent.frames, [{ type: "refused", code: "timeout" }]);
+  });
+
+  alarm("a node that does not dial loses the room to another", async (edge) => {
+    const mute = await MediaNode.start(edge, { id: "mute", dials: false });
+    const joining = Client.join(edge, "undialled", "ada");
+    const first = await mute.assigned();
+    const able = await MediaNode.start(edge, { id: "able", port: 7001 });
+    const second = await within(NODE_DIAL_TIMEOUT_MS, "placed anew", able.assigned());
+    assert.equal(first.room, "undialled");
+    assert.ok(second.epoch > first.epoch);
+    await able.serving("undialled");
+    const ada = await joining;
+    assert.equal(ada.joined.type, "joined");
+    // The ticket of the first assignment opens the door no longer.
+    const late = await mute.dial(first);
+    assert.deepEqual(await late.next("refused"), { type: "refused", code: "stale_epoch" });
+    assert.equal((await late.ended()).code, 1008);
+  });
+
+  alarm("a node whose sockets are gone for good loses the room, and clients are told to move", async (edge) => {
+    const dying = await MediaNode.start(edge, { id: "dying" });
+    const ada = await Client.join(edge, "moves", "ada");
+    (await dying.serving("moves")).connected(ada.session.session);
+    await ada.settle();
+    const able = await MediaNode.start(edge, { id: "able", port: 7001 });
+    dying.die();
+    await edge.hibernate("moves");
+    const { epoch } = await within(NODE_LOST_TIMEOUT_MS, "placed anew", able.assigned(undefined, NODE_LOST_TIMEOUT_MS + LATE_MS));
+    assert.ok(epoch > dying.assignments[0].epoch);
+    await ada.next("transport_dead");
+    const link = await able.serving("moves");
+    const negotiated = await ada.request({ type: "negotiate", offer: OFFER_ICE_RESTART, tracks: TRACKS, reason: "transport_dead" });
+    assert.equal(negotiated.type, "negotiated");
+    assert.match(negotiated.answer, /a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 7001 typ host/);
+    await link.settle();
+    assert.ok(link.sessions.has(negotiated.session));
+  });
+
+  alarm("a node that is back in time keeps the room", async (edge) => {
+    const node = await MediaNode.start(edge);
+    const ada = await Client.join(edge, "blink", "ada");
+    const link = await node.serving("blink");
+    link.connected(ada.session.session);
+    await ada.settle();
+    link.terminate();
+    await sleep(NODE_LOST_TIMEOUT_MS / 2);
+    const [assignment] = node.assignments;
+    const again = await node.dial(assignment, [ada.session.session]);
+    await again.next("welcome");
+    await sleep(NODE_LOST_TIMEOUT_MS);
+    assert.equal(node.assignments.length, 1);
+    assert.ok(!ada.frames.some(({ type }) => type === "transport_dead"));
+  });
+
+  alarm("an empty room is forgotten, and gives its storage back", async (edge) => {
+    await MediaNode.start(edge);
+    const ada = await Client.join(edge, "empty", "ada");
+    await ada.request({ type: "leave" });
+    await ada.ended();
+    await sleep(EMPTY_ROOM_LIFETIME_MS + LATE_MS);
+    const again = await Client.connect(edge, "empty", "ada");
+    assert.equal((await again.resume(ada.session)).code, "session_expired");
+  });
+});

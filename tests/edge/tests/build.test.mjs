@@ -1,0 +1,30 @@
+// What may only be on a developer's machine is not in the Worker that is deployed.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFileSync } from "node:fs";
+import { Client } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+
+test("the deployed build issues no tokens and panics for nobody, and serves calls", async () => {
+  const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
+  try {
+    for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic"]) {
+      const body = JSON.stringify({ room: "daily", participant: "ada" });
+      const response = await fetch(edge.http + path, { method: "POST", body });
+      assert.equal(response.status, 404, path);
+      assert.equal((await response.json()).code, "not_found");
+    }
+    await MediaNode.start(edge);
+    const ada = await Client.join(edge, "daily", "ada");
+    assert.equal(ada.joined.type, "joined");
+    await ada.close();
+  } finally {
+    await edge.stop();
+  }
+});
+
+test("the deployed module does not even contain the routes", () => {
+  const wasm = readFileSync(new URL("../../../edge/build/index_bg.wasm", import.meta.url));
+  assert.ok(!wasm.includes("asked for by a test"), "edge/build has the development routes: cargo xtask build edge");
+});

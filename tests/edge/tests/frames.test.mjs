@@ -1,0 +1,125 @@
+// Frames that no client of ours sends: each is answered with a code, and nobody else in the room notices.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { Client, OFFER } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { Socket } from "../support/socket.mjs";
+import { nodeToken } from "../support/token.mjs";
+
+const KIB = 1024;
+
+let edge;
+let node;
+let rooms = 0;
+let room;
+let witness;
+let rude;
+before(async () => {
+  edge = await startEdge();
+  node = await MediaNode.start(edge);
+});
+after(() => edge.stop());
+beforeEach(async () => {
+  rooms += 1;
+  room = `rude-${rooms}`;
+  witness = await Client.join(edge, room, "witness");
+  rude = await Client.join(edge, room, "rude");
+  await witness.next("slots_changed");
+  await witness.settle();
+  witness.frames.length = 0;
+});
+
+async function checkAnswered(frame, code, inReplyTo = null) {
+  const from = rude.frames.length;
+  rude.send(frame);
+  await rude.find((answer) => rude.frames.indexOf(answer) >= from && answer.type === "error", code);
+  const answer = rude.frames[from];
+  assert.equal(answer.code, code);
+  assert.equal(answer.in_reply_to, inReplyTo);
+  assert.equal(typeof answer.message, "string");
+}
+
+async function checkNobodyNoticed() {
+  await witness.settle();
+  assert.deepEqual(witness.frames, []);
+  assert.equal((await witness.request({ type: "view", participants: [] })).type, "done");
+}
+
+test("malformed, binary, unknown and invalid frames", async () => {
+  await checkAnswered("", "malformed_frame");
+  await checkAnswered("no JSON", "malformed_frame");
+  await checkAnswered("[]", "malformed_frame");
+  await checkAnswered('{"id":1}', "malformed_frame");
+  await checkAnswered(Buffer.from('{"type":"leave"}'), "malformed_frame");
+  await checkAnswered('{"type":"dance","id":7}', "unknown_message", 7);
+  await checkAnswered('{"type":"set_muted","id":8}', "invalid_message", 8);
+  await checkAnswered('{"type":"set_muted","id":9,"mid":"../","muted":true}', "invalid_message", 9);
+  await checkAnswered({ type: "view", id: 10, participants: Array(25).fill("ada") }, "invalid_message", 10);
+  await checkAnswered({ type: "kick", id: 11, participant: "witness", reason: "x".repeat(257) }, "invalid_message", 11);
+  await checkNobodyNoticed();
+  assert.equal((await rude.request({ type: "view", participants: [] })).type, "done");
+});
+
+test("frames that are too large for their type", async () => {
+  await checkAnswered({ type: "leave", id: 1, padding: "x".repeat(64 * KIB) }, "frame_too_large", 1);
+  await checkAnswered({ type: "negotiate", id: 2, offer: OFFER + "x".repeat(512 * KIB), reason: "sections" }, "frame_too_large");
+  await checkAnswered("x".repeat(900 * KIB), "frame_too_large");
+  await checkNobodyNoticed();
+});
+
+test("offers that cannot be answered", async () => {
+  const negotiate = (offer, tracks = []) => ({ type: "negotiate", id: 3, offer, tracks, reason: "sections" });
+  await checkAnswered(negotiate("v=0\r\n"), "invalid_offer", 3);
+  await checkAnswered(negotiate("hello"), "invalid_offer", 3);
+  await checkAnswered(negotiate(OFFER.replaceAll(/a=fingerprint.*\r\n/g, "")), "invalid_offer", 3);
+  const [session, first] = OFFER.split(/(?=m=)/);
+  await checkAnswered(negotiate(session + first.repeat(56)), "too_many_sections", 3);
+  await checkNobodyNoticed();
+});
+
+test("whoever has not joined may only join", async () => {
+  const stranger = await Client.connect(edge, room, "stranger");
+  assert.equal(await stranger.refusal({ type: "set_muted", mid: "0", muted: true }), "not_joined");
+  assert.equal(await stranger.refusal({ type: "kick", participant: "witness" }), "not_joined");
+  await stranger.close();
+  await checkNobodyNoticed();
+});
+
+test("a socket that only says nonsense is closed", async () => {
+  for (let count = 0; count < 20 && !rude.closed; count += 1) {
+    rude.send("nonsense");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal((await rude.ended()).code, 1008);
+});
+
+test("too many frames are refused, and the room goes on", async () => {
+  for (let id = 1; id <= 200; id += 1) rude.send({ type: "view", id, participants: [] });
+  const limited = await rude.find((frame) => frame.code === "rate_limited", "rate_limited");
+  assert.equal(limited.type, "error");
+  await checkNobodyNoticed();
+  // A second later there is room for some again.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  if (!rude.closed) assert.equal((await rude.request({ type: "view", participants: [] })).type, "done");
+});
+
+test("nodes are answered as clients are", async () => {
+  const link = await node.serving(room);
+  link.send("nonsense");
+  assert.equal((await link.next("error")).code, "malformed_frame");
+  link.send(Buffer.from([1, 2, 3]));
+  assert.equal((await link.next("error")).code, "malformed_frame");
+  link.send({ type: "dance" });
+  assert.equal((await link.next("error")).code, "invalid_message");
+  link.send({ type: "session_connected", session: "nobody0" });
+  const fleet = await Socket.open(`${edge.ws}/v1/nodes/socket`, "rotunda-node.v1", {
+    headers: { authorization: `Bearer ${nodeToken("n9", "local")}` },
+  });
+  fleet.send("nonsense");
+  assert.equal((await fleet.next("error")).code, "malformed_frame");
+  fleet.send({ type: "register", node: "somebody-else", region: "local", fingerprint: "AB", shards: [], sessions_max: 1 });
+  await fleet.next((frame) => frame.type === "error" || frame.type === "refused");
+  fleet.terminate();
+  await checkNobodyNoticed();
+});
