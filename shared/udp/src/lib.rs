@@ -69,6 +69,14 @@ impl Socket {
         self.socket.as_raw_fd()
     }
 
+    /// Sets or clears the DF bit of what is sent next (ip(7), IP_MTU_DISCOVER); IPv6 never fragments on the way.
+    pub fn set_dont_fragment(&self, on: bool) {
+        let value = if on { libc::IP_PMTUDISC_PROBE } else { libc::IP_PMTUDISC_DONT };
+        if let Err(error) = set_option(self.descriptor(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value) {
+            tracing::debug!(%error, "the DF bit cannot be set");
+        }
+    }
+
     pub(crate) fn is_ipv6(&self) -> bool {
         self.is_ipv6
     }

@@ -202,7 +202,7 @@ impl<'a> Message<'a> {
 /// Data of a client for the peer that has this number (RFC 8656 §12.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelData {
-    /// 0x4000 to 0x4FFF.
+    /// See [`is_channel_number`].
     pub number: u16,
     /// Bytes of data behind the four bytes of the header.
     pub length: usize,
@@ -222,10 +222,13 @@ impl ChannelData {
     }
 }
 
-/// The numbers that channels may have (RFC 8656 §12, table 4).
+/// The numbers that channels may have.
+///
+/// RFC 8656 §12 ends them at 0x4FFF, RFC 5766 §11 at 0x7FFE. Clients that know the older one are common (libwebrtc, coturn's), and a first byte
+/// of 0x40 to 0x7F means nothing else on this socket, so their numbers are good too.
 #[must_use]
 pub const fn is_channel_number(number: u16) -> bool {
-    matches!(number, 0x4000..=0x4fff)
+    matches!(number, 0x4000..=0x7ffe)
 }
 
 pub(crate) fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {

@@ -29,9 +29,6 @@ impl Refusal {
 }
 
 /// Types that must be understood and are not, as the value of UNKNOWN-ATTRIBUTES (RFC 8489 §6.3.1).
-///
-/// DONT-FRAGMENT is among them: this server cannot set the DF bit of single datagrams, and RFC 8656 §7.2 says that such a server treats the
-/// attribute as unknown.
 pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
     const KNOWN: &[AttributeType] = &[
         AttributeType::USERNAME,
@@ -45,6 +42,7 @@ pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
         AttributeType::REQUESTED_ADDRESS_FAMILY,
         AttributeType::EVEN_PORT,
         AttributeType::REQUESTED_TRANSPORT,
+        AttributeType::DONT_FRAGMENT,
         AttributeType::RESERVATION_TOKEN,
     ];
     let unknown = message.attributes().map(|attribute| attribute.kind);

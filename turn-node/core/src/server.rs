@@ -95,6 +95,8 @@ pub struct ToPeer {
     pub peer: SocketAddr,
     /// Which bytes of the datagram.
     pub payload: Range<usize>,
+    /// Whether the DF bit must be set (RFC 8656 §14).
+    pub dont_fragment: bool,
 }
 
 /// Data from a peer: it goes to the client behind [`Framing`].
@@ -290,7 +292,8 @@ impl TurnServer {
             self.counters.not_permitted += 1;
             return None;
         }
-        self.spend(id, payload.len(), now).then_some(ToPeer { allocation: id, peer, payload })
+        let route = ToPeer { allocation: id, peer, payload, dont_fragment: false };
+        self.spend(id, route.payload.len(), now).then_some(route)
     }
 
     fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {

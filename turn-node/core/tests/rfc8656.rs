@@ -306,11 +306,10 @@ fn rfc8489_9_2_4_success_is_signed() {
 fn rfc8489_6_3_1_names_unknown_attributes() {
     let mut world = World::new();
     let mut ada = client(4000, TurnPolicy::Sfu, "ada");
-    // 0x001A is DONT-FRAGMENT: RFC 8656 §7.2, item 4.
-    let answer = world.allocate(&mut ada, &[(A(0x001a), vec![]), (A(0x7f01), vec![1])]);
+    let answer = world.allocate(&mut ada, &[(A(0x0026), vec![]), (A(0x7f01), vec![1])]);
     assert_eq!(answer.code, 420);
     let message = Message::parse(&answer.bytes).expect("sound");
-    assert_eq!(message.value(A::UNKNOWN_ATTRIBUTES), Some(&[0x00, 0x1a, 0x7f, 0x01][..]));
+    assert_eq!(message.value(A::UNKNOWN_ATTRIBUTES), Some(&[0x00, 0x26, 0x7f, 0x01][..]));
 }
 
 #[test]
@@ -558,6 +557,21 @@ fn s11_2_send_needs_a_permission() {
 }
 
 #[test]
+fn s11_2_and_s14_dont_fragment_is_passed_on() {
+    let (mut world, mut ada, _) = World::allocated(TurnPolicy::Sfu);
+    assert_eq!(world.permit(&mut ada, &[NODE]), 0);
+    assert_eq!(world.send(&ada, NODE, b"x").map(|route| route.dont_fragment), Some(false));
+    let message = MessageWriter::new(Method::Send, Class::Indication, XOR_TRANSACTION)
+        .with_address(A::XOR_PEER_ADDRESS, address(NODE))
+        .with(A::DONT_FRAGMENT, &[])
+        .with(A::DATA, b"x")
+        .finish();
+    assert_eq!(world.raw(ada.tuple, &message).0.map(|route| route.dont_fragment), Some(true));
+    assert_eq!(world.bind(&mut ada, 0x4001, NODE), 0);
+    assert_eq!(world.channel_data(&ada, 0x4001, b"x").map(|route| route.dont_fragment), Some(false));
+}
+
+#[test]
 fn s11_5_a_stranger_is_not_heard() {
     let (mut world, mut ada, id) = World::allocated(TurnPolicy::P2p);
     assert_eq!(world.hears(id, "8.8.8.8:9"), None);
@@ -589,7 +603,7 @@ fn s12_2_a_number_and_a_peer_belong_to_one_channel() {
 #[test]
 fn s12_2_numbers_are_bounded() {
     let (mut world, mut ada, _) = World::allocated(TurnPolicy::P2p);
-    for (number, code) in [(0x3fff, 400), (0x4000, 0), (0x4fff, 0), (0x5000, 400), (0xffff, 400)] {
+    for (number, code) in [(0x3fff, 400), (0x4000, 0), (0x7ffe, 0), (0x7fff, 400), (0xffff, 400)] {
         assert_eq!(world.bind(&mut ada, number, &format!("8.8.8.8:{}", number | 1)), code, "{number:#x}");
     }
 }

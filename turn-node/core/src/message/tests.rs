@@ -94,6 +94,8 @@ fn channel_data_keeps_to_its_numbers_and_length() {
     assert_eq!(parse(&[0x40, 0, 0, 2, 1, 2]), Some((0x4000, 2)));
     assert_eq!(parse(&[0x4f, 0xff, 0, 1, 1, 0, 0, 0]), Some((0x4fff, 1)));
     assert_eq!(parse(&[0x40, 0, 0, 3, 1, 2]), None);
-    assert_eq!(parse(&[0x50, 0, 0, 0]), None);
+    assert_eq!(parse(&[0x7f, 0xfe, 0, 0]), Some((0x7ffe, 0)));
+    assert_eq!(parse(&[0x7f, 0xff, 0, 0]), None);
+    assert_eq!(parse(&[0x3f, 0xff, 0, 0]), None);
     assert_eq!(parse(&[0x40, 0, 0]), None);
 }

@@ -31,7 +31,9 @@ pub(crate) fn handle(
         server.counters.not_permitted += 1;
         return None;
     };
-    server.route(now, id, peer, range_within(datagram, data)?)
+    let dont_fragment = message.value(AttributeType::DONT_FRAGMENT).is_some();
+    let route = server.route(now, id, peer, range_within(datagram, data)?)?;
+    Some(ToPeer { dont_fragment, ..route })
 }
 
 /// Where a part of a datagram begins and ends in it.

@@ -1,0 +1,272 @@
+//! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
+
+use clap::Parser;
+use node_shell::settings::{Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse};
+use shared::limits;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use turn_core::peer_policy::Network;
+
+/// Names of the environment variables begin with this; one that nobody knows is a mistake.
+const ENVIRONMENT_PREFIX: &str = "TURN_";
+/// A secret that is shorter can be guessed (RFC 2104 §3 advises at least the size of the hash).
+const SECRET_BYTES_MIN: usize = 20;
+
+/// Everything that can be set.
+#[derive(Debug, Parser)]
+#[command(name = "turn-node", version, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
+struct Arguments {
+    /// Where clients are served over UDP; all threads share the port.
+    #[arg(long, env = "TURN_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:3478")]
+    listen: String,
+    /// Address of relayed transport addresses that clients are told, for IPv4, for IPv6 or, with a comma, both.
+    #[arg(long, env = "TURN_RELAY", value_name = "IP,...")]
+    relay: Option<String>,
+    /// Addresses that relay sockets are bound to, where they differ from what clients are told (one-to-one NAT).
+    #[arg(long, env = "TURN_RELAY_BIND", value_name = "IP,...")]
+    relay_bind: Option<String>,
+    /// Ports of relayed transport addresses.
+    #[arg(long, env = "TURN_RELAY_PORTS", value_name = "LOW-HIGH", default_value = "49152-65535")]
+    relay_ports: String,
+    /// Secrets with which the edge makes passwords; several, separated by commas, while one is being replaced.
+    #[arg(long, env = "TURN_SECRETS", value_name = "SECRET,...", hide_env_values = true)]
+    secrets: Option<String>,
+    /// The realm that clients are told.
+    #[arg(long, env = "TURN_REALM", value_name = "NAME", default_value = "rotunda")]
+    realm: String,
+    /// Networks that may be reached although they are not global unicast.
+    #[arg(long, env = "TURN_PEER_ALLOW", value_name = "NETWORK,...", default_value = "")]
+    peer_allow: String,
+    /// Media nodes that sfu credentials reach.
+    #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
+    media_nodes: String,
+    /// Allocations that one credential may have at once.
+    #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "8")]
+    allocations_per_user: String,
+    /// Bytes a second that an allocation with an sfu credential may relay, both ways together.
+    #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]
+    sfu_bytes_per_second: String,
+    /// The same with a p2p credential.
+    #[arg(long, env = "TURN_P2P_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "1250000")]
+    p2p_bytes_per_second: String,
+    /// Threads; one for each core if not set.
+    #[arg(long, env = "TURN_SHARDS", value_name = "NUMBER")]
+    shards: Option<String>,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "TURN_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7090")]
+    http_listen: String,
+    /// How long SIGTERM waits for the allocations to end.
+    #[arg(long, env = "TURN_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
+    drain_seconds: String,
+    /// Form of the log lines: text or json.
+    #[arg(long, env = "TURN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: String,
+    /// Which log lines to write, for instance info or turn_node=debug.
+    #[arg(long, env = "TURN_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+/// The environment variables of [`Arguments`].
+const ENVIRONMENT: [&str; 16] = [
+    "TURN_LISTEN",
+    "TURN_RELAY",
+    "TURN_RELAY_BIND",
+    "TURN_RELAY_PORTS",
+    "TURN_SECRETS",
+    "TURN_REALM",
+    "TURN_PEER_ALLOW",
+    "TURN_MEDIA_NODES",
+    "TURN_ALLOCATIONS_PER_USER",
+    "TURN_SFU_BYTES_PER_SECOND",
+    "TURN_P2P_BYTES_PER_SECOND",
+    "TURN_SHARDS",
+    "TURN_HTTP_LISTEN",
+    "TURN_DRAIN_SECONDS",
+    "TURN_LOG_FORMAT",
+    "TURN_LOG",
+];
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The clients' socket.
+    pub(crate) listen: SocketAddr,
+    /// What clients are told.
+    pub(crate) relay: Families,
+    /// What relay sockets are bound to.
+    pub(crate) relay_bind: Families,
+    /// Ports of relay sockets.
+    pub(crate) relay_ports: RangeInclusive<u16>,
+    /// Any of them makes good passwords.
+    pub(crate) secrets: Vec<Secret>,
+    /// Part of every password.
+    pub(crate) realm: String,
+    /// Exceptions for peers.
+    pub(crate) peer_allow: Vec<Network>,
+    /// What `sfu` credentials reach.
+    pub(crate) media_nodes: BTreeSet<SocketAddr>,
+    /// Quota of allocations.
+    pub(crate) allocations_per_user: u32,
+    /// Quota of bandwidth.
+    pub(crate) sfu_bytes_per_s: u64,
+    /// Quota of bandwidth.
+    pub(crate) p2p_bytes_per_s: u64,
+    /// How many threads.
+    pub(crate) shards: u16,
+    /// Health and metrics.
+    pub(crate) http_listen: SocketAddr,
+    /// How long to wait for allocations to end.
+    pub(crate) drain: Duration,
+    /// What is logged and how.
+    pub(crate) logs: Logs,
+}
+
+/// At most one address of each family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Families {
+    /// IPv4.
+    pub(crate) v4: Option<IpAddr>,
+    /// IPv6.
+    pub(crate) v6: Option<IpAddr>,
+}
+
+/// Reads the flags and the environment of this process.
+pub(crate) fn read() -> Result<Config, Mistakes> {
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    check(Arguments::parse(), variables)
+}
+
+fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Result<Config, Mistakes> {
+    let mut reader = Reader::new(ENVIRONMENT_PREFIX, &ENVIRONMENT, variables);
+    let listen = reader.value("listen", &arguments.listen, parse::<SocketAddr>);
+    let relay = match (arguments.relay, listen) {
+        (None, Some(listen)) if !listen.ip().is_unspecified() => families(&listen.ip().to_string()).ok(),
+        (set, _) => reader.required("relay", set, families),
+    };
+    let relay_bind = match arguments.relay_bind {
+        Some(text) => reader.value("relay-bind", &text, families),
+        None => relay,
+    };
+    let relay_ports = reader.value("relay-ports", &arguments.relay_ports, ports);
+    let secrets = reader.required("secrets", arguments.secrets, |text| list(text, relay_secret));
+    let realm = reader.value("realm", &arguments.realm, realm);
+    let peer_allow = reader.value("peer-allow", &arguments.peer_allow, |text| list_or_none(text, parse::<Network>));
+    let media_nodes =
+        reader.value("media-nodes", &arguments.media_nodes, |text| list_or_none(text, parse::<SocketAddr>));
+    let per_user = reader.value("allocations-per-user", &arguments.allocations_per_user, number(1, 1_000));
+    let bytes = || number(1_000, 1 << 40);
+    let sfu = reader.value("sfu-bytes-per-second", &arguments.sfu_bytes_per_second, bytes());
+    let p2p = reader.value("p2p-bytes-per-second", &arguments.p2p_bytes_per_second, bytes());
+    let shards = match arguments.shards {
+        Some(text) => reader.value("shards", &text, number(1, limits::SHARDS_PER_NODE_MAX as u64)),
+        None => Some(std::thread::available_parallelism().map_or(1, |cores| cores.get()) as u64),
+    };
+    let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
+    let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
+    let format = reader.value("log-format", &arguments.log_format, log_format);
+    let filter = reader.value("log", &arguments.log, log_filter);
+    let config = || {
+        Some(Config {
+            listen: listen?,
+            relay: relay?,
+            relay_bind: relay_bind?,
+            relay_ports: relay_ports?,
+            secrets: secrets?,
+            realm: realm?,
+            peer_allow: peer_allow?,
+            media_nodes: media_nodes?.into_iter().collect(),
+            allocations_per_user: per_user? as u32,
+            sfu_bytes_per_s: sfu?,
+            p2p_bytes_per_s: p2p?,
+            shards: shards?.min(limits::SHARDS_PER_NODE_MAX as u64) as u16,
+            http_listen: http_listen?,
+            drain: Duration::from_secs(drain?),
+            logs: Logs { format: format?, filter: filter? },
+        })
+    };
+    let config = config();
+    reader.finish(config)
+}
+
+fn list_or_none<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    if text.is_empty() { Ok(Vec::new()) } else { list(text, parse) }
+}
+
+fn families(text: &str) -> Result<Families, String> {
+    let mut families = Families::default();
+    for ip in list(text, parse::<IpAddr>)? {
+        let place = if ip.is_ipv4() { &mut families.v4 } else { &mut families.v6 };
+        if ip.is_unspecified() || place.replace(ip).is_some() {
+            return Err("name one address of each family, and which one it is".to_owned());
+        }
+    }
+    Ok(families)
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (low, high) = text.split_once('-').ok_or_else(|| format!("{text:?} is not LOW-HIGH"))?;
+    let (low, high): (u16, u16) = (parse(low)?, parse(high)?);
+    if low < 1024 || low > high { Err(format!("{text:?} is not a range above port 1023")) } else { Ok(low..=high) }
+}
+
+/// Which secret it is stays unsaid.
+fn relay_secret(text: &str) -> Result<Secret, String> {
+    if text.len() < SECRET_BYTES_MIN {
+        return Err(format!("a secret has at least {SECRET_BYTES_MIN} bytes"));
+    }
+    Ok(Secret::from(text.to_owned()))
+}
+
+fn realm(text: &str) -> Result<String, String> {
+    // RFC 8489 §14.9: fewer than 128 characters; quotes would need escaping in other places.
+    let fine = !text.is_empty() && text.len() < 128 && text.chars().all(|c| c.is_ascii_graphic() && c != '"');
+    if fine { Ok(text.to_owned()) } else { Err("a realm has 1 to 127 printable characters".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "--secrets=a secret of twenty-one";
+
+    fn read(flags: &[&str], variables: &[&str]) -> Result<Config, Vec<String>> {
+        let arguments = Arguments::try_parse_from([&["turn-node"], flags].concat()).expect("known flags");
+        check(arguments, variables.iter().map(|name| (*name).to_owned())).map_err(|mistakes| mistakes.0)
+    }
+
+    #[test]
+    fn relays_where_it_listens_by_default() {
+        let config = read(&["--listen=192.0.2.1:3478", SECRET], &[]).expect("good settings");
+        let relay = Families { v4: Some(IpAddr::from([192, 0, 2, 1])), v6: None };
+        assert_eq!((config.relay, config.relay_bind, config.relay_ports), (relay, relay, 49_152..=65_535));
+        assert!(config.peer_allow.is_empty() && config.media_nodes.is_empty());
+    }
+
+    #[test]
+    fn tells_every_mistake_at_once() {
+        let flags =
+            ["--relay-ports=9-1", "--peer-allow=ten", "--secrets=short", "--realm=", "--relay=192.0.2.1,192.0.2.2"];
+        let mistakes = read(&flags, &["TURN_REALMS"]).expect_err("mistakes");
+        let about = ["TURN_REALMS", "--relay", "--relay-ports", "--secrets", "--realm", "--peer-allow"];
+        let named: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.split(':').next()).collect();
+        assert_eq!(named, about);
+        assert!(!mistakes.concat().contains("short"), "a secret is never told");
+    }
+
+    #[test]
+    fn an_open_address_must_be_named() {
+        assert_eq!(read(&[SECRET], &[]).err(), Some(vec!["--relay or TURN_RELAY must be set".to_owned()]));
+        let both = read(&[SECRET, "--relay=192.0.2.1,2001:db8::1"], &[]).expect("good settings").relay;
+        assert!(both.v4.is_some() && both.v6.is_some());
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        use clap::CommandFactory;
+        let command = Arguments::command();
+        let variables: Vec<_> = command.get_arguments().filter_map(|a| a.get_env()?.to_str()).collect();
+        assert_eq!(variables, ENVIRONMENT);
+    }
+}

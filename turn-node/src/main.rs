@@ -1,0 +1,15 @@
+//! The TURN node: reads its settings, starts its shards, and relays until it is told to stop.
+
+mod config;
+mod epoll;
+mod node;
+mod pages;
+mod relay_path;
+mod relays;
+mod shard;
+
+fn main() -> anyhow::Result<()> {
+    let config = config::read()?;
+    node_shell::logs::start(&config.logs)?;
+    node_shell::runtime()?.block_on(node::run(config))
+}

@@ -1,0 +1,100 @@
+//! The whole node: shards, pages, and what ends them.
+
+use crate::config::Config;
+use crate::pages::Pages;
+use crate::shard::{Command, Shard};
+use anyhow::{Context, bail};
+use node_shell::signals::Signals;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use turn_core::auth::Authenticator;
+use turn_core::peer_policy::PeerPolicy;
+use turn_core::pool::Pool;
+use turn_core::{TurnServer, server};
+
+/// How often to look whether a shard's thread has ended, or the last allocation has gone.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Runs the node until a signal, or until it cannot go on.
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let listener = node_shell::pages::listen(config.http_listen).await?;
+    let shards = start_shards(&config)?;
+    let (draining, is_draining) = watch::channel(false);
+    tokio::spawn(node_shell::pages::serve(listener, Pages { shards: Arc::clone(&shards), draining: is_draining }));
+    tracing::info!(shards = shards.len(), "started");
+    let time = tokio::select! {
+        time = signals.next(config.drain) => time,
+        () = any_ended(&shards) => bail!("a shard's thread has ended"),
+    };
+    draining.send_replace(true);
+    tracing::info!(seconds = time.as_secs(), allocations = allocations(&shards), "draining");
+    tokio::select! {
+        () = drained(&shards, time) => {}
+        _ = signals.next(config.drain) => tracing::info!("second signal: not waiting any longer"),
+    }
+    stop(&shards).await;
+    Ok(())
+}
+
+fn start_shards(config: &Config) -> anyhow::Result<Arc<[Shard]>> {
+    let mut nonce_seed = [0; 20];
+    getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
+    let seed = getrandom::u64().context("asking the operating system for randomness")?;
+    let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
+    let relayed = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
+    let own =
+        [config.listen.ip()].into_iter().chain([config.relay_bind.v4, config.relay_bind.v6].into_iter().flatten());
+    let policy = PeerPolicy {
+        allowed: config.peer_allow.clone(),
+        own: own.collect(),
+        relayed,
+        media_nodes: config.media_nodes.clone(),
+    };
+    let server = || {
+        let secrets = config.secrets.iter().map(|secret| secret.expose().as_bytes().into()).collect();
+        TurnServer::new(server::Config {
+            authenticator: Authenticator::new(&config.realm, secrets, nonce_seed),
+            policy: policy.clone(),
+            relay_v4: config.relay.v4,
+            relay_v6: config.relay.v6,
+            sfu_bytes_per_s: config.sfu_bytes_per_s,
+            p2p_bytes_per_s: config.p2p_bytes_per_s,
+            pool: pool.clone(),
+        })
+    };
+    (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server())).collect()
+}
+
+fn allocations(shards: &[Shard]) -> usize {
+    shards.iter().map(|shard| shard.report().allocations).sum()
+}
+
+async fn any_ended(shards: &[Shard]) {
+    while !shards.iter().any(Shard::has_ended) {
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+async fn drained(shards: &[Shard], time: Duration) {
+    let deadline = Instant::now() + time;
+    while allocations(shards) > 0 && Instant::now() < deadline {
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+async fn stop(shards: &[Shard]) {
+    for shard in shards {
+        shard.tell(Command::Stop);
+    }
+    let all_ended = async {
+        while !shards.iter().all(Shard::has_ended) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if timeout(Duration::from_secs(1), all_ended).await.is_err() {
+        tracing::warn!("a shard does not end");
+    }
+}

@@ -1,0 +1,248 @@
+//! One thread: its socket for clients, the sockets of its allocations, and the server that decides.
+
+use crate::config::Families;
+use crate::epoll::{Epoll, Waker};
+use crate::relay_path::RelayPath;
+use crate::relays::Relays;
+use anyhow::Context;
+use shared::UnixMillis;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use turn_core::server::{Counters, Output};
+use turn_core::{Now, RelayOpened, TurnServer};
+use udp::{ReceiveBatch, SendBatch, Socket};
+
+/// The clients' socket among the sockets of a shard; allocations have the numbers of their places in the table.
+const CLIENTS: u64 = 1 << 32;
+/// Messages taken from one relay socket at a time, so that a busy one does not keep the others waiting.
+const RELAY_MESSAGES: usize = 8;
+/// Batches taken from the clients' socket before the relay sockets have their turn.
+const CLIENT_BATCHES: usize = 4;
+/// Commands that may wait.
+const COMMANDS: usize = 64;
+/// Without anything to do, a shard reports this often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Something for a shard to do between two batches.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    /// End.
+    Stop,
+}
+
+/// What a shard tells about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Report {
+    /// When.
+    pub(crate) at: Option<Instant>,
+    /// Allocations that are there.
+    pub(crate) allocations: usize,
+    /// What the server dropped and refused.
+    pub(crate) server: Counters,
+    /// What the sockets did.
+    pub(crate) sockets: udp::Counters,
+}
+
+/// A running shard, seen from other threads.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    index: u16,
+    commands: SyncSender<Command>,
+    waker: Arc<Waker>,
+    report: Arc<Mutex<Report>>,
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Shard {
+    /// Binds the clients' socket and starts the thread.
+    pub(crate) fn start(
+        index: u16,
+        listen: SocketAddr,
+        relay_bind: Families,
+        server: TurnServer,
+    ) -> anyhow::Result<Self> {
+        let socket = Socket::bind(listen, true).with_context(|| format!("binding UDP {listen}"))?;
+        let epoll = Epoll::new().context("making an epoll set")?;
+        epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
+        let (waker, report) = (epoll.waker(), Arc::default());
+        let ended = Arc::new(AtomicBool::new(false));
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let looped = Loop {
+            server,
+            socket,
+            relays: Relays::default(),
+            relay_bind,
+            epoll,
+            inbox,
+            receive: ReceiveBatch::default(),
+            send: SendBatch::default(),
+            path: RelayPath::default(),
+            counters: udp::Counters::default(),
+            report: Arc::clone(&report),
+        };
+        let flag = Arc::clone(&ended);
+        let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
+            looped.run();
+            flag.store(true, Ordering::Release);
+        });
+        Ok(Self { index, commands, waker, report, ended, thread: thread.context("starting a shard's thread")? })
+    }
+
+    /// Which shard.
+    pub(crate) fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Has the shard do something; false if it has ended, or has too much to do already.
+    pub(crate) fn tell(&self, command: Command) -> bool {
+        let told = self.commands.try_send(command).is_ok();
+        self.waker.wake();
+        told
+    }
+
+    /// The latest report.
+    pub(crate) fn report(&self) -> Report {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the thread is gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) || self.thread.is_finished()
+    }
+}
+
+/// The thread's own.
+struct Loop {
+    server: TurnServer,
+    socket: Socket,
+    relays: Relays,
+    relay_bind: Families,
+    epoll: Epoll,
+    inbox: Receiver<Command>,
+    receive: ReceiveBatch,
+    send: SendBatch,
+    path: RelayPath,
+    counters: udp::Counters,
+    report: Arc<Mutex<Report>>,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let mut next_report = Instant::now();
+        loop {
+            let until = self.server.poll_timeout().map_or(next_report, |at| at.min(next_report));
+            let woken = self.epoll.wait(Some(until.saturating_duration_since(Instant::now())));
+            match woken {
+                Ok(true) => {
+                    if !self.obey() {
+                        return;
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => return tracing::error!(%error, "waiting for sockets failed"),
+            }
+            let now = now();
+            self.read_clients(now);
+            self.read_peers(now);
+            self.server.handle_timeout(now);
+            self.drain(now);
+            if now.instant >= next_report {
+                next_report = now.instant + REPORT_INTERVAL;
+                self.tell(now.instant);
+            }
+        }
+    }
+
+    /// Carries out commands; false if one of them is to end.
+    fn obey(&mut self) -> bool {
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn read_clients(&mut self, now: Now) {
+        if !self.epoll.ready().any(|number| number == CLIENTS) {
+            return;
+        }
+        for _ in 0..CLIENT_BATCHES {
+            self.receive.clear();
+            match self.receive.fill(&self.socket, 0, usize::MAX, &mut self.counters) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::debug!(%error, "receiving from clients failed"),
+            }
+            let out = (&mut self.send, &mut self.counters);
+            self.path.relay_from_clients(&mut self.server, now, &self.receive, &self.relays, out);
+            self.drain(now);
+            if !self.receive.is_full() {
+                return;
+            }
+        }
+    }
+
+    fn read_peers(&mut self, now: Now) {
+        self.receive.clear();
+        for number in self.epoll.ready().filter(|number| *number != CLIENTS) {
+            let place = number as u32;
+            if self.receive.is_full() {
+                let clients = (&self.socket, &mut self.send, &mut self.counters);
+                self.path.relay_from_peers(&mut self.server, now, &self.receive, &self.relays, clients);
+                self.receive.clear();
+            }
+            let Some((_, socket)) = self.relays.at(place) else { continue };
+            if let Err(error) = self.receive.fill(socket, place, RELAY_MESSAGES, &mut self.counters) {
+                tracing::debug!(%error, "receiving from peers failed");
+            }
+        }
+        let clients = (&self.socket, &mut self.send, &mut self.counters);
+        self.path.relay_from_peers(&mut self.server, now, &self.receive, &self.relays, clients);
+    }
+
+    /// Carries out what the server wants done.
+    fn drain(&mut self, now: Now) {
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                Output::Send { to, bytes } => {
+                    self.send.sending(&self.socket, &mut self.counters).run(to.client, &bytes, bytes.len());
+                }
+                Output::OpenRelay { allocation, address } => {
+                    let ip = if address.is_ipv4() { self.relay_bind.v4 } else { self.relay_bind.v6 };
+                    let bind = SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
+                    let opened = match self.relays.open(allocation, bind, &self.epoll) {
+                        Ok(()) => RelayOpened::Yes,
+                        Err(error) => {
+                            tracing::debug!(%error, port = bind.port(), "a relay socket cannot be opened");
+                            RelayOpened::No
+                        }
+                    };
+                    self.server.relay_opened(now, allocation, opened);
+                }
+                Output::CloseRelay { allocation } => self.relays.close(allocation),
+            }
+        }
+    }
+
+    fn tell(&self, now: Instant) {
+        let report = Report {
+            at: Some(now),
+            allocations: self.server.allocation_count(),
+            server: self.server.counters,
+            sockets: self.counters,
+        };
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+}
+
+/// Both clocks.
+fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { instant: Instant::now(), unix: UnixMillis(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)) }
+}
