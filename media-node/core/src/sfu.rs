@@ -5,6 +5,7 @@ mod egress;
 mod feedback;
 mod media;
 mod report;
+mod subscribe;
 mod transport;
 
 pub use crate::arena::Run;

@@ -121,7 +121,7 @@ pub struct Stats {
     pub nacked_upstream: u64,
     /// Packets that were sent again to subscribers.
     pub retransmitted: u64,
-    /// Packets that subscribers asked for in vain: no longer in the cache.
+    /// Packets that subscribers asked for in vain: no longer kept, never sent, or asked for just before.
     pub retransmit_misses: u64,
     /// Key frame requests from subscribers.
     pub keyframe_requests_in: u64,

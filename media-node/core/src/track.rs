@@ -1,5 +1,7 @@
 //! One published track: what its publisher sends is received once here, then given to every slot it plays in.
 
+mod queue;
+
 use crate::codec::vp8;
 use crate::forward::keyframe::Requester;
 use crate::forward::receive::{Receiver, SourceClock};
@@ -9,17 +11,12 @@ use crate::rtp::RtpHeader;
 use crate::session::Session;
 use crate::slab::Key;
 use crate::stats::DropReason;
+use queue::Queue;
 use shared::control::TrackRef;
 use shared::ids::SessionId;
 use shared::rtp_parameters::{CodecName, MediaKind, Section};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Most packets of a track that wait to be sent at once: what two full reads of the socket can bring.
-const PENDING_PACKETS_MAX: usize = 256;
-/// How long a video frame's first packets wait for its last, so that a subscriber gets them in one run.
-const HOLD: Duration = Duration::from_millis(1);
-/// Waits in vain after which a track's packets are taken to come one by one, and are sent at once.
-const HOLDS_IN_VAIN_MAX: u8 = 4;
 /// Between the index spaces of two streams that fill one track: no stream gets this far.
 const INDEX_SPACE: u64 = 1 << 40;
 
@@ -56,22 +53,13 @@ pub struct Track {
     queue: Queue,
 }
 
-/// Packets that wait to be written for the subscribers, by index.
-#[derive(Debug, Default)]
-struct Queue {
-    /// Came since the last round of sending began.
-    pending: Vec<u64>,
-    /// Are being sent.
-    sending: Vec<u64>,
-    held_until: Option<Instant>,
-    holds_in_vain: u8,
-}
-
 /// What came of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// It is the first of those that wait.
     pub is_first: bool,
+    /// It is the first of its stream.
+    pub begins_stream: bool,
     /// A loss was noticed or mended: the time to ask for losses may have moved.
     pub repair_at: Option<Instant>,
     /// More was lost than asking for can mend.
@@ -135,9 +123,11 @@ impl Track {
         let (name, clock_rate) =
             codec.map(|codec| (codec.name, codec.clock_rate)).ok_or(DropReason::UnknownPayloadType)?;
         let repairs = self.kind == MediaKind::Video;
+        let begins_stream = self.receiver.is_none();
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
         let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
-        self.take_in(at, name, index.ok_or(DropReason::Duplicate)?, header, payload)
+        let received = self.take_in(at, name, index.ok_or(DropReason::Duplicate)?, header, payload)?;
+        Ok(Received { begins_stream, ..received })
     }
 
     /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
@@ -182,7 +172,7 @@ impl Track {
         let missing = self.receiver.as_mut().and_then(Receiver::missing);
         let (repair_at, needs_keyframe) =
             missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
-        Ok(Received { is_first, repair_at, needs_keyframe, held_until: self.queue.held_until })
+        Ok(Received { is_first, begins_stream: false, repair_at, needs_keyframe, held_until: self.queue.held_until })
     }
 
     /// Whether anything waits to be sent.
@@ -218,36 +208,5 @@ impl Track {
     /// A packet that is still kept.
     pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
         self.cache.find(index)
-    }
-}
-
-impl Queue {
-    /// Adds a packet; says whether it is the first that waits.
-    fn push(&mut self, now: Instant, facts: &Facts) -> Result<bool, DropReason> {
-        if self.pending.len() >= PENDING_PACKETS_MAX {
-            return Err(DropReason::Overflow);
-        }
-        let is_first = self.pending.is_empty();
-        self.pending.push(facts.index);
-        let is_worth_waiting = facts.vp8.is_some() && self.holds_in_vain < HOLDS_IN_VAIN_MAX;
-        if facts.marker {
-            self.held_until = None;
-        } else if is_first && is_worth_waiting {
-            self.held_until = Some(now + HOLD);
-        }
-        Ok(is_first)
-    }
-
-    fn begin_sending(&mut self, now: Instant) {
-        // Waiting is worth it where it brings a frame's packets together, or where they come together anyway.
-        let waited_in_vain = self.held_until.is_some_and(|until| until <= now) && self.pending.len() == 1;
-        if waited_in_vain {
-            self.holds_in_vain = self.holds_in_vain.saturating_add(1);
-        } else if self.pending.len() > 1 {
-            self.holds_in_vain = 0;
-        }
-        self.held_until = None;
-        std::mem::swap(&mut self.pending, &mut self.sending);
-        self.pending.clear();
     }
 }

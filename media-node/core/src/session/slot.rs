@@ -1,6 +1,6 @@
 //! A receive slot of a client: which track the edge wants in it, and which one plays.
 
-use crate::forward::{Config, Forward, Packet, Retransmission};
+use crate::forward::{Config, Forward, Packet, Retransmission, SourceNumber};
 use crate::random::Random;
 use crate::slab::Key;
 use crate::track::Track;
@@ -43,6 +43,14 @@ impl Slot {
         Some(Self { forward: Forward::new(config, random), is_active: true, wish: None, wanted: None, playing: None })
     }
 
+    /// Whether a slot of this section would send under an SSRC that this one sends under.
+    pub fn shares_ssrc_with(&self, section: &Section) -> bool {
+        let config = self.forward.config();
+        let own = [Some(config.ssrc), config.retransmission.map(|stream| stream.ssrc)];
+        let theirs = section.encodings.iter().take(1).flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]);
+        theirs.flatten().any(|ssrc| own.contains(&Some(ssrc)))
+    }
+
     /// Its section.
     pub fn mid(&self) -> &Mid {
         &self.forward.config().mid
@@ -69,10 +77,8 @@ impl Slot {
     }
 
     /// Lets this track follow; the one that plays goes on until the new one can begin. `None` stops.
-    pub fn select(&mut self, track: Option<(Key<Track>, &Track)>) {
-        let track = track.filter(|(_, track)| track.kind == self.kind());
-        let source = track.map(|(_, track)| track.source);
-        let key = track.map(|(key, _)| key);
+    pub fn select(&mut self, track: Option<(Key<Track>, SourceNumber)>) {
+        let (key, source) = track.unzip();
         // Two tracks under one number could not be told apart behind this point, so the first is stopped.
         let is_ambiguous = self.playing.is_some() && self.playing != key && self.forward.playing() == source;
         if is_ambiguous || key.is_none() {
@@ -82,10 +88,14 @@ impl Slot {
         self.forward.select(source);
     }
 
-    /// The track that plays began anew with another stream, so the slot waits for its next beginning.
-    pub fn begin_anew(&mut self, track: (Key<Track>, &Track)) {
-        self.stop();
-        self.select(Some(track));
+    /// This track began anew with another stream: where it played, it starts over with its next beginning.
+    pub fn begin_anew(&mut self, track: Key<Track>, source: SourceNumber) {
+        if self.wanted == Some(track) {
+            self.stop();
+            self.select(Some((track, source)));
+        } else {
+            self.lose(track);
+        }
     }
 
     /// Whether the packet may go to the slot at all: one without a picture can continue a video, not begin one.

@@ -4,18 +4,14 @@ use super::{Output, Sfu, Timer};
 use crate::room::Room;
 use crate::session::Session;
 use crate::session::dtls::Dtls;
-use crate::session::slot::Slot;
 use crate::slab::Key;
-use crate::track::{Subscriber, Track};
+use crate::track::Subscriber;
 use shared::control::{Forward, RoomToNode, SessionEnd};
 use shared::limits::SECTIONS_PER_OFFER_MAX;
-use shared::rtp_parameters::{self as parameters, Flow, Section};
+use shared::rtp_parameters::{self as parameters, Section};
 use shared::{RoomId, SessionId};
 use std::collections::BTreeSet;
 use std::time::Instant;
-
-/// Most slots one session may have had: those that are no longer used keep their SSRC's place.
-const SLOTS_PER_SESSION_MAX: usize = 2 * SECTIONS_PER_OFFER_MAX;
 
 impl Sfu {
     pub(super) fn handle_control(&mut self, now: Instant, room: RoomId, message: RoomToNode) {
@@ -130,136 +126,6 @@ impl Sfu {
         self.set_tracks(now, key, sections);
     }
 
-    fn set_slots(&mut self, now: Instant, key: Key<Session>, sections: &[Section]) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.slots.iter_mut().for_each(|slot| slot.is_active = false);
-        for section in sections.iter().filter(|section| section.flow == Flow::NodeToClient) {
-            let ssrc = section.encodings.first().and_then(|encoding| encoding.ssrc);
-            let known = ssrc.and_then(|ssrc| session.slot_of_ssrc(ssrc));
-            let is_full = session.slots.len() >= SLOTS_PER_SESSION_MAX;
-            match known.and_then(|place| session.slots.get_mut(place)) {
-                // What it sends goes on where it was: under the same keys no index may be used twice (RFC 3711 §9.1).
-                Some(slot) => slot.is_active = true,
-                None if is_full => tracing::warn!(session = %session.id, "too many slots"),
-                None => session.slots.extend(Slot::new(section, &mut self.random)),
-            }
-        }
-        let stopped: Vec<usize> =
-            session.slots.iter().enumerate().filter(|(_, slot)| !slot.is_active).map(|(i, _)| i).collect();
-        for place in stopped {
-            self.set_wish(now, key, place, None);
-        }
-    }
-
-    fn set_tracks(&mut self, now: Instant, key: Key<Session>, sections: &[Section]) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let (id, room_key) = (session.id.clone(), session.room);
-        session.streams.clear();
-        let before = std::mem::take(&mut session.tracks);
-        let mut kept = Vec::new();
-        for section in sections.iter().filter(|section| section.flow == Flow::ClientToNode) {
-            let known = before.iter().find(|track| self.tracks.get(**track).is_some_and(|track| track.is_of(section)));
-            let track_key = known.copied().unwrap_or_else(|| {
-                self.track_instances += 1;
-                self.tracks.insert(Track::new(key, &id, section, self.track_instances))
-            });
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.streams.add(section, track_key);
-                session.tracks.push(track_key);
-            }
-            kept.push(track_key);
-        }
-        before.into_iter().filter(|track| !kept.contains(track)).for_each(|track| self.remove_track(track));
-        for track_key in kept {
-            let (Some(track), Some(room)) = (self.tracks.get(track_key), self.rooms.get_mut(room_key)) else {
-                continue;
-            };
-            room.add_track(track.reference.clone(), track.source, track_key);
-        }
-        self.fulfil_wishes(now, room_key, key);
-    }
-
-    /// Fills the slots that were waiting for a track of this publisher.
-    fn fulfil_wishes(&mut self, now: Instant, room: Key<Room>, publisher: Key<Session>) {
-        let Some(publisher) = self.sessions.get(publisher) else { return };
-        let mut waiting = Vec::new();
-        for key in self.rooms.get(room).into_iter().flat_map(|room| room.sessions.values()) {
-            let slots = self.sessions.get(*key).into_iter().flat_map(|session| session.slots.iter().enumerate());
-            let wishes = slots.filter(|(_, slot)| slot.wish.as_ref().is_some_and(|wish| wish.session == publisher.id));
-            waiting.extend(wishes.map(|(place, _)| (*key, place)));
-        }
-        for (key, place) in waiting {
-            self.fill_slot(now, key, place);
-        }
-    }
-
-    fn set_forwards(&mut self, now: Instant, room: &RoomId, forwards: Vec<Forward>) {
-        for forward in forwards {
-            let Some(key) = self.session_key(room, &forward.session) else { continue };
-            let place = self.sessions.get(key).and_then(|session| session.slot_of(&forward.mid));
-            match place {
-                Some(place) => self.set_wish(now, key, place, forward.track),
-                None => tracing::debug!(session = %forward.session, mid = %forward.mid, "no such slot"),
-            }
-        }
-    }
-
-    fn set_wish(&mut self, now: Instant, key: Key<Session>, place: usize, wish: Option<shared::control::TrackRef>) {
-        if let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) {
-            slot.wish = wish;
-            self.fill_slot(now, key, place);
-        }
-    }
-
-    /// Lets a slot take the track that is wished for it, if that track is there.
-    fn fill_slot(&mut self, now: Instant, key: Key<Session>, place: usize) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let (room, is_connected) = (session.room, session.is_connected());
-        let Some(slot) = session.slots.get_mut(place) else { return };
-        let wanted = slot.wish.as_ref().and_then(|wish| self.rooms.get(room)?.track(wish));
-        let before = slot.takes();
-        slot.select(wanted.and_then(|key| Some((key, self.tracks.get(key)?))));
-        let after = slot.takes();
-        let awaited = slot.awaits_keyframe_of().filter(|_| is_connected);
-        let subscriber = Subscriber { session: key, slot: place as u16 };
-        for track in before.into_iter().flatten().filter(|track| !after.contains(&Some(*track))) {
-            self.unsubscribe(track, subscriber);
-        }
-        for track in after.into_iter().flatten().filter(|track| !before.contains(&Some(*track))) {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.subscribers.push(subscriber);
-            }
-        }
-        if let Some(track) = awaited {
-            self.want_keyframe(now, track);
-        }
-    }
-
-    pub(super) fn unsubscribe(&mut self, track: Key<Track>, subscriber: Subscriber) {
-        if let Some(track) = self.tracks.get_mut(track) {
-            track.subscribers.retain(|known| *known != subscriber);
-            if track.subscribers.is_empty() {
-                track.keyframes.forget();
-            }
-        }
-    }
-
-    fn remove_track(&mut self, key: Key<Track>) {
-        let Some(track) = self.tracks.remove(key) else { return };
-        for Subscriber { session, slot } in &track.subscribers {
-            let session = self.sessions.get_mut(*session);
-            if let Some(slot) = session.and_then(|session| session.slots.get_mut(usize::from(*slot))) {
-                slot.lose(key);
-            }
-        }
-        let room = self.sessions.get(track.publisher).map(|session| session.room);
-        if let Some(room) = room.and_then(|room| self.rooms.get_mut(room)) {
-            room.remove_track(&track.reference, track.source, key);
-        }
-        self.deadlines.set(Timer::Repair(key), None);
-        self.deadlines.set(Timer::Keyframe(key), None);
-    }
-
     /// Forgets a session without a word to its client.
     pub(super) fn close_session(&mut self, key: Key<Session>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -290,7 +156,7 @@ impl Sfu {
         self.rooms.get(*self.rooms_by_id.get(room)?)
     }
 
-    fn session_key(&self, room: &RoomId, session: &SessionId) -> Option<Key<Session>> {
+    pub(super) fn session_key(&self, room: &RoomId, session: &SessionId) -> Option<Key<Session>> {
         self.room(room)?.sessions.get(session).copied()
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Sfu, Timer};
 use crate::arena::Arena;
-use crate::session::{Cursor, Due, Session, Writing};
+use crate::session::Session;
+use crate::session::writing::{Cursor, Due, Writing};
 use crate::slab::Key;
 use crate::stats::{DropReason, Stats};
 use crate::track::{Subscriber, Track};

@@ -2,7 +2,8 @@
 
 use super::Sfu;
 use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
-use crate::session::{Due, Session};
+use crate::session::Session;
+use crate::session::writing::Due;
 use crate::slab::Key;
 use crate::stats::DropReason;
 use std::net::SocketAddr;

@@ -8,7 +8,11 @@ use crate::slab::Key;
 use crate::stats::DropReason;
 use crate::track::{Received, Track};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A publisher hears soon after its first packet what it may send: browsers jump to that in their first two seconds, and
+/// only creep towards it later.
+const FIRST_REPORT_AFTER: Duration = Duration::from_millis(50);
 
 impl Sfu {
     pub(super) fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Result<(), DropReason> {
@@ -46,13 +50,11 @@ impl Sfu {
         }
         self.track_instances += 1;
         track.restart(self.track_instances);
-        for subscriber in &track.subscribers {
-            let session = self.sessions.get_mut(subscriber.session);
-            if let Some(slot) = session.and_then(|session| session.slots.get_mut(usize::from(subscriber.slot))) {
-                slot.begin_anew((key, track));
-            }
+        let source = track.source;
+        for subscriber in track.subscribers.clone() {
+            self.change_slot(subscriber.session, usize::from(subscriber.slot), |slot| slot.begin_anew(key, source));
         }
-        if !track.subscribers.is_empty() {
+        if let Some(track) = self.tracks.get_mut(key).filter(|track| !track.subscribers.is_empty()) {
             track.keyframes.want();
         }
         Ok(())
@@ -67,6 +69,9 @@ impl Sfu {
         }
         self.deadlines.set(Timer::Repair(key), received.repair_at);
         let Some(track) = self.tracks.get_mut(key) else { return };
+        if received.begins_stream {
+            self.deadlines.set(Timer::Report(track.publisher), Some(now + FIRST_REPORT_AFTER));
+        }
         if received.needs_keyframe {
             track.keyframes.want();
         }

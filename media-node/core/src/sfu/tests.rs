@@ -613,3 +613,62 @@ fn more_than_the_arena_takes_comes_in_several_batches() {
     }
     assert_eq!(world.sfu.stats().dropped(DropReason::Overflow), 0);
 }
+
+#[test]
+fn a_slot_whose_next_track_vanishes_takes_nothing_any_more() {
+    let mut world = World::connected(3);
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    world.forward(1, VIDEO, 2, VIDEO_SLOT);
+    world.control(RoomToNode::CloseSession { session: world.clients[1].id() });
+    send_frame(&mut world, 0, false, &[500]);
+    world.run_for(50);
+    assert_eq!(world.clients[2].rtp.len(), 1, "the edge wanted another track there");
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    let viewer = &world.clients[2];
+    let sequences = sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT));
+    assert_eq!(sequences.len(), 2, "once each");
+    assert!(is_continuous(&sequences));
+}
+
+#[test]
+fn a_track_that_begins_anew_does_not_change_what_is_wished_for() {
+    let mut world = World::connected(3);
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    world.forward(1, VIDEO, 2, VIDEO_SLOT);
+    let packet = world.clients[0].packet(4_242, 96, 100, 77, true, &[0x90, 0x80, 0x80, 0x01, 0, 9]);
+    world.send(0, packet);
+    send_frame(&mut world, 1, true, &[600]);
+    world.run_for(50);
+    let sizes: Vec<_> = world.clients[2].rtp.iter().map(|packet| packet.payload.len()).collect();
+    assert_eq!(sizes, [500, 600]);
+}
+
+#[test]
+fn two_slots_never_share_an_ssrc() {
+    let mut world = World::connected(2);
+    let mut session = world.clients[1].parameters();
+    let mut copy = session.sections[3].clone();
+    copy.mid = shared::Mid::parse("9").expect("a mid");
+    session.sections.push(copy);
+    world.control(RoomToNode::SetSession { session });
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    world.forward(0, VIDEO, 1, "9");
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.len(), 1);
+}
+
+#[test]
+fn a_publisher_hears_early_what_it_may_send() {
+    let mut world = World::connected(1);
+    world.run_for(3_000);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(2 * world::ONE_WAY.as_millis() as u64 + 60);
+    assert_eq!(feedback(&world, 0), ["estimate 8000000"]);
+}

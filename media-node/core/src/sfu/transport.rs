@@ -121,8 +121,9 @@ impl Sfu {
         self.stats.sessions_connected += 1;
         self.outputs.push_back(Output::SessionConnected { room: room.id.clone(), session: session.id.clone() });
         self.deadlines.set(Timer::Report(key), Some(now + FIRST_REPORT_AFTER));
-        let awaited: Vec<_> = session.slots.iter().filter_map(|slot| slot.awaits_keyframe_of()).collect();
-        for track in awaited {
+        // A decoder begins here, also where the slot has played before to another one.
+        let taken: Vec<_> = session.slots.iter().flat_map(|slot| slot.takes()).flatten().collect();
+        for track in taken {
             self.want_keyframe(now, track);
         }
     }
