@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod codegen;
 mod dev;
+mod lock;
 mod pins;
 mod process;
 mod progress;

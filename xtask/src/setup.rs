@@ -6,15 +6,15 @@ mod rust;
 mod system;
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
 
 use anyhow::{Context, Result};
 
+use crate::lock::Lock;
+use crate::pins;
 use crate::workspace::Workspace;
-use crate::{pins, process, signals};
 
 /// The proof that setup ran: only through it are tools started.
 pub(crate) struct Tools {
@@ -45,7 +45,7 @@ impl Tools {
 
 /// What every command that builds or starts something needs.
 pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
-    let _lock = lock(workspace)?;
+    let _lock = Lock::take(workspace, "setup")?;
     system::ensure_compiler(workspace)?;
     rust::ensure_wasm_target(workspace)?;
     let tools = with_node(workspace)?;
@@ -57,19 +57,19 @@ pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
 
 /// Node.js and the npm packages alone: enough for the client.
 pub(crate) fn for_node(workspace: &Workspace) -> Result<Tools> {
-    let _lock = lock(workspace)?;
+    let _lock = Lock::take(workspace, "setup")?;
     with_node(workspace)
 }
 
 /// rustfmt and clippy.
 pub(crate) fn for_lint(tools: &Tools) -> Result<()> {
-    let _lock = lock(&tools.workspace)?;
+    let _lock = Lock::take(&tools.workspace, "setup")?;
     rust::ensure_components(&tools.workspace)
 }
 
 /// The browsers and what drives them.
 pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
-    let _lock = lock(&tools.workspace)?;
+    let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_browsers(&tools.workspace)?;
     cargo_tool::ensure(tools, "geckodriver", pins::GECKODRIVER, &[])?;
     cargo_tool::clean(&tools.workspace)
@@ -94,24 +94,6 @@ fn with_node(workspace: &Workspace) -> Result<Tools> {
 fn wasm_bindgen_version(workspace: &Workspace) -> Result<String> {
     let lock = fs::read_to_string(workspace.path("Cargo.lock")).context("reading Cargo.lock")?;
     pins::locked_version(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")
-}
-
-/// Keeps two xtasks from installing the same thing at the same time; gone with the returned file.
-fn lock(workspace: &Workspace) -> Result<File> {
-    fs::create_dir_all(workspace.state()).with_context(|| format!("creating {}", workspace.state().display()))?;
-    let file = File::create(workspace.state().join("setup.lock")).context("opening the setup lock")?;
-    let mut told = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if told => {}
-            Err(TryLockError::WouldBlock) => println!("  … waiting for another cargo xtask that installs tools"),
-            Err(TryLockError::Error(error)) => return Err(error).context("locking the setup"),
-        }
-        told = true;
-        signals::check()?;
-        sleep(process::POLL);
-    }
 }
 
 fn system_path() -> OsString {

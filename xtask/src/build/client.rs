@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::lock::Lock;
 use crate::progress;
 use crate::setup::Tools;
 use crate::stamp::{Fingerprint, Stamp};
@@ -12,6 +13,7 @@ const SOURCES: &[&str] = &["client", "package-lock.json"];
 
 /// Builds `client/meet/dist`.
 pub(crate) fn build(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    let _lock = Lock::take(workspace, "meet app")?;
     let mut fingerprint = Fingerprint::default();
     for source in SOURCES {
         fingerprint = fingerprint.fact(source).path(&workspace.path(source))?;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::Flavour;
+use crate::lock::Lock;
 use crate::setup::Tools;
 use crate::stamp::{Fingerprint, Stamp};
 use crate::workspace::Workspace;
@@ -17,6 +18,7 @@ pub(crate) fn build(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> R
         Flavour::Quick => ("edge Worker", ".rotunda/edge"),
         Flavour::Release => ("edge Worker (release)", "edge/build"),
     };
+    let _lock = Lock::take(workspace, step)?;
     let stamp = Stamp::new(workspace, step, &fingerprint(workspace)?);
     if workspace.path(folder).join("index_bg.wasm").is_file() && stamp.is_current() {
         progress::skip(step, "unchanged");
