@@ -190,8 +190,6 @@ impl Dtls {
     fn end(&mut self, error: DtlsError) {
         self.state = State::Ended;
         self.deadline = None;
-        // RFC 5763 §5: a client with the wrong certificate must not be led to believe that it is connected.
-        self.datagrams.clear();
         self.events.push_back(Event::Ended(error));
     }
 }

@@ -672,3 +672,55 @@ fn a_publisher_hears_early_what_it_may_send() {
     world.run_for(2 * world::ONE_WAY.as_millis() as u64 + 60);
     assert_eq!(feedback(&world, 0), ["estimate 8000000"]);
 }
+
+#[test]
+fn an_ice_restart_keeps_the_keys_and_moves_the_path() {
+    let mut world = World::connected(2);
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    world.clients[1].ice_generation = 1;
+    // The client's first check may overtake the edge's message.
+    let old = world.clients[1].address;
+    world.clients[1].address.set_port(30_000);
+    world.send(1, world.clients[1].check(true));
+    world.run_for(100);
+    world.runs.clear();
+    let packet = world.clients[0].sound(b"on the old path");
+    world.send(0, packet);
+    world.run_for(50);
+    assert_eq!(world.runs.iter().map(|run| run.0).collect::<Vec<_>>(), [old]);
+    world.open(1);
+    world.run_for(50);
+    let packet = world.clients[0].sound(b"on the new path");
+    world.send(0, packet);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.iter().map(|packet| &packet.payload[..]).collect::<Vec<_>>(), [b"on the new path"]);
+    world.clients[1].ice_generation = 0;
+    let answered = world.sfu.stats().stun_answered;
+    world.send(1, world.clients[1].check(true));
+    world.run_for(1_000);
+    assert_eq!(world.sfu.stats().stun_answered, answered, "the old credentials are gone");
+}
+
+#[test]
+fn another_certificate_is_another_handshake() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(500);
+    let node = world.sfu.identity.fingerprint();
+    let now = world.now;
+    let viewer = &mut world.clients[1];
+    (viewer.identity, viewer.keys, viewer.ice_generation) = (world::identity(55), None, 1);
+    viewer.dtls = crate::session::dtls::Dtls::client(now, &viewer.identity, node);
+    let before = feedback(&world, 0).len();
+    world.open(1);
+    world.send(1, world.clients[1].check(true));
+    world.run_for(500);
+    assert_eq!(feedback(&world, 0).iter().skip(before).filter(|packet| packet.starts_with("pli")).count(), 2);
+    send_frame(&mut world, 0, true, &[600]);
+    world.run_for(50);
+    let viewer = &world.clients[1];
+    assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [500, 600]);
+    assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
+    assert_eq!(world.outputs.len(), 3, "connected, connected, connected anew");
+}

@@ -17,6 +17,15 @@ struct Ends {
     took: Duration,
 }
 
+/// A client that speaks DTLS 1.2 alone.
+fn client_12(identity: &Identity, remote: Fingerprint) -> Dtls {
+    let mut dtls = identity.dtls(Version::Dtls12, start());
+    dtls.set_active(true);
+    let mut client = Dtls::new(remote, Side::Client, State::Running(Association::new(dtls)));
+    client.handle_timeout(start());
+    client
+}
+
 /// Runs a handshake on a wire with 20 ms one way that loses datagrams as `random` has it.
 fn handshake(
     client_expects: Fingerprint,
@@ -25,10 +34,14 @@ fn handshake(
     loss: f64,
     seed: u64,
 ) -> Ends {
+    let client = Dtls::client(start(), &ids[0], client_expects);
+    shake_hands(client, server_expects, ids, loss, seed)
+}
+
+fn shake_hands(mut client: Dtls, server_expects: Fingerprint, ids: &[Identity; 2], loss: f64, seed: u64) -> Ends {
     let mut random = Random::seeded(seed);
     let [client_identity, server_identity] = ids;
     let mut now = start();
-    let mut client = Dtls::client(now, client_identity, client_expects);
     let mut server = Dtls::server(server_expects);
     let mut ends = Ends { client: Vec::new(), server: Vec::new(), took: Duration::ZERO };
     // To the server or to the client, and when it arrives; one way takes the same for all, so this stays sorted.
@@ -157,4 +170,41 @@ fn nonsense_does_not_disturb_a_handshake() {
         is_up |= is_connected(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>());
     }
     assert!(is_up);
+}
+
+#[test]
+fn a_client_that_closes_is_heard_and_a_dropped_end_says_nothing() {
+    let ids = [identity(1), identity(2)];
+    let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
+    let mut server = Dtls::server(ids[0].fingerprint());
+    for _ in 0..5 {
+        while let Some(datagram) = client.poll_transmit() {
+            server.handle_datagram(start(), &ids[1], &datagram);
+        }
+        while let Some(datagram) = server.poll_transmit() {
+            client.handle_datagram(start(), &ids[0], &datagram);
+        }
+    }
+    assert!(is_connected(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>()));
+    let State::Running(association) = &mut client.state else { panic!("connected") };
+    association.dtls.close().expect("connected");
+    client.drain(true);
+    let goodbye = client.poll_transmit().expect("an alert");
+    server.handle_datagram(start(), &ids[1], &goodbye);
+    assert_eq!(ended(&std::iter::from_fn(|| server.poll_event()).collect::<Vec<_>>()), Some(DtlsError::Closed));
+    assert_eq!(server.poll_transmit(), None);
+}
+
+#[test]
+fn a_client_of_dtls_12_gets_gcm_and_one_with_another_certificate_is_never_told_that_it_is_connected() {
+    let ids = [identity(1), identity(2)];
+    for loss in [0.0, 0.15] {
+        let ends = shake_hands(client_12(&ids[0], ids[1].fingerprint()), ids[0].fingerprint(), &ids, loss, 3);
+        let Some(Event::Connected { profile, .. }) = ends.server.first() else { panic!("not connected") };
+        assert_eq!(*profile, Profile::AeadAes256Gcm);
+        assert!(is_connected(&ends.client));
+        let ends = shake_hands(client_12(&ids[0], ids[1].fingerprint()), Fingerprint([0; 32]), &ids, loss, 3);
+        assert_eq!(ended(&ends.server), Some(DtlsError::WrongFingerprint));
+        assert!(!is_connected(&ends.client));
+    }
 }

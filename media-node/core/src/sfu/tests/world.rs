@@ -59,6 +59,8 @@ pub(super) struct Client {
     pub(super) rtp: Vec<Received>,
     pub(super) rtcp: Vec<Vec<u8>>,
     pub(super) answers: Vec<Vec<u8>>,
+    /// Counts ICE restarts: each has credentials of its own.
+    pub(super) ice_generation: u32,
     number: u32,
     index: u64,
     sound_index: u64,
@@ -77,6 +79,7 @@ impl Client {
             rtp: Vec::new(),
             rtcp: Vec::new(),
             answers: Vec::new(),
+            ice_generation: 0,
             number,
             index: u64::from(number) * 1_000 + 60_000,
             sound_index: 65_530,
@@ -126,9 +129,9 @@ impl Client {
             session: self.id(),
             participant: ParticipantId::parse(&self.name).expect("an id"),
             ice: IceParameters {
-                node_ufrag: format!("node{}", self.name),
-                node_pwd: format!("password{}", self.name),
-                client_ufrag: format!("client{}", self.name),
+                node_ufrag: format!("node{}{}", self.name, self.ice_generation),
+                node_pwd: format!("password{}{}", self.name, self.ice_generation),
+                client_ufrag: format!("client{}{}", self.name, self.ice_generation),
             },
             client_fingerprint: self.identity.fingerprint(),
             sections: vec![
@@ -143,12 +146,12 @@ impl Client {
     pub(super) fn check(&self, use_candidate: bool) -> Vec<u8> {
         let request = Request {
             transaction: [self.number as u8; 12],
-            receiver_ufrag: &format!("node{}", self.name),
-            sender_ufrag: &format!("client{}", self.name),
+            receiver_ufrag: &format!("node{}{}", self.name, self.ice_generation),
+            sender_ufrag: &format!("client{}{}", self.name, self.ice_generation),
             use_candidate,
             role: Role::Controlling,
         };
-        request.to_vec(&stun::key(&format!("password{}", self.name)))
+        request.to_vec(&stun::key(&format!("password{}{}", self.name, self.ice_generation)))
     }
 
     /// The next packet of its camera: `bytes` of payload behind a VP8 descriptor.
