@@ -29,7 +29,19 @@ pub struct Run<'a> {
 pub struct Arena {
     memory: Box<[u8]>,
     used: usize,
+    datagrams: usize,
     spans: Vec<Span>,
+}
+
+/// How much a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Runs.
+    pub runs: usize,
+    /// Datagrams in all of them.
+    pub datagrams: usize,
+    /// Their bytes.
+    pub bytes: usize,
 }
 
 #[derive(Debug)]
@@ -43,7 +55,7 @@ struct Span {
 
 impl Default for Arena {
     fn default() -> Self {
-        Self { memory: vec![0; ARENA_BYTES].into_boxed_slice(), used: 0, spans: Vec::new() }
+        Self { memory: vec![0; ARENA_BYTES].into_boxed_slice(), used: 0, datagrams: 0, spans: Vec::new() }
     }
 }
 
@@ -51,6 +63,7 @@ impl Arena {
     /// Forgets the batch.
     pub fn clear(&mut self) {
         self.used = 0;
+        self.datagrams = 0;
         self.spans.clear();
     }
 
@@ -68,6 +81,7 @@ impl Arena {
     pub fn push(&mut self, to: SocketAddr, bytes: usize) {
         let start = self.used;
         self.used += bytes;
+        self.datagrams += 1;
         if let Some(last) = self.spans.last_mut().filter(|last| last.takes(to, bytes)) {
             last.bytes += bytes;
             last.segments += 1;
@@ -84,9 +98,9 @@ impl Arena {
         })
     }
 
-    /// Datagrams and bytes of the batch.
-    pub fn totals(&self) -> (usize, usize) {
-        (self.spans.iter().map(|span| span.segments).sum(), self.used)
+    /// How much the batch is.
+    pub fn totals(&self) -> Totals {
+        Totals { runs: self.spans.len(), datagrams: self.datagrams, bytes: self.used }
     }
 }
 
@@ -149,7 +163,8 @@ mod tests {
             arena.push(address(1), DATAGRAM_BYTES_MAX);
             count += 1;
         }
-        assert_eq!(arena.totals(), (count, count * DATAGRAM_BYTES_MAX));
+        let bytes = count * DATAGRAM_BYTES_MAX;
+        assert_eq!(arena.totals(), Totals { runs: count.div_ceil(40), datagrams: count, bytes });
         arena.clear();
         assert!(arena.has_room() && arena.runs().next().is_none());
     }

@@ -81,9 +81,9 @@ impl Demux {
         }
     }
 
-    /// How many addresses are known.
-    pub fn address_count(&self) -> usize {
-        self.by_address.len()
+    /// Whether no address and no user fragment is known.
+    pub fn is_empty(&self) -> bool {
+        self.by_address.is_empty() && self.by_ufrag.is_empty()
     }
 }
 

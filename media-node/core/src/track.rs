@@ -148,23 +148,8 @@ impl Track {
         header: &RtpHeader<'_>,
         payload: &[u8],
     ) -> Result<Received, DropReason> {
-        let vp8 = match codec {
-            CodecName::Vp8 if !payload.is_empty() => {
-                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
-            }
-            CodecName::Vp8 | CodecName::Opus => None,
-        };
-        let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
-        self.orientation = first_byte(self.section.extensions.video_orientation).or(self.orientation);
-        let facts = Facts {
-            index: self.index_base.wrapping_add(index),
-            timestamp: header.timestamp,
-            marker: header.marker,
-            audio_level: first_byte(self.section.extensions.audio_level),
-            orientation: self.orientation,
-            vp8,
-        };
-        if vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
+        let facts = self.facts(codec, index, header, payload)?;
+        if facts.vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
             self.keyframes.arrived();
         }
         self.cache.keep(&Packet { facts, payload });
@@ -173,6 +158,33 @@ impl Track {
         let (repair_at, needs_keyframe) =
             missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
         Ok(Received { is_first, begins_stream: false, repair_at, needs_keyframe, held_until: self.queue.held_until })
+    }
+
+    fn facts(
+        &mut self,
+        codec: CodecName,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Facts, DropReason> {
+        let vp8 = match codec {
+            CodecName::Vp8 if !payload.is_empty() => {
+                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
+            }
+            CodecName::Vp8 | CodecName::Opus => None,
+        };
+        let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
+        let ids = self.section.extensions;
+        // Browsers tell it with some packets only: it holds until the next time.
+        self.orientation = first_byte(ids.video_orientation).or(self.orientation);
+        Ok(Facts {
+            index: self.index_base.wrapping_add(index),
+            timestamp: header.timestamp,
+            marker: header.marker,
+            audio_level: first_byte(ids.audio_level),
+            orientation: self.orientation,
+            vp8,
+        })
     }
 
     /// Whether anything waits to be sent.

@@ -130,3 +130,80 @@ impl Slot {
         self.wanted = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::rtp_parameters::{Codec, CodecName, Encoding, Flow, HeaderExtensions};
+
+    fn section(ssrc: Option<u32>, rtx_ssrc: Option<u32>) -> Section {
+        Section {
+            mid: Mid::parse("3").expect("a mid"),
+            kind: MediaKind::Video,
+            flow: Flow::NodeToClient,
+            codecs: vec![Codec {
+                name: CodecName::Vp8,
+                payload_type: 96,
+                rtx_payload_type: Some(97),
+                clock_rate: 90_000,
+            }],
+            extensions: HeaderExtensions::default(),
+            encodings: vec![Encoding { ssrc, rtx_ssrc, rid: None }],
+            csrc: 0,
+        }
+    }
+
+    fn slot() -> Slot {
+        Slot::new(&section(Some(1), Some(2)), &mut Random::seeded(1)).expect("complete")
+    }
+
+    fn key(number: u32) -> Key<Track> {
+        Key::numbered(number)
+    }
+
+    /// A slot in which track `a` plays and, if told, `b` is to follow.
+    fn playing(a: u32, b: Option<u32>) -> Slot {
+        let mut slot = slot();
+        slot.select(Some((key(a), SourceNumber(a))));
+        assert_eq!(slot.note_played(key(a)), None);
+        b.into_iter().for_each(|b| slot.select(Some((key(b), SourceNumber(b)))));
+        slot
+    }
+
+    #[test]
+    fn a_section_without_an_ssrc_or_codec_makes_no_slot() {
+        let mut random = Random::seeded(1);
+        assert!(Slot::new(&section(None, None), &mut random).is_none());
+        let without_codec = Section { codecs: Vec::new(), ..section(Some(1), None) };
+        assert!(Slot::new(&without_codec, &mut random).is_none());
+    }
+
+    #[test]
+    fn notices_any_ssrc_in_common() {
+        let slot = slot();
+        for (ssrc, rtx_ssrc, expected) in [(1, 9, true), (9, 2, true), (2, 9, true), (9, 1, true), (8, 9, false)] {
+            assert_eq!(slot.shares_ssrc_with(&section(Some(ssrc), Some(rtx_ssrc))), expected, "{ssrc} {rtx_ssrc}");
+        }
+    }
+
+    #[test]
+    fn takes_both_tracks_until_the_second_has_begun() {
+        let mut slot = playing(1, Some(2));
+        assert_eq!(slot.takes(), [Some(key(1)), Some(key(2))]);
+        assert_eq!(slot.awaits_keyframe_of(), Some(key(2)));
+        assert_eq!(slot.note_played(key(2)), Some(key(1)), "the first is let go");
+        assert_eq!(slot.takes(), [Some(key(2)), None]);
+        slot.select(None);
+        assert_eq!(slot.takes(), [None, None]);
+    }
+
+    #[test]
+    fn losing_a_track_leaves_the_other_only_if_that_is_the_wanted_one() {
+        let mut slot = playing(1, Some(2));
+        slot.lose(key(1));
+        assert_eq!((slot.takes(), slot.awaits_keyframe_of()), ([None, Some(key(2))], Some(key(2))));
+        let mut slot = playing(1, Some(2));
+        slot.lose(key(2));
+        assert_eq!(slot.takes(), [None, None]);
+    }
+}

@@ -111,3 +111,101 @@ impl Source {
         self.payload_types.contains(&header.payload_type).then_some(Use::Media(self.track))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::HeaderWriter;
+    use shared::rtp_parameters::{Codec, CodecName, Encoding, HeaderExtensions, MediaKind};
+
+    const VIDEO: u32 = 0;
+    const CAMERA_MID: (u8, &[u8]) = (4, b"1");
+
+    fn section(encodings: Vec<Encoding>) -> Section {
+        let extensions =
+            HeaderExtensions { mid: Some(4), rid: Some(5), repaired_rid: Some(6), ..HeaderExtensions::default() };
+        let codec = Codec { name: CodecName::Vp8, payload_type: 96, rtx_payload_type: Some(97), clock_rate: 90_000 };
+        Section {
+            mid: Mid::parse("1").expect("a mid"),
+            kind: MediaKind::Video,
+            flow: Flow::ClientToNode,
+            codecs: vec![codec],
+            extensions,
+            encodings,
+            csrc: 1,
+        }
+    }
+
+    fn announced(ssrc: u32, rtx_ssrc: u32) -> Encoding {
+        Encoding { ssrc: Some(ssrc), rtx_ssrc: Some(rtx_ssrc), rid: None }
+    }
+
+    fn layer(rid: &str) -> Encoding {
+        Encoding { rid: Some(rid.to_owned()), ..Encoding::default() }
+    }
+
+    fn streams(encodings: Vec<Encoding>) -> Streams {
+        let mut streams = Streams::default();
+        streams.add(&section(encodings), Key::numbered(VIDEO));
+        streams
+    }
+
+    /// What a packet of this SSRC, payload type and these extensions is taken for.
+    fn use_of(streams: &mut Streams, ssrc: u32, payload_type: u8, extensions: &[(u8, &[u8])]) -> Option<Use> {
+        let mut packet = [0; 64];
+        let mut writer = HeaderWriter::new(&mut packet, ssrc, None).expect("room");
+        for (id, value) in extensions {
+            writer.extension(*id, value).expect("fits");
+        }
+        let length = writer.finish().expect("room");
+        packet[1] = payload_type;
+        streams.use_of(&RtpHeader::parse(&packet[..length]).expect("well formed"))
+    }
+
+    fn media() -> Option<Use> {
+        Some(Use::Media(Key::numbered(VIDEO)))
+    }
+
+    fn repair() -> Option<Use> {
+        Some(Use::Repair(Key::numbered(VIDEO)))
+    }
+
+    #[test]
+    fn announced_streams_are_known_and_only_the_first_encoding_is_used() {
+        let mut streams = streams(vec![announced(10, 11), announced(20, 21)]);
+        assert_eq!(use_of(&mut streams, 10, 96, &[]), media());
+        assert_eq!(use_of(&mut streams, 11, 97, &[]), repair());
+        assert_eq!(use_of(&mut streams, 20, 96, &[]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 21, 97, &[]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 30, 96, &[]), None);
+    }
+
+    #[test]
+    fn a_mid_tells_where_an_unknown_stream_belongs_and_is_needed_once() {
+        let mut streams = streams(vec![Encoding::default()]);
+        assert_eq!(use_of(&mut streams, 30, 96, &[(4, b"2")]), None);
+        assert_eq!(use_of(&mut streams, 30, 50, &[CAMERA_MID]), None, "a payload type of no codec");
+        assert_eq!(use_of(&mut streams, 30, 96, &[CAMERA_MID]), media());
+        assert_eq!(use_of(&mut streams, 30, 96, &[]), media());
+        assert_eq!(use_of(&mut streams, 31, 97, &[CAMERA_MID]), repair());
+    }
+
+    #[test]
+    fn a_rid_tells_the_encodings_apart() {
+        let mut streams = streams(vec![layer("q"), layer("f")]);
+        assert_eq!(use_of(&mut streams, 1, 96, &[CAMERA_MID]), None, "which one is it?");
+        assert_eq!(use_of(&mut streams, 1, 96, &[CAMERA_MID, (5, b"q")]), media());
+        assert_eq!(use_of(&mut streams, 2, 96, &[CAMERA_MID, (5, b"f")]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 3, 97, &[CAMERA_MID, (6, b"q")]), repair());
+        assert_eq!(use_of(&mut streams, 4, 97, &[CAMERA_MID, (6, b"f")]), Some(Use::Unused));
+    }
+
+    #[test]
+    fn what_is_learned_is_bounded() {
+        let mut streams = streams(vec![Encoding::default()]);
+        for ssrc in 0..2 * STREAMS_PER_SESSION_MAX as u32 {
+            assert_eq!(use_of(&mut streams, ssrc, 96, &[CAMERA_MID]), media());
+        }
+        assert_eq!(streams.known.len(), STREAMS_PER_SESSION_MAX);
+    }
+}

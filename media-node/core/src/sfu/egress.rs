@@ -62,11 +62,11 @@ impl Sfu {
             self.begin_round(now);
         }
         self.write_round(now);
-        let (datagrams, bytes) = self.egress.arena.totals();
-        self.stats.datagrams_out += datagrams as u64;
-        self.stats.bytes_out += bytes as u64;
-        self.stats.runs_out += self.egress.arena.runs().count() as u64;
-        datagrams > 0
+        let totals = self.egress.arena.totals();
+        self.stats.datagrams_out += totals.datagrams as u64;
+        self.stats.bytes_out += totals.bytes as u64;
+        self.stats.runs_out += totals.runs as u64;
+        totals.datagrams > 0
     }
 
     /// A track's packets wait for the end of their frame, but not longer than this.

@@ -443,6 +443,13 @@ fn a_slot_changes_tracks_without_a_gap() {
     let sizes: Vec<_> = viewer.rtp.iter().map(|packet| packet.payload.len()).collect();
     assert_eq!(sizes, [vec![500; 16], vec![600; 5]].concat(), "the first plays until the second can begin");
     assert!(viewer.rtp.windows(2).all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) < 90_000));
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[700]);
+    world.run_for(50);
+    let viewer = &world.clients[2];
+    let sequences = sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT));
+    assert_eq!(sequences.len(), 22, "and back again, once each");
+    assert!(is_continuous(&sequences));
 }
 
 #[test]
@@ -539,6 +546,8 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
     world.forward(0, VIDEO, 1, VIDEO_SLOT);
     world.forward(1, VIDEO, 0, VIDEO_SLOT);
     send_frame(&mut world, 0, true, &[500, 500]);
+    world.clients[0].ice_generation = 1;
+    world.open(0);
     world.run_for(50);
     world.runs.clear();
     world.outputs.clear();
@@ -547,7 +556,7 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
     assert!(world.runs.is_empty() && world.outputs.is_empty());
     let sfu = &world.sfu;
     assert_eq!((sfu.session_count(), sfu.room_count(), sfu.tracks.count()), (0, 0, 0));
-    assert_eq!((sfu.demux.address_count(), sfu.poll_timeout()), (0, None));
+    assert_eq!((sfu.demux.is_empty(), sfu.poll_timeout()), (true, None));
 }
 
 #[test]
@@ -709,11 +718,15 @@ fn another_certificate_is_another_handshake() {
     world.run_for(500);
     let node = world.sfu.identity.fingerprint();
     let now = world.now;
+    let under_old_keys = world.clients[1].sound(b"x");
     let viewer = &mut world.clients[1];
     (viewer.identity, viewer.keys, viewer.ice_generation) = (world::identity(55), None, 1);
     viewer.dtls = crate::session::dtls::Dtls::client(now, &viewer.identity, node);
     let before = feedback(&world, 0).len();
     world.open(1);
+    world.send(1, under_old_keys);
+    world.run_for(20);
+    assert_eq!(world.sfu.stats().dropped(DropReason::NoKeys), 1);
     world.send(1, world.clients[1].check(true));
     world.run_for(500);
     assert_eq!(feedback(&world, 0).iter().skip(before).filter(|packet| packet.starts_with("pli")).count(), 2);
