@@ -291,7 +291,7 @@ export class Room extends Emitter<RoomEvents> {
       clearTimeout(this.#timer);
     }
     this.#timer =
-      atMs === null ? null : setTimeout(() => this.#dispatch({ on: "wake" }), Math.max(0, atMs - performance.now()));
+      atMs === null ? null : setTimeout(() => this.#dispatch({ on: "wake" }), Math.max(0, Math.ceil(atMs - performance.now())));
   }
 
   #changed(): void {

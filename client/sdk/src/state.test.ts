@@ -164,6 +164,18 @@ describe("a lost socket", () => {
     expect(client.outcome()).toBe(outcome);
   });
 
+  test("is opened again even if the timer fires too early", () => {
+    const client = new Client().joined();
+    client.on({ on: "socket_closed", code: 1006 });
+    const wakeAtMs = client.state.wakeAtMs ?? 0;
+    client.nowMs = wakeAtMs - 0.5;
+    client.on({ on: "wake" });
+    expect(client.commands.at(-1)).toEqual({ do: "wake", atMs: wakeAtMs });
+    client.nowMs = wakeAtMs;
+    client.on({ on: "wake" });
+    expect(client.does()).toEqual(["open_socket"]);
+  });
+
   test("is opened at once when the network comes back", () => {
     const client = new Client().joined();
     client.on({ on: "socket_closed", code: 1006 });

@@ -19,6 +19,8 @@ const EXPIRED: readonly (readonly [DeadlineName, (turn: Turn) => void])[] = [
 
 /** Handles every deadline that has passed. */
 export function wake(turn: Turn): void {
+  // This wake-up is used up, even if it came a moment too early (browsers round timers down): ask for the next one.
+  turn.update({ wakeAtMs: null });
   for (const [name, expired] of EXPIRED) {
     const atMs = turn.state.deadlines[name];
     if (atMs !== undefined && atMs <= turn.nowMs) {
