@@ -39,14 +39,16 @@ impl<T: Ord + Copy> Deadlines<T> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// Takes out one timer whose time has come, the earliest first.
-    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let (at, timer) = *self.by_time.first()?;
-        if at > now {
-            return None;
+    /// Takes out every timer whose time has come, the earliest first. One that is set again meanwhile is taken next time,
+    /// so a timer that is always due cannot keep the caller busy.
+    pub fn take_due(&mut self, now: Instant) -> Vec<T> {
+        let mut due = Vec::new();
+        while let Some((at, timer)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {
+            self.by_time.remove(&(at, timer));
+            self.by_timer.remove(&timer);
+            due.push(timer);
         }
-        self.set(timer, None);
-        Some(timer)
+        due
     }
 }
 
@@ -65,8 +67,8 @@ mod tests {
         }
         deadlines.set('d', None);
         assert_eq!(deadlines.next(), Some(at(5)));
-        assert_eq!(deadlines.pop_due(at(4)), None);
-        assert_eq!((deadlines.pop_due(at(10)), deadlines.pop_due(at(10))), (Some('a'), Some('b')));
-        assert_eq!((deadlines.pop_due(at(10)), deadlines.next()), (None, Some(at(20))));
+        assert_eq!(deadlines.take_due(at(4)), []);
+        assert_eq!(deadlines.take_due(at(10)), ['a', 'b']);
+        assert_eq!((deadlines.take_due(at(10)), deadlines.next()), (vec![], Some(at(20))));
     }
 }

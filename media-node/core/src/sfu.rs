@@ -156,7 +156,7 @@ impl Sfu {
             Input::Datagram { from, bytes } => self.handle_datagram(now, from, bytes),
             Input::Control { room, message } => self.handle_control(now, room, message),
             Input::Deadline => {
-                while let Some(timer) = self.deadlines.pop_due(now) {
+                for timer in self.deadlines.take_due(now) {
                     self.handle_timer(now, timer);
                 }
             }

@@ -500,8 +500,8 @@ fn a_publisher_may_change_its_ssrc() {
     for (index, first) in [(100, 1), (101, 0), (102, 1)] {
         let packet = other(&world, index, first);
         world.send(0, packet);
+        world.run_for(50);
     }
-    world.run_for(50);
     let viewer = &world.clients[1];
     assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [500, 6, 6]);
     assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
@@ -736,4 +736,55 @@ fn another_certificate_is_another_handshake() {
     assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [500, 600]);
     assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
     assert_eq!(world.outputs.len(), 3, "connected, connected, connected anew");
+}
+
+#[test]
+fn of_two_tracks_under_one_number_the_chosen_one_plays_and_begins_with_a_key_frame() {
+    let mut world = World::connected(3);
+    let mut session = world.clients[1].parameters();
+    session.sections[1].csrc = world.clients[0].csrc(VIDEO);
+    world.control(RoomToNode::SetSession { session });
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    world.forward(1, VIDEO, 2, VIDEO_SLOT);
+    send_frame(&mut world, 0, false, &[500]);
+    send_frame(&mut world, 1, false, &[600]);
+    world.run_for(50);
+    assert_eq!(world.clients[2].rtp.len(), 1);
+    send_frame(&mut world, 1, true, &[600]);
+    world.run_for(50);
+    let viewer = &world.clients[2];
+    assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [500, 600]);
+    assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
+}
+
+#[test]
+fn what_an_earlier_track_sent_is_never_answered_with_a_packet_of_a_later_one() {
+    let mut world = World::connected(3);
+    world.forward(0, VIDEO, 2, VIDEO_SLOT);
+    let index = 61_001;
+    let packet = |world: &World, place: usize| {
+        let client = &world.clients[place];
+        client.packet(client.ssrc(VIDEO), 96, index, 77, true, &[0x90, 0x80, 0x80, 0x01, 0, place as u8])
+    };
+    let first = packet(&world, 0);
+    world.send(0, first);
+    world.run_for(50);
+    // Another track under the same number, with a packet of the same index.
+    let mut session = world.clients[1].parameters();
+    session.sections[1].csrc = world.clients[0].csrc(VIDEO);
+    world.control(RoomToNode::SetSession { session });
+    world.forward(1, VIDEO, 2, VIDEO_SLOT);
+    let second = packet(&world, 1);
+    world.send(1, second);
+    world.run_for(50);
+    let (slot, received) = (world.clients[2].ssrc(VIDEO_SLOT), world.clients[2].rtp.clone());
+    assert_eq!(received.len(), 2);
+    let asked = [received[0].sequence, received[1].sequence];
+    let request = world.clients[2].report(|writer| writer.nack(1, slot, asked.into_iter()).expect("room"));
+    world.send(2, request);
+    world.run_for(50);
+    let again: Vec<_> = world.clients[2].rtp[2..].iter().map(|packet| packet.payload[..2].to_vec()).collect();
+    assert_eq!(again, [received[1].sequence.to_be_bytes()], "only the one that is still there");
 }
