@@ -788,3 +788,19 @@ fn what_an_earlier_track_sent_is_never_answered_with_a_packet_of_a_later_one() {
     let again: Vec<_> = world.clients[2].rtp[2..].iter().map(|packet| packet.payload[..2].to_vec()).collect();
     assert_eq!(again, [received[1].sequence.to_be_bytes()], "only the one that is still there");
 }
+
+#[test]
+fn a_packet_without_a_picture_continues_a_video_and_never_begins_one() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    let ssrc = world.clients[0].ssrc(VIDEO);
+    let (empty, key): (&[u8], &[u8]) = (&[], &[0x90, 0x80, 0x80, 0x01, 0, 9]);
+    for (index, payload) in [(100, empty), (101, key), (102, empty), (103, key)] {
+        let packet = world.clients[0].packet(ssrc, 96, index, 77, true, payload);
+        world.send(0, packet);
+        world.run_for(20);
+    }
+    let viewer = &world.clients[1];
+    assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [6, 0, 6]);
+    assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
+}
