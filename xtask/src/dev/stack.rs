@@ -103,7 +103,9 @@ impl Stack {
                 rows.push(("", part.url("/metrics"), ""));
             }
         }
-        rows.push(("logs", format!("{}/dev-*.log", self.logs.display()), ""));
+        let here = std::env::current_dir().unwrap_or_default();
+        let logs = self.logs.strip_prefix(&here).unwrap_or(&self.logs);
+        rows.push(("logs", format!("{}/dev-*.log", logs.display()), ""));
         format_table(&rows)
     }
 

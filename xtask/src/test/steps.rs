@@ -97,6 +97,7 @@ fn client(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn edge(run: &mut Run<'_>) -> Result<()> {
+    build::build(run.workspace, run.tools, Part::Client, Flavour::Release)?;
     for flavour in [Flavour::Release, Flavour::Quick] {
         build::build(run.workspace, run.tools, Part::Edge, flavour)?;
     }
