@@ -70,5 +70,7 @@ mod tests {
         assert_eq!(deadlines.take_due(at(4)), []);
         assert_eq!(deadlines.take_due(at(10)), ['a', 'b']);
         assert_eq!((deadlines.take_due(at(10)), deadlines.next()), (vec![], Some(at(20))));
+        deadlines.set('a', Some(at(5)));
+        assert_eq!(deadlines.next(), Some(at(5)), "the same moment again");
     }
 }

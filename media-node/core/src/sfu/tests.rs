@@ -675,11 +675,14 @@ fn two_slots_never_share_an_ssrc() {
 
 #[test]
 fn a_publisher_hears_early_what_it_may_send() {
-    let mut world = World::connected(1);
-    world.run_for(3_000);
-    send_frame(&mut world, 0, true, &[500]);
-    world.run_for(2 * world::ONE_WAY.as_millis() as u64 + 60);
-    assert_eq!(feedback(&world, 0), ["estimate 8000000"]);
+    // Whenever it begins, not only where the report of every second happens to be near.
+    for offset_ms in [0, 250, 500, 750] {
+        let mut world = World::connected(1);
+        world.run_for(3_000 + offset_ms);
+        send_frame(&mut world, 0, true, &[500]);
+        world.run_for(2 * world::ONE_WAY.as_millis() as u64 + 60);
+        assert_eq!(feedback(&world, 0), ["estimate 8000000"]);
+    }
 }
 
 #[test]
