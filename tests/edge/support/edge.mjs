@@ -30,8 +30,15 @@ export async function startEdge(options = {}) {
     ...options,
     vars: { ...VARS, ...options.vars },
   });
+  const guests = new Set();
   return {
     ...worker,
+    /** Nodes that registered here; they go before the Worker does. */
+    guests,
+    async stop() {
+      for (const guest of guests) guest.die();
+      await worker.stop();
+    },
     http: new URL(worker.url).origin,
     ws: new URL(worker.url).origin.replace("http", "ws"),
     /** Takes a room out of memory as hibernation does. */

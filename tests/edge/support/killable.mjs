@@ -9,6 +9,9 @@ import { fileURLToPath } from "node:url";
 const PROGRAM = fileURLToPath(new URL("edge-process.mjs", import.meta.url));
 
 export class KillableEdge {
+  /** Nodes that registered here. */
+  guests = new Set();
+
   static async start() {
     const edge = new KillableEdge();
     edge.folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
@@ -34,6 +37,7 @@ export class KillableEdge {
   }
 
   async stop() {
+    for (const guest of this.guests) guest.die();
     if (this.process.exitCode === null && this.process.signalCode === null) await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }

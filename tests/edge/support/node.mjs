@@ -11,6 +11,8 @@ export class MediaNode {
   assignments = [];
   /** The socket to each room it serves, by room. */
   rooms = new Map();
+  /** Why rooms could not be dialled. */
+  failures = [];
   #waiting = new Set();
 
   /**
@@ -35,6 +37,7 @@ export class MediaNode {
       sessions_max: 1000,
     });
     await node.socket.next("registered");
+    edge.guests.add(node);
     if (beats) node.timer = setInterval(() => node.beat(), HEARTBEAT_INTERVAL_MS).unref();
     return node;
   }
@@ -70,11 +73,14 @@ export class MediaNode {
     for (const link of this.rooms.values()) link.terminate();
   }
 
-  async #hear(message) {
+  #hear(message) {
     if (message.type !== "assign") return;
     this.assignments.push(message);
     this.#wake();
-    if (!this.dials) return;
+    if (this.dials) this.#serve(message).catch((error) => this.failures.push(error));
+  }
+
+  async #serve(message) {
     const link = await this.dial(message, []);
     link.adopt(message.session);
     await link.next((frame) => frame.type === "welcome" || frame.type === "refused");

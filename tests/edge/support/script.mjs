@@ -89,21 +89,25 @@ function anonymous(transcript, room) {
     return names.get(key);
   };
   const clean = (value, key) => {
-    if (Array.isArray(value)) return value.map((item) => clean(item, key));
-    if (key === "sessions" || key === "forwards") return value;
+    if (Array.isArray(value)) {
+      const items = value.map((item) => clean(item, key));
+      // Sets, whose order follows the random names.
+      return ["forwards", "sessions"].includes(key) ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : items;
+    }
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([inner, item]) => [inner, clean(item, inner)]));
     }
     if (value === null || value === undefined) return value;
-    if (["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "track", "id"].includes(key)) {
-      return typeof value === "string" || key.endsWith("ssrc") ? name(key === "track" ? "id" : key, value) : value;
-    }
+    if (RANDOM.has(key)) return name(key, value);
     if (key === "joined_at") return "<time>";
     if (key === "answer") return answerLines(value);
     return value === room ? "<room>" : value;
   };
   return transcript.map(({ step, told }) => ({ step, told: told.map(([who, frame]) => [who, clean(frame)]) }));
 }
+
+/** What is made up anew in every room: the room's own dice and clock. */
+const RANDOM = new Set(["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "epoch"]);
 
 /** An answer without what is random in it. */
 function answerLines(answer) {

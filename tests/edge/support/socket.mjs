@@ -48,6 +48,12 @@ export class Socket {
     });
   }
 
+  /** Begins anew with remembering. */
+  forget() {
+    this.frames.length = 0;
+    this.#read = 0;
+  }
+
   get protocol() {
     return this.socket.protocol;
   }

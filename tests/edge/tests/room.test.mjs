@@ -1,7 +1,7 @@
 // A call as its clients and its node see it: who is there, what plays where, who goes and why.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Client, OFFER_ICE_RESTART } from "../support/client.mjs";
+import { Client, OFFER, OFFER_ICE_RESTART } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
@@ -55,7 +55,7 @@ test("joining again with the same attempt is joining once", async () => {
   const first = await ada.join({ attempt: "attempt-1" });
   const again = await ada.join({ attempt: "attempt-1" });
   assert.deepEqual({ ...again, in_reply_to: 0 }, { ...first, in_reply_to: 0 });
-  assert.equal(await ada.refusal({ type: "join", attempt: "attempt-2", offer: "v=0\r\n" }), "already_joined");
+  assert.equal(await ada.refusal({ type: "join", attempt: "attempt-2", offer: OFFER }), "already_joined");
   await ada.close();
 });
 
