@@ -83,7 +83,7 @@ function waitingFor(type: EdgeToClient["type"]): State {
   }
   const [joined] = JSON.parse(read("edge_to_client")) as [Extract<EdgeToClient, { type: "joined" }>];
   play({ on: "frame", text: JSON.stringify(joined) });
-  play({ on: "answer_applied", offer: 1 });
+  play({ on: "answer_applied", offer: 1, moved: false });
   play({ on: "transport_connected" });
   if (type === "participant_left") {
     const alan = { id: "alan", name: "", joined_at: 1, connection: "connected", tracks: [] } as const;

@@ -113,14 +113,16 @@ export class Peer {
     }
   }
 
-  /** Applies an answer, and before it the offer that was held. */
-  async applyAnswer(sdp: string): Promise<void> {
+  /** Applies an answer, and before it the offer that was held; says whether another node gave it than the one before. */
+  async applyAnswer(sdp: string): Promise<{ moved: boolean }> {
+    const before = fingerprint(this.connection.remoteDescription?.sdp ?? "");
     if (this.#held !== null) {
       const offer = this.#held;
       this.#held = null;
       await this.connection.setLocalDescription(offer);
     }
     await this.connection.setRemoteDescription({ type: "answer", sdp });
+    return { moved: before !== null && before !== fingerprint(sdp) };
   }
 
   /** Sends another track, or none, where `source` is published. */
@@ -160,6 +162,11 @@ export class Peer {
       return mid === undefined ? [] : [{ mid, source }];
     });
   }
+}
+
+/** The certificate of whoever wrote this description (RFC 8122 §5): every node has its own. */
+function fingerprint(sdp: string): string | null {
+  return /^a=fingerprint:(.+)$/m.exec(sdp)?.[1]?.trim().toUpperCase() ?? null;
 }
 
 function prefer(transceiver: RTCRtpTransceiver, kind: MediaKind): RTCRtpTransceiver {

@@ -273,7 +273,7 @@ describe("a dead transport", () => {
     client.on(offerMade(2));
     expect(client.lastSent()).toMatchObject({ id: 2, type: "negotiate", offer: "sdp 2", reason: "transport_dead" });
     client.frame(negotiated(2, "s2"));
-    client.on({ on: "answer_applied", offer: 2 });
+    client.on({ on: "answer_applied", offer: 2, moved: false });
     client.on({ on: "transport_connected" });
     expect(connection(client.state)).toBe("connected");
     expect(client.state.session?.id).toBe("s2");
@@ -297,18 +297,22 @@ describe("a dead transport", () => {
     expect(client.lastSent()).toMatchObject({ type: "negotiate", reason: "new_transport" });
   });
 
-  test("is replaced by a new one when the restart does not connect", () => {
+  const restarts: [string, boolean, string][] = [
+    ["another node: the browser cannot do that, so it is replaced by a new one", true, "make_offer new"],
+    ["the same node: that one is dead, which the edge believes when told again", false, "make_offer restart_ice"],
+  ];
+  test.each(restarts)("whose restart is answered in vain by %s", (_, moved, what) => {
     const client = new Client().joined().restarted();
-    client.on({ on: "answer_applied", offer: 2 });
+    client.on({ on: "answer_applied", offer: 2, moved });
     client.does();
     client.pass(RESTART_TIMEOUT_MS);
-    expect(client.does()).toEqual(["make_offer new"]);
+    expect(client.does()).toEqual([what]);
   });
 
-  test("climbs from the join to another node to a new transport, then retries with growing waits", () => {
+  test("climbs from the join to other nodes to a new transport, and begins again after a wait", () => {
     const client = new Client().asked();
     client.frame(JOINED);
-    client.on({ on: "answer_applied", offer: 1 });
+    client.on({ on: "answer_applied", offer: 1, moved: false });
     const reasons: (NegotiateReason | undefined)[] = [];
     for (let offer = 2; offer < 8; offer += 1) {
       const asked = client.state.requestsMade;
@@ -320,19 +324,19 @@ describe("a dead transport", () => {
       const sent = client.lastSent();
       reasons.push(sent.type === "negotiate" ? sent.reason : undefined);
       client.frame(negotiated(client.state.requestsMade, "s"));
-      client.on({ on: "answer_applied", offer });
+      client.on({ on: "answer_applied", offer, moved: false });
     }
     expect(reasons).toEqual([
       "transport_dead",
+      "transport_dead",
       "new_transport",
-      "new_transport",
-      "new_transport",
-      "new_transport",
+      "transport_dead",
+      "transport_dead",
       "new_transport",
     ]);
     expect(client.commands).toContainEqual({
       do: "report",
-      failure: { code: "media_unreachable", detail: "new_transport did not connect" },
+      failure: { code: "media_unreachable", detail: "a new transport did not connect" },
     });
   });
 
@@ -369,7 +373,7 @@ describe("a dead transport", () => {
     ["no_media_node", "later transport_dead"],
     ["internal", "later transport_dead"],
     ["unsupported_media", "new_transport"],
-    ["session_expired", "join"],
+    ["session_expired", "new_transport"],
     ["not_joined", "join"],
   ];
   test.each(answers)("whose restart is answered with %s: %s", (code, what) => {
@@ -383,6 +387,17 @@ describe("a dead transport", () => {
   });
 });
 
+test("a participant who is forgotten joins anew, on another socket", () => {
+  const client = new Client().joined().restarted();
+  client.on({ on: "answer_refused", offer: 2, detail: "fingerprint" });
+  client.on(offerMade(3));
+  client.does();
+  client.frame({ type: "error", in_reply_to: 3, code: "session_expired", message: "" });
+  client.on(offerMade(4));
+  client.reopened();
+  expect(client.does()).toEqual(["make_offer new", "close_socket", "open_socket", "send join"]);
+});
+
 describe("slots", () => {
   test("are added when the room needs more, once, and never beyond the limit", () => {
     const client = new Client().joined();
@@ -393,7 +408,7 @@ describe("slots", () => {
     client.on(offerMade(2));
     expect(client.lastSent()).toMatchObject({ type: "negotiate", reason: "sections" });
     client.frame(negotiated(2, "s1"));
-    client.on({ on: "answer_applied", offer: 2 });
+    client.on({ on: "answer_applied", offer: 2, moved: false });
     expect(connection(client.state)).toBe("connected");
   });
 
@@ -629,7 +644,7 @@ class Client {
   joined(): this {
     this.asked();
     this.frame(JOINED);
-    this.on({ on: "answer_applied", offer: 1 });
+    this.on({ on: "answer_applied", offer: 1, moved: false });
     this.on({ on: "transport_connected" });
     this.does();
     return this;

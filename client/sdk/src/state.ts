@@ -80,15 +80,23 @@ export interface Session {
 export interface Media {
   readonly transport: "none" | "connecting" | "up" | "lost";
   readonly negotiation: Negotiation | null;
-  /** What the answer was for that the transport is connecting with. */
-  readonly connecting: Purpose | null;
+  /** The answer that the transport is connecting with. */
+  readonly connecting: Connecting | null;
   /** The next negotiation's reason, where one is needed. */
   readonly wanted: NegotiateReason | null;
   readonly offersMade: number;
+  /** ICE restarts in a row that the same node answered in vain. */
+  readonly vainRestarts: number;
   /** New transports in a row that did not connect. */
   readonly failures: number;
   readonly slots: SlotCounts;
   readonly published: readonly PublishedSection[];
+}
+
+/** An answer that was applied: what it was for, and whether it came from another node than the one before. */
+export interface Connecting {
+  readonly purpose: Purpose;
+  readonly moved: boolean;
 }
 
 /** Why there is an offer. */
@@ -157,7 +165,7 @@ export type Event =
       readonly sections: readonly PublishedSection[];
     }
   | { readonly on: "offer_failed"; readonly offer: number; readonly detail: string }
-  | { readonly on: "answer_applied"; readonly offer: number }
+  | { readonly on: "answer_applied"; readonly offer: number; readonly moved: boolean }
   | { readonly on: "answer_refused"; readonly offer: number; readonly detail: string }
   | { readonly on: "transport_connected" }
   | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" }
@@ -223,6 +231,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken }: Seed): Stat
       connecting: null,
       wanted: null,
       offersMade: 0,
+      vainRestarts: 0,
       failures: 0,
       slots: { audio: SLOTS_PER_KIND_DEFAULT, video: SLOTS_PER_KIND_DEFAULT },
       published: [],

@@ -72,6 +72,7 @@ export class Transport {
     const replaces = this.#next?.offer === offer;
     const peer = replaces ? (this.#next?.peer ?? null) : this.#current;
     const wasConnected = peer?.isConnected ?? false;
+    let moved = false;
     this.#applying = true;
     try {
       if (peer === null) {
@@ -80,7 +81,7 @@ export class Transport {
       if (iceServers !== null && peer.setIceServers(iceServers)) {
         this.#iceServers = iceServers;
       }
-      await peer.applyAnswer(sdp);
+      ({ moved } = await peer.applyAnswer(sdp));
     } catch (error) {
       this.#listener.happened({ on: "answer_refused", offer, detail: String(error) });
       return;
@@ -93,7 +94,7 @@ export class Transport {
     // Whatever is heard from here on is heard through this answer.
     this.#watch.reset();
     this.#alive = false;
-    this.#listener.happened({ on: "answer_applied", offer });
+    this.#listener.happened({ on: "answer_applied", offer, moved });
     this.#startSampling();
     if (!wasConnected && peer.isConnected) {
       this.#connected();

@@ -11,8 +11,6 @@ import type { Turn } from "./turn";
 const FINAL: readonly ErrorCode[] = ["kicked", "replaced", "room_closed"];
 /** Retrying may help some day, but a person should decide whether to wait. */
 const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "too_many_publishers"];
-/** The edge has forgotten this client. */
-const FORGOTTEN: readonly ErrorCode[] = ["session_expired", "not_joined"];
 
 /** Offers that are answered by a node that is healthy then. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
@@ -138,8 +136,13 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
     }
   },
   negotiate(turn, _request, failure) {
-    if (FORGOTTEN.includes(failure.code)) {
+    const isNew = turn.state.media.negotiation?.purpose === "new_transport";
+    if (failure.code === "not_joined") {
       rejoin(turn);
+    } else if (failure.code === "session_expired" && isNew) {
+      // Not the connection but the participant is forgotten; this socket has joined once and may not again.
+      rejoin(turn);
+      drop(turn);
     } else {
       negotiateRefused(turn, failure, mayRetry(failure.code));
     }

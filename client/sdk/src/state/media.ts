@@ -9,7 +9,9 @@ import type { Turn } from "./turn";
 /** A first connection may need TURN over TLS through a proxy. */
 export const CONNECT_TIMEOUT_MS = 8_000;
 /** An ICE restart on a healthy path takes a tenth of this. */
-export const RESTART_TIMEOUT_MS = 3_000;
+export const RESTART_TIMEOUT_MS = 2_500;
+/** The edge believes a client that its node is dead when it says so again. */
+const VAIN_RESTARTS_MAX = 2;
 /** A node that is not there now may be there in a moment; not sooner. */
 const RENEGOTIATE_MS_MIN = 500;
 
@@ -90,7 +92,7 @@ export function applyAnswer(turn: Turn, sdp: string, iceServers: readonly IceSer
 }
 
 /** The browser has taken the answer: the transport connects by itself now, within a time. */
-export function answerApplied(turn: Turn, { offer }: Extract<Event, { on: "answer_applied" }>): void {
+export function answerApplied(turn: Turn, { offer, moved }: Extract<Event, { on: "answer_applied" }>): void {
   const { negotiation, transport } = turn.state.media;
   if (negotiation?.offer !== offer) {
     return;
@@ -101,7 +103,10 @@ export function answerApplied(turn: Turn, { offer }: Extract<Event, { on: "answe
     return;
   }
   const isNew = purpose === "join" || purpose === "new_transport";
-  turn.updateMedia({ connecting: purpose, transport: transport === "none" ? "connecting" : isNew ? "lost" : transport });
+  turn.updateMedia({
+    connecting: { purpose, moved },
+    transport: transport === "none" ? "connecting" : isNew ? "lost" : transport,
+  });
   turn.expect("media", isNew ? CONNECT_TIMEOUT_MS : RESTART_TIMEOUT_MS);
 }
 
@@ -110,9 +115,13 @@ export function answerRefused(turn: Turn, { offer, detail }: Extract<Event, { on
   const { negotiation } = turn.state.media;
   if (negotiation?.offer === offer) {
     turn.updateMedia({ negotiation: null, transport: "lost" });
-    const { purpose } = negotiation;
     // Nothing that keeps this transport can help.
-    escalate(turn, purpose === "join" ? "new_transport" : "transport_dead", { code: "unsupported_media", detail });
+    const { purpose } = negotiation;
+    if (purpose === "join" || purpose === "new_transport") {
+      retryLater(turn, "new_transport", { code: "unsupported_media", detail });
+    } else {
+      want(turn, "new_transport");
+    }
   }
 }
 
@@ -121,7 +130,13 @@ export function transportConnected(turn: Turn): void {
   const { wanted } = turn.state.media;
   turn.settle("media", "renegotiate");
   // A network that came back by itself needs no restart.
-  turn.updateMedia({ transport: "up", connecting: null, failures: 0, wanted: wanted === "ice_restart" ? null : wanted });
+  turn.updateMedia({
+    transport: "up",
+    connecting: null,
+    vainRestarts: 0,
+    failures: 0,
+    wanted: wanted === "ice_restart" ? null : wanted,
+  });
 }
 
 /** Nothing came from the node for too long, or the browser gave up. */
@@ -150,11 +165,25 @@ export function transportLost(turn: Turn, { why }: Extract<Event, { on: "transpo
 
 /** The answer was taken, but nothing connected. */
 export function connectTimedOut(turn: Turn): void {
-  const { connecting } = turn.state.media;
+  const { connecting, vainRestarts } = turn.state.media;
   turn.settle("media");
   turn.updateMedia({ transport: "lost", connecting: null });
-  if (connecting !== null) {
-    escalate(turn, connecting, { code: "media_unreachable", detail: `${connecting} did not connect` });
+  if (connecting === null) {
+    return;
+  }
+  const { purpose, moved } = connecting;
+  if (purpose === "new_transport") {
+    // A node that the edge does not know to be dead answers new transports too, so that the ladder begins again.
+    turn.updateMedia({ vainRestarts: 0 });
+    retryLater(turn, "transport_dead", { code: "media_unreachable", detail: "a new transport did not connect" });
+  } else if (purpose !== "transport_dead") {
+    want(turn, "transport_dead");
+  } else if (moved || vainRestarts + 1 >= VAIN_RESTARTS_MAX) {
+    // Another node's certificate on a transport that exists: some browsers take the answer and then do not connect.
+    want(turn, "new_transport");
+  } else {
+    turn.updateMedia({ vainRestarts: vainRestarts + 1 });
+    want(turn, "transport_dead");
   }
 }
 
@@ -219,12 +248,12 @@ function sendOffer(turn: Turn, negotiation: Negotiation): void {
   turn.request(message);
 }
 
-/** Takes the next rung: what keeps less and so helps more. */
+/** What is not possible on the transport there is may be on a new one; what is not possible on a new one may be later. */
 function escalate(turn: Turn, from: Purpose, failure: Failure): void {
   if (from === "new_transport") {
     retryLater(turn, from, failure);
   } else {
-    want(turn, from === "transport_dead" || from === "sections" ? "new_transport" : "transport_dead");
+    want(turn, "new_transport");
   }
 }
 
