@@ -1,0 +1,83 @@
+//! Networks that lose datagrams.
+
+use shared::rtp_parameters::MediaKind;
+use std::time::Duration;
+use world::World;
+use world::browser::slot::Slot;
+use world::net::Loss;
+
+const NAMES: [&str; 3] = ["ada", "grace", "alan"];
+const BURSTS: Loss = Loss::Bursts { rate: 0.08, length: 4.0 };
+
+/// Ten seconds of a call over lossy links: pictures go on, and what was lost is repaired.
+fn check(seed: u64, up: Loss, down: Loss, gap_ms_max: u64) {
+    let mut world = World::seeded(seed);
+    world.gather(&NAMES);
+    world.run_for(Duration::from_secs(1));
+    for name in NAMES {
+        let access = world.access(name);
+        (access.up.loss, access.down.loss) = (up, down);
+    }
+    world.mark();
+    world.run_for(Duration::from_secs(10));
+    let gap = world.longest_gap(MediaKind::Video);
+    if gap > Duration::from_millis(gap_ms_max) {
+        world.fail(&format!("a picture stood still for {gap:?}"));
+    }
+    let lost = world.net().carried().lost;
+    assert!(lost > 200, "{lost} lost");
+    for name in NAMES {
+        let access = world.access(name);
+        (access.up.loss, access.down.loss) = (Loss::None, Loss::None);
+    }
+    // Once the network is good again, nothing of it is left.
+    world.run_for(Duration::from_secs(2));
+    world.check_everybody_plays();
+}
+
+#[test]
+fn bursts_on_the_way_to_the_node_are_repaired() {
+    check(1, BURSTS, Loss::None, 700);
+}
+
+#[test]
+fn bursts_on_the_way_from_the_node_are_repaired() {
+    check(2, Loss::None, BURSTS, 700);
+}
+
+#[test]
+fn loss_everywhere_is_repaired() {
+    check(3, Loss::Random(0.05), Loss::Random(0.05), 700);
+}
+
+#[test]
+fn a_little_loss_is_repaired_without_a_key_frame() {
+    let mut world = World::seeded(4);
+    world.gather(&NAMES);
+    for name in NAMES {
+        world.access(name).down.loss = Loss::Random(0.015);
+    }
+    world.run_for(Duration::from_secs(8));
+    let jumps: u64 = NAMES.iter().flat_map(|name| world.browser(name).slots()).map(Slot::jumps).sum();
+    assert_eq!(jumps, 0);
+    assert!(world.node("media-1").stats().retransmitted > 20);
+    world.check_all();
+}
+
+#[test]
+fn everybody_gets_in_over_a_bad_network() {
+    for seed in 10..16 {
+        let mut world = World::seeded(seed);
+        world.gather(&["ada"]);
+        for name in ["grace", "alan"] {
+            world.join(name);
+            let access = world.access(name);
+            (access.up.loss, access.down.loss) = (Loss::Random(0.15), Loss::Random(0.15));
+        }
+        world.run_until(Duration::from_secs(8), "everybody is connected", |world| {
+            ["grace", "alan"].iter().all(|name| world.browser(name).is_connected())
+        });
+        world.run_for(Duration::from_secs(1));
+        world.check_all();
+    }
+}

@@ -1,0 +1,16 @@
+//! Behaviours of a whole deployment, one a file: the real cores on a virtual clock.
+
+mod drain;
+mod edge_restart;
+mod forward;
+mod hibernate;
+mod join;
+mod late_join;
+mod leave;
+mod loss;
+mod mute;
+mod node_lost;
+mod partition;
+mod reload;
+mod seeds;
+mod slots;

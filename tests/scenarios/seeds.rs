@@ -1,0 +1,115 @@
+//! Random calls: whatever happens in whatever order, the promises hold. `WORLD_SEED=7` plays one of them again,
+//! `WORLD_SEEDS=5000` plays more than the usual ones.
+
+use media_core::random::Random;
+use shared::rtp_parameters::MediaKind;
+use std::time::Duration;
+use world::World;
+use world::net::Loss;
+
+const SEEDS: u64 = 50;
+const STEPS: u32 = 8;
+const NAMES: [&str; 4] = ["ada", "grace", "alan", "edsger"];
+
+#[test]
+fn random_calls_with_even_seeds_end_well() {
+    play_all(0);
+}
+
+#[test]
+fn random_calls_with_odd_seeds_end_well() {
+    play_all(1);
+}
+
+/// Every second seed, so that two tests share the work.
+fn play_all(remainder: u64) {
+    let number = |name| std::env::var(name).ok().map(|value: String| value.parse::<u64>().expect("a number"));
+    let seeds = match number("WORLD_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("WORLD_SEEDS").unwrap_or(SEEDS),
+    };
+    seeds.filter(|seed| seed % 2 == remainder).for_each(play);
+}
+
+fn play(seed: u64) {
+    let mut world = World::seeded(seed);
+    let mut random = Random::seeded(world.random().next_u64());
+    if seed.is_multiple_of(3) {
+        world.edge().sleep_always();
+    }
+    world.start_node("media-2");
+    world.run_for(Duration::from_millis(200));
+    let mut script = Vec::new();
+    for _ in 0..STEPS {
+        script.push(act(&mut world, &mut random));
+        world.run_for(Duration::from_millis(u64::from(random.next_u16() % 700)));
+        world.check_all();
+    }
+    mend(&mut world);
+    // Consent of whoever lost the way runs out, sockets are dialled again, rooms are placed again.
+    world.run_for(Duration::from_secs(6));
+    println!("seed {seed}: {}", script.join(", "));
+    world.check_everybody_plays();
+}
+
+/// One random thing happens; its name.
+fn act(world: &mut World, random: &mut Random) -> String {
+    let name = NAMES[usize::from(random.next_u16()) % NAMES.len()];
+    let is_here = world.present().iter().any(|present| present == name);
+    let choice = random.next_u16() % 12;
+    match choice {
+        _ if !is_here => {
+            if world.is_known(name) {
+                return "nothing".into();
+            }
+            world.join(name);
+            return format!("{name} joins");
+        }
+        0 => world.leave(name),
+        1 => world.reload(name),
+        2 => world.drop_socket(name),
+        3 | 4 => {
+            let kind = if choice == 3 { MediaKind::Audio } else { MediaKind::Video };
+            world.set_muted(name, kind, random.next_u16().is_multiple_of(2));
+        }
+        5 => world.act(name, |browser, clock| browser.restart_ice(clock)),
+        6 => world.act(name, |browser, clock| browser.renew_transport(clock)),
+        7 => world.restart_edge(),
+        8 => {
+            let loss = Loss::Bursts { rate: 0.05, length: 3.0 };
+            (world.access(name).up.loss, world.access(name).down.loss) = (loss, loss);
+        }
+        9 => world.access(name).up.is_cut = true,
+        10 => cut_off(world),
+        _ => replace_node(world),
+    }
+    format!("{name} {choice}")
+}
+
+fn cut_off(world: &mut World) {
+    if let Some(node) = world.serving().first() {
+        world.cut_off(&node.clone());
+    }
+}
+
+/// The serving node dies, and another one is started.
+fn replace_node(world: &mut World) {
+    if let Some(node) = world.serving().first().cloned() {
+        world.kill_node(&node);
+        let name = format!("media-{}", world.clock().elapsed().as_millis());
+        world.start_node(&name);
+    }
+}
+
+/// Everything that was broken is whole again.
+fn mend(world: &mut World) {
+    for name in world.present() {
+        let access = world.access(&name);
+        for link in [&mut access.up, &mut access.down] {
+            (link.loss, link.is_cut) = (Loss::None, false);
+        }
+    }
+    for node in ["media-1", "media-2"] {
+        world.reconnect(node);
+    }
+}

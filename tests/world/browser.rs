@@ -1,0 +1,315 @@
+//! A browser with the client's code in it: signaling, ICE, DTLS, SRTP, published tracks and receive slots.
+
+pub mod answer;
+pub mod arrivals;
+pub mod content;
+mod feedback;
+pub mod ice;
+mod media;
+mod negotiate;
+pub mod offer;
+pub mod picture;
+pub mod publish;
+mod room;
+pub mod signaling;
+pub mod slot;
+pub mod sound;
+pub mod transport;
+
+use crate::check::{Breaches, SourceName, Watch};
+use crate::clock::Clock;
+use crate::net::Datagram;
+use media_core::random::Random;
+use media_core::rtcp::ntp::NtpClock;
+use media_core::session::dtls::Identity;
+use offer::{Credentials, Make};
+use publish::Publisher;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
+use shared::{AttemptId, ErrorCode, Mid, ParticipantId};
+use signaling::{Knowledge, Requests};
+use slot::Slot;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use transport::Transport;
+
+/// First UDP port; each ICE restart takes the next.
+const FIRST_PORT: u16 = 50_000;
+
+/// Who sits in front of the browser.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Who.
+    pub participant: ParticipantId,
+    /// With which browser.
+    pub make: Make,
+    /// What they publish from the start.
+    pub sources: Vec<TrackSource>,
+    /// Receive slots of each kind that they offer.
+    pub slots: usize,
+    /// Whether the client offers more slots when it is told that they are needed.
+    pub takes_more_slots: bool,
+}
+
+/// What a browser wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send this.
+    Datagram(Datagram),
+    /// Open a socket to the room.
+    Dial,
+    /// Say this over the socket.
+    Frame(String),
+    /// Close the socket.
+    HangUp,
+}
+
+/// How far the client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// On the way in.
+    Joining,
+    /// In the room.
+    Inside,
+    /// On the way out: the edge is yet to say that it heard.
+    Leaving,
+    /// Out of it for good.
+    Gone(Option<ErrorCode>),
+}
+
+/// A browser.
+pub struct Browser {
+    guest: Guest,
+    clock: Clock,
+    random: Random,
+    identity: Identity,
+    ntp: NtpClock,
+    address: IpAddr,
+    breaches: Breaches,
+    outputs: VecDeque<Output>,
+
+    phase: Phase,
+    attempt: AttemptId,
+    socket: Socket,
+    requests: Requests,
+    knowledge: Knowledge,
+    /// When to negotiate again after a refusal, and what for.
+    retry: Option<(Instant, shared::signal::NegotiateReason)>,
+
+    port: u16,
+    offer_version: u32,
+    /// Sections as last offered, and the offer's text.
+    offered: (Vec<offer::Section>, String),
+    /// Credentials of the last offer, and whether they are those of a restart that is not answered yet.
+    credentials: Credentials,
+    transport: Option<Transport>,
+    publishers: Vec<Publisher>,
+    slots: BTreeMap<u32, Slot>,
+    report_at: Instant,
+    watch: Watch,
+    /// When media first flowed.
+    connected_at: Option<Instant>,
+}
+
+/// The signaling socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Socket {
+    Dialling,
+    Open,
+    /// Lost: dial again then.
+    Lost(Instant),
+    Closed,
+}
+
+impl Browser {
+    /// A browser whose user has just clicked "join".
+    #[must_use]
+    pub fn new(clock: &Clock, mut random: Random, guest: Guest, address: IpAddr, breaches: Breaches) -> Self {
+        let identity = crate::identity::simulated(random.next_u64());
+        let credentials = Credentials { ufrag: String::new(), pwd: String::new(), fingerprint: identity.fingerprint() };
+        let attempt = AttemptId::parse(&format!("{:016x}", random.next_u64())).expect("letters and digits");
+        let mut browser = Self {
+            clock: *clock,
+            ntp: NtpClock::new(clock.now(), clock.unix()),
+            identity,
+            address,
+            breaches,
+            outputs: VecDeque::from([Output::Dial]),
+            phase: Phase::Joining,
+            attempt,
+            socket: Socket::Dialling,
+            requests: Requests::default(),
+            knowledge: Knowledge::default(),
+            retry: None,
+            port: FIRST_PORT,
+            offer_version: 1,
+            offered: (Vec::new(), String::new()),
+            credentials,
+            transport: None,
+            publishers: Vec::new(),
+            slots: BTreeMap::new(),
+            report_at: clock.now(),
+            watch: Watch::default(),
+            connected_at: None,
+            random,
+            guest,
+        };
+        browser.lay_out();
+        browser
+    }
+
+    /// Publishers first, then receive slots in pairs, as the client offers them.
+    fn lay_out(&mut self) {
+        let mut number = 0..;
+        let mut mid = || Mid::parse(&number.next().unwrap_or(0).to_string()).expect("digits");
+        let participant = self.guest.participant.as_str();
+        for source in &self.guest.sources {
+            self.publishers.push(Publisher::new(&self.clock, &mut self.random, participant, mid(), *source));
+        }
+        let own = self.publishers.iter().map(|publisher| {
+            let purpose = offer::Purpose::Publish(publisher.ssrcs.0, publisher.ssrcs.1);
+            offer::Section { mid: publisher.mid.clone(), kind: publisher.kind(), purpose }
+        });
+        let mut sections: Vec<_> = own.collect();
+        for _ in 0..self.guest.slots {
+            for kind in [MediaKind::Audio, MediaKind::Video] {
+                sections.push(offer::Section { mid: mid(), kind, purpose: offer::Purpose::Receive });
+            }
+        }
+        self.offered.0 = sections;
+        self.renew_credentials();
+    }
+
+    /// Credentials of a new transport or an ICE restart (RFC 8445 §9), and another port.
+    fn renew_credentials(&mut self) {
+        self.port += 1;
+        self.credentials.ufrag = format!("{:04x}", self.random.next_u16());
+        self.credentials.pwd = format!("{:016x}{:08x}", self.random.next_u64(), self.random.next_u32());
+    }
+
+    fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    /// Who sits in front of it.
+    #[must_use]
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// Its host in the network.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How far the client has come.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What it knows of the room.
+    #[must_use]
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// What it decoded.
+    #[must_use]
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Counts what is decoded anew from here.
+    pub fn mark(&mut self) {
+        self.watch.mark();
+    }
+
+    /// Its receive slots.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+
+    /// What it publishes: names and whether they are muted.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceName, &Publisher)> {
+        let participant = self.guest.participant.as_str();
+        self.publishers.iter().map(move |publisher| (SourceName::of(participant, publisher.mid.as_str()), publisher))
+    }
+
+    /// Whether media may flow.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.transport.as_ref().is_some_and(Transport::is_connected)
+    }
+
+    /// When media first flowed.
+    #[must_use]
+    pub fn connected_at(&self) -> Option<Instant> {
+        self.connected_at
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if matches!(self.phase, Phase::Gone(_)) {
+            return None;
+        }
+        let redial = if let Socket::Lost(at) = self.socket { Some(at) } else { None };
+        let retry = self.retry.map(|(at, _)| at);
+        let signaling = [redial, retry, self.requests.poll_timeout()].into_iter().flatten();
+        let transport = self.transport.as_ref().map(Transport::poll_timeout);
+        let publishers = self.publishers.iter().map(Publisher::poll_timeout);
+        let slots = self.slots.values().filter_map(Slot::poll_timeout);
+        let media = publishers.chain(slots).chain([self.report_at]);
+        signaling.chain(transport).chain(media.filter(|_| self.is_connected())).min()
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, clock: &Clock) {
+        self.clock = *clock;
+        if matches!(self.phase, Phase::Gone(_)) {
+            return;
+        }
+        for asked in self.requests.poll_overdue(clock) {
+            self.breach(format!("no answer to {asked:?}"));
+        }
+        if let Socket::Lost(at) = self.socket
+            && at <= clock.now()
+        {
+            self.socket = Socket::Dialling;
+            self.outputs.push_back(Output::Dial);
+        }
+        if let Some((_, reason)) = self.retry.filter(|(at, _)| *at <= clock.now()) {
+            self.retry = None;
+            self.negotiate(reason);
+        }
+        self.poll_media();
+        if self.transport.as_mut().is_some_and(|transport| transport.poll_death(clock)) {
+            self.negotiate(shared::signal::NegotiateReason::TransportDead);
+        }
+        self.flush();
+    }
+
+    fn breach(&self, what: String) {
+        self.breaches.add(&self.clock, format!("{}: {what}", self.guest.participant));
+    }
+
+    fn retry_after(&mut self, wait: Duration, reason: shared::signal::NegotiateReason) {
+        self.retry = Some((self.clock.now() + wait, reason));
+    }
+
+    /// Sends what the transport has ready.
+    fn flush(&mut self) {
+        let Some(transport) = &mut self.transport else { return };
+        for (pair, bytes) in transport.poll_transmits(&self.clock, &mut self.random) {
+            self.outputs.push_back(Output::Datagram(Datagram { from: pair.local, to: pair.remote, bytes }));
+        }
+    }
+}

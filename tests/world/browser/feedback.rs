@@ -1,0 +1,78 @@
+//! What a browser sends on its own account: media, reports, and requests for what it lacks.
+
+use super::Browser;
+use super::publish::Plain;
+use super::slot::Slot;
+use media_core::rtcp::write::{Full, Writer};
+use std::time::Duration;
+
+/// libwebrtc's report interval for pictures.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Room for one compound.
+const COMPOUND_BYTES_MAX: usize = 1_200;
+
+impl Browser {
+    /// Sends what is due.
+    pub(super) fn poll_media(&mut self) {
+        if !self.is_connected() {
+            return;
+        }
+        let (clock, ntp) = (self.clock, self.ntp);
+        let packets: Vec<Plain> = self.publishers.iter_mut().flat_map(|publisher| publisher.poll(&clock)).collect();
+        self.send(packets);
+        let reports: Vec<_> =
+            self.publishers.iter_mut().filter_map(|publisher| publisher.poll_report(&clock, &ntp)).collect();
+        for report in reports {
+            self.send_compound(|writer| writer.sender_report(report));
+        }
+        self.poll_feedback();
+        if self.report_at <= clock.now() {
+            self.report_at = clock.now() + REPORT_INTERVAL;
+            self.send_report();
+        }
+    }
+
+    pub(super) fn send(&mut self, packets: Vec<Plain>) {
+        let Some(transport) = &mut self.transport else { return };
+        for Plain { bytes, header_bytes, ssrc, index } in packets {
+            transport.send_rtp(bytes, header_bytes, ssrc, index);
+        }
+    }
+
+    fn send_compound(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
+        let mut buffer = [0; COMPOUND_BYTES_MAX];
+        let mut writer = Writer::new(&mut buffer);
+        write(&mut writer).expect("room for what one browser has to say");
+        let bytes = writer.bytes();
+        if let Some(transport) = self.transport.as_mut().filter(|_| bytes > 0) {
+            transport.send_rtcp(buffer[..bytes].to_vec());
+        }
+    }
+
+    /// RFC 3550 §6.4.2: who only receives reports under some SSRC as well.
+    fn own_ssrc(&self) -> u32 {
+        self.publishers.first().map_or(1, |publisher| publisher.ssrcs.0)
+    }
+
+    fn poll_feedback(&mut self) {
+        let (clock, sender) = (self.clock, self.own_ssrc());
+        let is_due = |slot: &Slot| slot.poll_timeout().is_some_and(|at| at <= clock.now());
+        let due: Vec<u32> = self.slots.iter().filter(|(_, slot)| is_due(slot)).map(|(ssrc, _)| *ssrc).collect();
+        for ssrc in due {
+            let Some(mut slot) = self.slots.remove(&ssrc) else { continue };
+            let mut events = Vec::new();
+            self.send_compound(|writer| {
+                events = slot.poll_feedback(&clock, sender, writer)?;
+                Ok(())
+            });
+            self.slots.insert(ssrc, slot);
+            self.handle_events(ssrc, events);
+        }
+    }
+
+    fn send_report(&mut self) {
+        let sender = self.own_ssrc();
+        let blocks: Vec<_> = self.slots.values_mut().filter_map(Slot::report).collect();
+        self.send_compound(|writer| writer.receiver_report(sender, blocks.into_iter()));
+    }
+}

@@ -1,0 +1,145 @@
+//! The controlling half of ICE (RFC 8445): checks every candidate, nominates the first that answers, keeps consent alive.
+
+use crate::clock::Clock;
+use aws_lc_rs::{constant_time, hmac};
+use media_core::random::Random;
+use media_core::stun::{self, Request, Role, TransactionId};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Chromium checks a pair that is not yet writable this often.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// And one that is this often.
+const CONSENT_INTERVAL: Duration = Duration::from_millis(480);
+/// Transactions that are remembered: answers to older ones count for nothing.
+const TRANSACTIONS_KEPT: usize = 32;
+
+/// A path: our address and the node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Our address.
+    pub local: SocketAddr,
+    /// The node's address.
+    pub remote: SocketAddr,
+}
+
+/// One generation of credentials with the checks made with them.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    pairs: Vec<Pair>,
+    node_ufrag: String,
+    client_ufrag: String,
+    key: hmac::Key,
+    sent: Vec<(TransactionId, Pair, bool)>,
+    valid: Option<Pair>,
+    nominated: Option<Pair>,
+    next_at: Instant,
+}
+
+/// What an answer to a check changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The first check over this path succeeded.
+    Valid(Pair),
+    /// The path is the one to use.
+    Nominated(Pair),
+    /// The node is still there.
+    Alive,
+}
+
+impl Checks {
+    /// Checks from `local` to every candidate of the answer.
+    #[must_use]
+    pub fn new(clock: &Clock, local: SocketAddr, client_ufrag: &str, answer: &super::answer::Answer) -> Self {
+        let same_family = |remote: &&SocketAddr| remote.is_ipv4() == local.is_ipv4();
+        Self {
+            pairs: answer.candidates.iter().filter(same_family).map(|remote| Pair { local, remote: *remote }).collect(),
+            node_ufrag: answer.ufrag.clone(),
+            client_ufrag: client_ufrag.to_string(),
+            key: stun::key(&answer.pwd),
+            sent: Vec::new(),
+            valid: None,
+            nominated: None,
+            next_at: clock.now(),
+        }
+    }
+
+    /// Whether these are checks with the credentials of `answer`.
+    #[must_use]
+    pub fn is_with(&self, answer: &super::answer::Answer) -> bool {
+        self.node_ufrag == answer.ufrag
+    }
+
+    /// The path that a nomination was answered on.
+    #[must_use]
+    pub fn nominated(&self) -> Option<Pair> {
+        self.nominated
+    }
+
+    /// When the next check is due.
+    #[must_use]
+    pub fn next_at(&self) -> Instant {
+        self.next_at
+    }
+
+    /// The checks that are due.
+    pub fn poll(&mut self, clock: &Clock, random: &mut Random) -> Vec<(Pair, Vec<u8>)> {
+        if clock.now() < self.next_at {
+            return Vec::new();
+        }
+        let is_done = self.nominated.is_some();
+        self.next_at = clock.now() + if is_done { CONSENT_INTERVAL } else { CHECK_INTERVAL };
+        let pairs = self.valid.map_or_else(|| self.pairs.clone(), |pair| vec![pair]);
+        pairs.into_iter().map(|pair| (pair, self.request(pair, random))).collect()
+    }
+
+    fn request(&mut self, pair: Pair, random: &mut Random) -> Vec<u8> {
+        let mut transaction = [0; 12];
+        transaction[..8].copy_from_slice(&random.next_u64().to_be_bytes());
+        transaction[8..].copy_from_slice(&random.next_u32().to_be_bytes());
+        let use_candidate = self.valid.is_some();
+        if self.sent.len() == TRANSACTIONS_KEPT {
+            self.sent.remove(0);
+        }
+        self.sent.push((transaction, pair, use_candidate));
+        let (receiver_ufrag, sender_ufrag) = (self.node_ufrag.as_str(), self.client_ufrag.as_str());
+        Request { transaction, receiver_ufrag, sender_ufrag, use_candidate, role: Role::Controlling }.to_vec(&self.key)
+    }
+
+    /// Takes the node's answer to a check; nothing if it answers none of ours.
+    pub fn handle_answer(&mut self, clock: &Clock, answer: &[u8]) -> Option<Checked> {
+        let is_success = answer.first_chunk() == Some(&[0x01, 0x01]);
+        let transaction = answer.get(8..20)?;
+        let position = self.sent.iter().position(|(sent, ..)| sent == transaction)?;
+        if !is_success || !is_authentic(answer, &self.key) {
+            return None;
+        }
+        let (_, pair, was_nomination) = self.sent.remove(position);
+        if was_nomination && self.nominated.is_none() {
+            self.nominated = Some(pair);
+            return Some(Checked::Nominated(pair));
+        }
+        if self.valid.is_none() {
+            self.valid = Some(pair);
+            // The nomination follows at once.
+            self.next_at = clock.now();
+            return Some(Checked::Valid(pair));
+        }
+        Some(Checked::Alive)
+    }
+}
+
+/// RFC 8489 §14.5: MESSAGE-INTEGRITY covers the message before it, with a length as if it ended there. Ours are followed
+/// by FINGERPRINT alone.
+fn is_authentic(message: &[u8], key: &hmac::Key) -> bool {
+    let Some(at) = message.len().checked_sub(8 + 24).filter(|at| *at >= stun::HEADER_BYTES) else { return false };
+    let (covered, rest) = message.split_at(at);
+    if rest[..4] != [0, 8, 0, 20] {
+        return false;
+    }
+    let mut context = hmac::Context::with_key(key);
+    context.update(&covered[..2]);
+    context.update(&((at + 24 - stun::HEADER_BYTES) as u16).to_be_bytes());
+    context.update(&covered[4..]);
+    constant_time::verify_slices_are_equal(context.sign().as_ref(), &rest[4..24]).is_ok()
+}

@@ -1,0 +1,138 @@
+//! What a browser does with datagrams of its node.
+
+use super::slot::Event;
+use super::transport::Received;
+use super::{Browser, Phase};
+use crate::clock::Clock;
+use crate::net::Datagram;
+use media_core::rtcp::{Compound, Packet, SenderReport};
+use media_core::rtp::RtpHeader;
+use shared::rtp_parameters::MediaKind;
+use std::time::Duration;
+
+/// After a slot was given another track, packets of the one before may come for this long.
+const SWITCH_GRACE: Duration = Duration::from_millis(1_500);
+
+impl Browser {
+    /// Takes a datagram of the network.
+    pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) {
+        self.clock = *clock;
+        if matches!(self.phase, Phase::Gone(_)) {
+            return;
+        }
+        let Some(transport) = &mut self.transport else { return };
+        match transport.handle_datagram(clock, datagram.bytes) {
+            Some(Received::Rtp(packet)) => self.handle_rtp(&packet),
+            Some(Received::Rtcp(compound)) => self.handle_rtcp(&compound),
+            Some(Received::Connected) => self.handle_connected(),
+            None => {}
+        }
+        self.flush();
+    }
+
+    fn handle_rtp(&mut self, packet: &[u8]) {
+        let Some(header) = RtpHeader::parse(packet) else { return self.breach("no RTP packet".into()) };
+        let is_meant = |slot: &super::Slot| slot.section().rtx_ssrc == Some(header.ssrc);
+        let ssrc = match self.slots.get(&header.ssrc) {
+            Some(_) => Some(header.ssrc),
+            None => self.slots.iter().find(|(_, slot)| is_meant(slot)).map(|(ssrc, _)| *ssrc),
+        };
+        let Some(ssrc) = ssrc else { return self.breach(format!("a packet of an unknown stream, {}", header.ssrc)) };
+        let Some(slot) = self.slots.get_mut(&ssrc) else { return };
+        let events = slot.handle_rtp(&self.clock, &header, packet);
+        let csrc = header.csrcs().next();
+        self.check_source(ssrc, csrc, packet, &header);
+        self.handle_events(ssrc, events);
+    }
+
+    pub(super) fn handle_events(&mut self, ssrc: u32, events: Vec<Event>) {
+        let mid = self.slots.get(&ssrc).map(|slot| slot.section().mid.to_string()).unwrap_or_default();
+        for event in events {
+            match event {
+                Event::Played(source) => self.watch.note(&self.clock, source),
+                Event::Wrong(what) => self.breach(format!("slot {mid}: {what}")),
+            }
+        }
+    }
+
+    /// A packet's contributing source is the track whose content it carries, and that track is the slot's.
+    fn check_source(&mut self, ssrc: u32, csrc: Option<u32>, packet: &[u8], header: &RtpHeader<'_>) {
+        let Some(section) = self.slots.get(&ssrc).map(|slot| slot.section().clone()) else { return };
+        // Retransmissions begin with another sequence number, and may be of what played before.
+        if Some(header.ssrc) == section.rtx_ssrc {
+            return;
+        }
+        let Some(payload) = header.payload(packet) else { return };
+        let source = match section.kind {
+            MediaKind::Audio => super::content::Stamp::of_sound(payload).map(|stamp| stamp.source),
+            MediaKind::Video => {
+                super::picture::Part::read(header.timestamp, header.marker, payload).map(|part| part.source())
+            }
+        };
+        let Some(source) = source else { return };
+        let track = self.knowledge.track_of(source).and_then(|(owner, track)| {
+            owner.tracks.iter().find(|info| info.id == track).map(|info| (info.id.clone(), info.csrc))
+        });
+        if let Some((track, number)) = &track
+            && csrc != Some(*number)
+        {
+            self.breach(format!("slot {}: {track} comes with CSRC {csrc:?} instead of {number}", section.mid));
+        }
+        let Some((slot, Some(since))) = self.knowledge.slots.get(&section.mid) else { return };
+        let is_settled = self.clock.now().duration_since(*since) > SWITCH_GRACE;
+        let plays = track.map(|(track, _)| track);
+        if is_settled && plays != slot.track {
+            let wanted = slot.track.clone();
+            self.breach(format!("slot {} plays {plays:?} instead of {wanted:?}", section.mid));
+        }
+    }
+
+    fn handle_rtcp(&mut self, compound: &[u8]) {
+        let Some(packets) = Compound::parse(compound) else { return self.breach("no RTCP compound".into()) };
+        for packet in packets {
+            match packet {
+                Packet::Nack { media_ssrc, lost } => self.resend(media_ssrc, lost),
+                Packet::PictureLoss { media_ssrc } => self.picture_loss(media_ssrc),
+                Packet::FullIntraRequest(entries) => entries.for_each(|(ssrc, _)| self.picture_loss(ssrc)),
+                Packet::SenderReport(report) => self.check_sender_report(&report),
+                Packet::ReceiverReport(blocks) => blocks.for_each(|block| self.check_published(block.ssrc)),
+                Packet::Malformed { packet_type } => self.breach(format!("malformed RTCP of type {packet_type}")),
+                Packet::SourceDescription
+                | Packet::Goodbye(_)
+                | Packet::Estimate { .. }
+                | Packet::TransportCongestion
+                | Packet::Unknown { .. } => {}
+            }
+        }
+    }
+
+    fn check_published(&mut self, ssrc: u32) {
+        if !self.publishers.iter().any(|publisher| publisher.ssrcs.0 == ssrc || publisher.ssrcs.1 == ssrc) {
+            self.breach(format!("feedback about {ssrc}, which is not ours"));
+        }
+    }
+
+    fn resend(&mut self, ssrc: u32, lost: impl Iterator<Item = u16>) {
+        self.check_published(ssrc);
+        let Some(publisher) = self.publishers.iter_mut().find(|publisher| publisher.ssrcs.0 == ssrc) else { return };
+        let packets = publisher.handle_nack(&self.clock, lost);
+        self.send(packets);
+    }
+
+    fn picture_loss(&mut self, ssrc: u32) {
+        self.check_published(ssrc);
+        for publisher in self.publishers.iter_mut().filter(|publisher| publisher.ssrcs.0 == ssrc) {
+            publisher.handle_picture_loss(&self.clock);
+        }
+    }
+
+    fn check_sender_report(&mut self, report: &SenderReport<'_>) {
+        let breach = match self.slots.get(&report.ssrc) {
+            Some(slot) => slot.check_report(&self.clock, report),
+            None => Some(format!("a sender report about {}, which is no slot", report.ssrc)),
+        };
+        if let Some(breach) = breach {
+            self.breach(breach);
+        }
+    }
+}

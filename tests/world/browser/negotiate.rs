@@ -1,0 +1,132 @@
+//! Offers and answers of a client.
+
+use super::publish::Publisher;
+use super::signaling::Asked;
+use super::slot::Slot;
+use super::transport::Transport;
+use super::{Browser, answer, offer};
+use shared::Mid;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::{ClientToEdge, NegotiateReason};
+
+impl Browser {
+    /// The text of an offer with what is laid out.
+    pub(super) fn write_offer(&mut self) -> String {
+        self.offer_version += 1;
+        let text = offer::write(self.guest.make, self.offer_version, &self.credentials, &self.offered.0);
+        self.offered.1.clone_from(&text);
+        text
+    }
+
+    /// Offers again; a second time only once the first is answered.
+    pub(super) fn negotiate(&mut self, reason: NegotiateReason) {
+        if self.has_unanswered_offer() && self.requests.is_pending(|asked| matches!(asked, Asked::Negotiate(_))) {
+            return;
+        }
+        match reason {
+            NegotiateReason::IceRestart | NegotiateReason::TransportDead => self.renew_credentials(),
+            NegotiateReason::NewTransport => {
+                self.transport = None;
+                self.renew_credentials();
+            }
+            NegotiateReason::Sections => {}
+        }
+        let (offer, tracks) = (self.write_offer(), self.intents());
+        self.ask(Asked::Negotiate(reason), ClientToEdge::Negotiate { offer, tracks, reason });
+    }
+
+    /// Restarts ICE by the user's wish, for instance because the network changed.
+    pub fn restart_ice(&mut self, clock: &crate::clock::Clock) {
+        self.clock = *clock;
+        self.negotiate(NegotiateReason::IceRestart);
+    }
+
+    /// Opens a new `RTCPeerConnection`, as where a browser cannot move its transport.
+    pub fn renew_transport(&mut self, clock: &crate::clock::Clock) {
+        self.clock = *clock;
+        self.negotiate(NegotiateReason::NewTransport);
+    }
+
+    /// Whether an offer waits for its answer, or lost it with its socket.
+    pub(super) fn has_unanswered_offer(&self) -> bool {
+        !self.offered.1.is_empty()
+    }
+
+    /// Lays out receive slots until there are `wanted` of each kind, and offers them.
+    pub(super) fn add_slots(&mut self, wanted: usize) {
+        let have = self.offered.0.iter().filter(|section| section.purpose == offer::Purpose::Receive).count() / 2;
+        if have >= wanted {
+            return;
+        }
+        for _ in have..wanted {
+            for kind in [MediaKind::Audio, MediaKind::Video] {
+                let mid = Mid::parse(&self.offered.0.len().to_string()).expect("digits");
+                self.offered.0.push(offer::Section { mid, kind, purpose: offer::Purpose::Receive });
+            }
+        }
+        self.negotiate(NegotiateReason::Sections);
+    }
+
+    /// Does what a browser does with an answer.
+    pub(super) fn apply_answer(&mut self, text: &str) {
+        let (sections, offer) = (&self.offered.0, std::mem::take(&mut self.offered.1));
+        let answer = match answer::read(text, &offer, sections) {
+            Ok(answer) => answer,
+            Err(error) => return self.breach(format!("the answer cannot be applied: {error}")),
+        };
+        if answer.candidates.is_empty() {
+            self.breach("the answer names no candidate".into());
+        }
+        for section in &answer.sections {
+            let publisher = self.publishers.iter_mut().find(|publisher| publisher.mid == section.mid);
+            match (publisher, section.ssrc) {
+                (Some(publisher), _) => publisher.negotiated(section),
+                (None, Some(ssrc)) => self.set_slot(ssrc, section),
+                (None, None) => {}
+            }
+        }
+        self.apply_transport(&answer);
+    }
+
+    fn set_slot(&mut self, ssrc: u32, section: &answer::Section) {
+        let is_known = self.slots.get(&ssrc).is_some_and(|slot| slot.section() == section);
+        if is_known {
+            return;
+        }
+        if self.slots.contains_key(&ssrc) {
+            self.breach(format!("the SSRC of section {} is another section's, or changed", section.mid));
+        }
+        self.slots.retain(|_, slot| slot.section().mid != section.mid);
+        self.slots.insert(ssrc, Slot::new(section.clone()));
+    }
+
+    fn apply_transport(&mut self, answer: &answer::Answer) {
+        let (clock, local, ufrag) = (self.clock, self.local(), self.credentials.ufrag.clone());
+        match &mut self.transport {
+            Some(transport) if transport.answers(answer) => {}
+            Some(transport) => {
+                let is_renewed = transport.restart(&clock, local, &ufrag, answer);
+                if is_renewed {
+                    self.forget_streams();
+                }
+            }
+            None => {
+                self.transport = Some(Transport::new(&clock, self.identity.clone(), local, &ufrag, answer));
+                self.forget_streams();
+            }
+        }
+    }
+
+    /// Another node, or another transport: its streams begin anew.
+    fn forget_streams(&mut self) {
+        for slot in self.slots.values_mut() {
+            *slot = Slot::new(slot.section().clone());
+        }
+    }
+
+    /// The keys are there.
+    pub(super) fn handle_connected(&mut self) {
+        self.connected_at.get_or_insert(self.clock.now());
+        self.publishers.iter_mut().for_each(|publisher: &mut Publisher| publisher.rekeyed(&self.clock));
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes offers as a real browser writes them: captured ones are the templates.
+
+use shared::Mid;
+use shared::rtp_parameters::{Fingerprint, MediaKind};
+
+/// Whose offers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// Chromium's.
+    Chromium,
+    /// Firefox's.
+    Firefox,
+}
+
+/// What one section of the offer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A track of ours, with its SSRC and that of its retransmissions.
+    Publish(u32, u32),
+    /// A receive slot.
+    Receive,
+}
+
+/// One section of the offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its identification tag.
+    pub mid: Mid,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What the offer says about the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// ICE user fragment.
+    pub ufrag: String,
+    /// ICE password.
+    pub pwd: String,
+    /// Digest of the browser's certificate.
+    pub fingerprint: Fingerprint,
+}
+
+/// The offer with these sections, the `version`-th of its connection.
+#[must_use]
+pub fn write(make: Make, version: u32, credentials: &Credentials, sections: &[Section]) -> String {
+    let template = Template::of(make);
+    let mids: Vec<&str> = sections.iter().map(|section| section.mid.as_str()).collect();
+    let mut offer = String::new();
+    for line in &template.session {
+        let line = match line.split_once(':') {
+            Some(("a=group", _)) => format!("a=group:BUNDLE {}", mids.join(" ")),
+            Some(("a=fingerprint", _)) => format!("a=fingerprint:sha-256 {}", credentials.fingerprint),
+            _ if line.starts_with("o=") => origin(line, version),
+            _ => (*line).to_string(),
+        };
+        push(&mut offer, &line);
+    }
+    for section in sections {
+        for line in template.section(section) {
+            if let Some(line) = filled(line, credentials, section, template.stream_ids(section)) {
+                push(&mut offer, &line);
+            }
+        }
+    }
+    offer
+}
+
+fn push(offer: &mut String, line: &str) {
+    offer.push_str(line);
+    offer.push_str("\r\n");
+}
+
+/// The `o=` line with another version (RFC 8866 §5.2).
+fn origin(line: &str, version: u32) -> String {
+    let mut fields: Vec<String> = line.split(' ').map(str::to_string).collect();
+    fields[2] = version.to_string();
+    fields.join(" ")
+}
+
+/// One line of a section with this browser's values in it; nothing where the line is another stream's.
+fn filled(line: &str, credentials: &Credentials, section: &Section, stream_ids: (&str, &str)) -> Option<String> {
+    let Some((name, value)) = line.split_once(':') else { return Some(line.to_string()) };
+    Some(match name {
+        "a=ice-ufrag" => format!("{name}:{}", credentials.ufrag),
+        "a=ice-pwd" => format!("{name}:{}", credentials.pwd),
+        "a=fingerprint" => format!("{name}:sha-256 {}", credentials.fingerprint),
+        "a=mid" => format!("{name}:{}", section.mid),
+        "a=ssrc" | "a=ssrc-group" => {
+            // Firefox names an SSRC in receiving sections as well: the one its reports would come from.
+            let (ssrc, rtx_ssrc) = match section.purpose {
+                Purpose::Publish(ssrc, rtx_ssrc) => (ssrc, rtx_ssrc),
+                Purpose::Receive => return None,
+            };
+            let value = value.replace(stream_ids.0, &ssrc.to_string());
+            let value =
+                if stream_ids.1.is_empty() { value } else { value.replace(stream_ids.1, &rtx_ssrc.to_string()) };
+            format!("{name}:{value}")
+        }
+        _ => line.to_string(),
+    })
+}
+
+/// A captured offer, taken apart.
+struct Template {
+    session: Vec<&'static str>,
+    sections: Vec<Vec<&'static str>>,
+}
+
+impl Template {
+    fn of(make: Make) -> Self {
+        let text = match make {
+            Make::Chromium => include_str!("../../vectors/offers/chromium-join.sdp"),
+            Make::Firefox => include_str!("../../vectors/offers/firefox-join.sdp"),
+        };
+        let mut template = Self { session: Vec::new(), sections: Vec::new() };
+        for line in text.lines() {
+            if line.starts_with("m=") {
+                template.sections.push(Vec::new());
+            }
+            template.sections.last_mut().unwrap_or(&mut template.session).push(line);
+        }
+        template
+    }
+
+    /// The lines of the captured section that has the same kind and direction.
+    fn section(&self, section: &Section) -> &[&'static str] {
+        let kind = match section.kind {
+            MediaKind::Audio => "m=audio",
+            MediaKind::Video => "m=video",
+        };
+        let direction = match section.purpose {
+            Purpose::Publish(..) => "a=sendonly",
+            Purpose::Receive => "a=recvonly",
+        };
+        self.sections
+            .iter()
+            .find(|lines| lines[0].starts_with(kind) && lines.contains(&direction))
+            .expect("the captured offer has all four kinds of section")
+    }
+
+    /// SSRC and retransmission SSRC of the captured section.
+    fn stream_ids(&self, section: &Section) -> (&'static str, &'static str) {
+        let lines = self.section(section);
+        let group = lines.iter().find_map(|line| line.strip_prefix("a=ssrc-group:FID "));
+        let single = || lines.iter().find_map(|line| line.strip_prefix("a=ssrc:")?.split(' ').next());
+        group.and_then(|ids| ids.split_once(' ')).unwrap_or((single().unwrap_or_default(), ""))
+    }
+}

@@ -1,0 +1,281 @@
+//! A video decoder without pixels: it decodes what a real one could, and notes what would puzzle one.
+
+use super::content::Stamp;
+use crate::check::SourceName;
+use crate::clock::Clock;
+use media_core::codec::vp8::{Descriptor, Numbers};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A decoder that cannot go on for this long asks for a key frame, and takes the next one it has.
+const STUCK_AFTER: Duration = Duration::from_millis(200);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// Packets that wait for those before them.
+const WAITING_MAX: usize = 2_048;
+
+/// A decoded frame, or what is wrong with one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The next frame of this source.
+    Frame(SourceName),
+    /// No sender that keeps its promises would have sent this.
+    Wrong(String),
+}
+
+/// One packet of a picture stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    timestamp: u32,
+    marker: bool,
+    starts_frame: bool,
+    starts_keyframe: bool,
+    numbers: Numbers,
+    stamp: Stamp,
+}
+
+impl Part {
+    /// Reads a payload; nothing if it is damaged.
+    #[must_use]
+    pub fn read(timestamp: u32, marker: bool, payload: &[u8]) -> Option<Self> {
+        let descriptor = Descriptor::parse(payload)?;
+        Some(Self {
+            timestamp,
+            marker,
+            starts_frame: descriptor.starts_frame,
+            starts_keyframe: descriptor.starts_keyframe,
+            numbers: descriptor.numbers(),
+            stamp: Stamp::of_picture(payload, usize::from(descriptor.descriptor_bytes))?,
+        })
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn source(&self) -> SourceName {
+        self.stamp.source
+    }
+}
+
+/// The decoder of one slot.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    waiting: BTreeMap<u64, Part>,
+    /// Index of the first packet of the next frame, and the frame before it.
+    next: Option<(u64, Last)>,
+    stuck_since: Option<Instant>,
+    asked_at: Option<Instant>,
+    /// Key frames that had to be jumped to.
+    jumps: u64,
+}
+
+/// The frame that was decoded last.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    part: Part,
+    at: Instant,
+}
+
+impl Decoder {
+    /// Takes a packet and decodes what it makes possible.
+    pub fn take(&mut self, clock: &Clock, index: u64, part: Part) -> Vec<Decoded> {
+        if self.next.is_none_or(|(next, _)| index >= next) {
+            self.waiting.insert(index, part);
+        }
+        while self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_first();
+        }
+        self.decode(clock)
+    }
+
+    /// Decodes what can be decoded; a decoder that is stuck jumps to the next key frame.
+    pub fn decode(&mut self, clock: &Clock) -> Vec<Decoded> {
+        let mut decoded = Vec::new();
+        loop {
+            if let Some((first, end)) = self.next_frame() {
+                self.take_frame(clock, first, end, &mut decoded);
+            } else if let Some(first) = self.jump_target(clock) {
+                self.jumps += u64::from(self.next.is_some());
+                self.waiting.retain(|index, _| *index >= first);
+                let part = self.waiting[&first];
+                // Whatever came before is forgotten; the key frame need not continue it.
+                self.next = None;
+                let end = self.frame_end(first).expect("a whole frame was found here");
+                self.accept(clock, end, part, &mut decoded);
+            } else {
+                break;
+            }
+        }
+        let is_stuck = !self.waiting.is_empty();
+        self.stuck_since = if is_stuck { self.stuck_since.or(Some(clock.now())) } else { None };
+        decoded
+    }
+
+    /// The frame that continues the stream, if it is whole.
+    fn next_frame(&self) -> Option<(u64, u64)> {
+        let (next, _) = self.next?;
+        self.frame_end(next).map(|end| (next, end))
+    }
+
+    /// The index behind the frame that starts at `first`, if all its packets are there. A frame that another one cuts
+    /// short ends there.
+    fn frame_end(&self, first: u64) -> Option<u64> {
+        let begin = self.waiting.get(&first)?;
+        let mut index = first;
+        loop {
+            let part = self.waiting.get(&index)?;
+            if index != first && part.starts_frame {
+                return Some(index);
+            }
+            index += 1;
+            if part.marker && part.timestamp == begin.timestamp {
+                return Some(index);
+            }
+        }
+    }
+
+    fn take_frame(&mut self, clock: &Clock, first: u64, end: u64, decoded: &mut Vec<Decoded>) {
+        let parts: Vec<Part> = (first..end).filter_map(|index| self.waiting.get(&index).copied()).collect();
+        let (Some(begin), Some(last)) = (parts.first().copied(), parts.last().copied()) else { return };
+        if let Some((_, before)) = &self.next {
+            decoded.extend(before.breach(clock, &begin).map(Decoded::Wrong));
+        }
+        let is_whole = last.marker && parts.len() == usize::from(begin.stamp.parts);
+        let is_cut_off = !last.marker && self.waiting.get(&end).is_some_and(|next| next.starts_keyframe);
+        if is_whole {
+            self.accept(clock, end, begin, decoded);
+        } else {
+            if !is_cut_off {
+                decoded.push(Decoded::Wrong(format!("a frame of {} packets in {}", begin.stamp.parts, parts.len())));
+            }
+            self.waiting.retain(|index, _| *index >= end);
+            self.next = Some((end, Last { part: begin, at: clock.now() }));
+        }
+    }
+
+    fn accept(&mut self, clock: &Clock, end: u64, begin: Part, decoded: &mut Vec<Decoded>) {
+        self.waiting.retain(|index, _| *index >= end);
+        self.next = Some((end, Last { part: begin, at: clock.now() }));
+        (self.stuck_since, self.asked_at) = (None, None);
+        decoded.push(Decoded::Frame(begin.stamp.source));
+    }
+
+    /// The first whole key frame, if the decoder has nothing to continue or is stuck.
+    fn jump_target(&self, clock: &Clock) -> Option<u64> {
+        let is_stuck = self.stuck_since.is_some_and(|since| clock.now() >= since + STUCK_AFTER);
+        if self.next.is_some() && !is_stuck {
+            return None;
+        }
+        let mut keyframes = self.waiting.iter().filter(|(_, part)| part.starts_keyframe).map(|(index, _)| *index);
+        keyframes.find(|first| self.frame_end(*first).is_some())
+    }
+
+    /// Whether to ask for a key frame now.
+    pub fn poll_picture_loss(&mut self, clock: &Clock) -> bool {
+        let is_due = self.picture_loss_at().is_some_and(|at| at <= clock.now());
+        if is_due {
+            self.asked_at = Some(clock.now());
+        }
+        is_due
+    }
+
+    /// When to look again.
+    #[must_use]
+    pub fn picture_loss_at(&self) -> Option<Instant> {
+        let since = self.stuck_since?;
+        Some(self.asked_at.map_or(since + STUCK_AFTER, |at| at + ASK_AGAIN_AFTER))
+    }
+
+    /// Key frames that had to be jumped to.
+    #[must_use]
+    pub fn jumps(&self) -> u64 {
+        self.jumps
+    }
+}
+
+impl Last {
+    /// What is wrong with a frame whose first packet follows this frame's last without a gap.
+    fn breach(&self, clock: &Clock, begin: &Part) -> Option<String> {
+        let before = &self.part;
+        let numbers = before.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
+        let ticks = begin.timestamp.wrapping_sub(before.timestamp);
+        let elapsed_ms = clock.now().duration_since(self.at).as_millis() as u32;
+        if !begin.starts_frame {
+            Some("a packet that starts no frame follows a frame's last".into())
+        } else if begin.numbers != numbers {
+            Some(format!("picture numbers jump from {:?} to {:?}", before.numbers, begin.numbers))
+        } else if ticks == 0 || ticks > u32::MAX / 2 {
+            Some(format!("timestamps go from {} to {}", before.timestamp, begin.timestamp))
+        } else if ticks / 90 > elapsed_ms + 2_000 {
+            // The other way round is no wonder: what was lost in a long cut is sent again after it.
+            Some(format!("timestamps advance {} ms in {elapsed_ms} ms", ticks / 90))
+        } else if !begin.stamp.is_with(&before.stamp) && !begin.starts_keyframe {
+            Some("the source changes without a key frame".into())
+        } else if begin.stamp.is_with(&before.stamp)
+            && begin.stamp.frame != before.stamp.frame + 1
+            && !begin.starts_keyframe
+        {
+            Some(format!("frame {} follows frame {}", begin.stamp.frame, before.stamp.frame))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of a frame with two, and where its stream says it is.
+    fn packet(source: &str, frame: u32, part: u8, is_keyframe: bool) -> (u64, Part) {
+        let source = SourceName::of(source, "1");
+        let stamp = Stamp { source, page: 1, frame, part, parts: 2, is_keyframe };
+        let payload = stamp.to_picture(frame as u16, frame as u8, 120);
+        (u64::from(frame) * 2 + u64::from(part), Part::read(frame * 4_500, part == 1, &payload).expect("well formed"))
+    }
+
+    fn play(packets: &[(u64, Part)]) -> Vec<Decoded> {
+        let mut clock = Clock::default();
+        let mut decoder = Decoder::default();
+        let mut decoded = Vec::new();
+        for (index, part) in packets {
+            decoded.extend(decoder.take(&clock, *index, *part));
+            clock.advance_to(clock.now() + Duration::from_millis(25));
+        }
+        decoded
+    }
+
+    fn frames(decoded: &[Decoded]) -> usize {
+        decoded.iter().filter(|decoded| matches!(decoded, Decoded::Frame(_))).count()
+    }
+
+    #[test]
+    fn decodes_in_order_whatever_the_order_of_arrival() {
+        let [a, b, c, d] =
+            [(1, 0, true), (1, 1, true), (2, 0, false), (2, 1, false)].map(|(f, p, k)| packet("ada", f, p, k));
+        assert_eq!(frames(&play(&[a, b, c, d])), 2);
+        assert_eq!(frames(&play(&[c, b, d, a])), 2);
+        assert_eq!(frames(&play(&[c, d])), 0, "nothing to begin with");
+        assert_eq!(frames(&play(&[a, c, d])), 0, "half a key frame");
+    }
+
+    #[test]
+    fn a_gap_holds_up_until_a_key_frame_is_worth_jumping_to() {
+        let mut packets = vec![packet("ada", 1, 0, true), packet("ada", 1, 1, true)];
+        packets.extend((3..9).flat_map(|frame| [0, 1].map(|part| packet("ada", frame, part, frame == 5))));
+        let decoded = play(&packets);
+        assert_eq!((frames(&decoded), decoded.len()), (5, 5), "the first, and five to eight");
+    }
+
+    #[test]
+    fn notices_what_no_decoder_could_make_sense_of() {
+        let begin = [packet("ada", 1, 0, true), packet("ada", 1, 1, true)];
+        let wrong = |next: (u64, Part), end: (u64, Part)| {
+            let decoded = play(&[begin[0], begin[1], (4, next.1), (5, end.1)]);
+            decoded.iter().any(|decoded| matches!(decoded, Decoded::Wrong(_)))
+        };
+        assert!(!wrong(packet("ada", 2, 0, false), packet("ada", 2, 1, false)));
+        assert!(wrong(packet("ada", 3, 0, false), packet("ada", 3, 1, false)), "a picture number was left out");
+        assert!(wrong(packet("bob", 2, 0, false), packet("bob", 2, 1, false)), "no key frame");
+        assert!(wrong(packet("ada", 2, 1, false), packet("ada", 2, 1, false)), "no start");
+        assert!(!wrong(packet("bob", 2, 0, true), packet("bob", 2, 1, true)));
+    }
+}

@@ -1,0 +1,274 @@
+//! One published track: an encoder's packets, their retransmissions, and sender reports.
+
+use super::answer;
+use super::content::Stamp;
+use crate::check::SourceName;
+use crate::clock::Clock;
+use media_core::random::Random;
+use media_core::rtcp::ntp::NtpClock;
+use media_core::rtcp::write::Sent;
+use media_core::rtp::HeaderWriter;
+use shared::Mid;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Opus at 50 packets a second, VP8 at 20 frames a second.
+const SOUND_INTERVAL: Duration = Duration::from_millis(20);
+const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Packets of a key frame and of any other.
+const KEYFRAME_PARTS: u8 = 6;
+const INTERFRAME_PARTS: u8 = 2;
+/// Bytes of a payload: few, as each is looked at.
+const PAYLOAD_BYTES: usize = 120;
+/// Chromium ignores a PLI that comes this soon after the last it accepted.
+const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
+/// Packets that can be sent again.
+const HISTORY_PACKETS: usize = 512;
+/// A packet is not sent again within this time.
+const RESEND_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A packet that waits to be sealed.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    /// Header and payload.
+    pub bytes: Vec<u8>,
+    /// Length of the header.
+    pub header_bytes: usize,
+    /// Its stream.
+    pub ssrc: u32,
+    /// Sequence number with wraps.
+    pub index: u64,
+}
+
+/// A track that the browser publishes.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    /// Its section.
+    pub mid: Mid,
+    /// What it shows or sounds.
+    pub source: TrackSource,
+    /// Whether the user muted it: nothing is sent then.
+    pub is_muted: bool,
+    /// SSRC, and that of retransmissions.
+    pub ssrcs: (u32, u32),
+    name: SourceName,
+    page: u16,
+    negotiated: Option<answer::Section>,
+    index: u64,
+    rtx_index: u64,
+    frame: u32,
+    picture_id: u16,
+    base_layer_index: u8,
+    timestamp_offset: u32,
+    next_at: Instant,
+    report_at: Instant,
+    /// Whether a key frame was asked for, and when such a request was heard last.
+    keyframe_wanted: bool,
+    heard_at: Option<Instant>,
+    history: BTreeMap<u64, Kept>,
+    packets: u32,
+    octets: u32,
+    last_timestamp: u32,
+}
+
+/// A packet that can be sent again.
+#[derive(Clone, Debug)]
+struct Kept {
+    payload: Vec<u8>,
+    timestamp: u32,
+    marker: bool,
+    resent_at: Option<Instant>,
+}
+
+impl Publisher {
+    /// A track of `participant` that has sent nothing yet.
+    #[must_use]
+    pub fn new(clock: &Clock, random: &mut Random, participant: &str, mid: Mid, source: TrackSource) -> Self {
+        Self {
+            name: SourceName::of(participant, mid.as_str()),
+            page: random.next_u16(),
+            mid,
+            source,
+            is_muted: false,
+            ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
+            negotiated: None,
+            index: u64::from(random.next_u16()),
+            rtx_index: u64::from(random.next_u16()),
+            frame: 0,
+            picture_id: random.next_u16() & 0x7fff,
+            base_layer_index: random.next_u16() as u8,
+            timestamp_offset: random.next_u32(),
+            next_at: clock.now(),
+            report_at: clock.now() + REPORT_INTERVAL,
+            keyframe_wanted: true,
+            heard_at: None,
+            history: BTreeMap::new(),
+            packets: 0,
+            octets: 0,
+            last_timestamp: 0,
+        }
+    }
+
+    /// Sound or pictures.
+    #[must_use]
+    pub fn kind(&self) -> MediaKind {
+        match self.source {
+            TrackSource::Microphone | TrackSource::ScreenAudio => MediaKind::Audio,
+            TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
+        }
+    }
+
+    /// Takes what was negotiated for the section.
+    pub fn negotiated(&mut self, section: &answer::Section) {
+        self.negotiated = section.is_active.then(|| section.clone());
+    }
+
+    /// New keys: rollover counters begin anew (RFC 3711 §3.3.1), and what was sent before cannot be asked for.
+    pub fn rekeyed(&mut self, clock: &Clock) {
+        self.index &= 0xffff;
+        self.rtx_index &= 0xffff;
+        self.history.clear();
+        self.next_at = clock.now();
+    }
+
+    /// When the next packet or report is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        self.next_at.min(self.report_at)
+    }
+
+    /// Somebody lacks a key frame.
+    pub fn handle_picture_loss(&mut self, clock: &Clock) {
+        if self.heard_at.is_none_or(|at| clock.now() >= at + KEYFRAME_INTERVAL_MIN) {
+            self.heard_at = Some(clock.now());
+            self.keyframe_wanted = true;
+        }
+    }
+
+    /// The packets that are due.
+    pub fn poll(&mut self, clock: &Clock) -> Vec<Plain> {
+        if clock.now() < self.next_at {
+            return Vec::new();
+        }
+        let interval = match self.kind() {
+            MediaKind::Audio => SOUND_INTERVAL,
+            MediaKind::Video => PICTURE_INTERVAL,
+        };
+        self.next_at = clock.now() + interval;
+        let Some(section) = self.negotiated.clone().filter(|_| !self.is_muted) else { return Vec::new() };
+        match self.kind() {
+            MediaKind::Audio => self.sound(clock, &section),
+            MediaKind::Video => self.picture(clock, &section),
+        }
+    }
+
+    fn sound(&mut self, clock: &Clock, section: &answer::Section) -> Vec<Plain> {
+        let stamp =
+            Stamp { source: self.name, page: self.page, frame: self.frame, part: 0, parts: 1, is_keyframe: false };
+        self.frame += 1;
+        let timestamp = self.timestamp(clock, 48_000);
+        self.packet(section, stamp.to_sound(PAYLOAD_BYTES), timestamp, false).into_iter().collect()
+    }
+
+    fn picture(&mut self, clock: &Clock, section: &answer::Section) -> Vec<Plain> {
+        let is_keyframe = std::mem::take(&mut self.keyframe_wanted);
+        let parts = if is_keyframe { KEYFRAME_PARTS } else { INTERFRAME_PARTS };
+        let timestamp = self.timestamp(clock, 90_000);
+        let mut packets = Vec::new();
+        for part in 0..parts {
+            let stamp = Stamp { source: self.name, page: self.page, frame: self.frame, part, parts, is_keyframe };
+            // libwebrtc cuts a frame into packets that differ by one byte.
+            let bytes = PAYLOAD_BYTES + usize::from(part > parts / 2);
+            let payload = stamp.to_picture(self.picture_id, self.base_layer_index, bytes);
+            packets.extend(self.packet(section, payload, timestamp, part + 1 == parts));
+        }
+        self.frame += 1;
+        self.picture_id = (self.picture_id + 1) & 0x7fff;
+        self.base_layer_index = self.base_layer_index.wrapping_add(1);
+        packets
+    }
+
+    fn timestamp(&mut self, clock: &Clock, clock_rate: u64) -> u32 {
+        let ticks = clock.elapsed().as_micros() as u64 * clock_rate / 1_000_000;
+        self.last_timestamp = self.timestamp_offset.wrapping_add(ticks as u32);
+        self.last_timestamp
+    }
+
+    fn packet(&mut self, section: &answer::Section, payload: Vec<u8>, timestamp: u32, marker: bool) -> Option<Plain> {
+        let index = self.index;
+        self.index += 1;
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        let plain = write(section, self.ssrcs.0, section.payload_type, (index, timestamp, marker), &payload);
+        self.history.insert(index, Kept { payload, timestamp, marker, resent_at: None });
+        if self.history.len() > HISTORY_PACKETS {
+            self.history.pop_first();
+        }
+        plain
+    }
+
+    /// Sends again what the node lacks (RFC 4588).
+    pub fn handle_nack(&mut self, clock: &Clock, lost: impl Iterator<Item = u16>) -> Vec<Plain> {
+        let Some(section) = self.negotiated.clone() else { return Vec::new() };
+        let Some(rtx_payload_type) = section.rtx_payload_type else { return Vec::new() };
+        let mut packets = Vec::new();
+        for sequence in lost {
+            let index = self.index - u64::from((self.index as u16).wrapping_sub(sequence));
+            let Some(kept) = self.history.get_mut(&index) else { continue };
+            if kept.resent_at.is_some_and(|at| clock.now() < at + RESEND_INTERVAL) {
+                continue;
+            }
+            kept.resent_at = Some(clock.now());
+            let payload = [&sequence.to_be_bytes(), &kept.payload[..]].concat();
+            let numbers = (self.rtx_index, kept.timestamp, kept.marker);
+            packets.extend(write(&section, self.ssrcs.1, rtx_payload_type, numbers, &payload));
+            self.rtx_index += 1;
+        }
+        packets
+    }
+
+    /// The sender report that is due.
+    pub fn poll_report(&mut self, clock: &Clock, ntp: &NtpClock) -> Option<Sent> {
+        if clock.now() < self.report_at {
+            return None;
+        }
+        self.report_at = clock.now() + REPORT_INTERVAL;
+        (self.packets > 0 && !self.is_muted).then(|| {
+            let clock_rate = if self.kind() == MediaKind::Audio { 48_000 } else { 90_000 };
+            Sent {
+                ssrc: self.ssrcs.0,
+                ntp: ntp.at(clock.now()),
+                rtp_timestamp: self.timestamp(clock, clock_rate),
+                packets: self.packets,
+                octets: self.octets,
+            }
+        })
+    }
+}
+
+/// One packet: index, timestamp and marker as given, the section's identification tag as header extension.
+fn write(
+    section: &answer::Section,
+    ssrc: u32,
+    payload_type: u8,
+    (index, timestamp, marker): (u64, u32, bool),
+    payload: &[u8],
+) -> Option<Plain> {
+    let mut header = [0; 64];
+    let mut writer = HeaderWriter::new(&mut header, ssrc, None)?;
+    if let Some(id) = section.extensions.mid {
+        writer.extension(id, section.mid.as_str().as_bytes());
+    }
+    if let Some(id) = section.extensions.audio_level.filter(|_| section.kind == MediaKind::Audio) {
+        writer.extension(id, &[0x80 | 30]);
+    }
+    let header_bytes = writer.finish()?;
+    header[1] = u8::from(marker) << 7 | payload_type;
+    header[2..4].copy_from_slice(&(index as u16).to_be_bytes());
+    header[4..8].copy_from_slice(&timestamp.to_be_bytes());
+    let bytes = [&header[..header_bytes], payload].concat();
+    Some(Plain { bytes, header_bytes, ssrc, index })
+}

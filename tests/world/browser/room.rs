@@ -1,0 +1,218 @@
+//! The client's conversation with its room.
+
+use super::signaling::Asked;
+use super::{Browser, Output, Phase, Socket};
+use crate::clock::Clock;
+use shared::signal::{ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, TrackIntent, close_code};
+use shared::{ErrorCode, Mid, ParticipantId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A lost socket is dialled again after this.
+const REDIAL_AFTER: Duration = Duration::from_millis(300);
+/// A request that may be repeated is, after this.
+const RETRY_AFTER: Duration = Duration::from_millis(1_000);
+
+impl Browser {
+    /// The socket is open: enters the room, or takes up the session.
+    pub fn handle_opened(&mut self, clock: &Clock) {
+        self.clock = *clock;
+        self.socket = Socket::Open;
+        match self.knowledge.session.clone() {
+            Some((session, resume_token)) => {
+                self.ask(Asked::Resume, ClientToEdge::Resume { session, resume_token });
+            }
+            None => self.join(),
+        }
+    }
+
+    fn join(&mut self) {
+        let offer = self.write_offer();
+        let (attempt, tracks) = (self.attempt.clone(), self.intents());
+        self.ask(Asked::Join, ClientToEdge::Join { attempt, offer, tracks });
+    }
+
+    pub(super) fn intents(&self) -> Vec<TrackIntent> {
+        let intent = |publisher: &super::Publisher| TrackIntent {
+            mid: publisher.mid.clone(),
+            source: publisher.source,
+            muted: publisher.is_muted,
+        };
+        self.publishers.iter().map(intent).collect()
+    }
+
+    pub(super) fn ask(&mut self, asked: Asked, message: ClientToEdge) {
+        if self.socket == Socket::Open {
+            let frame = self.requests.frame(&self.clock, asked, message);
+            self.outputs.push_back(Output::Frame(frame));
+        }
+    }
+
+    /// Mutes or unmutes one of the client's tracks.
+    pub fn set_muted(&mut self, clock: &Clock, mid: &Mid, muted: bool) {
+        self.clock = *clock;
+        for publisher in self.publishers.iter_mut().filter(|publisher| publisher.mid == *mid) {
+            publisher.is_muted = muted;
+        }
+        self.ask(Asked::Other, ClientToEdge::SetMuted { mid: mid.clone(), muted });
+    }
+
+    /// Names whom the user looks at.
+    pub fn view(&mut self, clock: &Clock, participants: Vec<ParticipantId>) {
+        self.clock = *clock;
+        self.ask(Asked::Other, ClientToEdge::View { participants });
+    }
+
+    /// Removes somebody.
+    pub fn kick(&mut self, clock: &Clock, participant: ParticipantId) {
+        self.clock = *clock;
+        self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None });
+    }
+
+    /// Leaves for good.
+    pub fn leave(&mut self, clock: &Clock) {
+        self.clock = *clock;
+        self.phase = Phase::Leaving;
+        self.transport = None;
+        self.ask(Asked::Leave, ClientToEdge::Leave {});
+    }
+
+    /// The socket is gone.
+    pub fn handle_closed(&mut self, clock: &Clock, code: u16) {
+        self.clock = *clock;
+        self.requests.forget();
+        if self.phase == Phase::Leaving && code == close_code::NORMAL {
+            self.go(None);
+        }
+        let is_final = matches!(code, close_code::NORMAL | close_code::POLICY | close_code::REMOVED);
+        if matches!(self.phase, Phase::Gone(_)) {
+            self.socket = Socket::Closed;
+        } else if is_final {
+            self.breach(format!("the socket was closed with {code} and no reason given"));
+            self.go(None);
+        } else {
+            self.socket = Socket::Lost(clock.now() + REDIAL_AFTER);
+        }
+    }
+
+    fn go(&mut self, code: Option<ErrorCode>) {
+        self.phase = Phase::Gone(code);
+        self.transport = None;
+    }
+
+    /// Takes a frame of the edge.
+    pub fn handle_frame(&mut self, clock: &Clock, text: &str) {
+        self.clock = *clock;
+        match serde_json::from_str(text) {
+            Ok(message) => self.handle_message(message),
+            Err(error) => self.breach(format!("a frame that says nothing: {error}")),
+        }
+        if let Some(breach) = self.knowledge.breach(&self.guest.participant) {
+            self.breach(breach);
+        }
+        self.flush();
+    }
+
+    fn handle_message(&mut self, message: EdgeToClient) {
+        match message {
+            EdgeToClient::Joined { in_reply_to, session, resume_token, answer, roster, slots, participant, .. } => {
+                self.expect_reply("joined", in_reply_to, |asked| asked == Asked::Join);
+                if participant != self.guest.participant {
+                    self.breach(format!("joined as {participant}"));
+                }
+                self.phase = Phase::Inside;
+                self.knowledge.session = Some((session, resume_token));
+                self.knowledge.set_roster(roster);
+                self.knowledge.set_slots(&self.clock, slots);
+                self.apply_answer(&answer);
+            }
+            EdgeToClient::Resumed { in_reply_to, roster, slots, transport_dead } => {
+                self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
+                self.knowledge.set_roster(roster);
+                self.knowledge.set_slots(&self.clock, slots);
+                if self.phase == Phase::Leaving {
+                    self.ask(Asked::Leave, ClientToEdge::Leave {});
+                } else if transport_dead || self.has_unanswered_offer() {
+                    self.negotiate(NegotiateReason::TransportDead);
+                }
+            }
+            EdgeToClient::Negotiated { in_reply_to, session, answer, slots } => {
+                self.expect_reply("negotiated", in_reply_to, |asked| matches!(asked, Asked::Negotiate(_)));
+                if let Some((known, _)) = &mut self.knowledge.session {
+                    *known = session;
+                }
+                self.knowledge.set_slots(&self.clock, slots);
+                self.apply_answer(&answer);
+            }
+            EdgeToClient::Done { in_reply_to } => {
+                self.expect_reply("done", in_reply_to, |asked| matches!(asked, Asked::Other | Asked::Leave));
+            }
+            EdgeToClient::Error { in_reply_to, code, message } => self.handle_error(in_reply_to, code, &message),
+            EdgeToClient::Refused { code } | EdgeToClient::Removed { code, .. } => self.go(Some(code)),
+            EdgeToClient::TransportDead {} => self.negotiate(NegotiateReason::TransportDead),
+            EdgeToClient::SectionsNeeded { audio, video } => {
+                self.knowledge.sections_needed = Some((audio, video));
+                if self.guest.takes_more_slots {
+                    self.add_slots(usize::from(audio.max(video)));
+                }
+            }
+            EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
+            EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
+            EdgeToClient::ParticipantUpdated { participant } => {
+                if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {
+                    self.breach("news of somebody who is not here".into());
+                }
+            }
+            EdgeToClient::ParticipantLeft { participant, .. } => {
+                if self.knowledge.roster.remove(&participant).is_none() {
+                    self.breach(format!("{participant} left without having been here"));
+                }
+            }
+        }
+    }
+
+    fn note_joined(&mut self, participant: ParticipantInfo) {
+        let before = self.knowledge.roster.insert(participant.id.clone(), participant);
+        if let Some(before) = before {
+            self.breach(format!("{} joined twice", before.id));
+        }
+    }
+
+    fn expect_reply(&mut self, reply: &str, in_reply_to: Option<u32>, is_meant: impl Fn(Asked) -> bool) {
+        let asked = self.requests.answered(in_reply_to);
+        if !asked.is_some_and(is_meant) {
+            self.breach(format!("{reply} answers {asked:?}"));
+        }
+    }
+
+    fn handle_error(&mut self, in_reply_to: Option<u32>, code: ErrorCode, message: &str) {
+        self.knowledge.refusals.push(code);
+        match self.requests.answered(in_reply_to) {
+            Some(Asked::Join) if code.may_retry() => {
+                self.outputs.push_back(Output::HangUp);
+                self.socket = Socket::Lost(self.clock.now() + RETRY_AFTER);
+            }
+            Some(Asked::Join) => self.go(Some(code)),
+            Some(Asked::Leave) => self.breach(format!("leaving was refused: {code}, {message}")),
+            Some(Asked::Resume) if self.phase == Phase::Leaving => self.go(None),
+            // Nothing is left of the session: enters anew, with a transport that knows nothing of the last.
+            Some(Asked::Resume) => self.start_over(),
+            Some(Asked::Negotiate(reason)) if code.may_retry() => self.retry_after(RETRY_AFTER, reason),
+            Some(Asked::Other) => {}
+            Some(asked @ Asked::Negotiate(_)) => self.breach(format!("{asked:?} refused: {code}, {message}")),
+            None => self.breach(format!("an error that answers nothing: {code}, {message}")),
+        }
+    }
+
+    fn start_over(&mut self) {
+        self.phase = Phase::Joining;
+        self.knowledge.session = None;
+        self.knowledge.slots = BTreeMap::new();
+        self.transport = None;
+        self.slots.clear();
+        self.attempt =
+            shared::AttemptId::parse(&format!("{:016x}", self.random.next_u64())).expect("letters and digits");
+        self.renew_credentials();
+        self.join();
+    }
+}

@@ -1,0 +1,153 @@
+//! A client's half of the signaling: requests that wait for their answers, and what is known of the room.
+
+use crate::check::SourceName;
+use crate::clock::Clock;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::{ClientFrame, ClientToEdge, NegotiateReason, ParticipantInfo, SlotInfo};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Every request is answered within this time, or the edge breaks its promise.
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
+
+/// What was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To enter.
+    Join,
+    /// To take up the session.
+    Resume,
+    /// For an answer to another offer.
+    Negotiate(NegotiateReason),
+    /// To leave.
+    Leave,
+    /// Anything that is only carried out or refused.
+    Other,
+}
+
+/// The requests of one socket.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    number: u32,
+    pending: BTreeMap<u32, (Asked, Instant)>,
+}
+
+impl Requests {
+    /// The frame of a request, and a note that it wants an answer.
+    pub fn frame(&mut self, clock: &Clock, asked: Asked, message: ClientToEdge) -> String {
+        self.number += 1;
+        self.pending.insert(self.number, (asked, clock.now() + ANSWER_WITHIN));
+        ClientFrame { id: Some(self.number), message }.to_json()
+    }
+
+    /// What a reply answers; nothing if nobody asked, or twice.
+    pub fn answered(&mut self, in_reply_to: Option<u32>) -> Option<Asked> {
+        self.pending.remove(&in_reply_to?).map(|(asked, _)| asked)
+    }
+
+    /// Whether such a request waits.
+    #[must_use]
+    pub fn is_pending(&self, is_meant: impl Fn(Asked) -> bool) -> bool {
+        self.pending.values().any(|(asked, _)| is_meant(*asked))
+    }
+
+    /// The socket is gone, and with it all answers.
+    pub fn forget(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Requests whose answer is overdue; each is named once.
+    pub fn poll_overdue(&mut self, clock: &Clock) -> Vec<Asked> {
+        let is_overdue = |(_, until): &(Asked, Instant)| *until <= clock.now();
+        let overdue = self.pending.values().filter(|pending| is_overdue(pending)).map(|(asked, _)| *asked).collect();
+        self.pending.retain(|_, pending| !is_overdue(pending));
+        overdue
+    }
+
+    /// When the next answer is overdue.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.pending.values().map(|(_, until)| *until).min()
+    }
+}
+
+/// What the client knows of its room.
+#[derive(Clone, Debug, Default)]
+pub struct Knowledge {
+    /// The session and the secret with which to take it up.
+    pub session: Option<(SessionId, String)>,
+    /// Who is here, the client itself included.
+    pub roster: BTreeMap<ParticipantId, ParticipantInfo>,
+    /// What plays in which slot, and since when.
+    pub slots: BTreeMap<Mid, (SlotInfo, Option<Instant>)>,
+    /// Codes of requests that were refused.
+    pub refusals: Vec<ErrorCode>,
+    /// Sections that the edge asked for.
+    pub sections_needed: Option<(u8, u8)>,
+}
+
+impl Knowledge {
+    /// Takes the whole roster.
+    pub fn set_roster(&mut self, roster: Vec<ParticipantInfo>) {
+        self.roster = roster.into_iter().map(|participant| (participant.id.clone(), participant)).collect();
+    }
+
+    /// Takes what plays in some slots.
+    pub fn set_slots(&mut self, clock: &Clock, slots: Vec<SlotInfo>) {
+        for slot in slots {
+            let is_same = self.slots.get(&slot.mid).is_some_and(|(before, _)| *before == slot);
+            if !is_same {
+                self.slots.insert(slot.mid.clone(), (slot, Some(clock.now())));
+            }
+        }
+    }
+
+    /// Whose source this is, by the roster.
+    #[must_use]
+    pub fn track_of(&self, source: SourceName) -> Option<(&ParticipantInfo, TrackId)> {
+        self.roster.values().find_map(|participant| {
+            let is_source = |mid: &Mid| SourceName::of(participant.id.as_str(), mid.as_str()) == source;
+            let track = participant.tracks.iter().find(|track| is_source(&track.mid))?;
+            Some((participant, track.id.clone()))
+        })
+    }
+
+    /// What is wrong with the slots by themselves: no track may play in two, none may play what its owner publishes.
+    #[must_use]
+    pub fn breach(&self, own: &ParticipantId) -> Option<String> {
+        let mut tracks = BTreeMap::new();
+        for (mid, (slot, _)) in &self.slots {
+            if slot.track.is_some() != slot.participant.is_some() {
+                return Some(format!("slot {mid} has half a track"));
+            }
+            if slot.participant.as_ref() == Some(own) {
+                return Some(format!("slot {mid} plays the client's own track"));
+            }
+            let Some(track) = &slot.track else { continue };
+            if let Some(other) = tracks.insert(track, mid) {
+                return Some(format!("track {track} plays in slots {other} and {mid}"));
+            }
+        }
+        None
+    }
+
+    /// What is wrong between slots and roster once the news has settled: every slot plays a track that somebody
+    /// publishes, in a section of its kind.
+    #[must_use]
+    pub fn settled_breach(&self, kinds: &BTreeMap<Mid, MediaKind>) -> Option<String> {
+        for (mid, (slot, _)) in &self.slots {
+            let (Some(track), Some(participant)) = (&slot.track, &slot.participant) else { continue };
+            let Some(owner) = self.roster.get(participant) else {
+                return Some(format!("slot {mid} plays {track} of {participant}, who is not here"));
+            };
+            let Some(info) = owner.tracks.iter().find(|info| info.id == *track) else {
+                return Some(format!("slot {mid} plays {track}, which {participant} does not publish"));
+            };
+            if kinds.get(mid) != Some(&info.kind) {
+                return Some(format!("slot {mid} plays {track} of another kind"));
+            }
+        }
+        None
+    }
+}

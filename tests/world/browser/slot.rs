@@ -1,0 +1,173 @@
+//! One receive slot: its stream's packets, the decoder behind them, and what it asks the node for.
+
+use super::answer;
+use super::arrivals::Arrivals;
+use super::content::Stamp;
+use super::picture::{Decoded, Decoder, Part};
+use super::sound::Player;
+use crate::check::SourceName;
+use crate::clock::Clock;
+use media_core::rtcp::write::{Full, Writer};
+use media_core::rtcp::{ReportBlock, SenderReport};
+use media_core::rtp::RtpHeader;
+use shared::rtp_parameters::MediaKind;
+use std::time::Instant;
+
+/// What a packet led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A frame was decoded or a sound packet played.
+    Played(SourceName),
+    /// Something that no node that keeps its promises would have sent.
+    Wrong(String),
+}
+
+/// A receive slot.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    section: answer::Section,
+    arrivals: Arrivals,
+    output: Output,
+    /// Timestamp of the newest packet and when it came.
+    newest: Option<(u32, Instant)>,
+}
+
+#[derive(Clone, Debug)]
+enum Output {
+    Sound(Player),
+    Picture(Decoder),
+}
+
+impl Slot {
+    /// The slot that an answered section makes.
+    #[must_use]
+    pub fn new(section: answer::Section) -> Self {
+        let output = match section.kind {
+            MediaKind::Audio => Output::Sound(Player::default()),
+            MediaKind::Video => Output::Picture(Decoder::default()),
+        };
+        Self { section, arrivals: Arrivals::default(), output, newest: None }
+    }
+
+    /// What was negotiated.
+    #[must_use]
+    pub fn section(&self) -> &answer::Section {
+        &self.section
+    }
+
+    /// Packets of the stream that never came.
+    #[must_use]
+    pub fn lacking(&self) -> u64 {
+        self.arrivals.lacking()
+    }
+
+    /// Key frames that the decoder had to jump to.
+    #[must_use]
+    pub fn jumps(&self) -> u64 {
+        match &self.output {
+            Output::Sound(_) => 0,
+            Output::Picture(decoder) => decoder.jumps(),
+        }
+    }
+
+    /// Takes a packet of the slot's stream, or of its retransmissions.
+    pub fn handle_rtp(&mut self, clock: &Clock, header: &RtpHeader<'_>, packet: &[u8]) -> Vec<Event> {
+        let Some(payload) = header.payload(packet) else { return wrong("padding longer than the packet") };
+        let mid = self.section.extensions.mid.and_then(|id| header.extension(id));
+        if mid.is_some_and(|mid| mid != self.section.mid.as_str().as_bytes()) {
+            return wrong("the identification tag of another section");
+        }
+        if Some(header.ssrc) == self.section.rtx_ssrc {
+            return self.handle_rtx(clock, header, payload);
+        }
+        if header.payload_type != self.section.payload_type {
+            return wrong("a payload type that was not negotiated");
+        }
+        let (index, is_new) = self.arrivals.note(clock, header.sequence);
+        if !is_new {
+            return wrong(&format!("sequence number {} twice", header.sequence));
+        }
+        self.newest = Some((header.timestamp, clock.now()));
+        self.play(clock, index, header, payload)
+    }
+
+    /// RFC 4588 §4: the payload begins with the sequence number that the packet had.
+    fn handle_rtx(&mut self, clock: &Clock, header: &RtpHeader<'_>, payload: &[u8]) -> Vec<Event> {
+        if Some(header.payload_type) != self.section.rtx_payload_type {
+            return wrong("a payload type of retransmissions that was not negotiated");
+        }
+        let Some((sequence, payload)) = payload.split_first_chunk::<2>() else { return Vec::new() };
+        let (index, is_new) = self.arrivals.note(clock, u16::from_be_bytes(*sequence));
+        if is_new { self.play(clock, index, header, payload) } else { Vec::new() }
+    }
+
+    fn play(&mut self, clock: &Clock, index: u64, header: &RtpHeader<'_>, payload: &[u8]) -> Vec<Event> {
+        match &mut self.output {
+            Output::Sound(player) => {
+                let Some(stamp) = Stamp::of_sound(payload) else { return wrong("a damaged sound packet") };
+                let breach = player.take(index, header.timestamp, stamp).map(Event::Wrong);
+                breach.into_iter().chain([Event::Played(stamp.source)]).collect()
+            }
+            Output::Picture(decoder) => {
+                let Some(part) = Part::read(header.timestamp, header.marker, payload) else {
+                    return wrong("a damaged picture packet");
+                };
+                decoder.take(clock, index, part).into_iter().map(Event::from).collect()
+            }
+        }
+    }
+
+    /// Says what is wrong with a sender report about the slot's stream (RFC 3550 §6.4.1).
+    #[must_use]
+    pub fn check_report(&self, clock: &Clock, report: &SenderReport<'_>) -> Option<String> {
+        let (timestamp, at) = self.newest?;
+        let clock_rate = if self.section.kind == MediaKind::Audio { 48_000 } else { 90_000 };
+        let ticks = clock.now().duration_since(at).as_millis() as u32 * (clock_rate / 1_000);
+        let off = report.rtp_timestamp.wrapping_sub(timestamp.wrapping_add(ticks)) as i32;
+        let off_ms = off / (clock_rate as i32 / 1_000);
+        (off_ms.abs() > 500).then(|| format!("a sender report is {off_ms} ms off the stream"))
+    }
+
+    /// A report block about the stream, once something came.
+    pub fn report(&mut self) -> Option<ReportBlock> {
+        self.section.ssrc.and_then(|ssrc| self.arrivals.report(ssrc))
+    }
+
+    /// Writes what the slot asks for now.
+    pub fn poll_feedback(&mut self, clock: &Clock, sender: u32, writer: &mut Writer<'_>) -> Result<Vec<Event>, Full> {
+        let Some(ssrc) = self.section.ssrc else { return Ok(Vec::new()) };
+        let lost = self.arrivals.poll_nack(clock);
+        let Output::Picture(decoder) = &mut self.output else { return Ok(Vec::new()) };
+        if !lost.is_empty() {
+            writer.nack(sender, ssrc, lost.into_iter())?;
+        }
+        let decoded = decoder.decode(clock);
+        if decoder.poll_picture_loss(clock) {
+            writer.picture_loss(sender, ssrc)?;
+        }
+        Ok(decoded.into_iter().map(Event::from).collect())
+    }
+
+    /// When to call [`Self::poll_feedback`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let picture_loss = match &self.output {
+            Output::Sound(_) => None,
+            Output::Picture(decoder) => decoder.picture_loss_at(),
+        };
+        [self.arrivals.poll_timeout(), picture_loss].into_iter().flatten().min()
+    }
+}
+
+impl From<Decoded> for Event {
+    fn from(decoded: Decoded) -> Self {
+        match decoded {
+            Decoded::Frame(source) => Self::Played(source),
+            Decoded::Wrong(what) => Self::Wrong(what),
+        }
+    }
+}
+
+fn wrong(what: &str) -> Vec<Event> {
+    vec![Event::Wrong(what.to_string())]
+}

@@ -1,0 +1,207 @@
+//! A browser's ICE and DTLS transport: one at a time, restarted when an answer says so.
+
+use super::answer::Answer;
+use super::ice::{Checked, Checks, Pair};
+use crate::clock::Clock;
+use media_core::random::Random;
+use media_core::session::dtls::{Dtls, Event, Identity};
+use media_core::session::srtp::{Opener, Sealer};
+use shared::rtp_parameters::Fingerprint;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// A transport that heard nothing for this long is reported as dead.
+const DEAD_AFTER: Duration = Duration::from_millis(1_500);
+/// Room for an SRTP tag and an SRTCP index.
+const OVERHEAD_BYTES: usize = media_core::session::srtp::OVERHEAD_BYTES_MAX;
+
+/// What a datagram turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A decrypted RTP packet.
+    Rtp(Vec<u8>),
+    /// A decrypted compound.
+    Rtcp(Vec<u8>),
+    /// The keys are there: media may flow.
+    Connected,
+}
+
+/// One transport, from the first answer on.
+#[derive(Debug)]
+pub struct Transport {
+    identity: Identity,
+    checks: Checks,
+    remote: Fingerprint,
+    dtls: Option<Dtls>,
+    keys: Option<(Opener, Sealer)>,
+    /// Where DTLS and SRTP go: a path of the checks before is used until the new ones have nominated one.
+    path: Option<Pair>,
+    heard_at: Instant,
+    is_dead: bool,
+    outgoing: Vec<(Pair, Vec<u8>)>,
+}
+
+impl Transport {
+    /// The transport that an answer makes possible.
+    #[must_use]
+    pub fn new(clock: &Clock, identity: Identity, local: SocketAddr, ufrag: &str, answer: &Answer) -> Self {
+        Self {
+            identity,
+            checks: Checks::new(clock, local, ufrag, answer),
+            remote: answer.fingerprint,
+            dtls: None,
+            keys: None,
+            path: None,
+            heard_at: clock.now(),
+            is_dead: false,
+            outgoing: Vec::new(),
+        }
+    }
+
+    /// Whether the answer is about the transport as it is.
+    #[must_use]
+    pub fn answers(&self, answer: &Answer) -> bool {
+        self.checks.is_with(answer)
+    }
+
+    /// Takes an answer with other credentials: an ICE restart. DTLS begins anew, and true is returned, where the
+    /// certificate is another one.
+    pub fn restart(&mut self, clock: &Clock, local: SocketAddr, ufrag: &str, answer: &Answer) -> bool {
+        self.checks = Checks::new(clock, local, ufrag, answer);
+        self.heard_at = clock.now();
+        self.is_dead = false;
+        let is_renewed = self.remote != answer.fingerprint;
+        if is_renewed {
+            self.remote = answer.fingerprint;
+            (self.dtls, self.keys, self.path) = (None, None, None);
+        }
+        is_renewed
+    }
+
+    /// Whether media may flow.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.keys.is_some() && self.path.is_some()
+    }
+
+    /// Whether the node fell silent; said once.
+    pub fn poll_death(&mut self, clock: &Clock) -> bool {
+        let is_due = !self.is_dead && self.death_at() <= clock.now();
+        self.is_dead |= is_due;
+        is_due
+    }
+
+    fn death_at(&self) -> Instant {
+        self.heard_at + DEAD_AFTER
+    }
+
+    /// When to call [`Self::poll_transmits`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        let dtls = self.dtls.as_ref().and_then(Dtls::poll_timeout);
+        let death = if self.is_dead { None } else { Some(self.death_at()) };
+        [dtls, death].into_iter().flatten().fold(self.checks.next_at(), Instant::min)
+    }
+
+    /// Everything that is to be sent now.
+    pub fn poll_transmits(&mut self, clock: &Clock, random: &mut Random) -> Vec<(Pair, Vec<u8>)> {
+        self.outgoing.extend(self.checks.poll(clock, random));
+        if let Some(dtls) = &mut self.dtls
+            && dtls.poll_timeout().is_some_and(|at| at <= clock.now())
+        {
+            dtls.handle_timeout(clock.now());
+        }
+        self.flush_dtls();
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// Takes a datagram of the node.
+    pub fn handle_datagram(&mut self, clock: &Clock, mut bytes: Vec<u8>) -> Option<Received> {
+        match bytes.first()? {
+            0..=3 => {
+                let checked = self.checks.handle_answer(clock, &bytes)?;
+                self.heard_at = clock.now();
+                self.handle_checked(clock, checked);
+                None
+            }
+            20..=63 => self.handle_dtls(clock, &bytes),
+            _ => {
+                let received = self.open(&mut bytes);
+                self.heard_at = if received.is_some() { clock.now() } else { self.heard_at };
+                received
+            }
+        }
+    }
+
+    fn handle_checked(&mut self, clock: &Clock, checked: Checked) {
+        match checked {
+            Checked::Valid(pair) => {
+                // DTLS does not wait for the nomination.
+                if self.dtls.is_none() {
+                    self.dtls = Some(Dtls::client(clock.now(), &self.identity, self.remote));
+                    self.path = Some(pair);
+                    self.flush_dtls();
+                }
+            }
+            Checked::Nominated(pair) => self.path = Some(pair),
+            Checked::Alive => {}
+        }
+    }
+
+    fn handle_dtls(&mut self, clock: &Clock, bytes: &[u8]) -> Option<Received> {
+        let dtls = self.dtls.as_mut()?;
+        dtls.handle_datagram(clock.now(), &self.identity, bytes);
+        let mut received = None;
+        while let Some(event) = dtls.poll_event() {
+            match event {
+                Event::Connected { opener, sealer, .. } => {
+                    self.keys = Some((opener, sealer));
+                    received = Some(Received::Connected);
+                }
+                Event::Ended(_) => self.keys = None,
+            }
+        }
+        self.flush_dtls();
+        received
+    }
+
+    fn flush_dtls(&mut self) {
+        let (Some(dtls), Some(path)) = (&mut self.dtls, self.path) else { return };
+        self.outgoing.extend(std::iter::from_fn(|| dtls.poll_transmit()).map(|bytes| (path, bytes)));
+    }
+
+    fn open(&mut self, bytes: &mut Vec<u8>) -> Option<Received> {
+        let (opener, _) = self.keys.as_mut()?;
+        if media_core::rtp::is_rtcp(bytes) {
+            let length = opener.open_rtcp(bytes).ok()?;
+            bytes.truncate(length);
+            return Some(Received::Rtcp(std::mem::take(bytes)));
+        }
+        let header_bytes = media_core::rtp::RtpHeader::parse(bytes)?.header_bytes();
+        let length = opener.open_rtp(bytes, header_bytes).ok()?.bytes;
+        bytes.truncate(length);
+        Some(Received::Rtp(std::mem::take(bytes)))
+    }
+
+    /// Seals and sends an RTP packet; nothing happens before the keys are there.
+    pub fn send_rtp(&mut self, mut packet: Vec<u8>, header_bytes: usize, ssrc: u32, index: u64) {
+        let (Some((_, sealer)), Some(path)) = (&self.keys, self.path) else { return };
+        let plain_bytes = packet.len();
+        packet.resize(plain_bytes + OVERHEAD_BYTES, 0);
+        if let Some(bytes) = sealer.seal_rtp(&mut packet, header_bytes, plain_bytes, ssrc, index) {
+            packet.truncate(bytes);
+            self.outgoing.push((path, packet));
+        }
+    }
+
+    /// Seals and sends a compound.
+    pub fn send_rtcp(&mut self, mut compound: Vec<u8>) {
+        let (Some((_, sealer)), Some(path)) = (&mut self.keys, self.path) else { return };
+        let plain_bytes = compound.len();
+        compound.resize(plain_bytes + OVERHEAD_BYTES, 0);
+        if let Some(bytes) = sealer.seal_rtcp(&mut compound, plain_bytes) {
+            compound.truncate(bytes);
+            self.outgoing.push((path, compound));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What must hold in every world, and where breaches are written down until a test asks.
+
+use crate::clock::Clock;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Breaches that are kept word for word; a broken core makes thousands of the same kind.
+const KEPT_MAX: usize = 20;
+
+/// Breaches of invariants, shared by everybody who looks for them.
+#[derive(Clone, Debug, Default)]
+pub struct Breaches {
+    kept: Rc<RefCell<Vec<(Duration, String)>>>,
+    more: Rc<RefCell<usize>>,
+}
+
+impl Breaches {
+    /// Writes a breach down.
+    pub fn add(&self, clock: &Clock, breach: String) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < KEPT_MAX {
+            kept.push((clock.elapsed(), breach));
+        } else {
+            *self.more.borrow_mut() += 1;
+        }
+    }
+
+    /// All of them as text, one a line, or nothing if there are none.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let kept = self.kept.borrow();
+        let mut text = String::new();
+        for (at, breach) in kept.iter() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{:8.3} s  {breach}", at.as_secs_f64());
+        }
+        match *self.more.borrow() {
+            0 => {}
+            more => text.push_str(&format!("and {more} more\n")),
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// How steadily one source arrives at one receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Frames decoded, or sound packets played, since the last mark.
+    pub frames: u64,
+    /// Longest time between two of them since the last mark.
+    pub longest_gap: Duration,
+    /// When the last one came.
+    pub last: Clock,
+}
+
+/// Everything one browser decoded, by source.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    seen: BTreeMap<SourceName, Seen>,
+}
+
+/// A published section of a participant, as it stands in every packet that a simulated publisher sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceName(pub u64);
+
+impl SourceName {
+    /// The name of a participant's section (FNV-1a, so that it fits a packet).
+    #[must_use]
+    pub fn of(participant: &str, mid: &str) -> Self {
+        let bytes = participant.bytes().chain([b'/']).chain(mid.bytes());
+        Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+    }
+}
+
+impl Watch {
+    /// Notes a decoded frame or sound packet.
+    pub fn note(&mut self, clock: &Clock, source: SourceName) {
+        let seen = self.seen.entry(source).or_insert(Seen { frames: 0, longest_gap: Duration::ZERO, last: *clock });
+        seen.longest_gap = seen.longest_gap.max(clock.now().duration_since(seen.last.now()));
+        seen.last = *clock;
+        seen.frames += 1;
+    }
+
+    /// How a source arrives.
+    #[must_use]
+    pub fn of(&self, source: SourceName) -> Option<Seen> {
+        self.seen.get(&source).copied()
+    }
+
+    /// Counts anew from here.
+    pub fn mark(&mut self) {
+        for seen in self.seen.values_mut() {
+            seen.frames = 0;
+            seen.longest_gap = Duration::ZERO;
+        }
+    }
+}

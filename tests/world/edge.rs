@@ -1,0 +1,348 @@
+//! The edge: real Room and Fleet cores in objects that store rows, hold sockets and may fall asleep after every step.
+
+mod object;
+
+pub use object::{Core, Object};
+
+use crate::check::Breaches;
+use crate::clock::Clock;
+use edge_core::fleet::{self, Fleet, PlaceAnswer, PlaceRequest};
+use edge_core::room::{self, Room};
+use edge_core::{Random as EdgeRandom, SocketId};
+use media_core::random::Random;
+use shared::control::{Message, NodeToFleet, NodeToRoom};
+use shared::signal::ClientFrame;
+use shared::token::{self, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
+use shared::{NodeId, ParticipantId, Region, RoomId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The one region of a world.
+pub const REGION: &str = "eu-central";
+const SECRET: &[u8] = b"the simulated deployment's secret";
+const TOKEN_LIFETIME_MS: u64 = 3_600_000;
+
+/// What the edge wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Say this over a socket.
+    Send(SocketId, String),
+    /// Close a socket.
+    Close(SocketId, u16),
+    /// A room asks the Fleet object.
+    Ask(RoomId, PlaceRequest),
+    /// The Fleet object answers a room.
+    Answer(RoomId, u64, PlaceAnswer),
+}
+
+/// Where a socket leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A client's, into a room.
+    Client(RoomId),
+    /// A node's, into a room.
+    Node(RoomId),
+    /// A node's, to the Fleet object.
+    Fleet,
+}
+
+/// All objects and sockets of the edge.
+pub struct Edge {
+    clock: Clock,
+    breaches: Breaches,
+    random: Rc<RefCell<Random>>,
+    is_sleepy: bool,
+    asleep_after: Option<u64>,
+    steps: u64,
+    next_socket: u64,
+    doors: BTreeMap<SocketId, Door>,
+    rooms: BTreeMap<RoomId, Object<Room>>,
+    fleet: Object<Fleet>,
+    effects: Vec<Effect>,
+    asked: BTreeMap<u64, (RoomId, u64)>,
+    questions: u64,
+}
+
+impl Edge {
+    /// An edge that nobody has called yet.
+    #[must_use]
+    pub fn seeded(clock: &Clock, seed: u64, breaches: Breaches) -> Self {
+        Self {
+            clock: *clock,
+            breaches,
+            random: Rc::new(RefCell::new(Random::seeded(seed))),
+            is_sleepy: false,
+            asleep_after: None,
+            steps: 0,
+            next_socket: 1,
+            doors: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            fleet: Object::default(),
+            effects: Vec::new(),
+            asked: BTreeMap::new(),
+            questions: 0,
+        }
+    }
+
+    /// From here on every object falls asleep after every step.
+    pub fn sleep_always(&mut self) {
+        self.is_sleepy = true;
+    }
+
+    /// All objects fall asleep once, after the step with this number.
+    pub fn sleep_after(&mut self, step: u64) {
+        self.asleep_after = Some(step);
+    }
+
+    /// Steps taken so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Rows that are stored in all rooms together.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rooms.values().map(|object| object.rows().len()).sum()
+    }
+
+    /// The randomness of the cores: one sequence, which goes on when an object wakes.
+    fn randomness(&self) -> EdgeRandom {
+        let random = self.random.clone();
+        Box::new(move |buffer| buffer.iter_mut().for_each(|byte| *byte = random.borrow_mut().next_u64() as u8))
+    }
+
+    /// What is to be done, in this order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let alarms = self.rooms.values().filter_map(Object::alarm_at).chain(self.fleet.alarm_at());
+        alarms.min().map(Clock::instant_of)
+    }
+
+    /// Lets the alarms go off that are due.
+    pub fn handle_timeout(&mut self, clock: &Clock) {
+        self.clock = *clock;
+        if self.fleet.take_alarm(clock.unix()) {
+            self.step_fleet(fleet::Input::Deadline);
+        }
+        let due: Vec<RoomId> =
+            self.rooms.iter_mut().filter_map(|(id, room)| room.take_alarm(clock.unix()).then(|| id.clone())).collect();
+        for room in due {
+            self.step_room(&room, room::Input::Deadline);
+        }
+    }
+
+    /// A client dials with a token for `room`.
+    pub fn accept_client(&mut self, clock: &Clock, room: &RoomId, participant: &ParticipantId) -> SocketId {
+        self.clock = *clock;
+        let grants = Grants { moderate: true, ..Grants::default() };
+        let name = participant.to_string();
+        let claims = JoinClaims { sub: participant.clone(), room: room.clone(), name, grants, participants_max: None };
+        let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
+        let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");
+        let socket = self.open(Door::Client(room.clone()));
+        let attachment = room::Attachment::Client { socket, opened_at: clock.unix(), claims };
+        self.rooms.entry(room.clone()).or_default().attach(&self.breaches, clock, socket, &attachment);
+        self.step_room(room, room::Input::SocketOpened(attachment));
+        socket
+    }
+
+    /// A node dials a room with the ticket it was given; nothing if the ticket opens nothing.
+    pub fn accept_node(&mut self, clock: &Clock, room: &RoomId, ticket: &str) -> Option<SocketId> {
+        self.clock = *clock;
+        let claims: TicketClaims = token::verify(ticket, &[key()], clock.unix()).ok()?;
+        if claims.room != *room {
+            return None;
+        }
+        let socket = self.open(Door::Node(room.clone()));
+        let attachment = room::Attachment::Node { socket, opened_at: clock.unix(), claims };
+        self.rooms.entry(room.clone()).or_default().attach(&self.breaches, clock, socket, &attachment);
+        self.step_room(room, room::Input::SocketOpened(attachment));
+        Some(socket)
+    }
+
+    /// A node dials the Fleet object.
+    pub fn accept_fleet(&mut self, clock: &Clock, node: &NodeId) -> SocketId {
+        self.clock = *clock;
+        let socket = self.open(Door::Fleet);
+        let claims = NodeClaims { sub: node.clone(), region: region() };
+        let attachment = fleet::Attachment { socket, opened_at: clock.unix(), claims, heartbeat: None };
+        self.fleet.attach(&self.breaches, clock, socket, &attachment);
+        self.step_fleet(fleet::Input::SocketOpened(attachment));
+        socket
+    }
+
+    fn open(&mut self, door: Door) -> SocketId {
+        let socket = SocketId(self.next_socket);
+        self.next_socket += 1;
+        self.doors.insert(socket, door);
+        socket
+    }
+
+    /// A frame of a client or a node; frames of a socket that is closed are lost.
+    pub fn handle_frame(&mut self, clock: &Clock, socket: SocketId, text: &str) {
+        self.clock = *clock;
+        match self.doors.get(&socket).cloned() {
+            Some(Door::Client(room)) => {
+                self.step_room(&room, room::Input::ClientFrame { socket, frame: ClientFrame::parse(text) });
+            }
+            Some(Door::Node(room)) => {
+                self.step_room(&room, room::Input::NodeFrame { socket, frame: NodeToRoom::parse(text) });
+            }
+            Some(Door::Fleet) => self.step_fleet(fleet::Input::Frame { socket, frame: NodeToFleet::parse(text) }),
+            None => {}
+        }
+    }
+
+    /// The other side closed a socket, or the connection broke.
+    pub fn handle_closed(&mut self, clock: &Clock, socket: SocketId) {
+        self.clock = *clock;
+        match self.doors.remove(&socket) {
+            Some(Door::Client(room) | Door::Node(room)) => {
+                self.rooms.entry(room.clone()).or_default().detach(socket);
+                self.step_room(&room, room::Input::SocketClosed { socket });
+            }
+            Some(Door::Fleet) => {
+                self.fleet.detach(socket);
+                self.step_fleet(fleet::Input::SocketClosed { socket });
+            }
+            None => {}
+        }
+    }
+
+    /// A room's question has reached the Fleet object.
+    pub fn handle_ask(&mut self, clock: &Clock, room: RoomId, ask: PlaceRequest) {
+        self.clock = *clock;
+        self.questions += 1;
+        let request = self.questions;
+        self.asked.insert(request, (room, ask.epoch));
+        self.step_fleet(fleet::Input::Place { request, ask });
+        if let Some((room, _)) = self.asked.remove(&request) {
+            self.breaches.add(clock, format!("the fleet does not answer room {room} at once"));
+        }
+    }
+
+    /// The Fleet object's answer has reached the room.
+    pub fn handle_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, answer: PlaceAnswer) {
+        self.clock = *clock;
+        self.step_room(room, room::Input::FleetAnswered { epoch, answer });
+    }
+
+    /// The runtime is killed and starts again: every socket is gone, what was stored is there. The closed sockets.
+    pub fn restart(&mut self) -> Vec<SocketId> {
+        self.rooms.values_mut().for_each(Object::forget_sockets);
+        self.fleet.forget_sockets();
+        std::mem::take(&mut self.doors).into_keys().collect()
+    }
+
+    fn step_room(&mut self, id: &RoomId, input: room::Input) {
+        let mut object = self.rooms.remove(id).unwrap_or_default();
+        let random = self.randomness();
+        let core = object.wake(&self.breaches, &self.clock, |now, rows, sockets| {
+            Room::restore(id.clone(), room::Config::default(), random, now, rows, sockets)
+        });
+        core.handle_input(self.clock.unix(), input);
+        let outputs: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
+        let deadline = core.poll_timeout();
+        let is_store = |output: &room::Output| matches!(output, room::Output::Store(_));
+        self.check_order(outputs.iter().map(is_store));
+        for output in outputs {
+            self.carry_out(id, &mut object, output);
+        }
+        object.arm(deadline);
+        if self.sleeps() {
+            object.sleep();
+        }
+        if !object.is_forgettable() {
+            self.rooms.insert(id.clone(), object);
+        }
+    }
+
+    fn carry_out(&mut self, id: &RoomId, object: &mut Object<Room>, output: room::Output) {
+        match output {
+            room::Output::Store(changes) => object.store(&self.breaches, &self.clock, changes),
+            room::Output::SendClient { socket, message } => self.send(socket, message.to_json()),
+            room::Output::SendNode { socket, message } => self.send(socket, message.to_json()),
+            room::Output::CloseClient { socket, code } | room::Output::CloseNode { socket, code } => {
+                object.detach(socket);
+                self.close(socket, code);
+            }
+            room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
+        }
+    }
+
+    fn step_fleet(&mut self, input: fleet::Input) {
+        let random = self.randomness();
+        let mut object = std::mem::take(&mut self.fleet);
+        let core = object.wake(&self.breaches, &self.clock, |now, rows, sockets| {
+            Fleet::restore(region(), key(), random, now, rows, sockets)
+        });
+        core.handle_input(self.clock.unix(), input);
+        let outputs: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
+        let deadline = core.poll_timeout();
+        self.check_order(outputs.iter().map(|output| matches!(output, fleet::Output::Store(_))));
+        for output in outputs {
+            match output {
+                fleet::Output::Store(changes) => object.store(&self.breaches, &self.clock, changes),
+                fleet::Output::Attach(attachment) => {
+                    object.attach(&self.breaches, &self.clock, attachment.socket, &attachment);
+                }
+                fleet::Output::Send { socket, message } => self.send(socket, message.to_json()),
+                fleet::Output::Close { socket, code } => {
+                    object.detach(socket);
+                    self.close(socket, code);
+                }
+                fleet::Output::Answer { request, answer } => match self.asked.remove(&request) {
+                    Some((room, epoch)) => self.effects.push(Effect::Answer(room, epoch, answer)),
+                    None => self.breaches.add(&self.clock, "the fleet answers a question that nobody asked".into()),
+                },
+            }
+        }
+        object.arm(deadline);
+        if self.sleeps() {
+            object.sleep();
+        }
+        self.fleet = object;
+    }
+
+    /// Whether the object that took this step falls asleep now.
+    fn sleeps(&mut self) -> bool {
+        self.steps += 1;
+        self.is_sleepy || self.asleep_after == Some(self.steps)
+    }
+
+    /// What matters is stored before anyone is told.
+    fn check_order(&self, is_store: impl Iterator<Item = bool>) {
+        if !is_store.map(|is_store| !is_store).is_sorted() {
+            self.breaches.add(&self.clock, "something was said before it was stored".into());
+        }
+    }
+
+    fn send(&mut self, socket: SocketId, text: String) {
+        if self.doors.contains_key(&socket) {
+            self.effects.push(Effect::Send(socket, text));
+        } else {
+            self.breaches.add(&self.clock, format!("a frame for a socket that is closed: {text}"));
+        }
+    }
+
+    fn close(&mut self, socket: SocketId, code: u16) {
+        self.doors.remove(&socket);
+        self.effects.push(Effect::Close(socket, code));
+    }
+}
+
+fn key() -> Key {
+    Key::new("simulated", SECRET).expect("long enough")
+}
+
+fn region() -> Region {
+    Region::parse(REGION).expect("a region's name")
+}

@@ -1,0 +1,24 @@
+//! Certificates for simulated nodes and browsers.
+
+use media_core::session::dtls::Identity;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A certificate and its private key.
+type Der = (Vec<u8>, Vec<u8>);
+
+/// What was made, by seed: whoever plays a world again must meet the same fingerprints.
+static MADE: Mutex<BTreeMap<u64, Der>> = Mutex::new(BTreeMap::new());
+
+/// The certificate that belongs to `seed`, with DTLS timers that follow from it.
+#[must_use]
+pub fn simulated(seed: u64) -> Identity {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (certificate, key) = made.entry(seed).or_insert_with(make).clone();
+    Identity::simulated(certificate, key, seed).expect("DTLS takes ECDSA on P-256")
+}
+
+fn make() -> Der {
+    let made = rcgen::generate_simple_self_signed(vec!["simulated".into()]).expect("an ECDSA certificate");
+    (made.cert.der().to_vec(), made.signing_key.serialize_der())
+}

@@ -1,0 +1,240 @@
+//! What guests do, and what can be seen of it from outside.
+
+use crate::browser::offer::Make;
+use crate::browser::{Browser, Guest, Phase};
+use crate::check::{Seen, SourceName};
+use crate::net::{Access, Link};
+use crate::post::Party;
+use crate::{World, check};
+use media_core::random::Random;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
+use shared::{Mid, ParticipantId};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Access links are a little apart from the node.
+const ACCESS_DELAY: Duration = Duration::from_millis(10);
+
+/// Key frames for whoever came last take this long.
+const SETTLING: Duration = Duration::from_millis(700);
+
+/// A guest with microphone and camera in Chromium, with eight receive slots of each kind.
+#[must_use]
+pub fn guest(name: &str) -> Guest {
+    Guest {
+        participant: ParticipantId::parse(name).expect("a participant's name"),
+        make: Make::Chromium,
+        sources: vec![TrackSource::Microphone, TrackSource::Camera],
+        slots: shared::limits::SLOTS_PER_KIND_DEFAULT,
+        takes_more_slots: true,
+    }
+}
+
+impl World {
+    /// Somebody with microphone and camera clicks "join".
+    pub fn join(&mut self, name: &str) {
+        self.join_as(guest(name));
+    }
+
+    /// Somebody clicks "join".
+    pub fn join_as(&mut self, guest: Guest) {
+        let address = IpAddr::from(self.next_host(0));
+        let link = Link { delay: ACCESS_DELAY, ..Link::default() };
+        *self.net.access(address) = Access { up: link, down: link };
+        self.open(guest, address);
+    }
+
+    fn open(&mut self, guest: Guest, address: IpAddr) {
+        let name = guest.participant.to_string();
+        let random = Random::seeded(self.random.next_u64());
+        let browser = Browser::new(&self.clock, random, guest, address, self.breaches.clone());
+        self.browsers.insert(name.clone(), browser);
+        self.with_browser(&name, |_| {});
+    }
+
+    /// Several join one after the other, and everybody is connected.
+    pub fn gather(&mut self, names: &[&str]) {
+        for name in names {
+            self.join(name);
+            self.run_for(Duration::from_millis(50));
+        }
+        let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+        self.run_until(Duration::from_secs(5), "everybody is connected", |world| {
+            names.iter().all(|name| world.browser(name).is_connected())
+        });
+        self.run_for(SETTLING);
+    }
+
+    /// Somebody reloads the page: the old one is gone without a word, a new one joins as the same participant.
+    pub fn reload(&mut self, name: &str) {
+        let (guest, address) = (self.browser(name).guest().clone(), self.browser(name).address());
+        self.hang_up(&Party::Browser(name.into()));
+        self.open(guest, address);
+    }
+
+    /// Somebody leaves by the door.
+    pub fn leave(&mut self, name: &str) {
+        let clock = self.clock;
+        self.with_browser(name, |browser| browser.leave(&clock));
+    }
+
+    /// Somebody's machine is switched off: nothing more comes from it, not even the end of its connections.
+    pub fn vanish(&mut self, name: &str) {
+        let Some(browser) = self.browsers.remove(name) else { return };
+        let access = self.net.access(browser.address());
+        (access.up.is_cut, access.down.is_cut) = (true, true);
+        self.hang_up(&Party::Browser(name.into()));
+    }
+
+    /// Somebody's signaling socket breaks; media is not concerned.
+    pub fn drop_socket(&mut self, name: &str) {
+        let party = Party::Browser(name.into());
+        for socket in self.post.sockets_of(|at| *at == party) {
+            self.break_socket(socket);
+        }
+    }
+
+    /// Mutes or unmutes what somebody publishes of one kind.
+    pub fn set_muted(&mut self, name: &str, kind: MediaKind, muted: bool) {
+        let clock = self.clock;
+        let mids: Vec<Mid> =
+            self.browser(name).sources().filter(|(_, p)| p.kind() == kind).map(|(_, p)| p.mid.clone()).collect();
+        for mid in mids {
+            self.with_browser(name, |browser| browser.set_muted(&clock, &mid, muted));
+        }
+    }
+
+    /// Does something with somebody's browser.
+    pub fn act(&mut self, name: &str, act: impl FnOnce(&mut Browser, &crate::clock::Clock)) {
+        let clock = self.clock;
+        self.with_browser(name, |browser| act(browser, &clock));
+    }
+
+    /// Somebody's browser.
+    ///
+    /// # Panics
+    /// If nobody has this name.
+    #[must_use]
+    pub fn browser(&self, name: &str) -> &Browser {
+        self.browsers.get(name).unwrap_or_else(|| panic!("nobody is called {name}"))
+    }
+
+    /// Somebody's access link.
+    pub fn access(&mut self, name: &str) -> &mut Access {
+        let address = self.browser(name).address();
+        self.net.access(address)
+    }
+
+    /// Whether somebody of this name has a browser open, in the room or on the way.
+    #[must_use]
+    pub fn is_known(&self, name: &str) -> bool {
+        self.browsers.get(name).is_some_and(|browser| !matches!(browser.phase(), Phase::Gone(_)))
+    }
+
+    /// Everybody who is in the room, by name.
+    #[must_use]
+    pub fn present(&self) -> Vec<String> {
+        let is_inside = |browser: &Browser| browser.phase() == Phase::Inside;
+        self.browsers.iter().filter(|(_, browser)| is_inside(browser)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Counts what everybody decodes anew from here.
+    pub fn mark(&mut self) {
+        self.browsers.values_mut().for_each(Browser::mark);
+    }
+
+    /// How one participant's track of a kind arrives at another.
+    #[must_use]
+    pub fn seen(&self, by: &str, of: &str, kind: MediaKind) -> Option<Seen> {
+        let source = self.source(of, kind)?;
+        self.browser(by).watch().of(source)
+    }
+
+    fn source(&self, of: &str, kind: MediaKind) -> Option<SourceName> {
+        self.browser(of).sources().find(|(_, publisher)| publisher.kind() == kind).map(|(source, _)| source)
+    }
+
+    /// Everybody who is in the room decodes everything that the others send; checked over the next second.
+    ///
+    /// # Panics
+    /// If somebody does not.
+    pub fn check_everybody_plays(&mut self) {
+        self.mark();
+        self.run_for(Duration::from_secs(1));
+        for by in self.present() {
+            for of in self.present() {
+                if by != of {
+                    self.check_plays(&by, &of);
+                }
+            }
+        }
+        self.check_settled();
+        self.check_all();
+    }
+
+    fn check_plays(&self, by: &str, of: &str) {
+        for (source, publisher) in self.browser(of).sources() {
+            let frames = self.browser(by).watch().of(source).map_or(0, |seen| seen.frames);
+            let (least, most) = match publisher.kind() {
+                _ if publisher.is_muted => (0, 0),
+                MediaKind::Audio => (45, 55),
+                MediaKind::Video => (18, 23),
+            };
+            if !(least..=most).contains(&frames) {
+                let kind = publisher.kind();
+                self.fail(&format!("{by} decoded {frames} of {of}'s {kind:?} in a second, not {least} to {most}"));
+            }
+        }
+    }
+
+    /// What everybody knows of the room is the same, and fits what plays.
+    ///
+    /// # Panics
+    /// If it is not, or does not.
+    pub fn check_settled(&self) {
+        let present = self.present();
+        for name in &present {
+            let browser = self.browser(name);
+            let kinds: BTreeMap<Mid, MediaKind> =
+                browser.slots().map(|slot| (slot.section().mid.clone(), slot.section().kind)).collect();
+            if let Some(breach) = browser.knowledge().settled_breach(&kinds) {
+                self.fail(&format!("{name}: {breach}"));
+            }
+            let known: Vec<String> = browser.knowledge().roster.keys().map(ToString::to_string).collect();
+            if known != present {
+                self.fail(&format!("{name} believes that {known:?} are here, not {present:?}"));
+            }
+            let roster = &browser.knowledge().roster;
+            if *roster != self.browser(&present[0]).knowledge().roster {
+                self.fail(&format!("{name} and {} know different rosters", present[0]));
+            }
+        }
+    }
+
+    /// No packet that was sent to anybody is missing: what must hold on a network that loses nothing.
+    ///
+    /// # Panics
+    /// If one is.
+    pub fn check_nothing_lacks(&self) {
+        for (name, browser) in &self.browsers {
+            let lacking: u64 = browser.slots().map(crate::browser::slot::Slot::lacking).sum();
+            let jumps: u64 = browser.slots().map(crate::browser::slot::Slot::jumps).sum();
+            if (lacking, jumps) != (0, 0) {
+                self.fail(&format!("{name} lacks {lacking} packets, and had to jump to {jumps} key frames"));
+            }
+        }
+    }
+
+    /// The longest time for which somebody saw or heard nothing new of another since the last mark.
+    #[must_use]
+    pub fn longest_gap(&self, kind: MediaKind) -> Duration {
+        let present = self.present();
+        let pairs = present.iter().flat_map(|by| present.iter().map(move |of| (by, of)));
+        let seen = pairs.filter(|(by, of)| by != of).filter_map(|(by, of)| self.seen(by, of, kind));
+        seen.map(|seen: check::Seen| seen.longest_gap.max(self.clock.now().duration_since(seen.last.now())))
+            .max()
+            .unwrap_or_default()
+    }
+}
