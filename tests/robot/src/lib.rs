@@ -1,1 +1,15 @@
-//! To be written.
+//! A whole client without a browser, on the crate `webrtc`: joins a room through the edge, publishes encoded files, receives others' media.
+//!
+//! The body of tests, of file publishers and of AI participants. Start at [`Robot::join`].
+
+pub mod media_file;
+mod peer;
+mod publisher;
+mod receiver;
+mod robot;
+mod signaling;
+
+pub use media_file::{Frame, MediaFile};
+pub use publisher::Publisher;
+pub use receiver::ReceivedFrame;
+pub use robot::{Event, Options, Robot};

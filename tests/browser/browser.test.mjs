@@ -1,0 +1,25 @@
+// Every call between real browsers through the real programs; one stack and two browsers for all of them.
+import { after, before } from "node:test";
+import { Browser } from "./browsers.mjs";
+import { callScenarios } from "./scenarios/call.mjs";
+import { refusalScenarios } from "./scenarios/refusal.mjs";
+import { resilienceScenarios } from "./scenarios/resilience.mjs";
+import { Stack } from "./stack.mjs";
+
+/** What all scenarios share; each has a room of its own. */
+const world = { stack: null, chromium: null, firefox: null, nodesStarted: 1 };
+
+before(async () => {
+  [world.stack, world.chromium, world.firefox] = await Promise.all([
+    Stack.start({ nodes: world.nodesStarted }),
+    Browser.start("chromium"),
+    Browser.start("firefox"),
+  ]);
+  console.log(`${world.chromium.version}, ${world.firefox.version}`);
+});
+
+after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) => part?.stop())));
+
+callScenarios(world);
+refusalScenarios(world);
+resilienceScenarios(world);

@@ -1,0 +1,176 @@
+// Chromium and Firefox behind one interface: open a page, run a function in it, look at it, close it.
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import puppeteer from "puppeteer-core";
+import { Program } from "./processes.mjs";
+
+const WINDOW = { width: 800, height: 600 };
+const START_MS = 30_000;
+
+/** Real devices are not needed, permission prompts are answered, and candidates show addresses instead of mDNS names. */
+const CHROMIUM_FLAGS = [
+  ...["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-default-browser-check"],
+  ...["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"],
+  ...["--disable-features=WebRtcHideLocalIpsWithMdns,Translate", "--disable-background-networking", "--disable-component-update"],
+  ...["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"],
+  ...["--disable-sync", "--metrics-recording-only", "--password-store=basic", `--window-size=${WINDOW.width},${WINDOW.height}`],
+];
+
+const FIREFOX_PREFERENCES = {
+  "media.navigator.streams.fake": true,
+  // Firefox tells a page all its addresses only if the page may use a microphone.
+  "permissions.default.camera": 1,
+  "permissions.default.microphone": 1,
+  // Firefox checks no 127.0.0.1 candidate otherwise.
+  "media.peerconnection.ice.loopback": true,
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.autoplay.default": 0,
+  "media.autoplay.blocking_policy": 0,
+  // Without a sound card no AudioContext would ever run.
+  "media.cubeb.force_mock_context": true,
+  // Windows that cover each other are all being looked at.
+  "widget.windows.window_occlusion_tracking.enabled": false,
+  "dom.min_background_timeout_value": 4,
+  "dom.timeout.enable_budget_timer_throttling": false,
+  "remote.prefs.recommended": true,
+  "app.update.enabled": false,
+  "app.normandy.enabled": false,
+  "browser.shell.checkDefaultBrowser": false,
+  "browser.startup.page": 0,
+  "browser.aboutwelcome.enabled": false,
+  "datareporting.policy.dataSubmissionEnabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "services.settings.server": "data:,",
+  "toolkit.telemetry.reportingpolicy.firstRun": false,
+};
+
+const KINDS = {
+  chromium: {
+    programs: ["chromium", "chromium-browser", "google-chrome"],
+    command: (program, profile) => [program, ...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+    endpoint: (line) => line.match(/DevTools listening on (ws:\S+)/)?.[1],
+    connection: {},
+  },
+  firefox: {
+    programs: ["firefox-esr", "firefox"],
+    command: (program, profile) => [program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0"],
+    endpoint: (line) => line.match(/WebDriver BiDi listening on (ws:\S+)/)?.[1]?.concat("/session"),
+    connection: { protocol: "webDriverBiDi" },
+  },
+};
+
+/** One running browser; its pages share nothing with each other. */
+export class Browser {
+  #program;
+  #puppeteer;
+
+  /** @param {"chromium" | "firefox"} kind */
+  static async start(kind, log) {
+    const browser = new Browser();
+    browser.kind = kind;
+    const { programs, command, endpoint, connection } = KINDS[kind];
+    const profile = makeProfile(kind);
+    browser.#program = new Program(kind, command(findProgram(programs), profile), {
+      env: { MOZ_HEADLESS_WIDTH: String(WINDOW.width), MOZ_HEADLESS_HEIGHT: String(WINDOW.height) },
+      log,
+    });
+    const browserWSEndpoint = await browser.#program.line(endpoint, START_MS);
+    browser.#puppeteer = await puppeteer.connect({ browserWSEndpoint, defaultViewport: null, ...connection });
+    browser.version = await browser.#puppeteer.version();
+    return browser;
+  }
+
+  /**
+   * A page in a window and with storage of its own. Every document in it runs `scripts` first, each `[function, ...arguments]`.
+   */
+  async page(...scripts) {
+    const context = await this.#puppeteer.createBrowserContext();
+    const page = new Page(this.kind, context, await context.newPage({ type: "window" }));
+    for (const [script, ...args] of scripts) await page.runFirst(script, ...args);
+    return page;
+  }
+
+  async stop() {
+    this.#puppeteer?.disconnect();
+    await this.#program.kill();
+  }
+}
+
+/** One page. */
+export class Page {
+  #context;
+  #page;
+  /** Uncaught errors of the page's scripts and console errors. */
+  complaints = [];
+
+  constructor(browser, context, page) {
+    this.browser = browser;
+    this.#context = context;
+    this.#page = page;
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && this.complaints.push(message.text()));
+  }
+
+  /** Runs `script` in every document to come, before anything else. */
+  runFirst(script, ...args) {
+    return this.#page.evaluateOnNewDocument(script, ...args);
+  }
+
+  open(url) {
+    return this.#page.goto(url, { waitUntil: "domcontentloaded" });
+  }
+
+  reload() {
+    return this.#page.reload({ waitUntil: "domcontentloaded" });
+  }
+
+  /** What `script` returns in the page; a promise is awaited there. */
+  evaluate(script, ...args) {
+    return this.#page.evaluate(script, ...args);
+  }
+
+  /** Clicks what a selector names (CSS, or puppeteer's `::-p-aria(…)`), once it is there. */
+  async click(selector, timeoutMs = 10_000) {
+    await this.#page.locator(selector).setTimeout(timeoutMs).click();
+  }
+
+  /** Types into a field, once it is there. */
+  async fill(selector, text) {
+    await this.#page.locator(selector).fill(text);
+  }
+
+  screenshot(path) {
+    return this.#page.screenshot({ path });
+  }
+
+  close() {
+    return this.#context.close();
+  }
+}
+
+function makeProfile(kind) {
+  const folder = mkdtempSync(join(tmpdir(), `rotunda-${kind}-`));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  if (kind === "firefox") {
+    const lines = Object.entries(FIREFOX_PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
+    writeFileSync(join(folder, "user.js"), lines.join("\n"));
+  }
+  return folder;
+}
+
+function findProgram(names) {
+  for (const name of names) {
+    for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+      const path = join(folder, name);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  throw new Error(`none of ${names.join(", ")} is on the PATH`);
+}

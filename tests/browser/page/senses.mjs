@@ -1,0 +1,166 @@
+// Runs in the page, before the app: sees the pictures that are on the screen, hears what is played, reads the connection's statistics.
+
+/**
+ * Defines `window.senses`. Must be self-contained: its text is sent to the browser.
+ */
+export function senses({ width, height, framesPerSecond }) {
+  const connections = [];
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const ears = new Map();
+  let audio = null;
+  let watched = null;
+
+  window.RTCPeerConnection = class extends window.RTCPeerConnection {
+    constructor(...args) {
+      super(...args);
+      connections.push(this);
+    }
+  };
+
+  const number = (bits) => bits.reduce((value, bit) => value * 2 + bit, 0);
+
+  function readRow(row, count) {
+    const [blockWidth, blockHeight] = [width / count, height / 3];
+    return Array.from({ length: count }, (_, column) => {
+      const [x, y] = [(column + 0.5) * blockWidth - 4, (row + 0.5) * blockHeight - 4];
+      const { data } = context.getImageData(x, y, 8, 8);
+      let sum = 0;
+      for (let i = 0; i < data.length; i += 4) sum += data[i] + data[i + 1] + data[i + 2];
+      return sum / (data.length / 4) / 3 > 127 ? 1 : 0;
+    });
+  }
+
+  /** Whose picture a video shows and how old it is; nothing where it is none of ours. */
+  function picture(video) {
+    if (video.readyState < 2 || video.videoWidth === 0) return null;
+    context.drawImage(video, 0, 0, width, height);
+    const mark = readRow(0, 8);
+    const identity = number(mark.slice(0, 4));
+    if (number(mark.slice(4)) !== (~identity & 0xf)) return null;
+    const frame = number(readRow(1, 16));
+    const now = Math.floor((Date.now() * framesPerSecond) / 1000);
+    const [red, green, blue] = context.getImageData(width / 2, height - 12, 1, 1).data;
+    const age = (now - frame) & 0xffff;
+    // A clock that jumped between two blocks' drawing can make a frame look as if it came from the future.
+    return { identity, frame, ageMs: ((age > 0x8000 ? age - 0x10000 : age) * 1000) / framesPerSecond, colour: [red, green, blue] };
+  }
+
+  const videos = () => [...document.querySelectorAll("video")];
+
+  const isPlaying = (element) => element.srcObject instanceof MediaStream && !element.paused && !element.muted && element.volume > 0;
+
+  /** The loudest note of a track, and how loud it is. */
+  function note(track) {
+    let ear = ears.get(track);
+    if (!ear) {
+      audio ??= new AudioContext();
+      const analyser = audio.createAnalyser();
+      Object.assign(analyser, { fftSize: 4096, smoothingTimeConstant: 0 });
+      // Kept, because the graph does not keep a source alive that nobody else knows.
+      const source = audio.createMediaStreamSource(new MediaStream([track]));
+      source.connect(analyser);
+      ear = { analyser, source, bins: new Float32Array(analyser.frequencyBinCount) };
+      ears.set(track, ear);
+    }
+    ear.analyser.getFloatFrequencyData(ear.bins);
+    let loudest = 1;
+    ear.bins.forEach((level, bin) => {
+      if (bin > 1 && level > ear.bins[loudest]) loudest = bin;
+    });
+    return { hz: (loudest * audio.sampleRate) / ear.analyser.fftSize, decibels: ear.bins[loudest] };
+  }
+
+  async function stats(connection) {
+    const all = [];
+    (await connection.getStats()).forEach((entry) => all.push(entry));
+    return all;
+  }
+
+  const live = () => connections.filter(({ signalingState }) => signalingState !== "closed");
+
+  /** Remembers the longest time in which a video showed no new frame. */
+  function watch(video) {
+    const seen = { video, last: performance.now(), gapMs: 0, frames: 0, done: false };
+    const tick = () => {
+      if (seen.done) return;
+      const now = performance.now();
+      [seen.gapMs, seen.last] = [Math.max(seen.gapMs, now - seen.last), now];
+      seen.frames += 1;
+      video.requestVideoFrameCallback(tick);
+    };
+    video.requestVideoFrameCallback(tick);
+    return seen;
+  }
+
+  window.senses = {
+    /** Every picture in the grid that one of ours made, and in whose tile it is. */
+    pictures: () =>
+      videos().flatMap((video) => {
+        const [shown, tile] = [picture(video), video.closest("[data-participant]")];
+        return shown && tile ? [{ ...shown, participant: tile.dataset.participant }] : [];
+      }),
+
+    /** What each tile says. */
+    tiles: () =>
+      [...document.querySelectorAll("[data-participant]")].map((tile) => ({
+        participant: tile.dataset.participant,
+        label: tile.getAttribute("aria-label"),
+        hasVideo: tile.querySelector("video") !== null,
+      })),
+
+    /** Notes that are being played, quiet ones left out; a peer connection's track is silent in Chromium unless an element plays it. */
+    notes: () =>
+      [...document.querySelectorAll("audio, video")]
+        .filter(isPlaying)
+        .flatMap((element) => element.srcObject.getAudioTracks())
+        .filter((track) => track.readyState === "live" && track.enabled)
+        .map(note)
+        .filter(({ decibels }) => decibels > -60),
+
+    /** States of every connection that is not closed. */
+    connections: () =>
+      live().map(({ connectionState, iceConnectionState, signalingState }) => ({ connectionState, iceConnectionState, signalingState })),
+
+    /** How many peer connections there ever were. */
+    connectionCount: () => connections.length,
+
+    /** Counters of all streams of all live connections. */
+    async media() {
+      const all = (await Promise.all(live().map(stats))).flat();
+      const sum = (type, kind, field) =>
+        all.filter((entry) => entry.type === type && entry.kind === kind).reduce((total, entry) => total + (entry[field] ?? 0), 0);
+      return {
+        framesSent: sum("outbound-rtp", "video", "framesSent"),
+        keyFramesEncoded: sum("outbound-rtp", "video", "keyFramesEncoded"),
+        framesReceived: sum("inbound-rtp", "video", "framesReceived"),
+        framesDecoded: sum("inbound-rtp", "video", "framesDecoded"),
+        audioPacketsSent: sum("outbound-rtp", "audio", "packetsSent"),
+        audioPacketsReceived: sum("inbound-rtp", "audio", "packetsReceived"),
+        packetsLost: sum("inbound-rtp", "video", "packetsLost") + sum("inbound-rtp", "audio", "packetsLost"),
+        freezes: sum("inbound-rtp", "video", "freezeCount"),
+      };
+    },
+
+    /** The entries of `getStats` with these types. */
+    async entries(...types) {
+      return (await Promise.all(live().map(stats))).flat().filter(({ type }) => types.includes(type));
+    },
+
+    /** Begins to watch every remote picture for gaps. */
+    watch(own) {
+      watched = videos().filter((video) => (picture(video)?.identity ?? own) !== own).map(watch);
+      return watched.length;
+    },
+
+    /** The longest gaps since `watch`; one that still lasts counts. */
+    gaps() {
+      const now = performance.now();
+      return (watched ?? []).map((seen) => ({
+        gapMs: Math.round(Math.max(seen.gapMs, now - seen.last)),
+        frames: seen.frames,
+        onScreen: seen.video.isConnected,
+      }));
+    },
+  };
+}

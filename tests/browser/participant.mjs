@@ -1,0 +1,120 @@
+// A person in a call: the meet app in a browser, with a face and a voice that nobody else has.
+import { fakeDevices } from "./page/devices.mjs";
+import { senses } from "./page/senses.mjs";
+import { until } from "./until.mjs";
+
+/** Small, so that a call of four fits into two cores. */
+const PICTURE = { width: 320, height: 180, framesPerSecond: 15 };
+/** An older picture is a frozen one. */
+const PICTURE_AGE_MS_MAX = 1_000;
+/** Notes are this many hertz apart or more; a bin of the spectrum is 12 wide. */
+const NOTE_TOLERANCE_HZ = 25;
+
+/** Who there is; `identity` is in their pictures. */
+export const PEOPLE = {
+  ada: { name: "Ada", identity: 1, toneHz: 440 },
+  grace: { name: "Grace", identity: 2, toneHz: 660 },
+  alan: { name: "Alan", identity: 3, toneHz: 880 },
+  lin: { name: "Lin", identity: 4, toneHz: 1100 },
+};
+
+export class Participant {
+  /**
+   * Opens the room's page. With `auto` (the default) it joins by itself, otherwise it stays in the lobby.
+   *
+   * @param {import("./stack.mjs").Stack} stack
+   * @param {import("./browsers.mjs").Browser} browser
+   * @param {string} room
+   * @param {keyof typeof PEOPLE} id
+   * @param {{ auto?: boolean, claims?: object, token?: string }} [options]
+   */
+  static async open(stack, browser, room, id, { auto = true, claims = {}, token } = {}) {
+    const participant = new Participant();
+    const { name, identity, toneHz } = PEOPLE[id];
+    Object.assign(participant, { id, name, identity, toneHz });
+    participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE }], [senses, PICTURE]);
+    const query = new URLSearchParams({ name, token: token ?? stack.token(room, id, { name, ...claims }) });
+    if (auto) query.set("auto", "1");
+    await participant.page.open(`${stack.url}/r/${room}?${query}`);
+    return participant;
+  }
+
+  /** Opens the page and waits until the call is shown. */
+  static async join(...args) {
+    const participant = await Participant.open(...args);
+    await participant.isInCall();
+    return participant;
+  }
+
+  isInCall(timeoutMs) {
+    return this.#until("is in the call", () => this.tile(this.id), timeoutMs);
+  }
+
+  /** Waits until each of these people's own picture is in their tile, and moves. */
+  async sees(people, timeoutMs) {
+    const others = people.filter(({ id }) => id !== this.id);
+    const find = async () => {
+      const pictures = await this.page.evaluate(() => window.senses.pictures());
+      return others.map(({ id, identity }) => pictures.find((shown) => shown.participant === id && shown.identity === identity));
+    };
+    const fresh = (shown) => shown && Math.abs(shown.ageMs) < PICTURE_AGE_MS_MAX;
+    const names = others.map(({ id }) => id).join(", ");
+    const now = async () => {
+      const found = await find();
+      if (!found.every(fresh)) throw new Error(`sees ${JSON.stringify(found)}`);
+      return found;
+    };
+    const first = await this.#until(`sees ${names}`, now, timeoutMs);
+    await this.#until(`sees ${names} move`, async () => (await now()).every((shown, index) => shown.frame !== first[index].frame), timeoutMs);
+    return first;
+  }
+
+  /** Waits until exactly these people's notes are heard. */
+  hears(people, timeoutMs) {
+    const wanted = people.filter(({ id }) => id !== this.id).map(({ toneHz }) => toneHz).sort((a, b) => a - b);
+    return this.#until(`hears ${wanted.join(", ") || "no"} Hz`, async () => {
+      const notes = (await this.page.evaluate(() => window.senses.notes())).map(({ hz }) => hz).sort((a, b) => a - b);
+      if (notes.length !== wanted.length) throw new Error(`heard ${notes.map(Math.round).join(", ")}`);
+      return notes.every((hz, index) => Math.abs(hz - wanted[index]) < NOTE_TOLERANCE_HZ);
+    }, timeoutMs);
+  }
+
+  /** The tile of somebody, once and no more than once there; nothing where there is none. */
+  async tile(id) {
+    const tiles = (await this.page.evaluate(() => window.senses.tiles())).filter(({ participant }) => participant === id);
+    if (tiles.length > 1) throw new Error(`${this.id} sees ${id} ${tiles.length} times`);
+    return tiles[0] ?? null;
+  }
+
+  /** Waits until somebody's tile is as `test` wants it; `null` where there is none. */
+  seesTile(id, what, test, timeoutMs) {
+    return this.#until(`sees that ${id} ${what}`, async () => test(await this.tile(id)), timeoutMs);
+  }
+
+  /** Waits until the page says this somewhere. */
+  reads(text, timeoutMs) {
+    return this.#until(`reads ${text}`, async () => {
+      const all = await this.page.evaluate(() => document.body.innerText);
+      if (!text.test(all)) throw new Error(`read ${JSON.stringify(all.slice(0, 200))}`);
+      return true;
+    }, timeoutMs);
+  }
+
+  /** Counters of all streams. */
+  media() {
+    return this.page.evaluate(() => window.senses.media());
+  }
+
+  /** Presses a button of the bar: `microphone`, `camera`, `people`, `leave`. */
+  press(button) {
+    return this.page.click(`#${button}`);
+  }
+
+  close() {
+    return this.page.close();
+  }
+
+  #until(what, probe, timeoutMs) {
+    return until(`${this.id} (${this.page.browser}) ${what}`, probe, timeoutMs);
+  }
+}

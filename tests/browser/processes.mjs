@@ -1,0 +1,104 @@
+// Starts programs that end with this process, however it ends.
+import { spawn } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * The shell becomes the program; a watcher beside it reads a pipe that nobody writes to. The pipe ends when this process closes it or dies,
+ * a `kill -9` included, and then the watcher kills the whole process group. While the watcher lives, the group's number cannot be reused.
+ */
+const WITH_LIFELINE = `exec 3<&0; { read -r _ <&3; kill -s KILL -- -$$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-`;
+
+/** One program with everything that it starts. */
+export class Program {
+  #child;
+  #lifeline;
+  #ended;
+  #lines = [];
+  #waiting = [];
+
+  /**
+   * @param {string} name for messages
+   * @param {string[]} command
+   * @param {{ env?: Record<string, string>, log?: string }} [options] `log`: a file that gets all output
+   */
+  constructor(name, command, options = {}) {
+    this.name = name;
+    this.#child = spawn("sh", ["-c", WITH_LIFELINE, "sh", ...command], {
+      detached: true,
+      env: { ...process.env, ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#lifeline = this.#child.stdin;
+    this.#lifeline.on("error", () => {}); // The program ended first.
+    this.#ended = new Promise((resolve) => this.#child.once("exit", (code, signal) => resolve(signal ?? code)));
+    this.#ended.then((how) => this.#end(how));
+    this.#collect(options.log);
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** The first line of output, past or future, for which `find` returns something; that something. */
+  line(find, timeoutMs = 20_000) {
+    for (const text of this.#lines) {
+      const found = find(text);
+      if (found) return Promise.resolve(found);
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${this.name} did not say it in ${timeoutMs} ms:\n${this.tail()}`)), timeoutMs);
+      this.#waiting.push({ find, resolve: (found) => (clearTimeout(timer), resolve(found)), reject: (error) => (clearTimeout(timer), reject(error)) });
+    });
+  }
+
+  /** The last lines of output. */
+  tail(lines = 15) {
+    return this.#lines.slice(-lines).join("\n");
+  }
+
+  /** Sends a signal to the program alone. */
+  signal(name) {
+    process.kill(this.pid, name);
+  }
+
+  /** Kills the program and all that it started, at once; resolves when it is gone. */
+  async kill() {
+    this.#lifeline.destroy();
+    await this.#ended;
+  }
+
+  /** Resolves with the exit code, or the signal, when the program has ended. */
+  ended() {
+    return this.#ended;
+  }
+
+  #end(how) {
+    this.#lifeline.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error(`${this.name} ended (${how}):\n${this.tail()}`));
+  }
+
+  #collect(path) {
+    if (path) mkdirSync(dirname(path), { recursive: true });
+    const log = path && createWriteStream(path);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      let rest = "";
+      stream.setEncoding("utf8").on("data", (chunk) => {
+        log?.write(chunk);
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop();
+        lines.forEach((line) => this.#heard(line));
+      });
+    }
+  }
+
+  #heard(line) {
+    this.#lines.push(line);
+    if (this.#lines.length > 500) this.#lines.shift();
+    this.#waiting = this.#waiting.filter(({ find, resolve }) => {
+      const found = find(line);
+      if (found) resolve(found);
+      return !found;
+    });
+  }
+}

@@ -1,0 +1,113 @@
+// One call of three from its beginning to its end: who is there is seen and heard, and nobody else.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { until } from "../until.mjs";
+
+/** How often a tile may be repainted in vain before the picture that a test waits for is there. */
+const BACK_MS = 15_000;
+
+export function callScenarios(world) {
+  describe("a call of three", () => {
+    const room = "call";
+    let ada, grace, alan, lin;
+
+    test("Chromium and Firefox see and hear each other", async () => {
+      const { stack, chromium, firefox } = world;
+      // The first through the lobby, as people do.
+      ada = await Participant.open(stack, chromium, room, "ada", { auto: false });
+      await ada.page.click('::-p-aria([name="Join"][role="button"])');
+      await ada.isInCall();
+      [grace, alan] = await Promise.all([
+        Participant.join(stack, firefox, room, "grace"),
+        Participant.join(stack, chromium, room, "alan"),
+      ]);
+      const all = [ada, grace, alan];
+      await everybodySeesAndHears(all);
+      for (const person of all) {
+        await decodes(person);
+        assert.match((await ada.tile(person.id)).label, new RegExp(`^${person.name}`));
+        assert.deepEqual(person.page.complaints, [], `${person.id}'s page complains`);
+      }
+    });
+
+    test("all of it encrypted by the profiles that we measured", async () => {
+      for (const person of [ada, grace, alan]) {
+        const [transport] = await person.page.evaluate(() => window.senses.entries("transport"));
+        assert.equal(transport.dtlsState, "connected");
+        assert.match(transport.srtpCipher, /^(SRTP_)?AEAD_AES_(128|256)_GCM$/, `${person.id} (${person.page.browser})`);
+      }
+    });
+
+    test("who comes late sees and hears everybody", async () => {
+      lin = await Participant.join(world.stack, world.firefox, room, "lin");
+      await everybodySeesAndHears([ada, grace, alan, lin]);
+    });
+
+    test("mute: the sound stops and everybody sees why", async () => {
+      for (const [person, others] of [[ada, [grace, alan]], [grace, [ada, alan]]]) {
+        await person.press("microphone");
+        await Promise.all(others.map((other) => other.seesTile(person.id, "is muted", (tile) => /microphone off/.test(tile?.label))));
+        const heard = (other) => [ada, grace, alan, lin].filter(({ id }) => id !== other.id && id !== person.id);
+        await Promise.all(others.map((other) => other.hears(heard(other))));
+        await person.press("microphone");
+        await Promise.all(others.map((other) => other.seesTile(person.id, "is not muted", (tile) => !/microphone off/.test(tile?.label))));
+      }
+      await Promise.all([ada, grace, alan].map((person) => person.hears([ada, grace, alan, lin])));
+    });
+
+    test("a camera that is off is not captured, sends nothing, and comes back", async () => {
+      for (const [person, others] of [[grace, [ada, alan]], [alan, [ada, grace]]]) {
+        await person.press("camera");
+        await Promise.all(others.map((other) => other.seesTile(person.id, "has no picture", (tile) => tile?.hasVideo === false)));
+        const still = (media) => media.framesSent;
+        const before = still(await person.media());
+        await until(`${person.id} sends no pictures`, async () => {
+          const [first, second] = [still(await person.media()), still(await person.media())];
+          return first === second;
+        });
+        assert.ok(still(await person.media()) - before < 15, "frames were sent after the camera went off");
+        await person.press("camera");
+        await Promise.all(others.map((other) => other.sees([person])));
+      }
+    });
+
+    test("who leaves is gone for everybody, and is told so", async () => {
+      await lin.press("leave");
+      await lin.reads(/You left the room/);
+      await Promise.all([ada, grace, alan].map((person) => person.seesTile("lin", "is gone", (tile) => tile === null)));
+      await Promise.all([ada, grace, alan].map((person) => person.hears([ada, grace, alan])));
+      await lin.close();
+    });
+
+    test("a reload is the same participant, seen once, back within seconds", async () => {
+      for (const [person, others] of [[alan, [ada, grace]], [grace, [ada, alan]]]) {
+        const started = Date.now();
+        await person.page.reload();
+        await person.sees(others, BACK_MS);
+        await Promise.all(others.map((other) => other.sees([person], BACK_MS)));
+        // `tile` fails where somebody is seen twice.
+        await Promise.all(others.map((other) => other.tile(person.id)));
+        await everybodySeesAndHears([ada, grace, alan]);
+        assert.ok(Date.now() - started < BACK_MS, `${person.id} took ${Date.now() - started} ms to be back`);
+      }
+    });
+
+    test("the last one alone is told so", async () => {
+      await Promise.all([grace.press("leave"), alan.press("leave")]);
+      await ada.reads(/Nobody else is here/);
+      await ada.press("leave");
+      await Promise.all([ada, grace, alan].map((person) => person.close()));
+    });
+  });
+}
+
+/** Everybody's picture and note reach everybody else. */
+export async function everybodySeesAndHears(people, timeoutMs) {
+  await Promise.all(people.flatMap((person) => [person.sees(people, timeoutMs), person.hears(people, timeoutMs)]));
+}
+
+async function decodes(person) {
+  const before = await person.media();
+  await until(`${person.id} decodes twenty more frames`, async () => (await person.media()).framesDecoded > before.framesDecoded + 20);
+}

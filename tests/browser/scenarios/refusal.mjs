@@ -1,0 +1,53 @@
+// Who may not come in, or may not stay, is told why in words.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+
+export function refusalScenarios(world) {
+  describe("refusals", () => {
+    test("a moderator removes somebody", async () => {
+      const { stack, chromium, firefox } = world;
+      const room = "kick";
+      const grants = { publish: true, subscribe: true, moderate: true };
+      const ada = await Participant.join(stack, chromium, room, "ada", { claims: { grants } });
+      const grace = await Participant.join(stack, firefox, room, "grace");
+      await ada.sees([grace]);
+      await grace.press("people");
+      await grace.reads(/In the room/);
+      assert.equal(await grace.page.evaluate(() => document.querySelectorAll('[aria-label^="Remove"]').length), 0);
+      await ada.press("people");
+      await ada.page.click('[aria-label="Remove Grace"]');
+      await grace.reads(/The call is over/);
+      await grace.reads(/A moderator removed you/);
+      await ada.seesTile("grace", "is gone", (tile) => tile === null);
+      await Promise.all([ada.close(), grace.close()]);
+    });
+
+    const refused = (what, words, options) =>
+      test(what, async () => {
+        const { stack, chromium } = world;
+        const person = await Participant.open(stack, chromium, "refused", "ada", options(stack));
+        await person.reads(words);
+        assert.equal(await person.tile("ada"), null);
+        await person.close();
+      });
+
+    refused("a token that nobody signed", /This invitation is not valid/, (stack) => ({ token: `${stack.token("refused", "ada")}x` }));
+    refused("a token whose time is over", /This invitation has expired/, (stack) => ({ token: stack.token("refused", "ada", { iat: 1, exp: 2 }) }));
+    refused("a token of another room", /for another room/, (stack) => ({ token: stack.token("elsewhere", "ada") }));
+
+    test("a room that is full", async () => {
+      const { stack, chromium, firefox } = world;
+      const room = "full";
+      const claims = { participants_max: 1 };
+      const ada = await Participant.join(stack, chromium, room, "ada", { claims });
+      const grace = await Participant.open(stack, firefox, room, "grace", { claims });
+      await grace.reads(/The room is full/);
+      await ada.press("leave");
+      await ada.reads(/You left the room/);
+      await grace.page.click('::-p-aria([name="Join"][role="button"])');
+      await grace.isInCall();
+      await Promise.all([ada.close(), grace.close()]);
+    });
+  });
+}

@@ -1,0 +1,113 @@
+// The call outlives its servers: the Worker may be killed, a media node may be killed or drained.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { until } from "../until.mjs";
+import { everybodySeesAndHears } from "./call.mjs";
+
+/** Six frames: more than a busy machine delays one, less than anybody takes for a call that hangs. */
+const GAP_MS_MAX = 400;
+/** Noticing takes 1.5 s, then an offer, an answer, ICE, a handshake and a key frame. */
+const MOVED_MS = 12_000;
+const RESUMED_MS = 20_000;
+/** Frames on their way while two pages are asked one after the other. */
+const FRAMES_UNDER_WAY = 5;
+
+export function resilienceScenarios(world) {
+  describe("a call outlives its servers", () => {
+    const room = "resilience";
+    let people = [];
+
+    const joinAll = async () => {
+      const { stack, chromium, firefox } = world;
+      people = await Promise.all([
+        Participant.join(stack, chromium, room, "ada"),
+        Participant.join(stack, firefox, room, "grace"),
+        Participant.join(stack, chromium, room, "alan"),
+      ]);
+      await everybodySeesAndHears(people);
+    };
+
+    test("the Worker is killed and started again: not a frame is lost, and the clients resume", async (t) => {
+      await joinAll();
+      const before = await mediaOf(people);
+      for (const person of people) assert.equal(await person.page.evaluate((own) => window.senses.watch(own), person.identity), 2);
+      await world.stack.killWorker();
+      await Promise.all(people.map((person) => person.reads(/Connection lost/)));
+      await Promise.all(people.map((person, index) => decodesMore(person, before[index], 45)));
+      await world.stack.startWorker();
+      await Promise.all(people.map((person) => doesNotRead(person, /Connection lost/)));
+      // What was said before it died still holds, and new things can be said.
+      await people[0].press("microphone");
+      for (const other of people.slice(1)) await other.seesTile("ada", "is muted", (tile) => /microphone off/.test(tile?.label));
+      await people[0].press("microphone");
+      const after = await mediaOf(people);
+      for (const [index, person] of people.entries()) {
+        const gaps = await person.page.evaluate(() => window.senses.gaps());
+        t.diagnostic(`${person.id} (${person.page.browser}): longest gaps ${gaps.map(({ gapMs }) => `${gapMs} ms`).join(", ")}`);
+        assert.ok(gaps.every(({ gapMs, onScreen }) => onScreen && gapMs < GAP_MS_MAX), JSON.stringify(gaps));
+        assert.equal(after[index].packetsLost, before[index].packetsLost, `${person.id} lost packets`);
+        const sent = sum(people.map((_, other) => (other === index ? 0 : after[other].framesSent - before[other].framesSent)));
+        const received = after[index].framesReceived - before[index].framesReceived;
+        assert.ok(Math.abs(sent - received) <= FRAMES_UNDER_WAY, `${person.id} was sent ${sent} frames and received ${received}`);
+        assert.equal(await person.page.evaluate(() => window.senses.connectionCount()), 1, "its transport was left alone");
+      }
+      await everybodySeesAndHears(people);
+    });
+
+    test("a media node is killed: everybody goes on at the other one", async (t) => {
+      await moves(t, (node) => world.stack.killNode(node));
+    });
+
+    test("a media node is drained: everybody goes on at the other one, and it ends by itself", async (t) => {
+      let exit;
+      await moves(t, (node) => {
+        exit = world.stack.drainNode(node);
+      });
+      assert.equal(await exit, 0, "the drained node's exit code");
+      for (const person of people) await person.press("leave");
+      await Promise.all(people.map((person) => person.close()));
+    });
+
+    async function moves(t, end) {
+      const { stack } = world;
+      const serving = await servingNode(stack);
+      const other = await stack.startNode(`media-${(world.nodesStarted += 1)}`);
+      assert.equal(await sessions(other), 0);
+      const connections = await Promise.all(people.map((person) => person.page.evaluate(() => window.senses.connectionCount())));
+      for (const person of people) await person.page.evaluate((own) => window.senses.watch(own), person.identity);
+      await end(serving);
+      await until("everybody is at the other node", async () => (await sessions(other)) >= people.length, MOVED_MS);
+      await everybodySeesAndHears(people, MOVED_MS);
+      for (const [index, person] of people.entries()) {
+        const gaps = await person.page.evaluate(() => window.senses.gaps());
+        const made = (await person.page.evaluate(() => window.senses.connectionCount())) - connections[index];
+        const how = made === 0 ? "ICE restart on the same connection" : `${made} new connection`;
+        t.diagnostic(`${person.id} (${person.page.browser}): ${how}; nothing new on the screen for ${gaps.map(({ gapMs }) => `${gapMs} ms`).join(", ")}`);
+      }
+    }
+  });
+}
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+const mediaOf = (people) => Promise.all(people.map((person) => person.media()));
+
+function decodesMore(person, before, frames) {
+  return until(`${person.id} decodes ${frames} more frames`, async () => (await person.media()).framesDecoded >= before.framesDecoded + frames);
+}
+
+function doesNotRead(person, text) {
+  return until(
+    `${person.id} no longer reads ${text}`,
+    async () => !text.test(await person.page.evaluate(() => document.body.innerText)),
+    RESUMED_MS,
+  );
+}
+
+const sessions = async (node) => (await node.metrics())['media_sessions{shard="0"}'];
+
+async function servingNode(stack) {
+  for (const node of stack.nodes) if ((await sessions(node)) > 0) return node;
+  throw new Error("no node serves anybody");
+}

@@ -1,0 +1,141 @@
+// The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
+import { randomBytes } from "node:crypto";
+import { accessSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { joinToken, nodeToken } from "../../xtask/token.mjs";
+import { readConfig } from "../../xtask/worker.mjs";
+import { Program } from "./processes.mjs";
+import { until } from "./until.mjs";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const START_MS = 30_000;
+
+/** Built by `cargo xtask build media-node`; `ROTUNDA_MEDIA_NODE` names another one. */
+const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "quick/media-node");
+
+/** A Worker and the nodes that dial it. */
+export class Stack {
+  #state = mkdtempSync(join(tmpdir(), "rotunda-stack-"));
+  #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}` };
+  #region = readConfig("development").vars.DEFAULT_REGION;
+  #worker = null;
+  #port = 0;
+  #logs;
+  nodes = [];
+
+  /** @param {{ nodes?: number, logs?: string }} [options] */
+  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser") } = {}) {
+    accessSync(MEDIA_NODE);
+    const stack = new Stack();
+    stack.#logs = logs;
+    stack.#port = await freePort();
+    process.once("exit", () => rmSync(stack.#state, { recursive: true, force: true }));
+    try {
+      await stack.startWorker();
+      for (let number = 1; number <= nodes; number += 1) await stack.startNode(`media-${number}`);
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  /** Where the meet app and the edge answer. */
+  get url() {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** A join token, as an application's server would sign it. */
+  token(room, participant, claims = {}) {
+    return joinToken(this.#secrets.TOKEN_KEYS, room, participant, claims);
+  }
+
+  async startWorker() {
+    const options = { port: this.#port, persist: join(this.#state, "worker"), build: "development" };
+    this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
+      env: this.#secrets,
+      log: join(this.#logs, "worker.log"),
+    });
+    await this.#worker.line((line) => line.startsWith('{"url"'), START_MS);
+  }
+
+  /** Kills the Worker and its workerd with SIGKILL. */
+  async killWorker() {
+    await this.#worker.kill();
+  }
+
+  /** Starts a node and waits until it can be given rooms. */
+  async startNode(name) {
+    const http = await freePort();
+    const program = new Program(name, [MEDIA_NODE], {
+      env: {
+        MEDIA_EDGE: this.url.replace("http", "ws"),
+        MEDIA_NODE_ID: name,
+        MEDIA_REGION: this.#region,
+        MEDIA_NODE_TOKEN: nodeToken(this.#secrets.NODE_KEYS, name, this.#region),
+        MEDIA_LISTEN: "127.0.0.1:0",
+        MEDIA_SHARDS: "1",
+        MEDIA_HTTP_LISTEN: `127.0.0.1:${http}`,
+        MEDIA_DRAIN_SECONDS: "20",
+      },
+      log: join(this.#logs, `${name}.log`),
+    });
+    const node = { name, program, metrics: () => metrics(http) };
+    this.nodes.push(node);
+    await Promise.race([
+      until(`${name} is ready`, () => isOk(`http://127.0.0.1:${http}/readyz`), START_MS),
+      program.ended().then((how) => Promise.reject(new Error(`${name} ended (${how}):\n${program.tail()}`))),
+    ]);
+    return node;
+  }
+
+  /** Kills a node with SIGKILL. */
+  async killNode(node) {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    await node.program.kill();
+  }
+
+  /** Asks a node to drain; resolves with its exit code when it has. */
+  async drainNode(node) {
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    node.program.signal("SIGTERM");
+    return node.program.ended();
+  }
+
+  async stop() {
+    await Promise.all([this.#worker, ...this.nodes.map(({ program }) => program)].map((program) => program?.kill()));
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+}
+
+/** Prometheus text to an object: name with labels → value. */
+async function metrics(port) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+async function isOk(url) {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
+}
+
+function secret() {
+  return randomBytes(32).toString("base64url");
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}

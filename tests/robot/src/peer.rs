@@ -1,0 +1,190 @@
+//! The media transport: one peer connection with sections to publish in and slots to receive in.
+
+use crate::receiver::{self, ReceivedFrame};
+use anyhow::Context;
+use async_trait::async_trait;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8};
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use shared::Mid;
+use shared::rtp_parameters::MediaKind;
+use shared::signal::{TrackIntent, TrackSource};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+use webrtc::media_stream::track_local::static_sample::TrackLocalStaticSample;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionState,
+    RTCSessionDescription, Registry, register_default_interceptors,
+};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
+
+/// The payload types that browsers usually give these codecs.
+const OPUS_PAYLOAD_TYPE: u8 = 111;
+const VP8_PAYLOAD_TYPE: u8 = 96;
+/// Frames that may wait for whoever receives them; more are lost, as they are on a network.
+const FRAMES_MAX: usize = 1_024;
+
+/// One track that is published.
+pub(crate) struct LocalTrack {
+    /// Microphone or camera.
+    pub(crate) source: TrackSource,
+    /// Its stream.
+    pub(crate) ssrc: u32,
+    /// Makes its packets.
+    pub(crate) track: Arc<TrackLocalStaticSample>,
+    /// Its section.
+    transceiver: Arc<dyn RtpTransceiver>,
+}
+
+/// A peer connection.
+pub(crate) struct Peer {
+    connection: Box<dyn PeerConnection>,
+    /// What is published.
+    pub(crate) tracks: Vec<Arc<LocalTrack>>,
+    /// Its state.
+    pub(crate) state: watch::Receiver<RTCPeerConnectionState>,
+    /// What arrives.
+    pub(crate) frames: mpsc::Receiver<ReceivedFrame>,
+}
+
+impl Peer {
+    /// Makes a connection that publishes `sources` and has `slots` receive slots of each kind.
+    pub(crate) async fn new(local: IpAddr, sources: &[TrackSource], slots: usize) -> anyhow::Result<Self> {
+        let mut engine = MediaEngine::default();
+        for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
+            engine.register_codec(codec(kind), kind).context("registering a codec")?;
+        }
+        let interceptors = register_default_interceptors(Registry::new(), &mut engine).context("interceptors")?;
+        let (state_changed, state) = watch::channel(RTCPeerConnectionState::New);
+        let (received, frames) = mpsc::channel(FRAMES_MAX);
+        let connection = PeerConnectionBuilder::new()
+            .with_media_engine(engine)
+            .with_interceptor_registry(interceptors)
+            .with_handler(Arc::new(Handler { state: state_changed, received }))
+            .with_udp_addrs(vec![SocketAddr::new(local, 0)])
+            .build()
+            .await
+            .context("making a peer connection")?;
+        let mut peer = Self { connection: Box::new(connection), tracks: Vec::new(), state, frames };
+        for source in sources {
+            peer.publish(*source).await?;
+        }
+        for _ in 0..slots {
+            peer.add_slot(RtpCodecKind::Audio).await?;
+            peer.add_slot(RtpCodecKind::Video).await?;
+        }
+        Ok(peer)
+    }
+
+    /// Makes the offer of a join, and says what its published sections are.
+    pub(crate) async fn offer(&self) -> anyhow::Result<(String, Vec<TrackIntent>)> {
+        let offer = self.connection.create_offer(None).await.context("making an offer")?;
+        let sdp = offer.sdp.clone();
+        self.connection.set_local_description(offer).await.context("applying the offer")?;
+        let mut intents = Vec::new();
+        for track in &self.tracks {
+            let mid = track.transceiver.mid().await.context("asking for a mid")?.context("a section without mid")?;
+            intents.push(TrackIntent { mid: Mid::parse(&mid)?, source: track.source, muted: false });
+        }
+        Ok((sdp, intents))
+    }
+
+    /// Applies the edge's answer.
+    pub(crate) async fn answer(&self, sdp: String) -> anyhow::Result<()> {
+        let answer = RTCSessionDescription::answer(sdp).context("reading the answer")?;
+        self.connection.set_remote_description(answer).await.context("applying the answer")
+    }
+
+    /// Ends the transport.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        self.connection.close().await.context("closing the peer connection")
+    }
+
+    async fn publish(&mut self, source: TrackSource) -> anyhow::Result<()> {
+        let kind = kind_of(source);
+        let ssrc = u32::try_from(self.tracks.len())? + 0x0070_b07a;
+        let encoding = RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+            codec: codec(kind).rtp_codec,
+            ..Default::default()
+        };
+        let name = format!("{source:?}").to_lowercase();
+        let track = MediaStreamTrack::new("robot".into(), name.clone(), name, kind, vec![encoding]);
+        let track = Arc::new(TrackLocalStaticSample::new(Instant::now(), track).context("making a track")?);
+        let init = RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Sendonly, ..Default::default() };
+        let transceiver = self.connection.add_transceiver_from_track(Arc::clone(&track) as _, Some(init)).await;
+        let transceiver = transceiver.context("adding a section to publish in")?;
+        self.tracks.push(Arc::new(LocalTrack { source, ssrc, track, transceiver }));
+        Ok(())
+    }
+
+    async fn add_slot(&self, kind: RtpCodecKind) -> anyhow::Result<()> {
+        let init = RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
+        self.connection.add_transceiver_from_kind(kind, Some(init)).await.context("adding a slot")?;
+        Ok(())
+    }
+}
+
+impl LocalTrack {
+    /// The payload type that was negotiated.
+    pub(crate) async fn payload_type(&self) -> anyhow::Result<u8> {
+        let sender = self.transceiver.sender().await?.context("the section sends nothing")?;
+        let parameters = sender.get_parameters().await?;
+        Ok(parameters.rtp_parameters.codecs.first().context("no codec was negotiated")?.payload_type)
+    }
+}
+
+/// What the connection tells us.
+struct Handler {
+    state: watch::Sender<RTCPeerConnectionState>,
+    received: mpsc::Sender<ReceivedFrame>,
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.state.send_replace(state);
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let kind = match track.kind().await {
+            RtpCodecKind::Audio => MediaKind::Audio,
+            // The library's kinds may grow; we asked for these two.
+            _ => MediaKind::Video,
+        };
+        tokio::spawn(receiver::read(track, kind, self.received.clone()));
+    }
+}
+
+fn kind_of(source: TrackSource) -> RtpCodecKind {
+    match source {
+        TrackSource::Microphone | TrackSource::ScreenAudio => RtpCodecKind::Audio,
+        TrackSource::Camera | TrackSource::Screen => RtpCodecKind::Video,
+    }
+}
+
+fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
+    let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
+    let opus = RTCRtpCodec {
+        mime_type: MIME_TYPE_OPUS.into(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: "minptime=10;useinbandfec=1".into(),
+        rtcp_feedback: vec![],
+    };
+    let vp8 = RTCRtpCodec {
+        mime_type: MIME_TYPE_VP8.into(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: String::new(),
+        rtcp_feedback: vec![feedback("nack", ""), feedback("nack", "pli"), feedback("ccm", "fir")],
+    };
+    let (rtp_codec, payload_type) =
+        if kind == RtpCodecKind::Audio { (opus, OPUS_PAYLOAD_TYPE) } else { (vp8, VP8_PAYLOAD_TYPE) };
+    RTCRtpCodecParameters { rtp_codec, payload_type }
+}

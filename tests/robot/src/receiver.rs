@@ -1,0 +1,62 @@
+//! From RTP packets of one slot to frames of whoever plays in it.
+
+mod assembler;
+mod reorder;
+
+use assembler::Assembler;
+use bytes::Bytes;
+use reorder::Reorder;
+use rtc::rtp;
+use shared::rtp_parameters::MediaKind;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+/// One encoded unit that somebody published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedFrame {
+    /// Names the track: [`shared::signal::TrackInfo::csrc`].
+    pub csrc: u32,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// The slot's RTP timestamp.
+    pub timestamp: u32,
+    /// As the publisher's codec made it.
+    pub data: Bytes,
+}
+
+/// Reads one slot's stream until it ends or nobody listens any more.
+pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received: mpsc::Sender<ReceivedFrame>) {
+    let mut stream = Stream::new(kind);
+    while let Some(event) = track.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+        for frame in stream.take(packet) {
+            match received.try_send(frame) {
+                // Whoever does not keep up loses frames, as on a network.
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+            }
+        }
+    }
+}
+
+/// One slot's stream: puts packets into order and frames together.
+struct Stream {
+    reorder: Reorder,
+    assembler: Assembler,
+}
+
+impl Stream {
+    fn new(kind: MediaKind) -> Self {
+        Self { reorder: Reorder::default(), assembler: Assembler::new(kind) }
+    }
+
+    fn take(&mut self, packet: rtp::Packet) -> Vec<ReceivedFrame> {
+        self.reorder.push(packet);
+        let mut frames = Vec::new();
+        while let Some(next) = self.reorder.pop() {
+            frames.extend(self.assembler.take(next));
+        }
+        frames
+    }
+}

@@ -1,0 +1,58 @@
+//! The socket to the edge: requests with numbers, their answers, and news of the room.
+
+use anyhow::{Context, bail};
+use futures_util::{SinkExt, StreamExt};
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, PING, PONG, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// A signaling socket.
+pub(crate) struct Signaling {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    requests: u32,
+}
+
+impl Signaling {
+    /// Opens the socket of a room, whose URL names it.
+    pub(crate) async fn connect(url: &str, token: &str) -> anyhow::Result<Self> {
+        let mut request = url.into_client_request().context("reading the room's URL")?;
+        let protocols = format!("{SUBPROTOCOL}, {TOKEN_SUBPROTOCOL_PREFIX}{token}");
+        let protocols = HeaderValue::from_str(&protocols).context("the token is not one word")?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocols);
+        let (socket, _) = connect_async(request).await.context("connecting to the edge")?;
+        Ok(Self { socket, requests: 0 })
+    }
+
+    /// Sends a request; its number comes back in the answer's `in_reply_to`.
+    pub(crate) async fn send(&mut self, message: ClientToEdge) -> anyhow::Result<u32> {
+        self.requests += 1;
+        let frame = ClientFrame { id: Some(self.requests), message };
+        self.socket.send(Message::text(frame.to_json())).await.context("sending to the edge")?;
+        Ok(self.requests)
+    }
+
+    /// Keeps the socket alive (every [`shared::limits::PING_INTERVAL_MS`]).
+    pub(crate) async fn ping(&mut self) -> anyhow::Result<()> {
+        self.socket.send(Message::text(PING)).await.context("sending to the edge")
+    }
+
+    /// The edge's next message; nothing when it closed the socket. May be cancelled.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<EdgeToClient>> {
+        while let Some(message) = self.socket.next().await {
+            match message.context("receiving from the edge")? {
+                Message::Text(text) if text.as_str() == PONG => {}
+                Message::Text(text) => {
+                    return serde_json::from_str(&text).context("reading the edge's message").map(Some);
+                }
+                Message::Close(_) => return Ok(None),
+                Message::Binary(_) => bail!("the edge sent a binary frame"),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+        Ok(None)
+    }
+}
