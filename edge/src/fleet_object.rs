@@ -129,7 +129,7 @@ impl FleetObject {
             Ok(answers) => answers,
             Err(error) => {
                 log::line(log::Level::Error, "fleet_failed", &[("error", &error)]);
-                self.awake.take();
+                self.forget();
                 if let Some(socket) = socket
                     && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
                 {
@@ -168,6 +168,13 @@ impl FleetObject {
         }
         *deadline = fleet.poll_timeout();
         Ok(Some(leftover))
+    }
+
+    /// Drops what is in memory; the next event restores what is stored.
+    fn forget(&self) {
+        if let Ok(mut awake) = self.awake.try_borrow_mut() {
+            *awake = None;
+        }
     }
 
     /// Makes sure that the fleet is in memory; false where nothing says which region this is.

@@ -1,5 +1,7 @@
 //! RoomObject, one per room: Durable Object verbs to inputs of the room.
 
+mod lines;
+
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::{Address, Ask, Introduced, Introduction, introduced};
@@ -8,10 +10,10 @@ use crate::sockets::Accepted;
 use crate::{attachment, clock, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
-use edge_core::room::{self, Attachment, Input, Output, Room};
+use edge_core::room::{self, Attachment, Input, Room};
 use serde::{Deserialize, Serialize};
-use shared::control::{self, Message, NodeToRoom, RoomToNode};
-use shared::signal::{self, ClientFrame, EdgeToClient, FrameError, close_code};
+use shared::control::{self, Message, NodeToRoom};
+use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId, UnixMillis};
 use std::cell::RefCell;
@@ -107,7 +109,7 @@ impl RoomObject {
         match self.shell.sockets.accept(protocol, attach)? {
             Accepted::Full(response) => Ok(response),
             Accepted::Open(attachment, response) => {
-                log_opened(&attachment, request_id);
+                lines::opened(&attachment, request_id);
                 self.survive(Some(attachment.socket()), Input::SocketOpened(attachment)).await;
                 Ok(response)
             }
@@ -127,7 +129,7 @@ impl RoomObject {
     async fn survive(&self, socket: Option<SocketId>, input: Input) {
         if let Err(error) = self.handle(input).await {
             log::line(log::Level::Error, "room_failed", &[("error", &error)]);
-            self.awake.take();
+            self.forget();
             if let Some(socket) = socket
                 && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
             {
@@ -165,7 +167,7 @@ impl RoomObject {
         room.handle_input(clock::now(), input);
         let mut leftover = Leftover::default();
         while let Some(output) = room.poll_output() {
-            log_output(identity, &output);
+            lines::output(&identity.room, &output);
             self.shell.room(output, &mut leftover)?;
         }
         *deadline = room.poll_timeout();
@@ -208,6 +210,13 @@ impl RoomObject {
         }
     }
 
+    /// Drops what is in memory; the next event restores what is stored.
+    fn forget(&self) {
+        if let Ok(mut awake) = self.awake.try_borrow_mut() {
+            *awake = None;
+        }
+    }
+
     /// Gives the storage back when nobody is here, nothing is due and nothing is kept.
     async fn retire(&self) -> Result<()> {
         let due =
@@ -215,7 +224,7 @@ impl RoomObject {
         if due || !self.shell.sockets.is_empty()? || !self.shell.store.is_empty()? {
             return Ok(());
         }
-        self.awake.take();
+        self.forget();
         self.shell.wipe().await
     }
 
@@ -233,7 +242,7 @@ impl RoomObject {
             let ask = Ask { region: region.clone(), request: request.clone() };
             match address.ask::<PlaceAnswer>(&self.env, Ask::PATH, &ask).await {
                 Ok(PlaceAnswer::Placed(placement)) => {
-                    log_placed(&request, &placement.node, &region);
+                    lines::placed(&request, &placement.node, &region);
                     return Ok(PlaceAnswer::Placed(placement));
                 }
                 Ok(PlaceAnswer::Failed { code }) => failed = code,
@@ -270,63 +279,4 @@ fn frame(attachment: &Attachment, message: &WebSocketIncomingMessage) -> Input {
             Input::NodeFrame { socket: *socket, frame: Err(control::ControlError::Malformed) }
         }
     }
-}
-
-fn log_opened(attachment: &Attachment, request_id: &str) {
-    match attachment {
-        Attachment::Client { socket, claims, .. } => log::line(
-            log::Level::Info,
-            "client_connected",
-            &[("room", &claims.room), ("participant", &claims.sub), ("socket", &socket.0), ("request", &request_id)],
-        ),
-        Attachment::Node { socket, claims, .. } => log::line(
-            log::Level::Info,
-            "node_connected",
-            &[
-                ("room", &claims.room),
-                ("node", &claims.sub),
-                ("epoch", &claims.epoch),
-                ("socket", &socket.0),
-                ("request", &request_id),
-            ],
-        ),
-    }
-}
-
-/// Who came and went, and who was told no; what else is said in a room is nobody's business.
-fn log_output(identity: &Identity, output: &Output) {
-    let line = |event: &str, fields: &[(&str, &dyn std::fmt::Display)]| {
-        let mut all: Vec<(&str, &dyn std::fmt::Display)> = vec![("room", &identity.room)];
-        all.extend(fields);
-        log::line(log::Level::Info, event, &all);
-    };
-    match output {
-        Output::SendClient { socket, message: EdgeToClient::Joined { participant, session, .. } } => {
-            line("participant_joined", &[("participant", participant), ("session", session), ("socket", &socket.0)]);
-        }
-        Output::SendClient { socket, message: EdgeToClient::Resumed { .. } } => {
-            line("participant_resumed", &[("socket", &socket.0)]);
-        }
-        Output::SendClient { socket, message: EdgeToClient::Error { code, .. } | EdgeToClient::Refused { code } } => {
-            line("client_refused", &[("socket", &socket.0), ("code", code)]);
-        }
-        Output::SendClient { socket, message: EdgeToClient::Removed { code, .. } } => {
-            line("participant_removed", &[("socket", &socket.0), ("code", code)]);
-        }
-        Output::SendNode { socket, message: RoomToNode::Error { code, .. } | RoomToNode::Refused { code } } => {
-            line("node_refused", &[("socket", &socket.0), ("code", code)]);
-        }
-        Output::Store(_)
-        | Output::SendClient { .. }
-        | Output::SendNode { .. }
-        | Output::CloseClient { .. }
-        | Output::CloseNode { .. }
-        | Output::AskFleet(_) => {}
-    }
-}
-
-fn log_placed(request: &PlaceRequest, node: &shared::NodeId, region: &shared::Region) {
-    let fields: [(&str, &dyn std::fmt::Display); 4] =
-        [("room", &request.room), ("epoch", &request.epoch), ("node", node), ("region", region)];
-    log::line(log::Level::Info, "room_placed", &fields);
 }

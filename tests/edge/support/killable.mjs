@@ -11,9 +11,11 @@ const PROGRAM = fileURLToPath(new URL("edge-process.mjs", import.meta.url));
 export class KillableEdge {
   /** Nodes that registered here. */
   guests = new Set();
+  /** What the Worker logged, line by line. */
+  lines = [];
 
   static async start() {
-    const edge = new KillableEdge();
+    const edge = new this();
     edge.folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
     await edge.again();
     return edge;
@@ -21,9 +23,11 @@ export class KillableEdge {
 
   /** Starts it again, at another port. */
   async again() {
-    this.process = spawn(process.execPath, [PROGRAM, this.folder], { stdio: ["ignore", "pipe", "inherit"] });
-    const [line] = await Promise.race([once(createInterface(this.process.stdout), "line"), failure(this.process)]);
+    this.process = spawn(process.execPath, [PROGRAM, this.folder], { stdio: ["ignore", "pipe", "pipe"] });
+    const output = createInterface(this.process.stdout);
+    const [line] = await Promise.race([once(output, "line"), failure(this.process)]);
     Object.assign(this, JSON.parse(line));
+    for (const stream of [output, createInterface(this.process.stderr)]) stream.on("line", (line) => this.lines.push(line));
   }
 
   /** `kill -9` of workerd, and of the node process that would start it again. */

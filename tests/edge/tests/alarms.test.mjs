@@ -1,5 +1,8 @@
 // What happens when nothing happens. These tests wait for as long as `limits.rs` says, side by side.
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Client, OFFER_ICE_RESTART, TRACKS } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
@@ -17,14 +20,16 @@ const EARLY_MS = 100;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Runs with a Worker of its own, in which every room is out of memory when its alarm comes due. */
+/** Runs with a Worker of its own, as all of them wait at the same time. */
 function alarm(name, body) {
   test(name, async () => {
-    const edge = await startEdge();
+    const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
+    const edge = await startEdge({ persist: folder });
     try {
-      await body(edge);
+      await body(edge, folder);
     } finally {
       await edge.stop();
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 }
@@ -66,9 +71,9 @@ describe("alarms", { concurrency: true }, () => {
 
   alarm("a node that does not dial loses the room to another", async (edge) => {
     const mute = await MediaNode.start(edge, { id: "mute", dials: false });
+    const began = performance.now();
     const joining = Client.join(edge, "undialled", "ada");
     const first = await mute.assigned();
-    const began = performance.now();
     const able = await MediaNode.start(edge, { id: "able", port: 7001 });
     const second = await due(NODE_DIAL_TIMEOUT_MS, began, able.assigned(undefined, NODE_DIAL_TIMEOUT_MS + LATE_MS));
     assert.equal(first.room, "undialled");
@@ -118,13 +123,21 @@ describe("alarms", { concurrency: true }, () => {
     assert.ok(!ada.frames.some(({ type }) => type === "transport_dead"));
   });
 
-  alarm("an empty room is forgotten, and gives its storage back", async (edge) => {
+  alarm("an empty room is forgotten, and gives its storage back", async (edge, folder) => {
     await MediaNode.start(edge);
     const ada = await Client.join(edge, "empty", "ada");
+    assert.ok(stored(folder).includes("CREATE TABLE core"));
     await ada.request({ type: "leave" });
     await ada.ended();
     await sleep(EMPTY_ROOM_LIFETIME_MS + LATE_MS);
+    assert.ok(!stored(folder).includes("CREATE TABLE core"));
     const again = await Client.connect(edge, "empty", "ada");
     assert.equal((await again.resume(ada.session)).code, "session_expired");
   });
 });
+
+/** Everything that Room objects have on disk. */
+function stored(folder) {
+  const room = readdirSync(folder, { recursive: true }).filter((name) => name.includes("RoomObject") && /\.sqlite(-wal)?$/.test(name));
+  return Buffer.concat(room.map((name) => readFileSync(join(folder, name)))).toString("latin1");
+}

@@ -1,0 +1,69 @@
+//! What a room writes to the log: who came and went, and who was told no. What else is said in a room is nobody's business.
+
+use crate::log;
+use edge_core::fleet::PlaceRequest;
+use edge_core::room::{Attachment, Output};
+use shared::control::RoomToNode;
+use shared::signal::EdgeToClient;
+use shared::{NodeId, Region, RoomId};
+
+/// A socket was accepted.
+pub(super) fn opened(attachment: &Attachment, request_id: &str) {
+    match attachment {
+        Attachment::Client { socket, claims, .. } => log::line(
+            log::Level::Info,
+            "client_connected",
+            &[("room", &claims.room), ("participant", &claims.sub), ("socket", &socket.0), ("request", &request_id)],
+        ),
+        Attachment::Node { socket, claims, .. } => log::line(
+            log::Level::Info,
+            "node_connected",
+            &[
+                ("room", &claims.room),
+                ("node", &claims.sub),
+                ("epoch", &claims.epoch),
+                ("socket", &socket.0),
+                ("request", &request_id),
+            ],
+        ),
+    }
+}
+
+/// One output was carried out.
+pub(super) fn output(room: &RoomId, output: &Output) {
+    let line = |event: &str, fields: &[(&str, &dyn std::fmt::Display)]| {
+        let mut all: Vec<(&str, &dyn std::fmt::Display)> = vec![("room", room)];
+        all.extend(fields);
+        log::line(log::Level::Info, event, &all);
+    };
+    match output {
+        Output::SendClient { socket, message: EdgeToClient::Joined { participant, session, .. } } => {
+            line("participant_joined", &[("participant", participant), ("session", session), ("socket", &socket.0)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Resumed { .. } } => {
+            line("participant_resumed", &[("socket", &socket.0)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Error { code, .. } | EdgeToClient::Refused { code } } => {
+            line("client_refused", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::SendClient { socket, message: EdgeToClient::Removed { code, .. } } => {
+            line("participant_removed", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::SendNode { socket, message: RoomToNode::Error { code, .. } | RoomToNode::Refused { code } } => {
+            line("node_refused", &[("socket", &socket.0), ("code", code)]);
+        }
+        Output::Store(_)
+        | Output::SendClient { .. }
+        | Output::SendNode { .. }
+        | Output::CloseClient { .. }
+        | Output::CloseNode { .. }
+        | Output::AskFleet(_) => {}
+    }
+}
+
+/// A node took the room.
+pub(super) fn placed(request: &PlaceRequest, node: &NodeId, region: &Region) {
+    let fields: [(&str, &dyn std::fmt::Display); 4] =
+        [("room", &request.room), ("epoch", &request.epoch), ("node", node), ("region", region)];
+    log::line(log::Level::Info, "room_placed", &fields);
+}

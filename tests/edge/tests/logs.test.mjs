@@ -1,0 +1,55 @@
+// What the edge writes down: lines of JSON that name rooms, participants and requests, and nothing that is anybody's secret.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, OFFER } from "../support/client.mjs";
+import { KillableEdge } from "../support/killable.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
+
+let edge;
+before(async () => {
+  edge = await KillableEdge.start();
+});
+after(() => edge.stop());
+
+test("every line is JSON with ids only", async () => {
+  const node = await MediaNode.start(edge);
+  const token = joinToken("daily", "ada", { name: "Augusta Ada King" });
+  const ada = await Client.join(edge, "daily", "ada", { token });
+  const bob = await Client.join(edge, "daily", "bob");
+  bob.send(`{"type":"secret-frame","offer":${JSON.stringify(OFFER)}}`);
+  await bob.next("error");
+  const stranger = await Client.connect(edge, "daily", "eve", { token: joinToken("weekly", "eve") });
+  await stranger.ended();
+  const link = await node.serving("daily");
+  const { ice } = link.sessions.get(ada.joined.session);
+  node.die();
+  await Promise.all([ada.close(), bob.close()]);
+  // Logs take a way of their own.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+
+  const lines = edge.lines.map((line) => JSON.parse(line));
+  const events = new Set(lines.map(({ event }) => event));
+  for (const event of ["node_connected", "client_connected", "room_placed", "participant_joined", "client_refused", "socket_refused"]) {
+    assert.ok(events.has(event), `${event} is not among ${[...events].join(" ")}`);
+  }
+  const joined = lines.find(({ event }) => event === "participant_joined");
+  assert.deepEqual([joined.room, joined.participant, joined.session], ["daily", "ada", ada.joined.session]);
+  for (const { event, request } of lines) {
+    if (["node_connected", "client_connected", "socket_refused"].includes(event)) assert.match(request, /^[0-9a-f]{24}$/);
+  }
+  const secrets = {
+    token,
+    "signature of a token": token.split(".")[2],
+    ticket: node.assignments[0].ticket,
+    "resume token": ada.joined.resume_token,
+    "ICE password": ice.node_pwd,
+    "session description": "a=",
+    "content of a frame": "secret-frame",
+    address: "127.0.0.1",
+    name: "Augusta",
+  };
+  for (const line of edge.lines) {
+    for (const [what, secret] of Object.entries(secrets)) assert.ok(!line.includes(secret), `${what} in ${line}`);
+  }
+});
