@@ -24,4 +24,4 @@ const EXTENSIONS: [&str; 6] = [
 ];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -87,7 +87,7 @@ impl Room {
     fn is_repeated(&self, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
         self.members.get(participant).is_some_and(|member| {
             let session = self.sessions.get(&member.session);
-            member.attempt == *attempt && session.is_some_and(|session| session.is_answer_to(offer))
+            member.attempt == *attempt && session.is_some_and(|session| session.answers_only(offer))
         })
     }
 
@@ -149,9 +149,7 @@ impl Room {
     /// Ends the earlier session of somebody who joins again.
     fn replace(&mut self, participant: &ParticipantId) -> Option<Member> {
         let before = self.members.get(participant)?.clone();
-        if let (Some(waiting), Some(socket)) = (&before.waiting, before.socket) {
-            self.news.refuse(socket, waiting.in_reply_to, ErrorCode::Replaced, "the same participant joined again");
-        }
+        self.refuse_waiting(participant, ErrorCode::Replaced);
         let removed = EdgeToClient::Removed { code: ErrorCode::Replaced, reason: None };
         self.send_off(participant, removed, close_code::REMOVED);
         if let Some(waiting) = &before.waiting {

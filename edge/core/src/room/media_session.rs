@@ -90,9 +90,9 @@ impl MediaSession {
         self.sections = sections;
     }
 
-    /// Whether an offer is of the same connection, at the same point: repeating it gets the same answer.
-    pub(super) fn is_answer_to(&self, offer: &Offer) -> bool {
-        self.client_ufrag == offer.ufrag && self.client_fingerprint == offer.fingerprint
+    /// Whether this is the offer that began the session, and the only one so far: repeating it gets the same answer.
+    pub(super) fn answers_only(&self, offer: &Offer) -> bool {
+        self.version == 1 && self.client_ufrag == offer.ufrag && self.client_fingerprint == offer.fingerprint
     }
 
     /// The answer's SDP, once a node has the session.

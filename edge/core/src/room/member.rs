@@ -133,15 +133,21 @@ impl Room {
 
     /// A request that waits for a node is answered with an error; without its first session a participant is none.
     pub(super) fn fail_waiting(&mut self, participant: &ParticipantId, code: ErrorCode) {
+        self.refuse_waiting(participant, code);
         let Some(member) = self.members.get_mut(participant) else { return };
         let Some(waiting) = member.waiting.take() else { return };
-        if let Some(socket) = member.socket {
-            self.news.refuse(socket, waiting.in_reply_to, code, waiting_error(code));
-        }
         if waiting.first {
             self.remove_member(participant, LeaveReason::TimedOut);
         } else {
             self.close_session(&waiting.session);
+        }
+    }
+
+    /// A request that waits for a node will not be answered otherwise, as its socket is about to close.
+    pub(super) fn refuse_waiting(&mut self, participant: &ParticipantId, code: ErrorCode) {
+        let Some(member) = self.members.get(participant) else { return };
+        if let (Some(waiting), Some(socket)) = (&member.waiting, member.socket) {
+            self.news.refuse(socket, waiting.in_reply_to, code, waiting_error(code));
         }
     }
 
@@ -169,6 +175,8 @@ const fn waiting_error(code: ErrorCode) -> &'static str {
         ErrorCode::SessionExpired => "the node has forgotten this connection: offer with a new one",
         ErrorCode::Replaced => "the same participant joined again",
         ErrorCode::Kicked => "a moderator removed the participant",
+        ErrorCode::NotJoined => "the participant left",
+        ErrorCode::RateLimited | ErrorCode::MalformedFrame => "too many bad frames",
         _ => "no media node could be found",
     }
 }

@@ -234,6 +234,10 @@ impl Room {
         if !self.assignments.changed().is_empty() {
             stale.extend(self.members.keys().cloned());
         }
+        // Whoever left and came back within one input is new.
+        for (participant, _) in &self.news.left {
+            self.told_infos.remove(participant);
+        }
         let mut changed = Vec::new();
         for participant in stale {
             let Some(member) = self.members.get(&participant) else {

@@ -28,7 +28,7 @@ impl Room {
             (NodeToRoom::Hello { node, epoch, .. }, _) if node != ticket.sub || epoch != ticket.epoch => {
                 self.refuse_node(socket, ErrorCode::BadToken);
             }
-            (NodeToRoom::Hello { node, epoch, connected }, _) => self.hello(now, socket, &node, epoch, &connected),
+            (NodeToRoom::Hello { node, epoch, connected }, _) => self.hello(socket, &node, epoch, &connected),
             (_, None) => {
                 let message = "say hello first".into();
                 self.news.send_node(socket, RoomToNode::Error { code: ErrorCode::NotJoined, message });
@@ -40,14 +40,7 @@ impl Room {
     }
 
     /// A node is here, and says which of its sessions are up.
-    pub(super) fn hello(
-        &mut self,
-        now: UnixMillis,
-        socket: SocketId,
-        node: &NodeId,
-        epoch: u64,
-        connected: &[SessionId],
-    ) {
+    pub(super) fn hello(&mut self, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
         let assigned = self.assignments.get(&epoch).is_some_and(|assignment| assignment.node == *node);
         if !assigned {
             self.early_hello(socket, node, epoch, connected);
@@ -66,12 +59,15 @@ impl Room {
         self.news.welcomes.insert(epoch);
         let is_current = self.meta().and_then(|meta| meta.current) == Some(epoch);
         if is_current && self.assignments.get(&epoch).is_some_and(|assignment| assignment.retired_at.is_none()) {
-            self.heard_current(now, epoch);
+            self.heard_current(epoch);
         }
     }
 
     /// The current node is here after all, so that nobody waits for another one.
-    fn heard_current(&mut self, _now: UnixMillis, epoch: u64) {
+    fn heard_current(&mut self, epoch: u64) {
+        if self.meta().is_none_or(|meta| meta.silent_nodes == 0 && meta.placing.is_none()) {
+            return;
+        }
         let Some(meta) = self.meta_mut() else { return };
         meta.silent_nodes = 0;
         let placing = meta.placing.take();
@@ -83,17 +79,19 @@ impl Room {
 
     /// A node can be faster than the Fleet object's answer about it.
     fn early_hello(&mut self, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
-        let hello = EarlyHello { socket, node: node.clone(), connected: connected.to_vec() };
-        let mut stale = Some(socket);
-        if let Some(meta) = self.meta_mut()
-            && let Some(Placing::Asked { epoch: asked, early, .. }) = &mut meta.placing
-            && *asked == epoch
-        {
-            stale = early.replace(hello).map(|before| before.socket).filter(|before| *before != socket);
-            self.socket_waits(socket);
+        let asked = matches!(self.meta().and_then(|meta| meta.placing.as_ref()), Some(Placing::Asked { epoch: asked, .. }) if *asked == epoch);
+        if !asked {
+            self.refuse_node(socket, ErrorCode::StaleEpoch);
+            return;
         }
-        if let Some(stale) = stale {
-            self.refuse_node(stale, ErrorCode::StaleEpoch);
+        let hello = EarlyHello { socket, node: node.clone(), connected: connected.to_vec() };
+        let mut before = None;
+        if let Some(Placing::Asked { early, .. }) = self.meta_mut().and_then(|meta| meta.placing.as_mut()) {
+            before = early.replace(hello).map(|before| before.socket).filter(|before| *before != socket);
+        }
+        self.socket_waits(socket);
+        if let Some(before) = before {
+            self.refuse_node(before, ErrorCode::StaleEpoch);
         }
     }
 

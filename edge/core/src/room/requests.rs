@@ -47,15 +47,16 @@ impl Room {
         mid: &Mid,
         muted: bool,
     ) -> Result<(), SetMutedError> {
-        let unknown = || SetMutedError::UnknownTrack { mid: mid.clone() };
-        let publishes = |tracks: &[super::track::Track]| tracks.iter().position(|track| track.mid == *mid);
-        let known = self.members.get(participant).and_then(|member| publishes(&member.tracks));
-        let index = known.ok_or_else(unknown)?;
-        if let Some(member) = self.members.get_mut(participant) {
-            let tracks = member.tracks.iter_mut().skip(index).take(1);
+        let tracks = self.members.get(participant).map_or(&[][..], |member| &member.tracks);
+        let Some(before) = tracks.iter().find(|track| track.mid == *mid).map(|track| track.muted) else {
+            return Err(SetMutedError::UnknownTrack { mid: mid.clone() });
+        };
+        if before != muted
+            && let Some(member) = self.members.get_mut(participant)
+        {
             // A session that waits for its node will publish the same tracks.
             let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
-            for track in tracks.chain(waiting.filter(|track| track.mid == *mid)) {
+            for track in member.tracks.iter_mut().chain(waiting).filter(|track| track.mid == *mid) {
                 track.muted = muted;
             }
             self.news.slots_stale = true;
@@ -89,24 +90,18 @@ impl Room {
         if !self.members.get(participant).is_some_and(|member| member.grants.moderate) {
             return Err(KickError::MayNotModerate);
         }
-        let Some(kicked) = self.members.get(whom) else {
+        if !self.members.contains(whom) {
             return Err(KickError::UnknownParticipant { participant: whom.clone() });
-        };
-        let waiting = kicked.socket.zip(kicked.waiting.as_ref().map(|waiting| waiting.in_reply_to));
-        self.news.done(socket, in_reply_to);
-        if let Some((socket, in_reply_to)) = waiting {
-            self.news.refuse(socket, in_reply_to, ErrorCode::Kicked, "a moderator removed the participant");
         }
+        self.news.done(socket, in_reply_to);
+        self.refuse_waiting(whom, ErrorCode::Kicked);
         self.send_off(whom, EdgeToClient::Removed { code: ErrorCode::Kicked, reason }, close_code::REMOVED);
         self.remove_member(whom, LeaveReason::Kicked);
         Ok(())
     }
 
     pub(super) fn leave(&mut self, socket: SocketId, participant: &ParticipantId, in_reply_to: Option<u32>) {
-        let waiting = self.members.get(participant).and_then(|member| member.waiting.as_ref());
-        if let Some(waiting) = waiting.map(|waiting| waiting.in_reply_to) {
-            self.news.refuse(socket, waiting, ErrorCode::NotJoined, "the participant left");
-        }
+        self.refuse_waiting(participant, ErrorCode::NotJoined);
         self.news.done(socket, in_reply_to);
         self.close_client(socket, close_code::NORMAL);
         self.remove_member(participant, LeaveReason::Left);

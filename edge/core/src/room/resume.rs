@@ -48,13 +48,16 @@ impl Room {
 
     /// From here on another socket speaks for a participant; the one before is closed.
     pub(super) fn change_socket(&mut self, participant: &ParticipantId, socket: SocketId) {
-        let Some(member) = self.members.get_mut(participant) else { return };
-        let before = member.socket.replace(socket).filter(|before| *before != socket);
-        member.lost_at = None;
-        self.socket_is_client_of(socket, participant);
-        if let Some(before) = before {
+        let before = self.members.get(participant).and_then(|member| member.socket);
+        if let Some(before) = before.filter(|before| *before != socket) {
+            self.refuse_waiting(participant, ErrorCode::Replaced);
             self.drop_waiting_negotiation(participant);
             self.close_client(before, close_code::NORMAL);
+        }
+        if let Some(member) = self.members.get_mut(participant) {
+            member.socket = Some(socket);
+            member.lost_at = None;
+            self.socket_is_client_of(socket, participant);
         }
     }
 

@@ -67,12 +67,13 @@ fn choose<'a>(
     let mut wanted: Vec<_> = candidates.iter().copied().filter(|candidate| candidate.track.kind() == kind).collect();
     if wanted.len() > room {
         let rank = |candidate: &Candidate<'a>| {
-            let seen = view.iter().position(|participant| participant == candidate.participant);
-            // Sound does not depend on who is looked at.
-            let seen = seen.filter(|_| kind == MediaKind::Video).unwrap_or(usize::MAX);
+            // Sound does not depend on who is looked at, or on what is.
+            let shown = kind == MediaKind::Video;
+            let seen = view.iter().position(|participant| shown && participant == candidate.participant);
+            let is_screen = shown && candidate.track.is_screen();
             let plays = slots.iter().any(|slot| plays(slot, candidate));
             // The sort is stable, so whoever joined first comes first among equals.
-            (candidate.track.muted, seen, Reverse(candidate.track.is_screen()), Reverse(plays))
+            (candidate.track.muted, seen.unwrap_or(usize::MAX), Reverse(is_screen), Reverse(plays))
         };
         wanted.sort_by_cached_key(rank);
         wanted.truncate(room);

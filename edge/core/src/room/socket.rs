@@ -105,10 +105,11 @@ impl Room {
         let (code, message) = refused;
         self.news.refuse(socket, id, code, message);
         if self.strike(socket) {
-            self.refuse_socket(socket, code);
-            if let Some(participant) = participant {
-                self.client_lost(now, &participant, socket);
+            if let Some(participant) = &participant {
+                self.refuse_waiting(participant, code);
+                self.client_lost(now, participant, socket);
             }
+            self.refuse_socket(socket, code);
         }
     }
 

@@ -182,15 +182,13 @@ impl Room {
     }
 
     pub(super) fn fleet_answered(&mut self, now: UnixMillis, epoch: u64, answer: PlaceAnswer) {
-        let Some(meta) = self.meta_mut() else { return };
-        let (avoid, early) = match meta.placing.take() {
-            Some(Placing::Asked { epoch: asked, avoid, early, .. }) if asked == epoch => (avoid, early),
-            // Too late: the node was heard after all, or another one was asked for.
-            other => {
-                meta.placing = other;
-                return;
-            }
-        };
+        // An answer can be too late: the node was heard after all, or another one was asked for.
+        let asked = |placing: &Placing| matches!(placing, Placing::Asked { epoch: asked, .. } if *asked == epoch);
+        if !self.meta().and_then(|meta| meta.placing.as_ref()).is_some_and(asked) {
+            return;
+        }
+        let placing = self.meta_mut().and_then(|meta| meta.placing.take());
+        let Some(Placing::Asked { avoid, early, .. }) = placing else { return };
         match answer {
             PlaceAnswer::Placed(placement) => self.placed(now, epoch, placement, early),
             PlaceAnswer::Failed { code } => self.not_placed(now, code, avoid, early),
@@ -208,7 +206,7 @@ impl Room {
             }
         }
         if let Some(EarlyHello { socket, node, connected }) = early {
-            self.hello(now, socket, &node, epoch, &connected);
+            self.hello(socket, &node, epoch, &connected);
         }
         self.serve_waiting(epoch);
         let elsewhere = self.members.values().filter(|member| {

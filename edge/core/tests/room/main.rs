@@ -1,0 +1,8 @@
+//! A room on a stage: scripts that say what happens and what the room does about it, with a sleep after every step; and random plays.
+
+mod models;
+mod offers;
+mod random;
+mod scripts;
+mod stage;
+mod words;

@@ -1,0 +1,283 @@
+//! What clients and nodes believe, built only out of what they were told; and what must be true of it.
+
+use crate::stage::{Stage, participant_of};
+use edge_core::SocketId;
+use edge_core::room::{Attachment, Output};
+use shared::control::{Forward, RoomToNode, TrackRef};
+use shared::signal::{EdgeToClient, ParticipantInfo, SlotInfo};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everybody's beliefs.
+#[derive(Default)]
+pub(crate) struct Models {
+    clients: BTreeMap<SocketId, ClientModel>,
+    nodes: BTreeMap<SocketId, NodeModel>,
+    /// Requests that were not answered yet, and on which socket.
+    open_requests: BTreeMap<u32, SocketId>,
+    /// Sockets that are closed: what is said to them before the room knows is said to nobody.
+    gone: BTreeSet<SocketId>,
+}
+
+/// What a client that joined believes.
+#[derive(Clone, Debug, Default)]
+struct ClientModel {
+    name: String,
+    session: Option<SessionId>,
+    roster: BTreeMap<ParticipantId, ParticipantInfo>,
+    slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
+}
+
+/// What a node that said hello believes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct NodeModel {
+    sessions: BTreeSet<SessionId>,
+    forwards: BTreeMap<(SessionId, Mid), TrackRef>,
+}
+
+impl Models {
+    /// A client sent a request.
+    pub(crate) fn asked(&mut self, id: u32, socket: SocketId) {
+        self.open_requests.insert(id, socket);
+    }
+
+    /// What was taken for a request was none.
+    pub(crate) fn not_asked(&mut self, id: u32) {
+        self.open_requests.remove(&id);
+    }
+
+    /// A socket is gone, and with it the right to an answer.
+    pub(crate) fn closed(&mut self, socket: SocketId) {
+        self.gone.insert(socket);
+        self.clients.remove(&socket);
+        self.nodes.remove(&socket);
+        self.open_requests.retain(|_, of| *of != socket);
+    }
+
+    /// Requests without an answer.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.open_requests.len()
+    }
+
+    /// Takes in what was said.
+    pub(crate) fn hear(&mut self, names: &BTreeMap<SocketId, String>, outputs: &[Output]) {
+        for output in outputs {
+            match output {
+                Output::SendClient { socket, .. } | Output::SendNode { socket, .. } if self.gone.contains(socket) => {}
+                Output::SendClient { socket, message: EdgeToClient::Refused { code: ErrorCode::Timeout } } => {
+                    // Whatever it says comes too late.
+                    self.open_requests.retain(|_, of| of != socket);
+                }
+                Output::SendClient { socket, message } => {
+                    self.answered(*socket, message);
+                    let name = names.get(socket).map_or("?", String::as_str);
+                    self.client_hears(*socket, name, message);
+                }
+                Output::CloseClient { socket, .. } => {
+                    let left = self.open_requests.values().filter(|of| *of == socket).count();
+                    assert_eq!(left, 0, "{:?} closed with unanswered requests: {outputs:?}", names.get(socket));
+                    self.clients.remove(socket);
+                }
+                Output::SendNode { socket, message } => self.node_hears(*socket, message),
+                Output::CloseNode { socket, .. } => {
+                    self.nodes.remove(socket);
+                }
+                Output::Store(_) | Output::AskFleet(_) => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, socket: SocketId, message: &EdgeToClient) {
+        let (EdgeToClient::Joined { in_reply_to, .. }
+        | EdgeToClient::Resumed { in_reply_to, .. }
+        | EdgeToClient::Negotiated { in_reply_to, .. }
+        | EdgeToClient::Done { in_reply_to }
+        | EdgeToClient::Error { in_reply_to, .. }) = message
+        else {
+            return;
+        };
+        if let Some(id) = in_reply_to {
+            assert_eq!(self.open_requests.remove(id), Some(socket), "request {id} was answered once, to whoever asked");
+        }
+    }
+
+    fn client_hears(&mut self, socket: SocketId, name: &str, message: &EdgeToClient) {
+        let joined = self.clients.get_mut(&socket);
+        match (message, joined) {
+            (EdgeToClient::Joined { session, roster, slots, .. }, _) => {
+                let model = ClientModel {
+                    name: participant_of(name),
+                    session: Some(session.clone()),
+                    roster: roster_of(roster),
+                    slots: slots_of(slots),
+                };
+                self.clients.insert(socket, model);
+            }
+            (EdgeToClient::Resumed { roster, slots, .. }, _) => {
+                let (roster, slots) = (roster_of(roster), slots_of(slots));
+                self.clients.insert(socket, ClientModel { name: participant_of(name), session: None, roster, slots });
+            }
+            (EdgeToClient::Negotiated { session, slots, .. }, Some(model)) => {
+                model.session = Some(session.clone());
+                model.slots = slots_of(slots);
+            }
+            (EdgeToClient::ParticipantJoined { participant }, Some(model)) => {
+                let before = model.roster.insert(participant.id.clone(), participant.clone());
+                assert_eq!(before, None, "{} joined twice", participant.id);
+            }
+            (EdgeToClient::ParticipantUpdated { participant }, Some(model)) => {
+                let before = model.roster.insert(participant.id.clone(), participant.clone());
+                assert!(
+                    before.is_some_and(|before| before != *participant),
+                    "{} is updated, but new or the same",
+                    participant.id
+                );
+            }
+            (EdgeToClient::ParticipantLeft { participant, .. }, Some(model)) => {
+                assert!(model.roster.remove(participant).is_some(), "{participant} left without having been there");
+            }
+            (EdgeToClient::SlotsChanged { slots }, Some(model)) => {
+                for (mid, playing) in slots_of(slots) {
+                    let before = model.slots.insert(mid.clone(), playing.clone());
+                    assert!(before.is_some_and(|before| before != playing), "slot {mid} is new, or plays the same");
+                }
+            }
+            (
+                EdgeToClient::Done { .. }
+                | EdgeToClient::Error { .. }
+                | EdgeToClient::Refused { .. }
+                | EdgeToClient::Removed { .. },
+                _,
+            ) => {}
+            (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
+            (news, None) => panic!("{name} never joined, but hears {news:?}"),
+        }
+    }
+
+    fn node_hears(&mut self, socket: SocketId, message: &RoomToNode) {
+        match (message, self.nodes.get_mut(&socket)) {
+            (RoomToNode::Welcome { sessions, forwards }, _) => {
+                let mut model = NodeModel::default();
+                model.sessions.extend(sessions.iter().map(|session| session.session.clone()));
+                model.set(forwards);
+                self.nodes.insert(socket, model);
+            }
+            (RoomToNode::SetSession { session }, Some(model)) => {
+                model.sessions.insert(session.session.clone());
+            }
+            (RoomToNode::CloseSession { session }, Some(model)) => {
+                assert!(model.sessions.remove(session), "closes a session that is not there");
+                model.forwards.retain(|(of, _), _| of != session);
+            }
+            (RoomToNode::SetForwards { forwards }, Some(model)) => model.set(forwards),
+            (RoomToNode::Release {}, _) => {
+                self.nodes.remove(&socket);
+            }
+            (RoomToNode::Refused { .. } | RoomToNode::Error { .. }, _) => {}
+            (news, None) => panic!("a node that was not welcomed hears {news:?}"),
+        }
+    }
+
+    /// What must be true whenever everything was heard.
+    pub(crate) fn check(&self, stage: &Stage) {
+        self.check_rosters();
+        for model in self.clients.values() {
+            self.check_slots(stage, model);
+        }
+        for model in self.nodes.values() {
+            self.check_node(model);
+        }
+    }
+
+    fn check_rosters(&self) {
+        let mut rosters = self.clients.values().map(|model| &model.roster);
+        let Some(first) = rosters.next() else { return };
+        assert!(rosters.all(|roster| roster == first), "rosters differ");
+        for model in self.clients.values() {
+            assert!(first.keys().any(|id| id.as_str() == model.name), "{} is not in the roster", model.name);
+        }
+    }
+
+    fn check_slots(&self, stage: &Stage, model: &ClientModel) {
+        let mut playing = BTreeSet::new();
+        for (participant, track) in model.slots.values().flatten() {
+            assert_ne!(participant.as_str(), model.name, "hears itself");
+            assert!(playing.insert(track), "{track} plays twice");
+            let publishes = |info: &ParticipantInfo| info.tracks.iter().any(|known| known.id == *track);
+            assert!(model.roster.get(participant).is_some_and(publishes), "{track} is not published");
+        }
+        // Nothing that could play waits while there is a free slot.
+        let offered = &stage.clients[&model.name].connection.sections;
+        for (kind, named) in
+            [(shared::rtp_parameters::MediaKind::Audio, "audio"), (shared::rtp_parameters::MediaKind::Video, "video")]
+        {
+            let of_kind = |mid: &&Mid| {
+                let index: usize = mid.as_str().parse().expect("a number");
+                offered.get(index) == Some(&crate::offers::Section::Slot(named))
+            };
+            let slots: Vec<_> = model.slots.keys().filter(of_kind).collect();
+            let free = slots.iter().filter(|mid| model.slots[**mid].is_none()).count();
+            let others = model.roster.values().filter(|info| info.id.as_str() != model.name);
+            let tracks = others.flat_map(|info| &info.tracks).filter(|track| track.kind == kind).count();
+            assert_eq!(free, slots.len().saturating_sub(tracks), "{} has free {named} slots", model.name);
+        }
+    }
+
+    /// A node forwards exactly what its clients were told they receive, as far as the publisher is with it too.
+    fn check_node(&self, node: &NodeModel) {
+        for ((session, mid), track) in &node.forwards {
+            assert!(
+                node.sessions.contains(session) && node.sessions.contains(&track.session),
+                "forwards of no session"
+            );
+            let client = self.clients.values().find(|model| model.session.as_ref() == Some(session));
+            let playing = client.map(|model| model.slots.get(mid).cloned().flatten());
+            assert_ne!(playing, Some(None), "forwards into a free slot");
+        }
+        for model in self.clients.values() {
+            let Some(session) = model.session.as_ref().filter(|session| node.sessions.contains(*session)) else {
+                continue;
+            };
+            for (mid, playing) in &model.slots {
+                let forwarded = node.forwards.get(&(session.clone(), mid.clone()));
+                let Some((participant, track)) = playing else {
+                    assert_eq!(forwarded, None, "forwards into a free slot");
+                    continue;
+                };
+                let publisher = self.clients.values().find(|other| other.name == participant.as_str());
+                let Some(session) = publisher.and_then(|publisher| publisher.session.as_ref()) else { continue };
+                if node.sessions.contains(session) {
+                    let known =
+                        model.roster[participant].tracks.iter().find(|known| known.id == *track).expect("known");
+                    let expected = TrackRef { session: session.clone(), mid: known.mid.clone() };
+                    assert_eq!(forwarded, Some(&expected), "{} does not get {track}", model.name);
+                }
+            }
+        }
+    }
+
+    /// Whether a client on this socket has been told that it is in the room.
+    pub(crate) fn has_joined(&self, attachment: &Attachment) -> bool {
+        self.clients.contains_key(&attachment.socket())
+    }
+}
+
+impl NodeModel {
+    fn set(&mut self, forwards: &[Forward]) {
+        for Forward { session, mid, track } in forwards {
+            let key = (session.clone(), mid.clone());
+            match track {
+                Some(track) => self.forwards.insert(key, track.clone()),
+                None => self.forwards.remove(&key),
+            };
+        }
+    }
+}
+
+fn roster_of(roster: &[ParticipantInfo]) -> BTreeMap<ParticipantId, ParticipantInfo> {
+    roster.iter().map(|info| (info.id.clone(), info.clone())).collect()
+}
+
+fn slots_of(slots: &[SlotInfo]) -> BTreeMap<Mid, Option<(ParticipantId, TrackId)>> {
+    slots.iter().map(|slot| (slot.mid.clone(), slot.participant.clone().zip(slot.track.clone()))).collect()
+}

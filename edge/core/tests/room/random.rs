@@ -1,0 +1,278 @@
+//! Random plays in the words of scripts: two rooms live through the same, one of them sleeps again and again; whoever fails prints the script.
+
+use crate::models::Models;
+use crate::scripts::act;
+use crate::stage::{Stage, next};
+use edge_core::SocketId;
+use edge_core::room::{Attachment, Output};
+use shared::control::Message;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+const PLAYS: u64 = 40;
+const STEPS: usize = 250;
+/// More would be too many for one socket, and a sleep forgets how many there were.
+const BABBLES_MAX: usize = 8;
+
+const PEOPLE: [&str; 5] = ["ada", "bob", "eve", "joe", "kim"];
+const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
+
+#[test]
+fn whatever_happens_everybody_agrees() {
+    let mut heard = BTreeSet::new();
+    for seed in 1..=PLAYS {
+        heard.extend(Play::new(seed).run());
+    }
+    // Nothing is proven about what never happens.
+    for kind in EVERYTHING {
+        assert!(heard.contains(kind), "no play leads to {kind}; they lead to {heard:?}");
+    }
+}
+
+/// Every kind of message that a play can lead to.
+const EVERYTHING: [&str; 19] = [
+    "joined",
+    "resumed",
+    "negotiated",
+    "done",
+    "error",
+    "refused",
+    "participant_joined",
+    "participant_updated",
+    "participant_left",
+    "slots_changed",
+    "sections_needed",
+    "transport_dead",
+    "removed",
+    "welcome",
+    "set_session",
+    "close_session",
+    "set_forwards",
+    "release",
+    "ask",
+];
+
+/// The kind of a message, as on the wire.
+fn kind(output: &Output) -> Option<String> {
+    let json = match output {
+        Output::SendClient { message, .. } => message.to_json(),
+        Output::SendNode { message, .. } => message.to_json(),
+        Output::AskFleet(_) => return Some("ask".into()),
+        Output::Store(_) | Output::CloseClient { .. } | Output::CloseNode { .. } => return None,
+    };
+    let message: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    Some(message["type"].as_str().expect("has a type").into())
+}
+
+struct Play {
+    seed: u64,
+    dice: Cell<u64>,
+    awake: Stage,
+    sleepy: Stage,
+    models: Models,
+    names: BTreeMap<SocketId, String>,
+    script: Vec<String>,
+    babbles: usize,
+    heard: BTreeSet<String>,
+}
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {} failed after:\n> {}", self.seed, self.script.join("\n> "));
+        }
+    }
+}
+
+impl Play {
+    fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            dice: Cell::new(seed),
+            awake: Stage::new(seed),
+            sleepy: Stage::new(seed),
+            models: Models::default(),
+            names: BTreeMap::new(),
+            script: Vec::new(),
+            babbles: 0,
+            heard: BTreeSet::new(),
+        }
+    }
+
+    /// Plays, and tells what kinds of messages there were.
+    fn run(mut self) -> BTreeSet<String> {
+        for _ in 0..STEPS {
+            let step = self.roll();
+            self.step(&step);
+        }
+        // Everything that waits has a deadline.
+        for _ in 0..40 {
+            self.step("wait 5000");
+        }
+        assert_eq!(self.models.unanswered(), 0, "requests were never answered");
+        let names: Vec<String> = self.awake.sockets.keys().cloned().collect();
+        for name in names {
+            self.step(&format!("{name} closes"));
+        }
+        self.step("wait 30000");
+        self.step("wait 60000");
+        assert_eq!(self.awake.rows, BTreeMap::new(), "an empty room is forgotten");
+        assert_eq!(self.awake.timeout(), None, "a forgotten room waits for nothing");
+        std::mem::take(&mut self.heard)
+    }
+
+    fn step(&mut self, step: &str) {
+        self.script.push(step.to_string());
+        for stage in [&mut self.awake, &mut self.sleepy] {
+            // Slow enough for the rate limit, which a sleep forgets.
+            stage.now = stage.now.plus_ms(100);
+        }
+        let before = self.awake.sockets.clone();
+        let outputs = self.act(step, &before);
+        assert_eq!(act(&mut self.sleepy, step), outputs, "the sleepy one does something else");
+        if self.dice(4) == 0 {
+            assert_eq!(self.sleepy.sleep(), [], "waking up is no news");
+        }
+        assert_eq!(self.sleepy.rows, self.awake.rows);
+        self.names.extend(self.awake.sockets.iter().map(|(name, attachment)| (attachment.socket(), name.clone())));
+        self.heard.extend(outputs.iter().filter_map(kind));
+        self.models.hear(&self.names, &outputs);
+        self.models.check(&self.awake);
+    }
+
+    fn act(&mut self, step: &str, before: &BTreeMap<String, Attachment>) -> Vec<Output> {
+        let request = self.awake.next_request_number();
+        let speaker = step.split(' ').next().and_then(|name| before.get(name));
+        if let Some(Attachment::Client { socket, .. }) = speaker {
+            self.models.asked(request, *socket);
+        }
+        if step == "crash" || step.ends_with("closes") {
+            let gone = before.iter().filter(|(name, _)| step == "crash" || step.starts_with(&format!("{name} ")));
+            for (_, attachment) in gone {
+                self.models.closed(attachment.socket());
+            }
+        }
+        let outputs = act(&mut self.awake, step);
+        if self.awake.next_request_number() == request {
+            self.models.not_asked(request);
+        }
+        outputs
+    }
+
+    fn dice(&self, sides: usize) -> usize {
+        (next(&self.dice) >> 33) as usize % sides
+    }
+
+    fn pick<'a>(&self, from: &[&'a str]) -> &'a str {
+        from[self.dice(from.len())]
+    }
+
+    /// Something that can happen.
+    fn roll(&mut self) -> String {
+        match self.dice(20) {
+            0 => format!("wait {}", self.pick(&["1", "500", "1500", "2000", "5000", "10000", "30000"])),
+            1 if self.dice(8) == 0 => "crash".into(),
+            1..=3 => self.roll_fleet().unwrap_or_else(|| self.roll_client()),
+            4..=8 => self.roll_node().unwrap_or_else(|| self.roll_client()),
+            _ => self.roll_client(),
+        }
+    }
+
+    fn roll_fleet(&self) -> Option<String> {
+        let asked = self.awake.epochs.len();
+        let epoch = asked.checked_sub(self.dice(3).min(1))?;
+        Some(match self.dice(6) {
+            0 => format!("fleet fails e{epoch}"),
+            _ => format!("fleet gives {} e{epoch}", self.pick(&NODES)),
+        })
+        .filter(|_| epoch > 0)
+    }
+
+    fn roll_node(&self) -> Option<String> {
+        let open: Vec<&String> = self.awake.sockets.keys().filter(|name| name.starts_with("node-")).collect();
+        let asked = self.awake.epochs.len();
+        if asked > 0 && (open.is_empty() || self.dice(4) == 0) {
+            let name = format!("{}{}", self.pick(&NODES), self.pick(&["1", "2"]));
+            let closed = !self.awake.sockets.contains_key(&name);
+            return closed.then(|| format!("{name} dials e{}", asked - self.dice(asked.min(3))));
+        }
+        let name = *open.get(self.dice(open.len().max(1)))?;
+        let known: Vec<&str> = PEOPLE.into_iter().filter(|person| self.has_session(person)).collect();
+        match self.dice(8) {
+            0..=2 => {
+                let Attachment::Node { claims, .. } = &self.awake.sockets[name] else { return None };
+                let epoch = self.awake.epochs.iter().position(|epoch| *epoch == claims.epoch)?;
+                let connected: Vec<&str> = known.into_iter().filter(|_| self.dice(2) == 0).collect();
+                Some(format!("{name} hello e{} {}", epoch + 1, connected.join(" ")).trim_end().to_string())
+            }
+            3..=5 if !known.is_empty() => Some(format!("{name} up {}", self.pick(&known))),
+            6 if !known.is_empty() && self.dice(3) == 0 => {
+                Some(format!("{name} {} {}", self.pick(&["drops", "drops", "refuses"]), self.pick(&known)))
+            }
+            6 if self.dice(3) == 0 => Some(format!("{name} drains")),
+            7 if self.dice(2) == 0 => Some(format!("{name} closes")),
+            _ => None,
+        }
+    }
+
+    fn has_session(&self, person: &str) -> bool {
+        self.awake.clients.get(person).is_some_and(|client| !client.at_node.is_empty())
+    }
+
+    fn roll_client(&mut self) -> String {
+        let person = self.pick(&PEOPLE);
+        let name = format!("{person}{}", self.pick(&["1", "2"]));
+        let Some(attachment) = self.awake.sockets.get(&name) else {
+            return format!("{name} opens {}", self.pick(&["moderator", "", "", "", "viewer", "max=3"]))
+                .trim_end()
+                .into();
+        };
+        let client = self.awake.clients.get(person).cloned().unwrap_or_default();
+        let shape = format!(
+            "{} slots={}",
+            self.pick(&["", "mic", "mic camera", "mic* camera*", "mic camera screen", "camera screen"]),
+            self.pick(&["0", "1", "2", "3"])
+        );
+        let shape = shape.trim_start();
+        if !self.models.has_joined(attachment) {
+            let again = self.last_join(person).is_some() && self.dice(2) == 0;
+            return match self.dice(8) {
+                0 | 1 if client.session.is_some() => format!("{name} resumes"),
+                2 => format!("{name} closes"),
+                3 => format!("{name} mutes 0"),
+                _ if again => format!("{name} joins {}again {}", self.last_attempt(person), self.last_shape(person)),
+                _ => format!("{name} joins {person}{} {shape}", self.script.len()),
+            };
+        }
+        match self.dice(16) {
+            0 => format!("{name} leaves"),
+            1 | 2 => format!("{name} closes"),
+            3 => format!("{name} kicks {}", self.pick(&PEOPLE)),
+            4 | 5 => format!("{name} views {} {}", self.pick(&PEOPLE), self.pick(&PEOPLE)),
+            6 | 7 => format!("{name} mutes {}", self.dice(4)),
+            8 => format!("{name} unmutes {}", self.dice(4)),
+            9 if self.babbles < BABBLES_MAX => {
+                self.babbles += 1;
+                format!("{name} babbles")
+            }
+            10 => format!("{name} joins {}again {}", self.last_attempt(person), self.last_shape(person)),
+            _ => {
+                format!("{name} negotiates {} {shape}", self.pick(&["sections", "ice-restart", "dead", "dead", "new"]))
+            }
+        }
+    }
+
+    fn last_join(&self, person: &str) -> Option<&str> {
+        let joins = self.script.iter().rev().filter_map(|step| step.split_once(" joins "));
+        joins.filter(|(name, _)| name.starts_with(person)).map(|(_, join)| join).next()
+    }
+
+    fn last_attempt(&self, person: &str) -> String {
+        let attempt = self.last_join(person).and_then(|join| join.split(' ').next()).unwrap_or("first");
+        attempt.trim_end_matches("again").to_string()
+    }
+
+    fn last_shape(&self, person: &str) -> String {
+        self.last_join(person).and_then(|join| join.split_once(' ')).map_or("", |(_, shape)| shape).to_string()
+    }
+}

@@ -1,0 +1,259 @@
+//! Plays the scripts in `scripts/`: lines that begin with `>` happen, the lines below them are what the room does about it.
+
+use crate::stage::{Stage, mid_named, participant_of};
+use crate::words::Names;
+use edge_core::fleet::PlaceAnswer;
+use edge_core::room::{Input, Output};
+use shared::control::{NodeToRoom, SessionEnd};
+use shared::signal::{ClientToEdge, NegotiateReason, TrackSource};
+use shared::token::Grants;
+use shared::{ErrorCode, NodeId, ParticipantId, SessionId};
+use std::path::PathBuf;
+
+const SCRIPTS: [&str; 14] = [
+    "join",
+    "mute",
+    "slots",
+    "replace",
+    "resume",
+    "moderate",
+    "limits",
+    "negotiate",
+    "placing",
+    "node-lost",
+    "drain",
+    "transport-dead",
+    "crash",
+    "misbehave",
+];
+
+#[test]
+fn the_room_does_what_the_scripts_say() {
+    let mut wrong = Vec::new();
+    for name in SCRIPTS {
+        let text = read(name);
+        let actual = transcript(&text);
+        if actual != text {
+            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.txt"));
+            std::fs::write(&path, &actual).expect("writes");
+            wrong.push(format!("{name}: see {}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_sleep_after_any_step_changes_nothing() {
+    for name in SCRIPTS {
+        let text = read(name);
+        let steps: Vec<&str> = steps(&text).collect();
+        let awake = play(&steps, None);
+        for asleep_after in 0..steps.len() {
+            assert_eq!(play(&steps, Some(asleep_after)), awake, "{name}: slept after {:?}", steps[asleep_after]);
+        }
+    }
+}
+
+#[test]
+fn every_change_is_stored_before_anybody_is_told() {
+    for name in SCRIPTS {
+        for outputs in play(&steps(&read(name)).collect::<Vec<_>>(), None) {
+            let late = outputs.iter().skip(1).any(|output| matches!(output, Output::Store(_)));
+            assert!(!late, "{name}: {outputs:?}");
+        }
+    }
+}
+
+fn read(name: &str) -> String {
+    let path = format!("{}/tests/room/scripts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn steps(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix("> "))
+}
+
+/// All outputs, step by step.
+fn play(steps: &[&str], asleep_after: Option<usize>) -> Vec<Vec<Output>> {
+    let mut stage = Stage::new(1);
+    let mut outputs = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        outputs.push(act(&mut stage, step));
+        if asleep_after == Some(index) {
+            assert_eq!(stage.sleep(), [], "waking up after {step:?} is no news");
+        }
+    }
+    outputs
+}
+
+/// The script with what really happens below each step.
+fn transcript(text: &str) -> String {
+    let mut stage = Stage::new(1);
+    let mut names = Names::default();
+    let mut lines = Printed(Vec::new());
+    for line in text.lines() {
+        let lines = &mut lines.0;
+        if line.starts_with('#') || line.is_empty() {
+            lines.push(line.to_string());
+        }
+        let Some(step) = line.strip_prefix("> ") else { continue };
+        names.learn(&stage);
+        let outputs = act(&mut stage, step);
+        names.learn(&stage);
+        lines.push(line.to_string());
+        lines.extend(outputs.iter().map(|output| format!("  {}", names.line(&stage, output))));
+    }
+    lines.0.join("\n") + "\n"
+}
+
+/// What happened so far, printed where a step cannot be carried out.
+struct Printed(Vec<String>);
+
+impl Drop for Printed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0.join("\n"));
+        }
+    }
+}
+
+/// Carries out one step of a script.
+pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
+    let words: Vec<&str> = step.split_whitespace().collect();
+    match words.as_slice() {
+        ["wait", ms] => {
+            stage.now = stage.now.plus_ms(ms.parse().expect("milliseconds"));
+            stage.input(Input::Deadline)
+        }
+        ["crash"] => stage.crash(),
+        ["fleet", "gives", node, epoch] => {
+            let epoch = epoch_named(stage, epoch);
+            stage.give(node, epoch)
+        }
+        ["fleet", "fails", epoch] => {
+            let answer = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
+            let epoch = epoch_named(stage, epoch);
+            stage.input(Input::FleetAnswered { epoch, answer })
+        }
+        [name, "closes"] => stage.close(name),
+        [name, "dials", epoch] => {
+            let epoch = epoch_named(stage, epoch);
+            stage.open_node(name, epoch)
+        }
+        [name, rest @ ..] if name.starts_with("node-") => node_acts(stage, name, rest),
+        [name, rest @ ..] => client_acts(stage, name, rest),
+        [] => panic!("an empty step"),
+    }
+}
+
+fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
+    let session = |stage: &Stage, whose: &str| -> SessionId {
+        let newest = stage.clients.get(whose).and_then(|client| client.at_node.last());
+        newest.unwrap_or_else(|| panic!("{whose} has no session")).clone()
+    };
+    let message = match words {
+        ["hello", epoch, connected @ ..] => NodeToRoom::Hello {
+            node: NodeId::parse(&participant_of(name)).expect("a name"),
+            epoch: epoch_named(stage, epoch),
+            connected: connected.iter().map(|whose| session(stage, whose)).collect(),
+        },
+        ["up", whose] => NodeToRoom::SessionConnected { session: session(stage, whose) },
+        ["refuses", whose] => NodeToRoom::SessionClosed { session: session(stage, whose), end: SessionEnd::Refused },
+        ["drops", whose] => {
+            NodeToRoom::SessionClosed { session: session(stage, whose), end: SessionEnd::ConsentExpired }
+        }
+        ["drains"] => NodeToRoom::Draining {},
+        _ => panic!("no node does {words:?}"),
+    };
+    stage.node_says(name, message)
+}
+
+fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
+    let participant = participant_of(name);
+    let message = match words {
+        ["opens", options @ ..] => {
+            let grants = Grants {
+                publish: !options.contains(&"viewer"),
+                subscribe: !options.contains(&"speaker"),
+                moderate: options.contains(&"moderator"),
+            };
+            let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
+            return stage.open_client(name, grants, max);
+        }
+        ["babbles"] => return stage.babble(name),
+        ["joins", attempt, options @ ..] => {
+            let (sources, slots) = shape(options);
+            stage.join(name, attempt, &sources, slots)
+        }
+        ["resumes"] => {
+            let (session, resume_token) = stage.client(&participant).session.clone().expect("joined before");
+            ClientToEdge::Resume { session, resume_token }
+        }
+        ["resumes", "wrongly"] => {
+            let (session, _) = stage.client(&participant).session.clone().expect("joined before");
+            ClientToEdge::Resume { session, resume_token: "guess".into() }
+        }
+        ["negotiates", reason, options @ ..] => negotiate(stage, &participant, reason, options),
+        ["mutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: true },
+        ["unmutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: false },
+        ["views", whom @ ..] => ClientToEdge::View { participants: whom.iter().map(|whom| id(whom)).collect() },
+        ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()) },
+        ["leaves"] => ClientToEdge::Leave {},
+        _ => panic!("no client does {words:?}"),
+    };
+    stage.say(name, message).1
+}
+
+fn negotiate(stage: &mut Stage, participant: &str, reason: &str, options: &[&str]) -> ClientToEdge {
+    let (sources, slots) = shape(options);
+    let client = stage.client(participant);
+    let reason = match reason {
+        "sections" => NegotiateReason::Sections,
+        "ice-restart" => NegotiateReason::IceRestart,
+        "dead" => NegotiateReason::TransportDead,
+        "new" => NegotiateReason::NewTransport,
+        _ => panic!("{reason} is no reason"),
+    };
+    let mut connection = client.connection.clone();
+    match reason {
+        NegotiateReason::Sections => {}
+        NegotiateReason::IceRestart | NegotiateReason::TransportDead => connection.restarts += 1,
+        NegotiateReason::NewTransport => {
+            let number = connection.number.wrapping_add(100);
+            connection = crate::offers::Connection { number, ..Default::default() };
+        }
+    }
+    let (offer, tracks) = client.offer(connection, &sources, slots);
+    ClientToEdge::Negotiate { offer, tracks, reason }
+}
+
+/// `mic camera* slots=2`: what is published, what of it muted, how many slots of each kind are offered.
+fn shape(options: &[&str]) -> (Vec<(TrackSource, bool)>, usize) {
+    let mut slots = 0;
+    let mut sources = Vec::new();
+    for option in options {
+        if let Some(count) = option.strip_prefix("slots=") {
+            slots = count.parse().expect("a number");
+            continue;
+        }
+        let source = match option.trim_end_matches('*') {
+            "mic" => TrackSource::Microphone,
+            "camera" => TrackSource::Camera,
+            "screen" => TrackSource::Screen,
+            "screen-audio" => TrackSource::ScreenAudio,
+            other => panic!("{other} is no source"),
+        };
+        sources.push((source, option.ends_with('*')));
+    }
+    (sources, slots)
+}
+
+/// `e2` is the second epoch that was asked for.
+fn epoch_named(stage: &Stage, name: &str) -> u64 {
+    let index: usize = name.trim_start_matches('e').parse().expect("an epoch");
+    *stage.epochs.get(index - 1).unwrap_or_else(|| panic!("{name} was not asked for"))
+}
+
+fn id(name: &str) -> ParticipantId {
+    ParticipantId::parse(name).expect("a name")
+}

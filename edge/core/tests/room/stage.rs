@@ -1,0 +1,350 @@
+//! The shell's part, played by the test: sockets, storage, clock, the Fleet object, and clients that remember what they were told.
+
+use crate::offers::Connection;
+use edge_core::fleet::{PlaceAnswer, Placement};
+use edge_core::room::{Attachment, Config, Input, Output, Room};
+use edge_core::storage::Row;
+use edge_core::{Random, SocketId};
+use shared::control::{NodeToRoom, RoomToNode};
+use shared::rtp_parameters::Fingerprint;
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
+use shared::token::{Grants, JoinClaims, TicketClaims};
+use shared::{AttemptId, Mid, NodeId, ParticipantId, RoomId, SessionId, UnixMillis};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// When every play begins.
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// Unpredictable but repeatable bytes (SplitMix64) that go on over a sleep.
+pub(crate) fn randomness(state: &Rc<Cell<u64>>) -> Random {
+    let state = Rc::clone(state);
+    Box::new(move |bytes| {
+        for byte in bytes {
+            *byte = (next(&state) >> 56) as u8;
+        }
+    })
+}
+
+/// The next number.
+pub(crate) fn next(state: &Cell<u64>) -> u64 {
+    state.set(state.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+    let mixed = (state.get() ^ (state.get() >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// A room and everything around it.
+pub(crate) struct Stage {
+    /// The time.
+    pub(crate) now: UnixMillis,
+    room: Room,
+    random: Rc<Cell<u64>>,
+    /// What is stored.
+    pub(crate) rows: BTreeMap<String, String>,
+    /// Open sockets by the name that a script gives them.
+    pub(crate) sockets: BTreeMap<String, Attachment>,
+    next_socket: u64,
+    /// Participants by name.
+    pub(crate) clients: BTreeMap<String, Client>,
+    /// Epochs that were asked for, in order.
+    pub(crate) epochs: Vec<u64>,
+    /// Whose each session is.
+    pub(crate) owners: BTreeMap<SessionId, String>,
+    next_request: u32,
+}
+
+/// What a client remembers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    /// Its connection, as far as it was answered.
+    pub(crate) connection: Connection,
+    /// What its connection will be by the answers to these requests.
+    drafts: BTreeMap<u32, Connection>,
+    /// The connection of the next request.
+    draft: Option<Connection>,
+    /// The connection of its last join, to be repeated.
+    last_join: Connection,
+    /// Its session and resume token, once it was told.
+    pub(crate) session: Option<(SessionId, String)>,
+    /// Sessions that a node was told of, the newest last.
+    pub(crate) at_node: Vec<SessionId>,
+}
+
+impl Stage {
+    /// An empty room.
+    pub(crate) fn new(seed: u64) -> Self {
+        let random = Rc::new(Cell::new(seed));
+        Self {
+            now: START,
+            room: Room::new(room_id(), Config::default(), randomness(&random)),
+            random,
+            rows: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            next_socket: 0,
+            clients: BTreeMap::new(),
+            epochs: Vec::new(),
+            owners: BTreeMap::new(),
+            next_request: 0,
+        }
+    }
+
+    /// The room is forgotten and comes back out of its rows and its sockets' attachments.
+    pub(crate) fn sleep(&mut self) -> Vec<Output> {
+        let rows: Vec<Row> =
+            self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
+        let sockets = self.sockets.values().map(through_json).collect();
+        let random = randomness(&self.random);
+        self.room =
+            Room::restore(room_id(), Config::default(), random, self.now, &rows, sockets).expect("reads its rows");
+        self.drain()
+    }
+
+    /// Everything dies but the rows.
+    pub(crate) fn crash(&mut self) -> Vec<Output> {
+        self.sockets.clear();
+        self.sleep()
+    }
+
+    /// When the room wants to be woken.
+    pub(crate) fn timeout(&self) -> Option<UnixMillis> {
+        self.room.poll_timeout()
+    }
+
+    /// One input with all its outputs.
+    pub(crate) fn input(&mut self, input: Input) -> Vec<Output> {
+        self.room.handle_input(self.now, input);
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        while let Some(output) = self.room.poll_output() {
+            self.carry_out(&output);
+            outputs.push(output);
+        }
+        outputs
+    }
+
+    fn carry_out(&mut self, output: &Output) {
+        match output {
+            Output::Store(changes) => {
+                for key in &changes.delete {
+                    self.rows.remove(key);
+                }
+                for row in &changes.put {
+                    self.rows.insert(row.key.clone(), row.value.clone());
+                }
+            }
+            Output::CloseClient { socket, .. } | Output::CloseNode { socket, .. } => {
+                self.sockets.retain(|_, attachment| attachment.socket() != *socket);
+            }
+            Output::AskFleet(ask) => {
+                self.epochs.push(ask.epoch);
+                if let Some(session) = &ask.session {
+                    self.note_session(&session.session, session.participant.as_str());
+                }
+            }
+            Output::SendNode { message: RoomToNode::SetSession { session }, .. } => {
+                self.note_session(&session.session, session.participant.as_str());
+            }
+            Output::SendNode { message: RoomToNode::Welcome { sessions, .. }, .. } => {
+                for session in sessions {
+                    self.note_session(&session.session, session.participant.as_str());
+                }
+            }
+            Output::SendClient { socket, message } => self.hear(*socket, message),
+            Output::SendNode { .. } => {}
+        }
+    }
+
+    fn note_session(&mut self, session: &SessionId, whose: &str) {
+        self.owners.insert(session.clone(), whose.to_string());
+        let client = self.clients.entry(whose.to_string()).or_default();
+        if !client.at_node.contains(session) {
+            client.at_node.push(session.clone());
+        }
+    }
+
+    fn hear(&mut self, socket: SocketId, message: &EdgeToClient) {
+        let Some(name) = self.name_of(socket).map(|name| participant_of(&name)) else { return };
+        match message {
+            EdgeToClient::Joined { session, resume_token, in_reply_to, .. } => {
+                self.note_session(session, &name);
+                self.client(&name).confirm(*in_reply_to);
+                self.client(&name).session = Some((session.clone(), resume_token.clone()));
+            }
+            EdgeToClient::Negotiated { session, in_reply_to, .. } => {
+                self.note_session(session, &name);
+                self.client(&name).confirm(*in_reply_to);
+                if let Some((current, _)) = &mut self.client(&name).session {
+                    *current = session.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a script calls a socket.
+    pub(crate) fn name_of(&self, socket: SocketId) -> Option<String> {
+        self.sockets.iter().find(|(_, attachment)| attachment.socket() == socket).map(|(name, _)| name.clone())
+    }
+
+    /// What is remembered of a client.
+    pub(crate) fn client(&mut self, name: &str) -> &mut Client {
+        self.clients.entry(name.to_string()).or_default()
+    }
+
+    /// A client dials.
+    pub(crate) fn open_client(&mut self, name: &str, grants: Grants, participants_max: Option<u32>) -> Vec<Output> {
+        let id = participant_of(name);
+        let claims = JoinClaims {
+            sub: ParticipantId::parse(&id).expect("a name"),
+            room: room_id(),
+            name: id.to_uppercase(),
+            grants,
+            participants_max,
+        };
+        let socket = self.next_socket();
+        self.open(name, Attachment::Client { socket, opened_at: self.now, claims })
+    }
+
+    /// A node dials with the ticket of an epoch.
+    pub(crate) fn open_node(&mut self, name: &str, epoch: u64) -> Vec<Output> {
+        let sub = NodeId::parse(&participant_of(name)).expect("a name");
+        let claims = TicketClaims { sub, room: room_id(), epoch };
+        let socket = self.next_socket();
+        self.open(name, Attachment::Node { socket, opened_at: self.now, claims })
+    }
+
+    fn next_socket(&mut self) -> SocketId {
+        self.next_socket += 1;
+        SocketId(self.next_socket)
+    }
+
+    fn open(&mut self, name: &str, attachment: Attachment) -> Vec<Output> {
+        assert!(!self.sockets.contains_key(name), "{name} is open already");
+        self.sockets.insert(name.to_string(), attachment.clone());
+        self.input(Input::SocketOpened(attachment))
+    }
+
+    /// A socket closes by itself.
+    pub(crate) fn close(&mut self, name: &str) -> Vec<Output> {
+        let socket = self.socket(name);
+        self.sockets.remove(name);
+        self.input(Input::SocketClosed { socket })
+    }
+
+    /// The open socket of this name.
+    pub(crate) fn socket(&self, name: &str) -> SocketId {
+        self.sockets.get(name).unwrap_or_else(|| panic!("{name} is not open")).socket()
+    }
+
+    /// A client says something; tells the number of the request.
+    pub(crate) fn say(&mut self, name: &str, message: ClientToEdge) -> (u32, Vec<Output>) {
+        self.next_request += 1;
+        let id = self.next_request;
+        let client = self.client(&participant_of(name));
+        if let Some(draft) = client.draft.take() {
+            client.drafts.insert(id, draft);
+        }
+        // Through text, as it would come.
+        let frame = ClientFrame::parse(&ClientFrame { id: Some(id), message }.to_json());
+        let socket = self.socket(name);
+        (id, self.input(Input::ClientFrame { socket, frame }))
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_request_number(&self) -> u32 {
+        self.next_request + 1
+    }
+
+    /// A client says nonsense.
+    pub(crate) fn babble(&mut self, name: &str) -> Vec<Output> {
+        let socket = self.socket(name);
+        self.input(Input::ClientFrame { socket, frame: Err(FrameError::Malformed) })
+    }
+
+    /// A join with what the client publishes; `muted` sources start so.
+    pub(crate) fn join(
+        &mut self,
+        name: &str,
+        attempt: &str,
+        sources: &[(TrackSource, bool)],
+        slots: usize,
+    ) -> ClientToEdge {
+        let number = (self.next_socket % 100) as u8;
+        let client = self.client(&participant_of(name));
+        if !attempt.ends_with("again") {
+            client.last_join = Connection { number, ..Connection::default() };
+        }
+        let attempt = AttemptId::parse(attempt.trim_end_matches("again")).expect("an attempt");
+        let (offer, tracks) = client.offer(client.last_join.clone(), sources, slots);
+        ClientToEdge::Join { attempt, offer, tracks }
+    }
+
+    /// A node says something.
+    pub(crate) fn node_says(&mut self, name: &str, message: NodeToRoom) -> Vec<Output> {
+        let socket = self.socket(name);
+        self.input(Input::NodeFrame { socket, frame: Ok(message) })
+    }
+
+    /// The Fleet object gives the room a node.
+    pub(crate) fn give(&mut self, node: &str, epoch: u64) -> Vec<Output> {
+        let number = node.bytes().last().unwrap_or(0);
+        let placement = Placement {
+            node: NodeId::parse(node).expect("a name"),
+            shard: 0,
+            candidates: vec![([127, 0, 0, 1], 7000).into()],
+            fingerprint: Fingerprint([number; 32]),
+        };
+        self.input(Input::FleetAnswered { epoch, answer: PlaceAnswer::Placed(placement) })
+    }
+}
+
+impl Client {
+    fn confirm(&mut self, request: Option<u32>) {
+        let draft = request.and_then(|request| self.drafts.remove(&request));
+        self.connection = draft.expect("what is answered was asked");
+    }
+
+    /// Makes an offer that publishes these out of a connection, and says which section is what.
+    pub(crate) fn offer(
+        &mut self,
+        mut connection: Connection,
+        sources: &[(TrackSource, bool)],
+        slots: usize,
+    ) -> (String, Vec<TrackIntent>) {
+        let live: Vec<TrackSource> = sources.iter().map(|(source, _)| *source).collect();
+        connection.shape(&live, slots);
+        let intent = |(source, muted): &(TrackSource, bool)| {
+            let mid = connection.mid_of(*source)?;
+            Some(TrackIntent { mid: mid_named(mid), source: *source, muted: *muted })
+        };
+        let tracks = sources.iter().filter_map(intent).collect();
+        let offer = connection.offer();
+        self.draft = Some(connection);
+        (offer, tracks)
+    }
+}
+
+/// The section of this number.
+pub(crate) fn mid_named(number: usize) -> Mid {
+    Mid::parse(&number.to_string()).expect("a number")
+}
+
+/// Who is behind a socket: its name without the digits that tell it from others of the same client. Nodes end with a letter.
+pub(crate) fn participant_of(name: &str) -> String {
+    name.trim_end_matches(|c: char| c.is_ascii_digit()).to_string()
+}
+
+fn room_id() -> RoomId {
+    RoomId::parse("daily").expect("a name")
+}
+
+/// What a sleep makes of an attachment.
+fn through_json(attachment: &Attachment) -> Attachment {
+    let json = serde_json::to_string(attachment).expect("attachments are JSON");
+    assert!(json.len() <= 2048, "an attachment has {} bytes", json.len());
+    serde_json::from_str(&json).expect("reads what it writes")
+}

@@ -1,0 +1,163 @@
+//! Outputs in words: short enough to be read in a script, with names instead of random ids.
+
+use crate::stage::Stage;
+use edge_core::SocketId;
+use edge_core::room::Output;
+use shared::control::{Forward, RoomToNode};
+use shared::rtp_parameters::{Flow, Session};
+use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, SlotInfo};
+use shared::{ErrorCode, SessionId};
+use std::collections::BTreeMap;
+
+/// Names for what is random.
+#[derive(Default)]
+pub(crate) struct Names {
+    sockets: BTreeMap<u64, String>,
+    sessions: BTreeMap<SessionId, String>,
+}
+
+impl Names {
+    /// Learns the names of what is on the stage; ids keep theirs after they are gone.
+    pub(crate) fn learn(&mut self, stage: &Stage) {
+        for (name, attachment) in &stage.sockets {
+            self.sockets.insert(attachment.socket().0, name.clone());
+        }
+        for (session, owner) in &stage.owners {
+            if !self.sessions.contains_key(session) {
+                let number = self.sessions.values().filter(|name| name.starts_with(&format!("{owner}#"))).count() + 1;
+                self.sessions.insert(session.clone(), format!("{owner}#{number}"));
+            }
+        }
+    }
+
+    fn socket(&self, socket: SocketId) -> &str {
+        self.sockets.get(&socket.0).map_or("?", String::as_str)
+    }
+
+    fn session(&self, session: &SessionId) -> &str {
+        self.sessions.get(session).map_or("?", String::as_str)
+    }
+
+    /// Replaces ids by names.
+    fn key(&self, stage: &Stage, key: &str) -> String {
+        let epoch = |text: &str| stage.epochs.iter().position(|epoch| epoch.to_string() == text);
+        match key.split_once('/') {
+            Some(("session", id)) => format!("session/{}", SessionId::parse(id).map_or("?", |id| self.session(&id))),
+            Some(("assignment", id)) => format!("assignment/e{}", epoch(id).map_or(0, |index| index + 1)),
+            _ => key.to_string(),
+        }
+    }
+
+    /// One output as a line.
+    pub(crate) fn line(&self, stage: &Stage, output: &Output) -> String {
+        match output {
+            Output::Store(changes) => {
+                let put = changes.put.iter().map(|row| format!("+{}", self.key(stage, &row.key)));
+                let delete = changes.delete.iter().map(|key| format!("-{}", self.key(stage, key)));
+                format!("store {}", put.chain(delete).collect::<Vec<_>>().join(" "))
+            }
+            Output::SendClient { socket, message } => format!("{} < {}", self.socket(*socket), self.client(message)),
+            Output::CloseClient { socket, code } | Output::CloseNode { socket, code } => {
+                format!("{} closed {code}", self.socket(*socket))
+            }
+            Output::SendNode { socket, message } => format!("{} < {}", self.socket(*socket), self.node(message)),
+            Output::AskFleet(ask) => {
+                let avoid: Vec<_> = ask.avoid.iter().map(ToString::to_string).collect();
+                let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
+                format!("fleet < e{} for {session} avoid [{}]", stage.epochs.len(), avoid.join(" "))
+            }
+        }
+    }
+
+    fn client(&self, message: &EdgeToClient) -> String {
+        match message {
+            EdgeToClient::Joined { session, roster, slots, answer, .. } => {
+                assert!(answer.starts_with("v=0\r\n"), "an answer");
+                format!("joined {} | {} | {}", self.session(session), infos(roster), slot_words(slots))
+            }
+            EdgeToClient::Resumed { roster, slots, transport_dead, .. } => {
+                let dead = if *transport_dead { " dead" } else { "" };
+                format!("resumed{dead} | {} | {}", infos(roster), slot_words(slots))
+            }
+            EdgeToClient::Negotiated { session, slots, answer, .. } => {
+                assert!(answer.starts_with("v=0\r\n"), "an answer");
+                format!("negotiated {} | {}", self.session(session), slot_words(slots))
+            }
+            EdgeToClient::Done { .. } => "done".into(),
+            EdgeToClient::Error { code, .. } => format!("error {code}"),
+            EdgeToClient::Refused { code } => format!("refused {code}"),
+            EdgeToClient::ParticipantJoined { participant } => format!("+ {}", info(participant)),
+            EdgeToClient::ParticipantUpdated { participant } => format!("* {}", info(participant)),
+            EdgeToClient::ParticipantLeft { participant, reason } => {
+                format!("- {participant} {}", format!("{reason:?}").to_lowercase())
+            }
+            EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
+            EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
+            EdgeToClient::TransportDead {} => "transport dead".into(),
+            EdgeToClient::Removed { code, reason } => {
+                format!("removed {code}{}", reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}")))
+            }
+        }
+    }
+
+    fn node(&self, message: &RoomToNode) -> String {
+        let refused = |code: &ErrorCode| code.to_string();
+        match message {
+            RoomToNode::Welcome { sessions, forwards } => {
+                let sessions: Vec<_> = sessions.iter().map(|session| self.session_words(session)).collect();
+                format!("welcome {} | {}", sessions.join(", "), self.forwards(forwards))
+            }
+            RoomToNode::SetSession { session } => format!("set {}", self.session_words(session)),
+            RoomToNode::CloseSession { session } => format!("close {}", self.session(session)),
+            RoomToNode::SetForwards { forwards } => format!("forward {}", self.forwards(forwards)),
+            RoomToNode::Release {} => "release".into(),
+            RoomToNode::Refused { code } => format!("refused {}", refused(code)),
+            RoomToNode::Error { code, .. } => format!("error {}", refused(code)),
+        }
+    }
+
+    fn session_words(&self, session: &Session) -> String {
+        let flow = |flow: Flow| match flow {
+            Flow::ClientToNode => 'p',
+            Flow::NodeToClient => 's',
+            Flow::Inactive => '-',
+        };
+        let flows: String = session.sections.iter().map(|section| flow(section.flow)).collect();
+        format!("{}({flows})", self.session(&session.session))
+    }
+
+    fn forwards(&self, forwards: &[Forward]) -> String {
+        let mut words: Vec<_> = forwards
+            .iter()
+            .map(|forward| {
+                let track = forward.track.as_ref();
+                let track = track.map_or("-".into(), |track| format!("{}:{}", self.session(&track.session), track.mid));
+                format!("{}:{}={track}", self.session(&forward.session), forward.mid)
+            })
+            .collect();
+        words.sort();
+        words.join(" ")
+    }
+}
+
+fn infos(roster: &[ParticipantInfo]) -> String {
+    roster.iter().map(info).collect::<Vec<_>>().join(" ")
+}
+
+/// `ada?(t1 t2m)`: how she is connected, her tracks, which of them are muted.
+fn info(participant: &ParticipantInfo) -> String {
+    let connection = match participant.connection {
+        ConnectionState::Connecting => '?',
+        ConnectionState::Connected => '!',
+        ConnectionState::Reconnecting => '~',
+    };
+    let track = |track: &shared::signal::TrackInfo| format!("{}{}", track.id, if track.muted { "m" } else { "" });
+    let tracks: Vec<_> = participant.tracks.iter().map(track).collect();
+    format!("{}{connection}({})", participant.id, tracks.join(" "))
+}
+
+/// `2=t1 3=-`: what plays in which section.
+fn slot_words(slots: &[SlotInfo]) -> String {
+    let slot = |slot: &SlotInfo| format!("{}={}", slot.mid, slot.track.as_ref().map_or("-", |track| track.as_str()));
+    slots.iter().map(slot).collect::<Vec<_>>().join(" ")
+}
