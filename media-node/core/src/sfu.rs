@@ -92,8 +92,6 @@ pub struct Config {
 enum Timer {
     /// Checks that wait for their session are forgotten.
     Parked,
-    /// A frame's first packets have waited long enough for its last: sending begins.
-    Hold,
     Dtls(Key<Session>),
     Consent(Key<Session>),
     Report(Key<Session>),
@@ -175,7 +173,8 @@ impl Sfu {
 
     /// When to come back with [`Input::Deadline`], if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.next()
+        // What is held changes with every frame, so it is no timer of the index; sending looks at the time itself.
+        [self.deadlines.next(), self.egress.held_until].into_iter().flatten().min()
     }
 
     /// The sessions of a room whose media is up, as a `hello` says them.
@@ -220,8 +219,6 @@ impl Sfu {
     fn handle_timer(&mut self, now: Instant, timer: Timer) {
         match timer {
             Timer::Parked => self.expire_parked(now),
-            // The round of sending looks at the time itself.
-            Timer::Hold => {}
             Timer::Dtls(session) => self.handle_dtls_timeout(now, session),
             Timer::Consent(session) => self.check_consent(now, session),
             Timer::Report(session) => self.report(now, session),

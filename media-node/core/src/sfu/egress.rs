@@ -1,6 +1,6 @@
 //! The way out: what one read brought is written per subscriber, sealed, and handed over in runs.
 
-use super::{Sfu, Timer};
+use super::Sfu;
 use crate::arena::Arena;
 use crate::session::Session;
 use crate::session::writing::{Cursor, Due, Writing};
@@ -29,7 +29,8 @@ pub(super) struct Egress {
     next_session: usize,
     cursor: Cursor,
     released: Vec<(Key<Track>, u16)>,
-    held_until: Option<Instant>,
+    /// When the first track whose packets wait for the end of their frame has waited long enough.
+    pub(super) held_until: Option<Instant>,
 }
 
 impl Egress {
@@ -73,7 +74,6 @@ impl Sfu {
     pub(super) fn hold_until(&mut self, until: Instant) {
         let earliest = self.egress.held_until.map_or(until, |known| known.min(until));
         self.egress.held_until = Some(earliest);
-        self.deadlines.set(Timer::Hold, Some(earliest));
     }
 
     /// Everything that came and need not wait longer becomes due for those who take it.
@@ -100,7 +100,6 @@ impl Sfu {
         });
         let held = pending_tracks.iter().filter_map(|key| tracks.get(*key)?.held_until());
         egress.held_until = held.min();
-        self.deadlines.set(Timer::Hold, egress.held_until);
     }
 
     /// Writes what is due until the arena is full or the round is over.
