@@ -6,8 +6,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Mutations of each parser's corpus: together a few seconds.
-const MUTATIONS_PER_TARGET: usize = 20_000;
+/// Mutations of each corpus: together a few seconds.
+const MUTATIONS_PER_TARGET: usize = 4_000;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)

@@ -113,7 +113,7 @@ fn main() -> io::Result<()> {
     for (target, file) in GOLDEN {
         write_golden(target, file)?;
     }
-    Ok(())
+    write_offers()
 }
 
 /// A ClientHello that lists `profiles`, as datagrams behind their lengths.
@@ -150,6 +150,18 @@ fn write_golden(target: &str, file: &str) -> io::Result<()> {
     let prefix = file.rsplit('/').next().unwrap_or(file);
     for (index, message) in messages.iter().enumerate() {
         write(target, &format!("{prefix}-{index:02}"), message.to_string().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Offers as browsers wrote them.
+fn write_offers() -> io::Result<()> {
+    for entry in fs::read_dir(vectors().join("offers"))? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sdp"));
+        if let Some(name) = name {
+            write("offer", name, &fs::read(&path)?)?;
+        }
     }
     Ok(())
 }

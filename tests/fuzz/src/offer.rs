@@ -1,0 +1,175 @@
+//! Offers: what is read stays within bounds, can be answered, and the answer, turned round, reads the same.
+
+use edge_core::SocketId;
+use edge_core::fleet::{PlaceAnswer, Placement};
+use edge_core::room::{Attachment, Config, Input, Output, Room};
+use edge_core::session_description::{Answer, AnsweredSection, Offer, OfferedSection, Transport};
+use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, TrackIntent, TrackSource};
+use shared::token::{Grants, JoinClaims};
+use shared::{AttemptId, ErrorCode, Mid, NodeId, ParticipantId, RoomId, UnixMillis, limits};
+use std::net::SocketAddr;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+const SOCKET: SocketId = SocketId(1);
+
+/// Reads `bytes` as an offer by itself, and as the offer of somebody who joins.
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let read = Offer::read(text);
+    if let Ok(offer) = &read {
+        check_again(offer);
+    }
+    check_join(text, read.is_ok());
+}
+
+fn check_again(offer: &Offer) {
+    assert!((1..=limits::SECTIONS_PER_OFFER_MAX).contains(&offer.sections.len()));
+    let answered: Vec<AnsweredSection> = offer.sections.iter().map(answered).collect();
+    let candidates = candidates();
+    let answer = Answer {
+        origin: 1,
+        version: 1,
+        cname: "room",
+        transport: Transport {
+            ufrag: "ufrag",
+            pwd: "0123456789abcdefghijkl",
+            fingerprint: Fingerprint([7; 32]),
+            candidates: &candidates,
+        },
+        sections: &answered,
+    };
+    let text = answer.write();
+    check_lines(&text, offer.sections.len());
+    // What answers is the DTLS server, what offers must be the client.
+    let again = match Offer::read(&text.replace("a=setup:passive", "a=setup:actpass")) {
+        Ok(again) => again,
+        // An answer that takes nothing has no transport.
+        Err(_) if answered.iter().all(|section| section.section().is_none()) => return,
+        Err(error) => panic!("what we accept, we can say again: {error}\n{text}"),
+    };
+    assert_eq!(again.sections.len(), offer.sections.len());
+    for (before, after) in offer.sections.iter().zip(&again.sections) {
+        assert_eq!((&after.mid, after.media), (&before.mid, before.media));
+        if !after.rejected {
+            assert_eq!((&after.codecs, &after.extensions), (&before.codecs, &before.extensions));
+            assert_eq!(after.rtcp_rsize, before.rtcp_rsize);
+            assert_eq!(
+                (after.encoding.ssrc, after.encoding.rtx_ssrc),
+                (before.encoding.ssrc, before.encoding.rtx_ssrc)
+            );
+        }
+    }
+}
+
+fn answered(offered: &OfferedSection) -> AnsweredSection {
+    assert!(offered.codecs.len() <= limits::CODECS_PER_SECTION_MAX);
+    assert!(offered.codecs.iter().all(|codec| codec.payload_type < 128));
+    let Some(kind) = offered.kind().filter(|_| !offered.codecs.is_empty() && !offered.rejected) else {
+        return AnsweredSection::rejecting(offered);
+    };
+    let section = Section {
+        mid: offered.mid.clone(),
+        kind,
+        flow: Flow::NodeToClient,
+        codecs: offered.codecs.clone(),
+        extensions: offered.extensions,
+        encodings: vec![offered.encoding.clone()],
+        csrc: 0,
+    };
+    let feedback = offered.feedback.clone();
+    AnsweredSection::Accepted { section, slot: Some(0), feedback, rtcp_rsize: offered.rtcp_rsize }
+}
+
+/// Nothing of the offer has broken out of its line.
+fn check_lines(answer: &str, sections: usize) {
+    let body = answer.strip_suffix("\r\n").expect("the last line ends");
+    let lines: Vec<&str> = body.split("\r\n").collect();
+    for line in &lines {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(matches!(line.as_bytes(), [b'v' | b'o' | b's' | b't' | b'c' | b'm' | b'a', b'=', ..]), "{line:?}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.starts_with("m=")).count(), sections);
+}
+
+/// Somebody joins with the offer: gets an answer or an error code, and a node is told nothing out of bounds.
+fn check_join(offer: &str, is_readable: bool) {
+    let mut room = Room::new(RoomId::parse("daily").expect("a name"), Config::default(), counting());
+    room.handle_input(NOW, Input::SocketOpened(attachment()));
+    let tracks = match Offer::read(offer) {
+        Ok(offer) => offer.sections.iter().find_map(intent).into_iter().collect(),
+        Err(_) => Vec::new(),
+    };
+    let attempt = AttemptId::parse("attempt").expect("a name");
+    let message = ClientToEdge::Join { attempt, offer: offer.into(), tracks };
+    let frame = Ok(ClientFrame { id: Some(1), message });
+    room.handle_input(NOW, Input::ClientFrame { socket: SOCKET, frame });
+    let mut replies = Vec::new();
+    while let Some(output) = room.poll_output() {
+        match output {
+            Output::AskFleet(ask) => {
+                ask.session.iter().for_each(check_session);
+                room.handle_input(NOW, Input::FleetAnswered { epoch: ask.epoch, answer: placed() });
+            }
+            Output::SendClient { message, .. } => replies.push(message),
+            Output::Store(_) | Output::SendNode { .. } | Output::CloseClient { .. } | Output::CloseNode { .. } => {}
+        }
+    }
+    match replies.first() {
+        Some(EdgeToClient::Joined { answer, .. }) => {
+            assert!(is_readable && replies.len() == 1);
+            check_lines(answer, Offer::read(offer).expect("was read before").sections.len());
+        }
+        Some(EdgeToClient::Error { code, in_reply_to: Some(1), .. }) => assert!(ErrorCode::ALL.contains(code)),
+        other => panic!("every request is answered, not with {other:?}"),
+    }
+}
+
+fn intent(section: &OfferedSection) -> Option<TrackIntent> {
+    let source = match section.media {
+        "audio" => TrackSource::Microphone,
+        "video" => TrackSource::Camera,
+        _ => return None,
+    };
+    Some(TrackIntent { mid: section.mid.clone(), source, muted: false })
+}
+
+fn check_session(session: &Session) {
+    assert!(session.sections.len() <= limits::SECTIONS_PER_OFFER_MAX);
+    for section in &session.sections {
+        assert!((1..=limits::CODECS_PER_SECTION_MAX).contains(&section.codecs.len()));
+        assert!(section.encodings.len() <= limits::ENCODINGS_PER_SECTION_MAX);
+        assert!(section.mid.as_str().len() <= Mid::BYTES_MAX);
+    }
+}
+
+fn attachment() -> Attachment {
+    let claims = JoinClaims {
+        sub: ParticipantId::parse("ada").expect("a name"),
+        room: RoomId::parse("daily").expect("a name"),
+        name: "Ada".into(),
+        grants: Grants::default(),
+        participants_max: None,
+    };
+    Attachment::Client { socket: SOCKET, opened_at: NOW, claims }
+}
+
+fn placed() -> PlaceAnswer {
+    let node = NodeId::parse("media-1").expect("a name");
+    PlaceAnswer::Placed(Placement { node, shard: 0, candidates: candidates(), fingerprint: Fingerprint([7; 32]) })
+}
+
+fn candidates() -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([192, 0, 2, 7], 7_000)), SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 7_000))]
+}
+
+/// Reproducible randomness for the room.
+fn counting() -> edge_core::Random {
+    let mut next = 0_u8;
+    Box::new(move |buffer| {
+        for byte in buffer {
+            next = next.wrapping_mul(13).wrapping_add(7);
+            *byte = next;
+        }
+    })
+}
