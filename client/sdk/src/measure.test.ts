@@ -40,6 +40,7 @@ describe("counters", () => {
     expect(readCounters(report, 5)).toEqual({
       atMs: 5,
       heard: 426,
+      media: 420,
       heardFromNode: 20,
       sent: 70,
       stunRequests: 7,

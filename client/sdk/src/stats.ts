@@ -50,6 +50,7 @@ export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
   return {
     atMs,
     heard: rtpReceived + heardFromNode + stunReplies,
+    media: rtpReceived + heardFromNode,
     heardFromNode,
     sent: sum("outbound-rtp", "packetsSent"),
     stunRequests: sum("candidate-pair", "requestsSent") + sum("candidate-pair", "consentRequestsSent"),

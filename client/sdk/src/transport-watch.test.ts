@@ -7,6 +7,7 @@ const STEP_MS = 250;
 /** What grows in each quarter of a second. */
 interface Rates {
   readonly heard: number;
+  readonly media: number;
   readonly heardFromNode: number;
   readonly sent: number;
   readonly stunRequests: number;
@@ -14,8 +15,8 @@ interface Rates {
   readonly flows: number;
 }
 
-const TALKING: Rates = { heard: 30, heardFromNode: 1, sent: 30, stunRequests: 0, stunReplies: 0, flows: 2 };
-const SILENCE: Rates = { heard: 0, heardFromNode: 0, sent: 0, stunRequests: 0, stunReplies: 0, flows: 0 };
+const TALKING: Rates = { heard: 30, media: 30, heardFromNode: 1, sent: 30, stunRequests: 0, stunReplies: 0, flows: 2 };
+const SILENCE: Rates = { heard: 0, media: 0, heardFromNode: 0, sent: 0, stunRequests: 0, stunReplies: 0, flows: 0 };
 const ANSWERED: Rates = { ...SILENCE, stunRequests: 1, stunReplies: 1, heard: 1 };
 
 describe("a transport", () => {
@@ -39,6 +40,14 @@ describe("a transport", () => {
       expect(diedAfterMs).toBeGreaterThanOrEqual(diesAfterMs);
       expect(diedAfterMs).toBeLessThanOrEqual(diesAfterMs + STEP_MS);
     }
+  });
+
+  test("of which only STUN replies are heard is alive, but nothing flows", () => {
+    const line = new Line();
+    line.run(ANSWERED, 2_000);
+    expect(new Set(line.verdicts)).toEqual(new Set(["", "alive"]));
+    line.run(TALKING, 250);
+    expect(line.verdicts.at(-1)).toBe("flowing");
   });
 
   test("is reported dead once, and can die again after it lived", () => {
@@ -83,6 +92,7 @@ class Line {
       this.#sample = {
         atMs: this.nowMs,
         heard: last.heard + rates.heard,
+        media: last.media + rates.media,
         heardFromNode: last.heardFromNode + rates.heardFromNode,
         sent: last.sent + rates.sent,
         stunRequests: last.stunRequests + rates.stunRequests,

@@ -5,6 +5,8 @@ export interface TransportSample {
   readonly atMs: number;
   /** Packets of any kind and STUN replies. */
   readonly heard: number;
+  /** RTP and RTCP packets: proof that the keys fit too. */
+  readonly media: number;
   /** Packets that are not RTP, so that only the node itself can have made them. */
   readonly heardFromNode: number;
   /** RTP packets that were sent. */
@@ -39,8 +41,8 @@ export class TransportWatch {
   #nodeGaps = 0;
   #quiet = false;
 
-  /** `quiet` once when the transport dies, `alive` whenever something is heard. */
-  take(sample: TransportSample): "quiet" | "alive" | null {
+  /** `quiet` once when the transport dies, `flowing` whenever media is heard, `alive` whenever anything else is. */
+  take(sample: TransportSample): "quiet" | "alive" | "flowing" | null {
     const last = this.#last;
     this.#last = sample;
     if (last === null || this.#base === null) {
@@ -51,7 +53,7 @@ export class TransportWatch {
     if (sample.heard > last.heard) {
       this.#hear(sample);
       this.#quiet = false;
-      return "alive";
+      return sample.media > last.media ? "flowing" : "alive";
     }
     if (!this.#quiet && this.#isDead(sample, this.#base)) {
       this.#quiet = true;

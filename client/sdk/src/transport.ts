@@ -20,9 +20,16 @@ export interface TransportListener {
   sources(): readonly PublishedSource[];
 }
 
+/** A transport that ICE has connected to another node carries media within this time, or the browser cannot do that. */
+const MOVED_MEDIA_TIMEOUT_MS = 1_200;
 /** Until the first picture the counters are read this often, for at most this long. */
 const FIRST_FRAME_INTERVAL_MS = 15;
 const FIRST_FRAME_TIMEOUT_MS = 10_000;
+
+/** A transport that was kept but leads to another node now: when that one's ICE was seen to answer, if it was. */
+interface Moved {
+  answersSinceMs: number | null;
+}
 
 type MakeOffer = Extract<Command, { do: "make_offer" }>;
 type ApplyAnswer = Extract<Command, { do: "apply_answer" }>;
@@ -41,6 +48,7 @@ export class Transport {
   #alive = false;
   /** Browsers may connect before they say that they have taken the answer; what follows from it waits for that. */
   #applying = false;
+  #moved: Moved | null = null;
 
   constructor(listener: TransportListener, policy: RTCIceTransportPolicy, warm: Peer | null) {
     this.#listener = listener;
@@ -94,6 +102,7 @@ export class Transport {
     // Whatever is heard from here on is heard through this answer.
     this.#watch.reset();
     this.#alive = false;
+    this.#moved = moved && wasConnected ? { answersSinceMs: null } : null;
     this.#listener.happened({ on: "answer_applied", offer, moved });
     this.#startSampling();
     if (!wasConnected && peer.isConnected) {
@@ -154,11 +163,15 @@ export class Transport {
     this.#next = null;
     peer.listen({
       iceConnected: () => this.#listener.mark("ice_connected"),
-      connected: () => this.#applying || this.#connected(),
-      failed: () => {
-        this.#alive = false;
-        this.#listener.happened({ on: "transport_lost", why: "failed" });
+      connected: () => {
+        if (this.#moved !== null) {
+          // Firefox says so as soon as the other node's ICE answers, whether or not the keys fit.
+          this.#moved.answersSinceMs ??= performance.now();
+        } else if (!this.#applying) {
+          this.#connected();
+        }
       },
+      failed: () => this.#lost("failed"),
     });
   }
 
@@ -188,15 +201,34 @@ export class Transport {
     if (peer !== this.#current) {
       return;
     }
-    const verdict = this.#watch.take({ ...counters, flows: this.#listener.flows() });
+    const flows = this.#listener.flows();
+    const verdict = this.#watch.take({ ...counters, flows });
     if (verdict === "quiet") {
-      this.#alive = false;
-      this.#listener.happened({ on: "transport_lost", why: "quiet" });
-    } else if (verdict === "alive" && peer.isConnected) {
+      this.#lost("quiet");
+    } else if (this.#moved !== null && verdict !== "flowing" && flows > 0) {
+      this.#awaitMedia(this.#moved, verdict, counters.atMs);
+    } else if (verdict !== null && peer.isConnected) {
       // After an ICE restart some browsers never leave this state, so that no event says that media flows again.
+      this.#moved = null;
       this.#lives();
     }
     this.#listener.measured(counters, slotLevels(peer));
+  }
+
+  /** Another node's ICE answers, but it still has to prove that its keys fit. */
+  #awaitMedia(moved: Moved, verdict: "alive" | null, nowMs: number): void {
+    if (verdict === "alive") {
+      moved.answersSinceMs ??= nowMs;
+    }
+    if (moved.answersSinceMs !== null && nowMs - moved.answersSinceMs > MOVED_MEDIA_TIMEOUT_MS) {
+      this.#moved = null;
+      this.#lost("failed");
+    }
+  }
+
+  #lost(why: "quiet" | "failed"): void {
+    this.#alive = false;
+    this.#listener.happened({ on: "transport_lost", why });
   }
 
   #awaitFirstFrame(untilMs: number): void {
