@@ -6,3 +6,6 @@ pub mod local_edge;
 pub mod node;
 pub mod parameters;
 pub mod process;
+pub mod publisher;
+pub mod shape;
+pub mod sink;

@@ -1,0 +1,303 @@
+//! Server CPU per forwarded packet, beside the floor: the real node, real ICE and DTLS-SRTP clients in this process.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use load::client::{self, Client, Memory};
+use load::local_edge::{Caller, LocalEdge};
+use load::node::{self, Node};
+use load::parameters::ClientNumber;
+use load::process;
+use load::publisher::Publisher;
+use load::shape::Shape;
+use load::sink::Sink;
+use serde_json::json;
+use shared::RoomId;
+use shared::control::{Assignment, FleetToNode, Forward, NodeRegistration, NodeToRoom, RoomToNode, TrackRef};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use udp::Socket;
+
+/// The node and the floor run here,
+const SERVER_CORE: usize = 0;
+/// and everything of ours there.
+const CLIENT_CORE: usize = 1;
+/// More loss than this voids a run: a server that loses packets has less to do.
+const LOSS_MAX: f64 = 0.001;
+/// Time before anything is measured.
+const WARM: Duration = Duration::from_millis(300);
+
+#[derive(Parser)]
+struct Arguments {
+    /// The media node's program.
+    #[arg(long)]
+    media_node: PathBuf,
+    /// Print results as lines of JSON, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// One short round: to see that it works.
+    #[arg(long)]
+    smoke: bool,
+    /// Measure only the case of this name.
+    #[arg(long)]
+    case: Option<String>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    subscribers: u32,
+    shape: Shape,
+    /// The floor hands frames over as one buffer, as the node does.
+    floor_offloads: bool,
+}
+
+const CASES: [Case; 4] = [
+    Case { name: "1x50 spaced", subscribers: 50, shape: Shape::Spaced, floor_offloads: false },
+    Case { name: "1x200 spaced", subscribers: 200, shape: Shape::Spaced, floor_offloads: false },
+    Case { name: "1x50 frames", subscribers: 50, shape: Shape::Frames, floor_offloads: true },
+    Case { name: "1x200 frames", subscribers: 200, shape: Shape::Frames, floor_offloads: true },
+];
+
+/// Sizes of the rooms.
+const ROOMS: [u32; 2] = [50, 200];
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    process::sleep_precisely();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let edge = LocalEdge::open().await?;
+    // Children inherit the core they are started on.
+    process::pin_to_core(SERVER_CORE)?;
+    let node = Node::start(&arguments.media_node, &edge, &[("MEDIA_LOG", "warn")])?;
+    process::pin_to_core(CLIENT_CORE)?;
+    let pid = node.pid()?;
+    let (mut fleet, registration) = node::register(&edge).await?;
+    let mut rooms = Vec::new();
+    for (place, subscribers) in ROOMS.into_iter().enumerate() {
+        rooms.push(open_room(&edge, &mut fleet, &registration, place as u32, subscribers).await?);
+    }
+    tokio::spawn(fleet.drain());
+    let rounds = if arguments.smoke { 1 } else { 7 };
+    let time = Duration::from_millis(if arguments.smoke { 300 } else { 2_000 });
+    tokio::task::spawn_blocking(move || {
+        process::pin_to_core(CLIENT_CORE)?;
+        process::sleep_precisely();
+        Bench { rooms, floor: Floor::open()?, pid, time }.measure(&arguments, rounds)
+    })
+    .await??;
+    node.terminate().await?;
+    Ok(())
+}
+
+/// A room with one publisher, and subscribers whose slots its track plays in.
+struct Room {
+    subscribers: u32,
+    publisher: Publisher,
+    sink: Sink,
+}
+
+async fn open_room(
+    edge: &LocalEdge,
+    fleet: &mut Caller,
+    registration: &NodeRegistration,
+    place: u32,
+    subscribers: u32,
+) -> Result<Room> {
+    let numbers: Vec<_> = (0..=subscribers).map(|client| ClientNumber(1_000 * place + client)).collect();
+    let identity = client::identity()?;
+    let (publisher, others) = numbers.split_first().context("a room of nobody")?;
+    let mut sessions = vec![publisher.publisher(identity.fingerprint())];
+    sessions.extend(others.iter().map(|number| number.subscriber(identity.fingerprint())));
+    let track = TrackRef { session: publisher.session(), mid: publisher.mid() };
+    let forwards = others
+        .iter()
+        .map(|number| Forward { session: number.session(), mid: number.mid(), track: Some(track.clone()) })
+        .collect();
+    let room = RoomId::parse(&format!("room-{place}"))?;
+    let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
+    fleet.send(&FleetToNode::Assign(assignment)).await?;
+    let mut caller = edge.accept().await?;
+    let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
+    caller.send(&RoomToNode::Welcome { sessions, forwards }).await?;
+    tokio::spawn(caller.drain());
+
+    let shard = registration.shards.first().and_then(|shard| shard.candidates.first());
+    let (address, fingerprint) = (*shard.context("a node without shards")?, registration.fingerprint);
+    let publisher = *publisher;
+    tokio::task::spawn_blocking(move || {
+        process::pin_to_core(CLIENT_CORE)?;
+        let clients = numbers.iter().map(|number| Client::new(*number, address, &identity, fingerprint));
+        let mut clients = clients.collect::<Result<Vec<_>>>()?;
+        client::connect(&mut clients, &identity, &mut Memory::default())?;
+        let first = clients.remove(0);
+        let sink = Sink::start(clients, Vec::new(), CLIENT_CORE)?;
+        Ok(Room { subscribers, publisher: Publisher::new(first, publisher), sink })
+    })
+    .await?
+}
+
+/// The floor's receivers.
+struct Floor {
+    program: PathBuf,
+    ports: Vec<u16>,
+    sink: Sink,
+}
+
+impl Floor {
+    fn open() -> Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("floor");
+        let most = ROOMS.into_iter().max().unwrap_or(0);
+        let sockets = (0..most).map(|_| Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false));
+        let sockets = sockets.collect::<std::io::Result<Vec<_>>>()?;
+        let ports = sockets.iter().map(|socket| socket.local_address().map(|address| address.port()));
+        let ports = ports.collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Self { program, ports, sink: Sink::start(Vec::new(), sockets, CLIENT_CORE)? })
+    }
+}
+
+struct Bench {
+    rooms: Vec<Room>,
+    floor: Floor,
+    pid: u32,
+    time: Duration,
+}
+
+/// Nanoseconds per packet of both.
+#[derive(Clone, Copy)]
+struct Round {
+    ours: f64,
+    floor: f64,
+}
+
+impl Bench {
+    fn measure(mut self, arguments: &Arguments, rounds: u32) -> Result<()> {
+        let wanted = |case: &Case| arguments.case.as_deref().is_none_or(|name| name == case.name);
+        let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
+        let mut results = vec![Vec::new(); cases.len()];
+        for round in 0..rounds {
+            for (case, results) in cases.iter().zip(&mut results) {
+                match self.round(*case) {
+                    Ok(result) => {
+                        results.push(result);
+                        if !arguments.json {
+                            let Round { ours, floor } = result;
+                            println!("{round} {:<14} {ours:7.0} {floor:7.0} {:5.2}", case.name, ours / floor);
+                        }
+                    }
+                    Err(error) => eprintln!("{round} {}: void: {error:#}", case.name),
+                }
+            }
+        }
+        self.check_decrypted()?;
+        for (case, rounds_done) in cases.iter().zip(&results) {
+            // A median of less than half of the rounds is no median.
+            if rounds_done.len() * 2 <= rounds as usize {
+                bail!("{}: most rounds are void", case.name);
+            }
+            print_result(case, rounds_done);
+        }
+        self.floor.sink.stop()?;
+        self.rooms.into_iter().try_for_each(|room| room.sink.stop())
+    }
+
+    fn round(&mut self, case: Case) -> Result<Round> {
+        let mut memory = Memory::default();
+        for room in &mut self.rooms {
+            room.publisher.idle(&mut memory)?;
+        }
+        Ok(Round { ours: self.ours(case, &mut memory)?, floor: self.floor(case)? })
+    }
+
+    fn ours(&mut self, case: Case, memory: &mut Memory) -> Result<f64> {
+        let room = self.rooms.iter_mut().find(|room| room.subscribers == case.subscribers);
+        let Room { publisher, sink, .. } = room.context("no room of this size")?;
+        let begin = Instant::now() + WARM;
+        publisher.publish(case.shape, memory, || Instant::now() >= begin)?;
+        let (cpu, counts) = (process::cpu_ns(self.pid)?, sink.counts().snapshot());
+        let end = Instant::now() + self.time;
+        publisher.publish(case.shape, memory, || Instant::now() >= end)?;
+        let (cpu, after) = (process::cpu_ns(self.pid)? - cpu, sink.counts().snapshot());
+        per_packet(cpu, after.received - counts.received, after.expected - counts.expected, case, self.time)
+    }
+
+    fn floor(&mut self, case: Case) -> Result<f64> {
+        let before = self.floor.sink.counts().snapshot();
+        let output = self.floor_command(case)?.output().context("running the floor")?;
+        if !output.status.success() {
+            bail!("the floor failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let text = String::from_utf8(output.stdout)?;
+        let (cpu, packets) = text.trim().split_once(' ').context("the floor said nothing")?;
+        std::thread::sleep(Duration::from_millis(50));
+        let after = self.floor.sink.counts().snapshot();
+        check_loss(after.received - before.received, after.expected - before.expected)?;
+        Ok(cpu.parse::<f64>()? / packets.parse::<f64>()?)
+    }
+
+    fn floor_command(&self, case: Case) -> Result<std::process::Command> {
+        let ports: Vec<_> = self.floor.ports.iter().take(case.subscribers as usize).map(u16::to_string).collect();
+        let mut command = std::process::Command::new(&self.floor.program);
+        command.args(["--core", &SERVER_CORE.to_string(), "--ports", &ports.join(","), "--shape", case.shape.name()]);
+        command.args(["--warm-ms", &WARM.as_millis().to_string(), "--measure-ms", &self.time.as_millis().to_string()]);
+        if case.floor_offloads {
+            command.arg("--offload");
+        }
+        Ok(command)
+    }
+
+    fn check_decrypted(&self) -> Result<()> {
+        use std::sync::atomic::Ordering::Relaxed;
+        for counts in self.rooms.iter().map(|room| room.sink.counts()) {
+            let (decrypted, forged) = (counts.decrypted.load(Relaxed), counts.forged.load(Relaxed));
+            if forged > 0 {
+                bail!("{forged} packets could not be decrypted, {decrypted} could");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn per_packet(cpu_ns: u64, received: u64, expected: u64, case: Case, time: Duration) -> Result<f64> {
+    check_loss(received, expected)?;
+    // 1,000 packets a second to each; a tenth less means that the publisher did not keep its pace.
+    let least = time.as_millis() as u64 * u64::from(case.subscribers) * 9 / 10;
+    if received < least {
+        bail!("only {received} packets came");
+    }
+    Ok(cpu_ns as f64 / received as f64)
+}
+
+fn check_loss(received: u64, expected: u64) -> Result<()> {
+    let lost = expected.saturating_sub(received) as f64 / expected.max(1) as f64;
+    if lost > LOSS_MAX || received == 0 {
+        bail!("{:.2} % of {expected} packets were lost", 100.0 * lost);
+    }
+    Ok(())
+}
+
+fn print_result(case: &Case, rounds: &[Round]) {
+    let ours = median(rounds.iter().map(|round| round.ours));
+    let floor = median(rounds.iter().map(|round| round.floor));
+    let ratio = median(rounds.iter().map(|round| round.ours / round.floor));
+    let result = json!({
+        "bench": "sfu", "case": case.name, "unit": "ns/packet", "ours": ours.round(), "floor": floor.round(),
+        "ratio": (ratio * 1_000.0).round() / 1_000.0, "rounds": rounds.len(), "peers": {},
+    });
+    // The line must begin with the benchmark's name, however the library sorts keys.
+    println!(
+        "{{\"bench\":\"sfu\",{}",
+        result.to_string().replacen("\"bench\":\"sfu\",", "", 1).trim_start_matches('{')
+    );
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

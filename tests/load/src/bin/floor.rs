@@ -1,0 +1,152 @@
+//! The least that forwarding can cost: seals packets with AES-128-GCM and sends them, and does nothing else.
+
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use clap::Parser;
+use load::clock::Pacer;
+use load::process;
+use load::shape::{PAYLOAD_BYTES_MAX, Shape};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use udp::{Counters, SendBatch, Socket};
+
+const HEADER_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+/// Longest packet: room for the byte that evens a frame's packets out.
+const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + TAG_BYTES;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Ports on the loopback interface, separated by commas; each gets every packet.
+    #[arg(long)]
+    ports: String,
+    /// spaced or frames.
+    #[arg(long)]
+    shape: String,
+    /// Hand a frame's packets over as one buffer that the kernel cuts (UDP_SEGMENT).
+    #[arg(long)]
+    offload: bool,
+    /// The core to run on.
+    #[arg(long)]
+    core: usize,
+    /// Time before anything is measured.
+    #[arg(long)]
+    warm_ms: u64,
+    /// Time that is measured.
+    #[arg(long)]
+    measure_ms: u64,
+}
+
+/// One receiver with keys of its own.
+struct Destination {
+    to: SocketAddr,
+    key: LessSafeKey,
+    ssrc: u32,
+    index: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let shape = Shape::named(&arguments.shape).context("no such shape")?;
+    process::pin_to_core(arguments.core)?;
+    process::sleep_precisely();
+    let mut floor = Floor::new(&arguments.ports)?;
+    let warm = Duration::from_millis(arguments.warm_ms);
+    floor.send_for(warm, shape, arguments.offload)?;
+    let (pid, before) = (std::process::id(), floor.packets);
+    let cpu_before = process::cpu_ns(pid)?;
+    floor.send_for(Duration::from_millis(arguments.measure_ms), shape, arguments.offload)?;
+    let cpu_ns = process::cpu_ns(pid)? - cpu_before;
+    if floor.counters.send_failures + floor.counters.send_overflows > 0 {
+        bail!("not everything could be sent: {:?}", floor.counters);
+    }
+    println!("{cpu_ns} {}", floor.packets - before);
+    Ok(())
+}
+
+struct Floor {
+    socket: Socket,
+    destinations: Vec<Destination>,
+    source: Vec<u8>,
+    arena: Vec<u8>,
+    outgoing: SendBatch,
+    counters: Counters,
+    frames: u64,
+    packets: u64,
+}
+
+impl Floor {
+    fn new(ports: &str) -> Result<Self> {
+        let destinations = ports.split(',').enumerate().map(|(place, port)| Destination::new(place, port.parse()?));
+        let destinations = destinations.collect::<Result<Vec<_>>>()?;
+        let mut source = vec![0x5a; HEADER_BYTES + PAYLOAD_BYTES_MAX];
+        source[..2].copy_from_slice(&[0x80, 96]);
+        Ok(Self {
+            socket: Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)?,
+            arena: vec![0; destinations.len() * 16 * PACKET_BYTES_MAX],
+            destinations,
+            source,
+            outgoing: SendBatch::default(),
+            counters: Counters::default(),
+            frames: 0,
+            packets: 0,
+        })
+    }
+
+    fn send_for(&mut self, time: Duration, shape: Shape, offload: bool) -> Result<()> {
+        let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval()));
+        while Instant::now() < end {
+            self.frame(shape, offload)?;
+            pacer.wait();
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, shape: Shape, offload: bool) -> Result<()> {
+        let lengths = shape.frame(self.frames);
+        // Equal lengths, as the kernel cuts only into such: the longest of the frame.
+        let longest = HEADER_BYTES + lengths.iter().max().context("an empty frame")?;
+        let run_bytes = lengths.len() * (longest + TAG_BYTES);
+        let Self { socket, destinations, source, arena, outgoing, counters, .. } = self;
+        for (run, destination) in arena.chunks_mut(run_bytes).zip(&mut *destinations) {
+            for packet in run.chunks_mut(longest + TAG_BYTES) {
+                destination.seal(source.get(..longest).context("a long payload")?, packet)?;
+            }
+        }
+        let mut sending = outgoing.sending(socket, counters);
+        for (run, destination) in arena.chunks(run_bytes).zip(&*destinations) {
+            if offload {
+                sending.run(destination.to, run, longest + TAG_BYTES);
+            } else {
+                run.chunks(longest + TAG_BYTES).for_each(|one| sending.run(destination.to, one, one.len()));
+            }
+        }
+        drop(sending);
+        self.packets += (lengths.len() * self.destinations.len()) as u64;
+        self.frames += 1;
+        Ok(())
+    }
+}
+
+impl Destination {
+    fn new(place: usize, port: u16) -> Result<Self> {
+        let key = UnboundKey::new(&AES_128_GCM, &[place as u8; 16]).ok().context("a key")?;
+        let ssrc = 1_000 + place as u32;
+        Ok(Self { to: (Ipv4Addr::LOCALHOST, port).into(), key: LessSafeKey::new(key), ssrc, index: 0 })
+    }
+
+    fn seal(&mut self, source: &[u8], packet: &mut [u8]) -> Result<()> {
+        let (plain, tag_place) = packet.split_at_mut(source.len());
+        plain.copy_from_slice(source);
+        plain[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
+        plain[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
+        let mut nonce = [0; NONCE_LEN];
+        nonce[4..].copy_from_slice(&self.index.to_be_bytes());
+        let (header, payload) = plain.split_at_mut(HEADER_BYTES);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(&*header), payload).ok().context("sealing")?;
+        tag_place.copy_from_slice(tag.as_ref());
+        self.index += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Publishes a VP8 stream whose packets have the lengths of a [`Shape`]; what is in them is no picture.
+
+use crate::client::{Client, Memory};
+use crate::clock::Pacer;
+use crate::parameters::{ClientNumber, VP8_PAYLOAD_TYPE};
+use crate::shape::{PAYLOAD_BYTES_MAX, Shape};
+use anyhow::{Context, Result};
+use media_core::session::srtp::OVERHEAD_BYTES_MAX;
+use std::time::{Duration, Instant};
+
+/// A key frame comes this often, as a slot can only begin with one.
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);
+const HEADER_BYTES: usize = 12;
+/// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
+const DESCRIPTOR_BYTES: usize = 4;
+/// First byte of the VP8 frame of a key frame, and of any other (RFC 6386 §9.1).
+const KEYFRAME_TAG: u8 = 0x10;
+const DELTA_FRAME_TAG: u8 = 0x11;
+const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + OVERHEAD_BYTES_MAX;
+
+/// The stream of one client.
+#[derive(Debug)]
+pub struct Publisher {
+    client: Client,
+    ssrc: u32,
+    /// Sequence number with its wraps counted.
+    index: u64,
+    frames: u64,
+    keyframe_at: Instant,
+    started: Instant,
+    buffer: Vec<u8>,
+}
+
+impl Publisher {
+    /// A stream of a connected client.
+    #[must_use]
+    pub fn new(client: Client, number: ClientNumber) -> Self {
+        let now = Instant::now();
+        Self {
+            client,
+            ssrc: number.ssrc(),
+            index: 1_000,
+            frames: 0,
+            keyframe_at: now,
+            started: now,
+            buffer: vec![0x55; 16 * PACKET_BYTES_MAX],
+        }
+    }
+
+    /// Publishes until `ends` says so, which is asked after every frame.
+    pub fn publish(&mut self, shape: Shape, memory: &mut Memory, mut ends: impl FnMut() -> bool) -> Result<()> {
+        let mut pacer = Pacer::new(shape.interval());
+        while !ends() {
+            self.frame(shape, memory)?;
+            self.idle(memory)?;
+            pacer.wait();
+        }
+        Ok(())
+    }
+
+    /// Keeps the session alive, and forgets what the node sent.
+    pub fn idle(&mut self, memory: &mut Memory) -> Result<()> {
+        self.client.tick(Instant::now(), memory);
+        memory.incoming.clear();
+        memory.incoming.fill(self.client.socket(), 0, usize::MAX, &mut memory.counters)?;
+        Ok(())
+    }
+
+    fn frame(&mut self, shape: Shape, memory: &mut Memory) -> Result<()> {
+        let now = Instant::now();
+        let is_key = self.keyframe_at <= now;
+        if is_key {
+            self.keyframe_at = now + KEYFRAME_INTERVAL;
+        }
+        let lengths = shape.frame(self.frames);
+        let timestamp = (now.duration_since(self.started).as_micros() * 90 / 1_000) as u32;
+        let sealer = self.client.sealer().context("the publisher is not connected")?;
+        let mut sealed = [0; 16];
+        for (place, payload_bytes) in lengths.iter().enumerate() {
+            let packet = self.buffer.get_mut(place * PACKET_BYTES_MAX..(place + 1) * PACKET_BYTES_MAX);
+            let (packet, sealed) = packet.zip(sealed.get_mut(place)).context("a frame of too many packets")?;
+            let is_last = place + 1 == lengths.len();
+            write_header(packet, self.index, timestamp, self.ssrc, is_last);
+            write_descriptor(packet, self.frames, place == 0, is_key);
+            let plain_bytes = HEADER_BYTES + payload_bytes;
+            *sealed = sealer
+                .seal_rtp(packet, HEADER_BYTES, plain_bytes, self.ssrc, self.index)
+                .context("no room for the tag")?;
+            self.index += 1;
+        }
+        self.frames += 1;
+        let packets = self.buffer.chunks(PACKET_BYTES_MAX).zip(sealed).take(lengths.len());
+        self.client.send(memory, packets.filter_map(|(packet, bytes)| packet.get(..bytes)));
+        Ok(())
+    }
+}
+
+fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_last: bool) {
+    packet[0] = 0x80;
+    packet[1] = u8::from(is_last) << 7 | VP8_PAYLOAD_TYPE;
+    packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
+    packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
+    packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+}
+
+/// Extended descriptor with a picture id of 15 bits, and the frame's tag behind it.
+fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, is_key: bool) {
+    let payload = &mut packet[HEADER_BYTES..];
+    payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0x80]);
+    payload[2..DESCRIPTOR_BYTES].copy_from_slice(&(frame as u16 | 0x8000).to_be_bytes());
+    payload[DESCRIPTOR_BYTES] = if is_key { KEYFRAME_TAG } else { DELTA_FRAME_TAG };
+}

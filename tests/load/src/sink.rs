@@ -1,0 +1,183 @@
+//! Receives what a node forwards: counts every packet, decrypts one in 64.
+
+use crate::client::{Client, Memory};
+use crate::process;
+use anyhow::{Context, Result};
+use media_core::rtp::{self, RtpHeader};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use udp::Socket;
+
+/// One packet in so many is decrypted: enough to know that they are what they should be, and cheap.
+const DECRYPT_ONE_IN: u64 = 64;
+/// Messages of one read.
+const MESSAGES: usize = 32;
+
+/// What was received so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Media packets.
+    pub received: AtomicU64,
+    /// Media packets that there should have been, by their sequence numbers.
+    pub expected: AtomicU64,
+    /// Packets that were decrypted.
+    pub decrypted: AtomicU64,
+    /// Packets that could not be.
+    pub forged: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// Media packets.
+    pub received: u64,
+    /// Media packets that there should have been.
+    pub expected: u64,
+}
+
+impl Counts {
+    /// Reads them.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { received: self.received.load(Relaxed), expected: self.expected.load(Relaxed) }
+    }
+}
+
+/// The thread that receives.
+#[derive(Debug)]
+pub struct Sink {
+    counts: Arc<Counts>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Sink {
+    /// Receives for connected clients, and at plain sockets, whose packets nobody can decrypt.
+    pub fn start(clients: Vec<Client>, plain: Vec<Socket>, core: usize) -> Result<Self> {
+        let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
+        let clients =
+            clients.into_iter().map(|client| Receiver { peer: Peer::Client(Box::new(client)), highest: None });
+        let plain = plain.into_iter().map(|socket| Receiver { peer: Peer::Plain(socket), highest: None });
+        let worker = Worker {
+            receivers: clients.chain(plain).collect(),
+            counts: Arc::clone(&counts),
+            stop: Arc::clone(&stop),
+            memory: Memory::default(),
+        };
+        let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            process::pin_to_core(core)?;
+            worker.run()
+        })?;
+        Ok(Self { counts, stop, thread })
+    }
+
+    /// What was received.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Ends the thread.
+    pub fn stop(self) -> Result<()> {
+        self.stop.store(true, Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the sink's thread panicked"))?
+    }
+}
+
+struct Worker {
+    receivers: Vec<Receiver>,
+    counts: Arc<Counts>,
+    stop: Arc<AtomicBool>,
+    memory: Memory,
+}
+
+struct Receiver {
+    peer: Peer,
+    /// Highest sequence number so far.
+    highest: Option<u16>,
+}
+
+enum Peer {
+    Client(Box<Client>),
+    Plain(Socket),
+}
+
+impl Worker {
+    fn run(mut self) -> Result<()> {
+        let mut poll = Poll::new()?;
+        for (place, receiver) in self.receivers.iter().enumerate() {
+            let mut source = receiver.socket().descriptor();
+            poll.registry().register(&mut SourceFd(&mut source), Token(place), Interest::READABLE)?;
+        }
+        let (mut events, mut tick_at) = (Events::with_capacity(512), Instant::now());
+        while !self.stop.load(Relaxed) {
+            poll.poll(&mut events, Some(Duration::from_millis(20)))?;
+            for event in &events {
+                self.read(event.token().0)?;
+            }
+            let now = Instant::now();
+            if tick_at <= now {
+                tick_at = now + Duration::from_millis(500);
+                self.tick(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, place: usize) -> Result<()> {
+        let receiver = self.receivers.get_mut(place).context("an event for no socket")?;
+        let Memory { incoming, counters, .. } = &mut self.memory;
+        loop {
+            incoming.clear();
+            if !incoming.fill(receiver.socket(), 0, MESSAGES, counters)? {
+                return Ok(());
+            }
+            incoming.for_each(|_, datagram| receiver.take(datagram, &self.counts));
+            // Fewer than there was room for: the socket is empty, and an edge-triggered event tells of the next.
+            if !incoming.is_full() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        for receiver in &mut self.receivers {
+            if let Peer::Client(client) = &mut receiver.peer {
+                client.tick(now, &mut self.memory);
+            }
+        }
+    }
+}
+
+impl Receiver {
+    fn socket(&self) -> &Socket {
+        match &self.peer {
+            Peer::Client(client) => client.socket(),
+            Peer::Plain(socket) => socket,
+        }
+    }
+
+    fn take(&mut self, datagram: &mut [u8], counts: &Counts) {
+        let is_media = datagram.first().is_some_and(|first| first >> 6 == 2) && !rtp::is_rtcp(datagram);
+        let Some(header) = RtpHeader::parse(datagram).filter(|_| is_media) else { return };
+        let (sequence, header_bytes) = (header.sequence, header.header_bytes());
+        let received = counts.received.fetch_add(1, Relaxed) + 1;
+        let step = self.highest.map_or(1, |highest| sequence.wrapping_sub(highest));
+        if step < 0x8000 {
+            counts.expected.fetch_add(u64::from(step), Relaxed);
+            self.highest = Some(sequence);
+        }
+        let Peer::Client(client) = &mut self.peer else { return };
+        if received.is_multiple_of(DECRYPT_ONE_IN)
+            && let Some(opener) = client.opener()
+        {
+            let result = opener.open_rtp(datagram, header_bytes);
+            let counter = if result.is_ok() { &counts.decrypted } else { &counts.forged };
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+}
