@@ -1,5 +1,6 @@
 //! Entering a room.
 
+use media_core::stats::DropReason;
 use shared::ErrorCode;
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
@@ -23,6 +24,21 @@ fn a_join_is_one_round_trip_and_the_first_frame_follows_at_once() {
     assert!(took < Duration::from_millis(350), "first frame after {took:?}");
     world.check_everybody_plays();
     world.check_nothing_lacks();
+}
+
+#[test]
+fn checks_that_come_before_the_node_was_told_are_kept_for_it() {
+    let mut world = World::seeded(5);
+    world.gather(&["ada"]);
+    world.set_control_delay(Duration::from_millis(150));
+    let clicked = world.clock();
+    world.join("grace");
+    world.run_until(Duration::from_secs(2), "grace is connected", |world| world.browser("grace").is_connected());
+    let took = world.clock().now() - clicked.now();
+    assert!(took < Duration::from_millis(300), "connected after {took:?}");
+    assert_eq!(world.node("media-1").stats().dropped(DropReason::UnknownUfrag), 0);
+    world.run_for(Duration::from_secs(1));
+    world.check_everybody_plays();
 }
 
 #[test]

@@ -28,3 +28,26 @@ fn a_key_frame_comes_for_everyone_who_joins() {
     world.check_everybody_plays();
     world.check_nothing_lacks();
 }
+
+#[test]
+fn jitter_does_not_make_the_publisher_deaf() {
+    let mut worst = Duration::ZERO;
+    for seed in 0..6 {
+        let mut world = World::seeded(seed);
+        world.gather(&["ada"]);
+        let jitter = Duration::from_millis(6);
+        (world.access("ada").up.jitter, world.access("ada").down.jitter) = (jitter, jitter);
+        for name in ["grace", "alan"] {
+            world.join(name);
+            world.run_until(Duration::from_secs(2), "the newcomer is connected", |world| {
+                world.browser(name).is_connected()
+            });
+            let connected = world.clock();
+            world.run_until(Duration::from_secs(2), "the newcomer sees ada", |world| {
+                world.seen(name, "ada", MediaKind::Video).is_some()
+            });
+            worst = worst.max(world.clock().now() - connected.now());
+        }
+    }
+    assert!(worst < FIRST_FRAME_MAX, "first frames after {worst:?}");
+}

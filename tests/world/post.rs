@@ -10,7 +10,7 @@ use shared::{ParticipantId, RoomId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// One way between a client and the edge, a node and the edge, two objects of the edge.
+/// One way between a client and the edge, a node and the edge unless told otherwise, two objects of the edge.
 const CLIENT_DELAY: Duration = Duration::from_millis(15);
 const NODE_DELAY: Duration = Duration::from_millis(10);
 const OBJECT_DELAY: Duration = Duration::from_millis(4);
@@ -40,11 +40,18 @@ enum Letter {
 }
 
 /// All that is on its way, and who is at which socket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Post {
     letters: BTreeMap<(Instant, u64), Letter>,
     number: u64,
     parties: BTreeMap<SocketId, Party>,
+    node_delay: Duration,
+}
+
+impl Default for Post {
+    fn default() -> Self {
+        Self { letters: BTreeMap::new(), number: 0, parties: BTreeMap::new(), node_delay: NODE_DELAY }
+    }
 }
 
 impl Post {
@@ -61,19 +68,24 @@ impl Post {
         self.letters.first_entry().filter(|entry| entry.key().0 <= now).map(|entry| entry.remove())
     }
 
+    fn delay(&self, party: &Party) -> Duration {
+        match party {
+            Party::Browser(_) => CLIENT_DELAY,
+            Party::Node(..) => self.node_delay,
+        }
+    }
+
     pub(crate) fn sockets_of(&self, is_meant: impl Fn(&Party) -> bool) -> Vec<SocketId> {
         self.parties.iter().filter(|(_, party)| is_meant(party)).map(|(socket, _)| *socket).collect()
     }
 }
 
-fn delay(party: &Party) -> Duration {
-    match party {
-        Party::Browser(_) => CLIENT_DELAY,
-        Party::Node(..) => NODE_DELAY,
-    }
-}
-
 impl World {
+    /// Control frames take this long from here on.
+    pub fn set_control_delay(&mut self, delay: Duration) {
+        self.post.node_delay = delay;
+    }
+
     pub(crate) fn with_browser(&mut self, name: &str, act: impl FnOnce(&mut Browser)) {
         let Some(browser) = self.browsers.get_mut(name) else { return };
         act(browser);
@@ -101,12 +113,12 @@ impl World {
             match output {
                 NodeOutput::Datagram(datagram) => self.net.send(self.clock.now(), datagram),
                 NodeOutput::Dial(peer, ticket) => {
-                    self.post_after(NODE_DELAY, Letter::DialNode(name.into(), peer, ticket));
+                    self.post_after(self.post.node_delay, Letter::DialNode(name.into(), peer, ticket));
                 }
-                NodeOutput::Frame(socket, text) => self.post_after(NODE_DELAY, Letter::ToEdge(socket, text)),
+                NodeOutput::Frame(socket, text) => self.post_after(self.post.node_delay, Letter::ToEdge(socket, text)),
                 NodeOutput::HangUp(socket) => {
                     self.post.parties.remove(&socket);
-                    self.post_after(NODE_DELAY, Letter::ClosedAtEdge(socket));
+                    self.post_after(self.post.node_delay, Letter::ClosedAtEdge(socket));
                 }
             }
         }
@@ -120,14 +132,14 @@ impl World {
     pub(crate) fn hang_up(&mut self, party: &Party) {
         for socket in self.post.sockets_of(|at| at == party) {
             self.post.parties.remove(&socket);
-            self.post_after(delay(party), Letter::ClosedAtEdge(socket));
+            self.post_after(self.post.delay(party), Letter::ClosedAtEdge(socket));
         }
     }
 
     /// A connection breaks: both sides hear of it.
     pub(crate) fn break_socket(&mut self, socket: SocketId) {
         let Some(party) = self.post.parties.get(&socket).cloned() else { return };
-        self.post_after(delay(&party), Letter::ClosedAtEdge(socket));
+        self.post_after(self.post.delay(&party), Letter::ClosedAtEdge(socket));
         self.post_after(Duration::ZERO, Letter::ClosedAtParty(party, socket, ABNORMAL_CLOSURE));
     }
 
@@ -199,9 +211,9 @@ impl World {
         match socket {
             Some(socket) => {
                 self.post.parties.insert(socket, party.clone());
-                self.post_after(NODE_DELAY, Letter::Opened(party, socket));
+                self.post_after(self.post.node_delay, Letter::Opened(party, socket));
             }
-            None => self.post_after(NODE_DELAY, Letter::Refused(party, !is_cut_off)),
+            None => self.post_after(self.post.node_delay, Letter::Refused(party, !is_cut_off)),
         }
     }
 
@@ -234,12 +246,12 @@ impl World {
                 Effect::Send(socket, text) => {
                     let Some(party) = self.post.parties.get(&socket).cloned() else { continue };
                     self.said.push(format!("{party:?}: {text}"));
-                    self.post_after(delay(&party), Letter::FromEdge(party, socket, text));
+                    self.post_after(self.post.delay(&party), Letter::FromEdge(party, socket, text));
                 }
                 Effect::Close(socket, code) => {
                     let Some(party) = self.post.parties.get(&socket).cloned() else { continue };
                     self.said.push(format!("{party:?}: closed with {code}"));
-                    self.post_after(delay(&party), Letter::ClosedAtParty(party, socket, code));
+                    self.post_after(self.post.delay(&party), Letter::ClosedAtParty(party, socket, code));
                 }
                 Effect::Ask(room, request) => self.post_after(OBJECT_DELAY, Letter::Ask(room, request)),
                 Effect::Answer(room, epoch, answer) => {
