@@ -48,9 +48,14 @@ export class Stack {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** What signs join tokens: `kid:secret`. */
+  get tokenKeys() {
+    return this.#secrets.TOKEN_KEYS;
+  }
+
   /** A join token, as an application's server would sign it. */
   token(room, participant, claims = {}) {
-    return joinToken(this.#secrets.TOKEN_KEYS, room, participant, claims);
+    return joinToken(this.tokenKeys, room, participant, claims);
   }
 
   async startWorker() {

@@ -4,8 +4,10 @@ import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
-/** How often a tile may be repainted in vain before the picture that a test waits for is there. */
+/** After a reload: the page, a join, and a key frame for everybody. */
 const BACK_MS = 15_000;
+/** Far above what it takes (about 100 ms), far below what wrong timestamps make it. */
+const DELAY_MS_MAX = 800;
 
 export function callScenarios(world) {
   describe("a call of three", () => {
@@ -24,6 +26,8 @@ export function callScenarios(world) {
       ]);
       const all = [ada, grace, alan];
       await everybodySeesAndHears(all);
+      const [shown] = await ada.sees([alan]);
+      assert.ok(shown.ageMs < DELAY_MS_MAX, `${shown.ageMs} ms from Chromium's camera to Chromium's screen`);
       for (const person of all) {
         await decodes(person);
         assert.match((await ada.tile(person.id)).label, new RegExp(`^${person.name}`));

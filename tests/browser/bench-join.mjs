@@ -1,0 +1,67 @@
+// How long it takes from the click on "Join" to the first decoded picture of somebody else, in Chromium, everything on one machine.
+// `node bench-join.mjs [--json] [--smoke]`: a table, or a line of JSON for each case.
+import { parseArgs } from "node:util";
+import { Browser } from "./browsers.mjs";
+import { Stack } from "./stack.mjs";
+import { until } from "./until.mjs";
+
+const JOINS = 20;
+const JOINS_SMOKE = 2;
+
+/** Which of the SDK's phases begin and end a part of the whole; `click` is the user's. */
+const PARTS = {
+  total: ["click", "first_frame"],
+  "join sent": ["click", "join_sent"],
+  signaling: ["join_sent", "answer_applied"],
+  ice: ["answer_applied", "ice_connected"],
+  dtls: ["ice_connected", "dtls_connected"],
+  "first frame": ["dtls_connected", "first_frame"],
+};
+
+const { json, smoke } = parseArgs({ options: { json: { type: "boolean" }, smoke: { type: "boolean" } } }).values;
+
+const stack = await Stack.start();
+const browser = await Browser.start("chromium");
+try {
+  const publisher = await browser.page();
+  await publisher.open(`${stack.url}/r/bench?auto=1&name=Publisher`);
+  await until("the publisher is in the call", () => publisher.evaluate(() => window.rotunda?.timings.dtls_connected));
+  const joins = [];
+  for (let number = 0; number < (smoke ? JOINS_SMOKE : JOINS); number += 1) joins.push(await join());
+  report(joins);
+} finally {
+  await Promise.all([browser.stop(), stack.stop()]);
+}
+
+/** One join from the lobby, with the camera and microphone that the browser pretends to have. */
+async function join() {
+  const page = await browser.page([rememberClick]);
+  await page.open(`${stack.url}/r/bench?name=Joiner`);
+  await until("the lobby shows the camera", () => page.evaluate(() => document.querySelector("video")?.readyState === 4));
+  await page.click("button[type=submit]");
+  const timings = await until("the first picture is decoded", () => page.evaluate(() => window.rotunda?.timings.first_frame && phases()));
+  await page.click("#leave");
+  await until("the joiner has left", () => page.evaluate(() => /You left/.test(document.body.innerText)));
+  await page.close();
+  return timings;
+}
+
+/** Runs in the page. */
+function rememberClick() {
+  let clickedAtMs = 0;
+  window.addEventListener("click", () => (clickedAtMs ||= performance.now()), { capture: true });
+  window.phases = () => {
+    const marks = performance.getEntriesByType("mark").map(({ name, startTime }) => [name.replace("rotunda:", ""), startTime - clickedAtMs]);
+    return { click: 0, ...Object.fromEntries(marks) };
+  };
+}
+
+function report(joins) {
+  const lines = Object.entries(PARTS).flatMap(([name, [from, to]]) => {
+    const sorted = joins.map((phases) => phases[to] - phases[from]).sort((a, b) => a - b);
+    const at = (share) => Number(sorted[Math.ceil(sorted.length * share) - 1].toFixed(1));
+    return [0.5, 0.95].map((share) => ({ case: `chromium loopback, ${name}, p${share * 100}`, ours: at(share) }));
+  });
+  if (!json) console.table(Object.fromEntries(lines.map((line) => [line.case, `${line.ours} ms`])));
+  else for (const line of lines) console.log(JSON.stringify({ bench: "join", case: line.case, unit: "ms", ours: line.ours, floor: null, peers: {} }));
+}

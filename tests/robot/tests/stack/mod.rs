@@ -1,0 +1,64 @@
+//! A Worker and a media node of this test's own, started by the fixture that the browser tests use.
+
+use serde_json::Value;
+use shared::time::UnixMillis;
+use shared::token::{Grants, JoinClaims, Key, sign};
+use shared::{ParticipantId, RoomId};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+const TOKEN_LIFETIME_MS: u64 = 600_000;
+
+/// The programs; they end with this value, or with the process, because the pipe to their standard input does.
+pub(crate) struct Stack {
+    fixture: Child,
+    url: String,
+    key: Key,
+}
+
+impl Stack {
+    /// Starts the programs and waits until they are ready.
+    pub(crate) fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../browser/serve-stack.mjs");
+        let mut command = Command::new("node");
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut fixture = command.spawn().expect("node is on the PATH");
+        let mut line = String::new();
+        let output = fixture.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("the fixture speaks");
+        let ready: Value = serde_json::from_str(&line).expect("the fixture says that it is ready");
+        let text = |name: &str| ready[name].as_str().expect("a text").to_owned();
+        let keys = text("token_keys");
+        let (id, secret) = keys.split_once(':').expect("kid:secret");
+        let key = Key::new(id, secret.as_bytes()).expect("a long secret");
+        Self { fixture, url: text("url").replacen("http", "ws", 1), key }
+    }
+
+    /// The socket of a room.
+    pub(crate) fn room_url(&self, room: &str) -> String {
+        format!("{}/v1/rooms/{room}/socket", self.url)
+    }
+
+    /// Lets `participant` into `room`.
+    pub(crate) fn token(&self, room: &str, participant: &str) -> String {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let claims = JoinClaims {
+            sub: ParticipantId::parse(participant).expect("an id"),
+            room: RoomId::parse(room).expect("an id"),
+            name: participant.to_owned(),
+            grants: Grants::default(),
+            participants_max: None,
+        };
+        sign(claims, &self.key, UnixMillis(since.as_millis() as u64), TOKEN_LIFETIME_MS).expect("signs")
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        drop(self.fixture.stdin.take());
+        // Ports and files are free when the fixture has ended.
+        let _ = self.fixture.wait();
+    }
+}
