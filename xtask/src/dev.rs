@@ -11,16 +11,12 @@ use std::fs::{self, File, TryLockError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{build, process, setup, signals};
 use stack::Stack;
-
-/// How long the parts get to end in order.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the developer asked for.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let mut stack = Stack::start(recipe::all(workspace, &tools, &state, options)?, &state)?;
     let outcome = watch(&mut stack, &state, options);
-    process::end_all(PATIENCE);
+    process::end_all();
     leftovers::forget(&state)?;
     match outcome {
         Err(error) if error.is::<signals::Interrupted>() => {

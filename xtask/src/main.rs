@@ -16,7 +16,6 @@ mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,9 +23,6 @@ use clap::{Parser, Subcommand};
 use crate::build::{Flavour, Part};
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;
-
-/// How long children get to end in order before they are killed.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs, tests and measures Rotunda")]
@@ -66,7 +62,7 @@ enum Task {
 fn main() -> ExitCode {
     signals::install();
     let outcome = run(Arguments::parse().task);
-    process::end_all(PATIENCE);
+    process::end_all();
     match outcome {
         Ok(code) => code,
         Err(error) => explain(&error),

@@ -14,6 +14,9 @@ use crate::signals;
 /// How often a wait looks at its children and at Ctrl-C.
 pub(crate) const POLL: Duration = Duration::from_millis(25);
 
+/// How long a program gets to end in order before it is killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A program in a process group of its own: what it starts can be ended with it.
 pub(crate) struct Running {
     child: Child,
@@ -58,10 +61,21 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// Asks first: a package manager that is killed leaves the system half installed.
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            signal_group(self.pid(), libc::SIGKILL);
-            let _ = self.child.wait();
+        let deadline = Instant::now() + PATIENCE;
+        let mut asked = false;
+        while let Ok(None) = self.child.try_wait() {
+            if !asked {
+                signal_group(self.pid(), libc::SIGTERM);
+                asked = true;
+            }
+            if Instant::now() > deadline || signals::impatient() {
+                signal_group(self.pid(), libc::SIGKILL);
+                let _ = self.child.wait();
+                return;
+            }
+            sleep(POLL);
         }
     }
 }
@@ -87,8 +101,8 @@ fn die_with_parent(command: &mut Command) {
 }
 
 /// Ends every descendant, whatever its process group, and waits until all are gone: ports are free afterwards.
-pub(crate) fn end_all(patience: Duration) {
-    let deadline = Instant::now() + patience;
+pub(crate) fn end_all() {
+    let deadline = Instant::now() + PATIENCE;
     let mut signal = libc::SIGTERM;
     let mut asked = Vec::new();
     loop {

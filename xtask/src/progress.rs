@@ -123,7 +123,7 @@ impl Line {
         if self.live {
             self.draw("…", &last);
         } else {
-            println!("  … {:<28} {:>6.0} s  {last}", self.name, self.started.elapsed().as_secs_f64());
+            println!("{}", self.text("…", &last));
         }
     }
 
@@ -147,15 +147,29 @@ impl Line {
             self.draw(mark, note);
             println!();
         } else {
-            let line = format!("  {mark} {:<28} {:>6.1} s  {note}", self.name, self.started.elapsed().as_secs_f64());
-            println!("{}", line.trim_end());
+            println!("{}", self.text(mark, note));
         }
     }
 
+    /// Redraws the line in place, which only works while it is one line.
     fn draw(&self, mark: &str, note: &str) {
-        print!("\r\x1b[2K  {mark} {:<28} {:>6.1} s  {note}", self.name, self.started.elapsed().as_secs_f64());
+        let text: String = self.text(mark, note).chars().take(terminal_columns().saturating_sub(1)).collect();
+        print!("\r\x1b[2K{text}");
         let _ = std::io::stdout().flush();
     }
+
+    fn text(&self, mark: &str, note: &str) -> String {
+        let line = format!("  {mark} {:<28} {:>6.1} s  {note}", self.name, self.started.elapsed().as_secs_f64());
+        line.trim_end().to_owned()
+    }
+}
+
+fn terminal_columns() -> usize {
+    const USUAL: usize = 80;
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: `size` is a valid place for what TIOCGWINSZ writes (ioctl_tty(2)).
+    let told = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } == 0;
+    if told && size.ws_col > 0 { usize::from(size.ws_col) } else { USUAL }
 }
 
 /// The last `bytes` of a file, as text.

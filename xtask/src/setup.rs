@@ -50,6 +50,9 @@ pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
     rust::ensure_wasm_target(workspace)?;
     let tools = with_node(workspace)?;
     cargo_tool::ensure(&tools, "wasm-bindgen-cli", &wasm_bindgen_version(workspace)?, &["--bin", "wasm-bindgen"])?;
+    if !cargo_tool::is_present(workspace, "worker-build", pins::WORKER_BUILD) {
+        system::ensure_openssl(workspace)?;
+    }
     cargo_tool::ensure(&tools, "worker-build", pins::WORKER_BUILD, &["--bin", "worker-build"])?;
     cargo_tool::clean(workspace)?;
     Ok(tools)

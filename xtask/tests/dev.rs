@@ -107,10 +107,9 @@ fn what_an_earlier_run_left_behind_is_ended_first() {
 fn ctrl_c_during_an_installation_ends_what_it_started() {
     let folder = new_state();
     let marker = folder.join("pids");
-    // A machine that lacks OpenSSL, whose package manager takes for ever in a process of its own.
-    write_program(&folder, "pkg-config", "exit 1");
-    write_program(&folder, "sudo", "shift; exec \"$@\"");
-    write_program(&folder, "apt-get", &format!("sleep 600 & echo $$ $! > {}; wait", marker.display()));
+    // A toolchain that lacks wasm32, and a rustup that takes for ever, with a process of its own.
+    write_program(&folder, "rustc", "echo /nonexistent");
+    write_program(&folder, "rustup", &format!("sleep 600 & echo $$ $! > {}; wait", marker.display()));
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
     let mut child = xtask(&["build", "edge"]).env("PATH", path).stdout(Stdio::null()).spawn().expect("xtask to start");
     let pids = || fs::read_to_string(&marker).unwrap_or_default();

@@ -21,7 +21,7 @@ const FAST_TO_COMPILE: &[&str] = &[
 /// Installs exactly `version` of the program that `package` holds.
 pub(crate) fn ensure(tools: &Tools, package: &str, version: &str, arguments: &[&str]) -> Result<()> {
     let workspace = &tools.workspace;
-    if is_installed(&fs::read_to_string(workspace.tools().join(".crates.toml")).unwrap_or_default(), package, version) {
+    if is_present(workspace, package, version) {
         return Ok(());
     }
     let step = format!("install {package} {version}");
@@ -41,6 +41,12 @@ pub(crate) fn ensure(tools: &Tools, package: &str, version: &str, arguments: &[&
     install(&[])
 }
 
+/// Whether exactly this version is installed.
+pub(crate) fn is_present(workspace: &Workspace, package: &str, version: &str) -> bool {
+    let list = fs::read_to_string(workspace.tools().join(".crates.toml")).unwrap_or_default();
+    is_listed(&list, package, version)
+}
+
 /// Removes what compiling left behind.
 pub(crate) fn clean(workspace: &Workspace) -> Result<()> {
     match fs::remove_dir_all(workspace.tools().join("build")) {
@@ -52,26 +58,26 @@ pub(crate) fn clean(workspace: &Workspace) -> Result<()> {
 }
 
 /// Reads cargo's own list of what is installed.
-fn is_installed(list: &str, package: &str, version: &str) -> bool {
+fn is_listed(list: &str, package: &str, version: &str) -> bool {
     let entry = format!("\"{package} {version} ");
     list.lines().any(|line| line.starts_with(&entry))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_installed;
+    use super::is_listed;
 
     const LIST: &str = "[v1]\n\"worker-build 0.8.7 (registry+https://example.invalid)\" = [\"worker-build\"]\n";
 
     #[test]
     fn the_same_version_is_enough() {
-        assert!(is_installed(LIST, "worker-build", "0.8.7"));
+        assert!(is_listed(LIST, "worker-build", "0.8.7"));
     }
 
     #[test]
     fn another_version_or_a_shorter_one_is_not() {
-        assert!(!is_installed(LIST, "worker-build", "0.8.8"));
-        assert!(!is_installed(LIST, "worker-build", "0.8"));
-        assert!(!is_installed(LIST, "build", "0.8.7"));
+        assert!(!is_listed(LIST, "worker-build", "0.8.8"));
+        assert!(!is_listed(LIST, "worker-build", "0.8"));
+        assert!(!is_listed(LIST, "build", "0.8.7"));
     }
 }

@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler and browsers.
+//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers.
 
 use std::process::Command;
 
@@ -8,18 +8,16 @@ use super::{find_program, system_path};
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// A C compiler for aws-lc, and OpenSSL's headers for worker-build.
+/// A C compiler, which aws-lc needs.
 pub(crate) fn ensure_compiler(workspace: &Workspace) -> Result<()> {
-    let mut missing = Vec::new();
-    if !any_program(&["cc"]) {
-        missing.push("build-essential");
-    }
-    let openssl =
-        Command::new("pkg-config").args(["--exists", "openssl"]).status().is_ok_and(|status| status.success());
-    if !openssl {
-        missing.extend(["pkg-config", "libssl-dev"]);
-    }
-    install(workspace, &missing)
+    install(workspace, if any_program(&["cc"]) { &[] } else { &["build-essential"] })
+}
+
+/// OpenSSL's headers, which worker-build needs to be compiled.
+pub(crate) fn ensure_openssl(workspace: &Workspace) -> Result<()> {
+    let found = Command::new("pkg-config").args(["--exists", "openssl"]).output();
+    let present = found.is_ok_and(|output| output.status.success());
+    install(workspace, if present { &[] } else { &["pkg-config", "libssl-dev"] })
 }
 
 /// Chromium and Firefox, of whichever name the system has.
