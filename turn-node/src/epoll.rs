@@ -68,8 +68,8 @@ impl Epoll {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Waits until a socket can be read, somebody wakes us, or the time is over; true if somebody woke us.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+    /// Waits until a socket can be read, somebody wakes us, or the time is over.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // Rounded up: waking early would find nothing due and wait again.
         let millis = timeout.map_or(-1, |timeout| timeout.as_micros().div_ceil(1000).min(60_000) as libc::c_int);
         let events = self.events.as_mut_ptr();
@@ -78,13 +78,12 @@ impl Epoll {
         self.ready = usize::try_from(count).unwrap_or(0);
         if count < 0 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
         }
-        let woken = self.events.iter().take(self.ready).any(|event| event.u64 == WAKER);
-        if woken {
+        if self.events.iter().take(self.ready).any(|event| event.u64 == WAKER) {
             self.waker.forget();
         }
-        Ok(woken)
+        Ok(())
     }
 
     /// Numbers of the sockets that can be read.

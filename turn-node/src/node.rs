@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::pages::Pages;
-use crate::shard::{Command, Shard};
+use crate::shard::Shard;
 use anyhow::{Context, bail};
 use node_shell::signals::Signals;
 use std::sync::Arc;
@@ -86,9 +86,7 @@ async fn drained(shards: &[Shard], time: Duration) {
 }
 
 async fn stop(shards: &[Shard]) {
-    for shard in shards {
-        shard.tell(Command::Stop);
-    }
+    shards.iter().for_each(Shard::stop);
     let all_ended = async {
         while !shards.iter().all(Shard::has_ended) {
             sleep(Duration::from_millis(1)).await;

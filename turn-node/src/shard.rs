@@ -8,7 +8,6 @@ use anyhow::Context;
 use shared::UnixMillis;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -22,17 +21,8 @@ const CLIENTS: u64 = 1 << 32;
 const RELAY_MESSAGES: usize = 8;
 /// Batches taken from the clients' socket before the relay sockets have their turn.
 const CLIENT_BATCHES: usize = 4;
-/// Commands that may wait.
-const COMMANDS: usize = 64;
 /// Without anything to do, a shard reports this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Something for a shard to do between two batches.
-#[derive(Clone, Debug)]
-pub(crate) enum Command {
-    /// End.
-    Stop,
-}
 
 /// What a shard tells about itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +41,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Shard {
     index: u16,
-    commands: SyncSender<Command>,
+    stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     report: Arc<Mutex<Report>>,
     ended: Arc<AtomicBool>,
@@ -71,14 +61,14 @@ impl Shard {
         epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
         let (waker, report) = (epoll.waker(), Arc::default());
         let ended = Arc::new(AtomicBool::new(false));
-        let (commands, inbox) = sync_channel(COMMANDS);
+        let stop = Arc::new(AtomicBool::new(false));
         let looped = Loop {
             server,
             socket,
             relays: Relays::default(),
             relay_bind,
             epoll,
-            inbox,
+            stop: Arc::clone(&stop),
             receive: ReceiveBatch::default(),
             send: SendBatch::default(),
             path: RelayPath::default(),
@@ -90,7 +80,7 @@ impl Shard {
             looped.run();
             flag.store(true, Ordering::Release);
         });
-        Ok(Self { index, commands, waker, report, ended, thread: thread.context("starting a shard's thread")? })
+        Ok(Self { index, stop, waker, report, ended, thread: thread.context("starting a shard's thread")? })
     }
 
     /// Which shard.
@@ -98,11 +88,10 @@ impl Shard {
         self.index
     }
 
-    /// Has the shard do something; false if it has ended, or has too much to do already.
-    pub(crate) fn tell(&self, command: Command) -> bool {
-        let told = self.commands.try_send(command).is_ok();
+    /// Ends the thread after the batch it is in.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
         self.waker.wake();
-        told
     }
 
     /// The latest report.
@@ -123,7 +112,7 @@ struct Loop {
     relays: Relays,
     relay_bind: Families,
     epoll: Epoll,
-    inbox: Receiver<Command>,
+    stop: Arc<AtomicBool>,
     receive: ReceiveBatch,
     send: SendBatch,
     path: RelayPath,
@@ -136,15 +125,11 @@ impl Loop {
         let mut next_report = Instant::now();
         loop {
             let until = self.server.poll_timeout().map_or(next_report, |at| at.min(next_report));
-            let woken = self.epoll.wait(Some(until.saturating_duration_since(Instant::now())));
-            match woken {
-                Ok(true) => {
-                    if !self.obey() {
-                        return;
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => return tracing::error!(%error, "waiting for sockets failed"),
+            if let Err(error) = self.epoll.wait(Some(until.saturating_duration_since(Instant::now()))) {
+                return tracing::error!(%error, "waiting for sockets failed");
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return;
             }
             let now = now();
             self.read_clients(now);
@@ -156,16 +141,6 @@ impl Loop {
                 self.tell(now.instant);
             }
         }
-    }
-
-    /// Carries out commands; false if one of them is to end.
-    fn obey(&mut self) -> bool {
-        while let Ok(command) = self.inbox.try_recv() {
-            match command {
-                Command::Stop => return false,
-            }
-        }
-        true
     }
 
     fn read_clients(&mut self, now: Now) {
