@@ -29,7 +29,7 @@ interface Props {
 
 /** Seven buttons. */
 export function Bar({ snapshot, room, panel, onPanel, onMicrophone, onCamera, onCopied, onLeave }: Props) {
-  const { microphone, camera, participants } = snapshot;
+  const { participants, publishes } = snapshot;
   const copy = (): void => {
     const link = inviteLink(room);
     // Where the clipboard is absent (not a secure context) or not allowed, the user can still copy by hand.
@@ -41,22 +41,7 @@ export function Bar({ snapshot, room, panel, onPanel, onMicrophone, onCamera, on
     <nav className="bar" aria-label="Call">
       <span className="room-name">{room}</span>
       <div className="buttons">
-        <Button
-          label={microphone.on ? "Mute (M)" : "Unmute (M)"}
-          isOff={!microphone.on}
-          onClick={onMicrophone}
-          id="microphone"
-        >
-          {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
-        </Button>
-        <Button
-          label={camera.on ? "Turn the camera off (V)" : "Turn the camera on (V)"}
-          isOff={!camera.on}
-          onClick={onCamera}
-          id="camera"
-        >
-          {camera.on ? <CameraIcon /> : <CameraOffIcon />}
-        </Button>
+        {publishes ? <DeviceButtons snapshot={snapshot} onMicrophone={onMicrophone} onCamera={onCamera} /> : null}
         <Button label="Devices" isOpen={panel === "settings"} onClick={() => onPanel("settings")} id="settings">
           <SettingsIcon />
         </Button>
@@ -72,6 +57,31 @@ export function Bar({ snapshot, room, panel, onPanel, onMicrophone, onCamera, on
         </button>
       </div>
     </nav>
+  );
+}
+
+type DeviceProps = Pick<Props, "snapshot" | "onMicrophone" | "onCamera">;
+
+function DeviceButtons({ snapshot: { microphone, camera }, onMicrophone, onCamera }: DeviceProps) {
+  return (
+    <>
+      <Button
+        label={microphone.on ? "Mute (M)" : "Unmute (M)"}
+        isOff={!microphone.on}
+        onClick={onMicrophone}
+        id="microphone"
+      >
+        {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
+      </Button>
+      <Button
+        label={camera.on ? "Turn the camera off (V)" : "Turn the camera on (V)"}
+        isOff={!camera.on}
+        onClick={onCamera}
+        id="camera"
+      >
+        {camera.on ? <CameraIcon /> : <CameraOffIcon />}
+      </Button>
+    </>
   );
 }
 

@@ -69,7 +69,7 @@ function typeErrors(name: string, type: string, json: string): string {
 
 /** A client that expects just this: the golden replies answer the requests 1, 2 and 6. */
 function waitingFor(type: EdgeToClient["type"]): State {
-  const seed = { attemptPrefix: "page", seed: 1, muted: {}, renewsToken: false };
+  const seed = { attemptPrefix: "page", seed: 1, muted: {}, renewsToken: false, publishes: true };
   let state = initial(seed);
   const play = (event: Parameters<typeof step>[1]): void => {
     [state] = step(state, event, 1_000);

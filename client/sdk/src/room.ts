@@ -16,6 +16,7 @@ import { initial, step } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import type { Timings } from "./timings";
 import { Stopwatch } from "./timings";
+import { readToken } from "./token";
 import type { TrackOption } from "./track";
 import { LocalTrack } from "./track";
 import { Transport } from "./transport";
@@ -30,7 +31,7 @@ export interface JoinOptions {
   /** Default: off. */
   readonly camera?: TrackOption;
   readonly cameraSize?: CameraSize;
-  /** Whether to have sections for sound and pictures at all. Default: yes. */
+  /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
   readonly publish?: boolean;
   /** `relay` uses nothing but TURN servers. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
@@ -67,7 +68,6 @@ export class Room extends Emitter<RoomEvents> {
   readonly #transport: Transport;
   readonly #microphone: LocalTrack;
   readonly #camera: LocalTrack;
-  readonly #publishes: boolean;
   readonly #speaking = new Speaking();
   readonly #tickets = new Map<number, Ticket>();
   readonly #entered: Promise<void>;
@@ -108,7 +108,6 @@ export class Room extends Emitter<RoomEvents> {
 
   private constructor(options: JoinOptions) {
     super();
-    this.#publishes = options.publish ?? true;
     this.#microphone = this.#localTrack("microphone", options.microphone ?? false, undefined);
     this.#camera = this.#localTrack("camera", options.camera ?? false, options.cameraSize);
     this.#state = initial({
@@ -116,6 +115,7 @@ export class Room extends Emitter<RoomEvents> {
       seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
       muted: { microphone: !this.#microphone.on, camera: !this.#camera.on },
       renewsToken: typeof options.token === "function",
+      publishes: options.publish ?? (typeof options.token === "function" || mayPublish(options.token)),
     });
     this.#signal = new Signal(options.url, options.token, {
       opened: () => {
@@ -163,12 +163,12 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Turns the microphone on or off. Rejects where there is none. */
   setMicrophone(on: boolean): Promise<void> {
-    return this.#microphone.set(on).finally(() => this.#changed());
+    return this.#set(this.#microphone, on);
   }
 
   /** Turns the camera on or off; off also stops capturing. Rejects where there is none. */
   setCamera(on: boolean): Promise<void> {
-    return this.#camera.set(on).finally(() => this.#changed());
+    return this.#set(this.#camera, on);
   }
 
   /** Uses another device from here on. Rejects where it cannot be had; the one before then stays. */
@@ -204,6 +204,13 @@ export class Room extends Emitter<RoomEvents> {
     return this.#left;
   }
 
+  async #set(track: LocalTrack, on: boolean): Promise<void> {
+    if (on && !this.#state.publishes) {
+      throw new RoomError("forbidden", "publish");
+    }
+    await track.set(on).finally(() => this.#changed());
+  }
+
   #dispatch(event: Event): void {
     this.#queue.push(event);
     if (this.#working) {
@@ -214,7 +221,7 @@ export class Room extends Emitter<RoomEvents> {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         const [state, commands] = step(this.#state, next, performance.now());
-        this.#markPhases(this.#state, state);
+        this.#notice(this.#state, state);
         this.#state = state;
         commands.forEach((command) => this.#execute(command));
       }
@@ -250,7 +257,8 @@ export class Room extends Emitter<RoomEvents> {
     }
   }
 
-  #markPhases(before: State, after: State): void {
+  /** Does what follows from a change of the state rather than from a command. */
+  #notice(before: State, after: State): void {
     const stage = after.media.negotiation?.stage;
     if (stage !== undefined && stage !== before.media.negotiation?.stage) {
       const phases = { making: "start", made: "offer_made", sent: "join_sent", applying: "joined" } as const;
@@ -261,6 +269,11 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (!before.admitted && after.admitted) {
       this.#enter.resolve();
+    }
+    if (before.publishes && !after.publishes) {
+      // Nobody would see or hear it: the devices are let go.
+      this.#microphone.close();
+      this.#camera.close();
     }
   }
 
@@ -328,7 +341,7 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #makeTransport(policy: RTCIceTransportPolicy): Transport {
-    const usable = policy === "all" && this.#publishes ? warm : null;
+    const usable = policy === "all" && this.#state.publishes ? warm : null;
     warm = usable === null ? warm : null;
     return new Transport(
       {
@@ -345,7 +358,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #sources(): PublishedSource[] {
     const tracks = [this.#microphone, this.#camera];
-    return this.#publishes ? tracks.map(({ kind: source, track }) => ({ source, track })) : [];
+    return this.#state.publishes ? tracks.map(({ kind: source, track }) => ({ source, track })) : [];
   }
 
   #localTrack(kind: DeviceKind, option: TrackOption, size: CameraSize | undefined): LocalTrack {
@@ -360,6 +373,9 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #openDevices(): void {
+    if (!this.#state.publishes) {
+      return;
+    }
     for (const track of [this.#microphone, this.#camera]) {
       track
         .prepare()
@@ -414,6 +430,10 @@ export class Room extends Emitter<RoomEvents> {
       window.removeEventListener("pagehide", hide);
     };
   }
+}
+
+function mayPublish(token: string): boolean {
+  return readToken(token)?.grants.publish ?? true;
 }
 
 function asError({ code, detail }: Failure): RoomError {

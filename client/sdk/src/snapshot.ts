@@ -24,6 +24,8 @@ export interface RoomSnapshot {
   readonly participants: readonly Participant[];
   readonly microphone: LocalDevice;
   readonly camera: LocalDevice;
+  /** Whether the user may be heard and seen at all. */
+  readonly publishes: boolean;
   /** One for each audio slot; play all of them, whoever is heard in them. */
   readonly audioTracks: readonly MediaStreamTrack[];
   /** Where sound is to be played, where the user chose. */
@@ -81,6 +83,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     participants: everybody.filter(({ isSelf }) => !isSelf),
     microphone: localDevice(microphone),
     camera: localDevice(camera),
+    publishes: state.publishes,
     audioTracks,
     speakerId,
   };

@@ -51,8 +51,6 @@ describe("joining", () => {
 
   const refusals: [ErrorCode, string][] = [
     ["room_full", "end room_full"],
-    ["too_many_publishers", "end too_many_publishers"],
-    ["forbidden", "end forbidden"],
     ["invalid_offer", "end invalid_offer"],
     ["no_media_node", "wait"],
     ["rate_limited", "wait"],
@@ -62,6 +60,17 @@ describe("joining", () => {
     const client = new Client().asked();
     client.frame({ type: "error", in_reply_to: 1, code, message: "" });
     expect(client.outcome()).toBe(outcome);
+  });
+
+  test.each<ErrorCode>(["forbidden", "too_many_publishers"])("answered with %s: without publishing, then not at all", (code) => {
+    const client = new Client().asked();
+    client.frame({ type: "error", in_reply_to: 1, code, message: "" });
+    expect(client.state.publishes).toBe(false);
+    client.on({ ...offerMade(2), sections: [] });
+    expect(client.lastSent()).toMatchObject({ id: 2, type: "join", attempt: "page-1", tracks: [] });
+    expect(client.does()).toEqual(["report", "make_offer new", "send join"]);
+    client.frame({ type: "error", in_reply_to: 2, code, message: "" });
+    expect(client.outcome()).toBe(`end ${code}`);
   });
 
   const refused: [ErrorCode, boolean, string][] = [
@@ -601,7 +610,7 @@ function frame(message: EdgeToClient): Event {
   return { on: "frame", text: JSON.stringify(message) };
 }
 
-function offerMade(offer: number): Event {
+function offerMade(offer: number): Extract<Event, { on: "offer_made" }> {
   const sections = [
     { mid: "0", source: "microphone" },
     { mid: "1", source: "camera" },
@@ -617,7 +626,7 @@ class Client {
   #seen = 0;
 
   constructor({ renewsToken = false } = {}) {
-    this.state = initial({ attemptPrefix: "page", seed: 1, muted: { camera: true }, renewsToken });
+    this.state = initial({ attemptPrefix: "page", seed: 1, muted: { camera: true }, renewsToken, publishes: true });
   }
 
   on(event: Event): void {

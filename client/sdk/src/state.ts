@@ -59,6 +59,8 @@ export interface State {
   readonly seed: number;
   /** Whether a new token can be had when the old one has expired. */
   readonly renewsToken: boolean;
+  /** Whether offers have sections for the user's sound and pictures. */
+  readonly publishes: boolean;
 }
 
 /** The socket. `failures` counts tries in a row that did not end in the room; `refusal` is what the last one said. */
@@ -213,10 +215,11 @@ export interface Seed {
   readonly seed: number;
   readonly muted: Muted;
   readonly renewsToken: boolean;
+  readonly publishes: boolean;
 }
 
 /** A client that has done nothing yet. */
-export function initial({ attemptPrefix, seed, muted, renewsToken }: Seed): State {
+export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: Seed): State {
   return {
     phase: "idle",
     admitted: false,
@@ -246,6 +249,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken }: Seed): Stat
     wakeAtMs: null,
     seed,
     renewsToken,
+    publishes,
   };
 }
 

@@ -81,6 +81,7 @@ export class LocalTrack {
   /** Stops capturing for good. */
   close(): void {
     this.#closed = true;
+    this.#on = false;
     this.#drop();
   }
 

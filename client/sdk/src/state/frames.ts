@@ -11,6 +11,8 @@ import type { Turn } from "./turn";
 const FINAL: readonly ErrorCode[] = ["kicked", "replaced", "room_closed"];
 /** Retrying may help some day, but a person should decide whether to wait. */
 const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "too_many_publishers"];
+/** The room may still be entered by those who only look and listen. */
+const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publishers"];
 
 /** Offers that are answered by a node that is healthy then. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
@@ -120,7 +122,11 @@ const report: Failed = (turn, request, { code, detail }) => {
 
 const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   join(turn, _request, failure) {
-    if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
+    if (turn.state.publishes && FINAL_FOR_PUBLISHING.includes(failure.code)) {
+      turn.report(failure.code, failure.detail);
+      turn.update({ publishes: false });
+      rejoin(turn);
+    } else if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
       turn.updateSignaling({ refusal: failure.code });
       drop(turn);
     } else {
