@@ -1,4 +1,5 @@
 /** How loud a track is. */
+import { LevelMeter } from "@rotunda/client";
 import { useEffect, useState } from "react";
 
 const INTERVAL_MS = 80;
@@ -13,19 +14,11 @@ export function useLevel(track: MediaStreamTrack | null): number {
       setLevel(0);
       return undefined;
     }
-    const context = new AudioContext();
-    const analyser = context.createAnalyser();
-    analyser.fftSize = 1024;
-    context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    const timer = setInterval(() => {
-      analyser.getFloatTimeDomainData(samples);
-      const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
-      setLevel(Math.min(1, Math.sqrt(power) * GAIN));
-    }, INTERVAL_MS);
+    const meter = new LevelMeter(track);
+    const timer = setInterval(() => setLevel(Math.min(1, meter.level * GAIN)), INTERVAL_MS);
     return () => {
       clearInterval(timer);
-      void context.close();
+      meter.close();
     };
   }, [track]);
   return level;

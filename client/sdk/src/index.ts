@@ -3,6 +3,7 @@ export type { CameraSize, Device, DeviceKind, DeviceWish, Devices, OpenedDevices
 export { listDevices, onDevicesChanged, openDevice, openDevices } from "./devices";
 export type { ClientErrorCode, ErrorClass } from "./errors";
 export { RoomError } from "./errors";
+export { LevelMeter } from "./level";
 export type { ConnectionState, ErrorCode, MediaKind, ParticipantId, TrackId, TrackSource } from "./protocol.gen";
 export type { JoinOptions, RoomEvents } from "./room";
 export { Room } from "./room";

@@ -402,7 +402,7 @@ export class Room extends Emitter<RoomEvents> {
       }
     }
     if (this.#state.self !== null && this.#microphone.on) {
-      loud.set(this.#state.self, microphoneLevel ?? 0);
+      loud.set(this.#state.self, microphoneLevel ?? this.#microphone.level);
     }
     const speakers = this.#speaking.take(loud, performance.now());
     if (speakers.join() !== this.#speakers.join()) {

@@ -2,6 +2,7 @@
 import type { CameraSize, DeviceKind } from "./devices";
 import { openDevice } from "./devices";
 import { RoomError } from "./errors";
+import { LevelMeter } from "./level";
 
 /** What the application starts with: a track it has opened, whether to open one, or which device. */
 export type TrackOption = MediaStreamTrack | boolean | { readonly deviceId: string };
@@ -25,6 +26,7 @@ export class LocalTrack {
   #on: boolean;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
+  #meter: LevelMeter | null = null;
 
   constructor(kind: DeviceKind, option: TrackOption, size: CameraSize | undefined, listener: LocalTrackListener) {
     this.kind = kind;
@@ -49,6 +51,15 @@ export class LocalTrack {
 
   get deviceId(): string | null {
     return this.#track?.getSettings().deviceId ?? this.#deviceId ?? null;
+  }
+
+  /** How loud it is, measured here; for browsers whose statistics do not say. */
+  get level(): number {
+    if (this.#track !== this.#meter?.track) {
+      this.#meter?.close();
+      this.#meter = this.#track === null ? null : new LevelMeter(this.#track);
+    }
+    return this.#meter?.level ?? 0;
   }
 
   /** Opens the device where the application wants it but has not opened it. */
@@ -82,6 +93,8 @@ export class LocalTrack {
   close(): void {
     this.#closed = true;
     this.#on = false;
+    this.#meter?.close();
+    this.#meter = null;
     this.#drop();
   }
 
