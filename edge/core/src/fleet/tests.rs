@@ -1,1 +1,294 @@
+//! Nodes come, are given rooms and go; a sleep after any step changes nothing.
 
+use super::*;
+use crate::random::tests::seeded;
+use shared::RoomId;
+use shared::control::ShardInfo;
+use shared::rtp_parameters::Fingerprint;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// A fleet with its storage and sockets.
+struct Stage {
+    fleet: Fleet,
+    now: UnixMillis,
+    rows: BTreeMap<String, String>,
+    sockets: BTreeMap<SocketId, Attachment>,
+    sleeps: bool,
+}
+
+fn region() -> Region {
+    Region::parse("local").unwrap()
+}
+
+fn key() -> Key {
+    Key::new("k", &[7; 32]).unwrap()
+}
+
+impl Stage {
+    fn new(sleeps: bool) -> Self {
+        let fleet = Fleet::new(region(), key(), seeded(1));
+        Self { fleet, now: NOW, rows: BTreeMap::new(), sockets: BTreeMap::new(), sleeps }
+    }
+
+    fn input(&mut self, input: Input) -> Vec<Output> {
+        self.fleet.handle_input(self.now, input);
+        let outputs = self.drain();
+        if self.sleeps {
+            self.sleep();
+        }
+        outputs
+    }
+
+    fn drain(&mut self) -> Vec<Output> {
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.fleet.poll_output()).collect();
+        for output in &outputs {
+            match output {
+                Output::Store(changes) => {
+                    changes.delete.iter().for_each(|key| drop(self.rows.remove(key)));
+                    self.rows.extend(changes.put.iter().map(|row| (row.key.clone(), row.value.clone())));
+                }
+                Output::Attach(attachment) => drop(self.sockets.insert(attachment.socket, attachment.clone())),
+                Output::Close { socket, .. } => drop(self.sockets.remove(socket)),
+                Output::Send { .. } | Output::Answer { .. } => {}
+            }
+        }
+        outputs
+    }
+
+    fn sleep(&mut self) -> Vec<Output> {
+        let row = |(key, value): (&String, &String)| Row { key: key.clone(), value: value.clone() };
+        let rows: Vec<Row> = self.rows.iter().map(row).collect();
+        let through_json = |attachment: &Attachment| {
+            let json = serde_json::to_string(attachment).unwrap();
+            assert!(json.len() <= 1024, "{}", json.len());
+            serde_json::from_str(&json).unwrap()
+        };
+        let sockets = self.sockets.values().map(through_json).collect();
+        let random = std::mem::replace(&mut self.fleet.random, seeded(0));
+        self.fleet = Fleet::restore(region(), key(), random, self.now, &rows, sockets).unwrap();
+        self.drain()
+    }
+
+    fn open(&mut self, socket: u64, node: &str) -> SocketId {
+        let claims = NodeClaims { sub: NodeId::parse(node).unwrap(), region: region() };
+        let socket = SocketId(socket);
+        let attachment = Attachment { socket, opened_at: self.now, claims, heartbeat: None };
+        self.sockets.insert(socket, attachment.clone());
+        assert_eq!(self.input(Input::SocketOpened(attachment)), []);
+        socket
+    }
+
+    fn says(&mut self, socket: SocketId, message: NodeToFleet) -> Vec<Output> {
+        self.input(Input::Frame { socket, frame: Ok(message) })
+    }
+
+    /// A node with two shards on two ports.
+    fn registered(&mut self, socket: u64, node: &str) -> SocketId {
+        let socket = self.open(socket, node);
+        let outputs = self.says(socket, NodeToFleet::Register(registration(node)));
+        assert_eq!(sent(&outputs), [FleetToNode::Registered {}]);
+        socket
+    }
+
+    fn place(&mut self, avoid: &[&str]) -> (PlaceAnswer, Vec<Output>) {
+        let avoid = avoid.iter().map(|node| NodeId::parse(node).unwrap()).collect();
+        let ask = PlaceRequest { room: RoomId::parse("daily").unwrap(), epoch: 9, avoid, session: None };
+        let outputs = self.input(Input::Place { request: 5, ask });
+        let answer = outputs.iter().find_map(|output| match output {
+            Output::Answer { request: 5, answer } => Some(answer.clone()),
+            _ => None,
+        });
+        (answer.unwrap(), outputs)
+    }
+}
+
+fn registration(node: &str) -> NodeRegistration {
+    let shard = |shard: u16| ShardInfo { shard, candidates: vec![([127, 0, 0, 1], 7000 + shard).into()] };
+    NodeRegistration {
+        node: NodeId::parse(node).unwrap(),
+        region: region(),
+        fingerprint: Fingerprint([3; 32]),
+        shards: vec![shard(0), shard(1)],
+        sessions_max: 100,
+    }
+}
+
+fn sent(outputs: &[Output]) -> Vec<FleetToNode> {
+    let message = |output: &Output| match output {
+        Output::Send { message, .. } => Some(message.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(message).collect()
+}
+
+fn shard_of(answer: &PlaceAnswer) -> Option<(String, u16)> {
+    match answer {
+        PlaceAnswer::Placed(placement) => Some((placement.node.to_string(), placement.shard)),
+        PlaceAnswer::Failed { .. } => None,
+    }
+}
+
+const NOBODY: PlaceAnswer = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
+
+/// Plays the same with and without sleep after every step.
+fn check(play: impl Fn(&mut Stage)) {
+    for sleeps in [false, true] {
+        play(&mut Stage::new(sleeps));
+    }
+}
+
+#[test]
+fn a_room_goes_to_a_registered_node_with_a_ticket() {
+    check(|stage| {
+        assert_eq!(stage.place(&[]).0, NOBODY);
+        let socket = stage.registered(1, "media-1");
+        let (answer, outputs) = stage.place(&[]);
+        let expected = Placement {
+            node: NodeId::parse("media-1").unwrap(),
+            shard: 0,
+            candidates: vec![([127, 0, 0, 1], 7000).into()],
+            fingerprint: Fingerprint([3; 32]),
+        };
+        assert_eq!(answer, PlaceAnswer::Placed(expected));
+        let [FleetToNode::Assign(assignment)] = &sent(&outputs)[..] else { panic!("{outputs:?}") };
+        assert_eq!((assignment.epoch, assignment.shard), (9, 0));
+        let claims: TicketClaims = token::verify(&assignment.ticket, &[key()], stage.now).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.room.as_str(), claims.epoch), ("media-1", "daily", 9));
+        stage.sockets.remove(&socket);
+        stage.input(Input::SocketClosed { socket });
+        assert_eq!(stage.place(&[]).0, NOBODY);
+        assert_eq!(stage.rows.len(), 0);
+    });
+}
+
+#[test]
+fn shards_take_turns() {
+    check(|stage| {
+        stage.registered(1, "media-1");
+        let shards: Vec<_> = (0..3).filter_map(|_| shard_of(&stage.place(&[]).0)).map(|(_, shard)| shard).collect();
+        assert_eq!(shards, [0, 1, 0]);
+    });
+}
+
+#[test]
+fn rooms_that_come_at_once_do_not_all_go_to_one_node() {
+    check(|stage| {
+        let (first, second) = (stage.registered(1, "media-1"), stage.registered(2, "media-2"));
+        for _ in 0..20 {
+            stage.place(&[]);
+        }
+        let given = |socket: SocketId| stage.sockets[&socket].heartbeat.unwrap().assigned;
+        assert_eq!((given(first), given(second)), (10, 10));
+    });
+}
+
+#[test]
+fn a_busy_a_draining_and_a_silent_node_get_no_rooms() {
+    check(|stage| {
+        let busy = stage.registered(1, "media-1");
+        let other = stage.registered(2, "media-2");
+        let load = NodeLoad { busiest_shard_permille: 900, ..NodeLoad::default() };
+        stage.says(busy, NodeToFleet::Heartbeat { load });
+        assert_eq!(shard_of(&stage.place(&[]).0).unwrap().0, "media-2");
+        stage.says(other, NodeToFleet::Draining {});
+        assert_eq!(shard_of(&stage.place(&[]).0).unwrap().0, "media-1");
+        // A draining node stays connected: its rooms are still there.
+        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
+        stage.says(other, NodeToFleet::Heartbeat { load });
+        assert_eq!(stage.fleet.poll_timeout(), Some(stage.now.plus_ms(1)));
+        stage.now = stage.now.plus_ms(1);
+        let outputs = stage.input(Input::Deadline);
+        let closed: Vec<_> = outputs.iter().filter(|output| matches!(output, Output::Close { .. })).collect();
+        assert_eq!(closed, [&Output::Close { socket: busy, code: close_code::POLICY }]);
+        assert_eq!(stage.place(&[]).0, NOBODY);
+    });
+}
+
+#[test]
+fn a_node_that_failed_a_room_gets_it_again_only_as_the_last() {
+    check(|stage| {
+        stage.registered(1, "media-1");
+        assert_eq!(shard_of(&stage.place(&["media-1"]).0).unwrap().0, "media-1");
+        stage.registered(2, "media-2");
+        for _ in 0..5 {
+            assert_eq!(shard_of(&stage.place(&["media-1"]).0).unwrap().0, "media-2");
+        }
+    });
+}
+
+#[test]
+fn a_node_that_dials_again_replaces_itself() {
+    check(|stage| {
+        let before = stage.registered(1, "media-1");
+        let socket = stage.open(2, "media-1");
+        let outputs = stage.says(socket, NodeToFleet::Register(registration("media-1")));
+        assert!(outputs.contains(&Output::Close { socket: before, code: close_code::NORMAL }), "{outputs:?}");
+        assert_eq!(stage.input(Input::SocketClosed { socket: before }), []);
+        assert!(shard_of(&stage.place(&[]).0).is_some());
+    });
+}
+
+#[test]
+fn refuses_a_registration_that_is_not_the_tokens_or_makes_no_sense() {
+    let shard = |shard: u16, addresses: u16| ShardInfo {
+        shard,
+        candidates: (0..addresses).map(|port| ([127, 0, 0, 1], port).into()).collect(),
+    };
+    let with = |shards: Vec<ShardInfo>| NodeRegistration { shards, ..registration("media-1") };
+    let other_region = NodeRegistration { region: Region::parse("mars").unwrap(), ..registration("media-1") };
+    for (registration, code) in [
+        (registration("media-2"), ErrorCode::BadToken),
+        (other_region, ErrorCode::BadToken),
+        (with(vec![]), ErrorCode::InvalidMessage),
+        (with(vec![shard(0, 1), shard(0, 1)]), ErrorCode::InvalidMessage),
+        (with(vec![shard(0, 0)]), ErrorCode::InvalidMessage),
+        (with(vec![shard(0, 9)]), ErrorCode::InvalidMessage),
+        (with((0..257).map(|number| shard(number, 1)).collect()), ErrorCode::InvalidMessage),
+    ] {
+        check(|stage| {
+            let socket = stage.open(1, "media-1");
+            let outputs = stage.says(socket, NodeToFleet::Register(registration.clone()));
+            assert_eq!(sent(&outputs).last(), Some(&FleetToNode::Refused { code }));
+            assert!(outputs.contains(&Output::Close { socket, code: close_code::POLICY }));
+            assert_eq!((stage.place(&[]).0, stage.rows.len()), (NOBODY, 0));
+        });
+    }
+}
+
+#[test]
+fn what_comes_before_registering_or_cannot_be_read_gets_an_error() {
+    check(|stage| {
+        let socket = stage.open(1, "media-1");
+        for message in [NodeToFleet::Draining {}, NodeToFleet::Heartbeat { load: NodeLoad::default() }] {
+            let sent = sent(&stage.says(socket, message));
+            assert!(matches!(&sent[..], [FleetToNode::Error { code: ErrorCode::NotJoined, .. }]), "{sent:?}");
+        }
+        let sent = sent(&stage.input(Input::Frame { socket, frame: Err(ControlError::Malformed) }));
+        assert!(matches!(&sent[..], [FleetToNode::Error { code: ErrorCode::MalformedFrame, .. }]), "{sent:?}");
+        // And it must register in time.
+        stage.now = stage.now.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS);
+        assert!(stage.input(Input::Deadline).contains(&Output::Close { socket, code: close_code::POLICY }));
+    });
+}
+
+#[test]
+fn nodes_whose_sockets_died_with_the_edge_are_gone() {
+    let mut stage = Stage::new(false);
+    stage.registered(1, "media-1");
+    stage.sockets.clear();
+    assert_eq!(stage.sleep(), [Output::Store(Changes { put: vec![], delete: vec!["node/media-1".into()] })]);
+    assert_eq!(stage.place(&[]).0, NOBODY);
+}
+
+#[test]
+fn rows_of_another_version_are_refused() {
+    let row = |key: &str, value: &str| [Row { key: key.into(), value: value.into() }];
+    let restore = |rows: &[Row]| Fleet::restore(region(), key(), seeded(1), NOW, rows, vec![]).err();
+    let expected = RestoreError::Version { key: "node/a".into(), found: 0, expected: 1 };
+    assert_eq!(restore(&row("node/a", r#"{"version":0,"row":{}}"#)), Some(expected));
+    for (key, value) in [("node/a", "{}"), ("node/a", r#"{"version":1,"row":{}}"#), ("moon/a", "{}"), ("node/ä", "{}")]
+    {
+        assert!(matches!(restore(&row(key, value)), Some(RestoreError::Malformed { .. })), "{key} {value}");
+    }
+}

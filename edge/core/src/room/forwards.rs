@@ -1,7 +1,8 @@
 //! What plays where: everybody's slots filled out of everybody's tracks, and what the nodes are told about it.
 
 use super::Room;
-use super::slot::{self, Candidate, Slot};
+use super::member::Member;
+use super::slot::{self, Candidate, Candidates, Slot};
 use shared::control::{Forward, TrackRef};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
@@ -18,25 +19,26 @@ pub(super) struct ChangedSlots {
     pub(super) sections_needed: Option<(u8, u8)>,
 }
 
-/// A participant's slots, where they change.
+/// What changes for one participant.
 struct Filled {
     participant: ParticipantId,
-    slots: Vec<Slot>,
+    slots: Option<Vec<Slot>>,
     sections_needed: Option<(u8, u8)>,
 }
 
 impl Room {
-    /// Fills everybody's slots anew, where anything about them changed.
+    /// Fills the slots anew that this input may have changed: everybody's, or those of whoever looks at others.
     pub(super) fn fill_slots(&mut self) -> Vec<ChangedSlots> {
-        if !self.news.slots_stale {
-            return Vec::new();
-        }
         let mut changed = Vec::new();
         for Filled { participant, slots, sections_needed } in self.filled_slots() {
             let Some(member) = self.members.get_mut(&participant) else { continue };
-            let differs = |(now, before): &(&Slot, &Slot)| now.playing != before.playing;
-            let infos = slots.iter().zip(&member.slots).filter(differs).map(|(now, _)| now.into()).collect();
-            member.slots = slots;
+            let mut infos = Vec::new();
+            if let Some(slots) = slots {
+                let differs = |(now, before): &(&Slot, &Slot)| now.playing != before.playing;
+                infos.extend(slots.iter().zip(&member.slots).filter(differs).map(|(now, _)| SlotInfo::from(now)));
+                member.slots = slots;
+                self.news.forwards_stale = true;
+            }
             if let Some(asked) = sections_needed {
                 member.sections_asked = asked;
             }
@@ -46,29 +48,39 @@ impl Room {
     }
 
     fn filled_slots(&self) -> Vec<Filled> {
-        let mut publishers: Vec<_> = self.members.values().filter(|member| !member.tracks.is_empty()).collect();
-        publishers.sort_by_key(|member| member.order);
-        let candidates = publishers
-            .iter()
-            .flat_map(|member| member.tracks.iter().map(|track| Candidate { participant: &member.id, track }));
-        let candidates: Vec<Candidate<'_>> = candidates.collect();
+        let stale = |member: &&Member| self.news.slots_stale || self.news.views_stale.contains(&member.id);
+        let members: Vec<&Member> =
+            self.members.values().filter(stale).filter(|member| !member.slots.is_empty()).collect();
+        if members.is_empty() {
+            return Vec::new();
+        }
+        let candidates = self.candidates();
         let mut filled = Vec::new();
-        for member in self.members.values().filter(|member| !member.slots.is_empty()) {
-            let others: Vec<_> =
-                candidates.iter().copied().filter(|candidate| *candidate.participant != member.id).collect();
-            let mut slots = member.slots.clone();
-            let differ = slot::assign(&mut slots, &others, &member.view);
-            let sections_needed = sections_needed(&slots, &others, member.sections_asked);
-            if differ || sections_needed.is_some() {
+        for member in members {
+            let slots = slot::assign(&member.slots, &candidates, &member.id, &member.view);
+            let sections_needed = sections_needed(member, &candidates);
+            if slots.is_some() || sections_needed.is_some() {
                 filled.push(Filled { participant: member.id.clone(), slots, sections_needed });
             }
         }
         filled
     }
 
+    fn candidates(&self) -> Candidates<'_> {
+        let mut publishers: Vec<_> = self.members.values().filter(|member| !member.tracks.is_empty()).collect();
+        publishers.sort_by_key(|member| member.order);
+        let mut candidates = Candidates::default();
+        for member in publishers {
+            for track in &member.tracks {
+                candidates.push(Candidate { participant: &member.id, track });
+            }
+        }
+        candidates
+    }
+
     /// What plays differently than the nodes were told.
     pub(super) fn changed_forwards(&mut self) -> Vec<(u64, Forward)> {
-        if !self.news.slots_stale && self.sessions.changed().is_empty() {
+        if !self.news.forwards_stale {
             return Vec::new();
         }
         let wanted = self.forwards();
@@ -116,11 +128,10 @@ impl Room {
 }
 
 /// The slots that a client shall offer, where that is more than it was asked for already.
-fn sections_needed(slots: &[Slot], others: &[Candidate<'_>], asked: (u8, u8)) -> Option<(u8, u8)> {
+fn sections_needed(member: &Member, candidates: &Candidates<'_>) -> Option<(u8, u8)> {
     let count = |kind: MediaKind| {
-        let has = slots.iter().filter(|slot| slot.kind == kind).count();
-        let tracks = others.iter().filter(|candidate| candidate.track.kind() == kind).count();
-        (has, slot::needed(has, tracks))
+        let has = member.slots.iter().filter(|slot| slot.kind == kind).count();
+        (has, slot::needed(has, candidates.others(kind, &member.id).count()))
     };
     let (audio, more_audio) = count(MediaKind::Audio);
     let (video, more_video) = count(MediaKind::Video);
@@ -129,5 +140,5 @@ fn sections_needed(slots: &[Slot], others: &[Candidate<'_>], asked: (u8, u8)) ->
     }
     let or = |more: Option<u8>, has: usize| more.unwrap_or_else(|| u8::try_from(has).unwrap_or(u8::MAX));
     let needed = (or(more_audio, audio), or(more_video, video));
-    (needed.0 > asked.0 || needed.1 > asked.1).then_some(needed)
+    (needed.0 > member.sections_asked.0 || needed.1 > member.sections_asked.1).then_some(needed)
 }

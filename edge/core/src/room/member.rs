@@ -105,6 +105,7 @@ impl Room {
         });
         member.slots = slots.collect();
         self.news.slots_stale = true;
+        self.news.forwards_stale = true;
         if before != session {
             self.close_session(&before);
         }
@@ -114,6 +115,7 @@ impl Room {
     pub(super) fn close_session(&mut self, id: &SessionId) {
         if let Some(epoch) = self.sessions.remove(id).and_then(|session| session.epoch) {
             self.news.closed_sessions.push((epoch, id.clone()));
+            self.news.forwards_stale = true;
         }
     }
 

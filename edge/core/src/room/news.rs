@@ -20,8 +20,12 @@ pub(super) struct News {
     pub(super) replies: Vec<(ParticipantId, Reply)>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
     pub(super) transport_dead: BTreeSet<ParticipantId>,
-    /// Whether tracks, slots or views changed.
+    /// Whether anybody's tracks or slots changed.
     pub(super) slots_stale: bool,
+    /// Who looks at others than before.
+    pub(super) views_stale: BTreeSet<ParticipantId>,
+    /// Whether sessions came, went or moved, or other tracks play.
+    pub(super) forwards_stale: bool,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,
     /// Assignments whose nodes are told everything.

@@ -74,7 +74,7 @@ impl Room {
     ) {
         if let Some(member) = self.members.get_mut(participant) {
             member.view = view;
-            self.news.slots_stale = true;
+            self.news.views_stale.insert(participant.clone());
         }
         self.news.done(socket, in_reply_to);
     }

@@ -42,29 +42,68 @@ pub(super) struct Candidate<'a> {
     pub(super) track: &'a Track,
 }
 
-/// Fills `slots` anew out of everybody else's tracks, which come in the order of joining; tells whether anything changed.
-pub(super) fn assign(slots: &mut [Slot], candidates: &[Candidate<'_>], view: &[ParticipantId]) -> bool {
-    let mut changed = false;
-    for kind in [MediaKind::Audio, MediaKind::Video] {
-        let room = slots.iter().filter(|slot| slot.kind == kind).count();
-        let wanted = choose(slots, candidates, view, kind, room);
-        changed |= clear(slots, kind, &wanted);
-        for candidate in wanted {
-            changed |= place(slots, candidate);
+/// All tracks of a room by kind, in the order in which their publishers joined.
+#[derive(Debug, Default)]
+pub(super) struct Candidates<'a> {
+    audio: Vec<Candidate<'a>>,
+    video: Vec<Candidate<'a>>,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn push(&mut self, candidate: Candidate<'a>) {
+        match candidate.track.kind() {
+            MediaKind::Audio => self.audio.push(candidate),
+            MediaKind::Video => self.video.push(candidate),
         }
     }
-    changed
+
+    /// What `own` may receive of a kind: everything but what they publish.
+    pub(super) fn others<'b>(
+        &'b self,
+        kind: MediaKind,
+        own: &'b ParticipantId,
+    ) -> impl Iterator<Item = Candidate<'a>> + 'b {
+        let all = match kind {
+            MediaKind::Audio => &self.audio,
+            MediaKind::Video => &self.video,
+        };
+        all.iter().copied().filter(move |candidate| candidate.participant != own)
+    }
+}
+
+/// Fills the slots of `own` anew; nothing where that changes nothing.
+pub(super) fn assign(
+    slots: &[Slot],
+    candidates: &Candidates<'_>,
+    own: &ParticipantId,
+    view: &[ParticipantId],
+) -> Option<Vec<Slot>> {
+    let mut filled: Option<Vec<Slot>> = None;
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let now = filled.as_deref().unwrap_or(slots);
+        let wanted = choose(now, candidates.others(kind, own).collect(), view, kind);
+        let playing = now.iter().filter(|slot| slot.kind == kind && slot.playing.is_some()).count();
+        // Most of the time everything plays already that shall.
+        if playing == wanted.len() && wanted.iter().all(|candidate| now.iter().any(|slot| plays(slot, candidate))) {
+            continue;
+        }
+        let filled = filled.get_or_insert_with(|| slots.to_vec());
+        clear(filled, kind, &wanted);
+        for candidate in wanted {
+            place(filled, candidate);
+        }
+    }
+    filled
 }
 
 /// The tracks that play, most wanted first: as many as there is room for.
 fn choose<'a>(
     slots: &[Slot],
-    candidates: &[Candidate<'a>],
+    mut wanted: Vec<Candidate<'a>>,
     view: &[ParticipantId],
     kind: MediaKind,
-    room: usize,
 ) -> Vec<Candidate<'a>> {
-    let mut wanted: Vec<_> = candidates.iter().copied().filter(|candidate| candidate.track.kind() == kind).collect();
+    let room = slots.iter().filter(|slot| slot.kind == kind).count();
     if wanted.len() > room {
         let rank = |candidate: &Candidate<'a>| {
             // Sound does not depend on who is looked at, or on what is.
@@ -86,21 +125,18 @@ fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {
 }
 
 /// Frees the slots of tracks that do not play any longer.
-fn clear(slots: &mut [Slot], kind: MediaKind, wanted: &[Candidate<'_>]) -> bool {
-    let mut changed = false;
+fn clear(slots: &mut [Slot], kind: MediaKind, wanted: &[Candidate<'_>]) {
     for slot in slots.iter_mut().filter(|slot| slot.kind == kind && slot.playing.is_some()) {
         if !wanted.iter().any(|candidate| plays(slot, candidate)) {
             slot.playing = None;
-            changed = true;
         }
     }
-    changed
 }
 
 /// Gives a track a slot, where it has none: that beside its publisher's other kind where it is free, so that browsers keep the two in sync.
-fn place(slots: &mut [Slot], candidate: Candidate<'_>) -> bool {
+fn place(slots: &mut [Slot], candidate: Candidate<'_>) {
     if slots.iter().any(|slot| plays(slot, &candidate)) {
-        return false;
+        return;
     }
     let kind = candidate.track.kind();
     let of_publisher =
@@ -108,9 +144,9 @@ fn place(slots: &mut [Slot], candidate: Candidate<'_>) -> bool {
     let beside = slots.iter().filter(|slot| slot.kind != kind).find(of_publisher).map(|slot| slot.number);
     let free = |slot: &&mut Slot| slot.kind == kind && slot.playing.is_none();
     let best = slots.iter_mut().filter(free).min_by_key(|slot| (Some(slot.number) != beside, slot.number));
-    let Some(slot) = best else { return false };
-    slot.playing = Some(Playing { participant: candidate.participant.clone(), track: candidate.track.id.clone() });
-    true
+    if let Some(slot) = best {
+        slot.playing = Some(Playing { participant: candidate.participant.clone(), track: candidate.track.id.clone() });
+    }
 }
 
 /// How many slots of a kind a client shall offer so that `tracks` can play, where that is more than it has.
@@ -174,12 +210,15 @@ mod tests {
         let mut slots = slots(kinds);
         for (text, view, expected) in steps {
             let tracks = room(text);
-            let candidates: Vec<_> =
-                tracks.iter().map(|(participant, track)| Candidate { participant, track }).collect();
+            let mut candidates = Candidates::default();
+            tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
             let view: Vec<_> = view.split_whitespace().map(|name| ParticipantId::parse(name).unwrap()).collect();
-            assign(&mut slots, &candidates, &view);
+            let own = ParticipantId::parse("own").unwrap();
+            if let Some(filled) = assign(&slots, &candidates, &own, &view) {
+                slots = filled;
+            }
             assert_eq!(shown(&slots), *expected, "{text}");
-            assert!(!assign(&mut slots, &candidates, &view), "{text}: assigning again changes nothing");
+            assert_eq!(assign(&slots, &candidates, &own, &view), None, "{text}: assigning again changes nothing");
         }
     }
 
@@ -189,6 +228,11 @@ mod tests {
     #[test]
     fn everything_plays_while_there_is_room() {
         check(&[(AUDIO, 2), (VIDEO, 2)], &[("", "", "- - - -"), ("a:mC b:M", "", "a-m b-m a-c -")]);
+    }
+
+    #[test]
+    fn nobody_receives_themselves() {
+        check(&[(AUDIO, 2)], &[("own:m a:m", "own", "a-m -")]);
     }
 
     #[test]

@@ -10,11 +10,11 @@ const LOCAL_PREFERENCE_MAX: u32 = 65_535;
 
 /// Writes one `candidate` line for each address, most wanted first, and the promise that there are no more (RFC 8840 §8.2).
 pub(super) fn write_all(text: &mut String, addresses: &[SocketAddr]) {
-    for (index, address) in (1_u32..).zip(addresses) {
+    for (index, address) in (0_u32..).zip(addresses) {
         // One component: RTP and RTCP share a port (RFC 5761), so the component id is 1 and its term 256 - 1.
         let priority = (HOST_TYPE_PREFERENCE << 24) | (LOCAL_PREFERENCE_MAX.saturating_sub(index) << 8) | 255;
-        let (ip, port) = (address.ip(), address.port());
-        let _ = write!(text, "a=candidate:{index} 1 udp {priority} {ip} {port} typ host\r\n");
+        let (foundation, ip, port) = (index.saturating_add(1), address.ip(), address.port());
+        let _ = write!(text, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n");
     }
     text.push_str("a=end-of-candidates\r\n");
 }
@@ -43,8 +43,8 @@ mod tests {
     fn prefers_what_comes_first() {
         check(
             &["203.0.113.7:7000", "[2001:db8::7]:7001"],
-            "a=candidate:1 1 udp 2130706175 203.0.113.7 7000 typ host\n\
-             a=candidate:2 1 udp 2130705919 2001:db8::7 7001 typ host\n\
+            "a=candidate:1 1 udp 2130706431 203.0.113.7 7000 typ host\n\
+             a=candidate:2 1 udp 2130706175 2001:db8::7 7001 typ host\n\
              a=end-of-candidates\n",
         );
     }

@@ -44,6 +44,8 @@ pub(crate) struct Stage {
     pub(crate) rows: BTreeMap<String, String>,
     /// Open sockets by the name that a script gives them.
     pub(crate) sockets: BTreeMap<String, Attachment>,
+    /// Whose socket each was.
+    names: BTreeMap<SocketId, String>,
     next_socket: u64,
     /// Participants by name.
     pub(crate) clients: BTreeMap<String, Client>,
@@ -81,6 +83,7 @@ impl Stage {
             random,
             rows: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            names: BTreeMap::new(),
             next_socket: 0,
             clients: BTreeMap::new(),
             epochs: Vec::new(),
@@ -167,27 +170,20 @@ impl Stage {
     }
 
     fn hear(&mut self, socket: SocketId, message: &EdgeToClient) {
-        let Some(name) = self.name_of(socket).map(|name| participant_of(&name)) else { return };
-        match message {
-            EdgeToClient::Joined { session, resume_token, in_reply_to, .. } => {
-                self.note_session(session, &name);
-                self.client(&name).confirm(*in_reply_to);
-                self.client(&name).session = Some((session.clone(), resume_token.clone()));
-            }
-            EdgeToClient::Negotiated { session, in_reply_to, .. } => {
-                self.note_session(session, &name);
-                self.client(&name).confirm(*in_reply_to);
-                if let Some((current, _)) = &mut self.client(&name).session {
-                    *current = session.clone();
-                }
-            }
-            _ => {}
+        let (EdgeToClient::Joined { session, in_reply_to, .. } | EdgeToClient::Negotiated { session, in_reply_to, .. }) =
+            message
+        else {
+            return;
+        };
+        let Some(name) = self.names.get(&socket).cloned() else { return };
+        self.note_session(session, &name);
+        let client = self.client(&name);
+        client.confirm(*in_reply_to);
+        if let EdgeToClient::Joined { resume_token, .. } = message {
+            client.session = Some((session.clone(), resume_token.clone()));
+        } else if let Some((current, _)) = &mut client.session {
+            *current = session.clone();
         }
-    }
-
-    /// What a script calls a socket.
-    pub(crate) fn name_of(&self, socket: SocketId) -> Option<String> {
-        self.sockets.iter().find(|(_, attachment)| attachment.socket() == socket).map(|(name, _)| name.clone())
     }
 
     /// What is remembered of a client.
@@ -225,6 +221,7 @@ impl Stage {
     fn open(&mut self, name: &str, attachment: Attachment) -> Vec<Output> {
         assert!(!self.sockets.contains_key(name), "{name} is open already");
         self.sockets.insert(name.to_string(), attachment.clone());
+        self.names.insert(attachment.socket(), participant_of(name));
         self.input(Input::SocketOpened(attachment))
     }
 
@@ -238,6 +235,11 @@ impl Stage {
     /// The open socket of this name.
     pub(crate) fn socket(&self, name: &str) -> SocketId {
         self.sockets.get(name).unwrap_or_else(|| panic!("{name} is not open")).socket()
+    }
+
+    /// The client's next request carries an offer of no connection that the stage knows.
+    pub(crate) fn prepare(&mut self, name: &str) {
+        self.client(name).draft = Some(Connection::default());
     }
 
     /// A client says something; tells the number of the request.

@@ -1,0 +1,133 @@
+//! Bounds that take many frames, sockets or participants to reach.
+
+use crate::stage::{Stage, mid_named};
+use edge_core::room::Output;
+use shared::signal::{ClientToEdge, EdgeToClient, TrackSource, close_code};
+use shared::token::Grants;
+use shared::{ErrorCode, limits};
+
+const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
+
+/// A name without digits for each number: those at the end tell sockets of one participant apart.
+fn name(number: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    ['p', letter(number / 676), letter(number / 26), letter(number)].iter().collect()
+}
+
+fn code(outputs: &[Output]) -> Option<ErrorCode> {
+    outputs.iter().find_map(|output| match output {
+        Output::SendClient { message: EdgeToClient::Error { code, .. }, .. }
+        | Output::SendClient { message: EdgeToClient::Refused { code }, .. } => Some(*code),
+        _ => None,
+    })
+}
+
+/// A room in which Ada publishes her microphone.
+fn with_ada(max: Option<u32>) -> Stage {
+    let mut stage = Stage::new(1);
+    stage.open_client("ada", Grants::default(), max);
+    let join = stage.join("ada", "a", &MICROPHONE, 1);
+    stage.say("ada", join);
+    let epoch = stage.epochs[0];
+    stage.give("node-a", epoch);
+    stage
+}
+
+#[test]
+fn a_flood_is_answered_with_errors_and_then_closed() {
+    let mut stage = with_ada(None);
+    stage.now = stage.now.plus_ms(60_000);
+    let mute = |muted: bool| ClientToEdge::SetMuted { mid: mid_named(0), muted };
+    for frame in 0..limits::SIGNAL_BURST_FRAMES {
+        assert_eq!(code(&stage.say("ada", mute(frame % 2 == 0)).1), None, "frame {frame}");
+    }
+    for frame in 1..limits::MALFORMED_FRAMES_MAX {
+        let outputs = stage.say("ada", mute(true)).1;
+        assert_eq!(code(&outputs), Some(ErrorCode::RateLimited), "frame {frame}");
+        assert!(!outputs.iter().any(|output| matches!(output, Output::CloseClient { .. })), "frame {frame}");
+    }
+    let outputs = stage.say("ada", mute(true)).1;
+    let closes = |output: &Output| matches!(output, Output::CloseClient { code: close_code::POLICY, .. });
+    assert!(outputs.iter().any(closes), "{outputs:?}");
+    // The place is kept, as after any other loss of a socket.
+    assert!(stage.rows.contains_key("member/ada"));
+}
+
+#[test]
+fn a_calm_client_may_go_on_for_ever() {
+    let mut stage = with_ada(None);
+    for frame in 0..200 {
+        stage.now = stage.now.plus_ms(1000 / u64::from(limits::SIGNAL_FRAMES_PER_SECOND));
+        let mute = ClientToEdge::SetMuted { mid: mid_named(0), muted: frame % 2 == 0 };
+        assert_eq!(code(&stage.say("ada", mute).1), None, "frame {frame}");
+    }
+}
+
+#[test]
+fn babble_is_answered_and_then_closed() {
+    let mut stage = with_ada(None);
+    for _ in 1..limits::MALFORMED_FRAMES_MAX {
+        assert_eq!(code(&stage.babble("ada")), Some(ErrorCode::MalformedFrame));
+        stage.now = stage.now.plus_ms(1000);
+    }
+    stage.babble("ada");
+    assert!(!stage.sockets.contains_key("ada"), "closed");
+}
+
+#[test]
+fn so_many_may_publish_and_more_may_listen() {
+    let mut stage = with_ada(Some(200));
+    for number in 1..limits::PUBLISHERS_PER_ROOM_MAX {
+        let name = name(number);
+        stage.open_client(&name, Grants::default(), None);
+        let join = stage.join(&name, "a", &MICROPHONE, 1);
+        assert_eq!(code(&stage.say(&name, join).1), None, "{number}");
+    }
+    stage.open_client("eve", Grants::default(), None);
+    let join = stage.join("eve", "a", &MICROPHONE, 1);
+    assert_eq!(code(&stage.say("eve", join).1), Some(ErrorCode::TooManyPublishers));
+    let join = stage.join("eve", "b", &[], 1);
+    assert_eq!(code(&stage.say("eve", join).1), None);
+    // Nor does a further offer make a publisher; one of them may come again.
+    let (offer, tracks) = {
+        let client = stage.client("eve");
+        client.offer(client.connection.clone(), &MICROPHONE, 1)
+    };
+    let further = ClientToEdge::Negotiate { offer, tracks, reason: shared::signal::NegotiateReason::Sections };
+    assert_eq!(code(&stage.say("eve", further).1), Some(ErrorCode::TooManyPublishers));
+    stage.open_client("ada2", Grants::default(), None);
+    let join = stage.join("ada2", "again-and", &MICROPHONE, 1);
+    assert_eq!(code(&stage.say("ada2", join).1), None);
+}
+
+#[test]
+fn sockets_that_never_join_are_bounded() {
+    let mut stage = Stage::new(1);
+    let refused = (0..4_000).find(|number| {
+        let outputs = stage.open_client(&format!("{}{number}", name(*number)), Grants::default(), None);
+        code(&outputs) == Some(ErrorCode::RoomFull)
+    });
+    assert_eq!(refused, Some(2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64));
+}
+
+#[test]
+fn a_room_of_a_thousand_hears_everybody_who_speaks() {
+    let count = limits::PARTICIPANTS_PER_ROOM_MAX;
+    let mut stage = with_ada(u32::try_from(count).ok());
+    for number in 1..count {
+        let name = name(number);
+        stage.open_client(&name, Grants { publish: false, ..Grants::default() }, None);
+        let join = stage.join(&name, "a", &[], 1);
+        assert_eq!(code(&stage.say(&name, join).1), None, "{number}");
+    }
+    stage.open_client("zoe", Grants::default(), None);
+    let join = stage.join("zoe", "a", &[], 1);
+    assert_eq!(code(&stage.say("zoe", join).1), Some(ErrorCode::RoomFull));
+    let outputs = stage.say("ada", ClientToEdge::SetMuted { mid: mid_named(0), muted: true }).1;
+    let updates = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::SendClient { message: EdgeToClient::ParticipantUpdated { .. }, .. }));
+    assert_eq!(updates.count(), count);
+    let Some(Output::Store(changes)) = outputs.first() else { panic!("stores first") };
+    assert_eq!((changes.put.len(), changes.delete.len()), (1, 0), "a small change writes a small row");
+}
