@@ -107,6 +107,7 @@ export function senses({ width, height, framesPerSecond }) {
         participant: tile.dataset.participant,
         label: tile.getAttribute("aria-label"),
         hasVideo: tile.querySelector("video") !== null,
+        hasIcon: tile.querySelector("figcaption svg") !== null,
       })),
 
     /** Notes that are being played, quiet ones left out; a peer connection's track is silent in Chromium unless an element plays it. */
@@ -149,6 +150,7 @@ export function senses({ width, height, framesPerSecond }) {
 
     /** Begins to watch every remote picture for gaps. */
     watch(own) {
+      for (const seen of watched ?? []) seen.done = true;
       watched = videos().filter((video) => (picture(video)?.identity ?? own) !== own).map(watch);
       return watched.length;
     },

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
-import { everybodySeesAndHears } from "./call.mjs";
+import { everybodySeesAndHears, isMuted } from "./call.mjs";
 
-/** Six frames: more than a busy machine delays one, less than anybody takes for a call that hangs. */
+/** Longest time without a new frame on the screen: six frames, or on a busy machine some times what it was before the kill. */
 const GAP_MS_MAX = 400;
+const GAP_FACTOR_MAX = 5;
 /** Noticing takes 1.5 s, then an offer, an answer, ICE, a handshake and a key frame. */
 const MOVED_MS = 12_000;
 const RESUMED_MS = 20_000;
@@ -30,8 +31,12 @@ export function resilienceScenarios(world) {
 
     test("the Worker is killed and started again: not a frame is lost, and the clients resume", async (t) => {
       await joinAll();
-      const before = await mediaOf(people);
-      for (const person of people) assert.equal(await person.page.evaluate((own) => window.senses.watch(own), person.identity), 2);
+      await watch(people);
+      let before = await mediaOf(people);
+      await Promise.all(people.map((person, index) => decodesMore(person, before[index], 45)));
+      const usual = await gapsOf(people);
+      await watch(people);
+      before = await mediaOf(people);
       await world.stack.killWorker();
       await Promise.all(people.map((person) => person.reads(/Connection lost/)));
       await Promise.all(people.map((person, index) => decodesMore(person, before[index], 45)));
@@ -39,13 +44,13 @@ export function resilienceScenarios(world) {
       await Promise.all(people.map((person) => doesNotRead(person, /Connection lost/)));
       // What was said before it died still holds, and new things can be said.
       await people[0].press("microphone");
-      for (const other of people.slice(1)) await other.seesTile("ada", "is muted", (tile) => /microphone off/.test(tile?.label));
+      for (const other of people.slice(1)) await other.seesTile("ada", "is muted", isMuted);
       await people[0].press("microphone");
-      const after = await mediaOf(people);
+      const [after, gaps] = [await mediaOf(people), await gapsOf(people)];
       for (const [index, person] of people.entries()) {
-        const gaps = await person.page.evaluate(() => window.senses.gaps());
-        t.diagnostic(`${person.id} (${person.page.browser}): longest gaps ${gaps.map(({ gapMs }) => `${gapMs} ms`).join(", ")}`);
-        assert.ok(gaps.every(({ gapMs, onScreen }) => onScreen && gapMs < GAP_MS_MAX), JSON.stringify(gaps));
+        const limitMs = Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * Math.max(...usual[index].map(({ gapMs }) => gapMs)));
+        t.diagnostic(`${person.id} (${person.page.browser}): longest gaps ${words(gaps[index])}, before ${words(usual[index])}`);
+        assert.ok(gaps[index].every(({ gapMs, onScreen }) => onScreen && gapMs < limitMs), `${words(gaps[index])} of ${limitMs} ms`);
         assert.equal(after[index].packetsLost, before[index].packetsLost, `${person.id} lost packets`);
         const sent = sum(people.map((_, other) => (other === index ? 0 : after[other].framesSent - before[other].framesSent)));
         const received = after[index].framesReceived - before[index].framesReceived;
@@ -61,9 +66,11 @@ export function resilienceScenarios(world) {
 
     test("a media node is drained: everybody goes on at the other one, and it ends by itself", async (t) => {
       let exit;
-      await moves(t, (node) => {
+      const made = await moves(t, (node) => {
         exit = world.stack.drainNode(node);
       });
+      // The proof that an ICE restart may lead to another node with another certificate. Firefox does not decode after it.
+      people.forEach(({ page }, index) => assert.equal(made[index], page.browser === "chromium" ? 0 : 1, `${page.browser}'s connections`));
       assert.equal(await exit, 0, "the drained node's exit code");
       for (const person of people) await person.press("leave");
       await Promise.all(people.map((person) => person.close()));
@@ -75,21 +82,31 @@ export function resilienceScenarios(world) {
       const other = await stack.startNode(`media-${(world.nodesStarted += 1)}`);
       assert.equal(await sessions(other), 0);
       const connections = await Promise.all(people.map((person) => person.page.evaluate(() => window.senses.connectionCount())));
-      for (const person of people) await person.page.evaluate((own) => window.senses.watch(own), person.identity);
+      await watch(people);
       await end(serving);
       await until("everybody is at the other node", async () => (await sessions(other)) >= people.length, MOVED_MS);
       await everybodySeesAndHears(people, MOVED_MS);
+      const [made, gaps] = [[], await gapsOf(people)];
       for (const [index, person] of people.entries()) {
-        const gaps = await person.page.evaluate(() => window.senses.gaps());
-        const made = (await person.page.evaluate(() => window.senses.connectionCount())) - connections[index];
-        const how = made === 0 ? "ICE restart on the same connection" : `${made} new connection`;
-        t.diagnostic(`${person.id} (${person.page.browser}): ${how}; nothing new on the screen for ${gaps.map(({ gapMs }) => `${gapMs} ms`).join(", ")}`);
+        made[index] = (await person.page.evaluate(() => window.senses.connectionCount())) - connections[index];
+        const how = made[index] === 0 ? "ICE restart on the same connection" : `${made[index]} new connection`;
+        t.diagnostic(`${person.id} (${person.page.browser}): ${how}; nothing new on the screen for ${words(gaps[index])}`);
       }
+      return made;
     }
   });
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+async function watch(people) {
+  const watched = await Promise.all(people.map(({ page, identity }) => page.evaluate((own) => window.senses.watch(own), identity)));
+  assert.ok(watched.every((count) => count === people.length - 1), `${watched} pictures of ${people.length} people are watched`);
+}
+
+const gapsOf = (people) => Promise.all(people.map(({ page }) => page.evaluate(() => window.senses.gaps())));
+
+const words = (gaps) => gaps.map(({ gapMs }) => `${gapMs} ms`).join(", ");
 
 const mediaOf = (people) => Promise.all(people.map((person) => person.media()));
 
