@@ -124,6 +124,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
     check_ports(&mut reader, listen, shards);
+    check_families(&mut reader, listen, advertise.as_deref());
     let config = || {
         Some(Config {
             edges: edges?,
@@ -147,6 +148,14 @@ fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u
     let (Some(listen), Some(shards)) = (listen, shards) else { return };
     if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {
         reader.mistake("listen", &format!("{shards} shards do not fit above port {}", listen.port()));
+    }
+}
+
+/// A socket for IPv4 receives nothing over IPv6; one for IPv6 receives both.
+fn check_families(reader: &mut Reader, listen: Option<SocketAddr>, advertise: Option<&[IpAddr]>) {
+    let (Some(SocketAddr::V4(listen)), Some(advertise)) = (listen, advertise) else { return };
+    for ip in advertise.iter().filter(|ip| ip.is_ipv6()) {
+        reader.mistake("advertise", &format!("{ip} cannot be reached where --listen is {listen}: listen on [::]"));
     }
 }
 
@@ -229,6 +238,14 @@ mod tests {
         let flags = ["--listen=0.0.0.0:65535", "--shards=2"];
         check_mistakes(&flags, &[], &["--listen: 2 shards do not fit above port 65535"]);
         check_mistakes(&["--listen=0.0.0.0:65535", "--shards=1"], &[], &[]);
+    }
+
+    #[test]
+    fn what_is_advertised_must_be_listened_on() {
+        let v6 = "--advertise=203.0.113.7,2001:db8::7";
+        let expected = "--advertise: 2001:db8::7 cannot be reached where --listen is 0.0.0.0:7000: listen on [::]";
+        check_mistakes(&[v6], &[], &[expected]);
+        check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The built program against a stand-in for the edge: registers, serves rooms, answers checks, drains.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use load::client::{self, Client, Memory};
 use load::local_edge::{Caller, LocalEdge};
 use load::node::{self, Node};
@@ -8,11 +8,8 @@ use load::parameters::ClientNumber;
 use shared::RoomId;
 use shared::control::{Assignment, FleetToNode, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode};
 use shared::rtp_parameters::Session;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_media-node");
@@ -22,19 +19,14 @@ struct Fixture {
     node: Node,
     fleet: Caller,
     registration: NodeRegistration,
-    http: SocketAddr,
 }
 
 impl Fixture {
     async fn start() -> Result<Self> {
-        // A port that was free a moment ago.
-        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let edge = LocalEdge::open().await?;
-        let settings = [("MEDIA_HTTP_LISTEN", http.to_string()), ("MEDIA_DRAIN_SECONDS", "1".to_owned())];
-        let node =
-            Node::start(Path::new(PROGRAM), &edge, &settings.each_ref().map(|(key, value)| (*key, value.as_str())))?;
+        let node = Node::start(Path::new(PROGRAM), &edge, &[("MEDIA_DRAIN_SECONDS", "1")])?;
         let (fleet, registration) = node::register(&edge).await?;
-        Ok(Self { edge, node, fleet, registration, http })
+        Ok(Self { edge, node, fleet, registration })
     }
 
     async fn assign(&mut self, epoch: u64, ticket: &str, session: Option<Session>) -> Result<()> {
@@ -51,18 +43,13 @@ impl Fixture {
         Ok(caller)
     }
 
-    async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.http).await?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        let (head, body) = text.split_once("\r\n\r\n").context("no end of the header")?;
-        let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, body.to_owned()))
+    async fn get(&self, path: &'static str) -> Result<(u16, String)> {
+        let http = self.node.http();
+        tokio::task::spawn_blocking(move || node::page(http, path)).await?
     }
 
     /// Asks until the page says what is expected: the shard writes its counters twice a second.
-    async fn expect_page(&self, path: &str, status: u16, expected: &str) -> Result<()> {
+    async fn expect_page(&self, path: &'static str, status: u16, expected: &str) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             let page = self.get(path).await?;
@@ -134,19 +121,19 @@ async fn a_lost_room_socket_is_dialled_again_and_an_old_epoch_is_refused() -> Re
 
 #[tokio::test]
 async fn is_ready_while_registered_and_registers_again() -> Result<()> {
-    let Fixture { edge, node, fleet, registration, http } = Fixture::start().await?;
+    let Fixture { edge, node, fleet, registration } = Fixture::start().await?;
     assert_eq!(
         (registration.node.to_string(), registration.region.to_string()),
         (node::NODE.into(), node::REGION.into())
     );
-    let mut fixture = Fixture { edge, node, fleet, registration, http };
+    let mut fixture = Fixture { edge, node, fleet, registration };
     fixture.expect_page("/healthz", 200, "ok").await?;
     fixture.expect_page("/readyz", 200, "ready").await?;
     fixture.fleet.wait_for(|message| matches!(message, NodeToFleet::Heartbeat { .. }).then_some(())).await?;
     let (lost, edge) = (fixture.fleet, fixture.edge);
     drop(lost);
     let (fleet, registration) = node::register(&edge).await?;
-    let fixture = Fixture { edge, fleet, registration, node: fixture.node, http };
+    let fixture = Fixture { edge, fleet, registration, node: fixture.node };
     fixture.expect_page("/readyz", 200, "ready").await?;
     assert_eq!(fixture.get("/nothing").await?.0, 404);
     Ok(())

@@ -4,6 +4,8 @@ use crate::local_edge::{Caller, LocalEdge};
 use crate::process;
 use anyhow::{Context, Result, bail};
 use shared::control::{FleetToNode, NodeRegistration, NodeToFleet};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
@@ -20,11 +22,14 @@ pub const TOKEN: &str = "node-token-of-the-test";
 #[derive(Debug)]
 pub struct Node {
     child: Child,
+    http: SocketAddr,
 }
 
 impl Node {
     /// Starts the program with one shard on a free port, and with these further settings.
     pub fn start(program: &Path, edge: &LocalEdge, settings: &[(&str, &str)]) -> Result<Self> {
+        // A port that was free a moment ago.
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
         command
             .env("MEDIA_EDGE", edge.url())
@@ -32,18 +37,24 @@ impl Node {
             .env("MEDIA_REGION", REGION)
             .env("MEDIA_NODE_TOKEN", TOKEN)
             .env("MEDIA_LISTEN", "127.0.0.1:0")
-            .env("MEDIA_HTTP_LISTEN", "127.0.0.1:0")
+            .env("MEDIA_HTTP_LISTEN", http.to_string())
             .env("MEDIA_SHARDS", "1")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        Ok(Self { child })
+        Ok(Self { child, http })
     }
 
     /// Its process id.
     pub fn pid(&self) -> Result<u32> {
         self.child.id().context("the node has ended")
+    }
+
+    /// Where its pages are.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// Asks it to end, and tells whether it ended well.
@@ -68,4 +79,24 @@ pub async fn register(edge: &LocalEdge) -> Result<(Caller, NodeRegistration)> {
     let NodeToFleet::Register(registration) = fleet.next().await? else { bail!("the node does not register first") };
     fleet.send(&FleetToNode::Registered {}).await?;
     Ok((fleet, registration))
+}
+
+/// One of the node's pages: status and text.
+pub fn page(http: SocketAddr, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(http).context("connecting to the node's pages")?;
+    stream.set_read_timeout(Some(process::END_TIMEOUT))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").context("a page without an end of its header")?;
+    let status = head.split(' ').nth(1).context("a page without a status")?.parse()?;
+    Ok((status, body.to_owned()))
+}
+
+/// A counter of the node's first shard.
+pub fn counter(http: SocketAddr, name: &str) -> Result<u64> {
+    let (_, text) = page(http, "/metrics")?;
+    let series = format!("{name}{{shard=\"0\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&series)).with_context(|| format!("no {name}"))?;
+    Ok(value.parse()?)
 }

@@ -40,5 +40,13 @@ pub fn sleep_precisely() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
 
+/// Lets the calling thread run as soon as it has something to do, if we may (CAP_SYS_NICE): for the one that keeps the
+/// pace and does little else. Its children are as patient as anybody.
+pub fn be_prompt() -> bool {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter is read only during the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &priority) == 0 }
+}
+
 /// How long a node may take to end after it was asked to.
 pub const END_TIMEOUT: Duration = Duration::from_secs(5);

@@ -70,3 +70,20 @@ const CAPTURED: [[usize; 8]; 16] = [
     [1062, 1063, 1063, 1063, 1063, 1063, 1063, 1063],
     [1159, 1159, 1159, 1159, 1159, 1159, 1159, 1143],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_shapes_are_a_thousand_packets_a_second_and_fit() {
+        for shape in [Shape::Spaced, Shape::Frames] {
+            assert_eq!(Shape::named(shape.name()), Some(shape));
+            let packets_per_s = shape.frame(0).len() as u128 * 1_000_000 / shape.interval().as_micros();
+            assert_eq!(packets_per_s, 1_000);
+            for number in 0..40 {
+                assert!(shape.frame(number).iter().all(|bytes| *bytes <= PAYLOAD_BYTES_MAX));
+            }
+        }
+    }
+}

@@ -110,8 +110,8 @@ impl Worker {
     fn run(mut self) -> Result<()> {
         let mut poll = Poll::new()?;
         for (place, receiver) in self.receivers.iter().enumerate() {
-            let mut source = receiver.socket().descriptor();
-            poll.registry().register(&mut SourceFd(&mut source), Token(place), Interest::READABLE)?;
+            let source = receiver.socket().descriptor();
+            poll.registry().register(&mut SourceFd(&source), Token(place), Interest::READABLE)?;
         }
         let (mut events, mut tick_at) = (Events::with_capacity(512), Instant::now());
         while !self.stop.load(Relaxed) {
