@@ -42,10 +42,20 @@ export async function startEdge(options = {}) {
     http: new URL(worker.url).origin,
     ws: new URL(worker.url).origin.replace("http", "ws"),
     /** Takes a room out of memory as hibernation does. */
-    hibernate: (room) => worker.evict("RoomObject", roomObject(room)),
+    hibernate: (room) => evict(worker, "RoomObject", roomObject(room)),
     /** Takes a region's fleet out of memory as hibernation does. */
-    hibernateFleet: (region) => worker.evict("FleetObject", `fleet:${region}`),
+    hibernateFleet: (region) => evict(worker, "FleetObject", `fleet:${region}`),
   };
+}
+
+/** An object in the middle of an event cannot sleep yet. */
+async function evict(worker, className, name, attempts = 5) {
+  try {
+    await worker.evict(className, name);
+  } catch (error) {
+    if (attempts === 0 || !error.message.includes("active references")) throw error;
+    await evict(worker, className, name, attempts - 1);
+  }
 }
 
 function list(...keys) {

@@ -4,7 +4,7 @@ import { Socket } from "./socket.mjs";
 import { nodeToken } from "./token.mjs";
 
 const HEARTBEAT_INTERVAL_MS = 5_000;
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 20_000;
 /** The digest of a certificate that this node would have. */
 export const fingerprintOf = (id) => createHash("sha256").update(id).digest("hex").toUpperCase().match(/../g).join(":");
 

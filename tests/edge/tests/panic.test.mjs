@@ -7,7 +7,10 @@ import { startEdge } from "../support/edge.mjs";
 import { Socket } from "../support/socket.mjs";
 import { joinToken } from "../support/token.mjs";
 
-test("what is pending fails at the moment of the panic", async () => {
+// Without the entry, these would wait for ever.
+const timeout = 30_000;
+
+test("what is pending fails at the moment of the panic", { timeout }, async () => {
   const state = { criticalError: false };
   const guard = failOnPanic(state);
   const done = await guard(() => "done before");
@@ -33,7 +36,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
-test("a panic fails pending requests at once, and the next request is served", async () => {
+test("a panic fails pending requests at once, and the next request is served", { timeout }, async () => {
   const room = await Socket.open(`${edge.ws}/v1/rooms/daily/socket`, ["rotunda.v1", `token.${joinToken("daily", "ada")}`]);
   const waiting = fetch(`${edge.http}/v1/dev/wait`, { method: "POST" });
   // The request has to be in Rust's hands before somebody panics.
