@@ -61,7 +61,10 @@ fn is_test(file: &str) -> bool {
     let ends = ["/tests.rs", ".test.ts", ".test.tsx", ".test.mjs"].iter().any(|end| file.ends_with(end));
     let mut folders = file.split('/').rev().skip(1);
     let cargo_tests = folders.next() == Some("tests") && file.ends_with(".rs") && folders.next().is_some();
-    ends || cargo_tests || file.starts_with("tests/scenarios/")
+    ends || cargo_tests
+        || ["tests/scenarios/", "tests/browser/scenarios/", "tests/browser/page/"]
+            .iter()
+            .any(|folder| file.starts_with(folder))
 }
 
 fn is_generated(file: &str) -> bool {
