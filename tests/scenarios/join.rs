@@ -36,8 +36,8 @@ fn checks_that_come_before_the_node_was_told_are_kept_for_it() {
     world.run_until(Duration::from_secs(2), "grace is connected", |world| world.browser("grace").is_connected());
     let took = world.clock().now() - clicked.now();
     assert!(took < Duration::from_millis(300), "connected after {took:?}");
-    assert_eq!(world.node("media-1").stats().dropped(DropReason::UnknownUfrag), 0);
     world.run_for(Duration::from_secs(1));
+    assert_eq!(world.node("media-1").stats().dropped(DropReason::UnknownUfrag), 0);
     world.check_everybody_plays();
 }
 

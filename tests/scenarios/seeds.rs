@@ -2,6 +2,7 @@
 //! `WORLD_SEEDS=5000` plays more than the usual ones.
 
 use media_core::random::Random;
+use shared::limits;
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
 use world::World;
@@ -39,17 +40,37 @@ fn play(seed: u64) {
     }
     world.start_node("media-2");
     world.run_for(Duration::from_millis(200));
-    let mut script = Vec::new();
     for _ in 0..STEPS {
-        script.push(act(&mut world, &mut random));
+        let happened = act(&mut world, &mut random);
+        println!("seed {seed}, {:?}: {happened}", world.clock().elapsed());
         world.run_for(Duration::from_millis(u64::from(random.next_u16() % 700)));
         world.check_all();
     }
     mend(&mut world);
     // Consent of whoever lost the way runs out, sockets are dialled again, rooms are placed again.
     world.run_for(Duration::from_secs(6));
-    println!("seed {seed}: {}", script.join(", "));
     world.check_everybody_plays();
+    everybody_leaves(&mut world);
+}
+
+/// Whatever the call was like, nothing of it is left.
+fn everybody_leaves(world: &mut World) {
+    for name in world.present() {
+        world.leave(&name);
+    }
+    world.run_for(Duration::from_millis(limits::RESUME_WINDOW_MS + limits::EMPTY_ROOM_LIFETIME_MS + 5_000));
+    world.check_all();
+    if world.edge().rows() != 0 {
+        world.fail("the room is empty, and rows of it are still stored");
+    }
+    if !world.serving().is_empty() {
+        world.fail(&format!("the room is empty, and still served by {:?}", world.serving()));
+    }
+    for (name, load) in world.loads() {
+        if load != (0, 0) {
+            world.fail(&format!("the room is empty, and {name} still has {load:?} sessions and rooms"));
+        }
+    }
 }
 
 /// One random thing happens; its name.
@@ -109,7 +130,5 @@ fn mend(world: &mut World) {
             (link.loss, link.is_cut) = (Loss::None, false);
         }
     }
-    for node in ["media-1", "media-2"] {
-        world.reconnect(node);
-    }
+    world.reconnect_all();
 }

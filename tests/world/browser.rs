@@ -101,6 +101,8 @@ pub struct Browser {
     offer_version: u32,
     /// Sections as last offered, and the offer's text.
     offered: (Vec<offer::Section>, String),
+    /// Why the last offer was made, until it is answered.
+    unanswered: Option<shared::signal::NegotiateReason>,
     /// Credentials of the last offer, and whether they are those of a restart that is not answered yet.
     credentials: Credentials,
     transport: Option<Transport>,
@@ -145,6 +147,7 @@ impl Browser {
             port: FIRST_PORT,
             offer_version: 1,
             offered: (Vec::new(), String::new()),
+            unanswered: None,
             credentials,
             transport: None,
             publishers: Vec::new(),
@@ -167,11 +170,7 @@ impl Browser {
         for source in &self.guest.sources {
             self.publishers.push(Publisher::new(&self.clock, &mut self.random, participant, mid(), *source));
         }
-        let own = self.publishers.iter().map(|publisher| {
-            let purpose = offer::Purpose::Publish(publisher.ssrcs.0, publisher.ssrcs.1);
-            offer::Section { mid: publisher.mid.clone(), kind: publisher.kind(), purpose }
-        });
-        let mut sections: Vec<_> = own.collect();
+        let mut sections: Vec<_> = self.publishers.iter().map(Publisher::section).collect();
         for _ in 0..self.guest.slots {
             for kind in [MediaKind::Audio, MediaKind::Video] {
                 sections.push(offer::Section { mid: mid(), kind, purpose: offer::Purpose::Receive });
@@ -242,6 +241,12 @@ impl Browser {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_connected)
+    }
+
+    /// Whether the newest ICE checks have found and nominated a path.
+    #[must_use]
+    pub fn has_path(&self) -> bool {
+        self.transport.as_ref().is_some_and(Transport::is_settled)
     }
 
     /// When media first flowed.

@@ -49,6 +49,8 @@ pub struct World {
     addresses: u8,
     /// Everything the edge said to clients and nodes, in order.
     said: Vec<String>,
+    /// Whether every frame is printed, as `WORLD_TRACE=1` wants.
+    is_traced: bool,
     /// Steps taken at the present instant.
     steps_now: (Option<Instant>, u32),
 }
@@ -74,6 +76,7 @@ impl World {
             room: RoomId::parse("daily").expect("a room's name"),
             addresses: 0,
             said: Vec::new(),
+            is_traced: std::env::var_os("WORLD_TRACE").is_some(),
             steps_now: (None, 0),
         };
         world.start_node("media-1");
@@ -161,6 +164,17 @@ impl World {
         self.cut_off.remove(name);
     }
 
+    /// All nodes can reach the edge again.
+    pub fn reconnect_all(&mut self) {
+        self.cut_off.clear();
+    }
+
+    /// Sessions and rooms of every running node.
+    #[must_use]
+    pub fn loads(&self) -> Vec<(String, (usize, usize))> {
+        self.nodes.iter().map(|(name, node)| (name.clone(), node.load())).collect()
+    }
+
     fn next_host(&mut self, network: u8) -> Ipv4Addr {
         self.addresses += 1;
         Ipv4Addr::new(10, network, 0, self.addresses)
@@ -241,6 +255,18 @@ impl World {
         let name = self.browsers.iter().find(|(_, browser)| is_meant(browser)).map(|(name, _)| name.clone());
         if let Some(name) = name {
             self.with_browser(&name, |browser| browser.handle_datagram(&clock, datagram));
+        }
+    }
+
+    fn note_said(&mut self, said: String) {
+        self.trace(&said);
+        self.said.push(said);
+    }
+
+    /// Prints what somebody says, for those who look for the reason of a failure.
+    fn trace(&self, said: &str) {
+        if self.is_traced {
+            println!("{:8.3} s  {said:.400}", self.clock.elapsed().as_secs_f64());
         }
     }
 

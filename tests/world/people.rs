@@ -197,6 +197,9 @@ impl World {
         let present = self.present();
         for name in &present {
             let browser = self.browser(name);
+            if !browser.has_path() {
+                self.fail(&format!("{name}'s checks have found no path"));
+            }
             let kinds: BTreeMap<Mid, MediaKind> =
                 browser.slots().map(|slot| (slot.section().mid.clone(), slot.section().kind)).collect();
             if let Some(breach) = browser.knowledge().settled_breach(&kinds) {

@@ -97,6 +97,7 @@ impl World {
                 browser::Output::Dial => self.post_after(CLIENT_DELAY, Letter::DialBrowser(name.into())),
                 browser::Output::Frame(text) => {
                     if let [.., socket] = self.post.sockets_of(|at| *at == party)[..] {
+                        self.trace(&format!("{party:?} says {text}"));
                         self.post_after(CLIENT_DELAY, Letter::ToEdge(socket, text));
                     }
                 }
@@ -115,7 +116,10 @@ impl World {
                 NodeOutput::Dial(peer, ticket) => {
                     self.post_after(self.post.node_delay, Letter::DialNode(name.into(), peer, ticket));
                 }
-                NodeOutput::Frame(socket, text) => self.post_after(self.post.node_delay, Letter::ToEdge(socket, text)),
+                NodeOutput::Frame(socket, text) => {
+                    self.trace(&format!("{name} says {text}"));
+                    self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
+                }
                 NodeOutput::HangUp(socket) => {
                     self.post.parties.remove(&socket);
                     self.post_after(self.post.node_delay, Letter::ClosedAtEdge(socket));
@@ -245,12 +249,12 @@ impl World {
             match effect {
                 Effect::Send(socket, text) => {
                     let Some(party) = self.post.parties.get(&socket).cloned() else { continue };
-                    self.said.push(format!("{party:?}: {text}"));
+                    self.note_said(format!("{party:?}: {text}"));
                     self.post_after(self.post.delay(&party), Letter::FromEdge(party, socket, text));
                 }
                 Effect::Close(socket, code) => {
                     let Some(party) = self.post.parties.get(&socket).cloned() else { continue };
-                    self.said.push(format!("{party:?}: closed with {code}"));
+                    self.note_said(format!("{party:?}: closed with {code}"));
                     self.post_after(self.post.delay(&party), Letter::ClosedAtParty(party, socket, code));
                 }
                 Effect::Ask(room, request) => self.post_after(OBJECT_DELAY, Letter::Ask(room, request)),

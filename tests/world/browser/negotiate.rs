@@ -20,17 +20,19 @@ impl Browser {
 
     /// Offers again; a second time only once the first is answered.
     pub(super) fn negotiate(&mut self, reason: NegotiateReason) {
-        if self.has_unanswered_offer() && self.requests.is_pending(|asked| matches!(asked, Asked::Negotiate(_))) {
+        if self.requests.is_pending(|asked| matches!(asked, Asked::Negotiate(_))) {
             return;
         }
         match reason {
             NegotiateReason::IceRestart | NegotiateReason::TransportDead => self.renew_credentials(),
             NegotiateReason::NewTransport => {
                 self.transport = None;
+                self.renew_publishers();
                 self.renew_credentials();
             }
             NegotiateReason::Sections => {}
         }
+        self.unanswered = Some(reason);
         let (offer, tracks) = (self.write_offer(), self.intents());
         self.ask(Asked::Negotiate(reason), ClientToEdge::Negotiate { offer, tracks, reason });
     }
@@ -47,9 +49,15 @@ impl Browser {
         self.negotiate(NegotiateReason::NewTransport);
     }
 
-    /// Whether an offer waits for its answer, or lost it with its socket.
-    pub(super) fn has_unanswered_offer(&self) -> bool {
-        !self.offered.1.is_empty()
+    /// A new connection has senders of its own, whose streams begin anew.
+    fn renew_publishers(&mut self) {
+        let participant = self.guest.participant.as_str();
+        for (publisher, section) in self.publishers.iter_mut().zip(&mut self.offered.0) {
+            let (mid, source, is_muted) = (publisher.mid.clone(), publisher.source, publisher.is_muted);
+            *publisher = Publisher::new(&self.clock, &mut self.random, participant, mid, source);
+            publisher.is_muted = is_muted;
+            *section = publisher.section();
+        }
     }
 
     /// Lays out receive slots until there are `wanted` of each kind, and offers them.
@@ -69,6 +77,7 @@ impl Browser {
 
     /// Does what a browser does with an answer.
     pub(super) fn apply_answer(&mut self, text: &str) {
+        self.unanswered = None;
         let (sections, offer) = (&self.offered.0, std::mem::take(&mut self.offered.1));
         let answer = match answer::read(text, &offer, sections) {
             Ok(answer) => answer,

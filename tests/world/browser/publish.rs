@@ -1,7 +1,7 @@
 //! One published track: an encoder's packets, their retransmissions, and sender reports.
 
-use super::answer;
 use super::content::Stamp;
+use super::{answer, offer};
 use crate::check::SourceName;
 use crate::clock::Clock;
 use media_core::random::Random;
@@ -119,6 +119,13 @@ impl Publisher {
             TrackSource::Microphone | TrackSource::ScreenAudio => MediaKind::Audio,
             TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
         }
+    }
+
+    /// The section that offers it.
+    #[must_use]
+    pub fn section(&self) -> offer::Section {
+        let purpose = offer::Purpose::Publish(self.ssrcs.0, self.ssrcs.1);
+        offer::Section { mid: self.mid.clone(), kind: self.kind(), purpose }
     }
 
     /// Takes what was negotiated for the section.

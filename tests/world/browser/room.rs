@@ -132,8 +132,10 @@ impl Browser {
                 self.knowledge.set_slots(&self.clock, slots);
                 if self.phase == Phase::Leaving {
                     self.ask(Asked::Leave, ClientToEdge::Leave {});
-                } else if transport_dead || self.has_unanswered_offer() {
-                    self.negotiate(NegotiateReason::TransportDead);
+                } else if let Some(reason) =
+                    self.unanswered.or(transport_dead.then_some(NegotiateReason::TransportDead))
+                {
+                    self.negotiate(reason);
                 }
             }
             EdgeToClient::Negotiated { in_reply_to, session, answer, slots } => {

@@ -84,6 +84,12 @@ impl Transport {
         self.keys.is_some() && self.path.is_some()
     }
 
+    /// Whether the newest checks have found and nominated a path.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.checks.nominated().is_some()
+    }
+
     /// Whether the node fell silent; said once.
     pub fn poll_death(&mut self, clock: &Clock) -> bool {
         let is_due = !self.is_dead && self.death_at() <= clock.now();
