@@ -16,6 +16,8 @@ const RESUME_WINDOW_MS = 30_000;
 const EMPTY_ROOM_LIFETIME_MS = 60_000;
 /** Alarms are not exact, and a machine may be busy. */
 const LATE_MS = 10_000;
+/** Long after the longest of these tests. */
+const HANGS_MS = 150_000;
 /** The edge's clock stands still while it works, so it may count from a moment before ours. */
 const EARLY_MS = 100;
 
@@ -23,7 +25,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Runs with a Worker of its own, as all of them wait at the same time. */
 function alarm(name, body) {
-  test(name, async () => {
+  test(name, { timeout: HANGS_MS }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
     const edge = await startEdge({ persist: folder });
     try {
