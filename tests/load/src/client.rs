@@ -6,8 +6,6 @@ use aws_lc_rs::hmac;
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
 use media_core::stun::{self, Request, Role};
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
 use shared::rtp_parameters::Fingerprint;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -19,6 +17,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 const CONSENT_INTERVAL: Duration = Duration::from_secs(4);
 /// All clients together must be connected within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sockets are looked at this often while connecting.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// Messages of one read.
 const MESSAGES: usize = 32;
 
@@ -156,28 +156,18 @@ impl Client {
 
 /// Connects all clients.
 pub fn connect(clients: &mut [Client], identity: &Identity, memory: &mut Memory) -> Result<()> {
-    let mut poll = Poll::new()?;
-    for (place, client) in clients.iter().enumerate() {
-        poll.registry().register(&mut SourceFd(&client.socket.descriptor()), Token(place), Interest::READABLE)?;
-    }
-    let (started, mut events) = (Instant::now(), Events::with_capacity(256));
-    while let Some(waiting) = clients.iter().position(|client| !client.is_connected()) {
-        let now = Instant::now();
-        if now.duration_since(started) > CONNECT_TIMEOUT {
-            bail!("client {} does not connect", clients[waiting].number.0);
+    let started = Instant::now();
+    while let Some(waiting) = clients.iter().find(|client| !client.is_connected()) {
+        if started.elapsed() > CONNECT_TIMEOUT {
+            bail!("client {} does not connect", waiting.number.0);
         }
-        clients.iter_mut().for_each(|client| client.tick(now, memory));
-        poll.poll(&mut events, Some(Duration::from_millis(5)))?;
-        for event in &events {
-            let Some(client) = clients.get_mut(event.token().0) else { continue };
+        for client in clients.iter_mut() {
             read(client, identity, memory)?;
             client.tick(Instant::now(), memory);
         }
+        std::thread::sleep(LOOK_INTERVAL);
     }
-    for client in clients.iter_mut() {
-        client.flush(memory);
-        poll.registry().deregister(&mut SourceFd(&client.socket.descriptor()))?;
-    }
+    clients.iter_mut().for_each(|client| client.flush(memory));
     Ok(())
 }
 

@@ -47,10 +47,10 @@ impl Publisher {
         }
     }
 
-    /// Publishes until `ends` says so, which is asked after every frame.
-    pub fn publish(&mut self, shape: Shape, memory: &mut Memory, mut ends: impl FnMut() -> bool) -> Result<()> {
-        let mut pacer = Pacer::new(shape.interval());
-        while !ends() {
+    /// Publishes so many packets a second for a time.
+    pub fn publish(&mut self, shape: Shape, packets_per_s: u32, time: Duration, memory: &mut Memory) -> Result<()> {
+        let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
+        while Instant::now() < end {
             self.frame(shape, memory)?;
             self.idle(memory)?;
             pacer.wait();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// What a publisher sends; both kinds are 1,000 packets a second.
+/// What a publisher sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Packets of 1,100 bytes of payload, one each millisecond.
+    /// Packets of 1,100 bytes of payload, one by one.
     Spaced,
-    /// Frames of 8 packets, one frame each 8 ms, with the lengths that Chromium cut frames into.
+    /// Frames of 8 packets, with the lengths that Chromium cut frames into.
     Frames,
 }
 
@@ -27,13 +27,11 @@ impl Shape {
         [Self::Spaced, Self::Frames].into_iter().find(|shape| shape.name() == name)
     }
 
-    /// Time from one frame to the next.
+    /// Time from one frame to the next, at so many packets a second.
     #[must_use]
-    pub fn interval(self) -> Duration {
-        match self {
-            Self::Spaced => Duration::from_millis(1),
-            Self::Frames => Duration::from_millis(8),
-        }
+    pub fn interval(self, packets_per_s: u32) -> Duration {
+        let packets = self.frame(0).len() as u32;
+        Duration::from_secs(1) * packets / packets_per_s.max(1)
     }
 
     /// Payload lengths of the packets of a frame.
@@ -76,11 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_shapes_are_a_thousand_packets_a_second_and_fit() {
+    fn packets_fit_and_come_at_their_pace() {
         for shape in [Shape::Spaced, Shape::Frames] {
             assert_eq!(Shape::named(shape.name()), Some(shape));
-            let packets_per_s = shape.frame(0).len() as u128 * 1_000_000 / shape.interval().as_micros();
-            assert_eq!(packets_per_s, 1_000);
+            let packets_per_s = shape.frame(0).len() as u128 * 1_000_000 / shape.interval(500).as_micros();
+            assert_eq!(packets_per_s, 500);
             for number in 0..40 {
                 assert!(shape.frame(number).iter().all(|bytes| *bytes <= PAYLOAD_BYTES_MAX));
             }

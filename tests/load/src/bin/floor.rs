@@ -23,6 +23,9 @@ struct Arguments {
     /// spaced or frames.
     #[arg(long)]
     shape: String,
+    /// Packets a second to each.
+    #[arg(long)]
+    packets_per_s: u32,
     /// Hand a frame's packets over as one buffer that the kernel cuts (UDP_SEGMENT).
     #[arg(long)]
     offload: bool,
@@ -52,10 +55,10 @@ fn main() -> Result<()> {
     process::sleep_precisely();
     let mut floor = Floor::new(&arguments.ports)?;
     let warm = Duration::from_millis(arguments.warm_ms);
-    floor.send_for(warm, shape, arguments.offload)?;
+    floor.send_for(warm, shape, &arguments)?;
     let (pid, before) = (std::process::id(), floor.packets);
     let cpu_before = process::cpu_ns(pid)?;
-    floor.send_for(Duration::from_millis(arguments.measure_ms), shape, arguments.offload)?;
+    floor.send_for(Duration::from_millis(arguments.measure_ms), shape, &arguments)?;
     let cpu_ns = process::cpu_ns(pid)? - cpu_before;
     if floor.counters.send_failures + floor.counters.send_overflows > 0 {
         bail!("not everything could be sent: {:?}", floor.counters);
@@ -93,10 +96,10 @@ impl Floor {
         })
     }
 
-    fn send_for(&mut self, time: Duration, shape: Shape, offload: bool) -> Result<()> {
-        let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval()));
+    fn send_for(&mut self, time: Duration, shape: Shape, arguments: &Arguments) -> Result<()> {
+        let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(arguments.packets_per_s)));
         while Instant::now() < end {
-            self.frame(shape, offload)?;
+            self.frame(shape, arguments.offload)?;
             pacer.wait();
         }
         Ok(())
