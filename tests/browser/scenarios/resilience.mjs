@@ -5,8 +5,8 @@ import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 import { everybodySeesAndHears, isMuted } from "./call.mjs";
 
-/** Longest time without a new frame on the screen: six frames, or on a busy machine some times what it was before the kill. */
-const GAP_MS_MAX = 400;
+/** Longest stall on the screen, or on a busy machine some times what it was before the kill. Lost frames are counted exactly besides. */
+const GAP_MS_MAX = 1_000;
 const GAP_FACTOR_MAX = 5;
 /** Noticing takes 1.5 s, then an offer, an answer, ICE, a handshake and a key frame. */
 const MOVED_MS = 12_000;
