@@ -243,7 +243,9 @@ impl Node {
     /// A socket is gone.
     pub fn handle_closed(&mut self, clock: &Clock, peer: &Peer, socket: SocketId) {
         self.clock = *clock;
-        if self.line(peer).is_some_and(|line| line.state == State::Up(socket)) {
+        // It may break before it is known to be open.
+        let is_meant = |line: &mut Line| line.state == State::Up(socket) || line.state == State::Dialling;
+        if self.line(peer).is_some_and(is_meant) {
             self.back_off(peer);
         }
     }
