@@ -1,7 +1,8 @@
 //! Reads clients' offers and writes their answers (RFC 8829, RFC 8866): the only place where SDP exists.
 //!
 //! The edge is an ICE-lite, DTLS-passive, BUNDLE-everything answerer, so only what such an answer needs is read. Candidates in an offer are
-//! left alone: an ICE-lite node learns addresses from checks (RFC 8445 §2.5).
+//! left alone: an ICE-lite node learns addresses from checks (RFC 8445 §2.5). Simulcast (RFC 8853) is left out of an answer, which makes a
+//! browser send the first of its streams alone.
 
 mod answer;
 mod candidate;

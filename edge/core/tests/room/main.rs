@@ -5,6 +5,7 @@ mod limits;
 mod models;
 mod offers;
 mod random;
+mod restore;
 mod scripts;
 mod stage;
 mod words;
