@@ -65,7 +65,7 @@ error_codes! {
     TooManyPublishers = "too_many_publishers", true;
     /// The room was closed.
     RoomClosed = "room_closed", false;
-    /// There is nothing left to resume: join anew.
+    /// There is nothing left to take up: after `resume` join anew, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
     /// The offer cannot be read.
     InvalidOffer = "invalid_offer", false;
