@@ -165,11 +165,14 @@ impl Worker {
     fn run(mut self) {
         loop {
             let timeout = self.sleep(now());
-            if let Err(error) = self.waker.wait(self.socket.descriptor(), timeout) {
-                tracing::error!(shard = self.index, %error, "waiting for the socket failed");
-                return;
+            match self.waker.wait(self.socket.descriptor(), timeout) {
+                Ok(ready) if ready.socket => self.read(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(shard = self.index, %error, "waiting for the socket failed");
+                    return;
+                }
             }
-            self.read();
             if self.obey().is_break() {
                 return;
             }

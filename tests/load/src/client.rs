@@ -87,8 +87,8 @@ impl Client {
     }
 
     /// Encrypts what the node is sent.
-    pub fn sealer(&self) -> Option<&Sealer> {
-        self.keys.as_ref().map(|(_, sealer)| sealer)
+    pub fn sealer(&mut self) -> Option<&mut Sealer> {
+        self.keys.as_mut().map(|(_, sealer)| sealer)
     }
 
     /// Sends datagrams to the node, each by itself.

@@ -5,11 +5,16 @@ use crate::clock::Pacer;
 use crate::parameters::{ClientNumber, VP8_PAYLOAD_TYPE};
 use crate::shape::{PAYLOAD_BYTES_MAX, Shape};
 use anyhow::{Context, Result};
+use media_core::rtcp::ntp::NtpClock;
+use media_core::rtcp::write::{Sent, Writer};
 use media_core::session::srtp::OVERHEAD_BYTES_MAX;
+use shared::UnixMillis;
 use std::time::{Duration, Instant};
 
 /// A key frame comes this often, as a slot can only begin with one.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);
+/// Sender reports come this often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER_BYTES: usize = 12;
 /// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
 const DESCRIPTOR_BYTES: usize = 4;
@@ -26,7 +31,10 @@ pub struct Publisher {
     /// Sequence number with its wraps counted.
     index: u64,
     frames: u64,
+    octets: u32,
     keyframe_at: Instant,
+    report_at: Instant,
+    clock: NtpClock,
     started: Instant,
     buffer: Vec<u8>,
 }
@@ -41,7 +49,10 @@ impl Publisher {
             ssrc: number.ssrc(),
             index: 1_000,
             frames: 0,
+            octets: 0,
             keyframe_at: now,
+            report_at: now,
+            clock: NtpClock::new(now, UnixMillis(0)),
             started: now,
             buffer: vec![0x55; 16 * PACKET_BYTES_MAX],
         }
@@ -52,6 +63,7 @@ impl Publisher {
         let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
         while Instant::now() < end {
             self.frame(shape, memory)?;
+            self.report(memory)?;
             self.idle(memory)?;
             pacer.wait();
         }
@@ -66,6 +78,30 @@ impl Publisher {
         Ok(())
     }
 
+    /// Tells once a second which moment the timestamps belong to, as browsers do.
+    fn report(&mut self, memory: &mut Memory) -> Result<()> {
+        let now = Instant::now();
+        if now < self.report_at {
+            return Ok(());
+        }
+        self.report_at = now + REPORT_INTERVAL;
+        let (packets, octets) = (self.index as u32, self.octets);
+        let sent =
+            Sent { ssrc: self.ssrc, ntp: self.clock.at(now), rtp_timestamp: self.timestamp(now), packets, octets };
+        let mut buffer = [0; 128];
+        let mut writer = Writer::new(&mut buffer);
+        writer.sender_report(sent).and_then(|()| writer.canonical_name(self.ssrc, b"load"))?;
+        let plain_bytes = writer.bytes();
+        let sealer = self.client.sealer().context("the publisher is not connected")?;
+        let bytes = sealer.seal_rtcp(&mut buffer, plain_bytes).context("no room for the tag")?;
+        self.client.send(memory, buffer.get(..bytes).into_iter());
+        Ok(())
+    }
+
+    fn timestamp(&self, now: Instant) -> u32 {
+        (now.duration_since(self.started).as_micros() * 90 / 1_000) as u32
+    }
+
     fn frame(&mut self, shape: Shape, memory: &mut Memory) -> Result<()> {
         let now = Instant::now();
         let is_key = self.keyframe_at <= now;
@@ -73,7 +109,7 @@ impl Publisher {
             self.keyframe_at = now + KEYFRAME_INTERVAL;
         }
         let lengths = shape.frame(self.frames);
-        let timestamp = (now.duration_since(self.started).as_micros() * 90 / 1_000) as u32;
+        let timestamp = self.timestamp(now);
         let sealer = self.client.sealer().context("the publisher is not connected")?;
         let mut sealed = [0; 16];
         for (place, payload_bytes) in lengths.iter().enumerate() {
@@ -87,6 +123,7 @@ impl Publisher {
                 .seal_rtp(packet, HEADER_BYTES, plain_bytes, self.ssrc, self.index)
                 .context("no room for the tag")?;
             self.index += 1;
+            self.octets = self.octets.wrapping_add(*payload_bytes as u32);
         }
         self.frames += 1;
         let packets = self.buffer.chunks(PACKET_BYTES_MAX).zip(sealed).take(lengths.len());

@@ -48,6 +48,14 @@ impl NtpClock {
         let elapsed = now.saturating_duration_since(self.origin);
         NtpTime(self.ntp_at_origin.0.wrapping_add(duration_units(elapsed)))
     }
+
+    /// The first moment not before `at` that is a whole number of `grid` from the origin. What many do now and then is
+    /// done together at such moments: one wake-up for all of them.
+    pub fn aligned(&self, at: Instant, grid: Duration) -> Instant {
+        let elapsed = at.saturating_duration_since(self.origin).as_nanos();
+        let wait = (grid.as_nanos() - elapsed % grid.as_nanos().max(1)) % grid.as_nanos().max(1);
+        at + Duration::from_nanos(wait as u64)
+    }
 }
 
 /// Round-trip time out of a report block that came at `arrival` (RFC 3550 §6.4.1), or `None` if it tells none.
@@ -88,6 +96,15 @@ mod tests {
         assert_eq!(later, NtpTime::from_words(2_208_988_802, 0x4000_0000));
         assert_eq!(later.nanos_since(clock.at(origin)), 750_000_000);
         assert_eq!(clock.at(origin).nanos_since(later), -750_000_000);
+    }
+
+    #[test]
+    fn aligns_moments_to_a_grid() {
+        let clock = NtpClock::new(crate::virtual_time::start(), UnixMillis(0));
+        let ms = |ms| clock.origin + Duration::from_millis(ms);
+        for (at, expected) in [(0, 0), (1, 32), (32, 32), (33, 64), (1_000, 1_024)] {
+            assert_eq!(clock.aligned(ms(at), Duration::from_millis(32)), ms(expected), "{at}");
+        }
     }
 
     #[test]

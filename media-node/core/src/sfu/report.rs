@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Spread of that, so that the reports of a thousand sessions do not fall into one moment.
 const REPORT_SPREAD_MS: u64 = 128;
+/// Reports that are due at about the same time leave together: one wake-up for some of the sessions, not one for each.
+const REPORT_GRID: Duration = Duration::from_millis(32);
 /// Longest compound that is written, before SRTCP adds to it.
 const COMPOUND_BYTES_MAX: usize = 1_200;
 /// Most sender reports (28 bytes each) of one compound, beside a receiver report of 31 blocks (752 bytes at most) and
@@ -32,7 +34,8 @@ impl Sfu {
             return;
         }
         let spread = Duration::from_millis(self.random.next_u64() % REPORT_SPREAD_MS);
-        self.deadlines.set(Timer::Report(key), Some(now + REPORT_INTERVAL + spread));
+        let at = self.clock.aligned(now + REPORT_INTERVAL + spread, REPORT_GRID);
+        self.deadlines.set(Timer::Report(key), Some(at));
         self.report_reception(now, key);
         self.report_sending(now, key);
     }
