@@ -3,9 +3,6 @@
 /// `worker-build` of the same release as the crate `worker`.
 pub(crate) const WORKER_BUILD: &str = "0.8.7";
 
-/// Drives Firefox in the browser tests.
-pub(crate) const GECKODRIVER: &str = "0.37.1";
-
 /// The oldest Node.js that wrangler and Vite accept.
 pub(crate) const NODE_MIN: (u32, u32) = (22, 12);
 

@@ -70,12 +70,16 @@ pub(crate) fn for_lint(tools: &Tools) -> Result<()> {
     rust::ensure_components(&tools.workspace)
 }
 
-/// The browsers and what drives them.
+/// The browsers; an npm package drives them.
 pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
-    system::ensure_browsers(&tools.workspace)?;
-    cargo_tool::ensure(tools, "geckodriver", pins::GECKODRIVER, &[])?;
-    cargo_tool::clean(&tools.workspace)
+    system::ensure_browsers(&tools.workspace)
+}
+
+/// Python, for clients of other people's making.
+pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    system::ensure_python(&tools.workspace)
 }
 
 /// The first executable called `name` on `path`.

@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers.
+//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python.
 
 use std::process::Command;
 
@@ -30,6 +30,13 @@ pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
         missing.push("firefox-esr");
     }
     install(workspace, &missing)
+}
+
+/// Python, and what makes a private one out of it.
+pub(crate) fn ensure_python(workspace: &Workspace) -> Result<()> {
+    let present = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    let present = present.is_ok_and(|output| output.status.success());
+    install(workspace, if present { &[] } else { &["python3", "python3-venv"] })
 }
 
 /// Installs Debian packages as root, or says the one line that would.

@@ -35,7 +35,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "edge", about: "the built Worker inside workerd", run: edge },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
-    Step { name: "interop", about: "a robot on the crate `webrtc` through the real programs", run: interop },
+    Step {
+        name: "interop",
+        about: "a robot on the crate `webrtc`, and aiortc, through the real programs",
+        run: interop,
+    },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
 ];
@@ -126,7 +130,9 @@ fn dev(run: &mut Run<'_>) -> Result<()> {
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
     build::stack(run.workspace, run.tools)?;
-    run.command("interop", run.cargo(&["test", "--package", "robot", "--tests", "--", "--test-threads=1"]))
+    setup::for_interop(run.tools)?;
+    run.command("interop", run.cargo(&["test", "--package", "robot", "--tests", "--", "--test-threads=1"]))?;
+    run.command("interop aiortc", run.npm(&["run", "interop", "--workspace", "tests/browser"]))
 }
 
 fn browser(run: &mut Run<'_>) -> Result<()> {
