@@ -2,11 +2,13 @@
 //! `WORLD_SEEDS=5000` plays more than the usual ones.
 
 use media_core::random::Random;
-use shared::limits;
 use shared::rtp_parameters::MediaKind;
+use shared::{ParticipantId, limits};
 use std::time::Duration;
 use world::World;
+use world::browser::offer::Make;
 use world::net::Loss;
+use world::people::guest;
 
 const SEEDS: u64 = 50;
 const STEPS: u32 = 8;
@@ -77,14 +79,18 @@ fn everybody_leaves(world: &mut World) {
 fn act(world: &mut World, random: &mut Random) -> String {
     let name = NAMES[usize::from(random.next_u16()) % NAMES.len()];
     let is_here = world.present().iter().any(|present| present == name);
-    let choice = random.next_u16() % 12;
+    let choice = random.next_u16() % 16;
     match choice {
         _ if !is_here => {
             if world.is_known(name) {
                 return "nothing".into();
             }
-            world.join(name);
-            return format!("{name} joins");
+            let mut guest = guest(name);
+            guest.make = if random.next_u16().is_multiple_of(2) { Make::Chromium } else { Make::Firefox };
+            guest.slots = 1 + usize::from(random.next_u16() % 8);
+            let what = format!("{name} joins with {:?} and {} slots", guest.make, guest.slots);
+            world.join_as(guest);
+            return what;
         }
         0 => world.leave(name),
         1 => world.reload(name),
@@ -102,7 +108,17 @@ fn act(world: &mut World, random: &mut Random) -> String {
         }
         9 => world.access(name).up.is_cut = true,
         10 => cut_off(world),
-        _ => replace_node(world),
+        11 => replace_node(world),
+        12 => drain_node(world),
+        13 => {
+            let others = NAMES.iter().filter_map(|name| ParticipantId::parse(name).ok()).collect();
+            world.act(name, |browser, clock| browser.view(clock, others));
+        }
+        14 => {
+            let link = &mut world.access(name).down;
+            (link.jitter, link.reorder, link.repeat) = (Duration::from_millis(20), 0.02, 0.02);
+        }
+        _ => world.set_control_delay(Duration::from_millis(u64::from(random.next_u16() % 120))),
     }
     format!("{name} {choice}")
 }
@@ -117,9 +133,21 @@ fn cut_off(world: &mut World) {
 fn replace_node(world: &mut World) {
     if let Some(node) = world.serving().first().cloned() {
         world.kill_node(&node);
-        let name = format!("media-{}", world.clock().elapsed().as_millis());
-        world.start_node(&name);
+        start_node(world);
     }
+}
+
+/// The serving node gets SIGTERM, and another one is started.
+fn drain_node(world: &mut World) {
+    if let Some(node) = world.serving().first().cloned() {
+        start_node(world);
+        world.drain_node(&node);
+    }
+}
+
+fn start_node(world: &mut World) {
+    let name = format!("media-{}", world.clock().elapsed().as_millis());
+    world.start_node(&name);
 }
 
 /// Everything that was broken is whole again.

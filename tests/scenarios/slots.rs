@@ -40,6 +40,19 @@ fn who_has_too_few_slots_is_told_how_many_to_offer() {
 }
 
 #[test]
+fn who_was_away_when_slots_became_too_few_is_told_on_return() {
+    let mut world = World::seeded(4);
+    let mut few = guest("ada");
+    few.slots = 1;
+    world.join_as(few);
+    world.gather(&["grace"]);
+    world.drop_socket("ada");
+    world.gather(&["alan", "edsger"]);
+    world.run_for(Duration::from_secs(1));
+    world.check_everybody_plays();
+}
+
+#[test]
 fn with_fewer_slots_than_tracks_the_slot_follows_the_view() {
     let mut world = World::seeded(3);
     let mut few = guest("ada");

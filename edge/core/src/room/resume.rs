@@ -57,6 +57,9 @@ impl Room {
         if let Some(member) = self.members.get_mut(participant) {
             member.socket = Some(socket);
             member.lost_at = None;
+            // Whether the last wish for more sections reached them is not known.
+            member.sections_asked = (0, 0);
+            self.news.views_stale.insert(participant.clone());
             self.socket_is_client_of(socket, participant);
         }
     }
