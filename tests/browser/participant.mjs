@@ -1,4 +1,5 @@
 // A person in a call: the meet app in a browser, with a face and a voice that nobody else has.
+import { join } from "node:path";
 import { fakeDevices } from "./page/devices.mjs";
 import { senses } from "./page/senses.mjs";
 import { until } from "./until.mjs";
@@ -36,7 +37,7 @@ export class Participant {
   static async open(stack, browser, room, id, { auto = true, claims = {}, token } = {}) {
     const participant = new Participant();
     const { name, identity, toneHz } = PEOPLE[id];
-    Object.assign(participant, { id, name, identity, toneHz });
+    Object.assign(participant, { id, name, identity, toneHz, logs: stack.logs });
     participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE }], [senses, PICTURE]);
     const query = new URLSearchParams({ name, token: token ?? stack.token(room, id, { name, ...claims }) });
     if (auto) query.set("auto", "1");
@@ -122,7 +123,14 @@ export class Participant {
     return this.page.close();
   }
 
-  #until(what, probe, timeoutMs) {
-    return until(`${this.id} (${this.page.browser}) ${what}`, probe, timeoutMs);
+  /** Waits; what the page looks like when that was in vain is kept beside the logs. */
+  async #until(what, probe, timeoutMs) {
+    try {
+      return await until(`${this.id} (${this.page.browser}) ${what}`, probe, timeoutMs);
+    } catch (error) {
+      const path = join(this.logs, `${this.id}.png`);
+      await this.page.screenshot(path);
+      throw new Error(`${error.message}; see ${path}`, { cause: error });
+    }
   }
 }

@@ -23,14 +23,15 @@ export class Stack {
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
   #port = 0;
-  #logs;
   nodes = [];
+  /** Folder of everything that the programs say. */
+  logs;
 
   /** @param {{ nodes?: number, logs?: string }} [options] */
   static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser") } = {}) {
     accessSync(MEDIA_NODE);
     const stack = new Stack();
-    stack.#logs = logs;
+    stack.logs = logs;
     stack.#port = await freePort();
     process.once("exit", () => rmSync(stack.#state, { recursive: true, force: true }));
     try {
@@ -62,7 +63,7 @@ export class Stack {
     const options = { port: this.#port, persist: join(this.#state, "worker"), build: "development" };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
-      log: join(this.#logs, "worker.log"),
+      log: join(this.logs, "worker.log"),
     });
     await this.#worker.line((line) => line.startsWith('{"url"'), START_MS);
   }
@@ -86,7 +87,7 @@ export class Stack {
         MEDIA_HTTP_LISTEN: `127.0.0.1:${http}`,
         MEDIA_DRAIN_SECONDS: "20",
       },
-      log: join(this.#logs, `${name}.log`),
+      log: join(this.logs, `${name}.log`),
     });
     const node = { name, program, metrics: () => metrics(http) };
     this.nodes.push(node);
