@@ -29,6 +29,19 @@ fn three_reloads_in_a_row_leave_one() {
     world.check_everybody_plays();
 }
 
+#[test]
+fn a_reload_right_after_an_ice_restart_gets_in() {
+    for pause_ms in [30, 100, 217, 400] {
+        let mut world = World::seeded(pause_ms);
+        world.gather(&["ada", "grace"]);
+        world.act("grace", |browser, clock| browser.restart_ice(clock));
+        world.run_for(Duration::from_millis(pause_ms));
+        world.reload("grace");
+        world.run_for(Duration::from_secs(2));
+        world.check_everybody_plays();
+    }
+}
+
 fn session(world: &World, name: &str) -> String {
     let session = &world.browser(name).knowledge().session;
     session.as_ref().map(|(session, _)| session.to_string()).expect("is in the room")

@@ -152,8 +152,8 @@ fn start_node(world: &mut World) {
 
 /// Everything that was broken is whole again.
 fn mend(world: &mut World) {
-    for name in world.present() {
-        let access = world.access(&name);
+    for name in NAMES.into_iter().filter(|name| world.is_known(name)).collect::<Vec<_>>() {
+        let access = world.access(name);
         for link in [&mut access.up, &mut access.down] {
             (link.loss, link.is_cut) = (Loss::None, false);
         }

@@ -1,8 +1,9 @@
 //! What a browser does with datagrams of its node.
 
+use super::signaling::Asked;
 use super::slot::Event;
 use super::transport::Received;
-use super::{Browser, Phase};
+use super::{Browser, Phase, Socket};
 use crate::clock::Clock;
 use crate::net::Datagram;
 use media_core::rtcp::{Compound, Packet, SenderReport};
@@ -73,6 +74,11 @@ impl Browser {
         let track = self.knowledge.track_of(source).and_then(|(owner, track)| {
             owner.tracks.iter().find(|info| info.id == track).map(|info| (info.id.clone(), info.csrc))
         });
+        // Without its socket the client does not know who came and went.
+        let is_informed = self.socket == Socket::Open && !self.requests.is_pending(|asked| asked == Asked::Resume);
+        if !is_informed {
+            return;
+        }
         if let Some((track, number)) = &track
             && csrc != Some(*number)
         {
