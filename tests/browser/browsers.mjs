@@ -1,9 +1,9 @@
 // Chromium and Firefox behind one interface: open a page, run a function in it, look at it, close it.
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { accessSync, constants, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import puppeteer from "puppeteer-core";
 import { Program } from "./processes.mjs";
+import { temporaryFolder } from "./temporary.mjs";
 
 const WINDOW = { width: 800, height: 600 };
 const START_MS = 30_000;
@@ -151,8 +151,7 @@ export class Page {
 }
 
 function makeProfile(kind) {
-  const folder = mkdtempSync(join(tmpdir(), `rotunda-${kind}-`));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const folder = temporaryFolder(kind);
   if (kind === "firefox") {
     const lines = Object.entries(FIREFOX_PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     writeFileSync(join(folder, "user.js"), lines.join("\n"));

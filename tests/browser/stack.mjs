@@ -1,13 +1,13 @@
 // The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
-import { accessSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinToken, nodeToken } from "../../xtask/token.mjs";
 import { readConfig } from "../../xtask/worker.mjs";
 import { Program } from "./processes.mjs";
+import { temporaryFolder } from "./temporary.mjs";
 import { until } from "./until.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -18,7 +18,7 @@ const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(process.env.CARGO_TARG
 
 /** A Worker and the nodes that dial it. */
 export class Stack {
-  #state = mkdtempSync(join(tmpdir(), "rotunda-stack-"));
+  #state = temporaryFolder("stack");
   #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}` };
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
@@ -33,7 +33,6 @@ export class Stack {
     const stack = new Stack();
     stack.logs = logs;
     stack.#port = await freePort();
-    process.once("exit", () => rmSync(stack.#state, { recursive: true, force: true }));
     try {
       await stack.startWorker();
       for (let number = 1; number <= nodes; number += 1) await stack.startNode(`media-${number}`);
@@ -113,7 +112,6 @@ export class Stack {
 
   async stop() {
     await Promise.all([this.#worker, ...this.nodes.map(({ program }) => program)].map((program) => program?.kill()));
-    rmSync(this.#state, { recursive: true, force: true });
   }
 }
 
