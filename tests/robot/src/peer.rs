@@ -11,6 +11,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use shared::Mid;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{TrackIntent, TrackSource};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -107,7 +108,7 @@ impl Peer {
 
     async fn publish(&mut self, source: TrackSource) -> anyhow::Result<()> {
         let kind = kind_of(source);
-        let ssrc = u32::try_from(self.tracks.len())? + 0x0070_b07a;
+        let ssrc = random_ssrc();
         let encoding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
             codec: codec(kind).rtp_codec,
@@ -159,6 +160,12 @@ impl PeerConnectionEventHandler for Handler {
         };
         tokio::spawn(receiver::read(track, kind, self.received.clone()));
     }
+}
+
+/// RFC 3550 §8.1: chosen at random, so that two sources rarely choose the same.
+fn random_ssrc() -> u32 {
+    // The standard library's one source of randomness; the upper half is as random as the lower.
+    (RandomState::new().build_hasher().finish() >> 32) as u32
 }
 
 fn kind_of(source: TrackSource) -> RtpCodecKind {
