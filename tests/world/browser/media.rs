@@ -38,7 +38,13 @@ impl Browser {
             Some(_) => Some(header.ssrc),
             None => self.slots.iter().find(|(_, slot)| is_meant(slot)).map(|(ssrc, _)| *ssrc),
         };
-        let Some(ssrc) = ssrc else { return self.breach(format!("a packet of an unknown stream, {}", header.ssrc)) };
+        let Some(ssrc) = ssrc else {
+            // The node may have heard before the client how the last offer was answered.
+            if self.unanswered.is_none() {
+                self.breach(format!("a packet of an unknown stream, {}", header.ssrc));
+            }
+            return;
+        };
         let Some(slot) = self.slots.get_mut(&ssrc) else { return };
         let events = slot.handle_rtp(&self.clock, &header, packet);
         let csrc = header.csrcs().next();
