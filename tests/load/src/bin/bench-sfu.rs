@@ -27,6 +27,8 @@ const LOSS_MAX: f64 = 0.001;
 /// Packets of the spaced cases must leave one by one; more than this on average means that the machine was too busy for the
 /// node to run when they came, so that they were sent in heaps, which is cheaper.
 const SPACED_PACKETS_PER_RUN_MAX: f64 = 1.25;
+/// Tries for each round that counts.
+const ATTEMPTS_PER_ROUND: u32 = 3;
 /// Time before anything is measured.
 const WARM: Duration = Duration::from_millis(300);
 
@@ -105,7 +107,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         if !process::be_prompt() {
             eprintln!("without CAP_SYS_NICE the publisher keeps its pace on a quiet machine only");
         }
-        Bench { rooms, floor: Floor::open()?, pid, http, time }.measure(&arguments, rounds)
+        Bench { rooms, floor: Floor::open()?, pid, http, time, is_strict: !arguments.smoke }.measure(&arguments, rounds)
     })
     .await??;
     node.terminate().await?;
@@ -185,6 +187,8 @@ struct Bench {
     /// The node's pages.
     http: SocketAddr,
     time: Duration,
+    /// Rounds can be void. One that only shows that everything works is not.
+    is_strict: bool,
 }
 
 /// One measurement of one case.
@@ -205,22 +209,28 @@ struct Output {
     runs: u64,
 }
 
+impl Round {
+    fn print(self, number: u32, case: &Case) {
+        let Self { ours, floor, packets_per_run } = self;
+        let (name, ratio) = (case.name, ours / floor);
+        println!("{number:2} {name:<14} {ours:7.0} {floor:7.0} {ratio:5.2} {packets_per_run:5.1} a run");
+    }
+}
+
 impl Bench {
     fn measure(mut self, arguments: &Arguments, rounds: u32) -> Result<()> {
         let wanted = |case: &Case| arguments.case.as_deref().is_none_or(|name| name == case.name);
         let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
         let mut results = vec![Vec::new(); cases.len()];
-        for round in 0..rounds {
-            for (case, results) in cases.iter().zip(&mut results) {
+        // Void rounds are made up for, but a machine that is always too busy is no place to measure.
+        for round in 0..rounds * ATTEMPTS_PER_ROUND {
+            let missing = cases.iter().zip(&mut results).filter(|(_, results)| results.len() < rounds as usize);
+            for (case, results) in missing {
                 match self.round(*case) {
                     Ok(result) => {
                         results.push(result);
                         if !arguments.json {
-                            let Round { ours, floor, packets_per_run } = result;
-                            let (name, ratio) = (case.name, ours / floor);
-                            println!(
-                                "{round} {name:<14} {ours:7.0} {floor:7.0} {ratio:5.2} {packets_per_run:5.1} a run"
-                            );
+                            result.print(round, case);
                         }
                     }
                     Err(error) => eprintln!("{round} {}: void: {error:#}", case.name),
@@ -228,12 +238,11 @@ impl Bench {
             }
         }
         self.check_decrypted()?;
-        for (case, rounds_done) in cases.iter().zip(&results) {
-            // A median of less than half of the rounds is no median.
-            if rounds_done.len() * 2 <= rounds as usize {
-                bail!("{}: most rounds are void", case.name);
-            }
+        for (case, rounds_done) in cases.iter().zip(&results).filter(|(_, done)| done.len() == rounds as usize) {
             print_result(case, rounds_done);
+        }
+        if let Some((case, _)) = cases.iter().zip(&results).find(|(_, done)| done.len() < rounds as usize) {
+            bail!("{}: too many rounds are void", case.name);
         }
         self.floor.sink.stop()?;
         self.rooms.into_iter().try_for_each(|room| room.sink.stop())
@@ -248,7 +257,7 @@ impl Bench {
         let ours = self.ours(case, &mut memory)?;
         let after = self.output()?;
         let packets_per_run = (after.datagrams - before.datagrams) as f64 / (after.runs - before.runs).max(1) as f64;
-        if case.shape == Shape::Spaced && packets_per_run > SPACED_PACKETS_PER_RUN_MAX {
+        if self.is_strict && case.shape == Shape::Spaced && packets_per_run > SPACED_PACKETS_PER_RUN_MAX {
             bail!("packets left in heaps of {packets_per_run:.1}: the machine is too busy");
         }
         Ok(Round { ours, floor: self.floor(case)?, packets_per_run })
@@ -268,7 +277,14 @@ impl Bench {
         let (cpu, counts) = (process::cpu_ns(self.pid)?, sink.counts().snapshot());
         publisher.publish(case.shape, case.packets_per_s, self.time, memory)?;
         let (cpu, after) = (process::cpu_ns(self.pid)? - cpu, sink.counts().snapshot());
-        per_packet(cpu, after.received - counts.received, after.expected - counts.expected, case, self.time)
+        let received = after.received - counts.received;
+        self.check_loss(received, after.expected - counts.expected)?;
+        // A tenth less than there should be means that the publisher did not keep its pace.
+        let least = self.time.as_millis() as u64 * u64::from(case.packets_per_s * case.subscribers) / 1_000 * 9 / 10;
+        if self.is_strict && received < least {
+            bail!("only {received} packets came");
+        }
+        Ok(cpu as f64 / received as f64)
     }
 
     fn floor(&mut self, case: Case) -> Result<f64> {
@@ -281,7 +297,7 @@ impl Bench {
         let (cpu, packets) = text.trim().split_once(' ').context("the floor said nothing")?;
         std::thread::sleep(Duration::from_millis(50));
         let after = self.floor.sink.counts().snapshot();
-        check_loss(after.received - before.received, after.expected - before.expected)?;
+        self.check_loss(after.received - before.received, after.expected - before.expected)?;
         Ok(cpu.parse::<f64>()? / packets.parse::<f64>()?)
     }
 
@@ -297,6 +313,14 @@ impl Bench {
         Ok(command)
     }
 
+    fn check_loss(&self, received: u64, expected: u64) -> Result<()> {
+        let lost = expected.saturating_sub(received) as f64 / expected.max(1) as f64;
+        if received == 0 || (self.is_strict && lost > LOSS_MAX) {
+            bail!("{:.2} % of {expected} packets were lost", 100.0 * lost);
+        }
+        Ok(())
+    }
+
     fn check_decrypted(&self) -> Result<()> {
         use std::sync::atomic::Ordering::Relaxed;
         for counts in self.rooms.iter().map(|room| room.sink.counts()) {
@@ -307,24 +331,6 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-fn per_packet(cpu_ns: u64, received: u64, expected: u64, case: Case, time: Duration) -> Result<f64> {
-    check_loss(received, expected)?;
-    // A tenth less than there should be means that the publisher did not keep its pace.
-    let least = time.as_millis() as u64 * u64::from(case.packets_per_s * case.subscribers) / 1_000 * 9 / 10;
-    if received < least {
-        bail!("only {received} packets came");
-    }
-    Ok(cpu_ns as f64 / received as f64)
-}
-
-fn check_loss(received: u64, expected: u64) -> Result<()> {
-    let lost = expected.saturating_sub(received) as f64 / expected.max(1) as f64;
-    if lost > LOSS_MAX || received == 0 {
-        bail!("{:.2} % of {expected} packets were lost", 100.0 * lost);
-    }
-    Ok(())
 }
 
 fn print_result(case: &Case, rounds: &[Round]) {
