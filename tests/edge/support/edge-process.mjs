@@ -1,6 +1,24 @@
-// The Worker in a process of its own, so that a test can kill it. Says where it is in one line of JSON.
-import { startEdge } from "./edge.mjs";
+// The Worker in a process of its own: a test can kill it, and miniflare, which makes some calls with `Atomics.wait`, never
+// stops the clients of the test. Talks over the channel of `fork`.
+import { Log, LogLevel } from "miniflare";
+import { startWorker } from "../../../xtask/worker.mjs";
 
-const [persist] = process.argv.slice(2);
-const edge = await startEdge({ persist });
-console.log(JSON.stringify({ http: edge.http, ws: edge.ws }));
+const worker = await startWorker({ ...JSON.parse(process.argv[2]), log: new Log(LogLevel.NONE) });
+
+process.on("message", async ({ id, className, name }) => {
+  const error = await evict(className, name).then(() => null, String);
+  process.send({ id, error });
+});
+// Whoever started this is gone.
+process.on("disconnect", () => process.exit());
+process.send({ origin: new URL(worker.url).origin });
+
+/** An object in the middle of an event cannot sleep yet. */
+async function evict(className, name, attempts = 5) {
+  try {
+    await worker.evict(className, name);
+  } catch (error) {
+    if (attempts === 0 || !error.message.includes("active references")) throw error;
+    await evict(className, name, attempts - 1);
+  }
+}

@@ -1,6 +1,11 @@
 // The built Worker in workerd, as the tests of this folder use it.
-import { Log, LogLevel } from "miniflare";
-import { startWorker } from "../../../xtask/worker.mjs";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("edge-process.mjs", import.meta.url));
 
 /** Secrets of the tests; tokens may be signed with any of a list. */
 export const KEYS = {
@@ -9,55 +14,90 @@ export const KEYS = {
   node: { id: "n1", secret: "node-tokens-of-the-tests-0123456789" },
 };
 
-export const VARS = {
+const VARS = {
   TOKEN_KEYS: list(KEYS.token, KEYS.tokenOld),
   NODE_KEYS: list(KEYS.node),
   ICE_SERVERS: JSON.stringify([{ urls: ["stun:stun.example.org:3478"] }]),
   ALLOWED_ORIGINS: "https://app.example.org",
 };
 
-/** Which object serves a room. */
-export const roomObject = (room) => `${room}:1`;
-
-/**
- * Starts the Worker; `stop` with the test that started it. Options as for `startWorker`, `vars` over those above.
- */
+/** Starts the Worker. Options as for `startWorker` of `xtask/worker.mjs`, `vars` over those above. */
 export async function startEdge(options = {}) {
-  const worker = await startWorker({
-    environment: "development",
-    build: "development",
-    log: new Log(LogLevel.NONE),
-    ...options,
-    vars: { ...VARS, ...options.vars },
-  });
-  const guests = new Set();
-  // miniflare makes its first call of a kind with `Atomics.wait`, in which the clients of this process would hear nothing.
-  await evict(worker, "RoomObject", "nobody").catch(() => {});
-  return {
-    ...worker,
-    /** Nodes that registered here; they go before the Worker does. */
-    guests,
-    async stop() {
-      for (const guest of guests) guest.die();
-      await worker.stop();
-    },
-    http: new URL(worker.url).origin,
-    ws: new URL(worker.url).origin.replace("http", "ws"),
-    /** Takes a room out of memory as hibernation does. */
-    hibernate: (room) => evict(worker, "RoomObject", roomObject(room)),
-    /** Takes a region's fleet out of memory as hibernation does. */
-    hibernateFleet: (region) => evict(worker, "FleetObject", `fleet:${region}`),
-  };
+  const edge = new Edge();
+  edge.options = { environment: "development", build: "development", ...options, vars: { ...VARS, ...options.vars } };
+  await edge.again();
+  return edge;
 }
 
-/** An object in the middle of an event cannot sleep yet. */
-async function evict(worker, className, name, attempts = 5) {
-  try {
-    await worker.evict(className, name);
-  } catch (error) {
-    if (attempts === 0 || !error.message.includes("active references")) throw error;
-    await evict(worker, className, name, attempts - 1);
+class Edge {
+  /** Nodes that registered here; they go before the Worker does. */
+  guests = new Set();
+  /** What the Worker logged, line by line. */
+  lines = [];
+  #requests = 0;
+
+  /** Starts it (again), at another port. */
+  async again() {
+    this.process = fork(PROGRAM, [JSON.stringify(this.options)], { silent: true });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      createInterface(stream).on("line", (line) => this.lines.push(line));
+    }
+    const ended = once(this.process, "exit").then(() => {
+      throw new Error(`the Worker ended before it was ready: ${this.lines.slice(-5).join("\n")}`);
+    });
+    const [{ origin }] = await Promise.race([once(this.process, "message"), ended]);
+    this.http = origin;
+    this.ws = origin.replace("http", "ws");
   }
+
+  /** Takes a room out of memory as hibernation does. */
+  hibernate(room) {
+    return this.#evict("RoomObject", `${room}:1`);
+  }
+
+  /** Takes a region's fleet out of memory as hibernation does. */
+  hibernateFleet(region) {
+    return this.#evict("FleetObject", `fleet:${region}`);
+  }
+
+  async #evict(className, name) {
+    this.#requests += 1;
+    const id = this.#requests;
+    this.process.send({ id, className, name });
+    for (;;) {
+      const [answer] = await once(this.process, "message");
+      if (answer.id !== id) continue;
+      if (answer.error) throw new Error(answer.error);
+      return;
+    }
+  }
+
+  /** `kill -9` of workerd, and of the node process that started it. */
+  async kill() {
+    const workerd = childrenOf(this.process.pid);
+    if (workerd.length === 0) throw new Error("workerd is not running");
+    for (const pid of workerd) process.kill(pid, "SIGKILL");
+    const gone = once(this.process, "exit");
+    this.process.kill("SIGKILL");
+    await gone;
+  }
+
+  async stop() {
+    for (const guest of this.guests) guest.die();
+    if (this.process.exitCode === null && this.process.signalCode === null) await this.kill();
+  }
+}
+
+/** Processes whose parent is `pid` (proc(5), /proc/pid/stat field 4). */
+function childrenOf(pid) {
+  const isChild = (name) => {
+    try {
+      return Number(readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1].split(" ")[1]) === pid;
+    } catch {
+      return false; // It ended meanwhile.
+    }
+  };
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isChild(name)).map(Number);
 }
 
 function list(...keys) {

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, OFFER } from "../support/client.mjs";
-import { KillableEdge } from "../support/killable.mjs";
+import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { joinToken } from "../support/token.mjs";
 
 let edge;
 before(async () => {
-  edge = await KillableEdge.start();
+  edge = await startEdge();
 });
 after(() => edge.stop());
 

@@ -1,15 +1,23 @@
 // `kill -9` of workerd in the middle of a call: clients resume, and nothing that they were told is lost.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Client } from "../support/client.mjs";
-import { KillableEdge } from "../support/killable.mjs";
+import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
 let edge;
+let folder;
 before(async () => {
-  edge = await KillableEdge.start();
+  folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
+  edge = await startEdge({ persist: folder });
 });
-after(() => edge.stop());
+after(async () => {
+  await edge.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const ids = (roster) => roster.map(({ id }) => id).sort();
 
@@ -21,7 +29,7 @@ test("killed in the middle of a call, everybody comes back to the same room", as
   for (const { session } of [ada.session, bob.session]) link.connected(session);
   await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "connected");
   assert.equal((await bob.request({ type: "set_muted", mid: "1", muted: true })).type, "done");
-  const [{ ticket, epoch }] = node.assignments;
+  const { ticket, epoch } = node.assignments.at(-1);
   const forwards = [...link.forwards].filter(([, track]) => track).length;
 
   await edge.kill();
