@@ -184,7 +184,8 @@ impl Dev {
         let alive = || below.iter().filter(|(pid, start)| stat(*pid).is_some_and(|(now, _)| now == *start)).count();
         wait_for("every process to end", ENDED_WITHIN, || alive() == 0);
         for (name, _, port) in &self.parts {
-            assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok(), "the port of {name} is still taken");
+            let is_free = || TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+            wait_for(&format!("the port of {name} to be free"), ENDED_WITHIN, is_free);
         }
         fs::remove_dir_all(&self.state).expect("the folder to go");
         (status, said)
