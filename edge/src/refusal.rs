@@ -66,6 +66,7 @@ const fn status(code: ErrorCode) -> u16 {
         ErrorCode::NotJoined
         | ErrorCode::AlreadyJoined
         | ErrorCode::RoomFull
+        | ErrorCode::RoomLocked
         | ErrorCode::TooManyPublishers
         | ErrorCode::Replaced
         | ErrorCode::StaleEpoch => 409,

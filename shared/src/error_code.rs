@@ -63,6 +63,8 @@ error_codes! {
     RoomFull = "room_full", true;
     /// As many publishers as a room allows are in it.
     TooManyPublishers = "too_many_publishers", true;
+    /// The room is locked; whoever is in it may come back.
+    RoomLocked = "room_locked", true;
     /// The room was closed.
     RoomClosed = "room_closed", false;
     /// There is nothing left to take up: after `resume` join anew, after `negotiate` offer a new transport.

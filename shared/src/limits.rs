@@ -30,6 +30,10 @@ pub const ENCODINGS_PER_SECTION_MAX: usize = 4;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest free text a moderator may give as a reason.
 pub const REASON_BYTES_MAX: usize = 256;
+/// Longest metadata of a participant: everybody's roster carries it.
+pub const PARTICIPANT_METADATA_BYTES_MAX: usize = 1024;
+/// Longest metadata of a room: one for everybody, in every `joined`.
+pub const ROOM_METADATA_BYTES_MAX: usize = 8 * 1024;
 /// Most participants a `view` message may name.
 pub const VIEW_PARTICIPANTS_MAX: usize = SLOTS_PER_KIND_MAX;
 
@@ -61,6 +65,9 @@ pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
 /// A room without participants is forgotten after this long.
 pub const EMPTY_ROOM_LIFETIME_MS: u64 = 60_000;
 
+/// Longest time that an empty room may be kept: it bounds how many rooms that nobody is in an API key can keep alive.
+pub const EMPTY_TIMEOUT_MS_MAX: u64 = 3_600_000;
+
 /// Frames a client may send in a burst.
 pub const SIGNAL_BURST_FRAMES: u32 = 60;
 /// Frames a second a client may send in the long run.
@@ -80,6 +87,8 @@ pub const ROOMS_PER_NODE_MAX: usize = 10_000;
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);
+const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
+const _: () = assert!(ROOM_METADATA_BYTES_MAX * 6 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
 const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);

@@ -28,19 +28,28 @@ pub struct JoinClaims {
 
 /// What a participant may do in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
     /// Publish sound and pictures.
     pub publish: bool,
     /// Receive those of others.
     pub subscribe: bool,
-    /// Remove participants.
+    /// Remove and mute participants, change what they may do, lock and end the room.
     pub moderate: bool,
 }
 
 impl Default for Grants {
     fn default() -> Self {
         Self { publish: true, subscribe: true, moderate: false }
+    }
+}
+
+impl Grants {
+    /// Whether these are what a token without grants gives.
+    #[must_use]
+    pub fn are_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{self, close_code};
 use crate::time::UnixMillis;
+use crate::token::Grants;
 use std::fmt::Write;
 use ts_rs::{Config, TS};
 
@@ -59,6 +60,10 @@ fn types(text: &mut String) {
     declare::<signal::NegotiateReason>(text, &config);
     declare::<signal::ConnectionState>(text, &config);
     declare::<signal::LeaveReason>(text, &config);
+    declare::<Grants>(text, &config);
+    declare::<signal::RoomInfo>(text, &config);
+    declare::<signal::ParticipantChange>(text, &config);
+    declare::<signal::RoomChange>(text, &config);
     declare::<signal::TrackInfo>(text, &config);
     declare::<signal::ParticipantInfo>(text, &config);
     declare::<signal::SlotInfo>(text, &config);

@@ -50,6 +50,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   already_joined: NOT_IN_ROOM,
   room_full: { class: "signaling_error", words: "The room is full." },
   too_many_publishers: { class: "signaling_error", words: "Too many people already share sound or video in this room." },
+  room_locked: { class: "signaling_error", words: "The room is locked." },
   room_closed: { class: "signaling_error", words: "The room was closed." },
   session_expired: NOT_IN_ROOM,
   invalid_offer: REFUSED_MEDIA,

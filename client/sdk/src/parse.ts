@@ -1,8 +1,10 @@
 /** Reads what the edge sends: a frame that is not understood is nothing, never a crash. */
 import type {
   EdgeToClient,
+  Grants,
   IceServer,
   ParticipantInfo,
+  RoomInfo,
   SlotInfo,
   TrackInfo,
 } from "./protocol.gen";
@@ -22,9 +24,13 @@ const object = <T>(shape: Shape<T>): Check => {
 };
 
 const track = object<TrackInfo>({ id: text, mid: text, kind: text, source: text, muted: flag, csrc: number });
+const grants = object<Grants>({ publish: flag, subscribe: flag, moderate: flag });
+const room = object<RoomInfo>({ locked: flag, metadata: text, participants_max: number });
 const participant = object<ParticipantInfo>({
   id: text,
   name: text,
+  metadata: orAbsent(text),
+  grants: orAbsent(grants),
   joined_at: number,
   connection: text,
   tracks: list(track),
@@ -43,17 +49,20 @@ const FRAMES: Frames = {
     session: text,
     resume_token: text,
     answer: text,
+    room,
     roster,
     slots,
     ice_servers: list(iceServer),
   },
-  resumed: { in_reply_to: inReplyTo, roster, slots, transport_dead: flag },
+  resumed: { in_reply_to: inReplyTo, room, roster, slots, transport_dead: flag },
   negotiated: { in_reply_to: inReplyTo, session: text, answer: text, slots },
   done: { in_reply_to: inReplyTo },
   error: { in_reply_to: inReplyTo, code: text, message: text },
   refused: { code: text },
   participant_joined: { participant },
   participant_updated: { participant },
+  room_updated: { room },
+  track_muted: { mid: text },
   participant_left: { participant: text, reason: text },
   slots_changed: { slots },
   sections_needed: { audio: number, video: number },

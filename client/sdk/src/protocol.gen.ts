@@ -14,7 +14,7 @@ export const SLOTS_PER_KIND_DEFAULT = 8;
 export const SLOTS_PER_KIND_MAX = 24;
 export const TRACKS_PER_PARTICIPANT_MAX = 6;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "no_media_node", "media_node_lost", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "no_media_node", "media_node_lost", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -49,7 +49,7 @@ export type Mid = string;
 /**
  * Why something was refused, as clients and nodes see it.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "kicked" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "kicked" | "internal";
 
 /**
  * Kind of media.
@@ -94,6 +94,78 @@ export type ConnectionState = "connecting" | "connected" | "reconnecting";
 export type LeaveReason = "left" | "timed_out" | "kicked";
 
 /**
+ * What a participant may do in a room.
+ */
+export type Grants = { 
+/**
+ * Publish sound and pictures.
+ */
+publish: boolean, 
+/**
+ * Receive those of others.
+ */
+subscribe: boolean, 
+/**
+ * Remove and mute participants, change what they may do, lock and end the room.
+ */
+moderate: boolean, };
+
+/**
+ * The room itself, as everybody in it sees it.
+ */
+export type RoomInfo = { 
+/**
+ * Whether newcomers stay outside.
+ */
+locked: boolean, 
+/**
+ * What the application keeps with the room.
+ */
+metadata: string, 
+/**
+ * Most participants.
+ */
+participants_max: number, };
+
+/**
+ * What becomes of a participant; what is not named stays.
+ */
+export type ParticipantChange = { 
+/**
+ * Display name.
+ */
+name?: string, 
+/**
+ * Free text that the application keeps with them; everybody in the room can read it.
+ */
+metadata?: string, 
+/**
+ * All that they may do, in place of what their token says, for as long as they are in the room.
+ */
+grants?: Grants, };
+
+/**
+ * What becomes of a room; what is not named stays.
+ */
+export type RoomChange = { 
+/**
+ * Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+ */
+locked?: boolean, 
+/**
+ * Free text that the application keeps with the room; everybody in it can read it.
+ */
+metadata?: string, 
+/**
+ * Most participants; nobody is removed where there are more already.
+ */
+participants_max?: number, 
+/**
+ * The room is forgotten when it was empty for this long.
+ */
+empty_timeout_ms?: number, };
+
+/**
  * One published track.
  */
 export type TrackInfo = { 
@@ -134,6 +206,14 @@ id: ParticipantId,
  * Display name, from the token.
  */
 name: string, 
+/**
+ * What the application keeps with them; absent where that is nothing.
+ */
+metadata?: string, 
+/**
+ * What they may do; absent where that is what a token without grants says.
+ */
+grants?: Grants, 
 /**
  * When they joined.
  */
@@ -236,6 +316,50 @@ participant: ParticipantId,
 /**
  * Told to them.
  */
+reason?: string, } | { "type": "mute_track", 
+/**
+ * Whose track it is.
+ */
+participant: ParticipantId, 
+/**
+ * Which.
+ */
+track: TrackId, } | { "type": "update_participant", 
+/**
+ * Whom.
+ */
+participant: ParticipantId, 
+/**
+ * Display name.
+ */
+name?: string, 
+/**
+ * Free text that the application keeps with them; everybody in the room can read it.
+ */
+metadata?: string, 
+/**
+ * All that they may do, in place of what their token says, for as long as they are in the room.
+ */
+grants?: Grants, } | { "type": "update_room", 
+/**
+ * Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+ */
+locked?: boolean, 
+/**
+ * Free text that the application keeps with the room; everybody in it can read it.
+ */
+metadata?: string, 
+/**
+ * Most participants; nobody is removed where there are more already.
+ */
+participants_max?: number, 
+/**
+ * The room is forgotten when it was empty for this long.
+ */
+empty_timeout_ms?: number, } | { "type": "end_room", 
+/**
+ * Told to everybody.
+ */
 reason?: string, } | { "type": "leave", };
 
 /**
@@ -263,6 +387,10 @@ resume_token: string,
  */
 answer: string, 
 /**
+ * The room itself.
+ */
+room: RoomInfo, 
+/**
  * Everybody in the room, the client itself included.
  */
 roster: Array<ParticipantInfo>, 
@@ -278,6 +406,10 @@ ice_servers: Array<IceServer>, } | { "type": "resumed",
  * The `id` of the `resume`.
  */
 in_reply_to: number | null, 
+/**
+ * The room itself.
+ */
+room: RoomInfo, 
 /**
  * Everybody in the room, the client itself included.
  */
@@ -329,7 +461,15 @@ code: ErrorCode, } | { "type": "participant_joined",
 /**
  * Who.
  */
-participant: ParticipantInfo, } | { "type": "participant_updated", 
+participant: ParticipantInfo, } | { "type": "room_updated", 
+/**
+ * The whole of what is known about it.
+ */
+room: RoomInfo, } | { "type": "track_muted", 
+/**
+ * The section that publishes it.
+ */
+mid: Mid, } | { "type": "participant_updated", 
 /**
  * The whole of what is known about them.
  */

@@ -51,6 +51,7 @@ describe("joining", () => {
 
   const refusals: [ErrorCode, string][] = [
     ["room_full", "end room_full"],
+    ["room_locked", "end room_locked"],
     ["invalid_offer", "end invalid_offer"],
     ["no_media_node", "wait"],
     ["rate_limited", "wait"],
@@ -593,13 +594,14 @@ const JOINED: Extract<EdgeToClient, { type: "joined" }> = {
   session: "s1",
   resume_token: "secret",
   answer: "answer",
+  room: { locked: false, metadata: "", participants_max: 100 },
   roster: [ADA, GRACE],
   slots: [{ mid: "2", track: "t1", participant: "ada" }],
   ice_servers: [{ urls: ["stun:stun.example.org"] }],
 };
 
 function resumed(in_reply_to: number): Extract<EdgeToClient, { type: "resumed" }> {
-  return { type: "resumed", in_reply_to, roster: [ADA, GRACE], slots: JOINED.slots, transport_dead: false };
+  return { type: "resumed", in_reply_to, room: JOINED.room, roster: [ADA, GRACE], slots: JOINED.slots, transport_dead: false };
 }
 
 function negotiated(in_reply_to: number, session: string): EdgeToClient {

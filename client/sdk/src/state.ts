@@ -6,12 +6,14 @@
 import type { ClientErrorCode } from "./errors";
 import type {
   AttemptId,
+  ClientToEdge,
   ErrorCode,
   IceServer,
   Mid,
   NegotiateReason,
   ParticipantId,
   ParticipantInfo,
+  RoomInfo,
   SessionId,
   SlotInfo,
   TrackSource,
@@ -41,6 +43,8 @@ export interface State {
   readonly signaling: Signaling;
   readonly session: Session | null;
   readonly self: ParticipantId | null;
+  /** The room itself; nothing before it was entered. */
+  readonly room: RoomInfo | null;
   readonly roster: readonly ParticipantInfo[];
   readonly slots: readonly SlotInfo[];
   readonly media: Media;
@@ -137,7 +141,7 @@ export interface Told {
 /** A request without an answer yet; `ticket` names the promise that the shell keeps for it. */
 export interface PendingRequest {
   readonly id: number;
-  readonly type: "join" | "resume" | "negotiate" | "set_muted" | "view" | "kick" | "leave";
+  readonly type: ClientToEdge["type"];
   readonly ticket: number | null;
   readonly sentAtMs: number;
 }
@@ -226,6 +230,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     signaling: { at: "closed", greeted: false, failures: 0, refusal: null },
     session: null,
     self: null,
+    room: null,
     roster: [],
     slots: [],
     media: {

@@ -8,6 +8,7 @@ mod forwards;
 mod join;
 mod media_session;
 mod member;
+mod moderation;
 mod negotiation;
 mod news;
 mod node;
@@ -30,10 +31,11 @@ use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
 use member::Member;
+pub use moderation::Verb;
 use news::News;
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RoomToNode};
-use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo};
+use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RoomInfo};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ParticipantId, RoomId, SessionId, UnixMillis, limits};
 use snapshot::Snapshot;
@@ -170,6 +172,7 @@ pub struct Room {
     deadlines: Deadlines,
     told_infos: BTreeMap<ParticipantId, ParticipantInfo>,
     told_forwards: Forwards,
+    told_room: RoomInfo,
     // Forgotten in sleep, which only comes when nobody says anything.
     rate_limits: BTreeMap<ParticipantId, TokenBucket>,
     news: News,
@@ -195,6 +198,7 @@ impl Room {
         let mut room = Self::with(id, config, random, Snapshot::read(rows)?);
         room.told_infos = room.members.values().map(|member| (member.id.clone(), room.info(member))).collect();
         room.told_forwards = room.forwards();
+        room.told_room = room.room_info();
         for attachment in sockets {
             room.socket_opened(attachment);
         }
@@ -218,6 +222,7 @@ impl Room {
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
             told_forwards: Forwards::new(),
+            told_room: RoomInfo::default(),
             rate_limits: BTreeMap::new(),
             news: News::default(),
             outputs: VecDeque::new(),
@@ -313,7 +318,8 @@ impl Room {
         let meta = self.meta.get(&());
         let current = meta.and_then(|meta| meta.current);
         let placing = meta.and_then(|meta| meta.placing.as_ref()).map(Placing::deadline);
-        let empty = meta.and_then(|meta| meta.empty_since).map(|at| at.plus_ms(limits::EMPTY_ROOM_LIFETIME_MS));
+        let empty =
+            meta.and_then(|meta| meta.empty_since).zip(meta).map(|(at, meta)| at.plus_ms(meta.empty_timeout_ms));
         self.deadlines.set(Deadline::Placing, placing);
         self.deadlines.set(Deadline::EmptyRoom, empty);
         for epoch in epochs {
@@ -349,6 +355,15 @@ impl Room {
                 false => self.node_lost(now, socket),
             }
         }
+    }
+
+    /// What everybody in it knows about the room.
+    fn room_info(&self) -> RoomInfo {
+        self.meta().map_or_else(RoomInfo::default, |meta| RoomInfo {
+            locked: meta.locked,
+            metadata: meta.metadata.clone(),
+            participants_max: u32::try_from(meta.participants_max).unwrap_or(u32::MAX),
+        })
     }
 
     fn meta(&self) -> Option<&Meta> {

@@ -2,8 +2,9 @@
 
 use super::TrackSource;
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, Mid, ParticipantId, SessionId};
+use crate::ids::{AttemptId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
+use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -60,8 +61,109 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
     },
+    /// Mutes a track of anybody; needs the grant `moderate`. Others receive nothing of it until its publisher unmutes it with `set_muted`:
+    /// nobody can unmute somebody else.
+    MuteTrack {
+        /// Whose track it is.
+        participant: ParticipantId,
+        /// Which.
+        track: TrackId,
+    },
+    /// Changes what is known about a participant or what they may do; needs the grant `moderate`. What is not named stays.
+    UpdateParticipant {
+        /// Whom.
+        participant: ParticipantId,
+        /// The changes.
+        #[serde(flatten)]
+        change: ParticipantChange,
+    },
+    /// Changes the room; needs the grant `moderate`. What is not named stays.
+    UpdateRoom {
+        /// The changes.
+        #[serde(flatten)]
+        change: RoomChange,
+    },
+    /// Ends the room for everybody; needs the grant `moderate`.
+    EndRoom {
+        /// Told to everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        reason: Option<String>,
+    },
     /// Leaves for good; answered by `done` and a normal close.
     Leave {},
+}
+
+/// What becomes of a participant; what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(default)]
+pub struct ParticipantChange {
+    /// Display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub name: Option<String>,
+    /// Free text that the application keeps with them; everybody in the room can read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub metadata: Option<String>,
+    /// All that they may do, in place of what their token says, for as long as they are in the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub grants: Option<Grants>,
+}
+
+impl ParticipantChange {
+    /// Bounds that types alone cannot say.
+    pub fn check_bounds(&self) -> Result<(), &'static str> {
+        if self.name.as_ref().is_some_and(|name| name.len() > limits::NAME_BYTES_MAX) {
+            return Err("name is too long");
+        }
+        if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > limits::PARTICIPANT_METADATA_BYTES_MAX) {
+            return Err("metadata is too long");
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of a room; what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(default)]
+pub struct RoomChange {
+    /// Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub locked: Option<bool>,
+    /// Free text that the application keeps with the room; everybody in it can read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub metadata: Option<String>,
+    /// Most participants; nobody is removed where there are more already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub participants_max: Option<u32>,
+    /// The room is forgotten when it was empty for this long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+    pub empty_timeout_ms: Option<u64>,
+}
+
+impl RoomChange {
+    /// Bounds that types alone cannot say.
+    pub fn check_bounds(&self) -> Result<(), &'static str> {
+        let most = u32::try_from(limits::PARTICIPANTS_PER_ROOM_MAX).unwrap_or(u32::MAX);
+        if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > limits::ROOM_METADATA_BYTES_MAX) {
+            return Err("metadata is too long");
+        }
+        if self.participants_max.is_some_and(|max| !(1..=most).contains(&max)) {
+            return Err("participants_max is out of bounds");
+        }
+        if self.empty_timeout_ms.is_some_and(|ms| ms > limits::EMPTY_TIMEOUT_MS_MAX) {
+            return Err("empty_timeout_ms is out of bounds");
+        }
+        Ok(())
+    }
 }
 
 /// What one published section is.
@@ -205,7 +307,8 @@ impl ClientToEdge {
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
-            "resume" | "set_muted" | "view" | "kick" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            "resume" | "set_muted" | "view" | "kick" | "mute_track" | "update_participant" | "update_room"
+            | "end_room" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
     }
@@ -225,12 +328,20 @@ impl ClientToEdge {
             Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
                 Err("too many participants")
             }
-            Self::Kick { reason: Some(reason), .. } if reason.len() > limits::REASON_BYTES_MAX => {
+            Self::Kick { reason: Some(reason), .. } | Self::EndRoom { reason: Some(reason) }
+                if reason.len() > limits::REASON_BYTES_MAX =>
+            {
                 Err("reason is too long")
             }
-            Self::Resume { .. } | Self::SetMuted { .. } | Self::View { .. } | Self::Kick { .. } | Self::Leave {} => {
-                Ok(())
-            }
+            Self::UpdateParticipant { change, .. } => change.check_bounds(),
+            Self::UpdateRoom { change } => change.check_bounds(),
+            Self::Resume { .. }
+            | Self::SetMuted { .. }
+            | Self::View { .. }
+            | Self::Kick { .. }
+            | Self::MuteTrack { .. }
+            | Self::EndRoom { .. }
+            | Self::Leave {} => Ok(()),
         }
     }
 }

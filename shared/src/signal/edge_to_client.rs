@@ -1,8 +1,8 @@
 //! What the edge tells a client.
 
-use super::{ParticipantInfo, SlotInfo};
+use super::{ParticipantInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
-use crate::ids::{ParticipantId, SessionId};
+use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// A reply, or news of the room.
@@ -22,6 +22,8 @@ pub enum EdgeToClient {
         resume_token: String,
         /// SDP of the answer.
         answer: String,
+        /// The room itself.
+        room: RoomInfo,
         /// Everybody in the room, the client itself included.
         roster: Vec<ParticipantInfo>,
         /// What plays in which of its slots.
@@ -33,6 +35,8 @@ pub enum EdgeToClient {
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
+        /// The room itself.
+        room: RoomInfo,
         /// Everybody in the room, the client itself included.
         roster: Vec<ParticipantInfo>,
         /// What plays in which of its slots.
@@ -75,7 +79,17 @@ pub enum EdgeToClient {
         /// Who.
         participant: ParticipantInfo,
     },
-    /// Somebody's tracks, mute state or connection changed.
+    /// The room itself changed.
+    RoomUpdated {
+        /// The whole of what is known about it.
+        room: RoomInfo,
+    },
+    /// A moderator muted one of the client's own tracks: nobody receives it until `set_muted` says that it is open.
+    TrackMuted {
+        /// The section that publishes it.
+        mid: Mid,
+    },
+    /// Somebody's name, grants, tracks, mute state or connection changed.
     ParticipantUpdated {
         /// The whole of what is known about them.
         participant: ParticipantInfo,

@@ -3,7 +3,20 @@
 use crate::ids::{Mid, ParticipantId, TrackId};
 use crate::rtp_parameters::MediaKind;
 use crate::time::UnixMillis;
+use crate::token::Grants;
 use serde::{Deserialize, Serialize};
+
+/// The room itself, as everybody in it sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct RoomInfo {
+    /// Whether newcomers stay outside.
+    pub locked: bool,
+    /// What the application keeps with the room.
+    pub metadata: String,
+    /// Most participants.
+    pub participants_max: u32,
+}
 
 /// One participant, as everybody in the room sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +26,14 @@ pub struct ParticipantInfo {
     pub id: ParticipantId,
     /// Display name, from the token.
     pub name: String,
+    /// What the application keeps with them; absent where that is nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
+    pub metadata: String,
+    /// What they may do; absent where that is what a token without grants says.
+    #[serde(default, skip_serializing_if = "Grants::are_default")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
+    pub grants: Grants,
     /// When they joined.
     pub joined_at: UnixMillis,
     /// Whether they can be reached.

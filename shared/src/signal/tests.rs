@@ -35,7 +35,19 @@ fn every_kind_of_message_has_a_golden_one() {
     let kinds = |name| -> std::collections::BTreeSet<String> {
         vectors(name).iter().filter_map(|m| Some(m.get("type")?.as_str()?.to_string())).collect()
     };
-    let client = ["join", "resume", "negotiate", "set_muted", "view", "kick", "leave"];
+    let client = [
+        "join",
+        "resume",
+        "negotiate",
+        "set_muted",
+        "view",
+        "kick",
+        "mute_track",
+        "update_participant",
+        "update_room",
+        "end_room",
+        "leave",
+    ];
     assert_eq!(kinds("client_to_edge"), client.map(String::from).into());
     let edge = [
         "joined",
@@ -46,6 +58,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "refused",
         "participant_joined",
         "participant_updated",
+        "room_updated",
+        "track_muted",
         "participant_left",
         "slots_changed",
         "sections_needed",
@@ -70,6 +84,12 @@ fn bad_frames_get_a_code() {
     check_refused(r#"{"type":"set_muted","id":4}"#, ErrorCode::InvalidMessage, Some(4));
     check_refused(r#"{"type":"set_muted","id":4,"mid":"a b","muted":true}"#, ErrorCode::InvalidMessage, Some(4));
     check_refused(r#"{"type":"kick","id":5,"participant":""}"#, ErrorCode::InvalidMessage, Some(5));
+    check_refused(r#"{"type":"update_room","id":6,"participants_max":0}"#, ErrorCode::InvalidMessage, Some(6));
+    check_refused(r#"{"type":"update_room","id":6,"empty_timeout_ms":9000000000}"#, ErrorCode::InvalidMessage, Some(6));
+    let long = format!(r#"{{"type":"update_participant","id":7,"participant":"a","metadata":"{}"}}"#, "x".repeat(1025));
+    check_refused(&long, ErrorCode::InvalidMessage, Some(7));
+    let long = format!(r#"{{"type":"end_room","id":8,"reason":"{}"}}"#, "x".repeat(257));
+    check_refused(&long, ErrorCode::InvalidMessage, Some(8));
 }
 
 #[test]

@@ -41,13 +41,23 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             assert!(participants.len() <= limits::VIEW_PARTICIPANTS_MAX);
             limits::SIGNAL_FRAME_BYTES_MAX
         }
-        ClientToEdge::Kick { reason, .. } => {
+        ClientToEdge::Kick { reason, .. } | ClientToEdge::EndRoom { reason } => {
             assert!(reason.as_ref().is_none_or(|reason| reason.len() <= limits::REASON_BYTES_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
-        ClientToEdge::Resume { .. } | ClientToEdge::SetMuted { .. } | ClientToEdge::Leave {} => {
+        ClientToEdge::UpdateParticipant { change, .. } => {
+            assert!(change.name.as_ref().is_none_or(|name| name.len() <= limits::NAME_BYTES_MAX));
+            assert!(change.metadata.as_ref().is_none_or(|text| text.len() <= limits::PARTICIPANT_METADATA_BYTES_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
+        ClientToEdge::UpdateRoom { change } => {
+            assert!(change.metadata.as_ref().is_none_or(|text| text.len() <= limits::ROOM_METADATA_BYTES_MAX));
+            limits::SIGNAL_FRAME_BYTES_MAX
+        }
+        ClientToEdge::Resume { .. }
+        | ClientToEdge::SetMuted { .. }
+        | ClientToEdge::MuteTrack { .. }
+        | ClientToEdge::Leave {} => limits::SIGNAL_FRAME_BYTES_MAX,
     };
     assert!(text.len() <= bytes_max);
 }

@@ -192,6 +192,8 @@ impl Robot {
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
             | EdgeToClient::Error { .. }
+            | EdgeToClient::RoomUpdated { .. }
+            | EdgeToClient::TrackMuted { .. }
             | EdgeToClient::SectionsNeeded { .. } => None,
         }
     }

@@ -126,7 +126,7 @@ impl Browser {
                 self.knowledge.set_slots(&self.clock, slots);
                 self.apply_answer(&answer);
             }
-            EdgeToClient::Resumed { in_reply_to, roster, slots, transport_dead } => {
+            EdgeToClient::Resumed { in_reply_to, roster, slots, transport_dead, .. } => {
                 self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
                 self.knowledge.set_roster(roster);
                 self.knowledge.set_slots(&self.clock, slots);
@@ -158,6 +158,7 @@ impl Browser {
                     self.add_slots(usize::from(audio.max(video)));
                 }
             }
+            EdgeToClient::RoomUpdated { .. } | EdgeToClient::TrackMuted { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {

@@ -10,7 +10,7 @@ import type { Turn } from "./turn";
 /** Codes after which the client does not come back by itself, whatever it was doing. */
 const FINAL: readonly ErrorCode[] = ["kicked", "replaced", "room_closed"];
 /** Retrying may help some day, but a person should decide whether to wait. */
-const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "too_many_publishers"];
+const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "too_many_publishers"];
 /** The room may still be entered by those who only look and listen. */
 const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publishers"];
 
@@ -47,6 +47,8 @@ const HANDLERS: Handlers = {
   refused,
   participant_joined: (turn, { participant }) => putParticipant(turn, participant),
   participant_updated: (turn, { participant }) => putParticipant(turn, participant),
+  room_updated: (turn, { room }) => turn.update({ room }),
+  track_muted: trackMuted,
   participant_left: (turn, { participant }) => removeParticipant(turn, participant),
   slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
   sections_needed: sectionsNeeded,
@@ -58,8 +60,8 @@ function joined(turn: Turn, message: Message<"joined">): void {
   if (turn.answered(message.in_reply_to)?.type !== "join") {
     return;
   }
-  const { participant: self, session: id, resume_token: resumeToken, roster, slots } = message;
-  turn.update({ admitted: true, self, session: { id, resumeToken }, roster, slots });
+  const { participant: self, session: id, resume_token: resumeToken, room, roster, slots } = message;
+  turn.update({ admitted: true, self, session: { id, resumeToken }, room, roster, slots });
   greeted(turn);
   learnOwnMuted(turn);
   applyAnswer(turn, message.answer, message.ice_servers);
@@ -69,8 +71,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   if (turn.answered(message.in_reply_to)?.type !== "resume") {
     return;
   }
-  const { roster, slots } = message;
-  turn.update({ roster, slots });
+  const { room, roster, slots } = message;
+  turn.update({ room, roster, slots });
   greeted(turn);
   learnOwnMuted(turn);
   if (message.transport_dead) {
@@ -156,6 +158,10 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   set_muted: report,
   view: report,
   kick: report,
+  mute_track: report,
+  update_participant: report,
+  update_room: report,
+  end_room: report,
   leave: (turn) => end(turn, null),
 };
 
@@ -200,6 +206,18 @@ function learnOwnMuted(turn: Turn): void {
   if (own !== undefined) {
     const muted = Object.fromEntries(own.tracks.map((track) => [track.mid, track.muted]));
     turn.update({ told: { ...turn.state.told, muted } });
+  }
+}
+
+/** A moderator muted an own track: it stays so until the user opens it. */
+function trackMuted(turn: Turn, { mid }: Message<"track_muted">): void {
+  const { media, muted, told } = turn.state;
+  const section = media.published.find((published) => published.mid === mid);
+  if (section !== undefined) {
+    turn.update({
+      muted: { ...muted, [section.source]: true },
+      told: { ...told, muted: { ...told.muted, [mid]: true } },
+    });
   }
 }
 

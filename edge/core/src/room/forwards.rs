@@ -54,11 +54,12 @@ impl Room {
         if members.is_empty() {
             return Vec::new();
         }
-        let candidates = self.candidates();
+        let (everything, nothing) = (self.candidates(), Candidates::default());
         let mut filled = Vec::new();
         for member in members {
-            let slots = slot::assign(&member.slots, &candidates, &member.id, &member.view);
-            let sections_needed = sections_needed(member, &candidates);
+            let candidates = if member.grants.subscribe { &everything } else { &nothing };
+            let slots = slot::assign(&member.slots, candidates, &member.id, &member.view);
+            let sections_needed = sections_needed(member, candidates);
             if slots.is_some() || sections_needed.is_some() {
                 filled.push(Filled { participant: member.id.clone(), slots, sections_needed });
             }
@@ -106,7 +107,7 @@ impl Room {
         let epoch_of = |session: &SessionId| self.sessions.get(session).and_then(|session| session.epoch);
         let mut published = BTreeMap::new();
         for member in self.members.values() {
-            for track in &member.tracks {
+            for track in member.tracks.iter().filter(|track| !track.silenced) {
                 published.insert(&track.id, (epoch_of(&member.session), &member.session, &track.mid));
             }
         }

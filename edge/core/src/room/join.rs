@@ -11,7 +11,7 @@ use super::topology::Meta;
 use super::track::{self, Track};
 use crate::random;
 use crate::session_description::Offer;
-use shared::signal::{EdgeToClient, TrackIntent, close_code};
+use shared::signal::{EdgeToClient, ParticipantChange, TrackIntent, close_code};
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
 /// Letters of a resume token: 130 bits.
@@ -22,6 +22,8 @@ const RESUME_TOKEN_LETTERS: usize = 26;
 pub(super) enum JoinError {
     #[error("this socket has joined already")]
     AlreadyJoined,
+    #[error("the room is locked")]
+    RoomLocked,
     #[error("the room is full")]
     RoomFull,
     #[error("{} participants publish already", limits::PUBLISHERS_PER_ROOM_MAX)]
@@ -36,6 +38,7 @@ impl JoinError {
     pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
+            Self::RoomLocked => ErrorCode::RoomLocked,
             Self::RoomFull => ErrorCode::RoomFull,
             Self::TooManyPublishers => ErrorCode::TooManyPublishers,
             Self::Negotiation(error) => error.code(),
@@ -62,17 +65,20 @@ impl Room {
         if self.members.get(&claims.sub).is_some_and(|member| member.socket == Some(asker.socket)) {
             return Err(JoinError::AlreadyJoined);
         }
+        if !self.is_open_to(claims) {
+            return Err(JoinError::RoomLocked);
+        }
         if !self.has_room_for(claims) {
             return Err(JoinError::RoomFull);
         }
         if !intents.is_empty() && !self.has_room_for_publisher(&claims.sub) {
             return Err(JoinError::TooManyPublishers);
         }
-        let negotiation =
-            Negotiation { offer: &offer, intents, grants: claims.grants, before: &[], keeps_ssrcs: false };
+        let grants = self.grants_of(claims);
+        let negotiation = Negotiation { offer: &offer, intents, grants, before: &[], keeps_ssrcs: false };
         negotiation.check()?;
         let session = media_session::mint_id(&mut self.random).ok_or(JoinError::NoSession)?;
-        let tracks = self.tracks_for(&claims.sub, claims, intents);
+        let tracks = self.tracks_for(now, claims, intents);
         let sections = negotiation.answer(&tracks, &mut self.random);
         let media = MediaSession::new(claims.sub.clone(), &offer, sections, &mut self.random);
         self.sessions.insert(session.clone(), media);
@@ -113,7 +119,9 @@ impl Room {
     /// Makes somebody a participant who waits for a node.
     fn admit(&mut self, now: UnixMillis, asker: Asker<'_>, attempt: AttemptId, session: SessionId, tracks: Vec<Track>) {
         let claims = asker.claims;
+        let grants = self.grants_of(claims);
         let before = self.replace(&claims.sub);
+        let change = before.as_ref().map_or_else(ParticipantChange::default, |before| before.change.clone());
         let waiting = Waiting {
             in_reply_to: asker.id,
             first: true,
@@ -123,8 +131,9 @@ impl Room {
         };
         let member = Member {
             id: claims.sub.clone(),
-            name: claims.name.clone(),
-            grants: claims.grants,
+            name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
+            grants,
+            change,
             joined_at: before.as_ref().map_or(now, |before| before.joined_at),
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
             attempt,
@@ -168,18 +177,18 @@ impl Room {
     /// What somebody's intents become; the first who joins makes the room.
     fn tracks_for(
         &mut self,
-        participant: &ParticipantId,
+        now: UnixMillis,
         claims: &shared::token::JoinClaims,
         intents: &[TrackIntent],
     ) -> Vec<Track> {
         if self.meta().is_none() {
             let participants_max = role::participants_max(claims);
-            self.meta.insert((), Meta::new(participants_max));
+            self.meta.insert((), Meta::new(participants_max, now));
         }
         if let Some(meta) = self.meta_mut() {
             meta.empty_since = None;
         }
-        self.tracks_of(participant, intents)
+        self.tracks_of(&claims.sub, intents)
     }
 
     /// What a participant's intents become; a source that was published before stays the same track.

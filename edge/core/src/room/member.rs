@@ -7,7 +7,7 @@ use super::slot::Slot;
 use super::track::Track;
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
-use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantInfo};
+use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantChange, ParticipantInfo};
 use shared::token::Grants;
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis};
 
@@ -17,6 +17,9 @@ pub(super) struct Member {
     pub(super) id: ParticipantId,
     pub(super) name: String,
     pub(super) grants: Grants,
+    /// What a moderator or the application's server said, which stands above the token.
+    #[serde(default)]
+    pub(super) change: ParticipantChange,
     pub(super) joined_at: UnixMillis,
     /// Lower joined earlier.
     pub(super) order: u64,
@@ -68,6 +71,8 @@ impl Room {
         ParticipantInfo {
             id: member.id.clone(),
             name: member.name.clone(),
+            metadata: member.change.metadata.clone().unwrap_or_default(),
+            grants: member.grants,
             joined_at: member.joined_at,
             connection: self.connection(member),
             tracks: member.tracks.iter().map(Into::into).collect(),
@@ -177,6 +182,7 @@ const fn waiting_error(code: ErrorCode) -> &'static str {
         ErrorCode::SessionExpired => "the node has forgotten this connection: offer with a new one",
         ErrorCode::Replaced => "the same participant joined again",
         ErrorCode::Kicked => "a moderator removed the participant",
+        ErrorCode::RoomClosed => "the room was ended",
         ErrorCode::NotJoined => "the participant left",
         ErrorCode::RateLimited | ErrorCode::MalformedFrame => "too many bad frames",
         _ => "no media node could be found",

@@ -7,7 +7,7 @@ use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
 use shared::control::{Forward, RoomToNode};
-use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, SlotInfo};
+use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +84,7 @@ impl Room {
         let slots = self.fill_slots();
         self.update_deadlines();
         let infos = self.changed_infos();
+        let room = self.changed_room();
         let forwards = self.changed_forwards();
         let changes = self.take_changes();
         let news = std::mem::take(&mut self.news);
@@ -101,7 +102,7 @@ impl Room {
         for (participant, reply) in news.replies {
             self.tell_reply(&participant, reply);
         }
-        self.tell_everybody(&full, news.left, infos);
+        self.tell_everybody(&full, news.left, infos, room);
         self.tell_slots(&replied, slots);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
@@ -132,13 +133,18 @@ impl Room {
                 session: member.session.clone(),
                 resume_token: member.resume_token.clone(),
                 answer: answer.unwrap_or_default(),
+                room: self.room_info(),
                 roster: self.roster(),
                 slots,
                 ice_servers: self.config.ice_servers.clone(),
             },
-            Reply::Resumed { in_reply_to, transport_dead } => {
-                EdgeToClient::Resumed { in_reply_to, roster: self.roster(), slots, transport_dead }
-            }
+            Reply::Resumed { in_reply_to, transport_dead } => EdgeToClient::Resumed {
+                in_reply_to,
+                room: self.room_info(),
+                roster: self.roster(),
+                slots,
+                transport_dead,
+            },
             Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
                 in_reply_to,
                 session: member.session.clone(),
@@ -155,13 +161,15 @@ impl Room {
         full: &BTreeSet<ParticipantId>,
         left: Vec<(ParticipantId, LeaveReason)>,
         infos: Vec<(bool, ParticipantInfo)>,
+        room: Option<RoomInfo>,
     ) {
         let left = left.into_iter().map(|(participant, reason)| EdgeToClient::ParticipantLeft { participant, reason });
         let infos = infos.into_iter().map(|(is_new, participant)| match is_new {
             true => EdgeToClient::ParticipantJoined { participant },
             false => EdgeToClient::ParticipantUpdated { participant },
         });
-        let messages: Vec<_> = left.chain(infos).collect();
+        let room = room.map(|room| EdgeToClient::RoomUpdated { room });
+        let messages: Vec<_> = left.chain(infos).chain(room).collect();
         let listens = |member: &&Member| member.answered && !full.contains(&member.id);
         let sockets: Vec<_> = self.members.values().filter(listens).filter_map(|member| member.socket).collect();
         for message in messages {
@@ -229,6 +237,13 @@ impl Room {
                 })
                 .collect(),
         }
+    }
+
+    /// The room, where it looks different than before this input.
+    fn changed_room(&mut self) -> Option<RoomInfo> {
+        let info = self.room_info();
+        let told = std::mem::replace(&mut self.told_room, info);
+        (told != self.told_room).then(|| self.told_room.clone())
     }
 
     /// Participants who look different to others than before this input, and whether they are new.

@@ -1,8 +1,8 @@
-//! The small requests of participants: mute, view, kick, leave.
+//! The small requests of participants: mute, view, leave.
 
 use super::Room;
 use crate::SocketId;
-use shared::signal::{EdgeToClient, LeaveReason, close_code};
+use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, Mid, ParticipantId};
 
 /// Why a track is not muted.
@@ -16,24 +16,6 @@ impl SetMutedError {
     pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
-        }
-    }
-}
-
-/// Why nobody is kicked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KickError {
-    #[error("the token does not grant moderating")]
-    MayNotModerate,
-    #[error("no participant is {participant}")]
-    UnknownParticipant { participant: ParticipantId },
-}
-
-impl KickError {
-    pub(super) const fn code(&self) -> ErrorCode {
-        match self {
-            Self::MayNotModerate => ErrorCode::Forbidden,
-            Self::UnknownParticipant { .. } => ErrorCode::UnknownParticipant,
         }
     }
 }
@@ -58,8 +40,11 @@ impl Room {
             let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
             for track in member.tracks.iter_mut().chain(waiting).filter(|track| track.mid == *mid) {
                 track.muted = muted;
+                // Only the publisher can end what a moderator began.
+                track.silenced &= muted;
             }
             self.news.slots_stale = true;
+            self.news.forwards_stale = true;
         }
         self.news.done(socket, in_reply_to);
         Ok(())
@@ -77,27 +62,6 @@ impl Room {
             self.news.views_stale.insert(participant.clone());
         }
         self.news.done(socket, in_reply_to);
-    }
-
-    pub(super) fn kick(
-        &mut self,
-        socket: SocketId,
-        participant: &ParticipantId,
-        in_reply_to: Option<u32>,
-        whom: &ParticipantId,
-        reason: Option<String>,
-    ) -> Result<(), KickError> {
-        if !self.members.get(participant).is_some_and(|member| member.grants.moderate) {
-            return Err(KickError::MayNotModerate);
-        }
-        if !self.members.contains(whom) {
-            return Err(KickError::UnknownParticipant { participant: whom.clone() });
-        }
-        self.news.done(socket, in_reply_to);
-        self.refuse_waiting(whom, ErrorCode::Kicked);
-        self.send_off(whom, EdgeToClient::Removed { code: ErrorCode::Kicked, reason }, close_code::REMOVED);
-        self.remove_member(whom, LeaveReason::Kicked);
-        Ok(())
     }
 
     pub(super) fn leave(&mut self, socket: SocketId, participant: &ParticipantId, in_reply_to: Option<u32>) {

@@ -3,7 +3,7 @@
 use super::Room;
 use super::member::Member;
 use shared::limits;
-use shared::token::JoinClaims;
+use shared::token::{Grants, JoinClaims};
 
 /// Most participants of a room whose first joiner's token says this.
 pub(super) fn participants_max(claims: &JoinClaims) -> usize {
@@ -18,6 +18,18 @@ impl Room {
         self.members.contains(&claims.sub) || self.members.len() < limit
     }
 
+    /// Whether the room is not locked, or not to them: whoever is in it may come back, and a moderator can always unlock it.
+    pub(super) fn is_open_to(&self, claims: &JoinClaims) -> bool {
+        let locked = self.meta().is_some_and(|meta| meta.locked);
+        !locked || claims.grants.moderate || self.members.contains(&claims.sub)
+    }
+
+    /// What they may do: what was said while they are in the room stands above their token.
+    pub(super) fn grants_of(&self, claims: &JoinClaims) -> Grants {
+        let said = self.members.get(&claims.sub).and_then(|member| member.change.grants);
+        said.unwrap_or(claims.grants)
+    }
+
     /// Whether this participant may publish beside those who do.
     pub(super) fn has_room_for_publisher(&self, participant: &shared::ParticipantId) -> bool {
         let publishes = |member: &&Member| !member.tracks.is_empty() && member.id != *participant;
@@ -28,7 +40,6 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::token::Grants;
     use shared::{ParticipantId, RoomId};
 
     fn check(wanted: Option<u32>, expected: usize) {

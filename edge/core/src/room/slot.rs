@@ -183,7 +183,10 @@ mod tests {
                 let id = TrackId::parse(&format!("{name}-{}", letter.to_ascii_lowercase())).unwrap();
                 let muted = letter.is_ascii_uppercase();
                 let mid = Mid::parse("0").unwrap();
-                tracks.push((ParticipantId::parse(name).unwrap(), Track { id, mid, source, muted, csrc: 0 }));
+                tracks.push((
+                    ParticipantId::parse(name).unwrap(),
+                    Track { id, mid, source, muted, silenced: false, csrc: 0 },
+                ));
             }
         }
         tracks

@@ -1,6 +1,7 @@
 //! The room's sockets: who is behind them, and what becomes of those that misbehave.
 
 use super::deadline::Deadline;
+use super::moderation::Verb;
 use super::{Attachment, Output, Room};
 use crate::SocketId;
 use crate::rate_limit::TokenBucket;
@@ -159,8 +160,20 @@ impl Room {
                 None
             }
             (ClientToEdge::Kick { participant: whom, reason }, Some(participant)) => {
-                let result = self.kick(socket, &participant, id, &whom, reason);
-                result.err().map(|error| (error.code(), error.to_string()))
+                self.refused_verb(now, socket, &participant, id, Verb::Remove { participant: whom, reason })
+            }
+            (ClientToEdge::MuteTrack { participant: whom, track }, Some(participant)) => {
+                self.refused_verb(now, socket, &participant, id, Verb::MuteTrack { participant: whom, track })
+            }
+            (ClientToEdge::UpdateParticipant { participant: whom, change }, Some(participant)) => {
+                let verb = Verb::UpdateParticipant { participant: whom, change };
+                self.refused_verb(now, socket, &participant, id, verb)
+            }
+            (ClientToEdge::UpdateRoom { change }, Some(participant)) => {
+                self.refused_verb(now, socket, &participant, id, Verb::UpdateRoom { change })
+            }
+            (ClientToEdge::EndRoom { reason }, Some(participant)) => {
+                self.refused_verb(now, socket, &participant, id, Verb::End { reason })
             }
             (ClientToEdge::Leave {}, Some(participant)) => {
                 self.leave(socket, &participant, id);
@@ -171,6 +184,10 @@ impl Room {
                 | ClientToEdge::SetMuted { .. }
                 | ClientToEdge::View { .. }
                 | ClientToEdge::Kick { .. }
+                | ClientToEdge::MuteTrack { .. }
+                | ClientToEdge::UpdateParticipant { .. }
+                | ClientToEdge::UpdateRoom { .. }
+                | ClientToEdge::EndRoom { .. }
                 | ClientToEdge::Leave {},
                 None,
             ) => Some((ErrorCode::NotJoined, "this needs a join first".into())),
@@ -178,6 +195,18 @@ impl Room {
         if let Some((code, message)) = refusal {
             self.news.refuse(socket, id, code, message);
         }
+    }
+
+    fn refused_verb(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        participant: &ParticipantId,
+        id: Option<u32>,
+        verb: Verb,
+    ) -> Option<(ErrorCode, String)> {
+        let result = self.moderate(now, socket, participant, id, verb);
+        result.err().map(|error| (error.code(), error.to_string()))
     }
 
     /// The socket speaks for this participant from here on.

@@ -40,6 +40,18 @@ pub(super) struct Meta {
     /// How many nodes in a row never dialled.
     pub(super) silent_nodes: u32,
     pub(super) empty_since: Option<UnixMillis>,
+    #[serde(default = "empty_timeout_ms_default")]
+    pub(super) empty_timeout_ms: u64,
+    #[serde(default)]
+    pub(super) locked: bool,
+    #[serde(default)]
+    pub(super) metadata: String,
+    #[serde(default)]
+    pub(super) created_at: UnixMillis,
+}
+
+const fn empty_timeout_ms_default() -> u64 {
+    limits::EMPTY_ROOM_LIFETIME_MS
 }
 
 /// How far a new assignment is.
@@ -88,7 +100,7 @@ pub(super) enum Link {
 
 impl Meta {
     /// A room in which nobody has been yet.
-    pub(super) const fn new(participants_max: usize) -> Self {
+    pub(super) const fn new(participants_max: usize, now: UnixMillis) -> Self {
         Self {
             participants_max,
             epoch: 0,
@@ -98,6 +110,10 @@ impl Meta {
             placing: None,
             silent_nodes: 0,
             empty_since: None,
+            empty_timeout_ms: empty_timeout_ms_default(),
+            locked: false,
+            metadata: String::new(),
+            created_at: now,
         }
     }
 }

@@ -13,6 +13,9 @@ pub(super) struct Track {
     pub(super) mid: Mid,
     pub(super) source: TrackSource,
     pub(super) muted: bool,
+    /// Whether a moderator muted it: then nobody receives it, whatever the client sends, until its publisher unmutes it.
+    #[serde(default)]
+    pub(super) silenced: bool,
     /// Names the track as contributing source (RFC 3550 §5.1); unique in the room.
     pub(super) csrc: u32,
 }
@@ -64,17 +67,18 @@ pub(super) fn tracks_of(intents: &[TrackIntent], before: &[Track], next_csrc: &m
     };
     let mut tracks = Vec::with_capacity(intents.len());
     for intent in intents {
-        let (id, csrc) = match take(intent) {
-            Some(track) => (Some(track.id.clone()), track.csrc),
+        let (id, csrc, silenced) = match take(intent) {
+            Some(track) => (Some(track.id.clone()), track.csrc, track.silenced),
             None => {
                 let csrc = *next_csrc;
                 *next_csrc = next_csrc.saturating_add(1);
-                (TrackId::parse(&format!("t{csrc}")).ok(), csrc)
+                (TrackId::parse(&format!("t{csrc}")).ok(), csrc, false)
             }
         };
         // A letter and a number are always an id.
         let Some(id) = id else { continue };
-        tracks.push(Track { id, mid: intent.mid.clone(), source: intent.source, muted: intent.muted, csrc });
+        let muted = intent.muted || silenced;
+        tracks.push(Track { id, mid: intent.mid.clone(), source: intent.source, muted, silenced, csrc });
     }
     tracks
 }

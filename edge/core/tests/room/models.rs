@@ -4,7 +4,7 @@ use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, RoomToNode, TrackRef};
-use shared::signal::{EdgeToClient, ParticipantInfo, SlotInfo};
+use shared::signal::{EdgeToClient, ParticipantInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,7 @@ pub(crate) struct Models {
 struct ClientModel {
     name: String,
     session: Option<SessionId>,
+    room: Option<RoomInfo>,
     roster: BTreeMap<ParticipantId, ParticipantInfo>,
     slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
 }
@@ -104,18 +105,20 @@ impl Models {
     fn client_hears(&mut self, socket: SocketId, name: &str, message: &EdgeToClient) {
         let joined = self.clients.get_mut(&socket);
         match (message, joined) {
-            (EdgeToClient::Joined { session, roster, slots, .. }, _) => {
+            (EdgeToClient::Joined { session, room, roster, slots, .. }, _) => {
                 let model = ClientModel {
                     name: participant_of(name),
                     session: Some(session.clone()),
+                    room: Some(room.clone()),
                     roster: roster_of(roster),
                     slots: slots_of(slots),
                 };
                 self.clients.insert(socket, model);
             }
-            (EdgeToClient::Resumed { roster, slots, .. }, _) => {
+            (EdgeToClient::Resumed { room, roster, slots, .. }, _) => {
                 let (roster, slots) = (roster_of(roster), slots_of(slots));
-                self.clients.insert(socket, ClientModel { name: participant_of(name), session: None, roster, slots });
+                let (name, room) = (participant_of(name), Some(room.clone()));
+                self.clients.insert(socket, ClientModel { name, session: None, room, roster, slots });
             }
             (EdgeToClient::Negotiated { session, slots, .. }, Some(model)) => {
                 model.session = Some(session.clone());
@@ -149,6 +152,17 @@ impl Models {
                 | EdgeToClient::Removed { .. },
                 _,
             ) => {}
+            (EdgeToClient::RoomUpdated { room }, Some(model)) => {
+                let before = model.room.replace(room.clone());
+                assert_ne!(before.as_ref(), Some(room), "the room is updated, but the same");
+            }
+            (EdgeToClient::TrackMuted { mid }, Some(model)) => {
+                let own = model.roster.get(&id_of(&model.name));
+                assert!(
+                    own.is_none_or(|own| own.tracks.iter().any(|track| track.mid == *mid)),
+                    "no own track is {mid}"
+                );
+            }
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
             (news, None) => panic!("{name} never joined, but hears {news:?}"),
         }
@@ -193,6 +207,8 @@ impl Models {
         let mut rosters = self.clients.values().map(|model| &model.roster);
         let Some(first) = rosters.next() else { return };
         assert!(rosters.all(|roster| roster == first), "rosters differ");
+        let rooms: BTreeSet<_> = self.clients.values().map(|model| format!("{:?}", model.room)).collect();
+        assert!(rooms.len() <= 1, "the room looks different to some: {rooms:?}");
         for model in self.clients.values() {
             assert!(first.keys().any(|id| id.as_str() == model.name), "{} is not in the roster", model.name);
         }
@@ -218,6 +234,8 @@ impl Models {
             let slots: Vec<_> = model.slots.keys().filter(of_kind).collect();
             let free = slots.iter().filter(|mid| model.slots[**mid].is_none()).count();
             let others = model.roster.values().filter(|info| info.id.as_str() != model.name);
+            let receives = model.roster.get(&id_of(&model.name)).is_none_or(|own| own.grants.subscribe);
+            let others = others.filter(|_| receives);
             let tracks = others.flat_map(|info| &info.tracks).filter(|track| track.kind == kind).count();
             assert_eq!(free, slots.len().saturating_sub(tracks), "{} has free {named} slots", model.name);
         }
@@ -250,10 +268,18 @@ impl Models {
                     let known =
                         model.roster[participant].tracks.iter().find(|known| known.id == *track).expect("known");
                     let expected = TrackRef { session: session.clone(), mid: known.mid.clone() };
-                    assert_eq!(forwarded, Some(&expected), "{} does not get {track}", model.name);
+                    // What a moderator muted is not forwarded.
+                    let silenced = known.muted && forwarded.is_none();
+                    assert!(silenced || forwarded == Some(&expected), "{} does not get {track}", model.name);
                 }
             }
         }
+    }
+
+    /// Everything that is published, and by whom.
+    pub(crate) fn tracks(&self) -> Vec<(&str, &str)> {
+        let infos = self.clients.values().next().into_iter().flat_map(|model| model.roster.values());
+        infos.flat_map(|info| info.tracks.iter().map(|track| (info.id.as_str(), track.id.as_str()))).collect()
     }
 
     /// Whether a client on this socket has been told that it is in the room.
@@ -272,6 +298,10 @@ impl NodeModel {
             };
         }
     }
+}
+
+fn id_of(name: &str) -> ParticipantId {
+    ParticipantId::parse(name).expect("a name")
 }
 
 fn roster_of(roster: &[ParticipantInfo]) -> BTreeMap<ParticipantId, ParticipantInfo> {

@@ -30,7 +30,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 19] = [
+const EVERYTHING: [&str; 21] = [
     "joined",
     "resumed",
     "negotiated",
@@ -40,6 +40,8 @@ const EVERYTHING: [&str; 19] = [
     "participant_joined",
     "participant_updated",
     "participant_left",
+    "room_updated",
+    "track_muted",
     "slots_changed",
     "sections_needed",
     "transport_dead",
@@ -244,7 +246,8 @@ impl Play {
                 _ => format!("{name} joins {person}{} {shape}", self.script.len()),
             };
         }
-        match self.dice(16) {
+        match self.dice(18) {
+            16 | 17 => self.roll_host(&name),
             0 => format!("{name} leaves"),
             1 | 2 => format!("{name} closes"),
             3 => format!("{name} kicks {}", self.pick(&PEOPLE)),
@@ -258,6 +261,23 @@ impl Play {
             10 => format!("{name} joins {}again {}", self.last_attempt(person), self.last_shape(person)),
             _ => {
                 format!("{name} negotiates {} {shape}", self.pick(&["sections", "ice-restart", "dead", "dead", "new"]))
+            }
+        }
+    }
+
+    fn roll_host(&self, name: &str) -> String {
+        let whom = self.pick(&PEOPLE);
+        match self.dice(12) {
+            0 => format!("{name} locks"),
+            1 | 2 => format!("{name} unlocks"),
+            3 => format!("{name} limits {}", self.pick(&["1", "3", "5"])),
+            4 => format!("{name} names {whom} {}", self.pick(&["X", "Y"])),
+            5 | 6 => format!("{name} grants {whom} {}", self.pick(&["ps", "psm", "s", "p"])),
+            7 if self.dice(4) == 0 => format!("{name} ends"),
+            _ => {
+                let tracks = self.models.tracks();
+                let (whom, track) = tracks.get(self.dice(tracks.len().max(1))).map_or(("eve", "t0"), |(a, b)| (a, b));
+                format!("{name} silences {whom} {track}")
             }
         }
     }

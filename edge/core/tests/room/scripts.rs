@@ -5,18 +5,20 @@ use crate::words::Names;
 use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Input, Output};
 use shared::control::{NodeToRoom, SessionEnd};
-use shared::signal::{ClientToEdge, NegotiateReason, TrackSource};
+use shared::signal::{ClientToEdge, NegotiateReason, ParticipantChange, RoomChange, TrackSource};
 use shared::token::Grants;
-use shared::{ErrorCode, NodeId, ParticipantId, SessionId};
+use shared::{ErrorCode, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 14] = [
+const SCRIPTS: [&str; 16] = [
     "join",
     "mute",
     "slots",
     "replace",
     "resume",
     "moderate",
+    "host",
+    "end",
     "limits",
     "negotiate",
     "placing",
@@ -198,10 +200,36 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["unmutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: false },
         ["views", whom @ ..] => ClientToEdge::View { participants: whom.iter().map(|whom| id(whom)).collect() },
         ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()) },
+        ["silences", whom, track] => {
+            ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
+        }
+        ["names", whom, name] => ClientToEdge::UpdateParticipant {
+            participant: id(whom),
+            change: ParticipantChange { name: Some((*name).into()), metadata: Some("m".into()), grants: None },
+        },
+        ["grants", whom, letters] => ClientToEdge::UpdateParticipant {
+            participant: id(whom),
+            change: ParticipantChange { grants: Some(grants_of(letters)), ..ParticipantChange::default() },
+        },
+        ["locks"] => room_change(RoomChange { locked: Some(true), ..RoomChange::default() }),
+        ["unlocks"] => room_change(RoomChange { locked: Some(false), ..RoomChange::default() }),
+        ["limits", max] => room_change(RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() }),
+        ["keeps", ms] => room_change(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
+        ["describes", text] => room_change(RoomChange { metadata: Some((*text).into()), ..RoomChange::default() }),
+        ["ends"] => ClientToEdge::EndRoom { reason: Some("over".into()) },
         ["leaves"] => ClientToEdge::Leave {},
         _ => panic!("no client does {words:?}"),
     };
     stage.say(name, message).1
+}
+
+fn room_change(change: RoomChange) -> ClientToEdge {
+    ClientToEdge::UpdateRoom { change }
+}
+
+/// `psm`: may publish, subscribe, moderate.
+fn grants_of(letters: &str) -> Grants {
+    Grants { publish: letters.contains('p'), subscribe: letters.contains('s'), moderate: letters.contains('m') }
 }
 
 fn negotiate(stage: &mut Stage, participant: &str, reason: &str, options: &[&str]) -> ClientToEdge {

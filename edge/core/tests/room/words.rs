@@ -91,6 +91,11 @@ impl Names {
             EdgeToClient::ParticipantLeft { participant, reason } => {
                 format!("- {participant} {}", format!("{reason:?}").to_lowercase())
             }
+            EdgeToClient::RoomUpdated { room } => {
+                let locked = if room.locked { " locked" } else { "" };
+                format!("room{locked} {:?} max {}", room.metadata, room.participants_max)
+            }
+            EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
             EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
             EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
             EdgeToClient::TransportDead {} => "transport dead".into(),
@@ -153,7 +158,17 @@ fn info(participant: &ParticipantInfo) -> String {
     };
     let track = |track: &shared::signal::TrackInfo| format!("{}{}", track.id, if track.muted { "m" } else { "" });
     let tracks: Vec<_> = participant.tracks.iter().map(track).collect();
-    format!("{}{connection}({})", participant.id, tracks.join(" "))
+    let grants = &participant.grants;
+    let grants: String = [(grants.publish, 'p'), (grants.subscribe, 's'), (grants.moderate, 'm')]
+        .iter()
+        .filter_map(|(has, letter)| has.then_some(*letter))
+        .collect();
+    let changed = match (participant.name == participant.id.as_str().to_uppercase(), participant.metadata.as_str()) {
+        (true, "") => String::new(),
+        (_, metadata) => format!("{:?}{metadata:?}", participant.name),
+    };
+    let grants = if grants == "ps" { String::new() } else { format!("[{grants}]") };
+    format!("{}{connection}({}){grants}{changed}", participant.id, tracks.join(" "))
 }
 
 /// `2=t1 3=-`: what plays in which section.
