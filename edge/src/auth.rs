@@ -1,9 +1,10 @@
 //! Takes the token off a request and asks `shared::token` about it.
 
-use crate::clock;
 use crate::upgrade::Protocols;
+use crate::{clock, log};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
+use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, limits, signal};
 use worker::{Env, Request};
 
@@ -59,6 +60,19 @@ pub(crate) fn sign_join(claims: JoinClaims, env: &Env) -> Result<String, AuthErr
     Ok(token::sign(claims, key, clock::now(), LIFETIME_MS)?)
 }
 
+/// What TURN credentials are made with. A deployment without TURN nodes has none; one with an unreadable secret says so and
+/// lets everybody in who needs no relay.
+pub(crate) fn turn_keys(env: &Env) -> Option<TurnKeys> {
+    let text = env.secret(TURN_KEYS).ok()?.to_string();
+    let keys = TurnKeys::parse(&text);
+    if let Err(error) = keys {
+        log::line(log::Level::Error, "turn_keys_unreadable", &[("error", &error)]);
+    }
+    keys.ok()
+}
+
+/// The secret that TURN credentials are made with.
+const TURN_KEYS: &str = "TURN_KEYS";
 /// The secret that applications sign join tokens with.
 const TOKEN_KEYS: &str = "TOKEN_KEYS";
 /// The secret that operators sign node tokens with.

@@ -9,8 +9,8 @@ use crate::sockets::Sockets;
 use crate::store::Store;
 use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
 use edge_core::{SocketId, room};
-use shared::UnixMillis;
 use shared::control::Message;
+use shared::{Region, UnixMillis};
 use std::cell::Cell;
 use std::time::Duration;
 use worker::{Result, State};
@@ -32,6 +32,8 @@ pub(crate) struct Leftover {
     pub(crate) lost: Vec<SocketId>,
     /// Questions for a Fleet object.
     pub(crate) asks: Vec<PlaceRequest>,
+    /// Questions about TURN nodes: for which epoch, and of which region.
+    pub(crate) turn_asks: Vec<(u64, Region)>,
     /// Answers for Room objects, by the number of the call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
 }
@@ -53,6 +55,7 @@ impl Shell {
                 self.sockets.close(socket, code)?;
             }
             room::Output::AskFleet(request) => leftover.asks.push(request),
+            room::Output::AskTurn { epoch, region } => leftover.turn_asks.push((epoch, region)),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! FleetObject, one per region: Durable Object verbs to inputs of the fleet.
 
 use crate::exec::{Leftover, Shell};
-use crate::internal::{Ask, Introduced, Introduction, introduced};
+use crate::internal::{Ask, Introduced, Introduction, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
 use crate::{attachment, auth, clock, log, random, sockets};
@@ -52,6 +52,12 @@ impl DurableObject for FleetObject {
                 let answers = self.survive(None, Input::Place { request: number, ask: request }).await;
                 let answer = answers.into_iter().find_map(|(to, answer)| (to == number).then_some(answer));
                 Response::from_json(&answer.unwrap_or(PlaceAnswer::Failed { code: ErrorCode::Internal }))
+            }
+            TurnAsk::PATH => {
+                let TurnAsk { region } = request.json().await?;
+                self.wake(Some(Identity { region }))?;
+                let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+                Response::from_json(&awake.as_mut().map(|fleet| fleet.turn_urls(clock::now())).unwrap_or_default())
             }
             _ => Refusal::no_such_path().response("internal"),
         }

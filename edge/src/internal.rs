@@ -54,6 +54,18 @@ impl Ask {
     pub(crate) const PATH: &'static str = "/place";
 }
 
+/// A Room object's question where clients of the region can be relayed; answered with a list of URIs (RFC 7065).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TurnAsk {
+    /// The region of the Fleet object.
+    pub(crate) region: Region,
+}
+
+impl TurnAsk {
+    /// Where the question goes.
+    pub(crate) const PATH: &'static str = "/turn";
+}
+
 /// One of our Durable Objects.
 pub(crate) struct Address {
     namespace: &'static str,

@@ -4,10 +4,10 @@ mod lines;
 
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
-use crate::internal::{Address, Ask, Introduced, Introduction, introduced};
+use crate::internal::{Address, Ask, Introduced, Introduction, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
-use crate::{attachment, clock, log, random, sockets};
+use crate::{attachment, auth, clock, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
 use edge_core::room::{self, Attachment, Input, Room};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
 use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{ErrorCode, RoomId, UnixMillis};
+use shared::{ErrorCode, Region, RoomId, UnixMillis};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use worker::{
@@ -141,18 +141,24 @@ impl RoomObject {
     /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
     async fn handle(&self, input: Input) -> Result<()> {
         let mut inputs = VecDeque::from([input]);
-        let mut asks = VecDeque::new();
+        let (mut asks, mut turn_asks) = (VecDeque::new(), VecDeque::new());
         loop {
             let mut deadline = None;
             while let Some(input) = inputs.pop_front() {
                 let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(()) };
                 inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
                 asks.extend(leftover.asks);
+                turn_asks.extend(leftover.turn_asks);
             }
             self.shell.arm(deadline).await?;
-            let Some(ask) = asks.pop_front() else { break };
-            let epoch = ask.epoch;
-            inputs.push_back(Input::FleetAnswered { epoch, answer: self.place(ask).await? });
+            if let Some(ask) = asks.pop_front() {
+                let epoch = ask.epoch;
+                inputs.push_back(Input::FleetAnswered { epoch, answer: self.place(ask).await? });
+            } else if let Some((epoch, region)) = turn_asks.pop_front() {
+                inputs.extend(self.ask_turn(epoch, region).await?);
+            } else {
+                break;
+            }
         }
         self.retire().await
     }
@@ -194,7 +200,10 @@ impl RoomObject {
     }
 
     fn restore(&self, identity: &Identity) -> Result<Room> {
-        let config = || self.config().map(|config| room::Config { ice_servers: config.ice_servers });
+        let config = || {
+            let turn_keys = auth::turn_keys(&self.env);
+            self.config().map(|config| room::Config { ice_servers: config.ice_servers, turn_keys })
+        };
         let rows = self.shell.store.rows()?;
         let sockets = self.shell.sockets.wake()?;
         match Room::restore(identity.room.clone(), config()?, random::source()?, clock::now(), &rows, sockets) {
@@ -256,6 +265,19 @@ impl RoomObject {
         }
         log::line(log::Level::Warn, "room_not_placed", &[("room", &request.room), ("code", &failed)]);
         Ok(PlaceAnswer::Failed { code: failed })
+    }
+
+    /// Asks where clients can be relayed; without an answer the room goes on with what it knows.
+    async fn ask_turn(&self, epoch: u64, region: Region) -> Result<Option<Input>> {
+        let address = Address::fleet(&region, self.config()?.regions.get(&region).copied());
+        let ask = TurnAsk { region: region.clone() };
+        match address.ask::<Vec<String>>(&self.env, TurnAsk::PATH, &ask).await {
+            Ok(urls) => Ok(Some(Input::TurnAnswered { epoch, urls })),
+            Err(error) => {
+                log::line(log::Level::Error, "fleet_unreachable", &[("region", &region), ("error", &error)]);
+                Ok(None)
+            }
+        }
     }
 
     fn config(&self) -> Result<Config> {

@@ -6,7 +6,7 @@
 mod fleet;
 mod room;
 
-pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo};
+pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration};
 pub use room::{Forward, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
 
 use crate::error_code::ErrorCode;

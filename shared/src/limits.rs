@@ -84,6 +84,26 @@ pub const NODES_PER_REGION_MAX: usize = 1_000;
 /// Most rooms one node serves.
 pub const ROOMS_PER_NODE_MAX: usize = 10_000;
 
+/// Most addresses of all media nodes of one region: TURN nodes are told all of them in one control frame.
+pub const MEDIA_ADDRESSES_PER_REGION_MAX: usize = 65_536;
+/// Addresses of a media node whose control socket is gone stay reachable through TURN for this long: it may well serve its
+/// clients on while the edge is away.
+pub const MEDIA_NODE_LINGER_MS: u64 = 5 * 60_000;
+/// Most URIs of one TURN node: both address families with UDP, TCP and TLS, and room for names.
+pub const TURN_URLS_PER_NODE_MAX: usize = 8;
+/// Longest URI of a TURN node: a host name (RFC 1035 §2.3.4: 255 bytes), its scheme, port and transport.
+pub const TURN_URL_BYTES_MAX: usize = 320;
+/// TURN nodes that a client is told: one may just have died. More would only make its ICE slower.
+pub const TURN_NODES_PER_CLIENT: usize = 2;
+/// Life of a client's TURN credential. It is needed to make an allocation, not to keep one, and every answer brings a new
+/// one; but a browser whose network changes may gather again by itself.
+pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
+/// What a room knows about TURN nodes is asked for anew after this long, when a client is told about them.
+pub const TURN_NODES_FRESH_MS: u64 = 30_000;
+
+// An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
+const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);
+const _: () = assert!(TURN_CREDENTIAL_LIFETIME_MS < JOIN_TOKEN_LIFETIME_MS_MAX);
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);

@@ -1,9 +1,9 @@
 //! Time-limited TURN credentials: minted by the edge for one participant, checked by a TURN node without asking anybody.
 //!
-//! The user name says when it ends and what it may reach; the password is `base64(HMAC-SHA1(secret, username))`, the form of
+//! The user name says when it ends, what it may reach and whose it is; the password is `base64(HMAC-SHA1(secret, username))`, the form of
 //! draft-uberti-behave-turn-rest-00 §2.2 that coturn's `use-auth-secret` has too.
 
-use crate::ids::ParticipantId;
+use crate::ids::{ParticipantId, RoomId};
 use crate::time::UnixMillis;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,19 +37,43 @@ pub struct TurnUser {
     pub expires_at: UnixMillis,
     /// What they may reach.
     pub policy: TurnPolicy,
+    /// In which room their owner is: the same name in two rooms is two people.
+    pub room: RoomId,
     /// Whose they are.
     pub participant: ParticipantId,
 }
 
+/// Secrets that passwords are made with: the first makes new ones, and passwords of any of them are good, so that one can be replaced
+/// while nobody notices.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnKeys(Vec<Box<[u8]>>);
+
+/// The text is not a list of keys; which one is wrong stays unsaid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("TURN keys have the form kid:secret,kid:secret, with secrets of {SECRET_BYTES_MIN} bytes or more")]
+pub struct TurnKeysError;
+
+/// What a client shows to a TURN node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// See [`TurnUser`].
+    pub username: String,
+    /// What belongs to it.
+    pub password: String,
+}
+
+/// A shorter secret can be guessed from one credential (RFC 2104 §3 advises at least the size of the hash, 20 bytes).
+const SECRET_BYTES_MIN: usize = 32;
+
 /// The user name is not one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a TURN user name is SECONDS:POLICY:PARTICIPANT")]
+#[error("a TURN user name is SECONDS:POLICY:ROOM:PARTICIPANT")]
 pub struct TurnUserError;
 
 impl TurnUser {
-    /// Reads `SECONDS:POLICY:PARTICIPANT`.
+    /// Reads `SECONDS:POLICY:ROOM:PARTICIPANT`; a participant's name may have colons.
     pub fn parse(username: &str) -> Result<Self, TurnUserError> {
-        let mut parts = username.splitn(3, ':');
+        let mut parts = username.splitn(4, ':');
         let mut next = || parts.next().ok_or(TurnUserError);
         let digits = next()?;
         if !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -61,20 +85,61 @@ impl TurnUser {
             "p2p" => TurnPolicy::P2p,
             _ => return Err(TurnUserError),
         };
+        let room = RoomId::parse(next()?).map_err(|_| TurnUserError)?;
         let participant = ParticipantId::parse(next()?).map_err(|_| TurnUserError)?;
-        Ok(Self { expires_at: UnixMillis(seconds.saturating_mul(1000)), policy, participant })
+        Ok(Self { expires_at: UnixMillis(seconds.saturating_mul(1000)), policy, room, participant })
     }
 
     /// The user name.
     #[must_use]
     pub fn username(&self) -> String {
-        format!("{}:{}:{}", self.expires_at.as_secs(), self.policy.as_str(), self.participant)
+        format!("{}:{}", self.expires_at.as_secs(), self.owner())
+    }
+
+    /// Whom quotas count for: however often somebody gets new credentials, it is the same owner.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        format!("{}:{}:{}", self.policy.as_str(), self.room, self.participant)
     }
 }
 
-/// The password that belongs to a user name.
-#[must_use]
-pub fn password(username: &str, secret: &[u8]) -> String {
+impl std::fmt::Debug for TurnKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TurnKeys").field("count", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl TurnKeys {
+    /// Reads `kid:secret,kid:secret`, the form of all our lists of secrets. The ids are for those who replace keys.
+    pub fn parse(text: &str) -> Result<Self, TurnKeysError> {
+        let secret = |entry: &str| {
+            let (id, secret) = entry.trim().split_once(':')?;
+            (!id.is_empty() && secret.len() >= SECRET_BYTES_MIN).then(|| secret.as_bytes().into())
+        };
+        text.split(',').map(secret).collect::<Option<_>>().map(Self).ok_or(TurnKeysError)
+    }
+
+    /// What a client shows to be this user.
+    #[must_use]
+    pub fn mint(&self, user: &TurnUser) -> Credential {
+        let username = user.username();
+        let password = self.passwords(&username).next().unwrap_or_default();
+        Credential { username, password }
+    }
+
+    /// Every password that is good for a user name, the newest first.
+    pub fn passwords(&self, username: &str) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |secret| password(username, secret))
+    }
+}
+
+fn password(username: &str, secret: &[u8]) -> String {
     // HMAC takes keys of any length (RFC 2104 §3).
     let mac = Hmac::<Sha1>::new_from_slice(secret).map(|mac| mac.chain_update(username).finalize().into_bytes());
     mac.map(|tag| STANDARD.encode(tag)).unwrap_or_default()
@@ -86,7 +151,7 @@ mod tests {
 
     #[test]
     fn says_again_what_it_read() {
-        for username in ["1800000600:sfu:ada", "1800000600:p2p:grace@example.org:8"] {
+        for username in ["1800000600:sfu:daily:ada", "1800000600:p2p:daily:grace@example.org:8"] {
             assert_eq!(TurnUser::parse(username).map(|user| user.username()).as_deref(), Ok(username));
         }
     }
@@ -98,19 +163,46 @@ mod tests {
             "ada",
             "1800000600",
             "1800000600:ada",
-            "1800000600:all:ada",
-            "-1:sfu:ada",
-            "+1:sfu:ada",
-            "1:sfu:",
-            "1:sfu:a b",
+            "1800000600:sfu:ada",
+            "1800000600:all:daily:ada",
+            "-1:sfu:daily:ada",
+            "+1:sfu:daily:ada",
+            "1:sfu::ada",
+            "1:sfu:daily:",
+            "1:sfu:daily:a b",
         ] {
             assert_eq!(TurnUser::parse(username), Err(TurnUserError), "{username:?}");
         }
     }
 
+    const NORTH: &str = "north north north north north north";
+    const SOUTH: &str = "south south south south south south";
+
     #[test]
     fn makes_the_password_that_coturn_makes() {
-        // printf %s 1800000600:sfu:ada | openssl dgst -sha1 -hmac north -binary | base64
-        assert_eq!(password("1800000600:sfu:ada", b"north"), "t1bbk73DDwXTynu/IkPvm8ngwx4=");
+        // printf %s 1800000600:sfu:daily:ada | openssl dgst -sha1 -hmac "$NORTH" -binary | base64
+        let user = TurnUser::parse("1800000600:sfu:daily:ada").expect("valid");
+        let keys = TurnKeys::parse(&format!("n:{NORTH}")).expect("valid");
+        assert_eq!(keys.mint(&user).password, "imQXR6qiWrxDyiC2WDr3MRZr5mQ=");
+        assert_eq!(keys.mint(&user).username, "1800000600:sfu:daily:ada");
+    }
+
+    #[test]
+    fn the_first_key_mints_and_every_key_is_good() {
+        let user = TurnUser::parse("1800000600:sfu:daily:ada").expect("valid");
+        let before = TurnKeys::parse(&format!("n:{NORTH}")).expect("valid").mint(&user).password;
+        let keys = TurnKeys::parse(&format!("s:{SOUTH}, n:{NORTH}")).expect("valid");
+        let good: Vec<String> = keys.passwords(&user.username()).collect();
+        assert_eq!(good, [keys.mint(&user).password, before]);
+        assert_ne!(good[0], good[1]);
+    }
+
+    #[test]
+    fn refuses_lists_that_are_none_and_never_shows_a_secret() {
+        for bad in ["", "secret", &format!(":{NORTH}"), &format!("n:{NORTH},"), "n:short"] {
+            assert_eq!(TurnKeys::parse(bad), Err(TurnKeysError), "{bad}");
+        }
+        let keys = TurnKeys::parse(&format!("n:{NORTH}")).expect("valid");
+        assert_eq!(format!("{keys:?}"), "TurnKeys { count: 1, .. }");
     }
 }

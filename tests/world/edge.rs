@@ -275,6 +275,9 @@ impl Edge {
                 self.close(socket, code);
             }
             room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
+            room::Output::AskTurn { .. } => {
+                self.breaches.add(&self.clock, "a room without TURN keys asks for nodes".into());
+            }
         }
     }
 

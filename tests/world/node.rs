@@ -267,7 +267,11 @@ impl Node {
             Peer::Fleet => match FleetToNode::parse(text) {
                 Ok(FleetToNode::Registered {}) => self.fleet.failures = 0,
                 Ok(FleetToNode::Assign(assignment)) => self.assign(assignment),
-                Ok(refused @ (FleetToNode::Refused { .. } | FleetToNode::Error { .. })) => {
+                Ok(
+                    refused @ (FleetToNode::Refused { .. }
+                    | FleetToNode::SetMediaNodes { .. }
+                    | FleetToNode::Error { .. }),
+                ) => {
                     self.breaches.add(clock, format!("{}: the fleet says {refused:?}", self.id));
                 }
                 Err(error) => self.breaches.add(clock, format!("{}: {error}", self.id)),

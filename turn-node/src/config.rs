@@ -1,8 +1,11 @@
 //! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
 
 use clap::Parser;
-use node_shell::settings::{Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse};
-use shared::limits;
+use node_shell::settings::{
+    EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
+};
+use shared::turn_credential::TurnKeys;
+use shared::{NodeId, Region, limits};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -11,13 +14,27 @@ use turn_core::peer_policy::Network;
 
 /// Names of the environment variables begin with this; one that nobody knows is a mistake.
 const ENVIRONMENT_PREFIX: &str = "TURN_";
-/// A secret that is shorter can be guessed (RFC 2104 §3 advises at least the size of the hash).
-const SECRET_BYTES_MIN: usize = 20;
 
 /// Everything that can be set.
 #[derive(Debug, Parser)]
 #[command(name = "turn-node", version, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
 struct Arguments {
+    /// The edge's address, for instance wss://rotunda.example.org; several, separated by commas, are tried in turn. Without it
+    /// the node serves, but nobody is told about it.
+    #[arg(long, env = "TURN_EDGE", value_name = "URL")]
+    edge: Option<String>,
+    /// This node's id, the same as in its token.
+    #[arg(long, env = "TURN_NODE_ID", value_name = "ID")]
+    node_id: Option<String>,
+    /// The region, the same as in the node's token.
+    #[arg(long, env = "TURN_REGION", value_name = "REGION")]
+    region: Option<String>,
+    /// The node's token. Better set in the environment: everybody on the machine can read flags.
+    #[arg(long, env = "TURN_NODE_TOKEN", value_name = "JWT", hide_env_values = true)]
+    node_token: Option<String>,
+    /// What clients are told (RFC 7065); the relay addresses with the port of --listen if not set.
+    #[arg(long, env = "TURN_URLS", value_name = "URI,...")]
+    urls: Option<String>,
     /// Where clients are served over UDP; all threads share the port.
     #[arg(long, env = "TURN_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:3478")]
     listen: String,
@@ -30,22 +47,22 @@ struct Arguments {
     /// Ports of relayed transport addresses.
     #[arg(long, env = "TURN_RELAY_PORTS", value_name = "LOW-HIGH", default_value = "49152-65535")]
     relay_ports: String,
-    /// Secrets with which the edge makes passwords; several, separated by commas, while one is being replaced.
-    #[arg(long, env = "TURN_SECRETS", value_name = "SECRET,...", hide_env_values = true)]
-    secrets: Option<String>,
+    /// The secrets with which the edge makes passwords, as in its own TURN_KEYS; any of them is good.
+    #[arg(long, env = "TURN_KEYS", value_name = "KID:SECRET,...", hide_env_values = true)]
+    keys: Option<String>,
     /// The realm that clients are told.
     #[arg(long, env = "TURN_REALM", value_name = "NAME", default_value = "rotunda")]
     realm: String,
     /// Networks that may be reached although they are not global unicast.
     #[arg(long, env = "TURN_PEER_ALLOW", value_name = "NETWORK,...", default_value = "")]
     peer_allow: String,
-    /// Media nodes that sfu credentials reach.
+    /// Media nodes that sfu credentials reach beside those that the edge names.
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
     /// Allocations that one credential may have at once.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "8")]
     allocations_per_user: String,
-    /// Bytes a second that an allocation with an sfu credential may relay, both ways together.
+    /// Bytes a second that a user with an sfu credential may relay in all allocations, both ways together.
     #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]
     sfu_bytes_per_second: String,
     /// The same with a p2p credential.
@@ -69,12 +86,17 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 16] = [
+const ENVIRONMENT: [&str; 21] = [
+    "TURN_EDGE",
+    "TURN_NODE_ID",
+    "TURN_REGION",
+    "TURN_NODE_TOKEN",
+    "TURN_URLS",
     "TURN_LISTEN",
     "TURN_RELAY",
     "TURN_RELAY_BIND",
     "TURN_RELAY_PORTS",
-    "TURN_SECRETS",
+    "TURN_KEYS",
     "TURN_REALM",
     "TURN_PEER_ALLOW",
     "TURN_MEDIA_NODES",
@@ -91,6 +113,8 @@ const ENVIRONMENT: [&str; 16] = [
 /// The settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// Who the node is to the edge, if there is one.
+    pub(crate) edge: Option<Edge>,
     /// The clients' socket.
     pub(crate) listen: SocketAddr,
     /// What clients are told.
@@ -100,7 +124,7 @@ pub(crate) struct Config {
     /// Ports of relay sockets.
     pub(crate) relay_ports: RangeInclusive<u16>,
     /// Any of them makes good passwords.
-    pub(crate) secrets: Vec<Secret>,
+    pub(crate) keys: TurnKeys,
     /// Part of every password.
     pub(crate) realm: String,
     /// Exceptions for peers.
@@ -121,6 +145,21 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     /// What is logged and how.
     pub(crate) logs: Logs,
+}
+
+/// Where the edge is, and who the node is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    /// Addresses of the edge, tried in turn.
+    pub(crate) urls: Vec<EdgeUrl>,
+    /// Who we are.
+    pub(crate) node: NodeId,
+    /// Where we are.
+    pub(crate) region: Region,
+    /// Shows who we are.
+    pub(crate) token: Secret,
+    /// What clients are told.
+    pub(crate) turn_urls: Vec<String>,
 }
 
 /// At most one address of each family.
@@ -145,12 +184,20 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         (None, Some(listen)) if !listen.ip().is_unspecified() => families(&listen.ip().to_string()).ok(),
         (set, _) => reader.required("relay", set, families),
     };
+    let set = EdgeArguments {
+        edge: arguments.edge,
+        node_id: arguments.node_id,
+        region: arguments.region,
+        node_token: arguments.node_token,
+        urls: arguments.urls,
+    };
+    let edge = edge(&mut reader, set, relay, listen);
     let relay_bind = match arguments.relay_bind {
         Some(text) => reader.value("relay-bind", &text, families),
         None => relay,
     };
     let relay_ports = reader.value("relay-ports", &arguments.relay_ports, ports);
-    let secrets = reader.required("secrets", arguments.secrets, |text| list(text, relay_secret));
+    let keys = reader.required("keys", arguments.keys, |text| TurnKeys::parse(text).map_err(|error| error.to_string()));
     let realm = reader.value("realm", &arguments.realm, realm);
     let peer_allow = reader.value("peer-allow", &arguments.peer_allow, |text| list_or_none(text, parse::<Network>));
     let media_nodes =
@@ -169,11 +216,12 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let filter = reader.value("log", &arguments.log, log_filter);
     let config = || {
         Some(Config {
+            edge,
             listen: listen?,
             relay: relay?,
             relay_bind: relay_bind?,
             relay_ports: relay_ports?,
-            secrets: secrets?,
+            keys: keys?,
             realm: realm?,
             peer_allow: peer_allow?,
             media_nodes: media_nodes?.into_iter().collect(),
@@ -211,12 +259,47 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if low < 1024 || low > high { Err(format!("{text:?} is not a range above port 1023")) } else { Ok(low..=high) }
 }
 
-/// Which secret it is stays unsaid.
-fn relay_secret(text: &str) -> Result<Secret, String> {
-    if text.len() < SECRET_BYTES_MIN {
-        return Err(format!("a secret has at least {SECRET_BYTES_MIN} bytes"));
+/// Everything about the edge, or nothing.
+fn edge(reader: &mut Reader, set: EdgeArguments, relay: Option<Families>, listen: Option<SocketAddr>) -> Option<Edge> {
+    let EdgeArguments { edge, node_id, region, node_token, urls } = set;
+    if [&edge, &node_id, &region, &node_token].into_iter().all(|set| set.as_deref().is_none_or(str::is_empty)) {
+        return None;
     }
-    Ok(Secret::from(text.to_owned()))
+    let edges = reader.required("edge", edge, |text| list(text, EdgeUrl::parse));
+    let node = reader.required("node-id", node_id, parse::<NodeId>);
+    let region = reader.required("region", region, parse::<Region>);
+    let token = reader.required("node-token", node_token, secret);
+    let turn_urls = match urls.filter(|text| !text.is_empty()) {
+        Some(text) => reader.value("urls", &text, |text| list(text, turn_url)),
+        None => Some(relay?.urls(listen?)),
+    };
+    Some(Edge { urls: edges?, node: node?, region: region?, token: token?, turn_urls: turn_urls? })
+}
+
+/// The part of [`Arguments`] that belongs together.
+struct EdgeArguments {
+    edge: Option<String>,
+    node_id: Option<String>,
+    region: Option<String>,
+    node_token: Option<String>,
+    urls: Option<String>,
+}
+
+impl Families {
+    /// Where clients reach a node that listens there and relays from here.
+    fn urls(self, listen: SocketAddr) -> Vec<String> {
+        let v6 = self.v6.filter(|_| listen.is_ipv6());
+        let reachable = self.v4.into_iter().chain(v6);
+        reachable.map(|ip| format!("turn:{}?transport=udp", SocketAddr::new(ip, listen.port()))).collect()
+    }
+}
+
+fn turn_url(text: &str) -> Result<String, String> {
+    if text.starts_with("turn:") || text.starts_with("turns:") {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} does not begin with turn: or turns:"))
+    }
 }
 
 fn realm(text: &str) -> Result<String, String> {
@@ -229,7 +312,7 @@ fn realm(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "--secrets=a secret of twenty-one";
+    const SECRET: &str = "--keys=k:a secret of more than thirty-two bytes";
 
     fn read(flags: &[&str], variables: &[&str]) -> Result<Config, Vec<String>> {
         let arguments = Arguments::try_parse_from([&["turn-node"], flags].concat()).expect("known flags");
@@ -247,12 +330,37 @@ mod tests {
     #[test]
     fn tells_every_mistake_at_once() {
         let flags =
-            ["--relay-ports=9-1", "--peer-allow=ten", "--secrets=short", "--realm=", "--relay=192.0.2.1,192.0.2.2"];
+            ["--relay-ports=9-1", "--peer-allow=ten", "--keys=k:short", "--realm=", "--relay=192.0.2.1,192.0.2.2"];
         let mistakes = read(&flags, &["TURN_REALMS"]).expect_err("mistakes");
-        let about = ["TURN_REALMS", "--relay", "--relay-ports", "--secrets", "--realm", "--peer-allow"];
+        let about = ["TURN_REALMS", "--relay", "--relay-ports", "--keys", "--realm", "--peer-allow"];
         let named: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.split(':').next()).collect();
         assert_eq!(named, about);
         assert!(!mistakes.concat().contains("short"), "a secret is never told");
+    }
+
+    #[test]
+    fn tells_clients_its_relay_addresses_unless_told_otherwise() {
+        let edge = ["--edge=ws://127.0.0.1:8787", "--node-id=turn-1", "--region=local", "--node-token=abc", SECRET];
+        let urls = |more: &[&str]| {
+            let config = read(&[&edge[..], more].concat(), &[]).expect("good settings");
+            config.edge.expect("an edge").turn_urls.join(" ")
+        };
+        assert_eq!(urls(&["--listen=192.0.2.1:3478"]), "turn:192.0.2.1:3478?transport=udp");
+        let both = "--relay=192.0.2.1,2001:db8::1";
+        assert_eq!(urls(&["--listen=0.0.0.0:3479", both]), "turn:192.0.2.1:3479?transport=udp");
+        assert_eq!(
+            urls(&["--listen=[::]:3478", both]),
+            "turn:192.0.2.1:3478?transport=udp turn:[2001:db8::1]:3478?transport=udp"
+        );
+        assert_eq!(urls(&["--listen=192.0.2.1:3478", "--urls=turn:turn.example.org"]), "turn:turn.example.org");
+    }
+
+    #[test]
+    fn serves_without_an_edge_but_not_with_half_of_one() {
+        let alone = read(&["--listen=192.0.2.1:3478", SECRET], &[]).expect("good settings");
+        assert!(alone.edge.is_none());
+        let mistakes = read(&["--listen=192.0.2.1:3478", SECRET, "--node-id=turn-1"], &[]).expect_err("mistakes");
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The TURN node: reads its settings, starts its shards, and relays until it is told to stop.
 
 mod config;
+mod control;
 mod epoll;
 mod node;
+mod own_addresses;
 mod pages;
 mod relay_path;
 mod relays;

@@ -1,10 +1,13 @@
 //! The whole node: shards, pages, and what ends them.
 
 use crate::config::Config;
+use crate::control::{Control, Standing};
+use crate::own_addresses;
 use crate::pages::Pages;
 use crate::shard::Shard;
 use anyhow::{Context, bail};
 use node_shell::signals::Signals;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -14,6 +17,8 @@ use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::Pool;
 use turn_core::{TurnServer, server};
 
+/// How long the edge may take to hear that we will stop.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often to look whether a shard's thread has ended, or the last allocation has gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -23,7 +28,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listener = node_shell::pages::listen(config.http_listen).await?;
     let shards = start_shards(&config)?;
     let (draining, is_draining) = watch::channel(false);
-    tokio::spawn(node_shell::pages::serve(listener, Pages { shards: Arc::clone(&shards), draining: is_draining }));
+    let standing = start_control(&config, &shards, &is_draining)?;
+    let pages = Pages { shards: Arc::clone(&shards), draining: is_draining, standing: standing.clone() };
+    tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
         time = signals.next(config.drain) => time,
@@ -32,7 +39,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     draining.send_replace(true);
     tracing::info!(seconds = time.as_secs(), allocations = allocations(&shards), "draining");
     tokio::select! {
-        () = drained(&shards, time) => {}
+        () = drained(&shards, time, standing) => {}
         _ = signals.next(config.drain) => tracing::info!("second signal: not waiting any longer"),
     }
     stop(&shards).await;
@@ -44,19 +51,22 @@ fn start_shards(config: &Config) -> anyhow::Result<Arc<[Shard]>> {
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
     let seed = getrandom::u64().context("asking the operating system for randomness")?;
     let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
-    let relayed = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
-    let own =
-        [config.listen.ip()].into_iter().chain([config.relay_bind.v4, config.relay_bind.v6].into_iter().flatten());
+    let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
+    let mut own = own_addresses::read().context("listing this host's addresses")?;
+    own.extend(
+        [config.listen.ip()].into_iter().chain([config.relay_bind.v4, config.relay_bind.v6].into_iter().flatten()),
+    );
+    own.extend(&relayed);
     let policy = PeerPolicy {
         allowed: config.peer_allow.clone(),
-        own: own.collect(),
+        own,
         relayed,
+        relay_ports: config.relay_ports.clone(),
         media_nodes: config.media_nodes.clone(),
     };
     let server = || {
-        let secrets = config.secrets.iter().map(|secret| secret.expose().as_bytes().into()).collect();
         TurnServer::new(server::Config {
-            authenticator: Authenticator::new(&config.realm, secrets, nonce_seed),
+            authenticator: Authenticator::new(&config.realm, config.keys.clone(), nonce_seed),
             policy: policy.clone(),
             relay_v4: config.relay.v4,
             relay_v6: config.relay.v6,
@@ -66,6 +76,29 @@ fn start_shards(config: &Config) -> anyhow::Result<Arc<[Shard]>> {
         })
     };
     (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server())).collect()
+}
+
+/// Talks with the edge, if there is one.
+fn start_control(
+    config: &Config,
+    shards: &Arc<[Shard]>,
+    draining: &watch::Receiver<bool>,
+) -> anyhow::Result<Option<watch::Receiver<Standing>>> {
+    let Some(edge) = config.edge.clone() else { return Ok(None) };
+    let (standing, stands) = watch::channel(Standing::default());
+    let ports = usize::from(*config.relay_ports.end() - *config.relay_ports.start()) + 1;
+    let most = ports.min(usize::from(config.shards) * turn_core::limits::ALLOCATIONS_PER_SHARD_MAX);
+    let control = Control {
+        edge,
+        allocations_max: u32::try_from(most).unwrap_or(u32::MAX),
+        media_nodes: config.media_nodes.clone(),
+        shards: Arc::clone(shards),
+        draining: draining.clone(),
+        standing,
+        seed: getrandom::u64().context("asking the operating system for randomness")?,
+    };
+    tokio::spawn(control.run());
+    Ok(Some(stands))
 }
 
 fn allocations(shards: &[Shard]) -> usize {
@@ -78,8 +111,16 @@ async fn any_ended(shards: &[Shard]) {
     }
 }
 
-async fn drained(shards: &[Shard], time: Duration) {
+/// Tells the edge, which tells no more clients about us, and relays on until nobody is left or the time is over.
+async fn drained(shards: &[Shard], time: Duration, standing: Option<watch::Receiver<Standing>>) {
     let deadline = Instant::now() + time;
+    shards.iter().for_each(Shard::drain);
+    if let Some(mut standing) = standing {
+        let announced = standing.wait_for(|standing| standing.has_announced_draining);
+        if !matches!(timeout(ANNOUNCE_TIMEOUT.min(time), announced).await, Ok(Ok(_))) {
+            tracing::warn!("the edge could not be told");
+        }
+    }
     while allocations(shards) > 0 && Instant::now() < deadline {
         sleep(LOOK_INTERVAL).await;
     }

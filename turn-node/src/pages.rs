@@ -1,5 +1,6 @@
 //! What /healthz, /readyz and /metrics tell.
 
+use crate::control::Standing;
 use crate::shard::{Report, Shard};
 use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
@@ -9,21 +10,31 @@ use tokio::sync::watch;
 /// A shard that has not reported for this long hangs.
 const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// A label and its value out of a shard's report.
+type Labelled = (&'static str, fn(&Report) -> u64);
+
+/// Why a datagram was not used.
+const DROPS: &[Labelled] = &[
+    ("malformed", |r| r.server.malformed),
+    ("not_permitted", |r| r.server.not_permitted),
+    ("peer_not_permitted", |r| r.server.peer_not_permitted),
+    ("over_quota", |r| r.server.over_quota),
+];
+
 /// What the pages tell about.
 pub(crate) struct Pages {
     /// The shards.
     pub(crate) shards: Arc<[Shard]>,
     /// Whether we are about to stop.
     pub(crate) draining: watch::Receiver<bool>,
+    /// Whether the edge tells clients about us; nothing where there is no edge.
+    pub(crate) standing: Option<watch::Receiver<Standing>>,
 }
 
 const METRICS: &[Metric<Report>] = &[
     gauge("turn_allocations", "Allocations that are there.", |r| r.allocations as u64),
-    counter("turn_malformed_total", "Datagrams that say nothing.", |r| r.server.malformed),
-    counter("turn_not_permitted_total", "Data for peers without channel or permission.", |r| r.server.not_permitted),
-    counter("turn_peer_not_permitted_total", "Data of peers without permission.", |r| r.server.peer_not_permitted),
-    counter("turn_over_quota_total", "Data over an allocation's bandwidth.", |r| r.server.over_quota),
-    counter("turn_refused_requests_total", "Requests answered with an error.", |r| r.server.refused_requests),
+    gauge("turn_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
+    gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
     counter("turn_udp_receive_calls_total", "Reads that brought something.", |r| r.sockets.receive_calls),
     counter("turn_udp_truncated_total", "Datagrams that were too long.", |r| r.sockets.truncated),
     counter("turn_udp_send_calls_total", "Writes.", |r| r.sockets.send_calls),
@@ -43,14 +54,64 @@ impl node_shell::pages::Pages for Pages {
     }
 
     fn readiness(&self) -> Result<(), String> {
-        if *self.draining.borrow() { Err("draining".to_owned()) } else { Ok(()) }
+        if *self.draining.borrow() {
+            return Err("draining".to_owned());
+        }
+        match &self.standing {
+            Some(standing) if !standing.borrow().is_registered => Err("not registered with the edge".to_owned()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn metrics(&self) -> String {
         let reports: Vec<_> = self.shards.iter().map(|shard| (shard.index(), shard.report())).collect();
-        let mut text = Text::default();
-        text.shards(METRICS, &reports);
+        let mut text = metrics(&reports);
+        if let Some(standing) = &self.standing {
+            let standing = *standing.borrow();
+            text.single("turn_registered", "Whether the edge tells clients about us.", standing.is_registered.into());
+            text.single("turn_media_nodes", "Addresses that sfu credentials reach.", standing.media_nodes as u64);
+        }
         text.single("turn_draining", "Whether we are about to stop.", u64::from(*self.draining.borrow()));
         text.finish()
+    }
+}
+
+fn metrics(reports: &[(u16, Report)]) -> Text {
+    let mut text = Text::default();
+    text.shards(METRICS, reports);
+    text.head("turn_drops_total", "Datagrams not relayed and not answered, by reason.", "counter");
+    for (shard, report) in reports {
+        for (reason, count) in DROPS {
+            text.line("turn_drops_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count(report));
+        }
+    }
+    text.head("turn_refused_total", "Requests answered with an error, by its code.", "counter");
+    for (shard, report) in reports {
+        for (code, count) in report.server.refused.counts() {
+            text.line("turn_refused_total", &format!("shard=\"{shard}\",code=\"{code}\""), count);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_every_counter_of_every_shard_once() {
+        let mut busy = Report { allocations: 3, ..Report::default() };
+        busy.server.over_quota = 7;
+        let text = metrics(&[(0, Report::default()), (1, busy)]).finish();
+        for expected in [
+            "turn_allocations{shard=\"1\"} 3",
+            "turn_drops_total{shard=\"1\",reason=\"over_quota\"} 7",
+            "turn_refused_total{shard=\"0\",code=\"486\"} 0",
+        ] {
+            assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
+        }
+        let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let codes = turn_core::server::Refused::CODES.len();
+        assert_eq!(series.len(), 2 * (METRICS.len() + DROPS.len() + codes));
     }
 }

@@ -16,6 +16,8 @@ const PADDING: [u8; 3] = [0; 3];
 /// Memory that is used again for every batch.
 #[derive(Debug, Default)]
 pub(crate) struct RelayPath {
+    /// Datagrams relayed so far.
+    pub(crate) datagrams_out: u64,
     to_peers: Vec<Option<ToPeer>>,
     to_clients: Vec<Option<(ToClient, Head)>>,
     head: Vec<u8>,
@@ -109,6 +111,7 @@ impl RelayPath {
         for (route, datagram) in self.to_peers.iter().zip(datagrams) {
             let Some(route) = route else { continue };
             let Some(payload) = datagram.get(route.payload.clone()) else { continue };
+            self.datagrams_out += 1;
             let key = (route.allocation, route.peer, route.dont_fragment);
             if !run.take(key, [payload, &[], &[]]) {
                 send(&mut run);
@@ -141,6 +144,7 @@ impl RelayPath {
         let mut sending = clients.1.sending(clients.0, clients.2);
         for (route, datagram) in self.to_clients.iter().zip(datagrams) {
             let Some((to, head)) = route else { continue };
+            self.datagrams_out += 1;
             let parts = [head.bytes.get(..head.length).unwrap_or_default(), datagram, padding(head.padding)];
             if !run.take(to.client.client, parts) {
                 add(&mut run, &mut sending);

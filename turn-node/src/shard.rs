@@ -6,6 +6,7 @@ use crate::relay_path::RelayPath;
 use crate::relays::Relays;
 use anyhow::Context;
 use shared::UnixMillis;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,10 @@ pub(crate) struct Report {
     pub(crate) at: Option<Instant>,
     /// Allocations that are there.
     pub(crate) allocations: usize,
+    /// Datagrams sent in the last second.
+    pub(crate) datagrams_out_per_s: u64,
+    /// Thousandths of a core used in the last second.
+    pub(crate) busy_permille: u16,
     /// What the server dropped and refused.
     pub(crate) server: Counters,
     /// What the sockets did.
@@ -41,11 +46,22 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Shard {
     index: u16,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     waker: Arc<Waker>,
     report: Arc<Mutex<Report>>,
     ended: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+}
+
+/// What other threads want of a shard; it looks after each wake-up.
+#[derive(Debug, Default)]
+struct Orders {
+    stop: AtomicBool,
+    drain: AtomicBool,
+    /// Media nodes that are reachable from here on, until the shard has taken them.
+    media_nodes: Mutex<Option<Arc<BTreeSet<SocketAddr>>>>,
+    /// Whether there is anything new in here, so that the loop looks at one flag.
+    is_new: AtomicBool,
 }
 
 impl Shard {
@@ -61,26 +77,27 @@ impl Shard {
         epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
         let (waker, report) = (epoll.waker(), Arc::default());
         let ended = Arc::new(AtomicBool::new(false));
-        let stop = Arc::new(AtomicBool::new(false));
+        let orders = Arc::<Orders>::default();
         let looped = Loop {
             server,
             socket,
             relays: Relays::default(),
             relay_bind,
             epoll,
-            stop: Arc::clone(&stop),
+            orders: Arc::clone(&orders),
             receive: ReceiveBatch::default(),
             send: SendBatch::default(),
             path: RelayPath::default(),
             counters: udp::Counters::default(),
             report: Arc::clone(&report),
+            before: Before { at: Instant::now(), cpu: Duration::ZERO, datagrams: 0 },
         };
         let flag = Arc::clone(&ended);
         let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
             looped.run();
             flag.store(true, Ordering::Release);
         });
-        Ok(Self { index, stop, waker, report, ended, thread: thread.context("starting a shard's thread")? })
+        Ok(Self { index, orders, waker, report, ended, thread: thread.context("starting a shard's thread")? })
     }
 
     /// Which shard.
@@ -90,7 +107,24 @@ impl Shard {
 
     /// Ends the thread after the batch it is in.
     pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+        self.orders.stop.store(true, Ordering::Release);
+        self.look();
+    }
+
+    /// From here on nothing new is allocated.
+    pub(crate) fn drain(&self) {
+        self.orders.drain.store(true, Ordering::Release);
+        self.look();
+    }
+
+    /// The media nodes that are reachable from here on.
+    pub(crate) fn set_media_nodes(&self, nodes: Arc<BTreeSet<SocketAddr>>) {
+        *self.orders.media_nodes.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes);
+        self.look();
+    }
+
+    fn look(&self) {
+        self.orders.is_new.store(true, Ordering::Release);
         self.waker.wake();
     }
 
@@ -112,12 +146,20 @@ struct Loop {
     relays: Relays,
     relay_bind: Families,
     epoll: Epoll,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     receive: ReceiveBatch,
     send: SendBatch,
     path: RelayPath,
     counters: udp::Counters,
     report: Arc<Mutex<Report>>,
+    before: Before,
+}
+
+/// What the report before this said, to tell rates from.
+struct Before {
+    at: Instant,
+    cpu: Duration,
+    datagrams: u64,
 }
 
 impl Loop {
@@ -128,7 +170,7 @@ impl Loop {
             if let Err(error) = self.epoll.wait(Some(until.saturating_duration_since(Instant::now()))) {
                 return tracing::error!(%error, "waiting for sockets failed");
             }
-            if self.stop.load(Ordering::Acquire) {
+            if self.orders.is_new.swap(false, Ordering::AcqRel) && self.obey() {
                 return;
             }
             let now = now();
@@ -141,6 +183,18 @@ impl Loop {
                 self.tell(now.instant);
             }
         }
+    }
+
+    /// Does what other threads want; true if that is to stop.
+    fn obey(&mut self) -> bool {
+        if self.orders.drain.load(Ordering::Acquire) {
+            self.server.drain();
+        }
+        let nodes = self.orders.media_nodes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(nodes) = nodes {
+            self.server.set_media_nodes(BTreeSet::clone(&nodes));
+        }
+        self.orders.stop.load(Ordering::Acquire)
     }
 
     fn read_clients(&mut self, now: Now) {
@@ -205,15 +259,29 @@ impl Loop {
         }
     }
 
-    fn tell(&self, now: Instant) {
+    fn tell(&mut self, now: Instant) {
+        let elapsed_ms = now.saturating_duration_since(self.before.at).as_millis().max(1) as u64;
+        let before = Before { at: now, cpu: thread_cpu(), datagrams: self.path.datagrams_out };
+        let before = std::mem::replace(&mut self.before, before);
+        let used = self.before.cpu.saturating_sub(before.cpu).as_micros() as u64;
         let report = Report {
             at: Some(now),
+            datagrams_out_per_s: (self.before.datagrams - before.datagrams) * 1_000 / elapsed_ms,
+            busy_permille: (used / elapsed_ms).min(1_000) as u16,
             allocations: self.server.allocation_count(),
             server: self.server.counters,
             sockets: self.counters,
         };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
+}
+
+/// Processor time that this thread has used.
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 /// Both clocks.

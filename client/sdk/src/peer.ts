@@ -99,9 +99,9 @@ export class Peer {
    */
   async makeOffer(options: { restartIce: boolean; hold: boolean }): Promise<{ sdp: string; sections: PublishedSection[] }> {
     const offer = await this.connection.createOffer({ iceRestart: options.restartIce });
-    if (options.hold) {
-      this.#held = offer;
-    } else {
+    // An offer that was held before and never answered is no longer the last one, and browsers take only that.
+    this.#held = options.hold ? offer : null;
+    if (!options.hold) {
       await this.connection.setLocalDescription(offer);
     }
     const sdp = offer.sdp ?? "";

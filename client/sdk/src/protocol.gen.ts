@@ -421,7 +421,11 @@ slots: Array<SlotInfo>,
 /**
  * Whether the media transport must be negotiated again, because the node is gone.
  */
-transport_dead: boolean, } | { "type": "negotiated", 
+transport_dead: boolean, 
+/**
+ * STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
+ */
+ice_servers: Array<IceServer>, } | { "type": "negotiated", 
 /**
  * The `id` of the `negotiate`.
  */
@@ -437,7 +441,11 @@ answer: string,
 /**
  * What plays in which of the client's slots.
  */
-slots: Array<SlotInfo>, } | { "type": "done", 
+slots: Array<SlotInfo>, 
+/**
+ * STUN and TURN servers from here on.
+ */
+ice_servers: Array<IceServer>, } | { "type": "done", 
 /**
  * Its `id`.
  */

@@ -290,6 +290,15 @@ describe("a dead transport", () => {
     expect(client.state.deadlines.media).toBeUndefined();
   });
 
+  test("gathers again with the servers that the answer brings", () => {
+    const client = new Client().joined().restarted();
+    expect(client.servers()).toEqual([true, JOINED.ice_servers, true, FRESH]);
+    client.on({ on: "answer_refused", offer: 2, detail: "fingerprint" });
+    client.on(offerMade(3));
+    client.frame(negotiated(3, "s3"));
+    expect(client.servers().slice(4)).toEqual([true, FRESH]);
+  });
+
   test("is restarted once, however often it is reported", () => {
     const client = new Client().joined();
     client.on({ on: "transport_lost", why: "quiet" });
@@ -420,6 +429,8 @@ describe("slots", () => {
     client.frame(negotiated(2, "s1"));
     client.on({ on: "answer_applied", offer: 2, moved: false });
     expect(connection(client.state)).toBe("connected");
+    // Other servers would make Chromium restart ICE with the offer after this one.
+    expect(client.servers()).toEqual([true, JOINED.ice_servers, false, null]);
   });
 
   test("keep what is not named, and are freed by whoever leaves", () => {
@@ -531,7 +542,7 @@ describe("whatever the edge sends", () => {
     '{"type":"slots_changed","slots":[null]}',
     '{"type":"done","in_reply_to":"1"}',
     '{"type":"done","in_reply_to":99}',
-    '{"type":"negotiated","in_reply_to":99,"session":"s","answer":"a","slots":[]}',
+    '{"type":"negotiated","in_reply_to":99,"session":"s","answer":"a","slots":[],"ice_servers":[]}',
   ];
   test.each(nonsense)("%s changes nothing", (text) => {
     const client = new Client().joined();
@@ -600,12 +611,14 @@ const JOINED: Extract<EdgeToClient, { type: "joined" }> = {
   ice_servers: [{ urls: ["stun:stun.example.org"] }],
 };
 
+const FRESH = [{ urls: ["turn:turn.example.org"], username: "1800000600:sfu:daily:grace", credential: "fresh" }];
+
 function resumed(in_reply_to: number): Extract<EdgeToClient, { type: "resumed" }> {
-  return { type: "resumed", in_reply_to, room: JOINED.room, roster: [ADA, GRACE], slots: JOINED.slots, transport_dead: false };
+  return { type: "resumed", in_reply_to, room: JOINED.room, roster: [ADA, GRACE], slots: JOINED.slots, transport_dead: false, ice_servers: FRESH };
 }
 
 function negotiated(in_reply_to: number, session: string): EdgeToClient {
-  return { type: "negotiated", in_reply_to, session, answer: "answer", slots: JOINED.slots };
+  return { type: "negotiated", in_reply_to, session, answer: "answer", slots: JOINED.slots, ice_servers: FRESH };
 }
 
 function frame(message: EdgeToClient): Event {
@@ -710,6 +723,16 @@ class Client {
     });
     this.#seen = this.commands.length;
     return words;
+  }
+
+  /** Whether each offer waited for servers, and the servers that each answer brought. */
+  servers(): unknown[] {
+    return this.commands.flatMap((command): unknown[] => {
+      if (command.do === "make_offer") {
+        return [command.awaitsServers];
+      }
+      return command.do === "apply_answer" ? [command.iceServers] : [];
+    });
   }
 
   lastSent(): { id: number; type: string; reason?: NegotiateReason } {

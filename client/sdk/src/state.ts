@@ -199,7 +199,7 @@ export type Command =
       readonly do: "apply_answer";
       readonly offer: number;
       readonly sdp: string;
-      /** Nothing where they are the ones that came with `joined`. */
+      /** Nothing where they are the ones that there were. */
       readonly iceServers: readonly IceServer[] | null;
     }
   | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }

@@ -5,6 +5,7 @@
 mod node;
 mod placement;
 mod snapshot;
+mod turn;
 
 pub use placement::{PlaceAnswer, PlaceRequest, Placement};
 
@@ -17,7 +18,9 @@ use shared::control::{Assignment, ControlError, FleetToNode, NodeLoad, NodeRegis
 use shared::signal::close_code;
 use shared::token::{self, Key, NodeClaims, TicketClaims};
 use shared::{ErrorCode, NodeId, Region, UnixMillis, limits};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use turn::TurnNode;
 
 /// What the shell tells the fleet.
 #[derive(Clone, Debug)]
@@ -109,6 +112,9 @@ pub struct Fleet {
     key: Key,
     random: Random,
     nodes: Table<NodeId, Node>,
+    turn_nodes: Table<NodeId, TurnNode>,
+    /// Where media nodes are, as TURN nodes were told.
+    told_addresses: BTreeSet<SocketAddr>,
     sockets: BTreeMap<SocketId, Attachment>,
     outputs: VecDeque<Output>,
     /// What this input says, told once its changes are on their way to storage.
@@ -119,11 +125,20 @@ impl Fleet {
     /// A region without nodes; `key` signs the tickets with which nodes dial rooms.
     #[must_use]
     pub fn new(region: Region, key: Key, random: Random) -> Self {
-        let (nodes, sockets) = (Table::new(BTreeMap::new()), BTreeMap::new());
-        Self { region, key, random, nodes, sockets, outputs: VecDeque::new(), told: Vec::new() }
+        Self {
+            region,
+            key,
+            random,
+            nodes: Table::new(BTreeMap::new()),
+            turn_nodes: Table::new(BTreeMap::new()),
+            told_addresses: BTreeSet::new(),
+            sockets: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            told: Vec::new(),
+        }
     }
 
-    /// The fleet as it was, out of its rows and the attachments of its open sockets; nodes whose sockets are gone are gone.
+    /// The fleet as it was, out of its rows and the attachments of its open sockets; nodes whose sockets are gone are lost.
     pub fn restore(
         region: Region,
         key: Key,
@@ -133,21 +148,26 @@ impl Fleet {
         sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
         let mut fleet = Self::new(region, key, random);
-        fleet.nodes = Table::new(snapshot::read(rows)?);
+        let (nodes, turn_nodes) = snapshot::read(rows)?;
+        (fleet.nodes, fleet.turn_nodes) = (Table::new(nodes), Table::new(turn_nodes));
+        // Whatever is stored was told before the fleet slept.
+        fleet.told_addresses = fleet.addresses();
         fleet.sockets = sockets.into_iter().map(|attachment| (attachment.socket, attachment)).collect();
         let registered = |socket: &SocketId| fleet.sockets.get(socket).is_some_and(|known| known.heartbeat.is_some());
-        let gone = fleet.nodes.values().filter(|node| !registered(&node.socket));
-        let gone: Vec<SocketId> = gone.map(|node| node.socket).collect();
+        let media = fleet.nodes.values().map(|node| node.socket);
+        let turn = fleet.turn_nodes.values().map(|node| node.socket);
+        let gone: Vec<SocketId> = media.chain(turn).filter(|socket| !registered(socket)).collect();
         for socket in gone {
-            fleet.forget_node_of(socket);
+            fleet.forget_node_of(now, socket);
         }
-        fleet.finish(now);
+        fleet.finish();
         Ok(fleet)
     }
 
     /// Takes one input; its outputs are queued.
     pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
         self.close_silent(now);
+        self.forget_lost(now);
         match input {
             Input::SocketOpened(attachment) => {
                 self.sockets.insert(attachment.socket, attachment);
@@ -155,7 +175,7 @@ impl Fleet {
             Input::Frame { socket, frame } => self.frame(now, socket, frame),
             Input::SocketClosed { socket } => {
                 self.sockets.remove(&socket);
-                self.forget_node_of(socket);
+                self.forget_node_of(now, socket);
             }
             Input::Place { request, ask } => {
                 let answer = self.place(now, ask);
@@ -163,7 +183,7 @@ impl Fleet {
             }
             Input::Deadline => {}
         }
-        self.finish(now);
+        self.finish();
     }
 
     /// What to do next.
@@ -175,11 +195,14 @@ impl Fleet {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
         // A heartbeat moves this, so an index would be rewritten more often than it is read; a region has at most a thousand nodes.
-        self.sockets.values().map(silent_at).min()
+        let lost = self.nodes.values().filter_map(|node| node.lost_at);
+        let forgotten = lost.map(|at| at.plus_ms(limits::MEDIA_NODE_LINGER_MS));
+        self.sockets.values().map(silent_at).chain(forgotten).min()
     }
 
-    fn finish(&mut self, _now: UnixMillis) {
-        let changes = snapshot::changes(&mut self.nodes);
+    fn finish(&mut self) {
+        self.tell_addresses();
+        let changes = snapshot::changes(&mut self.nodes, &mut self.turn_nodes);
         if !changes.is_empty() {
             self.outputs.push_back(Output::Store(changes));
         }
@@ -191,12 +214,15 @@ impl Fleet {
         let registered = attachment.heartbeat;
         match (frame, registered) {
             (Ok(NodeToFleet::Register(registration)), _) => self.register(now, socket, registration),
+            (Ok(NodeToFleet::RegisterTurn(registration)), _) => self.register_turn(now, socket, registration),
             (Ok(NodeToFleet::Heartbeat { load }), Some(before)) => {
                 self.attach(socket, Heartbeat { heard_at: now, load, assigned_since: 0, ..before });
             }
             (Ok(NodeToFleet::Draining {}), Some(_)) => {
                 let id = attachment.claims.sub.clone();
                 if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.socket == socket) {
+                    node.draining = true;
+                } else if let Some(node) = self.turn_nodes.get_mut(&id).filter(|node| node.socket == socket) {
                     node.draining = true;
                 }
             }
@@ -212,42 +238,47 @@ impl Fleet {
 
     fn register(&mut self, now: UnixMillis, socket: SocketId, registration: NodeRegistration) {
         if let Err(error) = self.check_registration(socket, &registration) {
-            self.refuse(socket, error);
+            self.refuse(now, socket, error);
             return;
         }
         let id = registration.node.clone();
-        // The node dialled again before its old socket was seen to be gone.
-        if let Some(before) = self.nodes.get(&id).map(|node| node.socket).filter(|before| *before != socket) {
-            self.close(before, close_code::NORMAL);
-        }
-        self.nodes.insert(id, Node { registration, socket, draining: false });
+        self.replace(now, socket, &id);
+        self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None });
         self.attach(socket, Heartbeat { heard_at: now, load: NodeLoad::default(), assigned: 0, assigned_since: 0 });
         self.send(socket, FleetToNode::Registered {});
     }
 
     fn check_registration(&self, socket: SocketId, registration: &NodeRegistration) -> Result<(), RegistrationError> {
-        let claims = self.sockets.get(&socket).map(|attachment| &attachment.claims);
-        let is_the_tokens = claims.is_some_and(|claims| {
-            claims.sub == registration.node && claims.region == registration.region && claims.region == self.region
-        });
-        if !is_the_tokens {
-            return Err(RegistrationError::NotTheTokens);
-        }
+        self.check_token(socket, &registration.node, &registration.region)?;
         if !self.nodes.contains(&registration.node) && self.nodes.len() >= limits::NODES_PER_REGION_MAX {
             return Err(RegistrationError::TooManyNodes);
         }
-        node::check_shards(&registration.shards)
+        node::check_shards(&registration.shards)?;
+        let count = |node: &NodeRegistration| node.shards.iter().map(|shard| shard.candidates.len()).sum::<usize>();
+        let others = self.nodes.iter().filter(|(id, _)| **id != registration.node);
+        let others: usize = others.map(|(_, node)| count(&node.registration)).sum();
+        if others.saturating_add(count(registration)) > limits::MEDIA_ADDRESSES_PER_REGION_MAX {
+            return Err(RegistrationError::TooManyNodes);
+        }
+        Ok(())
     }
 
-    fn refuse(&mut self, socket: SocketId, error: RegistrationError) {
+    fn check_token(&self, socket: SocketId, node: &NodeId, region: &Region) -> Result<(), RegistrationError> {
+        let claims = self.sockets.get(&socket).map(|attachment| &attachment.claims);
+        let is_the_tokens = claims
+            .is_some_and(|claims| claims.sub == *node && claims.region == *region && claims.region == self.region);
+        if is_the_tokens { Ok(()) } else { Err(RegistrationError::NotTheTokens) }
+    }
+
+    fn refuse(&mut self, now: UnixMillis, socket: SocketId, error: RegistrationError) {
         let code = match error {
             RegistrationError::NotTheTokens => ErrorCode::BadToken,
-            RegistrationError::Shards => ErrorCode::InvalidMessage,
+            RegistrationError::Shards | RegistrationError::Urls => ErrorCode::InvalidMessage,
             RegistrationError::TooManyNodes => ErrorCode::Forbidden,
         };
         self.send(socket, FleetToNode::Error { code, message: error.to_string() });
         self.send(socket, FleetToNode::Refused { code });
-        self.close(socket, close_code::POLICY);
+        self.close(now, socket, close_code::POLICY);
     }
 
     /// Chooses a node, tells it, and answers the room.
@@ -268,6 +299,8 @@ impl Fleet {
             shard: shard.shard,
             candidates: shard.candidates.clone(),
             fingerprint: node.registration.fingerprint,
+            region: self.region.clone(),
+            turn_urls: Vec::new(),
         };
         let PlaceRequest { room, epoch, session, avoid: _ } = ask;
         let claims = TicketClaims { sub: placement.node.clone(), room: room.clone(), epoch };
@@ -279,7 +312,7 @@ impl Fleet {
         self.attach(socket, Heartbeat { assigned, assigned_since, ..heartbeat });
         let assignment = Assignment { room, epoch, shard: placement.shard, ticket, session };
         self.send(socket, FleetToNode::Assign(assignment));
-        PlaceAnswer::Placed(placement)
+        PlaceAnswer::Placed(Placement { turn_urls: self.turn_urls(now), ..placement })
     }
 
     /// Closes the sockets of nodes that said nothing for too long.
@@ -288,7 +321,17 @@ impl Fleet {
         let silent: Vec<SocketId> = silent.map(|attachment| attachment.socket).collect();
         for socket in silent {
             self.send(socket, FleetToNode::Refused { code: ErrorCode::Timeout });
-            self.close(socket, close_code::POLICY);
+            self.close(now, socket, close_code::POLICY);
+        }
+    }
+
+    /// Forgets media nodes that have been lost for so long that nobody is served there any longer.
+    fn forget_lost(&mut self, now: UnixMillis) {
+        let is_over = |at: UnixMillis| at.plus_ms(limits::MEDIA_NODE_LINGER_MS) <= now;
+        let over = self.nodes.iter().filter(|(_, node)| node.lost_at.is_some_and(is_over));
+        let over: Vec<NodeId> = over.map(|(id, _)| id.clone()).collect();
+        for id in over {
+            self.nodes.remove(&id);
         }
     }
 
@@ -303,17 +346,24 @@ impl Fleet {
         self.told.push(Output::Send { socket, message });
     }
 
-    fn close(&mut self, socket: SocketId, code: u16) {
+    fn close(&mut self, now: UnixMillis, socket: SocketId, code: u16) {
         if self.sockets.remove(&socket).is_some() {
             self.told.push(Output::Close { socket, code });
-            self.forget_node_of(socket);
+            self.forget_node_of(now, socket);
         }
     }
 
-    fn forget_node_of(&mut self, socket: SocketId) {
-        let of_socket = self.nodes.iter().find(|(_, node)| node.socket == socket);
-        if let Some(id) = of_socket.map(|(id, _)| id.clone()) {
-            self.nodes.remove(&id);
+    /// A socket is gone, and with it the node that had registered there: a TURN node is forgotten, a media node is lost.
+    fn forget_node_of(&mut self, now: UnixMillis, socket: SocketId) {
+        let media = self.nodes.iter().find(|(_, node)| node.socket == socket && node.lost_at.is_none());
+        if let Some(id) = media.map(|(id, _)| id.clone())
+            && let Some(node) = self.nodes.get_mut(&id)
+        {
+            node.lost_at = Some(now);
+        }
+        let turn = self.turn_nodes.iter().find(|(_, node)| node.socket == socket);
+        if let Some(id) = turn.map(|(id, _)| id.clone()) {
+            self.turn_nodes.remove(&id);
         }
     }
 }

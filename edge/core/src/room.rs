@@ -12,6 +12,7 @@ mod moderation;
 mod negotiation;
 mod news;
 mod node;
+mod relay;
 mod renegotiate;
 mod requests;
 mod resume;
@@ -37,7 +38,8 @@ use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RoomToNode};
 use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RoomInfo};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{ParticipantId, RoomId, SessionId, UnixMillis, limits};
+use shared::turn_credential::TurnKeys;
+use shared::{ParticipantId, Region, RoomId, SessionId, UnixMillis, limits};
 use snapshot::Snapshot;
 use socket::Socket;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -73,6 +75,13 @@ pub enum Input {
         epoch: u64,
         /// The answer.
         answer: PlaceAnswer,
+    },
+    /// The answer to [`Output::AskTurn`]; a call that failed needs none.
+    TurnAnswered {
+        /// The assignment whose region was asked.
+        epoch: u64,
+        /// Where clients can be relayed.
+        urls: Vec<String>,
     },
     /// The alarm went off.
     Deadline,
@@ -113,6 +122,13 @@ pub enum Output {
     },
     /// Ask the region's Fleet object; answered by [`Input::FleetAnswered`]. The room does not wait: further inputs may come first.
     AskFleet(PlaceRequest),
+    /// Ask a region's Fleet object where clients can be relayed; answered by [`Input::TurnAnswered`].
+    AskTurn {
+        /// The assignment for which it is asked.
+        epoch: u64,
+        /// Whose Fleet object.
+        region: Region,
+    },
 }
 
 /// What a socket carries through hibernation (under 2 KiB of JSON); it never changes.
@@ -152,8 +168,10 @@ impl Attachment {
 /// What a room is told by its deployment; not stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// STUN and TURN servers for the clients.
+    /// STUN servers, and TURN servers of other makers, for the clients.
     pub ice_servers: Vec<IceServer>,
+    /// What credentials for our TURN nodes are made with; without it nobody is told about them.
+    pub turn_keys: Option<TurnKeys>,
 }
 
 /// One room.
@@ -240,6 +258,7 @@ impl Room {
             Input::NodeFrame { socket, frame } => self.node_frame(now, socket, frame),
             Input::SocketClosed { socket } => self.socket_closed(now, socket),
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
+            Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
             Input::Deadline => {}
         }
         self.finish(now);

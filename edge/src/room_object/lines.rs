@@ -57,7 +57,8 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         | Output::SendNode { .. }
         | Output::CloseClient { .. }
         | Output::CloseNode { .. }
-        | Output::AskFleet(_) => {}
+        | Output::AskFleet(_)
+        | Output::AskTurn { .. } => {}
     }
 }
 

@@ -97,6 +97,7 @@ impl FleetLink {
                 // The receiver lives as long as this task's parent.
                 let _ = self.notices.send(Notice::Assigned(Box::new(assignment))).await;
             }
+            FleetToNode::SetMediaNodes { .. } => tracing::warn!("the fleet takes this node for a TURN node"),
             FleetToNode::Error { code, message } => {
                 tracing::warn!(code = code.as_str(), message, "the fleet did not understand us");
             }

@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 pub enum NodeToFleet {
     /// The first frame: who the node is and where it can be reached. Answered by `registered` or `refused`.
     Register(NodeRegistration),
+    /// The first frame of a TURN node. Answered by `registered`, then `set_media_nodes`, or by `refused`.
+    RegisterTurn(TurnRegistration),
     /// Sent every 5 s: how busy the node is.
     Heartbeat {
         /// How busy.
@@ -36,6 +38,19 @@ pub struct NodeRegistration {
     pub sessions_max: u32,
 }
 
+/// Who a TURN node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRegistration {
+    /// Its id, the same as in its token.
+    pub node: NodeId,
+    /// Its region, the same as in its token.
+    pub region: Region,
+    /// Where clients reach it: `turn:` and `turns:` URIs (RFC 7065), most wanted first.
+    pub urls: Vec<String>,
+    /// Allocations that it takes at most.
+    pub allocations_max: u32,
+}
+
 /// One thread of a node with a UDP port of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardInfo {
@@ -50,7 +65,7 @@ pub struct ShardInfo {
 pub struct NodeLoad {
     /// Rooms it serves.
     pub rooms: u32,
-    /// Sessions in all of them.
+    /// Sessions in all of them; of a TURN node, its allocations.
     pub sessions: u32,
     /// Packets it sent in the last second.
     pub packets_out_per_s: u32,
@@ -71,6 +86,11 @@ pub enum FleetToNode {
     },
     /// The node serves this room from here on: open its first session at once, then dial the room.
     Assign(Assignment),
+    /// To a TURN node: all addresses of the region's media nodes, which are all that `sfu` credentials reach from here on.
+    SetMediaNodes {
+        /// Every address on which a media node serves clients.
+        addresses: Vec<SocketAddr>,
+    },
     /// A frame could not be read.
     Error {
         /// Why, for programs.

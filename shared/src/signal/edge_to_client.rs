@@ -43,6 +43,8 @@ pub enum EdgeToClient {
         slots: Vec<SlotInfo>,
         /// Whether the media transport must be negotiated again, because the node is gone.
         transport_dead: bool,
+        /// STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
+        ice_servers: Vec<IceServer>,
     },
     /// The answer to a further offer.
     Negotiated {
@@ -54,6 +56,8 @@ pub enum EdgeToClient {
         answer: String,
         /// What plays in which of the client's slots.
         slots: Vec<SlotInfo>,
+        /// STUN and TURN servers from here on.
+        ice_servers: Vec<IceServer>,
     },
     /// A request without a reply of its own was carried out.
     Done {

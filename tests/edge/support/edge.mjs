@@ -12,11 +12,14 @@ export const KEYS = {
   token: { id: "t1", secret: "join-tokens-of-the-tests-0123456789" },
   tokenOld: { id: "t0", secret: "earlier-join-tokens-of-the-tests-01" },
   node: { id: "n1", secret: "node-tokens-of-the-tests-0123456789" },
+  turn: { id: "r2", secret: "turn-passwords-of-the-tests-0123456" },
+  turnOld: { id: "r1", secret: "earlier-turn-passwords-of-the-tests" },
 };
 
 const VARS = {
   TOKEN_KEYS: list(KEYS.token, KEYS.tokenOld),
   NODE_KEYS: list(KEYS.node),
+  TURN_KEYS: list(KEYS.turn, KEYS.turnOld),
   ICE_SERVERS: JSON.stringify([{ urls: ["stun:stun.example.org:3478"] }]),
   ALLOWED_ORIGINS: "https://app.example.org",
 };

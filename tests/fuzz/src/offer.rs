@@ -7,7 +7,7 @@ use edge_core::session_description::{Answer, AnsweredSection, Offer, OfferedSect
 use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims};
-use shared::{AttemptId, ErrorCode, Mid, NodeId, ParticipantId, RoomId, UnixMillis, limits};
+use shared::{AttemptId, ErrorCode, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis, limits};
 use std::net::SocketAddr;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -112,7 +112,11 @@ fn check_join(offer: &str, is_readable: bool) {
                 room.handle_input(NOW, Input::FleetAnswered { epoch: ask.epoch, answer: placed() });
             }
             Output::SendClient { message, .. } => replies.push(message),
-            Output::Store(_) | Output::SendNode { .. } | Output::CloseClient { .. } | Output::CloseNode { .. } => {}
+            Output::Store(_)
+            | Output::SendNode { .. }
+            | Output::CloseClient { .. }
+            | Output::CloseNode { .. }
+            | Output::AskTurn { .. } => {}
         }
     }
     match replies.first() {
@@ -156,7 +160,9 @@ fn attachment() -> Attachment {
 
 fn placed() -> PlaceAnswer {
     let node = NodeId::parse("media-1").expect("a name");
-    PlaceAnswer::Placed(Placement { node, shard: 0, candidates: candidates(), fingerprint: Fingerprint([7; 32]) })
+    let region = Region::parse("local").expect("a name");
+    let (fingerprint, turn_urls) = (Fingerprint([7; 32]), Vec::new());
+    PlaceAnswer::Placed(Placement { node, shard: 0, candidates: candidates(), fingerprint, region, turn_urls })
 }
 
 fn candidates() -> Vec<SocketAddr> {

@@ -138,7 +138,7 @@ impl Browser {
                     self.negotiate(reason);
                 }
             }
-            EdgeToClient::Negotiated { in_reply_to, session, answer, slots } => {
+            EdgeToClient::Negotiated { in_reply_to, session, answer, slots, ice_servers: _ } => {
                 self.expect_reply("negotiated", in_reply_to, |asked| matches!(asked, Asked::Negotiate(_)));
                 if let Some((known, _)) = &mut self.knowledge.session {
                     *known = session;

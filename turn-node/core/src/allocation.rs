@@ -1,12 +1,15 @@
 //! The three tables of an allocation: itself, its permissions, its channels; and when each ends.
 
 use crate::auth::IntegrityKey;
+use crate::budget::Budget;
 use crate::limits;
 use crate::message::TransactionId;
+use crate::peer_policy::PeerPolicy;
 use crate::pool::ReservationToken;
 use crate::server::FiveTuple;
 use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One allocation of one thread; a number is never used twice.
@@ -23,6 +26,8 @@ pub struct AllocationId {
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
+    /// Whose quotas it counts for.
+    pub(crate) owner: Box<str>,
     pub(crate) policy: TurnPolicy,
     /// Whoever repeats this request gets the same answer (RFC 8656 §7.2).
     pub(crate) transaction: TransactionId,
@@ -32,7 +37,7 @@ pub(crate) struct Allocation {
     pub(crate) expires_at: Instant,
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
-    budget: Budget,
+    budget: Arc<Budget>,
 }
 
 /// Who asked for an allocation, and with which request.
@@ -40,8 +45,10 @@ pub(crate) struct Allocation {
 pub(crate) struct Owner {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
+    pub(crate) name: Box<str>,
     pub(crate) policy: TurnPolicy,
     pub(crate) transaction: TransactionId,
+    pub(crate) budget: Arc<Budget>,
 }
 
 #[derive(Debug)]
@@ -75,6 +82,8 @@ struct Channel {
     number: u16,
     peer: SocketAddr,
     expires_at: Instant,
+    /// Whether the policy still lets data through; it may change after the channel was bound.
+    allowed: bool,
 }
 
 /// As many as there may be.
@@ -90,10 +99,11 @@ pub(crate) enum BindError {
 }
 
 impl Allocation {
-    pub(crate) fn new(owner: Owner, relayed: SocketAddr, opening: Opening, bytes_per_s: u64, now: Instant) -> Self {
+    pub(crate) fn new(owner: Owner, relayed: SocketAddr, opening: Opening, now: Instant) -> Self {
         Self {
             five_tuple: owner.five_tuple,
             username: owner.username,
+            owner: owner.name,
             policy: owner.policy,
             transaction: owner.transaction,
             relayed,
@@ -101,7 +111,7 @@ impl Allocation {
             state: State::Opening(Box::new(opening)),
             permissions: Vec::new(),
             channels: Vec::new(),
-            budget: Budget::new(bytes_per_s, now),
+            budget: owner.budget,
         }
     }
 
@@ -139,61 +149,41 @@ impl Allocation {
             if known.number != number || known.peer != peer {
                 return Err(BindError::Taken);
             }
-            known.expires_at = expires_at;
+            (known.expires_at, known.allowed) = (expires_at, true);
             return Ok(());
         }
         if self.channels.len() >= limits::CHANNELS_PER_ALLOCATION_MAX {
             return Err(BindError::Full);
         }
-        self.channels.push(Channel { number, peer, expires_at });
+        self.channels.push(Channel { number, peer, expires_at, allowed: true });
         Ok(())
     }
 
+    /// Where data of a channel goes, if it may.
     pub(crate) fn peer_of_channel(&self, number: u16, now: Instant) -> Option<SocketAddr> {
         let channel = self.channels.iter().find(|channel| channel.number == number && channel.expires_at > now);
-        channel.map(|channel| channel.peer)
+        channel.filter(|channel| channel.allowed).map(|channel| channel.peer)
     }
 
+    /// The channel of a peer whose data may come in.
     pub(crate) fn channel_of_peer(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
         let channel = self.channels.iter().find(|channel| channel.peer == peer && channel.expires_at > now);
-        channel.map(|channel| channel.number)
+        channel.filter(|channel| channel.allowed).map(|channel| channel.number)
+    }
+
+    /// The policy has changed: asks it about every channel, so that no packet has to.
+    pub(crate) fn review(&mut self, policy: &PeerPolicy) {
+        for channel in &mut self.channels {
+            channel.allowed = policy.allows(self.policy, channel.peer);
+        }
     }
 
     /// Whether the user's bandwidth lets these bytes through.
-    pub(crate) fn spend(&mut self, bytes: usize, now: Instant) -> bool {
+    pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.budget.spend(bytes, now)
     }
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
-    }
-}
-
-/// A token bucket of bytes that holds one second's worth.
-#[derive(Debug)]
-struct Budget {
-    bytes_per_s: u64,
-    left: u64,
-    filled_at: Instant,
-}
-
-impl Budget {
-    fn new(bytes_per_s: u64, now: Instant) -> Self {
-        Self { bytes_per_s, left: bytes_per_s, filled_at: now }
-    }
-
-    fn spend(&mut self, bytes: usize, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.filled_at);
-        // Below a millisecond nothing is added, so that rounding does not eat the rate.
-        if elapsed >= Duration::from_millis(1) {
-            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).min(1_000_000);
-            self.left = (self.left + self.bytes_per_s.saturating_mul(micros) / 1_000_000).min(self.bytes_per_s);
-            self.filled_at = now;
-        }
-        let enough = self.left >= bytes as u64;
-        if enough {
-            self.left -= bytes as u64;
-        }
-        enough
     }
 }

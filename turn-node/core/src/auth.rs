@@ -5,12 +5,12 @@ use hmac::{Hmac, Mac};
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use shared::UnixMillis;
-use shared::turn_credential::{self, TurnUser};
+use shared::turn_credential::{TurnKeys, TurnUser};
 use std::net::SocketAddr;
 
 /// Nonces are good for this long; then clients are told 438 and try again with a new one.
 pub const NONCE_LIFETIME_MS: u64 = 600_000;
-/// Longest user name that is looked at; ours have fewer than 128 bytes.
+/// Longest user name that is looked at; ours have fewer than 160 bytes.
 const USERNAME_BYTES_MAX: usize = 256;
 const NONCE_TAG_BYTES: usize = 10;
 
@@ -74,8 +74,7 @@ pub struct Authenticated {
 #[derive(Debug)]
 pub struct Authenticator {
     realm: Box<str>,
-    /// Any of these may have made a password, so that keys can be rotated.
-    secrets: Vec<Box<[u8]>>,
+    keys: TurnKeys,
     nonce_key: NonceKey,
 }
 
@@ -90,8 +89,8 @@ impl std::fmt::Debug for NonceKey {
 impl Authenticator {
     /// `nonce_seed` must be random and the same for all threads that serve one address.
     #[must_use]
-    pub fn new(realm: &str, secrets: Vec<Box<[u8]>>, nonce_seed: [u8; 20]) -> Self {
-        Self { realm: realm.into(), secrets, nonce_key: NonceKey(keyed(&nonce_seed)) }
+    pub fn new(realm: &str, keys: TurnKeys, nonce_seed: [u8; 20]) -> Self {
+        Self { realm: realm.into(), keys, nonce_key: NonceKey(keyed(&nonce_seed)) }
     }
 
     /// The realm that clients are told.
@@ -132,13 +131,12 @@ impl Authenticator {
             return Err(Rejection::Unauthenticated);
         }
         let user = TurnUser::parse(username).map_err(|_| Rejection::Unauthenticated)?;
-        let key =
-            self.secrets.iter().map(|secret| self.key_for(username, secret)).find(|key| message.is_signed_with(key));
+        let key = self
+            .keys
+            .passwords(username)
+            .map(|password| IntegrityKey::long_term(username, &self.realm, &password))
+            .find(|key| message.is_signed_with(key));
         key.map(|key| Authenticated { username: username.into(), user, key }).ok_or(Rejection::Unauthenticated)
-    }
-
-    fn key_for(&self, username: &str, secret: &[u8]) -> IntegrityKey {
-        IntegrityKey::long_term(username, &self.realm, &turn_credential::password(username, secret))
     }
 
     fn is_fresh(&self, nonce: &[u8], client: SocketAddr, now: UnixMillis) -> bool {

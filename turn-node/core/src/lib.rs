@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod auth;
+mod budget;
 pub mod limits;
 pub mod message;
 pub mod peer_policy;

@@ -3,9 +3,10 @@
 use shared::turn_credential::TurnPolicy;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 
 /// What is allowed here.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PeerPolicy {
     /// Networks that may be reached although they are not global unicast, as the operator's configuration names them.
     pub allowed: Vec<Network>,
@@ -13,6 +14,8 @@ pub struct PeerPolicy {
     pub own: Vec<IpAddr>,
     /// Addresses that allocations here are given: peers of a `p2p` credential may be behind them.
     pub relayed: Vec<IpAddr>,
+    /// Their ports; whatever else listens on those addresses is as unreachable as on any other of this host.
+    pub relay_ports: RangeInclusive<u16>,
     /// Where the deployment's media nodes listen, as the Fleet object pushed them.
     pub media_nodes: BTreeSet<SocketAddr>,
 }
@@ -23,7 +26,7 @@ impl PeerPolicy {
     pub fn allows_address(&self, policy: TurnPolicy, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         match policy {
-            TurnPolicy::Sfu => self.media_nodes.iter().any(|node| node.ip() == peer) && self.is_harmless(peer),
+            TurnPolicy::Sfu => self.is_media_node(peer) && self.is_harmless(peer),
             TurnPolicy::P2p => self.relayed.contains(&peer) || self.is_harmless(peer),
         }
     }
@@ -31,12 +34,21 @@ impl PeerPolicy {
     /// May data go to this address and port?
     #[must_use]
     pub fn allows(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
-        let canonical = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let reachable = match policy {
-            TurnPolicy::Sfu => self.media_nodes.contains(&canonical),
-            TurnPolicy::P2p => true,
+            TurnPolicy::Sfu => self.media_nodes.contains(&peer) && self.is_harmless(peer.ip()),
+            TurnPolicy::P2p => self.is_relay_port(peer) || self.is_harmless(peer.ip()),
         };
-        reachable && peer.port() != 0 && self.allows_address(policy, peer.ip())
+        reachable && peer.port() != 0
+    }
+
+    fn is_media_node(&self, peer: IpAddr) -> bool {
+        // Addresses are in order, so the first from here on is one of this host if there is any.
+        self.media_nodes.range(SocketAddr::new(peer, 0)..).next().is_some_and(|node| node.ip() == peer)
+    }
+
+    fn is_relay_port(&self, peer: SocketAddr) -> bool {
+        self.relayed.contains(&peer.ip()) && self.relay_ports.contains(&peer.port())
     }
 
     fn is_harmless(&self, peer: IpAddr) -> bool {
@@ -123,6 +135,7 @@ mod tests {
             allowed: vec!["10.9.0.0/16".parse().expect("network"), "fd00::/8".parse().expect("network")],
             own: vec!["93.184.216.99".parse().expect("address")],
             relayed: vec!["93.184.216.99".parse().expect("address")],
+            relay_ports: 49_152..=65_535,
             media_nodes: nodes.iter().map(|node| node.parse().expect("address")).collect(),
         }
     }
@@ -138,6 +151,10 @@ mod tests {
         check(TurnPolicy::Sfu, "93.184.216.34:7001", false);
         check(TurnPolicy::Sfu, "[2600:1f18::7]:7000", true);
         check(TurnPolicy::Sfu, "93.184.216.35:7000", false);
+        check(TurnPolicy::Sfu, "93.184.216.99:50000", false);
+        let may_permit = |peer: &str| policy().allows_address(TurnPolicy::Sfu, peer.parse().expect("address"));
+        assert!(may_permit("93.184.216.34") && may_permit("2600:1f18::7"));
+        assert!(!may_permit("93.184.216.33") && !may_permit("93.184.216.35") && !may_permit("2600:1f18::8"));
         // A node with a private address, which the configuration does not name.
         check(TurnPolicy::Sfu, "10.0.0.7:7000", false);
         check(TurnPolicy::Sfu, "[::ffff:93.184.216.34]:7000", true);
@@ -148,6 +165,8 @@ mod tests {
         check(TurnPolicy::P2p, "8.8.8.8:53", true);
         check(TurnPolicy::P2p, "[2600::1]:9", true);
         check(TurnPolicy::P2p, "93.184.216.99:50000", true);
+        // Whatever else this host serves on its public address.
+        check(TurnPolicy::P2p, "93.184.216.99:22", false);
         check(TurnPolicy::P2p, "8.8.8.8:0", false);
     }
 

@@ -1,7 +1,8 @@
 //! What the threads of one node share: relay ports, reservations and how much each user has. Touched when allocations come and go, never by data.
 
+use crate::budget::Budget;
 use crate::limits;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -18,9 +19,17 @@ struct State {
     ports: RangeInclusive<u16>,
     taken: BTreeSet<u16>,
     reserved: BTreeMap<ReservationToken, (u16, Instant)>,
-    allocations_per_user: BTreeMap<Box<str>, u32>,
+    users: BTreeMap<Box<str>, User>,
+    /// Users whose last allocation ended, the first to leave first: forgotten once they would start with a full budget anyway.
+    leaving: VecDeque<Box<str>>,
     allocations_per_user_max: u32,
     random: u64,
+}
+
+#[derive(Debug)]
+struct User {
+    allocations: u32,
+    budget: Arc<Budget>,
 }
 
 impl Pool {
@@ -31,30 +40,36 @@ impl Pool {
             ports,
             taken: BTreeSet::new(),
             reserved: BTreeMap::new(),
-            allocations_per_user: BTreeMap::new(),
+            users: BTreeMap::new(),
+            leaving: VecDeque::new(),
             allocations_per_user_max,
             random: seed | 1,
         })))
     }
 
-    /// Counts one more allocation of a user, unless he has as many as he may.
-    pub(crate) fn admit(&self, username: &str) -> bool {
+    /// Counts one more allocation of a user, unless he has as many as he may; comes with what he may relay in all of them.
+    pub(crate) fn admit(&self, owner: &str, bytes_per_s: u64, now: Instant) -> Option<Arc<Budget>> {
         let mut state = self.state();
+        state.forget_left(now);
         let most = state.allocations_per_user_max;
-        let count = state.allocations_per_user.entry(username.into()).or_insert(0);
-        let admitted = *count < most;
-        *count += u32::from(admitted);
-        admitted
+        let user = state
+            .users
+            .entry(owner.into())
+            .or_insert_with(|| User { allocations: 0, budget: Arc::new(Budget::new(bytes_per_s, now)) });
+        if user.allocations >= most {
+            return None;
+        }
+        user.allocations += 1;
+        Some(Arc::clone(&user.budget))
     }
 
     /// One allocation of a user is gone.
-    pub(crate) fn dismiss(&self, username: &str) {
+    pub(crate) fn dismiss(&self, owner: &str) {
         let mut state = self.state();
-        if let Some(count) = state.allocations_per_user.get_mut(username) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                state.allocations_per_user.remove(username);
-            }
+        let Some(user) = state.users.get_mut(owner) else { return };
+        user.allocations = user.allocations.saturating_sub(1);
+        if user.allocations == 0 {
+            state.leaving.push_back(owner.into());
         }
     }
 
@@ -106,6 +121,20 @@ impl Pool {
 impl State {
     fn is_free(&self, port: u16) -> bool {
         self.ports.contains(&port) && !self.taken.contains(&port)
+    }
+
+    fn forget_left(&mut self, now: Instant) {
+        while let Some(owner) = self.leaving.front() {
+            match self.users.get(owner) {
+                // A budget lasts a second, so whoever waits behind this one does not wait for long.
+                Some(user) if user.allocations == 0 && !user.budget.is_full(now) => return,
+                Some(user) if user.allocations == 0 => {
+                    self.users.remove(owner);
+                }
+                Some(_) | None => {}
+            }
+            self.leaving.pop_front();
+        }
     }
 
     fn forget_reservations(&mut self, now: Instant) {

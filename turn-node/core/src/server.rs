@@ -10,7 +10,6 @@ use crate::peer_policy::PeerPolicy;
 use crate::pool::Pool;
 use crate::request;
 use shared::UnixMillis;
-use shared::turn_credential::TurnPolicy;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -45,7 +44,7 @@ pub struct Config {
     pub relay_v4: Option<IpAddr>,
     /// The same for IPv6.
     pub relay_v6: Option<IpAddr>,
-    /// Bytes a second that an allocation may relay, both ways together, with policy `sfu`.
+    /// Bytes a second that a user may relay in all his allocations, both ways together, with policy `sfu`.
     pub sfu_bytes_per_s: u64,
     /// The same with policy `p2p`.
     pub p2p_bytes_per_s: u64,
@@ -128,8 +127,29 @@ pub struct Counters {
     pub peer_not_permitted: u64,
     /// Over the user's bandwidth.
     pub over_quota: u64,
-    /// Requests that were answered with an error.
-    pub refused_requests: u64,
+    /// Requests that were answered with an error, by its code.
+    pub refused: Refused,
+}
+
+/// Requests that were answered with an error, by its code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused([u64; Refused::CODES.len()]);
+
+impl Refused {
+    /// Every error that is ever answered (RFC 8656 §19, RFC 8489 §14.8).
+    pub const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
+
+    /// Codes with how often they were answered.
+    pub fn counts(&self) -> impl Iterator<Item = (u16, u64)> {
+        Self::CODES.into_iter().zip(self.0)
+    }
+
+    pub(crate) fn count(&mut self, code: u16) {
+        let place = Self::CODES.iter().position(|known| *known == code);
+        if let Some(count) = place.and_then(|place| self.0.get_mut(place)) {
+            *count += 1;
+        }
+    }
 }
 
 /// The server.
@@ -142,6 +162,7 @@ pub struct TurnServer {
     deadlines: BTreeSet<(Instant, AllocationId)>,
     outputs: VecDeque<Output>,
     next_indication: u64,
+    draining: bool,
     /// Drops and refusals.
     pub counters: Counters,
 }
@@ -164,6 +185,7 @@ impl TurnServer {
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             next_indication: 0,
+            draining: false,
             counters: Counters::default(),
         }
     }
@@ -194,13 +216,14 @@ impl TurnServer {
 
     /// Data of a peer that came to an allocation's socket.
     pub fn handle_peer(&mut self, now: Now, to: AllocationId, peer: SocketAddr, bytes: usize) -> Option<ToClient> {
-        let allocation = self.allocation_mut(to)?;
+        let allocation = self.allocation(to)?;
         let (client, peer) = (allocation.five_tuple, canonical(peer));
         // RFC 8656 §11.5: without a permission for the peer's address the datagram is dropped.
-        let permitted = allocation.permits(peer.ip(), now.instant);
         let policy = allocation.policy;
         let channel = allocation.channel_of_peer(peer, now.instant);
-        if !permitted || (policy == TurnPolicy::Sfu && !self.config.policy.media_nodes.contains(&peer)) {
+        let permitted = allocation.permits(peer.ip(), now.instant)
+            && (channel.is_some() || self.config.policy.allows(policy, peer));
+        if !permitted {
             self.counters.peer_not_permitted += 1;
             return None;
         }
@@ -226,7 +249,22 @@ impl TurnServer {
 
     /// The media nodes that `sfu` credentials reach from here on; what is allocated keeps its permissions but reaches no other node.
     pub fn set_media_nodes(&mut self, nodes: BTreeSet<SocketAddr>) {
+        if nodes == self.config.policy.media_nodes {
+            return;
+        }
         self.config.policy.media_nodes = nodes;
+        for allocation in self.allocations.iter_mut().filter_map(|slot| slot.allocation.as_mut()) {
+            allocation.review(&self.config.policy);
+        }
+    }
+
+    /// From here on nothing new is allocated; clients try the next server they were told.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// A client's connection is gone (RFC 8656 §3.1: with it goes the allocation).
@@ -275,29 +313,16 @@ impl TurnServer {
             self.counters.not_permitted += 1;
             return None;
         };
-        let payload = ChannelData::HEADER_BYTES..ChannelData::HEADER_BYTES + data.length;
-        self.route(now, allocation, peer, payload)
-    }
-
-    /// The last checks of data for a peer: the policy may have changed since the permission was made, and bandwidth is bounded.
-    pub(crate) fn route(
-        &mut self,
-        now: Now,
-        id: AllocationId,
-        peer: SocketAddr,
-        payload: Range<usize>,
-    ) -> Option<ToPeer> {
-        let policy = self.allocation(id)?.policy;
-        if policy == TurnPolicy::Sfu && !self.config.policy.media_nodes.contains(&peer) {
-            self.counters.not_permitted += 1;
+        if !self.spend(allocation, data.length, now) {
             return None;
         }
-        let route = ToPeer { allocation: id, peer, payload, dont_fragment: false };
-        self.spend(id, route.payload.len(), now).then_some(route)
+        let payload = ChannelData::HEADER_BYTES..ChannelData::HEADER_BYTES + data.length;
+        Some(ToPeer { allocation, peer, payload, dont_fragment: false })
     }
 
-    fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {
-        let within = self.allocation_mut(id).is_some_and(|allocation| allocation.spend(bytes, now.instant));
+    /// Whether the user may relay so much more.
+    pub(crate) fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {
+        let within = self.allocation(id).is_some_and(|allocation| allocation.spend(bytes, now.instant));
         self.counters.over_quota += u64::from(!within);
         within
     }
@@ -361,7 +386,7 @@ impl TurnServer {
     }
 
     fn error_writer(&mut self, message: &Message<'_>, code: u16, reason: &str) -> MessageWriter {
-        self.counters.refused_requests += 1;
+        self.counters.refused.count(code);
         MessageWriter::new(message.method, Class::Error, message.transaction).with_error(code, reason)
     }
 
@@ -435,7 +460,7 @@ impl TurnServer {
         self.free.push(id.index);
         self.by_client.remove(&allocation.five_tuple);
         self.deadlines.remove(&(allocation.expires_at, id));
-        self.config.pool.dismiss(&allocation.username);
+        self.config.pool.dismiss(&allocation.owner);
         self.config.pool.give_back(allocation.relayed.port());
         if let State::Open = allocation.state {
             self.outputs.push_back(Output::CloseRelay { allocation: id });

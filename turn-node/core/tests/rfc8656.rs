@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test has a clock, and passes time by hand from there")]
 
 use shared::UnixMillis;
-use shared::turn_credential::{TurnPolicy, TurnUser, password};
+use shared::turn_credential::{TurnKeys, TurnPolicy, TurnUser};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::Pool;
 use turn_core::{AllocationId, Config, FiveTuple, Framing, Now, Output, RelayOpened, ToPeer, TurnServer};
 
-const SECRET: &[u8] = b"the secret of edge and turn node";
+const KEYS: &str = "new:the newest secret of edge and turn node,old:the secret of edge and turn node";
 const NODE: &str = "93.184.216.34:7000";
 const UDP: &[u8] = &[17, 0, 0, 0];
 
@@ -29,6 +29,7 @@ struct World {
 struct Client {
     tuple: FiveTuple,
     username: String,
+    keys: TurnKeys,
     nonce: Option<Vec<u8>>,
     next_transaction: u8,
 }
@@ -39,20 +40,29 @@ fn address(text: &str) -> SocketAddr {
 
 fn client(port: u16, policy: TurnPolicy, participant: &str) -> Client {
     let participant = participant.parse().expect("valid");
-    let user = TurnUser { expires_at: UnixMillis(1_800_003_600_000), policy, participant };
+    let room = "daily".parse().expect("valid");
+    let user = TurnUser { expires_at: UnixMillis(1_800_003_600_000), policy, room, participant };
     let tuple = FiveTuple { link: 0, client: SocketAddr::new([198, 51, 100, 7].into(), port) };
-    Client { tuple, username: user.username(), nonce: None, next_transaction: 0 }
+    Client {
+        tuple,
+        username: user.username(),
+        keys: TurnKeys::parse(KEYS).expect("keys"),
+        nonce: None,
+        next_transaction: 0,
+    }
 }
 
 impl World {
     fn new() -> Self {
         let policy = PeerPolicy {
             relayed: vec![address("93.184.216.99:0").ip(), address("[2600::99]:0").ip()],
+            relay_ports: 50_000..=50_009,
             media_nodes: BTreeSet::from([address(NODE)]),
-            ..PeerPolicy::default()
+            allowed: vec![],
+            own: vec![],
         };
         let config = Config {
-            authenticator: Authenticator::new("rotunda", vec![SECRET.into()], [9; 20]),
+            authenticator: Authenticator::new("rotunda", TurnKeys::parse(KEYS).expect("keys"), [9; 20]),
             policy,
             relay_v4: Some(address("93.184.216.99:0").ip()),
             relay_v6: Some(address("[2600::99]:0").ip()),
@@ -169,7 +179,11 @@ fn xor(address: SocketAddr) -> Vec<u8> {
 
 impl Client {
     fn key(&self) -> IntegrityKey {
-        IntegrityKey::long_term(&self.username, "rotunda", &password(&self.username, SECRET))
+        IntegrityKey::long_term(
+            &self.username,
+            "rotunda",
+            &self.keys.passwords(&self.username).next().expect("a password"),
+        )
     }
 
     fn request(&mut self, method: Method, attributes: &[(A, Vec<u8>)]) -> Vec<u8> {
@@ -436,6 +450,37 @@ fn s7_2_quota_per_user() {
 }
 
 #[test]
+fn while_draining_nothing_new_is_allocated_and_what_is_there_goes_on() {
+    let (mut world, mut ada, _) = World::allocated(TurnPolicy::Sfu);
+    world.server.drain();
+    assert_eq!(world.allocate(&mut client(4001, TurnPolicy::Sfu, "grace"), &[]).code, 508);
+    assert_eq!(world.ask(&mut ada, Method::Refresh, &[]).code, 0);
+    let refused: Vec<_> = world.server.counters.refused.counts().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(refused, [(401, 2), (508, 1)]);
+}
+
+#[test]
+fn a_new_credential_brings_no_new_quota() {
+    let mut world = World::new();
+    let mut codes = vec![];
+    for port in 0..4 {
+        let later = client(4000 + port, TurnPolicy::Sfu, "ada");
+        let (_, rest) = later.username.split_once(':').expect("a time");
+        let mut later = Client { username: format!("180000360{port}:{rest}"), ..later };
+        codes.push(world.allocate(&mut later, &[]).code);
+    }
+    assert_eq!(codes, [0, 0, 0, 486]);
+}
+
+#[test]
+fn a_password_of_any_key_is_good() {
+    let mut world = World::new();
+    let (_, before) = KEYS.split_once(',').expect("two keys");
+    let mut ada = Client { keys: TurnKeys::parse(before).expect("a key"), ..client(4000, TurnPolicy::Sfu, "ada") };
+    assert_eq!(world.allocate(&mut ada, &[]).code, 0);
+}
+
+#[test]
 fn s7_2_other_ports_are_tried_and_then_508() {
     let mut world = World::new();
     world.taken_ports = 3;
@@ -639,18 +684,36 @@ fn s21_sfu_credentials_reach_media_nodes_only() {
     assert_eq!(world.send(&ada, "93.184.216.34:22", b"x"), None, "another port of a media node");
     assert_eq!(world.hears(id, "93.184.216.34:22"), None);
     assert!(world.send(&ada, NODE, b"x").is_some());
+    assert_eq!(world.bind(&mut ada, 0x4001, NODE), 0);
+    assert!(world.channel_data(&ada, 0x4001, b"x").is_some() && world.hears(id, NODE).is_some());
     world.server.set_media_nodes(BTreeSet::new());
     assert_eq!(world.send(&ada, NODE, b"x"), None, "a node that is gone is reached no more");
+    assert_eq!(world.channel_data(&ada, 0x4001, b"x"), None, "nor through a channel");
+    assert_eq!(world.hears(id, NODE), None, "nor heard");
+    world.server.set_media_nodes(BTreeSet::from([address(NODE)]));
+    assert!(world.channel_data(&ada, 0x4001, b"x").is_some(), "until it is back");
 }
 
 #[test]
-fn bandwidth_is_bounded_per_allocation() {
+fn bandwidth_is_bounded_per_user() {
     let (mut world, mut ada, id) = World::allocated(TurnPolicy::P2p);
     assert_eq!(world.bind(&mut ada, 0x4001, "8.8.8.8:1"), 0);
     let sent = (0..10).filter(|_| world.channel_data(&ada, 0x4001, &[0; 1000]).is_some()).count();
     assert_eq!(sent, 5, "one second's worth of 5,000 bytes a second");
     assert_eq!(world.hears(id, "8.8.8.8:1"), None, "both ways together");
     assert!(world.server.counters.over_quota > 0);
+    // Neither a second allocation nor a new one helps.
+    let mut other = client(4001, TurnPolicy::P2p, "ada");
+    assert_eq!((world.allocate(&mut other, &[]).code, world.bind(&mut other, 0x4001, "8.8.8.8:1")), (0, 0));
+    assert_eq!(world.channel_data(&other, 0x4001, &[0; 1000]), None);
+    for client in [&mut ada, &mut other] {
+        assert_eq!(world.ask(client, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).code, 0);
+    }
+    assert_eq!((world.allocate(&mut ada, &[]).code, world.bind(&mut ada, 0x4001, "8.8.8.8:1")), (0, 0));
+    assert_eq!(world.channel_data(&ada, 0x4001, &[0; 1000]), None);
+    let mut grace = client(4002, TurnPolicy::P2p, "grace");
+    assert_eq!((world.allocate(&mut grace, &[]).code, world.bind(&mut grace, 0x4001, "8.8.8.8:1")), (0, 0));
+    assert!(world.channel_data(&grace, 0x4001, &[0; 1000]).is_some(), "others have their own");
     world.pass(1);
     assert!(world.channel_data(&ada, 0x4001, &[0; 1000]).is_some());
 }

@@ -89,7 +89,9 @@ function negotiated(turn: Turn, message: Message<"negotiated">): void {
     turn.update({ session: { ...session, id: message.session } });
   }
   turn.update({ slots: message.slots });
-  applyAnswer(turn, message.answer, null);
+  // Chromium restarts ICE with the next offer once its servers change, which nobody wants for the sake of more sections.
+  const isSections = turn.state.media.negotiation?.purpose === "sections";
+  applyAnswer(turn, message.answer, isSections ? null : message.ice_servers);
 }
 
 function done(turn: Turn, { in_reply_to }: Message<"done">): void {

@@ -30,7 +30,8 @@ export function begin(turn: Turn, purpose: Purpose): void {
   turn.updateMedia({ negotiation, offersMade: offer, wanted: null });
   const isNew = purpose === "join" || purpose === "new_transport";
   const transport = isNew ? "new" : purpose === "sections" ? "keep" : "restart_ice";
-  const awaitsServers = purpose === "join";
+  // TURN credentials run out and TURN nodes come and go, so whoever gathers candidates does so with what the answer brings.
+  const awaitsServers = purpose !== "sections";
   turn.command({ do: "make_offer", offer, transport, awaitsServers, slots: turn.state.media.slots });
 }
 

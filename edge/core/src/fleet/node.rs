@@ -15,6 +15,9 @@ pub(super) struct Node {
     pub(super) socket: SocketId,
     /// Whether it will stop.
     pub(super) draining: bool,
+    /// Since when its socket is gone: it gets no rooms, but it may serve those it has.
+    #[serde(default)]
+    pub(super) lost_at: Option<UnixMillis>,
 }
 
 /// Why a registration is not taken.
@@ -28,7 +31,17 @@ pub(super) enum RegistrationError {
         limits::CANDIDATES_PER_SHARD_MAX
     )]
     Shards,
-    #[error("the region has {} nodes already", limits::NODES_PER_REGION_MAX)]
+    #[error(
+        "a TURN node has 1 to {} turn: or turns: URIs of at most {} bytes",
+        limits::TURN_URLS_PER_NODE_MAX,
+        limits::TURN_URL_BYTES_MAX
+    )]
+    Urls,
+    #[error(
+        "the region has {} nodes, or {} addresses of them, already",
+        limits::NODES_PER_REGION_MAX,
+        limits::MEDIA_ADDRESSES_PER_REGION_MAX
+    )]
     TooManyNodes,
 }
 

@@ -7,7 +7,7 @@ use super::node::Node;
 use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, Session};
-use shared::{ErrorCode, NodeId, RoomId, UnixMillis};
+use shared::{ErrorCode, NodeId, Region, RoomId, UnixMillis};
 use std::net::SocketAddr;
 
 /// "Which node shall serve this room?"
@@ -47,6 +47,10 @@ pub struct Placement {
     pub candidates: Vec<SocketAddr>,
     /// Digest of the certificate that clients must see.
     pub fingerprint: Fingerprint,
+    /// The region, whose Fleet object knows where clients can be relayed.
+    pub region: Region,
+    /// Where they can be relayed at the moment (RFC 7065).
+    pub turn_urls: Vec<String>,
 }
 
 /// The less busy of two random healthy nodes: nearly as good as the least busy of all, and rooms that come at once do not all go to one
@@ -76,7 +80,6 @@ fn take_random<T>(from: &mut Vec<T>, random: &mut Random) -> Option<T> {
 mod tests {
     use super::*;
     use crate::SocketId;
-    use shared::Region;
     use shared::control::{NodeLoad, NodeRegistration};
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
@@ -96,7 +99,7 @@ mod tests {
             let heard_at = if load.ends_with('?') { UnixMillis(0) } else { NOW };
             let load_ = NodeLoad { busiest_shard_permille: permille, ..NodeLoad::default() };
             let heartbeat = Heartbeat { heard_at, load: load_, assigned: 0, assigned_since: 0 };
-            (Node { registration, socket: SocketId(0), draining: load.ends_with('!') }, heartbeat)
+            (Node { registration, socket: SocketId(0), draining: load.ends_with('!'), lost_at: None }, heartbeat)
         };
         text.split_whitespace().map(node).collect()
     }

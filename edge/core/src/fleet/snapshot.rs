@@ -1,28 +1,42 @@
 //! The fleet as rows: one for each registered node.
 
 use super::node::Node;
+use super::turn::TurnNode;
 use crate::storage::{self, Changes, RestoreError, Row, Table};
 use shared::NodeId;
 use std::collections::BTreeMap;
 
 /// The version of all rows.
 const VERSION: u64 = 1;
-/// What their keys begin with.
+/// What the keys of media nodes begin with.
 const NODE: &str = "node/";
+/// What the keys of TURN nodes begin with.
+const TURN: &str = "turn/";
 
-pub(super) fn read(rows: &[Row]) -> Result<BTreeMap<NodeId, Node>, RestoreError> {
-    let read = |row: &Row| {
-        let id = row.key.strip_prefix(NODE).and_then(|id| NodeId::parse(id).ok());
-        let id = id.ok_or_else(|| RestoreError::malformed(row, "no row has this key"))?;
-        Ok((id, storage::read(row, VERSION)?))
-    };
-    rows.iter().map(read).collect()
+pub(super) type Nodes = (BTreeMap<NodeId, Node>, BTreeMap<NodeId, TurnNode>);
+
+pub(super) fn read(rows: &[Row]) -> Result<Nodes, RestoreError> {
+    let mut nodes = Nodes::default();
+    for row in rows {
+        let id = |id: &str| NodeId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()));
+        if let Some(name) = row.key.strip_prefix(NODE) {
+            nodes.0.insert(id(name)?, storage::read(row, VERSION)?);
+        } else if let Some(name) = row.key.strip_prefix(TURN) {
+            nodes.1.insert(id(name)?, storage::read(row, VERSION)?);
+        } else {
+            return Err(RestoreError::malformed(row, "no row has this key"));
+        }
+    }
+    Ok(nodes)
 }
 
-pub(super) fn changes(nodes: &mut Table<NodeId, Node>) -> Changes {
+pub(super) fn changes(nodes: &mut Table<NodeId, Node>, turn_nodes: &mut Table<NodeId, TurnNode>) -> Changes {
     let mut changes = Changes::default();
     for id in nodes.take_changed() {
         changes.write(format!("{NODE}{id}"), nodes.get(&id), VERSION);
+    }
+    for id in turn_nodes.take_changed() {
+        changes.write(format!("{TURN}{id}"), turn_nodes.get(&id), VERSION);
     }
     changes
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::random::tests::seeded;
 use shared::RoomId;
-use shared::control::ShardInfo;
+use shared::control::{ShardInfo, TurnRegistration};
 use shared::rtp_parameters::Fingerprint;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -91,6 +91,13 @@ impl Stage {
         socket
     }
 
+    /// A TURN node.
+    fn turn(&mut self, socket: u64, node: &str, allocations_max: u32) -> (SocketId, Vec<FleetToNode>) {
+        let socket = self.open(socket, node);
+        let outputs = self.says(socket, NodeToFleet::RegisterTurn(turn_registration(node, allocations_max)));
+        (socket, sent(&outputs))
+    }
+
     fn place(&mut self, avoid: &[&str]) -> (PlaceAnswer, Vec<Output>) {
         let avoid = avoid.iter().map(|node| NodeId::parse(node).unwrap()).collect();
         let ask = PlaceRequest { room: RoomId::parse("daily").unwrap(), epoch: 9, avoid, session: None };
@@ -104,7 +111,8 @@ impl Stage {
 }
 
 fn registration(node: &str) -> NodeRegistration {
-    let shard = |shard: u16| ShardInfo { shard, candidates: vec![([127, 0, 0, 1], 7000 + shard).into()] };
+    let number = node.bytes().last().unwrap() - b'0';
+    let shard = |shard: u16| ShardInfo { shard, candidates: vec![([127, 0, 0, number], 7000 + shard).into()] };
     NodeRegistration {
         node: NodeId::parse(node).unwrap(),
         region: region(),
@@ -112,6 +120,17 @@ fn registration(node: &str) -> NodeRegistration {
         shards: vec![shard(0), shard(1)],
         sessions_max: 100,
     }
+}
+
+fn turn_registration(node: &str, allocations_max: u32) -> TurnRegistration {
+    let urls = vec![format!("turn:{node}.example.org:3478?transport=udp")];
+    TurnRegistration { node: NodeId::parse(node).unwrap(), region: region(), urls, allocations_max }
+}
+
+/// What TURN nodes are told when media nodes of these numbers are there.
+fn addresses(nodes: &[u8]) -> FleetToNode {
+    let of = |node: &u8| [0, 1].map(|shard| ([127, 0, 0, *node], 7000 + shard).into());
+    FleetToNode::SetMediaNodes { addresses: nodes.iter().flat_map(of).collect() }
 }
 
 fn sent(outputs: &[Output]) -> Vec<FleetToNode> {
@@ -149,6 +168,8 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
             shard: 0,
             candidates: vec![([127, 0, 0, 1], 7000).into()],
             fingerprint: Fingerprint([3; 32]),
+            region: region(),
+            turn_urls: vec![],
         };
         assert_eq!(answer, PlaceAnswer::Placed(expected));
         let [FleetToNode::Assign(assignment)] = &sent(&outputs)[..] else { panic!("{outputs:?}") };
@@ -158,6 +179,10 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
         stage.sockets.remove(&socket);
         stage.input(Input::SocketClosed { socket });
         assert_eq!(stage.place(&[]).0, NOBODY);
+        // Its clients may still be served, so it is remembered for a while.
+        assert_eq!(stage.rows.len(), 1);
+        stage.now = stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS);
+        stage.input(Input::Deadline);
         assert_eq!(stage.rows.len(), 0);
     });
 }
@@ -273,12 +298,19 @@ fn what_comes_before_registering_or_cannot_be_read_gets_an_error() {
 }
 
 #[test]
-fn nodes_whose_sockets_died_with_the_edge_are_gone() {
+fn nodes_whose_sockets_died_with_the_edge_get_no_rooms_and_are_forgotten() {
     let mut stage = Stage::new(false);
     stage.registered(1, "media-1");
+    stage.turn(2, "turn-1", 100);
     stage.sockets.clear();
-    assert_eq!(stage.sleep(), [Output::Store(Changes { put: vec![], delete: vec!["node/media-1".into()] })]);
-    assert_eq!(stage.place(&[]).0, NOBODY);
+    let [Output::Store(changes)] = &stage.sleep()[..] else { panic!("nothing but the rows changes") };
+    assert_eq!((changes.put.len(), &changes.delete[..]), (1, &["turn/turn-1".to_owned()][..]));
+    assert_eq!((stage.place(&[]).0, stage.fleet.turn_urls(stage.now)), (NOBODY, vec![]));
+    assert_eq!(stage.fleet.poll_timeout(), Some(stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS)));
+    stage.now = stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS);
+    let deleted = Changes { put: vec![], delete: vec!["node/media-1".into()] };
+    assert_eq!(stage.input(Input::Deadline), [Output::Store(deleted)]);
+    assert_eq!(stage.fleet.poll_timeout(), None);
 }
 
 #[test]
@@ -290,5 +322,104 @@ fn rows_of_another_version_are_refused() {
     for (key, value) in [("node/a", "{}"), ("node/a", r#"{"version":1,"row":{}}"#), ("moon/a", "{}"), ("node/ä", "{}")]
     {
         assert!(matches!(restore(&row(key, value)), Some(RestoreError::Malformed { .. })), "{key} {value}");
+    }
+}
+
+#[test]
+fn a_turn_node_is_told_where_media_nodes_are_and_of_every_change() {
+    check(|stage| {
+        let first = stage.registered(1, "media-1");
+        let (turn, told) = stage.turn(2, "turn-1", 100);
+        assert_eq!(told, [FleetToNode::Registered {}, addresses(&[1])]);
+        let second = stage.open(3, "media-2");
+        let outputs = stage.says(second, NodeToFleet::Register(registration("media-2")));
+        assert!(outputs.contains(&Output::Send { socket: turn, message: addresses(&[1, 2]) }), "{outputs:?}");
+        // Draining, and losing nothing but the edge, are no reasons to cut off whoever is served.
+        assert_eq!(sent(&stage.says(first, NodeToFleet::Draining {})), []);
+        stage.sockets.remove(&first);
+        assert_eq!(sent(&stage.input(Input::SocketClosed { socket: first })), []);
+        let again = stage.open(4, "media-1");
+        assert_eq!(
+            sent(&stage.says(again, NodeToFleet::Register(registration("media-1")))),
+            [FleetToNode::Registered {}]
+        );
+        stage.sockets.remove(&again);
+        stage.input(Input::SocketClosed { socket: again });
+        for _ in 0..limits::MEDIA_NODE_LINGER_MS / limits::HEARTBEAT_INTERVAL_MS - 1 {
+            stage.now = stage.now.plus_ms(limits::HEARTBEAT_INTERVAL_MS);
+            for socket in [turn, second] {
+                assert_eq!(sent(&stage.says(socket, NodeToFleet::Heartbeat { load: NodeLoad::default() })), []);
+            }
+        }
+        stage.now = stage.now.plus_ms(limits::HEARTBEAT_INTERVAL_MS);
+        let outputs = stage.input(Input::Deadline);
+        assert_eq!(sent(&outputs), [addresses(&[2])]);
+    });
+}
+
+#[test]
+fn clients_are_told_of_a_few_healthy_turn_nodes_the_idle_ones_first() {
+    check(|stage| {
+        stage.registered(1, "media-1");
+        let url = |node: &str| turn_registration(node, 1).urls.remove(0);
+        let (busy, _) = stage.turn(2, "turn-1", 100);
+        let (draining, _) = stage.turn(3, "turn-2", 100);
+        let (full, _) = stage.turn(4, "turn-3", 100);
+        let (silent, _) = stage.turn(5, "turn-4", 100);
+        stage.turn(6, "turn-5", 100);
+        let load = |sessions| NodeToFleet::Heartbeat { load: NodeLoad { sessions, ..NodeLoad::default() } };
+        stage.says(busy, load(50));
+        stage.says(full, load(100));
+        stage.says(draining, NodeToFleet::Draining {});
+        stage.sockets.remove(&silent);
+        stage.input(Input::SocketClosed { socket: silent });
+        let mut firsts = BTreeMap::new();
+        for _ in 0..100 {
+            let urls = stage.fleet.turn_urls(stage.now);
+            assert_eq!(urls.iter().collect::<BTreeSet<_>>(), [&url("turn-1"), &url("turn-5")].into(), "{urls:?}");
+            *firsts.entry(urls[0].clone()).or_insert(0) += 1;
+        }
+        assert!(firsts[&url("turn-5")] > 60 && firsts[&url("turn-1")] > 10, "{firsts:?}");
+        let PlaceAnswer::Placed(placement) = stage.place(&[]).0 else { panic!("a node is there") };
+        assert_eq!(placement.turn_urls.len(), limits::TURN_NODES_PER_CLIENT);
+        // A node that nobody heard for long is closed, and no longer told to anybody.
+        stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS);
+        stage.input(Input::Deadline);
+        assert_eq!(stage.fleet.turn_urls(stage.now), [] as [String; 0]);
+    });
+}
+
+#[test]
+fn a_node_is_of_one_kind_at_a_time() {
+    check(|stage| {
+        let media = stage.registered(1, "media-1");
+        let (turn, _) = stage.turn(2, "media-1", 100);
+        assert!(!stage.sockets.contains_key(&media));
+        assert_eq!(stage.place(&[]).0, NOBODY);
+        assert_eq!(stage.fleet.turn_urls(stage.now).len(), 1);
+        let outputs = stage.says(turn, NodeToFleet::Register(registration("media-1")));
+        assert_eq!(sent(&outputs), [FleetToNode::Registered {}]);
+        assert_eq!(stage.fleet.turn_urls(stage.now), [] as [String; 0]);
+    });
+}
+
+#[test]
+fn refuses_a_turn_registration_that_is_not_the_tokens_or_makes_no_sense() {
+    let with = |urls: &[&str]| TurnRegistration {
+        urls: urls.iter().map(|url| (*url).to_owned()).collect(),
+        ..turn_registration("turn-1", 1)
+    };
+    for (registration, code) in [
+        (turn_registration("turn-2", 1), ErrorCode::BadToken),
+        (with(&[]), ErrorCode::InvalidMessage),
+        (with(&["https://example.org"]), ErrorCode::InvalidMessage),
+    ] {
+        check(|stage| {
+            let socket = stage.open(1, "turn-1");
+            let outputs = stage.says(socket, NodeToFleet::RegisterTurn(registration.clone()));
+            assert_eq!(sent(&outputs).last(), Some(&FleetToNode::Refused { code }));
+            assert!(outputs.contains(&Output::Close { socket, code: close_code::POLICY }));
+            assert_eq!((stage.fleet.turn_urls(stage.now).len(), stage.rows.len()), (0, 0));
+        });
     }
 }

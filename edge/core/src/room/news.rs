@@ -31,6 +31,7 @@ pub(super) struct News {
     /// Assignments whose nodes are told everything.
     pub(super) welcomes: BTreeSet<u64>,
     pub(super) asks: Vec<PlaceRequest>,
+    pub(super) turn_asks: Vec<Output>,
     pub(super) closes: Vec<Output>,
 }
 
@@ -86,6 +87,7 @@ impl Room {
         let infos = self.changed_infos();
         let room = self.changed_room();
         let forwards = self.changed_forwards();
+        self.refresh_relays(now);
         let changes = self.take_changes();
         let news = std::mem::take(&mut self.news);
         if !changes.is_empty() {
@@ -100,7 +102,7 @@ impl Room {
             .collect();
         let replied: BTreeSet<_> = news.replies.iter().map(|(participant, _)| participant.clone()).collect();
         for (participant, reply) in news.replies {
-            self.tell_reply(&participant, reply);
+            self.tell_reply(now, &participant, reply);
         }
         self.tell_everybody(&full, news.left, infos, room);
         self.tell_slots(&replied, slots);
@@ -109,6 +111,7 @@ impl Room {
         }
         self.tell_nodes(&news.welcomes, news.set_sessions, news.closed_sessions, forwards);
         self.outputs.extend(news.asks.into_iter().map(Output::AskFleet));
+        self.outputs.extend(news.turn_asks);
         self.outputs.extend(news.closes);
     }
 
@@ -120,11 +123,21 @@ impl Room {
         }
     }
 
-    fn tell_reply(&mut self, participant: &ParticipantId, reply: Reply) {
+    /// Whoever is answered now was told what the room knows about TURN nodes.
+    fn refresh_relays(&mut self, now: UnixMillis) {
+        let answered: BTreeSet<ParticipantId> =
+            self.news.replies.iter().map(|(participant, _)| participant.clone()).collect();
+        for participant in answered {
+            self.refresh_relay(now, &participant);
+        }
+    }
+
+    fn tell_reply(&mut self, now: UnixMillis, participant: &ParticipantId, reply: Reply) {
         let Some(member) = self.members.get(participant) else { return };
         let session = self.sessions.get(&member.session);
         let assignment = session.and_then(|session| self.assignments.get(&session.epoch?));
         let answer = session.zip(assignment).map(|(session, assignment)| session.answer(&member.session, assignment));
+        let ice_servers = self.ice_servers(now, participant);
         let slots: Vec<SlotInfo> = member.slots.iter().map(Into::into).collect();
         let message = match reply {
             Reply::Joined { in_reply_to } => EdgeToClient::Joined {
@@ -136,7 +149,7 @@ impl Room {
                 room: self.room_info(),
                 roster: self.roster(),
                 slots,
-                ice_servers: self.config.ice_servers.clone(),
+                ice_servers,
             },
             Reply::Resumed { in_reply_to, transport_dead } => EdgeToClient::Resumed {
                 in_reply_to,
@@ -144,12 +157,14 @@ impl Room {
                 roster: self.roster(),
                 slots,
                 transport_dead,
+                ice_servers,
             },
             Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
                 in_reply_to,
                 session: member.session.clone(),
                 answer: answer.unwrap_or_default(),
                 slots,
+                ice_servers,
             },
         };
         self.tell(participant, message);

@@ -5,6 +5,7 @@
 
 use super::Room;
 use super::news::Reply;
+use super::relay::Relay;
 use crate::SocketId;
 use crate::fleet::{PlaceAnswer, PlaceRequest, Placement};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub(super) struct Assignment {
     pub(super) candidates: Vec<SocketAddr>,
     pub(super) fingerprint: Fingerprint,
     pub(super) link: Link,
+    /// Through what clients reach it that cannot do so directly.
+    #[serde(default)]
+    pub(super) relay: Relay,
     /// Since when its clients shall move elsewhere.
     pub(super) retired_at: Option<UnixMillis>,
 }
@@ -120,8 +124,9 @@ impl Meta {
 
 impl Assignment {
     fn new(placement: Placement, now: UnixMillis) -> Self {
-        let Placement { node, shard, candidates, fingerprint } = placement;
-        Self { node, shard, candidates, fingerprint, link: Link::Dialing { since: now }, retired_at: None }
+        let relay = Relay::new(&placement, now);
+        let Placement { node, shard, candidates, fingerprint, .. } = placement;
+        Self { node, shard, candidates, fingerprint, relay, link: Link::Dialing { since: now }, retired_at: None }
     }
 
     pub(super) const fn socket(&self) -> Option<SocketId> {

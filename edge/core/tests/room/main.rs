@@ -5,6 +5,7 @@ mod limits;
 mod models;
 mod offers;
 mod random;
+mod relay;
 mod restore;
 mod scripts;
 mod stage;

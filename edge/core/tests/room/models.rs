@@ -83,7 +83,7 @@ impl Models {
                 Output::CloseNode { socket, .. } => {
                     self.nodes.remove(socket);
                 }
-                Output::Store(_) | Output::AskFleet(_) => {}
+                Output::Store(_) | Output::AskFleet(_) | Output::AskTurn { .. } => {}
             }
         }
     }

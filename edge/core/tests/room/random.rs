@@ -60,6 +60,7 @@ fn kind(output: &Output) -> Option<String> {
         Output::SendClient { message, .. } => message.to_json(),
         Output::SendNode { message, .. } => message.to_json(),
         Output::AskFleet(_) => return Some("ask".into()),
+        Output::AskTurn { .. } => return None,
         Output::Store(_) | Output::CloseClient { .. } | Output::CloseNode { .. } => return None,
     };
     let message: serde_json::Value = serde_json::from_str(&json).expect("JSON");

@@ -9,7 +9,8 @@ use shared::control::{NodeToRoom, RoomToNode};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims, TicketClaims};
-use shared::{AttemptId, Mid, NodeId, ParticipantId, RoomId, SessionId, UnixMillis};
+use shared::turn_credential::TurnKeys;
+use shared::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, SessionId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -79,7 +80,7 @@ impl Stage {
         let random = Rc::new(Cell::new(seed));
         Self {
             now: START,
-            room: Room::new(room_id(), Config::default(), randomness(&random)),
+            room: Room::new(room_id(), config(), randomness(&random)),
             random,
             rows: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -98,8 +99,7 @@ impl Stage {
             self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
         let sockets = self.sockets.values().map(through_json).collect();
         let random = randomness(&self.random);
-        self.room =
-            Room::restore(room_id(), Config::default(), random, self.now, &rows, sockets).expect("reads its rows");
+        self.room = Room::restore(room_id(), config(), random, self.now, &rows, sockets).expect("reads its rows");
         self.drain()
     }
 
@@ -157,7 +157,7 @@ impl Stage {
                 }
             }
             Output::SendClient { socket, message } => self.hear(*socket, message),
-            Output::SendNode { .. } => {}
+            Output::SendNode { .. } | Output::AskTurn { .. } => {}
         }
     }
 
@@ -299,6 +299,8 @@ impl Stage {
             shard: 0,
             candidates: vec![([127, 0, 0, 1], 7000).into()],
             fingerprint: Fingerprint([number; 32]),
+            region: Region::parse("local").expect("a name"),
+            turn_urls: vec!["turn:127.0.0.1:3478?transport=udp".into()],
         };
         self.input(Input::FleetAnswered { epoch, answer: PlaceAnswer::Placed(placement) })
     }
@@ -338,6 +340,15 @@ pub(crate) fn mid_named(number: usize) -> Mid {
 /// Who is behind a socket: its name without the digits that tell it from others of the same client. Nodes end with a letter.
 pub(crate) fn participant_of(name: &str) -> String {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).to_string()
+}
+
+/// The keys with which the room makes TURN credentials.
+pub(crate) fn turn_keys() -> TurnKeys {
+    TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
+}
+
+fn config() -> Config {
+    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()) }
 }
 
 fn room_id() -> RoomId {

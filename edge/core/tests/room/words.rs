@@ -66,6 +66,10 @@ impl Names {
                 let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
                 format!("fleet < e{} for {session} avoid [{}]", stage.epochs.len(), avoid.join(" "))
             }
+            Output::AskTurn { epoch, region } => {
+                let number = stage.epochs.iter().position(|asked| asked == epoch).map_or(0, |index| index + 1);
+                format!("fleet < who relays near e{number} in {region}")
+            }
         }
     }
 

@@ -36,13 +36,27 @@ pub(crate) fn handle(
     if asked.user.expires_at.0 <= now.unix.0 {
         return Err(Refusal::UNAUTHENTICATED);
     }
-    let wanted = wanted(server, message)?;
-    if !server.config.pool.admit(&asked.username) {
-        return Err(Refusal::ALLOCATION_QUOTA_REACHED);
+    if server.is_draining() {
+        return Err(Refusal::INSUFFICIENT_CAPACITY);
     }
-    let opened = open(server, now, from, message, asked, &wanted);
+    let wanted = wanted(server, message)?;
+    let bytes_per_s = match asked.user.policy {
+        TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
+        TurnPolicy::P2p => server.config.p2p_bytes_per_s,
+    };
+    let name: Box<str> = asked.user.owner().into();
+    let budget = server.config.pool.admit(&name, bytes_per_s, now.instant);
+    let owner = Owner {
+        five_tuple: from,
+        username: asked.username.clone(),
+        name: name.clone(),
+        policy: asked.user.policy,
+        transaction: message.transaction,
+        budget: budget.ok_or(Refusal::ALLOCATION_QUOTA_REACHED)?,
+    };
+    let opened = open(server, now, message, asked, owner, &wanted);
     if opened.is_none() {
-        server.config.pool.dismiss(&asked.username);
+        server.config.pool.dismiss(&name);
     }
     opened.map(|()| None).ok_or(Refusal::INSUFFICIENT_CAPACITY)
 }
@@ -69,7 +83,7 @@ pub(crate) fn relay_opened(server: &mut TurnServer, now: Now, id: AllocationId, 
             .with_error(refusal.code, refusal.reason)
             .signed(&opening.key);
         let fingerprint = opening.fingerprint;
-        server.counters.refused_requests += 1;
+        server.counters.refused.count(refusal.code);
         server.send_finished(to, writer, fingerprint);
         server.remove(id);
         return;
@@ -161,9 +175,9 @@ pub(crate) fn lifetime(message: &Message<'_>) -> Duration {
 fn open(
     server: &mut TurnServer,
     now: Now,
-    from: FiveTuple,
     message: &Message<'_>,
     asked: &Authenticated,
+    owner: Owner,
     wanted: &Wanted,
 ) -> Option<()> {
     let pool = server.config.pool.clone();
@@ -183,17 +197,7 @@ fn open(
         // A claimed port is the one or none.
         tries_left: if wanted.token.is_some() { 1 } else { limits::PORT_TRIES_MAX },
     };
-    let bytes_per_s = match asked.user.policy {
-        TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
-        TurnPolicy::P2p => server.config.p2p_bytes_per_s,
-    };
-    let owner = Owner {
-        five_tuple: from,
-        username: asked.username.clone(),
-        policy: asked.user.policy,
-        transaction: message.transaction,
-    };
-    let allocation = Allocation::new(owner, relayed, opening, bytes_per_s, now.instant);
+    let allocation = Allocation::new(owner, relayed, opening, now.instant);
     let Some(id) = server.insert(allocation) else {
         pool.give_back(port);
         return None;

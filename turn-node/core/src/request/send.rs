@@ -22,18 +22,21 @@ pub(crate) fn handle(
         return None;
     };
     let id = server.by_client.get(&from).copied();
+    // The policy may have changed since the permission was made, which names an address and not a port.
     // RFC 8656 §11.2: a Send indication does not refresh the permission that it needs.
     let permitted = id.filter(|id| {
         let allocation = server.allocation(*id).filter(|allocation| allocation.is_open() && peer.port() != 0);
-        allocation.is_some_and(|allocation| allocation.permits(peer.ip(), now.instant))
+        allocation.is_some_and(|allocation| {
+            allocation.permits(peer.ip(), now.instant) && server.config.policy.allows(allocation.policy, peer)
+        })
     });
     let Some(id) = permitted else {
         server.counters.not_permitted += 1;
         return None;
     };
     let dont_fragment = message.value(AttributeType::DONT_FRAGMENT).is_some();
-    let route = server.route(now, id, peer, range_within(datagram, data)?)?;
-    Some(ToPeer { dont_fragment, ..route })
+    let payload = range_within(datagram, data)?;
+    server.spend(id, payload.len(), now).then_some(ToPeer { allocation: id, peer, payload, dont_fragment })
 }
 
 /// Where a part of a datagram begins and ends in it.

@@ -1,0 +1,76 @@
+//! Through what clients reach their node when they cannot reach it directly: TURN nodes of its region, and a credential for each answer.
+
+use super::{Output, Room};
+use crate::fleet::Placement;
+use serde::{Deserialize, Serialize};
+use shared::signal::IceServer;
+use shared::turn_credential::{Credential, TurnPolicy, TurnUser};
+use shared::{ParticipantId, Region, UnixMillis, limits};
+
+/// What is known about the TURN nodes near the node of an assignment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Relay {
+    /// The region whose Fleet object can be asked.
+    region: Option<Region>,
+    /// Where they are.
+    urls: Vec<String>,
+    /// When the Fleet object was asked last.
+    asked_at: UnixMillis,
+}
+
+impl Relay {
+    pub(super) fn new(placement: &Placement, now: UnixMillis) -> Self {
+        Self { region: Some(placement.region.clone()), urls: placement.turn_urls.clone(), asked_at: now }
+    }
+}
+
+impl Room {
+    /// What a participant is told for `RTCConfiguration.iceServers`.
+    pub(super) fn ice_servers(&self, now: UnixMillis, participant: &ParticipantId) -> Vec<IceServer> {
+        let mut servers = self.config.ice_servers.clone();
+        let relay = self.assignment_of(participant).and_then(|epoch| Some(&self.assignments.get(&epoch)?.relay));
+        let urls = relay.map(|relay| relay.urls.clone()).unwrap_or_default();
+        // Without a key there is nothing to show to a TURN node, and most clients need none.
+        if let Some(keys) = self.config.turn_keys.as_ref().filter(|_| !urls.is_empty()) {
+            let user = TurnUser {
+                expires_at: now.plus_ms(limits::TURN_CREDENTIAL_LIFETIME_MS),
+                policy: TurnPolicy::Sfu,
+                room: self.id.clone(),
+                participant: participant.clone(),
+            };
+            let Credential { username, password } = keys.mint(&user);
+            servers.push(IceServer { urls, username: Some(username), credential: Some(password) });
+        }
+        servers
+    }
+
+    /// Asks which TURN nodes there are, where somebody was just told what may be old. Nobody waits for it: the next answer has it.
+    pub(super) fn refresh_relay(&mut self, now: UnixMillis, participant: &ParticipantId) {
+        if self.config.turn_keys.is_none() {
+            return;
+        }
+        let Some(epoch) = self.assignment_of(participant) else { return };
+        let is_old = |relay: &Relay| now.since_ms(relay.asked_at) >= limits::TURN_NODES_FRESH_MS;
+        let Some(relay) = self.assignments.get(&epoch).map(|assignment| &assignment.relay) else { return };
+        let Some(region) = relay.region.clone().filter(|_| is_old(relay)) else { return };
+        if let Some(assignment) = self.assignments.get_mut(&epoch) {
+            assignment.relay.asked_at = now;
+        }
+        self.news.turn_asks.push(Output::AskTurn { epoch, region });
+    }
+
+    pub(super) fn turn_answered(&mut self, epoch: u64, urls: Vec<String>) {
+        if self.assignments.get(&epoch).is_some_and(|assignment| assignment.relay.urls != urls)
+            && let Some(assignment) = self.assignments.get_mut(&epoch)
+        {
+            assignment.relay.urls = urls;
+        }
+    }
+
+    /// The assignment that serves a participant, or will.
+    fn assignment_of(&self, participant: &ParticipantId) -> Option<u64> {
+        let member = self.members.get(participant)?;
+        let of_session = self.sessions.get(&member.session).and_then(|session| session.epoch);
+        of_session.filter(|epoch| self.assignments.contains(epoch)).or_else(|| self.meta()?.current)
+    }
+}

@@ -1,0 +1,95 @@
+//! Clients are told how to be relayed: a fresh credential with every answer, and TURN nodes that are there.
+
+use crate::scripts::act;
+use crate::stage::{Stage, turn_keys};
+use edge_core::room::{Input, Output};
+use shared::limits;
+use shared::signal::{EdgeToClient, IceServer};
+use shared::turn_credential::{TurnPolicy, TurnUser};
+
+/// A room with one participant on a node; comes with what she was told.
+fn joined() -> (Stage, Vec<IceServer>) {
+    let mut stage = Stage::new(1);
+    act(&mut stage, "ada opens");
+    act(&mut stage, "ada joins a mic slots=1");
+    let servers = told(&act(&mut stage, "fleet gives node-a e1"));
+    act(&mut stage, "node-a dials e1");
+    act(&mut stage, "node-a hello e1");
+    act(&mut stage, "node-a up ada");
+    (stage, servers)
+}
+
+fn told(outputs: &[Output]) -> Vec<IceServer> {
+    let servers = outputs.iter().find_map(|output| match output {
+        Output::SendClient {
+            message:
+                EdgeToClient::Joined { ice_servers, .. }
+                | EdgeToClient::Resumed { ice_servers, .. }
+                | EdgeToClient::Negotiated { ice_servers, .. },
+            ..
+        } => Some(ice_servers.clone()),
+        _ => None,
+    });
+    servers.unwrap_or_else(|| panic!("no answer in {outputs:?}"))
+}
+
+fn asks(outputs: &[Output]) -> usize {
+    outputs.iter().filter(|output| matches!(output, Output::AskTurn { .. })).count()
+}
+
+/// The servers are the room's TURN nodes, with a credential that is good for its whole life from now on.
+fn check(stage: &Stage, servers: &[IceServer], urls: &[&str]) {
+    let [server] = servers else { panic!("{servers:?}") };
+    assert_eq!(server.urls, urls);
+    let username = server.username.as_deref().expect("a user name");
+    let user = TurnUser::parse(username).expect("one of ours");
+    assert_eq!((user.policy, user.room.as_str(), user.participant.as_str()), (TurnPolicy::Sfu, "daily", "ada"));
+    let until = stage.now.plus_ms(limits::TURN_CREDENTIAL_LIFETIME_MS);
+    assert_eq!(user.expires_at.as_secs(), until.as_secs());
+    assert_eq!(server.credential, turn_keys().passwords(username).next());
+}
+
+const URL: &str = "turn:127.0.0.1:3478?transport=udp";
+
+#[test]
+fn every_answer_brings_a_credential_of_its_own() {
+    let (mut stage, servers) = joined();
+    check(&stage, &servers, &[URL]);
+    // Hours later, when the first one has run out.
+    act(&mut stage, "wait 7200000");
+    let servers = told(&act(&mut stage, "ada negotiates ice-restart mic slots=1"));
+    check(&stage, &servers, &[URL]);
+    act(&mut stage, "wait 7200000");
+    act(&mut stage, "ada closes");
+    act(&mut stage, "ada2 opens");
+    let servers = told(&act(&mut stage, "ada2 resumes"));
+    check(&stage, &servers, &[URL]);
+}
+
+#[test]
+fn old_news_about_turn_nodes_is_renewed_when_somebody_is_answered() {
+    let (mut stage, _) = joined();
+    assert_eq!(asks(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), 0);
+    act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
+    let outputs = act(&mut stage, "ada negotiates ice-restart mic slots=1");
+    check(&stage, &told(&outputs), &[URL]);
+    assert_eq!(asks(&outputs), 1);
+    // Not again while that is being answered, nor if it never is.
+    assert_eq!(asks(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), 0);
+    let urls = vec!["turn:127.0.0.2:3478".to_owned()];
+    let epoch = stage.epochs[0];
+    stage.input(Input::TurnAnswered { epoch, urls });
+    stage.sleep();
+    let servers = told(&act(&mut stage, "ada negotiates ice-restart mic slots=1"));
+    check(&stage, &servers, &["turn:127.0.0.2:3478"]);
+    // An answer about an assignment that nobody knows changes nothing.
+    assert_eq!(stage.input(Input::TurnAnswered { epoch: epoch + 1, urls: vec![] }), []);
+}
+
+#[test]
+fn without_turn_nodes_nobody_gets_a_credential() {
+    let (mut stage, _) = joined();
+    let epoch = stage.epochs[0];
+    stage.input(Input::TurnAnswered { epoch, urls: vec![] });
+    assert_eq!(told(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), []);
+}
