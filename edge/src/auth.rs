@@ -35,6 +35,11 @@ pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Re
     check_join(claims, room)
 }
 
+/// Who asks for something of `room` over HTTP.
+pub(crate) fn participant_by_bearer(request: &Request, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
+    check_join(bearer(request, &keys(env, TOKEN_KEYS)?)?, room)
+}
+
 /// Which node registers.
 pub(crate) fn node(request: &Request, env: &Env) -> Result<NodeClaims, AuthError> {
     bearer(request, &keys(env, NODE_KEYS)?)

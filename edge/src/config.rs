@@ -1,5 +1,6 @@
 //! The Worker's vars, parsed once per event into types; every mistake is reported at once.
 
+use edge_core::presign::Storage;
 use shared::Region;
 use shared::signal::IceServer;
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) ice_servers: Vec<IceServer>,
     /// Web origins that may connect, beside the Worker's own.
     pub(crate) origins: Origins,
+    /// Where recordings are; nothing where there shall be none.
+    pub(crate) storage: Option<Storage>,
 }
 
 /// Web origins that may open a socket.
@@ -52,7 +55,8 @@ pub(crate) struct ConfigError(Vec<String>);
 impl Config {
     /// Reads the vars of this environment.
     pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
-        Self::parse(|name| env.var(name).ok().map(|var| var.to_string()))
+        let secret = |name: &str| env.secret(name).ok().map(|secret| secret.to_string());
+        Self::parse(|name| env.var(name).ok().map(|var| var.to_string()).or_else(|| secret(name)))
     }
 
     fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -68,6 +72,7 @@ impl Config {
         let regions = texts.1.and_then(|text| note(&mut mistakes, "REGIONS", parse_regions(&text)));
         let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", serde_json::from_str(&text)));
         let origins = texts.3.map(|text| parse_origins(&text));
+        let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
@@ -75,7 +80,7 @@ impl Config {
         }
         match (region_default, regions, ice_servers, origins) {
             (Some(region_default), Some(regions), Some(ice_servers), Some(origins)) if mistakes.is_empty() => {
-                Ok(Self { region_default, regions, ice_servers, origins })
+                Ok(Self { region_default, regions, ice_servers, origins, storage })
             }
             _ => Err(ConfigError(mistakes)),
         }
@@ -166,6 +171,31 @@ fn parse_regions(text: &str) -> Result<BTreeMap<Region, Continent>, String> {
     codes.into_iter().map(region).collect()
 }
 
+/// The storage of recordings, if a bucket is named; its keys are secrets.
+fn parse_storage(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Storage>, String> {
+    let set = |name: &str| lookup(name).filter(|text| !text.is_empty());
+    let Some(bucket) = set("RECORDING_BUCKET") else { return Ok(None) };
+    let needed = |name: &str| set(name).ok_or_else(|| format!("{name} is missing"));
+    let endpoint = needed("RECORDING_ENDPOINT")?;
+    let is_url = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
+    if !is_url || endpoint.matches('/').count() != 2 {
+        return Err("RECORDING_ENDPOINT must be http:// or https:// and a host without a path".into());
+    }
+    let is_path_style = match set("RECORDING_PATH_STYLE").as_deref() {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(_) => return Err("RECORDING_PATH_STYLE is neither true nor false".into()),
+    };
+    Ok(Some(Storage {
+        endpoint,
+        region: needed("RECORDING_REGION")?,
+        bucket,
+        is_path_style,
+        access_key_id: needed("RECORDING_ACCESS_KEY_ID")?,
+        secret_access_key: needed("RECORDING_SECRET_ACCESS_KEY")?,
+    }))
+}
+
 fn parse_origins(text: &str) -> Origins {
     if text.trim() == "*" {
         return Origins::Any;
@@ -219,6 +249,29 @@ mod tests {
         assert_eq!(mistakes, ["REGIONS: XX is not a continent"]);
         let ConfigError(mistakes) = parse(WORLD, "mars").expect_err("not listed");
         assert_eq!(mistakes, ["DEFAULT_REGION is not one of REGIONS"]);
+    }
+
+    #[test]
+    fn a_storage_is_whole_or_not_there() {
+        let parse = |change: (&str, &str)| {
+            parse_storage(|name| {
+                let value = match name {
+                    _ if name == change.0 => change.1,
+                    "RECORDING_BUCKET" => "recordings",
+                    "RECORDING_ENDPOINT" => "https://s3.example.org",
+                    "RECORDING_REGION" => "auto",
+                    "RECORDING_ACCESS_KEY_ID" => "id",
+                    "RECORDING_SECRET_ACCESS_KEY" => "secret",
+                    _ => return None,
+                };
+                Some(value.to_owned())
+            })
+        };
+        assert!(parse(("", "")).is_ok_and(|storage| storage.is_some_and(|storage| storage.is_path_style)));
+        assert_eq!(parse(("RECORDING_BUCKET", "")), Ok(None));
+        assert_eq!(parse(("RECORDING_REGION", "")), Err("RECORDING_REGION is missing".into()));
+        assert!(parse(("RECORDING_ENDPOINT", "https://s3.example.org/path")).is_err());
+        assert!(parse(("RECORDING_PATH_STYLE", "maybe")).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::sockets::Sockets;
 use crate::store::Store;
 use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
 use edge_core::{SocketId, room};
-use shared::control::Message;
+use shared::control::{Message, RecordingVerdict};
 use shared::{Region, UnixMillis};
 use std::cell::Cell;
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) struct Leftover {
     pub(crate) turn_asks: Vec<(u64, Region)>,
     /// Answers for Room objects, by the number of the call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
+    /// Answers for nodes that reported on recordings, by the number of the call.
+    pub(crate) verdicts: Vec<(u64, RecordingVerdict)>,
 }
 
 impl Shell {
@@ -56,6 +58,7 @@ impl Shell {
             }
             room::Output::AskFleet(request) => leftover.asks.push(request),
             room::Output::AskTurn { epoch, region } => leftover.turn_asks.push((epoch, region)),
+            room::Output::AnswerReport { call, verdict } => leftover.verdicts.push((call, verdict)),
         }
         Ok(())
     }

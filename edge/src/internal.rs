@@ -66,6 +66,36 @@ impl TurnAsk {
     pub(crate) const PATH: &'static str = "/turn";
 }
 
+/// What the Worker asks a Room object about its recordings.
+pub(crate) mod recordings {
+    use serde::{Deserialize, Serialize};
+    use shared::control::RecordingReport;
+    use shared::{NodeId, RecordingId};
+
+    /// Where a [`Reported`] goes; answered with a `RecordingVerdict`.
+    pub(crate) const REPORT_PATH: &str = "/recording-reported";
+    /// Where the list is; answered with `RecordingListing`s.
+    pub(crate) const LIST_PATH: &str = "/recordings";
+    /// Where a [`Deleted`] goes; answered with an empty list.
+    pub(crate) const DELETED_PATH: &str = "/recording-deleted";
+
+    /// What a node reports.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct Reported {
+        /// Who, by its token.
+        pub(crate) node: NodeId,
+        /// What.
+        pub(crate) report: RecordingReport,
+    }
+
+    /// The files of a recording are gone.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct Deleted {
+        /// Of which.
+        pub(crate) recording: RecordingId,
+    }
+}
+
 /// One of our Durable Objects.
 pub(crate) struct Address {
     namespace: &'static str,

@@ -69,11 +69,12 @@ const fn status(code: ErrorCode) -> u16 {
         | ErrorCode::RoomLocked
         | ErrorCode::TooManyPublishers
         | ErrorCode::Replaced
+        | ErrorCode::TooManyRecordings
         | ErrorCode::StaleEpoch => 409,
         ErrorCode::RoomClosed | ErrorCode::SessionExpired => 410,
         ErrorCode::FrameTooLarge => 413,
         ErrorCode::RateLimited => 429,
-        ErrorCode::Internal => 500,
-        ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost => 503,
+        ErrorCode::Internal | ErrorCode::RecordingFailed => 500,
+        ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost | ErrorCode::RecordingUnavailable => 503,
     }
 }

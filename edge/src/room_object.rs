@@ -1,10 +1,11 @@
 //! RoomObject, one per room: Durable Object verbs to inputs of the room.
 
 mod lines;
+mod recordings;
 
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
-use crate::internal::{Address, Ask, Introduced, Introduction, TurnAsk, introduced};
+use crate::internal::{self, Address, Ask, Introduced, Introduction, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
 use crate::{attachment, auth, clock, log, random, sockets};
@@ -12,7 +13,7 @@ use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
 use edge_core::room::{self, Attachment, Input, Room};
 use serde::{Deserialize, Serialize};
-use shared::control::{self, Message, NodeToRoom};
+use shared::control::{self, Message, NodeToRoom, RecordingVerdict};
 use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, Region, RoomId, UnixMillis};
@@ -64,6 +65,9 @@ impl DurableObject for RoomObject {
                 let attach = |socket, opened_at| Attachment::Node { socket, opened_at, claims: introduction.claims };
                 self.open(identity, &introduction.request_id, control::SUBPROTOCOL, attach).await
             }
+            internal::recordings::REPORT_PATH => self.recording_reported(request).await,
+            internal::recordings::LIST_PATH => self.recordings(),
+            internal::recordings::DELETED_PATH => self.recording_deleted(request).await,
             _ => Refusal::no_such_path().response("internal"),
         }
     }
@@ -139,16 +143,18 @@ impl RoomObject {
     }
 
     /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
-    async fn handle(&self, input: Input) -> Result<()> {
+    async fn handle(&self, input: Input) -> Result<Vec<(u64, RecordingVerdict)>> {
         let mut inputs = VecDeque::from([input]);
         let (mut asks, mut turn_asks) = (VecDeque::new(), VecDeque::new());
+        let mut verdicts = Vec::new();
         loop {
             let mut deadline = None;
             while let Some(input) = inputs.pop_front() {
-                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(()) };
+                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(verdicts) };
                 inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
                 asks.extend(leftover.asks);
                 turn_asks.extend(leftover.turn_asks);
+                verdicts.extend(leftover.verdicts);
             }
             self.shell.arm(deadline).await?;
             if let Some(ask) = asks.pop_front() {
@@ -160,7 +166,8 @@ impl RoomObject {
                 break;
             }
         }
-        self.retire().await
+        self.retire().await?;
+        Ok(verdicts)
     }
 
     /// One input and its outputs, without a pause; nothing where no room is known here.
@@ -202,7 +209,11 @@ impl RoomObject {
     fn restore(&self, identity: &Identity) -> Result<Room> {
         let config = || {
             let turn_keys = auth::turn_keys(&self.env);
-            self.config().map(|config| room::Config { ice_servers: config.ice_servers, turn_keys })
+            self.config().map(|config| room::Config {
+                can_record: config.storage.is_some(),
+                ice_servers: config.ice_servers,
+                turn_keys,
+            })
         };
         let rows = self.shell.store.rows()?;
         let sockets = self.shell.sockets.wake()?;

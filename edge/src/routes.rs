@@ -4,6 +4,7 @@
 mod dev;
 mod health;
 mod nodes;
+mod recordings;
 mod rooms;
 
 use crate::auth::AuthError;
@@ -78,7 +79,12 @@ async fn handle(request: Request, env: &Env, request_id: &str) -> Result<Respons
     match (method, segments.as_slice()) {
         (Method::Get, ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
         (Method::Get, ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
+        (Method::Get, ["v1", "rooms", room, "recordings"]) => recordings::list(&arrival, room).await,
+        (Method::Delete, ["v1", "rooms", room, "recordings", recording]) => {
+            recordings::delete(&arrival, room, recording).await
+        }
         (Method::Get, ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
+        (Method::Post, ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
         #[cfg(feature = "development")]
         (Method::Post, ["v1", "dev", "token"]) => dev::token(arrival).await,
         #[cfg(feature = "development")]

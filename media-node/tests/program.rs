@@ -76,8 +76,12 @@ async fn a_client_connects_to_a_shard_and_the_room_hears_of_it() -> Result<()> {
     let fingerprint = fixture.registration.fingerprint;
     fixture.assign(7, "ticket-7", Some(number.subscriber(identity.fingerprint()))).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome { sessions: vec![number.subscriber(identity.fingerprint())], forwards: Vec::new() })
-        .await?;
+    room.send(&RoomToNode::Welcome {
+        sessions: vec![number.subscriber(identity.fingerprint())],
+        forwards: Vec::new(),
+        recording: None,
+    })
+    .await?;
     let connecting = tokio::task::spawn_blocking(move || {
         let mut clients = [Client::new(number, address, &identity, fingerprint)?];
         client::connect(&mut clients, &identity, &mut Memory::default())
@@ -102,7 +106,7 @@ async fn a_lost_room_socket_is_dialled_again_and_an_old_epoch_is_refused() -> Re
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     drop(fixture.room("ticket-7", 7).await?);
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome { sessions: vec![session.clone()], forwards: Vec::new() }).await?;
+    room.send(&RoomToNode::Welcome { sessions: vec![session.clone()], forwards: Vec::new(), recording: None }).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
 
     fixture.assign(6, "ticket-6", Some(session.clone())).await?;
@@ -145,7 +149,7 @@ async fn drains_on_sigterm_until_the_deadline() -> Result<()> {
     let session = ClientNumber(1).subscriber(client::identity()?.fingerprint());
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome { sessions: vec![session], forwards: Vec::new() }).await?;
+    room.send(&RoomToNode::Welcome { sessions: vec![session], forwards: Vec::new(), recording: None }).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
     load::process::terminate(fixture.node.pid()?);
     fixture.fleet.wait_for(|message| matches!(message, NodeToFleet::Draining {}).then_some(())).await?;
@@ -161,7 +165,7 @@ async fn a_second_signal_ends_at_once() -> Result<()> {
     let session = ClientNumber(1).subscriber(client::identity()?.fingerprint());
     fixture.assign(7, "ticket-7", Some(session.clone())).await?;
     let mut room = fixture.room("ticket-7", 7).await?;
-    room.send(&RoomToNode::Welcome { sessions: vec![session], forwards: Vec::new() }).await?;
+    room.send(&RoomToNode::Welcome { sessions: vec![session], forwards: Vec::new(), recording: None }).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
     let pid = fixture.node.pid()?;
     load::process::terminate(pid);

@@ -4,9 +4,13 @@
 //! and may be repeated: applying it twice is applying it once.
 
 mod fleet;
+mod recording;
 mod room;
 
 pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration};
+pub use recording::{
+    RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome,
+};
 pub use room::{Forward, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
 
 use crate::error_code::ErrorCode;
@@ -83,6 +87,8 @@ impl Message for NodeToFleet {}
 impl Message for FleetToNode {}
 impl Message for NodeToRoom {}
 impl Message for RoomToNode {}
+impl Message for SegmentOutcome {}
+impl Message for RecordingVerdict {}
 
 #[cfg(test)]
 mod tests;

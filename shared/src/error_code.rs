@@ -89,6 +89,12 @@ error_codes! {
     Replaced = "replaced", false;
     /// A moderator removed the participant.
     Kicked = "kicked", false;
+    /// Nothing can be recorded here: no storage is configured.
+    RecordingUnavailable = "recording_unavailable", false;
+    /// The recording could not be made or finished.
+    RecordingFailed = "recording_failed", false;
+    /// The room keeps as many recordings as it may: delete some.
+    TooManyRecordings = "too_many_recordings", false;
     /// A fault of ours.
     Internal = "internal", true;
 }

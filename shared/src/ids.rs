@@ -100,6 +100,10 @@ text_id!(
     TrackId, "track", 32, "-_"
 );
 text_id!(
+    /// One recording of a room.
+    RecordingId, "recording", 32, ""
+);
+text_id!(
     /// One media or TURN node.
     NodeId, "node", 64, "-_."
 );

@@ -8,6 +8,7 @@ pub mod control;
 pub mod error_code;
 pub mod ids;
 pub mod limits;
+pub mod manifest;
 pub mod rtp_parameters;
 pub mod signal;
 pub mod time;
@@ -17,7 +18,7 @@ pub mod turn_credential;
 pub mod typescript;
 
 pub use error_code::ErrorCode;
-pub use ids::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, SessionId, TrackId};
+pub use ids::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TrackId};
 pub use time::UnixMillis;
 
 #[cfg(test)]
@@ -35,10 +36,11 @@ mod docs {
         let signal = ["signal/client_to_edge", "signal/edge_to_client"];
         let control =
             ["control/node_to_fleet", "control/fleet_to_node", "control/node_to_room", "control/room_to_node"];
+        let recording = ["control/recording_report", "control/recording_verdict"];
         let list = |name| -> Vec<Value> {
             serde_json::from_str(&read(&format!("tests/vectors/{name}.json"))).expect("a JSON list")
         };
-        signal.into_iter().chain(control).flat_map(list).collect()
+        signal.into_iter().chain(control).chain(recording).flat_map(list).collect()
     }
 
     #[test]

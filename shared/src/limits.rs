@@ -75,6 +75,19 @@ pub const SIGNAL_FRAMES_PER_SECOND: u32 = 20;
 /// Malformed frames after which a socket is closed.
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
 
+/// Longest recording: then it ends by itself, so that a forgotten one does not fill the storage.
+pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
+/// A node must say that it records within this time, else the recording has failed.
+pub const RECORDING_START_TIMEOUT_MS: u64 = 30_000;
+/// Most recordings a room knows of: a list of them, with all files, is one answer.
+pub const RECORDINGS_PER_ROOM_MAX: usize = 100;
+/// Most files of one recording: one for the camera and one for the screen of everybody who published.
+pub const FILES_PER_RECORDING_MAX: usize = 512;
+/// Most assignments that one recording can be spread over.
+pub const SEGMENTS_PER_RECORDING_MAX: usize = 64;
+/// Life of a signed URL of a recording: time to begin to play, as players keep what they have opened.
+pub const RECORDING_URL_LIFETIME_S: u64 = 3_600;
+
 /// Most shards (threads, UDP ports) of one node.
 pub const SHARDS_PER_NODE_MAX: usize = 256;
 /// Most addresses a shard announces.

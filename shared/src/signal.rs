@@ -6,12 +6,14 @@
 
 mod client_to_edge;
 mod edge_to_client;
+mod recording;
 mod room_state;
 
 pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };
 pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
+pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
 
 /// The WebSocket sub-protocol, and with it the version of everything in this module.

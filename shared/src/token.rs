@@ -37,11 +37,13 @@ pub struct Grants {
     pub subscribe: bool,
     /// Remove and mute participants, change what they may do, lock and end the room.
     pub moderate: bool,
+    /// Start and stop recordings, see and delete those of the room.
+    pub record: bool,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { publish: true, subscribe: true, moderate: false }
+        Self { publish: true, subscribe: true, moderate: false, record: false }
     }
 }
 

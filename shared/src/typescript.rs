@@ -1,7 +1,7 @@
 //! The same types for TypeScript: what `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
 
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, Mid, ParticipantId, SessionId, TrackId};
+use crate::ids::{AttemptId, Mid, ParticipantId, RecordingId, SessionId, TrackId};
 use crate::limits;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{self, close_code};
@@ -51,6 +51,7 @@ fn types(text: &mut String) {
     declare::<ParticipantId>(text, &config);
     declare::<SessionId>(text, &config);
     declare::<TrackId>(text, &config);
+    declare::<RecordingId>(text, &config);
     declare::<AttemptId>(text, &config);
     declare::<Mid>(text, &config);
     declare::<ErrorCode>(text, &config);
@@ -67,6 +68,9 @@ fn types(text: &mut String) {
     declare::<signal::TrackInfo>(text, &config);
     declare::<signal::ParticipantInfo>(text, &config);
     declare::<signal::SlotInfo>(text, &config);
+    declare::<signal::RecordingState>(text, &config);
+    declare::<signal::RecordingInfo>(text, &config);
+    declare::<signal::RecordingFile>(text, &config);
     declare::<signal::IceServer>(text, &config);
     declare::<signal::ClientToEdge>(text, &config);
     declare::<signal::EdgeToClient>(text, &config);

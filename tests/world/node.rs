@@ -321,6 +321,7 @@ impl Node {
             RoomToNode::SetSession { .. }
             | RoomToNode::CloseSession { .. }
             | RoomToNode::SetForwards { .. }
+            | RoomToNode::SetRecording { .. }
             | RoomToNode::Refused { .. } => {}
         }
         self.tell(room, message);

@@ -63,6 +63,9 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   stale_epoch: { class: "signaling_error", words: "The room has moved. Join again." },
   replaced: { class: "signaling_error", words: "You joined from another tab or device." },
   kicked: { class: "security_error", words: "A moderator removed you from the room." },
+  recording_unavailable: { class: "media_error", words: "Nothing can be recorded here." },
+  recording_failed: { class: "media_error", words: "The recording failed." },
+  too_many_recordings: { class: "media_error", words: "This room has as many recordings as it may. Delete some." },
   internal: { class: "signaling_error", words: "Something went wrong on the server." },
   device_denied: {
     class: "permission_error",

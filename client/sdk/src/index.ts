@@ -4,7 +4,19 @@ export { listDevices, onDevicesChanged, openDevice, openDevices } from "./device
 export type { ClientErrorCode, ErrorClass } from "./errors";
 export { RoomError } from "./errors";
 export { LevelMeter } from "./level";
-export type { ConnectionState, ErrorCode, MediaKind, ParticipantId, TrackId, TrackSource } from "./protocol.gen";
+export type {
+  ConnectionState,
+  ErrorCode,
+  MediaKind,
+  ParticipantId,
+  RecordingId,
+  RecordingInfo,
+  RecordingState,
+  TrackId,
+  TrackSource,
+} from "./protocol.gen";
+export type { Recording, RecordingFile } from "./recordings";
+export { deleteRecording, listRecordings } from "./recordings";
 export type { JoinOptions, RoomEvents } from "./room";
 export { Room } from "./room";
 export type { TokenSource } from "./signal";

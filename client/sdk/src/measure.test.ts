@@ -94,7 +94,7 @@ describe("a token", () => {
       sub: "ada",
       room: "daily",
       name: "Ada",
-      grants: { publish: true, subscribe: true, moderate: true },
+      grants: { publish: true, subscribe: true, moderate: true, record: false },
     });
   });
 

@@ -4,6 +4,7 @@ import type {
   Grants,
   IceServer,
   ParticipantInfo,
+  RecordingInfo,
   RoomInfo,
   SlotInfo,
   TrackInfo,
@@ -24,7 +25,7 @@ const object = <T>(shape: Shape<T>): Check => {
 };
 
 const track = object<TrackInfo>({ id: text, mid: text, kind: text, source: text, muted: flag, csrc: number });
-const grants = object<Grants>({ publish: flag, subscribe: flag, moderate: flag });
+const grants = object<Grants>({ publish: flag, subscribe: flag, moderate: flag, record: flag });
 const room = object<RoomInfo>({ locked: flag, metadata: text, participants_max: number });
 const participant = object<ParticipantInfo>({
   id: text,
@@ -37,6 +38,14 @@ const participant = object<ParticipantInfo>({
 });
 const slots = list(object<SlotInfo>({ mid: text, track: orNull(text), participant: orNull(text) }));
 const iceServer = object<IceServer>({ urls: list(text), username: orAbsent(text), credential: orAbsent(text) });
+const recording = object<RecordingInfo>({
+  id: text,
+  state: text,
+  started_by: text,
+  started_at: number,
+  ended_at: orNull(number),
+  code: orNull(text),
+});
 const roster = list(participant);
 const inReplyTo = orNull(number);
 
@@ -53,8 +62,17 @@ const FRAMES: Frames = {
     roster,
     slots,
     ice_servers: list(iceServer),
+    recording: orNull(recording),
   },
-  resumed: { in_reply_to: inReplyTo, room, roster, slots, transport_dead: flag, ice_servers: list(iceServer) },
+  resumed: {
+    in_reply_to: inReplyTo,
+    room,
+    roster,
+    slots,
+    transport_dead: flag,
+    ice_servers: list(iceServer),
+    recording: orNull(recording),
+  },
   negotiated: { in_reply_to: inReplyTo, session: text, answer: text, slots, ice_servers: list(iceServer) },
   done: { in_reply_to: inReplyTo },
   error: { in_reply_to: inReplyTo, code: text, message: text },
@@ -67,6 +85,7 @@ const FRAMES: Frames = {
   slots_changed: { slots },
   sections_needed: { audio: number, video: number },
   transport_dead: {},
+  recording_updated: { recording },
   removed: { code: text, reason: orNull(text) },
 };
 

@@ -37,6 +37,11 @@ export type SessionId = string;
 export type TrackId = string;
 
 /**
+ * One recording of a room.
+ */
+export type RecordingId = string;
+
+/**
  * The client's name for one try to join, so that repeating it is harmless.
  */
 export type AttemptId = string;
@@ -49,7 +54,7 @@ export type Mid = string;
 /**
  * Why something was refused, as clients and nodes see it.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "kicked" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "kicked" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "internal";
 
 /**
  * Kind of media.
@@ -108,7 +113,11 @@ subscribe: boolean,
 /**
  * Remove and mute participants, change what they may do, lock and end the room.
  */
-moderate: boolean, };
+moderate: boolean, 
+/**
+ * Start and stop recordings, see and delete those of the room.
+ */
+record: boolean, };
 
 /**
  * The room itself, as everybody in it sees it.
@@ -245,6 +254,73 @@ track: TrackId | null,
 participant: ParticipantId | null, };
 
 /**
+ * How far a recording is.
+ */
+export type RecordingState = "starting" | "recording" | "storage_away" | "finishing" | "ready" | "failed";
+
+/**
+ * One recording, as everybody in the room sees it.
+ */
+export type RecordingInfo = { 
+/**
+ * Which.
+ */
+id: RecordingId, 
+/**
+ * How far it is.
+ */
+state: RecordingState, 
+/**
+ * Who started it.
+ */
+started_by: ParticipantId, 
+/**
+ * When it was started: the zero of its clock.
+ */
+started_at: UnixMillis, 
+/**
+ * When it was stopped.
+ */
+ended_at: UnixMillis | null, 
+/**
+ * Why it failed.
+ */
+code: ErrorCode | null, };
+
+/**
+ * One playable file of a recording: what one participant's camera and microphone, or screen and its sound, gave.
+ */
+export type RecordingFile = { 
+/**
+ * Its key in the bucket.
+ */
+key: string, 
+/**
+ * Whose.
+ */
+participant: ParticipantId, 
+/**
+ * Their display name.
+ */
+name: string, 
+/**
+ * Whether it is their screen.
+ */
+is_screen: boolean, 
+/**
+ * How long after the recording's start it begins.
+ */
+starts_ms: number, 
+/**
+ * How long it plays.
+ */
+duration_ms: number, 
+/**
+ * How large it is.
+ */
+bytes: number, };
+
+/**
  * One entry of `RTCConfiguration.iceServers` (W3C WebRTC §4.2.4).
  */
 export type IceServer = { 
@@ -360,7 +436,7 @@ empty_timeout_ms?: number, } | { "type": "end_room",
 /**
  * Told to everybody.
  */
-reason?: string, } | { "type": "leave", };
+reason?: string, } | { "type": "start_recording", } | { "type": "stop_recording", } | { "type": "leave", };
 
 /**
  * A reply, or news of the room.
@@ -401,7 +477,11 @@ slots: Array<SlotInfo>,
 /**
  * STUN and TURN servers for `RTCConfiguration.iceServers`.
  */
-ice_servers: Array<IceServer>, } | { "type": "resumed", 
+ice_servers: Array<IceServer>, 
+/**
+ * The recording that runs or is being finished.
+ */
+recording: RecordingInfo | null, } | { "type": "resumed", 
 /**
  * The `id` of the `resume`.
  */
@@ -425,7 +505,11 @@ transport_dead: boolean,
 /**
  * STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
  */
-ice_servers: Array<IceServer>, } | { "type": "negotiated", 
+ice_servers: Array<IceServer>, 
+/**
+ * The recording that runs or is being finished.
+ */
+recording: RecordingInfo | null, } | { "type": "negotiated", 
 /**
  * The `id` of the `negotiate`.
  */
@@ -501,7 +585,11 @@ audio: number,
 /**
  * Video slots in all.
  */
-video: number, } | { "type": "transport_dead", } | { "type": "removed", 
+video: number, } | { "type": "transport_dead", } | { "type": "recording_updated", 
+/**
+ * The whole of what is known about it.
+ */
+recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

@@ -195,6 +195,16 @@ export class Room extends Emitter<RoomEvents> {
     });
   }
 
+  /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
+  startRecording(): Promise<void> {
+    return this.#record(true);
+  }
+
+  /** Ends the recording. */
+  stopRecording(): Promise<void> {
+    return this.#record(false);
+  }
+
   /** Leaves; resolves when the edge knows, or after a second. */
   leave(): Promise<void> {
     this.#microphone.close();
@@ -202,6 +212,14 @@ export class Room extends Emitter<RoomEvents> {
     this.#transport.close();
     this.#dispatch({ on: "leave" });
     return this.#left;
+  }
+
+  #record(start: boolean): Promise<void> {
+    const ticket = ++this.#ticketsIssued;
+    return new Promise((resolve, reject) => {
+      this.#tickets.set(ticket, { resolve, reject });
+      this.#dispatch({ on: "record", start, ticket });
+    });
   }
 
   async #set(track: LocalTrack, on: boolean): Promise<void> {

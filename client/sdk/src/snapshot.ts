@@ -6,6 +6,7 @@ import type {
   Mid,
   ParticipantId,
   ParticipantInfo,
+  RecordingInfo,
   TrackId,
   TrackInfo,
   TrackSource,
@@ -24,6 +25,8 @@ export interface RoomSnapshot {
   readonly participants: readonly Participant[];
   readonly microphone: LocalDevice;
   readonly camera: LocalDevice;
+  /** The recording that runs, or the last one that was heard of. */
+  readonly recording: RecordingInfo | null;
   /** Whether the user may be heard and seen at all. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, whoever is heard in them. */
@@ -83,6 +86,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     participants: everybody.filter(({ isSelf }) => !isSelf),
     microphone: localDevice(microphone),
     camera: localDevice(camera),
+    recording: state.recording,
     publishes: state.publishes,
     audioTracks,
     speakerId,

@@ -491,6 +491,20 @@ describe("what the user asks for", () => {
     expect(client.commands).toContainEqual({ do: "settle", ticket: 8, failure: null });
   });
 
+  test("a recording is started and stopped by requests, and shown as it is told", () => {
+    const client = new Client().joined();
+    client.on({ on: "record", start: true, ticket: 7 });
+    expect(client.lastSent()).toEqual({ id: 2, type: "start_recording" });
+    client.frame({ type: "done", in_reply_to: 2 });
+    client.on({ on: "record", start: false, ticket: 8 });
+    expect(client.lastSent()).toEqual({ id: 3, type: "stop_recording" });
+    client.frame({ type: "error", in_reply_to: 3, code: "forbidden", message: "no" });
+    expect(client.commands).toContainEqual({ do: "settle", ticket: 8, failure: { code: "forbidden", detail: "no" } });
+    const recording = { id: "r1", state: "recording", started_by: "ada", started_at: 1, ended_at: null, code: null } as const;
+    client.frame({ type: "recording_updated", recording });
+    expect(client.state.recording).toEqual(recording);
+  });
+
   test("a kick fails when the socket is away or goes away", () => {
     const client = new Client().joined();
     client.on({ on: "kick", participant: "ada", reason: null, ticket: 7 });
@@ -608,13 +622,23 @@ const JOINED: Extract<EdgeToClient, { type: "joined" }> = {
   room: { locked: false, metadata: "", participants_max: 100 },
   roster: [ADA, GRACE],
   slots: [{ mid: "2", track: "t1", participant: "ada" }],
+  recording: null,
   ice_servers: [{ urls: ["stun:stun.example.org"] }],
 };
 
 const FRESH = [{ urls: ["turn:turn.example.org"], username: "1800000600:sfu:daily:grace", credential: "fresh" }];
 
 function resumed(in_reply_to: number): Extract<EdgeToClient, { type: "resumed" }> {
-  return { type: "resumed", in_reply_to, room: JOINED.room, roster: [ADA, GRACE], slots: JOINED.slots, transport_dead: false, ice_servers: FRESH };
+  return {
+    type: "resumed",
+    in_reply_to,
+    room: JOINED.room,
+    roster: [ADA, GRACE],
+    slots: JOINED.slots,
+    transport_dead: false,
+    ice_servers: FRESH,
+    recording: null,
+  };
 }
 
 function negotiated(in_reply_to: number, session: string): EdgeToClient {

@@ -13,6 +13,7 @@ import type {
   NegotiateReason,
   ParticipantId,
   ParticipantInfo,
+  RecordingInfo,
   RoomInfo,
   SessionId,
   SlotInfo,
@@ -30,7 +31,7 @@ import {
   transportConnected,
   transportLost,
 } from "./state/media";
-import { kick, leave, setMuted, setView } from "./state/requests";
+import { kick, leave, record, setMuted, setView } from "./state/requests";
 import { Turn } from "./state/turn";
 import { wake } from "./state/wake";
 
@@ -47,6 +48,8 @@ export interface State {
   readonly room: RoomInfo | null;
   readonly roster: readonly ParticipantInfo[];
   readonly slots: readonly SlotInfo[];
+  /** The recording that runs, or the last one that was heard of. */
+  readonly recording: RecordingInfo | null;
   readonly media: Media;
   /** What the user wants to be silent or dark. */
   readonly muted: Muted;
@@ -178,6 +181,7 @@ export type Event =
   | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
   | { readonly on: "set_view"; readonly participants: readonly ParticipantId[] }
   | { readonly on: "kick"; readonly participant: ParticipantId; readonly reason: string | null; readonly ticket: number }
+  | { readonly on: "record"; readonly start: boolean; readonly ticket: number }
   | { readonly on: "leave" }
   | { readonly on: "wake" };
 
@@ -233,6 +237,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     room: null,
     roster: [],
     slots: [],
+    recording: null,
     media: {
       transport: "none",
       negotiation: null,
@@ -276,6 +281,7 @@ const HANDLERS: Handlers = {
   set_muted: setMuted,
   set_view: setView,
   kick,
+  record,
   leave,
   wake,
 };

@@ -6,6 +6,7 @@ export interface Grants {
   readonly publish: boolean;
   readonly subscribe: boolean;
   readonly moderate: boolean;
+  readonly record: boolean;
 }
 
 /** The part of a token's claims that a client looks at. */
@@ -35,7 +36,12 @@ export function readToken(token: string): Claims | null {
       sub: String(sub),
       room: String(room),
       name: typeof name === "string" ? name : "",
-      grants: { publish: may("publish", true), subscribe: may("subscribe", true), moderate: may("moderate", false) },
+      grants: {
+        publish: may("publish", true),
+        subscribe: may("subscribe", true),
+        moderate: may("moderate", false),
+        record: may("record", false),
+      },
     };
   } catch {
     return null;

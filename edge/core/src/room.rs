@@ -12,6 +12,7 @@ mod moderation;
 mod negotiation;
 mod news;
 mod node;
+mod recording;
 mod relay;
 mod renegotiate;
 mod requests;
@@ -34,12 +35,14 @@ use media_session::MediaSession;
 use member::Member;
 pub use moderation::Verb;
 use news::News;
+use recording::Recording;
+pub use recording::RecordingListing;
 use serde::{Deserialize, Serialize};
-use shared::control::{ControlError, NodeToRoom, RoomToNode};
-use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RoomInfo};
+use shared::control::{ControlError, NodeToRoom, RecordingOrder, RecordingReport, RecordingVerdict, RoomToNode};
+use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{ParticipantId, Region, RoomId, SessionId, UnixMillis, limits};
+use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis, limits};
 use snapshot::Snapshot;
 use socket::Socket;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -82,6 +85,20 @@ pub enum Input {
         epoch: u64,
         /// Where clients can be relayed.
         urls: Vec<String>,
+    },
+    /// A node reports on a recording, outside of its sockets; answered by [`Output::AnswerReport`].
+    RecordingReported {
+        /// Names the call.
+        call: u64,
+        /// Who, by its token.
+        node: NodeId,
+        /// What.
+        report: RecordingReport,
+    },
+    /// The files of a recording were deleted.
+    RecordingDeleted {
+        /// Which.
+        recording: RecordingId,
     },
     /// The alarm went off.
     Deadline,
@@ -129,6 +146,13 @@ pub enum Output {
         /// Whose Fleet object.
         region: Region,
     },
+    /// The answer to [`Input::RecordingReported`].
+    AnswerReport {
+        /// Which call.
+        call: u64,
+        /// The answer.
+        verdict: RecordingVerdict,
+    },
 }
 
 /// What a socket carries through hibernation (under 2 KiB of JSON); it never changes.
@@ -172,6 +196,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// What credentials for our TURN nodes are made with; without it nobody is told about them.
     pub turn_keys: Option<TurnKeys>,
+    /// Whether there is a storage for recordings.
+    pub can_record: bool,
 }
 
 /// One room.
@@ -184,6 +210,7 @@ pub struct Room {
     members: Table<ParticipantId, Member>,
     sessions: Table<SessionId, MediaSession>,
     assignments: Table<u64, Assignment>,
+    recordings: Table<RecordingId, Recording>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,
     // These follow from what is stored.
@@ -191,6 +218,8 @@ pub struct Room {
     told_infos: BTreeMap<ParticipantId, ParticipantInfo>,
     told_forwards: Forwards,
     told_room: RoomInfo,
+    told_orders: BTreeMap<u64, RecordingOrder>,
+    told_recordings: BTreeMap<RecordingId, RecordingInfo>,
     // Forgotten in sleep, which only comes when nobody says anything.
     rate_limits: BTreeMap<ParticipantId, TokenBucket>,
     news: News,
@@ -217,6 +246,8 @@ impl Room {
         room.told_infos = room.members.values().map(|member| (member.id.clone(), room.info(member))).collect();
         room.told_forwards = room.forwards();
         room.told_room = room.room_info();
+        room.told_orders = room.recording_orders();
+        room.told_recordings = room.recording_infos();
         for attachment in sockets {
             room.socket_opened(attachment);
         }
@@ -227,7 +258,7 @@ impl Room {
     }
 
     fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
-        let Snapshot { meta, members, sessions, assignments } = snapshot;
+        let Snapshot { meta, members, sessions, assignments, recordings } = snapshot;
         Self {
             id,
             config,
@@ -236,11 +267,14 @@ impl Room {
             members: Table::new(members),
             sessions: Table::new(sessions),
             assignments: Table::new(assignments),
+            recordings: Table::new(recordings),
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
             told_forwards: Forwards::new(),
             told_room: RoomInfo::default(),
+            told_orders: BTreeMap::new(),
+            told_recordings: BTreeMap::new(),
             rate_limits: BTreeMap::new(),
             news: News::default(),
             outputs: VecDeque::new(),
@@ -259,6 +293,8 @@ impl Room {
             Input::SocketClosed { socket } => self.socket_closed(now, socket),
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
             Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
+            Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
+            Input::RecordingDeleted { recording } => self.forget_recording(&recording),
             Input::Deadline => {}
         }
         self.finish(now);
@@ -283,6 +319,7 @@ impl Room {
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),
             Deadline::EmptyRoom => self.forget(),
+            Deadline::Recording(recording) => self.recording_due(now, &recording),
         }
     }
 
@@ -303,6 +340,7 @@ impl Room {
         let is_new = self.members.is_empty() && self.meta().is_some_and(|meta| meta.empty_since.is_none());
         if is_new && let Some(meta) = self.meta_mut() {
             meta.empty_since = Some(now);
+            self.end_recording(now);
         }
     }
 
@@ -312,6 +350,7 @@ impl Room {
         for participant in members {
             self.set_resume_deadline(participant);
         }
+        self.set_recording_deadlines(&self.recordings.changed().clone());
         if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
             let gone = self.assignments.changed().iter().copied();
             let epochs: BTreeSet<u64> = self.assignments.keys().copied().chain(gone).collect();
@@ -325,6 +364,13 @@ impl Room {
             self.set_resume_deadline(participant);
         }
         self.set_room_deadlines(self.assignments.keys().copied().collect());
+        self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
+    }
+
+    fn set_recording_deadlines(&mut self, changed: &BTreeSet<RecordingId>) {
+        for (recording, at) in self.recording_deadlines(changed) {
+            self.deadlines.set(Deadline::Recording(recording), at);
+        }
     }
 
     fn set_resume_deadline(&mut self, participant: ParticipantId) {

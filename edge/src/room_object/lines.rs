@@ -58,7 +58,8 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         | Output::CloseClient { .. }
         | Output::CloseNode { .. }
         | Output::AskFleet(_)
-        | Output::AskTurn { .. } => {}
+        | Output::AskTurn { .. }
+        | Output::AnswerReport { .. } => {}
     }
 }
 

@@ -12,7 +12,7 @@ use shared::{ErrorCode, RoomId};
 use worker::Response;
 
 /// The generation that every room is in until it is re-homed.
-const GENERATION: u32 = 1;
+pub(super) const GENERATION: u32 = 1;
 
 /// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. Whoever is refused is told so on the socket.
 pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {

@@ -8,6 +8,7 @@ pub mod deadlines;
 pub mod demux;
 pub mod forward;
 pub mod random;
+pub mod record;
 pub mod room;
 pub mod rtcp;
 pub mod rtp;

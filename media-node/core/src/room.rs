@@ -6,7 +6,7 @@ use crate::slab::Key;
 use crate::track::Track;
 use shared::control::TrackRef;
 use shared::{RoomId, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One room.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Room {
     pub id: RoomId,
     /// Its sessions.
     pub sessions: BTreeMap<SessionId, Key<Session>>,
+    /// Which of its tracks are recorded, as far as they are here.
+    pub recorded: BTreeSet<TrackRef>,
     tracks: BTreeMap<TrackRef, Key<Track>>,
     /// By contributing source, to find what a slot was once filled with.
     sources: BTreeMap<SourceNumber, Key<Track>>,
@@ -23,12 +25,23 @@ pub struct Room {
 impl Room {
     /// An empty room.
     pub fn new(id: RoomId) -> Self {
-        Self { id, sessions: BTreeMap::new(), tracks: BTreeMap::new(), sources: BTreeMap::new() }
+        Self {
+            id,
+            sessions: BTreeMap::new(),
+            recorded: BTreeSet::new(),
+            tracks: BTreeMap::new(),
+            sources: BTreeMap::new(),
+        }
     }
 
     /// The track with this name.
     pub fn track(&self, reference: &TrackRef) -> Option<Key<Track>> {
         self.tracks.get(reference).copied()
+    }
+
+    /// Every track.
+    pub fn tracks(&self) -> impl Iterator<Item = (&TrackRef, Key<Track>)> {
+        self.tracks.iter().map(|(reference, key)| (reference, *key))
     }
 
     /// The track with this number.

@@ -4,6 +4,7 @@ mod control;
 mod egress;
 mod feedback;
 mod media;
+mod record;
 mod report;
 mod subscribe;
 mod transport;
@@ -14,6 +15,7 @@ use crate::deadlines::Deadlines;
 use crate::demux::{Demux, Protocol};
 use crate::forward::Moment;
 use crate::random::Random;
+use crate::record::tap::{Batch, Tap};
 use crate::room::Room;
 use crate::rtcp::ntp::NtpClock;
 use crate::session::Session;
@@ -123,6 +125,7 @@ pub struct Sfu {
     demux: Demux,
     deadlines: Deadlines<Timer>,
     egress: Egress,
+    tap: Tap,
     outputs: VecDeque<Output>,
     stats: Stats,
 }
@@ -143,6 +146,7 @@ impl Sfu {
             demux: Demux::default(),
             deadlines: Deadlines::default(),
             egress: Egress::default(),
+            tap: Tap::default(),
             outputs: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -159,6 +163,16 @@ impl Sfu {
                 }
             }
         }
+    }
+
+    /// What was copied for the recorder, taken in exchange for an emptied batch; `next` comes back where there is nothing.
+    pub fn exchange_recorded(&mut self, next: Batch) -> Batch {
+        self.tap.exchange(next)
+    }
+
+    /// Whether anything was copied for the recorder.
+    pub fn has_recorded(&self) -> bool {
+        self.tap.batch().is_some()
     }
 
     /// The next event for a room.

@@ -109,6 +109,10 @@ pub struct Stats {
     pub rtp_in: u64,
     /// RTP packets written for subscribers, without retransmissions.
     pub rtp_out: u64,
+    /// RTP packets copied for the recorder.
+    pub recorded: u64,
+    /// RTP packets that the recorder's batch had no place for.
+    pub record_overflows: u64,
     /// Datagrams handed to the shell, of every kind.
     pub datagrams_out: u64,
     /// Their bytes.

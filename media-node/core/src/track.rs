@@ -4,9 +4,11 @@ mod queue;
 
 use crate::codec::vp8;
 use crate::forward::keyframe::Requester;
-use crate::forward::receive::{Receiver, SourceClock};
+use crate::forward::receive::{ClockOffset, Receiver, SourceClock};
 use crate::forward::retransmit::{self, AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
 use crate::forward::{Facts, Moment, Packet, SourceNumber};
+use crate::record::tap::TapNumber;
+use crate::rtcp::ntp::NtpTime;
 use crate::rtp::RtpHeader;
 use crate::session::Session;
 use crate::slab::Key;
@@ -43,6 +45,8 @@ pub struct Track {
     pub subscribers: Vec<Subscriber>,
     /// When to ask for a key frame.
     pub keyframes: Requester,
+    /// Under which number its packets are copied for the recorder.
+    pub tap: Option<TapNumber>,
     section: Section,
     receiver: Option<Receiver>,
     cache: Cache,
@@ -79,6 +83,7 @@ impl Track {
             kind: section.kind,
             subscribers: Vec::new(),
             keyframes: Requester::default(),
+            tap: None,
             section: section.clone(),
             receiver: None,
             cache: Cache::new(packets),
@@ -185,6 +190,19 @@ impl Track {
             orientation: self.orientation,
             vp8,
         })
+    }
+
+    /// The packet that was taken in last, while it waits to be sent.
+    pub fn newest(&self) -> Option<Packet<'_>> {
+        self.packet(*self.queue.pending.last()?)
+    }
+
+    /// When a timestamp was captured by our clock, once the publisher reported what its clock says.
+    pub fn captured(&self, timestamp: u32, offset: &ClockOffset) -> Option<NtpTime> {
+        let clock = self.clock()?;
+        let rate = i64::from(self.section.codecs.first()?.clock_rate.max(1));
+        let ticks = i64::from(timestamp.wrapping_sub(clock.rtp_timestamp) as i32);
+        Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
     }
 
     /// Whether anything waits to be sent.

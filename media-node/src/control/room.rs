@@ -147,7 +147,7 @@ impl RoomLink {
 
     async fn obey(&mut self, message: RoomToNode, backoff: &mut Backoff) -> Result<(), Pause> {
         match &message {
-            RoomToNode::Welcome { sessions, forwards } => {
+            RoomToNode::Welcome { sessions, forwards, .. } => {
                 backoff.reset();
                 let (sessions, forwards) = (sessions.len(), forwards.len());
                 tracing::info!(room = %self.room, epoch = self.epoch, sessions, forwards, "welcome");
@@ -163,7 +163,10 @@ impl RoomLink {
                 tracing::warn!(room = %self.room, code = code.as_str(), message, "the room did not understand us");
                 return Ok(());
             }
-            RoomToNode::SetSession { .. } | RoomToNode::CloseSession { .. } | RoomToNode::SetForwards { .. } => {}
+            RoomToNode::SetSession { .. }
+            | RoomToNode::CloseSession { .. }
+            | RoomToNode::SetForwards { .. }
+            | RoomToNode::SetRecording { .. } => {}
         }
         self.sessions.note(&message, Instant::now());
         self.tell_shard(message).await;
@@ -225,6 +228,7 @@ impl Sessions {
                 self.open.remove(session);
             }
             RoomToNode::SetForwards { .. }
+            | RoomToNode::SetRecording { .. }
             | RoomToNode::Release {}
             | RoomToNode::Refused { .. }
             | RoomToNode::Error { .. } => return,

@@ -16,6 +16,8 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_padding_bytes_out_total", "Padding that evens runs out.", |r| r.stats.padding_bytes_out),
     counter("media_rtp_in_total", "Authentic RTP packets received.", |r| r.stats.rtp_in),
     counter("media_rtp_out_total", "RTP packets forwarded.", |r| r.stats.rtp_out),
+    counter("media_recorded_total", "RTP packets copied for the recorder.", |r| r.stats.recorded),
+    counter("media_record_overflows_total", "RTP packets that could not be.", |r| r.stats.record_overflows),
     counter("media_nacked_upstream_total", "Packets asked for again.", |r| r.stats.nacked_upstream),
     counter("media_retransmitted_total", "Packets sent again.", |r| r.stats.retransmitted),
     counter("media_retransmit_misses_total", "Packets no longer kept.", |r| r.stats.retransmit_misses),

@@ -1,8 +1,10 @@
 //! Between a node and a Room object that it serves: sessions and what plays in their slots.
 
+use super::RecordingOrder;
 use crate::error_code::ErrorCode;
-use crate::ids::{Mid, NodeId, SessionId};
+use crate::ids::{Mid, NodeId, RecordingId, SessionId};
 use crate::rtp_parameters::Session;
+use crate::signal::RecordingState;
 use serde::{Deserialize, Serialize};
 
 /// What the Room object tells its node.
@@ -15,6 +17,9 @@ pub enum RoomToNode {
         sessions: Vec<Session>,
         /// Every slot in which something plays.
         forwards: Vec<Forward>,
+        /// What is to be recorded; nothing ends it.
+        #[serde(default)]
+        recording: Option<RecordingOrder>,
     },
     /// Opens a session, or replaces what is known about it.
     SetSession {
@@ -30,6 +35,11 @@ pub enum RoomToNode {
     SetForwards {
         /// The changed ones.
         forwards: Vec<Forward>,
+    },
+    /// Sets what is to be recorded; nothing ends it.
+    SetRecording {
+        /// All of it.
+        recording: Option<RecordingOrder>,
     },
     /// The assignment is over: close every session of the room, then the socket. Clients must not notice: no DTLS or SCTP goodbye.
     Release {},
@@ -91,6 +101,15 @@ pub enum NodeToRoom {
         session: SessionId,
         /// Why.
         end: SessionEnd,
+    },
+    /// How the recording goes here: `recording`, `storage_away`, or `failed` with a code.
+    RecordingState {
+        /// Which.
+        recording: RecordingId,
+        /// How.
+        state: RecordingState,
+        /// Why it failed.
+        code: Option<ErrorCode>,
     },
     /// The node will stop: place the room anew, clients should move.
     Draining {},

@@ -20,11 +20,16 @@ fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
 fn messages_say_what_the_golden_ones_say() {
     check_all::<NodeToFleet>("node_to_fleet", &["register", "register_turn", "heartbeat", "draining"]);
     check_all::<FleetToNode>("fleet_to_node", &["registered", "refused", "assign", "set_media_nodes", "error"]);
-    check_all::<NodeToRoom>("node_to_room", &["hello", "session_connected", "session_closed", "draining"]);
+    check_all::<NodeToRoom>(
+        "node_to_room",
+        &["hello", "session_connected", "session_closed", "recording_state", "draining"],
+    );
     check_all::<RoomToNode>(
         "room_to_node",
-        &["welcome", "set_session", "close_session", "set_forwards", "release", "refused", "error"],
+        &["welcome", "set_session", "close_session", "set_forwards", "set_recording", "release", "refused", "error"],
     );
+    check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "failed"]);
+    check_all::<RecordingVerdict>("recording_verdict", &["leave", "finish", "done"]);
 }
 
 #[test]

@@ -90,6 +90,10 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
     },
+    /// Records everything that is published in the room; needs the grant `record`. What is recorded already is left so.
+    StartRecording {},
+    /// Ends the recording, if there is one; needs the grant `record`.
+    StopRecording {},
     /// Leaves for good; answered by `done` and a normal close.
     Leave {},
 }
@@ -308,7 +312,7 @@ impl ClientToEdge {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
             "resume" | "set_muted" | "view" | "kick" | "mute_track" | "update_participant" | "update_room"
-            | "end_room" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            | "end_room" | "start_recording" | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
     }
@@ -341,6 +345,8 @@ impl ClientToEdge {
             | Self::Kick { .. }
             | Self::MuteTrack { .. }
             | Self::EndRoom { .. }
+            | Self::StartRecording {}
+            | Self::StopRecording {}
             | Self::Leave {} => Ok(()),
         }
     }

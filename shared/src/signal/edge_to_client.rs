@@ -1,6 +1,6 @@
 //! What the edge tells a client.
 
-use super::{ParticipantInfo, RoomInfo, SlotInfo};
+use super::{ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub enum EdgeToClient {
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
         ice_servers: Vec<IceServer>,
+        /// The recording that runs or is being finished.
+        #[serde(default)]
+        recording: Option<RecordingInfo>,
     },
     /// The client is back; whatever it missed is in the roster and the slots.
     Resumed {
@@ -45,6 +48,9 @@ pub enum EdgeToClient {
         transport_dead: bool,
         /// STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
         ice_servers: Vec<IceServer>,
+        /// The recording that runs or is being finished.
+        #[serde(default)]
+        recording: Option<RecordingInfo>,
     },
     /// The answer to a further offer.
     Negotiated {
@@ -119,6 +125,11 @@ pub enum EdgeToClient {
     },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
+    /// A recording was started, or is further than it was.
+    RecordingUpdated {
+        /// The whole of what is known about it.
+        recording: RecordingInfo,
+    },
     /// The client is no longer in the room; the socket is closed next.
     Removed {
         /// `kicked`, `replaced` or `room_closed`.

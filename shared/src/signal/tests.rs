@@ -46,6 +46,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "update_participant",
         "update_room",
         "end_room",
+        "start_recording",
+        "stop_recording",
         "leave",
     ];
     assert_eq!(kinds("client_to_edge"), client.map(String::from).into());
@@ -64,6 +66,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "slots_changed",
         "sections_needed",
         "transport_dead",
+        "recording_updated",
         "removed",
     ];
     assert_eq!(kinds("edge_to_client"), edge.map(String::from).into());

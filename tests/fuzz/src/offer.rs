@@ -116,7 +116,8 @@ fn check_join(offer: &str, is_readable: bool) {
             | Output::SendNode { .. }
             | Output::CloseClient { .. }
             | Output::CloseNode { .. }
-            | Output::AskTurn { .. } => {}
+            | Output::AskTurn { .. }
+            | Output::AnswerReport { .. } => {}
         }
     }
     match replies.first() {

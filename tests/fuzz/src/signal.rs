@@ -57,6 +57,8 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         ClientToEdge::Resume { .. }
         | ClientToEdge::SetMuted { .. }
         | ClientToEdge::MuteTrack { .. }
+        | ClientToEdge::StartRecording {}
+        | ClientToEdge::StopRecording {}
         | ClientToEdge::Leave {} => limits::SIGNAL_FRAME_BYTES_MAX,
     };
     assert!(text.len() <= bytes_max);

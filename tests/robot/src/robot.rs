@@ -194,6 +194,7 @@ impl Robot {
             | EdgeToClient::Error { .. }
             | EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }
+            | EdgeToClient::RecordingUpdated { .. }
             | EdgeToClient::SectionsNeeded { .. } => None,
         }
     }

@@ -160,6 +160,7 @@ impl Browser {
             }
             EdgeToClient::RoomUpdated { .. } | EdgeToClient::TrackMuted { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
+            EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {

@@ -53,6 +53,7 @@ const HANDLERS: Handlers = {
   slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
   sections_needed: sectionsNeeded,
   transport_dead: transportDead,
+  recording_updated: (turn, { recording }) => turn.update({ recording }),
   removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
 };
 
@@ -60,8 +61,8 @@ function joined(turn: Turn, message: Message<"joined">): void {
   if (turn.answered(message.in_reply_to)?.type !== "join") {
     return;
   }
-  const { participant: self, session: id, resume_token: resumeToken, room, roster, slots } = message;
-  turn.update({ admitted: true, self, session: { id, resumeToken }, room, roster, slots });
+  const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
+  turn.update({ admitted: true, self, session: { id, resumeToken }, room, roster, slots, recording });
   greeted(turn);
   learnOwnMuted(turn);
   applyAnswer(turn, message.answer, message.ice_servers);
@@ -71,8 +72,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   if (turn.answered(message.in_reply_to)?.type !== "resume") {
     return;
   }
-  const { room, roster, slots } = message;
-  turn.update({ room, roster, slots });
+  const { room, roster, slots, recording } = message;
+  turn.update({ room, roster, slots, recording });
   greeted(turn);
   learnOwnMuted(turn);
   if (message.transport_dead) {
@@ -164,6 +165,8 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   update_participant: report,
   update_room: report,
   end_room: report,
+  start_recording: report,
+  stop_recording: report,
   leave: (turn) => end(turn, null),
 };
 

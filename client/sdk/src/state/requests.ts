@@ -26,6 +26,15 @@ export function kick(turn: Turn, { participant, reason, ticket }: Extract<Event,
   turn.request({ type: "kick", participant, ...(reason === null ? {} : { reason }) }, ticket);
 }
 
+/** Starts or stops the recording. */
+export function record(turn: Turn, { start, ticket }: Extract<Event, { on: "record" }>): void {
+  if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
+    turn.settleTicket(ticket, { code: "disconnected", detail: "record" });
+    return;
+  }
+  turn.request({ type: start ? "start_recording" : "stop_recording" }, ticket);
+}
+
 /** Leaves for good. */
 export function leave(turn: Turn): void {
   const { phase, signaling } = turn.state;

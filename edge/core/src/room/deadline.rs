@@ -1,7 +1,7 @@
 //! What a room waits for, and until when; indexed, so that the next deadline is found without a scan.
 
 use crate::SocketId;
-use shared::{ParticipantId, UnixMillis};
+use shared::{ParticipantId, RecordingId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must happen in time.
@@ -19,6 +19,8 @@ pub(super) enum Deadline {
     Retired(u64),
     /// Somebody enters the empty room.
     EmptyRoom,
+    /// A recording begins, ends, or is finished.
+    Recording(RecordingId),
 }
 
 /// All deadlines of a room.

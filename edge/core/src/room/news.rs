@@ -6,7 +6,7 @@ use super::topology::Assignment;
 use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
-use shared::control::{Forward, RoomToNode};
+use shared::control::{Forward, RecordingOrder, RoomToNode};
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,8 @@ pub(super) struct News {
     pub(super) welcomes: BTreeSet<u64>,
     pub(super) asks: Vec<PlaceRequest>,
     pub(super) turn_asks: Vec<Output>,
+    /// Answers to nodes that reported on recordings.
+    pub(super) verdicts: Vec<Output>,
     pub(super) closes: Vec<Output>,
 }
 
@@ -82,12 +84,18 @@ impl Room {
     pub(super) fn finish(&mut self, now: UnixMillis) {
         self.end_left_assignments();
         self.note_emptiness(now);
+        self.note_segments();
         let slots = self.fill_slots();
         self.update_deadlines();
         let infos = self.changed_infos();
         let room = self.changed_room();
         let forwards = self.changed_forwards();
         self.refresh_relays(now);
+        let orders = self.changed_orders();
+        let recordings = self.changed_recordings();
+        if !self.recordings.changed().is_empty() {
+            self.told_recordings = self.recording_infos();
+        }
         let changes = self.take_changes();
         let news = std::mem::take(&mut self.news);
         if !changes.is_empty() {
@@ -104,14 +112,17 @@ impl Room {
         for (participant, reply) in news.replies {
             self.tell_reply(now, &participant, reply);
         }
-        self.tell_everybody(&full, news.left, infos, room);
+        let room = room.map(|room| EdgeToClient::RoomUpdated { room });
+        self.tell_everybody(&full, news.left, infos, room.into_iter().chain(recordings).collect());
         self.tell_slots(&replied, slots);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
         }
         self.tell_nodes(&news.welcomes, news.set_sessions, news.closed_sessions, forwards);
+        self.tell_recorders(&news.welcomes, orders);
         self.outputs.extend(news.asks.into_iter().map(Output::AskFleet));
         self.outputs.extend(news.turn_asks);
+        self.outputs.extend(news.verdicts);
         self.outputs.extend(news.closes);
     }
 
@@ -150,6 +161,7 @@ impl Room {
                 roster: self.roster(),
                 slots,
                 ice_servers,
+                recording: self.shown_recording(),
             },
             Reply::Resumed { in_reply_to, transport_dead } => EdgeToClient::Resumed {
                 in_reply_to,
@@ -158,6 +170,7 @@ impl Room {
                 slots,
                 transport_dead,
                 ice_servers,
+                recording: self.shown_recording(),
             },
             Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
                 in_reply_to,
@@ -176,14 +189,13 @@ impl Room {
         full: &BTreeSet<ParticipantId>,
         left: Vec<(ParticipantId, LeaveReason)>,
         infos: Vec<(bool, ParticipantInfo)>,
-        room: Option<RoomInfo>,
+        room: Vec<EdgeToClient>,
     ) {
         let left = left.into_iter().map(|(participant, reason)| EdgeToClient::ParticipantLeft { participant, reason });
         let infos = infos.into_iter().map(|(is_new, participant)| match is_new {
             true => EdgeToClient::ParticipantJoined { participant },
             false => EdgeToClient::ParticipantUpdated { participant },
         });
-        let room = room.map(|room| EdgeToClient::RoomUpdated { room });
         let messages: Vec<_> = left.chain(infos).chain(room).collect();
         let listens = |member: &&Member| member.answered && !full.contains(&member.id);
         let sockets: Vec<_> = self.members.values().filter(listens).filter_map(|member| member.socket).collect();
@@ -238,6 +250,15 @@ impl Room {
         }
     }
 
+    /// What is to be recorded, to nodes that were not just told everything.
+    fn tell_recorders(&mut self, welcomes: &BTreeSet<u64>, orders: Vec<(u64, Option<RecordingOrder>)>) {
+        for (epoch, recording) in orders.into_iter().filter(|(epoch, _)| !welcomes.contains(epoch)) {
+            let socket = self.assignments.get(&epoch).and_then(Assignment::socket);
+            let Some(socket) = socket else { continue };
+            self.outputs.push_back(Output::SendNode { socket, message: RoomToNode::SetRecording { recording } });
+        }
+    }
+
     /// All that an assignment's node shall have.
     fn welcome(&self, epoch: u64) -> RoomToNode {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
@@ -251,6 +272,7 @@ impl Room {
                     track: Some(track.clone()),
                 })
                 .collect(),
+            recording: self.told_orders.get(&epoch).cloned(),
         }
     }
 

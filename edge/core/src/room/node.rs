@@ -35,6 +35,9 @@ impl Room {
             }
             (NodeToRoom::SessionConnected { session }, Some(epoch)) => self.session_is(&session, epoch, MediaState::Up),
             (NodeToRoom::SessionClosed { session, end }, Some(epoch)) => self.session_closed(now, &session, epoch, end),
+            (NodeToRoom::RecordingState { recording, state, code }, Some(epoch)) => {
+                self.recording_is(now, &recording, epoch, state, code);
+            }
             (NodeToRoom::Draining {}, Some(epoch)) => self.retire(now, epoch),
         }
     }

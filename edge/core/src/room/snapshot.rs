@@ -1,13 +1,14 @@
-//! The room as rows: one for the room, one for each participant, session and assignment, so that a small change writes a small row.
+//! The room as rows: one for the room, one for each participant, session, assignment and recording, so that a small change writes a small row.
 //!
 //! The state's types are stored as they are. A change after which old rows would be misread needs a new [`VERSION`].
 
 use super::Room;
 use super::media_session::MediaSession;
 use super::member::Member;
+use super::recording::Recording;
 use super::topology::{Assignment, Meta};
 use crate::storage::{self, Changes, RestoreError, Row};
-use shared::{ParticipantId, SessionId};
+use shared::{ParticipantId, RecordingId, SessionId};
 use std::collections::BTreeMap;
 
 /// The version of all rows.
@@ -19,6 +20,7 @@ const META: &str = "meta";
 const MEMBER: &str = "member/";
 const SESSION: &str = "session/";
 const ASSIGNMENT: &str = "assignment/";
+const RECORDING: &str = "recording/";
 
 /// The stored part of a room.
 #[derive(Default)]
@@ -27,6 +29,7 @@ pub(super) struct Snapshot {
     pub(super) members: BTreeMap<ParticipantId, Member>,
     pub(super) sessions: BTreeMap<SessionId, MediaSession>,
     pub(super) assignments: BTreeMap<u64, Assignment>,
+    pub(super) recordings: BTreeMap<RecordingId, Recording>,
 }
 
 impl Snapshot {
@@ -45,6 +48,9 @@ impl Snapshot {
             } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
                 let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
                 snapshot.assignments.insert(epoch, storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(RECORDING) {
+                let id = RecordingId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+                snapshot.recordings.insert(id, storage::read(row, VERSION)?);
             } else {
                 return Err(malformed("no row has this key"));
             }
@@ -68,6 +74,9 @@ impl Room {
         }
         for id in self.sessions.take_changed() {
             changes.write(format!("{SESSION}{id}"), self.sessions.get(&id), VERSION);
+        }
+        for id in self.recordings.take_changed() {
+            changes.write(format!("{RECORDING}{id}"), self.recordings.get(&id), VERSION);
         }
         changes
     }

@@ -144,41 +144,7 @@ impl Room {
                 let result = self.resume(Asker { socket, id, claims }, &session, &resume_token);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
-            (ClientToEdge::Resume { .. }, Some(_)) => {
-                Some((ErrorCode::AlreadyJoined, "this socket has joined already".into()))
-            }
-            (ClientToEdge::Negotiate { offer, tracks, reason }, Some(participant)) => {
-                let result = self.negotiate(now, &participant, id, &offer, &tracks, reason);
-                result.err().map(|error| (error.code(), error.to_string()))
-            }
-            (ClientToEdge::SetMuted { mid, muted }, Some(participant)) => {
-                let result = self.set_muted(socket, &participant, id, &mid, muted);
-                result.err().map(|error| (error.code(), error.to_string()))
-            }
-            (ClientToEdge::View { participants }, Some(participant)) => {
-                self.view(socket, &participant, id, participants);
-                None
-            }
-            (ClientToEdge::Kick { participant: whom, reason }, Some(participant)) => {
-                self.refused_verb(now, socket, &participant, id, Verb::Remove { participant: whom, reason })
-            }
-            (ClientToEdge::MuteTrack { participant: whom, track }, Some(participant)) => {
-                self.refused_verb(now, socket, &participant, id, Verb::MuteTrack { participant: whom, track })
-            }
-            (ClientToEdge::UpdateParticipant { participant: whom, change }, Some(participant)) => {
-                let verb = Verb::UpdateParticipant { participant: whom, change };
-                self.refused_verb(now, socket, &participant, id, verb)
-            }
-            (ClientToEdge::UpdateRoom { change }, Some(participant)) => {
-                self.refused_verb(now, socket, &participant, id, Verb::UpdateRoom { change })
-            }
-            (ClientToEdge::EndRoom { reason }, Some(participant)) => {
-                self.refused_verb(now, socket, &participant, id, Verb::End { reason })
-            }
-            (ClientToEdge::Leave {}, Some(participant)) => {
-                self.leave(socket, &participant, id);
-                None
-            }
+            (message, Some(participant)) => self.request_of(now, socket, &participant, id, message),
             (
                 ClientToEdge::Negotiate { .. }
                 | ClientToEdge::SetMuted { .. }
@@ -188,12 +154,68 @@ impl Room {
                 | ClientToEdge::UpdateParticipant { .. }
                 | ClientToEdge::UpdateRoom { .. }
                 | ClientToEdge::EndRoom { .. }
+                | ClientToEdge::StartRecording {}
+                | ClientToEdge::StopRecording {}
                 | ClientToEdge::Leave {},
                 None,
             ) => Some((ErrorCode::NotJoined, "this needs a join first".into())),
         };
         if let Some((code, message)) = refusal {
             self.news.refuse(socket, id, code, message);
+        }
+    }
+
+    /// A request of somebody who is in the room; says why it is refused.
+    fn request_of(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        participant: &ParticipantId,
+        id: Option<u32>,
+        message: ClientToEdge,
+    ) -> Option<(ErrorCode, String)> {
+        match message {
+            ClientToEdge::Join { .. } | ClientToEdge::Resume { .. } => {
+                Some((ErrorCode::AlreadyJoined, "this socket has joined already".into()))
+            }
+            ClientToEdge::Negotiate { offer, tracks, reason } => {
+                let result = self.negotiate(now, participant, id, &offer, &tracks, reason);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            ClientToEdge::SetMuted { mid, muted } => {
+                let result = self.set_muted(socket, participant, id, &mid, muted);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            ClientToEdge::View { participants } => {
+                self.view(socket, participant, id, participants);
+                None
+            }
+            ClientToEdge::Kick { participant: whom, reason } => {
+                self.refused_verb(now, socket, participant, id, Verb::Remove { participant: whom, reason })
+            }
+            ClientToEdge::MuteTrack { participant: whom, track } => {
+                self.refused_verb(now, socket, participant, id, Verb::MuteTrack { participant: whom, track })
+            }
+            ClientToEdge::UpdateParticipant { participant: whom, change } => {
+                let verb = Verb::UpdateParticipant { participant: whom, change };
+                self.refused_verb(now, socket, participant, id, verb)
+            }
+            ClientToEdge::UpdateRoom { change } => {
+                self.refused_verb(now, socket, participant, id, Verb::UpdateRoom { change })
+            }
+            ClientToEdge::EndRoom { reason } => self.refused_verb(now, socket, participant, id, Verb::End { reason }),
+            ClientToEdge::StartRecording {} => {
+                let result = self.start_recording(now, socket, participant, id);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            ClientToEdge::StopRecording {} => {
+                let result = self.stop_recording(now, socket, participant, id);
+                result.err().map(|error| (error.code(), error.to_string()))
+            }
+            ClientToEdge::Leave {} => {
+                self.leave(socket, participant, id);
+                None
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
-use shared::control::{Forward, RoomToNode, TrackRef};
-use shared::signal::{EdgeToClient, ParticipantInfo, RoomInfo, SlotInfo};
-use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
+use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef};
+use shared::signal::{EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
+use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everybody's beliefs.
@@ -27,6 +27,7 @@ struct ClientModel {
     room: Option<RoomInfo>,
     roster: BTreeMap<ParticipantId, ParticipantInfo>,
     slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
+    recordings: BTreeMap<RecordingId, RecordingInfo>,
 }
 
 /// What a node that said hello believes.
@@ -34,6 +35,7 @@ struct ClientModel {
 struct NodeModel {
     sessions: BTreeSet<SessionId>,
     forwards: BTreeMap<(SessionId, Mid), TrackRef>,
+    order: Option<RecordingOrder>,
 }
 
 impl Models {
@@ -83,7 +85,7 @@ impl Models {
                 Output::CloseNode { socket, .. } => {
                     self.nodes.remove(socket);
                 }
-                Output::Store(_) | Output::AskFleet(_) | Output::AskTurn { .. } => {}
+                Output::Store(_) | Output::AskFleet(_) | Output::AskTurn { .. } | Output::AnswerReport { .. } => {}
             }
         }
     }
@@ -112,13 +114,14 @@ impl Models {
                     room: Some(room.clone()),
                     roster: roster_of(roster),
                     slots: slots_of(slots),
+                    recordings: BTreeMap::new(),
                 };
                 self.clients.insert(socket, model);
             }
             (EdgeToClient::Resumed { room, roster, slots, .. }, _) => {
                 let (roster, slots) = (roster_of(roster), slots_of(slots));
                 let (name, room) = (participant_of(name), Some(room.clone()));
-                self.clients.insert(socket, ClientModel { name, session: None, room, roster, slots });
+                self.clients.insert(socket, ClientModel { name, room, roster, slots, ..ClientModel::default() });
             }
             (EdgeToClient::Negotiated { session, slots, .. }, Some(model)) => {
                 model.session = Some(session.clone());
@@ -163,6 +166,7 @@ impl Models {
                     "no own track is {mid}"
                 );
             }
+            (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
             (news, None) => panic!("{name} never joined, but hears {news:?}"),
         }
@@ -170,10 +174,11 @@ impl Models {
 
     fn node_hears(&mut self, socket: SocketId, message: &RoomToNode) {
         match (message, self.nodes.get_mut(&socket)) {
-            (RoomToNode::Welcome { sessions, forwards }, _) => {
+            (RoomToNode::Welcome { sessions, forwards, recording }, _) => {
                 let mut model = NodeModel::default();
                 model.sessions.extend(sessions.iter().map(|session| session.session.clone()));
                 model.set(forwards);
+                model.order = recording.clone();
                 self.nodes.insert(socket, model);
             }
             (RoomToNode::SetSession { session }, Some(model)) => {
@@ -184,6 +189,10 @@ impl Models {
                 model.forwards.retain(|(of, _), _| of != session);
             }
             (RoomToNode::SetForwards { forwards }, Some(model)) => model.set(forwards),
+            (RoomToNode::SetRecording { recording }, Some(model)) => {
+                assert_ne!(model.order, *recording, "the order is what it was");
+                model.order.clone_from(recording);
+            }
             (RoomToNode::Release {}, _) => {
                 self.nodes.remove(&socket);
             }
@@ -243,6 +252,10 @@ impl Models {
 
     /// A node forwards exactly what its clients were told they receive, as far as the publisher is with it too.
     fn check_node(&self, node: &NodeModel) {
+        let recorded = node.order.iter().flat_map(|order| &order.participants).flat_map(|of| &of.tracks);
+        for track in recorded {
+            assert!(node.sessions.contains(&track.track.session), "records a session that is not there");
+        }
         for ((session, mid), track) in &node.forwards {
             assert!(
                 node.sessions.contains(session) && node.sessions.contains(&track.session),
@@ -285,6 +298,16 @@ impl Models {
     /// Whether a client on this socket has been told that it is in the room.
     pub(crate) fn has_joined(&self, attachment: &Attachment) -> bool {
         self.clients.contains_key(&attachment.socket())
+    }
+}
+
+impl ClientModel {
+    fn note_recording(&mut self, recording: &RecordingInfo) {
+        let before = self.recordings.insert(recording.id.clone(), recording.clone());
+        assert_ne!(before.as_ref(), Some(recording), "nothing about the recording is new");
+        let ran = |recording: &RecordingInfo| recording.state.is_running();
+        assert!(!ran(recording) || before.is_none_or(|before| ran(&before)), "an ended recording runs again");
+        assert_eq!(ran(recording), recording.ended_at.is_none(), "a recording ends once");
     }
 }
 

@@ -30,7 +30,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 25] = [
     "joined",
     "resumed",
     "negotiated",
@@ -52,6 +52,10 @@ const EVERYTHING: [&str; 21] = [
     "set_forwards",
     "release",
     "ask",
+    "recording_updated",
+    "set_recording",
+    "leave",
+    "finish",
 ];
 
 /// The kind of a message, as on the wire.
@@ -59,6 +63,7 @@ fn kind(output: &Output) -> Option<String> {
     let json = match output {
         Output::SendClient { message, .. } => message.to_json(),
         Output::SendNode { message, .. } => message.to_json(),
+        Output::AnswerReport { verdict, .. } => verdict.to_json(),
         Output::AskFleet(_) => return Some("ask".into()),
         Output::AskTurn { .. } => return None,
         Output::Store(_) | Output::CloseClient { .. } | Output::CloseNode { .. } => return None,
@@ -119,7 +124,10 @@ impl Play {
         }
         self.step("wait 30000");
         self.step("wait 60000");
-        assert_eq!(self.awake.rows, BTreeMap::new(), "an empty room is forgotten");
+        // Nobody makes files of what was recorded.
+        self.step("wait 3600000");
+        let kept = self.awake.rows.keys().filter(|key| !key.starts_with("recording/")).count();
+        assert_eq!(kept, 0, "an empty room is forgotten, but for its recordings");
         assert_eq!(self.awake.timeout(), None, "a forgotten room waits for nothing");
         std::mem::take(&mut self.heard)
     }
@@ -200,6 +208,11 @@ impl Play {
             return closed.then(|| format!("{name} dials e{}", asked - self.dice(asked.min(3))));
         }
         let name = *open.get(self.dice(open.len().max(1)))?;
+        if self.dice(4) == 0
+            && let Some(step) = self.roll_recorder(name)
+        {
+            return Some(step);
+        }
         let known: Vec<&str> = PEOPLE.into_iter().filter(|person| self.has_session(person)).collect();
         match self.dice(8) {
             0..=2 => {
@@ -218,6 +231,22 @@ impl Play {
         }
     }
 
+    fn roll_recorder(&self, name: &str) -> Option<String> {
+        let number = self.awake.recordings.len();
+        let asked = self.awake.epochs.len();
+        if number == 0 {
+            return None;
+        }
+        let number = format!("r{}", number - self.dice(number.min(2)));
+        let epoch = asked - self.dice(asked.min(3));
+        Some(match self.dice(8) {
+            0..=2 => format!("{name} recording {number} {}", self.pick(&["runs", "runs", "storage-away", "failed"])),
+            3..=5 => format!("{name} seals {number} e{epoch}"),
+            6 => format!("{name} finishes {number} e{epoch}"),
+            _ => format!("{name} fails {number}"),
+        })
+    }
+
     fn has_session(&self, person: &str) -> bool {
         self.awake.clients.get(person).is_some_and(|client| !client.at_node.is_empty())
     }
@@ -226,9 +255,12 @@ impl Play {
         let person = self.pick(&PEOPLE);
         let name = format!("{person}{}", self.pick(&["1", "2"]));
         let Some(attachment) = self.awake.sockets.get(&name) else {
-            return format!("{name} opens {}", self.pick(&["moderator", "", "", "", "viewer", "max=3"]))
-                .trim_end()
-                .into();
+            return format!(
+                "{name} opens {}",
+                self.pick(&["moderator recorder", "recorder", "", "", "viewer", "max=3"])
+            )
+            .trim_end()
+            .into();
         };
         let client = self.awake.clients.get(person).cloned().unwrap_or_default();
         let shape = format!(
@@ -247,8 +279,10 @@ impl Play {
                 _ => format!("{name} joins {person}{} {shape}", self.script.len()),
             };
         }
-        match self.dice(18) {
+        match self.dice(21) {
             16 | 17 => self.roll_host(&name),
+            18 | 19 => format!("{name} records"),
+            20 => format!("{name} stops recording"),
             0 => format!("{name} leaves"),
             1 | 2 => format!("{name} closes"),
             3 => format!("{name} kicks {}", self.pick(&PEOPLE)),

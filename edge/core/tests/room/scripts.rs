@@ -4,13 +4,15 @@ use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::Names;
 use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Input, Output};
-use shared::control::{NodeToRoom, SessionEnd};
-use shared::signal::{ClientToEdge, NegotiateReason, ParticipantChange, RoomChange, TrackSource};
+use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
+use shared::signal::{
+    ClientToEdge, NegotiateReason, ParticipantChange, RecordingFile, RecordingState, RoomChange, TrackSource,
+};
 use shared::token::Grants;
 use shared::{ErrorCode, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 17] = [
     "join",
     "mute",
     "slots",
@@ -27,6 +29,7 @@ const SCRIPTS: [&str; 16] = [
     "transport-dead",
     "crash",
     "misbehave",
+    "record",
 ];
 
 #[test]
@@ -165,9 +168,44 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             NodeToRoom::SessionClosed { session: session(stage, whose), end: SessionEnd::ConsentExpired }
         }
         ["drains"] => NodeToRoom::Draining {},
+        ["seals", number, epoch] => {
+            let epoch = epoch_named(stage, epoch);
+            return stage.report(name, number, |_| SegmentOutcome::Sealed { epoch });
+        }
+        ["finishes", number, epochs @ ..] => {
+            let segments = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
+            return stage.report(name, number, |prefix| finished(segments, prefix));
+        }
+        ["fails", number] => {
+            return stage.report(name, number, |_| SegmentOutcome::Failed { code: ErrorCode::RecordingFailed });
+        }
+        ["recording", number, state] => NodeToRoom::RecordingState {
+            recording: stage.recording(number),
+            state: match *state {
+                "runs" => RecordingState::Recording,
+                "storage-away" => RecordingState::StorageAway,
+                "failed" => RecordingState::Failed,
+                _ => panic!("no recording is {state}"),
+            },
+            code: None,
+        },
         _ => panic!("no node does {words:?}"),
     };
     stage.node_says(name, message)
+}
+
+/// One playable file.
+fn finished(segments: Vec<u64>, prefix: &str) -> SegmentOutcome {
+    let file = RecordingFile {
+        key: format!("{prefix}ada-camera.webm"),
+        participant: id("ada"),
+        name: "Ada".into(),
+        is_screen: false,
+        starts_ms: 0,
+        duration_ms: 1_000,
+        bytes: 5_000,
+    };
+    SegmentOutcome::Finished { segments, files: vec![file], manifest: format!("{prefix}manifest.json") }
 }
 
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
@@ -178,6 +216,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
                 publish: !options.contains(&"viewer"),
                 subscribe: !options.contains(&"speaker"),
                 moderate: options.contains(&"moderator"),
+                record: options.contains(&"recorder"),
             };
             let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
             return stage.open_client(name, grants, max);
@@ -217,6 +256,8 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["keeps", ms] => room_change(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
         ["describes", text] => room_change(RoomChange { metadata: Some((*text).into()), ..RoomChange::default() }),
         ["ends"] => ClientToEdge::EndRoom { reason: Some("over".into()) },
+        ["records"] => ClientToEdge::StartRecording {},
+        ["stops", "recording"] => ClientToEdge::StopRecording {},
         ["leaves"] => ClientToEdge::Leave {},
         _ => panic!("no client does {words:?}"),
     };
@@ -229,7 +270,12 @@ fn room_change(change: RoomChange) -> ClientToEdge {
 
 /// `psm`: may publish, subscribe, moderate.
 fn grants_of(letters: &str) -> Grants {
-    Grants { publish: letters.contains('p'), subscribe: letters.contains('s'), moderate: letters.contains('m') }
+    Grants {
+        publish: letters.contains('p'),
+        subscribe: letters.contains('s'),
+        moderate: letters.contains('m'),
+        record: letters.contains('r'),
+    }
 }
 
 fn negotiate(stage: &mut Stage, participant: &str, reason: &str, options: &[&str]) -> ClientToEdge {

@@ -5,12 +5,12 @@ use edge_core::fleet::{PlaceAnswer, Placement};
 use edge_core::room::{Attachment, Config, Input, Output, Room};
 use edge_core::storage::Row;
 use edge_core::{Random, SocketId};
-use shared::control::{NodeToRoom, RoomToNode};
+use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, SessionId, UnixMillis};
+use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -52,6 +52,8 @@ pub(crate) struct Stage {
     pub(crate) clients: BTreeMap<String, Client>,
     /// Epochs that were asked for, in order.
     pub(crate) epochs: Vec<u64>,
+    /// Recordings that somebody was told of, in order.
+    pub(crate) recordings: Vec<RecordingId>,
     /// Whose each session is.
     pub(crate) owners: BTreeMap<SessionId, String>,
     next_request: u32,
@@ -88,6 +90,7 @@ impl Stage {
             next_socket: 0,
             clients: BTreeMap::new(),
             epochs: Vec::new(),
+            recordings: Vec::new(),
             owners: BTreeMap::new(),
             next_request: 0,
         }
@@ -157,7 +160,7 @@ impl Stage {
                 }
             }
             Output::SendClient { socket, message } => self.hear(*socket, message),
-            Output::SendNode { .. } | Output::AskTurn { .. } => {}
+            Output::SendNode { .. } | Output::AskTurn { .. } | Output::AnswerReport { .. } => {}
         }
     }
 
@@ -170,6 +173,11 @@ impl Stage {
     }
 
     fn hear(&mut self, socket: SocketId, message: &EdgeToClient) {
+        if let EdgeToClient::RecordingUpdated { recording } = message
+            && !self.recordings.contains(&recording.id)
+        {
+            self.recordings.push(recording.id.clone());
+        }
         let (EdgeToClient::Joined { session, in_reply_to, .. } | EdgeToClient::Negotiated { session, in_reply_to, .. }) =
             message
         else {
@@ -291,6 +299,31 @@ impl Stage {
         self.input(Input::NodeFrame { socket, frame: Ok(message) })
     }
 
+    /// A node reports on a recording; what it says may depend on where the recording is stored.
+    pub(crate) fn report(
+        &mut self,
+        node: &str,
+        number: &str,
+        outcome: impl FnOnce(&str) -> SegmentOutcome,
+    ) -> Vec<Output> {
+        let recording = self.recording(number);
+        let outcome = outcome(&format!("recordings/daily/{recording}/"));
+        let report = RecordingReport { room: room_id(), recording, outcome };
+        let node = NodeId::parse(&participant_of(node)).expect("a name");
+        self.input(Input::RecordingReported { call: 1, node, report })
+    }
+
+    /// `r2` is the second recording.
+    pub(crate) fn recording(&self, name: &str) -> RecordingId {
+        let index: usize = name.trim_start_matches('r').parse().expect("a recording");
+        self.recordings.get(index - 1).unwrap_or_else(|| panic!("there is no {name}")).clone()
+    }
+
+    /// Which one it is.
+    pub(crate) fn recording_number(&self, id: &RecordingId) -> Option<usize> {
+        self.recordings.iter().position(|known| known == id).map(|index| index + 1)
+    }
+
     /// The Fleet object gives the room a node.
     pub(crate) fn give(&mut self, node: &str, epoch: u64) -> Vec<Output> {
         let number = node.bytes().last().unwrap_or(0);
@@ -348,7 +381,7 @@ pub(crate) fn turn_keys() -> TurnKeys {
 }
 
 fn config() -> Config {
-    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()) }
+    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()), can_record: true }
 }
 
 fn room_id() -> RoomId {

@@ -3,9 +3,9 @@
 use crate::stage::Stage;
 use edge_core::SocketId;
 use edge_core::room::Output;
-use shared::control::{Forward, RoomToNode};
+use shared::control::{Forward, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
-use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, SlotInfo};
+use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
 use shared::{ErrorCode, SessionId};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,10 @@ impl Names {
         let epoch = |text: &str| stage.epochs.iter().position(|epoch| epoch.to_string() == text);
         match key.split_once('/') {
             Some(("session", id)) => format!("session/{}", SessionId::parse(id).map_or("?", |id| self.session(&id))),
+            Some(("recording", id)) => {
+                let id = shared::RecordingId::parse(id).ok();
+                format!("recording/r{}", id.and_then(|id| stage.recording_number(&id)).unwrap_or(0))
+            }
             Some(("assignment", id)) => format!("assignment/e{}", epoch(id).map_or(0, |index| index + 1)),
             _ => key.to_string(),
         }
@@ -61,6 +65,7 @@ impl Names {
                 format!("{} closed {code}", self.socket(*socket))
             }
             Output::SendNode { socket, message } => format!("{} < {}", self.socket(*socket), self.node(message)),
+            Output::AnswerReport { verdict, .. } => format!("recorder < {}", verdict_words(*verdict)),
             Output::AskFleet(ask) => {
                 let avoid: Vec<_> = ask.avoid.iter().map(ToString::to_string).collect();
                 let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
@@ -75,9 +80,11 @@ impl Names {
 
     fn client(&self, message: &EdgeToClient) -> String {
         match message {
-            EdgeToClient::Joined { session, roster, slots, answer, .. } => {
+            EdgeToClient::Joined { session, roster, slots, answer, recording, .. } => {
                 assert!(answer.starts_with("v=0\r\n"), "an answer");
-                format!("joined {} | {} | {}", self.session(session), infos(roster), slot_words(slots))
+                let recording =
+                    recording.as_ref().map_or(String::new(), |shown| format!(" | {}", recording_words(shown)));
+                format!("joined {} | {} | {}{recording}", self.session(session), infos(roster), slot_words(slots))
             }
             EdgeToClient::Resumed { roster, slots, transport_dead, .. } => {
                 let dead = if *transport_dead { " dead" } else { "" };
@@ -103,6 +110,7 @@ impl Names {
             EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
             EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
             EdgeToClient::TransportDead {} => "transport dead".into(),
+            EdgeToClient::RecordingUpdated { recording } => recording_words(recording),
             EdgeToClient::Removed { code, reason } => {
                 format!("removed {code}{}", reason.as_ref().map_or(String::new(), |reason| format!(" {reason:?}")))
             }
@@ -112,10 +120,13 @@ impl Names {
     fn node(&self, message: &RoomToNode) -> String {
         let refused = |code: &ErrorCode| code.to_string();
         match message {
-            RoomToNode::Welcome { sessions, forwards } => {
+            RoomToNode::Welcome { sessions, forwards, recording } => {
                 let sessions: Vec<_> = sessions.iter().map(|session| self.session_words(session)).collect();
-                format!("welcome {} | {}", sessions.join(", "), self.forwards(forwards))
+                let order = recording.as_ref().map_or(String::new(), |order| format!(" | {}", self.order_words(order)));
+                format!("welcome {} | {}{order}", sessions.join(", "), self.forwards(forwards))
             }
+            RoomToNode::SetRecording { recording: Some(order) } => self.order_words(order),
+            RoomToNode::SetRecording { recording: None } => "record nothing".into(),
             RoomToNode::SetSession { session } => format!("set {}", self.session_words(session)),
             RoomToNode::CloseSession { session } => format!("close {}", self.session(session)),
             RoomToNode::SetForwards { forwards } => format!("forward {}", self.forwards(forwards)),
@@ -123,6 +134,16 @@ impl Names {
             RoomToNode::Refused { code } => format!("refused {}", refused(code)),
             RoomToNode::Error { code, .. } => format!("error {}", refused(code)),
         }
+    }
+
+    /// `record ada#1:0 ada#1:1m`: which tracks, which of them muted.
+    fn order_words(&self, order: &RecordingOrder) -> String {
+        let mut words = vec!["record".to_string()];
+        for recorded in order.participants.iter().flat_map(|participant| &participant.tracks) {
+            let muted = if recorded.muted { "m" } else { "" };
+            words.push(format!("{}:{}{muted}", self.session(&recorded.track.session), recorded.track.mid));
+        }
+        words.join(" ")
     }
 
     fn session_words(&self, session: &Session) -> String {
@@ -179,4 +200,18 @@ fn info(participant: &ParticipantInfo) -> String {
 fn slot_words(slots: &[SlotInfo]) -> String {
     let slot = |slot: &SlotInfo| format!("{}={}", slot.mid, slot.track.as_ref().map_or("-", |track| track.as_str()));
     slots.iter().map(slot).collect::<Vec<_>>().join(" ")
+}
+
+fn recording_words(recording: &RecordingInfo) -> String {
+    let code = recording.code.map_or(String::new(), |code| format!(" {code}"));
+    format!("recording {:?}{code}", recording.state).to_lowercase()
+}
+
+fn verdict_words(verdict: RecordingVerdict) -> &'static str {
+    match verdict {
+        RecordingVerdict::Leave {} => "leave",
+        RecordingVerdict::Finish {} => "finish",
+        RecordingVerdict::Done { is_complete: true } => "done",
+        RecordingVerdict::Done { is_complete: false } => "done, some is missing",
+    }
 }

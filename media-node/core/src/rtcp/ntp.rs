@@ -21,6 +21,17 @@ impl NtpTime {
         (self.0 >> 16) as u32
     }
 
+    /// Microseconds since 1970.
+    pub fn unix_micros(self) -> i64 {
+        let since = i128::from(self.0.wrapping_sub(UNIX_EPOCH_SECONDS << 32));
+        ((since * 1_000_000) >> 32) as i64
+    }
+
+    /// So many microseconds later, or earlier if negative.
+    pub fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.wrapping_add(((i128::from(micros) << 32) / 1_000_000) as u64))
+    }
+
     /// Time from `earlier` to this, negative if it is the other way round.
     pub fn nanos_since(self, earlier: Self) -> i64 {
         let distance = i128::from(self.0.wrapping_sub(earlier.0) as i64);

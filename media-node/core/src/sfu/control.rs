@@ -16,7 +16,10 @@ use std::time::Instant;
 impl Sfu {
     pub(super) fn handle_control(&mut self, now: Instant, room: RoomId, message: RoomToNode) {
         match message {
-            RoomToNode::Welcome { sessions, forwards } => self.set_room(now, &room, &sessions, forwards),
+            RoomToNode::Welcome { sessions, forwards, recording } => {
+                self.set_room(now, &room, &sessions, forwards);
+                self.set_recording(now, &room, recording.as_ref());
+            }
             RoomToNode::SetSession { session } => self.set_session(now, &room, &session),
             RoomToNode::CloseSession { session } => {
                 if let Some(key) = self.session_key(&room, &session) {
@@ -24,6 +27,7 @@ impl Sfu {
                 }
             }
             RoomToNode::SetForwards { forwards } => self.set_forwards(now, &room, forwards),
+            RoomToNode::SetRecording { recording } => self.set_recording(now, &room, recording.as_ref()),
             RoomToNode::Release {} => self.close_other_sessions(&room, &BTreeSet::new()),
             // Only the control socket's owner has to act on these.
             RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}

@@ -64,6 +64,7 @@ impl Sfu {
             room.add_track(track.reference.clone(), track.source, track_key);
         }
         self.fulfil_wishes(now, room_key, key);
+        self.open_taps(now, room_key);
     }
 
     /// Fills the slots that were waiting for a track of this publisher.

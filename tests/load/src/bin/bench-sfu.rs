@@ -143,7 +143,7 @@ async fn open_room(
     fleet.send(&FleetToNode::Assign(assignment)).await?;
     let mut caller = edge.accept().await?;
     let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
-    caller.send(&RoomToNode::Welcome { sessions, forwards }).await?;
+    caller.send(&RoomToNode::Welcome { sessions, forwards, recording: None }).await?;
     tokio::spawn(caller.drain());
 
     let shard = registration.shards.first().and_then(|shard| shard.candidates.first());

@@ -1,0 +1,399 @@
+//! Recordings of the room: who may start and stop them, which nodes record, what became of them.
+//!
+//! Every assignment under which a recording runs is a segment of it, and its node seals it. The files are made by whoever seals a
+//! segment after the end; a segment that comes later, because its node was dead, makes whoever brings it make them again.
+
+use super::{Output, Room};
+use crate::SocketId;
+use crate::random;
+use serde::{Deserialize, Serialize};
+use shared::control::{
+    RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome, TrackRef,
+};
+use shared::signal::{EdgeToClient, RecordingFile, RecordingInfo, RecordingState};
+use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the keys of all recordings begin with, so that a bucket can be shared and rules of its own can be set for them.
+const KEY_PREFIX: &str = "recordings";
+/// Letters of a recording's id: 80 bits, because it is part of keys that nobody shall guess.
+const ID_LETTERS: usize = 16;
+/// Nobody has made files within this time: the node that should have is lost. Should it come back, there will be files after all.
+const FINISH_TIMEOUT_MS: u64 = 3_600_000;
+
+/// One recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Recording {
+    state: RecordingState,
+    started_by: ParticipantId,
+    started_at: UnixMillis,
+    ended_at: Option<UnixMillis>,
+    code: Option<ErrorCode>,
+    /// Everything of it is stored under this.
+    key_prefix: String,
+    /// By epoch.
+    segments: BTreeMap<u64, Segment>,
+    files: Vec<RecordingFile>,
+    manifest: Option<String>,
+}
+
+/// What one assignment recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Segment {
+    node: NodeId,
+    /// Everything is in the storage.
+    is_sealed: bool,
+    /// It is in the files.
+    is_used: bool,
+}
+
+/// A recording with its files, for those who may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingListing {
+    /// What everybody knows.
+    pub recording: RecordingInfo,
+    /// What can be played.
+    pub files: Vec<RecordingFile>,
+    /// Where what happened in the room is written down.
+    pub manifest: Option<String>,
+}
+
+/// Why nothing is recorded, or goes on being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RecordingError {
+    #[error("the token does not grant recording")]
+    MayNotRecord,
+    #[error("no storage for recordings is configured here")]
+    Unavailable,
+    #[error("the room has {} recordings already", limits::RECORDINGS_PER_ROOM_MAX)]
+    TooMany,
+}
+
+impl RecordingError {
+    pub(super) const fn code(self) -> ErrorCode {
+        match self {
+            Self::MayNotRecord => ErrorCode::Forbidden,
+            Self::Unavailable => ErrorCode::RecordingUnavailable,
+            Self::TooMany => ErrorCode::TooManyRecordings,
+        }
+    }
+}
+
+impl Recording {
+    fn info(&self, id: &RecordingId) -> RecordingInfo {
+        RecordingInfo {
+            id: id.clone(),
+            state: self.state,
+            started_by: self.started_by.clone(),
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            code: self.code,
+        }
+    }
+
+    /// When something must have happened.
+    fn deadline(&self) -> Option<UnixMillis> {
+        match self.state {
+            RecordingState::Starting => Some(self.started_at.plus_ms(limits::RECORDING_START_TIMEOUT_MS)),
+            RecordingState::Recording | RecordingState::StorageAway => {
+                Some(self.started_at.plus_ms(limits::RECORDING_MS_MAX))
+            }
+            RecordingState::Finishing => self.ended_at.map(|at| at.plus_ms(FINISH_TIMEOUT_MS)),
+            RecordingState::Ready | RecordingState::Failed => None,
+        }
+    }
+
+    fn end(&mut self, now: UnixMillis, state: RecordingState, code: Option<ErrorCode>) {
+        self.ended_at = self.ended_at.or(Some(now));
+        self.state = state;
+        self.code = code;
+    }
+
+    fn has_node(&self, node: &NodeId) -> bool {
+        self.segments.values().any(|segment| segment.node == *node)
+    }
+
+    /// A segment is sealed: what shall its node do next?
+    fn seal(&mut self, node: &NodeId, epoch: u64) -> RecordingVerdict {
+        let is_running = self.state.is_running();
+        let Some(segment) = self.segments.get_mut(&epoch).filter(|segment| segment.node == *node) else {
+            return RecordingVerdict::Leave {};
+        };
+        segment.is_sealed = true;
+        if segment.is_used {
+            return RecordingVerdict::Done { is_complete: self.is_complete() };
+        }
+        if is_running { RecordingVerdict::Leave {} } else { RecordingVerdict::Finish {} }
+    }
+
+    /// The files are made; of too few segments, if another one was sealed meanwhile.
+    fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: String) -> RecordingVerdict {
+        let sealed = self.segments.iter().filter(|(_, segment)| segment.is_sealed);
+        if sealed.into_iter().any(|(epoch, _)| !of.contains(epoch)) {
+            return RecordingVerdict::Finish {};
+        }
+        for (epoch, segment) in &mut self.segments {
+            segment.is_used |= of.contains(epoch);
+        }
+        self.state = if files.is_empty() { RecordingState::Failed } else { RecordingState::Ready };
+        self.code = files.is_empty().then_some(ErrorCode::RecordingFailed);
+        self.files = files;
+        self.manifest = Some(manifest);
+        RecordingVerdict::Done { is_complete: self.is_complete() }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.segments.values().all(|segment| segment.is_used)
+    }
+
+    /// Whether these are keys of this recording: only such are ever signed.
+    fn owns(&self, files: &[RecordingFile], manifest: &str) -> bool {
+        let keys = files.iter().map(|file| file.key.as_str()).chain([manifest]);
+        files.len() <= limits::FILES_PER_RECORDING_MAX && keys.into_iter().all(|key| key.starts_with(&self.key_prefix))
+    }
+}
+
+impl Room {
+    /// Every recording that is known, the newest first.
+    #[must_use]
+    pub fn recordings(&self) -> Vec<RecordingListing> {
+        let mut all: Vec<_> = self.recordings.iter().collect();
+        all.sort_by_key(|(_, recording)| std::cmp::Reverse(recording.started_at));
+        let listing = |(id, recording): (&RecordingId, &Recording)| RecordingListing {
+            recording: recording.info(id),
+            files: recording.files.clone(),
+            manifest: recording.manifest.clone(),
+        };
+        all.into_iter().map(listing).collect()
+    }
+
+    pub(super) fn start_recording(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        participant: &ParticipantId,
+        in_reply_to: Option<u32>,
+    ) -> Result<(), RecordingError> {
+        self.check_may_record(participant)?;
+        if self.running_recording().is_none() {
+            if self.recordings.len() >= limits::RECORDINGS_PER_ROOM_MAX {
+                return Err(RecordingError::TooMany);
+            }
+            self.new_recording(now, participant);
+        }
+        self.news.done(socket, in_reply_to);
+        Ok(())
+    }
+
+    pub(super) fn stop_recording(
+        &mut self,
+        now: UnixMillis,
+        socket: SocketId,
+        participant: &ParticipantId,
+        in_reply_to: Option<u32>,
+    ) -> Result<(), RecordingError> {
+        self.check_may_record(participant)?;
+        self.end_recording(now);
+        self.news.done(socket, in_reply_to);
+        Ok(())
+    }
+
+    fn check_may_record(&self, participant: &ParticipantId) -> Result<(), RecordingError> {
+        if !self.members.get(participant).is_some_and(|member| member.grants.record) {
+            return Err(RecordingError::MayNotRecord);
+        }
+        if self.config.can_record { Ok(()) } else { Err(RecordingError::Unavailable) }
+    }
+
+    fn new_recording(&mut self, now: UnixMillis, participant: &ParticipantId) {
+        // Letters and digits are always an id.
+        let Ok(id) = RecordingId::parse(&random::text(&mut self.random, ID_LETTERS)) else { return };
+        let recording = Recording {
+            state: RecordingState::Starting,
+            started_by: participant.clone(),
+            started_at: now,
+            ended_at: None,
+            code: None,
+            key_prefix: format!("{KEY_PREFIX}/{}/{id}/", self.id),
+            segments: BTreeMap::new(),
+            files: Vec::new(),
+            manifest: None,
+        };
+        self.recordings.insert(id, recording);
+    }
+
+    fn running_recording(&self) -> Option<RecordingId> {
+        let running = self.recordings.iter().find(|(_, recording)| recording.state.is_running());
+        running.map(|(id, _)| id.clone())
+    }
+
+    /// The recording that whoever comes is told of: the one that runs, else the newest that is being finished.
+    pub(super) fn shown_recording(&self) -> Option<RecordingInfo> {
+        let open = self.recordings.iter().filter(|(_, recording)| !recording.state.is_over());
+        let newest = open.max_by_key(|(_, recording)| (recording.state.is_running(), recording.started_at));
+        newest.map(|(id, recording)| recording.info(id))
+    }
+
+    /// The recording is over, by request, by time, or because nobody is left.
+    pub(super) fn end_recording(&mut self, now: UnixMillis) {
+        let running = self.running_recording();
+        if let Some(recording) = running.and_then(|id| self.recordings.get_mut(&id)) {
+            let is_anywhere = !recording.segments.is_empty();
+            let state = if is_anywhere { RecordingState::Finishing } else { RecordingState::Failed };
+            recording.end(now, state, (!is_anywhere).then_some(ErrorCode::RecordingFailed));
+        }
+    }
+
+    pub(super) fn recording_due(&mut self, now: UnixMillis, id: &RecordingId) {
+        let Some(state) = self.recordings.get(id).map(|recording| recording.state) else { return };
+        match state {
+            RecordingState::Recording | RecordingState::StorageAway => self.end_recording(now),
+            RecordingState::Starting | RecordingState::Finishing => {
+                if let Some(recording) = self.recordings.get_mut(id) {
+                    recording.end(now, RecordingState::Failed, Some(ErrorCode::MediaNodeLost));
+                }
+            }
+            RecordingState::Ready | RecordingState::Failed => {}
+        }
+    }
+
+    /// The node of an assignment says how it goes.
+    pub(super) fn recording_is(
+        &mut self,
+        now: UnixMillis,
+        id: &RecordingId,
+        epoch: u64,
+        state: RecordingState,
+        code: Option<ErrorCode>,
+    ) {
+        let is_of = |recording: &&Recording| recording.state.is_running() && recording.segments.contains_key(&epoch);
+        if !self.recordings.get(id).as_ref().is_some_and(is_of) {
+            return;
+        }
+        // What a retired node still records is not what everybody waits for.
+        let is_current = self.meta().and_then(|meta| meta.current) == Some(epoch);
+        let Some(recording) = self.recordings.get_mut(id) else { return };
+        match state {
+            RecordingState::Recording | RecordingState::StorageAway if is_current => recording.state = state,
+            RecordingState::Failed if is_current => {
+                recording.end(now, RecordingState::Failed, Some(code.unwrap_or(ErrorCode::RecordingFailed)));
+            }
+            RecordingState::Starting
+            | RecordingState::Recording
+            | RecordingState::StorageAway
+            | RecordingState::Finishing
+            | RecordingState::Ready
+            | RecordingState::Failed => {}
+        }
+    }
+
+    /// A node reports what it recorded; it may be alive again after its socket to the room, or the whole room, is long gone.
+    pub(super) fn recording_reported(&mut self, now: UnixMillis, call: u64, node: &NodeId, report: RecordingReport) {
+        let known = self.recordings.get(&report.recording).is_some_and(|recording| recording.has_node(node));
+        let recording = if known { self.recordings.get_mut(&report.recording) } else { None };
+        let verdict = match (recording, report.outcome) {
+            (None, _) => RecordingVerdict::Leave {},
+            (Some(recording), SegmentOutcome::Sealed { epoch }) => recording.seal(node, epoch),
+            (Some(recording), SegmentOutcome::Finished { segments, files, manifest }) => {
+                if recording.state.is_running() || !recording.owns(&files, &manifest) {
+                    RecordingVerdict::Leave {}
+                } else {
+                    recording.finish(&segments.into_iter().collect(), files, manifest)
+                }
+            }
+            (Some(recording), SegmentOutcome::Failed { code }) => {
+                if recording.state != RecordingState::Ready {
+                    recording.end(now, RecordingState::Failed, Some(code));
+                }
+                RecordingVerdict::Done { is_complete: false }
+            }
+        };
+        self.news.verdicts.push(Output::AnswerReport { call, verdict });
+    }
+
+    /// Its files are deleted, so nothing is known of it any more; one that runs or is being finished stays.
+    pub(super) fn forget_recording(&mut self, id: &RecordingId) {
+        if self.recordings.get(id).is_some_and(|recording| recording.state.is_over()) {
+            self.recordings.remove(id);
+        }
+    }
+
+    /// Every assignment under which a recording runs is a segment of it.
+    pub(super) fn note_segments(&mut self) {
+        let Some(id) = self.running_recording() else { return };
+        let Some(recording) = self.recordings.get(&id) else { return };
+        let new = self.assignments.iter().filter(|(epoch, _)| !recording.segments.contains_key(epoch));
+        let new: Vec<_> = new.map(|(epoch, assignment)| (*epoch, assignment.node.clone())).collect();
+        let room_left = limits::SEGMENTS_PER_RECORDING_MAX.saturating_sub(recording.segments.len());
+        if new.is_empty() || room_left == 0 {
+            return;
+        }
+        if let Some(recording) = self.recordings.get_mut(&id) {
+            let segment = |node| Segment { node, is_sealed: false, is_used: false };
+            recording.segments.extend(new.into_iter().take(room_left).map(|(epoch, node)| (epoch, segment(node))));
+        }
+    }
+
+    /// What the nodes shall record, by epoch.
+    pub(super) fn recording_orders(&self) -> BTreeMap<u64, RecordingOrder> {
+        let running = self.recordings.iter().find(|(_, recording)| recording.state.is_running());
+        let Some((id, recording)) = running else { return BTreeMap::new() };
+        let order = |epoch: &u64| RecordingOrder {
+            recording: id.clone(),
+            key_prefix: recording.key_prefix.clone(),
+            started_at: recording.started_at,
+            participants: self.recorded_participants(*epoch),
+        };
+        let epochs = recording.segments.keys().filter(|epoch| self.assignments.contains(epoch));
+        epochs.map(|epoch| (*epoch, order(epoch))).collect()
+    }
+
+    /// Who publishes through the node of this assignment.
+    fn recorded_participants(&self, epoch: u64) -> Vec<RecordedParticipant> {
+        let here = |session| self.sessions.get(session).is_some_and(|session| session.epoch == Some(epoch));
+        let publishes = self.members.values().filter(|member| !member.tracks.is_empty() && here(&member.session));
+        let participants = publishes.map(|member| RecordedParticipant {
+            id: member.id.clone(),
+            name: member.name.clone(),
+            tracks: member
+                .tracks
+                .iter()
+                .map(|track| RecordedTrack {
+                    id: track.id.clone(),
+                    track: TrackRef { session: member.session.clone(), mid: track.mid.clone() },
+                    source: track.source,
+                    muted: track.muted,
+                })
+                .collect(),
+        });
+        participants.collect()
+    }
+
+    /// Orders that differ from what their nodes were told.
+    pub(super) fn changed_orders(&mut self) -> Vec<(u64, Option<RecordingOrder>)> {
+        let orders = self.recording_orders();
+        let told = std::mem::replace(&mut self.told_orders, orders);
+        let ended = told.keys().filter(|epoch| !self.told_orders.contains_key(epoch)).map(|epoch| (*epoch, None));
+        let set = self.told_orders.iter().filter(|(epoch, order)| told.get(epoch) != Some(order));
+        ended.chain(set.map(|(epoch, order)| (*epoch, Some(order.clone())))).collect()
+    }
+
+    /// What became of recordings in this input, for everybody.
+    pub(super) fn changed_recordings(&self) -> Vec<EdgeToClient> {
+        let changed = self.recordings.changed().iter();
+        let changed = changed.filter_map(|id| Some(self.recordings.get(id)?.info(id)));
+        let news = changed.filter(|info| self.told_recordings.get(&info.id) != Some(info));
+        news.map(|recording| EdgeToClient::RecordingUpdated { recording }).collect()
+    }
+
+    /// Sets the deadlines that follow from what changed.
+    pub(super) fn recording_deadlines(&self, of: &BTreeSet<RecordingId>) -> Vec<(RecordingId, Option<UnixMillis>)> {
+        let deadline = |id: &RecordingId| self.recordings.get(id).and_then(Recording::deadline);
+        of.iter().map(|id| (id.clone(), deadline(id))).collect()
+    }
+
+    /// What everybody was told of every recording.
+    pub(super) fn recording_infos(&self) -> BTreeMap<RecordingId, RecordingInfo> {
+        self.recordings.iter().map(|(id, recording)| (id.clone(), recording.info(id))).collect()
+    }
+}

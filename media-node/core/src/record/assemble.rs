@@ -1,0 +1,188 @@
+//! Frames out of packets that are in order: Opus packets are frames, VP8 frames are put together (RFC 7741 §4).
+
+use super::limits::FRAME_BYTES_MAX;
+use super::reorder::Packet;
+use crate::codec::vp8;
+
+/// One whole frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// When its last packet came, in microseconds since 1970.
+    pub received_us: i64,
+    /// When it was captured, where that is known.
+    pub captured_us: Option<i64>,
+    /// Whether a decoder can begin here.
+    pub is_key: bool,
+    /// Width and height, known of key frames.
+    pub resolution: Option<(u16, u16)>,
+    /// The bitstream.
+    pub bytes: Vec<u8>,
+}
+
+/// Puts frames together.
+#[derive(Debug)]
+pub enum Assembler {
+    /// Sound: every packet is a frame.
+    Opus,
+    /// Pictures.
+    Vp8(Vp8),
+}
+
+/// The VP8 frame that is being put together.
+#[derive(Debug)]
+pub struct Vp8 {
+    frame: Option<Frame>,
+    /// Something that later frames refer to is missing: nothing can be shown until the next key frame.
+    needs_key: bool,
+}
+
+impl Assembler {
+    /// For sound.
+    #[must_use]
+    pub const fn opus() -> Self {
+        Self::Opus
+    }
+
+    /// For pictures; they begin with a key frame.
+    #[must_use]
+    pub const fn vp8() -> Self {
+        Self::Vp8(Vp8 { frame: None, needs_key: true })
+    }
+
+    /// Takes the next packet; gives a frame that it completes.
+    pub fn push(&mut self, packet: Packet) -> Option<Frame> {
+        match self {
+            Self::Opus => (!packet.payload.is_empty()).then_some(Frame {
+                timestamp: packet.timestamp,
+                received_us: packet.received_us,
+                captured_us: packet.captured_us,
+                is_key: true,
+                resolution: None,
+                bytes: packet.payload,
+            }),
+            Self::Vp8(vp8) => vp8.push(&packet),
+        }
+    }
+
+    /// Packets are missing here.
+    pub fn lost(&mut self) {
+        if let Self::Vp8(vp8) = self {
+            vp8.break_off();
+        }
+    }
+
+    /// Whether nothing comes out until there is a key frame.
+    #[must_use]
+    pub const fn needs_key(&self) -> bool {
+        match self {
+            Self::Opus => false,
+            Self::Vp8(vp8) => vp8.needs_key,
+        }
+    }
+}
+
+impl Vp8 {
+    fn push(&mut self, packet: &Packet) -> Option<Frame> {
+        // A packet without payload only probes for bandwidth.
+        let descriptor = vp8::Descriptor::parse(&packet.payload)?;
+        let bytes = packet.payload.get(usize::from(descriptor.descriptor_bytes)..)?;
+        if descriptor.starts_frame {
+            self.begin(packet, descriptor.starts_keyframe);
+        }
+        let is_of = |frame: &Frame| frame.timestamp == packet.timestamp;
+        let fits = |frame: &Frame| frame.bytes.len() + bytes.len() <= FRAME_BYTES_MAX;
+        if !self.frame.as_ref().is_some_and(|frame| is_of(frame) && fits(frame)) {
+            self.break_off();
+            return None;
+        }
+        let frame = self.frame.as_mut()?;
+        frame.bytes.extend_from_slice(bytes);
+        frame.received_us = packet.received_us;
+        if !packet.marker {
+            return None;
+        }
+        let frame = self.frame.take()?;
+        if self.needs_key && !frame.is_key {
+            return None;
+        }
+        self.needs_key = false;
+        Some(frame)
+    }
+
+    fn begin(&mut self, packet: &Packet, is_key: bool) {
+        // A frame without its end was not whole.
+        if self.frame.is_some() {
+            self.break_off();
+        }
+        self.frame = Some(Frame {
+            timestamp: packet.timestamp,
+            received_us: packet.received_us,
+            captured_us: packet.captured_us,
+            is_key,
+            resolution: vp8::resolution(&packet.payload),
+            bytes: Vec::new(),
+        });
+    }
+
+    fn break_off(&mut self) {
+        self.frame = None;
+        self.needs_key = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `K1` begins a key frame at timestamp 1, `D1` another, `c1` continues, `.` marks the end, `x` is a loss.
+    fn check(words: &str, expected: &str) {
+        let mut assembler = Assembler::vp8();
+        let mut frames = Vec::new();
+        for word in words.split_whitespace() {
+            if word == "x" {
+                assembler.lost();
+                continue;
+            }
+            let timestamp = word[1..].trim_end_matches('.').parse().expect("a timestamp");
+            let payload = match &word[..1] {
+                "K" => vec![0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0],
+                "D" => vec![0x10, 0x01, 7],
+                _ => vec![0x00, 9],
+            };
+            let marker = word.ends_with('.');
+            let packet = Packet { index: 0, timestamp, marker, received_us: 0, captured_us: None, payload };
+            frames.extend(assembler.push(packet));
+        }
+        let word = |frame: &Frame| {
+            let key = if frame.is_key { "K" } else { "D" };
+            format!("{key}{}:{}", frame.timestamp, frame.bytes.len())
+        };
+        assert_eq!(frames.iter().map(word).collect::<Vec<_>>().join(" "), expected);
+    }
+
+    #[test]
+    fn puts_frames_together() {
+        check("K1 c1 c1. D2. D3 c3.", "K1:12 D2:2 D3:3");
+    }
+
+    #[test]
+    fn waits_for_a_key_frame() {
+        check("c1. D2. K3. D4.", "K3:10 D4:2");
+        check("K1. x D2. D3. K4. D5.", "K1:10 K4:10 D5:2");
+    }
+
+    #[test]
+    fn a_frame_without_its_end_breaks_what_follows() {
+        check("K1. D2 D3. D4. K5.", "K1:10 K5:10");
+        check("K1. D2 c3. D4. K5.", "K1:10 K5:10");
+    }
+
+    #[test]
+    fn tells_the_resolution_of_a_key_frame() {
+        let payload = vec![0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
+        let packet = Packet { index: 0, timestamp: 1, marker: true, received_us: 5, captured_us: None, payload };
+        assert_eq!(Assembler::vp8().push(packet).and_then(|frame| frame.resolution), Some((64, 48)));
+    }
+}

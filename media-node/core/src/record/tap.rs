@@ -1,0 +1,138 @@
+//! What leaves the shard for the recorder: packets of recorded tracks, copied into a batch that is used again and again.
+
+use super::limits::{BATCH_BYTES_MAX, BATCH_PACKETS_MAX};
+use shared::RoomId;
+use shared::control::TrackRef;
+use std::ops::Range;
+
+/// A track whose packets are copied, by a number that no other has had on this shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TapNumber(pub u64);
+
+/// A track begins to be copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Under which number.
+    pub tap: TapNumber,
+    /// Of which room.
+    pub room: RoomId,
+    /// Which.
+    pub track: TrackRef,
+}
+
+/// One packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Of which track.
+    pub tap: TapNumber,
+    /// Sequence number with its wraps counted; another stream of the same track is far away.
+    pub index: u64,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// When it came, in microseconds since 1970.
+    pub received_us: i64,
+    /// When its publisher captured it, by its sender reports.
+    pub captured_us: Option<i64>,
+    /// Where its payload is in the batch.
+    pub payload: Range<usize>,
+}
+
+/// What one turn of the shard brought.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Tracks that begin; before the packets.
+    pub opened: Vec<Opened>,
+    /// Packets in the order of their arrival.
+    pub packets: Vec<Taken>,
+    /// Their payloads.
+    pub bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.packets.is_empty()
+    }
+
+    /// Empties it, and keeps its memory.
+    pub fn clear(&mut self) {
+        self.opened.clear();
+        self.packets.clear();
+        self.bytes.clear();
+    }
+
+    /// A packet's payload.
+    #[must_use]
+    pub fn payload(&self, packet: &Taken) -> &[u8] {
+        self.bytes.get(packet.payload.clone()).unwrap_or_default()
+    }
+}
+
+/// The batch that is being filled.
+#[derive(Debug, Default)]
+pub struct Tap {
+    batch: Batch,
+    opened: u64,
+}
+
+impl Tap {
+    /// Gives a track a number, and tells the recorder.
+    pub fn open(&mut self, room: &RoomId, track: &TrackRef) -> TapNumber {
+        self.opened += 1;
+        let tap = TapNumber(self.opened);
+        self.batch.opened.push(Opened { tap, room: room.clone(), track: track.clone() });
+        tap
+    }
+
+    /// Copies a packet; false if there is no place, which the recorder finds as a loss.
+    pub fn take(&mut self, packet: Taken, payload: &[u8]) -> bool {
+        let from = self.batch.bytes.len();
+        if self.batch.packets.len() >= BATCH_PACKETS_MAX || from + payload.len() > BATCH_BYTES_MAX {
+            return false;
+        }
+        self.batch.bytes.extend_from_slice(payload);
+        self.batch.packets.push(Taken { payload: from..from + payload.len(), ..packet });
+        true
+    }
+
+    /// What was copied since the last time, if anything.
+    pub fn batch(&self) -> Option<&Batch> {
+        (!self.batch.is_empty()).then_some(&self.batch)
+    }
+
+    /// Takes the batch away, and goes on with another one.
+    pub fn exchange(&mut self, mut next: Batch) -> Batch {
+        next.clear();
+        std::mem::replace(&mut self.batch, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{Mid, SessionId};
+
+    fn packet(tap: TapNumber, index: u64) -> Taken {
+        Taken { tap, index, timestamp: 0, marker: true, received_us: 0, captured_us: None, payload: 0..0 }
+    }
+
+    #[test]
+    fn copies_until_the_batch_is_full_and_goes_on_with_the_next() {
+        let mut tap = Tap::default();
+        let track = TrackRef { session: SessionId::parse("s").expect("an id"), mid: Mid::parse("0").expect("a mid") };
+        let number = tap.open(&RoomId::parse("r").expect("a room"), &track);
+        for index in 0..BATCH_PACKETS_MAX as u64 {
+            assert!(tap.take(packet(number, index), &[index as u8; 3]));
+        }
+        assert!(!tap.take(packet(number, 9), b"one too many"));
+        let batch = tap.exchange(Batch::default());
+        assert_eq!((batch.opened.len(), batch.packets.len()), (1, BATCH_PACKETS_MAX));
+        assert_eq!(batch.payload(&batch.packets[2]), [2, 2, 2]);
+        assert!(tap.batch().is_none());
+        assert!(tap.take(packet(number, 9), &vec![0; BATCH_BYTES_MAX]));
+        assert!(!tap.take(packet(number, 10), b"x"));
+    }
+}

@@ -1,0 +1,161 @@
+//! WebM (Matroska, RFC 9559) as it is written and read here: parts that can be put one behind the other, and their frames again.
+//!
+//! A part is one cluster. The first part of a track carries the header before it, with a segment of unknown size (RFC 8794 §6.2),
+//! so that parts in their order are one playable file.
+
+pub mod ebml;
+pub mod read;
+
+use ebml::{element, element_float, element_text, element_uint, id};
+
+/// Whether a track sounds or shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// Opus.
+    Audio,
+    /// VP8, of this size at its first frame.
+    Video {
+        /// Pixels across.
+        width: u16,
+        /// Pixels down.
+        height: u16,
+    },
+}
+
+/// One frame with its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Milliseconds on the clock of the file.
+    pub at_ms: u64,
+    /// Whether a decoder can begin here.
+    pub is_key: bool,
+    /// The frame.
+    pub bytes: Vec<u8>,
+}
+
+/// Milliseconds are what times count.
+const TIMESTAMP_SCALE_NS: u64 = 1_000_000;
+const APPLICATION: &str = "rotunda";
+/// RFC 7845 §5.1: version 1, two channels (a decoder makes two of one), no pre-skip because a stream is recorded from its midst, 48 kHz.
+const OPUS_HEAD: [u8; 19] = [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', 1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0];
+/// RFC 7845 §4.2 wants 80 ms of pre-roll to be decoded before a place that was jumped to.
+const OPUS_PRE_ROLL_NS: u64 = 80_000_000;
+
+/// What every file begins with, up to its segment.
+pub(super) fn document(out: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    element_uint(&mut body, id::EBML_VERSION, 1);
+    element_uint(&mut body, id::EBML_READ_VERSION, 1);
+    element_uint(&mut body, id::EBML_MAX_ID_LENGTH, 4);
+    element_uint(&mut body, id::EBML_MAX_SIZE_LENGTH, 8);
+    element_text(&mut body, id::DOC_TYPE, "webm");
+    element_uint(&mut body, id::DOC_TYPE_VERSION, 4);
+    element_uint(&mut body, id::DOC_TYPE_READ_VERSION, 2);
+    element(out, id::EBML, &body);
+}
+
+/// What the times of a file mean, and how long it plays, where that is known.
+pub(super) fn info(out: &mut Vec<u8>, duration_ms: Option<u64>) {
+    let mut body = Vec::new();
+    element_uint(&mut body, id::TIMESTAMP_SCALE, TIMESTAMP_SCALE_NS);
+    element_text(&mut body, id::MUXING_APP, APPLICATION);
+    element_text(&mut body, id::WRITING_APP, APPLICATION);
+    if let Some(duration_ms) = duration_ms {
+        element_float(&mut body, id::DURATION, duration_ms as f64);
+    }
+    element(out, id::INFO, &body);
+}
+
+/// The tracks of a file; the first has number 1.
+pub(super) fn tracks(out: &mut Vec<u8>, tracks: &[Media]) {
+    let mut body = Vec::new();
+    for (index, media) in tracks.iter().enumerate() {
+        let number = index as u64 + 1;
+        let mut entry = Vec::new();
+        element_uint(&mut entry, id::TRACK_NUMBER, number);
+        element_uint(&mut entry, id::TRACK_UID, number);
+        element_uint(&mut entry, id::FLAG_LACING, 0);
+        match media {
+            Media::Audio => audio(&mut entry),
+            Media::Video { width, height } => video(&mut entry, *width, *height),
+        }
+        element(&mut body, id::TRACK_ENTRY, &entry);
+    }
+    element(out, id::TRACKS, &body);
+}
+
+fn audio(entry: &mut Vec<u8>) {
+    element_uint(entry, id::TRACK_TYPE, 2);
+    element_text(entry, id::CODEC_ID, "A_OPUS");
+    element(entry, id::CODEC_PRIVATE, &OPUS_HEAD);
+    element_uint(entry, id::SEEK_PRE_ROLL, OPUS_PRE_ROLL_NS);
+    let mut settings = Vec::new();
+    element_float(&mut settings, id::SAMPLING_FREQUENCY, 48_000.0);
+    element_uint(&mut settings, id::CHANNELS, 2);
+    element(entry, id::AUDIO, &settings);
+}
+
+fn video(entry: &mut Vec<u8>, width: u16, height: u16) {
+    element_uint(entry, id::TRACK_TYPE, 1);
+    element_text(entry, id::CODEC_ID, "V_VP8");
+    let mut settings = Vec::new();
+    element_uint(&mut settings, id::PIXEL_WIDTH, width.into());
+    element_uint(&mut settings, id::PIXEL_HEIGHT, height.into());
+    element(entry, id::VIDEO, &settings);
+}
+
+/// The header of a track's first part.
+#[must_use]
+pub fn live_header(media: Media) -> Vec<u8> {
+    let mut out = Vec::new();
+    document(&mut out);
+    ebml::unknown_size(&mut out, id::SEGMENT);
+    info(&mut out, None);
+    tracks(&mut out, &[media]);
+    out
+}
+
+/// A cluster that is being filled.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    starts_ms: u64,
+    body: Vec<u8>,
+}
+
+impl Cluster {
+    /// A cluster whose first frame is at `starts_ms`.
+    #[must_use]
+    pub fn new(starts_ms: u64) -> Self {
+        let mut body = Vec::new();
+        element_uint(&mut body, id::TIMESTAMP, starts_ms);
+        Self { starts_ms, body }
+    }
+
+    /// When its first frame is.
+    #[must_use]
+    pub const fn starts_ms(&self) -> u64 {
+        self.starts_ms
+    }
+
+    /// How large it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Adds a frame; false if it is too far away for this cluster (its time is a signed number of 16 bits, RFC 9559 §10.2).
+    pub fn add(&mut self, track: u8, block: &Block) -> bool {
+        let Some(Ok(relative)) = block.at_ms.checked_sub(self.starts_ms).map(i16::try_from) else { return false };
+        let [high, low] = relative.to_be_bytes();
+        let flags = if block.is_key { 0x80 } else { 0 };
+        ebml::begin(&mut self.body, id::SIMPLE_BLOCK, block.bytes.len() as u64 + 4);
+        self.body.extend([0x80 | track, high, low, flags]);
+        self.body.extend_from_slice(&block.bytes);
+        true
+    }
+
+    /// The whole cluster.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        element(out, id::CLUSTER, &self.body);
+    }
+}

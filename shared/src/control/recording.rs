@@ -1,0 +1,100 @@
+//! What a Room object orders to be recorded, and what nodes report about what they recorded.
+//!
+//! A recording is spread over segments, one for each assignment under which it ran. A node seals its segment once everything is in
+//! the storage, and says so over HTTP with its own token, because by then its socket to the room, or the whole process that
+//! recorded, may be gone.
+
+use super::TrackRef;
+use crate::error_code::ErrorCode;
+use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
+use crate::signal::{RecordingFile, TrackSource};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// What shall be recorded, whole: what is not in it is not recorded any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingOrder {
+    /// Which recording.
+    pub recording: RecordingId,
+    /// Everything is stored under this prefix, which ends with `/`.
+    pub key_prefix: String,
+    /// When it was started: the zero of the room's clock.
+    pub started_at: UnixMillis,
+    /// Everybody who publishes.
+    pub participants: Vec<RecordedParticipant>,
+}
+
+/// One participant who publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedParticipant {
+    /// Who.
+    pub id: ParticipantId,
+    /// Display name.
+    pub name: String,
+    /// What they publish through this node.
+    pub tracks: Vec<RecordedTrack>,
+}
+
+/// One published track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedTrack {
+    /// As the room names it.
+    pub id: TrackId,
+    /// As the node knows it.
+    pub track: TrackRef,
+    /// What it shows or sounds.
+    pub source: TrackSource,
+    /// Whether the publisher muted it.
+    pub muted: bool,
+}
+
+/// What a node says about a recording, with its node token: `POST /v1/nodes/recordings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingReport {
+    /// The room.
+    pub room: RoomId,
+    /// The recording.
+    pub recording: RecordingId,
+    /// What happened.
+    pub outcome: SegmentOutcome,
+}
+
+/// What happened to a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SegmentOutcome {
+    /// Everything that was recorded under this epoch is in the storage.
+    Sealed {
+        /// The assignment.
+        epoch: u64,
+    },
+    /// The files are made.
+    Finished {
+        /// Out of which segments.
+        segments: Vec<u64>,
+        /// They.
+        files: Vec<RecordingFile>,
+        /// Where the manifest is.
+        manifest: String,
+    },
+    /// Nothing can be made of it.
+    Failed {
+        /// Why.
+        code: ErrorCode,
+    },
+}
+
+/// The answer to a [`RecordingReport`]: what the node shall do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RecordingVerdict {
+    /// The recording still runs elsewhere, or nobody knows it: the node has nothing further to do.
+    Leave {},
+    /// The recording is over: make its files out of all segments that are in the storage.
+    Finish {},
+    /// The files are known.
+    Done {
+        /// No segment is missing, so that what the files were made of can be deleted.
+        is_complete: bool,
+    },
+}
