@@ -37,7 +37,7 @@ mod tests {
             sub: ParticipantId::parse(&"p".repeat(ParticipantId::BYTES_MAX)).expect("valid"),
             room: RoomId::parse(&"r".repeat(RoomId::BYTES_MAX)).expect("valid"),
             name: "€".repeat(limits::NAME_BYTES_MAX / 3),
-            grants: Grants { publish: false, subscribe: false, moderate: false, record: false },
+            grants: Grants { publish: false, subscribe: false, chat: false, moderate: false, record: false },
             participants_max: Some(u32::MAX),
         };
         let attachment = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };

@@ -116,6 +116,10 @@ text_id!(
     AttemptId, "attempt", 64, "-_"
 );
 text_id!(
+    /// The client's name for one message it writes, so that sending it again is harmless.
+    MessageId, "message", 64, "-_"
+);
+text_id!(
     /// The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
     Mid, "mid", 16, "-_."
 );

@@ -18,7 +18,7 @@ pub mod turn_credential;
 pub mod typescript;
 
 pub use error_code::ErrorCode;
-pub use ids::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TrackId};
+pub use ids::{AttemptId, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TrackId};
 pub use time::UnixMillis;
 
 #[cfg(test)]

@@ -34,6 +34,12 @@ pub const REASON_BYTES_MAX: usize = 256;
 pub const PARTICIPANT_METADATA_BYTES_MAX: usize = 1024;
 /// Longest metadata of a room: one for everybody, in every `joined`.
 pub const ROOM_METADATA_BYTES_MAX: usize = 8 * 1024;
+/// Longest chat message: half a page.
+pub const CHAT_TEXT_BYTES_MAX: usize = 2_000;
+/// Messages that a room remembers for those who come later; the oldest is forgotten first.
+pub const CHAT_MESSAGES_MAX: usize = 200;
+/// Most messages of one frame, so that a history of the longest ones goes out in frames of the usual size.
+pub const CHAT_MESSAGES_PER_FRAME: usize = 12;
 /// Most participants a `view` message may name.
 pub const VIEW_PARTICIPANTS_MAX: usize = SLOTS_PER_KIND_MAX;
 
@@ -72,6 +78,14 @@ pub const EMPTY_TIMEOUT_MS_MAX: u64 = 3_600_000;
 pub const SIGNAL_BURST_FRAMES: u32 = 60;
 /// Frames a second a client may send in the long run.
 pub const SIGNAL_FRAMES_PER_SECOND: u32 = 20;
+/// Chat messages a participant may write in a burst.
+pub const CHAT_BURST_MESSAGES: u32 = 10;
+/// Chat messages a second in the long run: faster than people write, and each is stored.
+pub const CHAT_MESSAGES_PER_SECOND: u32 = 1;
+/// Reactions, and hands raised or lowered, in a burst.
+pub const REACTION_BURST: u32 = 12;
+/// The same in the long run: each of them is told to everybody.
+pub const REACTIONS_PER_SECOND: u32 = 2;
 /// Malformed frames after which a socket is closed.
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
 
@@ -123,6 +137,9 @@ const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX
 const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
 const _: () = assert!(ROOM_METADATA_BYTES_MAX * 6 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
+// In JSON a character of a text takes at most two bytes for each of its own, as control characters are refused; of a name, six.
+const _: () =
+    assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_BYTES_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);

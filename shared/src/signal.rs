@@ -5,6 +5,7 @@
 //! `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
 
 mod client_to_edge;
+mod conversation;
 mod edge_to_client;
 mod recording;
 mod room_state;
@@ -12,6 +13,7 @@ mod room_state;
 pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };
+pub use conversation::{ChatMessage, Reaction};
 pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};

@@ -35,7 +35,9 @@ pub struct Grants {
     pub publish: bool,
     /// Receive those of others.
     pub subscribe: bool,
-    /// Remove and mute participants, change what they may do, lock and end the room.
+    /// Write in the chat, react, raise a hand.
+    pub chat: bool,
+    /// Remove and mute participants, lower their hands, change what they may do, lock and end the room.
     pub moderate: bool,
     /// Start and stop recordings, see and delete those of the room.
     pub record: bool,
@@ -43,7 +45,7 @@ pub struct Grants {
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { publish: true, subscribe: true, moderate: false, record: false }
+        Self { publish: true, subscribe: true, chat: true, moderate: false, record: false }
     }
 }
 

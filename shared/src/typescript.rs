@@ -1,7 +1,7 @@
 //! The same types for TypeScript: what `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
 
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, Mid, ParticipantId, RecordingId, SessionId, TrackId};
+use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, RecordingId, SessionId, TrackId};
 use crate::limits;
 use crate::rtp_parameters::MediaKind;
 use crate::signal::{self, close_code};
@@ -39,6 +39,8 @@ fn constants(text: &mut String) {
     number("SLOTS_PER_KIND_DEFAULT", limits::SLOTS_PER_KIND_DEFAULT as u64);
     number("SLOTS_PER_KIND_MAX", limits::SLOTS_PER_KIND_MAX as u64);
     number("TRACKS_PER_PARTICIPANT_MAX", limits::TRACKS_PER_PARTICIPANT_MAX as u64);
+    number("CHAT_TEXT_BYTES_MAX", limits::CHAT_TEXT_BYTES_MAX as u64);
+    number("CHAT_MESSAGES_MAX", limits::CHAT_MESSAGES_MAX as u64);
     number("VIEW_PARTICIPANTS_MAX", limits::VIEW_PARTICIPANTS_MAX as u64);
     let retry: Vec<String> =
         ErrorCode::ALL.iter().filter(|code| code.may_retry()).map(|code| format!("\"{code}\"")).collect();
@@ -53,6 +55,7 @@ fn types(text: &mut String) {
     declare::<TrackId>(text, &config);
     declare::<RecordingId>(text, &config);
     declare::<AttemptId>(text, &config);
+    declare::<MessageId>(text, &config);
     declare::<Mid>(text, &config);
     declare::<ErrorCode>(text, &config);
     declare::<MediaKind>(text, &config);
@@ -71,6 +74,8 @@ fn types(text: &mut String) {
     declare::<signal::RecordingState>(text, &config);
     declare::<signal::RecordingInfo>(text, &config);
     declare::<signal::RecordingFile>(text, &config);
+    declare::<signal::ChatMessage>(text, &config);
+    declare::<signal::Reaction>(text, &config);
     declare::<signal::IceServer>(text, &config);
     declare::<signal::ClientToEdge>(text, &config);
     declare::<signal::EdgeToClient>(text, &config);

@@ -10,7 +10,10 @@ export type ClientErrorCode =
   | "unreachable"
   | "disconnected"
   | "media_unreachable"
-  | "unsupported_browser";
+  | "unsupported_browser"
+  | "screen_denied"
+  | "screen_unsupported"
+  | "screen_failed";
 
 /** What part of a call an error belongs to, so that an application can react without knowing every code. */
 export type ErrorClass =
@@ -80,6 +83,9 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
     class: "network_error",
     words: "Sound and video do not get through. A firewall may block them.",
   },
+  screen_denied: { class: "permission_error", words: "Nothing was chosen to be shown." },
+  screen_unsupported: { class: "device_error", words: "This browser cannot share a screen." },
+  screen_failed: { class: "device_error", words: "The screen could not be captured." },
   unsupported_browser: { class: "media_error", words: "This browser cannot make calls (no WebRTC)." },
 };
 

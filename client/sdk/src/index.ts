@@ -7,23 +7,29 @@ export { LevelMeter } from "./level";
 export type {
   ConnectionState,
   ErrorCode,
+  Grants,
   MediaKind,
   ParticipantId,
+  Reaction,
   RecordingId,
   RecordingInfo,
   RecordingState,
   TrackId,
   TrackSource,
 } from "./protocol.gen";
+export { CHAT_TEXT_BYTES_MAX } from "./protocol.gen";
 export type { Recording, RecordingFile } from "./recordings";
 export { deleteRecording, listRecordings } from "./recordings";
-export type { JoinOptions, RoomEvents } from "./room";
+export type { JoinOptions, RoomEvents } from "./room-events";
 export { Room } from "./room";
 export type { TokenSource } from "./signal";
+export type { Quality } from "./quality";
+export type { ScreenOptions } from "./screen";
+export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
-export type { LocalDevice, Participant, RoomSnapshot, Track } from "./snapshot";
+export type { LocalDevice, Message, Participant, RoomSnapshot, Track } from "./snapshot";
 export type { Connection } from "./state";
 export type { Phase, Timings } from "./timings";
-export type { Claims, Grants } from "./token";
+export type { Claims } from "./token";
 export { readToken } from "./token";
 export type { TrackOption } from "./track";

@@ -30,10 +30,11 @@ describe("counters", () => {
   test("are added up from Chromium's report", () => {
     const report = [
       entry("inbound-rtp", { kind: "audio", packetsReceived: 100 }),
-      entry("inbound-rtp", { kind: "video", packetsReceived: 300, framesDecoded: 12 }),
+      entry("inbound-rtp", { kind: "video", packetsReceived: 300, packetsLost: 4, trackIdentifier: "v1", framesDecoded: 12 }),
       entry("outbound-rtp", { packetsSent: 70 }),
       entry("transport", { packetsReceived: 420 }),
-      entry("candidate-pair", { requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
+      entry("remote-inbound-rtp", { fractionLost: 0.25 }),
+      entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.04, requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
       entry("media-source", { kind: "video" }),
       entry("media-source", { kind: "audio", audioLevel: 0.25 }),
     ];
@@ -47,6 +48,9 @@ describe("counters", () => {
       stunReplies: 6,
       microphoneLevel: 0.25,
       framesDecoded: 12,
+      streams: [{ track: "v1", received: 300, lost: 4 }],
+      rttMs: 40,
+      sentLost: 0.25,
     });
   });
 
@@ -94,7 +98,7 @@ describe("a token", () => {
       sub: "ada",
       room: "daily",
       name: "Ada",
-      grants: { publish: true, subscribe: true, moderate: true, record: false },
+      grants: { publish: true, subscribe: true, chat: true, moderate: true, record: false },
     });
   });
 

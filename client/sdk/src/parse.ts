@@ -1,5 +1,6 @@
 /** Reads what the edge sends: a frame that is not understood is nothing, never a crash. */
 import type {
+  ChatMessage,
   EdgeToClient,
   Grants,
   IceServer,
@@ -25,7 +26,7 @@ const object = <T>(shape: Shape<T>): Check => {
 };
 
 const track = object<TrackInfo>({ id: text, mid: text, kind: text, source: text, muted: flag, csrc: number });
-const grants = object<Grants>({ publish: flag, subscribe: flag, moderate: flag, record: flag });
+const grants = object<Grants>({ publish: flag, subscribe: flag, chat: flag, moderate: flag, record: flag });
 const room = object<RoomInfo>({ locked: flag, metadata: text, participants_max: number });
 const participant = object<ParticipantInfo>({
   id: text,
@@ -34,10 +35,19 @@ const participant = object<ParticipantInfo>({
   grants: orAbsent(grants),
   joined_at: number,
   connection: text,
+  hand_raised_at: orAbsent(number),
   tracks: list(track),
 });
 const slots = list(object<SlotInfo>({ mid: text, track: orNull(text), participant: orNull(text) }));
 const iceServer = object<IceServer>({ urls: list(text), username: orAbsent(text), credential: orAbsent(text) });
+const message = object<ChatMessage>({
+  number,
+  message: text,
+  participant: text,
+  name: text,
+  sent_at: number,
+  text,
+});
 const recording = object<RecordingInfo>({
   id: text,
   state: text,
@@ -62,6 +72,7 @@ const FRAMES: Frames = {
     roster,
     slots,
     ice_servers: list(iceServer),
+    chat_last: number,
     recording: orNull(recording),
   },
   resumed: {
@@ -82,6 +93,8 @@ const FRAMES: Frames = {
   room_updated: { room },
   track_muted: { mid: text },
   participant_left: { participant: text, reason: text },
+  chat: { messages: list(message) },
+  reacted: { participant: text, reaction: text },
   slots_changed: { slots },
   sections_needed: { audio: number, video: number },
   transport_dead: {},

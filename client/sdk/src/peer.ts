@@ -24,6 +24,8 @@ export interface PeerListener {
 
 /** Video beyond this adds little at the size of a tile. */
 const CAMERA_BITRATE_BPS_MAX = 1_500_000;
+/** A page of text that is scrolled, at the size of a screen. */
+const SCREEN_BITRATE_BPS_MAX = 4_000_000;
 const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   microphone: "audio",
   camera: "video",
@@ -54,7 +56,7 @@ export class Peer {
     this.#configuration = { bundlePolicy: "max-bundle", iceTransportPolicy, iceServers: [...iceServers] };
     this.connection = new RTCPeerConnection(this.#configuration);
     for (const { source, track } of sources) {
-      this.#publish(source, track);
+      this.publish(source, track);
     }
   }
 
@@ -140,6 +142,30 @@ export class Peer {
     await this.#published.get(source)?.sender.replaceTrack(track);
   }
 
+  /** Publishes a source from the next offer on; one that was published before gets its section back. */
+  publish(source: TrackSource, track: MediaStreamTrack | null): void {
+    const known = this.#published.get(source);
+    if (known !== undefined) {
+      known.direction = "sendonly";
+      known.sender.replaceTrack(track).catch(() => undefined);
+      return;
+    }
+    const kind = KINDS[source];
+    const maxBitrate = source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX;
+    const sendEncodings = kind === "video" ? [{ maxBitrate }] : [];
+    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
+    this.#published.set(source, prefer(transceiver, kind));
+  }
+
+  /** Publishes it no longer, from the next offer on; at once nothing is sent. */
+  unpublish(source: TrackSource): void {
+    const known = this.#published.get(source);
+    if (known !== undefined) {
+      known.direction = "inactive";
+      known.sender.replaceTrack(null).catch(() => undefined);
+    }
+  }
+
   /** What arrives in a slot; the same track for the life of the peer, whoever plays in it. */
   slotTrack(mid: Mid): MediaStreamTrack | null {
     const slot = [...this.#slots.audio, ...this.#slots.video].find((transceiver) => transceiver.mid === mid);
@@ -157,19 +183,15 @@ export class Peer {
     this.connection.close();
   }
 
-  #publish(source: TrackSource, track: MediaStreamTrack | null): void {
-    const kind = KINDS[source];
-    const sendEncodings = kind === "video" ? [{ maxBitrate: CAMERA_BITRATE_BPS_MAX }] : [];
-    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
-    this.#published.set(source, prefer(transceiver, kind));
-  }
-
   #sections(sdp: string): PublishedSection[] {
-    // Until the offer is applied its transceivers have no mid; sections are in the order in which they were added.
-    const mids = [...sdp.matchAll(/^a=mid:(\S+)/gm)].map((match) => match[1]);
-    return [...this.#published].flatMap(([source, transceiver], index) => {
-      const mid = transceiver.mid ?? mids[index];
-      return mid === undefined ? [] : [{ mid, source }];
+    // Until the offer is applied its new transceivers have no mid; their sections are the last, in the order in which they were added.
+    const all = this.connection.getTransceivers();
+    const known = new Set(all.flatMap(({ mid }) => (mid === null ? [] : [mid])));
+    const fresh = [...sdp.matchAll(/^a=mid:(\S+)/gm)].flatMap(([, mid]) => (mid === undefined || known.has(mid) ? [] : [mid]));
+    const waiting = all.filter(({ mid }) => mid === null);
+    return [...this.#published].flatMap(([source, transceiver]) => {
+      const mid = transceiver.mid ?? fresh[waiting.indexOf(transceiver)];
+      return mid === undefined || transceiver.direction !== "sendonly" ? [] : [{ mid, source }];
     });
   }
 }

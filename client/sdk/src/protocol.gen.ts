@@ -13,6 +13,8 @@ export const RESUME_WINDOW_MS = 30000;
 export const SLOTS_PER_KIND_DEFAULT = 8;
 export const SLOTS_PER_KIND_MAX = 24;
 export const TRACKS_PER_PARTICIPANT_MAX = 6;
+export const CHAT_TEXT_BYTES_MAX = 2000;
+export const CHAT_MESSAGES_MAX = 200;
 export const VIEW_PARTICIPANTS_MAX = 24;
 export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "no_media_node", "media_node_lost", "internal"];
 
@@ -45,6 +47,11 @@ export type RecordingId = string;
  * The client's name for one try to join, so that repeating it is harmless.
  */
 export type AttemptId = string;
+
+/**
+ * The client's name for one message it writes, so that sending it again is harmless.
+ */
+export type MessageId = string;
 
 /**
  * The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
@@ -111,7 +118,11 @@ publish: boolean,
  */
 subscribe: boolean, 
 /**
- * Remove and mute participants, change what they may do, lock and end the room.
+ * Write in the chat, react, raise a hand.
+ */
+chat: boolean, 
+/**
+ * Remove and mute participants, lower their hands, change what they may do, lock and end the room.
  */
 moderate: boolean, 
 /**
@@ -232,6 +243,10 @@ joined_at: UnixMillis,
  */
 connection: ConnectionState, 
 /**
+ * Since when they have their hand up.
+ */
+hand_raised_at?: UnixMillis, 
+/**
  * What they publish.
  */
 tracks: Array<TrackInfo>, };
@@ -321,6 +336,40 @@ duration_ms: number,
 bytes: number, };
 
 /**
+ * One message of the chat.
+ */
+export type ChatMessage = { 
+/**
+ * Its place in the room's chat: one more than that of the message before.
+ */
+number: number, 
+/**
+ * Its author's name for it.
+ */
+message: MessageId, 
+/**
+ * Who wrote it.
+ */
+participant: ParticipantId, 
+/**
+ * What they were called then.
+ */
+name: string, 
+/**
+ * When the room took it.
+ */
+sent_at: UnixMillis, 
+/**
+ * What they wrote.
+ */
+text: string, };
+
+/**
+ * A sign that everybody sees for a moment.
+ */
+export type Reaction = "thumbs_up" | "thumbs_down" | "clap" | "heart" | "laugh" | "surprise" | "party";
+
+/**
  * One entry of `RTCConfiguration.iceServers` (W3C WebRTC §4.2.4).
  */
 export type IceServer = { 
@@ -360,7 +409,11 @@ session: SessionId,
 /**
  * The secret that came with it.
  */
-resume_token: string, } | { "type": "negotiate", 
+resume_token: string, 
+/**
+ * The number of the last chat message that the client has; all are told again where it has none.
+ */
+chat_after?: number, } | { "type": "negotiate", 
 /**
  * SDP of the new offer.
  */
@@ -384,7 +437,27 @@ muted: boolean, } | { "type": "view",
 /**
  * At most 24.
  */
-participants: Array<ParticipantId>, } | { "type": "kick", 
+participants: Array<ParticipantId>, } | { "type": "chat", 
+/**
+ * The client's name for the message.
+ */
+message: MessageId, 
+/**
+ * What it says.
+ */
+text: string, } | { "type": "react", 
+/**
+ * Which.
+ */
+reaction: Reaction, } | { "type": "raise_hand", 
+/**
+ * Whether it is up.
+ */
+raised: boolean, } | { "type": "lower_hand", 
+/**
+ * Whose.
+ */
+participant: ParticipantId, } | { "type": "kick", 
 /**
  * Whom.
  */
@@ -478,6 +551,10 @@ slots: Array<SlotInfo>,
  * STUN and TURN servers for `RTCConfiguration.iceServers`.
  */
 ice_servers: Array<IceServer>, 
+/**
+ * The number of the last chat message: what comes up to it was there before, what comes after it is news.
+ */
+chat_last: number, 
 /**
  * The recording that runs or is being finished.
  */
@@ -573,7 +650,19 @@ participant: ParticipantId,
 /**
  * Why.
  */
-reason: LeaveReason, } | { "type": "slots_changed", 
+reason: LeaveReason, } | { "type": "chat", 
+/**
+ * At most 12.
+ */
+messages: Array<ChatMessage>, } | { "type": "reacted", 
+/**
+ * Who.
+ */
+participant: ParticipantId, 
+/**
+ * Which.
+ */
+reaction: Reaction, } | { "type": "slots_changed", 
 /**
  * The changed ones.
  */

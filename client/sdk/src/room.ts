@@ -1,63 +1,29 @@
 /** A room as an application uses it: the shell around `step`, which owns the socket, the transport and the devices. */
-import type { CameraSize, DeviceKind } from "./devices";
+import type { DeviceKind } from "./devices";
+import { listDevices } from "./devices";
 import { Emitter } from "./emitter";
 import { RoomError } from "./errors";
+import type { JoinOptions, RoomEvents } from "./room-events";
+import type { LocalMediaOptions } from "./local-media";
+import { LocalMedia } from "./local-media";
+import { Measuring } from "./measuring";
+import { listenToPage } from "./page";
 import { Peer } from "./peer";
-import type { PublishedSource } from "./peer";
-import type { ParticipantId } from "./protocol.gen";
+import type { ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
-import type { TokenSource } from "./signal";
+import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
 import type { Participant, RoomSnapshot } from "./snapshot";
 import { snapshot } from "./snapshot";
-import { Speaking } from "./speaking";
-import type { Command, Connection, Event, Failure, State } from "./state";
+import type { Ask, Command, Connection, Event, Failure, State } from "./state";
 import { initial, step } from "./state";
 import type { Counters, SlotLevel } from "./stats";
+import { Tickets } from "./tickets";
 import type { Timings } from "./timings";
 import { Stopwatch } from "./timings";
 import { readToken } from "./token";
-import type { TrackOption } from "./track";
-import { LocalTrack } from "./track";
+import type { LocalTrack } from "./track";
 import { Transport } from "./transport";
-
-/** How to enter a room. */
-export interface JoinOptions {
-  /** The room's socket; `roomUrl` makes it. */
-  readonly url: string;
-  readonly token: TokenSource;
-  /** Default: off. */
-  readonly microphone?: TrackOption;
-  /** Default: off. */
-  readonly camera?: TrackOption;
-  readonly cameraSize?: CameraSize;
-  /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
-  readonly publish?: boolean;
-  /** `relay` uses nothing but TURN servers. */
-  readonly iceTransportPolicy?: RTCIceTransportPolicy;
-  /** Whether closing the page is leaving. Default: yes. */
-  readonly leaveOnPageHide?: boolean;
-}
-
-/** What a room says. */
-export interface RoomEvents {
-  /** Anything changed; the new state of everything. */
-  changed: RoomSnapshot;
-  connection: Connection;
-  participant_joined: Participant;
-  participant_left: { readonly id: ParticipantId; readonly name: string };
-  /** Who speaks, the latest first. */
-  speaking: readonly ParticipantId[];
-  /** Something did not work; the room goes on. */
-  error: RoomError;
-  /** The room is over; nothing where the user left. */
-  ended: RoomError | null;
-}
-
-interface Ticket {
-  readonly resolve: () => void;
-  readonly reject: (error: RoomError) => void;
-}
 
 let warm: Peer | null = null;
 
@@ -66,19 +32,14 @@ export class Room extends Emitter<RoomEvents> {
   readonly #stopwatch = new Stopwatch();
   readonly #signal: Signal;
   readonly #transport: Transport;
-  readonly #microphone: LocalTrack;
-  readonly #camera: LocalTrack;
-  readonly #speaking = new Speaking();
-  readonly #tickets = new Map<number, Ticket>();
-  readonly #entered: Promise<void>;
-  readonly #left: Promise<void>;
+  readonly #local: LocalMedia;
+  readonly #measuring = new Measuring();
+  readonly #tickets = new Tickets();
+  readonly #entered = Promise.withResolvers<undefined>();
+  readonly #left = Promise.withResolvers<undefined>();
   readonly #stopListening: () => void;
-  #enter: Ticket = { resolve: () => undefined, reject: () => undefined };
-  #leave: () => void = () => undefined;
-  #ticketsIssued = 0;
   #state: State;
   #error: RoomError | null = null;
-  #speakers: readonly ParticipantId[] = [];
   #speakerId: string | null = null;
   #snapshot: RoomSnapshot;
   #queue: Event[] = [];
@@ -93,7 +54,7 @@ export class Room extends Emitter<RoomEvents> {
     const room = new Room(options);
     room.#dispatch({ on: "start" });
     room.#openDevices();
-    await room.#entered;
+    await room.#entered.promise;
     return room;
   }
 
@@ -108,12 +69,11 @@ export class Room extends Emitter<RoomEvents> {
 
   private constructor(options: JoinOptions) {
     super();
-    this.#microphone = this.#localTrack("microphone", options.microphone ?? false, undefined);
-    this.#camera = this.#localTrack("camera", options.camera ?? false, options.cameraSize);
+    this.#local = this.#makeLocal(options);
     this.#state = initial({
       attemptPrefix: crypto.randomUUID(),
       seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
-      muted: { microphone: !this.#microphone.on, camera: !this.#camera.on },
+      muted: { microphone: !this.#local.microphone.on, camera: !this.#local.camera.on },
       renewsToken: typeof options.token === "function",
       publishes: options.publish ?? (typeof options.token === "function" || mayPublish(options.token)),
     });
@@ -127,9 +87,11 @@ export class Room extends Emitter<RoomEvents> {
       tokenUnavailable: (detail) => this.#dispatch({ on: "token_unavailable", detail }),
     });
     this.#transport = this.#makeTransport(options.iceTransportPolicy ?? "all");
-    this.#entered = new Promise((resolve, reject) => (this.#enter = { resolve, reject }));
-    this.#left = new Promise((resolve) => (this.#leave = resolve));
-    this.#stopListening = this.#listenToPage(options.leaveOnPageHide ?? true);
+    this.#stopListening = listenToPage({
+      networkChanged: () => this.#dispatch({ on: "network_changed" }),
+      devicesChanged: () => void this.#devicesChanged(),
+      hidden: () => void ((options.leaveOnPageHide ?? true) && this.leave()),
+    });
     this.#snapshot = this.#takeSnapshot();
   }
 
@@ -163,12 +125,12 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Turns the microphone on or off. Rejects where there is none. */
   setMicrophone(on: boolean): Promise<void> {
-    return this.#set(this.#microphone, on);
+    return this.#set(this.#local.microphone, on);
   }
 
   /** Turns the camera on or off; off also stops capturing. Rejects where there is none. */
   setCamera(on: boolean): Promise<void> {
-    return this.#set(this.#camera, on);
+    return this.#set(this.#local.camera, on);
   }
 
   /** Uses another device from here on. Rejects where it cannot be had; the one before then stays. */
@@ -176,7 +138,7 @@ export class Room extends Emitter<RoomEvents> {
     if (kind === "speaker") {
       this.#speakerId = deviceId;
     } else {
-      await (kind === "microphone" ? this.#microphone : this.#camera).switchDevice(deviceId);
+      await this.#local[kind].switchDevice(deviceId);
     }
     this.#changed();
   }
@@ -186,40 +148,84 @@ export class Room extends Emitter<RoomEvents> {
     this.#dispatch({ on: "set_view", participants });
   }
 
+  /** Shows the user's screen, window or tab beside the camera; the user chooses which. Rejects where nothing was chosen. */
+  async shareScreen(options?: ScreenOptions): Promise<void> {
+    if (!this.#state.publishes) {
+      throw new RoomError("forbidden", "publish");
+    }
+    await this.#local.screen.start(options);
+  }
+
+  /** Shows the screen no longer. */
+  stopScreen(): void {
+    this.#local.screen.stop();
+  }
+
+  /** Writes in the chat; resolves when the room has it, however often the connection is lost before. */
+  sendMessage(text: string): Promise<void> {
+    return this.#tickets.issue((ticket) =>
+      this.#dispatch({ on: "write", message: crypto.randomUUID(), text, ticket }),
+    );
+  }
+
+  /** Shows a sign to everybody for a moment. */
+  async react(reaction: Reaction): Promise<void> {
+    await this.#ask({ type: "react", reaction });
+    if (this.#state.self !== null) {
+      this.emit("reaction", { participant: this.#state.self, reaction });
+    }
+  }
+
+  /** Raises the user's hand, or lowers it. */
+  raiseHand(raised: boolean): Promise<void> {
+    return this.#ask({ type: "raise_hand", raised });
+  }
+
+  /** Lowers somebody's hand; needs the grant `moderate`. */
+  lowerHand(participant: ParticipantId): Promise<void> {
+    return this.#ask({ type: "lower_hand", participant });
+  }
+
+  /** Mutes a track of somebody, who may unmute it; needs the grant `moderate`. */
+  muteTrack(participant: ParticipantId, track: TrackId): Promise<void> {
+    return this.#ask({ type: "mute_track", participant, track });
+  }
+
+  /** Lets nobody new in, or lets them in again; needs the grant `moderate`. */
+  setLocked(locked: boolean): Promise<void> {
+    return this.#ask({ type: "update_room", locked });
+  }
+
+  /** Ends the call for everybody; needs the grant `moderate`. */
+  endForAll(reason: string | null = null): Promise<void> {
+    return this.#ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
+  }
+
   /** Removes somebody; needs the grant `moderate`. Rejects where the edge says no. */
   kick(participant: ParticipantId, reason: string | null = null): Promise<void> {
-    const ticket = ++this.#ticketsIssued;
-    return new Promise((resolve, reject) => {
-      this.#tickets.set(ticket, { resolve, reject });
-      this.#dispatch({ on: "kick", participant, reason, ticket });
-    });
+    return this.#ask({ type: "kick", participant, ...(reason === null ? {} : { reason }) });
   }
 
   /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
   startRecording(): Promise<void> {
-    return this.#record(true);
+    return this.#ask({ type: "start_recording" });
   }
 
   /** Ends the recording. */
   stopRecording(): Promise<void> {
-    return this.#record(false);
+    return this.#ask({ type: "stop_recording" });
   }
 
   /** Leaves; resolves when the edge knows, or after a second. */
   leave(): Promise<void> {
-    this.#microphone.close();
-    this.#camera.close();
+    this.#local.close();
     this.#transport.close();
     this.#dispatch({ on: "leave" });
-    return this.#left;
+    return this.#left.promise;
   }
 
-  #record(start: boolean): Promise<void> {
-    const ticket = ++this.#ticketsIssued;
-    return new Promise((resolve, reject) => {
-      this.#tickets.set(ticket, { resolve, reject });
-      this.#dispatch({ on: "record", start, ticket });
-    });
+  #ask(request: Ask): Promise<void> {
+    return this.#tickets.issue((ticket) => this.#dispatch({ on: "ask", request, ticket }));
   }
 
   async #set(track: LocalTrack, on: boolean): Promise<void> {
@@ -248,6 +254,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (before !== this.#state) {
       this.#changed();
+      this.#tellMessages(before, this.#state);
     }
   }
 
@@ -264,8 +271,12 @@ export class Room extends Emitter<RoomEvents> {
       case "apply_answer":
         void this.#transport.applyAnswer(command);
         return undefined;
+      case "silence":
+        return this.#silenced(command.source);
+      case "show_reaction":
+        return this.emit("reaction", command);
       case "settle":
-        return this.#settle(command.ticket, command.failure);
+        return this.#tickets.settle(command.ticket, command.failure === null ? null : asError(command.failure));
       case "report":
         return this.emit("error", asError(command.failure));
       case "end":
@@ -286,23 +297,21 @@ export class Room extends Emitter<RoomEvents> {
       this.#stopwatch.mark("answer_applied");
     }
     if (!before.admitted && after.admitted) {
-      this.#enter.resolve();
+      this.#entered.resolve(undefined);
     }
     if (before.publishes && !after.publishes) {
       // Nobody would see or hear it: the devices are let go.
-      this.#microphone.close();
-      this.#camera.close();
+      this.#local.close();
     }
   }
 
-  #settle(ticket: number, failure: Failure | null): void {
-    const promise = this.#tickets.get(ticket);
-    this.#tickets.delete(ticket);
-    if (failure === null) {
-      promise?.resolve();
+  #silenced(source: TrackSource): void {
+    if (source === "microphone" || source === "camera") {
+      void this.#local[source].set(false);
     } else {
-      promise?.reject(asError(failure));
+      this.#local.screen.stop();
     }
+    this.emit("silenced", { source });
   }
 
   #end(failure: Failure | null): void {
@@ -310,10 +319,9 @@ export class Room extends Emitter<RoomEvents> {
     this.#wakeAt(null);
     this.#stopListening();
     this.#transport.close();
-    this.#microphone.close();
-    this.#camera.close();
-    this.#enter.reject(this.#error ?? new RoomError("disconnected", "the room was left"));
-    this.#leave();
+    this.#local.close();
+    this.#entered.reject(this.#error ?? new RoomError("disconnected", "the room was left"));
+    this.#left.resolve(undefined);
     this.emit("ended", this.#error);
   }
 
@@ -345,13 +353,25 @@ export class Room extends Emitter<RoomEvents> {
     this.emit("changed", now);
   }
 
+  /** What was there before the user came is no news, nor is what they wrote themselves. */
+  #tellMessages(before: State, after: State): void {
+    const known = new Set(before.chat.map(({ message }) => message));
+    const news = after.chat.filter(({ message, number }) => !known.has(message) && number > after.chatBefore);
+    for (const { number: told } of before.chat === after.chat ? [] : news) {
+      const message = this.#snapshot.chat.find(({ number, isSelf }) => number === told && !isSelf);
+      if (message !== undefined) {
+        this.emit("message", message);
+      }
+    }
+  }
+
   #takeSnapshot(): RoomSnapshot {
     return snapshot({
       state: this.#state,
       error: this.#error,
-      speaking: new Set(this.#speakers),
-      microphone: this.#microphone,
-      camera: this.#camera,
+      speaking: new Set(this.#measuring.speakers),
+      quality: this.#measuring.quality,
+      local: this.#local,
       speakerId: this.#speakerId,
       audioTracks: this.#transport.audioTracks(),
       slotTrack: (mid) => this.#transport.slotTrack(mid),
@@ -367,26 +387,28 @@ export class Room extends Emitter<RoomEvents> {
         mark: (phase) => this.#stopwatch.mark(phase),
         measured: (counters, levels) => this.#measured(counters, levels),
         flows: () => this.#flows(),
-        sources: () => this.#sources(),
+        sources: () => (this.#state.publishes ? this.#local.sources() : []),
       },
       policy,
       usable,
     );
   }
 
-  #sources(): PublishedSource[] {
-    const tracks = [this.#microphone, this.#camera];
-    return this.#state.publishes ? tracks.map(({ kind: source, track }) => ({ source, track })) : [];
-  }
-
-  #localTrack(kind: DeviceKind, option: TrackOption, size: CameraSize | undefined): LocalTrack {
-    return new LocalTrack(kind, option, size, {
-      replaced: (track) => {
-        this.#transport.replaceTrack(kind, track);
+  #makeLocal(options: LocalMediaOptions): LocalMedia {
+    return new LocalMedia(options, {
+      replaced: (source, track) => {
+        this.#transport.replaceTrack(source, track);
         this.#changed();
       },
-      muted: (muted) => this.#dispatch({ on: "set_muted", source: kind, muted }),
+      muted: (source, muted) => this.#dispatch({ on: "set_muted", source, muted }),
+      fellBack: (kind, label) => this.emit("device_changed", { kind, label }),
       failed: (error) => this.emit("error", error),
+      screenChanged: () => {
+        this.#transport.setSource("screen", this.#local.screen.video);
+        this.#transport.setSource("screen_audio", this.#local.screen.sound);
+        this.#dispatch({ on: "sections_changed" });
+        this.#changed();
+      },
     });
   }
 
@@ -394,7 +416,7 @@ export class Room extends Emitter<RoomEvents> {
     if (!this.#state.publishes) {
       return;
     }
-    for (const track of [this.#microphone, this.#camera]) {
+    for (const track of [this.#local.microphone, this.#local.camera]) {
       track
         .prepare()
         .catch((error: unknown) => error instanceof RoomError && this.emit("error", error))
@@ -411,42 +433,36 @@ export class Room extends Emitter<RoomEvents> {
     ).length;
   }
 
-  #measured({ microphoneLevel }: Counters, levels: readonly SlotLevel[]): void {
-    const loud = new Map<ParticipantId, number>();
-    for (const { mid, level, sources } of levels) {
-      const participant = this.#whoPlays(mid, sources);
-      if (participant !== null) {
-        loud.set(participant, level);
-      }
+  #measured(counters: Counters, levels: readonly SlotLevel[]): void {
+    const { microphone } = this.#local;
+    const ownLevel = microphone.on ? (counters.microphoneLevel ?? microphone.level) : null;
+    const { speakersChanged, changed } = this.#measuring.take({
+      counters,
+      levels,
+      ownLevel,
+      state: this.#state,
+      participants: this.participants,
+    });
+    if (speakersChanged) {
+      this.emit("speaking", this.#measuring.speakers);
     }
-    if (this.#state.self !== null && this.#microphone.on) {
-      loud.set(this.#state.self, microphoneLevel ?? this.#microphone.level);
-    }
-    const speakers = this.#speaking.take(loud, performance.now());
-    if (speakers.join() !== this.#speakers.join()) {
-      this.#speakers = speakers;
-      this.emit("speaking", speakers);
+    if (changed) {
       this.#changed();
     }
   }
 
-  #whoPlays(mid: string, sources: readonly number[]): ParticipantId | null {
-    // The packets themselves say whose they are; the slot's message may be ahead of them or behind.
-    const byCsrc = this.#state.roster.find(({ tracks }) => tracks.some(({ csrc }) => sources.includes(csrc)));
-    return byCsrc?.id ?? this.#state.slots.find((slot) => slot.mid === mid)?.participant ?? null;
-  }
-
-  #listenToPage(leaveOnPageHide: boolean): () => void {
-    const online = (): void => this.#dispatch({ on: "network_changed" });
-    const hide = (): void => void this.leave();
-    window.addEventListener("online", online);
-    if (leaveOnPageHide) {
-      window.addEventListener("pagehide", hide);
+  async #devicesChanged(): Promise<void> {
+    const { microphones, cameras, speakers } = await listDevices();
+    const ids = (devices: typeof speakers): string[] => devices.map(({ id }) => id);
+    await Promise.allSettled([
+      this.#local.microphone.devicesChanged(ids(microphones)),
+      this.#local.camera.devicesChanged(ids(cameras)),
+    ]);
+    if (this.#speakerId !== null && speakers.length > 0 && !ids(speakers).includes(this.#speakerId)) {
+      this.#speakerId = null;
+      this.emit("device_changed", { kind: "speaker", label: speakers[0]?.label ?? "" });
     }
-    return () => {
-      window.removeEventListener("online", online);
-      window.removeEventListener("pagehide", hide);
-    };
+    this.#changed();
   }
 }
 

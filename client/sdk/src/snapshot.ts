@@ -1,7 +1,9 @@
 /** What an application sees of a room: plain objects, made anew whenever something changes. */
 import type { RoomError } from "./errors";
+import type { LocalMedia } from "./local-media";
 import type {
   ConnectionState,
+  Grants,
   MediaKind,
   Mid,
   ParticipantId,
@@ -11,8 +13,10 @@ import type {
   TrackInfo,
   TrackSource,
 } from "./protocol.gen";
+import type { Quality } from "./quality";
 import type { Connection, State } from "./state";
 import { connection } from "./state";
+import { DEFAULT_GRANTS } from "./token";
 import type { LocalTrack } from "./track";
 
 /** The room at one moment. */
@@ -21,18 +25,40 @@ export interface RoomSnapshot {
   /** Why the room ended, where it was not the user who left. */
   readonly error: RoomError | null;
   readonly self: Participant | null;
+  /** Whether nobody new is let in. */
+  readonly isLocked: boolean;
   /** Everybody else, in the order in which they joined. */
   readonly participants: readonly Participant[];
   readonly microphone: LocalDevice;
   readonly camera: LocalDevice;
   /** The recording that runs, or the last one that was heard of. */
   readonly recording: RecordingInfo | null;
+  /** What the user shows of their screen. */
+  readonly screen: MediaStreamTrack | null;
+  /** What was written in the room, in order; what the user wrote and the edge does not have yet comes last. */
+  readonly chat: readonly Message[];
+  /** Who has their hand up, the first one first. */
+  readonly hands: readonly ParticipantId[];
   /** Whether the user may be heard and seen at all. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, whoever is heard in them. */
   readonly audioTracks: readonly MediaStreamTrack[];
   /** Where sound is to be played, where the user chose. */
   readonly speakerId: string | null;
+}
+
+/** One message of the chat. */
+export interface Message {
+  /** Unique in the room; the same while it is on its way and after. */
+  readonly id: string;
+  /** Its place in the room's chat; nothing while it is on its way. */
+  readonly number: number | null;
+  readonly participant: ParticipantId;
+  readonly name: string;
+  readonly isSelf: boolean;
+  /** Milliseconds since 1970; nothing while it is on its way. */
+  readonly sentAt: number | null;
+  readonly text: string;
 }
 
 /** Somebody in the room. */
@@ -42,6 +68,10 @@ export interface Participant {
   readonly isSelf: boolean;
   readonly connection: ConnectionState;
   readonly speaking: boolean;
+  readonly grants: Grants;
+  readonly hasHandUp: boolean;
+  /** How good their sound and pictures arrive here; of the user, how good the own path is. Nothing where too little came to tell. */
+  readonly quality: Quality | null;
   readonly tracks: readonly Track[];
 }
 
@@ -67,8 +97,8 @@ export interface Sources {
   readonly state: State;
   readonly error: RoomError | null;
   readonly speaking: ReadonlySet<ParticipantId>;
-  readonly microphone: LocalTrack;
-  readonly camera: LocalTrack;
+  readonly quality: ReadonlyMap<ParticipantId, Quality>;
+  readonly local: LocalMedia;
   readonly speakerId: string | null;
   readonly audioTracks: readonly MediaStreamTrack[];
   slotTrack(mid: Mid): MediaStreamTrack | null;
@@ -76,17 +106,24 @@ export interface Sources {
 
 /** Makes a snapshot. */
 export function snapshot(sources: Sources): RoomSnapshot {
-  const { state, error, microphone, camera, speakerId, audioTracks } = sources;
+  const { state, error, local, speakerId, audioTracks } = sources;
   const inOrder = [...state.roster].sort((a, b) => a.joined_at - b.joined_at || (a.id < b.id ? -1 : 1));
   const everybody = inOrder.map((info) => participant(info, sources));
   return {
     connection: connection(state),
     error,
     self: everybody.find(({ isSelf }) => isSelf) ?? null,
+    isLocked: state.room?.locked ?? false,
     participants: everybody.filter(({ isSelf }) => !isSelf),
-    microphone: localDevice(microphone),
-    camera: localDevice(camera),
     recording: state.recording,
+    microphone: localDevice(local.microphone),
+    camera: localDevice(local.camera),
+    screen: local.screen.video,
+    chat: messages(state),
+    hands: inOrder
+      .filter((info) => info.hand_raised_at !== undefined)
+      .sort((a, b) => (a.hand_raised_at ?? 0) - (b.hand_raised_at ?? 0))
+      .map(({ id }) => id),
     publishes: state.publishes,
     audioTracks,
     speakerId,
@@ -101,6 +138,9 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
     isSelf,
     connection: info.connection,
     speaking: sources.speaking.has(info.id),
+    grants: info.grants ?? DEFAULT_GRANTS,
+    hasHandUp: info.hand_raised_at !== undefined,
+    quality: sources.quality.get(info.id) ?? null,
     tracks: info.tracks.map((track) => (isSelf ? ownTrack(track, sources) : remoteTrack(track, sources))),
   };
 }
@@ -110,10 +150,34 @@ function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack 
   return { id, kind, source, muted, media: slot === undefined ? null : slotTrack(slot.mid) };
 }
 
-function ownTrack({ id, kind, source, muted }: TrackInfo, { microphone, camera }: Sources): Track {
-  const local = source === "microphone" ? microphone : source === "camera" ? camera : null;
+function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {
+  const device = source === "microphone" ? local.microphone : source === "camera" ? local.camera : null;
   // The user sees at once what they did, not when the edge has heard of it.
-  return { id, kind, source, muted: local === null ? muted : !local.on, media: local?.track ?? null };
+  return { id, kind, source, muted: device === null ? muted : !device.on, media: local.track(source) };
+}
+
+function messages({ chat, outbox, self, roster }: State): Message[] {
+  const known = chat.map(({ message, number, participant, name, sent_at: sentAt, text }) => ({
+    id: `${participant}/${message}`,
+    number,
+    participant,
+    name,
+    isSelf: participant === self,
+    sentAt,
+    text,
+  }));
+  const participant = self ?? "";
+  const name = roster.find(({ id }) => id === self)?.name ?? "";
+  const written = outbox.map(({ message, text }) => ({
+    id: `${participant}/${message}`,
+    number: null,
+    participant,
+    name,
+    isSelf: true,
+    sentAt: null,
+    text,
+  }));
+  return [...known, ...written];
 }
 
 function localDevice({ on, track, deviceId }: LocalTrack): LocalDevice {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { BACKOFF_MAX_MS, backoffMs, random } from "./backoff";
-import type { EdgeToClient, ErrorCode, NegotiateReason, ParticipantInfo } from "./protocol.gen";
+import type { ChatMessage, EdgeToClient, ErrorCode, NegotiateReason, ParticipantInfo } from "./protocol.gen";
 import { PING, PING_INTERVAL_MS, PONG } from "./protocol.gen";
 import type { Command, Event, State } from "./state";
 import { connection, initial, step } from "./state";
 import { JOIN_TRIES_MAX, OPEN_TIMEOUT_MS, PONG_TIMEOUT_MS, RECONNECT_TRIES_MAX } from "./state/connection";
+import { OUTBOX_MAX } from "./state/conversation";
 import { CONNECT_TIMEOUT_MS, RESTART_TIMEOUT_MS } from "./state/media";
 import { REPLY_TIMEOUT_MS } from "./state/turn";
 
@@ -482,21 +483,21 @@ describe("what the user asks for", () => {
 
   test("a kick is settled by its reply", () => {
     const client = new Client().joined();
-    client.on({ on: "kick", participant: "ada", reason: "spam", ticket: 7 });
+    client.on({ on: "ask", request: { type: "kick", participant: "ada", reason: "spam" }, ticket: 7 });
     expect(client.lastSent()).toEqual({ id: 2, type: "kick", participant: "ada", reason: "spam" });
     client.frame({ type: "error", in_reply_to: 2, code: "forbidden", message: "no" });
     expect(client.commands).toContainEqual({ do: "settle", ticket: 7, failure: { code: "forbidden", detail: "no" } });
-    client.on({ on: "kick", participant: "ada", reason: null, ticket: 8 });
+    client.on({ on: "ask", request: { type: "kick", participant: "ada" }, ticket: 8 });
     client.frame({ type: "done", in_reply_to: 3 });
     expect(client.commands).toContainEqual({ do: "settle", ticket: 8, failure: null });
   });
 
   test("a recording is started and stopped by requests, and shown as it is told", () => {
     const client = new Client().joined();
-    client.on({ on: "record", start: true, ticket: 7 });
+    client.on({ on: "ask", request: { type: "start_recording" }, ticket: 7 });
     expect(client.lastSent()).toEqual({ id: 2, type: "start_recording" });
     client.frame({ type: "done", in_reply_to: 2 });
-    client.on({ on: "record", start: false, ticket: 8 });
+    client.on({ on: "ask", request: { type: "stop_recording" }, ticket: 8 });
     expect(client.lastSent()).toEqual({ id: 3, type: "stop_recording" });
     client.frame({ type: "error", in_reply_to: 3, code: "forbidden", message: "no" });
     expect(client.commands).toContainEqual({ do: "settle", ticket: 8, failure: { code: "forbidden", detail: "no" } });
@@ -507,9 +508,9 @@ describe("what the user asks for", () => {
 
   test("a kick fails when the socket is away or goes away", () => {
     const client = new Client().joined();
-    client.on({ on: "kick", participant: "ada", reason: null, ticket: 7 });
+    client.on({ on: "ask", request: { type: "kick", participant: "ada" }, ticket: 7 });
     client.on({ on: "socket_closed", code: 1006 });
-    client.on({ on: "kick", participant: "ada", reason: null, ticket: 8 });
+    client.on({ on: "ask", request: { type: "kick", participant: "ada" }, ticket: 8 });
     const settled = client.commands.filter((command) => command.do === "settle");
     expect(settled.map(({ ticket, failure }) => [ticket, failure?.code])).toEqual([
       [7, "disconnected"],
@@ -595,6 +596,119 @@ describe("whatever the edge sends", () => {
   });
 });
 
+describe("conversation", () => {
+  const said = (number: number, message: string, participant = "ada"): ChatMessage => ({
+    number,
+    message,
+    participant,
+    name: participant,
+    sent_at: 0,
+    text: message,
+  });
+  const write = (message: string, ticket = 7): Event => ({ on: "write", message, text: message, ticket });
+  const settled = (client: Client): unknown[] =>
+    client.commands.flatMap((command) => (command.do === "settle" ? [[command.ticket, command.failure?.code ?? null]] : []));
+
+  test("a message is sent at once and settled by its answer", () => {
+    const client = new Client().joined();
+    client.on(write("m1"));
+    expect(client.lastSent()).toEqual({ id: 2, type: "chat", message: "m1", text: "m1" });
+    client.frame({ type: "done", in_reply_to: 2 });
+    expect([client.state.outbox, settled(client)]).toEqual([[], [[7, null]]]);
+  });
+
+  test("what may be lost with the socket is sent again, after what was missed is asked for", () => {
+    const client = new Client().joined();
+    client.frame({ type: "chat", messages: [said(4, "m0")] });
+    client.on(write("m1"));
+    client.reopen();
+    expect(client.lastSent()).toMatchObject({ type: "resume", chat_after: 4 });
+    client.frame(resumed(3));
+    expect(client.lastSent()).toMatchObject({ id: 4, type: "chat", message: "m1" });
+    expect(settled(client)).toEqual([]);
+    // It had arrived: the room tells it with the rest, and only once is it shown.
+    client.frame({ type: "chat", messages: [said(5, "m1", "grace")] });
+    client.frame({ type: "done", in_reply_to: 4 });
+    expect(settled(client)).toEqual([[7, null]]);
+    expect(client.state.chat.map(({ message }) => message)).toEqual(["m0", "m1"]);
+  });
+
+  test("what was written while the socket was away is sent when it is back", () => {
+    const client = new Client().joined();
+    client.on({ on: "socket_closed", code: 1006 });
+    client.on(write("m1"));
+    client.reopened();
+    client.frame(resumed(2));
+    expect(client.lastSent()).toMatchObject({ type: "chat", message: "m1" });
+  });
+
+  test("a refused message is given back", () => {
+    const client = new Client().joined();
+    client.on(write("m1"));
+    client.frame({ type: "error", in_reply_to: 2, code: "rate_limited", message: "" });
+    expect([client.state.outbox, settled(client)]).toEqual([[], [[7, "rate_limited"]]]);
+  });
+
+  test("nothing comes twice, whatever is told again", () => {
+    const client = new Client().joined();
+    client.frame({ type: "chat", messages: [said(1, "a"), said(2, "b")] });
+    client.frame({ type: "chat", messages: [said(2, "b"), said(3, "c")] });
+    expect(client.state.chat.map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
+  test("leaving gives back what was not sent, and so many wait at most", () => {
+    const client = new Client().joined();
+    client.on({ on: "socket_closed", code: 1006 });
+    for (let ticket = 0; ticket <= OUTBOX_MAX; ticket += 1) {
+      client.on(write(`m${ticket}`, ticket));
+    }
+    expect(settled(client)).toEqual([[OUTBOX_MAX, "rate_limited"]]);
+    client.on({ on: "leave" });
+    expect(settled(client)).toHaveLength(OUTBOX_MAX + 1);
+  });
+
+  test("signs are shown and not kept", () => {
+    const client = new Client().joined();
+    client.frame({ type: "reacted", participant: "ada", reaction: "clap" });
+    expect(client.commands.at(-1)).toEqual({ do: "show_reaction", participant: "ada", reaction: "clap" });
+  });
+});
+
+describe("being muted by a moderator", () => {
+  test("stops the source until the user opens it again", () => {
+    const client = new Client().joined();
+    client.frame({ type: "track_muted", mid: "0" });
+    expect(client.commands.at(-1)).toEqual({ do: "silence", source: "microphone" });
+    expect(client.does()).toEqual(["silence"]);
+    client.on({ on: "set_muted", source: "microphone", muted: false });
+    expect(client.lastSent()).toEqual({ id: 2, type: "set_muted", mid: "0", muted: false });
+  });
+
+  test("counts too where it happened while the socket was away", () => {
+    const client = new Client().joined();
+    client.reopen();
+    const [microphone, camera] = GRACE.tracks;
+    const silenced = { ...GRACE, tracks: [{ ...microphone!, muted: true }, camera!] };
+    client.frame({ ...resumed(2), roster: [ADA, silenced] });
+    expect(client.does()).toContain("silence");
+    expect(client.state.muted.microphone).toBe(true);
+  });
+});
+
+describe("what is published", () => {
+  test("changes with another offer, once the one before is answered", () => {
+    const client = new Client().joined();
+    client.on({ on: "sections_changed" });
+    client.on({ on: "sections_changed" });
+    expect(client.does()).toEqual(["make_offer keep"]);
+    client.on({ ...offerMade(2), sections: [...offerMade(2).sections, { mid: "18", source: "screen" }] });
+    expect(client.lastSent()).toMatchObject({ type: "negotiate", reason: "sections", tracks: [{}, {}, { mid: "18", source: "screen" }] });
+    client.frame(negotiated(2, "s1"));
+    client.on({ on: "answer_applied", offer: 2, moved: false });
+    expect(client.does()).toEqual(["send negotiate", "apply_answer", "make_offer keep"]);
+  });
+});
+
 const GRACE: ParticipantInfo = {
   id: "grace",
   name: "Grace",
@@ -624,6 +738,7 @@ const JOINED: Extract<EdgeToClient, { type: "joined" }> = {
   slots: [{ mid: "2", track: "t1", participant: "ada" }],
   recording: null,
   ice_servers: [{ urls: ["stun:stun.example.org"] }],
+  chat_last: 1,
 };
 
 const FRESH = [{ urls: ["turn:turn.example.org"], username: "1800000600:sfu:daily:grace", credential: "fresh" }];

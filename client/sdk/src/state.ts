@@ -6,21 +6,25 @@
 import type { ClientErrorCode } from "./errors";
 import type {
   AttemptId,
+  ChatMessage,
   ClientToEdge,
   ErrorCode,
   IceServer,
+  MessageId,
   Mid,
   NegotiateReason,
   ParticipantId,
   ParticipantInfo,
   RecordingInfo,
   RoomInfo,
+  Reaction,
   SessionId,
   SlotInfo,
   TrackSource,
 } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { networkChanged, opened, socketClosed, start, tokenUnavailable } from "./state/connection";
+import { write } from "./state/conversation";
 import { received } from "./state/frames";
 import {
   advance,
@@ -28,10 +32,11 @@ import {
   answerRefused,
   offerFailed,
   offerMade,
+  sectionsChanged,
   transportConnected,
   transportLost,
 } from "./state/media";
-import { kick, leave, record, setMuted, setView } from "./state/requests";
+import { ask, leave, setMuted, setView } from "./state/requests";
 import { Turn } from "./state/turn";
 import { wake } from "./state/wake";
 
@@ -50,6 +55,12 @@ export interface State {
   readonly slots: readonly SlotInfo[];
   /** The recording that runs, or the last one that was heard of. */
   readonly recording: RecordingInfo | null;
+  /** What was written in the room, as far as it is known, in order. */
+  readonly chat: readonly ChatMessage[];
+  /** The number of the last message that was there before the user came. */
+  readonly chatBefore: number;
+  /** What the user wrote and the edge may not have yet. */
+  readonly outbox: readonly OutgoingMessage[];
   readonly media: Media;
   /** What the user wants to be silent or dark. */
   readonly muted: Muted;
@@ -135,6 +146,14 @@ export interface PublishedSection {
 /** A source that is not named is not muted. */
 export type Muted = Readonly<Partial<Record<TrackSource, boolean>>>;
 
+/** A message on its way; `ticket` names the promise that the shell keeps for it. */
+export interface OutgoingMessage {
+  readonly message: MessageId;
+  readonly text: string;
+  readonly ticket: number;
+  readonly isSent: boolean;
+}
+
 /** What the edge was told, so that only differences are sent. */
 export interface Told {
   readonly muted: Readonly<Record<Mid, boolean>>;
@@ -146,6 +165,8 @@ export interface PendingRequest {
   readonly id: number;
   readonly type: ClientToEdge["type"];
   readonly ticket: number | null;
+  /** Which message it carries, where it is one of the chat. */
+  readonly message: MessageId | null;
   readonly sentAtMs: number;
 }
 
@@ -180,10 +201,29 @@ export type Event =
   | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" }
   | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
   | { readonly on: "set_view"; readonly participants: readonly ParticipantId[] }
-  | { readonly on: "kick"; readonly participant: ParticipantId; readonly reason: string | null; readonly ticket: number }
-  | { readonly on: "record"; readonly start: boolean; readonly ticket: number }
+  | { readonly on: "sections_changed" }
+  | { readonly on: "write"; readonly message: MessageId; readonly text: string; readonly ticket: number }
+  | { readonly on: "ask"; readonly request: Ask; readonly ticket: number }
   | { readonly on: "leave" }
   | { readonly on: "wake" };
+
+/** What is asked of the edge once: it is answered, or it is not done. */
+export type Ask = Extract<
+  ClientToEdge,
+  {
+    type:
+      | "kick"
+      | "mute_track"
+      | "update_participant"
+      | "update_room"
+      | "end_room"
+      | "start_recording"
+      | "stop_recording"
+      | "react"
+      | "raise_hand"
+      | "lower_hand";
+  }
+>;
 
 /** What to do. */
 export type Command =
@@ -206,6 +246,9 @@ export type Command =
       /** Nothing where they are the ones that there were. */
       readonly iceServers: readonly IceServer[] | null;
     }
+  /** A moderator muted this source. */
+  | { readonly do: "silence"; readonly source: TrackSource }
+  | { readonly do: "show_reaction"; readonly participant: ParticipantId; readonly reaction: Reaction }
   | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }
   | { readonly do: "report"; readonly failure: Failure }
   | { readonly do: "end"; readonly failure: Failure | null }
@@ -238,6 +281,9 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     roster: [],
     slots: [],
     recording: null,
+    chat: [],
+    chatBefore: 0,
+    outbox: [],
     media: {
       transport: "none",
       negotiation: null,
@@ -280,8 +326,9 @@ const HANDLERS: Handlers = {
   transport_lost: transportLost,
   set_muted: setMuted,
   set_view: setView,
-  kick,
-  record,
+  sections_changed: sectionsChanged,
+  write,
+  ask,
   leave,
   wake,
 };

@@ -1,6 +1,7 @@
 /** What the browser's statistics say: whether the transport lives, how loud everybody is, whether a picture came. */
 import type { Mid } from "./protocol.gen";
 import type { Peer } from "./peer";
+import type { Look, Stream } from "./quality";
 import type { TransportSample } from "./transport-watch";
 
 /** Often enough to notice 1.5 s of silence; a report costs the browser about a millisecond. */
@@ -9,7 +10,7 @@ export const SAMPLE_INTERVAL_MS = 250;
 const LEVEL_AGE_MS_MAX = 400;
 
 /** What one report says. */
-export interface Counters extends Omit<TransportSample, "flows"> {
+export interface Counters extends Omit<TransportSample, "flows">, Look {
   /** Linear level of the microphone, where it is captured. */
   readonly microphoneLevel: number | null;
   readonly framesDecoded: number;
@@ -34,6 +35,11 @@ type Entry = RTCStats & {
   readonly responsesReceived?: number;
   readonly framesDecoded?: number;
   readonly audioLevel?: number;
+  readonly trackIdentifier?: string;
+  readonly packetsLost?: number;
+  readonly fractionLost?: number;
+  readonly nominated?: boolean;
+  readonly currentRoundTripTime?: number;
 };
 
 /** Adds up one report of `RTCPeerConnection.getStats()`. */
@@ -57,7 +63,31 @@ export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
     stunReplies,
     microphoneLevel: source?.audioLevel ?? null,
     framesDecoded: sum("inbound-rtp", "framesDecoded"),
+    streams: streams(entries),
+    rttMs: roundTripMs(entries),
+    sentLost: sentLost(entries),
   };
+}
+
+function streams(entries: readonly Entry[]): Stream[] {
+  return entries.flatMap(({ type, trackIdentifier: track, packetsReceived: received = 0, packetsLost: lost = 0 }) =>
+    type === "inbound-rtp" && track !== undefined ? [{ track, received, lost }] : [],
+  );
+}
+
+function roundTripMs(entries: readonly Entry[]): number | null {
+  const inUse = entries.find(({ type, nominated, currentRoundTripTime }) =>
+    type === "candidate-pair" && nominated === true && currentRoundTripTime !== undefined,
+  );
+  return inUse?.currentRoundTripTime === undefined ? null : inUse.currentRoundTripTime * 1_000;
+}
+
+/** The worst of what is sent. */
+function sentLost(entries: readonly Entry[]): number | null {
+  const shares = entries.flatMap(({ type, fractionLost }) =>
+    type === "remote-inbound-rtp" && fractionLost !== undefined ? [fractionLost] : [],
+  );
+  return shares.length === 0 ? null : Math.max(...shares);
 }
 
 /** Reads a peer's counters now. */

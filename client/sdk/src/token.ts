@@ -1,13 +1,5 @@
 /** What a join token says, for the user interface alone: only the edge can tell whether it is true. */
-import type { ParticipantId } from "./protocol.gen";
-
-/** What a participant may do, as `shared` has it. */
-export interface Grants {
-  readonly publish: boolean;
-  readonly subscribe: boolean;
-  readonly moderate: boolean;
-  readonly record: boolean;
-}
+import type { Grants, ParticipantId } from "./protocol.gen";
 
 /** The part of a token's claims that a client looks at. */
 export interface Claims {
@@ -16,6 +8,9 @@ export interface Claims {
   readonly name: string;
   readonly grants: Grants;
 }
+
+/** What a token without grants gives. */
+export const DEFAULT_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: false, record: false };
 
 /** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; nothing where it is not one. */
 export function readToken(token: string): Claims | null {
@@ -28,20 +23,17 @@ export function readToken(token: string): Claims | null {
     }
     const { sub, room, name, grants } = claims as Record<string, unknown>;
     const granted = (typeof grants === "object" && grants !== null ? grants : {}) as Record<string, unknown>;
-    const may = (grant: keyof Grants, unless: boolean): boolean => {
+    const grantOf = (grant: string, unless: boolean): boolean => {
       const value = granted[grant];
       return typeof value === "boolean" ? value : unless;
     };
+    const all = Object.entries(DEFAULT_GRANTS).map(([grant, unless]) => [grant, grantOf(grant, unless)]);
     return {
       sub: String(sub),
       room: String(room),
       name: typeof name === "string" ? name : "",
-      grants: {
-        publish: may("publish", true),
-        subscribe: may("subscribe", true),
-        moderate: may("moderate", false),
-        record: may("record", false),
-      },
+      // Every grant that there is has a default, so none is missing.
+      grants: Object.fromEntries(all) as Grants,
     };
   } catch {
     return null;

@@ -13,6 +13,8 @@ export interface LocalTrackListener {
   replaced(track: MediaStreamTrack | null): void;
   /** It became silent or dark, or came back. */
   muted(muted: boolean): void;
+  /** The device was unplugged, and another one took its place. */
+  fellBack(label: string): void;
   failed(error: RoomError): void;
 }
 
@@ -89,6 +91,14 @@ export class LocalTrack {
     });
   }
 
+  /** The devices there are now: one that is used but gone is replaced, even where the browser does not end its track. */
+  devicesChanged(ids: readonly string[]): Promise<void> {
+    const used = this.#track?.getSettings().deviceId;
+    // Without permission the list names no device.
+    const isGone = used !== undefined && ids.some((id) => id !== "") && !ids.includes(used);
+    return isGone ? this.#enqueue(() => this.#fallBack()) : Promise.resolve();
+  }
+
   /** Stops capturing for good. */
   close(): void {
     this.#closed = true;
@@ -139,11 +149,19 @@ export class LocalTrack {
   async #fallBack(): Promise<void> {
     this.#drop();
     this.#deviceId = undefined;
-    if (this.#on && !this.#closed) {
-      await this.#turnOn().catch((error: unknown) => {
-        this.#listener.replaced(null);
-        this.#listener.failed(error instanceof RoomError ? error : new RoomError("device_busy", String(error)));
-      });
+    if (!this.#on || this.#closed) {
+      this.#listener.replaced(null);
+      return;
+    }
+    try {
+      await this.#turnOn();
+      const { track } = this;
+      if (track !== null) {
+        this.#listener.fellBack(track.label);
+      }
+    } catch (error) {
+      this.#listener.replaced(null);
+      this.#listener.failed(error instanceof RoomError ? error : new RoomError("device_busy", String(error)));
     }
   }
 

@@ -125,6 +125,17 @@ export class Transport {
     }
   }
 
+  /** Publishes another source, or stops to; the next offer says so. */
+  setSource(source: TrackSource, track: MediaStreamTrack | null): void {
+    for (const peer of [this.#current, this.#next?.peer]) {
+      if (track === null) {
+        peer?.unpublish(source);
+      } else {
+        peer?.publish(source, track);
+      }
+    }
+  }
+
   close(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);

@@ -3,6 +3,8 @@
 //! [`Room::handle_input`], then [`Room::poll_output`] until it is empty, then an alarm at [`Room::poll_timeout`]. Everything that matters is in
 //! the rows that [`Output::Store`] hands out and in the attachments of the sockets, so that a room can sleep after any input.
 
+mod allowance;
+mod conversation;
 mod deadline;
 mod forwards;
 mod join;
@@ -27,8 +29,8 @@ mod track;
 use crate::SocketId;
 use crate::fleet::{PlaceAnswer, PlaceRequest};
 use crate::random::Random;
-use crate::rate_limit::TokenBucket;
 use crate::storage::{Changes, RestoreError, Row, Table};
+use allowance::Allowance;
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
@@ -39,7 +41,9 @@ use recording::Recording;
 pub use recording::RecordingListing;
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RecordingOrder, RecordingReport, RecordingVerdict, RoomToNode};
-use shared::signal::{ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RecordingInfo, RoomInfo};
+use shared::signal::{
+    ChatMessage, ClientFrame, EdgeToClient, FrameError, IceServer, ParticipantInfo, RecordingInfo, RoomInfo,
+};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis, limits};
@@ -211,6 +215,8 @@ pub struct Room {
     sessions: Table<SessionId, MediaSession>,
     assignments: Table<u64, Assignment>,
     recordings: Table<RecordingId, Recording>,
+    /// What was written, by number.
+    chat: Table<u64, ChatMessage>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,
     // These follow from what is stored.
@@ -221,7 +227,7 @@ pub struct Room {
     told_orders: BTreeMap<u64, RecordingOrder>,
     told_recordings: BTreeMap<RecordingId, RecordingInfo>,
     // Forgotten in sleep, which only comes when nobody says anything.
-    rate_limits: BTreeMap<ParticipantId, TokenBucket>,
+    allowances: BTreeMap<ParticipantId, Allowance>,
     news: News,
     outputs: VecDeque<Output>,
 }
@@ -258,7 +264,7 @@ impl Room {
     }
 
     fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
-        let Snapshot { meta, members, sessions, assignments, recordings } = snapshot;
+        let Snapshot { meta, members, sessions, assignments, recordings, chat } = snapshot;
         Self {
             id,
             config,
@@ -268,6 +274,7 @@ impl Room {
             sessions: Table::new(sessions),
             assignments: Table::new(assignments),
             recordings: Table::new(recordings),
+            chat: Table::new(chat),
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
@@ -275,7 +282,7 @@ impl Room {
             told_room: RoomInfo::default(),
             told_orders: BTreeMap::new(),
             told_recordings: BTreeMap::new(),
-            rate_limits: BTreeMap::new(),
+            allowances: BTreeMap::new(),
             news: News::default(),
             outputs: VecDeque::new(),
         }
@@ -332,6 +339,7 @@ impl Room {
         for epoch in epochs {
             self.end_assignment(epoch);
         }
+        self.forget_chat();
         self.meta.remove(&());
     }
 

@@ -1,8 +1,9 @@
 //! What a client says, and the only way in for its frames.
 
-use super::TrackSource;
+use super::conversation::check_text;
+use super::{Reaction, TrackSource};
 use crate::error_code::ErrorCode;
-use crate::ids::{AttemptId, Mid, ParticipantId, SessionId, TrackId};
+use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,10 @@ pub enum ClientToEdge {
         session: SessionId,
         /// The secret that came with it.
         resume_token: String,
+        /// The number of the last chat message that the client has; all are told again where it has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+        chat_after: Option<u64>,
     },
     /// Offers again: more slots, other tracks, an ICE restart. Answered by `negotiated` or `error`.
     Negotiate {
@@ -51,6 +56,28 @@ pub enum ClientToEdge {
     View {
         /// At most 24.
         participants: Vec<ParticipantId>,
+    },
+    /// Writes in the chat; needs the grant `chat`. Writing twice under one name is writing once.
+    Chat {
+        /// The client's name for the message.
+        message: MessageId,
+        /// What it says.
+        text: String,
+    },
+    /// Shows a sign for a moment; needs the grant `chat`.
+    React {
+        /// Which.
+        reaction: Reaction,
+    },
+    /// Raises or lowers the own hand; needs the grant `chat`.
+    RaiseHand {
+        /// Whether it is up.
+        raised: bool,
+    },
+    /// Lowers somebody's hand; needs the grant `moderate`.
+    LowerHand {
+        /// Whose.
+        participant: ParticipantId,
     },
     /// Removes a participant; needs the grant `moderate`.
     Kick {
@@ -313,6 +340,7 @@ impl ClientToEdge {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
             "resume" | "set_muted" | "view" | "kick" | "mute_track" | "update_participant" | "update_room"
             | "end_room" | "start_recording" | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
     }
@@ -339,6 +367,7 @@ impl ClientToEdge {
             }
             Self::UpdateParticipant { change, .. } => change.check_bounds(),
             Self::UpdateRoom { change } => change.check_bounds(),
+            Self::Chat { text, .. } => check_text(text),
             Self::Resume { .. }
             | Self::SetMuted { .. }
             | Self::View { .. }
@@ -347,6 +376,9 @@ impl ClientToEdge {
             | Self::EndRoom { .. }
             | Self::StartRecording {}
             | Self::StopRecording {}
+            | Self::React { .. }
+            | Self::RaiseHand { .. }
+            | Self::LowerHand { .. }
             | Self::Leave {} => Ok(()),
         }
     }

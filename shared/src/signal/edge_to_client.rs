@@ -1,6 +1,6 @@
 //! What the edge tells a client.
 
-use super::{ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
+use super::{ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub enum EdgeToClient {
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
         ice_servers: Vec<IceServer>,
+        /// The number of the last chat message: what comes up to it was there before, what comes after it is news.
+        #[cfg_attr(feature = "typescript", ts(type = "number"))]
+        chat_last: u64,
         /// The recording that runs or is being finished.
         #[serde(default)]
         recording: Option<RecordingInfo>,
@@ -110,6 +113,18 @@ pub enum EdgeToClient {
         participant: ParticipantId,
         /// Why.
         reason: LeaveReason,
+    },
+    /// What was written: a new message, or, after `joined` and `resumed`, what the client does not have; in order.
+    Chat {
+        /// At most 12.
+        messages: Vec<ChatMessage>,
+    },
+    /// Somebody shows a sign.
+    Reacted {
+        /// Who.
+        participant: ParticipantId,
+        /// Which.
+        reaction: Reaction,
     },
     /// Other tracks play in these slots; slots that are not named keep theirs.
     SlotsChanged {

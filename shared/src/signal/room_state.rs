@@ -38,6 +38,10 @@ pub struct ParticipantInfo {
     pub joined_at: UnixMillis,
     /// Whether they can be reached.
     pub connection: ConnectionState,
+    /// Since when they have their hand up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
+    pub hand_raised_at: Option<UnixMillis>,
     /// What they publish.
     pub tracks: Vec<TrackInfo>,
 }

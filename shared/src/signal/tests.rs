@@ -48,6 +48,10 @@ fn every_kind_of_message_has_a_golden_one() {
         "end_room",
         "start_recording",
         "stop_recording",
+        "chat",
+        "react",
+        "raise_hand",
+        "lower_hand",
         "leave",
     ];
     assert_eq!(kinds("client_to_edge"), client.map(String::from).into());
@@ -63,6 +67,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "room_updated",
         "track_muted",
         "participant_left",
+        "chat",
+        "reacted",
         "slots_changed",
         "sections_needed",
         "transport_dead",

@@ -54,11 +54,18 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             assert!(change.metadata.as_ref().is_none_or(|text| text.len() <= limits::ROOM_METADATA_BYTES_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
+        ClientToEdge::Chat { text, .. } => {
+            assert!(!text.trim().is_empty() && text.len() <= limits::CHAT_TEXT_BYTES_MAX);
+            limits::SIGNAL_FRAME_BYTES_MAX
+        }
         ClientToEdge::Resume { .. }
         | ClientToEdge::SetMuted { .. }
         | ClientToEdge::MuteTrack { .. }
         | ClientToEdge::StartRecording {}
         | ClientToEdge::StopRecording {}
+        | ClientToEdge::React { .. }
+        | ClientToEdge::RaiseHand { .. }
+        | ClientToEdge::LowerHand { .. }
         | ClientToEdge::Leave {} => limits::SIGNAL_FRAME_BYTES_MAX,
     };
     assert!(text.len() <= bytes_max);

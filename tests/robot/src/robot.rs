@@ -195,6 +195,8 @@ impl Robot {
             | EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }
             | EdgeToClient::RecordingUpdated { .. }
+            | EdgeToClient::Chat { .. }
+            | EdgeToClient::Reacted { .. }
             | EdgeToClient::SectionsNeeded { .. } => None,
         }
     }

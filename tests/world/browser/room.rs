@@ -3,8 +3,10 @@
 use super::signaling::Asked;
 use super::{Browser, Output, Phase, Socket};
 use crate::clock::Clock;
-use shared::signal::{ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, TrackIntent, close_code};
-use shared::{ErrorCode, Mid, ParticipantId};
+use shared::signal::{
+    ChatMessage, ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, TrackIntent, close_code,
+};
+use shared::{ErrorCode, MessageId, Mid, ParticipantId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,9 +20,10 @@ impl Browser {
     pub fn handle_opened(&mut self, clock: &Clock) {
         self.clock = *clock;
         self.socket = Socket::Open;
+        let chat_after = self.knowledge.chat.keys().next_back().copied();
         match self.knowledge.session.clone() {
             Some((session, resume_token)) => {
-                self.ask(Asked::Resume, ClientToEdge::Resume { session, resume_token });
+                self.ask(Asked::Resume, ClientToEdge::Resume { session, resume_token, chat_after });
             }
             None => self.join(),
         }
@@ -55,6 +58,12 @@ impl Browser {
             publisher.is_muted = muted;
         }
         self.ask(Asked::Other, ClientToEdge::SetMuted { mid: mid.clone(), muted });
+    }
+
+    /// Writes in the chat; where no answer comes the message is not written again.
+    pub fn write(&mut self, clock: &Clock, message: MessageId, text: &str) {
+        self.clock = *clock;
+        self.ask(Asked::Other, ClientToEdge::Chat { message, text: text.into() });
     }
 
     /// Names whom the user looks at.
@@ -123,6 +132,7 @@ impl Browser {
                 self.phase = Phase::Inside;
                 self.knowledge.session = Some((session, resume_token));
                 self.knowledge.set_roster(roster);
+                self.knowledge.chat.clear();
                 self.knowledge.set_slots(&self.clock, slots);
                 self.apply_answer(&answer);
             }
@@ -161,6 +171,8 @@ impl Browser {
             EdgeToClient::RoomUpdated { .. } | EdgeToClient::TrackMuted { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
+            EdgeToClient::Chat { messages } => self.note_chat(messages),
+            EdgeToClient::Reacted { .. } => {}
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {
@@ -171,6 +183,14 @@ impl Browser {
                 if self.knowledge.roster.remove(&participant).is_none() {
                     self.breach(format!("{participant} left without having been here"));
                 }
+            }
+        }
+    }
+
+    fn note_chat(&mut self, messages: Vec<ChatMessage>) {
+        for message in messages {
+            if let Some(twice) = self.knowledge.chat.insert(message.number, message) {
+                self.breach(format!("message {} came twice", twice.number));
             }
         }
     }

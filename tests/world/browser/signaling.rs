@@ -3,7 +3,7 @@
 use crate::check::SourceName;
 use crate::clock::Clock;
 use shared::rtp_parameters::MediaKind;
-use shared::signal::{ClientFrame, ClientToEdge, NegotiateReason, ParticipantInfo, SlotInfo};
+use shared::signal::{ChatMessage, ClientFrame, ClientToEdge, NegotiateReason, ParticipantInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -81,6 +81,8 @@ pub struct Knowledge {
     pub roster: BTreeMap<ParticipantId, ParticipantInfo>,
     /// What plays in which slot, and since when.
     pub slots: BTreeMap<Mid, (SlotInfo, Option<Instant>)>,
+    /// What was written in the room, by number.
+    pub chat: BTreeMap<u64, ChatMessage>,
     /// Codes of requests that were refused.
     pub refusals: Vec<ErrorCode>,
     /// Sections that the edge asked for.

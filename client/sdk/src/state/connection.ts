@@ -2,6 +2,7 @@
 import { backoffMs } from "../backoff";
 import { CLOSE_NORMAL, CLOSE_POLICY, CLOSE_REMOVED, PING, PING_INTERVAL_MS } from "../protocol.gen";
 import type { Event, Failure } from "../state";
+import { dropWritten, unsend } from "./conversation";
 import { abandonNegotiation, begin } from "./media";
 import type { Turn } from "./turn";
 
@@ -44,7 +45,9 @@ export function opened(turn: Turn): void {
   turn.updateSignaling({ at: "open" });
   turn.expect("ping", PING_INTERVAL_MS);
   if (session !== null) {
-    turn.request({ type: "resume", session: session.id, resume_token: session.resumeToken });
+    const last = turn.state.chat.at(-1)?.number;
+    const known = last === undefined ? {} : { chat_after: last };
+    turn.request({ type: "resume", session: session.id, resume_token: session.resumeToken, ...known });
   }
 }
 
@@ -112,7 +115,9 @@ export function greeted(turn: Turn): void {
 
 /** Ends the client for good. */
 export function end(turn: Turn, failure: Failure | null): void {
-  turn.dropRequests(failure ?? { code: "disconnected", detail: "the room was left" });
+  const why = failure ?? { code: "disconnected", detail: "the room was left" };
+  turn.dropRequests(why);
+  dropWritten(turn, why);
   turn.command({ do: "close_socket", code: CLOSE_NORMAL });
   turn.command({ do: "end", failure });
   turn.update({ phase: "ended", session: null, deadlines: {} });
@@ -123,6 +128,7 @@ function lost(turn: Turn): void {
   turn.settle("open", "reply", "ping", "pong");
   turn.dropRequests({ code: "disconnected", detail: "the socket was lost" });
   abandonNegotiation(turn);
+  unsend(turn);
   const { signaling, admitted, told } = turn.state;
   // The other side may have forgotten what it was told on this socket.
   turn.update({ told: { ...told, view: null } });

@@ -1,9 +1,10 @@
 /** What the edge says. */
 import { parseFrame } from "../parse";
-import type { EdgeToClient, ErrorCode, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
+import type { EdgeToClient, ErrorCode, Mid, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
 import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
 import type { Event, PendingRequest, Purpose } from "../state";
 import { drop, end, greeted } from "./connection";
+import { chat, reacted, settleWritten } from "./conversation";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { Turn } from "./turn";
 
@@ -50,6 +51,8 @@ const HANDLERS: Handlers = {
   room_updated: (turn, { room }) => turn.update({ room }),
   track_muted: trackMuted,
   participant_left: (turn, { participant }) => removeParticipant(turn, participant),
+  chat,
+  reacted,
   slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
   sections_needed: sectionsNeeded,
   transport_dead: transportDead,
@@ -63,6 +66,7 @@ function joined(turn: Turn, message: Message<"joined">): void {
   }
   const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
   turn.update({ admitted: true, self, session: { id, resumeToken }, room, roster, slots, recording });
+  turn.update({ chat: [], chatBefore: message.chat_last });
   greeted(turn);
   learnOwnMuted(turn);
   applyAnswer(turn, message.answer, message.ice_servers);
@@ -98,6 +102,9 @@ function negotiated(turn: Turn, message: Message<"negotiated">): void {
 function done(turn: Turn, { in_reply_to }: Message<"done">): void {
   const request = turn.answered(in_reply_to);
   turn.settleTicket(request?.ticket ?? null, null);
+  if (request !== null && request.message !== null) {
+    settleWritten(turn, request.message, null);
+  }
   if (request?.type === "leave") {
     end(turn, null);
   }
@@ -160,6 +167,12 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   },
   set_muted: report,
   view: report,
+  chat(turn, { message }, failure) {
+    settleWritten(turn, message ?? "", failure);
+  },
+  react: report,
+  raise_hand: report,
+  lower_hand: report,
   kick: report,
   mute_track: report,
   update_participant: report,
@@ -171,8 +184,10 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
 };
 
 function refused(turn: Turn, { code }: Message<"refused">): void {
+  // One fresh token may help; a second that has expired too says that this source has none.
+  const isFirst = turn.state.signaling.refusal !== "token_expired";
   turn.updateSignaling({ refusal: code });
-  const renews = code === "token_expired" && turn.state.renewsToken;
+  const renews = code === "token_expired" && turn.state.renewsToken && isFirst;
   if (mayRetry(code) || renews) {
     drop(turn);
   } else {
@@ -205,17 +220,24 @@ function transportDead(turn: Turn): void {
   want(turn, "transport_dead");
 }
 
-/** What the edge believes of this client's own tracks. */
+/** What the edge believes of this client's own tracks. One that was open when the client was last heard was muted by a moderator meanwhile. */
 function learnOwnMuted(turn: Turn): void {
   const own = turn.state.roster.find(({ id }) => id === turn.state.self);
-  if (own !== undefined) {
-    const muted = Object.fromEntries(own.tracks.map((track) => [track.mid, track.muted]));
-    turn.update({ told: { ...turn.state.told, muted } });
+  if (own === undefined) {
+    return;
   }
+  const { told } = turn.state;
+  const silenced = own.tracks.filter(({ mid, muted }) => muted && told.muted[mid] === false);
+  turn.update({ told: { ...told, muted: Object.fromEntries(own.tracks.map(({ mid, muted }) => [mid, muted])) } });
+  silenced.forEach(({ mid }) => silence(turn, mid));
 }
 
 /** A moderator muted an own track: it stays so until the user opens it. */
 function trackMuted(turn: Turn, { mid }: Message<"track_muted">): void {
+  silence(turn, mid);
+}
+
+function silence(turn: Turn, mid: Mid): void {
   const { media, muted, told } = turn.state;
   const section = media.published.find((published) => published.mid === mid);
   if (section !== undefined) {
@@ -223,6 +245,7 @@ function trackMuted(turn: Turn, { mid }: Message<"track_muted">): void {
       muted: { ...muted, [section.source]: true },
       told: { ...told, muted: { ...told.muted, [mid]: true } },
     });
+    turn.command({ do: "silence", source: section.source });
   }
 }
 

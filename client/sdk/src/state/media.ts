@@ -3,6 +3,7 @@ import { backoffMs } from "../backoff";
 import type { ClientToEdge, IceServer, NegotiateReason, TrackIntent } from "../protocol.gen";
 import type { Event, Failure, Negotiation, Purpose } from "../state";
 import { end, probe } from "./connection";
+import { sendWritten } from "./conversation";
 import { tellDifferences } from "./requests";
 import type { Turn } from "./turn";
 
@@ -57,6 +58,14 @@ export function advance(turn: Turn): void {
   }
   if (isReady(turn)) {
     tellDifferences(turn);
+    sendWritten(turn);
+  }
+}
+
+/** The user publishes something else than before. */
+export function sectionsChanged(turn: Turn): void {
+  if (turn.state.phase === "active") {
+    want(turn, "sections");
   }
 }
 

@@ -17,22 +17,13 @@ export function setView(turn: Turn, { participants }: Extract<Event, { on: "set_
   turn.update({ view: [...new Set(participants)].slice(0, VIEW_PARTICIPANTS_MAX) });
 }
 
-/** Removes a participant. */
-export function kick(turn: Turn, { participant, reason, ticket }: Extract<Event, { on: "kick" }>): void {
+/** Asks for something that is done now or not at all. */
+export function ask(turn: Turn, { request, ticket }: Extract<Event, { on: "ask" }>): void {
   if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
-    turn.settleTicket(ticket, { code: "disconnected", detail: "kick" });
+    turn.settleTicket(ticket, { code: "disconnected", detail: request.type });
     return;
   }
-  turn.request({ type: "kick", participant, ...(reason === null ? {} : { reason }) }, ticket);
-}
-
-/** Starts or stops the recording. */
-export function record(turn: Turn, { start, ticket }: Extract<Event, { on: "record" }>): void {
-  if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
-    turn.settleTicket(ticket, { code: "disconnected", detail: "record" });
-    return;
-  }
-  turn.request({ type: start ? "start_recording" : "stop_recording" }, ticket);
+  turn.request(request, ticket);
 }
 
 /** Leaves for good. */

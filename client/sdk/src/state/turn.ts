@@ -66,7 +66,8 @@ export class Turn {
   /** Sends a request and remembers it until it is answered. */
   request(message: ClientToEdge, ticket: number | null = null): void {
     const id = this.#state.requestsMade + 1;
-    const pending: PendingRequest = { id, type: message.type, ticket, sentAtMs: this.nowMs };
+    const written = message.type === "chat" ? message.message : null;
+    const pending: PendingRequest = { id, type: message.type, ticket, message: written, sentAtMs: this.nowMs };
     this.update({ requestsMade: id });
     this.#setRequests([...this.#state.requests, pending]);
     this.command({ do: "send", text: JSON.stringify({ id, ...message }) });

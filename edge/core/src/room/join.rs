@@ -148,6 +148,7 @@ impl Room {
             slots: Vec::new(),
             view: Vec::new(),
             sections_asked: (0, 0),
+            hand_raised_at: before.as_ref().and_then(|before| before.hand_raised_at),
             dead_at: None,
         };
         self.members.insert(claims.sub.clone(), member);

@@ -40,6 +40,9 @@ pub(super) struct Member {
     pub(super) view: Vec<ParticipantId>,
     /// The slots of each kind that they were last asked to offer.
     pub(super) sections_asked: (u8, u8),
+    /// Since when their hand is up.
+    #[serde(default)]
+    pub(super) hand_raised_at: Option<UnixMillis>,
     /// When they last said that their transport is dead.
     pub(super) dead_at: Option<UnixMillis>,
 }
@@ -75,6 +78,7 @@ impl Room {
             grants: member.grants,
             joined_at: member.joined_at,
             connection: self.connection(member),
+            hand_raised_at: member.hand_raised_at,
             tracks: member.tracks.iter().map(Into::into).collect(),
         }
     }

@@ -7,7 +7,7 @@ use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
 use shared::control::{Forward, RecordingOrder, RoomToNode};
-use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, RoomInfo, SlotInfo};
+use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,10 @@ pub(super) struct News {
     /// Answers that show the room as it is after the input.
     pub(super) replies: Vec<(ParticipantId, Reply)>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
+    /// Numbers of what was written.
+    pub(super) chat: Vec<u64>,
+    /// Who shows a sign.
+    pub(super) reacted: Vec<(ParticipantId, Reaction)>,
     pub(super) transport_dead: BTreeSet<ParticipantId>,
     /// Whether anybody's tracks or slots changed.
     pub(super) slots_stale: bool,
@@ -41,7 +45,7 @@ pub(super) struct News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Joined { in_reply_to: Option<u32> },
-    Resumed { in_reply_to: Option<u32>, transport_dead: bool },
+    Resumed { in_reply_to: Option<u32>, transport_dead: bool, chat_after: u64 },
     Negotiated { in_reply_to: Option<u32> },
 }
 
@@ -114,6 +118,7 @@ impl Room {
         }
         let room = room.map(|room| EdgeToClient::RoomUpdated { room });
         self.tell_everybody(&full, news.left, infos, room.into_iter().chain(recordings).collect());
+        self.tell_conversation(&full, news.chat, news.reacted);
         self.tell_slots(&replied, slots);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
@@ -161,9 +166,10 @@ impl Room {
                 roster: self.roster(),
                 slots,
                 ice_servers,
+                chat_last: self.chat_last(),
                 recording: self.shown_recording(),
             },
-            Reply::Resumed { in_reply_to, transport_dead } => EdgeToClient::Resumed {
+            Reply::Resumed { in_reply_to, transport_dead, .. } => EdgeToClient::Resumed {
                 in_reply_to,
                 room: self.room_info(),
                 roster: self.roster(),
@@ -181,6 +187,14 @@ impl Room {
             },
         };
         self.tell(participant, message);
+        let missed = match reply {
+            Reply::Joined { .. } => self.chat_after(0),
+            Reply::Resumed { chat_after, .. } => self.chat_after(chat_after),
+            Reply::Negotiated { .. } => Vec::new(),
+        };
+        for messages in missed {
+            self.tell(participant, messages);
+        }
     }
 
     /// Who came, changed and went, to all who were not just told everything.
@@ -196,13 +210,32 @@ impl Room {
             true => EdgeToClient::ParticipantJoined { participant },
             false => EdgeToClient::ParticipantUpdated { participant },
         });
-        let messages: Vec<_> = left.chain(infos).chain(room).collect();
-        let listens = |member: &&Member| member.answered && !full.contains(&member.id);
-        let sockets: Vec<_> = self.members.values().filter(listens).filter_map(|member| member.socket).collect();
-        for message in messages {
-            let sends = sockets.iter().map(|socket| Output::SendClient { socket: *socket, message: message.clone() });
-            self.outputs.extend(sends);
+        for message in left.chain(infos).chain(room).collect::<Vec<_>>() {
+            self.tell_all_but(&message, |participant| full.contains(participant));
         }
+    }
+
+    /// What was said beside sound and pictures, to all who were not just told everything; who shows a sign sees it anyway.
+    fn tell_conversation(
+        &mut self,
+        full: &BTreeSet<ParticipantId>,
+        chat: Vec<u64>,
+        reacted: Vec<(ParticipantId, Reaction)>,
+    ) {
+        let messages: Vec<_> = chat.iter().filter_map(|number| self.chat.get(number).cloned()).collect();
+        if !messages.is_empty() {
+            self.tell_all_but(&EdgeToClient::Chat { messages }, |participant| full.contains(participant));
+        }
+        for (who, reaction) in reacted {
+            let message = EdgeToClient::Reacted { participant: who.clone(), reaction };
+            self.tell_all_but(&message, |participant| *participant == who);
+        }
+    }
+
+    fn tell_all_but(&mut self, message: &EdgeToClient, is_told: impl Fn(&ParticipantId) -> bool) {
+        let listens = |member: &&Member| member.answered && !is_told(&member.id);
+        let sockets = self.members.values().filter(listens).filter_map(|member| member.socket);
+        self.outputs.extend(sockets.map(|socket| Output::SendClient { socket, message: message.clone() }));
     }
 
     fn tell_slots(&mut self, replied: &BTreeSet<ParticipantId>, changed: Vec<ChangedSlots>) {

@@ -25,7 +25,13 @@ impl ResumeError {
 
 impl Room {
     /// Gives a participant another socket.
-    pub(super) fn resume(&mut self, asker: Asker<'_>, session: &SessionId, token: &str) -> Result<(), ResumeError> {
+    pub(super) fn resume(
+        &mut self,
+        asker: Asker<'_>,
+        session: &SessionId,
+        token: &str,
+        chat_after: Option<u64>,
+    ) -> Result<(), ResumeError> {
         let participant = &asker.claims.sub;
         let member = self.members.get(participant).ok_or(ResumeError::Expired)?;
         if !member.answered || !is_same_secret(&member.resume_token, token) {
@@ -34,7 +40,10 @@ impl Room {
         // A client that never heard the answer to its last offer still names the session before.
         let transport_dead = member.session != *session || !self.is_served(&member.session);
         self.change_socket(participant, asker.socket);
-        self.reply(participant, Reply::Resumed { in_reply_to: asker.id, transport_dead });
+        self.reply(
+            participant,
+            Reply::Resumed { in_reply_to: asker.id, transport_dead, chat_after: chat_after.unwrap_or(0) },
+        );
         Ok(())
     }
 

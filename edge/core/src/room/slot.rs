@@ -112,7 +112,7 @@ fn choose<'a>(
             let is_screen = shown && candidate.track.is_screen();
             let plays = slots.iter().any(|slot| plays(slot, candidate));
             // The sort is stable, so whoever joined first comes first among equals.
-            (candidate.track.muted, seen.unwrap_or(usize::MAX), Reverse(is_screen), Reverse(plays))
+            (candidate.track.muted, Reverse(is_screen), seen.unwrap_or(usize::MAX), Reverse(plays))
         };
         wanted.sort_by_cached_key(rank);
         wanted.truncate(room);
@@ -276,7 +276,7 @@ mod tests {
     fn screens_come_before_cameras() {
         check(
             &[(VIDEO, 2)],
-            &[("a:c b:c", "", "a-c b-c"), ("a:c b:c c:s", "", "a-c c-s"), ("a:c b:c c:s", "b a", "a-c b-c")],
+            &[("a:c b:c", "", "a-c b-c"), ("a:c b:c c:s", "", "a-c c-s"), ("a:c b:c c:s", "b a", "b-c c-s")],
         );
     }
 

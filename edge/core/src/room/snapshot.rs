@@ -1,4 +1,4 @@
-//! The room as rows: one for the room, one for each participant, session, assignment and recording, so that a small change writes a small row.
+//! The room as rows: one for the room, one for each participant, session, assignment, recording and chat message, so that a small change writes a small row.
 //!
 //! The state's types are stored as they are. A change after which old rows would be misread needs a new [`VERSION`].
 
@@ -8,6 +8,7 @@ use super::member::Member;
 use super::recording::Recording;
 use super::topology::{Assignment, Meta};
 use crate::storage::{self, Changes, RestoreError, Row};
+use shared::signal::ChatMessage;
 use shared::{ParticipantId, RecordingId, SessionId};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ const MEMBER: &str = "member/";
 const SESSION: &str = "session/";
 const ASSIGNMENT: &str = "assignment/";
 const RECORDING: &str = "recording/";
+const CHAT: &str = "chat/";
 
 /// The stored part of a room.
 #[derive(Default)]
@@ -30,6 +32,7 @@ pub(super) struct Snapshot {
     pub(super) sessions: BTreeMap<SessionId, MediaSession>,
     pub(super) assignments: BTreeMap<u64, Assignment>,
     pub(super) recordings: BTreeMap<RecordingId, Recording>,
+    pub(super) chat: BTreeMap<u64, ChatMessage>,
 }
 
 impl Snapshot {
@@ -51,6 +54,9 @@ impl Snapshot {
             } else if let Some(id) = row.key.strip_prefix(RECORDING) {
                 let id = RecordingId::parse(id).map_err(|error| malformed(&error.to_string()))?;
                 snapshot.recordings.insert(id, storage::read(row, VERSION)?);
+            } else if let Some(number) = row.key.strip_prefix(CHAT) {
+                let number = number.parse().map_err(|_| malformed("a message has a number"))?;
+                snapshot.chat.insert(number, storage::read(row, VERSION)?);
             } else {
                 return Err(malformed("no row has this key"));
             }
@@ -77,6 +83,9 @@ impl Room {
         }
         for id in self.recordings.take_changed() {
             changes.write(format!("{RECORDING}{id}"), self.recordings.get(&id), VERSION);
+        }
+        for number in self.chat.take_changed() {
+            changes.write(format!("{CHAT}{number}"), self.chat.get(&number), VERSION);
         }
         changes
     }

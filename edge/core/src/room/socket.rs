@@ -1,10 +1,10 @@
 //! The room's sockets: who is behind them, and what becomes of those that misbehave.
 
+use super::conversation::{Speaker, Talk};
 use super::deadline::Deadline;
 use super::moderation::Verb;
 use super::{Attachment, Output, Room};
 use crate::SocketId;
-use crate::rate_limit::TokenBucket;
 use shared::control::RoomToNode;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
@@ -96,7 +96,9 @@ impl Room {
         let (claims, participant) = (claims.clone(), participant.clone());
         let id = frame.as_ref().map_or_else(FrameError::id, |frame| frame.id);
         let refused = match frame {
-            _ if !self.may_send(now, &claims.sub) => (ErrorCode::RateLimited, "too many frames".to_string()),
+            _ if !self.allowance(now, &claims.sub).frames.take(now) => {
+                (ErrorCode::RateLimited, "too many frames".to_string())
+            }
             Err(error) => (error.code(), error.to_string()),
             Ok(frame) => {
                 self.request(now, socket, &claims, participant, frame);
@@ -112,11 +114,6 @@ impl Room {
             }
             self.refuse_socket(socket, code);
         }
-    }
-
-    fn may_send(&mut self, now: UnixMillis, participant: &ParticipantId) -> bool {
-        let full = || TokenBucket::new(limits::SIGNAL_BURST_FRAMES, limits::SIGNAL_FRAMES_PER_SECOND, now);
-        self.rate_limits.entry(participant.clone()).or_insert_with(full).take(now)
     }
 
     /// Counts a bad frame; true where it was one too many.
@@ -140,8 +137,8 @@ impl Room {
                 let result = self.join(now, Asker { socket, id, claims }, attempt, &offer, &tracks);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
-            (ClientToEdge::Resume { session, resume_token }, None) => {
-                let result = self.resume(Asker { socket, id, claims }, &session, &resume_token);
+            (ClientToEdge::Resume { session, resume_token, chat_after }, None) => {
+                let result = self.resume(Asker { socket, id, claims }, &session, &resume_token, chat_after);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
             (message, Some(participant)) => self.request_of(now, socket, &participant, id, message),
@@ -149,6 +146,10 @@ impl Room {
                 ClientToEdge::Negotiate { .. }
                 | ClientToEdge::SetMuted { .. }
                 | ClientToEdge::View { .. }
+                | ClientToEdge::Chat { .. }
+                | ClientToEdge::React { .. }
+                | ClientToEdge::RaiseHand { .. }
+                | ClientToEdge::LowerHand { .. }
                 | ClientToEdge::Kick { .. }
                 | ClientToEdge::MuteTrack { .. }
                 | ClientToEdge::UpdateParticipant { .. }
@@ -189,6 +190,18 @@ impl Room {
             ClientToEdge::View { participants } => {
                 self.view(socket, participant, id, participants);
                 None
+            }
+            ClientToEdge::Chat { message, text } => {
+                self.refused_talk(now, Speaker { socket, participant, id }, Talk::Chat { message, text })
+            }
+            ClientToEdge::React { reaction } => {
+                self.refused_talk(now, Speaker { socket, participant, id }, Talk::React { reaction })
+            }
+            ClientToEdge::RaiseHand { raised } => {
+                self.refused_talk(now, Speaker { socket, participant, id }, Talk::RaiseHand { raised })
+            }
+            ClientToEdge::LowerHand { participant: whom } => {
+                self.refused_talk(now, Speaker { socket, participant, id }, Talk::LowerHand { whom })
             }
             ClientToEdge::Kick { participant: whom, reason } => {
                 self.refused_verb(now, socket, participant, id, Verb::Remove { participant: whom, reason })
@@ -284,7 +297,7 @@ impl Room {
         if let Kind::Client { claims, .. } = &kind {
             let same = |other: &Socket| matches!(&other.kind, Kind::Client { claims: of, .. } if of.sub == claims.sub);
             if !self.sockets.values().any(same) {
-                self.rate_limits.remove(&claims.sub);
+                self.allowances.remove(&claims.sub);
             }
         }
         Some(kind)

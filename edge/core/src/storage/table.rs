@@ -44,7 +44,7 @@ impl<K: Ord + Clone, V> Table<K, V> {
         self.rows.iter()
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
         self.rows.keys()
     }
 

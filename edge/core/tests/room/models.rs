@@ -4,7 +4,7 @@ use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef};
-use shared::signal::{EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
+use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,7 @@ struct ClientModel {
     roster: BTreeMap<ParticipantId, ParticipantInfo>,
     slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
     recordings: BTreeMap<RecordingId, RecordingInfo>,
+    chat: BTreeMap<u64, ChatMessage>,
 }
 
 /// What a node that said hello believes.
@@ -115,6 +116,7 @@ impl Models {
                     roster: roster_of(roster),
                     slots: slots_of(slots),
                     recordings: BTreeMap::new(),
+                    chat: BTreeMap::new(),
                 };
                 self.clients.insert(socket, model);
             }
@@ -142,6 +144,11 @@ impl Models {
             (EdgeToClient::ParticipantLeft { participant, .. }, Some(model)) => {
                 assert!(model.roster.remove(participant).is_some(), "{participant} left without having been there");
             }
+            (EdgeToClient::Chat { messages }, Some(model)) => model.read(messages),
+            (EdgeToClient::Reacted { participant, .. }, Some(model)) => {
+                assert!(model.roster.contains_key(participant), "{participant} shows a sign without being there");
+                assert_ne!(participant.as_str(), model.name, "{name} sees their own sign");
+            }
             (EdgeToClient::SlotsChanged { slots }, Some(model)) => {
                 for (mid, playing) in slots_of(slots) {
                     let before = model.slots.insert(mid.clone(), playing.clone());
@@ -159,13 +166,7 @@ impl Models {
                 let before = model.room.replace(room.clone());
                 assert_ne!(before.as_ref(), Some(room), "the room is updated, but the same");
             }
-            (EdgeToClient::TrackMuted { mid }, Some(model)) => {
-                let own = model.roster.get(&id_of(&model.name));
-                assert!(
-                    own.is_none_or(|own| own.tracks.iter().any(|track| track.mid == *mid)),
-                    "no own track is {mid}"
-                );
-            }
+            (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
             (news, None) => panic!("{name} never joined, but hears {news:?}"),
@@ -218,6 +219,11 @@ impl Models {
         assert!(rosters.all(|roster| roster == first), "rosters differ");
         let rooms: BTreeSet<_> = self.clients.values().map(|model| format!("{:?}", model.room)).collect();
         assert!(rooms.len() <= 1, "the room looks different to some: {rooms:?}");
+        let mut chats = self.clients.values().map(|model| &model.chat);
+        let Some(chat) = chats.next() else { return };
+        // Who was there all the time remembers more than who came when the oldest was forgotten already.
+        let agree = |other: &BTreeMap<u64, ChatMessage>| other.iter().rev().zip(chat.iter().rev()).all(|(a, b)| a == b);
+        assert!(chats.all(agree), "what was written differs");
         for model in self.clients.values() {
             assert!(first.keys().any(|id| id.as_str() == model.name), "{} is not in the roster", model.name);
         }
@@ -308,6 +314,18 @@ impl ClientModel {
         let ran = |recording: &RecordingInfo| recording.state.is_running();
         assert!(!ran(recording) || before.is_none_or(|before| ran(&before)), "an ended recording runs again");
         assert_eq!(ran(recording), recording.ended_at.is_none(), "a recording ends once");
+    }
+
+    fn read(&mut self, messages: &[ChatMessage]) {
+        for message in messages {
+            let before = self.chat.insert(message.number, message.clone());
+            assert_eq!(before, None, "{} is told message {} twice", self.name, message.number);
+        }
+    }
+
+    fn check_own_track(&self, mid: &Mid) {
+        let own = self.roster.get(&id_of(&self.name));
+        assert!(own.is_none_or(|own| own.tracks.iter().any(|track| track.mid == *mid)), "no own track is {mid}");
     }
 }
 

@@ -30,7 +30,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 25] = [
+const EVERYTHING: [&str; 27] = [
     "joined",
     "resumed",
     "negotiated",
@@ -42,6 +42,8 @@ const EVERYTHING: [&str; 25] = [
     "participant_left",
     "room_updated",
     "track_muted",
+    "chat",
+    "reacted",
     "slots_changed",
     "sections_needed",
     "transport_dead",
@@ -279,10 +281,13 @@ impl Play {
                 _ => format!("{name} joins {person}{} {shape}", self.script.len()),
             };
         }
-        match self.dice(21) {
+        match self.dice(24) {
             16 | 17 => self.roll_host(&name),
             18 | 19 => format!("{name} records"),
             20 => format!("{name} stops recording"),
+            21 => format!("{name} writes m{} hello", self.dice(100)),
+            22 => format!("{name} {}", self.pick(&["claps", "raises", "lowers"])),
+            23 => format!("{name} lowers {}", self.pick(&PEOPLE)),
             0 => format!("{name} leaves"),
             1 | 2 => format!("{name} closes"),
             3 => format!("{name} kicks {}", self.pick(&PEOPLE)),

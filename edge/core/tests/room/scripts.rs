@@ -6,13 +6,13 @@ use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Input, Output};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
 use shared::signal::{
-    ClientToEdge, NegotiateReason, ParticipantChange, RecordingFile, RecordingState, RoomChange, TrackSource,
+    ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange, TrackSource,
 };
 use shared::token::Grants;
-use shared::{ErrorCode, NodeId, ParticipantId, SessionId, TrackId};
+use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 18] = [
     "join",
     "mute",
     "slots",
@@ -21,6 +21,7 @@ const SCRIPTS: [&str; 17] = [
     "moderate",
     "host",
     "end",
+    "conversation",
     "limits",
     "negotiate",
     "placing",
@@ -215,6 +216,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             let grants = Grants {
                 publish: !options.contains(&"viewer"),
                 subscribe: !options.contains(&"speaker"),
+                chat: !options.contains(&"mute"),
                 moderate: options.contains(&"moderator"),
                 record: options.contains(&"recorder"),
             };
@@ -228,16 +230,27 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         }
         ["resumes"] => {
             let (session, resume_token) = stage.client(&participant).session.clone().expect("joined before");
-            ClientToEdge::Resume { session, resume_token }
+            ClientToEdge::Resume { session, resume_token, chat_after: None }
+        }
+        ["resumes", "after", number] => {
+            let (session, resume_token) = stage.client(&participant).session.clone().expect("joined before");
+            ClientToEdge::Resume { session, resume_token, chat_after: Some(number.parse().expect("a number")) }
         }
         ["resumes", "wrongly"] => {
             let (session, _) = stage.client(&participant).session.clone().expect("joined before");
-            ClientToEdge::Resume { session, resume_token: "guess".into() }
+            ClientToEdge::Resume { session, resume_token: "guess".into(), chat_after: None }
         }
         ["negotiates", reason, options @ ..] => negotiate(stage, &participant, reason, options),
         ["mutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: true },
         ["unmutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: false },
         ["views", whom @ ..] => ClientToEdge::View { participants: whom.iter().map(|whom| id(whom)).collect() },
+        ["writes", message, text] => {
+            ClientToEdge::Chat { message: MessageId::parse(message).expect("a name"), text: (*text).into() }
+        }
+        ["claps"] => ClientToEdge::React { reaction: Reaction::Clap },
+        ["raises"] => ClientToEdge::RaiseHand { raised: true },
+        ["lowers"] => ClientToEdge::RaiseHand { raised: false },
+        ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
         ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()) },
         ["silences", whom, track] => {
             ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
@@ -273,6 +286,7 @@ fn grants_of(letters: &str) -> Grants {
     Grants {
         publish: letters.contains('p'),
         subscribe: letters.contains('s'),
+        chat: true,
         moderate: letters.contains('m'),
         record: letters.contains('r'),
     }

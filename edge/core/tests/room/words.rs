@@ -107,6 +107,11 @@ impl Names {
                 format!("room{locked} {:?} max {}", room.metadata, room.participants_max)
             }
             EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
+            EdgeToClient::Chat { messages } => {
+                let words = messages.iter().map(|said| format!("{} {}: {:?}", said.number, said.name, said.text));
+                format!("chat {}", words.collect::<Vec<_>>().join(", "))
+            }
+            EdgeToClient::Reacted { participant, reaction } => format!("{participant} {reaction:?}").to_lowercase(),
             EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
             EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
             EdgeToClient::TransportDead {} => "transport dead".into(),
@@ -174,7 +179,7 @@ fn infos(roster: &[ParticipantInfo]) -> String {
     roster.iter().map(info).collect::<Vec<_>>().join(" ")
 }
 
-/// `ada?(t1 t2m)`: how she is connected, her tracks, which of them are muted.
+/// `ada?^(t1 t2m)`: how she is connected, that her hand is up, her tracks, which of them are muted.
 fn info(participant: &ParticipantInfo) -> String {
     let connection = match participant.connection {
         ConnectionState::Connecting => '?',
@@ -193,7 +198,8 @@ fn info(participant: &ParticipantInfo) -> String {
         (_, metadata) => format!("{:?}{metadata:?}", participant.name),
     };
     let grants = if grants == "ps" { String::new() } else { format!("[{grants}]") };
-    format!("{}{connection}({}){grants}{changed}", participant.id, tracks.join(" "))
+    let hand = if participant.hand_raised_at.is_some() { "^" } else { "" };
+    format!("{}{connection}{hand}({}){grants}{changed}", participant.id, tracks.join(" "))
 }
 
 /// `2=t1 3=-`: what plays in which section.

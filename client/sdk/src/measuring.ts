@@ -1,0 +1,73 @@
+/** What the statistics say about people: who speaks, and how good everybody's connection is. */
+import type { ParticipantId } from "./protocol.gen";
+import type { Quality } from "./quality";
+import { QualityMeter } from "./quality";
+import type { Participant } from "./snapshot";
+import { Speaking } from "./speaking";
+import type { State } from "./state";
+import type { Counters, SlotLevel } from "./stats";
+
+/** One look at the statistics, and whom they are about. */
+export interface Measured {
+  readonly counters: Counters;
+  readonly levels: readonly SlotLevel[];
+  /** How loud the user is; nothing while the microphone is off. */
+  readonly ownLevel: number | null;
+  readonly state: State;
+  /** Everybody else. */
+  readonly participants: readonly Participant[];
+}
+
+/** Turns numbers of tracks into facts about people. */
+export class Measuring {
+  readonly #speaking = new Speaking();
+  readonly #meter = new QualityMeter();
+  #speakers: readonly ParticipantId[] = [];
+  #quality: ReadonlyMap<ParticipantId, Quality> = new Map();
+
+  /** Who speaks, the latest first. */
+  get speakers(): readonly ParticipantId[] {
+    return this.#speakers;
+  }
+
+  get quality(): ReadonlyMap<ParticipantId, Quality> {
+    return this.#quality;
+  }
+
+  /** Takes a look and says what is different. */
+  take(measured: Measured): { readonly speakersChanged: boolean; readonly changed: boolean } {
+    const speakers = this.#speaking.take(loudness(measured), performance.now());
+    const quality = this.#grade(measured) ?? this.#quality;
+    const speakersChanged = speakers.join() !== this.#speakers.join();
+    const changed = speakersChanged || [...quality].join() !== [...this.#quality].join();
+    this.#speakers = speakers;
+    this.#quality = quality;
+    return { speakersChanged, changed };
+  }
+
+  #grade({ counters, state, participants }: Measured): ReadonlyMap<ParticipantId, Quality> | null {
+    const whose = (track: string): ParticipantId | null =>
+      participants.find(({ tracks }) => tracks.some(({ media }) => media?.id === track))?.id ?? null;
+    return this.#meter.take(counters, state.self, whose);
+  }
+}
+
+function loudness({ levels, ownLevel, state }: Measured): Map<ParticipantId, number> {
+  const loud = new Map<ParticipantId, number>();
+  for (const { mid, level, sources } of levels) {
+    const participant = whoPlays(state, mid, sources);
+    if (participant !== null) {
+      loud.set(participant, level);
+    }
+  }
+  if (state.self !== null && ownLevel !== null) {
+    loud.set(state.self, ownLevel);
+  }
+  return loud;
+}
+
+function whoPlays(state: State, mid: string, sources: readonly number[]): ParticipantId | null {
+  // The packets themselves say whose they are; the slot's message may be ahead of them or behind.
+  const byCsrc = state.roster.find(({ tracks }) => tracks.some(({ csrc }) => sources.includes(csrc)));
+  return byCsrc?.id ?? state.slots.find((slot) => slot.mid === mid)?.participant ?? null;
+}

@@ -1,0 +1,24 @@
+/** What the page says that a call runs in. */
+import { onDevicesChanged } from "./devices";
+
+/** What happens to a page. */
+export interface PageListener {
+  /** The browser is online again. */
+  networkChanged(): void;
+  /** A device was plugged in or out. */
+  devicesChanged(): void;
+  /** The page is closed, or left. */
+  hidden(): void;
+}
+
+/** Listens until the result is called. */
+export function listenToPage({ networkChanged, devicesChanged, hidden }: PageListener): () => void {
+  const stopWatching = onDevicesChanged(devicesChanged);
+  window.addEventListener("online", networkChanged);
+  window.addEventListener("pagehide", hidden);
+  return () => {
+    stopWatching();
+    window.removeEventListener("online", networkChanged);
+    window.removeEventListener("pagehide", hidden);
+  };
+}

@@ -1,0 +1,118 @@
+/** How good a connection is, in four grades, measured where it is received: no message of the room is needed. Pure; time is an argument. */
+import type { ParticipantId } from "./protocol.gen";
+
+/** From the best to the worst. */
+export type Quality = "excellent" | "good" | "fair" | "poor";
+
+/** A grade needs a round trip below the first and a loss below the second number (milliseconds, percent). */
+const GRADES: readonly (readonly [Quality, number, number])[] = [
+  ["excellent", 100, 1],
+  ["good", 200, 3],
+  ["fair", 400, 5],
+];
+/** The statistics are looked at this often. */
+export const QUALITY_INTERVAL_MS = 1_000;
+/** A grade tells of this many looks: long enough that one burst of loss is not an alarm, short enough to be of now. */
+const LOOKS = 5;
+/** Of fewer packets a share says nothing. */
+const PACKETS_MIN = 20;
+
+/** The grade of a path; what is not known does not count. */
+export function grade(rttMs: number | null, lossPercent: number): Quality {
+  const fits = ([, rttBelow, lossBelow]: (typeof GRADES)[number]): boolean =>
+    (rttMs ?? 0) < rttBelow && lossPercent < lossBelow;
+  return GRADES.find(fits)?.[0] ?? "poor";
+}
+
+/** What arrived of one track so far. */
+export interface Stream {
+  /** The browser's name of the track. */
+  readonly track: string;
+  readonly received: number;
+  readonly lost: number;
+}
+
+/** One look at the statistics. */
+export interface Look {
+  readonly atMs: number;
+  readonly streams: readonly Stream[];
+  readonly rttMs: number | null;
+  /** The share of what this client sends that does not arrive, as the other side said last. */
+  readonly sentLost: number | null;
+}
+
+interface Share {
+  readonly received: number;
+  readonly lost: number;
+}
+
+/** Follows everybody's packets. */
+export class QualityMeter {
+  #last: Look | null = null;
+  #streams = new Map<string, Stream>();
+  readonly #shares = new Map<ParticipantId, Share[]>();
+  #own: { readonly rttMs: number | null; readonly lossPercent: number }[] = [];
+
+  /** Takes a look and says how everybody is; nothing where it is too soon for another one. */
+  take(look: Look, self: ParticipantId | null, whose: (track: string) => ParticipantId | null): Map<ParticipantId, Quality> | null {
+    if (this.#last !== null && look.atMs - this.#last.atMs < QUALITY_INTERVAL_MS) {
+      return null;
+    }
+    this.#last = look;
+    this.#note(this.#gained(look.streams, whose));
+    this.#own = [...this.#own, { rttMs: look.rttMs, lossPercent: (look.sentLost ?? 0) * 100 }].slice(-LOOKS);
+    const grades = new Map<ParticipantId, Quality>();
+    for (const [participant, shares] of this.#shares) {
+      const { received, lost } = total(shares);
+      if (received + lost >= PACKETS_MIN) {
+        // How long packets take is the matter of this client's own path, so that it says nothing about others.
+        grades.set(participant, grade(null, (lost / (received + lost)) * 100));
+      }
+    }
+    if (self !== null && look.rttMs !== null) {
+      const rtts = this.#own.flatMap(({ rttMs }) => (rttMs === null ? [] : [rttMs]));
+      grades.set(self, grade(mean(rtts), mean(this.#own.map(({ lossPercent }) => lossPercent))));
+    }
+    return grades;
+  }
+
+  #gained(streams: readonly Stream[], whose: (track: string) => ParticipantId | null): Map<ParticipantId, Share> {
+    const gained = new Map<ParticipantId, Share>();
+    for (const stream of streams) {
+      const before = this.#streams.get(stream.track);
+      const participant = whose(stream.track);
+      if (before !== undefined && participant !== null) {
+        const so = gained.get(participant) ?? { received: 0, lost: 0 };
+        gained.set(participant, {
+          received: so.received + Math.max(0, stream.received - before.received),
+          // What was counted as lost and then arrived late is counted back.
+          lost: so.lost + Math.max(0, stream.lost - before.lost),
+        });
+      }
+    }
+    this.#streams = new Map(streams.map((stream) => [stream.track, stream]));
+    return gained;
+  }
+
+  #note(gained: ReadonlyMap<ParticipantId, Share>): void {
+    for (const participant of this.#shares.keys()) {
+      if (!gained.has(participant)) {
+        this.#shares.delete(participant);
+      }
+    }
+    for (const [participant, share] of gained) {
+      this.#shares.set(participant, [...(this.#shares.get(participant) ?? []), share].slice(-LOOKS));
+    }
+  }
+}
+
+function total(shares: readonly Share[]): Share {
+  return shares.reduce((sum, { received, lost }) => ({ received: sum.received + received, lost: sum.lost + lost }), {
+    received: 0,
+    lost: 0,
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

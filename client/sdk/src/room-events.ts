@@ -1,0 +1,44 @@
+/** How to enter a room, and what it says afterwards. */
+import type { DeviceKind } from "./devices";
+import type { RoomError } from "./errors";
+import type { LocalMediaOptions } from "./local-media";
+import type { ParticipantId, Reaction, TrackSource } from "./protocol.gen";
+import type { TokenSource } from "./signal";
+import type { Message, Participant, RoomSnapshot } from "./snapshot";
+import type { Connection } from "./state";
+
+/** How to enter a room. */
+export interface JoinOptions extends LocalMediaOptions {
+  /** The room's socket; `roomUrl` makes it. */
+  readonly url: string;
+  readonly token: TokenSource;
+  /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
+  readonly publish?: boolean;
+  /** `relay` uses nothing but TURN servers. */
+  readonly iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Whether closing the page is leaving. Default: yes. */
+  readonly leaveOnPageHide?: boolean;
+}
+
+/** What a room says. */
+export interface RoomEvents {
+  /** Anything changed; the new state of everything. */
+  changed: RoomSnapshot;
+  connection: Connection;
+  participant_joined: Participant;
+  participant_left: { readonly id: ParticipantId; readonly name: string };
+  /** Who speaks, the latest first. */
+  speaking: readonly ParticipantId[];
+  /** A moderator muted the user; they may unmute themselves. */
+  silenced: { readonly source: TrackSource };
+  /** Somebody wrote something while the user was here. */
+  message: Message;
+  /** Somebody shows a sign; the user's own signs too. */
+  reaction: { readonly participant: ParticipantId; readonly reaction: Reaction };
+  /** A device was unplugged, and this one took its place. */
+  device_changed: { readonly kind: DeviceKind | "speaker"; readonly label: string };
+  /** Something did not work; the room goes on. */
+  error: RoomError;
+  /** The room is over; nothing where the user left. */
+  ended: RoomError | null;
+}

@@ -1,0 +1,101 @@
+/** The user's screen, window or tab, shown to everybody beside the camera. */
+import { RoomError } from "./errors";
+
+/** How a screen is shared. */
+export interface ScreenOptions {
+  /** What matters: `text` and `detail` stay sharp and may stutter, `motion` (a film) is smooth. Default: `detail`. */
+  readonly hint?: "detail" | "text" | "motion";
+  /** Whether its sound is shared too, where the browser and the user allow it. Default: yes. */
+  readonly sound?: boolean;
+}
+
+/** What a shared screen reports. */
+export interface ScreenListener {
+  /** Other tracks than before are to be sent, or none. */
+  changed(): void;
+}
+
+/** A still page needs no more, and a scrolled one is readable. */
+const FRAMES_PER_SECOND_MAX = 15;
+const FRAMES_PER_SECOND_MOTION = 30;
+
+/** Owns the capture of one screen; at most one at a time. */
+export class ScreenShare {
+  readonly #listener: ScreenListener;
+  #video: MediaStreamTrack | null = null;
+  #sound: MediaStreamTrack | null = null;
+  #closed = false;
+
+  constructor(listener: ScreenListener) {
+    this.#listener = listener;
+  }
+
+  get video(): MediaStreamTrack | null {
+    return this.#video;
+  }
+
+  get sound(): MediaStreamTrack | null {
+    return this.#sound;
+  }
+
+  /** Lets the user choose what to show. Throws a `RoomError`; where the user chose nothing, its code is `screen_denied`. */
+  async start({ hint = "detail", sound = true }: ScreenOptions = {}): Promise<void> {
+    const stream = await capture(hint, sound);
+    const [video] = stream.getVideoTracks();
+    if (this.#closed || video === undefined) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    this.#drop();
+    this.#video = video;
+    this.#sound = stream.getAudioTracks()[0] ?? null;
+    video.contentHint = hint;
+    // The browser has a button of its own for this.
+    video.onended = () => this.stop();
+    this.#listener.changed();
+  }
+
+  /** Shows nothing any more. */
+  stop(): void {
+    if (this.#video !== null) {
+      this.#drop();
+      this.#listener.changed();
+    }
+  }
+
+  /** Stops capturing for good, without a report. */
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+
+  #drop(): void {
+    for (const track of [this.#video, this.#sound]) {
+      if (track !== null) {
+        track.onended = null;
+        track.stop();
+      }
+    }
+    this.#video = this.#sound = null;
+  }
+}
+
+async function capture(hint: string, sound: boolean): Promise<MediaStream> {
+  // Absent on phones and where the page is not a secure context, whatever the type says.
+  const devices = navigator.mediaDevices as Partial<MediaDevices> | undefined;
+  if (devices?.getDisplayMedia === undefined) {
+    throw new RoomError("screen_unsupported", "getDisplayMedia is absent");
+  }
+  const max = hint === "motion" ? FRAMES_PER_SECOND_MOTION : FRAMES_PER_SECOND_MAX;
+  try {
+    return await devices.getDisplayMedia({ video: { frameRate: { ideal: max, max } }, audio: sound });
+  } catch (error) {
+    const isDenied = error instanceof DOMException && error.name === "NotAllowedError";
+    throw new RoomError(isDenied ? "screen_denied" : "screen_failed", String(error), { cause: error });
+  }
+}
+
+/** Whether this browser can share a screen at all; phones cannot. */
+export function canShareScreen(): boolean {
+  return typeof navigator !== "undefined" && (navigator.mediaDevices as Partial<MediaDevices> | undefined)?.getDisplayMedia !== undefined;
+}

@@ -1,0 +1,27 @@
+/** Promises that are kept when the core says so. */
+import type { RoomError } from "./errors";
+
+/** Numbers them, so that the core, which knows no promises, can name one. */
+export class Tickets {
+  readonly #open = new Map<number, PromiseWithResolvers<void>>();
+  #issued = 0;
+
+  /** A promise for what `begin` sets going under a number. */
+  issue(begin: (ticket: number) => void): Promise<void> {
+    const ticket = ++this.#issued;
+    const promise = Promise.withResolvers<void>();
+    this.#open.set(ticket, promise);
+    begin(ticket);
+    return promise.promise;
+  }
+
+  settle(ticket: number, failure: RoomError | null): void {
+    const promise = this.#open.get(ticket);
+    this.#open.delete(ticket);
+    if (failure === null) {
+      promise?.resolve();
+    } else {
+      promise?.reject(failure);
+    }
+  }
+}
