@@ -49,7 +49,11 @@ const FIREFOX_PREFERENCES = {
 const KINDS = {
   chromium: {
     programs: ["chromium", "chromium-browser", "google-chrome"],
-    command: (program, profile) => [program, ...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+    command: (program, profile, secure) => [
+      ...[program, ...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0"],
+      ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
+      "about:blank",
+    ],
     endpoint: (line) => line.match(/DevTools listening on (ws:\S+)/)?.[1],
     connection: {},
   },
@@ -66,17 +70,20 @@ export class Browser {
   #program;
   #puppeteer;
 
-  /** @param {"chromium" | "firefox"} kind */
-  static async start(kind, log) {
+  /**
+   * @param {"chromium" | "firefox"} kind
+   * @param {{ network?: import("./networks.mjs").Network, secure?: string }} [options] `secure`: an origin that may use devices without TLS
+   */
+  static async start(kind, { network, secure } = {}) {
     const browser = new Browser();
     browser.kind = kind;
     const { programs, command, endpoint, connection } = KINDS[kind];
-    const profile = makeProfile(kind);
-    browser.#program = new Program(kind, command(findProgram(programs), profile), {
+    const words = command(findProgram(programs), makeProfile(kind, secure), secure);
+    browser.#program = new Program(kind, network?.inside(words) ?? words, {
       env: { MOZ_HEADLESS_WIDTH: String(WINDOW.width), MOZ_HEADLESS_HEIGHT: String(WINDOW.height) },
-      log,
     });
     const browserWSEndpoint = await browser.#program.line(endpoint, START_MS);
+    await network?.expose(new URL(browserWSEndpoint).port);
     browser.#puppeteer = await puppeteer.connect({ browserWSEndpoint, defaultViewport: null, ...connection });
     browser.version = await browser.#puppeteer.version();
     return browser;
@@ -90,6 +97,15 @@ export class Browser {
     const page = new Page(this.kind, context, await context.newPage({ type: "window" }));
     for (const [script, ...args] of scripts) await page.runFirst(script, ...args);
     return page;
+  }
+
+  /** Every process of it stands still until `wakeUp`: a laptop that is closed. */
+  sleep() {
+    this.#program.pause();
+  }
+
+  wakeUp() {
+    this.#program.resume();
   }
 
   async stop() {
@@ -150,10 +166,11 @@ export class Page {
   }
 }
 
-function makeProfile(kind) {
+function makeProfile(kind, secure) {
   const folder = temporaryFolder(kind);
   if (kind === "firefox") {
-    const lines = Object.entries(FIREFOX_PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
+    const preferences = secure ? { ...FIREFOX_PREFERENCES, "dom.securecontext.allowlist": new URL(secure).hostname } : FIREFOX_PREFERENCES;
+    const lines = Object.entries(preferences).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     writeFileSync(join(folder, "user.js"), lines.join("\n"));
   }
   return folder;

@@ -1,6 +1,6 @@
 // Starts programs that end with this process, however it ends.
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -60,6 +60,19 @@ export class Program {
   /** Sends a signal to the program alone. */
   signal(name) {
     process.kill(this.pid, name);
+  }
+
+  /** Stops the program and all that it started; not the watcher, so that they still end with this process. */
+  pause() {
+    process.kill(-this.pid, "SIGSTOP");
+    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, "utf8").trim().split(" ");
+    const isWatcher = (pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(WITH_LIFELINE);
+    process.kill(Number(children.find(isWatcher)), "SIGCONT");
+  }
+
+  /** Lets all of them go on. */
+  resume() {
+    process.kill(-this.pid, "SIGCONT");
   }
 
   /** Kills the program and all that it started, at once; resolves when it is gone. */

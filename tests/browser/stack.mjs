@@ -23,14 +23,16 @@ export class Stack {
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
   #port = 0;
+  #address;
   nodes = [];
   /** Folder of everything that the programs say. */
   logs;
 
-  /** @param {{ nodes?: number, logs?: string }} [options] */
-  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser") } = {}) {
+  /** @param {{ nodes?: number, logs?: string, address?: string }} [options] `address`: where browsers reach the Worker and the nodes */
+  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser"), address = "127.0.0.1" } = {}) {
     accessSync(MEDIA_NODE);
     const stack = new Stack();
+    stack.#address = address;
     stack.logs = logs;
     stack.#port = await freePort();
     try {
@@ -45,7 +47,7 @@ export class Stack {
 
   /** Where the meet app and the edge answer. */
   get url() {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://${this.#address}:${this.#port}`;
   }
 
   /** What signs join tokens: `kid:secret`. */
@@ -59,7 +61,7 @@ export class Stack {
   }
 
   async startWorker() {
-    const options = { port: this.#port, persist: join(this.#state, "worker"), build: "development" };
+    const options = { host: this.#address, port: this.#port, persist: join(this.#state, "worker"), build: "development" };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
       log: join(this.logs, "worker.log"),
@@ -81,7 +83,7 @@ export class Stack {
         MEDIA_NODE_ID: name,
         MEDIA_REGION: this.#region,
         MEDIA_NODE_TOKEN: nodeToken(this.#secrets.NODE_KEYS, name, this.#region),
-        MEDIA_LISTEN: "127.0.0.1:0",
+        MEDIA_LISTEN: `${this.#address}:0`,
         MEDIA_SHARDS: "1",
         MEDIA_HTTP_LISTEN: `127.0.0.1:${http}`,
         MEDIA_DRAIN_SECONDS: "20",

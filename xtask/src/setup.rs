@@ -70,10 +70,11 @@ pub(crate) fn for_lint(tools: &Tools) -> Result<()> {
     rust::ensure_components(&tools.workspace)
 }
 
-/// The browsers; an npm package drives them.
+/// The browsers, which an npm package drives, and networks for them.
 pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
-    system::ensure_browsers(&tools.workspace)
+    system::ensure_browsers(&tools.workspace)?;
+    system::ensure_networks(&tools.workspace)
 }
 
 /// Python, for clients of other people's making.

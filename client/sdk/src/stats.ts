@@ -10,7 +10,7 @@ export const SAMPLE_INTERVAL_MS = 250;
 const LEVEL_AGE_MS_MAX = 400;
 
 /** What one report says. */
-export interface Counters extends Omit<TransportSample, "flows">, Look {
+export interface Counters extends Omit<TransportSample, "flows" | "disconnected">, Look {
   /** Linear level of the microphone, where it is captured. */
   readonly microphoneLevel: number | null;
   readonly framesDecoded: number;

@@ -13,10 +13,11 @@ interface Rates {
   readonly stunRequests: number;
   readonly stunReplies: number;
   readonly flows: number;
+  readonly disconnected: boolean;
 }
 
-const TALKING: Rates = { heard: 30, media: 30, heardFromNode: 1, sent: 30, stunRequests: 0, stunReplies: 0, flows: 2 };
-const SILENCE: Rates = { heard: 0, media: 0, heardFromNode: 0, sent: 0, stunRequests: 0, stunReplies: 0, flows: 0 };
+const TALKING: Rates = { heard: 30, media: 30, heardFromNode: 1, sent: 30, stunRequests: 0, stunReplies: 0, flows: 2, disconnected: false };
+const SILENCE: Rates = { heard: 0, media: 0, heardFromNode: 0, sent: 0, stunRequests: 0, stunReplies: 0, flows: 0, disconnected: false };
 const ANSWERED: Rates = { ...SILENCE, stunRequests: 1, stunReplies: 1, heard: 1 };
 
 describe("a transport", () => {
@@ -27,6 +28,8 @@ describe("a transport", () => {
     ["on which one of two falls silent lives", { ...TALKING, sent: 0 }, { ...SILENCE, flows: 1 }, QUIET_MS_MAX],
     ["on which nobody is expected lives", { ...TALKING, sent: 0 }, SILENCE, null],
     ["of a node that never reports lives longer", { ...TALKING, heardFromNode: 0 }, { ...SILENCE, sent: 30 }, QUIET_MS_MAX],
+    ["of which the browser has lost the path dies", { ...TALKING, sent: 0 }, { ...SILENCE, flows: 1, disconnected: true }, QUIET_MS],
+    ["that the browser calls lost lives where nothing is expected", { ...TALKING, sent: 0 }, { ...SILENCE, disconnected: true }, null],
     ["that still hears the node lives", TALKING, { ...TALKING, heard: 1 }, null],
     ["whose STUN requests are answered lives", TALKING, ANSWERED, null],
   ];
@@ -98,6 +101,7 @@ class Line {
         stunRequests: last.stunRequests + rates.stunRequests,
         stunReplies: last.stunReplies + rates.stunReplies,
         flows: rates.flows,
+        disconnected: rates.disconnected,
       };
       const verdict = this.watch.take(this.#sample);
       this.verdicts.push(verdict ?? "");

@@ -15,6 +15,8 @@ export interface TransportSample {
   readonly stunReplies: number;
   /** How many people's unmuted tracks should arrive. */
   readonly flows: number;
+  /** Whether the browser itself has lost the path (RTCIceTransportState `disconnected`); where the address is gone it knows at once. */
+  readonly disconnected: boolean;
 }
 
 /** Silence of this length is death, where there is evidence. */
@@ -87,7 +89,7 @@ export class TransportWatch {
       unanswered >= STUN_UNANSWERED_MIN ||
       (isSending && this.#nodeGaps >= NODE_GAPS_MIN) ||
       sample.flows >= FLOWS_MIN ||
-      (quietMs >= QUIET_MS_MAX && (isSending || sample.flows > 0))
+      ((sample.disconnected || quietMs >= QUIET_MS_MAX) && (isSending || sample.flows > 0))
     );
   }
 

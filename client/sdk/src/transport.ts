@@ -213,7 +213,8 @@ export class Transport {
       return;
     }
     const flows = this.#listener.flows();
-    const verdict = this.#watch.take({ ...counters, flows });
+    const disconnected = peer.connection.iceConnectionState === "disconnected";
+    const verdict = this.#watch.take({ ...counters, flows, disconnected });
     if (verdict === "quiet") {
       this.#lost("quiet");
     } else if (this.#moved !== null && verdict !== "flowing" && flows > 0) {

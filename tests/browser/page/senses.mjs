@@ -10,6 +10,8 @@ export function senses({ width, height, framesPerSecond }) {
   const ears = new Map();
   let audio = null;
   let watched = null;
+  let tileObserver = null;
+  let lostTiles = new Set();
 
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
     constructor(...args) {
@@ -154,6 +156,18 @@ export function senses({ width, height, framesPerSecond }) {
       watched = videos().filter((video) => (picture(video)?.identity ?? own) !== own).map(watch);
       return watched.length;
     },
+
+    /** Begins to watch whether any of these people's tiles goes away, or comes twice. */
+    watchTiles(ids) {
+      lostTiles = new Set();
+      const count = (id) => document.querySelectorAll(`[data-participant="${id}"]`).length;
+      tileObserver?.disconnect();
+      tileObserver = new MutationObserver(() => ids.filter((id) => count(id) !== 1).forEach((id) => lostTiles.add(id)));
+      tileObserver.observe(document.body, { childList: true, subtree: true });
+    },
+
+    /** Whose tile did since `watchTiles`. */
+    lostTiles: () => [...lostTiles],
 
     /** The longest gaps since `watch`; one that still lasts counts. */
     gaps() {

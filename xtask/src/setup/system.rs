@@ -32,6 +32,11 @@ pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
     install(workspace, &missing)
 }
 
+/// `ip` and `bridge`, which make networks for browsers to travel between.
+pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
+    install(workspace, if any_program(&["bridge"]) { &[] } else { &["iproute2"] })
+}
+
 /// Python, and what makes a private one out of it.
 pub(crate) fn ensure_python(workspace: &Workspace) -> Result<()> {
     let present = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();

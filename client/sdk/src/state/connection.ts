@@ -10,8 +10,8 @@ import type { Turn } from "./turn";
 export const OPEN_TIMEOUT_MS = 8_000;
 /** A healthy edge answers a ping much faster, even to a phone. */
 export const PONG_TIMEOUT_MS = 5_000;
-/** The same, where there is already a sign that the network has changed. */
-export const PONG_TIMEOUT_SUSPICIOUS_MS = 2_000;
+/** The same, where there is already a sign that the network has changed; being wrong costs a resume, which nobody sees. */
+export const PONG_TIMEOUT_SUSPICIOUS_MS = 1_000;
 /** How often entering a room is tried: about eight seconds on average. */
 export const JOIN_TRIES_MAX = 6;
 /** How often coming back is tried: about four minutes on average. */

@@ -1,0 +1,112 @@
+// A network for each browser: a network namespace whose only way out is a cable to a switch that a test can unplug or renumber.
+//
+// This process must itself be in a namespace of its own (`unshare --net`), so that nothing here is ever seen outside and all of it is gone
+// when the processes are.
+import { execFileSync } from "node:child_process";
+import { createConnection, createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Program } from "./processes.mjs";
+import { splice } from "./relay.mjs";
+import { temporaryFolder } from "./temporary.mjs";
+
+const RELAY = fileURLToPath(new URL("relay.mjs", import.meta.url));
+const SWITCH = "switch0";
+const PREFIX = "10.64.0";
+/** The first of a cable's addresses; each change takes the next. */
+const ADDRESS_FIRST = 10;
+const ADDRESSES_PER_CABLE = 10;
+
+/** Where the deployment's programs listen. */
+export const HOST = `${PREFIX}.1`;
+
+/** Makes the switch, with this process's namespace on it. */
+export function makeSwitch() {
+  ip("link", "set", "lo", "up");
+  ip("link", "add", SWITCH, "type", "bridge");
+  ip("address", "add", `${HOST}/24`, "dev", SWITCH);
+  ip("link", "set", SWITCH, "up");
+  // With every other cable unplugged, the switch itself would be down, and a browser that stays here would think it has no network.
+  ip("link", "add", "anchor0", "type", "veth", "peer", "name", "anchor1");
+  ip("link", "set", "anchor0", "master", SWITCH, "up");
+  ip("link", "set", "anchor1", "up");
+}
+
+/** One namespace with a cable to the switch. */
+export class Network {
+  static #made = 0;
+  #holder;
+  #port;
+  #address;
+  #relay;
+  #server;
+
+  static async make() {
+    const network = new Network();
+    const number = (Network.#made += 1);
+    network.#port = `port${number}`;
+    network.#address = ADDRESS_FIRST + number * ADDRESSES_PER_CABLE;
+    network.#holder = new Program(`network ${number}`, ["unshare", "--net", "sh", "-c", "echo made; exec sleep infinity"]);
+    await network.#holder.line((line) => line === "made");
+    ip("link", "add", network.#port, "type", "veth", "peer", "name", "eth0", "netns", String(network.#holder.pid));
+    ip("link", "set", network.#port, "master", SWITCH, "up");
+    for (const link of ["lo", "eth0"]) network.#ip("link", "set", link, "up");
+    network.#ip("address", "add", `${network.address}/24`, "dev", "eth0");
+    return network;
+  }
+
+  get address() {
+    return `${PREFIX}.${this.#address}`;
+  }
+
+  /** The command that runs in this network. */
+  inside(command) {
+    return ["nsenter", "--target", String(this.#holder.pid), "--net", ...command];
+  }
+
+  /** Nothing passes, and neither end is told: what a phone in a tunnel has. */
+  goDark() {
+    bridge("link", "set", "dev", this.#port, "state", "0");
+  }
+
+  /** Everything passes again. */
+  comeBack() {
+    bridge("link", "set", "dev", this.#port, "state", "3");
+  }
+
+  /** The address is replaced by another one: from the office's Wi-Fi to the phone's. */
+  changeAddress() {
+    const before = this.address;
+    this.#address += 1;
+    this.#ip("address", "delete", `${before}/24`, "dev", "eth0");
+    this.#ip("address", "add", `${this.address}/24`, "dev", "eth0");
+  }
+
+  /** Makes a port of the network's own loopback reachable at the same port of ours. */
+  async expose(port) {
+    const path = join(temporaryFolder("relay"), "socket");
+    this.#relay = new Program("relay", this.inside([process.execPath, RELAY, path, String(port)]));
+    await this.#relay.line((line) => line === "ready");
+    this.#server = createServer((near) => splice(near, createConnection(path)));
+    await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  }
+
+  async stop() {
+    this.#server?.close();
+    await this.#relay?.kill();
+    await this.#holder.kill();
+  }
+
+  #ip(...args) {
+    const [program, ...rest] = this.inside(["ip", ...args]);
+    execFileSync(program, rest);
+  }
+}
+
+function ip(...args) {
+  execFileSync("ip", args);
+}
+
+function bridge(...args) {
+  execFileSync("bridge", args);
+}
