@@ -126,7 +126,7 @@ pub const TURN_NODES_PER_CLIENT: usize = 2;
 /// one; but a browser whose network changes may gather again by itself.
 pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
 /// What a room knows about TURN nodes is asked for anew after this long, when a client is told about them.
-pub const TURN_NODES_FRESH_MS: u64 = 30_000;
+pub const TURN_NODES_FRESH_MS: u64 = 5_000;
 
 // An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
 const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);

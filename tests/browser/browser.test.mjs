@@ -3,6 +3,7 @@ import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
 import { refusalScenarios } from "./scenarios/refusal.mjs";
+import { relayScenarios } from "./scenarios/relay.mjs";
 import { resilienceScenarios } from "./scenarios/resilience.mjs";
 import { Stack } from "./stack.mjs";
 
@@ -23,3 +24,4 @@ after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) 
 callScenarios(world);
 refusalScenarios(world);
 resilienceScenarios(world);
+relayScenarios(world);

@@ -13,18 +13,21 @@ import { until } from "./until.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const START_MS = 30_000;
 
-/** Built by `cargo xtask build media-node`; `ROTUNDA_MEDIA_NODE` names another one. */
-const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "quick/media-node");
+/** Where `cargo xtask build --development` puts the nodes; `ROTUNDA_MEDIA_NODE` and `ROTUNDA_TURN_NODE` name others. */
+const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "quick");
+const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(PROGRAMS, "media-node");
+const TURN_NODE = process.env.ROTUNDA_TURN_NODE ?? join(PROGRAMS, "turn-node");
 
 /** A Worker and the nodes that dial it. */
 export class Stack {
   #state = temporaryFolder("stack");
-  #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}` };
+  #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}`, TURN_KEYS: `test:${secret()}` };
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
   #port = 0;
   #address;
   nodes = [];
+  turnNodes = [];
   /** Folder of everything that the programs say. */
   logs;
 
@@ -90,8 +93,32 @@ export class Stack {
       },
       log: join(this.logs, `${name}.log`),
     });
+    return this.#ready(this.nodes, name, program, http);
+  }
+
+  /** Starts a TURN node and waits until clients can be told of it. */
+  async startTurnNode(name) {
+    const [udp, http] = [await freePort(), await freePort()];
+    const program = new Program(name, [TURN_NODE], {
+      env: {
+        TURN_EDGE: this.url.replace("http", "ws"),
+        TURN_NODE_ID: name,
+        TURN_REGION: this.#region,
+        TURN_NODE_TOKEN: nodeToken(this.#secrets.NODE_KEYS, name, this.#region),
+        TURN_KEYS: this.#secrets.TURN_KEYS,
+        TURN_LISTEN: `127.0.0.1:${udp}`,
+        TURN_PEER_ALLOW: "127.0.0.1",
+        TURN_SHARDS: "2",
+        TURN_HTTP_LISTEN: `127.0.0.1:${http}`,
+      },
+      log: join(this.logs, `${name}.log`),
+    });
+    return this.#ready(this.turnNodes, name, program, http);
+  }
+
+  async #ready(nodes, name, program, http) {
     const node = { name, program, metrics: () => metrics(http) };
-    this.nodes.push(node);
+    nodes.push(node);
     await Promise.race([
       until(`${name} is ready`, () => isOk(`http://127.0.0.1:${http}/readyz`), START_MS),
       program.ended().then((how) => Promise.reject(new Error(`${name} ended (${how}):\n${program.tail()}`))),
@@ -101,7 +128,7 @@ export class Stack {
 
   /** Kills a node with SIGKILL. */
   async killNode(node) {
-    this.nodes.splice(this.nodes.indexOf(node), 1);
+    for (const nodes of [this.nodes, this.turnNodes].filter((nodes) => nodes.includes(node))) nodes.splice(nodes.indexOf(node), 1);
     await node.program.kill();
   }
 
@@ -113,7 +140,7 @@ export class Stack {
   }
 
   async stop() {
-    await Promise.all([this.#worker, ...this.nodes.map(({ program }) => program)].map((program) => program?.kill()));
+    await Promise.all([this.#worker, ...[...this.nodes, ...this.turnNodes].map(({ program }) => program)].map((program) => program?.kill()));
   }
 }
 

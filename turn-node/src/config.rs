@@ -59,8 +59,9 @@ struct Arguments {
     /// Media nodes that sfu credentials reach beside those that the edge names.
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
-    /// Allocations that one credential may have at once.
-    #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "8")]
+    /// Allocations that one user may have at once. Firefox makes two for each network interface, and twice as many while it
+    /// restarts ICE.
+    #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "24")]
     allocations_per_user: String,
     /// Bytes a second that a user with an sfu credential may relay in all allocations, both ways together.
     #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]

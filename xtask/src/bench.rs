@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{self, Flavour, Part, media_node_program};
+use crate::build::{self, Flavour, Part, Program};
 use crate::progress;
 use crate::setup::{self, Tools};
 use crate::workspace::Workspace;
@@ -34,6 +34,8 @@ pub(crate) struct Options {
 enum Name {
     /// Server CPU for each forwarded packet, beside the floor
     Sfu,
+    /// Server CPU for each relayed packet, beside coturn
+    Turn,
     /// From the click to the first decoded frame, in Chromium
     Join,
 }
@@ -43,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let tools = setup::for_build(workspace)?;
     let (step, mut command) = match options.name {
         Name::Sfu => ("measure sfu", sfu(workspace, &tools)?),
+        Name::Turn => ("measure turn", turn(workspace, &tools)?),
         Name::Join => ("measure join", join(workspace, &tools)?),
     };
     command.arg("--json");
@@ -66,12 +69,26 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 /// `tests/load` starts the node itself, so that it knows whose CPU time it reads.
 fn sfu(workspace: &Workspace, tools: &Tools) -> Result<Command> {
     build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
+    load_clients(workspace, tools)?;
+    let mut command = Command::new(workspace.target().join("release/bench-sfu"));
+    command.current_dir(workspace.root()).arg("--media-node").arg(Program::MediaNode.path(workspace, Flavour::Release));
+    Ok(command)
+}
+
+/// `tests/load` starts both servers itself.
+fn turn(workspace: &Workspace, tools: &Tools) -> Result<Command> {
+    setup::for_relaying(tools)?;
+    build::build(workspace, tools, Part::TurnNode, Flavour::Release)?;
+    load_clients(workspace, tools)?;
+    let mut command = Command::new(workspace.target().join("release/bench-turn"));
+    command.current_dir(workspace.root()).arg("--turn-node").arg(Program::TurnNode.path(workspace, Flavour::Release));
+    Ok(command)
+}
+
+fn load_clients(workspace: &Workspace, tools: &Tools) -> Result<()> {
     let mut cargo = tools.cargo();
     cargo.args(["build", "--release", "--package", "load", "--bins"]);
-    progress::run(workspace, "load clients", &mut cargo)?;
-    let mut command = Command::new(workspace.target().join("release/bench-sfu"));
-    command.current_dir(workspace.root()).arg("--media-node").arg(media_node_program(workspace, Flavour::Release));
-    Ok(command)
+    progress::run(workspace, "load clients", &mut cargo)
 }
 
 /// `tests/browser` starts the Worker, a node and Chromium.

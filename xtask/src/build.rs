@@ -1,8 +1,8 @@
-//! Builds what `dev` starts and `test` proves: the edge Worker, the media node, the meet app.
+//! Builds what `dev` starts and `test` proves: the edge Worker, the nodes, the meet app.
 
 mod client;
 mod edge;
-mod media_node;
+mod program;
 
 use anyhow::Result;
 
@@ -25,13 +25,15 @@ pub(crate) enum Part {
     Edge,
     /// The media node's program.
     MediaNode,
+    /// The TURN node's program.
+    TurnNode,
     /// The meet app: `client/meet/dist`.
     Client,
 }
 
 /// Builds everything that runs on a developer's machine.
 pub(crate) fn stack(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    for part in [Part::Edge, Part::MediaNode, Part::Client] {
+    for part in [Part::Edge, Part::MediaNode, Part::TurnNode, Part::Client] {
         build(workspace, tools, part, Flavour::Quick)?;
     }
     Ok(())
@@ -41,9 +43,10 @@ pub(crate) fn stack(workspace: &Workspace, tools: &Tools) -> Result<()> {
 pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: Flavour) -> Result<()> {
     match part {
         Part::Edge => edge::build(workspace, tools, flavour),
-        Part::MediaNode => media_node::build(workspace, tools, flavour),
+        Part::MediaNode => Program::MediaNode.build(workspace, tools, flavour),
+        Part::TurnNode => Program::TurnNode.build(workspace, tools, flavour),
         Part::Client => client::build(workspace, tools),
     }
 }
 
-pub(crate) use media_node::program as media_node_program;
+pub(crate) use program::Program;

@@ -77,7 +77,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(options) => bench::run(&workspace, &options)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
-        Task::Setup => setup::for_build(&workspace).and_then(|tools| setup::for_browsers(&tools))?,
+        Task::Setup => setup_all(&workspace)?,
         Task::Build { part, development } => {
             build_parts(&workspace, part, if development { Flavour::Quick } else { Flavour::Release })?;
         }
@@ -85,9 +85,15 @@ fn run(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn setup_all(workspace: &Workspace) -> Result<()> {
+    let tools = setup::for_build(workspace)?;
+    setup::for_relaying(&tools)?;
+    setup::for_browsers(&tools)
+}
+
 fn build_parts(workspace: &Workspace, part: Option<Part>, flavour: Flavour) -> Result<()> {
     let tools = setup::for_build(workspace)?;
-    let all = [Part::Edge, Part::MediaNode, Part::Client];
+    let all = [Part::Edge, Part::MediaNode, Part::TurnNode, Part::Client];
     for part in part.as_ref().map_or(all.as_slice(), std::slice::from_ref) {
         build::build(workspace, &tools, *part, flavour)?;
     }

@@ -77,6 +77,12 @@ pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
     system::ensure_networks(&tools.workspace)
 }
 
+/// coturn, whose client tests our TURN server, and which is measured beside it.
+pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    system::ensure_coturn(&tools.workspace)
+}
+
 /// Python, for clients of other people's making.
 pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;

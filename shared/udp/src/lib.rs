@@ -45,7 +45,11 @@ impl Socket {
     /// Binds a socket with large buffers; with `shared_port`, several threads may bind the same port and the kernel spreads clients over
     /// them (SO_REUSEPORT).
     pub fn bind(address: SocketAddr, shared_port: bool) -> io::Result<Self> {
-        let socket = if shared_port { bind_shared(address)? } else { UdpSocket::bind(address)? };
+        Self::take(if shared_port { bind_shared(address)? } else { UdpSocket::bind(address)? })
+    }
+
+    /// Makes a socket that is bound already into one of these.
+    pub fn take(socket: UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let fd = socket.as_raw_fd();
         enlarge(fd, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);

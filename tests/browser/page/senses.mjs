@@ -150,6 +150,12 @@ export function senses({ width, height, framesPerSecond }) {
       return (await Promise.all(live().map(stats))).flat().filter(({ type }) => types.includes(type));
     },
 
+    /** The user name that the newest connection shows to TURN servers. */
+    turnUsername() {
+      const servers = live().at(-1)?.getConfiguration().iceServers ?? [];
+      return servers.find(({ username }) => username)?.username ?? null;
+    },
+
     /** Begins to watch every remote picture for gaps. */
     watch(own) {
       for (const seen of watched ?? []) seen.done = true;

@@ -1,4 +1,4 @@
-//! What loads and benchmarks a media node: a stand-in for the edge, and clients with real ICE, DTLS and SRTP.
+//! What loads and benchmarks a node: a stand-in for the edge, clients with real ICE, DTLS and SRTP, and clients of a TURN server.
 
 pub mod client;
 pub mod clock;
@@ -7,5 +7,6 @@ pub mod node;
 pub mod parameters;
 pub mod process;
 pub mod publisher;
+pub mod relay;
 pub mod shape;
 pub mod sink;

@@ -26,7 +26,9 @@ fn row(result: &Value) -> [String; 6] {
     let text = |key: &str| result.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |key: &str| result.get(key).and_then(Value::as_f64);
     let (ours, floor) = (number("ours"), number("floor"));
-    let ratio = ours.zip(floor).filter(|(_, floor)| *floor > 0.0).map(|(ours, floor)| format!("{:.2}", ours / floor));
+    let ratio = ours.zip(floor).filter(|(_, floor)| *floor > 0.0).map(|(ours, floor)| ours / floor);
+    // Without a floor it is what the benchmark itself compared with.
+    let ratio = ratio.or(number("ratio")).map(|ratio| format!("{ratio:.2}"));
     let peers = result.get("peers").and_then(Value::as_object).into_iter().flatten();
     let others: Vec<String> = peers.map(|(name, value)| format!("{name} {}", short(value.as_f64()))).collect();
     [text("case"), short(ours), short(floor), ratio.unwrap_or_else(|| "-".to_owned()), others.join(", "), text("unit")]
@@ -49,10 +51,12 @@ mod tests {
         let lines = [
             r#"{"bench":"sfu","case":"1x50 spaced","unit":"ns/packet","ours":1700,"floor":1550.4,"peers":{}}"#,
             r#"{"bench":"join","case":"dtls","unit":"ms","ours":22.25,"floor":null,"peers":{"other":40}}"#,
+            r#"{"bench":"turn","case":"up","unit":"ns/packet","ours":600,"floor":null,"ratio":0.75,"peers":{"other":800}}"#,
         ];
         let expected = "  case         ours  floor  ratio  others      unit\n\
             \x20 1x50 spaced  1700   1550   1.10              ns/packet\n\
-            \x20 dtls         22.2      -      -  other 40.0  ms";
+            \x20 dtls         22.2      -      -  other 40.0  ms\n\
+            \x20 up            600      -   0.75  other 800   ns/packet";
         assert_eq!(table(&lines).expect("valid lines"), expected);
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ports::{self, Transport};
 use super::{Options, secrets};
-use crate::build::{Flavour, media_node_program};
+use crate::build::{Flavour, Program};
 use crate::setup::Tools;
 use crate::workspace::Workspace;
 
@@ -19,8 +19,14 @@ const WORKER_PORT: u16 = 8787;
 /// The first media port; each shard of each node takes one.
 const MEDIA_PORT: u16 = 7000;
 
+/// Where the TURN node serves clients (RFC 8656 §3.1).
+const TURN_PORT: u16 = 3478;
+
 /// The first port for a node's health and metrics.
 const NODE_HTTP_PORT: u16 = 7900;
+
+/// The TURN node's name.
+const TURN_NODE: &str = "turn-1";
 
 /// Most threads of one node on a developer's machine.
 const SHARDS_MAX: usize = 4;
@@ -47,14 +53,18 @@ pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &
         None => ports::usual(WORKER_PORT, Transport::Tcp)?,
     };
     let mut recipes = vec![worker(workspace, tools, state, worker_port, &secrets)];
+    if options.nodes == 0 {
+        return Ok(recipes);
+    }
     let names: Vec<String> = (1..=options.nodes).map(|number| format!("media-{number}")).collect();
-    let passes = Passes::sign(workspace, tools, &secrets, &names)?;
+    let passes = Passes::sign(workspace, tools, &secrets, &[&names[..], &[TURN_NODE.to_owned()]].concat())?;
     let (mut media_port, mut http_port) = (MEDIA_PORT, NODE_HTTP_PORT);
+    let turn_token = passes.tokens.last().cloned().unwrap_or_default();
     for (name, token) in names.into_iter().zip(&passes.tokens) {
         let shards = shards();
         media_port = ports::neighbours(media_port, shards, Transport::Udp)?;
         http_port = ports::neighbours(http_port, 1, Transport::Tcp)?;
-        let mut command = Command::new(media_node_program(workspace, Flavour::Quick));
+        let mut command = Command::new(Program::MediaNode.path(workspace, Flavour::Quick));
         command
             .current_dir(workspace.root())
             .env("MEDIA_EDGE", format!("ws://127.0.0.1:{worker_port}"))
@@ -70,7 +80,41 @@ pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &
         media_port += shards;
         http_port += 1;
     }
+    let turn = Turn { region: &passes.region, token: &turn_token, worker_port, http_port };
+    recipes.push(turn.recipe(workspace, options, &secrets)?);
     Ok(recipes)
+}
+
+/// What the TURN node needs to know.
+struct Turn<'a> {
+    region: &'a str,
+    token: &'a str,
+    worker_port: u16,
+    http_port: u16,
+}
+
+impl Turn<'_> {
+    fn recipe(&self, workspace: &Workspace, options: &Options, secrets: &[(String, String)]) -> Result<Recipe> {
+        let http_port = ports::neighbours(self.http_port, 1, Transport::Tcp)?;
+        let listen = SocketAddr::new(options.media_address, ports::neighbours(TURN_PORT, 1, Transport::Udp)?);
+        let keys = secrets.iter().find(|(name, _)| name == "TURN_KEYS").map_or("", |(_, value)| value.as_str());
+        let mut command = Command::new(Program::TurnNode.path(workspace, Flavour::Quick));
+        command
+            .current_dir(workspace.root())
+            .env("TURN_EDGE", format!("ws://127.0.0.1:{}", self.worker_port))
+            .env("TURN_NODE_ID", TURN_NODE)
+            .env("TURN_REGION", self.region)
+            .env("TURN_NODE_TOKEN", self.token)
+            .env("TURN_KEYS", keys)
+            .env("TURN_LISTEN", listen.to_string())
+            // The media nodes are on this machine, which is not a global address.
+            .env("TURN_PEER_ALLOW", options.media_address.to_string())
+            .env("TURN_SHARDS", shards().to_string())
+            .env("TURN_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
+            .env("TURN_DRAIN_SECONDS", "0");
+        let note = format!("udp {listen}; only through it with ?relay=1");
+        Ok(Recipe { name: TURN_NODE.to_owned(), command, http_port, ready_path: "/readyz", note })
+    }
 }
 
 fn worker(workspace: &Workspace, tools: &Tools, state: &Path, port: u16, secrets: &[(String, String)]) -> Recipe {

@@ -1,43 +1,41 @@
 //! The signing secrets of a developer's machine: made once, readable by their owner alone.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
 /// The Worker's secrets, by name.
-const NAMES: [&str; 2] = ["TOKEN_KEYS", "NODE_KEYS"];
+const NAMES: [&str; 3] = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS"];
 
 /// RFC 7518 §3.2: a key for HS256 has at least the size of the hash.
 const SECRET_BYTES: usize = 32;
 
-/// Reads `dev.env`, and makes it where there is none.
+/// Reads `dev.env`, and makes what is not there.
 pub(crate) fn read_or_create(state: &Path) -> Result<Vec<(String, String)>> {
-    let file = state.join("dev.env");
-    if !file.exists() {
-        create(&file)?;
-    }
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let secrets = parse(&text);
-    for name in NAMES {
-        if !secrets.iter().any(|(known, _)| known == name) {
-            bail!("{} lacks {name}: delete the file to have a new one made", file.display());
-        }
-    }
-    Ok(secrets)
+    let path = state.join("dev.env");
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+    let file = file.as_mut().map_err(|error| anyhow!("opening {}: {error}", path.display()))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
+    let missing = missing(&text)?;
+    file.write_all(missing.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    Ok(parse(&(text + &missing)))
 }
 
-fn create(file: &Path) -> Result<()> {
-    let mut text =
-        String::from("# Secrets of this machine's development environment; delete the file to have new ones.\n");
-    for name in NAMES {
-        text.push_str(&format!("{name}=dev:{}\n", random_hex()?));
+/// The lines that a file lacks: all of them, or those of programs that are newer than it.
+fn missing(text: &str) -> Result<String> {
+    let mut lines = String::new();
+    if text.is_empty() {
+        lines.push_str("# Secrets of this machine's development environment; delete the file to have new ones.\n");
     }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).context("creating dev.env")?;
-    file.write_all(text.as_bytes()).context("writing dev.env")
+    let known = parse(text);
+    for name in NAMES.into_iter().filter(|name| !known.iter().any(|(known, _)| known == name)) {
+        lines.push_str(&format!("{name}=dev:{}\n", random_hex()?));
+    }
+    Ok(lines)
 }
 
 fn random_hex() -> Result<String> {
@@ -54,6 +52,7 @@ fn parse(text: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -66,6 +65,14 @@ mod tests {
         let mode = fs::metadata(state.join("dev.env")).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::remove_dir_all(&state).expect("the folder to go");
+    }
+
+    #[test]
+    fn what_an_older_file_lacks_is_added_and_the_rest_stays() {
+        let older = "# old\nTOKEN_KEYS=dev:1\nNODE_KEYS=dev:2\n";
+        let added = missing(older).expect("randomness");
+        assert!(added.starts_with("TURN_KEYS=dev:") && added.lines().count() == 1, "{added}");
+        assert_eq!(missing(&(older.to_owned() + &added)).expect("randomness"), "");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python.
+//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python, coturn.
 
 use std::process::Command;
 
@@ -35,6 +35,12 @@ pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
 /// `ip` and `bridge`, which make networks for browsers to travel between.
 pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
     install(workspace, if any_program(&["bridge"]) { &[] } else { &["iproute2"] })
+}
+
+/// coturn with its client.
+pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
+    let present = ["turnserver", "turnutils_uclient"].iter().all(|name| any_program(&[name]));
+    install(workspace, if present { &[] } else { &["coturn"] })
 }
 
 /// Python, and what makes a private one out of it.

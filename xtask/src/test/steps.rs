@@ -35,6 +35,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "edge", about: "the built Worker inside workerd", run: edge },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
+    Step { name: "turn", about: "coturn's client in every mode over UDP, and what it is refused", run: turn },
     Step {
         name: "interop",
         about: "a robot on the crate `webrtc`, and aiortc, through the real programs",
@@ -45,7 +46,7 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Crates whose tests belong to a step of their own.
-const NOT_UNIT: &[&str] = &["edge", "world", "robot", "xtask"];
+const NOT_UNIT: &[&str] = &["edge", "world", "robot", "turn-node", "xtask"];
 
 fn format(run: &mut Run<'_>) -> Result<()> {
     const FUZZ: &[&str] = &["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check", "--", "--color", "never"];
@@ -80,6 +81,7 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
     run.command("unit", command)?;
     run.command("unit xtask", run.cargo(&["test", "--package", "xtask", "--bins"]))?;
     run.command("unit edge", run.cargo(&["test", "--package", "edge", "--lib"]))?;
+    run.command("unit turn-node", run.cargo(&["test", "--package", "turn-node", "--bins", "--test", "program"]))?;
     run.command("unit robot", run.cargo(&["test", "--package", "robot", "--lib"]))
 }
 
@@ -128,6 +130,11 @@ fn dev(run: &mut Run<'_>) -> Result<()> {
     run.command("dev", run.cargo(&["test", "--package", "xtask", "--test", "dev", "--", "--test-threads=1"]))
 }
 
+fn turn(run: &mut Run<'_>) -> Result<()> {
+    setup::for_relaying(run.tools)?;
+    run.command("turn", run.cargo(&["test", "--package", "turn-node", "--test", "coturn"]))
+}
+
 fn interop(run: &mut Run<'_>) -> Result<()> {
     build::stack(run.workspace, run.tools)?;
     setup::for_interop(run.tools)?;
@@ -144,9 +151,12 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn bench(run: &mut Run<'_>) -> Result<()> {
-    let mut xtask = Command::new(std::env::current_exe()?);
-    xtask.args(["bench", "sfu", "--smoke"]);
-    run.command("bench sfu", xtask)
+    for name in ["sfu", "turn"] {
+        let mut xtask = Command::new(std::env::current_exe()?);
+        xtask.args(["bench", name, "--smoke"]);
+        run.command(&format!("bench {name}"), xtask)?;
+    }
+    Ok(())
 }
 
 /// The same command in a network namespace of its own: what it makes there is never seen outside, and gone with it.

@@ -1,0 +1,311 @@
+//! Server CPU per relayed packet, ours beside coturn's: 50 clients with a channel each, up (client to peer) and down, one by one and in
+//! bursts of 8.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use load::clock::Pacer;
+use load::process;
+use load::relay::{Answer, Relay, RelayClient, credential};
+use serde_json::json;
+use shared::turn_credential::TurnPolicy;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use udp::{Counters, ReceiveBatch, SendBatch, Socket};
+
+/// The server that is measured runs here, and so does the other one, which sleeps meanwhile,
+const SERVER_CORE: usize = 0;
+/// and everything of ours there.
+const CLIENT_CORE: usize = 1;
+/// More loss than this voids a round: a server that loses packets has less to do.
+const LOSS_MAX: f64 = 0.001;
+/// Tries for each round that counts.
+const ATTEMPTS_PER_ROUND: u32 = 3;
+const WARM: Duration = Duration::from_millis(200);
+const CLIENTS: usize = 50;
+const CHANNEL: u16 = 0x4001;
+const PAYLOAD_BYTES: usize = 1_100;
+/// In all: 400 to each client.
+const PACKETS_PER_S: u32 = 20_000;
+/// The sink looks at its sockets this often; their buffers hold hundreds of times as much.
+const SINK_INTERVAL: Duration = Duration::from_millis(4);
+/// Whatever is on its way has arrived by then.
+const ARRIVAL: Duration = Duration::from_millis(50);
+
+#[derive(Parser)]
+struct Arguments {
+    /// The TURN node's program.
+    #[arg(long)]
+    turn_node: PathBuf,
+    /// Print results as lines of JSON, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// One short round: to see that it works.
+    #[arg(long)]
+    smoke: bool,
+    /// Measure only the case of this name.
+    #[arg(long)]
+    case: Option<String>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    up: bool,
+    burst: usize,
+}
+
+const CASES: [Case; 4] = [
+    Case { name: "up spaced", up: true, burst: 1 },
+    Case { name: "up bursts of 8", up: true, burst: 8 },
+    Case { name: "down spaced", up: false, burst: 1 },
+    Case { name: "down bursts of 8", up: false, burst: 8 },
+];
+
+/// Nanoseconds per packet in one round.
+#[derive(Clone, Copy)]
+struct Round {
+    ours: f64,
+    coturn: f64,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    // Children inherit the core they are started on.
+    process::pin_to_core(SERVER_CORE)?;
+    let settings =
+        [("TURN_LOG", "warn"), ("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
+    let ours = Setup::new(Relay::ours(&arguments.turn_node, &settings)?)?;
+    let coturn = Setup::new(Relay::coturn()?)?;
+    process::pin_to_core(CLIENT_CORE)?;
+    process::sleep_precisely();
+    if !process::be_prompt() {
+        eprintln!("without CAP_SYS_NICE the sender keeps its pace on a quiet machine only");
+    }
+    let time = Duration::from_millis(if arguments.smoke { 200 } else { 1_000 });
+    let (ours, coturn) = (ours.open()?, coturn.open()?);
+    Bench { ours, coturn, time, is_strict: !arguments.smoke }.measure(&arguments)
+}
+
+/// A server with its clients and peers.
+struct Setup {
+    relay: Relay,
+    clients: Vec<Socket>,
+    peers: Vec<Socket>,
+    relayed: Vec<SocketAddr>,
+}
+
+impl Setup {
+    /// Allocates, and binds a channel from each client to a peer of its own.
+    fn new(relay: Relay) -> Result<Self> {
+        let mut setup = Self { relay, clients: Vec::new(), peers: Vec::new(), relayed: Vec::new() };
+        for _ in 0..CLIENTS {
+            let peer = Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false)?;
+            let mut client = RelayClient::new(setup.relay.address, credential(TurnPolicy::P2p, "bench", 3_600)?)?;
+            setup.relayed.push(client.allocated()?);
+            let bound = client.bind(CHANNEL, peer.local_address()?)?;
+            if bound != Answer::Success(None) {
+                bail!("no channel: {bound:?}");
+            }
+            setup.clients.push(Socket::take(client.socket)?);
+            setup.peers.push(peer);
+        }
+        Ok(setup)
+    }
+
+    /// Begins to receive.
+    fn open(self) -> Result<Server> {
+        let Self { relay, clients, peers, relayed } = self;
+        let (clients, peers) = (Arc::new(clients), Arc::new(peers));
+        let sink = Sink::start(Arc::clone(&clients), Arc::clone(&peers))?;
+        Ok(Server { relay, clients, peers, relayed, sink })
+    }
+}
+
+/// The same, receiving.
+struct Server {
+    relay: Relay,
+    clients: Arc<Vec<Socket>>,
+    peers: Arc<Vec<Socket>>,
+    relayed: Vec<SocketAddr>,
+    sink: Sink,
+}
+
+impl Server {
+    /// Sends so much through the server, and tells what a packet cost it.
+    fn round(&self, case: Case, time: Duration, is_strict: bool) -> Result<f64> {
+        self.send(case, WARM)?;
+        std::thread::sleep(ARRIVAL);
+        let (cpu, before) = (process::cpu_ns(self.relay.pid())?, self.sink.received(case));
+        let sent = self.send(case, time)?;
+        std::thread::sleep(ARRIVAL);
+        let (cpu, received) = (process::cpu_ns(self.relay.pid())? - cpu, self.sink.received(case) - before);
+        let lost = sent.saturating_sub(received) as f64 / sent.max(1) as f64;
+        if received == 0 || received > sent || (is_strict && lost > LOSS_MAX) {
+            bail!("{received} of {sent} packets came");
+        }
+        if is_strict && sent < u64::from(PACKETS_PER_S) * time.as_millis() as u64 / 1_000 * 9 / 10 {
+            bail!("only {sent} packets were sent in time");
+        }
+        Ok(cpu as f64 / received as f64)
+    }
+
+    fn send(&self, case: Case, time: Duration) -> Result<u64> {
+        let (mut batch, mut counters) = (SendBatch::default(), Counters::default());
+        let mut packet = vec![0x55; 4 + PAYLOAD_BYTES];
+        packet[..2].copy_from_slice(&CHANNEL.to_be_bytes());
+        packet[2..4].copy_from_slice(&(PAYLOAD_BYTES as u16).to_be_bytes());
+        let (sockets, packet) = if case.up { (&self.clients, &packet[..]) } else { (&self.peers, &packet[4..]) };
+        let mut pacer = Pacer::new(Duration::from_secs(1) * case.burst as u32 / PACKETS_PER_S);
+        let (end, mut sent) = (Instant::now() + time, 0);
+        for place in (0..CLIENTS).cycle() {
+            if Instant::now() >= end {
+                break;
+            }
+            let socket = sockets.get(place).context("no such socket")?;
+            let to = if case.up { Some(&self.relay.address) } else { self.relayed.get(place) };
+            let to = *to.context("no such address")?;
+            let mut sending = batch.sending(socket, &mut counters);
+            // One by one, as browsers send: a run would come to the server in one piece.
+            (0..case.burst).for_each(|_| sending.run(to, packet, packet.len()));
+            drop(sending);
+            sent += case.burst as u64;
+            pacer.wait();
+        }
+        Ok(sent)
+    }
+}
+
+/// Counts what clients and peers receive. It looks from time to time instead of waiting: on the loopback interface it is the sender who
+/// pays for waking a receiver, and a server in the field has no receiver on its own machine.
+struct Sink {
+    at_clients: Arc<AtomicU64>,
+    at_peers: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sink {
+    fn start(clients: Arc<Vec<Socket>>, peers: Arc<Vec<Socket>>) -> Result<Self> {
+        let (at_clients, at_peers, stop) =
+            (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let (to_clients, to_peers, stopped) = (Arc::clone(&at_clients), Arc::clone(&at_peers), Arc::clone(&stop));
+        let thread = std::thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            let mut batch = ReceiveBatch::default();
+            while !stopped.load(Relaxed) {
+                count(&clients, PAYLOAD_BYTES + 4, &mut batch, &to_clients);
+                count(&peers, PAYLOAD_BYTES, &mut batch, &to_peers);
+                std::thread::sleep(SINK_INTERVAL);
+            }
+        })?;
+        Ok(Self { at_clients, at_peers, stop, thread: Some(thread) })
+    }
+
+    fn received(&self, case: Case) -> u64 {
+        if case.up { self.at_peers.load(Relaxed) } else { self.at_clients.load(Relaxed) }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // Whether it panicked does not matter any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Counts the whole datagrams that wait in these sockets.
+fn count(sockets: &[Socket], bytes: usize, batch: &mut ReceiveBatch, received: &AtomicU64) {
+    let mut counters = Counters::default();
+    for socket in sockets {
+        loop {
+            batch.clear();
+            if !matches!(batch.fill(socket, 0, usize::MAX, &mut counters), Ok(true)) {
+                break;
+            }
+            batch.for_each(|_, datagram| {
+                received.fetch_add(u64::from(datagram.len() == bytes), Relaxed);
+            });
+            if !batch.is_full() {
+                break;
+            }
+        }
+    }
+}
+
+struct Bench {
+    ours: Server,
+    coturn: Server,
+    time: Duration,
+    /// Rounds can be void. One that only shows that everything works is not.
+    is_strict: bool,
+}
+
+impl Bench {
+    fn measure(self, arguments: &Arguments) -> Result<()> {
+        let rounds = if arguments.smoke { 1 } else { 7 };
+        let wanted = |case: &Case| arguments.case.as_deref().is_none_or(|name| name == case.name);
+        let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
+        let mut results = vec![Vec::new(); cases.len()];
+        // Void rounds are made up for, but a machine that is always too busy is no place to measure.
+        for number in 0..rounds * ATTEMPTS_PER_ROUND {
+            let missing = cases.iter().zip(&mut results).filter(|(_, results)| results.len() < rounds as usize);
+            for (case, results) in missing {
+                match self.round(*case, number) {
+                    Ok(round) => {
+                        if !arguments.json {
+                            let Round { ours, coturn } = round;
+                            println!("{number:2} {:<18} {ours:7.0} {coturn:7.0} {:5.2}", case.name, ours / coturn);
+                        }
+                        results.push(round);
+                    }
+                    Err(error) => eprintln!("{number} {}: void: {error:#}", case.name),
+                }
+            }
+        }
+        for (case, results) in cases.iter().zip(&results) {
+            if results.len() < rounds as usize {
+                bail!("{}: too many rounds are void", case.name);
+            }
+            print_result(*case, results);
+        }
+        Ok(())
+    }
+
+    /// Both, one after the other; who is first alternates.
+    fn round(&self, case: Case, number: u32) -> Result<Round> {
+        let one = |server: &Server| server.round(case, self.time, self.is_strict);
+        if number.is_multiple_of(2) {
+            let ours = one(&self.ours).context("ours")?;
+            Ok(Round { ours, coturn: one(&self.coturn).context("coturn")? })
+        } else {
+            let coturn = one(&self.coturn).context("coturn")?;
+            Ok(Round { ours: one(&self.ours).context("ours")?, coturn })
+        }
+    }
+}
+
+fn print_result(case: Case, rounds: &[Round]) {
+    let ours = median(rounds.iter().map(|round| round.ours));
+    let coturn = median(rounds.iter().map(|round| round.coturn));
+    let ratio = median(rounds.iter().map(|round| round.ours / round.coturn));
+    let result = json!({
+        "bench": "turn", "case": case.name, "unit": "ns/packet", "ours": ours.round(), "floor": null,
+        "ratio": (ratio * 1_000.0).round() / 1_000.0, "rounds": rounds.len(), "peers": { "coturn": coturn.round() },
+    });
+    // The line must begin with the benchmark's name, however the library sorts keys.
+    let rest = result.to_string().replacen("\"bench\":\"turn\",", "", 1);
+    println!("{{\"bench\":\"turn\",{}", rest.trim_start_matches('{'));
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,242 @@
+//! A TURN server under test, ours or coturn, and a small client of it.
+
+use anyhow::{Context, Result, bail};
+use shared::turn_credential::{Credential, TurnKeys, TurnPolicy, TurnUser};
+use shared::{ParticipantId, RoomId, UnixMillis};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use turn_core::auth::IntegrityKey;
+use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method};
+
+/// The secret of every server under test.
+pub const SECRET: &str = "turn-passwords-of-the-tests-0123456";
+/// Their realm.
+pub const REALM: &str = "rotunda";
+/// A server answers within this time, or asking again helps.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+/// A server that has not begun to answer by now never will.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running server; dropping it kills it.
+#[derive(Debug)]
+pub struct Relay {
+    child: Child,
+    /// Where clients are served.
+    pub address: SocketAddr,
+    /// Where its pages are, if it has any.
+    pub http: SocketAddr,
+}
+
+impl Relay {
+    /// Starts our program with one shard on free ports of the loopback interface, which may be relayed to, and with these further
+    /// settings.
+    pub fn ours(program: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::ours_at(program, free_udp()?, settings)
+    }
+
+    /// The same at a certain address.
+    pub fn ours_at(program: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Self> {
+        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut command = Command::new(program);
+        command
+            .env("TURN_LISTEN", address.to_string())
+            .env("TURN_HTTP_LISTEN", http.to_string())
+            .env("TURN_KEYS", format!("test:{SECRET}"))
+            .env("TURN_REALM", REALM)
+            .env("TURN_PEER_ALLOW", "127.0.0.0/8,::1")
+            .env("TURN_SHARDS", "1")
+            .env("TURN_DRAIN_SECONDS", "0")
+            .envs(settings.iter().copied());
+        Self::start(command, address, http)
+    }
+
+    /// Starts coturn with one thread for relaying and nothing that the comparison does not need.
+    pub fn coturn() -> Result<Self> {
+        let address = free_udp()?;
+        let mut command = Command::new("turnserver");
+        command.args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"]);
+        command.args(["--use-auth-secret", &format!("--static-auth-secret={SECRET}"), &format!("--realm={REALM}")]);
+        command.args(["--no-tcp", "--no-tls", "--no-dtls", "--no-cli", "--relay-threads=1", "--log-file=/dev/null"]);
+        command.arg(format!("--listening-port={}", address.port()));
+        Self::start(command, address, address)
+    }
+
+    fn start(mut command: Command, address: SocketAddr, http: SocketAddr) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
+        let mut relay = Self { child, address, http };
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let binding = MessageWriter::new(Method::Binding, Class::Request, [7; 12]).finish();
+        let deadline = Instant::now() + START_TIMEOUT;
+        while socket.send_to(&binding, address).is_err() || socket.recv(&mut [0; 512]).is_err() {
+            if let Some(status) = relay.child.try_wait()? {
+                bail!("the server has ended: {status}");
+            }
+            if Instant::now() > deadline {
+                bail!("the server does not answer");
+            }
+        }
+        Ok(relay)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Waits for its end, and tells whether it ended well.
+    pub fn ended(mut self, within: Duration) -> Result<bool> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            if Instant::now() > deadline {
+                bail!("the server does not end");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A UDP address that was free a moment ago.
+pub fn free_udp() -> Result<SocketAddr> {
+    Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// A credential as the edge makes them, which ends in so many seconds, or ended that long ago.
+pub fn credential(policy: TurnPolicy, participant: &str, seconds: i64) -> Result<Credential> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let user = TurnUser {
+        expires_at: UnixMillis(now.saturating_add_signed(seconds) * 1_000),
+        policy,
+        room: RoomId::parse("test")?,
+        participant: ParticipantId::parse(participant)?,
+    };
+    Ok(TurnKeys::parse(&format!("test:{SECRET}"))?.mint(&user))
+}
+
+/// A client with one socket, and so with one allocation.
+#[derive(Debug)]
+pub struct RelayClient {
+    /// For data; answers to requests are read by the requests.
+    pub socket: UdpSocket,
+    server: SocketAddr,
+    credential: Credential,
+    /// Realm and nonce, once they were told.
+    challenge: Option<(String, Vec<u8>)>,
+    requests: u64,
+}
+
+/// What a request was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Success, with the relayed address where one was asked for.
+    Success(Option<SocketAddr>),
+    /// An error's code.
+    Refused(u16),
+}
+
+impl RelayClient {
+    /// A client that has asked for nothing yet.
+    pub fn new(server: SocketAddr, credential: Credential) -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        Ok(Self { socket, server, credential, challenge: None, requests: 0 })
+    }
+
+    /// Asks for an allocation.
+    pub fn allocate(&mut self) -> Result<Answer> {
+        const UDP: [u8; 4] = [17, 0, 0, 0];
+        self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP))
+    }
+
+    /// The relayed address of an allocation that must be given.
+    pub fn allocated(&mut self) -> Result<SocketAddr> {
+        match self.allocate()? {
+            Answer::Success(Some(relayed)) => Ok(relayed),
+            other => bail!("no allocation: {other:?}"),
+        }
+    }
+
+    /// Binds a channel.
+    pub fn bind(&mut self, number: u16, peer: SocketAddr) -> Result<Answer> {
+        let [high, low] = number.to_be_bytes();
+        self.request(Method::ChannelBind, |writer| {
+            let writer = writer.with(AttributeType::CHANNEL_NUMBER, &[high, low, 0, 0]);
+            writer.with_address(AttributeType::XOR_PEER_ADDRESS, peer)
+        })
+    }
+
+    /// Asks; once more where a nonce is wanted first.
+    fn request(&mut self, method: Method, fill: impl Fn(MessageWriter) -> MessageWriter) -> Result<Answer> {
+        let first = self.ask(method, &fill)?;
+        match first {
+            Answer::Refused(401 | 438) if self.requests == 1 => self.ask(method, &fill),
+            other => Ok(other),
+        }
+    }
+
+    fn ask(&mut self, method: Method, fill: impl Fn(MessageWriter) -> MessageWriter) -> Result<Answer> {
+        self.requests += 1;
+        let mut transaction = [0; 12];
+        transaction[4..].copy_from_slice(&self.requests.to_be_bytes());
+        let writer = fill(MessageWriter::new(method, Class::Request, transaction));
+        let bytes = match &self.challenge {
+            None => writer.finish(),
+            Some((realm, nonce)) => {
+                let Credential { username, password } = &self.credential;
+                writer
+                    .with(AttributeType::USERNAME, username.as_bytes())
+                    .with(AttributeType::REALM, realm.as_bytes())
+                    .with(AttributeType::NONCE, nonce)
+                    .signed(&IntegrityKey::long_term(username, realm, password))
+                    .finish()
+            }
+        };
+        let mut buffer = [0; 2_048];
+        // RFC 8489 §6.2.1: over UDP a request is repeated until it is answered.
+        for _ in 0..7 {
+            self.socket.send_to(&bytes, self.server)?;
+            let Ok(length) = self.socket.recv(&mut buffer) else { continue };
+            let message = Message::parse(buffer.get(..length).unwrap_or_default()).context("an answer in STUN")?;
+            if message.transaction == transaction {
+                return Ok(self.read(&message));
+            }
+        }
+        bail!("no answer to {method:?}")
+    }
+
+    fn read(&mut self, message: &Message<'_>) -> Answer {
+        let text = |kind| message.value(kind).map(<[u8]>::to_vec);
+        if let (Some(realm), Some(nonce)) = (text(AttributeType::REALM), text(AttributeType::NONCE)) {
+            self.challenge = Some((String::from_utf8_lossy(&realm).into_owned(), nonce));
+        }
+        match message.value(AttributeType::ERROR_CODE) {
+            Some([_, _, class, number, ..]) => Answer::Refused(u16::from(*class) * 100 + u16::from(*number)),
+            Some(_) | None => {
+                let relayed = message.value(AttributeType::XOR_RELAYED_ADDRESS);
+                Answer::Success(relayed.and_then(|value| message.xor_address(value)))
+            }
+        }
+    }
+}

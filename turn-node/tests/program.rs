@@ -1,0 +1,139 @@
+//! The built program against a stand-in for the edge: registers, learns where media nodes are, outlives the edge, drains.
+
+use anyhow::{Result, bail};
+use load::local_edge::{Caller, LocalEdge};
+use load::node::page;
+use load::process;
+use load::relay::{Answer, Relay, RelayClient, credential};
+use shared::control::{FleetToNode, NodeToFleet};
+use shared::turn_credential::TurnPolicy;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
+const PATIENCE: Duration = Duration::from_secs(5);
+const TOKEN: &str = "token-of-the-test";
+
+/// A running node with the edge's end of its socket, and somebody whom it may relay to if it is told so.
+struct Fixture {
+    edge: LocalEdge,
+    relay: Relay,
+    media_node: UdpSocket,
+}
+
+impl Fixture {
+    async fn start(drain_seconds: &'static str) -> Result<Self> {
+        let edge = LocalEdge::open().await?;
+        let url = edge.url();
+        let relay = spawn_blocking(move || {
+            let settings = [
+                ("TURN_EDGE", url.as_str()),
+                ("TURN_NODE_ID", "turn-1"),
+                ("TURN_REGION", "local"),
+                ("TURN_NODE_TOKEN", TOKEN),
+                ("TURN_DRAIN_SECONDS", drain_seconds),
+            ];
+            Relay::ours(Path::new(PROGRAM), &settings)
+        });
+        Ok(Self { edge, relay: relay.await??, media_node: UdpSocket::bind("127.0.0.1:0")? })
+    }
+
+    /// Takes the node's socket and says yes.
+    async fn register(&self) -> Result<Caller> {
+        let mut fleet = self.edge.accept().await?;
+        assert_eq!((fleet.path.as_str(), fleet.token.as_str()), ("/v1/nodes/socket", TOKEN));
+        let NodeToFleet::RegisterTurn(registration) = fleet.next().await? else { bail!("it does not register first") };
+        assert_eq!((registration.node.as_str(), registration.region.as_str()), ("turn-1", "local"));
+        assert_eq!(registration.urls, [format!("turn:{}?transport=udp", self.relay.address)]);
+        assert!(registration.allocations_max > 1_000);
+        fleet.send(&FleetToNode::Registered {}).await?;
+        Ok(fleet)
+    }
+
+    /// Names the media node, or none.
+    async fn name_media_node(&self, fleet: &mut Caller, named: bool) -> Result<()> {
+        let addresses = if named { vec![self.media_node.local_addr()?] } else { vec![] };
+        fleet.send(&FleetToNode::SetMediaNodes { addresses }).await?;
+        self.expect_page("/metrics", 200, &format!("turn_media_nodes {}\n", u8::from(named))).await
+    }
+
+    /// Asks until the page says what is expected.
+    async fn expect_page(&self, path: &'static str, status: u16, expected: &str) -> Result<()> {
+        let (http, deadline) = (self.relay.http, Instant::now() + PATIENCE);
+        loop {
+            let answer = spawn_blocking(move || page(http, path)).await??;
+            if answer.0 == status && answer.1.contains(expected) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{path} says {answer:?}, not {status} {expected}");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Binds a channel to the media node, as a client with a credential of the edge.
+    async fn reach(&self) -> Result<Answer> {
+        let (server, peer) = (self.relay.address, self.media_node.local_addr()?);
+        spawn_blocking(move || {
+            let mut client = RelayClient::new(server, credential(TurnPolicy::Sfu, "ada", 600)?)?;
+            client.allocated()?;
+            client.bind(0x4001, peer)
+        })
+        .await?
+    }
+}
+
+#[tokio::test]
+async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {
+    let fixture = Fixture::start("0").await?;
+    fixture.expect_page("/readyz", 503, "not registered").await?;
+    let mut fleet = fixture.register().await?;
+    fixture.expect_page("/readyz", 200, "ready").await?;
+    assert_eq!(fixture.reach().await?, Answer::Refused(403));
+    fixture.name_media_node(&mut fleet, true).await?;
+    assert_eq!(fixture.reach().await?, Answer::Success(None));
+    // Its allocations show in its heartbeats.
+    let busy = |message| match message {
+        NodeToFleet::Heartbeat { load } if load.sessions > 0 => Some(load.sessions),
+        _ => None,
+    };
+    assert_eq!(fleet.wait_for(busy).await?, 2);
+    fixture.name_media_node(&mut fleet, false).await?;
+    assert_eq!(fixture.reach().await?, Answer::Refused(403));
+    Ok(())
+}
+
+#[tokio::test]
+async fn goes_on_without_the_edge_and_registers_when_it_is_back() -> Result<()> {
+    let fixture = Fixture::start("0").await?;
+    let mut fleet = fixture.register().await?;
+    fixture.name_media_node(&mut fleet, true).await?;
+    drop(fleet);
+    fixture.expect_page("/readyz", 503, "not registered").await?;
+    assert_eq!(fixture.reach().await?, Answer::Success(None));
+    let _fleet = fixture.register().await?;
+    fixture.expect_page("/readyz", 200, "ready").await
+}
+
+#[tokio::test]
+async fn drains_until_the_time_is_over_and_takes_nothing_new_meanwhile() -> Result<()> {
+    let fixture = Fixture::start("2").await?;
+    let mut fleet = fixture.register().await?;
+    fixture.name_media_node(&mut fleet, true).await?;
+    assert_eq!(fixture.reach().await?, Answer::Success(None));
+    fixture.expect_page("/metrics", 200, "turn_allocations{shard=\"0\"} 1\n").await?;
+    process::terminate(fixture.relay.pid());
+    fleet.wait_for(|message| matches!(message, NodeToFleet::Draining {}).then_some(())).await?;
+    fixture.expect_page("/readyz", 503, "draining").await?;
+    let server = fixture.relay.address;
+    let refused =
+        spawn_blocking(move || RelayClient::new(server, credential(TurnPolicy::Sfu, "grace", 600)?)?.allocate());
+    assert_eq!(refused.await??, Answer::Refused(508));
+    let Fixture { relay, .. } = fixture;
+    assert!(spawn_blocking(move || relay.ended(process::END_TIMEOUT)).await??);
+    Ok(())
+}
