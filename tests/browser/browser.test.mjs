@@ -2,6 +2,8 @@
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
+import { meetingScenarios } from "./scenarios/meeting.mjs";
+import { pageScenarios } from "./scenarios/pages.mjs";
 import { refusalScenarios } from "./scenarios/refusal.mjs";
 import { relayScenarios } from "./scenarios/relay.mjs";
 import { resilienceScenarios } from "./scenarios/resilience.mjs";
@@ -22,6 +24,8 @@ before(async () => {
 after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) => part?.stop())));
 
 callScenarios(world);
+meetingScenarios(world);
+pageScenarios(world);
 refusalScenarios(world);
 resilienceScenarios(world);
 relayScenarios(world);

@@ -157,6 +157,31 @@ export class Page {
     await this.#page.locator(selector).fill(text);
   }
 
+  /** Makes the page as large as some device's screen. */
+  resize(width, height) {
+    return this.#page.setViewport({ width, height });
+  }
+
+  /** Lets the page believe that the user prefers dark or light pages. */
+  prefer(scheme) {
+    return this.#page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  }
+
+  /** Presses keys, one after the other. */
+  async keys(...names) {
+    for (const name of names) await this.#page.keyboard.press(name);
+  }
+
+  /** Answers every question of the page with yes. */
+  agree() {
+    this.#page.on("dialog", (dialog) => dialog.accept());
+  }
+
+  /** Runs a script of the file system in the page. */
+  addScript(path) {
+    return this.#page.addScriptTag({ path });
+  }
+
   screenshot(path) {
     return this.#page.screenshot({ path });
   }

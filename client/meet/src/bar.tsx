@@ -1,58 +1,81 @@
 /** The bar at the bottom: everything one does in a call. */
-import type { RoomSnapshot } from "@rotunda/client";
+import type { Reaction, RoomSnapshot } from "@rotunda/client";
+import { canShareScreen } from "@rotunda/client";
 import type { ReactNode } from "react";
 import {
   CameraIcon,
   CameraOffIcon,
+  ChatIcon,
+  HandIcon,
   LeaveIcon,
   LinkIcon,
+  LockIcon,
   MicrophoneIcon,
   MicrophoneOffIcon,
+  MoreIcon,
   PeopleIcon,
+  ScreenIcon,
   SettingsIcon,
+  SmileIcon,
 } from "./icons";
-import { inviteLink } from "./invite";
+import type { MenuItem } from "./menu";
+import { Menu } from "./menu";
+import { useTexts } from "./preferences";
+import { EMOJI } from "./reactions";
+import type { Texts } from "./texts";
+import type { Actions } from "./use-actions";
 
 /** What stands beside the grid. */
-export type Panel = "people" | "settings";
+export type PanelName = "chat" | "people" | "settings";
 
 interface Props {
   readonly snapshot: RoomSnapshot;
-  readonly room: string;
-  readonly panel: Panel | null;
-  readonly onPanel: (panel: Panel) => void;
-  readonly onMicrophone: () => void;
-  readonly onCamera: () => void;
-  readonly onCopied: () => void;
-  readonly onLeave: () => void;
+  readonly name: string;
+  readonly panel: PanelName | null;
+  readonly unread: number;
+  readonly actions: Actions;
+  readonly onPanel: (panel: PanelName) => void;
 }
 
-/** Seven buttons. */
-export function Bar({ snapshot, room, panel, onPanel, onMicrophone, onCamera, onCopied, onLeave }: Props) {
-  const { participants, publishes } = snapshot;
-  const copy = (): void => {
-    const link = inviteLink(room);
-    // Where the clipboard is absent (not a secure context) or not allowed, the user can still copy by hand.
-    Promise.resolve()
-      .then(() => navigator.clipboard.writeText(link))
-      .then(onCopied, () => window.prompt("The link to this room", link));
-  };
+/** The buttons. */
+export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) {
+  const texts = useTexts();
+  const { participants, publishes, self, hands, isLocked } = snapshot;
+  const mayChat = self?.grants.chat ?? false;
   return (
-    <nav className="bar" aria-label="Call">
-      <span className="room-name">{room}</span>
+    <nav className="bar" id="bar" aria-label={texts.call} tabIndex={-1}>
+      <h1 className="room-name">
+        {isLocked ? <LockIcon /> : null}
+        {name}
+      </h1>
       <div className="buttons">
-        {publishes ? <DeviceButtons snapshot={snapshot} onMicrophone={onMicrophone} onCamera={onCamera} /> : null}
-        <Button label="Devices" isOpen={panel === "settings"} onClick={() => onPanel("settings")} id="settings">
-          <SettingsIcon />
+        {publishes ? <DeviceButtons snapshot={snapshot} actions={actions} /> : null}
+        {mayChat ? <TalkButtons snapshot={snapshot} actions={actions} /> : null}
+        <Button
+          label={unread === 0 ? texts.chat : texts.chatUnread(unread)}
+          hotkey="C"
+          isOpen={panel === "chat"}
+          onClick={() => onPanel("chat")}
+          id="chat"
+        >
+          <ChatIcon />
+          {unread === 0 ? null : <span className="count news">{unread > 99 ? "99+" : unread}</span>}
         </Button>
-        <Button label="Copy the link to this room" onClick={copy} id="invite">
-          <LinkIcon />
-        </Button>
-        <Button label="Participants" isOpen={panel === "people"} onClick={() => onPanel("people")} id="people">
+        <Button label={texts.people} hotkey="P" isOpen={panel === "people"} onClick={() => onPanel("people")} id="people">
           <PeopleIcon />
-          <span className="count">{participants.length + 1}</span>
+          <span className="count">{hands.length > 0 ? "✋" : participants.length + 1}</span>
         </Button>
-        <button type="button" className="round leave" aria-label="Leave the room" title="Leave" id="leave" onClick={onLeave}>
+        <Menu id="more" label={texts.more} items={moreItems(texts, snapshot, name, actions, onPanel)}>
+          <MoreIcon />
+        </Menu>
+        <button
+          type="button"
+          className="round leave"
+          aria-label={texts.leave}
+          title={texts.leave}
+          id="leave"
+          onClick={actions.leave}
+        >
           <LeaveIcon />
         </button>
       </div>
@@ -60,51 +83,114 @@ export function Bar({ snapshot, room, panel, onPanel, onMicrophone, onCamera, on
   );
 }
 
-type DeviceProps = Pick<Props, "snapshot" | "onMicrophone" | "onCamera">;
+type ButtonsProps = Pick<Props, "snapshot" | "actions">;
 
-function DeviceButtons({ snapshot: { microphone, camera }, onMicrophone, onCamera }: DeviceProps) {
+function DeviceButtons({ snapshot: { microphone, camera, screen }, actions }: ButtonsProps) {
+  const texts = useTexts();
   return (
     <>
       <Button
-        label={microphone.on ? "Mute (M)" : "Unmute (M)"}
+        label={microphone.on ? texts.mute : texts.unmute}
+        hotkey="M"
         isOff={!microphone.on}
-        onClick={onMicrophone}
+        onClick={actions.microphone}
         id="microphone"
       >
         {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
       </Button>
       <Button
-        label={camera.on ? "Turn the camera off (V)" : "Turn the camera on (V)"}
+        label={camera.on ? texts.cameraOff : texts.cameraOn}
+        hotkey="V"
         isOff={!camera.on}
-        onClick={onCamera}
+        onClick={actions.camera}
         id="camera"
       >
         {camera.on ? <CameraIcon /> : <CameraOffIcon />}
       </Button>
+      {canShareScreen() ? (
+        <Button
+          label={screen === null ? texts.shareScreen : texts.stopScreen}
+          hotkey="S"
+          isActive={screen !== null}
+          onClick={actions.screen}
+          id="screen"
+        >
+          <ScreenIcon />
+        </Button>
+      ) : null}
     </>
   );
+}
+
+function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
+  const texts = useTexts();
+  const hasHandUp = self?.hasHandUp ?? false;
+  const reactions = (Object.keys(EMOJI) as Reaction[]).map((reaction) => ({
+    label: texts.reactions[reaction],
+    icon: <span className="emoji">{EMOJI[reaction]}</span>,
+    onChoose: () => actions.react(reaction),
+  }));
+  return (
+    <>
+      <Button
+        label={hasHandUp ? texts.lowerHand : texts.raiseHand}
+        hotkey="H"
+        isActive={hasHandUp}
+        onClick={actions.hand}
+        id="hand"
+      >
+        <HandIcon />
+      </Button>
+      <Menu id="react" label={texts.react} items={reactions} isRow staysOpen>
+        <SmileIcon />
+      </Menu>
+    </>
+  );
+}
+
+function moreItems(
+  texts: Texts,
+  { self, isLocked }: RoomSnapshot,
+  name: string,
+  actions: Actions,
+  onPanel: (panel: PanelName) => void,
+): MenuItem[] {
+  const items: MenuItem[] = [
+    { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
+    { label: texts.devices, icon: <SettingsIcon />, onChoose: () => onPanel("settings") },
+  ];
+  if (self?.grants.moderate === true) {
+    items.push(
+      { label: isLocked ? texts.unlock : texts.lock, icon: <LockIcon />, onChoose: () => actions.lock(!isLocked) },
+      { label: texts.endForAll, icon: <LeaveIcon />, isDangerous: true, onChoose: actions.end },
+    );
+  }
+  return items;
 }
 
 interface ButtonProps {
   readonly id: string;
   readonly label: string;
+  /** The key that does the same. */
+  readonly hotkey?: string;
   readonly isOff?: boolean;
+  readonly isActive?: boolean;
   readonly isOpen?: boolean;
   readonly onClick: () => void;
   readonly children: ReactNode;
 }
 
-function Button({ id, label, isOff, isOpen, onClick, children }: ButtonProps) {
-  const className = `round${isOff === true ? " off" : ""}${isOpen === true ? " open" : ""}`;
+function Button({ id, label, hotkey, isOff = false, isActive = false, isOpen, onClick, children }: ButtonProps) {
+  const className = `round${isOff ? " off" : ""}${isActive || isOpen === true ? " open" : ""}`;
   return (
     <button
       type="button"
       id={id}
       className={className}
       aria-label={label}
-      aria-pressed={isOff}
+      aria-keyshortcuts={hotkey}
       aria-expanded={isOpen}
-      title={label}
+      title={hotkey === undefined ? label : `${label} (${hotkey})`}
       onClick={onClick}
     >
       {children}

@@ -1,147 +1,111 @@
-/** The call: everybody's tile, the bar, and what needs to be said. */
-import type { Room, RoomSnapshot } from "@rotunda/client";
-import { RoomError, readToken } from "@rotunda/client";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+/** The call: everybody's tile or a screen, the bar, and what needs to be said. */
+import type { Room } from "@rotunda/client";
+import { RoomSound, useChat, useReactions, useRoom, useRoomEvent } from "@rotunda/react";
+import { useEffect, useRef, useState } from "react";
 import { Bar } from "./bar";
-import type { Panel } from "./bar";
-import { layout } from "./grid";
+import type { PanelName } from "./bar";
+import { ChatPanel } from "./chat-panel";
 import { People } from "./people";
+import { usePreferences } from "./preferences";
+import { Reactions } from "./reactions";
 import { Settings } from "./settings";
-import { Sound } from "./sound";
-import { Tile } from "./tile";
-import type { Notice } from "./use-room";
-import { useNotices, useRoom } from "./use-room";
-
-const GAP_PX = 10;
+import { Stage } from "./stage";
+import type { Texts } from "./texts";
+import { useActions } from "./use-actions";
+import type { Notice } from "./use-notices";
+import { useNotices } from "./use-notices";
+import { useShortcuts } from "./use-shortcuts";
 
 interface Props {
   readonly room: Room;
   /** The room's name, for the invitation. */
   readonly name: string;
-  readonly token: string | null;
 }
 
 /** A call that is under way. */
-export function Call({ room, name, token }: Props) {
+export function Call({ room, name }: Props) {
+  const { texts } = usePreferences();
   const snapshot = useRoom(room);
-  const [notice, notify] = useNotices(room);
-  const [panel, setPanel] = useState<Panel | null>(null);
-  const toggle = useToggles(room, notify);
-  const mayModerate = token !== null && (readToken(token)?.grants.moderate ?? false);
+  const [notice, notify] = useNotices(room, texts);
+  const [panel, setPanel] = useState<PanelName | null>(null);
+  const chat = useChat(room, panel === "chat");
+  const reactions = useReactions(room);
+  const actions = useActions(room, texts, notify);
+  const open = usePanelFocus(panel, setPanel);
+  const mayModerate = snapshot.self?.grants.moderate ?? false;
+  const mayChat = snapshot.self?.grants.chat ?? false;
 
+  useNewsOfPeople(room, panel, texts, notify);
+  useShortcuts({
+    ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera, s: actions.screen } : {}),
+    ...(mayChat ? { h: actions.hand } : {}),
+    c: () => open("chat"),
+    p: () => open("people"),
+    Escape: () => setPanel(null),
+  });
   const inView = snapshot.participants.map(({ id }) => id).join("\n");
   useEffect(() => {
     room.setView(inView === "" ? [] : inView.split("\n"));
   }, [room, inView]);
 
-  const kick = (id: string): void => {
-    room.kick(id).catch((error: unknown) => {
-      notify({ text: error instanceof RoomError ? error.words : "That did not work.", isProblem: true });
-    });
-  };
-
+  const close = (): void => setPanel(null);
   return (
     <div className="call">
+      <a className="skip" href="#bar">
+        {texts.skipToPeople}
+      </a>
       {snapshot.connection === "reconnecting" ? (
         <p className="banner" role="status">
-          Connection lost. Reconnecting …
+          {texts.reconnecting}
         </p>
       ) : null}
       <div className="middle">
-        <Grid snapshot={snapshot} />
+        <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
+        {panel === "chat" ? <ChatPanel chat={chat} mayWrite={mayChat} notify={notify} onClose={close} /> : null}
         {panel === "people" ? (
-          <People snapshot={snapshot} onKick={mayModerate ? kick : null} onClose={() => setPanel(null)} />
+          <People snapshot={snapshot} actions={mayModerate ? actions : null} onClose={close} />
         ) : null}
-        {panel === "settings" ? (
-          <Settings room={room} snapshot={snapshot} notify={notify} onClose={() => setPanel(null)} />
-        ) : null}
+        {panel === "settings" ? <Settings room={room} snapshot={snapshot} notify={notify} onClose={close} /> : null}
       </div>
-      <Sound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} />
-      <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" hidden={notice === null}>
+      <Reactions shown={reactions} snapshot={snapshot} />
+      <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
+      <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
         {notice?.text}
       </p>
-      <Bar
-        snapshot={snapshot}
-        room={name}
-        panel={panel}
-        onPanel={(chosen) => setPanel(chosen === panel ? null : chosen)}
-        onMicrophone={toggle.microphone}
-        onCamera={toggle.camera}
-        onCopied={() => notify({ text: "The link to this room is on the clipboard", isProblem: false })}
-        onLeave={() => void room.leave()}
-      />
+      <Bar snapshot={snapshot} name={name} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
     </div>
   );
 }
 
-/** Turns microphone and camera on and off, by button or by the keys M and V. */
-function useToggles(room: Room, notify: (notice: Notice) => void) {
-  const attempt = useCallback(
-    (done: Promise<void>) => {
-      done.catch((error: unknown) => {
-        notify({ text: error instanceof RoomError ? error.words : "That did not work.", isProblem: true });
-      });
-    },
-    [notify],
-  );
-  const microphone = useCallback(() => attempt(room.setMicrophone(!room.snapshot.microphone.on)), [room, attempt]);
-  const camera = useCallback(() => attempt(room.setCamera(!room.snapshot.camera.on)), [room, attempt]);
+/** Opens a panel, or closes it; then the focus is back where it was. */
+function usePanelFocus(panel: PanelName | null, setPanel: (panel: PanelName | null) => void): (name: PanelName) => void {
+  const before = useRef<Element | null>(null);
   useEffect(() => {
-    const pressed = (event: KeyboardEvent): void => {
-      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, select, textarea") !== null;
-      if (isTyping || event.repeat || event.ctrlKey || event.metaKey || event.altKey) {
-        return;
-      }
-      const key = event.key.toLowerCase();
-      if (key === "m") {
-        microphone();
-      } else if (key === "v") {
-        camera();
-      }
-    };
-    window.addEventListener("keydown", pressed);
-    return () => window.removeEventListener("keydown", pressed);
-  }, [microphone, camera]);
-  return { microphone, camera };
-}
-
-function Grid({ snapshot: { self, participants } }: { snapshot: RoomSnapshot }) {
-  const element = useRef<HTMLDivElement>(null);
-  const [size, setSize] = useState({ width: 0, height: 0 });
-  useLayoutEffect(() => {
-    const stage = element.current;
-    if (stage === null) {
-      return undefined;
+    if (panel === null && before.current instanceof HTMLElement) {
+      before.current.focus({ preventScroll: true });
+      before.current = null;
     }
-    const observer = new ResizeObserver(([entry]) => {
-      if (entry !== undefined) {
-        setSize({ width: entry.contentRect.width, height: entry.contentRect.height });
-      }
-    });
-    observer.observe(stage);
-    return () => observer.disconnect();
-  }, []);
-  const everybody = self === null ? participants : [...participants, self];
-  const { columns, width, height } = layout(everybody.length, size.width, size.height, GAP_PX);
-  return (
-    <main className="grid" ref={element} aria-label="Participants">
-      <div className="tiles" style={{ gridTemplateColumns: `repeat(${columns * 2}, ${(width - GAP_PX) / 2}px)`, gap: GAP_PX }}>
-        {everybody.map((participant, index) => (
-          <Tile
-            key={participant.id}
-            participant={participant}
-            height={height}
-            column={lastRowColumn(index, everybody.length, columns)}
-          />
-        ))}
-      </div>
-      {participants.length === 0 ? <p className="alone">Nobody else is here. Send them the link.</p> : null}
-    </main>
-  );
+  }, [panel]);
+  return (name) => {
+    before.current = document.activeElement;
+    setPanel(name === panel ? null : name);
+  };
 }
 
-/** Where the first tile of a last row that is not full begins, so that the row stands in the middle; in half columns. */
-function lastRowColumn(index: number, count: number, columns: number): number | null {
-  const left = count % columns;
-  return left !== 0 && index === count - left ? columns - left + 1 : null;
+/** Tells of messages and hands while nobody looks at them. */
+function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, notify: (notice: Notice) => void): void {
+  const { hands, participants } = useRoom(room);
+  const known = useRef(hands);
+  useRoomEvent(room, "message", ({ name, text }) => {
+    if (panel !== "chat") {
+      notify({ text: texts.wrote(name === "" ? texts.guest : name, text), isProblem: false });
+    }
+  });
+  useEffect(() => {
+    const raised = participants.find(({ id }) => hands.includes(id) && !known.current.includes(id));
+    known.current = hands;
+    if (raised !== undefined) {
+      notify({ text: texts.handUp(raised.name === "" ? texts.guest : raised.name), isProblem: false });
+    }
+  }, [hands, participants, texts, notify]);
 }

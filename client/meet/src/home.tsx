@@ -2,10 +2,13 @@
 import { useState } from "react";
 import type { FormEvent } from "react";
 import { rememberHost } from "./identity";
+import { PreferenceChoices } from "./preference-choices";
+import { useTexts } from "./preferences";
 import { newRoomName, readRoomName, roomPath } from "./route";
 
 /** Two ways into a room. */
 export function Home({ go }: { go: (path: string) => void }) {
+  const texts = useTexts();
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState(false);
 
@@ -27,12 +30,12 @@ export function Home({ go }: { go: (path: string) => void }) {
     <main className="page">
       <section className="card narrow">
         <h1>Rotunda</h1>
-        <p className="quiet">Talk face to face, from the browser. Make a room and send its link to whoever you like.</p>
+        <p className="quiet">{texts.tagline}</p>
         <button type="button" className="primary wide" onClick={create}>
-          New room
+          {texts.newRoom}
         </button>
         <form onSubmit={enter} noValidate>
-          <label htmlFor="room">Or enter one by its name or link</label>
+          <label htmlFor="room">{texts.enterLabel}</label>
           <div className="row">
             <input
               id="room"
@@ -44,12 +47,13 @@ export function Home({ go }: { go: (path: string) => void }) {
               aria-invalid={wrong}
               aria-describedby="room-hint"
             />
-            <button type="submit">Enter</button>
+            <button type="submit">{texts.enter}</button>
           </div>
           <p id="room-hint" className={wrong ? "hint problem" : "hint"} role={wrong ? "alert" : undefined}>
-            Letters, digits, hyphens and underscores; at most 64 of them.
+            {texts.roomHint}
           </p>
         </form>
+        <PreferenceChoices />
       </section>
     </main>
   );

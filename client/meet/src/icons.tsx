@@ -75,3 +75,43 @@ export const CloseIcon = () => (
     <path d="M6 6l12 12M18 6L6 18" />
   </Icon>
 );
+export const ChatIcon = () => (
+  <Icon>
+    <path d="M4.5 5h15a1.5 1.5 0 0 1 1.5 1.5v9a1.5 1.5 0 0 1-1.5 1.5H11l-4.5 3.5V17h-2A1.5 1.5 0 0 1 3 15.5v-9A1.5 1.5 0 0 1 4.5 5zM8 9.5h8M8 13h5" />
+  </Icon>
+);
+export const SendIcon = () => (
+  <Icon>
+    <path d="M4 12 20 4.5 15.5 20l-3.8-6.3zM11.7 13.7 20 4.5" />
+  </Icon>
+);
+export const ScreenIcon = () => (
+  <Icon>
+    <path d="M4.5 4.5h15A1.5 1.5 0 0 1 21 6v9.5a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 15.5V6a1.5 1.5 0 0 1 1.5-1.5zM8.5 20.5h7M12 13.5v-6M9.3 10 12 7.3l2.7 2.7" />
+  </Icon>
+);
+export const HandIcon = () => (
+  <Icon>
+    <path d="M7.5 12.5V6.3a1.4 1.4 0 0 1 2.8 0v4.9V4.6a1.4 1.4 0 0 1 2.8 0v6.6V5.8a1.4 1.4 0 0 1 2.8 0v6.4-3.4a1.4 1.4 0 0 1 2.8 0v6a6.5 6.5 0 0 1-6.4 6.4c-3 0-4.6-1.2-6.1-3.6l-2.6-4.2a1.4 1.4 0 0 1 2.3-1.5z" />
+  </Icon>
+);
+export const SmileIcon = () => (
+  <Icon>
+    <><circle cx="12" cy="12" r="9" /><path d="M8.3 14.2a4.4 4.4 0 0 0 7.4 0M9 9.3v.2M15 9.3v.2" /></>
+  </Icon>
+);
+export const MoreIcon = () => (
+  <Icon>
+    <path d="M5 12h.01M12 12h.01M19 12h.01" strokeWidth="3" />
+  </Icon>
+);
+export const DotsIcon = () => (
+  <Icon>
+    <path d="M12 5h.01M12 12h.01M12 19h.01" strokeWidth="3" />
+  </Icon>
+);
+export const LockIcon = () => (
+  <Icon>
+    <path d="M6.5 10.5h11A1.5 1.5 0 0 1 19 12v7a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 5 19v-7a1.5 1.5 0 0 1 1.5-1.5zM8 10.5V7.7a4 4 0 0 1 8 0v2.8" />
+  </Icon>
+);

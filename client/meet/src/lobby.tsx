@@ -3,15 +3,14 @@ import type { RoomError } from "@rotunda/client";
 import { Room } from "@rotunda/client";
 import { useEffect, useState } from "react";
 import type { FormEvent } from "react";
-import { DeviceSelect } from "./device-select";
+import { DeviceSelect, Video, useLevel, usePreview } from "@rotunda/react";
+import type { Preview } from "@rotunda/react";
 import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 import { rememberedName } from "./identity";
+import { useTexts } from "./preferences";
 import type { Tracks } from "./room-page";
 import type { Options } from "./route";
-import { useLevel } from "./use-level";
-import type { Preview } from "./use-preview";
-import { usePreview } from "./use-preview";
-import { Video } from "./video";
+import { errorText } from "./texts";
 
 /** The edge takes 128 bytes; none of these needs more than three. */
 const NAME_LENGTH_MAX = 42;
@@ -26,6 +25,7 @@ interface Props {
 
 /** The lobby; with `auto=1` it shows nothing but that somebody is joining. */
 export function Lobby({ room, options, error, joining, onJoin }: Props) {
+  const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
   const isShown = !(options.auto && joining);
   const preview = usePreview(options, isShown && !joining);
@@ -47,28 +47,28 @@ export function Lobby({ room, options, error, joining, onJoin }: Props) {
       <form className="card lobby" onSubmit={submit}>
         <header>
           <h1>{room}</h1>
-          <p className="quiet">{joining ? "Joining …" : "Ready to join?"}</p>
+          <p className="quiet">{joining ? texts.joining : texts.ready}</p>
         </header>
         {isShown ? <Stage preview={preview} joining={joining} /> : null}
         {isShown ? <Choices preview={preview} /> : null}
         {problem === null ? null : (
           <p className="problem" role="alert">
-            {problem.words} {problem === preview.error && error === null ? "You can join without." : null}
+            {errorText(texts, problem)} {problem === preview.error && error === null ? texts.joinWithout : null}
           </p>
         )}
-        <label htmlFor="name">Your name</label>
+        <label htmlFor="name">{texts.yourName}</label>
         <div className="row">
           <input
             id="name"
             value={name}
             maxLength={NAME_LENGTH_MAX}
             autoComplete="name"
-            placeholder="Ada"
+            placeholder={texts.namePlaceholder}
             autoFocus
             onChange={(event) => setName(event.target.value)}
           />
           <button type="submit" className="primary" disabled={joining}>
-            {joining ? "Joining …" : "Join"}
+            {joining ? texts.joining : texts.join}
           </button>
         </div>
       </form>
@@ -77,31 +77,30 @@ export function Lobby({ room, options, error, joining, onJoin }: Props) {
 }
 
 function Stage({ preview, joining }: { preview: Preview; joining: boolean }) {
+  const texts = useTexts();
   const { microphone, camera, opening } = preview;
   const level = useLevel(microphone.track);
   return (
     <div className="preview">
       {camera.track === null || joining ? (
-        <p className="quiet">{opening ? "Looking for your camera …" : joining ? "" : "Your camera is off"}</p>
+        <p className="quiet">{opening ? texts.lookingForCamera : joining ? "" : texts.cameraIsOff}</p>
       ) : (
-        <Video track={camera.track} mirrored label="Your camera" />
+        <Video track={camera.track} mirrored label={texts.yourCamera} />
       )}
       <div className="preview-bar">
         <button
           type="button"
           className={microphone.on ? "round" : "round off"}
-          aria-pressed={!microphone.on}
-          aria-label={microphone.on ? "Turn the microphone off" : "Turn the microphone on"}
+          aria-label={microphone.on ? texts.mute : texts.unmute}
           onClick={() => preview.set("microphone", !microphone.on)}
         >
           {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
         </button>
-        <meter className="level" min={0} max={1} value={level} aria-label="Loudness of your microphone" />
+        <meter className="level" min={0} max={1} value={level} aria-label={texts.loudness} />
         <button
           type="button"
           className={camera.on ? "round" : "round off"}
-          aria-pressed={!camera.on}
-          aria-label={camera.on ? "Turn the camera off" : "Turn the camera on"}
+          aria-label={camera.on ? texts.cameraOff : texts.cameraOn}
           onClick={() => preview.set("camera", !camera.on)}
         >
           {camera.on ? <CameraIcon /> : <CameraOffIcon />}
@@ -112,16 +111,20 @@ function Stage({ preview, joining }: { preview: Preview; joining: boolean }) {
 }
 
 function Choices({ preview: { devices, microphone, camera, choose } }: { preview: Preview }) {
+  const texts = useTexts();
+  const labels = { noneLabel: texts.none, offLabel: texts.off };
   return (
     <div className="choices">
       <DeviceSelect
-        label="Microphone"
+        {...labels}
+        label={texts.microphone}
         devices={devices.microphones}
         value={deviceOf(microphone.track)}
         onChoose={(id) => choose("microphone", id)}
       />
       <DeviceSelect
-        label="Camera"
+        {...labels}
+        label={texts.camera}
         devices={devices.cameras}
         value={deviceOf(camera.track)}
         onChoose={(id) => choose("camera", id)}

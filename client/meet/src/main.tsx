@@ -1,9 +1,14 @@
 /** Starts the app. */
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
+import { PreferencesProvider } from "./preferences";
 import "./style.css";
 
 const root = document.getElementById("root");
 if (root !== null) {
-  createRoot(root).render(<App />);
+  createRoot(root).render(
+    <PreferencesProvider>
+      <App />
+    </PreferencesProvider>,
+  );
 }

@@ -1,60 +1,77 @@
-/** Who is in the room, and, for those who may, a way to remove somebody. */
+/** Who is in the room, hands first, and, for those who may, ways to moderate. */
 import type { Participant, RoomSnapshot } from "@rotunda/client";
-import { CameraOffIcon, CloseIcon, MicrophoneOffIcon } from "./icons";
-import { Avatar, trackOf } from "./tile";
-import { nameOr } from "./use-room";
+import { Avatar, QualityBars, trackOf } from "@rotunda/react";
+import { CameraOffIcon, MicrophoneOffIcon } from "./icons";
+import { Panel } from "./panel";
+import { useTexts } from "./preferences";
+import type { Actions } from "./use-actions";
 
 interface Props {
   readonly snapshot: RoomSnapshot;
-  /** Nothing where the user may not remove others. */
-  readonly onKick: ((id: string) => void) | null;
+  /** Nothing where the user may not moderate. */
+  readonly actions: Actions | null;
   readonly onClose: () => void;
 }
 
 /** The list of participants. */
-export function People({ snapshot: { self, participants }, onKick, onClose }: Props) {
+export function People({ snapshot: { self, participants, hands }, actions, onClose }: Props) {
+  const texts = useTexts();
   const everybody = self === null ? participants : [self, ...participants];
+  // Who raised a hand first comes first.
+  const place = ({ id }: Participant): number => (hands.includes(id) ? hands.indexOf(id) : hands.length);
+  const inOrder = [...everybody].sort((a, b) => place(a) - place(b));
   return (
-    <aside className="panel" aria-label="Participants">
-      <header>
-        <h2>In the room</h2>
-        <button type="button" className="plain" aria-label="Close" onClick={onClose}>
-          <CloseIcon />
-        </button>
-      </header>
-      <ul>
-        {everybody.map((participant) => (
+    <Panel title={texts.inTheRoom} id="people-panel" onClose={onClose}>
+      <ul className="people" tabIndex={0} aria-label={texts.people}>
+        {inOrder.map((participant) => (
           <li key={participant.id}>
             <Person participant={participant} />
-            {onKick === null || participant.isSelf ? null : (
-              <button
-                type="button"
-                aria-label={`Remove ${nameOr(participant.name)}`}
-                onClick={() => onKick(participant.id)}
-              >
-                Remove
-              </button>
-            )}
+            {actions === null || participant.isSelf ? null : <HostButtons participant={participant} actions={actions} />}
           </li>
         ))}
       </ul>
-    </aside>
+    </Panel>
   );
 }
 
 function Person({ participant }: { participant: Participant }) {
-  const { id, name, isSelf, speaking, connection } = participant;
+  const texts = useTexts();
+  const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
+  const name = participant.name === "" ? texts.guest : participant.name;
   const isOff = (source: "microphone" | "camera"): boolean => trackOf(participant, source)?.muted ?? true;
   return (
     <span className={speaking ? "person speaking" : "person"}>
       <Avatar id={id} name={name} />
       <span className="who">
-        {nameOr(name)}
-        {isSelf ? " (you)" : ""}
-        {connection === "reconnecting" ? <small> reconnecting</small> : null}
+        {isSelf ? texts.you(name) : name}
+        {connection === "reconnecting" ? <small> {texts.states.reconnecting}</small> : null}
       </span>
+      {hasHandUp ? (
+        <span role="img" aria-label={texts.states.handUp}>
+          ✋
+        </span>
+      ) : null}
+      {quality === null ? null : <QualityBars quality={quality} label={texts.quality[quality]} />}
       {isOff("microphone") ? <MicrophoneOffIcon /> : null}
       {isOff("camera") ? <CameraOffIcon /> : null}
+    </span>
+  );
+}
+
+function HostButtons({ participant, actions }: { participant: Participant; actions: Actions }) {
+  const texts = useTexts();
+  const name = participant.name === "" ? texts.guest : participant.name;
+  const canBeMuted = trackOf(participant, "microphone")?.muted === false;
+  return (
+    <span className="host-buttons">
+      {canBeMuted ? (
+        <button type="button" aria-label={texts.muteName(name)} onClick={() => actions.mute(participant)}>
+          {texts.mute}
+        </button>
+      ) : null}
+      <button type="button" className="danger" aria-label={texts.removeName(name)} onClick={() => actions.remove(participant)}>
+        {texts.remove}
+      </button>
     </span>
   );
 }

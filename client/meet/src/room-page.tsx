@@ -5,7 +5,9 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
 import { fetchToken, rememberName, rememberedName } from "./identity";
 import { Lobby } from "./lobby";
+import { useTexts } from "./preferences";
 import type { Options } from "./route";
+import { errorText } from "./texts";
 
 declare global {
   interface Window {
@@ -17,7 +19,7 @@ declare global {
 type Stage =
   | { readonly at: "lobby"; readonly error: RoomError | null }
   | { readonly at: "joining" }
-  | { readonly at: "call"; readonly room: Room; readonly token: string | null }
+  | { readonly at: "call"; readonly room: Room }
   | { readonly at: "ended"; readonly error: RoomError | null };
 
 /** What the lobby hands over. */
@@ -38,12 +40,12 @@ export function RoomPage({ room, options, go }: Props) {
     async (name: string, tracks: Tracks) => {
       setStage({ at: "joining" });
       try {
-        let token: string | null = null;
-        const renew = async (): Promise<string> => (token = await fetchToken(room, name, options));
-        const call = await Room.join({ ...joinOptions(room, options), ...tracks, token: renew });
+        // A token from elsewhere cannot be renewed here.
+        const token = options.token ?? (() => fetchToken(room, name, options));
+        const call = await Room.join({ ...joinOptions(room, options), ...tracks, token });
         window.rotunda = call;
         call.on("ended", (error) => setStage({ at: "ended", error }));
-        setStage({ at: "call", room: call, token });
+        setStage({ at: "call", room: call });
       } catch (error) {
         setStage({ at: "lobby", error: error instanceof RoomFailure ? error : new RoomFailure("internal", String(error)) });
       }
@@ -75,7 +77,7 @@ export function RoomPage({ room, options, go }: Props) {
         />
       );
     case "call":
-      return <Call room={stage.room} name={room} token={stage.token} />;
+      return <Call room={stage.room} name={room} />;
     case "ended":
       return <Ended error={stage.error} onRejoin={() => setStage({ at: "lobby", error: null })} onHome={() => go("/")} />;
   }
@@ -90,21 +92,26 @@ function joinOptions(room: string, options: Options): Omit<JoinOptions, "token">
 }
 
 function Ended({ error, onRejoin, onHome }: { error: RoomError | null; onRejoin: () => void; onHome: () => void }) {
+  const texts = useTexts();
   return (
     <main className="page">
       <section className="card narrow" role={error === null ? undefined : "alert"}>
-        <h1>{error === null ? "You left the room" : "The call is over"}</h1>
-        {error === null ? null : <p>{error.words}</p>}
-        {error?.code === "kicked" && error.detail !== "" ? <p className="quiet">Their reason: {error.detail}</p> : null}
+        <h1>{error === null ? texts.leftTitle : texts.overTitle}</h1>
+        {error === null ? null : <p>{errorText(texts, error)}</p>}
+        {isModerated(error) ? <p className="quiet">{texts.theirReason(error?.detail ?? "")}</p> : null}
         <div className="row">
           <button type="button" className="primary" onClick={onRejoin} autoFocus>
-            Join again
+            {texts.joinAgain}
           </button>
           <button type="button" onClick={onHome}>
-            Home
+            {texts.home}
           </button>
         </div>
       </section>
     </main>
   );
+}
+
+function isModerated(error: RoomError | null): boolean {
+  return (error?.code === "kicked" || error?.code === "room_closed") && error.detail !== "";
 }

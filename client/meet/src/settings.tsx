@@ -1,10 +1,11 @@
-/** Which devices are used, during the call. */
-import type { Devices, Room, RoomSnapshot } from "@rotunda/client";
-import { RoomError, listDevices, onDevicesChanged } from "@rotunda/client";
-import { useEffect, useState } from "react";
-import { DeviceSelect } from "./device-select";
-import { CloseIcon } from "./icons";
-import type { Notice } from "./use-room";
+/** Devices, appearance, language and keys, during the call. */
+import type { Room, RoomSnapshot } from "@rotunda/client";
+import { DeviceSelect, useDevices } from "@rotunda/react";
+import { Panel } from "./panel";
+import { usePreferences } from "./preferences";
+import { PreferenceChoices } from "./preference-choices";
+import { errorText } from "./texts";
+import type { Notice } from "./use-notices";
 
 interface Props {
   readonly room: Room;
@@ -13,44 +14,57 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The choice of devices. */
+/** The panel. */
 export function Settings({ room, snapshot: { microphone, camera, speakerId }, notify, onClose }: Props) {
-  const [devices, setDevices] = useState<Devices | null>(null);
-  useEffect(() => {
-    const refresh = (): void => void listDevices().then(setDevices);
-    refresh();
-    return onDevicesChanged(refresh);
-  }, []);
+  const { texts } = usePreferences();
+  const devices = useDevices();
   const choose = (kind: "microphone" | "camera" | "speaker") => (deviceId: string) => {
     room.switchDevice(kind, deviceId).catch((error: unknown) => {
-      notify({ text: error instanceof RoomError ? error.words : "That did not work.", isProblem: true });
+      notify({ text: errorText(texts, error), isProblem: true });
     });
   };
+  const labels = { noneLabel: texts.none, offLabel: texts.off };
   // Not every browser lets a page choose where sound goes.
   const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
   return (
-    <aside className="panel" aria-label="Devices">
-      <header>
-        <h2>Devices</h2>
-        <button type="button" className="plain" aria-label="Close" onClick={onClose}>
-          <CloseIcon />
-        </button>
-      </header>
+    <Panel title={texts.devices} id="settings-panel" onClose={onClose}>
       <DeviceSelect
-        label="Microphone"
-        devices={devices?.microphones ?? []}
+        {...labels}
+        label={texts.microphone}
+        devices={devices.microphones}
         value={microphone.deviceId}
         onChoose={choose("microphone")}
       />
-      <DeviceSelect label="Camera" devices={devices?.cameras ?? []} value={camera.deviceId} onChoose={choose("camera")} />
+      <DeviceSelect
+        {...labels}
+        label={texts.camera}
+        devices={devices.cameras}
+        value={camera.deviceId}
+        onChoose={choose("camera")}
+      />
       {canChooseSpeaker ? (
         <DeviceSelect
-          label="Speaker"
-          devices={devices?.speakers ?? []}
-          value={speakerId ?? devices?.speakers[0]?.id ?? null}
+          {...labels}
+          label={texts.speaker}
+          devices={devices.speakers}
+          value={speakerId ?? devices.speakers[0]?.id ?? null}
           onChoose={choose("speaker")}
         />
       ) : null}
-    </aside>
+      <PreferenceChoices />
+      <section className="keys">
+        <h3>{texts.keyboard}</h3>
+        <dl>
+          {Object.entries(texts.keys).map(([key, does]) => (
+            <div key={key}>
+              <dt>
+                <kbd>{key === "escape" ? "Esc" : key.toUpperCase()}</kbd>
+              </dt>
+              <dd>{does}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+    </Panel>
   );
 }

@@ -1,37 +1,62 @@
-/** One participant: their picture or their initials, their name, whether they speak. */
-import type { Participant, Track, TrackSource } from "@rotunda/client";
-import { MicrophoneOffIcon } from "./icons";
-import { nameOr } from "./use-room";
-import { Video } from "./video";
+/** One participant: their picture or their initials, their name, and how they are. */
+import type { Participant } from "@rotunda/client";
+import { Avatar, QualityBars, Video, trackOf } from "@rotunda/react";
+import type { CSSProperties } from "react";
+import { DotsIcon, MicrophoneOffIcon } from "./icons";
+import type { MenuItem } from "./menu";
+import { Menu } from "./menu";
+import { useTexts } from "./preferences";
+import type { Texts } from "./texts";
+import type { Actions } from "./use-actions";
 
 interface Props {
   readonly participant: Participant;
-  readonly height: number;
-  /** The half column in which the tile begins, where it does not simply follow the one before. */
-  readonly column: number | null;
+  /** Nothing where the user may not moderate. */
+  readonly actions: Actions | null;
+  readonly style?: CSSProperties;
 }
 
 /** A tile of the grid. */
-export function Tile({ participant, height, column }: Props) {
-  const { isSelf, speaking, connection } = participant;
-  const name = isSelf ? `${nameOr(participant.name)} (you)` : nameOr(participant.name);
+export function Tile({ participant, actions, style }: Props) {
+  const texts = useTexts();
+  const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
+  const plain = participant.name === "" ? texts.guest : participant.name;
+  const name = isSelf ? texts.you(plain) : plain;
   const camera = trackOf(participant, "camera");
   const isSilent = trackOf(participant, "microphone")?.muted ?? true;
   const isAway = connection === "reconnecting" && !isSelf;
-  const states = [isSilent ? "microphone off" : null, speaking ? "speaking" : null, isAway ? "reconnecting" : null];
+  const states = [
+    isSilent ? texts.states.microphoneOff : null,
+    speaking ? texts.states.speaking : null,
+    isAway ? texts.states.reconnecting : null,
+    hasHandUp ? texts.states.handUp : null,
+  ];
   const label = [name, ...states.filter((state) => state !== null)].join(", ");
   return (
     <figure
       className={speaking && !isSilent ? "tile speaking" : "tile"}
-      style={{ height, gridColumn: `${column ?? "auto"} / span 2` }}
+      style={style}
       aria-label={label}
-      data-participant={participant.id}
+      data-participant={id}
     >
-      <Avatar id={participant.id} name={participant.name} />
+      <Avatar id={id} name={plain} />
       {camera !== null && camera.media !== null && !camera.muted ? (
-        <Video track={camera.media} mirrored={isSelf} label={`Camera of ${name}`} />
+        <Video track={camera.media} mirrored={isSelf} label={texts.cameraOf(name)} />
       ) : null}
-      {isAway ? <p className="away">Reconnecting …</p> : null}
+      {isAway ? <p className="away">{texts.reconnectingShort}</p> : null}
+      <div className="corner">
+        {hasHandUp ? (
+          <span className="hand" aria-hidden="true">
+            ✋
+          </span>
+        ) : null}
+        {quality === null || isAway ? null : <QualityBars quality={quality} label={texts.quality[quality]} />}
+        {actions === null || isSelf ? null : (
+          <Menu className="dots" label={texts.actionsFor(plain)} items={hostItems(texts, participant, plain, actions)}>
+            <DotsIcon />
+          </Menu>
+        )}
+      </div>
       <figcaption>
         {isSilent ? <MicrophoneOffIcon /> : null}
         <span>{name}</span>
@@ -40,24 +65,15 @@ export function Tile({ participant, height, column }: Props) {
   );
 }
 
-/** Initials on a colour that is always the same for the same person. */
-export function Avatar({ id, name }: { id: string; name: string }) {
-  // The golden angle keeps the colours of similar names apart.
-  const hue = ([...id].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1021, 7) * 137.5) % 360;
-  return (
-    <span className="avatar" style={{ backgroundColor: `hsl(${hue} 32% 42%)` }} aria-hidden="true">
-      {initials(nameOr(name))}
-    </span>
-  );
-}
-
-/** What somebody publishes of this kind. */
-export function trackOf({ tracks }: Participant, source: TrackSource): Track | null {
-  return tracks.find((track) => track.source === source) ?? null;
-}
-
-function initials(name: string): string {
-  const words = name.split(/\s+/).filter((word) => word !== "");
-  const ends = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return ends.map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
+/** What a moderator can do to somebody. */
+function hostItems(texts: Texts, participant: Participant, name: string, actions: Actions): MenuItem[] {
+  const items: MenuItem[] = [];
+  if (trackOf(participant, "microphone")?.muted === false) {
+    items.push({ label: texts.muteName(name), onChoose: () => actions.mute(participant) });
+  }
+  if (participant.hasHandUp) {
+    items.push({ label: texts.lowerHandOf(name), onChoose: () => actions.lowerHand(participant) });
+  }
+  items.push({ label: texts.removeName(name), isDangerous: true, onChoose: () => actions.remove(participant) });
+  return items;
 }

@@ -56,6 +56,50 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond }
     return out.stream.getAudioTracks()[0];
   }
 
+  const made = { audio: [], video: [] };
+  const keep = (kind, track) => {
+    made[kind].push(track);
+    return track;
+  };
+
+  /** A page of fine print: stripes two pixels wide, and text of eleven. */
+  function screen() {
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: 1280, height: 720 });
+    const context = canvas.getContext("2d");
+    let drawn = 0;
+    const drawPage = () => {
+      context.fillStyle = "#fff";
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      context.fillStyle = "#000";
+      for (let x = 0; x < 640; x += 4) context.fillRect(x, 0, 2, 360);
+      for (let y = 0; y < 360; y += 4) context.fillRect(640, y, 640, 2);
+      context.font = "11px monospace";
+      for (let line = 0; line < 24; line += 1) context.fillText("The quick brown fox jumps over the lazy dog. 0123456789 ".repeat(3), 4, 374 + line * 14);
+      // Something that moves, as a cursor does: without it no frame would be captured.
+      context.fillRect(1270, 700 + (drawn++ % 2) * 8, 8, 8);
+    };
+    drawPage();
+    const [track] = canvas.captureStream(10).getVideoTracks();
+    const timer = setInterval(() => (track.readyState === "ended" ? clearInterval(timer) : drawPage()), 100);
+    return track;
+  }
+
+  navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([screen()]);
+
+  /** Pulls the plug: what the browser does when a device is gone. */
+  window.unplug = (kind) => {
+    const track = made[kind].findLast(({ readyState }) => readyState === "live");
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+    navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+    return made[kind].length;
+  };
+  window.devicesOpened = (kind) => made[kind].length;
+
   navigator.mediaDevices.getUserMedia = async (constraints) =>
-    new MediaStream([...(constraints.audio ? [microphone()] : []), ...(constraints.video ? [camera()] : [])]);
+    new MediaStream([
+      ...(constraints.audio ? [keep("audio", microphone())] : []),
+      ...(constraints.video ? [keep("video", camera())] : []),
+    ]);
 }

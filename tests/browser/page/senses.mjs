@@ -103,6 +103,29 @@ export function senses({ width, height, framesPerSecond }) {
         return shown && tile ? [{ ...shown, participant: tile.dataset.participant }] : [];
       }),
 
+    /** How sharp a shared screen of ours is shown: its size, and how far black and white of its finest stripes are apart. */
+    screen() {
+      const video = document.querySelector("[data-screen] video");
+      if (!video || video.readyState < 2) return null;
+      const [across, down] = [video.videoWidth, video.videoHeight];
+      const page = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
+      page.drawImage(video, 0, 0);
+      const contrast = (x, y, dx, dy) => {
+        const { data } = page.getImageData(x, y, 160, 160);
+        let [apart, count] = [0, 0];
+        for (let row = 4; row < 156; row += 4) {
+          for (let column = 4; column < 156; column += 4) {
+            const at = (shift) => data[((row + dy * shift) * 160 + column + dx * shift) * 4];
+            // The middle of a stripe against that of the next one.
+            apart += Math.abs((at(0) + at(1)) / 2 - (at(2) + at(3)) / 2);
+            count += 1;
+          }
+        }
+        return apart / count;
+      };
+      return { width: across, height: down, vertical: contrast(160, 100, 1, 0), horizontal: contrast(800, 100, 0, 1) };
+    },
+
     /** What each tile says. */
     tiles: () =>
       [...document.querySelectorAll("[data-participant]")].map((tile) => ({

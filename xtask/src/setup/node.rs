@@ -52,7 +52,7 @@ fn packages_fingerprint(workspace: &Workspace) -> Result<Fingerprint> {
     for file in ["package.json", "package-lock.json", ".npmrc"] {
         fingerprint = fingerprint.path(&workspace.path(file))?;
     }
-    for folder in ["client/sdk", "client/meet", "tests/edge", "tests/browser"] {
+    for folder in ["client/sdk", "client/react", "client/meet", "tests/edge", "tests/browser"] {
         fingerprint = fingerprint.path(&workspace.path(folder).join("package.json"))?;
     }
     Ok(fingerprint)

@@ -97,7 +97,7 @@ fn fuzz(run: &mut Run<'_>) -> Result<()> {
 fn client(run: &mut Run<'_>) -> Result<()> {
     // An installed tree hides a lockfile that a new machine could not install from.
     run.command("lockfile", run.npm(&["ci", "--dry-run"]))?;
-    for folder in ["client/sdk", "client/meet"] {
+    for folder in ["client/sdk", "client/react", "client/meet"] {
         run.command(&format!("types {folder}"), run.npm(&["run", "typecheck", "--workspace", folder]))?;
         run.command(&format!("tests {folder}"), run.npm(&["run", "test", "--workspace", folder]))?;
     }

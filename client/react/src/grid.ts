@@ -29,3 +29,9 @@ export function layout(count: number, width: number, height: number, gap: number
   }
   return best;
 }
+
+/** Where the first tile of a last row that is not full begins, so that the row stands in the middle; in half columns. */
+export function lastRowColumn(index: number, count: number, columns: number): number | null {
+  const left = count % columns;
+  return left !== 0 && index === count - left ? columns - left + 1 : null;
+}

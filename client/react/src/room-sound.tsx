@@ -4,10 +4,12 @@ import { useCallback, useEffect, useRef, useState } from "react";
 interface Props {
   readonly tracks: readonly MediaStreamTrack[];
   readonly speakerId: string | null;
+  /** What the button says that appears where the browser wants a click before it plays sound. */
+  readonly unblockLabel: string;
 }
 
 /** Plays all slots, and asks for a click where the browser wants one first. */
-export function Sound({ tracks, speakerId }: Props) {
+export function RoomSound({ tracks, speakerId, unblockLabel }: Props) {
   const [isBlocked, setBlocked] = useState(false);
   const elements = useRef(new Set<HTMLAudioElement>());
   const blocked = useCallback(() => setBlocked(true), []);
@@ -22,7 +24,7 @@ export function Sound({ tracks, speakerId }: Props) {
       ))}
       {isBlocked ? (
         <button type="button" className="primary unblock" onClick={unblock}>
-          Turn the sound on
+          {unblockLabel}
         </button>
       ) : null}
     </>
@@ -57,9 +59,9 @@ function Slot({ track, speakerId, all, onBlocked }: SlotProps) {
     };
   }, [track, all, onBlocked]);
   useEffect(() => {
-    if (speakerId !== null && element.current !== null && "setSinkId" in element.current) {
-      // A speaker that was unplugged a moment ago: the sound stays where it is.
-      element.current.setSinkId(speakerId).catch(() => undefined);
+    if (element.current !== null && "setSinkId" in element.current) {
+      // The empty name is the default. A speaker that was unplugged a moment ago: the sound stays where it is.
+      element.current.setSinkId(speakerId ?? "").catch(() => undefined);
     }
   }, [speakerId]);
   return <audio ref={element} autoPlay />;

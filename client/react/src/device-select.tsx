@@ -5,17 +5,20 @@ interface Props {
   readonly label: string;
   readonly devices: readonly Device[];
   readonly value: string | null;
+  /** What stands there where there is no device, and where none is used. */
+  readonly noneLabel: string;
+  readonly offLabel: string;
   readonly onChoose: (deviceId: string) => void;
 }
 
 /** One of several devices. */
-export function DeviceSelect({ label, devices, value, onChoose }: Props) {
+export function DeviceSelect({ label, devices, value, noneLabel, offLabel, onChoose }: Props) {
   const named = devices.filter(({ id }) => id !== "");
   return (
     <label className="choice">
       <span>{label}</span>
       <select value={value ?? ""} disabled={named.length === 0} onChange={(event) => onChoose(event.target.value)}>
-        {value === null || named.length === 0 ? <option value="">{named.length === 0 ? "None" : "Off"}</option> : null}
+        {value === null || named.length === 0 ? <option value="">{named.length === 0 ? noneLabel : offLabel}</option> : null}
         {named.map((device, index) => (
           <option key={device.id} value={device.id}>
             {device.label === "" ? `${label} ${index + 1}` : device.label}

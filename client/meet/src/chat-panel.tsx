@@ -1,0 +1,118 @@
+/** The chat: what was written, and a place to write. */
+import type { Message } from "@rotunda/client";
+import { CHAT_TEXT_BYTES_MAX } from "@rotunda/client";
+import type { Chat } from "@rotunda/react";
+import type { FormEvent, KeyboardEvent } from "react";
+import { Fragment, useEffect, useRef, useState } from "react";
+import { SendIcon } from "./icons";
+import { Panel } from "./panel";
+import { usePreferences } from "./preferences";
+import { errorText } from "./texts";
+import type { Notice } from "./use-notices";
+
+interface Props {
+  readonly chat: Chat;
+  readonly mayWrite: boolean;
+  readonly notify: (notice: Notice) => void;
+  readonly onClose: () => void;
+}
+
+/** Messages of one author within this time share a heading. */
+const GROUP_MS = 5 * 60_000;
+const LINK = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/;
+
+/** The panel beside the grid. */
+export function ChatPanel({ chat, mayWrite, notify, onClose }: Props) {
+  const { texts } = usePreferences();
+  const { messages } = chat;
+  const end = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Some browsers return a promise here, which is not for React.
+    void end.current?.scrollIntoView({ block: "nearest" });
+  }, [messages.length]);
+  return (
+    <Panel title={texts.chat} id="chat-panel" onClose={onClose}>
+      {messages.length === 0 ? <p className="quiet chat-empty">{texts.chatEmpty}</p> : null}
+      <div className="messages" role="log" aria-label={texts.chat} tabIndex={0}>
+        {messages.map((message, index) => (
+          <Line key={message.id} message={message} before={messages[index - 1] ?? null} />
+        ))}
+        <div ref={end} />
+      </div>
+      {mayWrite ? <Writer chat={chat} notify={notify} /> : null}
+    </Panel>
+  );
+}
+
+function Line({ message, before }: { message: Message; before: Message | null }) {
+  const { texts } = usePreferences();
+  const { name, participant, isSelf, sentAt, text } = message;
+  const isSame = before?.participant === participant && (sentAt ?? 0) - (before.sentAt ?? 0) < GROUP_MS;
+  const time = sentAt === null ? texts.sending : new Date(sentAt).toLocaleTimeString([], { timeStyle: "short" });
+  const shown = name === "" ? texts.guest : name;
+  return (
+    <div className={`message${isSelf ? " own" : ""}${sentAt === null ? " pending" : ""}`}>
+      {isSame && sentAt !== null ? null : (
+        <p className="author">
+          <strong>{isSelf ? texts.you(shown) : shown}</strong> <small>{time}</small>
+        </p>
+      )}
+      <p className="text">
+        {text.split(LINK).map((part, index) =>
+          index % 2 === 1 ? (
+            <a key={index} href={part} target="_blank" rel="noopener noreferrer">
+              {part}
+            </a>
+          ) : (
+            <Fragment key={index}>{part}</Fragment>
+          ),
+        )}
+      </p>
+    </div>
+  );
+}
+
+function Writer({ chat, notify }: Pick<Props, "chat" | "notify">) {
+  const { texts } = usePreferences();
+  const [text, setText] = useState("");
+  const box = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    box.current?.focus();
+  }, []);
+  const isTooLong = new TextEncoder().encode(text).length > CHAT_TEXT_BYTES_MAX;
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    const written = text.trim();
+    if (written === "" || isTooLong) {
+      return;
+    }
+    setText("");
+    chat.send(written).catch((error: unknown) => {
+      // What the room did not take is not lost.
+      setText((now) => (now === "" ? written : now));
+      notify({ text: errorText(texts, error), isProblem: true });
+    });
+  };
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+      send(event);
+    }
+  };
+  return (
+    <form className="writer" onSubmit={send}>
+      <textarea
+        ref={box}
+        rows={2}
+        value={text}
+        aria-label={texts.chatWrite}
+        aria-invalid={isTooLong}
+        placeholder={texts.chatWrite}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={pressed}
+      />
+      <button type="submit" className="round primary" aria-label={texts.send} title={texts.send} disabled={text.trim() === "" || isTooLong}>
+        <SendIcon />
+      </button>
+    </form>
+  );
+}

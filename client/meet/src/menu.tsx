@@ -1,0 +1,112 @@
+/** A button that opens a menu, used with the mouse or with the arrow keys (ARIA: menu button). */
+import type { KeyboardEvent, ReactNode } from "react";
+import { useEffect, useId, useRef, useState } from "react";
+
+/** One thing to choose. */
+export interface MenuItem {
+  readonly label: string;
+  readonly icon?: ReactNode;
+  readonly isDangerous?: boolean;
+  readonly onChoose: () => void;
+}
+
+interface Props {
+  readonly label: string;
+  readonly id?: string;
+  readonly className?: string;
+  readonly items: readonly MenuItem[];
+  /** Beside each other, with their names hidden. */
+  readonly isRow?: boolean;
+  /** Whether it stays open after a choice. */
+  readonly staysOpen?: boolean;
+  readonly children: ReactNode;
+}
+
+/** Where the arrow keys lead. */
+const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+
+/** The button and its menu. */
+export function Menu({ label, id, className = "round", items, isRow = false, staysOpen = false, children }: Props) {
+  const { root, isOpen, setOpen, close, pressed } = useMenu();
+  const menuId = useId();
+  const choose = (item: MenuItem): void => {
+    item.onChoose();
+    if (!staysOpen) {
+      close();
+    }
+  };
+  return (
+    <div className="menu-root" ref={root} onKeyDown={pressed}>
+      <button
+        type="button"
+        id={id}
+        className={isOpen ? `${className} open` : className}
+        aria-label={label}
+        title={label}
+        aria-haspopup="menu"
+        aria-expanded={isOpen}
+        aria-controls={isOpen ? menuId : undefined}
+        onClick={() => setOpen(!isOpen)}
+      >
+        {children}
+      </button>
+      {isOpen ? (
+        <div role="menu" id={menuId} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
+          {items.map((item) => (
+            <button
+              key={item.label}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              className={item.isDangerous === true ? "danger" : undefined}
+              aria-label={item.label}
+              title={isRow ? item.label : undefined}
+              onClick={() => choose(item)}
+            >
+              {item.icon}
+              {isRow ? null : <span>{item.label}</span>}
+            </button>
+          ))}
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+/** Whether the menu is open, and what keys and clicks elsewhere do to it. */
+function useMenu() {
+  const [isOpen, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!isOpen) {
+      return undefined;
+    }
+    root.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+    const outside = (event: Event): void => {
+      if (!(event.target instanceof Node && root.current?.contains(event.target) === true)) {
+        setOpen(false);
+      }
+    };
+    document.addEventListener("pointerdown", outside);
+    return () => document.removeEventListener("pointerdown", outside);
+  }, [isOpen]);
+  const close = (): void => {
+    setOpen(false);
+    root.current?.querySelector("button")?.focus();
+  };
+  const pressed = (event: KeyboardEvent): void => {
+    const all = [...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+    const at = all.findIndex((item) => item === document.activeElement);
+    const step = Object.hasOwn(STEPS, event.key) ? (STEPS[event.key] ?? 0) : 0;
+    if (event.key === "Escape" && isOpen) {
+      event.stopPropagation();
+      close();
+    } else if (isOpen && step !== 0) {
+      event.preventDefault();
+      all[(at + step + all.length) % all.length]?.focus();
+    } else if (event.key === "Tab") {
+      setOpen(false);
+    }
+  };
+  return { root, isOpen, setOpen, close, pressed };
+}

@@ -1,0 +1,43 @@
+/** The signs that float up for a moment. */
+import type { Reaction, RoomSnapshot } from "@rotunda/client";
+import type { ShownReaction } from "@rotunda/react";
+import { useTexts } from "./preferences";
+
+/** What each sign looks like. */
+export const EMOJI: Readonly<Record<Reaction, string>> = {
+  thumbs_up: "👍",
+  thumbs_down: "👎",
+  clap: "👏",
+  heart: "❤️",
+  laugh: "😂",
+  surprise: "😮",
+  party: "🎉",
+};
+
+/** They rise beside each other, whoever sends how many. */
+const LANES = 7;
+
+/** The signs over the call; screen readers hear them as text. */
+export function Reactions({ shown, snapshot }: { shown: readonly ShownReaction[]; snapshot: RoomSnapshot }) {
+  const texts = useTexts();
+  const { self, participants } = snapshot;
+  const nameOf = (id: string): string => {
+    const known = [self, ...participants].find((participant) => participant?.id === id)?.name ?? "";
+    return known === "" ? texts.guest : known;
+  };
+  return (
+    <div className="reactions" role="log" aria-label={texts.react}>
+      {shown.map(({ key, participant, reaction }) => (
+        <div key={key} style={{ left: `${10 + (key % LANES) * 11}%` }}>
+          <span className="emoji" aria-hidden="true">
+            {EMOJI[reaction]}
+          </span>
+          <span className="from" aria-hidden="true">
+            {nameOf(participant)}
+          </span>
+          <span className="heard">{texts.reacted(nameOf(participant), texts.reactions[reaction])}</span>
+        </div>
+      ))}
+    </div>
+  );
+}

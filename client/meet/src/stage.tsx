@@ -1,0 +1,71 @@
+/** The people, or a screen with the people beside it. */
+import type { Participant, RoomSnapshot } from "@rotunda/client";
+import type { SharedScreen } from "@rotunda/react";
+import { TileGrid, Video, screensOf } from "@rotunda/react";
+import { ScreenIcon } from "./icons";
+import { useTexts } from "./preferences";
+import { Tile } from "./tile";
+import type { Actions } from "./use-actions";
+
+interface Props {
+  readonly snapshot: RoomSnapshot;
+  /** Nothing where the user may not moderate. */
+  readonly actions: Actions | null;
+  /** Stops sharing the user's own screen. */
+  readonly onStop: () => void;
+}
+
+/** The large part of the page. */
+export function Stage({ snapshot, actions, onStop }: Props) {
+  const texts = useTexts();
+  const { self, participants } = snapshot;
+  const everybody = self === null ? participants : [...participants, self];
+  // Of several screens the one that came last is shown; the user's own only where there is no other.
+  const screen = screensOf(participants).at(-1) ?? screensOf(self === null ? [] : [self])[0] ?? null;
+  if (screen !== null) {
+    return (
+      <main className="stage" aria-label={texts.people}>
+        <Screen screen={screen} onStop={onStop} />
+        <div className="strip" tabIndex={0} role="group" aria-label={texts.people}>
+          {everybody.map((participant) => (
+            <Tile key={participant.id} participant={participant} actions={actions} />
+          ))}
+        </div>
+      </main>
+    );
+  }
+  return (
+    <main className="stage" aria-label={texts.people}>
+      <TileGrid<Participant>
+        items={everybody}
+        keyOf={({ id }) => id}
+        tile={(participant, style) => <Tile participant={participant} actions={actions} style={style} />}
+      >
+        {participants.length === 0 ? <p className="alone">{texts.alone}</p> : null}
+      </TileGrid>
+    </main>
+  );
+}
+
+function Screen({ screen: { participant, track }, onStop }: { screen: SharedScreen; onStop: () => void }) {
+  const texts = useTexts();
+  if (participant.isSelf) {
+    // Showing it here too would be a mirror in a mirror.
+    return (
+      <section className="screen own-screen" aria-label={texts.youShare}>
+        <ScreenIcon />
+        <p>{texts.youShare}</p>
+        <button type="button" className="primary" onClick={onStop}>
+          {texts.stopScreen}
+        </button>
+      </section>
+    );
+  }
+  const label = texts.screenOf(participant.name === "" ? texts.guest : participant.name);
+  return (
+    <section className="screen" aria-label={label} data-screen={participant.id}>
+      {track.media === null ? null : <Video track={track.media} label={label} whole />}
+      <p className="caption">{label}</p>
+    </section>
+  );
+}

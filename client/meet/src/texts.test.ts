@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { LANGUAGES, errorText, languageFor } from "./texts";
+
+/** Every path of a dictionary, with what stands there. */
+function entries(value: unknown, path = ""): [string, string][] {
+  if (typeof value === "function") {
+    return [[path, String((value as (...all: string[]) => string)("<1>", "<2>"))]];
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value).flatMap(([key, inner]) => entries(inner, `${path}.${key}`));
+  }
+  return [[path, String(value)]];
+}
+
+describe("the dictionary", () => {
+  const english = new Map(entries(LANGUAGES.en));
+
+  test.each(Object.keys(LANGUAGES))("%s says everything, and names what it is told", (language) => {
+    const all = new Map(entries(LANGUAGES[language as keyof typeof LANGUAGES]));
+    expect([...all.keys()].sort()).toEqual([...english.keys()].sort());
+    for (const [path, text] of all) {
+      expect(text.trim(), path).not.toBe("");
+      expect(text.includes("<1>"), path).toBe(english.get(path)?.includes("<1>"));
+    }
+  });
+
+  test("German is another language", () => {
+    const same = entries(LANGUAGES.de).filter(([path, text]) => english.get(path) === text).map(([path]) => path);
+    // Names, and words that both languages have.
+    expect(same.sort()).toEqual([".chat", ".namePlaceholder", ".reacted", ".wrote"]);
+  });
+});
+
+describe("the language", () => {
+  test.each([
+    [["de-AT", "en"], "de"],
+    [["fr", "de"], "de"],
+    [["fr"], "en"],
+    [[], "en"],
+    [["toString"], "en"],
+  ])("for %j is %s", (wanted, expected) => {
+    expect(languageFor(wanted)).toBe(expected);
+  });
+});
+
+test("an error of a newer server has words too", () => {
+  expect(errorText(LANGUAGES.de, { code: "room_full" })).toBe("Der Raum ist voll.");
+  expect(errorText(LANGUAGES.de, { code: "toString" })).toBe(LANGUAGES.de.failed);
+  expect(errorText(LANGUAGES.de, new Error("x"))).toBe(LANGUAGES.de.failed);
+});

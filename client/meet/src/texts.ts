@@ -1,0 +1,114 @@
+/** Every word that the app says, in every language it speaks; the type makes sure that none is missing. */
+import type { Quality, Reaction, RoomError } from "@rotunda/client";
+import { de } from "./texts/de";
+import { en } from "./texts/en";
+
+/** The languages, by their names in the browser. */
+export const LANGUAGES = { en, de } as const;
+export type Language = keyof typeof LANGUAGES;
+
+/** What a language has to say. */
+export interface Texts {
+  readonly language: string;
+  readonly tagline: string;
+  readonly newRoom: string;
+  readonly enterLabel: string;
+  readonly enter: string;
+  readonly roomHint: string;
+  readonly yourName: string;
+  readonly namePlaceholder: string;
+  readonly ready: string;
+  readonly joining: string;
+  readonly join: string;
+  readonly cameraIsOff: string;
+  readonly lookingForCamera: string;
+  readonly yourCamera: string;
+  readonly loudness: string;
+  readonly joinWithout: string;
+  readonly leftTitle: string;
+  readonly overTitle: string;
+  readonly joinAgain: string;
+  readonly home: string;
+  readonly theirReason: (reason: string) => string;
+  readonly guest: string;
+  readonly you: (name: string) => string;
+  readonly skipToPeople: string;
+  readonly call: string;
+  readonly mute: string;
+  readonly unmute: string;
+  readonly cameraOff: string;
+  readonly cameraOn: string;
+  readonly shareScreen: string;
+  readonly stopScreen: string;
+  readonly youShare: string;
+  readonly screenOf: (name: string) => string;
+  readonly cameraOf: (name: string) => string;
+  readonly raiseHand: string;
+  readonly lowerHand: string;
+  readonly react: string;
+  readonly reactions: Readonly<Record<Reaction, string>>;
+  readonly reacted: (name: string, reaction: string) => string;
+  readonly chat: string;
+  readonly chatUnread: (count: number) => string;
+  readonly chatEmpty: string;
+  readonly chatWrite: string;
+  readonly send: string;
+  readonly sending: string;
+  readonly people: string;
+  readonly inTheRoom: string;
+  readonly more: string;
+  readonly devices: string;
+  readonly copyLink: string;
+  readonly linkCopied: string;
+  readonly link: string;
+  readonly lock: string;
+  readonly unlock: string;
+  readonly locked: string;
+  readonly unlocked: string;
+  readonly endForAll: string;
+  readonly endConfirm: string;
+  readonly leave: string;
+  readonly close: string;
+  readonly actionsFor: (name: string) => string;
+  readonly muteName: (name: string) => string;
+  readonly remove: string;
+  readonly removeName: (name: string) => string;
+  readonly lowerHandOf: (name: string) => string;
+  readonly microphone: string;
+  readonly camera: string;
+  readonly speaker: string;
+  readonly none: string;
+  readonly off: string;
+  readonly appearance: string;
+  readonly themes: Readonly<Record<"auto" | "light" | "dark", string>>;
+  readonly languageLabel: string;
+  readonly automatic: string;
+  readonly keyboard: string;
+  readonly keys: Readonly<Record<"m" | "v" | "s" | "h" | "c" | "p" | "escape", string>>;
+  readonly soundOn: string;
+  readonly reconnecting: string;
+  readonly reconnectingShort: string;
+  readonly alone: string;
+  readonly joined: (name: string) => string;
+  readonly left: (name: string) => string;
+  readonly handUp: (name: string) => string;
+  readonly wrote: (name: string, text: string) => string;
+  readonly silenced: string;
+  readonly nowUses: (label: string) => string;
+  readonly failed: string;
+  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "handUp", string>>;
+  readonly quality: Readonly<Record<Quality, string>>;
+  readonly errors: Readonly<Record<RoomError["code"], string>>;
+}
+
+/** The language that a browser asks for: the first that the app speaks. */
+export function languageFor(wanted: readonly string[]): Language {
+  const known = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(LANGUAGES, tag));
+  return (known as Language | undefined) ?? "en";
+}
+
+/** An error in words; a newer edge may know codes that the dictionary does not. */
+export function errorText(texts: Texts, error: unknown): string {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  return Object.hasOwn(texts.errors, code) ? texts.errors[code as RoomError["code"]] : texts.failed;
+}

@@ -1,0 +1,68 @@
+/** What the user can do in a call; what does not work is told. */
+import type { Participant, Reaction, Room } from "@rotunda/client";
+import { trackOf } from "@rotunda/react";
+import { useMemo } from "react";
+import { roomPath } from "./route";
+import type { Texts } from "./texts";
+import { errorText } from "./texts";
+import type { Notice } from "./use-notices";
+
+/** Everything that has a button or a key. */
+export interface Actions {
+  microphone(): void;
+  camera(): void;
+  screen(): void;
+  hand(): void;
+  react(reaction: Reaction): void;
+  copyLink(name: string): void;
+  lock(locked: boolean): void;
+  end(): void;
+  leave(): void;
+  mute(participant: Participant): void;
+  lowerHand(participant: Participant): void;
+  remove(participant: Participant): void;
+}
+
+/** The same as long as the room and the language are. */
+export function useActions(room: Room, texts: Texts, notify: (notice: Notice) => void): Actions {
+  return useMemo(() => {
+    const attempt = (done: Promise<void>, success?: string): void => {
+      done.then(
+        () => success !== undefined && notify({ text: success, isProblem: false }),
+        (error: unknown) => notify({ text: errorText(texts, error), isProblem: true }),
+      );
+    };
+    return {
+      microphone: () => attempt(room.setMicrophone(!room.snapshot.microphone.on)),
+      camera: () => attempt(room.setCamera(!room.snapshot.camera.on)),
+      screen: () => (room.snapshot.screen === null ? attempt(room.shareScreen()) : room.stopScreen()),
+      hand: () => attempt(room.raiseHand(room.snapshot.self?.hasHandUp !== true)),
+      react: (reaction) => attempt(room.react(reaction)),
+      copyLink: (name) => {
+        const link = new URL(roomPath(name), location.origin).href;
+        // Where the clipboard is absent (not a secure context) or not allowed, the user can still copy by hand.
+        Promise.resolve()
+          .then(() => navigator.clipboard.writeText(link))
+          .then(
+            () => notify({ text: texts.linkCopied, isProblem: false }),
+            () => window.prompt(texts.link, link),
+          );
+      },
+      lock: (locked) => attempt(room.setLocked(locked), locked ? texts.locked : texts.unlocked),
+      end: () => {
+        if (window.confirm(texts.endConfirm)) {
+          attempt(room.endForAll());
+        }
+      },
+      leave: () => void room.leave(),
+      mute: (participant) => {
+        const track = trackOf(participant, "microphone");
+        if (track !== null) {
+          attempt(room.muteTrack(participant.id, track.id));
+        }
+      },
+      lowerHand: ({ id }) => attempt(room.lowerHand(id)),
+      remove: ({ id }) => attempt(room.kick(id)),
+    };
+  }, [room, texts, notify]);
+}

@@ -1,0 +1,26 @@
+/** The keyboard: one letter for each of the things that are done often. */
+import { useEffect, useRef } from "react";
+
+/** What each key does; letters in lower case, other keys by their names. */
+export type Shortcuts = Readonly<Record<string, () => void>>;
+
+/** Listens as long as the component is there, except while the user is typing. */
+export function useShortcuts(shortcuts: Shortcuts): void {
+  const newest = useRef(shortcuts);
+  useEffect(() => {
+    newest.current = shortcuts;
+  });
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, select, textarea") !== null;
+      const isHeld = event.repeat || event.ctrlKey || event.metaKey || event.altKey;
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      if (!isHeld && (!isTyping || key === "Escape") && Object.hasOwn(newest.current, key)) {
+        event.preventDefault();
+        newest.current[key]?.();
+      }
+    };
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, []);
+}

@@ -1,0 +1,94 @@
+import type { Participant, Track } from "@rotunda/client";
+import { renderToStaticMarkup } from "react-dom/server";
+import { describe, expect, test } from "vitest";
+import { lastRowColumn } from "./grid";
+import { Avatar, DeviceSelect, QualityBars, initials, layout, screensOf, trackOf } from "./index";
+
+describe("the grid", () => {
+  test.each([
+    [1, 1600, 900, 1],
+    [2, 1600, 900, 2],
+    [3, 1600, 900, 2],
+    [4, 1600, 900, 2],
+    [5, 1600, 900, 3],
+    [2, 400, 800, 1],
+    [4, 360, 640, 1],
+  ])("%i tiles in %i x %i stand in %i columns and fit", (count, width, height, columns) => {
+    const tiles = layout(count, width, height, 10);
+    const rows = Math.ceil(count / tiles.columns);
+    expect(tiles.columns).toBe(columns);
+    expect(tiles.width * columns + 10 * (columns - 1)).toBeLessThanOrEqual(width);
+    expect(tiles.height * rows + 10 * (rows - 1)).toBeLessThanOrEqual(height);
+  });
+
+  test("a last row that is not full stands in the middle", () => {
+    expect([0, 1, 2].map((index) => lastRowColumn(index, 3, 2))).toEqual([null, null, 2]);
+    expect([0, 1, 2, 3].map((index) => lastRowColumn(index, 4, 2))).toEqual([null, null, null, null]);
+  });
+});
+
+describe("components", () => {
+  test.each([
+    ["Ada Lovelace", "AL"],
+    ["ada", "A"],
+    ["  Ada   King  Lovelace ", "AL"],
+    ["", ""],
+    ["\u{1F600} x", "\u{1F600}X"],
+  ])("%j has the initials %s", (name, expected) => {
+    expect(initials(name)).toBe(expected);
+  });
+
+  test("the same person always has the same colour, and says nothing to a screen reader", () => {
+    const first = renderToStaticMarkup(<Avatar id="ada" name="Ada" />);
+    expect(first).toBe(renderToStaticMarkup(<Avatar id="ada" name="Ada" />));
+    expect(first).toContain('aria-hidden="true"');
+    expect(first).not.toBe(renderToStaticMarkup(<Avatar id="bob" name="Ada" />));
+  });
+
+  test("quality has bars, and a name for those who do not see them", () => {
+    const bars = renderToStaticMarkup(<QualityBars quality="fair" label="Fair connection" />);
+    expect(bars.match(/opacity="1"/g)).toHaveLength(2);
+    expect(bars).toContain('aria-label="Fair connection"');
+    expect(renderToStaticMarkup(<QualityBars quality={null} label="" />)).toBe("");
+  });
+
+  test("a choice of devices names what has no label, and says where there is none", () => {
+    const select = (ids: string[]): string =>
+      renderToStaticMarkup(
+        <DeviceSelect
+          label="Camera"
+          devices={ids.map((id) => ({ id, label: "" }))}
+          value={ids[0] ?? null}
+          noneLabel="None"
+          offLabel="Off"
+          onChoose={() => undefined}
+        />,
+      );
+    expect(select(["a", "b"])).toContain("Camera 2");
+    expect(select([])).toMatch(/disabled.*None/);
+  });
+});
+
+describe("what somebody publishes", () => {
+  const track = (source: Track["source"], muted = false): Track => ({ id: source, kind: "video", source, muted, media: null });
+  const person = (tracks: readonly Track[]): Participant => ({
+    id: "ada",
+    name: "Ada",
+    isSelf: false,
+    connection: "connected",
+    speaking: false,
+    grants: { publish: true, subscribe: true, chat: true, moderate: false, record: false },
+    hasHandUp: false,
+    quality: null,
+    tracks,
+  });
+
+  test("is found by its source", () => {
+    expect(trackOf(person([track("camera")]), "camera")?.id).toBe("camera");
+    expect(trackOf(person([track("camera")]), "screen")).toBeNull();
+  });
+
+  test("is a screen only while it is shown", () => {
+    expect(screensOf([person([track("camera"), track("screen")]), person([track("screen", true)])])).toHaveLength(1);
+  });
+});

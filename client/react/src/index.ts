@@ -1,0 +1,20 @@
+/** The public API of `@rotunda/react`; nothing else of the package may be imported. */
+export { Avatar, initials } from "./avatar";
+export { DeviceSelect } from "./device-select";
+export type { Layout } from "./grid";
+export { layout } from "./grid";
+export { QualityBars } from "./quality-bars";
+export { RoomSound } from "./room-sound";
+export { TileGrid } from "./tile-grid";
+export type { SharedScreen } from "./tracks";
+export { screensOf, trackOf } from "./tracks";
+export type { Chat } from "./use-chat";
+export { useChat } from "./use-chat";
+export { useDevices } from "./use-devices";
+export { useLevel } from "./use-level";
+export type { Preview, PreviewDevice } from "./use-preview";
+export { usePreview } from "./use-preview";
+export type { ShownReaction } from "./use-reactions";
+export { REACTION_MS, useReactions } from "./use-reactions";
+export { useRoom, useRoomEvent } from "./use-room";
+export { Video } from "./video";

@@ -1,0 +1,22 @@
+/** Which devices there are, kept up to date. */
+import type { Devices } from "@rotunda/client";
+import { listDevices, onDevicesChanged } from "@rotunda/client";
+import { useEffect, useState } from "react";
+
+const NONE: Devices = { microphones: [], cameras: [], speakers: [] };
+
+/** All devices; the labels are empty until the user has allowed to capture something. */
+export function useDevices(): Devices {
+  const [devices, setDevices] = useState(NONE);
+  useEffect(() => {
+    let gone = false;
+    const refresh = (): void => void listDevices().then((all) => gone || setDevices(all));
+    refresh();
+    const stop = onDevicesChanged(refresh);
+    return () => {
+      gone = true;
+      stop();
+    };
+  }, []);
+  return devices;
+}

@@ -1,0 +1,153 @@
+// What people do in a meeting beside seeing and hearing each other: write, show, raise hands, moderate.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { until } from "../until.mjs";
+import { isMuted } from "./call.mjs";
+
+const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true } } };
+/** Of 255: stripes that a codec has blurred into grey are near 0. */
+const CONTRAST_MIN = 120;
+/** The edge judges a token at once; what is left is the page itself. */
+const REFUSED_MS_MAX = 2_500;
+
+export function meetingScenarios(world) {
+  describe("a meeting", () => {
+    const room = "meeting";
+    let ada, grace;
+
+    test("the chat is read by who comes later, and survives a reload without a duplicate", async () => {
+      const { stack, chromium, firefox } = world;
+      ada = await Participant.join(stack, chromium, room, "ada", HOST);
+      await ada.press("chat");
+      for (const text of ["first", "second https://example.org/page"]) await writes(ada, text);
+      await readsChat(ada, ["first", "second https://example.org/page"]);
+      grace = await Participant.join(stack, firefox, room, "grace");
+      await grace.press("chat");
+      await readsChat(grace, ["first", "second https://example.org/page"]);
+      await writes(grace, "third");
+      await grace.press("chat");
+      await writes(ada, "fourth");
+      await until("the badge counts one", () => grace.page.evaluate(() => document.querySelector("#chat .count")?.textContent === "1"));
+      for (const person of [ada, grace]) {
+        await person.page.reload();
+        await person.isInCall();
+        await person.press("chat");
+        await readsChat(person, ["first", "second https://example.org/page", "third", "fourth"]);
+      }
+    });
+
+    test("what is written while the edge is away arrives once", async () => {
+      await world.stack.killWorker();
+      await until("ada has noticed", () => ada.page.evaluate(() => window.rotunda.connection === "reconnecting"));
+      await writes(ada, "fifth");
+      await world.stack.startWorker();
+      await readsChat(grace, ["first", "second https://example.org/page", "third", "fourth", "fifth"]);
+      await readsChat(ada, ["first", "second https://example.org/page", "third", "fourth", "fifth"]);
+    });
+
+    test("hands go up and come down, and signs are seen by the others", async () => {
+      await grace.press("hand");
+      await ada.seesTile("grace", "has a hand up", (tile) => /hand raised/.test(tile.label));
+      await ada.page.click('[aria-label="Actions for Grace"]');
+      await ada.page.click('[role="menuitem"][aria-label="Lower the hand of Grace"]');
+      await grace.seesTile("grace", "has no hand up", (tile) => !/hand raised/.test(tile.label));
+      await grace.press("react");
+      await grace.page.click('[role="menuitem"][aria-label="Applause"]');
+      await until("ada sees the applause", () => ada.page.evaluate(() => document.querySelector(".reactions")?.textContent.includes("\u{1F44F}")));
+    });
+
+    test("a shared screen is sharp, stands beside the camera, and goes when it is stopped", async () => {
+      for (const [person, other] of [[ada, grace], [grace, ada]]) {
+        await person.press("screen");
+        const sharp = await until(`${other.id} (${other.page.browser}) sees a sharp screen`, async () => {
+          const shown = await other.page.evaluate(() => window.senses.screen());
+          if (shown?.width !== 1280 || shown.vertical < CONTRAST_MIN || shown.horizontal < CONTRAST_MIN) throw new Error(JSON.stringify(shown));
+          return shown;
+        }, 20_000);
+        console.log(`a screen of ${person.page.browser} in ${other.page.browser}: contrast ${Math.round(sharp.vertical)} and ${Math.round(sharp.horizontal)} of 255`);
+        await other.sees([person]);
+        await person.press("screen");
+        await until("the screen is gone", () => other.page.evaluate(() => document.querySelector("[data-screen]") === null));
+        await other.sees([person]);
+      }
+    });
+
+    test("a device that is unplugged is replaced, and the user is told", async () => {
+      const before = await ada.page.evaluate(() => window.devicesOpened("video"));
+      await ada.page.evaluate(() => window.unplug("video"));
+      await ada.reads(/Your device is gone/);
+      assert.equal(await ada.page.evaluate(() => window.devicesOpened("video")), before + 1);
+      await grace.sees([ada]);
+    });
+
+    test("connections are graded where they are received", async () => {
+      const graded = (person) => person.page.evaluate(() => [...document.querySelectorAll("[data-participant] .quality")].map((bars) => bars.getAttribute("aria-label")));
+      for (const person of [ada, grace]) {
+        const grades = await until(`${person.id} sees two grades`, async () => {
+          const all = await graded(person);
+          return all.length === 2 && all;
+        });
+        assert.ok(grades.every((grade) => / connection$/.test(grade)), grades.join());
+      }
+    });
+
+    test("a host mutes, and only the muted one can undo it", async () => {
+      await ada.page.click('[aria-label="Actions for Grace"]');
+      await ada.page.click('[role="menuitem"][aria-label="Mute Grace"]');
+      await grace.reads(/A moderator muted you/);
+      await ada.seesTile("grace", "is muted", isMuted);
+      await ada.hears([]);
+      await grace.press("microphone");
+      await ada.hears([grace]);
+    });
+
+    test("a locked room lets nobody new in, but takes back who reloads", async () => {
+      ada.page.agree();
+      await choose(ada, "Lock the room");
+      await ada.reads(/The room is locked/);
+      const alan = await Participant.open(world.stack, world.chromium, room, "alan");
+      await alan.reads(/The room is locked/);
+      await grace.page.reload();
+      await grace.isInCall();
+      await choose(ada, "Unlock the room");
+      await alan.page.click('::-p-aria([name="Join"][role="button"])');
+      await alan.isInCall();
+      await alan.close();
+    });
+
+    test("the end is for everybody", async () => {
+      await choose(ada, "End the call for everybody");
+      for (const person of [ada, grace]) await person.reads(/The call was ended for everybody/);
+      await Promise.all([ada.close(), grace.close()]);
+    });
+
+    test("an expired token is told at once", async () => {
+      const { stack, chromium } = world;
+      const started = Date.now();
+      const person = await Participant.open(stack, chromium, "expired", "ada", { token: stack.token("expired", "ada", { iat: 1, exp: 2 }) });
+      await person.reads(/This invitation has expired/);
+      assert.ok(Date.now() - started < REFUSED_MS_MAX, `${Date.now() - started} ms`);
+      await person.close();
+    });
+  });
+}
+
+async function writes(person, text) {
+  await person.page.fill(".writer textarea", text);
+  await person.page.click(".writer button");
+}
+
+/** Waits until exactly this is in the chat, and none of it on its way. */
+function readsChat(person, expected) {
+  return until(`${person.id} (${person.page.browser}) reads ${expected.join(", ")}`, async () => {
+    const texts = await person.page.evaluate(() => [...document.querySelectorAll(".message:not(.pending) .text")].map(({ textContent }) => textContent));
+    if (texts.join("|") !== expected.join("|")) throw new Error(`read ${texts.join("|")}`);
+    return true;
+  }, 20_000);
+}
+
+async function choose(person, item) {
+  await person.press("more");
+  await person.page.click(`[role="menuitem"][aria-label="${item}"]`);
+}
