@@ -4,7 +4,7 @@
 // pending would never settle, and their callers would hang until the platform gives up. This entry fails them at
 // once; the next call gets a fresh instance (worker-build's shim makes it), and objects restore from storage.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import RustWorker, { FleetObject as RustFleet, RoomObject as RustRoom } from "./build/index.js";
+import RustWorker, { DirectoryObject as RustDirectory, FleetObject as RustFleet, RoomObject as RustRoom } from "./build/index.js";
 import { failOnPanic } from "./pending.mjs";
 
 // Set by the start function of the crate `worker` when the module above was evaluated.
@@ -43,6 +43,7 @@ function durableObject(RustClass) {
 }
 
 export const RoomObject = durableObject(RustRoom);
+export const DirectoryObject = durableObject(RustDirectory);
 export const FleetObject = durableObject(RustFleet);
 
 export default class extends WorkerEntrypoint {

@@ -15,7 +15,7 @@ const SCRIPT = "edge";
 const BUILDS = { development: join(ROOT, ".rotunda/edge"), release: join(EDGE, "build") };
 
 /** The tables of wrangler.toml that an environment does not inherit (wrangler's rule). */
-const NOT_INHERITED = ["vars", "durable_objects", "d1_databases", "r2_buckets"];
+const NOT_INHERITED = ["vars", "durable_objects", "d1_databases", "r2_buckets", "ratelimits"];
 
 /** What this file can give to a Worker; another key in wrangler.toml is a mistake to be told at once. */
 const KNOWN = new Set([
@@ -31,6 +31,7 @@ const KNOWN = new Set([
  * @param {string} [options.host]
  * @param {string} [options.persist] folder that keeps the objects' storage; without it, storage ends with the Worker
  * @param {Record<string, unknown>} [options.vars] secrets, and vars that replace those of wrangler.toml
+ * @param {number} [options.rateLimit] requests of an API key in a period, in place of what wrangler.toml says
  * @param {"development" | "release"} [options.build]
  * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests that bring none in the header `MF-CF-Blob` (as JSON)
@@ -49,7 +50,7 @@ export async function startWorker(options = {}) {
     log: options.log ?? new Log(LogLevel.WARN),
     unsafeEphemeralDurableObjects: false,
     ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
-    ...workerOptions(config, options.vars ?? {}),
+    ...workerOptions(config, options.vars ?? {}, options.rateLimit),
   });
   const url = await miniflare.ready;
   return {
@@ -80,7 +81,7 @@ export function readConfig(environment) {
   return config;
 }
 
-function workerOptions(config, vars) {
+function workerOptions(config, vars, rateLimit) {
   const sqlite = new Set((config.migrations ?? []).flatMap((migration) => migration.new_sqlite_classes ?? []));
   return {
     compatibilityDate: config.compatibility_date,
@@ -91,6 +92,10 @@ function workerOptions(config, vars) {
       { className: binding.class_name, useSQLite: sqlite.has(binding.class_name) },
     ]),
     d1Databases: table(config.d1_databases, (database) => [database.binding, database.database_id ?? database.database_name]),
+    ratelimits: table(config.ratelimits, ({ name, namespace_id, simple }) => [
+      name,
+      { namespace_id, simple: { ...simple, limit: rateLimit ?? simple.limit } },
+    ]),
     r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
     // Without a built meet app there is nothing to serve; the Worker answers by itself then.
     ...(config.assets && existsSync(join(ROOT, config.assets.directory)) ? { assets: assets(config) } : {}),

@@ -36,7 +36,7 @@ mod tests {
         let claims = JoinClaims {
             sub: ParticipantId::parse(&"p".repeat(ParticipantId::BYTES_MAX)).expect("valid"),
             room: RoomId::parse(&"r".repeat(RoomId::BYTES_MAX)).expect("valid"),
-            name: "€".repeat(limits::NAME_BYTES_MAX / 3),
+            name: "😀".repeat(limits::NAME_CHARS_MAX),
             grants: Grants { publish: false, subscribe: false, chat: false, moderate: false, record: false },
             participants_max: Some(u32::MAX),
         };

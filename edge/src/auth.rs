@@ -2,6 +2,9 @@
 
 use crate::upgrade::Protocols;
 use crate::{clock, log};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use edge_core::secret;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
@@ -57,12 +60,10 @@ pub(crate) fn ticket_key(env: &Env) -> Result<Key, AuthError> {
 }
 
 /// Makes a join token, as an application's server would.
-#[cfg(feature = "development")]
-pub(crate) fn sign_join(claims: JoinClaims, env: &Env) -> Result<String, AuthError> {
-    const LIFETIME_MS: u64 = 3_600_000;
+pub(crate) fn sign_join(claims: JoinClaims, env: &Env, lifetime_ms: u64) -> Result<String, AuthError> {
     let keys = keys(env, TOKEN_KEYS)?;
     let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
-    Ok(token::sign(claims, key, clock::now(), LIFETIME_MS)?)
+    Ok(token::sign(claims, key, clock::now(), lifetime_ms)?)
 }
 
 /// What TURN credentials are made with. A deployment without TURN nodes has none; one with an unreadable secret says so and
@@ -78,6 +79,46 @@ pub(crate) fn turn_keys(env: &Env) -> Option<TurnKeys> {
 
 /// The secret that TURN credentials are made with.
 const TURN_KEYS: &str = "TURN_KEYS";
+/// The id of the API key that a request brings (HTTP Basic, RFC 7617), where it is one of ours.
+pub(crate) fn api_key(request: &Request, env: &Env) -> Result<Option<String>, AuthError> {
+    let keys = match env.secret(API_KEYS) {
+        Ok(text) => parse_secrets(&text.to_string()).ok_or(AuthError::Secret(API_KEYS))?,
+        // A deployment without keys has no API.
+        Err(_) => Vec::new(),
+    };
+    if keys.iter().any(|(_, secret)| secret.len() < API_SECRET_BYTES_MIN) {
+        return Err(AuthError::Secret(API_KEYS));
+    }
+    let header = request.headers().get("Authorization").ok().flatten().unwrap_or_default();
+    Ok(credentials(&header).and_then(|(id, secret)| find_key(&keys, &id, &secret)))
+}
+
+/// What HTTP Basic carries: `base64(id:secret)`.
+fn credentials(header: &str) -> Option<(String, String)> {
+    if header.len() > limits::API_CREDENTIALS_BYTES_MAX {
+        return None;
+    }
+    let (scheme, encoded) = header.split_once(' ')?;
+    // RFC 9110 §11.1: the scheme is case-insensitive.
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+/// Looks at every key, and at the whole of each, so that the time says nothing about which letter was wrong. One id may have two secrets:
+/// that is how a secret is replaced.
+fn find_key(keys: &[(String, String)], id: &str, secret: &str) -> Option<String> {
+    let found = keys.iter().fold(false, |found, (known, ours)| (known == id && secret::is_same(ours, secret)) | found);
+    found.then(|| id.to_owned())
+}
+
+/// The secret with which an application's server calls the HTTP API.
+const API_KEYS: &str = "API_KEYS";
+/// As long as the other secrets: nobody guesses it.
+const API_SECRET_BYTES_MIN: usize = 32;
 /// The secret that applications sign join tokens with.
 const TOKEN_KEYS: &str = "TOKEN_KEYS";
 /// The secret that operators sign node tokens with.
@@ -88,7 +129,7 @@ fn check_join(claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
     // Everybody's roster carries the name, so its bound is part of what makes a token good.
-    if claims.name.len() > limits::NAME_BYTES_MAX {
+    if claims.name.chars().count() > limits::NAME_CHARS_MAX {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
     Ok(claims)
@@ -143,6 +184,25 @@ mod tests {
     use shared::token::Grants;
 
     #[test]
+    fn an_api_key_is_an_id_and_its_whole_secret() {
+        let keys = [("a", "one"), ("a", "two"), ("b", "t:hree")].map(|(id, secret)| (id.to_owned(), secret.to_owned()));
+        let check = |text: &str, expected: Option<&str>| {
+            let header = format!("bAsIc {}", STANDARD.encode(text));
+            let found = credentials(&header).and_then(|(id, secret)| find_key(&keys, &id, &secret));
+            assert_eq!(found.as_deref(), expected, "{text}");
+        };
+        check("a:one", Some("a"));
+        check("a:two", Some("a"));
+        check("b:t:hree", Some("b"));
+        for wrong in ["", ":", "a:", "a:on", "a:onee", "b:one", "c:one", "aone", ":one"] {
+            check(wrong, None);
+        }
+        for header in ["", "Basic", "Basic !", "Bearer YTpvbmU="] {
+            assert_eq!(credentials(header).and_then(|(id, secret)| find_key(&keys, &id, &secret)), None, "{header}");
+        }
+    }
+
+    #[test]
     fn secrets_are_named_and_listed() {
         let expected = [("a".to_owned(), "one".to_owned()), ("b".to_owned(), "t:wo".to_owned())];
         assert_eq!(parse_secrets("a:one, b:t:wo").as_deref(), Some(expected.as_slice()));
@@ -167,7 +227,7 @@ mod tests {
         };
         check("Ada", "daily", None);
         check("Ada", "weekly", Some(ErrorCode::WrongRoom));
-        check(&"a".repeat(limits::NAME_BYTES_MAX), "daily", None);
-        check(&"a".repeat(limits::NAME_BYTES_MAX + 1), "daily", Some(ErrorCode::BadToken));
+        check(&"a".repeat(limits::NAME_CHARS_MAX), "daily", None);
+        check(&"a".repeat(limits::NAME_CHARS_MAX + 1), "daily", Some(ErrorCode::BadToken));
     }
 }

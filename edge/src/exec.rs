@@ -34,6 +34,8 @@ pub(crate) struct Leftover {
     pub(crate) asks: Vec<PlaceRequest>,
     /// Questions about TURN nodes: for which epoch, and of which region.
     pub(crate) turn_asks: Vec<(u64, Region)>,
+    /// Answers for the application's server, by the number of the call.
+    pub(crate) api_answers: Vec<(u64, room::Answer)>,
     /// Answers for Room objects, by the number of the call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
     /// Answers for nodes that reported on recordings, by the number of the call.
@@ -57,6 +59,7 @@ impl Shell {
                 self.sockets.close(socket, code)?;
             }
             room::Output::AskFleet(request) => leftover.asks.push(request),
+            room::Output::Answer { request, answer } => leftover.api_answers.push((request, answer)),
             room::Output::AskTurn { epoch, region } => leftover.turn_asks.push((epoch, region)),
             room::Output::AnswerReport { call, verdict } => leftover.verdicts.push((call, verdict)),
         }

@@ -2,10 +2,11 @@
 
 use crate::config::Continent;
 use edge_core::fleet::PlaceRequest;
+use edge_core::room;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::Region;
 use shared::token::{JoinClaims, NodeClaims, TicketClaims};
+use shared::{Region, RoomId};
 use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
 
 /// Carries an [`Introduction`]; a request from outside never reaches an object with its own headers.
@@ -96,6 +97,22 @@ pub(crate) mod recordings {
     }
 }
 
+/// What the application's server asks a Room object; answered with an `Answer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ApiCall {
+    /// The room, which a first question may have to tell it.
+    pub(crate) room: RoomId,
+    /// Where the request came in.
+    pub(crate) continent: Option<String>,
+    /// The question.
+    pub(crate) ask: room::Ask,
+}
+
+impl ApiCall {
+    /// Where the question goes.
+    pub(crate) const PATH: &'static str = "/api";
+}
+
 /// One of our Durable Objects.
 pub(crate) struct Address {
     namespace: &'static str,
@@ -113,6 +130,11 @@ impl Address {
     /// The object that knows the nodes of a region.
     pub(crate) fn fleet(region: &Region, on: Option<Continent>) -> Self {
         Self { namespace: "FLEET", name: format!("fleet:{region}"), location_hint: on.map(Continent::location_hint) }
+    }
+
+    /// One shard of the directory of rooms.
+    pub(crate) fn directory(shard: usize) -> Self {
+        Self { namespace: "DIRECTORY", name: format!("directory:{shard}"), location_hint: None }
     }
 
     /// Sends a request to the object.

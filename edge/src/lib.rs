@@ -17,6 +17,8 @@ mod attachment;
 mod auth;
 mod clock;
 mod config;
+mod directory;
+mod directory_object;
 mod exec;
 mod fleet_object;
 mod internal;

@@ -1,7 +1,8 @@
 //! How the edge says no over HTTP: one JSON shape with a stable code.
 
 use serde::Serialize;
-use shared::ErrorCode;
+use shared::{ErrorCode, limits};
+use std::borrow::Cow;
 use worker::{Response, ResponseBuilder};
 
 /// Why a request was not served.
@@ -10,9 +11,11 @@ pub(crate) struct Refusal {
     /// The stable code.
     pub(crate) code: ErrorCode,
     /// For developers.
-    pub(crate) message: &'static str,
+    pub(crate) message: Cow<'static, str>,
     /// The HTTP status.
     pub(crate) status: u16,
+    /// A header that goes with the status.
+    header: Option<(&'static str, Cow<'static, str>)>,
 }
 
 #[derive(Serialize)]
@@ -25,7 +28,7 @@ struct Body<'a> {
 impl Refusal {
     /// A refusal with the status that its code always has.
     pub(crate) const fn new(code: ErrorCode, message: &'static str) -> Self {
-        Self { code, message, status: status(code) }
+        Self { code, message: Cow::Borrowed(message), status: code.http_status(), header: None }
     }
 
     /// Nothing is at this path.
@@ -39,42 +42,44 @@ impl Refusal {
     }
 
     /// The path speaks WebSocket only (RFC 9110 §15.5.22).
-    pub(crate) const fn upgrade_required() -> Self {
-        Self { code: ErrorCode::UnsupportedVersion, message: "this path speaks WebSocket only", status: 426 }
+    pub(crate) fn upgrade_required() -> Self {
+        let refusal = Self::new(ErrorCode::UnsupportedVersion, "this path speaks WebSocket only");
+        Self { status: 426, header: Some(("Upgrade", Cow::Borrowed("websocket"))), ..refusal }
+    }
+
+    /// The path has other methods (RFC 9110 §15.5.6: `Allow` must list them).
+    pub(crate) fn method_not_allowed(methods: &[&str]) -> Self {
+        let refusal = Self::new(ErrorCode::MethodNotAllowed, "this path has other methods");
+        Self { header: Some(("Allow", methods.join(", ").into())), ..refusal }
+    }
+
+    /// What was asked for cannot be.
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), ..Self::new(ErrorCode::InvalidRequest, "") }
+    }
+
+    /// No API key, or a wrong one (RFC 9110 §15.5.2: `WWW-Authenticate` must say how).
+    pub(crate) fn bad_api_key() -> Self {
+        let refusal = Self::new(ErrorCode::BadApiKey, "the API key or its secret is missing or wrong");
+        Self {
+            header: Some(("WWW-Authenticate", Cow::Borrowed("Basic realm=\"rotunda\", charset=\"UTF-8\""))),
+            ..refusal
+        }
+    }
+
+    /// Too many requests (RFC 6585 §4).
+    pub(crate) fn rate_limited() -> Self {
+        let refusal = Self::new(ErrorCode::RateLimited, "too many requests");
+        Self { header: Some(("Retry-After", limits::API_RATE_PERIOD_S.to_string().into())), ..refusal }
     }
 
     /// The response.
     pub(crate) fn response(&self, request_id: &str) -> worker::Result<Response> {
-        let body = Body { code: self.code, message: self.message, request_id };
-        ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?.from_json(&body)
-    }
-}
-
-const fn status(code: ErrorCode) -> u16 {
-    match code {
-        ErrorCode::MalformedFrame
-        | ErrorCode::UnknownMessage
-        | ErrorCode::InvalidMessage
-        | ErrorCode::UnsupportedVersion
-        | ErrorCode::InvalidOffer
-        | ErrorCode::TooManySections
-        | ErrorCode::UnsupportedMedia => 400,
-        ErrorCode::BadToken | ErrorCode::TokenExpired => 401,
-        ErrorCode::WrongRoom | ErrorCode::Forbidden | ErrorCode::Kicked => 403,
-        ErrorCode::NotFound | ErrorCode::UnknownParticipant | ErrorCode::UnknownTrack => 404,
-        ErrorCode::Timeout => 408,
-        ErrorCode::NotJoined
-        | ErrorCode::AlreadyJoined
-        | ErrorCode::RoomFull
-        | ErrorCode::RoomLocked
-        | ErrorCode::TooManyPublishers
-        | ErrorCode::Replaced
-        | ErrorCode::TooManyRecordings
-        | ErrorCode::StaleEpoch => 409,
-        ErrorCode::RoomClosed | ErrorCode::SessionExpired => 410,
-        ErrorCode::FrameTooLarge => 413,
-        ErrorCode::RateLimited => 429,
-        ErrorCode::Internal | ErrorCode::RecordingFailed => 500,
-        ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost | ErrorCode::RecordingUnavailable => 503,
+        let body = Body { code: self.code, message: &self.message, request_id };
+        let mut builder = ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?;
+        if let Some((name, value)) = &self.header {
+            builder = builder.with_header(name, value)?;
+        }
+        builder.from_json(&body)
     }
 }

@@ -5,24 +5,27 @@ mod recordings;
 
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
-use crate::internal::{self, Address, Ask, Introduced, Introduction, TurnAsk, introduced};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, Introduction, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
-use crate::{attachment, auth, clock, log, random, sockets};
+use crate::{attachment, auth, clock, directory, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
-use edge_core::room::{self, Attachment, Input, Room};
+use edge_core::room::{self, Answer, Attachment, Input, Room};
 use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom, RecordingVerdict};
 use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, Region, RoomId, UnixMillis};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
     durable_object, wasm_bindgen,
 };
+
+/// Where the directory could not be reached, it is tried again after this time.
+const DIRECTORY_RETRY_MS: u64 = 5_000;
 
 /// One room.
 #[durable_object]
@@ -31,6 +34,17 @@ pub struct RoomObject {
     shell: Shell,
     /// Nothing until the first event after waking.
     awake: RefCell<Option<Awake>>,
+    /// The number of the last question of the application's server.
+    questions: Cell<u64>,
+}
+
+/// What an input is answered with, by the number of the call.
+#[derive(Default)]
+struct Answers {
+    /// To the application's server.
+    api: Vec<(u64, Answer)>,
+    /// To nodes that report on recordings.
+    verdicts: Vec<(u64, RecordingVerdict)>,
 }
 
 struct Awake {
@@ -43,31 +57,38 @@ struct Awake {
 struct Identity {
     room: RoomId,
     continent: Option<String>,
+    /// Whether the directory lists it.
+    #[serde(default)]
+    listed: bool,
 }
 
 impl DurableObject for RoomObject {
     fn new(state: State, env: Env) -> Self {
-        Self { env, shell: Shell::new(state), awake: RefCell::new(None) }
+        Self { env, shell: Shell::new(state), awake: RefCell::new(None), questions: Cell::new(0) }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
             JoinClaims::PATH => {
                 let introduction: Introduction<JoinClaims> = introduced(&request)?;
-                let identity =
-                    Identity { room: introduction.claims.room.clone(), continent: introduction.continent.clone() };
+                let identity = Identity {
+                    room: introduction.claims.room.clone(),
+                    continent: introduction.continent.clone(),
+                    listed: false,
+                };
                 let attach = |socket, opened_at| Attachment::Client { socket, opened_at, claims: introduction.claims };
                 self.open(identity, &introduction.request_id, signal::SUBPROTOCOL, attach).await
             }
             TicketClaims::PATH => {
                 let introduction: Introduction<TicketClaims> = introduced(&request)?;
-                let identity = Identity { room: introduction.claims.room.clone(), continent: None };
+                let identity = Identity { room: introduction.claims.room.clone(), continent: None, listed: false };
                 let attach = |socket, opened_at| Attachment::Node { socket, opened_at, claims: introduction.claims };
                 self.open(identity, &introduction.request_id, control::SUBPROTOCOL, attach).await
             }
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
             internal::recordings::LIST_PATH => self.recordings(),
             internal::recordings::DELETED_PATH => self.recording_deleted(request).await,
+            ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }
@@ -92,6 +113,8 @@ impl DurableObject for RoomObject {
     async fn alarm(&self) -> Result<Response> {
         self.shell.alarm_went_off();
         self.survive(None, Input::Deadline).await;
+        self.announce().await?;
+        self.retire().await?;
         Response::empty()
     }
 
@@ -120,6 +143,31 @@ impl RoomObject {
         }
     }
 
+    /// Answers the application's server. Only a question that makes the room tells it who it is, so that asking about one that is none
+    /// leaves nothing behind.
+    async fn asked(&self, call: ApiCall) -> Result<Answer> {
+        let ApiCall { room, continent, ask } = call;
+        if matches!(ask, room::Ask::Create { .. }) {
+            self.wake(Some(Identity { room, continent, listed: false }))?;
+        }
+        let request = self.questions.get().wrapping_add(1);
+        self.questions.set(request);
+        let answers = self.survive(None, Input::Asked { request, ask }).await;
+        let answer = answers.api.into_iter().find_map(|(to, answer)| (to == request).then_some(answer));
+        if matches!(answer, Some(Answer::Room { made: true, .. } | Answer::Done)) {
+            // The list of whoever made or ended the room says so already.
+            self.announce().await?;
+        }
+        match answer {
+            Some(answer) => Ok(answer),
+            None if self.wake(None)? => Ok(Answer::Refused { code: ErrorCode::Internal }),
+            None => {
+                self.retire().await?;
+                Ok(Answer::Refused { code: ErrorCode::UnknownRoom })
+            }
+        }
+    }
+
     async fn socket_closed(&self, socket: &WebSocket) -> Result<()> {
         if let Some(attachment) = attachment::read::<Attachment>(socket) {
             let socket = attachment.socket();
@@ -130,31 +178,34 @@ impl RoomObject {
     }
 
     /// Handles an input; where the platform fails us, the stored room is what counts, and whoever spoke comes back.
-    async fn survive(&self, socket: Option<SocketId>, input: Input) {
-        if let Err(error) = self.handle(input).await {
-            log::line(log::Level::Error, "room_failed", &[("error", &error)]);
-            self.forget();
-            if let Some(socket) = socket
-                && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
-            {
-                log::line(log::Level::Error, "close_failed", &[("error", &error)]);
-            }
+    async fn survive(&self, socket: Option<SocketId>, input: Input) -> Answers {
+        let error = match self.handle(input).await {
+            Ok(answers) => return answers,
+            Err(error) => error,
+        };
+        log::line(log::Level::Error, "room_failed", &[("error", &error)]);
+        self.forget();
+        if let Some(socket) = socket
+            && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
+        {
+            log::line(log::Level::Error, "close_failed", &[("error", &error)]);
         }
+        Answers::default()
     }
 
     /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
-    async fn handle(&self, input: Input) -> Result<Vec<(u64, RecordingVerdict)>> {
+    async fn handle(&self, input: Input) -> Result<Answers> {
         let mut inputs = VecDeque::from([input]);
-        let (mut asks, mut turn_asks) = (VecDeque::new(), VecDeque::new());
-        let mut verdicts = Vec::new();
+        let (mut asks, mut turn_asks, mut answers) = (VecDeque::new(), VecDeque::new(), Answers::default());
         loop {
             let mut deadline = None;
             while let Some(input) = inputs.pop_front() {
-                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(verdicts) };
+                let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
                 inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
                 asks.extend(leftover.asks);
+                answers.api.extend(leftover.api_answers);
                 turn_asks.extend(leftover.turn_asks);
-                verdicts.extend(leftover.verdicts);
+                answers.verdicts.extend(leftover.verdicts);
             }
             self.shell.arm(deadline).await?;
             if let Some(ask) = asks.pop_front() {
@@ -166,8 +217,36 @@ impl RoomObject {
                 break;
             }
         }
+        if self.stale_listing().is_some() {
+            self.shell.arm(Some(clock::now())).await?;
+        }
         self.retire().await?;
-        Ok(verdicts)
+        Ok(answers)
+    }
+
+    /// The room, and whether it is one, where the directory does not know.
+    fn stale_listing(&self) -> Option<(RoomId, bool)> {
+        let awake = self.awake.try_borrow().ok()?;
+        let Awake { room, identity } = awake.as_ref()?;
+        (room.exists() != identity.listed).then(|| (identity.room.clone(), room.exists()))
+    }
+
+    /// Keeps the directory in step with whether there is a room. The alarm does it, so that nobody who joins waits for it, and that it is
+    /// tried again where the directory cannot be reached.
+    async fn announce(&self) -> Result<()> {
+        let Some((room, exists)) = self.stale_listing() else { return Ok(()) };
+        if let Err(error) = directory::set(&self.env, &room, exists).await {
+            let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
+            log::line(log::Level::Warn, "directory_unreachable", &fields);
+            return self.shell.arm(Some(clock::now().plus_ms(DIRECTORY_RETRY_MS))).await;
+        }
+        if let Ok(mut awake) = self.awake.try_borrow_mut()
+            && let Some(Awake { identity, .. }) = awake.as_mut()
+        {
+            identity.listed = exists;
+            self.shell.store.set_identity(identity)?;
+        }
+        Ok(())
     }
 
     /// One input and its outputs, without a pause; nothing where no room is known here.
@@ -241,7 +320,7 @@ impl RoomObject {
     async fn retire(&self) -> Result<()> {
         let due =
             self.awake.try_borrow().is_ok_and(|awake| awake.as_ref().is_some_and(|a| a.room.poll_timeout().is_some()));
-        if due || !self.shell.sockets.is_empty()? || !self.shell.store.is_empty()? {
+        if due || self.stale_listing().is_some() || !self.shell.sockets.is_empty()? || !self.shell.store.is_empty()? {
             return Ok(());
         }
         self.forget();

@@ -1,5 +1,6 @@
 //! Path and method to handler; nothing else.
 
+mod api;
 #[cfg(feature = "development")]
 mod dev;
 mod health;
@@ -13,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::{log, random};
 use shared::{ErrorCode, RoomId};
 use worker::js_sys::Reflect;
-use worker::{Env, Method, Request, Response};
+use worker::{Env, Request, Response};
 
 /// One request on its way to a handler.
 pub(crate) struct Arrival<'a> {
@@ -71,31 +72,42 @@ pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Respons
 async fn handle(request: Request, env: &Env, request_id: &str) -> Result<Response, RouteError> {
     let path = request.path();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let method = request.method();
-    if (&method, segments.as_slice()) == (&Method::Get, ["healthz"].as_slice()) {
+    // The crate `worker` takes every method that it does not know for GET.
+    let method = request.inner().method();
+    if (method.as_str(), segments.as_slice()) == ("GET", ["healthz"].as_slice()) {
         return health::get(env, request_id);
     }
     let arrival = Arrival { request, env, config: Config::read(env)?, request_id: request_id.into() };
-    match (method, segments.as_slice()) {
-        (Method::Get, ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
-        (Method::Get, ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
-        (Method::Get, ["v1", "rooms", room, "recordings"]) => recordings::list(&arrival, room).await,
-        (Method::Delete, ["v1", "rooms", room, "recordings", recording]) => {
+    match (method.as_str(), segments.as_slice()) {
+        ("GET", ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
+        ("GET", ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
+        ("GET", ["v1", "rooms", room, "recordings"]) => recordings::list(&arrival, room).await,
+        ("DELETE", ["v1", "rooms", room, "recordings", recording]) => {
             recordings::delete(&arrival, room, recording).await
         }
-        (Method::Get, ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
-        (Method::Post, ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
+        ("GET", ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
+        ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
+        (_, ["v1", "rooms", _, "socket" | "node" | "recordings"] | ["v1", "nodes", "socket"] | ["healthz"]) => {
+            Err(Refusal::method_not_allowed(&["GET"]).into())
+        }
+        (_, ["v1", "rooms", _, "recordings", _]) => Err(Refusal::method_not_allowed(&["DELETE"]).into()),
+        (_, ["v1", "nodes", "recordings"]) => Err(Refusal::method_not_allowed(&["POST"]).into()),
         #[cfg(feature = "development")]
-        (Method::Post, ["v1", "dev", "token"]) => dev::token(arrival).await,
+        ("POST", ["v1", "dev", "token"]) => dev::token(arrival).await,
         #[cfg(feature = "development")]
-        (Method::Post, ["v1", "dev", "wait"]) => dev::wait().await,
+        ("POST", ["v1", "dev", "wait"]) => dev::wait().await,
         #[cfg(feature = "development")]
-        (Method::Post, ["v1", "dev", "panic"]) => dev::panic(),
-        _ => Err(Refusal::no_such_path().into()),
+        ("POST", ["v1", "dev", "panic"]) => dev::panic(),
+        _ => api::route(arrival, &method, &path).await,
     }
 }
 
 impl Arrival<'_> {
+    /// A request header.
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
     /// Where the request came in; the getters of `worker::Cf` panic, so the property is read past them.
     fn continent(&self) -> Option<Continent> {
         let cf = Reflect::get(self.request.inner(), &"cf".into()).ok()?;

@@ -42,6 +42,14 @@ impl Store {
         Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
     }
 
+    /// The keys that come after one, in their order.
+    pub(crate) fn keys_after(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+        const SELECT: &str = "SELECT key, value FROM core WHERE key > ? ORDER BY key LIMIT ?";
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let rows: Vec<StoredRow> = self.sql()?.exec(SELECT, vec![after.into(), limit.into()])?.to_array()?;
+        Ok(rows.into_iter().map(|row| row.key).collect())
+    }
+
     /// Writes what one input changed: all of it or nothing.
     pub(crate) fn write(&self, changes: Changes) -> Result<()> {
         let sql = self.sql()?;

@@ -7,6 +7,7 @@ macro_rules! error_codes {
         /// Why something was refused, as clients and nodes see it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+        #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
@@ -87,6 +88,18 @@ error_codes! {
     StaleEpoch = "stale_epoch", false;
     /// The same participant joined elsewhere.
     Replaced = "replaced", false;
+    /// No room has this name: it never was, or was empty for too long.
+    UnknownRoom = "unknown_room", false;
+    /// The API key or its secret is missing or wrong.
+    BadApiKey = "bad_api_key", false;
+    /// The path, the query or the body says something that cannot be; the message names it.
+    InvalidRequest = "invalid_request", false;
+    /// The path has other methods; `Allow` lists them.
+    MethodNotAllowed = "method_not_allowed", false;
+    /// The body is to be `application/json`.
+    UnsupportedMediaType = "unsupported_media_type", false;
+    /// The body is larger than 64 KiB.
+    BodyTooLarge = "body_too_large", false;
     /// A moderator removed the participant.
     Kicked = "kicked", false;
     /// Nothing can be recorded here: no storage is configured.
@@ -97,6 +110,42 @@ error_codes! {
     TooManyRecordings = "too_many_recordings", false;
     /// A fault of ours.
     Internal = "internal", true;
+}
+
+impl ErrorCode {
+    /// The HTTP status that goes with it (RFC 9110 §15).
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::MalformedFrame
+            | Self::UnknownMessage
+            | Self::InvalidMessage
+            | Self::InvalidRequest
+            | Self::UnsupportedVersion
+            | Self::InvalidOffer
+            | Self::TooManySections
+            | Self::UnsupportedMedia => 400,
+            Self::BadToken | Self::TokenExpired | Self::BadApiKey => 401,
+            Self::WrongRoom | Self::Forbidden | Self::Kicked => 403,
+            Self::NotFound | Self::UnknownRoom | Self::UnknownParticipant | Self::UnknownTrack => 404,
+            Self::MethodNotAllowed => 405,
+            Self::Timeout => 408,
+            Self::NotJoined
+            | Self::AlreadyJoined
+            | Self::RoomFull
+            | Self::RoomLocked
+            | Self::TooManyPublishers
+            | Self::Replaced
+            | Self::TooManyRecordings
+            | Self::StaleEpoch => 409,
+            Self::RoomClosed | Self::SessionExpired => 410,
+            Self::FrameTooLarge | Self::BodyTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::RateLimited => 429,
+            Self::Internal | Self::RecordingFailed => 500,
+            Self::NoMediaNode | Self::MediaNodeLost | Self::RecordingUnavailable => 503,
+        }
+    }
 }
 
 impl std::fmt::Display for ErrorCode {

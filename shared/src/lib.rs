@@ -4,6 +4,7 @@
 //! May not be here: I/O, a clock (`now` is an argument), randomness, anything only one program needs.
 //! Builds for wasm32 and native targets.
 
+pub mod api;
 pub mod control;
 pub mod error_code;
 pub mod ids;

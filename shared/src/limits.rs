@@ -26,14 +26,16 @@ pub const CODECS_PER_SECTION_MAX: usize = 8;
 /// Most encodings (simulcast layers) of one section.
 pub const ENCODINGS_PER_SECTION_MAX: usize = 4;
 
-/// Longest display name.
-pub const NAME_BYTES_MAX: usize = 128;
-/// Longest free text a moderator may give as a reason.
-pub const REASON_BYTES_MAX: usize = 256;
-/// Longest metadata of a participant: everybody's roster carries it.
-pub const PARTICIPANT_METADATA_BYTES_MAX: usize = 1024;
-/// Longest metadata of a room: one for everybody, in every `joined`.
-pub const ROOM_METADATA_BYTES_MAX: usize = 8 * 1024;
+/// Longest resume token that is looked at; ours have 26 letters.
+pub const RESUME_TOKEN_BYTES_MAX: usize = 128;
+/// Longest display name, in characters, as people and JSON Schema count.
+pub const NAME_CHARS_MAX: usize = 128;
+/// Longest free text a moderator may give as a reason, in characters.
+pub const REASON_CHARS_MAX: usize = 256;
+/// Longest metadata of a participant, in characters: everybody's roster carries it.
+pub const PARTICIPANT_METADATA_CHARS_MAX: usize = 1024;
+/// Longest metadata of a room, in characters: one for everybody, in every `joined`.
+pub const ROOM_METADATA_CHARS_MAX: usize = 8 * 1024;
 /// Longest chat message: half a page.
 pub const CHAT_TEXT_BYTES_MAX: usize = 2_000;
 /// Messages that a room remembers for those who come later; the oldest is forgotten first.
@@ -71,8 +73,29 @@ pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
 /// A room without participants is forgotten after this long.
 pub const EMPTY_ROOM_LIFETIME_MS: u64 = 60_000;
 
+/// Shortest time that an empty room may be kept: whoever made it can at least look at it.
+pub const EMPTY_TIMEOUT_MS_MIN: u64 = 1_000;
 /// Longest time that an empty room may be kept: it bounds how many rooms that nobody is in an API key can keep alive.
 pub const EMPTY_TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+/// Largest body of a request to the HTTP API.
+pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest `Authorization` header of the HTTP API that is looked at.
+pub const API_CREDENTIALS_BYTES_MAX: usize = 1024;
+/// Most rooms of one page of the list: each of them is asked how it is.
+pub const ROOMS_PER_PAGE_MAX: usize = 100;
+/// Rooms of a page where nobody said how many.
+pub const ROOMS_PER_PAGE_DEFAULT: usize = 50;
+/// Objects among which the names of all rooms are divided, so that none of them is one that every room writes to.
+pub const DIRECTORY_SHARDS: usize = 8;
+/// The window over which requests of one API key are counted; the platform knows 10 s and 60 s.
+pub const API_RATE_PERIOD_S: u64 = 10;
+/// Life of a join token that the API issues where nobody said how long.
+pub const JOIN_TOKEN_LIFETIME_S_DEFAULT: u32 = 600;
+/// Shortest life of a join token that the API issues: time to load a page.
+pub const JOIN_TOKEN_LIFETIME_S_MIN: u32 = 30;
+/// An empty room that the API made is kept this long where nobody said how long: time for an invitation to arrive.
+pub const CREATED_ROOM_LIFETIME_MS: u64 = 300_000;
 
 /// Frames a client may send in a burst.
 pub const SIGNAL_BURST_FRAMES: u32 = 60;
@@ -135,11 +158,13 @@ const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
-const _: () = assert!(ROOM_METADATA_BYTES_MAX * 6 < SIGNAL_FRAME_BYTES_MAX);
+// JSON writes a character with at most 12 bytes (two escaped surrogates, RFC 8259 §7); ours are UTF-8, so at most 6.
+const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < SIGNAL_FRAME_BYTES_MAX);
+const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < API_BODY_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
 // In JSON a character of a text takes at most two bytes for each of its own, as control characters are refused; of a name, six.
 const _: () =
-    assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_BYTES_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
+    assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_CHARS_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);

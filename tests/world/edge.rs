@@ -274,6 +274,7 @@ impl Edge {
                 object.detach(socket);
                 self.close(socket, code);
             }
+            room::Output::Answer { .. } => unreachable!("no application's server asks in this world"),
             room::Output::AnswerReport { .. } => unreachable!("no node of this world records"),
             room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
             room::Output::AskTurn { .. } => {

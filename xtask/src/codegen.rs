@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: the client's protocol types, written by the crate that defines them.
+//! `cargo xtask codegen`: the client's protocol types and the OpenAPI document, written by the crate that defines them.
 
 use std::fs;
 
@@ -8,32 +8,46 @@ use crate::progress;
 use crate::setup::Tools;
 use crate::workspace::Workspace;
 
-/// Generated; never edited.
-const TYPES: &str = "client/sdk/src/protocol.gen.ts";
-
-/// Writes the types, or with `check` fails where they are stale.
-pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<()> {
-    let fresh = generate(workspace, tools)?;
-    let file = workspace.path(TYPES);
-    let stale = fs::read_to_string(&file).map_or(true, |stored| stored != fresh);
-    match (stale, check) {
-        (false, _) => Ok(()),
-        (true, true) => bail!("{TYPES} is stale: run `cargo xtask codegen` and commit what it writes"),
-        (true, false) => fs::write(&file, fresh).with_context(|| format!("writing {TYPES}")),
-    }
+/// A file that is generated and never edited.
+struct Generated {
+    path: &'static str,
+    about: &'static str,
+    /// The example of `shared` that prints it, and the feature that it needs.
+    example: &'static str,
 }
 
-fn generate(workspace: &Workspace, tools: &Tools) -> Result<String> {
+const GENERATED: &[Generated] = &[
+    Generated { path: "client/sdk/src/protocol.gen.ts", about: "protocol types", example: "typescript" },
+    Generated { path: "docs/openapi.json", about: "OpenAPI document", example: "openapi" },
+];
+
+/// Writes the files, or with `check` fails where one is stale.
+pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<()> {
+    for generated in GENERATED {
+        let (fresh, path) = (generate(workspace, tools, generated)?, generated.path);
+        let file = workspace.path(path);
+        let stale = fs::read_to_string(&file).map_or(true, |stored| stored != fresh);
+        match (stale, check) {
+            (false, _) => {}
+            (true, true) => bail!("{path} is stale: run `cargo xtask codegen` and commit what it writes"),
+            (true, false) => fs::write(&file, fresh).with_context(|| format!("writing {path}"))?,
+        }
+    }
+    Ok(())
+}
+
+fn generate(workspace: &Workspace, tools: &Tools, generated: &Generated) -> Result<String> {
+    let Generated { about, example, .. } = generated;
     // Two runs, so that compiling shows its progress and its errors, and only the declarations are read.
     let cargo = |verb: &str| {
         let mut command = tools.cargo();
-        command.args([verb, "--quiet", "--package", "shared", "--features", "typescript", "--example", "typescript"]);
+        command.args([verb, "--quiet", "--package", "shared", "--features", example, "--example", example]);
         command
     };
-    progress::run(workspace, "protocol types", &mut cargo("build"))?;
+    progress::run(workspace, about, &mut cargo("build"))?;
     let output = cargo("run").output().context("starting cargo")?;
     if !output.status.success() {
-        bail!("generating the types failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("generating {about} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    String::from_utf8(output.stdout).context("the declarations are not UTF-8")
+    String::from_utf8(output.stdout).with_context(|| format!("{about}: not UTF-8"))
 }

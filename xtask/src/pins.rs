@@ -9,6 +9,9 @@ pub(crate) const NODE_MIN: (u32, u32) = (22, 12);
 /// Installed through npm where the one on the PATH is older than [`NODE_MIN`].
 pub(crate) const NODE: &str = "24.21.0";
 
+/// Checks the HTTP API against its document.
+pub(crate) const SCHEMATHESIS: &str = "4.32.5";
+
 /// What the edge compiles to.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 

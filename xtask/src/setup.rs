@@ -2,6 +2,7 @@
 
 mod cargo_tool;
 mod node;
+mod python;
 mod rust;
 mod system;
 
@@ -87,6 +88,13 @@ pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
 pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_python(&tools.workspace)
+}
+
+/// The program that checks the HTTP API against its document.
+pub(crate) fn for_api(tools: &Tools) -> Result<PathBuf> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    system::ensure_python(&tools.workspace)?;
+    python::ensure_program(&tools.workspace, "schemathesis", pins::SCHEMATHESIS)
 }
 
 /// The first executable called `name` on `path`.

@@ -21,6 +21,7 @@ pub mod presign;
 pub mod random;
 pub mod rate_limit;
 pub mod room;
+pub mod secret;
 pub mod session_description;
 pub mod storage;
 

@@ -4,6 +4,7 @@
 //! the rows that [`Output::Store`] hands out and in the attachments of the sockets, so that a room can sleep after any input.
 
 mod allowance;
+mod api;
 mod conversation;
 mod deadline;
 mod forwards;
@@ -31,6 +32,7 @@ use crate::fleet::{PlaceAnswer, PlaceRequest};
 use crate::random::Random;
 use crate::storage::{Changes, RestoreError, Row, Table};
 use allowance::Allowance;
+pub use api::{Answer, Ask};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
@@ -104,6 +106,13 @@ pub enum Input {
         /// Which.
         recording: RecordingId,
     },
+    /// The application's server asks; answered by [`Output::Answer`].
+    Asked {
+        /// The number of the question.
+        request: u64,
+        /// What.
+        ask: Ask,
+    },
     /// The alarm went off.
     Deadline,
 }
@@ -156,6 +165,13 @@ pub enum Output {
         call: u64,
         /// The answer.
         verdict: RecordingVerdict,
+    },
+    /// Answer the application's server.
+    Answer {
+        /// The number of the question.
+        request: u64,
+        /// The answer.
+        answer: Answer,
     },
 }
 
@@ -302,6 +318,7 @@ impl Room {
             Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
             Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
             Input::RecordingDeleted { recording } => self.forget_recording(&recording),
+            Input::Asked { request, ask } => self.asked(now, request, ask),
             Input::Deadline => {}
         }
         self.finish(now);

@@ -59,6 +59,7 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         | Output::CloseNode { .. }
         | Output::AskFleet(_)
         | Output::AskTurn { .. }
+        | Output::Answer { .. }
         | Output::AnswerReport { .. } => {}
     }
 }

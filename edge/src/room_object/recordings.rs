@@ -13,8 +13,8 @@ impl RoomObject {
     /// A node reports; a room that nobody knows has no use for it.
     pub(super) async fn recording_reported(&self, mut request: Request) -> Result<Response> {
         let Reported { node, report } = request.json().await?;
-        let verdicts = self.handle(Input::RecordingReported { call: CALL, node, report }).await?;
-        let verdict = verdicts.into_iter().next().map(|(_, verdict)| verdict);
+        let answers = self.handle(Input::RecordingReported { call: CALL, node, report }).await?;
+        let verdict = answers.verdicts.into_iter().next().map(|(_, verdict)| verdict);
         Response::from_json(&verdict.unwrap_or(RecordingVerdict::Leave {}))
     }
 

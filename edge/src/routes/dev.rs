@@ -9,6 +9,9 @@ use shared::{ErrorCode, ParticipantId, RoomId};
 use std::time::Duration;
 use worker::{Delay, Response};
 
+/// Long enough for a day of trying things out.
+const TOKEN_LIFETIME_MS: u64 = 3_600_000;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
@@ -34,7 +37,7 @@ pub(super) async fn token(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
         grants: wish.grants,
         participants_max: wish.participants_max,
     };
-    let token = auth::sign_join(claims, arrival.env)?;
+    let token = auth::sign_join(claims, arrival.env, TOKEN_LIFETIME_MS)?;
     Ok(Response::from_json(&serde_json::json!({ "token": token }))?)
 }
 

@@ -147,10 +147,14 @@ pub struct ParticipantChange {
 impl ParticipantChange {
     /// Bounds that types alone cannot say.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
-        if self.name.as_ref().is_some_and(|name| name.len() > limits::NAME_BYTES_MAX) {
+        if self.name.as_ref().is_some_and(|name| name.chars().count() > limits::NAME_CHARS_MAX) {
             return Err("name is too long");
         }
-        if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > limits::PARTICIPANT_METADATA_BYTES_MAX) {
+        if self
+            .metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.chars().count() > limits::PARTICIPANT_METADATA_CHARS_MAX)
+        {
             return Err("metadata is too long");
         }
         Ok(())
@@ -184,13 +188,14 @@ impl RoomChange {
     /// Bounds that types alone cannot say.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         let most = u32::try_from(limits::PARTICIPANTS_PER_ROOM_MAX).unwrap_or(u32::MAX);
-        if self.metadata.as_ref().is_some_and(|metadata| metadata.len() > limits::ROOM_METADATA_BYTES_MAX) {
+        if self.metadata.as_ref().is_some_and(|metadata| metadata.chars().count() > limits::ROOM_METADATA_CHARS_MAX) {
             return Err("metadata is too long");
         }
         if self.participants_max.is_some_and(|max| !(1..=most).contains(&max)) {
             return Err("participants_max is out of bounds");
         }
-        if self.empty_timeout_ms.is_some_and(|ms| ms > limits::EMPTY_TIMEOUT_MS_MAX) {
+        let kept = limits::EMPTY_TIMEOUT_MS_MIN..=limits::EMPTY_TIMEOUT_MS_MAX;
+        if self.empty_timeout_ms.is_some_and(|ms| !kept.contains(&ms)) {
             return Err("empty_timeout_ms is out of bounds");
         }
         Ok(())
@@ -354,14 +359,14 @@ impl ClientToEdge {
                 }
                 Ok(())
             }
-            Self::Resume { resume_token, .. } if resume_token.len() > limits::NAME_BYTES_MAX => {
+            Self::Resume { resume_token, .. } if resume_token.len() > limits::RESUME_TOKEN_BYTES_MAX => {
                 Err("resume_token is too long")
             }
             Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
                 Err("too many participants")
             }
             Self::Kick { reason: Some(reason), .. } | Self::EndRoom { reason: Some(reason) }
-                if reason.len() > limits::REASON_BYTES_MAX =>
+                if reason.chars().count() > limits::REASON_CHARS_MAX =>
             {
                 Err("reason is too long")
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The room itself, as everybody in it sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomInfo {
     /// Whether newcomers stay outside.
     pub locked: bool,
@@ -21,6 +22,7 @@ pub struct RoomInfo {
 /// One participant, as everybody in the room sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ParticipantInfo {
     /// Who.
     pub id: ParticipantId,
@@ -49,6 +51,7 @@ pub struct ParticipantInfo {
 /// Whether a participant can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
     /// In the room, media not yet up.
@@ -62,6 +65,7 @@ pub enum ConnectionState {
 /// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TrackInfo {
     /// Which.
     pub id: TrackId,
@@ -80,6 +84,7 @@ pub struct TrackInfo {
 /// What a track shows or sounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
     /// A microphone.
@@ -95,6 +100,7 @@ pub enum TrackSource {
 /// What plays in one receive slot of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SlotInfo {
     /// The client's receiving section.
     pub mid: Mid,

@@ -11,6 +11,8 @@ const PROGRAM = fileURLToPath(new URL("edge-process.mjs", import.meta.url));
 export const KEYS = {
   token: { id: "t1", secret: "join-tokens-of-the-tests-0123456789" },
   tokenOld: { id: "t0", secret: "earlier-join-tokens-of-the-tests-01" },
+  api: { id: "k1", secret: "api-key-of-the-tests-0123456789-abc" },
+  apiOld: { id: "k0", secret: "earlier-api-key-of-the-tests-012345" },
   node: { id: "n1", secret: "node-tokens-of-the-tests-0123456789" },
   turn: { id: "r2", secret: "turn-passwords-of-the-tests-0123456" },
   turnOld: { id: "r1", secret: "earlier-turn-passwords-of-the-tests" },
@@ -18,6 +20,7 @@ export const KEYS = {
 
 const VARS = {
   TOKEN_KEYS: list(KEYS.token, KEYS.tokenOld),
+  API_KEYS: list(KEYS.api, KEYS.apiOld),
   NODE_KEYS: list(KEYS.node),
   TURN_KEYS: list(KEYS.turn, KEYS.turnOld),
   ICE_SERVERS: JSON.stringify([{ urls: ["stun:stun.example.org:3478"] }]),
@@ -39,6 +42,19 @@ class Edge {
   lines = [];
   #requests = 0;
 
+  /** Calls the HTTP API; `key` is who, `body` an object or a text. */
+  async api(method, path, { body, key = KEYS.api, headers = {} } = {}) {
+    const json = body === undefined ? {} : { "content-type": "application/json" };
+    const basic = key === null ? {} : { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString("base64")}` };
+    const response = await fetch(this.http + path, {
+      method,
+      headers: { ...json, ...basic, ...headers },
+      body: typeof body === "object" ? JSON.stringify(body) : body,
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
+  }
+
   /** Starts it (again), at another port. */
   async again() {
     this.process = fork(PROGRAM, [JSON.stringify(this.options)], { silent: true });
@@ -56,6 +72,11 @@ class Edge {
   /** Takes a room out of memory as hibernation does. */
   hibernate(room) {
     return this.#evict("RoomObject", `${room}:1`);
+  }
+
+  /** Takes every shard of the directory out of memory. */
+  async hibernateDirectory(shards = 8) {
+    for (let shard = 0; shard < shards; shard++) await this.#evict("DirectoryObject", `directory:${shard}`);
   }
 
   /** Takes a region's fleet out of memory as hibernation does. */
@@ -103,6 +124,6 @@ function childrenOf(pid) {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isChild(name)).map(Number);
 }
 
-function list(...keys) {
+export function list(...keys) {
   return keys.map(({ id, secret }) => `${id}:${secret}`).join(",");
 }

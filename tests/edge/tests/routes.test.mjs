@@ -26,10 +26,14 @@ test("says that it is healthy", async () => {
 });
 
 test("unknown paths and methods under /v1 are errors in JSON", async () => {
-  for (const path of ["/v1", "/v1/", "/v1/rooms", "/v1/rooms/daily", "/v1/rooms/daily/socket/more", "/v1/place", "/v1/participant"]) {
+  for (const path of ["/v1", "/v1/", "/v1/rooms/", "/v1/rooms/daily/", "/v1/rooms/daily/socket/more", "/v1/place", "/v1/participant"]) {
     await checkError(await fetch(edge.http + path), 404, "not_found");
   }
-  await checkError(await fetch(`${edge.http}/v1/rooms/daily/socket`, { method: "POST" }), 404, "not_found");
+  for (const path of ["/v1/rooms/daily/socket", "/v1/rooms/daily/node", "/v1/nodes/socket", "/healthz"]) {
+    const response = await fetch(edge.http + path, { method: "POST" });
+    assert.equal(response.headers.get("allow"), "GET", path);
+    await checkError(response, 405, "method_not_allowed");
+  }
 });
 
 test("paths for sockets ask for an upgrade", async () => {

@@ -13,8 +13,6 @@ pub mod rtp;
 pub mod signal;
 pub mod stun;
 pub mod token;
-pub mod turn_message;
-pub mod turn_server;
 pub mod vp8;
 
 /// One parser under test.
@@ -36,7 +34,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signal", check: signal::check },
     Target { name: "stun", check: stun::check },
     Target { name: "token", check: token::check },
-    Target { name: "turn_message", check: turn_message::check },
-    Target { name: "turn_server", check: turn_server::check },
     Target { name: "vp8", check: vp8::check },
 ];

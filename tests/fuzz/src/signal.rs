@@ -42,16 +42,16 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Kick { reason, .. } | ClientToEdge::EndRoom { reason } => {
-            assert!(reason.as_ref().is_none_or(|reason| reason.len() <= limits::REASON_BYTES_MAX));
+            assert!(reason.as_ref().is_none_or(|reason| reason.chars().count() <= limits::REASON_CHARS_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::UpdateParticipant { change, .. } => {
-            assert!(change.name.as_ref().is_none_or(|name| name.len() <= limits::NAME_BYTES_MAX));
-            assert!(change.metadata.as_ref().is_none_or(|text| text.len() <= limits::PARTICIPANT_METADATA_BYTES_MAX));
+            assert!(change.name.as_ref().is_none_or(|name| name.chars().count() <= limits::NAME_CHARS_MAX));
+            assert!(change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::PARTICIPANT_METADATA_CHARS_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::UpdateRoom { change } => {
-            assert!(change.metadata.as_ref().is_none_or(|text| text.len() <= limits::ROOM_METADATA_BYTES_MAX));
+            assert!(change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::ROOM_METADATA_CHARS_MAX));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Chat { text, .. } => {

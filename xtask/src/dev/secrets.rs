@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 
 /// The Worker's secrets, by name.
-const NAMES: [&str; 3] = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS"];
+const NAMES: [&str; 4] = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS", "API_KEYS"];
 
 /// RFC 7518 §3.2: a key for HS256 has at least the size of the hash.
 const SECRET_BYTES: usize = 32;

@@ -26,13 +26,18 @@ pub(crate) const STEPS: &[Step] = &[
         about: "rules of style that a program can check",
         run: |run| run.check("tidy", |run| tidy::run(run.workspace)),
     },
-    Step { name: "codegen", about: "the client's protocol types are those of `shared`", run: codegen },
+    Step {
+        name: "codegen",
+        about: "the client's protocol types and the OpenAPI document are those of `shared`",
+        run: codegen,
+    },
     Step { name: "clippy", about: "no warnings, native, wasm32 and fuzz targets", run: clippy },
     Step { name: "unit", about: "every crate's own tests", run: unit },
     Step { name: "world", about: "whole rooms on a virtual clock, with seeded loss", run: world },
     Step { name: "fuzz", about: "every parser's corpus, replayed and mutated", run: fuzz },
     Step { name: "client", about: "types and tests of the SDK and the meet app", run: client },
     Step { name: "edge", about: "the built Worker inside workerd", run: edge },
+    Step { name: "api", about: "schemathesis against the HTTP API in workerd", run: api },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
     Step { name: "turn", about: "coturn's client in every mode over UDP, and what it is refused", run: turn },
@@ -110,6 +115,14 @@ fn edge(run: &mut Run<'_>) -> Result<()> {
         build::build(run.workspace, run.tools, Part::Edge, flavour)?;
     }
     run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))
+}
+
+fn api(run: &mut Run<'_>) -> Result<()> {
+    build::build(run.workspace, run.tools, Part::Edge, Flavour::Quick)?;
+    let schemathesis = setup::for_api(run.tools)?;
+    let mut command = run.npm(&["run", "api", "--workspace", "tests/edge", "--"]);
+    command.arg(schemathesis);
+    run.command("api", command)
 }
 
 fn wrangler(run: &mut Run<'_>) -> Result<()> {

@@ -4,7 +4,7 @@ use super::Room;
 use super::media_session::MediaState;
 use super::news::Reply;
 use super::socket::Asker;
-use crate::SocketId;
+use crate::{SocketId, secret};
 use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
 
@@ -34,7 +34,7 @@ impl Room {
     ) -> Result<(), ResumeError> {
         let participant = &asker.claims.sub;
         let member = self.members.get(participant).ok_or(ResumeError::Expired)?;
-        if !member.answered || !is_same_secret(&member.resume_token, token) {
+        if !member.answered || !secret::is_same(&member.resume_token, token) {
             return Err(ResumeError::Expired);
         }
         // A client that never heard the answer to its last offer still names the session before.
@@ -97,24 +97,6 @@ impl Room {
     pub(super) fn resume_due(&mut self, participant: &ParticipantId) {
         if self.members.get(participant).is_some_and(|member| member.socket.is_none()) {
             self.remove_member(participant, LeaveReason::TimedOut);
-        }
-    }
-}
-
-/// Compares in a time that says nothing about where two secrets differ.
-fn is_same_secret(ours: &str, theirs: &str) -> bool {
-    let differ = ours.bytes().zip(theirs.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
-    ours.len() == theirs.len() && differ == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_whole_secret_counts() {
-        for (theirs, expected) in [("abc", true), ("abd", false), ("ab", false), ("abcd", false), ("", false)] {
-            assert_eq!(is_same_secret("abc", theirs), expected, "{theirs}");
         }
     }
 }

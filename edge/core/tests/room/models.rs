@@ -86,7 +86,11 @@ impl Models {
                 Output::CloseNode { socket, .. } => {
                     self.nodes.remove(socket);
                 }
-                Output::Store(_) | Output::AskFleet(_) | Output::AskTurn { .. } | Output::AnswerReport { .. } => {}
+                Output::Store(_)
+                | Output::AskFleet(_)
+                | Output::AskTurn { .. }
+                | Output::AnswerReport { .. }
+                | Output::Answer { .. } => {}
             }
         }
     }

@@ -30,7 +30,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 27] = [
+const EVERYTHING: [&str; 28] = [
     "joined",
     "resumed",
     "negotiated",
@@ -58,6 +58,7 @@ const EVERYTHING: [&str; 27] = [
     "set_recording",
     "leave",
     "finish",
+    "answer",
 ];
 
 /// The kind of a message, as on the wire.
@@ -68,6 +69,7 @@ fn kind(output: &Output) -> Option<String> {
         Output::AnswerReport { verdict, .. } => verdict.to_json(),
         Output::AskFleet(_) => return Some("ask".into()),
         Output::AskTurn { .. } => return None,
+        Output::Answer { .. } => return Some("answer".into()),
         Output::Store(_) | Output::CloseClient { .. } | Output::CloseNode { .. } => return None,
     };
     let message: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -182,7 +184,8 @@ impl Play {
 
     /// Something that can happen.
     fn roll(&mut self) -> String {
-        match self.dice(20) {
+        match self.dice(21) {
+            20 => format!("api {}", self.roll_api()),
             0 => format!("wait {}", self.pick(&["1", "500", "1500", "2000", "5000", "10000", "30000"])),
             1 if self.dice(8) == 0 => "crash".into(),
             1..=3 => self.roll_fleet().unwrap_or_else(|| self.roll_client()),
@@ -302,6 +305,20 @@ impl Play {
             _ => {
                 format!("{name} negotiates {} {shape}", self.pick(&["sections", "ice-restart", "dead", "dead", "new"]))
             }
+        }
+    }
+
+    fn roll_api(&self) -> String {
+        let whom = self.pick(&PEOPLE);
+        match self.dice(8) {
+            0 => "creates".into(),
+            1 => "shows".into(),
+            2 => "lists".into(),
+            3 => format!("shows {whom}"),
+            4 => format!("grants {whom} {}", self.pick(&["ps", "psm"])),
+            5 => "unlocks".into(),
+            6 if self.dice(4) == 0 => "ends".into(),
+            _ => format!("kicks {whom}"),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::Names;
 use edge_core::fleet::PlaceAnswer;
-use edge_core::room::{Input, Output};
+use edge_core::room::{Ask, Input, Output, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
 use shared::signal::{
     ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange, TrackSource,
@@ -12,13 +12,14 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 18] = [
+const SCRIPTS: [&str; 19] = [
     "join",
     "mute",
     "slots",
     "replace",
     "resume",
     "moderate",
+    "api",
     "host",
     "end",
     "conversation",
@@ -141,6 +142,7 @@ pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
             let epoch = epoch_named(stage, epoch);
             stage.input(Input::FleetAnswered { epoch, answer })
         }
+        ["api", words @ ..] => stage.input(Input::Asked { request: 1, ask: api_asks(words) }),
         [name, "closes"] => stage.close(name),
         [name, "dials", epoch] => {
             let epoch = epoch_named(stage, epoch);
@@ -275,6 +277,33 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         _ => panic!("no client does {words:?}"),
     };
     stage.say(name, message).1
+}
+
+/// What the application's server asks.
+fn api_asks(words: &[&str]) -> Ask {
+    let room = |change| Verb::UpdateRoom { change };
+    let grants = |grants| ParticipantChange { grants: Some(grants_of(grants)), ..ParticipantChange::default() };
+    let verb = match words {
+        ["creates"] => return Ask::Create { change: RoomChange::default() },
+        ["creates", max] => {
+            let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
+            return Ask::Create { change };
+        }
+        ["shows"] => return Ask::Show,
+        ["lists"] => return Ask::Participants,
+        ["shows", whom] => return Ask::Participant { participant: id(whom) },
+        ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None },
+        ["silences", whom, track] => {
+            Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
+        }
+        ["grants", whom, letters] => Verb::UpdateParticipant { participant: id(whom), change: grants(letters) },
+        ["locks"] => room(RoomChange { locked: Some(true), ..RoomChange::default() }),
+        ["unlocks"] => room(RoomChange { locked: Some(false), ..RoomChange::default() }),
+        ["keeps", ms] => room(RoomChange { empty_timeout_ms: ms.parse().ok(), ..RoomChange::default() }),
+        ["ends"] => Verb::End { reason: None },
+        _ => panic!("no server asks {words:?}"),
+    };
+    Ask::Moderate { verb }
 }
 
 fn room_change(change: RoomChange) -> ClientToEdge {

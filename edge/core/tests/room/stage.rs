@@ -160,7 +160,7 @@ impl Stage {
                 }
             }
             Output::SendClient { socket, message } => self.hear(*socket, message),
-            Output::SendNode { .. } | Output::AskTurn { .. } | Output::AnswerReport { .. } => {}
+            Output::SendNode { .. } | Output::AskTurn { .. } | Output::AnswerReport { .. } | Output::Answer { .. } => {}
         }
     }
 

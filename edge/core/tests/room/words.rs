@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use edge_core::SocketId;
-use edge_core::room::Output;
+use edge_core::room::{Answer, Output};
 use shared::control::{Forward, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
@@ -66,6 +66,7 @@ impl Names {
             }
             Output::SendNode { socket, message } => format!("{} < {}", self.socket(*socket), self.node(message)),
             Output::AnswerReport { verdict, .. } => format!("recorder < {}", verdict_words(*verdict)),
+            Output::Answer { answer, .. } => format!("api < {}", api(answer)),
             Output::AskFleet(ask) => {
                 let avoid: Vec<_> = ask.avoid.iter().map(ToString::to_string).collect();
                 let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
@@ -172,6 +173,20 @@ impl Names {
             .collect();
         words.sort();
         words.join(" ")
+    }
+}
+
+fn api(answer: &Answer) -> String {
+    match answer {
+        Answer::Room { room, made } => {
+            let (made, locked) = (if *made { "made " } else { "" }, if room.locked { " locked" } else { "" });
+            let (people, max, kept) = (room.participants, room.participants_max, room.empty_timeout_ms);
+            format!("{made}room{locked} {:?} {people} of {max} kept {kept}", room.metadata)
+        }
+        Answer::Participants { participants } => infos(participants),
+        Answer::Participant { participant } => info(participant),
+        Answer::Done => "done".into(),
+        Answer::Refused { code } => format!("refused {code}"),
     }
 }
 

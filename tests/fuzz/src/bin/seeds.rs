@@ -57,46 +57,6 @@ const PACKETS: &[Packet] = &[
     ("rtcp", "transport-feedback", "8fcd0005000000011122334400010002000000ff200200000001"),
     ("rtcp", "goodbye-padded", "a1cb00030000000500000000 00000004"),
     ("rtcp", "extended-report", "80cf0004000000010404 0002e8b1c2d33f5a0000"),
-    // RFC 5769 §2.4: a Binding request with long-term credentials.
-    (
-        "turn_message",
-        "rfc5769-long-term",
-        "000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382af e382b900000015001c662f2f3439396b39353464364f4c33346f4c394653547679 3634734100140 00b6578616d706c652e6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666",
-    ),
-    // Allocate for IPv4 over UDP with a lifetime; CreatePermission for two peers; ChannelBind; Send with data; ChannelData.
-    ("turn_message", "allocate", "000300102112a442000000000000000000000000001900041100000000 0d000400000258"),
-    (
-        "turn_message",
-        "create-permission",
-        "000800182112a44200000000000000000000000000120008 00013a1a7ca07cf6 00120008 00013a1a7ca07cf7",
-    ),
-    (
-        "turn_message",
-        "channel-bind",
-        "000900142112a442000000000000000000000000000c000440010000 0012000800013a1a7ca07cf6",
-    ),
-    ("turn_message", "send", "001600142112a4420000000000000000000000000012000800013a1a7ca07cf60013000461626364"),
-    ("turn_message", "channel-data", "4001000561626364 65000000"),
-    // Scripts of `turn_server`: kind, client, and what that kind takes. A client asks for an allocation twice: first for a nonce.
-    // Permission, channel, data and an indication both ways; time; the media node goes and comes.
-    (
-        "turn_server",
-        "call",
-        "0100000000 0100000100 01000202010000 0100030302 0201 0000 040001 03616263 0100040402 0000 071303616263 05000010 060040 040001 03616263 060010 05000010 07000000 040001 03616263 0100040502 0000 071303616263 05000010 07000001 040001 03616263",
-    ),
-    // Another port of a media node, for whose address there is a permission.
-    ("turn_server", "other-port", "0100000000 0100000100 0100020201 0000 0100040602 0001 07130161 05000110"),
-    // A second allocation of one user is over the quota until the first one ends.
-    ("turn_server", "quota", "0100000000 0100000100 0101000000 0101000100 0100010201 0300 0101000300"),
-    // Ports that are taken, an even one whose neighbour is reserved, and a claim of that.
-    ("turn_server", "ports", "07000202 0104000000 0104000101 0480 0102000000 0102000101 0600"),
-    // Peer-to-peer: a private peer is refused, a global one is bound, one of our own relayed ones too; the link closes.
-    (
-        "turn_server",
-        "peers",
-        "0104000000 0104000100 0104020201 0003 0104020301 0002 0104030402 0202 0002 040402 03616263 05000210 0104020501 0005 0104040602 0005 07130161 070401 040402 03616263",
-    ),
-    ("turn_server", "raw", "00000800010008 2112a442 00001c4001000461626364000000000000000000000000000000000000000000"),
     ("vp8", "keyframe-long-id", "9080b41010560a9d012a8002e00100344708858588"),
     ("vp8", "keyframe-all-fields", "90f08123077050560a9d012a0005d0020034"),
     ("vp8", "interframe-short-id", "9080 2231020102"),

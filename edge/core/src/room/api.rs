@@ -1,0 +1,139 @@
+//! What the application's server asks of a room and is answered.
+
+use super::moderation::Verb;
+use super::topology::Meta;
+use super::{Output, Room};
+use serde::{Deserialize, Serialize};
+use shared::signal::{ParticipantInfo, RoomChange};
+use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// Makes the room; one that there is stays as it is.
+    Create {
+        /// What it shall be like.
+        change: RoomChange,
+    },
+    /// Shows the room.
+    Show,
+    /// Lists everybody.
+    Participants,
+    /// Shows somebody.
+    Participant {
+        /// Whom.
+        participant: ParticipantId,
+    },
+    /// Does what a moderator may do.
+    Moderate {
+        /// What.
+        verb: Verb,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// The room.
+    Room {
+        /// The room.
+        room: api::Room,
+        /// Whether it was made just now.
+        made: bool,
+    },
+    /// Everybody.
+    Participants {
+        /// In the order of joining.
+        participants: Vec<ParticipantInfo>,
+    },
+    /// Somebody.
+    Participant {
+        /// Who.
+        participant: ParticipantInfo,
+    },
+    /// It is done.
+    Done,
+    /// It was not done.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+    },
+}
+
+impl Room {
+    /// Whether the room is one: somebody is in it, or it waits for somebody.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.meta().is_some()
+    }
+
+    pub(super) fn asked(&mut self, now: UnixMillis, request: u64, ask: Ask) {
+        let answer = self.answer(now, ask).unwrap_or_else(|code| Answer::Refused { code });
+        self.news.direct.push(Output::Answer { request, answer });
+    }
+
+    fn answer(&mut self, now: UnixMillis, ask: Ask) -> Result<Answer, ErrorCode> {
+        if let Ask::Create { change } = &ask {
+            return Ok(self.create(now, change));
+        }
+        if !self.exists() {
+            return Err(ErrorCode::UnknownRoom);
+        }
+        match ask {
+            Ask::Create { .. } | Ask::Show => Ok(self.shown(false)),
+            Ask::Participants => Ok(Answer::Participants { participants: self.roster() }),
+            Ask::Participant { participant } => self.participant(&participant),
+            Ask::Moderate { verb } => {
+                self.check_verb(&verb).map_err(|error| error.code())?;
+                let shows_room = matches!(verb, Verb::UpdateRoom { .. });
+                let shows = match &verb {
+                    Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
+                    Verb::Remove { .. } | Verb::MuteTrack { .. } | Verb::UpdateRoom { .. } | Verb::End { .. } => None,
+                };
+                self.carry_out(now, verb);
+                match shows {
+                    Some(participant) => self.participant(&participant),
+                    None if shows_room => Ok(self.shown(false)),
+                    None => Ok(Answer::Done),
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, now: UnixMillis, change: &RoomChange) -> Answer {
+        if self.exists() {
+            return self.shown(false);
+        }
+        let meta = Meta {
+            empty_since: Some(now),
+            empty_timeout_ms: limits::CREATED_ROOM_LIFETIME_MS,
+            ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, now)
+        };
+        self.meta.insert((), meta);
+        self.update_room(change);
+        self.shown(true)
+    }
+
+    fn participant(&self, participant: &ParticipantId) -> Result<Answer, ErrorCode> {
+        let member = self.members.get(participant).ok_or(ErrorCode::UnknownParticipant)?;
+        Ok(Answer::Participant { participant: self.info(member) })
+    }
+
+    fn shown(&self, made: bool) -> Answer {
+        let info = self.room_info();
+        let (created_at, empty_timeout_ms) =
+            self.meta().map_or_else(Default::default, |meta| (meta.created_at, meta.empty_timeout_ms));
+        let room = api::Room {
+            name: self.id.clone(),
+            created_at,
+            participants: u32::try_from(self.members.len()).unwrap_or(u32::MAX),
+            locked: info.locked,
+            metadata: info.metadata,
+            participants_max: info.participants_max,
+            empty_timeout_ms,
+        };
+        Answer::Room { room, made }
+    }
+}

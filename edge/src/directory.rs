@@ -1,0 +1,75 @@
+//! The directory: which rooms there are. Rooms write themselves into it, and the list of the HTTP API reads it.
+//!
+//! It only names rooms; how they are, each of them says itself. So a room writes twice in its life, whoever comes and goes, and the names are
+//! divided among several objects. It is bounded by the rooms that there are: every name is taken out when its room is forgotten, and where that
+//! is lost, when the next list finds nothing behind it.
+
+use crate::internal::Address;
+use serde::{Deserialize, Serialize};
+use shared::{RoomId, limits};
+use worker::Env;
+
+/// What a shard of the directory is told or asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// There is this room, or not any longer.
+    Set {
+        /// Which.
+        room: RoomId,
+        /// Whether there is.
+        exists: bool,
+    },
+    /// The names that come after one.
+    Page {
+        /// After which; all are after nothing.
+        after: String,
+        /// How many at most.
+        limit: usize,
+    },
+}
+
+/// Some names, in their order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Page {
+    /// The names.
+    pub(crate) rooms: Vec<RoomId>,
+    /// Whether there may be more.
+    pub(crate) is_full: bool,
+}
+
+/// The only path of a shard.
+pub(crate) const PATH: &str = "/directory";
+
+/// Writes a room into the directory, or takes it out; repeating it changes nothing.
+pub(crate) async fn set(env: &Env, room: &RoomId, exists: bool) -> worker::Result<()> {
+    let request = Request::Set { room: room.clone(), exists };
+    Address::directory(shard_of(room)).ask::<Page>(env, PATH, &request).await?;
+    Ok(())
+}
+
+/// The names of a shard that come after one.
+pub(crate) async fn page(env: &Env, shard: usize, after: &str, limit: usize) -> worker::Result<Page> {
+    Address::directory(shard).ask(env, PATH, &Request::Page { after: after.to_owned(), limit }).await
+}
+
+/// FNV-1a (draft-eastlake-fnv §2): names that people choose differ in their last letters, which it spreads.
+fn shard_of(room: &RoomId) -> usize {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = room.as_str().bytes().fold(0x811c_9dc5, step);
+    usize::try_from(hash).unwrap_or_default().checked_rem(limits::DIRECTORY_SHARDS).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_divided_evenly() {
+        let mut counts = [0; limits::DIRECTORY_SHARDS];
+        for number in 0..8000 {
+            counts[shard_of(&RoomId::parse(&format!("room-{number}")).expect("a name"))] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+}

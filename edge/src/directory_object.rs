@@ -1,0 +1,73 @@
+//! DirectoryObject, one per shard of the directory: names of rooms, in SQLite.
+
+use crate::directory::{PATH, Page, Request};
+use crate::refusal::Refusal;
+use crate::store::Store;
+use edge_core::storage::{Changes, Row};
+use shared::RoomId;
+use worker::{DurableObject, Env, Error, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage};
+use worker::{durable_object, wasm_bindgen};
+
+/// One shard of the directory.
+#[durable_object]
+pub struct DirectoryObject {
+    store: Store,
+}
+
+impl DurableObject for DirectoryObject {
+    fn new(state: State, _env: Env) -> Self {
+        Self { store: Store::new(state.storage()) }
+    }
+
+    async fn fetch(&self, mut request: worker::Request) -> Result<Response> {
+        match request.path().as_str() {
+            PATH => Response::from_json(&self.answer(request.json().await?)?),
+            _ => Refusal::no_such_path().response("internal"),
+        }
+    }
+
+    async fn websocket_message(&self, _socket: WebSocket, _message: WebSocketIncomingMessage) -> Result<()> {
+        Err(no_sockets())
+    }
+
+    async fn websocket_close(&self, _socket: WebSocket, _code: usize, _reason: String, _clean: bool) -> Result<()> {
+        Err(no_sockets())
+    }
+
+    async fn websocket_error(&self, _socket: WebSocket, _error: Error) -> Result<()> {
+        Err(no_sockets())
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        Err(Error::RustError("the directory sets no alarm".into()))
+    }
+
+    async fn connect(&self, _socket: Socket) -> Result<()> {
+        Err(no_sockets())
+    }
+}
+
+impl DirectoryObject {
+    fn answer(&self, request: Request) -> Result<Page> {
+        match request {
+            Request::Set { room, exists: true } => {
+                let row = Row { key: room.to_string(), value: String::new() };
+                self.store.write(Changes { put: vec![row], delete: Vec::new() })?;
+                Ok(Page::default())
+            }
+            Request::Set { room, exists: false } => {
+                self.store.write(Changes { put: Vec::new(), delete: vec![room.to_string()] })?;
+                Ok(Page::default())
+            }
+            Request::Page { after, limit } => {
+                let keys = self.store.keys_after(&after, limit)?;
+                let is_full = keys.len() >= limit;
+                Ok(Page { rooms: keys.iter().filter_map(|key| RoomId::parse(key).ok()).collect(), is_full })
+            }
+        }
+    }
+}
+
+fn no_sockets() -> Error {
+    Error::RustError("the directory has no sockets".into())
+}

@@ -1,0 +1,151 @@
+//! `/v1`: the HTTP API for an application's server.
+//!
+//! Browsers of other origins are not answered for (no CORS headers but on the document): an API key in a page is a mistake.
+
+mod body;
+mod participants;
+mod query;
+mod rooms;
+mod tokens;
+
+use super::{Arrival, RouteError};
+use crate::auth;
+use crate::internal::{Address, ApiCall};
+use crate::refusal::Refusal;
+use edge_core::room::{Answer, Ask};
+use query::Query;
+use serde::Serialize;
+use shared::api::OPENAPI_PATH;
+use shared::api::operation::{self, Found, OperationId};
+use shared::{ErrorCode, RoomId};
+use worker::{Response, ResponseBuilder, js_sys};
+
+/// What `cargo xtask codegen` made out of the types.
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+
+/// One authenticated request.
+struct Call<'a> {
+    arrival: Arrival<'a>,
+    query: Query,
+    /// What stands in the path for its `{names}`.
+    names: Vec<String>,
+}
+
+/// Finds the operation, then who asks, then whether they may ask again, then answers.
+pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Result<Response, RouteError> {
+    // RFC 9110 §9.3.2: HEAD is GET without the content, which the platform leaves out.
+    let method = if method == "HEAD" { "GET" } else { method };
+    if path == OPENAPI_PATH {
+        return document(method);
+    }
+    let (id, names) = match operation::find(method, path) {
+        Found::Operation(id, names) => (id, names),
+        Found::OtherMethods(methods) => return Err(Refusal::method_not_allowed(&methods).into()),
+        Found::Nothing => return Err(Refusal::no_such_path().into()),
+    };
+    admit(&arrival).await?;
+    let names = names.into_iter().map(decode).collect::<Option<Vec<_>>>().ok_or_else(Refusal::no_such_path)?;
+    let query = Query::of(&arrival.request, id.query())?;
+    let call = Call { arrival, query, names };
+    match id {
+        OperationId::CreateToken => tokens::create(call).await,
+        OperationId::CreateRoom => rooms::create(call).await,
+        OperationId::ListRooms => rooms::list(&call).await,
+        OperationId::GetRoom => rooms::get(&call).await,
+        OperationId::UpdateRoom => rooms::update(call).await,
+        OperationId::CloseRoom => rooms::close(&call).await,
+        OperationId::ListParticipants => participants::list(&call).await,
+        OperationId::GetParticipant => participants::get(&call).await,
+        OperationId::UpdateParticipant => participants::update(call).await,
+        OperationId::RemoveParticipant => participants::remove(&call).await,
+        OperationId::MuteTrack => participants::mute(&call).await,
+    }
+}
+
+fn document(method: &str) -> Result<Response, RouteError> {
+    if method != "GET" {
+        return Err(Refusal::method_not_allowed(&["GET"]).into());
+    }
+    let builder = ResponseBuilder::new()
+        .with_header("Content-Type", "application/json")?
+        .with_header("Cache-Control", "public, max-age=300")?
+        .with_header("Access-Control-Allow-Origin", "*")?;
+    Ok(builder.fixed(OPENAPI.as_bytes().to_vec()))
+}
+
+/// Lets whoever has a key in, as often as a key may. Who has none is counted by address, so that guessing is slow too.
+///
+/// The platform counts, in each of its locations for itself: no object that all requests of a key would have to pass, and no further way.
+async fn admit(arrival: &Arrival<'_>) -> Result<(), RouteError> {
+    let key = auth::api_key(&arrival.request, arrival.env)?;
+    let counted = match &key {
+        Some(id) => format!("key:{id}"),
+        None => format!("address:{}", arrival.header("CF-Connecting-IP").unwrap_or_default()),
+    };
+    if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
+        return Err(Refusal::rate_limited().into());
+    }
+    match key {
+        Some(_) => Ok(()),
+        None => Err(Refusal::bad_api_key().into()),
+    }
+}
+
+impl Call<'_> {
+    /// The room that the path names.
+    fn room(&self) -> Result<RoomId, Refusal> {
+        self.name(0, RoomId::parse)
+    }
+
+    /// What stands at a place of the path; what cannot be a name is the name of nothing.
+    fn name<T, E>(&self, index: usize, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, Refusal> {
+        let name = self.names.get(index).and_then(|name| parse(name).ok());
+        name.ok_or(Refusal::new(ErrorCode::NotFound, "nothing can have this name"))
+    }
+
+    /// Asks a room; a refusal of the room is one of the request.
+    async fn ask(&self, room: &RoomId, ask: Ask) -> Result<Answer, RouteError> {
+        ask_room(&self.arrival, room, ask).await
+    }
+}
+
+async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> Result<Answer, RouteError> {
+    let near = arrival.continent();
+    let continent = near.map(|continent| continent.code().into());
+    let call = ApiCall { room: room.clone(), continent, ask };
+    let address = Address::room(room, super::rooms::GENERATION, near);
+    match address.ask::<Answer>(arrival.env, ApiCall::PATH, &call).await? {
+        Answer::Refused { code } => Err(Refusal::new(code, refused(code)).into()),
+        answer @ (Answer::Room { .. } | Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done) => {
+            Ok(answer)
+        }
+    }
+}
+
+/// What a developer reads where a room says no.
+const fn refused(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::UnknownRoom => "there is no such room",
+        ErrorCode::UnknownParticipant => "nobody in the room has this id",
+        ErrorCode::UnknownTrack => "the participant has no such track",
+        _ => "the room refused",
+    }
+}
+
+/// A room answered what nobody asked.
+fn unexpected() -> RouteError {
+    RouteError::Platform(worker::Error::RustError("a room answered another question".into()))
+}
+
+fn json(status: u16, body: &impl Serialize) -> Result<Response, RouteError> {
+    Ok(ResponseBuilder::new().with_status(status).with_header("Cache-Control", "no-store")?.from_json(body)?)
+}
+
+fn no_content() -> Result<Response, RouteError> {
+    Ok(ResponseBuilder::new().with_status(204).empty())
+}
+
+/// Undoes percent-encoding; nothing where it is none.
+fn decode(text: &str) -> Option<String> {
+    js_sys::decode_uri_component(text).ok().map(Into::into)
+}

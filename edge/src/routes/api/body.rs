@@ -1,0 +1,116 @@
+//! The body of a request: bounded before it is read, and read into a type.
+
+use super::super::Arrival;
+use crate::refusal::Refusal;
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared::api::Bounds;
+use shared::{ErrorCode, limits};
+
+/// Beyond this, floats skip integers (ECMA-262, Number.MAX_SAFE_INTEGER).
+const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
+const TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the body may have 64 KiB");
+
+/// Reads a JSON body.
+pub(super) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut Arrival<'_>) -> Result<T, Refusal> {
+    if !is_json(&arrival.header("Content-Type").unwrap_or_default()) {
+        return Err(Refusal::new(ErrorCode::UnsupportedMediaType, "the body is to be application/json"));
+    }
+    let announced = arrival.header("Content-Length").and_then(|length| length.parse().ok());
+    if announced.is_some_and(|length: usize| length > limits::API_BODY_BYTES_MAX) {
+        return Err(TOO_LARGE);
+    }
+    parse(&collect(arrival).await?)
+}
+
+/// What was not announced can be too large all the same.
+async fn collect(arrival: &mut Arrival<'_>) -> Result<Vec<u8>, Refusal> {
+    let mut body = Vec::new();
+    // A request without a body has no stream.
+    let Ok(mut stream) = arrival.request.stream() else { return Ok(body) };
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Refusal::invalid("the body ended too early"))?;
+        if body.len().saturating_add(chunk.len()) > limits::API_BODY_BYTES_MAX {
+            return Err(TOO_LARGE);
+        }
+        body.extend(chunk);
+    }
+    Ok(body)
+}
+
+fn parse<T: DeserializeOwned + Bounds>(body: &[u8]) -> Result<T, Refusal> {
+    let mut value: Value =
+        serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("the body is not JSON: {error}")))?;
+    if !value.is_object() {
+        // serde would take an array for the fields in their order.
+        return Err(Refusal::invalid("the body is to be a JSON object"));
+    }
+    make_integers(&mut value);
+    let parsed: T = serde_json::from_value(value).map_err(|error| Refusal::invalid(error.to_string()))?;
+    parsed.check_bounds().map_err(Refusal::invalid)?;
+    Ok(parsed)
+}
+
+/// JSON Schema knows no difference between 1 and 1.0 (draft 2020-12 §4.2.3), and some languages write the latter.
+fn make_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() <= SAFE_INTEGER_MAX);
+            // Such a number has the same digits as an integer.
+            if let Some(Ok(integer)) = whole.map(|float| format!("{float:.0}").parse::<i64>()) {
+                *value = integer.into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(make_integers),
+        Value::Object(fields) => fields.values_mut().for_each(make_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// RFC 9110 §8.3.1: the type is case-insensitive and may have parameters.
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::api::RoomRequest;
+
+    #[test]
+    fn json_is_json_with_any_parameter() {
+        for (content_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(content_type), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_an_object_of_known_fields_within_bounds() {
+        assert!(parse::<RoomRequest>(b"{}").is_ok());
+        let whole: RoomRequest = parse(br#"{"participants_max":12.0}"#).expect("an integer");
+        assert_eq!(whole.participants_max, Some(12));
+        for bad in [
+            "",
+            "null",
+            "[]",
+            "[\"daily\"]",
+            r#"{"max":1}"#,
+            r#"{"participants_max":0}"#,
+            r#"{"participants_max":1.5}"#,
+            r#"{"participants_max":1e300}"#,
+            r#"{"name":"a b"}"#,
+        ] {
+            let refusal = parse::<RoomRequest>(bad.as_bytes()).expect_err(bad);
+            assert_eq!(refusal.code, ErrorCode::InvalidRequest, "{bad}");
+        }
+    }
+}

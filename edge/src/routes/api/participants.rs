@@ -1,0 +1,55 @@
+//! `/v1/rooms/{room}/participants`: who is in a room, and what becomes of them.
+
+use super::{Call, RouteError, body, json, no_content, unexpected};
+use crate::refusal::Refusal;
+use edge_core::room::{Answer, Ask, Verb};
+use shared::api::{ParticipantList, ParticipantPatch};
+use shared::{ParticipantId, TrackId};
+use worker::Response;
+
+/// `GET /v1/rooms/{room}/participants`.
+pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
+    match call.ask(&call.room()?, Ask::Participants).await? {
+        Answer::Participants { participants } => json(200, &ParticipantList { participants }),
+        Answer::Room { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => Err(unexpected()),
+    }
+}
+
+/// `GET /v1/rooms/{room}/participants/{participant}`.
+pub(super) async fn get(call: &Call<'_>) -> Result<Response, RouteError> {
+    let ask = Ask::Participant { participant: participant(call)? };
+    shown(call.ask(&call.room()?, ask).await?)
+}
+
+/// `PATCH /v1/rooms/{room}/participants/{participant}`.
+pub(super) async fn update(mut call: Call<'_>) -> Result<Response, RouteError> {
+    let (room, participant) = (call.room()?, participant(&call)?);
+    let patch: ParticipantPatch = body::read(&mut call.arrival).await?;
+    let verb = Verb::UpdateParticipant { participant, change: patch.into() };
+    shown(call.ask(&room, Ask::Moderate { verb }).await?)
+}
+
+/// `DELETE /v1/rooms/{room}/participants/{participant}`.
+pub(super) async fn remove(call: &Call<'_>) -> Result<Response, RouteError> {
+    let verb = Verb::Remove { participant: participant(call)?, reason: call.query.reason()? };
+    call.ask(&call.room()?, Ask::Moderate { verb }).await?;
+    no_content()
+}
+
+/// `POST /v1/rooms/{room}/participants/{participant}/tracks/{track}/mute`.
+pub(super) async fn mute(call: &Call<'_>) -> Result<Response, RouteError> {
+    let verb = Verb::MuteTrack { participant: participant(call)?, track: call.name(2, TrackId::parse)? };
+    call.ask(&call.room()?, Ask::Moderate { verb }).await?;
+    no_content()
+}
+
+fn participant(call: &Call<'_>) -> Result<ParticipantId, Refusal> {
+    call.name(1, ParticipantId::parse)
+}
+
+fn shown(answer: Answer) -> Result<Response, RouteError> {
+    match answer {
+        Answer::Participant { participant } => json(200, &participant),
+        Answer::Room { .. } | Answer::Participants { .. } | Answer::Done | Answer::Refused { .. } => Err(unexpected()),
+    }
+}

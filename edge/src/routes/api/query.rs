@@ -1,0 +1,109 @@
+//! The query of a request: only what the operation understands, each once.
+
+use super::decode;
+use crate::refusal::Refusal;
+use shared::limits;
+use std::collections::BTreeMap;
+use worker::Request;
+
+/// Decoded query parameters.
+pub(super) struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// Reads the query; a parameter that is not `known` would be one that silently does nothing.
+    pub(super) fn of(request: &Request, known: &[&str]) -> Result<Self, Refusal> {
+        let url = request.inner().url();
+        let text = url.split_once('?').map_or("", |(_, query)| query);
+        let text = text.split('#').next().unwrap_or_default();
+        Self::parse(text, known, |text| decode(&text.replace('+', " ")))
+    }
+
+    fn parse(text: &str, known: &[&str], decode: impl Fn(&str) -> Option<String>) -> Result<Self, Refusal> {
+        let mut parameters = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+                return Err(Refusal::invalid("the query is not percent-encoded"));
+            };
+            if !known.contains(&name.as_str()) {
+                return Err(Refusal::invalid("the query has a parameter that is not known here"));
+            }
+            if parameters.insert(name, value).is_some() {
+                return Err(Refusal::invalid("the query has a parameter twice"));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// How many items a page shall have.
+    pub(super) fn limit(&self) -> Result<usize, Refusal> {
+        let Some(text) = self.0.get("limit") else { return Ok(limits::ROOMS_PER_PAGE_DEFAULT) };
+        let bounds = 1..=limits::ROOMS_PER_PAGE_MAX;
+        // `parse` would take a plus sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let limit = text.parse().ok().filter(|limit| digits && bounds.contains(limit));
+        limit.ok_or_else(|| Refusal::invalid("limit must be from 1 to 100"))
+    }
+
+    /// Where a page begins: after this name, in this shard of the directory.
+    pub(super) fn cursor(&self) -> Result<(usize, String), Refusal> {
+        let Some(text) = self.0.get("cursor") else { return Ok((0, String::new())) };
+        let allowed = |name: &str| {
+            name.len() <= shared::RoomId::BYTES_MAX
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        let cursor = text.split_once('.').and_then(|(shard, name)| {
+            let shard = shard.parse().ok().filter(|number| shard.len() == 1 && *number < limits::DIRECTORY_SHARDS)?;
+            allowed(name).then(|| (shard, name.to_owned()))
+        });
+        cursor.ok_or_else(|| Refusal::invalid("cursor is not one that a page named"))
+    }
+
+    /// What those whom it concerns are told.
+    pub(super) fn reason(&self) -> Result<Option<String>, Refusal> {
+        let reason = self.0.get("reason");
+        if reason.is_some_and(|reason| reason.chars().count() > limits::REASON_CHARS_MAX) {
+            return Err(Refusal::invalid("reason is too long"));
+        }
+        Ok(reason.cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Query, Refusal> {
+        Query::parse(text, &["limit", "cursor", "reason"], |text| Some(text.to_owned()))
+    }
+
+    #[test]
+    fn only_what_is_known_and_only_once() {
+        assert!(parse("").is_ok() && parse("limit=1&cursor=0.a").is_ok());
+        for bad in ["x=1", "limit=1&limit=2", "Limit=1", "limit[]=1"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pages_are_bounded() {
+        let limit = |text| parse(text).and_then(|query| query.limit()).ok();
+        assert_eq!(limit(""), Some(50));
+        assert_eq!(limit("limit=100"), Some(100));
+        for bad in ["limit=0", "limit=101", "limit=", "limit=-1", "limit=1.0", "limit=+5", "limit=99999999999999999999"]
+        {
+            assert_eq!(limit(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_one_of_ours() {
+        let cursor = |text| parse(text).and_then(|query| query.cursor()).ok();
+        assert_eq!(cursor(""), Some((0, String::new())));
+        assert_eq!(cursor("cursor=7.daily"), Some((7, "daily".into())));
+        assert_eq!(cursor("cursor=3."), Some((3, String::new())));
+        for bad in ["cursor=", "cursor=8.a", "cursor=07.a", "cursor=1.a b", "cursor=a"] {
+            assert_eq!(cursor(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `/v1/rooms`: rooms are made, listed, shown, changed and ended.
+
+use super::{Call, RouteError, ask_room, body, json, no_content, unexpected};
+use crate::directory;
+use crate::refusal::Refusal;
+use crate::{log, random};
+use edge_core::room::{Answer, Ask, Verb};
+use futures_util::future::join_all;
+use shared::api::{self, RoomList, RoomPatch, RoomRequest};
+use shared::{ErrorCode, RoomId, limits};
+use worker::Response;
+
+/// `POST /v1/rooms`.
+pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
+    let request: RoomRequest = body::read(&mut call.arrival).await?;
+    let name = match request.name.clone() {
+        Some(name) => name,
+        // Letters and digits of a fixed length are always a name.
+        None => RoomId::parse(&random::request_id()).map_err(|_| Refusal::internal())?,
+    };
+    match call.ask(&name, Ask::Create { change: request.into() }).await? {
+        Answer::Room { room, made } => json(if made { 201 } else { 200 }, &room),
+        Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => {
+            Err(unexpected())
+        }
+    }
+}
+
+/// `GET /v1/rooms`: what the directory lists, as each room says it is; who says that it is none any more is taken out.
+pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
+    let (limit, (mut shard, mut after)) = (call.query.limit()?, call.query.cursor()?);
+    let mut names: Vec<RoomId> = Vec::new();
+    while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
+        let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
+        match (page.is_full, page.rooms.last()) {
+            (true, Some(last)) => after = last.to_string(),
+            (_, _) => (shard, after) = (shard.saturating_add(1), String::new()),
+        }
+        names.extend(page.rooms);
+    }
+    let next = (shard < limits::DIRECTORY_SHARDS).then(|| format!("{shard}.{after}"));
+    let shown = join_all(names.iter().map(|name| shown(call, name))).await;
+    let rooms = shown.into_iter().collect::<Result<Vec<_>, _>>()?;
+    json(200, &RoomList { rooms: rooms.into_iter().flatten().collect(), next })
+}
+
+/// `GET /v1/rooms/{room}`.
+pub(super) async fn get(call: &Call<'_>) -> Result<Response, RouteError> {
+    room(call.ask(&call.room()?, Ask::Show).await?)
+}
+
+/// `PATCH /v1/rooms/{room}`.
+pub(super) async fn update(mut call: Call<'_>) -> Result<Response, RouteError> {
+    let name = call.room()?;
+    let patch: RoomPatch = body::read(&mut call.arrival).await?;
+    let verb = Verb::UpdateRoom { change: patch.into() };
+    room(call.ask(&name, Ask::Moderate { verb }).await?)
+}
+
+/// `DELETE /v1/rooms/{room}`.
+pub(super) async fn close(call: &Call<'_>) -> Result<Response, RouteError> {
+    let verb = Verb::End { reason: call.query.reason()? };
+    call.ask(&call.room()?, Ask::Moderate { verb }).await?;
+    no_content()
+}
+
+fn room(answer: Answer) -> Result<Response, RouteError> {
+    match answer {
+        Answer::Room { room, .. } => json(200, &room),
+        Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => {
+            Err(unexpected())
+        }
+    }
+}
+
+async fn shown(call: &Call<'_>, name: &RoomId) -> Result<Option<api::Room>, RouteError> {
+    match ask_room(&call.arrival, name, Ask::Show).await {
+        Ok(Answer::Room { room, .. }) => Ok(Some(room)),
+        Ok(Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. }) => {
+            Err(unexpected())
+        }
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => {
+            log::line(log::Level::Warn, "stale_listing", &[("room", name)]);
+            directory::set(call.arrival.env, name, false).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,276 @@
+//! The HTTP API for an application's server: what its requests and answers say, and which operations there are.
+//!
+//! Lengths are counted in characters, as JSON Schema counts them. Unknown fields are refused: a mistyped option must not be taken for none.
+
+#[cfg(feature = "openapi")]
+pub mod openapi;
+pub mod operation;
+
+use crate::error_code::ErrorCode;
+use crate::ids::{ParticipantId, RoomId};
+use crate::limits;
+use crate::signal::{ParticipantChange, ParticipantInfo, RoomChange};
+use crate::time::UnixMillis;
+use crate::token::Grants;
+use serde::{Deserialize, Serialize};
+
+/// Where the OpenAPI document is served.
+pub const OPENAPI_PATH: &str = "/v1/openapi.json";
+
+/// Asks for a join token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// The room that the token opens; it need not exist.
+    pub room: RoomId,
+    /// Who joins with it.
+    pub participant: ParticipantId,
+    /// Display name.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 128)))]
+    pub name: String,
+    /// What they may do.
+    #[serde(default)]
+    pub grants: Grants,
+    /// Most participants of the room, where this is the first to join it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
+    pub participants_max: Option<u32>,
+    /// How long the token is good for joining; whoever is in the room stays in it.
+    #[serde(default = "lifetime_s_default")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
+    pub lifetime_s: u32,
+}
+
+/// A join token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Token {
+    /// For the client, which shows it to nobody but us.
+    pub token: String,
+    /// When it stops opening the room.
+    pub expires_at: UnixMillis,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token is a secret.
+        f.debug_struct("Token").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Asks for a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RoomRequest {
+    /// Its name; a random one where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<RoomId>,
+    /// Whether newcomers stay outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<bool>,
+    /// Free text that everybody in the room can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 8192)))]
+    pub metadata: Option<String>,
+    /// Most participants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
+    pub participants_max: Option<u32>,
+    /// How long the room is kept while nobody is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
+    pub empty_timeout_ms: Option<u64>,
+}
+
+/// Changes a room; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RoomPatch {
+    /// Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<bool>,
+    /// Free text that everybody in the room can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 8192)))]
+    pub metadata: Option<String>,
+    /// Most participants; nobody is removed where there are more already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
+    pub participants_max: Option<u32>,
+    /// How long the room is kept while nobody is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
+    pub empty_timeout_ms: Option<u64>,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Room {
+    /// Its name.
+    pub name: RoomId,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// How many participants are in it.
+    pub participants: u32,
+    /// Whether newcomers stay outside.
+    pub locked: bool,
+    /// What the application keeps with it.
+    pub metadata: String,
+    /// Most participants.
+    pub participants_max: u32,
+    /// How long it is kept while nobody is in it.
+    pub empty_timeout_ms: u64,
+}
+
+/// One page of the rooms that there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct RoomList {
+    /// The rooms, in no order that means anything; a page can have fewer than were asked for, even none, and not be the last.
+    pub rooms: Vec<Room>,
+    /// The `cursor` of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Everybody in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ParticipantList {
+    /// In the order of joining.
+    pub participants: Vec<ParticipantInfo>,
+}
+
+/// Changes a participant for as long as they are in the room; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ParticipantPatch {
+    /// Display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 128)))]
+    pub name: Option<String>,
+    /// Free text that everybody in the room can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 1024)))]
+    pub metadata: Option<String>,
+    /// All that they may do, in place of what their token says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
+}
+
+/// Why a request was not served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Failure {
+    /// For programs; a code never changes its meaning.
+    pub code: ErrorCode,
+    /// For developers; may change.
+    pub message: String,
+    /// The name of the request in our logs.
+    pub request_id: String,
+}
+
+const fn lifetime_s_default() -> u32 {
+    limits::JOIN_TOKEN_LIFETIME_S_DEFAULT
+}
+
+/// What is wrong with a body whose fields have the right types.
+pub trait Bounds {
+    /// Bounds that types alone cannot say.
+    fn check_bounds(&self) -> Result<(), &'static str>;
+}
+
+impl Bounds for TokenRequest {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        let most = u32::try_from(limits::JOIN_TOKEN_LIFETIME_MS_MAX / 1000).unwrap_or(u32::MAX);
+        if !(limits::JOIN_TOKEN_LIFETIME_S_MIN..=most).contains(&self.lifetime_s) {
+            return Err("lifetime_s is out of bounds");
+        }
+        if self.name.chars().count() > limits::NAME_CHARS_MAX {
+            return Err("name is too long");
+        }
+        RoomChange { participants_max: self.participants_max, ..RoomChange::default() }.check_bounds()
+    }
+}
+
+impl Bounds for RoomRequest {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        RoomChange::from(self.clone()).check_bounds()
+    }
+}
+
+impl Bounds for RoomPatch {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        RoomChange::from(self.clone()).check_bounds()
+    }
+}
+
+impl Bounds for ParticipantPatch {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        ParticipantChange::from(self.clone()).check_bounds()
+    }
+}
+
+impl From<RoomRequest> for RoomChange {
+    fn from(request: RoomRequest) -> Self {
+        let RoomRequest { name: _, locked, metadata, participants_max, empty_timeout_ms } = request;
+        Self { locked, metadata, participants_max, empty_timeout_ms }
+    }
+}
+
+impl From<RoomPatch> for RoomChange {
+    fn from(patch: RoomPatch) -> Self {
+        let RoomPatch { locked, metadata, participants_max, empty_timeout_ms } = patch;
+        Self { locked, metadata, participants_max, empty_timeout_ms }
+    }
+}
+
+impl From<ParticipantPatch> for ParticipantChange {
+    fn from(patch: ParticipantPatch) -> Self {
+        let ParticipantPatch { name, metadata, grants } = patch;
+        Self { name, metadata, grants }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token_request(json: &str) -> Result<(), String> {
+        let request: TokenRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        request.check_bounds().map_err(Into::into)
+    }
+
+    #[test]
+    fn a_token_request_needs_only_room_and_participant() {
+        assert_eq!(token_request(r#"{"room":"daily","participant":"ada"}"#), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (extra, named) in [
+            (r#""lifetime_s":29"#, "lifetime_s"),
+            (r#""lifetime_s":86401"#, "lifetime_s"),
+            (r#""participants_max":0"#, "participants_max"),
+            (r#""participants_max":1001"#, "participants_max"),
+            (r#""nmae":"Ada""#, "nmae"),
+            (r#""grants":{"admin":true}"#, "admin"),
+        ] {
+            let error = token_request(&format!(r#"{{"room":"daily","participant":"ada",{extra}}}"#)).expect_err(extra);
+            assert!(error.contains(named), "{extra}: {error}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        let check = |name: String| token_request(&format!(r#"{{"room":"r","participant":"p","name":"{name}"}}"#));
+        assert_eq!(check("😀".repeat(limits::NAME_CHARS_MAX)), Ok(()));
+        assert_eq!(check("a".repeat(limits::NAME_CHARS_MAX + 1)), Err("name is too long".into()));
+    }
+}

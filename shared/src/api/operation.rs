@@ -1,0 +1,166 @@
+//! Every operation of the HTTP API: the router finds them here, and the OpenAPI document lists them from here.
+
+use crate::error_code::ErrorCode;
+
+/// Which operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationId {
+    /// Issues a join token.
+    CreateToken,
+    /// Makes a room, or finds the one that there is.
+    CreateRoom,
+    /// Lists the rooms that there are.
+    ListRooms,
+    /// Shows a room.
+    GetRoom,
+    /// Changes a room.
+    UpdateRoom,
+    /// Ends a room for everybody.
+    CloseRoom,
+    /// Lists everybody in a room.
+    ListParticipants,
+    /// Shows a participant.
+    GetParticipant,
+    /// Changes a participant.
+    UpdateParticipant,
+    /// Removes a participant.
+    RemoveParticipant,
+    /// Mutes a track.
+    MuteTrack,
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Which.
+    pub id: OperationId,
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, with `{names}` for what varies.
+    pub path: &'static str,
+    /// The errors that it has beside those of every operation.
+    pub errors: &'static [ErrorCode],
+}
+
+/// Errors that every operation can have.
+pub const COMMON_ERRORS: &[ErrorCode] =
+    &[ErrorCode::InvalidRequest, ErrorCode::BadApiKey, ErrorCode::RateLimited, ErrorCode::Internal];
+/// Errors that every operation with a body can have beside them.
+pub const BODY_ERRORS: &[ErrorCode] = &[ErrorCode::UnsupportedMediaType, ErrorCode::BodyTooLarge];
+
+const ROOMS: &str = "/v1/rooms";
+const ROOM: &str = "/v1/rooms/{room}";
+const PARTICIPANTS: &str = "/v1/rooms/{room}/participants";
+const PARTICIPANT: &str = "/v1/rooms/{room}/participants/{participant}";
+const MUTE: &str = "/v1/rooms/{room}/participants/{participant}/tracks/{track}/mute";
+
+const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
+const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
+const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
+
+/// All of them.
+pub const OPERATIONS: &[Operation] = &[
+    Operation { id: OperationId::CreateToken, method: "POST", path: "/v1/tokens", errors: &[] },
+    Operation { id: OperationId::ListRooms, method: "GET", path: ROOMS, errors: &[] },
+    Operation { id: OperationId::CreateRoom, method: "POST", path: ROOMS, errors: &[] },
+    Operation { id: OperationId::GetRoom, method: "GET", path: ROOM, errors: NO_ROOM },
+    Operation { id: OperationId::UpdateRoom, method: "PATCH", path: ROOM, errors: NO_ROOM },
+    Operation { id: OperationId::CloseRoom, method: "DELETE", path: ROOM, errors: NO_ROOM },
+    Operation { id: OperationId::ListParticipants, method: "GET", path: PARTICIPANTS, errors: NO_ROOM },
+    Operation { id: OperationId::GetParticipant, method: "GET", path: PARTICIPANT, errors: NO_PARTICIPANT },
+    Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
+    Operation { id: OperationId::RemoveParticipant, method: "DELETE", path: PARTICIPANT, errors: NO_PARTICIPANT },
+    Operation { id: OperationId::MuteTrack, method: "POST", path: MUTE, errors: NO_TRACK },
+];
+
+impl OperationId {
+    /// Whether the operation reads a body.
+    #[must_use]
+    pub const fn has_body(self) -> bool {
+        match self {
+            Self::CreateToken | Self::CreateRoom | Self::UpdateRoom | Self::UpdateParticipant => true,
+            Self::ListRooms
+            | Self::GetRoom
+            | Self::CloseRoom
+            | Self::ListParticipants
+            | Self::GetParticipant
+            | Self::RemoveParticipant
+            | Self::MuteTrack => false,
+        }
+    }
+
+    /// The query parameters that it understands; others are refused.
+    #[must_use]
+    pub const fn query(self) -> &'static [&'static str] {
+        match self {
+            Self::ListRooms => &["limit", "cursor"],
+            Self::CloseRoom | Self::RemoveParticipant => &["reason"],
+            Self::CreateToken
+            | Self::CreateRoom
+            | Self::GetRoom
+            | Self::UpdateRoom
+            | Self::ListParticipants
+            | Self::GetParticipant
+            | Self::UpdateParticipant
+            | Self::MuteTrack => &[],
+        }
+    }
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// This operation, with what stands for its `{names}`, still encoded.
+    Operation(OperationId, Vec<&'a str>),
+    /// Operations with these methods.
+    OtherMethods(Vec<&'static str>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Finds the operation of a request.
+#[must_use]
+pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+    let at_path = || OPERATIONS.iter().filter_map(|operation| Some((operation, matches(operation.path, path)?)));
+    if let Some((operation, names)) = at_path().find(|(operation, _)| operation.method == method) {
+        return Found::Operation(operation.id, names);
+    }
+    match at_path().map(|(operation, _)| operation.method).collect::<Vec<_>>() {
+        methods if methods.is_empty() => Found::Nothing,
+        methods => Found::OtherMethods(methods),
+    }
+}
+
+fn matches<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let mut names = Vec::new();
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(names),
+            (Some(name), Some(given)) if name.starts_with('{') && !given.is_empty() => names.push(given),
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(_), _) | (None, Some(_)) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_found_by_method_and_path() {
+        let check = |method, path, expected| assert_eq!(find(method, path), expected, "{method} {path}");
+        check("POST", "/v1/tokens", Found::Operation(OperationId::CreateToken, vec![]));
+        check("DELETE", "/v1/rooms/daily", Found::Operation(OperationId::CloseRoom, vec!["daily"]));
+        check(
+            "POST",
+            "/v1/rooms/a/participants/b%40c/tracks/t1/mute",
+            Found::Operation(OperationId::MuteTrack, vec!["a", "b%40c", "t1"]),
+        );
+        check("PUT", "/v1/rooms/daily", Found::OtherMethods(vec!["GET", "PATCH", "DELETE"]));
+        for path in ["/v1/rooms/", "/v1/rooms/a/", "/v1/rooms/a/participants/", "/v1", "/v1/rooms/a/socket", ""] {
+            check("GET", path, Found::Nothing);
+        }
+    }
+}
