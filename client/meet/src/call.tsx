@@ -22,6 +22,9 @@ interface Props {
   readonly name: string;
 }
 
+/** So much of a message is read in passing. */
+const GLANCE_LENGTH = 140;
+
 /** A call that is under way. */
 export function Call({ room, name }: Props) {
   const { texts } = usePreferences();
@@ -29,6 +32,8 @@ export function Call({ room, name }: Props) {
   const [notice, notify] = useNotices(room, texts);
   const [panel, setPanel] = useState<PanelName | null>(null);
   const chat = useChat(room, panel === "chat");
+  // Kept here, so that closing the chat loses no half-written message.
+  const [draft, setDraft] = useState("");
   const reactions = useReactions(room);
   const actions = useActions(room, texts, notify);
   const open = usePanelFocus(panel, setPanel);
@@ -52,7 +57,7 @@ export function Call({ room, name }: Props) {
   return (
     <div className="call">
       <a className="skip" href="#bar">
-        {texts.skipToPeople}
+        {texts.skipToBar}
       </a>
       {snapshot.connection === "reconnecting" ? (
         <p className="banner" role="status">
@@ -61,7 +66,9 @@ export function Call({ room, name }: Props) {
       ) : null}
       <div className="middle">
         <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
-        {panel === "chat" ? <ChatPanel chat={chat} mayWrite={mayChat} notify={notify} onClose={close} /> : null}
+        {panel === "chat" ? (
+          <ChatPanel chat={chat} draft={mayChat ? { text: draft, set: setDraft } : null} notify={notify} onClose={close} />
+        ) : null}
         {panel === "people" ? (
           <People snapshot={snapshot} actions={mayModerate ? actions : null} onClose={close} />
         ) : null}
@@ -98,7 +105,8 @@ function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, noti
   const known = useRef(hands);
   useRoomEvent(room, "message", ({ name, text }) => {
     if (panel !== "chat") {
-      notify({ text: texts.wrote(name === "" ? texts.guest : name, text), isProblem: false });
+      const glance = text.length > GLANCE_LENGTH ? `${text.slice(0, GLANCE_LENGTH)} …` : text;
+      notify({ text: texts.wrote(name === "" ? texts.guest : name, glance), isProblem: false });
     }
   });
   useEffect(() => {

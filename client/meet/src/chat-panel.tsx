@@ -2,17 +2,24 @@
 import type { Message } from "@rotunda/client";
 import { CHAT_TEXT_BYTES_MAX } from "@rotunda/client";
 import type { Chat } from "@rotunda/react";
-import type { FormEvent, KeyboardEvent } from "react";
-import { Fragment, useEffect, useRef, useState } from "react";
+import type { Dispatch, FormEvent, KeyboardEvent, SetStateAction } from "react";
+import { Fragment, useEffect, useRef } from "react";
 import { SendIcon } from "./icons";
 import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
 
+/** A half-written message. */
+export interface Draft {
+  readonly text: string;
+  readonly set: Dispatch<SetStateAction<string>>;
+}
+
 interface Props {
   readonly chat: Chat;
-  readonly mayWrite: boolean;
+  /** What is half written; nothing where the user may not write. */
+  readonly draft: Draft | null;
   readonly notify: (notice: Notice) => void;
   readonly onClose: () => void;
 }
@@ -22,7 +29,7 @@ const GROUP_MS = 5 * 60_000;
 const LINK = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/;
 
 /** The panel beside the grid. */
-export function ChatPanel({ chat, mayWrite, notify, onClose }: Props) {
+export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   const { texts } = usePreferences();
   const { messages } = chat;
   const end = useRef<HTMLDivElement>(null);
@@ -39,7 +46,7 @@ export function ChatPanel({ chat, mayWrite, notify, onClose }: Props) {
         ))}
         <div ref={end} />
       </div>
-      {mayWrite ? <Writer chat={chat} notify={notify} /> : null}
+      {draft === null ? null : <Writer chat={chat} draft={draft} notify={notify} />}
     </Panel>
   );
 }
@@ -72,9 +79,8 @@ function Line({ message, before }: { message: Message; before: Message | null })
   );
 }
 
-function Writer({ chat, notify }: Pick<Props, "chat" | "notify">) {
+function Writer({ chat, draft: { text, set: setText }, notify }: Pick<Props, "chat" | "notify"> & { draft: Draft }) {
   const { texts } = usePreferences();
-  const [text, setText] = useState("");
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     box.current?.focus();

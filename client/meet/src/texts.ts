@@ -32,7 +32,7 @@ export interface Texts {
   readonly theirReason: (reason: string) => string;
   readonly guest: string;
   readonly you: (name: string) => string;
-  readonly skipToPeople: string;
+  readonly skipToBar: string;
   readonly call: string;
   readonly mute: string;
   readonly unmute: string;

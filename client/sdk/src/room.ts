@@ -271,6 +271,8 @@ export class Room extends Emitter<RoomEvents> {
       case "apply_answer":
         void this.#transport.applyAnswer(command);
         return undefined;
+      case "drop_screen":
+        return this.#local.screen.stop();
       case "silence":
         return this.#silenced(command.source);
       case "show_reaction":

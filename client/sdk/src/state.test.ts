@@ -696,6 +696,20 @@ describe("being muted by a moderator", () => {
 });
 
 describe("what is published", () => {
+  test("is not captured any more where the edge does not take it, and offered again where it may later", () => {
+    const client = new Client().joined();
+    client.on({ on: "sections_changed" });
+    client.on(offerMade(2));
+    client.frame({ type: "error", in_reply_to: 2, code: "rate_limited", message: "" });
+    client.does();
+    client.sleep();
+    expect(client.does()).toEqual(["make_offer keep"]);
+    client.on(offerMade(3));
+    client.frame({ type: "error", in_reply_to: 3, code: "forbidden", message: "" });
+    expect(client.does()).toEqual(["send negotiate", "report", "drop_screen"]);
+    expect(connection(client.state)).toBe("connected");
+  });
+
   test("changes with another offer, once the one before is answered", () => {
     const client = new Client().joined();
     client.on({ on: "sections_changed" });

@@ -246,6 +246,8 @@ export type Command =
       /** Nothing where they are the ones that there were. */
       readonly iceServers: readonly IceServer[] | null;
     }
+  /** The edge does not take what is published beside microphone and camera. */
+  | { readonly do: "drop_screen" }
   /** A moderator muted this source. */
   | { readonly do: "silence"; readonly source: TrackSource }
   | { readonly do: "show_reaction"; readonly participant: ParticipantId; readonly reaction: Reaction }

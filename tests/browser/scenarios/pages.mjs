@@ -64,6 +64,9 @@ export function pageScenarios(world) {
       await ada.page.keys("m", "v", "Enter");
       await until("the message is there", () => ada.page.evaluate(() => document.querySelector(".message .text")?.textContent === "mv"));
       assert.equal(await ada.page.evaluate(() => window.rotunda.snapshot.microphone.on), true);
+      await ada.page.keys("x", "Escape");
+      await ada.page.keys("c");
+      await until("the half-written message is still there", () => ada.page.evaluate(() => document.activeElement?.value === "x"));
       await ada.page.keys("Escape", "m");
       await grace.seesTile("ada", "is muted", (tile) => /microphone off/.test(tile.label));
       await ada.page.evaluate(() => document.getElementById("more").focus());

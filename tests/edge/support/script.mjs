@@ -35,7 +35,12 @@ export const STEPS = {
   "eve looks at ada": (call) => call.eve.request({ type: "view", participants: ["ada"] }),
   "ada restarts ICE": (call) =>
     call.ada.request({ type: "negotiate", offer: OFFER_ICE_RESTART, tracks: [], reason: "ice_restart" }),
+  "bob writes in the chat": (call) => call.bob.request({ type: "chat", message: "bob-1", text: "hello" }),
+  "bob writes it again": (call) => call.bob.request({ type: "chat", message: "bob-1", text: "hello" }),
+  "eve raises a hand": (call) => call.eve.request({ type: "raise_hand", raised: true }),
+  "eve claps": (call) => call.eve.request({ type: "react", reaction: "clap" }),
   "bob's network is gone": (call) => call.bob.terminate(),
+  "ada writes while bob is away": (call) => call.ada.request({ type: "chat", message: "ada-1", text: "are you there?" }),
   "bob dials again": async (call) => {
     const { session } = call.bob;
     call.bob = await Client.connect(call.edge, call.room, "bob");
@@ -99,7 +104,7 @@ function anonymous(transcript, room) {
     }
     if (value === null || value === undefined) return value;
     if (RANDOM.has(key)) return name(key, value);
-    if (key === "joined_at") return "<time>";
+    if (["joined_at", "sent_at", "hand_raised_at"].includes(key)) return "<time>";
     if (key === "answer") return answerLines(value);
     return value === room ? "<room>" : value;
   };

@@ -29,6 +29,7 @@ test("killed in the middle of a call, everybody comes back to the same room", as
   for (const { session } of [ada.session, bob.session]) link.connected(session);
   await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "connected");
   assert.equal((await bob.request({ type: "set_muted", mid: "1", muted: true })).type, "done");
+  assert.equal((await ada.request({ type: "chat", message: "m1", text: "before" })).type, "done");
   const { ticket, epoch } = node.assignments.at(-1);
   const forwards = [...link.forwards].filter(([, track]) => track).length;
 
@@ -62,6 +63,12 @@ test("killed in the middle of a call, everybody comes back to the same room", as
   await adaBack.next((frame) => frame.type === "participant_updated" && !frame.participant.tracks[1].muted);
   const eve = await Client.join(edge, "daily", "eve");
   assert.deepEqual(ids(eve.joined.roster), ["ada", "bob", "eve"]);
+  // What was written before is read by who comes after, and writing it again is not writing it twice.
+  assert.equal((await adaBack.request({ type: "chat", message: "m1", text: "before" })).type, "done");
+  assert.equal((await adaBack.request({ type: "chat", message: "m2", text: "after" })).type, "done");
+  const read = [];
+  while (read.length < 2) read.push(...(await eve.next("chat")).messages.map(({ number, text }) => `${number} ${text}`));
+  assert.deepEqual(read, ["1 before", "2 after"]);
 });
 
 test("whoever was told that they are in is in, however soon after it the end comes", async () => {

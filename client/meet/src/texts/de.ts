@@ -29,7 +29,7 @@ export const de: Texts = {
   theirReason: (reason) => `Begründung: ${reason}`,
   guest: "Gast",
   you: (name) => `${name} (du)`,
-  skipToPeople: "Zu den Knöpfen des Gesprächs springen",
+  skipToBar: "Zu den Knöpfen des Gesprächs springen",
   call: "Gespräch",
   mute: "Stummschalten",
   unmute: "Mikrofon einschalten",

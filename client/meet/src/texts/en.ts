@@ -29,7 +29,7 @@ export const en: Texts = {
   theirReason: (reason) => `Their reason: ${reason}`,
   guest: "Guest",
   you: (name) => `${name} (you)`,
-  skipToPeople: "Skip to the call's buttons",
+  skipToBar: "Skip to the call's buttons",
   call: "Call",
   mute: "Mute",
   unmute: "Unmute",

@@ -205,8 +205,10 @@ export function negotiateRefused(turn: Turn, failure: Failure, mayRetry: boolean
   }
   const { purpose } = negotiation;
   turn.updateMedia({ negotiation: null });
-  if (purpose === "sections") {
+  if (purpose === "sections" && !mayRetry) {
+    // More slots can be done without; a screen that nobody will see must not be captured.
     turn.report(failure.code, failure.detail);
+    turn.command({ do: "drop_screen" });
   } else if (mayRetry) {
     retryLater(turn, purpose, failure);
   } else {
