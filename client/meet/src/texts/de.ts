@@ -3,6 +3,7 @@ import type { Texts } from "../texts";
 
 const TOO_OLD = "Diese Seite und der Server verstehen einander nicht. Lade die Seite neu.";
 const NOT_IN_ROOM = "Du bist nicht mehr im Raum. Tritt noch einmal bei.";
+const REFUSED_REQUEST = "Der Server hat die Anfrage nicht verstanden.";
 const REFUSED_MEDIA = "Der Server kann Ton oder Bild dieses Browsers nicht verwenden.";
 
 export const de: Texts = {
@@ -122,6 +123,12 @@ export const de: Texts = {
     unknown_message: TOO_OLD,
     invalid_message: TOO_OLD,
     unsupported_version: TOO_OLD,
+    unknown_room: "Diesen Raum gibt es nicht.",
+    bad_api_key: "Die Anwendung darf das nicht.",
+    invalid_request: REFUSED_REQUEST,
+    method_not_allowed: REFUSED_REQUEST,
+    unsupported_media_type: REFUSED_REQUEST,
+    body_too_large: REFUSED_REQUEST,
     not_found: "Diesen Raum gibt es nicht.",
     bad_token: "Diese Einladung ist nicht gültig.",
     token_expired: "Diese Einladung ist abgelaufen. Bitte um eine neue.",

@@ -3,6 +3,7 @@ import type { Texts } from "../texts";
 
 const TOO_OLD = "This page and the server do not understand each other. Reload the page.";
 const NOT_IN_ROOM = "You are not in the room any more. Join again.";
+const REFUSED_REQUEST = "The server did not understand the request.";
 const REFUSED_MEDIA = "The server cannot use this browser's sound or video.";
 
 export const en: Texts = {
@@ -122,6 +123,12 @@ export const en: Texts = {
     unknown_message: TOO_OLD,
     invalid_message: TOO_OLD,
     unsupported_version: TOO_OLD,
+    unknown_room: "This room does not exist.",
+    bad_api_key: "The application may not do this.",
+    invalid_request: REFUSED_REQUEST,
+    method_not_allowed: REFUSED_REQUEST,
+    unsupported_media_type: REFUSED_REQUEST,
+    body_too_large: REFUSED_REQUEST,
     not_found: "This room does not exist.",
     bad_token: "This invitation is not valid.",
     token_expired: "This invitation has expired. Ask for a new one.",
