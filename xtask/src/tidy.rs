@@ -3,6 +3,7 @@
 mod lines;
 mod links;
 mod paths;
+mod settings;
 mod source;
 
 use std::process::Command;
@@ -32,6 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         offences.extend(paths::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
     }
+    offences.extend(check_settings(workspace)?);
     for Offence { file, line, what } in &offences {
         println!("    {file}:{line}: {what}");
     }
@@ -40,6 +42,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         1 => bail!("one rule of style is broken"),
         count => bail!("{count} rules of style are broken"),
     }
+}
+
+fn check_settings(workspace: &Workspace) -> Result<Vec<Offence>> {
+    let read = |file: &str| std::fs::read_to_string(workspace.path(file)).with_context(|| format!("reading {file}"));
+    let sources: Result<Vec<_>> = settings::SOURCES.into_iter().map(|file| Ok((file, read(file)?))).collect();
+    Ok(settings::check(&read(settings::PAGE)?, &sources?))
 }
 
 fn tracked_files(workspace: &Workspace) -> Result<Vec<String>> {
