@@ -1,11 +1,13 @@
 //! `cargo xtask tidy`: the rules of style that a program can check; every offence is told at once.
 
+mod acceptance;
 mod lines;
 mod links;
 mod paths;
 mod settings;
 mod source;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -27,12 +29,16 @@ pub(crate) struct Offence {
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let files = tracked_files(workspace)?;
     let mut offences = lines::check_exemptions(&files);
+    let mut tests = BTreeSet::new();
     for file in &files {
         let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not text: nothing to read.
         offences.extend(lines::check(file, &text));
         offences.extend(paths::check(file, &text));
+        tests.extend(acceptance::tests(file, &text).into_iter().map(str::to_owned));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
     }
+    let page = std::fs::read_to_string(workspace.path(acceptance::PAGE)).context("reading docs/acceptance.md")?;
+    offences.extend(acceptance::check(&page, &tests));
     offences.extend(check_settings(workspace)?);
     for Offence { file, line, what } in &offences {
         println!("    {file}:{line}: {what}");
