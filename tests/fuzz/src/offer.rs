@@ -117,6 +117,7 @@ fn check_join(offer: &str, is_readable: bool) {
             | Output::CloseClient { .. }
             | Output::CloseNode { .. }
             | Output::AskTurn { .. }
+            | Output::Answer { .. }
             | Output::AnswerReport { .. } => {}
         }
     }

@@ -47,11 +47,18 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         }
         ClientToEdge::UpdateParticipant { change, .. } => {
             assert!(change.name.as_ref().is_none_or(|name| name.chars().count() <= limits::NAME_CHARS_MAX));
-            assert!(change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::PARTICIPANT_METADATA_CHARS_MAX));
+            assert!(
+                change
+                    .metadata
+                    .as_ref()
+                    .is_none_or(|text| text.chars().count() <= limits::PARTICIPANT_METADATA_CHARS_MAX)
+            );
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::UpdateRoom { change } => {
-            assert!(change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::ROOM_METADATA_CHARS_MAX));
+            assert!(
+                change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::ROOM_METADATA_CHARS_MAX)
+            );
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Chat { text, .. } => {
