@@ -2,7 +2,8 @@
 import type { Participant, RoomSnapshot } from "@rotunda/client";
 import type { SharedScreen } from "@rotunda/react";
 import { TileGrid, Video, screensOf } from "@rotunda/react";
-import { ScreenIcon } from "./icons";
+import { useRef } from "react";
+import { ExpandIcon, ScreenIcon } from "./icons";
 import { useTexts } from "./preferences";
 import { Tile } from "./tile";
 import type { Actions } from "./use-actions";
@@ -49,6 +50,12 @@ export function Stage({ snapshot, actions, onStop }: Props) {
 
 function Screen({ screen: { participant, track }, onStop }: { screen: SharedScreen; onStop: () => void }) {
   const texts = useTexts();
+  const element = useRef<HTMLElement>(null);
+  const expand = (): void => {
+    const done = document.fullscreenElement === null ? element.current?.requestFullscreen() : document.exitFullscreen();
+    // A browser that says no leaves the page as it is.
+    done?.catch(() => undefined);
+  };
   if (participant.isSelf) {
     // Showing it here too would be a mirror in a mirror.
     return (
@@ -63,9 +70,14 @@ function Screen({ screen: { participant, track }, onStop }: { screen: SharedScre
   }
   const label = texts.screenOf(participant.name === "" ? texts.guest : participant.name);
   return (
-    <section className="screen" aria-label={label} data-screen={participant.id}>
+    <section ref={element} className="screen" aria-label={label} data-screen={participant.id}>
       {track.media === null ? null : <Video track={track.media} label={label} whole />}
       <p className="caption">{label}</p>
+      {document.fullscreenEnabled ? (
+        <button type="button" className="dots expand" aria-label={texts.fullScreen} title={texts.fullScreen} onClick={expand}>
+          <ExpandIcon />
+        </button>
+      ) : null}
     </section>
   );
 }

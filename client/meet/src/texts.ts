@@ -42,6 +42,7 @@ export interface Texts {
   readonly stopScreen: string;
   readonly youShare: string;
   readonly screenOf: (name: string) => string;
+  readonly fullScreen: string;
   readonly cameraOf: (name: string) => string;
   readonly raiseHand: string;
   readonly lowerHand: string;

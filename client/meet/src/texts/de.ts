@@ -40,6 +40,7 @@ export const de: Texts = {
   stopScreen: "Nicht mehr zeigen",
   youShare: "Alle sehen deinen Bildschirm",
   screenOf: (name) => `Bildschirm von ${name}`,
+  fullScreen: "Vollbild",
   cameraOf: (name) => `Kamera von ${name}`,
   raiseHand: "Hand heben",
   lowerHand: "Hand senken",

@@ -40,6 +40,7 @@ export const en: Texts = {
   stopScreen: "Stop sharing",
   youShare: "Everybody sees your screen",
   screenOf: (name) => `Screen of ${name}`,
+  fullScreen: "Full screen",
   cameraOf: (name) => `Camera of ${name}`,
   raiseHand: "Raise your hand",
   lowerHand: "Lower your hand",

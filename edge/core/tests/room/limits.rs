@@ -2,9 +2,9 @@
 
 use crate::stage::{Stage, mid_named};
 use edge_core::room::Output;
-use shared::signal::{ClientToEdge, EdgeToClient, TrackSource, close_code};
+use shared::signal::{ClientToEdge, EdgeToClient, Reaction, TrackSource, close_code};
 use shared::token::Grants;
-use shared::{ErrorCode, limits};
+use shared::{ErrorCode, MessageId, limits};
 
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
 
@@ -60,6 +60,67 @@ fn a_calm_client_may_go_on_for_ever() {
         stage.now = stage.now.plus_ms(1000 / u64::from(limits::SIGNAL_FRAMES_PER_SECOND));
         let mute = ClientToEdge::SetMuted { mid: mid_named(0), muted: frame % 2 == 0 };
         assert_eq!(code(&stage.say("ada", mute).1), None, "frame {frame}");
+    }
+}
+
+#[test]
+fn whoever_writes_too_much_is_told_so_and_loses_nothing_else() {
+    let mut stage = with_ada(None);
+    let write = |number: u32| ClientToEdge::Chat { message: message(number), text: format!("{number}") };
+    for number in 0..limits::CHAT_BURST_MESSAGES {
+        assert_eq!(code(&stage.say("ada", write(number)).1), None, "message {number}");
+    }
+    let one_more = limits::CHAT_BURST_MESSAGES;
+    assert_eq!(code(&stage.say("ada", write(one_more)).1), Some(ErrorCode::RateLimited));
+    // What the room has is not written again, so it costs nothing.
+    assert_eq!(code(&stage.say("ada", write(0)).1), None);
+    stage.now = stage.now.plus_ms(1000 / u64::from(limits::CHAT_MESSAGES_PER_SECOND));
+    assert_eq!(code(&stage.say("ada", write(one_more)).1), None);
+    let react = || ClientToEdge::React { reaction: Reaction::Clap };
+    for sign in 0..limits::REACTION_BURST {
+        assert_eq!(code(&stage.say("ada", react()).1), None, "sign {sign}");
+    }
+    assert_eq!(code(&stage.say("ada", react()).1), Some(ErrorCode::RateLimited));
+    assert_eq!(code(&stage.say("ada", ClientToEdge::RaiseHand { raised: true }).1), Some(ErrorCode::RateLimited));
+}
+
+#[test]
+fn the_newest_messages_are_kept_and_told_in_frames_of_the_usual_size() {
+    let mut stage = with_ada(None);
+    let more = 50;
+    let longest = "\n\"".repeat(limits::CHAT_TEXT_BYTES_MAX / 2 - 1) + "ab";
+    let written = u32::try_from(limits::CHAT_MESSAGES_MAX).expect("a number") + more;
+    for number in 1..=written {
+        stage.now = stage.now.plus_ms(1000 / u64::from(limits::CHAT_MESSAGES_PER_SECOND));
+        let write = ClientToEdge::Chat { message: message(number), text: longest.clone() };
+        assert_eq!(code(&stage.say("ada", write).1), None, "message {number}");
+    }
+    let rows = stage.rows.keys().filter(|key| key.starts_with("chat/")).count();
+    assert_eq!(rows, limits::CHAT_MESSAGES_MAX);
+    assert_eq!(stage.sleep(), []);
+    stage.open_client("bob", Grants::default(), None);
+    let join = stage.join("bob", "b", &MICROPHONE, 1);
+    let mut outputs = stage.say("bob", join).1;
+    // The node of the beginning never dialled, so that another one is given.
+    let epoch = *stage.epochs.last().expect("asked");
+    outputs.extend(stage.give("node-b", epoch));
+    let told: Vec<EdgeToClient> = outputs.into_iter().filter_map(chat_of).collect();
+    assert!(told.iter().all(|frame| frame.to_json().len() <= limits::SIGNAL_FRAME_BYTES_MAX), "too large");
+    let numbers = told.iter().flat_map(|frame| match frame {
+        EdgeToClient::Chat { messages } => messages.iter().map(|said| said.number).collect(),
+        _ => Vec::new(),
+    });
+    assert!(numbers.eq(u64::from(more) + 1..=u64::from(written)), "the newest, in order");
+}
+
+fn message(number: u32) -> MessageId {
+    MessageId::parse(&format!("m{number}")).expect("a name")
+}
+
+fn chat_of(output: Output) -> Option<EdgeToClient> {
+    match output {
+        Output::SendClient { message: message @ EdgeToClient::Chat { .. }, .. } => Some(message),
+        _ => None,
     }
 }
 
