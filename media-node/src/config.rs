@@ -1,5 +1,8 @@
 //! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
 
+mod recording;
+
+use crate::record;
 use clap::Parser;
 use node_shell::settings::{
     EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
@@ -46,6 +49,9 @@ struct Arguments {
     /// How long SIGTERM waits for the rooms to move elsewhere.
     #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
+    /// Recordings.
+    #[command(flatten)]
+    recording: recording::Arguments,
     /// Form of the log lines: text or json.
     #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
@@ -55,7 +61,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 20] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
@@ -66,6 +72,14 @@ const ENVIRONMENT: [&str; 12] = [
     "MEDIA_SESSIONS_MAX",
     "MEDIA_HTTP_LISTEN",
     "MEDIA_DRAIN_SECONDS",
+    recording::ENVIRONMENT[0],
+    recording::ENVIRONMENT[1],
+    recording::ENVIRONMENT[2],
+    recording::ENVIRONMENT[3],
+    recording::ENVIRONMENT[4],
+    recording::ENVIRONMENT[5],
+    recording::ENVIRONMENT[6],
+    recording::ENVIRONMENT[7],
     "MEDIA_LOG_FORMAT",
     "MEDIA_LOG",
 ];
@@ -93,6 +107,8 @@ pub(crate) struct Config {
     pub(crate) http_listen: SocketAddr,
     /// How long to wait for rooms to move.
     pub(crate) drain: Duration,
+    /// Where recordings are kept; nothing where there shall be none.
+    pub(crate) recording: Option<record::Config>,
     /// What is logged and how.
     pub(crate) logs: Logs,
 }
@@ -121,6 +137,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let sessions_max = reader.value("sessions-max", &arguments.sessions_max, number(1, u32::MAX.into()));
     let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
+    let recording = recording::check(&mut reader, arguments.recording);
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
     check_ports(&mut reader, listen, shards);
@@ -137,6 +154,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             sessions_max: sessions_max? as u32,
             http_listen: http_listen?,
             drain: Duration::from_secs(drain?),
+            recording: recording?,
             logs: Logs { format: format?, filter: filter? },
         })
     };
@@ -246,6 +264,21 @@ mod tests {
         let expected = "--advertise: 2001:db8::7 cannot be reached where --listen is 0.0.0.0:7000: listen on [::]";
         check_mistakes(&[v6], &[], &[expected]);
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
+    }
+
+    #[test]
+    fn recordings_need_a_bucket_and_who_writes_to_it() {
+        assert!(read(GOOD, &[]).is_ok_and(|config| config.recording.is_none()));
+        let expected = [
+            "--record-endpoint: \"s3\" does not begin with http:// or https://",
+            "--record-access-key-id or MEDIA_RECORD_ACCESS_KEY_ID must be set",
+            "--record-secret-access-key or MEDIA_RECORD_SECRET_ACCESS_KEY must be set",
+        ];
+        check_mistakes(&["--record-bucket=b", "--record-endpoint=s3"], &[], &expected);
+        let flags = ["--record-bucket=b", "--record-access-key-id=i", "--record-secret-access-key=hunter2"];
+        let config = read(&[GOOD, &flags].concat(), &[]).expect("good settings");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(config.recording.is_some_and(|recording| recording.storage.bucket == "b"));
     }
 
     #[test]

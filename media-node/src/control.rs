@@ -3,6 +3,7 @@
 mod fleet;
 mod room;
 
+use crate::record::Recorder;
 use crate::shard::{Command, Event, Shard};
 use fleet::FleetLink;
 use media_core::sfu::Output;
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) sessions_max: u32,
     /// Its shards.
     pub(crate) shards: Arc<[Shard]>,
+    /// Its recorder, where there is a storage.
+    pub(crate) recorder: Option<Recorder>,
     /// Seed of the spread of its retries.
     pub(crate) seed: u64,
 }
@@ -158,7 +161,8 @@ impl Control {
         }
         // The link of the epoch before ends when its end of this channel is dropped.
         let (events, receiver) = mpsc::channel(ROOM_EVENTS_MAX);
-        let link = RoomLink::new(Arc::clone(&self.node), room.clone(), epoch, index, Secret::from(ticket));
+        let link =
+            RoomLink::new(Arc::clone(&self.node), room.clone(), epoch, index, Secret::from(ticket), events.downgrade());
         self.rooms.insert(room, Served { epoch, shard: index, events });
         tokio::spawn(link.run(receiver, self.draining.clone(), notices.clone()));
     }

@@ -5,6 +5,7 @@ mod control;
 mod identity;
 mod node;
 mod pages;
+mod record;
 mod shard;
 mod shutdown;
 mod wake;

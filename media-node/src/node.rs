@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::control::{Control, Node, Standing};
 use crate::identity;
 use crate::pages::Pages;
+use crate::record::{self, Outlet, Recorder};
 use crate::shard::{Event, Shard};
 use crate::shutdown;
 use anyhow::{Context, bail};
@@ -28,7 +29,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let identity = identity::make()?;
     let fingerprint = identity.fingerprint();
     let (events, received) = mpsc::channel(EVENTS_MAX);
-    let shards = start_shards(&config, &identity, &events)?;
+    let (outlet, inlet) = record::queue();
+    let shards = start_shards(&config, &identity, &events, &outlet)?;
     // The shards hold the only senders, so that the channel ends with them.
     drop(events);
     let (draining, is_draining) = watch::channel(false);
@@ -37,6 +39,14 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let pages = Pages { shards: Arc::clone(&shards), standing: stands.clone(), draining: is_draining.clone() };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     let drain = config.drain;
+    let who = record::Identity {
+        node: config.node.clone(),
+        token: config.token.clone(),
+        edges: config.edges.clone(),
+        seed: seed()?,
+    };
+    let start = |recording| Recorder::start(recording, who, inlet, Arc::clone(&shards));
+    let recorder = config.recording.clone().map(start).transpose()?;
     let node = Node {
         candidates: candidates(&config, &shards),
         id: config.node,
@@ -46,6 +56,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         edges: config.edges,
         sessions_max: config.sessions_max,
         shards: Arc::clone(&shards),
+        recorder: recorder.clone(),
         seed: seed()?,
     };
     tokio::spawn(Control::new(node, received, is_draining, standing).run());
@@ -60,6 +71,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         _ = signals.next(drain) => tracing::info!("second signal: not waiting any longer"),
         index = ended_shard(&shards) => bail!("the thread of shard {index} has ended while draining"),
     }
+    if let Some(recorder) = recorder {
+        recorder.stop().await;
+    }
     shutdown::stop(&shards).await;
     Ok(())
 }
@@ -68,6 +82,7 @@ fn start_shards(
     config: &Config,
     identity: &media_core::session::dtls::Identity,
     events: &mpsc::Sender<Event>,
+    outlet: &Outlet,
 ) -> anyhow::Result<Arc<[Shard]>> {
     (0..config.shards)
         .map(|index| {
@@ -81,7 +96,7 @@ fn start_shards(
                 wall_clock: wall_clock(),
                 sessions_max: config.sessions_max as usize,
             };
-            Shard::start(index, address, sfu, events.clone())
+            Shard::start(index, address, sfu, events.clone(), outlet.clone())
         })
         .collect()
 }

@@ -1,10 +1,11 @@
 //! One thread, one UDP port, one `Sfu`: waits, takes a batch of inputs, and sends what follows from them.
 
+use crate::record::Outlet;
 use crate::wake::Waker;
 use anyhow::Context;
 use media_core::sfu::{self, Input, Output, Sfu};
 use media_core::stats::Stats;
-use shared::control::RoomToNode;
+use shared::control::{RoomToNode, TrackRef};
 use shared::{RoomId, SessionId};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,13 @@ pub(crate) enum Command {
         room: RoomId,
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<SessionId>>,
+    },
+    /// The recorder needs a key frame of a track.
+    WantKeyframe {
+        /// Of which room.
+        room: RoomId,
+        /// Which.
+        track: TrackRef,
     },
     /// End the thread. Nobody is told goodbye: clients are to believe that nothing happened.
     Stop,
@@ -86,6 +94,7 @@ impl Shard {
         address: SocketAddr,
         config: sfu::Config,
         events: mpsc::Sender<Event>,
+        outlet: Outlet,
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(address, false).with_context(|| format!("binding UDP {address}"))?;
         let address = socket.local_address().context("reading a shard's address")?;
@@ -102,6 +111,7 @@ impl Shard {
             waker: Arc::clone(&waker),
             commands: receiver,
             events,
+            outlet,
             reporter: Reporter::new(Arc::clone(&report)),
         };
         let thread = std::thread::Builder::new()
@@ -126,6 +136,13 @@ impl Shard {
         let is_taken = self.commands.send(command).await.is_ok();
         self.waker.wake();
         is_taken
+    }
+
+    /// Tells the shard something that it may as well not hear.
+    pub(crate) fn nudge(&self, command: Command) {
+        if self.commands.try_send(command).is_ok() {
+            self.waker.wake();
+        }
     }
 
     /// Sessions of a room that are connected.
@@ -157,6 +174,7 @@ struct Worker {
     waker: Arc<Waker>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
+    outlet: Outlet,
     reporter: Reporter,
 }
 
@@ -182,6 +200,7 @@ impl Worker {
             }
             self.transmit(now);
             self.tell_rooms();
+            self.hand_over();
             self.reporter.report(now, &self.sfu, self.counters);
         }
     }
@@ -222,6 +241,7 @@ impl Worker {
                     // Whoever asked may have given up.
                     let _ = reply.send(self.sfu.connected_sessions(&room));
                 }
+                Command::WantKeyframe { room, track } => self.sfu.want_recorded_keyframe(now(), &room, &track),
                 Command::Stop => return std::ops::ControlFlow::Break(()),
             }
         }
@@ -232,6 +252,14 @@ impl Worker {
         while let Some(runs) = self.sfu.poll_transmits(now) {
             let mut sending = self.outgoing.sending(&self.socket, &mut self.counters);
             runs.for_each(|run| sending.run(run.to, run.bytes, run.segment_bytes));
+        }
+    }
+
+    /// Gives the recorder what was copied for it.
+    fn hand_over(&mut self) {
+        if self.sfu.has_recorded() {
+            let sfu = &mut self.sfu;
+            self.outlet.offer(self.index, |next| sfu.exchange_recorded(next));
         }
     }
 

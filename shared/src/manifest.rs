@@ -27,6 +27,8 @@ pub struct SegmentManifest {
     pub node: NodeId,
     /// The zero of the clock.
     pub started_at: UnixMillis,
+    /// Whether it is over and all of it is in the storage.
+    pub is_sealed: bool,
     /// What happened, in order.
     pub rows: Vec<Row>,
 }

@@ -1,9 +1,39 @@
-// `node tests/browser/serve-stack.mjs` runs a Worker and a media node for tests in other languages, until its standard input ends. Prints one
-// line of JSON when they are ready: where they are, and the keys with which to sign join tokens.
+// `node tests/browser/serve-stack.mjs` runs a Worker, a media node and a storage for tests in other languages, until its standard input ends.
+// Prints one line of JSON when they are ready: where they are, and the keys with which to sign join tokens. Each further line of input is a
+// command in JSON, answered with a line of JSON.
+import { writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { Stack } from "./stack.mjs";
 
-const ended = new Promise((resolve) => process.stdin.on("end", resolve).resume());
+const commands = createInterface({ input: process.stdin });
 const stack = await Stack.start({ logs: process.argv[2] });
 console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys }));
-await ended;
+
+const COMMANDS = {
+  kill_node: () => stack.killNode(stack.nodes[0]),
+  start_node: () => stack.startNode("media-1"),
+  kill_storage: () => stack.killStorage(),
+  start_storage: () => stack.startStorage(),
+  recordings: async ({ room, token, method = "GET", id = "" }) => {
+    const url = `${stack.url}/v1/rooms/${room}/recordings${id}`;
+    const response = await fetch(url, { method, headers: { Authorization: `Bearer ${token}` } });
+    return { status: response.status, body: await response.json().catch(() => null) };
+  },
+  download: async ({ url, path }) => {
+    const response = await fetch(url);
+    writeFileSync(path, Buffer.from(await response.arrayBuffer()));
+    return { status: response.status };
+  },
+};
+
+for await (const line of commands) {
+  const command = JSON.parse(line);
+  try {
+    const answer = await COMMANDS[command.do](command);
+    // A node that was started is an object of programs, which nobody outside can use.
+    console.log(JSON.stringify({ status: answer?.status ?? 0, body: answer?.body ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: error.message }));
+  }
+}
 await stack.stop();

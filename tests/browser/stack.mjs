@@ -1,6 +1,6 @@
 // The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
-import { accessSync } from "node:fs";
+import { accessSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,12 +18,20 @@ const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "qui
 const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(PROGRAMS, "media-node");
 const TURN_NODE = process.env.ROTUNDA_TURN_NODE ?? join(PROGRAMS, "turn-node");
 
+/** Installed by xtask's setup; `ROTUNDA_S3S_FS` names another one. */
+const S3S_FS = process.env.ROTUNDA_S3S_FS ?? join(ROOT, ".rotunda/tools/bin/s3s-fs");
+const BUCKET = "recordings";
+const ACCESS_KEY_ID = "test";
+const SECRET_ACCESS_KEY = "only-for-tests";
+
 /** A Worker and the nodes that dial it. */
 export class Stack {
   #state = temporaryFolder("stack");
   #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}`, TURN_KEYS: `test:${secret()}` };
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
+  #storage = null;
+  #storagePort = 0;
   #port = 0;
   #address;
   nodes = [];
@@ -38,7 +46,9 @@ export class Stack {
     stack.#address = address;
     stack.logs = logs;
     stack.#port = await freePort();
+    stack.#storagePort = await freePort();
     try {
+      await stack.startStorage();
       await stack.startWorker();
       for (let number = 1; number <= nodes; number += 1) await stack.startNode(`media-${number}`);
     } catch (error) {
@@ -63,8 +73,37 @@ export class Stack {
     return joinToken(this.tokenKeys, room, participant, claims);
   }
 
+  /** Starts the storage for recordings, with what was in it before. */
+  async startStorage() {
+    accessSync(S3S_FS);
+    const root = join(this.#state, "storage");
+    mkdirSync(join(root, BUCKET), { recursive: true });
+    const address = ["--host", "127.0.0.1", "--port", String(this.#storagePort)];
+    const keys = ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY];
+    this.#storage = new Program("storage", [S3S_FS, ...address, ...keys, root], { log: join(this.logs, "storage.log") });
+    // Whoever does not sign is refused: it is up.
+    await until("the storage is up", () => answers(this.#storageUrl), START_MS);
+  }
+
+  /** Kills the storage with SIGKILL. */
+  async killStorage() {
+    await this.#storage.kill();
+  }
+
+  get #storageUrl() {
+    return `http://127.0.0.1:${this.#storagePort}`;
+  }
+
   async startWorker() {
-    const options = { host: this.#address, port: this.#port, persist: join(this.#state, "worker"), build: "development" };
+    const vars = {
+      RECORDING_BUCKET: BUCKET,
+      RECORDING_ENDPOINT: this.#storageUrl,
+      RECORDING_REGION: "us-east-1",
+      RECORDING_ACCESS_KEY_ID: ACCESS_KEY_ID,
+      RECORDING_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+    };
+    const persist = join(this.#state, "worker");
+    const options = { host: this.#address, port: this.#port, persist, build: "development", vars };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
       log: join(this.logs, "worker.log"),
@@ -90,6 +129,11 @@ export class Stack {
         MEDIA_SHARDS: "1",
         MEDIA_HTTP_LISTEN: `127.0.0.1:${http}`,
         MEDIA_DRAIN_SECONDS: "20",
+        MEDIA_RECORD_BUCKET: BUCKET,
+        MEDIA_RECORD_ENDPOINT: this.#storageUrl,
+        MEDIA_RECORD_ACCESS_KEY_ID: ACCESS_KEY_ID,
+        MEDIA_RECORD_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+        MEDIA_RECORD_SPOOL: join(this.#state, "spool"),
       },
       log: join(this.logs, `${name}.log`),
     });
@@ -140,7 +184,8 @@ export class Stack {
   }
 
   async stop() {
-    await Promise.all([this.#worker, ...[...this.nodes, ...this.turnNodes].map(({ program }) => program)].map((program) => program?.kill()));
+    const programs = [...this.nodes, ...this.turnNodes].map(({ program }) => program);
+    await Promise.all([this.#worker, this.#storage, ...programs].map((program) => program?.kill()));
   }
 }
 
@@ -149,6 +194,10 @@ async function metrics(port) {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+}
+
+async function answers(url) {
+  return fetch(url).then(() => true, () => false);
 }
 
 async function isOk(url) {

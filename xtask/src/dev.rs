@@ -6,6 +6,7 @@ mod ports;
 mod recipe;
 mod secrets;
 mod stack;
+mod storage;
 
 use std::fs::{self, File, TryLockError};
 use std::net::IpAddr;

@@ -3,6 +3,9 @@
 /// `worker-build` of the same release as the crate `worker`.
 pub(crate) const WORKER_BUILD: &str = "0.8.7";
 
+/// An S3-compatible server over a folder, for recordings on a developer's machine and in tests.
+pub(crate) const S3S_FS: &str = "0.14.1";
+
 /// The oldest Node.js that wrangler and Vite accept.
 pub(crate) const NODE_MIN: (u32, u32) = (22, 12);
 

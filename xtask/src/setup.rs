@@ -55,6 +55,7 @@ pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
         system::ensure_openssl(workspace)?;
     }
     cargo_tool::ensure(&tools, "worker-build", pins::WORKER_BUILD, &["--bin", "worker-build"])?;
+    cargo_tool::ensure(&tools, "s3s-fs", pins::S3S_FS, &["--features", "binary", "--bin", "s3s-fs"])?;
     cargo_tool::clean(workspace)?;
     Ok(tools)
 }
@@ -82,6 +83,12 @@ pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
 pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_coturn(&tools.workspace)
+}
+
+/// What reads recordings as anybody would.
+pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
+    let _lock = Lock::take(&tools.workspace, "setup")?;
+    system::ensure_ffmpeg(&tools.workspace)
 }
 
 /// Python, for clients of other people's making.

@@ -1,12 +1,14 @@
 //! Recording: what a room publishes becomes WebM, without decoding anything.
 //!
-//! On the shard a [`tap::Tap`] copies packets into a bounded batch. Everything else happens on another thread: what
-//! follows puts packets in order ([`reorder`]), frames together ([`assemble`]), both on the room's clock ([`clock`]), and frames into parts
-//! ([`webm`]).
+//! On the shard a [`tap::Tap`] copies packets into a bounded batch. Everything else happens on another thread: a [`segment::Segment`]
+//! puts packets in order ([`reorder`]), frames together ([`assemble`]), both on the room's clock ([`clock`]), and frames into parts
+//! ([`webm`]). At the end [`remux`] makes playable files out of parts.
 
 pub mod assemble;
 pub mod clock;
 pub mod limits;
+pub mod remux;
 pub mod reorder;
+pub mod segment;
 pub mod tap;
 pub mod webm;

@@ -6,8 +6,9 @@ use node_shell::backoff::Backoff;
 use node_shell::dial::dial;
 use node_shell::link::{Link, LinkError};
 use node_shell::settings::Secret;
-use shared::control::{NodeToRoom, RoomToNode};
-use shared::{RoomId, SessionId, limits};
+use shared::control::{NodeToRoom, RecordingOrder, RoomToNode};
+use shared::signal::RecordingState;
+use shared::{ErrorCode, RoomId, SessionId, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(super) struct RoomLink {
     shard: u16,
     ticket: Secret,
     sessions: Sessions,
+    /// For the recorder's news; not a whole sender, as the link ends when the last of them does.
+    tell: mpsc::WeakSender<NodeToRoom>,
 }
 
 /// Why a link does not dial again.
@@ -51,8 +54,15 @@ impl From<LinkError> for Pause {
 }
 
 impl RoomLink {
-    pub(super) fn new(node: Arc<Node>, room: RoomId, epoch: u64, shard: u16, ticket: Secret) -> Self {
-        Self { node, room, epoch, shard, ticket, sessions: Sessions::default() }
+    pub(super) fn new(
+        node: Arc<Node>,
+        room: RoomId,
+        epoch: u64,
+        shard: u16,
+        ticket: Secret,
+        tell: mpsc::WeakSender<NodeToRoom>,
+    ) -> Self {
+        Self { node, room, epoch, shard, ticket, sessions: Sessions::default(), tell }
     }
 
     /// Dials, and dials again, until the assignment is over. Media goes on all the while.
@@ -66,6 +76,7 @@ impl RoomLink {
         if end == End::Over {
             self.tell_shard(RoomToNode::Release {}).await;
         }
+        self.record(None).await;
         tracing::debug!(room = %self.room, epoch = self.epoch, ?end, "the room's link ended");
         // Without a receiver the whole node is stopping.
         let _ = notices.send(Notice::Ended { room: self.room, epoch: self.epoch }).await;
@@ -169,8 +180,26 @@ impl RoomLink {
             | RoomToNode::SetRecording { .. } => {}
         }
         self.sessions.note(&message, Instant::now());
+        // The recorder hears of a track before the shard copies the first packet of it.
+        if let RoomToNode::Welcome { recording, .. } | RoomToNode::SetRecording { recording } = &message {
+            self.record(recording.clone()).await;
+        }
         self.tell_shard(message).await;
         Ok(())
+    }
+
+    async fn record(&self, order: Option<RecordingOrder>) {
+        if let Some(recorder) = &self.node.recorder {
+            recorder.set(&self.room, self.epoch, order, self.tell.clone()).await;
+        } else if let Some(order) = order {
+            tracing::warn!(room = %self.room, "a recording was ordered, but no storage is configured");
+            let code = Some(ErrorCode::RecordingUnavailable);
+            let (recording, state) = (order.recording, RecordingState::Failed);
+            if let Some(tell) = self.tell.upgrade() {
+                // A full queue is told anew with the next welcome.
+                let _ = tell.try_send(NodeToRoom::RecordingState { recording, state, code });
+            }
+        }
     }
 
     async fn announce(&self, link: &mut Link, is_draining: bool) -> Result<(), Pause> {

@@ -8,6 +8,7 @@ pub mod link;
 pub mod logs;
 pub mod metrics;
 pub mod pages;
+pub mod post;
 pub mod settings;
 pub mod signals;
 

@@ -58,6 +58,13 @@ impl EdgeUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The same over HTTP.
+    #[must_use]
+    pub fn join_http(&self, path: &str) -> String {
+        // `ws` and `wss` become `http` and `https`.
+        format!("http{}{path}", self.0.strip_prefix("ws").unwrap_or(&self.0))
+    }
+
     /// Reads `wss://host` or `ws://host:port`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;

@@ -5,7 +5,7 @@ use crate::publisher::Publisher;
 use crate::receiver::ReceivedFrame;
 use crate::signaling::Signaling;
 use anyhow::{Context, bail};
-use shared::signal::{ClientToEdge, EdgeToClient, ParticipantInfo, SlotInfo, TrackInfo, TrackSource};
+use shared::signal::{ClientToEdge, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo, TrackInfo, TrackSource};
 use shared::{AttemptId, ErrorCode, ParticipantId, limits};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -51,6 +51,8 @@ pub enum Event {
     RosterChanged,
     /// A frame of somebody's track.
     Frame(ReceivedFrame),
+    /// The room's recording is further than it was.
+    Recording(RecordingInfo),
     /// The robot is no longer in the room.
     Removed(ErrorCode),
     /// The socket to the edge, or the media transport, was lost.
@@ -135,6 +137,12 @@ impl Robot {
         }
     }
 
+    /// Starts or stops the recording; what becomes of it is told by [`Event::Recording`].
+    pub async fn record(&mut self, start: bool) -> anyhow::Result<()> {
+        let request = if start { ClientToEdge::StartRecording {} } else { ClientToEdge::StopRecording {} };
+        self.signaling.send(request).await.map(|_| ())
+    }
+
     /// Leaves the room; returns when the edge knows.
     pub async fn leave(mut self) -> anyhow::Result<()> {
         let request = self.signaling.send(ClientToEdge::Leave {}).await?;
@@ -186,6 +194,7 @@ impl Robot {
                 None
             }
             EdgeToClient::Removed { code, .. } | EdgeToClient::Refused { code } => Some(Event::Removed(code)),
+            EdgeToClient::RecordingUpdated { recording } => Some(Event::Recording(recording)),
             EdgeToClient::TransportDead {} => Some(Event::Disconnected),
             EdgeToClient::Joined { .. }
             | EdgeToClient::Resumed { .. }
@@ -194,7 +203,6 @@ impl Robot {
             | EdgeToClient::Error { .. }
             | EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }
-            | EdgeToClient::RecordingUpdated { .. }
             | EdgeToClient::Chat { .. }
             | EdgeToClient::Reacted { .. }
             | EdgeToClient::SectionsNeeded { .. } => None,

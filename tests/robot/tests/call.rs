@@ -44,7 +44,7 @@ async fn listen(robot: &mut Robot, frames: usize) -> Received {
                     let kind = if frame.kind == MediaKind::Audio { "sound" } else { "picture" };
                     received.entry((who.id.to_string(), kind)).or_default().push(frame.data.to_vec());
                 }
-                Event::RosterChanged => {}
+                Event::RosterChanged | Event::Recording(_) => {}
                 over @ (Event::Removed(_) | Event::Disconnected) => panic!("{over:?}"),
             }
         }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::ports::{self, Transport};
+use super::storage::Storage;
 use super::{Options, secrets};
 use crate::build::{Flavour, Program};
 use crate::setup::Tools;
@@ -39,8 +40,10 @@ pub(crate) struct Recipe {
     pub(crate) command: Command,
     /// Where it answers HTTP.
     pub(crate) http_port: u16,
-    /// What it answers with 200 once it can serve.
+    /// What it answers once it can serve,
     pub(crate) ready_path: &'static str,
+    /// with this status.
+    pub(crate) ready_status: u16,
     /// What else a developer wants to know.
     pub(crate) note: String,
 }
@@ -52,10 +55,13 @@ pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &
         Some(port) => ports::exactly(port, Transport::Tcp)?,
         None => ports::usual(WORKER_PORT, Transport::Tcp)?,
     };
-    let mut recipes = vec![worker(workspace, tools, state, worker_port, &secrets)];
+    let storage = Storage::new(state)?;
+    let vars = if options.nodes == 0 { json!({}) } else { storage.worker_vars() };
+    let mut recipes = vec![worker(workspace, tools, state, worker_port, &secrets, &vars)];
     if options.nodes == 0 {
         return Ok(recipes);
     }
+    recipes.push(storage.recipe(tools));
     let names: Vec<String> = (1..=options.nodes).map(|number| format!("media-{number}")).collect();
     let passes = Passes::sign(workspace, tools, &secrets, &[&names[..], &[TURN_NODE.to_owned()]].concat())?;
     let (mut media_port, mut http_port) = (MEDIA_PORT, NODE_HTTP_PORT);
@@ -74,9 +80,10 @@ pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &
             .env("MEDIA_LISTEN", SocketAddr::new(options.media_address, media_port).to_string())
             .env("MEDIA_SHARDS", shards.to_string())
             .env("MEDIA_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
-            .env("MEDIA_DRAIN_SECONDS", "0"); // Nobody is to be moved elsewhere on Ctrl-C.
+            .env("MEDIA_DRAIN_SECONDS", "0") // Nobody is to be moved elsewhere on Ctrl-C.
+            .envs(storage.node_settings(state));
         let note = format!("udp {}:{media_port}-{}", options.media_address, media_port + shards - 1);
-        recipes.push(Recipe { name, command, http_port, ready_path: "/readyz", note });
+        recipes.push(Recipe { name, command, http_port, ready_path: "/readyz", ready_status: 200, note });
         media_port += shards;
         http_port += 1;
     }
@@ -113,15 +120,29 @@ impl Turn<'_> {
             .env("TURN_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
             .env("TURN_DRAIN_SECONDS", "0");
         let note = format!("udp {listen}; only through it with ?relay=1");
-        Ok(Recipe { name: TURN_NODE.to_owned(), command, http_port, ready_path: "/readyz", note })
+        Ok(Recipe { name: TURN_NODE.to_owned(), command, http_port, ready_path: "/readyz", ready_status: 200, note })
     }
 }
 
-fn worker(workspace: &Workspace, tools: &Tools, state: &Path, port: u16, secrets: &[(String, String)]) -> Recipe {
-    let options = json!({ "port": port, "persist": state.join("state"), "build": "development" });
+fn worker(
+    workspace: &Workspace,
+    tools: &Tools,
+    state: &Path,
+    port: u16,
+    secrets: &[(String, String)],
+    vars: &Value,
+) -> Recipe {
+    let options = json!({ "port": port, "persist": state.join("state"), "build": "development", "vars": vars });
     let mut command = tools.command("node");
     command.arg(workspace.path("xtask/serve.mjs")).arg(options.to_string()).envs(secrets.iter().cloned());
-    Recipe { name: "worker".to_owned(), command, http_port: port, ready_path: "/healthz", note: String::new() }
+    Recipe {
+        name: "worker".to_owned(),
+        command,
+        http_port: port,
+        ready_path: "/healthz",
+        ready_status: 200,
+        note: String::new(),
+    }
 }
 
 /// What lets the nodes in.

@@ -32,7 +32,7 @@ struct Part {
     running: Running,
     log: PathBuf,
     http_port: u16,
-    ready_path: &'static str,
+    ready: (&'static str, u16),
     note: String,
 }
 
@@ -47,11 +47,10 @@ impl Stack {
 
     /// Waits until every part says that it can serve.
     pub(crate) fn wait_until_healthy(&mut self) -> Result<()> {
-        let asked: Vec<_> =
-            self.parts.iter().map(|part| (part.name.clone(), part.http_port, part.ready_path)).collect();
-        for (name, port, path) in asked {
+        let asked: Vec<_> = self.parts.iter().map(|part| (part.name.clone(), part.http_port, part.ready)).collect();
+        for (name, port, ready) in asked {
             let line = Line::start(&format!("start {name}"));
-            match self.wait_for(&name, port, path) {
+            match self.wait_for(&name, port, ready) {
                 Ok(()) => line.done(""),
                 Err(error) => {
                     line.failed();
@@ -63,9 +62,9 @@ impl Stack {
         Ok(())
     }
 
-    fn wait_for(&mut self, name: &str, port: u16, path: &str) -> Result<()> {
+    fn wait_for(&mut self, name: &str, port: u16, (path, status): (&str, u16)) -> Result<()> {
         let deadline = Instant::now() + HEALTHY_WITHIN;
-        while health::status(port, path) != Some(200) {
+        while health::status(port, path) != Some(status) {
             signals::check()?;
             self.check()?;
             if Instant::now() > deadline {
@@ -98,8 +97,8 @@ impl Stack {
     pub(crate) fn table(&self) -> String {
         let mut rows = vec![("meet", self.url(), "open it in two windows")];
         for part in &self.parts {
-            rows.push((&part.name, part.url(part.ready_path), &part.note));
-            if part.ready_path == "/readyz" {
+            rows.push((&part.name, part.url(part.ready.0), &part.note));
+            if part.ready.0 == "/readyz" {
                 rows.push(("", part.url("/metrics"), ""));
             }
         }
@@ -126,8 +125,8 @@ impl Part {
         let log = logs.join(format!("dev-{}.log", recipe.name));
         let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let running = Running::start(&mut recipe.command, file)?;
-        let Recipe { name, http_port, ready_path, note, .. } = recipe;
-        Ok(Self { name, running, log, http_port, ready_path, note })
+        let Recipe { name, http_port, ready_path, ready_status, note, .. } = recipe;
+        Ok(Self { name, running, log, http_port, ready: (ready_path, ready_status), note })
     }
 
     fn url(&self, path: &str) -> String {

@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python, coturn.
+//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python, coturn, ffmpeg.
 
 use std::process::Command;
 
@@ -41,6 +41,12 @@ pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
 pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
     let present = ["turnserver", "turnutils_uclient"].iter().all(|name| any_program(&[name]));
     install(workspace, if present { &[] } else { &["coturn"] })
+}
+
+/// ffmpeg and ffprobe.
+pub(crate) fn ensure_ffmpeg(workspace: &Workspace) -> Result<()> {
+    let present = any_program(&["ffmpeg"]) && any_program(&["ffprobe"]);
+    install(workspace, if present { &[] } else { &["ffmpeg"] })
 }
 
 /// Python, and what makes a private one out of it.

@@ -46,6 +46,7 @@ pub(crate) const STEPS: &[Step] = &[
         about: "a robot on the crate `webrtc`, and aiortc, through the real programs",
         run: interop,
     },
+    Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
 ];
@@ -151,8 +152,15 @@ fn turn(run: &mut Run<'_>) -> Result<()> {
 fn interop(run: &mut Run<'_>) -> Result<()> {
     build::stack(run.workspace, run.tools)?;
     setup::for_interop(run.tools)?;
-    run.command("interop", run.cargo(&["test", "--package", "robot", "--tests", "--", "--test-threads=1"]))?;
+    run.command("interop", run.cargo(&["test", "--package", "robot", "--test", "call", "--", "--test-threads=1"]))?;
     run.command("interop aiortc", run.npm(&["run", "interop", "--workspace", "tests/browser"]))
+}
+
+fn recording(run: &mut Run<'_>) -> Result<()> {
+    build::stack(run.workspace, run.tools)?;
+    setup::for_recordings(run.tools)?;
+    let arguments = ["test", "--package", "robot", "--test", "recording", "--", "--test-threads=1", "--nocapture"];
+    run.command("recording", run.cargo(&arguments))
 }
 
 fn browser(run: &mut Run<'_>) -> Result<()> {

@@ -4,9 +4,9 @@ use serde_json::Value;
 use shared::time::UnixMillis;
 use shared::token::{Grants, JoinClaims, Key, sign};
 use shared::{ParticipantId, RoomId};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::SystemTime;
 
 const TOKEN_LIFETIME_MS: u64 = 600_000;
@@ -14,6 +14,7 @@ const TOKEN_LIFETIME_MS: u64 = 600_000;
 /// The programs; they end with this value, or with the process, because the pipe to their standard input does.
 pub(crate) struct Stack {
     fixture: Child,
+    output: BufReader<ChildStdout>,
     url: String,
     key: Key,
 }
@@ -26,14 +27,14 @@ impl Stack {
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut fixture = command.spawn().expect("node is on the PATH");
         let mut line = String::new();
-        let output = fixture.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the fixture speaks");
+        let mut output = BufReader::new(fixture.stdout.take().expect("a pipe"));
+        output.read_line(&mut line).expect("the fixture speaks");
         let ready: Value = serde_json::from_str(&line).expect("the fixture says that it is ready");
         let text = |name: &str| ready[name].as_str().expect("a text").to_owned();
         let keys = text("token_keys");
         let (id, secret) = keys.split_once(':').expect("kid:secret");
         let key = Key::new(id, secret.as_bytes()).expect("a long secret");
-        Self { fixture, url: text("url").replacen("http", "ws", 1), key }
+        Self { fixture, output, url: text("url").replacen("http", "ws", 1), key }
     }
 
     /// The socket of a room.
@@ -41,14 +42,26 @@ impl Stack {
         format!("{}/v1/rooms/{room}/socket", self.url)
     }
 
-    /// Lets `participant` into `room`.
+    /// Has the fixture do something: `status` and `body` of what came of it.
+    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
+    pub(crate) fn command(&mut self, command: &Value) -> Value {
+        let input = self.fixture.stdin.as_mut().expect("a pipe");
+        writeln!(input, "{command}").expect("the fixture listens");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the fixture speaks");
+        let answer: Value = serde_json::from_str(&line).expect("the fixture answers");
+        assert_eq!(answer.get("error"), None, "{command}");
+        answer
+    }
+
+    /// Lets `participant` into `room`; they may record.
     pub(crate) fn token(&self, room: &str, participant: &str) -> String {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let claims = JoinClaims {
             sub: ParticipantId::parse(participant).expect("an id"),
             room: RoomId::parse(room).expect("an id"),
             name: participant.to_owned(),
-            grants: Grants::default(),
+            grants: Grants { record: true, ..Grants::default() },
             participants_max: None,
         };
         sign(claims, &self.key, UnixMillis(since.as_millis() as u64), TOKEN_LIFETIME_MS).expect("signs")

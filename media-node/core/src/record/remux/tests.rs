@@ -1,0 +1,121 @@
+//! Parts in, one file out; what is in the file is read again.
+
+use super::super::webm::ebml::{Elements, id, uint};
+use super::super::webm::{Cluster, read};
+use super::*;
+
+/// A key frame of 64 × 48.
+const KEY: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
+const DELTA: [u8; 2] = [0x11, 7];
+
+/// A part of frames at these times; pictures at multiples of 1,000 are key frames.
+fn part(kind: MediaKind, times: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let mut cluster: Option<Cluster> = None;
+    for at_ms in times {
+        let block = match kind {
+            MediaKind::Audio => Block { at_ms, is_key: true, bytes: vec![0x78, 1, 2, 3] },
+            MediaKind::Video if at_ms % 1_000 == 0 => Block { at_ms, is_key: true, bytes: KEY.to_vec() },
+            MediaKind::Video => Block { at_ms, is_key: false, bytes: DELTA.to_vec() },
+        };
+        assert!(cluster.get_or_insert_with(|| Cluster::new(at_ms)).add(1, &block));
+    }
+    let mut bytes = Vec::new();
+    cluster.iter().for_each(|cluster| cluster.write(&mut bytes));
+    bytes
+}
+
+fn remux(mut audio: Vec<Vec<u8>>, mut video: Vec<Vec<u8>>) -> (Vec<u8>, Finished) {
+    let mut remux = Remux::default();
+    let mut file = Vec::new();
+    loop {
+        match remux.step() {
+            Step::Need(kind) => {
+                let parts = if kind == MediaKind::Audio { &mut audio } else { &mut video };
+                if parts.is_empty() {
+                    remux.end(kind);
+                } else {
+                    remux.feed(kind, &parts.remove(0));
+                }
+            }
+            Step::Append(bytes) => file.extend(bytes),
+            Step::Done(finished) => {
+                if let Some(header) = &finished.header {
+                    file[..header.len()].copy_from_slice(header);
+                }
+                return (file, finished);
+            }
+        }
+    }
+}
+
+fn find<'a>(bytes: &'a [u8], path: &[u32]) -> Option<&'a [u8]> {
+    let (first, rest) = path.split_first()?;
+    let body = Elements(bytes).find(|element| element.id == *first)?.body;
+    if rest.is_empty() { Some(body) } else { find(body, rest) }
+}
+
+#[test]
+fn sound_and_pictures_stand_in_the_order_of_their_times() {
+    let audio = vec![part(MediaKind::Audio, [980, 1_000, 1_020]), part(MediaKind::Audio, [1_040, 1_060])];
+    let video = vec![part(MediaKind::Video, [1_000, 1_033, 1_066])];
+    let (file, finished) = remux(audio, video);
+    let times: Vec<u64> = read::blocks(&file).iter().map(|block| block.at_ms).collect();
+    assert_eq!(times, [0, 20, 20, 40, 53, 60, 80, 86]);
+    assert_eq!((finished.starts_ms, finished.duration_ms), (980, 106));
+    let duration = find(&file, &[id::SEGMENT, id::INFO, id::DURATION]).expect("a duration");
+    assert_eq!(duration, 106.0_f64.to_be_bytes());
+}
+
+#[test]
+fn every_cue_points_at_a_cluster_that_begins_with_a_key_frame() {
+    let video: Vec<Vec<u8>> = (0..6).map(|n| part(MediaKind::Video, (0..100).map(|i| n * 5_000 + i * 50))).collect();
+    let audio: Vec<Vec<u8>> = (0..6).map(|n| part(MediaKind::Audio, (0..250).map(|i| n * 5_000 + i * 20))).collect();
+    let (file, finished) = remux(audio, video);
+    assert_eq!(finished.duration_ms, 30_000);
+    let segment = Elements(&file).find(|element| element.id == id::SEGMENT).expect("a segment").body;
+    let seek = Elements(find(segment, &[id::SEEK_HEAD]).expect("a seek head")).last().expect("the cues").body;
+    let cues_at = uint(find(seek, &[id::SEEK_POSITION]).expect("a position")).expect("a number") as usize;
+    let cues = Elements(&segment[cues_at..]).next().filter(|element| element.id == id::CUES).expect("cues").body;
+    let mut points = 0;
+    for point in Elements(cues) {
+        let at = uint(find(point.body, &[id::CUE_TIME]).expect("a time")).expect("a number");
+        let position = find(point.body, &[id::CUE_TRACK_POSITIONS, id::CUE_CLUSTER_POSITION]).expect("a position");
+        let cluster = &segment[uint(position).expect("a number") as usize..];
+        let element = Elements(cluster).next().filter(|element| element.id == id::CLUSTER).expect("a cluster");
+        assert_eq!(find(element.body, &[id::TIMESTAMP]).and_then(uint), Some(at));
+        let mut whole = Vec::new();
+        element_of(&mut whole, element.body);
+        assert_eq!(read::blocks(&whole)[0].bytes, KEY);
+        points += 1;
+    }
+    assert_eq!(points, 30);
+    // The segment ends where its size says, with nothing behind it.
+    assert_eq!(Elements(&file).count(), 2);
+}
+
+fn element_of(out: &mut Vec<u8>, body: &[u8]) {
+    element(out, id::CLUSTER, body);
+}
+
+#[test]
+fn a_pause_of_the_sound_is_filled_with_silence() {
+    let (file, _) = remux(vec![part(MediaKind::Audio, [0, 20, 200, 220])], Vec::new());
+    let blocks = read::blocks(&file);
+    let times: Vec<u64> = blocks.iter().map(|block| block.at_ms).collect();
+    assert_eq!(times, [0, 20, 40, 60, 80, 100, 200, 220]);
+    assert_eq!(blocks[2].bytes, [0xf8, 0xff, 0xfe]);
+}
+
+#[test]
+fn pictures_begin_with_a_key_frame_and_nothing_is_told_twice() {
+    let video = vec![part(MediaKind::Video, [900, 950, 1_000, 1_050]), part(MediaKind::Video, [1_000, 1_050, 1_100])];
+    let (file, finished) = remux(Vec::new(), video);
+    let times: Vec<u64> = read::blocks(&file).iter().map(|block| block.at_ms).collect();
+    assert_eq!((finished.starts_ms, times), (1_000, vec![0, 50, 100]));
+}
+
+#[test]
+fn nothing_makes_no_file() {
+    let (file, finished) = remux(vec![Vec::new()], vec![b"broken".to_vec()]);
+    assert_eq!((file.len(), finished.header), (0, None));
+}

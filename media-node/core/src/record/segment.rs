@@ -1,0 +1,219 @@
+//! What one assignment records of a room: packets and orders in, parts and rows of the manifest out.
+
+mod stream;
+
+use super::limits::ROWS_MAX;
+use super::reorder::Packet;
+use super::tap::TapNumber;
+use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
+use shared::manifest::{Event, Row};
+use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
+use shared::{ParticipantId, TrackId};
+use std::collections::{BTreeMap, VecDeque};
+use stream::Stream;
+
+/// Most tracks that one segment has had: whoever leaves and comes back has new ones.
+const STREAMS_MAX: usize = 10_000;
+
+/// What follows from an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A part is whole; its row comes next.
+    Part {
+        /// Under which key it is stored.
+        key: String,
+        /// It.
+        bytes: Vec<u8>,
+    },
+    /// A row for the manifest.
+    Row(Row),
+    /// A track cannot go on without a key frame, or has had none for long.
+    WantKeyframe(TrackRef),
+}
+
+/// One segment of a recording.
+#[derive(Debug)]
+pub struct Segment {
+    order: RecordingOrder,
+    /// Keys of its parts begin with this.
+    parts_prefix: String,
+    streams: BTreeMap<TrackId, Stream>,
+    taps: BTreeMap<TapNumber, TrackRef>,
+    rows: usize,
+    outputs: VecDeque<Output>,
+}
+
+/// Where the parts of a segment are stored.
+#[must_use]
+pub fn parts_prefix(key_prefix: &str, epoch: u64) -> String {
+    format!("{key_prefix}segments/{epoch}/parts/")
+}
+
+/// Where the manifest of a segment is stored.
+#[must_use]
+pub fn manifest_key(key_prefix: &str, epoch: u64) -> String {
+    format!("{key_prefix}segments/{epoch}/manifest.json")
+}
+
+/// Sound or pictures.
+#[must_use]
+pub const fn kind_of(source: TrackSource) -> MediaKind {
+    match source {
+        TrackSource::Microphone | TrackSource::ScreenAudio => MediaKind::Audio,
+        TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
+    }
+}
+
+impl Segment {
+    /// A segment that records nobody yet.
+    #[must_use]
+    pub fn new(order: &RecordingOrder, epoch: u64) -> Self {
+        Self {
+            order: RecordingOrder { participants: Vec::new(), ..order.clone() },
+            parts_prefix: parts_prefix(&order.key_prefix, epoch),
+            streams: BTreeMap::new(),
+            taps: BTreeMap::new(),
+            rows: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// What it was told last.
+    #[must_use]
+    pub const fn order(&self) -> &RecordingOrder {
+        &self.order
+    }
+
+    /// Somebody came, went or muted a track; `now_us` is in microseconds since 1970, as everywhere here.
+    pub fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
+        let at_ms = self.at_ms(now_us);
+        let before = std::mem::replace(&mut self.order.participants, order.participants.clone());
+        let is_in = |among: &[RecordedParticipant], id: &ParticipantId| among.iter().any(|known| known.id == *id);
+        for participant in order.participants {
+            if !is_in(&before, &participant.id) {
+                let (id, name) = (participant.id.clone(), participant.name);
+                self.row(at_ms, Event::Joined { participant: id, name });
+            }
+            for track in participant.tracks {
+                self.set_track(at_ms, &participant.id, track);
+            }
+        }
+        self.end_others(now_us, at_ms);
+        for participant in before.into_iter().filter(|known| !is_in(&self.order.participants, &known.id)) {
+            self.outputs.push_back(Output::Row(Row { at_ms, event: Event::Left { participant: participant.id } }));
+        }
+    }
+
+    fn set_track(&mut self, at_ms: u64, participant: &ParticipantId, track: RecordedTrack) {
+        let RecordedTrack { id, track: reference, source, muted } = track;
+        let known = self.streams.get_mut(&id).map(|stream| {
+            stream.is_over = false;
+            stream.reference = reference.clone();
+            std::mem::replace(&mut stream.is_muted, muted)
+        });
+        if known.is_none() {
+            if self.streams.len() >= STREAMS_MAX {
+                return;
+            }
+            let kind = kind_of(source);
+            self.streams.insert(id.clone(), Stream::new(&id, reference, kind, muted));
+            self.row(at_ms, Event::Track { track: id.clone(), participant: participant.clone(), kind, source });
+        }
+        if known.unwrap_or(false) != muted {
+            self.row(at_ms, Event::Muted { track: id, muted });
+        }
+    }
+
+    /// Tracks that are not ordered any more end.
+    fn end_others(&mut self, now_us: i64, at_ms: u64) {
+        let ordered = self.order.participants.iter().flat_map(|participant| &participant.tracks);
+        let ordered: Vec<TrackId> = ordered.map(|track| track.id.clone()).collect();
+        let over = |(id, stream): &(&TrackId, &Stream)| !stream.is_over && !ordered.contains(id);
+        let over: Vec<TrackId> = self.streams.iter().filter(over).map(|(id, _)| id.clone()).collect();
+        for id in over {
+            self.with_stream(&id, |stream, base, out| stream.end(base, now_us, out));
+            self.row(at_ms, Event::TrackEnded { track: id });
+        }
+    }
+
+    /// The shard begins to copy a track under this number.
+    pub fn open(&mut self, tap: TapNumber, track: TrackRef) {
+        self.taps.retain(|_, known| *known != track);
+        self.taps.insert(tap, track);
+    }
+
+    /// A packet that the shard copied.
+    pub fn packet(&mut self, tap: TapNumber, packet: Packet) {
+        let Some(reference) = self.taps.get(&tap) else { return };
+        let found = self.streams.iter().find(|(_, stream)| stream.reference == *reference && !stream.is_over);
+        let Some(id) = found.map(|(id, _)| id.clone()) else { return };
+        self.with_stream(&id, |stream, base, out| stream.packet(base, packet, out));
+    }
+
+    /// Time passes: parts that are open for long are sealed, and packets that waited for long are given up.
+    pub fn tick(&mut self, now_us: i64) {
+        let ids: Vec<TrackId> = self.streams.keys().cloned().collect();
+        for id in ids {
+            self.with_stream(&id, |stream, base, out| stream.tick(base, now_us, out));
+        }
+    }
+
+    /// Nothing more will come.
+    pub fn finish(&mut self, now_us: i64) {
+        let order = RecordingOrder { participants: Vec::new(), ..self.order.clone() };
+        self.set_order(now_us, order);
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn with_stream(&mut self, id: &TrackId, act: impl FnOnce(&mut Stream, Base<'_>, &mut Vec<Output>)) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let base = Base { started_us: started_us(&self.order), parts_prefix: &self.parts_prefix };
+        let mut out = Vec::new();
+        act(stream, base, &mut out);
+        for output in out {
+            self.push(output);
+        }
+    }
+
+    fn row(&mut self, at_ms: u64, event: Event) {
+        self.push(Output::Row(Row { at_ms, event }));
+    }
+
+    fn push(&mut self, output: Output) {
+        if let Output::Row(_) = output {
+            self.rows += 1;
+            if self.rows > ROWS_MAX {
+                return;
+            }
+        }
+        self.outputs.push_back(output);
+    }
+
+    fn at_ms(&self, now_us: i64) -> u64 {
+        millis(now_us.saturating_sub(started_us(&self.order)))
+    }
+}
+
+/// What all streams of a segment have in common.
+#[derive(Clone, Copy, Debug)]
+struct Base<'a> {
+    started_us: i64,
+    parts_prefix: &'a str,
+}
+
+fn started_us(order: &RecordingOrder) -> i64 {
+    i64::try_from(order.started_at.0).unwrap_or(i64::MAX).saturating_mul(1_000)
+}
+
+/// What was before the start was at the start.
+fn millis(us: i64) -> u64 {
+    u64::try_from(us / 1_000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

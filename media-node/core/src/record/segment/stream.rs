@@ -1,0 +1,209 @@
+//! One recorded track: packets to frames, frames to parts.
+
+use super::super::assemble::{Assembler, Frame};
+use super::super::clock::StreamClock;
+use super::super::limits::{GAP_MERGE_MS, KEYFRAME_INTERVAL_MS, PART_BYTES_MAX, PART_MS_MAX};
+use super::super::reorder::{Ordered, Packet, Reorder};
+use super::super::webm::{Block, Cluster, Media, live_header};
+use super::{Base, Output, millis};
+use shared::TrackId;
+use shared::control::TrackRef;
+use shared::manifest::{Event, Row};
+use shared::rtp_parameters::MediaKind;
+
+/// How long the last frame of a part is taken to last.
+const LAST_FRAME_MS: u64 = 20;
+
+/// One track.
+#[derive(Debug)]
+pub(super) struct Stream {
+    id: TrackId,
+    /// As the node knows it; it changes when the publisher's session does.
+    pub(super) reference: TrackRef,
+    pub(super) is_muted: bool,
+    /// It is not recorded any more.
+    pub(super) is_over: bool,
+    reorder: Reorder,
+    assembler: Assembler,
+    clock: StreamClock,
+    part: Option<OpenPart>,
+    parts: u32,
+    /// When the last frame was.
+    last_ms: Option<u64>,
+    last_key_ms: Option<u64>,
+    gap: Option<Gap>,
+}
+
+#[derive(Debug)]
+struct OpenPart {
+    cluster: Cluster,
+    /// In front of the first part.
+    header: Option<Vec<u8>>,
+    opened_us: i64,
+    last_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    from_ms: u64,
+    to_ms: u64,
+    packets: u64,
+}
+
+impl Stream {
+    pub(super) fn new(id: &TrackId, reference: TrackRef, kind: MediaKind, is_muted: bool) -> Self {
+        let (assembler, clock_rate) = match kind {
+            MediaKind::Audio => (Assembler::opus(), 48_000),
+            MediaKind::Video => (Assembler::vp8(), 90_000),
+        };
+        Self {
+            id: id.clone(),
+            reference,
+            is_muted,
+            is_over: false,
+            reorder: Reorder::default(),
+            assembler,
+            clock: StreamClock::new(clock_rate),
+            part: None,
+            parts: 0,
+            last_ms: None,
+            last_key_ms: None,
+            gap: None,
+        }
+    }
+
+    pub(super) fn packet(&mut self, base: Base<'_>, packet: Packet, out: &mut Vec<Output>) {
+        let mut ordered = Vec::new();
+        self.reorder.push(packet, &mut ordered);
+        self.take(base, ordered, out);
+    }
+
+    pub(super) fn tick(&mut self, base: Base<'_>, now_us: i64, out: &mut Vec<Output>) {
+        let mut ordered = Vec::new();
+        self.reorder.release(now_us, &mut ordered);
+        self.take(base, ordered, out);
+        let is_old = |part: &OpenPart| millis(now_us.saturating_sub(part.opened_us)) >= PART_MS_MAX;
+        if self.part.as_ref().is_some_and(is_old) {
+            self.seal(base, out);
+        }
+        let now_ms = millis(now_us.saturating_sub(base.started_us));
+        if self.gap.is_some_and(|gap| gap.to_ms + GAP_MERGE_MS <= now_ms) {
+            self.write_gap(out);
+        }
+    }
+
+    pub(super) fn end(&mut self, base: Base<'_>, now_us: i64, out: &mut Vec<Output>) {
+        let mut ordered = Vec::new();
+        self.reorder.flush(&mut ordered);
+        self.take(base, ordered, out);
+        self.tick(base, now_us, out);
+        self.seal(base, out);
+        self.write_gap(out);
+        self.is_over = true;
+    }
+
+    fn take(&mut self, base: Base<'_>, ordered: Vec<Ordered>, out: &mut Vec<Output>) {
+        for ordered in ordered {
+            match ordered {
+                Ordered::Packet(packet) => {
+                    if let Some(frame) = self.assembler.push(packet) {
+                        self.frame(base, frame, out);
+                    }
+                }
+                Ordered::Lost(packets) => {
+                    self.note_gap(packets, out);
+                    self.assembler.lost();
+                    if self.assembler.needs_key() {
+                        out.push(Output::WantKeyframe(self.reference.clone()));
+                    }
+                }
+                Ordered::Restart => {
+                    self.assembler.lost();
+                    self.clock.restart();
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, base: Base<'_>, frame: Frame, out: &mut Vec<Output>) {
+        let at_us = self.clock.at(frame.timestamp, frame.received_us, frame.captured_us);
+        // No two frames at one time: players sort by it.
+        let at_ms = millis(at_us.saturating_sub(base.started_us)).max(self.last_ms.map_or(0, |last| last + 1));
+        self.last_ms = Some(at_ms);
+        self.note_key(at_ms, frame.is_key, out);
+        let is_full = |part: &OpenPart| {
+            at_ms - part.cluster.starts_ms() >= PART_MS_MAX || part.cluster.bytes() + frame.bytes.len() > PART_BYTES_MAX
+        };
+        if self.part.as_ref().is_some_and(is_full) {
+            self.seal(base, out);
+        }
+        if self.part.is_none() && !self.open_part(at_ms, &frame) {
+            return;
+        }
+        let Some(part) = &mut self.part else { return };
+        part.cluster.add(1, &Block { at_ms, is_key: frame.is_key, bytes: frame.bytes });
+        part.last_ms = at_ms;
+    }
+
+    /// Players jump to key frames, so there must be one now and then.
+    fn note_key(&mut self, at_ms: u64, is_key: bool, out: &mut Vec<Output>) {
+        let is_due = |last: u64| at_ms.saturating_sub(last) >= KEYFRAME_INTERVAL_MS;
+        if is_key {
+            self.last_key_ms = Some(at_ms);
+        } else if self.last_key_ms.is_none_or(is_due) {
+            self.last_key_ms = Some(at_ms);
+            out.push(Output::WantKeyframe(self.reference.clone()));
+        }
+    }
+
+    fn open_part(&mut self, at_ms: u64, frame: &Frame) -> bool {
+        let media = match (&self.assembler, frame.resolution) {
+            (Assembler::Opus, _) => Some(Media::Audio),
+            (Assembler::Vp8(_), Some((width, height))) => Some(Media::Video { width, height }),
+            (Assembler::Vp8(_), None) => None,
+        };
+        let header = match (self.parts, media) {
+            (0, Some(media)) => Some(live_header(media)),
+            // A stream begins with a key frame that tells its size, or cannot be shown.
+            (0, None) => return false,
+            (_, _) => None,
+        };
+        let opened_us = frame.received_us;
+        self.part = Some(OpenPart { cluster: Cluster::new(at_ms), header, opened_us, last_ms: at_ms });
+        true
+    }
+
+    fn seal(&mut self, base: Base<'_>, out: &mut Vec<Output>) {
+        let Some(part) = self.part.take() else { return };
+        let at_ms = part.cluster.starts_ms();
+        let mut bytes = part.header.unwrap_or_default();
+        part.cluster.write(&mut bytes);
+        let key = format!("{}{}/{:06}-{at_ms}.webm", base.parts_prefix, self.id, self.parts);
+        self.parts += 1;
+        let event = Event::Part {
+            track: self.id.clone(),
+            key: key.clone(),
+            duration_ms: part.last_ms - at_ms + LAST_FRAME_MS,
+            bytes: bytes.len() as u64,
+            crc32: crc32fast::hash(&bytes),
+        };
+        out.push(Output::Part { key, bytes });
+        out.push(Output::Row(Row { at_ms, event }));
+    }
+
+    fn note_gap(&mut self, packets: u64, out: &mut Vec<Output>) {
+        let at_ms = self.last_ms.unwrap_or(0);
+        if self.gap.is_some_and(|gap| at_ms.saturating_sub(gap.to_ms) > GAP_MERGE_MS) {
+            self.write_gap(out);
+        }
+        let gap = self.gap.get_or_insert(Gap { from_ms: at_ms, to_ms: at_ms, packets: 0 });
+        gap.to_ms = at_ms;
+        gap.packets += packets;
+    }
+
+    fn write_gap(&mut self, out: &mut Vec<Output>) {
+        let Some(Gap { from_ms, to_ms, packets }) = self.gap.take() else { return };
+        let event = Event::Gap { track: self.id.clone(), packets, lasted_ms: to_ms - from_ms };
+        out.push(Output::Row(Row { at_ms: from_ms, event }));
+    }
+}

@@ -1,0 +1,183 @@
+//! Packets in, parts and rows out, on a clock of the test's own.
+
+use super::super::webm::read;
+use super::*;
+use shared::{Mid, SessionId, UnixMillis};
+
+const START_US: i64 = 1_800_000_000_000_000;
+
+fn reference(session: &str, mid: &str) -> TrackRef {
+    TrackRef { session: SessionId::parse(session).expect("an id"), mid: Mid::parse(mid).expect("a mid") }
+}
+
+fn track(id: &str, session: &str, mid: &str, source: TrackSource, muted: bool) -> RecordedTrack {
+    RecordedTrack { id: TrackId::parse(id).expect("an id"), track: reference(session, mid), source, muted }
+}
+
+fn order(tracks: Vec<RecordedTrack>) -> RecordingOrder {
+    let participants = match tracks.is_empty() {
+        true => Vec::new(),
+        false => {
+            vec![RecordedParticipant { id: ParticipantId::parse("ada").expect("an id"), name: "Ada".into(), tracks }]
+        }
+    };
+    RecordingOrder {
+        recording: shared::RecordingId::parse("r").expect("an id"),
+        key_prefix: "recordings/daily/r/".into(),
+        started_at: UnixMillis((START_US / 1_000) as u64),
+        participants,
+    }
+}
+
+struct Fixture {
+    segment: Segment,
+    parts: Vec<(String, Vec<u8>)>,
+    rows: Vec<Row>,
+    keyframes: usize,
+}
+
+impl Fixture {
+    fn new(tracks: Vec<RecordedTrack>) -> Self {
+        let order = order(tracks);
+        let mut segment = Segment::new(&order, 7);
+        segment.set_order(START_US, order);
+        Self { segment, parts: Vec::new(), rows: Vec::new(), keyframes: 0 }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.segment.poll_output() {
+            match output {
+                Output::Part { key, bytes } => self.parts.push((key, bytes)),
+                Output::Row(row) => self.rows.push(row),
+                Output::WantKeyframe(_) => self.keyframes += 1,
+            }
+        }
+    }
+
+    fn sound(&mut self, tap: TapNumber, index: u64) {
+        let received_us = START_US + index as i64 * 20_000;
+        let timestamp = (index as u32).wrapping_mul(960);
+        let payload = vec![0x78, 1, 2];
+        let packet = Packet { index, timestamp, marker: false, received_us, captured_us: None, payload };
+        self.segment.packet(tap, packet);
+        self.drain();
+    }
+
+    fn words(&self) -> String {
+        let word = |row: &Row| {
+            let what = match &row.event {
+                Event::Joined { .. } => "joined".to_owned(),
+                Event::Left { .. } => "left".to_owned(),
+                Event::Track { track, .. } => format!("track {track}"),
+                Event::TrackEnded { track } => format!("ended {track}"),
+                Event::Muted { muted, .. } => format!("muted {muted}"),
+                Event::Gap { packets, .. } => format!("gap {packets}"),
+                Event::Part { duration_ms, .. } => format!("part {duration_ms}"),
+            };
+            format!("{} {what}", row.at_ms)
+        };
+        self.rows.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn microphone(muted: bool) -> RecordedTrack {
+    track("t1", "s1", "0", TrackSource::Microphone, muted)
+}
+
+#[test]
+fn parts_of_five_seconds_make_one_stream() {
+    let mut fixture = Fixture::new(vec![microphone(false)]);
+    let tap = TapNumber(1);
+    fixture.segment.open(tap, reference("s1", "0"));
+    (0..600).for_each(|index| fixture.sound(tap, index));
+    fixture.segment.finish(START_US + 12_000_000);
+    fixture.drain();
+    let expected = "0 joined, 0 track t1, 0 part 5000, 5000 part 5000, 10000 part 2000, 12000 ended t1, 12000 left";
+    assert_eq!(fixture.words(), expected);
+    let keys: Vec<&str> = fixture.parts.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys[1], "recordings/daily/r/segments/7/parts/t1/000001-5000.webm");
+    let all: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    let times: Vec<u64> = read::blocks(&all).iter().map(|block| block.at_ms).collect();
+    assert_eq!(times, (0..600).map(|index| index * 20).collect::<Vec<_>>());
+}
+
+#[test]
+fn losses_and_mutes_are_written_down() {
+    let mut fixture = Fixture::new(vec![microphone(false)]);
+    let tap = TapNumber(1);
+    fixture.segment.open(tap, reference("s1", "0"));
+    (0..100).filter(|index| !(40..45).contains(index)).for_each(|index| fixture.sound(tap, index));
+    fixture.segment.set_order(START_US + 2_500_000, order(vec![microphone(true)]));
+    fixture.segment.tick(START_US + 9_000_000);
+    fixture.drain();
+    assert_eq!(fixture.words(), "0 joined, 0 track t1, 2500 muted true, 0 part 2000, 780 gap 5");
+}
+
+#[test]
+fn a_track_goes_on_in_another_session_and_a_new_stream() {
+    let mut fixture = Fixture::new(vec![microphone(false)]);
+    fixture.segment.open(TapNumber(1), reference("s1", "0"));
+    (0..50).for_each(|index| fixture.sound(TapNumber(1), index));
+    fixture
+        .segment
+        .set_order(START_US + 1_000_000, order(vec![track("t1", "s2", "5", TrackSource::Microphone, false)]));
+    fixture.segment.open(TapNumber(2), reference("s2", "5"));
+    // The old session's last words are not the new one's.
+    fixture.sound(TapNumber(1), 50);
+    (1 << 40..(1 << 40) + 3).for_each(|index| {
+        let received_us = START_US + 2_000_000 + (index & 0xff) * 20_000;
+        let payload = vec![0x78, 9];
+        let packet = Packet {
+            index: index as u64,
+            timestamp: index as u32 * 960,
+            marker: false,
+            received_us,
+            captured_us: None,
+            payload,
+        };
+        fixture.segment.packet(TapNumber(2), packet);
+    });
+    fixture.segment.finish(START_US + 3_000_000);
+    fixture.drain();
+    let all: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    let times: Vec<u64> = read::blocks(&all).iter().map(|block| block.at_ms).collect();
+    assert_eq!(times.len(), 53);
+    assert_eq!(times[50..], [2_000, 2_020, 2_040]);
+}
+
+#[test]
+fn packets_of_unknown_tracks_are_nothing() {
+    let mut fixture = Fixture::new(vec![microphone(false)]);
+    fixture.sound(TapNumber(9), 0);
+    fixture.segment.open(TapNumber(9), reference("s9", "0"));
+    fixture.sound(TapNumber(9), 0);
+    assert_eq!(fixture.parts, []);
+}
+
+#[test]
+fn pictures_wait_for_a_key_frame_and_ask_for_one_after_a_loss() {
+    let camera = track("t2", "s1", "1", TrackSource::Camera, false);
+    let mut fixture = Fixture::new(vec![camera]);
+    let tap = TapNumber(1);
+    fixture.segment.open(tap, reference("s1", "1"));
+    let key = vec![0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
+    let delta = vec![0x10, 0x01, 7];
+    for (index, payload) in [(0, &delta), (1, &key), (2, &delta), (5, &delta), (6, &key), (7, &delta)] {
+        let received_us = START_US + index * 33_000;
+        let packet = Packet {
+            index: index as u64,
+            timestamp: index as u32 * 2_970,
+            marker: true,
+            received_us,
+            captured_us: None,
+            payload: payload.clone(),
+        };
+        fixture.segment.packet(tap, packet);
+    }
+    fixture.segment.tick(START_US + 8_000_000);
+    fixture.drain();
+    let all: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    let keys: Vec<bool> = read::blocks(&all).iter().map(|block| block.is_key).collect();
+    assert_eq!(keys, [true, false, true, false]);
+    assert_eq!(fixture.keyframes, 1);
+}

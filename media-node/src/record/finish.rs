@@ -1,0 +1,266 @@
+//! The end of a recording: the edge is told that a segment is whole, and where it says so, files are made of all that is in the storage.
+
+use super::Shared;
+use super::spool::Folder;
+use super::upload::report;
+use anyhow::{Context, Result, bail};
+use media_core::record::remux::{Finished, Remux, Step};
+use media_core::record::segment::kind_of;
+use shared::control::{RecordingVerdict, SegmentOutcome};
+use shared::manifest::{Event, Manifest, Row, SegmentManifest, VERSION};
+use shared::rtp_parameters::MediaKind;
+use shared::signal::{RecordingFile, TrackSource};
+use shared::{ParticipantId, TrackId, limits};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
+
+/// Files that are made again because another segment came meanwhile, before we wait.
+const ROUNDS_MAX: usize = 8;
+
+/// Brings a segment that is whole in the storage to its end.
+pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
+    let epoch = folder.head.manifest.epoch;
+    let mut verdict = report(shared, folder, SegmentOutcome::Sealed { epoch }).await?;
+    for _ in 0..ROUNDS_MAX {
+        match verdict {
+            RecordingVerdict::Leave {} => return Ok(()),
+            RecordingVerdict::Done { is_complete } => {
+                return if is_complete { delete_segments(shared, folder).await } else { Ok(()) };
+            }
+            RecordingVerdict::Finish {} => {
+                // One file at a time is made on a node, as each takes disk and bandwidth.
+                let _turn = shared.finishing.acquire().await.context("the node stops")?;
+                let outcome = make_files(shared, folder).await?;
+                verdict = report(shared, folder, outcome).await?;
+            }
+        }
+    }
+    bail!("segments keep coming")
+}
+
+/// What is in the storage of a recording.
+struct Found {
+    manifests: Vec<SegmentManifest>,
+    /// Keys of parts by track, in the order of their times.
+    parts: BTreeMap<TrackId, VecDeque<String>>,
+}
+
+/// Makes every file of the recording, and the manifest.
+async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> {
+    let head = &folder.head;
+    let found = find(shared, &head.key_prefix).await?;
+    let mut files = Vec::new();
+    for (group, tracks) in groups(&found.manifests).into_iter().take(limits::FILES_PER_RECORDING_MAX) {
+        files.extend(make_file(shared, folder, &found, &group, &tracks).await?);
+    }
+    let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
+    let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
+    let mut rows: Vec<Row> = found.manifests.iter().flat_map(|manifest| manifest.rows.clone()).collect();
+    rows.sort_by_key(|row| row.at_ms);
+    let manifest = Manifest {
+        version: VERSION,
+        recording: head.manifest.recording.clone(),
+        room: head.manifest.room.clone(),
+        started_at: head.manifest.started_at,
+        segments: segments.clone(),
+        files: files.clone(),
+        rows,
+    };
+    let key = format!("{}manifest.json", head.key_prefix);
+    let text = serde_json::to_vec(&manifest).context("writing the manifest")?;
+    shared.storage.put(&key, text, "application/json").await?;
+    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "files made");
+    Ok(SegmentOutcome::Finished { segments, files, manifest: key })
+}
+
+async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {
+    let prefix = format!("{key_prefix}segments/");
+    let mut manifests: Vec<SegmentManifest> = Vec::new();
+    let mut parts: Vec<(TrackId, u64, u64, String)> = Vec::new();
+    for key in shared.storage.list(&prefix).await? {
+        let path: Vec<&str> = key.strip_prefix(&prefix).unwrap_or_default().split('/').collect();
+        match path.as_slice() {
+            [_, "manifest.json"] => {
+                let bytes = shared.storage.read(&key).await?;
+                manifests.push(serde_json::from_slice(&bytes).with_context(|| format!("reading {key}"))?);
+            }
+            [epoch, "parts", track, name] => match place(epoch, track, name) {
+                Some((track, starts_ms, epoch)) => parts.push((track, starts_ms, epoch, key.clone())),
+                None => tracing::warn!(key, "no part has such a key"),
+            },
+            _ => tracing::warn!(key, "no part has such a key"),
+        }
+    }
+    parts.sort();
+    let mut by_track: BTreeMap<TrackId, VecDeque<String>> = BTreeMap::new();
+    for (track, _, _, key) in parts {
+        by_track.entry(track).or_default().push_back(key);
+    }
+    Ok(Found { manifests, parts: by_track })
+}
+
+/// Which track a part is of, when it begins, and in which segment: `…/7/parts/t1/000003-15000.webm`.
+fn place(epoch: &str, track: &str, name: &str) -> Option<(TrackId, u64, u64)> {
+    let starts_ms = name.strip_suffix(".webm")?.split_once('-')?.1.parse().ok()?;
+    Some((TrackId::parse(track).ok()?, starts_ms, epoch.parse().ok()?))
+}
+
+/// What becomes one file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    participant: ParticipantId,
+    is_screen: bool,
+}
+
+/// The tracks of each file, with the name that its participant had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tracks {
+    name: String,
+    audio: Vec<TrackId>,
+    video: Vec<TrackId>,
+}
+
+fn groups(manifests: &[SegmentManifest]) -> BTreeMap<Group, Tracks> {
+    let mut groups: BTreeMap<Group, Tracks> = BTreeMap::new();
+    let mut names: BTreeMap<&ParticipantId, &str> = BTreeMap::new();
+    for row in manifests.iter().flat_map(|manifest| &manifest.rows) {
+        match &row.event {
+            Event::Joined { participant, name } => {
+                names.insert(participant, name);
+            }
+            Event::Track { track, participant, source, .. } => {
+                let is_screen = matches!(source, TrackSource::Screen | TrackSource::ScreenAudio);
+                let group = Group { participant: participant.clone(), is_screen };
+                let tracks = groups.entry(group).or_default();
+                let lane = match kind_of(*source) {
+                    MediaKind::Audio => &mut tracks.audio,
+                    MediaKind::Video => &mut tracks.video,
+                };
+                if !lane.contains(track) {
+                    lane.push(track.clone());
+                }
+            }
+            Event::Left { .. }
+            | Event::TrackEnded { .. }
+            | Event::Muted { .. }
+            | Event::Gap { .. }
+            | Event::Part { .. } => {}
+        }
+    }
+    for (group, tracks) in &mut groups {
+        tracks.name = names.get(&group.participant).copied().unwrap_or_default().to_owned();
+    }
+    groups
+}
+
+async fn make_file(
+    shared: &Shared,
+    folder: &Folder,
+    found: &Found,
+    group: &Group,
+    tracks: &Tracks,
+) -> Result<Option<RecordingFile>> {
+    let mut audio = parts_of(found, &tracks.audio);
+    let mut video = parts_of(found, &tracks.video);
+    let path = folder.work();
+    let Some(finished) = write(shared, &path, &mut audio, &mut video).await? else { return Ok(None) };
+    let what = if group.is_screen { "screen" } else { "camera" };
+    let key = format!("{}{}-{what}.webm", folder.head.key_prefix, group.participant);
+    shared.storage.put_file(&key, &path, "video/webm").await?;
+    let bytes = tokio::fs::metadata(&path).await.context("looking at a file")?.len();
+    tokio::fs::remove_file(&path).await.context("removing a file")?;
+    let Finished { starts_ms, duration_ms, .. } = finished;
+    Ok(Some(RecordingFile {
+        key,
+        participant: group.participant.clone(),
+        name: tracks.name.clone(),
+        is_screen: group.is_screen,
+        starts_ms,
+        duration_ms,
+        bytes,
+    }))
+}
+
+/// The parts of several tracks, which follow one another when somebody left and came back.
+fn parts_of(found: &Found, tracks: &[TrackId]) -> VecDeque<String> {
+    let first_ms = |track: &&TrackId| found.parts.get(*track).and_then(VecDeque::front).and_then(|key| starts_ms(key));
+    let mut tracks: Vec<&TrackId> = tracks.iter().collect();
+    tracks.sort_by_key(first_ms);
+    tracks.into_iter().filter_map(|track| found.parts.get(track)).flatten().cloned().collect()
+}
+
+fn starts_ms(key: &str) -> Option<u64> {
+    key.rsplit_once('-')?.1.strip_suffix(".webm")?.parse().ok()
+}
+
+/// Writes one file with two parts in memory; nothing where there is not a single frame.
+async fn write(
+    shared: &Shared,
+    path: &Path,
+    audio: &mut VecDeque<String>,
+    video: &mut VecDeque<String>,
+) -> Result<Option<Finished>> {
+    let mut remux = Remux::default();
+    let mut file = File::create(path).await.context("creating a file")?;
+    loop {
+        match remux.step() {
+            Step::Need(kind) => {
+                let parts = match kind {
+                    MediaKind::Audio => &mut *audio,
+                    MediaKind::Video => &mut *video,
+                };
+                match parts.pop_front() {
+                    Some(key) => remux.feed(kind, &shared.storage.read(&key).await?),
+                    None => remux.end(kind),
+                }
+            }
+            Step::Append(bytes) => file.write_all(&bytes).await.context("writing a file")?,
+            Step::Done(finished) => {
+                let Some(header) = &finished.header else { return Ok(None) };
+                file.seek(SeekFrom::Start(0)).await.context("going back in a file")?;
+                file.write_all(header).await.context("writing a file")?;
+                file.flush().await.context("writing a file")?;
+                return Ok(Some(finished));
+            }
+        }
+    }
+}
+
+/// What the files were made of; their place is in the files.
+async fn delete_segments(shared: &Shared, folder: &Folder) -> Result<()> {
+    for key in shared.storage.list(&format!("{}segments/", folder.head.key_prefix)).await? {
+        shared.storage.delete(&key).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> TrackId {
+        TrackId::parse(text).expect("an id")
+    }
+
+    #[test]
+    fn a_key_says_where_its_part_belongs() {
+        assert_eq!(place("7", "t1", "000003-15000.webm"), Some((id("t1"), 15_000, 7)));
+        for (epoch, track, name) in [("x", "t1", "1-2.webm"), ("7", "t 1", "1-2.webm"), ("7", "t1", "1.webm")] {
+            assert_eq!(place(epoch, track, name), None, "{epoch} {track} {name}");
+        }
+    }
+
+    #[test]
+    fn tracks_that_follow_one_another_are_one_lane() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<VecDeque<_>>();
+        let parts = BTreeMap::from([
+            (id("t1"), keys(&["p/7/parts/t1/000000-9000.webm"])),
+            (id("t9"), keys(&["p/3/parts/t9/000000-0.webm", "p/7/parts/t9/000000-5000.webm"])),
+        ]);
+        let found = Found { manifests: Vec::new(), parts };
+        let expected = ["p/3/parts/t9/000000-0.webm", "p/7/parts/t9/000000-5000.webm", "p/7/parts/t1/000000-9000.webm"];
+        assert_eq!(parts_of(&found, &[id("t1"), id("t9"), id("t3")]), keys(&expected));
+    }
+}

@@ -1,0 +1,210 @@
+//! The spool: what was recorded and is not yet in the storage, one folder for each segment.
+//!
+//! Parts are written under another name and renamed, so that a killed process leaves whole ones or none. They are not forced to the
+//! disk: a process that dies takes nothing of the page cache along, and a host that dies may take its disk along as well.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use shared::control::RecordingOrder;
+use shared::manifest::{Row, SegmentManifest, VERSION};
+use shared::{NodeId, RoomId};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const HEAD: &str = "head.json";
+const ROWS: &str = "rows.jsonl";
+const PARTS: &str = "parts";
+/// Where the file that is being made lies.
+const WORK: &str = "file.webm";
+/// Stands for the slash in the name of a part; no track has it in its name.
+const SLASH: char = '!';
+/// What is not whole yet.
+const UNFINISHED: &str = ".unfinished";
+
+/// What is known of a segment from its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// Everything of the recording is stored under this.
+    pub(crate) key_prefix: String,
+    /// The manifest without rows.
+    pub(crate) manifest: SegmentManifest,
+}
+
+/// One segment's folder.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+    head: Head,
+    rows: File,
+}
+
+impl Spool {
+    /// Makes the folder of a new segment.
+    pub(crate) fn create(
+        root: &Path,
+        node: &NodeId,
+        room: &RoomId,
+        epoch: u64,
+        order: &RecordingOrder,
+    ) -> Result<Self> {
+        let folder = root.join(format!("{}-{epoch}", order.recording));
+        fs::create_dir_all(folder.join(PARTS)).with_context(|| format!("creating {}", folder.display()))?;
+        let manifest = SegmentManifest {
+            version: VERSION,
+            recording: order.recording.clone(),
+            room: room.clone(),
+            epoch,
+            node: node.clone(),
+            started_at: order.started_at,
+            is_sealed: false,
+            rows: Vec::new(),
+        };
+        let head = Head { key_prefix: order.key_prefix.clone(), manifest };
+        write_whole(&folder, HEAD, serde_json::to_string(&head)?.as_bytes())?;
+        Self::with(folder, head)
+    }
+
+    fn with(folder: PathBuf, head: Head) -> Result<Self> {
+        let rows = OpenOptions::new().create(true).append(true).open(folder.join(ROWS)).context("opening the rows")?;
+        Ok(Self { folder, head, rows })
+    }
+
+    /// Where it is, for those who upload it.
+    pub(crate) fn folder(&self) -> Folder {
+        Folder { path: self.folder.clone(), head: self.head.clone() }
+    }
+
+    /// Keeps a part.
+    pub(crate) fn part(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
+        let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
+        let Some(name) = key.strip_prefix(&prefix) else { bail!("{key} is no part of this segment") };
+        write_whole(&self.folder.join(PARTS), &name.replace('/', &SLASH.to_string()), bytes)
+    }
+
+    /// Keeps a row of the manifest.
+    pub(crate) fn row(&mut self, row: &Row) -> Result<()> {
+        let mut line = serde_json::to_string(row)?;
+        line.push('\n');
+        self.rows.write_all(line.as_bytes()).context("writing a row")
+    }
+}
+
+/// A segment's folder, as it is uploaded from.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// What is known of it.
+    pub(crate) head: Head,
+}
+
+impl Folder {
+    /// Segments that an earlier process left behind; those that say nothing are put aside with a warning.
+    pub(crate) fn leftovers(root: &Path) -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
+            let path = entry?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            match fs::read_to_string(path.join(HEAD)).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+                Some(head) => found.push(Self { path, head }),
+                None => tracing::warn!(folder = %path.display(), "what lies in the spool has no head: left alone"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The parts that wait, in the order of their names: keys with files.
+    pub(crate) fn parts(&self) -> Result<Vec<(String, PathBuf)>> {
+        let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(self.path.join(PARTS)).context("reading the parts")? {
+            let path = entry?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if !name.ends_with(UNFINISHED) {
+                parts.push((format!("{prefix}{}", name.replace(SLASH, "/")), path));
+            }
+        }
+        parts.sort();
+        Ok(parts)
+    }
+
+    /// The manifest as it is by now. A row that was cut off, because the process died while it wrote, is none.
+    pub(crate) fn manifest(&self, is_sealed: bool) -> Result<SegmentManifest> {
+        let text = match fs::read(self.path.join(ROWS)) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).context("reading the rows"),
+        };
+        let rows = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(SegmentManifest { is_sealed, rows, ..self.head.manifest.clone() })
+    }
+
+    /// How long the manifest is, to know whether it grew.
+    pub(crate) fn rows_bytes(&self) -> u64 {
+        fs::metadata(self.path.join(ROWS)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Where a file can be made.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.path.join(WORK)
+    }
+
+    /// Everything of it is elsewhere.
+    pub(crate) fn remove(&self) -> Result<()> {
+        fs::remove_dir_all(&self.path).with_context(|| format!("removing {}", self.path.display()))
+    }
+}
+
+fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let unfinished = folder.join(format!("{name}{UNFINISHED}"));
+    fs::write(&unfinished, bytes).with_context(|| format!("writing {}", unfinished.display()))?;
+    fs::rename(&unfinished, folder.join(name)).context("renaming what was written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::manifest::Event;
+    use shared::{RecordingId, TrackId, UnixMillis};
+
+    fn order() -> RecordingOrder {
+        RecordingOrder {
+            recording: RecordingId::parse("rec").expect("an id"),
+            key_prefix: "recordings/daily/rec/".into(),
+            started_at: UnixMillis(1_800_000_000_000),
+            participants: Vec::new(),
+        }
+    }
+
+    fn row(at_ms: u64) -> Row {
+        Row { at_ms, event: Event::TrackEnded { track: TrackId::parse("t1").expect("an id") } }
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_found_again_but_for_what_it_was_writing() {
+        let root = std::env::temp_dir().join(format!("rotunda-spool-{}", std::process::id()));
+        fs::create_dir_all(&root).expect("a temporary folder");
+        let (node, room) = (NodeId::parse("media-1").expect("an id"), RoomId::parse("daily").expect("an id"));
+        let mut spool = Spool::create(&root, &node, &room, 7, &order()).expect("a folder");
+        let key = "recordings/daily/rec/segments/7/parts/t1/000000-0.webm";
+        spool.part(key, b"part").expect("writes");
+        spool.row(&row(5)).expect("writes");
+        assert!(spool.part("recordings/other", b"x").is_err());
+        let folder = spool.folder();
+        fs::write(folder.path.join(PARTS).join("t1!000001-5000.webm.unfinished"), b"ha").expect("writes");
+        fs::write(folder.path.join(ROWS), format!("{}\n{{\"at_ms\":", serde_json::to_string(&row(5)).expect("json")))
+            .expect("writes");
+
+        let left = Folder::leftovers(&root).expect("reads");
+        assert_eq!(left.len(), 1);
+        let parts = left[0].parts().expect("reads");
+        assert_eq!(parts.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), [key]);
+        let manifest = left[0].manifest(true).expect("reads");
+        assert_eq!((manifest.is_sealed, manifest.epoch, manifest.rows), (true, 7, vec![row(5)]));
+        left[0].remove().expect("removes");
+        assert!(Folder::leftovers(&root).expect("reads").is_empty());
+        fs::remove_dir_all(&root).expect("removes");
+    }
+}

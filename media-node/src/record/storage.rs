@@ -1,0 +1,175 @@
+//! The S3-compatible storage: what is put there, read back and deleted.
+
+use anyhow::{Context, Result};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use node_shell::settings::Secret;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+
+/// Multipart parts must have 5 MiB at least; 8 MiB are a few seconds on a slow line, and 10,000 of them 78 GiB.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+/// A storage that does not take a connection within this time is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// 8 MiB take 30 s at 2 Mbit/s.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the storage is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageConfig {
+    /// `https://host`; AWS's own for the region where not set.
+    pub(crate) endpoint: Option<String>,
+    /// For instance `eu-central-1`; `auto` for R2.
+    pub(crate) region: String,
+    /// The bucket.
+    pub(crate) bucket: String,
+    /// Whether the bucket stands in the path.
+    pub(crate) is_path_style: bool,
+    /// Who we are.
+    pub(crate) access_key_id: String,
+    /// What shows it.
+    pub(crate) secret_access_key: Secret,
+    /// How the storage is asked to encrypt what it keeps.
+    pub(crate) encryption: Option<Encryption>,
+}
+
+/// `x-amz-server-side-encryption`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Encryption {
+    /// With keys of the storage's own.
+    Aes256,
+    /// With a key of the key management service, or its default one.
+    Kms(Option<String>),
+}
+
+/// The storage.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    client: Client,
+    bucket: String,
+    encryption: Option<Encryption>,
+}
+
+impl Storage {
+    /// Does not connect yet.
+    pub(crate) fn new(config: StorageConfig) -> Self {
+        let StorageConfig { endpoint, region, bucket, is_path_style, access_key_id, secret_access_key, encryption } =
+            config;
+        let credentials = Credentials::new(access_key_id, secret_access_key.expose(), None, None, "settings");
+        let mut builder = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(credentials)
+            .force_path_style(is_path_style)
+            // Whoever uploads waits and tries again by himself, and tells the room meanwhile.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // Google's and other storages refuse the trailing checksums of newer SDKs.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(endpoint) = endpoint {
+            builder = builder.endpoint_url(endpoint);
+        }
+        Self { client: Client::from_conf(builder.build()), bucket, encryption }
+    }
+
+    /// Stores an object.
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<()> {
+        let request = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
+        let (encryption, kms_key) = self.encryption();
+        let request = request.set_server_side_encryption(encryption).set_ssekms_key_id(kms_key);
+        request.body(ByteStream::from(bytes)).send().await.with_context(|| format!("storing {key}"))?;
+        Ok(())
+    }
+
+    /// Stores a file, in chunks where it is large.
+    pub(crate) async fn put_file(&self, key: &str, path: &Path, content_type: &str) -> Result<()> {
+        let bytes = tokio::fs::metadata(path).await.context("looking at a file")?.len();
+        if bytes <= CHUNK_BYTES as u64 {
+            return self.put(key, tokio::fs::read(path).await.context("reading a file")?, content_type).await;
+        }
+        let (encryption, kms_key) = self.encryption();
+        let begun = self.client.create_multipart_upload().bucket(&self.bucket).key(key).content_type(content_type);
+        let begun = begun.set_server_side_encryption(encryption).set_ssekms_key_id(kms_key).send().await;
+        let begun = begun.with_context(|| format!("beginning to store {key}"))?;
+        let upload = begun.upload_id().context("the storage names no upload")?;
+        match self.put_chunks(key, upload, path).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // What is left of it costs money until a rule of the bucket removes it.
+                let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload);
+                if let Err(error) = abort.send().await {
+                    tracing::debug!(%error, "the upload could not be given up");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn put_chunks(&self, key: &str, upload: &str, path: &Path) -> Result<()> {
+        let mut file = tokio::fs::File::open(path).await.context("opening a file")?;
+        let mut parts = Vec::new();
+        for number in 1.. {
+            let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+            let read = (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await.context("reading a file")?;
+            if read == 0 {
+                break;
+            }
+            let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload).part_number(number);
+            let stored = request.body(ByteStream::from(chunk)).send().await.context("storing a chunk")?;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(stored.e_tag).build());
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload);
+        request.multipart_upload(parts).send().await.context("completing an upload")?;
+        Ok(())
+    }
+
+    /// Reads an object that is small enough for memory, as parts and manifests are.
+    pub(crate) async fn read(&self, key: &str) -> Result<Vec<u8>> {
+        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = object.with_context(|| format!("reading {key}"))?;
+        Ok(object.body.collect().await.with_context(|| format!("reading {key}"))?.to_vec())
+    }
+
+    /// Every key under a prefix.
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.with_context(|| format!("listing {prefix}"))?;
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        Ok(keys)
+    }
+
+    /// Deletes an object; it need not exist.
+    pub(crate) async fn delete(&self, key: &str) -> Result<()> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.with_context(|| format!("deleting {key}"))?;
+        Ok(())
+    }
+
+    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        match &self.encryption {
+            None => (None, None),
+            Some(Encryption::Aes256) => (Some(ServerSideEncryption::Aes256), None),
+            Some(Encryption::Kms(key)) => (Some(ServerSideEncryption::AwsKms), key.clone()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One segment on its way to the storage: parts while it is recorded, the manifest now and then, and at the end what the edge says.
+
+use super::Shared;
+use super::finish;
+use super::spool::Folder;
+use anyhow::{Context, Result};
+use media_core::record::segment::manifest_key;
+use node_shell::backoff::Backoff;
+use shared::control::{Message, NodeToRoom, RecordingReport, RecordingVerdict, SegmentOutcome};
+use shared::signal::RecordingState;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// Parts that are stored at once: a busy room makes some ten each second.
+const AT_ONCE: usize = 8;
+/// How often the spool is looked into.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the manifest of a running segment is stored: what a lost host leaves behind says whose the parts are.
+const MANIFEST_INTERVAL: Duration = Duration::from_secs(10);
+/// A storage that has not answered for so long is away, and the room is told.
+const AWAY_AFTER: Duration = Duration::from_secs(3);
+
+/// How the room is told, as long as it listens.
+pub(super) type Room = Option<mpsc::WeakSender<NodeToRoom>>;
+
+/// What the recorder says about a segment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    /// Nothing more will be written.
+    pub(super) is_over: bool,
+    /// Who is told, and how often that was said: a room that dials again has to be told again.
+    pub(super) room: (u64, Room),
+}
+
+/// Uploads one segment.
+pub(super) struct Upload {
+    shared: Arc<Shared>,
+    folder: Folder,
+    standing: watch::Receiver<Standing>,
+    backoff: Backoff,
+    /// Since when the storage does not answer.
+    failing_since: Option<Instant>,
+    told: Option<(u64, RecordingState)>,
+    stored_rows_bytes: Option<u64>,
+    manifest_at: Option<Instant>,
+}
+
+impl Upload {
+    pub(super) fn new(shared: Arc<Shared>, folder: Folder, standing: watch::Receiver<Standing>) -> Self {
+        let backoff = Backoff::new(shared.seed ^ folder.head.manifest.epoch);
+        Self {
+            shared,
+            folder,
+            standing,
+            backoff,
+            failing_since: None,
+            told: None,
+            stored_rows_bytes: None,
+            manifest_at: None,
+        }
+    }
+
+    /// Goes on until nothing is left here, however long the storage or the edge is away.
+    pub(super) async fn run(mut self) {
+        let (recording, epoch) = (self.folder.head.manifest.recording.clone(), self.folder.head.manifest.epoch);
+        loop {
+            let is_over = self.standing.borrow().is_over;
+            match self.round(is_over).await {
+                Ok(()) if is_over => break,
+                Ok(()) => {
+                    self.backoff.reset();
+                    self.failing_since = None;
+                    self.tell(RecordingState::Recording);
+                    let _ = tokio::time::timeout(LOOK_INTERVAL, self.standing.changed()).await;
+                }
+                Err(error) => self.wait(&error).await,
+            }
+        }
+        while let Err(error) = finish::conclude(&self.shared, &self.folder).await {
+            self.wait(&error).await;
+        }
+        if let Err(error) = self.folder.remove() {
+            tracing::error!(%recording, epoch, error = format!("{error:#}"), "a finished segment stays in the spool");
+        }
+        tracing::info!(%recording, epoch, "segment done");
+    }
+
+    /// Stores what waits; with `is_over`, all of it, and the sealed manifest.
+    async fn round(&mut self, is_over: bool) -> Result<()> {
+        // Before the first part: from then on the room knows that it is recorded.
+        if self.manifest_is_due(is_over) {
+            self.store_manifest(false).await?;
+        }
+        loop {
+            let parts = self.folder.parts()?;
+            if parts.is_empty() {
+                break;
+            }
+            let mut storing = JoinSet::new();
+            for (key, path) in parts.into_iter().take(AT_ONCE) {
+                let storage = self.shared.storage.clone();
+                storing.spawn(async move {
+                    let bytes = tokio::fs::read(&path).await.context("reading a part")?;
+                    storage.put(&key, bytes, "video/webm").await?;
+                    // Only what is acknowledged is deleted.
+                    tokio::fs::remove_file(&path).await.context("removing a part")
+                });
+            }
+            while let Some(stored) = storing.join_next().await {
+                stored.context("a part's task failed")??;
+            }
+        }
+        if is_over { self.store_manifest(true).await } else { Ok(()) }
+    }
+
+    fn manifest_is_due(&self, is_over: bool) -> bool {
+        let has_grown = self.stored_rows_bytes != Some(self.folder.rows_bytes());
+        let is_time = self.manifest_at.is_none_or(|at| at.elapsed() >= MANIFEST_INTERVAL);
+        has_grown && is_time && !is_over
+    }
+
+    async fn store_manifest(&mut self, is_sealed: bool) -> Result<()> {
+        let bytes = self.folder.rows_bytes();
+        let head = &self.folder.head;
+        let text = serde_json::to_vec(&self.folder.manifest(is_sealed)?).context("writing the manifest")?;
+        let key = manifest_key(&head.key_prefix, head.manifest.epoch);
+        self.shared.storage.put(&key, text, "application/json").await?;
+        self.stored_rows_bytes = Some(bytes);
+        self.manifest_at = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn wait(&mut self, error: &anyhow::Error) {
+        let recording = &self.folder.head.manifest.recording;
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        tracing::debug!(%recording, error = format!("{error:#}"), "not stored, trying again");
+        if since.elapsed() >= AWAY_AFTER {
+            self.tell(RecordingState::StorageAway);
+        }
+        sleep(self.backoff.next_wait()).await;
+    }
+
+    /// Tells the room how it goes, once.
+    fn tell(&mut self, state: RecordingState) {
+        let (said, room) = self.standing.borrow().room.clone();
+        if self.told == Some((said, state)) {
+            return;
+        }
+        let recording = self.folder.head.manifest.recording.clone();
+        if self.told.is_some_and(|(_, before)| before != state) {
+            tracing::warn!(%recording, ?state, "the storage went away, or came back");
+        }
+        let message = NodeToRoom::RecordingState { recording, state, code: None };
+        if room.and_then(|room| room.upgrade()).is_some_and(|room| room.try_send(message).is_ok()) {
+            self.told = Some((said, state));
+        }
+    }
+}
+
+/// Asks the edge what to do next.
+pub(super) async fn report(shared: &Shared, folder: &Folder, outcome: SegmentOutcome) -> Result<RecordingVerdict> {
+    let manifest = &folder.head.manifest;
+    let report = RecordingReport { room: manifest.room.clone(), recording: manifest.recording.clone(), outcome };
+    let question = serde_json::to_string(&report).context("writing a report")?;
+    let mut failed = None;
+    for edge in &shared.edges {
+        match node_shell::post::post(&edge.join_http("/v1/nodes/recordings"), &shared.token, question.clone()).await {
+            Ok(answer) => return RecordingVerdict::parse(&answer).context("reading the edge's verdict"),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.context("there is no edge to ask")?).context("reporting a recording")
+}
