@@ -8,6 +8,7 @@ pub mod client_hello;
 pub mod control;
 pub mod mutate;
 pub mod offer;
+pub mod recording;
 pub mod rtcp;
 pub mod rtp;
 pub mod signal;
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "client_hello", check: client_hello::check },
     Target { name: "control", check: control::check },
     Target { name: "offer", check: offer::check },
+    Target { name: "recording", check: recording::check },
     Target { name: "rtcp", check: rtcp::check },
     Target { name: "rtp", check: rtp::check },
     Target { name: "signal", check: signal::check },

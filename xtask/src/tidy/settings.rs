@@ -8,8 +8,13 @@ use super::Offence;
 pub(super) const PAGE: &str = "docs/operations.md";
 
 /// Where settings are read.
-pub(super) const SOURCES: [&str; 4] =
-    ["media-node/src/config.rs", "turn-node/src/config.rs", "edge/src/auth.rs", "wrangler.toml"];
+pub(super) const SOURCES: [&str; 5] = [
+    "media-node/src/config.rs",
+    "media-node/src/config/recording.rs",
+    "turn-node/src/config.rs",
+    "edge/src/auth.rs",
+    "wrangler.toml",
+];
 
 /// Compares the page with the sources, which are pairs of a file and its text.
 pub(super) fn check(page: &str, sources: &[(&str, String)]) -> Vec<Offence> {
@@ -50,7 +55,7 @@ type ReadSetting<'a> = fn(&'a str) -> Option<(&'a str, Option<&'a str>)>;
 
 fn settings<'a>(file: &str, text: &'a str) -> Vec<Setting<'a>> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    let setting: ReadSetting<'a> = if file.ends_with("config.rs") {
+    let setting: ReadSetting<'a> = if file.contains("/config") {
         |line| {
             let default = after(line, "default_value = \"").filter(|default| !default.is_empty());
             Some((after(line, "env = \"")?, default))

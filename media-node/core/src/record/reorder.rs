@@ -86,7 +86,7 @@ impl Reorder {
         if lost > 0 {
             out.push(Ordered::Lost(lost));
         }
-        self.next = Some(index + 1);
+        self.next = Some(index.saturating_add(1));
         out.push(Ordered::Packet(packet));
     }
 }
