@@ -4,6 +4,7 @@ import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
 import { meetingScenarios } from "./scenarios/meeting.mjs";
 import { pageScenarios } from "./scenarios/pages.mjs";
+import { recordingScenarios } from "./scenarios/recording.mjs";
 import { refusalScenarios } from "./scenarios/refusal.mjs";
 import { relayScenarios } from "./scenarios/relay.mjs";
 import { resilienceScenarios } from "./scenarios/resilience.mjs";
@@ -26,6 +27,7 @@ after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) 
 callScenarios(world);
 meetingScenarios(world);
 pageScenarios(world);
+recordingScenarios(world);
 refusalScenarios(world);
 resilienceScenarios(world);
 relayScenarios(world);

@@ -14,6 +14,7 @@ import {
   MicrophoneOffIcon,
   MoreIcon,
   PeopleIcon,
+  RecordIcon,
   ScreenIcon,
   SettingsIcon,
   SmileIcon,
@@ -22,6 +23,7 @@ import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
 import { useTexts } from "./preferences";
 import { EMOJI } from "./reactions";
+import { isRecording } from "./recordings";
 import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
@@ -150,7 +152,7 @@ function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
 
 function moreItems(
   texts: Texts,
-  { self, isLocked }: RoomSnapshot,
+  { self, isLocked, recording }: RoomSnapshot,
   name: string,
   actions: Actions,
   onPanel: (panel: PanelName) => void,
@@ -159,6 +161,15 @@ function moreItems(
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
     { label: texts.devices, icon: <SettingsIcon />, onChoose: () => onPanel("settings") },
   ];
+  if (self?.grants.record === true) {
+    const runs = isRecording(recording);
+    items.push({
+      id: runs ? "stop_recording" : "record",
+      label: runs ? texts.stopRecording : texts.record,
+      icon: <RecordIcon />,
+      onChoose: () => actions.record(!runs),
+    });
+  }
   if (self?.grants.moderate === true) {
     items.push(
       { label: isLocked ? texts.unlock : texts.lock, icon: <LockIcon />, onChoose: () => actions.lock(!isLocked) },

@@ -8,6 +8,7 @@ import { ChatPanel } from "./chat-panel";
 import { People } from "./people";
 import { usePreferences } from "./preferences";
 import { Reactions } from "./reactions";
+import { RecordingBadge } from "./recordings";
 import { Settings } from "./settings";
 import { Stage } from "./stage";
 import type { Texts } from "./texts";
@@ -64,6 +65,7 @@ export function Call({ room, name }: Props) {
           {texts.reconnecting}
         </p>
       ) : null}
+      <RecordingBadge recording={snapshot.recording} />
       <div className="middle">
         <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
         {panel === "chat" ? (

@@ -39,7 +39,7 @@ function mayModerate(room: string, options: Options): boolean {
 
 /** Asks for a join token. Deployments put their own server in this place; the development edge gives one to anybody. */
 export async function fetchToken(room: string, name: string, options: Options): Promise<string> {
-  const grants = { publish: true, subscribe: true, chat: true, moderate: mayModerate(room, options) };
+  const grants = { publish: true, subscribe: true, chat: true, moderate: mayModerate(room, options), record: mayModerate(room, options) };
   const response = await fetch("/v1/dev/token", {
     method: "POST",
     headers: { "content-type": "application/json" },

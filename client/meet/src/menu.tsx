@@ -4,6 +4,8 @@ import { useEffect, useId, useRef, useState } from "react";
 
 /** One thing to choose. */
 export interface MenuItem {
+  /** Names it for tests and style sheets, in every language. */
+  readonly id?: string;
   readonly label: string;
   readonly icon?: ReactNode;
   readonly isDangerous?: boolean;
@@ -57,6 +59,7 @@ export function Menu({ label, id, className = "round", items, isRow = false, sta
               key={item.label}
               type="button"
               role="menuitem"
+              data-choice={item.id}
               tabIndex={-1}
               className={item.isDangerous === true ? "danger" : undefined}
               aria-label={item.label}

@@ -1,11 +1,13 @@
 /** A room's page: the lobby, then the call, then how it ended. */
 import type { JoinOptions, RoomError } from "@rotunda/client";
 import { Room, RoomError as RoomFailure, roomUrl } from "@rotunda/client";
+import type { ReactNode } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
 import { fetchToken, rememberName, rememberedName } from "./identity";
 import { Lobby } from "./lobby";
 import { useTexts } from "./preferences";
+import { Recordings } from "./recordings";
 import type { Options } from "./route";
 import { errorText } from "./texts";
 
@@ -35,13 +37,16 @@ interface Props {
 export function RoomPage({ room, options, go }: Props) {
   const [stage, setStage] = useState<Stage>({ at: options.auto ? "joining" : "lobby", error: null });
   const started = useRef(false);
+  const lastToken = useRef<string | null>(null);
 
   const join = useCallback(
     async (name: string, tracks: Tracks) => {
       setStage({ at: "joining" });
       try {
         // A token from elsewhere cannot be renewed here.
-        const token = options.token ?? (() => fetchToken(room, name, options));
+        const renew = async (): Promise<string> => (lastToken.current = await fetchToken(room, name, options));
+        lastToken.current = options.token;
+        const token = options.token ?? renew;
         const call = await Room.join({ ...joinOptions(room, options), ...tracks, token });
         window.rotunda = call;
         call.on("ended", (error) => setStage({ at: "ended", error }));
@@ -79,7 +84,11 @@ export function RoomPage({ room, options, go }: Props) {
     case "call":
       return <Call room={stage.room} name={room} />;
     case "ended":
-      return <Ended error={stage.error} onRejoin={() => setStage({ at: "lobby", error: null })} onHome={() => go("/")} />;
+      return (
+        <Ended error={stage.error} onRejoin={() => setStage({ at: "lobby", error: null })} onHome={() => go("/")}>
+          {lastToken.current === null ? null : <Recordings room={room} token={lastToken.current} />}
+        </Ended>
+      );
   }
 }
 
@@ -91,7 +100,14 @@ function joinOptions(room: string, options: Options): Omit<JoinOptions, "token">
   };
 }
 
-function Ended({ error, onRejoin, onHome }: { error: RoomError | null; onRejoin: () => void; onHome: () => void }) {
+interface EndedProps {
+  readonly error: RoomError | null;
+  readonly onRejoin: () => void;
+  readonly onHome: () => void;
+  readonly children: ReactNode;
+}
+
+function Ended({ error, onRejoin, onHome, children }: EndedProps) {
   const texts = useTexts();
   return (
     <main className="page">
@@ -107,6 +123,7 @@ function Ended({ error, onRejoin, onHome }: { error: RoomError | null; onRejoin:
             {texts.home}
           </button>
         </div>
+        {children}
       </section>
     </main>
   );

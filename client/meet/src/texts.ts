@@ -11,6 +11,13 @@ export type Language = keyof typeof LANGUAGES;
 export interface Texts {
   readonly language: string;
   readonly tagline: string;
+  readonly record: string;
+  readonly stopRecording: string;
+  readonly recordingStarts: string;
+  readonly recordingRuns: string;
+  readonly recordingFinishes: string;
+  readonly recordingFailed: string;
+  readonly recordings: string;
   readonly newRoom: string;
   readonly enterLabel: string;
   readonly enter: string;

@@ -16,6 +16,7 @@ export interface Actions {
   react(reaction: Reaction): void;
   copyLink(name: string): void;
   lock(locked: boolean): void;
+  record(start: boolean): void;
   end(): void;
   leave(): void;
   mute(participant: Participant): void;
@@ -49,6 +50,7 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
           );
       },
       lock: (locked) => attempt(room.setLocked(locked), locked ? texts.locked : texts.unlocked),
+      record: (start) => attempt(start ? room.startRecording() : room.stopRecording()),
       end: () => {
         if (window.confirm(texts.endConfirm)) {
           attempt(room.endForAll());

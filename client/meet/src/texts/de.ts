@@ -9,6 +9,13 @@ const REFUSED_MEDIA = "Der Server kann Ton oder Bild dieses Browsers nicht verwe
 export const de: Texts = {
   language: "Deutsch",
   tagline: "Von Angesicht zu Angesicht reden, im Browser. Öffne einen Raum und schicke den Link, wem du magst.",
+  record: "Aufnehmen",
+  stopRecording: "Aufnahme beenden",
+  recordingStarts: "Die Aufnahme beginnt …",
+  recordingRuns: "Dieses Gespräch wird aufgenommen",
+  recordingFinishes: "Wird fertiggestellt …",
+  recordingFailed: "Diese Aufnahme ist misslungen.",
+  recordings: "Aufnahmen",
   newRoom: "Neuer Raum",
   enterLabel: "Oder betritt einen mit seinem Namen oder Link",
   enter: "Betreten",

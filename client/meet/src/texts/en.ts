@@ -9,6 +9,13 @@ const REFUSED_MEDIA = "The server cannot use this browser's sound or video.";
 export const en: Texts = {
   language: "English",
   tagline: "Talk face to face, from the browser. Make a room and send its link to whoever you like.",
+  record: "Record",
+  stopRecording: "Stop recording",
+  recordingStarts: "The recording starts …",
+  recordingRuns: "This call is being recorded",
+  recordingFinishes: "Being finished …",
+  recordingFailed: "This recording failed.",
+  recordings: "Recordings",
   newRoom: "New room",
   enterLabel: "Or enter one by its name or link",
   enter: "Enter",

@@ -1,0 +1,97 @@
+/** Recordings: the badge that everybody sees, and what was recorded, to be played when the call is over. */
+import type { Recording, RecordingFile, RecordingInfo } from "@rotunda/client";
+import { listRecordings, readToken } from "@rotunda/client";
+import { useEffect, useState } from "react";
+import { useTexts } from "./preferences";
+
+/** A recording that is being finished is looked at again. */
+const LOOK_AGAIN_MS = 2_000;
+
+/** Whether what is said is being kept. */
+export function isRecording(recording: RecordingInfo | null): boolean {
+  return recording !== null && ["starting", "recording", "storage_away"].includes(recording.state);
+}
+
+/** Says to everybody in the room that they are recorded. */
+export function RecordingBadge({ recording }: { readonly recording: RecordingInfo | null }) {
+  const texts = useTexts();
+  if (recording === null || !isRecording(recording)) {
+    return null;
+  }
+  return (
+    <p className="recording-badge" role="status" data-state={recording.state}>
+      <span aria-hidden="true" className="recording-dot" />
+      {recording.state === "starting" ? texts.recordingStarts : texts.recordingRuns}
+    </p>
+  );
+}
+
+/** What was recorded in a room, for who may see it. */
+export function Recordings({ room, token }: { readonly room: string; readonly token: string }) {
+  const texts = useTexts();
+  const recordings = useRecordings(room, token);
+  if (recordings.length === 0) {
+    return null;
+  }
+  return (
+    <section className="recordings" aria-label={texts.recordings}>
+      <h2>{texts.recordings}</h2>
+      <ul>
+        {recordings.map(({ recording, files }) => (
+          <li key={recording.id} data-recording={recording.id} data-state={recording.state}>
+            <time dateTime={new Date(recording.started_at).toISOString()}>
+              {new Date(recording.started_at).toLocaleString()}
+            </time>
+            {recording.state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
+            {recording.state === "failed" ? <p>{texts.recordingFailed}</p> : null}
+            {recording.state === "ready" || recording.state === "failed" ? null : <p>{texts.recordingFinishes}</p>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Player({ file }: { readonly file: RecordingFile }) {
+  return (
+    <figure>
+      <figcaption>{file.name === "" ? file.participant : file.name}</figcaption>
+      <video src={file.url} controls preload="metadata" playsInline />
+    </figure>
+  );
+}
+
+function useRecordings(room: string, token: string): readonly Recording[] {
+  const [recordings, setRecordings] = useState<readonly Recording[]>([]);
+  useEffect(() => {
+    if (readToken(token)?.grants.record !== true) {
+      return undefined;
+    }
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    let isOver = false;
+    const look = async (): Promise<void> => {
+      // Where nothing can be recorded there is nothing to show, and nothing to say about it after a call.
+      const found = await listRecordings(location.origin, room, token).catch(() => []);
+      if (isOver) {
+        return;
+      }
+      // The same recording keeps its URLs, or its player would begin anew.
+      setRecordings((known) => found.map((one) => known.find((old) => isSame(old, one)) ?? one));
+      if (found.some(({ recording }) => recording.state !== "ready" && recording.state !== "failed")) {
+        timer = setTimeout(() => void look(), LOOK_AGAIN_MS);
+      }
+    };
+    void look();
+    return () => {
+      isOver = true;
+      if (timer !== null) {
+        clearTimeout(timer);
+      }
+    };
+  }, [room, token]);
+  return recordings;
+}
+
+function isSame(a: Recording, b: Recording): boolean {
+  return a.recording.id === b.recording.id && a.recording.state === b.recording.state;
+}

@@ -1,0 +1,60 @@
+// A recording as people see it: somebody starts it, the others are told, and when the call is over it can be played.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { until } from "../until.mjs";
+
+const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true, record: true } } };
+const RECORDED_MS = 6_000;
+const READY_MS = 20_000;
+
+export function recordingScenarios(world) {
+  describe("a recording", () => {
+    const room = "recorded";
+
+    test("everybody sees it run, and who may plays it after the call", async () => {
+      const { stack, chromium } = world;
+      const ada = await Participant.join(stack, chromium, room, "ada", HOST);
+      const grace = await Participant.join(stack, chromium, room, "grace");
+      await grace.sees([ada]);
+      await chooses(ada, "record");
+      await until("grace is told", () => badge(grace, "recording"));
+      await new Promise((resolve) => setTimeout(resolve, RECORDED_MS));
+      await chooses(ada, "stop_recording");
+      await until("the badge is gone", async () => !(await badge(grace)));
+      await grace.press("leave");
+      await ada.press("leave");
+      await until("both pictures can be played", () => ada.page.evaluate(() => document.querySelectorAll(".recordings video").length === 2), READY_MS);
+      const played = await until("a recording plays", async () => {
+        const shown = await ada.page.evaluate(async () => {
+          const video = document.querySelector(".recordings video");
+          video.muted = true;
+          await video.play();
+          const { totalVideoFrames: frames, corruptedVideoFrames: corrupted } = video.getVideoPlaybackQuality();
+          return { at: video.currentTime, lasts: video.duration, width: video.videoWidth, frames, corrupted };
+        });
+        return shown.at > 1 && shown.frames > 10 && shown;
+      });
+      console.log(`played ${played.frames} frames of ${played.lasts.toFixed(1)} s`);
+      assert.equal(played.corrupted, 0);
+      assert.ok(Math.abs(played.lasts - RECORDED_MS / 1_000) < 2.5, `${played.lasts} s`);
+      const after = await ada.page.evaluate(async () => {
+        const video = document.querySelector(".recordings video");
+        video.currentTime = 3;
+        await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
+        return video.currentTime;
+      });
+      assert.ok(after >= 3 && after < 4, `jumped to ${after}`);
+    });
+  });
+}
+
+function badge(person, state) {
+  const selector = `.recording-badge${state ? `[data-state="${state}"]` : ""}`;
+  return person.page.evaluate((query) => document.querySelector(query) !== null, selector);
+}
+
+async function chooses(person, what) {
+  await person.press("more");
+  await person.page.click(`[role="menuitem"][data-choice="${what}"]`);
+}
