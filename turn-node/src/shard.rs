@@ -20,6 +20,10 @@ use udp::{ReceiveBatch, SendBatch, Socket};
 const CLIENTS: u64 = 1 << 32;
 /// Messages taken from one relay socket at a time, so that a busy one does not keep the others waiting.
 const RELAY_MESSAGES: usize = 8;
+/// Messages that one read of the clients' socket is prepared for: a burst of one client, where they come one by one;
+const CLIENT_MESSAGES_MIN: usize = 8;
+/// and many where they do not.
+const CLIENT_MESSAGES_MAX: usize = 32;
 /// Batches taken from the clients' socket before the relay sockets have their turn.
 const CLIENT_BATCHES: usize = 4;
 /// Without anything to do, a shard reports this often.
@@ -86,6 +90,7 @@ impl Shard {
             epoll,
             orders: Arc::clone(&orders),
             receive: ReceiveBatch::default(),
+            expected: CLIENT_MESSAGES_MIN,
             send: SendBatch::default(),
             path: RelayPath::default(),
             counters: udp::Counters::default(),
@@ -148,6 +153,8 @@ struct Loop {
     epoll: Epoll,
     orders: Arc<Orders>,
     receive: ReceiveBatch,
+    /// Messages that the next read of the clients' socket is prepared for.
+    expected: usize,
     send: SendBatch,
     path: RelayPath,
     counters: udp::Counters,
@@ -203,7 +210,8 @@ impl Loop {
         }
         for _ in 0..CLIENT_BATCHES {
             self.receive.clear();
-            match self.receive.fill(&self.socket, 0, usize::MAX, &mut self.counters) {
+            let wanted = self.expected;
+            match self.receive.fill(&self.socket, 0, wanted, &mut self.counters) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => return tracing::debug!(%error, "receiving from clients failed"),
@@ -211,13 +219,19 @@ impl Loop {
             let out = (&mut self.send, &mut self.counters);
             self.path.relay_from_clients(&mut self.server, now, &self.receive, &self.relays, out);
             self.drain(now);
-            if !self.receive.is_full() {
+            let came = self.receive.messages().count();
+            // Preparing for messages that do not come costs more than another call when they do.
+            self.expected = (2 * came).clamp(CLIENT_MESSAGES_MIN, CLIENT_MESSAGES_MAX);
+            if came < wanted {
                 return;
             }
         }
     }
 
     fn read_peers(&mut self, now: Now) {
+        if self.epoll.ready().all(|number| number == CLIENTS) {
+            return;
+        }
         self.receive.clear();
         for number in self.epoll.ready().filter(|number| *number != CLIENTS) {
             let place = number as u32;

@@ -12,6 +12,7 @@ pub use send::{PARTS, SendBatch, Sending};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Once;
 
 /// Room for what comes while the thread is busy: a tenth of a second of 300 Mbit/s. A few hundred KB, the usual
 /// default, overflow while one batch goes out.
@@ -115,11 +116,15 @@ fn enlarge(fd: RawFd, force: libc::c_int, ask: libc::c_int) {
     // The kernel doubles what it grants (socket(7)), and caps it silently.
     let granted = option(fd, libc::SOL_SOCKET, ask).unwrap_or(0) / 2;
     if asked.is_err() || granted < BUFFER_BYTES {
-        tracing::warn!(
-            granted_bytes = granted,
-            wanted_bytes = BUFFER_BYTES,
-            "small UDP buffers: raise net.core.rmem_max and net.core.wmem_max, or grant CAP_NET_ADMIN"
-        );
+        // Once: a TURN node binds a socket for each allocation.
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            tracing::warn!(
+                granted_bytes = granted,
+                wanted_bytes = BUFFER_BYTES,
+                "small UDP buffers: raise net.core.rmem_max and net.core.wmem_max, or grant CAP_NET_ADMIN"
+            );
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use super::address::RawAddress;
 use super::{Counters, Socket};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
 /// Messages of one call.
@@ -87,13 +88,15 @@ impl ReceiveBatch {
         if room == 0 {
             return Ok(false);
         }
-        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: MESSAGE_BYTES }; MESSAGES];
-        // SAFETY: all-zero is a valid `mmsghdr`: null pointers and zero lengths.
-        let mut headers: [libc::mmsghdr; MESSAGES] = unsafe { std::mem::zeroed() };
+        // Written before every call, but only as many as it can use: where packets come one by one, that is most of our own work.
+        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; MESSAGES];
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MESSAGES];
         let memory = self.bytes.chunks_exact_mut(MESSAGE_BYTES).zip(&mut *self.controls).zip(&mut *self.addresses);
         let memory = memory.skip(self.used).take(room);
         for ((header, vector), ((bytes, control), address)) in headers.iter_mut().zip(&mut vectors).zip(memory) {
-            vector.iov_base = bytes.as_mut_ptr().cast();
+            let vector = vector.write(libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: MESSAGE_BYTES });
+            // SAFETY: all-zero is a valid `mmsghdr`: null pointers and zero lengths.
+            let header = header.write(unsafe { std::mem::zeroed() });
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_name = (&raw mut *address).cast();
@@ -104,14 +107,17 @@ impl ReceiveBatch {
         // SAFETY: the first `room` headers point to memory that is ours alone and lives until after the call, with its length.
         let count = unsafe {
             let none = std::ptr::null_mut();
-            libc::recvmmsg(socket.descriptor(), headers.as_mut_ptr(), room as libc::c_uint, libc::MSG_DONTWAIT, none)
+            let headers = headers.as_mut_ptr().cast();
+            libc::recvmmsg(socket.descriptor(), headers, room as libc::c_uint, libc::MSG_DONTWAIT, none)
         };
         let Ok(count) = usize::try_from(count) else {
             let error = io::Error::last_os_error();
             let nothing = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
             return if nothing { Ok(false) } else { Err(error) };
         };
-        self.note(headers.iter().take(count), number, counters);
+        // SAFETY: the call filled no more headers than were written above.
+        let filled = headers.iter().take(count.min(room)).map(|header| unsafe { header.assume_init_ref() });
+        self.note(filled, number, counters);
         counters.receive_calls += u64::from(count > 0);
         Ok(count > 0)
     }
