@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Everything about recordings that can be set.
 #[derive(Debug, Args)]
+#[group(id = "recording")] // By itself clap names it after the type, as it does the group it is flattened into.
 pub(super) struct Arguments {
     /// The bucket for recordings; without it nothing is recorded.
     #[arg(long, env = "MEDIA_RECORD_BUCKET", value_name = "NAME")]
