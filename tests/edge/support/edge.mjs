@@ -46,9 +46,10 @@ class Edge {
   async api(method, path, { body, key = KEYS.api, headers = {} } = {}) {
     const json = body === undefined ? {} : { "content-type": "application/json" };
     const basic = key === null ? {} : { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString("base64")}` };
+    // workerd closes a connection on which it has not read a whole body, and the next request must not be on it.
     const response = await fetch(this.http + path, {
       method,
-      headers: { ...json, ...basic, ...headers },
+      headers: { ...json, ...basic, connection: "close", ...headers },
       body: typeof body === "object" ? JSON.stringify(body) : body,
     });
     const text = await response.text();

@@ -205,7 +205,7 @@ test("a body that hides its length is bounded all the same", async () => {
     },
   });
   const authorization = `Basic ${btoa(`${KEYS.api.id}:${KEYS.api.secret}`)}`;
-  const headers = { authorization, "content-type": "application/json" };
+  const headers = { authorization, connection: "close", "content-type": "application/json" };
   const response = await fetch(`${edge.http}/v1/tokens`, { method: "POST", headers, body, duplex: "half" });
   assert.equal(response.status, 413);
 });
