@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { startWorker } from "./worker.mjs";
 
-const SECRETS = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS", "RECORDING_ACCESS_KEY_ID", "RECORDING_SECRET_ACCESS_KEY"];
+const SECRETS = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS", "API_KEYS", "RECORDING_ACCESS_KEY_ID", "RECORDING_SECRET_ACCESS_KEY"];
 const WORKERD_CHECK_MS = 250;
 
 const options = JSON.parse(process.argv[2] ?? "{}");

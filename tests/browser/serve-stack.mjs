@@ -1,5 +1,5 @@
 // `node tests/browser/serve-stack.mjs` runs a Worker, a media node and a storage for tests in other languages, until its standard input ends.
-// Prints one line of JSON when they are ready: where they are, and the keys with which to sign join tokens. Each further line of input is a
+// Prints one line of JSON when they are ready: where they are, the keys with which to sign join tokens, and a key of the HTTP API. Each further line of input is a
 // command in JSON, answered with a line of JSON.
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -7,11 +7,14 @@ import { Stack } from "./stack.mjs";
 
 const commands = createInterface({ input: process.stdin });
 const stack = await Stack.start({ logs: process.argv[2] });
-console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys }));
+console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys, api_key: stack.apiKey }));
 
 const COMMANDS = {
   kill_node: () => stack.killNode(stack.nodes[0]),
   start_node: () => stack.startNode("media-1"),
+  pause_node: () => stack.nodes[0].program.pause(),
+  start_turn_node: () => stack.startTurnNode("turn-1"),
+  kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
   kill_storage: () => stack.killStorage(),
   start_storage: () => stack.startStorage(),
   recordings: async ({ room, token, method = "GET", id = "" }) => {

@@ -27,7 +27,12 @@ const SECRET_ACCESS_KEY = "only-for-tests";
 /** A Worker and the nodes that dial it. */
 export class Stack {
   #state = temporaryFolder("stack");
-  #secrets = { TOKEN_KEYS: `test:${secret()}`, NODE_KEYS: `test:${secret()}`, TURN_KEYS: `test:${secret()}` };
+  #secrets = {
+    TOKEN_KEYS: `test:${secret()}`,
+    NODE_KEYS: `test:${secret()}`,
+    TURN_KEYS: `test:${secret()}`,
+    API_KEYS: `test:${secret()}`,
+  };
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
   #storage = null;
@@ -66,6 +71,11 @@ export class Stack {
   /** What signs join tokens: `kid:secret`. */
   get tokenKeys() {
     return this.#secrets.TOKEN_KEYS;
+  }
+
+  /** What an application's server calls the HTTP API with: `id:secret`. */
+  get apiKey() {
+    return this.#secrets.API_KEYS;
   }
 
   /** A join token, as an application's server would sign it. */

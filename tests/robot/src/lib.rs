@@ -1,7 +1,8 @@
 //! A whole client without a browser, on the crate `webrtc`: joins a room through the edge, publishes encoded files, receives others' media.
 //!
-//! The body of tests, of file publishers and of AI participants. Start at [`Robot::join`].
+//! The body of tests, of file publishers and of AI participants. Start at [`Robot::join`]; [`Arrival`] is the same in stages.
 
+mod arrival;
 pub mod media_file;
 mod peer;
 mod publisher;
@@ -9,6 +10,7 @@ mod receiver;
 mod robot;
 mod signaling;
 
+pub use arrival::{Admission, Arrival, Refused};
 pub use media_file::{Frame, MediaFile};
 pub use publisher::Publisher;
 pub use receiver::ReceivedFrame;

@@ -10,7 +10,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use shared::Mid;
 use shared::rtp_parameters::MediaKind;
-use shared::signal::{TrackIntent, TrackSource};
+use shared::signal::{IceServer, TrackIntent, TrackSource};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,8 +19,9 @@ use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::static_sample::TrackLocalStaticSample;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionState,
-    RTCSessionDescription, Registry, register_default_interceptors,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    RTCIceCandidateType, RTCIceConnectionState, RTCIceGatheringState, RTCIceServer, RTCIceTransportPolicy,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription, Registry, register_default_interceptors,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
@@ -42,6 +43,17 @@ pub(crate) struct LocalTrack {
     transceiver: Arc<dyn RtpTransceiver>,
 }
 
+/// What came of asking for a relayed address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relay {
+    /// Nothing yet.
+    Asked,
+    /// There is one.
+    Allocated,
+    /// There will be none.
+    Refused,
+}
+
 /// A peer connection.
 pub(crate) struct Peer {
     connection: Box<dyn PeerConnection>,
@@ -49,29 +61,48 @@ pub(crate) struct Peer {
     pub(crate) tracks: Vec<Arc<LocalTrack>>,
     /// Its state.
     pub(crate) state: watch::Receiver<RTCPeerConnectionState>,
+    /// Whether packets pass, encrypted or not.
+    pub(crate) ice: watch::Receiver<RTCIceConnectionState>,
+    /// Whether a TURN node relays for it.
+    pub(crate) relay: watch::Receiver<Relay>,
     /// What arrives.
     pub(crate) frames: mpsc::Receiver<ReceivedFrame>,
 }
 
 impl Peer {
-    /// Makes a connection that publishes `sources` and has `slots` receive slots of each kind.
-    pub(crate) async fn new(local: IpAddr, sources: &[TrackSource], slots: usize) -> anyhow::Result<Self> {
+    /// Makes a connection that publishes `sources` and has `slots` receive slots of each kind; over `relays` only, where there are any.
+    pub(crate) async fn new(
+        local: IpAddr,
+        sources: &[TrackSource],
+        slots: usize,
+        relays: &[IceServer],
+    ) -> anyhow::Result<Self> {
         let mut engine = MediaEngine::default();
         for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
             engine.register_codec(codec(kind), kind).context("registering a codec")?;
         }
         let interceptors = register_default_interceptors(Registry::new(), &mut engine).context("interceptors")?;
         let (state_changed, state) = watch::channel(RTCPeerConnectionState::New);
+        let (ice_changed, ice) = watch::channel(RTCIceConnectionState::New);
+        let (relay_changed, relay) = watch::channel(Relay::Asked);
         let (received, frames) = mpsc::channel(FRAMES_MAX);
+        let handler = Handler { state: state_changed, ice: ice_changed, relay: relay_changed, received };
+        let mut configuration = RTCConfigurationBuilder::new();
+        if !relays.is_empty() {
+            configuration = configuration
+                .with_ice_servers(relays.iter().map(ice_server).collect())
+                .with_ice_transport_policy(RTCIceTransportPolicy::Relay);
+        }
         let connection = PeerConnectionBuilder::new()
+            .with_configuration(configuration.build())
             .with_media_engine(engine)
             .with_interceptor_registry(interceptors)
-            .with_handler(Arc::new(Handler { state: state_changed, received }))
+            .with_handler(Arc::new(handler))
             .with_udp_addrs(vec![SocketAddr::new(local, 0)])
             .build()
             .await
             .context("making a peer connection")?;
-        let mut peer = Self { connection: Box::new(connection), tracks: Vec::new(), state, frames };
+        let mut peer = Self { connection: Box::new(connection), tracks: Vec::new(), state, ice, relay, frames };
         for source in sources {
             peer.publish(*source).await?;
         }
@@ -143,6 +174,8 @@ impl LocalTrack {
 /// What the connection tells us.
 struct Handler {
     state: watch::Sender<RTCPeerConnectionState>,
+    ice: watch::Sender<RTCIceConnectionState>,
+    relay: watch::Sender<Relay>,
     received: mpsc::Sender<ReceivedFrame>,
 }
 
@@ -152,6 +185,28 @@ impl PeerConnectionEventHandler for Handler {
         self.state.send_replace(state);
     }
 
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        self.ice.send_replace(state);
+    }
+
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if event.candidate.typ == RTCIceCandidateType::Relay {
+            self.relay.send_replace(Relay::Allocated);
+        }
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.relay.send_if_modified(|relay| {
+                let is_over = *relay == Relay::Asked;
+                if is_over {
+                    *relay = Relay::Refused;
+                }
+                is_over
+            });
+        }
+    }
+
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let kind = match track.kind().await {
             RtpCodecKind::Audio => MediaKind::Audio,
@@ -159,6 +214,14 @@ impl PeerConnectionEventHandler for Handler {
             _ => MediaKind::Video,
         };
         tokio::spawn(receiver::read(track, kind, self.received.clone()));
+    }
+}
+
+fn ice_server(server: &IceServer) -> RTCIceServer {
+    RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone().unwrap_or_default(),
+        credential: server.credential.clone().unwrap_or_default(),
     }
 }
 

@@ -1,18 +1,18 @@
 //! A participant: joins, knows who is there, receives, leaves.
 
+use crate::arrival::Arrival;
 use crate::peer::Peer;
 use crate::publisher::Publisher;
 use crate::receiver::ReceivedFrame;
 use crate::signaling::Signaling;
-use anyhow::{Context, bail};
-use shared::signal::{ClientToEdge, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo, TrackInfo, TrackSource};
-use shared::{AttemptId, ErrorCode, ParticipantId, limits};
+use anyhow::Context;
+use shared::signal::{
+    ClientToEdge, EdgeToClient, IceServer, ParticipantInfo, RecordingInfo, SlotInfo, TrackInfo, TrackSource,
+};
+use shared::{ErrorCode, ParticipantId, limits};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::tungstenite::http::Uri;
+use std::time::Duration;
+use tokio::time::{Interval, timeout};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
 /// The edge answers a join, and media comes up, within this time, or never.
@@ -29,6 +29,8 @@ pub struct Options {
     pub publish: Vec<TrackSource>,
     /// Receive slots of each kind.
     pub slots: usize,
+    /// TURN servers that all media goes through; none, and media goes straight to the node.
+    pub relays: Vec<IceServer>,
 }
 
 impl Options {
@@ -40,6 +42,7 @@ impl Options {
             token: token.into(),
             publish: vec![TrackSource::Microphone, TrackSource::Camera],
             slots: limits::SLOTS_PER_KIND_DEFAULT,
+            relays: Vec::new(),
         }
     }
 }
@@ -61,12 +64,12 @@ pub enum Event {
 
 /// A client in a room.
 pub struct Robot {
-    signaling: Signaling,
-    peer: Peer,
-    participant: ParticipantId,
-    roster: BTreeMap<ParticipantId, ParticipantInfo>,
-    slots: Vec<SlotInfo>,
-    ping: Interval,
+    pub(crate) signaling: Signaling,
+    pub(crate) peer: Peer,
+    pub(crate) participant: ParticipantId,
+    pub(crate) roster: BTreeMap<ParticipantId, ParticipantInfo>,
+    pub(crate) slots: Vec<SlotInfo>,
+    pub(crate) ping: Interval,
 }
 
 impl Robot {
@@ -76,19 +79,7 @@ impl Robot {
     }
 
     async fn try_join(options: &Options) -> anyhow::Result<Self> {
-        let local = local_address(&options.url).await?;
-        let mut signaling = Signaling::connect(&options.url, &options.token).await?;
-        let peer = Peer::new(local, &options.publish, options.slots).await?;
-        let (offer, tracks) = peer.offer().await?;
-        signaling.send(ClientToEdge::Join { attempt: attempt()?, offer, tracks }).await?;
-        let (participant, answer, roster, slots) = joined(&mut signaling).await?;
-        peer.answer(answer).await?;
-        let roster = roster.into_iter().map(|info| (info.id.clone(), info)).collect();
-        let mut ping = interval(Duration::from_millis(limits::PING_INTERVAL_MS));
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut robot = Self { signaling, peer, participant, roster, slots, ping };
-        robot.wait_for_media().await?;
-        Ok(robot)
+        Arrival::open(options).await?.join().await?.connect().await
     }
 
     /// Who the robot is.
@@ -158,27 +149,8 @@ impl Robot {
         self.peer.close().await
     }
 
-    async fn wait_for_media(&mut self) -> anyhow::Result<()> {
-        loop {
-            let state = *self.peer.state.borrow_and_update();
-            match state {
-                RTCPeerConnectionState::Connected => return Ok(()),
-                state if is_over(state) => bail!("no media: the transport is {state}"),
-                _under_way => {}
-            }
-            tokio::select! {
-                changed = self.peer.state.changed() => changed.context("the transport ended")?,
-                message = self.signaling.next() => {
-                    if let Some(Event::Removed(code)) = self.take(message?.context("the edge closed the socket")?) {
-                        bail!("removed: {code}");
-                    }
-                }
-            }
-        }
-    }
-
     /// Takes note of news.
-    fn take(&mut self, message: EdgeToClient) -> Option<Event> {
+    pub(crate) fn take(&mut self, message: EdgeToClient) -> Option<Event> {
         match message {
             EdgeToClient::ParticipantJoined { participant } | EdgeToClient::ParticipantUpdated { participant } => {
                 self.roster.insert(participant.id.clone(), participant);
@@ -210,38 +182,6 @@ impl Robot {
     }
 }
 
-/// Waits until the edge has let the robot in.
-async fn joined(
-    signaling: &mut Signaling,
-) -> anyhow::Result<(ParticipantId, String, Vec<ParticipantInfo>, Vec<SlotInfo>)> {
-    loop {
-        let message = signaling.next().await?.context("the edge closed the socket")?;
-        if let EdgeToClient::Joined { participant, answer, roster, slots, .. } = message {
-            return Ok((participant, answer, roster, slots));
-        }
-        if let EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } = message {
-            bail!("refused: {code}");
-        }
-    }
-}
-
-fn is_over(state: RTCPeerConnectionState) -> bool {
+pub(crate) fn is_over(state: RTCPeerConnectionState) -> bool {
     matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)
-}
-
-/// The address of the interface that leads to the edge: also the one that leads to its media nodes.
-async fn local_address(url: &str) -> anyhow::Result<IpAddr> {
-    let url: Uri = url.parse().context("reading the room's URL")?;
-    let host = url.host().context("the room's URL has no host")?.trim_matches(['[', ']']);
-    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("wss") { 443 } else { 80 });
-    let edge =
-        lookup_host((host, port)).await.context("looking up the edge")?.next().context("the edge has no address")?;
-    let stream = TcpStream::connect(edge).await.context("connecting to the edge")?;
-    Ok(stream.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()))
-}
-
-/// A name for this try; a robot tries once.
-fn attempt() -> anyhow::Result<AttemptId> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
-    Ok(AttemptId::parse(&format!("robot-{}-{}", std::process::id(), since.as_nanos()))?)
 }

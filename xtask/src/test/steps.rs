@@ -43,7 +43,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "turn", about: "coturn's client in every mode over UDP, and what it is refused", run: turn },
     Step {
         name: "interop",
-        about: "a robot on the crate `webrtc`, and aiortc, through the real programs",
+        about: "a robot on the crate `webrtc`, `rotunda doctor`, and aiortc, through the real programs",
         run: interop,
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
@@ -52,7 +52,7 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Crates whose tests belong to a step of their own.
-const NOT_UNIT: &[&str] = &["edge", "world", "robot", "turn-node", "xtask"];
+const NOT_UNIT: &[&str] = &["edge", "world", "robot", "rotunda", "turn-node", "xtask"];
 
 fn format(run: &mut Run<'_>) -> Result<()> {
     const FUZZ: &[&str] = &["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check", "--", "--color", "never"];
@@ -88,7 +88,8 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
     run.command("unit xtask", run.cargo(&["test", "--package", "xtask", "--bins"]))?;
     run.command("unit edge", run.cargo(&["test", "--package", "edge", "--lib"]))?;
     run.command("unit turn-node", run.cargo(&["test", "--package", "turn-node", "--bins", "--test", "program"]))?;
-    run.command("unit robot", run.cargo(&["test", "--package", "robot", "--lib"]))
+    run.command("unit robot", run.cargo(&["test", "--package", "robot", "--lib"]))?;
+    run.command("unit rotunda", run.cargo(&["test", "--package", "rotunda", "--bins"]))
 }
 
 fn world(run: &mut Run<'_>) -> Result<()> {
@@ -153,6 +154,7 @@ fn interop(run: &mut Run<'_>) -> Result<()> {
     build::stack(run.workspace, run.tools)?;
     setup::for_interop(run.tools)?;
     run.command("interop", run.cargo(&["test", "--package", "robot", "--test", "call", "--", "--test-threads=1"]))?;
+    run.command("doctor", run.cargo(&["test", "--package", "rotunda", "--test", "doctor", "--", "--test-threads=1"]))?;
     run.command("interop aiortc", run.npm(&["run", "interop", "--workspace", "tests/browser"]))
 }
 

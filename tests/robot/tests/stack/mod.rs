@@ -17,6 +17,7 @@ pub(crate) struct Stack {
     output: BufReader<ChildStdout>,
     url: String,
     key: Key,
+    api_key: String,
 }
 
 impl Stack {
@@ -34,12 +35,25 @@ impl Stack {
         let keys = text("token_keys");
         let (id, secret) = keys.split_once(':').expect("kid:secret");
         let key = Key::new(id, secret.as_bytes()).expect("a long secret");
-        Self { fixture, output, url: text("url").replacen("http", "ws", 1), key }
+        Self { fixture, output, url: text("url"), key, api_key: text("api_key") }
+    }
+
+    /// Where the Worker answers.
+    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A key of the HTTP API.
+    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
+    pub(crate) fn api_key(&self) -> &str {
+        &self.api_key
     }
 
     /// The socket of a room.
+    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
     pub(crate) fn room_url(&self, room: &str) -> String {
-        format!("{}/v1/rooms/{room}/socket", self.url)
+        format!("{}/v1/rooms/{room}/socket", self.url.replacen("http", "ws", 1))
     }
 
     /// Has the fixture do something: `status` and `body` of what came of it.

@@ -1,0 +1,75 @@
+//! Where an answer says that the media node is, and whether anybody can come there.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Why nobody will reach the node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CandidatesError {
+    /// Nothing to try.
+    #[error("the answer names no address of the media node: set MEDIA_ADVERTISE there")]
+    None,
+    /// Addresses of a network that the public one does not lead to.
+    #[error("the node announces {0}, which nobody outside reaches, but the deployment is public: set MEDIA_ADVERTISE")]
+    Private(IpAddr),
+}
+
+/// The node's addresses, in an answer to whoever reached the Worker at `edge`.
+pub(crate) fn check(answer: &str, edge: &[IpAddr]) -> Result<Vec<IpAddr>, CandidatesError> {
+    let found: Vec<IpAddr> = answer.lines().filter_map(address).collect();
+    let first = *found.first().ok_or(CandidatesError::None)?;
+    let is_public = edge.iter().any(|address| !is_private(*address));
+    if is_public && found.iter().all(|address| is_private(*address)) {
+        return Err(CandidatesError::Private(first));
+    }
+    Ok(found)
+}
+
+/// RFC 8839 §5.1: foundation, component, transport, priority, address.
+fn address(line: &str) -> Option<IpAddr> {
+    line.strip_prefix("a=candidate:")?.split_whitespace().nth(4)?.parse().ok()
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || is_shared(v4)
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+/// RFC 6598 §7: 100.64.0.0/10, between a provider and its customers.
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    first == 100 && second & 0b1100_0000 == 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_answer(candidates: &[&str], edge: &str) -> Result<usize, CandidatesError> {
+        let line = |address: &&str| format!("a=candidate:1 1 udp 2130706431 {address} 40000 typ host\r\n");
+        let answer: String = candidates.iter().map(line).collect();
+        check(&format!("v=0\r\n{answer}a=end-of-candidates\r\n"), &[edge.parse().expect("an address")])
+            .map(|found| found.len())
+    }
+
+    #[test]
+    fn private_addresses_are_only_for_private_deployments() {
+        for private in ["10.0.0.1", "172.16.3.4", "192.168.1.1", "127.0.0.1", "100.64.0.1", "fd00::1", "fe80::1", "::1"]
+        {
+            let error = CandidatesError::Private(private.parse().expect("an address"));
+            assert_eq!(check_answer(&[private], "198.51.100.7"), Err(error), "{private}");
+            assert_eq!(check_answer(&[private], "127.0.0.1"), Ok(1), "{private}");
+        }
+        assert_eq!(check_answer(&["10.0.0.1", "203.0.113.9"], "198.51.100.7"), Ok(2));
+        assert_eq!(check_answer(&["100.128.0.1"], "2001:db8::1"), Ok(1));
+    }
+
+    #[test]
+    fn an_answer_without_an_address_leads_nowhere() {
+        assert_eq!(check_answer(&[], "127.0.0.1"), Err(CandidatesError::None));
+        assert_eq!(check_answer(&["name.local"], "127.0.0.1"), Err(CandidatesError::None));
+    }
+}

@@ -1,0 +1,70 @@
+//! `rotunda doctor URL` checks a deployment from outside, hop by hop, and names the hop that fails.
+//!
+//! A bare client on the robot's crate, so that what it proves is what a participant needs. Start at [`checkup::run`].
+
+mod candidates;
+mod checkup;
+mod deployment;
+mod http;
+mod report;
+mod turn;
+
+use clap::{Args, Parser, Subcommand};
+use deployment::Deployment;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "rotunda", about = "Tools for who runs Rotunda")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Checks a deployment from outside, hop by hop; exits with 0 only where all are well
+    Doctor(Doctor),
+}
+
+#[derive(Args)]
+struct Doctor {
+    /// Where the deployment answers, for instance https://rotunda.example.org
+    url: String,
+    #[command(flatten)]
+    secret: Secret,
+    /// Prints one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Secret {
+    /// An application server's key, with which a token is asked for; better in the environment, where no list of processes shows it
+    #[arg(long, env = "ROTUNDA_API_KEY", value_name = "ID:SECRET", hide_env_values = true)]
+    api_key: Option<String>,
+    /// A join token of any room, in place of a key
+    #[arg(long, env = "ROTUNDA_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Doctor(Doctor { url, secret, json }) = Arguments::parse().command;
+    let deployment = match Deployment::parse(&url) {
+        Ok(deployment) => deployment,
+        Err(error) => {
+            eprintln!("{url}: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let pass = match (secret.token, secret.api_key) {
+        (Some(token), _) => checkup::Pass::Token(token),
+        (None, key) => checkup::Pass::ApiKey(key.unwrap_or_default()),
+    };
+    let report = checkup::run(&deployment, &pass, !json).await;
+    if json {
+        println!("{}", report.to_json(&url));
+    }
+    if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,179 @@
+//! What was found, hop by hop.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The page that says more.
+const PAGE: &str = "docs/troubleshooting.md";
+
+/// One thing that a call needs; `docs/troubleshooting.md` has them in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hop {
+    /// The name, TLS, and the Worker behind them.
+    Address,
+    /// A join token.
+    Token,
+    /// The room's socket.
+    Signaling,
+    /// A media node for the room.
+    Placement,
+    /// Where the node says that it is.
+    Candidates,
+    /// ICE between here and the node.
+    Udp,
+    /// DTLS, and the room knowing of it.
+    Media,
+    /// The way through each TURN server.
+    Turn,
+}
+
+impl Hop {
+    /// All, in the order in which a call needs them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Address,
+        Self::Token,
+        Self::Signaling,
+        Self::Placement,
+        Self::Candidates,
+        Self::Udp,
+        Self::Media,
+        Self::Turn,
+    ];
+
+    /// Its name, here and on the page.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Token => "token",
+            Self::Signaling => "signaling",
+            Self::Placement => "placement",
+            Self::Candidates => "candidates",
+            Self::Udp => "udp",
+            Self::Media => "media",
+            Self::Turn => "turn",
+        }
+    }
+
+    /// The heading of the page that helps.
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Address | Self::Token | Self::Signaling | Self::Placement => "it-does-not-connect",
+            Self::Candidates | Self::Udp | Self::Media | Self::Turn => "ice-connection-failed",
+        }
+    }
+}
+
+/// How one hop is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Well.
+    Well {
+        /// How long it took.
+        took: Duration,
+        /// What there is to know.
+        note: String,
+    },
+    /// The one to mend.
+    Failed {
+        /// What happened, and what to do.
+        problem: String,
+    },
+}
+
+/// What was found; hops that are not in it depend on one that failed.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    findings: Vec<(Hop, Finding)>,
+    prints: bool,
+}
+
+impl Report {
+    /// Starts a report that is printed as it grows, or not.
+    pub(crate) fn new(prints: bool) -> Self {
+        Self { findings: Vec::new(), prints }
+    }
+
+    /// Takes note of a hop.
+    pub(crate) fn add(&mut self, hop: Hop, finding: Finding) {
+        if self.prints {
+            println!("{}", line(hop, Some(&finding)));
+        }
+        self.findings.push((hop, finding));
+    }
+
+    /// Says which hops were not looked at.
+    pub(crate) fn finish(self) -> Self {
+        for hop in Hop::ALL.into_iter().filter(|hop| self.prints && self.finding(*hop).is_none()) {
+            println!("{}", line(hop, None));
+        }
+        self
+    }
+
+    /// Whether every hop is well.
+    pub(crate) fn is_healthy(&self) -> bool {
+        Hop::ALL.into_iter().all(|hop| matches!(self.finding(hop), Some(Finding::Well { .. })))
+    }
+
+    /// The whole report for programs.
+    pub(crate) fn to_json(&self, url: &str) -> Value {
+        let failed = self.findings.iter().find(|(_, finding)| matches!(finding, Finding::Failed { .. }));
+        let hops = Hop::ALL.map(|hop| match self.finding(hop) {
+            Some(Finding::Well { took, note }) => {
+                json!({ "hop": hop.name(), "state": "ok", "took_ms": took.as_millis() as u64, "note": note })
+            }
+            Some(Finding::Failed { problem }) => {
+                json!({ "hop": hop.name(), "state": "failed", "problem": problem, "see": see(hop) })
+            }
+            None => json!({ "hop": hop.name(), "state": "skipped" }),
+        });
+        json!({ "url": url, "ok": self.is_healthy(), "failed": failed.map(|(hop, _)| hop.name()), "hops": hops })
+    }
+
+    fn finding(&self, hop: Hop) -> Option<&Finding> {
+        self.findings.iter().find(|(of, _)| *of == hop).map(|(_, finding)| finding)
+    }
+}
+
+fn line(hop: Hop, finding: Option<&Finding>) -> String {
+    let name = hop.name();
+    match finding {
+        Some(Finding::Well { took, note }) => format!("ok      {name:<10} {:>5} ms  {note}", took.as_millis()),
+        Some(Finding::Failed { problem }) => format!("FAILED  {name:<10} {problem}\n        see {}", see(hop)),
+        None => format!("skipped {name}"),
+    }
+}
+
+fn see(hop: Hop) -> String {
+    format!("{PAGE}#{}", hop.heading())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_same_hops_in_the_same_order() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        let mut from = 0;
+        for (number, hop) in (1..).zip(Hop::ALL) {
+            let entry = format!("{number}. **{}**", hop.name());
+            from += page[from..].find(&entry).unwrap_or_else(|| panic!("{entry} is not on the page, or too early"));
+            let anchors = page.lines().filter_map(|line| line.strip_prefix("## "));
+            let mut anchors = anchors.map(|heading| heading.to_lowercase().replace(' ', "-"));
+            assert!(anchors.any(|anchor| anchor == hop.heading()), "{}", hop.heading());
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_well() {
+        let mut report = Report::new(false);
+        for hop in Hop::ALL.into_iter().take(7) {
+            report.add(hop, Finding::Well { took: Duration::ZERO, note: String::new() });
+        }
+        assert!(!report.is_healthy());
+        report.add(Hop::Turn, Finding::Failed { problem: "gone".into() });
+        assert!(!report.is_healthy());
+        let json = report.to_json("http://localhost");
+        assert_eq!((&json["failed"], &json["ok"]), (&json!("turn"), &json!(false)));
+    }
+}

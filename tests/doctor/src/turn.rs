@@ -1,0 +1,107 @@
+//! The way through TURN: an allocation with the credential that clients get, and a call through it.
+
+use robot::{Arrival, Options};
+use shared::signal::IceServer;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A TURN server that gives no address within this time gives none: retransmissions included (RFC 8489 §6.2.1).
+const ALLOCATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// ICE, then DTLS, through one more hop.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Joining once more, with all that it needs known to work.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most URLs that are tried: an answer has a few, and each may take all of its time.
+const URLS_MAX: usize = 8;
+
+/// Why nobody is relayed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TurnError {
+    /// The edge knows none.
+    #[error(
+        "the edge names no TURN server: is a node registered in the region (`turn_registered`), are TURN_KEYS set at the Worker?"
+    )]
+    NoServer,
+    /// Only ways that this program does not speak.
+    #[error("none of the TURN servers is reached over UDP, which is all that is tried here: {0}")]
+    NoUdp(String),
+    /// The second join failed where the first did not.
+    #[error("joining once more, for {url}: {problem}")]
+    Join {
+        /// Which server.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// The server gives no address.
+    #[error(
+        "{url} allocates nothing: is UDP to TURN_LISTEN let in, does the name resolve, are TURN_KEYS the same at both?"
+    )]
+    Allocate {
+        /// Which server.
+        url: String,
+    },
+    /// The server gives an address, but nothing reaches the media node from there.
+    #[error(
+        "{url} allocates, but does not reach the media node: are TURN_RELAY_PORTS let in, is the node in the same region?"
+    )]
+    Path {
+        /// Which server.
+        url: String,
+    },
+}
+
+/// Tries each URL by itself; says what was found.
+pub(crate) async fn check(options: &Options, servers: &[IceServer]) -> Result<String, TurnError> {
+    let each = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
+    let all: Vec<_> = each.filter(|(_, url)| !url.starts_with("stun")).take(URLS_MAX).collect();
+    if all.is_empty() {
+        return Err(TurnError::NoServer);
+    }
+    let (udp, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, url)| is_udp(url));
+    let list = |urls: &[(&IceServer, &String)]| urls.iter().map(|(_, url)| url.as_str()).collect::<Vec<_>>().join(", ");
+    if udp.is_empty() {
+        return Err(TurnError::NoUdp(list(&others)));
+    }
+    for (server, url) in &udp {
+        check_one(options, IceServer { urls: vec![(*url).clone()], ..(*server).clone() }, url).await?;
+    }
+    let untried = if others.is_empty() { String::new() } else { format!("; not tried: {}", list(&others)) };
+    Ok(format!("{}{untried}", list(&udp)))
+}
+
+/// RFC 7065 §3.1: UDP, unless `turns:` or `?transport=` says otherwise.
+fn is_udp(url: &str) -> bool {
+    url.starts_with("turn:") && !url.ends_with("?transport=tcp")
+}
+
+async fn check_one(options: &Options, server: IceServer, url: &str) -> Result<(), TurnError> {
+    let url = url.to_owned();
+    let options = Options { relays: vec![server], ..options.clone() };
+    let join = async { Arrival::open(&options).await?.join().await };
+    let mut admission = match timeout(JOIN_TIMEOUT, join).await {
+        Ok(Ok(admission)) => admission,
+        Ok(Err(error)) => return Err(TurnError::Join { url, problem: format!("{error:#}") }),
+        Err(_) => return Err(TurnError::Join { url, problem: "takes too long".into() }),
+    };
+    if !matches!(timeout(ALLOCATE_TIMEOUT, admission.wait_for_relay()).await, Ok(Ok(()))) {
+        return Err(TurnError::Allocate { url });
+    }
+    match timeout(CONNECT_TIMEOUT, admission.connect()).await {
+        // Whether leaving works says nothing about the relay; whoever does not leave is gone when the room is empty.
+        Ok(Ok(robot)) => drop(robot.leave().await),
+        Ok(Err(_)) | Err(_) => return Err(TurnError::Path { url }),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_udp;
+
+    #[test]
+    fn udp_is_what_is_left_unsaid() {
+        assert!(is_udp("turn:192.0.2.1:3478") && is_udp("turn:192.0.2.1?transport=udp"));
+        assert!(!is_udp("turn:192.0.2.1?transport=tcp") && !is_udp("turns:192.0.2.1"));
+    }
+}
