@@ -160,8 +160,8 @@ impl Dev {
             (text("name"), part["pid"].as_u64().expect("a number") as u32, port)
         };
         let parts: Vec<_> = ready["parts"].as_array().expect("a list").iter().map(part).collect();
-        // Without media nodes there is nothing to relay to.
-        let others = if nodes > 0 { 2 } else { 1 };
+        // Without media nodes there is nothing to relay to or to record: the Worker is alone then, else with storage and a TURN node.
+        let others = if nodes > 0 { 3 } else { 1 };
         assert_eq!(parts.len(), usize::from(nodes) + others);
         assert!(answers(port));
         let below = descendants(owner.id());
