@@ -174,7 +174,10 @@ impl Fixture {
         let deadline = Instant::now() + REFUSED_WITHIN;
         while count()? < expected {
             if Instant::now() > deadline {
-                bail!("{flags:?} is not refused with {code}; the relay counts {}", page(self.relay.http, "/metrics")?.1);
+                bail!(
+                    "{flags:?} is not refused with {code}; the relay counts {}",
+                    page(self.relay.http, "/metrics")?.1
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
