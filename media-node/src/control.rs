@@ -5,8 +5,9 @@ mod room;
 
 use crate::record::Recorder;
 use crate::shard::{Command, Event, Shard};
-use fleet::FleetLink;
+use fleet::MediaMember;
 use media_core::sfu::Output;
+use node_shell::fleet::{FleetLink, Standing};
 use node_shell::settings::{EdgeUrl, Secret};
 use room::RoomLink;
 use shared::control::{Assignment, NodeLoad, NodeToRoom, RoomToNode, ShardInfo};
@@ -63,15 +64,6 @@ fn clamp(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Whether the node takes rooms, and whether it wants to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// The Fleet object has said yes.
-    pub(crate) is_registered: bool,
-    /// The Fleet object was told that we will stop.
-    pub(crate) has_announced_draining: bool,
-}
-
 /// Distributes assignments to shards, and shards' news to rooms.
 pub(crate) struct Control {
     node: Arc<Node>,
@@ -110,8 +102,16 @@ impl Control {
     /// Runs until the shards are gone.
     pub(crate) async fn run(mut self) {
         let (notices, mut noticed) = mpsc::channel(NOTICES_MAX);
-        let fleet =
-            FleetLink::new(Arc::clone(&self.node), notices.clone(), self.draining.clone(), self.standing.clone());
+        let fleet = FleetLink {
+            edges: self.node.edges.clone(),
+            node: self.node.id.clone(),
+            region: self.node.region.clone(),
+            token: self.node.token.clone(),
+            member: MediaMember { node: Arc::clone(&self.node), notices: notices.clone() },
+            draining: self.draining.clone(),
+            standing: self.standing.clone(),
+            seed: self.node.seed,
+        };
         tokio::spawn(fleet.run());
         loop {
             tokio::select! {

@@ -1,7 +1,7 @@
 //! The whole node: shards, control sockets, pages, and what ends them.
 
 use crate::config::Config;
-use crate::control::{Control, Node, Standing};
+use crate::control::{Control, Node};
 use crate::identity;
 use crate::pages::Pages;
 use crate::record::{self, Outlet, Recorder};
@@ -9,6 +9,7 @@ use crate::shard::{Event, Shard};
 use crate::shutdown;
 use anyhow::{Context, bail};
 use media_core::sfu;
+use node_shell::fleet::Standing;
 use node_shell::signals::Signals;
 use shared::UnixMillis;
 use shared::control::ShardInfo;

@@ -2,8 +2,8 @@
 
 mod metrics;
 
-use crate::control::Standing;
 use crate::shard::Shard;
+use node_shell::fleet::Standing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;

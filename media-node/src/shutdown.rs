@@ -1,7 +1,7 @@
 //! Ending: rooms move elsewhere first.
 
-use crate::control::Standing;
 use crate::shard::{Command, Shard};
+use node_shell::fleet::Standing;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};

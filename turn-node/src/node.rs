@@ -1,12 +1,14 @@
 //! The whole node: shards, pages, and what ends them.
 
 use crate::config::Config;
-use crate::control::{Control, Standing};
+use crate::control::TurnMember;
 use crate::own_addresses;
-use crate::pages::Pages;
+use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use anyhow::{Context, bail};
+use node_shell::fleet::{FleetLink, Standing};
 use node_shell::signals::Signals;
+use shared::control::TurnRegistration;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +30,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listener = node_shell::pages::listen(config.http_listen).await?;
     let shards = start_shards(&config)?;
     let (draining, is_draining) = watch::channel(false);
-    let standing = start_control(&config, &shards, &is_draining)?;
-    let pages = Pages { shards: Arc::clone(&shards), draining: is_draining, standing: standing.clone() };
+    let edge = start_control(&config, &shards, &is_draining)?;
+    let standing = edge.as_ref().map(|edge| edge.standing.clone());
+    let pages = Pages { shards: Arc::clone(&shards), draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
@@ -83,22 +86,32 @@ fn start_control(
     config: &Config,
     shards: &Arc<[Shard]>,
     draining: &watch::Receiver<bool>,
-) -> anyhow::Result<Option<watch::Receiver<Standing>>> {
+) -> anyhow::Result<Option<FromEdge>> {
     let Some(edge) = config.edge.clone() else { return Ok(None) };
     let (standing, stands) = watch::channel(Standing::default());
+    let (named, media_nodes) = watch::channel(0);
     let ports = usize::from(*config.relay_ports.end() - *config.relay_ports.start()) + 1;
     let most = ports.min(usize::from(config.shards) * turn_core::limits::ALLOCATIONS_PER_SHARD_MAX);
-    let control = Control {
-        edge,
+    let registration = TurnRegistration {
+        node: edge.node.clone(),
+        region: edge.region.clone(),
+        urls: edge.turn_urls,
         allocations_max: u32::try_from(most).unwrap_or(u32::MAX),
-        media_nodes: config.media_nodes.clone(),
-        shards: Arc::clone(shards),
+    };
+    let member =
+        TurnMember { registration, media_nodes: config.media_nodes.clone(), shards: Arc::clone(shards), named };
+    let link = FleetLink {
+        edges: edge.urls,
+        node: edge.node,
+        region: edge.region,
+        token: edge.token,
+        member,
         draining: draining.clone(),
         standing,
         seed: getrandom::u64().context("asking the operating system for randomness")?,
     };
-    tokio::spawn(control.run());
-    Ok(Some(stands))
+    tokio::spawn(link.run());
+    Ok(Some(FromEdge { standing: stands, media_nodes }))
 }
 
 fn allocations(shards: &[Shard]) -> usize {

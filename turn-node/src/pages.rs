@@ -1,7 +1,7 @@
 //! What /healthz, /readyz and /metrics tell.
 
-use crate::control::Standing;
 use crate::shard::{Report, Shard};
+use node_shell::fleet::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +27,16 @@ pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
     /// Whether we are about to stop.
     pub(crate) draining: watch::Receiver<bool>,
-    /// Whether the edge tells clients about us; nothing where there is no edge.
-    pub(crate) standing: Option<watch::Receiver<Standing>>,
+    /// Nothing where there is no edge.
+    pub(crate) edge: Option<FromEdge>,
+}
+
+/// What is known from the edge.
+pub(crate) struct FromEdge {
+    /// Whether it tells clients about us.
+    pub(crate) standing: watch::Receiver<Standing>,
+    /// How many addresses of media nodes it named last.
+    pub(crate) media_nodes: watch::Receiver<usize>,
 }
 
 const METRICS: &[Metric<Report>] = &[
@@ -57,8 +65,8 @@ impl node_shell::pages::Pages for Pages {
         if *self.draining.borrow() {
             return Err("draining".to_owned());
         }
-        match &self.standing {
-            Some(standing) if !standing.borrow().is_registered => Err("not registered with the edge".to_owned()),
+        match &self.edge {
+            Some(edge) if !edge.standing.borrow().is_registered => Err("not registered with the edge".to_owned()),
             Some(_) | None => Ok(()),
         }
     }
@@ -66,10 +74,10 @@ impl node_shell::pages::Pages for Pages {
     fn metrics(&self) -> String {
         let reports: Vec<_> = self.shards.iter().map(|shard| (shard.index(), shard.report())).collect();
         let mut text = metrics(&reports);
-        if let Some(standing) = &self.standing {
-            let standing = *standing.borrow();
-            text.single("turn_registered", "Whether the edge tells clients about us.", standing.is_registered.into());
-            text.single("turn_media_nodes", "Addresses that sfu credentials reach.", standing.media_nodes as u64);
+        if let Some(FromEdge { standing, media_nodes }) = &self.edge {
+            let is_registered = standing.borrow().is_registered;
+            text.single("turn_registered", "Whether the edge tells clients about us.", is_registered.into());
+            text.single("turn_media_nodes", "Addresses that sfu credentials reach.", *media_nodes.borrow() as u64);
         }
         text.single("turn_draining", "Whether we are about to stop.", u64::from(*self.draining.borrow()));
         text.finish()

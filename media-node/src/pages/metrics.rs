@@ -1,7 +1,7 @@
 //! The counters in Prometheus's text format.
 
-use crate::control::Standing;
 use crate::shard::Report;
+use node_shell::fleet::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 
 const METRICS: &[Metric<Report>] = &[

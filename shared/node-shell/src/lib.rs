@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod dial;
+pub mod fleet;
 pub mod link;
 pub mod logs;
 pub mod metrics;

@@ -1,0 +1,144 @@
+//! The socket to the region's Fleet object: registers, says how busy the node is and when it will stop, hears what it shall do.
+
+use crate::backoff::Backoff;
+use crate::dial::dial;
+use crate::link::{Link, LinkError};
+use crate::settings::{EdgeUrl, Secret};
+use shared::control::{Assignment, FleetToNode, NodeLoad, NodeToFleet};
+use shared::{NodeId, Region, limits};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+const PATH: &str = "/v1/nodes/socket";
+
+/// What the edge knows about us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The Fleet object has said yes.
+    pub is_registered: bool,
+    /// The Fleet object was told that we will stop.
+    pub has_announced_draining: bool,
+}
+
+/// What the Fleet object wants of a node that it knows.
+#[derive(Debug)]
+pub enum Order {
+    /// Serve this room.
+    Assign(Box<Assignment>),
+    /// Media nodes are here, and nowhere else.
+    SetMediaNodes(Vec<SocketAddr>),
+}
+
+/// What differs from one kind of node to the other.
+pub trait Member: Send + Sync {
+    /// The first frame.
+    fn registration(&self) -> NodeToFleet;
+
+    /// How busy the node is.
+    fn load(&self) -> NodeLoad;
+
+    /// Does what the Fleet object wants.
+    fn obey(&self, order: Order) -> impl Future<Output = ()> + Send;
+}
+
+/// Keeps the socket open. Whatever the node does goes on without it.
+#[derive(Debug)]
+pub struct FleetLink<M> {
+    /// Addresses of the edge, tried in turn.
+    pub edges: Vec<EdgeUrl>,
+    /// Who we are.
+    pub node: NodeId,
+    /// Where we are.
+    pub region: Region,
+    /// Shows who we are.
+    pub token: Secret,
+    /// What differs from one kind of node to the other.
+    pub member: M,
+    /// Whether we are about to stop.
+    pub draining: watch::Receiver<bool>,
+    /// What is told about all this.
+    pub standing: watch::Sender<Standing>,
+    /// Seed of the spread of retries.
+    pub seed: u64,
+}
+
+impl<M: Member> FleetLink<M> {
+    /// Dials, and dials again, for ever.
+    pub async fn run(self) {
+        let mut backoff = Backoff::new(self.seed);
+        for edge in self.edges.iter().cycle() {
+            match dial(&edge.join(PATH), &self.token).await {
+                Ok(link) => {
+                    let ended = self.serve(link, &mut backoff).await;
+                    self.standing.send_modify(|standing| standing.is_registered = false);
+                    tracing::warn!(reason = %ended, "the fleet's socket ended");
+                }
+                // A node that nobody can tell about its token must not give up: a new edge may know it.
+                Err(error) if error.is_final() => tracing::error!(%error, "the edge refuses this node"),
+                Err(error) => tracing::warn!(%error, "dialling the fleet failed"),
+            }
+            sleep(backoff.next_wait()).await;
+        }
+    }
+
+    async fn serve(&self, mut link: Link, backoff: &mut Backoff) -> LinkError {
+        if let Err(error) = link.send(&self.member.registration()).await {
+            return error;
+        }
+        let mut heartbeat = interval(Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut draining = self.draining.clone();
+        // A socket that is opened while draining says so again.
+        draining.mark_changed();
+        loop {
+            let sent = tokio::select! {
+                frame = link.next::<FleetToNode>() => match frame {
+                    Ok(Ok(message)) => self.hear(message, backoff).await,
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "the fleet sent a frame that says nothing");
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                _ = heartbeat.tick() => link.send(&NodeToFleet::Heartbeat { load: self.member.load() }).await,
+                Ok(()) = draining.changed() => {
+                    let is_draining = *draining.borrow_and_update();
+                    self.announce(&mut link, is_draining).await
+                }
+            };
+            if let Err(error) = sent {
+                return error;
+            }
+        }
+    }
+
+    async fn hear(&self, message: FleetToNode, backoff: &mut Backoff) -> Result<(), LinkError> {
+        match message {
+            FleetToNode::Registered {} => {
+                backoff.reset();
+                self.standing.send_modify(|standing| standing.is_registered = true);
+                tracing::info!(node = %self.node, region = %self.region, "registered");
+            }
+            FleetToNode::Assign(assignment) => self.member.obey(Order::Assign(Box::new(assignment))).await,
+            FleetToNode::SetMediaNodes { addresses } => self.member.obey(Order::SetMediaNodes(addresses)).await,
+            FleetToNode::Refused { code } => {
+                tracing::error!(code = code.as_str(), "the fleet refuses this node");
+                return Err(LinkError::Closed(Some(code.as_str().to_owned())));
+            }
+            FleetToNode::Error { code, message } => {
+                tracing::warn!(code = code.as_str(), message, "the fleet did not understand us");
+            }
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, link: &mut Link, is_draining: bool) -> Result<(), LinkError> {
+        if is_draining {
+            link.send(&NodeToFleet::Draining {}).await?;
+            self.standing.send_modify(|standing| standing.has_announced_draining = true);
+        }
+        Ok(())
+    }
+}
