@@ -100,14 +100,14 @@ impl DurableObject for RoomObject {
         Ok(())
     }
 
-    async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+    async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
         // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
         sockets::answer_close(&socket);
-        self.socket_closed(&socket).await
+        self.socket_closed(&socket, code == usize::from(close_code::GOING_AWAY)).await
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
-        self.socket_closed(&socket).await
+        self.socket_closed(&socket, false).await
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -168,11 +168,11 @@ impl RoomObject {
         }
     }
 
-    async fn socket_closed(&self, socket: &WebSocket) -> Result<()> {
+    async fn socket_closed(&self, socket: &WebSocket, going_away: bool) -> Result<()> {
         if let Some(attachment) = attachment::read::<Attachment>(socket) {
             let socket = attachment.socket();
             self.shell.sockets.forget(socket)?;
-            self.survive(None, Input::SocketClosed { socket }).await;
+            self.survive(None, Input::SocketClosed { socket, going_away }).await;
         }
         Ok(())
     }
@@ -201,7 +201,8 @@ impl RoomObject {
             let mut deadline = None;
             while let Some(input) = inputs.pop_front() {
                 let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
-                inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
+                inputs
+                    .extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket, going_away: false }));
                 asks.extend(leftover.asks);
                 answers.api.extend(leftover.api_answers);
                 turn_asks.extend(leftover.turn_asks);

@@ -60,6 +60,9 @@ pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
 pub const PING_INTERVAL_MS: u64 = 10_000;
 /// A client whose socket is gone keeps its place and its media for this long.
 pub const RESUME_WINDOW_MS: u64 = 30_000;
+/// Somebody who closed the page, or reloads it, keeps their place for this long: a reload takes a second or two, and everybody else sees a tile
+/// without a picture meanwhile.
+pub const RELOAD_WINDOW_MS: u64 = 5_000;
 /// A node that was given a room must have dialled in within this time, else the room is placed anew.
 pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;
 /// A room that lost its node's socket waits this long for the node to dial again before it is placed anew.

@@ -31,6 +31,8 @@ pub const PONG: &str = "pong";
 pub mod close_code {
     /// The client left, or was told everything there is to say.
     pub const NORMAL: u16 = 1000;
+    /// The client's page was closed or is loaded anew; browsers say so by themselves (RFC 6455 §7.4.1).
+    pub const GOING_AWAY: u16 = 1001;
     /// Refused: the frame before says why.
     pub const POLICY: u16 = 1008;
     /// A fault of ours: come back.

@@ -202,12 +202,12 @@ impl Edge {
     }
 
     /// The other side closed a socket, or the connection broke.
-    pub fn handle_closed(&mut self, clock: &Clock, socket: SocketId) {
+    pub fn handle_closed(&mut self, clock: &Clock, socket: SocketId, going_away: bool) {
         self.clock = *clock;
         match self.doors.remove(&socket) {
             Some(Door::Client(room) | Door::Node(room)) => {
                 self.rooms.entry(room.clone()).or_default().detach(socket);
-                self.step_room(&room, room::Input::SocketClosed { socket });
+                self.step_room(&room, room::Input::SocketClosed { socket, going_away });
             }
             Some(Door::Fleet) => {
                 self.fleet.detach(socket);

@@ -67,10 +67,10 @@ impl World {
         self.run_for(SETTLING);
     }
 
-    /// Somebody reloads the page: the old one is gone without a word, a new one joins as the same participant.
+    /// Somebody reloads the page: the old one says no more than that it is going away, a new one joins as the same participant.
     pub fn reload(&mut self, name: &str) {
         let (guest, address) = (self.browser(name).guest().clone(), self.browser(name).address());
-        self.hang_up(&Party::Browser(name.into()));
+        self.hang_up(&Party::Browser(name.into()), true);
         self.open(guest, address);
     }
 
@@ -85,7 +85,7 @@ impl World {
         let Some(browser) = self.browsers.remove(name) else { return };
         let access = self.net.access(browser.address());
         (access.up.is_cut, access.down.is_cut) = (true, true);
-        self.hang_up(&Party::Browser(name.into()));
+        self.hang_up(&Party::Browser(name.into()), false);
     }
 
     /// Somebody's signaling socket breaks; media is not concerned.

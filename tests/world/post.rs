@@ -33,7 +33,8 @@ enum Letter {
     Refused(Party, bool),
     ToEdge(SocketId, String),
     FromEdge(Party, SocketId, String),
-    ClosedAtEdge(SocketId),
+    /// And whether the other side said that it is going away.
+    ClosedAtEdge(SocketId, bool),
     ClosedAtParty(Party, SocketId, u16),
     Ask(RoomId, PlaceRequest),
     Answer(RoomId, u64, PlaceAnswer),
@@ -101,7 +102,7 @@ impl World {
                         self.post_after(CLIENT_DELAY, Letter::ToEdge(socket, text));
                     }
                 }
-                browser::Output::HangUp => self.hang_up(&party),
+                browser::Output::HangUp => self.hang_up(&party, false),
             }
         }
     }
@@ -122,7 +123,7 @@ impl World {
                 }
                 NodeOutput::HangUp(socket) => {
                     self.post.parties.remove(&socket);
-                    self.post_after(self.post.node_delay, Letter::ClosedAtEdge(socket));
+                    self.post_after(self.post.node_delay, Letter::ClosedAtEdge(socket, false));
                 }
             }
         }
@@ -132,18 +133,18 @@ impl World {
         self.post.put(self.clock.now() + delay, letter);
     }
 
-    /// A party closes its socket.
-    pub(crate) fn hang_up(&mut self, party: &Party) {
+    /// A party closes its socket, perhaps because it is going away.
+    pub(crate) fn hang_up(&mut self, party: &Party, going_away: bool) {
         for socket in self.post.sockets_of(|at| at == party) {
             self.post.parties.remove(&socket);
-            self.post_after(self.post.delay(party), Letter::ClosedAtEdge(socket));
+            self.post_after(self.post.delay(party), Letter::ClosedAtEdge(socket, going_away));
         }
     }
 
     /// A connection breaks: both sides hear of it.
     pub(crate) fn break_socket(&mut self, socket: SocketId) {
         let Some(party) = self.post.parties.get(&socket).cloned() else { return };
-        self.post_after(self.post.delay(&party), Letter::ClosedAtEdge(socket));
+        self.post_after(self.post.delay(&party), Letter::ClosedAtEdge(socket, false));
         self.post_after(Duration::ZERO, Letter::ClosedAtParty(party, socket, ABNORMAL_CLOSURE));
     }
 
@@ -176,7 +177,7 @@ impl World {
             Letter::DialBrowser(name) => self.open_browser(name),
             Letter::DialNode(name, peer, ticket) => self.open_node(name, peer, &ticket),
             Letter::ToEdge(socket, text) => self.edge.handle_frame(&clock, socket, &text),
-            Letter::ClosedAtEdge(socket) => self.edge.handle_closed(&clock, socket),
+            Letter::ClosedAtEdge(socket, going_away) => self.edge.handle_closed(&clock, socket, going_away),
             Letter::Ask(room, request) => self.edge.handle_ask(&clock, room, request),
             Letter::Answer(room, epoch, answer) => self.edge.handle_answer(&clock, &room, epoch, answer),
             Letter::Opened(party, socket) => self.handle_opened(party, socket),

@@ -7,18 +7,14 @@ export interface PageListener {
   networkChanged(): void;
   /** A device was plugged in or out. */
   devicesChanged(): void;
-  /** The page is closed, or left. */
-  hidden(): void;
 }
 
 /** Listens until the result is called. */
-export function listenToPage({ networkChanged, devicesChanged, hidden }: PageListener): () => void {
+export function listenToPage({ networkChanged, devicesChanged }: PageListener): () => void {
   const stopWatching = onDevicesChanged(devicesChanged);
   window.addEventListener("online", networkChanged);
-  window.addEventListener("pagehide", hidden);
   return () => {
     stopWatching();
     window.removeEventListener("online", networkChanged);
-    window.removeEventListener("pagehide", hidden);
   };
 }

@@ -16,8 +16,6 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly publish?: boolean;
   /** `relay` uses nothing but TURN servers. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
-  /** Whether closing the page is leaving. Default: yes. */
-  readonly leaveOnPageHide?: boolean;
 }
 
 /** What a room says. */

@@ -90,7 +90,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#stopListening = listenToPage({
       networkChanged: () => this.#dispatch({ on: "network_changed" }),
       devicesChanged: () => void this.#devicesChanged(),
-      hidden: () => void ((options.leaveOnPageHide ?? true) && this.leave()),
     });
     this.#snapshot = this.#takeSnapshot();
   }

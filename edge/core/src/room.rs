@@ -36,7 +36,7 @@ pub use api::{Answer, Ask};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
-use member::Member;
+use member::{Absence, Member};
 pub use moderation::Verb;
 use news::News;
 use recording::Recording;
@@ -48,7 +48,7 @@ use shared::signal::{
 };
 use shared::token::{JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis, limits};
+use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis};
 use snapshot::Snapshot;
 use socket::Socket;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -77,6 +77,8 @@ pub enum Input {
     SocketClosed {
         /// Which.
         socket: SocketId,
+        /// Whether the other side said so itself, for good: `close_code::GOING_AWAY`.
+        going_away: bool,
     },
     /// The answer to [`Output::AskFleet`]; a call that failed is `PlaceAnswer::Failed` with `Internal`.
     FleetAnswered {
@@ -313,7 +315,7 @@ impl Room {
             Input::SocketOpened(attachment) => self.socket_opened(attachment),
             Input::ClientFrame { socket, frame } => self.client_frame(now, socket, frame),
             Input::NodeFrame { socket, frame } => self.node_frame(now, socket, frame),
-            Input::SocketClosed { socket } => self.socket_closed(now, socket),
+            Input::SocketClosed { socket, going_away } => self.socket_closed(now, socket, going_away),
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
             Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
             Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
@@ -399,8 +401,8 @@ impl Room {
     }
 
     fn set_resume_deadline(&mut self, participant: ParticipantId) {
-        let lost_at = self.members.get(&participant).and_then(|member| member.lost_at);
-        let at = lost_at.map(|at| at.plus_ms(limits::RESUME_WINDOW_MS));
+        let absence = self.members.get(&participant).and_then(|member| member.absence);
+        let at = absence.map(Absence::ends_at);
         self.deadlines.set(Deadline::Resume(participant), at);
     }
 
@@ -427,7 +429,7 @@ impl Room {
         for (socket, participant) in clients {
             match self.sockets.contains_key(&socket) {
                 true => self.socket_is_client_of(socket, &participant),
-                false => self.client_lost(now, &participant, socket),
+                false => self.client_lost(&participant, socket, Absence::lost(now)),
             }
         }
         let nodes: Vec<_> =

@@ -4,6 +4,8 @@ import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
+/** After the page is closed: `RELOAD_WINDOW_MS`, and time to be told. A socket that was lost without a word is waited for longer. */
+const GONE_MS = 10_000;
 /** After a reload: the page, a join, and a key frame for everybody. */
 const BACK_MS = 15_000;
 /** Nine frames' time. */
@@ -93,11 +95,17 @@ export function callScenarios(world) {
       }
     });
 
+    test("who closes the page is gone for everybody, once it is clear that this was no reload", async () => {
+      for (const [person, others] of [[alan, [ada, grace]], [grace, [ada]]]) {
+        await person.close();
+        await Promise.all(others.map((other) => other.seesTile(person.id, "is gone", (tile) => tile === null, GONE_MS)));
+      }
+    });
+
     test("the last one alone is told so", async () => {
-      await Promise.all([grace.press("leave"), alan.press("leave")]);
       await ada.reads(/Nobody else is here/);
       await ada.press("leave");
-      await Promise.all([ada, grace, alan].map((person) => person.close()));
+      await ada.close();
     });
   });
 }

@@ -13,7 +13,10 @@ const NODE_DIAL_TIMEOUT_MS = 2_000;
 const NODE_LOST_TIMEOUT_MS = 10_000;
 const HEARTBEAT_TIMEOUT_MS = 15_000;
 const RESUME_WINDOW_MS = 30_000;
+const RELOAD_WINDOW_MS = 5_000;
 const EMPTY_ROOM_LIFETIME_MS = 60_000;
+/** What a browser says when a page is closed (RFC 6455 §7.4.1). */
+const GOING_AWAY = 1001;
 /** Alarms are not exact, and a machine may be busy. */
 const LATE_MS = 10_000;
 /** Long after the longest of these tests. */
@@ -58,6 +61,18 @@ describe("alarms", { concurrency: true }, () => {
     assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "timed_out" });
     const late = await Client.connect(edge, "gone", "bob");
     assert.equal((await late.resume(bob.session)).code, "session_expired");
+  });
+
+  alarm("a client whose page is closed has left when the time for a reload is over", async (edge) => {
+    await MediaNode.start(edge);
+    const ada = await Client.join(edge, "closed", "ada");
+    const bob = await Client.join(edge, "closed", "bob");
+    const began = performance.now();
+    bob.close(GOING_AWAY);
+    await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "reconnecting");
+    await edge.hibernate("closed");
+    const left = await due(RELOAD_WINDOW_MS, began, ada.next("participant_left", RELOAD_WINDOW_MS + LATE_MS));
+    assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "left" });
   });
 
   alarm("a socket that does not join is closed", async (edge) => {

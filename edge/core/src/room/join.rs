@@ -139,7 +139,7 @@ impl Room {
             attempt,
             resume_token: random::text(&mut self.random, RESUME_TOKEN_LETTERS),
             socket: Some(asker.socket),
-            lost_at: None,
+            absence: None,
             answered: false,
             session,
             was_connected: false,

@@ -9,7 +9,7 @@ use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantChange, ParticipantInfo};
 use shared::token::Grants;
-use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis};
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
 /// One participant.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ pub(super) struct Member {
     /// The client's name for the join that made them a participant.
     pub(super) attempt: AttemptId,
     pub(super) resume_token: String,
-    /// Their signaling socket; while there is none, `lost_at` says since when.
+    /// Their signaling socket; while there is none, `absence` says since when.
     pub(super) socket: Option<SocketId>,
-    pub(super) lost_at: Option<UnixMillis>,
+    pub(super) absence: Option<Absence>,
     /// Whether they were told `joined`: before that, they are told nothing else.
     pub(super) answered: bool,
     pub(super) session: SessionId,
@@ -51,6 +51,31 @@ impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The resume token is a secret.
         f.debug_struct("Member").field("id", &self.id).field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// Somebody has no socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Absence {
+    pub(super) since: UnixMillis,
+    /// Their page is gone: they come back at once, by a reload, or not at all.
+    pub(super) page_closed: bool,
+}
+
+impl Absence {
+    /// Without a word.
+    pub(super) fn lost(since: UnixMillis) -> Self {
+        Self { since, page_closed: false }
+    }
+
+    /// When they are no longer waited for.
+    pub(super) fn ends_at(self) -> UnixMillis {
+        self.since.plus_ms(if self.page_closed { limits::RELOAD_WINDOW_MS } else { limits::RESUME_WINDOW_MS })
+    }
+
+    /// What their going is then.
+    pub(super) fn reason(self) -> LeaveReason {
+        if self.page_closed { LeaveReason::Left } else { LeaveReason::TimedOut }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::Room;
 use super::media_session::MediaState;
+use super::member::Absence;
 use super::news::Reply;
 use super::socket::Asker;
 use crate::{SocketId, secret};
-use shared::signal::{LeaveReason, close_code};
-use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
+use shared::signal::close_code;
+use shared::{ErrorCode, ParticipantId, SessionId};
 
 /// Why somebody cannot take up where they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +66,7 @@ impl Room {
         }
         if let Some(member) = self.members.get_mut(participant) {
             member.socket = Some(socket);
-            member.lost_at = None;
+            member.absence = None;
             // Whether the last wish for more sections reached them is not known.
             member.sections_asked = (0, 0);
             self.news.views_stale.insert(participant.clone());
@@ -74,13 +75,13 @@ impl Room {
     }
 
     /// A participant's socket is gone; the place and the media are kept for a while.
-    pub(super) fn client_lost(&mut self, now: UnixMillis, participant: &ParticipantId, socket: SocketId) {
+    pub(super) fn client_lost(&mut self, participant: &ParticipantId, socket: SocketId, absence: Absence) {
         if self.members.get(participant).is_none_or(|member| member.socket != Some(socket)) {
             return;
         }
         if let Some(member) = self.members.get_mut(participant) {
             member.socket = None;
-            member.lost_at = Some(now);
+            member.absence = Some(absence);
         }
         self.drop_waiting_negotiation(participant);
     }
@@ -95,8 +96,8 @@ impl Room {
 
     /// A participant did not come back.
     pub(super) fn resume_due(&mut self, participant: &ParticipantId) {
-        if self.members.get(participant).is_some_and(|member| member.socket.is_none()) {
-            self.remove_member(participant, LeaveReason::TimedOut);
+        if let Some(absence) = self.members.get(participant).and_then(|member| member.absence) {
+            self.remove_member(participant, absence.reason());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::conversation::{Speaker, Talk};
 use super::deadline::Deadline;
+use super::member::Absence;
 use super::moderation::Verb;
 use super::{Attachment, Output, Room};
 use crate::SocketId;
@@ -62,9 +63,11 @@ impl Room {
         }
     }
 
-    pub(super) fn socket_closed(&mut self, now: UnixMillis, socket: SocketId) {
+    pub(super) fn socket_closed(&mut self, now: UnixMillis, socket: SocketId, going_away: bool) {
         match self.drop_socket(socket) {
-            Some(Kind::Client { participant: Some(participant), .. }) => self.client_lost(now, &participant, socket),
+            Some(Kind::Client { participant: Some(participant), .. }) => {
+                self.client_lost(&participant, socket, Absence { since: now, page_closed: going_away });
+            }
             Some(Kind::Node { .. }) => self.node_lost(now, socket),
             Some(Kind::Client { participant: None, .. }) | None => {}
         }
@@ -110,7 +113,7 @@ impl Room {
         if self.strike(socket) {
             if let Some(participant) = &participant {
                 self.refuse_waiting(participant, code);
-                self.client_lost(now, participant, socket);
+                self.client_lost(participant, socket, Absence::lost(now));
             }
             self.refuse_socket(socket, code);
         }

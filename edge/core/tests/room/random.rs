@@ -161,7 +161,7 @@ impl Play {
         if let Some(Attachment::Client { socket, .. }) = speaker {
             self.models.asked(request, *socket);
         }
-        if step == "crash" || step.ends_with("closes") {
+        if step == "crash" || step.ends_with("closes") || step.ends_with("unloads") {
             let gone = before.iter().filter(|(name, _)| step == "crash" || step.starts_with(&format!("{name} ")));
             for (_, attachment) in gone {
                 self.models.closed(attachment.socket());
@@ -292,7 +292,8 @@ impl Play {
             22 => format!("{name} {}", self.pick(&["claps", "raises", "lowers"])),
             23 => format!("{name} lowers {}", self.pick(&PEOPLE)),
             0 => format!("{name} leaves"),
-            1 | 2 => format!("{name} closes"),
+            1 => format!("{name} closes"),
+            2 => format!("{name} unloads"),
             3 => format!("{name} kicks {}", self.pick(&PEOPLE)),
             4 | 5 => format!("{name} views {} {}", self.pick(&PEOPLE), self.pick(&PEOPLE)),
             6 | 7 => format!("{name} mutes {}", self.dice(4)),

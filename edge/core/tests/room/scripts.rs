@@ -12,12 +12,13 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 19] = [
+const SCRIPTS: [&str; 20] = [
     "join",
     "mute",
     "slots",
     "replace",
     "resume",
+    "reload",
     "moderate",
     "api",
     "host",
@@ -144,6 +145,7 @@ pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
         }
         ["api", words @ ..] => stage.input(Input::Asked { request: 1, ask: api_asks(words) }),
         [name, "closes"] => stage.close(name),
+        [name, "unloads"] => stage.unload(name),
         [name, "dials", epoch] => {
             let epoch = epoch_named(stage, epoch);
             stage.open_node(name, epoch)

@@ -235,9 +235,18 @@ impl Stage {
 
     /// A socket closes by itself.
     pub(crate) fn close(&mut self, name: &str) -> Vec<Output> {
+        self.close_going_away(name, false)
+    }
+
+    /// The page is closed or loaded anew.
+    pub(crate) fn unload(&mut self, name: &str) -> Vec<Output> {
+        self.close_going_away(name, true)
+    }
+
+    fn close_going_away(&mut self, name: &str, going_away: bool) -> Vec<Output> {
         let socket = self.socket(name);
         self.sockets.remove(name);
-        self.input(Input::SocketClosed { socket })
+        self.input(Input::SocketClosed { socket, going_away })
     }
 
     /// The open socket of this name.
