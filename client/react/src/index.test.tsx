@@ -1,31 +1,7 @@
 import type { Participant, Track } from "@rotunda/client";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, test } from "vitest";
-import { lastRowColumn } from "./grid";
-import { Avatar, DeviceSelect, QualityBars, initials, layout, screensOf, trackOf } from "./index";
-
-describe("the grid", () => {
-  test.each([
-    [1, 1600, 900, 1],
-    [2, 1600, 900, 2],
-    [3, 1600, 900, 2],
-    [4, 1600, 900, 2],
-    [5, 1600, 900, 3],
-    [2, 400, 800, 1],
-    [4, 360, 640, 1],
-  ])("%i tiles in %i x %i stand in %i columns and fit", (count, width, height, columns) => {
-    const tiles = layout(count, width, height, 10);
-    const rows = Math.ceil(count / tiles.columns);
-    expect(tiles.columns).toBe(columns);
-    expect(tiles.width * columns + 10 * (columns - 1)).toBeLessThanOrEqual(width);
-    expect(tiles.height * rows + 10 * (rows - 1)).toBeLessThanOrEqual(height);
-  });
-
-  test("a last row that is not full stands in the middle", () => {
-    expect([0, 1, 2].map((index) => lastRowColumn(index, 3, 2))).toEqual([null, null, 2]);
-    expect([0, 1, 2, 3].map((index) => lastRowColumn(index, 4, 2))).toEqual([null, null, null, null]);
-  });
-});
+import { Avatar, DeviceSelect, QualityBars, initials, screensOf, trackOf } from "./index";
 
 describe("components", () => {
   test.each([

@@ -100,7 +100,7 @@ export function pageScenarios(world) {
         for (const [device, { width, height }] of [["desk", DESK], ["phone", PHONE]]) {
           await page.prefer(scheme);
           await page.resize(width, height);
-          await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 150)));
+          await page.evaluate(settled, width);
           await page.screenshot(join(shots, `${name}-${device}-${scheme}.png`));
           problems.push(...page.complaints.splice(0).map((complaint) => `${name}: ${complaint}`));
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -111,6 +111,17 @@ export function pageScenarios(world) {
       await page.resize(DESK.width, DESK.height);
     }
   });
+}
+
+/** In the page: it has this width, is drawn, and nothing moves that will come to rest. */
+async function settled(width) {
+  const drawn = () => new Promise(requestAnimationFrame);
+  do await drawn();
+  while (window.innerWidth !== width);
+  await drawn();
+  const ends = ({ effect }) => effect.getComputedTiming().endTime !== Infinity;
+  await Promise.allSettled(document.getAnimations().filter(ends).map(({ finished }) => finished));
+  await drawn();
 }
 
 async function violations(page) {
