@@ -83,6 +83,13 @@ export class Stack {
     return joinToken(this.tokenKeys, room, participant, claims);
   }
 
+  /** Calls the HTTP API as an application's server would; `path` is below `/v1`. */
+  async api(method, path, body) {
+    const headers = { authorization: `Basic ${btoa(this.apiKey)}`, "content-type": "application/json" };
+    const response = await fetch(`${this.url}/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  }
+
   /** Starts the storage for recordings, with what was in it before. */
   async startStorage() {
     accessSync(S3S_FS);

@@ -61,6 +61,13 @@ export class LocalMedia {
     return this.sources().find((published) => published.source === source)?.track ?? null;
   }
 
+  /** Turns everything off and lets the devices go. */
+  release(): void {
+    this.microphone.release();
+    this.camera.release();
+    this.screen.stop();
+  }
+
   close(): void {
     this.microphone.close();
     this.camera.close();

@@ -55,9 +55,7 @@ export class Peer {
   constructor({ sources, iceServers, iceTransportPolicy }: PeerOptions) {
     this.#configuration = { bundlePolicy: "max-bundle", iceTransportPolicy, iceServers: [...iceServers] };
     this.connection = new RTCPeerConnection(this.#configuration);
-    for (const { source, track } of sources) {
-      this.publish(source, track);
-    }
+    this.publish(sources);
   }
 
   /** Starts to report. */
@@ -142,27 +140,23 @@ export class Peer {
     await this.#published.get(source)?.sender.replaceTrack(track);
   }
 
-  /** Publishes a source from the next offer on; one that was published before gets its section back. */
-  publish(source: TrackSource, track: MediaStreamTrack | null): void {
-    const known = this.#published.get(source);
-    if (known !== undefined) {
-      known.direction = "sendonly";
-      known.sender.replaceTrack(track).catch(() => undefined);
-      return;
+  /** Publishes these sources and no others: from the next offer on, but nothing more is sent of the others at once. */
+  publish(sources: readonly PublishedSource[]): void {
+    for (const [source, transceiver] of this.#published) {
+      if (!sources.some((wanted) => wanted.source === source)) {
+        transceiver.direction = "inactive";
+        transceiver.sender.replaceTrack(null).catch(() => undefined);
+      }
     }
-    const kind = KINDS[source];
-    const maxBitrate = source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX;
-    const sendEncodings = kind === "video" ? [{ maxBitrate }] : [];
-    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
-    this.#published.set(source, prefer(transceiver, kind));
-  }
-
-  /** Publishes it no longer, from the next offer on; at once nothing is sent. */
-  unpublish(source: TrackSource): void {
-    const known = this.#published.get(source);
-    if (known !== undefined) {
-      known.direction = "inactive";
-      known.sender.replaceTrack(null).catch(() => undefined);
+    for (const { source, track } of sources) {
+      const known = this.#published.get(source);
+      if (known === undefined) {
+        this.#add(source, track);
+      } else {
+        // One that was published before gets its section back.
+        known.direction = "sendonly";
+        known.sender.replaceTrack(track).catch(() => undefined);
+      }
     }
   }
 
@@ -181,6 +175,14 @@ export class Peer {
     this.connection.oniceconnectionstatechange = null;
     this.connection.onconnectionstatechange = null;
     this.connection.close();
+  }
+
+  #add(source: TrackSource, track: MediaStreamTrack | null): void {
+    const kind = KINDS[source];
+    const maxBitrate = source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX;
+    const sendEncodings = kind === "video" ? [{ maxBitrate }] : [];
+    const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
+    this.#published.set(source, prefer(transceiver, kind));
   }
 
   #sections(sdp: string): PublishedSection[] {

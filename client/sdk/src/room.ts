@@ -8,6 +8,7 @@ import type { LocalMediaOptions } from "./local-media";
 import { LocalMedia } from "./local-media";
 import { Measuring } from "./measuring";
 import { listenToPage } from "./page";
+import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
@@ -302,8 +303,15 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (before.publishes && !after.publishes) {
       // Nobody would see or hear it: the devices are let go.
-      this.#local.close();
+      this.#local.release();
     }
+    if (before.publishes !== after.publishes) {
+      this.#transport.publish(this.#sources(after));
+    }
+  }
+
+  #sources({ publishes }: State): PublishedSource[] {
+    return publishes ? this.#local.sources() : [];
   }
 
   #silenced(source: TrackSource): void {
@@ -388,7 +396,7 @@ export class Room extends Emitter<RoomEvents> {
         mark: (phase) => this.#stopwatch.mark(phase),
         measured: (counters, levels) => this.#measured(counters, levels),
         flows: () => this.#flows(),
-        sources: () => (this.#state.publishes ? this.#local.sources() : []),
+        sources: () => this.#sources(this.#state),
       },
       policy,
       usable,
@@ -405,8 +413,7 @@ export class Room extends Emitter<RoomEvents> {
       fellBack: (kind, label) => this.emit("device_changed", { kind, label }),
       failed: (error) => this.emit("error", error),
       screenChanged: () => {
-        this.#transport.setSource("screen", this.#local.screen.video);
-        this.#transport.setSource("screen_audio", this.#local.screen.sound);
+        this.#transport.publish(this.#sources(this.#state));
         this.#dispatch({ on: "sections_changed" });
         this.#changed();
       },

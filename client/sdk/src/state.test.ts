@@ -124,6 +124,30 @@ describe("joining", () => {
   });
 });
 
+describe("the right to publish", () => {
+  const own = (publish: boolean): EdgeToClient => ({
+    type: "participant_updated",
+    participant: { ...GRACE, grants: { publish, subscribe: true, chat: true, moderate: false, record: false } },
+  });
+
+  test("taken away: nothing is published by the next offer, and given back: everything is", () => {
+    const client = new Client().joined();
+    client.frame(own(false));
+    expect(client.state).toMatchObject({ publishes: false, media: { published: [] } });
+    client.on({ ...offerMade(2), sections: [] });
+    expect(client.lastSent()).toMatchObject({ type: "negotiate", reason: "sections", tracks: [] });
+    client.frame(own(true));
+    expect(client.state.publishes).toBe(true);
+  });
+
+  test("given to somebody who never wanted to publish changes nothing", () => {
+    const client = new Client({ publishes: false }).joined();
+    client.frame(own(false));
+    client.frame(own(true));
+    expect(client.state).toMatchObject({ publishes: false, media: { wanted: null } });
+  });
+});
+
 describe("a lost socket", () => {
   test("touches no media, and resumes", () => {
     const client = new Client().joined();
@@ -793,8 +817,8 @@ class Client {
   commands: Command[] = [];
   #seen = 0;
 
-  constructor({ renewsToken = false } = {}) {
-    this.state = initial({ attemptPrefix: "page", seed: 1, muted: { camera: true }, renewsToken, publishes: true });
+  constructor({ renewsToken = false, publishes = true } = {}) {
+    this.state = initial({ attemptPrefix: "page", seed: 1, muted: { camera: true }, renewsToken, publishes });
   }
 
   on(event: Event): void {

@@ -77,6 +77,8 @@ export interface State {
   readonly seed: number;
   /** Whether a new token can be had when the old one has expired. */
   readonly renewsToken: boolean;
+  /** Whether the application wants to publish, where the user may. */
+  readonly wantsToPublish: boolean;
   /** Whether offers have sections for the user's sound and pictures. */
   readonly publishes: boolean;
 }
@@ -307,6 +309,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     wakeAtMs: null,
     seed,
     renewsToken,
+    wantsToPublish: publishes,
     publishes,
   };
 }

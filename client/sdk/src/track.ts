@@ -99,6 +99,14 @@ export class LocalTrack {
     return isGone ? this.#enqueue(() => this.#fallBack()) : Promise.resolve();
   }
 
+  /** Turns it off and lets the device go; it can be turned on again. */
+  release(): void {
+    this.#on = false;
+    this.#drop();
+    this.#listener.replaced(null);
+    this.#listener.muted(true);
+  }
+
   /** Stops capturing for good. */
   close(): void {
     this.#closed = true;
@@ -128,7 +136,8 @@ export class LocalTrack {
   }
 
   #replace(track: MediaStreamTrack): void {
-    if (this.#closed || (!this.#on && this.kind === "camera")) {
+    const isWanted = this.#on || (this.kind === "microphone" && this.#track !== null);
+    if (this.#closed || !isWanted) {
       track.stop();
       return;
     }

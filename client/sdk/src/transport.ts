@@ -125,14 +125,10 @@ export class Transport {
     }
   }
 
-  /** Publishes another source, or stops to; the next offer says so. */
-  setSource(source: TrackSource, track: MediaStreamTrack | null): void {
+  /** Publishes these sources and no others; the next offer says so. */
+  publish(sources: readonly PublishedSource[]): void {
     for (const peer of [this.#current, this.#next?.peer]) {
-      if (track === null) {
-        peer?.unpublish(source);
-      } else {
-        peer?.publish(source, track);
-      }
+      peer?.publish(sources);
     }
   }
 

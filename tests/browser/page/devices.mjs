@@ -96,6 +96,7 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond }
     return made[kind].length;
   };
   window.devicesOpened = (kind) => made[kind].length;
+  window.devicesInUse = () => [...made.audio, ...made.video].filter(({ readyState }) => readyState === "live").length;
 
   navigator.mediaDevices.getUserMedia = async (constraints) =>
     new MediaStream([

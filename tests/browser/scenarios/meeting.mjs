@@ -102,6 +102,23 @@ export function meetingScenarios(world) {
       await ada.hears([grace]);
     });
 
+    test("whose right to publish is taken away lets the devices go, and may publish again once it is given back", async () => {
+      const may = (publish) => world.stack.api("PATCH", `rooms/${room}/participants/grace`, { grants: { publish, subscribe: true, chat: true } });
+      const hasButton = () => grace.page.evaluate(() => document.getElementById("camera") !== null);
+      await may(false);
+      await until("grace has no button for a camera", async () => !(await hasButton()));
+      assert.equal(await grace.page.evaluate(() => window.devicesInUse()), 0);
+      await ada.seesTile("grace", "shows nothing", (tile) => tile !== null && !tile.hasVideo && isMuted(tile));
+      await ada.hears([]);
+      await grace.sees([ada]);
+      await may(true);
+      await until("grace has the button again", hasButton);
+      await grace.press("camera");
+      await grace.press("microphone");
+      await ada.sees([grace]);
+      await ada.hears([grace]);
+    });
+
     test("a locked room lets nobody new in, but takes back who reloads", async () => {
       ada.page.agree();
       await choose(ada, "Lock the room");

@@ -5,6 +5,7 @@ import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen
 import type { Event, PendingRequest, Purpose } from "../state";
 import { drop, end, greeted } from "./connection";
 import { chat, reacted, settleWritten } from "./conversation";
+import { DEFAULT_GRANTS } from "../token";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { Turn } from "./turn";
 
@@ -65,7 +66,8 @@ function joined(turn: Turn, message: Message<"joined">): void {
     return;
   }
   const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
-  turn.update({ admitted: true, self, session: { id, resumeToken }, room, roster, slots, recording });
+  turn.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording });
+  putRoster(turn, roster);
   turn.update({ chat: [], chatBefore: message.chat_last });
   greeted(turn);
   learnOwnMuted(turn);
@@ -77,7 +79,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
     return;
   }
   const { room, roster, slots, recording } = message;
-  turn.update({ room, roster, slots, recording });
+  turn.update({ room, slots, recording });
+  putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
   if (message.transport_dead) {
@@ -252,11 +255,28 @@ function silence(turn: Turn, mid: Mid): void {
 function putParticipant(turn: Turn, participant: ParticipantInfo): void {
   const { roster } = turn.state;
   const known = roster.some(({ id }) => id === participant.id);
-  turn.update({
-    roster: known
-      ? roster.map((other) => (other.id === participant.id ? participant : other))
-      : [...roster, participant],
-  });
+  putRoster(
+    turn,
+    known ? roster.map((other) => (other.id === participant.id ? participant : other)) : [...roster, participant],
+  );
+}
+
+/** Who is there now. Where a moderator took the right to publish from the user, or gave it, the next offer says what follows. */
+function putRoster(turn: Turn, roster: readonly ParticipantInfo[]): void {
+  const mayPublish = (known: readonly ParticipantInfo[]): boolean | undefined => {
+    const own = known.find(({ id }) => id === turn.state.self);
+    return own && (own.grants ?? DEFAULT_GRANTS).publish;
+  };
+  const [before, now] = [turn.state.roster, roster].map(mayPublish);
+  turn.update({ roster });
+  const { wantsToPublish, publishes, told } = turn.state;
+  if (before === undefined || now === undefined || before === now || publishes === (wantsToPublish && now)) {
+    return;
+  }
+  turn.update({ publishes: wantsToPublish && now, told: { ...told, muted: {} } });
+  // The tracks are gone at the edge already.
+  turn.updateMedia({ published: [] });
+  want(turn, "sections");
 }
 
 function removeParticipant(turn: Turn, participant: ParticipantId): void {
