@@ -41,6 +41,7 @@ async function join(room, participant, extra = {}) {
   return Client.join(edge, room, participant, { token: body.token });
 }
 
+// Holds S0-SIG-02, S0-ROOM-04, S1-ROOM-01, S2-MED-08, S3-SIG-05, S3-ROOM-02.
 test("a room is made, joined with an issued token, changed, cleared and ended, with sleeps in between", async () => {
   const made = await edge.api("POST", "/v1/rooms", { body: { name: "flow", participants_max: 2, metadata: "weekly" } });
   assert.equal(made.status, 201);
@@ -83,19 +84,22 @@ test("a room is made, joined with an issued token, changed, cleared and ended, w
 
   await edge.hibernate("flow");
   assert.equal((await edge.api("DELETE", "/v1/rooms/flow?reason=over")).status, 204);
-  assert.equal((await ada.find((frame) => frame.type === "removed", "ada is told")).code, "room_closed");
+  const closed = await ada.find((frame) => frame.type === "removed", "ada is told");
+  assert.deepEqual([closed.code, closed.reason], ["room_closed", "over"]);
   checkRefused(await edge.api("GET", "/v1/rooms/flow"), 404, "unknown_room");
   checkRefused(await edge.api("DELETE", "/v1/rooms/flow"), 404, "unknown_room");
   assert.ok(!(await listRooms(100)).includes("flow"));
 });
 
+// Holds S3-ROOM-02.
 test("a host ends the room for everybody over signaling", async () => {
   const [ada, bob] = [await join("hosted", "ada", { grants: { moderate: true } }), await join("hosted", "bob")];
   assert.equal(await bob.refusal({ type: "end_room" }), "forbidden");
   assert.equal((await ada.request({ type: "update_room", metadata: "m" })).type, "done");
   assert.equal((await bob.find((frame) => frame.type === "room_updated", "news")).room.metadata, "m");
   assert.equal((await ada.request({ type: "end_room", reason: "over" })).type, "done");
-  assert.equal((await bob.find((frame) => frame.type === "removed", "the end")).code, "room_closed");
+  const ended = await bob.find((frame) => frame.type === "removed", "the end");
+  assert.deepEqual([ended.code, ended.reason], ["room_closed", "over"]);
 });
 
 test("the list has every room once, in pages of any size, and outlives the directory's memory", async () => {
@@ -120,9 +124,11 @@ test("a room that was joined without having been made is listed, and gone when i
   assert.ok(!(await listRooms(100)).includes("walk-in"));
 });
 
+// Holds S0-ROOM-04.
 test("a room without a name gets one", async () => {
   const { status, body } = await edge.api("POST", "/v1/rooms", { body: {} });
   assert.equal(status, 201);
+  assert.match(body.name, /^[0-9a-f]{24}$/, "96 bits that nobody guesses");
   assert.equal((await edge.api("GET", `/v1/rooms/${body.name}`)).status, 200);
 });
 
@@ -145,6 +151,7 @@ test("whoever has no key, half of one, or another scheme is not let in", async (
   }
 });
 
+// Holds S3-DEP-03.
 test("a key is rotated without a gap: both are good, then only the new one", async () => {
   for (const key of [KEYS.api, KEYS.apiOld]) assert.equal((await edge.api("GET", "/v1/rooms", { key })).status, 200);
   const rotated = await startEdge({ vars: { API_KEYS: list(KEYS.api) } });
@@ -156,6 +163,7 @@ test("a key is rotated without a gap: both are good, then only the new one", asy
   }
 });
 
+// Holds S3-DEP-04.
 test("requests of one key are counted, those of another are not, and whoever guesses is slowed down", async () => {
   const limited = await startEdge({ rateLimit: 5 });
   try {
@@ -210,6 +218,7 @@ test("a body that hides its length is bounded all the same", async () => {
   assert.equal(response.status, 413);
 });
 
+// Holds S0-SIG-12.
 test("pages of other origins can read the document and nothing else", async () => {
   const headers = { origin: "https://evil.example" };
   const document = await edge.api("GET", "/v1/openapi.json", { key: null, headers });

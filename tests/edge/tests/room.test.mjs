@@ -19,6 +19,7 @@ const joinedBy = (participant) => (frame) => frame.type === "participant_joined"
 const updated = (participant, test) => (frame) =>
   frame.type === "participant_updated" && frame.participant.id === participant && test(frame.participant);
 
+// Holds S0-SIG-01, S0-SIG-03, S4-SIG-09, S4-TEST-04.
 test("a join is one round trip: answer, roster, slots and ICE servers", async () => {
   const ada = await Client.connect(edge, "first", "ada", { claims: { name: "Ada €" } });
   const joined = await ada.join();
@@ -59,6 +60,7 @@ test("joining again with the same attempt is joining once", async () => {
   await ada.close();
 });
 
+// Holds S1-ROOM-05, S2-SIG-06, S2-MED-07, S3-SIG-05, S4-SIG-06.
 test("three see and hear each other: roster, slots, forwards", async () => {
   const ada = await Client.join(edge, "three", "ada");
   const bob = await Client.join(edge, "three", "bob");
@@ -86,6 +88,7 @@ test("three see and hear each other: roster, slots, forwards", async () => {
   await Promise.all([ada, bob, eve].map((client) => client.close()));
 });
 
+// Holds S0-SIG-03, S2-ROOM-02, S2-CLI-05, S4-SM-01, S4-TEST-05.
 test("media up, mute and camera state reach everybody", async () => {
   const ada = await Client.join(edge, "mute", "ada");
   const bob = await Client.join(edge, "mute", "bob");
@@ -102,6 +105,7 @@ test("media up, mute and camera state reach everybody", async () => {
   await Promise.all([ada.close(), bob.close()]);
 });
 
+// Holds S0-SIG-02, S4-TEST-07.
 test("who leaves is gone at once, and the slots are free again", async () => {
   const ada = await Client.join(edge, "leave", "ada");
   const bob = await Client.join(edge, "leave", "bob");
@@ -117,6 +121,7 @@ test("who leaves is gone at once, and the slots are free again", async () => {
   await ada.close();
 });
 
+// Holds S1-ROOM-01, S2-ROOM-02, S3-SIG-05.
 test("a moderator removes somebody, nobody else does", async () => {
   const ada = await Client.join(edge, "kick", "ada", { claims: { grants: { moderate: true } } });
   const bob = await Client.join(edge, "kick", "bob");
@@ -129,6 +134,7 @@ test("a moderator removes somebody, nobody else does", async () => {
   await ada.close();
 });
 
+// Holds S3-ROOM-01, S3-SEC-01.
 test("a full room says so and takes somebody when there is place again", async () => {
   const claims = { participants_max: 2 };
   const ada = await Client.join(edge, "full", "ada", { claims });
@@ -156,6 +162,7 @@ test("a reload replaces the session: the old socket is told, the others see the 
   await Promise.all([ada.close(), after.close()]);
 });
 
+// Holds S0-SIG-09, S1-SM-02, S4-TEST-06.
 test("a lost socket is resumed: what was missed is in the roster, the media session is the same", async () => {
   const ada = await Client.join(edge, "resume", "ada");
   const bob = await Client.join(edge, "resume", "bob");
@@ -178,6 +185,7 @@ test("a lost socket is resumed: what was missed is in the roster, the media sess
   await Promise.all([ada, back, eve].map((client) => client.close()));
 });
 
+// Holds S2-MED-08, S4-SIG-05, S4-SEC-01.
 test("nobody resumes somebody else's session, or one that is over", async () => {
   const ada = await Client.join(edge, "thief", "ada");
   const mallory = await Client.connect(edge, "thief", "mallory");
@@ -189,9 +197,12 @@ test("nobody resumes somebody else's session, or one that is over", async () => 
   await Promise.all([mallory.close(), guess.close()]);
 });
 
+// Holds S0-SIG-03, S2-SM-01, S3-SM-01, S4-SIG-07, S4-TEST-04.
 test("an ICE restart is answered with new credentials for the same session", async () => {
+  const bob = await Client.join(edge, "restart", "bob");
   const ada = await Client.join(edge, "restart", "ada");
   const link = await node.serving("restart");
+  await link.settle();
   const before = link.sessions.get(ada.joined.session).ice;
   const negotiated = await ada.request({ type: "negotiate", offer: OFFER_ICE_RESTART, tracks: [], reason: "ice_restart" });
   assert.equal(negotiated.type, "negotiated");
@@ -201,9 +212,12 @@ test("an ICE restart is answered with new credentials for the same session", asy
   assert.notEqual(now.node_ufrag, before.node_ufrag);
   assert.notEqual(now.client_ufrag, before.client_ufrag);
   assert.ok(negotiated.answer.includes(`a=ice-ufrag:${now.node_ufrag}\r\n`));
-  await ada.close();
+  await bob.settle();
+  assert.ok(!bob.frames.some((frame) => frame !== bob.joined && JSON.stringify(frame).includes("ice-ufrag")), "offers and answers are nobody else's");
+  await Promise.all([ada.close(), bob.close()]);
 });
 
+// Holds S0-SEC-02, S1-ROOM-01, S1-ROOM-03, S2-ROOM-02, S3-SEC-01, S4-ROOM-03.
 test("without grants nothing is published and nothing is received", async () => {
   const ada = await Client.join(edge, "grants", "ada");
   const viewer = await Client.connect(edge, "grants", "viewer", { claims: { grants: { publish: false } } });
@@ -226,4 +240,10 @@ test("without a media node a join is refused and can be tried again", async () =
   } finally {
     await empty.stop();
   }
+});
+
+// Holds S4-TEST-08.
+test("none of it was an error to the log", () => {
+  assert.ok(edge.lines.length > 0);
+  assert.deepEqual(edge.lines.filter((line) => JSON.parse(line).level === "error"), []);
 });

@@ -1,0 +1,36 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { ScreenShare } from "./screen";
+
+/** What a browser captures, as far as a share uses it. */
+class Captured {
+  onended: (() => void) | null = null;
+  contentHint = "";
+  stopped = false;
+  stop(): void {
+    this.stopped = true;
+  }
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+// Holds S2-CLI-03.
+test("ends with the browser's own button too, once, and leaves nothing captured", async () => {
+  const [picture, sound] = [new Captured(), new Captured()];
+  const stream = { getVideoTracks: () => [picture], getAudioTracks: () => [sound], getTracks: () => [picture, sound] };
+  const getDisplayMedia = vi.fn(() => Promise.resolve(stream));
+  vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia } });
+  const changed = vi.fn();
+  const share = new ScreenShare({ changed });
+  await share.start();
+  expect([share.video, share.sound, changed.mock.calls.length]).toEqual([picture, sound, 1]);
+
+  const { onended } = picture;
+  onended?.();
+  expect([share.video, share.sound, changed.mock.calls.length]).toEqual([null, null, 2]);
+  expect([picture.stopped, sound.stopped]).toEqual([true, true]);
+  onended?.();
+  share.stop();
+  expect(changed.mock.calls.length).toBe(2);
+});
