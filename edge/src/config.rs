@@ -274,6 +274,7 @@ mod tests {
         assert!(parse(("RECORDING_PATH_STYLE", "maybe")).is_err());
     }
 
+    // Holds S2-SIG-04, S2-DEP-01.
     #[test]
     fn pages_of_listed_origins_and_of_our_own_may_connect() {
         let origins = parse(WORLD, "eu-west").expect("valid").origins;

@@ -143,6 +143,7 @@ async fn is_ready_while_registered_and_registers_again() -> Result<()> {
     Ok(())
 }
 
+// Holds S3-SM-03, S3-DEP-15.
 #[tokio::test]
 async fn drains_on_sigterm_until_the_deadline() -> Result<()> {
     let mut fixture = Fixture::start().await?;

@@ -5,6 +5,7 @@ use world::World;
 
 const NAMES: [&str; 3] = ["ada", "grace", "alan"];
 
+// Holds S0-TEST-02.
 #[test]
 fn three_decode_each_other_without_a_gap() {
     let mut world = World::seeded(1);

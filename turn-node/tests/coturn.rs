@@ -22,6 +22,7 @@ const RELAY_PORT_FIRST: u16 = 49_152;
 /// More than any test here may need.
 const GENEROUS: &[(&str, &str)] = &[("TURN_ALLOCATIONS_PER_USER", "100")];
 
+// Holds S3-MED-05.
 #[test]
 fn relays_in_every_mode_that_the_client_has_over_udp() -> Result<()> {
     let fixture = Fixture::start(GENEROUS)?;

@@ -87,6 +87,7 @@ impl Fixture {
     }
 }
 
+// Holds S0-SIG-01, S3-DEP-01.
 #[tokio::test]
 async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {
     let fixture = Fixture::start("0").await?;

@@ -1,12 +1,13 @@
-//! `cargo xtask codegen`: the client's protocol types and the OpenAPI document, written by the crate that defines them.
+//! `cargo xtask codegen`: the client's protocol types and the OpenAPI document, written by the crate that defines them, and what became of
+//! every row that was asked for.
 
 use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use crate::progress;
 use crate::setup::Tools;
 use crate::workspace::Workspace;
+use crate::{acceptance, progress};
 
 /// A file that is generated and never edited.
 struct Generated {
@@ -24,16 +25,19 @@ const GENERATED: &[Generated] = &[
 /// Writes the files, or with `check` fails where one is stale.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<()> {
     for generated in GENERATED {
-        let (fresh, path) = (generate(workspace, tools, generated)?, generated.path);
-        let file = workspace.path(path);
-        let stale = fs::read_to_string(&file).map_or(true, |stored| stored != fresh);
-        match (stale, check) {
-            (false, _) => {}
-            (true, true) => bail!("{path} is stale: run `cargo xtask codegen` and commit what it writes"),
-            (true, false) => fs::write(&file, fresh).with_context(|| format!("writing {path}"))?,
-        }
+        keep(workspace, generated.path, &generate(workspace, tools, generated)?, check)?;
     }
-    Ok(())
+    keep(workspace, acceptance::PAGE, &acceptance::page(workspace)?, check)
+}
+
+fn keep(workspace: &Workspace, path: &str, fresh: &str, check: bool) -> Result<()> {
+    let file = workspace.path(path);
+    let stale = fs::read_to_string(&file).map_or(true, |stored| stored != fresh);
+    match (stale, check) {
+        (false, _) => Ok(()),
+        (true, true) => bail!("{path} is stale: run `cargo xtask codegen` and commit what it writes"),
+        (true, false) => fs::write(&file, fresh).with_context(|| format!("writing {path}")),
+    }
 }
 
 fn generate(workspace: &Workspace, tools: &Tools, generated: &Generated) -> Result<String> {

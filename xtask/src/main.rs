@@ -1,5 +1,6 @@
 //! The developer's day: `cargo xtask dev`, `cargo xtask test`, `cargo xtask bench`.
 
+mod acceptance;
 mod bench;
 mod build;
 mod codegen;
@@ -41,7 +42,7 @@ enum Task {
     Bench(bench::Options),
     /// Check the rules of style that a program can check
     Tidy,
-    /// Write the client's protocol types out of the crate `shared`
+    /// Write what is generated: the client's protocol types, the OpenAPI document, the page of acceptance
     Codegen {
         /// Write nothing; fail where they are stale
         #[arg(long)]

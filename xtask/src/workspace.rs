@@ -1,8 +1,9 @@
 //! Where things are: the repository, and the one folder in it that holds what xtask makes.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// The repository root and the folder for everything that can be deleted.
 #[derive(Clone, Debug)]
@@ -26,6 +27,23 @@ impl Workspace {
     /// A path inside the repository.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.root.join(inside)
+    }
+
+    /// Every file that git knows or would know, from the repository root, in order.
+    pub(crate) fn files(&self) -> Result<Vec<String>> {
+        let output = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(&self.root)
+            .output()
+            .context("starting git")?;
+        if !output.status.success() {
+            bail!("git ls-files failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let text = String::from_utf8(output.stdout).context("a file name that is not UTF-8")?;
+        let mut files: Vec<String> = text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
     }
 
     /// `.rotunda`: tools, logs, stamps, development state.

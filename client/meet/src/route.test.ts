@@ -15,6 +15,7 @@ describe("the address", () => {
     expect(route.page === "room" ? route.room : route.page).toBe(expected);
   });
 
+  // Holds S1-CLI-04.
   test("has devices on and the lobby shown unless it says otherwise", () => {
     const options = (query: string): unknown => {
       const route = readRoute("/r/x", query);

@@ -88,6 +88,7 @@ describe("joining", () => {
     expect(client.outcome()).toBe(outcome);
   });
 
+  // Holds S4-SM-02.
   test("says the same attempt and offer again when the socket was lost before the reply", () => {
     const client = new Client().asked();
     const first = client.lastSent();
@@ -301,6 +302,7 @@ describe("a dead transport", () => {
     ["the browser gave up", { on: "transport_lost", why: "failed" }],
     ["the edge says so", frame({ type: "transport_dead" })],
   ];
+  // Holds S2-SM-01, S4-TEST-05.
   test.each(causes)("is restarted on any node: %s", (_, event) => {
     const client = new Client().joined();
     client.on(event);
@@ -353,6 +355,7 @@ describe("a dead transport", () => {
     expect(client.does()).toEqual([what]);
   });
 
+  // Holds S0-SM-04, S0-TEST-01.
   test("climbs from the join to other nodes to a new transport, and begins again after a wait", () => {
     const client = new Client().asked();
     client.frame(JOINED);
@@ -420,6 +423,7 @@ describe("a dead transport", () => {
     ["session_expired", "new_transport"],
     ["not_joined", "join"],
   ];
+  // Holds S4-SM-02.
   test.each(answers)("whose restart is answered with %s: %s", (code, what) => {
     const client = new Client().joined().restart();
     client.does();

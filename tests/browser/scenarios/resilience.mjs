@@ -29,6 +29,7 @@ export function resilienceScenarios(world) {
       await everybodySeesAndHears(people);
     };
 
+    // Holds S3-DEP-14.
     test("the Worker is killed and started again: not a frame is lost, and the clients resume", async (t) => {
       await joinAll();
       await watch(people);
@@ -60,10 +61,12 @@ export function resilienceScenarios(world) {
       await everybodySeesAndHears(people);
     });
 
+    // Holds S2-MED-02, S3-DEP-09, S3-DEP-14.
     test("a media node is killed: everybody goes on at the other one", async (t) => {
       await moves(t, (node) => world.stack.killNode(node));
     });
 
+    // Holds S3-SM-03, S3-DEP-15.
     test("a media node is drained: everybody goes on at the other one, and it ends by itself", async (t) => {
       let exit;
       const made = await moves(t, (node) => {

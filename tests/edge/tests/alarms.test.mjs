@@ -49,6 +49,7 @@ async function due(ms, began, promise) {
 }
 
 describe("alarms", { concurrency: true }, () => {
+  // Holds S0-SIG-11, S1-SM-02, S2-SM-02, S3-SM-02, S4-SM-01, S4-SM-03, S4-TEST-07.
   alarm("a client that does not come back has left when the resume window is over", async (edge) => {
     await MediaNode.start(edge);
     const ada = await Client.join(edge, "gone", "ada");
@@ -75,6 +76,7 @@ describe("alarms", { concurrency: true }, () => {
     assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "left" });
   });
 
+  // Holds S0-SIG-09, S3-SM-02, S3-DEP-08.
   alarm("a socket that does not join is closed", async (edge) => {
     const began = performance.now();
     const idle = await Client.connect(edge, "idle", "ada");
@@ -154,6 +156,7 @@ describe("alarms", { concurrency: true }, () => {
     assert.ok(!ada.frames.some(({ type }) => type === "transport_dead"));
   });
 
+  // Holds S4-SM-03.
   alarm("an empty room is forgotten, and gives its storage back", async (edge, folder) => {
     await MediaNode.start(edge);
     const ada = await Client.join(edge, "empty", "ada");

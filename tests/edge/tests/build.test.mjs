@@ -6,6 +6,7 @@ import { Client } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
+// Holds S1-DEP-02.
 test("the deployed build issues no tokens and panics for nobody, and serves calls", async () => {
   const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
   try {

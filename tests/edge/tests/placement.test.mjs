@@ -28,6 +28,7 @@ async function joinFrom(continent, room, participant = "ada") {
   return client;
 }
 
+// Holds S1-DEP-01.
 test("a room goes to the region nearest to its first joiner", async () => {
   await joinFrom("EU", "from-europe");
   await frankfurt.serving("from-europe");
@@ -44,6 +45,7 @@ test("a region without nodes leaves the room to the next one", async () => {
   await frankfurt.serving("from-asia");
 });
 
+// Holds S2-SIG-05.
 test("those who come later come to the same node, wherever they are", async () => {
   await joinFrom("EU", "mixed", "ada");
   await joinFrom("NA", "mixed", "bob");

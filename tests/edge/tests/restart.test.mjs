@@ -21,6 +21,7 @@ after(async () => {
 
 const ids = (roster) => roster.map(({ id }) => id).sort();
 
+// Holds S3-ROOM-03, S3-DEP-10.
 test("killed in the middle of a call, everybody comes back to the same room", async () => {
   const node = await MediaNode.start(edge);
   const ada = await Client.join(edge, "daily", "ada");

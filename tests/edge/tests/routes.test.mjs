@@ -36,6 +36,7 @@ test("unknown paths and methods under /v1 are errors in JSON", async () => {
   }
 });
 
+// Holds S3-SIG-01.
 test("paths for sockets ask for an upgrade", async () => {
   for (const path of ["/v1/rooms/daily/socket", "/v1/rooms/daily/node", "/v1/nodes/socket"]) {
     const response = await fetch(edge.http + path);

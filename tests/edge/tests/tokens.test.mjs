@@ -32,6 +32,7 @@ async function checkLetIn({ room = "daily", token, headers = {} }) {
   await socket.close();
 }
 
+// Holds S3-SIG-01.
 test("a good token opens the socket, whichever key signed it", async () => {
   await checkLetIn({ token: joinToken("daily", "ada") });
   await checkLetIn({ token: joinToken("daily", "ada", { name: "Ada Lovelace €" }, KEYS.tokenOld) });
@@ -39,6 +40,7 @@ test("a good token opens the socket, whichever key signed it", async () => {
   await checkLetIn({ token: unnamedKey });
 });
 
+// Holds S3-SIG-03, S3-DEP-03.
 test("an unreadable or forged token is a bad one", async () => {
   const good = joinToken("daily", "ada");
   await checkRefused("bad_token", { token: "nonsense" });
@@ -58,6 +60,7 @@ test("a token for another purpose, or one that says too much, is a bad one", asy
   await checkRefused("bad_token", { token: joinToken("daily", "ada", { grants: { fly: true } }) });
 });
 
+// Holds S0-SIG-11, S0-SEC-02, S3-SEC-01, S4-SEC-01.
 test("without a token nobody gets in", async () => {
   await checkRefused("bad_token", { protocols: ["rotunda.v1"] });
 });
@@ -68,6 +71,7 @@ test("a token has its time", async () => {
   await checkRefused("token_expired", { token: joinToken("daily", "ada", { exp: now() + DAY_SECS + 60 }) });
 });
 
+// Holds S0-SEC-02.
 test("a token is for one room", async () => {
   await checkRefused("wrong_room", { room: "weekly", token: joinToken("daily", "ada") });
 });
@@ -81,6 +85,7 @@ test("no room can have such a name", async () => {
   await checkRefused("not_found", { room: "r".repeat(65), token: joinToken("daily", "ada") });
 });
 
+// Holds S0-SIG-12, S2-SIG-04, S2-SEC-01.
 test("only pages of listed origins and of our own may connect", async () => {
   const token = joinToken("daily", "ada");
   await checkLetIn({ token, headers: { origin: "https://app.example.org" } });
@@ -89,6 +94,7 @@ test("only pages of listed origins and of our own may connect", async () => {
   await checkRefused("forbidden", { token, headers: { origin: "null" } });
 });
 
+// Holds S4-SIG-05.
 test("what the Worker tells its objects cannot be said from outside", async () => {
   const introduction = { claims: { sub: "eve", room: "daily", name: "", grants: {} }, continent: null, request_id: "" };
   const headers = { "x-rotunda-introduction": encodeURIComponent(JSON.stringify(introduction)) };

@@ -75,6 +75,7 @@ fn assert_is(received: &Received, who: &str, file: &MediaFile) {
     }
 }
 
+// Holds S4-ROOM-02.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_published_is_what_is_received() {
     let stack = Stack::start();

@@ -326,6 +326,7 @@ fn rfc8489_6_3_1_names_unknown_attributes() {
     assert_eq!(message.value(A::UNKNOWN_ATTRIBUTES), Some(&[0x00, 0x26, 0x7f, 0x01][..]));
 }
 
+// Holds S0-SIG-01.
 #[test]
 fn rfc8489_12_1_binding_tells_the_address() {
     let mut world = World::new();

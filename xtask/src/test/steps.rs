@@ -28,7 +28,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "codegen",
-        about: "the client's protocol types and the OpenAPI document are those of `shared`",
+        about: "what is generated is fresh, and every row of acceptance has its answer",
         run: codegen,
     },
     Step { name: "clippy", about: "no warnings, native, wasm32 and fuzz targets", run: clippy },

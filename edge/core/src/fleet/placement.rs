@@ -124,11 +124,13 @@ mod tests {
         assert_eq!(names, expected, "{text}");
     }
 
+    // Holds S1-DEP-01, S2-MED-09.
     #[test]
     fn takes_the_less_busy_of_two() {
         check("a:100 b:900", &[], &["a"]);
     }
 
+    // Holds S2-MED-09.
     #[test]
     fn spreads_over_all_but_the_busiest() {
         let shares = shares("a:100 b:200 c:300 d:400", &[]);

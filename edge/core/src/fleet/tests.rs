@@ -187,6 +187,7 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
     });
 }
 
+// Holds S1-DEP-01.
 #[test]
 fn shards_take_turns() {
     check(|stage| {
@@ -196,6 +197,7 @@ fn shards_take_turns() {
     });
 }
 
+// Holds S3-DEP-09.
 #[test]
 fn rooms_that_come_at_once_do_not_all_go_to_one_node() {
     check(|stage| {

@@ -219,6 +219,7 @@ fn check_answerable(text: &str) {
     );
 }
 
+// Holds S0-TEST-01.
 #[test]
 fn every_mutilated_offer_is_refused_or_answered() {
     // Those without slots: what is in a slot is in them too.

@@ -171,6 +171,7 @@ fn sockets_that_never_join_are_bounded() {
     assert_eq!(refused, Some(2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64));
 }
 
+// Holds S4-ROOM-02.
 #[test]
 fn a_room_of_a_thousand_hears_everybody_who_speaks() {
     let count = limits::PARTICIPANTS_PER_ROOM_MAX;

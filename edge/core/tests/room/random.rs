@@ -17,6 +17,7 @@ const BABBLES_MAX: usize = 8;
 const PEOPLE: [&str; 5] = ["ada", "bob", "eve", "joe", "kim"];
 const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
+// Holds S0-TEST-01.
 #[test]
 fn whatever_happens_everybody_agrees() {
     let mut heard = BTreeSet::new();

@@ -37,6 +37,7 @@ fn is_continuous(sequences: &[u16]) -> bool {
     sequences.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1))
 }
 
+// Holds S2-MED-07.
 #[test]
 fn what_one_publishes_the_other_receives() {
     let mut world = World::connected(2);
@@ -349,6 +350,7 @@ fn subscribers_hear_which_moment_a_timestamp_is() {
     assert!(elapsed > 0.9 && (ticks - elapsed * 90_000.0).abs() < 2.0, "{elapsed} s, {ticks} ticks");
 }
 
+// Holds S3-DEP-08.
 #[test]
 fn a_client_that_stops_asking_is_closed() {
     let mut world = World::connected(2);

@@ -1,0 +1,115 @@
+//! Reads out of a file which of its tests hold which rows: `// Holds S0-SIG-02, S3-SM-01.` stands above the test.
+
+/// What begins such a line.
+const HOLDS: &str = "// Holds ";
+/// Functions that make a test out of a name, `test` itself and what files call their own.
+const MAKERS: &[&str] = &["test", "alarm", "refused"];
+
+/// One row that one test holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The row.
+    pub(super) row: String,
+    /// Where it says so, from the repository root.
+    pub(super) file: String,
+    /// On which line, counted from 1.
+    pub(super) line: usize,
+    test: String,
+}
+
+impl Held {
+    /// The test, as the page names it.
+    pub(super) fn link(&self) -> String {
+        let Self { test, file, .. } = self;
+        format!("`{test}` in [{file}](../{file})")
+    }
+}
+
+/// Adds what the tests of a file hold, and what is wrong with how they say it.
+pub(super) fn read(file: &str, text: &str, tests: &mut Vec<Held>, mistakes: &mut Vec<String>) {
+    let is_rust = file.ends_with(".rs");
+    if !is_rust && ![".mjs", ".ts", ".tsx"].iter().any(|ending| file.ends_with(ending)) {
+        return;
+    }
+    let mut waiting: Vec<(usize, &str)> = Vec::new();
+    let mut is_test = false;
+    for (index, line) in text.lines().map(str::trim).enumerate() {
+        if let Some(rows) = line.strip_prefix(HOLDS) {
+            is_test = false;
+            waiting.extend(rows.trim_end_matches('.').split(", ").map(|row| (index + 1, row)));
+            continue;
+        }
+        is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        if waiting.is_empty() || line.starts_with("//") || line.starts_with("#[") && !line.starts_with("#[ignore") {
+            continue;
+        }
+        let name = if is_rust { rust_test(line).filter(|_| is_test) } else { script_test(line) };
+        is_test = false;
+        for (line, row) in waiting.drain(..) {
+            match name {
+                Some(test) => {
+                    tests.push(Held { row: row.to_owned(), file: file.to_owned(), line, test: test.to_owned() });
+                }
+                None => mistakes.push(format!("{file}:{line}: no test follows that could hold {row}")),
+            }
+        }
+    }
+    mistakes.extend(waiting.iter().map(|(line, row)| format!("{file}:{line}: no test follows that could hold {row}")));
+}
+
+fn rust_test(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("fn ")?;
+    rest.split(['(', '<']).next()
+}
+
+/// The name in `test("name"`, or in `test.each(cases)("name"`.
+fn script_test(line: &str) -> Option<&str> {
+    let (maker, _) = line.split_once(['(', '.', '<'])?;
+    let (call, rest) = line.split_once("(\"").or_else(|| line.split_once("(`"))?;
+    let is_made = call == maker || call.starts_with(&format!("{maker}.each"));
+    rest.split(['"', '`']).next().filter(|name| is_made && MAKERS.contains(&maker) && name.len() < rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &str, text: &str, expected: &[(&str, &str)], mistakes_expected: usize) {
+        let (mut tests, mut mistakes) = (Vec::new(), Vec::new());
+        read(file, text, &mut tests, &mut mistakes);
+        let found: Vec<_> = tests.iter().map(|held| (held.row.as_str(), held.test.as_str())).collect();
+        assert_eq!((found.as_slice(), mistakes.len()), (expected, mistakes_expected), "{text}: {mistakes:?}");
+    }
+
+    #[test]
+    fn what_stands_above_a_test_is_held_by_it() {
+        let rows = "  // Holds S0-A-01, S0-A-02.\n  // Holds S0-A-03.\n";
+        let both = |test| [("S0-A-01", test), ("S0-A-02", test), ("S0-A-03", test)];
+        check("a.rs", &format!("{rows}// Why.\n#[test]\n#[allow(x)]\nfn one() {{}}\nfn two() {{}}"), &both("one"), 0);
+        check("a.rs", &format!("{rows}#[tokio::test]\nasync fn two() {{}}"), &both("two"), 0);
+        check("a.mjs", &format!("{rows}  test(\"three, four\", async () => {{"), &both("three, four"), 0);
+        check("a.ts", &format!("{rows}test.each<Code>(cases)(\"%s: five\", (x) =>"), &both("%s: five"), 0);
+        check("a.mjs", &format!("{rows}refused(\"six\", /x/);"), &both("six"), 0);
+        check("a.mjs", &format!("{rows}test(`${{who}}: seven`, body);"), &both("${who}: seven"), 0);
+        check("a.md", rows, &[], 0);
+    }
+
+    #[test]
+    fn what_stands_above_something_else_is_a_mistake() {
+        let row = "#[test]\nfn before() {}\n// Holds S0-A-01.\n";
+        for not_a_test in
+            ["fn x() {}", "#[test]\n#[ignore = \"slow\"]\nfn x() {}", "const X: u8 = 1;\n#[test]\nfn x() {}", ""]
+        {
+            check("a.rs", &format!("{row}{not_a_test}"), &[], 1);
+        }
+        for not_a_test in [
+            "test.skip(\"x\", body);",
+            "test.todo(\"x\");",
+            "assert(\"x\", 1);",
+            "const x = test;",
+            "describe(\"x\", body);",
+        ] {
+            check("a.mjs", &format!("{row}{not_a_test}"), &[], 1);
+        }
+    }
+}
