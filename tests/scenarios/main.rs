@@ -12,6 +12,7 @@ mod loss;
 mod mute;
 mod node_lost;
 mod partition;
+mod relay;
 mod reload;
 mod seeds;
 mod slots;

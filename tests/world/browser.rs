@@ -10,6 +10,7 @@ mod negotiate;
 pub mod offer;
 pub mod picture;
 pub mod publish;
+pub mod relayed;
 mod room;
 pub mod signaling;
 pub mod slot;
@@ -249,6 +250,12 @@ impl Browser {
         self.transport.as_ref().is_some_and(Transport::is_settled)
     }
 
+    /// The TURN node that media flows through.
+    #[must_use]
+    pub fn relayed_by(&self) -> Option<SocketAddr> {
+        self.transport.as_ref().and_then(Transport::relayed_by)
+    }
+
     /// When media first flowed.
     #[must_use]
     pub fn connected_at(&self) -> Option<Instant> {
@@ -313,8 +320,7 @@ impl Browser {
     /// Sends what the transport has ready.
     fn flush(&mut self) {
         let Some(transport) = &mut self.transport else { return };
-        for (pair, bytes) in transport.poll_transmits(&self.clock, &mut self.random) {
-            self.outputs.push_back(Output::Datagram(Datagram { from: pair.local, to: pair.remote, bytes }));
-        }
+        let datagrams = transport.poll_transmits(&self.clock, &mut self.random);
+        self.outputs.extend(datagrams.into_iter().map(Output::Datagram));
     }
 }

@@ -13,6 +13,7 @@ use media_core::random::Random;
 use shared::control::{Message, NodeToFleet, NodeToRoom};
 use shared::signal::ClientFrame;
 use shared::token::{self, Grants, JoinClaims, Key, NodeClaims, TicketClaims};
+use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, Region, RoomId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -35,6 +36,10 @@ pub enum Effect {
     Ask(RoomId, PlaceRequest),
     /// The Fleet object answers a room.
     Answer(RoomId, u64, PlaceAnswer),
+    /// A room asks the Fleet object where TURN nodes are.
+    AskTurn(RoomId, u64),
+    /// The Fleet object tells a room where they are.
+    AnswerTurn(RoomId, u64, Vec<String>),
 }
 
 /// Where a socket leads.
@@ -235,6 +240,23 @@ impl Edge {
         self.step_room(room, room::Input::FleetAnswered { epoch, answer });
     }
 
+    /// A room's question about TURN nodes has reached the Fleet object.
+    pub fn handle_turn_ask(&mut self, clock: &Clock, room: RoomId, epoch: u64) {
+        self.clock = *clock;
+        let random = self.randomness();
+        let core = self.fleet.wake(&self.breaches, &self.clock, |now, rows, sockets| {
+            Fleet::restore(region(), key(), random, now, rows, sockets)
+        });
+        let urls = core.turn_urls(self.clock.unix());
+        self.effects.push(Effect::AnswerTurn(room, epoch, urls));
+    }
+
+    /// The room hears where TURN nodes are.
+    pub fn handle_turn_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, urls: Vec<String>) {
+        self.clock = *clock;
+        self.step_room(room, room::Input::TurnAnswered { epoch, urls });
+    }
+
     /// The runtime is killed and starts again: every socket is gone, what was stored is there. The closed sockets.
     pub fn restart(&mut self) -> Vec<SocketId> {
         self.rooms.values_mut().for_each(Object::forget_sockets);
@@ -246,7 +268,7 @@ impl Edge {
         let mut object = self.rooms.remove(id).unwrap_or_default();
         let random = self.randomness();
         let core = object.wake(&self.breaches, &self.clock, |now, rows, sockets| {
-            Room::restore(id.clone(), room::Config::default(), random, now, rows, sockets)
+            Room::restore(id.clone(), config(), random, now, rows, sockets)
         });
         core.handle_input(self.clock.unix(), input);
         let outputs: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
@@ -277,9 +299,7 @@ impl Edge {
             room::Output::Answer { .. } => unreachable!("no application's server asks in this world"),
             room::Output::AnswerReport { .. } => unreachable!("no node of this world records"),
             room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
-            room::Output::AskTurn { .. } => {
-                self.breaches.add(&self.clock, "a room without TURN keys asks for nodes".into());
-            }
+            room::Output::AskTurn { epoch, .. } => self.effects.push(Effect::AskTurn(id.clone(), epoch)),
         }
     }
 
@@ -346,6 +366,15 @@ impl Edge {
 
 fn key() -> Key {
     Key::new("simulated", SECRET).expect("long enough")
+}
+
+/// What edge and TURN nodes share.
+pub(crate) fn turn_keys() -> TurnKeys {
+    TurnKeys::parse("simulated:the simulated deployment's relays").expect("a list of keys")
+}
+
+fn config() -> room::Config {
+    room::Config { turn_keys: Some(turn_keys()), ..room::Config::default() }
 }
 
 fn region() -> Region {

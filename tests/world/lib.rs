@@ -13,6 +13,7 @@ pub mod net;
 pub mod node;
 pub mod people;
 mod post;
+pub mod relay;
 
 use browser::Browser;
 use check::Breaches;
@@ -23,9 +24,10 @@ use media_core::random::Random;
 use net::Net;
 use node::Node;
 use post::Post;
+use relay::Relay;
 use shared::{NodeId, RoomId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// More steps than this without time passing mean that somebody wakes for nothing.
@@ -42,6 +44,7 @@ pub struct World {
     post: Post,
     edge: Edge,
     nodes: BTreeMap<String, Node>,
+    relays: BTreeMap<String, Relay>,
     browsers: BTreeMap<String, Browser>,
     /// Nodes that cannot reach the edge.
     cut_off: BTreeSet<String>,
@@ -71,6 +74,7 @@ impl World {
             random,
             breaches,
             nodes: BTreeMap::new(),
+            relays: BTreeMap::new(),
             browsers: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             room: RoomId::parse("daily").expect("a room's name"),
@@ -146,6 +150,27 @@ impl World {
         self.break_control(name);
     }
 
+    /// Starts a TURN node; it registers by itself.
+    pub fn start_relay(&mut self, name: &str) {
+        let id = NodeId::parse(name).expect("a node's name");
+        let host = IpAddr::from(self.next_host(101));
+        let relay = Relay::new(&self.clock, id, host, self.random.next_u64(), self.breaches.clone());
+        self.relays.insert(name.into(), relay);
+    }
+
+    /// Kills a TURN node: its allocations are gone, and its socket breaks.
+    pub fn kill_relay(&mut self, name: &str) {
+        self.relays.remove(name);
+        self.break_control(name);
+    }
+
+    /// The running TURN node that somebody's media flows through.
+    #[must_use]
+    pub fn relay_of(&self, name: &str) -> Option<String> {
+        let server = self.browser(name).relayed_by()?;
+        self.relays.iter().find(|(_, relay)| relay.host() == server.ip()).map(|(name, _)| name.clone())
+    }
+
     /// A node gets SIGTERM.
     pub fn drain_node(&mut self, name: &str) {
         if let Some(node) = self.nodes.get_mut(name) {
@@ -216,9 +241,10 @@ impl World {
 
     fn next_at(&self) -> Option<Instant> {
         let nodes = self.nodes.values().filter_map(Node::poll_timeout);
+        let relays = self.relays.values().filter_map(Relay::poll_timeout);
         let browsers = self.browsers.values().filter_map(Browser::poll_timeout);
         let others = [self.net.next_at(), self.post.next_at(), self.edge.poll_timeout()];
-        nodes.chain(browsers).chain(others.into_iter().flatten()).min()
+        nodes.chain(relays).chain(browsers).chain(others.into_iter().flatten()).min()
     }
 
     /// Everything that is due now, once.
@@ -238,6 +264,11 @@ impl World {
         for name in nodes {
             self.with_node(&name, |node| node.handle_timeout(&clock));
         }
+        let relays = self.relays.iter().filter(|(_, relay)| is_due(relay.poll_timeout()));
+        let relays: Vec<String> = relays.map(|(name, _)| name.clone()).collect();
+        for name in relays {
+            self.with_relay(&name, |relay| relay.handle_timeout(&clock));
+        }
         let browsers = self.browsers.iter().filter(|(_, browser)| is_due(browser.poll_timeout()));
         let browsers: Vec<String> = browsers.map(|(name, _)| name.clone()).collect();
         for name in browsers {
@@ -250,6 +281,10 @@ impl World {
         let node = self.nodes.iter().find(|(_, node)| node.address() == datagram.to).map(|(name, _)| name.clone());
         if let Some(name) = node {
             return self.with_node(&name, |node| node.handle_datagram(&clock, datagram));
+        }
+        let relay = self.relays.iter().find(|(_, relay)| relay.hears(datagram.to)).map(|(name, _)| name.clone());
+        if let Some(name) = relay {
+            return self.with_relay(&name, |relay| relay.handle_datagram(&clock, datagram));
         }
         let is_meant = |browser: &Browser| browser.address() == datagram.to.ip();
         let name = self.browsers.iter().find(|(_, browser)| is_meant(browser)).map(|(name, _)| name.clone());

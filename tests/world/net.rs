@@ -60,6 +60,8 @@ pub struct Access {
     pub up: Link,
     /// From the network to the host.
     pub down: Link,
+    /// A firewall that lets through only what goes to this port of other hosts, or comes from it.
+    pub only_port: Option<u16>,
 }
 
 /// What the network did so far.
@@ -69,7 +71,7 @@ pub struct Carried {
     pub sent: u64,
     /// Those that were lost.
     pub lost: u64,
-    /// Those that were lost to a cut link.
+    /// Those that were lost to a cut link or a firewall.
     pub cut: u64,
 }
 
@@ -117,6 +119,10 @@ impl Net {
     /// Takes a datagram; it arrives later, twice, or never.
     pub fn send(&mut self, now: Instant, datagram: Datagram) {
         self.carried.sent += 1;
+        if self.is_blocked(datagram.from.ip(), datagram.to) || self.is_blocked(datagram.to.ip(), datagram.from) {
+            self.carried.cut += 1;
+            return;
+        }
         let Some((left_at, copies)) = self.pass(now, datagram.from.ip(), true) else { return };
         for _ in 0..copies {
             let Some((arrives_at, copies)) = self.pass(left_at, datagram.to.ip(), false) else { continue };
@@ -136,6 +142,11 @@ impl Net {
     /// The next datagram, if it has arrived by `now`.
     pub fn receive(&mut self, now: Instant) -> Option<Datagram> {
         self.flying.first_entry().filter(|entry| entry.key().0 <= now).map(|entry| entry.remove())
+    }
+
+    fn is_blocked(&self, host: IpAddr, other: SocketAddr) -> bool {
+        let only_port = self.links.get(&host).and_then(|(access, ..)| access.only_port);
+        only_port.is_some_and(|port| port != other.port())
     }
 
     /// Sends a datagram over one direction of a host's link: when it comes out, and how many of it.

@@ -38,11 +38,17 @@ impl World {
         self.join_as(guest(name));
     }
 
+    /// Somebody behind a firewall that lets nothing out but TURN clicks "join".
+    pub fn join_behind_firewall(&mut self, name: &str) {
+        self.join(name);
+        self.access(name).only_port = Some(crate::relay::TURN_PORT);
+    }
+
     /// Somebody clicks "join".
     pub fn join_as(&mut self, guest: Guest) {
         let address = IpAddr::from(self.next_host(0));
         let link = Link { delay: ACCESS_DELAY, ..Link::default() };
-        *self.net.access(address) = Access { up: link, down: link };
+        *self.net.access(address) = Access { up: link, down: link, only_port: None };
         self.open(guest, address);
     }
 

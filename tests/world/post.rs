@@ -3,6 +3,7 @@
 use crate::World;
 use crate::edge::Effect;
 use crate::node::{Node, Output as NodeOutput, Peer};
+use crate::relay::{Output as RelayOutput, Relay};
 use crate::{Browser, browser};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
@@ -22,6 +23,7 @@ const ABNORMAL_CLOSURE: u16 = 1006;
 pub(crate) enum Party {
     Browser(String),
     Node(String, Peer),
+    Relay(String),
 }
 
 /// Something on its way.
@@ -29,6 +31,7 @@ pub(crate) enum Party {
 enum Letter {
     DialBrowser(String),
     DialNode(String, Peer, String),
+    DialRelay(String),
     Opened(Party, SocketId),
     Refused(Party, bool),
     ToEdge(SocketId, String),
@@ -38,6 +41,8 @@ enum Letter {
     ClosedAtParty(Party, SocketId, u16),
     Ask(RoomId, PlaceRequest),
     Answer(RoomId, u64, PlaceAnswer),
+    AskTurn(RoomId, u64),
+    AnswerTurn(RoomId, u64, Vec<String>),
 }
 
 /// All that is on its way, and who is at which socket.
@@ -72,7 +77,7 @@ impl Post {
     fn delay(&self, party: &Party) -> Duration {
         match party {
             Party::Browser(_) => CLIENT_DELAY,
-            Party::Node(..) => self.node_delay,
+            Party::Node(..) | Party::Relay(_) => self.node_delay,
         }
     }
 
@@ -129,6 +134,22 @@ impl World {
         }
     }
 
+    pub(crate) fn with_relay(&mut self, name: &str, act: impl FnOnce(&mut Relay)) {
+        let Some(relay) = self.relays.get_mut(name) else { return };
+        act(relay);
+        let outputs: Vec<_> = std::iter::from_fn(|| relay.poll_output()).collect();
+        for output in outputs {
+            match output {
+                RelayOutput::Datagram(datagram) => self.net.send(self.clock.now(), datagram),
+                RelayOutput::Dial => self.post_after(self.post.node_delay, Letter::DialRelay(name.into())),
+                RelayOutput::Frame(socket, text) => {
+                    self.trace(&format!("{name} says {text}"));
+                    self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
+                }
+            }
+        }
+    }
+
     fn post_after(&mut self, delay: Duration, letter: Letter) {
         self.post.put(self.clock.now() + delay, letter);
     }
@@ -150,7 +171,8 @@ impl World {
 
     /// All control sockets of a node break.
     pub(crate) fn break_control(&mut self, name: &str) {
-        for socket in self.post.sockets_of(|party| matches!(party, Party::Node(node, _) if node == name)) {
+        let is_meant = |party: &Party| matches!(party, Party::Node(node, _) | Party::Relay(node) if node == name);
+        for socket in self.post.sockets_of(is_meant) {
             self.break_socket(socket);
         }
     }
@@ -176,21 +198,27 @@ impl World {
         match letter {
             Letter::DialBrowser(name) => self.open_browser(name),
             Letter::DialNode(name, peer, ticket) => self.open_node(name, peer, &ticket),
+            Letter::DialRelay(name) => self.open_relay(name),
             Letter::ToEdge(socket, text) => self.edge.handle_frame(&clock, socket, &text),
             Letter::ClosedAtEdge(socket, going_away) => self.edge.handle_closed(&clock, socket, going_away),
             Letter::Ask(room, request) => self.edge.handle_ask(&clock, room, request),
             Letter::Answer(room, epoch, answer) => self.edge.handle_answer(&clock, &room, epoch, answer),
+            Letter::AskTurn(room, epoch) => self.edge.handle_turn_ask(&clock, room, epoch),
+            Letter::AnswerTurn(room, epoch, urls) => self.edge.handle_turn_answer(&clock, &room, epoch, urls),
             Letter::Opened(party, socket) => self.handle_opened(party, socket),
             Letter::Refused(Party::Node(name, peer), is_final) => {
                 self.with_node(&name, |node| node.handle_refused(&clock, &peer, is_final));
             }
-            Letter::Refused(Party::Browser(_), _) => {}
+            Letter::Refused(Party::Browser(_) | Party::Relay(_), _) => {}
             Letter::FromEdge(_, socket, _) if !self.post.parties.contains_key(&socket) => {}
             Letter::FromEdge(Party::Browser(name), _, text) => {
                 self.with_browser(&name, |browser| browser.handle_frame(&clock, &text));
             }
             Letter::FromEdge(Party::Node(name, peer), _, text) => {
                 self.with_node(&name, |node| node.handle_frame(&clock, &peer, &text));
+            }
+            Letter::FromEdge(Party::Relay(name), _, text) => {
+                self.with_relay(&name, |relay| relay.handle_frame(&clock, &text));
             }
             Letter::ClosedAtParty(party, socket, code) => self.handle_closed(party, socket, code),
         }
@@ -222,6 +250,13 @@ impl World {
         }
     }
 
+    fn open_relay(&mut self, name: String) {
+        let Some(relay) = self.relays.get(&name) else { return };
+        let (socket, party) = (self.edge.accept_fleet(&self.clock, relay.id()), Party::Relay(name));
+        self.post.parties.insert(socket, party.clone());
+        self.post_after(self.post.node_delay, Letter::Opened(party, socket));
+    }
+
     fn handle_opened(&mut self, party: Party, socket: SocketId) {
         let clock = self.clock;
         if !self.post.parties.contains_key(&socket) {
@@ -230,6 +265,7 @@ impl World {
         match party {
             Party::Browser(name) => self.with_browser(&name, |browser| browser.handle_opened(&clock)),
             Party::Node(name, peer) => self.with_node(&name, |node| node.handle_opened(&clock, &peer, socket)),
+            Party::Relay(name) => self.with_relay(&name, |relay| relay.handle_opened(&clock, socket)),
         }
     }
 
@@ -241,6 +277,7 @@ impl World {
         match party {
             Party::Browser(name) => self.with_browser(&name, |browser| browser.handle_closed(&clock, code)),
             Party::Node(name, peer) => self.with_node(&name, |node| node.handle_closed(&clock, &peer, socket)),
+            Party::Relay(name) => self.with_relay(&name, |relay| relay.handle_closed(&clock)),
         }
     }
 
@@ -259,6 +296,10 @@ impl World {
                     self.post_after(self.post.delay(&party), Letter::ClosedAtParty(party, socket, code));
                 }
                 Effect::Ask(room, request) => self.post_after(OBJECT_DELAY, Letter::Ask(room, request)),
+                Effect::AskTurn(room, epoch) => self.post_after(OBJECT_DELAY, Letter::AskTurn(room, epoch)),
+                Effect::AnswerTurn(room, epoch, urls) => {
+                    self.post_after(OBJECT_DELAY, Letter::AnswerTurn(room, epoch, urls));
+                }
                 Effect::Answer(room, epoch, answer) => {
                     self.post_after(OBJECT_DELAY, Letter::Answer(room, epoch, answer));
                 }

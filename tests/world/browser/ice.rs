@@ -26,6 +26,7 @@ pub struct Pair {
 /// One generation of credentials with the checks made with them.
 #[derive(Clone, Debug)]
 pub struct Checks {
+    remotes: Vec<SocketAddr>,
     pairs: Vec<Pair>,
     node_ufrag: String,
     client_ufrag: String,
@@ -51,9 +52,9 @@ impl Checks {
     /// Checks from `local` to every candidate of the answer.
     #[must_use]
     pub fn new(clock: &Clock, local: SocketAddr, client_ufrag: &str, answer: &super::answer::Answer) -> Self {
-        let same_family = |remote: &&SocketAddr| remote.is_ipv4() == local.is_ipv4();
-        Self {
-            pairs: answer.candidates.iter().filter(same_family).map(|remote| Pair { local, remote: *remote }).collect(),
+        let mut checks = Self {
+            remotes: answer.candidates.clone(),
+            pairs: Vec::new(),
             node_ufrag: answer.ufrag.clone(),
             client_ufrag: client_ufrag.to_string(),
             key: stun::key(&answer.pwd),
@@ -61,7 +62,24 @@ impl Checks {
             valid: None,
             nominated: None,
             next_at: clock.now(),
+        };
+        checks.add_local(clock, local);
+        checks
+    }
+
+    /// Checks from another address of ours too, unless a path is found already.
+    pub fn add_local(&mut self, clock: &Clock, local: SocketAddr) {
+        let reachable = self.remotes.iter().filter(|remote| remote.is_ipv4() == local.is_ipv4());
+        self.pairs.extend(reachable.map(|remote| Pair { local, remote: *remote }));
+        if self.valid.is_none() {
+            self.next_at = clock.now();
         }
+    }
+
+    /// The node's addresses.
+    #[must_use]
+    pub fn remotes(&self) -> &[SocketAddr] {
+        &self.remotes
     }
 
     /// Whether these are checks with the credentials of `answer`.

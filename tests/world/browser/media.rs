@@ -22,10 +22,11 @@ impl Browser {
             return;
         }
         let Some(transport) = &mut self.transport else { return };
-        match transport.handle_datagram(clock, datagram.bytes) {
+        match transport.handle_datagram(clock, datagram) {
             Some(Received::Rtp(packet)) => self.handle_rtp(&packet),
             Some(Received::Rtcp(compound)) => self.handle_rtcp(&compound),
             Some(Received::Connected) => self.handle_connected(),
+            Some(Received::NotRelayed(code)) => self.breach(format!("a TURN node refuses to relay: {code}")),
             None => {}
         }
         self.flush();

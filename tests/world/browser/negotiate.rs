@@ -7,7 +7,7 @@ use super::transport::Transport;
 use super::{Browser, answer, offer};
 use shared::Mid;
 use shared::rtp_parameters::MediaKind;
-use shared::signal::{ClientToEdge, NegotiateReason};
+use shared::signal::{ClientToEdge, IceServer, NegotiateReason};
 
 impl Browser {
     /// The text of an offer with what is laid out.
@@ -75,8 +75,8 @@ impl Browser {
         self.negotiate(NegotiateReason::Sections);
     }
 
-    /// Does what a browser does with an answer.
-    pub(super) fn apply_answer(&mut self, text: &str) {
+    /// Does what a browser does with an answer and the servers that came with it.
+    pub(super) fn apply_answer(&mut self, text: &str, servers: &[IceServer]) {
         self.unanswered = None;
         let (sections, offer) = (&self.offered.0, std::mem::take(&mut self.offered.1));
         let answer = match answer::read(text, &offer, sections) {
@@ -94,7 +94,7 @@ impl Browser {
                 (None, None) => {}
             }
         }
-        self.apply_transport(&answer);
+        self.apply_transport(&answer, servers);
     }
 
     fn set_slot(&mut self, ssrc: u32, section: &answer::Section) {
@@ -109,10 +109,10 @@ impl Browser {
         self.slots.insert(ssrc, Slot::new(section.clone()));
     }
 
-    fn apply_transport(&mut self, answer: &answer::Answer) {
+    fn apply_transport(&mut self, answer: &answer::Answer, servers: &[IceServer]) {
         let (clock, local, ufrag) = (self.clock, self.local(), self.credentials.ufrag.clone());
         match &mut self.transport {
-            Some(transport) if transport.answers(answer) => {}
+            Some(transport) if transport.answers(answer) => return,
             Some(transport) => {
                 let is_renewed = transport.restart(&clock, local, &ufrag, answer);
                 if is_renewed {
@@ -123,6 +123,9 @@ impl Browser {
                 self.transport = Some(Transport::new(&clock, self.identity.clone(), local, &ufrag, answer));
                 self.forget_streams();
             }
+        }
+        if let Some(transport) = &mut self.transport {
+            transport.gather(&clock, servers);
         }
     }
 

@@ -4,9 +4,9 @@ use super::signaling::Asked;
 use super::{Browser, Output, Phase, Socket};
 use crate::clock::Clock;
 use shared::signal::{
-    ChatMessage, ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, TrackIntent, close_code,
+    ChatMessage, ClientToEdge, EdgeToClient, NegotiateReason, ParticipantInfo, SlotInfo, TrackIntent, close_code,
 };
-use shared::{ErrorCode, MessageId, Mid, ParticipantId};
+use shared::{ErrorCode, MessageId, Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -124,17 +124,13 @@ impl Browser {
 
     fn handle_message(&mut self, message: EdgeToClient) {
         match message {
-            EdgeToClient::Joined { in_reply_to, session, resume_token, answer, roster, slots, participant, .. } => {
+            EdgeToClient::Joined { participant, .. } if participant != self.guest.participant => {
+                self.breach(format!("joined as {participant}"));
+            }
+            EdgeToClient::Joined { in_reply_to, session, resume_token, answer, roster, slots, ice_servers, .. } => {
                 self.expect_reply("joined", in_reply_to, |asked| asked == Asked::Join);
-                if participant != self.guest.participant {
-                    self.breach(format!("joined as {participant}"));
-                }
-                self.phase = Phase::Inside;
-                self.knowledge.session = Some((session, resume_token));
-                self.knowledge.set_roster(roster);
-                self.knowledge.chat.clear();
-                self.knowledge.set_slots(&self.clock, slots);
-                self.apply_answer(&answer);
+                self.enter((session, resume_token), roster, slots);
+                self.apply_answer(&answer, &ice_servers);
             }
             EdgeToClient::Resumed { in_reply_to, roster, slots, transport_dead, .. } => {
                 self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
@@ -148,13 +144,13 @@ impl Browser {
                     self.negotiate(reason);
                 }
             }
-            EdgeToClient::Negotiated { in_reply_to, session, answer, slots, ice_servers: _ } => {
+            EdgeToClient::Negotiated { in_reply_to, session, answer, slots, ice_servers } => {
                 self.expect_reply("negotiated", in_reply_to, |asked| matches!(asked, Asked::Negotiate(_)));
                 if let Some((known, _)) = &mut self.knowledge.session {
                     *known = session;
                 }
                 self.knowledge.set_slots(&self.clock, slots);
-                self.apply_answer(&answer);
+                self.apply_answer(&answer, &ice_servers);
             }
             EdgeToClient::Done { in_reply_to } => {
                 self.expect_reply("done", in_reply_to, |asked| matches!(asked, Asked::Other | Asked::Leave));
@@ -185,6 +181,14 @@ impl Browser {
                 }
             }
         }
+    }
+
+    fn enter(&mut self, session: (SessionId, String), roster: Vec<ParticipantInfo>, slots: Vec<SlotInfo>) {
+        self.phase = Phase::Inside;
+        self.knowledge.session = Some(session);
+        self.knowledge.set_roster(roster);
+        self.knowledge.chat.clear();
+        self.knowledge.set_slots(&self.clock, slots);
     }
 
     fn note_chat(&mut self, messages: Vec<ChatMessage>) {

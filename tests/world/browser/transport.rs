@@ -2,11 +2,14 @@
 
 use super::answer::Answer;
 use super::ice::{Checked, Checks, Pair};
+use super::relayed::{Incoming, Relayed};
 use crate::clock::Clock;
+use crate::net::Datagram;
 use media_core::random::Random;
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
 use shared::rtp_parameters::Fingerprint;
+use shared::signal::IceServer;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -24,12 +27,16 @@ pub enum Received {
     Rtcp(Vec<u8>),
     /// The keys are there: media may flow.
     Connected,
+    /// A TURN node refuses to relay.
+    NotRelayed(u16),
 }
 
 /// One transport, from the first answer on.
 #[derive(Debug)]
 pub struct Transport {
     identity: Identity,
+    local: SocketAddr,
+    relayed: Vec<Relayed>,
     checks: Checks,
     remote: Fingerprint,
     dtls: Option<Dtls>,
@@ -47,6 +54,8 @@ impl Transport {
     pub fn new(clock: &Clock, identity: Identity, local: SocketAddr, ufrag: &str, answer: &Answer) -> Self {
         Self {
             identity,
+            local,
+            relayed: Vec::new(),
             checks: Checks::new(clock, local, ufrag, answer),
             remote: answer.fingerprint,
             dtls: None,
@@ -68,6 +77,7 @@ impl Transport {
     /// certificate is another one.
     pub fn restart(&mut self, clock: &Clock, local: SocketAddr, ufrag: &str, answer: &Answer) -> bool {
         self.checks = Checks::new(clock, local, ufrag, answer);
+        self.local = local;
         self.heard_at = clock.now();
         self.is_dead = false;
         let is_renewed = self.remote != answer.fingerprint;
@@ -76,6 +86,21 @@ impl Transport {
             (self.dtls, self.keys, self.path) = (None, None, None);
         }
         is_renewed
+    }
+
+    /// Gathers at these TURN nodes, and at no others.
+    pub fn gather(&mut self, clock: &Clock, servers: &[IceServer]) {
+        self.relayed = Relayed::at_all(clock, self.local, servers, self.checks.remotes());
+    }
+
+    /// The TURN node that the path leads through.
+    #[must_use]
+    pub fn relayed_by(&self) -> Option<SocketAddr> {
+        self.path.and_then(|path| self.relay_of(path)).map(Relayed::server)
+    }
+
+    fn relay_of(&self, pair: Pair) -> Option<&Relayed> {
+        self.relayed.iter().find(|relayed| relayed.address() == Some(pair.local))
     }
 
     /// Whether media may flow.
@@ -106,11 +131,12 @@ impl Transport {
     pub fn poll_timeout(&self) -> Instant {
         let dtls = self.dtls.as_ref().and_then(Dtls::poll_timeout);
         let death = if self.is_dead { None } else { Some(self.death_at()) };
-        [dtls, death].into_iter().flatten().fold(self.checks.next_at(), Instant::min)
+        let relayed = self.relayed.iter().filter_map(Relayed::poll_timeout);
+        [dtls, death].into_iter().flatten().chain(relayed).fold(self.checks.next_at(), Instant::min)
     }
 
     /// Everything that is to be sent now.
-    pub fn poll_transmits(&mut self, clock: &Clock, random: &mut Random) -> Vec<(Pair, Vec<u8>)> {
+    pub fn poll_transmits(&mut self, clock: &Clock, random: &mut Random) -> Vec<Datagram> {
         self.outgoing.extend(self.checks.poll(clock, random));
         if let Some(dtls) = &mut self.dtls
             && dtls.poll_timeout().is_some_and(|at| at <= clock.now())
@@ -118,11 +144,32 @@ impl Transport {
             dtls.handle_timeout(clock.now());
         }
         self.flush_dtls();
-        std::mem::take(&mut self.outgoing)
+        let mut datagrams: Vec<_> = self.relayed.iter_mut().filter_map(|relayed| relayed.poll(clock, random)).collect();
+        for (pair, bytes) in std::mem::take(&mut self.outgoing) {
+            match self.relay_of(pair) {
+                Some(relayed) => datagrams.push(relayed.wrap(pair.remote, &bytes, random)),
+                // A path from an address that a restart gave up leads nowhere, unless it is one of the host.
+                None if pair.local.ip() != self.local.ip() => {}
+                None => datagrams.push(Datagram { from: pair.local, to: pair.remote, bytes }),
+            }
+        }
+        datagrams
     }
 
-    /// Takes a datagram of the node.
-    pub fn handle_datagram(&mut self, clock: &Clock, mut bytes: Vec<u8>) -> Option<Received> {
+    /// Takes a datagram of the node, or of a TURN node.
+    pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) -> Option<Received> {
+        let Some(relayed) = self.relayed.iter_mut().find(|relayed| relayed.server() == datagram.from) else {
+            return self.handle_bytes(clock, datagram.bytes);
+        };
+        match relayed.handle_datagram(clock, &datagram.bytes)? {
+            Incoming::Ready(address) => self.checks.add_local(clock, address),
+            Incoming::Data(bytes) => return self.handle_bytes(clock, bytes),
+            Incoming::Refused(code) => return Some(Received::NotRelayed(code)),
+        }
+        None
+    }
+
+    fn handle_bytes(&mut self, clock: &Clock, mut bytes: Vec<u8>) -> Option<Received> {
         match bytes.first()? {
             0..=3 => {
                 let checked = self.checks.handle_answer(clock, &bytes)?;
