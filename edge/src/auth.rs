@@ -5,7 +5,6 @@ use crate::{clock, log};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge_core::secret;
-use jsonwebtoken::{Algorithm, EncodingKey};
 use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, limits, signal};
@@ -157,9 +156,7 @@ fn keys(env: &Env, name: &'static str) -> Result<Vec<Key>, AuthError> {
 /// the edge and yet no third secret has to be kept.
 fn ticket_keys(env: &Env) -> Result<Vec<Key>, AuthError> {
     let derived = |(id, secret): &(String, String)| {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        let derived = jsonwebtoken::crypto::sign(b"rotunda ticket key v1", &key, Algorithm::HS256).ok();
-        derived.and_then(|secret| Key::new(id, secret.as_bytes())).ok_or(AuthError::Secret(NODE_KEYS))
+        Key::derived(id, secret.as_bytes(), "rotunda ticket key v1").ok_or(AuthError::Secret(NODE_KEYS))
     };
     secrets(env, NODE_KEYS)?.iter().map(derived).collect()
 }

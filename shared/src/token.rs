@@ -1,5 +1,7 @@
 //! Join tokens, node tokens and dial tickets: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
 
+mod hs256;
+
 use crate::error_code::ErrorCode;
 use crate::ids::{NodeId, ParticipantId, Region, RoomId};
 use crate::limits;
@@ -141,11 +143,19 @@ impl Key {
     /// A secret shorter than 32 bytes is refused (RFC 7518 §3.2: at least the size of the hash).
     #[must_use]
     pub fn new(id: &str, secret: &[u8]) -> Option<Self> {
+        // Nothing is signed or checked without a key.
+        hs256::install();
         (secret.len() >= 32).then(|| Self {
             id: id.into(),
             encoding: EncodingKey::from_secret(secret),
             decoding: DecodingKey::from_secret(secret),
         })
+    }
+
+    /// A key of its own for another purpose of the same secret: who has it does not have the secret.
+    #[must_use]
+    pub fn derived(id: &str, secret: &[u8], purpose: &str) -> Option<Self> {
+        Self::new(id, &hs256::code(secret, purpose.as_bytes())?)
     }
 }
 
