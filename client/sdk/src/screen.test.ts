@@ -15,7 +15,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-// Holds S2-CLI-03.
+// Holds S0-TEST-01, S2-CLI-03.
 test("ends with the browser's own button too, once, and leaves nothing captured", async () => {
   const [picture, sound] = [new Captured(), new Captured()];
   const stream = { getVideoTracks: () => [picture], getAudioTracks: () => [sound], getTracks: () => [picture, sound] };

@@ -355,7 +355,7 @@ describe("a dead transport", () => {
     expect(client.does()).toEqual([what]);
   });
 
-  // Holds S0-SM-04, S0-TEST-01.
+  // Holds S0-SM-04.
   test("climbs from the join to other nodes to a new transport, and begins again after a wait", () => {
     const client = new Client().asked();
     client.frame(JOINED);

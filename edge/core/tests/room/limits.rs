@@ -193,3 +193,33 @@ fn a_room_of_a_thousand_hears_everybody_who_speaks() {
     let Some(Output::Store(changes)) = outputs.first() else { panic!("stores first") };
     assert_eq!((changes.put.len(), changes.delete.len()), (1, 0), "a small change writes a small row");
 }
+
+/// What one more listener costs a room of so many: rows that are written, frames to the newcomer, frames to each of the others.
+fn cost_of_a_join(others: usize) -> (usize, usize, usize) {
+    let mut stage = with_ada(Some(1_000));
+    let listen = |stage: &mut Stage, name: &str| {
+        stage.open_client(name, Grants { publish: false, ..Grants::default() }, None);
+        let join = stage.join(name, "a", &[], 1);
+        stage.say(name, join).1
+    };
+    for number in 1..others {
+        listen(&mut stage, &name(number));
+    }
+    let outputs = listen(&mut stage, "zoe");
+    let newcomer = stage.sockets["zoe"].socket();
+    let told = |is_newcomer: bool| {
+        let is_meant = |output: &&Output| matches!(output, Output::SendClient { socket, .. } if (*socket == newcomer) == is_newcomer);
+        outputs.iter().filter(is_meant).count()
+    };
+    let rows = outputs.iter().map(|output| if let Output::Store(changes) = output { changes.put.len() } else { 0 });
+    assert_eq!(told(false) % others, 0, "everybody is told the same");
+    (rows.sum(), told(true), told(false) / others)
+}
+
+// Holds S4-DEP-01.
+#[test]
+fn one_more_costs_each_as_much_in_a_large_room_as_in_a_small_one() {
+    let small = cost_of_a_join(3);
+    assert_eq!(small, cost_of_a_join(300));
+    assert_eq!((small.1, small.2), (1, 1));
+}
