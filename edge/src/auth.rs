@@ -37,6 +37,13 @@ pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Re
     check_join(claims, room)
 }
 
+/// Whether a request brings a token (RFC 6750 §2.1).
+pub(crate) fn has_bearer(request: &Request) -> bool {
+    let header = request.headers().get("Authorization").ok().flatten();
+    // RFC 9110 §11.1: the scheme is case-insensitive.
+    header.is_some_and(|header| header.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")))
+}
+
 /// Who asks for something of `room` over HTTP.
 pub(crate) fn participant_by_bearer(request: &Request, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
     check_join(bearer(request, &keys(env, TOKEN_KEYS)?)?, room)

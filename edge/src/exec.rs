@@ -5,11 +5,12 @@
 //! anybody knowing what the room has forgotten.
 
 use crate::clock;
+use crate::internal::recordings::Verdict;
 use crate::sockets::Sockets;
 use crate::store::Store;
 use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
 use edge_core::{SocketId, room};
-use shared::control::{Message, RecordingVerdict};
+use shared::control::Message;
 use shared::{Region, UnixMillis};
 use std::cell::Cell;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) struct Leftover {
     /// Answers for Room objects, by the number of the call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
     /// Answers for nodes that reported on recordings, by the number of the call.
-    pub(crate) verdicts: Vec<(u64, RecordingVerdict)>,
+    pub(crate) verdicts: Vec<(u64, Verdict)>,
 }
 
 impl Shell {
@@ -61,7 +62,9 @@ impl Shell {
             room::Output::AskFleet(request) => leftover.asks.push(request),
             room::Output::Answer { request, answer } => leftover.api_answers.push((request, answer)),
             room::Output::AskTurn { epoch, region } => leftover.turn_asks.push((epoch, region)),
-            room::Output::AnswerReport { call, verdict } => leftover.verdicts.push((call, verdict)),
+            room::Output::AnswerReport { call, verdict, leftovers } => {
+                leftover.verdicts.push((call, Verdict { verdict, leftovers }));
+            }
         }
         Ok(())
     }

@@ -67,18 +67,14 @@ impl TurnAsk {
     pub(crate) const PATH: &'static str = "/turn";
 }
 
-/// What the Worker asks a Room object about its recordings.
+/// What the Worker tells a Room object about its recordings.
 pub(crate) mod recordings {
     use serde::{Deserialize, Serialize};
-    use shared::control::RecordingReport;
-    use shared::{NodeId, RecordingId};
+    use shared::NodeId;
+    use shared::control::{RecordingReport, RecordingVerdict};
 
-    /// Where a [`Reported`] goes; answered with a `RecordingVerdict`.
+    /// Where a [`Reported`] goes; answered with a [`Verdict`].
     pub(crate) const REPORT_PATH: &str = "/recording-reported";
-    /// Where the list is; answered with `RecordingListing`s.
-    pub(crate) const LIST_PATH: &str = "/recordings";
-    /// Where a [`Deleted`] goes; answered with an empty list.
-    pub(crate) const DELETED_PATH: &str = "/recording-deleted";
 
     /// What a node reports.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,11 +85,13 @@ pub(crate) mod recordings {
         pub(crate) report: RecordingReport,
     }
 
-    /// The files of a recording are gone.
+    /// What the room says to it.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-    pub(crate) struct Deleted {
-        /// Of which.
-        pub(crate) recording: RecordingId,
+    pub(crate) struct Verdict {
+        /// To the node.
+        pub(crate) verdict: RecordingVerdict,
+        /// To the Worker: what is stored under this is of a deleted recording, and goes too.
+        pub(crate) leftovers: Option<String>,
     }
 }
 

@@ -29,6 +29,7 @@ mod room_object;
 mod routes;
 mod sockets;
 mod store;
+mod sweep;
 mod upgrade;
 
 use worker::{Context, Env, Request, Response, event};

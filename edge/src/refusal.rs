@@ -67,6 +67,16 @@ impl Refusal {
         }
     }
 
+    /// A join token that opens nothing here (RFC 6750 §3: a 401 says so in `WWW-Authenticate`).
+    pub(crate) fn bad_token(code: ErrorCode) -> Self {
+        let refusal = Self::new(code, "this token opens nothing here");
+        if refusal.status != 401 {
+            return refusal;
+        }
+        let header = "Bearer realm=\"rotunda\", error=\"invalid_token\"";
+        Self { header: Some(("WWW-Authenticate", Cow::Borrowed(header))), ..refusal }
+    }
+
     /// Too many requests (RFC 6585 §4).
     pub(crate) fn rate_limited() -> Self {
         let refusal = Self::new(ErrorCode::RateLimited, "too many requests");

@@ -5,6 +5,7 @@ mod recordings;
 
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
+use crate::internal::recordings::Verdict;
 use crate::internal::{self, Address, ApiCall, Ask, Introduced, Introduction, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
@@ -13,7 +14,7 @@ use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
 use edge_core::room::{self, Answer, Attachment, Input, Room};
 use serde::{Deserialize, Serialize};
-use shared::control::{self, Message, NodeToRoom, RecordingVerdict};
+use shared::control::{self, Message, NodeToRoom};
 use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, Region, RoomId, UnixMillis};
@@ -44,7 +45,7 @@ struct Answers {
     /// To the application's server.
     api: Vec<(u64, Answer)>,
     /// To nodes that report on recordings.
-    verdicts: Vec<(u64, RecordingVerdict)>,
+    verdicts: Vec<(u64, Verdict)>,
 }
 
 struct Awake {
@@ -86,8 +87,6 @@ impl DurableObject for RoomObject {
                 self.open(identity, &introduction.request_id, control::SUBPROTOCOL, attach).await
             }
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
-            internal::recordings::LIST_PATH => self.recordings(),
-            internal::recordings::DELETED_PATH => self.recording_deleted(request).await,
             ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }

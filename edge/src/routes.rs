@@ -81,16 +81,11 @@ async fn handle(request: Request, env: &Env, request_id: &str) -> Result<Respons
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
         ("GET", ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
-        ("GET", ["v1", "rooms", room, "recordings"]) => recordings::list(&arrival, room).await,
-        ("DELETE", ["v1", "rooms", room, "recordings", recording]) => {
-            recordings::delete(&arrival, room, recording).await
-        }
         ("GET", ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
         ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
-        (_, ["v1", "rooms", _, "socket" | "node" | "recordings"] | ["v1", "nodes", "socket"] | ["healthz"]) => {
+        (_, ["v1", "rooms", _, "socket" | "node"] | ["v1", "nodes", "socket"] | ["healthz"]) => {
             Err(Refusal::method_not_allowed(&["GET"]).into())
         }
-        (_, ["v1", "rooms", _, "recordings", _]) => Err(Refusal::method_not_allowed(&["DELETE"]).into()),
         (_, ["v1", "nodes", "recordings"]) => Err(Refusal::method_not_allowed(&["POST"]).into()),
         #[cfg(feature = "development")]
         ("POST", ["v1", "dev", "token"]) => dev::token(arrival).await,

@@ -5,6 +5,9 @@
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod operation;
+mod recording;
+
+pub use recording::{PlayableFile, Recording, RecordingList};
 
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};

@@ -108,6 +108,14 @@ error_codes! {
     RecordingFailed = "recording_failed", false;
     /// The room keeps as many recordings as it may: delete some.
     TooManyRecordings = "too_many_recordings", false;
+    /// The room has no recording of this id.
+    UnknownRecording = "unknown_recording", false;
+    /// The recording runs or is being finished; it can be deleted when it is over.
+    RecordingNotOver = "recording_not_over", true;
+    /// Nobody is in the room, so there is nothing to record.
+    RoomEmpty = "room_empty", true;
+    /// The storage of recordings does not do what it is asked, or not all of it yet.
+    StorageUnavailable = "storage_unavailable", true;
     /// A fault of ours.
     Internal = "internal", true;
 }
@@ -127,7 +135,11 @@ impl ErrorCode {
             | Self::UnsupportedMedia => 400,
             Self::BadToken | Self::TokenExpired | Self::BadApiKey => 401,
             Self::WrongRoom | Self::Forbidden | Self::Kicked => 403,
-            Self::NotFound | Self::UnknownRoom | Self::UnknownParticipant | Self::UnknownTrack => 404,
+            Self::NotFound
+            | Self::UnknownRoom
+            | Self::UnknownParticipant
+            | Self::UnknownTrack
+            | Self::UnknownRecording => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,
             Self::NotJoined
@@ -137,13 +149,15 @@ impl ErrorCode {
             | Self::TooManyPublishers
             | Self::Replaced
             | Self::TooManyRecordings
+            | Self::RecordingNotOver
+            | Self::RoomEmpty
             | Self::StaleEpoch => 409,
             Self::RoomClosed | Self::SessionExpired => 410,
             Self::FrameTooLarge | Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimited => 429,
             Self::Internal | Self::RecordingFailed => 500,
-            Self::NoMediaNode | Self::MediaNodeLost | Self::RecordingUnavailable => 503,
+            Self::NoMediaNode | Self::MediaNodeLost | Self::RecordingUnavailable | Self::StorageUnavailable => 503,
         }
     }
 }

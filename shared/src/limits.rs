@@ -121,6 +121,17 @@ pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
 pub const RECORDING_START_TIMEOUT_MS: u64 = 30_000;
 /// Most recordings a room knows of: a list of them, with all files, is one answer.
 pub const RECORDINGS_PER_ROOM_MAX: usize = 100;
+/// Most recordings of one page: each has a signed URL for each of its files.
+pub const RECORDINGS_PER_PAGE_MAX: usize = 50;
+/// Recordings of a page where nobody said how many.
+pub const RECORDINGS_PER_PAGE_DEFAULT: usize = 20;
+/// A deleted recording is remembered for as long as a dead node may take to come back with what it still has of it.
+pub const DELETED_RECORDING_MS: u64 = 7 * 24 * 3_600_000;
+/// Most deleted recordings that a room remembers; the oldest is forgotten first.
+pub const DELETED_RECORDINGS_PER_ROOM_MAX: usize = RECORDINGS_PER_ROOM_MAX;
+/// Rounds of at most 1,000 objects in which one request deletes: with a list in each, under the 50 requests that the platform
+/// allows the least of its plans.
+pub const DELETE_ROUNDS_MAX: usize = 20;
 /// Most files of one recording: one for the camera and one for the screen of everybody who published.
 pub const FILES_PER_RECORDING_MAX: usize = 512;
 /// Most assignments that one recording can be spread over.
@@ -165,6 +176,7 @@ const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < API_BODY_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
+const _: () = assert!(RECORDINGS_PER_PAGE_DEFAULT <= RECORDINGS_PER_PAGE_MAX);
 // In JSON a character of a text takes at most two bytes for each of its own, as control characters are refused; of a name, six.
 const _: () =
     assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_CHARS_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);

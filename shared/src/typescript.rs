@@ -1,5 +1,6 @@
 //! The same types for TypeScript: what `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
 
+use crate::api;
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, RecordingId, SessionId, TrackId};
 use crate::limits;
@@ -73,7 +74,9 @@ fn types(text: &mut String) {
     declare::<signal::SlotInfo>(text, &config);
     declare::<signal::RecordingState>(text, &config);
     declare::<signal::RecordingInfo>(text, &config);
-    declare::<signal::RecordingFile>(text, &config);
+    declare::<api::PlayableFile>(text, &config);
+    declare::<api::Recording>(text, &config);
+    declare::<api::RecordingList>(text, &config);
     declare::<signal::ChatMessage>(text, &config);
     declare::<signal::Reaction>(text, &config);
     declare::<signal::IceServer>(text, &config);

@@ -1,5 +1,5 @@
 /** Recordings: the badge that everybody sees, and what was recorded, to be played when the call is over. */
-import type { Recording, RecordingFile, RecordingInfo } from "@rotunda/client";
+import type { PlayableFile, Recording, RecordingInfo } from "@rotunda/client";
 import { listRecordings, readToken } from "@rotunda/client";
 import { useEffect, useState } from "react";
 import { useTexts } from "./preferences";
@@ -37,14 +37,12 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
     <section className="recordings" aria-label={texts.recordings}>
       <h2>{texts.recordings}</h2>
       <ul>
-        {recordings.map(({ recording, files }) => (
-          <li key={recording.id} data-recording={recording.id} data-state={recording.state}>
-            <time dateTime={new Date(recording.started_at).toISOString()}>
-              {new Date(recording.started_at).toLocaleString()}
-            </time>
-            {recording.state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
-            {recording.state === "failed" ? <p>{texts.recordingFailed}</p> : null}
-            {recording.state === "ready" || recording.state === "failed" ? null : <p>{texts.recordingFinishes}</p>}
+        {recordings.map(({ id, state, started_at, files }) => (
+          <li key={id} data-recording={id} data-state={state}>
+            <time dateTime={new Date(started_at).toISOString()}>{new Date(started_at).toLocaleString()}</time>
+            {state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
+            {state === "failed" ? <p>{texts.recordingFailed}</p> : null}
+            {state === "ready" || state === "failed" ? null : <p>{texts.recordingFinishes}</p>}
           </li>
         ))}
       </ul>
@@ -52,7 +50,7 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
   );
 }
 
-function Player({ file }: { readonly file: RecordingFile }) {
+function Player({ file }: { readonly file: PlayableFile }) {
   return (
     <figure>
       <figcaption>{file.name === "" ? file.participant : file.name}</figcaption>
@@ -77,7 +75,7 @@ function useRecordings(room: string, token: string): readonly Recording[] {
       }
       // The same recording keeps its URLs, or its player would begin anew.
       setRecordings((known) => found.map((one) => known.find((old) => isSame(old, one)) ?? one));
-      if (found.some(({ recording }) => recording.state !== "ready" && recording.state !== "failed")) {
+      if (found.some(({ state }) => state !== "ready" && state !== "failed")) {
         timer = setTimeout(() => void look(), LOOK_AGAIN_MS);
       }
     };
@@ -93,5 +91,5 @@ function useRecordings(room: string, token: string): readonly Recording[] {
 }
 
 function isSame(a: Recording, b: Recording): boolean {
-  return a.recording.id === b.recording.id && a.recording.state === b.recording.state;
+  return a.id === b.id && a.state === b.state;
 }

@@ -75,6 +75,10 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   recording_unavailable: { class: "media_error", words: "Nothing can be recorded here." },
   recording_failed: { class: "media_error", words: "The recording failed." },
   too_many_recordings: { class: "media_error", words: "This room has as many recordings as it may. Delete some." },
+  unknown_recording: { class: "media_error", words: "There is no such recording." },
+  recording_not_over: { class: "media_error", words: "The recording is not finished yet." },
+  room_empty: { class: "media_error", words: "Nobody is in the room, so there is nothing to record." },
+  storage_unavailable: { class: "media_error", words: "The storage of recordings does not answer. Try again in a moment." },
   internal: { class: "signaling_error", words: "Something went wrong on the server." },
   device_denied: {
     class: "permission_error",

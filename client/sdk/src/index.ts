@@ -10,7 +10,9 @@ export type {
   Grants,
   MediaKind,
   ParticipantId,
+  PlayableFile,
   Reaction,
+  Recording,
   RecordingId,
   RecordingInfo,
   RecordingState,
@@ -18,7 +20,6 @@ export type {
   TrackSource,
 } from "./protocol.gen";
 export { CHAT_TEXT_BYTES_MAX } from "./protocol.gen";
-export type { Recording, RecordingFile } from "./recordings";
 export { deleteRecording, listRecordings } from "./recordings";
 export type { JoinOptions, RoomEvents } from "./room-events";
 export { Room } from "./room";

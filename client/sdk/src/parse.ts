@@ -51,7 +51,7 @@ const message = object<ChatMessage>({
 const recording = object<RecordingInfo>({
   id: text,
   state: text,
-  started_by: text,
+  started_by: orNull(text),
   started_at: number,
   ended_at: orNull(number),
   code: orNull(text),

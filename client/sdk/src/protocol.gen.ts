@@ -16,7 +16,7 @@ export const TRACKS_PER_PARTICIPANT_MAX = 6;
 export const CHAT_TEXT_BYTES_MAX = 2000;
 export const CHAT_MESSAGES_MAX = 200;
 export const VIEW_PARTICIPANTS_MAX = 24;
-export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "no_media_node", "media_node_lost", "internal"];
+export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_limited", "room_full", "too_many_publishers", "room_locked", "no_media_node", "media_node_lost", "recording_not_over", "room_empty", "storage_unavailable", "internal"];
 
 /**
  * Milliseconds since 1970-01-01T00:00:00Z.
@@ -61,7 +61,7 @@ export type Mid = string;
 /**
  * Why something was refused, as clients and nodes see it.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
 
 /**
  * Kind of media.
@@ -286,9 +286,9 @@ id: RecordingId,
  */
 state: RecordingState, 
 /**
- * Who started it.
+ * Who started it; nobody where the application's server did.
  */
-started_by: ParticipantId, 
+started_by: ParticipantId | null, 
 /**
  * When it was started: the zero of its clock.
  */
@@ -303,13 +303,9 @@ ended_at: UnixMillis | null,
 code: ErrorCode | null, };
 
 /**
- * One playable file of a recording: what one participant's camera and microphone, or screen and its sound, gave.
+ * What one participant's camera and microphone, or screen and its sound, gave.
  */
-export type RecordingFile = { 
-/**
- * Its key in the bucket.
- */
-key: string, 
+export type PlayableFile = { 
 /**
  * Whose.
  */
@@ -333,7 +329,73 @@ duration_ms: number,
 /**
  * How large it is.
  */
-bytes: number, };
+bytes: number, 
+/**
+ * Where it is; signed, so whoever has it can play the file.
+ */
+url: string, };
+
+/**
+ * One recording, with signed URLs for what can be played of it.
+ */
+export type Recording = { 
+/**
+ * Which.
+ */
+id: RecordingId, 
+/**
+ * How far it is.
+ */
+state: RecordingState, 
+/**
+ * Who started it; null where the application's server did.
+ */
+started_by: ParticipantId | null, 
+/**
+ * When it was started: the zero of its clock.
+ */
+started_at: UnixMillis, 
+/**
+ * When it was stopped, or ended by itself.
+ */
+ended_at: UnixMillis | null, 
+/**
+ * Why it failed.
+ */
+code: ErrorCode | null, 
+/**
+ * From its start to the end of the last of its files; null while there are none.
+ */
+duration_ms: number | null, 
+/**
+ * How large all files are together.
+ */
+bytes: number, 
+/**
+ * What can be played: one file for each participant's camera and microphone, one for each screen and its sound.
+ */
+files: Array<PlayableFile>, 
+/**
+ * What happened in the room, as JSON; null while there are no files.
+ */
+manifest_url: string | null, 
+/**
+ * Until when the URLs open; whoever asks again gets new ones.
+ */
+urls_expire_at: UnixMillis, };
+
+/**
+ * One page of a room's recordings.
+ */
+export type RecordingList = { 
+/**
+ * The newest first.
+ */
+recordings: Array<Recording>, 
+/**
+ * The `cursor` of the next page; absent on the last one.
+ */
+next?: string, };
 
 /**
  * One message of the chat.

@@ -1,36 +1,35 @@
 /** Recordings of a room, over HTTP: they can be seen when nobody is in the room any more. */
 import { RoomError } from "./errors";
-import type { ErrorCode, ParticipantId, RecordingId, RecordingInfo } from "./protocol.gen";
-
-/** A recording with what can be played of it. */
-export interface Recording {
-  readonly recording: RecordingInfo;
-  readonly files: readonly RecordingFile[];
-  /** What happened in the room, as JSON. */
-  readonly manifest_url: string | null;
-}
-
-/** What one participant's camera and microphone, or screen and its sound, gave. */
-export interface RecordingFile {
-  readonly participant: ParticipantId;
-  readonly name: string;
-  readonly is_screen: boolean;
-  readonly starts_ms: number;
-  readonly duration_ms: number;
-  readonly bytes: number;
-  /** Signed; opens for an hour. */
-  readonly url: string;
-}
+import type { ErrorCode, Recording, RecordingId, RecordingList } from "./protocol.gen";
 
 /** Every recording of a room, the newest first; needs a token that grants `record`. */
 export async function listRecordings(edge: string, room: string, token: string): Promise<readonly Recording[]> {
-  const response = await request(edge, room, "", token, "GET");
-  return ((await response.json()) as { recordings: Recording[] }).recordings;
+  const recordings: Recording[] = [];
+  for (let page = ""; ; ) {
+    const list = await listPage(edge, room, page, token);
+    recordings.push(...list.recordings);
+    if (list.next === undefined) {
+      return recordings;
+    }
+    page = `?cursor=${encodeURIComponent(list.next)}`;
+  }
 }
 
-/** Deletes one with its files. */
+/** Deletes one with everything that is stored of it. */
 export async function deleteRecording(edge: string, room: string, token: string, id: RecordingId): Promise<void> {
   await request(edge, room, `/${encodeURIComponent(id)}`, token, "DELETE");
+}
+
+async function listPage(edge: string, room: string, page: string, token: string): Promise<RecordingList> {
+  try {
+    return (await (await request(edge, room, page, token, "GET")).json()) as RecordingList;
+  } catch (error) {
+    // A room that never was has no recordings.
+    if (error instanceof RoomError && error.code === "unknown_room") {
+      return { recordings: [] };
+    }
+    throw error;
+  }
 }
 
 async function request(edge: string, room: string, path: string, token: string, method: string): Promise<Response> {

@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 pub mod fleet;
+pub mod objects;
 pub mod presign;
 pub mod random;
 pub mod rate_limit;

@@ -34,18 +34,43 @@ impl std::fmt::Debug for Storage {
 
 /// What a signed URL allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum Action<'a> {
     /// To read one object.
-    Get,
-    /// To delete one.
+    Read {
+        /// Its key.
+        key: &'a str,
+    },
+    /// To list objects.
+    List {
+        /// What their keys begin with.
+        prefix: &'a str,
+    },
+    /// To delete the objects that the body names.
     Delete,
 }
 
-impl Method {
-    const fn name(self) -> &'static str {
+impl Action<'_> {
+    const fn method(self) -> &'static str {
         match self {
-            Self::Get => "GET",
-            Self::Delete => "DELETE",
+            Self::Read { .. } | Self::List { .. } => "GET",
+            Self::Delete => "POST",
+        }
+    }
+
+    /// The object's key; nothing where it is done to the bucket.
+    const fn key(&self) -> Option<&str> {
+        match self {
+            Self::Read { key } => Some(key),
+            Self::List { .. } | Self::Delete => None,
+        }
+    }
+
+    /// Parameters beside the signature's, in the order of their names, which are all after `X-Amz-…`.
+    fn query(self) -> String {
+        match self {
+            Self::Read { .. } => String::new(),
+            Self::List { prefix } => format!("&list-type=2&prefix={}", encode(prefix, true)),
+            Self::Delete => "&delete=".into(),
         }
     }
 }
@@ -53,21 +78,25 @@ impl Method {
 impl Storage {
     /// A URL that allows this for `lifetime_s` seconds from `now`.
     #[must_use]
-    pub fn sign(&self, method: Method, key: &str, now: UnixMillis, lifetime_s: u64) -> String {
+    pub fn sign(&self, action: Action<'_>, now: UnixMillis, lifetime_s: u64) -> String {
         let (scheme, authority) = self.endpoint.split_once("://").unwrap_or(("https", &self.endpoint));
-        let (host, path) = match self.is_path_style {
-            true => (authority.to_owned(), format!("/{}/{}", encode(&self.bucket, false), encode(key, false))),
-            false => (format!("{}.{authority}", self.bucket), format!("/{}", encode(key, false))),
+        let bucket = if self.is_path_style { format!("/{}", encode(&self.bucket, false)) } else { String::new() };
+        let host = if self.is_path_style { authority.to_owned() } else { format!("{}.{authority}", self.bucket) };
+        let path = match action.key() {
+            Some(key) => format!("{bucket}/{}", encode(key, false)),
+            None if self.is_path_style => bucket,
+            None => "/".into(),
         };
         let time = Timestamp::of(now);
         let scope = format!("{}/{}/s3/aws4_request", time.date, self.region);
         let query = format!(
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={lifetime_s}&X-Amz-SignedHeaders=host",
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={lifetime_s}&X-Amz-SignedHeaders=host{}",
             encode(&format!("{}/{scope}", self.access_key_id), true),
             time.whole,
+            action.query(),
         );
         // The body of such a request is never signed, as whoever makes the URL does not know it.
-        let canonical = format!("{}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", method.name());
+        let canonical = format!("{}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", action.method());
         let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", time.whole, hex(&Sha256::digest(canonical)));
         let signature = hex(&mac(&self.signing_key(&time.date), &to_sign));
         format!("{scheme}://{host}{path}?{query}&X-Amz-Signature={signature}")
@@ -163,7 +192,7 @@ mod tests {
     #[test]
     fn signs_the_documented_example() {
         // "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)".
-        let url = storage().sign(Method::Get, "test.txt", DAY, 86_400);
+        let url = storage().sign(Action::Read { key: "test.txt" }, DAY, 86_400);
         let expected = "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256\
             &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
             &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
@@ -174,9 +203,25 @@ mod tests {
     #[test]
     fn the_bucket_can_stand_in_the_path_and_keys_are_encoded() {
         let local = Storage { endpoint: "http://127.0.0.1:9000".into(), is_path_style: true, ..storage() };
-        let url = local.sign(Method::Delete, "a/ada@x ä.webm", DAY, 60);
+        let url = local.sign(Action::Read { key: "a/ada@x ä.webm" }, DAY, 60);
         assert!(url.starts_with("http://127.0.0.1:9000/examplebucket/a/ada%40x%20%C3%A4.webm?X-Amz-"), "{url}");
-        assert_ne!(url.rsplit('=').next(), local.sign(Method::Get, "a/ada@x ä.webm", DAY, 60).rsplit('=').next());
+    }
+
+    #[test]
+    fn what_is_done_to_the_bucket_names_no_object() {
+        let local = Storage { endpoint: "http://127.0.0.1:9000".into(), is_path_style: true, ..storage() };
+        for (storage, bucket) in
+            [(local, "http://127.0.0.1:9000/examplebucket?"), (storage(), "https://examplebucket.s3.amazonaws.com/?")]
+        {
+            let list = storage.sign(Action::List { prefix: "a/b&c/" }, DAY, 60);
+            assert!(list.starts_with(bucket), "{list}");
+            assert!(
+                list.contains("&X-Amz-SignedHeaders=host&list-type=2&prefix=a%2Fb%26c%2F&X-Amz-Signature="),
+                "{list}"
+            );
+            let delete = storage.sign(Action::Delete, DAY, 60);
+            assert!(delete.starts_with(bucket) && delete.contains("=host&delete=&X-Amz-Signature="), "{delete}");
+        }
     }
 
     #[test]

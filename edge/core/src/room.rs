@@ -40,7 +40,7 @@ use member::{Absence, Member};
 pub use moderation::Verb;
 use news::News;
 use recording::Recording;
-pub use recording::RecordingListing;
+pub use recording::{RecordingAnswer, RecordingAsk, RecordingCursor, RecordingListing};
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RecordingOrder, RecordingReport, RecordingVerdict, RoomToNode};
 use shared::signal::{
@@ -103,11 +103,6 @@ pub enum Input {
         /// What.
         report: RecordingReport,
     },
-    /// The files of a recording were deleted.
-    RecordingDeleted {
-        /// Which.
-        recording: RecordingId,
-    },
     /// The application's server asks; answered by [`Output::Answer`].
     Asked {
         /// The number of the question.
@@ -167,6 +162,8 @@ pub enum Output {
         call: u64,
         /// The answer.
         verdict: RecordingVerdict,
+        /// The recording is deleted: so is whatever is stored under this, which the node may just have brought.
+        leftovers: Option<String>,
     },
     /// Answer the application's server.
     Answer {
@@ -319,7 +316,6 @@ impl Room {
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
             Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
             Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
-            Input::RecordingDeleted { recording } => self.forget_recording(&recording),
             Input::Asked { request, ask } => self.asked(now, request, ask),
             Input::Deadline => {}
         }

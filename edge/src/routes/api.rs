@@ -5,11 +5,12 @@
 mod body;
 mod participants;
 mod query;
+mod recordings;
 mod rooms;
 mod tokens;
 
 use super::{Arrival, RouteError};
-use crate::auth;
+use crate::auth::{self, AuthError};
 use crate::internal::{Address, ApiCall};
 use crate::refusal::Refusal;
 use edge_core::room::{Answer, Ask};
@@ -43,8 +44,9 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         Found::OtherMethods(methods) => return Err(Refusal::method_not_allowed(&methods).into()),
         Found::Nothing => return Err(Refusal::no_such_path().into()),
     };
-    admit(&arrival).await?;
-    let names = names.into_iter().map(decode).collect::<Option<Vec<_>>>().ok_or_else(Refusal::no_such_path)?;
+    let names = names.into_iter().map(decode).collect::<Option<Vec<_>>>();
+    admit(&arrival, id, names.as_deref().and_then(<[_]>::first)).await?;
+    let names = names.ok_or_else(Refusal::no_such_path)?;
     let query = Query::of(&arrival.request, id.query())?;
     let call = Call { arrival, query, names };
     match id {
@@ -59,6 +61,11 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         OperationId::UpdateParticipant => participants::update(call).await,
         OperationId::RemoveParticipant => participants::remove(&call).await,
         OperationId::MuteTrack => participants::mute(&call).await,
+        OperationId::ListRecordings => recordings::list(&call).await,
+        OperationId::StartRecording => recordings::start(&call).await,
+        OperationId::GetRecording => recordings::get(&call).await,
+        OperationId::StopRecording => recordings::stop(&call).await,
+        OperationId::DeleteRecording => recordings::delete(&call).await,
     }
 }
 
@@ -73,21 +80,34 @@ fn document(method: &str) -> Result<Response, RouteError> {
     Ok(builder.fixed(OPENAPI.as_bytes().to_vec()))
 }
 
-/// Lets whoever has a key in, as often as a key may. Who has none is counted by address, so that guessing is slow too.
+/// Lets whoever has a key in, as often as a key may, and where the operation allows it, who has a join token for the room that grants
+/// `record`. Everybody else is counted by address, so that guessing is slow too.
 ///
 /// The platform counts, in each of its locations for itself: no object that all requests of a key would have to pass, and no further way.
-async fn admit(arrival: &Arrival<'_>) -> Result<(), RouteError> {
-    let key = auth::api_key(&arrival.request, arrival.env)?;
-    let counted = match &key {
-        Some(id) => format!("key:{id}"),
-        None => format!("address:{}", arrival.header("CF-Connecting-IP").unwrap_or_default()),
+async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<(), RouteError> {
+    let caller = match id.takes_join_token() && auth::has_bearer(&arrival.request) {
+        true => who_may_record(arrival, room)?,
+        false => {
+            let key = auth::api_key(&arrival.request, arrival.env)?;
+            key.map(|id| format!("key:{id}")).ok_or_else(Refusal::bad_api_key)
+        }
     };
+    let address = || format!("address:{}", arrival.header("CF-Connecting-IP").unwrap_or_default());
+    let counted = caller.as_ref().map_or_else(|_| address(), Clone::clone);
     if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
         return Err(Refusal::rate_limited().into());
     }
-    match key {
-        Some(_) => Ok(()),
-        None => Err(Refusal::bad_api_key().into()),
+    caller.map(|_| ()).map_err(Into::into)
+}
+
+/// The participant whose join token comes with the request, if they may record in the room.
+fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<String, Refusal>, AuthError> {
+    let Some(room) = room.and_then(|room| RoomId::parse(room).ok()) else { return Ok(Err(Refusal::no_such_path())) };
+    match auth::participant_by_bearer(&arrival.request, &room, arrival.env) {
+        Ok(claims) if claims.grants.record => Ok(Ok(format!("participant:{room}:{}", claims.sub))),
+        Ok(_) => Ok(Err(Refusal::new(ErrorCode::Forbidden, "the token does not grant recording"))),
+        Err(AuthError::Refused(code)) => Ok(Err(Refusal::bad_token(code))),
+        Err(error @ AuthError::Secret(_)) => Err(error),
     }
 }
 
@@ -116,9 +136,11 @@ async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> Result<Answ
     let address = Address::room(room, super::rooms::GENERATION, near);
     match address.ask::<Answer>(arrival.env, ApiCall::PATH, &call).await? {
         Answer::Refused { code } => Err(Refusal::new(code, refused(code)).into()),
-        answer @ (Answer::Room { .. } | Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done) => {
-            Ok(answer)
-        }
+        answer @ (Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Recordings(_)
+        | Answer::Done) => Ok(answer),
     }
 }
 
@@ -128,6 +150,11 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownRoom => "there is no such room",
         ErrorCode::UnknownParticipant => "nobody in the room has this id",
         ErrorCode::UnknownTrack => "the participant has no such track",
+        ErrorCode::UnknownRecording => "the room has no recording of this id",
+        ErrorCode::RecordingNotOver => "the recording runs or is being finished",
+        ErrorCode::RoomEmpty => "nobody is in the room",
+        ErrorCode::TooManyRecordings => "the room keeps as many recordings as it may",
+        ErrorCode::RecordingUnavailable => "nothing can be recorded here",
         _ => "the room refused",
     }
 }

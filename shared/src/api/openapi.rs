@@ -1,15 +1,13 @@
 //! The OpenAPI 3.1 document of the HTTP API, made out of the types and the list of operations: `cargo xtask codegen` writes it.
 
-use super::operation::{BODY_ERRORS, COMMON_ERRORS, OPERATIONS, Operation, OperationId};
-use super::{
-    Failure, OPENAPI_PATH, ParticipantList, ParticipantPatch, Room, RoomList, RoomPatch, RoomRequest, Token,
-    TokenRequest,
-};
+mod content;
+
+use super::operation::{BODY_ERRORS, COMMON_ERRORS, JOIN_TOKEN_ERRORS, OPERATIONS, Operation, OperationId};
+use super::{Failure, OPENAPI_PATH};
 use crate::error_code::ErrorCode;
-use crate::ids::{ParticipantId, RoomId, TrackId};
+use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
 use crate::limits;
-use crate::signal::ParticipantInfo;
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -29,7 +27,7 @@ pub fn document() -> String {
         "info": {
             "title": "Rotunda",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Rooms, participants and join tokens, for an application's server. Browsers of other origins cannot call it: \
+            "description": "Rooms, participants, recordings and join tokens, for an application's server. Browsers of other origins cannot call it: \
                 an API key must not be in a page. Every error has the same shape and a stable code.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
@@ -39,6 +37,10 @@ pub fn document() -> String {
         "components": {
             "securitySchemes": {
                 "apiKey": { "type": "http", "scheme": "basic", "description": "The key's id is the user, its secret the password." },
+                "joinToken": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "A participant's join token for the room, where it grants `record`.",
+                },
             },
             "schemas": schemas.take_definitions(true),
         },
@@ -86,6 +88,25 @@ const fn words(id: OperationId) -> Words {
         OperationId::MuteTrack => {
             ("mute_track", "Mutes a track; only its publisher can unmute it.", (204, "It is muted."))
         }
+        OperationId::ListRecordings => (
+            "list_recordings",
+            "Lists the recordings of a room, the newest first, also after the room has ended.",
+            (200, "One page."),
+        ),
+        OperationId::StartRecording => (
+            "start_recording",
+            "Records everything that is published in a room. A recording that runs is left as it is.",
+            (201, "The new recording."),
+        ),
+        OperationId::GetRecording => ("get_recording", "Shows a recording.", (200, "The recording.")),
+        OperationId::StopRecording => (
+            "stop_recording",
+            "Stops a recording; its files are made then. One that has ended is left as it is.",
+            (200, "The recording as it is from here on."),
+        ),
+        OperationId::DeleteRecording => {
+            ("delete_recording", "Deletes a recording with everything that is stored of it.", (204, "It is gone."))
+        }
     };
     Words { id, summary, success }
 }
@@ -94,16 +115,15 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     let Words { id, summary, success: (status, meaning) } = words(operation.id);
     let mut responses = Map::new();
     let mut success = json!({ "description": meaning });
-    if let Some((schema, example)) = answer(operation.id, schemas) {
+    if let Some((schema, example)) = content::answer(operation.id, schemas) {
         success["content"] = json!({ "application/json": { "schema": schema, "example": example } });
     }
-    if operation.id == OperationId::CreateRoom {
-        let room = json!({ "room": "$response.body#/name" });
-        let link = |id: &str| json!({ "operationId": id, "parameters": room });
-        success["links"] =
-            json!({ "GetRoom": link("get_room"), "UpdateRoom": link("update_room"), "CloseRoom": link("close_room") });
+    if let Some(links) = links(operation.id) {
+        success["links"] = links;
+    }
+    if let Some(meaning) = found_meaning(operation.id) {
         let mut again = success.clone();
-        again["description"] = json!("The room that there was already, unchanged.");
+        again["description"] = json!(meaning);
         responses.insert("200".into(), again);
     }
     responses.insert(status.to_string(), success);
@@ -114,19 +134,78 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
         "parameters": parameters(operation, schemas),
         "responses": responses,
     });
-    if let Some((schema, example)) = body(operation.id, schemas) {
+    if let Some((schema, example)) = content::body(operation.id, schemas) {
         let content = json!({ "application/json": { "schema": schema, "example": example } });
         described["requestBody"] = json!({ "required": true, "content": content });
     }
+    if operation.id.takes_join_token() {
+        described["security"] = json!([{ "apiKey": [] }, { "joinToken": [] }]);
+    }
     described
+}
+
+/// What an operation that makes something says where there is one already.
+const fn found_meaning(id: OperationId) -> Option<&'static str> {
+    match id {
+        OperationId::CreateRoom => Some("The room that there was already, unchanged."),
+        OperationId::StartRecording => Some("The recording that runs already, unchanged."),
+        OperationId::CreateToken
+        | OperationId::ListRooms
+        | OperationId::GetRoom
+        | OperationId::UpdateRoom
+        | OperationId::CloseRoom
+        | OperationId::ListParticipants
+        | OperationId::GetParticipant
+        | OperationId::UpdateParticipant
+        | OperationId::RemoveParticipant
+        | OperationId::MuteTrack
+        | OperationId::ListRecordings
+        | OperationId::GetRecording
+        | OperationId::StopRecording
+        | OperationId::DeleteRecording => None,
+    }
+}
+
+/// What can be done with what an answer names.
+fn links(id: OperationId) -> Option<Value> {
+    let (names, operations): (Value, &[(&str, &str)]) = match id {
+        OperationId::CreateRoom => (
+            json!({ "room": "$response.body#/name" }),
+            &[("GetRoom", "get_room"), ("UpdateRoom", "update_room"), ("CloseRoom", "close_room")],
+        ),
+        OperationId::ListRecordings => (
+            json!({ "room": "$request.path.room", "recording": "$response.body#/recordings/0/id" }),
+            &[("GetRecording", "get_recording"), ("DeleteRecording", "delete_recording")],
+        ),
+        OperationId::StartRecording => (
+            json!({ "room": "$request.path.room", "recording": "$response.body#/id" }),
+            &[("GetRecording", "get_recording"), ("StopRecording", "stop_recording")],
+        ),
+        OperationId::CreateToken
+        | OperationId::ListRooms
+        | OperationId::GetRoom
+        | OperationId::UpdateRoom
+        | OperationId::CloseRoom
+        | OperationId::ListParticipants
+        | OperationId::GetParticipant
+        | OperationId::UpdateParticipant
+        | OperationId::RemoveParticipant
+        | OperationId::MuteTrack
+        | OperationId::GetRecording
+        | OperationId::StopRecording
+        | OperationId::DeleteRecording => return None,
+    };
+    let link = |(name, id): &(&str, &str)| ((*name).into(), json!({ "operationId": id, "parameters": names }));
+    Some(Value::Object(operations.iter().map(link).collect()))
 }
 
 /// One response for each status, with every code that can be in it.
 fn failures(operation: &Operation, schemas: &mut SchemaGenerator, responses: &mut Map<String, Value>) {
     let body: &[ErrorCode] = if operation.id.has_body() { BODY_ERRORS } else { &[] };
+    let token: &[ErrorCode] = if operation.id.takes_join_token() { JOIN_TOKEN_ERRORS } else { &[] };
     let malformed_path: &[ErrorCode] = if operation.path.contains('{') { &[ErrorCode::NotFound] } else { &[] };
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
-    for code in COMMON_ERRORS.iter().chain(body).chain(operation.errors).chain(malformed_path) {
+    for code in COMMON_ERRORS.iter().chain(token).chain(body).chain(operation.errors).chain(malformed_path) {
         by_status.entry(code.http_status()).or_default().push(*code);
     }
     let schema = schemas.subschema_for::<Failure>();
@@ -157,26 +236,22 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     let mut parameters: Vec<Value> = Vec::new();
     for name in names {
         let (schema, example) = match name {
+            // Rooms in which there is somebody; the first one comes and goes.
             "room" if operation.path.contains("participants") => (schemas.subschema_for::<RoomId>(), "standup"),
+            "room" if operation.path.contains("recordings") => (schemas.subschema_for::<RoomId>(), "interview"),
             "room" => (schemas.subschema_for::<RoomId>(), "daily"),
             "participant" => (schemas.subschema_for::<ParticipantId>(), "ada"),
+            "recording" => (schemas.subschema_for::<RecordingId>(), "r5m8n2p4q6s9t7v3"),
             _ => (schemas.subschema_for::<TrackId>(), "t1"),
         };
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema, "example": example }));
     }
     for name in operation.id.query() {
         let (description, schema) = match *name {
-            "limit" => (
-                "Most rooms of the page.",
-                json!({
-                    "type": "integer", "minimum": 1, "maximum": limits::ROOMS_PER_PAGE_MAX,
-                    "default": limits::ROOMS_PER_PAGE_DEFAULT,
-                }),
-            ),
-            "cursor" => (
-                "`next` of the page before.",
-                json!({ "type": "string", "pattern": format!("^[0-{}]\\.[A-Za-z0-9_-]{{0,64}}$", limits::DIRECTORY_SHARDS - 1) }),
-            ),
+            "limit" => ("Most items of the page.", limit_schema(operation.id)),
+            "cursor" => {
+                ("`next` of the page before.", json!({ "type": "string", "pattern": cursor_pattern(operation.id) }))
+            }
             _ => ("Told to whom it concerns.", json!({ "type": "string", "maxLength": limits::REASON_CHARS_MAX })),
         };
         parameters.push(json!({ "name": name, "in": "query", "description": description, "schema": schema }));
@@ -184,54 +259,20 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     parameters
 }
 
-fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Value, Value)> {
-    Some(match id {
-        OperationId::CreateToken => (
-            schema::<TokenRequest>(schemas),
-            json!({ "room": "daily", "participant": "ada", "name": "Ada Lovelace", "grants": { "moderate": true }, "lifetime_s": 600 }),
-        ),
-        OperationId::CreateRoom => (
-            schema::<RoomRequest>(schemas),
-            json!({ "name": "daily", "participants_max": 12, "empty_timeout_ms": 600_000 }),
-        ),
-        OperationId::UpdateRoom => (schema::<RoomPatch>(schemas), json!({ "locked": true })),
-        OperationId::UpdateParticipant => (
-            schema::<ParticipantPatch>(schemas),
-            json!({ "grants": { "publish": false, "subscribe": true, "moderate": false } }),
-        ),
-        OperationId::ListRooms
-        | OperationId::GetRoom
-        | OperationId::CloseRoom
-        | OperationId::ListParticipants
-        | OperationId::GetParticipant
-        | OperationId::RemoveParticipant
-        | OperationId::MuteTrack => return None,
-    })
+fn limit_schema(id: OperationId) -> Value {
+    let (most, default) = if id == OperationId::ListRecordings {
+        (limits::RECORDINGS_PER_PAGE_MAX, limits::RECORDINGS_PER_PAGE_DEFAULT)
+    } else {
+        (limits::ROOMS_PER_PAGE_MAX, limits::ROOMS_PER_PAGE_DEFAULT)
+    };
+    json!({ "type": "integer", "minimum": 1, "maximum": most, "default": default })
 }
 
-fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Value, Value)> {
-    let room = json!({
-        "name": "daily", "created_at": 1_800_000_000_000_u64, "participants": 1, "locked": false, "metadata": "",
-        "participants_max": 12, "empty_timeout_ms": 600_000,
-    });
-    let participant = json!({
-        "id": "ada", "name": "Ada Lovelace", "joined_at": 1_800_000_000_000_u64, "connection": "connected",
-        "tracks": [{ "id": "t1", "mid": "0", "kind": "audio", "source": "microphone", "muted": false, "csrc": 1 }],
-    });
-    Some(match id {
-        OperationId::CreateToken => {
-            (schema::<Token>(schemas), json!({ "token": "eyJ0eXAi…", "expires_at": 1_800_000_600_000_u64 }))
-        }
-        OperationId::CreateRoom | OperationId::GetRoom | OperationId::UpdateRoom => (schema::<Room>(schemas), room),
-        OperationId::ListRooms => (schema::<RoomList>(schemas), json!({ "rooms": [room], "next": "3.daily" })),
-        OperationId::ListParticipants => (schema::<ParticipantList>(schemas), json!({ "participants": [participant] })),
-        OperationId::GetParticipant | OperationId::UpdateParticipant => {
-            (schema::<ParticipantInfo>(schemas), participant)
-        }
-        OperationId::CloseRoom | OperationId::RemoveParticipant | OperationId::MuteTrack => return None,
-    })
-}
-
-fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
-    schemas.subschema_for::<T>().to_value()
+/// Of rooms, a shard of the directory and a name; of recordings, when one was started and its id.
+fn cursor_pattern(id: OperationId) -> String {
+    if id == OperationId::ListRecordings {
+        format!("^[0-9]{{1,15}}\\.[A-Za-z0-9]{{1,{}}}$", RecordingId::BYTES_MAX)
+    } else {
+        format!("^[0-{}]\\.[A-Za-z0-9_-]{{0,64}}$", limits::DIRECTORY_SHARDS - 1)
+    }
 }

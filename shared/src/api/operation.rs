@@ -27,6 +27,16 @@ pub enum OperationId {
     RemoveParticipant,
     /// Mutes a track.
     MuteTrack,
+    /// Lists the recordings of a room.
+    ListRecordings,
+    /// Starts a recording, or finds the one that runs.
+    StartRecording,
+    /// Shows a recording.
+    GetRecording,
+    /// Stops a recording.
+    StopRecording,
+    /// Deletes a recording with everything that is stored of it.
+    DeleteRecording,
 }
 
 /// One operation.
@@ -45,6 +55,9 @@ pub struct Operation {
 /// Errors that every operation can have.
 pub const COMMON_ERRORS: &[ErrorCode] =
     &[ErrorCode::InvalidRequest, ErrorCode::BadApiKey, ErrorCode::RateLimited, ErrorCode::Internal];
+/// Errors that every operation can have beside them that takes join tokens too.
+pub const JOIN_TOKEN_ERRORS: &[ErrorCode] =
+    &[ErrorCode::BadToken, ErrorCode::TokenExpired, ErrorCode::WrongRoom, ErrorCode::Forbidden];
 /// Errors that every operation with a body can have beside them.
 pub const BODY_ERRORS: &[ErrorCode] = &[ErrorCode::UnsupportedMediaType, ErrorCode::BodyTooLarge];
 
@@ -54,9 +67,25 @@ const PARTICIPANTS: &str = "/v1/rooms/{room}/participants";
 const PARTICIPANT: &str = "/v1/rooms/{room}/participants/{participant}";
 const MUTE: &str = "/v1/rooms/{room}/participants/{participant}/tracks/{track}/mute";
 
+const RECORDINGS: &str = "/v1/rooms/{room}/recordings";
+const RECORDING: &str = "/v1/rooms/{room}/recordings/{recording}";
+const STOP: &str = "/v1/rooms/{room}/recordings/{recording}/stop";
+
 const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
 const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
+const NO_LIST: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::RecordingUnavailable];
+const NO_START: &[ErrorCode] =
+    &[ErrorCode::UnknownRoom, ErrorCode::RoomEmpty, ErrorCode::TooManyRecordings, ErrorCode::RecordingUnavailable];
+const NO_RECORDING: &[ErrorCode] =
+    &[ErrorCode::UnknownRoom, ErrorCode::UnknownRecording, ErrorCode::RecordingUnavailable];
+const NO_DELETION: &[ErrorCode] = &[
+    ErrorCode::UnknownRoom,
+    ErrorCode::UnknownRecording,
+    ErrorCode::RecordingNotOver,
+    ErrorCode::RecordingUnavailable,
+    ErrorCode::StorageUnavailable,
+];
 
 /// All of them.
 pub const OPERATIONS: &[Operation] = &[
@@ -71,6 +100,11 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::RemoveParticipant, method: "DELETE", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::MuteTrack, method: "POST", path: MUTE, errors: NO_TRACK },
+    Operation { id: OperationId::ListRecordings, method: "GET", path: RECORDINGS, errors: NO_LIST },
+    Operation { id: OperationId::StartRecording, method: "POST", path: RECORDINGS, errors: NO_START },
+    Operation { id: OperationId::GetRecording, method: "GET", path: RECORDING, errors: NO_RECORDING },
+    Operation { id: OperationId::StopRecording, method: "POST", path: STOP, errors: NO_RECORDING },
+    Operation { id: OperationId::DeleteRecording, method: "DELETE", path: RECORDING, errors: NO_DELETION },
 ];
 
 impl OperationId {
@@ -85,6 +119,32 @@ impl OperationId {
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::RemoveParticipant
+            | Self::MuteTrack
+            | Self::ListRecordings
+            | Self::StartRecording
+            | Self::GetRecording
+            | Self::StopRecording
+            | Self::DeleteRecording => false,
+        }
+    }
+
+    /// Whether a participant may do it too, with a join token for the room that grants `record`.
+    #[must_use]
+    pub const fn takes_join_token(self) -> bool {
+        match self {
+            Self::ListRecordings | Self::GetRecording | Self::DeleteRecording => true,
+            // Whoever is in the room says so over signaling.
+            Self::StartRecording | Self::StopRecording => false,
+            Self::CreateToken
+            | Self::CreateRoom
+            | Self::ListRooms
+            | Self::GetRoom
+            | Self::UpdateRoom
+            | Self::CloseRoom
+            | Self::ListParticipants
+            | Self::GetParticipant
+            | Self::UpdateParticipant
+            | Self::RemoveParticipant
             | Self::MuteTrack => false,
         }
     }
@@ -93,7 +153,7 @@ impl OperationId {
     #[must_use]
     pub const fn query(self) -> &'static [&'static str] {
         match self {
-            Self::ListRooms => &["limit", "cursor"],
+            Self::ListRooms | Self::ListRecordings => &["limit", "cursor"],
             Self::CloseRoom | Self::RemoveParticipant => &["reason"],
             Self::CreateToken
             | Self::CreateRoom
@@ -102,7 +162,11 @@ impl OperationId {
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::UpdateParticipant
-            | Self::MuteTrack => &[],
+            | Self::MuteTrack
+            | Self::StartRecording
+            | Self::GetRecording
+            | Self::StopRecording
+            | Self::DeleteRecording => &[],
         }
     }
 }
@@ -158,6 +222,8 @@ mod tests {
             "/v1/rooms/a/participants/b%40c/tracks/t1/mute",
             Found::Operation(OperationId::MuteTrack, vec!["a", "b%40c", "t1"]),
         );
+        check("POST", "/v1/rooms/a/recordings/r1/stop", Found::Operation(OperationId::StopRecording, vec!["a", "r1"]));
+        check("PUT", "/v1/rooms/a/recordings", Found::OtherMethods(vec!["GET", "POST"]));
         check("PUT", "/v1/rooms/daily", Found::OtherMethods(vec!["GET", "PATCH", "DELETE"]));
         for path in ["/v1/rooms/", "/v1/rooms/a/", "/v1/rooms/a/participants/", "/v1", "/v1/rooms/a/socket", ""] {
             check("GET", path, Found::Nothing);

@@ -1,4 +1,4 @@
-//! What everybody in a room is told about its recording, and what those who may see it are told about its files.
+//! What everybody in a room is told about its recording, and the files that nodes make of it.
 
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId};
@@ -13,8 +13,8 @@ pub struct RecordingInfo {
     pub id: RecordingId,
     /// How far it is.
     pub state: RecordingState,
-    /// Who started it.
-    pub started_by: ParticipantId,
+    /// Who started it; nobody where the application's server did.
+    pub started_by: Option<ParticipantId>,
     /// When it was started: the zero of its clock.
     pub started_at: UnixMillis,
     /// When it was stopped.
@@ -26,6 +26,7 @@ pub struct RecordingInfo {
 /// How far a recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// Ordered; no node has said yet that it records.
@@ -64,7 +65,6 @@ impl RecordingState {
 
 /// One playable file of a recording: what one participant's camera and microphone, or screen and its sound, gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct RecordingFile {
     /// Its key in the bucket.
     pub key: String,
@@ -75,12 +75,9 @@ pub struct RecordingFile {
     /// Whether it is their screen.
     pub is_screen: bool,
     /// How long after the recording's start it begins.
-    #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub starts_ms: u64,
     /// How long it plays.
-    #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub duration_ms: u64,
     /// How large it is.
-    #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
 }

@@ -76,7 +76,7 @@ async fn ready(stack: &mut Stack, room: &str) -> Value {
         let answer = stack.command(&json!({ "do": "recordings", "room": room, "token": token }));
         assert_eq!(answer["status"], 200, "{answer}");
         let listed = answer["body"]["recordings"].as_array().expect("a list").clone();
-        if let Some(recording) = listed.into_iter().find(|one| one["recording"]["state"] == "ready") {
+        if let Some(recording) = listed.into_iter().find(|one| one["state"] == "ready") {
             return recording;
         }
         assert!(Instant::now() < deadline, "never ready: {answer}");
@@ -173,7 +173,7 @@ async fn a_call_is_recorded_listed_played_and_deleted() {
     ada.wait_for(RecordingState::Finishing).await;
     let info = ada.wait_for(RecordingState::Ready).await;
     let recording = ready(&mut stack, "simple").await;
-    assert_eq!(recording["recording"]["id"], info.id.as_str());
+    assert_eq!(recording["id"], info.id.as_str());
     let duration = Playable::fetch(&mut stack, &recording).check(true);
     // Pictures begin with a key frame, and the file has one each second; sound begins at once.
     assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");

@@ -1,6 +1,7 @@
 //! What the application's server asks of a room and is answered.
 
 use super::moderation::Verb;
+use super::recording::{RecordingAnswer, RecordingAsk};
 use super::topology::Meta;
 use super::{Output, Room};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Ask {
         /// Whom.
         participant: ParticipantId,
     },
+    /// Asks about recordings.
+    Recordings(RecordingAsk),
     /// Does what a moderator may do.
     Moderate {
         /// What.
@@ -53,6 +56,8 @@ pub enum Answer {
         /// Who.
         participant: ParticipantInfo,
     },
+    /// What is known about recordings.
+    Recordings(RecordingAnswer),
     /// It is done.
     Done,
     /// It was not done.
@@ -75,14 +80,13 @@ impl Room {
     }
 
     fn answer(&mut self, now: UnixMillis, ask: Ask) -> Result<Answer, ErrorCode> {
-        if let Ask::Create { change } = &ask {
-            return Ok(self.create(now, change));
-        }
-        if !self.exists() {
-            return Err(ErrorCode::UnknownRoom);
-        }
         match ask {
-            Ask::Create { .. } | Ask::Show => Ok(self.shown(false)),
+            Ask::Create { change } => Ok(self.create(now, &change)),
+            Ask::Recordings(ask) => self.recording_answer(now, ask).map_err(|error| error.code()),
+            Ask::Show | Ask::Participants | Ask::Participant { .. } | Ask::Moderate { .. } if !self.exists() => {
+                Err(ErrorCode::UnknownRoom)
+            }
+            Ask::Show => Ok(self.shown(false)),
             Ask::Participants => Ok(Answer::Participants { participants: self.roster() }),
             Ask::Participant { participant } => self.participant(&participant),
             Ask::Moderate { verb } => {

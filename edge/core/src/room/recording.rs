@@ -3,13 +3,20 @@
 //! Every assignment under which a recording runs is a segment of it, and its node seals it. The files are made by whoever seals a
 //! segment after the end; a segment that comes later, because its node was dead, makes whoever brings it make them again.
 
+mod asks;
+mod deletion;
+mod listing;
+mod order;
+
+pub use asks::{RecordingAnswer, RecordingAsk};
+pub use listing::{RecordingCursor, RecordingListing};
+
 use super::{Output, Room};
 use crate::SocketId;
 use crate::random;
+use deletion::Deletion;
 use serde::{Deserialize, Serialize};
-use shared::control::{
-    RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome, TrackRef,
-};
+use shared::control::{RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::{EdgeToClient, RecordingFile, RecordingInfo, RecordingState};
 use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +32,8 @@ const FINISH_TIMEOUT_MS: u64 = 3_600_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recording {
     state: RecordingState,
-    started_by: ParticipantId,
+    /// Nobody where the application's server did.
+    started_by: Option<ParticipantId>,
     started_at: UnixMillis,
     ended_at: Option<UnixMillis>,
     code: Option<ErrorCode>,
@@ -35,6 +43,9 @@ pub(super) struct Recording {
     segments: BTreeMap<u64, Segment>,
     files: Vec<RecordingFile>,
     manifest: Option<String>,
+    /// Whether it is deleted, and how far that is.
+    #[serde(default)]
+    deletion: Option<Deletion>,
 }
 
 /// What one assignment recorded.
@@ -47,19 +58,8 @@ struct Segment {
     is_used: bool,
 }
 
-/// A recording with its files, for those who may see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordingListing {
-    /// What everybody knows.
-    pub recording: RecordingInfo,
-    /// What can be played.
-    pub files: Vec<RecordingFile>,
-    /// Where what happened in the room is written down.
-    pub manifest: Option<String>,
-}
-
 /// Why nothing is recorded, or goes on being recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RecordingError {
     #[error("the token does not grant recording")]
     MayNotRecord,
@@ -67,14 +67,29 @@ pub(super) enum RecordingError {
     Unavailable,
     #[error("the room has {} recordings already", limits::RECORDINGS_PER_ROOM_MAX)]
     TooMany,
+    #[error("nobody is in the room")]
+    RoomEmpty,
+    #[error("there is neither such a room nor a recording of one")]
+    UnknownRoom,
+    #[error("the room has no recording {recording}")]
+    Unknown { recording: RecordingId },
+    #[error("recording {recording} is not over")]
+    NotOver { recording: RecordingId },
+    #[error("letters and digits are no id")]
+    NoId,
 }
 
 impl RecordingError {
-    pub(super) const fn code(self) -> ErrorCode {
+    pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotRecord => ErrorCode::Forbidden,
             Self::Unavailable => ErrorCode::RecordingUnavailable,
             Self::TooMany => ErrorCode::TooManyRecordings,
+            Self::RoomEmpty => ErrorCode::RoomEmpty,
+            Self::UnknownRoom => ErrorCode::UnknownRoom,
+            Self::Unknown { .. } => ErrorCode::UnknownRecording,
+            Self::NotOver { .. } => ErrorCode::RecordingNotOver,
+            Self::NoId => ErrorCode::Internal,
         }
     }
 }
@@ -93,6 +108,9 @@ impl Recording {
 
     /// When something must have happened.
     fn deadline(&self) -> Option<UnixMillis> {
+        if let Some(deletion) = self.deletion {
+            return deletion.deadline();
+        }
         match self.state {
             RecordingState::Starting => Some(self.started_at.plus_ms(limits::RECORDING_START_TIMEOUT_MS)),
             RecordingState::Recording | RecordingState::StorageAway => {
@@ -154,19 +172,6 @@ impl Recording {
 }
 
 impl Room {
-    /// Every recording that is known, the newest first.
-    #[must_use]
-    pub fn recordings(&self) -> Vec<RecordingListing> {
-        let mut all: Vec<_> = self.recordings.iter().collect();
-        all.sort_by_key(|(_, recording)| std::cmp::Reverse(recording.started_at));
-        let listing = |(id, recording): (&RecordingId, &Recording)| RecordingListing {
-            recording: recording.info(id),
-            files: recording.files.clone(),
-            manifest: recording.manifest.clone(),
-        };
-        all.into_iter().map(listing).collect()
-    }
-
     pub(super) fn start_recording(
         &mut self,
         now: UnixMillis,
@@ -175,12 +180,7 @@ impl Room {
         in_reply_to: Option<u32>,
     ) -> Result<(), RecordingError> {
         self.check_may_record(participant)?;
-        if self.running_recording().is_none() {
-            if self.recordings.len() >= limits::RECORDINGS_PER_ROOM_MAX {
-                return Err(RecordingError::TooMany);
-            }
-            self.new_recording(now, participant);
-        }
+        self.begin_recording(now, Some(participant))?;
         self.news.done(socket, in_reply_to);
         Ok(())
     }
@@ -205,12 +205,30 @@ impl Room {
         if self.config.can_record { Ok(()) } else { Err(RecordingError::Unavailable) }
     }
 
-    fn new_recording(&mut self, now: UnixMillis, participant: &ParticipantId) {
-        // Letters and digits are always an id.
-        let Ok(id) = RecordingId::parse(&random::text(&mut self.random, ID_LETTERS)) else { return };
+    /// Starts a recording, or finds the one that runs; tells whether it is new.
+    fn begin_recording(
+        &mut self,
+        now: UnixMillis,
+        by: Option<&ParticipantId>,
+    ) -> Result<(RecordingId, bool), RecordingError> {
+        if !self.config.can_record {
+            return Err(RecordingError::Unavailable);
+        }
+        if let Some(running) = self.running_recording() {
+            return Ok((running, false));
+        }
+        if self.kept_recordings().count() >= limits::RECORDINGS_PER_ROOM_MAX {
+            return Err(RecordingError::TooMany);
+        }
+        Ok((self.new_recording(now, by)?, true))
+    }
+
+    fn new_recording(&mut self, now: UnixMillis, by: Option<&ParticipantId>) -> Result<RecordingId, RecordingError> {
+        let letters = random::text(&mut self.random, ID_LETTERS);
+        let id = RecordingId::parse(&letters).map_err(|_| RecordingError::NoId)?;
         let recording = Recording {
             state: RecordingState::Starting,
-            started_by: participant.clone(),
+            started_by: by.cloned(),
             started_at: now,
             ended_at: None,
             code: None,
@@ -218,8 +236,10 @@ impl Room {
             segments: BTreeMap::new(),
             files: Vec::new(),
             manifest: None,
+            deletion: None,
         };
-        self.recordings.insert(id, recording);
+        self.recordings.insert(id.clone(), recording);
+        Ok(id)
     }
 
     fn running_recording(&self) -> Option<RecordingId> {
@@ -245,8 +265,12 @@ impl Room {
     }
 
     pub(super) fn recording_due(&mut self, now: UnixMillis, id: &RecordingId) {
-        let Some(state) = self.recordings.get(id).map(|recording| recording.state) else { return };
-        match state {
+        let Some(Recording { state, deletion, .. }) = self.recordings.get(id) else { return };
+        if deletion.is_some() {
+            self.recordings.remove(id);
+            return;
+        }
+        match *state {
             RecordingState::Recording | RecordingState::StorageAway => self.end_recording(now),
             RecordingState::Starting | RecordingState::Finishing => {
                 if let Some(recording) = self.recordings.get_mut(id) {
@@ -289,6 +313,11 @@ impl Room {
 
     /// A node reports what it recorded; it may be alive again after its socket to the room, or the whole room, is long gone.
     pub(super) fn recording_reported(&mut self, now: UnixMillis, call: u64, node: &NodeId, report: RecordingReport) {
+        if let Some(leftovers) = self.leftovers(node, &report.recording) {
+            let verdict = RecordingVerdict::Leave {};
+            self.news.verdicts.push(Output::AnswerReport { call, verdict, leftovers: Some(leftovers) });
+            return;
+        }
         let known = self.recordings.get(&report.recording).is_some_and(|recording| recording.has_node(node));
         let recording = if known { self.recordings.get_mut(&report.recording) } else { None };
         let verdict = match (recording, report.outcome) {
@@ -308,14 +337,7 @@ impl Room {
                 RecordingVerdict::Done { is_complete: false }
             }
         };
-        self.news.verdicts.push(Output::AnswerReport { call, verdict });
-    }
-
-    /// Its files are deleted, so nothing is known of it any more; one that runs or is being finished stays.
-    pub(super) fn forget_recording(&mut self, id: &RecordingId) {
-        if self.recordings.get(id).is_some_and(|recording| recording.state.is_over()) {
-            self.recordings.remove(id);
-        }
+        self.news.verdicts.push(Output::AnswerReport { call, verdict, leftovers: None });
     }
 
     /// Every assignment under which a recording runs is a segment of it.
@@ -332,50 +354,6 @@ impl Room {
             let segment = |node| Segment { node, is_sealed: false, is_used: false };
             recording.segments.extend(new.into_iter().take(room_left).map(|(epoch, node)| (epoch, segment(node))));
         }
-    }
-
-    /// What the nodes shall record, by epoch.
-    pub(super) fn recording_orders(&self) -> BTreeMap<u64, RecordingOrder> {
-        let running = self.recordings.iter().find(|(_, recording)| recording.state.is_running());
-        let Some((id, recording)) = running else { return BTreeMap::new() };
-        let order = |epoch: &u64| RecordingOrder {
-            recording: id.clone(),
-            key_prefix: recording.key_prefix.clone(),
-            started_at: recording.started_at,
-            participants: self.recorded_participants(*epoch),
-        };
-        let epochs = recording.segments.keys().filter(|epoch| self.assignments.contains(epoch));
-        epochs.map(|epoch| (*epoch, order(epoch))).collect()
-    }
-
-    /// Who publishes through the node of this assignment.
-    fn recorded_participants(&self, epoch: u64) -> Vec<RecordedParticipant> {
-        let here = |session| self.sessions.get(session).is_some_and(|session| session.epoch == Some(epoch));
-        let publishes = self.members.values().filter(|member| !member.tracks.is_empty() && here(&member.session));
-        let participants = publishes.map(|member| RecordedParticipant {
-            id: member.id.clone(),
-            name: member.name.clone(),
-            tracks: member
-                .tracks
-                .iter()
-                .map(|track| RecordedTrack {
-                    id: track.id.clone(),
-                    track: TrackRef { session: member.session.clone(), mid: track.mid.clone() },
-                    source: track.source,
-                    muted: track.muted,
-                })
-                .collect(),
-        });
-        participants.collect()
-    }
-
-    /// Orders that differ from what their nodes were told.
-    pub(super) fn changed_orders(&mut self) -> Vec<(u64, Option<RecordingOrder>)> {
-        let orders = self.recording_orders();
-        let told = std::mem::replace(&mut self.told_orders, orders);
-        let ended = told.keys().filter(|epoch| !self.told_orders.contains_key(epoch)).map(|epoch| (*epoch, None));
-        let set = self.told_orders.iter().filter(|(epoch, order)| told.get(epoch) != Some(order));
-        ended.chain(set.map(|(epoch, order)| (*epoch, Some(order.clone())))).collect()
     }
 
     /// What became of recordings in this input, for everybody.

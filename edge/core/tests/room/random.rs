@@ -131,6 +131,8 @@ impl Play {
         self.step("wait 60000");
         // Nobody makes files of what was recorded.
         self.step("wait 3600000");
+        // Nobody brings what is left of deleted ones.
+        self.step("wait 604800000");
         let kept = self.awake.rows.keys().filter(|key| !key.starts_with("recording/")).count();
         assert_eq!(kept, 0, "an empty room is forgotten, but for its recordings");
         assert_eq!(self.awake.timeout(), None, "a forgotten room waits for nothing");
@@ -244,7 +246,10 @@ impl Play {
             return None;
         }
         let number = format!("r{}", number - self.dice(number.min(2)));
-        let epoch = asked - self.dice(asked.min(3));
+        // Mostly what it recorded itself.
+        let Attachment::Node { claims, .. } = &self.awake.sockets[name] else { return None };
+        let own = self.awake.epochs.iter().position(|epoch| *epoch == claims.epoch).map(|index| index + 1);
+        let epoch = own.filter(|_| self.dice(3) > 0).unwrap_or_else(|| asked - self.dice(asked.min(3)));
         Some(match self.dice(8) {
             0..=2 => format!("{name} recording {number} {}", self.pick(&["runs", "runs", "storage-away", "failed"])),
             3..=5 => format!("{name} seals {number} e{epoch}"),
@@ -312,13 +317,25 @@ impl Play {
 
     fn roll_api(&self) -> String {
         let whom = self.pick(&PEOPLE);
+        let number = self.awake.recordings.len();
+        if number > 0 && self.dice(3) == 0 {
+            let number = format!("r{}", number - self.dice(number.min(3)));
+            return match self.dice(8) {
+                0 | 1 => "records".into(),
+                2 | 3 => format!("stops {number}"),
+                4 => "lists recordings".into(),
+                5 => format!("shows recording {number}"),
+                6 => format!("deletes {number}"),
+                _ => format!("forgets {number}"),
+            };
+        }
         match self.dice(8) {
             0 => "creates".into(),
             1 => "shows".into(),
             2 => "lists".into(),
             3 => format!("shows {whom}"),
             4 => format!("grants {whom} {}", self.pick(&["ps", "psm"])),
-            5 => "unlocks".into(),
+            5 => self.pick(&["unlocks", "unlocks", "locks"]).into(),
             6 if self.dice(4) == 0 => "ends".into(),
             _ => format!("kicks {whom}"),
         }

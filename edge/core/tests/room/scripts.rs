@@ -3,7 +3,7 @@
 use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::Names;
 use edge_core::fleet::PlaceAnswer;
-use edge_core::room::{Ask, Input, Output, Verb};
+use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
 use shared::signal::{
     ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange, TrackSource,
@@ -33,6 +33,7 @@ const SCRIPTS: [&str; 20] = [
     "crash",
     "misbehave",
     "record",
+    "recordings",
 ];
 
 #[test]
@@ -143,7 +144,7 @@ pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
             let epoch = epoch_named(stage, epoch);
             stage.input(Input::FleetAnswered { epoch, answer })
         }
-        ["api", words @ ..] => stage.input(Input::Asked { request: 1, ask: api_asks(words) }),
+        ["api", words @ ..] => stage.input(Input::Asked { request: 1, ask: api_asks(stage, words) }),
         [name, "closes"] => stage.close(name),
         [name, "unloads"] => stage.unload(name),
         [name, "dials", epoch] => {
@@ -282,7 +283,8 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
 }
 
 /// What the application's server asks.
-fn api_asks(words: &[&str]) -> Ask {
+fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
+    let recording = |number: &str| stage.recording(number);
     let room = |change| Verb::UpdateRoom { change };
     let grants = |grants| ParticipantChange { grants: Some(grants_of(grants)), ..ParticipantChange::default() };
     let verb = match words {
@@ -291,6 +293,20 @@ fn api_asks(words: &[&str]) -> Ask {
             let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
             return Ask::Create { change };
         }
+        ["records"] => return Ask::Recordings(RecordingAsk::Start),
+        ["stops", number] => return Ask::Recordings(RecordingAsk::Stop { recording: recording(number) }),
+        ["lists", "recordings"] => return Ask::Recordings(RecordingAsk::List { after: None, limit: 2 }),
+        ["lists", "recordings", "before", at] => {
+            // A cursor is what a page said, so it is made here as one that was read.
+            let number = stage.recordings.last().expect("a recording");
+            let after = RecordingCursor::parse(&format!("{at}.{number}"));
+            return Ask::Recordings(RecordingAsk::List { after, limit: 2 });
+        }
+        ["shows", "recording", number] => {
+            return Ask::Recordings(RecordingAsk::Show { recording: recording(number) });
+        }
+        ["deletes", number] => return Ask::Recordings(RecordingAsk::Doom { recording: recording(number) }),
+        ["forgets", number] => return Ask::Recordings(RecordingAsk::Forget { recording: recording(number) }),
         ["shows"] => return Ask::Show,
         ["lists"] => return Ask::Participants,
         ["shows", whom] => return Ask::Participant { participant: id(whom) },

@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use edge_core::SocketId;
-use edge_core::room::{Answer, Output};
+use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
@@ -65,7 +65,11 @@ impl Names {
                 format!("{} closed {code}", self.socket(*socket))
             }
             Output::SendNode { socket, message } => format!("{} < {}", self.socket(*socket), self.node(message)),
-            Output::AnswerReport { verdict, .. } => format!("recorder < {}", verdict_words(*verdict)),
+            Output::AnswerReport { verdict, leftovers, .. } => {
+                let sweep = if leftovers.is_some() { ", sweep" } else { "" };
+                format!("recorder < {}{sweep}", verdict_words(*verdict))
+            }
+            Output::Answer { answer: Answer::Recordings(answer), .. } => format!("api < {}", recordings(stage, answer)),
             Output::Answer { answer, .. } => format!("api < {}", api(answer)),
             Output::AskFleet(ask) => {
                 let avoid: Vec<_> = ask.avoid.iter().map(ToString::to_string).collect();
@@ -185,8 +189,32 @@ fn api(answer: &Answer) -> String {
         }
         Answer::Participants { participants } => infos(participants),
         Answer::Participant { participant } => info(participant),
+        Answer::Recordings(_) => unreachable!("needs the stage"),
         Answer::Done => "done".into(),
         Answer::Refused { code } => format!("refused {code}"),
+    }
+}
+
+/// `r2 ready 1 file by ada`
+fn recordings(stage: &Stage, answer: &RecordingAnswer) -> String {
+    let one = |listing: &RecordingListing| {
+        let RecordingListing { recording, files, manifest } = listing;
+        assert_eq!(files.is_empty(), manifest.is_none(), "a manifest for files");
+        let by = recording.started_by.as_ref().map_or("the server", |by| by.as_str());
+        let number = stage.recording_number(&recording.id).unwrap_or(0);
+        format!("r{number} {:?} {} files by {by}", recording.state, files.len()).to_lowercase()
+    };
+    match answer {
+        RecordingAnswer::One { listing, made: true } => format!("made {}", one(listing)),
+        RecordingAnswer::One { listing, made: false } => one(listing),
+        RecordingAnswer::Page { listings, next } => {
+            let more = if next.is_some() { " and more" } else { "" };
+            format!("[{}]{more}", listings.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+        RecordingAnswer::Doomed { key_prefix } => {
+            assert!(key_prefix.starts_with("recordings/daily/") && key_prefix.ends_with('/'), "{key_prefix}");
+            "delete what is stored".into()
+        }
     }
 }
 

@@ -11,7 +11,11 @@ use worker::Response;
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     match call.ask(&call.room()?, Ask::Participants).await? {
         Answer::Participants { participants } => json(200, &ParticipantList { participants }),
-        Answer::Room { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => Err(unexpected()),
+        Answer::Room { .. }
+        | Answer::Participant { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
     }
 }
 
@@ -50,6 +54,10 @@ fn participant(call: &Call<'_>) -> Result<ParticipantId, Refusal> {
 fn shown(answer: Answer) -> Result<Response, RouteError> {
     match answer {
         Answer::Participant { participant } => json(200, &participant),
-        Answer::Room { .. } | Answer::Participants { .. } | Answer::Done | Answer::Refused { .. } => Err(unexpected()),
+        Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
     }
 }

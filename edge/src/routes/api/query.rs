@@ -2,6 +2,7 @@
 
 use super::decode;
 use crate::refusal::Refusal;
+use edge_core::room::RecordingCursor;
 use shared::limits;
 use std::collections::BTreeMap;
 use worker::Request;
@@ -36,13 +37,19 @@ impl Query {
     }
 
     /// How many items a page shall have.
-    pub(super) fn limit(&self) -> Result<usize, Refusal> {
-        let Some(text) = self.0.get("limit") else { return Ok(limits::ROOMS_PER_PAGE_DEFAULT) };
-        let bounds = 1..=limits::ROOMS_PER_PAGE_MAX;
+    pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
+        let Some(text) = self.0.get("limit") else { return Ok(default) };
         // `parse` would take a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let limit = text.parse().ok().filter(|limit| digits && bounds.contains(limit));
-        limit.ok_or_else(|| Refusal::invalid("limit must be from 1 to 100"))
+        let limit = text.parse().ok().filter(|limit| digits && (1..=most).contains(limit));
+        limit.ok_or_else(|| Refusal::invalid(format!("limit must be from 1 to {most}")))
+    }
+
+    /// Where a page of recordings begins.
+    pub(super) fn recording_cursor(&self) -> Result<Option<RecordingCursor>, Refusal> {
+        let Some(text) = self.0.get("cursor") else { return Ok(None) };
+        let cursor = RecordingCursor::parse(text);
+        cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor is not one that a page named"))
     }
 
     /// Where a page begins: after this name, in this shard of the directory.
@@ -87,7 +94,7 @@ mod tests {
 
     #[test]
     fn pages_are_bounded() {
-        let limit = |text| parse(text).and_then(|query| query.limit()).ok();
+        let limit = |text| parse(text).and_then(|query| query.limit(50, 100)).ok();
         assert_eq!(limit(""), Some(50));
         assert_eq!(limit("limit=100"), Some(100));
         for bad in ["limit=0", "limit=101", "limit=", "limit=-1", "limit=1.0", "limit=+5", "limit=99999999999999999999"]

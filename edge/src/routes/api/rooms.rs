@@ -20,15 +20,18 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     };
     match call.ask(&name, Ask::Create { change: request.into() }).await? {
         Answer::Room { room, made } => json(if made { 201 } else { 200 }, &room),
-        Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => {
-            Err(unexpected())
-        }
+        Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
     }
 }
 
 /// `GET /v1/rooms`: what the directory lists, as each room says it is; who says that it is none any more is taken out.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
-    let (limit, (mut shard, mut after)) = (call.query.limit()?, call.query.cursor()?);
+    let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
+    let (mut shard, mut after) = call.query.cursor()?;
     let mut names: Vec<RoomId> = Vec::new();
     while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
         let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
@@ -67,18 +70,24 @@ pub(super) async fn close(call: &Call<'_>) -> Result<Response, RouteError> {
 fn room(answer: Answer) -> Result<Response, RouteError> {
     match answer {
         Answer::Room { room, .. } => json(200, &room),
-        Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. } => {
-            Err(unexpected())
-        }
+        Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Recordings(_)
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
     }
 }
 
 async fn shown(call: &Call<'_>, name: &RoomId) -> Result<Option<api::Room>, RouteError> {
     match ask_room(&call.arrival, name, Ask::Show).await {
         Ok(Answer::Room { room, .. }) => Ok(Some(room)),
-        Ok(Answer::Participants { .. } | Answer::Participant { .. } | Answer::Done | Answer::Refused { .. }) => {
-            Err(unexpected())
-        }
+        Ok(
+            Answer::Participants { .. }
+            | Answer::Participant { .. }
+            | Answer::Recordings(_)
+            | Answer::Done
+            | Answer::Refused { .. },
+        ) => Err(unexpected()),
         Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => {
             log::line(log::Level::Warn, "stale_listing", &[("room", name)]);
             directory::set(call.arrival.env, name, false).await?;

@@ -1,0 +1,129 @@
+//! What is asked about recordings over HTTP, by the application's server or whoever may record, and what is answered.
+
+use super::super::{Answer, Room};
+use super::{RecordingCursor, RecordingError, RecordingListing};
+use serde::{Deserialize, Serialize};
+use shared::{RecordingId, UnixMillis};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RecordingAsk {
+    /// Starts one; one that runs stays as it is.
+    Start,
+    /// Stops one; one that has ended stays as it is.
+    Stop {
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Lists them.
+    List {
+        /// Where the page before ended.
+        after: Option<RecordingCursor>,
+        /// Most of this page.
+        limit: usize,
+    },
+    /// Shows one.
+    Show {
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Decides that one goes; whoever asks deletes what is stored of it next.
+    Doom {
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Nothing is stored of it any more.
+    Forget {
+        /// Which.
+        recording: RecordingId,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RecordingAnswer {
+    /// One of them.
+    One {
+        /// It.
+        listing: RecordingListing,
+        /// Whether it was started just now.
+        made: bool,
+    },
+    /// Some of them.
+    Page {
+        /// The newest first.
+        listings: Vec<RecordingListing>,
+        /// Where the page ends, if there are more.
+        next: Option<RecordingCursor>,
+    },
+    /// It goes.
+    Doomed {
+        /// What the keys of everything that is stored of it begin with.
+        key_prefix: String,
+    },
+}
+
+impl Room {
+    /// Answers what is asked about recordings, which outlive the room.
+    pub(in crate::room) fn recording_answer(
+        &mut self,
+        now: UnixMillis,
+        ask: RecordingAsk,
+    ) -> Result<Answer, RecordingError> {
+        let answer = match ask {
+            RecordingAsk::Start => {
+                let (id, made) = self.start_recording_by_server(now)?;
+                RecordingAnswer::One { listing: self.recording_listing(&id)?, made }
+            }
+            RecordingAsk::Stop { recording } => {
+                if self.recording_listing(&recording)?.recording.state.is_running() {
+                    self.end_recording(now);
+                }
+                RecordingAnswer::One { listing: self.recording_listing(&recording)?, made: false }
+            }
+            RecordingAsk::List { after, limit } => {
+                if self.is_unknown() {
+                    return Err(RecordingError::UnknownRoom);
+                }
+                let (listings, next) = self.recordings_page(after.as_ref(), limit);
+                RecordingAnswer::Page { listings, next }
+            }
+            RecordingAsk::Show { recording } => {
+                RecordingAnswer::One { listing: self.recording_listing(&recording)?, made: false }
+            }
+            RecordingAsk::Doom { recording } => {
+                RecordingAnswer::Doomed { key_prefix: self.doom_recording(&recording)? }
+            }
+            RecordingAsk::Forget { recording } => {
+                self.forget_recording(now, &recording);
+                return Ok(Answer::Done);
+            }
+        };
+        Ok(Answer::Recordings(answer))
+    }
+
+    fn start_recording_by_server(&mut self, now: UnixMillis) -> Result<(RecordingId, bool), RecordingError> {
+        if !self.exists() {
+            return Err(RecordingError::UnknownRoom);
+        }
+        if self.members.is_empty() {
+            return Err(RecordingError::RoomEmpty);
+        }
+        self.begin_recording(now, None)
+    }
+
+    /// Whether there is neither a room nor anything that was recorded in one.
+    fn is_unknown(&self) -> bool {
+        !self.exists() && self.kept_recordings().next().is_none()
+    }
+
+    /// Why there is no such recording.
+    pub(super) fn unknown_recording(&self, recording: &RecordingId) -> RecordingError {
+        if self.is_unknown() {
+            return RecordingError::UnknownRoom;
+        }
+        RecordingError::Unknown { recording: recording.clone() }
+    }
+}

@@ -1,0 +1,88 @@
+//! Recordings that are deleted: first it is decided, then everything that is stored goes, then the room forgets.
+//!
+//! A node that was dead may come back with what it still has of a deleted recording. The room remembers that there was one for as long
+//! as that can take, and has whatever such a node brought deleted too.
+
+use super::super::Room;
+use super::{Recording, RecordingError};
+use serde::{Deserialize, Serialize};
+use shared::{NodeId, RecordingId, UnixMillis, limits};
+
+/// How far a deletion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Deletion {
+    /// What is stored is being deleted. Until that is done the recording is listed, so that whoever deletes it can try again.
+    Begun,
+    /// All of it is gone but what nodes may still bring.
+    Done {
+        /// Since when.
+        at: UnixMillis,
+    },
+}
+
+impl Deletion {
+    /// When the recording is forgotten.
+    pub(super) const fn deadline(self) -> Option<UnixMillis> {
+        match self {
+            Self::Begun => None,
+            Self::Done { at } => Some(at.plus_ms(limits::DELETED_RECORDING_MS)),
+        }
+    }
+}
+
+impl Recording {
+    /// Whether there is nothing left to be seen of it.
+    pub(super) const fn is_deleted(&self) -> bool {
+        matches!(self.deletion, Some(Deletion::Done { .. }))
+    }
+}
+
+impl Room {
+    /// Decides that a recording goes, and says under what everything of it is stored. From here on no node makes files of it.
+    pub(super) fn doom_recording(&mut self, id: &RecordingId) -> Result<String, RecordingError> {
+        let state = self.recording_listing(id)?.recording.state;
+        if !state.is_over() {
+            return Err(RecordingError::NotOver { recording: id.clone() });
+        }
+        let recording = self.recordings.get_mut(id).ok_or_else(|| RecordingError::Unknown { recording: id.clone() })?;
+        recording.deletion = Some(Deletion::Begun);
+        Ok(recording.key_prefix.clone())
+    }
+
+    /// Nothing is stored of a doomed recording any more.
+    pub(super) fn forget_recording(&mut self, now: UnixMillis, id: &RecordingId) {
+        let Some(recording) = self.recordings.get(id) else { return };
+        if recording.deletion != Some(Deletion::Begun) {
+            return;
+        }
+        if recording.is_complete() {
+            // Every node that had something of it has seen it in the files.
+            self.recordings.remove(id);
+        } else if let Some(recording) = self.recordings.get_mut(id) {
+            recording.deletion = Some(Deletion::Done { at: now });
+            recording.files.clear();
+            recording.manifest = None;
+        }
+        self.bound_deleted_recordings();
+    }
+
+    fn bound_deleted_recordings(&mut self) {
+        let at = |(id, recording): (&RecordingId, &Recording)| match recording.deletion {
+            Some(Deletion::Done { at }) => Some((at, id.clone())),
+            Some(Deletion::Begun) | None => None,
+        };
+        let mut deleted: Vec<_> = self.recordings.iter().filter_map(at).collect();
+        deleted.sort();
+        let too_many = deleted.len().saturating_sub(limits::DELETED_RECORDINGS_PER_ROOM_MAX);
+        for (_, id) in deleted.into_iter().take(too_many) {
+            self.recordings.remove(&id);
+        }
+    }
+
+    /// Under what a node has stored something of a recording that is deleted, where it has.
+    pub(super) fn leftovers(&self, node: &NodeId, id: &RecordingId) -> Option<String> {
+        let doomed = self.recordings.get(id).filter(|recording| recording.deletion.is_some());
+        doomed.filter(|recording| recording.has_node(node)).map(|recording| recording.key_prefix.clone())
+    }
+}

@@ -1,0 +1,114 @@
+//! `/v1/rooms/{room}/recordings`: what was recorded, and where it can be played; for the application's server and who may record.
+
+use super::super::recordings::{delete_stored, storage};
+use super::{Call, RouteError, json, no_content, unexpected};
+use crate::clock;
+use crate::refusal::Refusal;
+use edge_core::presign::{Action, Storage};
+use edge_core::room::{Answer, Ask, RecordingAnswer, RecordingAsk, RecordingListing};
+use shared::api::{PlayableFile, Recording, RecordingList};
+use shared::signal::RecordingFile;
+use shared::{RecordingId, UnixMillis, limits};
+use worker::Response;
+
+/// `GET /v1/rooms/{room}/recordings`.
+pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
+    let (storage, limit) = (
+        storage(&call.arrival)?,
+        call.query.limit(limits::RECORDINGS_PER_PAGE_DEFAULT, limits::RECORDINGS_PER_PAGE_MAX)?,
+    );
+    let ask = RecordingAsk::List { after: call.query.recording_cursor()?, limit };
+    match asked(call, ask).await? {
+        RecordingAnswer::Page { listings, next } => {
+            let recordings = listings.into_iter().map(|listing| shown(storage, listing)).collect();
+            json(200, &RecordingList { recordings, next: next.map(|cursor| cursor.to_string()) })
+        }
+        RecordingAnswer::One { .. } | RecordingAnswer::Doomed { .. } => Err(unexpected()),
+    }
+}
+
+/// `POST /v1/rooms/{room}/recordings`.
+pub(super) async fn start(call: &Call<'_>) -> Result<Response, RouteError> {
+    one(call, RecordingAsk::Start).await
+}
+
+/// `GET /v1/rooms/{room}/recordings/{recording}`.
+pub(super) async fn get(call: &Call<'_>) -> Result<Response, RouteError> {
+    one(call, RecordingAsk::Show { recording: recording(call)? }).await
+}
+
+/// `POST /v1/rooms/{room}/recordings/{recording}/stop`.
+pub(super) async fn stop(call: &Call<'_>) -> Result<Response, RouteError> {
+    one(call, RecordingAsk::Stop { recording: recording(call)? }).await
+}
+
+/// `DELETE /v1/rooms/{room}/recordings/{recording}`: what is stored first, so that nothing is left that nobody knows of.
+pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
+    let (storage, recording) = (storage(&call.arrival)?, recording(call)?);
+    match asked(call, RecordingAsk::Doom { recording: recording.clone() }).await? {
+        RecordingAnswer::Doomed { key_prefix } => {
+            delete_stored(&call.arrival, storage, &call.room()?, &key_prefix).await?;
+        }
+        RecordingAnswer::One { .. } | RecordingAnswer::Page { .. } => return Err(unexpected()),
+    }
+    call.ask(&call.room()?, Ask::Recordings(RecordingAsk::Forget { recording })).await?;
+    no_content()
+}
+
+fn recording(call: &Call<'_>) -> Result<RecordingId, Refusal> {
+    call.name(1, RecordingId::parse)
+}
+
+async fn one(call: &Call<'_>, ask: RecordingAsk) -> Result<Response, RouteError> {
+    let storage = storage(&call.arrival)?;
+    match asked(call, ask).await? {
+        RecordingAnswer::One { listing, made } => json(if made { 201 } else { 200 }, &shown(storage, listing)),
+        RecordingAnswer::Page { .. } | RecordingAnswer::Doomed { .. } => Err(unexpected()),
+    }
+}
+
+async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, RouteError> {
+    match call.ask(&call.room()?, Ask::Recordings(ask)).await? {
+        Answer::Recordings(answer) => Ok(answer),
+        Answer::Room { .. }
+        | Answer::Participants { .. }
+        | Answer::Participant { .. }
+        | Answer::Done
+        | Answer::Refused { .. } => Err(unexpected()),
+    }
+}
+
+fn shown(storage: &Storage, listing: RecordingListing) -> Recording {
+    let now = clock::now();
+    let RecordingListing { recording, files, manifest } = listing;
+    let ends = files.iter().map(|file| file.starts_ms.saturating_add(file.duration_ms));
+    Recording {
+        id: recording.id,
+        state: recording.state,
+        started_by: recording.started_by,
+        started_at: recording.started_at,
+        ended_at: recording.ended_at,
+        code: recording.code,
+        duration_ms: ends.max(),
+        bytes: files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes)),
+        manifest_url: manifest.map(|key| url(storage, &key, now)),
+        files: files.into_iter().map(|file| playable(storage, file, now)).collect(),
+        urls_expire_at: now.plus_ms(limits::RECORDING_URL_LIFETIME_S.saturating_mul(1_000)),
+    }
+}
+
+fn playable(storage: &Storage, file: RecordingFile, now: UnixMillis) -> PlayableFile {
+    PlayableFile {
+        url: url(storage, &file.key, now),
+        participant: file.participant,
+        name: file.name,
+        is_screen: file.is_screen,
+        starts_ms: file.starts_ms,
+        duration_ms: file.duration_ms,
+        bytes: file.bytes,
+    }
+}
+
+fn url(storage: &Storage, key: &str, now: UnixMillis) -> String {
+    storage.sign(Action::Read { key }, now, limits::RECORDING_URL_LIFETIME_S)
+}

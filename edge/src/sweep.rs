@@ -1,0 +1,88 @@
+//! Deletes everything that the storage has of a recording.
+
+use crate::clock;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use edge_core::objects::{self, ObjectsError};
+use edge_core::presign::{Action, Storage};
+use futures_util::future::{Either, select};
+use md5::{Digest, Md5};
+use shared::limits;
+use std::pin::pin;
+use std::time::Duration;
+use worker::{Delay, Fetch, Headers, Request, RequestInit, Response};
+
+/// Life of the URLs with which we ask the storage ourselves.
+const LIFETIME_S: u64 = 60;
+/// A storage that does not answer for this long is away; whoever deletes waits no longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why something may still be there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    /// The storage cannot be reached.
+    #[error("the storage cannot be reached: {0}")]
+    Unreachable(#[from] worker::Error),
+    /// It takes too long.
+    #[error("the storage does not answer")]
+    Timeout,
+    /// It refuses.
+    #[error("the storage answers {0}")]
+    Status(u16),
+    /// It says something else.
+    #[error(transparent)]
+    Answer(#[from] ObjectsError),
+    /// It lists what nobody asked for, which is not ours to delete.
+    #[error("the storage lists objects of others")]
+    Foreign,
+    /// There is more than one request can delete.
+    #[error("not all is deleted yet")]
+    More,
+}
+
+/// Deletes all objects whose keys begin so. Where it fails, or stops because there is too much, it can be tried again.
+pub(crate) async fn sweep(storage: &Storage, key_prefix: &str) -> Result<(), SweepError> {
+    for _ in 0..limits::DELETE_ROUNDS_MAX {
+        let keys = list(storage, key_prefix).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        delete(storage, &keys).await?;
+    }
+    Err(SweepError::More)
+}
+
+async fn list(storage: &Storage, prefix: &str) -> Result<Vec<String>, SweepError> {
+    let url = storage.sign(Action::List { prefix }, clock::now(), LIFETIME_S);
+    let keys = objects::keys(&ask(Request::new(&url, worker::Method::Get)?).await?)?;
+    // A storage that overlooks the prefix must not cost anybody anything else.
+    if keys.iter().all(|key| key.starts_with(prefix)) { Ok(keys) } else { Err(SweepError::Foreign) }
+}
+
+async fn delete(storage: &Storage, keys: &[String]) -> Result<(), SweepError> {
+    let body = objects::deletion(keys);
+    let headers = Headers::new();
+    // S3 deletes nothing without it (DeleteObjects, Content-MD5).
+    headers.set("Content-MD5", &STANDARD.encode(Md5::digest(&body)))?;
+    headers.set("Content-Type", "application/xml")?;
+    let mut init = RequestInit::new();
+    init.with_method(worker::Method::Post).with_headers(headers).with_body(Some(body.into()));
+    let url = storage.sign(Action::Delete, clock::now(), LIFETIME_S);
+    Ok(objects::check_deleted(&ask(Request::new_with_init(&url, &init)?).await?)?)
+}
+
+/// The body of a successful answer.
+async fn ask(request: Request) -> Result<String, SweepError> {
+    let answer = async {
+        let mut response: Response = Fetch::Request(request).send().await?;
+        let text = response.text().await?;
+        Ok::<_, worker::Error>((response.status_code(), text))
+    };
+    match select(pin!(answer), pin!(Delay::from(TIMEOUT))).await {
+        Either::Left((answer, _)) => match answer? {
+            (200..=299, text) => Ok(text),
+            (status, _) => Err(SweepError::Status(status)),
+        },
+        Either::Right(_) => Err(SweepError::Timeout),
+    }
+}
