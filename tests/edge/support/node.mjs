@@ -115,6 +115,8 @@ export class MediaNode {
 class RoomLink extends Socket {
   sessions = new Map();
   forwards = new Map();
+  /** What it is to record, or nothing. */
+  order = null;
 
   constructor(socket) {
     super(socket);
@@ -134,7 +136,9 @@ class RoomLink extends Socket {
     if (message.type === "welcome") {
       this.sessions = new Map(message.sessions.map((session) => [session.session, session]));
       this.forwards.clear();
+      this.order = message.recording;
     }
+    if (message.type === "set_recording") this.order = message.recording;
     if (message.type === "set_session") this.sessions.set(message.session.session, message.session);
     if (message.type === "close_session") this.sessions.delete(message.session);
     for (const { session, mid, track } of message.forwards ?? []) this.forwards.set(`${session}/${mid}`, track);

@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { Client } from "../support/client.mjs";
 import { KEYS, list, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { checkRefused } from "../support/refused.mjs";
 
 let edge;
 before(async () => {
@@ -13,13 +14,6 @@ before(async () => {
   await MediaNode.start(edge);
 });
 after(() => edge.stop());
-
-/** Whoever is refused learns why in the one shape that errors have. */
-function checkRefused({ status, body }, expected, code) {
-  assert.deepEqual([status, body?.code], [expected, code], JSON.stringify(body));
-  assert.equal(typeof body.message, "string");
-  assert.match(body.request_id, /^[0-9a-f]{24}$/);
-}
 
 /** Every page of the list. */
 async function listRooms(limit) {

@@ -12,7 +12,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 20] = [
+const SCRIPTS: [&str; 21] = [
     "join",
     "mute",
     "slots",

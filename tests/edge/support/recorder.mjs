@@ -1,0 +1,77 @@
+// What a media node does about recordings, without any media: it puts objects into the storage and tells the edge.
+import assert from "node:assert/strict";
+import { Client } from "./client.mjs";
+import { nodeToken } from "./token.mjs";
+
+export class Recorder {
+  constructor(edge, node, storage) {
+    Object.assign(this, { edge, node, storage });
+  }
+
+  /** Somebody who publishes is in the room; resolves with them. */
+  async meet(room, participant = "ada", claims = { grants: { record: true } }) {
+    const client = await Client.join(this.edge, room, participant, { claims });
+    await this.node.serving(room);
+    return client;
+  }
+
+  /** Begins to record as the room ordered, with some parts in the storage already; resolves with the order and its epoch. */
+  async begin(room, parts = 3) {
+    const link = await this.node.serving(room);
+    if (!link.order) await link.next((frame) => frame.type === "set_recording" && frame.recording !== null);
+    const { order } = link;
+    const { epoch } = this.node.assignments.findLast((assignment) => assignment.room === room);
+    const segment = `${order.key_prefix}segments/${epoch}/`;
+    this.storage.put(`${segment}manifest.json`, "{}");
+    for (let part = 0; part < parts; part++) this.storage.put(`${segment}parts/t1/${String(part).padStart(6, "0")}-${part * 5000}.webm`, "part");
+    link.send({ type: "recording_state", recording: order.recording, state: "recording", code: null });
+    return { room, epoch, ...order };
+  }
+
+  /** Everything of the segment is stored: what does the edge say? */
+  seal(order) {
+    return this.#report(order, { type: "sealed", epoch: order.epoch });
+  }
+
+  /** Makes the files, deletes what they were made of, and says so. */
+  async finish(order) {
+    assert.equal((await this.seal(order)).body.type, "finish");
+    const verdict = await this.deliver(order);
+    assert.deepEqual(verdict.body, { type: "done", is_complete: true });
+    this.storage.remove(`${order.key_prefix}segments/`);
+  }
+
+  /** Puts files there and says so. */
+  deliver(order) {
+    const file = { key: `${order.key_prefix}ada-camera.webm`, participant: "ada", name: "Ada", is_screen: false };
+    const screen = { ...file, key: `${order.key_prefix}ada-screen.webm`, is_screen: true };
+    const manifest = `${order.key_prefix}manifest.json`;
+    this.storage.put(file.key, "the camera");
+    this.storage.put(screen.key, "the screen");
+    this.storage.put(manifest, "{}");
+    const files = [
+      { ...file, starts_ms: 120, duration_ms: 1000, bytes: 10 },
+      { ...screen, starts_ms: 500, duration_ms: 2000, bytes: 10 },
+    ];
+    return this.#report(order, { type: "finished", segments: [order.epoch], files, manifest });
+  }
+
+  /** Records a whole one in a room in which somebody is; resolves with its id. */
+  async record(room) {
+    const { status, body } = await this.edge.api("POST", `/v1/rooms/${room}/recordings`);
+    assert.equal(status, 201, JSON.stringify(body));
+    const order = await this.begin(room);
+    assert.equal((await this.edge.api("POST", `/v1/rooms/${room}/recordings/${body.id}/stop`)).status, 200);
+    await this.finish(order);
+    return order;
+  }
+
+  async #report({ room, recording }, outcome) {
+    const response = await fetch(`${this.edge.http}/v1/nodes/recordings`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${nodeToken(this.node.id, this.node.region)}`, connection: "close" },
+      body: JSON.stringify({ room, recording, outcome }),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+}

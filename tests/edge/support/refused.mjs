@@ -1,0 +1,9 @@
+// What whoever is refused by the HTTP API learns.
+import assert from "node:assert/strict";
+
+/** The one shape that errors have. */
+export function checkRefused({ status, body }, expected, code) {
+  assert.deepEqual([status, body?.code], [expected, code], JSON.stringify(body));
+  assert.equal(typeof body.message, "string");
+  assert.match(body.request_id, /^[0-9a-f]{24}$/);
+}
