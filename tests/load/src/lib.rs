@@ -8,5 +8,6 @@ pub mod parameters;
 pub mod process;
 pub mod publisher;
 pub mod relay;
+pub mod rounds;
 pub mod shape;
 pub mod sink;

@@ -8,6 +8,7 @@ use load::node::{self, Node};
 use load::parameters::ClientNumber;
 use load::process;
 use load::publisher::Publisher;
+use load::rounds::{self, Options, median, rounded};
 use load::shape::Shape;
 use load::sink::Sink;
 use serde_json::json;
@@ -27,8 +28,6 @@ const LOSS_MAX: f64 = 0.001;
 /// Packets of the spaced cases must leave one by one; more than this on average means that the machine was too busy for the
 /// node to run when they came, so that they were sent in heaps, which is cheaper.
 const SPACED_PACKETS_PER_RUN_MAX: f64 = 1.25;
-/// Tries for each round that counts.
-const ATTEMPTS_PER_ROUND: u32 = 3;
 /// Time before anything is measured.
 const WARM: Duration = Duration::from_millis(300);
 
@@ -37,15 +36,8 @@ struct Arguments {
     /// The media node's program.
     #[arg(long)]
     media_node: PathBuf,
-    /// Print results as lines of JSON, and nothing else.
-    #[arg(long)]
-    json: bool,
-    /// One short round: to see that it works.
-    #[arg(long)]
-    smoke: bool,
-    /// Measure only the case of this name.
-    #[arg(long)]
-    case: Option<String>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// What is measured.
@@ -76,6 +68,12 @@ const CASES: [Case; 4] = [
     Case::new("1x200 frames", 200, Shape::Frames),
 ];
 
+impl rounds::Case for Case {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// Sizes of the rooms.
 const ROOMS: [u32; 2] = [50, 200];
 
@@ -99,15 +97,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         rooms.push(open_room(&edge, &mut fleet, &registration, place as u32, subscribers).await?);
     }
     tokio::spawn(fleet.drain());
-    let rounds = if arguments.smoke { 1 } else { 7 };
-    let time = Duration::from_millis(if arguments.smoke { 300 } else { 2_000 });
+    let options = arguments.options;
+    let time = Duration::from_millis(if options.smoke { 300 } else { 2_000 });
     tokio::task::spawn_blocking(move || {
         process::pin_to_core(CLIENT_CORE)?;
         process::sleep_precisely();
         if !process::be_prompt() {
             eprintln!("without CAP_SYS_NICE the publisher keeps its pace on a quiet machine only");
         }
-        Bench { rooms, floor: Floor::open()?, pid, http, time, is_strict: !arguments.smoke }.measure(&arguments, rounds)
+        Bench { rooms, floor: Floor::open()?, pid, http, time, is_strict: !options.smoke }.measure(&options)
     })
     .await??;
     node.terminate().await?;
@@ -210,40 +208,24 @@ struct Output {
 }
 
 impl Round {
-    fn print(self, number: u32, case: &Case) {
+    fn line(&self) -> String {
         let Self { ours, floor, packets_per_run } = self;
-        let (name, ratio) = (case.name, ours / floor);
-        println!("{number:2} {name:<14} {ours:7.0} {floor:7.0} {ratio:5.2} {packets_per_run:5.1} a run");
+        format!("{ours:7.0} {floor:7.0} {:5.2} {packets_per_run:5.1} a run", ours / floor)
     }
 }
 
 impl Bench {
-    fn measure(mut self, arguments: &Arguments, rounds: u32) -> Result<()> {
-        let wanted = |case: &Case| arguments.case.as_deref().is_none_or(|name| name == case.name);
-        let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
-        let mut results = vec![Vec::new(); cases.len()];
-        // Void rounds are made up for, but a machine that is always too busy is no place to measure.
-        for round in 0..rounds * ATTEMPTS_PER_ROUND {
-            let missing = cases.iter().zip(&mut results).filter(|(_, results)| results.len() < rounds as usize);
-            for (case, results) in missing {
-                match self.round(*case) {
-                    Ok(result) => {
-                        results.push(result);
-                        if !arguments.json {
-                            result.print(round, case);
-                        }
-                    }
-                    Err(error) => eprintln!("{round} {}: void: {error:#}", case.name),
-                }
-            }
-        }
+    fn measure(mut self, options: &Options) -> Result<()> {
+        let results = options.measure(CASES, |case, _| self.round(case), Round::line);
         self.check_decrypted()?;
-        for (case, rounds_done) in cases.iter().zip(&results).filter(|(_, done)| done.len() == rounds as usize) {
-            print_result(case, rounds_done);
-        }
-        if let Some((case, _)) = cases.iter().zip(&results).find(|(_, done)| done.len() < rounds as usize) {
-            bail!("{}: too many rounds are void", case.name);
-        }
+        results.print("sfu", |rounds| {
+            json!({
+                "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(),
+                "floor": median(rounds, |round| round.floor).round(),
+                "ratio": rounded(median(rounds, |round| round.ours / round.floor), 3),
+                "packets_per_run": rounded(median(rounds, |round| round.packets_per_run), 1), "peers": {},
+            })
+        })?;
         self.floor.sink.stop()?;
         self.rooms.into_iter().try_for_each(|room| room.sink.stop())
     }
@@ -331,27 +313,4 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-fn print_result(case: &Case, rounds: &[Round]) {
-    let ours = median(rounds.iter().map(|round| round.ours));
-    let floor = median(rounds.iter().map(|round| round.floor));
-    let ratio = median(rounds.iter().map(|round| round.ours / round.floor));
-    let packets_per_run = median(rounds.iter().map(|round| round.packets_per_run));
-    let result = json!({
-        "bench": "sfu", "case": case.name, "unit": "ns/packet", "ours": ours.round(), "floor": floor.round(),
-        "ratio": (ratio * 1_000.0).round() / 1_000.0, "packets_per_run": (packets_per_run * 10.0).round() / 10.0,
-        "rounds": rounds.len(), "peers": {},
-    });
-    // The line must begin with the benchmark's name, however the library sorts keys.
-    println!(
-        "{{\"bench\":\"sfu\",{}",
-        result.to_string().replacen("\"bench\":\"sfu\",", "", 1).trim_start_matches('{')
-    );
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

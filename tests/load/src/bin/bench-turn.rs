@@ -6,6 +6,7 @@ use clap::Parser;
 use load::clock::Pacer;
 use load::process;
 use load::relay::{Answer, Relay, RelayClient, credential};
+use load::rounds::{self, Options, median, rounded};
 use serde_json::json;
 use shared::turn_credential::TurnPolicy;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,8 +23,6 @@ const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
 /// More loss than this voids a round: a server that loses packets has less to do.
 const LOSS_MAX: f64 = 0.001;
-/// Tries for each round that counts.
-const ATTEMPTS_PER_ROUND: u32 = 3;
 const WARM: Duration = Duration::from_millis(200);
 const CLIENTS: usize = 50;
 const CHANNEL: u16 = 0x4001;
@@ -40,15 +39,8 @@ struct Arguments {
     /// The TURN node's program.
     #[arg(long)]
     turn_node: PathBuf,
-    /// Print results as lines of JSON, and nothing else.
-    #[arg(long)]
-    json: bool,
-    /// One short round: to see that it works.
-    #[arg(long)]
-    smoke: bool,
-    /// Measure only the case of this name.
-    #[arg(long)]
-    case: Option<String>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// What is measured.
@@ -57,6 +49,12 @@ struct Case {
     name: &'static str,
     up: bool,
     burst: usize,
+}
+
+impl rounds::Case for Case {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 const CASES: [Case; 4] = [
@@ -73,6 +71,13 @@ struct Round {
     coturn: f64,
 }
 
+impl Round {
+    fn line(&self) -> String {
+        let Self { ours, coturn } = self;
+        format!("{ours:7.0} {coturn:7.0} {:5.2}", ours / coturn)
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // Children inherit the core they are started on.
@@ -86,9 +91,17 @@ fn main() -> Result<()> {
     if !process::be_prompt() {
         eprintln!("without CAP_SYS_NICE the sender keeps its pace on a quiet machine only");
     }
-    let time = Duration::from_millis(if arguments.smoke { 200 } else { 1_000 });
+    let time = Duration::from_millis(if arguments.options.smoke { 200 } else { 1_000 });
     let (ours, coturn) = (ours.open()?, coturn.open()?);
-    Bench { ours, coturn, time, is_strict: !arguments.smoke }.measure(&arguments)
+    let bench = Bench { ours, coturn, time, is_strict: !arguments.options.smoke };
+    let results = arguments.options.measure(CASES, |case, number| bench.round(case, number), Round::line);
+    results.print("turn", |rounds| {
+        json!({
+            "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(), "floor": null,
+            "ratio": rounded(median(rounds, |round| round.ours / round.coturn), 3),
+            "peers": { "coturn": median(rounds, |round| round.coturn).round() },
+        })
+    })
 }
 
 /// A server with its clients and peers.
@@ -248,36 +261,6 @@ struct Bench {
 }
 
 impl Bench {
-    fn measure(self, arguments: &Arguments) -> Result<()> {
-        let rounds = if arguments.smoke { 1 } else { 7 };
-        let wanted = |case: &Case| arguments.case.as_deref().is_none_or(|name| name == case.name);
-        let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
-        let mut results = vec![Vec::new(); cases.len()];
-        // Void rounds are made up for, but a machine that is always too busy is no place to measure.
-        for number in 0..rounds * ATTEMPTS_PER_ROUND {
-            let missing = cases.iter().zip(&mut results).filter(|(_, results)| results.len() < rounds as usize);
-            for (case, results) in missing {
-                match self.round(*case, number) {
-                    Ok(round) => {
-                        if !arguments.json {
-                            let Round { ours, coturn } = round;
-                            println!("{number:2} {:<18} {ours:7.0} {coturn:7.0} {:5.2}", case.name, ours / coturn);
-                        }
-                        results.push(round);
-                    }
-                    Err(error) => eprintln!("{number} {}: void: {error:#}", case.name),
-                }
-            }
-        }
-        for (case, results) in cases.iter().zip(&results) {
-            if results.len() < rounds as usize {
-                bail!("{}: too many rounds are void", case.name);
-            }
-            print_result(*case, results);
-        }
-        Ok(())
-    }
-
     /// Both, one after the other; who is first alternates.
     fn round(&self, case: Case, number: u32) -> Result<Round> {
         let one = |server: &Server| server.round(case, self.time, self.is_strict);
@@ -289,23 +272,4 @@ impl Bench {
             Ok(Round { ours: one(&self.ours).context("ours")?, coturn })
         }
     }
-}
-
-fn print_result(case: Case, rounds: &[Round]) {
-    let ours = median(rounds.iter().map(|round| round.ours));
-    let coturn = median(rounds.iter().map(|round| round.coturn));
-    let ratio = median(rounds.iter().map(|round| round.ours / round.coturn));
-    let result = json!({
-        "bench": "turn", "case": case.name, "unit": "ns/packet", "ours": ours.round(), "floor": null,
-        "ratio": (ratio * 1_000.0).round() / 1_000.0, "rounds": rounds.len(), "peers": { "coturn": coturn.round() },
-    });
-    // The line must begin with the benchmark's name, however the library sorts keys.
-    let rest = result.to_string().replacen("\"bench\":\"turn\",", "", 1);
-    println!("{{\"bench\":\"turn\",{}", rest.trim_start_matches('{'));
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
