@@ -3,6 +3,7 @@
 mod config;
 mod control;
 mod epoll;
+mod linger;
 mod node;
 mod own_addresses;
 mod pages;

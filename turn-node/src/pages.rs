@@ -43,6 +43,7 @@ const METRICS: &[Metric<Report>] = &[
     gauge("turn_allocations", "Allocations that are there.", |r| r.allocations as u64),
     gauge("turn_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
     gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
+    counter("turn_lingers_total", "Waits for more packets to gather.", |r| r.lingers),
     counter("turn_udp_receive_calls_total", "Reads that brought something.", |r| r.sockets.receive_calls),
     counter("turn_udp_truncated_total", "Datagrams that were too long.", |r| r.sockets.truncated),
     counter("turn_udp_send_calls_total", "Writes.", |r| r.sockets.send_calls),

@@ -2,6 +2,7 @@
 
 use crate::config::Families;
 use crate::epoll::{Epoll, Waker};
+use crate::linger::Linger;
 use crate::relay_path::RelayPath;
 use crate::relays::Relays;
 use anyhow::Context;
@@ -44,6 +45,8 @@ pub(crate) struct Report {
     pub(crate) server: Counters,
     /// What the sockets did.
     pub(crate) sockets: udp::Counters,
+    /// How often packets were left to gather.
+    pub(crate) lingers: u64,
 }
 
 /// A running shard, seen from other threads.
@@ -91,6 +94,7 @@ impl Shard {
             orders: Arc::clone(&orders),
             receive: ReceiveBatch::default(),
             expected: CLIENT_MESSAGES_MIN,
+            linger: Linger::new(Instant::now()),
             send: SendBatch::default(),
             path: RelayPath::default(),
             counters: udp::Counters::default(),
@@ -155,6 +159,7 @@ struct Loop {
     receive: ReceiveBatch,
     /// Messages that the next read of the clients' socket is prepared for.
     expected: usize,
+    linger: Linger,
     send: SendBatch,
     path: RelayPath,
     counters: udp::Counters,
@@ -181,13 +186,15 @@ impl Loop {
                 return;
             }
             let now = now();
-            self.read_clients(now);
-            self.read_peers(now);
+            let messages = self.read_clients(now) + self.read_peers(now);
             self.server.handle_timeout(now);
             self.drain(now);
             if now.instant >= next_report {
                 next_report = now.instant + REPORT_INTERVAL;
                 self.tell(now.instant);
+            }
+            if let Some(time) = self.linger.after(now.instant, messages) {
+                std::thread::sleep(time);
             }
         }
     }
@@ -204,17 +211,22 @@ impl Loop {
         self.orders.stop.load(Ordering::Acquire)
     }
 
-    fn read_clients(&mut self, now: Now) {
+    /// Takes what clients sent, and tells how many messages that were.
+    fn read_clients(&mut self, now: Now) -> usize {
+        let mut messages = 0;
         if !self.epoll.ready().any(|number| number == CLIENTS) {
-            return;
+            return messages;
         }
         for _ in 0..CLIENT_BATCHES {
             self.receive.clear();
             let wanted = self.expected;
             match self.receive.fill(&self.socket, 0, wanted, &mut self.counters) {
                 Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return tracing::debug!(%error, "receiving from clients failed"),
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "receiving from clients failed");
+                    break;
+                }
             }
             let out = (&mut self.send, &mut self.counters);
             self.path.relay_from_clients(&mut self.server, now, &self.receive, &self.relays, out);
@@ -222,15 +234,19 @@ impl Loop {
             let came = self.receive.messages().count();
             // Preparing for messages that do not come costs more than another call when they do.
             self.expected = (2 * came).clamp(CLIENT_MESSAGES_MIN, CLIENT_MESSAGES_MAX);
+            messages += came;
             if came < wanted {
-                return;
+                break;
             }
         }
+        messages
     }
 
-    fn read_peers(&mut self, now: Now) {
+    /// Takes what peers sent, and tells how many messages that were.
+    fn read_peers(&mut self, now: Now) -> usize {
+        let mut messages = 0;
         if self.epoll.ready().all(|number| number == CLIENTS) {
-            return;
+            return messages;
         }
         self.receive.clear();
         for number in self.epoll.ready().filter(|number| *number != CLIENTS) {
@@ -238,6 +254,7 @@ impl Loop {
             if self.receive.is_full() {
                 let clients = (&self.socket, &mut self.send, &mut self.counters);
                 self.path.relay_from_peers(&mut self.server, now, &self.receive, &self.relays, clients);
+                messages += self.receive.messages().count();
                 self.receive.clear();
             }
             let Some((_, socket)) = self.relays.at(place) else { continue };
@@ -247,6 +264,7 @@ impl Loop {
         }
         let clients = (&self.socket, &mut self.send, &mut self.counters);
         self.path.relay_from_peers(&mut self.server, now, &self.receive, &self.relays, clients);
+        messages + self.receive.messages().count()
     }
 
     /// Carries out what the server wants done.
@@ -285,6 +303,7 @@ impl Loop {
             allocations: self.server.allocation_count(),
             server: self.server.counters,
             sockets: self.counters,
+            lingers: self.linger.count,
         };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }

@@ -32,7 +32,7 @@ pub struct Counters {
     pub receive_calls: u64,
     /// Datagrams that were longer than any of ours may be.
     pub truncated: u64,
-    /// Calls of sendmmsg.
+    /// Calls that send.
     pub send_calls: u64,
     /// Datagrams that the kernel would not send to their destination.
     pub send_failures: u64,

@@ -40,7 +40,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "api", about: "schemathesis against the HTTP API in workerd", run: api },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
-    Step { name: "turn", about: "coturn's client in every mode over UDP, and what it is refused", run: turn },
+    Step { name: "turn", about: "coturn's client over UDP, what it is refused, and floods", run: turn },
     Step {
         name: "interop",
         about: "a robot on the crate `webrtc`, `rotunda doctor`, and aiortc, through the real programs",
@@ -147,7 +147,7 @@ fn dev(run: &mut Run<'_>) -> Result<()> {
 
 fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
-    run.command("turn", run.cargo(&["test", "--package", "turn-node", "--test", "coturn"]))
+    run.command("turn", run.cargo(&["test", "--package", "turn-node", "--test", "coturn", "--test", "pressure"]))
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
