@@ -44,12 +44,27 @@ pub struct Manifest {
     pub room: RoomId,
     /// The zero of the clock.
     pub started_at: UnixMillis,
-    /// The segments that it was made of.
-    pub segments: Vec<u64>,
+    /// The segments that it was made of, in the order of their epochs.
+    pub segments: Vec<SegmentSpan>,
     /// What can be played.
     pub files: Vec<RecordingFile>,
     /// What happened, in the order of time.
     pub rows: Vec<Row>,
+}
+
+/// What one assignment's node recorded of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSpan {
+    /// The assignment.
+    pub epoch: u64,
+    /// Who recorded.
+    pub node: NodeId,
+    /// When it began, in milliseconds after the start of the recording.
+    pub starts_ms: u64,
+    /// Until when there is something of it.
+    pub ends_ms: u64,
+    /// Whether all of it is there: of a node that was lost, the end may be missing.
+    pub is_sealed: bool,
 }
 
 /// One thing that happened.
@@ -66,14 +81,14 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// A participant began to publish, or did so when the recording began.
+    /// A participant came into the room, or was there when the recording began.
     Joined {
         /// Who.
         participant: ParticipantId,
         /// Display name.
         name: String,
     },
-    /// They publish nothing any more.
+    /// They left the room.
     Left {
         /// Who.
         participant: ParticipantId,
@@ -88,8 +103,10 @@ pub enum Event {
         kind: MediaKind,
         /// What it shows or sounds.
         source: TrackSource,
+        /// Whether it is silent or dark from here on.
+        muted: bool,
     },
-    /// It ended.
+    /// It ended, or the recording did.
     TrackEnded {
         /// Which.
         track: TrackId,
@@ -101,13 +118,13 @@ pub enum Event {
         /// Whether it is silent or dark from here on.
         muted: bool,
     },
-    /// Packets were lost on their way to the recorder.
+    /// Something was not recorded: packets were lost on their way, the track moved to another node, or a node was lost with what it had.
     Gap {
         /// Of which track.
         track: TrackId,
-        /// How many.
-        packets: u64,
-        /// Between the first and the last of them.
+        /// How many packets, where somebody could count them.
+        packets: Option<u64>,
+        /// From what was recorded before it to what was recorded after it.
         lasted_ms: u64,
     },
     /// A part was made.
@@ -123,4 +140,27 @@ pub enum Event {
         /// CRC-32 of its bytes (the polynomial of IEEE 802.3).
         crc32: u32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn manifests_say_what_the_golden_one_says() {
+        let path = format!("{}/../tests/vectors/recording/manifest.json", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("golden manifests exist");
+        let golden: Vec<Value> = serde_json::from_str(&text).expect("a JSON list");
+        let mut seen = BTreeSet::new();
+        for golden in golden {
+            let manifest: Manifest = serde_json::from_value(golden.clone()).expect("a manifest");
+            assert_eq!(serde_json::to_value(&manifest).expect("JSON"), golden);
+            let rows = golden["rows"].as_array().expect("rows").clone();
+            seen.extend(rows.iter().map(|row| row["type"].as_str().unwrap_or_default().to_owned()));
+        }
+        let kinds = ["gap", "joined", "left", "muted", "part", "track", "track_ended"];
+        assert_eq!(seen, kinds.map(str::to_owned).into());
+    }
 }

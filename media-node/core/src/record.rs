@@ -2,7 +2,7 @@
 //!
 //! On the shard a [`tap::Tap`] copies packets into a bounded batch. Everything else happens on another thread: a [`segment::Segment`]
 //! puts packets in order ([`reorder`]), frames together ([`assemble`]), both on the room's clock ([`clock`]), and frames into parts
-//! ([`webm`]). At the end [`remux`] makes playable files out of parts.
+//! ([`webm`]). At the end [`remux`] makes playable files out of parts, and [`timeline`] one manifest out of those of all segments.
 
 pub mod assemble;
 pub mod clock;
@@ -11,4 +11,5 @@ pub mod remux;
 pub mod reorder;
 pub mod segment;
 pub mod tap;
+pub mod timeline;
 pub mod webm;

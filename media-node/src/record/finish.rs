@@ -6,12 +6,13 @@ use super::upload::report;
 use anyhow::{Context, Result, bail};
 use media_core::record::remux::{Finished, Remux, Step};
 use media_core::record::segment::kind_of;
+use media_core::record::timeline::Timeline;
 use shared::control::{RecordingVerdict, SegmentOutcome};
-use shared::manifest::{Event, Manifest, Row, SegmentManifest, VERSION};
+use shared::manifest::{Event, Manifest, SegmentManifest, VERSION};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{RecordingFile, TrackSource};
 use shared::{ParticipantId, TrackId, limits};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
@@ -57,14 +58,14 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     }
     let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
     let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
-    let mut rows: Vec<Row> = found.manifests.iter().flat_map(|manifest| manifest.rows.clone()).collect();
-    rows.sort_by_key(|row| row.at_ms);
+    let stored: BTreeSet<&str> = found.parts.values().flatten().map(String::as_str).collect();
+    let Timeline { segments: spans, rows } = Timeline::new(&found.manifests, |key| stored.contains(key));
     let manifest = Manifest {
         version: VERSION,
         recording: head.manifest.recording.clone(),
         room: head.manifest.room.clone(),
         started_at: head.manifest.started_at,
-        segments: segments.clone(),
+        segments: spans,
         files: files.clone(),
         rows,
     };

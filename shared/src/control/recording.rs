@@ -20,11 +20,11 @@ pub struct RecordingOrder {
     pub key_prefix: String,
     /// When it was started: the zero of the room's clock.
     pub started_at: UnixMillis,
-    /// Everybody who publishes.
+    /// Everybody in the room.
     pub participants: Vec<RecordedParticipant>,
 }
 
-/// One participant who publishes.
+/// One participant; of whoever publishes nothing, that they are there is written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedParticipant {
     /// Who.

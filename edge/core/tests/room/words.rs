@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use edge_core::SocketId;
 use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
-use shared::control::{Forward, RecordingOrder, RecordingVerdict, RoomToNode};
+use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
 use shared::{ErrorCode, SessionId};
@@ -146,12 +146,16 @@ impl Names {
         }
     }
 
-    /// `record ada#1:0 ada#1:1m`: which tracks, which of them muted.
+    /// `record ada(ada#1:0 ada#1:1m) alan()`: whom, which of their tracks, which of those muted.
     fn order_words(&self, order: &RecordingOrder) -> String {
         let mut words = vec!["record".to_string()];
-        for recorded in order.participants.iter().flat_map(|participant| &participant.tracks) {
-            let muted = if recorded.muted { "m" } else { "" };
-            words.push(format!("{}:{}{muted}", self.session(&recorded.track.session), recorded.track.mid));
+        for participant in &order.participants {
+            let track = |recorded: &RecordedTrack| {
+                let muted = if recorded.muted { "m" } else { "" };
+                format!("{}:{}{muted}", self.session(&recorded.track.session), recorded.track.mid)
+            };
+            let tracks: Vec<String> = participant.tracks.iter().map(track).collect();
+            words.push(format!("{}({})", participant.id, tracks.join(" ")));
         }
         words.join(" ")
     }

@@ -10,7 +10,7 @@ use shared::manifest::{Event, Row};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use shared::{ParticipantId, TrackId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Stream;
 
 /// Most tracks that one segment has had: whoever leaves and comes back has new ones.
@@ -89,40 +89,42 @@ impl Segment {
     pub fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
         let at_ms = self.at_ms(now_us);
         let before = std::mem::replace(&mut self.order.participants, order.participants.clone());
-        let is_in = |among: &[RecordedParticipant], id: &ParticipantId| among.iter().any(|known| known.id == *id);
-        for participant in order.participants {
-            if !is_in(&before, &participant.id) {
-                let (id, name) = (participant.id.clone(), participant.name);
-                self.row(at_ms, Event::Joined { participant: id, name });
+        let before: BTreeSet<ParticipantId> = before.into_iter().map(|participant| participant.id).collect();
+        let mut present = BTreeSet::new();
+        for RecordedParticipant { id, name, tracks } in order.participants {
+            if !before.contains(&id) {
+                self.row(at_ms, Event::Joined { participant: id.clone(), name });
             }
-            for track in participant.tracks {
-                self.set_track(at_ms, &participant.id, track);
+            for track in tracks {
+                self.set_track(at_ms, &id, track);
             }
+            present.insert(id);
         }
         self.end_others(now_us, at_ms);
-        for participant in before.into_iter().filter(|known| !is_in(&self.order.participants, &known.id)) {
-            self.outputs.push_back(Output::Row(Row { at_ms, event: Event::Left { participant: participant.id } }));
+        for participant in before.difference(&present).cloned() {
+            self.row(at_ms, Event::Left { participant });
         }
     }
 
     fn set_track(&mut self, at_ms: u64, participant: &ParticipantId, track: RecordedTrack) {
         let RecordedTrack { id, track: reference, source, muted } = track;
         let known = self.streams.get_mut(&id).map(|stream| {
-            stream.is_over = false;
             stream.reference = reference.clone();
-            std::mem::replace(&mut stream.is_muted, muted)
+            let was_over = std::mem::replace(&mut stream.is_over, false);
+            (was_over, std::mem::replace(&mut stream.is_muted, muted))
         });
-        if known.is_none() {
-            if self.streams.len() >= STREAMS_MAX {
-                return;
+        match known {
+            Some((false, before)) if before == muted => return,
+            Some((false, _)) => return self.row(at_ms, Event::Muted { track: id, muted }),
+            None if self.streams.len() >= STREAMS_MAX => return,
+            None => {
+                let stream = Stream::new(&id, reference, kind_of(source), muted);
+                self.streams.insert(id.clone(), stream);
             }
-            let kind = kind_of(source);
-            self.streams.insert(id.clone(), Stream::new(&id, reference, kind, muted));
-            self.row(at_ms, Event::Track { track: id.clone(), participant: participant.clone(), kind, source });
+            Some((true, _)) => {}
         }
-        if known.unwrap_or(false) != muted {
-            self.row(at_ms, Event::Muted { track: id, muted });
-        }
+        let (participant, kind) = (participant.clone(), kind_of(source));
+        self.row(at_ms, Event::Track { track: id, participant, kind, source, muted });
     }
 
     /// Tracks that are not ordered any more end.
@@ -159,10 +161,11 @@ impl Segment {
         }
     }
 
-    /// Nothing more will come.
+    /// Nothing more will come. Nobody leaves the room because of that.
     pub fn finish(&mut self, now_us: i64) {
-        let order = RecordingOrder { participants: Vec::new(), ..self.order.clone() };
-        self.set_order(now_us, order);
+        self.order.participants.clear();
+        let at_ms = self.at_ms(now_us);
+        self.end_others(now_us, at_ms);
     }
 
     /// What to do next.

@@ -1,6 +1,8 @@
 //! What the nodes are ordered to record.
 
 use super::super::Room;
+use super::super::member::Member;
+use super::super::track::Track;
 use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
 use std::collections::BTreeMap;
 
@@ -19,33 +21,48 @@ impl Room {
         epochs.map(|epoch| (*epoch, order(epoch))).collect()
     }
 
-    /// Who publishes through the node of this assignment.
+    /// Everybody in the room, with what they publish through the node of this assignment.
     fn recorded_participants(&self, epoch: u64) -> Vec<RecordedParticipant> {
         let here = |session| self.sessions.get(session).is_some_and(|session| session.epoch == Some(epoch));
-        let publishes = self.members.values().filter(|member| !member.tracks.is_empty() && here(&member.session));
-        let participants = publishes.map(|member| RecordedParticipant {
+        let track = |member: &Member, track: &Track| RecordedTrack {
+            id: track.id.clone(),
+            track: TrackRef { session: member.session.clone(), mid: track.mid.clone() },
+            source: track.source,
+            muted: track.muted,
+        };
+        let participants = self.members.values().map(|member| RecordedParticipant {
             id: member.id.clone(),
             name: member.name.clone(),
-            tracks: member
-                .tracks
-                .iter()
-                .map(|track| RecordedTrack {
-                    id: track.id.clone(),
-                    track: TrackRef { session: member.session.clone(), mid: track.mid.clone() },
-                    source: track.source,
-                    muted: track.muted,
-                })
-                .collect(),
+            tracks: match here(&member.session) {
+                true => member.tracks.iter().map(|published| track(member, published)).collect(),
+                false => Vec::new(),
+            },
         });
         participants.collect()
     }
 
     /// Orders that differ from what their nodes were told.
     pub(in crate::room) fn changed_orders(&mut self) -> Vec<(u64, Option<RecordingOrder>)> {
+        let is_same = self.members.changed().is_empty()
+            && self.sessions.changed().is_empty()
+            && self.assignments.changed().is_empty()
+            && self.recordings.changed().is_empty();
+        if is_same {
+            return Vec::new();
+        }
         let orders = self.recording_orders();
         let told = std::mem::replace(&mut self.told_orders, orders);
-        let ended = told.keys().filter(|epoch| !self.told_orders.contains_key(epoch)).map(|epoch| (*epoch, None));
+        let mut changed = Vec::new();
+        for (epoch, order) in told.iter().filter(|(epoch, _)| !self.told_orders.contains_key(epoch)) {
+            // Whoever's leaving ended the recording has left, before it ends.
+            let participants = self.recorded_participants(*epoch);
+            if participants.len() < order.participants.len() {
+                changed.push((*epoch, Some(RecordingOrder { participants, ..order.clone() })));
+            }
+            changed.push((*epoch, None));
+        }
         let set = self.told_orders.iter().filter(|(epoch, order)| told.get(epoch) != Some(order));
-        ended.chain(set.map(|(epoch, order)| (*epoch, Some(order.clone())))).collect()
+        changed.extend(set.map(|(epoch, order)| (*epoch, Some(order.clone()))));
+        changed
     }
 }

@@ -30,10 +30,16 @@ impl Lane {
     }
 
     pub(super) fn feed(&mut self, part: &[u8]) {
-        for block in read::blocks(part) {
-            // Two nodes may have recorded the same moment, while a participant moved from one to the other.
-            if self.last_ms.is_some_and(|last| block.at_ms <= last) {
-                continue;
+        let mut is_continued = false;
+        for mut block in read::blocks(part) {
+            // While a participant moves from one node to the other, the clocks of both may have the same moment. Pictures refer to
+            // those before them, so all of a stream that begins with a key frame are kept.
+            if let Some(last) = self.last_ms.filter(|last| block.at_ms <= *last) {
+                is_continued |= self.kind == MediaKind::Video && block.is_key;
+                if !is_continued {
+                    continue;
+                }
+                block.at_ms = last + 1;
             }
             if self.kind == MediaKind::Video && self.resolution.is_none() {
                 self.resolution = resolution(&block);

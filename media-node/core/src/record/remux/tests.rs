@@ -107,11 +107,23 @@ fn a_pause_of_the_sound_is_filled_with_silence() {
 }
 
 #[test]
-fn pictures_begin_with_a_key_frame_and_nothing_is_told_twice() {
-    let video = vec![part(MediaKind::Video, [900, 950, 1_000, 1_050]), part(MediaKind::Video, [1_000, 1_050, 1_100])];
-    let (file, finished) = remux(Vec::new(), video);
+fn pictures_begin_with_a_key_frame_and_no_sound_is_told_twice() {
+    let audio = vec![part(MediaKind::Audio, [1_000, 1_020, 1_040]), part(MediaKind::Audio, [1_030, 1_050])];
+    let video = vec![part(MediaKind::Video, [900, 950, 1_000, 1_050])];
+    let (file, finished) = remux(audio, video);
     let times: Vec<u64> = read::blocks(&file).iter().map(|block| block.at_ms).collect();
-    assert_eq!((finished.starts_ms, times), (1_000, vec![0, 50, 100]));
+    assert_eq!((finished.starts_ms, times), (1_000, vec![0, 0, 20, 40, 50, 50]));
+}
+
+#[test]
+fn pictures_of_another_node_go_on_behind_those_of_the_first_one() {
+    // The first one's clock was ahead: what the second one recorded seems to be earlier, but refers to its own key frame.
+    let video = vec![part(MediaKind::Video, [1_000, 2_050, 2_100]), part(MediaKind::Video, [2_000, 2_060, 2_150])];
+    let (file, _) = remux(Vec::new(), video);
+    let blocks = read::blocks(&file);
+    let times: Vec<u64> = blocks.iter().map(|block| block.at_ms).collect();
+    assert_eq!(times, [0, 1_050, 1_100, 1_101, 1_102, 1_150]);
+    assert_eq!(blocks[3].bytes, KEY);
 }
 
 #[test]

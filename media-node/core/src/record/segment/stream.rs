@@ -46,7 +46,8 @@ struct OpenPart {
 #[derive(Clone, Copy, Debug)]
 struct Gap {
     from_ms: u64,
-    to_ms: u64,
+    /// When the first frame after it was, once there is one.
+    to_ms: Option<u64>,
     packets: u64,
 }
 
@@ -84,10 +85,10 @@ impl Stream {
         self.take(base, ordered, out);
         let is_old = |part: &OpenPart| millis(now_us.saturating_sub(part.opened_us)) >= PART_MS_MAX;
         if self.part.as_ref().is_some_and(is_old) {
-            self.seal(base, out);
+            self.seal(base, None, out);
         }
         let now_ms = millis(now_us.saturating_sub(base.started_us));
-        if self.gap.is_some_and(|gap| gap.to_ms + GAP_MERGE_MS <= now_ms) {
+        if self.gap.and_then(|gap| gap.to_ms).is_some_and(|to_ms| to_ms + GAP_MERGE_MS <= now_ms) {
             self.write_gap(out);
         }
     }
@@ -97,7 +98,7 @@ impl Stream {
         self.reorder.flush(&mut ordered);
         self.take(base, ordered, out);
         self.tick(base, now_us, out);
-        self.seal(base, out);
+        self.seal(base, None, out);
         self.write_gap(out);
         self.is_over = true;
     }
@@ -135,7 +136,7 @@ impl Stream {
             at_ms - part.cluster.starts_ms() >= PART_MS_MAX || part.cluster.bytes() + frame.bytes.len() > PART_BYTES_MAX
         };
         if self.part.as_ref().is_some_and(is_full) {
-            self.seal(base, out);
+            self.seal(base, Some(at_ms), out);
         }
         if self.part.is_none() && !self.open_part(at_ms, &frame) {
             return;
@@ -143,6 +144,9 @@ impl Stream {
         let Some(part) = &mut self.part else { return };
         part.cluster.add(1, &Block { at_ms, is_key: frame.is_key, bytes: frame.bytes });
         part.last_ms = at_ms;
+        if let Some(gap) = &mut self.gap {
+            gap.to_ms = gap.to_ms.or(Some(at_ms));
+        }
     }
 
     /// Players jump to key frames, so there must be one now and then.
@@ -173,9 +177,12 @@ impl Stream {
         true
     }
 
-    fn seal(&mut self, base: Base<'_>, out: &mut Vec<Output>) {
+    /// The part is whole; it lasts until the frame that comes after it, where that is known and no pause lies between.
+    fn seal(&mut self, base: Base<'_>, next_ms: Option<u64>, out: &mut Vec<Output>) {
         let Some(part) = self.part.take() else { return };
         let at_ms = part.cluster.starts_ms();
+        let next_ms = next_ms.filter(|next| next - part.last_ms <= GAP_MERGE_MS);
+        let ends_ms = next_ms.unwrap_or(part.last_ms + LAST_FRAME_MS);
         let mut bytes = part.header.unwrap_or_default();
         part.cluster.write(&mut bytes);
         let key = format!("{}{}/{:06}-{at_ms}.webm", base.parts_prefix, self.id, self.parts);
@@ -183,7 +190,7 @@ impl Stream {
         let event = Event::Part {
             track: self.id.clone(),
             key: key.clone(),
-            duration_ms: part.last_ms - at_ms + LAST_FRAME_MS,
+            duration_ms: ends_ms - at_ms,
             bytes: bytes.len() as u64,
             crc32: crc32fast::hash(&bytes),
         };
@@ -193,17 +200,19 @@ impl Stream {
 
     fn note_gap(&mut self, packets: u64, out: &mut Vec<Output>) {
         let at_ms = self.last_ms.unwrap_or(0);
-        if self.gap.is_some_and(|gap| at_ms.saturating_sub(gap.to_ms) > GAP_MERGE_MS) {
+        let ended_ms = self.gap.and_then(|gap| gap.to_ms);
+        if ended_ms.is_some_and(|to_ms| at_ms.saturating_sub(to_ms) > GAP_MERGE_MS) {
             self.write_gap(out);
         }
-        let gap = self.gap.get_or_insert(Gap { from_ms: at_ms, to_ms: at_ms, packets: 0 });
-        gap.to_ms = at_ms;
+        let gap = self.gap.get_or_insert(Gap { from_ms: at_ms, to_ms: None, packets: 0 });
+        gap.to_ms = None;
         gap.packets += packets;
     }
 
     fn write_gap(&mut self, out: &mut Vec<Output>) {
         let Some(Gap { from_ms, to_ms, packets }) = self.gap.take() else { return };
-        let event = Event::Gap { track: self.id.clone(), packets, lasted_ms: to_ms - from_ms };
+        let lasted_ms = to_ms.map_or(0, |to_ms| to_ms - from_ms);
+        let event = Event::Gap { track: self.id.clone(), packets: Some(packets), lasted_ms };
         out.push(Output::Row(Row { at_ms: from_ms, event }));
     }
 }

@@ -14,18 +14,36 @@ fn track(id: &str, session: &str, mid: &str, source: TrackSource, muted: bool) -
     RecordedTrack { id: TrackId::parse(id).expect("an id"), track: reference(session, mid), source, muted }
 }
 
+/// Ada, with these tracks; nobody at all, where there are none.
 fn order(tracks: Vec<RecordedTrack>) -> RecordingOrder {
-    let participants = match tracks.is_empty() {
-        true => Vec::new(),
-        false => {
-            vec![RecordedParticipant { id: ParticipantId::parse("ada").expect("an id"), name: "Ada".into(), tracks }]
-        }
+    let is_anybody = !tracks.is_empty();
+    order_of(is_anybody.then_some(("ada", tracks)))
+}
+
+fn order_of(people: impl IntoIterator<Item = (&'static str, Vec<RecordedTrack>)>) -> RecordingOrder {
+    let person = |(id, tracks)| RecordedParticipant {
+        id: ParticipantId::parse(id).expect("an id"),
+        name: id.to_uppercase(),
+        tracks,
     };
     RecordingOrder {
         recording: shared::RecordingId::parse("r").expect("an id"),
         key_prefix: "recordings/daily/r/".into(),
         started_at: UnixMillis((START_US / 1_000) as u64),
-        participants,
+        participants: people.into_iter().map(person).collect(),
+    }
+}
+
+/// A packet without a marker that came when its index says, `step_ms` after the one before.
+fn packet(index: u64, step_ms: i64, ticks_per_ms: u32, payload: &[u8]) -> Packet {
+    let steps = index & 0xff_ffff;
+    Packet {
+        index,
+        timestamp: (steps as u32).wrapping_mul(ticks_per_ms * step_ms as u32),
+        marker: false,
+        received_us: START_US + steps as i64 * step_ms * 1_000,
+        captured_us: None,
+        payload: payload.to_vec(),
     }
 }
 
@@ -55,23 +73,19 @@ impl Fixture {
     }
 
     fn sound(&mut self, tap: TapNumber, index: u64) {
-        let received_us = START_US + index as i64 * 20_000;
-        let timestamp = (index as u32).wrapping_mul(960);
-        let payload = vec![0x78, 1, 2];
-        let packet = Packet { index, timestamp, marker: false, received_us, captured_us: None, payload };
-        self.segment.packet(tap, packet);
+        self.segment.packet(tap, packet(index, 20, 48, &[0x78, 1, 2]));
         self.drain();
     }
 
     fn words(&self) -> String {
         let word = |row: &Row| {
             let what = match &row.event {
-                Event::Joined { .. } => "joined".to_owned(),
-                Event::Left { .. } => "left".to_owned(),
-                Event::Track { track, .. } => format!("track {track}"),
+                Event::Joined { participant, name } => format!("joined {participant} {name}"),
+                Event::Left { participant } => format!("left {participant}"),
+                Event::Track { track, muted, .. } => format!("track {track}{}", if *muted { " muted" } else { "" }),
                 Event::TrackEnded { track } => format!("ended {track}"),
-                Event::Muted { muted, .. } => format!("muted {muted}"),
-                Event::Gap { packets, .. } => format!("gap {packets}"),
+                Event::Muted { track, muted } => format!("{} {track}", if *muted { "muted" } else { "unmuted" }),
+                Event::Gap { packets, lasted_ms, .. } => format!("gap {} {lasted_ms}", packets.unwrap_or(0)),
                 Event::Part { duration_ms, .. } => format!("part {duration_ms}"),
             };
             format!("{} {what}", row.at_ms)
@@ -92,7 +106,7 @@ fn parts_of_five_seconds_make_one_stream() {
     (0..600).for_each(|index| fixture.sound(tap, index));
     fixture.segment.finish(START_US + 12_000_000);
     fixture.drain();
-    let expected = "0 joined, 0 track t1, 0 part 5000, 5000 part 5000, 10000 part 2000, 12000 ended t1, 12000 left";
+    let expected = "0 joined ada ADA, 0 track t1, 0 part 5000, 5000 part 5000, 10000 part 2000, 12000 ended t1";
     assert_eq!(fixture.words(), expected);
     let keys: Vec<&str> = fixture.parts.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys[1], "recordings/daily/r/segments/7/parts/t1/000001-5000.webm");
@@ -110,7 +124,7 @@ fn losses_and_mutes_are_written_down() {
     fixture.segment.set_order(START_US + 2_500_000, order(vec![microphone(true)]));
     fixture.segment.tick(START_US + 9_000_000);
     fixture.drain();
-    assert_eq!(fixture.words(), "0 joined, 0 track t1, 2500 muted true, 0 part 2000, 780 gap 5");
+    assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t1, 2500 muted t1, 0 part 2000, 780 gap 5 120");
 }
 
 #[test]
@@ -124,19 +138,9 @@ fn a_track_goes_on_in_another_session_and_a_new_stream() {
     fixture.segment.open(TapNumber(2), reference("s2", "5"));
     // The old session's last words are not the new one's.
     fixture.sound(TapNumber(1), 50);
-    (1 << 40..(1 << 40) + 3).for_each(|index| {
-        let received_us = START_US + 2_000_000 + (index & 0xff) * 20_000;
-        let payload = vec![0x78, 9];
-        let packet = Packet {
-            index: index as u64,
-            timestamp: index as u32 * 960,
-            marker: false,
-            received_us,
-            captured_us: None,
-            payload,
-        };
-        fixture.segment.packet(TapNumber(2), packet);
-    });
+    for index in 100..103 {
+        fixture.segment.packet(TapNumber(2), packet(1 << 40 | index, 20, 48, &[0x78, 9]));
+    }
     fixture.segment.finish(START_US + 3_000_000);
     fixture.drain();
     let all: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
@@ -163,16 +167,7 @@ fn pictures_wait_for_a_key_frame_and_ask_for_one_after_a_loss() {
     let key = vec![0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
     let delta = vec![0x10, 0x01, 7];
     for (index, payload) in [(0, &delta), (1, &key), (2, &delta), (5, &delta), (6, &key), (7, &delta)] {
-        let received_us = START_US + index * 33_000;
-        let packet = Packet {
-            index: index as u64,
-            timestamp: index as u32 * 2_970,
-            marker: true,
-            received_us,
-            captured_us: None,
-            payload: payload.clone(),
-        };
-        fixture.segment.packet(tap, packet);
+        fixture.segment.packet(tap, Packet { marker: true, ..packet(index, 33, 90, payload) });
     }
     fixture.segment.tick(START_US + 8_000_000);
     fixture.drain();
@@ -180,4 +175,21 @@ fn pictures_wait_for_a_key_frame_and_ask_for_one_after_a_loss() {
     let keys: Vec<bool> = read::blocks(&all).iter().map(|block| block.is_key).collect();
     assert_eq!(keys, [true, false, true, false]);
     assert_eq!(fixture.keyframes, 1);
+    // Nothing was recorded between the frame before the loss and the next key frame.
+    assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t2, 33 part 218, 66 gap 2 132");
+}
+
+#[test]
+fn whoever_comes_and_goes_is_written_down_though_they_publish_nothing() {
+    let mut fixture = Fixture::new(vec![microphone(true)]);
+    let at = |ms: i64| START_US + ms * 1_000;
+    fixture.segment.set_order(at(1_000), order_of([("ada", vec![microphone(true)]), ("alan", vec![])]));
+    fixture.segment.set_order(at(2_000), order_of([("ada", vec![microphone(false)]), ("alan", vec![])]));
+    fixture.segment.set_order(at(3_000), order_of([("ada", vec![])]));
+    fixture.segment.set_order(at(4_000), order_of([("ada", vec![microphone(false)])]));
+    fixture.segment.finish(at(5_000));
+    fixture.drain();
+    let expected = "0 joined ada ADA, 0 track t1 muted, 1000 joined alan ALAN, 2000 unmuted t1, 3000 ended t1, \
+                    3000 left alan, 4000 track t1, 5000 ended t1";
+    assert_eq!(fixture.words(), expected);
 }
