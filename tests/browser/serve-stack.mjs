@@ -9,14 +9,22 @@ const commands = createInterface({ input: process.stdin });
 const stack = await Stack.start({ logs: process.argv[2] });
 console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys, api_key: stack.apiKey }));
 
+let drained;
+
 const COMMANDS = {
   kill_node: () => stack.killNode(stack.nodes[0]),
-  start_node: () => stack.startNode("media-1"),
+  start_node: ({ name = "media-1" }) => stack.startNode(name),
+  drain_node: () => {
+    drained = stack.drainNode(stack.nodes[0]);
+  },
+  // How the node that was asked to drain has ended.
+  drained_node: async () => ({ status: await drained }),
   pause_node: () => stack.nodes[0].program.pause(),
   start_turn_node: () => stack.startTurnNode("turn-1"),
   kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
   kill_storage: () => stack.killStorage(),
   start_storage: () => stack.startStorage(),
+  stored: ({ prefix }) => ({ body: stack.storedKeys().filter((key) => key.startsWith(prefix)) }),
   recordings: async ({ room, token, method = "GET", id = "" }) => {
     const url = `${stack.url}/v1/rooms/${room}/recordings${id}`;
     const response = await fetch(url, { method, headers: { Authorization: `Bearer ${token}` } });

@@ -1,8 +1,8 @@
 // The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
-import { accessSync, mkdirSync } from "node:fs";
+import { accessSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinToken, nodeToken } from "../../xtask/token.mjs";
 import { readConfig } from "../../xtask/worker.mjs";
@@ -105,6 +105,13 @@ export class Stack {
   /** Kills the storage with SIGKILL. */
   async killStorage() {
     await this.#storage.kill();
+  }
+
+  /** The keys of everything that the storage has. */
+  storedKeys() {
+    const bucket = join(this.#state, "storage", BUCKET);
+    const entries = readdirSync(bucket, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => relative(bucket, join(entry.parentPath, entry.name)));
   }
 
   get #storageUrl() {

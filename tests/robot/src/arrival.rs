@@ -56,7 +56,8 @@ impl Arrival {
                 let roster = roster.into_iter().map(|info| (info.id.clone(), info)).collect();
                 let mut ping = interval(Duration::from_millis(limits::PING_INTERVAL_MS));
                 ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                let robot = Robot { signaling: self.signaling, peer, participant, roster, slots, ping };
+                let Self { options, local, signaling } = self;
+                let robot = Robot { options, local, signaling, peer, participant, roster, slots, ping };
                 return Ok(Admission { robot, answer, ice_servers });
             }
             if let EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } = message {

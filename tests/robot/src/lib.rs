@@ -7,6 +7,7 @@ pub mod media_file;
 mod peer;
 mod publisher;
 mod receiver;
+mod renewal;
 mod robot;
 mod signaling;
 

@@ -11,6 +11,7 @@ use shared::signal::{
 };
 use shared::{ErrorCode, ParticipantId, limits};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Interval, timeout};
 use webrtc::peer_connection::RTCPeerConnectionState;
@@ -64,6 +65,9 @@ pub enum Event {
 
 /// A client in a room.
 pub struct Robot {
+    pub(crate) options: Options,
+    /// The address of the interface that leads to the edge.
+    pub(crate) local: IpAddr,
     pub(crate) signaling: Signaling,
     pub(crate) peer: Peer,
     pub(crate) participant: ParticipantId,

@@ -1,0 +1,116 @@
+//! Somebody who publishes and may record.
+
+use super::PATIENCE;
+use crate::stack::Stack;
+use robot::{Event, MediaFile, Options, Robot};
+use shared::signal::{RecordingInfo, RecordingState, TrackSource};
+use std::path::Path;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A client takes a silent node for dead after this time.
+const SILENCE: Duration = Duration::from_millis(1_500);
+
+/// A file of three seconds.
+fn media() -> MediaFile {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/media");
+    MediaFile::read(Some(&folder.join("picture.ivf")), Some(&folder.join("sound.ogg"))).expect("test media")
+}
+
+/// Somebody who publishes a file again and again, and may record.
+pub(crate) struct Host {
+    pub(crate) robot: Robot,
+    media: MediaFile,
+    publishing: JoinHandle<()>,
+}
+
+impl Host {
+    pub(crate) async fn join(stack: &Stack, room: &str) -> Self {
+        Self::join_with(stack, room, media()).await
+    }
+
+    pub(crate) async fn join_with(stack: &Stack, room: &str, media: MediaFile) -> Self {
+        let mut options = Options::new(&stack.room_url(room), &stack.token(room, "ada"));
+        options.publish = vec![TrackSource::Microphone, TrackSource::Camera];
+        options.slots = 1;
+        let robot = Robot::join(&options).await.expect("joins");
+        let publishing = publish(&robot, media.clone());
+        Self { robot, media, publishing }
+    }
+
+    /// Waits until the recording is so far.
+    pub(crate) async fn wait_for(&mut self, state: RecordingState) -> RecordingInfo {
+        let seen = async {
+            loop {
+                match self.robot.next().await.expect("the room goes on") {
+                    Event::Recording(info) if info.state == state => return info,
+                    Event::Recording(info) => assert_ne!(info.state, RecordingState::Failed, "{info:?}"),
+                    Event::RosterChanged | Event::Frame(_) | Event::Disconnected => {}
+                    Event::Removed(code) => panic!("removed: {code}"),
+                }
+            }
+        };
+        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {state:?}"))
+    }
+
+    pub(crate) async fn start(&mut self) {
+        self.robot.record(true).await.expect("asks");
+        self.wait_for(RecordingState::Recording).await;
+    }
+
+    /// Stops the recording, and waits for its files.
+    pub(crate) async fn stop(&mut self) -> RecordingInfo {
+        self.robot.record(false).await.expect("asks");
+        self.wait_for(RecordingState::Finishing).await;
+        self.wait_for(RecordingState::Ready).await
+    }
+
+    /// Goes on at another node, as a client does whose own is silent or about to stop.
+    pub(crate) async fn move_on(&mut self, is_dead: bool) {
+        move_on(&mut self.robot, is_dead).await;
+        self.publishing.abort();
+        self.publishing = publish(&self.robot, self.media.clone());
+    }
+
+    pub(crate) async fn leave(self) {
+        self.publishing.abort();
+        self.robot.leave().await.expect("leaves");
+    }
+}
+
+fn publish(robot: &Robot, media: MediaFile) -> JoinHandle<()> {
+    let publisher = robot.publisher();
+    tokio::spawn(async move { while publisher.publish_file(&media).await.is_ok() {} })
+}
+
+/// Joins as somebody who only looks.
+pub(crate) async fn join_as_viewer(stack: &Stack, room: &str, name: &str) -> Robot {
+    let mut options = Options::new(&stack.room_url(room), &stack.token(room, name));
+    options.publish = Vec::new();
+    options.slots = 1;
+    Robot::join(&options).await.expect("joins")
+}
+
+/// Goes on at another node.
+pub(crate) async fn move_on(robot: &mut Robot, is_dead: bool) {
+    if is_dead {
+        tokio::time::sleep(SILENCE).await;
+        robot.report_dead().await.expect("the room finds another node");
+    } else {
+        let told = async { while !matches!(robot.next().await, Ok(Event::Disconnected)) {} };
+        timeout(PATIENCE, told).await.expect("the room says that the node will stop");
+    }
+    robot.renew().await.expect("goes on");
+}
+
+/// Waits until so many frames came.
+pub(crate) async fn see_frames(robot: &mut Robot, frames: usize) {
+    let seen = async {
+        let mut left = frames;
+        while left > 0 {
+            left -= usize::from(matches!(robot.next().await.expect("the room goes on"), Event::Frame(_)));
+        }
+    };
+    timeout(PATIENCE, seen).await.expect("media goes on");
+}

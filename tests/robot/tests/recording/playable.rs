@@ -1,0 +1,80 @@
+//! A recording's file, read by ffmpeg.
+
+use super::OPEN_PART_S;
+use crate::stack::Stack;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A file that was fetched through its signed URL.
+pub(crate) struct Playable {
+    path: PathBuf,
+    listed_s: f64,
+}
+
+impl Playable {
+    pub(crate) fn fetch(stack: &mut Stack, recording: &Value) -> Self {
+        let files = recording["files"].as_array().expect("files");
+        assert_eq!(files.len(), 1, "{recording}");
+        let path = std::env::temp_dir().join(format!("rotunda-recording-{}.webm", std::process::id()));
+        let answer = stack.command(&json!({ "do": "download", "url": files[0]["url"], "path": path }));
+        assert_eq!(answer["status"], 200, "the signed URL opens");
+        Self { path, listed_s: files[0]["duration_ms"].as_f64().expect("a number") / 1_000.0 }
+    }
+
+    /// Checks that ffmpeg decodes all of it, and gives how long it plays.
+    pub(crate) fn check(&self, is_whole: bool) -> f64 {
+        let path = self.path.to_str().expect("a path");
+        // Frames keep their own times: ffmpeg would put them on a grid, and complain where two fall on one place.
+        let args = ["-v", "error", "-i", path, "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"];
+        assert_eq!(run("ffmpeg", &args), "", "decodes without an error");
+        let probed = run("ffprobe", &["-v", "error", "-of", "json", "-show_format", "-show_streams", path]);
+        let probed: Value = serde_json::from_str(&probed).expect("JSON");
+        let streams: Vec<_> = probed["streams"].as_array().expect("streams").iter().map(|s| &s["codec_name"]).collect();
+        assert_eq!(streams, ["opus", "vp8"]);
+        let duration: f64 = probed["format"]["duration"].as_str().expect("a duration").parse().expect("a number");
+        assert!((duration - self.listed_s).abs() < 0.3, "{duration} s, listed as {} s", self.listed_s);
+        let cues = std::fs::read(&self.path).expect("a file");
+        assert!(cues.windows(4).any(|id| id == [0x1c, 0x53, 0xbb, 0x6b]), "has cues");
+        // Somebody jumps to the middle: what is left is decoded, and it is about half.
+        let middle = format!("{}", duration / 2.0);
+        let args = [
+            "-v",
+            "error",
+            "-ss",
+            &middle,
+            "-i",
+            path,
+            "-an",
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "null",
+            "-progress",
+            "-",
+            "-",
+        ];
+        let seen = run("ffmpeg", &args);
+        let frames: Vec<u32> =
+            seen.lines().filter_map(|line| line.strip_prefix("frame=")?.trim().parse().ok()).collect();
+        let decoded = f64::from(*frames.last().expect("frames"));
+        // Each track of a killed node has lost an open part of its own, so pictures may end before the sound does.
+        let (expected, missing) = (duration / 2.0 * 15.0, if is_whole { 0.0 } else { OPEN_PART_S * 15.0 });
+        let range = expected - missing - 30.0..expected + 30.0;
+        assert!(range.contains(&decoded), "{decoded} frames of {expected} after a jump");
+        duration
+    }
+}
+
+impl Drop for Playable {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect("setup installs ffmpeg");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{err}{out}")
+}
+
