@@ -134,6 +134,8 @@ pub const DELETED_RECORDINGS_PER_ROOM_MAX: usize = RECORDINGS_PER_ROOM_MAX;
 pub const DELETE_ROUNDS_MAX: usize = 20;
 /// Most files of one recording: one for the camera and one for the screen of everybody who published.
 pub const FILES_PER_RECORDING_MAX: usize = 512;
+/// A node that makes the files of a recording says so this often, so that no other one begins with the same.
+pub const RECORDING_FINISHER_INTERVAL_MS: u64 = 20_000;
 /// Most assignments that one recording can be spread over.
 pub const SEGMENTS_PER_RECORDING_MAX: usize = 64;
 /// Life of a signed URL of a recording: time to begin to play, as players keep what they have opened.

@@ -14,11 +14,14 @@ use shared::signal::{RecordingFile, TrackSource};
 use shared::{ParticipantId, TrackId, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
 /// Files that are made again because another segment came meanwhile, before we wait.
 const ROUNDS_MAX: usize = 8;
+/// How often the edge is told that files are being made.
+const FINISHER_INTERVAL: Duration = Duration::from_millis(limits::RECORDING_FINISHER_INTERVAL_MS);
 
 /// Brings a segment that is whole in the storage to its end.
 pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
@@ -31,14 +34,37 @@ pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
                 return if is_complete { delete_segments(shared, folder).await } else { Ok(()) };
             }
             RecordingVerdict::Finish {} => {
-                // One file at a time is made on a node, as each takes disk and bandwidth.
-                let _turn = shared.finishing.acquire().await.context("the node stops")?;
-                let outcome = make_files(shared, folder).await?;
+                let outcome = make_files_in_turn(shared, folder).await?;
                 verdict = report(shared, folder, outcome).await?;
             }
+            RecordingVerdict::Wait {} => bail!("another node makes the files"),
         }
     }
     bail!("segments keep coming")
+}
+
+/// Makes the files, and tells the edge now and then that it does: from the order to do so, however long others go before it.
+async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> {
+    let making = async {
+        // One file at a time is made on a node, as each takes disk and bandwidth.
+        let _turn = shared.finishing.acquire().await.context("the node stops")?;
+        make_files(shared, folder).await
+    };
+    let epoch = folder.head.manifest.epoch;
+    let mut telling = tokio::time::interval(FINISHER_INTERVAL);
+    telling.reset();
+    tokio::pin!(making);
+    loop {
+        tokio::select! {
+            outcome = &mut making => return outcome,
+            _ = telling.tick() => {
+                // An edge that is away for long has given the files to another node; it says so when they are made.
+                if let Err(error) = report(shared, folder, SegmentOutcome::Sealed { epoch }).await {
+                    tracing::debug!(error = format!("{error:#}"), "the edge could not be told");
+                }
+            }
+        }
+    }
 }
 
 /// What is in the storage of a recording.
@@ -73,7 +99,7 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     let text = serde_json::to_vec(&manifest).context("writing the manifest")?;
     shared.storage.put(&key, text, "application/json").await?;
     tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "files made");
-    Ok(SegmentOutcome::Finished { segments, files, manifest: key })
+    Ok(SegmentOutcome::Finished { epoch: head.manifest.epoch, segments, files, manifest: key })
 }
 
 async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {

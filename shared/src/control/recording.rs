@@ -63,13 +63,15 @@ pub struct RecordingReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SegmentOutcome {
-    /// Everything that was recorded under this epoch is in the storage.
+    /// Everything that was recorded under this epoch is in the storage. Said again while its node makes the files.
     Sealed {
         /// The assignment.
         epoch: u64,
     },
     /// The files are made.
     Finished {
+        /// By the node of which assignment.
+        epoch: u64,
         /// Out of which segments.
         segments: Vec<u64>,
         /// They.
@@ -92,6 +94,8 @@ pub enum RecordingVerdict {
     Leave {},
     /// The recording is over: make its files out of all segments that are in the storage.
     Finish {},
+    /// Another node is making the files: ask again later.
+    Wait {},
     /// The files are known.
     Done {
         /// No segment is missing, so that what the files were made of can be deleted.

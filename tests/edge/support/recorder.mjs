@@ -53,7 +53,7 @@ export class Recorder {
       { ...file, starts_ms: 120, duration_ms: 1000, bytes: 10 },
       { ...screen, starts_ms: 500, duration_ms: 2000, bytes: 10 },
     ];
-    return this.#report(order, { type: "finished", segments: [order.epoch], files, manifest });
+    return this.#report(order, { type: "finished", epoch: order.epoch, segments: [order.epoch], files, manifest });
   }
 
   /** Records a whole one in a room in which somebody is; resolves with its id. */

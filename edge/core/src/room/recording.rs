@@ -7,16 +7,17 @@ mod asks;
 mod deletion;
 mod listing;
 mod order;
+mod report;
 
 pub use asks::{RecordingAnswer, RecordingAsk};
 pub use listing::{RecordingCursor, RecordingListing};
 
-use super::{Output, Room};
+use super::Room;
 use crate::SocketId;
 use crate::random;
 use deletion::Deletion;
+use report::Finisher;
 use serde::{Deserialize, Serialize};
-use shared::control::{RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::{EdgeToClient, RecordingFile, RecordingInfo, RecordingState};
 use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,9 @@ pub(super) struct Recording {
     key_prefix: String,
     /// By epoch.
     segments: BTreeMap<u64, Segment>,
+    /// Who makes the files just now.
+    #[serde(default)]
+    finisher: Option<Finisher>,
     files: Vec<RecordingFile>,
     manifest: Option<String>,
     /// Whether it is deleted, and how far that is.
@@ -126,49 +130,6 @@ impl Recording {
         self.state = state;
         self.code = code;
     }
-
-    fn has_node(&self, node: &NodeId) -> bool {
-        self.segments.values().any(|segment| segment.node == *node)
-    }
-
-    /// A segment is sealed: what shall its node do next?
-    fn seal(&mut self, node: &NodeId, epoch: u64) -> RecordingVerdict {
-        let is_running = self.state.is_running();
-        let Some(segment) = self.segments.get_mut(&epoch).filter(|segment| segment.node == *node) else {
-            return RecordingVerdict::Leave {};
-        };
-        segment.is_sealed = true;
-        if segment.is_used {
-            return RecordingVerdict::Done { is_complete: self.is_complete() };
-        }
-        if is_running { RecordingVerdict::Leave {} } else { RecordingVerdict::Finish {} }
-    }
-
-    /// The files are made; of too few segments, if another one was sealed meanwhile.
-    fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: String) -> RecordingVerdict {
-        let sealed = self.segments.iter().filter(|(_, segment)| segment.is_sealed);
-        if sealed.into_iter().any(|(epoch, _)| !of.contains(epoch)) {
-            return RecordingVerdict::Finish {};
-        }
-        for (epoch, segment) in &mut self.segments {
-            segment.is_used |= of.contains(epoch);
-        }
-        self.state = if files.is_empty() { RecordingState::Failed } else { RecordingState::Ready };
-        self.code = files.is_empty().then_some(ErrorCode::RecordingFailed);
-        self.files = files;
-        self.manifest = Some(manifest);
-        RecordingVerdict::Done { is_complete: self.is_complete() }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.segments.values().all(|segment| segment.is_used)
-    }
-
-    /// Whether these are keys of this recording: only such are ever signed.
-    fn owns(&self, files: &[RecordingFile], manifest: &str) -> bool {
-        let keys = files.iter().map(|file| file.key.as_str()).chain([manifest]);
-        files.len() <= limits::FILES_PER_RECORDING_MAX && keys.into_iter().all(|key| key.starts_with(&self.key_prefix))
-    }
 }
 
 impl Room {
@@ -234,6 +195,7 @@ impl Room {
             code: None,
             key_prefix: format!("{KEY_PREFIX}/{}/{id}/", self.id),
             segments: BTreeMap::new(),
+            finisher: None,
             files: Vec::new(),
             manifest: None,
             deletion: None,
@@ -309,35 +271,6 @@ impl Room {
             | RecordingState::Ready
             | RecordingState::Failed => {}
         }
-    }
-
-    /// A node reports what it recorded; it may be alive again after its socket to the room, or the whole room, is long gone.
-    pub(super) fn recording_reported(&mut self, now: UnixMillis, call: u64, node: &NodeId, report: RecordingReport) {
-        if let Some(leftovers) = self.leftovers(node, &report.recording) {
-            let verdict = RecordingVerdict::Leave {};
-            self.news.verdicts.push(Output::AnswerReport { call, verdict, leftovers: Some(leftovers) });
-            return;
-        }
-        let known = self.recordings.get(&report.recording).is_some_and(|recording| recording.has_node(node));
-        let recording = if known { self.recordings.get_mut(&report.recording) } else { None };
-        let verdict = match (recording, report.outcome) {
-            (None, _) => RecordingVerdict::Leave {},
-            (Some(recording), SegmentOutcome::Sealed { epoch }) => recording.seal(node, epoch),
-            (Some(recording), SegmentOutcome::Finished { segments, files, manifest }) => {
-                if recording.state.is_running() || !recording.owns(&files, &manifest) {
-                    RecordingVerdict::Leave {}
-                } else {
-                    recording.finish(&segments.into_iter().collect(), files, manifest)
-                }
-            }
-            (Some(recording), SegmentOutcome::Failed { code }) => {
-                if recording.state != RecordingState::Ready {
-                    recording.end(now, RecordingState::Failed, Some(code));
-                }
-                RecordingVerdict::Done { is_complete: false }
-            }
-        };
-        self.news.verdicts.push(Output::AnswerReport { call, verdict, leftovers: None });
     }
 
     /// Every assignment under which a recording runs is a segment of it.

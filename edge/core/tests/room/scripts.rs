@@ -179,7 +179,8 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             return stage.report(name, number, |_| SegmentOutcome::Sealed { epoch });
         }
         ["finishes", number, epochs @ ..] => {
-            let segments = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
+            // The first one is its own.
+            let segments: Vec<u64> = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
             return stage.report(name, number, |prefix| finished(segments, prefix));
         }
         ["fails", number] => {
@@ -211,7 +212,8 @@ fn finished(segments: Vec<u64>, prefix: &str) -> SegmentOutcome {
         duration_ms: 1_000,
         bytes: 5_000,
     };
-    SegmentOutcome::Finished { segments, files: vec![file], manifest: format!("{prefix}manifest.json") }
+    let epoch = segments.first().copied().unwrap_or(0);
+    SegmentOutcome::Finished { epoch, segments, files: vec![file], manifest: format!("{prefix}manifest.json") }
 }
 
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {

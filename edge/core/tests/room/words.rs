@@ -264,6 +264,7 @@ fn verdict_words(verdict: RecordingVerdict) -> &'static str {
     match verdict {
         RecordingVerdict::Leave {} => "leave",
         RecordingVerdict::Finish {} => "finish",
+        RecordingVerdict::Wait {} => "wait",
         RecordingVerdict::Done { is_complete: true } => "done",
         RecordingVerdict::Done { is_complete: false } => "done, some is missing",
     }

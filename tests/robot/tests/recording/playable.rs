@@ -77,4 +77,3 @@ fn run(program: &str, arguments: &[&str]) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{err}{out}")
 }
-
