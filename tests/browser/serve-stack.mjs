@@ -10,6 +10,7 @@ const stack = await Stack.start({ logs: process.argv[2] });
 console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys, api_key: stack.apiKey }));
 
 let drained;
+let killed;
 
 const COMMANDS = {
   kill_node: () => stack.killNode(stack.nodes[0]),
@@ -19,6 +20,11 @@ const COMMANDS = {
   },
   // How the node that was asked to drain has ended.
   drained_node: async () => ({ status: await drained }),
+  kill_node_at_upload: () => {
+    killed = stack.firstChunk().then(() => stack.nodes[0].program.signal("SIGKILL")).then(() => stack.killNode(stack.nodes[0]));
+  },
+  killed_node: () => killed,
+  unfinished_uploads: () => ({ body: stack.unfinishedUploads() }),
   pause_node: () => stack.nodes[0].program.pause(),
   start_turn_node: () => stack.startTurnNode("turn-1"),
   kill_turn_node: () => stack.killNode(stack.turnNodes[0]),

@@ -1,6 +1,7 @@
 // The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
 import { accessSync, mkdirSync, readdirSync } from "node:fs";
+import { watch } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -105,6 +106,16 @@ export class Stack {
   /** Kills the storage with SIGKILL. */
   async killStorage() {
     await this.#storage.kill();
+  }
+
+  /** Uploads in chunks that were begun, and neither completed nor given up: s3s-fs keeps a note of each. */
+  unfinishedUploads() {
+    return readdirSync(join(this.#state, "storage")).filter((name) => name.startsWith(".upload-"));
+  }
+
+  /** Resolves when the first chunk of a large object is in the storage. */
+  async firstChunk() {
+    for await (const { filename } of watch(join(this.#state, "storage"))) if (filename.includes(".part-1")) return;
   }
 
   /** The keys of everything that the storage has. */

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::spool::Folder;
+use super::storage::CHUNK_BYTES;
 use super::upload::report;
 use anyhow::{Context, Result, bail};
 use media_core::record::remux::{Finished, Remux, Step};
@@ -25,6 +26,7 @@ const FINISHER_INTERVAL: Duration = Duration::from_millis(limits::RECORDING_FINI
 
 /// Brings a segment that is whole in the storage to its end.
 pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
+    abandon_upload(shared, folder).await?;
     let epoch = folder.head.manifest.epoch;
     let mut verdict = report(shared, folder, SegmentOutcome::Sealed { epoch }).await?;
     for _ in 0..ROUNDS_MAX {
@@ -65,6 +67,31 @@ async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentO
             }
         }
     }
+}
+
+/// What a dead process, or a storage that went away, left of a large file.
+async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
+    if let Some(upload) = folder.upload()? {
+        shared.storage.abandon(&upload).await?;
+        folder.note_upload(None)?;
+        tracing::info!(key = upload.key, "an unfinished upload is given up");
+    }
+    Ok(())
+}
+
+/// Stores a file, in chunks where it is large.
+async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) -> Result<()> {
+    const CONTENT_TYPE: &str = "video/webm";
+    let bytes = tokio::fs::metadata(path).await.context("looking at a file")?.len();
+    if bytes <= CHUNK_BYTES {
+        let bytes = tokio::fs::read(path).await.context("reading a file")?;
+        return shared.storage.put(key, bytes, CONTENT_TYPE).await;
+    }
+    let upload = shared.storage.begin(key, CONTENT_TYPE).await?;
+    // Nobody else knows of it, and what is left of it costs money until a rule of the bucket removes it.
+    folder.note_upload(Some(&upload))?;
+    shared.storage.put_chunks(&upload, path).await?;
+    folder.note_upload(None)
 }
 
 /// What is in the storage of a recording.
@@ -195,7 +222,7 @@ async fn make_file(
     let Some(finished) = write(shared, &path, &mut audio, &mut video).await? else { return Ok(None) };
     let what = if group.is_screen { "screen" } else { "camera" };
     let key = format!("{}{}-{what}.webm", folder.head.key_prefix, group.participant);
-    shared.storage.put_file(&key, &path, "video/webm").await?;
+    store_file(shared, folder, &key, &path).await?;
     let bytes = tokio::fs::metadata(&path).await.context("looking at a file")?.len();
     tokio::fs::remove_file(&path).await.context("removing a file")?;
     let Finished { starts_ms, duration_ms, .. } = finished;

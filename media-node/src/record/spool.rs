@@ -3,6 +3,7 @@
 //! Parts are written under another name and renamed, so that a killed process leaves whole ones or none. They are not forced to the
 //! disk: a process that dies takes nothing of the page cache along, and a host that dies may take its disk along as well.
 
+use super::storage::Unfinished;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use shared::control::RecordingOrder;
@@ -17,6 +18,8 @@ const ROWS: &str = "rows.jsonl";
 const PARTS: &str = "parts";
 /// Where the file that is being made lies.
 const WORK: &str = "file.webm";
+/// Names the upload of that file, while it goes on.
+const UPLOAD: &str = "upload.json";
 /// Stands for the slash in the name of a part; no track has it in its name.
 const SLASH: char = '!';
 /// What is not whole yet.
@@ -149,6 +152,24 @@ impl Folder {
     /// Where a file can be made.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join(WORK)
+    }
+
+    /// Keeps in mind which large file is being stored, or that none is.
+    pub(crate) fn note_upload(&self, upload: Option<&Unfinished>) -> Result<()> {
+        match upload {
+            Some(upload) => write_whole(&self.path, UPLOAD, serde_json::to_string(upload)?.as_bytes()),
+            None => fs::remove_file(self.path.join(UPLOAD)).context("removing the note of an upload"),
+        }
+    }
+
+    /// The large file that was being stored when somebody last looked after this folder.
+    pub(crate) fn upload(&self) -> Result<Option<Unfinished>> {
+        match fs::read(self.path.join(UPLOAD)) {
+            // A host that died may have left it empty.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("reading the note of an upload"),
+        }
     }
 
     /// Everything of it is elsewhere.

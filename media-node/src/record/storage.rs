@@ -11,12 +11,13 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use node_shell::settings::Secret;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 /// Multipart parts must have 5 MiB at least; 8 MiB are a few seconds on a slow line, and 10,000 of them 78 GiB.
-const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const CHUNK_BYTES: u64 = 8 * 1024 * 1024;
 /// A storage that does not take a connection within this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// 8 MiB take 30 s at 2 Mbit/s.
@@ -48,6 +49,15 @@ pub(crate) enum Encryption {
     Aes256,
     /// With a key of the key management service, or its default one.
     Kms(Option<String>),
+}
+
+/// A large object that is being stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    /// Under which key.
+    pub(crate) key: String,
+    /// The storage's name for it.
+    id: String,
 }
 
 /// The storage.
@@ -96,47 +106,49 @@ impl Storage {
         Ok(())
     }
 
-    /// Stores a file, in chunks where it is large.
-    pub(crate) async fn put_file(&self, key: &str, path: &Path, content_type: &str) -> Result<()> {
-        let bytes = tokio::fs::metadata(path).await.context("looking at a file")?.len();
-        if bytes <= CHUNK_BYTES as u64 {
-            return self.put(key, tokio::fs::read(path).await.context("reading a file")?, content_type).await;
-        }
+    /// Begins to store a large object.
+    pub(crate) async fn begin(&self, key: &str, content_type: &str) -> Result<Unfinished> {
         let (encryption, kms_key) = self.encryption();
         let begun = self.client.create_multipart_upload().bucket(&self.bucket).key(key).content_type(content_type);
         let begun = begun.set_server_side_encryption(encryption).set_ssekms_key_id(kms_key).send().await;
         let begun = begun.with_context(|| format!("beginning to store {key}"))?;
-        let upload = begun.upload_id().context("the storage names no upload")?;
-        match self.put_chunks(key, upload, path).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // What is left of it costs money until a rule of the bucket removes it.
-                let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload);
-                if let Err(error) = abort.send().await {
-                    tracing::debug!(%error, "the upload could not be given up");
-                }
-                Err(error)
-            }
-        }
+        let id = begun.upload_id.context("the storage names no upload")?;
+        Ok(Unfinished { key: key.to_owned(), id })
     }
 
-    async fn put_chunks(&self, key: &str, upload: &str, path: &Path) -> Result<()> {
+    /// Stores all of a large object.
+    pub(crate) async fn put_chunks(&self, upload: &Unfinished, path: &Path) -> Result<()> {
+        let Unfinished { key, id } = upload;
         let mut file = tokio::fs::File::open(path).await.context("opening a file")?;
         let mut parts = Vec::new();
         for number in 1.. {
-            let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-            let read = (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await.context("reading a file")?;
+            let mut chunk = Vec::with_capacity(CHUNK_BYTES as usize);
+            let read = (&mut file).take(CHUNK_BYTES).read_to_end(&mut chunk).await.context("reading a file")?;
             if read == 0 {
                 break;
             }
-            let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload).part_number(number);
+            let request = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(id).part_number(number);
             let stored = request.body(ByteStream::from(chunk)).send().await.context("storing a chunk")?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(stored.e_tag).build());
         }
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload);
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(key).upload_id(id);
         request.multipart_upload(parts).send().await.context("completing an upload")?;
         Ok(())
+    }
+
+    /// Gives up a large object that was not stored to its end; it may have been, or be gone already.
+    pub(crate) async fn abandon(&self, upload: &Unfinished) -> Result<()> {
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&upload.key);
+        match request.upload_id(&upload.id).send().await {
+            Ok(_) => Ok(()),
+            // The storage knows nothing of it, or does not let us: asking again is in vain.
+            Err(error) if error.raw_response().is_some_and(|response| is_final(response.status().as_u16())) => {
+                tracing::warn!(key = upload.key, "an unfinished upload is left to the rules of the bucket");
+                Ok(())
+            }
+            Err(error) => Err(error).with_context(|| format!("giving up an upload of {}", upload.key)),
+        }
     }
 
     /// Reads an object that is small enough for memory, as parts and manifests are.
@@ -172,4 +184,11 @@ impl Storage {
             Some(Encryption::Kms(key)) => (Some(ServerSideEncryption::AwsKms), key.clone()),
         }
     }
+}
+
+/// Whether the same request is answered so again: what is wrong is with it, and not with the time.
+const fn is_final(status: u16) -> bool {
+    const REQUEST_TIMEOUT: u16 = 408;
+    const TOO_MANY_REQUESTS: u16 = 429;
+    status >= 400 && status < 500 && status != REQUEST_TIMEOUT && status != TOO_MANY_REQUESTS
 }

@@ -1,6 +1,7 @@
 //! Calls that are recorded by the real node into a real storage; what comes out is read by ffmpeg.
 
 mod host;
+mod large;
 mod moves;
 mod playable;
 #[path = "../stack/mod.rs"]

@@ -72,7 +72,8 @@ impl Drop for Playable {
     }
 }
 
-fn run(program: &str, arguments: &[&str]) -> String {
+/// What a program says.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().expect("setup installs ffmpeg");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{err}{out}")
