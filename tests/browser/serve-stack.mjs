@@ -26,7 +26,7 @@ const COMMANDS = {
   killed_node: () => killed,
   unfinished_uploads: () => ({ body: stack.unfinishedUploads() }),
   pause_node: () => stack.nodes[0].program.pause(),
-  start_turn_node: () => stack.startTurnNode("turn-1"),
+  start_turn_node: ({ env = {} }) => stack.startTurnNode("turn-1", env),
   kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
   kill_storage: () => stack.killStorage(),
   start_storage: () => stack.startStorage(),

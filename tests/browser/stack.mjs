@@ -176,7 +176,7 @@ export class Stack {
   }
 
   /** Starts a TURN node and waits until clients can be told of it. */
-  async startTurnNode(name) {
+  async startTurnNode(name, env = {}) {
     const [udp, http] = [await freePort(), await freePort()];
     const program = new Program(name, [TURN_NODE], {
       env: {
@@ -189,6 +189,7 @@ export class Stack {
         TURN_PEER_ALLOW: "127.0.0.1",
         TURN_SHARDS: "2",
         TURN_HTTP_LISTEN: `127.0.0.1:${http}`,
+        ...env,
       },
       log: join(this.logs, `${name}.log`),
     });

@@ -2,6 +2,7 @@
 //!
 //! A bare client on the robot's crate, so that what it proves is what a participant needs. Start at [`checkup::run`].
 
+mod allocation;
 mod candidates;
 mod checkup;
 mod deployment;

@@ -1,5 +1,6 @@
 //! The way through TURN: an allocation with the credential that clients get, and a call through it.
 
+use crate::allocation::{self, Answer};
 use robot::{Arrival, Options};
 use shared::signal::IceServer;
 use std::time::Duration;
@@ -34,12 +35,12 @@ pub(crate) enum TurnError {
         problem: String,
     },
     /// The server gives no address.
-    #[error(
-        "{url} allocates nothing: is UDP to TURN_LISTEN let in, does the name resolve, are TURN_KEYS the same at both?"
-    )]
+    #[error("{url} {answer}")]
     Allocate {
         /// Which server.
         url: String,
+        /// What it says when it is asked plainly.
+        answer: Answer,
     },
     /// The server gives an address, but nothing reaches the media node from there.
     #[error(
@@ -85,7 +86,11 @@ async fn check_one(options: &Options, server: IceServer, url: &str) -> Result<()
         Err(_) => return Err(TurnError::Join { url, problem: "takes too long".into() }),
     };
     if !matches!(timeout(ALLOCATE_TIMEOUT, admission.wait_for_relay()).await, Ok(Ok(()))) {
-        return Err(TurnError::Allocate { url });
+        let answer = match options.relays.first() {
+            Some(server) => allocation::ask(server, &url).await,
+            None => Answer::Silence,
+        };
+        return Err(TurnError::Allocate { url, answer });
     }
     match timeout(CONNECT_TIMEOUT, admission.connect()).await {
         // Whether leaving works says nothing about the relay; whoever does not leave is gone when the room is empty.

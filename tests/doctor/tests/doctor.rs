@@ -56,6 +56,10 @@ fn each_ill_hop_of_a_deployment_is_named() {
 
     stack.command(&json!({ "do": "kill_turn_node" }));
     assert_fails(&visit(&url, &with_key), "turn", "TURN");
+    let env = json!({ "TURN_KEYS": "test:other-passwords-of-the-tests-01234" });
+    stack.command(&json!({ "do": "start_turn_node", "env": env }));
+    assert_fails(&visit(&url, &with_key), "turn", "refuses an allocation: 401 Unauthenticated");
+    stack.command(&json!({ "do": "kill_turn_node" }));
     stack.command(&json!({ "do": "kill_node" }));
     assert_fails(&visit(&url, &with_key), "placement", "no_media_node");
 }
