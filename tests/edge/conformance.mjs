@@ -1,14 +1,17 @@
 // `schemathesis` against the built Worker: whatever the OpenAPI document says is so, and whatever it does not say is refused.
-// The only argument is the program; the seed is fixed, so that a failure comes again.
+// The only argument is the program; the seed is fixed, so that a failure comes again. Every operation must have been carried out at least once:
+// a run in which all answers are refusals proves little.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "./support/client.mjs";
 import { KEYS, startEdge } from "./support/edge.mjs";
 import { MediaNode } from "./support/node.mjs";
+import { Recorder } from "./support/recorder.mjs";
+import { Storage } from "./support/storage.mjs";
 
 const SEED = 20_26;
 /** Of each phase for each operation: what two cores do in a minute. */
@@ -16,23 +19,51 @@ const EXAMPLES = 30;
 
 const CONFIG = fileURLToPath(new URL("schemathesis.toml", import.meta.url));
 
-/** The participant of the document's examples; whenever they are removed, they come back, so that there is somebody to be asked about. */
-async function keepAda(edge, signal) {
+/** The rooms of the document's examples: somebody to be asked about is in the first, somebody to be recorded in the second. */
+const [STANDUP, INTERVIEW] = ["standup", "interview"];
+/** No run takes so long. */
+const RUN_MS_MAX = 600_000;
+/** More than are deleted by the way. */
+const RECORDINGS = 8;
+
+/** The participant of the document's examples; whenever they are removed, they come back. */
+async function keepAda(edge, room, signal) {
   while (!signal.aborted) {
-    const ada = await Client.connect(edge, "standup", "ada");
+    const ada = await Client.connect(edge, room, "ada");
     await ada.join();
-    await Promise.race([ada.ended(), once(signal, "abort")]);
+    await Promise.race([ada.ended(RUN_MS_MAX), once(signal, "abort")]);
   }
 }
 
-const edge = await startEdge({ rateLimit: 1_000_000 });
+/** Operations of the document of which the run saw no success. */
+function neverDone(har) {
+  const { paths } = JSON.parse(readFileSync(new URL("../../docs/openapi.json", import.meta.url), "utf8"));
+  const done = har.log.entries
+    .filter(({ response }) => response.status >= 200 && response.status < 300)
+    .map(({ request }) => `${request.method} ${new URL(request.url).pathname}`);
+  const isNever = ([method, path]) => {
+    const pattern = new RegExp(`^${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+    return !done.some((request) => pattern.test(request));
+  };
+  // The document itself is asked for before the run.
+  delete paths["/v1/openapi.json"];
+  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method, path]));
+  return operations.filter(isNever).map((operation) => operation.join(" "));
+}
+
+const storage = await Storage.start();
+const edge = await startEdge({ rateLimit: 1_000_000, vars: storage.workerVars });
 // It remembers failures in the folder it runs in, and would not do the same again there.
 const folder = mkdtempSync(join(tmpdir(), "rotunda-api-"));
 const over = new AbortController();
 try {
-  await MediaNode.start(edge);
+  const recorder = new Recorder(edge, await MediaNode.start(edge), storage);
   // Whatever becomes of it, the run tells.
-  keepAda(edge, over.signal).catch(() => {});
+  for (const room of [STANDUP, INTERVIEW]) keepAda(edge, room, over.signal).catch(() => {});
+  await recorder.node.serving(INTERVIEW);
+  for (let number = 0; number < RECORDINGS; number++) await recorder.record(INTERVIEW);
+  recorder.keepRecording(INTERVIEW, over.signal);
+  const har = join(folder, "har.json");
   const { id, secret } = KEYS.api;
   const program = spawn(
     process.argv[2],
@@ -40,13 +71,17 @@ try {
       ...["--config-file", CONFIG, "run", `${edge.http}/v1/openapi.json`, "--auth", `${id}:${secret}`],
       ...["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful"],
       ...["--seed", String(SEED), "--max-examples", String(EXAMPLES), "--no-color"],
+      ...["--report", "har", "--report-har-path", har],
     ],
     { stdio: "inherit", cwd: folder },
   );
   const [code] = await once(program, "exit");
-  process.exitCode = code ?? 1;
+  const missing = neverDone(JSON.parse(readFileSync(har, "utf8")));
+  if (missing.length > 0) console.error(`never carried out: ${missing.join(", ")}`);
+  process.exitCode = code === 0 && missing.length === 0 ? 0 : 1;
 } finally {
   over.abort();
   await edge.stop();
+  await storage.kill();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,7 +1,10 @@
 // What a media node does about recordings, without any media: it puts objects into the storage and tells the edge.
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import { Client } from "./client.mjs";
 import { nodeToken } from "./token.mjs";
+
+const LOOK_MS = 20;
 
 export class Recorder {
   constructor(edge, node, storage) {
@@ -64,6 +67,23 @@ export class Recorder {
     assert.equal((await this.edge.api("POST", `/v1/rooms/${room}/recordings/${body.id}/stop`)).status, 200);
     await this.finish(order);
     return order;
+  }
+
+  /** Does what the room orders, until `signal` says that it is enough; what is lost in between is what a lost node loses. */
+  async keepRecording(room, signal) {
+    let order = null;
+    while (!signal.aborted) {
+      const link = this.node.rooms.get(room);
+      const wanted = link && !link.closed ? link.order : null;
+      try {
+        if (wanted && wanted.recording !== order?.recording) order = await this.begin(room);
+        if (!wanted && order) await this.finish(order);
+      } catch (error) {
+        console.error(`a recording of ${room} is lost: ${error.message}`);
+      }
+      if (!wanted) order = null;
+      await setTimeout(LOOK_MS);
+    }
   }
 
   async #report({ room, recording }, outcome) {
