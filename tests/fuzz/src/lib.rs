@@ -7,6 +7,7 @@
 pub mod client_hello;
 pub mod control;
 pub mod mutate;
+pub mod objects;
 pub mod offer;
 pub mod recording;
 pub mod rtcp;
@@ -29,6 +30,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "client_hello", check: client_hello::check },
     Target { name: "control", check: control::check },
+    Target { name: "objects", check: objects::check },
     Target { name: "offer", check: offer::check },
     Target { name: "recording", check: recording::check },
     Target { name: "rtcp", check: rtcp::check },

@@ -100,6 +100,20 @@ const GOLDEN: &[(&str, &str)] = &[
     ("control", "control/room_to_node"),
 ];
 
+/// What storages answer to a list and to a deletion.
+const OBJECTS: &[(&str, &str)] = &[
+    (
+        "s3-list",
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix>recordings/daily/r5m8n2p4q6s9/</Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><Contents><Key>recordings/daily/r5m8n2p4q6s9/ada-camera.webm</Key><LastModified>2026-11-21T09:00:00.000Z</LastModified><ETag>&quot;70ee1738b6b21e2c8a43f3a5ab0eee71&quot;</ETag><Size>11</Size><StorageClass>STANDARD</StorageClass></Contents><Contents><Key>recordings/daily/r5m8n2p4q6s9/segments/3/parts/t1/000000-0.webm</Key></Contents></ListBucketResult>"#,
+    ),
+    ("empty-list", "<ListBucketResult><Prefix/></ListBucketResult>"),
+    ("escaped", "<s:ListBucketResult><Contents><Key>a&amp;&lt;&#228;&quot;b c</Key></Contents></s:ListBucketResult>"),
+    ("deleted", "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>"),
+    ("kept", "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"),
+    ("denied", "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
+];
+
 fn main() -> io::Result<()> {
     for (target, name, digits) in PACKETS {
         write(target, name, &bytes(digits))?;
@@ -109,6 +123,9 @@ fn main() -> io::Result<()> {
     }
     for (name, claims) in CLAIMS {
         write("token", name, claims.as_bytes())?;
+    }
+    for (name, answer) in OBJECTS {
+        write("objects", name, answer.as_bytes())?;
     }
     for (target, file) in GOLDEN {
         write_golden(target, file)?;
