@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{build, process, setup, signals};
-use stack::Stack;
+use stack::{ApiKey, Stack};
 
 /// What the developer asked for.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,7 +52,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if !options.no_build {
         build::stack(workspace, &tools)?;
     }
-    let mut stack = Stack::start(recipe::all(workspace, &tools, &state, options)?, &state)?;
+    let secrets = secrets::read_or_create(&state)?;
+    let api = ApiKey { key: secrets::named(&secrets, "API_KEYS").to_owned(), file: secrets::file(&state) };
+    let mut stack = Stack::start(recipe::all(workspace, &tools, &state, &secrets, options)?, &state, api)?;
     let outcome = watch(&mut stack, &state, options);
     process::end_all();
     leftovers::forget(&state)?;

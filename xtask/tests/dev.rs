@@ -4,13 +4,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Starting takes a few seconds on a busy machine; this is the bound for one that hangs.
@@ -26,6 +28,20 @@ fn ctrl_c_ends_everything_in_order() {
     dev.signal_owner(libc::SIGINT);
     let (status, said) = dev.assert_all_gone();
     assert!(status.success(), "{status}: {said}");
+}
+
+#[test]
+fn the_http_api_takes_the_key_that_is_printed() {
+    let dev = Dev::start(1);
+    let (status, room) = dev.api(&dev.api_key, "POST", "/v1/rooms", r#"{"name":"daily"}"#);
+    assert_eq!((status, &room["name"]), (201, &"daily".into()), "{room}");
+    // The Worker knows the storage too.
+    let recordings = dev.api(&dev.api_key, "GET", "/v1/rooms/daily/recordings", "");
+    assert_eq!(recordings, (200, serde_json::json!({ "recordings": [] })));
+    let (status, failure) = dev.api("dev:guessed", "GET", "/v1/rooms", "");
+    assert_eq!((status, &failure["code"]), (401, &"bad_api_key".into()), "{failure}");
+    dev.signal_owner(libc::SIGINT);
+    dev.assert_all_gone();
 }
 
 #[test]
@@ -139,6 +155,7 @@ struct Dev {
     output: BufReader<std::process::ChildStdout>,
     state: PathBuf,
     port: u16,
+    api_key: String,
     parts: Vec<(String, u32, u16)>,
     /// Process and start time of everything below `owner`.
     below: BTreeSet<(u32, u64)>,
@@ -167,7 +184,29 @@ impl Dev {
         assert!(answers(port));
         let below = descendants(owner.id());
         assert!(below.len() > usize::from(nodes) + others, "workerd runs too: {below:?}");
-        Self { owner, output, state, port, parts, below }
+        let api_key = ready["api_key"].as_str().expect("a text").to_owned();
+        Self { owner, output, state, port, api_key, parts, below }
+    }
+
+    /// The status and the body of an answer of the HTTP API.
+    fn api(&self, key: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the Worker listens");
+        let (length, basic) = (body.len(), STANDARD.encode(key));
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\
+            Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("it hears");
+        let mut answer = Vec::new();
+        // workerd resets a connection on which it has left a body unread.
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        // The body may come in chunks (RFC 9112 §7.1), but it is one object.
+        let (from, to) = (answer.find("\r\n\r\n").expect("a head"), answer.rfind('}').expect("an object"));
+        let body = &answer[from..=to];
+        (status, serde_json::from_str(&body[body.find('{').expect("an object")..]).expect("JSON"))
     }
 
     fn part(&self, name: &str) -> u32 {
@@ -201,6 +240,17 @@ impl Dev {
         }
         fs::remove_dir_all(&self.state).expect("the folder to go");
         (status, said)
+    }
+}
+
+impl Drop for Dev {
+    /// A test that fails leaves nothing behind either.
+    fn drop(&mut self) {
+        if matches!(self.owner.try_wait(), Ok(None)) {
+            self.signal_owner(libc::SIGINT);
+            let _ = self.owner.wait();
+            let _ = fs::remove_dir_all(&self.state);
+        }
     }
 }
 

@@ -49,21 +49,26 @@ pub(crate) struct Recipe {
 }
 
 /// The Worker, then the nodes, which dial it.
-pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &Options) -> Result<Vec<Recipe>> {
-    let secrets = secrets::read_or_create(state)?;
+pub(crate) fn all(
+    workspace: &Workspace,
+    tools: &Tools,
+    state: &Path,
+    secrets: &[(String, String)],
+    options: &Options,
+) -> Result<Vec<Recipe>> {
     let worker_port = match options.port {
         Some(port) => ports::exactly(port, Transport::Tcp)?,
         None => ports::usual(WORKER_PORT, Transport::Tcp)?,
     };
     let storage = Storage::new(state)?;
     let vars = if options.nodes == 0 { json!({}) } else { storage.worker_vars() };
-    let mut recipes = vec![worker(workspace, tools, state, worker_port, &secrets, &vars)];
+    let mut recipes = vec![worker(workspace, tools, state, worker_port, secrets, &vars)];
     if options.nodes == 0 {
         return Ok(recipes);
     }
     recipes.push(storage.recipe(tools));
     let names: Vec<String> = (1..=options.nodes).map(|number| format!("media-{number}")).collect();
-    let passes = Passes::sign(workspace, tools, &secrets, &[&names[..], &[TURN_NODE.to_owned()]].concat())?;
+    let passes = Passes::sign(workspace, tools, secrets, &[&names[..], &[TURN_NODE.to_owned()]].concat())?;
     let (mut media_port, mut http_port) = (MEDIA_PORT, NODE_HTTP_PORT);
     let turn_token = passes.tokens.last().cloned().unwrap_or_default();
     for (name, token) in names.into_iter().zip(&passes.tokens) {
@@ -88,7 +93,7 @@ pub(crate) fn all(workspace: &Workspace, tools: &Tools, state: &Path, options: &
         http_port += 1;
     }
     let turn = Turn { region: &passes.region, token: &turn_token, worker_port, http_port };
-    recipes.push(turn.recipe(workspace, options, &secrets)?);
+    recipes.push(turn.recipe(workspace, options, secrets)?);
     Ok(recipes)
 }
 
@@ -104,7 +109,7 @@ impl Turn<'_> {
     fn recipe(&self, workspace: &Workspace, options: &Options, secrets: &[(String, String)]) -> Result<Recipe> {
         let http_port = ports::neighbours(self.http_port, 1, Transport::Tcp)?;
         let listen = SocketAddr::new(options.media_address, ports::neighbours(TURN_PORT, 1, Transport::Udp)?);
-        let keys = secrets.iter().find(|(name, _)| name == "TURN_KEYS").map_or("", |(_, value)| value.as_str());
+        let keys = secrets::named(secrets, "TURN_KEYS");
         let mut command = Command::new(Program::TurnNode.path(workspace, Flavour::Quick));
         command
             .current_dir(workspace.root())

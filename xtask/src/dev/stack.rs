@@ -24,6 +24,15 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Stack {
     parts: Vec<Part>,
     logs: PathBuf,
+    api: ApiKey,
+}
+
+/// What the HTTP API is called with.
+pub(crate) struct ApiKey {
+    /// `id:secret`.
+    pub(crate) key: String,
+    /// The file in which it is.
+    pub(crate) file: PathBuf,
 }
 
 /// One program of the stack.
@@ -38,11 +47,11 @@ struct Part {
 
 impl Stack {
     /// Starts the parts in the order of their recipes.
-    pub(crate) fn start(recipes: Vec<Recipe>, state: &Path) -> Result<Self> {
+    pub(crate) fn start(recipes: Vec<Recipe>, state: &Path, api: ApiKey) -> Result<Self> {
         let logs = state.join("logs");
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
         let parts = recipes.into_iter().map(|recipe| Part::start(recipe, &logs)).collect::<Result<_>>()?;
-        Ok(Self { parts, logs })
+        Ok(Self { parts, logs, api })
     }
 
     /// Waits until every part says that it can serve.
@@ -103,15 +112,18 @@ impl Stack {
             }
         }
         let here = std::env::current_dir().unwrap_or_default();
-        let logs = self.logs.strip_prefix(&here).unwrap_or(&self.logs);
-        rows.push(("logs", format!("{}/dev-*.log", logs.display()), ""));
+        let near = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();
+        // The key itself would stay in the terminal's history.
+        let key = format!("the key is API_KEYS of {}", near(&self.api.file));
+        rows.push(("api", format!("{}/v1/openapi.json", self.url()), &key));
+        rows.push(("logs", format!("{}/dev-*.log", near(&self.logs)), ""));
         format_table(&rows)
     }
 
     /// For programs.
     pub(crate) fn json(&self) -> Value {
         let part = |part: &Part| json!({ "name": part.name, "pid": part.running.pid(), "url": part.url("") });
-        json!({ "url": self.url(), "parts": self.parts.iter().map(part).collect::<Vec<_>>() })
+        json!({ "url": self.url(), "api_key": self.api.key, "parts": self.parts.iter().map(part).collect::<Vec<_>>() })
     }
 
     /// The meet app's address: the Worker serves it.
