@@ -166,6 +166,8 @@ pub const TURN_NODES_PER_CLIENT: usize = 2;
 pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
 /// What a room knows about TURN nodes is asked for anew after this long, when a client is told about them.
 pub const TURN_NODES_FRESH_MS: u64 = 5_000;
+/// Whoever restarts ICE waits no longer than this for that: without it, they would gather candidates at TURN nodes that may be the reason.
+pub const TURN_NODES_TIMEOUT_MS: u64 = 1_000;
 
 // An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
 const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);

@@ -36,7 +36,7 @@ pub use api::{Answer, Ask};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
-use member::{Absence, Member};
+use member::{Absence, Member, Restart};
 pub use moderation::Verb;
 use news::News;
 use recording::Recording;
@@ -314,7 +314,7 @@ impl Room {
             Input::NodeFrame { socket, frame } => self.node_frame(now, socket, frame),
             Input::SocketClosed { socket, going_away } => self.socket_closed(now, socket, going_away),
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
-            Input::TurnAnswered { epoch, urls } => self.turn_answered(epoch, urls),
+            Input::TurnAnswered { epoch, urls } => self.turn_answered(now, epoch, urls),
             Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
             Input::Asked { request, ask } => self.asked(now, request, ask),
             Input::Deadline => {}
@@ -337,6 +337,7 @@ impl Room {
         match deadline {
             Deadline::FirstFrame(socket) => self.first_frame_due(socket),
             Deadline::Resume(participant) => self.resume_due(&participant),
+            Deadline::Restart(participant) => self.news.restarts_due.push(participant),
             Deadline::Placing => self.placing_due(now),
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),
@@ -371,7 +372,7 @@ impl Room {
     fn update_deadlines(&mut self) {
         let members: Vec<ParticipantId> = self.members.changed().iter().cloned().collect();
         for participant in members {
-            self.set_resume_deadline(participant);
+            self.set_member_deadlines(participant);
         }
         self.set_recording_deadlines(&self.recordings.changed().clone());
         if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
@@ -384,7 +385,7 @@ impl Room {
     fn set_all_deadlines(&mut self) {
         let members: Vec<ParticipantId> = self.members.keys().cloned().collect();
         for participant in members {
-            self.set_resume_deadline(participant);
+            self.set_member_deadlines(participant);
         }
         self.set_room_deadlines(self.assignments.keys().copied().collect());
         self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
@@ -396,10 +397,12 @@ impl Room {
         }
     }
 
-    fn set_resume_deadline(&mut self, participant: ParticipantId) {
-        let absence = self.members.get(&participant).and_then(|member| member.absence);
-        let at = absence.map(Absence::ends_at);
-        self.deadlines.set(Deadline::Resume(participant), at);
+    fn set_member_deadlines(&mut self, participant: ParticipantId) {
+        let member = self.members.get(&participant);
+        let resume = member.and_then(|member| member.absence).map(Absence::ends_at);
+        let restart = member.and_then(|member| member.restart.as_ref()).map(Restart::answered_at);
+        self.deadlines.set(Deadline::Restart(participant.clone()), restart);
+        self.deadlines.set(Deadline::Resume(participant), resume);
     }
 
     fn set_room_deadlines(&mut self, epochs: BTreeSet<u64>) {

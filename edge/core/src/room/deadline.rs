@@ -11,6 +11,8 @@ pub(super) enum Deadline {
     FirstFrame(SocketId),
     /// A participant without a socket comes back.
     Resume(ParticipantId),
+    /// It is known which TURN nodes there are, for an ICE restart.
+    Restart(ParticipantId),
     /// The Fleet object answers, or it is time to ask it again.
     Placing,
     /// The node of an assignment dials, or dials again.

@@ -150,6 +150,7 @@ impl Room {
             sections_asked: (0, 0),
             hand_raised_at: before.as_ref().and_then(|before| before.hand_raised_at),
             dead_at: None,
+            restart: None,
         };
         self.members.insert(claims.sub.clone(), member);
         self.socket_is_client_of(asker.socket, &claims.sub);

@@ -3,6 +3,7 @@
 use super::Room;
 use super::media_session::MediaState;
 use super::news::Reply;
+use super::renegotiate::Renegotiation;
 use super::slot::Slot;
 use super::track::Track;
 use crate::SocketId;
@@ -45,13 +46,9 @@ pub(super) struct Member {
     pub(super) hand_raised_at: Option<UnixMillis>,
     /// When they last said that their transport is dead.
     pub(super) dead_at: Option<UnixMillis>,
-}
-
-impl std::fmt::Debug for Member {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The resume token is a secret.
-        f.debug_struct("Member").field("id", &self.id).field("socket", &self.socket).finish_non_exhaustive()
-    }
+    /// An ICE restart that waits until it is known which TURN nodes there are.
+    #[serde(default)]
+    pub(super) restart: Option<Restart>,
 }
 
 /// Somebody has no socket.
@@ -76,6 +73,20 @@ impl Absence {
     /// What their going is then.
     pub(super) fn reason(self) -> LeaveReason {
         if self.page_closed { LeaveReason::Left } else { LeaveReason::TimedOut }
+    }
+}
+
+/// An ICE restart that waits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Restart {
+    pub(super) request: Renegotiation,
+    pub(super) since: UnixMillis,
+}
+
+impl Restart {
+    /// When it is answered with what is known.
+    pub(super) fn answered_at(&self) -> UnixMillis {
+        self.since.plus_ms(limits::TURN_NODES_TIMEOUT_MS)
     }
 }
 
@@ -182,8 +193,10 @@ impl Room {
     /// A request that waits for a node will not be answered otherwise, as its socket is about to close.
     pub(super) fn refuse_waiting(&mut self, participant: &ParticipantId, code: ErrorCode) {
         let Some(member) = self.members.get(participant) else { return };
-        if let (Some(waiting), Some(socket)) = (&member.waiting, member.socket) {
-            self.news.refuse(socket, waiting.in_reply_to, code, waiting_error(code));
+        let waiting = member.waiting.as_ref().map(|waiting| waiting.in_reply_to);
+        let restart = member.restart.as_ref().map(|restart| restart.request.in_reply_to);
+        if let (Some(in_reply_to), Some(socket)) = (waiting.or(restart), member.socket) {
+            self.news.refuse(socket, in_reply_to, code, waiting_error(code));
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct News {
     pub(super) direct: Vec<Output>,
     /// Answers that show the room as it is after the input.
     pub(super) replies: Vec<(ParticipantId, Reply)>,
+    /// Whose ICE restart waits no longer, unless this input makes an end of it.
+    pub(super) restarts_due: Vec<ParticipantId>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
     /// Numbers of what was written.
     pub(super) chat: Vec<u64>,
@@ -86,6 +88,9 @@ impl News {
 impl Room {
     /// Ends the handling of an input: brings everything that follows from the state up to date, stores, then tells.
     pub(super) fn finish(&mut self, now: UnixMillis) {
+        for participant in std::mem::take(&mut self.news.restarts_due) {
+            self.restart_due(now, &participant);
+        }
         self.end_left_assignments();
         self.note_emptiness(now);
         self.note_segments();

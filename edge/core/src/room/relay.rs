@@ -1,9 +1,10 @@
 //! Through what clients reach their node when they cannot reach it directly: TURN nodes of its region, and a credential for each answer.
 
+use super::member::Member;
 use super::{Output, Room};
 use crate::fleet::Placement;
 use serde::{Deserialize, Serialize};
-use shared::signal::IceServer;
+use shared::signal::{IceServer, NegotiateReason};
 use shared::turn_credential::{Credential, TurnPolicy, TurnUser};
 use shared::{ParticipantId, Region, UnixMillis, limits};
 
@@ -16,11 +17,18 @@ pub(super) struct Relay {
     urls: Vec<String>,
     /// When the Fleet object was asked last.
     asked_at: UnixMillis,
+    /// Whether it has not answered since.
+    is_asked: bool,
 }
 
 impl Relay {
     pub(super) fn new(placement: &Placement, now: UnixMillis) -> Self {
-        Self { region: Some(placement.region.clone()), urls: placement.turn_urls.clone(), asked_at: now }
+        Self {
+            region: Some(placement.region.clone()),
+            urls: placement.turn_urls.clone(),
+            asked_at: now,
+            is_asked: false,
+        }
     }
 }
 
@@ -44,7 +52,7 @@ impl Room {
         servers
     }
 
-    /// Asks which TURN nodes there are, where somebody was just told what may be old. Nobody waits for it: the next answer has it.
+    /// Asks which TURN nodes there are, where somebody was just told what may be old.
     pub(super) fn refresh_relay(&mut self, now: UnixMillis, participant: &ParticipantId) {
         if self.config.turn_keys.is_none() {
             return;
@@ -54,16 +62,35 @@ impl Room {
         let Some(relay) = self.assignments.get(&epoch).map(|assignment| &assignment.relay) else { return };
         let Some(region) = relay.region.clone().filter(|_| is_old(relay)) else { return };
         if let Some(assignment) = self.assignments.get_mut(&epoch) {
-            assignment.relay.asked_at = now;
+            (assignment.relay.asked_at, assignment.relay.is_asked) = (now, true);
         }
         self.news.turn_asks.push(Output::AskTurn { epoch, region });
     }
 
-    pub(super) fn turn_answered(&mut self, epoch: u64, urls: Vec<String>) {
-        if self.assignments.get(&epoch).is_some_and(|assignment| assignment.relay.urls != urls)
-            && let Some(assignment) = self.assignments.get_mut(&epoch)
-        {
-            assignment.relay.urls = urls;
+    /// Whether an offer waits until it is known which TURN nodes there are: where the path to a node that lives is broken, the loss of one may
+    /// be why, and the client would look for another path through it.
+    pub(super) fn awaits_relay(
+        &mut self,
+        now: UnixMillis,
+        participant: &ParticipantId,
+        reason: NegotiateReason,
+    ) -> bool {
+        let restarts = matches!(reason, NegotiateReason::IceRestart | NegotiateReason::TransportDead);
+        let epoch = self.assignment_of(participant).filter(|epoch| restarts && self.usable() == Some(*epoch));
+        let Some(epoch) = epoch else { return false };
+        self.refresh_relay(now, participant);
+        let is_late = |relay: &Relay| now.since_ms(relay.asked_at) >= limits::TURN_NODES_TIMEOUT_MS;
+        let relay = self.assignments.get(&epoch).map(|assignment| &assignment.relay);
+        relay.is_some_and(|relay| relay.is_asked && !is_late(relay))
+    }
+
+    pub(super) fn turn_answered(&mut self, now: UnixMillis, epoch: u64, urls: Vec<String>) {
+        let Some(assignment) = self.assignments.get_mut(&epoch) else { return };
+        (assignment.relay.urls, assignment.relay.is_asked) = (urls, false);
+        let waits = |member: &&Member| member.restart.is_some() && self.assignment_of(&member.id) == Some(epoch);
+        let waiting: Vec<ParticipantId> = self.members.values().filter(waits).map(|member| member.id.clone()).collect();
+        for participant in waiting {
+            self.restart_due(now, &participant);
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::Room;
 use super::media_session::{self, MediaSession, MediaState};
-use super::member::Waiting;
+use super::member::{Restart, Waiting};
 use super::negotiation::{Negotiation, NegotiationError};
 use super::news::Reply;
 use super::topology::{Assignment, Link};
 use crate::session_description::{AnsweredSection, Offer};
+use serde::{Deserialize, Serialize};
 use shared::signal::{NegotiateReason, TrackIntent};
 use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
 
@@ -40,6 +41,15 @@ impl NegotiateError {
     }
 }
 
+/// A further offer, as it came.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Renegotiation {
+    pub(super) in_reply_to: Option<u32>,
+    pub(super) offer: String,
+    pub(super) intents: Vec<TrackIntent>,
+    pub(super) reason: NegotiateReason,
+}
+
 /// Where a further offer leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Path {
@@ -61,20 +71,45 @@ struct Further<'a> {
 }
 
 impl Room {
-    /// Answers a further offer of a participant.
+    /// Answers a further offer of a participant, at once or as soon as the Fleet object has said what belongs into the answer.
     pub(super) fn negotiate(
         &mut self,
         now: UnixMillis,
         participant: &ParticipantId,
-        in_reply_to: Option<u32>,
-        offer: &str,
-        intents: &[TrackIntent],
-        reason: NegotiateReason,
+        request: Renegotiation,
     ) -> Result<(), NegotiateError> {
         let member = self.members.get(participant).ok_or(NegotiateError::NoSession)?;
-        if member.waiting.is_some() {
+        if member.waiting.is_some() || member.restart.is_some() {
             return Err(NegotiateError::Busy);
         }
+        if self.awaits_relay(now, participant, request.reason) {
+            if let Some(member) = self.members.get_mut(participant) {
+                member.restart = Some(Restart { request, since: now });
+            }
+            return Ok(());
+        }
+        self.renegotiate(now, participant, &request)
+    }
+
+    /// An ICE restart waits no longer.
+    pub(super) fn restart_due(&mut self, now: UnixMillis, participant: &ParticipantId) {
+        let Some(member) = self.members.get_mut(participant).filter(|member| member.restart.is_some()) else { return };
+        let (restart, socket) = (member.restart.take(), member.socket);
+        if let (Some(Restart { request, .. }), Some(socket)) = (restart, socket)
+            && let Err(error) = self.renegotiate(now, participant, &request)
+        {
+            self.news.refuse(socket, request.in_reply_to, error.code(), error);
+        }
+    }
+
+    fn renegotiate(
+        &mut self,
+        now: UnixMillis,
+        participant: &ParticipantId,
+        request: &Renegotiation,
+    ) -> Result<(), NegotiateError> {
+        let Renegotiation { in_reply_to, ref offer, ref intents, reason } = *request;
+        let member = self.members.get(participant).ok_or(NegotiateError::NoSession)?;
         let offer = Offer::read(offer).map_err(NegotiationError::from)?;
         let session = self.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
         let fresh = reason == NegotiateReason::NewTransport;

@@ -89,6 +89,7 @@ impl Room {
     /// Nobody is left to hear the answer to a further offer; the client offers again.
     fn drop_waiting_negotiation(&mut self, participant: &ParticipantId) {
         let Some(member) = self.members.get_mut(participant) else { return };
+        member.restart = None;
         if let Some(waiting) = member.waiting.take_if(|waiting| !waiting.first) {
             self.close_session(&waiting.session);
         }

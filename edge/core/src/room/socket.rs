@@ -4,6 +4,7 @@ use super::conversation::{Speaker, Talk};
 use super::deadline::Deadline;
 use super::member::Absence;
 use super::moderation::Verb;
+use super::renegotiate::Renegotiation;
 use super::{Attachment, Output, Room};
 use crate::SocketId;
 use shared::control::RoomToNode;
@@ -182,9 +183,9 @@ impl Room {
             ClientToEdge::Join { .. } | ClientToEdge::Resume { .. } => {
                 Some((ErrorCode::AlreadyJoined, "this socket has joined already".into()))
             }
-            ClientToEdge::Negotiate { offer, tracks, reason } => {
-                let result = self.negotiate(now, participant, id, &offer, &tracks, reason);
-                result.err().map(|error| (error.code(), error.to_string()))
+            ClientToEdge::Negotiate { offer, tracks: intents, reason } => {
+                let request = Renegotiation { in_reply_to: id, offer, intents, reason };
+                self.negotiate(now, participant, request).err().map(|error| (error.code(), error.to_string()))
             }
             ClientToEdge::SetMuted { mid, muted } => {
                 let result = self.set_muted(socket, participant, id, &mid, muted);

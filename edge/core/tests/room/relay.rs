@@ -33,6 +33,12 @@ fn told(outputs: &[Output]) -> Vec<IceServer> {
     servers.unwrap_or_else(|| panic!("no answer in {outputs:?}"))
 }
 
+fn is_answered(outputs: &[Output]) -> bool {
+    let answers =
+        |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Negotiated { .. }, .. });
+    outputs.iter().any(answers)
+}
+
 fn asks(outputs: &[Output]) -> usize {
     outputs.iter().filter(|output| matches!(output, Output::AskTurn { .. })).count()
 }
@@ -51,13 +57,22 @@ fn check(stage: &Stage, servers: &[IceServer], urls: &[&str]) {
 
 const URL: &str = "turn:127.0.0.1:3478?transport=udp";
 
+/// The Fleet object says where TURN nodes are.
+fn answered(stage: &mut Stage, urls: &[&str]) -> Vec<Output> {
+    let epoch = stage.epochs[0];
+    stage.input(Input::TurnAnswered { epoch, urls: urls.iter().map(|url| (*url).to_owned()).collect() })
+}
+
+const RESTARTS: &str = "ada negotiates ice-restart mic slots=1";
+
 #[test]
 fn every_answer_brings_a_credential_of_its_own() {
     let (mut stage, servers) = joined();
     check(&stage, &servers, &[URL]);
     // Hours later, when the first one has run out.
     act(&mut stage, "wait 7200000");
-    let servers = told(&act(&mut stage, "ada negotiates ice-restart mic slots=1"));
+    act(&mut stage, RESTARTS);
+    let servers = told(&answered(&mut stage, &[URL]));
     check(&stage, &servers, &[URL]);
     act(&mut stage, "wait 7200000");
     act(&mut stage, "ada closes");
@@ -69,27 +84,63 @@ fn every_answer_brings_a_credential_of_its_own() {
 #[test]
 fn old_news_about_turn_nodes_is_renewed_when_somebody_is_answered() {
     let (mut stage, _) = joined();
-    assert_eq!(asks(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), 0);
     act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
-    let outputs = act(&mut stage, "ada negotiates ice-restart mic slots=1");
+    act(&mut stage, "ada closes");
+    act(&mut stage, "ada2 opens");
+    let outputs = act(&mut stage, "ada2 resumes");
     check(&stage, &told(&outputs), &[URL]);
     assert_eq!(asks(&outputs), 1);
     // Not again while that is being answered, nor if it never is.
-    assert_eq!(asks(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), 0);
-    let urls = vec!["turn:127.0.0.2:3478".to_owned()];
-    let epoch = stage.epochs[0];
-    stage.input(Input::TurnAnswered { epoch, urls });
-    stage.sleep();
-    let servers = told(&act(&mut stage, "ada negotiates ice-restart mic slots=1"));
-    check(&stage, &servers, &["turn:127.0.0.2:3478"]);
+    act(&mut stage, "ada2 closes");
+    act(&mut stage, "ada3 opens");
+    assert_eq!(asks(&act(&mut stage, "ada3 resumes")), 0);
     // An answer about an assignment that nobody knows changes nothing.
+    let epoch = stage.epochs[0];
     assert_eq!(stage.input(Input::TurnAnswered { epoch: epoch + 1, urls: vec![] }), []);
+}
+
+#[test]
+fn a_restart_waits_for_what_is_new_about_turn_nodes() {
+    let (mut stage, _) = joined();
+    let outputs = act(&mut stage, RESTARTS);
+    assert_eq!(asks(&outputs), 0, "what is fresh is good enough");
+    check(&stage, &told(&outputs), &[URL]);
+    act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
+    let outputs = act(&mut stage, RESTARTS);
+    assert!(!is_answered(&outputs), "{outputs:?}");
+    assert_eq!(asks(&outputs), 1);
+    stage.sleep();
+    let servers = told(&answered(&mut stage, &["turn:127.0.0.2:3478"]));
+    check(&stage, &servers, &["turn:127.0.0.2:3478"]);
+    assert!(!is_answered(&answered(&mut stage, &[URL])), "once is enough");
+}
+
+#[test]
+fn a_restart_does_not_wait_for_a_fleet_object_that_says_nothing() {
+    let (mut stage, _) = joined();
+    act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
+    act(&mut stage, RESTARTS);
+    assert!(!is_answered(&act(&mut stage, &format!("wait {}", limits::TURN_NODES_TIMEOUT_MS - 1))));
+    let outputs = act(&mut stage, "wait 1");
+    check(&stage, &told(&outputs), &[URL]);
+    // The next one does not wait for the same.
+    assert!(is_answered(&act(&mut stage, RESTARTS)));
+}
+
+#[test]
+fn a_restart_that_waits_is_forgotten_with_its_socket() {
+    let (mut stage, _) = joined();
+    act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
+    act(&mut stage, RESTARTS);
+    act(&mut stage, "ada closes");
+    act(&mut stage, "ada2 opens");
+    act(&mut stage, "ada2 resumes");
+    assert!(!is_answered(&answered(&mut stage, &[URL])));
 }
 
 #[test]
 fn without_turn_nodes_nobody_gets_a_credential() {
     let (mut stage, _) = joined();
-    let epoch = stage.epochs[0];
-    stage.input(Input::TurnAnswered { epoch, urls: vec![] });
-    assert_eq!(told(&act(&mut stage, "ada negotiates ice-restart mic slots=1")), []);
+    answered(&mut stage, &[]);
+    assert_eq!(told(&act(&mut stage, RESTARTS)), []);
 }
