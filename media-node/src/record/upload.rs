@@ -4,10 +4,12 @@ use super::Shared;
 use super::finish;
 use super::spool::Folder;
 use anyhow::{Context, Result};
-use media_core::record::segment::manifest_key;
+use media_core::record::segment::{manifest_key, track_of};
 use node_shell::backoff::Backoff;
+use shared::TrackId;
 use shared::control::{Message, NodeToRoom, RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::RecordingState;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -18,8 +20,10 @@ use tokio::time::sleep;
 const AT_ONCE: usize = 8;
 /// How often the spool is looked into.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the manifest of a running segment is stored: what a lost host leaves behind says whose the parts are.
+/// How often the manifest of a running segment is stored; it is all that says of a lost host's parts when they were.
 const MANIFEST_INTERVAL: Duration = Duration::from_secs(10);
+/// A long one less often: this much of it a second, beside the megabytes of parts.
+const MANIFEST_BYTES_PER_S: u64 = 100 * 1024;
 /// A storage that has not answered for so long is away, and the room is told.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 
@@ -46,6 +50,8 @@ pub(super) struct Upload {
     told: Option<(u64, RecordingState)>,
     stored_rows_bytes: Option<u64>,
     manifest_at: Option<Instant>,
+    /// Tracks that the stored manifest tells of.
+    told_tracks: BTreeSet<TrackId>,
 }
 
 impl Upload {
@@ -60,6 +66,7 @@ impl Upload {
             told: None,
             stored_rows_bytes: None,
             manifest_at: None,
+            told_tracks: BTreeSet::new(),
         }
     }
 
@@ -99,8 +106,10 @@ impl Upload {
             if parts.is_empty() {
                 break;
             }
+            let parts: Vec<_> = parts.into_iter().take(AT_ONCE).collect();
+            self.tell_tracks(parts.iter().filter_map(|(key, _)| track_of(key)).collect()).await?;
             let mut storing = JoinSet::new();
-            for (key, path) in parts.into_iter().take(AT_ONCE) {
+            for (key, path) in parts {
                 let storage = self.shared.storage.clone();
                 storing.spawn(async move {
                     let bytes = tokio::fs::read(&path).await.context("reading a part")?;
@@ -118,8 +127,18 @@ impl Upload {
 
     fn manifest_is_due(&self, is_over: bool) -> bool {
         let has_grown = self.stored_rows_bytes != Some(self.folder.rows_bytes());
-        let is_time = self.manifest_at.is_none_or(|at| at.elapsed() >= MANIFEST_INTERVAL);
+        let writing = Duration::from_secs(self.stored_rows_bytes.unwrap_or(0) / MANIFEST_BYTES_PER_S);
+        let is_time = self.manifest_at.is_none_or(|at| at.elapsed() >= MANIFEST_INTERVAL.max(writing));
         has_grown && is_time && !is_over
+    }
+
+    /// Before the first part of a track is stored, there is a manifest that says whose it is.
+    async fn tell_tracks(&mut self, tracks: BTreeSet<TrackId>) -> Result<()> {
+        if !tracks.is_subset(&self.told_tracks) {
+            self.store_manifest(false).await?;
+            self.told_tracks.extend(tracks);
+        }
+        Ok(())
     }
 
     async fn store_manifest(&mut self, is_sealed: bool) -> Result<()> {

@@ -50,6 +50,13 @@ pub fn parts_prefix(key_prefix: &str, epoch: u64) -> String {
     format!("{key_prefix}segments/{epoch}/parts/")
 }
 
+/// Which track the part of this key is of.
+#[must_use]
+pub fn track_of(key: &str) -> Option<TrackId> {
+    let (folder, _) = key.rsplit_once('/')?;
+    TrackId::parse(folder.rsplit_once('/')?.1).ok()
+}
+
 /// Where the manifest of a segment is stored.
 #[must_use]
 pub fn manifest_key(key_prefix: &str, epoch: u64) -> String {

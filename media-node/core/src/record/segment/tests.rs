@@ -110,6 +110,7 @@ fn parts_of_five_seconds_make_one_stream() {
     assert_eq!(fixture.words(), expected);
     let keys: Vec<&str> = fixture.parts.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys[1], "recordings/daily/r/segments/7/parts/t1/000001-5000.webm");
+    assert_eq!((track_of(keys[1]), track_of("t1"), track_of("/x")), (TrackId::parse("t1").ok(), None, None));
     let all: Vec<u8> = fixture.parts.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
     let times: Vec<u64> = read::blocks(&all).iter().map(|block| block.at_ms).collect();
     assert_eq!(times, (0..600).map(|index| index * 20).collect::<Vec<_>>());
