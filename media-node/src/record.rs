@@ -376,3 +376,27 @@ fn now_us() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorder_that_is_behind_is_not_waited_for() {
+        let (outlet, mut inlet) = queue();
+        let mut handed_over = 0;
+        for _ in 0..BATCHES_MAX + 3 {
+            outlet.offer(0, |next| {
+                handed_over += 1;
+                next
+            });
+        }
+        assert_eq!(handed_over, BATCHES_MAX, "the shard keeps what there is no place for");
+        assert!(inlet.batches.try_recv().is_ok());
+        outlet.offer(0, |next| {
+            handed_over += 1;
+            next
+        });
+        assert_eq!(handed_over, BATCHES_MAX + 1);
+    }
+}

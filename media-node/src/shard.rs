@@ -18,6 +18,8 @@ use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 const COMMANDS_MAX: usize = 1_024;
 /// Reads in a row before the other things have their turn.
 const READS_PER_TURN: usize = 4;
+/// What is recorded goes to the recorder this often, or when much has come together: waking another thread costs as much as some packets.
+const HAND_OVER_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the shard says how it is; also its longest sleep.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -112,6 +114,7 @@ impl Shard {
             commands: receiver,
             events,
             outlet,
+            handed_over_at: now(),
             reporter: Reporter::new(Arc::clone(&report)),
         };
         let thread = std::thread::Builder::new()
@@ -175,6 +178,7 @@ struct Worker {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     outlet: Outlet,
+    handed_over_at: Instant,
     reporter: Reporter,
 }
 
@@ -200,14 +204,18 @@ impl Worker {
             }
             self.transmit(now);
             self.tell_rooms();
-            self.hand_over();
+            self.hand_over(now);
             self.reporter.report(now, &self.sfu, self.counters);
         }
     }
 
     fn sleep(&self, now: Instant) -> Duration {
         let next = self.sfu.poll_timeout().map_or(REPORT_INTERVAL, |at| at.saturating_duration_since(now));
-        next.min(REPORT_INTERVAL)
+        if self.sfu.recorded().is_empty() {
+            return next.min(REPORT_INTERVAL);
+        }
+        // A recorder that has no place for it is asked again after the same time.
+        next.min((self.handed_over_at + HAND_OVER_INTERVAL).saturating_duration_since(now))
     }
 
     fn read(&mut self) {
@@ -256,8 +264,11 @@ impl Worker {
     }
 
     /// Gives the recorder what was copied for it.
-    fn hand_over(&mut self) {
-        if self.sfu.has_recorded() {
+    fn hand_over(&mut self, now: Instant) {
+        let batch = self.sfu.recorded();
+        let is_due = now.saturating_duration_since(self.handed_over_at) >= HAND_OVER_INTERVAL;
+        if !batch.is_empty() && (is_due || batch.is_half_full()) {
+            self.handed_over_at = now;
             let sfu = &mut self.sfu;
             self.outlet.offer(self.index, |next| sfu.exchange_recorded(next));
         }

@@ -170,9 +170,9 @@ impl Sfu {
         self.tap.exchange(next)
     }
 
-    /// Whether anything was copied for the recorder.
-    pub fn has_recorded(&self) -> bool {
-        self.tap.batch().is_some()
+    /// What was copied for the recorder.
+    pub fn recorded(&self) -> &Batch {
+        self.tap.batch()
     }
 
     /// The next event for a room.

@@ -53,6 +53,8 @@ impl Reorder {
             }
             // It comes after its gap was given up.
             Some(next) if packet.index < next => return,
+            // As nearly all are: nothing waits, and it is the next one.
+            Some(next) if packet.index == next && self.waiting.is_empty() => return self.give(packet, out),
             Some(_) => {}
             None => self.next = Some(packet.index),
         }
@@ -86,7 +88,11 @@ impl Reorder {
         if lost > 0 {
             out.push(Ordered::Lost(lost));
         }
-        self.next = Some(index.saturating_add(1));
+        self.give(packet, out);
+    }
+
+    fn give(&mut self, packet: Packet, out: &mut Vec<Ordered>) {
+        self.next = Some(packet.index.saturating_add(1));
         out.push(Ordered::Packet(packet));
     }
 }

@@ -39,9 +39,17 @@ pub struct Segment {
     /// Keys of its parts begin with this.
     parts_prefix: String,
     streams: BTreeMap<TrackId, Stream>,
-    taps: BTreeMap<TapNumber, TrackRef>,
+    taps: BTreeMap<TapNumber, Tapped>,
     rows: usize,
     outputs: VecDeque<Output>,
+}
+
+/// What the shard copies under one number.
+#[derive(Debug)]
+struct Tapped {
+    reference: TrackRef,
+    /// Under which name that is recorded.
+    track: TrackId,
 }
 
 /// Where the parts of a segment are stored.
@@ -108,6 +116,7 @@ impl Segment {
             present.insert(id);
         }
         self.end_others(now_us, at_ms);
+        self.forget_taps();
         for participant in before.difference(&present).cloned() {
             self.row(at_ms, Event::Left { participant });
         }
@@ -148,16 +157,34 @@ impl Segment {
 
     /// The shard begins to copy a track under this number.
     pub fn open(&mut self, tap: TapNumber, track: TrackRef) {
-        self.taps.retain(|_, known| *known != track);
-        self.taps.insert(tap, track);
+        self.taps.retain(|_, known| known.reference != track);
+        // Orders are here before the packets that they make the shard copy.
+        if let Some(known) = self.recorded_as(&track) {
+            self.taps.insert(tap, Tapped { reference: track, track: known });
+        }
     }
 
     /// A packet that the shard copied.
     pub fn packet(&mut self, tap: TapNumber, packet: Packet) {
-        let Some(reference) = self.taps.get(&tap) else { return };
+        let Some(stream) = self.taps.get(&tap).and_then(|tapped| self.streams.get_mut(&tapped.track)) else { return };
+        let base = Base { started_us: started_us(&self.order), parts_prefix: &self.parts_prefix };
+        let mut out = Vec::new();
+        stream.packet(base, packet, &mut out);
+        for output in out {
+            self.push(output);
+        }
+    }
+
+    fn recorded_as(&self, reference: &TrackRef) -> Option<TrackId> {
         let found = self.streams.iter().find(|(_, stream)| stream.reference == *reference && !stream.is_over);
-        let Some(id) = found.map(|(id, _)| id.clone()) else { return };
-        self.with_stream(&id, |stream, base, out| stream.packet(base, packet, out));
+        found.map(|(id, _)| id.clone())
+    }
+
+    /// What is not recorded any more has another number when it is recorded again.
+    fn forget_taps(&mut self) {
+        let mut taps = std::mem::take(&mut self.taps);
+        taps.retain(|_, tapped| self.recorded_as(&tapped.reference).as_ref() == Some(&tapped.track));
+        self.taps = taps;
     }
 
     /// Time passes: parts that are open for long are sealed, and packets that waited for long are given up.
@@ -173,6 +200,7 @@ impl Segment {
         self.order.participants.clear();
         let at_ms = self.at_ms(now_us);
         self.end_others(now_us, at_ms);
+        self.forget_taps();
     }
 
     /// What to do next.

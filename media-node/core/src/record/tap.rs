@@ -57,6 +57,12 @@ impl Batch {
         self.opened.is_empty() && self.packets.is_empty()
     }
 
+    /// Whether it should go before it is full.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        self.packets.len() >= BATCH_PACKETS_MAX / 2 || self.bytes.len() >= BATCH_BYTES_MAX / 2
+    }
+
     /// Empties it, and keeps its memory.
     pub fn clear(&mut self) {
         self.opened.clear();
@@ -98,9 +104,9 @@ impl Tap {
         true
     }
 
-    /// What was copied since the last time, if anything.
-    pub fn batch(&self) -> Option<&Batch> {
-        (!self.batch.is_empty()).then_some(&self.batch)
+    /// What was copied since the last time.
+    pub const fn batch(&self) -> &Batch {
+        &self.batch
     }
 
     /// Takes the batch away, and goes on with another one.
@@ -126,13 +132,15 @@ mod tests {
         let number = tap.open(&RoomId::parse("r").expect("a room"), &track);
         for index in 0..BATCH_PACKETS_MAX as u64 {
             assert!(tap.take(packet(number, index), &[index as u8; 3]));
+            assert_eq!(tap.batch().is_half_full(), index + 1 >= BATCH_PACKETS_MAX as u64 / 2);
         }
         assert!(!tap.take(packet(number, 9), b"one too many"));
         let batch = tap.exchange(Batch::default());
         assert_eq!((batch.opened.len(), batch.packets.len()), (1, BATCH_PACKETS_MAX));
         assert_eq!(batch.payload(&batch.packets[2]), [2, 2, 2]);
-        assert!(tap.batch().is_none());
+        assert!(tap.batch().is_empty());
         assert!(tap.take(packet(number, 9), &vec![0; BATCH_BYTES_MAX]));
+        assert!(tap.batch().is_half_full());
         assert!(!tap.take(packet(number, 10), b"x"));
     }
 }

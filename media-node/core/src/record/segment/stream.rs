@@ -24,6 +24,8 @@ pub(super) struct Stream {
     /// It is not recorded any more.
     pub(super) is_over: bool,
     reorder: Reorder,
+    /// What comes out of that, kept for its memory.
+    ordered: Vec<Ordered>,
     assembler: Assembler,
     clock: StreamClock,
     part: Option<OpenPart>,
@@ -63,6 +65,7 @@ impl Stream {
             is_muted,
             is_over: false,
             reorder: Reorder::default(),
+            ordered: Vec::new(),
             assembler,
             clock: StreamClock::new(clock_rate),
             part: None,
@@ -74,9 +77,10 @@ impl Stream {
     }
 
     pub(super) fn packet(&mut self, base: Base<'_>, packet: Packet, out: &mut Vec<Output>) {
-        let mut ordered = Vec::new();
+        let mut ordered = std::mem::take(&mut self.ordered);
         self.reorder.push(packet, &mut ordered);
-        self.take(base, ordered, out);
+        self.take(base, ordered.drain(..), out);
+        self.ordered = ordered;
     }
 
     pub(super) fn tick(&mut self, base: Base<'_>, now_us: i64, out: &mut Vec<Output>) {
@@ -103,7 +107,7 @@ impl Stream {
         self.is_over = true;
     }
 
-    fn take(&mut self, base: Base<'_>, ordered: Vec<Ordered>, out: &mut Vec<Output>) {
+    fn take(&mut self, base: Base<'_>, ordered: impl IntoIterator<Item = Ordered>, out: &mut Vec<Output>) {
         for ordered in ordered {
             match ordered {
                 Ordered::Packet(packet) => {
