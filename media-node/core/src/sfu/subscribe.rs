@@ -133,7 +133,8 @@ impl Sfu {
     pub(super) fn unsubscribe(&mut self, track: Key<Track>, subscriber: Subscriber) {
         if let Some(track) = self.tracks.get_mut(track) {
             track.subscribers.retain(|known| *known != subscriber);
-            if track.subscribers.is_empty() {
+            // The recorder may still wait for one.
+            if track.subscribers.is_empty() && track.tap.is_none() {
                 track.keyframes.forget();
             }
         }

@@ -1,5 +1,6 @@
 //! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
 
+mod record;
 mod world;
 
 use super::*;
