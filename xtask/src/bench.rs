@@ -36,6 +36,8 @@ enum Name {
     Sfu,
     /// Server CPU for each relayed packet, beside coturn
     Turn,
+    /// Server CPU for each recorded packet, beside that of a packet that is not recorded
+    Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
 }
@@ -46,6 +48,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let (step, mut command) = match options.name {
         Name::Sfu => ("measure sfu", sfu(workspace, &tools)?),
         Name::Turn => ("measure turn", turn(workspace, &tools)?),
+        Name::Recording => ("measure recording", recording(workspace, &tools)?),
         Name::Join => ("measure join", join(workspace, &tools)?),
     };
     command.arg("--json");
@@ -82,6 +85,16 @@ fn turn(workspace: &Workspace, tools: &Tools) -> Result<Command> {
     load_clients(workspace, tools)?;
     let mut command = Command::new(workspace.target().join("release/bench-turn"));
     command.current_dir(workspace.root()).arg("--turn-node").arg(Program::TurnNode.path(workspace, Flavour::Release));
+    Ok(command)
+}
+
+/// `tests/load` starts the node and the storage itself.
+fn recording(workspace: &Workspace, tools: &Tools) -> Result<Command> {
+    build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
+    load_clients(workspace, tools)?;
+    // It finds the storage's program among the tools.
+    let mut command = tools.command(&workspace.target().join("release/bench-recording").to_string_lossy());
+    command.arg("--media-node").arg(Program::MediaNode.path(workspace, Flavour::Release));
     Ok(command)
 }
 

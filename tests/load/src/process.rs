@@ -1,19 +1,29 @@
 //! A child process that ends with its owner, and the processor time it used.
 
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Processor time of all threads of a process since it started, in nanoseconds (proc(5), `schedstat`; the times in
-/// `stat` are counted in ticks of 10 ms).
+/// Processor time of all threads of a process since it started, in nanoseconds.
 pub fn cpu_ns(pid: u32) -> Result<u64> {
-    let mut total = 0;
+    Ok(cpu_ns_by_thread(pid)?.into_values().sum())
+}
+
+/// The same by the names of the threads (proc(5), `schedstat`; the times in `stat` are counted in ticks of 10 ms).
+pub fn cpu_ns_by_thread(pid: u32) -> Result<BTreeMap<String, u64>> {
+    let mut by_thread = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("listing the process's threads")? {
-        let path = task?.path().join("schedstat");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let on_cpu = text.split(' ').next().context("an empty schedstat")?;
-        total += on_cpu.parse::<u64>().context("a schedstat that is no number")?;
+        let folder = task?.path();
+        let read = |name| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+        };
+        let on_cpu = read("schedstat")?;
+        let on_cpu = on_cpu.split(' ').next().context("an empty schedstat")?;
+        let on_cpu: u64 = on_cpu.parse().context("a schedstat that is no number")?;
+        *by_thread.entry(read("comm")?.trim().to_owned()).or_default() += on_cpu;
     }
-    Ok(total)
+    Ok(by_thread)
 }
 
 /// Asks a process to end.

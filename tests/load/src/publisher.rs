@@ -18,8 +18,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER_BYTES: usize = 12;
 /// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
 const DESCRIPTOR_BYTES: usize = 4;
-/// First byte of the VP8 frame of a key frame, and of any other (RFC 6386 §9.1).
-const KEYFRAME_TAG: u8 = 0x10;
+/// What a key frame of 640 × 360 begins with, and the first byte of any other frame (RFC 6386 §9.1).
+const KEYFRAME_HEADER: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
 const DELTA_FRAME_TAG: u8 = 0x11;
 const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + OVERHEAD_BYTES_MAX;
 
@@ -62,12 +62,17 @@ impl Publisher {
     pub fn publish(&mut self, shape: Shape, packets_per_s: u32, time: Duration, memory: &mut Memory) -> Result<()> {
         let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
         while Instant::now() < end {
-            self.frame(shape, memory)?;
-            self.report(memory)?;
-            self.idle(memory)?;
+            self.publish_frame(shape, memory)?;
             pacer.wait();
         }
         Ok(())
+    }
+
+    /// Publishes the next frame, with what else is due.
+    pub fn publish_frame(&mut self, shape: Shape, memory: &mut Memory) -> Result<()> {
+        self.frame(shape, memory)?;
+        self.report(memory)?;
+        self.idle(memory)
     }
 
     /// Keeps the session alive, and forgets what the node sent.
@@ -140,10 +145,14 @@ fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_las
     packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
 }
 
-/// Extended descriptor with a picture id of 15 bits, and the frame's tag behind it.
+/// Extended descriptor with a picture id of 15 bits, and the frame's header behind it.
 fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, is_key: bool) {
     let payload = &mut packet[HEADER_BYTES..];
     payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0x80]);
     payload[2..DESCRIPTOR_BYTES].copy_from_slice(&(frame as u16 | 0x8000).to_be_bytes());
-    payload[DESCRIPTOR_BYTES] = if is_key { KEYFRAME_TAG } else { DELTA_FRAME_TAG };
+    let begin = &mut payload[DESCRIPTOR_BYTES..DESCRIPTOR_BYTES + KEYFRAME_HEADER.len()];
+    match (is_first, is_key) {
+        (true, true) => begin.copy_from_slice(&KEYFRAME_HEADER),
+        (_, _) => begin[0] = DELTA_FRAME_TAG,
+    }
 }

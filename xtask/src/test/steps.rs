@@ -174,7 +174,7 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn bench(run: &mut Run<'_>) -> Result<()> {
-    for name in ["sfu", "turn"] {
+    for name in ["sfu", "turn", "recording"] {
         let mut xtask = Command::new(std::env::current_exe()?);
         xtask.args(["bench", name, "--smoke"]);
         run.command(&format!("bench {name}"), xtask)?;

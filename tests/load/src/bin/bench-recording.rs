@@ -1,0 +1,353 @@
+//! Server CPU per recorded packet, by thread: the real node records real publishers into a real storage, and then does not.
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use load::client::{self, Client, Memory};
+use load::clock::Pacer;
+use load::local_edge::{Caller, LocalEdge};
+use load::node::{self, Node};
+use load::parameters::ClientNumber;
+use load::process;
+use load::publisher::Publisher;
+use load::shape::Shape;
+use serde_json::json;
+use shared::control::{
+    Assignment, FleetToNode, NodeToRoom, RecordedParticipant, RecordedTrack, RecordingOrder, RoomToNode, TrackRef,
+};
+use shared::signal::TrackSource;
+use shared::{ParticipantId, RecordingId, RoomId, TrackId, UnixMillis};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// The node runs here,
+const SERVER_CORE: usize = 0;
+/// and everything else there.
+const CLIENT_CORE: usize = 1;
+/// A camera's 2.2 Mbit/s.
+const PACKETS_PER_S: u32 = 240;
+/// More loss than this, or more that found no place on its way to the recorder, voids a round.
+const LOSS_MAX: f64 = 0.001;
+/// Tries for each round that counts.
+const ATTEMPTS_PER_ROUND: usize = 3;
+/// An order has reached everybody, and the last part of what was recorded before is stored.
+const SETTLED: Duration = Duration::from_millis(2_000);
+/// The node writes its counters twice a second.
+const COUNTED: Duration = Duration::from_millis(600);
+const BUCKET: &str = "recordings";
+const ACCESS_KEY_ID: &str = "bench";
+const SECRET_ACCESS_KEY: &str = "only-for-the-benchmark";
+const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many publish at once.
+const CASES: [usize; 3] = [4, 16, 50];
+
+#[derive(Parser)]
+struct Arguments {
+    /// The media node's program.
+    #[arg(long)]
+    media_node: PathBuf,
+    /// The storage's program.
+    #[arg(long, default_value = "s3s-fs")]
+    storage: PathBuf,
+    /// Print results as lines of JSON, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// One short round: to see that it works.
+    #[arg(long)]
+    smoke: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("rotunda-bench-recording-{}", std::process::id()));
+    process::pin_to_core(CLIENT_CORE)?;
+    let storage = Storage::start(&arguments.storage, &folder)?;
+    let edge = LocalEdge::open().await?;
+    // Children inherit the core they are started on.
+    process::pin_to_core(SERVER_CORE)?;
+    let settings = storage.node_settings(&folder);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let node = Node::start(&arguments.media_node, &edge, &settings)?;
+    process::pin_to_core(CLIENT_CORE)?;
+    let (pid, http) = (node.pid()?, node.http());
+    let (fleet, registration) = node::register(&edge).await?;
+    let (orders, room) = open_room(&edge, fleet).await?;
+    let address = *registration.shards.first().and_then(|shard| shard.candidates.first()).context("no shard")?;
+    let fingerprint = registration.fingerprint;
+    let measured = tokio::task::spawn_blocking(move || {
+        process::pin_to_core(CLIENT_CORE)?;
+        process::sleep_precisely();
+        let mut clients = room
+            .numbers
+            .iter()
+            .map(|number| Client::new(*number, address, &room.identity, fingerprint))
+            .collect::<Result<Vec<_>>>()?;
+        client::connect(&mut clients, &room.identity, &mut Memory::default())?;
+        let publishers = clients.into_iter().zip(&room.numbers).map(|(client, number)| Publisher::new(client, *number));
+        // So long that as many parts are sealed and stored as begin.
+        let time = Duration::from_millis(if arguments.smoke { 300 } else { 5_000 });
+        let publishers = publishers.collect();
+        let bench =
+            Bench { publishers, orders, pid, http, time, is_strict: !arguments.smoke, memory: Memory::default() };
+        bench.measure(&arguments)
+    })
+    .await?;
+    drop(node);
+    drop(storage);
+    let _ = std::fs::remove_dir_all(&folder);
+    measured
+}
+
+/// Who is in the room.
+struct Room {
+    identity: media_core::session::dtls::Identity,
+    numbers: Vec<ClientNumber>,
+}
+
+/// Gives the node a room of publishers; what is sent is what it shall record from then on.
+async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<RecordingOrder>, Room)> {
+    let identity = client::identity()?;
+    let most = CASES.into_iter().max().unwrap_or(0) as u32;
+    let numbers: Vec<ClientNumber> = (0..most).map(ClientNumber).collect();
+    let sessions = numbers.iter().map(|number| number.publisher(identity.fingerprint())).collect();
+    let room = RoomId::parse("recorded")?;
+    let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
+    fleet.send(&FleetToNode::Assign(assignment)).await?;
+    let mut caller = edge.accept().await?;
+    let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
+    let recording = Some(order(0)?);
+    caller.send(&RoomToNode::Welcome { sessions, forwards: Vec::new(), recording }).await?;
+    tokio::spawn(fleet.drain());
+    let (orders, mut ordered) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(order) = ordered.recv().await {
+            // A node that has gone is found by whoever measures it.
+            let _ = caller.send(&RoomToNode::SetRecording { recording: Some(order) }).await;
+        }
+    });
+    Ok((orders, Room { identity, numbers }))
+}
+
+/// An order to record the first so many.
+fn order(publishers: usize) -> Result<RecordingOrder> {
+    static STARTED_AT: std::sync::OnceLock<UnixMillis> = std::sync::OnceLock::new();
+    let now = || UnixMillis(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64));
+    let participant = |number: ClientNumber| -> Result<RecordedParticipant> {
+        let track = TrackRef { session: number.session(), mid: number.mid() };
+        let id = TrackId::parse(&format!("t{}", number.0))?;
+        Ok(RecordedParticipant {
+            id: ParticipantId::parse(&format!("p{}", number.0))?,
+            name: String::new(),
+            tracks: vec![RecordedTrack { id, track, source: TrackSource::Camera, muted: false }],
+        })
+    };
+    Ok(RecordingOrder {
+        recording: RecordingId::parse("bench")?,
+        key_prefix: "recordings/recorded/bench/".to_owned(),
+        started_at: *STARTED_AT.get_or_init(now),
+        participants: (0..publishers as u32).map(|number| participant(ClientNumber(number))).collect::<Result<_>>()?,
+    })
+}
+
+struct Bench {
+    publishers: Vec<Publisher>,
+    orders: mpsc::Sender<RecordingOrder>,
+    pid: u32,
+    /// The node's pages.
+    http: SocketAddr,
+    time: Duration,
+    /// Rounds can be void. One that only shows that everything works is not.
+    is_strict: bool,
+    memory: Memory,
+}
+
+/// Processor time for a packet, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    shard: f64,
+    recorder: f64,
+    /// Control, and uploads.
+    others: f64,
+}
+
+impl Cost {
+    fn total(self) -> f64 {
+        self.shard + self.recorder + self.others
+    }
+}
+
+/// The same publishers, recorded and not.
+#[derive(Clone, Copy)]
+struct Round {
+    on: Cost,
+    off: Cost,
+}
+
+/// What the node has counted.
+#[derive(Clone, Copy)]
+struct Counted {
+    recorded: u64,
+    overflows: u64,
+}
+
+impl Bench {
+    fn measure(mut self, arguments: &Arguments) -> Result<()> {
+        let rounds = if arguments.smoke { 1 } else { 5 };
+        for publishers in CASES {
+            let mut results = Vec::new();
+            for _ in 0..rounds * ATTEMPTS_PER_ROUND {
+                if results.len() < rounds {
+                    match self.round(publishers) {
+                        Ok(round) => results.push(round),
+                        Err(error) => eprintln!("{publishers} publishers: void: {error:#}"),
+                    }
+                }
+            }
+            if results.len() < rounds {
+                bail!("{publishers} publishers: too many rounds are void");
+            }
+            print(publishers, &results);
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, publishers: usize) -> Result<Round> {
+        self.orders.blocking_send(order(publishers)?)?;
+        let on = self.cost(publishers, true)?;
+        self.orders.blocking_send(order(0)?)?;
+        Ok(Round { on, off: self.cost(publishers, false)? })
+    }
+
+    fn cost(&mut self, publishers: usize, is_recorded: bool) -> Result<Cost> {
+        self.publish(publishers, SETTLED)?;
+        let counted = self.counted()?;
+        let cpu = process::cpu_ns_by_thread(self.pid)?;
+        let sent = self.publish(publishers, self.time)?;
+        let after = process::cpu_ns_by_thread(self.pid)?;
+        let now = self.counted()?;
+        self.check(if is_recorded { sent } else { 0 }, counted, now)?;
+        let used: BTreeMap<&str, u64> =
+            after.iter().map(|(name, ns)| (name.as_str(), ns - cpu.get(name).copied().unwrap_or(0))).collect();
+        let of = |name: &str| used.get(name).copied().unwrap_or(0) as f64 / sent as f64;
+        let total = used.values().sum::<u64>() as f64 / sent as f64;
+        let (shard, recorder) = (of("shard-0"), of("recorder"));
+        Ok(Cost { shard, recorder, others: total - shard - recorder })
+    }
+
+    /// Everybody publishes, one after the other; gives how many packets they sent.
+    fn publish(&mut self, publishers: usize, time: Duration) -> Result<u64> {
+        let interval = Shape::Frames.interval(PACKETS_PER_S);
+        let mut pacer = Pacer::new(interval / publishers as u32);
+        let end = Instant::now() + time;
+        let mut frames = 0;
+        while Instant::now() < end {
+            for publisher in self.publishers.iter_mut().take(publishers) {
+                publisher.publish_frame(Shape::Frames, &mut self.memory)?;
+                frames += 1;
+                pacer.wait();
+            }
+        }
+        for publisher in self.publishers.iter_mut().skip(publishers) {
+            publisher.idle(&mut self.memory)?;
+        }
+        Ok(frames * Shape::Frames.frame(0).len() as u64)
+    }
+
+    /// What the node has counted, once nobody publishes.
+    fn counted(&self) -> Result<Counted> {
+        std::thread::sleep(COUNTED);
+        let recorded = node::counter(self.http, "media_recorded_total")?;
+        Ok(Counted { recorded, overflows: node::counter(self.http, "media_record_overflows_total")? })
+    }
+
+    /// Whether so many packets were recorded.
+    fn check(&self, expected: u64, before: Counted, after: Counted) -> Result<()> {
+        let (recorded, overflows) = (after.recorded - before.recorded, after.overflows - before.overflows);
+        if (expected == 0) != (recorded == 0) {
+            bail!("{recorded} of {expected} packets were recorded");
+        }
+        let most = expected as f64 * LOSS_MAX;
+        if self.is_strict && (expected.abs_diff(recorded) as f64 > most || overflows as f64 > most) {
+            bail!("{recorded} of {expected} packets were recorded, {overflows} found no place");
+        }
+        Ok(())
+    }
+}
+
+fn print(publishers: usize, rounds: &[Round]) {
+    let median = |what: fn(&Round) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(what).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN).round()
+    };
+    let (on, off) = (median(|round| round.on.total()), median(|round| round.off.total()));
+    let peers = json!({
+        "shard": median(|round| round.on.shard - round.off.shard),
+        "recorder": median(|round| round.on.recorder - round.off.recorder),
+        "uploads": median(|round| round.on.others - round.off.others),
+    });
+    // The line must begin with the benchmark's name, however the library sorts keys.
+    println!(
+        "{{\"bench\":\"recording\",\"case\":\"{publishers} publishers\",\"unit\":\"ns/packet\",\"ours\":{on},\"floor\":{off},\
+         \"rounds\":{},\"peers\":{peers}}}",
+        rounds.len()
+    );
+}
+
+/// The storage, which ends with this value.
+struct Storage {
+    child: Child,
+    port: u16,
+}
+
+impl Storage {
+    fn start(program: &Path, folder: &Path) -> Result<Self> {
+        let root = folder.join("storage");
+        std::fs::create_dir_all(root.join(BUCKET)).with_context(|| format!("creating {}", root.display()))?;
+        // A port that was free a moment ago.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut command = Command::new(program);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY]).arg(root);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        let storage = Self { child, port };
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if started.elapsed() > STORAGE_PATIENCE {
+                bail!("the storage does not start");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(storage)
+    }
+
+    fn node_settings(&self, folder: &Path) -> Vec<(&'static str, String)> {
+        vec![
+            ("MEDIA_LOG", "warn".to_owned()),
+            ("MEDIA_DRAIN_SECONDS", "0".to_owned()),
+            ("MEDIA_RECORD_BUCKET", BUCKET.to_owned()),
+            ("MEDIA_RECORD_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
+            ("MEDIA_RECORD_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+            ("MEDIA_RECORD_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+            ("MEDIA_RECORD_SPOOL", folder.join("spool").display().to_string()),
+        ]
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
