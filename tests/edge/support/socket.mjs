@@ -13,6 +13,10 @@ export class UpgradeRefused extends Error {
   }
 }
 
+/** The upgrade that is under way, or was the last one. */
+let opening = Promise.resolve();
+const nothing = () => undefined;
+
 export class Socket {
   /** Every text frame so far, parsed where it is JSON. */
   frames = [];
@@ -21,19 +25,14 @@ export class Socket {
   #read = 0;
   #waiting = new Set();
 
-  /** Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. */
+  /**
+   * Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. One at a time: where upgrades overlap, workerd
+   * (1.20260730) keeps something of them, and the object behind them can never be put to sleep by a test.
+   */
   static open(url, protocols, options = {}) {
-    return new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
-      const opened = new this(socket);
-      socket.once("open", () => resolve(opened));
-      socket.once("unexpected-response", async (_request, response) => {
-        let body = "";
-        for await (const chunk of response) body += chunk;
-        reject(new UpgradeRefused(response.statusCode, body));
-      });
-      socket.on("error", reject);
-    });
+    const opened = opening.then(() => connect(this, url, protocols, options));
+    opening = opened.then(nothing, nothing);
+    return opened;
   }
 
   constructor(socket) {
@@ -133,4 +132,18 @@ function parse(text) {
   } catch {
     return text;
   }
+}
+
+function connect(Kind, url, protocols, options) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
+    const opened = new Kind(socket);
+    socket.once("open", () => resolve(opened));
+    socket.once("unexpected-response", async (_request, response) => {
+      let body = "";
+      for await (const chunk of response) body += chunk;
+      reject(new UpgradeRefused(response.statusCode, body));
+    });
+    socket.on("error", reject);
+  });
 }

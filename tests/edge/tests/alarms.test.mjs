@@ -70,6 +70,8 @@ describe("alarms", { concurrency: true }, () => {
     const bob = await Client.join(edge, "closed", "bob");
     const began = performance.now();
     bob.close(GOING_AWAY);
+    await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "reconnecting");
+    await edge.hibernate("closed");
     const left = await due(RELOAD_WINDOW_MS, began, ada.next("participant_left", RELOAD_WINDOW_MS + LATE_MS));
     assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "left" });
   });
