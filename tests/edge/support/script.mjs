@@ -45,12 +45,12 @@ export const STEPS = {
     const { session } = call.bob;
     call.bob = await Client.connect(call.edge, call.room, "bob");
     call.bob.session = session;
-    call.watch("bob", call.bob);
+    call.watch("bob again", call.bob);
   },
   "bob resumes": (call) => call.bob.resume(call.bob.session),
   "ada reloads": async (call) => {
     call.ada = await Client.connect(call.edge, call.room, "ada", { claims: { grants: { moderate: true } } });
-    call.watch("ada", call.ada);
+    call.watch("ada again", call.ada);
     await call.ada.join({ attempt: "ada-2" });
   },
   "ada kicks eve": (call) => call.ada.request({ type: "kick", participant: "eve", reason: "spam" }),
