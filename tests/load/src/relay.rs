@@ -47,6 +47,8 @@ impl Relay {
             .env("TURN_REALM", REALM)
             .env("TURN_PEER_ALLOW", "127.0.0.0/8,::1")
             .env("TURN_SHARDS", "1")
+            // Where Linux gives no socket a port by itself: one of a reserved pair could be gone when its owner comes for it.
+            .env("TURN_RELAY_PORTS", "61000-65535")
             .env("TURN_DRAIN_SECONDS", "0")
             .envs(settings.iter().copied());
         Self::start(command, address, http)
