@@ -21,16 +21,16 @@ const COMMANDS = {
   // How the node that was asked to drain has ended.
   drained_node: async () => ({ status: await drained }),
   kill_node_at_upload: () => {
-    killed = stack.firstChunk().then(() => stack.nodes[0].program.signal("SIGKILL")).then(() => stack.killNode(stack.nodes[0]));
+    killed = stack.storage.firstChunk().then(() => stack.nodes[0].program.signal("SIGKILL")).then(() => stack.killNode(stack.nodes[0]));
   },
   killed_node: () => killed,
-  unfinished_uploads: () => ({ body: stack.unfinishedUploads() }),
+  unfinished_uploads: () => ({ body: stack.storage.unfinishedUploads() }),
   pause_node: () => stack.nodes[0].program.pause(),
   start_turn_node: ({ env = {} }) => stack.startTurnNode("turn-1", env),
   kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
-  kill_storage: () => stack.killStorage(),
-  start_storage: () => stack.startStorage(),
-  stored: ({ prefix }) => ({ body: stack.storedKeys().filter((key) => key.startsWith(prefix)) }),
+  kill_storage: () => stack.storage.kill(),
+  start_storage: () => stack.storage.again(),
+  stored: ({ prefix }) => ({ body: stack.storage.keys(prefix) }),
   recordings: async ({ room, token, method = "GET", id = "" }) => {
     const url = `${stack.url}/v1/rooms/${room}/recordings${id}`;
     const response = await fetch(url, { method, headers: { Authorization: `Bearer ${token}` } });

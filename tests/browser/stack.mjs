@@ -1,13 +1,13 @@
 // The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
-import { accessSync, mkdirSync, readdirSync } from "node:fs";
-import { watch } from "node:fs/promises";
-import { createServer } from "node:net";
-import { join, relative } from "node:path";
+import { accessSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinToken, nodeToken } from "../../xtask/token.mjs";
 import { readConfig } from "../../xtask/worker.mjs";
+import { freePort } from "./port.mjs";
 import { Program } from "./processes.mjs";
+import { Storage } from "./storage.mjs";
 import { temporaryFolder } from "./temporary.mjs";
 import { until } from "./until.mjs";
 
@@ -18,12 +18,6 @@ const START_MS = 30_000;
 const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "quick");
 const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(PROGRAMS, "media-node");
 const TURN_NODE = process.env.ROTUNDA_TURN_NODE ?? join(PROGRAMS, "turn-node");
-
-/** Installed by xtask's setup; `ROTUNDA_S3S_FS` names another one. */
-const S3S_FS = process.env.ROTUNDA_S3S_FS ?? join(ROOT, ".rotunda/tools/bin/s3s-fs");
-const BUCKET = "recordings";
-const ACCESS_KEY_ID = "test";
-const SECRET_ACCESS_KEY = "only-for-tests";
 
 /** A Worker and the nodes that dial it. */
 export class Stack {
@@ -36,10 +30,10 @@ export class Stack {
   };
   #region = readConfig("development").vars.DEFAULT_REGION;
   #worker = null;
-  #storage = null;
-  #storagePort = 0;
   #port = 0;
   #address;
+  /** Where recordings go. */
+  storage = null;
   nodes = [];
   turnNodes = [];
   /** Folder of everything that the programs say. */
@@ -52,9 +46,8 @@ export class Stack {
     stack.#address = address;
     stack.logs = logs;
     stack.#port = await freePort();
-    stack.#storagePort = await freePort();
     try {
-      await stack.startStorage();
+      stack.storage = await Storage.start({ log: join(logs, "storage.log") });
       await stack.startWorker();
       for (let number = 1; number <= nodes; number += 1) await stack.startNode(`media-${number}`);
     } catch (error) {
@@ -91,54 +84,9 @@ export class Stack {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
   }
 
-  /** Starts the storage for recordings, with what was in it before. */
-  async startStorage() {
-    accessSync(S3S_FS);
-    const root = join(this.#state, "storage");
-    mkdirSync(join(root, BUCKET), { recursive: true });
-    const address = ["--host", "127.0.0.1", "--port", String(this.#storagePort)];
-    const keys = ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY];
-    this.#storage = new Program("storage", [S3S_FS, ...address, ...keys, root], { log: join(this.logs, "storage.log") });
-    // Whoever does not sign is refused: it is up.
-    await until("the storage is up", () => answers(this.#storageUrl), START_MS);
-  }
-
-  /** Kills the storage with SIGKILL. */
-  async killStorage() {
-    await this.#storage.kill();
-  }
-
-  /** Uploads in chunks that were begun, and neither completed nor given up: s3s-fs keeps a note of each. */
-  unfinishedUploads() {
-    return readdirSync(join(this.#state, "storage")).filter((name) => name.startsWith(".upload-"));
-  }
-
-  /** Resolves when the first chunk of a large object is in the storage. */
-  async firstChunk() {
-    for await (const { filename } of watch(join(this.#state, "storage"))) if (filename.includes(".part-1")) return;
-  }
-
-  /** The keys of everything that the storage has. */
-  storedKeys() {
-    const bucket = join(this.#state, "storage", BUCKET);
-    const entries = readdirSync(bucket, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => relative(bucket, join(entry.parentPath, entry.name)));
-  }
-
-  get #storageUrl() {
-    return `http://127.0.0.1:${this.#storagePort}`;
-  }
-
   async startWorker() {
-    const vars = {
-      RECORDING_BUCKET: BUCKET,
-      RECORDING_ENDPOINT: this.#storageUrl,
-      RECORDING_REGION: "us-east-1",
-      RECORDING_ACCESS_KEY_ID: ACCESS_KEY_ID,
-      RECORDING_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
-    };
     const persist = join(this.#state, "worker");
-    const options = { host: this.#address, port: this.#port, persist, build: "development", vars };
+    const options = { host: this.#address, port: this.#port, persist, build: "development", vars: this.storage.workerVars };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
       log: join(this.logs, "worker.log"),
@@ -164,10 +112,7 @@ export class Stack {
         MEDIA_SHARDS: "1",
         MEDIA_HTTP_LISTEN: `127.0.0.1:${http}`,
         MEDIA_DRAIN_SECONDS: "20",
-        MEDIA_RECORD_BUCKET: BUCKET,
-        MEDIA_RECORD_ENDPOINT: this.#storageUrl,
-        MEDIA_RECORD_ACCESS_KEY_ID: ACCESS_KEY_ID,
-        MEDIA_RECORD_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+        ...this.storage.nodeSettings,
         MEDIA_RECORD_SPOOL: join(this.#state, "spool"),
       },
       log: join(this.logs, `${name}.log`),
@@ -221,7 +166,7 @@ export class Stack {
 
   async stop() {
     const programs = [...this.nodes, ...this.turnNodes].map(({ program }) => program);
-    await Promise.all([this.#worker, this.#storage, ...programs].map((program) => program?.kill()));
+    await Promise.all([this.#worker, this.storage, ...programs].map((program) => program?.kill()));
   }
 }
 
@@ -230,10 +175,6 @@ async function metrics(port) {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
-}
-
-async function answers(url) {
-  return fetch(url).then(() => true, () => false);
 }
 
 async function isOk(url) {
@@ -246,14 +187,4 @@ async function isOk(url) {
 
 function secret() {
   return randomBytes(32).toString("base64url");
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -11,7 +11,7 @@ import { Client } from "./support/client.mjs";
 import { KEYS, startEdge } from "./support/edge.mjs";
 import { MediaNode } from "./support/node.mjs";
 import { Recorder } from "./support/recorder.mjs";
-import { Storage } from "./support/storage.mjs";
+import { Storage } from "../browser/storage.mjs";
 
 const SEED = 20_26;
 /** Of each phase for each operation: what two cores do in a minute. */

@@ -7,7 +7,7 @@ import { KEYS, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { Recorder } from "../support/recorder.mjs";
 import { checkRefused } from "../support/refused.mjs";
-import { SECRET_ACCESS_KEY, Storage } from "../support/storage.mjs";
+import { SECRET_ACCESS_KEY, Storage } from "../../browser/storage.mjs";
 import { joinToken } from "../support/token.mjs";
 
 const MAY_RECORD = { grants: { record: true } };

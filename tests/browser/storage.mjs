@@ -1,13 +1,14 @@
 // The storage for recordings: `s3s-fs`, an S3-compatible server over a folder, in which a test can look.
 import { accessSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { watch } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Program } from "../../browser/processes.mjs";
-import { temporaryFolder } from "../../browser/temporary.mjs";
-import { until } from "../../browser/until.mjs";
+import { freePort } from "./port.mjs";
+import { Program } from "./processes.mjs";
+import { temporaryFolder } from "./temporary.mjs";
+import { until } from "./until.mjs";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Installed by xtask's setup; `ROTUNDA_S3S_FS` names another one. */
 const S3S_FS = process.env.ROTUNDA_S3S_FS ?? join(ROOT, ".rotunda/tools/bin/s3s-fs");
 const START_MS = 30_000;
@@ -19,11 +20,14 @@ export const SECRET_ACCESS_KEY = "only-for-tests";
 export class Storage {
   #root = temporaryFolder("storage");
   #port;
+  #log;
   #program = null;
 
-  static async start() {
+  /** @param {{ log?: string }} [options] `log`: the file of what it says */
+  static async start({ log } = {}) {
     const storage = new Storage();
     storage.#port = await freePort();
+    storage.#log = log;
     await storage.again();
     return storage;
   }
@@ -34,7 +38,7 @@ export class Storage {
     mkdirSync(join(this.#root, BUCKET), { recursive: true });
     const address = ["--host", "127.0.0.1", "--port", String(this.#port)];
     const keys = ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY];
-    this.#program = new Program("storage", [S3S_FS, ...address, ...keys, this.#root]);
+    this.#program = new Program("storage", [S3S_FS, ...address, ...keys, this.#root], { log: this.#log });
     // Whoever does not sign is refused: it is up.
     await until("the storage is up", () => fetch(this.url), START_MS);
   }
@@ -59,6 +63,26 @@ export class Storage {
     };
   }
 
+  /** How a media node reaches it. */
+  get nodeSettings() {
+    return {
+      MEDIA_RECORD_BUCKET: BUCKET,
+      MEDIA_RECORD_ENDPOINT: this.url,
+      MEDIA_RECORD_ACCESS_KEY_ID: ACCESS_KEY_ID,
+      MEDIA_RECORD_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+    };
+  }
+
+  /** Uploads in chunks that were begun, and neither completed nor given up: s3s-fs keeps a note of each. */
+  unfinishedUploads() {
+    return readdirSync(this.#root).filter((name) => name.startsWith(".upload-"));
+  }
+
+  /** Resolves when the first chunk of a large object is there. */
+  async firstChunk() {
+    for await (const { filename } of watch(this.#root)) if (filename.includes(".part-1")) return;
+  }
+
   /** Puts an object there, as a node would. */
   put(key, content) {
     const path = join(this.#root, BUCKET, key);
@@ -78,14 +102,4 @@ export class Storage {
     const keys = files.map((file) => relative(bucket, join(file.parentPath ?? file.path, file.name)));
     return keys.filter((key) => key.startsWith(prefix)).sort();
   }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
