@@ -37,6 +37,27 @@ impl Call {
         Self { stack, ada, alan, started }
     }
 
+    /// Waits until the storage has the first part of both tracks.
+    async fn first_parts_are_stored(&mut self, room: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let keys = self.stored(room);
+            // `…/segments/EPOCH/parts/TRACK/PART`
+            let tracks = keys.iter().filter_map(|key| key.split_once("/parts/")?.1.split('/').next());
+            if tracks.collect::<BTreeSet<_>>().len() == 2 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "there is only {keys:?}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The keys of everything that the storage has of a room.
+    fn stored(&mut self, room: &str) -> Vec<String> {
+        let answer = self.stack.command(&json!({ "do": "stored", "prefix": format!("recordings/{room}/") }));
+        serde_json::from_value(answer["body"].clone()).expect("keys")
+    }
+
     /// Everybody goes on at the other node.
     async fn move_on(&mut self, is_dead: bool) {
         tokio::join!(self.ada.move_on(is_dead), move_on(&mut self.alan, is_dead));
@@ -76,9 +97,8 @@ impl Call {
     async fn only_files_are_left(&mut self, room: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.stack.command(&json!({ "do": "stored", "prefix": format!("recordings/{room}/") }));
-            let keys = answer["body"].as_array().expect("keys").iter().filter_map(Value::as_str);
-            let names: BTreeSet<&str> = keys.filter_map(|key| key.rsplit('/').next()).collect();
+            let keys = self.stored(room);
+            let names: BTreeSet<&str> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
             if names == BTreeSet::from(["ada-camera.webm", "manifest.json"]) {
                 return;
             }
@@ -135,8 +155,7 @@ fn check_track(manifest: &Manifest, track: &TrackId) -> u64 {
 async fn a_recording_goes_on_when_its_node_is_killed() {
     let room = "moves-killed";
     let mut call = Call::begin(room).await;
-    // The first part of each track is in the storage.
-    sleep(Duration::from_secs(6)).await;
+    call.first_parts_are_stored(room).await;
     call.stack.command(&json!({ "do": "kill_node" }));
     call.move_on(true).await;
     let lasted = call.end().await;
