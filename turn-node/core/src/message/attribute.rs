@@ -26,7 +26,7 @@ impl<'a> Attribute<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttributeType(pub u16);
 
-#[allow(missing_docs, reason = "the names are the registry's: RFC 8489 §18.3, RFC 8656 §17")]
+// The names are the registry's (RFC 8489 §18.3, RFC 8656 §17).
 impl AttributeType {
     pub const USERNAME: Self = Self(0x0006);
     pub const MESSAGE_INTEGRITY: Self = Self(0x0008);

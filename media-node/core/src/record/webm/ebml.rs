@@ -2,7 +2,6 @@
 
 /// Ids of the elements that are used here (RFC 8794 §11, RFC 9559 §5).
 pub mod id {
-    #![expect(missing_docs, reason = "the names are those of the RFCs")]
     pub const EBML: u32 = 0x1a45_dfa3;
     pub const EBML_VERSION: u32 = 0x4286;
     pub const EBML_READ_VERSION: u32 = 0x42f7;
