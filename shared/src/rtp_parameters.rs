@@ -27,11 +27,15 @@ pub struct IceParameters {
     pub node_pwd: String,
     /// The client's user fragment.
     pub client_ufrag: String,
+    /// The client's password. The node checks with it whether the client answers at an address (RFC 7675); empty where
+    /// the edge does not know it.
+    #[serde(default)]
+    pub client_pwd: String,
 }
 
 impl std::fmt::Debug for IceParameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The password is a secret.
+        // The passwords are secrets.
         f.debug_struct("IceParameters").field("node_ufrag", &self.node_ufrag).finish_non_exhaustive()
     }
 }
@@ -216,6 +220,7 @@ mod tests {
             node_ufrag: "u".into(),
             node_pwd: "hunter2hunter2hunter2".into(),
             client_ufrag: "c".into(),
+            client_pwd: "hunter2hunter2hunter2".into(),
         };
         assert!(!format!("{ice:?}").contains("hunter2"));
     }

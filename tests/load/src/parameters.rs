@@ -34,6 +34,7 @@ impl ClientNumber {
             node_ufrag: format!("node{:04}", self.0),
             node_pwd: format!("password{:014}", self.0),
             client_ufrag: format!("client{:04}", self.0),
+            client_pwd: format!("of the client{:09}", self.0),
         }
     }
 

@@ -25,6 +25,9 @@ pub(super) struct MediaSession {
     pub(super) node_ufrag: String,
     pub(super) node_pwd: String,
     pub(super) client_ufrag: String,
+    /// Empty in a room that was stored without it.
+    #[serde(default)]
+    pub(super) client_pwd: String,
     pub(super) client_fingerprint: Fingerprint,
     /// Session id and version of the answers' `o` line.
     pub(super) origin: u32,
@@ -35,7 +38,7 @@ pub(super) struct MediaSession {
 
 impl std::fmt::Debug for MediaSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The password is a secret.
+        // The passwords are secrets.
         f.debug_struct("MediaSession")
             .field("participant", &self.participant)
             .field("epoch", &self.epoch)
@@ -70,6 +73,7 @@ impl MediaSession {
             node_ufrag: random::text(random, UFRAG_LETTERS),
             node_pwd: random::text(random, PWD_LETTERS),
             client_ufrag: offer.ufrag.clone(),
+            client_pwd: offer.pwd.clone(),
             client_fingerprint: offer.fingerprint,
             origin: random::number(random),
             version: 1,
@@ -83,6 +87,7 @@ impl MediaSession {
         // RFC 8839 §4.4.3: other credentials are an ICE restart, which the answerer joins with other credentials of its own.
         if self.client_ufrag != offer.ufrag {
             self.client_ufrag.clone_from(&offer.ufrag);
+            self.client_pwd.clone_from(&offer.pwd);
             self.node_ufrag = random::text(random, UFRAG_LETTERS);
             self.node_pwd = random::text(random, PWD_LETTERS);
         }
@@ -116,6 +121,7 @@ impl MediaSession {
                 node_ufrag: self.node_ufrag.clone(),
                 node_pwd: self.node_pwd.clone(),
                 client_ufrag: self.client_ufrag.clone(),
+                client_pwd: self.client_pwd.clone(),
             },
             client_fingerprint: self.client_fingerprint,
             sections: self.sections.iter().filter_map(AnsweredSection::section).cloned().collect(),

@@ -24,6 +24,8 @@ const PWD_BYTES: std::ops::RangeInclusive<usize> = 22..=256;
 pub struct Offer {
     /// The user fragment of the client's ICE agent.
     pub ufrag: String,
+    /// The password of the client's ICE agent.
+    pub pwd: String,
     /// Digest of the client's certificate.
     pub fingerprint: Fingerprint,
     /// Its media sections, in order.
@@ -201,7 +203,7 @@ impl<'a> Lines<'a> {
         let living = |section: &&SectionLines<'a>| !section.rejected();
         // RFC 8843 §7.1.3: only the transport attributes of the first section of the group count.
         let tagged = self.sections.iter().find(living).ok_or(OfferError::NoSections)?;
-        let (ufrag, fingerprint) = tagged.transport.or(self.transport).check()?;
+        let (ufrag, pwd, fingerprint) = tagged.transport.or(self.transport).check()?;
         let mut sections = Vec::with_capacity(self.sections.len());
         for (lines, mid) in self.sections.iter().zip(mids) {
             if !lines.rejected() && !self.bundle.contains(mid.as_str()) {
@@ -212,7 +214,7 @@ impl<'a> Lines<'a> {
             }
             sections.push(lines.understand(mid));
         }
-        Ok(Offer { ufrag: ufrag.into(), fingerprint, sections })
+        Ok(Offer { ufrag: ufrag.into(), pwd: pwd.into(), fingerprint, sections })
     }
 
     fn mids(&self) -> Result<Vec<Mid>, OfferError> {
@@ -241,19 +243,18 @@ impl<'a> TransportLines<'a> {
         }
     }
 
-    fn check(self) -> Result<(&'a str, Fingerprint), OfferError> {
+    fn check(self) -> Result<(&'a str, &'a str, Fingerprint), OfferError> {
         let is_ice = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
         let ufrag = self.ufrag.filter(|ufrag| UFRAG_BYTES.contains(&ufrag.len()) && ufrag.chars().all(is_ice));
-        // The password is of no use to an agent that sends no checks, but without one the client would not be an ICE agent.
         let pwd = self.pwd.filter(|pwd| PWD_BYTES.contains(&pwd.len()));
-        let (Some(ufrag), Some(_)) = (ufrag, pwd) else { return Err(OfferError::IceCredentials) };
+        let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else { return Err(OfferError::IceCredentials) };
         let digest = self.fingerprint.and_then(|digest| Fingerprint::parse(digest).ok());
         let fingerprint = digest.ok_or(OfferError::Fingerprint)?;
         // RFC 8842 §5.2: a missing setup attribute means active.
         if !matches!(self.setup, None | Some("actpass" | "active")) {
             return Err(OfferError::Setup);
         }
-        Ok((ufrag, fingerprint))
+        Ok((ufrag, pwd, fingerprint))
     }
 }
 

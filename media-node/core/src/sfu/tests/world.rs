@@ -132,6 +132,7 @@ impl Client {
                 node_ufrag: format!("node{}{}", self.name, self.ice_generation),
                 node_pwd: format!("password{}{}", self.name, self.ice_generation),
                 client_ufrag: format!("client{}{}", self.name, self.ice_generation),
+                client_pwd: self.password(),
             },
             client_fingerprint: self.identity.fingerprint(),
             sections: vec![
@@ -141,6 +142,11 @@ impl Client {
                 section(VIDEO_SLOT, MediaKind::Video, Flow::NodeToClient),
             ],
         }
+    }
+
+    /// Its ICE password.
+    fn password(&self) -> String {
+        format!("client password {}{}", self.name, self.ice_generation)
     }
 
     pub(super) fn check(&self, use_candidate: bool) -> Vec<u8> {
