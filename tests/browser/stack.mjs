@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const START_MS = 30_000;
 
 /** Where `cargo xtask build --development` puts the nodes; `ROTUNDA_MEDIA_NODE` and `ROTUNDA_TURN_NODE` name others. */
-const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "quick");
+const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
 const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(PROGRAMS, "media-node");
 const TURN_NODE = process.env.ROTUNDA_TURN_NODE ?? join(PROGRAMS, "turn-node");
 

@@ -22,13 +22,22 @@ impl Program {
     /// Builds the program that [`Self::path`] names.
     pub(crate) fn build(self, workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
         let mut command = tools.cargo();
-        command.args(["build", "--package", self.package(), "--profile", profile(flavour)]);
+        command.arg("build");
+        match flavour {
+            // The selection and profile of the tests: what both need is built once.
+            Flavour::Quick => command.args(["--workspace", "--exclude", "edge", "--bin", self.package()]),
+            Flavour::Release => command.args(["--release", "--package", self.package()]),
+        };
         progress::run(workspace, &self.package().replace('-', " "), &mut command)
     }
 
     /// Where the program of this flavour lies.
     pub(crate) fn path(self, workspace: &Workspace, flavour: Flavour) -> PathBuf {
-        workspace.target().join(profile(flavour)).join(self.package())
+        let folder = match flavour {
+            Flavour::Quick => "debug",
+            Flavour::Release => "release",
+        };
+        workspace.target().join(folder).join(self.package())
     }
 
     /// The crate, and so the file.
@@ -37,12 +46,5 @@ impl Program {
             Self::MediaNode => "media-node",
             Self::TurnNode => "turn-node",
         }
-    }
-}
-
-fn profile(flavour: Flavour) -> &'static str {
-    match flavour {
-        Flavour::Quick => "quick",
-        Flavour::Release => "release",
     }
 }
