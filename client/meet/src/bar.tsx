@@ -70,15 +70,11 @@ export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) 
         <Menu id="more" label={texts.more} items={moreItems(texts, snapshot, name, actions, onPanel)}>
           <MoreIcon />
         </Menu>
-        <button
-          type="button"
-          className="round leave"
-          aria-label={texts.leave}
-          title={texts.leave}
-          id="leave"
-          onClick={actions.leave}
-        >
+        <button type="button" className="round leave" aria-label={texts.leave} id="leave" onClick={actions.leave}>
           <LeaveIcon />
+          <span className="tip" aria-hidden="true">
+            {texts.leave}
+          </span>
         </button>
       </div>
     </nav>
@@ -114,6 +110,7 @@ function DeviceButtons({ snapshot: { microphone, camera, screen }, actions }: Bu
           label={screen === null ? texts.shareScreen : texts.stopScreen}
           hotkey="S"
           isActive={screen !== null}
+          isForWide
           onClick={actions.screen}
           id="screen"
         >
@@ -138,6 +135,7 @@ function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
         label={hasHandUp ? texts.lowerHand : texts.raiseHand}
         hotkey="H"
         isActive={hasHandUp}
+        isForWide
         onClick={actions.hand}
         id="hand"
       >
@@ -152,12 +150,14 @@ function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
 
 function moreItems(
   texts: Texts,
-  { self, isLocked, recording }: RoomSnapshot,
+  snapshot: RoomSnapshot,
   name: string,
   actions: Actions,
   onPanel: (panel: PanelName) => void,
 ): MenuItem[] {
+  const { self, isLocked, recording } = snapshot;
   const items: MenuItem[] = [
+    ...narrowItems(texts, snapshot, actions),
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
     { label: texts.devices, icon: <SettingsIcon />, onChoose: () => onPanel("settings") },
   ];
@@ -179,6 +179,20 @@ function moreItems(
   return items;
 }
 
+/** What is in the menu where the bar is too narrow for it. */
+function narrowItems(texts: Texts, { self, screen, publishes }: RoomSnapshot, actions: Actions): MenuItem[] {
+  const items: MenuItem[] = [];
+  if (self?.grants.chat === true) {
+    const label = self.hasHandUp ? texts.lowerHand : texts.raiseHand;
+    items.push({ label, icon: <HandIcon />, isForNarrow: true, onChoose: actions.hand });
+  }
+  if (publishes && canShareScreen()) {
+    const label = screen === null ? texts.shareScreen : texts.stopScreen;
+    items.push({ label, icon: <ScreenIcon />, isForNarrow: true, onChoose: actions.screen });
+  }
+  return items;
+}
+
 interface ButtonProps {
   readonly id: string;
   readonly label: string;
@@ -187,12 +201,15 @@ interface ButtonProps {
   readonly isOff?: boolean;
   readonly isActive?: boolean;
   readonly isOpen?: boolean;
+  /** Whether it gives way to an entry of the menu on a narrow page. */
+  readonly isForWide?: boolean;
   readonly onClick: () => void;
   readonly children: ReactNode;
 }
 
-function Button({ id, label, hotkey, isOff = false, isActive = false, isOpen, onClick, children }: ButtonProps) {
-  const className = `round${isOff ? " off" : ""}${isActive || isOpen === true ? " open" : ""}`;
+function Button({ id, label, hotkey, isOff, isActive, isOpen, isForWide, onClick, children }: ButtonProps) {
+  const states = { off: isOff, open: isActive === true || isOpen === true, "only-wide": isForWide };
+  const className = Object.entries(states).reduce((names, [name, is]) => (is === true ? `${names} ${name}` : names), "round");
   return (
     <button
       type="button"
@@ -201,10 +218,12 @@ function Button({ id, label, hotkey, isOff = false, isActive = false, isOpen, on
       aria-label={label}
       aria-keyshortcuts={hotkey}
       aria-expanded={isOpen}
-      title={hotkey === undefined ? label : `${label} (${hotkey})`}
       onClick={onClick}
     >
       {children}
+      <span className="tip" aria-hidden="true">
+        {label} {hotkey === undefined ? null : <kbd>{hotkey}</kbd>}
+      </span>
     </button>
   );
 }

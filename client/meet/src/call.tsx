@@ -1,17 +1,19 @@
 /** The call: everybody's tile or a screen, the bar, and what needs to be said. */
-import type { Room } from "@rotunda/client";
+import type { Room, RoomSnapshot } from "@rotunda/client";
 import { RoomSound, useChat, useReactions, useRoom, useRoomEvent } from "@rotunda/react";
 import { useEffect, useRef, useState } from "react";
 import { Bar } from "./bar";
 import type { PanelName } from "./bar";
 import { ChatPanel } from "./chat-panel";
+import { isolated, nameOf } from "./names";
 import { People } from "./people";
 import { usePreferences } from "./preferences";
 import { Reactions } from "./reactions";
-import { RecordingBadge } from "./recordings";
+import { RecordingBadge, isRecording } from "./recordings";
 import { Settings } from "./settings";
 import { Stage } from "./stage";
 import type { Texts } from "./texts";
+import { useTitle } from "./title";
 import { useActions } from "./use-actions";
 import type { Notice } from "./use-notices";
 import { useNotices } from "./use-notices";
@@ -41,7 +43,9 @@ export function Call({ room, name }: Props) {
   const mayModerate = snapshot.self?.grants.moderate ?? false;
   const mayChat = snapshot.self?.grants.chat ?? false;
 
+  useTitle(name, chat.unread);
   useNewsOfPeople(room, panel, texts, notify);
+  useNewsOfDevices(snapshot, texts, notify);
   useShortcuts({
     ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera, s: actions.screen } : {}),
     ...(mayChat ? { h: actions.hand } : {}),
@@ -60,12 +64,15 @@ export function Call({ room, name }: Props) {
       <a className="skip" href="#bar">
         {texts.skipToBar}
       </a>
-      {snapshot.connection === "reconnecting" ? (
-        <p className="banner" role="status">
-          {texts.reconnecting}
-        </p>
-      ) : null}
-      <RecordingBadge recording={snapshot.recording} />
+      <div className="top">
+        {snapshot.connection === "reconnecting" ? (
+          <p className="banner" role="status">
+            {texts.reconnecting}
+          </p>
+        ) : null}
+        <RecordingBadge recording={snapshot.recording} />
+        <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
+      </div>
       <div className="middle">
         <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
         {panel === "chat" ? (
@@ -77,7 +84,6 @@ export function Call({ room, name }: Props) {
         {panel === "settings" ? <Settings room={room} snapshot={snapshot} notify={notify} onClose={close} /> : null}
       </div>
       <Reactions shown={reactions} snapshot={snapshot} />
-      <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
       <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
         {notice?.text}
       </p>
@@ -101,21 +107,47 @@ function usePanelFocus(panel: PanelName | null, setPanel: (panel: PanelName | nu
   };
 }
 
-/** Tells of messages and hands while nobody looks at them. */
+/** Tells of messages and hands while nobody looks at them, and of a recording that runs when the user comes. */
 function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, notify: (notice: Notice) => void): void {
   const { hands, participants } = useRoom(room);
   const known = useRef(hands);
-  useRoomEvent(room, "message", ({ name, text }) => {
+  useRoomEvent(room, "message", (message) => {
     if (panel !== "chat") {
+      const { text } = message;
       const glance = text.length > GLANCE_LENGTH ? `${text.slice(0, GLANCE_LENGTH)} …` : text;
-      notify({ text: texts.wrote(name === "" ? texts.guest : name, glance), isProblem: false });
+      notify({ text: texts.wrote(isolated(nameOf(message, texts)), isolated(glance)), isProblem: false });
     }
   });
   useEffect(() => {
     const raised = participants.find(({ id }) => hands.includes(id) && !known.current.includes(id));
     known.current = hands;
     if (raised !== undefined) {
-      notify({ text: texts.handUp(raised.name === "" ? texts.guest : raised.name), isProblem: false });
+      notify({ text: texts.handUp(isolated(nameOf(raised, texts))), isProblem: false });
     }
   }, [hands, participants, texts, notify]);
+  const isToldOfRecording = useRef(false);
+  useEffect(() => {
+    if (!isToldOfRecording.current && isRecording(room.snapshot.recording)) {
+      notify({ text: texts.recordingRuns, isProblem: true });
+    }
+    isToldOfRecording.current = true;
+  }, [room, texts, notify]);
+}
+
+/** Tells when the system takes a device away for the moment, and when it is back. */
+function useNewsOfDevices({ microphone, camera }: RoomSnapshot, texts: Texts, notify: (notice: Notice) => void): void {
+  const before = useRef({ microphone: false, camera: false });
+  useEffect(() => {
+    const now = { microphone: microphone.interrupted, camera: camera.interrupted };
+    for (const kind of ["microphone", "camera"] as const) {
+      if (now[kind] !== before.current[kind]) {
+        const isBack = !now[kind] && { microphone, camera }[kind].on;
+        const text = now[kind] ? texts.interrupted[kind] : isBack ? texts.resumed[kind] : null;
+        if (text !== null) {
+          notify({ text, isProblem: now[kind] });
+        }
+      }
+    }
+    before.current = now;
+  }, [microphone, camera, texts, notify]);
 }

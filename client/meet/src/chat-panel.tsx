@@ -3,8 +3,10 @@ import type { Message } from "@rotunda/client";
 import { CHAT_TEXT_BYTES_MAX } from "@rotunda/client";
 import type { Chat } from "@rotunda/react";
 import type { Dispatch, FormEvent, KeyboardEvent, SetStateAction } from "react";
-import { Fragment, useEffect, useRef } from "react";
+import { Fragment, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { SendIcon } from "./icons";
+import { partsOf } from "./links";
+import { nameOf } from "./names";
 import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
 import { errorText } from "./texts";
@@ -26,47 +28,82 @@ interface Props {
 
 /** Messages of one author within this time share a heading. */
 const GROUP_MS = 5 * 60_000;
-const LINK = /(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/;
+/** So close to the end counts as being there. */
+const END_PX = 40;
 
 /** The panel beside the grid. */
 export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   const { texts } = usePreferences();
   const { messages } = chat;
-  const end = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    // Some browsers return a promise here, which is not for React.
-    void end.current?.scrollIntoView({ block: "nearest" });
-  }, [messages.length]);
+  const { list, scrolled, hasNews, toEnd } = useReading(messages);
   return (
     <Panel title={texts.chat} id="chat-panel" onClose={onClose}>
       {messages.length === 0 ? <p className="quiet chat-empty">{texts.chatEmpty}</p> : null}
-      <div className="messages" role="log" aria-label={texts.chat} tabIndex={0}>
+      <div className="messages" role="log" aria-label={texts.chat} tabIndex={0} ref={list} onScroll={scrolled}>
         {messages.map((message, index) => (
           <Line key={message.id} message={message} before={messages[index - 1] ?? null} />
         ))}
-        <div ref={end} />
       </div>
+      {hasNews ? (
+        <button type="button" className="news-below" onClick={toEnd}>
+          {texts.newMessages}
+        </button>
+      ) : null}
       {draft === null ? null : <Writer chat={chat} draft={draft} notify={notify} />}
     </Panel>
   );
 }
 
+/** Follows the end while the user is there; who reads further up stays, and is told that there is more. */
+function useReading(messages: readonly Message[]) {
+  const list = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  const [hasNews, setNews] = useState(false);
+  const toEnd = (): void => {
+    list.current?.scrollTo({ top: list.current.scrollHeight });
+    isAtEnd.current = true;
+    setNews(false);
+  };
+  const scrolled = (): void => {
+    if (list.current !== null) {
+      const { scrollHeight, scrollTop, clientHeight } = list.current;
+      isAtEnd.current = scrollHeight - scrollTop - clientHeight < END_PX;
+      setNews((had) => had && !isAtEnd.current);
+    }
+  };
+  const count = messages.length;
+  const known = useRef(count);
+  const hasJustWritten = messages.at(-1)?.sentAt === null;
+  useLayoutEffect(() => {
+    if (isAtEnd.current || hasJustWritten) {
+      toEnd();
+    } else if (count > known.current) {
+      setNews(true);
+    }
+    known.current = count;
+  }, [count, hasJustWritten]);
+  return { list, scrolled, hasNews, toEnd };
+}
+
 function Line({ message, before }: { message: Message; before: Message | null }) {
-  const { texts } = usePreferences();
-  const { name, participant, isSelf, sentAt, text } = message;
+  const { texts, locale } = usePreferences();
+  const { participant, isSelf, sentAt, text } = message;
   const isSame = before?.participant === participant && (sentAt ?? 0) - (before.sentAt ?? 0) < GROUP_MS;
-  const time = sentAt === null ? texts.sending : new Date(sentAt).toLocaleTimeString([], { timeStyle: "short" });
-  const shown = name === "" ? texts.guest : name;
+  const time = sentAt === null ? texts.sending : new Date(sentAt).toLocaleTimeString(locale, { timeStyle: "short" });
+  const shown = nameOf(message, texts);
   return (
     <div className={`message${isSelf ? " own" : ""}${sentAt === null ? " pending" : ""}`}>
       {isSame && sentAt !== null ? null : (
         <p className="author">
-          <strong>{isSelf ? texts.you(shown) : shown}</strong> <small>{time}</small>
+          <strong>
+            <bdi>{isSelf ? texts.you(shown) : shown}</bdi>
+          </strong>{" "}
+          <small>{time}</small>
         </p>
       )}
-      <p className="text">
-        {text.split(LINK).map((part, index) =>
-          index % 2 === 1 ? (
+      <p className="text" dir="auto">
+        {partsOf(text).map(({ text: part, isLink }, index) =>
+          isLink ? (
             <a key={index} href={part} target="_blank" rel="noopener noreferrer">
               {part}
             </a>
@@ -111,6 +148,7 @@ function Writer({ chat, draft: { text, set: setText }, notify }: Pick<Props, "ch
         rows={2}
         value={text}
         aria-label={texts.chatWrite}
+        dir="auto"
         aria-invalid={isTooLong}
         placeholder={texts.chatWrite}
         onChange={(event) => setText(event.target.value)}

@@ -5,10 +5,18 @@ import { rememberHost } from "./identity";
 import { PreferenceChoices } from "./preference-choices";
 import { useTexts } from "./preferences";
 import { newRoomName, readRoomName, roomPath } from "./route";
+import { useTitle } from "./title";
+
+interface Props {
+  readonly go: (path: string) => void;
+  /** What the address says that is no room. */
+  readonly badLink: string | null;
+}
 
 /** Two ways into a room. */
-export function Home({ go }: { go: (path: string) => void }) {
+export function Home({ go, badLink }: Props) {
   const texts = useTexts();
+  useTitle(null);
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState(false);
 
@@ -30,19 +38,27 @@ export function Home({ go }: { go: (path: string) => void }) {
     <main className="page">
       <section className="card narrow">
         <h1>Rotunda</h1>
-        <p className="quiet">{texts.tagline}</p>
+        {badLink === null ? (
+          <p className="quiet">{texts.tagline}</p>
+        ) : (
+          <p className="problem" role="alert">
+            {texts.badLink} <bdi className="bad-link">{badLink}</bdi>
+          </p>
+        )}
         <button type="button" className="primary wide" onClick={create}>
           {texts.newRoom}
         </button>
         <form onSubmit={enter} noValidate>
           <label htmlFor="room">{texts.enterLabel}</label>
-          <div className="row">
+          <div className="row wraps">
             <input
               id="room"
               value={text}
               onChange={(event) => setText(event.target.value)}
               placeholder="daily"
               autoComplete="off"
+              autoCapitalize="none"
+              autoCorrect="off"
               spellCheck={false}
               aria-invalid={wrong}
               aria-describedby="room-hint"
@@ -50,7 +66,7 @@ export function Home({ go }: { go: (path: string) => void }) {
             <button type="submit">{texts.enter}</button>
           </div>
           <p id="room-hint" className={wrong ? "hint problem" : "hint"} role={wrong ? "alert" : undefined}>
-            {texts.roomHint}
+            {wrong ? texts.notARoom : null} {texts.roomHint}
           </p>
         </form>
         <PreferenceChoices />

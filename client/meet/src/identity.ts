@@ -1,5 +1,7 @@
 /** Who the user is in this tab, and the invitation that lets them in. */
+import { randomId } from "@rotunda/client";
 import type { Options } from "./route";
+import { recall, remember } from "./storage";
 
 const PARTICIPANT_KEY = "rotunda.participant";
 const NAME_KEY = "rotunda.name";
@@ -10,31 +12,31 @@ export function participantId(options: Options): string {
   if (options.participant !== null) {
     return options.participant;
   }
-  const known = sessionStorage.getItem(PARTICIPANT_KEY);
+  const known = recall("session", PARTICIPANT_KEY);
   if (known !== null) {
     return known;
   }
-  const id = `guest-${crypto.randomUUID().slice(0, 13)}`;
-  sessionStorage.setItem(PARTICIPANT_KEY, id);
+  const id = `guest-${randomId()}`;
+  remember("session", PARTICIPANT_KEY, id);
   return id;
 }
 
 /** What the user called themselves last time. */
 export function rememberedName(): string {
-  return localStorage.getItem(NAME_KEY) ?? "";
+  return recall("local", NAME_KEY) ?? "";
 }
 
 export function rememberName(name: string): void {
-  localStorage.setItem(NAME_KEY, name);
+  remember("local", NAME_KEY, name);
 }
 
 /** Whoever makes up a room may remove others from it. */
 export function rememberHost(room: string): void {
-  sessionStorage.setItem(HOST_KEY, room);
+  remember("session", HOST_KEY, room);
 }
 
 function mayModerate(room: string, options: Options): boolean {
-  return options.moderate || sessionStorage.getItem(HOST_KEY) === room;
+  return options.moderate || recall("session", HOST_KEY) === room;
 }
 
 /** Asks for a join token. Deployments put their own server in this place; the development edge gives one to anybody. */

@@ -1,16 +1,17 @@
 /** Before the call: how one looks and sounds, which devices, under which name. */
-import type { RoomError } from "@rotunda/client";
+import type { Capture, Device, DeviceKind, RoomError } from "@rotunda/client";
 import { Room } from "@rotunda/client";
+import type { FormEvent, ReactNode } from "react";
 import { useEffect, useState } from "react";
-import type { FormEvent } from "react";
-import { DeviceSelect, Video, useLevel, usePreview } from "@rotunda/react";
-import type { Preview } from "@rotunda/react";
+import type { Captures } from "@rotunda/react";
+import { DeviceSelect, Video, useCapture, useDevices, useLevel } from "@rotunda/react";
+import { rememberDevice } from "./device-memory";
 import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 import { rememberedName } from "./identity";
+import { cleanName } from "./names";
 import { useTexts } from "./preferences";
-import type { Tracks } from "./room-page";
 import type { Options } from "./route";
-import { errorText } from "./texts";
+import { deviceErrorTexts, errorText } from "./texts";
 
 /** The edge takes 128 bytes; none of these needs more than three. */
 const NAME_LENGTH_MAX = 42;
@@ -18,29 +19,24 @@ const NAME_LENGTH_MAX = 42;
 interface Props {
   readonly room: string;
   readonly options: Options;
+  readonly captures: Captures;
   readonly error: RoomError | null;
   readonly joining: boolean;
-  readonly onJoin: (name: string, tracks: Tracks) => void;
+  readonly onJoin: (name: string) => void;
 }
 
 /** The lobby; with `auto=1` it shows nothing but that somebody is joining. */
-export function Lobby({ room, options, error, joining, onJoin }: Props) {
+export function Lobby({ room, options, captures, error, joining, onJoin }: Props) {
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
   const isShown = !(options.auto && joining);
-  const preview = usePreview(options, isShown && !joining);
 
-  useEffect(() => {
-    if (isShown) {
-      Room.warmUp();
-    }
-  }, [isShown]);
+  useEffect(() => (isShown ? Room.warmUp() : undefined), [isShown]);
 
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    onJoin(name.trim(), preview.release());
+    onJoin(cleanName(name));
   };
-  const problem = error ?? preview.error;
 
   return (
     <main className="page">
@@ -49,21 +45,22 @@ export function Lobby({ room, options, error, joining, onJoin }: Props) {
           <h1>{room}</h1>
           <p className="quiet">{joining ? texts.joining : texts.ready}</p>
         </header>
-        {isShown ? <Stage preview={preview} joining={joining} /> : null}
-        {isShown ? <Choices preview={preview} /> : null}
-        {problem === null ? null : (
+        {isShown ? <Stage captures={captures} /> : null}
+        {isShown ? <Choices captures={captures} /> : null}
+        {error === null ? null : (
           <p className="problem" role="alert">
-            {errorText(texts, problem)} {problem === preview.error && error === null ? texts.joinWithout : null}
+            {errorText(texts, error)}
           </p>
         )}
         <label htmlFor="name">{texts.yourName}</label>
-        <div className="row">
+        <div className="row wraps">
           <input
             id="name"
             value={name}
             maxLength={NAME_LENGTH_MAX}
             autoComplete="name"
             placeholder={texts.namePlaceholder}
+            dir="auto"
             autoFocus
             onChange={(event) => setName(event.target.value)}
           />
@@ -76,63 +73,92 @@ export function Lobby({ room, options, error, joining, onJoin }: Props) {
   );
 }
 
-function Stage({ preview, joining }: { preview: Preview; joining: boolean }) {
+function Stage({ captures }: { captures: Captures }) {
   const texts = useTexts();
-  const { microphone, camera, opening } = preview;
-  const level = useLevel(microphone.track);
+  const microphone = useCapture(captures.microphone);
+  const camera = useCapture(captures.camera);
+  const level = useLevel(microphone.on ? microphone.track : null);
   return (
     <div className="preview">
-      {camera.track === null || joining ? (
-        <p className="quiet">{opening ? texts.lookingForCamera : joining ? "" : texts.cameraIsOff}</p>
-      ) : (
+      {camera.on && camera.track !== null ? (
         <Video track={camera.track} mirrored label={texts.yourCamera} />
+      ) : (
+        <p className="quiet">{camera.opening ? texts.lookingForCamera : texts.cameraIsOff}</p>
       )}
       <div className="preview-bar">
-        <button
-          type="button"
-          className={microphone.on ? "round" : "round off"}
-          aria-label={microphone.on ? texts.mute : texts.unmute}
-          onClick={() => preview.set("microphone", !microphone.on)}
-        >
+        <Switch capture={captures.microphone} labels={[texts.mute, texts.unmute]}>
           {microphone.on ? <MicrophoneIcon /> : <MicrophoneOffIcon />}
-        </button>
+        </Switch>
         <meter className="level" min={0} max={1} value={level} aria-label={texts.loudness} />
-        <button
-          type="button"
-          className={camera.on ? "round" : "round off"}
-          aria-label={camera.on ? texts.cameraOff : texts.cameraOn}
-          onClick={() => preview.set("camera", !camera.on)}
-        >
+        <Switch capture={captures.camera} labels={[texts.cameraOff, texts.cameraOn]}>
           {camera.on ? <CameraIcon /> : <CameraOffIcon />}
-        </button>
+        </Switch>
       </div>
     </div>
   );
 }
 
-function Choices({ preview: { devices, microphone, camera, choose } }: { preview: Preview }) {
-  const texts = useTexts();
-  const labels = { noneLabel: texts.none, offLabel: texts.off };
+interface SwitchProps {
+  readonly capture: Capture;
+  /** What a click does while it is on, and while it is off. */
+  readonly labels: readonly [string, string];
+  readonly children: ReactNode;
+}
+
+function Switch({ capture, labels: [turnOff, turnOn], children }: SwitchProps) {
+  const { on } = useCapture(capture);
+  // What goes wrong is in the capture's `error`.
+  const toggle = (): void => void capture.set(!capture.snapshot.on).catch(() => undefined);
   return (
-    <div className="choices">
-      <DeviceSelect
-        {...labels}
-        label={texts.microphone}
-        devices={devices.microphones}
-        value={deviceOf(microphone.track)}
-        onChoose={(id) => choose("microphone", id)}
-      />
-      <DeviceSelect
-        {...labels}
-        label={texts.camera}
-        devices={devices.cameras}
-        value={deviceOf(camera.track)}
-        onChoose={(id) => choose("camera", id)}
-      />
-    </div>
+    <button
+      type="button"
+      className={on ? "round" : "round off"}
+      id={`lobby-${capture.kind}`}
+      aria-label={on ? turnOff : turnOn}
+      title={on ? turnOff : turnOn}
+      onClick={toggle}
+    >
+      {children}
+    </button>
   );
 }
 
-function deviceOf(track: MediaStreamTrack | null): string | null {
-  return track?.getSettings().deviceId ?? null;
+function Choices({ captures }: { captures: Captures }) {
+  const texts = useTexts();
+  const microphone = useCapture(captures.microphone);
+  const camera = useCapture(captures.camera);
+  const devices = useDevices(`${microphone.track?.id}/${camera.track?.id}`);
+  const problems = deviceErrorTexts(texts, [microphone.error, camera.error]);
+  return (
+    <>
+      <div className="choices">
+        <Choice capture={captures.microphone} devices={devices.microphones} />
+        <Choice capture={captures.camera} devices={devices.cameras} />
+      </div>
+      {problems.length === 0 ? null : (
+        <p className="problem" role="alert">
+          {[...problems, texts.joinWithout].join(" ")}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Choice({ capture, devices }: { capture: Capture; devices: readonly Device[] }) {
+  const texts = useTexts();
+  const { deviceId } = useCapture(capture);
+  const labels: Readonly<Record<DeviceKind, string>> = { microphone: texts.microphone, camera: texts.camera };
+  return (
+    <DeviceSelect
+      label={labels[capture.kind]}
+      noneLabel={texts.none}
+      offLabel={texts.standard}
+      devices={devices}
+      value={devices.some(({ id }) => id === deviceId) ? deviceId : null}
+      onChoose={(id) => {
+        rememberDevice(capture.kind, id);
+        void capture.choose(id).catch(() => undefined);
+      }}
+    />
+  );
 }

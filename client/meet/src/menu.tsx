@@ -1,14 +1,16 @@
 /** A button that opens a menu, used with the mouse or with the arrow keys (ARIA: menu button). */
-import type { KeyboardEvent, ReactNode } from "react";
-import { useEffect, useId, useRef, useState } from "react";
+import type { CSSProperties, KeyboardEvent, ReactNode } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import { placeMenu } from "./menu-place";
 
-/** One thing to choose. */
 export interface MenuItem {
   /** Names it for tests and style sheets, in every language. */
   readonly id?: string;
   readonly label: string;
   readonly icon?: ReactNode;
   readonly isDangerous?: boolean;
+  /** Whether it is there only where the bar has no place for its button. */
+  readonly isForNarrow?: boolean;
   readonly onChoose: () => void;
 }
 
@@ -53,7 +55,7 @@ export function Menu({ label, id, className = "round", items, isRow = false, sta
         {children}
       </button>
       {isOpen ? (
-        <div role="menu" id={menuId} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
+        <Items id={menuId} label={label} isRow={isRow} onClose={() => setOpen(false)}>
           {items.map((item) => (
             <button
               key={item.label}
@@ -61,7 +63,7 @@ export function Menu({ label, id, className = "round", items, isRow = false, sta
               role="menuitem"
               data-choice={item.id}
               tabIndex={-1}
-              className={item.isDangerous === true ? "danger" : undefined}
+              className={[item.isDangerous === true ? "danger" : "", item.isForNarrow === true ? "only-narrow" : ""].join(" ")}
               aria-label={item.label}
               title={isRow ? item.label : undefined}
               onClick={() => choose(item)}
@@ -70,8 +72,45 @@ export function Menu({ label, id, className = "round", items, isRow = false, sta
               {isRow ? null : <span>{item.label}</span>}
             </button>
           ))}
-        </div>
+        </Items>
       ) : null}
+    </div>
+  );
+}
+
+interface ItemsProps {
+  readonly id: string;
+  readonly label: string;
+  readonly isRow: boolean;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+}
+
+/** The menu itself: over everything, wherever there is room for it, and scrolled where there is none. */
+function Items({ id, label, isRow, onClose, children }: ItemsProps) {
+  const element = useRef<HTMLDivElement>(null);
+  const [place, setPlace] = useState<CSSProperties>({ visibility: "hidden" });
+  useLayoutEffect(() => {
+    const menu = element.current;
+    const button = menu?.parentElement?.getBoundingClientRect();
+    if (menu !== null && button !== undefined) {
+      const size = { width: menu.offsetWidth, height: menu.scrollHeight };
+      setPlace(placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight }));
+    }
+  }, []);
+  const newest = useRef(onClose);
+  useEffect(() => {
+    newest.current = onClose;
+  });
+  useEffect(() => {
+    visibleItems(element.current)[0]?.focus();
+    const resized = (): void => newest.current();
+    window.addEventListener("resize", resized);
+    return () => window.removeEventListener("resize", resized);
+  }, []);
+  return (
+    <div role="menu" id={id} ref={element} style={place} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
+      {children}
     </div>
   );
 }
@@ -84,7 +123,6 @@ function useMenu() {
     if (!isOpen) {
       return undefined;
     }
-    root.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const outside = (event: Event): void => {
       if (!(event.target instanceof Node && root.current?.contains(event.target) === true)) {
         setOpen(false);
@@ -98,7 +136,7 @@ function useMenu() {
     root.current?.querySelector("button")?.focus();
   };
   const pressed = (event: KeyboardEvent): void => {
-    const all = [...(root.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+    const all = visibleItems(root.current);
     const at = all.findIndex((item) => item === document.activeElement);
     const step = Object.hasOwn(STEPS, event.key) ? (STEPS[event.key] ?? 0) : 0;
     if (event.key === "Escape" && isOpen) {
@@ -112,4 +150,9 @@ function useMenu() {
     }
   };
   return { root, isOpen, setOpen, close, pressed };
+}
+
+function visibleItems(root: HTMLElement | null): HTMLElement[] {
+  const all = [...(root?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+  return all.filter((item) => item.offsetParent !== null);
 }

@@ -2,8 +2,9 @@
 import type { Participant, RoomSnapshot } from "@rotunda/client";
 import { Avatar, QualityBars, trackOf } from "@rotunda/react";
 import { CameraOffIcon, MicrophoneOffIcon } from "./icons";
+import { nameOf } from "./names";
 import { Panel } from "./panel";
-import { useTexts } from "./preferences";
+import { usePreferences, useTexts } from "./preferences";
 import type { Actions } from "./use-actions";
 
 interface Props {
@@ -35,15 +36,15 @@ export function People({ snapshot: { self, participants, hands }, actions, onClo
 }
 
 function Person({ participant }: { participant: Participant }) {
-  const texts = useTexts();
+  const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
-  const name = participant.name === "" ? texts.guest : participant.name;
+  const name = nameOf(participant, texts);
   const isOff = (source: "microphone" | "camera"): boolean => trackOf(participant, source)?.muted ?? true;
   return (
     <span className={speaking ? "person speaking" : "person"}>
-      <Avatar id={id} name={name} />
+      <Avatar id={id} name={name} locale={locale} />
       <span className="who">
-        {isSelf ? texts.you(name) : name}
+        <bdi>{isSelf ? texts.you(name) : name}</bdi>
         {connection === "reconnecting" ? <small> {texts.states.reconnecting}</small> : null}
       </span>
       {hasHandUp ? (
@@ -60,7 +61,7 @@ function Person({ participant }: { participant: Participant }) {
 
 function HostButtons({ participant, actions }: { participant: Participant; actions: Actions }) {
   const texts = useTexts();
-  const name = participant.name === "" ? texts.guest : participant.name;
+  const name = nameOf(participant, texts);
   const canBeMuted = trackOf(participant, "microphone")?.muted === false;
   return (
     <span className="host-buttons">

@@ -2,7 +2,8 @@
 import type { ReactNode } from "react";
 import { createContext, useContext, useEffect, useMemo, useState } from "react";
 import type { Language, Texts } from "./texts";
-import { LANGUAGES, languageFor } from "./texts";
+import { LANGUAGES, languageFor, localeFor } from "./texts";
+import { recall, remember } from "./storage";
 
 const LANGUAGE_KEY = "rotunda.language";
 const THEME_KEY = "rotunda.theme";
@@ -12,6 +13,8 @@ export type Theme = "auto" | "light" | "dark";
 /** What was chosen, and how to choose otherwise. */
 export interface Preferences {
   readonly texts: Texts;
+  /** How times, dates and capital letters are written: the chosen language, as the browser's region has it. */
+  readonly locale: string;
   /** Nothing where the browser decides. */
   readonly language: Language | null;
   readonly theme: Theme;
@@ -35,6 +38,7 @@ export function PreferencesProvider({ children }: { children: ReactNode }) {
   const value = useMemo<Preferences>(
     () => ({
       texts: LANGUAGES[spoken],
+      locale: localeFor(spoken, navigator.languages),
       language,
       theme: theme ?? "auto",
       setLanguage,
@@ -62,15 +66,11 @@ function useStored<Value extends string>(
   key: string,
   known: readonly Value[],
 ): [Value | null, (value: Value | null) => void] {
-  const [value, setValue] = useState(() => known.find((one) => one === localStorage.getItem(key)) ?? null);
+  const [value, setValue] = useState(() => known.find((one) => one === recall("local", key)) ?? null);
   const store = useMemo(
     () => (chosen: Value | null) => {
       setValue(chosen);
-      if (chosen === null) {
-        localStorage.removeItem(key);
-      } else {
-        localStorage.setItem(key, chosen);
-      }
+      remember("local", key, chosen);
     },
     [key],
   );

@@ -1,6 +1,7 @@
 /** The signs that float up for a moment. */
 import type { Reaction, RoomSnapshot } from "@rotunda/client";
 import type { ShownReaction } from "@rotunda/react";
+import { nameOf as shownName } from "./names";
 import { useTexts } from "./preferences";
 
 /** What each sign looks like. */
@@ -21,10 +22,8 @@ const LANES = 7;
 export function Reactions({ shown, snapshot }: { shown: readonly ShownReaction[]; snapshot: RoomSnapshot }) {
   const texts = useTexts();
   const { self, participants } = snapshot;
-  const nameOf = (id: string): string => {
-    const known = [self, ...participants].find((participant) => participant?.id === id)?.name ?? "";
-    return known === "" ? texts.guest : known;
-  };
+  const nameOf = (id: string): string =>
+    shownName([self, ...participants].find((participant) => participant?.id === id) ?? { name: "" }, texts);
   return (
     <div className="reactions" role="log" aria-label={texts.react}>
       {shown.map(({ key, participant, reaction }) => (
@@ -33,7 +32,7 @@ export function Reactions({ shown, snapshot }: { shown: readonly ShownReaction[]
             {EMOJI[reaction]}
           </span>
           <span className="from" aria-hidden="true">
-            {nameOf(participant)}
+            <bdi>{nameOf(participant)}</bdi>
           </span>
           <span className="heard">{texts.reacted(nameOf(participant), texts.reactions[reaction])}</span>
         </div>

@@ -2,7 +2,8 @@
 import type { PlayableFile, Recording, RecordingInfo } from "@rotunda/client";
 import { listRecordings, readToken } from "@rotunda/client";
 import { useEffect, useState } from "react";
-import { useTexts } from "./preferences";
+import { cleanName } from "./names";
+import { usePreferences, useTexts } from "./preferences";
 
 /** A recording that is being finished is looked at again. */
 const LOOK_AGAIN_MS = 2_000;
@@ -28,7 +29,7 @@ export function RecordingBadge({ recording }: { readonly recording: RecordingInf
 
 /** What was recorded in a room, for who may see it. */
 export function Recordings({ room, token }: { readonly room: string; readonly token: string }) {
-  const texts = useTexts();
+  const { texts, locale } = usePreferences();
   const recordings = useRecordings(room, token);
   if (recordings.length === 0) {
     return null;
@@ -39,7 +40,9 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
       <ul>
         {recordings.map(({ id, state, started_at, files }) => (
           <li key={id} data-recording={id} data-state={state}>
-            <time dateTime={new Date(started_at).toISOString()}>{new Date(started_at).toLocaleString()}</time>
+            <time dateTime={new Date(started_at).toISOString()}>
+              {new Date(started_at).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" })}
+            </time>
             {state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
             {state === "failed" ? <p>{texts.recordingFailed}</p> : null}
             {state === "ready" || state === "failed" ? null : <p>{texts.recordingFinishes}</p>}
@@ -53,7 +56,9 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
 function Player({ file }: { readonly file: PlayableFile }) {
   return (
     <figure>
-      <figcaption>{file.name === "" ? file.participant : file.name}</figcaption>
+      <figcaption>
+        <bdi>{cleanName(file.name) || file.participant}</bdi>
+      </figcaption>
       <video src={file.url} controls preload="metadata" playsInline />
     </figure>
   );

@@ -1,15 +1,20 @@
 /** A room's page: the lobby, then the call, then how it ended. */
 import type { JoinOptions, RoomError } from "@rotunda/client";
 import { Room, RoomError as RoomFailure, roomUrl } from "@rotunda/client";
+import type { Captures } from "@rotunda/react";
+import { useCaptures } from "@rotunda/react";
 import type { ReactNode } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
+import { rememberedDevice, startOf, useRememberedSwitches } from "./device-memory";
 import { fetchToken, rememberName, rememberedName } from "./identity";
 import { Lobby } from "./lobby";
+import { cleanName } from "./names";
 import { useTexts } from "./preferences";
 import { Recordings } from "./recordings";
 import type { Options } from "./route";
 import { errorText } from "./texts";
+import { useTitle } from "./title";
 
 declare global {
   interface Window {
@@ -24,9 +29,6 @@ type Stage =
   | { readonly at: "call"; readonly room: Room }
   | { readonly at: "ended"; readonly error: RoomError | null };
 
-/** What the lobby hands over. */
-export type Tracks = Pick<JoinOptions, "microphone" | "camera">;
-
 interface Props {
   readonly room: string;
   readonly options: Options;
@@ -36,35 +38,22 @@ interface Props {
 /** One room, from before to after. */
 export function RoomPage({ room, options, go }: Props) {
   const [stage, setStage] = useState<Stage>({ at: options.auto ? "joining" : "lobby", error: null });
-  const started = useRef(false);
-  const lastToken = useRef<string | null>(null);
-
-  const join = useCallback(
-    async (name: string, tracks: Tracks) => {
-      setStage({ at: "joining" });
-      try {
-        // A token from elsewhere cannot be renewed here.
-        const renew = async (): Promise<string> => (lastToken.current = await fetchToken(room, name, options));
-        lastToken.current = options.token;
-        const token = options.token ?? renew;
-        const call = await Room.join({ ...joinOptions(room, options), ...tracks, token });
-        window.rotunda = call;
-        call.on("ended", (error) => setStage({ at: "ended", error }));
-        setStage({ at: "call", room: call });
-      } catch (error) {
-        setStage({ at: "lobby", error: error instanceof RoomFailure ? error : new RoomFailure("internal", String(error)) });
-      }
-    },
-    [room, options],
+  const captures = useCaptures(
+    { microphone: startOf("microphone", options), camera: startOf("camera", options) },
+    stage.at === "lobby",
   );
+  useRememberedSwitches(captures);
+  // The call counts unread messages there.
+  useTitle(stage.at === "call" ? undefined : room);
+  const { join, token } = useJoin({ room, options, captures, setStage });
+  const started = useRef(false);
 
   useEffect(() => {
-    document.title = `${room} · Rotunda`;
     if (options.auto && !started.current) {
       started.current = true;
-      void join(options.name ?? rememberedName(), { microphone: options.microphone, camera: options.camera });
+      void join(options.name ?? rememberedName());
     }
-  }, [room, options, join]);
+  }, [options, join]);
 
   switch (stage.at) {
     case "lobby":
@@ -73,11 +62,12 @@ export function RoomPage({ room, options, go }: Props) {
         <Lobby
           room={room}
           options={options}
+          captures={captures}
           error={stage.at === "lobby" ? stage.error : null}
           joining={stage.at === "joining"}
-          onJoin={(name, tracks) => {
+          onJoin={(name) => {
             rememberName(name);
-            void join(name, tracks);
+            void join(name);
           }}
         />
       );
@@ -86,16 +76,63 @@ export function RoomPage({ room, options, go }: Props) {
     case "ended":
       return (
         <Ended error={stage.error} onRejoin={() => setStage({ at: "lobby", error: null })} onHome={() => go("/")}>
-          {lastToken.current === null ? null : <Recordings room={room} token={lastToken.current} />}
+          {token.current === null ? null : <Recordings room={room} token={token.current} />}
         </Ended>
       );
   }
 }
 
+interface Joining {
+  readonly room: string;
+  readonly options: Options;
+  readonly captures: Captures;
+  readonly setStage: (stage: Stage) => void;
+}
+
+/** Joins, and leaves when the page goes: by Back, by a crash, or while the joining is under way. */
+function useJoin({ room, options, captures, setStage }: Joining) {
+  const token = useRef<string | null>(null);
+  const call = useRef<Room | null>(null);
+  const joining = useRef<AbortController | null>(null);
+  const join = useCallback(
+    async (name: string) => {
+      const controller = (joining.current = new AbortController());
+      setStage({ at: "joining" });
+      try {
+        // A token from elsewhere cannot be renewed here.
+        const renew = async (): Promise<string> => (token.current = await fetchToken(room, cleanName(name), options));
+        token.current = options.token;
+        const joined = await Room.join({
+          ...joinOptions(room, options),
+          ...captures,
+          token: options.token ?? renew,
+          signal: controller.signal,
+        });
+        call.current = window.rotunda = joined;
+        joined.on("ended", (error) => setStage({ at: "ended", error }));
+        setStage({ at: "call", room: joined });
+      } catch (error) {
+        if (!controller.signal.aborted) {
+          setStage({ at: "lobby", error: error instanceof RoomFailure ? error : new RoomFailure("internal", String(error)) });
+        }
+      }
+    },
+    [room, options, captures, setStage],
+  );
+  useEffect(
+    () => () => {
+      joining.current?.abort();
+      void call.current?.leave();
+    },
+    [],
+  );
+  return { join, token };
+}
+
 function joinOptions(room: string, options: Options): Omit<JoinOptions, "token"> {
   return {
     url: roomUrl(location.origin, room),
-    ...(options.cameraSize === null ? {} : { cameraSize: options.cameraSize }),
+    speakerId: rememberedDevice("speaker"),
     ...(options.relay ? { iceTransportPolicy: "relay" } : {}),
   };
 }
@@ -114,7 +151,11 @@ function Ended({ error, onRejoin, onHome, children }: EndedProps) {
       <section className="card narrow" role={error === null ? undefined : "alert"}>
         <h1>{error === null ? texts.leftTitle : texts.overTitle}</h1>
         {error === null ? null : <p>{errorText(texts, error)}</p>}
-        {isModerated(error) ? <p className="quiet">{texts.theirReason(error?.detail ?? "")}</p> : null}
+        {isModerated(error) ? (
+          <p className="quiet">
+            <bdi>{texts.theirReason(error?.detail ?? "")}</bdi>
+          </p>
+        ) : null}
         <div className="row">
           <button type="button" className="primary" onClick={onRejoin} autoFocus>
             {texts.joinAgain}

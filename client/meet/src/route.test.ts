@@ -15,6 +15,17 @@ describe("the address", () => {
     expect(route.page === "room" ? route.room : route.page).toBe(expected);
   });
 
+  test.each([
+    ["/", null],
+    ["/r/caf%C3%A9", "café"],
+    ["/r/a%2Fb", "a/b"],
+    ["/r/%FF", "%FF"],
+    ["/other", "/other"],
+  ])("%s is a bad link that says %o", (path, expected) => {
+    const route = readRoute(path, "");
+    expect(route.page === "home" ? route.badLink : route.room).toBe(expected);
+  });
+
   // Holds S1-CLI-04.
   test("has devices on and the lobby shown unless it says otherwise", () => {
     const options = (query: string): unknown => {

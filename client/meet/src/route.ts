@@ -1,7 +1,13 @@
 /** What the address bar says: which page, and the options that tests and bots use. */
 
 /** One of the two pages. */
-export type Route = { readonly page: "home" } | { readonly page: "room"; readonly room: string; readonly options: Options };
+export type Route =
+  | {
+      readonly page: "home";
+      /** What the address says that is no room, as people read it; `null` where it says nothing. */
+      readonly badLink: string | null;
+    }
+  | { readonly page: "room"; readonly room: string; readonly options: Options };
 
 /** The query of a room's page. */
 export interface Options {
@@ -26,9 +32,11 @@ const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
 /** Reads a path and a query. */
 export function readRoute(pathname: string, search: string): Route {
   const room = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
-  return room !== undefined && ROOM.test(room)
-    ? { page: "room", room, options: readOptions(new URLSearchParams(search)) }
-    : { page: "home" };
+  if (room !== undefined && ROOM.test(room)) {
+    return { page: "room", room, options: readOptions(new URLSearchParams(search)) };
+  }
+  const isHome = /^\/(index\.html)?$/.test(pathname);
+  return { page: "home", badLink: isHome ? null : decoded(pathname.replace(/^\/r\//, "")) };
 }
 
 /** The path of a room's page. */
@@ -38,7 +46,7 @@ export function roomPath(room: string): string {
 
 /** A room's name out of what somebody typed or pasted: a name, or a link to a room. */
 export function readRoomName(text: string): string | null {
-  const [, fromLink] = /\/r\/([^/?#]+)/.exec(text) ?? [];
+  const [, fromLink] = /\/r\/([^/?#\s]+)/.exec(text) ?? [];
   const name = (fromLink ?? text).trim().replace(/\s+/g, "-");
   return ROOM.test(name) ? name : null;
 }
@@ -64,4 +72,13 @@ function readOptions(query: URLSearchParams): Options {
     cameraSize: width > 0 && height > 0 ? { width, height } : null,
     relay: query.get("relay") === "1",
   };
+}
+
+/** A path may hold what is no text at all. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }

@@ -1,6 +1,7 @@
 /** Devices, appearance, language and keys, during the call. */
 import type { Room, RoomSnapshot } from "@rotunda/client";
 import { DeviceSelect, useDevices } from "@rotunda/react";
+import { rememberDevice } from "./device-memory";
 import { Panel } from "./panel";
 import { usePreferences } from "./preferences";
 import { PreferenceChoices } from "./preference-choices";
@@ -17,13 +18,14 @@ interface Props {
 /** The panel. */
 export function Settings({ room, snapshot: { microphone, camera, speakerId }, notify, onClose }: Props) {
   const { texts } = usePreferences();
-  const devices = useDevices();
+  const devices = useDevices(`${microphone.track?.id}/${camera.track?.id}`);
   const choose = (kind: "microphone" | "camera" | "speaker") => (deviceId: string) => {
+    rememberDevice(kind, deviceId);
     room.switchDevice(kind, deviceId).catch((error: unknown) => {
       notify({ text: errorText(texts, error), isProblem: true });
     });
   };
-  const labels = { noneLabel: texts.none, offLabel: texts.off };
+  const labels = { noneLabel: texts.none, offLabel: texts.standard };
   // Not every browser lets a page choose where sound goes.
   const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
   return (

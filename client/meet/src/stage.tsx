@@ -1,9 +1,10 @@
 /** The people, or a screen with the people beside it. */
 import type { Participant, RoomSnapshot } from "@rotunda/client";
 import type { SharedScreen } from "@rotunda/react";
-import { TileGrid, Video, screensOf } from "@rotunda/react";
+import { TileGrid, Video, useScreens } from "@rotunda/react";
 import { useRef } from "react";
 import { ExpandIcon, ScreenIcon } from "./icons";
+import { nameOf } from "./names";
 import { useTexts } from "./preferences";
 import { Tile } from "./tile";
 import type { Actions } from "./use-actions";
@@ -21,8 +22,9 @@ export function Stage({ snapshot, actions, onStop }: Props) {
   const texts = useTexts();
   const { self, participants } = snapshot;
   const everybody = self === null ? participants : [...participants, self];
-  // Of several screens the one that came last is shown; the user's own only where there is no other.
-  const screen = screensOf(participants).at(-1) ?? screensOf(self === null ? [] : [self])[0] ?? null;
+  const screens = useScreens(everybody);
+  // Of several screens the latest is shown; the user's own only where there is no other.
+  const screen = screens.findLast(({ participant }) => !participant.isSelf) ?? screens[0] ?? null;
   if (screen !== null) {
     return (
       <main className="stage" aria-label={texts.people}>
@@ -68,11 +70,13 @@ function Screen({ screen: { participant, track }, onStop }: { screen: SharedScre
       </section>
     );
   }
-  const label = texts.screenOf(participant.name === "" ? texts.guest : participant.name);
+  const label = texts.screenOf(nameOf(participant, texts));
   return (
     <section ref={element} className="screen" aria-label={label} data-screen={participant.id}>
       {track.media === null ? null : <Video track={track.media} label={label} whole />}
-      <p className="caption">{label}</p>
+      <p className="caption">
+        <bdi>{label}</bdi>
+      </p>
       {document.fullscreenEnabled ? (
         <button type="button" className="dots expand" aria-label={texts.fullScreen} title={texts.fullScreen} onClick={expand}>
           <ExpandIcon />

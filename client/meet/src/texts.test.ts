@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { LANGUAGES, errorText, languageFor } from "./texts";
+import { RoomError } from "@rotunda/client";
+import { LANGUAGES, deviceErrorTexts, errorText, languageFor, localeFor } from "./texts";
 
 /** Every path of a dictionary, with what stands there. */
 function entries(value: unknown, path = ""): [string, string][] {
@@ -47,4 +48,27 @@ test("an error of a newer server has words too", () => {
   expect(errorText(LANGUAGES.de, { code: "room_full" })).toBe("Der Raum ist voll.");
   expect(errorText(LANGUAGES.de, { code: "toString" })).toBe(LANGUAGES.de.failed);
   expect(errorText(LANGUAGES.de, new Error("x"))).toBe(LANGUAGES.de.failed);
+});
+
+test("times are written as the browser's region has them, in the language that was chosen", () => {
+  expect(localeFor("en", ["de-AT", "en-GB"])).toBe("en-GB");
+  expect(localeFor("de", ["en-US"])).toBe("de");
+  const evening = new Date(2026, 0, 1, 18, 12);
+  expect(evening.toLocaleTimeString(localeFor("de", ["en-US"]), { timeStyle: "short" })).toBe("18:12");
+});
+
+describe("an error of a device", () => {
+  test("names the device", () => {
+    const error = new RoomError("device_missing", "", { device: "camera" });
+    expect(errorText(LANGUAGES.en, error)).toBe("No camera found.");
+    expect(errorText(LANGUAGES.de, error)).toBe("Keine Kamera gefunden.");
+  });
+
+  test("that both have is told once where it is the same", () => {
+    const both = (code: "device_insecure" | "device_denied"): string[] =>
+      deviceErrorTexts(LANGUAGES.en, (["microphone", "camera"] as const).map((device) => new RoomError(code, "", { device })));
+    expect(both("device_insecure")).toHaveLength(1);
+    expect(both("device_denied")).toHaveLength(2);
+    expect(deviceErrorTexts(LANGUAGES.en, [null, null])).toEqual([]);
+  });
 });

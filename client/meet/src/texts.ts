@@ -1,11 +1,13 @@
 /** Every word that the app says, in every language it speaks; the type makes sure that none is missing. */
-import type { Quality, Reaction, RoomError } from "@rotunda/client";
+import type { DeviceKind, Quality, Reaction, RoomError } from "@rotunda/client";
 import { de } from "./texts/de";
 import { en } from "./texts/en";
 
 /** The languages, by their names in the browser. */
 export const LANGUAGES = { en, de } as const;
 export type Language = keyof typeof LANGUAGES;
+
+type DeviceErrorCode = "device_denied" | "device_missing" | "device_busy";
 
 /** What a language has to say. */
 export interface Texts {
@@ -22,6 +24,9 @@ export interface Texts {
   readonly enterLabel: string;
   readonly enter: string;
   readonly roomHint: string;
+  readonly notARoom: string;
+  /** Before the part of the link that is no room's name. */
+  readonly badLink: string;
   readonly yourName: string;
   readonly namePlaceholder: string;
   readonly ready: string;
@@ -60,6 +65,7 @@ export interface Texts {
   readonly chatUnread: (count: number) => string;
   readonly chatEmpty: string;
   readonly chatWrite: string;
+  readonly newMessages: string;
   readonly send: string;
   readonly sending: string;
   readonly people: string;
@@ -86,7 +92,8 @@ export interface Texts {
   readonly camera: string;
   readonly speaker: string;
   readonly none: string;
-  readonly off: string;
+  /** The browser's default device. */
+  readonly standard: string;
   readonly appearance: string;
   readonly themes: Readonly<Record<"auto" | "light" | "dark", string>>;
   readonly languageLabel: string;
@@ -102,10 +109,17 @@ export interface Texts {
   readonly handUp: (name: string) => string;
   readonly wrote: (name: string, text: string) => string;
   readonly silenced: string;
-  readonly nowUses: (label: string) => string;
+  readonly nowUses: (device: string, label: string) => string;
+  readonly interrupted: Readonly<Record<DeviceKind, string>>;
+  readonly resumed: Readonly<Record<DeviceKind, string>>;
+  readonly crashed: string;
+  readonly crashedHint: string;
+  readonly reload: string;
   readonly failed: string;
   readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "handUp", string>>;
   readonly quality: Readonly<Record<Quality, string>>;
+  /** Of one device rather than of both. */
+  readonly deviceErrors: Readonly<Record<DeviceKind, Readonly<Record<DeviceErrorCode, string>>>>;
   readonly errors: Readonly<Record<RoomError["code"], string>>;
 }
 
@@ -115,8 +129,20 @@ export function languageFor(wanted: readonly string[]): Language {
   return (known as Language | undefined) ?? "en";
 }
 
+/** The language as the browser's region has it: of `de` and a browser that prefers `de-AT`, the latter. */
+export function localeFor(language: Language, wanted: readonly string[]): string {
+  return wanted.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+}
+
 /** An error in words; a newer edge may know codes that the dictionary does not. */
 export function errorText(texts: Texts, error: unknown): string {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  return Object.hasOwn(texts.errors, code) ? texts.errors[code as RoomError["code"]] : texts.failed;
+  const { code, device } = (typeof error === "object" && error !== null ? error : {}) as Partial<RoomError>;
+  const ofDevice: Readonly<Record<string, string>> = device === "microphone" || device === "camera" ? texts.deviceErrors[device] : {};
+  const words = [ofDevice, texts.errors].find((all) => Object.hasOwn(all, String(code))) as Readonly<Record<string, string>> | undefined;
+  return words?.[String(code)] ?? texts.failed;
+}
+
+/** What stands in the way of the devices, each thing once. */
+export function deviceErrorTexts(texts: Texts, errors: readonly (RoomError | null)[]): string[] {
+  return [...new Set(errors.flatMap((error) => (error === null ? [] : [errorText(texts, error)])))];
 }

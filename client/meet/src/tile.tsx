@@ -5,7 +5,8 @@ import type { CSSProperties } from "react";
 import { DotsIcon, MicrophoneOffIcon } from "./icons";
 import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
-import { useTexts } from "./preferences";
+import { nameOf } from "./names";
+import { usePreferences } from "./preferences";
 import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
@@ -18,9 +19,9 @@ interface Props {
 
 /** A tile of the grid. */
 export function Tile({ participant, actions, style }: Props) {
-  const texts = useTexts();
+  const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
-  const plain = participant.name === "" ? texts.guest : participant.name;
+  const plain = nameOf(participant, texts);
   const name = isSelf ? texts.you(plain) : plain;
   const camera = trackOf(participant, "camera");
   const isSilent = trackOf(participant, "microphone")?.muted ?? true;
@@ -39,7 +40,7 @@ export function Tile({ participant, actions, style }: Props) {
       aria-label={label}
       data-participant={id}
     >
-      <Avatar id={id} name={plain} />
+      <Avatar id={id} name={plain} locale={locale} />
       {camera !== null && camera.media !== null && !camera.muted ? (
         <Video track={camera.media} mirrored={isSelf} label={texts.cameraOf(name)} />
       ) : null}
@@ -59,7 +60,7 @@ export function Tile({ participant, actions, style }: Props) {
       </div>
       <figcaption>
         {isSilent ? <MicrophoneOffIcon /> : null}
-        <span>{name}</span>
+        <bdi>{name}</bdi>
       </figcaption>
     </figure>
   );

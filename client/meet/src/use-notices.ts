@@ -2,6 +2,7 @@
 import type { Room } from "@rotunda/client";
 import { useRoomEvent } from "@rotunda/react";
 import { useEffect, useState } from "react";
+import { isolated, nameOf } from "./names";
 import type { Texts } from "./texts";
 import { errorText } from "./texts";
 
@@ -17,11 +18,11 @@ export interface Notice {
 export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: Notice) => void] {
   const [notice, setNotice] = useState<Notice | null>(null);
   const tell = (text: string, isProblem = false): void => setNotice({ text, isProblem });
-  const named = (name: string): string => (name === "" ? texts.guest : name);
-  useRoomEvent(room, "participant_joined", ({ name }) => tell(texts.joined(named(name))));
-  useRoomEvent(room, "participant_left", ({ name }) => tell(texts.left(named(name))));
+  const named = (person: { readonly name: string }): string => isolated(nameOf(person, texts));
+  useRoomEvent(room, "participant_joined", (person) => tell(texts.joined(named(person))));
+  useRoomEvent(room, "participant_left", (person) => tell(texts.left(named(person))));
   useRoomEvent(room, "silenced", () => tell(texts.silenced, true));
-  useRoomEvent(room, "device_changed", ({ label }) => tell(texts.nowUses(label)));
+  useRoomEvent(room, "device_changed", ({ kind, label }) => tell(texts.nowUses(texts[kind], label)));
   useRoomEvent(room, "error", (error) => tell(errorText(texts, error), true));
   useEffect(() => {
     if (notice === null) {

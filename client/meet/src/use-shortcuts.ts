@@ -14,7 +14,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     const pressed = (event: KeyboardEvent): void => {
       const isTyping = event.target instanceof HTMLElement && event.target.closest("input, select, textarea") !== null;
       const isHeld = event.repeat || event.ctrlKey || event.metaKey || event.altKey;
-      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const key = shortcutOf(event);
       if (!isHeld && (!isTyping || key === "Escape") && Object.hasOwn(newest.current, key)) {
         event.preventDefault();
         newest.current[key]?.();
@@ -23,4 +23,14 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     window.addEventListener("keydown", pressed);
     return () => window.removeEventListener("keydown", pressed);
   }, []);
+}
+
+/** The letter on the key; of a keyboard with other letters, the Latin one in the same place. */
+export function shortcutOf({ key, code }: Pick<KeyboardEvent, "key" | "code">): string {
+  if (key.length > 1 && key !== "Dead" && key !== "Process" && key !== "Unidentified") {
+    return key;
+  }
+  const letter = key.normalize("NFD").charAt(0).toLowerCase();
+  const place = /^Key([A-Z])$/.exec(code)?.[1]?.toLowerCase();
+  return /[a-z]/.test(letter) && key.length === 1 ? letter : (place ?? key);
 }

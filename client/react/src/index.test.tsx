@@ -2,6 +2,7 @@ import type { Participant, Track } from "@rotunda/client";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, test } from "vitest";
 import { Avatar, DeviceSelect, QualityBars, initials, screensOf, trackOf } from "./index";
+import { inOrderOfSharing } from "./tracks";
 
 describe("components", () => {
   test.each([
@@ -10,8 +11,18 @@ describe("components", () => {
     ["  Ada   King  Lovelace ", "AL"],
     ["", ""],
     ["\u{1F600} x", "\u{1F600}X"],
+    ["Ada (Berlin)", "AB"],
+    ["\u201Eada\u201C \u2014", "A"],
+    ["e\u0301lise", "E\u0301"],
+    ["\u{1F469}\u200D\u{1F4BB} x", "\u{1F469}\u200D\u{1F4BB}X"],
+    ["ßeta", "ß"],
   ])("%j has the initials %s", (name, expected) => {
     expect(initials(name)).toBe(expected);
+  });
+
+  test("initials are capital as the page's language has it", () => {
+    expect(initials("istanbul", "tr")).toBe("\u0130");
+    expect(initials("istanbul", "de")).toBe("I");
   });
 
   test("the same person always has the same colour, and says nothing to a screen reader", () => {
@@ -66,5 +77,11 @@ describe("what somebody publishes", () => {
 
   test("is a screen only while it is shown", () => {
     expect(screensOf([person([track("camera"), track("screen")]), person([track("screen", true)])])).toHaveLength(1);
+  });
+
+  test("the latest share comes last, not the latest joiner's", () => {
+    expect(inOrderOfSharing(["late"], ["early", "late"])).toEqual(["late", "early"]);
+    expect(inOrderOfSharing(["late", "early"], ["early"])).toEqual(["early"]);
+    expect(inOrderOfSharing(["early"], ["early", "late"])).toEqual(["early", "late"]);
   });
 });

@@ -1,5 +1,6 @@
 /** Finding what somebody publishes. */
 import type { Participant, Track, TrackSource } from "@rotunda/client";
+import { useRef } from "react";
 
 /** What somebody publishes of this source. */
 export function trackOf({ tracks }: Participant, source: TrackSource): Track | null {
@@ -18,4 +19,18 @@ export function screensOf(participants: readonly Participant[]): SharedScreen[] 
     const track = trackOf(participant, "screen");
     return track === null || track.muted ? [] : [{ participant, track }];
   });
+}
+
+/** Everybody's screens, in the order in which they were shared as far as this page has seen it. */
+export function useScreens(participants: readonly Participant[]): SharedScreen[] {
+  const order = useRef<readonly string[]>([]);
+  const screens = screensOf(participants);
+  const now = inOrderOfSharing(order.current, screens.map(({ participant }) => participant.id));
+  order.current = now;
+  return [...screens].sort((a, b) => now.indexOf(a.participant.id) - now.indexOf(b.participant.id));
+}
+
+/** Who shared before and still does, then who began since. */
+export function inOrderOfSharing(before: readonly string[], now: readonly string[]): string[] {
+  return [...before.filter((id) => now.includes(id)), ...now.filter((id) => !before.includes(id))];
 }

@@ -5,8 +5,11 @@ import { useEffect, useState } from "react";
 
 const NONE: Devices = { microphones: [], cameras: [], speakers: [] };
 
-/** All devices; the labels are empty until the user has allowed to capture something. */
-export function useDevices(): Devices {
+/**
+ * All devices. The labels are empty until the user has allowed to capture something, of which browsers tell nobody: pass as
+ * `since` whatever changes then, for instance the captured track.
+ */
+export function useDevices(since: unknown = null): Devices {
   const [devices, setDevices] = useState(NONE);
   useEffect(() => {
     let gone = false;
@@ -17,6 +20,6 @@ export function useDevices(): Devices {
       gone = true;
       stop();
     };
-  }, []);
+  }, [since]);
   return devices;
 }

@@ -34,6 +34,7 @@ const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
   OverconstrainedError: "device_missing",
   NotReadableError: "device_busy",
   AbortError: "device_busy",
+  InsecureContext: "device_insecure",
 };
 
 /** Lists what there is. */
@@ -51,65 +52,59 @@ export function onDevicesChanged(listener: () => void): () => void {
   return () => devices?.removeEventListener("devicechange", listener);
 }
 
-/** Opens one device; a chosen one that is gone is replaced by the default. Throws a `RoomError`. */
-export async function openDevice(
-  kind: DeviceKind,
-  deviceId?: string,
-  size: CameraSize = CAMERA_SIZE,
-): Promise<MediaStreamTrack> {
-  const constraints = (id: string | undefined): MediaStreamConstraints =>
-    kind === "microphone" ? { audio: microphoneConstraints(id) } : { video: cameraConstraints(id, size) };
+/**
+ * Opens one device; a chosen one that is gone is replaced by the default. Throws a `RoomError` that names the device.
+ * A microphone and a camera that are wanted at the same moment cost the user one question.
+ */
+export function openDevice(kind: DeviceKind, deviceId?: string, size: CameraSize = CAMERA_SIZE): Promise<MediaStreamTrack> {
+  const { promise, resolve, reject } = Promise.withResolvers<MediaStreamTrack>();
+  if (wishes.length === 0) {
+    queueMicrotask(() => void openAll(wishes.splice(0)));
+  }
+  wishes.push({ kind, deviceId, size, resolve, reject });
+  return promise;
+}
+
+interface Wish {
+  readonly kind: DeviceKind;
+  readonly deviceId: string | undefined;
+  readonly size: CameraSize;
+  resolve(track: MediaStreamTrack): void;
+  reject(error: RoomError): void;
+}
+
+const wishes: Wish[] = [];
+
+async function openAll(wanted: readonly Wish[]): Promise<void> {
+  const [first, second] = wanted;
+  if (wanted.length === 2 && first !== undefined && second !== undefined && first.kind !== second.kind) {
+    const stream = await getUserMedia({ ...constraints(first), ...constraints(second) }).catch(() => null);
+    const tracks = wanted.map(({ kind }) => trackOf(stream, kind));
+    if (tracks.every((track) => track !== null)) {
+      wanted.forEach(({ resolve }, index) => resolve(tracks[index] as MediaStreamTrack));
+      return;
+    }
+    // One of the two is the reason: asked for one by one, the other may still be had.
+    stream?.getTracks().forEach((track) => track.stop());
+  }
+  for (const wish of wanted) {
+    await openOne(wish).then(wish.resolve, (error: unknown) => wish.reject(asRoomError(error, wish.kind)));
+  }
+}
+
+async function openOne(wish: Wish): Promise<MediaStreamTrack> {
   try {
-    return await capture(constraints(deviceId));
+    return await capture(wish);
   } catch (error) {
-    const failure = asRoomError(error);
-    if (deviceId !== undefined && failure.code === "device_missing") {
-      return await capture(constraints(undefined)).catch((again: unknown) => {
-        throw asRoomError(again);
-      });
+    if (wish.deviceId !== undefined && asRoomError(error, wish.kind).code === "device_missing") {
+      return await capture({ ...wish, deviceId: undefined });
     }
-    throw failure;
+    throw error;
   }
 }
 
-/** Which devices to open: none, the default or a chosen one. */
-export type DeviceWish = boolean | { readonly deviceId: string };
-
-/** What was opened, and what stood in the way of the rest. */
-export interface OpenedDevices {
-  readonly microphone: MediaStreamTrack | null;
-  readonly camera: MediaStreamTrack | null;
-  readonly error: RoomError | null;
-}
-
-/** Opens a microphone and a camera with one question to the user; what cannot be had does not stop the other. */
-export async function openDevices(wishes: Record<DeviceKind, DeviceWish>, size = CAMERA_SIZE): Promise<OpenedDevices> {
-  const { microphone, camera } = wishes;
-  if (microphone !== false && camera !== false) {
-    try {
-      const audio = microphoneConstraints(idOf(microphone));
-      const stream = await mediaDevices()?.getUserMedia({ audio, video: cameraConstraints(idOf(camera), size) });
-      const [sound, pictures] = [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]];
-      return { microphone: sound ?? null, camera: pictures ?? null, error: null };
-    } catch {
-      // One of the two is the reason: asked for one by one, the other may still be had.
-    }
-  }
-  let error: RoomError | null = null;
-  const open = async (kind: DeviceKind): Promise<MediaStreamTrack | null> => {
-    try {
-      return wishes[kind] === false ? null : await openDevice(kind, idOf(wishes[kind]), size);
-    } catch (reason) {
-      error ??= asRoomError(reason);
-      return null;
-    }
-  };
-  const [sound, pictures] = [await open("microphone"), await open("camera")];
-  return { microphone: sound, camera: pictures, error };
-}
-
-function idOf(wish: DeviceWish): string | undefined {
-  return typeof wish === "object" ? wish.deviceId : undefined;
+function constraints({ kind, deviceId, size }: Wish): MediaStreamConstraints {
+  return kind === "microphone" ? { audio: microphoneConstraints(deviceId) } : { video: cameraConstraints(deviceId, size) };
 }
 
 function microphoneConstraints(deviceId: string | undefined): MediaTrackConstraints {
@@ -129,21 +124,33 @@ function exactly(deviceId: string | undefined): MediaTrackConstraints {
   return deviceId === undefined ? {} : { deviceId: { exact: deviceId } };
 }
 
-async function capture(constraints: MediaStreamConstraints): Promise<MediaStreamTrack> {
-  const stream = await mediaDevices()?.getUserMedia(constraints);
-  const [track] = stream?.getTracks() ?? [];
-  if (track === undefined) {
-    throw new RoomError("device_missing", "this page has no access to devices (not a secure context?)");
+async function capture(wish: Wish): Promise<MediaStreamTrack> {
+  const track = trackOf(await getUserMedia(constraints(wish)), wish.kind);
+  if (track === null) {
+    throw new RoomError("device_missing", "the browser gave no track", { device: wish.kind });
   }
   return track;
 }
 
-function asRoomError(error: unknown): RoomError {
+async function getUserMedia(wanted: MediaStreamConstraints): Promise<MediaStream> {
+  const devices = mediaDevices();
+  if (devices === undefined) {
+    throw new DOMException("navigator.mediaDevices is absent", "InsecureContext");
+  }
+  return await devices.getUserMedia(wanted);
+}
+
+function trackOf(stream: MediaStream | null, kind: DeviceKind): MediaStreamTrack | null {
+  const tracks = kind === "microphone" ? stream?.getAudioTracks() : stream?.getVideoTracks();
+  return tracks?.[0] ?? null;
+}
+
+function asRoomError(error: unknown, device: DeviceKind): RoomError {
   if (error instanceof RoomError) {
     return error;
   }
   const name = error instanceof DOMException ? error.name : "";
-  return new RoomError(ERROR_CODES[name] ?? "device_busy", String(error), { cause: error });
+  return new RoomError(ERROR_CODES[name] ?? "device_busy", String(error), { cause: error, device });
 }
 
 // Absent where the page is not a secure context, whatever the type says.

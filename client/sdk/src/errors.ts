@@ -1,4 +1,5 @@
 /** Every way a room says no, with its class and the words a person understands. */
+import type { DeviceKind } from "./devices";
 import type { ErrorCode } from "./protocol.gen";
 
 /** What goes wrong in the browser itself, before or beside the edge. */
@@ -6,6 +7,7 @@ export type ClientErrorCode =
   | "device_denied"
   | "device_missing"
   | "device_busy"
+  | "device_insecure"
   | "token_unavailable"
   | "unreachable"
   | "disconnected"
@@ -31,10 +33,10 @@ interface Description {
 
 const TOO_OLD: Description = {
   class: "signaling_error",
-  words: "This page and the server do not understand each other. Reload the page.",
+  words: "This page is out of date. Reload it and try again.",
 };
-const NOT_IN_ROOM: Description = { class: "signaling_error", words: "You are not in the room any more. Join again." };
-const REFUSED_MEDIA: Description = { class: "media_error", words: "The server cannot use this browser's sound or video." };
+const NOT_IN_ROOM: Description = { class: "signaling_error", words: "You’re no longer in the room. Join again." };
+const REFUSED_MEDIA: Description = { class: "media_error", words: "The server doesn’t support this browser’s audio or video." };
 
 const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> = {
   malformed_frame: TOO_OLD,
@@ -42,61 +44,65 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   unknown_message: TOO_OLD,
   invalid_message: TOO_OLD,
   unsupported_version: TOO_OLD,
-  not_found: { class: "signaling_error", words: "This room does not exist." },
-  bad_token: { class: "security_error", words: "This invitation is not valid." },
+  not_found: { class: "signaling_error", words: "This room doesn’t exist." },
+  bad_token: { class: "security_error", words: "This invitation isn’t valid." },
   token_expired: { class: "security_error", words: "This invitation has expired. Ask for a new one." },
   wrong_room: { class: "security_error", words: "This invitation is for another room." },
-  forbidden: { class: "security_error", words: "You are not allowed to do that here." },
+  forbidden: { class: "security_error", words: "You’re not allowed to do that." },
   timeout: { class: "network_error", words: "The server waited too long for this browser." },
   rate_limited: { class: "signaling_error", words: "Too many requests. Wait a moment and try again." },
   not_joined: NOT_IN_ROOM,
   already_joined: NOT_IN_ROOM,
   room_full: { class: "signaling_error", words: "The room is full." },
-  too_many_publishers: { class: "signaling_error", words: "Too many people already share sound or video in this room." },
+  too_many_publishers: { class: "signaling_error", words: "Too many people are already sharing audio or video in this room." },
   room_locked: { class: "signaling_error", words: "The room is locked." },
-  room_closed: { class: "signaling_error", words: "The room was closed." },
+  room_closed: { class: "signaling_error", words: "The call was ended for everyone." },
   session_expired: NOT_IN_ROOM,
   invalid_offer: REFUSED_MEDIA,
   too_many_sections: REFUSED_MEDIA,
   unsupported_media: REFUSED_MEDIA,
   unknown_participant: { class: "signaling_error", words: "This person has already left." },
-  unknown_track: { class: "signaling_error", words: "The server does not know this microphone or camera." },
-  no_media_node: { class: "media_error", words: "No media server is free at the moment. Try again in a minute." },
-  media_node_lost: { class: "media_error", words: "The media server went away. Trying another one." },
+  unknown_track: { class: "signaling_error", words: "This microphone or camera is no longer in the call." },
+  no_media_node: { class: "media_error", words: "No media server is available right now. Try again in a minute." },
+  media_node_lost: { class: "media_error", words: "The media server went offline. Switching to another one." },
   stale_epoch: { class: "signaling_error", words: "The room has moved. Join again." },
   replaced: { class: "signaling_error", words: "You joined from another tab or device." },
-  unknown_room: { class: "signaling_error", words: "There is no such room." },
-  bad_api_key: { class: "security_error", words: "The application may not do this." },
-  invalid_request: { class: "signaling_error", words: "The request was not understood." },
-  method_not_allowed: { class: "signaling_error", words: "The request was not understood." },
-  unsupported_media_type: { class: "signaling_error", words: "The request was not understood." },
+  unknown_room: { class: "signaling_error", words: "This room doesn’t exist." },
+  bad_api_key: { class: "security_error", words: "This app isn’t allowed to do that." },
+  invalid_request: { class: "signaling_error", words: "The server couldn’t process the request." },
+  method_not_allowed: { class: "signaling_error", words: "The server couldn’t process the request." },
+  unsupported_media_type: { class: "signaling_error", words: "The server couldn’t process the request." },
   body_too_large: { class: "signaling_error", words: "The request was too large." },
   kicked: { class: "security_error", words: "A moderator removed you from the room." },
-  recording_unavailable: { class: "media_error", words: "Nothing can be recorded here." },
+  recording_unavailable: { class: "media_error", words: "Recording isn’t set up here." },
   recording_failed: { class: "media_error", words: "The recording failed." },
-  too_many_recordings: { class: "media_error", words: "This room has as many recordings as it may. Delete some." },
-  unknown_recording: { class: "media_error", words: "There is no such recording." },
-  recording_not_over: { class: "media_error", words: "The recording is not finished yet." },
+  too_many_recordings: { class: "media_error", words: "This room has too many recordings. Delete some first." },
+  unknown_recording: { class: "media_error", words: "This recording doesn’t exist." },
+  recording_not_over: { class: "media_error", words: "This recording hasn’t finished yet." },
   room_empty: { class: "media_error", words: "Nobody is in the room, so there is nothing to record." },
-  storage_unavailable: { class: "media_error", words: "The storage of recordings does not answer. Try again in a moment." },
+  storage_unavailable: { class: "media_error", words: "The recording storage isn’t responding. Try again in a moment." },
   internal: { class: "signaling_error", words: "Something went wrong on the server." },
   device_denied: {
     class: "permission_error",
-    words: "This page may not use your microphone or camera. Allow it in the browser's address bar.",
+    words: "Your microphone or camera is blocked. Allow it in your browser’s address bar.",
   },
-  device_missing: { class: "device_error", words: "No microphone or camera was found." },
-  device_busy: { class: "device_error", words: "Another program is using the microphone or camera." },
-  token_unavailable: { class: "security_error", words: "Could not get an invitation to this room." },
-  unreachable: { class: "network_error", words: "The server cannot be reached. Check your connection." },
-  disconnected: { class: "network_error", words: "There is no connection to the server at the moment." },
+  device_missing: { class: "device_error", words: "No microphone or camera found." },
+  device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
+  device_insecure: {
+    class: "permission_error",
+    words: "This page isn’t secure (https), so the browser doesn’t allow microphone and camera.",
+  },
+  token_unavailable: { class: "security_error", words: "Couldn’t get an invitation to this room." },
+  unreachable: { class: "network_error", words: "Can’t reach the server. Check your connection." },
+  disconnected: { class: "network_error", words: "You’re not connected to the server right now." },
   media_unreachable: {
     class: "network_error",
-    words: "Sound and video do not get through. A firewall may block them.",
+    words: "Audio and video can’t get through. A firewall may be blocking them.",
   },
-  screen_denied: { class: "permission_error", words: "Nothing was chosen to be shown." },
-  screen_unsupported: { class: "device_error", words: "This browser cannot share a screen." },
-  screen_failed: { class: "device_error", words: "The screen could not be captured." },
-  unsupported_browser: { class: "media_error", words: "This browser cannot make calls (no WebRTC)." },
+  screen_denied: { class: "permission_error", words: "Screen sharing was cancelled." },
+  screen_unsupported: { class: "device_error", words: "This browser can’t share the screen." },
+  screen_failed: { class: "device_error", words: "Your screen couldn’t be captured." },
+  unsupported_browser: { class: "media_error", words: "This browser doesn’t support video calls (no WebRTC)." },
 };
 
 // A newer edge may know codes that this client does not.
@@ -109,13 +115,16 @@ export class RoomError extends Error {
   readonly class: ErrorClass;
   readonly words: string;
   readonly detail: string;
+  /** Which device it is about; `null` for everything that is not about one. */
+  readonly device: DeviceKind | null;
 
-  constructor(code: ErrorCode | ClientErrorCode, detail = "", options?: ErrorOptions) {
+  constructor(code: ErrorCode | ClientErrorCode, detail = "", options: ErrorOptions & { device?: DeviceKind } = {}) {
     super(detail === "" ? code : `${code}: ${detail}`, options);
     const description = Object.hasOwn(DESCRIPTIONS, code) ? DESCRIPTIONS[code] : UNKNOWN;
     this.code = code;
     this.class = description.class;
     this.words = description.words;
     this.detail = detail;
+    this.device = options.device ?? null;
   }
 }

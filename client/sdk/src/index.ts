@@ -1,9 +1,12 @@
 /** The public API of `@rotunda/client`; nothing else of the package may be imported. */
-export type { CameraSize, Device, DeviceKind, DeviceWish, Devices, OpenedDevices } from "./devices";
-export { listDevices, onDevicesChanged, openDevice, openDevices } from "./devices";
+export type { CaptureEvents, CaptureOptions, CaptureSnapshot } from "./capture";
+export { Capture } from "./capture";
+export type { CameraSize, Device, DeviceKind, Devices } from "./devices";
+export { listDevices, onDevicesChanged, openDevice } from "./devices";
 export type { ClientErrorCode, ErrorClass } from "./errors";
 export { RoomError } from "./errors";
 export { LevelMeter } from "./level";
+export type { TrackOption } from "./local-media";
 export type {
   ConnectionState,
   ErrorCode,
@@ -20,6 +23,7 @@ export type {
   TrackSource,
 } from "./protocol.gen";
 export { CHAT_TEXT_BYTES_MAX } from "./protocol.gen";
+export { randomId } from "./random";
 export { deleteRecording, listRecordings } from "./recordings";
 export type { JoinOptions, RoomEvents } from "./room-events";
 export { Room } from "./room";
@@ -28,9 +32,8 @@ export type { Quality } from "./quality";
 export type { ScreenOptions } from "./screen";
 export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
-export type { LocalDevice, Message, Participant, RoomSnapshot, Track } from "./snapshot";
+export type { Message, Participant, RoomSnapshot, Track } from "./snapshot";
 export type { Connection } from "./state";
 export type { Phase, Timings } from "./timings";
 export type { Claims } from "./token";
 export { readToken } from "./token";
-export type { TrackOption } from "./track";

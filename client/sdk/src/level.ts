@@ -2,28 +2,51 @@
 
 const SAMPLES = 1024;
 
+/** What a browser takes for a person who is there, so that the page may run audio. */
+const GESTURES = ["pointerup", "keydown", "touchend"] as const;
+
 /** Listens to one track until it is closed. */
 export class LevelMeter {
   readonly track: MediaStreamTrack;
   readonly #context = new AudioContext();
   readonly #analyser: AnalyserNode;
   readonly #samples = new Float32Array(SAMPLES);
+  readonly #resume = (): void => {
+    if (this.#context.state !== "running") {
+      // Refused until the next gesture.
+      this.#context.resume().catch(() => undefined);
+    }
+  };
 
   constructor(track: MediaStreamTrack) {
     this.track = track;
     this.#analyser = this.#context.createAnalyser();
     this.#analyser.fftSize = SAMPLES;
     this.#context.createMediaStreamSource(new MediaStream([track])).connect(this.#analyser);
+    // Suspended where the page was not touched yet; interrupted on an iPhone after a phone call.
+    this.#resume();
+    GESTURES.forEach((gesture) => window.addEventListener(gesture, this.#resume, { passive: true }));
+    document.addEventListener("visibilitychange", this.#resume);
+  }
+
+  /** Whether the browser runs audio: some want a click first. */
+  get isRunning(): boolean {
+    return this.#context.state === "running";
   }
 
   /** The effective value from 0 to 1, where 1 is full scale; 0 while the browser wants a click before it runs audio. */
   get level(): number {
+    if (!this.isRunning) {
+      return 0;
+    }
     this.#analyser.getFloatTimeDomainData(this.#samples);
     const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / SAMPLES;
     return Math.min(1, Math.sqrt(power));
   }
 
   close(): void {
+    GESTURES.forEach((gesture) => window.removeEventListener(gesture, this.#resume));
+    document.removeEventListener("visibilitychange", this.#resume);
     void this.#context.close();
   }
 }

@@ -1,46 +1,79 @@
 /** Everything that the user publishes: microphone, camera and screen, with what each of them reports. */
+import type { CaptureListener } from "./capture";
+import { Capture } from "./capture";
 import type { CameraSize, DeviceKind } from "./devices";
 import type { RoomError } from "./errors";
 import type { PublishedSource } from "./peer";
 import type { TrackSource } from "./protocol.gen";
+import type { ScreenListener } from "./screen";
 import { ScreenShare } from "./screen";
-import type { TrackOption } from "./track";
-import { LocalTrack } from "./track";
 
-/** What the user starts with. */
+/**
+ * Where a device comes from: whether to open one, which one to open, a track that the application has opened, or the
+ * lobby's capture, which is used again when the call is over.
+ */
+export type TrackOption = Capture | MediaStreamTrack | boolean | { readonly deviceId: string };
+
 export interface LocalMediaOptions {
   readonly microphone?: TrackOption;
   readonly camera?: TrackOption;
   readonly cameraSize?: CameraSize;
 }
 
-/** What happens to it. */
 export interface LocalMediaListener {
   replaced(source: DeviceKind, track: MediaStreamTrack | null): void;
   muted(source: DeviceKind, muted: boolean): void;
   /** The device was unplugged and another one took its place. */
   fellBack(source: DeviceKind, label: string): void;
   failed(error: RoomError): void;
-  screenChanged(): void;
+  changed(): void;
 }
 
 /** Owns all captures. */
 export class LocalMedia {
-  readonly microphone: LocalTrack;
-  readonly camera: LocalTrack;
+  readonly microphone: Capture;
+  readonly camera: Capture;
   readonly screen: ScreenShare;
+  /** The captures that are used again after the call, and whether the lobby shows them. */
+  readonly #lent = new Map<Capture, boolean>();
+  readonly #listeners = new Map<Capture, CaptureListener>();
+  #stream: MediaStream | null = null;
+  #closed = false;
 
-  constructor({ microphone = false, camera = false, cameraSize }: LocalMediaOptions, listener: LocalMediaListener) {
-    const track = (kind: DeviceKind, option: TrackOption, size: CameraSize | undefined): LocalTrack =>
-      new LocalTrack(kind, option, size, {
-        replaced: (replaced) => listener.replaced(kind, replaced),
-        muted: (muted) => listener.muted(kind, muted),
-        fellBack: (label) => listener.fellBack(kind, label),
+  constructor({ microphone = false, camera = false, cameraSize }: LocalMediaOptions, listener: ScreenListener) {
+    this.microphone = captureOf("microphone", microphone, undefined);
+    this.camera = captureOf("camera", camera, cameraSize);
+    for (const option of [microphone, camera]) {
+      if (option instanceof Capture) {
+        this.#lent.set(option, option.isPreviewed);
+      }
+    }
+    this.screen = new ScreenShare(listener);
+  }
+
+  /** Begins to capture what is wanted. */
+  start(listener: LocalMediaListener): void {
+    for (const capture of [this.microphone, this.camera]) {
+      const captureListener: CaptureListener = {
+        replaced: (track) => {
+          this.#fillStream();
+          listener.replaced(capture.kind, track);
+        },
+        muted: (muted) => listener.muted(capture.kind, muted),
+        changed: () => listener.changed(),
+        fellBack: (label) => listener.fellBack(capture.kind, label),
         failed: (error) => listener.failed(error),
-      });
-    this.microphone = track("microphone", microphone, undefined);
-    this.camera = track("camera", camera, cameraSize);
-    this.screen = new ScreenShare({ changed: () => listener.screenChanged() });
+      };
+      this.#listeners.set(capture, captureListener);
+      capture.attach(captureListener);
+    }
+  }
+
+  /** What is captured of microphone and camera; the same object for the whole call. */
+  get stream(): MediaStream {
+    this.#stream ??= new MediaStream();
+    this.#fillStream();
+    return this.#stream;
   }
 
   /** What has a section in an offer: the devices always, a screen and its sound while they are shared. */
@@ -51,7 +84,7 @@ export class LocalMedia {
       { source: "screen_audio", track: screen.sound },
     ];
     return [
-      ...[microphone, camera].map(({ kind: source, track }) => ({ source, track })),
+      ...[microphone, camera].map(({ kind: source, snapshot: { track } }) => ({ source, track })),
       ...shared.filter(({ track }) => track !== null),
     ];
   }
@@ -68,9 +101,43 @@ export class LocalMedia {
     this.screen.stop();
   }
 
-  close(): void {
-    this.microphone.close();
-    this.camera.close();
+  /** Ends all captures of this call. What was lent goes back, to the lobby too if the user was never let in. */
+  close(wasAdmitted: boolean): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    for (const capture of [this.microphone, this.camera]) {
+      const wasPreviewed = this.#lent.get(capture);
+      const listener = this.#listeners.get(capture);
+      if (wasPreviewed === undefined) {
+        capture.close();
+      } else if (listener !== undefined) {
+        capture.detach(listener, wasPreviewed && !wasAdmitted);
+      }
+    }
     this.screen.close();
   }
+
+  #fillStream(): void {
+    const stream = this.#stream;
+    if (stream === null) {
+      return;
+    }
+    const wanted = [this.microphone, this.camera].flatMap(({ snapshot: { track } }) => (track === null ? [] : [track]));
+    stream.getTracks().filter((track) => !wanted.includes(track)).forEach((track) => stream.removeTrack(track));
+    wanted.forEach((track) => stream.addTrack(track));
+  }
+}
+
+function captureOf(kind: DeviceKind, option: TrackOption, size: CameraSize | undefined): Capture {
+  if (option instanceof Capture) {
+    return option;
+  }
+  const deviceId = typeof option === "object" && "deviceId" in option ? option.deviceId : null;
+  const capture = new Capture(kind, { on: option !== false, deviceId, ...(size === undefined ? {} : { size }) });
+  if (typeof option === "object" && !("deviceId" in option)) {
+    capture.adopt(option);
+  }
+  return capture;
 }

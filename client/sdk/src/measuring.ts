@@ -9,7 +9,8 @@ import type { Counters, SlotLevel } from "./stats";
 
 /** One look at the statistics, and whom they are about. */
 export interface Measured {
-  readonly counters: Counters;
+  /** Nothing where only the levels were looked at. */
+  readonly counters: Counters | null;
   readonly levels: readonly SlotLevel[];
   /** How loud the user is; nothing while the microphone is off. */
   readonly ownLevel: number | null;
@@ -48,7 +49,7 @@ export class Measuring {
   #grade({ counters, state, participants }: Measured): ReadonlyMap<ParticipantId, Quality> | null {
     const whose = (track: string): ParticipantId | null =>
       participants.find(({ tracks }) => tracks.some(({ media }) => media?.id === track))?.id ?? null;
-    return this.#meter.take(counters, state.self, whose);
+    return counters === null ? null : this.#meter.take(counters, state.self, whose);
   }
 }
 

@@ -10,7 +10,7 @@ const GRADES: readonly (readonly [Quality, number, number])[] = [
   ["good", 200, 3],
   ["fair", 400, 5],
 ];
-/** The statistics are looked at this often. */
+/** Looks that come sooner after the last one are not counted. */
 export const QUALITY_INTERVAL_MS = 1_000;
 /** A grade tells of this many looks: long enough that one burst of loss is not an alarm, short enough to be of now. */
 const LOOKS = 5;

@@ -16,6 +16,10 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly publish?: boolean;
   /** `relay` uses nothing but TURN servers. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Where sound is to be played. Default: the browser's default. */
+  readonly speakerId?: string | null;
+  /** Gives the joining up: neither a socket nor a peer connection nor a captured track of it stays. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a room says. */

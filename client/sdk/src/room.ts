@@ -1,17 +1,19 @@
 /** A room as an application uses it: the shell around `step`, which owns the socket, the transport and the devices. */
+import type { Capture } from "./capture";
 import type { DeviceKind } from "./devices";
 import { listDevices } from "./devices";
 import { Emitter } from "./emitter";
 import { RoomError } from "./errors";
 import type { JoinOptions, RoomEvents } from "./room-events";
-import type { LocalMediaOptions } from "./local-media";
+import type { LocalMediaListener } from "./local-media";
 import { LocalMedia } from "./local-media";
 import { Measuring } from "./measuring";
 import { listenToPage } from "./page";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
-import type { ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
+import type { MediaKind, ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
+import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
 import type { Participant, RoomSnapshot } from "./snapshot";
@@ -23,7 +25,6 @@ import { Tickets } from "./tickets";
 import type { Timings } from "./timings";
 import { Stopwatch } from "./timings";
 import { readToken } from "./token";
-import type { LocalTrack } from "./track";
 import { Transport } from "./transport";
 
 let warm: Peer | null = null;
@@ -41,7 +42,8 @@ export class Room extends Emitter<RoomEvents> {
   readonly #stopListening: () => void;
   #state: State;
   #error: RoomError | null = null;
-  #speakerId: string | null = null;
+  #speakerId: string | null;
+  #microphoneLevel = 0;
   #snapshot: RoomSnapshot;
   #queue: Event[] = [];
   #working = false;
@@ -49,32 +51,46 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Enters a room; resolves when the edge has let the user in, before media flows. Rejects with a `RoomError`. */
   static async join(options: JoinOptions): Promise<Room> {
+    const { signal } = options;
+    signal?.throwIfAborted();
     if (typeof RTCPeerConnection === "undefined") {
       throw new RoomError("unsupported_browser");
     }
     const room = new Room(options);
+    const abort = (): void => void room.leave();
+    signal?.addEventListener("abort", abort, { once: true });
     room.#dispatch({ on: "start" });
     room.#openDevices();
-    await room.#entered.promise;
+    await room.#entered.promise.catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    });
+    signal?.throwIfAborted();
+    signal?.removeEventListener("abort", abort);
     return room;
   }
 
-  /** Prepares what the next join needs, so that it is faster: to be called in the lobby. */
-  static warmUp(): void {
+  /** Prepares what the next join needs, so that it is faster: to be called in the lobby. The result takes it back. */
+  static warmUp(): () => void {
     if (warm === null && typeof RTCPeerConnection !== "undefined") {
       const sources = (["microphone", "camera"] as const).map((source) => ({ source, track: null }));
       warm = new Peer({ sources, iceServers: [], iceTransportPolicy: "all" });
       warm.addSlots({ audio: SLOTS_PER_KIND_DEFAULT, video: SLOTS_PER_KIND_DEFAULT });
     }
+    return () => {
+      warm?.close();
+      warm = null;
+    };
   }
 
   private constructor(options: JoinOptions) {
     super();
-    this.#local = this.#makeLocal(options);
+    this.#local = new LocalMedia(options, { changed: () => this.#screenChanged() });
+    this.#speakerId = options.speakerId ?? null;
     this.#state = initial({
-      attemptPrefix: crypto.randomUUID(),
+      attemptPrefix: randomId(),
       seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
-      muted: { microphone: !this.#local.microphone.on, camera: !this.#local.camera.on },
+      muted: { microphone: !this.#local.microphone.sends, camera: !this.#local.camera.sends },
       renewsToken: typeof options.token === "function",
       publishes: options.publish ?? (typeof options.token === "function" || mayPublish(options.token)),
     });
@@ -138,7 +154,7 @@ export class Room extends Emitter<RoomEvents> {
     if (kind === "speaker") {
       this.#speakerId = deviceId;
     } else {
-      await this.#local[kind].switchDevice(deviceId);
+      await this.#local[kind].choose(deviceId);
     }
     this.#changed();
   }
@@ -156,6 +172,17 @@ export class Room extends Emitter<RoomEvents> {
     await this.#local.screen.start(options);
   }
 
+  /** What is captured of microphone and camera: one object for the whole call, whose tracks come and go. */
+  get localStream(): MediaStream {
+    return this.#local.stream;
+  }
+
+  /** Turns microphone and camera off and lets the devices go; each can be turned on again. */
+  stopLocalStream(): void {
+    this.#local.microphone.release();
+    this.#local.camera.release();
+  }
+
   /** Shows the screen no longer. */
   stopScreen(): void {
     this.#local.screen.stop();
@@ -164,7 +191,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Writes in the chat; resolves when the room has it, however often the connection is lost before. */
   sendMessage(text: string): Promise<void> {
     return this.#tickets.issue((ticket) =>
-      this.#dispatch({ on: "write", message: crypto.randomUUID(), text, ticket }),
+      this.#dispatch({ on: "write", message: randomId(), text, ticket }),
     );
   }
 
@@ -218,7 +245,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Leaves; resolves when the edge knows, or after a second. */
   leave(): Promise<void> {
-    this.#local.close();
+    this.#local.close(this.#state.admitted);
     this.#transport.close();
     this.#dispatch({ on: "leave" });
     return this.#left.promise;
@@ -228,11 +255,11 @@ export class Room extends Emitter<RoomEvents> {
     return this.#tickets.issue((ticket) => this.#dispatch({ on: "ask", request, ticket }));
   }
 
-  async #set(track: LocalTrack, on: boolean): Promise<void> {
+  async #set(capture: Capture, on: boolean): Promise<void> {
     if (on && !this.#state.publishes) {
       throw new RoomError("forbidden", "publish");
     }
-    await track.set(on).finally(() => this.#changed());
+    await capture.set(on);
   }
 
   #dispatch(event: Event): void {
@@ -328,7 +355,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#wakeAt(null);
     this.#stopListening();
     this.#transport.close();
-    this.#local.close();
+    this.#local.close(this.#state.admitted);
     this.#entered.reject(this.#error ?? new RoomError("disconnected", "the room was left"));
     this.#left.resolve(undefined);
     this.emit("ended", this.#error);
@@ -395,7 +422,8 @@ export class Room extends Emitter<RoomEvents> {
         happened: (event) => this.#dispatch(event),
         mark: (phase) => this.#stopwatch.mark(phase),
         measured: (counters, levels) => this.#measured(counters, levels),
-        flows: () => this.#flows(),
+        flows: () => this.#flows("audio", "video"),
+        awaitsPicture: () => this.#flows("video") > 0,
         sources: () => this.#sources(this.#state),
       },
       policy,
@@ -403,47 +431,44 @@ export class Room extends Emitter<RoomEvents> {
     );
   }
 
-  #makeLocal(options: LocalMediaOptions): LocalMedia {
-    return new LocalMedia(options, {
-      replaced: (source, track) => {
-        this.#transport.replaceTrack(source, track);
-        this.#changed();
-      },
-      muted: (source, muted) => this.#dispatch({ on: "set_muted", source, muted }),
-      fellBack: (kind, label) => this.emit("device_changed", { kind, label }),
-      failed: (error) => this.emit("error", error),
-      screenChanged: () => {
-        this.#transport.publish(this.#sources(this.#state));
-        this.#dispatch({ on: "sections_changed" });
-        this.#changed();
-      },
-    });
+  #screenChanged(): void {
+    this.#transport.publish(this.#sources(this.#state));
+    this.#dispatch({ on: "sections_changed" });
+    this.#changed();
   }
 
   #openDevices(): void {
+    const listener: LocalMediaListener = {
+      replaced: (source, track) => {
+        if (this.#state.publishes) {
+          this.#transport.replaceTrack(source, track);
+        }
+      },
+      muted: (source, muted) => this.#dispatch({ on: "set_muted", source, muted }),
+      changed: () => this.#changed(),
+      fellBack: (kind, label) => this.emit("device_changed", { kind, label }),
+      failed: (error) => this.emit("error", error),
+    };
     if (!this.#state.publishes) {
-      return;
+      this.#local.release();
     }
-    for (const track of [this.#local.microphone, this.#local.camera]) {
-      track
-        .prepare()
-        .catch((error: unknown) => error instanceof RoomError && this.emit("error", error))
-        .finally(() => this.#changed());
-    }
+    this.#local.start(listener);
   }
 
   /** How many others should be heard or seen right now. */
-  #flows(): number {
+  #flows(...kinds: MediaKind[]): number {
     const { participants } = this.#snapshot;
     return participants.filter(
       ({ connection: state, tracks }) =>
-        state === "connected" && tracks.some(({ media, muted }) => media !== null && !muted),
+        state === "connected" && tracks.some(({ kind, media, muted }) => media !== null && !muted && kinds.includes(kind)),
     ).length;
   }
 
-  #measured(counters: Counters, levels: readonly SlotLevel[]): void {
+  #measured(counters: Counters | null, levels: readonly SlotLevel[]): void {
     const { microphone } = this.#local;
-    const ownLevel = microphone.on ? (counters.microphoneLevel ?? microphone.level) : null;
+    this.#microphoneLevel = counters?.microphoneLevel ?? this.#microphoneLevel;
+    // The statistics are a second old; but a page that nobody has touched may not measure by itself.
+    const ownLevel = microphone.sends ? (microphone.level ?? this.#microphoneLevel) : null;
     const { speakersChanged, changed } = this.#measuring.take({
       counters,
       levels,
@@ -460,17 +485,12 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   async #devicesChanged(): Promise<void> {
-    const { microphones, cameras, speakers } = await listDevices();
-    const ids = (devices: typeof speakers): string[] => devices.map(({ id }) => id);
-    await Promise.allSettled([
-      this.#local.microphone.devicesChanged(ids(microphones)),
-      this.#local.camera.devicesChanged(ids(cameras)),
-    ]);
-    if (this.#speakerId !== null && speakers.length > 0 && !ids(speakers).includes(this.#speakerId)) {
+    const { speakers } = await listDevices();
+    if (this.#speakerId !== null && speakers.length > 0 && speakers.every(({ id }) => id !== this.#speakerId)) {
       this.#speakerId = null;
       this.emit("device_changed", { kind: "speaker", label: speakers[0]?.label ?? "" });
+      this.#changed();
     }
-    this.#changed();
   }
 }
 

@@ -5,6 +5,7 @@ import { ScreenShare } from "./screen";
 class Captured {
   onended: (() => void) | null = null;
   contentHint = "";
+  readyState = "live";
   stopped = false;
   stop(): void {
     this.stopped = true;
@@ -33,4 +34,17 @@ test("ends with the browser's own button too, once, and leaves nothing captured"
   onended?.();
   share.stop();
   expect(changed.mock.calls.length).toBe(2);
+});
+
+test("who leaves while the browser still asks captures nothing", async () => {
+  const picture = new Captured();
+  const answer = Promise.withResolvers<object>();
+  vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia: () => answer.promise } });
+  const changed = vi.fn();
+  const share = new ScreenShare({ changed });
+  const started = share.start();
+  share.stop();
+  answer.resolve({ getVideoTracks: () => [picture], getAudioTracks: () => [], getTracks: () => [picture] });
+  await started;
+  expect([picture.stopped, share.video, changed.mock.calls.length]).toEqual([true, null, 0]);
 });

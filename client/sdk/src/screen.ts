@@ -24,7 +24,8 @@ export class ScreenShare {
   readonly #listener: ScreenListener;
   #video: MediaStreamTrack | null = null;
   #sound: MediaStreamTrack | null = null;
-  #closed = false;
+  /** The browser's question cannot be taken back: whoever stops while it is shown does not want its answer. */
+  #asked = 0;
 
   constructor(listener: ScreenListener) {
     this.#listener = listener;
@@ -40,9 +41,10 @@ export class ScreenShare {
 
   /** Lets the user choose what to show. Throws a `RoomError`; where the user chose nothing, its code is `screen_denied`. */
   async start({ hint = "detail", sound = true }: ScreenOptions = {}): Promise<void> {
+    const asked = ++this.#asked;
     const stream = await capture(hint, sound);
     const [video] = stream.getVideoTracks();
-    if (this.#closed || video === undefined) {
+    if (asked !== this.#asked || video?.readyState !== "live") {
       stream.getTracks().forEach((track) => track.stop());
       return;
     }
@@ -57,6 +59,7 @@ export class ScreenShare {
 
   /** Shows nothing any more. */
   stop(): void {
+    this.#asked += 1;
     if (this.#video !== null) {
       this.#drop();
       this.#listener.changed();
@@ -65,7 +68,7 @@ export class ScreenShare {
 
   /** Stops capturing for good, without a report. */
   close(): void {
-    this.#closed = true;
+    this.#asked += 1;
     this.#drop();
   }
 

@@ -1,4 +1,5 @@
 /** What an application sees of a room: plain objects, made anew whenever something changes. */
+import type { CaptureSnapshot } from "./capture";
 import type { RoomError } from "./errors";
 import type { LocalMedia } from "./local-media";
 import type {
@@ -17,7 +18,6 @@ import type { Quality } from "./quality";
 import type { Connection, State } from "./state";
 import { connection } from "./state";
 import { DEFAULT_GRANTS } from "./token";
-import type { LocalTrack } from "./track";
 
 /** The room at one moment. */
 export interface RoomSnapshot {
@@ -29,8 +29,8 @@ export interface RoomSnapshot {
   readonly isLocked: boolean;
   /** Everybody else, in the order in which they joined. */
   readonly participants: readonly Participant[];
-  readonly microphone: LocalDevice;
-  readonly camera: LocalDevice;
+  readonly microphone: CaptureSnapshot;
+  readonly camera: CaptureSnapshot;
   /** The recording that runs, or the last one that was heard of. */
   readonly recording: RecordingInfo | null;
   /** What the user shows of their screen. */
@@ -85,13 +85,6 @@ export interface Track {
   readonly media: MediaStreamTrack | null;
 }
 
-/** The user's own microphone or camera. */
-export interface LocalDevice {
-  readonly on: boolean;
-  readonly track: MediaStreamTrack | null;
-  readonly deviceId: string | null;
-}
-
 /** What a snapshot is made of. */
 export interface Sources {
   readonly state: State;
@@ -116,8 +109,8 @@ export function snapshot(sources: Sources): RoomSnapshot {
     isLocked: state.room?.locked ?? false,
     participants: everybody.filter(({ isSelf }) => !isSelf),
     recording: state.recording,
-    microphone: localDevice(local.microphone),
-    camera: localDevice(local.camera),
+    microphone: local.microphone.snapshot,
+    camera: local.camera.snapshot,
     screen: local.screen.video,
     chat: messages(state),
     hands: inOrder
@@ -151,7 +144,7 @@ function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack 
 }
 
 function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {
-  const device = source === "microphone" ? local.microphone : source === "camera" ? local.camera : null;
+  const device = source === "microphone" ? local.microphone.snapshot : source === "camera" ? local.camera.snapshot : null;
   // The user sees at once what they did, not when the edge has heard of it.
   return { id, kind, source, muted: device === null ? muted : !device.on, media: local.track(source) };
 }
@@ -178,8 +171,4 @@ function messages({ chat, outbox, self, roster }: State): Message[] {
     text,
   }));
   return [...known, ...written];
-}
-
-function localDevice({ on, track, deviceId }: LocalTrack): LocalDevice {
-  return { on, track, deviceId };
 }

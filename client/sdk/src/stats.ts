@@ -4,8 +4,6 @@ import type { Peer } from "./peer";
 import type { Look, Stream } from "./quality";
 import type { TransportSample } from "./transport-watch";
 
-/** Often enough to notice 1.5 s of silence; a report costs the browser about a millisecond. */
-export const SAMPLE_INTERVAL_MS = 250;
 /** An audio level older than this is not of now. */
 const LEVEL_AGE_MS_MAX = 400;
 
@@ -98,18 +96,27 @@ export async function sample(peer: Peer): Promise<Counters> {
   return readCounters(entries, performance.now());
 }
 
+/** Whether any receiver got a packet within the last moments; asks no statistics. */
+export function arrives(peer: Peer): boolean {
+  return [...peer.receivers("audio"), ...peer.receivers("video")].some(({ receiver }) =>
+    receiver.getSynchronizationSources().some(isOfNow),
+  );
+}
+
 /** How loud each audio slot is right now; slots in which nothing plays are left out. */
 export function slotLevels(peer: Peer): SlotLevel[] {
-  const nowMs = performance.timeOrigin + performance.now();
-  const isNow = ({ timestamp }: RTCRtpContributingSource): boolean =>
-    // The specification's clock is the wall clock's; some browsers use the page's.
-    Math.min(Math.abs(nowMs - timestamp), Math.abs(performance.now() - timestamp)) < LEVEL_AGE_MS_MAX;
   return peer.receivers("audio").flatMap(({ mid, receiver }) => {
-    const [stream] = receiver.getSynchronizationSources().filter(isNow);
+    const [stream] = receiver.getSynchronizationSources().filter(isOfNow);
     if (mid === null || stream === undefined) {
       return [];
     }
-    const sources = receiver.getContributingSources().filter(isNow);
+    const sources = receiver.getContributingSources().filter(isOfNow);
     return [{ mid, level: stream.audioLevel ?? 0, sources: sources.map(({ source }) => source) }];
   });
+}
+
+function isOfNow({ timestamp }: RTCRtpContributingSource): boolean {
+  // The specification's clock is the wall clock's; some browsers use the page's.
+  const [page, wall] = [performance.now(), performance.timeOrigin + performance.now()];
+  return Math.min(Math.abs(wall - timestamp), Math.abs(page - timestamp)) < LEVEL_AGE_MS_MAX;
 }

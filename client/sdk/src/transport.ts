@@ -1,30 +1,33 @@
 /** The media transport of a room: one peer, its replacement while that is being made, and whether it lives. */
+import { Cadence, TICK_MS } from "./cadence";
 import { RoomError } from "./errors";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { IceServer, Mid, TrackSource } from "./protocol.gen";
 import type { Command, Event } from "./state";
 import type { Counters, SlotLevel } from "./stats";
-import { SAMPLE_INTERVAL_MS, sample, slotLevels } from "./stats";
+import { arrives, sample, slotLevels } from "./stats";
 import { TransportWatch } from "./transport-watch";
 
 /** What the transport reports. */
 export interface TransportListener {
   happened(event: Event): void;
   mark(name: "ice_connected" | "dtls_connected" | "first_frame"): void;
-  /** Four times a second. */
-  measured(counters: Counters, levels: readonly SlotLevel[]): void;
+  /** Four times a second; `counters` where the statistics were read too. */
+  measured(counters: Counters | null, levels: readonly SlotLevel[]): void;
   /** How many people's unmuted tracks should arrive. */
   flows(): number;
+  /** Whether anybody's picture should arrive. */
+  awaitsPicture(): boolean;
   /** What is published at the moment. */
   sources(): readonly PublishedSource[];
 }
 
 /** A transport that ICE has connected to another node carries media within this time, or the browser cannot do that. */
 const MOVED_MEDIA_TIMEOUT_MS = 1_200;
-/** Until the first picture the counters are read this often, for at most this long. */
+/** A first picture that comes soon is timed to this; a later one is seen at the next look at the statistics. */
 const FIRST_FRAME_INTERVAL_MS = 15;
-const FIRST_FRAME_TIMEOUT_MS = 10_000;
+const FIRST_FRAME_TIMEOUT_MS = 1_500;
 
 /** A transport that was kept but leads to another node now: when that one's ICE was seen to answer, if it was. */
 interface Moved {
@@ -39,6 +42,7 @@ export class Transport {
   readonly #listener: TransportListener;
   readonly #policy: RTCIceTransportPolicy;
   readonly #watch = new TransportWatch();
+  readonly #cadence = new Cadence();
   /** Made before the user wanted to join, because the first one costs a browser tens of milliseconds. */
   #warm: Peer | null;
   #current: Peer | null = null;
@@ -196,14 +200,23 @@ export class Transport {
   }
 
   #startSampling(): void {
-    this.#timer ??= setInterval(() => void this.#sample(), SAMPLE_INTERVAL_MS);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
-  async #sample(): Promise<void> {
+  #tick(): void {
     const peer = this.#current;
     if (peer === null) {
       return;
     }
+    const isAlive = this.#alive && this.#moved === null && peer.connection.iceConnectionState !== "disconnected";
+    if (this.#cadence.isDue({ nowMs: performance.now(), arrives: arrives(peer), isAlive })) {
+      void this.#sample(peer);
+    } else {
+      this.#listener.measured(null, slotLevels(peer));
+    }
+  }
+
+  async #sample(peer: Peer): Promise<void> {
     const counters = await sample(peer);
     if (peer !== this.#current) {
       return;
@@ -219,6 +232,9 @@ export class Transport {
       // After an ICE restart some browsers never leave this state, so that no event says that media flows again.
       this.#moved = null;
       this.#lives();
+    }
+    if (counters.framesDecoded > 0) {
+      this.#listener.mark("first_frame");
     }
     this.#listener.measured(counters, slotLevels(peer));
   }
@@ -245,7 +261,7 @@ export class Transport {
       return;
     }
     const again = (): unknown => setTimeout(() => this.#awaitFirstFrame(untilMs), FIRST_FRAME_INTERVAL_MS);
-    if (this.#listener.flows() === 0) {
+    if (!this.#listener.awaitsPicture()) {
       again();
       return;
     }

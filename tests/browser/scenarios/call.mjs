@@ -106,7 +106,7 @@ export function callScenarios(world) {
     });
 
     test("the last one alone is told so", async () => {
-      await ada.reads(/Nobody else is here/);
+      await ada.reads(/You’re the only one here/);
       await ada.press("leave");
       await ada.close();
     });

@@ -51,7 +51,7 @@ export function meetingScenarios(world) {
       await grace.press("hand");
       await ada.seesTile("grace", "has a hand up", (tile) => /hand raised/.test(tile.label));
       await ada.page.click('[aria-label="Actions for Grace"]');
-      await ada.page.click('[role="menuitem"][aria-label="Lower the hand of Grace"]');
+      await ada.page.click('[role="menuitem"][aria-label="Lower Grace’s hand"]');
       await grace.seesTile("grace", "has no hand up", (tile) => !/hand raised/.test(tile.label));
       await grace.press("react");
       await grace.page.click('[role="menuitem"][aria-label="Applause"]');
@@ -79,7 +79,7 @@ export function meetingScenarios(world) {
     test("a device that is unplugged is replaced, and the user is told", async () => {
       const before = await ada.page.evaluate(() => window.devicesOpened("video"));
       await ada.page.evaluate(() => window.unplug("video"));
-      await ada.reads(/Your device is gone/);
+      await ada.reads(/Camera disconnected/);
       assert.equal(await ada.page.evaluate(() => window.devicesOpened("video")), before + 1);
       await grace.sees([ada]);
     });
@@ -138,8 +138,8 @@ export function meetingScenarios(world) {
 
     // Holds S1-SM-02.
     test("the end is for everybody", async () => {
-      await choose(ada, "End the call for everybody");
-      for (const person of [ada, grace]) await person.reads(/The call was ended for everybody/);
+      await choose(ada, "End the call for everyone");
+      for (const person of [ada, grace]) await person.reads(/The call was ended for everyone/);
       await Promise.all([ada.close(), grace.close()]);
     });
 

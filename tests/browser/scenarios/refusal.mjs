@@ -18,7 +18,7 @@ export function refusalScenarios(world) {
       assert.equal(await grace.page.evaluate(() => document.querySelectorAll('[aria-label^="Remove"]').length), 0);
       await ada.press("people");
       await ada.page.click('[aria-label="Remove Grace"]');
-      await grace.reads(/The call is over/);
+      await grace.reads(/You’re no longer in the room/);
       await grace.reads(/A moderator removed you/);
       await ada.seesTile("grace", "is gone", (tile) => tile === null);
       await Promise.all([ada.close(), grace.close()]);

@@ -1,0 +1,36 @@
+/** When the browser's statistics are read. Pure; time is an argument. */
+
+/** How often the cheap signs are looked at: who is loud, whether packets arrive. */
+export const TICK_MS = 250;
+/** How often the statistics are read while all is well; a report costs the browser about a millisecond. */
+export const STATS_INTERVAL_MS = 1_000;
+/** So long after the last packet every tick reads them: long enough to tell a dead transport from people who fell silent. */
+export const SUSPICION_MS = 3_000;
+
+export interface Signs {
+  readonly nowMs: number;
+  /** Whether any receiver got a packet a moment ago. */
+  readonly arrives: boolean;
+  /** Whether the transport is known to work. */
+  readonly isAlive: boolean;
+}
+
+/** Decides at each tick. */
+export class Cadence {
+  #readAtMs = -Infinity;
+  #arrivedAtMs = -Infinity;
+
+  isDue({ nowMs, arrives, isAlive }: Signs): boolean {
+    if (arrives) {
+      this.#arrivedAtMs = nowMs;
+    }
+    const isSuspicious = !arrives && nowMs - this.#arrivedAtMs < SUSPICION_MS;
+    // Timers are late by some milliseconds and never early by more than one.
+    const isTime = nowMs - this.#readAtMs > STATS_INTERVAL_MS - TICK_MS / 2;
+    if (isTime || isSuspicious || !isAlive) {
+      this.#readAtMs = nowMs;
+      return true;
+    }
+    return false;
+  }
+}

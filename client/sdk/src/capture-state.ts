@@ -1,0 +1,276 @@
+/**
+ * One microphone or camera as a state machine: what the user wants, what is captured, what is being opened. Pure; the
+ * shell is `capture.ts`.
+ *
+ * It holds after every step, in whatever order things happen: nothing is captured live unless the user wants it, a
+ * device that opens too late is stopped, and at most one opening is under way.
+ */
+import type { DeviceKind } from "./devices";
+import type { ClientErrorCode } from "./errors";
+
+/** Who uses the device: nobody, a page that shows the user to themselves, a call, nobody ever again. */
+export type Use = "none" | "preview" | "call" | "closed";
+
+export interface CaptureState {
+  readonly kind: DeviceKind;
+  readonly use: Use;
+  /** What the user chose; it outlives failed joins and finished calls. */
+  readonly wanted: boolean;
+  /** `null` is the browser's default device. */
+  readonly chosen: string | null;
+  /** What is captured. */
+  readonly live: Live | null;
+  /** `getUserMedia` cannot be cancelled, so that a second opening waits for the first. */
+  readonly opening: Opening | null;
+  readonly openings: number;
+  /** The device was lost and another one is to take its place. */
+  readonly isReplacing: boolean;
+  /** How often in a row a device was lost soon after it was opened. */
+  readonly losses: number;
+}
+
+/** A captured track. */
+export interface Live {
+  /** The opening that brought it. */
+  readonly opening: number;
+  /** Which device was asked for; the browser may have given another one. */
+  readonly asked: string | null;
+  readonly isEnabled: boolean;
+  /** The system has taken the device for the moment: a phone call, a closed lid. */
+  readonly isInterrupted: boolean;
+}
+
+export interface Opening {
+  readonly number: number;
+  readonly asked: string | null;
+  /** The device that was given up for this one, to go back to. */
+  readonly retreat: { readonly asked: string | null } | null;
+}
+
+export type CaptureEvent =
+  | { readonly on: "use"; readonly use: Use }
+  | { readonly on: "set"; readonly wanted: boolean }
+  | { readonly on: "choose"; readonly device: string }
+  /** The device is not to be used at all any more, until the user wants it again. */
+  | { readonly on: "release" }
+  | { readonly on: "opened"; readonly opening: number }
+  | { readonly on: "failed"; readonly opening: number; readonly code: ClientErrorCode }
+  /** The track that this opening brought has ended: unplugged, taken away, forbidden. */
+  | { readonly on: "lost"; readonly opening: number; readonly livedMs: number }
+  | { readonly on: "interrupted"; readonly opening: number; readonly isInterrupted: boolean };
+
+export type CaptureCommand =
+  | { readonly do: "open"; readonly opening: number; readonly device: string | null }
+  /** Stops the track of this opening, whether it was in use or has just arrived too late. */
+  | { readonly do: "stop"; readonly opening: number }
+  | { readonly do: "enable"; readonly isEnabled: boolean }
+  /** The track that is to be sent is another one, or none. */
+  | { readonly do: "replace" }
+  /** Another device took the place of one that was lost. */
+  | { readonly do: "tell_replaced" }
+  /** The last opening failed; who waits for it is told. */
+  | { readonly do: "fail"; readonly code: ClientErrorCode }
+  /** Nothing is under way; who waits for it is told. */
+  | { readonly do: "settle" };
+
+/** A device that ends as soon as it is opened must not be opened for ever. */
+const LOSSES_MAX = 3;
+const SHORT_LIFE_MS = 5_000;
+
+export function initialCapture(kind: DeviceKind, wanted: boolean, chosen: string | null): CaptureState {
+  return {
+    kind,
+    use: "none",
+    wanted,
+    chosen,
+    live: null,
+    opening: null,
+    openings: 0,
+    isReplacing: false,
+    losses: 0,
+  };
+}
+
+/** What the user is told: whether it is on, or about to be. */
+export function isOn({ wanted, live }: CaptureState): boolean {
+  return wanted && live?.isInterrupted !== true;
+}
+
+export function stepCapture(before: CaptureState, event: CaptureEvent): [CaptureState, CaptureCommand[]] {
+  if (before.use === "closed") {
+    return [before, event.on === "opened" ? [{ do: "stop", opening: event.opening }] : []];
+  }
+  const step = new Step(before);
+  step.take(event);
+  step.reconcile();
+  return step.finish();
+}
+
+class Step {
+  #state: CaptureState;
+  readonly #before: CaptureState;
+  readonly #commands: CaptureCommand[] = [];
+
+  constructor(before: CaptureState) {
+    this.#before = before;
+    this.#state = before;
+  }
+
+  take(event: CaptureEvent): void {
+    switch (event.on) {
+      case "use":
+        return this.#update({ use: event.use });
+      case "set":
+        return this.#set(event.wanted);
+      case "choose":
+        return this.#update({ chosen: event.device, losses: 0 });
+      case "release":
+        this.#update({ wanted: false });
+        return this.#stop();
+      case "opened":
+        return this.#opened(event.opening);
+      case "failed":
+        return this.#failed(event.opening, event.code);
+      case "lost":
+        return this.#lost(event);
+      case "interrupted":
+        return this.#interrupted(event.opening, event.isInterrupted);
+    }
+  }
+
+  /** Brings what is captured in line with what is wanted. */
+  reconcile(): void {
+    const { use, wanted, live, opening, chosen } = this.#state;
+    const isUsed = use === "preview" || use === "call";
+    if (!isUsed || !wanted) {
+      if (live !== null && isUsed && this.#staysSilent()) {
+        this.#enable(false);
+      } else {
+        this.#stop();
+      }
+      return;
+    }
+    if (opening === null && (live === null || live.asked !== chosen)) {
+      this.#open(chosen, null);
+    }
+    this.#enable(true);
+  }
+
+  finish(): [CaptureState, CaptureCommand[]] {
+    const [before, after] = [this.#before, this.#state];
+    if (before.live?.opening !== after.live?.opening) {
+      this.#commands.push({ do: "replace" });
+      if (after.live !== null && after.isReplacing) {
+        this.#commands.push({ do: "tell_replaced" });
+      }
+    }
+    if (after.live !== null || !after.wanted) {
+      this.#update({ isReplacing: false });
+    }
+    const isPending = after.opening !== null && after.wanted && (after.use === "preview" || after.use === "call");
+    if (!isPending) {
+      this.#commands.push({ do: "settle" });
+    }
+    return [this.#state, this.#commands];
+  }
+
+  /**
+   * Whether the captured device stays open, silent, while it is off. A microphone in a call does: opening it again
+   * takes a headset a second. A camera does not, since its light would stay on; nor does one that the user changed.
+   */
+  #staysSilent(): boolean {
+    const { kind, use, live, chosen } = this.#state;
+    return kind === "microphone" && use === "call" && live?.asked === chosen && !live.isInterrupted;
+  }
+
+  #set(wanted: boolean): void {
+    this.#update({ wanted, losses: 0 });
+    if (wanted && this.#state.live?.isInterrupted === true) {
+      // The user does not want to wait until the system gives it back.
+      this.#stop();
+    }
+  }
+
+  #opened(number: number): void {
+    const { opening, wanted, use, chosen } = this.#state;
+    const isAwaited = opening?.number === number;
+    if (isAwaited) {
+      this.#update({ opening: null });
+    }
+    if (!isAwaited || !wanted || use === "none" || opening.asked !== chosen) {
+      this.#commands.push({ do: "stop", opening: number });
+      return;
+    }
+    this.#stop();
+    this.#update({ live: { opening: number, asked: opening.asked, isEnabled: true, isInterrupted: false } });
+  }
+
+  #failed(number: number, code: ClientErrorCode): void {
+    const { opening, wanted, use, chosen, live } = this.#state;
+    if (opening?.number !== number) {
+      return;
+    }
+    this.#update({ opening: null });
+    if (!wanted || use === "none" || opening.asked !== chosen) {
+      return;
+    }
+    if (live !== null && code === "device_busy") {
+      // Phones open one camera at a time.
+      this.#stop();
+      this.#open(chosen, { asked: live.asked });
+      return;
+    }
+    const former = live ?? opening.retreat;
+    this.#update(former === null ? { wanted: false } : { chosen: former.asked });
+    this.#commands.push({ do: "fail", code });
+  }
+
+  #lost({ opening, livedMs }: Extract<CaptureEvent, { on: "lost" }>): void {
+    const { live, losses, wanted, chosen } = this.#state;
+    if (live?.opening !== opening) {
+      return;
+    }
+    this.#stop();
+    if (losses >= LOSSES_MAX && livedMs < SHORT_LIFE_MS) {
+      this.#update({ wanted: false });
+      this.#commands.push({ do: "fail", code: "device_busy" });
+      return;
+    }
+    // Another device that the user has just chosen takes its place anyway.
+    this.#update(live.asked === chosen ? { chosen: null, isReplacing: wanted } : {});
+    this.#update({ losses: livedMs < SHORT_LIFE_MS ? losses + 1 : 1 });
+  }
+
+  #interrupted(number: number, isInterrupted: boolean): void {
+    const { live } = this.#state;
+    if (live?.opening === number) {
+      this.#update({ live: { ...live, isInterrupted } });
+    }
+  }
+
+  #open(device: string | null, retreat: Opening["retreat"]): void {
+    const number = this.#state.openings + 1;
+    this.#update({ openings: number, opening: { number, asked: device, retreat } });
+    this.#commands.push({ do: "open", opening: number, device });
+  }
+
+  #stop(): void {
+    const { live } = this.#state;
+    if (live !== null) {
+      this.#update({ live: null });
+      this.#commands.push({ do: "stop", opening: live.opening });
+    }
+  }
+
+  #enable(isEnabled: boolean): void {
+    const { live } = this.#state;
+    if (live !== null && live.isEnabled !== isEnabled) {
+      this.#update({ live: { ...live, isEnabled } });
+      this.#commands.push({ do: "enable", isEnabled });
+    }
+  }
+
+  #update(change: Partial<CaptureState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+}

@@ -1,0 +1,331 @@
+/**
+ * A microphone or camera of the user, from the lobby into the call and back: it can be made before a room is joined, lent
+ * to `Room.join`, and used again after the call.
+ */
+import type { CaptureCommand, CaptureEvent, CaptureState } from "./capture-state";
+import { initialCapture, isOn, stepCapture } from "./capture-state";
+import type { CameraSize, DeviceKind } from "./devices";
+import { listDevices, onDevicesChanged, openDevice } from "./devices";
+import { Emitter } from "./emitter";
+import { RoomError } from "./errors";
+import { LevelMeter } from "./level";
+
+export interface CaptureOptions {
+  /** Default: off. */
+  readonly on?: boolean;
+  /** Default: the browser's default device. */
+  readonly deviceId?: string | null;
+  readonly size?: CameraSize;
+}
+
+/** A device at one moment; the same object until something changes. */
+export interface CaptureSnapshot {
+  /** Whether the user wants it on and nothing stands in the way; it may still be opening. */
+  readonly on: boolean;
+  /** What is captured; `null` while it is off or still opening. */
+  readonly track: MediaStreamTrack | null;
+  /** The device in use, or the one that will be. */
+  readonly deviceId: string | null;
+  readonly opening: boolean;
+  /** The system has taken it for the moment, for instance for a phone call. */
+  readonly interrupted: boolean;
+  /** Why it went off without the user doing anything; `null` once it is on or the user has pressed the button. */
+  readonly error: RoomError | null;
+}
+
+export interface CaptureEvents {
+  changed: CaptureSnapshot;
+  /** Another device took the place of one that was lost. */
+  replaced: { readonly label: string };
+}
+
+/** What a call wants to know. */
+export interface CaptureListener {
+  /** This track, or none, is to be sent. */
+  replaced(track: MediaStreamTrack | null): void;
+  muted(muted: boolean): void;
+  changed(): void;
+  fellBack(label: string): void;
+  failed(error: RoomError): void;
+}
+
+interface Arrived {
+  readonly track: MediaStreamTrack;
+  readonly atMs: number;
+}
+
+/** Owns the capture of one device. */
+export class Capture extends Emitter<CaptureEvents> {
+  readonly kind: DeviceKind;
+  readonly #size: CameraSize | undefined;
+  /** By the number of the opening. */
+  readonly #tracks = new Map<number, Arrived>();
+  #state: CaptureState;
+  #snapshot: CaptureSnapshot;
+  #error: RoomError | null = null;
+  /** What the last opening failed with. */
+  #failure: RoomError | null = null;
+  #listener: CaptureListener | null = null;
+  #waiting: PromiseWithResolvers<void>[] = [];
+  #meter: LevelMeter | null = null;
+  #stopListening: (() => void) | null = null;
+
+  constructor(kind: DeviceKind, { on = false, deviceId = null, size }: CaptureOptions = {}) {
+    super();
+    this.kind = kind;
+    this.#size = size;
+    this.#state = initialCapture(kind, on, deviceId);
+    this.#snapshot = this.#take();
+  }
+
+  get snapshot(): CaptureSnapshot {
+    return this.#snapshot;
+  }
+
+  /** Whether it is used, for the user alone to see and hear. */
+  get isPreviewed(): boolean {
+    return this.#state.use === "preview";
+  }
+
+  /** Whether others hear or see it. */
+  get sends(): boolean {
+    return sends(this.#state);
+  }
+
+  /** How loud it is, measured here; `null` where the browser does not let the page listen. */
+  get level(): number | null {
+    const { track } = this.#snapshot;
+    if (track !== (this.#meter?.track ?? null)) {
+      this.#meter?.close();
+      this.#meter = track === null ? null : new LevelMeter(track);
+    }
+    return this.#meter?.isRunning === true ? this.#meter.level : null;
+  }
+
+  /** Turns it on or off; off is at once. Rejects with a `RoomError` where the device cannot be had. */
+  set(on: boolean): Promise<void> {
+    this.#error = null;
+    return this.#settled({ on: "set", wanted: on });
+  }
+
+  /** Uses another device, as soon as it is on. Rejects where that cannot be had; the one before then stays. */
+  choose(deviceId: string): Promise<void> {
+    this.#error = null;
+    return this.#settled({ on: "choose", device: deviceId });
+  }
+
+  /** Captures what is wanted, for the user alone to see and hear. */
+  preview(): void {
+    this.#listener = null;
+    this.#dispatch({ on: "use", use: "preview" });
+  }
+
+  /** Captures nothing; what the user wants is kept for the next time. */
+  rest(): void {
+    this.#listener = null;
+    this.#dispatch({ on: "use", use: "none" });
+  }
+
+  /** Captures nothing, for good. */
+  close(): void {
+    this.#listener = null;
+    this.#meter?.close();
+    this.#meter = null;
+    this.#dispatch({ on: "use", use: "closed" });
+  }
+
+  /** Captures what is wanted, for a call. */
+  attach(listener: CaptureListener): void {
+    this.#listener = listener;
+    this.#dispatch({ on: "use", use: "call" });
+  }
+
+  /** Ends what `attach` began; does nothing where somebody else has the device by then. */
+  detach(listener: CaptureListener, isPreviewed: boolean): void {
+    if (this.#listener !== listener) {
+      return;
+    }
+    if (isPreviewed) {
+      this.preview();
+    } else {
+      this.rest();
+    }
+  }
+
+  /** Turns it off and lets the device go; it can be turned on again. */
+  release(): void {
+    this.#dispatch({ on: "release" });
+  }
+
+  /** Uses a track that the application has opened. */
+  adopt(track: MediaStreamTrack): void {
+    // As if it had been opened here; one that has ended already is opened anew.
+    const opening = this.#state.openings + 1;
+    const isLive = track.readyState === "live";
+    const live = isLive ? { opening, asked: null, isEnabled: true, isInterrupted: false } : null;
+    this.#state = { ...this.#state, wanted: true, openings: opening, live };
+    if (isLive) {
+      this.#watch(opening, track);
+    }
+    this.#snapshot = this.#take();
+  }
+
+  #settled(event: CaptureEvent): Promise<void> {
+    const waiting = Promise.withResolvers<void>();
+    // Whoever does not wait is told by `error`.
+    waiting.promise.catch(() => undefined);
+    this.#waiting.push(waiting);
+    this.#dispatch(event);
+    return waiting.promise;
+  }
+
+  #dispatch(event: CaptureEvent): void {
+    const before = this.#state;
+    const [after, commands] = stepCapture(before, event);
+    this.#state = after;
+    this.#listen(after.use === "preview" || after.use === "call");
+    commands.forEach((command) => this.#execute(command));
+    const shown = this.#take();
+    if (!isSame(shown, this.#snapshot)) {
+      this.#snapshot = shown;
+      this.emit("changed", shown);
+      this.#listener?.changed();
+    }
+    if (sends(before) !== sends(after)) {
+      this.#listener?.muted(!sends(after));
+    }
+  }
+
+  #execute(command: CaptureCommand): void {
+    switch (command.do) {
+      case "open":
+        return this.#open(command.opening, command.device);
+      case "stop":
+        return this.#stop(command.opening);
+      case "enable":
+        return this.#enable(command.isEnabled);
+      case "replace":
+        return this.#listener?.replaced(this.#track());
+      case "tell_replaced":
+        return this.#tellReplaced();
+      case "fail":
+        return this.#fail(command.code);
+      case "settle":
+        return this.#waiting.splice(0).forEach(({ resolve }) => resolve());
+    }
+  }
+
+  #open(opening: number, device: string | null): void {
+    openDevice(this.kind, device ?? undefined, this.#size).then(
+      (track) => {
+        if (track.readyState === "ended") {
+          this.#failed(opening, new RoomError("device_busy", "the track had ended", { device: this.kind }));
+          return;
+        }
+        this.#watch(opening, track);
+        this.#dispatch({ on: "opened", opening });
+      },
+      (error: unknown) =>
+        this.#failed(opening, error instanceof RoomError ? error : new RoomError("device_busy", String(error))),
+    );
+  }
+
+  #watch(opening: number, track: MediaStreamTrack): void {
+    this.#tracks.set(opening, { track, atMs: performance.now() });
+    // Speech and faces: smooth rather than sharp.
+    track.contentHint = this.kind === "camera" ? "motion" : "speech";
+    track.onended = () => this.#lost(opening);
+    track.onmute = () => this.#dispatch({ on: "interrupted", opening, isInterrupted: true });
+    track.onunmute = () => this.#dispatch({ on: "interrupted", opening, isInterrupted: false });
+  }
+
+  #listen(isUsed: boolean): void {
+    if (isUsed) {
+      this.#stopListening ??= onDevicesChanged(() => void this.#devicesChanged());
+    } else {
+      this.#stopListening?.();
+      this.#stopListening = null;
+    }
+  }
+
+  /** A device that is used but gone is replaced, even where the browser does not end its track. */
+  async #devicesChanged(): Promise<void> {
+    const { microphones, cameras } = await listDevices();
+    const ids = (this.kind === "microphone" ? microphones : cameras).map(({ id }) => id);
+    const { live } = this.#state;
+    const used = this.#snapshot.track?.getSettings().deviceId;
+    // Without permission the list names no device.
+    if (live !== null && used !== undefined && ids.some((id) => id !== "") && !ids.includes(used)) {
+      this.#lost(live.opening);
+    }
+  }
+
+  #lost(opening: number): void {
+    const atMs = this.#tracks.get(opening)?.atMs ?? performance.now();
+    this.#dispatch({ on: "lost", opening, livedMs: performance.now() - atMs });
+  }
+
+  #failed(opening: number, error: RoomError): void {
+    this.#failure = error;
+    this.#dispatch({ on: "failed", opening, code: error.code as "device_busy" });
+  }
+
+  #stop(opening: number): void {
+    const track = this.#tracks.get(opening)?.track;
+    this.#tracks.delete(opening);
+    if (track !== undefined) {
+      track.onended = track.onmute = track.onunmute = null;
+      track.stop();
+    }
+  }
+
+  #enable(isEnabled: boolean): void {
+    const track = this.#track();
+    if (track !== null) {
+      track.enabled = isEnabled;
+    }
+  }
+
+  #tellReplaced(): void {
+    const label = this.#track()?.label ?? "";
+    this.#listener?.fellBack(label);
+    this.emit("replaced", { label });
+  }
+
+  #fail(code: RoomError["code"]): void {
+    const error = this.#failure ?? new RoomError(code, "", { device: this.kind });
+    this.#failure = null;
+    this.#error = error;
+    const waiting = this.#waiting.splice(0);
+    waiting.forEach(({ reject }) => reject(error));
+    if (waiting.length === 0) {
+      this.#listener?.failed(error);
+    }
+  }
+
+  #track(): MediaStreamTrack | null {
+    const { live } = this.#state;
+    return live === null ? null : (this.#tracks.get(live.opening)?.track ?? null);
+  }
+
+  #take(): CaptureSnapshot {
+    const { live, opening, chosen, wanted } = this.#state;
+    const track = this.#track();
+    return {
+      on: isOn(this.#state),
+      track,
+      deviceId: track?.getSettings().deviceId ?? chosen,
+      opening: opening !== null && wanted,
+      interrupted: wanted && live?.isInterrupted === true,
+      error: this.#error,
+    };
+  }
+}
+
+function sends(state: CaptureState): boolean {
+  return state.live !== null && isOn(state);
+}
+
+function isSame(a: CaptureSnapshot, b: CaptureSnapshot): boolean {
+  return (Object.keys(a) as (keyof CaptureSnapshot)[]).every((key) => a[key] === b[key]);
+}
