@@ -32,14 +32,16 @@ export class Participant {
    * @param {import("./browsers.mjs").Browser} browser
    * @param {string} room
    * @param {keyof typeof PEOPLE} id
-   * @param {{ auto?: boolean, claims?: object, token?: string, relay?: boolean }} [options] `relay` uses TURN nodes alone
+   * @param {{ auto?: boolean, claims?: object, token?: string, relay?: boolean, query?: object, devices?: object, first?: unknown[][] }} [options]
+   *   `relay` uses TURN nodes alone, `devices` goes to `fakeDevices`, `first` are further scripts that run before the app
    */
-  static async open(stack, browser, room, id, { auto = true, claims = {}, token, relay = false } = {}) {
+  static async open(stack, browser, room, id, options = {}) {
+    const { auto = true, claims = {}, token, relay = false, devices = {}, first = [] } = options;
     const participant = new Participant();
     const { name, identity, toneHz } = PEOPLE[id];
     Object.assign(participant, { id, name, identity, toneHz, logs: stack.logs });
-    participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE }], [senses, PICTURE]);
-    const query = new URLSearchParams({ name, token: token ?? stack.token(room, id, { name, ...claims }) });
+    participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE, ...devices }], [senses, PICTURE], ...first);
+    const query = new URLSearchParams({ name, ...options.query, token: token ?? stack.token(room, id, { name, ...claims }) });
     if (auto) query.set("auto", "1");
     if (relay) query.set("relay", "1");
     await participant.page.open(`${stack.url}/r/${room}?${query}`);

@@ -124,7 +124,6 @@ export class Room extends Emitter<RoomEvents> {
     return this.#snapshot.self;
   }
 
-  /** Everybody else. */
   get participants(): readonly Participant[] {
     return this.#snapshot.participants;
   }
@@ -183,7 +182,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#local.camera.release();
   }
 
-  /** Shows the screen no longer. */
   stopScreen(): void {
     this.#local.screen.stop();
   }
@@ -203,7 +201,6 @@ export class Room extends Emitter<RoomEvents> {
     }
   }
 
-  /** Raises the user's hand, or lowers it. */
   raiseHand(raised: boolean): Promise<void> {
     return this.#ask({ type: "raise_hand", raised });
   }
@@ -238,7 +235,6 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "start_recording" });
   }
 
-  /** Ends the recording. */
   stopRecording(): Promise<void> {
     return this.#ask({ type: "stop_recording" });
   }

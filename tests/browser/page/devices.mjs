@@ -5,9 +5,12 @@
  * their complement), sixteen for the time in frame intervals. Below them a square moves over the identity's colour. The microphone hums
  * one note.
  *
+ * `opensMs` is how long a device takes to open, `oneCamera` lets no second camera open beside the first, as phones do, and
+ * `failing` names a DOMException for a kind of device.
+ *
  * Must be self-contained: its text is sent to the browser.
  */
-export function fakeDevices({ identity, toneHz, width, height, framesPerSecond }) {
+export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, opensMs = 0, oneCamera = false, failing = {} }) {
   // A page that is not yet any.
   if (!navigator.mediaDevices) return;
 
@@ -85,22 +88,60 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond }
     return track;
   }
 
-  navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([screen()]);
+  let shared = null;
+  navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([(shared = screen())]);
+
+  /** What the user has; the first of a kind is the default. */
+  const owned = [
+    { kind: "audioinput", deviceId: "desk-microphone", label: "Desk microphone" },
+    { kind: "audioinput", deviceId: "headset", label: "Headset" },
+    { kind: "videoinput", deviceId: "front", label: "Front camera" },
+    { kind: "videoinput", deviceId: "back", label: "Back camera" },
+    { kind: "audiooutput", deviceId: "loudspeaker", label: "Loudspeaker" },
+  ];
+  navigator.mediaDevices.enumerateDevices = async () => owned.map((device) => ({ ...device, groupId: "" }));
 
   /** Pulls the plug: what the browser does when a device is gone. */
   window.unplug = (kind) => {
     const track = made[kind].findLast(({ readyState }) => readyState === "live");
+    owned.splice(owned.findIndex(({ deviceId }) => deviceId === track.getSettings().deviceId), 1);
     track.stop();
     track.dispatchEvent(new Event("ended"));
     navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
     return made[kind].length;
   };
+  /** What the system does to a device for a phone call. */
+  window.interrupt = (kind, muted) => {
+    const track = made[kind].findLast(({ readyState }) => readyState === "live");
+    track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
+  };
+  /** The browser's own button to stop sharing. */
+  window.stopSharing = () => {
+    shared.stop();
+    shared.dispatchEvent(new Event("ended"));
+  };
   window.devicesOpened = (kind) => made[kind].length;
-  window.devicesInUse = () => [...made.audio, ...made.video].filter(({ readyState }) => readyState === "live").length;
+  const isLive = ({ readyState }) => readyState === "live";
+  window.devicesInUse = () => [...made.audio, ...made.video].filter(isLive).length;
+  /** Which devices capture anything. */
+  window.devicesHot = () => [...made.audio, ...made.video].filter((track) => isLive(track) && track.enabled).map((track) => track.getSettings().deviceId);
 
-  navigator.mediaDevices.getUserMedia = async (constraints) =>
-    new MediaStream([
-      ...(constraints.audio ? [keep("audio", microphone())] : []),
-      ...(constraints.video ? [keep("video", camera())] : []),
-    ]);
+  function open(kind, wanted) {
+    const [device, list] = { audio: ["audioinput", microphone], video: ["videoinput", camera] }[kind];
+    if (failing[kind]) throw new DOMException("as told", failing[kind]);
+    if (kind === "video" && oneCamera && made.video.some(isLive)) throw new DOMException("in use", "NotReadableError");
+    const exact = wanted.deviceId?.exact;
+    const found = owned.find(({ kind: one, deviceId }) => one === device && (exact === undefined || deviceId === exact));
+    if (!found) throw new DOMException("no such device", exact === undefined ? "NotFoundError" : "OverconstrainedError");
+    const track = list();
+    const settings = track.getSettings.bind(track);
+    track.getSettings = () => ({ ...settings(), deviceId: found.deviceId });
+    return keep(kind, track);
+  }
+
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    await new Promise((resolve) => setTimeout(resolve, opensMs));
+    const kinds = ["audio", "video"].filter((kind) => constraints[kind]);
+    return new MediaStream(kinds.map((kind) => open(kind, constraints[kind])));
+  };
 }

@@ -1,0 +1,179 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Capture } from "./capture";
+import { Room } from "./room";
+
+/** Everything that a join may open, and whether it is still open. */
+const opened: { sockets: FakeSocket[]; connections: FakeConnection[]; tracks: FakeTrack[]; answers: (() => void)[] } = {
+  sockets: [],
+  connections: [],
+  tracks: [],
+  answers: [],
+};
+
+class FakeSocket {
+  static readonly OPEN = 1;
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  constructor() {
+    opened.sockets.push(this);
+  }
+  open(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+  send(): void {
+    // Nobody answers.
+  }
+  close(): void {
+    this.readyState = 3;
+  }
+}
+
+class FakeConnection {
+  connectionState = "new";
+  constructor() {
+    opened.connections.push(this);
+  }
+  addTransceiver(): object {
+    return {
+      mid: null,
+      direction: "sendonly",
+      sender: { replaceTrack: () => Promise.resolve() },
+      receiver: { track: {} },
+      setCodecPreferences: () => undefined,
+    };
+  }
+  createOffer(): Promise<object> {
+    return Promise.resolve({ type: "offer", sdp: "" });
+  }
+  getTransceivers(): object[] {
+    return [];
+  }
+  close(): void {
+    this.connectionState = "closed";
+  }
+}
+
+class FakeTrack {
+  readyState = "live";
+  enabled = true;
+  constructor(readonly kind: "audio" | "video") {
+    opened.tracks.push(this);
+  }
+  getSettings(): object {
+    return {};
+  }
+  stop(): void {
+    this.readyState = "ended";
+  }
+}
+
+function streamOf({ audio, video }: MediaStreamConstraints): object {
+  const sound = audio === undefined ? [] : [new FakeTrack("audio")];
+  const pictures = video === undefined ? [] : [new FakeTrack("video")];
+  return { getAudioTracks: () => sound, getVideoTracks: () => pictures, getTracks: () => [...sound, ...pictures] };
+}
+
+beforeEach(() => {
+  Object.values(opened).forEach((list) => list.splice(0));
+  vi.useFakeTimers();
+  vi.stubGlobal("WebSocket", FakeSocket);
+  vi.stubGlobal("RTCPeerConnection", FakeConnection);
+  vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [] }) });
+  vi.stubGlobal("window", new EventTarget());
+  const devices = {
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+    enumerateDevices: () => Promise.resolve([]),
+    getUserMedia: (wanted: MediaStreamConstraints) =>
+      new Promise((resolve) => opened.answers.push(() => resolve(streamOf(wanted)))),
+  };
+  vi.stubGlobal("navigator", { userAgent: "", mediaDevices: devices });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+function stillOpen(): { sockets: number; connections: number; tracks: number } {
+  return {
+    sockets: opened.sockets.filter(({ readyState }) => readyState < 2).length,
+    connections: opened.connections.filter(({ connectionState }) => connectionState !== "closed").length,
+    tracks: opened.tracks.filter(({ readyState }) => readyState === "live").length,
+  };
+}
+
+/** Lets everything happen that is only a matter of promises. */
+async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+async function answerDevices(): Promise<void> {
+  await settle();
+  opened.answers.splice(0).forEach((answer) => answer());
+  await settle();
+}
+
+describe("a join that is given up", () => {
+  const options = { url: "ws://edge/v1/rooms/x/socket", token: () => Promise.resolve("a.b.c"), microphone: true, camera: true };
+
+  async function join(until: "the token" | "the socket" | "the devices"): Promise<void> {
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, signal: controller.signal });
+    const outcome = joined.catch((error: unknown) => error);
+    await settle();
+    if (until !== "the token") {
+      opened.sockets[0]?.open();
+      await settle();
+    }
+    if (until === "the devices") {
+      await answerDevices();
+      expect(stillOpen()).toEqual({ sockets: 1, connections: 1, tracks: 2 });
+    }
+    controller.abort();
+    // An open socket waits a second for the edge to hear of it.
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await outcome).toBe(controller.signal.reason);
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+  }
+
+  test("before the socket is open leaves nothing", () => join("the token"));
+  test("before the devices are open leaves nothing", () => join("the socket"));
+  test("before the edge has answered leaves nothing", () => join("the devices"));
+
+  test("before it begins does not begin", async () => {
+    await expect(Room.join({ ...options, signal: AbortSignal.abort("why") })).rejects.toBe("why");
+    expect(opened.sockets).toEqual([]);
+  });
+
+  test("gives the lobby its devices back", async () => {
+    const camera = new Capture("camera", { on: true });
+    camera.preview();
+    await answerDevices();
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
+    await settle();
+    controller.abort();
+    await joined;
+    expect(stillOpen().tracks).toBe(1);
+    camera.rest();
+    expect(stillOpen().tracks).toBe(0);
+  });
+
+  test("by a page that has let its devices go opens none again", async () => {
+    const camera = new Capture("camera", { on: true });
+    camera.preview();
+    await answerDevices();
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
+    await settle();
+    camera.rest();
+    controller.abort();
+    await joined;
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+  });
+});

@@ -1,0 +1,292 @@
+// The app on small and large screens, in unfriendly browsers, with strange names and links, in other languages.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join as path } from "node:path";
+import { describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { until } from "../until.mjs";
+import { join, openSettings } from "./devices.mjs";
+
+/** A small phone, a desk at 400 % zoom (WCAG 1.4.10), a phone, a laptop, 4K. */
+const SCREENS = [[320, 568], [320, 256], [360, 740], [1280, 800], [3840, 2160]];
+const HOST = { grants: { publish: true, subscribe: true, chat: true, moderate: true, record: true } };
+/** As long as the edge takes: 128 bytes, without a place to break. */
+const LONG_NAME = "W".repeat(128);
+const ARABIC_NAME = "\u0639\u0628\u062F \u0627\u0644\u0631\u062D\u0645\u0646 \u0628\u0646 \u0645\u062D\u0645\u062F ".repeat(2).trim();
+
+export function situationScenarios(world) {
+  describe("every control can be reached on every screen", () => {
+    const room = "reach";
+    const problems = [];
+    let ada, others, shots;
+
+    /** Every control of this state, on every screen; `prepare` brings the state about again where a resize undoes it. */
+    async function reachable(page, name, prepare = async () => undefined) {
+      for (const [width, height] of SCREENS) {
+        await page.resize(width, height);
+        await until("the page has this size", () => page.evaluate((wide) => window.innerWidth === wide, width));
+        await prepare();
+        await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+        await page.screenshot(path(shots, `${name}-${width}x${height}.png`));
+        problems.push(...(await page.evaluate(outOfReach)).map((problem) => `${name} ${width}×${height}: ${problem}`));
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        if (wide > 0) problems.push(`${name} ${width}×${height}: ${wide} pixels too wide`);
+      }
+    }
+
+    test("before the call: the home page, a bad link, the lobby with a problem", async () => {
+      const { stack, chromium } = world;
+      shots = path(stack.logs, "screens");
+      mkdirSync(shots, { recursive: true });
+      const home = await chromium.page();
+      await home.open(stack.url);
+      await reachable(home, "home");
+      await home.open(`${stack.url}/r/${"caf%C3%A9".repeat(30)}`);
+      await reachable(home, "bad-link");
+      await home.close();
+      const lobby = await Participant.open(stack, chromium, "r".repeat(64), "ada", {
+        auto: false,
+        devices: { failing: { video: "NotReadableError", audio: "NotAllowedError" } },
+      });
+      await lobby.reads(/camera couldn’t be started/);
+      await reachable(lobby.page, "lobby");
+      await lobby.close();
+    });
+
+    test("in the call, with the longest names", async () => {
+      const { stack, chromium } = world;
+      ada = await Participant.join(stack, chromium, room, "ada", { claims: HOST });
+      others = [
+        await Participant.join(stack, chromium, room, "grace", { claims: { name: LONG_NAME } }),
+        await Participant.join(stack, chromium, room, "alan", { claims: { name: ARABIC_NAME } }),
+      ];
+      await until("three are here", () => ada.page.evaluate(() => document.querySelectorAll("[data-participant]").length === 3));
+      await reachable(ada.page, "call");
+      for (const panel of ["chat", "people"]) {
+        await ada.press(panel);
+        await reachable(ada.page, panel);
+        await ada.press(panel);
+      }
+      await ada.page.resize(1280, 800);
+      await openSettings(ada);
+      await reachable(ada.page, "settings");
+      await ada.page.keys("Escape");
+    });
+
+    test("in the menus of the bar and of a tile", async () => {
+      await reachable(ada.page, "more", async () => {
+        await ada.page.evaluate(() => document.querySelector("#more[aria-expanded=false]")?.click());
+      });
+      await ada.page.keys("Escape");
+      await reachable(ada.page, "tile-menu", async () => {
+        await ada.page.evaluate(() => document.querySelector(`[data-participant=grace] .dots[aria-expanded=false]`)?.click());
+      });
+      await ada.page.keys("Escape");
+    });
+
+    test("beside a shared screen, while the call is recorded", async () => {
+      await others[0].press("screen");
+      await until("the screen is there", () => ada.page.evaluate(() => document.querySelector("[data-screen]") !== null));
+      await ada.page.evaluate(() => window.rotunda.startRecording());
+      await until("the badge is there", () => ada.page.evaluate(() => document.querySelector(".recording-badge") !== null));
+      await reachable(ada.page, "screen");
+      await ada.press("people");
+      await reachable(ada.page, "people-recorded");
+      await ada.press("people");
+    });
+
+    test("whoever comes while the call is recorded is told", async () => {
+      const lin = await Participant.join(world.stack, world.chromium, room, "lin");
+      await until("lin is told", () => lin.page.evaluate(() => /This call is being recorded/.test(document.querySelector(".notice").textContent)));
+      await lin.close();
+      await ada.page.evaluate(() => window.rotunda.stopRecording());
+    });
+
+    // E22 in the review's counting: the latest share, not the latest joiner's.
+    test("the latest of two shared screens is shown", async () => {
+      await others[1].press("screen");
+      await until("alan's screen is shown", () => ada.page.evaluate(() => document.querySelector('[data-screen="alan"]') !== null));
+      await others[0].press("screen");
+      await until("grace shares no more", () => ada.page.evaluate(() => !window.rotunda.participants.find(({ id }) => id === "grace").tracks.some(({ source }) => source === "screen")));
+      await others[0].press("screen");
+      await until("grace's screen is shown", () => ada.page.evaluate(() => document.querySelector('[data-screen="grace"]') !== null));
+      // The browser's own button, rather than the app's.
+      await others[0].page.evaluate(() => window.stopSharing());
+      await until("alan's screen is shown again", () => ada.page.evaluate(() => document.querySelector('[data-screen="alan"]') !== null));
+      assert.equal(await others[0].page.evaluate(() => window.rotunda.snapshot.camera.on), true);
+      await Promise.all([ada, ...others].map((person) => person.close()));
+    });
+
+    test("after a recorded call: the recordings cover nothing", async () => {
+      const host = await Participant.join(world.stack, world.chromium, "after", "ada", { claims: HOST, first: [[fakeRecordings]] });
+      await host.press("leave");
+      await until("the recordings are there", () => host.page.evaluate(() => document.querySelectorAll(".recordings video").length === 4));
+      await reachable(host.page, "ended");
+      await host.page.click('::-p-aria([name="Join again"][role="button"])');
+      await host.reads(/Ready to join/);
+      await host.close();
+      assert.deepEqual(problems, []);
+    });
+  });
+
+  describe("unfriendly browsers", () => {
+    const lobby = (room, options) => Participant.open(world.stack, world.chromium, room, "ada", { auto: false, ...options });
+
+    test("site data is blocked: the app works", async () => {
+      const ada = await lobby("no-storage", { first: [[blockStorage]] });
+      await ada.reads(/Ready to join/);
+      await join(ada);
+      await ada.isInCall();
+      await ada.close();
+    });
+
+    test("plain HTTP: the app says why there is no camera, and joins without", async () => {
+      const ada = await lobby("insecure", { first: [[beInsecure]] });
+      await ada.reads(/isn’t secure \(https\)/);
+      await join(ada);
+      await ada.isInCall();
+      await ada.press("chat");
+      await ada.page.fill(".writer textarea", "hello");
+      await ada.page.click(".writer button");
+      await until("the message is there", () => ada.page.evaluate(() => document.querySelector(".message:not(.pending)") !== null));
+      await ada.close();
+    });
+
+    for (const [what, failing, words] of [
+      ["no camera", { video: "NotFoundError" }, /No camera found/],
+      ["a camera in use", { video: "NotReadableError" }, /Your camera couldn’t be started/],
+      ["a blocked microphone", { audio: "NotAllowedError" }, /Your microphone is blocked/],
+    ]) {
+      test(`${what}: the message names the device, and the other one is on`, async () => {
+        const ada = await lobby("failing", { devices: { failing } });
+        await ada.reads(words);
+        assert.equal(await ada.page.evaluate(() => window.devicesInUse()), 1);
+        await join(ada);
+        await ada.isInCall();
+        await ada.close();
+      });
+    }
+
+    test("no JavaScript: the page says so", async () => {
+      const response = await fetch(`${world.stack.url}/r/x`);
+      assert.match(await response.text(), /<noscript>[^]*JavaScript/);
+    });
+  });
+
+  describe("links, names and languages", () => {
+    test("a bad link says so", async () => {
+      const page = await world.chromium.page();
+      for (const [address, shown] of [["r/caf%C3%A9", "café"], ["r/a%2Fb", "a/b"], ["nowhere", "/nowhere"]]) {
+        await page.open(`${world.stack.url}/${address}`);
+        await until(`it says ${shown}`, () => page.evaluate((text) => document.querySelector("[role=alert]")?.textContent.includes(text), shown));
+      }
+      await page.open(world.stack.url);
+      assert.equal(await page.evaluate(() => document.querySelector("[role=alert]")), null);
+      assert.equal(await page.evaluate(() => document.getElementById("room").autocapitalize), "none");
+      await page.close();
+    });
+
+    test("who reads above is not moved, and unread messages are counted in the title", async () => {
+      const { stack, chromium } = world;
+      const ada = await Participant.join(stack, chromium, "reading", "ada");
+      const grace = await Participant.join(stack, chromium, "reading", "grace");
+      const write = (person, text) => person.page.evaluate((words) => window.rotunda.sendMessage(words), text);
+      // As many as the edge lets one person write at once.
+      for (let number = 0; number < 8; number += 1) await write(ada, `line ${number}\n`.repeat(6));
+      await ada.press("chat");
+      const top = () => ada.page.evaluate(() => document.querySelector(".messages").scrollTop);
+      await until("the end is shown", async () => (await top()) > 100);
+      await ada.page.evaluate(() => document.querySelector(".messages").scrollTo(0, 10));
+      await until("the page has noticed", async () => (await top()) === 10);
+      await write(grace, "news");
+      await until("there are news", () => ada.page.evaluate(() => document.querySelector(".news-below") !== null));
+      assert.equal(await top(), 10);
+      await ada.page.click(".news-below");
+      await until("the end is shown again", async () => (await top()) > 100);
+      await ada.press("chat");
+      await write(grace, "and https://en.wikipedia.org/wiki/Set_(mathematics)");
+      await until("the title counts", () => ada.page.evaluate(() => document.title === "(1) reading · Rotunda"));
+      await ada.press("chat");
+      await until("the title is plain", () => ada.page.evaluate(() => document.title === "reading · Rotunda"));
+      const link = await ada.page.evaluate(() => document.querySelector(".message a").href);
+      assert.equal(link, "https://en.wikipedia.org/wiki/Set_(mathematics)");
+      await Promise.all([ada.close(), grace.close()]);
+    });
+
+    test("on a Cyrillic keyboard the key of M mutes; German times are German", async () => {
+      const ada = await Participant.join(world.stack, world.chromium, "cyrillic", "ada");
+      await ada.page.evaluate(() => window.dispatchEvent(new KeyboardEvent("keydown", { key: "\u044C", code: "KeyM" })));
+      await until("it is muted", () => ada.page.evaluate(() => !window.rotunda.snapshot.microphone.on));
+      await openSettings(ada);
+      await ada.page.evaluate(() => {
+        const select = document.getElementById("language");
+        select.value = "de";
+        select.dispatchEvent(new Event("change", { bubbles: true }));
+        window.rotunda.sendMessage("hallo");
+      });
+      await ada.press("chat");
+      const time = await until("the message has a time", () => ada.page.evaluate(() => document.querySelector(".message:not(.pending) small")?.textContent));
+      assert.match(time, /^\d\d:\d\d$/);
+      await ada.close();
+    });
+
+    test("the buttons show their keys", async () => {
+      const ada = await Participant.join(world.stack, world.chromium, "keys", "ada");
+      const shown = await ada.page.evaluate(() => {
+        document.getElementById("microphone").focus();
+        return [...document.querySelectorAll(".tip kbd")].map(({ textContent }) => textContent).join("");
+      });
+      assert.equal(shown, "MVSHCP");
+      await ada.close();
+    });
+  });
+}
+
+/** In the page: what cannot be clicked, or is not wholly on the screen once it is scrolled to. */
+function outOfReach() {
+  const problems = [];
+  const menu = document.querySelector("[role=menu]");
+  const all = [...(menu ?? document).querySelectorAll("button, a[href], input, select, textarea, video[controls]")];
+  const shown = all.filter((element) => element.checkVisibility() && !element.disabled && !element.matches(".skip"));
+  for (const element of shown) {
+    element.scrollIntoView({ block: "center", inline: "center" });
+    const { left, top, right, bottom, width, height } = element.getBoundingClientRect();
+    const name = element.getAttribute("aria-label") || element.textContent.trim().slice(0, 40) || element.id || element.tagName;
+    const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    if (left < -1 || right > window.innerWidth + 1) problems.push(`${name} is cut off (${Math.round(left)} to ${Math.round(right)})`);
+    else if (height <= window.innerHeight && (top < -1 || bottom > window.innerHeight + 1)) problems.push(`${name} is cut off (${Math.round(top)} to ${Math.round(bottom)})`);
+    else if (width < 16 || height < 16) problems.push(`${name} is ${Math.round(width)} × ${Math.round(height)}`);
+    else if (!hit || !(element.contains(hit) || hit.contains(element))) problems.push(`${name} is covered by ${hit?.className || hit?.tagName}`);
+    else if (hit !== element && hit.contains(element) && !hit.closest("label")) problems.push(`${name} is under ${hit.className || hit.tagName}`);
+  }
+  return problems;
+}
+
+/** What a room's recordings are after a recorded call. */
+function fakeRecordings() {
+  const { fetch } = window;
+  const file = (name) => ({ url: "data:video/webm;base64,", name, participant: "ada", type: "video/webm" });
+  window.fetch = (request, options) =>
+    /\/recordings$/.test(String(request?.url ?? request))
+      ? Promise.resolve(Response.json({ recordings: [{ id: "one", state: "ready", started_at: 1_790_000_000_000, files: ["Ada", "Grace", "W".repeat(128), "Lin"].map(file) }] }))
+      : fetch(request, options);
+}
+
+/** What a browser does with site data blocked. */
+function blockStorage() {
+  for (const name of ["localStorage", "sessionStorage"]) {
+    Object.defineProperty(window, name, {
+      get: () => {
+        throw new DOMException("blocked", "SecurityError");
+      },
+    });
+  }
+}
+
+/** What a page of plain HTTP does not have. */
+function beInsecure() {
+  Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+  Object.defineProperty(navigator, "clipboard", { value: undefined });
+  Object.defineProperty(Crypto.prototype, "randomUUID", { value: undefined });
+  Object.defineProperty(Crypto.prototype, "subtle", { value: undefined });
+}
