@@ -126,22 +126,27 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   /** Which devices capture anything. */
   window.devicesHot = () => [...made.audio, ...made.video].filter((track) => isLive(track) && track.enabled).map((track) => track.getSettings().deviceId);
 
-  function open(kind, wanted) {
-    const [device, list] = { audio: ["audioinput", microphone], video: ["videoinput", camera] }[kind];
+  /** The device that this constraint asks for; throws what a browser throws. */
+  function find(kind, wanted) {
     if (failing[kind]) throw new DOMException("as told", failing[kind]);
     if (kind === "video" && oneCamera && made.video.some(isLive)) throw new DOMException("in use", "NotReadableError");
     const exact = wanted.deviceId?.exact;
-    const found = owned.find(({ kind: one, deviceId }) => one === device && (exact === undefined || deviceId === exact));
+    const found = owned.find((device) => device.kind === `${kind}input` && (exact === undefined || device.deviceId === exact));
     if (!found) throw new DOMException("no such device", exact === undefined ? "NotFoundError" : "OverconstrainedError");
-    const track = list();
+    return found;
+  }
+
+  function open(kind, { deviceId }) {
+    const track = kind === "audio" ? microphone() : camera();
     const settings = track.getSettings.bind(track);
-    track.getSettings = () => ({ ...settings(), deviceId: found.deviceId });
+    track.getSettings = () => ({ ...settings(), deviceId });
     return keep(kind, track);
   }
 
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     await new Promise((resolve) => setTimeout(resolve, opensMs));
     const kinds = ["audio", "video"].filter((kind) => constraints[kind]);
-    return new MediaStream(kinds.map((kind) => open(kind, constraints[kind])));
+    const found = kinds.map((kind) => find(kind, constraints[kind]));
+    return new MediaStream(kinds.map((kind, index) => open(kind, found[index])));
   };
 }

@@ -102,8 +102,8 @@ export function situationScenarios(world) {
       await ada.page.evaluate(() => window.rotunda.stopRecording());
     });
 
-    // E22 in the review's counting: the latest share, not the latest joiner's.
-    test("the latest of two shared screens is shown", async () => {
+    // Holds S2-CLI-03: the screen has a section of its own, so that the camera goes on beside it and after it.
+    test("the latest of two shared screens is shown, not the latest joiner's", async () => {
       await others[1].press("screen");
       await until("alan's screen is shown", () => ada.page.evaluate(() => document.querySelector('[data-screen="alan"]') !== null));
       await others[0].press("screen");
@@ -247,7 +247,7 @@ function outOfReach() {
   const problems = [];
   const menu = document.querySelector("[role=menu]");
   const all = [...(menu ?? document).querySelectorAll("button, a[href], input, select, textarea, video[controls]")];
-  const shown = all.filter((element) => element.checkVisibility() && !element.disabled && !element.matches(".skip"));
+  const shown = all.filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled && !element.matches(".skip"));
   for (const element of shown) {
     element.scrollIntoView({ block: "center", inline: "center" });
     const { left, top, right, bottom, width, height } = element.getBoundingClientRect();
