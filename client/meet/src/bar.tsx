@@ -27,7 +27,6 @@ import { isRecording } from "./recordings";
 import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
-/** What stands beside the grid. */
 export type PanelName = "chat" | "people" | "settings";
 
 interface Props {
@@ -39,7 +38,6 @@ interface Props {
   readonly onPanel: (panel: PanelName) => void;
 }
 
-/** The buttons. */
 export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) {
   const texts = useTexts();
   const { participants, publishes, self, hands, isLocked } = snapshot;

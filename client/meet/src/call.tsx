@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "react";
 import { Bar } from "./bar";
 import type { PanelName } from "./bar";
 import { ChatPanel } from "./chat-panel";
-import { isolated, nameOf } from "./names";
+import { inSentence, isolated, nameOf } from "./names";
 import { People } from "./people";
 import { usePreferences } from "./preferences";
 import { Reactions } from "./reactions";
@@ -28,7 +28,6 @@ interface Props {
 /** So much of a message is read in passing. */
 const GLANCE_LENGTH = 140;
 
-/** A call that is under way. */
 export function Call({ room, name }: Props) {
   const { texts } = usePreferences();
   const snapshot = useRoom(room);
@@ -72,6 +71,9 @@ export function Call({ room, name }: Props) {
         ) : null}
         <RecordingBadge recording={snapshot.recording} />
         <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
+        <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
+          {notice?.text}
+        </p>
       </div>
       <div className="middle">
         <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
@@ -84,9 +86,6 @@ export function Call({ room, name }: Props) {
         {panel === "settings" ? <Settings room={room} snapshot={snapshot} notify={notify} onClose={close} /> : null}
       </div>
       <Reactions shown={reactions} snapshot={snapshot} />
-      <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
-        {notice?.text}
-      </p>
       <Bar snapshot={snapshot} name={name} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
     </div>
   );
@@ -115,14 +114,14 @@ function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, noti
     if (panel !== "chat") {
       const { text } = message;
       const glance = text.length > GLANCE_LENGTH ? `${text.slice(0, GLANCE_LENGTH)} …` : text;
-      notify({ text: texts.wrote(isolated(nameOf(message, texts)), isolated(glance)), isProblem: false });
+      notify({ text: texts.wrote(inSentence(nameOf(message, texts)), isolated(glance)), isProblem: false });
     }
   });
   useEffect(() => {
     const raised = participants.find(({ id }) => hands.includes(id) && !known.current.includes(id));
     known.current = hands;
     if (raised !== undefined) {
-      notify({ text: texts.handUp(isolated(nameOf(raised, texts))), isProblem: false });
+      notify({ text: texts.handUp(inSentence(nameOf(raised, texts))), isProblem: false });
     }
   }, [hands, participants, texts, notify]);
   const isToldOfRecording = useRef(false);

@@ -12,7 +12,6 @@ import { usePreferences } from "./preferences";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
 
-/** A half-written message. */
 export interface Draft {
   readonly text: string;
   readonly set: Dispatch<SetStateAction<string>>;
@@ -31,7 +30,6 @@ const GROUP_MS = 5 * 60_000;
 /** So close to the end counts as being there. */
 const END_PX = 40;
 
-/** The panel beside the grid. */
 export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   const { texts } = usePreferences();
   const { messages } = chat;

@@ -13,7 +13,6 @@ interface Props {
   readonly badLink: string | null;
 }
 
-/** Two ways into a room. */
 export function Home({ go, badLink }: Props) {
   const texts = useTexts();
   useTitle(null);

@@ -137,7 +137,9 @@ function Choices({ captures }: { captures: Captures }) {
       </div>
       {problems.length === 0 ? null : (
         <p className="problem" role="alert">
-          {[...problems, texts.joinWithout].join(" ")}
+          {[...problems, texts.joinWithout].map((problem) => (
+            <span key={problem}>{problem}</span>
+          ))}
         </p>
       )}
     </>

@@ -29,7 +29,6 @@ interface Props {
 /** Where the arrow keys lead. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
-/** The button and its menu. */
 export function Menu({ label, id, className = "round", items, isRow = false, staysOpen = false, children }: Props) {
   const { root, isOpen, setOpen, close, pressed } = useMenu();
   const menuId = useId();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cleanName, isolated, nameOf } from "./names";
+import { cleanName, inSentence, isolated, nameOf } from "./names";
 
 test.each([
   ["turns the text around it", "Ada\u202Egnp.exe", "Adagnp.exe"],
@@ -19,6 +19,11 @@ test.each([
 
 test("who has no name is a guest", () => {
   expect(nameOf({ name: "\u200B" }, { guest: "Guest" })).toBe("Guest");
+});
+
+test("a name of 128 letters does not fill a notice", () => {
+  expect(inSentence("W".repeat(128))).toHaveLength(48);
+  expect(inSentence("Ada")).toBe("Ada");
 });
 
 test("a name of the other direction is isolated in a sentence, others are left alone", () => {

@@ -21,7 +21,15 @@ export function nameOf({ name }: { readonly name: string }, { guest }: { readonl
   return clean === "" ? guest : clean;
 }
 
-/** For a sentence of plain text: a name of the other writing direction leaves the order of the rest alone. */
-export function isolated(name: string): string {
-  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
+const SENTENCE_NAME_MAX = 48;
+
+/** For a sentence of plain text: not too long, and a name of the other writing direction leaves the rest in order. */
+export function inSentence(name: string): string {
+  const letters = [...name];
+  const short = letters.length > SENTENCE_NAME_MAX ? `${letters.slice(0, SENTENCE_NAME_MAX - 1).join("")}…` : name;
+  return isolated(short);
+}
+
+export function isolated(text: string): string {
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }

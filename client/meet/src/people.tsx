@@ -14,7 +14,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The list of participants. */
 export function People({ snapshot: { self, participants, hands }, actions, onClose }: Props) {
   const texts = useTexts();
   const everybody = self === null ? participants : [self, ...participants];
@@ -43,7 +42,7 @@ function Person({ participant }: { participant: Participant }) {
   return (
     <span className={speaking ? "person speaking" : "person"}>
       <Avatar id={id} name={name} locale={locale} />
-      <span className="who">
+      <span className="who" title={name}>
         <bdi>{isSelf ? texts.you(name) : name}</bdi>
         {connection === "reconnecting" ? <small> {texts.states.reconnecting}</small> : null}
       </span>

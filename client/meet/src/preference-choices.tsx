@@ -4,7 +4,6 @@ import { usePreferences } from "./preferences";
 import type { Language } from "./texts";
 import { LANGUAGES } from "./texts";
 
-/** Two choices beside each other. */
 export function PreferenceChoices() {
   const { texts, language, theme, setLanguage, setTheme } = usePreferences();
   return (

@@ -10,7 +10,6 @@ const THEME_KEY = "rotunda.theme";
 
 export type Theme = "auto" | "light" | "dark";
 
-/** What was chosen, and how to choose otherwise. */
 export interface Preferences {
   readonly texts: Texts;
   /** How times, dates and capital letters are written: the chosen language, as the browser's region has it. */
@@ -57,7 +56,6 @@ export function usePreferences(): Preferences {
   return preferences;
 }
 
-/** The words of the user's language. */
 export function useTexts(): Texts {
   return usePreferences().texts;
 }

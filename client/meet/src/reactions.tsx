@@ -4,7 +4,6 @@ import type { ShownReaction } from "@rotunda/react";
 import { nameOf as shownName } from "./names";
 import { useTexts } from "./preferences";
 
-/** What each sign looks like. */
 export const EMOJI: Readonly<Record<Reaction, string>> = {
   thumbs_up: "👍",
   thumbs_down: "👎",

@@ -56,7 +56,7 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
 function Player({ file }: { readonly file: PlayableFile }) {
   return (
     <figure>
-      <figcaption>
+      <figcaption title={file.name}>
         <bdi>{cleanName(file.name) || file.participant}</bdi>
       </figcaption>
       <video src={file.url} controls preload="metadata" playsInline />

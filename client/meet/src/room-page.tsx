@@ -35,7 +35,6 @@ interface Props {
   readonly go: (path: string) => void;
 }
 
-/** One room, from before to after. */
 export function RoomPage({ room, options, go }: Props) {
   const [stage, setStage] = useState<Stage>({ at: options.auto ? "joining" : "lobby", error: null });
   const captures = useCaptures(

@@ -1,6 +1,5 @@
 /** What the address bar says: which page, and the options that tests and bots use. */
 
-/** One of the two pages. */
 export type Route =
   | {
       readonly page: "home";

@@ -15,7 +15,6 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** The panel. */
 export function Settings({ room, snapshot: { microphone, camera, speakerId }, notify, onClose }: Props) {
   const { texts } = usePreferences();
   const devices = useDevices(`${microphone.track?.id}/${camera.track?.id}`);

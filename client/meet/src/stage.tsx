@@ -17,7 +17,6 @@ interface Props {
   readonly onStop: () => void;
 }
 
-/** The large part of the page. */
 export function Stage({ snapshot, actions, onStop }: Props) {
   const texts = useTexts();
   const { self, participants } = snapshot;

@@ -17,7 +17,6 @@ interface Props {
   readonly style?: CSSProperties;
 }
 
-/** A tile of the grid. */
 export function Tile({ participant, actions, style }: Props) {
   const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;

@@ -7,7 +7,6 @@ import type { Texts } from "./texts";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
 
-/** Everything that has a button or a key. */
 export interface Actions {
   microphone(): void;
   camera(): void;

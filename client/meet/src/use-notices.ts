@@ -2,13 +2,12 @@
 import type { Room } from "@rotunda/client";
 import { useRoomEvent } from "@rotunda/react";
 import { useEffect, useState } from "react";
-import { isolated, nameOf } from "./names";
+import { inSentence, nameOf } from "./names";
 import type { Texts } from "./texts";
 import { errorText } from "./texts";
 
 const NOTICE_MS = 5_000;
 
-/** Something to tell the user for a moment. */
 export interface Notice {
   readonly text: string;
   readonly isProblem: boolean;
@@ -18,7 +17,7 @@ export interface Notice {
 export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: Notice) => void] {
   const [notice, setNotice] = useState<Notice | null>(null);
   const tell = (text: string, isProblem = false): void => setNotice({ text, isProblem });
-  const named = (person: { readonly name: string }): string => isolated(nameOf(person, texts));
+  const named = (person: { readonly name: string }): string => inSentence(nameOf(person, texts));
   useRoomEvent(room, "participant_joined", (person) => tell(texts.joined(named(person))));
   useRoomEvent(room, "participant_left", (person) => tell(texts.left(named(person))));
   useRoomEvent(room, "silenced", () => tell(texts.silenced, true));

@@ -1,4 +1,4 @@
-/** Somebody whose picture is not there. */
+/** A participant without video. */
 
 interface Props {
   readonly id: string;

@@ -11,7 +11,6 @@ interface Props {
   readonly onChoose: (deviceId: string) => void;
 }
 
-/** One of several devices. */
 export function DeviceSelect({ label, devices, value, noneLabel, offLabel, onChoose }: Props) {
   const named = devices.filter(({ id }) => id !== "");
   return (

@@ -17,13 +17,17 @@ describe("tiles", () => {
     expect(layout(count, width, height, 8).columns).toBe(columns);
   });
 
-  test("never stand over the edge", () => {
+  test("never stand over the edge, but are scrolled where they would be too small", () => {
     for (let count = 1; count <= 25; count += 1) {
-      for (const [width, height] of [[1600, 900], [390, 700], [360, 640], [320, 320], [3000, 400]] as const) {
+      for (const [width, height] of [[1600, 900], [390, 700], [360, 640], [320, 320], [300, 170], [3000, 400]] as const) {
         const { columns, width: across, height: down } = layout(count, width, height, 8);
-        expect(columns * across + (columns - 1) * 8).toBeLessThanOrEqual(width);
+        const where = `${count} on ${width} × ${height}`;
+        expect(columns * across + (columns - 1) * 8, where).toBeLessThanOrEqual(width);
+        expect(across, where).toBeGreaterThanOrEqual(124);
         const rows = Math.ceil(count / columns);
-        expect(rows * down + (rows - 1) * 8).toBeLessThanOrEqual(height);
+        const overhang = rows * down + (rows - 1) * 8 - height;
+        // One column more would make them too small.
+        expect(overhang <= 0 || (width - columns * 8) / (columns + 1) < 124, where).toBe(true);
       }
     }
   });

@@ -31,9 +31,11 @@ export function TileGrid<Item>({ items, keyOf, tile, gap = 10, className = "tile
     return () => observer.disconnect();
   }, []);
   const { columns, width, height } = layout(items.length, size.width, size.height, gap);
+  const rows = Math.ceil(items.length / columns);
+  const rowsHeight = rows * height + (rows - 1) * gap;
   return (
     <div className="grid" ref={element}>
-      <div className={className} style={{ gridTemplateColumns: `repeat(${columns * 2}, ${(width - gap) / 2}px)`, gap }}>
+      <div className={rowsHeight > size.height ? `${className} scrolled` : className} style={{ gridTemplateColumns: `repeat(${columns * 2}, ${(width - gap) / 2}px)`, gap }}>
         {items.map((item, index) => {
           const column = lastRowColumn(index, items.length, columns);
           return (

@@ -1,14 +1,13 @@
-/** The signs that are shown at the moment. */
+/** The reactions on screen. */
 import type { ParticipantId, Reaction, Room } from "@rotunda/client";
 import { useEffect, useRef, useState } from "react";
 import { useRoomEvent } from "./use-room";
 
-/** How long a sign is shown. */
+/** How long a reaction stays on screen. */
 export const REACTION_MS = 4_000;
 /** More at once would only hide the people. */
 const REACTIONS_MAX = 30;
 
-/** One sign of somebody. */
 export interface ShownReaction {
   /** Unique on this page. */
   readonly key: number;
@@ -16,7 +15,7 @@ export interface ShownReaction {
   readonly reaction: Reaction;
 }
 
-/** The signs of the last seconds, the oldest first. */
+/** The reactions of the last few seconds, oldest first. */
 export function useReactions(room: Room): readonly ShownReaction[] {
   const [shown, setShown] = useState<readonly ShownReaction[]>([]);
   const made = useRef(0);

@@ -1,4 +1,4 @@
-/** A room as React sees it. */
+/** Rooms in React. */
 import type { Room, RoomEvents, RoomSnapshot } from "@rotunda/client";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 

@@ -2,7 +2,7 @@
 
 /** The first span; also how far apart clients come back after a room's object was restarted. */
 export const BACKOFF_BASE_MS = 250;
-/** No wait is longer. */
+/** Longest wait. */
 export const BACKOFF_MAX_MS = 8_000;
 
 /** The wait after the given number of failures in a row; `random` is in [0, 1). */

@@ -11,11 +11,9 @@ export interface Signs {
   readonly nowMs: number;
   /** Whether any receiver got a packet a moment ago. */
   readonly arrives: boolean;
-  /** Whether the transport is known to work. */
   readonly isAlive: boolean;
 }
 
-/** Decides at each tick. */
 export class Cadence {
   #readAtMs = -Infinity;
   #arrivedAtMs = -Infinity;

@@ -18,7 +18,6 @@ export interface CaptureState {
   readonly wanted: boolean;
   /** `null` is the browser's default device. */
   readonly chosen: string | null;
-  /** What is captured. */
   readonly live: Live | null;
   /** `getUserMedia` cannot be cancelled, so that a second opening waits for the first. */
   readonly opening: Opening | null;
@@ -29,7 +28,6 @@ export interface CaptureState {
   readonly losses: number;
 }
 
-/** A captured track. */
 export interface Live {
   /** The opening that brought it. */
   readonly opening: number;

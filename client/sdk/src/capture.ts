@@ -39,7 +39,6 @@ export interface CaptureEvents {
   replaced: { readonly label: string };
 }
 
-/** What a call wants to know. */
 export interface CaptureListener {
   /** This track, or none, is to be sent. */
   replaced(track: MediaStreamTrack | null): void;
@@ -54,7 +53,6 @@ interface Arrived {
   readonly atMs: number;
 }
 
-/** Owns the capture of one device. */
 export class Capture extends Emitter<CaptureEvents> {
   readonly kind: DeviceKind;
   readonly #size: CameraSize | undefined;
@@ -126,7 +124,6 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "use", use: "none" });
   }
 
-  /** Captures nothing, for good. */
   close(): void {
     this.#listener = null;
     this.#meter?.close();
@@ -134,7 +131,6 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "use", use: "closed" });
   }
 
-  /** Captures what is wanted, for a call. */
   attach(listener: CaptureListener): void {
     this.#listener = listener;
     this.#dispatch({ on: "use", use: "call" });

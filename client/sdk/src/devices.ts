@@ -2,10 +2,8 @@
 import { RoomError } from "./errors";
 import type { ClientErrorCode } from "./errors";
 
-/** What can be captured. */
 export type DeviceKind = "microphone" | "camera";
 
-/** One device that the user can choose. */
 export interface Device {
   readonly id: string;
   readonly label: string;
@@ -18,7 +16,6 @@ export interface Devices {
   readonly speakers: readonly Device[];
 }
 
-/** How pictures are captured. */
 export interface CameraSize {
   readonly width: number;
   readonly height: number;
@@ -37,7 +34,6 @@ const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
   InsecureContext: "device_insecure",
 };
 
-/** Lists what there is. */
 export async function listDevices(): Promise<Devices> {
   const all = (await mediaDevices()?.enumerateDevices()) ?? [];
   const of = (kind: MediaDeviceKind): Device[] =>

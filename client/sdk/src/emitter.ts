@@ -1,6 +1,5 @@
 /** Listeners by name, with the types of what they are called with. */
 
-/** Whatever a room says to its application. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
 

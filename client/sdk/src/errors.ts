@@ -2,7 +2,7 @@
 import type { DeviceKind } from "./devices";
 import type { ErrorCode } from "./protocol.gen";
 
-/** What goes wrong in the browser itself, before or beside the edge. */
+/** Errors that arise in the browser, not at the edge. */
 export type ClientErrorCode =
   | "device_denied"
   | "device_missing"

@@ -29,7 +29,6 @@ export interface LocalMediaListener {
   changed(): void;
 }
 
-/** Owns all captures. */
 export class LocalMedia {
   readonly microphone: Capture;
   readonly camera: Capture;
@@ -51,7 +50,6 @@ export class LocalMedia {
     this.screen = new ScreenShare(listener);
   }
 
-  /** Begins to capture what is wanted. */
   start(listener: LocalMediaListener): void {
     for (const capture of [this.microphone, this.camera]) {
       const captureListener: CaptureListener = {

@@ -7,7 +7,6 @@ import { Speaking } from "./speaking";
 import type { State } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 
-/** One look at the statistics, and whom they are about. */
 export interface Measured {
   /** Nothing where only the levels were looked at. */
   readonly counters: Counters | null;
@@ -15,11 +14,9 @@ export interface Measured {
   /** How loud the user is; nothing while the microphone is off. */
   readonly ownLevel: number | null;
   readonly state: State;
-  /** Everybody else. */
   readonly participants: readonly Participant[];
 }
 
-/** Turns numbers of tracks into facts about people. */
 export class Measuring {
   readonly #speaking = new Speaking();
   readonly #meter = new QualityMeter();

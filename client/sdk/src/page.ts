@@ -1,11 +1,8 @@
-/** What the page says that a call runs in. */
+/** Browser events that concern a call. */
 import { onDevicesChanged } from "./devices";
 
-/** What happens to a page. */
 export interface PageListener {
-  /** The browser is online again. */
   networkChanged(): void;
-  /** A device was plugged in or out. */
   devicesChanged(): void;
 }
 

@@ -8,14 +8,12 @@ export interface PublishedSource {
   readonly track: MediaStreamTrack | null;
 }
 
-/** How a peer is made. */
 export interface PeerOptions {
   readonly sources: readonly PublishedSource[];
   readonly iceServers: readonly IceServer[];
   readonly iceTransportPolicy: RTCIceTransportPolicy;
 }
 
-/** What a peer reports. */
 export interface PeerListener {
   iceConnected(): void;
   connected(): void;
@@ -44,7 +42,6 @@ const CODECS: Readonly<Record<MediaKind, readonly string[]>> = {
  */
 const KEEPS_KEYS = /\bFirefox\//;
 
-/** A wrapper that keeps track of which section is what. */
 export class Peer {
   readonly connection: RTCPeerConnection;
   readonly #published = new Map<TrackSource, RTCRtpTransceiver>();
@@ -58,7 +55,6 @@ export class Peer {
     this.publish(sources);
   }
 
-  /** Starts to report. */
   listen(listener: PeerListener): void {
     const { connection } = this;
     connection.oniceconnectionstatechange = () => {

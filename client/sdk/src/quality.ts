@@ -14,7 +14,7 @@ const GRADES: readonly (readonly [Quality, number, number])[] = [
 export const QUALITY_INTERVAL_MS = 1_000;
 /** A grade tells of this many looks: long enough that one burst of loss is not an alarm, short enough to be of now. */
 const LOOKS = 5;
-/** Of fewer packets a share says nothing. */
+/** With fewer packets, loss is not rated. */
 const PACKETS_MIN = 20;
 
 /** The grade of a path; what is not known does not count. */
@@ -24,7 +24,6 @@ export function grade(rttMs: number | null, lossPercent: number): Quality {
   return GRADES.find(fits)?.[0] ?? "poor";
 }
 
-/** What arrived of one track so far. */
 export interface Stream {
   /** The browser's name of the track. */
   readonly track: string;
@@ -32,7 +31,6 @@ export interface Stream {
   readonly lost: number;
 }
 
-/** One look at the statistics. */
 export interface Look {
   readonly atMs: number;
   readonly streams: readonly Stream[];
@@ -46,7 +44,6 @@ interface Share {
   readonly lost: number;
 }
 
-/** Follows everybody's packets. */
 export class QualityMeter {
   #last: Look | null = null;
   #streams = new Map<string, Stream>();

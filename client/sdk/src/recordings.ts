@@ -15,7 +15,7 @@ export async function listRecordings(edge: string, room: string, token: string):
   }
 }
 
-/** Deletes one with everything that is stored of it. */
+/** Deletes a recording and all its files. */
 export async function deleteRecording(edge: string, room: string, token: string, id: RecordingId): Promise<void> {
   await request(edge, room, `/${encodeURIComponent(id)}`, token, "DELETE");
 }

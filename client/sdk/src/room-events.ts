@@ -7,14 +7,13 @@ import type { TokenSource } from "./signal";
 import type { Message, Participant, RoomSnapshot } from "./snapshot";
 import type { Connection } from "./state";
 
-/** How to enter a room. */
 export interface JoinOptions extends LocalMediaOptions {
-  /** The room's socket; `roomUrl` makes it. */
+  /** The URL of the room's socket; see `roomUrl`. */
   readonly url: string;
   readonly token: TokenSource;
   /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
   readonly publish?: boolean;
-  /** `relay` uses nothing but TURN servers. */
+  /** `relay` uses TURN servers only. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
   /** Where sound is to be played. Default: the browser's default. */
   readonly speakerId?: string | null;
@@ -22,9 +21,8 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a room says. */
 export interface RoomEvents {
-  /** Anything changed; the new state of everything. */
+  /** Something changed; the new state of everything. */
   changed: RoomSnapshot;
   connection: Connection;
   participant_joined: Participant;
@@ -33,14 +31,14 @@ export interface RoomEvents {
   speaking: readonly ParticipantId[];
   /** A moderator muted the user; they may unmute themselves. */
   silenced: { readonly source: TrackSource };
-  /** Somebody wrote something while the user was here. */
+  /** A chat message that arrived during the call. */
   message: Message;
-  /** Somebody shows a sign; the user's own signs too. */
+  /** A reaction, the user's own included. */
   reaction: { readonly participant: ParticipantId; readonly reaction: Reaction };
-  /** A device was unplugged, and this one took its place. */
+  /** A device was unplugged and this one replaced it. */
   device_changed: { readonly kind: DeviceKind | "speaker"; readonly label: string };
-  /** Something did not work; the room goes on. */
+  /** Something failed; the room goes on. */
   error: RoomError;
-  /** The room is over; nothing where the user left. */
+  /** The room is over; `null` if the user left. */
   ended: RoomError | null;
 }

@@ -111,7 +111,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#snapshot = this.#takeSnapshot();
   }
 
-  /** Everything at once; the same object until something changes. */
+  /** The same object until something changes. */
   get snapshot(): RoomSnapshot {
     return this.#snapshot;
   }
@@ -138,7 +138,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#transport.connection;
   }
 
-  /** Turns the microphone on or off. Rejects where there is none. */
+  /** Rejects if there is no microphone. */
   setMicrophone(on: boolean): Promise<void> {
     return this.#set(this.#local.microphone, on);
   }
@@ -158,7 +158,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
-  /** Says whose video the user looks at, most wanted first. */
+  /** Whose video is on screen, most important first. */
   setView(participants: readonly ParticipantId[]): void {
     this.#dispatch({ on: "set_view", participants });
   }
@@ -193,7 +193,7 @@ export class Room extends Emitter<RoomEvents> {
     );
   }
 
-  /** Shows a sign to everybody for a moment. */
+  /** Shows a reaction to everyone for a moment. */
   async react(reaction: Reaction): Promise<void> {
     await this.#ask({ type: "react", reaction });
     if (this.#state.self !== null) {
@@ -205,7 +205,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "raise_hand", raised });
   }
 
-  /** Lowers somebody's hand; needs the grant `moderate`. */
+  /** Needs the grant `moderate`. */
   lowerHand(participant: ParticipantId): Promise<void> {
     return this.#ask({ type: "lower_hand", participant });
   }
@@ -220,7 +220,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "update_room", locked });
   }
 
-  /** Ends the call for everybody; needs the grant `moderate`. */
+  /** Needs the grant `moderate`. */
   endForAll(reason: string | null = null): Promise<void> {
     return this.#ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
@@ -451,7 +451,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#local.start(listener);
   }
 
-  /** How many others should be heard or seen right now. */
+  /** How many people should be heard or seen right now. */
   #flows(...kinds: MediaKind[]): number {
     const { participants } = this.#snapshot;
     return participants.filter(

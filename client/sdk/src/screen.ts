@@ -1,7 +1,6 @@
 /** The user's screen, window or tab, shown to everybody beside the camera. */
 import { RoomError } from "./errors";
 
-/** How a screen is shared. */
 export interface ScreenOptions {
   /** What matters: `text` and `detail` stay sharp and may stutter, `motion` (a film) is smooth. Default: `detail`. */
   readonly hint?: "detail" | "text" | "motion";
@@ -9,9 +8,8 @@ export interface ScreenOptions {
   readonly sound?: boolean;
 }
 
-/** What a shared screen reports. */
 export interface ScreenListener {
-  /** Other tracks than before are to be sent, or none. */
+  /** The tracks to send have changed; there may be none. */
   changed(): void;
 }
 
@@ -57,7 +55,6 @@ export class ScreenShare {
     this.#listener.changed();
   }
 
-  /** Shows nothing any more. */
   stop(): void {
     this.#asked += 1;
     if (this.#video !== null) {
@@ -66,7 +63,7 @@ export class ScreenShare {
     }
   }
 
-  /** Stops capturing for good, without a report. */
+  /** Stops capturing for good, without calling `changed`. */
   close(): void {
     this.#asked += 1;
     this.#drop();

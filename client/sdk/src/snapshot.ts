@@ -19,49 +19,46 @@ import type { Connection, State } from "./state";
 import { connection } from "./state";
 import { DEFAULT_GRANTS } from "./token";
 
-/** The room at one moment. */
 export interface RoomSnapshot {
   readonly connection: Connection;
-  /** Why the room ended, where it was not the user who left. */
+  /** Why the room ended; `null` if the user left. */
   readonly error: RoomError | null;
   readonly self: Participant | null;
-  /** Whether nobody new is let in. */
+  /** A locked room lets in nobody new. */
   readonly isLocked: boolean;
   /** Everybody else, in the order in which they joined. */
   readonly participants: readonly Participant[];
   readonly microphone: CaptureSnapshot;
   readonly camera: CaptureSnapshot;
-  /** The recording that runs, or the last one that was heard of. */
+  /** The current recording, or the last one. */
   readonly recording: RecordingInfo | null;
-  /** What the user shows of their screen. */
+  /** The user's shared screen. */
   readonly screen: MediaStreamTrack | null;
   /** What was written in the room, in order; what the user wrote and the edge does not have yet comes last. */
   readonly chat: readonly Message[];
-  /** Who has their hand up, the first one first. */
+  /** Raised hands, earliest first. */
   readonly hands: readonly ParticipantId[];
-  /** Whether the user may be heard and seen at all. */
+  /** Whether the user may publish. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, whoever is heard in them. */
   readonly audioTracks: readonly MediaStreamTrack[];
-  /** Where sound is to be played, where the user chose. */
+  /** The chosen speaker; `null` for the default. */
   readonly speakerId: string | null;
 }
 
-/** One message of the chat. */
 export interface Message {
-  /** Unique in the room; the same while it is on its way and after. */
+  /** Unique in the room; does not change when the message is sent. */
   readonly id: string;
-  /** Its place in the room's chat; nothing while it is on its way. */
+  /** Its place in the room's chat; `null` while sending. */
   readonly number: number | null;
   readonly participant: ParticipantId;
   readonly name: string;
   readonly isSelf: boolean;
-  /** Milliseconds since 1970; nothing while it is on its way. */
+  /** Milliseconds since 1970; `null` while sending. */
   readonly sentAt: number | null;
   readonly text: string;
 }
 
-/** Somebody in the room. */
 export interface Participant {
   readonly id: ParticipantId;
   readonly name: string;
@@ -75,7 +72,6 @@ export interface Participant {
   readonly tracks: readonly Track[];
 }
 
-/** Something that somebody publishes. */
 export interface Track {
   readonly id: TrackId;
   readonly kind: MediaKind;
@@ -85,7 +81,6 @@ export interface Track {
   readonly media: MediaStreamTrack | null;
 }
 
-/** What a snapshot is made of. */
 export interface Sources {
   readonly state: State;
   readonly error: RoomError | null;
@@ -97,7 +92,6 @@ export interface Sources {
   slotTrack(mid: Mid): MediaStreamTrack | null;
 }
 
-/** Makes a snapshot. */
 export function snapshot(sources: Sources): RoomSnapshot {
   const { state, error, local, speakerId, audioTracks } = sources;
   const inOrder = [...state.roster].sort((a, b) => a.joined_at - b.joined_at || (a.id < b.id ? -1 : 1));

@@ -4,10 +4,9 @@ import type { Peer } from "./peer";
 import type { Look, Stream } from "./quality";
 import type { TransportSample } from "./transport-watch";
 
-/** An audio level older than this is not of now. */
+/** Older audio levels are ignored. */
 const LEVEL_AGE_MS_MAX = 400;
 
-/** What one report says. */
 export interface Counters extends Omit<TransportSample, "flows" | "disconnected">, Look {
   /** Linear level of the microphone, where it is captured. */
   readonly microphoneLevel: number | null;
@@ -88,7 +87,6 @@ function sentLost(entries: readonly Entry[]): number | null {
   return shares.length === 0 ? null : Math.max(...shares);
 }
 
-/** Reads a peer's counters now. */
 export async function sample(peer: Peer): Promise<Counters> {
   const report = await peer.connection.getStats();
   const entries: Entry[] = [];

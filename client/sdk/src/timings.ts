@@ -1,6 +1,5 @@
 /** How long each phase of a join took, for the join benchmark and for whoever looks into a slow one. */
 
-/** The phases, in order. */
 export const PHASES = [
   "start",
   "socket_open",

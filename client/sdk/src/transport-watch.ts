@@ -9,11 +9,10 @@ export interface TransportSample {
   readonly media: number;
   /** Packets that are not RTP, so that only the node itself can have made them. */
   readonly heardFromNode: number;
-  /** RTP packets that were sent. */
   readonly sent: number;
   readonly stunRequests: number;
   readonly stunReplies: number;
-  /** How many people's unmuted tracks should arrive. */
+  /** How many people's unmuted tracks should be arriving. */
   readonly flows: number;
   /** Whether the browser itself has lost the path (RTCIceTransportState `disconnected`); where the address is gone it knows at once. */
   readonly disconnected: boolean;

@@ -9,17 +9,15 @@ import type { Counters, SlotLevel } from "./stats";
 import { arrives, sample, slotLevels } from "./stats";
 import { TransportWatch } from "./transport-watch";
 
-/** What the transport reports. */
 export interface TransportListener {
   happened(event: Event): void;
   mark(name: "ice_connected" | "dtls_connected" | "first_frame"): void;
   /** Four times a second; `counters` where the statistics were read too. */
   measured(counters: Counters | null, levels: readonly SlotLevel[]): void;
-  /** How many people's unmuted tracks should arrive. */
+  /** How many people's unmuted tracks should be arriving. */
   flows(): number;
   /** Whether anybody's picture should arrive. */
   awaitsPicture(): boolean;
-  /** What is published at the moment. */
   sources(): readonly PublishedSource[];
 }
 
