@@ -55,7 +55,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   already_joined: NOT_IN_ROOM,
   room_full: { class: "signaling_error", words: "The room is full." },
   too_many_publishers: { class: "signaling_error", words: "Too many people are already sharing audio or video in this room." },
-  room_locked: { class: "signaling_error", words: "The room is locked." },
+  room_locked: { class: "signaling_error", words: "The room is locked. Ask someone inside to unlock it." },
   room_closed: { class: "signaling_error", words: "The call was ended for everyone." },
   session_expired: NOT_IN_ROOM,
   invalid_offer: REFUSED_MEDIA,
@@ -64,7 +64,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   unknown_participant: { class: "signaling_error", words: "This person has already left." },
   unknown_track: { class: "signaling_error", words: "This microphone or camera is no longer in the call." },
   no_media_node: { class: "media_error", words: "No media server is available right now. Try again in a minute." },
-  media_node_lost: { class: "media_error", words: "The media server went offline. Switching to another one." },
+  media_node_lost: { class: "media_error", words: "The media server went offline. Switching to another one…" },
   stale_epoch: { class: "signaling_error", words: "The room has moved. Join again." },
   replaced: { class: "signaling_error", words: "You joined from another tab or device." },
   unknown_room: { class: "signaling_error", words: "This room doesn’t exist." },
@@ -72,7 +72,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   invalid_request: { class: "signaling_error", words: "The server couldn’t process the request." },
   method_not_allowed: { class: "signaling_error", words: "The server couldn’t process the request." },
   unsupported_media_type: { class: "signaling_error", words: "The server couldn’t process the request." },
-  body_too_large: { class: "signaling_error", words: "The request was too large." },
+  body_too_large: { class: "signaling_error", words: "The server couldn’t process the request." },
   kicked: { class: "security_error", words: "A moderator removed you from the room." },
   recording_unavailable: { class: "media_error", words: "Recording isn’t set up here." },
   recording_failed: { class: "media_error", words: "The recording failed." },
@@ -90,7 +90,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
   device_insecure: {
     class: "permission_error",
-    words: "This page isn’t secure (https), so the browser doesn’t allow microphone and camera.",
+    words: "This page isn’t secure (https), so your browser doesn’t allow microphone and camera.",
   },
   token_unavailable: { class: "security_error", words: "Couldn’t get an invitation to this room." },
   unreachable: { class: "network_error", words: "Can’t reach the server. Check your connection." },
@@ -104,6 +104,11 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   screen_failed: { class: "device_error", words: "Your screen couldn’t be captured." },
   unsupported_browser: { class: "media_error", words: "This browser doesn’t support video calls (no WebRTC)." },
 };
+
+/** What each error means, in English, for people. */
+export const ERROR_WORDS = Object.fromEntries(
+  Object.entries(DESCRIPTIONS).map(([code, { words }]) => [code, words]),
+) as Readonly<Record<ErrorCode | ClientErrorCode, string>>;
 
 // A newer edge may know codes that this client does not.
 const UNKNOWN: Description = { class: "signaling_error", words: "Something went wrong." };

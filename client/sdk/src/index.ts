@@ -4,7 +4,7 @@ export { Capture } from "./capture";
 export type { CameraSize, Device, DeviceKind, Devices } from "./devices";
 export { listDevices, onDevicesChanged, openDevice } from "./devices";
 export type { ClientErrorCode, ErrorClass } from "./errors";
-export { RoomError } from "./errors";
+export { ERROR_WORDS, RoomError } from "./errors";
 export { LevelMeter } from "./level";
 export type { TrackOption } from "./local-media";
 export type {
