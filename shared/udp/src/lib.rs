@@ -14,29 +14,26 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Once;
 
-/// Room for what comes while the thread is busy: a tenth of a second of 300 Mbit/s. A few hundred KB, the usual
-/// default, overflow while one batch goes out.
+/// Holds what arrives while the thread is busy: a tenth of a second of 300 Mbit/s. The usual default, a few hundred KB,
+/// overflows while one batch goes out.
 const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
 
-/// A socket.
 #[derive(Debug)]
 pub struct Socket {
     socket: UdpSocket,
     is_ipv6: bool,
 }
 
-/// What sockets had to put up with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Calls of recvmmsg that brought something.
+    /// Calls of recvmmsg that returned messages.
     pub receive_calls: u64,
-    /// Datagrams that were longer than any of ours may be.
+    /// Datagrams longer than the receive buffer.
     pub truncated: u64,
-    /// Calls that send.
     pub send_calls: u64,
-    /// Datagrams that the kernel would not send to their destination.
+    /// Datagrams that the kernel refused to send.
     pub send_failures: u64,
-    /// Datagrams thrown away because the send buffer stayed full.
+    /// Datagrams dropped because the send buffer stayed full.
     pub send_overflows: u64,
     /// Runs that had to be sent datagram by datagram.
     pub segmented_here: u64,
@@ -49,7 +46,7 @@ impl Socket {
         Self::take(if shared_port { bind_shared(address)? } else { UdpSocket::bind(address)? })
     }
 
-    /// Makes a socket that is bound already into one of these.
+    /// Takes over a bound socket.
     pub fn take(socket: UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let fd = socket.as_raw_fd();
@@ -63,23 +60,36 @@ impl Socket {
         Ok(Self { socket, is_ipv6 })
     }
 
-    /// Where it is bound.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// For waiting.
     #[must_use]
     pub fn descriptor(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
-    /// Sets or clears the DF bit of what is sent next (ip(7), IP_MTU_DISCOVER); IPv6 never fragments on the way.
+    /// Sets or clears the DF bit of what is sent next (ip(7), IP_MTU_DISCOVER). Linux sets it by default.
+    ///
+    /// Routers never fragment IPv6, so there the host's own fragmentation is switched off or on (ipv6(7), IPV6_DONTFRAG).
     pub fn set_dont_fragment(&self, on: bool) {
         let value = if on { libc::IP_PMTUDISC_PROBE } else { libc::IP_PMTUDISC_DONT };
-        if let Err(error) = set_option(self.descriptor(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value) {
+        // IPv4 also goes out through a dual-stack socket.
+        let mut set = set_option(self.descriptor(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value);
+        if self.is_ipv6 {
+            set = set.and(set_option(self.descriptor(), libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()));
+        }
+        if let Err(error) = set {
             tracing::debug!(%error, "the DF bit cannot be set");
         }
+    }
+
+    /// Whether what is sent next has the DF bit set (IPv4) or is not fragmented (IPv6).
+    pub fn dont_fragment(&self) -> io::Result<bool> {
+        if self.is_ipv6 {
+            return Ok(option(self.descriptor(), libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG)? != 0);
+        }
+        Ok(option(self.descriptor(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)? != libc::IP_PMTUDISC_DONT)
     }
 
     pub(crate) fn is_ipv6(&self) -> bool {
@@ -107,7 +117,7 @@ fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
     if result == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Makes a buffer as large as we want it, even beyond the system's limit if we may.
+/// Enlarges a buffer, with CAP_NET_ADMIN even beyond the system's limit.
 fn enlarge(fd: RawFd, force: libc::c_int, ask: libc::c_int) {
     if set_option(fd, libc::SOL_SOCKET, force, BUFFER_BYTES).is_ok() {
         return;

@@ -6,21 +6,20 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
-/// Messages of one call.
 const MESSAGES: usize = 32;
 /// Room for one message: with UDP_GRO the kernel joins up to 64 KiB of datagrams.
 const MESSAGE_BYTES: usize = 1 << 16;
 /// Room for the one control message that tells the length of the joined datagrams.
 const CONTROL_BYTES: usize = 64;
 
-/// Memory for what some calls bring, used again and again.
+/// Memory for received messages, reused by every call.
 #[derive(Debug)]
 pub struct ReceiveBatch {
     bytes: Box<[u8]>,
     controls: Box<[Control; MESSAGES]>,
     addresses: Box<[RawAddress; MESSAGES]>,
     messages: Vec<Message>,
-    /// Places that the calls since the last [`Self::clear`] used up.
+    /// Places used since the last [`Self::clear`].
     used: usize,
 }
 
@@ -38,17 +37,23 @@ struct Message {
     segment_bytes: usize,
 }
 
-/// Datagrams of one sender that came to one socket, side by side in memory.
+/// Datagrams from one sender to one socket, side by side in memory.
 #[derive(Debug)]
 pub struct Datagrams<B> {
     /// The caller's number of the socket.
     pub socket: u32,
-    /// Who sent them.
     pub from: SocketAddr,
-    /// All of them.
     pub bytes: B,
     /// Length of each but the last, which may be shorter.
     pub segment_bytes: usize,
+}
+
+impl<'data> Datagrams<&'data [u8]> {
+    /// The datagrams one by one. An empty datagram (RFC 768 allows it) is one too.
+    pub fn each(&self) -> impl Iterator<Item = &'data [u8]> + use<'data> {
+        let empty = self.bytes.is_empty().then_some(self.bytes);
+        self.bytes.chunks(self.segment_bytes).chain(empty)
+    }
 }
 
 impl Default for ReceiveBatch {
@@ -76,7 +81,7 @@ impl ReceiveBatch {
         self.used == MESSAGES
     }
 
-    /// Adds what waits in a socket, at most `messages_max` messages; false if nothing did. `number` names the socket in [`Datagrams`].
+    /// Adds up to `messages_max` messages waiting in a socket; false if there were none. `number` names the socket in [`Datagrams`].
     pub fn fill(
         &mut self,
         socket: &Socket,
@@ -137,7 +142,7 @@ impl ReceiveBatch {
         }
     }
 
-    /// What is in the batch, in the order it came.
+    /// The messages of the batch in order of arrival.
     pub fn messages(&self) -> impl Iterator<Item = Datagrams<&[u8]>> {
         self.messages.iter().filter_map(|message| {
             let start = message.place * MESSAGE_BYTES;
@@ -146,11 +151,15 @@ impl ReceiveBatch {
         })
     }
 
-    /// Gives every datagram of the batch to `each`, in the order they came.
+    /// Calls `each` with every datagram of the batch in order of arrival.
     pub fn for_each(&mut self, mut each: impl FnMut(SocketAddr, &mut [u8])) {
         for message in &self.messages {
             let start = message.place * MESSAGE_BYTES;
             let Some(bytes) = self.bytes.get_mut(start..start + message.bytes) else { continue };
+            if bytes.is_empty() {
+                each(message.from, bytes);
+                continue;
+            }
             for datagram in bytes.chunks_mut(message.segment_bytes) {
                 each(message.from, datagram);
             }

@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-/// Messages of one call.
 const MESSAGES: usize = 256;
 /// Pieces of memory of all messages of one call.
 const PIECES: usize = 1024;
@@ -20,7 +19,7 @@ const RUN_BYTES_MAX: usize = 65_507;
 /// Room for the one control message that tells the length of the segments.
 const CONTROL_BYTES: usize = 24;
 /// How often, a millisecond at a time, to wait for room in a full send buffer before the rest is thrown away:
-/// packets that are later than this are of little use, and everybody else waits too.
+/// later packets are of little use, and all other destinations wait too.
 const FULL_BUFFER_WAITS: u32 = 5;
 
 const _: () = assert!(SEGMENTS_MAX * PARTS <= PIECES);
@@ -184,7 +183,6 @@ impl SendBatch {
         Some(())
     }
 
-    /// Sends what was pushed.
     fn flush(&mut self, fd: RawFd, counters: &mut Counters) {
         let (mut sent, mut waits) = (0, 0);
         while sent < self.headers.len() {

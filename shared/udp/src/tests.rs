@@ -17,7 +17,7 @@ fn arrives<'data>(send: impl FnOnce(&mut Sending<'_, 'data>, SocketAddr), expect
         assert!(receive.fill(&to, 7, 32, &mut counters).expect("receives"));
         for message in receive.messages() {
             assert_eq!((message.socket, message.from), (7, from.local_address().expect("bound")));
-            received.extend(message.bytes.chunks(message.segment_bytes).map(<[u8]>::to_vec));
+            received.extend(message.each().map(<[u8]>::to_vec));
         }
     }
     assert_eq!(received, expected);
@@ -33,6 +33,35 @@ fn a_run_arrives_as_datagrams() {
 fn parts_arrive_together_as_datagrams() {
     let parts: [[&[u8]; PARTS]; 3] = [[b"1", b"aa", b"\0"], [b"", b"bbb", b"b"], [b"3", b"c", b""]];
     arrives(|sending, to| sending.run_of_parts(to, &parts), &[b"1aa\0", b"bbbb", b"3c"]);
+}
+
+#[test]
+fn an_empty_datagram_arrives_between_others() {
+    let parts: [&[[&[u8]; PARTS]]; 3] = [&[[b"a", b"", b""]], &[[b"", b"", b""]], &[[b"b", b"", b""]]];
+    arrives(|sending, to| parts.iter().for_each(|run| sending.run_of_parts(to, run)), &[b"a", b"", b"b"]);
+}
+
+#[test]
+fn an_empty_datagram_is_given_to_each() {
+    let loopback: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let (from, to) = (Socket::bind(loopback, false).expect("binds"), Socket::bind(loopback, false).expect("binds"));
+    let (mut batch, mut counters, mut receive) = (SendBatch::default(), Counters::default(), ReceiveBatch::default());
+    batch.sending(&from, &mut counters).run_of_parts(to.local_address().expect("bound"), &[[b"", b"", b""]]);
+    assert!(receive.fill(&to, 0, 1, &mut counters).expect("receives"));
+    let mut lengths = vec![];
+    receive.for_each(|_, datagram| lengths.push(datagram.len()));
+    assert_eq!(lengths, [0]);
+}
+
+#[test]
+fn the_df_bit_is_what_it_was_set_to() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(socket) = Socket::bind(address.parse().expect("an address"), false) else { continue };
+        for on in [false, true, false] {
+            socket.set_dont_fragment(on);
+            assert_eq!(socket.dont_fragment().expect("an option"), on, "{address}");
+        }
+    }
 }
 
 #[test]
