@@ -54,8 +54,9 @@ impl Relay {
     /// A TURN node that has just been started.
     #[must_use]
     pub fn new(clock: &Clock, id: NodeId, host: IpAddr, seed: u64, breaches: Breaches) -> Self {
-        let mut nonce_seed = [0; 20];
+        let (mut nonce_seed, mut pool_seed) = ([0; 20], [0; 32]);
         nonce_seed[..8].copy_from_slice(&seed.to_be_bytes());
+        pool_seed[..8].copy_from_slice(&seed.to_be_bytes());
         let policy = PeerPolicy {
             // Media nodes of this world have private addresses.
             allowed: vec!["10.0.0.0/8".parse().expect("a network")],
@@ -71,7 +72,7 @@ impl Relay {
             relay_v6: None,
             sfu_bytes_per_s: BYTES_PER_S,
             p2p_bytes_per_s: BYTES_PER_S,
-            pool: Pool::new(RELAY_PORTS, ALLOCATIONS_PER_USER_MAX, seed),
+            pool: Pool::new(RELAY_PORTS, ALLOCATIONS_PER_USER_MAX, pool_seed),
         };
         Self {
             id,
@@ -214,11 +215,11 @@ impl Relay {
                     let datagram = Datagram { from: self.address, to: to.client, bytes };
                     self.outputs.push_back(Output::Datagram(datagram));
                 }
-                TurnOutput::OpenRelay { allocation, address } => {
+                TurnOutput::OpenRelay { allocation, address, .. } => {
                     self.opened.insert(address, allocation);
                     self.server.relay_opened(self.now(), allocation, RelayOpened::Yes);
                 }
-                TurnOutput::CloseRelay { allocation } => self.opened.retain(|_, opened| *opened != allocation),
+                TurnOutput::CloseRelay { allocation, .. } => self.opened.retain(|_, opened| *opened != allocation),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
+//! The node's settings: flags, then environment, then defaults. Parsed once at start; all mistakes are reported together.
 
 use clap::Parser;
 use node_shell::settings::{
@@ -12,15 +12,14 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use turn_core::peer_policy::Network;
 
-/// Names of the environment variables begin with this; one that nobody knows is a mistake.
+/// Prefix of the environment variables; an unknown variable with this prefix is a mistake.
 const ENVIRONMENT_PREFIX: &str = "TURN_";
 
-/// Everything that can be set.
 #[derive(Debug, Parser)]
 #[command(name = "turn-node", version, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
 struct Arguments {
     /// The edge's address, for instance wss://rotunda.example.org; several, separated by commas, are tried in turn. Without it
-    /// the node serves, but nobody is told about it.
+    /// the node serves, but no client is told about it.
     #[arg(long, env = "TURN_EDGE", value_name = "URL")]
     edge: Option<String>,
     /// This node's id, the same as in its token.
@@ -29,56 +28,56 @@ struct Arguments {
     /// The region, the same as in the node's token.
     #[arg(long, env = "TURN_REGION", value_name = "REGION")]
     region: Option<String>,
-    /// The node's token. Better set in the environment: everybody on the machine can read flags.
+    /// The node's token. Set it in the environment: every user of the machine can read flags.
     #[arg(long, env = "TURN_NODE_TOKEN", value_name = "JWT", hide_env_values = true)]
     node_token: Option<String>,
-    /// What clients are told (RFC 7065); the relay addresses with the port of --listen if not set.
+    /// The URIs for clients (RFC 7065); by default the relay addresses with the port of --listen.
     #[arg(long, env = "TURN_URLS", value_name = "URI,...")]
     urls: Option<String>,
-    /// Where clients are served over UDP; all threads share the port.
+    /// UDP address for clients; all threads share the port.
     #[arg(long, env = "TURN_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:3478")]
     listen: String,
-    /// Address of relayed transport addresses that clients are told, for IPv4, for IPv6 or, with a comma, both.
+    /// Public address of allocations: one IPv4, one IPv6, or both separated by a comma.
     #[arg(long, env = "TURN_RELAY", value_name = "IP,...")]
     relay: Option<String>,
-    /// Addresses that relay sockets are bound to, where they differ from what clients are told (one-to-one NAT).
+    /// Addresses to bind relay sockets to, if they differ from --relay (one-to-one NAT).
     #[arg(long, env = "TURN_RELAY_BIND", value_name = "IP,...")]
     relay_bind: Option<String>,
-    /// Ports of relayed transport addresses.
+    /// Ports of allocations.
     #[arg(long, env = "TURN_RELAY_PORTS", value_name = "LOW-HIGH", default_value = "49152-65535")]
     relay_ports: String,
-    /// The secrets with which the edge makes passwords, as in its own TURN_KEYS; any of them is good.
+    /// The secrets that passwords are derived from: the same list as the edge's TURN_KEYS. Every one is accepted.
     #[arg(long, env = "TURN_KEYS", value_name = "KID:SECRET,...", hide_env_values = true)]
     keys: Option<String>,
-    /// The realm that clients are told.
+    /// The realm sent to clients.
     #[arg(long, env = "TURN_REALM", value_name = "NAME", default_value = "rotunda")]
     realm: String,
-    /// Networks that may be reached although they are not global unicast.
+    /// Networks that are reachable although they are not global unicast.
     #[arg(long, env = "TURN_PEER_ALLOW", value_name = "NETWORK,...", default_value = "")]
     peer_allow: String,
-    /// Media nodes that sfu credentials reach beside those that the edge names.
+    /// Media nodes that sfu credentials reach beside those named by the edge.
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
-    /// Allocations that one user may have at once. Firefox makes two for each network interface, and twice as many while it
-    /// restarts ICE.
+    /// Most allocations and reserved ports of one user. Firefox makes two allocations per network interface, and twice as
+    /// many during an ICE restart.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "24")]
     allocations_per_user: String,
-    /// Bytes a second that a user with an sfu credential may relay in all allocations, both ways together.
+    /// Most bytes a second that a user with an sfu credential may relay, all allocations and both directions together.
     #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]
     sfu_bytes_per_second: String,
     /// The same with a p2p credential.
     #[arg(long, env = "TURN_P2P_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "1250000")]
     p2p_bytes_per_second: String,
-    /// Threads; one for each core if not set.
+    /// Threads; one per core by default.
     #[arg(long, env = "TURN_SHARDS", value_name = "NUMBER")]
     shards: Option<String>,
-    /// Where /healthz, /readyz and /metrics are served.
+    /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "TURN_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7090")]
     http_listen: String,
     /// How long SIGTERM waits for the allocations to end.
     #[arg(long, env = "TURN_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
-    /// Form of the log lines: text or json.
+    /// Format of the log lines: text or json.
     #[arg(long, env = "TURN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
     /// Which log lines to write, for instance info or turn_node=debug.
@@ -111,64 +110,43 @@ const ENVIRONMENT: [&str; 21] = [
     "TURN_LOG",
 ];
 
-/// The settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// Who the node is to the edge, if there is one.
     pub(crate) edge: Option<Edge>,
-    /// The clients' socket.
     pub(crate) listen: SocketAddr,
-    /// What clients are told.
     pub(crate) relay: Families,
     /// What relay sockets are bound to.
     pub(crate) relay_bind: Families,
-    /// Ports of relay sockets.
     pub(crate) relay_ports: RangeInclusive<u16>,
-    /// Any of them makes good passwords.
     pub(crate) keys: TurnKeys,
     /// Part of every password.
     pub(crate) realm: String,
-    /// Exceptions for peers.
     pub(crate) peer_allow: Vec<Network>,
     /// What `sfu` credentials reach.
     pub(crate) media_nodes: BTreeSet<SocketAddr>,
-    /// Quota of allocations.
     pub(crate) allocations_per_user: u32,
-    /// Quota of bandwidth.
     pub(crate) sfu_bytes_per_s: u64,
-    /// Quota of bandwidth.
     pub(crate) p2p_bytes_per_s: u64,
-    /// How many threads.
     pub(crate) shards: u16,
-    /// Health and metrics.
     pub(crate) http_listen: SocketAddr,
     /// How long to wait for allocations to end.
     pub(crate) drain: Duration,
-    /// What is logged and how.
     pub(crate) logs: Logs,
 }
 
-/// Where the edge is, and who the node is there.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
-    /// Addresses of the edge, tried in turn.
     pub(crate) urls: Vec<EdgeUrl>,
-    /// Who we are.
     pub(crate) node: NodeId,
-    /// Where we are.
     pub(crate) region: Region,
-    /// Shows who we are.
     pub(crate) token: Secret,
-    /// What clients are told.
     pub(crate) turn_urls: Vec<String>,
 }
 
 /// At most one address of each family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Families {
-    /// IPv4.
     pub(crate) v4: Option<IpAddr>,
-    /// IPv6.
     pub(crate) v6: Option<IpAddr>,
 }
 
@@ -287,7 +265,7 @@ struct EdgeArguments {
 }
 
 impl Families {
-    /// Where clients reach a node that listens there and relays from here.
+    /// The URIs of a node with this listen address.
     fn urls(self, listen: SocketAddr) -> Vec<String> {
         let v6 = self.v6.filter(|_| listen.is_ipv6());
         let reachable = self.v4.into_iter().chain(v6);

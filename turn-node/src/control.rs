@@ -1,4 +1,4 @@
-//! What the region's Fleet object hears of this node, and where it says that media nodes are.
+//! The node's side of its socket to the region's Fleet object.
 
 use crate::shard::Shard;
 use node_shell::fleet::{Member, Order};
@@ -8,13 +8,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The node as the Fleet object sees it. What is allocated goes on without the socket, towards the media nodes that were named last.
+/// Reports to the Fleet object and takes its orders. Without the socket, allocations go on towards the media nodes named last.
 pub(crate) struct TurnMember {
-    /// Who and where it is.
     pub(crate) registration: TurnRegistration,
-    /// Media nodes that the configuration names.
+    /// Media nodes from the configuration.
     pub(crate) media_nodes: BTreeSet<SocketAddr>,
-    /// The shards.
     pub(crate) shards: Arc<[Shard]>,
     /// How many addresses of media nodes the Fleet object named last.
     pub(crate) named: watch::Sender<usize>,
@@ -43,7 +41,6 @@ impl Member for TurnMember {
     }
 }
 
-/// How busy the node is.
 fn load(shards: &[Shard]) -> NodeLoad {
     let mut load = NodeLoad::default();
     for report in shards.iter().map(Shard::report) {

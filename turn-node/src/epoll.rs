@@ -1,13 +1,12 @@
-//! Waiting for many sockets at once, or for a wake-up from another thread.
+//! Waits for many sockets at once, or for a wake-up from another thread.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events of one call.
 const EVENTS: usize = 64;
-/// What the waker is called among the sockets.
+/// The waker's number among the sockets.
 const WAKER: u64 = u64::MAX;
 
 /// A set of sockets to wait for.
@@ -19,7 +18,7 @@ pub(crate) struct Epoll {
     ready: usize,
 }
 
-/// Wakes the thread that waits; any number of wake-ups before it looks are one.
+/// Wakes the waiting thread; all wake-ups before its next look are one.
 #[derive(Debug)]
 pub(crate) struct Waker(OwnedFd);
 
@@ -47,7 +46,7 @@ impl Epoll {
         if epoll < 0 || event < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptors were just made and belong to nobody else.
+        // SAFETY: the descriptors are new and have no other owner.
         let (epoll, event) = unsafe { (OwnedFd::from_raw_fd(epoll), OwnedFd::from_raw_fd(event)) };
         let nothing = libc::epoll_event { events: 0, u64: 0 };
         let set = Self { epoll, waker: Arc::new(Waker(event)), events: Box::new([nothing; EVENTS]), ready: 0 };
@@ -68,7 +67,7 @@ impl Epoll {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Waits until a socket can be read, somebody wakes us, or the time is over.
+    /// Waits until a socket is readable, another thread wakes this one, or the time is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // Rounded up: waking early would find nothing due and wait again.
         let millis = timeout.map_or(-1, |timeout| timeout.as_micros().div_ceil(1000).min(60_000) as libc::c_int);

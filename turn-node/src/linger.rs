@@ -1,28 +1,26 @@
-//! When to let packets gather before looking again: a wake-up costs more than relaying a packet does.
+//! When to let packets gather before the next look: a wake-up costs more than relaying a packet.
 //!
-//! What network cards do with their interrupts. Nothing waits where packets are so far apart that none would join it.
+//! Network cards moderate their interrupts in the same way. Packets that are far apart never wait.
 
 use std::time::{Duration, Instant};
 
-/// A datagram may wait this long for others: nothing beside the milliseconds that packets are early or late on any path.
+/// How long a datagram may wait for others; jitter on any path is larger.
 const LINGER: Duration = Duration::from_micros(200);
-/// A look that brings fewer messages than this was not worth waiting for,
+/// A look that brings fewer messages was not worth the wait.
 const MESSAGES_MIN: u32 = 2;
-/// and one that brings as many as this is worth its wake-up already: the thread may even be short of time.
+/// A look that brings this many is worth its wake-up; the thread may even be short of time.
 const MESSAGES_MAX: u32 = 32;
-/// Longer gaps than this count as this, and so does having waited in vain: bursts with pauses between them are read as they come.
+/// Longer gaps count as this, and so does a wait in vain, so that bursts with pauses between them are read as they come.
 const GAP_MAX: Duration = Duration::from_micros(800);
-/// The average gap follows the latest one by this part.
+/// Weight of the latest gap in the average, as a divisor.
 const GAP_PART: u32 = 16;
 
-/// Decides after each look at the sockets.
 #[derive(Debug)]
 pub(crate) struct Linger {
     looked_at: Instant,
-    /// Time between looks without lingering, on average.
+    /// Average time between looks without lingering.
     gap: Duration,
     lingers: bool,
-    /// How often packets were left to gather.
     pub(crate) count: u64,
 }
 
@@ -31,13 +29,13 @@ impl Linger {
         Self { looked_at: now, gap: GAP_MAX, lingers: false, count: 0 }
     }
 
-    /// A look at `now` brought so many messages: how long to sleep before the next one, if at all.
+    /// After a look that brought `messages`: how long to sleep before the next one, if at all.
     pub(crate) fn after(&mut self, now: Instant, messages: usize) -> Option<Duration> {
         let gap = now.saturating_duration_since(self.looked_at);
         self.looked_at = now;
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
         if self.lingers {
-            // Whoever has waited knows what that brought, and whether he had to wait on.
+            // The last wait shows whether another one pays.
             self.lingers = (MESSAGES_MIN..MESSAGES_MAX).contains(&messages) && gap <= 2 * LINGER;
             self.gap = if self.lingers { self.gap } else { GAP_MAX };
         } else {
@@ -53,11 +51,10 @@ impl Linger {
 mod tests {
     use super::*;
 
-    /// What a thread does that relays a message in so much time.
+    /// Time to relay a message.
     const WORK_US: u64 = 5;
 
-    /// Plays traffic, given as the times between packets in microseconds, over and over; returns packets for each look, and which share of
-    /// the looks was followed by lingering.
+    /// Repeats traffic given as microseconds between packets; returns packets per look, and the share of looks followed by lingering.
     fn play(gaps_us: &[u64]) -> (f64, f64) {
         let start = Instant::now();
         let mut linger = Linger::new(start);
@@ -81,7 +78,7 @@ mod tests {
     fn packets_that_are_far_apart_never_wait() {
         assert_eq!(play(&[20_000]), (1.0, 0.0));
         assert_eq!(play(&[101]), (1.0, 0.0));
-        // Now and then two of them meet.
+        // Sometimes two meet.
         assert_eq!(play(&[1_000, 1_000, 20, 1_000]).1, 0.0);
     }
 

@@ -1,4 +1,4 @@
-//! The TURN node: reads its settings, starts its shards, and relays until it is told to stop.
+//! The TURN node: reads its settings, starts its shards, and relays until a signal stops it.
 
 mod config;
 mod control;

@@ -1,4 +1,4 @@
-//! The whole node: shards, pages, and what ends them.
+//! The whole node: it starts the shards and the pages, and ends them on a signal.
 
 use crate::config::Config;
 use crate::control::TurnMember;
@@ -19,20 +19,23 @@ use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::Pool;
 use turn_core::{TurnServer, server};
 
-/// How long the edge may take to hear that we will stop.
+/// How long to wait for the edge to acknowledge that the node is draining.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often to look whether a shard's thread has ended, or the last allocation has gone.
+/// How often to check for a dead shard, or for the end of the last allocation.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs the node until a signal, or until it cannot go on.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let listener = node_shell::pages::listen(config.http_listen).await?;
-    let shards = start_shards(&config)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).context("asking the operating system for randomness")?;
+    let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
+    let shards = start_shards(&config, &pool)?;
     let (draining, is_draining) = watch::channel(false);
     let edge = start_control(&config, &shards, &is_draining)?;
     let standing = edge.as_ref().map(|edge| edge.standing.clone());
-    let pages = Pages { shards: Arc::clone(&shards), draining: is_draining, edge };
+    let pages = Pages { shards: Arc::clone(&shards), pool, draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
@@ -49,11 +52,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_shards(config: &Config) -> anyhow::Result<Arc<[Shard]>> {
+fn start_shards(config: &Config, pool: &Pool) -> anyhow::Result<Arc<[Shard]>> {
     let mut nonce_seed = [0; 20];
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
-    let seed = getrandom::u64().context("asking the operating system for randomness")?;
-    let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
     let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
     let mut own = own_addresses::read().context("listing this host's addresses")?;
     own.extend(
@@ -81,7 +82,7 @@ fn start_shards(config: &Config) -> anyhow::Result<Arc<[Shard]>> {
     (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server())).collect()
 }
 
-/// Talks with the edge, if there is one.
+/// Connects to the edge, if one is configured.
 fn start_control(
     config: &Config,
     shards: &Arc<[Shard]>,
@@ -124,7 +125,7 @@ async fn any_ended(shards: &[Shard]) {
     }
 }
 
-/// Tells the edge, which tells no more clients about us, and relays on until nobody is left or the time is over.
+/// Tells the edge, so that no more clients are sent here, and relays until no allocation is left or the time is over.
 async fn drained(shards: &[Shard], time: Duration, standing: Option<watch::Receiver<Standing>>) {
     let deadline = Instant::now() + time;
     shards.iter().for_each(Shard::drain);

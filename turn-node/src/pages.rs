@@ -1,4 +1,4 @@
-//! What /healthz, /readyz and /metrics tell.
+//! The content of /healthz, /readyz and /metrics.
 
 use crate::shard::{Report, Shard};
 use node_shell::fleet::Standing;
@@ -6,41 +6,40 @@ use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use turn_core::pool::Pool;
 
-/// A shard that has not reported for this long hangs.
+/// A shard without a report for this long is considered hung.
 const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// A label and its value out of a shard's report.
+/// A label, and its value in a shard's report.
 type Labelled = (&'static str, fn(&Report) -> u64);
 
-/// Why a datagram was not used.
 const DROPS: &[Labelled] = &[
     ("malformed", |r| r.server.malformed),
     ("not_permitted", |r| r.server.not_permitted),
     ("peer_not_permitted", |r| r.server.peer_not_permitted),
+    ("too_long", |r| r.server.too_long),
     ("over_quota", |r| r.server.over_quota),
+    ("unanswered", |r| r.server.unanswered),
 ];
 
-/// What the pages tell about.
 pub(crate) struct Pages {
-    /// The shards.
     pub(crate) shards: Arc<[Shard]>,
-    /// Whether we are about to stop.
+    pub(crate) pool: Pool,
     pub(crate) draining: watch::Receiver<bool>,
-    /// Nothing where there is no edge.
+    /// `None` without an edge.
     pub(crate) edge: Option<FromEdge>,
 }
 
-/// What is known from the edge.
+/// What the connection to the edge reports.
 pub(crate) struct FromEdge {
-    /// Whether it tells clients about us.
     pub(crate) standing: watch::Receiver<Standing>,
-    /// How many addresses of media nodes it named last.
+    /// How many addresses of media nodes the edge named last.
     pub(crate) media_nodes: watch::Receiver<usize>,
 }
 
 const METRICS: &[Metric<Report>] = &[
-    gauge("turn_allocations", "Allocations that are there.", |r| r.allocations as u64),
+    gauge("turn_allocations", "Current allocations.", |r| r.allocations as u64),
     gauge("turn_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
     gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
     counter("turn_lingers_total", "Waits for more packets to gather.", |r| r.lingers),
@@ -80,7 +79,9 @@ impl node_shell::pages::Pages for Pages {
             text.single("turn_registered", "Whether the edge tells clients about us.", is_registered.into());
             text.single("turn_media_nodes", "Addresses that sfu credentials reach.", *media_nodes.borrow() as u64);
         }
-        text.single("turn_draining", "Whether we are about to stop.", u64::from(*self.draining.borrow()));
+        let ports = self.pool.ports_taken(Instant::now()) as u64;
+        text.single("turn_relay_ports_taken", "Relay ports in use or reserved.", ports);
+        text.single("turn_draining", "Whether the node is draining.", u64::from(*self.draining.borrow()));
         text.finish()
     }
 }
@@ -88,7 +89,7 @@ impl node_shell::pages::Pages for Pages {
 fn metrics(reports: &[(u16, Report)]) -> Text {
     let mut text = Text::default();
     text.shards(METRICS, reports);
-    text.head("turn_drops_total", "Datagrams not relayed and not answered, by reason.", "counter");
+    text.head("turn_drops_total", "Datagrams neither relayed nor answered, by reason.", "counter");
     for (shard, report) in reports {
         for (reason, count) in DROPS {
             text.line("turn_drops_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count(report));

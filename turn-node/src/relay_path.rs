@@ -1,4 +1,4 @@
-//! The data path: batches from clients to peers and back. Payloads stay where the kernel put them.
+//! The data path: batches from clients to peers and back. Payloads are never copied.
 
 use crate::relays::Relays;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use udp::{Counters, PARTS, ReceiveBatch, SendBatch, Sending, Socket};
 
 /// Most datagrams of one run.
 const RUN_MAX: usize = 64;
-/// Room for what stands before data: a Data indication's header with an IPv6 address.
+/// Room for what comes before data: a Data indication's header with an IPv6 address.
 const HEAD_BYTES: usize = 52;
 /// A datagram's zeros to the next multiple of four.
 const PADDING: [u8; 3] = [0; 3];
@@ -16,7 +16,6 @@ const PADDING: [u8; 3] = [0; 3];
 /// Memory that is used again for every batch.
 #[derive(Debug, Default)]
 pub(crate) struct RelayPath {
-    /// Datagrams relayed so far.
     pub(crate) datagrams_out: u64,
     to_peers: Vec<Option<ToPeer>>,
     to_clients: Vec<Option<(ToClient, Head)>>,
@@ -30,10 +29,10 @@ struct Head {
     padding: usize,
 }
 
-/// What datagrams for a peer must have in common to go out together: the DF bit is the socket's.
+/// What the datagrams of one run have in common. The DF bit is the socket's, so it counts too.
 type PeerKey = (AllocationId, SocketAddr, bool);
 
-/// Datagrams of equal length for one destination, the last of which may be shorter.
+/// Datagrams of equal length for one destination; the last may be shorter.
 struct Run<'data, K> {
     key: Option<K>,
     datagrams: [[&'data [u8]; PARTS]; RUN_MAX],
@@ -47,7 +46,7 @@ impl<'data, K: PartialEq + Copy> Run<'data, K> {
         Self { key: None, datagrams: [[&[]; PARTS]; RUN_MAX], count: 0, datagram_bytes: 0, ended: false }
     }
 
-    /// Takes a datagram, or says that the run must be sent first.
+    /// Takes a datagram; if false, the run must be sent first.
     fn take(&mut self, key: K, parts: [&'data [u8]; PARTS]) -> bool {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let first = self.count == 0;
@@ -59,7 +58,7 @@ impl<'data, K: PartialEq + Copy> Run<'data, K> {
             self.key = Some(key);
             self.datagram_bytes = bytes;
         }
-        // The kernel cuts runs at equal distances, so only the last datagram may be shorter; an empty one is alone.
+        // The kernel cuts runs into equal lengths, so only the last datagram may be shorter, and an empty one goes alone.
         self.ended = bytes < self.datagram_bytes || bytes == 0;
         if let Some(place) = self.datagrams.get_mut(self.count) {
             *place = parts;
@@ -79,7 +78,7 @@ impl<'data, K: PartialEq + Copy> Run<'data, K> {
 }
 
 impl RelayPath {
-    /// A batch from clients: data goes to peers, everything else to the server.
+    /// Relays the data in a batch from clients; the server queues its answers to everything else.
     pub(crate) fn relay_from_clients(
         &mut self,
         server: &mut TurnServer,
@@ -91,10 +90,9 @@ impl RelayPath {
         self.to_peers.clear();
         for message in batch.messages() {
             let from = FiveTuple { link: 0, client: message.from };
-            let datagrams = message.bytes.chunks(message.segment_bytes);
-            self.to_peers.extend(datagrams.map(|datagram| server.handle_client(now, from, datagram)));
+            self.to_peers.extend(message.each().map(|datagram| server.handle_client(now, from, datagram)));
         }
-        let datagrams = batch.messages().flat_map(|message| message.bytes.chunks(message.segment_bytes));
+        let datagrams = batch.messages().flat_map(|message| message.each());
         let mut run: Run<'_, PeerKey> = Run::new();
         let mut send = |run: &mut Run<'_, PeerKey>| {
             run.send(|(allocation, peer, dont_fragment), datagrams| {
@@ -121,7 +119,7 @@ impl RelayPath {
         send(&mut run);
     }
 
-    /// A batch from peers: data goes to the clients whose allocations they reached.
+    /// Relays a batch from peers to the clients whose allocations it reached.
     pub(crate) fn relay_from_peers(
         &mut self,
         server: &mut TurnServer,
@@ -133,13 +131,13 @@ impl RelayPath {
         self.to_clients.clear();
         for message in batch.messages() {
             let allocation = relays.at(message.socket).map(|(allocation, _)| allocation);
-            for datagram in message.bytes.chunks(message.segment_bytes) {
+            for datagram in message.each() {
                 let to = allocation.and_then(|id| server.handle_peer(now, id, message.from, datagram.len()));
                 let route = to.map(|to| (to, head(server, &mut self.head, to.framing, message.from, datagram.len())));
                 self.to_clients.push(route);
             }
         }
-        let datagrams = batch.messages().flat_map(|message| message.bytes.chunks(message.segment_bytes));
+        let datagrams = batch.messages().flat_map(|message| message.each());
         let mut run: Run<'_, SocketAddr> = Run::new();
         let mut sending = clients.1.sending(clients.0, clients.2);
         for (route, datagram) in self.to_clients.iter().zip(datagrams) {

@@ -8,44 +8,40 @@ use crate::relays::Relays;
 use anyhow::Context;
 use shared::UnixMillis;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use turn_core::server::{Counters, Output};
-use turn_core::{Now, RelayOpened, TurnServer};
+use turn_core::{AllocationId, Now, RelayOpened, TurnServer};
 use udp::{ReceiveBatch, SendBatch, Socket};
 
-/// The clients' socket among the sockets of a shard; allocations have the numbers of their places in the table.
+/// The clients' socket in the epoll set; a relay socket's number is its allocation's place in the table.
 const CLIENTS: u64 = 1 << 32;
-/// Messages taken from one relay socket at a time, so that a busy one does not keep the others waiting.
+/// Messages read from one relay socket at a time, so that a busy one does not keep the others waiting.
 const RELAY_MESSAGES: usize = 8;
-/// Messages that one read of the clients' socket is prepared for: a burst of one client, where they come one by one;
+/// Messages that a read of the clients' socket is prepared for: few where they come one by one,
 const CLIENT_MESSAGES_MIN: usize = 8;
-/// and many where they do not.
+/// and many where they come in bursts.
 const CLIENT_MESSAGES_MAX: usize = 32;
-/// Batches taken from the clients' socket before the relay sockets have their turn.
+/// Batches read from the clients' socket before the relay sockets have their turn.
 const CLIENT_BATCHES: usize = 4;
-/// Without anything to do, a shard reports this often.
+/// How often a shard reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a shard tells about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Report {
-    /// When.
+    /// `None` before the first report.
     pub(crate) at: Option<Instant>,
-    /// Allocations that are there.
     pub(crate) allocations: usize,
     /// Datagrams sent in the last second.
     pub(crate) datagrams_out_per_s: u64,
     /// Thousandths of a core used in the last second.
     pub(crate) busy_permille: u16,
-    /// What the server dropped and refused.
     pub(crate) server: Counters,
-    /// What the sockets did.
     pub(crate) sockets: udp::Counters,
-    /// How often packets were left to gather.
     pub(crate) lingers: u64,
 }
 
@@ -60,14 +56,14 @@ pub(crate) struct Shard {
     thread: JoinHandle<()>,
 }
 
-/// What other threads want of a shard; it looks after each wake-up.
+/// Orders from other threads; the shard looks at them after each wake-up.
 #[derive(Debug, Default)]
 struct Orders {
     stop: AtomicBool,
     drain: AtomicBool,
-    /// Media nodes that are reachable from here on, until the shard has taken them.
+    /// The new set of reachable media nodes, until the shard has taken it.
     media_nodes: Mutex<Option<Arc<BTreeSet<SocketAddr>>>>,
-    /// Whether there is anything new in here, so that the loop looks at one flag.
+    /// Whether any order is new, so that the loop reads one flag.
     is_new: AtomicBool,
 }
 
@@ -80,6 +76,8 @@ impl Shard {
         server: TurnServer,
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(listen, true).with_context(|| format!("binding UDP {listen}"))?;
+        // A message to a client is longer than the peer's datagram and may exceed the path's MTU where that did not.
+        socket.set_dont_fragment(false);
         let epoll = Epoll::new().context("making an epoll set")?;
         epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
         let (waker, report) = (epoll.waker(), Arc::default());
@@ -109,24 +107,23 @@ impl Shard {
         Ok(Self { index, orders, waker, report, ended, thread: thread.context("starting a shard's thread")? })
     }
 
-    /// Which shard.
     pub(crate) fn index(&self) -> u16 {
         self.index
     }
 
-    /// Ends the thread after the batch it is in.
+    /// Ends the thread after its current batch.
     pub(crate) fn stop(&self) {
         self.orders.stop.store(true, Ordering::Release);
         self.look();
     }
 
-    /// From here on nothing new is allocated.
+    /// Refuses new allocations from here on.
     pub(crate) fn drain(&self) {
         self.orders.drain.store(true, Ordering::Release);
         self.look();
     }
 
-    /// The media nodes that are reachable from here on.
+    /// Sets the media nodes that `sfu` credentials reach.
     pub(crate) fn set_media_nodes(&self, nodes: Arc<BTreeSet<SocketAddr>>) {
         *self.orders.media_nodes.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes);
         self.look();
@@ -137,18 +134,15 @@ impl Shard {
         self.waker.wake();
     }
 
-    /// The latest report.
     pub(crate) fn report(&self) -> Report {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the thread is gone.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire) || self.thread.is_finished()
     }
 }
 
-/// The thread's own.
 struct Loop {
     server: TurnServer,
     socket: Socket,
@@ -157,7 +151,7 @@ struct Loop {
     epoll: Epoll,
     orders: Arc<Orders>,
     receive: ReceiveBatch,
-    /// Messages that the next read of the clients' socket is prepared for.
+    /// How many messages the next read of the clients' socket is prepared for.
     expected: usize,
     linger: Linger,
     send: SendBatch,
@@ -167,7 +161,7 @@ struct Loop {
     before: Before,
 }
 
-/// What the report before this said, to tell rates from.
+/// Figures of the previous report, for rates.
 struct Before {
     at: Instant,
     cpu: Duration,
@@ -199,7 +193,7 @@ impl Loop {
         }
     }
 
-    /// Does what other threads want; true if that is to stop.
+    /// Carries out orders; true if the thread must stop.
     fn obey(&mut self) -> bool {
         if self.orders.drain.load(Ordering::Acquire) {
             self.server.drain();
@@ -211,7 +205,7 @@ impl Loop {
         self.orders.stop.load(Ordering::Acquire)
     }
 
-    /// Takes what clients sent, and tells how many messages that were.
+    /// Handles what clients sent and returns the number of messages.
     fn read_clients(&mut self, now: Now) -> usize {
         let mut messages = 0;
         if !self.epoll.ready().any(|number| number == CLIENTS) {
@@ -232,7 +226,7 @@ impl Loop {
             self.path.relay_from_clients(&mut self.server, now, &self.receive, &self.relays, out);
             self.drain(now);
             let came = self.receive.messages().count();
-            // Preparing for messages that do not come costs more than another call when they do.
+            // Preparing for messages that do not come costs more than another call for those that do.
             self.expected = (2 * came).clamp(CLIENT_MESSAGES_MIN, CLIENT_MESSAGES_MAX);
             messages += came;
             if came < wanted {
@@ -242,7 +236,7 @@ impl Loop {
         messages
     }
 
-    /// Takes what peers sent, and tells how many messages that were.
+    /// Handles what peers sent and returns the number of messages.
     fn read_peers(&mut self, now: Now) -> usize {
         let mut messages = 0;
         if self.epoll.ready().all(|number| number == CLIENTS) {
@@ -267,26 +261,33 @@ impl Loop {
         messages + self.receive.messages().count()
     }
 
-    /// Carries out what the server wants done.
+    /// Carries out the server's outputs.
     fn drain(&mut self, now: Now) {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Send { to, bytes } => {
                     self.send.sending(&self.socket, &mut self.counters).run(to.client, &bytes, bytes.len());
                 }
-                Output::OpenRelay { allocation, address } => {
-                    let ip = if address.is_ipv4() { self.relay_bind.v4 } else { self.relay_bind.v6 };
-                    let bind = SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
-                    let opened = match self.relays.open(allocation, bind, &self.epoll) {
-                        Ok(()) => RelayOpened::Yes,
-                        Err(error) => {
-                            tracing::debug!(%error, port = bind.port(), "a relay socket cannot be opened");
-                            RelayOpened::No
-                        }
-                    };
+                Output::OpenRelay { allocation, address, pair } => {
+                    let opened = self.open(allocation, address, pair);
                     self.server.relay_opened(now, allocation, opened);
                 }
-                Output::CloseRelay { allocation } => self.relays.close(allocation),
+                Output::CloseRelay { allocation, port } => {
+                    self.relays.close(allocation);
+                    drop(port);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, allocation: AllocationId, address: SocketAddr, pair: bool) -> RelayOpened {
+        let ip = if address.is_ipv4() { self.relay_bind.v4 } else { self.relay_bind.v6 };
+        let bind = SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
+        match self.relays.open(allocation, bind, pair, &self.epoll) {
+            Ok(()) => RelayOpened::Yes,
+            Err(error) => {
+                tracing::debug!(%error, port = bind.port(), "a relay socket cannot be opened");
+                if error.kind() == ErrorKind::AddrInUse { RelayOpened::No } else { RelayOpened::NoSocket }
             }
         }
     }
@@ -309,7 +310,7 @@ impl Loop {
     }
 }
 
-/// Processor time that this thread has used.
+/// Processor time used by this thread.
 fn thread_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
@@ -317,7 +318,6 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Both clocks.
 fn now() -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), unix: UnixMillis(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)) }

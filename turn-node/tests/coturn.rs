@@ -1,4 +1,4 @@
-//! coturn's own client against the built program, in every mode that it has over UDP, and what must be refused to it.
+//! coturn's own client against the built program: every mode it has over UDP, and what must be refused.
 //!
 //! Needs Debian's `coturn`; `cargo xtask test --only turn` installs it.
 
@@ -15,16 +15,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
-/// A client that is refused tries again until it is ended.
+/// A refused client retries until it is killed.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30);
-/// More than any test here may need.
+/// More than any test here needs.
 const GENEROUS: &[(&str, &str)] = &[("TURN_ALLOCATIONS_PER_USER", "100")];
 
 // Holds S3-MED-05.
 #[test]
 fn relays_in_every_mode_that_the_client_has_over_udp() -> Result<()> {
     let fixture = Fixture::start(GENEROUS)?;
-    // The client mostly sleeps, so all of them at once; each is a user of his own.
+    // The client mostly sleeps, so all modes run at once.
     let modes = [
         // Channels, with a second port for the control protocol (EVEN-PORT, RESERVATION-TOKEN).
         &[][..],
@@ -132,7 +132,7 @@ fn what_was_killed_serves_again_at_once_and_ends_well_when_asked() -> Result<()>
     Ok(())
 }
 
-/// The server, and a peer that sends back what it hears.
+/// The server, and an echoing peer.
 struct Fixture {
     relay: Relay,
     peer: Peer,
@@ -152,7 +152,7 @@ impl Fixture {
         command
     }
 
-    /// The client's data comes back, all of it.
+    /// All of the client's data comes back.
     fn relays(&self, flags: &[&str]) -> Result<()> {
         let mut client = self.client(&credential(TurnPolicy::P2p, "ada", 600)?, flags);
         client.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -165,11 +165,11 @@ impl Fixture {
         Ok(())
     }
 
-    /// The client is refused with this code, as our counters tell, and nothing of it reaches the peer.
+    /// The node's counters show that it refuses the client with this code, and none of the client's data reaches the peer.
     fn refuses(&self, user: &Credential, flags: &[&str], code: u16) -> Result<()> {
         let label = format!("code=\"{code}\"");
         let count = || self.counter("turn_refused_total", &label);
-        // Every client is told 401 once, so that it learns realm and nonce.
+        // Every client gets 401 once and learns realm and nonce.
         let expected = count()? + if code == 401 { 2 } else { 1 };
         let client = Ended(self.client(user, flags).spawn().context("starting turnutils_uclient")?);
         let deadline = Instant::now() + REFUSED_WITHIN;
@@ -197,7 +197,7 @@ impl Fixture {
     }
 }
 
-/// A process that ends with its owner.
+/// A process that is killed with its owner.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -208,7 +208,7 @@ impl Drop for Ended {
     }
 }
 
-/// Sends back what it hears at two neighbouring ports, for media and its control protocol, and counts it.
+/// Echoes and counts what arrives at two neighbouring ports, for media and its control protocol.
 struct Peer {
     address: &'static str,
     port: u16,
@@ -225,7 +225,7 @@ impl Peer {
                 let mut buffer = [0; 2_048];
                 while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                     heard.fetch_add(1, Ordering::Relaxed);
-                    // Whoever is gone needs no answer.
+                    // The sender may be gone.
                     let _ = socket.send_to(buffer.get(..length).unwrap_or_default(), from);
                 }
             });

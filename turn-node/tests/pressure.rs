@@ -1,4 +1,4 @@
-//! The built program under pressure: floods, packets that follow each other closely, and destinations that cannot be reached.
+//! The built program under pressure: floods, dense packets, and unreachable destinations.
 
 use anyhow::{Context, Result};
 use load::clock::Pacer;
@@ -12,14 +12,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
-/// Whatever has not come by then is lost.
+/// Data that has not arrived by then is lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 const SETTINGS: &[(&str, &str)] = &[("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
 const CHANNEL: u16 = 0x4001;
 /// A broadcast address: the kernel refuses to send there.
 const FORBIDDEN: &str = "127.255.255.255:9";
 
-/// A flood leaves no room for others that measure time.
+/// A flood would disturb tests that measure time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -79,7 +79,7 @@ fn a_client_that_floods_does_not_silence_the_others_peers() -> Result<()> {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
-                    // A full buffer is what this is about.
+                    // The test is about full buffers.
                     let _ = loud.send(CHANNEL, 0);
                 }
             });
@@ -87,7 +87,7 @@ fn a_client_that_floods_does_not_silence_the_others_peers() -> Result<()> {
         let heard: Result<Vec<bool>> = (0..100).map(|number| quiet.client_hears(number)).collect();
         enough.store(true, Ordering::Relaxed);
         assert!(heard?.into_iter().all(|heard| heard));
-        // What waits in the flooded socket is worked off, and then everybody is heard again, be it late.
+        // The node works off the flooded socket, and then relays all clients' data again, even if late.
         let deadline = Instant::now() + 5 * PATIENCE;
         quiet.peer.set_read_timeout(Some(Duration::from_millis(100)))?;
         loop {

@@ -1,4 +1,4 @@
-//! The built program against a stand-in for the edge: registers, learns where media nodes are, outlives the edge, drains.
+//! The built program against a stand-in for the edge: it registers, learns of media nodes, outlives the edge, and drains.
 
 use anyhow::{Result, bail};
 use load::local_edge::{Caller, LocalEdge};
@@ -17,7 +17,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
 const PATIENCE: Duration = Duration::from_secs(5);
 const TOKEN: &str = "token-of-the-test";
 
-/// A running node with the edge's end of its socket, and somebody whom it may relay to if it is told so.
+/// A running node with the edge's end of its socket, and a media node that the edge may name.
 struct Fixture {
     edge: LocalEdge,
     relay: Relay,

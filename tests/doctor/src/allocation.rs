@@ -244,7 +244,7 @@ mod tests {
             relay_v6: None,
             sfu_bytes_per_s: 1_000,
             p2p_bytes_per_s: 1_000,
-            pool: Pool::new(PORTS, allocations_per_user, 1),
+            pool: Pool::new(PORTS, allocations_per_user, [1; 32]),
         });
         let now = Now { instant: Instant::now(), unix: UnixMillis(1_000) };
         let user = TurnUser {

@@ -1,21 +1,18 @@
-//! The three tables of an allocation: itself, its permissions, its channels; and when each ends.
+//! An allocation with its permissions and channels, and when each of them ends.
 
 use crate::auth::IntegrityKey;
-use crate::budget::Budget;
 use crate::limits;
 use crate::message::TransactionId;
 use crate::peer_policy::PeerPolicy;
-use crate::pool::ReservationToken;
+use crate::pool::{RelayPort, ReservationToken, Reserved, Share};
 use crate::server::FiveTuple;
 use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// One allocation of one thread; a number is never used twice.
+/// An allocation of one thread; no two ever have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AllocationId {
-    /// Its place in the table.
     pub index: u32,
     /// How often the place was used before.
     pub generation: u32,
@@ -26,29 +23,35 @@ pub struct AllocationId {
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
-    /// Whose quotas it counts for.
-    pub(crate) owner: Box<str>,
     pub(crate) policy: TurnPolicy,
-    /// Whoever repeats this request gets the same answer (RFC 8656 §7.2).
+    /// Of the Allocate request: repeating it repeats the answer (RFC 8656 §7.2).
     pub(crate) transaction: TransactionId,
-    /// Where peers send to; the port counts before the socket is open.
-    pub(crate) relayed: SocketAddr,
     pub(crate) state: State,
+    /// What the answer to the Allocate says beside the addresses and the lifetime.
+    pub(crate) extras: Extras,
     pub(crate) expires_at: Instant,
+    pub(crate) relayed: SocketAddr,
+    pub(crate) port: RelayPort,
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
-    budget: Arc<Budget>,
+    share: Share,
 }
 
-/// Who asked for an allocation, and with which request.
+/// The sender of an Allocate request.
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
-    pub(crate) name: Box<str>,
     pub(crate) policy: TurnPolicy,
     pub(crate) transaction: TransactionId,
-    pub(crate) budget: Arc<Budget>,
+}
+
+/// What an allocation is made of.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) ip: IpAddr,
+    pub(crate) port: RelayPort,
+    pub(crate) share: Share,
 }
 
 #[derive(Debug)]
@@ -58,17 +61,25 @@ pub(crate) enum State {
     Open,
 }
 
-/// What the answer to an Allocate needs once the socket is there.
+/// What the answer to an Allocate needs once the socket is open.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) key: IntegrityKey,
     pub(crate) lifetime: Duration,
     pub(crate) even: bool,
-    pub(crate) pair: bool,
-    pub(crate) token: Option<ReservationToken>,
-    pub(crate) refused_family: Option<u8>,
+    /// The upper port of a pair, until it is reserved.
+    pub(crate) upper: Option<Reserved>,
     pub(crate) fingerprint: bool,
     pub(crate) tries_left: u8,
+    /// Ports held by other programs; kept until the end so that none is tried twice.
+    pub(crate) failed: Vec<RelayPort>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) token: Option<ReservationToken>,
+    /// The family of ADDRESS-ERROR-CODE (RFC 8656 §18.12).
+    pub(crate) refused_family: Option<u8>,
 }
 
 #[derive(Debug)]
@@ -82,11 +93,11 @@ struct Channel {
     number: u16,
     peer: SocketAddr,
     expires_at: Instant,
-    /// Whether the policy still lets data through; it may change after the channel was bound.
+    /// Whether the policy still lets data through; media nodes come and go.
     allowed: bool,
 }
 
-/// As many as there may be.
+/// There is no place left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -99,79 +110,79 @@ pub(crate) enum BindError {
 }
 
 impl Allocation {
-    pub(crate) fn new(owner: Owner, relayed: SocketAddr, opening: Opening, now: Instant) -> Self {
+    pub(crate) fn new(owner: Owner, granted: Granted, opening: Opening, extras: Extras, now: Instant) -> Self {
+        let Granted { ip, port, share } = granted;
         Self {
             five_tuple: owner.five_tuple,
             username: owner.username,
-            owner: owner.name,
             policy: owner.policy,
             transaction: owner.transaction,
-            relayed,
             expires_at: now + opening.lifetime,
             state: State::Opening(Box::new(opening)),
+            extras,
+            relayed: SocketAddr::new(ip, port.number()),
+            port,
             permissions: Vec::new(),
             channels: Vec::new(),
-            budget: owner.budget,
+            share,
         }
     }
 
+    /// Installs or refreshes permissions for all of these peers or for none; every peer is named once.
+    ///
     /// Only CreatePermission and ChannelBind come here: relayed data must not prolong a permission (RFC 8656 §9).
-    pub(crate) fn permit(&mut self, peer: IpAddr, now: Instant) -> Result<(), Full> {
-        let expires_at = now + limits::PERMISSION_LIFETIME;
-        if let Some(known) = self.permissions.iter_mut().find(|permission| permission.peer == peer) {
-            known.expires_at = expires_at;
-            return Ok(());
-        }
+    pub(crate) fn permit(&mut self, peers: &[IpAddr], now: Instant) -> Result<(), Full> {
         self.permissions.retain(|permission| permission.expires_at > now);
-        if self.permissions.len() >= limits::PERMISSIONS_PER_ALLOCATION_MAX {
+        let new = peers.iter().filter(|peer| !self.permits(**peer, now)).count();
+        if self.permissions.len() + new > limits::PERMISSIONS_PER_ALLOCATION_MAX {
             return Err(Full);
         }
-        self.permissions.push(Permission { peer, expires_at });
+        let expires_at = now + limits::PERMISSION_LIFETIME;
+        for peer in peers.iter().copied() {
+            match self.permissions.iter_mut().find(|permission| permission.peer == peer) {
+                Some(known) => known.expires_at = expires_at,
+                None => self.permissions.push(Permission { peer, expires_at }),
+            }
+        }
         Ok(())
-    }
-
-    /// Whether `more` further permissions fit; a CreatePermission is carried out whole or not at all (RFC 8656 §10.2).
-    pub(crate) fn has_room_for(&mut self, more: usize, now: Instant) -> bool {
-        self.permissions.retain(|permission| permission.expires_at > now);
-        self.permissions.len() + more <= limits::PERMISSIONS_PER_ALLOCATION_MAX
     }
 
     pub(crate) fn permits(&self, peer: IpAddr, now: Instant) -> bool {
         self.permissions.iter().any(|permission| permission.peer == peer && permission.expires_at > now)
     }
 
-    /// Binds or refreshes a channel.
+    /// Binds or refreshes a channel and its peer's permission (RFC 8656 §12.2), or changes nothing.
     pub(crate) fn bind(&mut self, number: u16, peer: SocketAddr, now: Instant) -> Result<(), BindError> {
         self.channels.retain(|channel| channel.expires_at > now);
-        let expires_at = now + limits::CHANNEL_LIFETIME;
-        let known = self.channels.iter_mut().find(|channel| channel.number == number || channel.peer == peer);
-        if let Some(known) = known {
-            if known.number != number || known.peer != peer {
-                return Err(BindError::Taken);
-            }
-            (known.expires_at, known.allowed) = (expires_at, true);
-            return Ok(());
+        if self.channels.iter().any(|channel| (channel.number == number) != (channel.peer == peer)) {
+            return Err(BindError::Taken);
         }
-        if self.channels.len() >= limits::CHANNELS_PER_ALLOCATION_MAX {
+        let known = self.channels.iter().position(|channel| channel.number == number);
+        if known.is_none() && self.channels.len() >= limits::CHANNELS_PER_ALLOCATION_MAX {
             return Err(BindError::Full);
         }
-        self.channels.push(Channel { number, peer, expires_at, allowed: true });
+        self.permit(&[peer.ip()], now).map_err(|Full| BindError::Full)?;
+        let channel = Channel { number, peer, expires_at: now + limits::CHANNEL_LIFETIME, allowed: true };
+        match known.and_then(|place| self.channels.get_mut(place)) {
+            Some(known) => *known = channel,
+            None => self.channels.push(channel),
+        }
         Ok(())
     }
 
-    /// Where data of a channel goes, if it may.
+    /// The destination of a channel's data, if the policy allows it.
     pub(crate) fn peer_of_channel(&self, number: u16, now: Instant) -> Option<SocketAddr> {
         let channel = self.channels.iter().find(|channel| channel.number == number && channel.expires_at > now);
         channel.filter(|channel| channel.allowed).map(|channel| channel.peer)
     }
 
-    /// The channel of a peer whose data may come in.
+    /// The channel of a peer, if the policy lets its data in.
     pub(crate) fn channel_of_peer(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
         let channel = self.channels.iter().find(|channel| channel.peer == peer && channel.expires_at > now);
         channel.filter(|channel| channel.allowed).map(|channel| channel.number)
     }
 
-    /// The policy has changed: asks it about every channel, so that no packet has to.
+    /// Asks a changed policy about every channel, so that no packet has to.
     pub(crate) fn review(&mut self, policy: &PeerPolicy) {
         for channel in &mut self.channels {
             channel.allowed = policy.allows(self.policy, channel.peer);
@@ -180,7 +191,11 @@ impl Allocation {
 
     /// Whether the user's bandwidth lets these bytes through.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
-        self.budget.spend(bytes, now)
+        self.share.spend(bytes, now)
+    }
+
+    pub(crate) fn wants_pair(&self) -> bool {
+        matches!(&self.state, State::Opening(opening) if opening.upper.is_some())
     }
 
     pub(crate) fn is_open(&self) -> bool {

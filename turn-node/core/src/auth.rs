@@ -1,4 +1,4 @@
-//! Long-term credentials (RFC 8489 §9.2) that the edge minted, and nonces that need no memory.
+//! Long-term credentials (RFC 8489 §9.2) minted by the edge, and nonces that need no memory.
 
 use crate::message::{AttributeType, Message};
 use hmac::{Hmac, Mac};
@@ -8,13 +8,13 @@ use shared::UnixMillis;
 use shared::turn_credential::{TurnKeys, TurnUser};
 use std::net::SocketAddr;
 
-/// Nonces are good for this long; then clients are told 438 and try again with a new one.
+/// Lifetime of a nonce; then clients get 438 and try again with a new one.
 pub const NONCE_LIFETIME_MS: u64 = 600_000;
-/// Longest user name that is looked at; ours have fewer than 160 bytes.
+/// Longest user name that is read; those of the edge have fewer than 160 bytes.
 const USERNAME_BYTES_MAX: usize = 256;
 const NONCE_TAG_BYTES: usize = 10;
 
-/// What MESSAGE-INTEGRITY is made with.
+/// The key of MESSAGE-INTEGRITY.
 #[derive(Clone)]
 pub struct IntegrityKey(Hmac<Sha1>);
 
@@ -43,12 +43,12 @@ impl IntegrityKey {
     }
 }
 
-fn keyed(key: &[u8]) -> Hmac<Sha1> {
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha1> {
     // HMAC takes keys of any length (RFC 2104 §3).
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
 }
 
-/// Why a request is not believed (RFC 8489 §9.2.4).
+/// Why a request is refused before it is read (RFC 8489 §9.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// 401: no credentials, or wrong ones.
@@ -59,18 +59,16 @@ pub enum Rejection {
     StaleNonce,
 }
 
-/// Who sent a request.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
-    /// The user name as sent: the owner of allocations.
+    /// The user name as sent, which owns allocations.
     pub username: Box<str>,
-    /// What it says.
     pub user: TurnUser,
-    /// Signs the answer.
+    /// Signs the response.
     pub key: IntegrityKey,
 }
 
-/// Checks credentials and makes nonces; knows nobody by name.
+/// Checks credentials and makes nonces; keeps no list of users.
 #[derive(Debug)]
 pub struct Authenticator {
     realm: Box<str>,
@@ -93,20 +91,19 @@ impl Authenticator {
         Self { realm: realm.into(), keys, nonce_key: NonceKey(keyed(&nonce_seed)) }
     }
 
-    /// The realm that clients are told.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
     }
 
-    /// A nonce for this client: the time, and a tag that nobody else can make (RFC 8489 §9.2.5 asks for no memory).
+    /// A nonce for this client: the time and a keyed tag, so that none needs to be remembered.
     #[must_use]
     pub fn nonce(&self, client: SocketAddr, now: UnixMillis) -> String {
         let time = now.0.to_be_bytes();
         hex(&time) + &hex(&self.nonce_tag(client, &time))
     }
 
-    /// Who sent this request; a credential that has run out is good for nothing new, so the caller decides by [`TurnUser::expires_at`].
+    /// The sender of this request. Its credential may have expired: what it is still good for depends on the method.
     pub fn authenticate(
         &self,
         message: &Message<'_>,
@@ -143,7 +140,7 @@ impl Authenticator {
         let Some(raw) = unhex(nonce) else { return false };
         let Some((time, tag)) = raw.split_first_chunk::<8>() else { return false };
         let made = UnixMillis(u64::from_be_bytes(*time));
-        // A nonce is not a secret, so an ordinary comparison gives nothing away that its owner does not know.
+        // Timing tells an attacker about a tag for its own address at most, and that one it can ask for.
         tag == self.nonce_tag(client, time) && now.since_ms(made) < NONCE_LIFETIME_MS
     }
 

@@ -1,11 +1,11 @@
-//! How much one user may relay: a bucket that holds one second's worth, shared by all his allocations on all threads.
+//! A user's bandwidth: a bucket that holds one second's worth, shared by all of the user's allocations on all threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// How much may be saved up.
+/// How much may accumulate.
 const BURST_NANOS: u64 = 1_000_000_000;
-/// Nanoseconds are counted in parts of this size, so that fast users are not rounded away.
+/// Fixed-point nanoseconds, so that the cost of a byte does not round to zero at high rates.
 const FRACTION_BITS: u32 = 16;
 
 /// The bucket, as the moment at which it is full again (virtual scheduling of the generic cell rate algorithm, ITU-T I.371 annex A):
@@ -24,7 +24,7 @@ impl Budget {
         Self { since: now, full_at: AtomicU64::new(0), nanos_per_byte }
     }
 
-    /// Takes so many bytes out, if they are there.
+    /// Takes the bytes out, if the bucket holds them.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         let now = self.nanos(now);
         let cost = (bytes as u64).saturating_mul(self.nanos_per_byte) >> FRACTION_BITS;
@@ -32,11 +32,11 @@ impl Budget {
             let after = full_at.max(now).saturating_add(cost);
             (after <= now.saturating_add(BURST_NANOS)).then_some(after)
         };
-        // Nothing else is read because of this number.
+        // Relaxed: no other memory depends on this number.
         self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent).is_ok()
     }
 
-    /// Whether nothing is missing: a new one would be the same.
+    /// Whether a new bucket would be the same.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanos(now)
     }

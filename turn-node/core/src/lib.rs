@@ -1,9 +1,10 @@
-//! What a TURN node (RFC 8656) decides, without I/O: messages in, answers and routes out.
+//! A TURN server (RFC 8656) without I/O: messages in, answers and routes out.
 //!
-//! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied here: the caller is told where to send the
+//! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied: the caller is told where to send the
 //! bytes it holds.
 
 pub mod allocation;
+mod answer_limit;
 pub mod auth;
 mod budget;
 pub mod limits;

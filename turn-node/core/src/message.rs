@@ -4,7 +4,7 @@ mod attribute;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType};
-pub use writer::{MessageWriter, data_indication_header};
+pub use writer::{MessageWriter, data_indication_header, data_indication_header_bytes};
 
 use crate::auth::IntegrityKey;
 use std::net::SocketAddr;
@@ -13,25 +13,24 @@ use std::net::SocketAddr;
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 /// Bytes of a STUN header.
 pub const HEADER_BYTES: usize = 20;
-/// What the CRC of FINGERPRINT is combined with (RFC 8489 §14.7).
+/// Combined with the CRC of FINGERPRINT (RFC 8489 §14.7).
 pub(crate) const FINGERPRINT_XOR: u32 = 0x5354_554e;
 
-/// What a message asks or answers (RFC 8489 §18.2, RFC 8656 §17).
+/// RFC 8489 §18.2, RFC 8656 §17.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// STUN's own: which address do you see?
+    /// Asks for the sender's address as the server sees it.
     Binding,
-    /// Makes an allocation.
     Allocate,
-    /// Prolongs or ends one.
+    /// Prolongs or ends an allocation.
     Refresh,
-    /// Data for a peer, without a channel.
+    /// Carries data to a peer without a channel.
     Send,
-    /// Data from a peer, without a channel.
+    /// Carries data from a peer without a channel.
     Data,
-    /// Lets peers' data through.
+    /// Installs permissions for peers.
     CreatePermission,
-    /// Gives a peer a number.
+    /// Binds a channel number to a peer.
     ChannelBind,
 }
 
@@ -62,16 +61,15 @@ impl Method {
     }
 }
 
-/// Whether a message asks, tells or answers (RFC 8489 §5).
+/// RFC 8489 §5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Wants a response.
+    /// Expects a response.
     Request,
-    /// Wants none.
     Indication,
-    /// Yes.
+    /// Response: carried out.
     Success,
-    /// No.
+    /// Response: refused.
     Error,
 }
 
@@ -86,7 +84,7 @@ impl Class {
     }
 }
 
-/// The number with which a response names its request.
+/// Matches a response to its request.
 pub type TransactionId = [u8; 12];
 
 /// The 14 type bits: method and class interleaved (RFC 8489 §5, figure 3).
@@ -95,20 +93,17 @@ pub(crate) const fn type_bits(method: Method, class: Class) -> u16 {
     (code & 0x000f) | (code & 0x0070) << 1 | (code & 0x0f80) << 2 | class.bits()
 }
 
-/// A message whose framing is sound; its attributes are read on demand.
+/// A message with sound framing; its attributes are read on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// What it asks or answers.
     pub method: Method,
-    /// Whether it asks, tells or answers.
     pub class: Class,
-    /// Its number.
     pub transaction: TransactionId,
     bytes: &'a [u8],
 }
 
 impl<'a> Message<'a> {
-    /// Reads header and framing; a FINGERPRINT that is there must be right.
+    /// Reads header and framing; a FINGERPRINT must be right if it is present.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header = bytes.get(..HEADER_BYTES)?;
@@ -133,7 +128,7 @@ impl<'a> Message<'a> {
         message.framing_is_sound().then_some(message)
     }
 
-    /// Attributes up to MESSAGE-INTEGRITY; what follows it is not covered and must be ignored (RFC 8489 §14.5).
+    /// Attributes up to MESSAGE-INTEGRITY; those after it are not covered and must be ignored (RFC 8489 §14.5).
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         let mut covered = true;
         self.all_attributes().map_while(move |(_, attribute)| {
@@ -155,13 +150,13 @@ impl<'a> Message<'a> {
         attribute::read_xor_address(value, &self.transaction)
     }
 
-    /// Whether the message ends with a FINGERPRINT, as its answer then should.
+    /// Whether the message ends with a FINGERPRINT; its response then does too.
     #[must_use]
     pub fn has_fingerprint(&self) -> bool {
         self.all_attributes().any(|(_, attribute)| attribute.kind == AttributeType::FINGERPRINT)
     }
 
-    /// Whether MESSAGE-INTEGRITY (RFC 8489 §14.5) is there and made with `key`.
+    /// Whether MESSAGE-INTEGRITY (RFC 8489 §14.5) is present and made with `key`.
     #[must_use]
     pub fn is_signed_with(&self, key: &IntegrityKey) -> bool {
         let found = self.all_attributes().find(|(_, attribute)| attribute.kind == AttributeType::MESSAGE_INTEGRITY);
@@ -199,20 +194,20 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Data of a client for the peer that has this number (RFC 8656 §12.4).
+/// A client's data for the peer of a channel (RFC 8656 §12.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelData {
     /// See [`is_channel_number`].
     pub number: u16,
-    /// Bytes of data behind the four bytes of the header.
+    /// Bytes of data after the header.
     pub length: usize,
 }
 
 impl ChannelData {
-    /// Bytes before the data.
+    /// Number and length.
     pub const HEADER_BYTES: usize = 4;
 
-    /// Reads the header; over UDP, padding behind the data may be there or not (RFC 8656 §12.5).
+    /// Reads the header; over UDP the data may be padded or not (RFC 8656 §12.5).
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let number = read_u16(bytes, 0)?;

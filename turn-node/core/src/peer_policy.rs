@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
-/// What is allowed here.
+/// Which addresses may be reached.
 #[derive(Clone, Debug)]
 pub struct PeerPolicy {
-    /// Networks that may be reached although they are not global unicast, as the operator's configuration names them.
+    /// Networks from the configuration, reachable although they are not global unicast.
     pub allowed: Vec<Network>,
-    /// Addresses of this host, which nobody may reach unless the configuration names them.
+    /// Addresses of this host, unreachable unless the configuration names them.
     pub own: Vec<IpAddr>,
-    /// Addresses that allocations here are given: peers of a `p2p` credential may be behind them.
+    /// Addresses that allocations get; peers with a `p2p` credential may be behind them.
     pub relayed: Vec<IpAddr>,
-    /// Their ports; whatever else listens on those addresses is as unreachable as on any other of this host.
+    /// The ports of allocations. Other ports of those addresses belong to this host and stay unreachable.
     pub relay_ports: RangeInclusive<u16>,
     /// Where the deployment's media nodes listen, as the Fleet object pushed them.
     pub media_nodes: BTreeSet<SocketAddr>,
 }
 
 impl PeerPolicy {
-    /// May a permission for this address be made?
+    /// Whether a permission for this address may be installed.
     #[must_use]
     pub fn allows_address(&self, policy: TurnPolicy, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -31,7 +31,7 @@ impl PeerPolicy {
         }
     }
 
-    /// May data go to this address and port?
+    /// Whether data may go to this address and port.
     #[must_use]
     pub fn allows(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -43,7 +43,7 @@ impl PeerPolicy {
     }
 
     fn is_media_node(&self, peer: IpAddr) -> bool {
-        // Addresses are in order, so the first from here on is one of this host if there is any.
+        // The set is ordered, so a node of this host comes first from here on.
         self.media_nodes.range(SocketAddr::new(peer, 0)..).next().is_some_and(|node| node.ip() == peer)
     }
 
@@ -52,6 +52,9 @@ impl PeerPolicy {
     }
 
     fn is_harmless(&self, peer: IpAddr) -> bool {
+        if is_metadata_service(peer) {
+            return false;
+        }
         if self.allowed.iter().any(|network| network.contains(peer)) {
             return true;
         }
@@ -63,7 +66,6 @@ impl PeerPolicy {
     }
 }
 
-/// An address prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -109,6 +111,29 @@ impl Network {
     }
 }
 
+/// Services by which a cloud's virtual machines learn their credentials. They are denied even inside an allowed network.
+///
+/// Most are link-local or unique local addresses, but Azure and Equinix Metal use global ones.
+fn is_metadata_service(peer: IpAddr) -> bool {
+    match peer {
+        // Azure; Equinix Metal; Oracle before 2020; Alibaba, with its name servers beside it; and everybody's 169.254.0.0/16
+        // (169.254.169.254 nearly everywhere, 169.254.170.2 and .23 for containers on AWS, 169.254.42.42 on Scaleway, 169.254.0.23 on Tencent).
+        IpAddr::V4(ip) => {
+            matches!(ip.octets(), [168, 63, 129, 16] | [192, 80, 8, 124] | [192, 0, 0, 192] | [100, 100, 100, 200])
+                || matches!(ip.octets(), [100, 100, 2, 136 | 138] | [169, 254, _, _])
+        }
+        // AWS (::254, ::253 for names, ::123 for time, ::23 for pods); Google; Oracle; Akamai; Scaleway.
+        IpAddr::V6(ip) => matches!(
+            ip.segments(),
+            [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, _]
+                | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254]
+                | [0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]
+                | [0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1]
+                | [0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042]
+        ),
+    }
+}
+
 /// Unicast and not set aside (RFC 6890 and the IANA IPv4 special-purpose registry).
 fn is_global_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
@@ -119,10 +144,12 @@ fn is_global_v4(ip: Ipv4Addr) -> bool {
     !(set_aside || ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_documentation())
 }
 
-/// 2000::/3 without documentation and without the prefixes that carry an IPv4 address inside (Teredo, 6to4).
+/// 2000::/3 without IETF protocol assignments (2001::/23, Teredo and ORCHID among them), documentation, and 6to4, which carries an IPv4 address.
 fn is_global_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
-    a & 0xe000 == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0) && (a, b) != (0x2001, 0x0db8) && a != 0x3fff
+    let protocol_assignments = a == 0x2001 && b & 0xfe00 == 0;
+    let documentation = (a, b) == (0x2001, 0x0db8) || (a == 0x3fff && b & 0xf000 == 0);
+    a & 0xe000 == 0x2000 && a != 0x2002 && !protocol_assignments && !documentation
 }
 
 #[cfg(test)]
@@ -194,9 +221,43 @@ mod tests {
             "[64:ff9b::7f00:1]:80",
             "[2001:db8::1]:80",
             "[2001::1]:80",
+            "[2001:20::1]:80",
+            "[2001:2::1]:80",
+            "[3fff::1]:80",
         ] {
             check(TurnPolicy::P2p, peer, false);
         }
+    }
+
+    #[test]
+    fn nobody_reaches_a_metadata_service_even_in_an_allowed_network() {
+        let open =
+            PeerPolicy { allowed: vec!["0.0.0.0/0".parse().expect("all"), "::/0".parse().expect("all")], ..policy() };
+        for peer in [
+            "168.63.129.16",
+            "192.80.8.124",
+            "192.0.0.192",
+            "100.100.100.200",
+            "100.100.2.136",
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.42.42",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:a9fe:a9fe::1",
+            "fd00:42::42",
+            "::ffff:169.254.169.254",
+            "::ffff:168.63.129.16",
+        ] {
+            let peer: IpAddr = peer.parse().expect("address");
+            assert!(!open.allows_address(TurnPolicy::P2p, peer), "{peer}");
+            assert!(!open.allows(TurnPolicy::P2p, SocketAddr::new(peer, 80)), "{peer}");
+            let node = PeerPolicy { media_nodes: BTreeSet::from([SocketAddr::new(peer, 80)]), ..open.clone() };
+            assert!(!node.allows_address(TurnPolicy::Sfu, peer), "{peer}");
+        }
+        assert!(open.allows_address(TurnPolicy::P2p, "10.0.0.1".parse().expect("address")));
     }
 
     #[test]

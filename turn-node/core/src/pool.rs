@@ -1,115 +1,159 @@
-//! What the threads of one node share: relay ports, reservations and how much each user has. Touched when allocations come and go, never by data.
+//! What the threads of one node share: relay ports, reservations and each user's quota. Requests use it, relayed data never does.
+//!
+//! Whatever is handed out comes back by itself: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the user's quota.
 
 use crate::budget::Budget;
 use crate::limits;
+use hmac::{Hmac, Mac};
+use sha1::Sha1;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The token with which a reserved port is claimed (RFC 8656 §18.9).
+/// Claims the upper port of a pair (RFC 8656 §18.10).
 pub type ReservationToken = [u8; 8];
 
 /// Shared by all threads of a node.
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<Mutex<State>>);
 
+/// A port of the relay's range. It is free again when this value is dropped, so drop it after the socket.
+pub struct RelayPort {
+    number: u16,
+    /// `None` once the pool itself keeps the port for a reservation.
+    pool: Option<Pool>,
+}
+
+/// One of the allocations or reservations that a user may hold, with the bandwidth that all of them share.
+#[derive(Debug)]
+pub(crate) struct Share {
+    owner: Box<str>,
+    /// `None` once the pool itself keeps the share for a reservation.
+    pool: Option<Pool>,
+    budget: Arc<Budget>,
+}
+
+/// The upper half of a pair: its port, and the user's share that pays for it.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    pub(crate) ip: IpAddr,
+    pub(crate) port: RelayPort,
+    pub(crate) share: Share,
+}
+
 #[derive(Debug)]
 struct State {
     ports: RangeInclusive<u16>,
     taken: BTreeSet<u16>,
-    reserved: BTreeMap<ReservationToken, (u16, Instant)>,
+    /// Bounded by the ports, and for each user by the quota.
+    reservations: BTreeMap<ReservationToken, Reservation>,
+    /// Reservations all live equally long, so the oldest expires first.
+    expiring: VecDeque<(Instant, ReservationToken)>,
     users: BTreeMap<Box<str>, User>,
-    /// Users whose last allocation ended, the first to leave first: forgotten once they would start with a full budget anyway.
+    /// Users who hold nothing, the first to leave first. Each is forgotten once a new budget would be no fuller.
     leaving: VecDeque<Box<str>>,
-    allocations_per_user_max: u32,
-    random: u64,
+    shares_per_user_max: u32,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    owner: Box<str>,
+    ip: IpAddr,
+    port: u16,
 }
 
 #[derive(Debug)]
 struct User {
-    allocations: u32,
+    shares: u32,
     budget: Arc<Budget>,
 }
 
 impl Pool {
-    /// `seed` makes the ports unpredictable (RFC 8656 §7.2 and RFC 6056).
+    /// `seed` must be secret: ports (RFC 8656 §7.2, RFC 6056) and reservation tokens are as unpredictable as it is.
     #[must_use]
-    pub fn new(ports: RangeInclusive<u16>, allocations_per_user_max: u32, seed: u64) -> Self {
+    pub fn new(ports: RangeInclusive<u16>, allocations_per_user_max: u32, seed: [u8; 32]) -> Self {
         Self(Arc::new(Mutex::new(State {
             ports,
             taken: BTreeSet::new(),
-            reserved: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            expiring: VecDeque::new(),
             users: BTreeMap::new(),
             leaving: VecDeque::new(),
-            allocations_per_user_max,
-            random: seed | 1,
+            shares_per_user_max: allocations_per_user_max,
+            random: Random::new(&seed),
         })))
     }
 
-    /// Counts one more allocation of a user, unless he has as many as he may; comes with what he may relay in all of them.
-    pub(crate) fn admit(&self, owner: &str, bytes_per_s: u64, now: Instant) -> Option<Arc<Budget>> {
+    /// Ports that are in use or reserved.
+    #[must_use]
+    pub fn ports_taken(&self, now: Instant) -> usize {
         let mut state = self.state();
+        state.expire_reservations(now);
+        state.taken.len()
+    }
+
+    /// Another share of a user's quota, or `None` if all are in use.
+    pub(crate) fn admit(&self, owner: &str, bytes_per_s: u64, now: Instant) -> Option<Share> {
+        let mut state = self.state();
+        state.expire_reservations(now);
         state.forget_left(now);
-        let most = state.allocations_per_user_max;
+        let most = state.shares_per_user_max;
         let user = state
             .users
             .entry(owner.into())
-            .or_insert_with(|| User { allocations: 0, budget: Arc::new(Budget::new(bytes_per_s, now)) });
-        if user.allocations >= most {
+            .or_insert_with(|| User { shares: 0, budget: Arc::new(Budget::new(bytes_per_s, now)) });
+        if user.shares >= most {
             return None;
         }
-        user.allocations += 1;
-        Some(Arc::clone(&user.budget))
+        user.shares += 1;
+        Some(Share { owner: owner.into(), pool: Some(self.clone()), budget: Arc::clone(&user.budget) })
     }
 
-    /// One allocation of a user is gone.
-    pub(crate) fn dismiss(&self, owner: &str) {
+    pub(crate) fn take(&self, even: bool, now: Instant) -> Option<RelayPort> {
         let mut state = self.state();
-        let Some(user) = state.users.get_mut(owner) else { return };
-        user.allocations = user.allocations.saturating_sub(1);
-        if user.allocations == 0 {
-            state.leaving.push_back(owner.into());
-        }
+        state.expire_reservations(now);
+        let number = state.find(|state, port| (!even || port % 2 == 0) && state.is_free(port))?;
+        state.taken.insert(number);
+        Some(self.port(number))
     }
 
-    /// A free port, even if asked for, its upper neighbour free too where a pair is wanted.
-    pub(crate) fn take(&self, even: bool, pair: bool, now: Instant) -> Option<u16> {
+    /// A free even port and the free port above it (RFC 8656 §7.2, EVEN-PORT with the R bit).
+    pub(crate) fn take_pair(&self, now: Instant) -> Option<(RelayPort, RelayPort)> {
         let mut state = self.state();
-        state.forget_reservations(now);
-        let (low, high) = (*state.ports.start(), *state.ports.end());
-        let count = u64::from(high.checked_sub(low)?) + 1;
-        let start = state.next_random() % count;
-        let port = (0..count).map(|step| low + ((start + step) % count) as u16).find(|port| {
-            (!even || port % 2 == 0) && state.is_free(*port) && (!pair || state.is_free(port.wrapping_add(1)))
-        })?;
-        state.taken.insert(port);
-        Some(port)
+        state.expire_reservations(now);
+        let number = state.find(|state, port| port % 2 == 0 && state.is_free(port) && state.is_free(port + 1))?;
+        state.taken.extend([number, number + 1]);
+        Some((self.port(number), self.port(number + 1)))
     }
 
-    /// Keeps the port above `port` for whoever shows the token.
-    pub(crate) fn reserve_above(&self, port: u16, now: Instant) -> Option<ReservationToken> {
+    /// Keeps the upper half of a pair for the same user (RFC 8656 §7.2).
+    pub(crate) fn reserve(&self, upper: Reserved, now: Instant) -> ReservationToken {
+        let Reserved { ip, port, share } = upper;
         let mut state = self.state();
-        let above = port.checked_add(1).filter(|above| state.is_free(*above))?;
-        if state.reserved.len() >= limits::RESERVATIONS_MAX {
+        let token = state.random.token();
+        let reservation = Reservation { owner: share.into_owner(), ip, port: port.into_number() };
+        state.reservations.insert(token, reservation);
+        state.expiring.push_back((now + limits::RESERVATION_LIFETIME, token));
+        token
+    }
+
+    /// What was reserved under this token, if it was reserved for this user.
+    pub(crate) fn claim(&self, token: ReservationToken, owner: &str, now: Instant) -> Option<Reserved> {
+        let mut state = self.state();
+        state.expire_reservations(now);
+        if &*state.reservations.get(&token)?.owner != owner {
             return None;
         }
-        let token = state.next_random().to_be_bytes();
-        state.reserved.insert(token, (above, now + limits::RESERVATION_LIFETIME));
-        state.taken.insert(above);
-        Some(token)
+        let budget = Arc::clone(&state.users.get(owner)?.budget);
+        let Reservation { owner, ip, port } = state.reservations.remove(&token)?;
+        Some(Reserved { ip, port: self.port(port), share: Share { owner, pool: Some(self.clone()), budget } })
     }
 
-    /// The port that was kept for this token; it is the claimer's now.
-    pub(crate) fn claim(&self, token: &ReservationToken, now: Instant) -> Option<u16> {
-        let mut state = self.state();
-        state.forget_reservations(now);
-        state.reserved.remove(token).map(|(port, _)| port)
-    }
-
-    /// A port is free again.
-    pub(crate) fn give_back(&self, port: u16) {
-        self.state().taken.remove(&port);
+    fn port(&self, number: u16) -> RelayPort {
+        RelayPort { number, pool: Some(self.clone()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,17 +162,87 @@ impl Pool {
     }
 }
 
+impl RelayPort {
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Gives up the lease: the caller frees the port.
+    fn into_number(mut self) -> u16 {
+        self.pool = None;
+        self.number
+    }
+}
+
+impl Drop for RelayPort {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.pool {
+            pool.state().taken.remove(&self.number);
+        }
+    }
+}
+
+impl PartialEq for RelayPort {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for RelayPort {}
+
+impl std::fmt::Debug for RelayPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RelayPort").field(&self.number).finish()
+    }
+}
+
+impl Share {
+    pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
+        self.budget.spend(bytes, now)
+    }
+
+    /// Gives up the share: the caller frees it.
+    fn into_owner(mut self) -> Box<str> {
+        self.pool = None;
+        std::mem::take(&mut self.owner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.pool {
+            pool.state().dismiss(&self.owner);
+        }
+    }
+}
+
 impl State {
     fn is_free(&self, port: u16) -> bool {
         self.ports.contains(&port) && !self.taken.contains(&port)
     }
 
+    /// The first suitable port after a random one.
+    fn find(&mut self, suits: impl Fn(&Self, u16) -> bool) -> Option<u16> {
+        let (low, high) = (*self.ports.start(), *self.ports.end());
+        let count = u64::from(high.checked_sub(low)?) + 1;
+        let start = u64::from_be_bytes(self.random.token()) % count;
+        (0..count).map(|step| low + ((start + step) % count) as u16).find(|port| suits(self, *port))
+    }
+
+    fn dismiss(&mut self, owner: &str) {
+        let Some(user) = self.users.get_mut(owner) else { return };
+        user.shares = user.shares.saturating_sub(1);
+        if user.shares == 0 {
+            self.leaving.push_back(owner.into());
+        }
+    }
+
     fn forget_left(&mut self, now: Instant) {
         while let Some(owner) = self.leaving.front() {
             match self.users.get(owner) {
-                // A budget lasts a second, so whoever waits behind this one does not wait for long.
-                Some(user) if user.allocations == 0 && !user.budget.is_full(now) => return,
-                Some(user) if user.allocations == 0 => {
+                // A budget fills within a second, so the users behind this one wait no longer than that.
+                Some(user) if user.shares == 0 && !user.budget.is_full(now) => return,
+                Some(user) if user.shares == 0 => {
                     self.users.remove(owner);
                 }
                 Some(_) | None => {}
@@ -137,22 +251,40 @@ impl State {
         }
     }
 
-    fn forget_reservations(&mut self, now: Instant) {
-        let over: Vec<_> =
-            self.reserved.iter().filter(|(_, (_, until))| *until <= now).map(|(token, _)| *token).collect();
-        for token in over {
-            if let Some((port, _)) = self.reserved.remove(&token) {
+    fn expire_reservations(&mut self, now: Instant) {
+        while let Some((until, token)) = self.expiring.front().copied() {
+            if until > now {
+                return;
+            }
+            self.expiring.pop_front();
+            if let Some(Reservation { owner, port, .. }) = self.reservations.remove(&token) {
                 self.taken.remove(&port);
+                self.dismiss(&owner);
             }
         }
     }
+}
 
-    /// SplitMix64: unpredictable enough for ports whose seed is secret.
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// Random numbers from a keyed MAC over a counter: none tells anything about the others.
+struct Random {
+    key: Hmac<Sha1>,
+    count: u64,
+}
+
+impl Random {
+    fn new(seed: &[u8]) -> Self {
+        Self { key: crate::auth::keyed(seed), count: 0 }
+    }
+
+    fn token(&mut self) -> [u8; 8] {
+        self.count += 1;
+        let tag: [u8; 20] = self.key.clone().chain_update(self.count.to_be_bytes()).finalize().into_bytes().into();
+        std::array::from_fn(|at| tag[at])
+    }
+}
+
+impl std::fmt::Debug for Random {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Random")
     }
 }

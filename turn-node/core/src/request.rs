@@ -1,4 +1,4 @@
-//! The methods, one file each, to be read beside RFC 8656.
+//! The methods, one file each: read them beside RFC 8656.
 
 pub(crate) mod allocate;
 pub(crate) mod channel_bind;
@@ -6,7 +6,9 @@ pub(crate) mod create_permission;
 pub(crate) mod refresh;
 pub(crate) mod send;
 
+use crate::auth::Authenticated;
 use crate::message::{AttributeType, Message};
+use crate::server::Now;
 
 /// An error response (RFC 8656 §19, RFC 8489 §14.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl Refusal {
     pub(crate) const INSUFFICIENT_CAPACITY: Self = Self { code: 508, reason: "Insufficient Capacity" };
 }
 
-/// Types that must be understood and are not, as the value of UNKNOWN-ATTRIBUTES (RFC 8489 §6.3.1).
+/// Comprehension-required types that the server does not know, as the value of UNKNOWN-ATTRIBUTES (RFC 8489 §6.3.1).
 pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
     const KNOWN: &[AttributeType] = &[
         AttributeType::USERNAME,
@@ -50,7 +52,21 @@ pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
     unknown.flat_map(|kind| kind.0.to_be_bytes()).collect()
 }
 
-/// IPv4 and IPv6 in REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6).
+/// IPv4 in REQUESTED-ADDRESS-FAMILY and ADDITIONAL-ADDRESS-FAMILY (RFC 8656 §18.6).
 pub(crate) const FAMILY_IPV4: u8 = 1;
-/// See [`FAMILY_IPV4`].
+/// IPv6 in the same attributes.
 pub(crate) const FAMILY_IPV6: u8 = 2;
+
+/// The family of such an attribute, if it is there: one byte and three reserved ones.
+pub(crate) fn family(message: &Message<'_>, kind: AttributeType) -> Result<Option<u8>, Refusal> {
+    match message.value(kind) {
+        None => Ok(None),
+        Some([family, _, _, _]) => Ok(Some(*family)),
+        Some(_) => Err(Refusal::BAD_REQUEST),
+    }
+}
+
+/// An expired credential is good for nothing new; what it has already can be refreshed, so that its call goes on.
+pub(crate) fn has_expired(asked: &Authenticated, now: Now) -> bool {
+    asked.user.expires_at.0 <= now.unix.0
+}

@@ -1,13 +1,15 @@
 //! The TURN server of one thread: control messages are answered through a queue of outputs, data returns a route at once.
 
-use crate::allocation::{Allocation, AllocationId, State};
+use crate::allocation::{Allocation, AllocationId};
+use crate::answer_limit::AnswerLimit;
 use crate::auth::{Authenticator, Rejection};
 use crate::limits;
 use crate::message::{
     AttributeType, ChannelData, Class, Message, MessageWriter, Method, TransactionId, data_indication_header,
+    data_indication_header_bytes,
 };
 use crate::peer_policy::PeerPolicy;
-use crate::pool::Pool;
+use crate::pool::{Pool, RelayPort};
 use crate::request;
 use shared::UnixMillis;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -20,31 +22,28 @@ use std::time::Instant;
 pub struct Now {
     /// For lifetimes.
     pub instant: Instant,
-    /// For what is written on credentials and nonces.
+    /// For the times in credentials and nonces.
     pub unix: UnixMillis,
 }
 
 /// A client's side of a transport (RFC 8656 §2, 5-tuple): the server's socket, and the client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiveTuple {
-    /// Which of the server's sockets; the shell numbers them.
+    /// One of the server's sockets, numbered by the shell.
     pub link: u32,
-    /// The client.
+    /// The client's address as the server sees it.
     pub client: SocketAddr,
 }
 
-/// What a server is made of.
 #[derive(Debug)]
 pub struct Config {
-    /// Checks credentials.
     pub authenticator: Authenticator,
-    /// Which peers may be reached.
     pub policy: PeerPolicy,
-    /// Address of relayed transport addresses, per family that is served (RFC 8656 §7.2).
+    /// Address of relayed transport addresses, where IPv4 is served (RFC 8656 §7.2).
     pub relay_v4: Option<IpAddr>,
     /// The same for IPv6.
     pub relay_v6: Option<IpAddr>,
-    /// Bytes a second that a user may relay in all his allocations, both ways together, with policy `sfu`.
+    /// Bytes a second that a user with policy `sfu` may relay in all allocations, both directions together.
     pub sfu_bytes_per_s: u64,
     /// The same with policy `p2p`.
     pub p2p_bytes_per_s: u64,
@@ -52,62 +51,56 @@ pub struct Config {
     pub pool: Pool,
 }
 
-/// Something for the shell to do.
+/// Something for the shell to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Send a message to a client.
-    Send {
-        /// To whom.
-        to: FiveTuple,
-        /// The whole message.
-        bytes: Vec<u8>,
-    },
-    /// Open a UDP socket on this relayed address and say how that went with [`TurnServer::relay_opened`].
+    Send { to: FiveTuple, bytes: Vec<u8> },
+    /// Open a UDP socket at this relayed address and call [`TurnServer::relay_opened`].
     OpenRelay {
-        /// For which allocation.
         allocation: AllocationId,
-        /// Where.
         address: SocketAddr,
+        /// The next port must be free too: the client asked for a pair.
+        pair: bool,
     },
-    /// Close the socket of this allocation.
+    /// Close the socket of this allocation, if it is open, and then drop the port.
     CloseRelay {
-        /// Which.
         allocation: AllocationId,
+        /// Other threads may use it once this is dropped.
+        port: RelayPort,
     },
 }
 
 /// How opening a relay socket went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayOpened {
-    /// It is there.
     Yes,
-    /// Somebody else has the port.
+    /// Another program holds the port; another port may be free.
     No,
+    /// The system refuses the socket whatever the port (EMFILE, ENOBUFS, EADDRNOTAVAIL).
+    NoSocket,
 }
 
 /// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToPeer {
-    /// From whose socket.
     pub allocation: AllocationId,
-    /// To whom.
     pub peer: SocketAddr,
     /// Which bytes of the datagram.
     pub payload: Range<usize>,
-    /// Whether the DF bit must be set (RFC 8656 §14).
+    /// Whether the DF bit is set (RFC 8656 §14).
     pub dont_fragment: bool,
 }
 
 /// Data from a peer: it goes to the client behind [`Framing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToClient {
-    /// To whom.
     pub client: FiveTuple,
-    /// How.
+    /// What comes before the data.
     pub framing: Framing,
 }
 
-/// What stands before data for a client.
+/// What comes before data for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Four bytes: number and length.
@@ -116,7 +109,7 @@ pub enum Framing {
     Indication,
 }
 
-/// What was dropped, by reason.
+/// Drops and refusals, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Neither STUN nor ChannelData, or broken.
@@ -125,21 +118,24 @@ pub struct Counters {
     pub not_permitted: u64,
     /// A peer's data without permission.
     pub peer_not_permitted: u64,
+    /// A peer's data that does not fit a message to the client.
+    pub too_long: u64,
     /// Over the user's bandwidth.
     pub over_quota: u64,
-    /// Requests that were answered with an error, by its code.
+    /// Requests left unanswered because their address gets too many error responses.
+    pub unanswered: u64,
+    /// Requests answered with an error, by code.
     pub refused: Refused,
 }
 
-/// Requests that were answered with an error, by its code.
+/// Requests answered with an error, by code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused([u64; Refused::CODES.len()]);
 
 impl Refused {
-    /// Every error that is ever answered (RFC 8656 §19, RFC 8489 §14.8).
+    /// Every error code the server uses (RFC 8656 §19, RFC 8489 §14.8).
     pub const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
 
-    /// Codes with how often they were answered.
     pub fn counts(&self) -> impl Iterator<Item = (u16, u64)> {
         Self::CODES.into_iter().zip(self.0)
     }
@@ -152,7 +148,6 @@ impl Refused {
     }
 }
 
-/// The server.
 #[derive(Debug)]
 pub struct TurnServer {
     pub(crate) config: Config,
@@ -162,8 +157,8 @@ pub struct TurnServer {
     deadlines: BTreeSet<(Instant, AllocationId)>,
     outputs: VecDeque<Output>,
     next_indication: u64,
+    answer_limit: AnswerLimit,
     draining: bool,
-    /// Drops and refusals.
     pub counters: Counters,
 }
 
@@ -174,7 +169,6 @@ pub(crate) struct Slot {
 }
 
 impl TurnServer {
-    /// A server without allocations.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -185,12 +179,13 @@ impl TurnServer {
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             next_indication: 0,
+            answer_limit: AnswerLimit::new(),
             draining: false,
             counters: Counters::default(),
         }
     }
 
-    /// A datagram of a client. Data returns where it goes; everything else is answered through [`Self::poll_output`].
+    /// Takes a client's datagram. Data returns its route; everything else is answered through [`Self::poll_output`].
     pub fn handle_client(&mut self, now: Now, from: FiveTuple, datagram: &[u8]) -> Option<ToPeer> {
         // RFC 8656 §12: the two top bits tell ChannelData (01) from STUN (00).
         if datagram.first().is_some_and(|byte| byte & 0xc0 == 0x40) {
@@ -206,6 +201,8 @@ impl TurnServer {
                 self.handle_request(now, from, &message);
                 None
             }
+            // A keepalive (RFC 8445 §11): it has done its work by passing the NAT.
+            (Class::Indication, Method::Binding) => None,
             // A server never asks, so nothing can be an answer.
             (Class::Indication | Class::Success | Class::Error, _) => {
                 self.counters.malformed += 1;
@@ -214,11 +211,11 @@ impl TurnServer {
         }
     }
 
-    /// Data of a peer that came to an allocation's socket.
+    /// Takes a datagram of a peer that came to an allocation's socket.
     pub fn handle_peer(&mut self, now: Now, to: AllocationId, peer: SocketAddr, bytes: usize) -> Option<ToClient> {
         let allocation = self.allocation(to)?;
         let (client, peer) = (allocation.five_tuple, canonical(peer));
-        // RFC 8656 §11.5: without a permission for the peer's address the datagram is dropped.
+        // RFC 8656 §11.3: without a permission for the peer's address the datagram is dropped.
         let policy = allocation.policy;
         let channel = allocation.channel_of_peer(peer, now.instant);
         let permitted = allocation.permits(peer.ip(), now.instant)
@@ -227,14 +224,18 @@ impl TurnServer {
             self.counters.peer_not_permitted += 1;
             return None;
         }
+        let framing = channel.map_or(Framing::Indication, Framing::Channel);
+        if framed_bytes(framing, peer, bytes) > limits::MESSAGE_BYTES_MAX {
+            self.counters.too_long += 1;
+            return None;
+        }
         if !self.spend(to, bytes, now) {
             return None;
         }
-        let framing = channel.map_or(Framing::Indication, Framing::Channel);
         Some(ToClient { client, framing })
     }
 
-    /// Writes everything of a Data indication that comes before the data (RFC 8656 §11.6).
+    /// Writes everything of a Data indication that comes before the data (RFC 8656 §11.3).
     pub fn indication_header(&mut self, peer: SocketAddr, data_bytes: u16, out: &mut Vec<u8>) {
         let mut transaction: TransactionId = *b"rtnd\0\0\0\0\0\0\0\0";
         transaction[4..].copy_from_slice(&self.next_indication.to_be_bytes());
@@ -242,12 +243,12 @@ impl TurnServer {
         data_indication_header(canonical(peer), transaction, data_bytes, out);
     }
 
-    /// How opening the socket of an allocation went.
+    /// Takes the result of [`Output::OpenRelay`].
     pub fn relay_opened(&mut self, now: Now, id: AllocationId, opened: RelayOpened) {
         request::allocate::relay_opened(self, now, id, opened);
     }
 
-    /// The media nodes that `sfu` credentials reach from here on; what is allocated keeps its permissions but reaches no other node.
+    /// Sets the media nodes that `sfu` credentials reach. Allocations keep their permissions but reach no other node.
     pub fn set_media_nodes(&mut self, nodes: BTreeSet<SocketAddr>) {
         if nodes == self.config.policy.media_nodes {
             return;
@@ -258,7 +259,7 @@ impl TurnServer {
         }
     }
 
-    /// From here on nothing new is allocated; clients try the next server they were told.
+    /// Refuses new allocations from here on, so that clients try their next server.
     pub fn drain(&mut self) {
         self.draining = true;
     }
@@ -267,14 +268,14 @@ impl TurnServer {
         self.draining
     }
 
-    /// A client's connection is gone (RFC 8656 §3.1: with it goes the allocation).
+    /// Ends the allocation of a client whose connection is gone.
     pub fn link_closed(&mut self, from: FiveTuple) {
         if let Some(id) = self.by_client.get(&from).copied() {
             self.remove(id);
         }
     }
 
-    /// Ends allocations whose time is over.
+    /// Ends allocations whose lifetime is over.
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now.instant {
@@ -284,18 +285,16 @@ impl TurnServer {
         }
     }
 
-    /// When [`Self::handle_timeout`] is due.
+    /// The next time to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// What to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Allocations that are there.
     #[must_use]
     pub fn allocation_count(&self) -> usize {
         self.by_client.len()
@@ -320,7 +319,7 @@ impl TurnServer {
         Some(ToPeer { allocation, peer, payload, dont_fragment: false })
     }
 
-    /// Whether the user may relay so much more.
+    /// Takes the bytes out of the user's bandwidth, or counts the drop.
     pub(crate) fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {
         let within = self.allocation(id).is_some_and(|allocation| allocation.spend(bytes, now.instant));
         self.counters.over_quota += u64::from(!within);
@@ -328,18 +327,17 @@ impl TurnServer {
     }
 
     fn handle_request(&mut self, now: Now, from: FiveTuple, message: &Message<'_>) {
+        let unknown = request::unknown_attributes(message);
         if message.method == Method::Binding {
-            self.answer_binding(from, message);
-            return;
+            return self.answer_binding(now, from, message, &unknown);
         }
         let asked = match self.config.authenticator.authenticate(message, from.client, now.unix) {
             Ok(asked) => asked,
             Err(rejection) => return self.reject(now, from, message, rejection),
         };
-        let unknown = request::unknown_attributes(message);
         if !unknown.is_empty() {
-            let writer = self.error_writer(message, 420, "Unknown Attribute");
-            self.send(from, message, writer.with(AttributeType::UNKNOWN_ATTRIBUTES, &unknown).signed(&asked.key));
+            let writer = self.unknown_attributes_writer(message, &unknown);
+            self.send(from, message, writer.signed(&asked.key));
             return;
         }
         let result = match message.method {
@@ -353,6 +351,7 @@ impl TurnServer {
         match result {
             Ok(None) => {}
             Ok(Some(writer)) => self.send(from, message, writer.signed(&asked.key)),
+            Err(request::Refusal::UNAUTHENTICATED) => self.reject(now, from, message, Rejection::Unauthenticated),
             Err(refusal) => {
                 let writer = self.error_writer(message, refusal.code, refusal.reason);
                 self.send(from, message, writer.signed(&asked.key));
@@ -360,15 +359,24 @@ impl TurnServer {
         }
     }
 
-    /// RFC 8489 §12.1: anybody may ask which address he has.
-    fn answer_binding(&mut self, from: FiveTuple, message: &Message<'_>) {
-        let writer = MessageWriter::new(Method::Binding, Class::Success, message.transaction)
-            .with_address(AttributeType::XOR_MAPPED_ADDRESS, from.client);
-        self.send(from, message, writer);
+    /// RFC 8489 §12.1: anyone may ask for the address the server sees. The success response is hardly longer than the request, so only errors
+    /// are limited.
+    fn answer_binding(&mut self, now: Now, from: FiveTuple, message: &Message<'_>, unknown: &[u8]) {
+        if unknown.is_empty() {
+            let writer = MessageWriter::new(Method::Binding, Class::Success, message.transaction)
+                .with_address(AttributeType::XOR_MAPPED_ADDRESS, from.client);
+            self.send(from, message, writer);
+        } else if self.may_answer_unproven(from, now) {
+            let writer = self.unknown_attributes_writer(message, unknown);
+            self.send(from, message, writer);
+        }
     }
 
-    /// RFC 8489 §9.2.4: what a client needs in order to ask again.
+    /// Refuses a request without good credentials and tells the client what it needs to ask again (RFC 8489 §9.2.4).
     fn reject(&mut self, now: Now, from: FiveTuple, message: &Message<'_>, rejection: Rejection) {
+        if !self.may_answer_unproven(from, now) {
+            return;
+        }
         let (code, reason) = match rejection {
             Rejection::Unauthenticated => (401, "Unauthenticated"),
             Rejection::BadRequest => (400, "Bad Request"),
@@ -385,6 +393,16 @@ impl TurnServer {
         self.send(from, message, writer);
     }
 
+    fn may_answer_unproven(&mut self, from: FiveTuple, now: Now) -> bool {
+        let may = self.answer_limit.allows(from.client.ip(), now.instant);
+        self.counters.unanswered += u64::from(!may);
+        may
+    }
+
+    fn unknown_attributes_writer(&mut self, message: &Message<'_>, unknown: &[u8]) -> MessageWriter {
+        self.error_writer(message, 420, "Unknown Attribute").with(AttributeType::UNKNOWN_ATTRIBUTES, unknown)
+    }
+
     fn error_writer(&mut self, message: &Message<'_>, code: u16, reason: &str) -> MessageWriter {
         self.counters.refused.count(code);
         MessageWriter::new(message.method, Class::Error, message.transaction).with_error(code, reason)
@@ -399,8 +417,8 @@ impl TurnServer {
         self.outputs.push_back(Output::Send { to, bytes: writer.finish() });
     }
 
-    pub(crate) fn open_relay(&mut self, allocation: AllocationId, address: SocketAddr) {
-        self.outputs.push_back(Output::OpenRelay { allocation, address });
+    pub(crate) fn open_relay(&mut self, allocation: AllocationId, address: SocketAddr, pair: bool) {
+        self.outputs.push_back(Output::OpenRelay { allocation, address, pair });
     }
 
     pub(crate) fn allocation(&self, id: AllocationId) -> Option<&Allocation> {
@@ -413,7 +431,7 @@ impl TurnServer {
         slot.allocation.as_mut().filter(|_| slot.generation == id.generation)
     }
 
-    /// The allocation of a client, if the request's user is its owner.
+    /// The open allocation of a client, if the request's user is its owner.
     pub(crate) fn owned(&self, from: FiveTuple, username: &str) -> Result<AllocationId, request::Refusal> {
         let id = self.by_client.get(&from).copied().ok_or(request::Refusal::ALLOCATION_MISMATCH)?;
         let allocation = self.allocation(id).filter(|allocation| allocation.is_open());
@@ -425,10 +443,12 @@ impl TurnServer {
         }
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.by_client.len() >= limits::ALLOCATIONS_PER_SHARD_MAX
+    }
+
+    /// The caller has asked [`Self::is_full`].
     pub(crate) fn insert(&mut self, allocation: Allocation) -> Option<AllocationId> {
-        if self.by_client.len() >= limits::ALLOCATIONS_PER_SHARD_MAX {
-            return None;
-        }
         let index = self.free.pop().unwrap_or_else(|| {
             self.allocations.push(Slot::default());
             (self.allocations.len() - 1) as u32
@@ -460,15 +480,20 @@ impl TurnServer {
         self.free.push(id.index);
         self.by_client.remove(&allocation.five_tuple);
         self.deadlines.remove(&(allocation.expires_at, id));
-        self.config.pool.dismiss(&allocation.owner);
-        self.config.pool.give_back(allocation.relayed.port());
-        if let State::Open = allocation.state {
-            self.outputs.push_back(Output::CloseRelay { allocation: id });
-        }
+        // The port goes along: another thread must not bind it while the socket is open.
+        self.outputs.push_back(Output::CloseRelay { allocation: id, port: allocation.port });
     }
 }
 
-/// An IPv4 address that a dual-stack socket shows as IPv6 is still an IPv4 address.
+/// Length of the message in which so many bytes of data reach the client.
+fn framed_bytes(framing: Framing, peer: SocketAddr, bytes: usize) -> usize {
+    match framing {
+        Framing::Channel(_) => ChannelData::HEADER_BYTES + bytes,
+        Framing::Indication => data_indication_header_bytes(peer) + bytes.next_multiple_of(4),
+    }
+}
+
+/// Shows an IPv4 client of a dual-stack socket as IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -1,235 +1,19 @@
 //! One test per MUST of RFC 8656 (and of RFC 8489 §9.2), named by its section.
 #![allow(clippy::disallowed_methods, reason = "a test has a clock, and passes time by hand from there")]
 
-use shared::UnixMillis;
-use shared::turn_credential::{TurnKeys, TurnPolicy, TurnUser};
+#[path = "rfc8656/data_and_floods.rs"]
+mod data_and_floods;
+#[path = "rfc8656/situations.rs"]
+mod situations;
+#[path = "rfc8656/world.rs"]
+mod world;
+
+use shared::turn_credential::{TurnKeys, TurnPolicy};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-use turn_core::auth::{Authenticator, IntegrityKey};
+use turn_core::auth::IntegrityKey;
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
-use turn_core::peer_policy::PeerPolicy;
-use turn_core::pool::Pool;
-use turn_core::{AllocationId, Config, FiveTuple, Framing, Now, Output, RelayOpened, ToPeer, TurnServer};
-
-const KEYS: &str = "new:the newest secret of edge and turn node,old:the secret of edge and turn node";
-const NODE: &str = "93.184.216.34:7000";
-const UDP: &[u8] = &[17, 0, 0, 0];
-
-/// A server, a clock, and the sockets it asked for.
-struct World {
-    server: TurnServer,
-    now: Now,
-    relays: Vec<(AllocationId, SocketAddr)>,
-    taken_ports: u32,
-}
-
-/// One client with credentials.
-#[derive(Clone)]
-struct Client {
-    tuple: FiveTuple,
-    username: String,
-    keys: TurnKeys,
-    nonce: Option<Vec<u8>>,
-    next_transaction: u8,
-}
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().expect("address")
-}
-
-fn client(port: u16, policy: TurnPolicy, participant: &str) -> Client {
-    let participant = participant.parse().expect("valid");
-    let room = "daily".parse().expect("valid");
-    let user = TurnUser { expires_at: UnixMillis(1_800_003_600_000), policy, room, participant };
-    let tuple = FiveTuple { link: 0, client: SocketAddr::new([198, 51, 100, 7].into(), port) };
-    Client {
-        tuple,
-        username: user.username(),
-        keys: TurnKeys::parse(KEYS).expect("keys"),
-        nonce: None,
-        next_transaction: 0,
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        let policy = PeerPolicy {
-            relayed: vec![address("93.184.216.99:0").ip(), address("[2600::99]:0").ip()],
-            relay_ports: 50_000..=50_009,
-            media_nodes: BTreeSet::from([address(NODE)]),
-            allowed: vec![],
-            own: vec![],
-        };
-        let config = Config {
-            authenticator: Authenticator::new("rotunda", TurnKeys::parse(KEYS).expect("keys"), [9; 20]),
-            policy,
-            relay_v4: Some(address("93.184.216.99:0").ip()),
-            relay_v6: Some(address("[2600::99]:0").ip()),
-            sfu_bytes_per_s: 10_000,
-            p2p_bytes_per_s: 5_000,
-            pool: Pool::new(50_000..=50_009, 3, 7),
-        };
-        let now = Now { instant: Instant::now(), unix: UnixMillis(1_800_000_000_000) };
-        Self { server: TurnServer::new(config), now, relays: vec![], taken_ports: 0 }
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        self.now.instant += Duration::from_secs(seconds);
-        self.now.unix = self.now.unix.plus_ms(seconds * 1000);
-        self.server.handle_timeout(self.now);
-    }
-
-    /// Opens relays as a shell would and returns what was sent.
-    fn drain(&mut self) -> Vec<(FiveTuple, Vec<u8>)> {
-        let mut sent = vec![];
-        while let Some(output) = self.server.poll_output() {
-            match output {
-                Output::Send { to, bytes } => sent.push((to, bytes)),
-                Output::OpenRelay { allocation, address } => {
-                    let opened = if self.taken_ports > 0 { RelayOpened::No } else { RelayOpened::Yes };
-                    self.taken_ports = self.taken_ports.saturating_sub(1);
-                    if opened == RelayOpened::Yes {
-                        self.relays.push((allocation, address));
-                    }
-                    self.server.relay_opened(self.now, allocation, opened);
-                }
-                Output::CloseRelay { allocation } => self.relays.retain(|(id, _)| *id != allocation),
-            }
-        }
-        sent
-    }
-
-    fn raw(&mut self, from: FiveTuple, bytes: &[u8]) -> (Option<ToPeer>, Vec<Vec<u8>>) {
-        let route = self.server.handle_client(self.now, from, bytes);
-        (route, self.drain().into_iter().map(|(_, bytes)| bytes).collect())
-    }
-
-    /// A signed request; asks again with the nonce it is told, as clients do.
-    fn ask(&mut self, client: &mut Client, method: Method, attributes: &[(A, Vec<u8>)]) -> Answer {
-        for _ in 0..2 {
-            let bytes = client.request(method, attributes);
-            let (_, answers) = self.raw(client.tuple, &bytes);
-            let answer = Answer::read(answers.first().expect("an answer"));
-            let stale = answer.code == 401 && client.nonce.is_none() || answer.code == 438;
-            client.nonce = answer.nonce.clone().or(client.nonce.take());
-            if !stale {
-                return answer;
-            }
-        }
-        panic!("no credentials were good enough");
-    }
-
-    fn allocate(&mut self, client: &mut Client, more: &[(A, Vec<u8>)]) -> Answer {
-        let mut attributes = vec![(A::REQUESTED_TRANSPORT, UDP.to_vec())];
-        attributes.extend_from_slice(more);
-        self.ask(client, Method::Allocate, &attributes)
-    }
-
-    fn allocated(policy: TurnPolicy) -> (Self, Client, AllocationId) {
-        let mut world = Self::new();
-        let mut client = client(4000, policy, "ada");
-        assert_eq!(world.allocate(&mut client, &[]).code, 0);
-        let id = world.relays[0].0;
-        (world, client, id)
-    }
-
-    fn permit(&mut self, client: &mut Client, peers: &[&str]) -> u16 {
-        let peers: Vec<_> = peers.iter().map(|peer| (A::XOR_PEER_ADDRESS, xor(address(peer)))).collect();
-        self.ask(client, Method::CreatePermission, &peers).code
-    }
-
-    fn bind(&mut self, client: &mut Client, number: u16, peer: &str) -> u16 {
-        let [high, low] = number.to_be_bytes();
-        let attributes = [(A::CHANNEL_NUMBER, vec![high, low, 0, 0]), (A::XOR_PEER_ADDRESS, xor(address(peer)))];
-        self.ask(client, Method::ChannelBind, &attributes).code
-    }
-
-    fn send(&mut self, client: &Client, peer: &str, data: &[u8]) -> Option<ToPeer> {
-        let message = MessageWriter::new(Method::Send, Class::Indication, XOR_TRANSACTION)
-            .with_address(A::XOR_PEER_ADDRESS, address(peer))
-            .with(A::DATA, data)
-            .finish();
-        let (route, answers) = self.raw(client.tuple, &message);
-        assert!(answers.is_empty(), "an indication is never answered");
-        route
-    }
-
-    fn channel_data(&mut self, client: &Client, number: u16, data: &[u8]) -> Option<ToPeer> {
-        let mut bytes = number.to_be_bytes().to_vec();
-        bytes.extend((data.len() as u16).to_be_bytes());
-        bytes.extend_from_slice(data);
-        self.raw(client.tuple, &bytes).0
-    }
-
-    fn hears(&mut self, id: AllocationId, peer: &str) -> Option<Framing> {
-        self.server.handle_peer(self.now, id, address(peer), 100).map(|to| to.framing)
-    }
-}
-
-/// Transaction of every message in which addresses are written, so that IPv6 can be read back.
-const XOR_TRANSACTION: [u8; 12] = [0; 12];
-
-/// The value of an address attribute. IPv6 depends on the transaction id, which [`Client::request`] therefore keeps at zero for it.
-fn xor(address: SocketAddr) -> Vec<u8> {
-    let message =
-        MessageWriter::new(Method::Binding, Class::Request, XOR_TRANSACTION).with_address(A::DATA, address).finish();
-    message[24..].to_vec()
-}
-
-impl Client {
-    fn key(&self) -> IntegrityKey {
-        IntegrityKey::long_term(
-            &self.username,
-            "rotunda",
-            &self.keys.passwords(&self.username).next().expect("a password"),
-        )
-    }
-
-    fn request(&mut self, method: Method, attributes: &[(A, Vec<u8>)]) -> Vec<u8> {
-        let mut transaction = XOR_TRANSACTION;
-        if method == Method::Allocate {
-            self.next_transaction += 1;
-            transaction[0] = self.next_transaction;
-        }
-        let mut message = MessageWriter::new(method, Class::Request, transaction);
-        for (kind, value) in attributes {
-            message = message.with(*kind, value);
-        }
-        let Some(nonce) = &self.nonce else { return message.finish() };
-        let message =
-            message.with(A::USERNAME, self.username.as_bytes()).with(A::REALM, b"rotunda").with(A::NONCE, nonce);
-        message.signed(&self.key()).finish()
-    }
-}
-
-/// What an answer says.
-#[derive(Debug)]
-struct Answer {
-    code: u16,
-    nonce: Option<Vec<u8>>,
-    lifetime: Option<u32>,
-    relayed: Option<SocketAddr>,
-    mapped: Option<SocketAddr>,
-    bytes: Vec<u8>,
-}
-
-impl Answer {
-    fn read(bytes: &[u8]) -> Self {
-        let message = Message::parse(bytes).expect("the server writes sound messages");
-        let error = message.value(A::ERROR_CODE).map(|value| u16::from(value[2]) * 100 + u16::from(value[3]));
-        assert_eq!(error.is_some(), message.class == Class::Error);
-        let address = |kind| message.value(kind).and_then(|value| message.xor_address(value));
-        Self {
-            code: error.unwrap_or(0),
-            nonce: message.value(A::NONCE).map(<[u8]>::to_vec),
-            lifetime: message.value(A::LIFETIME).map(|value| u32::from_be_bytes(value.try_into().expect("four bytes"))),
-            relayed: address(A::XOR_RELAYED_ADDRESS),
-            mapped: address(A::XOR_MAPPED_ADDRESS),
-            bytes: bytes.to_vec(),
-        }
-    }
-}
+use turn_core::{FiveTuple, Framing};
+use world::{Answer, Client, KEYS, NODE, UDP, World, XOR_TRANSACTION, address, client};
 
 // ---- RFC 8489 §9.2: long-term credentials ----
 
@@ -243,7 +27,7 @@ fn rfc8489_9_2_4_asks_for_credentials_first() {
     assert_eq!(Answer::read(&answers[0]).code, 401);
     assert_eq!(message.value(A::REALM), Some(&b"rotunda"[..]));
     assert!(message.value(A::NONCE).is_some());
-    // An answer to somebody unknown must not be signed.
+    // A response to an unknown client must not be signed.
     assert!(message.value(A::MESSAGE_INTEGRITY).is_none());
 }
 
@@ -484,10 +268,10 @@ fn a_password_of_any_key_is_good() {
 #[test]
 fn s7_2_other_ports_are_tried_and_then_508() {
     let mut world = World::new();
-    world.taken_ports = 3;
+    world.failures.0 = 3;
     assert_eq!(world.allocate(&mut client(4000, TurnPolicy::Sfu, "ada"), &[]).code, 0);
     let mut world = World::new();
-    world.taken_ports = 100;
+    world.failures.0 = 100;
     let mut ada = client(4000, TurnPolicy::Sfu, "ada");
     assert_eq!(world.allocate(&mut ada, &[]).code, 508);
     assert_eq!(world.server.allocation_count(), 0);
@@ -541,7 +325,7 @@ fn s7_an_allocation_ends_by_itself() {
 #[test]
 fn s5_only_the_owner_touches_an_allocation() {
     let (mut world, ada, _) = World::allocated(TurnPolicy::Sfu);
-    // Somebody else's good credentials from the same address.
+    // Another user's valid credentials from the same address.
     let mut eve = client(4000, TurnPolicy::Sfu, "eve");
     eve.nonce = ada.nonce;
     assert_eq!(world.ask(&mut eve, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).code, 441);
@@ -618,7 +402,7 @@ fn s11_2_and_s14_dont_fragment_is_passed_on() {
 }
 
 #[test]
-fn s11_5_a_stranger_is_not_heard() {
+fn s11_3_a_stranger_is_not_heard() {
     let (mut world, mut ada, id) = World::allocated(TurnPolicy::P2p);
     assert_eq!(world.hears(id, "8.8.8.8:9"), None);
     assert_eq!(world.permit(&mut ada, &["8.8.8.8:1"]), 0);

@@ -6,14 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// One attribute of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {
-    /// Its type.
     pub kind: AttributeType,
-    /// Its value, without padding.
+    /// Without padding.
     pub value: &'a [u8],
 }
 
 impl<'a> Attribute<'a> {
-    /// Reads the attribute at the start of `bytes`; its padding must be there too.
+    /// Reads the attribute at the start of `bytes`, which must include its padding.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let length = usize::from(read_u16(bytes, 2)?);
         let value = bytes.get(4..4 + length)?;
@@ -22,7 +21,7 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The number of a type of attribute.
+/// The number of an attribute type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttributeType(pub u16);
 
@@ -50,14 +49,14 @@ impl AttributeType {
     pub const SOFTWARE: Self = Self(0x8022);
     pub const FINGERPRINT: Self = Self(0x8028);
 
-    /// A receiver that does not know such a type must refuse the message (RFC 8489 §14).
+    /// Comprehension-required: a receiver that does not know the type must refuse the message (RFC 8489 §14).
     #[must_use]
     pub const fn must_be_understood(self) -> bool {
         self.0 < 0x8000
     }
 }
 
-/// An address with the magic cookie laid over it (RFC 8489 §14.2), so that NATs do not rewrite it.
+/// Writes an address XORed with the magic cookie (RFC 8489 §14.2), so that NATs do not rewrite it.
 pub(crate) fn write_xor_address(address: SocketAddr, transaction: &TransactionId, out: &mut Vec<u8>) {
     let port = address.port() ^ (MAGIC_COOKIE >> 16) as u16;
     match address.ip() {

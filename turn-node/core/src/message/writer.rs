@@ -5,7 +5,6 @@ use super::{AttributeType, Class, FINGERPRINT_XOR, HEADER_BYTES, MAGIC_COOKIE, M
 use crate::auth::IntegrityKey;
 use std::net::SocketAddr;
 
-/// A message in the making.
 #[derive(Debug)]
 pub struct MessageWriter {
     bytes: Vec<u8>,
@@ -13,7 +12,6 @@ pub struct MessageWriter {
 }
 
 impl MessageWriter {
-    /// Begins a message.
     #[must_use]
     pub fn new(method: Method, class: Class, transaction: TransactionId) -> Self {
         let mut bytes = Vec::with_capacity(192);
@@ -68,14 +66,13 @@ impl MessageWriter {
         self.with(AttributeType::FINGERPRINT, &crc.to_be_bytes())
     }
 
-    /// The finished message.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         self.set_length(0);
         self.bytes
     }
 
-    /// The length field as if `more` bytes followed.
+    /// Sets the length field as if `more` bytes followed.
     fn set_length(&mut self, more: usize) {
         let length = u16::try_from(self.bytes.len() - HEADER_BYTES + more).unwrap_or(u16::MAX);
         if let Some(field) = self.bytes.get_mut(2..4) {
@@ -84,18 +81,29 @@ impl MessageWriter {
     }
 }
 
-/// Everything of a Data indication (RFC 8656 §11.6) that comes before `data_bytes` bytes of data, which zeros must pad to four.
+/// Bytes of [`data_indication_header`]: the STUN header, XOR-PEER-ADDRESS, and the head of DATA.
+#[must_use]
+pub const fn data_indication_header_bytes(peer: SocketAddr) -> usize {
+    HEADER_BYTES + 4 + address_bytes(peer) as usize + 4
+}
+
+/// Everything of a Data indication (RFC 8656 §11.3) that comes before the data, which zeros must pad to four bytes.
+/// The whole message has at most 65,535 bytes.
 pub fn data_indication_header(peer: SocketAddr, transaction: TransactionId, data_bytes: u16, out: &mut Vec<u8>) {
     out.clear();
     out.extend(type_bits(Method::Data, Class::Indication).to_be_bytes());
-    let address_bytes: u16 = if peer.is_ipv4() { 8 } else { 20 };
-    let length = 4 + address_bytes + 4 + data_bytes.next_multiple_of(4);
-    out.extend(length.to_be_bytes());
+    let length = data_indication_header_bytes(peer) - HEADER_BYTES + usize::from(data_bytes).next_multiple_of(4);
+    out.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
     out.extend(MAGIC_COOKIE.to_be_bytes());
     out.extend(transaction);
     out.extend(AttributeType::XOR_PEER_ADDRESS.0.to_be_bytes());
-    out.extend(address_bytes.to_be_bytes());
+    out.extend(address_bytes(peer).to_be_bytes());
     write_xor_address(peer, &transaction, out);
     out.extend(AttributeType::DATA.0.to_be_bytes());
     out.extend(data_bytes.to_be_bytes());
+}
+
+/// Length of an address attribute's value (RFC 8489 §14.2).
+const fn address_bytes(address: SocketAddr) -> u16 {
+    if address.is_ipv4() { 8 } else { 20 }
 }

@@ -1,11 +1,11 @@
 //! Allocate (RFC 8656 §7).
 
 use super::{FAMILY_IPV4, FAMILY_IPV6, Refusal};
-use crate::allocation::{Allocation, AllocationId, Opening, Owner, State};
+use crate::allocation::{Allocation, AllocationId, Extras, Granted, Opening, Owner, State};
 use crate::auth::Authenticated;
 use crate::limits;
 use crate::message::{AttributeType, Class, Message, MessageWriter, Method};
-use crate::pool::ReservationToken;
+use crate::pool::{Pool, ReservationToken, Reserved, Share};
 use crate::server::{FiveTuple, Now, RelayOpened, TurnServer};
 use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
@@ -13,14 +13,21 @@ use std::time::Duration;
 
 const TRANSPORT_UDP: u8 = 17;
 
-/// What the client wants.
 struct Wanted {
     lifetime: Duration,
-    relay: IpAddr,
-    even: bool,
-    pair: bool,
-    token: Option<ReservationToken>,
+    place: Place,
     refused_family: Option<u8>,
+}
+
+/// Which relayed address is wanted.
+enum Place {
+    /// The upper port of a pair, as it was reserved.
+    Reserved(ReservationToken),
+    Any {
+        relay: IpAddr,
+        even: bool,
+        pair: bool,
+    },
 }
 
 pub(crate) fn handle(
@@ -33,78 +40,130 @@ pub(crate) fn handle(
     if let Some(id) = server.by_client.get(&from).copied() {
         return repeated(server, now, id, message, asked);
     }
-    if asked.user.expires_at.0 <= now.unix.0 {
+    if super::has_expired(asked, now) {
         return Err(Refusal::UNAUTHENTICATED);
     }
-    if server.is_draining() {
+    let wanted = wanted(server, message)?;
+    if server.is_draining() || server.is_full() {
         return Err(Refusal::INSUFFICIENT_CAPACITY);
     }
-    let wanted = wanted(server, message)?;
-    let bytes_per_s = match asked.user.policy {
-        TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
-        TurnPolicy::P2p => server.config.p2p_bytes_per_s,
+    let (granted, upper) = grant(server, now, asked, &wanted.place)?;
+    let (is_claim, even) = match wanted.place {
+        Place::Reserved(_) => (true, false),
+        Place::Any { even, .. } => (false, even),
     };
-    let name: Box<str> = asked.user.owner().into();
-    let budget = server.config.pool.admit(&name, bytes_per_s, now.instant);
+    let pair = upper.is_some();
+    let opening = Opening {
+        key: asked.key.clone(),
+        lifetime: wanted.lifetime,
+        even,
+        upper,
+        fingerprint: message.has_fingerprint(),
+        // No other port can replace a reserved one.
+        tries_left: if is_claim { 1 } else { limits::PORT_TRIES_MAX },
+        failed: Vec::new(),
+    };
     let owner = Owner {
         five_tuple: from,
         username: asked.username.clone(),
-        name: name.clone(),
         policy: asked.user.policy,
         transaction: message.transaction,
-        budget: budget.ok_or(Refusal::ALLOCATION_QUOTA_REACHED)?,
     };
-    let opened = open(server, now, message, asked, owner, &wanted);
-    if opened.is_none() {
-        server.config.pool.dismiss(&name);
-    }
-    opened.map(|()| None).ok_or(Refusal::INSUFFICIENT_CAPACITY)
+    let relayed = SocketAddr::new(granted.ip, granted.port.number());
+    let extras = Extras { token: None, refused_family: wanted.refused_family };
+    let allocation = Allocation::new(owner, granted, opening, extras, now.instant);
+    let id = server.insert(allocation).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
+    server.open_relay(id, relayed, pair);
+    Ok(None)
 }
 
-/// The socket of an allocation is open, or another port must be tried.
+/// Takes ports and shares of the quota: everything the request needs, or nothing.
+fn grant(
+    server: &TurnServer,
+    now: Now,
+    asked: &Authenticated,
+    place: &Place,
+) -> Result<(Granted, Option<Reserved>), Refusal> {
+    let (pool, owner) = (&server.config.pool, asked.user.owner());
+    let share = || -> Result<Share, Refusal> {
+        let bytes_per_s = match asked.user.policy {
+            TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
+            TurnPolicy::P2p => server.config.p2p_bytes_per_s,
+        };
+        pool.admit(&owner, bytes_per_s, now.instant).ok_or(Refusal::ALLOCATION_QUOTA_REACHED)
+    };
+    match *place {
+        Place::Reserved(token) => {
+            let claimed = pool.claim(token, &owner, now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
+            Ok((Granted { ip: claimed.ip, port: claimed.port, share: claimed.share }, None))
+        }
+        Place::Any { relay: ip, even, pair: false } => {
+            let share = share()?;
+            let port = pool.take(even, now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
+            Ok((Granted { ip, port, share }, None))
+        }
+        Place::Any { relay: ip, pair: true, .. } => {
+            let (lower, upper) = (share()?, share()?);
+            let (port, above) = pool.take_pair(now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
+            Ok((Granted { ip, port, share: lower }, Some(Reserved { ip, port: above, share: upper })))
+        }
+    }
+}
+
+/// Answers the request once the socket is open, or tries another port.
 pub(crate) fn relay_opened(server: &mut TurnServer, now: Now, id: AllocationId, opened: RelayOpened) {
     let pool = server.config.pool.clone();
     let Some(allocation) = server.allocation_mut(id) else { return };
     let State::Opening(opening) = &mut allocation.state else { return };
-    let (to, relayed) = (allocation.five_tuple, allocation.relayed);
-    if opened == RelayOpened::No {
-        // A port that somebody outside this server holds stays taken here: trying it again would fail again.
-        opening.tries_left = opening.tries_left.saturating_sub(1);
-        let (even, pair, left) = (opening.even, opening.pair, opening.tries_left);
-        let port = if left == 0 { None } else { pool.take(even, pair, now.instant) };
-        if let Some(port) = port {
-            allocation.relayed.set_port(port);
-            let address = allocation.relayed;
-            server.open_relay(id, address);
-            return;
+    let to = allocation.five_tuple;
+    if opened != RelayOpened::Yes {
+        if opened == RelayOpened::No && try_another(allocation, &pool, now) {
+            let (address, pair) = (allocation.relayed, allocation.wants_pair());
+            return server.open_relay(id, address, pair);
         }
-        let refusal = Refusal::INSUFFICIENT_CAPACITY;
-        let writer = MessageWriter::new(Method::Allocate, Class::Error, allocation.transaction)
-            .with_error(refusal.code, refusal.reason)
-            .signed(&opening.key);
-        let fingerprint = opening.fingerprint;
-        server.counters.refused.count(refusal.code);
-        server.send_finished(to, writer, fingerprint);
-        server.remove(id);
-        return;
+        return refuse(server, id);
     }
-    let token = if opening.pair { pool.reserve_above(relayed.port(), now.instant) } else { None };
-    opening.token = token;
-    let (key, fingerprint, refused_family) = (opening.key.clone(), opening.fingerprint, opening.refused_family);
-    let (lifetime, transaction) = (opening.lifetime, allocation.transaction);
+    allocation.extras.token = opening.upper.take().map(|upper| pool.reserve(upper, now.instant));
+    let (key, fingerprint, lifetime) = (opening.key.clone(), opening.fingerprint, opening.lifetime);
+    let writer = success(allocation, lifetime);
     allocation.state = State::Open;
-    let mut writer = success(transaction, relayed, to.client, lifetime);
-    if let Some(token) = token {
-        writer = writer.with(AttributeType::RESERVATION_TOKEN, &token);
-    }
-    if let Some(family) = refused_family {
-        // RFC 8656 §18.12: family, reserved, class, number.
-        writer = writer.with(AttributeType::ADDRESS_ERROR_CODE, &[family, 0, 4, 40]);
-    }
     server.send_finished(to, writer.signed(&key), fingerprint);
 }
 
-/// A 5-tuple has one allocation. The same request again gets the same answer, any other 437 (RFC 8656 §7.2).
+/// Replaces the ports of an allocation whose socket could not be opened, if any are left to try.
+fn try_another(allocation: &mut Allocation, pool: &Pool, now: Now) -> bool {
+    let State::Opening(opening) = &mut allocation.state else { return false };
+    opening.tries_left = opening.tries_left.saturating_sub(1);
+    if opening.tries_left == 0 {
+        return false;
+    }
+    let port = match &mut opening.upper {
+        None => pool.take(opening.even, now.instant),
+        Some(upper) => pool.take_pair(now.instant).map(|(lower, above)| {
+            opening.failed.push(std::mem::replace(&mut upper.port, above));
+            lower
+        }),
+    };
+    let Some(port) = port else { return false };
+    allocation.relayed.set_port(port.number());
+    opening.failed.push(std::mem::replace(&mut allocation.port, port));
+    true
+}
+
+fn refuse(server: &mut TurnServer, id: AllocationId) {
+    let Some(allocation) = server.allocation(id) else { return };
+    let State::Opening(opening) = &allocation.state else { return };
+    let refusal = Refusal::INSUFFICIENT_CAPACITY;
+    let writer = MessageWriter::new(Method::Allocate, Class::Error, allocation.transaction)
+        .with_error(refusal.code, refusal.reason)
+        .signed(&opening.key);
+    let (to, fingerprint) = (allocation.five_tuple, opening.fingerprint);
+    server.counters.refused.count(refusal.code);
+    server.send_finished(to, writer, fingerprint);
+    server.remove(id);
+}
+
+/// A 5-tuple has one allocation. The same request again gets essentially the same answer (RFC 8656 §5), any other 437 (§7.2).
 fn repeated(
     server: &TurnServer,
     now: Now,
@@ -120,16 +179,23 @@ fn repeated(
         // The answer is on its way.
         return Ok(None);
     }
-    let left = allocation.expires_at.saturating_duration_since(now.instant);
-    Ok(Some(success(message.transaction, allocation.relayed, allocation.five_tuple.client, left)))
+    Ok(Some(success(allocation, allocation.expires_at.saturating_duration_since(now.instant))))
 }
 
-fn success(transaction: [u8; 12], relayed: SocketAddr, client: SocketAddr, lifetime: Duration) -> MessageWriter {
+fn success(allocation: &Allocation, lifetime: Duration) -> MessageWriter {
     let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-    MessageWriter::new(Method::Allocate, Class::Success, transaction)
-        .with_address(AttributeType::XOR_RELAYED_ADDRESS, relayed)
+    let mut writer = MessageWriter::new(Method::Allocate, Class::Success, allocation.transaction)
+        .with_address(AttributeType::XOR_RELAYED_ADDRESS, allocation.relayed)
         .with(AttributeType::LIFETIME, &seconds.to_be_bytes())
-        .with_address(AttributeType::XOR_MAPPED_ADDRESS, client)
+        .with_address(AttributeType::XOR_MAPPED_ADDRESS, allocation.five_tuple.client);
+    if let Some(token) = allocation.extras.token {
+        writer = writer.with(AttributeType::RESERVATION_TOKEN, &token);
+    }
+    if let Some(family) = allocation.extras.refused_family {
+        // RFC 8656 §18.12: family, reserved, class, number.
+        writer = writer.with(AttributeType::ADDRESS_ERROR_CODE, &[family, 0, 4, 40]);
+    }
+    writer
 }
 
 fn wanted(server: &TurnServer, message: &Message<'_>) -> Result<Wanted, Refusal> {
@@ -139,69 +205,42 @@ fn wanted(server: &TurnServer, message: &Message<'_>) -> Result<Wanted, Refusal>
         Some([_, _, _, _]) => return Err(Refusal::UNSUPPORTED_TRANSPORT),
         Some(_) | None => return Err(Refusal::BAD_REQUEST),
     }
-    let even_port = message.value(AttributeType::EVEN_PORT);
-    let family = message.value(AttributeType::REQUESTED_ADDRESS_FAMILY);
-    let additional = message.value(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
-    let token = message.value(AttributeType::RESERVATION_TOKEN);
-    let (even, pair) = match even_port {
+    let lifetime = lifetime(message)?.max(limits::LIFETIME_DEFAULT);
+    let requested = super::family(message, AttributeType::REQUESTED_ADDRESS_FAMILY)?;
+    let additional = super::family(message, AttributeType::ADDITIONAL_ADDRESS_FAMILY)?;
+    let (even, pair) = match message.value(AttributeType::EVEN_PORT) {
         None => (false, false),
         Some([flags]) => (true, flags & 0x80 != 0),
         Some(_) => return Err(Refusal::BAD_REQUEST),
     };
-    let token_beside_others = token.is_some() && (even_port.is_some() || family.is_some() || additional.is_some());
-    let two_families = family.is_some() && additional.is_some();
-    if token_beside_others || two_families || (additional.is_some() && pair) {
+    if let Some(token) = message.value(AttributeType::RESERVATION_TOKEN) {
+        let token = ReservationToken::try_from(token).map_err(|_| Refusal::BAD_REQUEST)?;
+        if even || requested.is_some() || additional.is_some() {
+            return Err(Refusal::BAD_REQUEST);
+        }
+        return Ok(Wanted { lifetime, place: Place::Reserved(token), refused_family: None });
+    }
+    // RFC 8656 §18.11: IPv4 is the first family, so it cannot be the additional one.
+    if additional == Some(FAMILY_IPV4) || (additional.is_some() && (requested.is_some() || pair)) {
         return Err(Refusal::BAD_REQUEST);
     }
-    let token = token.map(ReservationToken::try_from).transpose().map_err(|_| Refusal::BAD_REQUEST)?;
-    // RFC 8656 §7.2: a server that cannot give the additional family says so beside the first one.
-    let refused_family = additional.map(|value| value.first().copied().unwrap_or(FAMILY_IPV6));
-    let relay = match family.map(<[u8]>::first) {
-        None | Some(Some(&FAMILY_IPV4)) => server.config.relay_v4,
-        Some(Some(&FAMILY_IPV6)) => server.config.relay_v6,
-        Some(_) => None,
+    let (v4, v6) = (server.config.relay_v4, server.config.relay_v6);
+    let (relay, refused_family) = match (requested, additional) {
+        (None | Some(FAMILY_IPV4), None) => (v4, None),
+        (Some(FAMILY_IPV6), None) => (v6, None),
+        // One address for each allocation: the other family is refused beside the answer (RFC 8656 §7.2).
+        (None, Some(FAMILY_IPV6)) if v4.is_some() => (v4, Some(FAMILY_IPV6)),
+        (None, Some(FAMILY_IPV6)) => (v6, Some(FAMILY_IPV4)),
+        (Some(_), _) | (None, Some(_)) => (None, None),
     };
     let relay = relay.ok_or(Refusal::ADDRESS_FAMILY_NOT_SUPPORTED)?;
-    Ok(Wanted { lifetime: lifetime(message), relay, even, pair, token, refused_family })
+    Ok(Wanted { lifetime, place: Place::Any { relay, even, pair }, refused_family })
 }
 
-/// The lifetime that is asked for, within bounds (RFC 8656 §7.2).
-pub(crate) fn lifetime(message: &Message<'_>) -> Duration {
-    let asked = message.value(AttributeType::LIFETIME).and_then(|value| <[u8; 4]>::try_from(value).ok());
-    let asked = asked.map_or(limits::LIFETIME_DEFAULT, |value| Duration::from_secs(u32::from_be_bytes(value).into()));
-    asked.clamp(limits::LIFETIME_DEFAULT, limits::LIFETIME_MAX)
-}
-
-fn open(
-    server: &mut TurnServer,
-    now: Now,
-    message: &Message<'_>,
-    asked: &Authenticated,
-    owner: Owner,
-    wanted: &Wanted,
-) -> Option<()> {
-    let pool = server.config.pool.clone();
-    let port = match &wanted.token {
-        Some(token) => pool.claim(token, now.instant)?,
-        None => pool.take(wanted.even, wanted.pair, now.instant)?,
-    };
-    let relayed = SocketAddr::new(wanted.relay, port);
-    let opening = Opening {
-        key: asked.key.clone(),
-        lifetime: wanted.lifetime,
-        even: wanted.even,
-        pair: wanted.pair,
-        token: None,
-        refused_family: wanted.refused_family,
-        fingerprint: message.has_fingerprint(),
-        // A claimed port is the one or none.
-        tries_left: if wanted.token.is_some() { 1 } else { limits::PORT_TRIES_MAX },
-    };
-    let allocation = Allocation::new(owner, relayed, opening, now.instant);
-    let Some(id) = server.insert(allocation) else {
-        pool.give_back(port);
-        return None;
-    };
-    server.open_relay(id, relayed);
-    Some(())
+/// The lifetime that is asked for: zero, or within bounds (RFC 8656 §7.2, §8.2).
+pub(crate) fn lifetime(message: &Message<'_>) -> Result<Duration, Refusal> {
+    let Some(value) = message.value(AttributeType::LIFETIME) else { return Ok(limits::LIFETIME_DEFAULT) };
+    let seconds = u32::from_be_bytes(<[u8; 4]>::try_from(value).map_err(|_| Refusal::BAD_REQUEST)?);
+    let asked = Duration::from_secs(seconds.into());
+    Ok(if asked.is_zero() { asked } else { asked.clamp(limits::LIFETIME_DEFAULT, limits::LIFETIME_MAX) })
 }

@@ -30,12 +30,13 @@ pub(crate) fn handle(
     if !server.config.policy.allows(allocation.policy, peer) {
         return Err(Refusal::FORBIDDEN);
     }
+    if super::has_expired(asked, now) && !allocation.permits(peer.ip(), now.instant) {
+        return Err(Refusal::UNAUTHENTICATED);
+    }
     let allocation = server.allocation_mut(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
     allocation.bind(number, peer, now.instant).map_err(|error| match error {
         BindError::Taken => Refusal::BAD_REQUEST,
         BindError::Full => Refusal::INSUFFICIENT_CAPACITY,
     })?;
-    // RFC 8656 §12.2: binding a channel installs or refreshes the peer's permission.
-    allocation.permit(peer.ip(), now.instant).map_err(|_| Refusal::INSUFFICIENT_CAPACITY)?;
     Ok(Some(MessageWriter::new(Method::ChannelBind, Class::Success, message.transaction)))
 }

@@ -1,6 +1,7 @@
 //! CreatePermission (RFC 8656 §10): several peers at once, all or none.
 
 use super::Refusal;
+use crate::allocation::Full;
 use crate::auth::Authenticated;
 use crate::limits;
 use crate::message::{AttributeType, Class, Message, MessageWriter, Method};
@@ -25,29 +26,28 @@ pub(crate) fn handle(
             return Err(Refusal::FORBIDDEN);
         }
     }
-    let new = peers.iter().filter(|peer| !allocation.permits(**peer, now.instant)).count();
+    let has_new = || peers.iter().any(|peer| !allocation.permits(*peer, now.instant));
+    if super::has_expired(asked, now) && has_new() {
+        return Err(Refusal::UNAUTHENTICATED);
+    }
     let allocation = server.allocation_mut(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
-    if !allocation.has_room_for(new, now.instant) {
-        return Err(Refusal::INSUFFICIENT_CAPACITY);
-    }
-    for peer in peers {
-        allocation.permit(peer, now.instant).map_err(|_| Refusal::INSUFFICIENT_CAPACITY)?;
-    }
+    allocation.permit(&peers, now.instant).map_err(|Full| Refusal::INSUFFICIENT_CAPACITY)?;
     Ok(Some(MessageWriter::new(Method::CreatePermission, Class::Success, message.transaction)))
 }
 
-/// The peers' addresses; ports do not count here (RFC 8656 §10.2).
+/// The peers' addresses, each once; ports do not count here (RFC 8656 §10.2).
 fn peers(message: &Message<'_>) -> Result<Vec<IpAddr>, Refusal> {
     let mut peers = Vec::new();
     for attribute in message.attributes().filter(|attribute| attribute.kind == AttributeType::XOR_PEER_ADDRESS) {
-        if peers.len() >= limits::PEERS_PER_REQUEST_MAX {
-            return Err(Refusal::INSUFFICIENT_CAPACITY);
-        }
         let peer = message.xor_address(attribute.value).ok_or(Refusal::BAD_REQUEST)?;
         let ip = canonical(peer).ip();
-        if !peers.contains(&ip) {
-            peers.push(ip);
+        if peers.contains(&ip) {
+            continue;
         }
+        if peers.len() >= limits::PERMISSIONS_PER_ALLOCATION_MAX {
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
+        }
+        peers.push(ip);
     }
     if peers.is_empty() { Err(Refusal::BAD_REQUEST) } else { Ok(peers) }
 }

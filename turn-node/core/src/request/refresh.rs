@@ -13,27 +13,24 @@ pub(crate) fn handle(
     message: &Message<'_>,
     asked: &Authenticated,
 ) -> Result<Option<MessageWriter>, Refusal> {
-    let ends = message.value(AttributeType::LIFETIME) == Some(&[0; 4]);
+    let lifetime = allocate::lifetime(message)?;
+    let family = super::family(message, AttributeType::REQUESTED_ADDRESS_FAMILY)?;
     let id = match server.owned(from, &asked.username) {
         Ok(id) => id,
         // RFC 8656 §8.2: ending what is not there succeeds, so that a lost answer does no harm.
-        Err(refusal) if ends && refusal == Refusal::ALLOCATION_MISMATCH => {
-            return Ok(Some(answer(message, Duration::ZERO)));
-        }
+        Err(Refusal::ALLOCATION_MISMATCH) if lifetime.is_zero() => return Ok(Some(answer(message, lifetime))),
         Err(refusal) => return Err(refusal),
     };
     let relayed_v4 = server.allocation(id).is_some_and(|allocation| allocation.relayed.is_ipv4());
-    let family = message.value(AttributeType::REQUESTED_ADDRESS_FAMILY).map(<[u8]>::first);
-    let other_family = if relayed_v4 { FAMILY_IPV6 } else { FAMILY_IPV4 };
-    if family == Some(Some(&other_family)) {
+    let own_family = if relayed_v4 { FAMILY_IPV4 } else { FAMILY_IPV6 };
+    if family.is_some_and(|family| family != own_family) {
         return Err(Refusal::PEER_ADDRESS_FAMILY_MISMATCH);
     }
-    if ends {
+    if lifetime.is_zero() {
         server.remove(id);
-        return Ok(Some(answer(message, Duration::ZERO)));
+    } else {
+        server.prolong(id, now.instant + lifetime);
     }
-    let lifetime = allocate::lifetime(message);
-    server.prolong(id, now.instant + lifetime);
     Ok(Some(answer(message, lifetime)))
 }
 

@@ -1,4 +1,4 @@
-//! The Send indication (RFC 8656 §11.1, §11.2): data for a peer that has no channel. Nobody answers it.
+//! The Send indication (RFC 8656 §11.1, §11.2): data for a peer that has no channel. It is never answered.
 
 use crate::message::{AttributeType, Message};
 use crate::server::{FiveTuple, Now, ToPeer, TurnServer, canonical};
@@ -11,7 +11,7 @@ pub(crate) fn handle(
     message: &Message<'_>,
     datagram: &[u8],
 ) -> Option<ToPeer> {
-    // RFC 8489 §6.3.2: an indication with an attribute that must be understood and is not is discarded.
+    // RFC 8489 §6.3.2: an indication with an unknown comprehension-required attribute is discarded.
     if !super::unknown_attributes(message).is_empty() {
         server.counters.malformed += 1;
         return None;
@@ -22,7 +22,7 @@ pub(crate) fn handle(
         return None;
     };
     let id = server.by_client.get(&from).copied();
-    // The policy may have changed since the permission was made, which names an address and not a port.
+    // The policy may have changed since the permission was installed, and a permission names no port.
     // RFC 8656 §11.2: a Send indication does not refresh the permission that it needs.
     let permitted = id.filter(|id| {
         let allocation = server.allocation(*id).filter(|allocation| allocation.is_open() && peer.port() != 0);
@@ -39,7 +39,7 @@ pub(crate) fn handle(
     server.spend(id, payload.len(), now).then_some(ToPeer { allocation: id, peer, payload, dont_fragment })
 }
 
-/// Where a part of a datagram begins and ends in it.
+/// Where a part of a datagram lies in it.
 fn range_within(datagram: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(datagram.as_ptr() as usize)?;
     (start + part.len() <= datagram.len()).then_some(start..start + part.len())
