@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of style that a program can check; every offence is told at once.
 
+mod columns;
 mod lines;
 mod links;
 mod paths;
@@ -29,6 +30,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not text: nothing to read.
         offences.extend(lines::check(file, &text));
         offences.extend(paths::check(file, &text));
+        offences.extend(columns::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
     }
     offences.extend(check_settings(workspace)?);
