@@ -30,6 +30,9 @@ export function initials(name: string, locale?: string): string {
 
 /** Letters as people count them: with their accents, and an emoji of several parts is one. */
 function graphemes(word: string): string[] {
+  if (!("Segmenter" in Intl)) {
+    return [...word];
+  }
   return [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(word)].map(({ segment }) => segment);
 }
 
