@@ -54,7 +54,7 @@ export function Menu({ label, id, className = "round", items, isRow = false, sta
         {children}
       </button>
       {isOpen ? (
-        <Items id={menuId} label={label} isRow={isRow} onClose={() => setOpen(false)}>
+        <Items id={menuId} label={label} isRow={isRow}>
           {items.map((item) => (
             <button
               key={item.label}
@@ -81,32 +81,29 @@ interface ItemsProps {
   readonly id: string;
   readonly label: string;
   readonly isRow: boolean;
-  readonly onClose: () => void;
   readonly children: ReactNode;
 }
 
 /** The menu itself: over everything, wherever there is room for it, and scrolled where there is none. */
-function Items({ id, label, isRow, onClose, children }: ItemsProps) {
+function Items({ id, label, isRow, children }: ItemsProps) {
   const element = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState<CSSProperties>({ visibility: "hidden" });
   useLayoutEffect(() => {
-    const menu = element.current;
-    const button = menu?.parentElement?.getBoundingClientRect();
-    if (menu !== null && button !== undefined) {
-      const size = { width: menu.offsetWidth, height: menu.scrollHeight };
-      setPlace(placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight }));
-    }
-  }, []);
-  const newest = useRef(onClose);
-  useEffect(() => {
-    newest.current = onClose;
-  });
-  useEffect(() => {
-    visibleItems(element.current)[0]?.focus();
-    const resized = (): void => newest.current();
+    const put = (): void => {
+      const menu = element.current;
+      const button = menu?.parentElement?.getBoundingClientRect();
+      if (menu !== null && button !== undefined) {
+        const size = { width: menu.offsetWidth, height: menu.scrollHeight };
+        setPlace(placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight }));
+      }
+    };
+    put();
+    // The grid has its new size one frame after the window.
+    const resized = (): unknown => requestAnimationFrame(put);
     window.addEventListener("resize", resized);
     return () => window.removeEventListener("resize", resized);
   }, []);
+  useEffect(() => visibleItems(element.current)[0]?.focus(), []);
   return (
     <div role="menu" id={id} ref={element} style={place} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
       {children}

@@ -33,7 +33,7 @@ export function refusalScenarios(world) {
         await person.close();
       });
 
-    refused("a token that nobody signed", /This invitation is not valid/, (stack) => ({ token: `${stack.token("refused", "ada")}x` }));
+    refused("a token that nobody signed", /This invitation isn’t valid/, (stack) => ({ token: `${stack.token("refused", "ada")}x` }));
     refused("a token whose time is over", /This invitation has expired/, (stack) => ({ token: stack.token("refused", "ada", { iat: 1, exp: 2 }) }));
     refused("a token of another room", /for another room/, (stack) => ({ token: stack.token("elsewhere", "ada") }));
 
