@@ -20,6 +20,9 @@ pub struct RecordingOrder {
     pub key_prefix: String,
     /// When it was started: the zero of the room's clock.
     pub started_at: UnixMillis,
+    /// What the room's clock says when this is sent: nodes learn from it how far theirs is from it.
+    #[serde(default)]
+    pub sent_at: UnixMillis,
     /// Everybody in the room.
     pub participants: Vec<RecordedParticipant>,
 }

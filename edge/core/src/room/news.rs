@@ -128,8 +128,8 @@ impl Room {
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
         }
-        self.tell_nodes(&news.welcomes, news.set_sessions, news.closed_sessions, forwards);
-        self.tell_recorders(&news.welcomes, orders);
+        self.tell_nodes(now, &news.welcomes, news.set_sessions, news.closed_sessions, forwards);
+        self.tell_recorders(now, &news.welcomes, orders);
         self.outputs.extend(news.asks.into_iter().map(Output::AskFleet));
         self.outputs.extend(news.turn_asks);
         self.outputs.extend(news.verdicts);
@@ -256,6 +256,7 @@ impl Room {
 
     fn tell_nodes(
         &mut self,
+        now: UnixMillis,
         welcomes: &BTreeSet<u64>,
         set: Vec<(u64, SessionId)>,
         closed: Vec<(u64, SessionId)>,
@@ -263,7 +264,7 @@ impl Room {
     ) {
         let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
         for epoch in welcomes {
-            messages.insert(*epoch, vec![self.welcome(*epoch)]);
+            messages.insert(*epoch, vec![self.welcome(now, *epoch)]);
         }
         let told = |epoch: &u64| !welcomes.contains(epoch);
         for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
@@ -289,16 +290,22 @@ impl Room {
     }
 
     /// What is to be recorded, to nodes that were not just told everything.
-    fn tell_recorders(&mut self, welcomes: &BTreeSet<u64>, orders: Vec<(u64, Option<RecordingOrder>)>) {
+    fn tell_recorders(
+        &mut self,
+        now: UnixMillis,
+        welcomes: &BTreeSet<u64>,
+        orders: Vec<(u64, Option<RecordingOrder>)>,
+    ) {
         for (epoch, recording) in orders.into_iter().filter(|(epoch, _)| !welcomes.contains(epoch)) {
             let socket = self.assignments.get(&epoch).and_then(Assignment::socket);
             let Some(socket) = socket else { continue };
+            let recording = recording.map(|order| RecordingOrder { sent_at: now, ..order });
             self.outputs.push_back(Output::SendNode { socket, message: RoomToNode::SetRecording { recording } });
         }
     }
 
     /// All that an assignment's node shall have.
-    fn welcome(&self, epoch: u64) -> RoomToNode {
+    fn welcome(&self, now: UnixMillis, epoch: u64) -> RoomToNode {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
         RoomToNode::Welcome {
@@ -310,7 +317,7 @@ impl Room {
                     track: Some(track.clone()),
                 })
                 .collect(),
-            recording: self.told_orders.get(&epoch).cloned(),
+            recording: self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() }),
         }
     }
 

@@ -5,7 +5,7 @@ use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef};
 use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
-use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId};
+use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everybody's beliefs.
@@ -183,7 +183,7 @@ impl Models {
                 let mut model = NodeModel::default();
                 model.sessions.extend(sessions.iter().map(|session| session.session.clone()));
                 model.set(forwards);
-                model.order = recording.clone();
+                model.order = recording.clone().map(unsent);
                 self.nodes.insert(socket, model);
             }
             (RoomToNode::SetSession { session }, Some(model)) => {
@@ -195,8 +195,9 @@ impl Models {
             }
             (RoomToNode::SetForwards { forwards }, Some(model)) => model.set(forwards),
             (RoomToNode::SetRecording { recording }, Some(model)) => {
-                assert_ne!(model.order, *recording, "the order is what it was");
-                model.order.clone_from(recording);
+                let recording = recording.clone().map(unsent);
+                assert_ne!(model.order, recording, "the order is what it was");
+                model.order = recording;
             }
             (RoomToNode::Release {}, _) => {
                 self.nodes.remove(&socket);
@@ -355,4 +356,9 @@ fn roster_of(roster: &[ParticipantInfo]) -> BTreeMap<ParticipantId, ParticipantI
 
 fn slots_of(slots: &[SlotInfo]) -> BTreeMap<Mid, Option<(ParticipantId, TrackId)>> {
     slots.iter().map(|slot| (slot.mid.clone(), slot.participant.clone().zip(slot.track.clone()))).collect()
+}
+
+/// An order but for the time of its sending.
+fn unsent(order: RecordingOrder) -> RecordingOrder {
+    RecordingOrder { sent_at: UnixMillis::default(), ..order }
 }

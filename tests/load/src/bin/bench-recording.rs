@@ -121,7 +121,7 @@ async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<
     let sessions = numbers.iter().map(|number| number.publisher(identity.fingerprint())).collect();
     let room = RoomId::parse("recorded")?;
     let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
-    fleet.send(&FleetToNode::Assign(assignment)).await?;
+    fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
     let mut caller = edge.accept().await?;
     let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
     let recording = Some(order(0)?);
@@ -154,6 +154,7 @@ fn order(publishers: usize) -> Result<RecordingOrder> {
         recording: RecordingId::parse("bench")?,
         key_prefix: "recordings/recorded/bench/".to_owned(),
         started_at: *STARTED_AT.get_or_init(now),
+        sent_at: now(),
         participants: (0..publishers as u32).map(|number| participant(ClientNumber(number))).collect::<Result<_>>()?,
     })
 }

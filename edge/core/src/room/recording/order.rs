@@ -3,6 +3,7 @@
 use super::super::Room;
 use super::super::member::Member;
 use super::super::track::Track;
+use shared::UnixMillis;
 use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ impl Room {
             recording: id.clone(),
             key_prefix: recording.key_prefix.clone(),
             started_at: recording.started_at,
+            sent_at: UnixMillis::default(),
             participants: self.recorded_participants(*epoch),
         };
         let epochs = recording.segments.keys().filter(|epoch| self.assignments.contains(epoch));
