@@ -31,7 +31,7 @@ impl Fixture {
 
     async fn assign(&mut self, epoch: u64, ticket: &str, session: Option<Session>) -> Result<()> {
         let assignment = Assignment { room: room(), epoch, shard: 0, ticket: ticket.to_owned(), session };
-        self.fleet.send(&FleetToNode::Assign(assignment)).await
+        self.fleet.send(&FleetToNode::Assign(Box::new(assignment))).await
     }
 
     /// Accepts the room's socket and checks how the node introduces itself.

@@ -311,7 +311,7 @@ impl Fleet {
             (heartbeat.assigned.wrapping_add(1), heartbeat.assigned_since.saturating_add(1));
         self.attach(socket, Heartbeat { assigned, assigned_since, ..heartbeat });
         let assignment = Assignment { room, epoch, shard: placement.shard, ticket, session };
-        self.send(socket, FleetToNode::Assign(assignment));
+        self.send(socket, FleetToNode::Assign(Box::new(assignment)));
         PlaceAnswer::Placed(Placement { turn_urls: self.turn_urls(now), ..placement })
     }
 

@@ -48,11 +48,8 @@ pub trait Member: Send + Sync {
 pub struct FleetLink<M> {
     /// Addresses of the edge, tried in turn.
     pub edges: Vec<EdgeUrl>,
-    /// Who we are.
     pub node: NodeId,
-    /// Where we are.
     pub region: Region,
-    /// Shows who we are.
     pub token: Secret,
     /// What differs from one kind of node to the other.
     pub member: M,
@@ -121,7 +118,7 @@ impl<M: Member> FleetLink<M> {
                 self.standing.send_modify(|standing| standing.is_registered = true);
                 tracing::info!(node = %self.node, region = %self.region, "registered");
             }
-            FleetToNode::Assign(assignment) => self.member.obey(Order::Assign(Box::new(assignment))).await,
+            FleetToNode::Assign(assignment) => self.member.obey(Order::Assign(assignment)).await,
             FleetToNode::SetMediaNodes { addresses } => self.member.obey(Order::SetMediaNodes(addresses)).await,
             FleetToNode::Refused { code } => {
                 tracing::error!(code = code.as_str(), "the fleet refuses this node");

@@ -85,7 +85,7 @@ pub enum FleetToNode {
         code: ErrorCode,
     },
     /// The node serves this room from here on: open its first session at once, then dial the room.
-    Assign(Assignment),
+    Assign(Box<Assignment>),
     /// To a TURN node: all addresses of the region's media nodes, which are all that `sfu` credentials reach from here on.
     SetMediaNodes {
         /// Every address on which a media node serves clients.

@@ -138,7 +138,7 @@ async fn open_room(
         .collect();
     let room = RoomId::parse(&format!("room-{place}"))?;
     let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
-    fleet.send(&FleetToNode::Assign(assignment)).await?;
+    fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
     let mut caller = edge.accept().await?;
     let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
     caller.send(&RoomToNode::Welcome { sessions, forwards, recording: None }).await?;
