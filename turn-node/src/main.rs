@@ -13,6 +13,6 @@ mod shard;
 
 fn main() -> anyhow::Result<()> {
     let config = config::read()?;
-    node_shell::logs::start(&config.logs)?;
+    let _lines = node_shell::logs::start(&config.logs)?;
     node_shell::runtime()?.block_on(node::run(config))
 }
