@@ -82,6 +82,9 @@ impl SendBatch {
         socket: &Socket,
         counters: &'batch mut Counters,
     ) -> Sending<'batch, 'data> {
+        // What a `Sending` that was leaked has left behind points to memory that may be gone.
+        self.headers.clear();
+        self.pieces_used = 0;
         Sending { batch: self, fd: socket.descriptor(), is_ipv6: socket.is_ipv6(), counters, data: PhantomData }
     }
 }
