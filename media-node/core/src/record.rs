@@ -9,6 +9,7 @@ pub mod clock;
 pub mod limits;
 pub mod remux;
 pub mod reorder;
+pub mod room_clock;
 pub mod segment;
 pub mod tap;
 pub mod timeline;

@@ -34,7 +34,7 @@ fn check_file(bytes: &[u8]) {
         return;
     }
     let mut parts = [Some(bytes), Some(pictures)];
-    let mut remux = Remux::default();
+    let mut remux = Remux::camera();
     let mut file = Vec::new();
     let finished = loop {
         match remux.step() {

@@ -4,10 +4,8 @@ use super::limits::FRAME_BYTES_MAX;
 use super::reorder::Packet;
 use crate::codec::vp8;
 
-/// One whole frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// RTP timestamp.
     pub timestamp: u32,
     /// When its last packet came, in microseconds since 1970.
     pub received_us: i64,
@@ -17,7 +15,6 @@ pub struct Frame {
     pub is_key: bool,
     /// Width and height, known of key frames.
     pub resolution: Option<(u16, u16)>,
-    /// The bitstream.
     pub bytes: Vec<u8>,
 }
 
@@ -26,7 +23,6 @@ pub struct Frame {
 pub enum Assembler {
     /// Sound: every packet is a frame.
     Opus,
-    /// Pictures.
     Vp8(Vp8),
 }
 

@@ -3,6 +3,7 @@
 //! The file is made in one pass with two parts in memory. What is known only at its end (duration, size, where the cues are) goes into a
 //! header that has the same length at the beginning and at the end, and is written over.
 
+mod black;
 mod lane;
 
 use super::webm::ebml::{self, element, element_uint, id};
@@ -41,7 +42,6 @@ pub struct Finished {
     pub duration_ms: u64,
 }
 
-/// Makes one file.
 #[derive(Debug)]
 pub struct Remux {
     audio: Lane,
@@ -68,13 +68,23 @@ struct Cue {
     position: u64,
 }
 
-impl Default for Remux {
-    fn default() -> Self {
-        Self { audio: Lane::new(MediaKind::Audio), video: Lane::new(MediaKind::Video), file: None, is_done: false }
-    }
-}
-
 impl Remux {
+    /// A file of a camera: while that is off, the picture is black.
+    #[must_use]
+    pub fn camera() -> Self {
+        Self::with(Lane::camera())
+    }
+
+    /// A file of a screen, whose picture may stay as it is for as long as it likes.
+    #[must_use]
+    pub fn screen() -> Self {
+        Self::with(Lane::screen())
+    }
+
+    fn with(video: Lane) -> Self {
+        Self { audio: Lane::sound(), video, file: None, is_done: false }
+    }
+
     /// The next part of a kind, in the order of their times.
     pub fn feed(&mut self, kind: MediaKind, part: &[u8]) {
         self.lane(kind).feed(part);
@@ -138,6 +148,9 @@ impl Remux {
 
 /// The earlier of the two.
 fn next(audio: &mut Lane, video: &mut Lane) -> Option<(MediaKind, Block)> {
+    if let Some(black) = audio.first().and_then(|sound| video.black_until(sound.at_ms)) {
+        return Some((MediaKind::Video, black));
+    }
     let is_audio = match (audio.first(), video.first()) {
         (Some(sound), Some(picture)) => sound.at_ms <= picture.at_ms,
         (sound, _) => sound.is_some(),

@@ -11,15 +11,12 @@ const STREAM_DISTANCE: u64 = 1 << 20;
 pub struct Packet {
     /// Sequence number with its wraps counted.
     pub index: u64,
-    /// RTP timestamp.
     pub timestamp: u32,
-    /// The marker bit.
     pub marker: bool,
     /// When it came, in microseconds since 1970.
     pub received_us: i64,
     /// When it was captured, in the same time, where that is known.
     pub captured_us: Option<i64>,
-    /// RTP payload.
     pub payload: Vec<u8>,
 }
 

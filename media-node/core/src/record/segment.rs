@@ -4,12 +4,13 @@ mod stream;
 
 use super::limits::ROWS_MAX;
 use super::reorder::Packet;
+use super::room_clock::RoomClock;
 use super::tap::TapNumber;
 use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackRef};
 use shared::manifest::{Event, Row};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
-use shared::{ParticipantId, TrackId};
+use shared::{ParticipantId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Stream;
 
@@ -23,7 +24,6 @@ pub enum Output {
     Part {
         /// Under which key it is stored.
         key: String,
-        /// It.
         bytes: Vec<u8>,
     },
     /// A row for the manifest.
@@ -32,10 +32,12 @@ pub enum Output {
     WantKeyframe(TrackRef),
 }
 
-/// One segment of a recording.
 #[derive(Debug)]
 pub struct Segment {
     order: RecordingOrder,
+    clock: RoomClock,
+    /// Participants whose coming was written down, and whose leaving was not.
+    present: BTreeSet<ParticipantId>,
     /// Keys of its parts begin with this.
     parts_prefix: String,
     streams: BTreeMap<TrackId, Stream>,
@@ -86,6 +88,8 @@ impl Segment {
     pub fn new(order: &RecordingOrder, epoch: u64) -> Self {
         Self {
             order: RecordingOrder { participants: Vec::new(), ..order.clone() },
+            clock: RoomClock::default(),
+            present: BTreeSet::new(),
             parts_prefix: parts_prefix(&order.key_prefix, epoch),
             streams: BTreeMap::new(),
             taps: BTreeMap::new(),
@@ -100,24 +104,44 @@ impl Segment {
         &self.order
     }
 
-    /// Somebody came, went or muted a track; `now_us` is in microseconds since 1970, as everywhere here.
+    /// Somebody came, went or muted a track. Times are the node's own, in microseconds since 1970, here and everywhere; the
+    /// order says how far they are from the room's.
+    ///
+    /// What the order leaves out goes on until [`Self::end_missing`], since packets of it may still be on their way.
     pub fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
+        if order.sent_at != UnixMillis::default() {
+            self.clock.sample(now_us, micros(order.sent_at));
+        }
         let at_ms = self.at_ms(now_us);
-        let before = std::mem::replace(&mut self.order.participants, order.participants.clone());
-        let before: BTreeSet<ParticipantId> = before.into_iter().map(|participant| participant.id).collect();
-        let mut present = BTreeSet::new();
+        self.order.participants.clone_from(&order.participants);
         for RecordedParticipant { id, name, tracks } in order.participants {
-            if !before.contains(&id) {
+            if self.present.insert(id.clone()) {
                 self.row(at_ms, Event::Joined { participant: id.clone(), name });
             }
             for track in tracks {
                 self.set_track(at_ms, &id, track);
             }
-            present.insert(id);
         }
+    }
+
+    /// Whether the order leaves out anything that goes on.
+    #[must_use]
+    pub fn has_missing(&self) -> bool {
+        let ordered = || self.order.participants.iter();
+        let is_ordered = |id: &TrackId| ordered().any(|known| known.tracks.iter().any(|track| track.id == *id));
+        let is_present = |id: &ParticipantId| ordered().any(|known| known.id == *id);
+        self.streams.iter().any(|(id, stream)| !stream.is_over && !is_ordered(id))
+            || self.present.iter().any(|id| !is_present(id))
+    }
+
+    /// Ends what the order leaves out: everything that came of it before the order has been handed over.
+    pub fn end_missing(&mut self, now_us: i64) {
+        let at_ms = self.at_ms(now_us);
         self.end_others(now_us, at_ms);
         self.forget_taps();
-        for participant in before.difference(&present).cloned() {
+        let ordered: BTreeSet<_> = self.order.participants.iter().map(|participant| participant.id.clone()).collect();
+        for participant in self.present.difference(&ordered).cloned().collect::<Vec<_>>() {
+            self.present.remove(&participant);
             self.row(at_ms, Event::Left { participant });
         }
     }
@@ -166,8 +190,9 @@ impl Segment {
 
     /// A packet that the shard copied.
     pub fn packet(&mut self, tap: TapNumber, packet: Packet) {
+        let started_us = self.started_us();
         let Some(stream) = self.taps.get(&tap).and_then(|tapped| self.streams.get_mut(&tapped.track)) else { return };
-        let base = Base { started_us: started_us(&self.order), parts_prefix: &self.parts_prefix };
+        let base = Base { started_us, parts_prefix: &self.parts_prefix };
         let mut out = Vec::new();
         stream.packet(base, packet, &mut out);
         for output in out {
@@ -189,6 +214,7 @@ impl Segment {
 
     /// Time passes: parts that are open for long are sealed, and packets that waited for long are given up.
     pub fn tick(&mut self, now_us: i64) {
+        self.clock.tick(now_us);
         let ids: Vec<TrackId> = self.streams.keys().cloned().collect();
         for id in ids {
             self.with_stream(&id, |stream, base, out| stream.tick(base, now_us, out));
@@ -209,8 +235,9 @@ impl Segment {
     }
 
     fn with_stream(&mut self, id: &TrackId, act: impl FnOnce(&mut Stream, Base<'_>, &mut Vec<Output>)) {
+        let started_us = self.started_us();
         let Some(stream) = self.streams.get_mut(id) else { return };
-        let base = Base { started_us: started_us(&self.order), parts_prefix: &self.parts_prefix };
+        let base = Base { started_us, parts_prefix: &self.parts_prefix };
         let mut out = Vec::new();
         act(stream, base, &mut out);
         for output in out {
@@ -233,7 +260,12 @@ impl Segment {
     }
 
     fn at_ms(&self, now_us: i64) -> u64 {
-        millis(now_us.saturating_sub(started_us(&self.order)))
+        millis(now_us.saturating_sub(self.started_us()))
+    }
+
+    /// What the node's clock said when the recording started.
+    fn started_us(&self) -> i64 {
+        self.clock.nodes(micros(self.order.started_at))
     }
 }
 
@@ -244,8 +276,8 @@ struct Base<'a> {
     parts_prefix: &'a str,
 }
 
-fn started_us(order: &RecordingOrder) -> i64 {
-    i64::try_from(order.started_at.0).unwrap_or(i64::MAX).saturating_mul(1_000)
+fn micros(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX).saturating_mul(1_000)
 }
 
 /// What was before the start was at the start.

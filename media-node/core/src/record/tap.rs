@@ -12,24 +12,17 @@ pub struct TapNumber(pub u64);
 /// A track begins to be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Under which number.
     pub tap: TapNumber,
-    /// Of which room.
     pub room: RoomId,
-    /// Which.
     pub track: TrackRef,
 }
 
-/// One packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Of which track.
     pub tap: TapNumber,
     /// Sequence number with its wraps counted; another stream of the same track is far away.
     pub index: u64,
-    /// RTP timestamp.
     pub timestamp: u32,
-    /// The marker bit.
     pub marker: bool,
     /// When it came, in microseconds since 1970.
     pub received_us: i64,
@@ -46,7 +39,6 @@ pub struct Batch {
     pub opened: Vec<Opened>,
     /// Packets in the order of their arrival.
     pub packets: Vec<Taken>,
-    /// Their payloads.
     pub bytes: Vec<u8>,
 }
 
@@ -70,7 +62,6 @@ impl Batch {
         self.bytes.clear();
     }
 
-    /// A packet's payload.
     #[must_use]
     pub fn payload(&self, packet: &Taken) -> &[u8] {
         self.bytes.get(packet.payload.clone()).unwrap_or_default()

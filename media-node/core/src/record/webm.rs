@@ -11,7 +11,6 @@ use ebml::{element, element_float, element_text, element_uint, id};
 /// Whether a track sounds or shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// Opus.
     Audio,
     /// VP8, of this size at its first frame.
     Video {
@@ -22,14 +21,12 @@ pub enum Media {
     },
 }
 
-/// One frame with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Milliseconds on the clock of the file.
     pub at_ms: u64,
     /// Whether a decoder can begin here.
     pub is_key: bool,
-    /// The frame.
     pub bytes: Vec<u8>,
 }
 
@@ -154,7 +151,6 @@ impl Cluster {
         true
     }
 
-    /// The whole cluster.
     pub fn write(&self, out: &mut Vec<u8>) {
         element(out, id::CLUSTER, &self.body);
     }

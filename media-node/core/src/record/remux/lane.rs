@@ -1,6 +1,8 @@
-//! The frames of one kind, out of part after part; silence fills what is missing of the sound.
+//! The frames of one kind, out of part after part; silence fills what is missing of the sound, and black what is missing of a
+//! camera's pictures.
 
 use super::super::webm::{Block, read};
+use super::black::black;
 use shared::rtp_parameters::MediaKind;
 use std::collections::VecDeque;
 
@@ -11,10 +13,25 @@ const PAUSE_MS_MAX: u64 = 100;
 /// 20 ms of silence: a TOC byte for one CELT frame of full bandwidth (RFC 6716 §3.1), and the shortest such frame.
 const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 
+/// A camera that sends nothing for longer is off; one that is on sends a picture each second at least.
+const PICTURE_MS_MAX: u64 = 3_000;
+/// The last picture before that stays for this long.
+const LAST_PICTURE_MS: u64 = 1_000;
+/// A camera that is on again begins with a key frame within this time, since the recorder asks for one. Pictures before it
+/// are given up: black refers to nothing before it, so they would have nothing to refer to.
+const KEYFRAME_WAIT_MS: u64 = 2_000;
+
 /// Frames of one kind that wait to be written.
 #[derive(Debug)]
 pub(super) struct Lane {
     kind: MediaKind,
+    /// Pictures that are missing are black.
+    is_camera: bool,
+    /// Pictures after a pause, until it is known whether a key frame follows.
+    held: Vec<Block>,
+    /// The size of the last key frame.
+    size: Option<(u16, u16)>,
+    is_black: bool,
     waiting: VecDeque<Block>,
     is_over: bool,
     /// When the last frame was that came in.
@@ -25,8 +42,31 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) const fn new(kind: MediaKind) -> Self {
-        Self { kind, waiting: VecDeque::new(), is_over: false, last_ms: None, taken_ms: None, resolution: None }
+    pub(super) const fn sound() -> Self {
+        Self::new(MediaKind::Audio, false)
+    }
+
+    pub(super) const fn camera() -> Self {
+        Self::new(MediaKind::Video, true)
+    }
+
+    pub(super) const fn screen() -> Self {
+        Self::new(MediaKind::Video, false)
+    }
+
+    const fn new(kind: MediaKind, is_camera: bool) -> Self {
+        Self {
+            kind,
+            is_camera,
+            held: Vec::new(),
+            size: None,
+            is_black: false,
+            waiting: VecDeque::new(),
+            is_over: false,
+            last_ms: None,
+            taken_ms: None,
+            resolution: None,
+        }
     }
 
     pub(super) fn feed(&mut self, part: &[u8]) {
@@ -47,18 +87,74 @@ impl Lane {
                     continue;
                 }
             }
-            self.last_ms = Some(block.at_ms);
-            self.waiting.push_back(block);
+            self.push(block);
+        }
+    }
+
+    fn push(&mut self, block: Block) {
+        let before = self.last_ms.replace(block.at_ms);
+        let was_off = self.is_camera && before.is_some_and(|last| block.at_ms - last > PICTURE_MS_MAX);
+        match self.held.first().map(|first| first.at_ms) {
+            None if !was_off => self.admit(block),
+            None if block.is_key => {
+                self.blacken(before.unwrap_or(0) + LAST_PICTURE_MS);
+                self.admit(block);
+            }
+            None => {
+                self.blacken(before.unwrap_or(0) + LAST_PICTURE_MS);
+                self.held.push(block);
+            }
+            Some(_) if block.is_key => {
+                self.held.clear();
+                self.admit(block);
+            }
+            Some(first_ms) if block.at_ms - first_ms <= KEYFRAME_WAIT_MS => self.held.push(block),
+            Some(_) => {
+                self.release_held();
+                self.admit(block);
+            }
+        }
+    }
+
+    fn admit(&mut self, block: Block) {
+        self.size = resolution(&block).or(self.size);
+        self.waiting.push_back(block);
+    }
+
+    fn blacken(&mut self, at_ms: u64) {
+        if let Some((width, height)) = self.size {
+            self.waiting.push_back(Block { at_ms, is_key: true, bytes: black(width, height) });
+        }
+    }
+
+    /// No key frame followed a pause: its pictures refer to those before, so there is no black between them.
+    fn release_held(&mut self) {
+        if !self.held.is_empty() {
+            self.waiting.pop_back();
+            self.waiting.extend(self.held.drain(..));
         }
     }
 
     pub(super) fn end(&mut self) {
+        self.release_held();
         self.is_over = true;
+    }
+
+    /// A black picture, if the camera went off for good long before this moment.
+    pub(super) fn black_until(&mut self, now_ms: u64) -> Option<Block> {
+        let at_ms = self.taken_ms? + PICTURE_MS_MAX;
+        let is_off = self.is_camera && self.is_over && self.waiting.is_empty() && at_ms <= now_ms;
+        let (width, height) = self.size.filter(|_| is_off && !self.is_black)?;
+        self.is_black = true;
+        self.taken_ms = Some(at_ms);
+        Some(Block { at_ms, is_key: true, bytes: black(width, height) })
     }
 
     /// Which kind of part is needed, if one is.
     pub(super) fn needs(&self) -> Option<MediaKind> {
-        (self.waiting.is_empty() && !self.is_over).then_some(self.kind)
+        // What is held decides about the last that waits.
+        let is_enough = if self.held.is_empty() { !self.waiting.is_empty() } else { self.waiting.len() > 1 };
+        (!is_enough && !self.is_over).then_some(self.kind)
     }
 
     pub(super) fn first(&self) -> Option<&Block> {

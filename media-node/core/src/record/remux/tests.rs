@@ -25,7 +25,7 @@ fn part(kind: MediaKind, times: impl IntoIterator<Item = u64>) -> Vec<u8> {
 }
 
 fn remux(mut audio: Vec<Vec<u8>>, mut video: Vec<Vec<u8>>) -> (Vec<u8>, Finished) {
-    let mut remux = Remux::default();
+    let mut remux = Remux::camera();
     let mut file = Vec::new();
     loop {
         match remux.step() {
@@ -130,4 +130,48 @@ fn pictures_of_another_node_go_on_behind_those_of_the_first_one() {
 fn nothing_makes_no_file() {
     let (file, finished) = remux(vec![Vec::new()], vec![b"broken".to_vec()]);
     assert_eq!((file.len(), finished.header), (0, None));
+}
+
+/// Times and key frames of the pictures of a file, black ones marked.
+fn pictures(audio: Vec<u64>, video: &[(u64, bool)]) -> Vec<(u64, &'static str)> {
+    let mut cluster = Cluster::new(video[0].0);
+    for (at_ms, is_key) in video {
+        let bytes = if *is_key { KEY.to_vec() } else { DELTA.to_vec() };
+        assert!(cluster.add(1, &Block { at_ms: *at_ms, is_key: *is_key, bytes }));
+    }
+    let mut bytes = Vec::new();
+    cluster.write(&mut bytes);
+    let (file, _) = remux(vec![part(MediaKind::Audio, audio)], vec![bytes]);
+    let pictures = read::blocks(&file).into_iter().filter(|block| block.bytes.first() != Some(&0x78));
+    let pictures = pictures.filter(|block| block.bytes != [0xf8, 0xff, 0xfe]);
+    let word = |block: &Block| match (block.is_key, block.bytes == KEY) {
+        (true, true) => "key",
+        (true, false) => "black",
+        (false, _) => "delta",
+    };
+    pictures.map(|block| (block.at_ms, word(&block))).collect()
+}
+
+#[test]
+fn a_camera_that_is_off_is_black() {
+    let sound: Vec<u64> = (0..12_000).step_by(20).collect();
+    let until_on = pictures(sound.clone(), &[(0, true), (40, false), (7_000, true), (7_040, false), (11_900, false)]);
+    assert_eq!(
+        until_on,
+        [(0, "key"), (40, "delta"), (1_040, "black"), (7_000, "key"), (7_040, "delta"), (11_900, "delta")]
+    );
+    let to_the_end = pictures(sound.clone(), &[(0, true), (40, false)]);
+    assert_eq!(to_the_end, [(0, "key"), (40, "delta"), (3_040, "black")]);
+    let short = pictures(sound, &[(0, true), (2_500, false), (5_500, false), (8_400, false), (11_300, false)]);
+    assert_eq!(short.iter().filter(|(_, word)| *word == "black").count(), 0, "{short:?}");
+}
+
+#[test]
+fn pictures_after_black_begin_with_a_key_frame() {
+    let sound: Vec<u64> = (0..12_000).step_by(20).collect();
+    let soon = pictures(sound.clone(), &[(0, true), (7_000, false), (7_500, false), (8_000, true), (11_000, false)]);
+    assert_eq!(soon, [(0, "key"), (1_000, "black"), (8_000, "key"), (11_000, "delta")]);
+    let never = [(0, true), (7_000, false), (8_000, false), (9_001, false), (11_000, false)];
+    let expected = [(0, "key"), (7_000, "delta"), (8_000, "delta"), (9_001, "delta"), (11_000, "delta")];
+    assert_eq!(pictures(sound, &never), expected);
 }

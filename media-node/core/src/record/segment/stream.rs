@@ -14,7 +14,6 @@ use shared::rtp_parameters::MediaKind;
 /// How long the last frame of a part is taken to last.
 const LAST_FRAME_MS: u64 = 20;
 
-/// One track.
 #[derive(Debug)]
 pub(super) struct Stream {
     id: TrackId,
@@ -134,8 +133,10 @@ impl Stream {
         let at_us = self.clock.at(frame.timestamp, frame.received_us, frame.captured_us);
         // No two frames at one time: players sort by it.
         let at_ms = millis(at_us.saturating_sub(base.started_us)).max(self.last_ms.map_or(0, |last| last + 1));
+        // After a pause the file is black until the next key frame.
+        let is_back = self.last_ms.is_some_and(|last| at_ms - last > GAP_MERGE_MS);
         self.last_ms = Some(at_ms);
-        self.note_key(at_ms, frame.is_key, out);
+        self.note_key(at_ms, frame.is_key, is_back, out);
         let is_full = |part: &OpenPart| {
             at_ms - part.cluster.starts_ms() >= PART_MS_MAX || part.cluster.bytes() + frame.bytes.len() > PART_BYTES_MAX
         };
@@ -154,11 +155,11 @@ impl Stream {
     }
 
     /// Players jump to key frames, so there must be one now and then.
-    fn note_key(&mut self, at_ms: u64, is_key: bool, out: &mut Vec<Output>) {
+    fn note_key(&mut self, at_ms: u64, is_key: bool, is_back: bool, out: &mut Vec<Output>) {
         let is_due = |last: u64| at_ms.saturating_sub(last) >= KEYFRAME_INTERVAL_MS;
         if is_key {
             self.last_key_ms = Some(at_ms);
-        } else if self.last_key_ms.is_none_or(is_due) {
+        } else if is_back || self.last_key_ms.is_none_or(is_due) {
             self.last_key_ms = Some(at_ms);
             out.push(Output::WantKeyframe(self.reference.clone()));
         }

@@ -30,6 +30,7 @@ fn order_of(people: impl IntoIterator<Item = (&'static str, Vec<RecordedTrack>)>
         recording: shared::RecordingId::parse("r").expect("an id"),
         key_prefix: "recordings/daily/r/".into(),
         started_at: UnixMillis((START_US / 1_000) as u64),
+        sent_at: UnixMillis::default(),
         participants: people.into_iter().map(person).collect(),
     }
 }
@@ -59,7 +60,14 @@ impl Fixture {
         let order = order(tracks);
         let mut segment = Segment::new(&order, 7);
         segment.set_order(START_US, order);
+        segment.end_missing(START_US);
         Self { segment, parts: Vec::new(), rows: Vec::new(), keyframes: 0 }
+    }
+
+    /// An order whose time has come on every way.
+    fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
+        self.segment.set_order(now_us, order);
+        self.segment.end_missing(now_us);
     }
 
     fn drain(&mut self) {
@@ -122,7 +130,7 @@ fn losses_and_mutes_are_written_down() {
     let tap = TapNumber(1);
     fixture.segment.open(tap, reference("s1", "0"));
     (0..100).filter(|index| !(40..45).contains(index)).for_each(|index| fixture.sound(tap, index));
-    fixture.segment.set_order(START_US + 2_500_000, order(vec![microphone(true)]));
+    fixture.set_order(START_US + 2_500_000, order(vec![microphone(true)]));
     fixture.segment.tick(START_US + 9_000_000);
     fixture.drain();
     assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t1, 2500 muted t1, 0 part 2000, 780 gap 5 120");
@@ -133,9 +141,7 @@ fn a_track_goes_on_in_another_session_and_a_new_stream() {
     let mut fixture = Fixture::new(vec![microphone(false)]);
     fixture.segment.open(TapNumber(1), reference("s1", "0"));
     (0..50).for_each(|index| fixture.sound(TapNumber(1), index));
-    fixture
-        .segment
-        .set_order(START_US + 1_000_000, order(vec![track("t1", "s2", "5", TrackSource::Microphone, false)]));
+    fixture.set_order(START_US + 1_000_000, order(vec![track("t1", "s2", "5", TrackSource::Microphone, false)]));
     fixture.segment.open(TapNumber(2), reference("s2", "5"));
     // The old session's last words are not the new one's.
     fixture.sound(TapNumber(1), 50);
@@ -184,13 +190,56 @@ fn pictures_wait_for_a_key_frame_and_ask_for_one_after_a_loss() {
 fn whoever_comes_and_goes_is_written_down_though_they_publish_nothing() {
     let mut fixture = Fixture::new(vec![microphone(true)]);
     let at = |ms: i64| START_US + ms * 1_000;
-    fixture.segment.set_order(at(1_000), order_of([("ada", vec![microphone(true)]), ("alan", vec![])]));
-    fixture.segment.set_order(at(2_000), order_of([("ada", vec![microphone(false)]), ("alan", vec![])]));
-    fixture.segment.set_order(at(3_000), order_of([("ada", vec![])]));
-    fixture.segment.set_order(at(4_000), order_of([("ada", vec![microphone(false)])]));
+    fixture.set_order(at(1_000), order_of([("ada", vec![microphone(true)]), ("alan", vec![])]));
+    fixture.set_order(at(2_000), order_of([("ada", vec![microphone(false)]), ("alan", vec![])]));
+    fixture.set_order(at(3_000), order_of([("ada", vec![])]));
+    fixture.set_order(at(4_000), order_of([("ada", vec![microphone(false)])]));
     fixture.segment.finish(at(5_000));
     fixture.drain();
     let expected = "0 joined ada ADA, 0 track t1 muted, 1000 joined alan ALAN, 2000 unmuted t1, 3000 ended t1, \
                     3000 left alan, 4000 track t1, 5000 ended t1";
     assert_eq!(fixture.words(), expected);
+}
+
+#[test]
+fn what_was_on_its_way_when_a_track_ended_is_recorded() {
+    let mut fixture = Fixture::new(vec![microphone(false)]);
+    fixture.segment.open(TapNumber(1), reference("s1", "0"));
+    (0..50).for_each(|index| fixture.sound(TapNumber(1), index));
+    assert!(!fixture.segment.has_missing());
+    fixture.segment.set_order(START_US + 1_040_000, order_of([("ada", vec![])]));
+    assert!(fixture.segment.has_missing());
+    (50..52).for_each(|index| fixture.sound(TapNumber(1), index));
+    fixture.segment.end_missing(START_US + 1_040_000);
+    fixture.sound(TapNumber(1), 52);
+    fixture.drain();
+    assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t1, 0 part 1040, 1040 ended t1");
+}
+
+/// Twelve seconds of sound on a node whose clock is `ahead_us` ahead of the room's.
+fn recorded_by_clock(ahead_us: i64) -> (String, Vec<Vec<u8>>) {
+    let order = RecordingOrder { sent_at: UnixMillis((START_US / 1_000) as u64), ..order(vec![microphone(false)]) };
+    let mut segment = Segment::new(&order, 7);
+    segment.set_order(START_US + ahead_us, order);
+    let mut fixture = Fixture { segment, parts: Vec::new(), rows: Vec::new(), keyframes: 0 };
+    fixture.segment.open(TapNumber(1), reference("s1", "0"));
+    for index in (0..600).filter(|index| index % 50 != 7) {
+        let packet = packet(index, 20, 48, &[0x78, 1, 2]);
+        let at = packet.received_us + ahead_us;
+        fixture.segment.packet(TapNumber(1), Packet { received_us: at, captured_us: Some(at), ..packet });
+        fixture.segment.tick(at);
+        fixture.drain();
+    }
+    fixture.segment.finish(START_US + ahead_us + 12_000_000);
+    fixture.drain();
+    (fixture.words(), fixture.parts.into_iter().map(|(_, bytes)| bytes).collect())
+}
+
+#[test]
+fn a_nodes_clock_that_is_off_changes_nothing() {
+    let right = recorded_by_clock(0);
+    assert_eq!(right.1.len(), 3, "{}", right.0);
+    for ahead_us in [1_000_000, -1_000_000, 2_000_000, -2_000_000, 5_000_000, -5_000_000] {
+        assert_eq!(recorded_by_clock(ahead_us), right, "{ahead_us}");
+    }
 }

@@ -92,7 +92,6 @@ fn write_id(out: &mut Vec<u8>, id: u32) {
 /// One element that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
-    /// Its id.
     pub id: u32,
     /// What is in it; everything up to the end, where its size is not known.
     pub body: &'a [u8],
