@@ -4,6 +4,7 @@ use crate::check::Breaches;
 use crate::clock::Clock;
 use crate::net::Datagram;
 use edge_core::SocketId;
+use media_core::places::Places;
 use media_core::random::Random;
 use media_core::session::dtls::Identity;
 use media_core::sfu::{Config, Input, Output as SfuOutput, Sfu};
@@ -14,6 +15,7 @@ use shared::control::{
 use shared::{NodeId, Region, RoomId, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// As in the shell: between half and all of a bound that doubles with every failure.
@@ -90,7 +92,7 @@ impl Node {
             seed,
             started_at: clock.now(),
             wall_clock: clock.unix(),
-            sessions_max: SESSIONS_MAX,
+            places: Arc::new(Places::new(SESSIONS_MAX)),
         };
         Self {
             id,
@@ -266,7 +268,7 @@ impl Node {
         match peer {
             Peer::Fleet => match FleetToNode::parse(text) {
                 Ok(FleetToNode::Registered {}) => self.fleet.failures = 0,
-                Ok(FleetToNode::Assign(assignment)) => self.assign(assignment),
+                Ok(FleetToNode::Assign(assignment)) => self.assign(*assignment),
                 Ok(
                     refused @ (FleetToNode::Refused { .. }
                     | FleetToNode::SetMediaNodes { .. }

@@ -23,15 +23,11 @@ use streams::Streams;
 /// Round trip that is assumed until the client's reports tell it.
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 
-/// One client's session.
 pub struct Session {
     /// How the edge names it.
     pub id: SessionId,
-    /// Where it is.
     pub room: Key<Room>,
-    /// Its connectivity checks.
     pub ice: IceLite,
-    /// Its handshake.
     pub dtls: Dtls,
     /// The certificate that it must show.
     pub client_fingerprint: Fingerprint,
@@ -53,6 +49,8 @@ pub struct Session {
     pub feedback_ssrc: u32,
     /// When it was opened.
     pub opened_at: Instant,
+    /// It had an address that media may be sent to when that was last looked at.
+    pub is_reachable: bool,
     /// What the next round of sending writes for it.
     due: Vec<writing::Due>,
 }
@@ -84,6 +82,7 @@ impl Session {
             round_trip: ROUND_TRIP_ASSUMED,
             feedback_ssrc,
             opened_at: now,
+            is_reachable: false,
             due: Vec::new(),
         }
     }
@@ -93,9 +92,9 @@ impl Session {
         self.keys.is_some()
     }
 
-    /// When the client was last known to want anything from us.
-    pub fn last_sign_at(&self) -> Instant {
-        self.ice.last_check_at().unwrap_or(self.opened_at)
+    /// How long the session goes on if the client is not heard again.
+    pub fn consent_until(&self) -> Instant {
+        self.ice.last_check_at().unwrap_or(self.opened_at) + ice_lite::CONSENT_TIMEOUT
     }
 
     /// The slot of a section.

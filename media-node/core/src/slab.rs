@@ -9,6 +9,13 @@ pub struct Key<T> {
     of: PhantomData<fn() -> T>,
 }
 
+impl<T> Key<T> {
+    /// The place in the slab, which another entry may have had before.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+}
+
 #[cfg(test)]
 impl<T> Key<T> {
     /// A key of some slab.
@@ -66,7 +73,6 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Adds an entry.
     pub fn insert(&mut self, value: T) -> Key<T> {
         let index = self.free.pop().unwrap_or(self.entries.len() as u32);
         if let Some(entry) = self.entries.get_mut(index as usize) {
@@ -87,6 +93,12 @@ impl<T> Slab<T> {
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         entry.value.as_mut().filter(|_| entry.generation == key.generation)
+    }
+
+    /// The key of the entry at this place.
+    pub fn key_at(&self, index: u32) -> Option<Key<T>> {
+        let entry = self.entries.get(index as usize).filter(|entry| entry.value.is_some())?;
+        Some(Key { index, generation: entry.generation, of: PhantomData })
     }
 
     /// Takes the entry out.
@@ -116,6 +128,7 @@ mod tests {
         let c = slab.insert("c");
         assert_eq!((slab.get(a), slab.get(b), slab.get(c)), (None, Some(&"b"), Some(&"c")));
         assert_eq!(slab.get_mut(a), None);
+        assert_eq!((slab.key_at(a.index()), slab.key_at(7)), (Some(c), None));
         assert_eq!(slab.entries.len(), 2);
     }
 }

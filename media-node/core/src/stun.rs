@@ -1,7 +1,9 @@
 //! STUN messages (RFC 8489), as much as ICE needs: Binding requests are read, responses are written.
 
+mod transaction;
 mod write;
 
+pub use transaction::TransactionIds;
 pub use write::{Request, Response};
 
 use aws_lc_rs::{constant_time, hmac};
@@ -9,7 +11,7 @@ use std::ops::Range;
 
 /// Length of the fixed header.
 pub const HEADER_BYTES: usize = 20;
-/// Longest request that is looked at: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
+/// Longest message that is looked at: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
 pub const REQUEST_BYTES_MAX: usize = 1_280;
 /// Most unknown attributes that an answer names; the rest follows when the client tries again.
 const UNKNOWN_ATTRIBUTES_MAX: usize = 8;
@@ -42,6 +44,11 @@ mod attribute {
 /// Identifies a request and its answer.
 pub type TransactionId = [u8; 12];
 
+/// Whether a STUN message is the answer to one of our checks.
+pub fn is_success(message: &[u8]) -> bool {
+    message.starts_with(&BINDING_SUCCESS)
+}
+
 /// The key that a password stands for (RFC 8489 §9.1.1: short-term credentials).
 pub fn key(password: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
@@ -65,7 +72,6 @@ pub struct BindingRequest<'a> {
     pub receiver_ufrag: &'a str,
     /// Second half of USERNAME: the user fragment of the side that sent it.
     pub sender_ufrag: &'a str,
-    /// The pair is to be used.
     pub use_candidate: bool,
     /// What the sender takes itself for, where it says so.
     pub role: Option<Role>,
@@ -101,12 +107,8 @@ impl<'a> BindingRequest<'a> {
     /// RFC 8489 §9.1.3 would have requests without credentials answered with 400. A server that answers strangers lends
     /// itself to reflection, and no ICE agent leaves them out (RFC 8445 §7.1.2), so they get silence.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
-        let transaction = parse_header(message)?;
-        let mut found = Found::default();
-        let mut attributes = Attributes { message, offset: HEADER_BYTES };
-        while let Some(attribute) = attributes.next()? {
-            found.take(message, attribute)?;
-        }
+        let transaction = parse_header(message, BINDING_REQUEST)?;
+        let found = Found::of(message)?;
         let (receiver_ufrag, sender_ufrag) = found.username?.split_once(':')?;
         found.fingerprint_is_right.then_some(Self {
             transaction,
@@ -122,18 +124,7 @@ impl<'a> BindingRequest<'a> {
 
     /// Whether the sender knows the password of `key`.
     pub fn is_authentic(&self, key: &hmac::Key) -> bool {
-        let value = self.integrity_offset + 4..self.integrity_offset + 4 + INTEGRITY_VALUE_BYTES;
-        let (Some(covered), Some(tag)) = (self.message.get(4..self.integrity_offset), self.message.get(value.clone()))
-        else {
-            return false;
-        };
-        // RFC 8489 §14.5: the HMAC is over the message up to the attribute, with a length as if it ended behind it.
-        let length = (value.end - HEADER_BYTES) as u16;
-        let mut context = hmac::Context::with_key(key);
-        context.update(&BINDING_REQUEST);
-        context.update(&length.to_be_bytes());
-        context.update(covered);
-        constant_time::verify_slices_are_equal(context.sign().as_ref(), tag).is_ok()
+        is_authentic(self.message, self.integrity_offset, key)
     }
 
     /// Attributes that had to be understood and were not.
@@ -142,8 +133,48 @@ impl<'a> BindingRequest<'a> {
     }
 }
 
-/// Checks the header of a Binding request and returns its transaction.
-fn parse_header(message: &[u8]) -> Option<TransactionId> {
+/// A Binding success response with MESSAGE-INTEGRITY, which is yet to be verified.
+#[derive(Clone, Copy, Debug)]
+pub struct BindingSuccess<'a> {
+    /// That of the request.
+    pub transaction: TransactionId,
+    message: &'a [u8],
+    integrity_offset: usize,
+}
+
+impl<'a> BindingSuccess<'a> {
+    /// Reads a success response. RFC 8489 §14.7: a FINGERPRINT may be missing; one that is there must be right.
+    pub fn parse(message: &'a [u8]) -> Option<Self> {
+        let transaction = parse_header(message, BINDING_SUCCESS)?;
+        let integrity_offset = Found::of(message)?.integrity_offset?;
+        Some(Self { transaction, message, integrity_offset })
+    }
+
+    /// Whether the sender knows the password of `key`.
+    pub fn is_authentic(&self, key: &hmac::Key) -> bool {
+        is_authentic(self.message, self.integrity_offset, key)
+    }
+}
+
+/// Whether the MESSAGE-INTEGRITY at this place was made with `key`.
+fn is_authentic(message: &[u8], integrity_offset: usize, key: &hmac::Key) -> bool {
+    let value = integrity_offset + 4..integrity_offset + 4 + INTEGRITY_VALUE_BYTES;
+    let (Some(kind), Some(covered), Some(tag)) =
+        (message.get(..2), message.get(4..integrity_offset), message.get(value.clone()))
+    else {
+        return false;
+    };
+    // RFC 8489 §14.5: the HMAC is over the message up to the attribute, with a length as if it ended behind it.
+    let length = (value.end - HEADER_BYTES) as u16;
+    let mut context = hmac::Context::with_key(key);
+    context.update(kind);
+    context.update(&length.to_be_bytes());
+    context.update(covered);
+    constant_time::verify_slices_are_equal(context.sign().as_ref(), tag).is_ok()
+}
+
+/// Checks the header of a message of this kind and returns its transaction.
+fn parse_header(message: &[u8], expected: [u8; 2]) -> Option<TransactionId> {
     if message.len() > REQUEST_BYTES_MAX {
         return None;
     }
@@ -151,10 +182,10 @@ fn parse_header(message: &[u8]) -> Option<TransactionId> {
     let (kind, rest) = header.split_first_chunk::<2>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let (cookie, transaction) = rest.split_first_chunk::<4>()?;
-    let is_request = *kind == BINDING_REQUEST && *cookie == MAGIC_COOKIE;
+    let is_expected = *kind == expected && *cookie == MAGIC_COOKIE;
     // RFC 8489 §5: attributes are padded to words, so every length is a multiple of four.
     let is_whole = usize::from(u16::from_be_bytes(*length)) == attributes.len() && attributes.len().is_multiple_of(4);
-    (is_request && is_whole).then(|| transaction.first_chunk().copied())?
+    (is_expected && is_whole).then(|| transaction.first_chunk().copied())?
 }
 
 /// One attribute and where it starts.
@@ -202,6 +233,16 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    /// Goes through all attributes; nothing where one makes the message invalid.
+    fn of(message: &'a [u8]) -> Option<Self> {
+        let mut found = Self::default();
+        let mut attributes = Attributes { message, offset: HEADER_BYTES };
+        while let Some(attribute) = attributes.next()? {
+            found.take(message, attribute)?;
+        }
+        Some(found)
+    }
+
     /// Takes one more attribute, or nothing if it makes the message invalid.
     fn take(&mut self, message: &[u8], Attribute { kind, value, offset }: Attribute<'a>) -> Option<()> {
         // RFC 8489 §14.7: FINGERPRINT is the last attribute.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use aws_lc_rs::hmac;
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
-use media_core::stun::{self, Request, Role};
+use media_core::stun::{self, BindingRequest, Request, Response, Role};
 use shared::rtp_parameters::Fingerprint;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ pub struct Client {
     keys: Option<(Opener, Sealer)>,
     check_at: Instant,
     checks: u64,
+    /// The answer to the node's latest check.
+    answer: Option<Vec<u8>>,
 }
 
 /// Makes the certificate that all clients of a process share.
@@ -68,6 +70,7 @@ impl Client {
             keys: None,
             check_at: now,
             checks: 0,
+            answer: None,
         })
     }
 
@@ -116,7 +119,13 @@ impl Client {
     pub fn handle(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> Result<()> {
         match datagram.first() {
             // RFC 7983 §7: how to tell them apart.
-            Some(0..=3) => self.is_verified |= datagram.starts_with(&[0x01, 0x01]),
+            Some(0..=3) => match BindingRequest::parse(datagram) {
+                Some(request) => {
+                    let key = stun::key(&self.number.ice().client_pwd);
+                    self.answer = Some(Response::Success { mapped: self.node }.to_vec(&request, &key));
+                }
+                None => self.is_verified |= stun::is_success(datagram),
+            },
             Some(20..=63) => {
                 self.dtls.handle_datagram(now, identity, datagram);
             }
@@ -179,5 +188,9 @@ pub fn read(client: &mut Client, identity: &Identity, memory: &mut Memory) -> Re
         memory.incoming.for_each(|_, datagram| datagrams.push(datagram.to_vec()));
         memory.incoming.clear();
     }
-    datagrams.iter().try_for_each(|datagram| client.handle(Instant::now(), identity, datagram))
+    datagrams.iter().try_for_each(|datagram| client.handle(Instant::now(), identity, datagram))?;
+    if let Some(answer) = client.answer.take() {
+        client.send(memory, std::iter::once(answer.as_slice()));
+    }
+    Ok(())
 }

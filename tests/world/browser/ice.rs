@@ -1,9 +1,10 @@
 //! The controlling half of ICE (RFC 8445): checks every candidate, nominates the first that answers, keeps consent alive.
 
+use super::offer::Credentials;
 use crate::clock::Clock;
 use aws_lc_rs::{constant_time, hmac};
 use media_core::random::Random;
-use media_core::stun::{self, Request, Role, TransactionId};
+use media_core::stun::{self, BindingRequest, Request, Response, Role, TransactionId};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct Checks {
     node_ufrag: String,
     client_ufrag: String,
     key: hmac::Key,
+    /// What the node's checks are signed with.
+    own_key: hmac::Key,
     sent: Vec<(TransactionId, Pair, bool)>,
     valid: Option<Pair>,
     nominated: Option<Pair>,
@@ -51,13 +54,14 @@ pub enum Checked {
 impl Checks {
     /// Checks from `local` to every candidate of the answer.
     #[must_use]
-    pub fn new(clock: &Clock, local: SocketAddr, client_ufrag: &str, answer: &super::answer::Answer) -> Self {
+    pub fn new(clock: &Clock, local: SocketAddr, own: &Credentials, answer: &super::answer::Answer) -> Self {
         let mut checks = Self {
             remotes: answer.candidates.clone(),
             pairs: Vec::new(),
             node_ufrag: answer.ufrag.clone(),
-            client_ufrag: client_ufrag.to_string(),
+            client_ufrag: own.ufrag.clone(),
             key: stun::key(&answer.pwd),
+            own_key: stun::key(&own.pwd),
             sent: Vec::new(),
             valid: None,
             nominated: None,
@@ -122,6 +126,15 @@ impl Checks {
         self.sent.push((transaction, pair, use_candidate));
         let (receiver_ufrag, sender_ufrag) = (self.node_ufrag.as_str(), self.client_ufrag.as_str());
         Request { transaction, receiver_ufrag, sender_ufrag, use_candidate, role: Role::Controlling }.to_vec(&self.key)
+    }
+
+    /// Answers a check of the node's; nothing if it is not one with our credentials.
+    #[must_use]
+    pub fn answer(&self, pair: Pair, check: &[u8]) -> Option<Vec<u8>> {
+        let request = BindingRequest::parse(check)?;
+        let is_ours = request.receiver_ufrag == self.client_ufrag && request.sender_ufrag == self.node_ufrag;
+        let is_right = is_ours && request.role == Some(Role::Controlled) && request.is_authentic(&self.own_key);
+        is_right.then(|| Response::Success { mapped: pair.remote }.to_vec(&request, &self.own_key))
     }
 
     /// Takes the node's answer to a check; nothing if it answers none of ours.

@@ -110,17 +110,17 @@ impl Browser {
     }
 
     fn apply_transport(&mut self, answer: &answer::Answer, servers: &[IceServer]) {
-        let (clock, local, ufrag) = (self.clock, self.local(), self.credentials.ufrag.clone());
+        let (clock, local, own) = (self.clock, self.local(), self.credentials.clone());
         match &mut self.transport {
             Some(transport) if transport.answers(answer) => return,
             Some(transport) => {
-                let is_renewed = transport.restart(&clock, local, &ufrag, answer);
+                let is_renewed = transport.restart(&clock, local, &own, answer);
                 if is_renewed {
                     self.forget_streams();
                 }
             }
             None => {
-                self.transport = Some(Transport::new(&clock, self.identity.clone(), local, &ufrag, answer));
+                self.transport = Some(Transport::new(&clock, self.identity.clone(), local, &own, answer));
                 self.forget_streams();
             }
         }

@@ -20,7 +20,7 @@ pub enum Incoming {
     /// Peers can be reached from this address on.
     Ready(SocketAddr),
     /// A peer's datagram.
-    Data(Vec<u8>),
+    Data(SocketAddr, Vec<u8>),
     /// The TURN node does not do it.
     Refused(u16),
 }
@@ -124,7 +124,10 @@ impl Relayed {
     pub fn handle_datagram(&mut self, clock: &Clock, bytes: &[u8]) -> Option<Incoming> {
         let message = Message::parse(bytes)?;
         match message.class {
-            Class::Indication => message.value(AttributeType::DATA).map(|data| Incoming::Data(data.to_vec())),
+            Class::Indication => {
+                let peer = message.xor_address(message.value(AttributeType::XOR_PEER_ADDRESS)?)?;
+                message.value(AttributeType::DATA).map(|data| Incoming::Data(peer, data.to_vec()))
+            }
             Class::Error | Class::Success if self.asked != Some(message.transaction) => None,
             Class::Error => self.handle_refusal(clock, &message),
             Class::Success => {

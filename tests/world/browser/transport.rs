@@ -2,12 +2,14 @@
 
 use super::answer::Answer;
 use super::ice::{Checked, Checks, Pair};
+use super::offer::Credentials;
 use super::relayed::{Incoming, Relayed};
 use crate::clock::Clock;
 use crate::net::Datagram;
 use media_core::random::Random;
 use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
+use media_core::stun;
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::IceServer;
 use std::net::SocketAddr;
@@ -51,12 +53,12 @@ pub struct Transport {
 impl Transport {
     /// The transport that an answer makes possible.
     #[must_use]
-    pub fn new(clock: &Clock, identity: Identity, local: SocketAddr, ufrag: &str, answer: &Answer) -> Self {
+    pub fn new(clock: &Clock, identity: Identity, local: SocketAddr, own: &Credentials, answer: &Answer) -> Self {
         Self {
             identity,
             local,
             relayed: Vec::new(),
-            checks: Checks::new(clock, local, ufrag, answer),
+            checks: Checks::new(clock, local, own, answer),
             remote: answer.fingerprint,
             dtls: None,
             keys: None,
@@ -75,8 +77,8 @@ impl Transport {
 
     /// Takes an answer with other credentials: an ICE restart. DTLS begins anew, and true is returned, where the
     /// certificate is another one.
-    pub fn restart(&mut self, clock: &Clock, local: SocketAddr, ufrag: &str, answer: &Answer) -> bool {
-        self.checks = Checks::new(clock, local, ufrag, answer);
+    pub fn restart(&mut self, clock: &Clock, local: SocketAddr, own: &Credentials, answer: &Answer) -> bool {
+        self.checks = Checks::new(clock, local, own, answer);
         self.local = local;
         self.heard_at = clock.now();
         self.is_dead = false;
@@ -159,18 +161,25 @@ impl Transport {
     /// Takes a datagram of the node, or of a TURN node.
     pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) -> Option<Received> {
         let Some(relayed) = self.relayed.iter_mut().find(|relayed| relayed.server() == datagram.from) else {
-            return self.handle_bytes(clock, datagram.bytes);
+            let pair = Pair { local: datagram.to, remote: datagram.from };
+            return self.handle_bytes(clock, pair, datagram.bytes);
         };
+        let relay = relayed.address();
         match relayed.handle_datagram(clock, &datagram.bytes)? {
             Incoming::Ready(address) => self.checks.add_local(clock, address),
-            Incoming::Data(bytes) => return self.handle_bytes(clock, bytes),
+            Incoming::Data(remote, bytes) => return self.handle_bytes(clock, Pair { local: relay?, remote }, bytes),
             Incoming::Refused(code) => return Some(Received::NotRelayed(code)),
         }
         None
     }
 
-    fn handle_bytes(&mut self, clock: &Clock, mut bytes: Vec<u8>) -> Option<Received> {
+    fn handle_bytes(&mut self, clock: &Clock, pair: Pair, mut bytes: Vec<u8>) -> Option<Received> {
         match bytes.first()? {
+            0..=3 if !stun::is_success(&bytes) => {
+                let answer = self.checks.answer(pair, &bytes)?;
+                self.outgoing.push((pair, answer));
+                None
+            }
             0..=3 => {
                 let checked = self.checks.handle_answer(clock, &bytes)?;
                 self.heard_at = clock.now();

@@ -3,7 +3,6 @@
 use super::{Output, Sfu, Timer};
 use crate::room::Room;
 use crate::session::Session;
-use crate::session::dtls::Dtls;
 use crate::slab::Key;
 use crate::track::Subscriber;
 use shared::control::{Forward, RoomToNode, SessionEnd};
@@ -64,14 +63,21 @@ impl Sfu {
     }
 
     fn set_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) {
+        if let Some(key) = self.session_key(room, &parameters.session)
+            && self.sessions.get(key).is_some_and(|session| session.client_fingerprint != parameters.client_fingerprint)
+        {
+            // Another certificate is another client: its decrypter counts from nothing (RFC 3711 §3.3.1), so slots that go on
+            // where they were would be silent to it.
+            self.close_session(key);
+        }
         let key = match self.session_key(room, &parameters.session) {
             Some(key) => {
-                self.update_session(key, parameters);
+                self.restart_ice(key, parameters);
                 key
             }
-            None if self.sessions.count() >= self.sessions_max => {
+            None if !self.places.take() => {
                 let (room, session) = (room.clone(), parameters.session.clone());
-                tracing::info!(%room, %session, "session refused: the shard is full");
+                tracing::info!(%room, %session, "session refused: the node is full");
                 self.outputs.push_back(Output::SessionClosed { room, session, end: SessionEnd::Refused });
                 return;
             }
@@ -101,21 +107,13 @@ impl Sfu {
         key
     }
 
-    /// Takes over changed credentials: an ICE restart, or another certificate.
-    fn update_session(&mut self, key: Key<Session>, parameters: &parameters::Session) {
+    /// Takes over changed credentials.
+    fn restart_ice(&mut self, key: Key<Session>, parameters: &parameters::Session) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.ice.node_ufrag() != parameters.ice.node_ufrag {
             self.demux.release_ufrag(session.ice.node_ufrag(), key);
             self.demux.claim_ufrag(&parameters.ice.node_ufrag, key);
             session.ice.restart(&parameters.ice);
-        }
-        if session.client_fingerprint != parameters.client_fingerprint {
-            // Another certificate is another association; the keys of the old one prove nothing about the new peer.
-            session.client_fingerprint = parameters.client_fingerprint;
-            session.dtls = Dtls::server(parameters.client_fingerprint);
-            session.keys = None;
-            self.deadlines.set(Timer::Dtls(key), None);
-            self.deadlines.set(Timer::Report(key), None);
         }
     }
 
@@ -137,12 +135,13 @@ impl Sfu {
             self.remove_track(track);
         }
         let Some(session) = self.sessions.remove(key) else { return };
+        self.places.give_back();
         for (place, slot) in session.slots.iter().enumerate() {
             for track in slot.takes().into_iter().flatten() {
                 self.unsubscribe(track, Subscriber { session: key, slot: place as u16 });
             }
         }
-        session.ice.verified().iter().for_each(|address| self.demux.release_address(*address, key));
+        session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
         for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key)] {
             self.deadlines.set(timer, None);

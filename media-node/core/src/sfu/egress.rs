@@ -31,6 +31,8 @@ pub(super) struct Egress {
     released: Vec<(Key<Track>, u16)>,
     /// When the first track whose packets wait for the end of their frame has waited long enough.
     pub(super) held_until: Option<Instant>,
+    /// A track's packets are to be sent before more are taken in.
+    pub(super) is_urgent: bool,
 }
 
 impl Egress {
@@ -57,6 +59,7 @@ impl Egress {
 impl Sfu {
     /// Fills the arena; false if there is nothing to send.
     pub(super) fn fill_arena(&mut self, now: Instant) -> bool {
+        self.egress.is_urgent = false;
         self.egress.arena.clear();
         self.egress.write_waiting();
         if self.egress.sending_tracks.is_empty() {

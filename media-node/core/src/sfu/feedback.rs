@@ -15,6 +15,7 @@ impl Sfu {
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
         let keys = session.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let length = keys.opener.open_rtcp(bytes)?;
+        session.ice.note_authentic(now, from);
         let compound = bytes.get(..length).and_then(Compound::parse).ok_or(DropReason::MalformedRtcp)?;
         for packet in compound {
             match packet {

@@ -22,6 +22,7 @@ impl Sfu {
         let keys = session.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let header_bytes = RtpHeader::parse(bytes).ok_or(DropReason::MalformedRtp)?.header_bytes();
         let opened = keys.opener.open_rtp(bytes, header_bytes)?;
+        session.ice.note_authentic(now, from);
         let packet = bytes.get(..opened.bytes).ok_or(DropReason::MalformedRtp)?;
         let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
         let payload = header.payload(packet).ok_or(DropReason::MalformedRtp)?;
@@ -67,6 +68,10 @@ impl Sfu {
             if let Some(until) = received.held_until {
                 self.hold_until(until);
             }
+        }
+        self.egress.is_urgent |= received.is_urgent;
+        if received.is_dropped {
+            self.stats.drop(DropReason::Overflow);
         }
         self.deadlines.set(Timer::Repair(key), received.repair_at);
         let Some(track) = self.tracks.get_mut(key) else { return };

@@ -1,6 +1,7 @@
 //! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
 
 mod record;
+mod roaming;
 mod world;
 
 use super::*;
@@ -175,42 +176,6 @@ fn a_client_with_another_certificate_is_refused() {
     let session = world.clients[0].id();
     assert_eq!(world.outputs, [Output::SessionClosed { room: room(), session, end: SessionEnd::WrongFingerprint }]);
     assert_eq!((world.sfu.session_count(), world.sfu.room_count()), (0, 0));
-}
-
-#[test]
-fn media_follows_a_client_to_another_address() {
-    let mut world = World::connected(2);
-    world.forward(0, AUDIO, 1, AUDIO_SLOT);
-    world.clients[1].address.set_port(20_000);
-    let packet = world.clients[0].sound(b"old address");
-    world.send(0, packet);
-    world.run_for(50);
-    assert!(world.clients[1].rtp.is_empty());
-    world.send(1, world.clients[1].check(true));
-    world.run_for(50);
-    let packet = world.clients[0].sound(b"new address");
-    world.send(0, packet);
-    let spoken = world.clients[1].sound(b"from there");
-    world.forward(1, AUDIO, 0, AUDIO_SLOT);
-    world.send(1, spoken);
-    world.run_for(50);
-    assert_eq!(world.clients[1].rtp.iter().map(|packet| &packet.payload[..]).collect::<Vec<_>>(), [b"new address"]);
-    assert_eq!(world.clients[0].rtp.len(), 1, "what it sends from there is taken");
-}
-
-#[test]
-fn an_address_belongs_to_whoever_verified_it_last() {
-    let mut world = World::connected(2);
-    let taken = world.clients[0].address;
-    world.send_from(taken, world.clients[1].check(true));
-    world.run_for(50);
-    world.forward(1, AUDIO, 0, AUDIO_SLOT);
-    world.runs.clear();
-    let packet = world.clients[1].sound(b"x");
-    world.send_from(taken, packet);
-    world.run_for(50);
-    assert!(world.runs.is_empty(), "the first session has no address left: {:?}", world.runs);
-    assert_eq!(world.sfu.stats().rtp_in, 1);
 }
 
 #[test]
@@ -563,14 +528,19 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
 }
 
 #[test]
-fn a_full_shard_refuses() {
+fn a_full_node_refuses() {
     let mut world = World::new(2, 1);
-    world.sfu.sessions_max = 1;
+    world.sfu.places = Arc::new(Places::new(1));
     (0..2).for_each(|place| world.open(place));
     let session = world.clients[1].id();
     assert_eq!(world.outputs, [Output::SessionClosed { room: room(), session, end: SessionEnd::Refused }]);
     world.open(0);
     assert_eq!((world.outputs.len(), world.sfu.session_count()), (1, 1), "an open one may be told again");
+    let session = world.clients[0].id();
+    world.control(RoomToNode::CloseSession { session });
+    world.open(1);
+    assert_eq!((world.outputs.len(), world.sfu.session_count()), (1, 1), "there is a place again");
+    assert!(!world.sfu.places.take(), "and no more than that");
 }
 
 #[test]
@@ -717,7 +687,7 @@ fn an_ice_restart_keeps_the_keys_and_moves_the_path() {
 }
 
 #[test]
-fn another_certificate_is_another_handshake() {
+fn another_certificate_is_another_handshake_and_another_session() {
     let mut world = World::connected(2);
     world.forward(0, VIDEO, 1, VIDEO_SLOT);
     send_frame(&mut world, 0, true, &[500]);
@@ -732,10 +702,11 @@ fn another_certificate_is_another_handshake() {
     world.open(1);
     world.send(1, under_old_keys);
     world.run_for(20);
-    assert_eq!(world.sfu.stats().dropped(DropReason::NoKeys), 1);
+    assert_eq!(world.sfu.stats().dropped(DropReason::UnknownAddress), 1);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
     world.send(1, world.clients[1].check(true));
     world.run_for(500);
-    assert_eq!(feedback(&world, 0).iter().skip(before).filter(|packet| packet.starts_with("pli")).count(), 2);
+    assert!(feedback(&world, 0).iter().skip(before).any(|packet| packet.starts_with("pli")));
     send_frame(&mut world, 0, true, &[600]);
     world.run_for(50);
     let viewer = &world.clients[1];
@@ -809,4 +780,60 @@ fn a_packet_without_a_picture_continues_a_video_and_never_begins_one() {
     let viewer = &world.clients[1];
     assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [6, 0, 6]);
     assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
+}
+
+#[test]
+fn another_certificate_is_another_client_that_counts_from_nothing() {
+    let mut world = World::connected(2);
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    // A slot far beyond its first 65,536 packets.
+    for _ in 0..66_000 / 500 {
+        for _ in 0..500 {
+            let packet = world.clients[0].sound(b"x");
+            world.send(0, packet);
+        }
+        world.send(0, world.clients[0].check(true));
+        world.send(1, world.clients[1].check(true));
+        world.run_for(20);
+    }
+    let (now, node) = (world.now, world.sfu.identity.fingerprint());
+    world.clients[1].begin_anew(now, node);
+    world.open(1);
+    world.send(1, world.clients[1].check(true));
+    world.run_for(500);
+    assert!(world.clients[1].keys.is_some());
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    let packet = world.clients[0].sound(b"heard by the new one");
+    world.send(0, packet);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.len(), 1);
+    assert_eq!(world.sfu.session_count(), 2);
+}
+
+#[test]
+fn a_late_repair_of_the_stream_before_is_not_of_this_one() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    send_frame(&mut world, 0, true, &[500]);
+    world.run_for(50);
+    let picture = |world: &World, index, first: u8| {
+        world.clients[0].packet(4_242, 96, index, 77, true, &[0x90, 0x80, 0x80, 0x01, first, 9])
+    };
+    // Another stream fills the track, and lacks a packet of this number.
+    for (index, first) in [(61_000, 0), (61_002, 1)] {
+        let packet = picture(&world, index, first);
+        world.send(0, packet);
+    }
+    world.run_for(50);
+    let before = world.clients[1].rtp.len();
+    let late = [&61_001_u16.to_be_bytes()[..], &[0x90, 0x80, 0x80, 0x01, 1, 7]].concat();
+    let rtx = world.clients[0].rtx_ssrc(VIDEO);
+    let repair = world.clients[0].packet(rtx, 97, 5, 6_000, true, &late);
+    let own = world.clients[0].packet(4_243, 97, 5, 6_000, true, &late);
+    world.send(0, repair);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.len(), before, "it repairs the stream before");
+    world.send(0, own);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.len(), before + 1, "the stream's own repair is taken");
 }

@@ -3,22 +3,23 @@
 use super::{Output, Sfu, Timer};
 use crate::room::Room;
 use crate::session::dtls::{DtlsError, Event};
+use crate::session::ice_lite::CONSENT_TIMEOUT;
 use crate::session::{Keys, Session};
 use crate::slab::Key;
 use crate::stats::DropReason;
-use crate::stun::BindingRequest;
+use crate::stun::{self, BindingRequest, BindingSuccess, TransactionIds};
 use shared::control::SessionEnd;
-use shared::limits::CONSENT_TIMEOUT_MS;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A session without a verified check for this long is closed (RFC 7675 §5.1).
-const CONSENT_TIMEOUT: Duration = Duration::from_millis(CONSENT_TIMEOUT_MS);
 /// First reports after the keys: soon, so that sound and pictures are in step from the beginning.
 const FIRST_REPORT_AFTER: Duration = Duration::from_millis(200);
 
 impl Sfu {
     pub(super) fn handle_stun(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+        if stun::is_success(bytes) {
+            return self.handle_answer(now, from, bytes);
+        }
         let request = BindingRequest::parse(bytes).ok_or(DropReason::MalformedStun)?;
         match self.demux.by_ufrag(request.receiver_ufrag) {
             Some(key) => self.handle_check(now, key, from, &request),
@@ -47,10 +48,50 @@ impl Sfu {
         if let Some(forgotten) = checked.forgotten {
             self.demux.release_address(forgotten, key);
         }
-        if let Some(loser) = self.demux.claim_address(from, key).and_then(|loser| self.sessions.get_mut(loser)) {
-            loser.ice.forget(from);
+        // A check can be sent in somebody else's name: it takes an address from nobody who has answered there.
+        let owner = self.demux.by_address(from).filter(|owner| *owner != key);
+        let owner = owner.and_then(|owner| self.sessions.get(owner));
+        if !owner.is_some_and(|owner| owner.ice.is_proven(now, from)) {
+            self.claim(now, from, key);
         }
+        self.drain_ice(now, key);
         Ok(())
+    }
+
+    /// A client answered a check of ours: it is where it says.
+    fn handle_answer(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+        let answer = BindingSuccess::parse(bytes).ok_or(DropReason::MalformedStun)?;
+        let key = self.sessions.key_at(TransactionIds::number(&answer.transaction)).ok_or(DropReason::StunIntegrity)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::StunIntegrity)?;
+        if !session.ice.handle_answer(now, from, &answer) {
+            return Err(DropReason::StunIntegrity);
+        }
+        self.claim(now, from, key);
+        self.drain_ice(now, key);
+        Ok(())
+    }
+
+    /// What comes from this address is the session's from here on.
+    fn claim(&mut self, now: Instant, address: SocketAddr, key: Key<Session>) {
+        let Some(loser) = self.demux.claim_address(address, key) else { return };
+        if let Some(session) = self.sessions.get_mut(loser) {
+            session.ice.forget(now, address);
+        }
+        self.drain_ice(now, loser);
+    }
+
+    /// Sends what ICE has to ask, and comes back when it has to again.
+    fn drain_ice(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        while let Some((to, check)) = session.ice.poll_ask(now, &mut self.transactions, key.index()) {
+            self.egress.send(&mut self.stats, to, check);
+        }
+        self.deadlines.set(Timer::Consent(key), Some(session.ice.poll_timeout().unwrap_or(session.consent_until())));
+        let is_reachable = session.ice.selected().is_some();
+        let was_reachable = std::mem::replace(&mut session.is_reachable, is_reachable);
+        if is_reachable && !was_reachable && session.is_connected() {
+            self.begin_slots(now, key);
+        }
     }
 
     /// Answers the checks that came before their session.
@@ -73,7 +114,7 @@ impl Sfu {
     pub(super) fn handle_dtls(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
         let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
-        session.ice.note_dtls_from(from);
+        session.ice.note_dtls_from(now, from);
         let made_sense = session.dtls.handle_datagram(now, &self.identity, bytes);
         self.drain_dtls(now, key);
         if made_sense { Ok(()) } else { Err(DropReason::UnexpectedDtls) }
@@ -90,7 +131,7 @@ impl Sfu {
     pub(super) fn drain_dtls(&mut self, now: Instant, key: Key<Session>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some(datagram) = session.dtls.poll_transmit() {
-            if let Some(to) = session.ice.selected() {
+            if let Some(to) = session.ice.handshake_to(now, datagram.len()) {
                 self.egress.send(&mut self.stats, to, datagram);
             }
         }
@@ -121,7 +162,12 @@ impl Sfu {
         self.stats.sessions_connected += 1;
         self.outputs.push_back(Output::SessionConnected { room: room.id.clone(), session: session.id.clone() });
         self.deadlines.set(Timer::Report(key), Some(now + FIRST_REPORT_AFTER));
-        // A decoder begins here, also where the slot has played before to another one.
+        self.begin_slots(now, key);
+    }
+
+    /// A decoder begins here, also where the slot has played before to another one.
+    fn begin_slots(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get(key) else { return };
         let taken: Vec<_> = session.slots.iter().flat_map(|slot| slot.takes()).flatten().collect();
         for track in taken {
             self.want_keyframe(now, track);
@@ -130,12 +176,14 @@ impl Sfu {
 
     /// RFC 7675 §5.1: nothing may be sent to a client that has stopped asking for it.
     pub(super) fn check_consent(&mut self, now: Instant, key: Key<Session>) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let until = session.last_sign_at() + CONSENT_TIMEOUT;
-        if until <= now {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for address in session.ice.handle_timeout(now) {
+            self.demux.release_address(address, key);
+        }
+        if session.consent_until() <= now {
             self.end_session(key, SessionEnd::ConsentExpired);
         } else {
-            self.deadlines.set(Timer::Consent(key), Some(until));
+            self.drain_ice(now, key);
         }
     }
 

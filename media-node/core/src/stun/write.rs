@@ -16,7 +16,6 @@ pub struct Request<'a> {
     pub receiver_ufrag: &'a str,
     /// User fragment of the side that sends it.
     pub sender_ufrag: &'a str,
-    /// Use this pair.
     pub use_candidate: bool,
     /// What the sender takes itself for.
     pub role: Role,

@@ -23,6 +23,7 @@ fn order(world: &World, mids: &[&str]) -> RoomToNode {
         recording: RecordingId::parse("r").expect("an id"),
         key_prefix: "recordings/".into(),
         started_at: UnixMillis(0),
+        sent_at: UnixMillis(0),
         participants: vec![person("ada", mids.iter().map(track).collect()), person("alan", Vec::new())],
     };
     RoomToNode::SetRecording { recording: Some(recording) }
@@ -86,4 +87,19 @@ fn packets_that_find_no_place_are_counted_and_forwarded_all_the_same() {
     send_frame(&mut world, 0, false, &[100]);
     world.run_for(50);
     assert_eq!(world.sfu.recorded().packets.len(), 1, "it goes on when the batch was taken");
+}
+
+#[test]
+fn more_than_is_kept_in_one_read_is_forwarded_and_recorded() {
+    for packets in [130, 600, 1_700] {
+        let mut world = World::connected(2);
+        world.forward(0, VIDEO, 1, VIDEO_SLOT);
+        let order = order(&world, &[VIDEO]);
+        world.control(order);
+        send_frame(&mut world, 0, true, &vec![300; packets]);
+        world.run_for(100);
+        assert_eq!(world.sfu.exchange_recorded(Batch::default()).packets.len(), packets);
+        assert_eq!(world.clients[1].rtp.len(), packets);
+        assert_eq!(world.sfu.stats().dropped(DropReason::Overflow), 0);
+    }
 }

@@ -1,5 +1,6 @@
 //! A virtual network between clients of our own and one shard.
 
+use crate::places::Places;
 use crate::random::Random;
 use crate::rtp::{HeaderWriter, RtpHeader};
 use crate::session::dtls::{Dtls, Event, Identity};
@@ -15,7 +16,7 @@ use shared::rtp_parameters::{
 use shared::{Mid, ParticipantId, RoomId, SessionId, UnixMillis};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// One way through the network.
@@ -59,6 +60,10 @@ pub(super) struct Client {
     pub(super) rtp: Vec<Received>,
     pub(super) rtcp: Vec<Vec<u8>>,
     pub(super) answers: Vec<Vec<u8>>,
+    /// An earlier address of its NAT, at which it still receives.
+    pub(super) earlier: Option<SocketAddr>,
+    /// Answers to the node's checks.
+    outbox: Vec<Vec<u8>>,
     /// Counts ICE restarts: each has credentials of its own.
     pub(super) ice_generation: u32,
     number: u32,
@@ -79,6 +84,8 @@ impl Client {
             rtp: Vec::new(),
             rtcp: Vec::new(),
             answers: Vec::new(),
+            earlier: None,
+            outbox: Vec::new(),
             ice_generation: 0,
             number,
             index: u64::from(number) * 1_000 + 60_000,
@@ -142,6 +149,15 @@ impl Client {
                 section(VIDEO_SLOT, MediaKind::Video, Flow::NodeToClient),
             ],
         }
+    }
+
+    /// The same session with another certificate, as after a reload.
+    pub(super) fn begin_anew(&mut self, now: Instant, node: Fingerprint) {
+        self.identity = identity(u64::from(self.number) + 1_000);
+        self.dtls = Dtls::client(now, &self.identity, node);
+        self.keys = None;
+        self.ice_generation += 1;
+        self.rtp.clear();
     }
 
     /// Its ICE password.
@@ -215,7 +231,16 @@ impl Client {
 
     fn receive(&mut self, now: Instant, mut datagram: Vec<u8>) {
         match datagram[0] {
-            0..=3 => self.answers.push(datagram),
+            0..=3 => match stun::BindingRequest::parse(&datagram) {
+                // A check for another session of the same address is nothing to it.
+                Some(request) if request.receiver_ufrag != format!("client{}{}", self.name, self.ice_generation) => {}
+                Some(request) => {
+                    let key = stun::key(&self.password());
+                    assert!(request.is_authentic(&key), "the node knows the password");
+                    self.outbox.push(stun::Response::Success { mapped: self.address }.to_vec(&request, &key));
+                }
+                None => self.answers.push(datagram),
+            },
             20..=63 => {
                 self.dtls.handle_datagram(now, &self.identity, &datagram);
                 while let Some(event) = self.dtls.poll_event() {
@@ -281,7 +306,7 @@ impl World {
             seed,
             started_at: start(),
             wall_clock: UnixMillis(1_700_000_000_000),
-            sessions_max: 100,
+            places: Arc::new(Places::new(100)),
         };
         Self {
             now: start(),
@@ -353,6 +378,9 @@ impl World {
                 while let Some(datagram) = self.clients[place].dtls.poll_transmit() {
                     self.send(place, datagram);
                 }
+                for datagram in std::mem::take(&mut self.clients[place].outbox) {
+                    self.send(place, datagram);
+                }
             }
             let arrival = self.wire.keys().next().map(|(at, _)| *at);
             let timers = self.clients.iter().filter_map(|client| client.dtls.poll_timeout());
@@ -369,10 +397,16 @@ impl World {
         while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, from, mut bytes) = entry.remove();
             match to {
-                None => self.sfu.handle_input(self.now, Input::Datagram { from, bytes: &mut bytes }),
+                None => {
+                    self.sfu.handle_input(self.now, Input::Datagram { from, bytes: &mut bytes });
+                    if self.sfu.is_urgent() {
+                        self.drain();
+                    }
+                }
                 Some(to) => {
                     let now = self.now;
-                    let client = self.clients.iter_mut().find(|client| client.address == to);
+                    let client =
+                        self.clients.iter_mut().find(|client| client.address == to || client.earlier == Some(to));
                     client.into_iter().for_each(|client| client.receive(now, bytes.clone()));
                 }
             }

@@ -1,0 +1,130 @@
+//! One address that a client's checks come from, and whether the client has answered there.
+
+use crate::stun::TransactionId;
+use shared::limits::CONSENT_TIMEOUT_MS;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// RFC 7675 §5.1: consent, and the proof that the client answers at an address, hold for this long.
+pub const CONSENT_TIMEOUT: Duration = Duration::from_millis(CONSENT_TIMEOUT_MS);
+/// A proof that is older than this is renewed with the client's next check.
+const PROOF_RENEWED_AFTER: Duration = Duration::from_secs(10);
+/// Wait for the first answer; each further wait is twice as long.
+const ASK_WAIT: Duration = Duration::from_millis(250);
+/// Most repeats of one check of ours: 16 s in all. The client's next check begins another series.
+const ASKS_MAX: u8 = 6;
+/// Most bytes of handshake for an address that has not answered yet: three flights. Whoever lets us believe that his checks
+/// come from a stranger's address cannot send the stranger more.
+const UNPROVEN_BYTES_MAX: usize = 4_096;
+
+/// One path to a client.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) address: SocketAddr,
+    /// When the client last checked it, which is its consent.
+    pub(super) checked_at: Instant,
+    /// When something authentic last came over it, apart from checks.
+    pub(super) heard_at: Option<Instant>,
+    /// The client's newest nomination is this path.
+    pub(super) is_nominated: bool,
+    proven_at: Option<Instant>,
+    asked: Option<Asked>,
+    ask_at: Option<Instant>,
+    unproven_bytes: usize,
+}
+
+/// A check of ours that is not answered yet.
+#[derive(Debug)]
+struct Asked {
+    transaction: TransactionId,
+    times: u8,
+}
+
+impl Path {
+    pub(super) fn new(now: Instant, address: SocketAddr) -> Self {
+        Self {
+            address,
+            checked_at: now,
+            heard_at: None,
+            is_nominated: false,
+            proven_at: None,
+            asked: None,
+            ask_at: None,
+            unproven_bytes: 0,
+        }
+    }
+
+    /// The client checked the path. It is asked whether it answers there, unless it has lately.
+    pub(super) fn note_check(&mut self, now: Instant) {
+        self.checked_at = now;
+        let is_fresh = self.proven_at.is_some_and(|at| now < at + PROOF_RENEWED_AFTER);
+        if !is_fresh {
+            self.ask(now);
+        }
+    }
+
+    /// Asks now, unless an answer is being waited for.
+    pub(super) fn ask(&mut self, now: Instant) {
+        if self.ask_at.is_none() {
+            self.asked = None;
+            self.ask_at = Some(now);
+        }
+    }
+
+    /// The transaction to ask with, if it is time to: that of `next` for the first time, the same one when repeated.
+    pub(super) fn take_ask(&mut self, now: Instant, next: impl FnOnce() -> TransactionId) -> Option<TransactionId> {
+        self.ask_at.filter(|at| *at <= now)?;
+        let asked = self.asked.get_or_insert_with(|| Asked { transaction: next(), times: 0 });
+        self.ask_at = (asked.times < ASKS_MAX).then(|| now + ASK_WAIT * (1 << asked.times));
+        asked.times += 1;
+        Some(asked.transaction)
+    }
+
+    /// When to ask next.
+    pub(super) fn ask_at(&self) -> Option<Instant> {
+        self.ask_at
+    }
+
+    /// Whether this is what we asked here.
+    pub(super) fn is_asked(&self, transaction: &TransactionId) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.transaction == *transaction)
+    }
+
+    /// The client answers here.
+    pub(super) fn prove(&mut self, now: Instant) {
+        self.proven_at = Some(now);
+        self.asked = None;
+        self.ask_at = None;
+    }
+
+    pub(super) fn proven_at(&self) -> Option<Instant> {
+        self.proven_at
+    }
+
+    /// Whether media may be sent here.
+    pub(super) fn is_proven(&self, now: Instant) -> bool {
+        self.proven_at.is_some_and(|at| now < at + CONSENT_TIMEOUT)
+    }
+
+    /// Other credentials hold: what was asked with the old ones will not be answered.
+    pub(super) fn forget_asked(&mut self) {
+        self.asked = None;
+        self.ask_at = None;
+        self.is_nominated = false;
+    }
+
+    /// Whether so many bytes of handshake may be sent here; they count as sent.
+    pub(super) fn takes_handshake(&mut self, now: Instant, bytes: usize) -> bool {
+        if self.is_proven(now) {
+            return true;
+        }
+        let fits = self.unproven_bytes + bytes <= UNPROVEN_BYTES_MAX;
+        self.unproven_bytes += if fits { bytes } else { 0 };
+        fits
+    }
+
+    /// When the path is to be forgotten.
+    pub(super) fn expires_at(&self) -> Instant {
+        self.checked_at + CONSENT_TIMEOUT
+    }
+}
