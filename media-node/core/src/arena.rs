@@ -14,7 +14,6 @@ const RUN_BYTES_MAX: usize = 65_000;
 /// Datagrams for one destination that lie back to back: one call with UDP GSO sends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
-    /// Where to.
     pub to: SocketAddr,
     /// All datagrams of the run.
     pub bytes: &'a [u8],

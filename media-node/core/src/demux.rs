@@ -13,9 +13,7 @@ use std::net::SocketAddr;
 /// The protocols that share the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Connectivity checks.
     Stun,
-    /// Handshakes.
     Dtls,
     /// Media, encrypted.
     Rtp,

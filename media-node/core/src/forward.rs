@@ -36,9 +36,7 @@ pub struct Packet<'a> {
 pub struct Facts {
     /// Sequence number with its wraps counted, from [`receive::Receiver`].
     pub index: u64,
-    /// Timestamp.
     pub timestamp: u32,
-    /// The marker bit.
     pub marker: bool,
     /// Voice activity and level (RFC 6464), where the publisher told it.
     pub audio_level: Option<u8>,
@@ -62,9 +60,7 @@ impl Facts {
 /// A moment on both clocks; made once for a batch of packets.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// The monotonic clock.
     pub now: Instant,
-    /// The wall clock.
     pub ntp: NtpTime,
 }
 
@@ -73,9 +69,7 @@ pub struct Moment {
 pub struct Config {
     /// Sound or pictures.
     pub kind: MediaKind,
-    /// The section.
     pub mid: Mid,
-    /// SSRC of the stream.
     pub ssrc: u32,
     /// Payload type that the subscriber knows the codec by.
     pub payload_type: u8,
@@ -90,9 +84,7 @@ pub struct Config {
 /// The stream that carries retransmissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retransmission {
-    /// Its SSRC.
     pub ssrc: u32,
-    /// Its payload type.
     pub payload_type: u8,
 }
 
@@ -105,7 +97,6 @@ pub struct Written {
     pub padding_bytes: usize,
     /// Length of its header, which is authenticated but not encrypted.
     pub header_bytes: usize,
-    /// Its stream.
     pub ssrc: u32,
     /// Its sequence number with the wraps counted: SRTP's packet index.
     pub index: u64,
@@ -138,7 +129,6 @@ struct FrameSize {
 const PADDING_BYTES_MAX: usize = 16;
 
 impl Forward {
-    /// An empty slot.
     pub fn new(config: Config, random: &mut Random) -> Self {
         // RFC 3711 §3.3.1: sequence numbers that begin in the lower half keep an early loss from hiding a wrap.
         let first_index = u64::from(random.next_u16() >> 1);
@@ -156,7 +146,6 @@ impl Forward {
         }
     }
 
-    /// What was negotiated.
     pub fn config(&self) -> &Config {
         &self.config
     }

@@ -7,6 +7,7 @@ pub mod codec;
 pub mod deadlines;
 pub mod demux;
 pub mod forward;
+pub mod places;
 pub mod random;
 pub mod record;
 pub mod room;

@@ -8,12 +8,10 @@ use shared::control::TrackRef;
 use shared::{RoomId, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One room.
 #[derive(Debug)]
 pub struct Room {
     /// How the edge names it.
     pub id: RoomId,
-    /// Its sessions.
     pub sessions: BTreeMap<SessionId, Key<Session>>,
     /// Which of its tracks are recorded, as far as they are here.
     pub recorded: BTreeSet<TrackRef>,
@@ -23,7 +21,6 @@ pub struct Room {
 }
 
 impl Room {
-    /// An empty room.
     pub fn new(id: RoomId) -> Self {
         Self {
             id,
@@ -39,7 +36,6 @@ impl Room {
         self.tracks.get(reference).copied()
     }
 
-    /// Every track.
     pub fn tracks(&self) -> impl Iterator<Item = (&TrackRef, Key<Track>)> {
         self.tracks.iter().map(|(reference, key)| (reference, *key))
     }

@@ -34,7 +34,6 @@ pub enum Packet<'a> {
     Nack {
         /// Of which stream.
         media_ssrc: u32,
-        /// Which.
         lost: Lost<'a>,
     },
     /// The receiver cannot decode and wants a key frame.
@@ -148,7 +147,6 @@ impl<'a> Frame<'a> {
 /// What a sender says about its stream (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderReport<'a> {
-    /// Which stream.
     pub ssrc: u32,
     /// The sender's wall clock when it wrote this.
     pub ntp: NtpTime,
@@ -211,7 +209,6 @@ impl Iterator for ReportBlocks<'_> {
 /// How one stream arrives (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportBlock {
-    /// Which stream.
     pub ssrc: u32,
     /// Lost since the last report, in 1/256.
     pub fraction_lost: u8,

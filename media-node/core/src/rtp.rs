@@ -14,15 +14,12 @@ pub struct RtpHeader<'a> {
     pub marker: bool,
     /// Payload type, 0 to 127.
     pub payload_type: u8,
-    /// Sequence number.
     pub sequence: u16,
     /// Timestamp in ticks of the codec's clock.
     pub timestamp: u32,
-    /// Whose stream.
     pub ssrc: u32,
     /// Contributing sources, four bytes each.
     csrcs: &'a [u8],
-    /// Header extension elements.
     extensions: Extensions<'a>,
     /// Length of everything before the payload.
     header_bytes: usize,

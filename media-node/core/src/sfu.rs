@@ -14,6 +14,7 @@ pub use crate::arena::Run;
 use crate::deadlines::Deadlines;
 use crate::demux::{Demux, Protocol};
 use crate::forward::Moment;
+use crate::places::Places;
 use crate::random::Random;
 use crate::record::tap::{Batch, Tap};
 use crate::room::Room;
@@ -22,33 +23,25 @@ use crate::session::Session;
 use crate::session::dtls::Identity;
 use crate::slab::{Key, Slab};
 use crate::stats::{DropReason, Stats};
+use crate::stun::TransactionIds;
 use crate::track::Track;
 use egress::Egress;
 use shared::control::{RoomToNode, SessionEnd};
 use shared::{RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A datagram of the shard's socket; it is decrypted where it lies.
-    Datagram {
-        /// Who sent it.
-        from: SocketAddr,
-        /// What it says.
-        bytes: &'a mut [u8],
-    },
+    Datagram { from: SocketAddr, bytes: &'a mut [u8] },
     /// A Room object's message. The session inside the Fleet object's `assign` is one as well (`SetSession`).
     ///
     /// Frames that concern the control socket itself (`refused`, `error`) change nothing here.
-    Control {
-        /// Which room.
-        room: RoomId,
-        /// What it says.
-        message: RoomToNode,
-    },
+    Control { room: RoomId, message: RoomToNode },
     /// The time that [`Sfu::poll_timeout`] named has come.
     Deadline,
 }
@@ -57,21 +50,9 @@ pub enum Input<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// ICE and DTLS are done: media flows.
-    SessionConnected {
-        /// Of which room.
-        room: RoomId,
-        /// Which.
-        session: SessionId,
-    },
+    SessionConnected { room: RoomId, session: SessionId },
     /// A session ended by itself.
-    SessionClosed {
-        /// Of which room.
-        room: RoomId,
-        /// Which.
-        session: SessionId,
-        /// Why.
-        end: SessionEnd,
-    },
+    SessionClosed { room: RoomId, session: SessionId, end: SessionEnd },
 }
 
 /// What a shard is made with.
@@ -85,8 +66,8 @@ pub struct Config {
     pub started_at: Instant,
     /// What the wall clock says at that moment: sender reports tell it.
     pub wall_clock: UnixMillis,
-    /// Sessions that are taken; more are refused.
-    pub sessions_max: usize,
+    /// Shared by all shards of the node; sessions beyond them are refused.
+    pub places: Arc<Places>,
 }
 
 /// What a deadline is for.
@@ -106,7 +87,10 @@ enum Timer {
 ///
 /// The shell gives it everything that one read brought, then drains it:
 /// ```text
-/// for (from, bytes) in batch { sfu.handle_input(now, Input::Datagram { from, bytes }); }
+/// for (from, bytes) in batch {
+///     sfu.handle_input(now, Input::Datagram { from, bytes });
+///     if sfu.is_urgent() { /* as below */ }
+/// }
 /// while let Some(runs) = sfu.poll_transmits(now) { for run in runs { socket.send(run) } }
 /// while let Some(output) = sfu.poll_output() { .. }
 /// wait_until(sfu.poll_timeout());
@@ -115,7 +99,8 @@ pub struct Sfu {
     identity: Identity,
     clock: NtpClock,
     random: Random,
-    sessions_max: usize,
+    transactions: TransactionIds,
+    places: Arc<Places>,
     sessions: Slab<Session>,
     tracks: Slab<Track>,
     /// How many streams have filled tracks so far.
@@ -133,11 +118,13 @@ pub struct Sfu {
 impl Sfu {
     /// An empty shard.
     pub fn new(config: Config) -> Self {
+        let transactions = TransactionIds::seeded(config.seed);
         Self {
             clock: NtpClock::new(config.started_at, config.wall_clock),
-            random: Random::seeded(config.seed),
+            random: Random::seeded(transactions.public_seed()),
+            transactions,
             identity: config.identity,
-            sessions_max: config.sessions_max,
+            places: config.places,
             sessions: Slab::default(),
             tracks: Slab::default(),
             track_instances: 0,
@@ -178,6 +165,12 @@ impl Sfu {
     /// The next event for a room.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Whether [`Self::poll_transmits`] must be called before the next datagram, or packets are lost: a read may bring more of
+    /// one track than is kept.
+    pub fn is_urgent(&self) -> bool {
+        self.egress.is_urgent
     }
 
     /// Writes and seals what waits to be sent, as much as the arena takes; call it until it returns nothing.

@@ -13,7 +13,7 @@ use crate::rtp::RtpHeader;
 use crate::session::Session;
 use crate::slab::Key;
 use crate::stats::DropReason;
-use queue::Queue;
+use queue::{Queue, Queued};
 use shared::control::TrackRef;
 use shared::ids::SessionId;
 use shared::rtp_parameters::{CodecName, MediaKind, Section};
@@ -25,15 +25,12 @@ const INDEX_SPACE: u64 = 1 << 40;
 /// One slot that takes this track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscriber {
-    /// Whose.
     pub session: Key<Session>,
     /// Which of its slots.
     pub slot: u16,
 }
 
-/// A published track.
 pub struct Track {
-    /// Who sends it.
     pub publisher: Key<Session>,
     /// How rooms name it.
     pub reference: TrackRef,
@@ -41,7 +38,6 @@ pub struct Track {
     pub source: SourceNumber,
     /// Sound or pictures.
     pub kind: MediaKind,
-    /// Who takes it.
     pub subscribers: Vec<Subscriber>,
     /// When to ask for a key frame.
     pub keyframes: Requester,
@@ -53,6 +49,12 @@ pub struct Track {
     /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
     /// other under an SRTP index that is already used.
     index_base: u64,
+    /// Index of the packet that was taken in last.
+    newest: u64,
+    /// The stream that repairs the one that fills the track, once it came.
+    repair_ssrc: Option<u32>,
+    /// The one that repaired the stream before: what it brings late is not of this one.
+    former_repair_ssrc: Option<u32>,
     orientation: Option<u8>,
     queue: Queue,
 }
@@ -62,6 +64,10 @@ pub struct Track {
 pub struct Received {
     /// It is the first of those that wait.
     pub is_first: bool,
+    /// So many wait that they are to be sent before more come.
+    pub is_urgent: bool,
+    /// Too many wait: subscribers will ask for it again.
+    pub is_dropped: bool,
     /// It is the first of its stream.
     pub begins_stream: bool,
     /// A loss was noticed or mended: the time to ask for losses may have moved.
@@ -88,6 +94,9 @@ impl Track {
             receiver: None,
             cache: Cache::new(packets),
             index_base: instance.wrapping_mul(INDEX_SPACE),
+            newest: 0,
+            repair_ssrc: None,
+            former_repair_ssrc: None,
             orientation: None,
             queue: Queue::default(),
         }
@@ -117,6 +126,7 @@ impl Track {
     /// must begin anew.
     pub fn restart(&mut self, instance: u64) {
         self.receiver = None;
+        self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
         self.index_base = instance.wrapping_mul(INDEX_SPACE);
         self.queue.pending.clear();
         self.queue.sending.clear();
@@ -141,6 +151,13 @@ impl Track {
         let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
         let (sequence, payload) = retransmit::restore(payload).ok_or(DropReason::Probe)?;
         let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
+        // RFC 4588 §5.3: a retransmission stream belongs to one stream, and sequence numbers mean nothing in another.
+        let announced = self.section.encodings.first().filter(|encoding| encoding.rtx_ssrc == Some(header.ssrc));
+        let is_of_another = announced.is_some_and(|encoding| encoding.ssrc != Some(receiver.ssrc()));
+        if is_of_another || self.former_repair_ssrc == Some(header.ssrc) {
+            return Err(DropReason::UnknownStream);
+        }
+        self.repair_ssrc = Some(header.ssrc);
         let index = receiver.repair(at.now, sequence).ok_or(DropReason::Duplicate)?;
         self.take_in(at, name, index, header, payload)
     }
@@ -158,11 +175,13 @@ impl Track {
             self.keyframes.arrived();
         }
         self.cache.keep(&Packet { facts, payload });
-        let is_first = self.queue.push(at.now, &facts)?;
+        self.newest = facts.index;
+        let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
         let missing = self.receiver.as_mut().and_then(Receiver::missing);
         let (repair_at, needs_keyframe) =
             missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
-        Ok(Received { is_first, begins_stream: false, repair_at, needs_keyframe, held_until: self.queue.held_until })
+        let held_until = self.queue.held_until;
+        Ok(Received { is_first, is_urgent, is_dropped, begins_stream: false, repair_at, needs_keyframe, held_until })
     }
 
     fn facts(
@@ -192,9 +211,9 @@ impl Track {
         })
     }
 
-    /// The packet that was taken in last, while it waits to be sent.
+    /// The packet that was taken in last.
     pub fn newest(&self) -> Option<Packet<'_>> {
-        self.packet(*self.queue.pending.last()?)
+        self.packet(self.newest)
     }
 
     /// When a timestamp was captured by our clock, once the publisher reported what its clock says.

@@ -24,7 +24,6 @@ pub struct Descriptor {
 /// A value and where in the payload it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Located<T> {
-    /// The value.
     pub value: T,
     /// Offset of its first byte in the payload.
     offset: u8,
@@ -33,7 +32,6 @@ pub struct Located<T> {
 /// Picture number with the number of bits it is written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureId {
-    /// The number.
     pub value: u16,
     /// Whether it takes 15 bits instead of 7 (bit M).
     pub is_long: bool,

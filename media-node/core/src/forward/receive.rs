@@ -65,7 +65,6 @@ impl Receiver {
         }
     }
 
-    /// Which stream.
     pub fn ssrc(&self) -> u32 {
         self.ssrc
     }

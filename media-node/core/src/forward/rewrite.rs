@@ -22,7 +22,6 @@ pub struct Rewriter {
 pub struct Rewritten {
     /// Sequence number with its wraps counted, as SRTP wants it (RFC 3711 §3.3.1).
     pub index: u64,
-    /// Timestamp.
     pub timestamp: u32,
     /// VP8 picture numbers; of no meaning for other codecs.
     pub numbers: Numbers,

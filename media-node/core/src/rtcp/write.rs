@@ -25,7 +25,6 @@ pub struct Writer<'b> {
 /// What a sender report says of the stream it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Which stream.
     pub ssrc: u32,
     /// Our wall clock.
     pub ntp: NtpTime,

@@ -124,10 +124,14 @@ impl Dtls {
                 true
             }
             State::Running(association) => {
-                let result =
-                    association.dtls.handle_timeout(now).and_then(|()| association.dtls.handle_packet(datagram));
-                self.drain(result.is_ok());
-                true
+                let in_time = association.dtls.handle_timeout(now);
+                let taken = association.dtls.handle_packet(datagram);
+                // RFC 6347 §4.1.2.7: what is not authentic is dropped, since anybody may have sent it; a handshake that
+                // cannot go on ends by its own timer. Only what comes under the keys can end the association.
+                let is_ended = association.is_connected && taken.as_ref().is_err_and(is_final);
+                let made_sense = taken.is_ok();
+                self.drain(in_time.is_ok() && !is_ended);
+                made_sense
             }
             State::Ended => false,
         }
@@ -229,6 +233,16 @@ impl Association {
                 _ => {}
             }
         }
+    }
+}
+
+/// Whether an error says that the other side has ended the association.
+fn is_final(error: &dimpl::Error) -> bool {
+    let is_alert = |error: &dimpl::SecurityError| matches!(error, dimpl::SecurityError::FatalAlert { .. });
+    match error {
+        dimpl::Error::ConnectionClosed => true,
+        dimpl::Error::SecurityError(error) => is_alert(error),
+        _ => false,
     }
 }
 

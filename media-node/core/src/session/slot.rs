@@ -8,7 +8,6 @@ use shared::control::TrackRef;
 use shared::ids::Mid;
 use shared::rtp_parameters::{MediaKind, Section};
 
-/// One slot.
 pub struct Slot {
     /// What leaves through it.
     pub forward: Forward,
@@ -51,7 +50,6 @@ impl Slot {
         theirs.flatten().any(|ssrc| own.contains(&Some(ssrc)))
     }
 
-    /// Its section.
     pub fn mid(&self) -> &Mid {
         &self.forward.config().mid
     }

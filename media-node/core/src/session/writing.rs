@@ -15,21 +15,9 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
     /// All packets of a track's round.
-    Fresh {
-        /// Into which slot.
-        slot: u16,
-        /// The track.
-        track: Key<Track>,
-    },
+    Fresh { slot: u16, track: Key<Track> },
     /// One packet again.
-    Again {
-        /// Of which slot.
-        slot: u16,
-        /// The track it came from.
-        track: Key<Track>,
-        /// Where it was.
-        origin: Origin,
-    },
+    Again { slot: u16, track: Key<Track>, origin: Origin },
 }
 
 /// How far a session's due packets are written: the arena may fill up in between.
@@ -43,13 +31,10 @@ pub struct Cursor {
 pub struct Writing<'a> {
     /// Every track of the shard.
     pub tracks: &'a Slab<Track>,
-    /// Where to.
     pub arena: &'a mut Arena,
-    /// What is counted.
     pub stats: &'a mut Stats,
     /// Slots that have let go of a track: whose it was, and which.
     pub released: &'a mut Vec<(Key<Track>, u16)>,
-    /// When.
     pub at: Moment,
 }
 

@@ -1,10 +1,13 @@
 //! Packets of a track on their way to its subscribers: those of one video frame wait a moment for each other.
 
 use crate::forward::Facts;
-use crate::stats::DropReason;
 use std::time::{Duration, Instant};
 
-/// Most packets of a track that wait to be sent at once: what two full reads of the socket can bring.
+/// So many packets of a video are sent before more are taken in: a read of the socket may bring 1,700, and a cache holds 512.
+const VIDEO_PACKETS_URGENT: usize = 128;
+/// So many of sound, whose cache holds 64.
+const AUDIO_PACKETS_URGENT: usize = 16;
+/// Most packets of a track that wait to be sent at once, should the caller not send what is urgent.
 const PENDING_PACKETS_MAX: usize = 256;
 /// How long a video frame's first packets wait for its last, so that a subscriber gets them in one run.
 const HOLD: Duration = Duration::from_millis(1);
@@ -21,21 +24,34 @@ pub(super) struct Queue {
     holds_in_vain: u8,
 }
 
+/// What came of adding a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    /// It is the first that waits.
+    pub(super) is_first: bool,
+    /// So many wait that they are to be sent before more come.
+    pub(super) is_urgent: bool,
+    /// It was not added.
+    pub(super) is_dropped: bool,
+}
+
 impl Queue {
-    /// Adds a packet; says whether it is the first that waits.
-    pub(super) fn push(&mut self, now: Instant, facts: &Facts) -> Result<bool, DropReason> {
+    /// Adds a packet, unless too many wait.
+    pub(super) fn push(&mut self, now: Instant, facts: &Facts) -> Queued {
         if self.pending.len() >= PENDING_PACKETS_MAX {
-            return Err(DropReason::Overflow);
+            return Queued { is_first: false, is_urgent: true, is_dropped: true };
         }
         let is_first = self.pending.is_empty();
         self.pending.push(facts.index);
+        let urgent = if facts.vp8.is_some() { VIDEO_PACKETS_URGENT } else { AUDIO_PACKETS_URGENT };
+        let is_urgent = self.pending.len() >= urgent;
         let is_worth_waiting = facts.vp8.is_some() && self.holds_in_vain < HOLDS_IN_VAIN_MAX;
-        if facts.marker {
+        if facts.marker || is_urgent {
             self.held_until = None;
         } else if is_first && is_worth_waiting {
             self.held_until = Some(now + HOLD);
         }
-        Ok(is_first)
+        Queued { is_first, is_urgent, is_dropped: false }
     }
 
     pub(super) fn begin_sending(&mut self, now: Instant) {

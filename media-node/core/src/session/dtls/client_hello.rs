@@ -3,10 +3,14 @@
 //! The DTLS library's 1.3 server takes the client's first profile, and Chromium lists AES-CM first, which costs five times as
 //! much per packet as AES-GCM. Its 1.2 server prefers GCM. So the version is chosen by the list.
 
+use std::collections::VecDeque;
+
 /// Longest ClientHello that is put together. With a post-quantum key share browsers send about 1,500 bytes.
 const MESSAGE_BYTES_MAX: usize = 8_192;
 /// Most datagrams it may come in.
 const DATAGRAMS_MAX: usize = 8;
+/// Messages whose pieces are kept beside each other: the client's own, and a few strays.
+const ATTEMPTS_MAX: usize = 4;
 
 const HANDSHAKE_RECORD: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -45,9 +49,16 @@ impl Offer {
     }
 }
 
-/// A ClientHello that is being put together. Browsers' come in two datagrams, and each may be lost and sent again.
+/// ClientHellos that are being put together, of which the newest whole one counts. Browsers' come in two datagrams, and each may
+/// be lost and sent again; nothing in them is authentic, so pieces that do not fit together are kept apart.
 #[derive(Debug, Default)]
 pub struct ClientHello {
+    attempts: VecDeque<Attempt>,
+}
+
+/// Pieces that fit together.
+#[derive(Debug)]
+struct Attempt {
     message: Vec<u8>,
     /// For each byte of the message whether it has come.
     received: Vec<bool>,
@@ -55,22 +66,65 @@ pub struct ClientHello {
 }
 
 impl ClientHello {
-    /// Takes a datagram. False if it is no part of the ClientHello or brings nothing new.
+    /// Takes a datagram. False if it is no part of a ClientHello or brings nothing new.
     pub fn push(&mut self, datagram: &[u8]) -> bool {
         let Some(fragment) = Fragment::parse(datagram) else { return false };
-        let end = fragment.offset + fragment.body.len();
-        let fits = self.message.is_empty() || self.message.len() == fragment.message_bytes;
-        if !fits || end > fragment.message_bytes || self.datagrams.len() >= DATAGRAMS_MAX {
+        if fragment.offset + fragment.body.len() > fragment.message_bytes {
             return false;
         }
-        self.message.resize(fragment.message_bytes, 0);
-        self.received.resize(fragment.message_bytes, false);
-        let (Some(message), Some(received)) =
-            (self.message.get_mut(fragment.offset..end), self.received.get_mut(fragment.offset..end))
+        // It may be of each message that it fits into.
+        let mut fits = false;
+        let mut is_taken = false;
+        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.agrees_with(&fragment)) {
+            fits = true;
+            is_taken |= attempt.take(&fragment, datagram);
+        }
+        if fits {
+            return is_taken;
+        }
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            self.attempts.pop_front();
+        }
+        let mut attempt = Attempt::new(fragment.message_bytes);
+        let is_taken = attempt.take(&fragment, datagram);
+        self.attempts.push_back(attempt);
+        is_taken
+    }
+
+    /// What the client offers, once a message is whole. A message that makes no sense offers nothing.
+    pub fn offer(&self) -> Option<Offer> {
+        let whole = self.attempts.iter().rev().find(|attempt| attempt.is_whole())?;
+        let nothing = Offer { prefers_gcm: false, has_profile: false, speaks_dtls_12: false };
+        Some(parse_offer(&whole.message).unwrap_or(nothing))
+    }
+
+    /// The datagrams that the whole message came in, in the order they came.
+    pub fn into_datagrams(self) -> Vec<Vec<u8>> {
+        let whole = self.attempts.into_iter().rev().find(Attempt::is_whole);
+        whole.map(|attempt| attempt.datagrams).unwrap_or_default()
+    }
+}
+
+impl Attempt {
+    fn new(message_bytes: usize) -> Self {
+        Self { message: vec![0; message_bytes], received: vec![false; message_bytes], datagrams: Vec::new() }
+    }
+
+    /// Whether a fragment can be of the same message: as long, and the same where both say something.
+    fn agrees_with(&self, fragment: &Fragment<'_>) -> bool {
+        let message = self.message.iter().zip(&self.received).skip(fragment.offset);
+        let is_same = |((known, is_known), new): ((&u8, &bool), &u8)| !is_known || known == new;
+        self.message.len() == fragment.message_bytes && message.zip(fragment.body).all(is_same)
+    }
+
+    /// Takes a fragment, unless all of it is there already.
+    fn take(&mut self, fragment: &Fragment<'_>, datagram: &[u8]) -> bool {
+        let range = fragment.offset..fragment.offset + fragment.body.len();
+        let (Some(message), Some(received)) = (self.message.get_mut(range.clone()), self.received.get_mut(range))
         else {
             return false;
         };
-        if received.iter().all(|received| *received) {
+        if self.datagrams.len() >= DATAGRAMS_MAX || received.iter().all(|received| *received) {
             return false;
         }
         message.copy_from_slice(fragment.body);
@@ -79,21 +133,8 @@ impl ClientHello {
         true
     }
 
-    /// What the client offers, once the message is whole. A message that makes no sense offers nothing.
-    pub fn offer(&self) -> Option<Offer> {
-        let is_whole = !self.received.is_empty() && self.received.iter().all(|received| *received);
-        is_whole.then(|| {
-            parse_offer(&self.message).unwrap_or(Offer {
-                prefers_gcm: false,
-                has_profile: false,
-                speaks_dtls_12: false,
-            })
-        })
-    }
-
-    /// The datagrams it came in, in the order they came.
-    pub fn into_datagrams(self) -> Vec<Vec<u8>> {
-        self.datagrams
+    fn is_whole(&self) -> bool {
+        self.received.iter().all(|received| *received)
     }
 }
 
@@ -273,11 +314,31 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_different_messages_are_not_mixed() {
+    fn strays_do_not_keep_the_message_out() {
         let (one, other) = (message(&[use_srtp(&[1])]), message(&[]));
+        let longer = message(&[use_srtp(&[1, 2, 7])]);
+        let changed: Vec<u8> = one.iter().map(|byte| byte ^ 1).collect();
+        for stray in [&other, &longer, &changed] {
+            let mut hello = ClientHello::default();
+            assert!(hello.push(&datagram(stray, 0..20)));
+            assert!(hello.push(&datagram(&one, 0..20)));
+            assert_eq!(hello.offer(), None);
+            assert!(hello.push(&datagram(&one, 20..one.len())));
+            assert_eq!(hello.offer().and_then(Offer::version), Some(Version::Dtls12));
+            assert_eq!(hello.into_datagrams(), [datagram(&one, 0..20), datagram(&one, 20..one.len())]);
+        }
+    }
+
+    #[test]
+    fn strays_are_bounded() {
+        let one = message(&[use_srtp(&[1])]);
         let mut hello = ClientHello::default();
-        assert!(hello.push(&datagram(&one, 0..20)));
-        assert!(!hello.push(&datagram(&other, 20..other.len())));
+        for length in 0..1_000 {
+            hello.push(&datagram(&vec![0; 1_000 + length], 0..20));
+        }
+        assert_eq!(hello.attempts.len(), ATTEMPTS_MAX);
+        assert!(hello.push(&datagram(&one, 0..one.len())));
+        assert!(hello.offer().is_some());
     }
 
     #[test]

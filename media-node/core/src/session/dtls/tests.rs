@@ -38,7 +38,19 @@ fn handshake(
     shake_hands(client, server_expects, ids, loss, seed)
 }
 
-fn shake_hands(mut client: Dtls, server_expects: Fingerprint, ids: &[Identity; 2], loss: f64, seed: u64) -> Ends {
+fn shake_hands(client: Dtls, server_expects: Fingerprint, ids: &[Identity; 2], loss: f64, seed: u64) -> Ends {
+    shake_hands_among(client, server_expects, ids, loss, seed, &[])
+}
+
+/// As [`shake_hands`], while somebody sends `strays` to the server with each datagram of the client's.
+fn shake_hands_among(
+    mut client: Dtls,
+    server_expects: Fingerprint,
+    ids: &[Identity; 2],
+    loss: f64,
+    seed: u64,
+    strays: &[Vec<u8>],
+) -> Ends {
     let mut random = Random::seeded(seed);
     let [client_identity, server_identity] = ids;
     let mut now = start();
@@ -64,7 +76,15 @@ fn shake_hands(mut client: Dtls, server_expects: Fingerprint, ids: &[Identity; 2
         now = now.max(next);
         let has_arrived = arrival.is_some_and(|at| at <= now);
         match if has_arrived { wire.pop_front() } else { None } {
-            Some((_, true, datagram)) => _ = server.handle_datagram(now, server_identity, &datagram),
+            Some((_, true, datagram)) => {
+                for stray in strays {
+                    server.handle_datagram(now, server_identity, stray);
+                }
+                server.handle_datagram(now, server_identity, &datagram);
+                for stray in strays {
+                    server.handle_datagram(now, server_identity, stray);
+                }
+            }
             Some((_, false, datagram)) => _ = client.handle_datagram(now, client_identity, &datagram),
             None => {
                 client.handle_timeout(now);
@@ -206,5 +226,37 @@ fn a_client_of_dtls_12_gets_gcm_and_one_with_another_certificate_is_never_told_t
         let ends = shake_hands(client_12(&ids[0], ids[1].fingerprint()), Fingerprint([0; 32]), &ids, loss, 3);
         assert_eq!(ended(&ends.server), Some(DtlsError::WrongFingerprint));
         assert!(!is_connected(&ends.client));
+    }
+}
+
+/// A record of this content type and epoch.
+fn record(content: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
+    [&[content, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 99, 0, body.len() as u8], body].concat()
+}
+
+#[test]
+fn nothing_that_anybody_can_send_ends_a_handshake() {
+    let ids = [identity(1), identity(2)];
+    let alert = |epoch| record(21, epoch, &[2, 40]);
+    let strays = [
+        vec![alert(0)],
+        vec![alert(1)],
+        vec![record(22, 1, &[7; 60])],
+        vec![record(23, 1, &[7; 60])],
+        vec![record(23, 0, &[7; 60])],
+        vec![record(20, 0, &[1])],
+        vec![record(22, 0, &[1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])],
+        vec![vec![22, 0xfe]],
+        vec![vec![0x2f; 60]],
+    ];
+    for (number, strays) in strays.iter().enumerate() {
+        for (version, client) in [
+            ("any", Dtls::client(start(), &ids[0], ids[1].fingerprint())),
+            ("1.2", client_12(&ids[0], ids[1].fingerprint())),
+        ] {
+            let ends = shake_hands_among(client, ids[0].fingerprint(), &ids, 0.0, 1, strays);
+            let is_up = is_connected(&ends.client) && is_connected(&ends.server);
+            assert!(is_up, "stray {number}, version {version}: {:?}", ended(&ends.server));
+        }
     }
 }
