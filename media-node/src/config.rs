@@ -49,7 +49,6 @@ struct Arguments {
     /// How long SIGTERM waits for the rooms to move elsewhere.
     #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
-    /// Recordings.
     #[command(flatten)]
     recording: recording::Arguments,
     /// Form of the log lines: text or json.
@@ -61,7 +60,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 20] = [
+const ENVIRONMENT: [&str; 21] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
@@ -80,20 +79,17 @@ const ENVIRONMENT: [&str; 20] = [
     recording::ENVIRONMENT[5],
     recording::ENVIRONMENT[6],
     recording::ENVIRONMENT[7],
+    recording::ENVIRONMENT[8],
     "MEDIA_LOG_FORMAT",
     "MEDIA_LOG",
 ];
 
-/// The settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Addresses of the edge, tried in turn; scheme and authority only.
     pub(crate) edges: Vec<EdgeUrl>,
-    /// Who we are.
     pub(crate) node: NodeId,
-    /// Where we are.
     pub(crate) region: Region,
-    /// Shows who we are.
     pub(crate) token: Secret,
     /// The first shard's socket.
     pub(crate) listen: SocketAddr,

@@ -24,21 +24,15 @@ const ROOM_EVENTS_MAX: usize = 4 * limits::PARTICIPANTS_PER_ROOM_MAX;
 
 /// What the node tells the edge about itself, and how it reaches it.
 pub(crate) struct Node {
-    /// Its id.
     pub(crate) id: NodeId,
-    /// Its region.
     pub(crate) region: Region,
-    /// Its token.
     pub(crate) token: Secret,
-    /// Its certificate's digest.
     pub(crate) fingerprint: Fingerprint,
-    /// Where the edge is.
     pub(crate) edges: Vec<EdgeUrl>,
     /// Where clients reach its shards.
     pub(crate) candidates: Vec<ShardInfo>,
     /// Sessions that it takes.
     pub(crate) sessions_max: u32,
-    /// Its shards.
     pub(crate) shards: Arc<[Shard]>,
     /// Its recorder, where there is a storage.
     pub(crate) recorder: Option<Recorder>,
@@ -69,6 +63,8 @@ pub(crate) struct Control {
     node: Arc<Node>,
     rooms: BTreeMap<RoomId, Served>,
     events: mpsc::Receiver<Event>,
+    /// Shards that have lost their sessions.
+    restarts: mpsc::Receiver<u16>,
     draining: watch::Receiver<bool>,
     standing: watch::Sender<Standing>,
 }
@@ -93,10 +89,11 @@ impl Control {
     pub(crate) fn new(
         node: Node,
         events: mpsc::Receiver<Event>,
+        restarts: mpsc::Receiver<u16>,
         draining: watch::Receiver<bool>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { node: Arc::new(node), rooms: BTreeMap::new(), events, draining, standing }
+        Self { node: Arc::new(node), rooms: BTreeMap::new(), events, restarts, draining, standing }
     }
 
     /// Runs until the shards are gone.
@@ -119,6 +116,7 @@ impl Control {
                     Some(event) => self.tell_room(event),
                     None => return,
                 },
+                Some(shard) = self.restarts.recv() => self.retire_rooms(shard),
                 notice = noticed.recv() => match notice {
                     Some(Notice::Assigned(assignment)) => self.assign(*assignment, &notices).await,
                     Some(Notice::Ended { room, epoch }) => self.end(&room, epoch),
@@ -171,6 +169,15 @@ impl Control {
         if self.rooms.get(room).is_some_and(|served| served.epoch == epoch) {
             self.rooms.remove(room);
             tracing::info!(%room, epoch, "room no longer served");
+        }
+    }
+
+    /// A shard has lost its sessions: its rooms are told that it drains, so that they move at once.
+    fn retire_rooms(&self, shard: u16) {
+        for (room, served) in self.rooms.iter().filter(|(_, served)| served.shard == shard) {
+            if let Err(error) = served.events.try_send(NodeToRoom::Draining {}) {
+                tracing::warn!(%room, %error, "a room is not told that its shard is gone");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The media node: reads its settings, starts its shards, and talks with the edge until it is told to stop.
 
+mod clock;
 mod config;
 mod control;
 mod identity;
@@ -12,6 +13,6 @@ mod wake;
 
 fn main() -> anyhow::Result<()> {
     let config = config::read()?;
-    node_shell::logs::start(&config.logs)?;
+    let _lines = node_shell::logs::start(&config.logs)?;
     node_shell::runtime()?.block_on(node::run(config))
 }

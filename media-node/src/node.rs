@@ -1,5 +1,6 @@
 //! The whole node: shards, control sockets, pages, and what ends them.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Control, Node};
 use crate::identity;
@@ -8,18 +9,20 @@ use crate::record::{self, Outlet, Recorder};
 use crate::shard::{Event, Shard};
 use crate::shutdown;
 use anyhow::{Context, bail};
+use media_core::places::Places;
 use media_core::sfu;
 use node_shell::fleet::Standing;
 use node_shell::signals::Signals;
-use shared::UnixMillis;
 use shared::control::ShardInfo;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// News of sessions that may wait for the control task; more wait in the shards.
 const EVENTS_MAX: usize = 4_096;
+/// Ends of shards' threads that are taken for accidents. A node with more of them is broken, and starts over as a whole.
+const RESTARTS_MAX: u32 = 8;
 /// How often to look whether a shard's thread has ended.
 const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -31,11 +34,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let fingerprint = identity.fingerprint();
     let (events, received) = mpsc::channel(EVENTS_MAX);
     let (outlet, inlet) = record::queue();
-    let shards = start_shards(&config, &identity, &events, &outlet)?;
-    // The shards hold the only senders, so that the channel ends with them.
-    drop(events);
+    let clock = Clock::start();
+    let shards = start_shards(&config, clock, &identity, &events, &outlet)?;
     let (draining, is_draining) = watch::channel(false);
     let (standing, stands) = watch::channel(Standing::default());
+    let (restarted, restarts) = mpsc::channel(shards.len().max(1));
 
     let pages = Pages { shards: Arc::clone(&shards), standing: stands.clone(), draining: is_draining.clone() };
     tokio::spawn(node_shell::pages::serve(listener, pages));
@@ -45,6 +48,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         token: config.token.clone(),
         edges: config.edges.clone(),
         seed: seed()?,
+        clock,
     };
     let start = |recording| Recorder::start(recording, who, inlet, Arc::clone(&shards));
     let recorder = config.recording.clone().map(start).transpose()?;
@@ -60,17 +64,17 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         recorder: recorder.clone(),
         seed: seed()?,
     };
-    tokio::spawn(Control::new(node, received, is_draining, standing).run());
+    tokio::spawn(Control::new(node, received, restarts, is_draining, standing).run());
     tracing::info!(shards = shards.len(), "started");
 
     let time = tokio::select! {
         time = signals.next(drain) => time,
-        index = ended_shard(&shards) => bail!("the thread of shard {index} has ended"),
+        failed = supervise(&shards, &restarted) => return failed,
     };
     tokio::select! {
         () = shutdown::drain(&shards, time, &draining, stands) => {}
         _ = signals.next(drain) => tracing::info!("second signal: not waiting any longer"),
-        index = ended_shard(&shards) => bail!("the thread of shard {index} has ended while draining"),
+        failed = supervise(&shards, &restarted) => return failed.context("while draining"),
     }
     if let Some(recorder) = recorder {
         recorder.stop().await;
@@ -81,10 +85,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
 fn start_shards(
     config: &Config,
+    clock: Clock,
     identity: &media_core::session::dtls::Identity,
     events: &mpsc::Sender<Event>,
     outlet: &Outlet,
 ) -> anyhow::Result<Arc<[Shard]>> {
+    let places = Arc::new(Places::new(config.sessions_max as usize));
     (0..config.shards)
         .map(|index| {
             // The settings were checked for ports that do not exist.
@@ -93,9 +99,9 @@ fn start_shards(
             let sfu = sfu::Config {
                 identity: identity.clone(),
                 seed: seed()?,
-                started_at: Instant::now(),
-                wall_clock: wall_clock(),
-                sessions_max: config.sessions_max as usize,
+                started_at: clock.started_at,
+                wall_clock: clock.wall_clock,
+                places: Arc::clone(&places),
             };
             Shard::start(index, address, sfu, events.clone(), outlet.clone())
         })
@@ -111,18 +117,24 @@ fn candidates(config: &Config, shards: &[Shard]) -> Vec<ShardInfo> {
         .collect()
 }
 
-async fn ended_shard(shards: &[Shard]) -> u16 {
+/// Starts shards again whose thread has ended, and lets their rooms be told; the other shards go on. Returns when that is in
+/// vain.
+async fn supervise(shards: &[Shard], restarted: &mpsc::Sender<u16>) -> anyhow::Result<()> {
+    let mut restarts = 0;
     loop {
-        if let Some(shard) = shards.iter().find(|shard| shard.has_ended()) {
-            return shard.index();
+        for shard in shards.iter().filter(|shard| shard.has_ended()) {
+            let index = shard.index();
+            if restarts == RESTARTS_MAX {
+                bail!("the thread of shard {index} has ended again");
+            }
+            restarts += 1;
+            tracing::error!(shard = index, "the shard's thread has ended: its sessions are lost, its rooms move");
+            shard.restart(seed()?)?;
+            // Without a receiver the node is stopping.
+            let _ = restarted.send(index).await;
         }
         tokio::time::sleep(SUPERVISION_INTERVAL).await;
     }
-}
-
-fn wall_clock() -> UnixMillis {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(since_1970.as_millis() as u64)
 }
 
 fn seed() -> anyhow::Result<u64> {

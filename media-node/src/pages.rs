@@ -13,7 +13,6 @@ const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// What the pages tell about.
 pub(crate) struct Pages {
-    /// The shards.
     pub(crate) shards: Arc<[Shard]>,
     /// Whether the edge knows us.
     pub(crate) standing: watch::Receiver<Standing>,

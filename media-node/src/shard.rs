@@ -8,7 +8,7 @@ use media_core::stats::Stats;
 use shared::control::{RoomToNode, TrackRef};
 use shared::{RoomId, SessionId};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -27,26 +27,20 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A room's message.
-    Control {
-        /// Which room.
-        room: RoomId,
-        /// What it says.
-        message: RoomToNode,
-    },
+    Control { room: RoomId, message: RoomToNode },
     /// Which sessions of a room are connected?
     ConnectedSessions {
-        /// Which room.
         room: RoomId,
         /// Where the answer goes.
         reply: oneshot::Sender<Vec<SessionId>>,
     },
     /// The recorder needs a key frame of a track.
-    WantKeyframe {
-        /// Of which room.
-        room: RoomId,
-        /// Which.
-        track: TrackRef,
-    },
+    WantKeyframe { room: RoomId, track: TrackRef },
+    /// Give the recorder everything that was copied until here, and this number with it.
+    HandOver(u64),
+    /// Die.
+    #[cfg(test)]
+    Panic,
     /// End the thread. Nobody is told goodbye: clients are to believe that nothing happened.
     Stop,
 }
@@ -54,9 +48,7 @@ pub(crate) enum Command {
 /// What a shard has to tell the rooms.
 #[derive(Debug)]
 pub(crate) struct Event {
-    /// Which shard.
     pub(crate) shard: u16,
-    /// What.
     pub(crate) output: Output,
 }
 
@@ -69,7 +61,6 @@ pub(crate) struct Report {
     pub(crate) udp: Counters,
     /// Rooms with a session here.
     pub(crate) rooms: usize,
-    /// Open sessions.
     pub(crate) sessions: usize,
     /// Datagrams sent per second lately.
     pub(crate) datagrams_out_per_s: u64,
@@ -83,9 +74,17 @@ pub(crate) struct Report {
 pub(crate) struct Shard {
     index: u16,
     address: SocketAddr,
+    config: sfu::Config,
+    events: mpsc::Sender<Event>,
+    outlet: Outlet,
+    report: Arc<Mutex<Report>>,
+    running: Mutex<Running>,
+}
+
+/// Its thread, until that ends and another one takes its place.
+struct Running {
     commands: mpsc::Sender<Command>,
     waker: Arc<Waker>,
-    report: Arc<Mutex<Report>>,
     thread: JoinHandle<()>,
 }
 
@@ -100,31 +99,23 @@ impl Shard {
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(address, false).with_context(|| format!("binding UDP {address}"))?;
         let address = socket.local_address().context("reading a shard's address")?;
-        let waker = Arc::new(Waker::new().context("making an eventfd")?);
-        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let report = Arc::<Mutex<Report>>::default();
-        let worker = Worker {
-            index,
-            sfu: Sfu::new(config),
-            socket,
-            incoming: ReceiveBatch::default(),
-            outgoing: SendBatch::default(),
-            counters: Counters::default(),
-            waker: Arc::clone(&waker),
-            commands: receiver,
-            events,
-            outlet,
-            handed_over_at: now(),
-            reporter: Reporter::new(Arc::clone(&report)),
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("shard-{index}"))
-            .spawn(move || worker.run())
-            .context("starting a shard's thread")?;
-        Ok(Self { index, address, commands, waker, report, thread })
+        let running = run(index, socket, config.clone(), &events, &outlet, &report)?;
+        Ok(Self { index, address, config, events, outlet, report, running: Mutex::new(running) })
     }
 
-    /// Which shard.
+    /// Starts a thread in place of one that has ended, at the same address; `seed` as for the first. Its sessions are lost.
+    pub(crate) fn restart(&self, seed: u64) -> anyhow::Result<()> {
+        let socket = Socket::bind(self.address, false).with_context(|| format!("binding UDP {}", self.address))?;
+        let sessions = std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner)).sessions;
+        // What the thread had open ended with it; its last report is half a second old at most.
+        (0..sessions).for_each(|_| self.config.places.give_back());
+        let config = sfu::Config { seed, ..self.config.clone() };
+        let running = run(self.index, socket, config, &self.events, &self.outlet, &self.report)?;
+        *self.running() = running;
+        Ok(())
+    }
+
     pub(crate) fn index(&self) -> u16 {
         self.index
     }
@@ -136,15 +127,17 @@ impl Shard {
 
     /// Tells the shard something; waits while it has too much to do already. False if the thread has ended.
     pub(crate) async fn tell(&self, command: Command) -> bool {
-        let is_taken = self.commands.send(command).await.is_ok();
-        self.waker.wake();
+        let (commands, waker) = self.way();
+        let is_taken = commands.send(command).await.is_ok();
+        waker.wake();
         is_taken
     }
 
     /// Tells the shard something that it may as well not hear.
     pub(crate) fn nudge(&self, command: Command) {
-        if self.commands.try_send(command).is_ok() {
-            self.waker.wake();
+        let (commands, waker) = self.way();
+        if commands.try_send(command).is_ok() {
+            waker.wake();
         }
     }
 
@@ -155,15 +148,56 @@ impl Shard {
         answer.await.unwrap_or_default()
     }
 
-    /// How it is.
     pub(crate) fn report(&self) -> Report {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether its thread has ended, which it never does by itself unless something is very wrong.
     pub(crate) fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.running().thread.is_finished()
     }
+
+    fn way(&self) -> (mpsc::Sender<Command>, Arc<Waker>) {
+        let running = self.running();
+        (running.commands.clone(), Arc::clone(&running.waker))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a shard's thread.
+fn run(
+    index: u16,
+    socket: Socket,
+    config: sfu::Config,
+    events: &mpsc::Sender<Event>,
+    outlet: &Outlet,
+    report: &Arc<Mutex<Report>>,
+) -> anyhow::Result<Running> {
+    let waker = Arc::new(Waker::new().context("making an eventfd")?);
+    let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+    let worker = Worker {
+        index,
+        sfu: Sfu::new(config),
+        socket,
+        incoming: ReceiveBatch::default(),
+        outgoing: SendBatch::default(),
+        counters: Counters::default(),
+        waker: Arc::clone(&waker),
+        commands: receiver,
+        events: events.clone(),
+        outlet: outlet.clone(),
+        handed_over_at: now(),
+        asked_for: None,
+        reporter: Reporter::new(Arc::clone(report)),
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("shard-{index}"))
+        .spawn(move || worker.run())
+        .context("starting a shard's thread")?;
+    Ok(Running { commands, waker, thread })
 }
 
 /// The thread's half.
@@ -179,6 +213,8 @@ struct Worker {
     events: mpsc::Sender<Event>,
     outlet: Outlet,
     handed_over_at: Instant,
+    /// The number that the recorder waits for.
+    asked_for: Option<u64>,
     reporter: Reporter,
 }
 
@@ -211,7 +247,7 @@ impl Worker {
 
     fn sleep(&self, now: Instant) -> Duration {
         let next = self.sfu.poll_timeout().map_or(REPORT_INTERVAL, |at| at.saturating_duration_since(now));
-        if self.sfu.recorded().is_empty() {
+        if self.sfu.recorded().is_empty() && self.asked_for.is_none() {
             return next.min(REPORT_INTERVAL);
         }
         // A recorder that has no place for it is asked again after the same time.
@@ -230,8 +266,14 @@ impl Worker {
                     return;
                 }
             }
-            let (now, sfu) = (now(), &mut self.sfu);
-            self.incoming.for_each(|from, bytes| sfu.handle_input(now, Input::Datagram { from, bytes }));
+            let now = now();
+            let Self { sfu, socket, incoming, outgoing, counters, .. } = self;
+            incoming.for_each(|from, bytes| {
+                sfu.handle_input(now, Input::Datagram { from, bytes });
+                if sfu.is_urgent() {
+                    transmit(sfu, socket, outgoing, counters, now);
+                }
+            });
             if !self.incoming.is_full() {
                 return;
             }
@@ -250,6 +292,9 @@ impl Worker {
                     let _ = reply.send(self.sfu.connected_sessions(&room));
                 }
                 Command::WantKeyframe { room, track } => self.sfu.want_recorded_keyframe(now(), &room, &track),
+                Command::HandOver(number) => self.asked_for = Some(number),
+                #[cfg(test)]
+                Command::Panic => panic!("told to"),
                 Command::Stop => return std::ops::ControlFlow::Break(()),
             }
         }
@@ -257,20 +302,20 @@ impl Worker {
     }
 
     fn transmit(&mut self, now: Instant) {
-        while let Some(runs) = self.sfu.poll_transmits(now) {
-            let mut sending = self.outgoing.sending(&self.socket, &mut self.counters);
-            runs.for_each(|run| sending.run(run.to, run.bytes, run.segment_bytes));
-        }
+        transmit(&mut self.sfu, &self.socket, &mut self.outgoing, &mut self.counters, now);
     }
 
     /// Gives the recorder what was copied for it.
     fn hand_over(&mut self, now: Instant) {
         let batch = self.sfu.recorded();
         let is_due = now.saturating_duration_since(self.handed_over_at) >= HAND_OVER_INTERVAL;
-        if !batch.is_empty() && (is_due || batch.is_half_full()) {
+        let is_wanted = !batch.is_empty() && (is_due || batch.is_half_full());
+        if is_wanted || self.asked_for.is_some() {
             self.handed_over_at = now;
-            let sfu = &mut self.sfu;
-            self.outlet.offer(self.index, |next| sfu.exchange_recorded(next));
+            let (sfu, asked_for) = (&mut self.sfu, self.asked_for);
+            if self.outlet.offer(self.index, asked_for, |next| sfu.exchange_recorded(next)) {
+                self.asked_for = None;
+            }
         }
     }
 
@@ -280,6 +325,14 @@ impl Worker {
             let Some(output) = self.sfu.poll_output() else { return };
             place.send(Event { shard: self.index, output });
         }
+    }
+}
+
+/// Sends everything that the core has ready.
+fn transmit(sfu: &mut Sfu, socket: &Socket, outgoing: &mut SendBatch, counters: &mut Counters, now: Instant) {
+    while let Some(runs) = sfu.poll_transmits(now) {
+        let mut sending = outgoing.sending(socket, counters);
+        runs.for_each(|run| sending.run(run.to, run.bytes, run.segment_bytes));
     }
 }
 
@@ -335,4 +388,50 @@ fn thread_cpu() -> Duration {
     // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media_core::places::Places;
+    use std::net::Ipv4Addr;
+
+    fn shard() -> Shard {
+        let config = sfu::Config {
+            identity: crate::identity::make().expect("an identity"),
+            seed: 1,
+            started_at: now(),
+            wall_clock: shared::UnixMillis(0),
+            places: Arc::new(Places::new(1)),
+        };
+        let (events, _) = mpsc::channel(1);
+        let (outlet, _) = crate::record::queue();
+        Shard::start(0, (Ipv4Addr::LOCALHOST, 0).into(), config, events, outlet).expect("starts")
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_died_is_started_again_where_it_was() {
+        let shard = shard();
+        let address = shard.address();
+        for seed in 2..5 {
+            shard.tell(Command::Panic).await;
+            while !shard.has_ended() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            shard.restart(seed).expect("restarts");
+            assert!(!shard.has_ended());
+            assert_eq!(shard.address(), address);
+            assert!(shard.tell(Command::WantKeyframe { room: room(), track: track() }).await, "it listens");
+        }
+        shard.tell(Command::Stop).await;
+    }
+
+    fn room() -> RoomId {
+        RoomId::parse("room").expect("an id")
+    }
+
+    fn track() -> TrackRef {
+        let (session, mid) = (SessionId::parse("s").expect("an id"), shared::Mid::parse("0").expect("a mid"));
+        TrackRef { session, mid }
+    }
 }

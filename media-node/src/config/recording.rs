@@ -34,10 +34,13 @@ pub(super) struct Arguments {
     /// Folder for what is recorded and not stored yet; it should outlive the process.
     #[arg(long, env = "MEDIA_RECORD_SPOOL", value_name = "FOLDER", default_value = "recordings")]
     record_spool: String,
+    /// Most bytes of the spool; what is recorded beyond is lost.
+    #[arg(long, env = "MEDIA_RECORD_SPOOL_BYTES_MAX", value_name = "BYTES", default_value = "17179869184")]
+    record_spool_bytes_max: String,
 }
 
 /// The environment variables of [`Arguments`].
-pub(super) const ENVIRONMENT: [&str; 8] = [
+pub(super) const ENVIRONMENT: [&str; 9] = [
     "MEDIA_RECORD_BUCKET",
     "MEDIA_RECORD_ENDPOINT",
     "MEDIA_RECORD_REGION",
@@ -46,6 +49,7 @@ pub(super) const ENVIRONMENT: [&str; 8] = [
     "MEDIA_RECORD_SECRET_ACCESS_KEY",
     "MEDIA_RECORD_ENCRYPTION",
     "MEDIA_RECORD_SPOOL",
+    "MEDIA_RECORD_SPOOL_BYTES_MAX",
 ];
 
 /// Nothing inside where there are to be no recordings; nothing at all where there is a mistake.
@@ -59,6 +63,8 @@ pub(super) fn check(reader: &mut Reader, arguments: Arguments) -> Option<Option<
     let id = reader.required("record-access-key-id", arguments.record_access_key_id, |text| Ok(text.to_owned()));
     let secret = reader.required("record-secret-access-key", arguments.record_secret_access_key, secret);
     let encryption = reader.value("record-encryption", &arguments.record_encryption, encryption);
+    let bytes_max = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number of bytes"));
+    let spool_bytes_max = reader.value("record-spool-bytes-max", &arguments.record_spool_bytes_max, bytes_max);
     let storage = StorageConfig {
         endpoint: endpoint?,
         region: arguments.record_region,
@@ -68,7 +74,8 @@ pub(super) fn check(reader: &mut Reader, arguments: Arguments) -> Option<Option<
         secret_access_key: secret?,
         encryption: encryption?,
     };
-    Some(Some(record::Config { storage, spool: PathBuf::from(arguments.record_spool) }))
+    let spool = PathBuf::from(arguments.record_spool);
+    Some(Some(record::Config { storage, spool, spool_bytes_max: spool_bytes_max? }))
 }
 
 fn endpoint(text: &str) -> Result<String, String> {

@@ -190,7 +190,7 @@ impl RoomLink {
 
     async fn record(&self, order: Option<RecordingOrder>) {
         if let Some(recorder) = &self.node.recorder {
-            recorder.set(&self.room, self.epoch, order, self.tell.clone()).await;
+            recorder.set(&self.room, self.epoch, std::time::Instant::now(), order, self.tell.clone()).await;
         } else if let Some(order) = order {
             tracing::warn!(room = %self.room, "a recording was ordered, but no storage is configured");
             let code = Some(ErrorCode::RecordingUnavailable);

@@ -219,7 +219,7 @@ async fn make_file(
     let mut audio = parts_of(found, &tracks.audio);
     let mut video = parts_of(found, &tracks.video);
     let path = folder.work();
-    let Some(finished) = write(shared, &path, &mut audio, &mut video).await? else { return Ok(None) };
+    let Some(finished) = write(shared, group, &path, &mut audio, &mut video).await? else { return Ok(None) };
     let what = if group.is_screen { "screen" } else { "camera" };
     let key = format!("{}{}-{what}.webm", folder.head.key_prefix, group.participant);
     store_file(shared, folder, &key, &path).await?;
@@ -252,11 +252,12 @@ fn starts_ms(key: &str) -> Option<u64> {
 /// Writes one file with two parts in memory; nothing where there is not a single frame.
 async fn write(
     shared: &Shared,
+    group: &Group,
     path: &Path,
     audio: &mut VecDeque<String>,
     video: &mut VecDeque<String>,
 ) -> Result<Option<Finished>> {
-    let mut remux = Remux::default();
+    let mut remux = if group.is_screen { Remux::screen() } else { Remux::camera() };
     let mut file = File::create(path).await.context("creating a file")?;
     loop {
         match remux.step() {

@@ -12,6 +12,7 @@ use shared::{NodeId, RoomId};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const HEAD: &str = "head.json";
 const ROWS: &str = "rows.jsonl";
@@ -22,8 +23,61 @@ const WORK: &str = "file.webm";
 const UPLOAD: &str = "upload.json";
 /// Stands for the slash in the name of a part; no track has it in its name.
 const SLASH: char = '!';
-/// What is not whole yet.
 const UNFINISHED: &str = ".unfinished";
+
+/// How much of the disk all spooled parts take.
+#[derive(Debug)]
+pub(crate) struct Space {
+    used: AtomicU64,
+    bytes_max: u64,
+}
+
+/// Space for a part that is yet to be written; given back unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Taken<'a> {
+    space: &'a Space,
+    bytes: u64,
+}
+
+impl Space {
+    /// So much, and none of it used.
+    pub(crate) fn of(bytes_max: u64) -> Self {
+        Self { used: AtomicU64::new(0), bytes_max }
+    }
+
+    /// Takes note of parts that lie there already.
+    pub(crate) fn note(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes space for a part.
+    pub(crate) fn take(&self, bytes: u64) -> Result<Taken<'_>> {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let taken = Taken { space: self, bytes };
+        if before.saturating_add(bytes) > self.bytes_max {
+            bail!("the spool is full");
+        }
+        Ok(taken)
+    }
+
+    /// A part was stored and removed.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Taken<'_> {
+    /// The part was written.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.space.give_back(self.bytes);
+    }
+}
 
 /// What is known of a segment from its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +88,6 @@ pub(crate) struct Head {
     pub(crate) manifest: SegmentManifest,
 }
 
-/// One segment's folder.
 #[derive(Debug)]
 pub(crate) struct Spool {
     folder: PathBuf,
@@ -118,6 +171,15 @@ impl Folder {
         Ok(found)
     }
 
+    /// Reads from the disk on a thread where that may take its time: the disk may be slow, and folders hold thousands of parts.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let folder = self.clone();
+        tokio::task::spawn_blocking(move || read(&folder)).await.context("reading the spool")?
+    }
+
     /// The parts that wait, in the order of their names: keys with files.
     pub(crate) fn parts(&self) -> Result<Vec<(String, PathBuf)>> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
@@ -131,6 +193,12 @@ impl Folder {
         }
         parts.sort();
         Ok(parts)
+    }
+
+    /// How long the parts are that wait.
+    pub(crate) fn parts_bytes(&self) -> u64 {
+        let parts = self.parts().unwrap_or_default();
+        parts.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
     }
 
     /// The manifest as it is by now. A row that was cut off, because the process died while it wrote, is none.
@@ -195,6 +263,7 @@ mod tests {
             recording: RecordingId::parse("rec").expect("an id"),
             key_prefix: "recordings/daily/rec/".into(),
             started_at: UnixMillis(1_800_000_000_000),
+            sent_at: UnixMillis(1_800_000_000_000),
             participants: Vec::new(),
         }
     }

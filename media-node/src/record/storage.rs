@@ -20,6 +20,8 @@ use tokio::io::AsyncReadExt;
 pub(crate) const CHUNK_BYTES: u64 = 8 * 1024 * 1024;
 /// A storage that does not take a connection within this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A storage that takes longer for a question without a body hangs.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// 8 MiB take 30 s at 2 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,13 +32,10 @@ pub(crate) struct StorageConfig {
     pub(crate) endpoint: Option<String>,
     /// For instance `eu-central-1`; `auto` for R2.
     pub(crate) region: String,
-    /// The bucket.
     pub(crate) bucket: String,
     /// Whether the bucket stands in the path.
     pub(crate) is_path_style: bool,
-    /// Who we are.
     pub(crate) access_key_id: String,
-    /// What shows it.
     pub(crate) secret_access_key: Secret,
     /// How the storage is asked to encrypt what it keeps.
     pub(crate) encryption: Option<Encryption>,
@@ -54,13 +53,11 @@ pub(crate) enum Encryption {
 /// A large object that is being stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
-    /// Under which key.
     pub(crate) key: String,
     /// The storage's name for it.
     id: String,
 }
 
-/// The storage.
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     client: Client,
@@ -97,7 +94,16 @@ impl Storage {
         Self { client: Client::from_conf(builder.build()), bucket, encryption }
     }
 
-    /// Stores an object.
+    /// Whether it answers at all, whatever it says about this object.
+    pub(crate) async fn answers(&self, key: &str) -> bool {
+        let asked = self.client.head_object().bucket(&self.bucket).key(key).send();
+        match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.raw_response().is_some(),
+            Err(_) => false,
+        }
+    }
+
     pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<()> {
         let request = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
         let (encryption, kms_key) = self.encryption();

@@ -6,6 +6,7 @@ use super::spool::Folder;
 use anyhow::{Context, Result};
 use media_core::record::segment::{manifest_key, track_of};
 use node_shell::backoff::Backoff;
+use node_shell::post::PostError;
 use shared::TrackId;
 use shared::control::{Message, NodeToRoom, RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::RecordingState;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Parts that are stored at once: a busy room makes some ten each second.
 const AT_ONCE: usize = 8;
@@ -35,11 +36,12 @@ pub(super) type Room = Option<mpsc::WeakSender<NodeToRoom>>;
 pub(super) struct Standing {
     /// Nothing more will be written.
     pub(super) is_over: bool,
+    /// What was recorded last cannot be written to the disk.
+    pub(super) is_stuck: bool,
     /// Who is told, and how often that was said: a room that dials again has to be told again.
     pub(super) room: (u64, Room),
 }
 
-/// Uploads one segment.
 pub(super) struct Upload {
     shared: Arc<Shared>,
     folder: Folder,
@@ -80,13 +82,20 @@ impl Upload {
                 Ok(()) => {
                     self.backoff.reset();
                     self.failing_since = None;
-                    self.tell(RecordingState::Recording);
-                    let _ = tokio::time::timeout(LOOK_INTERVAL, self.standing.changed()).await;
+                    // A full disk is as bad as a storage that is away, and mostly comes of it.
+                    let is_stuck = self.standing.borrow().is_stuck;
+                    self.tell(if is_stuck { RecordingState::StorageAway } else { RecordingState::Recording });
+                    let _ = timeout(LOOK_INTERVAL, self.standing.changed()).await;
                 }
                 Err(error) => self.wait(&error).await,
             }
         }
         while let Err(error) = finish::conclude(&self.shared, &self.folder).await {
+            if is_in_vain(&error) {
+                let error = format!("{error:#}");
+                tracing::error!(%recording, epoch, error, "the edge refuses this segment: it stays in the spool");
+                return;
+            }
             self.wait(&error).await;
         }
         if let Err(error) = self.folder.remove() {
@@ -102,7 +111,7 @@ impl Upload {
             self.store_manifest(false).await?;
         }
         loop {
-            let parts = self.folder.parts()?;
+            let parts = self.folder.read(Folder::parts).await?;
             if parts.is_empty() {
                 break;
             }
@@ -110,15 +119,18 @@ impl Upload {
             self.tell_tracks(parts.iter().filter_map(|(key, _)| track_of(key)).collect()).await?;
             let mut storing = JoinSet::new();
             for (key, path) in parts {
-                let storage = self.shared.storage.clone();
+                let shared = Arc::clone(&self.shared);
                 storing.spawn(async move {
-                    let bytes = tokio::fs::read(&path).await.context("reading a part")?;
-                    storage.put(&key, bytes, "video/webm").await?;
+                    let part = tokio::fs::read(&path).await.context("reading a part")?;
+                    let bytes = part.len() as u64;
+                    shared.storage.put(&key, part, "video/webm").await?;
                     // Only what is acknowledged is deleted.
-                    tokio::fs::remove_file(&path).await.context("removing a part")
+                    tokio::fs::remove_file(&path).await.context("removing a part")?;
+                    shared.space.give_back(bytes);
+                    anyhow::Ok(())
                 });
             }
-            while let Some(stored) = storing.join_next().await {
+            while let Some(stored) = self.watched(storing.join_next()).await {
                 stored.context("a part's task failed")??;
             }
         }
@@ -143,13 +155,37 @@ impl Upload {
 
     async fn store_manifest(&mut self, is_sealed: bool) -> Result<()> {
         let bytes = self.folder.rows_bytes();
-        let head = &self.folder.head;
-        let text = serde_json::to_vec(&self.folder.manifest(is_sealed)?).context("writing the manifest")?;
-        let key = manifest_key(&head.key_prefix, head.manifest.epoch);
-        self.shared.storage.put(&key, text, "application/json").await?;
+        let manifest = self.folder.read(move |folder| folder.manifest(is_sealed)).await?;
+        let text = serde_json::to_vec(&manifest).context("writing the manifest")?;
+        let (key, shared) = (self.manifest_key(), Arc::clone(&self.shared));
+        self.watched(shared.storage.put(&key, text, "application/json")).await?;
         self.stored_rows_bytes = Some(bytes);
         self.manifest_at = Some(Instant::now());
         Ok(())
+    }
+
+    fn manifest_key(&self) -> String {
+        manifest_key(&self.folder.head.key_prefix, self.folder.head.manifest.epoch)
+    }
+
+    /// Waits for the storage. Where that takes long, it is asked something small: a line may be slow, but a storage that does
+    /// not answer that either hangs, and the room is told.
+    async fn watched<T>(&mut self, asked: impl Future<Output = T>) -> T {
+        tokio::pin!(asked);
+        loop {
+            if let Ok(done) = timeout(AWAY_AFTER, &mut asked).await {
+                return done;
+            }
+            let (key, shared) = (self.manifest_key(), Arc::clone(&self.shared));
+            let answers = shared.storage.answers(&key);
+            tokio::pin!(answers);
+            tokio::select! {
+                done = &mut asked => return done,
+                answers = &mut answers => if !answers {
+                    self.tell(RecordingState::StorageAway);
+                },
+            }
+        }
     }
 
     async fn wait(&mut self, error: &anyhow::Error) {
@@ -192,4 +228,32 @@ pub(super) async fn report(shared: &Shared, folder: &Folder, outcome: SegmentOut
         }
     }
     Err(failed.context("there is no edge to ask")?).context("reporting a recording")
+}
+
+/// Whether the edge will say the same again, whatever happens. What it says of our token is not such an answer: operators
+/// change tokens.
+fn is_in_vain(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<PostError>() {
+        Some(PostError::Refused { status: 401 | 403 }) => false,
+        Some(refused) => refused.is_final(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_final_answer_of_the_edge_ends_the_asking() {
+        let check = |error: PostError, expected: bool| {
+            let error = Err::<(), _>(error).context("reporting a recording").expect_err("an error");
+            assert_eq!(is_in_vain(&error), expected, "{error:#}");
+        };
+        for (status, expected) in [(400, true), (404, true), (401, false), (403, false), (429, false), (503, false)] {
+            check(PostError::Refused { status }, expected);
+        }
+        check(PostError::Timeout, false);
+        assert!(!is_in_vain(&anyhow::anyhow!("the storage is away")));
+    }
 }

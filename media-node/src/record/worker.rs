@@ -1,0 +1,347 @@
+//! The recorder's thread: what the shards copied, put into the segments that the rooms ordered.
+//!
+//! An order overtakes packets that came before it: they wait in a shard's batch, or in the queue. So what an order ends goes on
+//! until each shard has handed over what it had copied by then.
+
+use super::keeper::Keeper;
+use super::spool::{Folder, Spool};
+use super::upload::{Standing, Upload};
+use super::{BATCHES_MAX, Copied, Inlet, Order, Shared};
+use crate::clock::Clock;
+use crate::shard::{Command, Shard};
+use anyhow::Result;
+use media_core::record::reorder::Packet;
+use media_core::record::segment::{Output, Segment};
+use media_core::record::tap::TapNumber;
+use shared::control::{NodeToRoom, RecordingOrder};
+use shared::{NodeId, RoomId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+/// How often parts are looked at that nothing is added to.
+const TICK: Duration = Duration::from_millis(250);
+/// A shard that has not handed over what it copied after this long never will: its thread has ended.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Names a segment: a room may have one that ends beside the one that begins.
+type SegmentNumber = u64;
+
+/// The thread's half of the recorder.
+pub(super) struct Worker {
+    node: NodeId,
+    root: PathBuf,
+    shared: Arc<Shared>,
+    shards: Arc<[Shard]>,
+    clock: Clock,
+    tasks: Handle,
+    uploads: JoinSet<()>,
+    segments: BTreeMap<SegmentNumber, Active>,
+    /// The segment that a room's orders are for.
+    current: BTreeMap<RoomId, SegmentNumber>,
+    taps: BTreeMap<(u16, TapNumber), SegmentNumber>,
+    numbered: u64,
+    endings: Vec<Ending>,
+    /// Who waits for everything to be over.
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// A segment that is being recorded.
+struct Active {
+    room: RoomId,
+    epoch: u64,
+    /// The shard that last copied something for it.
+    shard: u16,
+    segment: Segment,
+    keeper: Keeper,
+    standing: watch::Sender<Standing>,
+}
+
+/// What an order ends, as soon as everything is here that was copied before it.
+struct Ending {
+    segment: SegmentNumber,
+    /// All of it, or only what its order leaves out.
+    is_whole: bool,
+    /// When it was ordered.
+    at_us: i64,
+    /// The number that the shards hand over with what they copied.
+    number: u64,
+    /// Shards that have not done so yet.
+    awaited: BTreeSet<u16>,
+    until: Instant,
+}
+
+impl Worker {
+    pub(super) fn new(node: NodeId, root: PathBuf, shared: Arc<Shared>, shards: Arc<[Shard]>, clock: Clock) -> Self {
+        Self {
+            node,
+            root,
+            shared,
+            shards,
+            clock,
+            tasks: Handle::current(),
+            uploads: JoinSet::new(),
+            segments: BTreeMap::new(),
+            current: BTreeMap::new(),
+            taps: BTreeMap::new(),
+            numbered: 0,
+            endings: Vec::new(),
+            stopping: None,
+        }
+    }
+
+    /// Takes up what an earlier process left behind.
+    pub(super) fn recover(&mut self) -> Result<()> {
+        for folder in Folder::leftovers(&self.root)? {
+            let manifest = &folder.head.manifest;
+            tracing::info!(recording = %manifest.recording, epoch = manifest.epoch, "taking up what was left");
+            self.shared.space.note(folder.parts_bytes());
+            // The sender may go: what it said last stays.
+            let (_, standing) = watch::channel(Standing { is_over: true, ..Standing::default() });
+            self.upload(folder, standing);
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, folder: Folder, standing: watch::Receiver<Standing>) {
+        let upload = Upload::new(Arc::clone(&self.shared), folder, standing);
+        self.uploads.spawn_on(upload.run(), &self.tasks);
+    }
+
+    /// Runs until it is stopped and every segment has ended.
+    pub(super) async fn run(mut self, inlet: Inlet, mut orders: mpsc::Receiver<Order>) {
+        let Inlet { mut batches, pool } = inlet;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // Orders first: a track is known before its packets come. Time last: packets that wait in the queue are not late.
+            tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    Some(Order::Set { room, epoch, at, order, tell }) => self.set(&room, epoch, at, *order, tell),
+                    Some(Order::Stop(done)) => self.stop(done),
+                    None => return,
+                },
+                Some(copied) = batches.recv() => {
+                    self.take(&copied);
+                    let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
+                    if pool.len() < BATCHES_MAX {
+                        pool.push(copied.batch);
+                    }
+                }
+                _ = tick.tick() => self.tick(),
+            }
+            while self.uploads.try_join_next().is_some() {}
+            if self.segments.is_empty()
+                && let Some(done) = self.stopping.take()
+            {
+                while self.uploads.join_next().await.is_some() {}
+                // Whoever asked may have waited for long enough.
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+
+    fn set(
+        &mut self,
+        room: &RoomId,
+        epoch: u64,
+        at: Instant,
+        order: Option<RecordingOrder>,
+        tell: mpsc::WeakSender<NodeToRoom>,
+    ) {
+        let at_us = self.clock.micros(at);
+        let current = self.current.get(room).and_then(|number| Some((*number, self.segments.get(number)?)));
+        if let Some((number, active)) = current {
+            if active.epoch > epoch {
+                return;
+            }
+            if !active.is_of(room, epoch, order.as_ref()) {
+                self.current.remove(room);
+                self.end(number, true, at_us);
+            }
+        }
+        let Some(order) = order else { return };
+        let Some(number) = self.current.get(room).copied().or_else(|| self.begin(room, epoch, &order, &tell)) else {
+            return;
+        };
+        let Some(active) = self.segments.get_mut(&number) else { return };
+        active.standing.send_modify(|standing| standing.room = (standing.room.0 + 1, Some(tell)));
+        active.segment.set_order(at_us, order);
+        let is_missing = active.segment.has_missing();
+        self.drain(number);
+        if is_missing {
+            self.end(number, false, at_us);
+        }
+    }
+
+    /// The segment of an order: one that was about to end, or a new one. Nothing where that is not possible.
+    fn begin(
+        &mut self,
+        room: &RoomId,
+        epoch: u64,
+        order: &RecordingOrder,
+        tell: &mpsc::WeakSender<NodeToRoom>,
+    ) -> Option<SegmentNumber> {
+        let ending = self.segments.iter().find(|(_, active)| active.is_of(room, epoch, Some(order)));
+        let number = match ending.map(|(number, _)| *number) {
+            Some(number) => {
+                self.endings.retain(|ending| ending.segment != number || !ending.is_whole);
+                number
+            }
+            None => match self.open(room, epoch, order) {
+                Ok(number) => number,
+                Err(error) => {
+                    tracing::error!(%room, error = format!("{error:#}"), "a recording cannot begin");
+                    let recording = order.recording.clone();
+                    let code = Some(shared::ErrorCode::RecordingFailed);
+                    let state = shared::signal::RecordingState::Failed;
+                    if let Some(tell) = tell.upgrade() {
+                        // A room that is not listening asks again.
+                        let _ = tell.try_send(NodeToRoom::RecordingState { recording, state, code });
+                    }
+                    return None;
+                }
+            },
+        };
+        self.current.insert(room.clone(), number);
+        Some(number)
+    }
+
+    fn open(&mut self, room: &RoomId, epoch: u64, order: &RecordingOrder) -> Result<SegmentNumber> {
+        let spool = Spool::create(&self.root, &self.node, room, epoch, order)?;
+        let (standing, stands) = watch::channel(Standing::default());
+        self.upload(spool.folder(), stands);
+        tracing::info!(%room, epoch, recording = %order.recording, "recording");
+        self.numbered += 1;
+        let keeper = Keeper::new(spool, Arc::clone(&self.shared.space));
+        let segment = Segment::new(order, epoch);
+        self.segments.insert(self.numbered, Active { room: room.clone(), epoch, shard: 0, segment, keeper, standing });
+        Ok(self.numbered)
+    }
+
+    /// Ends a segment, or what its order leaves out, once all shards have handed over what they have copied.
+    fn end(&mut self, segment: SegmentNumber, is_whole: bool, at_us: i64) {
+        self.numbered += 1;
+        let number = self.numbered;
+        for shard in self.shards.iter() {
+            shard.nudge(Command::HandOver(number));
+        }
+        let awaited = self.shards.iter().map(Shard::index).collect();
+        let until = Instant::now() + HAND_OVER_TIMEOUT;
+        self.endings.push(Ending { segment, is_whole, at_us, number, awaited, until });
+    }
+
+    /// Carries out the endings that nothing is awaited for any more.
+    fn conclude(&mut self) {
+        let now = Instant::now();
+        let is_due = |ending: &Ending| ending.awaited.is_empty() || ending.until <= now;
+        let (due, waiting) = std::mem::take(&mut self.endings).into_iter().partition(is_due);
+        self.endings = waiting;
+        for Ending { segment: number, is_whole, at_us, .. } in due {
+            let Some(active) = self.segments.get_mut(&number) else { continue };
+            match is_whole {
+                true => active.segment.finish(at_us),
+                false => active.segment.end_missing(at_us),
+            }
+            self.drain(number);
+            if !is_whole {
+                continue;
+            }
+            self.taps.retain(|_, of| *of != number);
+            if let Some(active) = self.segments.remove(&number) {
+                active.keeper.close();
+                active.standing.send_modify(|standing| standing.is_over = true);
+            }
+        }
+    }
+
+    fn take(&mut self, copied: &Copied) {
+        let shard = copied.shard;
+        for opened in &copied.batch.opened {
+            let Some(number) = self.current.get(&opened.room) else { continue };
+            let Some(active) = self.segments.get_mut(number) else { continue };
+            active.shard = shard;
+            active.segment.open(opened.tap, opened.track.clone());
+            self.taps.insert((shard, opened.tap), *number);
+        }
+        let mut touched: Vec<SegmentNumber> = Vec::new();
+        for taken in &copied.batch.packets {
+            let Some(number) = self.taps.get(&(shard, taken.tap)) else { continue };
+            let Some(active) = self.segments.get_mut(number) else { continue };
+            active.segment.packet(
+                taken.tap,
+                Packet {
+                    index: taken.index,
+                    timestamp: taken.timestamp,
+                    marker: taken.marker,
+                    received_us: taken.received_us,
+                    captured_us: taken.captured_us,
+                    payload: copied.batch.payload(taken).to_vec(),
+                },
+            );
+            if !touched.contains(number) {
+                touched.push(*number);
+            }
+        }
+        for number in touched {
+            self.drain(number);
+        }
+        if let Some(asked_for) = copied.asked_for {
+            for ending in self.endings.iter_mut().filter(|ending| ending.number <= asked_for) {
+                ending.awaited.remove(&shard);
+            }
+            self.conclude();
+        }
+    }
+
+    fn tick(&mut self) {
+        let now_us = self.clock.micros(Instant::now());
+        let numbers: Vec<SegmentNumber> = self.segments.keys().copied().collect();
+        for number in numbers {
+            if let Some(active) = self.segments.get_mut(&number) {
+                active.segment.tick(now_us);
+            }
+            self.drain(number);
+        }
+        self.conclude();
+    }
+
+    fn drain(&mut self, number: SegmentNumber) {
+        let Some(active) = self.segments.get_mut(&number) else { return };
+        while let Some(output) = active.segment.poll_output() {
+            match output {
+                Output::Part { .. } | Output::Row(_) => active.keeper.keep(output),
+                Output::WantKeyframe(track) => {
+                    if let Some(shard) = self.shards.get(usize::from(active.shard)) {
+                        shard.nudge(Command::WantKeyframe { room: active.room.clone(), track });
+                    }
+                }
+            }
+        }
+        let is_stuck = !active.keeper.write();
+        active.standing.send_if_modified(|standing| std::mem::replace(&mut standing.is_stuck, is_stuck) != is_stuck);
+    }
+
+    fn stop(&mut self, done: oneshot::Sender<()>) {
+        let now_us = self.clock.micros(Instant::now());
+        for number in std::mem::take(&mut self.current).into_values() {
+            self.end(number, true, now_us);
+        }
+        self.stopping = Some(done);
+    }
+}
+
+impl Active {
+    /// Whether an order is for this segment.
+    fn is_of(&self, room: &RoomId, epoch: u64, order: Option<&RecordingOrder>) -> bool {
+        let is_same = |order: &RecordingOrder| order.recording == self.segment.order().recording;
+        self.room == *room && self.epoch == epoch && order.is_some_and(is_same)
+    }
+}
