@@ -29,8 +29,8 @@ impl Sfu {
             RoomToNode::SetForwards { forwards } => self.set_forwards(now, &room, forwards),
             RoomToNode::SetRecording { recording } => self.set_recording(now, &room, recording.as_ref()),
             RoomToNode::Release {} => self.close_other_sessions(&room, &BTreeSet::new()),
-            // Only the control socket's owner has to act on these.
-            RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
+            // Only the control socket's owner has to act on these; it puts parts together.
+            RoomToNode::WelcomePart { .. } | RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
         }
     }
 
@@ -109,10 +109,10 @@ impl Sfu {
             self.demux.claim_ufrag(&parameters.ice.node_ufrag, key);
             session.ice.restart(&parameters.ice);
         }
-        if session.client_fingerprint != parameters.client_fingerprint {
+        if !parameters.fingerprints().eq(session.client_fingerprints.iter().copied()) {
             // Another certificate is another association; the keys of the old one prove nothing about the new peer.
-            session.client_fingerprint = parameters.client_fingerprint;
-            session.dtls = Dtls::server(parameters.client_fingerprint);
+            session.client_fingerprints = parameters.fingerprints().collect();
+            session.dtls = Dtls::server(session.client_fingerprints.clone());
             session.keys = None;
             self.deadlines.set(Timer::Dtls(key), None);
             self.deadlines.set(Timer::Report(key), None);
