@@ -6,9 +6,9 @@ use super::topology::Assignment;
 use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
-use shared::control::{Forward, RecordingOrder, RoomToNode};
+use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
-use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one input leads to.
@@ -263,7 +263,7 @@ impl Room {
     ) {
         let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
         for epoch in welcomes {
-            messages.insert(*epoch, vec![self.welcome(*epoch)]);
+            messages.insert(*epoch, self.welcome(*epoch));
         }
         let told = |epoch: &u64| !welcomes.contains(epoch);
         for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
@@ -279,7 +279,8 @@ impl Room {
             by_epoch.entry(epoch).or_default().push(forward);
         }
         for (epoch, forwards) in by_epoch {
-            messages.entry(epoch).or_default().push(RoomToNode::SetForwards { forwards });
+            let frames = chunks(forwards, limits::FORWARDS_PER_FRAME);
+            messages.entry(epoch).or_default().extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
         }
         for (epoch, messages) in messages {
             let socket = self.assignments.get(&epoch).and_then(Assignment::socket);
@@ -297,21 +298,17 @@ impl Room {
         }
     }
 
-    /// All that an assignment's node shall have.
-    fn welcome(&self, epoch: u64) -> RoomToNode {
+    /// All that an assignment's node shall have, in frames.
+    fn welcome(&self, epoch: u64) -> Vec<RoomToNode> {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
+        let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
         let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
-        RoomToNode::Welcome {
-            sessions: sessions.map(|(id, session)| session.to_node(id)).collect(),
-            forwards: forwards
-                .map(|((_, session, mid), track)| Forward {
-                    session: session.clone(),
-                    mid: mid.clone(),
-                    track: Some(track.clone()),
-                })
-                .collect(),
-            recording: self.told_orders.get(&epoch).cloned(),
-        }
+        let forwards = forwards.map(|((_, session, mid), track)| Forward {
+            session: session.clone(),
+            mid: mid.clone(),
+            track: Some(track.clone()),
+        });
+        divide_welcome(sessions, forwards.collect(), self.told_orders.get(&epoch).cloned())
     }
 
     /// The room, where it looks different than before this input.
