@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use edge_core::secret;
 use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
-use shared::{ErrorCode, RoomId, limits, signal};
+use shared::{ErrorCode, RoomId, Text, limits, signal};
 use worker::{Env, Request};
 
 /// Why nobody could be let in.
@@ -134,8 +134,8 @@ fn check_join(claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError
     if claims.room != *room {
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
-    // Everybody's roster carries the name, so its bound is part of what makes a token good.
-    if claims.name.chars().count() > limits::NAME_CHARS_MAX {
+    // Everybody's roster shows the name, so a token with a bad one is a bad token.
+    if Text::Name.check(&claims.name).is_err() {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
     Ok(claims)
@@ -232,6 +232,8 @@ mod tests {
         check("Ada", "daily", None);
         check("Ada", "weekly", Some(ErrorCode::WrongRoom));
         check(&"a".repeat(limits::NAME_CHARS_MAX), "daily", None);
-        check(&"a".repeat(limits::NAME_CHARS_MAX + 1), "daily", Some(ErrorCode::BadToken));
+        for bad in [&"a".repeat(limits::NAME_CHARS_MAX + 1), "a\0b", "a\u{202e}b", "\u{200b}"] {
+            check(bad, "daily", Some(ErrorCode::BadToken));
+        }
     }
 }

@@ -124,6 +124,35 @@ async fn a_lost_room_socket_is_dialled_again_and_an_old_epoch_is_refused() -> Re
 }
 
 #[tokio::test]
+async fn a_welcome_in_parts_counts_once_it_is_whole() -> Result<()> {
+    let mut fixture = Fixture::start().await?;
+    let fingerprint = client::identity()?.fingerprint();
+    let [one, two, three] = [1, 2, 3].map(|number| ClientNumber(number).subscriber(fingerprint));
+    let part = |session: &Session| RoomToNode::WelcomePart { sessions: vec![session.clone()], forwards: Vec::new() };
+    let last = |sessions: &[&Session]| {
+        let sessions = sessions.iter().map(|session| (*session).clone()).collect();
+        RoomToNode::Welcome { sessions, forwards: Vec::new(), recording: None }
+    };
+    fixture.assign(7, "ticket-7", None).await?;
+    let mut room = fixture.room("ticket-7", 7).await?;
+    room.send(&last(&[&one])).await?;
+    fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
+    drop(room);
+    // The second socket is lost in the middle of its welcome: nothing of it is carried out, then or later.
+    let mut room = fixture.room("ticket-7", 7).await?;
+    room.send(&part(&two)).await?;
+    drop(room);
+    let mut room = fixture.room("ticket-7", 7).await?;
+    fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
+    room.send(&part(&one)).await?;
+    room.send(&last(&[&three])).await?;
+    fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 2\n").await?;
+    room.send(&last(&[&three])).await?;
+    fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn is_ready_while_registered_and_registers_again() -> Result<()> {
     let Fixture { edge, node, fleet, registration } = Fixture::start().await?;
     assert_eq!(

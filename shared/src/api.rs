@@ -1,4 +1,4 @@
-//! The HTTP API for an application's server: what its requests and answers say, and which operations there are.
+//! The HTTP API for an application's server: requests, answers and operations.
 //!
 //! Lengths are counted in characters, as JSON Schema counts them. Unknown fields are refused: a mistyped option must not be taken for none.
 
@@ -12,7 +12,9 @@ pub use recording::{PlayableFile, Recording, RecordingList};
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
+use crate::object;
 use crate::signal::{ParticipantChange, ParticipantInfo, RoomChange};
+use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
@@ -34,13 +36,13 @@ pub struct TokenRequest {
     #[cfg_attr(feature = "openapi", schemars(length(max = 128)))]
     pub name: String,
     /// What they may do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
-    /// Most participants of the room, where this is the first to join it.
+    /// The room's limit, if this is the first participant to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the token is good for joining; whoever is in the room stays in it.
+    /// How long the token admits; its expiry removes nobody from the room.
     #[serde(default = "lifetime_s_default")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
     pub lifetime_s: u32,
@@ -50,9 +52,9 @@ pub struct TokenRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Token {
-    /// For the client, which shows it to nobody but us.
+    /// For the client, which sends it to this deployment only.
     pub token: String,
-    /// When it stops opening the room.
+    /// When it expires.
     pub expires_at: UnixMillis,
 }
 
@@ -68,10 +70,10 @@ impl std::fmt::Debug for Token {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomRequest {
-    /// Its name; a random one where it is left out.
+    /// Its name; random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<RoomId>,
-    /// Whether newcomers stay outside.
+    /// Whether the room refuses new participants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
@@ -82,29 +84,29 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the room is kept while nobody is in it.
+    /// How long the room is kept while it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
 }
 
-/// Changes a room; what is left out stays.
+/// Changes a room; absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomPatch {
-    /// Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+    /// Whether the room refuses new participants; moderators and those already in it may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(length(max = 8192)))]
     pub metadata: Option<String>,
-    /// Most participants; nobody is removed where there are more already.
+    /// Most participants; lowering it removes nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the room is kept while nobody is in it.
+    /// How long the room is kept while it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
@@ -120,21 +122,21 @@ pub struct Room {
     pub created_at: UnixMillis,
     /// How many participants are in it.
     pub participants: u32,
-    /// Whether newcomers stay outside.
+    /// Whether the room refuses new participants.
     pub locked: bool,
-    /// What the application keeps with it.
+    /// Free text of the application.
     pub metadata: String,
     /// Most participants.
     pub participants_max: u32,
-    /// How long it is kept while nobody is in it.
+    /// How long it is kept while it is empty.
     pub empty_timeout_ms: u64,
 }
 
-/// One page of the rooms that there are.
+/// One page of all rooms.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomList {
-    /// The rooms, in no order that means anything; a page can have fewer than were asked for, even none, and not be the last.
+    /// The rooms, in no particular order. A page may have fewer than requested, or none, without being the last.
     pub rooms: Vec<Room>,
     /// The `cursor` of the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,7 +151,7 @@ pub struct ParticipantList {
     pub participants: Vec<ParticipantInfo>,
 }
 
-/// Changes a participant for as long as they are in the room; what is left out stays.
+/// Changes a participant until they leave the room; absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -162,12 +164,12 @@ pub struct ParticipantPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(length(max = 1024)))]
     pub metadata: Option<String>,
-    /// All that they may do, in place of what their token says.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Replaces all grants of the token.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
 }
 
-/// Why a request was not served.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Failure {
@@ -175,7 +177,7 @@ pub struct Failure {
     pub code: ErrorCode,
     /// For developers; may change.
     pub message: String,
-    /// The name of the request in our logs.
+    /// The request's id in the edge's logs.
     pub request_id: String,
 }
 
@@ -183,9 +185,9 @@ const fn lifetime_s_default() -> u32 {
     limits::JOIN_TOKEN_LIFETIME_S_DEFAULT
 }
 
-/// What is wrong with a body whose fields have the right types.
+/// Checks of a body beyond the types of its fields.
 pub trait Bounds {
-    /// Bounds that types alone cannot say.
+    /// Checks what the types cannot express.
     fn check_bounds(&self) -> Result<(), &'static str>;
 }
 
@@ -195,9 +197,7 @@ impl Bounds for TokenRequest {
         if !(limits::JOIN_TOKEN_LIFETIME_S_MIN..=most).contains(&self.lifetime_s) {
             return Err("lifetime_s is out of bounds");
         }
-        if self.name.chars().count() > limits::NAME_CHARS_MAX {
-            return Err("name is too long");
-        }
+        Text::Name.check(&self.name)?;
         RoomChange { participants_max: self.participants_max, ..RoomChange::default() }.check_bounds()
     }
 }
@@ -264,6 +264,10 @@ mod tests {
             (r#""participants_max":1001"#, "participants_max"),
             (r#""nmae":"Ada""#, "nmae"),
             (r#""grants":{"admin":true}"#, "admin"),
+            (r#""grants":[true]"#, "an object"),
+            (r#""name":"a\u0000b""#, "name has control characters"),
+            (r#""name":"a\u202eb""#, "name has bidirectional"),
+            (r#""name":"\u200b""#, "name is blank"),
         ] {
             let error = token_request(&format!(r#"{{"room":"daily","participant":"ada",{extra}}}"#)).expect_err(extra);
             assert!(error.contains(named), "{extra}: {error}");

@@ -6,12 +6,14 @@
 mod fleet;
 mod recording;
 mod room;
+mod welcome;
 
 pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration};
 pub use recording::{
     RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome,
 };
 pub use room::{Forward, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
+pub use welcome::{TooManyParts, WelcomeParts, chunks, divide_welcome};
 
 use crate::error_code::ErrorCode;
 use crate::limits;
@@ -22,15 +24,12 @@ use std::borrow::Cow;
 /// The WebSocket sub-protocol of both kinds of control socket, and with it their version.
 pub const SUBPROTOCOL: &str = "rotunda-node.v1";
 
-/// Why a control frame says nothing.
+/// Why a control frame is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// Larger than a control frame may be.
     #[error("the frame has {bytes} bytes, {} are allowed", limits::CONTROL_FRAME_BYTES_MAX)]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
     /// Not a JSON object with a `type`.
     #[error("the frame is not a JSON object with a type")]
     Malformed,
@@ -39,13 +38,11 @@ pub enum ControlError {
     Invalid {
         /// The `type` it has.
         kind: Box<str>,
-        /// What is wrong.
         detail: Box<str>,
     },
 }
 
 impl ControlError {
-    /// The code that goes on the wire.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
@@ -56,7 +53,7 @@ impl ControlError {
     }
 }
 
-/// A message of a control socket.
+/// A message on a control socket.
 pub trait Message: Serialize + DeserializeOwned {
     /// Reads one text frame; its size is checked first.
     fn parse(text: &str) -> Result<Self, ControlError> {
@@ -75,7 +72,6 @@ pub trait Message: Serialize + DeserializeOwned {
         })
     }
 
-    /// The frame's JSON text.
     #[must_use]
     fn to_json(&self) -> String {
         // Strings, numbers and lists of them always serialise.

@@ -1,10 +1,10 @@
-//! The stable codes with which Rotunda says no; a code never changes its meaning.
+//! Stable error codes; a code never changes its meaning.
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $retry:literal;)*) => {
-        /// Why something was refused, as clients and nodes see it.
+        /// Why a request was refused, for programs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
         #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -40,13 +40,13 @@ error_codes! {
     UnknownMessage = "unknown_message", false;
     /// The `type` is known, but a field is missing, of the wrong type or out of bounds.
     InvalidMessage = "invalid_message", false;
-    /// This version of the protocol is not spoken here.
+    /// The edge does not speak this version of the protocol.
     UnsupportedVersion = "unsupported_version", false;
     /// No such path or object.
     NotFound = "not_found", false;
-    /// The token is missing, unreadable, signed by nobody we know or for another purpose.
+    /// The token is missing, unreadable, signed with an unknown key, for another purpose, or its name cannot be shown.
     BadToken = "bad_token", false;
-    /// The token's time is over, or has not begun.
+    /// The token has expired or is not valid yet.
     TokenExpired = "token_expired", false;
     /// The token is for another room.
     WrongRoom = "wrong_room", false;
@@ -60,27 +60,27 @@ error_codes! {
     NotJoined = "not_joined", false;
     /// This socket has joined already.
     AlreadyJoined = "already_joined", false;
-    /// As many participants as the room allows are in it.
+    /// The room has as many participants as it allows.
     RoomFull = "room_full", true;
-    /// As many publishers as a room allows are in it.
+    /// The room has as many publishers as it allows.
     TooManyPublishers = "too_many_publishers", true;
-    /// The room is locked; whoever is in it may come back.
+    /// The room is locked; only moderators and those already in it may enter.
     RoomLocked = "room_locked", true;
     /// The room was closed.
     RoomClosed = "room_closed", false;
-    /// There is nothing left to take up: after `resume` join anew, after `negotiate` offer a new transport.
+    /// The session is gone: after `resume` join again, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
-    /// The offer cannot be read.
+    /// The offer cannot be accepted; the message names line and attribute.
     InvalidOffer = "invalid_offer", false;
     /// The offer has more sections than allowed.
     TooManySections = "too_many_sections", false;
-    /// A published section has no codec that the room speaks.
+    /// Nothing in the offer, or not a section it publishes, has a supported media type, protocol and codec.
     UnsupportedMedia = "unsupported_media", false;
     /// No participant has this id.
     UnknownParticipant = "unknown_participant", false;
     /// No track belongs to this section.
     UnknownTrack = "unknown_track", false;
-    /// No healthy media node has room.
+    /// No healthy media node has capacity.
     NoMediaNode = "no_media_node", true;
     /// The media node went away.
     MediaNodeLost = "media_node_lost", true;
@@ -88,35 +88,35 @@ error_codes! {
     StaleEpoch = "stale_epoch", false;
     /// The same participant joined elsewhere.
     Replaced = "replaced", false;
-    /// No room has this name: it never was, or was empty for too long.
+    /// No room has this name.
     UnknownRoom = "unknown_room", false;
     /// The API key or its secret is missing or wrong.
     BadApiKey = "bad_api_key", false;
-    /// The path, the query or the body says something that cannot be; the message names it.
+    /// The path, the query or the body is invalid; the message says how.
     InvalidRequest = "invalid_request", false;
-    /// The path has other methods; `Allow` lists them.
+    /// The path does not support this method; `Allow` lists those it does.
     MethodNotAllowed = "method_not_allowed", false;
-    /// The body is to be `application/json`.
+    /// The body must be `application/json`.
     UnsupportedMediaType = "unsupported_media_type", false;
     /// The body is larger than 64 KiB.
     BodyTooLarge = "body_too_large", false;
     /// A moderator removed the participant.
     Kicked = "kicked", false;
-    /// Nothing can be recorded here: no storage is configured.
+    /// Recording is not possible: no storage is configured.
     RecordingUnavailable = "recording_unavailable", false;
     /// The recording could not be made or finished.
     RecordingFailed = "recording_failed", false;
-    /// The room keeps as many recordings as it may: delete some.
+    /// The room has as many recordings as it can keep: delete some.
     TooManyRecordings = "too_many_recordings", false;
     /// The room has no recording of this id.
     UnknownRecording = "unknown_recording", false;
-    /// The recording runs or is being finished; it can be deleted when it is over.
+    /// The recording is running or being finished; it can be deleted afterwards.
     RecordingNotOver = "recording_not_over", true;
     /// Nobody is in the room, so there is nothing to record.
     RoomEmpty = "room_empty", true;
-    /// The storage of recordings does not do what it is asked, or not all of it yet.
+    /// The storage of recordings failed, or has not finished yet.
     StorageUnavailable = "storage_unavailable", true;
-    /// A fault of ours.
+    /// An internal error.
     Internal = "internal", true;
 }
 

@@ -1,4 +1,4 @@
-//! Parsed newtypes for everything that has a name on the wire: an id that exists is a valid one.
+//! Newtypes for every id on the wire; a value of such a type is always valid.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,14 @@ pub enum IdError {
     /// Empty, or longer than the kind of id allows.
     #[error("{kind} must have 1 to {bytes_max} characters, not {bytes}")]
     Length {
-        /// Which kind of id was expected.
         kind: &'static str,
         /// Most characters it may have.
         bytes_max: usize,
-        /// How many it had.
         bytes: usize,
     },
     /// A character outside the allowed set.
     #[error("{kind} may only contain letters, digits and {allowed}")]
     Character {
-        /// Which kind of id was expected.
         kind: &'static str,
         /// The punctuation it may contain.
         allowed: &'static str,
@@ -48,7 +45,6 @@ macro_rules! text_id {
                 Ok(Self(text.into()))
             }
 
-            /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -137,8 +133,9 @@ text_id!(
     MessageId, "message", 64, "-_"
 );
 text_id!(
-    /// The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
-    Mid, "mid", 16, "-_."
+    /// The identification tag of one media section (RFC 8843 §4): a token of RFC 8866 §9, at most as long as a one-byte header extension
+    /// (RFC 8285 §4.2) can carry.
+    Mid, "mid", 16, "!#$%&'*+-.^_`{|}~"
 );
 
 #[cfg(test)]

@@ -10,8 +10,10 @@ pub mod error_code;
 pub mod ids;
 pub mod limits;
 pub mod manifest;
+mod object;
 pub mod rtp_parameters;
 pub mod signal;
+pub mod text;
 pub mod time;
 pub mod token;
 pub mod turn_credential;
@@ -20,6 +22,7 @@ pub mod typescript;
 
 pub use error_code::ErrorCode;
 pub use ids::{AttemptId, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TrackId};
+pub use text::Text;
 pub use time::UnixMillis;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The manifest of a recording: what happened in the room while it ran, on the room's clock. It lies beside the files in the storage.
+//! The manifest of a recording: what happened in the room while it ran, on the room's clock. It is stored beside the files.
 //!
-//! Each segment has one while it is recorded, and the finished recording has one made of all of them. Nodes write them; nodes, and
-//! whoever works with recordings, read them.
+//! Each segment has one while it is recorded, and the finished recording has one made of all of them. Nodes write them; nodes and
+//! applications read them.
 
 use crate::ids::{NodeId, ParticipantId, RecordingId, RoomId, TrackId};
 use crate::rtp_parameters::MediaKind;
@@ -17,7 +17,6 @@ pub const VERSION: u32 = 1;
 pub struct SegmentManifest {
     /// [`VERSION`].
     pub version: u32,
-    /// Which recording.
     pub recording: RecordingId,
     /// Of which room.
     pub room: RoomId,
@@ -38,7 +37,6 @@ pub struct SegmentManifest {
 pub struct Manifest {
     /// [`VERSION`].
     pub version: u32,
-    /// Which recording.
     pub recording: RecordingId,
     /// Of which room.
     pub room: RoomId,
@@ -55,7 +53,6 @@ pub struct Manifest {
 /// What one assignment's node recorded of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentSpan {
-    /// The assignment.
     pub epoch: u64,
     /// Who recorded.
     pub node: NodeId,
@@ -63,7 +60,7 @@ pub struct SegmentSpan {
     pub starts_ms: u64,
     /// Until when there is something of it.
     pub ends_ms: u64,
-    /// Whether all of it is there: of a node that was lost, the end may be missing.
+    /// Whether it is complete: the end may be missing when its node died.
     pub is_sealed: bool,
 }
 
@@ -72,7 +69,6 @@ pub struct SegmentSpan {
 pub struct Row {
     /// When: milliseconds after the start of the recording.
     pub at_ms: u64,
-    /// What.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -82,47 +78,31 @@ pub struct Row {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// A participant came into the room, or was there when the recording began.
-    Joined {
-        /// Who.
-        participant: ParticipantId,
-        /// Display name.
-        name: String,
-    },
+    Joined { participant: ParticipantId, name: String },
     /// They left the room.
-    Left {
-        /// Who.
-        participant: ParticipantId,
-    },
+    Left { participant: ParticipantId },
     /// A track began.
     Track {
-        /// Which.
         track: TrackId,
-        /// Whose.
         participant: ParticipantId,
-        /// Sound or pictures.
         kind: MediaKind,
-        /// What it shows or sounds.
         source: TrackSource,
-        /// Whether it is silent or dark from here on.
+        /// Whether it is muted from now on.
         muted: bool,
     },
     /// It ended, or the recording did.
-    TrackEnded {
-        /// Which.
-        track: TrackId,
-    },
+    TrackEnded { track: TrackId },
     /// It was muted or unmuted.
     Muted {
-        /// Which.
         track: TrackId,
-        /// Whether it is silent or dark from here on.
+        /// Whether it is muted from now on.
         muted: bool,
     },
-    /// Something was not recorded: packets were lost on their way, the track moved to another node, or a node was lost with what it had.
+    /// Something is missing: packets were lost, the track moved to another node, or a node died with its data.
     Gap {
         /// Of which track.
         track: TrackId,
-        /// How many packets, where somebody could count them.
+        /// How many packets; `None` where they could not be counted.
         packets: Option<u64>,
         /// From what was recorded before it to what was recorded after it.
         lasted_ms: u64,
@@ -133,9 +113,7 @@ pub enum Event {
         track: TrackId,
         /// Its key.
         key: String,
-        /// How long it plays.
         duration_ms: u64,
-        /// How large it is.
         bytes: u64,
         /// CRC-32 of its bytes (the polynomial of IEEE 802.3).
         crc32: u32,

@@ -1,12 +1,11 @@
-//! What a node is told instead of SDP: transports, sections, codecs, header extensions, encodings.
+//! The parameters a node gets instead of SDP: transports, sections, codecs, header extensions, encodings.
 
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// Everything a node needs to serve one client's transport; sending it again replaces what was there.
+/// Everything a node needs to serve one client's transport; a newer one replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Which session.
     pub session: SessionId,
     /// Whose it is; for logs and metrics only.
     pub participant: ParticipantId,
@@ -14,8 +13,18 @@ pub struct Session {
     pub ice: IceParameters,
     /// Digest of the certificate that the client must show (RFC 8122). The node is always the DTLS server.
     pub client_fingerprint: Fingerprint,
+    /// Digests of further certificates, any of which the client may show instead (RFC 8122 §5).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_fingerprints: Vec<Fingerprint>,
     /// The media sections, in the order of the offer.
     pub sections: Vec<Section>,
+}
+
+impl Session {
+    /// Digests of all certificates that the client may show.
+    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        std::iter::once(self.client_fingerprint).chain(self.other_fingerprints.iter().copied())
+    }
 }
 
 /// ICE credentials of both sides (RFC 8839 §5.4).
@@ -40,15 +49,14 @@ impl std::fmt::Debug for IceParameters {
     }
 }
 
-/// Kind of media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
-    /// Sound.
+    /// Audio.
     Audio,
-    /// Pictures.
+    /// Video.
     Video,
 }
 
@@ -69,11 +77,9 @@ pub enum Flow {
 pub struct Section {
     /// Its identification tag.
     pub mid: Mid,
-    /// Sound or pictures.
     pub kind: MediaKind,
-    /// Which way.
     pub flow: Flow,
-    /// What was negotiated, most wanted first; a slot is sent whichever of them the track has.
+    /// The negotiated codecs, most wanted first; a slot receives whichever the track uses.
     pub codecs: Vec<Codec>,
     /// Ids of the header extensions that were negotiated.
     pub extensions: HeaderExtensions,
@@ -87,7 +93,6 @@ pub struct Section {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodecName {
-    /// RFC 7587.
     Opus,
     /// RFC 7741.
     Vp8,
@@ -96,7 +101,6 @@ pub enum CodecName {
 /// One negotiated codec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Codec {
-    /// Which.
     pub name: CodecName,
     /// Its payload type in this session, 0 to 127.
     pub payload_type: u8,
@@ -137,7 +141,7 @@ pub struct Encoding {
 }
 
 /// SHA-256 digest of a DER certificate (RFC 8122 §5), in JSON as `AB:CD:…`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub [u8; 32]);
 

@@ -20,24 +20,24 @@ pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, Track
 
 /// The WebSocket sub-protocol, and with it the version of everything in this module.
 pub const SUBPROTOCOL: &str = "rotunda.v1";
-/// The join token rides behind this prefix in `Sec-WebSocket-Protocol`.
+/// Precedes the join token in `Sec-WebSocket-Protocol`.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "token.";
-/// What a client sends to keep its socket alive; answered without waking the room.
+/// Keeps a client's socket alive; answered without waking the room.
 pub const PING: &str = "ping";
 /// The answer to [`PING`].
 pub const PONG: &str = "pong";
 
 /// WebSocket close codes (RFC 6455 §7.4) that clients act upon.
 pub mod close_code {
-    /// The client left, or was told everything there is to say.
+    /// The client left, or the conversation is complete.
     pub const NORMAL: u16 = 1000;
-    /// The client's page was closed or is loaded anew; browsers say so by themselves (RFC 6455 §7.4.1).
+    /// The client's page was closed or reloaded; browsers send this by themselves (RFC 6455 §7.4.1).
     pub const GOING_AWAY: u16 = 1001;
-    /// Refused: the frame before says why.
+    /// Refused; the previous frame says why.
     pub const POLICY: u16 = 1008;
-    /// A fault of ours: come back.
+    /// An internal error: reconnect.
     pub const INTERNAL: u16 = 1011;
-    /// Removed from the room for good (kicked, replaced, room closed): do not come back by yourself.
+    /// Removed from the room (kicked, replaced, room closed): do not reconnect automatically.
     pub const REMOVED: u16 = 4001;
 }
 

@@ -13,17 +13,13 @@ use serde::{Deserialize, Serialize};
 /// Lets a participant into a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinClaims {
-    /// Who.
     pub sub: ParticipantId,
-    /// Into which room.
     pub room: RoomId,
-    /// Display name.
     #[serde(default)]
     pub name: String,
-    /// What they may do.
     #[serde(default)]
     pub grants: Grants,
-    /// Most participants of the room, where the first joiner's token sets it.
+    /// The room's limit; counts only in the token of the first participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants_max: Option<u32>,
 }
@@ -34,9 +30,9 @@ pub struct JoinClaims {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Grants {
-    /// Publish sound and pictures.
+    /// Publish audio and video.
     pub publish: bool,
-    /// Receive those of others.
+    /// Receive the audio and video of others.
     pub subscribe: bool,
     /// Write in the chat, react, raise a hand.
     pub chat: bool,
@@ -53,7 +49,7 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// Whether these are what a token without grants gives.
+    /// Whether these are the grants of a token without any.
     #[must_use]
     pub fn are_default(&self) -> bool {
         *self == Self::default()
@@ -63,20 +59,15 @@ impl Grants {
 /// Lets a node register with its region's Fleet object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeClaims {
-    /// Which node.
     pub sub: NodeId,
-    /// In which region.
     pub region: Region,
 }
 
 /// Lets a node dial a room that it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketClaims {
-    /// Which node.
     pub sub: NodeId,
-    /// Which room.
     pub room: RoomId,
-    /// Which assignment.
     pub epoch: u64,
 }
 
@@ -103,19 +94,18 @@ impl Claims for TicketClaims {
     const LIFETIME_MS_MAX: Option<u64> = Some(limits::NODE_TICKET_LIFETIME_MS);
 }
 
-/// Why a token opens nothing.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Unreadable, signed by nobody we know, or for another purpose.
+    /// Unreadable, signed with an unknown key, or for another purpose.
     #[error("the token is not valid here")]
     Bad,
-    /// Its time is over or has not begun, or it lives longer than such a token may.
+    /// Expired, not yet valid, or valid for longer than its kind allows.
     #[error("the token's time is over, has not begun, or is too long")]
     Expired,
 }
 
 impl TokenError {
-    /// The code that goes on the wire.
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         match self {
@@ -152,7 +142,7 @@ impl Key {
         })
     }
 
-    /// A key of its own for another purpose of the same secret: who has it does not have the secret.
+    /// Derives a key for another purpose; it does not reveal the secret.
     #[must_use]
     pub fn derived(id: &str, secret: &[u8], purpose: &str) -> Option<Self> {
         Self::new(id, &hs256::code(secret, purpose.as_bytes())?)
@@ -170,7 +160,7 @@ struct Envelope<C> {
     claims: C,
 }
 
-/// Makes a token that is good from `now` for `lifetime_ms`.
+/// Signs a token valid from `now` for `lifetime_ms`.
 pub fn sign<C: Claims>(claims: C, key: &Key, now: UnixMillis, lifetime_ms: u64) -> Result<String, TokenError> {
     let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
     let exp = now.plus_ms(lifetime_ms).as_secs();
@@ -178,7 +168,7 @@ pub fn sign<C: Claims>(claims: C, key: &Key, now: UnixMillis, lifetime_ms: u64) 
     jsonwebtoken::encode(&header, &envelope, &key.encoding).map_err(|_| TokenError::Bad)
 }
 
-/// Reads a token, if one of `keys` signed it for this purpose and its time is now.
+/// Reads a token signed for this purpose with one of `keys` and valid now.
 pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C, TokenError> {
     if token.len() > limits::TOKEN_BYTES_MAX {
         return Err(TokenError::Bad);

@@ -1,7 +1,7 @@
-//! Time-limited TURN credentials: minted by the edge for one participant, checked by a TURN node without asking anybody.
+//! Time-limited TURN credentials: the edge issues them to participants, and a TURN node verifies them by itself.
 //!
-//! The user name says when it ends, what it may reach and whose it is; the password is `base64(HMAC-SHA1(secret, username))`, the form of
-//! draft-uberti-behave-turn-rest-00 §2.2 that coturn's `use-auth-secret` has too.
+//! The user name contains expiry, policy and owner; the password is `base64(HMAC-SHA1(secret, username))`, the form of
+//! draft-uberti-behave-turn-rest-00 §2.2, which coturn's `use-auth-secret` also uses.
 
 use crate::ids::{ParticipantId, RoomId};
 use crate::time::UnixMillis;
@@ -33,32 +33,31 @@ impl TurnPolicy {
 /// What a user name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnUser {
-    /// Allocations can be made until then.
+    /// When it expires; existing allocations can still be refreshed after that.
     pub expires_at: UnixMillis,
     /// What they may reach.
     pub policy: TurnPolicy,
-    /// In which room their owner is: the same name in two rooms is two people.
+    /// The owner's room: the same name in two rooms is two people.
     pub room: RoomId,
     /// Whose they are.
     pub participant: ParticipantId,
 }
 
-/// Secrets that passwords are made with: the first makes new ones, and passwords of any of them are good, so that one can be replaced
-/// while nobody notices.
+/// Secrets for passwords: the first makes new ones, all are accepted, so that secrets can be rotated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TurnKeys(Vec<Box<[u8]>>);
 
-/// The text is not a list of keys; which one is wrong stays unsaid.
+/// The text is not a list of keys. It does not say which, as the text is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("TURN keys have the form kid:secret,kid:secret, with secrets of {SECRET_BYTES_MIN} bytes or more")]
 pub struct TurnKeysError;
 
-/// What a client shows to a TURN node.
+/// What a client sends to a TURN node.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// See [`TurnUser`].
     pub username: String,
-    /// What belongs to it.
+    /// The password.
     pub password: String,
 }
 
@@ -96,7 +95,7 @@ impl TurnUser {
         format!("{}:{}", self.expires_at.as_secs(), self.owner())
     }
 
-    /// Whom quotas count for: however often somebody gets new credentials, it is the same owner.
+    /// Whom quotas count for; the same for every credential of one participant in one room.
     #[must_use]
     pub fn owner(&self) -> String {
         format!("{}:{}:{}", self.policy.as_str(), self.room, self.participant)
@@ -125,7 +124,7 @@ impl TurnKeys {
         text.split(',').map(secret).collect::<Option<_>>().map(Self).ok_or(TurnKeysError)
     }
 
-    /// What a client shows to be this user.
+    /// The credential of this user.
     #[must_use]
     pub fn mint(&self, user: &TurnUser) -> Credential {
         let username = user.username();
@@ -133,7 +132,7 @@ impl TurnKeys {
         Credential { username, password }
     }
 
-    /// Every password that is good for a user name, the newest first.
+    /// Every valid password of a user name, newest first.
     pub fn passwords(&self, username: &str) -> impl Iterator<Item = String> {
         self.0.iter().map(move |secret| password(username, secret))
     }

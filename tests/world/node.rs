@@ -11,6 +11,7 @@ use media_core::sfu::{Config, Input, Output as SfuOutput, Sfu};
 use media_core::stats::Stats;
 use shared::control::{
     Assignment, FleetToNode, Message, NodeLoad, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode, ShardInfo,
+    WelcomeParts,
 };
 use shared::{NodeId, Region, RoomId, limits};
 use std::collections::{BTreeMap, VecDeque};
@@ -66,6 +67,8 @@ struct Served {
     epoch: u64,
     ticket: String,
     line: Line,
+    /// Of the welcome on the line that is up.
+    parts: WelcomeParts,
 }
 
 /// One control socket.
@@ -208,6 +211,11 @@ impl Node {
         };
         let Some(line) = self.line(peer) else { return self.outputs.push_back(Output::HangUp(socket)) };
         line.state = State::Up(socket);
+        if let Peer::Room(room, _) = peer
+            && let Some(served) = self.rooms.get_mut(room)
+        {
+            served.parts = WelcomeParts::default();
+        }
         self.outputs.push_back(Output::Frame(socket, hello));
         if is_draining {
             self.announce(peer.clone(), socket);
@@ -280,7 +288,10 @@ impl Node {
             },
             Peer::Room(..) if self.line(peer).is_none() => {}
             Peer::Room(room, _) => match RoomToNode::parse(text) {
-                Ok(message) => self.obey(room, message),
+                Ok(message) => match self.rooms.get_mut(room).map_or(Ok(None), |served| served.parts.take(message)) {
+                    Ok(message) => message.into_iter().for_each(|message| self.obey(room, message)),
+                    Err(error) => self.breaches.add(clock, format!("{}: {error}", self.id)),
+                },
                 Err(error) => self.breaches.add(clock, format!("{}: {error}", self.id)),
             },
         }
@@ -304,7 +315,7 @@ impl Node {
             self.outputs.push_back(Output::HangUp(socket));
         }
         let line = Line { state: State::Down(self.clock.now()), failures: 0 };
-        self.rooms.insert(room, Served { epoch, ticket, line });
+        self.rooms.insert(room, Served { epoch, ticket, line, parts: WelcomeParts::default() });
         self.redial();
     }
 
@@ -320,7 +331,8 @@ impl Node {
             RoomToNode::Error { .. } => {
                 self.breaches.add(&self.clock, format!("{}: the room says {message:?}", self.id));
             }
-            RoomToNode::SetSession { .. }
+            RoomToNode::WelcomePart { .. }
+            | RoomToNode::SetSession { .. }
             | RoomToNode::CloseSession { .. }
             | RoomToNode::SetForwards { .. }
             | RoomToNode::SetRecording { .. }

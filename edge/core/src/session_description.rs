@@ -1,28 +1,23 @@
 //! Reads clients' offers and writes their answers (RFC 8829, RFC 8866): the only place where SDP exists.
 //!
 //! The edge is an ICE-lite, DTLS-passive, BUNDLE-everything answerer, so only what such an answer needs is read. Candidates in an offer are
-//! left alone: an ICE-lite node learns addresses from checks (RFC 8445 §2.5). Simulcast (RFC 8853) is left out of an answer, which makes a
-//! browser send the first of its streams alone.
+//! ignored: an ICE-lite node learns addresses from checks (RFC 8445 §2.5). Simulcast (RFC 8853) is left out of the answer, which makes a
+//! browser send only the first of its streams.
 
 mod answer;
 mod candidate;
+mod extensions;
+mod lines;
+mod media;
 mod offer;
 mod section;
 
 pub use answer::{Answer, Transport};
-pub use offer::{Offer, OfferError};
-pub use section::{AnsweredSection, Direction, Feedback, OfferedSection};
-
-/// Header extensions that Rotunda understands. Transport-wide congestion control is not among them: answering it without sending feedback
-/// would starve the sender's estimate.
-const EXTENSIONS: [&str; 6] = [
-    "urn:ietf:params:rtp-hdrext:sdes:mid",
-    "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
-    "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
-    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-    "urn:3gpp:video-orientation",
-];
+pub use extensions::OfferedExtensions;
+pub use offer::{Offer, OfferError, Problem};
+pub use section::{
+    AcceptedSection, AnsweredSection, Direction, Feedback, OfferedSection, RejectedSection, UsableSection,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -29,8 +29,8 @@ pub struct Session {
     pub room: Key<Room>,
     pub ice: IceLite,
     pub dtls: Dtls,
-    /// The certificate that it must show.
-    pub client_fingerprint: Fingerprint,
+    /// The certificates of which it must show one.
+    pub client_fingerprints: Vec<Fingerprint>,
     /// Its keys, once DTLS is done.
     pub keys: Option<Keys>,
     /// Which SSRC belongs to which of its tracks.
@@ -71,8 +71,8 @@ impl Session {
             id: parameters.session.clone(),
             room,
             ice: IceLite::new(&parameters.ice),
-            dtls: Dtls::server(parameters.client_fingerprint),
-            client_fingerprint: parameters.client_fingerprint,
+            dtls: Dtls::server(parameters.fingerprints().collect::<Vec<_>>()),
+            client_fingerprints: parameters.fingerprints().collect(),
             keys: None,
             streams: Streams::default(),
             tracks: Vec::new(),

@@ -6,7 +6,7 @@ use node_shell::backoff::Backoff;
 use node_shell::dial::dial;
 use node_shell::link::{Link, LinkError};
 use node_shell::settings::Secret;
-use shared::control::{NodeToRoom, RecordingOrder, RoomToNode};
+use shared::control::{NodeToRoom, RecordingOrder, RoomToNode, WelcomeParts};
 use shared::signal::RecordingState;
 use shared::{ErrorCode, RoomId, SessionId, limits};
 use std::collections::BTreeSet;
@@ -117,10 +117,16 @@ impl RoomLink {
             return error.into();
         }
         draining.mark_changed();
+        // What came of a welcome goes with the socket.
+        let mut parts = WelcomeParts::default();
         loop {
             let step = tokio::select! {
                 frame = link.next::<RoomToNode>() => match frame {
-                    Ok(Ok(message)) => self.obey(message, backoff).await,
+                    Ok(Ok(message)) => match parts.take(message) {
+                        Ok(Some(message)) => self.obey(message, backoff).await,
+                        Ok(None) => Ok(()),
+                        Err(error) => Err(Pause::Lost(LinkError::Closed(Some(error.to_string())))),
+                    },
                     Ok(Err(error)) => {
                         tracing::warn!(room = %self.room, %error, "the room sent a frame that says nothing");
                         Ok(())
@@ -174,7 +180,8 @@ impl RoomLink {
                 tracing::warn!(room = %self.room, code = code.as_str(), message, "the room did not understand us");
                 return Ok(());
             }
-            RoomToNode::SetSession { .. }
+            RoomToNode::WelcomePart { .. }
+            | RoomToNode::SetSession { .. }
             | RoomToNode::CloseSession { .. }
             | RoomToNode::SetForwards { .. }
             | RoomToNode::SetRecording { .. } => {}
@@ -256,7 +263,8 @@ impl Sessions {
             RoomToNode::CloseSession { session } => {
                 self.open.remove(session);
             }
-            RoomToNode::SetForwards { .. }
+            RoomToNode::WelcomePart { .. }
+            | RoomToNode::SetForwards { .. }
             | RoomToNode::SetRecording { .. }
             | RoomToNode::Release {}
             | RoomToNode::Refused { .. }

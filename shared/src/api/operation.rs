@@ -1,4 +1,4 @@
-//! Every operation of the HTTP API: the router finds them here, and the OpenAPI document lists them from here.
+//! Every operation of the HTTP API, for the router and the OpenAPI document.
 
 use crate::error_code::ErrorCode;
 
@@ -7,9 +7,9 @@ use crate::error_code::ErrorCode;
 pub enum OperationId {
     /// Issues a join token.
     CreateToken,
-    /// Makes a room, or finds the one that there is.
+    /// Creates a room, or finds it.
     CreateRoom,
-    /// Lists the rooms that there are.
+    /// Lists all rooms.
     ListRooms,
     /// Shows a room.
     GetRoom,
@@ -29,13 +29,13 @@ pub enum OperationId {
     MuteTrack,
     /// Lists the recordings of a room.
     ListRecordings,
-    /// Starts a recording, or finds the one that runs.
+    /// Starts a recording, or finds the running one.
     StartRecording,
     /// Shows a recording.
     GetRecording,
     /// Stops a recording.
     StopRecording,
-    /// Deletes a recording with everything that is stored of it.
+    /// Deletes a recording and everything stored of it.
     DeleteRecording,
 }
 
@@ -48,17 +48,17 @@ pub struct Operation {
     pub method: &'static str,
     /// Its path, with `{names}` for what varies.
     pub path: &'static str,
-    /// The errors that it has beside those of every operation.
+    /// Its errors beyond those of every operation.
     pub errors: &'static [ErrorCode],
 }
 
 /// Errors that every operation can have.
 pub const COMMON_ERRORS: &[ErrorCode] =
     &[ErrorCode::InvalidRequest, ErrorCode::BadApiKey, ErrorCode::RateLimited, ErrorCode::Internal];
-/// Errors that every operation can have beside them that takes join tokens too.
+/// Further errors of operations that also accept join tokens.
 pub const JOIN_TOKEN_ERRORS: &[ErrorCode] =
     &[ErrorCode::BadToken, ErrorCode::TokenExpired, ErrorCode::WrongRoom, ErrorCode::Forbidden];
-/// Errors that every operation with a body can have beside them.
+/// Further errors of operations with a body.
 pub const BODY_ERRORS: &[ErrorCode] = &[ErrorCode::UnsupportedMediaType, ErrorCode::BodyTooLarge];
 
 const ROOMS: &str = "/v1/rooms";
@@ -128,7 +128,7 @@ impl OperationId {
         }
     }
 
-    /// Whether a participant may do it too, with a join token for the room that grants `record`.
+    /// Whether a join token with the grant `record` is enough.
     #[must_use]
     pub const fn takes_join_token(self) -> bool {
         match self {
@@ -149,7 +149,7 @@ impl OperationId {
         }
     }
 
-    /// The query parameters that it understands; others are refused.
+    /// Its query parameters; others are refused.
     #[must_use]
     pub const fn query(self) -> &'static [&'static str] {
         match self {
@@ -174,9 +174,9 @@ impl OperationId {
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// This operation, with what stands for its `{names}`, still encoded.
+    /// The operation and the values of its `{names}`, still percent-encoded.
     Operation(OperationId, Vec<&'a str>),
-    /// Operations with these methods.
+    /// Only other methods.
     OtherMethods(Vec<&'static str>),
     /// Nothing.
     Nothing,

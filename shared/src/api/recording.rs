@@ -1,4 +1,4 @@
-//! Recordings of a room, as the application's server sees them, and whoever may record.
+//! Recordings of a room, as the HTTP API shows them.
 
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId};
@@ -6,16 +6,16 @@ use crate::signal::RecordingState;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// One recording, with signed URLs for what can be played of it.
+/// One recording, with signed URLs of its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Recording {
     /// Which.
     pub id: RecordingId,
-    /// How far it is.
+    /// Its state.
     pub state: RecordingState,
-    /// Who started it; null where the application's server did.
+    /// Who started it; null if the application's server did.
     pub started_by: Option<ParticipantId>,
     /// When it was started: the zero of its clock.
     pub started_at: UnixMillis,
@@ -29,15 +29,15 @@ pub struct Recording {
     /// How large all files are together.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
-    /// What can be played: one file for each participant's camera and microphone, one for each screen and its sound.
+    /// One file for each participant's camera and microphone, one for each screen and its sound.
     pub files: Vec<PlayableFile>,
-    /// What happened in the room, as JSON; null while there are no files.
+    /// The manifest of what happened in the room, as JSON; null while there are no files.
     pub manifest_url: Option<String>,
-    /// Until when the URLs open; whoever asks again gets new ones.
+    /// When the URLs expire; every request returns new ones.
     pub urls_expire_at: UnixMillis,
 }
 
-/// What one participant's camera and microphone, or screen and its sound, gave.
+/// One participant's camera and microphone, or screen and its sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -48,7 +48,7 @@ pub struct PlayableFile {
     pub name: String,
     /// Whether it is their screen.
     pub is_screen: bool,
-    /// How long after the recording's start it begins.
+    /// When it begins, in milliseconds after the start of the recording.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub starts_ms: u64,
     /// How long it plays.
@@ -57,7 +57,7 @@ pub struct PlayableFile {
     /// How large it is.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
-    /// Where it is; signed, so whoever has it can play the file.
+    /// Signed: anybody who has it can play the file.
     pub url: String,
 }
 

@@ -1,4 +1,4 @@
-//! Between a node and its region's Fleet object: who is there, how busy, and who shall serve which room.
+//! Messages between a node and its region's Fleet object: registration, load, assignments.
 
 use crate::error_code::ErrorCode;
 use crate::ids::{NodeId, Region, RoomId};
@@ -14,47 +14,39 @@ pub enum NodeToFleet {
     Register(NodeRegistration),
     /// The first frame of a TURN node. Answered by `registered`, then `set_media_nodes`, or by `refused`.
     RegisterTurn(TurnRegistration),
-    /// Sent every 5 s: how busy the node is.
-    Heartbeat {
-        /// How busy.
-        load: NodeLoad,
-    },
-    /// The node is about to stop: no new rooms, please.
+    /// Sent every 5 s.
+    Heartbeat { load: NodeLoad },
+    /// The node is about to stop and takes no new rooms.
     Draining {},
 }
 
-/// Who a node is.
+/// A media node's registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRegistration {
-    /// Its id, the same as in its token.
     pub node: NodeId,
-    /// Its region, the same as in its token.
     pub region: Region,
     /// Digest of the certificate that it shows to clients.
     pub fingerprint: Fingerprint,
     /// Its threads with their addresses.
     pub shards: Vec<ShardInfo>,
-    /// Sessions that it takes at most.
+    /// Its capacity.
     pub sessions_max: u32,
 }
 
-/// Who a TURN node is.
+/// A TURN node's registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnRegistration {
-    /// Its id, the same as in its token.
     pub node: NodeId,
-    /// Its region, the same as in its token.
     pub region: Region,
     /// Where clients reach it: `turn:` and `turns:` URIs (RFC 7065), most wanted first.
     pub urls: Vec<String>,
-    /// Allocations that it takes at most.
+    /// Its capacity.
     pub allocations_max: u32,
 }
 
 /// One thread of a node with a UDP port of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardInfo {
-    /// Which.
     pub shard: u16,
     /// Where clients can reach it, most wanted first.
     pub candidates: Vec<SocketAddr>,
@@ -63,55 +55,46 @@ pub struct ShardInfo {
 /// How busy a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeLoad {
-    /// Rooms it serves.
     pub rooms: u32,
     /// Sessions in all of them; of a TURN node, its allocations.
     pub sessions: u32,
     /// Packets it sent in the last second.
     pub packets_out_per_s: u32,
-    /// Thousandths of its busiest thread's time that were used in the last second.
+    /// Load of its busiest thread in the last second, in thousandths.
     pub busiest_shard_permille: u16,
 }
 
 /// What the Fleet object tells a node.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and few a second")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FleetToNode {
-    /// The node may be given rooms.
+    /// The registration succeeded.
     Registered {},
-    /// The socket will not be served; it is closed next.
-    Refused {
-        /// Why.
-        code: ErrorCode,
-    },
-    /// The node serves this room from here on: open its first session at once, then dial the room.
+    /// The edge will not serve this socket and closes it next.
+    Refused { code: ErrorCode },
+    /// The node serves this room from now on: it opens the first session at once, then dials the room.
     Assign(Box<Assignment>),
-    /// To a TURN node: all addresses of the region's media nodes, which are all that `sfu` credentials reach from here on.
+    /// For a TURN node: the only addresses that `sfu` credentials may reach from now on.
     SetMediaNodes {
         /// Every address on which a media node serves clients.
         addresses: Vec<SocketAddr>,
     },
     /// A frame could not be read.
-    Error {
-        /// Why, for programs.
-        code: ErrorCode,
-        /// Why, for developers.
-        message: String,
-    },
+    Error { code: ErrorCode, message: String },
 }
 
 /// One room given to one shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// The room.
     pub room: RoomId,
-    /// The assignment's number; a higher one ends this.
+    /// The assignment's number; a higher one supersedes it.
     pub epoch: u64,
-    /// The thread that serves it: its address is in the answer already.
+    /// The thread that serves it; the answer to the client already names its address.
     pub shard: u16,
     /// Bearer token with which the node dials the room.
     pub ticket: String,
-    /// The first session, so that a cold join waits for nothing; nothing where a room with clients moves, as they have yet to offer.
+    /// The session of the first participant, so that a cold join does not wait. `None` when a room with clients moves: they have yet to offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
 }

@@ -11,10 +11,9 @@ use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// What shall be recorded, whole: what is not in it is not recorded any more.
+/// Everything to record from now on; it replaces the previous order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingOrder {
-    /// Which recording.
     pub recording: RecordingId,
     /// Everything is stored under this prefix, which ends with `/`.
     pub key_prefix: String,
@@ -23,18 +22,14 @@ pub struct RecordingOrder {
     /// What the room's clock says when this is sent: nodes learn from it how far theirs is from it.
     #[serde(default)]
     pub sent_at: UnixMillis,
-    /// Everybody in the room.
     pub participants: Vec<RecordedParticipant>,
 }
 
-/// One participant; of whoever publishes nothing, that they are there is written down.
+/// One participant; those who publish nothing appear in the manifest as present.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedParticipant {
-    /// Who.
     pub id: ParticipantId,
-    /// Display name.
     pub name: String,
-    /// What they publish through this node.
     pub tracks: Vec<RecordedTrack>,
 }
 
@@ -45,7 +40,6 @@ pub struct RecordedTrack {
     pub id: TrackId,
     /// As the node knows it.
     pub track: TrackRef,
-    /// What it shows or sounds.
     pub source: TrackSource,
     /// Whether the publisher muted it.
     pub muted: bool,
@@ -54,11 +48,8 @@ pub struct RecordedTrack {
 /// What a node says about a recording, with its node token: `POST /v1/nodes/recordings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingReport {
-    /// The room.
     pub room: RoomId,
-    /// The recording.
     pub recording: RecordingId,
-    /// What happened.
     pub outcome: SegmentOutcome,
 }
 
@@ -66,27 +57,20 @@ pub struct RecordingReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SegmentOutcome {
-    /// Everything that was recorded under this epoch is in the storage. Said again while its node makes the files.
-    Sealed {
-        /// The assignment.
-        epoch: u64,
-    },
+    /// Everything recorded under this epoch is in the storage. Repeated while its node makes the files.
+    Sealed { epoch: u64 },
     /// The files are made.
     Finished {
-        /// By the node of which assignment.
+        /// The epoch of the node that made them.
         epoch: u64,
-        /// Out of which segments.
+        /// The epochs of the segments the files were made of.
         segments: Vec<u64>,
-        /// They.
         files: Vec<RecordingFile>,
         /// Where the manifest is.
         manifest: String,
     },
     /// Nothing can be made of it.
-    Failed {
-        /// Why.
-        code: ErrorCode,
-    },
+    Failed { code: ErrorCode },
 }
 
 /// The answer to a [`RecordingReport`]: what the node shall do next.

@@ -1,4 +1,4 @@
-//! Between a node and a Room object that it serves: sessions and what plays in their slots.
+//! Messages between a node and a Room object: sessions and what plays in their slots.
 
 use super::RecordingOrder;
 use crate::error_code::ErrorCode;
@@ -11,69 +11,49 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoomToNode {
-    /// The answer to `hello`: all that there shall be; what is not in it shall be closed.
+    /// A part of the `welcome` that follows on the same socket; it takes effect only with that.
+    WelcomePart { sessions: Vec<Session>, forwards: Vec<Forward> },
+    /// The answer to `hello`: with its parts, the complete state. The node closes everything else.
     Welcome {
-        /// Every session.
         sessions: Vec<Session>,
-        /// Every slot in which something plays.
+        /// Every slot that plays a track.
         forwards: Vec<Forward>,
-        /// What is to be recorded; nothing ends it.
+        /// `None` ends the recording.
         #[serde(default)]
         recording: Option<RecordingOrder>,
     },
-    /// Opens a session, or replaces what is known about it.
-    SetSession {
-        /// All about it.
-        session: Session,
-    },
+    /// Opens a session or replaces its parameters.
+    SetSession { session: Session },
     /// Closes a session.
-    CloseSession {
-        /// Which.
-        session: SessionId,
-    },
-    /// Sets what plays in these slots; slots that are not named keep theirs.
-    SetForwards {
-        /// The changed ones.
-        forwards: Vec<Forward>,
-    },
-    /// Sets what is to be recorded; nothing ends it.
-    SetRecording {
-        /// All of it.
-        recording: Option<RecordingOrder>,
-    },
-    /// The assignment is over: close every session of the room, then the socket. Clients must not notice: no DTLS or SCTP goodbye.
+    CloseSession { session: SessionId },
+    /// Sets what plays in these slots; others keep their track.
+    SetForwards { forwards: Vec<Forward> },
+    /// Sets what to record.
+    SetRecording { recording: Option<RecordingOrder> },
+    /// The assignment is over: close the room's sessions, then the socket. Clients must not notice: no DTLS or SCTP goodbye.
     Release {},
-    /// The socket will not be served; it is closed next.
+    /// The edge will not serve this socket and closes it next.
     Refused {
         /// Why: `stale_epoch`, `bad_token`.
         code: ErrorCode,
     },
     /// A frame could not be read.
-    Error {
-        /// Why, for programs.
-        code: ErrorCode,
-        /// Why, for developers.
-        message: String,
-    },
+    Error { code: ErrorCode, message: String },
 }
 
 /// What plays in one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
-    /// The receiving session.
     pub session: SessionId,
-    /// Its slot.
     pub mid: Mid,
-    /// The track; nothing stops the slot.
+    /// `None` stops the slot.
     pub track: Option<TrackRef>,
 }
 
 /// One published track, as a node knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TrackRef {
-    /// The publishing session.
     pub session: SessionId,
-    /// Its section.
     pub mid: Mid,
 }
 
@@ -83,35 +63,24 @@ pub struct TrackRef {
 pub enum NodeToRoom {
     /// The first frame of a socket; answered by `welcome` or `refused`.
     Hello {
-        /// Who.
         node: NodeId,
         /// The assignment it serves.
         epoch: u64,
-        /// Sessions that are open here, and whether their media is up.
+        /// Open sessions whose media is up.
         connected: Vec<SessionId>,
     },
     /// ICE and DTLS are done: media flows.
-    SessionConnected {
-        /// Which.
-        session: SessionId,
-    },
+    SessionConnected { session: SessionId },
     /// A session ended by itself.
-    SessionClosed {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        end: SessionEnd,
-    },
-    /// How the recording goes here: `recording`, `storage_away`, or `failed` with a code.
+    SessionClosed { session: SessionId, end: SessionEnd },
+    /// State of the recording on this node: `recording`, `storage_away`, or `failed` with a code.
     RecordingState {
-        /// Which.
         recording: RecordingId,
-        /// How.
         state: RecordingState,
         /// Why it failed.
         code: Option<ErrorCode>,
     },
-    /// The node will stop: place the room anew, clients should move.
+    /// The node is about to stop: place the room elsewhere and let its clients move.
     Draining {},
 }
 
@@ -127,6 +96,6 @@ pub enum SessionEnd {
     WrongFingerprint,
     /// The DTLS handshake failed.
     HandshakeFailed,
-    /// The node is full.
+    /// The node has no room for another session.
     Refused,
 }

@@ -26,7 +26,17 @@ fn messages_say_what_the_golden_ones_say() {
     );
     check_all::<RoomToNode>(
         "room_to_node",
-        &["welcome", "set_session", "close_session", "set_forwards", "set_recording", "release", "refused", "error"],
+        &[
+            "welcome_part",
+            "welcome",
+            "set_session",
+            "close_session",
+            "set_forwards",
+            "set_recording",
+            "release",
+            "refused",
+            "error",
+        ],
     );
     check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "failed"]);
     check_all::<RecordingVerdict>("recording_verdict", &["leave", "finish", "wait", "done"]);

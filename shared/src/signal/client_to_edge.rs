@@ -1,10 +1,11 @@
-//! What a client says, and the only way in for its frames.
+//! Requests of clients, and the only parser of their frames.
 
-use super::conversation::check_text;
 use super::{Reaction, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
+use crate::object;
+use crate::text::Text;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -14,23 +15,23 @@ use std::borrow::Cow;
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientToEdge {
-    /// Enters the room: one round trip, answered by `joined` or `error`.
+    /// Enters the room. Answered by `joined` or `error`.
     Join {
-        /// The client's name for this try: joining twice with one is joining once.
+        /// The client's name for this attempt; repeating a join with the same one joins once.
         attempt: AttemptId,
         /// SDP of the client's offer (RFC 8829).
         offer: String,
-        /// What the sections it publishes are.
-        #[serde(default)]
+        /// Describes the sections that publish.
+        #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
     },
-    /// Takes up a session after its socket was lost; answered by `resumed` or `error`.
+    /// Continues a session after its socket was lost. Answered by `resumed` or `error`.
     Resume {
         /// The session that `joined` named.
         session: SessionId,
         /// The secret that came with it.
         resume_token: String,
-        /// The number of the last chat message that the client has; all are told again where it has none.
+        /// The number of the last chat message the client has; without it the edge sends all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
         chat_after: Option<u64>,
@@ -39,85 +40,63 @@ pub enum ClientToEdge {
     Negotiate {
         /// SDP of the new offer.
         offer: String,
-        /// What the sections it publishes are.
-        #[serde(default)]
+        /// Describes the sections that publish.
+        #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
-        /// Why.
         reason: NegotiateReason,
     },
     /// Mutes or unmutes one of the client's own tracks.
     SetMuted {
         /// The section that publishes it.
         mid: Mid,
-        /// Whether it is silent or dark.
         muted: bool,
     },
-    /// Whose video the user looks at, most wanted first; replaces the view before.
+    /// Whose video the user looks at, most wanted first; replaces the previous view.
     View {
         /// At most 24.
         participants: Vec<ParticipantId>,
     },
-    /// Writes in the chat; needs the grant `chat`. Writing twice under one name is writing once.
+    /// Writes in the chat; needs the grant `chat`. Repeating a message under the same name writes it once.
     Chat {
         /// The client's name for the message.
         message: MessageId,
-        /// What it says.
         text: String,
     },
-    /// Shows a sign for a moment; needs the grant `chat`.
-    React {
-        /// Which.
-        reaction: Reaction,
-    },
-    /// Raises or lowers the own hand; needs the grant `chat`.
-    RaiseHand {
-        /// Whether it is up.
-        raised: bool,
-    },
-    /// Lowers somebody's hand; needs the grant `moderate`.
-    LowerHand {
-        /// Whose.
-        participant: ParticipantId,
-    },
+    /// Shows a reaction for a moment; needs the grant `chat`.
+    React { reaction: Reaction },
+    /// Raises or lowers the participant's own hand; needs the grant `chat`.
+    RaiseHand { raised: bool },
+    /// Lowers a participant's hand; needs the grant `moderate`.
+    LowerHand { participant: ParticipantId },
     /// Removes a participant; needs the grant `moderate`.
     Kick {
-        /// Whom.
         participant: ParticipantId,
-        /// Told to them.
+        /// Shown to the participant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
     },
-    /// Mutes a track of anybody; needs the grant `moderate`. Others receive nothing of it until its publisher unmutes it with `set_muted`:
-    /// nobody can unmute somebody else.
-    MuteTrack {
-        /// Whose track it is.
-        participant: ParticipantId,
-        /// Which.
-        track: TrackId,
-    },
-    /// Changes what is known about a participant or what they may do; needs the grant `moderate`. What is not named stays.
+    /// Mutes another participant's track; needs the grant `moderate`. Nobody receives it until its publisher unmutes it with `set_muted`.
+    MuteTrack { participant: ParticipantId, track: TrackId },
+    /// Changes a participant's name, metadata or grants; needs the grant `moderate`. Absent fields stay as they are.
     UpdateParticipant {
-        /// Whom.
         participant: ParticipantId,
-        /// The changes.
         #[serde(flatten)]
         change: ParticipantChange,
     },
-    /// Changes the room; needs the grant `moderate`. What is not named stays.
+    /// Changes the room; needs the grant `moderate`. Absent fields stay as they are.
     UpdateRoom {
-        /// The changes.
         #[serde(flatten)]
         change: RoomChange,
     },
     /// Ends the room for everybody; needs the grant `moderate`.
     EndRoom {
-        /// Told to everybody.
+        /// Shown to everybody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
     },
-    /// Records everything that is published in the room; needs the grant `record`. What is recorded already is left so.
+    /// Records everything published in the room; needs the grant `record`. Does nothing while a recording runs.
     StartRecording {},
     /// Ends the recording, if there is one; needs the grant `record`.
     StopRecording {},
@@ -125,72 +104,60 @@ pub enum ClientToEdge {
     Leave {},
 }
 
-/// What becomes of a participant; what is not named stays.
+/// Changes to a participant; absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default)]
 pub struct ParticipantChange {
-    /// Display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub name: Option<String>,
-    /// Free text that the application keeps with them; everybody in the room can read it.
+    /// Free text of the application, visible to everybody in the room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub metadata: Option<String>,
-    /// All that they may do, in place of what their token says, for as long as they are in the room.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Replaces all grants of the token.
+    #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub grants: Option<Grants>,
 }
 
 impl ParticipantChange {
-    /// Bounds that types alone cannot say.
+    /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
-        if self.name.as_ref().is_some_and(|name| name.chars().count() > limits::NAME_CHARS_MAX) {
-            return Err("name is too long");
-        }
-        if self
-            .metadata
-            .as_ref()
-            .is_some_and(|metadata| metadata.chars().count() > limits::PARTICIPANT_METADATA_CHARS_MAX)
-        {
-            return Err("metadata is too long");
-        }
-        Ok(())
+        self.name.as_ref().map_or(Ok(()), |name| Text::Name.check(name))?;
+        self.metadata.as_ref().map_or(Ok(()), |metadata| Text::ParticipantMetadata.check(metadata))
     }
 }
 
-/// What becomes of a room; what is not named stays.
+/// Changes to a room; absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default)]
 pub struct RoomChange {
-    /// Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+    /// Whether the room refuses new participants; moderators and those already in it may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub locked: Option<bool>,
-    /// Free text that the application keeps with the room; everybody in it can read it.
+    /// Free text of the application, visible to everybody in the room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub metadata: Option<String>,
-    /// Most participants; nobody is removed where there are more already.
+    /// Most participants; lowering it removes nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub participants_max: Option<u32>,
-    /// The room is forgotten when it was empty for this long.
+    /// How long the room is kept while it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     pub empty_timeout_ms: Option<u64>,
 }
 
 impl RoomChange {
-    /// Bounds that types alone cannot say.
+    /// Checks what the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         let most = u32::try_from(limits::PARTICIPANTS_PER_ROOM_MAX).unwrap_or(u32::MAX);
-        if self.metadata.as_ref().is_some_and(|metadata| metadata.chars().count() > limits::ROOM_METADATA_CHARS_MAX) {
-            return Err("metadata is too long");
-        }
+        self.metadata.as_ref().map_or(Ok(()), |metadata| Text::RoomMetadata.check(metadata))?;
         if self.participants_max.is_some_and(|max| !(1..=most).contains(&max)) {
             return Err("participants_max is out of bounds");
         }
@@ -202,13 +169,12 @@ impl RoomChange {
     }
 }
 
-/// What one published section is.
+/// Describes one published section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TrackIntent {
     /// The section's identification tag in the offer.
     pub mid: Mid,
-    /// What it shows or sounds.
     pub source: TrackSource,
     /// Whether it starts muted.
     #[serde(default)]
@@ -233,13 +199,12 @@ pub enum NegotiateReason {
 /// One frame of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFrame {
-    /// Its number, to be named by the answer.
+    /// Its number, which the answer repeats.
     pub id: Option<u32>,
-    /// What it says.
     pub message: ClientToEdge,
 }
 
-/// Why a frame says nothing.
+/// Why a frame is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Larger than any frame, or than a frame of its type.
@@ -247,15 +212,13 @@ pub enum FrameError {
     TooLarge {
         /// Its number, where it could be read.
         id: Option<u32>,
-        /// Its size.
         bytes: usize,
-        /// The bound it broke.
         bytes_max: usize,
     },
     /// Not a JSON object with a `type`.
     #[error("the frame is not a JSON object with a type")]
     Malformed,
-    /// A `type` that nobody knows.
+    /// An unknown `type`.
     #[error("no message has this type")]
     UnknownType {
         /// Its number, where it has one.
@@ -266,13 +229,12 @@ pub enum FrameError {
     Invalid {
         /// Its number, where it has one.
         id: Option<u32>,
-        /// What is wrong, for the developer of the client.
+        /// What is wrong, for the client's developer.
         detail: Box<str>,
     },
 }
 
 impl FrameError {
-    /// The code that goes on the wire.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
@@ -293,13 +255,24 @@ impl FrameError {
     }
 }
 
-/// What every frame has, whatever its type.
+/// The fields that every type of frame has.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(default)]
-    id: Option<u32>,
+    id: serde_json::Value,
+}
+
+impl Head<'_> {
+    fn id(&self) -> Result<Option<u32>, FrameError> {
+        if self.id.is_null() {
+            return Ok(None);
+        }
+        let id = self.id.as_u64().and_then(|id| u32::try_from(id).ok());
+        let detail = "id must be an integer from 0 to 4294967295";
+        id.map(Some).ok_or_else(|| FrameError::Invalid { id: None, detail: detail.into() })
+    }
 }
 
 impl ClientFrame {
@@ -309,8 +282,12 @@ impl ClientFrame {
         if bytes > limits::OFFER_FRAME_BYTES_MAX {
             return Err(FrameError::TooLarge { id: None, bytes, bytes_max: limits::OFFER_FRAME_BYTES_MAX });
         }
+        // serde would take an array for the fields in their order.
+        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+            return Err(FrameError::Malformed);
+        }
         let head: Head<'_> = serde_json::from_str(text).map_err(|_| FrameError::Malformed)?;
-        let id = head.id;
+        let id = head.id()?;
         let Some(bytes_max) = ClientToEdge::frame_bytes_max(&head.kind) else {
             return Err(FrameError::UnknownType { id });
         };
@@ -323,7 +300,6 @@ impl ClientFrame {
         Ok(Self { id, message })
     }
 
-    /// The frame's JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
         #[derive(Serialize)]
@@ -339,7 +315,7 @@ impl ClientFrame {
 }
 
 impl ClientToEdge {
-    /// The largest frame of a `type`, or nothing where the type does not exist.
+    /// The largest frame of a `type`; `None` if the type does not exist.
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
@@ -350,7 +326,7 @@ impl ClientToEdge {
         }
     }
 
-    /// Bounds that types alone cannot say.
+    /// Checks what the types cannot express.
     fn check_bounds(&self) -> Result<(), &'static str> {
         match self {
             Self::Join { tracks, .. } | Self::Negotiate { tracks, .. } => {
@@ -365,20 +341,25 @@ impl ClientToEdge {
             Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
                 Err("too many participants")
             }
-            Self::Kick { reason: Some(reason), .. } | Self::EndRoom { reason: Some(reason) }
-                if reason.chars().count() > limits::REASON_CHARS_MAX =>
-            {
-                Err("reason is too long")
+            Self::Kick { reason: Some(reason), .. } | Self::EndRoom { reason: Some(reason) } => {
+                Text::Reason.check(reason)
+            }
+            // Unknown fields are ignored, so a misspelt one would otherwise look like success.
+            Self::UpdateParticipant { change, .. } if *change == ParticipantChange::default() => {
+                Err("update_participant has none of the fields name, metadata and grants")
+            }
+            Self::UpdateRoom { change } if *change == RoomChange::default() => {
+                Err("update_room has none of the fields locked, metadata, participants_max and empty_timeout_ms")
             }
             Self::UpdateParticipant { change, .. } => change.check_bounds(),
             Self::UpdateRoom { change } => change.check_bounds(),
-            Self::Chat { text, .. } => check_text(text),
+            Self::Chat { text, .. } => Text::Chat.check(text),
             Self::Resume { .. }
             | Self::SetMuted { .. }
             | Self::View { .. }
-            | Self::Kick { .. }
+            | Self::Kick { reason: None, .. }
             | Self::MuteTrack { .. }
-            | Self::EndRoom { .. }
+            | Self::EndRoom { reason: None }
             | Self::StartRecording {}
             | Self::StopRecording {}
             | Self::React { .. }

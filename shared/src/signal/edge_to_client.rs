@@ -1,4 +1,4 @@
-//! What the edge tells a client.
+//! Messages from the edge to a client.
 
 use super::{ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
@@ -16,40 +16,34 @@ pub enum EdgeToClient {
         in_reply_to: Option<u32>,
         /// The client's own id, from its token.
         participant: ParticipantId,
-        /// The new session.
         session: SessionId,
-        /// The secret with which the session can be resumed; for this client alone.
+        /// The secret for `resume`; only this client gets it.
         resume_token: String,
-        /// SDP of the answer.
         answer: String,
-        /// The room itself.
         room: RoomInfo,
         /// Everybody in the room, the client itself included.
         roster: Vec<ParticipantInfo>,
-        /// What plays in which of its slots.
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
         ice_servers: Vec<IceServer>,
-        /// The number of the last chat message: what comes up to it was there before, what comes after it is news.
+        /// The number of the last chat message before the join; later ones are new.
         #[cfg_attr(feature = "typescript", ts(type = "number"))]
         chat_last: u64,
         /// The recording that runs or is being finished.
         #[serde(default)]
         recording: Option<RecordingInfo>,
     },
-    /// The client is back; whatever it missed is in the roster and the slots.
+    /// The client is back; the roster and the slots contain everything it missed.
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
-        /// The room itself.
         room: RoomInfo,
         /// Everybody in the room, the client itself included.
         roster: Vec<ParticipantInfo>,
-        /// What plays in which of its slots.
         slots: Vec<SlotInfo>,
         /// Whether the media transport must be negotiated again, because the node is gone.
         transport_dead: bool,
-        /// STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
+        /// The current STUN and TURN servers, with fresh credentials.
         ice_servers: Vec<IceServer>,
         /// The recording that runs or is being finished.
         #[serde(default)]
@@ -59,90 +53,72 @@ pub enum EdgeToClient {
     Negotiated {
         /// The `id` of the `negotiate`.
         in_reply_to: Option<u32>,
-        /// The session from here on: another one where the transport is a new one.
+        /// The current session; it differs from the previous one after a change of transport.
         session: SessionId,
-        /// SDP of the answer.
         answer: String,
-        /// What plays in which of the client's slots.
         slots: Vec<SlotInfo>,
-        /// STUN and TURN servers from here on.
+        /// The current STUN and TURN servers, with fresh credentials.
         ice_servers: Vec<IceServer>,
     },
-    /// A request without a reply of its own was carried out.
+    /// A request without a reply of its own succeeded.
     Done {
-        /// Its `id`.
         in_reply_to: Option<u32>,
     },
-    /// A request was not carried out; nothing changed.
+    /// A request failed and changed nothing.
     Error {
         /// Its `id`, where it could be read.
         in_reply_to: Option<u32>,
-        /// Why, for programs.
         code: ErrorCode,
-        /// Why, for developers.
         message: String,
     },
-    /// The socket will not be served; it is closed next.
+    /// The edge will not serve this socket and closes it next.
     Refused {
-        /// Why.
         code: ErrorCode,
     },
-    /// Somebody joined.
     ParticipantJoined {
-        /// Who.
         participant: ParticipantInfo,
     },
     /// The room itself changed.
     RoomUpdated {
-        /// The whole of what is known about it.
         room: RoomInfo,
     },
-    /// A moderator muted one of the client's own tracks: nobody receives it until `set_muted` says that it is open.
+    /// A moderator muted one of the client's tracks: nobody receives it until the client unmutes it with `set_muted`.
     TrackMuted {
         /// The section that publishes it.
         mid: Mid,
     },
-    /// Somebody's name, grants, tracks, mute state or connection changed.
+    /// A participant's name, grants, tracks, mute state or connection changed.
     ParticipantUpdated {
-        /// The whole of what is known about them.
         participant: ParticipantInfo,
     },
-    /// Somebody is gone.
+    /// A participant is gone.
     ParticipantLeft {
-        /// Who.
         participant: ParticipantId,
-        /// Why.
         reason: LeaveReason,
     },
-    /// What was written: a new message, or, after `joined` and `resumed`, what the client does not have; in order.
+    /// A new chat message, or, after `joined` and `resumed`, those the client lacks, in order.
     Chat {
         /// At most 12.
         messages: Vec<ChatMessage>,
     },
-    /// Somebody shows a sign.
+    /// A participant reacted.
     Reacted {
-        /// Who.
         participant: ParticipantId,
-        /// Which.
         reaction: Reaction,
     },
-    /// Other tracks play in these slots; slots that are not named keep theirs.
+    /// Other tracks play in these slots; the other slots keep theirs.
     SlotsChanged {
-        /// The changed ones.
         slots: Vec<SlotInfo>,
     },
     /// There are more tracks than slots: offer this many receiving sections of each kind.
     SectionsNeeded {
-        /// Audio slots in all.
         audio: u8,
-        /// Video slots in all.
         video: u8,
     },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
-    /// A recording was started, or is further than it was.
+    /// A recording started or changed its state.
     RecordingUpdated {
-        /// The whole of what is known about it.
         recording: RecordingInfo,
     },
     /// The client is no longer in the room; the socket is closed next.
@@ -154,12 +130,12 @@ pub enum EdgeToClient {
     },
 }
 
-/// Why somebody is gone.
+/// Why a participant is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// They said so.
+    /// They sent `leave`.
     Left,
     /// They did not come back in time.
     TimedOut,
@@ -173,11 +149,11 @@ pub enum LeaveReason {
 pub struct IceServer {
     /// `stun:`, `turn:` or `turns:` URLs.
     pub urls: Vec<String>,
-    /// For TURN.
+    /// Only for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub username: Option<String>,
-    /// For TURN.
+    /// Only for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub credential: Option<String>,
@@ -191,7 +167,6 @@ impl std::fmt::Debug for IceServer {
 }
 
 impl EdgeToClient {
-    /// The frame's JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Strings, numbers and lists of them always serialise.

@@ -1,4 +1,4 @@
-//! What everybody in a room is told about its recording, and the files that nodes make of it.
+//! The state of a recording, and the files made of it.
 
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId};
@@ -9,31 +9,29 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct RecordingInfo {
-    /// Which.
     pub id: RecordingId,
-    /// How far it is.
+    /// Its state.
     pub state: RecordingState,
-    /// Who started it; nobody where the application's server did.
+    /// `None` if the application's server started it.
     pub started_by: Option<ParticipantId>,
     /// When it was started: the zero of its clock.
     pub started_at: UnixMillis,
-    /// When it was stopped.
     pub ended_at: Option<UnixMillis>,
     /// Why it failed.
     pub code: Option<ErrorCode>,
 }
 
-/// How far a recording is.
+/// State of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
-    /// Ordered; no node has said yet that it records.
+    /// Ordered, but no node has reported yet that it records.
     Starting,
     /// Everything that is published is recorded.
     Recording,
-    /// It is recorded, but the storage does not answer: the node keeps it meanwhile.
+    /// The storage does not answer; the node keeps what it records.
     StorageAway,
     /// Stopped; the files are being made.
     Finishing,
@@ -53,7 +51,7 @@ impl RecordingState {
         }
     }
 
-    /// Whether nothing will become of it any more than there is.
+    /// Whether its state is final.
     #[must_use]
     pub const fn is_over(self) -> bool {
         match self {
@@ -63,21 +61,15 @@ impl RecordingState {
     }
 }
 
-/// One playable file of a recording: what one participant's camera and microphone, or screen and its sound, gave.
+/// One playable file of a recording: one participant's camera and microphone, or screen and its sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingFile {
-    /// Its key in the bucket.
     pub key: String,
-    /// Whose.
     pub participant: ParticipantId,
-    /// Their display name.
     pub name: String,
-    /// Whether it is their screen.
     pub is_screen: bool,
-    /// How long after the recording's start it begins.
+    /// When it begins, in milliseconds after the start of the recording.
     pub starts_ms: u64,
-    /// How long it plays.
     pub duration_ms: u64,
-    /// How large it is.
     pub bytes: u64,
 }

@@ -6,14 +6,14 @@ use crate::time::UnixMillis;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 
-/// The room itself, as everybody in it sees it.
+/// A room as its participants see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomInfo {
-    /// Whether newcomers stay outside.
+    /// Whether the room refuses new participants.
     pub locked: bool,
-    /// What the application keeps with the room.
+    /// Free text of the application.
     pub metadata: String,
     /// Most participants.
     pub participants_max: u32,
@@ -28,19 +28,19 @@ pub struct ParticipantInfo {
     pub id: ParticipantId,
     /// Display name, from the token.
     pub name: String,
-    /// What the application keeps with them; absent where that is nothing.
+    /// Free text of the application; absent where empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub metadata: String,
-    /// What they may do; absent where that is what a token without grants says.
+    /// What they may do; absent where it is the default.
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
     /// When they joined.
     pub joined_at: UnixMillis,
-    /// Whether they can be reached.
+    /// Whether the edge and the media node reach them.
     pub connection: ConnectionState,
-    /// Since when they have their hand up.
+    /// When they raised their hand; absent while it is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hand_raised_at: Option<UnixMillis>,
@@ -71,7 +71,7 @@ pub struct TrackInfo {
     pub id: TrackId,
     /// The publisher's own section.
     pub mid: Mid,
-    /// Sound or pictures.
+    /// Audio or video.
     pub kind: MediaKind,
     /// What it shows or sounds.
     pub source: TrackSource,

@@ -101,6 +101,66 @@ fn bad_frames_get_a_code() {
     check_refused(&long, ErrorCode::InvalidMessage, Some(8));
 }
 
+/// Refuses a frame with this detail.
+fn check_detail(text: &str, id: Option<u32>, expected: &str) {
+    let error = ClientFrame::parse(text).expect_err(text);
+    assert_eq!((error.code(), error.id()), (ErrorCode::InvalidMessage, id), "{text}");
+    assert!(error.to_string().starts_with(expected), "{text}: {error}");
+}
+
+#[test]
+fn a_frame_is_an_object_and_so_is_every_structure_in_it() {
+    for text in [r#"["leave"]"#, r#"["end_room",null]"#, r#" ["leave", {}]"#, r#""leave""#, "null", "7", "\u{feff}{}"] {
+        check_refused(text, ErrorCode::MalformedFrame, None);
+    }
+    let join = |tracks: &str| format!(r#"{{"type":"join","id":1,"attempt":"a","offer":"","tracks":{tracks}}}"#);
+    assert!(ClientFrame::parse(&join(r#"[{"mid":"0","source":"camera"}]"#)).is_ok());
+    check_detail(&join(r#"[["0","camera",false]]"#), Some(1), "invalid type: sequence, expected an object");
+    let grants = r#"{"type":"update_participant","id":1,"participant":"a","grants":[false]}"#;
+    check_detail(grants, Some(1), "invalid type: sequence, expected an object");
+    assert!(ClientFrame::parse(" \n{\"type\":\"leave\"}").is_ok());
+}
+
+#[test]
+fn a_bad_id_is_named() {
+    for id in ["1774232524389", "4294967296", "-1", "1.5", r#""7""#, "[1]", "{}", "true"] {
+        let text = format!(r#"{{"id":{id},"type":"raise_hand","raised":true}}"#);
+        check_detail(&text, None, "id must be an integer from 0 to 4294967295");
+    }
+    for (id, expected) in [("0", Some(0)), ("4294967295", Some(u32::MAX)), ("null", None)] {
+        let frame = ClientFrame::parse(&format!(r#"{{"id":{id},"type":"leave"}}"#)).expect(id);
+        assert_eq!(frame.id, expected);
+    }
+}
+
+#[test]
+fn an_update_that_changes_nothing_says_so() {
+    let room = "update_room has none of the fields locked, metadata, participants_max and empty_timeout_ms";
+    check_detail(r#"{"type":"update_room","id":1,"lock":true}"#, Some(1), room);
+    check_detail(r#"{"type":"update_room","id":1,"locked":null}"#, Some(1), room);
+    let participant = "update_participant has none of the fields name, metadata and grants";
+    check_detail(r#"{"type":"update_participant","id":1,"participant":"a","Name":"x"}"#, Some(1), participant);
+}
+
+#[test]
+fn text_that_people_see_obeys_one_rule() {
+    for (frame, field) in [
+        (r#"{"type":"update_participant","id":1,"participant":"a","name":"TEXT"}"#, "name"),
+        (r#"{"type":"update_participant","id":1,"participant":"a","metadata":"TEXT"}"#, "metadata"),
+        (r#"{"type":"update_room","id":1,"metadata":"TEXT"}"#, "metadata"),
+        (r#"{"type":"kick","id":1,"participant":"a","reason":"TEXT"}"#, "reason"),
+        (r#"{"type":"end_room","id":1,"reason":"TEXT"}"#, "reason"),
+        (r#"{"type":"chat","id":1,"message":"m","text":"TEXT"}"#, "text"),
+    ] {
+        assert!(ClientFrame::parse(&frame.replace("TEXT", "Ada \u{1f44b}")).is_ok(), "{frame}");
+        for (text, fault) in
+            [(r"a\u0000b", "has control characters"), (r"a\u202eb", "has bidirectional"), (r"\u200b\u200d", "is blank")]
+        {
+            check_detail(&frame.replace("TEXT", text), Some(1), &format!("{field} {fault}"));
+        }
+    }
+}
+
 #[test]
 fn large_frames_are_refused_by_their_kind() {
     let pad = |kind: &str, bytes: usize| {

@@ -1,5 +1,5 @@
-//! HS256 (RFC 7518 §3.2), the only algorithm of our tokens. What `jsonwebtoken` has of its own brings RSA and elliptic curves along, half of
-//! the Worker, which no token of ours may use.
+//! HS256 (RFC 7518 §3.2), the only algorithm of Rotunda's tokens. The implementation in `jsonwebtoken` would add RSA and elliptic curves,
+//! half of the Worker's size, for nothing.
 
 use hmac::{Hmac, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -14,7 +14,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` sign and check with this module. Has to be said before it does either; saying it again changes nothing.
+/// Makes `jsonwebtoken` use this module; must run before signing or verifying, and may run again.
 pub(super) fn install() {
     let _said_before = PROVIDER.install_default();
 }

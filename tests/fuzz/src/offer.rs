@@ -3,7 +3,7 @@
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, Placement};
 use edge_core::room::{Attachment, Config, Input, Output, Room};
-use edge_core::session_description::{Answer, AnsweredSection, Offer, OfferedSection, Transport};
+use edge_core::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, OfferedSection, Transport};
 use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims};
@@ -25,6 +25,8 @@ pub fn check(bytes: &[u8]) {
 
 fn check_again(offer: &Offer) {
     assert!((1..=limits::SECTIONS_PER_OFFER_MAX).contains(&offer.sections.len()));
+    assert!(offer.other_fingerprints.len() < limits::FINGERPRINTS_PER_SESSION_MAX);
+    assert!(offer.sections.iter().any(|section| section.usable().is_some()));
     let answered: Vec<AnsweredSection> = offer.sections.iter().map(answered).collect();
     let candidates = candidates();
     let answer = Answer {
@@ -41,44 +43,57 @@ fn check_again(offer: &Offer) {
     };
     let text = answer.write();
     check_lines(&text, offer.sections.len());
-    // What answers is the DTLS server, what offers must be the client.
-    let again = match Offer::read(&text.replace("a=setup:passive", "a=setup:actpass")) {
-        Ok(again) => again,
-        // An answer that takes nothing has no transport.
-        Err(_) if answered.iter().all(|section| section.section().is_none()) => return,
-        Err(error) => panic!("what we accept, we can say again: {error}\n{text}"),
-    };
+    // The answerer is the DTLS server and ICE-lite, so an offerer must be neither.
+    let turned = text.replace("a=setup:passive", "a=setup:actpass").replace("a=ice-lite\r\n", "");
+    let again =
+        Offer::read(&turned).unwrap_or_else(|error| panic!("what we accept, we can say again: {error}\n{text}"));
     assert_eq!(again.sections.len(), offer.sections.len());
+    let tag = |offer: &Offer| {
+        let usable = offer.sections.iter().filter_map(OfferedSection::usable);
+        usable.min_by_key(|section| section.bundle).map(|section| section.mid.clone())
+    };
+    assert_eq!(tag(&again), tag(offer));
     for (before, after) in offer.sections.iter().zip(&again.sections) {
-        assert_eq!((&after.mid, after.media), (&before.mid, before.media));
-        if !after.rejected {
-            assert_eq!((&after.codecs, &after.extensions), (&before.codecs, &before.extensions));
-            assert_eq!(after.rtcp_rsize, before.rtcp_rsize);
-            assert_eq!(
-                (after.encoding.ssrc, after.encoding.rtx_ssrc),
-                (before.encoding.ssrc, before.encoding.rtx_ssrc)
-            );
-        }
+        assert_eq!((after.mid(), after.media()), (before.mid(), before.media()));
+        let (Some(before), Some(after)) = (before.usable(), after.usable()) else {
+            assert!(before.usable().is_none() && after.usable().is_none());
+            continue;
+        };
+        // Seen from the other side: what flows to the client here flows from it there.
+        let extensions = [before.extensions.of(Flow::NodeToClient).0, after.extensions.of(Flow::ClientToNode).0];
+        assert_eq!(extensions[0], extensions[1]);
+        assert_eq!((&after.codecs, &after.protocol), (&before.codecs, &before.protocol));
+        assert_eq!(after.rtcp_rsize, before.rtcp_rsize);
+        assert_eq!(after.encoding, before.encoding);
     }
 }
 
 fn answered(offered: &OfferedSection) -> AnsweredSection {
-    assert!(offered.codecs.len() <= limits::CODECS_PER_SECTION_MAX);
-    assert!(offered.codecs.iter().all(|codec| codec.payload_type < 128));
-    let Some(kind) = offered.kind().filter(|_| !offered.codecs.is_empty() && !offered.rejected) else {
-        return AnsweredSection::rejecting(offered);
+    let offered = match offered {
+        OfferedSection::Usable(offered) => offered,
+        OfferedSection::Unusable { head, .. } => return AnsweredSection::Rejected(head.clone()),
     };
+    assert!((1..=limits::CODECS_PER_SECTION_MAX).contains(&offered.codecs.len()));
+    assert!(offered.codecs.iter().all(|codec| codec.payload_type < 128));
+    let (extensions, one_way) = offered.extensions.of(Flow::NodeToClient);
     let section = Section {
         mid: offered.mid.clone(),
-        kind,
+        kind: offered.kind,
         flow: Flow::NodeToClient,
         codecs: offered.codecs.clone(),
-        extensions: offered.extensions,
+        extensions,
         encodings: vec![offered.encoding.clone()],
         csrc: 0,
     };
-    let feedback = offered.feedback.clone();
-    AnsweredSection::Accepted { section, slot: Some(0), feedback, rtcp_rsize: offered.rtcp_rsize }
+    AnsweredSection::Accepted(AcceptedSection {
+        section,
+        slot: Some(0),
+        feedback: offered.feedback.clone(),
+        rtcp_rsize: offered.rtcp_rsize,
+        protocol: offered.protocol.clone(),
+        bundle: offered.bundle,
+        one_way,
+    })
 }
 
 /// Nothing of the offer has broken out of its line.
@@ -132,16 +147,18 @@ fn check_join(offer: &str, is_readable: bool) {
 }
 
 fn intent(section: &OfferedSection) -> Option<TrackIntent> {
-    let source = match section.media {
+    let source = match section.media() {
         "audio" => TrackSource::Microphone,
         "video" => TrackSource::Camera,
         _ => return None,
     };
-    Some(TrackIntent { mid: section.mid.clone(), source, muted: false })
+    let mid = Mid::parse(section.mid()?).ok()?;
+    Some(TrackIntent { mid, source, muted: false })
 }
 
 fn check_session(session: &Session) {
     assert!(session.sections.len() <= limits::SECTIONS_PER_OFFER_MAX);
+    assert!(session.fingerprints().count() <= limits::FINGERPRINTS_PER_SESSION_MAX);
     for section in &session.sections {
         assert!((1..=limits::CODECS_PER_SECTION_MAX).contains(&section.codecs.len()));
         assert!(section.encodings.len() <= limits::ENCODINGS_PER_SECTION_MAX);

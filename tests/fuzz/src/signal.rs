@@ -1,7 +1,7 @@
 //! Signaling: a frame that is read can be written and read again, and one that is not gets a code.
 
-use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError};
-use shared::{ErrorCode, limits};
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, ParticipantChange, RoomChange};
+use shared::{ErrorCode, Text, limits};
 
 /// Reads `bytes` as a frame of either side.
 pub fn check(bytes: &[u8]) {
@@ -14,6 +14,11 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn check_client_frame(text: &str) {
+    if !text.trim_start().starts_with('{') {
+        let code = ClientFrame::parse(text).expect_err("not an object").code();
+        assert!(matches!(code, ErrorCode::MalformedFrame | ErrorCode::FrameTooLarge));
+        return;
+    }
     let frame = match ClientFrame::parse(text) {
         Ok(frame) => frame,
         Err(error) => {
@@ -42,27 +47,22 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Kick { reason, .. } | ClientToEdge::EndRoom { reason } => {
-            assert!(reason.as_ref().is_none_or(|reason| reason.chars().count() <= limits::REASON_CHARS_MAX));
+            check_text(Text::Reason, reason.as_deref());
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::UpdateParticipant { change, .. } => {
-            assert!(change.name.as_ref().is_none_or(|name| name.chars().count() <= limits::NAME_CHARS_MAX));
-            assert!(
-                change
-                    .metadata
-                    .as_ref()
-                    .is_none_or(|text| text.chars().count() <= limits::PARTICIPANT_METADATA_CHARS_MAX)
-            );
+            assert_ne!(*change, ParticipantChange::default());
+            check_text(Text::Name, change.name.as_deref());
+            check_text(Text::ParticipantMetadata, change.metadata.as_deref());
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::UpdateRoom { change } => {
-            assert!(
-                change.metadata.as_ref().is_none_or(|text| text.chars().count() <= limits::ROOM_METADATA_CHARS_MAX)
-            );
+            assert_ne!(*change, RoomChange::default());
+            check_text(Text::RoomMetadata, change.metadata.as_deref());
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Chat { text, .. } => {
-            assert!(!text.trim().is_empty() && text.len() <= limits::CHAT_TEXT_BYTES_MAX);
+            check_text(Text::Chat, Some(text));
             limits::SIGNAL_FRAME_BYTES_MAX
         }
         ClientToEdge::Resume { .. }
@@ -76,4 +76,13 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         | ClientToEdge::Leave {} => limits::SIGNAL_FRAME_BYTES_MAX,
     };
     assert!(text.len() <= bytes_max);
+}
+
+/// Nothing gets through that could pose as another text, break a line or be invisible.
+fn check_text(field: Text, text: Option<&str>) {
+    let Some(text) = text else { return };
+    assert_eq!(field.check(text), Ok(()));
+    assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')));
+    assert!(!text.contains(['\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}']));
+    assert!(text.is_empty() || text.chars().any(|c| !c.is_whitespace() && c != '\u{200b}'));
 }

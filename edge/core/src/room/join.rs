@@ -35,7 +35,7 @@ pub(super) enum JoinError {
 }
 
 impl JoinError {
-    pub(super) const fn code(&self) -> ErrorCode {
+    pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
             Self::RoomLocked => ErrorCode::RoomLocked,
@@ -93,7 +93,12 @@ impl Room {
     fn is_repeated(&self, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
         self.members.get(participant).is_some_and(|member| {
             let session = self.sessions.get(&member.session);
-            member.attempt == *attempt && session.is_some_and(|session| session.answers_only(offer))
+            // Without its node there is no answer to repeat.
+            let has_node =
+                |session: &MediaSession| session.epoch.is_some_and(|epoch| self.assignments.contains(&epoch));
+            let can_answer = |session: &MediaSession| member.waiting.is_some() || has_node(session);
+            member.attempt == *attempt
+                && session.is_some_and(|session| session.answers_only(offer) && can_answer(session))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::topology::Assignment;
 use crate::random::{self, Random};
-use crate::session_description::{Answer, AnsweredSection, Offer, Transport};
+use crate::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, Transport};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Session};
 use shared::{Mid, ParticipantId, SessionId};
@@ -29,6 +29,9 @@ pub(super) struct MediaSession {
     #[serde(default)]
     pub(super) client_pwd: String,
     pub(super) client_fingerprint: Fingerprint,
+    /// Further certificates of the client, any of which it may show instead.
+    #[serde(default)]
+    pub(super) other_fingerprints: Vec<Fingerprint>,
     /// Session id and version of the answers' `o` line.
     pub(super) origin: u32,
     pub(super) version: u32,
@@ -75,6 +78,7 @@ impl MediaSession {
             client_ufrag: offer.ufrag.clone(),
             client_pwd: offer.pwd.clone(),
             client_fingerprint: offer.fingerprint,
+            other_fingerprints: offer.other_fingerprints.clone(),
             origin: random::number(random),
             version: 1,
             sections,
@@ -97,7 +101,12 @@ impl MediaSession {
 
     /// Whether this is the offer that began the session, and the only one so far: repeating it gets the same answer.
     pub(super) fn answers_only(&self, offer: &Offer) -> bool {
-        self.version == 1 && self.client_ufrag == offer.ufrag && self.client_fingerprint == offer.fingerprint
+        self.version == 1 && self.client_ufrag == offer.ufrag && self.is_of_client(offer)
+    }
+
+    /// Whether an offer announces the certificates that this session knows.
+    pub(super) fn is_of_client(&self, offer: &Offer) -> bool {
+        self.client_fingerprint == offer.fingerprint && self.other_fingerprints == offer.other_fingerprints
     }
 
     /// The answer's SDP, once a node has the session.
@@ -124,6 +133,7 @@ impl MediaSession {
                 client_pwd: self.client_pwd.clone(),
             },
             client_fingerprint: self.client_fingerprint,
+            other_fingerprints: self.other_fingerprints.clone(),
             sections: self.sections.iter().filter_map(AnsweredSection::section).cloned().collect(),
         }
     }
@@ -131,8 +141,10 @@ impl MediaSession {
     /// The client's receive slots: section, kind, number within the kind.
     pub(super) fn slots(&self) -> impl Iterator<Item = (&Mid, MediaKind, u8)> {
         self.sections.iter().filter_map(|answered| match answered {
-            AnsweredSection::Accepted { section, slot: Some(slot), .. } => Some((&section.mid, section.kind, *slot)),
-            AnsweredSection::Accepted { slot: None, .. } | AnsweredSection::Rejected { .. } => None,
+            AnsweredSection::Accepted(AcceptedSection { section, slot: Some(slot), .. }) => {
+                Some((&section.mid, section.kind, *slot))
+            }
+            AnsweredSection::Accepted(_) | AnsweredSection::Rejected(_) => None,
         })
     }
 }

@@ -2,44 +2,58 @@
 
 use super::track::{Track, kind_of};
 use crate::random::{self, Random};
-use crate::session_description::{AnsweredSection, Direction, Offer, OfferError, OfferedSection};
-use shared::rtp_parameters::{Encoding, Flow, HeaderExtensions, MediaKind, Section};
+use crate::session_description::{
+    AcceptedSection, AnsweredSection, Direction, Offer, OfferError, OfferedSection, UsableSection,
+};
+use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
 use shared::signal::TrackIntent;
 use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
 use std::collections::BTreeSet;
 
-/// Why an offer that can be read is not taken.
+/// Why an offer that can be read is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NegotiationError {
     #[error(transparent)]
     Offer(#[from] OfferError),
     #[error("the token does not grant publishing")]
     MayNotPublish,
-    #[error("track {mid} names no section that sends, or another one does too")]
+    #[error("tracks: the offer has no section with the mid {mid}")]
     NoSuchSection { mid: Mid },
-    #[error("track {mid} is of another kind than its section")]
+    #[error("tracks: the mid {mid} is named twice")]
+    NamedTwice { mid: Mid },
+    #[error("tracks: the section with the mid {mid} has port 0")]
+    Stopped { mid: Mid },
+    #[error("tracks: the section with the mid {mid} cannot be accepted: {reason}")]
+    Unusable { mid: Mid, reason: OfferError },
+    #[error("tracks: the section with the mid {mid} does not send, it is neither sendrecv nor sendonly")]
+    DoesNotSend { mid: Mid },
+    #[error("tracks: the section with the mid {mid} is of another kind than its source")]
     WrongKind { mid: Mid },
-    #[error("section {mid} has no codec that the room speaks")]
-    NoCodec { mid: Mid },
-    #[error("more than {} receiving sections of one kind", limits::SLOTS_PER_KIND_MAX)]
+    #[error("the offer has more than {} receiving sections of one kind", limits::SLOTS_PER_KIND_MAX)]
     TooManySlots,
-    #[error("section {mid} is not where it was in the offer before")]
+    #[error("the section with the mid {mid} is not where it was in the previous offer (RFC 8829 §5.2.2)")]
     Reordered { mid: Mid },
-    #[error("the offer is of another connection than the one before: say new_transport")]
+    #[error("the offer has fewer sections than the previous one (RFC 8829 §5.2.2)")]
+    Shorter,
+    #[error("the fingerprints are not those of the previous offer: a new connection needs the reason new_transport")]
     OtherConnection,
 }
 
 impl NegotiationError {
-    pub(super) const fn code(&self) -> ErrorCode {
+    pub(super) fn code(&self) -> ErrorCode {
         match self {
-            Self::Offer(error) => error.code(),
+            Self::Offer(error) | Self::Unusable { reason: error, .. } => error.code(),
             Self::MayNotPublish => ErrorCode::Forbidden,
-            Self::NoCodec { .. } => ErrorCode::UnsupportedMedia,
             Self::TooManySlots => ErrorCode::TooManySections,
-            Self::NoSuchSection { .. } | Self::WrongKind { .. } | Self::Reordered { .. } | Self::OtherConnection => {
-                ErrorCode::InvalidOffer
-            }
+            Self::NoSuchSection { .. }
+            | Self::NamedTwice { .. }
+            | Self::Stopped { .. }
+            | Self::DoesNotSend { .. }
+            | Self::WrongKind { .. }
+            | Self::Reordered { .. }
+            | Self::Shorter
+            | Self::OtherConnection => ErrorCode::InvalidOffer,
         }
     }
 }
@@ -64,50 +78,64 @@ impl Negotiation<'_> {
         }
         let mut seen = BTreeSet::new();
         for intent in self.intents {
-            let mid = || intent.mid.clone();
-            let sends = |section: &&OfferedSection| section.mid == intent.mid && may_publish(section);
-            let section = self.offer.sections.iter().find(sends);
-            let Some(section) = section.filter(|_| seen.insert(&intent.mid)) else {
-                return Err(NegotiationError::NoSuchSection { mid: mid() });
-            };
-            if section.kind() != Some(kind_of(intent.source)) {
-                return Err(NegotiationError::WrongKind { mid: mid() });
+            if !seen.insert(&intent.mid) {
+                return Err(NegotiationError::NamedTwice { mid: intent.mid.clone() });
             }
-            if section.codecs.is_empty() {
-                return Err(NegotiationError::NoCodec { mid: mid() });
-            }
+            self.check_intent(intent)?;
         }
         for kind in [MediaKind::Audio, MediaKind::Video] {
-            let is_slot = |section: &&OfferedSection| section.kind() == Some(kind) && self.is_slot(section);
-            if self.offer.sections.iter().filter(is_slot).count() > limits::SLOTS_PER_KIND_MAX {
+            let usable = self.offer.sections.iter().filter_map(OfferedSection::usable);
+            if usable.filter(|section| section.kind == kind && self.is_slot(section)).count()
+                > limits::SLOTS_PER_KIND_MAX
+            {
                 return Err(NegotiationError::TooManySlots);
             }
         }
         self.check_order()
     }
 
-    /// RFC 8829 §5.2.2: a further offer keeps the sections of the one before; only a rejected one may be used for something else.
+    fn check_intent(&self, intent: &TrackIntent) -> Result<(), NegotiationError> {
+        let mid = || intent.mid.clone();
+        let named = |section: &&OfferedSection| section.mid() == Some(intent.mid.as_str());
+        match self.offer.sections.iter().find(named) {
+            None => Err(NegotiationError::NoSuchSection { mid: mid() }),
+            Some(OfferedSection::Unusable { reason: None, .. }) => Err(NegotiationError::Stopped { mid: mid() }),
+            Some(OfferedSection::Unusable { reason: Some(reason), .. }) => {
+                Err(NegotiationError::Unusable { mid: mid(), reason: reason.clone() })
+            }
+            Some(OfferedSection::Usable(section)) if !may_publish(section) => {
+                Err(NegotiationError::DoesNotSend { mid: mid() })
+            }
+            Some(OfferedSection::Usable(section)) if section.kind != kind_of(intent.source) => {
+                Err(NegotiationError::WrongKind { mid: mid() })
+            }
+            Some(OfferedSection::Usable(_)) => Ok(()),
+        }
+    }
+
+    /// RFC 8829 §5.2.2: a further offer keeps the sections of the previous one; only a rejected one may be used for something else.
     fn check_order(&self) -> Result<(), NegotiationError> {
-        for (index, before) in self.before.iter().enumerate() {
-            let offered = self.offer.sections.get(index);
-            let same = offered.is_some_and(|offered| match before {
-                AnsweredSection::Accepted { section, .. } => {
-                    offered.mid == section.mid && offered.kind() == Some(section.kind)
+        if self.offer.sections.len() < self.before.len() {
+            return Err(NegotiationError::Shorter);
+        }
+        for (before, offered) in self.before.iter().zip(&self.offer.sections) {
+            let Some(section) = before.section() else { continue };
+            let same = match offered {
+                OfferedSection::Usable(offered) => offered.mid == section.mid && offered.kind == section.kind,
+                // A section that is given up need not have a mid any more.
+                OfferedSection::Unusable { head, .. } => {
+                    head.mid.as_deref().is_none_or(|mid| mid == section.mid.as_str())
                 }
-                AnsweredSection::Rejected { .. } => true,
-            });
+            };
             if !same {
-                return Err(NegotiationError::Reordered { mid: before.mid().clone() });
+                return Err(NegotiationError::Reordered { mid: section.mid.clone() });
             }
         }
         Ok(())
     }
 
-    fn is_slot(&self, section: &OfferedSection) -> bool {
-        section.direction == Direction::RecvOnly
-            && !section.rejected
-            && !section.codecs.is_empty()
-            && self.grants.subscribe
+    fn is_slot(&self, section: &UsableSection) -> bool {
+        section.direction == Direction::RecvOnly && self.grants.subscribe
     }
 
     /// Answers a checked offer, section by section; `tracks` are what the intents became.
@@ -124,8 +152,9 @@ impl Negotiation<'_> {
         ssrcs: &mut Ssrcs<'_>,
         slots: &mut SlotNumbers,
     ) -> AnsweredSection {
-        let Some(kind) = offered.kind().filter(|_| !offered.rejected && !offered.codecs.is_empty()) else {
-            return AnsweredSection::rejecting(offered);
+        let offered = match offered {
+            OfferedSection::Usable(offered) => offered,
+            OfferedSection::Unusable { head, .. } => return AnsweredSection::Rejected(head.clone()),
         };
         let track = tracks.iter().find(|track| track.mid == offered.mid && may_publish(offered));
         let (flow, encodings, slot) = if track.is_some() {
@@ -133,39 +162,50 @@ impl Negotiation<'_> {
         } else if self.is_slot(offered) {
             let rtx = offered.codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
             let encoding = self.kept_encoding(&offered.mid).unwrap_or_else(|| ssrcs.encoding(rtx));
-            (Flow::NodeToClient, vec![encoding], Some(slots.number(&offered.mid, kind)))
+            (Flow::NodeToClient, vec![encoding], Some(slots.number(&offered.mid, offered.kind)))
         } else {
             (Flow::Inactive, Vec::new(), None)
         };
+        let (extensions, one_way) = offered.extensions.of(flow);
         let section = Section {
             mid: offered.mid.clone(),
-            kind,
+            kind: offered.kind,
             flow,
             codecs: offered.codecs.clone(),
-            extensions: HeaderExtensions { ..offered.extensions },
+            extensions,
             encodings,
             csrc: track.map_or(0, |track| track.csrc),
         };
-        AnsweredSection::Accepted { section, slot, feedback: offered.feedback.clone(), rtcp_rsize: offered.rtcp_rsize }
+        AnsweredSection::Accepted(AcceptedSection {
+            section,
+            slot,
+            feedback: offered.feedback.clone(),
+            rtcp_rsize: offered.rtcp_rsize,
+            protocol: offered.protocol.clone(),
+            bundle: offered.bundle,
+            one_way,
+        })
     }
 
     fn kept_encoding(&self, mid: &Mid) -> Option<Encoding> {
-        let before = self.before.iter().filter(|_| self.keeps_ssrcs).find(|before| before.mid() == mid)?.section()?;
+        let mut before = self.before.iter().filter(|_| self.keeps_ssrcs).filter_map(AnsweredSection::section);
+        let before = before.find(|before| before.mid == *mid)?;
         before.encodings.first().filter(|_| before.flow == Flow::NodeToClient).cloned()
     }
 
     /// SSRCs that are taken: those of the client (RFC 3550 §8.2), and those of slots as long as its decoders may remember them.
     fn used_ssrcs(&self) -> BTreeSet<u32> {
         let of = |encoding: &Encoding| encoding.ssrc.into_iter().chain(encoding.rtx_ssrc);
-        let offered = self.offer.sections.iter().flat_map(|section| of(&section.encoding));
+        let offered = self.offer.sections.iter().filter_map(OfferedSection::usable);
+        let offered = offered.flat_map(|section| of(&section.encoding));
         let before = self.before.iter().filter_map(AnsweredSection::section);
         offered.chain(before.flat_map(|section| section.encodings.iter().flat_map(of))).collect()
     }
 }
 
-const fn may_publish(section: &OfferedSection) -> bool {
+const fn may_publish(section: &UsableSection) -> bool {
     match section.direction {
-        Direction::SendOnly | Direction::SendRecv => !section.rejected,
+        Direction::SendOnly | Direction::SendRecv => true,
         Direction::RecvOnly | Direction::Inactive => false,
     }
 }
@@ -203,8 +243,8 @@ impl SlotNumbers {
     fn new(before: &[AnsweredSection], offered: &[OfferedSection]) -> Self {
         let mut kept = Vec::new();
         for (answered, offered) in before.iter().zip(offered) {
-            if let AnsweredSection::Accepted { section, slot: Some(slot), .. } = answered
-                && offered.mid == section.mid
+            if let AnsweredSection::Accepted(AcceptedSection { section, slot: Some(slot), .. }) = answered
+                && offered.mid() == Some(section.mid.as_str())
             {
                 kept.push((section.mid.clone(), section.kind, *slot));
             }

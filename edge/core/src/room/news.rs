@@ -6,9 +6,9 @@ use super::topology::Assignment;
 use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
-use shared::control::{Forward, RecordingOrder, RoomToNode};
+use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
-use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis};
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one input leads to.
@@ -264,7 +264,7 @@ impl Room {
     ) {
         let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
         for epoch in welcomes {
-            messages.insert(*epoch, vec![self.welcome(now, *epoch)]);
+            messages.insert(*epoch, self.welcome(now, *epoch));
         }
         let told = |epoch: &u64| !welcomes.contains(epoch);
         for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
@@ -280,7 +280,8 @@ impl Room {
             by_epoch.entry(epoch).or_default().push(forward);
         }
         for (epoch, forwards) in by_epoch {
-            messages.entry(epoch).or_default().push(RoomToNode::SetForwards { forwards });
+            let frames = chunks(forwards, limits::FORWARDS_PER_FRAME);
+            messages.entry(epoch).or_default().extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
         }
         for (epoch, messages) in messages {
             let socket = self.assignments.get(&epoch).and_then(Assignment::socket);
@@ -304,21 +305,18 @@ impl Room {
         }
     }
 
-    /// All that an assignment's node shall have.
-    fn welcome(&self, now: UnixMillis, epoch: u64) -> RoomToNode {
+    /// All that an assignment's node shall have, in frames.
+    fn welcome(&self, now: UnixMillis, epoch: u64) -> Vec<RoomToNode> {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
+        let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
         let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
-        RoomToNode::Welcome {
-            sessions: sessions.map(|(id, session)| session.to_node(id)).collect(),
-            forwards: forwards
-                .map(|((_, session, mid), track)| Forward {
-                    session: session.clone(),
-                    mid: mid.clone(),
-                    track: Some(track.clone()),
-                })
-                .collect(),
-            recording: self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() }),
-        }
+        let forwards = forwards.map(|((_, session, mid), track)| Forward {
+            session: session.clone(),
+            mid: mid.clone(),
+            track: Some(track.clone()),
+        });
+        let order = self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
+        divide_welcome(sessions, forwards.collect(), order)
     }
 
     /// The room, where it looks different than before this input.

@@ -30,7 +30,7 @@ pub(super) enum NegotiateError {
 }
 
 impl NegotiateError {
-    pub(super) const fn code(&self) -> ErrorCode {
+    pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::Busy => ErrorCode::RateLimited,
             Self::TooManyPublishers => ErrorCode::TooManyPublishers,
@@ -113,7 +113,7 @@ impl Room {
         let offer = Offer::read(offer).map_err(NegotiationError::from)?;
         let session = self.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
         let fresh = reason == NegotiateReason::NewTransport;
-        if !fresh && session.client_fingerprint != offer.fingerprint {
+        if !fresh && !session.is_of_client(&offer) {
             return Err(NegotiationError::OtherConnection.into());
         }
         if member.tracks.is_empty() && !intents.is_empty() && !self.has_room_for_publisher(participant) {

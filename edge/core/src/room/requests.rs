@@ -33,15 +33,17 @@ impl Room {
         let Some(before) = tracks.iter().find(|track| track.mid == *mid).map(|track| track.muted) else {
             return Err(SetMutedError::UnknownTrack { mid: mid.clone() });
         };
+        let mut next_csrc = self.meta().map_or(1, |meta| meta.next_csrc);
         if before != muted
             && let Some(member) = self.members.get_mut(participant)
         {
             // A session that waits for its node will publish the same tracks.
             let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
             for track in member.tracks.iter_mut().chain(waiting).filter(|track| track.mid == *mid) {
-                track.muted = muted;
-                // Only the publisher can end what a moderator began.
-                track.silenced &= muted;
+                track.set_muted(muted, &mut next_csrc);
+            }
+            if !muted && let Some(meta) = self.meta_mut() {
+                meta.next_csrc = next_csrc;
             }
             self.news.slots_stale = true;
             self.news.forwards_stale = true;

@@ -111,8 +111,10 @@ fn choose<'a>(
             let seen = view.iter().position(|participant| shown && participant == candidate.participant);
             let is_screen = shown && candidate.track.is_screen();
             let plays = slots.iter().any(|slot| plays(slot, candidate));
+            // How loud a microphone is, only the node knows: the one opened last belongs to the person most likely to speak.
+            let opened = if shown { 0 } else { candidate.track.opened() };
             // The sort is stable, so whoever joined first comes first among equals.
-            (candidate.track.muted, Reverse(is_screen), seen.unwrap_or(usize::MAX), Reverse(plays))
+            (candidate.track.muted, Reverse(is_screen), seen.unwrap_or(usize::MAX), Reverse(opened), Reverse(plays))
         };
         wanted.sort_by_cached_key(rank);
         wanted.truncate(room);
@@ -168,11 +170,14 @@ mod tests {
     use super::*;
     use shared::signal::TrackSource;
 
-    /// `"ada:mc grace:M"`: who publishes what, in the order of joining; m, c, s, a are microphone, camera, screen and its sound, in capitals muted.
+    /// `"ada:mc grace:M bob:m7"`: who publishes what, in the order of joining; m, c, s, a are microphone, camera, screen and its sound, in
+    /// capitals muted; the number says when it was opened.
     fn room(text: &str) -> Vec<(ParticipantId, Track)> {
         let mut tracks = Vec::new();
         for word in text.split_whitespace() {
             let (name, letters) = word.split_once(':').unwrap();
+            let digits = letters.trim_start_matches(char::is_alphabetic);
+            let (letters, unmuted) = (letters.trim_end_matches(digits), digits.parse().unwrap_or(0));
             for letter in letters.chars() {
                 let source = match letter.to_ascii_lowercase() {
                     'm' => TrackSource::Microphone,
@@ -185,7 +190,7 @@ mod tests {
                 let mid = Mid::parse("0").unwrap();
                 tracks.push((
                     ParticipantId::parse(name).unwrap(),
-                    Track { id, mid, source, muted, silenced: false, csrc: 0 },
+                    Track { id, mid, source, muted, silenced: false, csrc: 0, unmuted },
                 ));
             }
         }
@@ -256,6 +261,19 @@ mod tests {
         check(
             &[(AUDIO, 2)],
             &[("a:M b:m", "", "a-m b-m"), ("a:M b:m c:m", "", "c-m b-m"), ("a:m b:m c:m", "", "c-m b-m")],
+        );
+    }
+
+    #[test]
+    fn of_too_many_open_microphones_those_opened_last_are_heard() {
+        check(
+            &[(AUDIO, 2)],
+            &[
+                ("a:m1 b:m2", "", "a-m b-m"),
+                ("a:m1 b:m2 c:m3", "", "c-m b-m"),
+                ("a:m4 b:m2 c:m3", "", "c-m a-m"),
+                ("a:M4 b:m2 c:m3", "", "c-m b-m"),
+            ],
         );
     }
 

@@ -111,7 +111,9 @@ impl Room {
         };
         let (code, message) = refused;
         self.news.refuse(socket, id, code, message);
-        if self.strike(socket) {
+        // A newer client may say what this edge does not know, and fields can be wrong: such frames are refused one by one.
+        let counts = !matches!(code, ErrorCode::UnknownMessage | ErrorCode::InvalidMessage);
+        if counts && self.strike(socket) {
             if let Some(participant) = &participant {
                 self.refuse_waiting(participant, code);
                 self.client_lost(participant, socket, Absence::lost(now));

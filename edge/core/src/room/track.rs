@@ -18,6 +18,9 @@ pub(super) struct Track {
     pub(super) silenced: bool,
     /// Names the track as contributing source (RFC 3550 §5.1); unique in the room.
     pub(super) csrc: u32,
+    /// When it was last unmuted, by the counter that numbers tracks; 0 where it never was.
+    #[serde(default)]
+    pub(super) unmuted: u32,
 }
 
 impl Track {
@@ -30,6 +33,22 @@ impl Track {
             TrackSource::Screen | TrackSource::ScreenAudio => true,
             TrackSource::Microphone | TrackSource::Camera => false,
         }
+    }
+
+    /// When it was last opened, by the counter that numbers tracks.
+    pub(super) fn opened(&self) -> u32 {
+        self.unmuted.max(self.csrc)
+    }
+
+    /// Mutes or unmutes it.
+    pub(super) fn set_muted(&mut self, muted: bool, next_csrc: &mut u32) {
+        if self.muted && !muted {
+            self.unmuted = *next_csrc;
+            *next_csrc = next_csrc.saturating_add(1);
+        }
+        self.muted = muted;
+        // Only the publisher can end what a moderator began.
+        self.silenced &= muted;
     }
 }
 
@@ -67,18 +86,21 @@ pub(super) fn tracks_of(intents: &[TrackIntent], before: &[Track], next_csrc: &m
     };
     let mut tracks = Vec::with_capacity(intents.len());
     for intent in intents {
-        let (id, csrc, silenced) = match take(intent) {
-            Some(track) => (Some(track.id.clone()), track.csrc, track.silenced),
+        let mut track = match take(intent) {
+            Some(track) => track.clone(),
             None => {
                 let csrc = *next_csrc;
+                // A letter and a number are always an id.
+                let Ok(id) = TrackId::parse(&format!("t{csrc}")) else { continue };
                 *next_csrc = next_csrc.saturating_add(1);
-                (TrackId::parse(&format!("t{csrc}")).ok(), csrc, false)
+                let (mid, source, muted) = (intent.mid.clone(), intent.source, intent.muted);
+                Track { id, mid, source, muted, silenced: false, csrc, unmuted: 0 }
             }
         };
-        // A letter and a number are always an id.
-        let Some(id) = id else { continue };
-        let muted = intent.muted || silenced;
-        tracks.push(Track { id, mid: intent.mid.clone(), source: intent.source, muted, silenced, csrc });
+        track.mid.clone_from(&intent.mid);
+        // What a moderator muted stays so until its publisher says `set_muted`.
+        track.set_muted(intent.muted || track.silenced, next_csrc);
+        tracks.push(track);
     }
     tracks
 }

@@ -1,75 +1,74 @@
-//! Writes an answer (RFC 8829 §5.3) out of what was negotiated and where the node is.
+//! Writes an answer (RFC 8829 §5.3) from what was negotiated and where the node is.
 
-use super::section::{AnsweredSection, Feedback};
-use super::{EXTENSIONS, candidate};
-use shared::Mid;
-use shared::rtp_parameters::{Codec, CodecName, Fingerprint, Flow, HeaderExtensions, MediaKind, Section};
+use super::section::{AcceptedSection, AnsweredSection, Feedback, Names, RejectedSection};
+use super::{candidate, extensions};
+use shared::rtp_parameters::{Codec, CodecName, Fingerprint, Flow, Section};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-/// Where the node is, and how it proves that it is the one.
+/// The node's end of the transport.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Transport<'a> {
-    /// The node's ICE user fragment.
     pub ufrag: &'a str,
-    /// The node's ICE password.
     pub pwd: &'a str,
-    /// Digest of the node's certificate.
     pub fingerprint: Fingerprint,
-    /// Its addresses, most wanted first.
+    /// Most wanted first.
     pub candidates: &'a [SocketAddr],
 }
 
-/// Everything that an answer says.
+/// Everything an answer is written from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer<'a> {
     /// The session id of the `o` line: the same in every answer to one connection.
     pub origin: u32,
     /// The version of the `o` line: higher in every further answer (RFC 3264 §8).
     pub version: u32,
-    /// The name under which all slots are in sync (RFC 3550 §6.5.1).
+    /// The canonical name of all slots, so that browsers keep them in sync (RFC 3550 §6.5.1).
     pub cname: &'a str,
-    /// Where the node is.
     pub transport: Transport<'a>,
     /// One for each section of the offer, in its order.
     pub sections: &'a [AnsweredSection],
 }
 
 impl Answer<'_> {
-    /// The text.
     #[must_use]
     pub fn write(&self) -> String {
         let mut text = String::with_capacity(1024);
         let _ = write!(text, "v=0\r\no=- {} {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.origin, self.version);
-        text.push_str("a=group:BUNDLE");
-        for section in self.sections.iter().filter_map(AnsweredSection::section) {
-            let _ = write!(text, " {}", section.mid);
+        // The tagged section comes first in the group (RFC 8843 §7.3.1).
+        let mut bundle: Vec<&AcceptedSection> = self.sections.iter().filter_map(AnsweredSection::accepted).collect();
+        bundle.sort_by_key(|accepted| accepted.bundle);
+        let tag = bundle.first().map(|accepted| accepted.section.mid.clone());
+        bundle.retain(|accepted| accepted.bundle.is_some());
+        if !bundle.is_empty() {
+            text.push_str("a=group:BUNDLE");
+            for accepted in bundle {
+                let _ = write!(text, " {}", accepted.section.mid);
+            }
+            text.push_str("\r\n");
         }
-        text.push_str("\r\na=ice-lite\r\na=msid-semantic:WMS *\r\n");
-        let mut tagged = true;
+        text.push_str("a=ice-lite\r\na=msid-semantic:WMS *\r\n");
         for answered in self.sections {
             match answered {
-                AnsweredSection::Accepted { section, slot, feedback, rtcp_rsize } => {
-                    self.write_head(&mut text, section, tagged);
-                    tagged = false;
-                    write_rtp(&mut text, section, feedback, *rtcp_rsize);
-                    if let (Flow::NodeToClient, Some(slot)) = (section.flow, slot) {
-                        write_streams(&mut text, section, *slot, self.cname);
+                AnsweredSection::Accepted(accepted) => {
+                    self.write_head(&mut text, accepted, tag.as_ref() == Some(&accepted.section.mid));
+                    write_rtp(&mut text, accepted);
+                    if let (Flow::NodeToClient, Some(slot)) = (accepted.section.flow, accepted.slot) {
+                        write_streams(&mut text, &accepted.section, slot, self.cname);
                     }
                 }
-                AnsweredSection::Rejected { mid, media, protocol, format } => {
-                    write_rejected(&mut text, mid, [media, protocol, format]);
-                }
+                AnsweredSection::Rejected(rejected) => write_rejected(&mut text, rejected),
             }
         }
         text
     }
 
-    /// The `m` line and the transport; candidates in the first section only, as the others are bundled with it (RFC 8843 §10.1.2).
-    fn write_head(&self, text: &mut String, section: &Section, tagged: bool) {
+    /// The `m` line and the transport; candidates in the tagged section only, as the others are bundled with it (RFC 8843 §10.1.2).
+    fn write_head(&self, text: &mut String, accepted: &AcceptedSection, is_tagged: bool) {
+        let AcceptedSection { section, protocol, .. } = accepted;
         let transport = &self.transport;
         let default = transport.candidates.first();
-        let _ = write!(text, "m={} {} UDP/TLS/RTP/SAVPF", media(section.kind), default.map_or(9, SocketAddr::port));
+        let _ = write!(text, "m={} {} {protocol}", section.kind.media(), default.map_or(9, SocketAddr::port));
         for codec in &section.codecs {
             let _ = write!(text, " {}", codec.payload_type);
         }
@@ -79,20 +78,14 @@ impl Answer<'_> {
         let _ = write!(text, "\r\nc={}\r\na=mid:{}\r\n", candidate::connection(default), section.mid);
         let _ = write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", transport.ufrag, transport.pwd);
         let _ = write!(text, "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n", transport.fingerprint);
-        if tagged {
+        if is_tagged {
             candidate::write_all(text, transport.candidates);
         }
     }
 }
 
-const fn media(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Audio => "audio",
-        MediaKind::Video => "video",
-    }
-}
-
-fn write_rtp(text: &mut String, section: &Section, feedback: &[Feedback], rtcp_rsize: bool) {
+fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
+    let AcceptedSection { section, feedback, rtcp_rsize, one_way, .. } = accepted;
     // The node's side of the flow.
     text.push_str(match section.flow {
         Flow::ClientToNode => "a=recvonly\r\n",
@@ -100,30 +93,19 @@ fn write_rtp(text: &mut String, section: &Section, feedback: &[Feedback], rtcp_r
         Flow::Inactive => "a=inactive\r\n",
     });
     text.push_str("a=rtcp-mux\r\n");
-    if rtcp_rsize {
+    if *rtcp_rsize {
         text.push_str("a=rtcp-rsize\r\n");
     }
-    write_extensions(text, section.extensions);
+    extensions::write(text, section.flow, section.extensions, one_way);
     for codec in &section.codecs {
         write_codec(text, codec, feedback);
-    }
-}
-
-fn write_extensions(text: &mut String, extensions: HeaderExtensions) {
-    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: _, audio_level, video_orientation } =
-        extensions;
-    let ids = [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation];
-    for (id, uri) in ids.into_iter().zip(EXTENSIONS) {
-        if let Some(id) = id {
-            let _ = write!(text, "a=extmap:{id} {uri}\r\n");
-        }
     }
 }
 
 fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
     let payload_type = codec.payload_type;
     let (encoding, parameters) = match codec.name {
-        // RFC 7587 §6.1; in-band FEC, because a lost packet of sound is never sent again.
+        // RFC 7587 §6.1; in-band FEC, because lost audio packets are never retransmitted.
         CodecName::Opus => ("opus/48000/2", Some("minptime=10;useinbandfec=1")),
         CodecName::Vp8 => ("VP8/90000", None),
     };
@@ -139,9 +121,9 @@ fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
     }
 }
 
-/// What a slot sends. The audio and the video slot of one number share a stream, so that browsers keep them in sync (RFC 8830 §2).
+/// Writes the streams of a slot. The audio and the video slot of one number share a stream, so that browsers keep them in sync (RFC 8830 §2).
 fn write_streams(text: &mut String, section: &Section, slot: u8, cname: &str) {
-    let _ = write!(text, "a=msid:slot-{slot} slot-{slot}-{}\r\n", media(section.kind));
+    let _ = write!(text, "a=msid:slot-{slot} slot-{slot}-{}\r\n", section.kind.media());
     for encoding in &section.encodings {
         if let (Some(ssrc), Some(rtx)) = (encoding.ssrc, encoding.rtx_ssrc) {
             let _ = write!(text, "a=ssrc-group:FID {ssrc} {rtx}\r\n");
@@ -152,6 +134,11 @@ fn write_streams(text: &mut String, section: &Section, slot: u8, cname: &str) {
     }
 }
 
-fn write_rejected(text: &mut String, mid: &Mid, [media, protocol, format]: [&String; 3]) {
-    let _ = write!(text, "m={media} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=inactive\r\n");
+fn write_rejected(text: &mut String, rejected: &RejectedSection) {
+    let RejectedSection { mid, media, protocol, format } = rejected;
+    let _ = write!(text, "m={media} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n");
+    if let Some(mid) = mid {
+        let _ = write!(text, "a=mid:{mid}\r\n");
+    }
+    text.push_str("a=inactive\r\n");
 }

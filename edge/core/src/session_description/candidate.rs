@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Type preference of host candidates (RFC 8445 §5.1.2.1).
 const HOST_TYPE_PREFERENCE: u32 = 126;
-/// Local preference of the most wanted address (RFC 8445 §5.1.2.1).
+/// Local preference of the first address (RFC 8445 §5.1.2.1).
 const LOCAL_PREFERENCE_MAX: u32 = 65_535;
 
-/// Writes one `candidate` line for each address, most wanted first, and the promise that there are no more (RFC 8840 §8.2).
+/// Writes one `a=candidate` line for each address, most wanted first, and `a=end-of-candidates` (RFC 8840 §8.2).
 pub(super) fn write_all(text: &mut String, addresses: &[SocketAddr]) {
     for (index, address) in (0_u32..).zip(addresses) {
         // One component: RTP and RTCP share a port (RFC 5761), so the component id is 1 and its term 256 - 1.

@@ -1,99 +1,164 @@
-//! Reads an offer, line by line, within bounds.
+//! Reads an offer in time linear in its size, and decides which of its sections can be accepted.
+//!
+//! Only what an accepted section needs is judged. Any other line is ignored, and any other section is rejected alone (RFC 3264 §6).
 
-use super::EXTENSIONS;
-use super::section::{Direction, Feedback, OfferedSection};
-use shared::rtp_parameters::{Codec, CodecName, Encoding, Fingerprint, HeaderExtensions};
+use super::lines::{Attribute, Lines, SectionLines, first_word, words};
+use super::media::{self, Media as SectionMedia};
+use super::section::{Direction, Names, OfferedSection, UsableSection};
+use shared::ids::IdError;
+use shared::rtp_parameters::{Fingerprint, MediaKind};
 use shared::{ErrorCode, Mid, limits};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Most lines: a full offer of Firefox has about 46 in a section.
-const LINES_MAX: usize = 8_192;
-/// Longest line: the longest of a browser is the BUNDLE group, under 300 bytes.
-const LINE_BYTES_MAX: usize = 2_048;
-/// Most formats of a section: there are no more payload types (RFC 3550 §5.1).
-const FORMATS_MAX: usize = 128;
-/// The header extension ids of one-byte headers (RFC 8285 §4.2), the only form that nodes write.
-const EXTENSION_IDS: std::ops::RangeInclusive<u8> = 1..=14;
 /// How long an ICE user fragment may be (RFC 8839 §5.4).
 const UFRAG_BYTES: std::ops::RangeInclusive<usize> = 4..=256;
 /// How long an ICE password may be (RFC 8839 §5.4).
 const PWD_BYTES: std::ops::RangeInclusive<usize> = 22..=256;
 
-/// An offer that can be answered.
+/// An offer of which at least one section can be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The user fragment of the client's ICE agent.
     pub ufrag: String,
     /// The password of the client's ICE agent.
     pub pwd: String,
-    /// Digest of the client's certificate.
+    /// Digest of the client's certificate; the lowest where it announces several.
     pub fingerprint: Fingerprint,
-    /// Its media sections, in order.
+    /// Digests of further certificates, any of which the client may show instead; sorted.
+    pub other_fingerprints: Vec<Fingerprint>,
+    /// In the order of the offer.
     pub sections: Vec<OfferedSection>,
 }
 
-/// Why an offer cannot be answered.
+/// Why an offer, or one section of it, cannot be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferError {
+    /// Where, counted from 1; `None` where the offer as a whole is at fault.
+    pub line: Option<usize>,
+    pub problem: Problem,
+}
+
+/// What is wrong with an offer, or with one section of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OfferError {
-    /// More lines than any client needs.
-    #[error("the offer has more than {LINES_MAX} lines")]
-    TooManyLines,
-    /// Not `type=value`, too long, or with a control character in it.
-    #[error("line {line} of the offer cannot be read")]
-    Line {
-        /// Which, counted from 1.
-        line: usize,
-    },
-    /// More sections than slots, tracks and data need.
-    #[error("the offer has more than {} sections", limits::SECTIONS_PER_OFFER_MAX)]
-    TooManySections,
-    /// No section at all, or none that is alive.
-    #[error("the offer has no section to carry media")]
+pub enum Problem {
+    #[error("the offer has no m= line")]
     NoSections,
-    /// A section without a usable identification tag, or two with one.
-    #[error("section {section} of the offer has no mid of its own")]
-    Mid {
-        /// Which, counted from 0.
-        section: usize,
-    },
-    /// A living section outside the BUNDLE group.
-    #[error("section {mid} is not in the BUNDLE group: offer with max-bundle")]
-    NotBundled {
-        /// Which.
-        mid: Mid,
-    },
-    /// RTCP on a port of its own.
-    #[error("section {mid} does not multiplex RTCP")]
-    NotMuxed {
-        /// Which.
-        mid: Mid,
-    },
-    /// No ICE user fragment or password, or of a length that RFC 8839 forbids.
-    #[error("the offer has no valid ice-ufrag and ice-pwd")]
-    IceCredentials,
-    /// No SHA-256 digest of the client's certificate.
-    #[error("the offer has no sha-256 fingerprint")]
-    Fingerprint,
-    /// The client would be the DTLS server, as which nodes are made.
-    #[error("the offer's setup must be actpass or active")]
+    #[error("m=: every section of the offer has port 0")]
+    AllStopped,
+    #[error("m=: the offer has more than {} sections", limits::SECTIONS_PER_OFFER_MAX)]
+    TooManySections,
+    #[error(
+        "the section has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap and a=fingerprint lines",
+        limits::LISTED_ATTRIBUTES_PER_SECTION_MAX
+    )]
+    TooManyLines,
+    #[error("m=: a media type, a port, a protocol and at least one format are needed")]
+    HeadIncomplete,
+    #[error("m=: only visible ASCII characters are allowed, at most 64 a word")]
+    HeadUnreadable,
+    #[error("m=: the port is not a number from 0 to 65535")]
+    Port,
+    #[error("m=: sections of this media type are not supported, only audio and video")]
+    Media,
+    #[error("m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is")]
+    Protocol,
+    #[error("m=: the {} section offers no {}", .0.media(), .0.codec())]
+    NoCodec(MediaKind),
+    #[error("a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the {} section offers no {}", .0.media(), .0.codec())]
+    Rtpmap(MediaKind),
+    #[error("m=: the section is not in the BUNDLE group of the section in line {0}, and all media share one transport")]
+    NotBundled(usize),
+    #[error("a=group: the first section of the BUNDLE group cannot be accepted, and the others fall with it: {0}")]
+    TagRejected(Box<OfferError>),
+    #[error("m=: the section has no a=mid")]
+    NoMid,
+    #[error("a=mid: {0}")]
+    Mid(IdError),
+    #[error("a=mid: the section in line {0} has the same one")]
+    MidTaken(usize),
+    #[error("m=: the section has no a=rtcp-mux, and RTP and RTCP share one transport")]
+    NotMuxed,
+    #[error("a=ice-lite: the server is ICE-lite too, so the client must be a full ICE agent")]
+    IceLite,
+    #[error("m=: neither the section nor the session has an a={0}")]
+    Missing(&'static str),
+    #[error("a=ice-ufrag: 4 to 256 letters, digits, + and / are needed (RFC 8839)")]
+    Ufrag,
+    #[error("a=ice-pwd: 22 to 256 visible characters are needed (RFC 8839)")]
+    Pwd,
+    #[error("a=fingerprint: this hash function is not supported; sha-256 is")]
+    HashFunction,
+    #[error("a=fingerprint: a sha-256 digest has 32 bytes in hexadecimal, separated by colons")]
+    Digest,
+    #[error("a=fingerprint: the offer has more than {} digests", limits::FINGERPRINTS_PER_SESSION_MAX)]
+    TooManyFingerprints,
+    #[error("a=setup: the server is the DTLS server, so the client must offer actpass or active")]
     Setup,
 }
+
+impl Problem {
+    pub(super) const fn at(self, line: usize) -> OfferError {
+        OfferError { line: Some(line), problem: self }
+    }
+}
+
+impl std::fmt::Display for OfferError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line} of the offer, {}", self.problem),
+            None => self.problem.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OfferError {}
 
 impl OfferError {
     /// The code that goes on the wire.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
+        match &self.problem {
+            Problem::TooManySections => ErrorCode::TooManySections,
+            Problem::Media | Problem::Protocol | Problem::NoCodec(_) => ErrorCode::UnsupportedMedia,
+            Problem::TagRejected(reason) => reason.code(),
+            Problem::NoSections
+            | Problem::AllStopped
+            | Problem::TooManyLines
+            | Problem::HeadIncomplete
+            | Problem::HeadUnreadable
+            | Problem::Port
+            | Problem::Rtpmap(_)
+            | Problem::NotBundled(_)
+            | Problem::NoMid
+            | Problem::Mid(_)
+            | Problem::MidTaken(_)
+            | Problem::NotMuxed
+            | Problem::IceLite
+            | Problem::Missing(_)
+            | Problem::Ufrag
+            | Problem::Pwd
+            | Problem::HashFunction
+            | Problem::Digest
+            | Problem::TooManyFingerprints
+            | Problem::Setup => ErrorCode::InvalidOffer,
+        }
+    }
+}
+
+/// What is known of a section while the offer is being read.
+enum Verdict {
+    /// The offerer has rejected or stopped it.
+    Stopped,
+    /// It can only be rejected.
+    Unusable(OfferError),
+    Usable(SectionMedia, Mid),
+}
+
+impl Verdict {
+    const fn mid(&self) -> Option<&Mid> {
         match self {
-            Self::TooManySections => ErrorCode::TooManySections,
-            Self::TooManyLines
-            | Self::Line { .. }
-            | Self::NoSections
-            | Self::Mid { .. }
-            | Self::NotBundled { .. }
-            | Self::NotMuxed { .. }
-            | Self::IceCredentials
-            | Self::Fingerprint
-            | Self::Setup => ErrorCode::InvalidOffer,
+            Self::Usable(_, mid) => Some(mid),
+            Self::Stopped | Self::Unusable(_) => None,
         }
     }
 }
@@ -101,288 +166,250 @@ impl OfferError {
 impl Offer {
     /// Reads the text of an offer.
     pub fn read(text: &str) -> Result<Self, OfferError> {
-        Lines::read(text)?.into_offer()
-    }
-}
-
-/// The lines of an offer, sorted by section but not yet understood.
-#[derive(Default)]
-struct Lines<'a> {
-    bundle: BTreeSet<&'a str>,
-    transport: TransportLines<'a>,
-    sections: Vec<SectionLines<'a>>,
-}
-
-/// The transport attributes of the session or of one section.
-#[derive(Clone, Copy, Default)]
-struct TransportLines<'a> {
-    ufrag: Option<&'a str>,
-    pwd: Option<&'a str>,
-    fingerprint: Option<&'a str>,
-    setup: Option<&'a str>,
-}
-
-#[derive(Default)]
-struct SectionLines<'a> {
-    media: &'static str,
-    port: &'a str,
-    protocol: &'a str,
-    formats: Vec<&'a str>,
-    mid: Option<&'a str>,
-    direction: Option<Direction>,
-    transport: TransportLines<'a>,
-    bundle_only: bool,
-    rtcp_mux: bool,
-    rtcp_rsize: bool,
-    /// Payload type and value.
-    rtpmaps: Vec<(&'a str, &'a str)>,
-    fmtps: Vec<(&'a str, &'a str)>,
-    feedback: Vec<(&'a str, &'a str)>,
-    /// Id and URI.
-    extensions: Vec<(&'a str, &'a str)>,
-    ssrc: Option<u32>,
-    /// The first stream and its retransmissions (RFC 4588 §8).
-    fid: Option<(u32, u32)>,
-}
-
-impl<'a> Lines<'a> {
-    fn read(text: &'a str) -> Result<Self, OfferError> {
-        let mut lines = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let bad = OfferError::Line { line: index.saturating_add(1) };
-            if index >= LINES_MAX {
-                return Err(OfferError::TooManyLines);
-            }
-            // What is echoed in the answer must not be able to break its lines.
-            if line.len() > LINE_BYTES_MAX || line.chars().any(char::is_control) {
-                return Err(bad);
-            }
-            if line.is_empty() {
-                continue;
-            }
-            let (kind, value) = line.split_once('=').ok_or_else(|| bad.clone())?;
-            match kind {
-                "m" if lines.sections.len() >= limits::SECTIONS_PER_OFFER_MAX => {
-                    return Err(OfferError::TooManySections);
-                }
-                "m" => lines.sections.push(SectionLines::open(value).ok_or(bad)?),
-                "a" => lines.attribute(value).ok_or(bad)?,
-                _ => {}
-            }
+        let lines = Lines::read(text)?;
+        if lines.sections.is_empty() {
+            return Err(OfferError { line: None, problem: Problem::NoSections });
         }
-        Ok(lines)
+        let places = places(&lines);
+        let mut verdicts = verdicts(&lines, &places)?;
+        bundle(&lines, &places, &mut verdicts);
+        let tag = tag(&lines, &places, &verdicts)?;
+        let client = transport(&lines, &places, &verdicts, tag)?;
+        let taken: BTreeSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
+        let head = |section: &SectionLines<'_>| {
+            let mut head = section.head();
+            // The answer says each mid once.
+            head.mid = head.mid.filter(|mid| !taken.contains(mid));
+            head
+        };
+        let mut sections = Vec::with_capacity(lines.sections.len());
+        for ((section, place), verdict) in lines.sections.iter().zip(places).zip(verdicts) {
+            sections.push(match verdict {
+                Verdict::Stopped => OfferedSection::Unusable { head: head(section), reason: None },
+                Verdict::Unusable(reason) => OfferedSection::Unusable { head: head(section), reason: Some(reason) },
+                Verdict::Usable(media, mid) => {
+                    let bundle = place.map(|place| place.order);
+                    OfferedSection::Usable(usable(&lines.session, section, media, mid, bundle)?)
+                }
+            });
+        }
+        let Client { ufrag, pwd, fingerprint, other_fingerprints } = client;
+        Ok(Self { ufrag, pwd, fingerprint, other_fingerprints, sections })
     }
+}
 
-    /// Takes one `a` line; nothing where it is broken.
-    fn attribute(&mut self, line: &'a str) -> Option<()> {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        let transport = self.sections.last_mut().map_or(&mut self.transport, |section| &mut section.transport);
-        match name {
-            "ice-ufrag" => transport.ufrag = Some(value),
-            "ice-pwd" => transport.pwd = Some(value),
-            "setup" => transport.setup = Some(value),
-            "fingerprint" => {
-                // Several digests of one certificate may be offered (RFC 8122 §5); this is the one we know.
-                if let Some(("sha-256", digest)) = value.split_once(' ').map(|(h, d)| (lowercase_hash(h), d)) {
-                    transport.fingerprint = transport.fingerprint.or(Some(digest));
+/// Where a section is in the BUNDLE groups.
+#[derive(Clone, Copy)]
+struct Place {
+    group: usize,
+    /// Its place among all sections in groups.
+    order: u16,
+}
+
+fn places(lines: &Lines<'_>) -> Vec<Option<Place>> {
+    let mut by_mid: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, section) in lines.sections.iter().enumerate() {
+        if let Some(mid) = section.mid {
+            by_mid.entry(mid.value).or_default().push(index);
+        }
+    }
+    let mut places = vec![None; lines.sections.len()];
+    let mut order = 0_u16;
+    for (group, tags) in lines.groups.iter().enumerate() {
+        for tag in words(tags) {
+            if by_mid.is_empty() {
+                return places;
+            }
+            // What a group names twice, or two groups name, is where it was named first.
+            for index in by_mid.remove(tag).into_iter().flatten() {
+                if let Some(place) = places.get_mut(index) {
+                    *place = Some(Place { group, order });
+                    order = order.saturating_add(1);
                 }
             }
-            "group" if self.sections.is_empty() => {
-                let mut words = value.split(' ');
-                if words.next() == Some("BUNDLE") && self.bundle.is_empty() {
-                    self.bundle = words.collect();
+        }
+    }
+    places
+}
+
+/// Whether the offerer wants a section: it has a port, or it has none because it is bundled (RFC 8843 §6).
+const fn is_living(section: &SectionLines<'_>, place: Option<Place>) -> bool {
+    section.has_port || (section.bundle_only && place.is_some())
+}
+
+/// Judges each section by itself.
+fn verdicts(lines: &Lines<'_>, places: &[Option<Place>]) -> Result<Vec<Verdict>, OfferError> {
+    let mut mids: BTreeMap<Mid, usize> = BTreeMap::new();
+    let mut verdicts = Vec::with_capacity(lines.sections.len());
+    for (section, place) in lines.sections.iter().zip(places) {
+        verdicts.push(match media::read(section) {
+            _ if !is_living(section, *place) => Verdict::Stopped,
+            Err(reason) => Verdict::Unusable(reason),
+            Ok(media) => {
+                if let Some(line) = section.excess {
+                    return Err(Problem::TooManyLines.at(line));
                 }
-            }
-            _ => return self.sections.last_mut().map_or(Some(()), |section| section.attribute(name, value)),
-        }
-        Some(())
-    }
-
-    fn into_offer(self) -> Result<Offer, OfferError> {
-        let mids = self.mids()?;
-        let living = |section: &&SectionLines<'a>| !section.rejected();
-        // RFC 8843 §7.1.3: only the transport attributes of the first section of the group count.
-        let tagged = self.sections.iter().find(living).ok_or(OfferError::NoSections)?;
-        let (ufrag, pwd, fingerprint) = tagged.transport.or(self.transport).check()?;
-        let mut sections = Vec::with_capacity(self.sections.len());
-        for (lines, mid) in self.sections.iter().zip(mids) {
-            if !lines.rejected() && !self.bundle.contains(mid.as_str()) {
-                return Err(OfferError::NotBundled { mid });
-            }
-            if !lines.rejected() && !lines.rtcp_mux && matches!(lines.media, "audio" | "video") {
-                return Err(OfferError::NotMuxed { mid });
-            }
-            sections.push(lines.understand(mid));
-        }
-        Ok(Offer { ufrag: ufrag.into(), pwd: pwd.into(), fingerprint, sections })
-    }
-
-    fn mids(&self) -> Result<Vec<Mid>, OfferError> {
-        let mut seen = BTreeSet::new();
-        let mid = |(section, lines): (usize, &SectionLines<'a>)| {
-            let mid = lines.mid.and_then(|mid| Mid::parse(mid).ok()).ok_or(OfferError::Mid { section })?;
-            if seen.insert(mid.clone()) { Ok(mid) } else { Err(OfferError::Mid { section }) }
-        };
-        self.sections.iter().enumerate().map(mid).collect()
-    }
-}
-
-/// Hash names are compared without case (RFC 8122 §5).
-fn lowercase_hash(name: &str) -> &'static str {
-    if name.eq_ignore_ascii_case("sha-256") { "sha-256" } else { "" }
-}
-
-impl<'a> TransportLines<'a> {
-    /// These, and where one is missing that of the session.
-    fn or(self, session: Self) -> Self {
-        Self {
-            ufrag: self.ufrag.or(session.ufrag),
-            pwd: self.pwd.or(session.pwd),
-            fingerprint: self.fingerprint.or(session.fingerprint),
-            setup: self.setup.or(session.setup),
-        }
-    }
-
-    fn check(self) -> Result<(&'a str, &'a str, Fingerprint), OfferError> {
-        let is_ice = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
-        let ufrag = self.ufrag.filter(|ufrag| UFRAG_BYTES.contains(&ufrag.len()) && ufrag.chars().all(is_ice));
-        let pwd = self.pwd.filter(|pwd| PWD_BYTES.contains(&pwd.len()));
-        let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else { return Err(OfferError::IceCredentials) };
-        let digest = self.fingerprint.and_then(|digest| Fingerprint::parse(digest).ok());
-        let fingerprint = digest.ok_or(OfferError::Fingerprint)?;
-        // RFC 8842 §5.2: a missing setup attribute means active.
-        if !matches!(self.setup, None | Some("actpass" | "active")) {
-            return Err(OfferError::Setup);
-        }
-        Ok((ufrag, pwd, fingerprint))
-    }
-}
-
-impl<'a> SectionLines<'a> {
-    /// Takes the value of an `m` line; nothing where it is broken.
-    fn open(value: &'a str) -> Option<Self> {
-        let mut words = value.split(' ');
-        let media = ["audio", "video", "application"];
-        let media = words.next().and_then(|word| media.into_iter().find(|media| *media == word))?;
-        let port = words.next()?;
-        let protocol = words.next()?;
-        let formats: Vec<_> = words.collect();
-        if formats.is_empty() || formats.len() > FORMATS_MAX || formats.iter().any(|format| format.is_empty()) {
-            return None;
-        }
-        Some(Self { media, port, protocol, formats, ..Self::default() })
-    }
-
-    fn attribute(&mut self, name: &str, value: &'a str) -> Option<()> {
-        match name {
-            "mid" => self.mid = Some(value),
-            "bundle-only" => self.bundle_only = true,
-            "rtcp-mux" => self.rtcp_mux = true,
-            "rtcp-rsize" => self.rtcp_rsize = true,
-            "sendrecv" => self.direction = Some(Direction::SendRecv),
-            "sendonly" => self.direction = Some(Direction::SendOnly),
-            "recvonly" => self.direction = Some(Direction::RecvOnly),
-            "inactive" => self.direction = Some(Direction::Inactive),
-            "rtpmap" => self.rtpmaps.push(value.split_once(' ')?),
-            "fmtp" => self.fmtps.push(value.split_once(' ')?),
-            "rtcp-fb" => self.feedback.push(value.split_once(' ')?),
-            "extmap" => {
-                let (id, uri) = value.split_once(' ')?;
-                // The id may be followed by a direction, the URI by attributes (RFC 8285 §5).
-                self.extensions.push((id.split('/').next()?, uri.split(' ').next()?));
-            }
-            "ssrc" if self.ssrc.is_none() => self.ssrc = Some(value.split(' ').next()?.parse().ok()?),
-            "ssrc-group" if self.fid.is_none() => {
-                if let Some(("FID", pair)) = value.split_once(' ') {
-                    let (stream, retransmissions) = pair.split_once(' ')?;
-                    self.fid = Some((stream.parse().ok()?, retransmissions.parse().ok()?));
+                let Attribute { line, value } = section.mid.ok_or(Problem::NoMid.at(section.line))?;
+                let mid = Mid::parse(value).map_err(|error| Problem::Mid(error).at(line))?;
+                if let Some(other) = mids.insert(mid.clone(), section.line) {
+                    return Err(Problem::MidTaken(other).at(line));
                 }
+                Verdict::Usable(media, mid)
             }
-            _ => {}
+        });
+    }
+    Ok(verdicts)
+}
+
+/// Rejects what cannot share the one transport (RFC 8829 §5.3.1): sections outside the BUNDLE group of the first usable one, and the
+/// whole group where its tagged section cannot be accepted (RFC 8843 §7.3.3).
+fn bundle(lines: &Lines<'_>, places: &[Option<Place>], verdicts: &mut [Verdict]) {
+    let Some(first) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::Usable(..))) else { return };
+    let first_line = lines.sections.get(first).map_or(0, |section| section.line);
+    let group = places.get(first).copied().flatten().map(|place| place.group);
+    let in_group = |place: &Option<Place>| group.is_some() && place.map(|place| place.group) == group;
+    let living = places
+        .iter()
+        .zip(verdicts.iter())
+        .filter(|(place, verdict)| in_group(place) && !matches!(verdict, Verdict::Stopped));
+    let tagged = living.min_by_key(|(place, _)| place.map(|place| place.order)).map(|(_, verdict)| verdict);
+    let tag_rejected = match tagged {
+        Some(Verdict::Unusable(reason)) => Some(reason.clone()),
+        Some(Verdict::Usable(..) | Verdict::Stopped) | None => None,
+    };
+    for (index, (verdict, place)) in verdicts.iter_mut().zip(places).enumerate() {
+        let Verdict::Usable(..) = verdict else { continue };
+        let line = lines.sections.get(index).map_or(0, |section| section.line);
+        if index != first && !in_group(place) {
+            *verdict = Verdict::Unusable(Problem::NotBundled(first_line).at(line));
+        } else if let Some(reason) = &tag_rejected {
+            *verdict = Verdict::Unusable(Problem::TagRejected(Box::new(reason.clone())).at(line));
         }
-        Some(())
     }
+}
 
-    fn rejected(&self) -> bool {
-        self.port == "0" && !self.bundle_only
+/// The section whose transport attributes count: the first of the BUNDLE group (RFC 8843 §7.3.1), or the only one.
+fn tag(lines: &Lines<'_>, places: &[Option<Place>], verdicts: &[Verdict]) -> Result<usize, OfferError> {
+    let usable = verdicts.iter().enumerate().filter(|(_, verdict)| matches!(verdict, Verdict::Usable(..)));
+    let order = |index: usize| places.get(index).copied().flatten().map(|place| place.order);
+    if let Some((tag, _)) = usable.min_by_key(|(index, _)| order(*index)) {
+        return Ok(tag);
     }
+    let reason = verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Unusable(reason) => Some(reason.clone()),
+        Verdict::Usable(..) | Verdict::Stopped => None,
+    });
+    let stopped = lines.sections.first().map(|section| section.line);
+    Err(reason.unwrap_or(OfferError { line: stopped, problem: Problem::AllStopped }))
+}
 
-    fn understand(&self, mid: Mid) -> OfferedSection {
-        let codecs = if self.protocol.ends_with("TLS/RTP/SAVPF") { self.codecs() } else { Vec::new() };
-        let feedback = codecs.first().map_or_else(Vec::new, |codec| self.feedback(codec));
-        let encoding = match self.fid {
-            Some((stream, retransmissions)) => {
-                Encoding { ssrc: Some(stream), rtx_ssrc: Some(retransmissions), rid: None }
+/// The client's end of the transport.
+struct Client {
+    ufrag: String,
+    pwd: String,
+    fingerprint: Fingerprint,
+    other_fingerprints: Vec<Fingerprint>,
+}
+
+/// Reads the client's end of the transport. What the tagged section lacks, the session has, or else the next section of
+/// the group.
+fn transport(
+    lines: &Lines<'_>,
+    places: &[Option<Place>],
+    verdicts: &[Verdict],
+    tag: usize,
+) -> Result<Client, OfferError> {
+    let mut usable: Vec<(Option<u16>, &SectionLines<'_>)> = Vec::new();
+    for ((section, place), verdict) in lines.sections.iter().zip(places).zip(verdicts) {
+        if matches!(verdict, Verdict::Usable(..)) {
+            usable.push((place.map(|place| place.order), section));
+        }
+    }
+    usable.sort_by_key(|(order, _)| *order);
+    let tagged = lines.sections.get(tag).unwrap_or(&lines.session);
+    let ice_lite = lines.session.ice_lite.or_else(|| usable.iter().find_map(|(_, section)| section.ice_lite));
+    if let Some(line) = ice_lite {
+        return Err(Problem::IceLite.at(line));
+    }
+    let levels = || {
+        let others = usable.iter().map(|(_, section)| &section.transport);
+        [&tagged.transport, &lines.session.transport].into_iter().chain(others)
+    };
+    let missing = |name| Problem::Missing(name).at(tagged.line);
+    let is_ice = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    let ufrag = levels().find_map(|level| level.ufrag).ok_or(missing("ice-ufrag"))?;
+    if !UFRAG_BYTES.contains(&ufrag.value.len()) || !ufrag.value.chars().all(is_ice) {
+        return Err(Problem::Ufrag.at(ufrag.line));
+    }
+    let pwd = levels().find_map(|level| level.pwd).ok_or(missing("ice-pwd"))?;
+    if !PWD_BYTES.contains(&pwd.value.len()) || !pwd.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Problem::Pwd.at(pwd.line));
+    }
+    let fingerprints = levels().map(|level| &level.fingerprints).find(|fingerprints| !fingerprints.is_empty());
+    let fingerprints = fingerprints_of(fingerprints.ok_or(missing("fingerprint"))?)?;
+    let (fingerprint, other_fingerprints) = fingerprints.split_first().ok_or(missing("fingerprint"))?;
+    // RFC 8842 §5.2: a missing setup attribute means active.
+    let setup = tagged.transport.setup.or(lines.session.transport.setup);
+    match setup.filter(|setup| !matches!(setup.value, "actpass" | "active")) {
+        Some(setup) => Err(Problem::Setup.at(setup.line)),
+        None => Ok(Client {
+            ufrag: ufrag.value.into(),
+            pwd: pwd.value.into(),
+            fingerprint: *fingerprint,
+            other_fingerprints: other_fingerprints.to_vec(),
+        }),
+    }
+}
+
+/// The SHA-256 digests of one level; the client may show any of those certificates (RFC 8122 §5).
+fn fingerprints_of(lines: &[Attribute<'_>]) -> Result<Vec<Fingerprint>, OfferError> {
+    let mut fingerprints = Vec::new();
+    let mut refused = None;
+    for Attribute { line, value } in lines {
+        let (hash, digest) = first_word(value).unwrap_or((value, ""));
+        // Hash functions are compared without case (RFC 8122 §5).
+        if !hash.eq_ignore_ascii_case("sha-256") {
+            refused = refused.or(Some(Problem::HashFunction.at(*line)));
+            continue;
+        }
+        match Fingerprint::parse(digest) {
+            Ok(_) if fingerprints.len() >= limits::FINGERPRINTS_PER_SESSION_MAX => {
+                return Err(Problem::TooManyFingerprints.at(*line));
             }
-            None => Encoding { ssrc: self.ssrc, rtx_ssrc: None, rid: None },
-        };
-        OfferedSection {
-            mid,
-            media: self.media,
-            protocol: self.protocol.into(),
-            format: self.formats.first().copied().unwrap_or("0").into(),
-            rejected: self.rejected(),
-            direction: self.direction.unwrap_or(Direction::SendRecv),
-            codecs,
-            feedback,
-            extensions: self.extensions(),
-            encoding,
-            rtcp_rsize: self.rtcp_rsize,
+            Ok(fingerprint) if !fingerprints.contains(&fingerprint) => fingerprints.push(fingerprint),
+            Ok(_) => {}
+            // That of the right hash function says more than that of another one.
+            Err(_) => refused = Some(Problem::Digest.at(*line)),
         }
     }
-
-    /// The codecs that Rotunda forwards, each once, in the order of the `m` line.
-    fn codecs(&self) -> Vec<Codec> {
-        let mut codecs: Vec<Codec> = Vec::new();
-        for format in &self.formats {
-            let Some(codec) = self.codec(format) else { continue };
-            if codecs.len() < limits::CODECS_PER_SECTION_MAX && !codecs.iter().any(|known| known.name == codec.name) {
-                codecs.push(codec);
-            }
-        }
-        codecs
+    fingerprints.sort_unstable();
+    match refused.filter(|_| fingerprints.is_empty()) {
+        Some(refused) => Err(refused),
+        None => Ok(fingerprints),
     }
+}
 
-    fn codec(&self, format: &str) -> Option<Codec> {
-        let payload_type = format.parse().ok().filter(|payload_type| *payload_type < 128)?;
-        let (_, encoding) = self.rtpmaps.iter().find(|(of, _)| *of == format)?;
-        let is = |name: &str| encoding.eq_ignore_ascii_case(name);
-        let (name, clock_rate) = match self.media {
-            "audio" if is("opus/48000/2") => (CodecName::Opus, 48_000),
-            "video" if is("VP8/90000") => (CodecName::Vp8, 90_000),
-            _ => return None,
-        };
-        Some(Codec { name, payload_type, rtx_payload_type: self.retransmission_of(format), clock_rate })
+fn usable(
+    session: &SectionLines<'_>,
+    section: &SectionLines<'_>,
+    media: SectionMedia,
+    mid: Mid,
+    bundle: Option<u16>,
+) -> Result<UsableSection, OfferError> {
+    if !section.rtcp_mux && !session.rtcp_mux {
+        return Err(Problem::NotMuxed.at(section.line));
     }
-
-    /// The payload type that retransmits `format` (RFC 4588 §8.1).
-    fn retransmission_of(&self, format: &str) -> Option<u8> {
-        let apt = |parameters: &str| {
-            parameters.split(';').filter_map(|pair| pair.trim().strip_prefix("apt=")).any(|of| of == format)
-        };
-        let is_rtx = |rtx: &str| {
-            let named = |(of, encoding): &(&str, &str)| *of == rtx && encoding.to_ascii_lowercase().starts_with("rtx/");
-            self.formats.contains(&rtx) && self.rtpmaps.iter().any(named)
-        };
-        let (rtx, _) = self.fmtps.iter().find(|(rtx, parameters)| apt(parameters) && is_rtx(rtx))?;
-        rtx.parse().ok().filter(|payload_type| *payload_type < 128)
-    }
-
-    fn feedback(&self, codec: &Codec) -> Vec<Feedback> {
-        let payload_type = codec.payload_type.to_string();
-        let offered = |kind: &Feedback| {
-            let same = |(of, value): &(&str, &str)| (*of == payload_type || *of == "*") && *value == kind.as_str();
-            self.feedback.iter().any(same)
-        };
-        Feedback::ALL.into_iter().filter(offered).collect()
-    }
-
-    fn extensions(&self) -> HeaderExtensions {
-        let id = |uri: &str| {
-            let (id, _) = self.extensions.iter().find(|(_, known)| *known == uri)?;
-            id.parse().ok().filter(|id| EXTENSION_IDS.contains(id))
-        };
-        let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation] = EXTENSIONS.map(id);
-        HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: None, audio_level, video_orientation }
-    }
+    let SectionMedia { kind, codecs } = media;
+    Ok(UsableSection {
+        mid,
+        kind,
+        protocol: section.protocol.into(),
+        bundle,
+        direction: section.direction.or(session.direction).unwrap_or(Direction::SendRecv),
+        feedback: media::feedback(section, &codecs),
+        codecs,
+        extensions: media::extensions(session, section),
+        encoding: media::encoding(section),
+        rtcp_rsize: section.rtcp_rsize || session.rtcp_rsize,
+    })
 }

@@ -1,30 +1,39 @@
 //! One media section, as it was offered and as it is answered.
 
+use super::extensions::OfferedExtensions;
+use super::offer::OfferError;
 use serde::{Deserialize, Serialize};
 use shared::Mid;
-use shared::rtp_parameters::{Codec, Encoding, HeaderExtensions, MediaKind, Section};
+use shared::rtp_parameters::{Codec, Encoding, MediaKind, Section};
 
 /// What an offer says about one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OfferedSection {
-    /// Its identification tag.
+pub enum OfferedSection {
+    /// It can be accepted.
+    Usable(UsableSection),
+    /// The answer can only reject it.
+    Unusable {
+        /// What the answer repeats.
+        head: RejectedSection,
+        /// Why; `None` where the offerer itself has rejected or stopped it.
+        reason: Option<OfferError>,
+    },
+}
+
+/// A section that can be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsableSection {
     pub mid: Mid,
-    /// The media type of its `m` line.
-    pub media: &'static str,
-    /// The protocol of its `m` line.
+    pub kind: MediaKind,
     pub protocol: String,
-    /// The first format of its `m` line.
-    pub format: String,
-    /// Whether the offerer itself has given it up: port 0, and not because of `bundle-only` (RFC 8843 §6).
-    pub rejected: bool,
-    /// Which way the offerer wants media to flow.
+    /// Its place in the BUNDLE group, lowest first; `None` where it is in none, and then it is the only usable section.
+    pub bundle: Option<u16>,
     pub direction: Direction,
-    /// The codecs that Rotunda forwards, most wanted first.
+    /// The codecs that Rotunda forwards, most wanted first; at least one.
     pub codecs: Vec<Codec>,
-    /// The RTCP feedback that Rotunda uses, where offered.
+    /// The RTCP feedback that Rotunda uses, where offered for the first codec.
     pub feedback: Vec<Feedback>,
-    /// The header extensions that Rotunda understands.
-    pub extensions: HeaderExtensions,
+    pub extensions: OfferedExtensions,
     /// The SSRCs that it announces.
     pub encoding: Encoding,
     /// Whether it takes reduced-size RTCP (RFC 5506).
@@ -32,13 +41,53 @@ pub struct OfferedSection {
 }
 
 impl OfferedSection {
-    /// Sound or pictures; nothing where it is neither.
     #[must_use]
-    pub fn kind(&self) -> Option<MediaKind> {
-        match self.media {
-            "audio" => Some(MediaKind::Audio),
-            "video" => Some(MediaKind::Video),
-            _ => None,
+    pub const fn usable(&self) -> Option<&UsableSection> {
+        match self {
+            Self::Usable(section) => Some(section),
+            Self::Unusable { .. } => None,
+        }
+    }
+
+    /// Its identification tag; a section that can only be rejected need not have one.
+    #[must_use]
+    pub fn mid(&self) -> Option<&str> {
+        match self {
+            Self::Usable(section) => Some(section.mid.as_str()),
+            Self::Unusable { head, .. } => head.mid.as_deref(),
+        }
+    }
+
+    /// The media type of its `m=` line.
+    #[must_use]
+    pub fn media(&self) -> &str {
+        match self {
+            Self::Usable(section) => section.kind.media(),
+            Self::Unusable { head, .. } => &head.media,
+        }
+    }
+}
+
+/// What a kind of media is called in SDP.
+pub(super) trait Names {
+    /// The media type of its `m=` line.
+    fn media(self) -> &'static str;
+    /// The codec that Rotunda forwards, as an `a=rtpmap` line says it.
+    fn codec(self) -> &'static str;
+}
+
+impl Names for MediaKind {
+    fn media(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+
+    fn codec(self) -> &'static str {
+        match self {
+            Self::Audio => "opus/48000/2",
+            Self::Video => "VP8/90000",
         }
     }
 }
@@ -46,17 +95,25 @@ impl OfferedSection {
 /// Which way media flows, seen from the offerer (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Both ways.
     SendRecv,
-    /// From the offerer.
     SendOnly,
-    /// To the offerer.
     RecvOnly,
-    /// Neither.
     Inactive,
 }
 
-/// RTCP feedback (RFC 4585 §4.2) of a section's video codec.
+impl Direction {
+    pub(super) fn read(word: &str) -> Option<Self> {
+        match word {
+            "sendrecv" => Some(Self::SendRecv),
+            "sendonly" => Some(Self::SendOnly),
+            "recvonly" => Some(Self::RecvOnly),
+            "inactive" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+}
+
+/// RTCP feedback (RFC 4585 §4.2) of a section's first codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
@@ -71,7 +128,6 @@ pub enum Feedback {
 }
 
 impl Feedback {
-    /// Every kind that Rotunda uses.
     pub const ALL: [Self; 4] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb];
 
     /// Its value in an `rtcp-fb` line.
@@ -90,57 +146,67 @@ impl Feedback {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum AnsweredSection {
-    /// Taken, though it may be inactive for now.
-    Accepted {
-        /// What the node is told.
-        section: Section,
-        /// For a slot: its number among those of its kind.
-        slot: Option<u8>,
-        /// The feedback that both sides know.
-        feedback: Vec<Feedback>,
-        /// Whether both sides know reduced-size RTCP.
-        rtcp_rsize: bool,
-    },
-    /// Refused or given up: port 0, outside BUNDLE.
-    Rejected {
-        /// Its identification tag.
-        mid: Mid,
-        /// The media type of its `m` line.
-        media: String,
-        /// The protocol of its `m` line.
-        protocol: String,
-        /// The one format of its `m` line, which must not be empty (RFC 3264 §6).
-        format: String,
-    },
+    /// Accepted, though it may be inactive for now.
+    Accepted(AcceptedSection),
+    /// Port 0, outside BUNDLE.
+    Rejected(RejectedSection),
+}
+
+/// An accepted section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedSection {
+    /// What the node is told.
+    pub section: Section,
+    /// For a slot: its number among those of its kind.
+    pub slot: Option<u8>,
+    /// The feedback that both sides know.
+    pub feedback: Vec<Feedback>,
+    /// Whether both sides know reduced-size RTCP.
+    pub rtcp_rsize: bool,
+    /// The profile of the offer, which the answer must repeat (RFC 8829 §5.1.2). Rooms stored before it was kept had this one alone.
+    #[serde(default = "stored_protocol")]
+    pub protocol: String,
+    /// Its place in the BUNDLE group; the lowest is the tagged section (RFC 8843 §7.3.1). Rooms stored before it was kept had the
+    /// order of the sections.
+    #[serde(default = "stored_place")]
+    pub bundle: Option<u16>,
+    /// The header extensions, by id, that go one way only (RFC 8285 §5).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_way: Vec<u8>,
+}
+
+fn stored_protocol() -> String {
+    "UDP/TLS/RTP/SAVPF".into()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
+const fn stored_place() -> Option<u16> {
+    Some(u16::MAX)
+}
+
+/// A rejected section: what the answer repeats of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedSection {
+    /// Its identification tag, where it had one that can be repeated.
+    pub mid: Option<String>,
+    pub media: String,
+    pub protocol: String,
+    /// One format, as an `m=` line must have one (RFC 3264 §6).
+    pub format: String,
 }
 
 impl AnsweredSection {
-    /// Refuses what was offered.
     #[must_use]
-    pub fn rejecting(offered: &OfferedSection) -> Self {
-        Self::Rejected {
-            mid: offered.mid.clone(),
-            media: offered.media.into(),
-            protocol: offered.protocol.clone(),
-            format: offered.format.clone(),
+    pub const fn accepted(&self) -> Option<&AcceptedSection> {
+        match self {
+            Self::Accepted(accepted) => Some(accepted),
+            Self::Rejected(_) => None,
         }
     }
 
-    /// Its identification tag.
+    /// What the node is told, where the section was accepted.
     #[must_use]
-    pub const fn mid(&self) -> &Mid {
-        match self {
-            Self::Accepted { section, .. } => &section.mid,
-            Self::Rejected { mid, .. } => mid,
-        }
-    }
-
-    /// What the node is told, where the section was taken.
-    #[must_use]
-    pub const fn section(&self) -> Option<&Section> {
-        match self {
-            Self::Accepted { section, .. } => Some(section),
-            Self::Rejected { .. } => None,
-        }
+    pub fn section(&self) -> Option<&Section> {
+        self.accepted().map(|accepted| &accepted.section)
     }
 }

@@ -3,7 +3,7 @@
 use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
-use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef};
+use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
 use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Models {
     clients: BTreeMap<SocketId, ClientModel>,
     nodes: BTreeMap<SocketId, NodeModel>,
+    /// Welcomes that are on their way.
+    parts: BTreeMap<SocketId, WelcomeParts>,
     /// Requests that were not answered yet, and on which socket.
     open_requests: BTreeMap<u32, SocketId>,
     /// Sockets that are closed: what is said to them before the room knows is said to nobody.
@@ -179,11 +181,14 @@ impl Models {
 
     fn node_hears(&mut self, socket: SocketId, message: &RoomToNode) {
         match (message, self.nodes.get_mut(&socket)) {
-            (RoomToNode::Welcome { sessions, forwards, recording }, _) => {
+            (RoomToNode::WelcomePart { .. } | RoomToNode::Welcome { .. }, _) => {
+                let parts = self.parts.entry(socket).or_default();
+                let whole = parts.take(message.clone()).expect("no more parts than a node takes");
+                let Some(RoomToNode::Welcome { sessions, forwards, recording }) = whole else { return };
                 let mut model = NodeModel::default();
                 model.sessions.extend(sessions.iter().map(|session| session.session.clone()));
-                model.set(forwards);
-                model.order = recording.clone().map(unsent);
+                model.set(&forwards);
+                model.order = recording.map(unsent);
                 self.nodes.insert(socket, model);
             }
             (RoomToNode::SetSession { session }, Some(model)) => {

@@ -9,7 +9,7 @@ use shared::control::Message;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-const PLAYS: u64 = 40;
+const PLAYS: u64 = 60;
 const STEPS: usize = 250;
 /// More would be too many for one socket, and a sleep forgets how many there were.
 const BABBLES_MAX: usize = 8;

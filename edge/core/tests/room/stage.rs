@@ -154,7 +154,10 @@ impl Stage {
             Output::SendNode { message: RoomToNode::SetSession { session }, .. } => {
                 self.note_session(&session.session, session.participant.as_str());
             }
-            Output::SendNode { message: RoomToNode::Welcome { sessions, .. }, .. } => {
+            Output::SendNode {
+                message: RoomToNode::WelcomePart { sessions, .. } | RoomToNode::Welcome { sessions, .. },
+                ..
+            } => {
                 for session in sessions {
                     self.note_session(&session.session, session.participant.as_str());
                 }

@@ -135,6 +135,9 @@ impl Names {
                 let order = recording.as_ref().map_or(String::new(), |order| format!(" | {}", self.order_words(order)));
                 format!("welcome {} | {}{order}", sessions.join(", "), self.forwards(forwards))
             }
+            RoomToNode::WelcomePart { sessions, forwards } => {
+                format!("welcome part {} {}", sessions.len(), forwards.len())
+            }
             RoomToNode::SetRecording { recording: Some(order) } => self.order_words(order),
             RoomToNode::SetRecording { recording: None } => "record nothing".into(),
             RoomToNode::SetSession { session } => format!("set {}", self.session_words(session)),

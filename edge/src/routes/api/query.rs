@@ -3,7 +3,7 @@
 use super::decode;
 use crate::refusal::Refusal;
 use edge_core::room::RecordingCursor;
-use shared::limits;
+use shared::{Text, limits};
 use std::collections::BTreeMap;
 use worker::Request;
 
@@ -69,9 +69,7 @@ impl Query {
     /// What those whom it concerns are told.
     pub(super) fn reason(&self) -> Result<Option<String>, Refusal> {
         let reason = self.0.get("reason");
-        if reason.is_some_and(|reason| reason.chars().count() > limits::REASON_CHARS_MAX) {
-            return Err(Refusal::invalid("reason is too long"));
-        }
+        reason.map_or(Ok(()), |reason| Text::Reason.check(reason)).map_err(Refusal::invalid)?;
         Ok(reason.cloned())
     }
 }

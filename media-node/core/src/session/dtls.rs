@@ -55,7 +55,8 @@ pub enum DtlsError {
 
 /// One association with one client.
 pub struct Dtls {
-    remote: Fingerprint,
+    /// The certificates that the other side may show.
+    remotes: Box<[Fingerprint]>,
     side: Side,
     state: State,
     deadline: Option<Instant>,
@@ -93,22 +94,22 @@ impl std::fmt::Debug for Dtls {
 }
 
 impl Dtls {
-    /// Waits for a client whose certificate has this digest.
-    pub fn server(remote: Fingerprint) -> Self {
-        Self::new(remote, Side::Server, State::Listening(ClientHello::default()))
+    /// Waits for a client whose certificate has one of these digests (RFC 8122 §5).
+    pub fn server(remotes: impl Into<Box<[Fingerprint]>>) -> Self {
+        Self::new(remotes.into(), Side::Server, State::Listening(ClientHello::default()))
     }
 
     /// Begins a handshake with a server whose certificate has this digest (a client's half, for tests and load).
     pub fn client(now: Instant, identity: &Identity, remote: Fingerprint) -> Self {
         let mut dtls = identity.dtls(Version::Any, now);
         dtls.set_active(true);
-        let mut client = Self::new(remote, Side::Client, State::Running(Association::new(dtls)));
+        let mut client = Self::new([remote].into(), Side::Client, State::Running(Association::new(dtls)));
         client.handle_timeout(now);
         client
     }
 
-    fn new(remote: Fingerprint, side: Side, state: State) -> Self {
-        Self { remote, side, state, deadline: None, datagrams: VecDeque::new(), events: VecDeque::new() }
+    fn new(remotes: Box<[Fingerprint]>, side: Side, state: State) -> Self {
+        Self { remotes, side, state, deadline: None, datagrams: VecDeque::new(), events: VecDeque::new() }
     }
 
     /// Takes a datagram of the other side; false if it made no sense here.
@@ -177,7 +178,7 @@ impl Dtls {
     fn drain(&mut self, is_alive: bool) {
         let State::Running(association) = &mut self.state else { return };
         let was_connected = association.is_connected;
-        let polled = association.poll(self.remote, self.side, &mut self.datagrams);
+        let polled = association.poll(&self.remotes, self.side, &mut self.datagrams);
         match polled {
             Ok(deadline) if is_alive => self.deadline = Some(deadline),
             Ok(_) => return self.end(if was_connected { DtlsError::Closed } else { DtlsError::Handshake }),
@@ -206,7 +207,7 @@ impl Association {
     /// Goes through everything the library has to say; returns when it wants to be called again.
     fn poll(
         &mut self,
-        remote: Fingerprint,
+        remotes: &[Fingerprint],
         side: Side,
         datagrams: &mut VecDeque<Vec<u8>>,
     ) -> Result<Instant, DtlsError> {
@@ -218,7 +219,7 @@ impl Association {
                 dimpl::Output::BufferTooSmall { .. } => return Err(DtlsError::Handshake),
                 dimpl::Output::Timeout(at) => return Ok(at),
                 dimpl::Output::PeerCert(certificate) => {
-                    self.is_peer_right = identity::fingerprint(certificate) == remote;
+                    self.is_peer_right = remotes.contains(&identity::fingerprint(certificate));
                     if !self.is_peer_right {
                         return Err(DtlsError::WrongFingerprint);
                     }

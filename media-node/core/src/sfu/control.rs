@@ -28,8 +28,8 @@ impl Sfu {
             RoomToNode::SetForwards { forwards } => self.set_forwards(now, &room, forwards),
             RoomToNode::SetRecording { recording } => self.set_recording(now, &room, recording.as_ref()),
             RoomToNode::Release {} => self.close_other_sessions(&room, &BTreeSet::new()),
-            // Only the control socket's owner has to act on these.
-            RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
+            // Only the control socket's owner has to act on these; it puts parts together.
+            RoomToNode::WelcomePart { .. } | RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
         }
     }
 
@@ -64,7 +64,9 @@ impl Sfu {
 
     fn set_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) {
         if let Some(key) = self.session_key(room, &parameters.session)
-            && self.sessions.get(key).is_some_and(|session| session.client_fingerprint != parameters.client_fingerprint)
+            && self.sessions.get(key).is_some_and(|session| {
+                !parameters.fingerprints().eq(session.client_fingerprints.iter().copied())
+            })
         {
             // Another certificate is another client: its decrypter counts from nothing (RFC 3711 §3.3.1), so slots that go on
             // where they were would be silent to it.

@@ -179,6 +179,19 @@ fn a_client_with_another_certificate_is_refused() {
 }
 
 #[test]
+fn a_client_may_show_any_of_the_certificates_it_announced() {
+    let mut world = World::new(1, 1);
+    let mut session = world.clients[0].parameters();
+    session.other_fingerprints = vec![session.client_fingerprint];
+    session.client_fingerprint = Fingerprint([1; 32]);
+    world.control(RoomToNode::SetSession { session });
+    world.send(0, world.clients[0].check(true));
+    world.run_for(2_000);
+    let session = world.clients[0].id();
+    assert_eq!(world.outputs, [Output::SessionConnected { room: room(), session }]);
+}
+
+#[test]
 fn a_check_that_comes_before_its_session_is_answered_when_it_opens() {
     let mut world = World::new(1, 1);
     world.send(0, world.clients[0].check(true));

@@ -171,9 +171,10 @@ fn write_golden(target: &str, file: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Offers as browsers wrote them.
+/// Offers as browsers wrote them, and those of situations in the field.
 fn write_offers() -> io::Result<()> {
-    for entry in fs::read_dir(vectors().join("offers"))? {
+    let offers = vectors().join("offers");
+    for entry in fs::read_dir(&offers)?.chain(fs::read_dir(offers.join("situations"))?) {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sdp"));
         if let Some(name) = name {

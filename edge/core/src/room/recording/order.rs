@@ -36,7 +36,11 @@ impl Room {
             id: member.id.clone(),
             name: member.name.clone(),
             tracks: match here(&member.session) {
-                true => member.tracks.iter().map(|published| track(member, published)).collect(),
+                // What a moderator silenced is kept from everybody, and from the file.
+                true => {
+                    let heard = member.tracks.iter().filter(|published| !published.silenced);
+                    heard.map(|published| track(member, published)).collect()
+                }
                 false => Vec::new(),
             },
         });

@@ -21,7 +21,7 @@ struct Ends {
 fn client_12(identity: &Identity, remote: Fingerprint) -> Dtls {
     let mut dtls = identity.dtls(Version::Dtls12, start());
     dtls.set_active(true);
-    let mut client = Dtls::new(remote, Side::Client, State::Running(Association::new(dtls)));
+    let mut client = Dtls::new([remote].into(), Side::Client, State::Running(Association::new(dtls)));
     client.handle_timeout(start());
     client
 }
@@ -54,7 +54,7 @@ fn shake_hands_among(
     let mut random = Random::seeded(seed);
     let [client_identity, server_identity] = ids;
     let mut now = start();
-    let mut server = Dtls::server(server_expects);
+    let mut server = Dtls::server([server_expects]);
     let mut ends = Ends { client: Vec::new(), server: Vec::new(), took: Duration::ZERO };
     // To the server or to the client, and when it arrives; one way takes the same for all, so this stays sorted.
     let mut wire: VecDeque<(Instant, bool, Vec<u8>)> = VecDeque::new();
@@ -152,7 +152,7 @@ fn a_server_with_another_certificate_gets_no_keys() {
 fn a_client_that_never_answers_is_given_up() {
     let ids = [identity(1), identity(2)];
     let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
-    let mut server = Dtls::server(ids[0].fingerprint());
+    let mut server = Dtls::server([ids[0].fingerprint()]);
     while let Some(datagram) = client.poll_transmit() {
         assert!(server.handle_datagram(start(), &ids[1], &datagram));
     }
@@ -173,7 +173,7 @@ fn a_client_that_never_answers_is_given_up() {
 fn nonsense_does_not_disturb_a_handshake() {
     let ids = [identity(1), identity(2)];
     let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
-    let mut server = Dtls::server(ids[0].fingerprint());
+    let mut server = Dtls::server([ids[0].fingerprint()]);
     assert!(!server.handle_datagram(start(), &ids[1], &[22; 100]));
     assert!(!server.handle_datagram(start(), &ids[1], &[]));
     let mut is_up = false;
@@ -196,7 +196,7 @@ fn nonsense_does_not_disturb_a_handshake() {
 fn a_client_that_closes_is_heard_and_a_dropped_end_says_nothing() {
     let ids = [identity(1), identity(2)];
     let mut client = Dtls::client(start(), &ids[0], ids[1].fingerprint());
-    let mut server = Dtls::server(ids[0].fingerprint());
+    let mut server = Dtls::server([ids[0].fingerprint()]);
     for _ in 0..5 {
         while let Some(datagram) = client.poll_transmit() {
             server.handle_datagram(start(), &ids[1], &datagram);

@@ -142,6 +142,7 @@ impl Client {
                 client_pwd: self.password(),
             },
             client_fingerprint: self.identity.fingerprint(),
+            other_fingerprints: Vec::new(),
             sections: vec![
                 section(AUDIO, MediaKind::Audio, Flow::ClientToNode),
                 section(VIDEO, MediaKind::Video, Flow::ClientToNode),

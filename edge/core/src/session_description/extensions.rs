@@ -1,0 +1,101 @@
+//! Header extensions (RFC 8285): which of those that Rotunda understands are offered, and which way.
+
+use super::lines::words;
+use super::section::Direction;
+use shared::rtp_parameters::{Flow, HeaderExtensions};
+use std::fmt::Write;
+
+/// The extensions that Rotunda understands. Transport-wide congestion control is not one of them: answering it without sending
+/// feedback would starve the sender's estimate.
+const URIS: [&str; 6] = [
+    "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+    "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "urn:3gpp:video-orientation",
+];
+
+/// Ids of one-byte headers (RFC 8285 §4.2), the only form that nodes write.
+const IDS: std::ops::RangeInclusive<u8> = 1..=14;
+
+/// The understood extensions of one section: id and direction, in the order of [`URIS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfferedExtensions([Option<(u8, Direction)>; URIS.len()]);
+
+impl OfferedExtensions {
+    /// Reads the values of `a=extmap` lines. The first line of an extension and of an id counts.
+    pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+        let mut extensions = Self::default();
+        let mut used = [false; 256];
+        for line in lines {
+            let Some((id, direction, uri)) = extmap(line) else { continue };
+            let Some(index) = URIS.iter().position(|known| *known == uri) else { continue };
+            let (Some(extension), Some(used)) = (extensions.0.get_mut(index), used.get_mut(usize::from(id))) else {
+                continue;
+            };
+            if extension.is_none() && !*used {
+                *extension = Some((id, direction));
+                *used = true;
+            }
+        }
+        extensions
+    }
+
+    /// What a section may use whose media flows this way, and the ids of those that were offered for one direction only. An
+    /// extension whose direction does not fit is left out of the answer (RFC 8285 §6).
+    #[must_use]
+    pub fn of(&self, flow: Flow) -> (HeaderExtensions, Vec<u8>) {
+        let fits = |direction: Direction| match direction {
+            Direction::SendRecv => true,
+            Direction::SendOnly => flow == Flow::ClientToNode,
+            Direction::RecvOnly => flow == Flow::NodeToClient,
+            Direction::Inactive => false,
+        };
+        let fitting = self.0.map(|extension| extension.filter(|(_, direction)| fits(*direction)));
+        let one_way = fitting.iter().flatten().filter(|(_, direction)| *direction != Direction::SendRecv);
+        let one_way = one_way.map(|(id, _)| *id).collect();
+        let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation] =
+            fitting.map(|extension| extension.map(|(id, _)| id));
+        let ids = HeaderExtensions {
+            mid,
+            rid,
+            repaired_rid,
+            abs_send_time,
+            transport_cc: None,
+            audio_level,
+            video_orientation,
+        };
+        (ids, one_way)
+    }
+}
+
+/// Reads `id[/direction] uri …` (RFC 8285 §5).
+fn extmap(line: &str) -> Option<(u8, Direction, &str)> {
+    let mut words = words(line);
+    let (id, uri) = (words.next()?, words.next()?);
+    let (id, direction) = match id.split_once('/') {
+        Some((id, direction)) => (id, Direction::read(direction)?),
+        None => (id, Direction::SendRecv),
+    };
+    let id = id.parse().ok().filter(|id| IDS.contains(id))?;
+    Some((id, direction, uri))
+}
+
+/// Writes the `a=extmap` lines of a section; those in `one_way` with the answerer's direction.
+pub(super) fn write(text: &mut String, flow: Flow, extensions: HeaderExtensions, one_way: &[u8]) {
+    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: _, audio_level, video_orientation } =
+        extensions;
+    let direction = match flow {
+        Flow::ClientToNode => "/recvonly",
+        Flow::NodeToClient => "/sendonly",
+        Flow::Inactive => "/inactive",
+    };
+    let ids = [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation];
+    for (id, uri) in ids.into_iter().zip(URIS) {
+        if let Some(id) = id {
+            let direction = if one_way.contains(&id) { direction } else { "" };
+            let _ = write!(text, "a=extmap:{id}{direction} {uri}\r\n");
+        }
+    }
+}

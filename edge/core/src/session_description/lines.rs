@@ -1,0 +1,209 @@
+//! Sorts the lines of an offer by section, in one pass. Nothing is judged here except what the answer must repeat: the `m=` lines.
+
+use super::offer::{OfferError, Problem};
+use super::section::{Direction, RejectedSection};
+use shared::limits;
+
+/// Longest word of an `m=` line, and longest `mid` of a section that is only repeated in the answer.
+const WORD_BYTES_MAX: usize = 64;
+
+/// The lines of an offer by section.
+#[derive(Default)]
+pub(super) struct Lines<'a> {
+    pub(super) session: SectionLines<'a>,
+    pub(super) sections: Vec<SectionLines<'a>>,
+    /// The identification tags of every BUNDLE group.
+    pub(super) groups: Vec<&'a str>,
+}
+
+/// One attribute and its line, counted from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attribute<'a> {
+    pub(super) line: usize,
+    pub(super) value: &'a str,
+}
+
+/// Transport attributes of the session or of one section.
+#[derive(Clone, Default)]
+pub(super) struct TransportLines<'a> {
+    pub(super) ufrag: Option<Attribute<'a>>,
+    pub(super) pwd: Option<Attribute<'a>>,
+    /// Those of one level replace those of the level above (RFC 8122 §5).
+    pub(super) fingerprints: Vec<Attribute<'a>>,
+    pub(super) setup: Option<Attribute<'a>>,
+}
+
+/// What the lines of one section, or those above the first one, say.
+#[derive(Default)]
+pub(super) struct SectionLines<'a> {
+    /// Line of the `m=` line.
+    pub(super) line: usize,
+    pub(super) media: &'a str,
+    pub(super) has_port: bool,
+    pub(super) protocol: &'a str,
+    /// The formats of the `m=` line, separated by blanks.
+    pub(super) formats: &'a str,
+    pub(super) mid: Option<Attribute<'a>>,
+    pub(super) direction: Option<Direction>,
+    pub(super) transport: TransportLines<'a>,
+    pub(super) ice_lite: Option<usize>,
+    pub(super) bundle_only: bool,
+    pub(super) rtcp_mux: bool,
+    pub(super) rtcp_rsize: bool,
+    pub(super) rtpmaps: Vec<Attribute<'a>>,
+    pub(super) fmtps: Vec<&'a str>,
+    pub(super) feedback: Vec<&'a str>,
+    pub(super) extensions: Vec<&'a str>,
+    pub(super) ssrc: Option<u32>,
+    /// The first stream and its retransmissions (RFC 4588 §8).
+    pub(super) fid: Option<(u32, u32)>,
+    /// How many attributes are kept in lists.
+    listed: usize,
+    /// The line of the first one too many.
+    pub(super) excess: Option<usize>,
+}
+
+/// Blanks around and between words; the carriage return is what remains of `\r\r\n`.
+const BLANKS: [char; 3] = [' ', '\t', '\r'];
+
+/// The words of a value, whatever blanks are around and between them.
+pub(super) fn words(value: &str) -> impl Iterator<Item = &str> {
+    value.split([' ', '\t']).inspect(|_| step()).filter(|word| !word.is_empty())
+}
+
+/// The first word and the rest.
+pub(super) fn first_word(value: &str) -> Option<(&str, &str)> {
+    step();
+    let (word, rest) = value.split_once([' ', '\t'])?;
+    Some((word, rest.trim_matches(BLANKS)))
+}
+
+/// A payload type that RTP can have beside multiplexed RTCP (RFC 5761 §4).
+pub(super) fn payload_type(word: &str) -> Option<u8> {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|number| is_number && matches!(number, 0..=63 | 96..=127))
+}
+
+/// Counts a step of reading, for the test that their number grows no faster than the offer.
+#[inline]
+pub(super) fn step() {
+    #[cfg(test)]
+    super::tests::cost::STEPS.with(|steps| steps.set(steps.get() + 1));
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, OfferError> {
+        let mut lines = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            step();
+            let Some((kind, value)) = line.trim_matches(BLANKS).split_once('=') else { continue };
+            match kind.trim_end_matches(BLANKS) {
+                "m" if lines.sections.len() >= limits::SECTIONS_PER_OFFER_MAX => {
+                    return Err(Problem::TooManySections.at(number));
+                }
+                "m" => lines.sections.push(SectionLines::open(number, value)?),
+                "a" => {
+                    let (name, value) = value.split_once(':').unwrap_or((value, ""));
+                    lines.attribute(name.trim_matches(BLANKS), number, value.trim_matches(BLANKS));
+                }
+                _ => {}
+            }
+        }
+        Ok(lines)
+    }
+
+    fn attribute(&mut self, name: &str, line: usize, value: &'a str) {
+        match self.sections.last_mut() {
+            Some(section) => section.attribute(name, Attribute { line, value }),
+            None if name == "group" => {
+                if let Some(("BUNDLE", tags)) = first_word(value) {
+                    self.groups.push(tags);
+                }
+            }
+            None => self.session.attribute(name, Attribute { line, value }),
+        }
+    }
+}
+
+impl<'a> SectionLines<'a> {
+    /// Reads an `m=` line, which the answer repeats: `media port protocol format …`.
+    fn open(line: usize, value: &'a str) -> Result<Self, OfferError> {
+        let mut rest = value.trim_matches(BLANKS);
+        let mut next = || {
+            let (word, after) = first_word(rest).unwrap_or((rest, ""));
+            rest = after;
+            word
+        };
+        let (media, port, protocol, formats) = (next(), next(), next(), rest);
+        let format = words(formats).next().unwrap_or("");
+        if format.is_empty() {
+            return Err(Problem::HeadIncomplete.at(line));
+        }
+        if ![media, protocol, format].into_iter().all(is_plain) {
+            return Err(Problem::HeadUnreadable.at(line));
+        }
+        // A port may be followed by the number of ports (RFC 8866 §5.14).
+        let port = port.split('/').next().unwrap_or(port);
+        let port: u16 = port.parse().map_err(|_| Problem::Port.at(line))?;
+        Ok(Self { line, media, has_port: port != 0, protocol, formats, ..Self::default() })
+    }
+
+    fn attribute(&mut self, name: &str, attribute: Attribute<'a>) {
+        let Attribute { line, value } = attribute;
+        step();
+        if matches!(name, "fingerprint" | "rtpmap" | "fmtp" | "rtcp-fb" | "extmap") {
+            self.listed = self.listed.saturating_add(1);
+            if self.listed > limits::LISTED_ATTRIBUTES_PER_SECTION_MAX {
+                self.excess = self.excess.or(Some(line));
+                return;
+            }
+        }
+        match name {
+            "mid" => self.mid = Some(attribute),
+            "ice-ufrag" => self.transport.ufrag = Some(attribute),
+            "ice-pwd" => self.transport.pwd = Some(attribute),
+            "setup" => self.transport.setup = Some(attribute),
+            "fingerprint" => self.transport.fingerprints.push(attribute),
+            "ice-lite" => self.ice_lite = Some(line),
+            "bundle-only" => self.bundle_only = true,
+            "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
+            "rtcp-rsize" => self.rtcp_rsize = true,
+            "sendrecv" => self.direction = Some(Direction::SendRecv),
+            "sendonly" => self.direction = Some(Direction::SendOnly),
+            "recvonly" => self.direction = Some(Direction::RecvOnly),
+            "inactive" => self.direction = Some(Direction::Inactive),
+            "rtpmap" => self.rtpmaps.push(attribute),
+            "fmtp" => self.fmtps.push(value),
+            "rtcp-fb" => self.feedback.push(value),
+            "extmap" => self.extensions.push(value),
+            "ssrc" if self.ssrc.is_none() => self.ssrc = words(value).next().and_then(|ssrc| ssrc.parse().ok()),
+            "ssrc-group" if self.fid.is_none() => self.fid = fid(value),
+            _ => {}
+        }
+    }
+
+    /// What the answer repeats of a section that it rejects.
+    pub(super) fn head(&self) -> RejectedSection {
+        RejectedSection {
+            mid: self.mid.map(|mid| mid.value).filter(|mid| !mid.is_empty() && is_plain(mid)).map(Into::into),
+            media: self.media.into(),
+            protocol: self.protocol.into(),
+            format: words(self.formats).next().unwrap_or("0").into(),
+        }
+    }
+}
+
+/// The pair of an `a=ssrc-group:FID` line.
+fn fid(value: &str) -> Option<(u32, u32)> {
+    let mut words = words(value);
+    if words.next() != Some("FID") {
+        return None;
+    }
+    let pair = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(pair).filter(|(stream, retransmissions)| stream != retransmissions)
+}
+
+/// Whether a word can be repeated in the answer: it must not be able to break a line.
+fn is_plain(word: &str) -> bool {
+    word.len() <= WORD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,161 @@
+//! The codecs, feedback, extensions and streams of one section.
+
+use super::extensions::OfferedExtensions;
+use super::lines::{Attribute, SectionLines, first_word, payload_type, step, words};
+use super::offer::{OfferError, Problem};
+use super::section::{Feedback, Names};
+use shared::limits;
+use shared::rtp_parameters::{Codec, CodecName, Encoding, MediaKind};
+
+/// The profiles that stand for SRTP with keys from DTLS, whatever they say literally (RFC 8829 §5.1.2).
+const PROTOCOLS: [&str; 8] = [
+    "UDP/TLS/RTP/SAVPF",
+    "UDP/TLS/RTP/SAVP",
+    "TCP/DTLS/RTP/SAVPF",
+    "TCP/DTLS/RTP/SAVP",
+    "RTP/SAVPF",
+    "RTP/SAVP",
+    "RTP/AVPF",
+    "RTP/AVP",
+];
+
+/// Payload types of RTP (RFC 3550 §5.1).
+const PAYLOAD_TYPES: usize = 128;
+
+/// What makes a section usable.
+pub(super) struct Media {
+    pub(super) kind: MediaKind,
+    /// The codecs that Rotunda forwards, each once, in the order of the `m=` line.
+    pub(super) codecs: Vec<Codec>,
+}
+
+/// What an `a=rtpmap` line says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mapped {
+    Codec(CodecName),
+    Retransmission,
+    Other,
+    Unreadable { line: usize },
+}
+
+/// Reads a section's media; says why it cannot be accepted.
+pub(super) fn read(section: &SectionLines<'_>) -> Result<Media, OfferError> {
+    let kind = match section.media {
+        "audio" => MediaKind::Audio,
+        "video" => MediaKind::Video,
+        _ => return Err(Problem::Media.at(section.line)),
+    };
+    if !PROTOCOLS.contains(&section.protocol) {
+        return Err(Problem::Protocol.at(section.line));
+    }
+    let codecs = codecs(kind, section);
+    let unreadable = || section.rtpmaps.iter().find_map(|rtpmap| unreadable(kind, *rtpmap));
+    if codecs.is_empty() {
+        return Err(match unreadable() {
+            Some(line) => Problem::Rtpmap(kind).at(line),
+            None => Problem::NoCodec(kind).at(section.line),
+        });
+    }
+    Ok(Media { kind, codecs })
+}
+
+fn unreadable(kind: MediaKind, rtpmap: Attribute<'_>) -> Option<usize> {
+    match mapped(kind, rtpmap) {
+        (_, Mapped::Unreadable { line }) => Some(line),
+        _ => None,
+    }
+}
+
+fn mapped(kind: MediaKind, Attribute { line, value }: Attribute<'_>) -> (Option<u8>, Mapped) {
+    let (of, encoding) = first_word(value).unwrap_or((value, ""));
+    let is = |name: &str| encoding.eq_ignore_ascii_case(name);
+    let is_rtx = encoding.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("rtx/"));
+    let mapped = match kind {
+        _ if is_rtx => Mapped::Retransmission,
+        MediaKind::Audio if is(kind.codec()) => Mapped::Codec(CodecName::Opus),
+        MediaKind::Video if is(kind.codec()) => Mapped::Codec(CodecName::Vp8),
+        _ if !encoding.contains('/') || words(encoding).count() != 1 => Mapped::Unreadable { line },
+        MediaKind::Audio | MediaKind::Video => Mapped::Other,
+    };
+    (payload_type(of), mapped)
+}
+
+/// Indexes the `a=rtpmap` lines by payload type, then goes through formats and `a=fmtp` lines once.
+fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
+    let mut maps = [None; PAYLOAD_TYPES];
+    for rtpmap in &section.rtpmaps {
+        if let (Some(of), mapped) = mapped(kind, *rtpmap)
+            && let Some(map) = maps.get_mut(usize::from(of))
+        {
+            *map = map.or(Some(mapped));
+        }
+    }
+    let mut is_offered = [false; PAYLOAD_TYPES];
+    for format in words(section.formats).filter_map(payload_type) {
+        if let Some(is_offered) = is_offered.get_mut(usize::from(format)) {
+            *is_offered = true;
+        }
+    }
+    let mut retransmissions = [None; PAYLOAD_TYPES];
+    for fmtp in &section.fmtps {
+        let Some((rtx, parameters)) = first_word(fmtp) else { continue };
+        let rtx = payload_type(rtx).filter(|rtx| {
+            let index = usize::from(*rtx);
+            is_offered.get(index) == Some(&true) && maps.get(index) == Some(&Some(Mapped::Retransmission))
+        });
+        for of in rtx.into_iter().flat_map(|_| parameters.split(';')).filter_map(apt) {
+            if let Some(known) = retransmissions.get_mut(usize::from(of)) {
+                *known = known.or(rtx);
+            }
+        }
+    }
+    let mut codecs: Vec<Codec> = Vec::new();
+    for payload_type in words(section.formats).filter_map(payload_type) {
+        let Some(Some(Mapped::Codec(name))) = maps.get(usize::from(payload_type)).copied() else { continue };
+        if codecs.len() < limits::CODECS_PER_SECTION_MAX && !codecs.iter().any(|known| known.name == name) {
+            let clock_rate = match name {
+                CodecName::Opus => 48_000,
+                CodecName::Vp8 => 90_000,
+            };
+            let rtx_payload_type = retransmissions.get(usize::from(payload_type)).copied().flatten();
+            codecs.push(Codec { name, payload_type, rtx_payload_type, clock_rate });
+        }
+    }
+    codecs
+}
+
+/// The payload type that an `apt` parameter names (RFC 4588 §8.1).
+fn apt(parameter: &str) -> Option<u8> {
+    step();
+    let (name, of) = parameter.split_once('=')?;
+    payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
+}
+
+/// The feedback offered for the first codec, or for all (`*`).
+pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feedback> {
+    let Some(codec) = codecs.first() else { return Vec::new() };
+    let mut offered = [false; Feedback::ALL.len()];
+    for line in &section.feedback {
+        let Some((of, value)) = first_word(line) else { continue };
+        if of != "*" && payload_type(of) != Some(codec.payload_type) {
+            continue;
+        }
+        for (offered, kind) in offered.iter_mut().zip(Feedback::ALL) {
+            *offered = *offered || words(value).eq(words(kind.as_str()));
+        }
+    }
+    Feedback::ALL.into_iter().zip(offered).filter(|(_, offered)| *offered).map(|(kind, _)| kind).collect()
+}
+
+/// The header extensions of a section, and those that the session has for all.
+pub(super) fn extensions(session: &SectionLines<'_>, section: &SectionLines<'_>) -> OfferedExtensions {
+    OfferedExtensions::read(section.extensions.iter().chain(&session.extensions).copied())
+}
+
+/// The first stream that a section announces.
+pub(super) fn encoding(section: &SectionLines<'_>) -> Encoding {
+    match section.fid {
+        Some((stream, retransmissions)) => Encoding { ssrc: Some(stream), rtx_ssrc: Some(retransmissions), rid: None },
+        None => Encoding { ssrc: section.ssrc, rtx_ssrc: None, rid: None },
+    }
+}

@@ -1,0 +1,264 @@
+//! Offers that failed somewhere in the field, one file for each situation, and what becomes of each.
+
+use super::*;
+
+#[test]
+fn no_mid_is_answered_twice() {
+    let offer = Offer::read(&captured("situations/a-stopped-section-with-the-mid-of-another")).unwrap();
+    assert_eq!(answer(&offer).matches("a=mid:0\r\n").count(), 1);
+}
+
+/// One line for what becomes of an offer: the refusal, or the group and the `m=` lines of the answer with what was negotiated.
+fn outcome(text: &str) -> String {
+    let offer = match Offer::read(text) {
+        Ok(offer) => offer,
+        Err(error) => return format!("{}: {error}", error.code()),
+    };
+    let answer = answer(&offer);
+    let mut words = Vec::new();
+    for line in answer.lines() {
+        if let Some(group) = line.strip_prefix("a=group:") {
+            words.push(group.to_string());
+        } else if let Some(head) = line.strip_prefix("m=") {
+            words.push(format!("| {head}"));
+        } else if let Some(name) = ["inactive", "sendonly", "recvonly"].iter().find(|name| line == format!("a={name}"))
+        {
+            words.push((*name).to_string());
+        } else if let Some(extension) = line.strip_prefix("a=extmap:") {
+            words.push(format!("+{}", extension.split(' ').next().unwrap_or_default()));
+        } else if line.starts_with("a=rtcp-fb:") {
+            words.push("fb".into());
+        } else if line.starts_with("a=candidate:1 ") {
+            words.push("tag".into());
+        }
+    }
+    words.join(" ")
+}
+
+fn check(situations: &[(&str, &str)]) {
+    for (name, expected) in situations {
+        assert_eq!(outcome(&captured(&format!("situations/{name}"))), *expected, "{name}");
+    }
+}
+
+const JOINED: &str = "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly";
+const JOINED_TWO: &str = "BUNDLE 0 1 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly \
+                          | video 7000 UDP/TLS/RTP/SAVPF 96 97 sendonly fb fb";
+
+const PROTOCOL: &str =
+    "unsupported_media: line 10 of the offer, m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is";
+
+#[test]
+fn what_is_irrelevant_is_ignored_and_what_is_not_supported_is_rejected_alone() {
+    let with = |rejected: &str| format!("{JOINED} | {rejected} inactive");
+    check(&[
+        ("baseline", JOINED),
+        ("a-stopped-section-without-a-mid", &with("video 0 UDP/TLS/RTP/SAVPF 0")),
+        ("a-stopped-section-full-of-nonsense", &with("video 0 RTP/UNHEARD-OF xyz")),
+        ("a-text-section", &with("text 0 RTP/AVP 98")),
+        (
+            "an-image-section-first",
+            "BUNDLE 0 | image 0 udptl t38 inactive | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly",
+        ),
+        ("an-unknown-media-type", &with("smell 0 UDP/TLS/RTP/SAVPF 1")),
+        ("a-data-section", &with("application 0 UDP/DTLS/SCTP webrtc-datachannel")),
+        ("an-identity-of-3000-letters", JOINED),
+        ("a-tab-in-the-subject", JOINED),
+        ("lines-that-are-not-sdp", JOINED),
+        ("a-broken-line-of-another-codec", JOINED),
+        (
+            "profile-UDP-TLS-UDPTL",
+            "unsupported_media: line 10 of the offer, m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is",
+        ),
+    ]);
+}
+
+#[test]
+fn blanks_do_not_count() {
+    check(&[
+        ("blanks-behind-every-line", JOINED_TWO),
+        ("tabs-behind-every-line", JOINED_TWO),
+        ("carriage-returns-behind-every-line", JOINED_TWO),
+        ("blanks-before-every-line", JOINED_TWO),
+        (
+            "repeated-blanks",
+            "BUNDLE 0 1 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly | video 7000 UDP/TLS/RTP/SAVPF 96 97 sendonly +4 fb fb",
+        ),
+    ]);
+    let offer = Offer::read(&captured("situations/repeated-blanks")).unwrap();
+    let encoding = &offer.sections[1].usable().unwrap().encoding;
+    assert_eq!((encoding.ssrc, encoding.rtx_ssrc), (Some(11), Some(12)));
+}
+
+#[test]
+fn nobody_joins_without_a_connection() {
+    check(&[
+        ("h264-slots-only", "unsupported_media: line 10 of the offer, m=: the video section offers no VP8/90000"),
+        (
+            "data-only",
+            "unsupported_media: line 10 of the offer, m=: sections of this media type are not supported, only audio and video",
+        ),
+        ("everything-stopped", "invalid_offer: line 10 of the offer, m=: every section of the offer has port 0"),
+        ("no-section", "invalid_offer: the offer has no m= line"),
+        (
+            "an-ice-lite-client",
+            "invalid_offer: line 10 of the offer, a=ice-lite: the server is ICE-lite too, so the client must be a full ICE agent",
+        ),
+    ]);
+}
+
+#[test]
+fn one_rule_decides_what_shares_the_transport() {
+    let not_bundled =
+        "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly | video 0 UDP/TLS/RTP/SAVPF 96 inactive";
+    check(&[
+        (
+            "the-second-section-is-tagged",
+            "BUNDLE 1 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 recvonly | video 7000 UDP/TLS/RTP/SAVPF 96 97 tag sendonly fb fb",
+        ),
+        ("one-section-without-a-group", "| audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly"),
+        (
+            "two-sections-without-a-group",
+            "| audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly | video 0 UDP/TLS/RTP/SAVPF 96 inactive",
+        ),
+        ("a-section-outside-the-group", not_bundled),
+        ("two-groups", not_bundled),
+        (
+            "the-tagged-section-is-not-supported",
+            "unsupported_media: line 10 of the offer, a=group: the first section of the BUNDLE group cannot be accepted, and the \
+             others fall with it: line 16 of the offer, m=: the video section offers no VP8/90000",
+        ),
+        ("the-tagged-section-is-stopped", not_bundled),
+        (
+            "a-stopped-section-with-the-mid-of-another",
+            "BUNDLE 0 | video 0 UDP/TLS/RTP/SAVPF 96 inactive | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly",
+        ),
+        ("the-group-names-strangers", JOINED),
+        ("bundle-only-outside-a-group", not_bundled),
+        ("bundle-only-without-a-transport-of-its-own", JOINED_TWO),
+        ("the-transport-is-in-a-section-that-is-not-tagged", JOINED_TWO),
+    ]);
+}
+
+#[test]
+fn the_session_has_defaults_for_its_sections() {
+    check(&[
+        (
+            "a-direction-for-the-session",
+            "BUNDLE 0 1 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag sendonly | video 7000 UDP/TLS/RTP/SAVPF 96 97 recvonly fb fb",
+        ),
+        ("inactive-for-the-session", "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag inactive"),
+        ("extensions-for-the-session", "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly +4 +1/recvonly"),
+        ("rtcp-mux-for-the-session", JOINED),
+    ]);
+}
+
+#[test]
+fn the_answer_repeats_the_profile() {
+    for profile in
+        ["UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "RTP/AVPF", "RTP/AVP"]
+    {
+        let name = format!("profile-{}", profile.replace('/', "-"));
+        check(&[(&name, &JOINED.replace("UDP/TLS/RTP/SAVPF", profile))]);
+    }
+}
+
+#[test]
+fn the_directions_of_extensions_are_reversed_or_the_line_is_left_out() {
+    let audio = "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 111 tag";
+    check(&[
+        ("extensions-with-directions-published", &format!("{audio} recvonly +4 +2/recvonly")),
+        ("extensions-with-directions-received", &format!("{audio} sendonly +4 +1/sendonly")),
+        ("extensions-with-directions-inactive", &format!("{audio} inactive +4")),
+        ("extensions-with-ids-out-of-range", &format!("{audio} recvonly +3")),
+    ]);
+}
+
+#[test]
+fn any_sha_256_fingerprint_may_be_the_clients() {
+    let fingerprints = |name: &str| {
+        let offer =
+            Offer::read(&captured(&format!("situations/{name}"))).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let all = std::iter::once(&offer.fingerprint).chain(&offer.other_fingerprints);
+        all.map(|fingerprint| format!("{:02X}", fingerprint.0[0])).collect::<Vec<_>>().join(" ")
+    };
+    for (name, expected) in [
+        ("two-sha-256-fingerprints", "11 9F"),
+        ("fingerprints-of-several-hash-functions", "9F"),
+        ("a-broken-fingerprint-beside-a-good-one", "9F"),
+        ("a-fingerprint-of-the-section-replaces-that-of-the-session", "11"),
+    ] {
+        assert_eq!(fingerprints(name), expected, "{name}");
+    }
+    check(&[
+        (
+            "no-hash-function-that-we-know",
+            "invalid_offer: line 8 of the offer, a=fingerprint: this hash function is not supported; sha-256 is",
+        ),
+        ("nine-fingerprints", "invalid_offer: line 16 of the offer, a=fingerprint: the offer has more than 8 digests"),
+    ]);
+}
+
+#[test]
+fn a_refusal_names_line_and_attribute() {
+    let mid = "invalid_offer: line 12 of the offer, a=mid:";
+    let at = |line: usize, rest: &str| format!("invalid_offer: line {line} of the offer, {rest}");
+    let formats = "m=: a media type, a port, a protocol and at least one format are needed";
+    check(&[
+        ("a-mid-of-17-letters", &format!("{mid} mid must have 1 to 16 characters, not 17")),
+        ("a-mid-with-a-colon", &format!("{mid} mid may only contain letters, digits and !#$%&'*+-.^_`{{|}}~")),
+        ("every-letter-of-a-mid", &JOINED.replace("BUNDLE 0", "BUNDLE !#$%&'*+-.^_`{|}")),
+        ("no-mid", &at(10, "m=: the section has no a=mid")),
+        ("one-mid-twice", &at(18, "a=mid: the section in line 10 has the same one")),
+        (
+            "a-blank-in-an-rtpmap",
+            &at(
+                15,
+                "a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the audio section offers no opus/48000/2",
+            ),
+        ),
+        (
+            "an-rtpmap-without-a-codec",
+            &at(
+                15,
+                "a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the audio section offers no opus/48000/2",
+            ),
+        ),
+        (
+            "opus-where-rtcp-would-be",
+            "unsupported_media: line 10 of the offer, m=: the audio section offers no opus/48000/2",
+        ),
+        ("no-rtcp-mux", &at(10, "m=: the section has no a=rtcp-mux, and RTP and RTCP share one transport")),
+        ("no-fingerprint", &at(9, "m=: neither the section nor the session has an a=fingerprint")),
+        ("no-ice-ufrag", &at(9, "m=: neither the section nor the session has an a=ice-ufrag")),
+        ("no-ice-pwd", &at(9, "m=: neither the section nor the session has an a=ice-pwd")),
+        ("an-ice-ufrag-of-3-letters", &at(6, "a=ice-ufrag: 4 to 256 letters, digits, + and / are needed (RFC 8839)")),
+        ("an-ice-pwd-of-21-letters", &at(7, "a=ice-pwd: 22 to 256 letters, digits, + and / are needed (RFC 8839)")),
+        (
+            "a-fingerprint-without-colons",
+            &at(8, "a=fingerprint: a sha-256 digest has 32 bytes in hexadecimal, separated by colons"),
+        ),
+        (
+            "a-passive-client",
+            &at(9, "a=setup: the server is the DTLS server, so the client must offer actpass or active"),
+        ),
+        ("a-port-that-is-no-number", &at(10, "m=: the port is not a number from 0 to 65535")),
+        ("an-m-line-without-formats", &at(10, formats)),
+        (
+            "a-control-character-in-an-m-line",
+            &at(10, "m=: only visible ASCII characters are allowed, at most 64 a word"),
+        ),
+        ("56-sections", "too_many_sections: line 70 of the offer, m=: the offer has more than 55 sections"),
+    ]);
+}
+
+#[test]
+fn every_situation_is_tried() {
+    let folder = format!("{}/../../tests/vectors/offers/situations", env!("CARGO_MANIFEST_DIR"));
+    let source = include_str!("situations.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.trim_end_matches(".sdp");
+        assert!(source.contains(name) || name.starts_with("profile-"), "{name}");
+    }
+}

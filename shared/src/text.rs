@@ -1,0 +1,188 @@
+//! The one rule for text that people see: names, reasons, metadata, chat.
+//!
+//! Text has no control characters, as they break lines and terminals, and no bidirectional embeddings, overrides or isolates, as with them
+//! a name can pose as another one or turn round what stands beside it. It may be empty where there need be none, but not blank: invisible
+//! characters alone look like nothing. Room names and ids are stricter, see [`crate::ids`].
+
+use crate::limits;
+
+/// A field that people see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    Name,
+    Reason,
+    ParticipantMetadata,
+    RoomMetadata,
+    Chat,
+}
+
+/// What is wrong with a field, in the order of [`Text::messages`].
+enum Fault {
+    TooLong,
+    Blank,
+    Control,
+    Bidirectional,
+}
+
+macro_rules! messages {
+    ($field:literal) => {
+        [
+            concat!($field, " is too long"),
+            concat!($field, " is blank"),
+            concat!($field, " has control characters"),
+            concat!($field, " has bidirectional embeddings, overrides or isolates"),
+        ]
+    };
+}
+
+impl Text {
+    /// Checks a text; the error names the field and what is wrong.
+    pub fn check(self, text: &str) -> Result<(), &'static str> {
+        let [too_long, blank, control, bidirectional] = self.messages();
+        match self.fault(text) {
+            None => Ok(()),
+            Some(Fault::TooLong) => Err(too_long),
+            Some(Fault::Blank) => Err(blank),
+            Some(Fault::Control) => Err(control),
+            Some(Fault::Bidirectional) => Err(bidirectional),
+        }
+    }
+
+    fn fault(self, text: &str) -> Option<Fault> {
+        let (is_too_long, has_lines, may_be_empty) = match self {
+            Self::Name => (text.chars().count() > limits::NAME_CHARS_MAX, false, true),
+            Self::Reason => (text.chars().count() > limits::REASON_CHARS_MAX, false, true),
+            Self::ParticipantMetadata => (text.chars().count() > limits::PARTICIPANT_METADATA_CHARS_MAX, true, true),
+            Self::RoomMetadata => (text.chars().count() > limits::ROOM_METADATA_CHARS_MAX, true, true),
+            Self::Chat => (text.len() > limits::CHAT_TEXT_BYTES_MAX, true, false),
+        };
+        if is_too_long {
+            return Some(Fault::TooLong);
+        }
+        if text.is_empty() && may_be_empty {
+            return None;
+        }
+        let is_control = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if text.chars().any(|c| is_control(c) && !(has_lines && matches!(c, '\n' | '\t'))) {
+            return Some(Fault::Control);
+        }
+        if text.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
+            return Some(Fault::Bidirectional);
+        }
+        text.chars().all(|c| c.is_whitespace() || is_invisible(c)).then_some(Fault::Blank)
+    }
+
+    const fn messages(self) -> [&'static str; 4] {
+        match self {
+            Self::Name => messages!("name"),
+            Self::Reason => messages!("reason"),
+            Self::ParticipantMetadata | Self::RoomMetadata => messages!("metadata"),
+            Self::Chat => messages!("text"),
+        }
+    }
+}
+
+/// Whether a character shows nothing by itself: Unicode's `Default_Ignorable_Code_Point`, and the empty Braille pattern.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Text; 5] = [Text::Name, Text::Reason, Text::ParticipantMetadata, Text::RoomMetadata, Text::Chat];
+
+    fn check(text: &str, expected: Option<&str>) {
+        for field in ALL {
+            let found = field.check(text).err();
+            assert_eq!(found.map(|found| found.split_once(' ').unwrap().1), expected, "{field:?}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_text() {
+        for text in [
+            "Ada",
+            "Ada Lovelace \u{1f44b}\u{1f3fd}",
+            "عدا \u{200f}(x)",
+            "נ\u{200e}",
+            "e\u{301}",
+            "👨\u{200d}👩\u{200d}👧",
+            "❤\u{fe0f}",
+            " a ",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_lines_turns_text_round_or_poses_as_text() {
+        for text in ["a\0b", "a\u{7f}", "a\u{85}b", "a\u{1b}[31m", "a\rb", "a\u{2028}b"] {
+            check(text, Some("has control characters"));
+        }
+        for text in ["a\u{202e}b", "\u{202a}a\u{202c}", "a\u{2066}b\u{2069}", "\u{2068}"] {
+            check(text, Some("has bidirectional embeddings, overrides or isolates"));
+        }
+        for text in
+            [" ", "\u{a0}\u{3000}", "\u{200b}", "\u{200d}\u{2060}\u{feff}", "\u{3164}", "\u{2800} \u{ad}", "\u{e0041}"]
+        {
+            check(text, Some("is blank"));
+        }
+    }
+
+    #[test]
+    fn only_what_is_shown_in_lines_has_lines() {
+        for (field, text, expected) in [
+            (Text::Chat, "hello\n\tthere", Ok(())),
+            (Text::RoomMetadata, "{\n\t\"a\": 1\n}", Ok(())),
+            (Text::Name, "a\nb", Err("name has control characters")),
+            (Text::Reason, "a\tb", Err("reason has control characters")),
+            (Text::Chat, "\n\t", Err("text is blank")),
+        ] {
+            assert_eq!(field.check(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_chat_message_must_not_be_empty() {
+        for field in ALL {
+            assert_eq!(field.check("").is_ok(), field != Text::Chat, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        for (field, most) in [
+            (Text::Name, limits::NAME_CHARS_MAX),
+            (Text::Reason, limits::REASON_CHARS_MAX),
+            (Text::ParticipantMetadata, limits::PARTICIPANT_METADATA_CHARS_MAX),
+            (Text::RoomMetadata, limits::ROOM_METADATA_CHARS_MAX),
+        ] {
+            assert_eq!(field.check(&"😀".repeat(most)), Ok(()), "{field:?}");
+            assert!(field.check(&"a".repeat(most + 1)).unwrap_err().ends_with("too long"), "{field:?}");
+        }
+        assert_eq!(Text::Chat.check(&"x".repeat(limits::CHAT_TEXT_BYTES_MAX)), Ok(()));
+        assert_eq!(Text::Chat.check(&"x".repeat(limits::CHAT_TEXT_BYTES_MAX + 1)), Err("text is too long"));
+    }
+}
