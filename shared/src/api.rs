@@ -12,7 +12,7 @@ pub use recording::{PlayableFile, Recording, RecordingList};
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
-use crate::signal::{ParticipantChange, ParticipantInfo, RoomChange};
+use crate::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RoomChange};
 use crate::time::UnixMillis;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ pub struct ParticipantList {
     pub participants: Vec<ParticipantInfo>,
 }
 
-/// Changes a participant for as long as they are in the room; what is left out stays.
+/// Changes a participant for as long as the room lives; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -165,6 +165,29 @@ pub struct ParticipantPatch {
     /// All that they may do, in place of what their token says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
+}
+
+/// Keeps somebody out of a room, and removes them if they are in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct BanRequest {
+    /// For how long: 1 s to a year. As long as the room lives where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
+    pub lasts_ms: Option<u64>,
+    /// Told to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 256)))]
+    pub reason: Option<String>,
+}
+
+/// Who is banned from a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct BanList {
+    /// The latest first.
+    pub bans: Vec<BanInfo>,
 }
 
 /// Why a request was not served.
@@ -211,6 +234,15 @@ impl Bounds for RoomRequest {
 impl Bounds for RoomPatch {
     fn check_bounds(&self) -> Result<(), &'static str> {
         RoomChange::from(self.clone()).check_bounds()
+    }
+}
+
+impl Bounds for BanRequest {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > limits::REASON_CHARS_MAX) {
+            return Err("reason is too long");
+        }
+        BanTerm { lasts_ms: self.lasts_ms }.check_bounds()
     }
 }
 

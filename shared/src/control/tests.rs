@@ -28,7 +28,7 @@ fn messages_say_what_the_golden_ones_say() {
         "room_to_node",
         &["welcome", "set_session", "close_session", "set_forwards", "set_recording", "release", "refused", "error"],
     );
-    check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "failed"]);
+    check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "empty", "failed"]);
     check_all::<RecordingVerdict>("recording_verdict", &["leave", "finish", "wait", "done"]);
 }
 

@@ -1,7 +1,7 @@
 //! What a client says, and the only way in for its frames.
 
 use super::conversation::check_text;
-use super::{Reaction, TrackSource};
+use super::{BanTerm, Reaction, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
@@ -87,6 +87,17 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
+        /// Keeps them out for a time or for good; then they need not be in the room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        ban: Option<BanTerm>,
+    },
+    /// Asks who is banned; needs the grant `moderate`. Answered by `bans`.
+    ListBans {},
+    /// Lets somebody in again; needs the grant `moderate`.
+    LiftBan {
+        /// Whom.
+        participant: ParticipantId,
     },
     /// Mutes a track of anybody; needs the grant `moderate`. Others receive nothing of it until its publisher unmutes it with `set_muted`:
     /// nobody can unmute somebody else.
@@ -343,8 +354,10 @@ impl ClientToEdge {
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
-            "resume" | "set_muted" | "view" | "kick" | "mute_track" | "update_participant" | "update_room"
-            | "end_room" | "start_recording" | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "lift_ban" | "mute_track"
+            | "update_participant" | "update_room" | "end_room" | "start_recording" | "stop_recording" | "leave" => {
+                Some(limits::SIGNAL_FRAME_BYTES_MAX)
+            }
             "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
@@ -370,6 +383,7 @@ impl ClientToEdge {
             {
                 Err("reason is too long")
             }
+            Self::Kick { ban: Some(term), .. } => term.check_bounds(),
             Self::UpdateParticipant { change, .. } => change.check_bounds(),
             Self::UpdateRoom { change } => change.check_bounds(),
             Self::Chat { text, .. } => check_text(text),
@@ -377,6 +391,8 @@ impl ClientToEdge {
             | Self::SetMuted { .. }
             | Self::View { .. }
             | Self::Kick { .. }
+            | Self::ListBans {}
+            | Self::LiftBan { .. }
             | Self::MuteTrack { .. }
             | Self::EndRoom { .. }
             | Self::StartRecording {}

@@ -1,6 +1,6 @@
 //! What the edge tells a client.
 
-use super::{ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
+use super::{BanInfo, ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub enum EdgeToClient {
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
+        /// The secret for the next time, in place of the one that was just used.
+        resume_token: String,
         /// The room itself.
         room: RoomInfo,
         /// Everybody in the room, the client itself included.
@@ -72,6 +74,13 @@ pub enum EdgeToClient {
     Done {
         /// Its `id`.
         in_reply_to: Option<u32>,
+    },
+    /// The answer to `list_bans`.
+    Bans {
+        /// Its `id`.
+        in_reply_to: Option<u32>,
+        /// The latest first.
+        bans: Vec<BanInfo>,
     },
     /// A request was not carried out; nothing changed.
     Error {
