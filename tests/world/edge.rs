@@ -275,9 +275,8 @@ impl Edge {
         let deadline = core.poll_timeout();
         let is_store = |output: &room::Output| matches!(output, room::Output::Store(_));
         self.check_order(outputs.iter().map(is_store));
-        let is_asked = |output: &room::Output| match output {
-            room::Output::AskHeard { socket } => Some(*socket),
-            _ => None,
+        let is_asked = |output: &room::Output| {
+            if let room::Output::AskHeard { socket } = output { Some(*socket) } else { None }
         };
         let silent: Vec<SocketId> = outputs.iter().filter_map(is_asked).collect();
         for output in outputs {

@@ -8,7 +8,7 @@ import { usePreferences, useTexts } from "./preferences";
 /** A recording that is being finished is looked at again. */
 const LOOK_AGAIN_MS = 2_000;
 
-function isOver(state: RecordingState): boolean {
+function hasEnded(state: RecordingState): boolean {
   return state === "ready" || state === "empty" || state === "failed";
 }
 
@@ -50,7 +50,7 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
             {state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
             {state === "failed" ? <p>{texts.recordingFailed}</p> : null}
             {state === "empty" ? <p>{texts.recordingEmpty}</p> : null}
-            {isOver(state) ? null : <p>{texts.recordingFinishes}</p>}
+            {hasEnded(state) ? null : <p>{texts.recordingFinishes}</p>}
           </li>
         ))}
       </ul>
@@ -85,7 +85,7 @@ function useRecordings(room: string, token: string): readonly Recording[] {
       }
       // The same recording keeps its URLs, or its player would begin anew.
       setRecordings((known) => found.map((one) => known.find((old) => isSame(old, one)) ?? one));
-      if (found.some(({ state }) => !isOver(state))) {
+      if (found.some(({ state }) => !hasEnded(state))) {
         timer = setTimeout(() => void look(), LOOK_AGAIN_MS);
       }
     };
