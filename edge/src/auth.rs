@@ -1,9 +1,11 @@
 //! Takes the token off a request and asks `shared::token` about it.
 
+use crate::internal::ResumeClaims;
 use crate::upgrade::Protocols;
 use crate::{clock, log};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use edge_core::room::ResumeKeys;
 use edge_core::secret;
 use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
@@ -35,6 +37,24 @@ pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Re
     let token = protocols.token().ok_or(AuthError::Refused(ErrorCode::BadToken))?;
     let claims: JoinClaims = token::verify(token, &keys(env, TOKEN_KEYS)?, clock::now())?;
     check_join(claims, room)
+}
+
+/// What the room's resume secrets are made with.
+pub(crate) fn resume_keys(env: &Env) -> Result<ResumeKeys, AuthError> {
+    let secrets = secrets(env, TOKEN_KEYS)?;
+    Ok(ResumeKeys::derived(secrets.iter().map(|(_, secret)| secret.as_bytes())))
+}
+
+/// The resume secret with which a client comes back to `room`, where it may be one.
+pub(crate) fn resuming(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<ResumeClaims, AuthError> {
+    if !protocols.offers(signal::SUBPROTOCOL) {
+        return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
+    }
+    let secret = protocols.resume_secret().unwrap_or_default();
+    if !resume_keys(env)?.made(room, secret) {
+        return Err(AuthError::Refused(ErrorCode::SessionExpired));
+    }
+    Ok(ResumeClaims { secret: secret.into() })
 }
 
 /// Whether a request brings a token (RFC 6750 §2.1).

@@ -35,6 +35,8 @@ pub(crate) struct Leftover {
     pub(crate) asks: Vec<PlaceRequest>,
     /// Questions about TURN nodes: for which epoch, and of which region.
     pub(crate) turn_asks: Vec<(u64, Region)>,
+    /// When clients last said `ping`, where a room asked.
+    pub(crate) heard: Vec<(SocketId, Option<UnixMillis>)>,
     /// Answers for the application's server, by the number of the call.
     pub(crate) api_answers: Vec<(u64, room::Answer)>,
     /// Answers for Room objects, by the number of the call.
@@ -61,6 +63,7 @@ impl Shell {
             }
             room::Output::AskFleet(request) => leftover.asks.push(request),
             room::Output::Answer { request, answer } => leftover.api_answers.push((request, answer)),
+            room::Output::AskHeard { socket } => leftover.heard.push((socket, self.sockets.pinged_at(socket)?)),
             room::Output::AskTurn { epoch, region } => leftover.turn_asks.push((epoch, region)),
             room::Output::AnswerReport { call, verdict, leftovers } => {
                 leftover.verdicts.push((call, Verdict { verdict, leftovers }));

@@ -33,6 +33,23 @@ impl Introduced for JoinClaims {
     const PATH: &'static str = "/participant";
 }
 
+/// What a client shows that comes back without a join token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ResumeClaims {
+    /// One that a room of this name may have given out; only the room knows whether it still opens anything.
+    pub(crate) secret: String,
+}
+
+impl std::fmt::Debug for ResumeClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResumeClaims").finish_non_exhaustive()
+    }
+}
+
+impl Introduced for ResumeClaims {
+    const PATH: &'static str = "/resuming";
+}
+
 impl Introduced for TicketClaims {
     const PATH: &'static str = "/node";
 }

@@ -6,10 +6,10 @@ mod recordings;
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{self, Address, ApiCall, Ask, Introduced, Introduction, TurnAsk, introduced};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, Introduction, ResumeClaims, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
-use crate::{attachment, auth, clock, directory, log, random, sockets};
+use crate::{attachment, auth, clock, directory, log, random, sockets, upgrade};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
 use edge_core::room::{self, Answer, Attachment, Input, Room};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
 use shared::signal::{self, ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{ErrorCode, Region, RoomId, UnixMillis};
+use shared::{ErrorCode, ParticipantId, Region, RoomId, UnixMillis};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use worker::{
@@ -80,6 +80,7 @@ impl DurableObject for RoomObject {
                 let attach = |socket, opened_at| Attachment::Client { socket, opened_at, claims: introduction.claims };
                 self.open(identity, &introduction.request_id, signal::SUBPROTOCOL, attach).await
             }
+            ResumeClaims::PATH => self.open_resuming(&introduced(&request)?).await,
             TicketClaims::PATH => {
                 let introduction: Introduction<TicketClaims> = introduced(&request)?;
                 let identity = Identity { room: introduction.claims.room.clone(), continent: None, listed: false };
@@ -131,11 +132,41 @@ impl RoomObject {
         protocol: &str,
         attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
     ) -> Result<Response> {
+        let room = identity.room.clone();
         self.wake(Some(identity))?;
+        self.accept(&room, request_id, protocol, attach).await
+    }
+
+    /// Accepts a client that shows a resume secret instead of a token, if that opens a session.
+    async fn open_resuming(&self, introduction: &Introduction<ResumeClaims>) -> Result<Response> {
+        let secret = &introduction.claims.secret;
+        // A room that nobody is in is not woken by a secret from long ago.
+        let found = self.wake(None)?.then(|| self.resumable(secret)).flatten();
+        let Some((room, participant)) = found else {
+            self.retire().await?;
+            return upgrade::refuse(Some(signal::SUBPROTOCOL), ErrorCode::SessionExpired);
+        };
+        let attach = |socket, opened_at| Attachment::Resuming { socket, opened_at, participant };
+        self.accept(&room, &introduction.request_id, signal::SUBPROTOCOL, attach).await
+    }
+
+    fn resumable(&self, secret: &str) -> Option<(RoomId, ParticipantId)> {
+        let awake = self.awake.try_borrow().ok()?;
+        let Awake { room, identity } = awake.as_ref()?;
+        Some((identity.room.clone(), room.resumable(clock::now(), secret)?))
+    }
+
+    async fn accept(
+        &self,
+        room: &RoomId,
+        request_id: &str,
+        protocol: &str,
+        attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
+    ) -> Result<Response> {
         match self.shell.sockets.accept(protocol, attach)? {
             Accepted::Full(response) => Ok(response),
             Accepted::Open(attachment, response) => {
-                lines::opened(&attachment, request_id);
+                lines::opened(room, &attachment, request_id);
                 self.survive(Some(attachment.socket()), Input::SocketOpened(attachment)).await;
                 Ok(response)
             }
@@ -202,6 +233,7 @@ impl RoomObject {
                 let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
                 inputs
                     .extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket, going_away: false }));
+                inputs.extend(leftover.heard.into_iter().map(|(socket, at)| Input::Heard { socket, at }));
                 asks.extend(leftover.asks);
                 answers.api.extend(leftover.api_answers);
                 turn_asks.extend(leftover.turn_asks);
@@ -288,10 +320,12 @@ impl RoomObject {
     fn restore(&self, identity: &Identity) -> Result<Room> {
         let config = || {
             let turn_keys = auth::turn_keys(&self.env);
+            let resume_keys = auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?;
             self.config().map(|config| room::Config {
                 can_record: config.storage.is_some(),
                 ice_servers: config.ice_servers,
                 turn_keys,
+                resume_keys,
             })
         };
         let rows = self.shell.store.rows()?;
@@ -378,12 +412,14 @@ impl RoomObject {
 /// What a frame is to the room; a binary one says nothing in either protocol.
 fn frame(attachment: &Attachment, message: &WebSocketIncomingMessage) -> Input {
     match (attachment, message) {
-        (Attachment::Client { socket, .. }, WebSocketIncomingMessage::String(text)) => {
-            Input::ClientFrame { socket: *socket, frame: ClientFrame::parse(text) }
-        }
-        (Attachment::Client { socket, .. }, WebSocketIncomingMessage::Binary(_)) => {
-            Input::ClientFrame { socket: *socket, frame: Err(FrameError::Malformed) }
-        }
+        (
+            Attachment::Client { socket, .. } | Attachment::Resuming { socket, .. },
+            WebSocketIncomingMessage::String(text),
+        ) => Input::ClientFrame { socket: *socket, frame: ClientFrame::parse(text) },
+        (
+            Attachment::Client { socket, .. } | Attachment::Resuming { socket, .. },
+            WebSocketIncomingMessage::Binary(_),
+        ) => Input::ClientFrame { socket: *socket, frame: Err(FrameError::Malformed) },
         (Attachment::Node { socket, .. }, WebSocketIncomingMessage::String(text)) => {
             Input::NodeFrame { socket: *socket, frame: NodeToRoom::parse(text) }
         }

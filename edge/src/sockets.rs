@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use shared::{ErrorCode, UnixMillis, limits, signal};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use worker::js_sys::{Date, Function, Reflect};
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{Error, Response, Result, State, WebSocket, WebSocketPair};
 
@@ -86,6 +88,23 @@ impl Sockets {
         attachment::write(&server, &attachment)?;
         open.insert(attachment.socket(), server);
         Ok(Accepted::Open(attachment, upgrade::switch(client, Some(protocol))?))
+    }
+
+    /// When the platform last answered a ping on a socket; nothing where it never did.
+    pub(crate) fn pinged_at(&self, id: SocketId) -> Result<Option<UnixMillis>> {
+        let Some(socket) = self.find(id)? else { return Ok(None) };
+        // `worker` does not wrap this method (`getWebSocketAutoResponseTimestamp`): it answers a Date or null.
+        let state: &JsValue = self.state.as_raw().as_ref();
+        let method: Function = Reflect::get(state, &"getWebSocketAutoResponseTimestamp".into())?.dyn_into()?;
+        let date = method.call1(state, socket.as_ref().as_ref())?;
+        let at_ms = date.dyn_ref::<Date>().map(Date::get_time).filter(|ms| ms.is_finite() && *ms >= 0.0);
+        // Milliseconds since 1970 fit a double, and so a u64, for 285,000 years.
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be finite and not negative"
+        )]
+        Ok(at_ms.map(|ms| UnixMillis(ms as u64)))
     }
 
     /// Replaces the attachment of an open socket.

@@ -37,10 +37,17 @@ impl Protocols {
         self.0.iter().find_map(|offered| offered.strip_prefix(signal::TOKEN_SUBPROTOCOL_PREFIX))
     }
 
+    /// The resume secret that rides among them.
+    pub(crate) fn resume_secret(&self) -> Option<&str> {
+        self.0.iter().find_map(|offered| offered.strip_prefix(signal::RESUME_SUBPROTOCOL_PREFIX))
+    }
+
     /// What a refusal echoes. A browser fails a socket whose answer names none of the offered protocols, and then hides the
-    /// refusal from the page; a token must not come back, as answers are logged more often than requests.
+    /// refusal from the page; a secret must not come back, as answers are logged more often than requests.
     pub(crate) fn echo(&self) -> Option<&str> {
-        let offered = || self.0.iter().filter(|offered| !offered.starts_with(signal::TOKEN_SUBPROTOCOL_PREFIX));
+        const SECRET: [&str; 2] = [signal::TOKEN_SUBPROTOCOL_PREFIX, signal::RESUME_SUBPROTOCOL_PREFIX];
+        let is_secret = |offered: &str| SECRET.iter().any(|prefix| offered.starts_with(prefix));
+        let offered = || self.0.iter().filter(|offered| !is_secret(offered));
         offered().find(|offered| *offered == signal::SUBPROTOCOL).or_else(|| offered().next()).map(String::as_str)
     }
 }
@@ -80,6 +87,8 @@ mod tests {
         assert!(!protocols.offers("rotunda.v2"));
         assert_eq!(protocols.token(), Some("a.b.c"));
         assert_eq!(Protocols::parse("rotunda.v1").token(), None);
+        let resuming = Protocols::parse("rotunda.v1, resume.abc.def");
+        assert_eq!((resuming.token(), resuming.resume_secret()), (None, Some("abc.def")));
         assert_eq!(Protocols::parse(&"x,".repeat(PROTOCOL_BYTES_MAX)), Protocols::default());
     }
 
@@ -89,7 +98,9 @@ mod tests {
         check("token.secret, rotunda.v1", Some("rotunda.v1"));
         check("other, rotunda.v1", Some("rotunda.v1"));
         check("token.secret, rotunda.v9", Some("rotunda.v9"));
+        check("resume.secret, rotunda.v1", Some("rotunda.v1"));
         check("token.secret", None);
+        check("resume.secret", None);
         check("", None);
     }
 }

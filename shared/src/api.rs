@@ -13,7 +13,7 @@ use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RoomId};
 use crate::limits;
 use crate::object;
-use crate::signal::{ParticipantChange, ParticipantInfo, RoomChange};
+use crate::signal::{BanInfo, BanTerm, ParticipantChange, ParticipantInfo, RoomChange};
 use crate::text::Text;
 use crate::time::UnixMillis;
 use crate::token::Grants;
@@ -151,7 +151,7 @@ pub struct ParticipantList {
     pub participants: Vec<ParticipantInfo>,
 }
 
-/// Changes a participant until they leave the room; absent fields stay as they are.
+/// Changes a participant for as long as the room lives; absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -167,6 +167,29 @@ pub struct ParticipantPatch {
     /// Replaces all grants of the token.
     #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
+}
+
+/// Bans a participant from a room, and removes them if they are in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct BanRequest {
+    /// For how long: 1 s to a year. As long as the room lives where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
+    pub lasts_ms: Option<u64>,
+    /// Shown to the participant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(length(max = 256)))]
+    pub reason: Option<String>,
+}
+
+/// The bans of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct BanList {
+    /// The latest first.
+    pub bans: Vec<BanInfo>,
 }
 
 /// Why a request failed.
@@ -211,6 +234,15 @@ impl Bounds for RoomRequest {
 impl Bounds for RoomPatch {
     fn check_bounds(&self) -> Result<(), &'static str> {
         RoomChange::from(self.clone()).check_bounds()
+    }
+}
+
+impl Bounds for BanRequest {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > limits::REASON_CHARS_MAX) {
+            return Err("reason is too long");
+        }
+        BanTerm { lasts_ms: self.lasts_ms }.check_bounds()
     }
 }
 

@@ -102,6 +102,12 @@ error_codes! {
     BodyTooLarge = "body_too_large", false;
     /// A moderator removed the participant.
     Kicked = "kicked", false;
+    /// A moderator banned the participant from the room.
+    Banned = "banned", false;
+    /// The room has as many bans as it may: lift some.
+    TooManyBans = "too_many_bans", false;
+    /// No participant with this id is banned.
+    UnknownBan = "unknown_ban", false;
     /// Recording is not possible: no storage is configured.
     RecordingUnavailable = "recording_unavailable", false;
     /// The recording could not be made or finished.
@@ -134,11 +140,12 @@ impl ErrorCode {
             | Self::TooManySections
             | Self::UnsupportedMedia => 400,
             Self::BadToken | Self::TokenExpired | Self::BadApiKey => 401,
-            Self::WrongRoom | Self::Forbidden | Self::Kicked => 403,
+            Self::WrongRoom | Self::Forbidden | Self::Kicked | Self::Banned => 403,
             Self::NotFound
             | Self::UnknownRoom
             | Self::UnknownParticipant
             | Self::UnknownTrack
+            | Self::UnknownBan
             | Self::UnknownRecording => 404,
             Self::MethodNotAllowed => 405,
             Self::Timeout => 408,
@@ -149,6 +156,7 @@ impl ErrorCode {
             | Self::TooManyPublishers
             | Self::Replaced
             | Self::TooManyRecordings
+            | Self::TooManyBans
             | Self::RecordingNotOver
             | Self::RoomEmpty
             | Self::StaleEpoch => 409,

@@ -53,7 +53,7 @@ pub const CODECS_PER_SECTION_MAX: usize = 8;
 /// Most encodings (simulcast layers) of one section.
 pub const ENCODINGS_PER_SECTION_MAX: usize = 4;
 
-/// Longest resume token the edge looks at; its own have 26 letters.
+/// Longest resume token the edge looks at; its own have 53 characters.
 pub const RESUME_TOKEN_BYTES_MAX: usize = 128;
 /// Longest display name, in characters (Unicode scalar values, as JSON Schema counts).
 pub const NAME_CHARS_MAX: usize = 128;
@@ -87,9 +87,18 @@ pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
 pub const PING_INTERVAL_MS: u64 = 10_000;
 /// A client whose socket is gone keeps its place and its media for this long.
 pub const RESUME_WINDOW_MS: u64 = 30_000;
+/// A client that answered no ping for this long, and whose media does not reach its node either, counts as gone: four pings.
+pub const CLIENT_SILENCE_MS: u64 = 4 * PING_INTERVAL_MS;
+/// After a resume the previous secret stays valid for this long, unless the new one is used first. By then the client has read the
+/// answer, or is gone.
+pub const RESUME_SECRET_OVERLAP_MS: u64 = CLIENT_SILENCE_MS + RESUME_WINDOW_MS;
 /// A participant who closes or reloads the page keeps their place for this long: a reload takes a second or two, and the others see an
 /// empty tile meanwhile.
 pub const RELOAD_WINDOW_MS: u64 = 5_000;
+/// A recording waits this long for the last participant, who closed the page or reloads it: time to go through the lobby again.
+pub const RECORDING_RELOAD_MS: u64 = 30_000;
+/// Who joins is told of a recording that ended within this time: its owner may have been away when it did.
+pub const RECORDING_TOLD_MS: u64 = 300_000;
 /// A node that was given a room must have dialled in within this time, else the room is placed anew.
 pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;
 /// A room that lost its node's socket waits this long for the node to dial again before it is placed anew.
@@ -139,8 +148,18 @@ pub const CHAT_MESSAGES_PER_SECOND: u32 = 1;
 pub const REACTION_BURST: u32 = 12;
 /// The same per second in the long run: everybody receives each of them.
 pub const REACTIONS_PER_SECOND: u32 = 2;
-/// Frames that cannot be read, are too large or are sent too fast, after which a socket is closed.
+/// Frames of one participant that are unreadable, too large or sent too fast, after which the socket is closed.
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
+/// One malformed frame is forgiven each time this has passed: slow enough that a new socket is no new start.
+pub const MALFORMED_FRAME_FORGIVEN_MS: u64 = 60_000;
+/// Most bans of a room: a list of them is one answer.
+pub const BANS_PER_ROOM_MAX: usize = 200;
+/// Longest ban that ends by itself: a year.
+pub const BAN_MS_MAX: u64 = 365 * 24 * 3_600_000;
+/// Shortest one.
+pub const BAN_MS_MIN: u64 = 1_000;
+/// Most participants who are away and of whom a room remembers what a moderator changed; the oldest is forgotten first.
+pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 
 /// A recording ends by itself after this time, so that a forgotten one does not fill the storage.
 pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
@@ -226,6 +245,7 @@ const _: () =
     assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_CHARS_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
+const _: () = assert!(RELOAD_WINDOW_MS < RECORDING_RELOAD_MS);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);
 // Even if nobody's media reaches a node that died, clients are moved before their consent would run out.
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < CONSENT_TIMEOUT_MS);

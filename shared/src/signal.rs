@@ -4,12 +4,14 @@
 //! ([`TOKEN_SUBPROTOCOL_PREFIX`]) and is never echoed. Every frame from a client may carry an `id`; what answers it has the same number in
 //! `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
 
+mod ban;
 mod client_to_edge;
 mod conversation;
 mod edge_to_client;
 mod recording;
 mod room_state;
 
+pub use ban::{BanInfo, BanTerm};
 pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };
@@ -22,6 +24,8 @@ pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, Track
 pub const SUBPROTOCOL: &str = "rotunda.v1";
 /// Precedes the join token in `Sec-WebSocket-Protocol`.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "token.";
+/// Precedes a resume secret, in place of a join token.
+pub const RESUME_SUBPROTOCOL_PREFIX: &str = "resume.";
 /// Keeps a client's socket alive; answered without waking the room.
 pub const PING: &str = "ping";
 /// The answer to [`PING`].

@@ -26,6 +26,7 @@ fn constants(text: &mut String) {
     };
     string("SUBPROTOCOL", signal::SUBPROTOCOL);
     string("TOKEN_SUBPROTOCOL_PREFIX", signal::TOKEN_SUBPROTOCOL_PREFIX);
+    string("RESUME_SUBPROTOCOL_PREFIX", signal::RESUME_SUBPROTOCOL_PREFIX);
     string("PING", signal::PING);
     string("PONG", signal::PONG);
     let mut number = |name: &str, value: u64| {
@@ -72,6 +73,8 @@ fn types(text: &mut String) {
     declare::<signal::TrackInfo>(text, &config);
     declare::<signal::ParticipantInfo>(text, &config);
     declare::<signal::SlotInfo>(text, &config);
+    declare::<signal::BanTerm>(text, &config);
+    declare::<signal::BanInfo>(text, &config);
     declare::<signal::RecordingState>(text, &config);
     declare::<signal::RecordingInfo>(text, &config);
     declare::<api::PlayableFile>(text, &config);

@@ -275,6 +275,10 @@ impl Edge {
         let deadline = core.poll_timeout();
         let is_store = |output: &room::Output| matches!(output, room::Output::Store(_));
         self.check_order(outputs.iter().map(is_store));
+        let is_asked = |output: &room::Output| {
+            if let room::Output::AskHeard { socket } = output { Some(*socket) } else { None }
+        };
+        let silent: Vec<SocketId> = outputs.iter().filter_map(is_asked).collect();
         for output in outputs {
             self.carry_out(id, &mut object, output);
         }
@@ -284,6 +288,11 @@ impl Edge {
         }
         if !object.is_forgettable() {
             self.rooms.insert(id.clone(), object);
+        }
+        // Clients of this world say `ping` as long as their socket is open.
+        for socket in silent {
+            let at = self.doors.contains_key(&socket).then(|| self.clock.unix());
+            self.step_room(id, room::Input::Heard { socket, at });
         }
     }
 
@@ -299,6 +308,7 @@ impl Edge {
             room::Output::Answer { .. } => unreachable!("no application's server asks in this world"),
             room::Output::AnswerReport { .. } => unreachable!("no node of this world records"),
             room::Output::AskFleet(request) => self.effects.push(Effect::Ask(id.clone(), request)),
+            room::Output::AskHeard { .. } => {}
             room::Output::AskTurn { epoch, .. } => self.effects.push(Effect::AskTurn(id.clone(), epoch)),
         }
     }

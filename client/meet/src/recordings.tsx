@@ -1,5 +1,5 @@
 /** Recordings: the badge that everybody sees, and what was recorded, to be played when the call is over. */
-import type { PlayableFile, Recording, RecordingInfo } from "@rotunda/client";
+import type { PlayableFile, Recording, RecordingInfo, RecordingState } from "@rotunda/client";
 import { listRecordings, readToken } from "@rotunda/client";
 import { useEffect, useState } from "react";
 import { cleanName } from "./names";
@@ -7,6 +7,10 @@ import { usePreferences, useTexts } from "./preferences";
 
 /** A recording that is being finished is looked at again. */
 const LOOK_AGAIN_MS = 2_000;
+
+function hasEnded(state: RecordingState): boolean {
+  return state === "ready" || state === "empty" || state === "failed";
+}
 
 /** Whether what is said is being kept. */
 export function isRecording(recording: RecordingInfo | null): boolean {
@@ -45,7 +49,8 @@ export function Recordings({ room, token }: { readonly room: string; readonly to
             </time>
             {state === "ready" ? files.map((file) => <Player key={file.url} file={file} />) : null}
             {state === "failed" ? <p>{texts.recordingFailed}</p> : null}
-            {state === "ready" || state === "failed" ? null : <p>{texts.recordingFinishes}</p>}
+            {state === "empty" ? <p>{texts.recordingEmpty}</p> : null}
+            {hasEnded(state) ? null : <p>{texts.recordingFinishes}</p>}
           </li>
         ))}
       </ul>
@@ -80,7 +85,7 @@ function useRecordings(room: string, token: string): readonly Recording[] {
       }
       // The same recording keeps its URLs, or its player would begin anew.
       setRecordings((known) => found.map((one) => known.find((old) => isSame(old, one)) ?? one));
-      if (found.some(({ state }) => state !== "ready" && state !== "failed")) {
+      if (found.some(({ state }) => !hasEnded(state))) {
         timer = setTimeout(() => void look(), LOOK_AGAIN_MS);
       }
     };

@@ -18,6 +18,7 @@ export interface Texts {
   readonly recordingStarts: string;
   readonly recordingRuns: string;
   readonly recordingFinishes: string;
+  readonly recordingEmpty: string;
   readonly recordingFailed: string;
   readonly recordings: string;
   readonly newRoom: string;

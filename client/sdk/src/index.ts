@@ -8,6 +8,8 @@ export { ERROR_WORDS, RoomError } from "./errors";
 export { LevelMeter } from "./level";
 export type { TrackOption } from "./local-media";
 export type {
+  BanInfo,
+  BanTerm,
   ConnectionState,
   ErrorCode,
   Grants,

@@ -1,5 +1,6 @@
 /** Reads what the edge sends: a frame that is not understood is nothing, never a crash. */
 import type {
+  BanInfo,
   ChatMessage,
   EdgeToClient,
   Grants,
@@ -56,6 +57,7 @@ const recording = object<RecordingInfo>({
   ended_at: orNull(number),
   code: orNull(text),
 });
+const ban = object<BanInfo>({ participant: text, name: text, banned_at: number, until: orNull(number) });
 const roster = list(participant);
 const inReplyTo = orNull(number);
 
@@ -77,6 +79,7 @@ const FRAMES: Frames = {
   },
   resumed: {
     in_reply_to: inReplyTo,
+    resume_token: text,
     room,
     roster,
     slots,
@@ -86,6 +89,7 @@ const FRAMES: Frames = {
   },
   negotiated: { in_reply_to: inReplyTo, session: text, answer: text, slots, ice_servers: list(iceServer) },
   done: { in_reply_to: inReplyTo },
+  bans: { in_reply_to: inReplyTo, bans: list(ban) },
   error: { in_reply_to: inReplyTo, code: text, message: text },
   refused: { code: text },
   participant_joined: { participant },

@@ -2,6 +2,7 @@
 
 export const SUBPROTOCOL = "rotunda.v1";
 export const TOKEN_SUBPROTOCOL_PREFIX = "token.";
+export const RESUME_SUBPROTOCOL_PREFIX = "resume.";
 export const PING = "ping";
 export const PONG = "pong";
 export const CLOSE_NORMAL = 1000;
@@ -61,7 +62,7 @@ export type Mid = string;
 /**
  * Why something was refused, as clients and nodes see it.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
 
 /**
  * Kind of media.
@@ -269,9 +270,39 @@ track: TrackId | null,
 participant: ParticipantId | null, };
 
 /**
+ * How long somebody is kept out.
+ */
+export type BanTerm = { 
+/**
+ * Milliseconds, 1 s to a year; for as long as the room lives where it is left out.
+ */
+lasts_ms?: number, };
+
+/**
+ * One ban.
+ */
+export type BanInfo = { 
+/**
+ * The identity that is kept out.
+ */
+participant: ParticipantId, 
+/**
+ * Display name when they were banned; empty where they were not in the room.
+ */
+name: string, 
+/**
+ * When.
+ */
+banned_at: UnixMillis, 
+/**
+ * Until when; null for as long as the room lives.
+ */
+until: UnixMillis | null, };
+
+/**
  * How far a recording is.
  */
-export type RecordingState = "starting" | "recording" | "storage_away" | "finishing" | "ready" | "failed";
+export type RecordingState = "starting" | "recording" | "storage_away" | "finishing" | "ready" | "empty" | "failed";
 
 /**
  * One recording, as everybody in the room sees it.
@@ -527,7 +558,15 @@ participant: ParticipantId,
 /**
  * Told to them.
  */
-reason?: string, } | { "type": "mute_track", 
+reason?: string, 
+/**
+ * Keeps them out for a time or for good; then they need not be in the room.
+ */
+ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban", 
+/**
+ * Whom.
+ */
+participant: ParticipantId, } | { "type": "mute_track", 
 /**
  * Whose track it is.
  */
@@ -626,6 +665,10 @@ recording: RecordingInfo | null, } | { "type": "resumed",
  */
 in_reply_to: number | null, 
 /**
+ * The secret for the next time, in place of the one that was just used.
+ */
+resume_token: string, 
+/**
  * The room itself.
  */
 room: RoomInfo, 
@@ -672,7 +715,15 @@ ice_servers: Array<IceServer>, } | { "type": "done",
 /**
  * Its `id`.
  */
-in_reply_to: number | null, } | { "type": "error", 
+in_reply_to: number | null, } | { "type": "bans", 
+/**
+ * Its `id`.
+ */
+in_reply_to: number | null, 
+/**
+ * The latest first.
+ */
+bans: Array<BanInfo>, } | { "type": "error", 
 /**
  * Its `id`, where it could be read.
  */

@@ -11,7 +11,7 @@ import { Measuring } from "./measuring";
 import { listenToPage } from "./page";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
-import type { MediaKind, ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
+import type { BanInfo, BanTerm, MediaKind, ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
@@ -225,9 +225,25 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
 
-  /** Removes somebody; needs the grant `moderate`. Rejects where the edge says no. */
-  kick(participant: ParticipantId, reason: string | null = null): Promise<void> {
-    return this.#ask({ type: "kick", participant, ...(reason === null ? {} : { reason }) });
+  /** Removes somebody, and with `ban` keeps them out for a time or as long as the room lives; needs the grant `moderate`. */
+  kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
+    return this.#ask({
+      type: "kick",
+      participant,
+      ...(reason === null ? {} : { reason }),
+      ...(ban === null ? {} : { ban }),
+    });
+  }
+
+  /** Who is kept out, the latest first; needs the grant `moderate`. */
+  async listBans(): Promise<readonly BanInfo[]> {
+    await this.#ask({ type: "list_bans" });
+    return this.#state.bans;
+  }
+
+  /** Lets somebody in again; needs the grant `moderate`. */
+  liftBan(participant: ParticipantId): Promise<void> {
+    return this.#ask({ type: "lift_ban", participant });
   }
 
   /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
@@ -284,7 +300,7 @@ export class Room extends Emitter<RoomEvents> {
   #execute(command: Command): void {
     switch (command.do) {
       case "open_socket":
-        return this.#signal.open();
+        return this.#signal.open(command.secret);
       case "close_socket":
         return this.#signal.close(command.code);
       case "send":

@@ -1,7 +1,10 @@
 /** The signaling WebSocket: a shell around the browser's, that opens, sends, closes and reports. */
-import { SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+import { RESUME_SUBPROTOCOL_PREFIX, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
 
-/** A token, or where to get a fresh one for every socket that is opened. */
+/**
+ * A join token, or a function that gets a fresh one for every join. The room is joined again where the connection was lost for too long,
+ * by when a fixed token may have expired; resuming needs none.
+ */
 export type TokenSource = string | (() => string | Promise<string>);
 
 /** What a socket reports; nothing is reported of a socket that was closed by us. */
@@ -33,17 +36,22 @@ export class Signal {
     this.#listener = listener;
   }
 
-  open(): void {
+  /** Opens a socket with a resume secret, or with a join token where there is none. */
+  open(secret: string | null): void {
     this.close(1000);
     const number = ++this.#opened;
+    if (secret !== null) {
+      this.#connect(`${RESUME_SUBPROTOCOL_PREFIX}${secret}`);
+      return;
+    }
     if (typeof this.#token === "string") {
-      this.#connect(this.#token);
+      this.#connect(`${TOKEN_SUBPROTOCOL_PREFIX}${this.#token}`);
       return;
     }
     Promise.resolve()
       .then(this.#token)
       .then(
-        (token) => number === this.#opened && this.#connect(token),
+        (token) => number === this.#opened && this.#connect(`${TOKEN_SUBPROTOCOL_PREFIX}${token}`),
         (error: unknown) => number === this.#opened && this.#listener.tokenUnavailable(String(error)),
       );
   }
@@ -64,11 +72,11 @@ export class Signal {
     }
   }
 
-  #connect(token: string): void {
+  #connect(key: string): void {
     let socket: WebSocket;
     try {
-      // The token rides as a sub-protocol because browsers let a page set no other header, and URLs end up in logs.
-      socket = new WebSocket(this.#url, [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${token}`]);
+      // The key rides as a sub-protocol because browsers let a page set no other header, and URLs end up in logs.
+      socket = new WebSocket(this.#url, [SUBPROTOCOL, key]);
     } catch (error) {
       // Not a token of letters, digits and dots: the browser refuses to send it.
       this.#listener.tokenUnavailable(String(error));

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { BACKOFF_MAX_MS, backoffMs, random } from "./backoff";
 import type { ChatMessage, EdgeToClient, ErrorCode, NegotiateReason, ParticipantInfo } from "./protocol.gen";
-import { PING, PING_INTERVAL_MS, PONG } from "./protocol.gen";
+import { PING, PING_INTERVAL_MS, PONG, SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import type { Command, Event, State } from "./state";
 import { connection, initial, step } from "./state";
 import { JOIN_TRIES_MAX, OPEN_TIMEOUT_MS, PONG_TIMEOUT_MS, RECONNECT_TRIES_MAX } from "./state/connection";
 import { OUTBOX_MAX } from "./state/conversation";
 import { CONNECT_TIMEOUT_MS, RESTART_TIMEOUT_MS } from "./state/media";
+import { VIEW_DELAY_MS } from "./state/requests";
 import { REPLY_TIMEOUT_MS } from "./state/turn";
 
 describe("joining", () => {
@@ -162,12 +163,32 @@ describe("a lost socket", () => {
     expect(client.does()).toEqual(["open_socket", "send resume"]);
   });
 
-  test("joins anew, on a new transport and with a new attempt, when there is nothing to resume", () => {
+  test("is opened with the secret of the last answer, however old the join token is", () => {
+    const client = new Client().joined();
+    expect(client.secrets()).toEqual([null]);
+    client.reopen();
+    client.frame(resumed(2));
+    client.reopen();
+    // This answer is lost, and the secret in it.
+    client.reopen();
+    client.frame(resumed(4, "third"));
+    client.reopen();
+    expect(client.secrets()).toEqual([null, "secret", "second", "second", "third"]);
+    expect(client.lastSent()).toMatchObject({ type: "resume", resume_token: "third" });
+  });
+
+  const nothings: [string, (client: Client) => void][] = [
+    ["the request", (client) => client.frame({ type: "error", in_reply_to: 2, code: "session_expired", message: "" })],
+    ["the socket", (client) => client.frame({ type: "refused", code: "session_expired" })],
+  ];
+  test.each(nothings)("joins anew, with a token, a new transport and a new attempt, when %s resumes nothing", (_, say) => {
     const client = new Client().joined();
     client.reopen();
-    client.frame({ type: "error", in_reply_to: 2, code: "session_expired", message: "" });
-    expect(client.does()).toEqual(["open_socket", "send resume", "make_offer new"]);
+    say(client);
+    expect(client.does()).toEqual(["open_socket", "send resume", "make_offer new", "close_socket"]);
     client.on(offerMade(2));
+    client.reopened();
+    expect(client.secrets()).toEqual([null, "secret", null]);
     expect(client.lastSent()).toMatchObject({ type: "join", attempt: "page-1", offer: "sdp 2" });
     client.frame({ ...JOINED, in_reply_to: 3, session: "s2" });
     expect(client.state.session?.id).toBe("s2");
@@ -176,6 +197,7 @@ describe("a lost socket", () => {
 
   const finals: [ErrorCode, string][] = [
     ["kicked", "end kicked"],
+    ["banned", "end banned"],
     ["replaced", "end replaced"],
     ["room_closed", "end room_closed"],
   ];
@@ -499,14 +521,44 @@ describe("what the user asks for", () => {
     expect(client.lastSent()).toEqual({ id: 2, type: "set_muted", mid: "0", muted: true });
   });
 
-  test("the view is told again after the socket was lost", () => {
-    const client = new Client().joined();
+  test("the view is told once it has settled, and again only where the edge may not have heard it", () => {
+    const client = new Client().joined().crowded();
+    client.on({ on: "set_view", participants: ["alan"] });
     client.on({ on: "set_view", participants: ["ada", "ada", "alan"] });
+    expect(client.does()).toEqual([]);
+    client.pass(2 * VIEW_DELAY_MS);
     expect(client.lastSent()).toEqual({ id: 2, type: "view", participants: ["ada", "alan"] });
     client.frame({ type: "done", in_reply_to: 2 });
+    client.does();
     client.reopen();
-    client.frame(resumed(3));
-    expect(client.lastSent()).toEqual({ id: 4, type: "view", participants: ["ada", "alan"] });
+    client.frame({ ...resumed(3), roster: client.state.roster.slice() });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual(["open_socket", "send resume"]);
+    client.on({ on: "set_view", participants: ["alan"] });
+    client.pass(2 * VIEW_DELAY_MS);
+    client.reopen();
+    client.frame({ ...resumed(5), roster: client.state.roster.slice() });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual(["send view", "open_socket", "send resume", "send view"]);
+  });
+
+  test("200 people who come within 5 s make nobody tell a view that stays the same or decides nothing", () => {
+    const watching = new Client().joined();
+    const looking = new Client().joined().crowded();
+    looking.on({ on: "set_view", participants: ["camera-1"] });
+    looking.pass(2 * VIEW_DELAY_MS);
+    looking.does();
+    for (let count = 1; count <= 200; count += 1) {
+      const participant = { ...ADA, id: `viewer-${count}`, tracks: [] };
+      watching.frame({ type: "participant_joined", participant });
+      watching.on({ on: "set_view", participants: watching.state.roster.slice(0, 24).map(({ id }) => id) });
+      looking.frame({ type: "participant_joined", participant });
+      looking.on({ on: "set_view", participants: ["camera-1"] });
+      watching.pass(25);
+      looking.pass(25);
+    }
+    expect(watching.does()).toEqual([]);
+    expect(looking.does()).toEqual([]);
   });
 
   test("a kick is settled by its reply", () => {
@@ -518,6 +570,16 @@ describe("what the user asks for", () => {
     client.on({ on: "ask", request: { type: "kick", participant: "ada" }, ticket: 8 });
     client.frame({ type: "done", in_reply_to: 3 });
     expect(client.commands).toContainEqual({ do: "settle", ticket: 8, failure: null });
+  });
+
+  test("who is banned is asked for and kept", () => {
+    const client = new Client().joined();
+    client.on({ on: "ask", request: { type: "list_bans" }, ticket: 7 });
+    expect(client.lastSent()).toEqual({ id: 2, type: "list_bans" });
+    const bans = [{ participant: "mallory", name: "Mallory", banned_at: 1, until: null }];
+    client.frame({ type: "bans", in_reply_to: 2, bans });
+    expect(client.commands).toContainEqual({ do: "settle", ticket: 7, failure: null });
+    expect(client.state.bans).toEqual(bans);
   });
 
   test("a recording is started and stopped by requests, and shown as it is told", () => {
@@ -785,10 +847,11 @@ const JOINED: Extract<EdgeToClient, { type: "joined" }> = {
 
 const FRESH = [{ urls: ["turn:turn.example.org"], username: "1800000600:sfu:daily:grace", credential: "fresh" }];
 
-function resumed(in_reply_to: number): Extract<EdgeToClient, { type: "resumed" }> {
+function resumed(in_reply_to: number, resume_token = "second"): Extract<EdgeToClient, { type: "resumed" }> {
   return {
     type: "resumed",
     in_reply_to,
+    resume_token,
     room: JOINED.room,
     roster: [ADA, GRACE],
     slots: JOINED.slots,
@@ -855,6 +918,16 @@ class Client {
     return this;
   }
 
+  /** There are more cameras than slots for them. */
+  crowded(): this {
+    for (let count = 1; count <= SLOTS_PER_KIND_DEFAULT + 1; count += 1) {
+      const camera = { id: `c${count}`, mid: "1", kind: "video", source: "camera", muted: false, csrc: 100 + count } as const;
+      this.frame({ type: "participant_joined", participant: { ...ADA, id: `camera-${count}`, tracks: [camera] } });
+    }
+    this.does();
+    return this;
+  }
+
   reopen(): void {
     this.on({ on: "socket_closed", code: 1006 });
     this.reopened();
@@ -904,6 +977,11 @@ class Client {
     });
     this.#seen = this.commands.length;
     return words;
+  }
+
+  /** The resume secret that each socket was opened with, nothing where it was a token. */
+  secrets(): (string | null)[] {
+    return this.commands.flatMap((command) => (command.do === "open_socket" ? [command.secret] : []));
   }
 
   /** Whether each offer waited for servers, and the servers that each answer brought. */

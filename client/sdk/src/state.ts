@@ -6,6 +6,7 @@
 import type { ClientErrorCode } from "./errors";
 import type {
   AttemptId,
+  BanInfo,
   ChatMessage,
   ClientToEdge,
   ErrorCode,
@@ -55,6 +56,8 @@ export interface State {
   readonly slots: readonly SlotInfo[];
   /** The recording that runs, or the last one that was heard of. */
   readonly recording: RecordingInfo | null;
+  /** Who was banned when the user asked last. */
+  readonly bans: readonly BanInfo[];
   /** What was written in the room, as far as it is known, in order. */
   readonly chat: readonly ChatMessage[];
   /** The number of the last message that was there before the user came. */
@@ -88,6 +91,8 @@ export interface Signaling {
   readonly at: "closed" | "opening" | "open" | "waiting";
   /** Whether this socket has joined or resumed. */
   readonly greeted: boolean;
+  /** What opened this socket: one that a resume secret opened takes up the session and nothing else. */
+  readonly key: "token" | "secret";
   readonly failures: number;
   readonly refusal: ErrorCode | null;
 }
@@ -159,6 +164,7 @@ export interface OutgoingMessage {
 /** What the edge was told, so that only differences are sent. */
 export interface Told {
   readonly muted: Readonly<Record<Mid, boolean>>;
+  /** Nothing where it is not known whether the edge heard the last one. */
   readonly view: readonly ParticipantId[] | null;
 }
 
@@ -179,7 +185,7 @@ export interface Attempt {
 }
 
 /** What the client waits for, each with the time at which it stops waiting. */
-export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate";
+export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
 export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
 
 /** What happened. */
@@ -215,6 +221,8 @@ export type Ask = Extract<
   {
     type:
       | "kick"
+      | "list_bans"
+      | "lift_ban"
       | "mute_track"
       | "update_participant"
       | "update_room"
@@ -229,7 +237,8 @@ export type Ask = Extract<
 
 /** What to do. */
 export type Command =
-  | { readonly do: "open_socket" }
+  /** With this resume secret, or with a join token where there is no session. */
+  | { readonly do: "open_socket"; readonly secret: string | null }
   | { readonly do: "close_socket"; readonly code: number }
   | { readonly do: "send"; readonly text: string }
   | {
@@ -278,13 +287,14 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
   return {
     phase: "idle",
     admitted: false,
-    signaling: { at: "closed", greeted: false, failures: 0, refusal: null },
+    signaling: { at: "closed", greeted: false, key: "token", failures: 0, refusal: null },
     session: null,
     self: null,
     room: null,
     roster: [],
     slots: [],
     recording: null,
+    bans: [],
     chat: [],
     chatBefore: 0,
     outbox: [],
@@ -301,7 +311,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     },
     muted,
     view: null,
-    told: { muted: {}, view: null },
+    told: { muted: {}, view: [] },
     requests: [],
     requestsMade: 0,
     attempt: { prefix: attemptPrefix, count: 0 },

@@ -10,7 +10,13 @@ const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 pub fn text(random: &mut Random, length: usize) -> String {
     let mut bytes = vec![0; length];
     random(&mut bytes);
-    bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 31))).map(|letter| char::from(*letter)).collect()
+    letters(&bytes, length)
+}
+
+/// At most `length` letters and digits out of as many bytes, 5 bits of each.
+pub fn letters(bytes: &[u8], length: usize) -> String {
+    let letter = |byte: &u8| LETTERS.get(usize::from(byte & 31)).map(|letter| char::from(*letter));
+    bytes.iter().take(length).filter_map(letter).collect()
 }
 
 /// A random number.

@@ -1,40 +1,63 @@
 //! A token bucket: bursts are free, the long run is not.
 
+use serde::{Deserialize, Serialize};
 use shared::UnixMillis;
 
-/// Thousandths of a token, so that a short time gives its share.
-const MILLI: u64 = 1_000;
-
-/// How many frames somebody may still send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenBucket {
-    milli_tokens: u64,
-    filled_at: UnixMillis,
+/// How fast a bucket fills, and how much fits into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
     burst: u32,
-    per_second: u32,
+    /// A token comes each time this has passed.
+    interval_ms: u64,
+}
+
+impl Rate {
+    /// A token each `interval_ms`, at most `burst` of them.
+    #[must_use]
+    pub const fn new(burst: u32, interval_ms: u64) -> Self {
+        Self { burst, interval_ms }
+    }
+
+    /// So many tokens a second, which must divide 1,000.
+    #[must_use]
+    pub const fn per_second(burst: u32, tokens: u32) -> Self {
+        assert!(1_000 % tokens == 0, "whole milliseconds");
+        Self::new(burst, 1_000 / tokens as u64)
+    }
+
+    fn ms_of(self, tokens: u32) -> u64 {
+        self.interval_ms.saturating_mul(u64::from(tokens))
+    }
+}
+
+/// How much is left, as the time at which nothing will be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenBucket {
+    full_at: UnixMillis,
 }
 
 impl TokenBucket {
-    /// A full bucket.
-    #[must_use]
-    pub fn new(burst: u32, per_second: u32, now: UnixMillis) -> Self {
-        Self { milli_tokens: u64::from(burst).saturating_mul(MILLI), filled_at: now, burst, per_second }
+    /// Takes a token; false where there is none.
+    pub fn take(&mut self, now: UnixMillis, rate: Rate) -> bool {
+        let full_at = self.full_at.max(now).plus_ms(rate.interval_ms);
+        let has_one = full_at.since_ms(now) <= rate.ms_of(rate.burst);
+        if has_one {
+            self.full_at = full_at;
+        }
+        has_one
     }
 
-    /// Takes one token; false where there is none.
-    pub fn take(&mut self, now: UnixMillis) -> bool {
-        // A token each 1/per_second seconds is per_second thousandths of one each millisecond.
-        let gained = now.since_ms(self.filled_at).saturating_mul(u64::from(self.per_second));
-        let full = u64::from(self.burst).saturating_mul(MILLI);
-        self.milli_tokens = self.milli_tokens.saturating_add(gained).min(full);
-        self.filled_at = now;
-        match self.milli_tokens.checked_sub(MILLI) {
-            Some(left) => {
-                self.milli_tokens = left;
-                true
-            }
-            None => false,
-        }
+    /// When it is full again.
+    #[must_use]
+    pub const fn full_at(self) -> UnixMillis {
+        self.full_at
+    }
+
+    /// Whether more than half of it is gone.
+    #[must_use]
+    pub fn is_below_half(self, now: UnixMillis, rate: Rate) -> bool {
+        self.full_at.since_ms(now).saturating_mul(2) > rate.ms_of(rate.burst)
     }
 }
 
@@ -43,29 +66,37 @@ mod tests {
     use super::*;
 
     /// Takes at each of these milliseconds, and tells how often there was a token.
-    fn check(burst: u32, per_second: u32, at_ms: &[u64], expected: usize) {
-        let mut bucket = TokenBucket::new(burst, per_second, UnixMillis(0));
-        let taken = at_ms.iter().filter(|at| bucket.take(UnixMillis(**at))).count();
+    fn check(rate: Rate, at_ms: &[u64], expected: usize) {
+        let mut bucket = TokenBucket::default();
+        let taken = at_ms.iter().filter(|at| bucket.take(UnixMillis(**at), rate)).count();
         assert_eq!(taken, expected, "{at_ms:?}");
     }
 
     #[test]
     fn a_burst_is_free() {
-        check(3, 1, &[0, 0, 0, 0, 0], 3);
+        check(Rate::per_second(3, 1), &[0, 0, 0, 0, 0], 3);
     }
 
     #[test]
     fn the_long_run_is_not() {
-        check(1, 2, &[0, 100, 200, 300, 400, 500, 600, 1000], 3);
+        check(Rate::per_second(1, 2), &[0, 100, 200, 300, 400, 500, 600, 1000], 3);
     }
 
     #[test]
     fn never_holds_more_than_a_burst() {
-        check(2, 100, &[0, 0, 1_000_000, 1_000_000, 1_000_000], 4);
+        check(Rate::per_second(2, 100), &[0, 0, 1_000_000, 1_000_000, 1_000_000], 4);
     }
 
     #[test]
     fn a_clock_that_goes_backwards_gives_nothing() {
-        check(1, 1000, &[50, 40, 30], 1);
+        check(Rate::per_second(1, 1000), &[50, 40, 30], 1);
+    }
+
+    #[test]
+    fn more_than_half_may_be_gone() {
+        let (rate, mut bucket) = (Rate::new(4, 10), TokenBucket::default());
+        let taken =
+            [1, 2, 3].map(|_| bucket.take(UnixMillis(100), rate) && bucket.is_below_half(UnixMillis(100), rate));
+        assert_eq!((taken, bucket.full_at()), ([false, false, true], UnixMillis(130)));
     }
 }

@@ -5,6 +5,7 @@
 
 mod allowance;
 mod api;
+mod ban;
 mod conversation;
 mod deadline;
 mod forwards;
@@ -20,7 +21,9 @@ mod relay;
 mod renegotiate;
 mod requests;
 mod resume;
+mod resume_secret;
 mod role;
+mod silence;
 mod slot;
 mod snapshot;
 mod socket;
@@ -33,6 +36,7 @@ use crate::random::Random;
 use crate::storage::{Changes, RestoreError, Row, Table};
 use allowance::Allowance;
 pub use api::{Answer, Ask};
+use ban::{Ban, Standing};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
@@ -41,6 +45,7 @@ pub use moderation::Verb;
 use news::News;
 use recording::Recording;
 pub use recording::{RecordingAnswer, RecordingAsk, RecordingCursor, RecordingListing};
+pub use resume_secret::ResumeKeys;
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RecordingOrder, RecordingReport, RecordingVerdict, RoomToNode};
 use shared::signal::{
@@ -57,7 +62,7 @@ use topology::{Assignment, Meta, Placing};
 /// What the shell tells a room.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A client or a node with a valid token for this room dialled; the attachment is on its socket already.
+    /// A client or a node that may dial this room did; the attachment is on its socket already.
     SocketOpened(Attachment),
     /// A frame of a client.
     ClientFrame {
@@ -93,6 +98,12 @@ pub enum Input {
         epoch: u64,
         /// Where clients can be relayed.
         urls: Vec<String>,
+    },
+    /// The answer to [`Output::AskHeard`].
+    Heard {
+        socket: SocketId,
+        /// When the platform last answered a ping on it; nothing where it never did.
+        at: Option<UnixMillis>,
     },
     /// A node reports on a recording, outside of its sockets; answered by [`Output::AnswerReport`].
     RecordingReported {
@@ -156,6 +167,8 @@ pub enum Output {
         /// Whose Fleet object.
         region: Region,
     },
+    /// Ask the platform when it last answered a ping on a client's socket; answered by [`Input::Heard`].
+    AskHeard { socket: SocketId },
     /// The answer to [`Input::RecordingReported`].
     AnswerReport {
         /// Which call.
@@ -187,6 +200,15 @@ pub enum Attachment {
         /// What its token says.
         claims: JoinClaims,
     },
+    /// A client that was let in by its resume secret ([`Room::resumable`]) and without a join token.
+    Resuming {
+        /// The socket.
+        socket: SocketId,
+        /// When it was opened.
+        opened_at: UnixMillis,
+        /// Whose secret it was.
+        participant: ParticipantId,
+    },
     /// A node.
     Node {
         /// The socket.
@@ -203,7 +225,7 @@ impl Attachment {
     #[must_use]
     pub const fn socket(&self) -> SocketId {
         match self {
-            Self::Client { socket, .. } | Self::Node { socket, .. } => *socket,
+            Self::Client { socket, .. } | Self::Resuming { socket, .. } | Self::Node { socket, .. } => *socket,
         }
     }
 }
@@ -215,6 +237,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// What credentials for our TURN nodes are made with; without it nobody is told about them.
     pub turn_keys: Option<TurnKeys>,
+    /// What the secrets of resuming clients are made with.
+    pub resume_keys: ResumeKeys,
     /// Whether there is a storage for recordings.
     pub can_record: bool,
 }
@@ -232,6 +256,11 @@ pub struct Room {
     recordings: Table<RecordingId, Recording>,
     /// What was written, by number.
     chat: Table<u64, ChatMessage>,
+    bans: Table<ParticipantId, Ban>,
+    /// Of participants who are away.
+    standings: Table<ParticipantId, Standing>,
+    /// Stored where they are worth it.
+    allowances: Table<ParticipantId, Allowance>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,
     // These follow from what is stored.
@@ -241,8 +270,7 @@ pub struct Room {
     told_room: RoomInfo,
     told_orders: BTreeMap<u64, RecordingOrder>,
     told_recordings: BTreeMap<RecordingId, RecordingInfo>,
-    // Forgotten in sleep, which only comes when nobody says anything.
-    allowances: BTreeMap<ParticipantId, Allowance>,
+    stored_allowances: BTreeMap<ParticipantId, Allowance>,
     news: News,
     outputs: VecDeque<Output>,
 }
@@ -279,7 +307,7 @@ impl Room {
     }
 
     fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
-        let Snapshot { meta, members, sessions, assignments, recordings, chat } = snapshot;
+        let Snapshot { meta, members, sessions, assignments, recordings, chat, bans, standings, allowances } = snapshot;
         Self {
             id,
             config,
@@ -290,6 +318,10 @@ impl Room {
             assignments: Table::new(assignments),
             recordings: Table::new(recordings),
             chat: Table::new(chat),
+            bans: Table::new(bans),
+            standings: Table::new(standings),
+            stored_allowances: allowances.clone(),
+            allowances: Table::new(allowances),
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
@@ -297,7 +329,6 @@ impl Room {
             told_room: RoomInfo::default(),
             told_orders: BTreeMap::new(),
             told_recordings: BTreeMap::new(),
-            allowances: BTreeMap::new(),
             news: News::default(),
             outputs: VecDeque::new(),
         }
@@ -315,6 +346,7 @@ impl Room {
             Input::SocketClosed { socket, going_away } => self.socket_closed(now, socket, going_away),
             Input::FleetAnswered { epoch, answer } => self.fleet_answered(now, epoch, answer),
             Input::TurnAnswered { epoch, urls } => self.turn_answered(now, epoch, urls),
+            Input::Heard { socket, at } => self.heard(now, socket, at),
             Input::RecordingReported { call, node, report } => self.recording_reported(now, call, &node, report),
             Input::Asked { request, ask } => self.asked(now, request, ask),
             Input::Deadline => {}
@@ -338,10 +370,15 @@ impl Room {
             Deadline::FirstFrame(socket) => self.first_frame_due(socket),
             Deadline::Resume(participant) => self.resume_due(&participant),
             Deadline::Restart(participant) => self.news.restarts_due.push(participant),
+            Deadline::Silence(participant) => self.silence_due(now, &participant),
+            Deadline::Ban(participant) => drop(self.bans.remove(&participant)),
+            Deadline::Allowance(participant) => drop(self.allowances.remove(&participant)),
             Deadline::Placing => self.placing_due(now),
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),
             Deadline::EmptyRoom => self.forget(),
+            // What follows is noted at the end of the input.
+            Deadline::Reload => {}
             Deadline::Recording(recording) => self.recording_due(now, &recording),
         }
     }
@@ -356,14 +393,22 @@ impl Room {
             self.end_assignment(epoch);
         }
         self.forget_chat();
+        self.forget_standings();
         self.meta.remove(&());
     }
 
-    /// Notes when the last participant left.
+    /// Notes when the last participant left, and ends a recording that nobody will come back to.
     fn note_emptiness(&mut self, now: UnixMillis) {
-        let is_new = self.members.is_empty() && self.meta().is_some_and(|meta| meta.empty_since.is_none());
-        if is_new && let Some(meta) = self.meta_mut() {
+        if !self.members.is_empty() {
+            return;
+        }
+        if self.meta().is_some_and(|meta| meta.empty_since.is_none())
+            && let Some(meta) = self.meta_mut()
+        {
             meta.empty_since = Some(now);
+        }
+        let reload_until = self.meta().and_then(|meta| meta.reload_until);
+        if reload_until.is_none_or(|until| until <= now) {
             self.end_recording(now);
         }
     }
@@ -375,6 +420,9 @@ impl Room {
             self.set_member_deadlines(participant);
         }
         self.set_recording_deadlines(&self.recordings.changed().clone());
+        for participant in self.bans.changed().clone() {
+            self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
+        }
         if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
             let gone = self.assignments.changed().iter().copied();
             let epochs: BTreeSet<u64> = self.assignments.keys().copied().chain(gone).collect();
@@ -389,6 +437,13 @@ impl Room {
         }
         self.set_room_deadlines(self.assignments.keys().copied().collect());
         self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
+        for participant in self.bans.keys().cloned().collect::<Vec<_>>() {
+            self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
+        }
+        for participant in self.allowances.keys().cloned().collect::<Vec<_>>() {
+            let at = self.allowances.get(&participant).map(Allowance::full_at);
+            self.deadlines.set(Deadline::Allowance(participant), at);
+        }
     }
 
     fn set_recording_deadlines(&mut self, changed: &BTreeSet<RecordingId>) {
@@ -401,7 +456,9 @@ impl Room {
         let member = self.members.get(&participant);
         let resume = member.and_then(|member| member.absence).map(Absence::ends_at);
         let restart = member.and_then(|member| member.restart.as_ref()).map(Restart::answered_at);
+        let silence = member.and_then(Self::silence_deadline);
         self.deadlines.set(Deadline::Restart(participant.clone()), restart);
+        self.deadlines.set(Deadline::Silence(participant.clone()), silence);
         self.deadlines.set(Deadline::Resume(participant), resume);
     }
 
@@ -413,6 +470,7 @@ impl Room {
             meta.and_then(|meta| meta.empty_since).zip(meta).map(|(at, meta)| at.plus_ms(meta.empty_timeout_ms));
         self.deadlines.set(Deadline::Placing, placing);
         self.deadlines.set(Deadline::EmptyRoom, empty);
+        self.deadlines.set(Deadline::Reload, meta.and_then(|meta| meta.reload_until));
         for epoch in epochs {
             let assignment = self.assignments.get(&epoch);
             self.deadlines.set(Deadline::Node(epoch), assignment.and_then(Assignment::node_deadline));

@@ -8,12 +8,17 @@ use shared::signal::EdgeToClient;
 use shared::{NodeId, Region, RoomId};
 
 /// A socket was accepted.
-pub(super) fn opened(attachment: &Attachment, request_id: &str) {
+pub(super) fn opened(room: &RoomId, attachment: &Attachment, request_id: &str) {
     match attachment {
         Attachment::Client { socket, claims, .. } => log::line(
             log::Level::Info,
             "client_connected",
             &[("room", &claims.room), ("participant", &claims.sub), ("socket", &socket.0), ("request", &request_id)],
+        ),
+        Attachment::Resuming { socket, participant, .. } => log::line(
+            log::Level::Info,
+            "client_came_back",
+            &[("room", room), ("participant", participant), ("socket", &socket.0), ("request", &request_id)],
         ),
         Attachment::Node { socket, claims, .. } => log::line(
             log::Level::Info,
@@ -59,6 +64,7 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         | Output::CloseNode { .. }
         | Output::AskFleet(_)
         | Output::AskTurn { .. }
+        | Output::AskHeard { .. }
         | Output::Answer { .. }
         | Output::AnswerReport { .. } => {}
     }

@@ -2,6 +2,7 @@
 //!
 //! Browsers of other origins are not answered for (no CORS headers but on the document): an API key in a page is a mistake.
 
+mod bans;
 mod body;
 mod participants;
 mod query;
@@ -60,6 +61,9 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         OperationId::GetParticipant => participants::get(&call).await,
         OperationId::UpdateParticipant => participants::update(call).await,
         OperationId::RemoveParticipant => participants::remove(&call).await,
+        OperationId::ListBans => bans::list(&call).await,
+        OperationId::CreateBan => bans::create(call).await,
+        OperationId::LiftBan => bans::lift(&call).await,
         OperationId::MuteTrack => participants::mute(&call).await,
         OperationId::ListRecordings => recordings::list(&call).await,
         OperationId::StartRecording => recordings::start(&call).await,
@@ -139,6 +143,7 @@ async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> Result<Answ
         answer @ (Answer::Room { .. }
         | Answer::Participants { .. }
         | Answer::Participant { .. }
+        | Answer::Bans { .. }
         | Answer::Recordings(_)
         | Answer::Done) => Ok(answer),
     }
@@ -150,6 +155,8 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownRoom => "there is no such room",
         ErrorCode::UnknownParticipant => "nobody in the room has this id",
         ErrorCode::UnknownTrack => "the participant has no such track",
+        ErrorCode::UnknownBan => "nobody of this id is banned",
+        ErrorCode::TooManyBans => "the room has as many bans as it may: lift some",
         ErrorCode::UnknownRecording => "the room has no recording of this id",
         ErrorCode::RecordingNotOver => "the recording runs or is being finished",
         ErrorCode::RoomEmpty => "nobody is in the room",

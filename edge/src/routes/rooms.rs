@@ -3,11 +3,11 @@
 use super::{Arrival, RouteError, nodes, parse_room};
 use crate::auth::AuthError;
 use crate::config::{Continent, origin_is_allowed};
-use crate::internal::{Address, Introduction};
+use crate::internal::{Address, Introduced, Introduction};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log};
-use shared::token::{JoinClaims, TicketClaims};
+use shared::token::TicketClaims;
 use shared::{ErrorCode, RoomId};
 use worker::Response;
 
@@ -24,23 +24,39 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
         Ok(room) => room,
         Err(refusal) => return Ok(upgrade::refuse(protocols.echo(), refusal.code)?),
     };
-    let claims = match admit(arrival, &protocols, &room) {
-        Ok(claims) => claims,
+    // Who has a join token may still resume with it; the room looks at the secret in the frame either way.
+    let is_resuming = protocols.token().is_none() && protocols.resume_secret().is_some();
+    let introduced = match check_origin(arrival) {
+        Err(error) => Err(error),
+        Ok(()) if is_resuming => match auth::resuming(&protocols, &room, arrival.env) {
+            Ok(claims) => Ok(introduce(arrival, &room, claims).await?),
+            Err(error) => Err(error),
+        },
+        Ok(()) => match auth::participant(&protocols, &room, arrival.env) {
+            Ok(claims) => Ok(introduce(arrival, &room, claims).await?),
+            Err(error) => Err(error),
+        },
+    };
+    match introduced {
+        Ok(response) => Ok(response),
         Err(AuthError::Refused(code)) => {
             let fields: [(&str, &dyn std::fmt::Display); 3] =
                 [("request", &arrival.request_id), ("room", &room), ("code", &code)];
             log::line(log::Level::Info, "socket_refused", &fields);
-            return Ok(upgrade::refuse(protocols.echo(), code)?);
+            Ok(upgrade::refuse(protocols.echo(), code)?)
         }
-        Err(error @ AuthError::Secret(_)) => return Err(error.into()),
-    };
+        Err(error @ AuthError::Secret(_)) => Err(error.into()),
+    }
+}
+
+async fn introduce<C: Introduced>(arrival: &Arrival<'_>, room: &RoomId, claims: C) -> Result<Response, RouteError> {
     let near = arrival.continent();
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
         request_id: arrival.request_id.clone(),
     };
-    Ok(Address::room(&room, GENERATION, near).introduce(arrival.env, &introduction).await?)
+    Ok(Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?)
 }
 
 /// `GET /v1/rooms/{room}/node`: the socket of a node that was given the room.
@@ -52,12 +68,12 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
 }
 
-fn admit(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
+fn check_origin(arrival: &Arrival<'_>) -> Result<(), AuthError> {
     let headers = arrival.request.headers();
     let origin = headers.get("Origin").ok().flatten();
     let host = headers.get("Host").ok().flatten().unwrap_or_default();
     if !origin_is_allowed(&arrival.config.origins, origin.as_deref(), &host) {
         return Err(AuthError::Refused(ErrorCode::Forbidden));
     }
-    auth::participant(protocols, room, arrival.env)
+    Ok(())
 }

@@ -81,10 +81,17 @@ const fn words(id: OperationId) -> Words {
         OperationId::GetParticipant => ("get_participant", "Shows a participant.", (200, "The participant.")),
         OperationId::UpdateParticipant => (
             "update_participant",
-            "Changes a participant for as long as they are in the room.",
+            "Changes a participant for as long as the room lives.",
             (200, "The participant as they are from here on."),
         ),
         OperationId::RemoveParticipant => ("remove_participant", "Removes a participant.", (204, "They are gone.")),
+        OperationId::ListBans => ("list_bans", "Lists who is banned from a room.", (200, "Everybody who is.")),
+        OperationId::CreateBan => (
+            "create_ban",
+            "Keeps an identity out of a room, for a time or as long as the room lives, and removes it if it is there.",
+            (204, "They are banned."),
+        ),
+        OperationId::LiftBan => ("lift_ban", "Lets an identity in again.", (204, "The ban is lifted.")),
         OperationId::MuteTrack => {
             ("mute_track", "Mutes a track; only its publisher can unmute it.", (204, "It is muted."))
         }
@@ -158,6 +165,9 @@ const fn found_meaning(id: OperationId) -> Option<&'static str> {
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
         | OperationId::RemoveParticipant
+        | OperationId::ListBans
+        | OperationId::CreateBan
+        | OperationId::LiftBan
         | OperationId::MuteTrack
         | OperationId::ListRecordings
         | OperationId::GetRecording
@@ -190,6 +200,9 @@ fn links(id: OperationId) -> Option<Value> {
         | OperationId::GetParticipant
         | OperationId::UpdateParticipant
         | OperationId::RemoveParticipant
+        | OperationId::ListBans
+        | OperationId::CreateBan
+        | OperationId::LiftBan
         | OperationId::MuteTrack
         | OperationId::GetRecording
         | OperationId::StopRecording

@@ -25,6 +25,12 @@ pub enum OperationId {
     UpdateParticipant,
     /// Removes a participant.
     RemoveParticipant,
+    /// Lists who is banned from a room.
+    ListBans,
+    /// Keeps somebody out of a room.
+    CreateBan,
+    /// Lets somebody in again.
+    LiftBan,
     /// Mutes a track.
     MuteTrack,
     /// Lists the recordings of a room.
@@ -65,6 +71,8 @@ const ROOMS: &str = "/v1/rooms";
 const ROOM: &str = "/v1/rooms/{room}";
 const PARTICIPANTS: &str = "/v1/rooms/{room}/participants";
 const PARTICIPANT: &str = "/v1/rooms/{room}/participants/{participant}";
+const BANS: &str = "/v1/rooms/{room}/bans";
+const BAN: &str = "/v1/rooms/{room}/bans/{participant}";
 const MUTE: &str = "/v1/rooms/{room}/participants/{participant}/tracks/{track}/mute";
 
 const RECORDINGS: &str = "/v1/rooms/{room}/recordings";
@@ -74,6 +82,8 @@ const STOP: &str = "/v1/rooms/{room}/recordings/{recording}/stop";
 const NO_ROOM: &[ErrorCode] = &[ErrorCode::UnknownRoom];
 const NO_PARTICIPANT: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant];
 const NO_TRACK: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownParticipant, ErrorCode::UnknownTrack];
+const NO_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::UnknownBan];
+const NO_FURTHER_BAN: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::TooManyBans];
 const NO_LIST: &[ErrorCode] = &[ErrorCode::UnknownRoom, ErrorCode::RecordingUnavailable];
 const NO_START: &[ErrorCode] =
     &[ErrorCode::UnknownRoom, ErrorCode::RoomEmpty, ErrorCode::TooManyRecordings, ErrorCode::RecordingUnavailable];
@@ -99,6 +109,9 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::GetParticipant, method: "GET", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::UpdateParticipant, method: "PATCH", path: PARTICIPANT, errors: NO_PARTICIPANT },
     Operation { id: OperationId::RemoveParticipant, method: "DELETE", path: PARTICIPANT, errors: NO_PARTICIPANT },
+    Operation { id: OperationId::ListBans, method: "GET", path: BANS, errors: NO_ROOM },
+    Operation { id: OperationId::CreateBan, method: "PUT", path: BAN, errors: NO_FURTHER_BAN },
+    Operation { id: OperationId::LiftBan, method: "DELETE", path: BAN, errors: NO_BAN },
     Operation { id: OperationId::MuteTrack, method: "POST", path: MUTE, errors: NO_TRACK },
     Operation { id: OperationId::ListRecordings, method: "GET", path: RECORDINGS, errors: NO_LIST },
     Operation { id: OperationId::StartRecording, method: "POST", path: RECORDINGS, errors: NO_START },
@@ -112,13 +125,15 @@ impl OperationId {
     #[must_use]
     pub const fn has_body(self) -> bool {
         match self {
-            Self::CreateToken | Self::CreateRoom | Self::UpdateRoom | Self::UpdateParticipant => true,
+            Self::CreateToken | Self::CreateRoom | Self::UpdateRoom | Self::UpdateParticipant | Self::CreateBan => true,
             Self::ListRooms
             | Self::GetRoom
             | Self::CloseRoom
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::RemoveParticipant
+            | Self::ListBans
+            | Self::LiftBan
             | Self::MuteTrack
             | Self::ListRecordings
             | Self::StartRecording
@@ -145,6 +160,9 @@ impl OperationId {
             | Self::GetParticipant
             | Self::UpdateParticipant
             | Self::RemoveParticipant
+            | Self::ListBans
+            | Self::CreateBan
+            | Self::LiftBan
             | Self::MuteTrack => false,
         }
     }
@@ -162,6 +180,9 @@ impl OperationId {
             | Self::ListParticipants
             | Self::GetParticipant
             | Self::UpdateParticipant
+            | Self::ListBans
+            | Self::CreateBan
+            | Self::LiftBan
             | Self::MuteTrack
             | Self::StartRecording
             | Self::GetRecording

@@ -69,6 +69,13 @@ pub enum SegmentOutcome {
         /// Where the manifest is.
         manifest: String,
     },
+    /// Nothing was published, and nothing of these segments is left in the storage.
+    Empty {
+        /// By the node of which assignment.
+        epoch: u64,
+        /// All segments that were sealed.
+        segments: Vec<u64>,
+    },
     /// Nothing can be made of it.
     Failed { code: ErrorCode },
 }

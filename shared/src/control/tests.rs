@@ -38,7 +38,7 @@ fn messages_say_what_the_golden_ones_say() {
             "error",
         ],
     );
-    check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "failed"]);
+    check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "empty", "failed"]);
     check_all::<RecordingVerdict>("recording_verdict", &["leave", "finish", "wait", "done"]);
 }
 

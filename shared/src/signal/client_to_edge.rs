@@ -1,6 +1,6 @@
 //! Requests of clients, and the only parser of their frames.
 
-use super::{Reaction, TrackSource};
+use super::{BanTerm, Reaction, TrackSource};
 use crate::error_code::ErrorCode;
 use crate::ids::{AttemptId, MessageId, Mid, ParticipantId, SessionId, TrackId};
 use crate::limits;
@@ -75,6 +75,17 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
+        /// Keeps them out for a time or for good; then they need not be in the room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        ban: Option<BanTerm>,
+    },
+    /// Asks who is banned; needs the grant `moderate`. Answered by `bans`.
+    ListBans {},
+    /// Lets somebody in again; needs the grant `moderate`.
+    LiftBan {
+        /// Whom.
+        participant: ParticipantId,
     },
     /// Mutes another participant's track; needs the grant `moderate`. Nobody receives it until its publisher unmutes it with `set_muted`.
     MuteTrack { participant: ParticipantId, track: TrackId },
@@ -319,8 +330,10 @@ impl ClientToEdge {
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
-            "resume" | "set_muted" | "view" | "kick" | "mute_track" | "update_participant" | "update_room"
-            | "end_room" | "start_recording" | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
+            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "lift_ban" | "mute_track"
+            | "update_participant" | "update_room" | "end_room" | "start_recording" | "stop_recording" | "leave" => {
+                Some(limits::SIGNAL_FRAME_BYTES_MAX)
+            }
             "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
@@ -341,9 +354,11 @@ impl ClientToEdge {
             Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
                 Err("too many participants")
             }
-            Self::Kick { reason: Some(reason), .. } | Self::EndRoom { reason: Some(reason) } => {
-                Text::Reason.check(reason)
+            Self::Kick { reason, ban, .. } => {
+                reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
+                ban.as_ref().map_or(Ok(()), BanTerm::check_bounds)
             }
+            Self::EndRoom { reason: Some(reason) } => Text::Reason.check(reason),
             // Unknown fields are ignored, so a misspelt one would otherwise look like success.
             Self::UpdateParticipant { change, .. } if *change == ParticipantChange::default() => {
                 Err("update_participant has none of the fields name, metadata and grants")
@@ -357,7 +372,8 @@ impl ClientToEdge {
             Self::Resume { .. }
             | Self::SetMuted { .. }
             | Self::View { .. }
-            | Self::Kick { reason: None, .. }
+            | Self::ListBans {}
+            | Self::LiftBan { .. }
             | Self::MuteTrack { .. }
             | Self::EndRoom { reason: None }
             | Self::StartRecording {}

@@ -1,6 +1,6 @@
 //! Messages from the edge to a client.
 
-use super::{ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
+use super::{BanInfo, ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub enum EdgeToClient {
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
+        /// The secret for the next resume; the one just used is void soon.
+        resume_token: String,
         room: RoomInfo,
         /// Everybody in the room, the client itself included.
         roster: Vec<ParticipantInfo>,
@@ -63,6 +65,12 @@ pub enum EdgeToClient {
     /// A request without a reply of its own succeeded.
     Done {
         in_reply_to: Option<u32>,
+    },
+    /// The answer to `list_bans`.
+    Bans {
+        in_reply_to: Option<u32>,
+        /// The latest first.
+        bans: Vec<BanInfo>,
     },
     /// A request failed and changed nothing.
     Error {

@@ -37,6 +37,8 @@ pub enum RecordingState {
     Finishing,
     /// The files can be played.
     Ready,
+    /// Over; nothing was published, so nothing is stored.
+    Empty,
     /// There are no files; the code says why.
     Failed,
 }
@@ -47,7 +49,7 @@ impl RecordingState {
     pub const fn is_running(self) -> bool {
         match self {
             Self::Starting | Self::Recording | Self::StorageAway => true,
-            Self::Finishing | Self::Ready | Self::Failed => false,
+            Self::Finishing | Self::Ready | Self::Empty | Self::Failed => false,
         }
     }
 
@@ -55,7 +57,7 @@ impl RecordingState {
     #[must_use]
     pub const fn is_over(self) -> bool {
         match self {
-            Self::Ready | Self::Failed => true,
+            Self::Ready | Self::Empty | Self::Failed => true,
             Self::Starting | Self::Recording | Self::StorageAway | Self::Finishing => false,
         }
     }

@@ -42,6 +42,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "set_muted",
         "view",
         "kick",
+        "list_bans",
+        "lift_ban",
         "mute_track",
         "update_participant",
         "update_room",
@@ -60,6 +62,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "resumed",
         "negotiated",
         "done",
+        "bans",
         "error",
         "refused",
         "participant_joined",
@@ -93,6 +96,12 @@ fn bad_frames_get_a_code() {
     check_refused(r#"{"type":"set_muted","id":4}"#, ErrorCode::InvalidMessage, Some(4));
     check_refused(r#"{"type":"set_muted","id":4,"mid":"a b","muted":true}"#, ErrorCode::InvalidMessage, Some(4));
     check_refused(r#"{"type":"kick","id":5,"participant":""}"#, ErrorCode::InvalidMessage, Some(5));
+    check_refused(
+        r#"{"type":"kick","id":5,"participant":"a","ban":{"lasts_ms":1}}"#,
+        ErrorCode::InvalidMessage,
+        Some(5),
+    );
+    check_refused(r#"{"type":"kick","id":5,"participant":"a","ban":{"for":1}}"#, ErrorCode::InvalidMessage, Some(5));
     check_refused(r#"{"type":"update_room","id":6,"participants_max":0}"#, ErrorCode::InvalidMessage, Some(6));
     check_refused(r#"{"type":"update_room","id":6,"empty_timeout_ms":9000000000}"#, ErrorCode::InvalidMessage, Some(6));
     let long = format!(r#"{{"type":"update_participant","id":7,"participant":"a","metadata":"{}"}}"#, "x".repeat(1025));

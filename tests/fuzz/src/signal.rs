@@ -67,6 +67,8 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         }
         ClientToEdge::Resume { .. }
         | ClientToEdge::SetMuted { .. }
+        | ClientToEdge::ListBans {}
+        | ClientToEdge::LiftBan { .. }
         | ClientToEdge::MuteTrack { .. }
         | ClientToEdge::StartRecording {}
         | ClientToEdge::StopRecording {}

@@ -176,6 +176,7 @@ impl Robot {
             | EdgeToClient::Resumed { .. }
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
+            | EdgeToClient::Bans { .. }
             | EdgeToClient::Error { .. }
             | EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }

@@ -75,7 +75,7 @@ impl Browser {
     /// Removes somebody.
     pub fn kick(&mut self, clock: &Clock, participant: ParticipantId) {
         self.clock = *clock;
-        self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None });
+        self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None, ban: None });
     }
 
     /// Leaves for good.
@@ -132,7 +132,10 @@ impl Browser {
                 self.enter((session, resume_token), roster, slots);
                 self.apply_answer(&answer, &ice_servers);
             }
-            EdgeToClient::Resumed { in_reply_to, roster, slots, transport_dead, .. } => {
+            EdgeToClient::Resumed { in_reply_to, resume_token, roster, slots, transport_dead, .. } => {
+                if let Some((_, known)) = &mut self.knowledge.session {
+                    *known = resume_token;
+                }
                 self.expect_reply("resumed", in_reply_to, |asked| asked == Asked::Resume);
                 self.knowledge.set_roster(roster);
                 self.knowledge.set_slots(&self.clock, slots);
@@ -169,6 +172,7 @@ impl Browser {
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),
             EdgeToClient::Reacted { .. } => {}
+            EdgeToClient::Bans { .. } => self.breach("nobody asks who is banned".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {

@@ -10,6 +10,7 @@ export const en: Texts = {
   recordingStarts: "Starting to record…",
   recordingRuns: "This call is being recorded",
   recordingFinishes: "Saving…",
+  recordingEmpty: "Nothing was recorded: nobody shared sound or video.",
   recordingFailed: "This recording failed.",
   recordings: "Recordings",
   newRoom: "New room",

@@ -27,12 +27,13 @@ export function start(turn: Turn): void {
   begin(turn, "join");
 }
 
-/** Opens a socket. */
+/** Opens a socket: a session is taken up with its own secret, so a join token may expire meanwhile. */
 export function open(turn: Turn): void {
+  const secret = turn.state.session?.resumeToken ?? null;
   turn.settle("backoff");
-  turn.updateSignaling({ at: "opening", greeted: false });
+  turn.updateSignaling({ at: "opening", greeted: false, key: secret === null ? "token" : "secret" });
   turn.expect("open", OPEN_TIMEOUT_MS);
-  turn.command({ do: "open_socket" });
+  turn.command({ do: "open_socket", secret });
 }
 
 /** The socket is open: whoever has a session takes it up again. */
@@ -125,13 +126,15 @@ export function end(turn: Turn, failure: Failure | null): void {
 }
 
 function lost(turn: Turn): void {
-  turn.settle("open", "reply", "ping", "pong");
+  turn.settle("open", "reply", "ping", "pong", "view");
+  const { told } = turn.state;
+  if (turn.state.requests.some(({ type }) => type === "view")) {
+    turn.update({ told: { ...told, view: null } });
+  }
   turn.dropRequests({ code: "disconnected", detail: "the socket was lost" });
   abandonNegotiation(turn);
   unsend(turn);
-  const { signaling, admitted, told } = turn.state;
-  // The other side may have forgotten what it was told on this socket.
-  turn.update({ told: { ...told, view: null } });
+  const { signaling, admitted } = turn.state;
   const failures = signaling.failures + 1;
   if (failures >= (admitted ? RECONNECT_TRIES_MAX : JOIN_TRIES_MAX)) {
     end(turn, { code: signaling.refusal ?? "unreachable", detail: `after ${failures} tries` });

@@ -10,7 +10,7 @@ import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { Turn } from "./turn";
 
 /** Codes after which the client does not come back by itself, whatever it was doing. */
-const FINAL: readonly ErrorCode[] = ["kicked", "replaced", "room_closed"];
+const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed"];
 /** Retrying may help some day, but a person should decide whether to wait. */
 const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "too_many_publishers"];
 /** The room may still be entered by those who only look and listen. */
@@ -45,6 +45,7 @@ const HANDLERS: Handlers = {
   resumed,
   negotiated,
   done,
+  bans,
   error: requestFailed,
   refused,
   participant_joined: (turn, { participant }) => putParticipant(turn, participant),
@@ -78,8 +79,9 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   if (turn.answered(message.in_reply_to)?.type !== "resume") {
     return;
   }
-  const { room, roster, slots, recording } = message;
-  turn.update({ room, slots, recording });
+  const { room, roster, slots, recording, resume_token: resumeToken } = message;
+  const { session } = turn.state;
+  turn.update({ room, slots, recording, session: session && { ...session, resumeToken } });
   putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
@@ -111,6 +113,12 @@ function done(turn: Turn, { in_reply_to }: Message<"done">): void {
   if (request?.type === "leave") {
     end(turn, null);
   }
+}
+
+function bans(turn: Turn, message: Message<"bans">): void {
+  const request = turn.answered(message.in_reply_to);
+  turn.update({ bans: message.bans });
+  turn.settleTicket(request?.ticket ?? null, null);
 }
 
 function requestFailed(turn: Turn, { in_reply_to, code, message }: Message<"error">): void {
@@ -153,17 +161,14 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
       turn.updateSignaling({ refusal: code });
       drop(turn);
     } else {
-      rejoin(turn);
+      rejoinElsewhere(turn);
     }
   },
   negotiate(turn, _request, failure) {
     const isNew = turn.state.media.negotiation?.purpose === "new_transport";
-    if (failure.code === "not_joined") {
-      rejoin(turn);
-    } else if (failure.code === "session_expired" && isNew) {
-      // Not the connection but the participant is forgotten; this socket has joined once and may not again.
-      rejoin(turn);
-      drop(turn);
+    // Either code may say that the participant is forgotten, and not only the connection.
+    if (failure.code === "not_joined" || (failure.code === "session_expired" && isNew)) {
+      rejoinElsewhere(turn);
     } else {
       negotiateRefused(turn, failure, mayRetry(failure.code));
     }
@@ -177,6 +182,8 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   raise_hand: report,
   lower_hand: report,
   kick: report,
+  list_bans: report,
+  lift_ban: report,
   mute_track: report,
   update_participant: report,
   update_room: report,
@@ -186,7 +193,17 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   leave: (turn) => end(turn, null),
 };
 
+/** Joins anew on another socket: this one has joined once, or a resume secret opened it, and a token may be good for one join only. */
+function rejoinElsewhere(turn: Turn): void {
+  rejoin(turn);
+  drop(turn);
+}
+
 function refused(turn: Turn, { code }: Message<"refused">): void {
+  if (code === "session_expired" && turn.state.signaling.key === "secret") {
+    rejoinElsewhere(turn);
+    return;
+  }
   // One fresh token may help; a second that has expired too says that this source has none.
   const isFirst = turn.state.signaling.refusal !== "token_expired";
   turn.updateSignaling({ refusal: code });

@@ -236,8 +236,8 @@ export function abandonNegotiation(turn: Turn): void {
 /** Nothing is left to resume: joins anew, with a new transport. */
 export function rejoin(turn: Turn): void {
   const { attempt, told } = turn.state;
-  turn.settle("media", "renegotiate");
-  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {} } });
+  turn.settle("media", "renegotiate", "view");
+  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {}, view: [] } });
   turn.updateSignaling({ greeted: false });
   turn.updateMedia({ connecting: null });
   begin(turn, "join");

@@ -1,4 +1,5 @@
 /** What the user asks for. */
+import type { ParticipantId } from "../protocol.gen";
 import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
 import type { Event } from "../state";
 import { end } from "./connection";
@@ -6,6 +7,8 @@ import type { Turn } from "./turn";
 
 /** Leaving waits no longer than this for the edge to say yes. */
 export const LEAVE_TIMEOUT_MS = 1_000;
+/** The view is told between this and twice this after it changed, so that a room does not speak with one voice. */
+export const VIEW_DELAY_MS = 200;
 
 /** Mutes or unmutes; the edge is told when it can be. */
 export function setMuted(turn: Turn, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
@@ -38,7 +41,7 @@ export function leave(turn: Turn): void {
   }
 }
 
-/** Tells the edge what it does not know yet. */
+/** Tells the edge what it does not know yet; the view a moment later, as people come and go in bursts. */
 export function tellDifferences(turn: Turn): void {
   for (const { mid, source } of turn.state.media.published) {
     const muted = turn.state.muted[source] ?? false;
@@ -48,9 +51,31 @@ export function tellDifferences(turn: Turn): void {
       turn.request({ type: "set_muted", mid, muted });
     }
   }
-  const { view, told } = turn.state;
-  if (view !== null && told.view !== view) {
+  if (isViewNews(turn) && !turn.awaits("view")) {
+    turn.expect("view", VIEW_DELAY_MS * (1 + turn.random()));
+  }
+}
+
+/** The view has settled: tells it, if it still says something new. */
+export function viewDue(turn: Turn): void {
+  const { phase, signaling, view, told } = turn.state;
+  if (phase === "active" && signaling.greeted && view !== null && isViewNews(turn)) {
     turn.update({ told: { ...told, view } });
     turn.request({ type: "view", participants: [...view] });
   }
+}
+
+/** Whether the edge does not know the view and it decides what plays: while every picture has a slot, it decides nothing. */
+function isViewNews(turn: Turn): boolean {
+  const { view, told, roster, self, media } = turn.state;
+  if (view === null || isSame(view, told.view)) {
+    return false;
+  }
+  const others = roster.filter(({ id }) => id !== self);
+  const pictures = others.flatMap(({ tracks }) => tracks).filter(({ kind }) => kind === "video");
+  return pictures.length > media.slots.video;
+}
+
+function isSame(view: readonly ParticipantId[], told: readonly ParticipantId[] | null): boolean {
+  return told !== null && view.length === told.length && view.every((id, index) => id === told[index]);
 }

@@ -3,6 +3,7 @@ import { PING_INTERVAL_MS } from "../protocol.gen";
 import type { DeadlineName } from "../state";
 import { drop, end, open, ping } from "./connection";
 import { connectTimedOut } from "./media";
+import { viewDue } from "./requests";
 import type { Turn } from "./turn";
 
 /** In this order, where several deadlines have passed at once (a laptop was asleep). */
@@ -15,6 +16,7 @@ const EXPIRED: readonly (readonly [DeadlineName, (turn: Turn) => void])[] = [
   ["media", connectTimedOut],
   // Waiting is over; what is wanted begins at the end of the step.
   ["renegotiate", () => undefined],
+  ["view", viewDue],
 ];
 
 /** Handles every deadline that has passed. */

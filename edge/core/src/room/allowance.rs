@@ -1,29 +1,105 @@
-//! How much of what a participant may still say: forgotten in sleep, which only comes where nobody says anything.
+//! How much a participant may still say, on whatever sockets they say it.
+//!
+//! A bucket that is half full or more is full again before a room falls asleep, so only emptier ones are stored.
 
 use super::Room;
-use crate::rate_limit::TokenBucket;
+use super::deadline::Deadline;
+use crate::rate_limit::{Rate, TokenBucket};
+use serde::{Deserialize, Serialize};
 use shared::{ParticipantId, UnixMillis, limits};
 
-/// What one participant may still do, whatever socket they do it on.
-#[derive(Clone, Debug)]
+const FRAMES: Rate = Rate::per_second(limits::SIGNAL_BURST_FRAMES, limits::SIGNAL_FRAMES_PER_SECOND);
+const CHAT: Rate = Rate::per_second(limits::CHAT_BURST_MESSAGES, limits::CHAT_MESSAGES_PER_SECOND);
+const REACTIONS: Rate = Rate::per_second(limits::REACTION_BURST, limits::REACTIONS_PER_SECOND);
+const BAD_FRAMES: Rate = Rate::new(limits::MALFORMED_FRAMES_MAX - 1, limits::MALFORMED_FRAME_FORGIVEN_MS);
+
+/// Most participants whose allowances are remembered; the fullest is forgotten first.
+const ALLOWANCES_MAX: usize = 4 * limits::PARTICIPANTS_PER_ROOM_MAX;
+
+/// What one participant may still do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Allowance {
-    pub(super) frames: TokenBucket,
-    pub(super) chat: TokenBucket,
-    pub(super) reactions: TokenBucket,
+    frames: TokenBucket,
+    chat: TokenBucket,
+    reactions: TokenBucket,
+    bad_frames: TokenBucket,
 }
 
 impl Allowance {
-    fn new(now: UnixMillis) -> Self {
-        Self {
-            frames: TokenBucket::new(limits::SIGNAL_BURST_FRAMES, limits::SIGNAL_FRAMES_PER_SECOND, now),
-            chat: TokenBucket::new(limits::CHAT_BURST_MESSAGES, limits::CHAT_MESSAGES_PER_SECOND, now),
-            reactions: TokenBucket::new(limits::REACTION_BURST, limits::REACTIONS_PER_SECOND, now),
-        }
+    pub(super) fn take_frame(&mut self, now: UnixMillis) -> bool {
+        self.frames.take(now, FRAMES)
+    }
+
+    pub(super) fn take_chat(&mut self, now: UnixMillis) -> bool {
+        self.chat.take(now, CHAT)
+    }
+
+    pub(super) fn take_reaction(&mut self, now: UnixMillis) -> bool {
+        self.reactions.take(now, REACTIONS)
+    }
+
+    /// For a frame that is one too many or cannot be read.
+    pub(super) fn take_bad_frame(&mut self, now: UnixMillis) -> bool {
+        self.bad_frames.take(now, BAD_FRAMES)
+    }
+
+    pub(super) fn full_at(&self) -> UnixMillis {
+        let buckets = [self.frames, self.chat, self.reactions, self.bad_frames];
+        buckets.into_iter().map(TokenBucket::full_at).max().unwrap_or_default()
+    }
+
+    /// What of it must outlive this instance; nothing where that is nothing.
+    fn worth_storing(&self, now: UnixMillis) -> Option<Self> {
+        let kept =
+            |bucket: TokenBucket, rate| if bucket.is_below_half(now, rate) { bucket } else { TokenBucket::default() };
+        let is_bad = self.bad_frames.full_at() > now;
+        let kept = Self {
+            frames: kept(self.frames, FRAMES),
+            chat: kept(self.chat, CHAT),
+            reactions: kept(self.reactions, REACTIONS),
+            bad_frames: if is_bad { self.bad_frames } else { TokenBucket::default() },
+        };
+        (kept != Self::default()).then_some(kept)
     }
 }
 
 impl Room {
-    pub(super) fn allowance(&mut self, now: UnixMillis, participant: &ParticipantId) -> &mut Allowance {
-        self.allowances.entry(participant.clone()).or_insert_with(|| Allowance::new(now))
+    /// Takes something out of a participant's allowance; false where there is too little left.
+    pub(super) fn spend(&mut self, participant: &ParticipantId, take: impl FnOnce(&mut Allowance) -> bool) -> bool {
+        if !self.allowances.contains(participant) {
+            if self.allowances.len() >= ALLOWANCES_MAX {
+                self.forget_fullest_allowance();
+            }
+            self.allowances.insert(participant.clone(), Allowance::default());
+        }
+        self.allowances.get_mut(participant).is_some_and(take)
+    }
+
+    fn forget_fullest_allowance(&mut self) {
+        let fullest = self.allowances.iter().min_by_key(|(_, allowance)| allowance.full_at());
+        if let Some(fullest) = fullest.map(|(participant, _)| participant.clone()) {
+            self.allowances.remove(&fullest);
+        }
+    }
+
+    /// Adds the allowances that must outlive this instance to what is stored, and sees to it that they go when they are full again.
+    pub(super) fn write_allowances(
+        &mut self,
+        now: UnixMillis,
+        mut write: impl FnMut(&ParticipantId, Option<&Allowance>),
+    ) {
+        for participant in self.allowances.take_changed() {
+            let worth = self.allowances.get(&participant).and_then(|allowance| allowance.worth_storing(now));
+            if worth.as_ref() == self.stored_allowances.get(&participant) {
+                continue;
+            }
+            write(&participant, worth.as_ref());
+            let full_at = worth.as_ref().map(Allowance::full_at);
+            self.deadlines.set(Deadline::Allowance(participant.clone()), full_at);
+            match worth {
+                Some(worth) => drop(self.stored_allowances.insert(participant, worth)),
+                None => drop(self.stored_allowances.remove(&participant)),
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::recording::{RecordingAnswer, RecordingAsk};
 use super::topology::Meta;
 use super::{Output, Room};
 use serde::{Deserialize, Serialize};
-use shared::signal::{ParticipantInfo, RoomChange};
+use shared::signal::{BanInfo, ParticipantInfo, RoomChange};
 use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
 
 /// What is asked.
@@ -26,6 +26,8 @@ pub enum Ask {
         /// Whom.
         participant: ParticipantId,
     },
+    /// Lists who is banned.
+    Bans,
     /// Asks about recordings.
     Recordings(RecordingAsk),
     /// Does what a moderator may do.
@@ -56,6 +58,8 @@ pub enum Answer {
         /// Who.
         participant: ParticipantInfo,
     },
+    /// Who is banned, the latest first.
+    Bans { bans: Vec<BanInfo> },
     /// What is known about recordings.
     Recordings(RecordingAnswer),
     /// It is done.
@@ -83,18 +87,25 @@ impl Room {
         match ask {
             Ask::Create { change } => Ok(self.create(now, &change)),
             Ask::Recordings(ask) => self.recording_answer(now, ask).map_err(|error| error.code()),
-            Ask::Show | Ask::Participants | Ask::Participant { .. } | Ask::Moderate { .. } if !self.exists() => {
+            Ask::Show | Ask::Participants | Ask::Participant { .. } | Ask::Bans | Ask::Moderate { .. }
+                if !self.exists() =>
+            {
                 Err(ErrorCode::UnknownRoom)
             }
             Ask::Show => Ok(self.shown(false)),
             Ask::Participants => Ok(Answer::Participants { participants: self.roster() }),
             Ask::Participant { participant } => self.participant(&participant),
+            Ask::Bans => Ok(Answer::Bans { bans: self.ban_infos() }),
             Ask::Moderate { verb } => {
                 self.check_verb(&verb).map_err(|error| error.code())?;
                 let shows_room = matches!(verb, Verb::UpdateRoom { .. });
                 let shows = match &verb {
                     Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
-                    Verb::Remove { .. } | Verb::MuteTrack { .. } | Verb::UpdateRoom { .. } | Verb::End { .. } => None,
+                    Verb::Remove { .. }
+                    | Verb::LiftBan { .. }
+                    | Verb::MuteTrack { .. }
+                    | Verb::UpdateRoom { .. }
+                    | Verb::End { .. } => None,
                 };
                 self.carry_out(now, verb);
                 match shows {

@@ -88,7 +88,7 @@ impl Room {
         if self.chat.values().any(is_known) {
             return Ok(());
         }
-        if !self.allowance(now, participant).chat.take(now) {
+        if !self.spend(participant, |allowance| allowance.take_chat(now)) {
             return Err(ConversationError::TooMany);
         }
         self.keep(now, participant, message, text);
@@ -152,7 +152,7 @@ impl Room {
 
     fn check_may_sign(&mut self, now: UnixMillis, participant: &ParticipantId) -> Result<(), ConversationError> {
         self.check_may_chat(participant)?;
-        match self.allowance(now, participant).reactions.take(now) {
+        match self.spend(participant, |allowance| allowance.take_reaction(now)) {
             true => Ok(()),
             false => Err(ConversationError::TooMany),
         }

@@ -13,6 +13,12 @@ pub(super) enum Deadline {
     Resume(ParticipantId),
     /// It is known which TURN nodes there are, for an ICE restart.
     Restart(ParticipantId),
+    /// A participant without media says `ping`.
+    Silence(ParticipantId),
+    /// A ban ends by itself.
+    Ban(ParticipantId),
+    /// What a participant may say is full again.
+    Allowance(ParticipantId),
     /// The Fleet object answers, or it is time to ask it again.
     Placing,
     /// The node of an assignment dials, or dials again.
@@ -21,6 +27,8 @@ pub(super) enum Deadline {
     Retired(u64),
     /// Somebody enters the empty room.
     EmptyRoom,
+    /// The last participant is back from a reload, for the sake of a recording.
+    Reload,
     /// A recording begins, ends, or is finished.
     Recording(RecordingId),
 }

@@ -48,13 +48,16 @@ impl Room {
     }
 
     fn filled_slots(&self) -> Vec<Filled> {
-        let stale = |member: &&Member| self.news.slots_stale || self.news.views_stale.contains(&member.id);
-        let members: Vec<&Member> =
-            self.members.values().filter(stale).filter(|member| !member.slots.is_empty()).collect();
-        if members.is_empty() {
+        if !self.news.slots_stale && self.news.views_stale.is_empty() && self.news.toggled.is_empty() {
             return Vec::new();
         }
         let (everything, nothing) = (self.candidates(), Candidates::default());
+        let stale = |member: &&Member| {
+            let is_touched =
+                || self.news.toggled.iter().any(|toggled| everything.touches(toggled, &member.slots, &member.id));
+            self.news.slots_stale || self.news.views_stale.contains(&member.id) || is_touched()
+        };
+        let members = self.members.values().filter(|member| !member.slots.is_empty()).filter(stale);
         let mut filled = Vec::new();
         for member in members {
             let candidates = if member.grants.subscribe { &everything } else { &nothing };

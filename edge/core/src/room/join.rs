@@ -5,23 +5,22 @@ use super::media_session::{self, MediaSession};
 use super::member::{Member, Waiting};
 use super::negotiation::{Negotiation, NegotiationError};
 use super::news::Reply;
+use super::resume_secret::ResumeSecrets;
 use super::role;
 use super::socket::Asker;
 use super::topology::Meta;
 use super::track::{self, Track};
-use crate::random;
 use crate::session_description::Offer;
-use shared::signal::{EdgeToClient, ParticipantChange, TrackIntent, close_code};
+use shared::signal::{EdgeToClient, TrackIntent, close_code};
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
-
-/// Letters of a resume token: 130 bits.
-const RESUME_TOKEN_LETTERS: usize = 26;
 
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum JoinError {
     #[error("this socket has joined already")]
     AlreadyJoined,
+    #[error("a moderator banned the participant")]
+    Banned,
     #[error("the room is locked")]
     RoomLocked,
     #[error("the room is full")]
@@ -38,6 +37,7 @@ impl JoinError {
     pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
+            Self::Banned => ErrorCode::Banned,
             Self::RoomLocked => ErrorCode::RoomLocked,
             Self::RoomFull => ErrorCode::RoomFull,
             Self::TooManyPublishers => ErrorCode::TooManyPublishers,
@@ -64,6 +64,9 @@ impl Room {
         }
         if self.members.get(&claims.sub).is_some_and(|member| member.socket == Some(asker.socket)) {
             return Err(JoinError::AlreadyJoined);
+        }
+        if self.bans.contains(&claims.sub) {
+            return Err(JoinError::Banned);
         }
         if !self.is_open_to(claims) {
             return Err(JoinError::RoomLocked);
@@ -126,7 +129,8 @@ impl Room {
         let claims = asker.claims;
         let grants = self.grants_of(claims);
         let before = self.replace(&claims.sub);
-        let change = before.as_ref().map_or_else(ParticipantChange::default, |before| before.change.clone());
+        let standing = self.standings.remove(&claims.sub).map(|standing| standing.change);
+        let change = before.as_ref().map(|before| before.change.clone()).or(standing).unwrap_or_default();
         let waiting = Waiting {
             in_reply_to: asker.id,
             first: true,
@@ -142,7 +146,7 @@ impl Room {
             joined_at: before.as_ref().map_or(now, |before| before.joined_at),
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
             attempt,
-            resume_token: random::text(&mut self.random, RESUME_TOKEN_LETTERS),
+            resume_secrets: ResumeSecrets::new(&self.config.resume_keys, &self.id, &mut self.random),
             socket: Some(asker.socket),
             absence: None,
             answered: false,
@@ -154,6 +158,7 @@ impl Room {
             view: Vec::new(),
             sections_asked: (0, 0),
             hand_raised_at: before.as_ref().and_then(|before| before.hand_raised_at),
+            silent_since: None,
             dead_at: None,
             restart: None,
         };
@@ -193,7 +198,7 @@ impl Room {
             self.meta.insert((), Meta::new(participants_max, now));
         }
         if let Some(meta) = self.meta_mut() {
-            meta.empty_since = None;
+            (meta.empty_since, meta.reload_until) = (None, None);
         }
         self.tracks_of(&claims.sub, intents)
     }

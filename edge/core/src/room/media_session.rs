@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Session};
 use shared::{Mid, ParticipantId, SessionId};
 
-/// Letters of a session id: 80 bits, so that no two are ever alike.
-const SESSION_ID_LETTERS: usize = 16;
+/// Letters of a session id: 130 bits, so that nobody guesses one.
+const SESSION_ID_LETTERS: usize = 26;
 /// Letters of an ICE user fragment: 40 bits, of at least 24 (RFC 8445 §5.3).
 const UFRAG_LETTERS: usize = 8;
 /// Letters of an ICE password: 130 bits, of at least 128 (RFC 8445 §5.3).

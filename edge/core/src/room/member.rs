@@ -4,6 +4,7 @@ use super::Room;
 use super::media_session::MediaState;
 use super::news::Reply;
 use super::renegotiate::Renegotiation;
+use super::resume_secret::ResumeSecrets;
 use super::slot::Slot;
 use super::track::Track;
 use crate::SocketId;
@@ -26,7 +27,7 @@ pub(super) struct Member {
     pub(super) order: u64,
     /// The client's name for the join that made them a participant.
     pub(super) attempt: AttemptId,
-    pub(super) resume_token: String,
+    pub(super) resume_secrets: ResumeSecrets,
     /// Their signaling socket; while there is none, `absence` says since when.
     pub(super) socket: Option<SocketId>,
     pub(super) absence: Option<Absence>,
@@ -44,6 +45,9 @@ pub(super) struct Member {
     /// Since when their hand is up.
     #[serde(default)]
     pub(super) hand_raised_at: Option<UnixMillis>,
+    /// Since when no media of theirs reaches a node while their socket is open, or when they last said `ping` since then.
+    #[serde(default)]
+    pub(super) silent_since: Option<UnixMillis>,
     /// When they last said that their transport is dead.
     pub(super) dead_at: Option<UnixMillis>,
     /// An ICE restart that waits until it is known which TURN nodes there are.
@@ -167,6 +171,7 @@ impl Room {
     /// The participant is gone.
     pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
         let Some(member) = self.members.remove(participant) else { return };
+        self.keep_standing(participant, member.order, member.change);
         if let Some(waiting) = &member.waiting {
             self.close_session(&waiting.session);
         }
@@ -227,6 +232,7 @@ const fn waiting_error(code: ErrorCode) -> &'static str {
         ErrorCode::RoomClosed => "the room was ended",
         ErrorCode::NotJoined => "the participant left",
         ErrorCode::RateLimited | ErrorCode::MalformedFrame => "too many bad frames",
+        ErrorCode::Timeout => "the client says no ping",
         _ => "no media node could be found",
     }
 }

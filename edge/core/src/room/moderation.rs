@@ -4,7 +4,7 @@ use super::Room;
 use super::topology::{Meta, Placing};
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
-use shared::signal::{EdgeToClient, LeaveReason, ParticipantChange, RoomChange, close_code};
+use shared::signal::{BanTerm, EdgeToClient, LeaveReason, ParticipantChange, RoomChange, close_code};
 use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
 
 /// An ended room is forgotten after this long: at once, but late enough that the next epoch, which begins with the time, is a higher one.
@@ -20,7 +20,12 @@ pub enum Verb {
         participant: ParticipantId,
         /// Told to them.
         reason: Option<String>,
+        /// Keeps them out as well; then they need not be in the room.
+        #[serde(default)]
+        ban: Option<BanTerm>,
     },
+    /// Lets somebody in again.
+    LiftBan { participant: ParticipantId },
     /// Mutes a track until its publisher unmutes it.
     MuteTrack {
         /// Whose.
@@ -56,6 +61,10 @@ pub(super) enum ModerationError {
     UnknownParticipant { participant: ParticipantId },
     #[error("{participant} has no track {track}")]
     UnknownTrack { participant: ParticipantId, track: TrackId },
+    #[error("{participant} is not banned")]
+    UnknownBan { participant: ParticipantId },
+    #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
+    TooManyBans,
 }
 
 impl ModerationError {
@@ -64,6 +73,8 @@ impl ModerationError {
             Self::MayNotModerate => ErrorCode::Forbidden,
             Self::UnknownParticipant { .. } => ErrorCode::UnknownParticipant,
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
+            Self::UnknownBan { .. } => ErrorCode::UnknownBan,
+            Self::TooManyBans => ErrorCode::TooManyBans,
         }
     }
 }
@@ -88,6 +99,20 @@ impl Room {
         Ok(())
     }
 
+    pub(super) fn list_bans(
+        &mut self,
+        socket: SocketId,
+        participant: &ParticipantId,
+        in_reply_to: Option<u32>,
+    ) -> Result<(), ModerationError> {
+        if !self.members.get(participant).is_some_and(|member| member.grants.moderate) {
+            return Err(ModerationError::MayNotModerate);
+        }
+        let bans = self.ban_infos();
+        self.news.send_client(socket, EdgeToClient::Bans { in_reply_to, bans });
+        Ok(())
+    }
+
     /// Whether there is what the verb names.
     pub(super) fn check_verb(&self, verb: &Verb) -> Result<(), ModerationError> {
         let member = |participant: &ParticipantId| {
@@ -95,8 +120,15 @@ impl Room {
             self.members.get(participant).ok_or_else(unknown)
         };
         match verb {
-            Verb::Remove { participant, .. } | Verb::UpdateParticipant { participant, .. } => {
+            Verb::Remove { participant, ban: Some(_), .. } => {
+                self.has_room_for_ban(participant).then_some(()).ok_or(ModerationError::TooManyBans)
+            }
+            Verb::Remove { participant, ban: None, .. } | Verb::UpdateParticipant { participant, .. } => {
                 member(participant).map(|_| ())
+            }
+            Verb::LiftBan { participant } => {
+                let unknown = || ModerationError::UnknownBan { participant: participant.clone() };
+                self.bans.contains(participant).then_some(()).ok_or_else(unknown)
             }
             Verb::MuteTrack { participant, track } => {
                 let has = member(participant)?.tracks.iter().any(|of_member| of_member.id == *track);
@@ -111,7 +143,13 @@ impl Room {
     /// Does what [`Self::check_verb`] found possible.
     pub(super) fn carry_out(&mut self, now: UnixMillis, verb: Verb) {
         match verb {
-            Verb::Remove { participant, reason } => self.expel(&participant, ErrorCode::Kicked, reason),
+            Verb::Remove { participant, reason, ban } => {
+                if let Some(term) = ban {
+                    self.ban(now, &participant, term);
+                }
+                self.expel(&participant, ErrorCode::Kicked, reason);
+            }
+            Verb::LiftBan { participant } => drop(self.bans.remove(&participant)),
             Verb::MuteTrack { participant, track } => self.silence(&participant, &track),
             Verb::UpdateParticipant { participant, change } => self.update_participant(&participant, change),
             Verb::UpdateRoom { change } => self.update_room(&change),
@@ -184,6 +222,7 @@ impl Room {
         for participant in participants {
             self.expel(&participant, ErrorCode::RoomClosed, reason.map(Into::into));
         }
+        self.forget_standings();
         let placing = self.meta_mut().and_then(|meta| meta.placing.take());
         if let Some(Placing::Asked { early: Some(early), .. }) = placing {
             self.refuse_node(early.socket, ErrorCode::StaleEpoch);

@@ -7,8 +7,9 @@ use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
 use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
+use shared::rtp_parameters::MediaKind;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
-use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, SessionId, TrackId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one input leads to.
@@ -28,6 +29,8 @@ pub(super) struct News {
     pub(super) transport_dead: BTreeSet<ParticipantId>,
     /// Whether anybody's tracks or slots changed.
     pub(super) slots_stale: bool,
+    /// Tracks that were muted or opened by their publisher, which changes what plays only where tracks wait for a slot.
+    pub(super) toggled: Vec<Toggled>,
     /// Who looks at others than before.
     pub(super) views_stale: BTreeSet<ParticipantId>,
     /// Whether sessions came, went or moved, or other tracks play.
@@ -38,9 +41,19 @@ pub(super) struct News {
     pub(super) welcomes: BTreeSet<u64>,
     pub(super) asks: Vec<PlaceRequest>,
     pub(super) turn_asks: Vec<Output>,
+    /// Clients of whom the platform may have heard.
+    pub(super) heard_asks: Vec<Output>,
     /// Answers to nodes that reported on recordings.
     pub(super) verdicts: Vec<Output>,
     pub(super) closes: Vec<Output>,
+}
+
+/// A track that was muted or opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Toggled {
+    pub(super) track: TrackId,
+    pub(super) kind: MediaKind,
+    pub(super) muted: bool,
 }
 
 /// An answer that shows the room as it is after the input.
@@ -94,6 +107,7 @@ impl Room {
         self.end_left_assignments();
         self.note_emptiness(now);
         self.note_segments();
+        self.note_silence(now);
         let slots = self.fill_slots();
         self.update_deadlines();
         let infos = self.changed_infos();
@@ -105,7 +119,7 @@ impl Room {
         if !self.recordings.changed().is_empty() {
             self.told_recordings = self.recording_infos();
         }
-        let changes = self.take_changes();
+        let changes = self.take_changes(now);
         let news = std::mem::take(&mut self.news);
         if !changes.is_empty() {
             self.outputs.push_back(Output::Store(changes));
@@ -132,6 +146,7 @@ impl Room {
         self.tell_recorders(now, &news.welcomes, orders);
         self.outputs.extend(news.asks.into_iter().map(Output::AskFleet));
         self.outputs.extend(news.turn_asks);
+        self.outputs.extend(news.heard_asks);
         self.outputs.extend(news.verdicts);
         self.outputs.extend(news.closes);
     }
@@ -165,23 +180,24 @@ impl Room {
                 in_reply_to,
                 participant: participant.clone(),
                 session: member.session.clone(),
-                resume_token: member.resume_token.clone(),
+                resume_token: member.resume_secrets.current().into(),
                 answer: answer.unwrap_or_default(),
                 room: self.room_info(),
                 roster: self.roster(),
                 slots,
                 ice_servers,
                 chat_last: self.chat_last(),
-                recording: self.shown_recording(),
+                recording: self.shown_recording(now),
             },
             Reply::Resumed { in_reply_to, transport_dead, .. } => EdgeToClient::Resumed {
                 in_reply_to,
+                resume_token: member.resume_secrets.current().into(),
                 room: self.room_info(),
                 roster: self.roster(),
                 slots,
                 transport_dead,
                 ice_servers,
-                recording: self.shown_recording(),
+                recording: self.shown_recording(now),
             },
             Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
                 in_reply_to,
@@ -328,11 +344,7 @@ impl Room {
 
     /// Participants who look different to others than before this input, and whether they are new.
     fn changed_infos(&mut self) -> Vec<(bool, ParticipantInfo)> {
-        let mut stale: BTreeSet<ParticipantId> = self.members.changed().clone();
-        stale.extend(self.sessions.changed().iter().filter_map(|id| Some(self.sessions.get(id)?.participant.clone())));
-        if !self.assignments.changed().is_empty() {
-            stale.extend(self.members.keys().cloned());
-        }
+        let stale = self.touched_members();
         // Whoever left and came back within one input is new.
         for (participant, _) in &self.news.left {
             self.told_infos.remove(participant);

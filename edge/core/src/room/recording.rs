@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the keys of all recordings begin with, so that a bucket can be shared and rules of its own can be set for them.
 const KEY_PREFIX: &str = "recordings";
-/// Letters of a recording's id: 80 bits, because it is part of keys that nobody shall guess.
-const ID_LETTERS: usize = 16;
+/// Letters of a recording's id: 130 bits, because it is part of keys that nobody shall guess.
+const ID_LETTERS: usize = 26;
 /// Nobody has made files within this time: the node that should have is lost. Should it come back, there will be files after all.
 const FINISH_TIMEOUT_MS: u64 = 3_600_000;
 
@@ -121,7 +121,7 @@ impl Recording {
                 Some(self.started_at.plus_ms(limits::RECORDING_MS_MAX))
             }
             RecordingState::Finishing => self.ended_at.map(|at| at.plus_ms(FINISH_TIMEOUT_MS)),
-            RecordingState::Ready | RecordingState::Failed => None,
+            RecordingState::Ready | RecordingState::Empty | RecordingState::Failed => None,
         }
     }
 
@@ -209,10 +209,21 @@ impl Room {
         running.map(|(id, _)| id.clone())
     }
 
-    /// The recording that whoever comes is told of: the one that runs, else the newest that is being finished.
-    pub(super) fn shown_recording(&self) -> Option<RecordingInfo> {
-        let open = self.recordings.iter().filter(|(_, recording)| !recording.state.is_over());
-        let newest = open.max_by_key(|(_, recording)| (recording.state.is_running(), recording.started_at));
+    /// Whether a recording runs.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.running_recording().is_some()
+    }
+
+    /// The recording that a newcomer is told of: the one that runs, else the newest that is being finished or ended a moment ago.
+    pub(super) fn shown_recording(&self, now: UnixMillis) -> Option<RecordingInfo> {
+        let is_news = |recording: &Recording| {
+            !recording.state.is_over()
+                || recording.ended_at.is_some_and(|at| now.since_ms(at) < limits::RECORDING_TOLD_MS)
+        };
+        let told = self.kept_recordings().filter(|(_, recording)| is_news(recording));
+        let newest = told.max_by_key(|(_, recording)| {
+            (recording.state.is_running(), !recording.state.is_over(), recording.started_at)
+        });
         newest.map(|(id, recording)| recording.info(id))
     }
 
@@ -220,9 +231,10 @@ impl Room {
     pub(super) fn end_recording(&mut self, now: UnixMillis) {
         let running = self.running_recording();
         if let Some(recording) = running.and_then(|id| self.recordings.get_mut(&id)) {
-            let is_anywhere = !recording.segments.is_empty();
-            let state = if is_anywhere { RecordingState::Finishing } else { RecordingState::Failed };
-            recording.end(now, state, (!is_anywhere).then_some(ErrorCode::RecordingFailed));
+            // Without an assignment there was no media either.
+            let is_empty = recording.segments.is_empty();
+            let state = if is_empty { RecordingState::Empty } else { RecordingState::Finishing };
+            recording.end(now, state, None);
         }
     }
 
@@ -239,7 +251,7 @@ impl Room {
                     recording.end(now, RecordingState::Failed, Some(ErrorCode::MediaNodeLost));
                 }
             }
-            RecordingState::Ready | RecordingState::Failed => {}
+            RecordingState::Ready | RecordingState::Empty | RecordingState::Failed => {}
         }
     }
 
@@ -269,6 +281,7 @@ impl Room {
             | RecordingState::StorageAway
             | RecordingState::Finishing
             | RecordingState::Ready
+            | RecordingState::Empty
             | RecordingState::Failed => {}
         }
     }

@@ -1,6 +1,7 @@
 //! The small requests of participants: mute, view, leave.
 
 use super::Room;
+use super::news::Toggled;
 use crate::SocketId;
 use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, Mid, ParticipantId};
@@ -40,13 +41,14 @@ impl Room {
             // A session that waits for its node will publish the same tracks.
             let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
             for track in member.tracks.iter_mut().chain(waiting).filter(|track| track.mid == *mid) {
+                // Only the publisher can end what a moderator began.
+                self.news.forwards_stale |= track.silenced && !muted;
                 track.set_muted(muted, &mut next_csrc);
+                self.news.toggled.push(Toggled { track: track.id.clone(), kind: track.kind(), muted });
             }
             if !muted && let Some(meta) = self.meta_mut() {
                 meta.next_csrc = next_csrc;
             }
-            self.news.slots_stale = true;
-            self.news.forwards_stale = true;
         }
         self.news.done(socket, in_reply_to);
         Ok(())
@@ -59,7 +61,8 @@ impl Room {
         in_reply_to: Option<u32>,
         view: Vec<ParticipantId>,
     ) {
-        if let Some(member) = self.members.get_mut(participant) {
+        let is_same = self.members.get(participant).is_none_or(|member| member.view == view);
+        if !is_same && let Some(member) = self.members.get_mut(participant) {
             member.view = view;
             self.news.views_stale.insert(participant.clone());
         }

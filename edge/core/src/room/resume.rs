@@ -2,18 +2,24 @@
 
 use super::Room;
 use super::media_session::MediaState;
-use super::member::Absence;
+use super::member::{Absence, Member};
 use super::news::Reply;
-use super::socket::Asker;
-use crate::{SocketId, secret};
+use crate::SocketId;
 use shared::signal::close_code;
-use shared::{ErrorCode, ParticipantId, SessionId};
+use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
 /// Why somebody cannot take up where they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResumeError {
     #[error("there is nothing left to resume: join anew")]
     Expired,
+}
+
+/// What a `resume` says.
+pub(super) struct Claim {
+    pub(super) session: SessionId,
+    pub(super) secret: String,
+    pub(super) chat_after: Option<u64>,
 }
 
 impl ResumeError {
@@ -25,26 +31,35 @@ impl ResumeError {
 }
 
 impl Room {
-    /// Gives a participant another socket.
+    /// Whose session a secret opens; asked before a socket without a join token is accepted.
+    #[must_use]
+    pub fn resumable(&self, now: UnixMillis, secret: &str) -> Option<ParticipantId> {
+        let opens = |member: &&Member| member.answered && member.resume_secrets.open(now, secret);
+        self.members.values().find(opens).map(|member| member.id.clone())
+    }
+
+    /// Gives a participant another socket, and another secret for the next time.
     pub(super) fn resume(
         &mut self,
-        asker: Asker<'_>,
-        session: &SessionId,
-        token: &str,
-        chat_after: Option<u64>,
+        now: UnixMillis,
+        socket: SocketId,
+        in_reply_to: Option<u32>,
+        participant: &ParticipantId,
+        claim: &Claim,
     ) -> Result<(), ResumeError> {
-        let participant = &asker.claims.sub;
+        let Claim { session, secret, chat_after } = claim;
         let member = self.members.get(participant).ok_or(ResumeError::Expired)?;
-        if !member.answered || !secret::is_same(&member.resume_token, token) {
+        if !member.answered || !member.resume_secrets.open(now, secret) {
             return Err(ResumeError::Expired);
         }
         // A client that never heard the answer to its last offer still names the session before.
         let transport_dead = member.session != *session || !self.is_served(&member.session);
-        self.change_socket(participant, asker.socket);
-        self.reply(
-            participant,
-            Reply::Resumed { in_reply_to: asker.id, transport_dead, chat_after: chat_after.unwrap_or(0) },
-        );
+        self.change_socket(participant, socket);
+        if let Some(member) = self.members.get_mut(participant) {
+            member.resume_secrets.replace(now, secret, &self.config.resume_keys, &self.id, &mut self.random);
+        }
+        let chat_after = chat_after.unwrap_or(0);
+        self.reply(participant, Reply::Resumed { in_reply_to, transport_dead, chat_after });
         Ok(())
     }
 
@@ -97,8 +112,14 @@ impl Room {
 
     /// A participant did not come back.
     pub(super) fn resume_due(&mut self, participant: &ParticipantId) {
-        if let Some(absence) = self.members.get(participant).and_then(|member| member.absence) {
-            self.remove_member(participant, absence.reason());
+        let Some(absence) = self.members.get(participant).and_then(|member| member.absence) else { return };
+        self.remove_member(participant, absence.reason());
+        if self.members.is_empty()
+            && absence.page_closed
+            && self.is_recorded()
+            && let Some(meta) = self.meta_mut()
+        {
+            meta.reload_until = Some(absence.since.plus_ms(limits::RECORDING_RELOAD_MS));
         }
     }
 }

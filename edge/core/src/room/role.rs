@@ -24,10 +24,11 @@ impl Room {
         !locked || claims.grants.moderate || self.members.contains(&claims.sub)
     }
 
-    /// What they may do: what was said while they are in the room stands above their token.
+    /// What they may do: what a moderator said in the life of the room stands above their token.
     pub(super) fn grants_of(&self, claims: &JoinClaims) -> Grants {
-        let said = self.members.get(&claims.sub).and_then(|member| member.change.grants);
-        said.unwrap_or(claims.grants)
+        let here = self.members.get(&claims.sub).map(|member| &member.change);
+        let change = here.or_else(|| self.standings.get(&claims.sub).map(|standing| &standing.change));
+        change.and_then(|change| change.grants).unwrap_or(claims.grants)
     }
 
     /// Whether this participant may publish beside those who do.

@@ -1,5 +1,6 @@
 //! Which track plays in which receive slot of a participant. Pure: tracks, slots and the view in, slots out.
 
+use super::news::Toggled;
 use super::track::Track;
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::MediaKind;
@@ -55,6 +56,20 @@ impl<'a> Candidates<'a> {
             MediaKind::Audio => self.audio.push(candidate),
             MediaKind::Video => self.video.push(candidate),
         }
+    }
+
+    /// Whether a track that was muted or opened may change what plays in these slots of `own`: not where every track has a slot.
+    pub(super) fn touches(&self, toggled: &Toggled, slots: &[Slot], own: &ParticipantId) -> bool {
+        let Toggled { track, kind, muted } = toggled;
+        let of_kind = || slots.iter().filter(|slot| slot.kind == *kind);
+        let room = of_kind().count();
+        if room == 0 || self.others(*kind, own).nth(room).is_none() {
+            return false;
+        }
+        let playing =
+            |id: &TrackId| of_kind().any(|slot| slot.playing.as_ref().is_some_and(|playing| playing.track == *id));
+        // Otherwise it plays and goes on to be heard, or does not and cannot be.
+        playing(track) == *muted
     }
 
     /// What `own` may receive of a kind: everything but what they publish.
@@ -262,6 +277,46 @@ mod tests {
             &[(AUDIO, 2)],
             &[("a:M b:m", "", "a-m b-m"), ("a:M b:m c:m", "", "c-m b-m"), ("a:m b:m c:m", "", "c-m b-m")],
         );
+    }
+
+    /// Whether muting or opening this track is looked at for somebody with these slots; where it is not, it must change nothing.
+    fn check_toggle(slots_of_kind: u8, before: &str, after: &str, view: &str, track: &str, expected: bool) {
+        let kind = if track.ends_with('m') { AUDIO } else { VIDEO };
+        let own = ParticipantId::parse("own").unwrap();
+        let view: Vec<_> = view.split_whitespace().map(|name| ParticipantId::parse(name).unwrap()).collect();
+        let mut slots = slots(&[(kind, slots_of_kind)]);
+        let fill = |slots: &[Slot], tracks: &[(ParticipantId, Track)]| {
+            let mut candidates = Candidates::default();
+            tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
+            assign(slots, &candidates, &own, &view)
+        };
+        slots = fill(&slots, &room(before)).unwrap_or(slots);
+        let tracks = room(after);
+        let mut candidates = Candidates::default();
+        tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
+        let id = TrackId::parse(track).unwrap();
+        let muted = tracks.iter().find(|(_, track)| track.id == id).unwrap().1.muted;
+        let touched = candidates.touches(&Toggled { track: id, kind, muted }, &slots, &own);
+        assert_eq!(touched, expected, "{before} to {after}");
+        assert!(touched || fill(&slots, &tracks).is_none(), "{before} to {after} changes what plays");
+    }
+
+    #[test]
+    fn muting_is_looked_at_only_where_it_may_change_what_plays() {
+        // Every track has a slot.
+        check_toggle(2, "a:m b:m", "a:M b:m", "", "a-m", false);
+        check_toggle(2, "a:c b:c", "a:C b:c", "", "a-c", false);
+        // Nobody waits but muted ones; then an open one does.
+        check_toggle(2, "a:m b:m c:M", "a:M b:m c:M", "", "a-m", false);
+        check_toggle(2, "a:m b:m c:m", "a:M b:m c:m", "", "a-m", true);
+        // It opens, and a muted one plays; or all that play are open.
+        check_toggle(2, "a:m b:M c:M", "a:m b:M c:m", "", "c-m", true);
+        check_toggle(2, "a:m b:m c:M", "a:m b:m c:m", "", "c-m", false);
+        // It does not play, and cannot any more.
+        check_toggle(2, "a:m b:m c:m", "a:m b:m c:M", "", "c-m", false);
+        // Pictures are chosen by more than that.
+        check_toggle(1, "a:C b:c", "a:C b:C", "a", "b-c", true);
+        check_toggle(1, "a:c own:c", "a:C own:c", "", "a-c", false);
     }
 
     #[test]

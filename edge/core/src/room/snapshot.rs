@@ -1,15 +1,17 @@
-//! The room as rows: one for the room, one for each participant, session, assignment, recording and chat message, so that a small change writes a small row.
+//! The room as rows: one for the room, one for each participant, session, assignment, recording, chat message and ban, so that a small change writes a small row.
 //!
 //! The state's types are stored as they are. A change after which old rows would be misread needs a new [`VERSION`].
 
 use super::Room;
+use super::allowance::Allowance;
+use super::ban::{Ban, Standing};
 use super::media_session::MediaSession;
 use super::member::Member;
 use super::recording::Recording;
 use super::topology::{Assignment, Meta};
 use crate::storage::{self, Changes, RestoreError, Row};
 use shared::signal::ChatMessage;
-use shared::{ParticipantId, RecordingId, SessionId};
+use shared::{ParticipantId, RecordingId, SessionId, UnixMillis};
 use std::collections::BTreeMap;
 
 /// The version of all rows.
@@ -23,6 +25,9 @@ const SESSION: &str = "session/";
 const ASSIGNMENT: &str = "assignment/";
 const RECORDING: &str = "recording/";
 const CHAT: &str = "chat/";
+const BAN: &str = "ban/";
+const STANDING: &str = "standing/";
+const ALLOWANCE: &str = "allowance/";
 
 /// The stored part of a room.
 #[derive(Default)]
@@ -33,6 +38,9 @@ pub(super) struct Snapshot {
     pub(super) assignments: BTreeMap<u64, Assignment>,
     pub(super) recordings: BTreeMap<RecordingId, Recording>,
     pub(super) chat: BTreeMap<u64, ChatMessage>,
+    pub(super) bans: BTreeMap<ParticipantId, Ban>,
+    pub(super) standings: BTreeMap<ParticipantId, Standing>,
+    pub(super) allowances: BTreeMap<ParticipantId, Allowance>,
 }
 
 impl Snapshot {
@@ -43,8 +51,7 @@ impl Snapshot {
             if row.key == META {
                 snapshot.meta = Some(storage::read(row, VERSION)?);
             } else if let Some(id) = row.key.strip_prefix(MEMBER) {
-                let id = ParticipantId::parse(id).map_err(|error| malformed(&error.to_string()))?;
-                snapshot.members.insert(id, storage::read(row, VERSION)?);
+                snapshot.members.insert(participant(row, id)?, storage::read(row, VERSION)?);
             } else if let Some(id) = row.key.strip_prefix(SESSION) {
                 let id = SessionId::parse(id).map_err(|error| malformed(&error.to_string()))?;
                 snapshot.sessions.insert(id, storage::read(row, VERSION)?);
@@ -57,6 +64,12 @@ impl Snapshot {
             } else if let Some(number) = row.key.strip_prefix(CHAT) {
                 let number = number.parse().map_err(|_| malformed("a message has a number"))?;
                 snapshot.chat.insert(number, storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(BAN) {
+                snapshot.bans.insert(participant(row, id)?, storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(STANDING) {
+                snapshot.standings.insert(participant(row, id)?, storage::read(row, VERSION)?);
+            } else if let Some(id) = row.key.strip_prefix(ALLOWANCE) {
+                snapshot.allowances.insert(participant(row, id)?, storage::read(row, VERSION)?);
             } else {
                 return Err(malformed("no row has this key"));
             }
@@ -65,9 +78,13 @@ impl Snapshot {
     }
 }
 
+fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {
+    ParticipantId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()))
+}
+
 impl Room {
     /// The rows that differ from what was last stored.
-    pub(super) fn take_changes(&mut self) -> Changes {
+    pub(super) fn take_changes(&mut self, now: UnixMillis) -> Changes {
         let mut changes = Changes::default();
         for key in self.meta.take_changed() {
             changes.write(META.into(), self.meta.get(&key), VERSION);
@@ -87,6 +104,13 @@ impl Room {
         for number in self.chat.take_changed() {
             changes.write(format!("{CHAT}{number}"), self.chat.get(&number), VERSION);
         }
+        for id in self.bans.take_changed() {
+            changes.write(format!("{BAN}{id}"), self.bans.get(&id), VERSION);
+        }
+        for id in self.standings.take_changed() {
+            changes.write(format!("{STANDING}{id}"), self.standings.get(&id), VERSION);
+        }
+        self.write_allowances(now, |id, allowance| changes.write(format!("{ALLOWANCE}{id}"), allowance, VERSION));
         changes
     }
 }

@@ -5,6 +5,7 @@ use super::deadline::Deadline;
 use super::member::Absence;
 use super::moderation::Verb;
 use super::renegotiate::Renegotiation;
+use super::resume::Claim;
 use super::{Attachment, Output, Room};
 use crate::SocketId;
 use shared::control::RoomToNode;
@@ -20,17 +21,35 @@ const SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64;
 pub(super) struct Socket {
     pub(super) kind: Kind,
     opened_at: UnixMillis,
-    /// Frames that were too many or could not be read. Forgotten when the room sleeps, which it only does where nobody sends any.
+    /// A node's frames that could not be read; those of clients count for the participant.
     strikes: u32,
 }
 
 /// Who is behind a socket.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    /// A client; before it joins, it is nobody's.
-    Client { claims: JoinClaims, participant: Option<ParticipantId> },
+    /// A client; before it joins or resumes, it speaks for nobody.
+    Client { bearer: Bearer, participant: Option<ParticipantId> },
     /// A node; before it says hello, it serves nothing.
     Node { claims: TicketClaims, epoch: Option<u64> },
+}
+
+/// What opened a client's socket.
+#[derive(Clone, Debug)]
+pub(super) enum Bearer {
+    /// A join token.
+    Token(JoinClaims),
+    /// The resume secret of this participant, which opens their session and nothing else.
+    Secret(ParticipantId),
+}
+
+impl Bearer {
+    pub(super) const fn participant(&self) -> &ParticipantId {
+        match self {
+            Self::Token(claims) => &claims.sub,
+            Self::Secret(participant) => participant,
+        }
+    }
 }
 
 /// Who asks to be a participant.
@@ -47,7 +66,11 @@ impl Room {
         let (socket, opened_at, kind, room) = match attachment {
             Attachment::Client { socket, opened_at, claims } => {
                 let room = claims.room.clone();
-                (socket, opened_at, Kind::Client { claims, participant: None }, room)
+                (socket, opened_at, Kind::Client { bearer: Bearer::Token(claims), participant: None }, room)
+            }
+            Attachment::Resuming { socket, opened_at, participant } => {
+                let kind = Kind::Client { bearer: Bearer::Secret(participant), participant: None };
+                (socket, opened_at, kind, self.id.clone())
             }
             Attachment::Node { socket, opened_at, claims } => {
                 let room = claims.room.clone();
@@ -94,18 +117,18 @@ impl Room {
     }
 
     pub(super) fn client_frame(&mut self, now: UnixMillis, socket: SocketId, frame: Result<ClientFrame, FrameError>) {
-        let Some(Kind::Client { claims, participant }) = self.sockets.get(&socket).map(|socket| &socket.kind) else {
+        let Some(Kind::Client { bearer, participant }) = self.sockets.get(&socket).map(|socket| &socket.kind) else {
             return;
         };
-        let (claims, participant) = (claims.clone(), participant.clone());
+        let (bearer, participant) = (bearer.clone(), participant.clone());
         let id = frame.as_ref().map_or_else(FrameError::id, |frame| frame.id);
         let refused = match frame {
-            _ if !self.allowance(now, &claims.sub).frames.take(now) => {
+            _ if !self.spend(bearer.participant(), |allowance| allowance.take_frame(now)) => {
                 (ErrorCode::RateLimited, "too many frames".to_string())
             }
             Err(error) => (error.code(), error.to_string()),
             Ok(frame) => {
-                self.request(now, socket, &claims, participant, frame);
+                self.request(now, socket, &bearer, participant, frame);
                 return;
             }
         };
@@ -113,7 +136,7 @@ impl Room {
         self.news.refuse(socket, id, code, message);
         // A newer client may say what this edge does not know, and fields can be wrong: such frames are refused one by one.
         let counts = !matches!(code, ErrorCode::UnknownMessage | ErrorCode::InvalidMessage);
-        if counts && self.strike(socket) {
+        if counts && !self.spend(bearer.participant(), |allowance| allowance.take_bad_frame(now)) {
             if let Some(participant) = &participant {
                 self.refuse_waiting(participant, code);
                 self.client_lost(participant, socket, Absence::lost(now));
@@ -122,7 +145,7 @@ impl Room {
         }
     }
 
-    /// Counts a bad frame; true where it was one too many.
+    /// Counts a bad frame of a node; true where it was one too many.
     pub(super) fn strike(&mut self, socket: SocketId) -> bool {
         let Some(socket) = self.sockets.get_mut(&socket) else { return false };
         socket.strikes = socket.strikes.saturating_add(1);
@@ -133,18 +156,24 @@ impl Room {
         &mut self,
         now: UnixMillis,
         socket: SocketId,
-        claims: &JoinClaims,
+        bearer: &Bearer,
         participant: Option<ParticipantId>,
         frame: ClientFrame,
     ) {
         let id = frame.id;
         let refusal = match (frame.message, participant) {
-            (ClientToEdge::Join { attempt, offer, tracks }, _) => {
-                let result = self.join(now, Asker { socket, id, claims }, attempt, &offer, &tracks);
-                result.err().map(|error| (error.code(), error.to_string()))
-            }
-            (ClientToEdge::Resume { session, resume_token, chat_after }, None) => {
-                let result = self.resume(Asker { socket, id, claims }, &session, &resume_token, chat_after);
+            (ClientToEdge::Join { attempt, offer, tracks }, _) => match bearer {
+                Bearer::Token(claims) => {
+                    let result = self.join(now, Asker { socket, id, claims }, attempt, &offer, &tracks);
+                    result.err().map(|error| (error.code(), error.to_string()))
+                }
+                Bearer::Secret(_) => {
+                    Some((ErrorCode::BadToken, "joining needs a socket that was opened with a join token".into()))
+                }
+            },
+            (ClientToEdge::Resume { session, resume_token: secret, chat_after }, None) => {
+                let claim = Claim { session, secret, chat_after };
+                let result = self.resume(now, socket, id, bearer.participant(), &claim);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
             (message, Some(participant)) => self.request_of(now, socket, &participant, id, message),
@@ -157,6 +186,8 @@ impl Room {
                 | ClientToEdge::RaiseHand { .. }
                 | ClientToEdge::LowerHand { .. }
                 | ClientToEdge::Kick { .. }
+                | ClientToEdge::ListBans {}
+                | ClientToEdge::LiftBan { .. }
                 | ClientToEdge::MuteTrack { .. }
                 | ClientToEdge::UpdateParticipant { .. }
                 | ClientToEdge::UpdateRoom { .. }
@@ -209,8 +240,15 @@ impl Room {
             ClientToEdge::LowerHand { participant: whom } => {
                 self.refused_talk(now, Speaker { socket, participant, id }, Talk::LowerHand { whom })
             }
-            ClientToEdge::Kick { participant: whom, reason } => {
-                self.refused_verb(now, socket, participant, id, Verb::Remove { participant: whom, reason })
+            ClientToEdge::Kick { participant: whom, reason, ban } => {
+                self.refused_verb(now, socket, participant, id, Verb::Remove { participant: whom, reason, ban })
+            }
+            ClientToEdge::LiftBan { participant: whom } => {
+                self.refused_verb(now, socket, participant, id, Verb::LiftBan { participant: whom })
+            }
+            ClientToEdge::ListBans {} => {
+                let result = self.list_bans(socket, participant, id);
+                result.err().map(|error| (error.code(), error.to_string()))
             }
             ClientToEdge::MuteTrack { participant: whom, track } => {
                 self.refused_verb(now, socket, participant, id, Verb::MuteTrack { participant: whom, track })
@@ -300,12 +338,6 @@ impl Room {
     fn drop_socket(&mut self, socket: SocketId) -> Option<Kind> {
         let kind = self.sockets.remove(&socket)?.kind;
         self.deadlines.set(Deadline::FirstFrame(socket), None);
-        if let Kind::Client { claims, .. } = &kind {
-            let same = |other: &Socket| matches!(&other.kind, Kind::Client { claims: of, .. } if of.sub == claims.sub);
-            if !self.sockets.values().any(same) {
-                self.allowances.remove(&claims.sub);
-            }
-        }
         Some(kind)
     }
 }

@@ -41,6 +41,9 @@ pub(super) struct Meta {
     /// How many nodes in a row never dialled.
     pub(super) silent_nodes: u32,
     pub(super) empty_since: Option<UnixMillis>,
+    /// Until when a recording waits for the last participant, who closed the page or reloads it.
+    #[serde(default)]
+    pub(super) reload_until: Option<UnixMillis>,
     #[serde(default = "empty_timeout_ms_default")]
     pub(super) empty_timeout_ms: u64,
     #[serde(default)]
@@ -114,6 +117,7 @@ impl Meta {
             placing: None,
             silent_nodes: 0,
             empty_since: None,
+            reload_until: None,
             empty_timeout_ms: empty_timeout_ms_default(),
             locked: false,
             metadata: String::new(),

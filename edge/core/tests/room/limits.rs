@@ -54,6 +54,40 @@ fn a_flood_is_answered_with_errors_and_then_closed() {
 }
 
 #[test]
+fn another_socket_or_a_sleep_is_no_new_start() {
+    let mut stage = with_ada(None);
+    let write = |number: u32| ClientToEdge::Chat { message: message(number), text: format!("{number}") };
+    for number in 0..limits::CHAT_BURST_MESSAGES {
+        assert_eq!(code(&stage.say("ada", write(number)).1), None, "message {number}");
+    }
+    for _ in 1..limits::MALFORMED_FRAMES_MAX {
+        assert_eq!(code(&stage.babble("ada")), Some(ErrorCode::MalformedFrame));
+    }
+    stage.sleep();
+    stage.close("ada");
+    stage.sleep();
+    assert!(stage.reopen_client("ada").is_some());
+    let (session, resume_token) = stage.client("ada").session.clone().expect("joined");
+    let resume = ClientToEdge::Resume { session, resume_token, chat_after: None };
+    assert_eq!(code(&stage.say("ada", resume).1), None);
+    assert_eq!(code(&stage.say("ada", write(100)).1), Some(ErrorCode::RateLimited));
+    assert!(!stage.sockets.contains_key("ada"), "the sixteenth bad frame closes this socket too");
+    // All of it is forgiven in time, and then nothing is kept of it.
+    stage.now = stage.now.plus_ms(u64::from(limits::MALFORMED_FRAMES_MAX) * limits::MALFORMED_FRAME_FORGIVEN_MS);
+    stage.input(edge_core::room::Input::Deadline);
+    assert!(!stage.rows.keys().any(|key| key.starts_with("allowance/")), "{:?}", stage.rows.keys());
+}
+
+#[test]
+fn a_view_that_stays_the_same_is_not_written() {
+    let mut stage = with_ada(None);
+    let view = || ClientToEdge::View { participants: vec![shared::ParticipantId::parse("bob").expect("a name")] };
+    let writes = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Store(_)));
+    assert!(writes(&stage.say("ada", view()).1));
+    assert!(!writes(&stage.say("ada", view()).1));
+}
+
+#[test]
 fn a_calm_client_may_go_on_for_ever() {
     let mut stage = with_ada(None);
     for frame in 0..200 {

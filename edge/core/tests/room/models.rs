@@ -91,6 +91,7 @@ impl Models {
                 Output::Store(_)
                 | Output::AskFleet(_)
                 | Output::AskTurn { .. }
+                | Output::AskHeard { .. }
                 | Output::AnswerReport { .. }
                 | Output::Answer { .. } => {}
             }
@@ -102,6 +103,7 @@ impl Models {
         | EdgeToClient::Resumed { in_reply_to, .. }
         | EdgeToClient::Negotiated { in_reply_to, .. }
         | EdgeToClient::Done { in_reply_to }
+        | EdgeToClient::Bans { in_reply_to, .. }
         | EdgeToClient::Error { in_reply_to, .. }) = message
         else {
             return;
@@ -163,6 +165,7 @@ impl Models {
             }
             (
                 EdgeToClient::Done { .. }
+                | EdgeToClient::Bans { .. }
                 | EdgeToClient::Error { .. }
                 | EdgeToClient::Refused { .. }
                 | EdgeToClient::Removed { .. },

@@ -31,11 +31,13 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 28] = [
+const EVERYTHING: [&str; 30] = [
     "joined",
     "resumed",
     "negotiated",
     "done",
+    "bans",
+    "ask_heard",
     "error",
     "refused",
     "participant_joined",
@@ -70,6 +72,7 @@ fn kind(output: &Output) -> Option<String> {
         Output::AnswerReport { verdict, .. } => verdict.to_json(),
         Output::AskFleet(_) => return Some("ask".into()),
         Output::AskTurn { .. } => return None,
+        Output::AskHeard { .. } => return Some("ask_heard".into()),
         Output::Answer { .. } => return Some("answer".into()),
         Output::Store(_) | Output::CloseClient { .. } | Output::CloseNode { .. } => return None,
     };
@@ -161,7 +164,7 @@ impl Play {
     fn act(&mut self, step: &str, before: &BTreeMap<String, Attachment>) -> Vec<Output> {
         let request = self.awake.next_request_number();
         let speaker = step.split(' ').next().and_then(|name| before.get(name));
-        if let Some(Attachment::Client { socket, .. }) = speaker {
+        if let Some(Attachment::Client { socket, .. } | Attachment::Resuming { socket, .. }) = speaker {
             self.models.asked(request, *socket);
         }
         if step == "crash" || step.ends_with("closes") || step.ends_with("unloads") {
@@ -187,7 +190,8 @@ impl Play {
 
     /// Something that can happen.
     fn roll(&mut self) -> String {
-        match self.dice(21) {
+        match self.dice(22) {
+            21 => self.roll_platform().unwrap_or_else(|| self.roll_client()),
             20 => format!("api {}", self.roll_api()),
             0 => format!("wait {}", self.pick(&["1", "500", "1500", "2000", "5000", "10000", "30000"])),
             1 if self.dice(8) == 0 => "crash".into(),
@@ -195,6 +199,12 @@ impl Play {
             4..=8 => self.roll_node().unwrap_or_else(|| self.roll_client()),
             _ => self.roll_client(),
         }
+    }
+
+    fn roll_platform(&self) -> Option<String> {
+        let open: Vec<&String> = self.awake.sockets.keys().filter(|name| !name.starts_with("node-")).collect();
+        let name = open.get(self.dice(open.len().max(1)))?;
+        Some(format!("{name} {}", self.pick(&["said ping 0 ago", "said ping 39000 ago", "was silent"])))
     }
 
     fn roll_fleet(&self) -> Option<String> {
@@ -300,7 +310,7 @@ impl Play {
             0 => format!("{name} leaves"),
             1 => format!("{name} closes"),
             2 => format!("{name} unloads"),
-            3 => format!("{name} kicks {}", self.pick(&PEOPLE)),
+            3 => format!("{name} {} {}", self.pick(&["kicks", "kicks", "bans"]), self.pick(&PEOPLE)),
             4 | 5 => format!("{name} views {} {}", self.pick(&PEOPLE), self.pick(&PEOPLE)),
             6 | 7 => format!("{name} mutes {}", self.dice(4)),
             8 => format!("{name} unmutes {}", self.dice(4)),
@@ -329,7 +339,9 @@ impl Play {
                 _ => format!("forgets {number}"),
             };
         }
-        match self.dice(8) {
+        match self.dice(10) {
+            8 => "lists bans".into(),
+            9 => format!("{} {whom}", self.pick(&["bans", "pardons", "pardons"])),
             0 => "creates".into(),
             1 => "shows".into(),
             2 => "lists".into(),
@@ -343,7 +355,9 @@ impl Play {
 
     fn roll_host(&self, name: &str) -> String {
         let whom = self.pick(&PEOPLE);
-        match self.dice(12) {
+        match self.dice(15) {
+            12 => format!("{name} lists bans"),
+            13 | 14 => format!("{name} pardons {}", self.pick(&PEOPLE)),
             0 => format!("{name} locks"),
             1 | 2 => format!("{name} unlocks"),
             3 => format!("{name} limits {}", self.pick(&["1", "3", "5"])),

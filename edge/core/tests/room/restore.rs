@@ -1,11 +1,38 @@
 //! Rows that cannot be read back are an error, never a guess.
 
-use crate::stage::randomness;
-use edge_core::room::{Config, Room};
+use crate::stage::{Stage, randomness};
+use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
+use shared::signal::{ClientToEdge, EdgeToClient, TrackSource};
+use shared::token::Grants;
 use shared::{RoomId, UnixMillis};
 use std::cell::Cell;
 use std::rc::Rc;
+
+/// A call of twelve hours on a join token that is good for a minute: every deployment closes all sockets.
+#[test]
+fn a_call_outlives_its_join_token_and_ten_deployments() {
+    let mut stage = Stage::new(1);
+    stage.open_client("ada", Grants::default(), None);
+    let join = stage.join("ada", "a", &[(TrackSource::Microphone, false)], 1);
+    stage.say("ada", join);
+    let epoch = stage.epochs[0];
+    stage.give("node-a", epoch);
+    let (first, _) = stage.client("ada").session.clone().expect("joined");
+    for deployment in 1..=10 {
+        stage.now = stage.now.plus_ms(12 * 3_600_000 / 10);
+        stage.crash();
+        stage.now = stage.now.plus_ms(5_000);
+        assert!(stage.reopen_client("ada").is_some(), "deployment {deployment}");
+        let (session, resume_token) = stage.client("ada").session.clone().expect("joined");
+        let resume = ClientToEdge::Resume { session, resume_token, chat_after: None };
+        let outputs = stage.say("ada", resume).1;
+        let resumed =
+            |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Resumed { .. }, .. });
+        assert!(outputs.iter().any(resumed), "deployment {deployment}: {outputs:?}");
+    }
+    assert_eq!(stage.client("ada").session.clone().map(|(session, _)| session), Some(first));
+}
 
 fn restore(key: &str, value: &str) -> Option<RestoreError> {
     let rows = [Row { key: key.into(), value: value.into() }];

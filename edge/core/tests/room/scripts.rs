@@ -6,13 +6,14 @@ use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
 use shared::signal::{
-    ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange, TrackSource,
+    BanTerm, ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange,
+    TrackSource,
 };
 use shared::token::Grants;
-use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId};
+use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 21] = [
+const SCRIPTS: [&str; 25] = [
     "join",
     "mute",
     "slots",
@@ -34,6 +35,10 @@ const SCRIPTS: [&str; 21] = [
     "misbehave",
     "record",
     "recordings",
+    "alone",
+    "secrets",
+    "bans",
+    "silence",
 ];
 
 #[test]
@@ -145,6 +150,12 @@ pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
             stage.input(Input::FleetAnswered { epoch, answer })
         }
         ["api", words @ ..] => stage.input(Input::Asked { request: 1, ask: api_asks(stage, words) }),
+        [name, "was", "silent"] => stage.answer_heard(name, None),
+        [name, "said", "ping", ago_ms, "ago"] => {
+            let ago_ms: u64 = ago_ms.parse().expect("milliseconds");
+            let at = UnixMillis(stage.now.0 - ago_ms);
+            stage.answer_heard(name, Some(at))
+        }
         [name, "closes"] => stage.close(name),
         [name, "unloads"] => stage.unload(name),
         [name, "dials", epoch] => {
@@ -182,6 +193,11 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             // The first one is its own.
             let segments: Vec<u64> = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
             return stage.report(name, number, |prefix| finished(segments, prefix));
+        }
+        ["empties", number, epochs @ ..] => {
+            let segments: Vec<u64> = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
+            let epoch = segments.first().copied().unwrap_or(0);
+            return stage.report(name, number, |_| SegmentOutcome::Empty { epoch, segments });
         }
         ["fails", number] => {
             return stage.report(name, number, |_| SegmentOutcome::Failed { code: ErrorCode::RecordingFailed });
@@ -230,6 +246,13 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
             return stage.open_client(name, grants, max);
         }
+        ["reopens"] => {
+            return stage.reopen_client(name).unwrap_or_else(|| panic!("{name}'s secret opens nothing"));
+        }
+        ["fails", "to", "reopen"] => {
+            assert_eq!(stage.reopen_client(name), None, "{name}'s secret opens something");
+            return Vec::new();
+        }
         ["babbles"] => return stage.babble(name),
         ["joins", attempt, options @ ..] => {
             let (sources, slots) = shape(options);
@@ -258,7 +281,14 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["raises"] => ClientToEdge::RaiseHand { raised: true },
         ["lowers"] => ClientToEdge::RaiseHand { raised: false },
         ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
-        ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()) },
+        ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()), ban: None },
+        ["bans", whom] => ClientToEdge::Kick { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
+        ["bans", whom, ms] => {
+            let ban = Some(BanTerm { lasts_ms: ms.parse().ok() });
+            ClientToEdge::Kick { participant: id(whom), reason: None, ban }
+        }
+        ["lists", "bans"] => ClientToEdge::ListBans {},
+        ["pardons", whom] => ClientToEdge::LiftBan { participant: id(whom) },
         ["silences", whom, track] => {
             ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }
@@ -312,7 +342,10 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["shows"] => return Ask::Show,
         ["lists"] => return Ask::Participants,
         ["shows", whom] => return Ask::Participant { participant: id(whom) },
-        ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None },
+        ["lists", "bans"] => return Ask::Bans,
+        ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None, ban: None },
+        ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
+        ["pardons", whom] => Verb::LiftBan { participant: id(whom) },
         ["silences", whom, track] => {
             Verb::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }

@@ -2,7 +2,7 @@
 
 use crate::offers::Connection;
 use edge_core::fleet::{PlaceAnswer, Placement};
-use edge_core::room::{Attachment, Config, Input, Output, Room};
+use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
 use edge_core::storage::Row;
 use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
@@ -163,7 +163,11 @@ impl Stage {
                 }
             }
             Output::SendClient { socket, message } => self.hear(*socket, message),
-            Output::SendNode { .. } | Output::AskTurn { .. } | Output::AnswerReport { .. } | Output::Answer { .. } => {}
+            Output::SendNode { .. }
+            | Output::AskTurn { .. }
+            | Output::AskHeard { .. }
+            | Output::AnswerReport { .. }
+            | Output::Answer { .. } => {}
         }
     }
 
@@ -180,6 +184,12 @@ impl Stage {
             && !self.recordings.contains(&recording.id)
         {
             self.recordings.push(recording.id.clone());
+        }
+        if let EdgeToClient::Resumed { resume_token, .. } = message
+            && let Some(name) = self.names.get(&socket).cloned()
+            && let Some((_, secret)) = &mut self.client(&name).session
+        {
+            secret.clone_from(resume_token);
         }
         let (EdgeToClient::Joined { session, in_reply_to, .. } | EdgeToClient::Negotiated { session, in_reply_to, .. }) =
             message
@@ -216,6 +226,15 @@ impl Stage {
         self.open(name, Attachment::Client { socket, opened_at: self.now, claims })
     }
 
+    /// A client dials with its resume secret alone; nothing where that opens nothing.
+    pub(crate) fn reopen_client(&mut self, name: &str) -> Option<Vec<Output>> {
+        let (_, secret) = self.client(&participant_of(name)).session.clone()?;
+        assert!(resume_keys().made(&room_id(), &secret), "the Worker lets no other secret through");
+        let participant = self.room.resumable(self.now, &secret)?;
+        let socket = self.next_socket();
+        Some(self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant }))
+    }
+
     /// A node dials with the ticket of an epoch.
     pub(crate) fn open_node(&mut self, name: &str, epoch: u64) -> Vec<Output> {
         let sub = NodeId::parse(&participant_of(name)).expect("a name");
@@ -234,6 +253,12 @@ impl Stage {
         self.sockets.insert(name.to_string(), attachment.clone());
         self.names.insert(attachment.socket(), participant_of(name));
         self.input(Input::SocketOpened(attachment))
+    }
+
+    /// The platform says when it last heard a ping.
+    pub(crate) fn answer_heard(&mut self, name: &str, at: Option<UnixMillis>) -> Vec<Output> {
+        let socket = self.socket(name);
+        self.input(Input::Heard { socket, at })
     }
 
     /// A socket closes by itself.
@@ -392,8 +417,12 @@ pub(crate) fn turn_keys() -> TurnKeys {
     TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
 }
 
+fn resume_keys() -> ResumeKeys {
+    ResumeKeys::derived([b"a secret of more than thirty-two bytes".as_slice()])
+}
+
 fn config() -> Config {
-    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()), can_record: true }
+    Config { ice_servers: Vec::new(), turn_keys: Some(turn_keys()), resume_keys: resume_keys(), can_record: true }
 }
 
 fn room_id() -> RoomId {

@@ -5,7 +5,7 @@ use edge_core::SocketId;
 use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
-use shared::signal::{ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
+use shared::signal::{BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
 use shared::{ErrorCode, SessionId};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,7 @@ impl Names {
                 let session = ask.session.as_ref().map_or("nobody", |session| self.session(&session.session));
                 format!("fleet < e{} for {session} avoid [{}]", stage.epochs.len(), avoid.join(" "))
             }
+            Output::AskHeard { socket } => format!("platform < who says ping on {}", self.socket(*socket)),
             Output::AskTurn { epoch, region } => {
                 let number = stage.epochs.iter().position(|asked| asked == epoch).map_or(0, |index| index + 1);
                 format!("fleet < who relays near e{number} in {region}")
@@ -100,6 +101,7 @@ impl Names {
                 format!("negotiated {} | {}", self.session(session), slot_words(slots))
             }
             EdgeToClient::Done { .. } => "done".into(),
+            EdgeToClient::Bans { bans, .. } => ban_words(bans),
             EdgeToClient::Error { code, .. } => format!("error {code}"),
             EdgeToClient::Refused { code } => format!("refused {code}"),
             EdgeToClient::ParticipantJoined { participant } => format!("+ {}", info(participant)),
@@ -196,6 +198,7 @@ fn api(answer: &Answer) -> String {
         }
         Answer::Participants { participants } => infos(participants),
         Answer::Participant { participant } => info(participant),
+        Answer::Bans { bans } => ban_words(bans),
         Answer::Recordings(_) => unreachable!("needs the stage"),
         Answer::Done => "done".into(),
         Answer::Refused { code } => format!("refused {code}"),
@@ -223,6 +226,15 @@ fn recordings(stage: &Stage, answer: &RecordingAnswer) -> String {
             "delete what is stored".into()
         }
     }
+}
+
+/// `bans [eve mallory 600000]`: for how long, where that is bounded.
+fn ban_words(bans: &[BanInfo]) -> String {
+    let ban = |ban: &BanInfo| {
+        let term = ban.until.map_or(String::new(), |until| format!(" {}", until.since_ms(ban.banned_at)));
+        format!("{}{term}", ban.participant)
+    };
+    format!("bans [{}]", bans.iter().map(ban).collect::<Vec<_>>().join(", "))
 }
 
 fn infos(roster: &[ParticipantInfo]) -> String {

@@ -13,6 +13,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         Answer::Participants { participants } => json(200, &ParticipantList { participants }),
         Answer::Room { .. }
         | Answer::Participant { .. }
+        | Answer::Bans { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -35,7 +36,7 @@ pub(super) async fn update(mut call: Call<'_>) -> Result<Response, RouteError> {
 
 /// `DELETE /v1/rooms/{room}/participants/{participant}`.
 pub(super) async fn remove(call: &Call<'_>) -> Result<Response, RouteError> {
-    let verb = Verb::Remove { participant: participant(call)?, reason: call.query.reason()? };
+    let verb = Verb::Remove { participant: participant(call)?, reason: call.query.reason()?, ban: None };
     call.ask(&call.room()?, Ask::Moderate { verb }).await?;
     no_content()
 }
@@ -56,6 +57,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         Answer::Participant { participant } => json(200, &participant),
         Answer::Room { .. }
         | Answer::Participants { .. }
+        | Answer::Bans { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),

@@ -73,6 +73,7 @@ async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, Ro
         Answer::Room { .. }
         | Answer::Participants { .. }
         | Answer::Participant { .. }
+        | Answer::Bans { .. }
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
     }

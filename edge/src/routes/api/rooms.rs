@@ -22,6 +22,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         Answer::Room { room, made } => json(if made { 201 } else { 200 }, &room),
         Answer::Participants { .. }
         | Answer::Participant { .. }
+        | Answer::Bans { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -72,6 +73,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
         Answer::Room { room, .. } => json(200, &room),
         Answer::Participants { .. }
         | Answer::Participant { .. }
+        | Answer::Bans { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -84,6 +86,7 @@ async fn shown(call: &Call<'_>, name: &RoomId) -> Result<Option<api::Room>, Rout
         Ok(
             Answer::Participants { .. }
             | Answer::Participant { .. }
+            | Answer::Bans { .. }
             | Answer::Recordings(_)
             | Answer::Done
             | Answer::Refused { .. },

@@ -2,8 +2,8 @@
 
 use super::super::operation::OperationId;
 use super::super::{
-    ParticipantList, ParticipantPatch, Recording, RecordingList, Room, RoomList, RoomPatch, RoomRequest, Token,
-    TokenRequest,
+    BanList, BanRequest, ParticipantList, ParticipantPatch, Recording, RecordingList, Room, RoomList, RoomPatch,
+    RoomRequest, Token, TokenRequest,
 };
 use crate::signal::ParticipantInfo;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -25,12 +25,15 @@ pub(super) fn body(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(Va
             schema::<ParticipantPatch>(schemas),
             json!({ "grants": { "publish": false, "subscribe": true, "moderate": false } }),
         ),
+        OperationId::CreateBan => (schema::<BanRequest>(schemas), json!({ "lasts_ms": 600_000, "reason": "spam" })),
         OperationId::ListRooms
         | OperationId::GetRoom
         | OperationId::CloseRoom
         | OperationId::ListParticipants
         | OperationId::GetParticipant
         | OperationId::RemoveParticipant
+        | OperationId::ListBans
+        | OperationId::LiftBan
         | OperationId::MuteTrack
         | OperationId::ListRecordings
         | OperationId::StartRecording
@@ -60,6 +63,11 @@ pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(
         OperationId::GetParticipant | OperationId::UpdateParticipant => {
             (schema::<ParticipantInfo>(schemas), participant)
         }
+        OperationId::ListBans => {
+            let at = 1_800_000_000_000_u64;
+            let ban = json!({ "participant": "mallory", "name": "Mallory", "banned_at": at, "until": null });
+            (schema::<BanList>(schemas), json!({ "bans": [ban] }))
+        }
         OperationId::ListRecordings => {
             let next = "1800000060000.r5m8n2p4q6s9t7v3";
             (schema::<RecordingList>(schemas), json!({ "recordings": [recording()], "next": next }))
@@ -69,6 +77,8 @@ pub(super) fn answer(id: OperationId, schemas: &mut SchemaGenerator) -> Option<(
         }
         OperationId::CloseRoom
         | OperationId::RemoveParticipant
+        | OperationId::CreateBan
+        | OperationId::LiftBan
         | OperationId::MuteTrack
         | OperationId::DeleteRecording => return None,
     })

@@ -5,7 +5,7 @@ use super::Recording;
 use serde::{Deserialize, Serialize};
 use shared::control::{RecordingReport, RecordingVerdict, SegmentOutcome};
 use shared::signal::{RecordingFile, RecordingState};
-use shared::{ErrorCode, NodeId, UnixMillis, limits};
+use shared::{NodeId, UnixMillis, limits};
 use std::collections::BTreeSet;
 
 /// Whoever makes files says so several times within this time, or has lost the right to it.
@@ -51,7 +51,7 @@ impl Recording {
     }
 
     /// The files are made; of too few segments, if another one was sealed meanwhile.
-    fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: String) -> RecordingVerdict {
+    fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: Option<String>) -> RecordingVerdict {
         let sealed = self.segments.iter().filter(|(_, segment)| segment.is_sealed);
         if sealed.into_iter().any(|(epoch, _)| !of.contains(epoch)) {
             return RecordingVerdict::Finish {};
@@ -59,10 +59,10 @@ impl Recording {
         for (epoch, segment) in &mut self.segments {
             segment.is_used |= of.contains(epoch);
         }
-        self.state = if files.is_empty() { RecordingState::Failed } else { RecordingState::Ready };
-        self.code = files.is_empty().then_some(ErrorCode::RecordingFailed);
+        self.state = if files.is_empty() { RecordingState::Empty } else { RecordingState::Ready };
+        self.code = None;
+        self.manifest = manifest.filter(|_| !files.is_empty());
         self.files = files;
-        self.manifest = Some(manifest);
         self.finisher = None;
         RecordingVerdict::Done { is_complete: self.is_complete() }
     }
@@ -104,11 +104,20 @@ impl Room {
                 } else if recording.is_finished_by_another(now, epoch) {
                     RecordingVerdict::Wait {}
                 } else {
-                    recording.finish(&segments.into_iter().collect(), files, manifest)
+                    recording.finish(&segments.into_iter().collect(), files, Some(manifest))
+                }
+            }
+            (Some(recording), SegmentOutcome::Empty { epoch, segments }) => {
+                if recording.state.is_running() {
+                    RecordingVerdict::Leave {}
+                } else if recording.is_finished_by_another(now, epoch) {
+                    RecordingVerdict::Wait {}
+                } else {
+                    recording.finish(&segments.into_iter().collect(), Vec::new(), None)
                 }
             }
             (Some(recording), SegmentOutcome::Failed { code }) => {
-                if recording.state != RecordingState::Ready {
+                if !matches!(recording.state, RecordingState::Ready | RecordingState::Empty) {
                     recording.end(now, RecordingState::Failed, Some(code));
                 }
                 RecordingVerdict::Done { is_complete: false }

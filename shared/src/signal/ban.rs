@@ -1,0 +1,45 @@
+//! Participants who may not come in again.
+
+use crate::ids::ParticipantId;
+use crate::limits;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// How long somebody is kept out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BanTerm {
+    /// Milliseconds, 1 s to a year; for as long as the room lives where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
+    pub lasts_ms: Option<u64>,
+}
+
+impl BanTerm {
+    /// Bounds that types alone cannot say.
+    pub fn check_bounds(&self) -> Result<(), &'static str> {
+        let lasts = limits::BAN_MS_MIN..=limits::BAN_MS_MAX;
+        if self.lasts_ms.is_some_and(|ms| !lasts.contains(&ms)) {
+            return Err("lasts_ms is out of bounds");
+        }
+        Ok(())
+    }
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct BanInfo {
+    /// The identity that is kept out.
+    pub participant: ParticipantId,
+    /// Display name when they were banned; empty where they were not in the room.
+    pub name: String,
+    /// When.
+    pub banned_at: UnixMillis,
+    /// Until when; null for as long as the room lives.
+    pub until: Option<UnixMillis>,
+}
