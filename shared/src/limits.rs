@@ -51,8 +51,14 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 /// Longest life of a join token.
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
-/// Life of the ticket with which a node dials a room it was given: time to dial, and to dial again after the edge restarts.
+/// Life of a join token that a guest gets. The page asks for another one whenever it needs one.
+pub const GUEST_TOKEN_LIFETIME_MS: u64 = 3_600_000;
+/// Life of a guest's pass: whoever closes the laptop over lunch is the same guest afterwards.
+pub const GUEST_PASS_LIFETIME_MS: u64 = 24 * 3_600_000;
+/// Life of the ticket with which a node dials a room it was given: the edge may be away for as long as this.
 pub const NODE_TICKET_LIFETIME_MS: u64 = 12 * 3_600_000;
+/// A node asks for a new ticket this often, so that it never has less than eight hours left.
+pub const NODE_TICKET_RENEWAL_MS: u64 = 4 * 3_600_000;
 
 /// A new socket must send its first frame within this time.
 pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
@@ -172,6 +178,8 @@ pub const TURN_NODES_TIMEOUT_MS: u64 = 1_000;
 // An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
 const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);
 const _: () = assert!(TURN_CREDENTIAL_LIFETIME_MS < JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(GUEST_TOKEN_LIFETIME_MS <= JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(2 * NODE_TICKET_RENEWAL_MS < NODE_TICKET_LIFETIME_MS);
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);

@@ -2,11 +2,12 @@
 
 use super::{Arrival, RouteError, nodes, parse_room};
 use crate::auth::AuthError;
-use crate::config::{Continent, origin_is_allowed};
+use crate::config::Continent;
 use crate::internal::{Address, Introduction};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log};
+use edge_core::door;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
 use worker::Response;
@@ -34,10 +35,16 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
         }
         Err(error @ AuthError::Secret(_)) => return Err(error.into()),
     };
+    // The door of the room counts open sockets; this spares it whoever opens them in a loop.
+    let caller = format!("{room}:{}", claims.sub);
+    if !arrival.env.rate_limiter("SOCKET_RATE")?.limit(caller).await?.success {
+        return Ok(upgrade::refuse(protocols.echo(), ErrorCode::RateLimited)?);
+    }
     let near = arrival.continent();
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
+        address: address(arrival),
         request_id: arrival.request_id.clone(),
     };
     Ok(Address::room(&room, GENERATION, near).introduce(arrival.env, &introduction).await?)
@@ -48,16 +55,18 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
     nodes::check_upgrade(arrival)?;
     let room = parse_room(room)?;
     let claims: TicketClaims = auth::ticket(&arrival.request, &room, arrival.env)?;
-    let introduction = Introduction { claims, continent: None, request_id: arrival.request_id.clone() };
+    let request_id = arrival.request_id.clone();
+    let introduction = Introduction { claims, continent: None, address: address(arrival), request_id };
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
 }
 
 fn admit(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
-    let headers = arrival.request.headers();
-    let origin = headers.get("Origin").ok().flatten();
-    let host = headers.get("Host").ok().flatten().unwrap_or_default();
-    if !origin_is_allowed(&arrival.config.origins, origin.as_deref(), &host) {
+    if !arrival.is_from_allowed_origin() {
         return Err(AuthError::Refused(ErrorCode::Forbidden));
     }
     auth::participant(protocols, room, arrival.env)
+}
+
+fn address(arrival: &Arrival<'_>) -> Option<door::Address> {
+    door::Address::parse(&arrival.address()?)
 }
