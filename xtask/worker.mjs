@@ -31,7 +31,7 @@ const KNOWN = new Set([
  * @param {string} [options.host]
  * @param {string} [options.persist] folder that keeps the objects' storage; without it, storage ends with the Worker
  * @param {Record<string, unknown>} [options.vars] secrets, and vars that replace those of wrangler.toml
- * @param {number} [options.rateLimit] requests of an API key in a period, in place of what wrangler.toml says
+ * @param {Record<string, number>} [options.rateLimits] limits in place of those of wrangler.toml, by the binding's name
  * @param {"development" | "release"} [options.build]
  * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests that bring none in the header `MF-CF-Blob` (as JSON)
@@ -50,7 +50,7 @@ export async function startWorker(options = {}) {
     log: options.log ?? new Log(LogLevel.WARN),
     unsafeEphemeralDurableObjects: false,
     ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
-    ...workerOptions(config, options.vars ?? {}, options.rateLimit),
+    ...workerOptions(config, options.vars ?? {}, options.rateLimits ?? {}),
   });
   const url = await miniflare.ready;
   return {
@@ -81,7 +81,7 @@ export function readConfig(environment) {
   return config;
 }
 
-function workerOptions(config, vars, rateLimit) {
+function workerOptions(config, vars, rateLimits) {
   const sqlite = new Set((config.migrations ?? []).flatMap((migration) => migration.new_sqlite_classes ?? []));
   return {
     compatibilityDate: config.compatibility_date,
@@ -94,7 +94,7 @@ function workerOptions(config, vars, rateLimit) {
     d1Databases: table(config.d1_databases, (database) => [database.binding, database.database_id ?? database.database_name]),
     ratelimits: table(config.ratelimits, ({ name, namespace_id, simple }) => [
       name,
-      { namespace_id, simple: { ...simple, limit: rateLimit ?? simple.limit } },
+      { namespace_id, simple: { ...simple, limit: rateLimits[name] ?? simple.limit } },
     ]),
     r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
     // Without a built meet app there is nothing to serve; the Worker answers by itself then.

@@ -1,8 +1,17 @@
 //! What survives hibernation on a socket: ids and claims only, because workerd keeps at most 2,048 bytes.
 
-use serde::Serialize;
+use edge_core::door::Address;
+use edge_core::room::Attachment;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use worker::{Result, WebSocket};
+
+/// A room's socket: who is behind it, and where it comes from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Seat {
+    pub(crate) of: Attachment,
+    pub(crate) address: Option<Address>,
+}
 
 /// Puts an attachment on a socket, in place of the one before.
 pub(crate) fn write(socket: &WebSocket, attachment: &impl Serialize) -> Result<()> {
@@ -21,8 +30,8 @@ pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use edge_core::SocketId;
-    use edge_core::room::Attachment;
     use shared::token::{Grants, JoinClaims};
     use shared::{ParticipantId, RoomId, UnixMillis, limits};
 
@@ -40,8 +49,9 @@ mod tests {
             grants: Grants { publish: false, subscribe: false, chat: false, moderate: false, record: false },
             participants_max: Some(u32::MAX),
         };
-        let attachment = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
-        let bytes = serde_json::to_string(&attachment).expect("json").len();
+        let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
+        let seat = Seat { of, address: Address::parse("ffff:ffff:ffff:ffff::") };
+        let bytes = serde_json::to_string(&seat).expect("json").len();
         assert!(2 * bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes of JSON");
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
-use shared::token::{self, Claims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
+use shared::token::{self, Claims, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, Text, limits, signal};
 use worker::{Env, Request};
@@ -83,6 +83,28 @@ pub(crate) fn ticket(request: &Request, room: &RoomId, env: &Env) -> Result<Tick
 /// Signs the tickets with which nodes dial the rooms that they are given.
 pub(crate) fn ticket_key(env: &Env) -> Result<Key, AuthError> {
     ticket_keys(env)?.into_iter().next().ok_or(AuthError::Secret(NODE_KEYS))
+}
+
+/// The same ticket again, with a whole life before it, for the node that has it.
+pub(crate) fn renew_ticket(node: &NodeClaims, ticket: &str, env: &Env) -> Result<String, AuthError> {
+    let claims: TicketClaims = token::verify(ticket, &ticket_keys(env)?, clock::now())?;
+    if claims.sub != node.sub {
+        return Err(AuthError::Refused(ErrorCode::BadToken));
+    }
+    Ok(token::sign(claims, &ticket_key(env)?, clock::now(), limits::NODE_TICKET_LIFETIME_MS)?)
+}
+
+/// The guest of `room` who has this pass.
+pub(crate) fn guest(pass: &str, room: &RoomId, env: &Env) -> Result<GuestClaims, AuthError> {
+    let claims: GuestClaims = token::verify(pass, &keys(env, TOKEN_KEYS)?, clock::now())?;
+    if claims.room == *room { Ok(claims) } else { Err(AuthError::Refused(ErrorCode::WrongRoom)) }
+}
+
+/// A pass with which a guest is the same guest again.
+pub(crate) fn sign_pass(claims: GuestClaims, env: &Env) -> Result<String, AuthError> {
+    let keys = keys(env, TOKEN_KEYS)?;
+    let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
+    Ok(token::sign(claims, key, clock::now(), limits::GUEST_PASS_LIFETIME_MS)?)
 }
 
 /// Makes a join token, as an application's server would.

@@ -1,6 +1,7 @@
 //! The Worker's vars, parsed once per event into types; every mistake is reported at once.
 
 use edge_core::presign::Storage;
+use serde::Serialize;
 use shared::Region;
 use shared::signal::IceServer;
 use std::collections::BTreeMap;
@@ -19,12 +20,28 @@ pub(crate) struct Config {
     pub(crate) origins: Origins,
     /// Where recordings are; nothing where there shall be none.
     pub(crate) storage: Option<Storage>,
+    /// Whom the Worker lets in by itself.
+    pub(crate) guests: Guests,
+    /// Where people get a token who have none.
+    pub(crate) login_url: Option<String>,
 }
 
-/// Web origins that may open a socket.
+/// What becomes of people without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Guests {
+    /// They come in.
+    Open,
+    /// They come in when a moderator admits them.
+    Lobby,
+    /// They stay outside.
+    Off,
+}
+
+/// Web origins whose pages may call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Origins {
-    /// All of them; for development.
+    /// All of them.
     Any,
     /// These, beside the Worker's own.
     Listed(Vec<String>),
@@ -73,14 +90,18 @@ impl Config {
         let ice_servers = texts.2.and_then(|text| note(&mut mistakes, "ICE_SERVERS", serde_json::from_str(&text)));
         let origins = texts.3.map(|text| parse_origins(&text));
         let storage = note(&mut mistakes, "RECORDING", parse_storage(&lookup)).flatten();
+        let guests = note(&mut mistakes, "GUESTS", parse_guests(lookup("GUESTS").as_deref()));
+        let login_url = note(&mut mistakes, "LOGIN_URL", parse_login_url(lookup("LOGIN_URL"))).flatten();
         if let (Some(region), Some(regions)) = (&region_default, &regions)
             && !regions.contains_key(region)
         {
             mistakes.push("DEFAULT_REGION is not one of REGIONS".into());
         }
-        match (region_default, regions, ice_servers, origins) {
-            (Some(region_default), Some(regions), Some(ice_servers), Some(origins)) if mistakes.is_empty() => {
-                Ok(Self { region_default, regions, ice_servers, origins, storage })
+        match (region_default, regions, ice_servers, origins, guests) {
+            (Some(region_default), Some(regions), Some(ice_servers), Some(origins), Some(guests))
+                if mistakes.is_empty() =>
+            {
+                Ok(Self { region_default, regions, ice_servers, origins, storage, guests, login_url })
             }
             _ => Err(ConfigError(mistakes)),
         }
@@ -148,7 +169,7 @@ impl Continent {
     }
 }
 
-/// Whether a page of `origin` may open a socket to `host`; programs that send no origin are not browsers, and need a token anyway.
+/// Whether a page of `origin` may call `host`; programs that send no origin are not browsers, and need a token anyway.
 pub(crate) fn origin_is_allowed(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
     let Some(origin) = origin else { return true };
     let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
@@ -194,6 +215,26 @@ fn parse_storage(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Stora
         access_key_id: needed("RECORDING_ACCESS_KEY_ID")?,
         secret_access_key: needed("RECORDING_SECRET_ACCESS_KEY")?,
     }))
+}
+
+fn parse_guests(text: Option<&str>) -> Result<Guests, &'static str> {
+    match text {
+        Some("open") => Ok(Guests::Open),
+        Some("lobby") => Ok(Guests::Lobby),
+        Some("off" | "") | None => Ok(Guests::Off),
+        Some(_) => Err("neither open, lobby nor off"),
+    }
+}
+
+fn parse_login_url(text: Option<String>) -> Result<Option<String>, &'static str> {
+    let text = text.filter(|text| !text.is_empty());
+    let is_url = |text: &String| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    // The page adds a query of its own.
+    let is_plain = |text: &String| !text.contains(['?', '#', ' ']);
+    match text {
+        Some(text) if !is_url(&text) || !is_plain(&text) => Err("must be http:// or https:// without a query"),
+        text => Ok(text),
+    }
 }
 
 fn parse_origins(text: &str) -> Origins {
@@ -272,6 +313,21 @@ mod tests {
         assert_eq!(parse(("RECORDING_REGION", "")), Err("RECORDING_REGION is missing".into()));
         assert!(parse(("RECORDING_ENDPOINT", "https://s3.example.org/path")).is_err());
         assert!(parse(("RECORDING_PATH_STYLE", "maybe")).is_err());
+    }
+
+    #[test]
+    fn guests_stay_outside_unless_it_says_otherwise() {
+        assert_eq!(parse(WORLD, "eu-west").expect("valid").guests, Guests::Off);
+        for (text, guests) in [("open", Guests::Open), ("lobby", Guests::Lobby), ("off", Guests::Off)] {
+            assert_eq!(parse_guests(Some(text)), Ok(guests));
+        }
+        assert!(parse_guests(Some("yes")).is_err());
+        let login = |text: &str| parse_login_url(Some(text.into()));
+        assert_eq!(login("https://example.org/login"), Ok(Some("https://example.org/login".into())));
+        assert_eq!(login(""), Ok(None));
+        for bad in ["javascript:alert(1)", "https://example.org/?a=b", "https://example.org/#token="] {
+            assert!(login(bad).is_err(), "{bad}");
+        }
     }
 
     // Holds S2-SIG-04, S2-DEP-01.

@@ -13,12 +13,17 @@ use worker::Env;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Request {
-    /// There is this room, or not any longer.
+    /// A room says that it is one, or not any longer.
     Set {
         /// Which.
         room: RoomId,
-        /// Whether there is.
+        /// Whether it is.
         exists: bool,
+    },
+    /// Somebody found no room behind a listing. A room that was listed anew meanwhile stays.
+    Drop {
+        /// What was listed.
+        listing: Listing,
     },
     /// The names that come after one.
     Page {
@@ -29,11 +34,19 @@ pub(crate) enum Request {
     },
 }
 
+/// One name in the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listing {
+    pub(crate) room: RoomId,
+    /// Another one each time that the room says it is one.
+    pub(crate) stamp: String,
+}
+
 /// Some names, in their order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
     /// The names.
-    pub(crate) rooms: Vec<RoomId>,
+    pub(crate) rooms: Vec<Listing>,
     /// Whether there may be more.
     pub(crate) is_full: bool,
 }
@@ -45,6 +58,13 @@ pub(crate) const PATH: &str = "/directory";
 pub(crate) async fn set(env: &Env, room: &RoomId, exists: bool) -> worker::Result<()> {
     let request = Request::Set { room: room.clone(), exists };
     Address::directory(shard_of(room)).ask::<Page>(env, PATH, &request).await?;
+    Ok(())
+}
+
+/// Takes a listing out behind which there is no room.
+pub(crate) async fn drop_listing(env: &Env, listing: Listing) -> worker::Result<()> {
+    let shard = Address::directory(shard_of(&listing.room));
+    shard.ask::<Page>(env, PATH, &Request::Drop { listing }).await?;
     Ok(())
 }
 

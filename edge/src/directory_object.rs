@@ -1,6 +1,7 @@
 //! DirectoryObject, one per shard of the directory: names of rooms, in SQLite.
 
-use crate::directory::{PATH, Page, Request};
+use crate::directory::{Listing, PATH, Page, Request};
+use crate::random;
 use crate::refusal::Refusal;
 use crate::store::Store;
 use edge_core::storage::{Changes, Row};
@@ -51,7 +52,7 @@ impl DirectoryObject {
     fn answer(&self, request: Request) -> Result<Page> {
         match request {
             Request::Set { room, exists: true } => {
-                let row = Row { key: room.to_string(), value: String::new() };
+                let row = Row { key: room.to_string(), value: random::request_id() };
                 self.store.write(Changes { put: vec![row], delete: Vec::new() })?;
                 Ok(Page::default())
             }
@@ -59,10 +60,15 @@ impl DirectoryObject {
                 self.store.write(Changes { put: Vec::new(), delete: vec![room.to_string()] })?;
                 Ok(Page::default())
             }
+            Request::Drop { listing: Listing { room, stamp } } => {
+                self.store.delete_if_same(Row { key: room.to_string(), value: stamp })?;
+                Ok(Page::default())
+            }
             Request::Page { after, limit } => {
-                let keys = self.store.keys_after(&after, limit)?;
-                let is_full = keys.len() >= limit;
-                Ok(Page { rooms: keys.iter().filter_map(|key| RoomId::parse(key).ok()).collect(), is_full })
+                let rows = self.store.rows_after(&after, limit)?;
+                let is_full = rows.len() >= limit;
+                let listing = |Row { key, value }| Some(Listing { room: RoomId::parse(&key).ok()?, stamp: value });
+                Ok(Page { rooms: rows.into_iter().filter_map(listing).collect(), is_full })
             }
         }
     }

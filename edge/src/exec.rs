@@ -4,17 +4,21 @@
 //! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot leave
 //! anybody knowing what the room has forgotten.
 
-use crate::clock;
 use crate::internal::recordings::Verdict;
 use crate::sockets::Sockets;
 use crate::store::Store;
+use crate::{clock, log};
 use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
+use edge_core::storage::RestoreError;
 use edge_core::{SocketId, room};
 use shared::control::Message;
 use shared::{Region, UnixMillis};
 use std::cell::Cell;
 use std::time::Duration;
-use worker::{Result, State};
+use worker::{Response, Result, State};
+
+/// Pause after an alarm that failed and that the platform does not repeat.
+const ALARM_RETRY_MS: u64 = 2_000;
 
 /// The platform's half of an object.
 pub(crate) struct Shell {
@@ -90,9 +94,40 @@ impl Shell {
         if self.alarm_at.get().is_some_and(|armed| armed <= deadline) {
             return Ok(());
         }
+        // Before the wait, in which other inputs may arm as well.
         self.alarm_at.set(Some(deadline));
         let delay = Duration::from_millis(deadline.since_ms(clock::now()));
-        self.store.set_alarm(delay).await
+        let armed = self.store.set_alarm(delay).await;
+        if armed.is_err() {
+            self.alarm_at.set(None);
+        }
+        armed
+    }
+
+    /// Ends the handling of an alarm. The platform repeats one that failed (at least once, with growing pauses), but not where a new alarm
+    /// was set meanwhile; then that one must not be late.
+    pub(crate) async fn end_alarm(&self, result: Result<()>) -> Result<Response> {
+        if result.is_err() && self.alarm_at.get().is_some() {
+            self.arm(Some(clock::now().plus_ms(ALARM_RETRY_MS))).await?;
+        }
+        result.and_then(|()| Response::empty())
+    }
+
+    /// Deals with rows that cannot be read: one log line each, and those that are disposable are deleted.
+    pub(crate) fn give_up(
+        &self,
+        object: &dyn std::fmt::Display,
+        unreadable: &[RestoreError],
+        is_disposable: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        for error in unreadable {
+            let outcome = if is_disposable(error.key()) { "deleted" } else { "kept" };
+            let fields: [(&str, &dyn std::fmt::Display); 4] =
+                [("object", object), ("row", &error.key()), ("error", error), ("outcome", &outcome)];
+            log::line(log::Level::Error, "row_unreadable", &fields);
+        }
+        let doomed = unreadable.iter().map(RestoreError::key).filter(|key| is_disposable(key));
+        self.store.delete(doomed.map(Into::into).collect())
     }
 
     /// Notes that the alarm went off.

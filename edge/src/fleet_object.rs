@@ -86,8 +86,7 @@ impl DurableObject for FleetObject {
 
     async fn alarm(&self) -> Result<Response> {
         self.shell.alarm_went_off();
-        self.survive(None, Input::Deadline).await;
-        Response::empty()
+        self.shell.end_alarm(self.attempt(Input::Deadline).await.map(drop)).await
     }
 
     async fn connect(&self, _socket: Socket) -> Result<()> {
@@ -129,21 +128,27 @@ impl FleetObject {
         Ok(())
     }
 
-    /// Handles an input; where the platform fails us, the stored fleet is what counts, and whoever spoke comes back.
+    /// Handles an input for somebody who can only come back: where the platform fails us, their socket is closed.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Vec<(u64, PlaceAnswer)> {
-        match self.handle(input).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                log::line(log::Level::Error, "fleet_failed", &[("error", &error)]);
-                self.forget();
-                if let Some(socket) = socket
-                    && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
-                {
-                    log::line(log::Level::Error, "close_failed", &[("error", &error)]);
-                }
-                Vec::new()
-            }
+        if let Ok(answers) = self.attempt(input).await {
+            return answers;
         }
+        if let Some(socket) = socket
+            && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
+        {
+            log::line(log::Level::Error, "close_failed", &[("error", &error)]);
+        }
+        Vec::new()
+    }
+
+    /// Handles an input. Where the platform fails us, memory and storage may differ, so memory is dropped: what is stored counts.
+    async fn attempt(&self, input: Input) -> Result<Vec<(u64, PlaceAnswer)>> {
+        let result = self.handle(input).await;
+        if let Err(error) = &result {
+            log::line(log::Level::Error, "fleet_failed", &[("error", error)]);
+            self.forget();
+        }
+        result
     }
 
     /// One input and whatever follows from it; what Room objects are answered comes back.
@@ -203,18 +208,11 @@ impl FleetObject {
 
     fn restore(&self, region: &Region) -> Result<Fleet> {
         let key = || auth::ticket_key(&self.env).map_err(|error| Error::RustError(error.to_string()));
-        let rows = self.shell.store.rows()?;
-        let sockets = self.shell.sockets.wake()?;
-        match Fleet::restore(region.clone(), key()?, random::source()?, clock::now(), &rows, sockets) {
-            Ok(fleet) => Ok(fleet),
-            Err(error) => {
-                // Nodes register again when their socket closes, so nothing is lost that they do not know.
-                let fields: [(&str, &dyn std::fmt::Display); 2] = [("region", region), ("error", &error)];
-                log::line(log::Level::Error, "fleet_unreadable", &fields);
-                self.shell.store.delete(&rows)?;
-                self.shell.sockets.close_all(close_code::INTERNAL)?;
-                Ok(Fleet::new(region.clone(), key()?, random::source()?))
-            }
-        }
+        let (rows, sockets) = (self.shell.store.rows()?, self.shell.sockets.wake()?);
+        let (fleet, unreadable) =
+            Fleet::salvage(region.clone(), key()?, random::source()?, clock::now(), &rows, sockets);
+        // Their nodes are disconnected and register again.
+        self.shell.give_up(region, &unreadable, |_| true)?;
+        Ok(fleet)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Continent;
 use edge_core::fleet::PlaceRequest;
-use edge_core::room;
+use edge_core::{door, room};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, NodeClaims, TicketClaims};
@@ -19,6 +19,8 @@ pub(crate) struct Introduction<C> {
     pub(crate) claims: C,
     /// Where the request came in, as `request.cf.continent` names it.
     pub(crate) continent: Option<String>,
+    /// Where it came from.
+    pub(crate) address: Option<door::Address>,
     /// The request's name in the logs.
     pub(crate) request_id: String,
 }

@@ -17,9 +17,12 @@ mod attachment;
 mod auth;
 mod clock;
 mod config;
+mod cors;
 mod directory;
 mod directory_object;
 mod exec;
+#[cfg(feature = "development")]
+mod fault;
 mod fleet_object;
 mod internal;
 mod log;

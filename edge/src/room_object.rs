@@ -1,21 +1,23 @@
 //! RoomObject, one per room: Durable Object verbs to inputs of the room.
 
+mod entrance;
 mod lines;
 mod recordings;
 
+use crate::attachment::{self, Seat};
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{self, Address, ApiCall, Ask, Introduced, Introduction, ResumeClaims, TurnAsk, introduced};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, ResumeClaims, TurnAsk, introduced};
 use crate::refusal::Refusal;
-use crate::sockets::Accepted;
-use crate::{attachment, auth, clock, directory, log, random, sockets, upgrade};
+use crate::{auth, clock, directory, log, random, sockets};
 use edge_core::SocketId;
+use edge_core::door::Door;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
-use edge_core::room::{self, Answer, Attachment, Input, Room};
+use edge_core::room::{self, Answer, Attachment, Input, Output, Room};
 use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
-use shared::signal::{self, ClientFrame, FrameError, close_code};
+use shared::signal::{ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, ParticipantId, Region, RoomId, UnixMillis};
 use std::cell::{Cell, RefCell};
@@ -37,6 +39,8 @@ pub struct RoomObject {
     awake: RefCell<Option<Awake>>,
     /// The number of the last question of the application's server.
     questions: Cell<u64>,
+    /// Whether the directory is being told something, so that two answers cannot overtake each other.
+    announces: Cell<bool>,
 }
 
 /// What an input is answered with, by the number of the call.
@@ -50,6 +54,7 @@ struct Answers {
 
 struct Awake {
     room: Room,
+    door: Door,
     identity: Identity,
 }
 
@@ -65,28 +70,15 @@ struct Identity {
 
 impl DurableObject for RoomObject {
     fn new(state: State, env: Env) -> Self {
-        Self { env, shell: Shell::new(state), awake: RefCell::new(None), questions: Cell::new(0) }
+        let (shell, awake) = (Shell::new(state), RefCell::new(None));
+        Self { env, shell, awake, questions: Cell::new(0), announces: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
-            JoinClaims::PATH => {
-                let introduction: Introduction<JoinClaims> = introduced(&request)?;
-                let identity = Identity {
-                    room: introduction.claims.room.clone(),
-                    continent: introduction.continent.clone(),
-                    listed: false,
-                };
-                let attach = |socket, opened_at| Attachment::Client { socket, opened_at, claims: introduction.claims };
-                self.open(identity, &introduction.request_id, signal::SUBPROTOCOL, attach).await
-            }
-            ResumeClaims::PATH => self.open_resuming(&introduced(&request)?).await,
-            TicketClaims::PATH => {
-                let introduction: Introduction<TicketClaims> = introduced(&request)?;
-                let identity = Identity { room: introduction.claims.room.clone(), continent: None, listed: false };
-                let attach = |socket, opened_at| Attachment::Node { socket, opened_at, claims: introduction.claims };
-                self.open(identity, &introduction.request_id, control::SUBPROTOCOL, attach).await
-            }
+            JoinClaims::PATH => self.client_arrives(introduced(&request)?).await,
+            ResumeClaims::PATH => self.client_returns(introduced(&request)?).await,
+            TicketClaims::PATH => self.node_arrives(introduced(&request)?).await,
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
             ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
@@ -94,8 +86,8 @@ impl DurableObject for RoomObject {
     }
 
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        if let Some(attachment) = attachment::read::<Attachment>(&socket) {
-            self.survive(Some(attachment.socket()), frame(&attachment, &message)).await;
+        if let Some(Seat { of, .. }) = attachment::read(&socket) {
+            self.survive(Some(of.socket()), frame(&of, &message)).await;
         }
         Ok(())
     }
@@ -112,10 +104,7 @@ impl DurableObject for RoomObject {
 
     async fn alarm(&self) -> Result<Response> {
         self.shell.alarm_went_off();
-        self.survive(None, Input::Deadline).await;
-        self.announce().await?;
-        self.retire().await?;
-        Response::empty()
+        self.shell.end_alarm(self.deadline().await).await
     }
 
     async fn connect(&self, _socket: Socket) -> Result<()> {
@@ -124,53 +113,10 @@ impl DurableObject for RoomObject {
 }
 
 impl RoomObject {
-    /// Accepts a socket whose token was good.
-    async fn open(
-        &self,
-        identity: Identity,
-        request_id: &str,
-        protocol: &str,
-        attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
-    ) -> Result<Response> {
-        let room = identity.room.clone();
-        self.wake(Some(identity))?;
-        self.accept(&room, request_id, protocol, attach).await
-    }
-
-    /// Accepts a client that shows a resume secret instead of a token, if that opens a session.
-    async fn open_resuming(&self, introduction: &Introduction<ResumeClaims>) -> Result<Response> {
-        let secret = &introduction.claims.secret;
-        // A room that nobody is in is not woken by a secret from long ago.
-        let found = self.wake(None)?.then(|| self.resumable(secret)).flatten();
-        let Some((room, participant)) = found else {
-            self.retire().await?;
-            return upgrade::refuse(Some(signal::SUBPROTOCOL), ErrorCode::SessionExpired);
-        };
-        let attach = |socket, opened_at| Attachment::Resuming { socket, opened_at, participant };
-        self.accept(&room, &introduction.request_id, signal::SUBPROTOCOL, attach).await
-    }
-
-    fn resumable(&self, secret: &str) -> Option<(RoomId, ParticipantId)> {
-        let awake = self.awake.try_borrow().ok()?;
-        let Awake { room, identity } = awake.as_ref()?;
-        Some((identity.room.clone(), room.resumable(clock::now(), secret)?))
-    }
-
-    async fn accept(
-        &self,
-        room: &RoomId,
-        request_id: &str,
-        protocol: &str,
-        attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
-    ) -> Result<Response> {
-        match self.shell.sockets.accept(protocol, attach)? {
-            Accepted::Full(response) => Ok(response),
-            Accepted::Open(attachment, response) => {
-                lines::opened(room, &attachment, request_id);
-                self.survive(Some(attachment.socket()), Input::SocketOpened(attachment)).await;
-                Ok(response)
-            }
-        }
+    async fn deadline(&self) -> Result<()> {
+        self.attempt(Input::Deadline).await?;
+        self.announce().await?;
+        self.retire().await
     }
 
     /// Answers the application's server. Only a question that makes the room tells it who it is, so that asking about one that is none
@@ -199,28 +145,35 @@ impl RoomObject {
     }
 
     async fn socket_closed(&self, socket: &WebSocket, going_away: bool) -> Result<()> {
-        if let Some(attachment) = attachment::read::<Attachment>(socket) {
-            let socket = attachment.socket();
+        if let Some(Seat { of, .. }) = attachment::read(socket) {
+            let socket = of.socket();
             self.shell.sockets.forget(socket)?;
             self.survive(None, Input::SocketClosed { socket, going_away }).await;
         }
         Ok(())
     }
 
-    /// Handles an input; where the platform fails us, the stored room is what counts, and whoever spoke comes back.
+    /// Handles an input for somebody who can only come back: where the platform fails us, their socket is closed.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Answers {
-        let error = match self.handle(input).await {
-            Ok(answers) => return answers,
-            Err(error) => error,
-        };
-        log::line(log::Level::Error, "room_failed", &[("error", &error)]);
-        self.forget();
+        if let Ok(answers) = self.attempt(input).await {
+            return answers;
+        }
         if let Some(socket) = socket
             && let Err(error) = self.shell.sockets.close(socket, close_code::INTERNAL)
         {
             log::line(log::Level::Error, "close_failed", &[("error", &error)]);
         }
         Answers::default()
+    }
+
+    /// Handles an input. Where the platform fails us, memory and storage may differ, so memory is dropped: what is stored counts.
+    async fn attempt(&self, input: Input) -> Result<Answers> {
+        let result = self.handle(input).await;
+        if let Err(error) = &result {
+            log::line(log::Level::Error, "room_failed", &[("error", error)]);
+            self.forget();
+        }
+        result
     }
 
     /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
@@ -259,22 +212,31 @@ impl RoomObject {
     /// The room, and whether it is one, where the directory does not know.
     fn stale_listing(&self) -> Option<(RoomId, bool)> {
         let awake = self.awake.try_borrow().ok()?;
-        let Awake { room, identity } = awake.as_ref()?;
+        let Awake { room, identity, .. } = awake.as_ref()?;
         (room.exists() != identity.listed).then(|| (identity.room.clone(), room.exists()))
     }
 
-    /// Keeps the directory in step with whether there is a room. The alarm does it, so that nobody who joins waits for it, and that it is
+    /// Keeps the directory in step with whether there is a room. The alarm does it, so that nobody who joins waits for it, and so that it is
     /// tried again where the directory cannot be reached.
     async fn announce(&self) -> Result<()> {
-        let Some((room, exists)) = self.stale_listing() else { return Ok(()) };
-        if let Err(error) = directory::set(&self.env, &room, exists).await {
-            let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
-            log::line(log::Level::Warn, "directory_unreachable", &fields);
-            return self.shell.arm(Some(clock::now().plus_ms(DIRECTORY_RETRY_MS))).await;
+        if self.announces.replace(true) {
+            // Whoever is at it looks again when it is done.
+            return Ok(());
         }
-        if let Ok(mut awake) = self.awake.try_borrow_mut()
-            && let Some(Awake { identity, .. }) = awake.as_mut()
-        {
+        let result = self.announce_all().await;
+        self.announces.set(false);
+        result
+    }
+
+    async fn announce_all(&self) -> Result<()> {
+        while let Some((room, exists)) = self.stale_listing() {
+            if let Err(error) = directory::set(&self.env, &room, exists).await {
+                let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
+                log::line(log::Level::Warn, "directory_unreachable", &fields);
+                return self.shell.arm(Some(clock::now().plus_ms(DIRECTORY_RETRY_MS))).await;
+            }
+            let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+            let Some(Awake { identity, .. }) = awake.as_mut() else { return Ok(()) };
             identity.listed = exists;
             self.shell.store.set_identity(identity)?;
         }
@@ -287,11 +249,24 @@ impl RoomObject {
             return Ok(None);
         }
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
-        let Some(Awake { room, identity }) = awake.as_mut() else { return Ok(None) };
+        let Some(Awake { room, door, identity }) = awake.as_mut() else { return Ok(None) };
+        let mut speaker = None;
+        if let Input::ClientFrame { socket, .. } | Input::NodeFrame { socket, .. } = &input {
+            speaker = Some(*socket);
+        }
+        if let Input::SocketClosed { socket, .. } = &input {
+            door.closed(*socket);
+        }
         room.handle_input(clock::now(), input);
+        if let Some(socket) = speaker.filter(|socket| room.is_settled(*socket)) {
+            door.settled(socket);
+        }
         let mut leftover = Leftover::default();
         while let Some(output) = room.poll_output() {
             lines::output(&identity.room, &output);
+            if let Output::CloseClient { socket, .. } | Output::CloseNode { socket, .. } = &output {
+                door.closed(*socket);
+            }
             self.shell.room(output, &mut leftover)?;
         }
         *deadline = room.poll_timeout();
@@ -312,12 +287,12 @@ impl RoomObject {
             }
             (None, None) => return Ok(false),
         };
-        let room = self.restore(&identity)?;
-        *awake = Some(Awake { room, identity });
+        let (room, door) = self.restore(&identity)?;
+        *awake = Some(Awake { room, door, identity });
         Ok(true)
     }
 
-    fn restore(&self, identity: &Identity) -> Result<Room> {
+    fn restore(&self, identity: &Identity) -> Result<(Room, Door)> {
         let config = || {
             let turn_keys = auth::turn_keys(&self.env);
             let resume_keys = auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?;
@@ -328,19 +303,20 @@ impl RoomObject {
                 resume_keys,
             })
         };
-        let rows = self.shell.store.rows()?;
-        let sockets = self.shell.sockets.wake()?;
-        match Room::restore(identity.room.clone(), config()?, random::source()?, clock::now(), &rows, sockets) {
-            Ok(room) => Ok(room),
-            Err(error) => {
-                // Nobody can go on from what cannot be read; everybody can join anew.
-                let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &identity.room), ("error", &error)];
-                log::line(log::Level::Error, "room_unreadable", &fields);
-                self.shell.store.delete(&rows)?;
-                self.shell.sockets.close_all(close_code::INTERNAL)?;
-                Ok(Room::new(identity.room.clone(), config()?, random::source()?))
+        let (rows, seats) = (self.shell.store.rows()?, self.shell.sockets.wake::<Seat>()?);
+        let sockets = || seats.iter().map(|seat| seat.of.clone()).collect();
+        let name = || identity.room.clone();
+        let room = match Room::restore(name(), config()?, random::source()?, clock::now(), &rows, sockets()) {
+            Ok(room) => room,
+            Err(_) => {
+                let (room, unreadable) =
+                    Room::salvage(name(), config()?, random::source()?, clock::now(), &rows, sockets());
+                self.shell.give_up(&name(), &unreadable, Room::is_disposable)?;
+                room
             }
-        }
+        };
+        let door = entrance::door(&room, seats);
+        Ok((room, door))
     }
 
     /// Drops what is in memory; the next event restores what is stored.

@@ -3,13 +3,15 @@
 mod api;
 #[cfg(feature = "development")]
 mod dev;
+mod guests;
 mod health;
 mod nodes;
 mod recordings;
 mod rooms;
 
 use crate::auth::AuthError;
-use crate::config::{Config, ConfigError, Continent};
+use crate::config::{Config, ConfigError, Continent, origin_is_allowed};
+use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
 use crate::{log, random};
 use shared::{ErrorCode, RoomId};
@@ -59,45 +61,87 @@ impl From<Refusal> for RouteError {
 /// Answers every request that is not for a static asset.
 pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Response> {
     let request_id = random::request_id();
-    match handle(request, env, &request_id).await {
-        Ok(response) => Ok(response),
-        Err(RouteError::Refused(refusal)) => refusal.response(&request_id),
+    let config = Config::read(env);
+    let cors = config.as_ref().map_or(Cors::Silent, |config| Cors::of(&config.origins, &request));
+    let response = match handle(request, env, config, &cors, &request_id).await {
+        Ok(response) => response,
+        Err(RouteError::Refused(refusal)) => refusal.response(&request_id)?,
         Err(error @ (RouteError::Config(_) | RouteError::Platform(_) | RouteError::Auth(_))) => {
             log::line(log::Level::Error, "request_failed", &[("request", &request_id), ("error", &error)]);
-            Refusal::internal().response(&request_id)
+            Refusal::internal().response(&request_id)?
         }
-    }
+    };
+    cors.apply(response)
 }
 
-async fn handle(request: Request, env: &Env, request_id: &str) -> Result<Response, RouteError> {
+async fn handle(
+    request: Request,
+    env: &Env,
+    config: Result<Config, ConfigError>,
+    cors: &Cors,
+    request_id: &str,
+) -> Result<Response, RouteError> {
     let path = request.path();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    // The crate `worker` takes every method that it does not know for GET.
-    let method = request.inner().method();
-    if (method.as_str(), segments.as_slice()) == ("GET", ["healthz"].as_slice()) {
-        return health::get(env, request_id);
+    let arrival = Arrival { request, env, config: config?, request_id: request_id.into() };
+    if cors::is_preflight(&arrival.request) {
+        let methods = methods(&segments).map_or_else(|| api::methods(&path), <[_]>::to_vec);
+        return preflight(cors, &methods);
     }
-    let arrival = Arrival { request, env, config: Config::read(env)?, request_id: request_id.into() };
+    // The crate `worker` takes every method that it does not know for GET.
+    let method = arrival.request.inner().method();
     match (method.as_str(), segments.as_slice()) {
+        ("GET", ["healthz"]) => health::get(request_id),
         ("GET", ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
         ("GET", ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
         ("GET", ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
         ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
-        (_, ["v1", "rooms", _, "socket" | "node"] | ["v1", "nodes", "socket"] | ["healthz"]) => {
-            Err(Refusal::method_not_allowed(&["GET"]).into())
-        }
-        (_, ["v1", "nodes", "recordings"]) => Err(Refusal::method_not_allowed(&["POST"]).into()),
-        #[cfg(feature = "development")]
-        ("POST", ["v1", "dev", "token"]) => dev::token(arrival).await,
+        ("POST", ["v1", "nodes", "ticket"]) => nodes::ticket(arrival).await,
+        ("GET", ["v1", "guests"]) => guests::policy(&arrival),
+        ("POST", ["v1", "guests"]) => guests::admit(arrival).await,
         #[cfg(feature = "development")]
         ("POST", ["v1", "dev", "wait"]) => dev::wait().await,
         #[cfg(feature = "development")]
         ("POST", ["v1", "dev", "panic"]) => dev::panic(),
-        _ => api::route(arrival, &method, &path).await,
+        #[cfg(feature = "development")]
+        ("POST", ["v1", "dev", "fail-writes", writes]) => dev::fail_writes(writes),
+        (_, segments) => match methods(segments) {
+            Some(methods) => Err(Refusal::method_not_allowed(methods).into()),
+            None => api::route(arrival, &method, &path).await,
+        },
     }
 }
 
+/// The methods of a path outside of the HTTP API.
+fn methods(segments: &[&str]) -> Option<&'static [&'static str]> {
+    match segments {
+        ["healthz"] | ["v1", "rooms", _, "socket" | "node"] | ["v1", "nodes", "socket"] => Some(&["GET"]),
+        ["v1", "nodes", "recordings" | "ticket"] => Some(&["POST"]),
+        ["v1", "guests"] => Some(&["GET", "POST"]),
+        _ => None,
+    }
+}
+
+fn preflight(cors: &Cors, methods: &[&str]) -> Result<Response, RouteError> {
+    if methods.is_empty() {
+        return Err(Refusal::no_such_path().into());
+    }
+    let answer = cors.preflight(methods)?;
+    answer.ok_or_else(|| Refusal::new(ErrorCode::Forbidden, "pages of this origin may not call").into())
+}
+
 impl Arrival<'_> {
+    /// Whether the page that asks may call; a program that is no page may.
+    fn is_from_allowed_origin(&self) -> bool {
+        let host = self.header("Host").unwrap_or_default();
+        origin_is_allowed(&self.config.origins, self.header("Origin").as_deref(), &host)
+    }
+
+    /// Where the request comes from, as the platform says.
+    fn address(&self) -> Option<String> {
+        self.header("CF-Connecting-IP")
+    }
+
     /// A request header.
     fn header(&self, name: &str) -> Option<String> {
         self.request.headers().get(name).ok().flatten()

@@ -12,9 +12,10 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{Error, Response, Result, State, WebSocket, WebSocketPair};
 
-/// Most sockets of one object: everybody twice, as a reload opens the new one before the old one is gone. The platform's
-/// own bound is 32,768, where accepting fails.
-const SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX;
+/// Most sockets of one object. A room's door has lower bounds, a region has fewer nodes; the platform's own bound is 32,768, where
+/// accepting fails.
+const SOCKETS_MAX: usize = 4_096;
+const _: () = assert!(2 * limits::NODES_PER_REGION_MAX < SOCKETS_MAX);
 
 /// Open sockets; made anew from the attachments after hibernation.
 pub(crate) struct Sockets {
@@ -36,9 +37,9 @@ pub(crate) trait Attached: Serialize + DeserializeOwned {
     fn socket(&self) -> SocketId;
 }
 
-impl Attached for edge_core::room::Attachment {
+impl Attached for attachment::Seat {
     fn socket(&self) -> SocketId {
-        self.socket()
+        self.of.socket()
     }
 }
 

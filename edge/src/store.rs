@@ -42,16 +42,18 @@ impl Store {
         Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
     }
 
-    /// The keys that come after one, in their order.
-    pub(crate) fn keys_after(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+    /// The rows whose keys come after one, in their order.
+    pub(crate) fn rows_after(&self, after: &str, limit: usize) -> Result<Vec<Row>> {
         const SELECT: &str = "SELECT key, value FROM core WHERE key > ? ORDER BY key LIMIT ?";
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let rows: Vec<StoredRow> = self.sql()?.exec(SELECT, vec![after.into(), limit.into()])?.to_array()?;
-        Ok(rows.into_iter().map(|row| row.key).collect())
+        Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
     }
 
     /// Writes what one input changed: all of it or nothing.
     pub(crate) fn write(&self, changes: Changes) -> Result<()> {
+        #[cfg(feature = "development")]
+        crate::fault::strike()?;
         let sql = self.sql()?;
         self.transaction(move || {
             for Row { key, value } in changes.put {
@@ -64,9 +66,15 @@ impl Store {
         })
     }
 
+    /// Deletes the row that has this key and this value, if there is one.
+    pub(crate) fn delete_if_same(&self, Row { key, value }: Row) -> Result<()> {
+        self.sql()?.exec("DELETE FROM core WHERE key = ? AND value = ?", vec![key.into(), value.into()])?;
+        Ok(())
+    }
+
     /// Deletes rows that nobody can read.
-    pub(crate) fn delete(&self, rows: &[Row]) -> Result<()> {
-        self.write(Changes { put: Vec::new(), delete: rows.iter().map(|row| row.key.clone()).collect() })
+    pub(crate) fn delete(&self, keys: Vec<String>) -> Result<()> {
+        if keys.is_empty() { Ok(()) } else { self.write(Changes { put: Vec::new(), delete: keys }) }
     }
 
     /// Which object this is: its name does not reach it with an alarm.

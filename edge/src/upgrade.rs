@@ -63,8 +63,16 @@ pub(crate) fn refuse(protocol: Option<&str>, code: ErrorCode) -> worker::Result<
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     server.accept()?;
     server.send_with_str(EdgeToClient::Refused { code }.to_json())?;
-    server.close(Some(signal::close_code::POLICY), Some(code.as_str()))?;
+    server.close(Some(signal::close_code::POLICY), Some(close_reason(code)))?;
     switch(client, protocol)
+}
+
+/// What a socket that is refused is closed with, for whoever sees the close alone.
+pub(crate) const fn close_reason(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::BadToken | ErrorCode::TokenExpired | ErrorCode::WrongRoom => "Unauthorized",
+        _ => code.as_str(),
+    }
 }
 
 /// The response that hands one end of an accepted pair to the other side.

@@ -239,9 +239,7 @@ impl Bounds for RoomPatch {
 
 impl Bounds for BanRequest {
     fn check_bounds(&self) -> Result<(), &'static str> {
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > limits::REASON_CHARS_MAX) {
-            return Err("reason is too long");
-        }
+        self.reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
         BanTerm { lasts_ms: self.lasts_ms }.check_bounds()
     }
 }

@@ -78,8 +78,14 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 /// Longest lifetime of a join token.
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
-/// Lifetime of the ticket a node dials its room with: long enough to dial again after the edge restarts.
+/// Lifetime of a guest's join token. The page asks for another one whenever it needs one.
+pub const GUEST_TOKEN_LIFETIME_MS: u64 = 3_600_000;
+/// Lifetime of a guest's pass: a guest who closes the laptop over lunch is the same guest afterwards.
+pub const GUEST_PASS_LIFETIME_MS: u64 = 24 * 3_600_000;
+/// Lifetime of the ticket a node dials its room with: the edge may be away for as long as this.
 pub const NODE_TICKET_LIFETIME_MS: u64 = 12 * 3_600_000;
+/// A node asks for a new ticket this often, so that it never has less than eight hours left.
+pub const NODE_TICKET_RENEWAL_MS: u64 = 4 * 3_600_000;
 
 /// A new socket must send its first frame within this time.
 pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
@@ -231,6 +237,8 @@ const _: () = assert!(
         <= WELCOME_PARTS_MAX
 );
 const _: () = assert!(TURN_CREDENTIAL_LIFETIME_MS < JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(GUEST_TOKEN_LIFETIME_MS <= JOIN_TOKEN_LIFETIME_MS_MAX);
+const _: () = assert!(2 * NODE_TICKET_RENEWAL_MS < NODE_TICKET_LIFETIME_MS);
 const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);

@@ -1,4 +1,4 @@
-//! Join tokens, node tokens and dial tickets: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
+//! Join tokens, node tokens, dial tickets and guest passes: JWTs (RFC 7519) signed with HS256, told apart by `aud`.
 
 mod hs256;
 
@@ -71,6 +71,17 @@ pub struct TicketClaims {
     pub epoch: u64,
 }
 
+/// Lets a guest, whom no application vouches for, be the same guest again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestClaims {
+    /// Who.
+    pub sub: ParticipantId,
+    /// Of which room.
+    pub room: RoomId,
+    /// What they may do in it.
+    pub grants: Grants,
+}
+
 /// What tells one kind of token from another.
 pub trait Claims: Serialize + DeserializeOwned {
     /// The token's `aud` claim.
@@ -92,6 +103,11 @@ impl Claims for NodeClaims {
 impl Claims for TicketClaims {
     const AUDIENCE: &'static str = "rotunda-ticket";
     const LIFETIME_MS_MAX: Option<u64> = Some(limits::NODE_TICKET_LIFETIME_MS);
+}
+
+impl Claims for GuestClaims {
+    const AUDIENCE: &'static str = "rotunda-guest";
+    const LIFETIME_MS_MAX: Option<u64> = Some(limits::GUEST_PASS_LIFETIME_MS);
 }
 
 /// Why a token is refused.

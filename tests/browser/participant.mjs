@@ -41,10 +41,10 @@ export class Participant {
     const { name, identity, toneHz } = PEOPLE[id];
     Object.assign(participant, { id, name, identity, toneHz, logs: stack.logs });
     participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE, ...devices }], [senses, PICTURE], ...first);
-    const query = new URLSearchParams({ name, ...options.query, token: token ?? stack.token(room, id, { name, ...claims }) });
+    const query = new URLSearchParams({ name, ...options.query });
     if (auto) query.set("auto", "1");
     if (relay) query.set("relay", "1");
-    await participant.page.open(`${stack.url}/r/${room}?${query}`);
+    await participant.page.open(`${stack.url}/r/${room}?${query}#token=${token ?? stack.token(room, id, { name, ...claims })}`);
     return participant;
   }
 

@@ -1,7 +1,6 @@
 /** The first page: make up a room, or enter one by its name or link. */
 import { useState } from "react";
 import type { FormEvent } from "react";
-import { rememberHost } from "./identity";
 import { PreferenceChoices } from "./preference-choices";
 import { useTexts } from "./preferences";
 import { newRoomName, readRoomName, roomPath } from "./route";
@@ -19,11 +18,7 @@ export function Home({ go, badLink }: Props) {
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState(false);
 
-  const create = (): void => {
-    const room = newRoomName();
-    rememberHost(room);
-    go(roomPath(room));
-  };
+  const create = (): void => go(roomPath(newRoomName()));
   const enter = (event: FormEvent): void => {
     event.preventDefault();
     const room = readRoomName(text);

@@ -1,25 +1,10 @@
-/** Who the user is in this tab, and the invitation that lets them in. */
-import { randomId } from "@rotunda/client";
-import type { Options } from "./route";
+/** Who the user is in this tab, and the token that lets them in. */
+import { RoomError } from "@rotunda/client";
 import { recall, remember } from "./storage";
 
-const PARTICIPANT_KEY = "rotunda.participant";
 const NAME_KEY = "rotunda.name";
-const HOST_KEY = "rotunda.host";
-
-/** The same for the life of the tab, so that a reload is the same participant. */
-export function participantId(options: Options): string {
-  if (options.participant !== null) {
-    return options.participant;
-  }
-  const known = recall("session", PARTICIPANT_KEY);
-  if (known !== null) {
-    return known;
-  }
-  const id = `guest-${randomId()}`;
-  remember("session", PARTICIPANT_KEY, id);
-  return id;
-}
+const TOKEN_KEY = "rotunda.token";
+const PASS_KEY = "rotunda.pass";
 
 /** What the user called themselves last time. */
 export function rememberedName(): string {
@@ -30,26 +15,59 @@ export function rememberName(name: string): void {
   remember("local", NAME_KEY, name);
 }
 
-/** Whoever makes up a room may remove others from it. */
-export function rememberHost(room: string): void {
-  remember("session", HOST_KEY, room);
+/**
+ * The token that an application or a login page gave to this tab. It arrives in the fragment (`#token=…`), which browsers send to no server,
+ * leaves the address bar at once, and is kept for reloads.
+ */
+export function givenToken(room: string): string | null {
+  const arrived = new URLSearchParams(location.hash.slice(1)).get("token");
+  const key = `${TOKEN_KEY}.${room}`;
+  if (arrived !== null) {
+    remember("session", key, arrived);
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  return recall("session", key);
 }
 
-function mayModerate(room: string, options: Options): boolean {
-  return options.moderate || recall("session", HOST_KEY) === room;
+/** Where somebody has to go first who has no token, or an old one; nothing where they can stay. */
+export async function loginPage(room: string): Promise<string | null> {
+  const token = givenToken(room);
+  if (token !== null && Date.now() < runsOutAt(token)) {
+    return null;
+  }
+  const response = await fetch("/v1/guests");
+  const { guests, login_url: login } = (await response.json()) as { guests: string; login_url: string | null };
+  if (guests !== "off" || login === null) {
+    return null;
+  }
+  const query = new URLSearchParams({ room, return: location.origin + location.pathname + location.search });
+  return `${login}?${query}`;
 }
 
-/** Asks for a join token. Deployments put their own server in this place; the development edge gives one to anybody. */
-export async function fetchToken(room: string, name: string, options: Options): Promise<string> {
-  const grants = { publish: true, subscribe: true, chat: true, moderate: mayModerate(room, options), record: mayModerate(room, options) };
-  const response = await fetch("/v1/dev/token", {
+/** Asks the edge to let a guest in. The pass makes a reload the same guest, with what they may do. */
+export async function guestToken(room: string, name: string): Promise<string> {
+  const key = `${PASS_KEY}.${room}`;
+  const pass = recall("session", key);
+  const response = await fetch("/v1/guests", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ room, participant: participantId(options), name, grants }),
+    body: JSON.stringify({ room, name, ...(pass === null ? {} : { pass }) }),
   });
-  if (!response.ok) {
-    throw new Error(`token: ${response.status}`);
+  const body = (await response.json()) as { token?: string; pass?: string; code?: string };
+  if (!response.ok || body.token === undefined || body.pass === undefined) {
+    throw new RoomError("token_unavailable", body.code ?? `HTTP ${response.status}`);
   }
-  const { token } = (await response.json()) as { token: string };
-  return token;
+  remember("session", key, body.pass);
+  return body.token;
+}
+
+/** The `exp` of a JWT (RFC 7519 §4.1.4); for ever where it has none that can be read, as the edge will tell. */
+function runsOutAt(token: string): number {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const { exp } = JSON.parse(atob(payload)) as { exp?: unknown };
+    return typeof exp === "number" ? exp * 1000 : Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }

@@ -7,7 +7,7 @@ import type { ReactNode } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
 import { rememberedDevice, startOf, useRememberedSwitches } from "./device-memory";
-import { fetchToken, rememberName, rememberedName } from "./identity";
+import { givenToken, guestToken, loginPage, rememberName, rememberedName } from "./identity";
 import { Lobby } from "./lobby";
 import { cleanName } from "./names";
 import { useTexts } from "./preferences";
@@ -46,6 +46,12 @@ export function RoomPage({ room, options, go }: Props) {
   useTitle(stage.at === "call" ? undefined : room);
   const { join, token } = useJoin({ room, options, captures, setStage });
   const started = useRef(false);
+
+  useEffect(() => {
+    // A deployment that cannot be reached says so when the user joins.
+    const login = loginPage(room).catch(() => null);
+    void login.then((page) => (page === null ? undefined : location.assign(page)));
+  }, [room]);
 
   useEffect(() => {
     if (options.auto && !started.current) {
@@ -99,12 +105,12 @@ function useJoin({ room, options, captures, setStage }: Joining) {
       setStage({ at: "joining" });
       try {
         // A token from elsewhere cannot be renewed here.
-        const renew = async (): Promise<string> => (token.current = await fetchToken(room, cleanName(name), options));
-        token.current = options.token;
+        const guest = async (): Promise<string> => (token.current = await guestToken(room, cleanName(name)));
+        token.current = givenToken(room);
         const joined = await Room.join({
           ...joinOptions(room, options),
           ...captures,
-          token: options.token ?? renew,
+          token: token.current ?? guest,
           signal: controller.signal,
         });
         call.current = window.rotunda = joined;

@@ -15,11 +15,6 @@ export interface Options {
   readonly microphone: boolean;
   readonly camera: boolean;
   readonly name: string | null;
-  readonly participant: string | null;
-  /** A token from elsewhere, instead of the development one. */
-  readonly token: string | null;
-  /** Ask for the grant to remove others. */
-  readonly moderate: boolean;
   readonly cameraSize: { readonly width: number; readonly height: number } | null;
   /** Use nothing but TURN servers. */
   readonly relay: boolean;
@@ -65,9 +60,6 @@ function readOptions(query: URLSearchParams): Options {
     microphone: query.get("microphone") !== "0",
     camera: query.get("camera") !== "0",
     name: query.get("name"),
-    participant: query.get("participant"),
-    token: query.get("token"),
-    moderate: query.get("moderate") === "1",
     cameraSize: width > 0 && height > 0 ? { width, height } : null,
     relay: query.get("relay") === "1",
   };

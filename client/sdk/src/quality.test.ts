@@ -62,6 +62,7 @@ describe("measuring", () => {
     expect(new QualityMeter().take(look(0, [], null), "me", whose)?.has("me")).toBe(false);
   });
 
+  // Holds S0-QUAL-01.
   test("looks that come too soon are not taken", () => {
     const meter = new QualityMeter();
     meter.take(look(0, []), "me", whose);

@@ -147,8 +147,23 @@ impl Fleet {
         rows: &[Row],
         sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
+        let (fleet, unreadable) = Self::salvage(region, key, random, now, rows, sockets);
+        unreadable.into_iter().next().map_or(Ok(fleet), Err)
+    }
+
+    /// The fleet as far as its rows can be read, and why the others cannot. A node whose row is missing is disconnected, so that it
+    /// registers again.
+    #[must_use]
+    pub fn salvage(
+        region: Region,
+        key: Key,
+        random: Random,
+        now: UnixMillis,
+        rows: &[Row],
+        sockets: Vec<Attachment>,
+    ) -> (Self, Vec<RestoreError>) {
         let mut fleet = Self::new(region, key, random);
-        let (nodes, turn_nodes) = snapshot::read(rows)?;
+        let ((nodes, turn_nodes), unreadable) = snapshot::read(rows);
         (fleet.nodes, fleet.turn_nodes) = (Table::new(nodes), Table::new(turn_nodes));
         // Whatever is stored was told before the fleet slept.
         fleet.told_addresses = fleet.addresses();
@@ -156,12 +171,18 @@ impl Fleet {
         let registered = |socket: &SocketId| fleet.sockets.get(socket).is_some_and(|known| known.heartbeat.is_some());
         let media = fleet.nodes.values().map(|node| node.socket);
         let turn = fleet.turn_nodes.values().map(|node| node.socket);
-        let gone: Vec<SocketId> = media.chain(turn).filter(|socket| !registered(socket)).collect();
+        let of_rows: BTreeSet<SocketId> = media.chain(turn).collect();
+        let gone: Vec<SocketId> = of_rows.iter().filter(|socket| !registered(socket)).copied().collect();
+        let missed = fleet.sockets.keys().filter(|socket| registered(socket) && !of_rows.contains(socket));
+        let missed: Vec<SocketId> = missed.copied().collect();
         for socket in gone {
             fleet.forget_node_of(now, socket);
         }
+        if !unreadable.is_empty() {
+            missed.into_iter().for_each(|socket| fleet.close(now, socket, close_code::INTERNAL));
+        }
         fleet.finish();
-        Ok(fleet)
+        (fleet, unreadable)
     }
 
     /// Takes one input; its outputs are queued.

@@ -16,6 +16,7 @@
 )]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+pub mod door;
 pub mod fleet;
 pub mod objects;
 pub mod presign;

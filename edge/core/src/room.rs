@@ -12,6 +12,7 @@ mod forwards;
 mod join;
 mod media_session;
 mod member;
+mod mend;
 mod moderation;
 mod negotiation;
 mod news;
@@ -291,19 +292,27 @@ impl Room {
         rows: &[Row],
         sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
-        let mut room = Self::with(id, config, random, Snapshot::read(rows)?);
-        room.told_infos = room.members.values().map(|member| (member.id.clone(), room.info(member))).collect();
-        room.told_forwards = room.forwards();
-        room.told_room = room.room_info();
-        room.told_orders = room.recording_orders();
-        room.told_recordings = room.recording_infos();
-        for attachment in sockets {
-            room.socket_opened(attachment);
+        let (snapshot, unreadable) = Snapshot::read(rows);
+        if let Some(error) = unreadable.into_iter().next() {
+            return Err(error);
         }
-        room.recognise_sockets(now);
-        room.set_all_deadlines();
+        let mut room = Self::with(id, config, random, snapshot);
+        room.wake(now, sockets);
         room.finish(now);
         Ok(room)
+    }
+
+    fn wake(&mut self, now: UnixMillis, sockets: Vec<Attachment>) {
+        self.told_infos = self.members.values().map(|member| (member.id.clone(), self.info(member))).collect();
+        self.told_forwards = self.forwards();
+        self.told_room = self.room_info();
+        self.told_orders = self.recording_orders();
+        self.told_recordings = self.recording_infos();
+        for attachment in sockets {
+            self.socket_opened(attachment);
+        }
+        self.recognise_sockets(now);
+        self.set_all_deadlines();
     }
 
     fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {

@@ -93,6 +93,14 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// The key of the row.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Version { key, .. } | Self::Malformed { key, .. } => key,
+        }
+    }
+
     pub(crate) fn malformed(row: &Row, detail: &str) -> Self {
         Self::Malformed { key: row.key.clone(), detail: detail.into() }
     }

@@ -10,10 +10,10 @@ use worker::{Request, Response, Result};
 const CALL: u64 = 0;
 
 impl RoomObject {
-    /// A node reports; a room that nobody knows has no use for it.
+    /// A node reports; a room that nobody knows has no use for it. Where the platform fails us, the node asks again.
     pub(super) async fn recording_reported(&self, mut request: Request) -> Result<Response> {
         let Reported { node, report } = request.json().await?;
-        let answers = self.handle(Input::RecordingReported { call: CALL, node, report }).await?;
+        let answers = self.attempt(Input::RecordingReported { call: CALL, node, report }).await?;
         let verdict = answers.verdicts.into_iter().next().map(|(_, verdict)| verdict);
         Response::from_json(&verdict.unwrap_or(Verdict { verdict: RecordingVerdict::Leave {}, leftovers: None }))
     }

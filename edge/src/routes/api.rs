@@ -1,9 +1,9 @@
 //! `/v1`: the HTTP API for an application's server.
 //!
-//! Browsers of other origins are not answered for (no CORS headers but on the document): an API key in a page is a mistake.
+//! Pages may call too, from listed origins: those whose join token grants `record` see and delete recordings. An API key in a page is a mistake.
 
 mod bans;
-mod body;
+pub(super) mod body;
 mod participants;
 mod query;
 mod recordings;
@@ -73,6 +73,15 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
     }
 }
 
+/// The methods of a path; none where nothing is there.
+pub(super) fn methods(path: &str) -> Vec<&'static str> {
+    match operation::find("OPTIONS", path) {
+        _ if path == OPENAPI_PATH => vec!["GET"],
+        Found::OtherMethods(methods) => methods,
+        Found::Operation(..) | Found::Nothing => Vec::new(),
+    }
+}
+
 fn document(method: &str) -> Result<Response, RouteError> {
     if method != "GET" {
         return Err(Refusal::method_not_allowed(&["GET"]).into());
@@ -96,7 +105,7 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
             key.map(|id| format!("key:{id}")).ok_or_else(Refusal::bad_api_key)
         }
     };
-    let address = || format!("address:{}", arrival.header("CF-Connecting-IP").unwrap_or_default());
+    let address = || format!("address:{}", arrival.address().unwrap_or_default());
     let counted = caller.as_ref().map_or_else(|_| address(), Clone::clone);
     if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
         return Err(Refusal::rate_limited().into());
@@ -133,7 +142,7 @@ impl Call<'_> {
     }
 }
 
-async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> Result<Answer, RouteError> {
+pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> Result<Answer, RouteError> {
     let near = arrival.continent();
     let continent = near.map(|continent| continent.code().into());
     let call = ApiCall { room: room.clone(), continent, ask };

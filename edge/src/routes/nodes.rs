@@ -4,6 +4,7 @@ use super::{Arrival, RouteError};
 use crate::internal::{Address, Introduction};
 use crate::refusal::Refusal;
 use crate::{auth, upgrade};
+use serde::{Deserialize, Serialize};
 use shared::ErrorCode;
 use shared::control;
 use shared::token::NodeClaims;
@@ -17,8 +18,27 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
         return Err(Refusal::new(ErrorCode::Forbidden, "the node's region is not one of ours").into());
     };
     let address = Address::fleet(&claims.region, Some(continent));
-    let introduction = Introduction { claims, continent: None, request_id: arrival.request_id.clone() };
+    let request_id = arrival.request_id.clone();
+    let introduction = Introduction { claims, continent: None, address: None, request_id };
     Ok(address.introduce(arrival.env, &introduction).await?)
+}
+
+/// A node's ticket, before or after.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ticket {
+    ticket: String,
+}
+
+/// `POST /v1/nodes/ticket`: a room may last longer than the ticket with which its node dials it. Whether the room still wants the node is
+/// for the room to say.
+pub(super) async fn ticket(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
+    let node = auth::node(&arrival.request, arrival.env)?;
+    let body = arrival.request.text().await?;
+    let Ticket { ticket } = serde_json::from_str(&body)
+        .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "the body must be {ticket}"))?;
+    let ticket = auth::renew_ticket(&node, &ticket, arrival.env)?;
+    Ok(Response::from_json(&Ticket { ticket })?)
 }
 
 /// Nodes are native programs and see HTTP statuses, so an upgrade that cannot be served fails as one.

@@ -2,11 +2,12 @@
 
 use super::{Arrival, RouteError, nodes, parse_room};
 use crate::auth::AuthError;
-use crate::config::{Continent, origin_is_allowed};
+use crate::config::Continent;
 use crate::internal::{Address, Introduced, Introduction};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log};
+use edge_core::door;
 use shared::token::TicketClaims;
 use shared::{ErrorCode, RoomId};
 use worker::Response;
@@ -29,11 +30,11 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     let introduced = match check_origin(arrival) {
         Err(error) => Err(error),
         Ok(()) if is_resuming => match auth::resuming(&protocols, &room, arrival.env) {
-            Ok(claims) => Ok(introduce(arrival, &room, claims).await?),
+            Ok(claims) => Ok(introduce(arrival, &protocols, &room, &claims.secret.clone(), claims).await?),
             Err(error) => Err(error),
         },
         Ok(()) => match auth::participant(&protocols, &room, arrival.env) {
-            Ok(claims) => Ok(introduce(arrival, &room, claims).await?),
+            Ok(claims) => Ok(introduce(arrival, &protocols, &room, &claims.sub.to_string(), claims).await?),
             Err(error) => Err(error),
         },
     };
@@ -49,11 +50,23 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     }
 }
 
-async fn introduce<C: Introduced>(arrival: &Arrival<'_>, room: &RoomId, claims: C) -> Result<Response, RouteError> {
+/// Hands a caller to the room. `key` names them to the rate limit: the door of the room counts open sockets, and this spares it
+/// those who open them in a loop.
+async fn introduce<C: Introduced>(
+    arrival: &Arrival<'_>,
+    protocols: &Protocols,
+    room: &RoomId,
+    key: &str,
+    claims: C,
+) -> Result<Response, RouteError> {
+    if !arrival.env.rate_limiter("SOCKET_RATE")?.limit(format!("{room}:{key}")).await?.success {
+        return Ok(upgrade::refuse(protocols.echo(), ErrorCode::RateLimited)?);
+    }
     let near = arrival.continent();
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
+        address: address(arrival),
         request_id: arrival.request_id.clone(),
     };
     Ok(Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?)
@@ -64,16 +77,18 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
     nodes::check_upgrade(arrival)?;
     let room = parse_room(room)?;
     let claims: TicketClaims = auth::ticket(&arrival.request, &room, arrival.env)?;
-    let introduction = Introduction { claims, continent: None, request_id: arrival.request_id.clone() };
+    let request_id = arrival.request_id.clone();
+    let introduction = Introduction { claims, continent: None, address: address(arrival), request_id };
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
 }
 
 fn check_origin(arrival: &Arrival<'_>) -> Result<(), AuthError> {
-    let headers = arrival.request.headers();
-    let origin = headers.get("Origin").ok().flatten();
-    let host = headers.get("Host").ok().flatten().unwrap_or_default();
-    if !origin_is_allowed(&arrival.config.origins, origin.as_deref(), &host) {
+    if !arrival.is_from_allowed_origin() {
         return Err(AuthError::Refused(ErrorCode::Forbidden));
     }
     Ok(())
+}
+
+fn address(arrival: &Arrival<'_>) -> Option<door::Address> {
+    door::Address::parse(&arrival.address()?)
 }

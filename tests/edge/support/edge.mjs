@@ -27,10 +27,14 @@ const VARS = {
   ALLOWED_ORIGINS: "https://app.example.org",
 };
 
+/** Tests open sockets and ask for tokens faster than people do. */
+const RATE_LIMITS = { SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000 };
+
 /** Starts the Worker. Options as for `startWorker` of `xtask/worker.mjs`, `vars` over those above. */
 export async function startEdge(options = {}) {
   const edge = new Edge();
-  edge.options = { environment: "development", build: "development", ...options, vars: { ...VARS, ...options.vars } };
+  const [vars, rateLimits] = [{ ...VARS, ...options.vars }, { ...RATE_LIMITS, ...options.rateLimits }];
+  edge.options = { environment: "development", build: "development", ...options, vars, rateLimits };
   await edge.again();
   return edge;
 }

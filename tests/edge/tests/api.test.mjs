@@ -159,7 +159,7 @@ test("a key is rotated without a gap: both are good, then only the new one", asy
 
 // Holds S3-DEP-04.
 test("requests of one key are counted, those of another are not, and whoever guesses is slowed down", async () => {
-  const limited = await startEdge({ rateLimit: 5 });
+  const limited = await startEdge({ rateLimits: { API_RATE: 5 } });
   try {
     // The platform's windows are aligned to its clock, so one of them may end among these.
     const burst = async (key) => {

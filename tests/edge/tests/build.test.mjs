@@ -7,10 +7,10 @@ import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
 // Holds S1-DEP-02.
-test("the deployed build issues no tokens and panics for nobody, and serves calls", async () => {
+test("the deployed build issues no tokens and fails for nobody, and serves calls", async () => {
   const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
   try {
-    for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic"]) {
+    for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic", "/v1/dev/fail-writes/1"]) {
       const body = JSON.stringify({ room: "daily", participant: "ada" });
       const response = await fetch(edge.http + path, { method: "POST", body });
       assert.equal(response.status, 404, path);

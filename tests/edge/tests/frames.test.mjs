@@ -88,6 +88,20 @@ test("whoever has not joined may only join", async () => {
   await checkNobodyNoticed();
 });
 
+// Holds S4-SIG-05.
+test("a frame that names another sender is the sender's own", async () => {
+  const forged = { participant: "witness", sender: "witness", from: "witness", name: "witness", sourceSession: witness.joined.session };
+  assert.equal((await rude.request({ type: "chat", message: "m1", text: "it was me", ...forged })).type, "done");
+  const { messages } = await witness.next("chat");
+  assert.deepEqual([messages[0].participant, messages[0].name], ["rude", "rude"]);
+  assert.equal((await rude.request({ type: "react", reaction: "clap", ...forged })).type, "done");
+  assert.equal((await witness.next("reacted")).participant, "rude");
+  assert.equal((await rude.request({ type: "set_muted", mid: "0", muted: true, ...forged })).type, "done");
+  assert.equal((await witness.next("participant_updated")).participant.id, "rude");
+  assert.equal((await rude.request({ type: "leave", ...forged })).type, "done");
+  assert.equal((await witness.next("participant_left")).participant, "rude");
+});
+
 test("a socket that only says nonsense is closed", async () => {
   for (let count = 0; count < 20 && !rude.closed; count += 1) {
     rude.send("nonsense");

@@ -5,7 +5,7 @@ import { Client } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { Socket } from "../support/socket.mjs";
-import { joinToken } from "../support/token.mjs";
+import { joinToken, nodeToken } from "../support/token.mjs";
 
 const REGIONS = JSON.stringify({ "ap-south": "AS", "eu-central": "EU", "us-east": "NA" });
 
@@ -86,4 +86,33 @@ test("a ticket opens one room", async () => {
   link.send({ type: "hello", node: "virginia", epoch: epoch + 1000, connected: [] });
   assert.deepEqual(await link.next("refused"), { type: "refused", code: "bad_token" });
   link.terminate();
+});
+
+test("a node renews its ticket, and nobody else's", async () => {
+  await joinFrom("NA", "renewed");
+  const assignment = await virginia.assigned(({ room }) => room === "renewed");
+  const renew = (ticket, token) =>
+    fetch(`${edge.http}/v1/nodes/ticket`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify({ ticket }),
+    });
+  const renewed = await renew(assignment.ticket, nodeToken("virginia", "us-east"));
+  assert.equal(renewed.status, 200);
+  const { ticket } = await renewed.json();
+  const claims = (text) => JSON.parse(Buffer.from(text.split(".")[1], "base64url"));
+  const { iat, exp, ...rest } = claims(ticket);
+  assert.deepEqual(rest, { aud: "rotunda-ticket", sub: "virginia", room: "renewed", epoch: assignment.epoch });
+  assert.equal(exp - iat, 12 * 3600);
+  const link = await virginia.dial({ ...assignment, ticket });
+  await link.next("welcome");
+  for (const [ticket, token] of [
+    [assignment.ticket, nodeToken("frankfurt", "eu-central")],
+    ["nonsense", nodeToken("virginia", "us-east")],
+    [joinToken("renewed", "virginia"), nodeToken("virginia", "us-east")],
+    [assignment.ticket, joinToken("renewed", "virginia")],
+  ]) {
+    const refused = await renew(ticket, token);
+    assert.deepEqual([refused.status, (await refused.json()).code], [401, "bad_token"]);
+  }
 });

@@ -284,7 +284,7 @@ test("where there is no storage, that is said", async () => {
 });
 
 test("requests with a join token are counted for their participant, and guesses for their address", async () => {
-  const limited = await startEdge({ rateLimit: 5, vars: storage.workerVars });
+  const limited = await startEdge({ rateLimits: { API_RATE: 5 }, vars: storage.workerVars });
   try {
     const burst = async (token) => {
       const results = [];

@@ -88,14 +88,3 @@ test("a node token is no ticket, and neither is one that the node's own key sign
   await checkNodeRefused(path, "rotunda-node.v1", `Bearer ${sign(claims, KEYS.node)}`, 401, "bad_token");
   await checkNodeRefused("/v1/rooms/b%C3%A4d/node", "rotunda-node.v1", `Bearer ${sign(claims, KEYS.node)}`, 404, "not_found");
 });
-
-test("the development build issues tokens", async () => {
-  const wish = (body) => fetch(`${edge.http}/v1/dev/token`, { method: "POST", body: JSON.stringify(body) });
-  const response = await wish({ room: "daily", participant: "ada", name: "Ada" });
-  assert.equal(response.status, 200);
-  const [, claims] = (await response.json()).token.split(".");
-  const { aud, sub, room, name } = JSON.parse(Buffer.from(claims, "base64url"));
-  assert.deepEqual({ aud, sub, room, name }, { aud: "rotunda-join", sub: "ada", room: "daily", name: "Ada" });
-  await checkError(await wish({ room: "not a room", participant: "ada" }), 400, "invalid_message");
-  await checkError(await wish({ room: "daily", participant: "ada", admin: true }), 400, "invalid_message");
-});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { KEYS, startEdge } from "../support/edge.mjs";
-import { Socket } from "../support/socket.mjs";
+import { Socket, UpgradeRefused } from "../support/socket.mjs";
 import { joinToken, nodeToken, sign } from "../support/token.mjs";
 
 const DAY_SECS = 24 * 3600;
@@ -18,9 +18,10 @@ async function checkRefused(code, { room = "daily", protocols, token, headers = 
   const offered = protocols ?? ["rotunda.v1", `token.${token}`];
   const socket = await Socket.open(`${edge.ws}/v1/rooms/${room}/socket`, offered, { headers });
   assert.ok(!socket.protocol.startsWith("token."), "the token came back");
-  const { code: closeCode } = await socket.ended();
+  const closed = await socket.ended();
   assert.deepEqual(socket.frames, [{ type: "refused", code }]);
-  assert.equal(closeCode, 1008);
+  const isUnauthorized = ["bad_token", "token_expired", "wrong_room"].includes(code);
+  assert.deepEqual(closed, { code: 1008, reason: isUnauthorized ? "Unauthorized" : code });
 }
 
 async function checkLetIn({ room = "daily", token, headers = {} }) {
@@ -38,6 +39,21 @@ test("a good token opens the socket, whichever key signed it", async () => {
   await checkLetIn({ token: joinToken("daily", "ada", { name: "Ada Lovelace €" }, KEYS.tokenOld) });
   const unnamedKey = sign({ aud: "rotunda-join", sub: "ada", room: "daily" }, KEYS.tokenOld, { alg: "HS256" });
   await checkLetIn({ token: unnamedKey });
+});
+
+// Holds S3-SIG-01.
+test("a good token opens no socket on another path", async () => {
+  const protocols = ["rotunda.v1", `token.${joinToken("daily", "ada")}`];
+  const paths = ["/", "/v1", "/v1/rooms/daily", "/v1/rooms/daily/socket/", "/v1/rooms/daily/sockets", "/ws/webrtc", "/v1/guests", "/healthz"];
+  for (const path of paths) {
+    const refused = await Socket.open(edge.ws + path, protocols).catch((error) => error);
+    assert.ok(refused instanceof UpgradeRefused, `${path}: ${refused}`);
+  }
+  // Nodes' paths want the nodes' protocol and token.
+  for (const path of ["/v1/rooms/daily/node", "/v1/nodes/socket"]) {
+    const refused = await Socket.open(edge.ws + path, protocols).catch((error) => error);
+    assert.deepEqual([refused.status, JSON.parse(refused.body).code], [400, "unsupported_version"], path);
+  }
 });
 
 // Holds S3-SIG-03, S3-DEP-03.

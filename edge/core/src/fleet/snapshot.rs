@@ -15,19 +15,23 @@ const TURN: &str = "turn/";
 
 pub(super) type Nodes = (BTreeMap<NodeId, Node>, BTreeMap<NodeId, TurnNode>);
 
-pub(super) fn read(rows: &[Row]) -> Result<Nodes, RestoreError> {
+/// Every row that can be read, and why the others cannot.
+pub(super) fn read(rows: &[Row]) -> (Nodes, Vec<RestoreError>) {
     let mut nodes = Nodes::default();
-    for row in rows {
-        let id = |id: &str| NodeId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()));
-        if let Some(name) = row.key.strip_prefix(NODE) {
-            nodes.0.insert(id(name)?, storage::read(row, VERSION)?);
-        } else if let Some(name) = row.key.strip_prefix(TURN) {
-            nodes.1.insert(id(name)?, storage::read(row, VERSION)?);
-        } else {
-            return Err(RestoreError::malformed(row, "no row has this key"));
-        }
+    let unreadable = rows.iter().filter_map(|row| add(&mut nodes, row).err()).collect();
+    (nodes, unreadable)
+}
+
+fn add(nodes: &mut Nodes, row: &Row) -> Result<(), RestoreError> {
+    let id = |id: &str| NodeId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()));
+    if let Some(name) = row.key.strip_prefix(NODE) {
+        nodes.0.insert(id(name)?, storage::read(row, VERSION)?);
+    } else if let Some(name) = row.key.strip_prefix(TURN) {
+        nodes.1.insert(id(name)?, storage::read(row, VERSION)?);
+    } else {
+        return Err(RestoreError::malformed(row, "no row has this key"));
     }
-    Ok(nodes)
+    Ok(())
 }
 
 pub(super) fn changes(nodes: &mut Table<NodeId, Node>, turn_nodes: &mut Table<NodeId, TurnNode>) -> Changes {

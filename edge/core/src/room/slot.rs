@@ -306,12 +306,12 @@ mod tests {
         // Every track has a slot.
         check_toggle(2, "a:m b:m", "a:M b:m", "", "a-m", false);
         check_toggle(2, "a:c b:c", "a:C b:c", "", "a-c", false);
-        // Nobody waits but muted ones; then an open one does.
-        check_toggle(2, "a:m b:m c:M", "a:M b:m c:M", "", "a-m", false);
+        // It plays and closes.
+        check_toggle(2, "a:m b:m c:M", "a:M b:m c:M", "", "a-m", true);
         check_toggle(2, "a:m b:m c:m", "a:M b:m c:m", "", "a-m", true);
-        // It opens, and a muted one plays; or all that play are open.
+        // It opens.
         check_toggle(2, "a:m b:M c:M", "a:m b:M c:m", "", "c-m", true);
-        check_toggle(2, "a:m b:m c:M", "a:m b:m c:m", "", "c-m", false);
+        check_toggle(2, "a:m b:m c:M", "a:m b:m c:m", "", "c-m", true);
         // It does not play, and cannot any more.
         check_toggle(2, "a:m b:m c:m", "a:m b:m c:M", "", "c-m", false);
         // Pictures are chosen by more than that.

@@ -44,38 +44,48 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn read(rows: &[Row]) -> Result<Self, RestoreError> {
+    /// Every row that can be read, and why the others cannot.
+    pub(super) fn read(rows: &[Row]) -> (Self, Vec<RestoreError>) {
         let mut snapshot = Self::default();
-        for row in rows {
-            let malformed = |detail: &str| RestoreError::malformed(row, detail);
-            if row.key == META {
-                snapshot.meta = Some(storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(MEMBER) {
-                snapshot.members.insert(participant(row, id)?, storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(SESSION) {
-                let id = SessionId::parse(id).map_err(|error| malformed(&error.to_string()))?;
-                snapshot.sessions.insert(id, storage::read(row, VERSION)?);
-            } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
-                let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
-                snapshot.assignments.insert(epoch, storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(RECORDING) {
-                let id = RecordingId::parse(id).map_err(|error| malformed(&error.to_string()))?;
-                snapshot.recordings.insert(id, storage::read(row, VERSION)?);
-            } else if let Some(number) = row.key.strip_prefix(CHAT) {
-                let number = number.parse().map_err(|_| malformed("a message has a number"))?;
-                snapshot.chat.insert(number, storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(BAN) {
-                snapshot.bans.insert(participant(row, id)?, storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(STANDING) {
-                snapshot.standings.insert(participant(row, id)?, storage::read(row, VERSION)?);
-            } else if let Some(id) = row.key.strip_prefix(ALLOWANCE) {
-                snapshot.allowances.insert(participant(row, id)?, storage::read(row, VERSION)?);
-            } else {
-                return Err(malformed("no row has this key"));
-            }
-        }
-        Ok(snapshot)
+        let unreadable = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
+        (snapshot, unreadable)
     }
+
+    fn add(&mut self, row: &Row) -> Result<(), RestoreError> {
+        let malformed = |detail: &str| RestoreError::malformed(row, detail);
+        if row.key == META {
+            self.meta = Some(storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(MEMBER) {
+            self.members.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(SESSION) {
+            let id = SessionId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+            self.sessions.insert(id, storage::read(row, VERSION)?);
+        } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
+            let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
+            self.assignments.insert(epoch, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(RECORDING) {
+            let id = RecordingId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+            self.recordings.insert(id, storage::read(row, VERSION)?);
+        } else if let Some(number) = row.key.strip_prefix(CHAT) {
+            let number = number.parse().map_err(|_| malformed("a message has a number"))?;
+            self.chat.insert(number, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(BAN) {
+            self.bans.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(STANDING) {
+            self.standings.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(ALLOWANCE) {
+            self.allowances.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else {
+            return Err(malformed("no row has this key"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an unreadable row may go. What a call hangs on is made anew by those who come back; recordings, what moderators decided, and rows of a kind that this
+/// version does not know, wait for a version that can read them.
+pub(super) fn is_disposable(key: &str) -> bool {
+    key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {

@@ -304,6 +304,16 @@ impl Room {
         }
     }
 
+    /// Whether the socket speaks for a participant or a node.
+    #[must_use]
+    pub fn is_settled(&self, socket: SocketId) -> bool {
+        match self.sockets.get(&socket).map(|socket| &socket.kind) {
+            Some(Kind::Client { participant, .. }) => participant.is_some(),
+            Some(Kind::Node { epoch, .. }) => epoch.is_some(),
+            None => false,
+        }
+    }
+
     /// The node did what it must; the rest is for the Fleet object.
     pub(super) fn socket_waits(&mut self, socket: SocketId) {
         self.deadlines.set(Deadline::FirstFrame(socket), None);

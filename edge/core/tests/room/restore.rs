@@ -1,11 +1,12 @@
-//! Rows that cannot be read back are an error, never a guess.
+//! Rows that cannot be read back are an error, never a guess, and cost nothing but what they say.
 
+use crate::scripts::act;
 use crate::stage::{Stage, randomness};
 use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
-use shared::signal::{ClientToEdge, EdgeToClient, TrackSource};
+use shared::signal::{ClientToEdge, EdgeToClient, LeaveReason, TrackSource};
 use shared::token::Grants;
-use shared::{RoomId, UnixMillis};
+use shared::{ErrorCode, RoomId, UnixMillis, limits};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -63,4 +64,125 @@ fn refuses_rows_that_it_never_wrote() {
     ] {
         assert!(matches!(restore(key, value), Some(RestoreError::Malformed { .. })), "{key} {value}");
     }
+}
+
+/// Ada records, Bob listens, both on one node; all that is older than the time in which a socket must say who it is.
+fn recording_call() -> Stage {
+    let mut stage = Stage::new(1);
+    for line in [
+        "ada opens recorder",
+        "ada joins a mic slots=1",
+        "fleet gives node-a e1",
+        "node-a dials e1",
+        "node-a hello e1",
+        "node-a up ada",
+        "bob opens",
+        "bob joins b mic slots=1",
+        "node-a up bob",
+        "ada writes a1 hello",
+        "ada records",
+    ] {
+        act(&mut stage, line);
+    }
+    stage.now = stage.now.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS);
+    stage
+}
+
+/// The keys that are stored, without what follows a slash.
+fn kinds(stage: &Stage) -> Vec<&str> {
+    stage.rows.keys().map(|key| key.split('/').next().unwrap_or_default()).collect()
+}
+
+fn spoil(stage: &mut Stage, prefix: &str) {
+    let keys: Vec<String> = stage.rows.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+    assert!(!keys.is_empty(), "no row begins with {prefix}: {:?}", stage.rows.keys());
+    for key in keys {
+        stage.rows.insert(key, r#"{"version":2,"row":{}}"#.into());
+    }
+}
+
+/// The room is woken with what is left, and then told that time passes.
+fn wake(stage: &mut Stage) -> Vec<Output> {
+    let mut outputs = stage.salvage();
+    outputs.extend(stage.input(edge_core::room::Input::Deadline));
+    // What is stored can be read by everybody from here on, but for what waits for another version.
+    let kept: Vec<(String, String)> = stage.rows.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    stage.rows.retain(|key, _| !key.starts_with("recording/") && key != "moon");
+    stage.sleep();
+    stage.rows.extend(kept);
+    outputs
+}
+
+fn left(outputs: &[Output]) -> Vec<&str> {
+    let who = outputs.iter().filter_map(|output| match output {
+        Output::SendClient { message: EdgeToClient::ParticipantLeft { participant, reason }, .. } => {
+            assert_eq!(*reason, LeaveReason::TimedOut);
+            Some(participant.as_str())
+        }
+        _ => None,
+    });
+    who.collect()
+}
+
+/// Whose sockets are told to come back.
+fn sent_back(outputs: &[Output]) -> usize {
+    let is_one = |output: &&Output| {
+        matches!(output, Output::SendClient { message: EdgeToClient::Refused { code: ErrorCode::Timeout }, .. })
+    };
+    outputs.iter().filter(is_one).count()
+}
+
+#[test]
+fn an_unreadable_participant_comes_back_and_nobody_else_has_to() {
+    for prefix in ["member/bob", "session/"] {
+        let mut stage = recording_call();
+        if prefix == "session/" {
+            let bobs = stage.owners.iter().find(|(_, owner)| *owner == "bob").map(|(session, _)| session.to_string());
+            spoil(&mut stage, &format!("session/{}", bobs.expect("bob has a session")));
+        } else {
+            spoil(&mut stage, prefix);
+        }
+        let outputs = wake(&mut stage);
+        assert_eq!(sent_back(&outputs), 1, "{prefix}: {outputs:?}");
+        assert_eq!(kinds(&stage), ["assignment", "chat", "member", "meta", "recording", "session"], "{prefix}");
+        assert!(stage.rows.contains_key("member/ada"), "{prefix}");
+        if prefix == "session/" {
+            assert_eq!(left(&outputs), ["bob"]);
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_message_or_recording_costs_nothing_else() {
+    for prefix in ["chat/", "recording/"] {
+        let mut stage = recording_call();
+        let before = stage.rows.len();
+        spoil(&mut stage, prefix);
+        let outputs = wake(&mut stage);
+        assert_eq!((sent_back(&outputs), left(&outputs)), (0, vec![]), "{prefix}");
+        // A recording waits for the version that wrote it; a message is gone.
+        assert_eq!(stage.rows.len(), if prefix == "chat/" { before - 1 } else { before }, "{prefix}");
+    }
+}
+
+#[test]
+fn without_its_assignment_the_room_asks_for_another_node() {
+    let mut stage = recording_call();
+    spoil(&mut stage, "assignment/");
+    let outputs = wake(&mut stage);
+    assert!(outputs.iter().any(|output| matches!(output, Output::AskFleet(_))), "{outputs:?}");
+    assert_eq!((sent_back(&outputs), left(&outputs)), (0, vec![]));
+    let outputs = act(&mut stage, "fleet gives node-b e2");
+    let moved = |output: &&Output| matches!(output, Output::SendClient { message: EdgeToClient::TransportDead {}, .. });
+    assert_eq!(outputs.iter().filter(moved).count(), 2, "{outputs:?}");
+}
+
+#[test]
+fn a_room_that_has_forgotten_itself_keeps_its_recordings() {
+    let mut stage = recording_call();
+    spoil(&mut stage, "meta");
+    stage.rows.insert("moon".into(), "of another version".into());
+    let outputs = wake(&mut stage);
+    assert_eq!(sent_back(&outputs), 2, "{outputs:?}");
+    assert_eq!(kinds(&stage), ["moon", "recording"]);
 }

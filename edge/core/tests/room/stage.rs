@@ -106,6 +106,20 @@ impl Stage {
         self.drain()
     }
 
+    /// The room comes back out of those of its rows that can be read; the others are treated as the shell does.
+    pub(crate) fn salvage(&mut self) -> Vec<Output> {
+        let rows: Vec<Row> =
+            self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
+        let sockets = self.sockets.values().map(through_json).collect();
+        let random = randomness(&self.random);
+        let (room, unreadable) = Room::salvage(room_id(), config(), random, self.now, &rows, sockets);
+        self.room = room;
+        for error in unreadable.iter().filter(|error| Room::is_disposable(error.key())) {
+            self.rows.remove(error.key());
+        }
+        self.drain()
+    }
+
     /// Everything dies but the rows.
     pub(crate) fn crash(&mut self) -> Vec<Output> {
         self.sockets.clear();

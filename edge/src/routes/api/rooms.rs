@@ -1,7 +1,7 @@
 //! `/v1/rooms`: rooms are made, listed, shown, changed and ended.
 
 use super::{Call, RouteError, ask_room, body, json, no_content, unexpected};
-use crate::directory;
+use crate::directory::{self, Listing};
 use crate::refusal::Refusal;
 use crate::{log, random};
 use edge_core::room::{Answer, Ask, Verb};
@@ -33,19 +33,18 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
     let (mut shard, mut after) = call.query.cursor()?;
-    let mut names: Vec<RoomId> = Vec::new();
+    let mut names: Vec<Listing> = Vec::new();
     while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
         let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
         match (page.is_full, page.rooms.last()) {
-            (true, Some(last)) => after = last.to_string(),
+            (true, Some(last)) => after = last.room.to_string(),
             (_, _) => (shard, after) = (shard.saturating_add(1), String::new()),
         }
         names.extend(page.rooms);
     }
     let next = (shard < limits::DIRECTORY_SHARDS).then(|| format!("{shard}.{after}"));
-    let shown = join_all(names.iter().map(|name| shown(call, name))).await;
-    let rooms = shown.into_iter().collect::<Result<Vec<_>, _>>()?;
-    json(200, &RoomList { rooms: rooms.into_iter().flatten().collect(), next })
+    let shown = join_all(names.into_iter().map(|listing| shown(call, listing))).await;
+    json(200, &RoomList { rooms: shown.into_iter().flatten().collect(), next })
 }
 
 /// `GET /v1/rooms/{room}`.
@@ -80,9 +79,11 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
     }
 }
 
-async fn shown(call: &Call<'_>, name: &RoomId) -> Result<Option<api::Room>, RouteError> {
-    match ask_room(&call.arrival, name, Ask::Show).await {
-        Ok(Answer::Room { room, .. }) => Ok(Some(room)),
+/// The room behind a listing. One that cannot answer is left out: it must not hide the others.
+async fn shown(call: &Call<'_>, listing: Listing) -> Option<api::Room> {
+    let name = listing.room.clone();
+    let error = match ask_room(&call.arrival, &name, Ask::Show).await {
+        Ok(Answer::Room { room, .. }) => return Some(room),
         Ok(
             Answer::Participants { .. }
             | Answer::Participant { .. }
@@ -90,12 +91,18 @@ async fn shown(call: &Call<'_>, name: &RoomId) -> Result<Option<api::Room>, Rout
             | Answer::Recordings(_)
             | Answer::Done
             | Answer::Refused { .. },
-        ) => Err(unexpected()),
+        ) => unexpected(),
         Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => {
-            log::line(log::Level::Warn, "stale_listing", &[("room", name)]);
-            directory::set(call.arrival.env, name, false).await?;
-            Ok(None)
+            log::line(log::Level::Warn, "stale_listing", &[("room", &name)]);
+            match directory::drop_listing(call.arrival.env, listing).await {
+                Ok(()) => return None,
+                Err(error) => error.into(),
+            }
         }
-        Err(error) => Err(error),
-    }
+        Err(error) => error,
+    };
+    let fields: [(&str, &dyn std::fmt::Display); 3] =
+        [("room", &name), ("request", &call.arrival.request_id), ("error", &error)];
+    log::line(log::Level::Error, "room_not_listed", &fields);
+    None
 }

@@ -1,0 +1,129 @@
+//! Sockets of clients and nodes on their way into the room, past its door.
+
+use super::{Awake, Identity, RoomObject};
+use crate::attachment::Seat;
+use crate::internal::{Introduction, ResumeClaims};
+use crate::room_object::lines;
+use crate::sockets::Accepted;
+use crate::{clock, log, upgrade};
+use edge_core::SocketId;
+use edge_core::door::{Address, Door, Who};
+use edge_core::room::{Attachment, Input, Room};
+use shared::signal::{self, EdgeToClient, close_code};
+use shared::token::{JoinClaims, TicketClaims};
+use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, control};
+use worker::{Error, Response, Result};
+
+/// Somebody whose token was good.
+struct Arrival {
+    identity: Identity,
+    who: Who,
+    address: Option<Address>,
+    protocol: &'static str,
+    request_id: String,
+}
+
+impl RoomObject {
+    pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
+        let Introduction { claims, continent, address, request_id } = introduction;
+        let identity = Identity { room: claims.room.clone(), continent, listed: false };
+        let who = Who::Client(Some(claims.sub.clone()));
+        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };
+        self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims }).await
+    }
+
+    /// Lets in a client that shows a resume secret instead of a token, if that opens a session.
+    pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
+        let Introduction { claims, address, request_id, continent: _ } = introduction;
+        // An empty room is not woken by a secret from long ago.
+        let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
+        let Some((identity, participant)) = found else {
+            self.retire().await?;
+            return upgrade::refuse(Some(signal::SUBPROTOCOL), ErrorCode::SessionExpired);
+        };
+        let who = Who::Client(Some(participant.clone()));
+        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };
+        self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant }).await
+    }
+
+    fn resumable(&self, secret: &str) -> Option<(Identity, ParticipantId)> {
+        let awake = self.awake.try_borrow().ok()?;
+        let Awake { room, identity, .. } = awake.as_ref()?;
+        Some((identity.clone(), room.resumable(clock::now(), secret)?))
+    }
+
+    pub(super) async fn node_arrives(&self, introduction: Introduction<TicketClaims>) -> Result<Response> {
+        let Introduction { claims, address, request_id, continent: _ } = introduction;
+        let identity = Identity { room: claims.room.clone(), continent: None, listed: false };
+        let who = Who::Node(claims.sub.clone());
+        let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id };
+        self.open(arrival, |socket, opened_at| Attachment::Node { socket, opened_at, claims }).await
+    }
+
+    /// Accepts a socket, if the door lets it in.
+    async fn open(
+        &self,
+        arrival: Arrival,
+        attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
+    ) -> Result<Response> {
+        let Arrival { identity, who, address, protocol, request_id } = arrival;
+        let room = identity.room.clone();
+        self.wake(Some(identity))?;
+        match self.ask_door(|door| door.admit(clock::now(), &who, address))? {
+            Ok(None) => {}
+            Ok(Some(displaced)) => self.displace(displaced).await?,
+            Err(code) => {
+                refused(&room, code, &request_id);
+                return upgrade::refuse(Some(protocol), code);
+            }
+        }
+        match self.shell.sockets.accept(protocol, |socket, at| Seat { of: attach(socket, at), address })? {
+            Accepted::Full(response) => Ok(response),
+            Accepted::Open(Seat { of, .. }, response) => {
+                lines::opened(&room, &of, &request_id);
+                let (socket, opened_at) = (of.socket(), clock::now());
+                self.ask_door(|door| door.opened(socket, who, address, opened_at))?;
+                self.survive(Some(socket), Input::SocketOpened(of)).await;
+                Ok(response)
+            }
+        }
+    }
+
+    /// A socket that never said who it is makes way for another one.
+    async fn displace(&self, socket: SocketId) -> Result<()> {
+        self.shell.sockets.send(socket, &EdgeToClient::Refused { code: ErrorCode::Timeout }.to_json())?;
+        self.shell.sockets.close(socket, close_code::POLICY)?;
+        self.survive(None, Input::SocketClosed { socket, going_away: false }).await;
+        Ok(())
+    }
+
+    /// Does something with the door of the room.
+    fn ask_door<T>(&self, ask: impl FnOnce(&mut Door) -> T) -> Result<T> {
+        self.wake(None)?;
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        let asleep = || Error::RustError("the room fell asleep".into());
+        awake.as_mut().map(|Awake { door, .. }| ask(door)).ok_or_else(asleep)
+    }
+}
+
+/// The door of a room that has just woken up.
+pub(super) fn door(room: &Room, seats: Vec<Seat>) -> Door {
+    let mut door = Door::default();
+    for Seat { of, address } in seats {
+        let (socket, who, opened_at) = match of {
+            Attachment::Client { socket, opened_at, claims } => (socket, Who::Client(Some(claims.sub)), opened_at),
+            Attachment::Resuming { socket, opened_at, participant } => (socket, Who::Client(Some(participant)), opened_at),
+            Attachment::Node { socket, opened_at, claims } => (socket, Who::Node(claims.sub), opened_at),
+        };
+        door.opened(socket, who, address, opened_at);
+        if room.is_settled(socket) {
+            door.settled(socket);
+        }
+    }
+    door
+}
+
+fn refused(room: &RoomId, code: ErrorCode, request_id: &str) {
+    let fields: [(&str, &dyn std::fmt::Display); 3] = [("request", &request_id), ("room", room), ("code", &code)];
+    log::line(log::Level::Info, "socket_refused", &fields);
+}

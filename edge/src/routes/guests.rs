@@ -1,0 +1,118 @@
+//! `/v1/guests`: people for whom no application vouches, where the deployment lets them in.
+
+use super::api::{ask_room, body};
+use super::{Arrival, RouteError};
+use crate::config::Guests;
+use crate::refusal::Refusal;
+use crate::{auth, clock, random};
+use edge_core::room::{Answer, Ask, RecordingAnswer, RecordingAsk};
+use serde::{Deserialize, Serialize};
+use shared::api::Bounds;
+use shared::signal::RoomChange;
+use shared::token::{Grants, GuestClaims, JoinClaims};
+use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
+use worker::{Response, ResponseBuilder};
+
+/// What a page has to know before it asks.
+#[derive(Serialize)]
+struct Policy<'a> {
+    guests: Guests,
+    login_url: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Knock {
+    room: RoomId,
+    #[serde(default)]
+    name: String,
+    /// What an earlier answer said, so that a reload is the same guest.
+    #[serde(default)]
+    pass: Option<String>,
+}
+
+impl Bounds for Knock {
+    fn check_bounds(&self) -> Result<(), &'static str> {
+        if self.name.chars().count() > limits::NAME_CHARS_MAX { Err("name is too long") } else { Ok(()) }
+    }
+}
+
+#[derive(Serialize)]
+struct Admission {
+    participant: ParticipantId,
+    pass: String,
+    token: String,
+    expires_at: UnixMillis,
+}
+
+/// `GET /v1/guests`.
+pub(super) fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError> {
+    let config = &arrival.config;
+    let policy = Policy { guests: config.guests, login_url: config.login_url.as_deref() };
+    Ok(ResponseBuilder::new().with_header("Cache-Control", "no-store")?.from_json(&policy)?)
+}
+
+/// `POST /v1/guests`: a join token for a guest, whose id is ours to choose, as everybody in a room sees it.
+pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
+    if !arrival.is_from_allowed_origin() {
+        return Err(Refusal::new(ErrorCode::Forbidden, "pages of this origin may not call").into());
+    }
+    let address = arrival.address().unwrap_or_default();
+    if !arrival.env.rate_limiter("GUEST_RATE")?.limit(address).await?.success {
+        return Err(Refusal::rate_limited().into());
+    }
+    if arrival.config.guests == Guests::Off {
+        return Err(Refusal::new(ErrorCode::Forbidden, "guests are not let in here").into());
+    }
+    let knock: Knock = body::read(&mut arrival).await?;
+    let mut guest = known(&arrival, &knock)?;
+    if !guest.grants.moderate && makes_room(&arrival, &knock.room).await? {
+        guest.grants.moderate = true;
+        guest.grants.record = holds_nothing(&arrival, &knock.room).await?;
+    }
+    answer(&arrival, knock, guest)
+}
+
+/// Whoever has a pass is who they were; everybody else is somebody new.
+fn known(arrival: &Arrival<'_>, knock: &Knock) -> Result<GuestClaims, RouteError> {
+    let known = knock.pass.as_deref().and_then(|pass| auth::guest(pass, &knock.room, arrival.env).ok());
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let sub = ParticipantId::parse(&format!("guest-{}", random::request_id())).map_err(|_| Refusal::internal())?;
+    Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default() })
+}
+
+/// Whether there was no such room until now: whoever makes one is its host.
+async fn makes_room(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
+    let answer = ask_room(arrival, room, Ask::Create { change: RoomChange::default() }).await?;
+    Ok(matches!(answer, Answer::Room { made: true, .. }))
+}
+
+/// Whether no earlier call left recordings under this name, which a host by chance must not see.
+async fn holds_nothing(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
+    if arrival.config.storage.is_none() {
+        return Ok(false);
+    }
+    let ask = Ask::Recordings(RecordingAsk::List { after: None, limit: 1 });
+    match ask_room(arrival, room, ask).await? {
+        Answer::Recordings(RecordingAnswer::Page { listings, .. }) => Ok(listings.is_empty()),
+        _ => Ok(false),
+    }
+}
+
+fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Response, RouteError> {
+    let participant = guest.sub.clone();
+    let claims = JoinClaims {
+        sub: guest.sub.clone(),
+        room: knock.room,
+        name: knock.name,
+        grants: guest.grants,
+        participants_max: None,
+    };
+    let token = auth::sign_join(claims, arrival.env, limits::GUEST_TOKEN_LIFETIME_MS)?;
+    let expires_at = clock::now().plus_ms(limits::GUEST_TOKEN_LIFETIME_MS);
+    let admission = Admission { participant, pass: auth::sign_pass(guest, arrival.env)?, token, expires_at };
+    let builder = ResponseBuilder::new().with_status(201).with_header("Cache-Control", "no-store")?;
+    Ok(builder.from_json(&admission)?)
+}

@@ -1,0 +1,39 @@
+// What objects have on disk, read and changed while the Worker is away.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/** Calls `body` with the database of each object of a class that has an identity, and that. */
+export function eachStored(folder, className, body) {
+  const files = readdirSync(folder, { recursive: true }).filter((name) => name.includes(className) && name.endsWith(".sqlite"));
+  for (const name of files) {
+    const database = new DatabaseSync(join(folder, name));
+    // The Worker was killed a moment ago, and the system may not be done with it.
+    database.exec("PRAGMA busy_timeout = 5000");
+    try {
+      const tables = database.prepare("SELECT name FROM sqlite_master WHERE name = 'identity'").all();
+      const [row] = tables.length ? database.prepare("SELECT value FROM identity").all() : [];
+      if (row) body(database, JSON.parse(row.value));
+    } finally {
+      database.close();
+    }
+  }
+}
+
+/** Calls `body` with the database of one room; resolves with what it returns. */
+export function stored(folder, room, body) {
+  let result;
+  let found = false;
+  eachStored(folder, "RoomObject", (database, identity) => {
+    if (identity.room !== room) return;
+    found = true;
+    result = body(database);
+  });
+  if (!found) throw new Error(`nothing is stored of ${room}`);
+  return result;
+}
+
+/** The keys of a room's rows. */
+export function keysOf(folder, room) {
+  return stored(folder, room, (database) => database.prepare("SELECT key FROM core ORDER BY key").all().map(({ key }) => key));
+}

@@ -1,0 +1,114 @@
+// Pages of listed origins may call over HTTP, with credentials; pages of other origins may not.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { startEdge } from "../support/edge.mjs";
+import { joinToken } from "../support/token.mjs";
+
+const LISTED = "https://app.example.org";
+const UNLISTED = "https://evil.example";
+const ROUTES = [
+  ["/healthz", "GET"],
+  ["/v1/guests", "GET, POST"],
+  ["/v1/tokens", "POST"],
+  ["/v1/rooms", "GET, POST"],
+  ["/v1/rooms/daily", "GET, PATCH, DELETE"],
+  ["/v1/rooms/daily/socket", "GET"],
+  ["/v1/rooms/daily/recordings", "GET, POST"],
+  ["/v1/rooms/daily/recordings/r1", "GET, DELETE"],
+  ["/v1/nodes/recordings", "POST"],
+  ["/v1/openapi.json", "GET"],
+];
+
+let edge;
+before(async () => {
+  edge = await startEdge();
+});
+after(() => edge.stop());
+
+function preflight(at, path, origin) {
+  const headers = { origin, "access-control-request-method": "GET", "access-control-request-headers": "authorization" };
+  return fetch(at.http + path, { method: "OPTIONS", headers });
+}
+
+// Holds S0-SIG-12, S2-SIG-04.
+test("a page of a listed origin may call every path with the methods that it has, and with credentials", async () => {
+  for (const [path, methods] of ROUTES) {
+    const { status, headers } = await preflight(edge, path, LISTED);
+    assert.equal(status, 204, path);
+    assert.equal(headers.get("access-control-allow-origin"), LISTED, path);
+    assert.equal(headers.get("access-control-allow-credentials"), "true", path);
+    assert.equal(headers.get("access-control-allow-methods"), methods, path);
+    assert.match(headers.get("access-control-allow-headers"), /authorization/i, path);
+    assert.match(headers.get("vary"), /origin/i, path);
+  }
+});
+
+// Holds S0-SIG-12, S2-SIG-04.
+test("a page of a listed origin can read answers, errors included", async () => {
+  const authorization = `Bearer ${joinToken("daily", "ada", { grants: { record: true } })}`;
+  const asked = [
+    ["GET", "/healthz", 200],
+    ["GET", "/v1/openapi.json", 200],
+    ["GET", "/v1/rooms", 401],
+    ["GET", "/v1/nothing", 404],
+    ["PUT", "/v1/rooms", 405],
+    // What `listRecordings` and `deleteRecording` of the SDK ask.
+    ["GET", "/v1/rooms/daily/recordings", 503],
+    ["DELETE", "/v1/rooms/daily/recordings/r1", 503],
+  ];
+  for (const [method, path, status] of asked) {
+    const bearer = path.includes("recordings") ? { authorization } : {};
+    const response = await fetch(edge.http + path, { method, headers: { origin: LISTED, ...bearer } });
+    assert.equal(response.status, status, path);
+    assert.equal(response.headers.get("access-control-allow-origin"), LISTED, path);
+    assert.equal(response.headers.get("access-control-allow-credentials"), "true", path);
+    await response.text();
+  }
+});
+
+// Holds S0-SIG-12, S2-SIG-04.
+test("a page of another origin gets neither a preflight nor an answer that it could read", async () => {
+  for (const origin of [UNLISTED, "null", `${LISTED}.evil.example`]) {
+    for (const [path] of ROUTES) {
+      const refused = await preflight(edge, path, origin);
+      assert.equal(refused.status, 403, path);
+      assert.equal((await refused.json()).code, "forbidden");
+      const read = await fetch(edge.http + path, { headers: { origin } });
+      await read.text();
+      for (const { headers } of [refused, read]) {
+        // The document alone is everybody's, and never with credentials.
+        const expected = path === "/v1/openapi.json" && headers === read.headers ? "*" : null;
+        assert.equal(headers.get("access-control-allow-origin"), expected, path);
+        assert.equal(headers.get("access-control-allow-credentials"), null, path);
+      }
+    }
+  }
+});
+
+test("an unknown path has no methods to allow", async () => {
+  assert.equal((await preflight(edge, "/v1/nothing", LISTED)).status, 404);
+});
+
+test("where every origin may call, none may send credentials", async () => {
+  const open = await startEdge({ vars: { ALLOWED_ORIGINS: "*" } });
+  try {
+    for (const response of [await preflight(open, "/v1/rooms", UNLISTED), await fetch(`${open.http}/healthz`, { headers: { origin: UNLISTED } })]) {
+      assert.equal(response.headers.get("access-control-allow-origin"), "*");
+      assert.equal(response.headers.get("access-control-allow-credentials"), null);
+    }
+  } finally {
+    await open.stop();
+  }
+});
+
+// Holds S2-SIG-04.
+test("a developer's pages at http://localhost:3000 may call", async () => {
+  const plain = await startEdge({ vars: { ALLOWED_ORIGINS: undefined } });
+  try {
+    const { status, headers } = await preflight(plain, "/v1/guests", "http://localhost:3000");
+    assert.deepEqual([status, headers.get("access-control-allow-origin")], [204, "http://localhost:3000"]);
+    assert.equal((await preflight(plain, "/v1/guests", LISTED)).status, 403);
+  } finally {
+    await plain.stop();
+  }
+});

@@ -1,0 +1,143 @@
+// Storage that fails, and rows that cannot be read: what is lost is the one thing, never the rest.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { Storage } from "../../browser/storage.mjs";
+import { Client } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { Recorder } from "../support/recorder.mjs";
+import { eachStored, keysOf, stored } from "../support/stored.mjs";
+
+/** The platform repeats an alarm that failed after two seconds. */
+const RETRIED_MS_MAX = 15_000;
+const OTHER_VERSION = JSON.stringify({ version: 2, row: {} });
+
+async function withEdge(options, body) {
+  const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
+  const edge = await startEdge({ persist: folder, ...options });
+  try {
+    await body(edge, folder);
+  } finally {
+    await edge.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function failWrites(edge, writes) {
+  assert.equal((await fetch(`${edge.http}/v1/dev/fail-writes/${writes}`, { method: "POST" })).status, 200);
+}
+
+/** The events of this name in the log, once there are as many. */
+async function logged(edge, event, count = 1, patienceMs = RETRIED_MS_MAX) {
+  for (const until = performance.now() + patienceMs; ; await setTimeout(50)) {
+    const found = edge.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
+    if (found.length >= count) return found;
+    assert.ok(performance.now() < until, `${event} was logged ${found.length} times instead of ${count}`);
+  }
+}
+
+test("one participant whose row cannot be read joins anew; the others resume, and recordings wait for a version that can read them", async () => {
+  await withEdge({}, async (edge, folder) => {
+    const node = await MediaNode.start(edge);
+    const ada = await Client.join(edge, "spoilt", "ada");
+    const bob = await Client.join(edge, "spoilt", "bob");
+    const link = await node.serving("spoilt");
+    for (const { session } of [ada.session, bob.session]) link.connected(session);
+    await ada.settle();
+    const { ticket, epoch } = node.assignments.at(-1);
+    await edge.kill();
+    stored(folder, "spoilt", (database) => {
+      database.prepare("UPDATE core SET value = ? WHERE key = 'member/bob'").run(OTHER_VERSION);
+      database.prepare("INSERT INTO core (key, value) VALUES ('recording/aaaabbbbccccdddd', ?)").run(OTHER_VERSION);
+    });
+    await edge.again();
+    const again = await MediaNode.start(edge);
+    await again.dial({ room: "spoilt", ticket, epoch }, [ada.session.session, bob.session.session]).then((link) => link.next("welcome"));
+
+    const adaAgain = await Client.connect(edge, "spoilt", "ada");
+    const resumed = await adaAgain.resume(ada.session);
+    assert.equal(resumed.type, "resumed", JSON.stringify(resumed));
+    assert.deepEqual(resumed.roster.map(({ id }) => id), ["ada"]);
+    const bobAgain = await Client.connect(edge, "spoilt", "bob");
+    assert.equal((await bobAgain.resume(bob.session)).code, "session_expired");
+    assert.equal((await bobAgain.join()).type, "joined");
+
+    const unreadable = await logged(edge, "row_unreadable", 2);
+    const outcomes = Object.fromEntries(unreadable.map(({ row, outcome }) => [row, outcome]));
+    assert.deepEqual(outcomes, { "member/bob": "deleted", "recording/aaaabbbbccccdddd": "kept" });
+    await edge.kill();
+    assert.ok(keysOf(folder, "spoilt").includes("recording/aaaabbbbccccdddd"));
+  });
+});
+
+test("a node whose row cannot be read registers again; the others keep theirs", async () => {
+  await withEdge({}, async (edge, folder) => {
+    await MediaNode.start(edge, { id: "good" });
+    await MediaNode.start(edge, { id: "bad", port: 7001 });
+    await edge.kill();
+    eachStored(folder, "FleetObject", (database) => {
+      database.prepare("UPDATE core SET value = ? WHERE key = 'node/bad'").run(OTHER_VERSION);
+    });
+    await edge.again();
+    await MediaNode.start(edge, { id: "bad", port: 7001 });
+    const [{ row, outcome }] = await logged(edge, "row_unreadable");
+    assert.deepEqual([row, outcome], ["node/bad", "deleted"]);
+    assert.equal((await Client.join(edge, "placed", "ada")).joined.type, "joined");
+  });
+});
+
+test("an alarm that fails is tried again by the platform", async () => {
+  await withEdge({}, async (edge, folder) => {
+    const body = { name: "forgetful", empty_timeout_ms: 1_000 };
+    assert.equal((await edge.api("POST", "/v1/rooms", { body })).status, 201);
+    await failWrites(edge, 1);
+    await logged(edge, "room_failed");
+    // Nobody asks about the room, so only another alarm can make an end of it.
+    await setTimeout(5_000);
+    await edge.kill();
+    const left = [];
+    eachStored(folder, "RoomObject", (database, { room }) => left.push(room));
+    assert.deepEqual(left, []);
+  });
+});
+
+test("a report on a recording that could not be stored is not taken for stored", async () => {
+  const storage = await Storage.start();
+  try {
+    await withEdge({ vars: storage.workerVars }, async (edge) => {
+      const recorder = new Recorder(edge, await MediaNode.start(edge), storage);
+      await recorder.meet("reported");
+      const { body } = await edge.api("POST", "/v1/rooms/reported/recordings");
+      const order = await recorder.begin("reported");
+      assert.equal((await edge.api("POST", `/v1/rooms/reported/recordings/${body.id}/stop`)).status, 200);
+      assert.equal((await recorder.seal(order)).body.type, "finish");
+      await failWrites(edge, 1);
+      const failed = await recorder.deliver(order);
+      assert.deepEqual([failed.status, failed.body.code], [500, "internal"]);
+      assert.deepEqual((await recorder.deliver(order)).body, { type: "done", is_complete: true });
+      await edge.hibernate("reported");
+      const { state, files } = (await edge.api("GET", `/v1/rooms/reported/recordings/${body.id}`)).body;
+      assert.deepEqual([state, files.length], ["ready", 2]);
+    });
+  } finally {
+    await storage.kill();
+  }
+});
+
+test("a room that cannot answer hides no other one from the list", async () => {
+  await withEdge({}, async (edge, folder) => {
+    for (const name of ["well", "broken"]) assert.equal((await edge.api("POST", "/v1/rooms", { body: { name } })).status, 201);
+    await edge.kill();
+    stored(folder, "broken", (database) => database.exec("UPDATE identity SET value = 'no JSON'"));
+    await edge.again();
+    const { status, body } = await edge.api("GET", "/v1/rooms");
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body.rooms.map(({ name }) => name), ["well"]);
+    const [{ room }] = await logged(edge, "room_not_listed");
+    assert.equal(room, "broken");
+  });
+});

@@ -1,0 +1,101 @@
+// People for whom no application vouches: who lets them in, as whom, and what they may do.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Client } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
+
+async function withEdge(options, body) {
+  const edge = await startEdge(options);
+  try {
+    await body(edge);
+  } finally {
+    await edge.stop();
+  }
+}
+
+/** Asks for a guest's token. */
+function knock(edge, body, headers = {}) {
+  return edge.api("POST", "/v1/guests", { key: null, body, headers });
+}
+
+function claimsOf(token) {
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+}
+
+test("where guests are let in, they get a token under an id that nobody else can choose", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    assert.deepEqual((await edge.api("GET", "/v1/guests", { key: null })).body, { guests: "open", login_url: null });
+    const { status, body } = await knock(edge, { room: "daily", name: "Ada" });
+    assert.equal(status, 201);
+    assert.match(body.participant, /^guest-[0-9a-f]{24}$/);
+    const { aud, sub, room, name, exp } = claimsOf(body.token);
+    assert.deepEqual({ aud, sub, room, name }, { aud: "rotunda-join", sub: body.participant, room: "daily", name: "Ada" });
+    assert.equal(exp, Math.floor(body.expires_at / 1000));
+    await MediaNode.start(edge);
+    const ada = await Client.join(edge, "daily", body.participant, { token: body.token });
+    assert.equal(ada.joined.participant, body.participant);
+    assert.equal((await knock(edge, { room: "daily", name: "Eve", participant: body.participant })).body.code, "invalid_request");
+    assert.equal((await knock(edge, { room: "daily", name: "x".repeat(129) })).body.code, "invalid_request");
+    assert.equal((await knock(edge, { room: "not a room" })).body.code, "invalid_request");
+  });
+});
+
+test("a guest with a pass is the same guest again, in the same room alone", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    const first = (await knock(edge, { room: "daily", name: "Ada" })).body;
+    const again = (await knock(edge, { room: "daily", name: "Ada L.", pass: first.pass })).body;
+    assert.equal(again.participant, first.participant);
+    assert.equal(claimsOf(again.token).name, "Ada L.");
+    assert.deepEqual(claimsOf(again.token).grants, claimsOf(first.token).grants);
+    for (const pass of [first.token, first.pass.slice(0, -2), "", joinToken("daily", "ada", { grants: { moderate: true } })]) {
+      const other = (await knock(edge, { room: "daily", pass })).body;
+      assert.notEqual(other.participant, first.participant);
+      assert.equal(claimsOf(other.token).grants.moderate, false, "only the pass carries what a guest may do");
+    }
+    assert.notEqual((await knock(edge, { room: "weekly", pass: first.pass })).body.participant, first.participant);
+    // A pass opens nothing by itself.
+    const socket = await Client.connect(edge, "daily", first.participant, { token: first.pass });
+    assert.deepEqual(await socket.next("refused"), { type: "refused", code: "bad_token" });
+  });
+});
+
+test("whoever makes a room is its host; whoever finds one is not, and nobody sees what others recorded", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    const grants = async (body) => claimsOf((await knock(edge, body)).body.token).grants;
+    const host = (await knock(edge, { room: "new", name: "Ada" })).body;
+    assert.equal(claimsOf(host.token).grants.moderate, true);
+    assert.equal((await grants({ room: "new", pass: host.pass })).moderate, true, "a reload keeps the host");
+    assert.equal((await grants({ room: "new" })).moderate, false);
+    assert.equal((await edge.api("POST", "/v1/rooms", { body: { name: "made" } })).status, 201);
+    assert.deepEqual(await grants({ room: "made" }), { publish: true, subscribe: true, chat: true, moderate: false, record: false });
+  });
+});
+
+test("where guests stay outside, nobody gets a token, and people are told where to log in", async () => {
+  await withEdge({ vars: { GUESTS: "off", LOGIN_URL: "https://example.org/login" } }, async (edge) => {
+    const refused = await knock(edge, { room: "daily" });
+    assert.deepEqual([refused.status, refused.body.code], [403, "forbidden"]);
+    const policy = (await edge.api("GET", "/v1/guests", { key: null })).body;
+    assert.deepEqual(policy, { guests: "off", login_url: "https://example.org/login" });
+  });
+});
+
+test("production lets no guest in unless it says so", async () => {
+  const vars = { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" };
+  await withEdge({ build: "release", environment: "production", vars }, async (edge) => {
+    assert.equal((await edge.api("GET", "/v1/guests", { key: null })).body.guests, "off");
+    assert.equal((await knock(edge, { room: "daily" })).status, 403);
+  });
+});
+
+test("pages of other origins and whoever asks too often get no token", async () => {
+  await withEdge({ vars: { GUESTS: "open" }, rateLimits: { GUEST_RATE: 5 } }, async (edge) => {
+    assert.equal((await knock(edge, { room: "daily" }, { origin: "https://evil.example" })).body.code, "forbidden");
+    const statuses = [];
+    for (let number = 0; number < 12; number++) statuses.push((await knock(edge, { room: "daily" }, { "cf-connecting-ip": "192.0.2.1" })).status);
+    assert.ok(statuses.includes(429), statuses.join());
+    assert.equal((await knock(edge, { room: "daily" }, { "cf-connecting-ip": "192.0.2.2" })).status, 201);
+  });
+});
