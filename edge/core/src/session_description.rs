@@ -13,13 +13,13 @@ pub use answer::{Answer, Transport};
 pub use offer::{Offer, OfferError};
 pub use section::{AnsweredSection, Direction, Feedback, OfferedSection};
 
-/// Header extensions that Rotunda understands. Transport-wide congestion control is not among them: answering it without sending feedback
-/// would starve the sender's estimate.
-const EXTENSIONS: [&str; 6] = [
+/// Header extensions that Rotunda understands.
+const EXTENSIONS: [&str; 7] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
     "urn:3gpp:video-orientation",
 ];

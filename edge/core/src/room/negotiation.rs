@@ -2,8 +2,8 @@
 
 use super::track::{Track, kind_of};
 use crate::random::{self, Random};
-use crate::session_description::{AnsweredSection, Direction, Offer, OfferError, OfferedSection};
-use shared::rtp_parameters::{Encoding, Flow, HeaderExtensions, MediaKind, Section};
+use crate::session_description::{AnsweredSection, Direction, Feedback, Offer, OfferError, OfferedSection};
+use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
 use shared::signal::TrackIntent;
 use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
@@ -137,16 +137,24 @@ impl Negotiation<'_> {
         } else {
             (Flow::Inactive, Vec::new(), None)
         };
+        let mut feedback = offered.feedback.clone();
+        let mut extensions = offered.extensions;
+        // The node tells when packets arrived; it does not number those it sends. Either half without the other is of no use.
+        if flow != Flow::ClientToNode || extensions.transport_cc.is_none() || !feedback.contains(&Feedback::TransportCc)
+        {
+            extensions.transport_cc = None;
+            feedback.retain(|kind| *kind != Feedback::TransportCc);
+        }
         let section = Section {
             mid: offered.mid.clone(),
             kind,
             flow,
             codecs: offered.codecs.clone(),
-            extensions: HeaderExtensions { ..offered.extensions },
+            extensions,
             encodings,
             csrc: track.map_or(0, |track| track.csrc),
         };
-        AnsweredSection::Accepted { section, slot, feedback: offered.feedback.clone(), rtcp_rsize: offered.rtcp_rsize }
+        AnsweredSection::Accepted { section, slot, feedback, rtcp_rsize: offered.rtcp_rsize }
     }
 
     fn kept_encoding(&self, mid: &Mid) -> Option<Encoding> {

@@ -110,9 +110,9 @@ fn write_rtp(text: &mut String, section: &Section, feedback: &[Feedback], rtcp_r
 }
 
 fn write_extensions(text: &mut String, extensions: HeaderExtensions) {
-    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: _, audio_level, video_orientation } =
+    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation } =
         extensions;
-    let ids = [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation];
+    let ids = [mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation];
     for (id, uri) in ids.into_iter().zip(EXTENSIONS) {
         if let Some(id) = id {
             let _ = write!(text, "a=extmap:{id} {uri}\r\n");

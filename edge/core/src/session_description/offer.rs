@@ -382,7 +382,7 @@ impl<'a> SectionLines<'a> {
             let (id, _) = self.extensions.iter().find(|(_, known)| *known == uri)?;
             id.parse().ok().filter(|id| EXTENSION_IDS.contains(id))
         };
-        let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation] = EXTENSIONS.map(id);
-        HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: None, audio_level, video_orientation }
+        let [mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation] = EXTENSIONS.map(id);
+        HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation }
     }
 }

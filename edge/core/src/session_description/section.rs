@@ -56,7 +56,7 @@ pub enum Direction {
     Inactive,
 }
 
-/// RTCP feedback (RFC 4585 §4.2) of a section's video codec.
+/// RTCP feedback (RFC 4585 §4.2) of a section's codecs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
@@ -68,11 +68,13 @@ pub enum Feedback {
     CcmFir,
     /// The receiver's estimate of the bandwidth (draft-alvestrand-rmcat-remb).
     GoogRemb,
+    /// Arrival times of all packets (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    TransportCc,
 }
 
 impl Feedback {
     /// Every kind that Rotunda uses.
-    pub const ALL: [Self; 4] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb];
+    pub const ALL: [Self; 5] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb, Self::TransportCc];
 
     /// Its value in an `rtcp-fb` line.
     #[must_use]
@@ -82,6 +84,7 @@ impl Feedback {
             Self::NackPli => "nack pli",
             Self::CcmFir => "ccm fir",
             Self::GoogRemb => "goog-remb",
+            Self::TransportCc => "transport-cc",
         }
     }
 }

@@ -148,7 +148,12 @@ mod tests {
     }
 
     fn parameters(node_ufrag: &str) -> IceParameters {
-        IceParameters { node_ufrag: node_ufrag.into(), node_pwd: "secret".into(), client_ufrag: "client".into() }
+        IceParameters {
+            node_ufrag: node_ufrag.into(),
+            node_pwd: "secret".into(),
+            client_ufrag: "client".into(),
+            client_pwd: String::new(),
+        }
     }
 
     fn address(number: u16) -> SocketAddr {

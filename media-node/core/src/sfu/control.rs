@@ -66,7 +66,7 @@ impl Sfu {
     fn set_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) {
         let key = match self.session_key(room, &parameters.session) {
             Some(key) => {
-                self.update_session(key, parameters);
+                self.update_session(now, key, parameters);
                 key
             }
             None if self.sessions.count() >= self.sessions_max => {
@@ -102,7 +102,7 @@ impl Sfu {
     }
 
     /// Takes over changed credentials: an ICE restart, or another certificate.
-    fn update_session(&mut self, key: Key<Session>, parameters: &parameters::Session) {
+    fn update_session(&mut self, now: Instant, key: Key<Session>, parameters: &parameters::Session) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.ice.node_ufrag() != parameters.ice.node_ufrag {
             self.demux.release_ufrag(session.ice.node_ufrag(), key);
@@ -114,8 +114,11 @@ impl Sfu {
             session.client_fingerprint = parameters.client_fingerprint;
             session.dtls = Dtls::server(parameters.client_fingerprint);
             session.keys = None;
+            session.arrivals = None;
+            session.set_arrivals(now);
             self.deadlines.set(Timer::Dtls(key), None);
             self.deadlines.set(Timer::Report(key), None);
+            self.deadlines.set(Timer::Arrivals(key), None);
         }
     }
 
@@ -126,6 +129,7 @@ impl Sfu {
             return;
         }
         session.sections = sections.to_vec();
+        session.set_arrivals(now);
         self.set_slots(now, key, sections);
         self.set_tracks(now, key, sections);
     }
@@ -144,7 +148,7 @@ impl Sfu {
         }
         session.ice.verified().iter().for_each(|address| self.demux.release_address(*address, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
-        for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key)] {
+        for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key), Timer::Arrivals(key)] {
             self.deadlines.set(timer, None);
         }
         let Some(room) = self.rooms.get_mut(session.room) else { return };
