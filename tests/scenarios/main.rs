@@ -1,5 +1,6 @@
 //! Behaviours of a whole deployment, one a file: the real cores on a virtual clock.
 
+mod arrivals;
 mod chat;
 mod drain;
 mod edge_restart;

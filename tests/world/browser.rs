@@ -12,6 +12,7 @@ pub mod picture;
 pub mod publish;
 pub mod relayed;
 mod room;
+pub mod sent;
 pub mod signaling;
 pub mod slot;
 pub mod sound;
@@ -25,6 +26,7 @@ use media_core::rtcp::ntp::NtpClock;
 use media_core::session::dtls::Identity;
 use offer::{Credentials, Make};
 use publish::Publisher;
+use sent::Sent;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use shared::{AttemptId, ErrorCode, Mid, ParticipantId};
@@ -108,6 +110,8 @@ pub struct Browser {
     credentials: Credentials,
     transport: Option<Transport>,
     publishers: Vec<Publisher>,
+    /// What was sent, by transport-wide sequence number.
+    sent: Sent,
     slots: BTreeMap<u32, Slot>,
     report_at: Instant,
     watch: Watch,
@@ -152,6 +156,7 @@ impl Browser {
             credentials,
             transport: None,
             publishers: Vec::new(),
+            sent: Sent::default(),
             slots: BTreeMap::new(),
             report_at: clock.now(),
             watch: Watch::default(),
@@ -225,6 +230,12 @@ impl Browser {
     /// Counts what is decoded anew from here.
     pub fn mark(&mut self) {
         self.watch.mark();
+    }
+
+    /// What it sent, and what it heard of its arrival.
+    #[must_use]
+    pub fn sent(&self) -> &Sent {
+        &self.sent
     }
 
     /// Its receive slots.

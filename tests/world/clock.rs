@@ -38,6 +38,12 @@ impl Clock {
         self.now.duration_since(begin())
     }
 
+    /// Time from the beginning of the world to a moment.
+    #[must_use]
+    pub fn elapsed_at(at: Instant) -> Duration {
+        at.saturating_duration_since(begin())
+    }
+
     /// Moves on to `at`; time never runs backwards.
     pub fn advance_to(&mut self, at: Instant) {
         self.now = self.now.max(at);

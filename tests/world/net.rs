@@ -1,9 +1,16 @@
-//! A seeded network: every host has an access link that delays, loses, repeats and reorders datagrams.
+//! A seeded network: every host has an access link, and may have a NAT in front of it.
 
+mod link;
+pub mod nat;
+
+pub use link::{HEADER_BYTES, Link, Loss, REORDER_DELAY};
+
+use link::{Passed, Way};
 use media_core::random::Random;
+use nat::Nat;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A datagram on its way.
 #[derive(Clone, Debug)]
@@ -15,43 +22,6 @@ pub struct Datagram {
     /// What it says.
     pub bytes: Vec<u8>,
 }
-
-/// How datagrams get lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Loss {
-    /// Not at all.
-    #[default]
-    None,
-    /// Each by itself, with this probability.
-    Random(f64),
-    /// Several in a row (Gilbert's model).
-    Bursts {
-        /// Share of all datagrams that are lost.
-        rate: f64,
-        /// Datagrams in a burst on average.
-        length: f64,
-    },
-}
-
-/// One direction of an access link.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Link {
-    /// Least time a datagram takes.
-    pub delay: Duration,
-    /// Up to this much is added, the order kept.
-    pub jitter: Duration,
-    /// What gets lost.
-    pub loss: Loss,
-    /// Probability that a datagram arrives twice.
-    pub repeat: f64,
-    /// Probability that a datagram is overtaken by those of the next [`REORDER_DELAY`].
-    pub reorder: f64,
-    /// Nothing passes.
-    pub is_cut: bool,
-}
-
-/// How long an overtaken datagram is held up.
-pub const REORDER_DELAY: Duration = Duration::from_millis(12);
 
 /// Both directions of one host's access link.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,9 +39,10 @@ pub struct Access {
 pub struct Carried {
     /// Datagrams handed to the network.
     pub sent: u64,
-    /// Those that were lost.
     pub lost: u64,
-    /// Those that were lost to a cut link or a firewall.
+    /// Those that found a queue full.
+    pub overflowed: u64,
+    /// Those that met a cut link, a firewall, or a NAT that knew nothing of them.
     pub cut: u64,
 }
 
@@ -80,16 +51,13 @@ pub struct Carried {
 pub struct Net {
     random: Random,
     links: BTreeMap<IpAddr, (Access, Way, Way)>,
+    /// By the host behind it.
+    nats: BTreeMap<IpAddr, Nat>,
+    /// Before a link that has a queue: who comes first is only known when all have come.
+    queueing: BTreeMap<(Instant, u64), Datagram>,
     flying: BTreeMap<(Instant, u64), Datagram>,
     number: u64,
     carried: Carried,
-}
-
-/// What one direction of a link remembers from one datagram to the next.
-#[derive(Clone, Copy, Debug, Default)]
-struct Way {
-    is_in_burst: bool,
-    last_arrival: Option<Instant>,
 }
 
 impl Net {
@@ -99,6 +67,8 @@ impl Net {
         Self {
             random: Random::seeded(seed),
             links: BTreeMap::new(),
+            nats: BTreeMap::new(),
+            queueing: BTreeMap::new(),
             flying: BTreeMap::new(),
             number: 0,
             carried: Carried::default(),
@@ -110,6 +80,16 @@ impl Net {
         &mut self.links.entry(host).or_default().0
     }
 
+    /// Puts a host behind a NAT. Links are still named by the host's own address.
+    pub fn put_behind(&mut self, host: IpAddr, nat: Nat) {
+        self.nats.insert(host, nat);
+    }
+
+    /// The NAT of a host.
+    pub fn nat(&mut self, host: IpAddr) -> Option<&mut Nat> {
+        self.nats.get_mut(&host)
+    }
+
     /// What the network did so far.
     #[must_use]
     pub fn carried(&self) -> Carried {
@@ -117,31 +97,64 @@ impl Net {
     }
 
     /// Takes a datagram; it arrives later, twice, or never.
-    pub fn send(&mut self, now: Instant, datagram: Datagram) {
+    pub fn send(&mut self, now: Instant, mut datagram: Datagram) {
         self.carried.sent += 1;
-        if self.is_blocked(datagram.from.ip(), datagram.to) || self.is_blocked(datagram.to.ip(), datagram.from) {
+        let sender = datagram.from.ip();
+        let Some(receiver) = self.translate(&mut datagram) else {
+            self.carried.cut += 1;
+            return;
+        };
+        if self.is_blocked(sender, datagram.to) || self.is_blocked(receiver, datagram.from) {
             self.carried.cut += 1;
             return;
         }
-        let Some((left_at, copies)) = self.pass(now, datagram.from.ip(), true) else { return };
+        let Some((left_at, copies)) = self.pass(now, sender, true, datagram.bytes.len()) else { return };
         for _ in 0..copies {
-            let Some((arrives_at, copies)) = self.pass(left_at, datagram.to.ip(), false) else { continue };
-            for _ in 0..copies {
-                self.number += 1;
-                self.flying.insert((arrives_at, self.number), datagram.clone());
+            self.number += 1;
+            let has_queue = self.links.get(&receiver).is_some_and(|(access, ..)| access.down.rate_bps > 0);
+            if has_queue {
+                self.queueing.insert((left_at, self.number), datagram.clone());
+            } else {
+                self.arrive(left_at, datagram.clone());
             }
         }
     }
 
-    /// When the next datagram arrives.
+    /// When the next datagram arrives, or comes to a queue.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
-        self.flying.first_key_value().map(|((at, _), _)| *at)
+        let first =
+            |datagrams: &BTreeMap<(Instant, u64), Datagram>| datagrams.first_key_value().map(|((at, _), _)| *at);
+        [first(&self.queueing), first(&self.flying)].into_iter().flatten().min()
     }
 
     /// The next datagram, if it has arrived by `now`.
     pub fn receive(&mut self, now: Instant) -> Option<Datagram> {
+        while let Some(entry) = self.queueing.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((at, _), datagram) = entry.remove_entry();
+            self.arrive(at, datagram);
+        }
         self.flying.first_entry().filter(|entry| entry.key().0 <= now).map(|entry| entry.remove())
+    }
+
+    /// Sends a datagram over the last link.
+    fn arrive(&mut self, now: Instant, datagram: Datagram) {
+        let Some((arrives_at, copies)) = self.pass(now, datagram.to.ip(), false, datagram.bytes.len()) else { return };
+        for _ in 0..copies {
+            self.number += 1;
+            self.flying.insert((arrives_at, self.number), datagram.clone());
+        }
+    }
+
+    /// Changes the addresses of a datagram as the NATs on its way do; gives its receiver, unless a NAT keeps it out.
+    fn translate(&mut self, datagram: &mut Datagram) -> Option<IpAddr> {
+        if let Some(nat) = self.nats.get_mut(&datagram.from.ip()) {
+            datagram.from = nat.leave(datagram.from, datagram.to);
+        }
+        if let Some(nat) = self.nats.values().find(|nat| nat.outside() == datagram.to.ip()) {
+            datagram.to = nat.enter(datagram.from, datagram.to)?;
+        }
+        Some(datagram.to.ip())
     }
 
     fn is_blocked(&self, host: IpAddr, other: SocketAddr) -> bool {
@@ -150,56 +163,23 @@ impl Net {
     }
 
     /// Sends a datagram over one direction of a host's link: when it comes out, and how many of it.
-    fn pass(&mut self, now: Instant, host: IpAddr, is_up: bool) -> Option<(Instant, u32)> {
+    fn pass(&mut self, now: Instant, host: IpAddr, is_up: bool, bytes: usize) -> Option<(Instant, u32)> {
         let Some((access, up, down)) = self.links.get_mut(&host) else { return Some((now, 1)) };
         let (link, way) = if is_up { (access.up, up) } else { (access.down, down) };
-        if link.is_cut {
-            self.carried.cut += 1;
-            return None;
+        match way.pass(now, &link, bytes, &mut self.random) {
+            Passed::Arrives(at, copies) => return Some((at, copies)),
+            Passed::Lost => self.carried.lost += 1,
+            Passed::Overflowed => self.carried.overflowed += 1,
+            Passed::Cut => self.carried.cut += 1,
         }
-        if way.loses(link.loss, &mut self.random) {
-            self.carried.lost += 1;
-            return None;
-        }
-        let copies = 1 + u32::from(chance(&mut self.random, link.repeat));
-        let jitter = link.jitter.mul_f64(unit(&mut self.random));
-        let arrival = (now + link.delay + jitter).max(way.last_arrival.unwrap_or(now));
-        if chance(&mut self.random, link.reorder) {
-            return Some((arrival + REORDER_DELAY, copies));
-        }
-        way.last_arrival = Some(arrival);
-        Some((arrival, copies))
+        None
     }
-}
-
-impl Way {
-    fn loses(&mut self, loss: Loss, random: &mut Random) -> bool {
-        match loss {
-            Loss::None => false,
-            Loss::Random(rate) => chance(random, rate),
-            Loss::Bursts { rate, length } => {
-                let ends = 1.0 / length;
-                let begins = ends * rate / (1.0 - rate);
-                self.is_in_burst = if self.is_in_burst { !chance(random, ends) } else { chance(random, begins) };
-                self.is_in_burst
-            }
-        }
-    }
-}
-
-/// True with this probability. Perfect links draw nothing, so that changing one host leaves the others' luck alone.
-fn chance(random: &mut Random, probability: f64) -> bool {
-    probability > 0.0 && unit(random) < probability
-}
-
-/// A number from 0 to 1.
-fn unit(random: &mut Random) -> f64 {
-    f64::from(random.next_u32()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn share_lost(loss: Loss) -> f64 {
         let mut net = Net::seeded(1);
@@ -235,5 +215,40 @@ mod tests {
             let arrived: Vec<u8> = std::iter::from_fn(|| net.receive(end)).map(|datagram| datagram.bytes[0]).collect();
             assert_eq!((arrived.len(), arrived.is_sorted()), (200, is_ordered));
         }
+    }
+
+    #[test]
+    fn a_shared_queue_serves_in_the_order_of_arrival() {
+        let begin = crate::clock::Clock::default().now();
+        let mut net = Net::seeded(1);
+        let [near, far, to] = [1, 2, 3].map(|host| SocketAddr::from(([10, 0, 0, host], 1)));
+        net.access(far.ip()).up.delay = Duration::from_millis(50);
+        net.access(to.ip()).down = Link { rate_bps: 1_000_000, queue: Duration::from_millis(100), ..Link::default() };
+        let bytes = vec![0; 1_000 - HEADER_BYTES];
+        // The far one sends first and comes last.
+        for from in [far, near] {
+            net.send(begin, Datagram { from, to, bytes: bytes.clone() });
+        }
+        let mut arrived = Vec::new();
+        while let Some(now) = net.next_at() {
+            arrived.extend(net.receive(now).map(|datagram| (datagram.from, (now - begin).as_millis())));
+        }
+        assert_eq!(arrived, [(near, 8), (far, 58)]);
+    }
+
+    #[test]
+    fn a_host_behind_a_nat_is_known_by_its_outside_address() {
+        let begin = crate::clock::Clock::default().now();
+        let mut net = Net::seeded(1);
+        let [inside, outside, peer] = [1, 2, 3].map(|host| SocketAddr::from(([10, 0, 0, host], 1)));
+        net.put_behind(inside.ip(), Nat::new(nat::Kind::PORT_RESTRICTED, outside.ip()));
+        net.send(begin, Datagram { from: inside, to: peer, bytes: vec![1] });
+        let request = net.receive(begin).expect("arrives");
+        assert_eq!(request.from.ip(), outside.ip());
+        net.send(begin, Datagram { from: peer, to: request.from, bytes: vec![2] });
+        assert_eq!(net.receive(begin).expect("arrives").to, inside);
+        net.nat(inside.ip()).expect("it has one").rebind();
+        net.send(begin, Datagram { from: peer, to: request.from, bytes: vec![3] });
+        assert_eq!((net.receive(begin).is_none(), net.carried().cut), (true, 1));
     }
 }

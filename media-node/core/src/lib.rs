@@ -4,6 +4,7 @@
 
 pub mod arena;
 pub mod codec;
+pub mod congestion;
 pub mod deadlines;
 pub mod demux;
 pub mod forward;

@@ -1,9 +1,11 @@
 //! RTCP compound packets (RFC 3550 §6, RFC 4585, RFC 5104, REMB), read in place.
 
 pub mod ntp;
+pub mod transport_feedback;
 pub mod write;
 
 use ntp::NtpTime;
+use transport_feedback::Feedback;
 
 /// Packet types (RFC 3550 §12.1, RFC 4585 §6.1).
 const SENDER_REPORT: u8 = 200;
@@ -50,8 +52,8 @@ pub enum Packet<'a> {
         /// Which streams.
         ssrcs: Words<'a>,
     },
-    /// Arrival times for transport-wide congestion control; nothing here acts on them.
-    TransportCongestion,
+    /// Arrival times for transport-wide congestion control.
+    TransportCongestion(Feedback<'a>),
     /// Well framed, and of a kind that we have no use for.
     Unknown {
         /// Its packet type.
@@ -123,7 +125,7 @@ impl<'a> Frame<'a> {
                 let (media_ssrc, lost) = self.feedback()?;
                 Packet::Nack { media_ssrc, lost: Lost::read(lost) }
             }
-            (TRANSPORT_FEEDBACK, TRANSPORT_CC) => Packet::TransportCongestion,
+            (TRANSPORT_FEEDBACK, TRANSPORT_CC) => Packet::TransportCongestion(Feedback::read(self.feedback()?.1)?),
             (PAYLOAD_FEEDBACK, PICTURE_LOSS) => Packet::PictureLoss { media_ssrc: self.feedback()?.0 },
             (PAYLOAD_FEEDBACK, FULL_INTRA) => {
                 Packet::FullIntraRequest(FullIntraEntries { entries: self.feedback()?.1.as_chunks::<8>().0 })
@@ -383,13 +385,14 @@ mod tests {
     fn reads_several_packets_and_passes_over_unknown_ones() {
         let mut bytes = frame(0, 201, &[1]);
         bytes.extend(frame(1, 202, &[1, 0]));
-        bytes.extend(frame(15, 205, &[1, 2, 3]));
+        bytes.extend(frame(15, 205, &[1, 2, 0x0007_0001, 0, 0x2001_0500]));
         bytes.extend(frame(3, 207, &[1]));
         bytes.extend(frame(2, 203, &[5, 6]));
+        let feedback = Feedback::read(&[0, 7, 0, 1, 0, 0, 0, 0, 0x20, 1, 5, 0]).expect("well formed");
         let expected = [
             Packet::ReceiverReport(ReportBlocks { blocks: &[] }),
             Packet::SourceDescription,
-            Packet::TransportCongestion,
+            Packet::TransportCongestion(feedback),
             Packet::Unknown { packet_type: 207 },
             Packet::Goodbye(Words { words: &[[0, 0, 0, 5], [0, 0, 0, 6]] }),
         ];
@@ -398,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_short_body_spoils_only_its_own_packet() {
-        for (count, packet_type) in [(0, 200), (1, 201), (1, 203), (1, 205), (1, 206), (4, 206), (15, 206)] {
+        for (count, packet_type) in [(0, 200), (1, 201), (1, 203), (1, 205), (15, 205), (1, 206), (4, 206), (15, 206)] {
             let mut bytes = frame(count, packet_type, &[]);
             bytes.extend(frame(1, 206, &[1, 77]));
             check(&bytes, &[Packet::Malformed { packet_type }, Packet::PictureLoss { media_ssrc: 77 }]);

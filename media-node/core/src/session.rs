@@ -7,6 +7,7 @@ pub mod srtp;
 pub mod streams;
 pub mod writing;
 
+use crate::congestion::arrivals::Arrivals;
 use crate::forward::receive::ClockOffset;
 use crate::room::Room;
 use crate::slab::Key;
@@ -14,7 +15,7 @@ use crate::track::Track;
 use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, SessionId};
-use shared::rtp_parameters::{self as parameters, Fingerprint};
+use shared::rtp_parameters::{self as parameters, Fingerprint, Flow};
 use slot::Slot;
 use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub struct Session {
     pub sections: Vec<parameters::Section>,
     /// Its wall clock beside ours.
     pub clock_offset: ClockOffset,
+    /// When its packets arrived, where transport-wide feedback is negotiated for them.
+    pub arrivals: Option<Arrivals>,
     /// Time to the client and back.
     pub round_trip: Duration,
     /// What we are called in reports about what it sends.
@@ -79,6 +82,7 @@ impl Session {
             slots: Vec::new(),
             sections: Vec::new(),
             clock_offset: ClockOffset::default(),
+            arrivals: None,
             round_trip: ROUND_TRIP_ASSUMED,
             feedback_ssrc,
             opened_at: now,
@@ -95,6 +99,16 @@ impl Session {
     /// How long the session goes on if the client is not heard again.
     pub fn consent_until(&self) -> Instant {
         self.ice.last_check_at().unwrap_or(self.opened_at) + ice_lite::CONSENT_TIMEOUT
+    }
+
+    /// Reports arrivals of what the sections say is published, or no longer.
+    pub fn set_arrivals(&mut self, now: Instant) {
+        let published = self.sections.iter().filter(|section| section.flow == Flow::ClientToNode);
+        // Bundled sections use one id for one extension (RFC 8843 §9).
+        let extension = published.filter_map(|section| section.extensions.transport_cc).next();
+        if self.arrivals.as_ref().map(Arrivals::extension) != extension {
+            self.arrivals = extension.map(|extension| Arrivals::new(now, extension));
+        }
     }
 
     /// The slot of a section.

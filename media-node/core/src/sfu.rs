@@ -78,6 +78,8 @@ enum Timer {
     Dtls(Key<Session>),
     Consent(Key<Session>),
     Report(Key<Session>),
+    /// A publisher is told what arrived when.
+    Arrivals(Key<Session>),
     /// Losses are asked for.
     Repair(Key<Track>),
     Keyframe(Key<Track>),
@@ -229,6 +231,7 @@ impl Sfu {
             Timer::Dtls(session) => self.handle_dtls_timeout(now, session),
             Timer::Consent(session) => self.check_consent(now, session),
             Timer::Report(session) => self.report(now, session),
+            Timer::Arrivals(session) => self.report_arrivals(now, session),
             Timer::Repair(track) => self.ask_for_losses(now, track),
             Timer::Keyframe(track) => self.ask_for_keyframe(now, track),
         }

@@ -131,6 +131,8 @@ pub struct Stats {
     pub keyframe_requests_in: u64,
     /// Key frame requests to publishers, after throttling.
     pub keyframe_requests_out: u64,
+    /// Reports to publishers of when their packets arrived (transport-wide feedback).
+    pub arrival_reports_out: u64,
     /// Binding requests answered with success.
     pub stun_answered: u64,
     /// Sessions whose media came up.

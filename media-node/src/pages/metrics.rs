@@ -23,6 +23,7 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_retransmit_misses_total", "Packets no longer kept.", |r| r.stats.retransmit_misses),
     counter("media_keyframe_requests_in_total", "Key frames asked of us.", |r| r.stats.keyframe_requests_in),
     counter("media_keyframe_requests_out_total", "Key frames asked for.", |r| r.stats.keyframe_requests_out),
+    counter("media_arrival_reports_out_total", "Reports of packets' arrival.", |r| r.stats.arrival_reports_out),
     counter("media_stun_answered_total", "Binding requests answered.", |r| r.stats.stun_answered),
     counter("media_sessions_connected_total", "Sessions whose media came up.", |r| r.stats.sessions_connected),
     counter("media_sessions_failed_total", "Sessions that ended by themselves.", |r| r.stats.sessions_failed),

@@ -1,5 +1,6 @@
 //! RTCP: a compound never gives more than its bytes can hold, and what we have words for can be written again.
 
+use media_core::rtcp::transport_feedback::{Feedback, REPORT_PACKETS_MAX, Report};
 use media_core::rtcp::write::{Sent, Writer};
 use media_core::rtcp::{Compound, Packet};
 use std::collections::BTreeSet;
@@ -73,9 +74,34 @@ fn check_packet(datagram_bytes: usize, packet: Packet<'_>) {
         }
         Packet::FullIntraRequest(entries) => assert!(entries.count() <= datagram_bytes / 8),
         Packet::Goodbye(ssrcs) => assert!(ssrcs.count() <= 31),
-        Packet::SourceDescription | Packet::TransportCongestion | Packet::Unknown { .. } | Packet::Malformed { .. } => {
-        }
+        Packet::TransportCongestion(feedback) => check_arrivals(datagram_bytes, feedback),
+        Packet::SourceDescription | Packet::Unknown { .. } | Packet::Malformed { .. } => {}
     }
+}
+
+/// As many packets as promised, and those of one report with times from 0 on can be told again.
+fn check_arrivals(datagram_bytes: usize, feedback: Feedback<'_>) {
+    let arrivals: Vec<_> = feedback.arrivals().collect();
+    assert_eq!(arrivals.len(), usize::from(feedback.packets));
+    // The reference has 23 bits beside its sign.
+    let in_range = |ticks: i64| u64::try_from(ticks).ok().filter(|ticks| *ticks < 1 << 31);
+    let positive = arrivals.iter().map_while(|(_, ticks)| ticks.map_or(Some(None), |ticks| in_range(ticks).map(Some)));
+    let positive: Vec<Option<u64>> = positive.collect();
+    let report = Report { ssrc: 2, first: feedback.first, number: feedback.number, arrivals: positive.iter().copied() };
+    let mut told = 0;
+    check_written(
+        datagram_bytes + 2 * REPORT_PACKETS_MAX,
+        |writer| writer.transport_feedback(1, report).map(|packets| told = packets),
+        |again| {
+            let Packet::TransportCongestion(again) = again else { panic!("arrivals") };
+            let read: Vec<_> = again.arrivals().map(|(_, ticks)| ticks.map(|ticks| ticks as u64)).collect();
+            assert_eq!((again.first, again.number), (feedback.first, feedback.number));
+            let mut expected = positive.clone();
+            expected.truncate(read.len());
+            assert_eq!(read, expected);
+        },
+    );
+    assert!(told <= REPORT_PACKETS_MAX);
 }
 
 fn check_written<E: std::fmt::Debug>(

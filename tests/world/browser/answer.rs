@@ -158,6 +158,8 @@ fn ssrcs(lines: &[&str]) -> (Option<u32>, Option<u32>) {
     }
 }
 
+const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 /// The answer's extensions; each must have been offered with the same id (RFC 8285 §6).
 fn extensions(lines: &[&str], offered_lines: &[&str]) -> Result<HeaderExtensions, String> {
     let mut extensions = HeaderExtensions::default();
@@ -175,6 +177,7 @@ fn extensions(lines: &[&str], offered_lines: &[&str]) -> Result<HeaderExtensions
             "urn:ietf:params:rtp-hdrext:ssrc-audio-level" => &mut extensions.audio_level,
             "urn:3gpp:video-orientation" => &mut extensions.video_orientation,
             "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time" => &mut extensions.abs_send_time,
+            TRANSPORT_CC => &mut extensions.transport_cc,
             _ => continue,
         };
         *place = Some(id);

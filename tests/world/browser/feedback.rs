@@ -34,7 +34,10 @@ impl Browser {
 
     pub(super) fn send(&mut self, packets: Vec<Plain>) {
         let Some(transport) = &mut self.transport else { return };
-        for Plain { bytes, header_bytes, ssrc, index } in packets {
+        for Plain { mut bytes, header_bytes, ssrc, index, transport_sequence_at } in packets {
+            if let Some(place) = transport_sequence_at {
+                bytes[place..place + 2].copy_from_slice(&self.sent.number(&self.clock).to_be_bytes());
+            }
             transport.send_rtp(bytes, header_bytes, ssrc, index);
         }
     }

@@ -109,12 +109,13 @@ impl Browser {
                 Packet::FullIntraRequest(entries) => entries.for_each(|(ssrc, _)| self.picture_loss(ssrc)),
                 Packet::SenderReport(report) => self.check_sender_report(&report),
                 Packet::ReceiverReport(blocks) => blocks.for_each(|block| self.check_published(block.ssrc)),
+                Packet::TransportCongestion(feedback) => {
+                    if let Some(wrong) = self.sent.check(&self.clock, feedback) {
+                        self.breach(wrong);
+                    }
+                }
                 Packet::Malformed { packet_type } => self.breach(format!("malformed RTCP of type {packet_type}")),
-                Packet::SourceDescription
-                | Packet::Goodbye(_)
-                | Packet::Estimate { .. }
-                | Packet::TransportCongestion
-                | Packet::Unknown { .. } => {}
+                Packet::SourceDescription | Packet::Goodbye(_) | Packet::Estimate { .. } | Packet::Unknown { .. } => {}
             }
         }
     }

@@ -41,6 +41,8 @@ pub struct Plain {
     pub ssrc: u32,
     /// Sequence number with wraps.
     pub index: u64,
+    /// Where the transport-wide sequence number goes, if it is negotiated.
+    pub transport_sequence_at: Option<usize>,
 }
 
 /// A track that the browser publishes.
@@ -272,10 +274,11 @@ fn write(
     if let Some(id) = section.extensions.audio_level.filter(|_| section.kind == MediaKind::Audio) {
         writer.extension(id, &[0x80 | 30]);
     }
+    let transport_sequence_at = section.extensions.transport_cc.and_then(|id| writer.extension(id, &[0; 2]));
     let header_bytes = writer.finish()?;
     header[1] = u8::from(marker) << 7 | payload_type;
     header[2..4].copy_from_slice(&(index as u16).to_be_bytes());
     header[4..8].copy_from_slice(&timestamp.to_be_bytes());
     let bytes = [&header[..header_bytes], payload].concat();
-    Some(Plain { bytes, header_bytes, ssrc, index })
+    Some(Plain { bytes, header_bytes, ssrc, index, transport_sequence_at })
 }

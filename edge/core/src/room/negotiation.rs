@@ -3,7 +3,7 @@
 use super::track::{Track, kind_of};
 use crate::random::{self, Random};
 use crate::session_description::{
-    AcceptedSection, AnsweredSection, Direction, Offer, OfferError, OfferedSection, UsableSection,
+    AcceptedSection, AnsweredSection, Direction, Feedback, Offer, OfferError, OfferedSection, UsableSection,
 };
 use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
 use shared::signal::TrackIntent;
@@ -166,7 +166,14 @@ impl Negotiation<'_> {
         } else {
             (Flow::Inactive, Vec::new(), None)
         };
-        let (extensions, one_way) = offered.extensions.of(flow);
+        let (mut extensions, one_way) = offered.extensions.of(flow);
+        let mut feedback = offered.feedback.clone();
+        // The node tells when packets arrived; it does not number those it sends. Either half without the other is of no use.
+        if flow != Flow::ClientToNode || extensions.transport_cc.is_none() || !feedback.contains(&Feedback::TransportCc)
+        {
+            extensions.transport_cc = None;
+            feedback.retain(|kind| *kind != Feedback::TransportCc);
+        }
         let section = Section {
             mid: offered.mid.clone(),
             kind: offered.kind,
@@ -179,7 +186,7 @@ impl Negotiation<'_> {
         AnsweredSection::Accepted(AcceptedSection {
             section,
             slot,
-            feedback: offered.feedback.clone(),
+            feedback,
             rtcp_rsize: offered.rtcp_rsize,
             protocol: offered.protocol.clone(),
             bundle: offered.bundle,

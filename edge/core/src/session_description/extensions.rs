@@ -5,15 +5,15 @@ use super::section::Direction;
 use shared::rtp_parameters::{Flow, HeaderExtensions};
 use std::fmt::Write;
 
-/// The extensions that Rotunda understands. Transport-wide congestion control is not one of them: answering it without sending
-/// feedback would starve the sender's estimate.
-const URIS: [&str; 6] = [
+/// The extensions that Rotunda understands.
+const URIS: [&str; 7] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
     "urn:3gpp:video-orientation",
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 ];
 
 /// Ids of one-byte headers (RFC 8285 §4.2), the only form that nodes write.
@@ -55,14 +55,14 @@ impl OfferedExtensions {
         let fitting = self.0.map(|extension| extension.filter(|(_, direction)| fits(*direction)));
         let one_way = fitting.iter().flatten().filter(|(_, direction)| *direction != Direction::SendRecv);
         let one_way = one_way.map(|(id, _)| *id).collect();
-        let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation] =
+        let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation, transport_cc] =
             fitting.map(|extension| extension.map(|(id, _)| id));
         let ids = HeaderExtensions {
             mid,
             rid,
             repaired_rid,
             abs_send_time,
-            transport_cc: None,
+            transport_cc,
             audio_level,
             video_orientation,
         };
@@ -84,14 +84,14 @@ fn extmap(line: &str) -> Option<(u8, Direction, &str)> {
 
 /// Writes the `a=extmap` lines of a section; those in `one_way` with the answerer's direction.
 pub(super) fn write(text: &mut String, flow: Flow, extensions: HeaderExtensions, one_way: &[u8]) {
-    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc: _, audio_level, video_orientation } =
+    let HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation } =
         extensions;
     let direction = match flow {
         Flow::ClientToNode => "/recvonly",
         Flow::NodeToClient => "/sendonly",
         Flow::Inactive => "/inactive",
     };
-    let ids = [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation];
+    let ids = [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation, transport_cc];
     for (id, uri) in ids.into_iter().zip(URIS) {
         if let Some(id) = id {
             let direction = if one_way.contains(&id) { direction } else { "" };

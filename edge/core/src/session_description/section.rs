@@ -125,6 +125,8 @@ pub enum Feedback {
     CcmFir,
     /// The receiver's estimate of the bandwidth (draft-alvestrand-rmcat-remb).
     GoogRemb,
+    /// Arrival times of all packets (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    TransportCc,
 }
 
 impl Feedback {
@@ -138,6 +140,7 @@ impl Feedback {
             Self::NackPli => "nack pli",
             Self::CcmFir => "ccm fir",
             Self::GoogRemb => "goog-remb",
+            Self::TransportCc => "transport-cc",
         }
     }
 }

@@ -102,9 +102,9 @@ fn knows_extensions_and_feedback() {
         let (e, _) = section.extensions.of(Flow::ClientToNode);
         [e.mid, e.rid, e.repaired_rid, e.abs_send_time, e.audio_level, e.video_orientation, e.transport_cc]
     };
-    assert_eq!(ids(audio), [Some(4), None, None, Some(2), Some(1), None, None]);
-    assert_eq!(ids(video), [Some(4), Some(10), Some(11), Some(2), None, Some(13), None]);
-    assert_eq!(video.feedback, Feedback::ALL);
+    assert_eq!(ids(audio), [Some(4), None, None, Some(2), Some(1), None, Some(3)]);
+    assert_eq!(ids(video), [Some(4), Some(10), Some(11), Some(2), None, Some(13), Some(3)]);
+    assert_eq!((&audio.feedback[..], &video.feedback[..]), (&[Feedback::TransportCc][..], &Feedback::ALL[..]));
     assert_eq!((audio.codecs[0].name, video.codecs[0].name), (CodecName::Opus, CodecName::Vp8));
     // Firefox says which way an extension goes, and does not offer reduced-size RTCP for sound.
     let offer = Offer::read(&captured("firefox-simulcast")).unwrap();

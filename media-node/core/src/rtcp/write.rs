@@ -1,9 +1,10 @@
 //! Writes RTCP packets one behind the other into a buffer.
 
 use super::ntp::NtpTime;
+use super::transport_feedback::{self, Report};
 use super::{
     APPLICATION_LAYER, NACK, PAYLOAD_FEEDBACK, PICTURE_LOSS, RECEIVER_REPORT, ReportBlock, SENDER_REPORT,
-    SOURCE_DESCRIPTION, TRANSPORT_FEEDBACK,
+    SOURCE_DESCRIPTION, TRANSPORT_CC, TRANSPORT_FEEDBACK,
 };
 
 /// Most report blocks of one packet: the count has five bits.
@@ -142,31 +143,55 @@ impl<'b> Writer<'b> {
         })
     }
 
+    /// Adds arrival times; says how many packets they are of. The others go into another report.
+    pub fn transport_feedback<I>(&mut self, sender: u32, report: Report<I>) -> Result<usize, Full>
+    where
+        I: Iterator<Item = Option<u64>> + Clone,
+    {
+        let mut told = 0;
+        self.packet(TRANSPORT_FEEDBACK, |packet| {
+            packet.word(sender)?;
+            packet.word(report.ssrc)?;
+            told = transport_feedback::write(packet, report)?;
+            Ok(TRANSPORT_CC)
+        })?;
+        Ok(told)
+    }
+
     /// Adds one packet whose body is written by `body`, which also tells the count field.
     fn packet(&mut self, packet_type: u8, body: impl FnOnce(&mut Body<'_>) -> Result<u8, Full>) -> Result<(), Full> {
         let free = self.buffer.get_mut(self.length..).ok_or(Full)?;
         let (header, free) = free.split_first_chunk_mut::<4>().ok_or(Full)?;
-        let mut packet = Body { free, length: 0 };
+        let mut packet = Body { free, length: 0, is_padded: false };
         let count = body(&mut packet)?;
         let words = u16::try_from(packet.length / 4).map_err(|_| Full)?;
         self.length += 4 + packet.length;
         let [l0, l1] = words.to_be_bytes();
-        *header = [0x80 | count, packet_type, l0, l1];
+        *header = [0x80 | u8::from(packet.is_padded) << 5 | count, packet_type, l0, l1];
         Ok(())
     }
 }
 
-struct Body<'b> {
+pub(super) struct Body<'b> {
     free: &'b mut [u8],
     length: usize,
+    is_padded: bool,
 }
 
 impl Body<'_> {
-    fn word(&mut self, word: u32) -> Result<(), Full> {
+    pub(super) fn word(&mut self, word: u32) -> Result<(), Full> {
         self.bytes(&word.to_be_bytes())
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
+    /// Fills the last word (RFC 3550 §6.4.1): the last byte counts the padding, itself included.
+    pub(super) fn pad(&mut self) -> Result<(), Full> {
+        let padding = self.length.next_multiple_of(4) - self.length;
+        self.is_padded = padding > 0;
+        let bytes = [&[][..], &[1], &[0, 2], &[0, 0, 3]];
+        self.bytes(bytes.get(padding).copied().unwrap_or_default())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.length + bytes.len();
         self.free.get_mut(self.length..end).ok_or(Full)?.copy_from_slice(bytes);
         self.length = end;

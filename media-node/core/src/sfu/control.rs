@@ -126,6 +126,7 @@ impl Sfu {
             return;
         }
         session.sections = sections.to_vec();
+        session.set_arrivals(now);
         self.set_slots(now, key, sections);
         self.set_tracks(now, key, sections);
     }
@@ -145,7 +146,7 @@ impl Sfu {
         }
         session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
-        for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key)] {
+        for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key), Timer::Arrivals(key)] {
             self.deadlines.set(timer, None);
         }
         let Some(room) = self.rooms.get_mut(session.room) else { return };

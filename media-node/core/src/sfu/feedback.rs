@@ -33,7 +33,7 @@ impl Sfu {
                 Packet::SourceDescription
                 | Packet::Goodbye(_)
                 | Packet::Estimate { .. }
-                | Packet::TransportCongestion
+                | Packet::TransportCongestion(_)
                 | Packet::Unknown { .. } => {}
             }
         }

@@ -27,6 +27,12 @@ impl Sfu {
         let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
         let payload = header.payload(packet).ok_or(DropReason::MalformedRtp)?;
         self.stats.rtp_in += 1;
+        if let Some(arrivals) = &mut session.arrivals
+            && let Some(&[s0, s1]) = header.extension(arrivals.extension())
+            && let Some(due) = arrivals.record(now, u16::from_be_bytes([s0, s1]), header.ssrc, packet.len())
+        {
+            self.deadlines.set(Timer::Arrivals(key), Some(due));
+        }
         let received = match session.streams.use_of(&header).ok_or(DropReason::UnknownStream)? {
             Use::Media(track) => {
                 self.fill_with(track, header.ssrc)?;

@@ -21,8 +21,8 @@ const COMPOUND_BYTES_MAX: usize = 1_200;
 /// Most sender reports (28 bytes each) of one compound, beside a receiver report of 31 blocks (752 bytes at most) and
 /// an estimate.
 const SENDER_REPORTS_PER_COMPOUND: usize = 8;
-/// What publishers are told that they may send. Until congestion control measures it, this is only an upper bound, and
-/// the browser's own loss-based control stays below it.
+/// What publishers are told that they may send where transport-wide feedback is not negotiated. It is only an upper bound,
+/// and the browser's own loss-based control stays below it.
 const PUBLISHER_BITRATE_BPS_MAX: u64 = 8_000_000;
 /// Canonical name of everything the node sends (RFC 3550 §6.5.1).
 const CANONICAL_NAME: &[u8] = b"rotunda";
@@ -40,18 +40,41 @@ impl Sfu {
         self.report_sending(now, key);
     }
 
+    /// Tells a publisher when each of its packets arrived, so that it can find out how much its path takes.
+    pub(super) fn report_arrivals(&mut self, now: Instant, key: Key<Session>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let feedback_ssrc = session.feedback_ssrc;
+        let Some(mut arrivals) = session.arrivals.take() else { return };
+        loop {
+            let Some(report) = arrivals.next_report(now) else { break };
+            let mut told = 0;
+            self.send_rtcp(key, |writer| {
+                writer.receiver_report(feedback_ssrc, std::iter::empty())?;
+                told = writer.transport_feedback(feedback_ssrc, report)?;
+                Ok(())
+            });
+            self.stats.arrival_reports_out += u64::from(told > 0);
+            arrivals.reported(told);
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.arrivals = Some(arrivals);
+        }
+    }
+
     /// How what the client publishes arrives here.
     fn report_reception(&mut self, now: Instant, key: Key<Session>) {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
+        // Who hears of every arrival finds out by probing what may be sent; an estimate beside that would let it leap.
+        let needs_estimate = session.arrivals.is_none();
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
         for track in &session.tracks {
             let Some(track) = self.tracks.get_mut(*track) else { continue };
             let is_video = track.kind == MediaKind::Video;
             let Some(block) = track.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
-            videos.extend(is_video.then_some(block.ssrc));
+            videos.extend((is_video && needs_estimate).then_some(block.ssrc));
             blocks.push(block);
         }
         if blocks.is_empty() {

@@ -302,6 +302,40 @@ fn publishers_hear_how_they_arrive_and_what_they_may_send() {
 }
 
 #[test]
+fn publishers_who_number_their_packets_hear_when_each_came_and_no_estimate() {
+    let mut world = World::connected(1);
+    world.clients[0].transport_sequence = Some(65_530);
+    world.open(0);
+    for number in 0..40_u16 {
+        world.clients[0].transport_sequence = Some(number.wrapping_sub(6));
+        // Every tenth gets lost.
+        let packet = world.clients[0].video(number == 0, true, true, 400);
+        if number % 10 != 9 {
+            world.send(0, packet);
+        }
+        world.run_for(5);
+    }
+    world.run_for(1_500);
+    let mut told = std::collections::BTreeMap::new();
+    for datagram in &world.clients[0].rtcp {
+        for packet in Compound::parse(datagram).expect("a compound") {
+            if let Packet::TransportCongestion(feedback) = packet {
+                told.extend(feedback.arrivals().map(|(sequence, ticks)| (sequence.wrapping_add(6), ticks)));
+            }
+        }
+    }
+    // The last one is lost, and nothing tells of its existence.
+    assert_eq!(told.keys().copied().collect::<Vec<_>>(), (0..39).collect::<Vec<_>>());
+    let first = told[&0].expect("arrived");
+    for (number, ticks) in told {
+        let expected = (number % 10 != 9).then_some(first + 20 * i64::from(number));
+        assert_eq!(ticks, expected, "{number}");
+    }
+    assert!(feedback(&world, 0).iter().all(|said| said.starts_with("nack")));
+    assert!((4..=6).contains(&world.sfu.stats().arrival_reports_out), "{}", world.sfu.stats().arrival_reports_out);
+}
+
+#[test]
 fn subscribers_hear_which_moment_a_timestamp_is() {
     let mut world = World::connected(2);
     world.forward(0, VIDEO, 1, VIDEO_SLOT);

@@ -28,6 +28,7 @@ pub(super) const AUDIO_SLOT: &str = "2";
 pub(super) const VIDEO_SLOT: &str = "3";
 
 const MID_ID: u8 = 4;
+const TRANSPORT_CC_ID: u8 = 3;
 
 pub(super) fn room() -> RoomId {
     RoomId::parse("room").expect("an id")
@@ -70,6 +71,8 @@ pub(super) struct Client {
     index: u64,
     sound_index: u64,
     picture: u16,
+    /// Whether its packets carry transport-wide sequence numbers, and the next.
+    pub(super) transport_sequence: Option<u16>,
 }
 
 impl Client {
@@ -91,6 +94,7 @@ impl Client {
             index: u64::from(number) * 1_000 + 60_000,
             sound_index: 65_530,
             picture: 0,
+            transport_sequence: None,
         }
     }
 
@@ -122,12 +126,13 @@ impl Client {
                 clock_rate: if is_video { 90_000 } else { 48_000 },
             };
             let rtx_ssrc = is_video.then(|| self.rtx_ssrc(mid));
+            let transport_cc = self.transport_sequence.filter(|_| flow == Flow::ClientToNode).map(|_| TRANSPORT_CC_ID);
             Section {
                 mid: Mid::parse(mid).expect("a mid"),
                 kind,
                 flow,
                 codecs: vec![codec],
-                extensions: HeaderExtensions { mid: Some(MID_ID), ..HeaderExtensions::default() },
+                extensions: HeaderExtensions { mid: Some(MID_ID), transport_cc, ..HeaderExtensions::default() },
                 encodings: vec![Encoding { ssrc: Some(self.ssrc(mid)), rtx_ssrc, rid: None }],
                 csrc: if flow == Flow::ClientToNode { self.csrc(mid) } else { 0 },
             }
@@ -207,6 +212,9 @@ impl Client {
         let mut writer = HeaderWriter::new(&mut packet, ssrc, None).expect("room");
         let mid = if payload_type == 111 { AUDIO } else { VIDEO };
         writer.extension(MID_ID, mid.as_bytes());
+        if let Some(sequence) = self.transport_sequence {
+            writer.extension(TRANSPORT_CC_ID, &sequence.to_be_bytes());
+        }
         let header = writer.finish().expect("room");
         packet[1] = payload_type | u8::from(marker) << 7;
         packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
