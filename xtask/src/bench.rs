@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The benchmark
+    /// Which benchmark to run
     name: Name,
     /// Print one line of JSON per case instead of the table
     #[arg(long)]
