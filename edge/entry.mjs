@@ -1,62 +1,73 @@
-// The thin JavaScript entry around the Rust build.
-//
-// A panic in wasm ends the one instance that serves every object and request of the isolate: the promises that were
-// pending would never settle, and their callers would hang until the platform gives up. This entry fails them at
-// once; the next call gets a fresh instance (worker-build's shim makes it), and objects restore from storage.
+// The thin JavaScript entry around the Rust build: hands events to Rust, and survives its panics (instance.mjs).
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import RustWorker, { DirectoryObject as RustDirectory, FleetObject as RustFleet, RoomObject as RustRoom } from "./build/index.js";
-import { failOnPanic } from "./pending.mjs";
+import * as rust from "./build/index.js";
+import { watchInstance } from "./instance.mjs";
 
-// Set by the start function of the crate `worker` when the module above was evaluated.
-const guard = failOnPanic(globalThis.__worker_init_state);
+// Rust's panics and those of JavaScript tell more with a long trace.
+Error.stackTraceLimit = 100;
+
+const instance = watchInstance(rust.__worker_init_state(), rust.__wbg_reset_state);
+addEventListener("error", (event) => instance.noteTrap(event.error));
 
 /** Hands every event of a Durable Object to its Rust class. */
 function durableObject(RustClass) {
   return class extends DurableObject {
-    #rust;
+    #object;
+    /** The wasm instance that `#object` lives in. */
+    #home;
 
     constructor(state, env) {
       super(state, env);
-      this.#rust = new RustClass(state, env);
+      this.#rust();
+    }
+
+    /** The Rust object, made anew if the instance it was in has panicked. */
+    #rust() {
+      const current = instance.current();
+      if (this.#home !== current) {
+        this.#object = new RustClass(this.ctx, this.env);
+        this.#home = current;
+      }
+      return this.#object;
     }
 
     fetch(request) {
-      return guard(() => this.#rust.fetch(request));
+      return instance.run(() => this.#rust().fetch(request));
     }
 
     alarm() {
-      return guard(() => this.#rust.alarm());
+      return instance.run(() => this.#rust().alarm());
     }
 
     webSocketMessage(socket, message) {
-      return guard(() => this.#rust.webSocketMessage(socket, message));
+      return instance.run(() => this.#rust().webSocketMessage(socket, message));
     }
 
     webSocketClose(socket, code, reason, wasClean) {
-      return guard(() => this.#rust.webSocketClose(socket, code, reason, wasClean));
+      return instance.run(() => this.#rust().webSocketClose(socket, code, reason, wasClean));
     }
 
     webSocketError(socket, error) {
-      return guard(() => this.#rust.webSocketError(socket, error));
+      return instance.run(() => this.#rust().webSocketError(socket, error));
     }
   };
 }
 
-export const RoomObject = durableObject(RustRoom);
-export const DirectoryObject = durableObject(RustDirectory);
-export const FleetObject = durableObject(RustFleet);
+export const RoomObject = durableObject(rust.RoomObject);
+export const DirectoryObject = durableObject(rust.DirectoryObject);
+export const FleetObject = durableObject(rust.FleetObject);
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {
     try {
-      return await guard(() => new RustWorker(this.ctx, this.env).fetch(request));
+      return await instance.run(() => rust.fetch(request, this.env, this.ctx));
     } catch (error) {
       return internalError(error);
     }
   }
 }
 
-/** The error shape of `edge/src/refusal.rs`, where Rust is in no state to make it. */
+/** The error shape of `edge/src/refusal.rs`, for when Rust cannot make it. */
 function internalError(error) {
   const request = crypto.randomUUID().replaceAll("-", "").slice(0, 24);
   console.error(JSON.stringify({ error: String(error), event: "request_failed", level: "error", request }));

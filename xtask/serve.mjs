@@ -1,5 +1,5 @@
 // `node xtask/serve.mjs '{"port":8787,…}'` serves the Worker until SIGTERM; the options are those of `startWorker`. Prints one
-// line of JSON when it answers. Secrets come from the environment, where no list of processes shows them.
+// line of JSON once it answers. Secrets come from the environment, which process lists do not show.
 import { readFileSync } from "node:fs";
 import { startWorker } from "./worker.mjs";
 
@@ -13,7 +13,7 @@ console.log(JSON.stringify({ url: String(worker.url) }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => worker.stop().then(() => process.exit(0)));
 endWithWorkerd();
 
-/** miniflare does not tell that its workerd died: every request would fail from then on, with this process looking well. */
+/** miniflare does not report that its workerd died: every request would fail, while this process looks healthy. */
 function endWithWorkerd() {
   if (process.platform !== "linux") return;
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ").filter(Boolean);

@@ -1,5 +1,5 @@
-// Starts the built Worker under miniflare, with the bindings that wrangler.toml names: `cargo xtask dev` and the tests
-// of the edge stand on the same few lines.
+// Starts the built Worker under miniflare with the bindings that wrangler.toml names, for `cargo xtask dev` and for the
+// edge's tests.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const BUILDS = { development: join(ROOT, ".rotunda/edge"), release: join(EDGE, "
 /** The tables of wrangler.toml that an environment does not inherit (wrangler's rule). */
 const NOT_INHERITED = ["vars", "durable_objects", "d1_databases", "r2_buckets", "ratelimits"];
 
-/** What this file can give to a Worker; another key in wrangler.toml is a mistake to be told at once. */
+/** The keys of wrangler.toml that this file understands; any other is reported as a mistake. */
 const KNOWN = new Set([
   ...["$schema", "name", "main", "build", "rules", "compatibility_date", "compatibility_flags", "migrations", "assets"],
   ...["observability", "limits", "placement", "routes", "workers_dev", "preview_urls", "no_bundle", "find_additional_modules"],
@@ -30,11 +30,11 @@ const KNOWN = new Set([
  * @param {number} [options.port] 0 picks a free one
  * @param {string} [options.host]
  * @param {string} [options.persist] folder that keeps the objects' storage; without it, storage ends with the Worker
- * @param {Record<string, unknown>} [options.vars] secrets, and vars that replace those of wrangler.toml
+ * @param {Record<string, unknown>} [options.vars] secrets, and vars that override those of wrangler.toml
  * @param {Record<string, number>} [options.rateLimits] limits in place of those of wrangler.toml, by the binding's name
  * @param {"development" | "release"} [options.build]
  * @param {string} [options.environment] of wrangler.toml
- * @param {object | false} [options.cf] `request.cf` of requests that bring none in the header `MF-CF-Blob` (as JSON)
+ * @param {object | false} [options.cf] `request.cf` of requests without the header `MF-CF-Blob` (JSON)
  * @param {import("miniflare").Log} [options.log]
  */
 export async function startWorker(options = {}) {
@@ -57,7 +57,7 @@ export async function startWorker(options = {}) {
     url,
     miniflare,
     /**
-     * Takes an object out of memory as hibernation does; its sockets stay open, or are closed as after a crash.
+     * Evicts an object from memory, as hibernation does. Its sockets stay open, or close as after a crash.
      *
      * @param {string} className
      * @param {string} name as given to `idFromName`
@@ -97,7 +97,7 @@ function workerOptions(config, vars, rateLimits) {
       { namespace_id, simple: { ...simple, limit: rateLimits[name] ?? simple.limit } },
     ]),
     r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
-    // Without a built meet app there is nothing to serve; the Worker answers by itself then.
+    // If the meet app is not built, there are no assets, and the Worker answers everything.
     ...(config.assets && existsSync(join(ROOT, config.assets.directory)) ? { assets: assets(config) } : {}),
   };
 }
@@ -127,7 +127,7 @@ function routing(patterns) {
   };
 }
 
-/** The entry, what lies beside it, and a build, named as if it were in `edge/build`, where the entry imports it from. */
+/** The entry, the modules beside it, and a build, under the name by which the entry imports it (`edge/build`). */
 function modules(build) {
   const beside = readdirSync(EDGE).filter((name) => name.endsWith(".mjs") && name !== "entry.mjs");
   return [
@@ -141,7 +141,7 @@ function table(entries, toPair) {
   return Object.fromEntries((entries ?? []).map(toPair));
 }
 
-/** miniflare starts workerd as a child, which would live on, holding its port, after a `kill -9` of this process. */
+/** miniflare starts workerd as a child, which would survive a `kill -9` of this process and hold its port. */
 function dieWithParent() {
   if (process.platform !== "linux" || process.env.MINIFLARE_WORKERD_PATH) return;
   const miniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));

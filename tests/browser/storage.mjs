@@ -1,4 +1,4 @@
-// The storage for recordings: `s3s-fs`, an S3-compatible server over a folder, in which a test can look.
+// The storage for recordings: `tests/storage`, an S3-compatible server over a folder, in which a test can look.
 import { accessSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -9,8 +9,8 @@ import { temporaryFolder } from "./temporary.mjs";
 import { until } from "./until.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Installed by xtask's setup; `ROTUNDA_S3S_FS` names another one. */
-const S3S_FS = process.env.ROTUNDA_S3S_FS ?? join(ROOT, ".rotunda/tools/bin/s3s-fs");
+/** Where `cargo xtask build storage --development` puts it; `ROTUNDA_STORAGE` names another one. */
+const PROGRAM = process.env.ROTUNDA_STORAGE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/storage");
 const START_MS = 30_000;
 
 const BUCKET = "recordings";
@@ -34,12 +34,12 @@ export class Storage {
 
   /** Starts it (again), with what was in it before. */
   async again() {
-    accessSync(S3S_FS);
+    accessSync(PROGRAM);
     mkdirSync(join(this.#root, BUCKET), { recursive: true });
     const address = ["--host", "127.0.0.1", "--port", String(this.#port)];
     const keys = ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY];
-    this.#program = new Program("storage", [S3S_FS, ...address, ...keys, this.#root], { log: this.#log });
-    // Whoever does not sign is refused: it is up.
+    this.#program = new Program("storage", [PROGRAM, ...address, ...keys, this.#root], { log: this.#log });
+    // It refuses a request without a signature, so it is up.
     await until("the storage is up", () => fetch(this.url), START_MS);
   }
 

@@ -8,47 +8,45 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{self, Flavour, Part, Program};
+use crate::build::{self, Flavour, Program};
 use crate::progress;
 use crate::setup::{self, Tools};
 use crate::workspace::Workspace;
 
-/// A benchmark that takes longer hangs.
+/// A benchmark that takes longer has hung.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// What the developer asked for.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Which benchmark
+    /// Which benchmark to run
     name: Name,
-    /// One line of JSON for each case instead of the table
+    /// Print one line of JSON per case instead of the table
     #[arg(long)]
     json: bool,
-    /// One short round, to see that it works; its numbers mean nothing
+    /// Run one short round to see that it works; the numbers mean nothing
     #[arg(long)]
     smoke: bool,
 }
 
-/// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
-    /// Server CPU for each forwarded packet, beside the floor
+    /// Server CPU per forwarded packet, beside the floor
     Sfu,
-    /// Server CPU for each relayed packet, beside coturn
+    /// Server CPU per relayed packet, beside coturn
     Turn,
-    /// Server CPU for each recorded packet, beside that of a packet that is not recorded
+    /// Server CPU per recorded packet, beside a packet that is only forwarded
     Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
 }
 
-/// Measures, and prints what was measured.
+/// Runs the benchmark and prints its results.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let tools = setup::for_build(workspace)?;
     let (step, mut command) = match options.name {
-        Name::Sfu => ("measure sfu", sfu(workspace, &tools)?),
-        Name::Turn => ("measure turn", turn(workspace, &tools)?),
-        Name::Recording => ("measure recording", recording(workspace, &tools)?),
+        Name::Sfu => ("measure sfu", load(workspace, &tools, options)?),
+        Name::Turn => ("measure turn", load(workspace, &tools, options)?),
+        Name::Recording => ("measure recording", load(workspace, &tools, options)?),
         Name::Join => ("measure join", join(workspace, &tools)?),
     };
     command.arg("--json");
@@ -69,39 +67,29 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// `tests/load` starts the node itself, so that it knows whose CPU time it reads.
-fn sfu(workspace: &Workspace, tools: &Tools) -> Result<Command> {
-    build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
-    load_clients(workspace, tools)?;
-    let mut command = Command::new(workspace.target().join("release/bench-sfu"));
-    command.current_dir(workspace.root()).arg("--media-node").arg(Program::MediaNode.path(workspace, Flavour::Release));
+/// `tests/load` starts what it measures itself, so that it knows whose CPU time it reads.
+fn load(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
+    // A smoke test shows that the programs work together, which the builds of the other tests do as well.
+    let flavour = if options.smoke { Flavour::Quick } else { Flavour::Release };
+    let path = |program: Program| program.path(workspace, flavour);
+    let (bench, arguments) = match options.name {
+        Name::Turn => {
+            setup::for_relaying(tools)?;
+            ("bench-turn", vec![("--turn-node", path(Program::TurnNode))])
+        }
+        Name::Recording => {
+            let programs = [("--media-node", path(Program::MediaNode)), ("--storage", path(Program::Storage))];
+            ("bench-recording", programs.to_vec())
+        }
+        Name::Sfu | Name::Join => ("bench-sfu", vec![("--media-node", path(Program::MediaNode))]),
+    };
+    build::benchmarks(workspace, tools, flavour)?;
+    let mut command = Command::new(path(Program::MediaNode).with_file_name(bench));
+    command.current_dir(workspace.root());
+    for (argument, program) in arguments {
+        command.arg(argument).arg(program);
+    }
     Ok(command)
-}
-
-/// `tests/load` starts both servers itself.
-fn turn(workspace: &Workspace, tools: &Tools) -> Result<Command> {
-    setup::for_relaying(tools)?;
-    build::build(workspace, tools, Part::TurnNode, Flavour::Release)?;
-    load_clients(workspace, tools)?;
-    let mut command = Command::new(workspace.target().join("release/bench-turn"));
-    command.current_dir(workspace.root()).arg("--turn-node").arg(Program::TurnNode.path(workspace, Flavour::Release));
-    Ok(command)
-}
-
-/// `tests/load` starts the node and the storage itself.
-fn recording(workspace: &Workspace, tools: &Tools) -> Result<Command> {
-    build::build(workspace, tools, Part::MediaNode, Flavour::Release)?;
-    load_clients(workspace, tools)?;
-    // It finds the storage's program among the tools.
-    let mut command = tools.command(&workspace.target().join("release/bench-recording").to_string_lossy());
-    command.arg("--media-node").arg(Program::MediaNode.path(workspace, Flavour::Release));
-    Ok(command)
-}
-
-fn load_clients(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    let mut cargo = tools.cargo();
-    cargo.args(["build", "--release", "--package", "load", "--bins"]);
-    progress::run(workspace, "load clients", &mut cargo)
 }
 
 /// `tests/browser` starts the Worker, a node and Chromium.

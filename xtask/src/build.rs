@@ -1,4 +1,4 @@
-//! Builds what `dev` starts and `test` proves: the edge Worker, the nodes, the meet app.
+//! Builds what `dev` starts and `test` proves: the edge Worker, the native programs, the meet app.
 
 mod client;
 mod edge;
@@ -6,13 +6,14 @@ mod program;
 
 use anyhow::Result;
 
-use crate::setup::Tools;
+use crate::setup::{self, NPM, Tools};
+use crate::tasks::{Task, Tasks};
 use crate::workspace::Workspace;
 
 /// How much time goes into making the result small and fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// Quick to build after a change.
+    /// Quick to build, from nothing and after a change; what `dev` and the tests run.
     Quick,
     /// As deployed.
     Release,
@@ -29,24 +30,88 @@ pub(crate) enum Part {
     TurnNode,
     /// The meet app: `client/meet/dist`.
     Client,
+    /// The storage for recordings on a developer's machine.
+    Storage,
+}
+
+const EDGE: &str = "edge Worker";
+const MEDIA_NODE: &str = "media node";
+const NATIVE: &str = "native programs";
+const WASM_BINDGEN: &str = "wasm-bindgen";
+
+/// Programs of the first cargo call of a first `dev`; the Worker needs the second one.
+const FOR_THE_CALL: &[Program] = &[Program::MediaNode, Program::WorkerBindgen];
+
+/// Programs that a call can do without.
+const FOR_LATER: &[Program] = &[Program::TurnNode, Program::Storage];
+
+const ALL: &[Program] = &[Program::MediaNode, Program::WorkerBindgen, Program::TurnNode, Program::Storage];
+
+/// CPU seconds for something that is only to be brought up to date.
+const REFRESH_S: u32 = 5;
+
+/// What a call needs. The numbers here are CPU seconds from nothing, measured (docs/benchmarks.md).
+pub(crate) fn for_the_call<'a>(workspace: &'a Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
+    let cost_s = cost(is_built(workspace, FOR_THE_CALL), 330);
+    let native = program::task(tools, MEDIA_NODE, FOR_THE_CALL, Flavour::Quick, cost_s);
+    everything_but_programs(workspace, tools, native)
+}
+
+/// What a call can do without at first: TURN and recording.
+pub(crate) fn for_later<'a>(workspace: &Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
+    let cost_s = cost(is_built(workspace, FOR_LATER), 100);
+    vec![program::task(tools, "TURN node and storage", FOR_LATER, Flavour::Quick, cost_s)]
+}
+
+/// Everything that runs on a developer's machine.
+pub(crate) fn all<'a>(workspace: &'a Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
+    let native = program::task(tools, NATIVE, ALL, Flavour::Quick, cost(has_programs(workspace), 430));
+    everything_but_programs(workspace, tools, native)
+}
+
+/// Whether every program was built before, so that all of it is up to date in seconds.
+pub(crate) fn has_programs(workspace: &Workspace) -> bool {
+    is_built(workspace, ALL)
 }
 
 /// Builds everything that runs on a developer's machine.
 pub(crate) fn stack(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    for part in [Part::Edge, Part::MediaNode, Part::TurnNode, Part::Client] {
-        build(workspace, tools, part, Flavour::Quick)?;
-    }
-    Ok(())
+    Tasks::new(workspace, all(workspace, tools)).run()
+}
+
+fn everything_but_programs<'a>(workspace: &'a Workspace, tools: &'a Tools, native: Task<'a>) -> Vec<Task<'a>> {
+    let edge = edge::task(workspace, tools, Flavour::Quick);
+    vec![setup::npm_packages(tools), native, edge, client::task(workspace, tools)]
+}
+
+fn is_built(workspace: &Workspace, programs: &[Program]) -> bool {
+    programs.iter().all(|program| program.path(workspace, Flavour::Quick).is_file())
 }
 
 /// Builds one part, unless it is current.
 pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: Flavour) -> Result<()> {
-    match part {
-        Part::Edge => edge::build(workspace, tools, flavour),
-        Part::MediaNode => Program::MediaNode.build(workspace, tools, flavour),
-        Part::TurnNode => Program::TurnNode.build(workspace, tools, flavour),
-        Part::Client => client::build(workspace, tools),
-    }
+    let program = |name, programs| vec![program::task(tools, name, programs, flavour, REFRESH_S)];
+    let tasks = match part {
+        Part::Edge => {
+            let bindgen = program::task(tools, WASM_BINDGEN, &[Program::WorkerBindgen], Flavour::Quick, REFRESH_S);
+            vec![bindgen, edge::task(workspace, tools, flavour)]
+        }
+        Part::MediaNode => program(MEDIA_NODE, &[Program::MediaNode]),
+        Part::TurnNode => program("TURN node", &[Program::TurnNode]),
+        Part::Storage => program("storage", &[Program::Storage]),
+        Part::Client => vec![client::task(workspace, tools)],
+    };
+    Tasks::new(workspace, tasks).run()
 }
 
-pub(crate) use program::Program;
+/// Builds the benchmarks, and what they measure.
+pub(crate) fn benchmarks(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
+    Tasks::new(workspace, vec![program::benchmarks(tools, flavour)]).run()
+}
+
+/// What a task costs, by whether its result is there.
+fn cost(built: bool, from_nothing_s: u32) -> u32 {
+    if built { REFRESH_S } else { from_nothing_s }
+}
+
+pub(crate) use program::{EVERYTHING_NATIVE, Program};

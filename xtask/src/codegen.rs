@@ -2,9 +2,11 @@
 //! every row that was asked for.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::EVERYTHING_NATIVE;
 use crate::setup::Tools;
 use crate::workspace::Workspace;
 use crate::{acceptance, progress};
@@ -42,14 +44,12 @@ fn keep(workspace: &Workspace, path: &str, fresh: &str, check: bool) -> Result<(
 
 fn generate(workspace: &Workspace, tools: &Tools, generated: &Generated) -> Result<String> {
     let Generated { about, example, .. } = generated;
-    // Two runs, so that compiling shows its progress and its errors, and only the declarations are read.
-    let cargo = |verb: &str| {
-        let mut command = tools.cargo();
-        command.args([verb, "--quiet", "--package", "shared", "--features", example, "--example", example]);
-        command
-    };
-    progress::run(workspace, about, &mut cargo("build"))?;
-    let output = cargo("run").output().context("starting cargo")?;
+    let mut build = tools.cargo();
+    build.args(["build", "--quiet"]).args(EVERYTHING_NATIVE);
+    build.args(["--features", &format!("shared/{example}"), "--example", example]);
+    progress::run(workspace, about, &mut build)?;
+    let program = workspace.target().join("debug/examples").join(example);
+    let output = Command::new(program).output().with_context(|| format!("starting the example {example}"))?;
     if !output.status.success() {
         bail!("generating {about} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

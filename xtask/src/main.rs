@@ -12,6 +12,7 @@ mod progress;
 mod setup;
 mod signals;
 mod stamp;
+mod tasks;
 mod test;
 mod tidy;
 mod workspace;
@@ -34,27 +35,27 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build and start everything on this machine, and print where it is
+    /// Build and start everything on this machine, and print the URLs
     Dev(dev::Options),
     /// Install what this machine lacks, and run every test
     Test(test::Options),
-    /// Measure, and print the results beside what they are compared with
+    /// Run a benchmark, and print the results beside those of what it is compared with
     Bench(bench::Options),
-    /// Check the rules of style that a program can check
+    /// Check the style rules that a program can check
     Tidy,
-    /// Write what is generated: the client's protocol types, the OpenAPI document, the page of acceptance
+    /// Generate the client's protocol types, the OpenAPI document and the acceptance page
     Codegen {
-        /// Write nothing; fail where they are stale
+        /// Write nothing, and fail if a file is stale
         #[arg(long)]
         check: bool,
     },
-    /// Install what this machine lacks, and nothing else
+    /// Only install what this machine lacks
     Setup,
     /// Build one part or, without a name, all of them
     Build {
         /// What to build
         part: Option<Part>,
-        /// Quick to build, and with what only a developer may have; instead of as deployed
+        /// Build what `dev` runs: quick to compile, with routes that only a developer may have
         #[arg(long)]
         development: bool,
     },
@@ -101,7 +102,7 @@ fn build_parts(workspace: &Workspace, part: Option<Part>, flavour: Flavour) -> R
     Ok(())
 }
 
-/// One line for the developer, and the exit code that tells an interruption (128 + signal) from a failure.
+/// Prints one line, and chooses the exit code: 128 + signal for an interruption.
 fn explain(error: &anyhow::Error) -> ExitCode {
     if let Some(Interrupted { signal }) = error.downcast_ref() {
         eprintln!("stopped");

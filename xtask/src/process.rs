@@ -33,17 +33,17 @@ impl Running {
         Ok(Self { child })
     }
 
-    /// The process, which is also its group's number.
+    /// Also the number of its process group.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// How it ended, if it did.
+    /// `None` while it runs.
     pub(crate) fn poll(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("waiting for a child")
     }
 
-    /// Waits for the end, or for Ctrl-C; `tick` is called in between. Nothing if it still runs after `limit`.
+    /// Waits for the end, or for Ctrl-C; `tick` is called in between. `None` if it still runs after `limit`.
     pub(crate) fn wait(&mut self, limit: Duration, mut tick: impl FnMut()) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + limit;
         loop {
@@ -116,7 +116,7 @@ pub(crate) fn end_all() {
             asked.clear();
         }
         for pid in alive {
-            // Once is enough for SIGTERM (a second one ends a drain); after SIGKILL nobody is left to hear another.
+            // One SIGTERM is enough (a second one ends a drain), and SIGKILL leaves nothing to signal again.
             if !asked.contains(&pid) {
                 asked.push(pid);
                 send(pid, signal);
@@ -133,7 +133,7 @@ fn reap() {
     while unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } > 0 {}
 }
 
-/// Every process below `root`, as `/proc` tells; elsewhere xtask relies on process groups alone.
+/// Every process below `root`, from `/proc`; on other systems xtask relies on process groups alone.
 pub(crate) fn descendants(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = all_pids().into_iter().filter_map(|pid| Some((pid, stat(pid)?.parent))).collect();
     let mut found = vec![root];
@@ -146,16 +146,14 @@ pub(crate) fn descendants(root: u32) -> Vec<u32> {
     found
 }
 
-/// Every process of the machine.
 pub(crate) fn all_pids() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// What tells one process from a later one with the same number.
+/// Tells a process from a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// The parent's number.
     pub(crate) parent: u32,
     /// Clock ticks from boot to the start of the process.
     pub(crate) start_ticks: u64,

@@ -1,4 +1,5 @@
-//! One line per step: what runs, for how long, and the last thing it said; on failure, the end of its log.
+//! One line per step: what runs, for how long, and the last thing it said; on failure, the end of its log. Work that goes on side by side
+//! shares one line at the bottom.
 
 use std::fs::{self, File};
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
@@ -68,6 +69,16 @@ pub(crate) fn skip(name: &str, why: &str) {
     println!("  · {name:<28} {why}");
 }
 
+/// Says how `name` ended.
+pub(crate) fn report(mark: char, name: &str, took: Duration, note: &str) {
+    println!("{}", step_text(mark, name, took, note));
+}
+
+fn step_text(mark: char, name: &str, took: Duration, note: &str) -> String {
+    let line = format!("  {mark} {name:<28} {:>6.1} s  {note}", took.as_secs_f64());
+    line.trim_end().to_owned()
+}
+
 /// Where the step `name` writes.
 pub(crate) fn log_path(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.logs();
@@ -84,10 +95,76 @@ pub(crate) fn file_name(step: &str) -> String {
 /// Prints the end of a log, indented.
 pub(crate) fn print_tail(log: &Path) {
     let text = read_end(log, 64 * 1024);
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().map(last_drawn).collect();
     for line in lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)) {
         println!("    | {line}");
     }
+}
+
+/// Takes out of a log what cargo drew and drew over.
+pub(crate) fn strip_redraws(log: &Path) -> Result<()> {
+    let text = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().map(last_drawn).collect();
+    fs::write(log, lines.join("\n") + "\n").with_context(|| format!("writing {}", log.display()))
+}
+
+/// What is left of a line on a terminal: what was drawn before a carriage return is overwritten.
+fn last_drawn(line: &str) -> &str {
+    let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    last.trim_start_matches("\x1b[K")
+}
+
+/// The line at the bottom of the screen that tells about everything that goes on.
+#[derive(Default)]
+pub(crate) struct Status {
+    shown: Option<Instant>,
+    drawn: bool,
+}
+
+impl Status {
+    /// Whether it is time to show it again.
+    pub(crate) fn is_due(&self) -> bool {
+        let every = if std::io::stdout().is_terminal() { REDRAW } else { REMINDER };
+        self.shown.is_none_or(|shown| shown.elapsed() >= every)
+    }
+
+    /// Shows what `line` returns, now and then.
+    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
+        if !self.is_due() {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let line = format!("  … {}", line());
+        if std::io::stdout().is_terminal() {
+            draw_over(&line);
+            self.drawn = true;
+        } else {
+            println!("{line}");
+        }
+    }
+
+    /// Says that a task has begun, where nothing can be drawn over.
+    pub(crate) fn announce(&self, name: &str) {
+        if !std::io::stdout().is_terminal() {
+            println!("  … {name}");
+        }
+    }
+
+    /// Makes room for a line that stays.
+    pub(crate) fn clear(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            draw_over("");
+            self.shown = None;
+        }
+    }
+}
+
+/// Draws in place of what the last line holds, which only works while it is one line.
+fn draw_over(text: &str) {
+    let text: String = text.chars().take(terminal_columns().saturating_sub(1)).collect();
+    print!("\r\x1b[2K{text}");
+    let _ = std::io::stdout().flush();
 }
 
 /// One step's line on the screen.
@@ -104,7 +181,7 @@ impl Line {
         let now = Instant::now();
         let line = Self { name: name.to_owned(), started: now, shown: now, live: std::io::stdout().is_terminal() };
         if line.live {
-            line.draw("…", "");
+            draw_over(&line.text('…', ""));
         } else {
             println!("  … {name}");
         }
@@ -118,49 +195,41 @@ impl Line {
         }
         self.shown = Instant::now();
         let text = read_end(log, 2048);
-        let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let last = text.lines().rev().map(last_drawn).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         let last: String = last.chars().filter(|c| !c.is_control()).take(60).collect();
         if self.live {
-            self.draw("…", &last);
+            draw_over(&self.text('…', &last));
         } else {
-            println!("{}", self.text("…", &last));
+            println!("{}", self.text('…', &last));
         }
     }
 
     /// The step succeeded.
     pub(crate) fn done(self, note: &str) {
-        self.end("✓", note);
+        self.end('✓', note);
     }
 
     /// The step failed.
     pub(crate) fn failed(self) {
-        self.end("✗", "");
+        self.end('✗', "");
     }
 
     /// The developer ended it.
     pub(crate) fn stopped(self) {
-        self.end("■", "");
+        self.end('■', "");
     }
 
-    fn end(&self, mark: &str, note: &str) {
+    fn end(&self, mark: char, note: &str) {
         if self.live {
-            self.draw(mark, note);
+            draw_over(&self.text(mark, note));
             println!();
         } else {
             println!("{}", self.text(mark, note));
         }
     }
 
-    /// Redraws the line in place, which only works while it is one line.
-    fn draw(&self, mark: &str, note: &str) {
-        let text: String = self.text(mark, note).chars().take(terminal_columns().saturating_sub(1)).collect();
-        print!("\r\x1b[2K{text}");
-        let _ = std::io::stdout().flush();
-    }
-
-    fn text(&self, mark: &str, note: &str) -> String {
-        let line = format!("  {mark} {:<28} {:>6.1} s  {note}", self.name, self.started.elapsed().as_secs_f64());
-        line.trim_end().to_owned()
+    fn text(&self, mark: char, note: &str) -> String {
+        step_text(mark, &self.name, self.started.elapsed(), note)
     }
 }
 
@@ -173,11 +242,27 @@ fn terminal_columns() -> usize {
 }
 
 /// The last `bytes` of a file, as text.
-fn read_end(path: &Path, bytes: i64) -> String {
+pub(crate) fn read_end(path: &Path, bytes: i64) -> String {
     let mut end = Vec::new();
     if let Ok(mut file) = File::open(path) {
         let _ = file.seek(SeekFrom::End(-bytes)); // A shorter file fails here and is read from its start.
         let _ = file.read_to_end(&mut end);
     }
     String::from_utf8_lossy(&end).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_drawn_over_is_gone_from_a_log() {
+        let log = std::env::temp_dir().join(format!("rotunda-redraws-{}", std::process::id()));
+        let drawn =
+            "    Building [=>  ] 1/3: a\r\x1b[K   Compiling a\n    Building [==> ] 2/3: b\r\x1b[K    Finished\n";
+        fs::write(&log, drawn).expect("a file");
+        strip_redraws(&log).expect("to read and write it");
+        assert_eq!(fs::read_to_string(&log).expect("the file"), "   Compiling a\n    Finished\n");
+        fs::remove_file(&log).expect("the file to go");
+    }
 }

@@ -1,6 +1,5 @@
 //! Installs what a fresh machine lacks, each thing once, and hands out commands that find it.
 
-mod cargo_tool;
 mod node;
 mod python;
 mod rust;
@@ -15,9 +14,13 @@ use anyhow::{Context, Result};
 
 use crate::lock::Lock;
 use crate::pins;
+use crate::tasks::{Task, Tasks};
 use crate::workspace::Workspace;
 
-/// The proof that setup ran: only through it are tools started.
+/// The task that installs what `package-lock.json` names.
+pub(crate) const NPM: &str = "npm packages";
+
+/// Proof that setup ran: tools are started only through it.
 pub(crate) struct Tools {
     workspace: Workspace,
     path: OsString,
@@ -38,6 +41,13 @@ impl Tools {
         command
     }
 
+    /// `cargo build`, which tells [`crate::tasks`] how far it is; by itself it does so only on a terminal.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let mut command = self.cargo();
+        command.arg("build").env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "80");
+        command
+    }
+
     /// Where `program` is.
     pub(crate) fn find(&self, program: &str) -> Option<PathBuf> {
         find_program(&self.path, program)
@@ -46,24 +56,34 @@ impl Tools {
 
 /// What every command that builds or starts something needs.
 pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
+    let tools = for_dev(workspace)?;
+    Tasks::new(workspace, vec![npm_packages(&tools)]).run()?;
+    Ok(tools)
+}
+
+/// The same without the npm packages, which can be installed while something else is built.
+pub(crate) fn for_dev(workspace: &Workspace) -> Result<Tools> {
     let _lock = Lock::take(workspace, "setup")?;
     system::ensure_compiler(workspace)?;
     rust::ensure_wasm_target(workspace)?;
-    let tools = with_node(workspace)?;
-    cargo_tool::ensure(&tools, "wasm-bindgen-cli", &wasm_bindgen_version(workspace)?, &["--bin", "wasm-bindgen"])?;
-    if !cargo_tool::is_present(workspace, "worker-build", pins::WORKER_BUILD) {
-        system::ensure_openssl(workspace)?;
-    }
-    cargo_tool::ensure(&tools, "worker-build", pins::WORKER_BUILD, &["--bin", "worker-build"])?;
-    cargo_tool::ensure(&tools, "s3s-fs", pins::S3S_FS, &["--features", "binary", "--bin", "s3s-fs"])?;
-    cargo_tool::clean(workspace)?;
-    Ok(tools)
+    with_node(workspace)
 }
 
 /// Node.js and the npm packages alone: enough for the client.
 pub(crate) fn for_node(workspace: &Workspace) -> Result<Tools> {
-    let _lock = Lock::take(workspace, "setup")?;
-    with_node(workspace)
+    let tools = {
+        let _lock = Lock::take(workspace, "setup")?;
+        with_node(workspace)?
+    };
+    Tasks::new(workspace, vec![npm_packages(&tools)]).run()?;
+    Ok(tools)
+}
+
+/// Installs the npm packages, unless they are there.
+pub(crate) fn npm_packages(tools: &Tools) -> Task<'_> {
+    let installed = tools.workspace.path("node_modules").is_dir();
+    let prepare = Box::new(|| node::packages(tools));
+    Task { name: NPM, after: &[], cost_s: if installed { 2 } else { 40 }, prepare }
 }
 
 /// rustfmt and clippy.
@@ -85,13 +105,13 @@ pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     system::ensure_coturn(&tools.workspace)
 }
 
-/// What reads recordings as anybody would.
+/// ffmpeg, an independent reader of recordings.
 pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_ffmpeg(&tools.workspace)
 }
 
-/// Python, for clients of other people's making.
+/// Python, for independent clients.
 pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_python(&tools.workspace)
@@ -110,19 +130,11 @@ pub(crate) fn find_program(path: &OsString, name: &str) -> Option<PathBuf> {
 }
 
 fn with_node(workspace: &Workspace) -> Result<Tools> {
-    let mut path = vec![workspace.tools().join("bin")];
-    path.extend(node::ensure_node(workspace)?);
+    let mut path: Vec<PathBuf> = node::ensure_node(workspace)?.into_iter().collect();
     path.push(workspace.path("node_modules/.bin"));
     path.extend(std::env::split_paths(&system_path()));
     let path = std::env::join_paths(path).context("a folder on the PATH holds a colon")?;
-    let tools = Tools { workspace: workspace.clone(), path };
-    node::ensure_packages(&tools)?;
-    Ok(tools)
-}
-
-fn wasm_bindgen_version(workspace: &Workspace) -> Result<String> {
-    let lock = fs::read_to_string(workspace.path("Cargo.lock")).context("reading Cargo.lock")?;
-    pins::locked_version(&lock, "wasm-bindgen").context("Cargo.lock names no wasm-bindgen")
+    Ok(Tools { workspace: workspace.clone(), path })
 }
 
 fn system_path() -> OsString {

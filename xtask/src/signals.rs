@@ -1,4 +1,4 @@
-//! Ctrl-C and its relatives become a flag that every wait looks at, so that xtask always ends its children itself.
+//! Ctrl-C and similar signals set a flag that every wait checks, so that xtask always ends its children itself.
 
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// The error of a step that the developer ended; `main` turns it into the exit code shells expect.
+/// The error of a step that was interrupted; `main` turns it into the exit code that shells expect.
 #[derive(Debug)]
 pub(crate) struct Interrupted {
     /// The signal's number.
@@ -44,7 +44,7 @@ pub(crate) fn check() -> Result<()> {
     }
 }
 
-/// Whether the developer asked more than once: then nobody gets time to end in order.
+/// Whether the developer pressed Ctrl-C more than once: then children are killed at once.
 pub(crate) fn impatient() -> bool {
     COUNT.load(Ordering::Relaxed) > 1
 }

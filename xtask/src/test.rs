@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::build::{self, EVERYTHING_NATIVE, Flavour, Part};
 use crate::progress::{self, Line};
 use crate::setup::{self, Tools};
 use crate::signals::Interrupted;
@@ -19,29 +20,35 @@ use tally::Tally;
 /// A command that takes longer hangs.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// What the developer asked for.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only these steps, in their usual order
+    /// Run only these steps, in their usual order
     #[arg(long, value_name = "STEP", num_args = 1..)]
     only: Vec<String>,
-    /// Name the steps, and run none
+    /// List the steps, and run none
     #[arg(long)]
     list: bool,
 }
 
-/// One run of the steps, and what it proved so far.
+/// A run of the steps, and its results so far.
 pub(crate) struct Run<'a> {
     workspace: &'a Workspace,
     tools: &'a Tools,
     tally: Tally,
+    /// Time that went into compiling, in all steps so far.
+    built: Duration,
 }
 
-/// How a step came out.
 struct Outcome {
     name: &'static str,
-    took: Option<Duration>,
+    took: Option<Took>,
     failed: bool,
+}
+
+/// Where a step's time went.
+struct Took {
+    all: Duration,
+    building: Duration,
 }
 
 /// Runs the steps until one fails; ends with the line that CI reads.
@@ -55,7 +62,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     }
     println!("setup");
     let tools = setup::for_build(workspace)?;
-    let mut run = Run { workspace, tools: &tools, tally: Tally::default() };
+    let mut run = Run { workspace, tools: &tools, tally: Tally::default(), built: Duration::ZERO };
     let mut outcomes: Vec<Outcome> = Vec::new();
     for step in chosen {
         let broken = outcomes.iter().any(|outcome| outcome.failed);
@@ -72,10 +79,10 @@ impl Outcome {
 }
 
 impl Run<'_> {
-    /// Runs one step. Its failure is counted and told; only Ctrl-C is an error.
+    /// Runs one step. A failure is counted and printed; only Ctrl-C is an error.
     fn step(&mut self, step: &Step) -> Result<Outcome> {
         println!("{}", step.name);
-        let started = Instant::now();
+        let (started, built_before) = (Instant::now(), self.built);
         let failed_before = self.tally.failed;
         let mut failed = false;
         if let Err(error) = (step.run)(self) {
@@ -87,7 +94,11 @@ impl Run<'_> {
             // A build that failed on the way to its tests is a failure too.
             self.tally.failed = self.tally.failed.max(failed_before + 1);
         }
-        Ok(Outcome { name: step.name, took: Some(started.elapsed()), failed })
+        Ok(Outcome {
+            name: step.name,
+            took: Some(Took { all: started.elapsed(), building: self.built - built_before }),
+            failed,
+        })
     }
 
     /// `cargo` with these arguments.
@@ -97,6 +108,28 @@ impl Run<'_> {
         command
     }
 
+    /// Tests of the workspace that these filters choose.
+    fn tests(&self, filters: &[&str]) -> Command {
+        self.cargo(&[&["test"], EVERYTHING_NATIVE, filters].concat())
+    }
+
+    /// Builds everything that runs on a developer's machine.
+    fn stack(&mut self) -> Result<()> {
+        self.building(|run| build::stack(run.workspace, run.tools))
+    }
+
+    /// Builds one part.
+    fn part(&mut self, part: Part, flavour: Flavour) -> Result<()> {
+        self.building(|run| build::build(run.workspace, run.tools, part, flavour))
+    }
+
+    fn building(&mut self, build: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let started = Instant::now();
+        let outcome = build(self);
+        self.built += started.elapsed();
+        outcome
+    }
+
     /// `npm` with these arguments.
     fn npm(&self, arguments: &[&str]) -> Command {
         let mut command = self.tools.command("npm");
@@ -104,14 +137,16 @@ impl Run<'_> {
         command
     }
 
-    /// Runs a command and counts what it proved.
+    /// Runs a command and counts its tests.
     fn command(&mut self, name: &str, mut command: Command) -> Result<()> {
         let outcome = progress::run_within(self.workspace, name, &mut command, COMMAND_LIMIT, Tally::note);
         if outcome.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
             return outcome;
         }
         let log = fs::read(progress::log_path(self.workspace, name)?).unwrap_or_default();
-        self.tally = self.tally.plus(Tally::of(&String::from_utf8_lossy(&log), outcome.is_ok()));
+        let log = String::from_utf8_lossy(&log);
+        self.tally = self.tally.plus(Tally::of(&log, outcome.is_ok()));
+        self.built += tally::compiled(&log);
         outcome
     }
 
@@ -140,7 +175,11 @@ fn summarise(outcomes: &[Outcome], tally: Tally) {
     println!("\nsummary");
     for Outcome { name, took, failed } in outcomes {
         match took {
-            Some(took) => println!("  {} {name:<10} {:>7.1} s", if *failed { '✗' } else { '✓' }, took.as_secs_f64()),
+            Some(Took { all, building }) => {
+                let mark = if *failed { '✗' } else { '✓' };
+                let (all, building) = (all.as_secs_f64(), building.as_secs_f64());
+                println!("  {mark} {name:<10} {all:>7.1} s, {building:>7.1} s of it compiling");
+            }
             None => println!("  - {name:<10} not run"),
         }
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the rules of style that a program can check; every offence is told at once.
+//! `cargo xtask tidy`: the rules of style that a program can check; every offence is listed at once.
 
 mod columns;
 mod lines;
@@ -11,14 +11,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 
-/// One broken rule.
+/// A broken rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Offence {
-    /// Where.
     file: String,
-    /// On which line, counted from 1.
+    /// Counted from 1.
     line: usize,
-    /// What.
     what: String,
 }
 

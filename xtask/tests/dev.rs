@@ -1,6 +1,6 @@
 //! `cargo xtask dev` for real: whatever part dies, and however, no process stays behind and every port is free again.
 //!
-//! Needs what `cargo xtask build edge --development` and `cargo build --package media-node --package turn-node --profile quick` make.
+//! Needs what `cargo xtask dev` builds.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -147,6 +147,85 @@ fn ctrl_c_during_an_installation_ends_what_it_started() {
     assert_eq!(started.len(), 2);
     assert!(started.iter().all(|&pid| stat(pid).is_none()), "{started:?}");
     fs::remove_dir_all(folder).expect("the folder to go");
+}
+
+#[test]
+fn the_call_works_while_the_rest_is_being_built_and_the_rest_follows() {
+    let first = FirstStart::begin();
+    first.wait_for_the_table();
+    assert!(answers(first.port));
+    assert!(first.said().contains("not yet: being built"), "{}", first.said());
+    first.let_the_rest_be_built();
+    wait_for("TURN and recording", STARTED_WITHIN, || first.said().contains("TURN and recording work now"));
+    first.end();
+}
+
+#[test]
+fn ctrl_c_while_the_rest_is_being_built_ends_everything() {
+    let first = FirstStart::begin();
+    first.wait_for_the_table();
+    first.end();
+}
+
+/// A `cargo xtask dev` that has built what a call needs; its cargo does the rest when it is told to.
+struct FirstStart {
+    folder: PathBuf,
+    port: u16,
+    owner: Child,
+}
+
+impl FirstStart {
+    fn begin() -> Self {
+        let folder = new_state();
+        let programs = folder.join("target/debug");
+        fs::create_dir_all(&programs).expect("a folder");
+        let built = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("");
+        let link = |name: &str| format!("ln -sf {} {}", built.join(name).display(), programs.display());
+        let (go, media, later) =
+            (folder.join("go"), link("media-node"), [link("turn-node"), link("storage")].join(" && "));
+        let script = format!(
+            "case \"$*\" in *turn-node*) while [ ! -e {} ]; do sleep 0.1; done; {later};; *) {media};; esac",
+            go.display()
+        );
+        write_program(&folder, "cargo", &script);
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
+        let (state, port) = (folder.join("state").display().to_string(), free_port());
+        let output = fs::File::create(folder.join("said")).expect("a file");
+        let mut command = xtask(&["dev", "--state", &state, "--port", &port.to_string()]);
+        command.env("PATH", path).env("CARGO_TARGET_DIR", folder.join("target")).stdout(output);
+        Self { folder, port, owner: command.spawn().expect("xtask to start") }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    }
+
+    fn wait_for_the_table(&self) {
+        wait_for("the table", STARTED_WITHIN, || self.said().contains("Ctrl-C ends everything"));
+    }
+
+    fn let_the_rest_be_built(&self) {
+        fs::write(self.folder.join("go"), "").expect("a file");
+    }
+
+    fn end(mut self) {
+        let below = descendants(self.owner.id());
+        send(self.owner.id(), libc::SIGINT);
+        let status = self.owner.wait().expect("its end");
+        assert!(status.success(), "{status}: {}", self.said());
+        let alive = || below.iter().filter(|(pid, start)| stat(*pid).is_some_and(|(now, _)| now == *start)).count();
+        wait_for("every process to end", ENDED_WITHIN, || alive() == 0);
+    }
+}
+
+impl Drop for FirstStart {
+    fn drop(&mut self) {
+        if matches!(self.owner.try_wait(), Ok(None)) {
+            send(self.owner.id(), libc::SIGINT);
+            let _ = self.owner.wait();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// One `cargo xtask dev` that has become healthy.

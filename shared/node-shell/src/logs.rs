@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Lines that wait to be written; further ones are lost, and counted in the next line.
 const LINES_MAX: usize = 4_096;
@@ -21,12 +23,13 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes log lines from here on, until the result is dropped.
 pub fn start(logs: &Logs) -> anyhow::Result<Lines> {
-    let filter = EnvFilter::try_new(&logs.filter).context("reading the log filter")?;
+    let filter: Targets = logs.filter.parse().context("reading the log filter")?;
+    let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
     let (lines, queue) = Lines::start(io::stderr()).context("starting the log's thread")?;
-    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue);
+    let layer = tracing_subscriber::fmt().with_max_level(most.unwrap_or(LevelFilter::OFF)).with_writer(queue);
     let result = match logs.format {
-        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => layer.json().flatten_event(true).try_init(),
+        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).finish().with(filter).try_init(),
+        LogFormat::Json => layer.json().flatten_event(true).finish().with(filter).try_init(),
     };
     result.map_err(|error| anyhow!(error)).context("starting the log")?;
     Ok(lines)

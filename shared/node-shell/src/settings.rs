@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 pub struct Logs {
     /// The form.
     pub format: LogFormat,
-    /// Directives of `tracing_subscriber::EnvFilter`.
+    /// `info`, or directives such as `info,media_node=debug` (`tracing_subscriber::filter::Targets`).
     pub filter: String,
 }
 
@@ -177,6 +177,6 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
 
 /// Directives of a log filter.
 pub fn log_filter(text: &str) -> Result<String, String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("{text:?}: {error}"));
+    let filter = text.parse::<tracing_subscriber::filter::Targets>().map_err(|error| format!("{text:?}: {error}"));
     filter.map(|_| text.to_owned())
 }

@@ -1,8 +1,8 @@
-// A panic in wasm ends the instance that everybody in the isolate shares: nobody may be left waiting, and the next one
-// is served again.
+// A panic in wasm ends the instance that all objects and requests of the isolate share: what is pending fails at once, and the next
+// call is served again.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { failOnPanic } from "../../../edge/pending.mjs";
+import { watchInstance } from "../../../edge/instance.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { Socket } from "../support/socket.mjs";
 import { joinToken } from "../support/token.mjs";
@@ -10,24 +10,33 @@ import { joinToken } from "../support/token.mjs";
 // Without the entry, these would wait for ever.
 const timeout = 30_000;
 
-test("what is pending fails at the moment of the panic", { timeout }, async () => {
-  const state = { criticalError: false };
-  const guard = failOnPanic(state);
-  const done = await guard(() => "done before");
-  const pending = [guard(() => new Promise(() => {})), guard(() => new Promise(() => {}))];
+test("what is pending fails at the moment of the panic, and the next call gets a fresh instance", { timeout }, async () => {
+  const state = { criticalError: false, instanceId: 1 };
+  let resets = 0;
+  const instance = watchInstance(state, () => (resets += 1));
+  const done = await instance.run(() => "done before");
+  const pending = [instance.run(() => new Promise(() => {})), instance.run(() => new Promise(() => {}))];
   state.criticalError = true;
   for (const promise of pending) await assert.rejects(promise, /panicked/);
   assert.equal(done, "done before");
-  assert.equal(state.criticalError, true, "worker-build's shim reads it to make a fresh instance");
-  state.criticalError = false;
-  assert.equal(await guard(async () => "done after"), "done after");
-  await assert.rejects(guard(() => Promise.reject(new Error("its own"))), /its own/);
-  await assert.rejects(
-    guard(() => {
-      throw new Error("synchronous");
-    }),
-    /synchronous/,
-  );
+  assert.deepEqual([resets, state.instanceId], [0, 1]);
+  assert.equal(await instance.run(async () => "done after"), "done after");
+  assert.deepEqual([resets, state.instanceId, state.criticalError], [1, 2, false]);
+});
+
+test("an error of the call's own stays its own, and a trap ends the instance", { timeout }, async () => {
+  const state = { criticalError: false, instanceId: 1 };
+  const instance = watchInstance(state, () => {});
+  await assert.rejects(instance.run(() => Promise.reject(new Error("its own"))), /its own/);
+  const failing = instance.run(() => {
+    throw new Error("synchronous");
+  });
+  await assert.rejects(failing, /synchronous/);
+  assert.equal(instance.current(), 1);
+  const pending = instance.run(() => new Promise(() => {}));
+  await assert.rejects(instance.run(() => Promise.reject(new WebAssembly.RuntimeError("unreachable"))), /unreachable/);
+  await assert.rejects(pending, /panicked/);
+  assert.equal(instance.current(), 2);
 });
 
 let edge;

@@ -25,15 +25,11 @@ const MESSAGES: usize = 32;
 /// Memory that all clients of a thread share.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// For reading.
     pub incoming: ReceiveBatch,
-    /// For writing.
     pub outgoing: SendBatch,
-    /// What the sockets counted.
     pub counters: Counters,
 }
 
-/// One client.
 #[derive(Debug)]
 pub struct Client {
     number: ClientNumber,
@@ -49,7 +45,7 @@ pub struct Client {
     answer: Option<Vec<u8>>,
 }
 
-/// Makes the certificate that all clients of a process share.
+/// Creates the certificate that all clients of a process share.
 pub fn identity() -> Result<Identity> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let certificate = rcgen::CertificateParams::default().self_signed(&key)?;
@@ -57,7 +53,7 @@ pub fn identity() -> Result<Identity> {
 }
 
 impl Client {
-    /// A client that will connect to `node`, which shows a certificate of this digest.
+    /// A client that will connect to `node`, whose certificate has this digest.
     pub fn new(number: ClientNumber, node: SocketAddr, identity: &Identity, fingerprint: Fingerprint) -> Result<Self> {
         let now = Instant::now();
         Ok(Self {
@@ -74,7 +70,6 @@ impl Client {
         })
     }
 
-    /// For waiting.
     pub fn socket(&self) -> &Socket {
         &self.socket
     }
@@ -89,12 +84,12 @@ impl Client {
         self.keys.as_mut().map(|(opener, _)| opener)
     }
 
-    /// Encrypts what the node is sent.
+    /// Encrypts what is sent to the node.
     pub fn sealer(&mut self) -> Option<&mut Sealer> {
         self.keys.as_mut().map(|(_, sealer)| sealer)
     }
 
-    /// Sends datagrams to the node, each by itself.
+    /// Sends datagrams to the node, one per message.
     pub fn send<'a>(&self, memory: &mut Memory, datagrams: impl Iterator<Item = &'a [u8]>) {
         let mut sending = memory.outgoing.sending(&self.socket, &mut memory.counters);
         datagrams.for_each(|datagram| sending.run(self.node, datagram, datagram.len()));
@@ -118,7 +113,7 @@ impl Client {
     /// Takes a datagram that is not media.
     pub fn handle(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> Result<()> {
         match datagram.first() {
-            // RFC 7983 §7: how to tell them apart.
+            // RFC 7983 §7: the first byte tells them apart.
             Some(0..=3) => match BindingRequest::parse(datagram) {
                 Some(request) => {
                     let key = stun::key(&self.number.ice().client_pwd);
@@ -180,7 +175,7 @@ pub fn connect(clients: &mut [Client], identity: &Identity, memory: &mut Memory)
     Ok(())
 }
 
-/// Reads what waits for a client; media that came early is dropped.
+/// Reads a client's pending datagrams; drops media that arrives early.
 pub fn read(client: &mut Client, identity: &Identity, memory: &mut Memory) -> Result<()> {
     let mut datagrams = Vec::new();
     memory.incoming.clear();

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Ticks at a fixed interval; ticks that were missed by much are left out instead of made up for in a burst.
+/// Ticks at a fixed interval; ticks missed by much are skipped, not made up for in a burst.
 #[derive(Debug)]
 pub struct Pacer {
     next: Instant,
     interval: Duration,
 }
 
-/// A pacer that is late by more than this begins anew.
+/// A pacer later than this starts over.
 const LATE_MAX: Duration = Duration::from_millis(100);
 
 impl Pacer {

@@ -12,10 +12,9 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, tungstenite};
 
-/// A node that has not done what it must by now never will.
+/// A node that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The listener.
 #[derive(Debug)]
 pub struct LocalEdge {
     listener: TcpListener,
@@ -25,9 +24,8 @@ pub struct LocalEdge {
 /// A node's control socket.
 #[derive(Debug)]
 pub struct Caller {
-    /// What it dialled.
+    /// The path it dialed.
     pub path: String,
-    /// The token it showed.
     pub token: String,
     socket: WebSocketStream<TcpStream>,
 }
@@ -40,13 +38,13 @@ impl LocalEdge {
         Ok(Self { listener, address })
     }
 
-    /// What a node is told to dial.
+    /// The URL for a node's settings.
     #[must_use]
     pub fn url(&self) -> String {
         format!("ws://{}", self.address)
     }
 
-    /// The next socket that is dialled.
+    /// Accepts the next socket.
     pub async fn accept(&self) -> Result<Caller> {
         let (stream, _) =
             timeout(PATIENCE, self.listener.accept()).await.context("nobody dials")?.context("accepting")?;
@@ -64,7 +62,7 @@ impl LocalEdge {
         Ok(Caller { path, token, socket })
     }
 
-    /// Refuses the next socket with an HTTP status and a JSON body, and tells what it dialled.
+    /// Refuses the next socket with an HTTP status and a JSON body, and returns the path it dialed.
     pub async fn refuse(&self, status: u16, body: &str) -> Result<String> {
         let (stream, _) =
             timeout(PATIENCE, self.listener.accept()).await.context("nobody dials")?.context("accepting")?;
@@ -85,12 +83,11 @@ impl LocalEdge {
 }
 
 impl Caller {
-    /// Tells the node something.
     pub async fn send<M: Message>(&mut self, message: &M) -> Result<()> {
         Ok(self.socket.send(tungstenite::Message::text(message.to_json())).await?)
     }
 
-    /// What the node says next.
+    /// The node's next message.
     pub async fn next<M: Message>(&mut self) -> Result<M> {
         loop {
             let frame = timeout(PATIENCE, self.socket.next()).await.context("the node is silent")?;
@@ -103,7 +100,7 @@ impl Caller {
         }
     }
 
-    /// The next message for which `wanted` has an answer; the others are passed over.
+    /// The next message for which `wanted` returns something; skips all others.
     pub async fn wait_for<M: Message, T>(&mut self, wanted: impl Fn(M) -> Option<T>) -> Result<T> {
         let search = async {
             loop {

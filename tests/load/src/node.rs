@@ -11,11 +11,10 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// The node's id and region.
+/// The node's id.
 pub const NODE: &str = "media-1";
-/// Its region.
 pub const REGION: &str = "local";
-/// Its token; the stand-in takes any.
+/// The stand-in accepts any token.
 pub const TOKEN: &str = "node-token-of-the-test";
 
 /// The running program; dropping it kills it.
@@ -26,7 +25,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the program with one shard on a free port, and with these further settings.
+    /// Starts the program with one shard on a free port, with these additional settings.
     pub fn start(program: &Path, edge: &LocalEdge, settings: &[(&str, &str)]) -> Result<Self> {
         // A port that was free a moment ago.
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -46,31 +45,30 @@ impl Node {
         Ok(Self { child, http })
     }
 
-    /// Its process id.
     pub fn pid(&self) -> Result<u32> {
         self.child.id().context("the node has ended")
     }
 
-    /// Where its pages are.
+    /// Address of its metrics and health pages.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
         self.http
     }
 
-    /// Asks it to end, and tells whether it ended well.
+    /// Sends SIGTERM and waits; true if it exited with success.
     pub async fn terminate(mut self) -> Result<bool> {
         process::terminate(self.pid()?);
         self.ended().await
     }
 
-    /// Waits for its end, and tells whether it ended well.
+    /// Waits for its end; true if it exited with success.
     pub async fn ended(&mut self) -> Result<bool> {
         let status = timeout(process::END_TIMEOUT, self.child.wait()).await.context("the node does not end")??;
         Ok(status.success())
     }
 }
 
-/// Lets the node register.
+/// Waits for the node's registration and accepts it.
 pub async fn register(edge: &LocalEdge) -> Result<(Caller, NodeRegistration)> {
     let mut fleet = edge.accept().await?;
     if fleet.path != "/v1/nodes/socket" {

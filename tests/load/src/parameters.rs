@@ -1,4 +1,4 @@
-//! What a node is told about the clients of a test: one track published, or one slot received.
+//! Session parameters of test clients: each publishes one track or receives one slot.
 
 use shared::rtp_parameters::{
     Codec, CodecName, Encoding, Fingerprint, Flow, HeaderExtensions, IceParameters, MediaKind, Section, Session,
@@ -10,7 +10,7 @@ pub const VP8_PAYLOAD_TYPE: u8 = 96;
 /// Payload type of VP8's retransmissions.
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
 
-/// A client by its number; the number makes its names and its SSRCs.
+/// A client's number, from which its names and SSRCs are derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientNumber(pub u32);
 

@@ -9,7 +9,7 @@ pub fn cpu_ns(pid: u32) -> Result<u64> {
     Ok(cpu_ns_by_thread(pid)?.into_values().sum())
 }
 
-/// The same by the names of the threads (proc(5), `schedstat`; the times in `stat` are counted in ticks of 10 ms).
+/// The same per thread name (proc(5), `schedstat`; the times in `stat` are counted in ticks of 10 ms).
 pub fn cpu_ns_by_thread(pid: u32) -> Result<BTreeMap<String, u64>> {
     let mut by_thread = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("listing the process's threads")? {
@@ -32,8 +32,8 @@ pub fn terminate(pid: u32) {
     unsafe { libc::kill(pid as libc::pid_t, libc::SIGTERM) };
 }
 
-/// Runs the calling thread, and the children it makes, on one core only, so that two programs that are compared or
-/// that talk to each other keep out of each other's way.
+/// Pins the calling thread and its children to one core, so that programs that are compared, or that talk to each other, do not
+/// compete for it.
 pub fn pin_to_core(core: usize) -> Result<()> {
     // SAFETY: all-zero is an empty set, which is then filled by the library's own macros' functions.
     let result = unsafe {
@@ -44,14 +44,14 @@ pub fn pin_to_core(core: usize) -> Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()).context("pinning to a core") }
 }
 
-/// Lets sleeps of the calling thread end when they are due: the kernel's default is to be 50 µs late.
+/// Makes the calling thread's sleeps end on time; by default the kernel lets them be 50 µs late.
 pub fn sleep_precisely() {
     // SAFETY: this option takes a number and touches no memory.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
 
-/// Lets the calling thread run as soon as it has something to do, if we may (CAP_SYS_NICE): for the one that keeps the
-/// pace and does little else. Its children are as patient as anybody.
+/// Gives the calling thread real-time priority, where CAP_SYS_NICE allows it: for the thread that keeps the pace and does little
+/// else. Its children do not inherit it.
 pub fn be_prompt() -> bool {
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: the parameter is read only during the call.

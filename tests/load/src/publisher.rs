@@ -1,4 +1,4 @@
-//! Publishes a VP8 stream whose packets have the lengths of a [`Shape`]; what is in them is no picture.
+//! Publishes a VP8 stream whose packets have the lengths of a [`Shape`]; their content is not a picture.
 
 use crate::client::{Client, Memory};
 use crate::clock::Pacer;
@@ -11,9 +11,9 @@ use media_core::session::srtp::OVERHEAD_BYTES_MAX;
 use shared::UnixMillis;
 use std::time::{Duration, Instant};
 
-/// A key frame comes this often, as a slot can only begin with one.
+/// Key frame interval: a slot can only start with one.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(250);
-/// Sender reports come this often.
+/// Sender report interval.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER_BYTES: usize = 12;
 /// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
@@ -28,7 +28,7 @@ const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + OVERHEAD_BYTE
 pub struct Publisher {
     client: Client,
     ssrc: u32,
-    /// Sequence number with its wraps counted.
+    /// Extended sequence number: wraps are counted.
     index: u64,
     frames: u64,
     octets: u32,
@@ -58,7 +58,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes so many packets a second for a time.
+    /// Publishes at this many packets a second for a time.
     pub fn publish(&mut self, shape: Shape, packets_per_s: u32, time: Duration, memory: &mut Memory) -> Result<()> {
         let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
         while Instant::now() < end {
@@ -68,14 +68,14 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes the next frame, with what else is due.
+    /// Publishes the next frame, and handles due timers.
     pub fn publish_frame(&mut self, shape: Shape, memory: &mut Memory) -> Result<()> {
         self.frame(shape, memory)?;
         self.report(memory)?;
         self.idle(memory)
     }
 
-    /// Keeps the session alive, and forgets what the node sent.
+    /// Keeps the session alive, and discards what the node sent.
     pub fn idle(&mut self, memory: &mut Memory) -> Result<()> {
         self.client.tick(Instant::now(), memory);
         memory.incoming.clear();
@@ -83,7 +83,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Tells once a second which moment the timestamps belong to, as browsers do.
+    /// Sends a sender report once a second, as browsers do.
     fn report(&mut self, memory: &mut Memory) -> Result<()> {
         let now = Instant::now();
         if now < self.report_at {

@@ -12,11 +12,10 @@ use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method};
 
 /// The secret of every server under test.
 pub const SECRET: &str = "turn-passwords-of-the-tests-0123456";
-/// Their realm.
 pub const REALM: &str = "rotunda";
-/// A server answers within this time, or asking again helps.
+/// A request is repeated after this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-/// A server that has not begun to answer by now never will.
+/// A server that takes longer to start has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running server; dropping it kills it.
@@ -25,18 +24,18 @@ pub struct Relay {
     child: Child,
     /// Where clients are served.
     pub address: SocketAddr,
-    /// Where its pages are, if it has any.
+    /// Address of its metrics and health pages; coturn has none.
     pub http: SocketAddr,
 }
 
 impl Relay {
-    /// Starts our program with one shard on free ports of the loopback interface, which may be relayed to, and with these further
+    /// Starts our program with one shard on free loopback ports, with relaying to loopback allowed, and with these additional
     /// settings.
     pub fn ours(program: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         Self::ours_at(program, free_udp()?, settings)
     }
 
-    /// The same at a certain address.
+    /// The same at a given address.
     pub fn ours_at(program: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Self> {
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
@@ -84,7 +83,6 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -97,7 +95,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Waits for its end, and tells whether it ended well.
+    /// Waits for its end; true if it exited with success.
     pub fn ended(mut self, within: Duration) -> Result<bool> {
         let deadline = Instant::now() + within;
         loop {
@@ -125,7 +123,7 @@ pub fn free_udp() -> Result<SocketAddr> {
     Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// A credential as the edge makes them, which ends in so many seconds, or ended that long ago.
+/// A credential as the edge mints it, which expires in this many seconds; in the past if negative.
 pub fn credential(policy: TurnPolicy, participant: &str, seconds: i64) -> Result<Credential> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let user = TurnUser {
@@ -140,21 +138,20 @@ pub fn credential(policy: TurnPolicy, participant: &str, seconds: i64) -> Result
 /// A client with one socket, and so with one allocation.
 #[derive(Debug)]
 pub struct RelayClient {
-    /// For data; answers to requests are read by the requests.
+    /// For data. Requests read their own answers.
     pub socket: UdpSocket,
     server: SocketAddr,
     credential: Credential,
-    /// Realm and nonce, once they were told.
+    /// Realm and nonce, once the server has sent them.
     challenge: Option<(String, Vec<u8>)>,
     requests: u64,
 }
 
-/// What a request was answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Success, with the relayed address where one was asked for.
+    /// With the relayed address, if the request asked for one.
     Success(Option<SocketAddr>),
-    /// An error's code.
+    /// The error code.
     Refused(u16),
 }
 
@@ -172,7 +169,7 @@ impl RelayClient {
         self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP))
     }
 
-    /// The relayed address of an allocation that must be given.
+    /// The relayed address of an allocation that must succeed.
     pub fn allocated(&mut self) -> Result<SocketAddr> {
         match self.allocate()? {
             Answer::Success(Some(relayed)) => Ok(relayed),
@@ -189,7 +186,7 @@ impl RelayClient {
         })
     }
 
-    /// Asks; once more where a nonce is wanted first.
+    /// Sends a request, and repeats it with the nonce if the server asks for one.
     fn request(&mut self, method: Method, fill: impl Fn(MessageWriter) -> MessageWriter) -> Result<Answer> {
         let first = self.ask(method, &fill)?;
         match first {

@@ -1,20 +1,20 @@
-//! Rounds of a benchmark: cases take turns, void rounds are made up for, and medians count.
+//! Rounds of a benchmark: cases take turns, void rounds are repeated, and medians count.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-/// Tries for each round that counts.
+/// Attempts per round that counts.
 const ATTEMPTS_PER_ROUND: u32 = 3;
-/// Rounds that count.
+/// Rounds per case that count.
 const ROUNDS: u32 = 7;
 
-/// What every benchmark can be asked for.
+/// Options of every benchmark.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Print results as lines of JSON, and nothing else.
     #[arg(long)]
     json: bool,
-    /// One short round: to see that it works.
+    /// Run one short round to see that it works.
     #[arg(long)]
     pub smoke: bool,
     /// Measure only the case of this name.
@@ -24,20 +24,19 @@ pub struct Options {
 
 /// One thing to measure.
 pub trait Case: Copy {
-    /// What it is called in every output.
+    /// Its name in every output.
     fn name(&self) -> &'static str;
 }
 
-/// What was measured.
 #[derive(Debug)]
 pub struct Results<C, R> {
     cases: Vec<(C, Vec<R>)>,
-    /// As many as each case should have.
+    /// The number each case should have.
     rounds: usize,
 }
 
 impl Options {
-    /// Measures every wanted case in turns with `round`, which gets the round's number; `line` tells a person about one.
+    /// Measures the wanted cases in turn. `round` gets the round's number; `line` describes a result to a person.
     pub fn measure<C: Case, R>(
         &self,
         cases: impl IntoIterator<Item = C>,
@@ -48,7 +47,7 @@ impl Options {
         let wanted = |case: &C| self.case.as_deref().is_none_or(|name| name == case.name());
         let cases = cases.into_iter().filter(wanted).map(|case| (case, Vec::new())).collect();
         let mut results = Results { cases, rounds: rounds as usize };
-        // Void rounds are made up for, but a machine that is always too busy is no place to measure.
+        // Void rounds are repeated, but a machine that stays too busy cannot be measured on.
         for number in 0..rounds * ATTEMPTS_PER_ROUND {
             for (case, done) in results.cases.iter_mut().filter(|(_, done)| done.len() < results.rounds) {
                 match round(*case, number) {
@@ -67,7 +66,7 @@ impl Options {
 }
 
 impl<C: Case, R> Results<C, R> {
-    /// Prints what `value` makes of each case that has all its rounds, one line each, and fails if one has not.
+    /// Prints a line of JSON from `value` for each case that has all its rounds; fails if a case lacks some.
     pub fn print(&self, bench: &str, value: impl Fn(&[R]) -> Value) -> Result<()> {
         for (case, done) in self.cases.iter().filter(|(_, done)| done.len() == self.rounds) {
             let mut value = value(done);
@@ -83,14 +82,14 @@ impl<C: Case, R> Results<C, R> {
     }
 }
 
-/// The middle one of what `of` makes of each round.
+/// The median of `of` over the rounds.
 pub fn median<R>(rounds: &[R], of: impl Fn(&R) -> f64) -> f64 {
     let mut values: Vec<f64> = rounds.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// To so many digits behind the point.
+/// Rounds to this many decimal places.
 #[must_use]
 pub fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10_f64.powi(digits);

@@ -21,13 +21,12 @@ impl Shape {
         }
     }
 
-    /// The shape of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Spaced, Self::Frames].into_iter().find(|shape| shape.name() == name)
     }
 
-    /// Time from one frame to the next, at so many packets a second.
+    /// Time between frames at this many packets a second.
     #[must_use]
     pub fn interval(self, packets_per_s: u32) -> Duration {
         let packets = self.frame(0).len() as u32;

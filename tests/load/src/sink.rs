@@ -1,7 +1,7 @@
 //! Receives what a node forwards: counts every packet, decrypts one in 64.
 //!
-//! Sockets are looked at from time to time instead of waited for: on the loopback interface it is the sender who pays
-//! for waking a receiver, and a sender in the field has no receiver on its own machine.
+//! Sockets are polled, not waited for: on loopback the sender pays for waking a receiver, and in the field the receiver is on another
+//! machine.
 
 use crate::client::{Client, Memory};
 use crate::process;
@@ -13,36 +13,32 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use udp::Socket;
 
-/// One packet in so many is decrypted: enough to know that they are what they should be, and cheap.
+/// One packet in this many is decrypted: enough to check the content, and cheap.
 const DECRYPT_ONE_IN: u64 = 64;
-/// Sockets are looked at this often while media flows; their buffers hold hundreds of times as much.
+/// Poll interval while media flows; the sockets' buffers hold hundreds of times as much.
 const BUSY_INTERVAL: Duration = Duration::from_millis(4);
-/// Sockets are looked at this often while none does.
+/// Poll interval otherwise.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
-/// How often clients do what is due.
+/// How often clients' timers are handled.
 const TICK_INTERVAL: Duration = Duration::from_millis(500);
 /// Messages of one read.
 const MESSAGES: usize = 32;
 
-/// What was received so far.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Media packets.
     pub received: AtomicU64,
-    /// Media packets that there should have been, by their sequence numbers.
+    /// Media packets that should have arrived, by their sequence numbers.
     pub expected: AtomicU64,
-    /// Packets that were decrypted.
     pub decrypted: AtomicU64,
-    /// Packets that could not be.
+    /// Packets that could not be decrypted.
     pub forged: AtomicU64,
 }
 
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
-    /// Media packets.
     pub received: u64,
-    /// Media packets that there should have been.
+    /// Media packets that should have arrived.
     pub expected: u64,
 }
 
@@ -63,7 +59,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Receives for connected clients, and at plain sockets, whose packets nobody can decrypt.
+    /// Receives for connected clients, and on plain sockets, whose packets are only counted.
     pub fn start(clients: Vec<Client>, plain: Vec<Socket>, core: usize) -> Result<Self> {
         let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
         let clients =

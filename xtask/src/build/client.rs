@@ -1,31 +1,36 @@
 //! The meet app, which the Worker serves as its static assets.
 
+use std::collections::VecDeque;
+
 use anyhow::Result;
 
-use crate::lock::Lock;
-use crate::progress;
+use super::{NPM, cost};
 use crate::setup::Tools;
 use crate::stamp::{Fingerprint, Stamp};
+use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
 /// What the meet app is made of.
 const SOURCES: &[&str] = &["client", "package-lock.json"];
 
 /// Builds `client/meet/dist`.
-pub(crate) fn build(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    let _lock = Lock::take(workspace, "meet app")?;
+pub(crate) fn task<'a>(workspace: &'a Workspace, tools: &'a Tools) -> Task<'a> {
+    let built = workspace.path("client/meet/dist/index.html").is_file();
+    let prepare = Box::new(move || prepare(workspace, tools));
+    Task { name: "meet app", after: &[NPM], cost_s: cost(built, 10), prepare }
+}
+
+fn prepare<'a>(workspace: &Workspace, tools: &Tools) -> Result<Work<'a>> {
     let mut fingerprint = Fingerprint::default();
     for source in SOURCES {
         fingerprint = fingerprint.fact(source).path(&workspace.path(source))?;
     }
     let stamp = Stamp::new(workspace, "client", &fingerprint);
     if workspace.path("client/meet/dist/index.html").is_file() && stamp.is_current() {
-        progress::skip("meet app", "unchanged");
-        return Ok(());
+        return Ok(Work::Unchanged);
     }
     stamp.clear()?;
     let mut command = tools.command("npm");
     command.args(["run", "build", "--workspace", "client/meet"]);
-    progress::run(workspace, "meet app", &mut command)?;
-    stamp.write()
+    Ok(Work::Commands(VecDeque::from([command]), Box::new(move || stamp.write())))
 }

@@ -1,58 +1,153 @@
-//! The Worker: cargo, wasm-bindgen, wasm-opt and esbuild, in the order that worker-build knows.
+//! The Worker: cargo, wasm-bindgen, wasm-opt for what is deployed, and esbuild, which makes one file of the JavaScript.
 
-use anyhow::Result;
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::Flavour;
-use crate::lock::Lock;
+use anyhow::{Context, Result};
+
+use super::program::Program;
+use super::{Flavour, MEDIA_NODE, NATIVE, NPM, WASM_BINDGEN, cost};
+use crate::pins;
 use crate::setup::Tools;
 use crate::stamp::{Fingerprint, Stamp};
+use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
-use crate::{pins, progress};
 
 /// What the Worker is made of, beside the crates that Cargo.lock names.
-const SOURCES: &[&str] = &["edge", "shared", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "package-lock.json"];
+const SOURCES: &[&str] =
+    &["edge", "shared", "xtask/bindgen", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "package-lock.json"];
 
-/// Builds `edge/build`, which is deployed, or `.rotunda/edge`, which has the routes that only a developer may have.
-pub(crate) fn build(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
-    let (step, folder) = match flavour {
-        Flavour::Quick => ("edge Worker", ".rotunda/edge"),
-        Flavour::Release => ("edge Worker (release)", "edge/build"),
+/// The instructions that rustc's wasm uses. wasm-opt must not add others: workerd may not know them yet.
+const WASM_FEATURES: &[&str] = &[
+    "mutable-globals",
+    "sign-ext",
+    "nontrapping-float-to-int",
+    "bulk-memory",
+    "multivalue",
+    "reference-types",
+    "exception-handling",
+];
+
+/// One build of the Worker.
+struct Build<'a> {
+    workspace: &'a Workspace,
+    tools: &'a Tools,
+    flavour: Flavour,
+    /// What comes out.
+    folder: PathBuf,
+    /// Where it is put together.
+    staging: PathBuf,
+}
+
+/// Builds `edge/build`, which is deployed, or `.rotunda/edge`, which has the routes that only a developer may have. Needs
+/// [`Program::WorkerBindgen`].
+pub(crate) fn task<'a>(workspace: &'a Workspace, tools: &'a Tools, flavour: Flavour) -> Task<'a> {
+    let (name, folder, staging, cost_s) = match flavour {
+        Flavour::Quick => (super::EDGE, workspace.state().join("edge"), "edge-staging", 150),
+        Flavour::Release => ("edge Worker (release)", workspace.path("edge/build"), "edge-staging-release", 250),
     };
-    let _lock = Lock::take(workspace, step)?;
-    let stamp = Stamp::new(workspace, step, &fingerprint(workspace)?);
-    if workspace.path(folder).join("index_bg.wasm").is_file() && stamp.is_current() {
-        progress::skip(step, "unchanged");
-        return Ok(());
-    }
-    stamp.clear()?;
-    let mut command = tools.command("worker-build");
-    command
-        .current_dir(workspace.path("edge"))
-        .env("NO_COLOR", "1")
-        .env("CARGO_TERM_COLOR", "never")
-        .env("RUST_BACKTRACE", "0");
-    for (variable, program) in
-        [("WASM_BINDGEN_BIN", "wasm-bindgen"), ("WASM_OPT_BIN", "wasm-opt"), ("ESBUILD_BIN", "esbuild")]
-    {
-        // worker-build looks here before it downloads.
-        command.env(variable, tools.find(program).unwrap_or_else(|| program.into()));
-    }
-    command.arg("--out-dir").arg(workspace.path(folder)).args(arguments(flavour));
-    progress::run(workspace, step, &mut command)?;
-    stamp.write()
-}
-
-fn arguments(flavour: Flavour) -> &'static [&'static str] {
-    match flavour {
-        Flavour::Quick => &["--no-opt", "--profile", "quick", "--features", "development"],
-        Flavour::Release => &["--profile", "edge"],
+    let build = Build { workspace, tools, flavour, folder, staging: workspace.state().join(staging) };
+    let cost_s = cost(build.is_there(), cost_s);
+    Task {
+        name,
+        after: &[NPM, MEDIA_NODE, NATIVE, WASM_BINDGEN],
+        cost_s,
+        prepare: Box::new(move || build.prepare(name)),
     }
 }
 
-fn fingerprint(workspace: &Workspace) -> Result<Fingerprint> {
-    let mut fingerprint = Fingerprint::default().fact(pins::WORKER_BUILD);
-    for source in SOURCES {
-        fingerprint = fingerprint.fact(source).path(&workspace.path(source))?;
+impl<'a> Build<'a> {
+    fn is_there(&self) -> bool {
+        self.folder.join("index_bg.wasm").is_file()
     }
-    Ok(fingerprint)
+
+    fn prepare(self, name: &str) -> Result<Work<'a>> {
+        let stamp = Stamp::new(self.workspace, name, &self.fingerprint()?);
+        if self.is_there() && stamp.is_current() {
+            return Ok(Work::Unchanged);
+        }
+        stamp.clear()?;
+        if self.staging.exists() {
+            fs::remove_dir_all(&self.staging).with_context(|| format!("removing {}", self.staging.display()))?;
+        }
+        fs::create_dir_all(&self.staging).with_context(|| format!("creating {}", self.staging.display()))?;
+        let mut commands = VecDeque::from([self.cargo(), self.bindgen()]);
+        if self.flavour == Flavour::Release {
+            commands.push_back(self.wasm_opt());
+        }
+        commands.push_back(self.esbuild());
+        let finish = move || {
+            self.put_in_place()?;
+            stamp.write()
+        };
+        Ok(Work::Commands(commands, Box::new(finish)))
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprint = Fingerprint::default();
+        for source in SOURCES {
+            fingerprint = fingerprint.fact(source).path(&self.workspace.path(source))?;
+        }
+        Ok(fingerprint)
+    }
+
+    fn cargo(&self) -> Command {
+        let mut command = self.tools.cargo_build();
+        command.args(["--package", "edge", "--lib", "--target", pins::WASM_TARGET]);
+        command.args(match self.flavour {
+            Flavour::Quick => ["--features", "development"],
+            Flavour::Release => ["--profile", "edge"],
+        });
+        command
+    }
+
+    fn bindgen(&self) -> Command {
+        let profile = match self.flavour {
+            Flavour::Quick => "debug",
+            Flavour::Release => "edge",
+        };
+        let module = self.workspace.target().join(pins::WASM_TARGET).join(profile).join("edge.wasm");
+        let mut command = Command::new(Program::WorkerBindgen.path(self.workspace, Flavour::Quick));
+        command.arg(module).arg(&self.staging);
+        command
+    }
+
+    fn wasm_opt(&self) -> Command {
+        let module = self.staging.join("index_bg.wasm");
+        let mut command = self.tools.command("wasm-opt");
+        // Names are kept: they are what a stack trace in the logs says.
+        command.arg(&module).arg("-o").arg(&module).args(["-O", "--debuginfo"]);
+        command.args(WASM_FEATURES.iter().map(|feature| format!("--enable-{feature}")));
+        command
+    }
+
+    fn esbuild(&self) -> Command {
+        let mut command = self.tools.command("esbuild");
+        command.current_dir(&self.staging);
+        command.args(["./index.js", "--bundle", "--format=esm", "--outfile=bundle.js", "--log-level=warning"]);
+        command.args(["--external:./index_bg.wasm", "--external:cloudflare:*"]);
+        if self.flavour == Flavour::Release {
+            command.arg("--minify");
+        }
+        command
+    }
+
+    fn put_in_place(&self) -> Result<()> {
+        let read = |name: &str| fs::read(self.staging.join(name)).with_context(|| format!("reading {name}"));
+        fs::create_dir_all(&self.folder).with_context(|| format!("creating {}", self.folder.display()))?;
+        let glue = String::from_utf8(read("bundle.js")?).context("reading bundle.js")?;
+        write(&self.folder.join("index.js"), without_source_phase(&glue).as_bytes())?;
+        write(&self.folder.join("index_bg.wasm"), &read("index_bg.wasm")?)
+    }
+}
+
+/// workerd and wrangler have the module under the plain import; the proposal `import source` is not there yet.
+fn without_source_phase(glue: &str) -> String {
+    glue.replace("import source ", "import ")
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("writing {}", path.display()))
 }

@@ -1,36 +1,27 @@
 //! The native programs; cargo knows when they are current.
 
 use std::path::PathBuf;
-
-use anyhow::Result;
+use std::process::Command;
 
 use super::Flavour;
-use crate::progress;
 use crate::setup::Tools;
+use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
-/// A native program of a deployment.
+/// A native program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     /// Forwards media.
     MediaNode,
-    /// Relays for those who cannot reach a media node.
+    /// Relays for clients that cannot reach a media node.
     TurnNode,
+    /// Keeps recordings on a developer's machine.
+    Storage,
+    /// Writes the Worker's JavaScript bindings.
+    WorkerBindgen,
 }
 
 impl Program {
-    /// Builds the program that [`Self::path`] names.
-    pub(crate) fn build(self, workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
-        let mut command = tools.cargo();
-        command.arg("build");
-        match flavour {
-            // The selection and profile of the tests: what both need is built once.
-            Flavour::Quick => command.args(["--workspace", "--exclude", "edge", "--bin", self.package()]),
-            Flavour::Release => command.args(["--release", "--package", self.package()]),
-        };
-        progress::run(workspace, &self.package().replace('-', " "), &mut command)
-    }
-
     /// Where the program of this flavour lies.
     pub(crate) fn path(self, workspace: &Workspace, flavour: Flavour) -> PathBuf {
         let folder = match flavour {
@@ -45,6 +36,60 @@ impl Program {
         match self {
             Self::MediaNode => "media-node",
             Self::TurnNode => "turn-node",
+            Self::Storage => "storage",
+            Self::WorkerBindgen => "worker-bindgen",
         }
     }
+}
+
+/// Cargo's selection for everything that runs on this machine. A dependency has the features that all selected crates want together, so
+/// the same selection everywhere means that it is built once, for `dev` and for every test; filters like `--bin` pick what is wanted.
+pub(crate) const EVERYTHING_NATIVE: &[&str] = &["--workspace"];
+
+/// One cargo call for all of `programs`.
+fn command(tools: &Tools, programs: &[Program], flavour: Flavour) -> Command {
+    let mut command = tools.cargo_build();
+    match flavour {
+        Flavour::Quick => {
+            command.args(EVERYTHING_NATIVE);
+            command.args(programs.iter().flat_map(|program| ["--bin", program.package()]));
+        }
+        // As deployed: with no feature that only another crate wants.
+        Flavour::Release => {
+            command.arg("--release");
+            command.args(programs.iter().flat_map(|program| ["--package", program.package()]));
+        }
+    }
+    command
+}
+
+/// The same as a task.
+pub(crate) fn task<'a>(
+    tools: &'a Tools,
+    name: &'static str,
+    programs: &'static [Program],
+    flavour: Flavour,
+    cost_s: u32,
+) -> Task<'a> {
+    let prepare = Box::new(move || Ok(Work::command(command(tools, programs, flavour))));
+    Task { name, after: &[], cost_s, prepare }
+}
+
+/// The benchmarks, and the programs they measure.
+pub(crate) fn benchmarks(tools: &Tools, flavour: Flavour) -> Task<'_> {
+    let prepare = Box::new(move || {
+        let mut command = tools.cargo_build();
+        command.args(EVERYTHING_NATIVE);
+        for program in [Program::MediaNode, Program::TurnNode, Program::Storage] {
+            command.args(["--bin", program.package()]);
+        }
+        for bench in ["bench-sfu", "bench-turn", "bench-recording", "floor"] {
+            command.args(["--bin", bench]);
+        }
+        if flavour == Flavour::Release {
+            command.arg("--release");
+        }
+        Ok(Work::command(command))
+    });
+    Task { name: "benchmarks", after: &[], cost_s: 600, prepare }
 }

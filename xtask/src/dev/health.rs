@@ -1,13 +1,13 @@
-//! Asks a part of ours over HTTP whether it is well.
+//! Asks a part over HTTP whether it is healthy.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A part that is well answers within this.
+/// A healthy part answers within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// The HTTP status of `path` on this machine; nothing while nobody answers.
+/// The HTTP status of `path` on this machine; `None` while nothing answers.
 pub(crate) fn status(port: u16, path: &str) -> Option<u16> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).ok()?;

@@ -43,7 +43,7 @@ pub(crate) fn end(state: &Path) -> Result<()> {
     forget(state)
 }
 
-/// Nothing is left.
+/// Removes the record once everything has ended.
 pub(crate) fn forget(state: &Path) -> Result<()> {
     match fs::remove_file(file(state)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("forgetting what ran"),
@@ -51,7 +51,7 @@ pub(crate) fn forget(state: &Path) -> Result<()> {
     }
 }
 
-/// Who recorded last.
+/// The xtask that recorded last.
 pub(crate) fn owner(state: &Path) -> Option<u64> {
     let record: Value = serde_json::from_str(&fs::read_to_string(file(state)).ok()?).ok()?;
     record.get("owner")?.as_u64()
@@ -65,7 +65,7 @@ fn entry(pid: u32) -> Option<Value> {
     Some(json!({ "pid": pid, "start_ticks": process::stat(pid)?.start_ticks }))
 }
 
-/// The recorded processes that live: one that started at another time only has the same number.
+/// The recorded processes that still run. One with another start time only reuses the number.
 fn still_running(record: &str, start_ticks: impl Fn(u32) -> Option<u64>) -> Vec<u32> {
     let record: Value = serde_json::from_str(record).unwrap_or_default();
     let parts = record.get("parts").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Picks ports, and names who holds one that is taken.
+//! Picks ports, and names the process that holds one.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -7,10 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// How far from the usual port a free one is looked for.
+/// How many ports after the usual one are tried.
 const SEARCHED: u16 = 100;
 
-/// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     /// HTTP and WebSockets.
@@ -24,10 +23,10 @@ pub(crate) fn exactly(port: u16, transport: Transport) -> Result<u16> {
     if is_free(port, transport) {
         return Ok(port);
     }
-    bail!("port {port} is taken{}: choose another one with --port", holder(port, transport))
+    bail!("port {port} is taken{}: choose another with --port", holder(port, transport))
 }
 
-/// The usual port, or the next free one, and then it says so.
+/// The usual port; or the next free one, with a line that says so.
 pub(crate) fn usual(port: u16, transport: Transport) -> Result<u16> {
     let free = neighbours(port, 1, transport)?;
     if free != port {
@@ -50,7 +49,7 @@ fn is_free(port: u16, transport: Transport) -> bool {
     }
 }
 
-/// ` by NAME (pid N)`, as far as we may know.
+/// ` by NAME (pid N)`, or nothing where `/proc` does not tell.
 fn holder(port: u16, transport: Transport) -> String {
     find_holder(port, transport).map(|(pid, name)| format!(" by {name} (pid {pid})")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! How each part is started, and where it can be asked whether it is well.
+//! How each part is started, and where it reports its health.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::build::{Flavour, Program};
 use crate::setup::Tools;
 use crate::workspace::Workspace;
 
-/// Where the Worker listens unless somebody else does; wrangler's usual port.
+/// The Worker's port unless it is taken; wrangler's default.
 const WORKER_PORT: u16 = 8787;
 
 /// The first media port; each shard of each node takes one.
@@ -26,47 +26,51 @@ const TURN_PORT: u16 = 3478;
 /// The first port for a node's health and metrics.
 const NODE_HTTP_PORT: u16 = 7900;
 
-/// The TURN node's name.
 const TURN_NODE: &str = "turn-1";
 
-/// Most threads of one node on a developer's machine.
+/// The most shards of one node on a developer's machine.
 const SHARDS_MAX: usize = 4;
 
 /// A part that can be started.
 pub(crate) struct Recipe {
-    /// In the table and in the name of its log.
+    /// Shown in the table, and part of the log's name.
     pub(crate) name: String,
-    /// What runs.
     pub(crate) command: Command,
-    /// Where it answers HTTP.
     pub(crate) http_port: u16,
-    /// What it answers once it can serve,
+    /// It is healthy when this path
     pub(crate) ready_path: &'static str,
-    /// with this status.
+    /// is answered with this status.
     pub(crate) ready_status: u16,
-    /// What else a developer wants to know.
+    /// The last column of the table.
     pub(crate) note: String,
 }
 
-/// The Worker, then the nodes, which dial it.
+/// What is started, in this order.
+pub(crate) struct Recipes {
+    /// The Worker, then the media nodes, which dial it.
+    pub(crate) for_the_call: Vec<Recipe>,
+    /// The storage for recordings and the TURN node.
+    pub(crate) for_later: Vec<Recipe>,
+}
+
+/// Chooses every port, and signs the nodes' tokens.
 pub(crate) fn all(
     workspace: &Workspace,
     tools: &Tools,
     state: &Path,
     secrets: &[(String, String)],
     options: &Options,
-) -> Result<Vec<Recipe>> {
+) -> Result<Recipes> {
     let worker_port = match options.port {
         Some(port) => ports::exactly(port, Transport::Tcp)?,
         None => ports::usual(WORKER_PORT, Transport::Tcp)?,
     };
     let storage = Storage::new(state)?;
     let vars = if options.nodes == 0 { json!({}) } else { storage.worker_vars() };
-    let mut recipes = vec![worker(workspace, tools, state, worker_port, secrets, &vars)];
+    let mut for_the_call = vec![worker(workspace, tools, state, worker_port, secrets, &vars)];
     if options.nodes == 0 {
-        return Ok(recipes);
+        return Ok(Recipes { for_the_call, for_later: Vec::new() });
     }
-    recipes.push(storage.recipe(tools));
     let names: Vec<String> = (1..=options.nodes).map(|number| format!("media-{number}")).collect();
     let passes = Passes::sign(workspace, tools, secrets, &[&names[..], &[TURN_NODE.to_owned()]].concat())?;
     let (mut media_port, mut http_port) = (MEDIA_PORT, NODE_HTTP_PORT);
@@ -85,19 +89,18 @@ pub(crate) fn all(
             .env("MEDIA_LISTEN", SocketAddr::new(options.media_address, media_port).to_string())
             .env("MEDIA_SHARDS", shards.to_string())
             .env("MEDIA_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
-            .env("MEDIA_DRAIN_SECONDS", "0") // Nobody is to be moved elsewhere on Ctrl-C.
+            .env("MEDIA_DRAIN_SECONDS", "0") // On Ctrl-C there is no other node to move participants to.
             .envs(storage.node_settings(state));
         let note = format!("udp {}:{media_port}-{}", options.media_address, media_port + shards - 1);
-        recipes.push(Recipe { name, command, http_port, ready_path: "/readyz", ready_status: 200, note });
+        for_the_call.push(Recipe { name, command, http_port, ready_path: "/readyz", ready_status: 200, note });
         media_port += shards;
         http_port += 1;
     }
     let turn = Turn { region: &passes.region, token: &turn_token, worker_port, http_port };
-    recipes.push(turn.recipe(workspace, options, secrets)?);
-    Ok(recipes)
+    let for_later = vec![storage.recipe(workspace), turn.recipe(workspace, options, secrets)?];
+    Ok(Recipes { for_the_call, for_later })
 }
 
-/// What the TURN node needs to know.
 struct Turn<'a> {
     region: &'a str,
     token: &'a str,
@@ -150,7 +153,7 @@ fn worker(
     }
 }
 
-/// What lets the nodes in.
+/// The tokens that the Worker accepts the nodes with.
 struct Passes {
     region: String,
     tokens: Vec<String>,

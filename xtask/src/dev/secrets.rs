@@ -1,4 +1,4 @@
-//! The signing secrets of a developer's machine: made once, readable by their owner alone.
+//! The signing secrets of a developer's machine: created once, readable only by their owner.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -13,17 +13,15 @@ const NAMES: [&str; 4] = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS", "API_KEYS"];
 /// RFC 7518 §3.2: a key for HS256 has at least the size of the hash.
 const SECRET_BYTES: usize = 32;
 
-/// Where they are.
 pub(crate) fn file(state: &Path) -> PathBuf {
     state.join("dev.env")
 }
 
-/// One of them.
 pub(crate) fn named<'a>(secrets: &'a [(String, String)], wanted: &str) -> &'a str {
     secrets.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value)
 }
 
-/// Reads `dev.env`, and makes what is not there.
+/// Reads `dev.env`, and adds what it lacks.
 pub(crate) fn read_or_create(state: &Path) -> Result<Vec<(String, String)>> {
     let path = file(state);
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);

@@ -1,4 +1,4 @@
-//! Everything that `dev` runs: started together, watched, told about in one table.
+//! Everything that `dev` runs: starts it, watches it, and prints it as a table.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,25 +17,25 @@ use crate::signals;
 /// How long a part may take to become healthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often a part is asked.
+/// How often a part is asked whether it is healthy.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// Everything that runs.
 pub(crate) struct Stack {
     parts: Vec<Part>,
+    /// Name and note of what is being built, and started once it is.
+    coming: Vec<(String, String)>,
     logs: PathBuf,
     api: ApiKey,
 }
 
-/// What the HTTP API is called with.
+/// A key of the HTTP API.
 pub(crate) struct ApiKey {
     /// `id:secret`.
     pub(crate) key: String,
-    /// The file in which it is.
+    /// The file that holds it.
     pub(crate) file: PathBuf,
 }
 
-/// One program of the stack.
 struct Part {
     name: String,
     running: Running,
@@ -46,17 +46,30 @@ struct Part {
 }
 
 impl Stack {
-    /// Starts the parts in the order of their recipes.
-    pub(crate) fn start(recipes: Vec<Recipe>, state: &Path, api: ApiKey) -> Result<Self> {
+    /// Starts the parts in the order of their recipes; `coming` are for [`Self::add`].
+    pub(crate) fn start(recipes: Vec<Recipe>, coming: &[Recipe], state: &Path, api: ApiKey) -> Result<Self> {
         let logs = state.join("logs");
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
         let parts = recipes.into_iter().map(|recipe| Part::start(recipe, &logs)).collect::<Result<_>>()?;
-        Ok(Self { parts, logs, api })
+        let coming = coming.iter().map(|recipe| (recipe.name.clone(), recipe.note.clone())).collect();
+        Ok(Self { parts, coming, logs, api })
     }
 
-    /// Waits until every part says that it can serve.
-    pub(crate) fn wait_until_healthy(&mut self) -> Result<()> {
-        let asked: Vec<_> = self.parts.iter().map(|part| (part.name.clone(), part.http_port, part.ready)).collect();
+    /// Starts what came later, waits until it is healthy, and returns its rows of the table.
+    pub(crate) fn add(&mut self, recipes: Vec<Recipe>) -> Result<String> {
+        let before = self.parts.len();
+        for recipe in recipes {
+            self.parts.push(Part::start(recipe, &self.logs)?);
+        }
+        self.coming.clear();
+        self.wait_until_healthy(before)?;
+        Ok(format_rows(&self.rows(before)))
+    }
+
+    /// Waits until every part from `first` on says that it can serve.
+    pub(crate) fn wait_until_healthy(&mut self, first: usize) -> Result<()> {
+        let asked = self.parts.iter().skip(first);
+        let asked: Vec<_> = asked.map(|part| (part.name.clone(), part.http_port, part.ready)).collect();
         for (name, port, ready) in asked {
             let line = Line::start(&format!("start {name}"));
             match self.wait_for(&name, port, ready) {
@@ -102,25 +115,34 @@ impl Stack {
         }
     }
 
-    /// For people.
+    /// What a developer reads.
     pub(crate) fn table(&self) -> String {
-        let mut rows = vec![("meet", self.url(), "open it in two windows")];
-        for part in &self.parts {
-            rows.push((&part.name, part.url(part.ready.0), &part.note));
-            if part.ready.0 == "/readyz" {
-                rows.push(("", part.url("/metrics"), ""));
-            }
-        }
+        let mut rows = vec![("meet", self.url(), "open it in two windows".to_owned())];
+        rows.extend(self.rows(0));
         let here = std::env::current_dir().unwrap_or_default();
         let near = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();
         // The key itself would stay in the terminal's history.
         let key = format!("the key is API_KEYS of {}", near(&self.api.file));
-        rows.push(("api", format!("{}/v1/openapi.json", self.url()), &key));
-        rows.push(("logs", format!("{}/dev-*.log", near(&self.logs)), ""));
-        format_table(&rows)
+        rows.push(("api", format!("{}/v1/openapi.json", self.url()), key));
+        rows.push(("logs", format!("{}/dev-*.log", near(&self.logs)), String::new()));
+        let coming =
+            self.coming.iter().map(|(name, note)| (name.as_str(), "not yet: being built".to_owned(), note.clone()));
+        rows.extend(coming);
+        format!("\n{}\n\n  Ctrl-C ends everything\n", format_rows(&rows))
     }
 
-    /// For programs.
+    fn rows(&self, first: usize) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for part in self.parts.iter().skip(first) {
+            rows.push((part.name.as_str(), part.url(part.ready.0), part.note.clone()));
+            if part.ready.0 == "/readyz" {
+                rows.push(("", part.url("/metrics"), String::new()));
+            }
+        }
+        rows
+    }
+
+    /// What a program that started this one reads.
     pub(crate) fn json(&self) -> Value {
         let part = |part: &Part| json!({ "name": part.name, "pid": part.running.pid(), "url": part.url("") });
         json!({ "url": self.url(), "api_key": self.api.key, "parts": self.parts.iter().map(part).collect::<Vec<_>>() })
@@ -146,22 +168,24 @@ impl Part {
     }
 }
 
-fn format_table(rows: &[(&str, String, &str)]) -> String {
+/// A name, a URL and a note.
+type Row<'a> = (&'a str, String, String);
+
+fn format_rows(rows: &[Row<'_>]) -> String {
     let names = rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
     let urls = rows.iter().map(|row| row.1.len()).max().unwrap_or_default();
-    let line = |(name, url, note): &(&str, String, &str)| {
-        format!("  {name:<names$}  {url:<urls$}  {note}").trim_end().to_owned()
-    };
-    format!("\n{}\n\n  Ctrl-C ends everything\n", rows.iter().map(line).collect::<Vec<_>>().join("\n"))
+    let line = |(name, url, note): &Row<'_>| format!("  {name:<names$}  {url:<urls$}  {note}").trim_end().to_owned();
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::format_table;
+    use super::format_rows;
 
     #[test]
     fn columns_line_up_and_no_line_ends_in_spaces() {
-        let rows = [("meet", "http://a".to_owned(), ""), ("", "http://abc".to_owned(), "udp")];
-        assert_eq!(format_table(&rows), "\n  meet  http://a\n        http://abc  udp\n\n  Ctrl-C ends everything\n");
+        let row = |name, url: &str, note: &str| (name, url.to_owned(), note.to_owned());
+        let rows = [row("meet", "http://a", ""), row("", "http://abc", "udp")];
+        assert_eq!(format_rows(&rows), "  meet  http://a\n        http://abc  udp");
     }
 }

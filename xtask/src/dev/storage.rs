@@ -1,40 +1,40 @@
-//! The storage for recordings on a developer's machine: `s3s-fs`, an S3-compatible server over a folder.
+//! The storage for recordings on a developer's machine: `tests/storage`, an S3-compatible server over a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::ports::{self, Transport};
 use super::recipe::Recipe;
-use crate::setup::Tools;
+use crate::build::{Flavour, Program};
+use crate::workspace::Workspace;
 
 /// The usual port of such servers.
 const PORT: u16 = 9000;
 /// A folder in the server's root is a bucket.
 const BUCKET: &str = "recordings";
-/// It listens on this machine alone, so this is no secret.
+/// Not a secret: the server listens on loopback only.
 const ACCESS_KEY_ID: &str = "rotunda";
 const SECRET_ACCESS_KEY: &str = "only-for-this-machine";
 
-/// Where it is.
 pub(crate) struct Storage {
     port: u16,
     root: PathBuf,
 }
 
 impl Storage {
-    /// Makes the bucket.
+    /// Creates the bucket's folder.
     pub(crate) fn new(state: &Path) -> Result<Self> {
         let root = state.join("storage");
         fs::create_dir_all(root.join(BUCKET)).with_context(|| format!("creating {}", root.display()))?;
         Ok(Self { port: ports::neighbours(PORT, 1, Transport::Tcp)?, root })
     }
 
-    /// How it is started.
-    pub(crate) fn recipe(&self, tools: &Tools) -> Recipe {
-        let mut command = tools.command("s3s-fs");
+    pub(crate) fn recipe(&self, workspace: &Workspace) -> Recipe {
+        let mut command = Command::new(Program::Storage.path(workspace, Flavour::Quick));
         command.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
         command.args(["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY]).arg(&self.root);
         Recipe {
@@ -42,13 +42,13 @@ impl Storage {
             command,
             http_port: self.port,
             ready_path: "/",
-            // Whoever does not sign is refused: it is up.
+            // It refuses a request without a signature, so it is up.
             ready_status: 403,
             note: "recordings (S3)".to_owned(),
         }
     }
 
-    /// How the Worker reaches it.
+    /// The Worker's settings for it.
     pub(crate) fn worker_vars(&self) -> Value {
         json!({
             "RECORDING_BUCKET": BUCKET,
@@ -59,7 +59,7 @@ impl Storage {
         })
     }
 
-    /// How the nodes reach it.
+    /// A media node's settings for it.
     pub(crate) fn node_settings(&self, state: &Path) -> Vec<(&'static str, String)> {
         vec![
             ("MEDIA_RECORD_BUCKET", BUCKET.to_owned()),

@@ -1,5 +1,6 @@
 //! Node.js, new enough for wrangler, and the npm packages of this repository.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{Tools, find_program, is_executable, system_path};
 use crate::stamp::{Fingerprint, Stamp};
+use crate::tasks::Work;
 use crate::workspace::Workspace;
 use crate::{pins, progress};
 
@@ -31,20 +33,19 @@ pub(crate) fn ensure_node(workspace: &Workspace) -> Result<Option<PathBuf>> {
 }
 
 /// The packages that `package-lock.json` names.
-pub(crate) fn ensure_packages(tools: &Tools) -> Result<()> {
+pub(crate) fn packages<'a>(tools: &Tools) -> Result<Work<'a>> {
     let workspace = &tools.workspace;
     let stamp = Stamp::new(workspace, "npm", &packages_fingerprint(workspace)?);
     let installed = workspace.path("node_modules").is_dir();
     if installed && stamp.is_current() {
-        return Ok(());
+        return Ok(Work::Unchanged);
     }
     stamp.clear()?;
     let mut command = tools.command("npm");
     // `npm ci` empties node_modules first, under the feet of whatever runs from it; later changes only add or remove.
     command.args(if installed { ["install", "--no-save"].as_slice() } else { ["ci"].as_slice() });
     command.args(["--no-audit", "--no-fund", "--loglevel=http"]);
-    progress::run(workspace, "npm packages", &mut command)?;
-    stamp.write()
+    Ok(Work::Commands(VecDeque::from([command]), Box::new(move || stamp.write())))
 }
 
 fn packages_fingerprint(workspace: &Workspace) -> Result<Fingerprint> {

@@ -1,4 +1,4 @@
-//! Python programs, each in a virtual environment of its own.
+//! Python programs, each in its own virtual environment.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use anyhow::{Context, Result};
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// The program `name` of the package of the same name, installed where this version of it is not yet.
+/// The program `name` of the package of the same name; installs this version if it is missing.
 pub(crate) fn ensure_program(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
     let folder = workspace.tools().join(format!("{name}-{version}"));
     let (program, done) = (folder.join("bin").join(name), folder.join(".installed"));
     if done.exists() {
         return Ok(program);
     }
-    // Whatever is there was not finished.
+    // An installation that was cut short.
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }

@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::Workspace;
 use crate::{pins, progress};
 
-/// Said where neither the target nor a rustup that could add it is there.
+/// Printed if the target is missing and rustup cannot add it.
 const NO_WASM_TARGET: &str = "no standard library for wasm32-unknown-unknown: run `rustup target add wasm32-unknown-unknown`, \
     or, where rustup reaches no server, build it with `cargo build -Zbuild-std=std,panic_abort` out of Debian's rustc-web and \
     rust-web-src of one version, copy the rlibs into that rustc's lib/rustlib/wasm32-unknown-unknown/lib, and set RUSTC to it";
 
-/// The standard library for the edge's target.
+/// Adds the standard library for the edge's target.
 pub(crate) fn ensure_wasm_target(workspace: &Workspace) -> Result<()> {
     if has_wasm_target()? {
         return Ok(());

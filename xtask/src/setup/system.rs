@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler, OpenSSL's headers, browsers, Python, coturn, ffmpeg.
+//! What only the system's package manager has: a C compiler, browsers, Python, coturn, ffmpeg.
 
 use std::process::Command;
 
@@ -13,14 +13,7 @@ pub(crate) fn ensure_compiler(workspace: &Workspace) -> Result<()> {
     install(workspace, if any_program(&["cc"]) { &[] } else { &["build-essential"] })
 }
 
-/// OpenSSL's headers, which worker-build needs to be compiled.
-pub(crate) fn ensure_openssl(workspace: &Workspace) -> Result<()> {
-    let found = Command::new("pkg-config").args(["--exists", "openssl"]).output();
-    let present = found.is_ok_and(|output| output.status.success());
-    install(workspace, if present { &[] } else { &["pkg-config", "libssl-dev"] })
-}
-
-/// Chromium and Firefox, of whichever name the system has.
+/// Chromium and Firefox, under any name a system gives them.
 pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     if !any_program(&["chromium", "chromium-browser", "google-chrome"]) {
@@ -49,14 +42,14 @@ pub(crate) fn ensure_ffmpeg(workspace: &Workspace) -> Result<()> {
     install(workspace, if present { &[] } else { &["ffmpeg"] })
 }
 
-/// Python, and what makes a private one out of it.
+/// Python with `venv`.
 pub(crate) fn ensure_python(workspace: &Workspace) -> Result<()> {
     let present = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
     let present = present.is_ok_and(|output| output.status.success());
     install(workspace, if present { &[] } else { &["python3", "python3-venv"] })
 }
 
-/// Installs Debian packages as root, or says the one line that would.
+/// Installs Debian packages as root, or prints the command that would.
 fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
@@ -72,7 +65,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     progress::run(workspace, &format!("apt-get install {names}"), &mut command)
 }
 
-/// How to become root without a question; nothing where that is impossible.
+/// A prefix that makes a command run as root without asking; `None` where that is impossible.
 fn root_prefix() -> Option<&'static [&'static str]> {
     if !any_program(&["apt-get"]) {
         return None;

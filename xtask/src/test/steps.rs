@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Run;
-use crate::build::{self, Flavour, Part};
+use crate::build::{Flavour, Part};
 use crate::{codegen, pins, setup, tidy};
 
 /// One thing to prove.
@@ -31,7 +31,7 @@ pub(crate) const STEPS: &[Step] = &[
         about: "what is generated is fresh, and every row of acceptance has its answer",
         run: codegen,
     },
-    Step { name: "clippy", about: "no warnings, native, wasm32 and fuzz targets", run: clippy },
+    Step { name: "clippy", about: "no warnings, native and wasm32", run: clippy },
     Step { name: "unit", about: "every crate's own tests", run: unit },
     Step { name: "world", about: "whole rooms on a virtual clock, with seeded loss", run: world },
     Step { name: "fuzz", about: "every parser's corpus, replayed and mutated", run: fuzz },
@@ -40,7 +40,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "api", about: "schemathesis against the HTTP API in workerd", run: api },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
-    Step { name: "turn", about: "coturn's client over UDP, what it is refused, and floods", run: turn },
+    Step {
+        name: "turn",
+        about: "clients of coturn and of the crate `turn`, what they are refused, and floods",
+        run: turn,
+    },
     Step {
         name: "interop",
         about: "a robot on the crate `webrtc`, `rotunda doctor`, and aiortc, through the real programs",
@@ -51,14 +55,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
 ];
 
-/// Crates whose tests belong to a step of their own.
-const NOT_UNIT: &[&str] = &["edge", "world", "robot", "rotunda", "turn-node", "xtask"];
-
 fn format(run: &mut Run<'_>) -> Result<()> {
-    const FUZZ: &[&str] = &["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check", "--", "--color", "never"];
     setup::for_lint(run.tools)?;
-    run.command("format", run.cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))?;
-    run.command("format fuzz targets", run.cargo(FUZZ))
+    run.command("format", run.cargo(&["fmt", "--all", "--check", "--", "--color", "never"]))
 }
 
 fn codegen(run: &mut Run<'_>) -> Result<()> {
@@ -66,39 +65,26 @@ fn codegen(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn clippy(run: &mut Run<'_>) -> Result<()> {
-    const NATIVE: &[&str] =
-        &["clippy", "--workspace", "--exclude", "edge", "--all-targets", "--", "--deny", "warnings"];
+    const NATIVE: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     const EDGE: &[&str] = &["clippy", "--package", "edge", "--target", pins::WASM_TARGET, "--", "--deny", "warnings"];
-    const FUZZ: &[&str] =
-        &["clippy", "--manifest-path", "tests/fuzz/Cargo.toml", "--all-targets", "--", "--deny", "warnings"];
     setup::for_lint(run.tools)?;
     run.command("clippy", run.cargo(NATIVE))?;
     run.command("clippy edge", run.cargo(EDGE))?;
     let development = [&EDGE[..5], &["--features", "development"], &EDGE[5..]].concat();
-    run.command("clippy edge (development)", run.cargo(&development))?;
-    run.command("clippy fuzz targets", shared_target(run, run.cargo(FUZZ)))
+    run.command("clippy edge (development)", run.cargo(&development))
 }
 
 fn unit(run: &mut Run<'_>) -> Result<()> {
-    let mut command = run.cargo(&["test", "--workspace"]);
-    for package in NOT_UNIT {
-        command.args(["--exclude", package]);
-    }
-    run.command("unit", command)?;
-    run.command("unit xtask", run.cargo(&["test", "--package", "xtask", "--bins"]))?;
-    run.command("unit edge", run.cargo(&["test", "--package", "edge", "--lib"]))?;
-    run.command("unit turn-node", run.cargo(&["test", "--package", "turn-node", "--bins", "--test", "program"]))?;
-    run.command("unit robot", run.cargo(&["test", "--package", "robot", "--lib"]))?;
-    run.command("unit rotunda", run.cargo(&["test", "--package", "rotunda", "--bins"]))
+    // Integration tests that start no other program of ours; the others have steps of their own.
+    run.command("unit", run.tests(&["--lib", "--bins", "--test", "room", "--test", "program", "--test", "rfc8656"]))
 }
 
 fn world(run: &mut Run<'_>) -> Result<()> {
-    run.command("world", run.cargo(&["test", "--package", "world"]))
+    run.command("world", run.tests(&["--test", "scenarios"]))
 }
 
 fn fuzz(run: &mut Run<'_>) -> Result<()> {
-    let replay = run.cargo(&["test", "--manifest-path", "tests/fuzz/Cargo.toml"]);
-    run.command("fuzz", shared_target(run, replay))
+    run.command("fuzz", run.tests(&["--test", "replay"]))
 }
 
 fn client(run: &mut Run<'_>) -> Result<()> {
@@ -112,15 +98,13 @@ fn client(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn edge(run: &mut Run<'_>) -> Result<()> {
-    build::build(run.workspace, run.tools, Part::Client, Flavour::Release)?;
-    for flavour in [Flavour::Release, Flavour::Quick] {
-        build::build(run.workspace, run.tools, Part::Edge, flavour)?;
-    }
+    run.stack()?;
+    run.part(Part::Edge, Flavour::Release)?;
     run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))
 }
 
 fn api(run: &mut Run<'_>) -> Result<()> {
-    build::build(run.workspace, run.tools, Part::Edge, Flavour::Quick)?;
+    run.part(Part::Edge, Flavour::Quick)?;
     let schemathesis = setup::for_api(run.tools)?;
     let mut command = run.npm(&["run", "api", "--workspace", "tests/edge", "--"]);
     command.arg(schemathesis);
@@ -128,8 +112,8 @@ fn api(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn wrangler(run: &mut Run<'_>) -> Result<()> {
-    build::build(run.workspace, run.tools, Part::Client, Flavour::Release)?;
-    build::build(run.workspace, run.tools, Part::Edge, Flavour::Release)?;
+    run.part(Part::Client, Flavour::Release)?;
+    run.part(Part::Edge, Flavour::Release)?;
     for environment in ["development", "staging", "production"] {
         let mut command = run.tools.command("wrangler");
         command.args(["deploy", "--dry-run", "--env", environment, "--outdir"]);
@@ -140,33 +124,33 @@ fn wrangler(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn dev(run: &mut Run<'_>) -> Result<()> {
-    build::stack(run.workspace, run.tools)?;
+    run.stack()?;
     // One after the other: each starts a whole stack, and its time limits count on two cores.
-    run.command("dev", run.cargo(&["test", "--package", "xtask", "--test", "dev", "--", "--test-threads=1"]))
+    run.command("dev", run.tests(&["--test", "dev", "--", "--test-threads=1"]))
 }
 
 fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
-    run.command("turn", run.cargo(&["test", "--package", "turn-node", "--test", "coturn", "--test", "pressure"]))
+    let tests = ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "turn_crate"];
+    run.command("turn", run.tests(&tests))
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
-    build::stack(run.workspace, run.tools)?;
+    run.stack()?;
     setup::for_interop(run.tools)?;
-    run.command("interop", run.cargo(&["test", "--package", "robot", "--test", "call", "--", "--test-threads=1"]))?;
-    run.command("doctor", run.cargo(&["test", "--package", "rotunda", "--test", "doctor", "--", "--test-threads=1"]))?;
+    run.command("interop", run.tests(&["--test", "call", "--", "--test-threads=1"]))?;
+    run.command("doctor", run.tests(&["--test", "doctor", "--", "--test-threads=1"]))?;
     run.command("interop aiortc", run.npm(&["run", "interop", "--workspace", "tests/browser"]))
 }
 
 fn recording(run: &mut Run<'_>) -> Result<()> {
-    build::stack(run.workspace, run.tools)?;
+    run.stack()?;
     setup::for_recordings(run.tools)?;
-    let arguments = ["test", "--package", "robot", "--test", "recording", "--", "--test-threads=1", "--nocapture"];
-    run.command("recording", run.cargo(&arguments))
+    run.command("recording", run.tests(&["--test", "recording", "--", "--test-threads=1", "--nocapture"]))
 }
 
 fn browser(run: &mut Run<'_>) -> Result<()> {
-    build::stack(run.workspace, run.tools)?;
+    run.stack()?;
     setup::for_browsers(run.tools)?;
     run.command("browser", run.npm(&["run", "test", "--workspace", "tests/browser"]))?;
     let networks = run.npm(&["run", "networks", "--workspace", "tests/browser"]);
@@ -195,10 +179,4 @@ fn in_own_network(command: &Command) -> Command {
         isolated.current_dir(folder);
     }
     isolated
-}
-
-/// The fuzz crate is a workspace of its own, but most of what it compiles is ours.
-fn shared_target(run: &Run<'_>, mut command: Command) -> Command {
-    command.env("CARGO_TARGET_DIR", run.workspace.target());
-    command
 }

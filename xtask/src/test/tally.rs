@@ -1,4 +1,6 @@
-//! Reads how many tests a runner says it ran.
+//! Reads how many tests a runner says it ran, and how long it compiled them.
+
+use std::time::Duration;
 
 /// How many checks went well and how many did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,19 @@ impl Tally {
     }
 }
 
+/// How long cargo says that it compiled before it ran anything.
+pub(crate) fn compiled(log: &str) -> Duration {
+    log.lines().filter_map(read_finished).sum()
+}
+
+/// "Finished `test` profile [unoptimized + debuginfo] target(s) in 1m 20s", or in 3.20s.
+fn read_finished(line: &str) -> Option<Duration> {
+    let (_, time) = line.trim_start().strip_prefix("Finished ")?.rsplit_once("target(s) in ")?;
+    let (minutes, seconds) = time.split_once("m ").unwrap_or(("0", time));
+    let minutes = Duration::from_secs(60 * minutes.parse::<u64>().ok()?);
+    Some(minutes + Duration::try_from_secs_f64(seconds.strip_suffix('s')?.parse().ok()?).ok()?)
+}
+
 /// cargo's, node's and vitest's closing lines.
 fn read_line(line: &str) -> Option<Tally> {
     let line = line.trim();
@@ -63,7 +78,7 @@ fn number_before(text: &str, word: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::*;
 
     fn check(log: &str, succeeded: bool, passed: u64, failed: u64) {
         assert_eq!(Tally::of(log, succeeded), Tally { passed, failed }, "{log}");
@@ -82,6 +97,13 @@ mod tests {
         check("# tests 5\n# pass 5\n# fail 0\n", true, 5, 0);
         check(" Test Files  2 passed (2)\n      Tests  9 passed (9)\n", true, 9, 0);
         check("      Tests  1 failed | 8 passed (9)\n", false, 8, 1);
+    }
+
+    #[test]
+    fn cargo_says_how_long_it_compiled() {
+        let log = "    Finished `test` profile [unoptimized + debuginfo] target(s) in 1m 20s\n  Running unittests\n\
+            \x20   Finished `dev` profile [unoptimized] target(s) in 0.25s\nfinished in 3.00s\n";
+        assert_eq!(compiled(log), Duration::from_millis(80_250));
     }
 
     #[test]

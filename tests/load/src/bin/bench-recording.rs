@@ -9,6 +9,7 @@ use load::node::{self, Node};
 use load::parameters::ClientNumber;
 use load::process;
 use load::publisher::Publisher;
+use load::rounds::{self, Options, median};
 use load::shape::Shape;
 use serde_json::json;
 use shared::control::{
@@ -23,17 +24,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
-/// The node runs here,
+/// The node runs on this core.
 const SERVER_CORE: usize = 0;
-/// and everything else there.
+/// Everything else runs on this one.
 const CLIENT_CORE: usize = 1;
 /// A camera's 2.2 Mbit/s.
 const PACKETS_PER_S: u32 = 240;
-/// More loss than this, or more that found no place on its way to the recorder, voids a round.
+/// More loss than this, or more packets dropped on their way to the recorder, voids a round.
 const LOSS_MAX: f64 = 0.001;
-/// Tries for each round that counts.
-const ATTEMPTS_PER_ROUND: usize = 3;
-/// An order has reached everybody, and the last part of what was recorded before is stored.
+/// By then an order has taken effect, and the last part recorded before it is stored.
 const SETTLED: Duration = Duration::from_millis(2_000);
 /// The node writes its counters twice a second.
 const COUNTED: Duration = Duration::from_millis(600);
@@ -42,8 +41,23 @@ const ACCESS_KEY_ID: &str = "bench";
 const SECRET_ACCESS_KEY: &str = "only-for-the-benchmark";
 const STORAGE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many publish at once.
-const CASES: [usize; 3] = [4, 16, 50];
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    publishers: usize,
+}
+
+impl rounds::Case for Case {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+const CASES: [Case; 3] = [
+    Case { name: "4 publishers", publishers: 4 },
+    Case { name: "16 publishers", publishers: 16 },
+    Case { name: "50 publishers", publishers: 50 },
+];
 
 #[derive(Parser)]
 struct Arguments {
@@ -51,14 +65,10 @@ struct Arguments {
     #[arg(long)]
     media_node: PathBuf,
     /// The storage's program.
-    #[arg(long, default_value = "s3s-fs")]
+    #[arg(long)]
     storage: PathBuf,
-    /// Print results as lines of JSON, and nothing else.
-    #[arg(long)]
-    json: bool,
-    /// One short round: to see that it works.
-    #[arg(long)]
-    smoke: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 fn main() -> Result<()> {
@@ -93,12 +103,19 @@ async fn run(arguments: Arguments) -> Result<()> {
             .collect::<Result<Vec<_>>>()?;
         client::connect(&mut clients, &room.identity, &mut Memory::default())?;
         let publishers = clients.into_iter().zip(&room.numbers).map(|(client, number)| Publisher::new(client, *number));
-        // So long that as many parts are sealed and stored as begin.
-        let time = Duration::from_millis(if arguments.smoke { 300 } else { 5_000 });
+        // Long enough that as many parts are completed and stored as begin.
+        let time = Duration::from_millis(if arguments.options.smoke { 300 } else { 5_000 });
         let publishers = publishers.collect();
-        let bench =
-            Bench { publishers, orders, pid, http, time, is_strict: !arguments.smoke, memory: Memory::default() };
-        bench.measure(&arguments)
+        let bench = Bench {
+            publishers,
+            orders,
+            pid,
+            http,
+            time,
+            is_strict: !arguments.options.smoke,
+            memory: Memory::default(),
+        };
+        bench.measure(&arguments.options)
     })
     .await?;
     drop(node);
@@ -107,16 +124,15 @@ async fn run(arguments: Arguments) -> Result<()> {
     measured
 }
 
-/// Who is in the room.
 struct Room {
     identity: media_core::session::dtls::Identity,
     numbers: Vec<ClientNumber>,
 }
 
-/// Gives the node a room of publishers; what is sent is what it shall record from then on.
+/// Gives the node a room of publishers. The sender returned carries recording orders.
 async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<RecordingOrder>, Room)> {
     let identity = client::identity()?;
-    let most = CASES.into_iter().max().unwrap_or(0) as u32;
+    let most = CASES.iter().map(|case| case.publishers).max().unwrap_or(0) as u32;
     let numbers: Vec<ClientNumber> = (0..most).map(ClientNumber).collect();
     let sessions = numbers.iter().map(|number| number.publisher(identity.fingerprint())).collect();
     let room = RoomId::parse("recorded")?;
@@ -130,14 +146,14 @@ async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<
     let (orders, mut ordered) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Some(order) = ordered.recv().await {
-            // A node that has gone is found by whoever measures it.
+            // If the node is gone, the measurement fails.
             let _ = caller.send(&RoomToNode::SetRecording { recording: Some(order) }).await;
         }
     });
     Ok((orders, Room { identity, numbers }))
 }
 
-/// An order to record the first so many.
+/// An order to record the first `publishers` cameras.
 fn order(publishers: usize) -> Result<RecordingOrder> {
     static STARTED_AT: std::sync::OnceLock<UnixMillis> = std::sync::OnceLock::new();
     let now = || UnixMillis(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64));
@@ -166,12 +182,12 @@ struct Bench {
     /// The node's pages.
     http: SocketAddr,
     time: Duration,
-    /// Rounds can be void. One that only shows that everything works is not.
+    /// Whether rounds can be void; a smoke test's cannot.
     is_strict: bool,
     memory: Memory,
 }
 
-/// Processor time for a packet, in nanoseconds.
+/// CPU time per packet, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     shard: f64,
@@ -193,6 +209,13 @@ struct Round {
     off: Cost,
 }
 
+impl Round {
+    fn line(&self) -> String {
+        let (on, off) = (self.on.total(), self.off.total());
+        format!("{on:7.0} {off:7.0} {:5.2}", on / off)
+    }
+}
+
 /// What the node has counted.
 #[derive(Clone, Copy)]
 struct Counted {
@@ -201,24 +224,19 @@ struct Counted {
 }
 
 impl Bench {
-    fn measure(mut self, arguments: &Arguments) -> Result<()> {
-        let rounds = if arguments.smoke { 1 } else { 5 };
-        for publishers in CASES {
-            let mut results = Vec::new();
-            for _ in 0..rounds * ATTEMPTS_PER_ROUND {
-                if results.len() < rounds {
-                    match self.round(publishers) {
-                        Ok(round) => results.push(round),
-                        Err(error) => eprintln!("{publishers} publishers: void: {error:#}"),
-                    }
-                }
-            }
-            if results.len() < rounds {
-                bail!("{publishers} publishers: too many rounds are void");
-            }
-            print(publishers, &results);
-        }
-        Ok(())
+    fn measure(mut self, options: &Options) -> Result<()> {
+        let results = options.measure(CASES, |case, _number| self.round(case.publishers), Round::line);
+        results.print("recording", |rounds| {
+            let median = |what: fn(&Round) -> f64| median(rounds, what).round();
+            json!({
+                "unit": "ns/packet", "ours": median(|round| round.on.total()), "floor": median(|round| round.off.total()),
+                "peers": {
+                    "shard": median(|round| round.on.shard - round.off.shard),
+                    "recorder": median(|round| round.on.recorder - round.off.recorder),
+                    "uploads": median(|round| round.on.others - round.off.others),
+                },
+            })
+        })
     }
 
     fn round(&mut self, publishers: usize) -> Result<Round> {
@@ -244,7 +262,7 @@ impl Bench {
         Ok(Cost { shard, recorder, others: total - shard - recorder })
     }
 
-    /// Everybody publishes, one after the other; gives how many packets they sent.
+    /// Lets all publishers send in turn, and returns the number of packets.
     fn publish(&mut self, publishers: usize, time: Duration) -> Result<u64> {
         let interval = Shape::Frames.interval(PACKETS_PER_S);
         let mut pacer = Pacer::new(interval / publishers as u32);
@@ -263,14 +281,14 @@ impl Bench {
         Ok(frames * Shape::Frames.frame(0).len() as u64)
     }
 
-    /// What the node has counted, once nobody publishes.
+    /// The node's counters once no packets are in flight.
     fn counted(&self) -> Result<Counted> {
         std::thread::sleep(COUNTED);
         let recorded = node::counter(self.http, "media_recorded_total")?;
         Ok(Counted { recorded, overflows: node::counter(self.http, "media_record_overflows_total")? })
     }
 
-    /// Whether so many packets were recorded.
+    /// Fails unless this many packets were recorded.
     fn check(&self, expected: u64, before: Counted, after: Counted) -> Result<()> {
         let (recorded, overflows) = (after.recorded - before.recorded, after.overflows - before.overflows);
         if (expected == 0) != (recorded == 0) {
@@ -284,27 +302,7 @@ impl Bench {
     }
 }
 
-fn print(publishers: usize, rounds: &[Round]) {
-    let median = |what: fn(&Round) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(what).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN).round()
-    };
-    let (on, off) = (median(|round| round.on.total()), median(|round| round.off.total()));
-    let peers = json!({
-        "shard": median(|round| round.on.shard - round.off.shard),
-        "recorder": median(|round| round.on.recorder - round.off.recorder),
-        "uploads": median(|round| round.on.others - round.off.others),
-    });
-    // The line must begin with the benchmark's name, however the library sorts keys.
-    println!(
-        "{{\"bench\":\"recording\",\"case\":\"{publishers} publishers\",\"unit\":\"ns/packet\",\"ours\":{on},\"floor\":{off},\
-         \"rounds\":{},\"peers\":{peers}}}",
-        rounds.len()
-    );
-}
-
-/// The storage, which ends with this value.
+/// The storage; dropping it kills it.
 struct Storage {
     child: Child,
     port: u16,

@@ -19,14 +19,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 use udp::Socket;
 
-/// The node and the floor run here,
+/// The node and the floor run on this core.
 const SERVER_CORE: usize = 0;
-/// and everything of ours there.
+/// Publishers and subscribers run on this one.
 const CLIENT_CORE: usize = 1;
-/// More loss than this voids a run: a server that loses packets has less to do.
+/// More loss than this voids a round: a server that loses packets has less to do.
 const LOSS_MAX: f64 = 0.001;
-/// Packets of the spaced cases must leave one by one; more than this on average means that the machine was too busy for the
-/// node to run when they came, so that they were sent in heaps, which is cheaper.
+/// Packets of the spaced cases must leave one by one. More per buffer on average means that the machine was too busy for the node to
+/// run when they arrived, so that it sent several at once, which is cheaper.
 const SPACED_PACKETS_PER_RUN_MAX: f64 = 1.25;
 /// Time before anything is measured.
 const WARM: Duration = Duration::from_millis(300);
@@ -40,7 +40,6 @@ struct Arguments {
     options: Options,
 }
 
-/// What is measured.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
@@ -112,7 +111,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// A room with one publisher, and subscribers whose slots its track plays in.
+/// A room with one publisher, whose track plays in a slot of each subscriber.
 struct Room {
     subscribers: u32,
     publisher: Publisher,
@@ -185,7 +184,7 @@ struct Bench {
     /// The node's pages.
     http: SocketAddr,
     time: Duration,
-    /// Rounds can be void. One that only shows that everything works is not.
+    /// Whether rounds can be void; a smoke test's cannot.
     is_strict: bool,
 }
 
@@ -261,7 +260,7 @@ impl Bench {
         let (cpu, after) = (process::cpu_ns(self.pid)? - cpu, sink.counts().snapshot());
         let received = after.received - counts.received;
         self.check_loss(received, after.expected - counts.expected)?;
-        // A tenth less than there should be means that the publisher did not keep its pace.
+        // A tenth too few means that the publisher did not keep its pace.
         let least = self.time.as_millis() as u64 * u64::from(case.packets_per_s * case.subscribers) / 1_000 * 9 / 10;
         if self.is_strict && received < least {
             bail!("only {received} packets came");

@@ -17,9 +17,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 
-/// The server that is measured runs here, and so does the other one, which sleeps meanwhile,
+/// The measured server runs on this core, beside the other one, which sleeps.
 const SERVER_CORE: usize = 0;
-/// and everything of ours there.
+/// Clients and peers run on this one.
 const CLIENT_CORE: usize = 1;
 /// More loss than this voids a round: a server that loses packets has less to do.
 const LOSS_MAX: f64 = 0.001;
@@ -27,11 +27,11 @@ const WARM: Duration = Duration::from_millis(200);
 const CLIENTS: usize = 50;
 const CHANNEL: u16 = 0x4001;
 const PAYLOAD_BYTES: usize = 1_100;
-/// In all: 400 to each client.
+/// For all clients together: 400 each.
 const PACKETS_PER_S: u32 = 20_000;
-/// The sink looks at its sockets this often; their buffers hold hundreds of times as much.
+/// Poll interval of the sink; the sockets' buffers hold hundreds of times as much.
 const SINK_INTERVAL: Duration = Duration::from_millis(4);
-/// Whatever is on its way has arrived by then.
+/// Every packet in flight has arrived by then.
 const ARRIVAL: Duration = Duration::from_millis(50);
 
 #[derive(Parser)]
@@ -43,7 +43,6 @@ struct Arguments {
     options: Options,
 }
 
-/// What is measured.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
@@ -149,7 +148,7 @@ struct Server {
 }
 
 impl Server {
-    /// Sends so much through the server, and tells what a packet cost it.
+    /// Sends packets through the server, and returns its CPU time per packet.
     fn round(&self, case: Case, time: Duration, is_strict: bool) -> Result<f64> {
         self.send(case, WARM)?;
         std::thread::sleep(ARRIVAL);
@@ -193,8 +192,8 @@ impl Server {
     }
 }
 
-/// Counts what clients and peers receive. It looks from time to time instead of waiting: on the loopback interface it is the sender who
-/// pays for waking a receiver, and a server in the field has no receiver on its own machine.
+/// Counts what clients and peers receive. It polls instead of waiting: on loopback the sender pays for waking a receiver, and in the
+/// field the receiver is on another machine.
 struct Sink {
     at_clients: Arc<AtomicU64>,
     at_peers: Arc<AtomicU64>,
@@ -227,13 +226,13 @@ impl Drop for Sink {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Whether it panicked does not matter any more.
+            // A panic there no longer matters.
             let _ = thread.join();
         }
     }
 }
 
-/// Counts the whole datagrams that wait in these sockets.
+/// Counts the complete datagrams pending in these sockets.
 fn count(sockets: &[Socket], bytes: usize, batch: &mut ReceiveBatch, received: &AtomicU64) {
     let mut counters = Counters::default();
     for socket in sockets {
@@ -256,12 +255,12 @@ struct Bench {
     ours: Server,
     coturn: Server,
     time: Duration,
-    /// Rounds can be void. One that only shows that everything works is not.
+    /// Whether rounds can be void; a smoke test's cannot.
     is_strict: bool,
 }
 
 impl Bench {
-    /// Both, one after the other; who is first alternates.
+    /// Measures both servers, one after the other; the order alternates.
     fn round(&self, case: Case, number: u32) -> Result<Round> {
         let one = |server: &Server| server.round(case, self.time, self.is_strict);
         if number.is_multiple_of(2) {

@@ -20,10 +20,10 @@ struct Arguments {
     /// Ports on the loopback interface, separated by commas; each gets every packet.
     #[arg(long)]
     ports: String,
-    /// spaced or frames.
+    /// `spaced` or `frames`.
     #[arg(long)]
     shape: String,
-    /// Packets a second to each.
+    /// Packets a second to each receiver.
     #[arg(long)]
     packets_per_s: u32,
     /// Hand a frame's packets over as one buffer that the kernel cuts (UDP_SEGMENT).
@@ -40,7 +40,7 @@ struct Arguments {
     measure_ms: u64,
 }
 
-/// One receiver with keys of its own.
+/// A receiver with its own keys.
 struct Destination {
     to: SocketAddr,
     key: LessSafeKey,

@@ -111,3 +111,24 @@ async fn a_storage_that_is_away_costs_nothing_and_the_room_is_told() {
     assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
     ada.leave().await;
 }
+
+/// As in a first `cargo xtask dev`, which starts the storage when it is built, and a call before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_starts_after_the_node_gets_the_whole_recording() {
+    let mut stack = Stack::start();
+    for order in ["kill_storage", "kill_node", "start_node"] {
+        stack.command(&json!({ "do": order }));
+    }
+    let mut ada = Host::join(&stack, "early").await;
+    ada.start().await;
+    let started = Instant::now();
+    ada.wait_for(RecordingState::StorageAway).await;
+    stack.command(&json!({ "do": "start_storage" }));
+    ada.wait_for(RecordingState::Recording).await;
+    let lasted = started.elapsed().as_secs_f64();
+    ada.stop().await;
+    let recording = ready(&mut stack, "early").await;
+    let duration = Playable::fetch(&mut stack, &recording).check(true);
+    assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
+    ada.leave().await;
+}
