@@ -235,7 +235,6 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "list_bans" }).then(() => this.#state.bans);
   }
 
-  /** Lets somebody in again; needs the grant `moderate`. */
   liftBan(participant: ParticipantId): Promise<void> {
     return this.#ask({ type: "lift_ban", participant });
   }
