@@ -136,3 +136,8 @@ export class RoomError extends Error {
     this.device = options.device ?? null;
   }
 }
+
+/** What an application is handed of a failure. */
+export function asError({ code, detail }: { readonly code: ErrorCode | ClientErrorCode; readonly detail: string }): RoomError {
+  return new RoomError(code, detail);
+}

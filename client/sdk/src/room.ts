@@ -3,7 +3,7 @@ import type { Capture } from "./capture";
 import type { DeviceKind } from "./devices";
 import { listDevices } from "./devices";
 import { Emitter } from "./emitter";
-import { RoomError } from "./errors";
+import { RoomError, asError } from "./errors";
 import type { JoinOptions, RoomEvents } from "./room-events";
 import type { LocalMediaListener } from "./local-media";
 import { LocalMedia } from "./local-media";
@@ -24,7 +24,7 @@ import type { Counters, SlotLevel } from "./stats";
 import { Tickets } from "./tickets";
 import type { Timings } from "./timings";
 import { Stopwatch } from "./timings";
-import { readToken } from "./token";
+import { mayPublish } from "./token";
 import { Transport } from "./transport";
 
 let warm: Peer | null = null;
@@ -227,21 +227,14 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Removes somebody, and with `ban` keeps them out for a time or as long as the room lives; needs the grant `moderate`. */
   kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
-    return this.#ask({
-      type: "kick",
-      participant,
-      ...(reason === null ? {} : { reason }),
-      ...(ban === null ? {} : { ban }),
-    });
+    return this.#ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
   }
 
   /** Who is kept out, the latest first; needs the grant `moderate`. */
-  async listBans(): Promise<readonly BanInfo[]> {
-    await this.#ask({ type: "list_bans" });
-    return this.#state.bans;
+  listBans(): Promise<readonly BanInfo[]> {
+    return this.#ask({ type: "list_bans" }).then(() => this.#state.bans);
   }
 
-  /** Lets somebody in again; needs the grant `moderate`. */
   liftBan(participant: ParticipantId): Promise<void> {
     return this.#ask({ type: "lift_ban", participant });
   }
@@ -504,12 +497,4 @@ export class Room extends Emitter<RoomEvents> {
       this.#changed();
     }
   }
-}
-
-function mayPublish(token: string): boolean {
-  return readToken(token)?.grants.publish ?? true;
-}
-
-function asError({ code, detail }: Failure): RoomError {
-  return new RoomError(code, detail);
 }

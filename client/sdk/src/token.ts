@@ -39,3 +39,8 @@ export function readToken(token: string): Claims | null {
     return null;
   }
 }
+
+/** Whether a token grants publishing, or cannot be read. */
+export function mayPublish(token: string): boolean {
+  return readToken(token)?.grants.publish ?? true;
+}

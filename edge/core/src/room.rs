@@ -41,7 +41,7 @@ use ban::{Ban, Standing};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 use media_session::MediaSession;
-use member::{Absence, Member, Restart};
+use member::{Absence, Member};
 pub use moderation::Verb;
 use news::News;
 use recording::Recording;
@@ -57,7 +57,7 @@ use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis};
 use snapshot::Snapshot;
 use socket::Socket;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use topology::{Assignment, Meta, Placing};
 
 /// What the shell tells a room.
@@ -419,72 +419,6 @@ impl Room {
         let reload_until = self.meta().and_then(|meta| meta.reload_until);
         if reload_until.is_none_or(|until| until <= now) {
             self.end_recording(now);
-        }
-    }
-
-    /// Sets the deadlines that follow from what this input changed.
-    fn update_deadlines(&mut self) {
-        let members: Vec<ParticipantId> = self.members.changed().iter().cloned().collect();
-        for participant in members {
-            self.set_member_deadlines(participant);
-        }
-        self.set_recording_deadlines(&self.recordings.changed().clone());
-        for participant in self.bans.changed().clone() {
-            self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
-        }
-        if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
-            let gone = self.assignments.changed().iter().copied();
-            let epochs: BTreeSet<u64> = self.assignments.keys().copied().chain(gone).collect();
-            self.set_room_deadlines(epochs);
-        }
-    }
-
-    fn set_all_deadlines(&mut self) {
-        let members: Vec<ParticipantId> = self.members.keys().cloned().collect();
-        for participant in members {
-            self.set_member_deadlines(participant);
-        }
-        self.set_room_deadlines(self.assignments.keys().copied().collect());
-        self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
-        for participant in self.bans.keys().cloned().collect::<Vec<_>>() {
-            self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
-        }
-        for participant in self.allowances.keys().cloned().collect::<Vec<_>>() {
-            let at = self.allowances.get(&participant).map(Allowance::full_at);
-            self.deadlines.set(Deadline::Allowance(participant), at);
-        }
-    }
-
-    fn set_recording_deadlines(&mut self, changed: &BTreeSet<RecordingId>) {
-        for (recording, at) in self.recording_deadlines(changed) {
-            self.deadlines.set(Deadline::Recording(recording), at);
-        }
-    }
-
-    fn set_member_deadlines(&mut self, participant: ParticipantId) {
-        let member = self.members.get(&participant);
-        let resume = member.and_then(|member| member.absence).map(Absence::ends_at);
-        let restart = member.and_then(|member| member.restart.as_ref()).map(Restart::answered_at);
-        let silence = member.and_then(Self::silence_deadline);
-        self.deadlines.set(Deadline::Restart(participant.clone()), restart);
-        self.deadlines.set(Deadline::Silence(participant.clone()), silence);
-        self.deadlines.set(Deadline::Resume(participant), resume);
-    }
-
-    fn set_room_deadlines(&mut self, epochs: BTreeSet<u64>) {
-        let meta = self.meta.get(&());
-        let current = meta.and_then(|meta| meta.current);
-        let placing = meta.and_then(|meta| meta.placing.as_ref()).map(Placing::deadline);
-        let empty =
-            meta.and_then(|meta| meta.empty_since).zip(meta).map(|(at, meta)| at.plus_ms(meta.empty_timeout_ms));
-        self.deadlines.set(Deadline::Placing, placing);
-        self.deadlines.set(Deadline::EmptyRoom, empty);
-        self.deadlines.set(Deadline::Reload, meta.and_then(|meta| meta.reload_until));
-        for epoch in epochs {
-            let assignment = self.assignments.get(&epoch);
-            self.deadlines.set(Deadline::Node(epoch), assignment.and_then(Assignment::node_deadline));
-            let superseded = assignment.filter(|_| current != Some(epoch));
-            self.deadlines.set(Deadline::Retired(epoch), superseded.and_then(Assignment::retired_deadline));
         }
     }
 

@@ -246,10 +246,7 @@ impl Room {
             ClientToEdge::LiftBan { participant: whom } => {
                 self.refused_verb(now, socket, participant, id, Verb::LiftBan { participant: whom })
             }
-            ClientToEdge::ListBans {} => {
-                let result = self.list_bans(socket, participant, id);
-                result.err().map(|error| (error.code(), error.to_string()))
-            }
+            ClientToEdge::ListBans {} => self.refused_list(socket, participant, id),
             ClientToEdge::MuteTrack { participant: whom, track } => {
                 self.refused_verb(now, socket, participant, id, Verb::MuteTrack { participant: whom, track })
             }
@@ -285,6 +282,16 @@ impl Room {
         verb: Verb,
     ) -> Option<(ErrorCode, String)> {
         let result = self.moderate(now, socket, participant, id, verb);
+        result.err().map(|error| (error.code(), error.to_string()))
+    }
+
+    fn refused_list(
+        &mut self,
+        socket: SocketId,
+        participant: &ParticipantId,
+        id: Option<u32>,
+    ) -> Option<(ErrorCode, String)> {
+        let result = self.list_bans(socket, participant, id);
         result.err().map(|error| (error.code(), error.to_string()))
     }
 

@@ -71,6 +71,7 @@ fn another_socket_or_a_sleep_is_no_new_start() {
     let resume = ClientToEdge::Resume { session, resume_token, chat_after: None };
     assert_eq!(code(&stage.say("ada", resume).1), None);
     assert_eq!(code(&stage.say("ada", write(100)).1), Some(ErrorCode::RateLimited));
+    stage.babble("ada");
     assert!(!stage.sockets.contains_key("ada"), "the sixteenth bad frame closes this socket too");
     // All of it is forgiven in time, and then nothing is kept of it.
     stage.now = stage.now.plus_ms(u64::from(limits::MALFORMED_FRAMES_MAX) * limits::MALFORMED_FRAME_FORGIVEN_MS);

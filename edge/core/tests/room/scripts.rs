@@ -281,14 +281,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["raises"] => ClientToEdge::RaiseHand { raised: true },
         ["lowers"] => ClientToEdge::RaiseHand { raised: false },
         ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
-        ["kicks", whom] => ClientToEdge::Kick { participant: id(whom), reason: Some("spam".into()), ban: None },
-        ["bans", whom] => ClientToEdge::Kick { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
-        ["bans", whom, ms] => {
-            let ban = Some(BanTerm { lasts_ms: ms.parse().ok() });
-            ClientToEdge::Kick { participant: id(whom), reason: None, ban }
-        }
-        ["lists", "bans"] => ClientToEdge::ListBans {},
-        ["pardons", whom] => ClientToEdge::LiftBan { participant: id(whom) },
+        [verb @ ("kicks" | "bans" | "lists" | "pardons"), rest @ ..] => expels(verb, rest),
         ["silences", whom, track] => {
             ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }
@@ -312,6 +305,19 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         _ => panic!("no client does {words:?}"),
     };
     stage.say(name, message).1
+}
+
+/// Who is removed, kept out, and let in again.
+fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
+    let kick = |whom: &str, reason: Option<String>, ban| ClientToEdge::Kick { participant: id(whom), reason, ban };
+    match (verb, words) {
+        ("kicks", [whom]) => kick(whom, Some("spam".into()), None),
+        ("bans", [whom]) => kick(whom, None, Some(BanTerm::default())),
+        ("bans", [whom, ms]) => kick(whom, None, Some(BanTerm { lasts_ms: ms.parse().ok() })),
+        ("lists", ["bans"]) => ClientToEdge::ListBans {},
+        ("pardons", [whom]) => ClientToEdge::LiftBan { participant: id(whom) },
+        _ => panic!("no client {verb} {words:?}"),
+    }
 }
 
 /// What the application's server asks.
