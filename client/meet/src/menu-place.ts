@@ -15,7 +15,7 @@ export interface Size {
 export interface Place {
   readonly left: number;
   readonly top: number;
-  readonly maxHeight: number;
+  readonly "max-height": number;
 }
 
 /** To the button, and to the edge of the screen. */
@@ -29,9 +29,11 @@ export function placeMenu(button: Box, menu: Size, screen: Size): Place {
   // Where neither side has room for more than a line or two, the menu may cover its button.
   const isCramped = Math.max(above, below) < Math.min(menu.height, screen.height / 2);
   const room = isCramped ? screen.height - 2 * GAP_PX : isAbove ? above : below;
-  const maxHeight = Math.min(menu.height, room);
-  const top = isCramped ? GAP_PX : isAbove ? button.top - GAP_PX - maxHeight : button.bottom + GAP_PX;
+  const height = Math.min(menu.height, room, screen.height - 2 * GAP_PX);
+  const beside = isCramped ? GAP_PX : isAbove ? button.top - GAP_PX - height : button.bottom + GAP_PX;
+  // The button itself may be off the screen for a moment, while the page changes its size.
+  const top = Math.max(GAP_PX, Math.min(beside, screen.height - height - GAP_PX));
   const middle = (button.left + button.right) / 2 - menu.width / 2;
   const left = Math.max(GAP_PX, Math.min(middle, screen.width - menu.width - GAP_PX));
-  return { left, top, maxHeight };
+  return { left, top, "max-height": height };
 }

@@ -1,5 +1,5 @@
 /** A button that opens a menu, used with the mouse or with the arrow keys (ARIA: menu button). */
-import type { CSSProperties, KeyboardEvent, ReactNode } from "react";
+import type { KeyboardEvent, ReactNode } from "react";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { placeMenu } from "./menu-place";
 
@@ -87,25 +87,25 @@ interface ItemsProps {
 /** The menu itself: over everything, wherever there is room for it, and scrolled where there is none. */
 function Items({ id, label, isRow, children }: ItemsProps) {
   const element = useRef<HTMLDivElement>(null);
-  const [place, setPlace] = useState<CSSProperties>({ visibility: "hidden" });
   useLayoutEffect(() => {
     const put = (): void => {
       const menu = element.current;
       const button = menu?.parentElement?.getBoundingClientRect();
       if (menu !== null && button !== undefined) {
         const size = { width: menu.offsetWidth, height: menu.scrollHeight };
-        setPlace(placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight }));
+        const place = placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight });
+        Object.entries(place).forEach(([side, px]) => menu.style.setProperty(side, `${px}px`));
       }
     };
     put();
-    // The grid has its new size one frame after the window.
-    const resized = (): unknown => requestAnimationFrame(put);
+    visibleItems(element.current)[0]?.focus();
+    // The grid has its new size a frame or two after the window.
+    const resized = (): unknown => requestAnimationFrame(() => requestAnimationFrame(put));
     window.addEventListener("resize", resized);
     return () => window.removeEventListener("resize", resized);
   }, []);
-  useEffect(() => visibleItems(element.current)[0]?.focus(), []);
   return (
-    <div role="menu" id={id} ref={element} style={place} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
+    <div role="menu" id={id} ref={element} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
       {children}
     </div>
   );
