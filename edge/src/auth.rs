@@ -274,7 +274,7 @@ mod tests {
         check("Ada", "daily", None);
         check("Ada", "weekly", Some(ErrorCode::WrongRoom));
         check(&"a".repeat(limits::NAME_CHARS_MAX), "daily", None);
-        for bad in [&"a".repeat(limits::NAME_CHARS_MAX + 1), "a\0b", "a\u{202e}b", "\u{200b}"] {
+        for bad in ["a".repeat(limits::NAME_CHARS_MAX + 1).as_str(), "a\0b", "a\u{202e}b", "\u{200b}"] {
             check(bad, "daily", Some(ErrorCode::BadToken));
         }
     }

@@ -116,7 +116,11 @@ mod tests {
     fn check(text: &str, expected: Option<&str>) {
         for field in ALL {
             let found = field.check(text).err();
-            assert_eq!(found.map(|found| found.split_once(' ').unwrap().1), expected, "{field:?}: {text:?}");
+            assert_eq!(
+                found.map(|found| found.split_once(' ').expect("a valid value").1),
+                expected,
+                "{field:?}: {text:?}"
+            );
         }
     }
 
@@ -180,7 +184,7 @@ mod tests {
             (Text::RoomMetadata, limits::ROOM_METADATA_CHARS_MAX),
         ] {
             assert_eq!(field.check(&"😀".repeat(most)), Ok(()), "{field:?}");
-            assert!(field.check(&"a".repeat(most + 1)).unwrap_err().ends_with("too long"), "{field:?}");
+            assert!(field.check(&"a".repeat(most + 1)).expect_err("too long").ends_with("too long"), "{field:?}");
         }
         assert_eq!(Text::Chat.check(&"x".repeat(limits::CHAT_TEXT_BYTES_MAX)), Ok(()));
         assert_eq!(Text::Chat.check(&"x".repeat(limits::CHAT_TEXT_BYTES_MAX + 1)), Err("text is too long"));

@@ -112,7 +112,9 @@ pub(super) fn door(room: &Room, seats: Vec<Seat>) -> Door {
     for Seat { of, address } in seats {
         let (socket, who, opened_at) = match of {
             Attachment::Client { socket, opened_at, claims } => (socket, Who::Client(Some(claims.sub)), opened_at),
-            Attachment::Resuming { socket, opened_at, participant } => (socket, Who::Client(Some(participant)), opened_at),
+            Attachment::Resuming { socket, opened_at, participant } => {
+                (socket, Who::Client(Some(participant)), opened_at)
+            }
             Attachment::Node { socket, opened_at, claims } => (socket, Who::Node(claims.sub), opened_at),
         };
         door.opened(socket, who, address, opened_at);

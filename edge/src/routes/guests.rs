@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
 use shared::signal::RoomChange;
 use shared::token::{Grants, GuestClaims, JoinClaims};
-use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
 /// What a page has to know before it asks.
@@ -33,7 +33,7 @@ struct Knock {
 
 impl Bounds for Knock {
     fn check_bounds(&self) -> Result<(), &'static str> {
-        if self.name.chars().count() > limits::NAME_CHARS_MAX { Err("name is too long") } else { Ok(()) }
+        Text::Name.check(&self.name)
     }
 }
 

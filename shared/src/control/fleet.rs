@@ -65,7 +65,7 @@ pub struct NodeLoad {
 }
 
 /// What the Fleet object tells a node.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and few a second")]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and small on wasm32")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FleetToNode {

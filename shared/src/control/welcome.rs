@@ -86,11 +86,11 @@ mod tests {
     }
 
     fn session_id(number: usize) -> SessionId {
-        longest(|text| SessionId::parse(text).unwrap(), SessionId::BYTES_MAX, number)
+        longest(|text| SessionId::parse(text).expect("a valid value"), SessionId::BYTES_MAX, number)
     }
 
     fn mid() -> Mid {
-        longest(|text| Mid::parse(text).unwrap(), Mid::BYTES_MAX, 0)
+        longest(|text| Mid::parse(text).expect("a valid value"), Mid::BYTES_MAX, 0)
     }
 
     /// A session that is as large as any.
@@ -119,7 +119,11 @@ mod tests {
         };
         Session {
             session: session_id(number),
-            participant: longest(|text| ParticipantId::parse(text).unwrap(), ParticipantId::BYTES_MAX, number),
+            participant: longest(
+                |text| ParticipantId::parse(text).expect("a valid value"),
+                ParticipantId::BYTES_MAX,
+                number,
+            ),
             ice: IceParameters {
                 node_ufrag: "u".repeat(32),
                 node_pwd: "p".repeat(32),
@@ -139,21 +143,22 @@ mod tests {
 
     fn order() -> RecordingOrder {
         let track = RecordedTrack {
-            id: longest(|text| TrackId::parse(text).unwrap(), TrackId::BYTES_MAX, 0),
+            id: longest(|text| TrackId::parse(text).expect("a valid value"), TrackId::BYTES_MAX, 0),
             track: TrackRef { session: session_id(0), mid: mid() },
             source: TrackSource::ScreenAudio,
             muted: false,
         };
         let participant = |publishes| RecordedParticipant {
-            id: longest(|text| ParticipantId::parse(text).unwrap(), ParticipantId::BYTES_MAX, 0),
+            id: longest(|text| ParticipantId::parse(text).expect("a valid value"), ParticipantId::BYTES_MAX, 0),
             name: "😀".repeat(limits::NAME_CHARS_MAX),
             tracks: vec![track.clone(); if publishes { limits::TRACKS_PER_PARTICIPANT_MAX } else { 0 }],
         };
         let participants = 0..limits::PARTICIPANTS_PER_ROOM_MAX;
         RecordingOrder {
-            recording: RecordingId::parse("r").unwrap(),
+            recording: RecordingId::parse("r").expect("a valid value"),
             key_prefix: "p".repeat(512),
             started_at: UnixMillis(1),
+            sent_at: UnixMillis(1),
             participants: participants.map(|number| participant(number < limits::PUBLISHERS_PER_ROOM_MAX)).collect(),
         }
     }
@@ -174,7 +179,7 @@ mod tests {
             assert_eq!(done, None, "the welcome is the last");
             let text = frame.to_json();
             assert!(text.len() <= limits::CONTROL_FRAME_BYTES_MAX, "{} bytes", text.len());
-            done = parts.take(RoomToNode::parse(&text).unwrap()).unwrap();
+            done = parts.take(RoomToNode::parse(&text).expect("a valid value")).expect("a valid value");
         }
         assert!(done == Some(whole), "what arrives is what was said");
     }

@@ -132,6 +132,7 @@ fn check_join(offer: &str, is_readable: bool) {
             | Output::CloseClient { .. }
             | Output::CloseNode { .. }
             | Output::AskTurn { .. }
+            | Output::AskHeard { .. }
             | Output::Answer { .. }
             | Output::AnswerReport { .. } => {}
         }

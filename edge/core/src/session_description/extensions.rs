@@ -57,15 +57,8 @@ impl OfferedExtensions {
         let one_way = one_way.map(|(id, _)| *id).collect();
         let [mid, rid, repaired_rid, abs_send_time, audio_level, video_orientation, transport_cc] =
             fitting.map(|extension| extension.map(|(id, _)| id));
-        let ids = HeaderExtensions {
-            mid,
-            rid,
-            repaired_rid,
-            abs_send_time,
-            transport_cc,
-            audio_level,
-            video_orientation,
-        };
+        let ids =
+            HeaderExtensions { mid, rid, repaired_rid, abs_send_time, transport_cc, audio_level, video_orientation };
         (ids, one_way)
     }
 }

@@ -38,12 +38,12 @@ fn stage() -> Stage {
 }
 
 fn hello(epoch: u64) -> NodeToRoom {
-    NodeToRoom::Hello { node: NodeId::parse("node-a").unwrap(), epoch, connected: vec![] }
+    NodeToRoom::Hello { node: NodeId::parse("node-a").expect("a valid value"), epoch, connected: vec![] }
 }
 
 /// Letters only, as the stage takes digits for the number of a socket.
 fn name(number: usize) -> String {
-    let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).unwrap());
+    let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).expect("a valid value"));
     format!("p{}{}{}", letter(number / 676), letter(number / 26), letter(number))
 }
 
@@ -88,7 +88,7 @@ fn a_section_that_cannot_be_accepted_is_published_in_vain() {
         let mut stage = Stage::new(1);
         stage.open_client("ada", Grants::default(), None);
         let tracks = vec![TrackIntent { mid: mid_named(mid), source, muted: false }];
-        let attempt = AttemptId::parse("a").unwrap();
+        let attempt = AttemptId::parse("a").expect("a valid value");
         let outputs = stage.say("ada", ClientToEdge::Join { attempt, offer: offer(name), tracks }).1;
         let (code, message) = error(&outputs).expect(name);
         assert_eq!(code, ErrorCode::InvalidOffer, "{name}");
@@ -166,7 +166,8 @@ fn what_a_moderator_silenced_is_not_recorded() {
         });
         orders.last().map(|order| order.participants.iter().map(|participant| participant.tracks.len()).sum::<usize>())
     };
-    let (participant, track) = (shared::ParticipantId::parse("ada").unwrap(), TrackId::parse("t1").unwrap());
+    let (participant, track) =
+        (shared::ParticipantId::parse("ada").expect("a valid value"), TrackId::parse("t1").expect("a valid value"));
     let mute = ClientToEdge::MuteTrack { participant, track };
     assert_eq!(recorded(&stage.say("ada", mute).1), Some(0));
     let unmute = ClientToEdge::SetMuted { mid: mid_named(0), muted: false };

@@ -64,9 +64,10 @@ impl Sfu {
 
     fn set_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) {
         if let Some(key) = self.session_key(room, &parameters.session)
-            && self.sessions.get(key).is_some_and(|session| {
-                !parameters.fingerprints().eq(session.client_fingerprints.iter().copied())
-            })
+            && self
+                .sessions
+                .get(key)
+                .is_some_and(|session| !parameters.fingerprints().eq(session.client_fingerprints.iter().copied()))
         {
             // Another certificate is another client: its decrypter counts from nothing (RFC 3711 §3.3.1), so slots that go on
             // where they were would be silent to it.
