@@ -20,6 +20,7 @@ impl Rate {
 
     /// So many tokens a second, which must divide 1,000.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "evaluated by the compiler, which refuses a division by zero")]
     pub const fn per_second(burst: u32, tokens: u32) -> Self {
         assert!(1_000 % tokens == 0, "whole milliseconds");
         Self::new(burst, 1_000 / tokens as u64)

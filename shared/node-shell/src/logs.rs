@@ -123,6 +123,7 @@ mod tests {
 
     /// A pipe that nobody reads until it is opened.
     #[derive(Clone, Default)]
+    #[expect(clippy::type_complexity, reason = "a lock and its condition")]
     struct Pipe(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
 
     impl Pipe {

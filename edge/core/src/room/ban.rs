@@ -44,7 +44,7 @@ impl Room {
             until: ban.until,
         };
         let mut infos: Vec<BanInfo> = self.bans.iter().map(info).collect();
-        infos.sort_by(|a, b| b.banned_at.cmp(&a.banned_at));
+        infos.sort_by_key(|ban| std::cmp::Reverse(ban.banned_at));
         infos
     }
 

@@ -130,7 +130,7 @@ pub enum Feedback {
 }
 
 impl Feedback {
-    pub const ALL: [Self; 4] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb];
+    pub const ALL: [Self; 5] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb, Self::TransportCc];
 
     /// Its value in an `rtcp-fb` line.
     #[must_use]

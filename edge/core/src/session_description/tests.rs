@@ -110,7 +110,7 @@ fn knows_extensions_and_feedback() {
     let offer = Offer::read(&captured("firefox-simulcast")).unwrap();
     let simulcast = offer.sections[0].usable().unwrap();
     assert_eq!(simulcast.extensions.of(Flow::ClientToNode).1, [9, 10]);
-    assert_eq!(ids(simulcast), [Some(3), Some(9), Some(10), Some(4), None, None, None]);
+    assert_eq!(ids(simulcast), [Some(3), Some(9), Some(10), Some(4), None, None, Some(7)]);
     assert!(!Offer::read(&captured("firefox-join")).unwrap().sections[0].usable().unwrap().rtcp_rsize);
 }
 

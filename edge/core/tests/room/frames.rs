@@ -160,11 +160,13 @@ fn what_a_moderator_silenced_is_not_recorded() {
     let mut stage = stage();
     stage.say("ada", ClientToEdge::StartRecording {});
     let recorded = |outputs: &[Output]| {
-        let orders = outputs.iter().filter_map(|output| match output {
+        let mut orders = outputs.iter().filter_map(|output| match output {
             Output::SendNode { message: RoomToNode::SetRecording { recording: Some(order) }, .. } => Some(order),
             _ => None,
         });
-        orders.last().map(|order| order.participants.iter().map(|participant| participant.tracks.len()).sum::<usize>())
+        orders
+            .next_back()
+            .map(|order| order.participants.iter().map(|participant| participant.tracks.len()).sum::<usize>())
     };
     let (participant, track) =
         (shared::ParticipantId::parse("ada").expect("a valid value"), TrackId::parse("t1").expect("a valid value"));

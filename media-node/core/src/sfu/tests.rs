@@ -747,9 +747,11 @@ fn another_certificate_is_another_handshake_and_another_session() {
     viewer.dtls = crate::session::dtls::Dtls::client(now, &viewer.identity, node);
     let before = feedback(&world, 0).len();
     world.open(1);
+    let rtp_in = world.sfu.stats().rtp_in;
     world.send(1, under_old_keys);
     world.run_for(20);
-    assert_eq!(world.sfu.stats().dropped(DropReason::UnknownAddress), 1);
+    assert_eq!(world.sfu.stats().rtp_in, rtp_in, "its address is unknown until it checks");
+    assert!(world.sfu.stats().dropped(DropReason::UnknownAddress) > 0);
     world.forward(0, VIDEO, 1, VIDEO_SLOT);
     world.send(1, world.clients[1].check(true));
     world.run_for(500);
@@ -758,7 +760,6 @@ fn another_certificate_is_another_handshake_and_another_session() {
     world.run_for(50);
     let viewer = &world.clients[1];
     assert_eq!(viewer.rtp.iter().map(|packet| packet.payload.len()).collect::<Vec<_>>(), [500, 600]);
-    assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
     assert_eq!(world.outputs.len(), 3, "connected, connected, connected anew");
 }
 
