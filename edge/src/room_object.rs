@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
 use shared::signal::{ClientFrame, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{ErrorCode, ParticipantId, Region, RoomId, UnixMillis};
+use shared::{ErrorCode, Region, RoomId, UnixMillis};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use worker::{

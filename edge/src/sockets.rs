@@ -140,12 +140,6 @@ impl Sockets {
         Ok(())
     }
 
-    /// Closes all of them.
-    pub(crate) fn close_all(&self, code: u16) -> Result<()> {
-        let ids: Vec<SocketId> = self.open.try_borrow_mut().map_err(borrowed)?.keys().copied().collect();
-        ids.into_iter().try_for_each(|id| self.close(id, code))
-    }
-
     /// Whether nobody is connected.
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.open.try_borrow_mut().map_err(borrowed)?.is_empty())

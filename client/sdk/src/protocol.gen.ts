@@ -55,18 +55,16 @@ export type AttemptId = string;
 export type MessageId = string;
 
 /**
- * The identification tag of one media section (RFC 8843 §7; a token of RFC 4566 §9, of which browsers use less).
+ * The identification tag of one media section (RFC 8843 §4): a token of RFC 8866 §9, at most as long as a one-byte header extension
+ * (RFC 8285 §4.2) can carry.
  */
 export type Mid = string;
 
 /**
- * Why something was refused, as clients and nodes see it.
+ * Why a request was refused, for programs.
  */
 export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
 
-/**
- * Kind of media.
- */
 export type MediaKind = "audio" | "video";
 
 /**
@@ -75,17 +73,13 @@ export type MediaKind = "audio" | "video";
 export type TrackSource = "microphone" | "camera" | "screen" | "screen_audio";
 
 /**
- * What one published section is.
+ * Describes one published section.
  */
 export type TrackIntent = { 
 /**
  * The section's identification tag in the offer.
  */
-mid: Mid, 
-/**
- * What it shows or sounds.
- */
-source: TrackSource, 
+mid: Mid, source: TrackSource, 
 /**
  * Whether it starts muted.
  */
@@ -102,7 +96,7 @@ export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "n
 export type ConnectionState = "connecting" | "connected" | "reconnecting";
 
 /**
- * Why somebody is gone.
+ * Why a participant is gone.
  */
 export type LeaveReason = "left" | "timed_out" | "kicked";
 
@@ -111,11 +105,11 @@ export type LeaveReason = "left" | "timed_out" | "kicked";
  */
 export type Grants = { 
 /**
- * Publish sound and pictures.
+ * Publish audio and video.
  */
 publish: boolean, 
 /**
- * Receive those of others.
+ * Receive the audio and video of others.
  */
 subscribe: boolean, 
 /**
@@ -132,15 +126,15 @@ moderate: boolean,
 record: boolean, };
 
 /**
- * The room itself, as everybody in it sees it.
+ * A room as its participants see it.
  */
 export type RoomInfo = { 
 /**
- * Whether newcomers stay outside.
+ * Whether the room refuses new participants.
  */
 locked: boolean, 
 /**
- * What the application keeps with the room.
+ * Free text of the application.
  */
 metadata: string, 
 /**
@@ -149,40 +143,36 @@ metadata: string,
 participants_max: number, };
 
 /**
- * What becomes of a participant; what is not named stays.
+ * Changes to a participant; absent fields stay as they are.
  */
-export type ParticipantChange = { 
+export type ParticipantChange = { name?: string, 
 /**
- * Display name.
- */
-name?: string, 
-/**
- * Free text that the application keeps with them; everybody in the room can read it.
+ * Free text of the application, visible to everybody in the room.
  */
 metadata?: string, 
 /**
- * All that they may do, in place of what their token says, for as long as they are in the room.
+ * Replaces all grants of the token.
  */
 grants?: Grants, };
 
 /**
- * What becomes of a room; what is not named stays.
+ * Changes to a room; absent fields stay as they are.
  */
 export type RoomChange = { 
 /**
- * Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+ * Whether the room refuses new participants; moderators and those already in it may enter.
  */
 locked?: boolean, 
 /**
- * Free text that the application keeps with the room; everybody in it can read it.
+ * Free text of the application, visible to everybody in the room.
  */
 metadata?: string, 
 /**
- * Most participants; nobody is removed where there are more already.
+ * Most participants; lowering it removes nobody.
  */
 participants_max?: number, 
 /**
- * The room is forgotten when it was empty for this long.
+ * How long the room is kept while it is empty.
  */
 empty_timeout_ms?: number, };
 
@@ -199,7 +189,7 @@ id: TrackId,
  */
 mid: Mid, 
 /**
- * Sound or pictures.
+ * Audio or video.
  */
 kind: MediaKind, 
 /**
@@ -228,11 +218,11 @@ id: ParticipantId,
  */
 name: string, 
 /**
- * What the application keeps with them; absent where that is nothing.
+ * Free text of the application; absent where empty.
  */
 metadata?: string, 
 /**
- * What they may do; absent where that is what a token without grants says.
+ * What they may do; absent where it is the default.
  */
 grants?: Grants, 
 /**
@@ -240,11 +230,11 @@ grants?: Grants,
  */
 joined_at: UnixMillis, 
 /**
- * Whether they can be reached.
+ * Whether the edge and the media node reach them.
  */
 connection: ConnectionState, 
 /**
- * Since when they have their hand up.
+ * When they raised their hand; absent while it is down.
  */
 hand_raised_at?: UnixMillis, 
 /**
@@ -300,41 +290,33 @@ banned_at: UnixMillis,
 until: UnixMillis | null, };
 
 /**
- * How far a recording is.
+ * State of a recording.
  */
 export type RecordingState = "starting" | "recording" | "storage_away" | "finishing" | "ready" | "empty" | "failed";
 
 /**
  * One recording, as everybody in the room sees it.
  */
-export type RecordingInfo = { 
+export type RecordingInfo = { id: RecordingId, 
 /**
- * Which.
- */
-id: RecordingId, 
-/**
- * How far it is.
+ * Its state.
  */
 state: RecordingState, 
 /**
- * Who started it; nobody where the application's server did.
+ * `None` if the application's server started it.
  */
 started_by: ParticipantId | null, 
 /**
  * When it was started: the zero of its clock.
  */
-started_at: UnixMillis, 
-/**
- * When it was stopped.
- */
-ended_at: UnixMillis | null, 
+started_at: UnixMillis, ended_at: UnixMillis | null, 
 /**
  * Why it failed.
  */
 code: ErrorCode | null, };
 
 /**
- * What one participant's camera and microphone, or screen and its sound, gave.
+ * One participant's camera and microphone, or screen and its sound.
  */
 export type PlayableFile = { 
 /**
@@ -350,7 +332,7 @@ name: string,
  */
 is_screen: boolean, 
 /**
- * How long after the recording's start it begins.
+ * When it begins, in milliseconds after the start of the recording.
  */
 starts_ms: number, 
 /**
@@ -362,12 +344,12 @@ duration_ms: number,
  */
 bytes: number, 
 /**
- * Where it is; signed, so whoever has it can play the file.
+ * Signed: anybody who has it can play the file.
  */
 url: string, };
 
 /**
- * One recording, with signed URLs for what can be played of it.
+ * One recording, with signed URLs of its files.
  */
 export type Recording = { 
 /**
@@ -375,11 +357,11 @@ export type Recording = {
  */
 id: RecordingId, 
 /**
- * How far it is.
+ * Its state.
  */
 state: RecordingState, 
 /**
- * Who started it; null where the application's server did.
+ * Who started it; null if the application's server did.
  */
 started_by: ParticipantId | null, 
 /**
@@ -403,15 +385,15 @@ duration_ms: number | null,
  */
 bytes: number, 
 /**
- * What can be played: one file for each participant's camera and microphone, one for each screen and its sound.
+ * One file for each participant's camera and microphone, one for each screen and its sound.
  */
 files: Array<PlayableFile>, 
 /**
- * What happened in the room, as JSON; null while there are no files.
+ * The manifest of what happened in the room, as JSON; null while there are no files.
  */
 manifest_url: string | null, 
 /**
- * Until when the URLs open; whoever asks again gets new ones.
+ * When the URLs expire; every request returns new ones.
  */
 urls_expire_at: UnixMillis, };
 
@@ -433,32 +415,24 @@ next?: string, };
  */
 export type ChatMessage = { 
 /**
- * Its place in the room's chat: one more than that of the message before.
+ * Its place in the room's chat, counted from 1 without gaps.
  */
 number: number, 
 /**
- * Its author's name for it.
+ * The author's name for it.
  */
-message: MessageId, 
+message: MessageId, participant: ParticipantId, 
 /**
- * Who wrote it.
- */
-participant: ParticipantId, 
-/**
- * What they were called then.
+ * The author's name when the message was sent.
  */
 name: string, 
 /**
- * When the room took it.
+ * When the room accepted it.
  */
-sent_at: UnixMillis, 
-/**
- * What they wrote.
- */
-text: string, };
+sent_at: UnixMillis, text: string, };
 
 /**
- * A sign that everybody sees for a moment.
+ * A reaction that everybody sees for a moment.
  */
 export type Reaction = "thumbs_up" | "thumbs_down" | "clap" | "heart" | "laugh" | "surprise" | "party";
 
@@ -471,11 +445,11 @@ export type IceServer = {
  */
 urls: Array<string>, 
 /**
- * For TURN.
+ * Only for TURN.
  */
 username?: string, 
 /**
- * For TURN.
+ * Only for TURN.
  */
 credential?: string, };
 
@@ -484,7 +458,7 @@ credential?: string, };
  */
 export type ClientToEdge = { "type": "join", 
 /**
- * The client's name for this try: joining twice with one is joining once.
+ * The client's name for this attempt; repeating a join with the same one joins once.
  */
 attempt: AttemptId, 
 /**
@@ -492,7 +466,7 @@ attempt: AttemptId,
  */
 offer: string, 
 /**
- * What the sections it publishes are.
+ * Describes the sections that publish.
  */
 tracks: Array<TrackIntent>, } | { "type": "resume", 
 /**
@@ -504,7 +478,7 @@ session: SessionId,
  */
 resume_token: string, 
 /**
- * The number of the last chat message that the client has; all are told again where it has none.
+ * The number of the last chat message the client has; without it the edge sends all of them.
  */
 chat_after?: number, } | { "type": "negotiate", 
 /**
@@ -512,21 +486,13 @@ chat_after?: number, } | { "type": "negotiate",
  */
 offer: string, 
 /**
- * What the sections it publishes are.
+ * Describes the sections that publish.
  */
-tracks: Array<TrackIntent>, 
-/**
- * Why.
- */
-reason: NegotiateReason, } | { "type": "set_muted", 
+tracks: Array<TrackIntent>, reason: NegotiateReason, } | { "type": "set_muted", 
 /**
  * The section that publishes it.
  */
-mid: Mid, 
-/**
- * Whether it is silent or dark.
- */
-muted: boolean, } | { "type": "view", 
+mid: Mid, muted: boolean, } | { "type": "view", 
 /**
  * At most 24.
  */
@@ -534,29 +500,9 @@ participants: Array<ParticipantId>, } | { "type": "chat",
 /**
  * The client's name for the message.
  */
-message: MessageId, 
+message: MessageId, text: string, } | { "type": "react", reaction: Reaction, } | { "type": "raise_hand", raised: boolean, } | { "type": "lower_hand", participant: ParticipantId, } | { "type": "kick", participant: ParticipantId, 
 /**
- * What it says.
- */
-text: string, } | { "type": "react", 
-/**
- * Which.
- */
-reaction: Reaction, } | { "type": "raise_hand", 
-/**
- * Whether it is up.
- */
-raised: boolean, } | { "type": "lower_hand", 
-/**
- * Whose.
- */
-participant: ParticipantId, } | { "type": "kick", 
-/**
- * Whom.
- */
-participant: ParticipantId, 
-/**
- * Told to them.
+ * Shown to the participant.
  */
 reason?: string, 
 /**
@@ -566,49 +512,33 @@ ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban",
 /**
  * Whom.
  */
-participant: ParticipantId, } | { "type": "mute_track", 
+participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
- * Whose track it is.
- */
-participant: ParticipantId, 
-/**
- * Which.
- */
-track: TrackId, } | { "type": "update_participant", 
-/**
- * Whom.
- */
-participant: ParticipantId, 
-/**
- * Display name.
- */
-name?: string, 
-/**
- * Free text that the application keeps with them; everybody in the room can read it.
+ * Free text of the application, visible to everybody in the room.
  */
 metadata?: string, 
 /**
- * All that they may do, in place of what their token says, for as long as they are in the room.
+ * Replaces all grants of the token.
  */
 grants?: Grants, } | { "type": "update_room", 
 /**
- * Whether newcomers stay outside; whoever is in the room may come back, and moderators may come in.
+ * Whether the room refuses new participants; moderators and those already in it may enter.
  */
 locked?: boolean, 
 /**
- * Free text that the application keeps with the room; everybody in it can read it.
+ * Free text of the application, visible to everybody in the room.
  */
 metadata?: string, 
 /**
- * Most participants; nobody is removed where there are more already.
+ * Most participants; lowering it removes nobody.
  */
 participants_max?: number, 
 /**
- * The room is forgotten when it was empty for this long.
+ * How long the room is kept while it is empty.
  */
 empty_timeout_ms?: number, } | { "type": "end_room", 
 /**
- * Told to everybody.
+ * Shown to everybody.
  */
 reason?: string, } | { "type": "start_recording", } | { "type": "stop_recording", } | { "type": "leave", };
 
@@ -623,37 +553,21 @@ in_reply_to: number | null,
 /**
  * The client's own id, from its token.
  */
-participant: ParticipantId, 
+participant: ParticipantId, session: SessionId, 
 /**
- * The new session.
+ * The secret for `resume`; only this client gets it.
  */
-session: SessionId, 
-/**
- * The secret with which the session can be resumed; for this client alone.
- */
-resume_token: string, 
-/**
- * SDP of the answer.
- */
-answer: string, 
-/**
- * The room itself.
- */
-room: RoomInfo, 
+resume_token: string, answer: string, room: RoomInfo, 
 /**
  * Everybody in the room, the client itself included.
  */
-roster: Array<ParticipantInfo>, 
-/**
- * What plays in which of its slots.
- */
-slots: Array<SlotInfo>, 
+roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
  * STUN and TURN servers for `RTCConfiguration.iceServers`.
  */
 ice_servers: Array<IceServer>, 
 /**
- * The number of the last chat message: what comes up to it was there before, what comes after it is news.
+ * The number of the last chat message before the join; later ones are new.
  */
 chat_last: number, 
 /**
@@ -665,27 +579,19 @@ recording: RecordingInfo | null, } | { "type": "resumed",
  */
 in_reply_to: number | null, 
 /**
- * The secret for the next time, in place of the one that was just used.
+ * The secret for the next resume; the one just used is void soon.
  */
-resume_token: string, 
-/**
- * The room itself.
- */
-room: RoomInfo, 
+resume_token: string, room: RoomInfo, 
 /**
  * Everybody in the room, the client itself included.
  */
-roster: Array<ParticipantInfo>, 
-/**
- * What plays in which of its slots.
- */
-slots: Array<SlotInfo>, 
+roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
  * Whether the media transport must be negotiated again, because the node is gone.
  */
 transport_dead: boolean, 
 /**
- * STUN and TURN servers from here on: credentials run out, and TURN nodes come and go.
+ * The current STUN and TURN servers, with fresh credentials.
  */
 ice_servers: Array<IceServer>, 
 /**
@@ -697,29 +603,13 @@ recording: RecordingInfo | null, } | { "type": "negotiated",
  */
 in_reply_to: number | null, 
 /**
- * The session from here on: another one where the transport is a new one.
+ * The current session; it differs from the previous one after a change of transport.
  */
-session: SessionId, 
+session: SessionId, answer: string, slots: Array<SlotInfo>, 
 /**
- * SDP of the answer.
+ * The current STUN and TURN servers, with fresh credentials.
  */
-answer: string, 
-/**
- * What plays in which of the client's slots.
- */
-slots: Array<SlotInfo>, 
-/**
- * STUN and TURN servers from here on.
- */
-ice_servers: Array<IceServer>, } | { "type": "done", 
-/**
- * Its `id`.
- */
-in_reply_to: number | null, } | { "type": "bans", 
-/**
- * Its `id`.
- */
-in_reply_to: number | null, 
+ice_servers: Array<IceServer>, } | { "type": "done", in_reply_to: number | null, } | { "type": "bans", in_reply_to: number | null, 
 /**
  * The latest first.
  */
@@ -727,71 +617,15 @@ bans: Array<BanInfo>, } | { "type": "error",
 /**
  * Its `id`, where it could be read.
  */
-in_reply_to: number | null, 
-/**
- * Why, for programs.
- */
-code: ErrorCode, 
-/**
- * Why, for developers.
- */
-message: string, } | { "type": "refused", 
-/**
- * Why.
- */
-code: ErrorCode, } | { "type": "participant_joined", 
-/**
- * Who.
- */
-participant: ParticipantInfo, } | { "type": "room_updated", 
-/**
- * The whole of what is known about it.
- */
-room: RoomInfo, } | { "type": "track_muted", 
+in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "refused", code: ErrorCode, } | { "type": "participant_joined", participant: ParticipantInfo, } | { "type": "room_updated", room: RoomInfo, } | { "type": "track_muted", 
 /**
  * The section that publishes it.
  */
-mid: Mid, } | { "type": "participant_updated", 
-/**
- * The whole of what is known about them.
- */
-participant: ParticipantInfo, } | { "type": "participant_left", 
-/**
- * Who.
- */
-participant: ParticipantId, 
-/**
- * Why.
- */
-reason: LeaveReason, } | { "type": "chat", 
+mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "chat", 
 /**
  * At most 12.
  */
-messages: Array<ChatMessage>, } | { "type": "reacted", 
-/**
- * Who.
- */
-participant: ParticipantId, 
-/**
- * Which.
- */
-reaction: Reaction, } | { "type": "slots_changed", 
-/**
- * The changed ones.
- */
-slots: Array<SlotInfo>, } | { "type": "sections_needed", 
-/**
- * Audio slots in all.
- */
-audio: number, 
-/**
- * Video slots in all.
- */
-video: number, } | { "type": "transport_dead", } | { "type": "recording_updated", 
-/**
- * The whole of what is known about it.
- */
-recording: RecordingInfo, } | { "type": "removed", 
+messages: Array<ChatMessage>, } | { "type": "reacted", participant: ParticipantId, reaction: Reaction, } | { "type": "slots_changed", slots: Array<SlotInfo>, } | { "type": "sections_needed", audio: number, video: number, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

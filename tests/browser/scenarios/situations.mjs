@@ -100,7 +100,8 @@ export function situationScenarios(world) {
       await ada.page.evaluate(() => window.rotunda.stopRecording());
     });
 
-    // Holds S2-CLI-03: the screen has a section of its own, so that the camera goes on beside it and after it.
+    // The screen has a section of its own, so the camera stays beside it and after it.
+    // Holds S2-CLI-03.
     test("the latest of two shared screens is shown, not the latest joiner's", async () => {
       await others[1].press("screen");
       await until("alan's screen is shown", () => ada.page.evaluate(() => document.querySelector('[data-screen="alan"]') !== null));

@@ -232,20 +232,22 @@ fn finished(segments: Vec<u64>, prefix: &str) -> SegmentOutcome {
     SegmentOutcome::Finished { epoch, segments, files: vec![file], manifest: format!("{prefix}manifest.json") }
 }
 
+fn opens(stage: &mut Stage, name: &str, options: &[&str]) -> Vec<Output> {
+    let grants = Grants {
+        publish: !options.contains(&"viewer"),
+        subscribe: !options.contains(&"speaker"),
+        chat: !options.contains(&"mute"),
+        moderate: options.contains(&"moderator"),
+        record: options.contains(&"recorder"),
+    };
+    let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
+    stage.open_client(name, grants, max)
+}
+
 fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     let participant = participant_of(name);
     let message = match words {
-        ["opens", options @ ..] => {
-            let grants = Grants {
-                publish: !options.contains(&"viewer"),
-                subscribe: !options.contains(&"speaker"),
-                chat: !options.contains(&"mute"),
-                moderate: options.contains(&"moderator"),
-                record: options.contains(&"recorder"),
-            };
-            let max = options.iter().find_map(|option| option.strip_prefix("max=")?.parse().ok());
-            return stage.open_client(name, grants, max);
-        }
+        ["opens", options @ ..] => return opens(stage, name, options),
         ["reopens"] => {
             return stage.reopen_client(name).unwrap_or_else(|| panic!("{name}'s secret opens nothing"));
         }
