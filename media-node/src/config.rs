@@ -248,7 +248,6 @@ mod tests {
         assert_eq!(two, Ok(vec![edge("ws://a"), edge("ws://b:1")]));
     }
 
-    // Holds S2-MED-02.
     #[test]
     fn ports_of_all_shards_must_exist() {
         let flags = ["--listen=0.0.0.0:65535", "--shards=2"];
@@ -264,7 +263,6 @@ mod tests {
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
     }
 
-    // Holds S3-DEP-06.
     #[test]
     fn recordings_need_a_bucket_and_who_writes_to_it() {
         assert!(read(GOOD, &[]).is_ok_and(|config| config.recording.is_none()));

@@ -53,7 +53,6 @@ fn bursts_on_the_way_from_the_node_are_repaired() {
     check(2, Loss::None, BURSTS, 700);
 }
 
-// Holds S3-DEP-12.
 #[test]
 fn loss_everywhere_is_repaired() {
     check(3, Loss::Random(0.05), Loss::Random(0.05), 700);

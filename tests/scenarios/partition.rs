@@ -19,7 +19,7 @@ fn a_short_cut_heals_by_itself() {
     world.check_everybody_plays();
 }
 
-// Holds S0-SM-04, S2-SM-01.
+// Holds S2-SM-01.
 #[test]
 fn a_long_cut_is_mended_by_an_ice_restart() {
     let mut world = World::seeded(2);
@@ -42,7 +42,6 @@ fn another_network_is_another_path_for_the_same_streams() {
     world.check_nothing_lacks();
 }
 
-// Holds S0-SM-04.
 #[test]
 fn a_browser_that_cannot_move_opens_a_new_transport() {
     let mut world = World::seeded(4);

@@ -52,7 +52,6 @@ fn who_was_away_when_slots_became_too_few_is_told_on_return() {
     world.check_everybody_plays();
 }
 
-// Holds S0-SIG-04.
 #[test]
 fn with_fewer_slots_than_tracks_the_slot_follows_the_view() {
     let mut world = World::seeded(3);

@@ -21,7 +21,6 @@ const STARTED_WITHIN: Duration = Duration::from_secs(90);
 /// From a signal to the end of everything.
 const ENDED_WITHIN: Duration = Duration::from_secs(15);
 
-// Holds S1-DEP-02.
 #[test]
 fn ctrl_c_ends_everything_in_order() {
     let dev = Dev::start(1);

@@ -26,7 +26,6 @@ describe("the address", () => {
     expect(route.page === "home" ? route.badLink : route.room).toBe(expected);
   });
 
-  // Holds S1-CLI-04.
   test("has devices on and the lobby shown unless it says otherwise", () => {
     const options = (query: string): unknown => {
       const route = readRoute("/r/x", query);

@@ -16,7 +16,7 @@ describe("grades", () => {
     [0, 5, "poor"],
     [null, 0.5, "excellent"],
   ];
-  // Holds S0-QUAL-02.
+  // Holds S0-QUAL-02, S-A7-12.
   test.each(table)("round trip %s ms, loss %s %%: %s", (rttMs, loss, expected) => {
     expect(grade(rttMs, loss)).toBe(expected);
   });
@@ -38,6 +38,7 @@ describe("measuring", () => {
     expect(grades).toEqual(new Map([["ada", "poor"], ["bob", "excellent"], ["me", "excellent"]]));
   });
 
+  // Holds S-A7-02.
   test("an old loss is forgotten", () => {
     const meter = new QualityMeter();
     meter.take(look(0, [["ada-a", 0, 0]]), null, whose);
@@ -55,6 +56,7 @@ describe("measuring", () => {
     expect(meter.take(look(1, [["ada-a", 5, 5]]), null, whose)?.has("ada")).toBe(false);
   });
 
+  // Holds S-A7-03.
   test("one's own grade is of the round trip and of what the other side misses", () => {
     const meter = new QualityMeter();
     expect(meter.take(look(0, [], 250), "me", whose)?.get("me")).toBe("fair");

@@ -89,7 +89,6 @@ describe("joining", () => {
     expect(client.outcome()).toBe(outcome);
   });
 
-  // Holds S4-SM-02.
   test("says the same attempt and offer again when the socket was lost before the reply", () => {
     const client = new Client().asked();
     const first = client.lastSent();
@@ -377,7 +376,6 @@ describe("a dead transport", () => {
     expect(client.does()).toEqual([what]);
   });
 
-  // Holds S0-SM-04.
   test("climbs from the join to other nodes to a new transport, and begins again after a wait", () => {
     const client = new Client().asked();
     client.frame(JOINED);
@@ -445,7 +443,6 @@ describe("a dead transport", () => {
     ["session_expired", "new_transport"],
     ["not_joined", "join"],
   ];
-  // Holds S4-SM-02.
   test.each(answers)("whose restart is answered with %s: %s", (code, what) => {
     const client = new Client().joined().restart();
     client.does();

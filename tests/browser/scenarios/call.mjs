@@ -18,7 +18,7 @@ export function callScenarios(world) {
     const room = "call";
     let ada, grace, alan, lin;
 
-    // Holds S0-TEST-03, S1-ROOM-05, S1-CLI-01, S2-CLI-05.
+    // Holds S0-TEST-03, S1-ROOM-05.
     test("Chromium and Firefox see and hear each other", async () => {
       const { stack, chromium, firefox } = world;
       // The first through the lobby, as people do.
@@ -53,7 +53,7 @@ export function callScenarios(world) {
       await everybodySeesAndHears([ada, grace, alan, lin]);
     });
 
-    // Holds S0-SIG-04, S0-CLI-05.
+    // Holds S0-CLI-05.
     test("mute: the sound stops and everybody sees why", async () => {
       for (const [person, others] of [[ada, [grace, alan]], [grace, [ada, alan]]]) {
         await person.press("microphone");
@@ -66,7 +66,7 @@ export function callScenarios(world) {
       await Promise.all([ada, grace, alan].map((person) => person.hears([ada, grace, alan, lin])));
     });
 
-    // Holds S0-SIG-04, S0-CLI-05.
+    // Holds S0-CLI-05.
     test("a camera that is off is not captured, sends nothing, and comes back", async () => {
       for (const [person, others] of [[grace, [ada, alan]], [alan, [ada, grace]]]) {
         await person.press("camera");

@@ -16,7 +16,7 @@ export function meetingScenarios(world) {
     const room = "meeting";
     let ada, grace;
 
-    // Holds S1-CLI-01, S1-DATA-01.
+    // Holds S1-DATA-01.
     test("the chat is read by who comes later, and survives a reload without a duplicate", async () => {
       const { stack, chromium, firefox } = world;
       ada = await Participant.join(stack, chromium, room, "ada", HOST);
@@ -58,7 +58,7 @@ export function meetingScenarios(world) {
       await until("ada sees the applause", () => ada.page.evaluate(() => document.querySelector(".reactions")?.textContent.includes("\u{1F44F}")));
     });
 
-    // Holds S0-SIG-04, S0-CLI-05, S2-CLI-03, S4-MED-02.
+    // Holds S0-CLI-05, S2-CLI-03.
     test("a shared screen is sharp, stands beside the camera, and goes when it is stopped", async () => {
       for (const [person, other] of [[ada, grace], [grace, ada]]) {
         await person.press("screen");
@@ -75,7 +75,6 @@ export function meetingScenarios(world) {
       }
     });
 
-    // Holds S0-SM-04.
     test("a device that is unplugged is replaced, and the user is told", async () => {
       const before = await ada.page.evaluate(() => window.devicesOpened("video"));
       await ada.page.evaluate(() => window.unplug("video"));
@@ -136,7 +135,6 @@ export function meetingScenarios(world) {
       await alan.close();
     });
 
-    // Holds S1-SM-02.
     test("the end is for everybody", async () => {
       await choose(ada, "End the call for everyone");
       for (const person of [ada, grace]) await person.reads(/The call was ended for everyone/);

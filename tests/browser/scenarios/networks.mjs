@@ -29,7 +29,7 @@ export function networkScenarios(world) {
       await everybodySeesAndHears([stays, ...travellers]);
     });
 
-    // Holds S3-SM-01, S3-DEP-12, S4-TEST-06.
+    // Holds S3-SM-01, S4-TEST-06.
     test("ten seconds without a network: what happened meanwhile is there, once", async (t) => {
       const presence = await watchPresence();
       world.travellers.forEach(({ network }) => network.goDark());
@@ -48,7 +48,6 @@ export function networkScenarios(world) {
       await everybodySeesAndHears([stays, ...travellers]);
     });
 
-    // Holds S3-DEP-12.
     test("another address: media goes on by itself", async (t) => {
       const presence = await watchPresence();
       world.travellers.forEach(({ network }) => network.changeAddress());

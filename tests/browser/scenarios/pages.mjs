@@ -55,7 +55,6 @@ export function pageScenarios(world) {
       assert.deepEqual(problems, []);
     });
 
-    // Holds S1-CLI-01.
     test("are used by keyboard alone", async () => {
       await ada.page.evaluate(() => document.activeElement?.blur());
       await ada.page.keys("c");
@@ -75,7 +74,6 @@ export function pageScenarios(world) {
       await until("the settings are open", () => ada.page.evaluate(() => document.getElementById("settings-panel") !== null));
     });
 
-    // Holds S1-CLI-04.
     test("speak German where that is chosen, and look as is chosen", async () => {
       await ada.page.evaluate(() => {
         const choose = (id, value) => {

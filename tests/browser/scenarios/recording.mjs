@@ -12,7 +12,7 @@ export function recordingScenarios(world) {
   describe("a recording", () => {
     const room = "recorded";
 
-    // Holds S0-SIG-07, S0-REC-03, S0-TEST-03, S1-SM-02, S1-REC-01.
+    // Holds S0-SIG-07, S0-REC-03, S0-TEST-03, S1-REC-01.
     test("everybody sees it run, and who may plays it after the call", async () => {
       const { stack, chromium } = world;
       const ada = await Participant.join(stack, chromium, room, "ada", HOST);

@@ -5,7 +5,6 @@ import { Participant } from "../participant.mjs";
 
 export function refusalScenarios(world) {
   describe("refusals", () => {
-    // Holds S1-ROOM-03.
     test("a moderator removes somebody", async () => {
       const { stack, chromium, firefox } = world;
       const room = "kick";

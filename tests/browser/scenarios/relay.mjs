@@ -17,7 +17,7 @@ export function relayScenarios(world) {
     const room = "relay";
     let people = [];
 
-    // Holds S3-MED-05, S4-MED-02.
+    // Holds S3-MED-05.
     test("Chromium and Firefox see and hear each other", async (t) => {
       const { stack, chromium, firefox } = world;
       await Promise.all([stack.startTurnNode("turn-1"), stack.startTurnNode("turn-2")]);

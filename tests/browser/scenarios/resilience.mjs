@@ -61,7 +61,7 @@ export function resilienceScenarios(world) {
       await everybodySeesAndHears(people);
     });
 
-    // Holds S2-MED-02, S3-DEP-09, S3-DEP-14.
+    // Holds S3-DEP-09, S3-DEP-14.
     test("a media node is killed: everybody goes on at the other one", async (t) => {
       await moves(t, (node) => world.stack.killNode(node));
     });

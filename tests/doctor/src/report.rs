@@ -151,7 +151,6 @@ fn see(hop: Hop) -> String {
 mod tests {
     use super::*;
 
-    // Holds S3-TEST-01.
     #[test]
     fn the_page_has_the_same_hops_in_the_same_order() {
         let page = include_str!("../../../docs/troubleshooting.md");

@@ -35,7 +35,6 @@ fn assert_fails(report: &Value, hop: &str, problem: &str) {
     assert!(hops[at]["see"].as_str().expect("a heading").starts_with("docs/troubleshooting.md#"));
 }
 
-// Holds S3-TEST-01.
 #[test]
 fn each_ill_hop_of_a_deployment_is_named() {
     let mut stack = Stack::start();

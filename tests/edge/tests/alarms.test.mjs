@@ -49,7 +49,7 @@ async function due(ms, began, promise) {
 }
 
 describe("alarms", { concurrency: true }, () => {
-  // Holds S0-SIG-11, S1-SM-02, S2-SM-02, S3-SM-02, S4-SM-01, S4-SM-03, S4-TEST-07.
+  // Holds S0-SIG-11, S2-SM-02, S3-SM-02, S4-SM-03, S4-TEST-07.
   alarm("a client that does not come back has left when the resume window is over", async (edge) => {
     await MediaNode.start(edge);
     const ada = await Client.join(edge, "gone", "ada");

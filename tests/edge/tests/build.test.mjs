@@ -6,7 +6,6 @@ import { Client } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
-// Holds S1-DEP-02.
 test("the deployed build issues no tokens and fails for nobody, and serves calls", async () => {
   const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
   try {

@@ -46,7 +46,7 @@ async function checkNobodyNoticed() {
   assert.equal((await witness.request({ type: "view", participants: [] })).type, "done");
 }
 
-// Holds S0-SIG-09, S3-SIG-05, S4-SIG-07.
+// Holds S0-SIG-09, S4-SIG-07.
 test("malformed, binary, unknown and invalid frames", async () => {
   await checkAnswered("", "malformed_frame");
   await checkAnswered("no JSON", "malformed_frame");
@@ -110,7 +110,7 @@ test("a socket that only says nonsense is closed", async () => {
   assert.equal((await rude.ended()).code, 1008);
 });
 
-// Holds S3-SEC-01, S3-DEP-04, S4-ROOM-03.
+// Holds S3-DEP-04.
 test("too many frames are refused, and a moment later there is room for some again", async () => {
   for (let id = 1; id <= 70; id += 1) rude.send({ type: "view", id, participants: [] });
   const limited = await rude.find(({ code }) => code === "rate_limited", "rate_limited");

@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
-// Holds S0-TEST-02, S1-SIG-04.
+// Holds S0-TEST-02.
 test("asleep after every step or never: everybody is told the same", async () => {
   const awake = await play(edge, "awake");
   let slept = 0;

@@ -28,7 +28,6 @@ async function joinFrom(continent, room, participant = "ada") {
   return client;
 }
 
-// Holds S1-DEP-01.
 test("a room goes to the region nearest to its first joiner", async () => {
   await joinFrom("EU", "from-europe");
   await frankfurt.serving("from-europe");

@@ -34,7 +34,7 @@ function asParticipant(on, token, method, where) {
   return on.api(method, where, { key: null, headers: { authorization: `Bearer ${token}` } });
 }
 
-// Holds S0-REC-03, S0-SIG-07, S3-REC-01, S4-REC-01.
+// Holds S0-REC-03, S0-SIG-07, S4-REC-01.
 test("a recording is started, shown, stopped, played and deleted over HTTP, with sleeps in between", async () => {
   const room = "flow";
   checkRefused(await edge.api("POST", path(room)), 404, "unknown_room");

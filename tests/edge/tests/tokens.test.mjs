@@ -76,7 +76,7 @@ test("a token for another purpose, or one that says too much, is a bad one", asy
   await checkRefused("bad_token", { token: joinToken("daily", "ada", { grants: { fly: true } }) });
 });
 
-// Holds S0-SIG-11, S0-SEC-02, S3-SEC-01, S4-SEC-01.
+// Holds S0-SIG-11, S0-SEC-02, S4-SEC-01.
 test("without a token nobody gets in", async () => {
   await checkRefused("bad_token", { protocols: ["rotunda.v1"] });
 });

@@ -20,7 +20,7 @@ function check({ urls, username, credential }, room, participant, expected = URL
   assert.equal(credential, createHmac("sha1", KEYS.turn.secret).update(username).digest("base64"));
 }
 
-// Holds S0-MED-02, S2-CLI-04, S2-SEC-01, S2-DEP-01, S3-DEP-01.
+// Holds S2-SEC-01, S2-DEP-01, S3-DEP-01, S-A7-17.
 test("every answer brings TURN nodes of the region and a credential for them", async (t) => {
   const edge = await startEdge();
   t.after(() => edge.stop());

@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(names, expected, "{text}");
     }
 
-    // Holds S1-DEP-01, S2-MED-09.
+    // Holds S2-MED-09.
     #[test]
     fn takes_the_less_busy_of_two() {
         check("a:100 b:900", &[], &["a"]);

@@ -187,7 +187,6 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
     });
 }
 
-// Holds S1-DEP-01.
 #[test]
 fn shards_take_turns() {
     check(|stage| {

@@ -39,7 +39,6 @@ mod tests {
         assert_eq!(text, expected.replace('\n', "\r\n"));
     }
 
-    // Holds S0-MED-07.
     #[test]
     fn prefers_what_comes_first() {
         check(

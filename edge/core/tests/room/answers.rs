@@ -131,7 +131,6 @@ fn refuses_tracks_that_the_offer_does_not_send() {
     check_refused("chromium-sections", &[CAMERA], ErrorCode::InvalidOffer);
 }
 
-// Holds S2-MED-07.
 #[test]
 fn refuses_a_codec_that_nobody_speaks() {
     let mut stage = Stage::new(1);

@@ -39,7 +39,6 @@ fn is_continuous(sequences: &[u16]) -> bool {
     sequences.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1))
 }
 
-// Holds S2-MED-07.
 #[test]
 fn what_one_publishes_the_other_receives() {
     let mut world = World::connected(2);

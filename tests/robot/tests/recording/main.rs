@@ -39,7 +39,7 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-// Holds S0-SIG-01, S0-SIG-07, S0-REC-03, S1-REC-01, S3-REC-01, S3-DEP-06, S4-REC-01.
+// Holds S0-SIG-01, S0-SIG-07, S0-REC-03, S1-REC-01, S4-REC-01.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_recorded_listed_played_and_deleted() {
     let mut stack = Stack::start();
