@@ -119,6 +119,6 @@ test("what the Worker tells its objects cannot be said from outside", async () =
 
 test("the largest token's attachment fits on the socket", async () => {
   const room = "r".repeat(64);
-  const claims = { name: `${"\u0001".repeat(125)}€`, participants_max: 4294967295 };
+  const claims = { name: `${"\u{1F600}".repeat(127)}€`, participants_max: 4294967295 };
   await checkLetIn({ room, token: joinToken(room, "p".repeat(64), claims) });
 });
