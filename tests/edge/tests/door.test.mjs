@@ -7,6 +7,7 @@ import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
 const SOCKETS_PER_PARTICIPANT_MAX = 10;
+
 test("one participant has ten sockets and no more, also after a sleep; others are let in", async () => {
   const edge = await startEdge();
   try {
