@@ -32,7 +32,7 @@ pub(crate) struct Config {
 pub(crate) enum Guests {
     /// They come in.
     Open,
-    /// They come in when a moderator admits them.
+    /// They come in while a moderator is in the room.
     Lobby,
     /// They stay outside.
     Off,

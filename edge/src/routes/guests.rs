@@ -38,6 +38,12 @@ impl Bounds for Knock {
 }
 
 #[derive(Serialize)]
+struct Waiting {
+    participant: ParticipantId,
+    pass: String,
+}
+
+#[derive(Serialize)]
 struct Admission {
     participant: ParticipantId,
     pass: String,
@@ -66,6 +72,13 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     }
     let knock: Knock = body::read(&mut arrival).await?;
     let mut guest = known(&arrival, &knock)?;
+    if arrival.config.guests == Guests::Lobby {
+        guest.grants = Grants::default();
+        return match has_moderator(&arrival, &knock.room).await? {
+            true => answer(&arrival, knock, guest),
+            false => wait(&arrival, guest),
+        };
+    }
     if !guest.grants.moderate && makes_room(&arrival, &knock.room).await? {
         guest.grants.moderate = true;
         guest.grants.record = holds_nothing(&arrival, &knock.room).await?;
@@ -81,6 +94,26 @@ fn known(arrival: &Arrival<'_>, knock: &Knock) -> Result<GuestClaims, RouteError
     }
     let sub = ParticipantId::parse(&format!("guest-{}", random::request_id())).map_err(|_| Refusal::internal())?;
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default() })
+}
+
+/// Whether somebody in the room can lock it and remove people.
+async fn has_moderator(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
+    match ask_room(arrival, room, Ask::Participants).await {
+        Ok(Answer::Participants { participants }) => {
+            Ok(participants.iter().any(|participant| participant.grants.moderate))
+        }
+        Ok(_) => Ok(false),
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nobody is there to receive the guest, who asks again with the pass.
+fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteError> {
+    let participant = guest.sub.clone();
+    let waiting = Waiting { participant, pass: auth::sign_pass(guest, arrival.env)? };
+    let builder = ResponseBuilder::new().with_status(202).with_header("Cache-Control", "no-store")?;
+    Ok(builder.from_json(&waiting)?)
 }
 
 /// Whether there was no such room until now: whoever makes one is its host.

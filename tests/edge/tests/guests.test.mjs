@@ -99,3 +99,20 @@ test("pages of other origins and whoever asks too often get no token", async () 
     assert.equal((await knock(edge, { room: "daily" }, { "cf-connecting-ip": "192.0.2.2" })).status, 201);
   });
 });
+
+test("in the lobby a guest waits until a moderator is in the room, and is never one", async () => {
+  await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
+    const early = await knock(edge, { room: "lobby", name: "Grace" });
+    assert.deepEqual([early.status, early.body.token], [202, undefined], "there is no room");
+    await MediaNode.start(edge);
+    const { pass, participant } = early.body;
+    await Client.join(edge, "lobby", "viewer");
+    assert.equal((await knock(edge, { room: "lobby", name: "Grace", pass })).status, 202, "nobody moderates");
+    await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
+    const admitted = await knock(edge, { room: "lobby", name: "Grace", pass });
+    assert.deepEqual([admitted.status, admitted.body.participant], [201, participant]);
+    assert.equal(claimsOf(admitted.body.token).grants.moderate, false);
+    const grace = await Client.join(edge, "lobby", participant, { token: admitted.body.token });
+    assert.equal(grace.joined.participant, participant);
+  });
+});
