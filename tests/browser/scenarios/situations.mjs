@@ -197,6 +197,8 @@ export function situationScenarios(world) {
       await until("the end is shown", async () => (await top()) > 100);
       await ada.page.evaluate(() => document.querySelector(".messages").scrollTo(0, 10));
       await until("the page has noticed", async () => (await top()) === 10);
+      // The scroll event comes with the next frame.
+      await ada.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       await write(grace, "news");
       await until("there are news", () => ada.page.evaluate(() => document.querySelector(".news-below") !== null));
       assert.equal(await top(), 10);
