@@ -51,7 +51,9 @@ pub const FINGERPRINTS_PER_SESSION_MAX: usize = 8;
 /// Most codecs a section tells a node about.
 pub const CODECS_PER_SECTION_MAX: usize = 8;
 /// Most encodings (simulcast layers) of one section.
-pub const ENCODINGS_PER_SECTION_MAX: usize = 4;
+pub const ENCODINGS_PER_SECTION_MAX: usize = 3;
+/// Longest rid of an encoding: a one-byte header extension carries no more (RFC 8285 §4.2).
+pub const RID_BYTES_MAX: usize = 16;
 
 /// Longest resume token the edge looks at; its own have 53 characters.
 pub const RESUME_TOKEN_BYTES_MAX: usize = 128;

@@ -48,6 +48,25 @@ pub struct Forward {
     pub mid: Mid,
     /// `None` stops the slot.
     pub track: Option<TrackRef>,
+    /// Most lines of picture that the viewer's tile can show; `None` is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines_max: Option<u16>,
+    /// Where the client's downlink is too slow for all of its slots, lower numbers are served first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub priority: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_first(priority: &u8) -> bool {
+    *priority == 0
+}
+
+impl Forward {
+    /// A slot without a limit that is served first.
+    #[must_use]
+    pub const fn new(session: SessionId, mid: Mid, track: Option<TrackRef>) -> Self {
+        Self { session, mid, track, lines_max: None, priority: 0 }
+    }
 }
 
 /// One published track, as a node knows it.
@@ -80,6 +99,12 @@ pub enum NodeToRoom {
         /// Why it failed.
         code: Option<ErrorCode>,
     },
+    /// The layers of a published track that at least one slot or the recorder needs, as rids of its section. Sent when that
+    /// changes, and after each `welcome`.
+    LayersWanted { session: SessionId, mid: Mid, rids: Vec<String> },
+    /// All slots of a session whose video is paused because the downlink is too slow for it. Sent when that changes, and after
+    /// each `welcome`.
+    VideoPaused { session: SessionId, mids: Vec<Mid> },
     /// The node is about to stop: place the room elsewhere and let its clients move.
     Draining {},
 }

@@ -22,7 +22,15 @@ fn messages_say_what_the_golden_ones_say() {
     check_all::<FleetToNode>("fleet_to_node", &["registered", "refused", "assign", "set_media_nodes", "error"]);
     check_all::<NodeToRoom>(
         "node_to_room",
-        &["hello", "session_connected", "session_closed", "recording_state", "draining"],
+        &[
+            "hello",
+            "session_connected",
+            "session_closed",
+            "recording_state",
+            "layers_wanted",
+            "video_paused",
+            "draining",
+        ],
     );
     check_all::<RoomToNode>(
         "room_to_node",

@@ -112,7 +112,11 @@ mod tests {
                 video_orientation: id,
             },
             encodings: vec![
-                Encoding { ssrc: Some(u32::MAX), rtx_ssrc: Some(u32::MAX), rid: None };
+                Encoding {
+                    ssrc: Some(u32::MAX),
+                    rtx_ssrc: Some(u32::MAX),
+                    rid: Some("r".repeat(limits::RID_BYTES_MAX))
+                };
                 limits::ENCODINGS_PER_SECTION_MAX
             ],
             csrc: u32::MAX,
@@ -138,7 +142,7 @@ mod tests {
 
     fn forward(number: usize) -> Forward {
         let track = Some(TrackRef { session: session_id(number), mid: mid() });
-        Forward { session: session_id(number), mid: mid(), track }
+        Forward { session: session_id(number), mid: mid(), track, lines_max: Some(u16::MAX), priority: u8::MAX }
     }
 
     fn order() -> RecordingOrder {

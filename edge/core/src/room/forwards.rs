@@ -93,13 +93,13 @@ impl Room {
         for (epoch, session, mid) in told.keys().filter(|key| !self.told_forwards.contains_key(key)) {
             // A session that is gone takes its forwards with it.
             if self.sessions.get(session).is_some_and(|session| session.epoch == Some(*epoch)) {
-                changed.push((*epoch, Forward { session: session.clone(), mid: mid.clone(), track: None }));
+                changed.push((*epoch, Forward::new(session.clone(), mid.clone(), None)));
             }
         }
         for (key, track) in &self.told_forwards {
             if told.get(key) != Some(track) {
                 let (epoch, session, mid) = key.clone();
-                changed.push((epoch, Forward { session, mid, track: Some(track.clone()) }));
+                changed.push((epoch, Forward::new(session, mid, Some(track.clone()))));
             }
         }
         changed

@@ -168,9 +168,8 @@ impl Negotiation<'_> {
         };
         let (mut extensions, one_way) = offered.extensions.of(flow);
         let mut feedback = offered.feedback.clone();
-        // The node tells when packets arrived; it does not number those it sends. Either half without the other is of no use.
-        if flow != Flow::ClientToNode || extensions.transport_cc.is_none() || !feedback.contains(&Feedback::TransportCc)
-        {
+        // Numbers without reports of arrivals are of no use, nor the other way around.
+        if flow == Flow::Inactive || extensions.transport_cc.is_none() || !feedback.contains(&Feedback::TransportCc) {
             extensions.transport_cc = None;
             feedback.retain(|kind| *kind != Feedback::TransportCc);
         }

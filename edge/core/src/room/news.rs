@@ -326,11 +326,8 @@ impl Room {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
         let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
-        let forwards = forwards.map(|((_, session, mid), track)| Forward {
-            session: session.clone(),
-            mid: mid.clone(),
-            track: Some(track.clone()),
-        });
+        let forwards =
+            forwards.map(|((_, session, mid), track)| Forward::new(session.clone(), mid.clone(), Some(track.clone())));
         let order = self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
         divide_welcome(sessions, forwards.collect(), order)
     }

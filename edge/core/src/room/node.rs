@@ -38,6 +38,7 @@ impl Room {
             (NodeToRoom::RecordingState { recording, state, code }, Some(epoch)) => {
                 self.recording_is(now, &recording, epoch, state, code);
             }
+            (NodeToRoom::LayersWanted { .. } | NodeToRoom::VideoPaused { .. }, Some(_)) => {}
             (NodeToRoom::Draining {}, Some(epoch)) => self.retire(now, epoch),
         }
     }

@@ -344,7 +344,7 @@ impl ClientModel {
 
 impl NodeModel {
     fn set(&mut self, forwards: &[Forward]) {
-        for Forward { session, mid, track } in forwards {
+        for Forward { session, mid, track, .. } in forwards {
             let key = (session.clone(), mid.clone());
             match track {
                 Some(track) => self.forwards.insert(key, track.clone()),

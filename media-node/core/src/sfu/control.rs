@@ -44,11 +44,7 @@ impl Sfu {
         for key in self.room(room).into_iter().flat_map(|room| room.sessions.values()) {
             let Some(session) = self.sessions.get(*key) else { continue };
             let unnamed = session.slots.iter().filter(|slot| !named.contains(&(&session.id, slot.mid())));
-            silent.extend(unnamed.map(|slot| Forward {
-                session: session.id.clone(),
-                mid: slot.mid().clone(),
-                track: None,
-            }));
+            silent.extend(unnamed.map(|slot| Forward::new(session.id.clone(), slot.mid().clone(), None)));
         }
         self.set_forwards(now, room, silent);
         self.set_forwards(now, room, forwards);

@@ -544,7 +544,7 @@ fn welcome_is_the_whole_truth() {
     let track =
         shared::control::TrackRef { session: world.clients[0].id(), mid: shared::Mid::parse(AUDIO).expect("a mid") };
     let mid = shared::Mid::parse(AUDIO_SLOT).expect("a mid");
-    let forwards = vec![shared::control::Forward { session: world.clients[1].id(), mid, track: Some(track) }];
+    let forwards = vec![shared::control::Forward::new(world.clients[1].id(), mid, Some(track))];
     world.control(RoomToNode::Welcome { sessions, forwards, recording: None });
     assert_eq!(world.sfu.connected_sessions(&room()), [world.clients[0].id(), world.clients[1].id()]);
     let (a, b) = (world.clients[0].sound(b"a"), world.clients[1].sound(b"b"));

@@ -131,10 +131,8 @@ async fn open_room(
     let mut sessions = vec![publisher.publisher(identity.fingerprint())];
     sessions.extend(others.iter().map(|number| number.subscriber(identity.fingerprint())));
     let track = TrackRef { session: publisher.session(), mid: publisher.mid() };
-    let forwards = others
-        .iter()
-        .map(|number| Forward { session: number.session(), mid: number.mid(), track: Some(track.clone()) })
-        .collect();
+    let forwards =
+        others.iter().map(|number| Forward::new(number.session(), number.mid(), Some(track.clone()))).collect();
     let room = RoomId::parse(&format!("room-{place}"))?;
     let assignment = Assignment { room, epoch: 1, shard: 0, ticket: "ticket".to_owned(), session: None };
     fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;

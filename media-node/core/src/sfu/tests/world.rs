@@ -360,7 +360,7 @@ impl World {
 
     pub(super) fn set_slot(&mut self, subscriber: usize, slot: &str, track: Option<TrackRef>) {
         let session = self.clients[subscriber].id();
-        let forward = Forward { session, mid: Mid::parse(slot).expect("a mid"), track };
+        let forward = Forward::new(session, Mid::parse(slot).expect("a mid"), track);
         self.control(RoomToNode::SetForwards { forwards: vec![forward] });
     }
 
