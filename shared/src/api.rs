@@ -33,7 +33,7 @@ pub struct TokenRequest {
     pub participant: ParticipantId,
     /// Display name.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 128)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::name"))]
     pub name: String,
     /// What they may do.
     #[serde(default, deserialize_with = "object::object")]
@@ -78,7 +78,7 @@ pub struct RoomRequest {
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 8192)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_room_metadata"))]
     pub metadata: Option<String>,
     /// Most participants.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ pub struct RoomPatch {
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 8192)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_room_metadata"))]
     pub metadata: Option<String>,
     /// Most participants; lowering it removes nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,11 +158,11 @@ pub struct ParticipantList {
 pub struct ParticipantPatch {
     /// Display name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 128)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_name"))]
     pub name: Option<String>,
     /// Free text that everybody in the room can read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 1024)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_participant_metadata"))]
     pub metadata: Option<String>,
     /// Replaces all grants of the token.
     #[serde(deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
@@ -180,7 +180,7 @@ pub struct BanRequest {
     pub lasts_ms: Option<u64>,
     /// Shown to the participant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(length(max = 256)))]
+    #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_reason"))]
     pub reason: Option<String>,
 }
 

@@ -62,14 +62,13 @@ impl Text {
         if text.is_empty() && may_be_empty {
             return None;
         }
-        let is_control = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        if text.chars().any(|c| is_control(c) && !(has_lines && matches!(c, '\n' | '\t'))) {
+        if text.chars().any(|c| is_in(&CONTROLS, c) && !(has_lines && matches!(c, '\n' | '\t'))) {
             return Some(Fault::Control);
         }
-        if text.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
+        if text.chars().any(|c| is_in(&BIDIRECTIONAL, c)) {
             return Some(Fault::Bidirectional);
         }
-        text.chars().all(|c| c.is_whitespace() || is_invisible(c)).then_some(Fault::Blank)
+        text.chars().all(|c| is_in(&WHITESPACE, c) || is_in(&INVISIBLE, c)).then_some(Fault::Blank)
     }
 
     const fn messages(self) -> [&'static str; 4] {
@@ -82,29 +81,119 @@ impl Text {
     }
 }
 
-/// Whether a character shows nothing by itself: Unicode's `Default_Ignorable_Code_Point`, and the empty Braille pattern.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+type Ranges<const N: usize> = [(char, char); N];
+
+/// Unicode's category Cc, and the separators of lines and paragraphs.
+const CONTROLS: Ranges<3> = [('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
+
+/// Embeddings, overrides, isolates, and what ends them (UAX #9).
+const BIDIRECTIONAL: Ranges<2> = [('\u{202a}', '\u{202e}'), ('\u{2066}', '\u{2069}')];
+
+/// Unicode's `White_Space`.
+const WHITESPACE: Ranges<10> = [
+    ('\t', '\r'),
+    (' ', ' '),
+    ('\u{85}', '\u{85}'),
+    ('\u{a0}', '\u{a0}'),
+    ('\u{1680}', '\u{1680}'),
+    ('\u{2000}', '\u{200a}'),
+    ('\u{2028}', '\u{2029}'),
+    ('\u{202f}', '\u{202f}'),
+    ('\u{205f}', '\u{205f}'),
+    ('\u{3000}', '\u{3000}'),
+];
+
+/// Characters that show nothing by themselves: Unicode's `Default_Ignorable_Code_Point`, and the empty Braille pattern.
+const INVISIBLE: Ranges<18> = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{202a}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fff8}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
+
+fn is_in(ranges: &[(char, char)], c: char) -> bool {
+    ranges.iter().any(|(first, last)| (*first..=*last).contains(&c))
+}
+
+/// The rule as JSON Schema, for fields that may be empty; its pattern is one of ECMA-262 with the flag `u`.
+#[cfg(feature = "openapi")]
+pub mod schema {
+    use super::{BIDIRECTIONAL, CONTROLS, INVISIBLE, Text, WHITESPACE};
+    use crate::limits;
+    use schemars::{Schema, SchemaGenerator, json_schema};
+    use serde_json::{Value, json};
+
+    pub fn name(_: &mut SchemaGenerator) -> Schema {
+        of(json!("string"), Text::Name)
+    }
+
+    pub fn optional_name(_: &mut SchemaGenerator) -> Schema {
+        of(json!(["string", "null"]), Text::Name)
+    }
+
+    pub fn reason() -> Schema {
+        of(json!("string"), Text::Reason)
+    }
+
+    pub fn optional_reason(_: &mut SchemaGenerator) -> Schema {
+        of(json!(["string", "null"]), Text::Reason)
+    }
+
+    pub fn optional_participant_metadata(_: &mut SchemaGenerator) -> Schema {
+        of(json!(["string", "null"]), Text::ParticipantMetadata)
+    }
+
+    pub fn optional_room_metadata(_: &mut SchemaGenerator) -> Schema {
+        of(json!(["string", "null"]), Text::RoomMetadata)
+    }
+
+    fn of(kind: Value, field: Text) -> Schema {
+        let (most, has_lines) = match field {
+            Text::Name => (limits::NAME_CHARS_MAX, false),
+            Text::Reason => (limits::REASON_CHARS_MAX, false),
+            Text::ParticipantMetadata => (limits::PARTICIPANT_METADATA_CHARS_MAX, true),
+            Text::RoomMetadata => (limits::ROOM_METADATA_CHARS_MAX, true),
+            Text::Chat => (limits::CHAT_TEXT_BYTES_MAX, true),
+        };
+        let controls = if has_lines {
+            class(&[('\0', '\u{8}'), ('\u{b}', '\u{1f}')]) + &class(CONTROLS.split_at(1).1)
+        } else {
+            class(&CONTROLS)
+        };
+        let refused = controls + &class(&BIDIRECTIONAL);
+        let blank = class(&WHITESPACE) + &class(&INVISIBLE);
+        json_schema!({
+            "type": kind,
+            "maxLength": most,
+            "not": { "type": "string", "pattern": format!("[{refused}]|^[{blank}]+$") },
+        })
+    }
+
+    /// The inside of a character class.
+    fn class(ranges: &[(char, char)]) -> String {
+        let escaped = |c: char| match u32::from(c) {
+            code @ 0..=0xffff => format!("\\u{code:04x}"),
+            _ => c.to_string(),
+        };
+        let range = |(first, last): &(char, char)| {
+            if first == last { escaped(*first) } else { format!("{}-{}", escaped(*first), escaped(*last)) }
+        };
+        ranges.iter().map(range).collect()
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +210,14 @@ mod tests {
                 expected,
                 "{field:?}: {text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn whitespace_is_what_unicode_says() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_in(&WHITESPACE, c), c.is_whitespace(), "{c:?}");
+            assert_eq!(is_in(&CONTROLS, c), c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'), "{c:?}");
         }
     }
 

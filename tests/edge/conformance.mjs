@@ -4,10 +4,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client } from "./support/client.mjs";
+import { Client, OFFER } from "./support/client.mjs";
 import { KEYS, startEdge } from "./support/edge.mjs";
 import { MediaNode } from "./support/node.mjs";
 import { Recorder } from "./support/recorder.mjs";
@@ -26,12 +27,33 @@ const RUN_MS_MAX = 600_000;
 /** More than are deleted by the way. */
 const RECORDINGS = 8;
 
-/** The participant of the document's examples; whenever they are removed, they come back. */
+/** Of an offer that publishes: the same without. */
+const LISTENING = OFFER.replaceAll("a=sendonly", "a=inactive");
+/** How long a ban stays, for the operation that lifts it. */
+const BAN_MS = 500;
+
+/** The participant of the document's examples; whenever they are removed, banned or may no longer publish, they come back. */
 async function keepAda(edge, room, signal) {
   while (!signal.aborted) {
     const ada = await Client.connect(edge, room, "ada");
-    await ada.join();
-    await Promise.race([ada.ended(RUN_MS_MAX), once(signal, "abort")]);
+    const over = ada.ended(RUN_MS_MAX);
+    const { code } = await ada.join();
+    if (code === "banned") {
+      await setTimeout(BAN_MS);
+      await edge.api("DELETE", `/v1/rooms/${room}/bans/ada`);
+    } else if (code === "forbidden") {
+      await ada.join({ offer: LISTENING, tracks: [] });
+    }
+    if (code !== "banned") await Promise.race([over, once(signal, "abort")]);
+    await ada.close();
+  }
+}
+
+/** Whoever the document's examples let in again is kept out before. */
+async function keepMalloryOut(edge, signal) {
+  while (!signal.aborted) {
+    await edge.api("PUT", `/v1/rooms/${STANDUP}/bans/mallory`, { body: {} });
+    await setTimeout(BAN_MS);
   }
 }
 
@@ -60,6 +82,7 @@ try {
   const recorder = new Recorder(edge, await MediaNode.start(edge), storage);
   // Whatever becomes of it, the run tells.
   for (const room of [STANDUP, INTERVIEW]) keepAda(edge, room, over.signal).catch(() => {});
+  keepMalloryOut(edge, over.signal).catch(() => {});
   await recorder.node.serving(INTERVIEW);
   for (let number = 0; number < RECORDINGS; number++) await recorder.record(INTERVIEW);
   recorder.keepRecording(INTERVIEW, over.signal);

@@ -7,6 +7,7 @@ use super::{Failure, OPENAPI_PATH};
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
 use crate::limits;
+use crate::text;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -249,10 +250,11 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     let mut parameters: Vec<Value> = Vec::new();
     for name in names {
         let (schema, example) = match name {
-            // Rooms in which there is somebody; the first one comes and goes.
-            "room" if operation.path.contains("participants") => (schemas.subschema_for::<RoomId>(), "standup"),
+            // Rooms in which there is somebody, and somebody who is kept out; the first one comes and goes.
+            "room" if operation.path.contains("participant") => (schemas.subschema_for::<RoomId>(), "standup"),
             "room" if operation.path.contains("recordings") => (schemas.subschema_for::<RoomId>(), "interview"),
             "room" => (schemas.subschema_for::<RoomId>(), "daily"),
+            "participant" if operation.path.contains("bans") => (schemas.subschema_for::<ParticipantId>(), "mallory"),
             "participant" => (schemas.subschema_for::<ParticipantId>(), "ada"),
             "recording" => (schemas.subschema_for::<RecordingId>(), "r5m8n2p4q6s9t7v3"),
             _ => (schemas.subschema_for::<TrackId>(), "t1"),
@@ -265,7 +267,7 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
             "cursor" => {
                 ("`next` of the page before.", json!({ "type": "string", "pattern": cursor_pattern(operation.id) }))
             }
-            _ => ("Told to whom it concerns.", json!({ "type": "string", "maxLength": limits::REASON_CHARS_MAX })),
+            _ => ("Told to whom it concerns.", text::schema::reason().to_value()),
         };
         parameters.push(json!({ "name": name, "in": "query", "description": description, "schema": schema }));
     }

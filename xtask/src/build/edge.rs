@@ -16,8 +16,16 @@ use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
 /// What the Worker is made of, beside the crates that Cargo.lock names.
-const SOURCES: &[&str] =
-    &["edge", "shared", "xtask/bindgen", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "package-lock.json"];
+const SOURCES: &[&str] = &[
+    "edge",
+    "shared",
+    "docs/openapi.json",
+    "xtask/bindgen",
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo/config.toml",
+    "package-lock.json",
+];
 
 /// The instructions that rustc's wasm uses. wasm-opt must not add others: workerd may not know them yet.
 const WASM_FEATURES: &[&str] = &[

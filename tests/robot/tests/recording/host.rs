@@ -54,8 +54,12 @@ impl Host {
         timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {state:?}"))
     }
 
-    pub(crate) async fn start(&mut self) {
+    pub(crate) async fn ask_for_recording(&self) {
         self.robot.record(true).await.expect("asks");
+    }
+
+    pub(crate) async fn start(&mut self) {
+        self.ask_for_recording().await;
         self.wait_for(RecordingState::Recording).await;
     }
 

@@ -120,8 +120,8 @@ async fn a_storage_that_starts_after_the_node_gets_the_whole_recording() {
         stack.command(&json!({ "do": order }));
     }
     let mut ada = Host::join(&stack, "early").await;
-    ada.start().await;
     let started = Instant::now();
+    ada.ask_for_recording().await;
     ada.wait_for(RecordingState::StorageAway).await;
     stack.command(&json!({ "do": "start_storage" }));
     ada.wait_for(RecordingState::Recording).await;
