@@ -54,7 +54,7 @@ impl Host {
         timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {state:?}"))
     }
 
-    pub(crate) async fn ask_for_recording(&self) {
+    pub(crate) async fn ask_for_recording(&mut self) {
         self.robot.record(true).await.expect("asks");
     }
 
