@@ -4,9 +4,8 @@ mod parked;
 
 pub use parked::{PARKED_BYTES_MAX, PARKED_FOR, PARKED_REQUESTS_MAX, Parked};
 
+use crate::keys::SessionKey;
 use crate::rtp;
-use crate::session::Session;
-use crate::slab::Key;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -37,43 +36,43 @@ impl Protocol {
 /// Which session an address or a user fragment belongs to.
 #[derive(Debug, Default)]
 pub struct Demux {
-    by_address: HashMap<SocketAddr, Key<Session>>,
-    by_ufrag: HashMap<Box<str>, Key<Session>>,
+    by_address: HashMap<SocketAddr, SessionKey>,
+    by_ufrag: HashMap<Box<str>, SessionKey>,
     /// Checks that came before their session.
     pub parked: Parked,
 }
 
 impl Demux {
     /// The session that has verified this address.
-    pub fn by_address(&self, address: SocketAddr) -> Option<Key<Session>> {
+    pub fn by_address(&self, address: SocketAddr) -> Option<SessionKey> {
         self.by_address.get(&address).copied()
     }
 
     /// The session with this user fragment on our side.
-    pub fn by_ufrag(&self, ufrag: &str) -> Option<Key<Session>> {
+    pub fn by_ufrag(&self, ufrag: &str) -> Option<SessionKey> {
         self.by_ufrag.get(ufrag).copied()
     }
 
     /// Gives the address to a session that has verified it, and says which other session loses it: behind a NAT, two
     /// clients can have the same address one after the other, and the newer proof counts.
-    pub fn claim_address(&mut self, address: SocketAddr, session: Key<Session>) -> Option<Key<Session>> {
+    pub fn claim_address(&mut self, address: SocketAddr, session: SessionKey) -> Option<SessionKey> {
         self.by_address.insert(address, session).filter(|before| *before != session)
     }
 
     /// Takes an address from a session, unless another one has it by now.
-    pub fn release_address(&mut self, address: SocketAddr, session: Key<Session>) {
+    pub fn release_address(&mut self, address: SocketAddr, session: SessionKey) {
         if self.by_address(address) == Some(session) {
             self.by_address.remove(&address);
         }
     }
 
     /// Makes a session known by its user fragment.
-    pub fn claim_ufrag(&mut self, ufrag: &str, session: Key<Session>) {
+    pub fn claim_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         self.by_ufrag.insert(ufrag.into(), session);
     }
 
     /// Forgets a session's user fragment, unless another one has it by now.
-    pub fn release_ufrag(&mut self, ufrag: &str, session: Key<Session>) {
+    pub fn release_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         if self.by_ufrag(ufrag) == Some(session) {
             self.by_ufrag.remove(ufrag);
         }

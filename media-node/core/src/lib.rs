@@ -2,23 +2,25 @@
 //!
 //! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
 
-pub mod arena;
 pub mod codec;
 pub mod congestion;
 pub mod deadlines;
 pub mod demux;
-pub mod forward;
+pub mod egress;
+pub mod ingress;
+pub mod keys;
+pub mod packet;
 pub mod places;
 pub mod random;
 pub mod record;
 pub mod room;
 pub mod rtcp;
 pub mod rtp;
+pub mod rtx;
 pub mod session;
 pub mod sfu;
 pub mod slab;
 pub mod stats;
 pub mod stun;
-pub mod track;
 #[cfg(test)]
 mod virtual_time;

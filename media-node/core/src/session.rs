@@ -2,21 +2,18 @@
 
 pub mod dtls;
 pub mod ice_lite;
-pub mod slot;
 pub mod srtp;
 pub mod streams;
-pub mod writing;
 
 use crate::congestion::arrivals::Arrivals;
-use crate::forward::receive::ClockOffset;
-use crate::room::Room;
-use crate::slab::Key;
-use crate::track::Track;
+use crate::egress::slot::Slot;
+use crate::egress::writing::{Cursor, Due, Waiting, Writing};
+use crate::ingress::receive::ClockOffset;
+use crate::keys::{RoomKey, TrackKey};
 use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, SessionId};
 use shared::rtp_parameters::{self as parameters, Fingerprint, Flow};
-use slot::Slot;
 use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
 use streams::Streams;
@@ -27,7 +24,7 @@ const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 pub struct Session {
     /// How the edge names it.
     pub id: SessionId,
-    pub room: Key<Room>,
+    pub room: RoomKey,
     pub ice: IceLite,
     pub dtls: Dtls,
     /// The certificates of which it must show one.
@@ -37,7 +34,7 @@ pub struct Session {
     /// Which SSRC belongs to which of its tracks.
     pub streams: Streams,
     /// What it publishes.
-    pub tracks: Vec<Key<Track>>,
+    pub tracks: Vec<TrackKey>,
     /// What it receives into. Slots that are no longer used stay: their SSRC must go on where it was.
     pub slots: Vec<Slot>,
     /// Its sections as last told.
@@ -55,7 +52,7 @@ pub struct Session {
     /// It had an address that media may be sent to when that was last looked at.
     pub is_reachable: bool,
     /// What the next round of sending writes for it.
-    due: Vec<writing::Due>,
+    waiting: Waiting,
 }
 
 /// What seals and opens a session's packets. Both halves come from one handshake and go together.
@@ -69,7 +66,7 @@ pub struct Keys {
 
 impl Session {
     /// A session that has heard nothing yet and has no sections yet.
-    pub fn new(now: Instant, room: Key<Room>, parameters: &parameters::Session, feedback_ssrc: u32) -> Self {
+    pub fn new(now: Instant, room: RoomKey, parameters: &parameters::Session, feedback_ssrc: u32) -> Self {
         Self {
             id: parameters.session.clone(),
             room,
@@ -87,7 +84,7 @@ impl Session {
             feedback_ssrc,
             opened_at: now,
             is_reachable: false,
-            due: Vec::new(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -118,6 +115,20 @@ impl Session {
 
     /// The slot that sends this SSRC, on its own stream or for retransmissions.
     pub fn slot_of_ssrc(&self, ssrc: u32) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.forward.config().ssrc == ssrc)
+        self.slots.iter().position(|slot| slot.config().ssrc == ssrc)
+    }
+
+    /// Adds to what the next round writes; says whether it is the first.
+    pub fn add_due(&mut self, due: Due) -> bool {
+        self.waiting.add(due)
+    }
+
+    /// Writes what is due; false if the arena was full before the end.
+    pub fn write_due(&mut self, cursor: &mut Cursor, writing: &mut Writing<'_>) -> bool {
+        let (Some(keys), Some(to)) = (&self.keys, self.ice.selected()) else {
+            self.waiting.clear();
+            return true;
+        };
+        self.waiting.write(&mut self.slots, (&keys.sealer, to), cursor, writing)
     }
 }

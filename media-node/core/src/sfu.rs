@@ -9,11 +9,13 @@ mod report;
 mod subscribe;
 mod transport;
 
-pub use crate::arena::Run;
+pub use crate::egress::arena::Run;
 
 use crate::deadlines::Deadlines;
 use crate::demux::{Demux, Protocol};
-use crate::forward::Moment;
+use crate::ingress::track::Track;
+use crate::keys::{RoomKey, Rooms, SessionKey, Sessions, TrackKey, Tracks};
+use crate::packet::Moment;
 use crate::places::Places;
 use crate::random::Random;
 use crate::record::tap::{Batch, Tap};
@@ -21,10 +23,9 @@ use crate::room::Room;
 use crate::rtcp::ntp::NtpClock;
 use crate::session::Session;
 use crate::session::dtls::Identity;
-use crate::slab::{Key, Slab};
+use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
 use crate::stun::TransactionIds;
-use crate::track::Track;
 use egress::Egress;
 use shared::control::{RoomToNode, SessionEnd};
 use shared::{RoomId, SessionId, UnixMillis};
@@ -75,14 +76,14 @@ pub struct Config {
 enum Timer {
     /// Checks that wait for their session are forgotten.
     Parked,
-    Dtls(Key<Session>),
-    Consent(Key<Session>),
-    Report(Key<Session>),
+    Dtls(SessionKey),
+    Consent(SessionKey),
+    Report(SessionKey),
     /// A publisher is told what arrived when.
-    Arrivals(Key<Session>),
+    Arrivals(SessionKey),
     /// Losses are asked for.
-    Repair(Key<Track>),
-    Keyframe(Key<Track>),
+    Repair(TrackKey),
+    Keyframe(TrackKey),
 }
 
 /// One shard: every session whose clients send to its UDP port.
@@ -103,12 +104,12 @@ pub struct Sfu {
     random: Random,
     transactions: TransactionIds,
     places: Arc<Places>,
-    sessions: Slab<Session>,
-    tracks: Slab<Track>,
+    sessions: Slab<Sessions, Session>,
+    tracks: Slab<Tracks, Track>,
     /// How many streams have filled tracks so far.
     track_instances: u64,
-    rooms: Slab<Room>,
-    rooms_by_id: BTreeMap<RoomId, Key<Room>>,
+    rooms: Slab<Rooms, Room>,
+    rooms_by_id: BTreeMap<RoomId, RoomKey>,
     demux: Demux,
     deadlines: Deadlines<Timer>,
     egress: Egress,

@@ -2,14 +2,15 @@
 
 use std::marker::PhantomData;
 
-/// Names one entry of a [`Slab`]; once that entry is removed it names nothing, even if the place is used again.
-pub struct Key<T> {
+/// Names one entry of a [`Slab`] with the marker `M`; once that entry is removed it names nothing, even if the place is
+/// used again.
+pub struct Key<M> {
     index: u32,
     generation: u32,
-    of: PhantomData<fn() -> T>,
+    of: PhantomData<fn() -> M>,
 }
 
-impl<T> Key<T> {
+impl<M> Key<M> {
     /// The place in the slab, which another entry may have had before.
     pub fn index(self) -> u32 {
         self.index
@@ -17,63 +18,62 @@ impl<T> Key<T> {
 }
 
 #[cfg(test)]
-impl<T> Key<T> {
+impl<M> Key<M> {
     /// A key of some slab.
-    pub(crate) fn numbered(index: u32) -> Self {
+    pub(crate) const fn numbered(index: u32) -> Self {
         Self { index, generation: 0, of: PhantomData }
     }
 }
 
-// Derived, these would ask the same of `T`.
-impl<T> Clone for Key<T> {
+// Derived, these would ask the same of `M`.
+impl<M> Clone for Key<M> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T> Copy for Key<T> {}
-impl<T> PartialEq for Key<T> {
+impl<M> Copy for Key<M> {}
+impl<M> PartialEq for Key<M> {
     fn eq(&self, other: &Self) -> bool {
         (self.index, self.generation) == (other.index, other.generation)
     }
 }
-impl<T> Eq for Key<T> {}
-impl<T> PartialOrd for Key<T> {
+impl<M> Eq for Key<M> {}
+impl<M> PartialOrd for Key<M> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<T> Ord for Key<T> {
+impl<M> Ord for Key<M> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.index, self.generation).cmp(&(other.index, other.generation))
     }
 }
-impl<T> std::fmt::Debug for Key<T> {
+impl<M> std::fmt::Debug for Key<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "#{}.{}", self.index, self.generation)
     }
 }
 
 /// Entries in an array, with the free places used again.
-#[derive(Debug)]
-pub struct Slab<T> {
+pub struct Slab<M, T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
+    of: PhantomData<fn() -> M>,
 }
 
-#[derive(Debug)]
 struct Entry<T> {
     generation: u32,
     value: Option<T>,
 }
 
-impl<T> Default for Slab<T> {
+impl<M, T> Default for Slab<M, T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
+        Self { entries: Vec::new(), free: Vec::new(), of: PhantomData }
     }
 }
 
-impl<T> Slab<T> {
-    pub fn insert(&mut self, value: T) -> Key<T> {
+impl<M, T> Slab<M, T> {
+    pub fn insert(&mut self, value: T) -> Key<M> {
         let index = self.free.pop().unwrap_or(self.entries.len() as u32);
         if let Some(entry) = self.entries.get_mut(index as usize) {
             entry.value = Some(value);
@@ -84,25 +84,25 @@ impl<T> Slab<T> {
     }
 
     /// The entry, if it is still there.
-    pub fn get(&self, key: Key<T>) -> Option<&T> {
+    pub fn get(&self, key: Key<M>) -> Option<&T> {
         let entry = self.entries.get(key.index as usize)?;
         entry.value.as_ref().filter(|_| entry.generation == key.generation)
     }
 
     /// The entry, if it is still there, to be changed.
-    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub fn get_mut(&mut self, key: Key<M>) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         entry.value.as_mut().filter(|_| entry.generation == key.generation)
     }
 
     /// The key of the entry at this place.
-    pub fn key_at(&self, index: u32) -> Option<Key<T>> {
+    pub fn key_at(&self, index: u32) -> Option<Key<M>> {
         let entry = self.entries.get(index as usize).filter(|entry| entry.value.is_some())?;
         Some(Key { index, generation: entry.generation, of: PhantomData })
     }
 
     /// Takes the entry out.
-    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub fn remove(&mut self, key: Key<M>) -> Option<T> {
         let entry = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)?;
         let value = entry.value.take()?;
         entry.generation = entry.generation.wrapping_add(1);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_removed_entry_is_not_found_though_its_place_is_used_again() {
-        let mut slab = Slab::default();
+        let mut slab = Slab::<(), _>::default();
         let (a, b) = (slab.insert("a"), slab.insert("b"));
         assert_eq!((slab.remove(a), slab.remove(a), slab.count()), (Some("a"), None, 1));
         let c = slab.insert("c");

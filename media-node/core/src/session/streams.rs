@@ -1,9 +1,8 @@
 //! Which SSRC of a client belongs to which of its tracks: announced, or learned from authentic packets.
 
 use super::srtp::STREAMS_PER_SESSION_MAX;
+use crate::keys::TrackKey;
 use crate::rtp::RtpHeader;
-use crate::slab::Key;
-use crate::track::Track;
 use shared::ids::Mid;
 use shared::rtp_parameters::{Flow, Section};
 
@@ -11,9 +10,9 @@ use shared::rtp_parameters::{Flow, Section};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// It fills a track.
-    Media(Key<Track>),
+    Media(TrackKey),
     /// It carries the retransmissions of a track.
-    Repair(Key<Track>),
+    Repair(TrackKey),
     /// An encoding that is not forwarded.
     Unused,
 }
@@ -29,7 +28,7 @@ pub struct Streams {
 /// Where streams can belong to.
 #[derive(Debug)]
 struct Source {
-    track: Key<Track>,
+    track: TrackKey,
     mid: Mid,
     mid_id: Option<u8>,
     rid_id: Option<u8>,
@@ -48,7 +47,7 @@ impl Streams {
     }
 
     /// Takes note of a published section. Of several encodings the first is forwarded.
-    pub fn add(&mut self, section: &Section, track: Key<Track>) {
+    pub fn add(&mut self, section: &Section, track: TrackKey) {
         if section.flow != Flow::ClientToNode {
             return;
         }
@@ -146,7 +145,7 @@ mod tests {
 
     fn streams(encodings: Vec<Encoding>) -> Streams {
         let mut streams = Streams::default();
-        streams.add(&section(encodings), Key::numbered(VIDEO));
+        streams.add(&section(encodings), TrackKey::numbered(VIDEO));
         streams
     }
 
@@ -163,11 +162,11 @@ mod tests {
     }
 
     fn media() -> Option<Use> {
-        Some(Use::Media(Key::numbered(VIDEO)))
+        Some(Use::Media(TrackKey::numbered(VIDEO)))
     }
 
     fn repair() -> Option<Use> {
-        Some(Use::Repair(Key::numbered(VIDEO)))
+        Some(Use::Repair(TrackKey::numbered(VIDEO)))
     }
 
     #[test]

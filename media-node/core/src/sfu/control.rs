@@ -1,10 +1,10 @@
 //! What the Room object decides: which sessions there are, and what plays in their slots. All of it can be repeated.
 
 use super::{Output, Sfu, Timer};
+use crate::ingress::track::Subscriber;
+use crate::keys::SessionKey;
 use crate::room::Room;
 use crate::session::Session;
-use crate::slab::Key;
-use crate::track::Subscriber;
 use shared::control::{Forward, RoomToNode, SessionEnd};
 use shared::limits::SECTIONS_PER_OFFER_MAX;
 use shared::rtp_parameters::{self as parameters, Section};
@@ -86,7 +86,7 @@ impl Sfu {
         self.replay_parked(now, key);
     }
 
-    fn open_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) -> Key<Session> {
+    fn open_session(&mut self, now: Instant, room: &RoomId, parameters: &parameters::Session) -> SessionKey {
         let room_key = match self.rooms_by_id.get(room) {
             Some(key) => *key,
             None => {
@@ -107,7 +107,7 @@ impl Sfu {
     }
 
     /// Takes over changed credentials.
-    fn restart_ice(&mut self, key: Key<Session>, parameters: &parameters::Session) {
+    fn restart_ice(&mut self, key: SessionKey, parameters: &parameters::Session) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.ice.node_ufrag() != parameters.ice.node_ufrag {
             self.demux.release_ufrag(session.ice.node_ufrag(), key);
@@ -116,7 +116,7 @@ impl Sfu {
         }
     }
 
-    fn set_sections(&mut self, now: Instant, key: Key<Session>, sections: &[Section]) {
+    fn set_sections(&mut self, now: Instant, key: SessionKey, sections: &[Section]) {
         let sections = sections.get(..SECTIONS_PER_OFFER_MAX).unwrap_or(sections);
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.sections == sections {
@@ -129,7 +129,7 @@ impl Sfu {
     }
 
     /// Forgets a session without a word to its client.
-    pub(super) fn close_session(&mut self, key: Key<Session>) {
+    pub(super) fn close_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for track in std::mem::take(&mut session.tracks) {
             self.remove_track(track);
@@ -159,7 +159,7 @@ impl Sfu {
         self.rooms.get(*self.rooms_by_id.get(room)?)
     }
 
-    pub(super) fn session_key(&self, room: &RoomId, session: &SessionId) -> Option<Key<Session>> {
+    pub(super) fn session_key(&self, room: &RoomId, session: &SessionId) -> Option<SessionKey> {
         self.room(room)?.sessions.get(session).copied()
     }
 }

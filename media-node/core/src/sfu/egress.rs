@@ -1,12 +1,11 @@
 //! The way out: what one read brought is written per subscriber, sealed, and handed over in runs.
 
 use super::Sfu;
-use crate::arena::Arena;
-use crate::session::Session;
-use crate::session::writing::{Cursor, Due, Writing};
-use crate::slab::Key;
+use crate::egress::arena::Arena;
+use crate::egress::writing::{Cursor, Due, Writing};
+use crate::ingress::track::Subscriber;
+use crate::keys::{SessionKey, TrackKey};
 use crate::stats::{DropReason, Stats};
-use crate::track::{Subscriber, Track};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -21,14 +20,14 @@ pub(super) struct Egress {
     /// Datagrams besides media.
     waiting: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Tracks with packets that came since the last round.
-    pub(super) pending_tracks: Vec<Key<Track>>,
+    pub(super) pending_tracks: Vec<TrackKey>,
     /// Tracks whose packets this round sends.
-    sending_tracks: Vec<Key<Track>>,
+    sending_tracks: Vec<TrackKey>,
     /// Sessions that something is due for, and how far the round is.
-    pub(super) due_sessions: Vec<Key<Session>>,
+    pub(super) due_sessions: Vec<SessionKey>,
     next_session: usize,
     cursor: Cursor,
-    released: Vec<(Key<Track>, u16)>,
+    released: Vec<(TrackKey, u16)>,
     /// When the first track whose packets wait for the end of their frame has waited long enough.
     pub(super) held_until: Option<Instant>,
     /// A track's packets are to be sent before more are taken in.
@@ -135,7 +134,7 @@ impl Sfu {
     }
 
     /// Slots that another track has taken over no longer take the one before.
-    fn release(&mut self, session: Key<Session>) {
+    fn release(&mut self, session: SessionKey) {
         while let Some((track, slot)) = self.egress.released.pop() {
             self.unsubscribe(track, Subscriber { session, slot });
         }

@@ -1,10 +1,9 @@
 //! What clients report: losses, key frames they need, clocks, round trips.
 
 use super::Sfu;
+use crate::egress::writing::Due;
+use crate::keys::SessionKey;
 use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
-use crate::session::Session;
-use crate::session::writing::Due;
-use crate::slab::Key;
 use crate::stats::DropReason;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -41,7 +40,7 @@ impl Sfu {
     }
 
     /// A publisher's sender report: the link of its stream's timestamps to its clock.
-    fn note_clock(&mut self, now: Instant, key: Key<Session>, ssrc: u32, ntp: ntp::NtpTime, rtp_timestamp: u32) {
+    fn note_clock(&mut self, now: Instant, key: SessionKey, ssrc: u32, ntp: ntp::NtpTime, rtp_timestamp: u32) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
         for track in &session.tracks {
@@ -53,7 +52,7 @@ impl Sfu {
         }
     }
 
-    fn note_round_trip(&mut self, now: Instant, key: Key<Session>, blocks: ReportBlocks<'_>) {
+    fn note_round_trip(&mut self, now: Instant, key: SessionKey, blocks: ReportBlocks<'_>) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let samples = blocks
@@ -65,22 +64,18 @@ impl Sfu {
     }
 
     /// RFC 4585 §6.2.1: a subscriber lacks packets. They are sent again with the next round.
-    fn handle_nack(&mut self, now: Instant, key: Key<Session>, ssrc: u32, lost: impl Iterator<Item = u16>) {
+    fn handle_nack(&mut self, now: Instant, key: SessionKey, ssrc: u32, lost: impl Iterator<Item = u16>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let (round_trip, room) = (session.round_trip, session.room);
+        let round_trip = session.round_trip;
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
         let mut is_first = false;
         for sequence in lost {
             let Some(slot) = session.slots.get_mut(place) else { return };
-            let Some(origin) = slot.forward.nack(now, sequence, round_trip) else {
+            let Some(origin) = slot.nack(now, sequence, round_trip) else {
                 self.stats.retransmit_misses += 1;
                 continue;
             };
-            let Some(track) = self.rooms.get(room).and_then(|room| room.track_by_source(origin.source)) else {
-                self.stats.retransmit_misses += 1;
-                continue;
-            };
-            is_first |= session.add_due(Due::Again { slot: place as u16, track, origin });
+            is_first |= session.add_due(Due::Again { slot: place as u16, origin });
         }
         if is_first {
             self.egress.due_sessions.push(key);
@@ -88,7 +83,7 @@ impl Sfu {
     }
 
     /// A subscriber cannot decode: the publisher of what plays is asked for a key frame.
-    fn handle_keyframe_request(&mut self, now: Instant, key: Key<Session>, ssrc: u32) {
+    fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, ssrc: u32) {
         self.stats.keyframe_requests_in += 1;
         let Some(session) = self.sessions.get(key) else { return };
         let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get(place));

@@ -1,12 +1,12 @@
 //! An RTP packet's way in: whose it is, decrypted where it lies, taken in by its track.
 
 use super::{Sfu, Timer};
+use crate::ingress::track::Received;
+use crate::keys::TrackKey;
 use crate::rtp::RtpHeader;
 use crate::session::srtp::OpenError;
 use crate::session::streams::Use;
-use crate::slab::Key;
 use crate::stats::DropReason;
-use crate::track::{Received, Track};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -51,16 +51,15 @@ impl Sfu {
     }
 
     /// If another stream filled the track until here, whoever takes it begins anew.
-    fn fill_with(&mut self, key: Key<Track>, ssrc: u32) -> Result<(), DropReason> {
+    fn fill_with(&mut self, key: TrackKey, ssrc: u32) -> Result<(), DropReason> {
         let track = self.tracks.get_mut(key).ok_or(DropReason::UnknownStream)?;
         if track.is_filled_by(ssrc) || track.receiver().is_none() {
             return Ok(());
         }
         self.track_instances += 1;
         track.restart(self.track_instances);
-        let source = track.source;
         for subscriber in track.subscribers.clone() {
-            self.change_slot(subscriber.session, usize::from(subscriber.slot), |slot| slot.begin_anew(key, source));
+            self.change_slot(subscriber.session, usize::from(subscriber.slot), |slot| slot.begin_anew(key));
         }
         if let Some(track) = self.tracks.get_mut(key).filter(|track| !track.subscribers.is_empty()) {
             track.keyframes.want();
@@ -68,7 +67,7 @@ impl Sfu {
         Ok(())
     }
 
-    fn note_received(&mut self, now: Instant, key: Key<Track>, received: Received) {
+    fn note_received(&mut self, now: Instant, key: TrackKey, received: Received) {
         if received.is_first {
             self.egress.pending_tracks.push(key);
             if let Some(until) = received.held_until {

@@ -1,11 +1,8 @@
 //! Which tracks are copied for the recorder, and the copying.
 
 use super::Sfu;
+use crate::keys::{RoomKey, SessionKey, TrackKey};
 use crate::record::tap::Taken;
-use crate::room::Room;
-use crate::session::Session;
-use crate::slab::Key;
-use crate::track::Track;
 use shared::RoomId;
 use shared::control::{RecordingOrder, TrackRef};
 use std::time::Instant;
@@ -22,7 +19,7 @@ impl Sfu {
     }
 
     /// Tracks that are to be copied get a number, those that are not lose it.
-    pub(super) fn open_taps(&mut self, now: Instant, key: Key<Room>) {
+    pub(super) fn open_taps(&mut self, now: Instant, key: RoomKey) {
         let Some(room) = self.rooms.get(key) else { return };
         let mut opened = Vec::new();
         for (reference, track_key) in room.tracks() {
@@ -50,7 +47,7 @@ impl Sfu {
     }
 
     /// Copies the packet that a track has just taken in.
-    pub(super) fn copy_newest(&mut self, now: Instant, session: Key<Session>, track: Key<Track>) {
+    pub(super) fn copy_newest(&mut self, now: Instant, session: SessionKey, track: TrackKey) {
         let Some(track) = self.tracks.get(track) else { return };
         let (Some(tap), Some(packet)) = (track.tap, track.newest()) else { return };
         let session = self.sessions.get(session);

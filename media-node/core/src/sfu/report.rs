@@ -1,12 +1,11 @@
 //! What clients are told: reports, losses of theirs, key frames that somebody needs.
 
 use super::{Sfu, Timer};
-use crate::forward::receive::missing;
+use crate::ingress::missing;
+use crate::keys::{SessionKey, TrackKey};
 use crate::rtcp::write::{Full, Writer};
 use crate::session::Session;
 use crate::session::srtp::OVERHEAD_BYTES_MAX;
-use crate::slab::Key;
-use crate::track::Track;
 use shared::rtp_parameters::MediaKind;
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ const CANONICAL_NAME: &[u8] = b"rotunda";
 
 impl Sfu {
     /// Sends a session its reports, and comes back in a second.
-    pub(super) fn report(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn report(&mut self, now: Instant, key: SessionKey) {
         if !self.sessions.get(key).is_some_and(Session::is_connected) {
             return;
         }
@@ -41,7 +40,7 @@ impl Sfu {
     }
 
     /// Tells a publisher when each of its packets arrived, so that it can find out how much its path takes.
-    pub(super) fn report_arrivals(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn report_arrivals(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
         let Some(mut arrivals) = session.arrivals.take() else { return };
@@ -62,7 +61,7 @@ impl Sfu {
     }
 
     /// How what the client publishes arrives here.
-    fn report_reception(&mut self, now: Instant, key: Key<Session>) {
+    fn report_reception(&mut self, now: Instant, key: SessionKey) {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
@@ -88,13 +87,13 @@ impl Sfu {
     }
 
     /// What the client's slots were sent, and which moment of the wall clock it belongs to.
-    fn report_sending(&mut self, now: Instant, key: Key<Session>) {
+    fn report_sending(&mut self, now: Instant, key: SessionKey) {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let sent = session.slots.iter().filter_map(|slot| {
             let track = self.tracks.get(slot.playing()?)?;
             let publisher = self.sessions.get(track.publisher)?;
-            slot.forward.sender_report(ntp, track.clock()?, &publisher.clock_offset)
+            slot.sender_report(ntp, track.clock()?, &publisher.clock_offset)
         });
         let sent: Vec<_> = sent.collect();
         for reports in sent.chunks(SENDER_REPORTS_PER_COMPOUND) {
@@ -108,7 +107,7 @@ impl Sfu {
     }
 
     /// Asks a publisher for what did not come.
-    pub(super) fn ask_for_losses(&mut self, now: Instant, key: Key<Track>) {
+    pub(super) fn ask_for_losses(&mut self, now: Instant, key: TrackKey) {
         let Some(track) = self.tracks.get_mut(key) else { return };
         let publisher = track.publisher;
         let Some(session) = self.sessions.get(publisher) else { return };
@@ -130,7 +129,7 @@ impl Sfu {
     }
 
     /// Somebody needs a key frame of this track.
-    pub(super) fn want_keyframe(&mut self, now: Instant, key: Key<Track>) {
+    pub(super) fn want_keyframe(&mut self, now: Instant, key: TrackKey) {
         if let Some(track) = self.tracks.get_mut(key) {
             track.keyframes.want();
             self.ask_for_keyframe(now, key);
@@ -139,7 +138,7 @@ impl Sfu {
 
     /// Asks a publisher for a key frame if the time has come, and comes back for the next try. A track that nothing has
     /// come of yet is asked when something does: a stream begins with a key frame anyway.
-    pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: Key<Track>) {
+    pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: TrackKey) {
         let Some(track) = self.tracks.get_mut(key).filter(|track| track.kind == MediaKind::Video) else { return };
         let publisher = track.publisher;
         let Some(ssrc) = track.receiver().map(|receiver| receiver.ssrc()) else { return };
@@ -157,7 +156,7 @@ impl Sfu {
     }
 
     /// Writes, seals and sends one compound. RFC 3550 §6.1: it begins with a report, so `write` begins with one.
-    fn send_rtcp(&mut self, key: Key<Session>, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
+    fn send_rtcp(&mut self, key: SessionKey, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (Some(keys), Some(to)) = (&mut session.keys, session.ice.selected()) else { return };
         let mut buffer = [0; COMPOUND_BYTES_MAX + OVERHEAD_BYTES_MAX];

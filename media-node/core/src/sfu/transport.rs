@@ -1,11 +1,11 @@
 //! Connectivity checks and handshakes: how a session comes up, moves and ends.
 
 use super::{Output, Sfu, Timer};
+use crate::keys::SessionKey;
 use crate::room::Room;
+use crate::session::Keys;
 use crate::session::dtls::{DtlsError, Event};
 use crate::session::ice_lite::CONSENT_TIMEOUT;
-use crate::session::{Keys, Session};
-use crate::slab::Key;
 use crate::stats::DropReason;
 use crate::stun::{self, BindingRequest, BindingSuccess, TransactionIds};
 use shared::control::SessionEnd;
@@ -34,7 +34,7 @@ impl Sfu {
     fn handle_check(
         &mut self,
         now: Instant,
-        key: Key<Session>,
+        key: SessionKey,
         from: SocketAddr,
         request: &BindingRequest<'_>,
     ) -> Result<(), DropReason> {
@@ -72,7 +72,7 @@ impl Sfu {
     }
 
     /// What comes from this address is the session's from here on.
-    fn claim(&mut self, now: Instant, address: SocketAddr, key: Key<Session>) {
+    fn claim(&mut self, now: Instant, address: SocketAddr, key: SessionKey) {
         let Some(loser) = self.demux.claim_address(address, key) else { return };
         if let Some(session) = self.sessions.get_mut(loser) {
             session.ice.forget(now, address);
@@ -81,7 +81,7 @@ impl Sfu {
     }
 
     /// Sends what ICE has to ask, and comes back when it has to again.
-    fn drain_ice(&mut self, now: Instant, key: Key<Session>) {
+    fn drain_ice(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some((to, check)) = session.ice.poll_ask(now, &mut self.transactions, key.index()) {
             self.egress.send(&mut self.stats, to, check);
@@ -95,7 +95,7 @@ impl Sfu {
     }
 
     /// Answers the checks that came before their session.
-    pub(super) fn replay_parked(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn replay_parked(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         for (from, datagram) in self.demux.parked.take(session.ice.node_ufrag()) {
             let request = BindingRequest::parse(&datagram).ok_or(DropReason::MalformedStun);
@@ -120,7 +120,7 @@ impl Sfu {
         if made_sense { Ok(()) } else { Err(DropReason::UnexpectedDtls) }
     }
 
-    pub(super) fn handle_dtls_timeout(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn handle_dtls_timeout(&mut self, now: Instant, key: SessionKey) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.dtls.handle_timeout(now);
         }
@@ -128,7 +128,7 @@ impl Sfu {
     }
 
     /// Sends what DTLS has to say and acts on what it tells.
-    pub(super) fn drain_dtls(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn drain_dtls(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some(datagram) = session.dtls.poll_transmit() {
             if let Some(to) = session.ice.handshake_to(now, datagram.len()) {
@@ -155,7 +155,7 @@ impl Sfu {
         }
     }
 
-    fn begin_media(&mut self, now: Instant, key: Key<Session>) {
+    fn begin_media(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(room) = self.rooms.get(session.room) else { return };
         tracing::info!(room = %room.id, session = %session.id, "session connected");
@@ -166,7 +166,7 @@ impl Sfu {
     }
 
     /// A decoder begins here, also where the slot has played before to another one.
-    fn begin_slots(&mut self, now: Instant, key: Key<Session>) {
+    fn begin_slots(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let taken: Vec<_> = session.slots.iter().flat_map(|slot| slot.takes()).flatten().collect();
         for track in taken {
@@ -175,7 +175,7 @@ impl Sfu {
     }
 
     /// RFC 7675 §5.1: nothing may be sent to a client that has stopped asking for it.
-    pub(super) fn check_consent(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn check_consent(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for address in session.ice.handle_timeout(now) {
             self.demux.release_address(address, key);
@@ -187,12 +187,12 @@ impl Sfu {
         }
     }
 
-    pub(super) fn watch_consent(&mut self, now: Instant, key: Key<Session>) {
+    pub(super) fn watch_consent(&mut self, now: Instant, key: SessionKey) {
         self.deadlines.set(Timer::Consent(key), Some(now + CONSENT_TIMEOUT));
     }
 
     /// A session ended by itself: its room is told.
-    fn end_session(&mut self, key: Key<Session>, end: SessionEnd) {
+    fn end_session(&mut self, key: SessionKey, end: SessionEnd) {
         let Some(session) = self.sessions.get(key) else { return };
         let (id, room) = (session.id.clone(), session.room);
         let Some(room) = self.rooms.get(room).map(|room: &Room| room.id.clone()) else { return };

@@ -1,7 +1,8 @@
 //! Makes one unbroken stream out of packets of changing sources: sequence numbers, timestamps, VP8 picture numbers.
 
-use super::{Facts, SourceNumber};
 use crate::codec::vp8::Numbers;
+use crate::keys::TrackKey;
+use crate::packet::Facts;
 use std::time::Instant;
 
 /// Sources whose numbers are remembered after a switch, so that a NACK of what they sent can still be answered.
@@ -30,8 +31,7 @@ pub struct Rewritten {
 /// Which packet of which source a packet of the outgoing stream was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The source.
-    pub source: SourceNumber,
+    pub source: TrackKey,
     /// The packet's index in the source's stream.
     pub source_index: u64,
     /// The packet's index in the outgoing stream.
@@ -41,7 +41,7 @@ pub struct Origin {
 /// A stretch of the outgoing stream that one source fills. All three steps wrap, so they hold for late packets too.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    source: SourceNumber,
+    source: TrackKey,
     /// Index of the first packet; anything of the source from before it belongs to no one.
     first: u64,
     index_step: u64,
@@ -68,7 +68,7 @@ impl Rewriter {
     }
 
     /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
-    pub fn switch(&mut self, now: Instant, source: SourceNumber, facts: &Facts) {
+    pub fn switch(&mut self, now: Instant, source: TrackKey, facts: &Facts) {
         let last = self.furthest.rewritten;
         let first = last.index.wrapping_add(1);
         let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
@@ -85,7 +85,7 @@ impl Rewriter {
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.
-    pub fn rewrite(&mut self, now: Instant, source: SourceNumber, facts: &Facts) -> Option<Rewritten> {
+    pub fn rewrite(&mut self, now: Instant, source: TrackKey, facts: &Facts) -> Option<Rewritten> {
         let span = self.spans[0].filter(|span| span.source == source)?;
         let rewritten = span.apply(facts)?;
         if rewritten.index > self.furthest.rewritten.index || self.furthest.at.is_none() {
@@ -110,7 +110,7 @@ impl Rewriter {
     }
 
     /// What must be added to the timestamps of the source that fills the stream at present.
-    pub fn timestamp_step(&self, source: SourceNumber) -> Option<u32> {
+    pub fn timestamp_step(&self, source: TrackKey) -> Option<u32> {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
     }
 
@@ -146,15 +146,16 @@ impl Span {
 mod tests {
     use super::*;
     use crate::codec::vp8;
+    use crate::packet::Csrc;
     use crate::random::Random;
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    const A: SourceNumber = SourceNumber(1);
-    const B: SourceNumber = SourceNumber(2);
+    const A: TrackKey = TrackKey::numbered(1);
+    const B: TrackKey = TrackKey::numbered(2);
 
     fn facts(index: u64, timestamp: u32) -> Facts {
-        Facts { index, timestamp, marker: false, audio_level: None, orientation: None, vp8: None }
+        Facts { index, timestamp, marker: false, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None }
     }
 
     fn video(index: u64, timestamp: u32, picture_id: u16, base_layer_index: u8) -> Facts {
@@ -263,7 +264,7 @@ mod tests {
 
     /// A source whose packets are lost and reordered on the way to us.
     struct Lossy {
-        number: SourceNumber,
+        key: TrackKey,
         next: u64,
         timestamp: u32,
         picture: u16,
@@ -301,7 +302,7 @@ mod tests {
     fn play_randomly(seed: u64) {
         let mut random = Random::seeded(seed);
         let mut sources = [1, 2, 3].map(|number| Lossy {
-            number: SourceNumber(number),
+            key: TrackKey::numbered(number),
             next: 65_500 + below(&mut random, 100_000),
             timestamp: below(&mut random, 1 << 32) as u32,
             picture: below(&mut random, 1 << 15) as u16,
@@ -310,29 +311,29 @@ mod tests {
         let mut rewriter =
             Rewriter::new(90_000, below(&mut random, 1 << 15) + 65_000, below(&mut random, 1 << 32) as u32);
         let mut now = crate::virtual_time::start();
-        let mut sent: BTreeMap<u64, (SourceNumber, Facts, Rewritten)> = BTreeMap::new();
+        let mut sent: BTreeMap<u64, (TrackKey, Facts, Rewritten)> = BTreeMap::new();
         let mut playing = None;
         for _ in 0..2_000 {
             now += Duration::from_millis(below(&mut random, 12));
             let wants_switch = below(&mut random, 150) == 0 || playing.is_none();
             let chosen = below(&mut random, 3) as usize;
             for (place, source) in sources.iter_mut().enumerate() {
-                let number = source.number;
+                let key = source.key;
                 let Some(facts) = source.packet(&mut random) else { continue };
-                if wants_switch && place == chosen && playing != Some(number) {
-                    rewriter.switch(now, number, &facts);
-                    playing = Some(number);
+                if wants_switch && place == chosen && playing != Some(key) {
+                    rewriter.switch(now, key, &facts);
+                    playing = Some(key);
                 }
-                let Some(rewritten) = rewriter.rewrite(now, number, &facts) else { continue };
-                assert_eq!(Some(number), playing, "seed {seed}: only the source that plays is sent");
-                let twice = sent.insert(rewritten.index, (number, facts, rewritten));
+                let Some(rewritten) = rewriter.rewrite(now, key, &facts) else { continue };
+                assert_eq!(Some(key), playing, "seed {seed}: only the source that plays is sent");
+                let twice = sent.insert(rewritten.index, (key, facts, rewritten));
                 assert_eq!(twice.map(|sent| sent.0), None, "seed {seed}: index {} sent twice", rewritten.index);
             }
         }
         check_stream(seed, &rewriter, &sent);
     }
 
-    fn check_stream(seed: u64, rewriter: &Rewriter, sent: &BTreeMap<u64, (SourceNumber, Facts, Rewritten)>) {
+    fn check_stream(seed: u64, rewriter: &Rewriter, sent: &BTreeMap<u64, (TrackKey, Facts, Rewritten)>) {
         assert!(sent.len() > 1_000, "seed {seed}: {} sent", sent.len());
         let in_order: Vec<_> = sent.values().collect();
         for pair in in_order.windows(2) {

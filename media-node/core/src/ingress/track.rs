@@ -1,19 +1,17 @@
 //! One published track: what its publisher sends is received once here, then given to every slot it plays in.
 
-mod queue;
-
+use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
+use super::keyframe::Requester;
+use super::queue::{Queue, Queued};
+use super::receive::{ClockOffset, Receiver, SourceClock};
 use crate::codec::vp8;
-use crate::forward::keyframe::Requester;
-use crate::forward::receive::{ClockOffset, Receiver, SourceClock};
-use crate::forward::retransmit::{self, AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
-use crate::forward::{Facts, Moment, Packet, SourceNumber};
+use crate::keys::SessionKey;
+use crate::packet::{Csrc, Facts, Moment, Packet};
 use crate::record::tap::TapNumber;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::RtpHeader;
-use crate::session::Session;
-use crate::slab::Key;
+use crate::rtx;
 use crate::stats::DropReason;
-use queue::{Queue, Queued};
 use shared::control::TrackRef;
 use shared::ids::SessionId;
 use shared::rtp_parameters::{CodecName, MediaKind, Section};
@@ -25,17 +23,15 @@ const INDEX_SPACE: u64 = 1 << 40;
 /// One slot that takes this track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscriber {
-    pub session: Key<Session>,
+    pub session: SessionKey,
     /// Which of its slots.
     pub slot: u16,
 }
 
 pub struct Track {
-    pub publisher: Key<Session>,
+    pub publisher: SessionKey,
     /// How rooms name it.
     pub reference: TrackRef,
-    /// What names it as contributing source.
-    pub source: SourceNumber,
     /// Sound or pictures.
     pub kind: MediaKind,
     pub subscribers: Vec<Subscriber>,
@@ -80,12 +76,11 @@ pub struct Received {
 
 impl Track {
     /// A track as its section describes it; `instance` is a number no other track of the shard has had.
-    pub fn new(publisher: Key<Session>, session: &SessionId, section: &Section, instance: u64) -> Self {
+    pub fn new(publisher: SessionKey, session: &SessionId, section: &Section, instance: u64) -> Self {
         let packets = if section.kind == MediaKind::Video { VIDEO_PACKETS_KEPT } else { AUDIO_PACKETS_KEPT };
         Self {
             publisher,
             reference: TrackRef { session: session.clone(), mid: section.mid.clone() },
-            source: SourceNumber(section.csrc),
             kind: section.kind,
             subscribers: Vec::new(),
             keyframes: Requester::default(),
@@ -149,7 +144,7 @@ impl Track {
     pub fn repair(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
         let codec = self.section.codecs.iter().find(|codec| codec.rtx_payload_type == Some(header.payload_type));
         let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
-        let (sequence, payload) = retransmit::restore(payload).ok_or(DropReason::Probe)?;
+        let (sequence, payload) = rtx::restore(payload).ok_or(DropReason::Probe)?;
         let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
         // RFC 4588 §5.3: a retransmission stream belongs to one stream, and sequence numbers mean nothing in another.
         let announced = self.section.encodings.first().filter(|encoding| encoding.rtx_ssrc == Some(header.ssrc));
@@ -205,6 +200,7 @@ impl Track {
             index: self.index_base.wrapping_add(index),
             timestamp: header.timestamp,
             marker: header.marker,
+            csrc: Csrc(self.section.csrc),
             audio_level: first_byte(ids.audio_level),
             orientation: self.orientation,
             vp8,

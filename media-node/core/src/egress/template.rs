@@ -1,7 +1,8 @@
 //! The header that all packets of a slot have in common, written once and patched for each packet.
 
+use super::config::{Config, Retransmission};
 use super::rewrite::Rewritten;
-use super::{Config, Facts, Moment, Retransmission, SourceNumber};
+use crate::packet::{Facts, Moment};
 use crate::rtp::{FIXED_HEADER_BYTES, HeaderWriter};
 use shared::rtp_parameters::MediaKind;
 
@@ -48,21 +49,14 @@ impl Template {
     }
 
     /// Writes a packet's header to the start of `out` and returns its length.
-    pub(super) fn write(
-        &self,
-        out: &mut [u8],
-        at: Moment,
-        source: SourceNumber,
-        facts: &Facts,
-        rewritten: Rewritten,
-    ) -> Option<usize> {
+    pub(super) fn write(&self, out: &mut [u8], at: Moment, facts: &Facts, rewritten: Rewritten) -> Option<usize> {
         let header = out.get_mut(..self.length)?;
         header.copy_from_slice(self.header.get(..self.length)?);
         let fixed = header.first_chunk_mut::<{ FIXED_HEADER_BYTES + 4 }>()?;
         fixed[1] |= u8::from(facts.marker) << 7;
         fixed[2..4].copy_from_slice(&(rewritten.index as u16).to_be_bytes());
         fixed[4..8].copy_from_slice(&rewritten.timestamp.to_be_bytes());
-        fixed[12..].copy_from_slice(&source.0.to_be_bytes());
+        fixed[12..].copy_from_slice(&facts.csrc.0.to_be_bytes());
         if let (Some(at), Some(level)) = (self.audio_level_at, facts.audio_level) {
             *header.get_mut(at)? = level;
         }

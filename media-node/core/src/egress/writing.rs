@@ -1,23 +1,24 @@
 //! Writes what is due for one session into the arena, and seals it there.
 
-use super::Session;
+use super::arena::Arena;
+use super::outgoing::Written;
+use super::rewrite::Origin;
 use super::slot::Slot;
-use super::srtp::Sealer;
-use crate::arena::Arena;
-use crate::forward::rewrite::Origin;
-use crate::forward::{Moment, Packet, Written};
-use crate::slab::{Key, Slab};
+use crate::ingress::track::Track;
+use crate::keys::{TrackKey, Tracks};
+use crate::packet::{Moment, Packet};
+use crate::session::srtp::Sealer;
+use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
-use crate::track::Track;
 use std::net::SocketAddr;
 
 /// Something to be written for a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
     /// All packets of a track's round.
-    Fresh { slot: u16, track: Key<Track> },
+    Fresh { slot: u16, track: TrackKey },
     /// One packet again.
-    Again { slot: u16, track: Key<Track>, origin: Origin },
+    Again { slot: u16, origin: Origin },
 }
 
 /// How far a session's due packets are written: the arena may fill up in between.
@@ -29,43 +30,52 @@ pub struct Cursor {
 
 /// What writing needs besides the session.
 pub struct Writing<'a> {
-    /// Every track of the shard.
-    pub tracks: &'a Slab<Track>,
+    pub tracks: &'a Slab<Tracks, Track>,
     pub arena: &'a mut Arena,
     pub stats: &'a mut Stats,
     /// Slots that have let go of a track: whose it was, and which.
-    pub released: &'a mut Vec<(Key<Track>, u16)>,
+    pub released: &'a mut Vec<(TrackKey, u16)>,
     pub at: Moment,
 }
 
-impl Session {
+/// What waits to be written for one session.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    due: Vec<Due>,
+}
+
+impl Waiting {
     /// Adds to what the next round writes; says whether it is the first.
-    pub fn add_due(&mut self, due: Due) -> bool {
+    pub fn add(&mut self, due: Due) -> bool {
         let is_first = self.due.is_empty();
         self.due.push(due);
         is_first
     }
 
+    pub fn clear(&mut self) {
+        self.due.clear();
+    }
+
     /// Writes and seals what is due, beginning at the cursor; false if the arena was full before the end.
-    pub fn write_due(&mut self, cursor: &mut Cursor, writing: &mut Writing<'_>) -> bool {
-        let (Some(keys), Some(to)) = (&self.keys, self.ice.selected()) else {
-            self.due.clear();
-            return true;
-        };
+    pub fn write(
+        &mut self,
+        slots: &mut [Slot],
+        (sealer, to): (&Sealer, SocketAddr),
+        cursor: &mut Cursor,
+        writing: &mut Writing<'_>,
+    ) -> bool {
         while let Some(due) = self.due.get(cursor.due) {
             let is_done = match *due {
                 Due::Fresh { slot, track } => {
-                    let slot = self.slots.get_mut(usize::from(slot)).map(|found| (found, slot));
-                    let track = writing.tracks.get(track).map(|found| (found, track));
-                    let (Some(slot), Some(track)) = (slot, track) else {
+                    let found = slots.get_mut(usize::from(slot)).zip(writing.tracks.get(track));
+                    let Some((found, track)) = found.map(|(found, packets)| (found, (packets, track))) else {
                         cursor.due += 1;
                         continue;
                     };
-                    write_fresh(slot, track, &keys.sealer, to, &mut cursor.packet, writing)
+                    write_fresh((found, slot), track, sealer, to, &mut cursor.packet, writing)
                 }
-                Due::Again { slot, track, origin } => {
-                    let slot = self.slots.get_mut(usize::from(slot));
-                    write_again(slot, track, origin, &keys.sealer, to, writing)
+                Due::Again { slot, origin } => {
+                    write_again(slots.get_mut(usize::from(slot)), origin, sealer, to, writing)
                 }
             };
             if !is_done {
@@ -81,7 +91,7 @@ impl Session {
 /// Writes one track's round into one slot; false if the arena was full before the end.
 fn write_fresh(
     (slot, slot_index): (&mut Slot, u16),
-    (track, track_key): (&Track, Key<Track>),
+    (track, track_key): (&Track, TrackKey),
     sealer: &Sealer,
     to: SocketAddr,
     next: &mut usize,
@@ -96,16 +106,14 @@ fn write_fresh(
             writing.stats.drop(DropReason::Overflow);
             continue;
         };
-        if !slot.can_play(track, &packet) {
-            continue;
+        let before = slot.playing();
+        let written = slot.forward(writing.at, track_key, &packet, writing.arena.free());
+        if let Some(before) = before.filter(|before| slot.playing() != Some(*before)) {
+            writing.released.push((before, slot_index));
         }
-        let Some(written) = slot.forward.forward(writing.at, track.source, &packet, writing.arena.free()) else {
-            continue;
-        };
-        seal(written, sealer, to, writing);
-        writing.stats.rtp_out += 1;
-        if let Some(released) = slot.note_played(track_key) {
-            writing.released.push((released, slot_index));
+        if let Some(written) = written {
+            seal(written, sealer, to, writing);
+            writing.stats.rtp_out += 1;
         }
     }
     true
@@ -114,7 +122,6 @@ fn write_fresh(
 /// Writes one packet again; false if the arena is full.
 fn write_again(
     slot: Option<&mut Slot>,
-    track: Key<Track>,
     origin: Origin,
     sealer: &Sealer,
     to: SocketAddr,
@@ -123,10 +130,10 @@ fn write_again(
     if !writing.arena.has_room() {
         return false;
     }
-    let packet: Option<Packet<'_>> = writing.tracks.get(track).and_then(|track| track.packet(origin.source_index));
-    let written = slot
-        .zip(packet)
-        .and_then(|(slot, packet)| slot.forward.retransmit(writing.at, origin, &packet, writing.arena.free()));
+    let packet: Option<Packet<'_>> =
+        writing.tracks.get(origin.source).and_then(|track| track.packet(origin.source_index));
+    let written =
+        slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {
         Some(written) => {
             seal(written, sealer, to, writing);

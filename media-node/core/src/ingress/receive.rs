@@ -1,10 +1,8 @@
 //! What we know of one stream from a publisher: what arrived, how evenly, what is missing, and its clock.
 
-pub mod missing;
-
+use super::missing::Missing;
 use crate::rtcp::ReportBlock;
 use crate::rtcp::ntp::NtpTime;
-use missing::Missing;
 use std::time::Instant;
 
 /// Packets behind the highest that are still told apart from duplicates; older ones are dropped.

@@ -1,6 +1,6 @@
 //! Packets of a track on their way to its subscribers: those of one video frame wait a moment for each other.
 
-use crate::forward::Facts;
+use crate::packet::Facts;
 use std::time::{Duration, Instant};
 
 /// So many packets of a video are sent before more are taken in: a read of the socket may bring 1,700, and a cache holds 512.

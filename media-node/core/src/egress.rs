@@ -1,0 +1,10 @@
+//! What subscribers get: one continuous stream for each slot, repaired and sealed.
+
+pub mod arena;
+pub mod config;
+pub mod outgoing;
+pub mod rewrite;
+pub mod slot;
+mod template;
+pub mod throttle;
+pub mod writing;

@@ -1,0 +1,168 @@
+//! The stream that leaves through one slot: its packets, written ready to be sealed.
+
+use super::config::Config;
+use super::rewrite::{Origin, Rewriter, Rewritten};
+use super::template::{self, Template};
+use super::throttle::Throttle;
+use crate::ingress::receive::{ClockOffset, SourceClock};
+use crate::keys::TrackKey;
+use crate::packet::{Facts, Moment, Packet};
+use crate::random::Random;
+use crate::rtcp::ntp::NtpTime;
+use crate::rtcp::write::Sent;
+use crate::rtx::ORIGINAL_SEQUENCE_BYTES;
+use std::time::{Duration, Instant};
+
+/// A packet that is this much shorter than the others of its frame is padded to their length. libwebrtc cuts frames
+/// into packets that differ by one byte, the shorter ones first; the last may lack some bytes for extensions.
+const PADDING_BYTES_MAX: usize = 16;
+
+/// A packet that was written into the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Length of the whole packet.
+    pub bytes: usize,
+    /// How much of it is padding.
+    pub padding_bytes: usize,
+    /// Length of its header, which is authenticated but not encrypted.
+    pub header_bytes: usize,
+    pub ssrc: u32,
+    /// Its sequence number with the wraps counted: SRTP's packet index.
+    pub index: u64,
+}
+
+pub struct Outgoing {
+    config: Config,
+    template: Template,
+    rewriter: Rewriter,
+    throttle: Throttle,
+    frame: Option<FrameSize>,
+    retransmission_index: u64,
+    sent_packets: u32,
+    sent_octets: u32,
+}
+
+/// How long the packets of the current video frame are.
+#[derive(Clone, Copy, Debug)]
+struct FrameSize {
+    timestamp: u32,
+    bytes: usize,
+}
+
+impl Outgoing {
+    pub fn new(config: Config, random: &mut Random) -> Self {
+        // RFC 3711 §3.3.1: sequence numbers that begin in the lower half keep an early loss from hiding a wrap.
+        let first_index = u64::from(random.next_u16() >> 1);
+        Self {
+            template: Template::new(&config),
+            rewriter: Rewriter::new(config.clock_rate, first_index, random.next_u32()),
+            throttle: Throttle::default(),
+            frame: None,
+            retransmission_index: u64::from(random.next_u16() >> 1),
+            sent_packets: 0,
+            sent_octets: 0,
+            config,
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Lets `source` continue the stream, beginning with the packet described by `facts`.
+    pub fn switch(&mut self, now: Instant, source: TrackKey, facts: &Facts) {
+        self.rewriter.switch(now, source, facts);
+    }
+
+    /// Writes a packet of the current source into `out`; `None` for one from before the switch.
+    pub fn write_next(&mut self, at: Moment, source: TrackKey, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
+        let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
+        let written = self.write(at, packet, rewritten, out)?;
+        self.sent_packets = self.sent_packets.wrapping_add(1);
+        self.sent_octets = self.sent_octets.wrapping_add(packet.payload.len() as u32);
+        Some(written)
+    }
+
+    /// The source packet to send again for a lost sequence number; `None` if it was never sent, or was sent again less
+    /// than a round trip ago.
+    pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
+        let origin = self.rewriter.origin(sequence)?;
+        self.throttle.admit(now, origin.index, round_trip).then_some(origin)
+    }
+
+    /// Writes the packet at `origin` once more: on the retransmission stream if there is one (RFC 4588 §4), else the
+    /// same packet again.
+    pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
+        let rewritten = self.rewriter.rewrite_again(origin, &packet.facts)?;
+        let Some(stream) = self.config.retransmission else {
+            return self.write(at, packet, rewritten, out);
+        };
+        let index = self.retransmission_index;
+        let header = Rewritten { index, ..rewritten };
+        let header_bytes = self.template.write(out, at, &packet.facts, header)?;
+        let body = out.get_mut(header_bytes..header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len())?;
+        let (original_sequence, payload) = body.split_first_chunk_mut::<ORIGINAL_SEQUENCE_BYTES>()?;
+        *original_sequence = (rewritten.index as u16).to_be_bytes();
+        copy_payload(payload, packet, rewritten);
+        let bytes = header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len();
+        template::redirect(out, stream)?;
+        self.retransmission_index += 1;
+        Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index })
+    }
+
+    /// A sender report while `source` plays, whose publisher's clock is given by `clock` and `offset`.
+    pub fn sender_report(
+        &self,
+        ntp: NtpTime,
+        source: TrackKey,
+        clock: SourceClock,
+        offset: &ClockOffset,
+    ) -> Option<Sent> {
+        let step = self.rewriter.timestamp_step(source)?;
+        let nanos = i128::from(ntp.nanos_since(offset.ours(clock.ntp)?));
+        let ticks = nanos * i128::from(self.config.clock_rate) / 1_000_000_000;
+        Some(Sent {
+            ssrc: self.config.ssrc,
+            ntp,
+            rtp_timestamp: clock.rtp_timestamp.wrapping_add(ticks as u32).wrapping_add(step),
+            packets: self.sent_packets,
+            octets: self.sent_octets,
+        })
+    }
+
+    fn write(&mut self, at: Moment, packet: &Packet<'_>, rewritten: Rewritten, out: &mut [u8]) -> Option<Written> {
+        let header_bytes = self.template.write(out, at, &packet.facts, rewritten)?;
+        let bytes = header_bytes + packet.payload.len();
+        copy_payload(out.get_mut(header_bytes..bytes)?, packet, rewritten);
+        let padding = self.padding(rewritten.timestamp, packet, bytes);
+        if padding > 0 {
+            template::pad(out.get_mut(..bytes + padding)?, padding)?;
+        }
+        let (ssrc, index) = (self.config.ssrc, rewritten.index);
+        Some(Written { bytes: bytes + padding, padding_bytes: padding, header_bytes, ssrc, index })
+    }
+
+    /// Padding that makes the packets of one video frame equally long, so that the kernel takes them as one buffer
+    /// (UDP_SEGMENT). Without a retransmission stream there is none: a packet that is sent twice under one SRTP index
+    /// must be the same to the byte (RFC 3711 §9.1), and how it was padded is not remembered.
+    fn padding(&mut self, timestamp: u32, packet: &Packet<'_>, bytes: usize) -> usize {
+        if packet.facts.vp8.is_none() || self.config.retransmission.is_none() {
+            return 0;
+        }
+        let begun = self.frame.filter(|frame| frame.timestamp == timestamp);
+        // The first of several is made a byte longer, as that is how long the last ones may be.
+        let target = begun.map_or(if packet.facts.marker { bytes } else { bytes + 1 }, |frame| frame.bytes);
+        let padding = target.checked_sub(bytes).filter(|padding| *padding <= PADDING_BYTES_MAX).unwrap_or(0);
+        if begun.is_none() {
+            self.frame = Some(FrameSize { timestamp, bytes: target });
+        }
+        padding
+    }
+}
+
+fn copy_payload(out: &mut [u8], packet: &Packet<'_>, rewritten: Rewritten) {
+    out.copy_from_slice(packet.payload);
+    if let Some(descriptor) = packet.facts.vp8 {
+        descriptor.rewrite(out, rewritten.numbers);
+    }
+}

@@ -1,0 +1,8 @@
+//! What publishers send: each stream received once, repaired, kept for a while and queued for its subscribers.
+
+pub mod cache;
+pub mod keyframe;
+pub mod missing;
+mod queue;
+pub mod receive;
+pub mod track;

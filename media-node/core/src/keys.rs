@@ -1,0 +1,17 @@
+//! Keys of what a shard keeps, apart from the kept types so that those need not import each other.
+
+use crate::slab::Key;
+
+/// Marks keys and storage of [`crate::session::Session`].
+#[derive(Debug)]
+pub enum Sessions {}
+/// Marks keys and storage of [`crate::ingress::track::Track`].
+#[derive(Debug)]
+pub enum Tracks {}
+/// Marks keys and storage of [`crate::room::Room`].
+#[derive(Debug)]
+pub enum Rooms {}
+
+pub type SessionKey = Key<Sessions>;
+pub type TrackKey = Key<Tracks>;
+pub type RoomKey = Key<Rooms>;
