@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod chat;
+mod congestion;
 mod drain;
 mod edge_restart;
 mod forward;

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod check;
 pub mod clock;
 pub mod edge;
+pub mod flow;
 pub mod identity;
 pub mod log;
 pub mod net;

@@ -5,7 +5,7 @@ pub mod nat;
 
 pub use link::{HEADER_BYTES, Link, Loss, REORDER_DELAY};
 
-use link::{Passed, Way};
+pub(crate) use link::{Passed, Way};
 use media_core::random::Random;
 use nat::Nat;
 use std::collections::BTreeMap;

@@ -1,3 +1,13 @@
-//! Congestion control: what clients are told about the arrival of their packets, so that they know how much to send.
+//! Congestion control: what clients are told about the arrival of their packets, and how much they are sent.
 
+mod acknowledged;
 pub mod arrivals;
+mod capacity;
+mod cluster;
+pub mod controller;
+mod delay;
+mod loss;
+mod probe;
+mod rate;
+mod reported;
+pub mod sent;

@@ -55,7 +55,7 @@ pub struct Link {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(crate) enum Passed {
     /// It arrives at this time, so many times.
     Arrives(Instant, u32),
     Lost,
@@ -66,7 +66,7 @@ pub(super) enum Passed {
 
 /// What one direction remembers from one datagram to the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Way {
+pub(crate) struct Way {
     is_bad: bool,
     last_arrival: Option<Instant>,
     /// When the last datagram of the queue has left it.
@@ -74,7 +74,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn pass(&mut self, now: Instant, link: &Link, bytes: usize, random: &mut Random) -> Passed {
+    pub(crate) fn pass(&mut self, now: Instant, link: &Link, bytes: usize, random: &mut Random) -> Passed {
         if link.is_cut {
             return Passed::Cut;
         }

@@ -1,0 +1,97 @@
+//! The rate at which packets arrive at the client.
+
+use std::time::Duration;
+
+/// Arrivals that are remembered; where more come within a window, the window is shorter.
+const SAMPLES: usize = 256;
+/// Shorter spans tell no rate.
+const SPAN_MIN: Duration = Duration::from_millis(20);
+const STEADY: Duration = Duration::from_millis(500);
+/// Long enough for six frames of video, short enough to see a drop of the capacity.
+const RECENT: Duration = Duration::from_millis(200);
+
+/// The last arrivals.
+#[derive(Debug)]
+pub(super) struct Acknowledged {
+    samples: Box<[Sample]>,
+    next: usize,
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    /// From any origin.
+    arrived: Duration,
+    bytes: u32,
+}
+
+impl Default for Acknowledged {
+    fn default() -> Self {
+        Self { samples: vec![Sample::default(); SAMPLES].into_boxed_slice(), next: 0, count: 0 }
+    }
+}
+
+impl Acknowledged {
+    pub(super) fn add(&mut self, arrived: Duration, bytes: u16) {
+        if let Some(place) = self.samples.get_mut(self.next) {
+            *place = Sample { arrived, bytes: bytes.into() };
+        }
+        self.next = (self.next + 1) % SAMPLES;
+        self.count = (self.count + 1).min(SAMPLES);
+    }
+
+    /// Bits a second over the last half second.
+    pub(super) fn steady_bps(&self) -> Option<f64> {
+        self.bps(STEADY)
+    }
+
+    /// Bits a second over the last moments.
+    pub(super) fn recent_bps(&self) -> Option<f64> {
+        self.bps(RECENT)
+    }
+
+    fn bps(&self, window: Duration) -> Option<f64> {
+        let mut newest_first = (1..=self.count)
+            .filter_map(|age| self.samples.get((self.next + SAMPLES - age) % SAMPLES))
+            .scan(None, |newest: &mut Option<Duration>, sample| {
+                let newest = *newest.get_or_insert(sample.arrived);
+                Some((newest.saturating_sub(sample.arrived), sample.bytes))
+            })
+            .take_while(|(age, _)| *age <= window);
+        let (mut span, mut oldest_bytes) = newest_first.next()?;
+        let mut bytes = u64::from(oldest_bytes);
+        for (age, sample_bytes) in newest_first {
+            (span, oldest_bytes) = (span.max(age), sample_bytes);
+            bytes += u64::from(sample_bytes);
+        }
+        // The span begins when the oldest packet has arrived, so that packet is not part of it.
+        (span >= SPAN_MIN).then(|| 8.0 * (bytes - u64::from(oldest_bytes)) as f64 / span.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets of 1,000 bytes: so many, one each so many milliseconds, for each pair.
+    fn rates(phases: &[(u32, u64)]) -> (u64, u64) {
+        let mut acknowledged = Acknowledged::default();
+        let mut now = Duration::from_secs(1);
+        for (count, every_ms) in phases {
+            for _ in 0..*count {
+                now += Duration::from_millis(*every_ms);
+                acknowledged.add(now, 1_000);
+            }
+        }
+        let kbps = |bps: Option<f64>| (bps.unwrap_or(0.0) / 1_000.0).round() as u64;
+        (kbps(acknowledged.steady_bps()), kbps(acknowledged.recent_bps()))
+    }
+
+    #[test]
+    fn tells_the_rate_of_the_last_moments_and_a_steady_one() {
+        assert_eq!(rates(&[(1, 8)]), (0, 0));
+        assert_eq!(rates(&[(100, 8)]), (1_000, 1_000));
+        assert_eq!(rates(&[(1_000, 1)]), (8_000, 8_000));
+        assert_eq!(rates(&[(500, 2), (6, 40)]), (2_176, 200));
+    }
+}

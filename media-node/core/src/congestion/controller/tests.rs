@@ -1,0 +1,98 @@
+use super::*;
+use crate::rtcp::transport_feedback::Report;
+use crate::rtcp::write::Writer;
+use crate::rtcp::{Compound, Packet};
+use crate::virtual_time::start;
+
+const PACKET_BYTES: usize = 1_000;
+
+fn at(ms: u64) -> Instant {
+    start() + Duration::from_millis(ms)
+}
+
+/// Reports packets from a number on; each arrives at its time in milliseconds, if it does.
+fn report(controller: &mut Controller, now_ms: u64, first: u16, arrivals: &[Option<u64>]) {
+    let mut buffer = [0; 1_200];
+    let mut writer = Writer::new(&mut buffer);
+    let arrivals = arrivals.iter().map(|at| Some((*at)? * 4));
+    writer.transport_feedback(1, Report { ssrc: 2, first, number: 0, arrivals }).expect("room");
+    let length = writer.bytes();
+    let mut packets = Compound::parse(&buffer[..length]).expect("our own report");
+    let Some(Packet::TransportCongestion(feedback)) = packets.next() else { panic!("no feedback") };
+    controller.feedback(at(now_ms), &feedback);
+}
+
+/// Sends a packet each 20 ms from one time to another, and reports those that arrive each 100 ms.
+fn send(controller: &mut Controller, from_ms: u64, until_ms: u64, is_reported: bool) {
+    for begin in (from_ms..until_ms).step_by(100) {
+        let numbers: Vec<u16> =
+            (0..5).map(|place| controller.sent(at(begin + 20 * place), PACKET_BYTES, Kind::Video, None)).collect();
+        let arrivals: Vec<_> = (0..5).map(|place| Some(begin + 20 * place + 30)).collect();
+        if is_reported {
+            report(controller, begin + 100, numbers[0], &arrivals);
+        }
+        while controller.poll_timeout().is_some_and(|due| due <= at(begin + 100)) {
+            controller.handle_timeout(at(begin + 100));
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_bounds_the_growth_but_does_not_lower_the_target() {
+    let mut controller = Controller::new(at(0));
+    send(&mut controller, 0, 20_000, true);
+    // 400 kbit/s are sent: half as much more may be known.
+    let target = controller.target_bps();
+    assert!((550_000..=620_000).contains(&target), "{target}");
+    assert_eq!(controller.reason(), Reason::Growth);
+    assert!(controller.next_probe(at(20_000)).is_none(), "nobody wants more");
+    assert_eq!(controller.pacing_bps(), (target as f64 * PACING) as u64);
+}
+
+#[test]
+fn a_client_that_falls_silent_is_sent_less_and_less() {
+    let mut controller = Controller::new(at(0));
+    send(&mut controller, 0, 2_000, true);
+    let before = controller.target_bps();
+    assert_eq!(controller.poll_timeout(), None, "nothing is under way");
+    send(&mut controller, 2_000, 2_900, false);
+    assert_eq!((controller.target_bps(), controller.poll_timeout()), (before, Some(at(3_000))));
+    send(&mut controller, 2_900, 6_000, false);
+    assert_eq!(controller.reason(), Reason::Starved);
+    let starved = controller.target_bps();
+    assert!(starved < before / 4 && starved >= TARGET_MIN_BPS as u64, "{starved} of {before}");
+    send(&mut controller, 6_000, 9_000, true);
+    assert!(controller.target_bps() > starved);
+}
+
+#[test]
+fn clients_without_feedback_are_believed() {
+    let mut controller = Controller::new(at(0));
+    send(&mut controller, 0, 5_000, false);
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    controller.remb(at(5_000), 2_000_000);
+    assert_eq!((controller.target_bps(), controller.reason()), (2_000_000, Reason::Remb));
+    controller.reception(at(6_000), 0.3);
+    assert_eq!((controller.target_bps(), controller.reason()), (1_700_000, Reason::Loss));
+    controller.remb(at(7_000), 1_000_000);
+    assert_eq!((controller.target_bps(), controller.reason()), (1_000_000, Reason::Remb));
+}
+
+#[test]
+fn reports_of_what_was_never_sent_say_nothing() {
+    let mut controller = Controller::new(at(0));
+    report(&mut controller, 100, 7, &[Some(1), None, Some(2)]);
+    report(&mut controller, 100, 65_000, &[Some(1), None, Some(2)]);
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+}
+
+#[test]
+fn reference_times_wrap() {
+    let mut controller = Controller::new(at(0));
+    controller.sent(at(0), PACKET_BYTES, Kind::Video, None);
+    let last = controller.history.report(1, true).expect("just sent").0;
+    for ticks in [i64::from(i32::MAX) - 3, i64::from(i32::MIN) + 4, i64::from(i32::MIN) + 8] {
+        controller.arrived(last, ticks);
+    }
+    assert_eq!(controller.ticks, Some(TICKS_FIRST + i64::from(i32::MAX) + 9));
+}

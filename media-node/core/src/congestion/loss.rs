@@ -1,0 +1,163 @@
+//! The rate that loss allows: the one that explains best which packets were lost, besides those that any rate loses.
+//!
+//! Loss that does not follow the rate belongs to the path; a lower rate would not cure it. libwebrtc's
+//! loss-based estimator v2 has the same idea.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Rates and losses are observed over at least this much sending time and so many packets.
+const OBSERVATION: Duration = Duration::from_millis(250);
+const OBSERVATION_PACKETS: u32 = 12;
+const OBSERVATIONS: usize = 20;
+/// Weight of an observation relative to the next newer one.
+const AGING: f64 = 0.9;
+/// Less loss than this says nothing about the rate.
+const LOSS_NOTABLE: f64 = 0.02;
+/// Most loss that may belong to the path.
+const INHERENT_MAX: f64 = 0.12;
+const PROBABILITY_MIN: f64 = 0.002;
+/// How much of the log-likelihood of a packet a rate is worth that is higher by the factor e.
+const PREFERENCE: f64 = 0.01;
+/// The rates that are tried, relative to the present one and to what arrives.
+const OF_PRESENT: [f64; 4] = [1.08, 1.03, 1.0, 0.95];
+const OF_ARRIVED: [f64; 2] = [1.0, 0.9];
+
+/// What was lost at which rate.
+#[derive(Debug, Default)]
+pub(super) struct LossLimit {
+    current: Current,
+    /// The oldest first.
+    past: VecDeque<Observation>,
+    bps: Option<f64>,
+    /// Of all packets lately.
+    lost_share: f64,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    began: Option<Instant>,
+    ended: Option<Instant>,
+    bytes: u64,
+    packets: u32,
+    lost: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Observation {
+    /// At what rate the packets were sent.
+    bps: f64,
+    packets: f64,
+    lost: f64,
+}
+
+impl LossLimit {
+    /// Takes a packet that is reported, in the order of sending.
+    pub(super) fn add(&mut self, sent: Instant, bytes: u16, is_lost: bool) {
+        let current = &mut self.current;
+        current.began.get_or_insert(sent);
+        current.ended = current.ended.max(Some(sent));
+        current.bytes += u64::from(bytes);
+        current.packets += 1;
+        current.lost += u32::from(is_lost);
+    }
+
+    /// Takes a loss back: the packet was only late.
+    pub(super) fn take_back(&mut self) {
+        self.current.lost = self.current.lost.saturating_sub(1);
+    }
+
+    /// The rate that loss allows; `None` if all losses belong to the path. Takes the present target and what arrives.
+    pub(super) fn update(&mut self, target_bps: f64, arrived_bps: Option<f64>) -> Option<f64> {
+        if let Some(observation) = self.current.complete() {
+            self.current = Current::default();
+            if self.past.len() == OBSERVATIONS {
+                self.past.pop_front();
+            }
+            self.past.push_back(observation);
+            self.lost_share = self.weighted(|observation| observation.lost) / self.weighted(|it| it.packets).max(1.0);
+            self.bps = self.best(target_bps, arrived_bps);
+        }
+        self.bps
+    }
+
+    fn best(&self, target_bps: f64, arrived_bps: Option<f64>) -> Option<f64> {
+        if self.lost_share < LOSS_NOTABLE {
+            return None;
+        }
+        let present = self.bps.map_or(target_bps, |bps| bps.min(target_bps));
+        let of_arrived = OF_ARRIVED.into_iter().filter_map(|factor| Some(arrived_bps? * factor));
+        let candidates = OF_PRESENT.into_iter().map(|factor| present * factor).chain(of_arrived);
+        let scored = candidates.map(|bps| (self.score(bps), bps));
+        let (_, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
+        // What nothing speaks against is no limit.
+        (best <= present || self.bps.is_some()).then_some(best)
+    }
+
+    /// Log-likelihood of the observed losses if the link carried `bps`.
+    fn score(&self, bps: f64) -> f64 {
+        let overflow = |observation: &Observation| (1.0 - bps / observation.bps).max(0.0);
+        let explained = self.weighted(|observation| observation.packets * overflow(observation));
+        let others = self.weighted(|observation| observation.packets * (1.0 - overflow(observation)));
+        let unexplained = self.weighted(|observation| observation.lost) - explained;
+        let inherent = (unexplained / others.max(1.0)).clamp(0.0, INHERENT_MAX);
+        let likelihood = self.weighted(|observation| {
+            let lost = inherent + (1.0 - inherent) * overflow(observation);
+            let lost = lost.clamp(PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
+            observation.lost * lost.ln() + (observation.packets - observation.lost) * (1.0 - lost).ln()
+        });
+        likelihood + PREFERENCE * bps.ln() * self.weighted(|observation| observation.packets)
+    }
+
+    fn weighted(&self, value: impl Fn(&Observation) -> f64) -> f64 {
+        self.past.iter().fold(0.0, |sum, observation| AGING * sum + value(observation))
+    }
+}
+
+impl Current {
+    fn complete(&self) -> Option<Observation> {
+        let span = self.ended?.saturating_duration_since(self.began?);
+        (span >= OBSERVATION && self.packets >= OBSERVATION_PACKETS).then(|| Observation {
+            bps: 8.0 * self.bytes as f64 / span.as_secs_f64(),
+            packets: self.packets.into(),
+            lost: self.lost.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::virtual_time::start;
+
+    /// Sends for 20 s at the lower of 1 Mbit/s and the limit, with packets of 500 bytes, over a link without a queue.
+    fn settles_at(capacity_bps: f64, inherent: f64) -> f64 {
+        let (mut limit, mut random, mut now) = (LossLimit::default(), Random::seeded(5), start());
+        let mut target = 1e6;
+        while now < start() + Duration::from_secs(20) {
+            now += Duration::from_secs_f64(4_000.0 / target);
+            let overflow = (1.0 - capacity_bps / target).max(0.0);
+            let lost = inherent + (1.0 - inherent) * overflow;
+            limit.add(now, 500, f64::from(random.next_u32()) / f64::from(u32::MAX) < lost);
+            target = limit.update(target, Some(target * (1.0 - lost))).unwrap_or(target * 1.000_1).clamp(3e4, 1e6);
+        }
+        target
+    }
+
+    #[test]
+    fn loss_of_the_path_leaves_the_rate_alone() {
+        for inherent in [0.0, 0.01, 0.02, 0.05, 0.1] {
+            let settled = settles_at(1e9, inherent);
+            assert!(settled > 0.85e6, "{inherent}: {settled}");
+        }
+    }
+
+    #[test]
+    fn loss_of_a_full_link_lowers_it() {
+        for (capacity, inherent) in [(0.5e6, 0.0), (0.2e6, 0.0), (0.5e6, 0.05)] {
+            let settled = settles_at(capacity, inherent) / capacity;
+            assert!((0.7..1.25).contains(&settled), "{capacity} {inherent}: {settled}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The rate that REMB and receiver reports allow, for clients without transport-wide feedback.
+
+use super::controller::TARGET_MIN_BPS;
+
+/// Loss of so much lowers the rate, loss below the other lets it grow.
+const LOSS_HIGH: f64 = 0.10;
+const LOSS_LOW: f64 = 0.02;
+const GROWTH: f64 = 1.08;
+
+/// What the client said.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    /// The newest REMB.
+    remb_bps: Option<f64>,
+    /// What loss leaves of it.
+    limit_bps: Option<f64>,
+}
+
+impl Reported {
+    pub(super) fn remb(&mut self, bps: f64) {
+        self.remb_bps = Some(bps);
+    }
+
+    /// Takes the share of packets that a receiver report says are lost, at the present target.
+    pub(super) fn lost(&mut self, share: f64, target_bps: f64) {
+        if share > LOSS_HIGH {
+            self.limit_bps = Some((target_bps * (1.0 - share / 2.0)).max(TARGET_MIN_BPS));
+        } else if share < LOSS_LOW {
+            // Without a REMB nothing else lets the rate grow.
+            let before = self.limit_bps.or(self.remb_bps.is_none().then_some(target_bps));
+            self.limit_bps =
+                before.map(|limit| limit * GROWTH).filter(|limit| self.remb_bps.is_none_or(|remb| *limit < remb));
+        }
+    }
+
+    /// The rate, and whether it was lowered by loss.
+    pub(super) fn allowed_bps(&self) -> Option<(f64, bool)> {
+        match (self.remb_bps, self.limit_bps) {
+            (Some(remb), Some(limit)) => Some((remb.min(limit), limit < remb)),
+            (Some(remb), None) => Some((remb, false)),
+            (None, limit) => limit.map(|limit| (limit, true)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remb_is_taken_at_its_word_unless_packets_are_lost() {
+        let mut reported = Reported::default();
+        let allowed =
+            |reported: &Reported| reported.allowed_bps().map(|(bps, is_lossy)| (bps.round() as u64, is_lossy));
+        assert_eq!(allowed(&reported), None);
+        reported.lost(0.0, 300_000.0);
+        assert_eq!(allowed(&reported), Some((324_000, true)), "grows without a REMB");
+        reported.remb(1e6);
+        reported.lost(0.05, 1e6);
+        assert_eq!(allowed(&reported), Some((324_000, true)));
+        for _ in 0..20 {
+            reported.lost(0.0, 1e6);
+        }
+        assert_eq!(allowed(&reported), Some((1_000_000, false)));
+        reported.lost(0.2, 1e6);
+        assert_eq!(allowed(&reported), Some((900_000, true)));
+    }
+}

@@ -1,0 +1,139 @@
+//! What was sent to a client, by transport-wide sequence number, until the client reports it.
+
+use super::cluster::ProbeId;
+use std::time::Instant;
+
+/// At 5 Mbit/s a client is sent some 520 packets a second, and reports come several times a second.
+const WINDOW_PACKETS: u64 = 2_048;
+
+/// What a packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio,
+    Video,
+    Retransmission,
+    Padding,
+}
+
+/// A packet as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) bytes: u16,
+    pub(super) probe: Option<ProbeId>,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Unknown,
+    Missing,
+    Arrived,
+}
+
+/// What a report changes about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Arrived,
+    /// It was reported missing before, and arrived after all.
+    ArrivedLate,
+    Missing,
+}
+
+/// The last packets that were sent.
+#[derive(Debug)]
+pub(super) struct History {
+    packets: Box<[Option<Sent>]>,
+    /// The next packet's number, wraps counted.
+    next: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { packets: vec![None; WINDOW_PACKETS as usize].into_boxed_slice(), next: 1 }
+    }
+}
+
+impl History {
+    /// Remembers a packet and gives it its transport-wide sequence number.
+    pub(super) fn push(&mut self, at: Instant, bytes: u16, probe: Option<ProbeId>) -> u16 {
+        let number = self.next;
+        self.next += 1;
+        if let Some(place) = self.packets.get_mut((number % WINDOW_PACKETS) as usize) {
+            *place = Some(Sent { at, bytes, probe, fate: Fate::Unknown });
+        }
+        number as u16
+    }
+
+    /// What a report says about a packet; nothing if it is no news, or if the packet is forgotten or was never sent.
+    pub(super) fn report(&mut self, sequence: u16, has_arrived: bool) -> Option<(Sent, Change)> {
+        let age = u64::from((self.next as u16).wrapping_sub(sequence));
+        if age == 0 || age > WINDOW_PACKETS {
+            return None;
+        }
+        let number = self.next.checked_sub(age)?;
+        let sent = self.packets.get_mut((number % WINDOW_PACKETS) as usize)?.as_mut()?;
+        let (fate, change) = match (sent.fate, has_arrived) {
+            (Fate::Unknown, true) => (Fate::Arrived, Change::Arrived),
+            (Fate::Missing, true) => (Fate::Arrived, Change::ArrivedLate),
+            (Fate::Unknown, false) => (Fate::Missing, Change::Missing),
+            (Fate::Missing | Fate::Arrived, _) => return None,
+        };
+        sent.fate = fate;
+        Some((*sent, change))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtual_time::start;
+
+    fn changes(history: &mut History, reports: &[(u16, bool)]) -> Vec<Option<Change>> {
+        reports.iter().map(|(sequence, arrived)| Some(history.report(*sequence, *arrived)?.1)).collect()
+    }
+
+    #[test]
+    fn each_packet_is_told_of_once_and_a_loss_may_be_taken_back() {
+        let mut history = History::default();
+        let numbers: Vec<_> = (0..3).map(|_| history.push(start(), 100, None)).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let reports = [
+            (1, true),
+            (2, false),
+            (3, true),
+            (1, true),
+            (2, false),
+            (2, true),
+            (2, true),
+            (1, false),
+            (4, true),
+            (0, true),
+        ];
+        let expected = [
+            Some(Change::Arrived),
+            Some(Change::Missing),
+            Some(Change::Arrived),
+            None,
+            None,
+            Some(Change::ArrivedLate),
+            None,
+            None,
+            None,
+            None,
+        ];
+        assert_eq!(changes(&mut history, &reports), expected);
+    }
+
+    #[test]
+    fn numbers_wrap_and_old_packets_are_forgotten() {
+        let mut history = History::default();
+        let last = (0..70_000).map(|_| history.push(start(), 100, None)).last();
+        assert_eq!(last, Some(70_000_u32 as u16));
+        let oldest = (70_001 - WINDOW_PACKETS) as u16;
+        assert_eq!(
+            changes(&mut history, &[(oldest - 1, true), (oldest, true), (4_464, false)]),
+            [None, Some(Change::Arrived), Some(Change::Missing)]
+        );
+    }
+}

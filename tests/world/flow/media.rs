@@ -1,0 +1,242 @@
+//! One call's sound and picture, its encoder obedient to the target, and the client that reports what arrives.
+
+use media_core::congestion::arrivals::Arrivals;
+use media_core::congestion::controller::{Controller, Kind, Probe, Reason};
+use media_core::random::Random;
+use media_core::rtcp::write::Writer;
+use media_core::rtcp::{self, Compound};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// Grid of a sender's pacer.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+const FRAME_TICKS: u64 = 7;
+const AUDIO_TICKS: u64 = 4;
+/// 20 kbit/s.
+const AUDIO_BYTES: usize = 50;
+const AUDIO_BPS: u64 = 20_000;
+const PACKET_BYTES_MAX: usize = 1_200;
+const PADDING_BYTES: usize = 1_000;
+/// Encoders go no lower.
+const VIDEO_BPS_MIN: u64 = 30_000;
+/// Targets are noted on this grid.
+const SAMPLE_TICKS: u64 = 20;
+
+/// An RTCP datagram.
+pub(super) type Report = Vec<u8>;
+
+/// What a flow is like.
+#[derive(Clone, Debug)]
+pub struct Media {
+    pub from: Duration,
+    /// One way, without the queue.
+    pub delay: Duration,
+    pub video_bps_max: u64,
+    /// Nothing is sent meanwhile.
+    pub pause: Range<Duration>,
+    /// It is sent over the backward link.
+    pub is_backward: bool,
+}
+
+impl Media {
+    /// A flow of up to 1.5 Mbit/s from a second on.
+    #[must_use]
+    pub fn starting_at(second: u64, delay_ms: u64) -> Self {
+        Self {
+            from: Duration::from_secs(second),
+            delay: Duration::from_millis(delay_ms),
+            video_bps_max: 1_500_000,
+            pause: Duration::ZERO..Duration::ZERO,
+            is_backward: false,
+        }
+    }
+}
+
+/// How a flow fared.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Bits of media that arrived in each second since the flow began.
+    pub media_bits: Vec<u64>,
+    pub packets_sent: u64,
+    pub packets_received: u64,
+    /// Bits sent for probing alone.
+    pub padding_bits: u64,
+    /// Time above the path's delay, in milliseconds, of each packet and when it arrived.
+    pub queued: Vec<(Duration, u32)>,
+    /// Target on a grid of 100 ms since the flow began, and where it came from.
+    pub targets: Vec<(u64, Reason)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet {
+    pub(super) sequence: u16,
+    pub(super) bytes: usize,
+    pub(super) is_media: bool,
+}
+
+pub(super) struct Flow {
+    media: Media,
+    controller: Controller,
+    began: Instant,
+    ticks: u64,
+    /// Bytes of each packet that waits for its turn.
+    queue: VecDeque<usize>,
+    budget: f64,
+    probe: Option<(Probe, f64, u64)>,
+    arrivals: Arrivals,
+    outcome: Outcome,
+}
+
+impl Flow {
+    pub(super) fn new(now: Instant, media: Media) -> Self {
+        let began = now + media.from;
+        let mut controller = Controller::new(began);
+        controller.set_wanted(began, media.video_bps_max + AUDIO_BPS);
+        Self {
+            media,
+            controller,
+            began,
+            ticks: 0,
+            queue: VecDeque::new(),
+            budget: 0.0,
+            probe: None,
+            arrivals: Arrivals::new(began, 1),
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        self.media.delay
+    }
+
+    pub(super) fn is_backward(&self) -> bool {
+        self.media.is_backward
+    }
+
+    pub(super) fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// What a sender sends at one tick.
+    pub(super) fn tick(&mut self, now: Instant, random: &mut Random) -> Vec<Packet> {
+        if self.controller.poll_timeout().is_some_and(|at| at <= now) {
+            self.controller.handle_timeout(now);
+        }
+        if self.ticks.is_multiple_of(SAMPLE_TICKS) {
+            self.outcome.targets.push((self.controller.target_bps(), self.controller.reason()));
+        }
+        let mut sent = Vec::new();
+        let is_paused = self.media.pause.contains(&(now - (self.began - self.media.from)));
+        if !is_paused && self.ticks.is_multiple_of(AUDIO_TICKS) {
+            self.send(now, AUDIO_BYTES, Kind::Audio, &mut sent);
+        }
+        if !is_paused && self.ticks.is_multiple_of(FRAME_TICKS) {
+            self.encode(random);
+        }
+        self.ticks += 1;
+        // What leaves meanwhile belongs to the probe.
+        if !self.probe(now, &mut sent) {
+            self.pace(now, &mut sent);
+        }
+        sent
+    }
+
+    /// Frames vary by a fifth.
+    fn encode(&mut self, random: &mut Random) {
+        let target = self.controller.target_bps().saturating_sub(AUDIO_BPS);
+        let bps = target.clamp(VIDEO_BPS_MIN, self.media.video_bps_max) as f64;
+        let spread = 0.8 + 0.4 * f64::from(random.next_u32()) / f64::from(u32::MAX);
+        let bytes = (bps * spread * TICK.as_secs_f64() * FRAME_TICKS as f64 / 8.0) as usize;
+        let packets = bytes.div_ceil(PACKET_BYTES_MAX);
+        self.queue.extend((0..packets).map(|_| bytes / packets));
+    }
+
+    fn pace(&mut self, now: Instant, sent: &mut Vec<Packet>) {
+        let bytes = self.controller.pacing_bps() as f64 * TICK.as_secs_f64() / 8.0;
+        self.budget = (self.budget + bytes).min(bytes.max(PACKET_BYTES_MAX as f64));
+        while self.budget > 0.0
+            && let Some(bytes) = self.queue.pop_front()
+        {
+            self.budget -= bytes as f64;
+            self.send(now, bytes, Kind::Video, sent);
+        }
+    }
+
+    /// Sends what is due of a probe: media that waits, or padding. Says whether there is a probe.
+    fn probe(&mut self, now: Instant, sent: &mut Vec<Packet>) -> bool {
+        if self.probe.is_none() {
+            self.probe = self.controller.next_probe(now).map(|probe| (probe, 0.0, 0));
+        }
+        let Some((probe, mut budget, mut done)) = self.probe else { return false };
+        budget += probe.bps as f64 * TICK.as_secs_f64() / 8.0;
+        while budget > 0.0 && done < probe.bytes {
+            let (bytes, kind) = match self.queue.pop_front() {
+                Some(bytes) => (bytes, Kind::Video),
+                None => (PADDING_BYTES, Kind::Padding),
+            };
+            budget -= bytes as f64;
+            done += bytes as u64;
+            let sequence = self.controller.sent(now, bytes, kind, Some(probe.id));
+            self.count(bytes, kind);
+            sent.push(Packet { sequence, bytes, is_media: kind != Kind::Padding });
+        }
+        self.probe = (done < probe.bytes).then_some((probe, budget, done));
+        true
+    }
+
+    fn send(&mut self, now: Instant, bytes: usize, kind: Kind, sent: &mut Vec<Packet>) {
+        let sequence = self.controller.sent(now, bytes, kind, None);
+        self.count(bytes, kind);
+        sent.push(Packet { sequence, bytes, is_media: true });
+    }
+
+    fn count(&mut self, bytes: usize, kind: Kind) {
+        self.outcome.packets_sent += 1;
+        self.outcome.padding_bits += if kind == Kind::Padding { 8 * bytes as u64 } else { 0 };
+    }
+
+    /// A packet reaches the client; says when to report, if that is not known.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        sequence: u16,
+        bytes: usize,
+        sent: Instant,
+        is_media: bool,
+    ) -> Option<Instant> {
+        let second = (now - self.began).as_secs() as usize;
+        if self.outcome.media_bits.len() <= second {
+            self.outcome.media_bits.resize(second + 1, 0);
+        }
+        if is_media {
+            self.outcome.media_bits[second] += 8 * bytes as u64;
+        }
+        self.outcome.packets_received += 1;
+        let queued = (now - sent).saturating_sub(self.media.delay).as_millis() as u32;
+        self.outcome.queued.push((now - (self.began - self.media.from), queued));
+        self.arrivals.record(now, sequence, 1, bytes)
+    }
+
+    pub(super) fn reports(&mut self, now: Instant) -> Vec<Report> {
+        let mut reports = Vec::new();
+        loop {
+            let Some(report) = self.arrivals.next_report(now) else { return reports };
+            let mut buffer = [0; 1_200];
+            let mut writer = Writer::new(&mut buffer);
+            let told = writer.transport_feedback(1, report).expect("room for a report");
+            let length = writer.bytes();
+            reports.push(buffer[..length].to_vec());
+            self.arrivals.reported(told);
+        }
+    }
+
+    pub(super) fn hear(&mut self, now: Instant, report: &Report) {
+        let packets = Compound::parse(report).expect("our own report");
+        for packet in packets {
+            if let rtcp::Packet::TransportCongestion(feedback) = packet {
+                self.controller.feedback(now, &feedback);
+            }
+        }
+    }
+}
