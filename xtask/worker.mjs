@@ -35,6 +35,7 @@ const KNOWN = new Set([
  * @param {"development" | "release"} [options.build]
  * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests without the header `MF-CF-Blob` (JSON)
+ * @param {boolean} [options.direct] whether `direct` shall be a second address, past miniflare's front
  * @param {import("miniflare").Log} [options.log]
  */
 export async function startWorker(options = {}) {
@@ -49,12 +50,14 @@ export async function startWorker(options = {}) {
     cf: options.cf ?? false,
     log: options.log ?? new Log(LogLevel.WARN),
     unsafeEphemeralDurableObjects: false,
+    ...(options.direct ? { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] } : {}),
     ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
     ...workerOptions(config, options.vars ?? {}, options.rateLimits ?? {}),
   });
   const url = await miniflare.ready;
   return {
     url,
+    direct: options.direct ? await miniflare.unsafeGetDirectURL() : undefined,
     miniflare,
     /**
      * Evicts an object from memory, as hibernation does. Its sockets stay open, or close as after a crash.

@@ -33,6 +33,7 @@ mod routes;
 mod sockets;
 mod store;
 mod sweep;
+mod turnstile;
 mod upgrade;
 
 use worker::{Context, Env, Request, Response, event};

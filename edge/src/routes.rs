@@ -13,7 +13,7 @@ use crate::auth::AuthError;
 use crate::config::{Config, ConfigError, Continent, origin_is_allowed};
 use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
-use crate::{log, random};
+use crate::{log, random, turnstile};
 use shared::{ErrorCode, RoomId};
 use worker::js_sys::Reflect;
 use worker::{Env, Request, Response};
@@ -60,6 +60,11 @@ impl From<Refusal> for RouteError {
 
 /// Answers every request that is not for a static asset.
 pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Response> {
+    if is_for_client_socket(&request.path())
+        && let Some(refusal) = turnstile::refuse(&request)
+    {
+        return refusal;
+    }
     let request_id = random::request_id();
     let config = Config::read(env);
     let cors = config.as_ref().map_or(Cors::Silent, |config| Cors::of(&config.origins, &request));
@@ -72,6 +77,10 @@ pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Respons
         }
     };
     cors.apply(response)
+}
+
+fn is_for_client_socket(path: &str) -> bool {
+    path.starts_with("/v1/rooms/") && path.ends_with("/socket")
 }
 
 async fn handle(

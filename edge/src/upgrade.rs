@@ -5,7 +5,7 @@ use shared::{ErrorCode, limits};
 use worker::{Request, Response, ResponseBuilder, WebSocket, WebSocketPair};
 
 /// The header that carries sub-protocols (RFC 6455 §11.3.4).
-const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
+pub(crate) const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
 /// Most bytes of it that are looked at: a token and a version, with room for one more.
 const PROTOCOL_BYTES_MAX: usize = limits::TOKEN_BYTES_MAX + 256;
 

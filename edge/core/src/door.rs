@@ -32,7 +32,7 @@ const _: () = assert!(WAITING_PER_ADDRESS_MAX < WAITING_MAX);
 
 /// Where a socket comes from: an IPv4 address, or the /56 that a provider gives to one IPv6 customer. At most 2^53, so that JavaScript can
 /// keep it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Address(u64);
 

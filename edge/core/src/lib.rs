@@ -26,6 +26,7 @@ pub mod room;
 pub mod secret;
 pub mod session_description;
 pub mod storage;
+pub mod turnstile;
 
 pub use random::Random;
 

@@ -11,7 +11,7 @@ process.on("message", async ({ id, className, name }) => {
 });
 // Whoever started this is gone.
 process.on("disconnect", () => process.exit());
-process.send({ origin: new URL(worker.url).origin });
+process.send({ origin: new URL(worker.direct ?? worker.url).origin });
 
 /** An object in the middle of an event cannot sleep yet. */
 async function evict(className, name, attempts = 5) {

@@ -74,6 +74,15 @@ class Edge {
     this.ws = origin.replace("http", "ws");
   }
 
+  /** CPU time of workerd so far (proc(5), /proc/pid/stat fields 14 and 15, in ticks of 10 ms). */
+  cpuMs() {
+    const ofProcess = (pid) => {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+      return (Number(fields[11]) + Number(fields[12])) * 10;
+    };
+    return childrenOf(this.process.pid).map(ofProcess).reduce((sum, ms) => sum + ms, 0);
+  }
+
   /** Takes a room out of memory as hibernation does. */
   hibernate(room) {
     return this.#evict("RoomObject", `${room}:1`);

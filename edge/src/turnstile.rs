@@ -1,0 +1,43 @@
+//! Refuses floods of upgrades before anything is read, verified or logged one by one.
+
+use crate::upgrade::PROTOCOL_HEADER;
+use crate::{clock, log};
+use edge_core::door::Address;
+use edge_core::turnstile::Turnstile;
+use std::cell::{Cell, RefCell};
+use worker::{Request, Response};
+
+/// A log line for the first of so many refusals.
+const REFUSALS_PER_LINE: u64 = 1_000;
+/// A second, after which a few more are looked at.
+const RETRY_AFTER_S: &str = "1";
+
+thread_local! {
+    static TURNSTILE: RefCell<Turnstile> = RefCell::default();
+    static REFUSED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The refusal of a client's upgrade that comes too often. It is a status without a body, which a browser shows to no page and a client
+/// takes for a lost connection: a socket that only says why costs twice as much.
+pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
+    let header = |name| request.headers().get(name).ok().flatten();
+    // A request without an address is none from outside.
+    let address = Address::parse(&header("CF-Connecting-IP")?)?;
+    let token = header(PROTOCOL_HEADER).unwrap_or_default();
+    let is_admitted = TURNSTILE.with(|turnstile| {
+        let turnstile = turnstile.try_borrow_mut();
+        turnstile.is_ok_and(|mut turnstile| turnstile.admit(clock::now(), address, &token))
+    });
+    (!is_admitted).then(|| {
+        count();
+        Ok(Response::builder().with_status(429).with_header("Retry-After", RETRY_AFTER_S)?.empty())
+    })
+}
+
+fn count() {
+    let refused = REFUSED.get();
+    REFUSED.set(refused.wrapping_add(1));
+    if refused.is_multiple_of(REFUSALS_PER_LINE) {
+        log::line(log::Level::Warn, "upgrades_refused", &[("refused", &refused.wrapping_add(1))]);
+    }
+}

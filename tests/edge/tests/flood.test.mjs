@@ -1,0 +1,102 @@
+// A thousand bad upgrades a second from one address, and a good join meanwhile. The flood goes to workerd's own port: miniflare's front
+// spends half a millisecond of the same thread on each connection, which leaves workerd too little for a thousand a second.
+import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { Client } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { flood } from "../support/flood.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
+
+const PER_SECOND = 1_000;
+const FLOODED_MS = 6_000;
+const WARM_UP_MS = 2_000;
+const ATTEMPTS = 3;
+const JOIN_MS_MAX = 2_000;
+/** What one thread has for each of a thousand connections a second, and leaves for everything else. */
+const CPU_MS_MAX = 0.8;
+const EVE = "198.51.100.7";
+const ADA = "192.0.2.1";
+
+/** Joins from an address. */
+async function join(edge, room, participant, address) {
+  const protocols = ["rotunda.v1", `token.${joinToken(room, participant)}`];
+  const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, protocols, { headers: { "cf-connecting-ip": address } });
+  client.joined = await client.join();
+  return client;
+}
+
+/** A Worker that just started runs unoptimised code, which says nothing about one that serves. */
+async function warmUp(edge, room, tokens) {
+  const some = flood(edge, `/v1/rooms/${room}/socket`, { tokens, address: "203.0.113.5", perSecond: 80 });
+  await setTimeout(WARM_UP_MS);
+  await some.stop();
+}
+
+/** Other programs on the machine spoil a measurement, never improve it: the best of three counts. */
+async function checkFlooded(context, options) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await measure(context, options);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      context.diagnostic(`attempt ${attempt}: ${error.message}`);
+    }
+  }
+}
+
+/** Floods a room; three participants join meanwhile, and the node dials again. */
+async function measure(context, { room, tokens, from, admitted }) {
+  // What production allows one participant.
+  const edge = await startEdge({ direct: true, rateLimits: { SOCKET_RATE: 30 } });
+  let bad;
+  try {
+    const node = await MediaNode.start(edge, { id: `node-${room}` });
+    await join(edge, room, "host", ADA);
+    await node.serving(room);
+    await warmUp(edge, room, tokens);
+    const [cpuBefore, linesBefore] = [edge.cpuMs(), edge.lines.length];
+    bad = flood(edge, `/v1/rooms/${room}/socket`, { tokens, address: EVE, perSecond: PER_SECOND });
+    const began = performance.now();
+    const took = [];
+    for (let number = 0; number < 3; number++) {
+      await setTimeout(500);
+      const asked = performance.now();
+      const good = await join(edge, room, `good-${number}`, from);
+      took.push(Math.round(performance.now() - asked));
+      assert.equal(good.joined.type, "joined");
+    }
+    const link = await node.dial(node.assignments[0], []);
+    await link.next("welcome");
+    await setTimeout(FLOODED_MS - (performance.now() - began));
+    const counts = await bad.stop();
+    bad = undefined;
+    const cpuMs = (edge.cpuMs() - cpuBefore) / counts.sent;
+    context.diagnostic(`joins took ${took.join(", ")} ms; ${cpuMs.toFixed(2)} ms of workerd's CPU per connection; ${JSON.stringify(counts)}`);
+    assert.ok(Math.max(...took) < JOIN_MS_MAX, `good joins took ${took.join(", ")} ms`);
+    assert.ok(counts.sent / counts.seconds > PER_SECOND * 0.9, `the flood was no flood: ${JSON.stringify(counts)}`);
+    assert.ok(cpuMs < CPU_MS_MAX, `a connection cost ${cpuMs} ms`);
+    // What was let through to the room, or to the check of the token.
+    const looked = edge.lines.slice(linesBefore).filter((line) => line.includes('"client_connected"') || line.includes('"socket_refused"'));
+    assert.ok(looked.length < admitted, `${looked.length} connections were looked at`);
+  } finally {
+    await bad?.stop();
+    await edge.stop();
+  }
+}
+
+test("under a flood with one token, a good join behind the same NAT takes less than two seconds", async (context) => {
+  await checkFlooded(context, { room: "one-token", tokens: [joinToken("one-token", "eve")], from: EVE, admitted: 80 });
+});
+
+test("under a flood with many good tokens from one address, a good join from another takes less than two seconds", async (context) => {
+  const tokens = Array.from({ length: 400 }, (_, number) => joinToken("many-tokens", `eve-${number}`));
+  await checkFlooded(context, { room: "many-tokens", tokens, from: ADA, admitted: 500 });
+});
+
+test("under a flood with forged tokens from one address, a good join from another takes less than two seconds", async (context) => {
+  const good = joinToken("forged", "eve");
+  const tokens = Array.from({ length: 10_000 }, (_, number) => good.slice(0, -8) + String(10_000_000 + number));
+  await checkFlooded(context, { room: "forged", tokens, from: ADA, admitted: 500 });
+});
