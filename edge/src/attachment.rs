@@ -33,7 +33,7 @@ mod tests {
     use super::*;
     use edge_core::SocketId;
     use shared::token::{Grants, JoinClaims};
-    use shared::{ParticipantId, RoomId, UnixMillis, limits};
+    use shared::{ParticipantId, RoomId, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
     const ATTACHMENT_BYTES_MAX: usize = 2_048;
@@ -48,6 +48,8 @@ mod tests {
             name: "😀".repeat(limits::NAME_CHARS_MAX),
             grants: Grants { publish: false, subscribe: false, chat: false, moderate: false, record: false },
             participants_max: Some(u32::MAX),
+            jti: Some(TokenId::parse(&"j".repeat(TokenId::BYTES_MAX)).expect("valid")),
+            jti_until: Some(UnixMillis(1 << 53)),
         };
         let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
         let seat = Seat { of, address: Address::parse("ffff:ffff:ffff:ffff::") };

@@ -266,6 +266,8 @@ mod tests {
             name: name.into(),
             grants: Grants::default(),
             participants_max: None,
+            jti: None,
+            jti_until: None,
         };
         let check = |name: &str, room: &str, expected: Option<ErrorCode>| {
             let room = RoomId::parse(room).expect("valid");

@@ -1,6 +1,7 @@
 //! The randomness of the edge: `crypto.getRandomValues`.
 
 use edge_core::{Random, SocketId};
+use shared::TokenId;
 use worker::{Error, Result};
 
 /// A source for a core. Asked for once before it is handed out, because a core has no way to say that it failed.
@@ -26,6 +27,14 @@ pub(crate) fn request_id() -> String {
         return "unnamed".into();
     }
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A `jti` that no other token has; without randomness there is none, and so no token.
+pub(crate) fn token_id() -> Result<TokenId> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes)?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    TokenId::parse(&text).map_err(|error| Error::RustError(error.to_string()))
 }
 
 fn fill(bytes: &mut [u8]) -> Result<()> {

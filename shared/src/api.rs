@@ -46,6 +46,9 @@ pub struct TokenRequest {
     #[serde(default = "lifetime_s_default")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
     pub lifetime_s: u32,
+    /// Whether the token is good for one join; a lost connection is resumed without it.
+    #[serde(default)]
+    pub single_use: bool,
 }
 
 /// A join token.

@@ -48,6 +48,8 @@ error_codes! {
     BadToken = "bad_token", false;
     /// The token has expired or is not valid yet.
     TokenExpired = "token_expired", false;
+    /// The token is good for one join (`jti`) and has been used.
+    TokenUsed = "token_used", false;
     /// The token is for another room.
     WrongRoom = "wrong_room", false;
     /// The token does not grant this.
@@ -139,7 +141,7 @@ impl ErrorCode {
             | Self::InvalidOffer
             | Self::TooManySections
             | Self::UnsupportedMedia => 400,
-            Self::BadToken | Self::TokenExpired | Self::BadApiKey => 401,
+            Self::BadToken | Self::TokenExpired | Self::TokenUsed | Self::BadApiKey => 401,
             Self::WrongRoom | Self::Forbidden | Self::Kicked | Self::Banned => 403,
             Self::NotFound
             | Self::UnknownRoom

@@ -129,6 +129,10 @@ text_id!(
     AttemptId, "attempt", 64, "-_"
 );
 text_id!(
+    /// The `jti` of a join token that is good for one join (RFC 7519 §4.1.7).
+    TokenId, "token", 64, "-_.:"
+);
+text_id!(
     /// The client's name for one message it writes, so that sending it again is harmless.
     MessageId, "message", 64, "-_"
 );

@@ -21,7 +21,9 @@ pub mod turn_credential;
 pub mod typescript;
 
 pub use error_code::ErrorCode;
-pub use ids::{AttemptId, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TrackId};
+pub use ids::{
+    AttemptId, MessageId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, TrackId,
+};
 pub use text::Text;
 pub use time::UnixMillis;
 

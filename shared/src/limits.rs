@@ -166,6 +166,9 @@ pub const BANS_PER_ROOM_MAX: usize = 200;
 pub const BAN_MS_MAX: u64 = 365 * 24 * 3_600_000;
 /// Shortest one.
 pub const BAN_MS_MIN: u64 = 1_000;
+/// Most single-use tokens that a room remembers as used until they expire: four for each participant of the largest room. Beyond it no
+/// further one is taken.
+pub const USED_TOKENS_PER_ROOM_MAX: usize = 4 * PARTICIPANTS_PER_ROOM_MAX;
 /// Most participants who are away and of whom a room remembers what a moderator changed; the oldest is forgotten first.
 pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 

@@ -3,7 +3,7 @@
 mod hs256;
 
 use crate::error_code::ErrorCode;
-use crate::ids::{NodeId, ParticipantId, Region, RoomId};
+use crate::ids::{NodeId, ParticipantId, Region, RoomId, TokenId};
 use crate::limits;
 use crate::time::UnixMillis;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -22,6 +22,12 @@ pub struct JoinClaims {
     /// The room's limit; counts only in the token of the first participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants_max: Option<u32>,
+    /// Makes the token good for one join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<TokenId>,
+    /// Until when a used `jti` has to be remembered; [`verify`] sets it, whatever the token says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti_until: Option<UnixMillis>,
 }
 
 /// What a participant may do in a room.
@@ -88,11 +94,18 @@ pub trait Claims: Serialize + DeserializeOwned {
     const AUDIENCE: &'static str;
     /// Longest time between `iat` and `exp`, where there is a bound.
     const LIFETIME_MS_MAX: Option<u64>;
+
+    /// The token opens nothing from here on.
+    fn ends_at(&mut self, _at: UnixMillis) {}
 }
 
 impl Claims for JoinClaims {
     const AUDIENCE: &'static str = "rotunda-join";
     const LIFETIME_MS_MAX: Option<u64> = Some(limits::JOIN_TOKEN_LIFETIME_MS_MAX);
+
+    fn ends_at(&mut self, at: UnixMillis) {
+        self.jti_until = self.jti.is_some().then_some(at);
+    }
 }
 
 impl Claims for NodeClaims {
@@ -191,13 +204,14 @@ pub fn verify<C: Claims>(token: &str, keys: &[Key], now: UnixMillis) -> Result<C
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Bad)?;
     let named = |key: &&Key| header.kid.as_ref().is_none_or(|kid| *kid == key.id);
-    let envelope: Envelope<C> = keys
+    let mut envelope: Envelope<C> = keys
         .iter()
         .filter(named)
         .find_map(|key| jsonwebtoken::decode(token, &key.decoding, &validation::<C>()).ok())
         .ok_or(TokenError::Bad)?
         .claims;
     check_time::<C>(&envelope, now)?;
+    envelope.claims.ends_at(UnixMillis(envelope.exp.saturating_mul(1000)).plus_ms(limits::TOKEN_LEEWAY_MS));
     Ok(envelope.claims)
 }
 
@@ -239,6 +253,8 @@ mod tests {
             name: "Ada".into(),
             grants: Grants::default(),
             participants_max: None,
+            jti: None,
+            jti_until: None,
         }
     }
 
@@ -287,6 +303,19 @@ mod tests {
     fn refuses_a_token_that_lives_too_long() {
         let token = sign(claims(), &key("a"), NOW, limits::JOIN_TOKEN_LIFETIME_MS_MAX + 1000).expect("signs");
         check(&token, &[key("a")], NOW, Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_single_use_token_says_until_when_it_opens() {
+        let expected = NOW.plus_ms(HOUR_MS + limits::TOKEN_LEEWAY_MS);
+        for (jti, expected) in [(Some("a-1"), Some(expected)), (None, None)] {
+            let jti = jti.map(|jti| TokenId::parse(jti).expect("valid"));
+            // What the token says of it itself does not count.
+            let claims = JoinClaims { jti, jti_until: Some(UnixMillis(1)), ..claims() };
+            let token = sign(claims, &key("a"), NOW, HOUR_MS).expect("signs");
+            let read = verify::<JoinClaims>(&token, &[key("a")], NOW).expect("opens");
+            assert_eq!(read.jti_until, expected);
+        }
     }
 
     #[test]

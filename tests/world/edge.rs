@@ -149,7 +149,15 @@ impl Edge {
         self.clock = *clock;
         let grants = Grants { moderate: true, ..Grants::default() };
         let name = participant.to_string();
-        let claims = JoinClaims { sub: participant.clone(), room: room.clone(), name, grants, participants_max: None };
+        let claims = JoinClaims {
+            sub: participant.clone(),
+            room: room.clone(),
+            name,
+            grants,
+            participants_max: None,
+            jti: None,
+            jti_until: None,
+        };
         let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
         let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");
         let socket = self.open(Door::Client(room.clone()));

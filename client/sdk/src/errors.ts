@@ -47,6 +47,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   not_found: { class: "signaling_error", words: "This room doesn’t exist." },
   bad_token: { class: "security_error", words: "This invitation isn’t valid." },
   token_expired: { class: "security_error", words: "This invitation has expired. Ask for a new one." },
+  token_used: { class: "security_error", words: "This invitation has been used already. Ask for a new one." },
   wrong_room: { class: "security_error", words: "This invitation is for another room." },
   forbidden: { class: "security_error", words: "You’re not allowed to do that." },
   timeout: { class: "network_error", words: "The server waited too long for this browser." },

@@ -65,6 +65,15 @@ describe("joining", () => {
     expect(client.outcome()).toBe(outcome);
   });
 
+  test.each([
+    [true, "wait"],
+    [false, "end token_used"],
+  ])("answered with token_used (renews tokens: %s): %s", (renewsToken, outcome) => {
+    const client = new Client({ renewsToken }).asked();
+    client.frame({ type: "error", in_reply_to: 1, code: "token_used", message: "" });
+    expect(client.outcome()).toBe(outcome);
+  });
+
   test.each<ErrorCode>(["forbidden", "too_many_publishers"])("answered with %s: without publishing, then not at all", (code) => {
     const client = new Client().asked();
     client.frame({ type: "error", in_reply_to: 1, code, message: "" });

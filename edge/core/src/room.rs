@@ -30,6 +30,7 @@ mod snapshot;
 mod socket;
 mod topology;
 mod track;
+mod used_token;
 
 use crate::SocketId;
 use crate::fleet::{PlaceAnswer, PlaceRequest};
@@ -54,11 +55,12 @@ use shared::signal::{
 };
 use shared::token::{JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis};
+use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
 use snapshot::Snapshot;
 use socket::Socket;
 use std::collections::{BTreeMap, VecDeque};
 use topology::{Assignment, Meta, Placing};
+use used_token::UsedToken;
 
 /// What the shell tells a room.
 #[derive(Clone, Debug)]
@@ -262,6 +264,7 @@ pub struct Room {
     standings: Table<ParticipantId, Standing>,
     /// Stored where they are worth it.
     allowances: Table<ParticipantId, Allowance>,
+    used_tokens: Table<TokenId, UsedToken>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,
     // These follow from what is stored.
@@ -316,7 +319,18 @@ impl Room {
     }
 
     fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
-        let Snapshot { meta, members, sessions, assignments, recordings, chat, bans, standings, allowances } = snapshot;
+        let Snapshot {
+            meta,
+            members,
+            sessions,
+            assignments,
+            recordings,
+            chat,
+            bans,
+            standings,
+            allowances,
+            used_tokens,
+        } = snapshot;
         Self {
             id,
             config,
@@ -331,6 +345,7 @@ impl Room {
             standings: Table::new(standings),
             stored_allowances: allowances.clone(),
             allowances: Table::new(allowances),
+            used_tokens: Table::new(used_tokens),
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
@@ -382,6 +397,7 @@ impl Room {
             Deadline::Silence(participant) => self.silence_due(now, &participant),
             Deadline::Ban(participant) => drop(self.bans.remove(&participant)),
             Deadline::Allowance(participant) => drop(self.allowances.remove(&participant)),
+            Deadline::UsedToken(jti) => drop(self.used_tokens.remove(&jti)),
             Deadline::Placing => self.placing_due(now),
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),

@@ -142,6 +142,8 @@ fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Res
         name: knock.name,
         grants: guest.grants,
         participants_max: None,
+        jti: None,
+        jti_until: None,
     };
     let token = auth::sign_join(claims, arrival.env, limits::GUEST_TOKEN_LIFETIME_MS)?;
     let expires_at = clock::now().plus_ms(limits::GUEST_TOKEN_LIFETIME_MS);

@@ -156,6 +156,7 @@ fn wish() -> Option<TokenRequest> {
         grants: Grants::default(),
         participants_max: None,
         lifetime_s: TOKEN_LIFETIME_S,
+        single_use: false,
     })
 }
 

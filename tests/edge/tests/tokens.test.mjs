@@ -1,7 +1,9 @@
 // Who gets a signaling socket. Whoever does not is told why on the socket, because browsers hide a failed upgrade's status.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Client } from "../support/client.mjs";
 import { KEYS, startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
 import { Socket, UpgradeRefused } from "../support/socket.mjs";
 import { joinToken, nodeToken, sign } from "../support/token.mjs";
 
@@ -121,4 +123,24 @@ test("the largest token's attachment fits on the socket", async () => {
   const room = "r".repeat(64);
   const claims = { name: `${"\u{1F600}".repeat(127)}€`, participants_max: 4294967295 };
   await checkLetIn({ room, token: joinToken(room, "p".repeat(64), claims) });
+});
+
+test("a token with a jti opens one join, which may be repeated, and resuming needs none", async () => {
+  await MediaNode.start(edge);
+  const { body } = await edge.api("POST", "/v1/tokens", { body: { room: "once", participant: "ada", single_use: true } });
+  const options = { token: body.token, attempt: "first" };
+  const ada = await Client.join(edge, "once", "ada", options);
+  assert.equal(ada.joined.type, "joined");
+  ada.terminate();
+  const again = await Client.join(edge, "once", "ada", options);
+  assert.equal(again.joined.session, ada.joined.session, "the same join");
+  const second = await Client.connect(edge, "once", "ada", options);
+  assert.equal((await second.join({ attempt: "second" })).code, "token_used");
+  again.terminate();
+  const back = await Client.open(`${edge.ws}/v1/rooms/once/socket`, ["rotunda.v1", `resume.${again.session.resume_token}`]);
+  assert.equal((await back.resume(again.session)).type, "resumed");
+  assert.equal((await back.request({ type: "leave" })).type, "done");
+  await edge.hibernate("once");
+  const later = await Client.connect(edge, "once", "ada", options);
+  assert.equal((await later.join({ attempt: "third" })).code, "token_used", "after leaving and a sleep");
 });

@@ -174,6 +174,8 @@ fn attachment() -> Attachment {
         name: "Ada".into(),
         grants: Grants::default(),
         participants_max: None,
+        jti: None,
+        jti_until: None,
     };
     Attachment::Client { socket: SOCKET, opened_at: NOW, claims }
 }

@@ -169,6 +169,7 @@ export const de: Texts = {
     not_found: "Diesen Raum gibt es nicht.",
     bad_token: "Diese Einladung ist ungültig.",
     token_expired: "Diese Einladung ist abgelaufen. Bitte um eine neue.",
+    token_used: "Diese Einladung wurde schon benutzt. Bitte um eine neue.",
     wrong_room: "Diese Einladung gilt für einen anderen Raum.",
     forbidden: "Das darfst du hier nicht.",
     timeout: "Der Server hat zu lange auf diesen Browser gewartet.",

@@ -149,6 +149,10 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
       turn.report(failure.code, failure.detail);
       turn.update({ publishes: false });
       rejoin(turn);
+    } else if (failure.code === "token_used" && turn.state.renewsToken && turn.state.signaling.refusal !== "token_used") {
+      // Another token is good for another join; a second one that was used says that this source has no other.
+      turn.updateSignaling({ refusal: failure.code });
+      drop(turn);
     } else if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
       turn.updateSignaling({ refusal: failure.code });
       drop(turn);

@@ -5,7 +5,7 @@ use super::allowance::Allowance;
 use super::member::{Absence, Restart};
 use super::topology::{Assignment, Placing};
 use crate::SocketId;
-use shared::{ParticipantId, RecordingId, UnixMillis};
+use shared::{ParticipantId, RecordingId, TokenId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must happen in time.
@@ -21,6 +21,8 @@ pub(super) enum Deadline {
     Silence(ParticipantId),
     /// A ban ends by itself.
     Ban(ParticipantId),
+    /// A single-use token that was used expires.
+    UsedToken(TokenId),
     /// What a participant may say is full again.
     Allowance(ParticipantId),
     /// The Fleet object answers, or it is time to ask it again.
@@ -79,6 +81,9 @@ impl Room {
         for participant in self.bans.changed().clone() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
         }
+        for jti in self.used_tokens.changed().clone() {
+            self.deadlines.set(Deadline::UsedToken(jti.clone()), self.used_token_deadline(&jti));
+        }
         if !self.meta.changed().is_empty() || !self.assignments.changed().is_empty() {
             let gone = self.assignments.changed().iter().copied();
             let epochs: BTreeSet<u64> = self.assignments.keys().copied().chain(gone).collect();
@@ -96,6 +101,9 @@ impl Room {
         self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
         for participant in self.bans.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
+        }
+        for jti in self.used_tokens.keys().cloned().collect::<Vec<_>>() {
+            self.deadlines.set(Deadline::UsedToken(jti.clone()), self.used_token_deadline(&jti));
         }
         for participant in self.allowances.keys().cloned().collect::<Vec<_>>() {
             let at = self.allowances.get(&participant).map(Allowance::full_at);

@@ -19,6 +19,10 @@ use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits}
 pub(super) enum JoinError {
     #[error("this socket has joined already")]
     AlreadyJoined,
+    #[error("this token was good for one join")]
+    TokenUsed,
+    #[error("too many single-use tokens have been used: wait until some expire")]
+    TooManyTokens,
     #[error("a moderator banned the participant")]
     Banned,
     #[error("the room is locked")]
@@ -37,6 +41,8 @@ impl JoinError {
     pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
+            Self::TokenUsed => ErrorCode::TokenUsed,
+            Self::TooManyTokens => ErrorCode::RateLimited,
             Self::Banned => ErrorCode::Banned,
             Self::RoomLocked => ErrorCode::RoomLocked,
             Self::RoomFull => ErrorCode::RoomFull,
@@ -65,6 +71,7 @@ impl Room {
         if self.members.get(&claims.sub).is_some_and(|member| member.socket == Some(asker.socket)) {
             return Err(JoinError::AlreadyJoined);
         }
+        self.check_unused(claims, &attempt)?;
         if self.bans.contains(&claims.sub) {
             return Err(JoinError::Banned);
         }
@@ -81,6 +88,7 @@ impl Room {
         let negotiation = Negotiation { offer: &offer, intents, grants, before: &[], keeps_ssrcs: false };
         negotiation.check()?;
         let session = media_session::mint_id(&mut self.random).ok_or(JoinError::NoSession)?;
+        self.note_used(claims, &attempt);
         let tracks = self.tracks_for(now, claims, intents);
         let sections = negotiation.answer(&tracks, &mut self.random);
         let media = MediaSession::new(claims.sub.clone(), &offer, sections, &mut self.random);

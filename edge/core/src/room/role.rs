@@ -50,6 +50,8 @@ mod tests {
             name: String::new(),
             grants: Grants::default(),
             participants_max: wanted,
+            jti: None,
+            jti_until: None,
         };
         assert_eq!(participants_max(&claims), expected);
     }

@@ -9,9 +9,10 @@ use super::media_session::MediaSession;
 use super::member::Member;
 use super::recording::Recording;
 use super::topology::{Assignment, Meta};
+use super::used_token::UsedToken;
 use crate::storage::{self, Changes, RestoreError, Row};
 use shared::signal::ChatMessage;
-use shared::{ParticipantId, RecordingId, SessionId, UnixMillis};
+use shared::{ParticipantId, RecordingId, SessionId, TokenId, UnixMillis};
 use std::collections::BTreeMap;
 
 /// The version of all rows.
@@ -28,6 +29,7 @@ const CHAT: &str = "chat/";
 const BAN: &str = "ban/";
 const STANDING: &str = "standing/";
 const ALLOWANCE: &str = "allowance/";
+const USED_TOKEN: &str = "used-token/";
 
 /// The stored part of a room.
 #[derive(Default)]
@@ -41,6 +43,7 @@ pub(super) struct Snapshot {
     pub(super) bans: BTreeMap<ParticipantId, Ban>,
     pub(super) standings: BTreeMap<ParticipantId, Standing>,
     pub(super) allowances: BTreeMap<ParticipantId, Allowance>,
+    pub(super) used_tokens: BTreeMap<TokenId, UsedToken>,
 }
 
 impl Snapshot {
@@ -75,6 +78,9 @@ impl Snapshot {
             self.standings.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(ALLOWANCE) {
             self.allowances.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(jti) = row.key.strip_prefix(USED_TOKEN) {
+            let jti = TokenId::parse(jti).map_err(|error| malformed(&error.to_string()))?;
+            self.used_tokens.insert(jti, storage::read(row, VERSION)?);
         } else {
             return Err(malformed("no row has this key"));
         }
@@ -119,6 +125,9 @@ impl Room {
         }
         for id in self.standings.take_changed() {
             changes.write(format!("{STANDING}{id}"), self.standings.get(&id), VERSION);
+        }
+        for jti in self.used_tokens.take_changed() {
+            changes.write(format!("{USED_TOKEN}{jti}"), self.used_tokens.get(&jti), VERSION);
         }
         self.write_allowances(now, |id, allowance| changes.write(format!("{ALLOWANCE}{id}"), allowance, VERSION));
         changes

@@ -9,5 +9,6 @@ mod random;
 mod relay;
 mod restore;
 mod scripts;
+mod single_use;
 mod stage;
 mod words;

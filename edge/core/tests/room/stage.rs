@@ -10,7 +10,7 @@ use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
-use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, UnixMillis};
+use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -228,6 +228,23 @@ impl Stage {
 
     /// A client dials.
     pub(crate) fn open_client(&mut self, name: &str, grants: Grants, participants_max: Option<u32>) -> Vec<Output> {
+        self.open_with_token(name, grants, participants_max, None)
+    }
+
+    /// A client dials with a token that is good for one join, until then.
+    pub(crate) fn open_with_single_use(&mut self, name: &str, jti: &str, until: UnixMillis) -> Vec<Output> {
+        let jti = TokenId::parse(jti).expect("a token's id");
+        self.open_with_token(name, Grants::default(), None, Some((jti, until)))
+    }
+
+    fn open_with_token(
+        &mut self,
+        name: &str,
+        grants: Grants,
+        participants_max: Option<u32>,
+        single_use: Option<(TokenId, UnixMillis)>,
+    ) -> Vec<Output> {
+        let (jti, jti_until) = single_use.unzip();
         let id = participant_of(name);
         let claims = JoinClaims {
             sub: ParticipantId::parse(&id).expect("a name"),
@@ -235,6 +252,8 @@ impl Stage {
             name: id.to_uppercase(),
             grants,
             participants_max,
+            jti,
+            jti_until,
         };
         let socket = self.next_socket();
         self.open(name, Attachment::Client { socket, opened_at: self.now, claims })

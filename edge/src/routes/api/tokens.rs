@@ -1,7 +1,7 @@
 //! `/v1/tokens`: join tokens.
 
 use super::{Call, RouteError, body, json};
-use crate::{auth, clock};
+use crate::{auth, clock, random};
 use shared::api::{Token, TokenRequest};
 use shared::token::JoinClaims;
 use worker::Response;
@@ -17,6 +17,8 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         name: request.name,
         grants: request.grants,
         participants_max: request.participants_max,
+        jti: if request.single_use { Some(random::token_id()?) } else { None },
+        jti_until: None,
     };
     let token = auth::sign_join(claims, call.arrival.env, lifetime_ms)?;
     json(201, &Token { token, expires_at })

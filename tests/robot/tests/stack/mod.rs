@@ -77,6 +77,8 @@ impl Stack {
             name: participant.to_owned(),
             grants: Grants { record: true, ..Grants::default() },
             participants_max: None,
+            jti: None,
+            jti_until: None,
         };
         sign(claims, &self.key, UnixMillis(since.as_millis() as u64), TOKEN_LIFETIME_MS).expect("signs")
     }

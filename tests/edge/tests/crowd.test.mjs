@@ -1,0 +1,59 @@
+// Many who come at once, and nobody who was there loses their place for it.
+import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { Client } from "../support/client.mjs";
+import { startEdge } from "../support/edge.mjs";
+import { MediaNode } from "../support/node.mjs";
+
+const CROWD = 200;
+const WITHIN_MS = 5_000;
+const VIEWERS = 5;
+const VIEWED_MAX = 24;
+
+/** As the meet app: says whom it looks at whenever that changes. */
+function watch(client) {
+  let said = "";
+  let number = 1_000;
+  client.socket.on("message", (data) => {
+    const frame = JSON.parse(data);
+    if (frame.type !== "participant_joined") return;
+    client.ids.push(frame.participant.id);
+    const view = client.ids.slice(0, VIEWED_MAX);
+    if (view.join() === said) return;
+    said = view.join();
+    client.send({ id: number++, type: "view", participants: view });
+  });
+}
+
+test("two hundred who join within five seconds close no innocent socket", async (context) => {
+  const edge = await startEdge();
+  try {
+    await MediaNode.start(edge);
+    const host = await Client.join(edge, "crowd", "host", { claims: { participants_max: 1_000 } });
+    const early = [host];
+    for (let number = 1; number < VIEWERS; number++) early.push(await Client.join(edge, "crowd", `early-${number}`));
+    for (const client of early) {
+      client.ids = [];
+      watch(client);
+    }
+    const began = performance.now();
+    const joins = Array.from({ length: CROWD }, async (_, number) => {
+      await setTimeout((number * WITHIN_MS) / CROWD);
+      return Client.join(edge, "crowd", `late-${number}`, { tracks: [] });
+    });
+    const late = await Promise.all(joins);
+    context.diagnostic(`${CROWD} joins took ${Math.round(performance.now() - began)} ms`);
+    for (const client of late) assert.equal(client.joined.type, "joined");
+    await host.settle(500);
+    for (const client of [...early, ...late]) {
+      assert.equal(client.closed, null, JSON.stringify(client.closed));
+      const refused = client.frames.filter(({ type, code }) => type === "refused" || (type === "error" && code === "rate_limited"));
+      assert.deepEqual(refused, [], client.participant);
+    }
+    assert.equal(host.ids.length, CROWD);
+    for (const client of [host, late.at(-1)]) assert.equal((await client.request({ type: "raise_hand", raised: true })).type, "done");
+  } finally {
+    await edge.stop();
+  }
+});
