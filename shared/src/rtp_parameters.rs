@@ -94,6 +94,8 @@ pub struct Section {
 #[serde(rename_all = "snake_case")]
 pub enum CodecName {
     Opus,
+    /// Opus with the packets before it in each packet (RFC 2198).
+    Red,
     /// RFC 7741.
     Vp8,
 }

@@ -30,10 +30,12 @@ const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   screen: "video",
   screen_audio: "audio",
 };
-// What the room speaks. Everything else would only make the offer longer: 6 KB for each pair of slots.
-const CODECS: Readonly<Record<MediaKind, readonly string[]>> = {
-  audio: ["audio/opus"],
-  video: ["video/vp8", "video/rtx"],
+// What the room speaks, most wanted first. Everything else would only make the offer longer: 6 KB for each pair of slots.
+// What is published goes with redundancy at all times: a room of ten must not lose what one uplink did. What is received
+// comes with it where the node sees losses.
+const CODECS: Readonly<Record<"published" | "received", Readonly<Record<MediaKind, readonly string[]>>>> = {
+  published: { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/rtx"] },
+  received: { audio: ["audio/opus", "audio/red"], video: ["video/vp8", "video/rtx"] },
 };
 
 /**
@@ -200,8 +202,9 @@ function fingerprint(sdp: string): string | null {
 }
 
 function prefer(transceiver: RTCRtpTransceiver, kind: MediaKind): RTCRtpTransceiver {
-  const wanted = CODECS[kind];
+  const wanted = CODECS[transceiver.direction === "recvonly" ? "received" : "published"][kind];
   const all = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
-  transceiver.setCodecPreferences(all.filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase())));
+  const named = (name: string) => all.filter(({ mimeType }) => mimeType.toLowerCase() === name);
+  transceiver.setCodecPreferences(wanted.flatMap(named));
   return transceiver;
 }

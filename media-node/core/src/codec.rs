@@ -1,4 +1,5 @@
 //! What forwarding must know of the codecs' RTP payload formats.
 
 pub mod opus;
+pub mod red;
 pub mod vp8;

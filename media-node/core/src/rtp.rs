@@ -50,6 +50,12 @@ impl<'a> RtpHeader<'a> {
         })
     }
 
+    /// The same of another packet of the stream.
+    #[must_use]
+    pub fn of(self, sequence: u16, timestamp: u32) -> Self {
+        Self { sequence, timestamp, marker: false, ..self }
+    }
+
     /// Length of everything before the payload: what SRTP leaves in the clear.
     pub fn header_bytes(&self) -> usize {
         self.header_bytes

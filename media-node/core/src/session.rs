@@ -6,6 +6,7 @@ pub mod srtp;
 pub mod streams;
 
 use crate::congestion::arrivals::Arrivals;
+use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
 use crate::egress::writing::{Cursor, Due, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
@@ -45,6 +46,8 @@ pub struct Session {
     pub arrivals: Option<Arrivals>,
     /// Time to the client and back.
     pub round_trip: Duration,
+    /// How many earlier packets its audio carries.
+    pub redundancy: Redundancy,
     /// What we are called in reports about what it sends.
     pub feedback_ssrc: u32,
     /// When it was opened.
@@ -81,6 +84,7 @@ impl Session {
             clock_offset: ClockOffset::default(),
             arrivals: None,
             round_trip: ROUND_TRIP_ASSUMED,
+            redundancy: Redundancy::default(),
             feedback_ssrc,
             opened_at: now,
             is_reachable: false,

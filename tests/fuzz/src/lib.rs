@@ -10,6 +10,7 @@ pub mod mutate;
 pub mod objects;
 pub mod offer;
 pub mod recording;
+pub mod red;
 pub mod rtcp;
 pub mod rtp;
 pub mod signal;
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "objects", check: objects::check },
     Target { name: "offer", check: offer::check },
     Target { name: "recording", check: recording::check },
+    Target { name: "red", check: red::check },
     Target { name: "rtcp", check: rtcp::check },
     Target { name: "rtp", check: rtp::check },
     Target { name: "signal", check: signal::check },

@@ -180,3 +180,27 @@ fn in_own_network(command: &Command) -> Command {
     }
     isolated
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::workspace::Workspace;
+
+    /// Filters choose tests by name, so a new file has to be named in a step.
+    #[test]
+    fn every_integration_test_belongs_to_a_step() {
+        let files = Workspace::locate().and_then(|workspace| workspace.files()).expect("a repository");
+        let steps = include_str!("steps.rs");
+        let mut found = 0;
+        for file in files.iter().filter(|file| !file.contains("/src/")) {
+            let Some((_, name)) = file.strip_suffix(".rs").and_then(|path| path.rsplit_once("/tests/")) else {
+                continue;
+            };
+            let name = name.strip_suffix("/main").unwrap_or(name);
+            if !name.contains('/') {
+                found += 1;
+                assert!(steps.contains(&format!("\"--test\", \"{name}\"")), "{file} is in no step");
+            }
+        }
+        assert!(found > 10, "{found} files");
+    }
+}

@@ -98,8 +98,19 @@ fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
     }
     extensions::write(text, section.flow, section.extensions, one_way);
     for codec in &section.codecs {
-        write_codec(text, codec, feedback);
+        if codec.name == CodecName::Red {
+            write_redundant(text, codec, &section.codecs);
+        } else {
+            write_codec(text, codec, feedback);
+        }
     }
+}
+
+/// RFC 2198 §4: the payload types of the packet itself and of one before it.
+fn write_redundant(text: &mut String, red: &Codec, codecs: &[Codec]) {
+    let opus = codecs.iter().find(|codec| codec.name == CodecName::Opus).map_or(0, |codec| codec.payload_type);
+    let payload_type = red.payload_type;
+    let _ = write!(text, "a=rtpmap:{payload_type} red/48000/2\r\na=fmtp:{payload_type} {opus}/{opus}\r\n");
 }
 
 fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
@@ -107,6 +118,7 @@ fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
     let (encoding, parameters) = match codec.name {
         // RFC 7587 §6.1; in-band FEC, because lost audio packets are never retransmitted.
         CodecName::Opus => ("opus/48000/2", Some("minptime=10;useinbandfec=1")),
+        CodecName::Red => ("red/48000/2", None),
         CodecName::Vp8 => ("VP8/90000", None),
     };
     let _ = write!(text, "a=rtpmap:{payload_type} {encoding}\r\n");

@@ -73,6 +73,7 @@ fn mapped(kind: MediaKind, Attribute { line, value }: Attribute<'_>) -> (Option<
     let mapped = match kind {
         _ if is_rtx => Mapped::Retransmission,
         MediaKind::Audio if is(kind.codec()) => Mapped::Codec(CodecName::Opus),
+        MediaKind::Audio if is("red/48000/2") => Mapped::Codec(CodecName::Red),
         MediaKind::Video if is(kind.codec()) => Mapped::Codec(CodecName::Vp8),
         _ if !encoding.contains('/') || words(encoding).count() != 1 => Mapped::Unreadable { line },
         MediaKind::Audio | MediaKind::Video => Mapped::Other,
@@ -97,8 +98,10 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
         }
     }
     let mut retransmissions = [None; PAYLOAD_TYPES];
+    let mut redundant = None;
     for fmtp in &section.fmtps {
         let Some((rtx, parameters)) = first_word(fmtp) else { continue };
+        redundant = redundant.or_else(|| Some((payload_type(rtx)?, blocks(parameters)?)));
         let rtx = payload_type(rtx).filter(|rtx| {
             let index = usize::from(*rtx);
             is_offered.get(index) == Some(&true) && maps.get(index) == Some(&Some(Mapped::Retransmission))
@@ -114,14 +117,32 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
         let Some(Some(Mapped::Codec(name))) = maps.get(usize::from(payload_type)).copied() else { continue };
         if codecs.len() < limits::CODECS_PER_SECTION_MAX && !codecs.iter().any(|known| known.name == name) {
             let clock_rate = match name {
-                CodecName::Opus => 48_000,
+                CodecName::Opus | CodecName::Red => 48_000,
                 CodecName::Vp8 => 90_000,
             };
             let rtx_payload_type = retransmissions.get(usize::from(payload_type)).copied().flatten();
             codecs.push(Codec { name, payload_type, rtx_payload_type, clock_rate });
         }
     }
+    // Of what else is carried more than once, nothing is known.
+    let opus = codecs.iter().find(|codec| codec.name == CodecName::Opus).map(|codec| codec.payload_type);
+    codecs.retain(|codec| {
+        codec.name != CodecName::Red || opus.is_some_and(|opus| redundant == Some((codec.payload_type, opus)))
+    });
     codecs
+}
+
+/// The payload type of all blocks, as the parameters of redundant audio name them (RFC 2198 §4).
+fn blocks(parameters: &str) -> Option<u8> {
+    let mut blocks = parameters.split('/').map(|block| {
+        step();
+        payload_type(block.trim())
+    });
+    let first = blocks.next()??;
+    // One alone is another codec's parameter.
+    let mut others = blocks.peekable();
+    others.peek()?;
+    others.all(|block| block == Some(first)).then_some(first)
 }
 
 /// The payload type that an `apt` parameter names (RFC 4588 §8.1).
@@ -131,9 +152,9 @@ fn apt(parameter: &str) -> Option<u8> {
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
-/// The feedback offered for the first codec, or for all (`*`).
+/// The feedback offered for the first codec that is not redundant audio, or for all (`*`).
 pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feedback> {
-    let Some(codec) = codecs.first() else { return Vec::new() };
+    let Some(codec) = codecs.iter().find(|codec| codec.name != CodecName::Red) else { return Vec::new() };
     let mut offered = [false; Feedback::ALL.len()];
     for line in &section.feedback {
         let Some((of, value)) = first_word(line) else { continue };

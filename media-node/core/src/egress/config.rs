@@ -1,7 +1,7 @@
 //! What was negotiated for a slot.
 
 use shared::ids::Mid;
-use shared::rtp_parameters::{HeaderExtensions, MediaKind, Section};
+use shared::rtp_parameters::{CodecName, HeaderExtensions, MediaKind, Section};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +14,8 @@ pub struct Config {
     pub clock_rate: u32,
     /// The retransmission stream, if one was negotiated (RFC 4588).
     pub retransmission: Option<Retransmission>,
+    /// Payload type of redundant audio, if it was negotiated (RFC 2198).
+    pub redundant_payload_type: Option<u8>,
     /// Header extensions by id.
     pub extensions: HeaderExtensions,
 }
@@ -28,7 +30,8 @@ pub struct Retransmission {
 impl Config {
     /// `None` if the section lacks a codec or an SSRC.
     pub fn of(section: &Section) -> Option<Self> {
-        let codec = section.codecs.first()?;
+        let codec = section.codecs.iter().find(|codec| codec.name != CodecName::Red)?;
+        let redundant = section.codecs.iter().find(|codec| codec.name == CodecName::Red);
         let encoding = section.encodings.first()?;
         let retransmission = encoding
             .rtx_ssrc
@@ -41,6 +44,7 @@ impl Config {
             payload_type: codec.payload_type,
             clock_rate: codec.clock_rate,
             retransmission,
+            redundant_payload_type: redundant.map(|codec| codec.payload_type),
             extensions: section.extensions,
         })
     }

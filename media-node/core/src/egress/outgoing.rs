@@ -4,6 +4,7 @@ use super::config::Config;
 use super::rewrite::{Origin, Rewriter, Rewritten};
 use super::template::{self, Template};
 use super::throttle::Throttle;
+use crate::codec::red::{self, Earlier};
 use crate::ingress::receive::{ClockOffset, SourceClock};
 use crate::keys::TrackKey;
 use crate::packet::{Facts, Moment, Packet};
@@ -74,10 +75,20 @@ impl Outgoing {
         self.rewriter.switch(now, source, facts);
     }
 
-    /// Writes a packet of the current source into `out`; `None` for one from before the switch.
-    pub fn write_next(&mut self, at: Moment, source: TrackKey, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
+    /// Writes a packet of the current source into `out`; `None` for one from before the switch. `earlier` are the
+    /// packets before it that audio carries again, the last one first.
+    pub fn write_next<'a>(
+        &mut self,
+        at: Moment,
+        source: TrackKey,
+        packet: &Packet<'_>,
+        earlier: impl Iterator<Item = Packet<'a>>,
+        out: &mut [u8],
+    ) -> Option<Written> {
         let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
-        let written = self.write(at, packet, rewritten, out)?;
+        let written = self
+            .write_redundant(at, packet, rewritten, earlier, out)
+            .or_else(|| self.write(at, packet, rewritten, out))?;
         self.sent_packets = self.sent_packets.wrapping_add(1);
         self.sent_octets = self.sent_octets.wrapping_add(packet.payload.len() as u32);
         Some(written)
@@ -85,7 +96,13 @@ impl Outgoing {
 
     /// The source packet to send again for a lost sequence number; `None` if it was never sent, or was sent again less
     /// than a round trip ago.
+    ///
+    /// What was sent with redundancy is not sent again: it would be another packet under the same SRTP index
+    /// (RFC 3711 §9.1).
     pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
+        if self.config.redundant_payload_type.is_some() {
+            return None;
+        }
         let origin = self.rewriter.origin(sequence)?;
         self.throttle.admit(now, origin.index, round_trip).then_some(origin)
     }
@@ -128,6 +145,29 @@ impl Outgoing {
             packets: self.sent_packets,
             octets: self.sent_octets,
         })
+    }
+
+    /// `None` where there is nothing to add to the packet.
+    fn write_redundant<'a>(
+        &self,
+        at: Moment,
+        packet: &Packet<'_>,
+        rewritten: Rewritten,
+        earlier: impl Iterator<Item = Packet<'a>>,
+        out: &mut [u8],
+    ) -> Option<Written> {
+        let redundant = self.config.redundant_payload_type?;
+        let block = |earlier: Packet<'a>| Earlier {
+            timestamp_offset: packet.facts.timestamp.wrapping_sub(earlier.facts.timestamp),
+            payload: earlier.payload,
+        };
+        let mut earlier = earlier.map(block).peekable();
+        earlier.peek()?;
+        let header_bytes = self.template.write(out, at, &packet.facts, rewritten)?;
+        template::retype(out, redundant)?;
+        let bytes = red::write(out.get_mut(header_bytes..)?, self.config.payload_type, packet.payload, earlier)?;
+        let (ssrc, index) = (self.config.ssrc, rewritten.index);
+        Some(Written { bytes: header_bytes + bytes, padding_bytes: 0, header_bytes, ssrc, index })
     }
 
     fn write(&mut self, at: Moment, packet: &Packet<'_>, rewritten: Rewritten, out: &mut [u8]) -> Option<Written> {

@@ -81,8 +81,16 @@ impl Slot {
         }
     }
 
-    /// Writes a packet of `track` into `out` as the slot's next, if that track plays or begins to.
-    pub fn forward(&mut self, at: Moment, track: TrackKey, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
+    /// Writes a packet of `track` into `out` as the slot's next, if that track plays or begins to. `earlier` as in
+    /// [`Outgoing::write_next`].
+    pub fn forward<'a>(
+        &mut self,
+        at: Moment,
+        track: TrackKey,
+        packet: &Packet<'_>,
+        earlier: impl Iterator<Item = Packet<'a>>,
+        out: &mut [u8],
+    ) -> Option<Written> {
         if !self.is_active {
             return None;
         }
@@ -93,7 +101,7 @@ impl Slot {
             self.outgoing.switch(at.now, track, &packet.facts);
             self.playing = Some(track);
         }
-        self.outgoing.write_next(at, track, packet, out)
+        self.outgoing.write_next(at, track, packet, earlier, out)
     }
 
     /// As [`Outgoing::nack`].

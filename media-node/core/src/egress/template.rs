@@ -80,6 +80,13 @@ pub(super) fn redirect(packet: &mut [u8], stream: Retransmission) -> Option<()> 
     Some(())
 }
 
+/// Gives a written packet another payload type.
+pub(super) fn retype(packet: &mut [u8], payload_type: u8) -> Option<()> {
+    let marker_and_type = packet.get_mut(1)?;
+    *marker_and_type = *marker_and_type & 0x80 | payload_type & 0x7f;
+    Some(())
+}
+
 /// Declares the last `padding` bytes of a packet padding (RFC 3550 §5.1).
 pub(super) fn pad(packet: &mut [u8], padding: usize) -> Option<()> {
     let start = packet.len().checked_sub(padding)?;

@@ -36,6 +36,8 @@ pub struct Writing<'a> {
     /// Slots that have let go of a track: whose it was, and which.
     pub released: &'a mut Vec<(TrackKey, u16)>,
     pub at: Moment,
+    /// How many earlier packets audio carries.
+    pub redundancy: usize,
 }
 
 /// What waits to be written for one session.
@@ -107,7 +109,9 @@ fn write_fresh(
             continue;
         };
         let before = slot.playing();
-        let written = slot.forward(writing.at, track_key, &packet, writing.arena.free());
+        // Only of one unbroken sequence.
+        let earlier = (1..=writing.redundancy as u64).map_while(|behind| track.packet(index.checked_sub(behind)?));
+        let written = slot.forward(writing.at, track_key, &packet, earlier, writing.arena.free());
         if let Some(before) = before.filter(|before| slot.playing() != Some(*before)) {
             writing.released.push((before, slot_index));
         }

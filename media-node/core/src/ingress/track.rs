@@ -4,7 +4,7 @@ use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
 use super::keyframe::Requester;
 use super::queue::{Queue, Queued};
 use super::receive::{ClockOffset, Receiver, SourceClock};
-use crate::codec::vp8;
+use crate::codec::{red, vp8};
 use crate::keys::SessionKey;
 use crate::packet::{Csrc, Facts, Moment, Packet};
 use crate::record::tap::TapNumber;
@@ -45,8 +45,8 @@ pub struct Track {
     /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
     /// other under an SRTP index that is already used.
     index_base: u64,
-    /// Index of the packet that was taken in last.
-    newest: u64,
+    /// Indices of the packets that were taken in last: one, and what it brought again.
+    fresh: Vec<u64>,
     /// The stream that repairs the one that fills the track, once it came.
     repair_ssrc: Option<u32>,
     /// The one that repaired the stream before: what it brings late is not of this one.
@@ -89,7 +89,7 @@ impl Track {
             receiver: None,
             cache: Cache::new(packets),
             index_base: instance.wrapping_mul(INDEX_SPACE),
-            newest: 0,
+            fresh: Vec::with_capacity(1 + red::EARLIER_MAX),
             repair_ssrc: None,
             former_repair_ssrc: None,
             orientation: None,
@@ -136,8 +136,41 @@ impl Track {
         let begins_stream = self.receiver.is_none();
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
         let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
-        let received = self.take_in(at, name, index.ok_or(DropReason::Duplicate)?, header, payload)?;
+        let index = index.ok_or(DropReason::Duplicate)?;
+        self.fresh.clear();
+        let received = match name {
+            CodecName::Red => self.take_in_redundant(at, index, header, payload)?,
+            CodecName::Opus | CodecName::Vp8 => self.take_in(at, name, index, header, payload)?,
+        };
         Ok(Received { begins_stream, ..received })
+    }
+
+    /// Takes in a packet of redundant audio, and before it those that it carries again and that did not come.
+    fn take_in_redundant(
+        &mut self,
+        at: Moment,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Received, DropReason> {
+        let opus = self.section.codecs.iter().find(|codec| codec.name == CodecName::Opus);
+        let opus = opus.ok_or(DropReason::UnknownPayloadType)?.payload_type;
+        let blocks = red::Blocks::parse(payload, opus).ok_or(DropReason::MalformedPayload)?;
+        let mut earlier = [None; red::EARLIER_MAX];
+        for (behind, (place, block)) in (1..).zip(earlier.iter_mut().zip(blocks.earlier())) {
+            *place = Some((header.sequence.wrapping_sub(behind), block));
+        }
+        let mut is_first = false;
+        for (sequence, block) in earlier.into_iter().rev().flatten() {
+            let Some(index) = self.receiver.as_mut().and_then(|receiver| receiver.repair(at.now, sequence)) else {
+                continue;
+            };
+            let timestamp = header.timestamp.wrapping_sub(block.timestamp_offset);
+            let header = header.of(sequence, timestamp);
+            is_first |= self.take_in(at, CodecName::Opus, index, &header, block.payload)?.is_first;
+        }
+        let received = self.take_in(at, CodecName::Opus, index, header, blocks.primary)?;
+        Ok(Received { is_first: is_first | received.is_first, ..received })
     }
 
     /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
@@ -153,6 +186,7 @@ impl Track {
             return Err(DropReason::UnknownStream);
         }
         self.repair_ssrc = Some(header.ssrc);
+        self.fresh.clear();
         let index = receiver.repair(at.now, sequence).ok_or(DropReason::Duplicate)?;
         self.take_in(at, name, index, header, payload)
     }
@@ -170,7 +204,7 @@ impl Track {
             self.keyframes.arrived();
         }
         self.cache.keep(&Packet { facts, payload });
-        self.newest = facts.index;
+        self.fresh.push(facts.index);
         let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
         let missing = self.receiver.as_mut().and_then(Receiver::missing);
         let (repair_at, needs_keyframe) =
@@ -190,7 +224,7 @@ impl Track {
             CodecName::Vp8 if !payload.is_empty() => {
                 Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
             }
-            CodecName::Vp8 | CodecName::Opus => None,
+            CodecName::Vp8 | CodecName::Opus | CodecName::Red => None,
         };
         let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
         let ids = self.section.extensions;
@@ -207,9 +241,9 @@ impl Track {
         })
     }
 
-    /// The packet that was taken in last.
-    pub fn newest(&self) -> Option<Packet<'_>> {
-        self.packet(self.newest)
+    /// The packets that were taken in last, in order.
+    pub fn fresh(&self) -> impl Iterator<Item = Packet<'_>> {
+        self.fresh.iter().filter_map(|index| self.packet(*index))
     }
 
     /// When a timestamp was captured by our clock, once the publisher reported what its clock says.

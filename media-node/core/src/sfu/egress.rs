@@ -108,12 +108,14 @@ impl Sfu {
     fn write_round(&mut self, now: Instant) {
         let at = self.moment(now);
         while let Some(key) = self.egress.due_sessions.get(self.egress.next_session).copied() {
+            let redundancy = self.sessions.get(key).map_or(0, |session| session.redundancy.depth(now));
             let mut writing = Writing {
                 tracks: &self.tracks,
                 arena: &mut self.egress.arena,
                 stats: &mut self.stats,
                 released: &mut self.egress.released,
                 at,
+                redundancy,
             };
             let session = self.sessions.get_mut(key);
             let is_done = session.is_none_or(|session| session.write_due(&mut self.egress.cursor, &mut writing));

@@ -20,9 +20,9 @@ impl Sfu {
             match packet {
                 Packet::SenderReport(report) => {
                     self.note_clock(now, key, report.ssrc, report.ntp, report.rtp_timestamp);
-                    self.note_round_trip(now, key, report.blocks);
+                    self.note_reception(now, key, report.blocks);
                 }
-                Packet::ReceiverReport(blocks) => self.note_round_trip(now, key, blocks),
+                Packet::ReceiverReport(blocks) => self.note_reception(now, key, blocks),
                 Packet::Nack { media_ssrc, lost } => self.handle_nack(now, key, media_ssrc, lost),
                 Packet::PictureLoss { media_ssrc } => self.handle_keyframe_request(now, key, media_ssrc),
                 Packet::FullIntraRequest(entries) => {
@@ -52,14 +52,17 @@ impl Sfu {
         }
     }
 
-    fn note_round_trip(&mut self, now: Instant, key: SessionKey, blocks: ReportBlocks<'_>) {
+    /// What a client says of the streams it receives.
+    fn note_reception(&mut self, now: Instant, key: SessionKey, blocks: ReportBlocks<'_>) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let samples = blocks
-            .filter_map(|block| ntp::round_trip(arrived, block.last_sender_report, block.delay_since_sender_report));
-        for sample in samples {
-            // RFC 6298 §2 smooths by an eighth.
-            session.round_trip = (session.round_trip * 7 + sample) / 8;
+        for block in blocks {
+            session.redundancy.note(now, block.fraction_lost);
+            let sample = ntp::round_trip(arrived, block.last_sender_report, block.delay_since_sender_report);
+            if let Some(sample) = sample {
+                // RFC 6298 §2 smooths by an eighth.
+                session.round_trip = (session.round_trip * 7 + sample) / 8;
+            }
         }
     }
 

@@ -46,7 +46,7 @@ impl Sfu {
             Use::Unused => return Err(DropReason::UnusedEncoding),
         };
         self.note_received(now, received.0, received.1);
-        self.copy_newest(now, key, received.0);
+        self.copy_fresh(now, key, received.0);
         Ok(())
     }
 

@@ -46,25 +46,27 @@ impl Sfu {
         }
     }
 
-    /// Copies the packet that a track has just taken in.
-    pub(super) fn copy_newest(&mut self, now: Instant, session: SessionKey, track: TrackKey) {
+    /// Copies the packets that a track has just taken in.
+    pub(super) fn copy_fresh(&mut self, now: Instant, session: SessionKey, track: TrackKey) {
         let Some(track) = self.tracks.get(track) else { return };
-        let (Some(tap), Some(packet)) = (track.tap, track.newest()) else { return };
+        let Some(tap) = track.tap else { return };
         let session = self.sessions.get(session);
-        let captured = session.and_then(|session| track.captured(packet.facts.timestamp, &session.clock_offset));
-        let taken = Taken {
-            tap,
-            index: packet.facts.index,
-            timestamp: packet.facts.timestamp,
-            marker: packet.facts.marker,
-            received_us: self.clock.at(now).unix_micros(),
-            captured_us: captured.map(|at| at.unix_micros()),
-            payload: 0..0,
-        };
-        if self.tap.take(taken, packet.payload) {
-            self.stats.recorded += 1;
-        } else {
-            self.stats.record_overflows += 1;
+        for packet in track.fresh() {
+            let captured = session.and_then(|session| track.captured(packet.facts.timestamp, &session.clock_offset));
+            let taken = Taken {
+                tap,
+                index: packet.facts.index,
+                timestamp: packet.facts.timestamp,
+                marker: packet.facts.marker,
+                received_us: self.clock.at(now).unix_micros(),
+                captured_us: captured.map(|at| at.unix_micros()),
+                payload: 0..0,
+            };
+            if self.tap.take(taken, packet.payload) {
+                self.stats.recorded += 1;
+            } else {
+                self.stats.record_overflows += 1;
+            }
         }
     }
 }

@@ -172,6 +172,22 @@ fn the_directions_of_extensions_are_reversed_or_the_line_is_left_out() {
 }
 
 #[test]
+fn redundant_audio_is_taken_where_all_its_blocks_are_opus() {
+    check(&[
+        ("redundant-audio-first", "BUNDLE 0 | audio 7000 UDP/TLS/RTP/SAVPF 63 111 tag recvonly"),
+        ("redundant-audio-of-another-codec", JOINED),
+        ("redundant-audio-without-parameters", JOINED),
+        (
+            "redundant-audio-alone",
+            "unsupported_media: line 10 of the offer, m=: the audio section offers no opus/48000/2",
+        ),
+    ]);
+    let text = answer(&Offer::read(&captured("situations/redundant-audio-first")).unwrap());
+    let (opus, red) = (text.find("a=rtpmap:111 opus/48000/2\r\n"), text.find("a=fmtp:63 111/111\r\n"));
+    assert!(opus.is_some() && red.is_some(), "{text}");
+}
+
+#[test]
 fn any_sha_256_fingerprint_may_be_the_clients() {
     let fingerprints = |name: &str| {
         let offer =

@@ -22,6 +22,7 @@ fn config(kind: MediaKind) -> Config {
         ssrc: 0xaaaa,
         payload_type: 100,
         clock_rate: if kind == MediaKind::Video { 90_000 } else { 48_000 },
+        redundant_payload_type: None,
         retransmission: (kind == MediaKind::Video).then_some(Retransmission { ssrc: 0xbbbb, payload_type: 101 }),
         extensions: HeaderExtensions {
             mid: Some(4),
@@ -68,7 +69,7 @@ impl Bench {
 
     fn send(&mut self, ms: u64, track: TrackKey, packet: &Packet<'_>) -> Option<Vec<u8>> {
         let mut out = [0xee; 1_500];
-        let written = self.slot.forward(self.at(ms), track, packet, &mut out)?;
+        let written = self.slot.forward(self.at(ms), track, packet, std::iter::empty(), &mut out)?;
         let sequence = RtpHeader::parse(&out).map(|header| (header.ssrc, header.sequence, header.header_bytes()));
         assert_eq!(sequence, Some((written.ssrc, written.index as u16, written.header_bytes)));
         Some(out[..written.bytes].to_vec())
@@ -255,7 +256,7 @@ fn a_buffer_that_is_too_small_gets_nothing() {
     bench.slot.select(Some(A));
     for length in 0..30 {
         let at = bench.at(0);
-        let written = bench.slot.forward(at, A, &sound(1), &mut vec![0; length]);
+        let written = bench.slot.forward(at, A, &sound(1), std::iter::empty(), &mut vec![0; length]);
         assert_eq!(written.is_some(), length >= 28, "{length}");
     }
 }

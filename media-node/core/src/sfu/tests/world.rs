@@ -1,5 +1,6 @@
 //! A virtual network between clients of our own and one shard.
 
+use crate::codec::red::{self, Earlier};
 use crate::places::Places;
 use crate::random::Random;
 use crate::rtp::{HeaderWriter, RtpHeader};
@@ -29,6 +30,9 @@ pub(super) const VIDEO_SLOT: &str = "3";
 
 const MID_ID: u8 = 4;
 const TRANSPORT_CC_ID: u8 = 3;
+/// Payload types of audio.
+pub(super) const OPUS: u8 = 111;
+pub(super) const RED: u8 = 63;
 
 pub(super) fn room() -> RoomId {
     RoomId::parse("room").expect("an id")
@@ -71,6 +75,8 @@ pub(super) struct Client {
     index: u64,
     sound_index: u64,
     picture: u16,
+    /// Whether it negotiated redundant audio.
+    pub(super) has_redundancy: bool,
     /// Whether its packets carry transport-wide sequence numbers, and the next.
     pub(super) transport_sequence: Option<u16>,
 }
@@ -94,6 +100,7 @@ impl Client {
             index: u64::from(number) * 1_000 + 60_000,
             sound_index: 65_530,
             picture: 0,
+            has_redundancy: false,
             transport_sequence: None,
         }
     }
@@ -125,13 +132,15 @@ impl Client {
                 rtx_payload_type: is_video.then_some(97),
                 clock_rate: if is_video { 90_000 } else { 48_000 },
             };
+            let red = Codec { name: CodecName::Red, payload_type: RED, ..codec };
+            let codecs = if self.has_redundancy && !is_video { vec![red, codec] } else { vec![codec] };
             let rtx_ssrc = is_video.then(|| self.rtx_ssrc(mid));
             let transport_cc = self.transport_sequence.filter(|_| flow == Flow::ClientToNode).map(|_| TRANSPORT_CC_ID);
             Section {
                 mid: Mid::parse(mid).expect("a mid"),
                 kind,
                 flow,
-                codecs: vec![codec],
+                codecs,
                 extensions: HeaderExtensions { mid: Some(MID_ID), transport_cc, ..HeaderExtensions::default() },
                 encodings: vec![Encoding { ssrc: Some(self.ssrc(mid)), rtx_ssrc, rid: None }],
                 csrc: if flow == Flow::ClientToNode { self.csrc(mid) } else { 0 },
@@ -193,6 +202,15 @@ impl Client {
         self.packet(ssrc, 96, self.index, timestamp, marker, &payload)
     }
 
+    /// The next packet of its microphone, with those before it, the last one first.
+    pub(super) fn redundant_sound(&mut self, payload: &[u8], earlier: &[&[u8]]) -> Vec<u8> {
+        self.sound_index += 1;
+        let earlier = (1..).zip(earlier).map(|(behind, payload)| Earlier { timestamp_offset: 960 * behind, payload });
+        let mut out = [0; 256];
+        let length = red::write(&mut out, OPUS, payload, earlier).expect("fits");
+        self.packet(self.ssrc(AUDIO), RED, self.sound_index, self.sound_index as u32 * 960, false, &out[..length])
+    }
+
     pub(super) fn sound(&mut self, payload: &[u8]) -> Vec<u8> {
         self.sound_index += 1;
         self.packet(self.ssrc(AUDIO), 111, self.sound_index, self.sound_index as u32 * 960, false, payload)
@@ -210,7 +228,7 @@ impl Client {
     ) -> Vec<u8> {
         let mut packet = vec![0; 64 + payload.len() + OVERHEAD_BYTES_MAX];
         let mut writer = HeaderWriter::new(&mut packet, ssrc, None).expect("room");
-        let mid = if payload_type == 111 { AUDIO } else { VIDEO };
+        let mid = if [OPUS, RED].contains(&payload_type) { AUDIO } else { VIDEO };
         writer.extension(MID_ID, mid.as_bytes());
         if let Some(sequence) = self.transport_sequence {
             writer.extension(TRANSPORT_CC_ID, &sequence.to_be_bytes());
@@ -333,13 +351,18 @@ impl World {
     /// As [`Self::new`], with everybody connected and nothing playing.
     pub(super) fn connected(clients: u32) -> Self {
         let mut world = Self::new(clients, 7);
-        for place in 0..world.clients.len() {
-            world.open(place);
-            world.send(place, world.clients[place].check(true));
-        }
-        world.run_for(500);
-        assert!(world.clients.iter().all(|client| client.keys.is_some()), "all connected");
+        world.connect();
         world
+    }
+
+    /// Connects everybody.
+    pub(super) fn connect(&mut self) {
+        for place in 0..self.clients.len() {
+            self.open(place);
+            self.send(place, self.clients[place].check(true));
+        }
+        self.run_for(500);
+        assert!(self.clients.iter().all(|client| client.keys.is_some()), "all connected");
     }
 
     pub(super) fn control(&mut self, message: RoomToNode) {
