@@ -40,11 +40,19 @@ pub(crate) enum Guests {
 
 /// Web origins whose pages may call.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Origins {
-    /// All of them.
-    Any,
-    /// These, beside the Worker's own.
-    Listed(Vec<String>),
+pub(crate) struct Origins {
+    /// Beside the Worker's own; they may send credentials.
+    pub(crate) listed: Vec<String>,
+    /// All others may call too, without credentials.
+    pub(crate) others: bool,
+}
+
+impl Origins {
+    /// Whether a page of `origin` may call `host`, and send credentials.
+    pub(crate) fn trust(&self, origin: &str, host: &str) -> bool {
+        let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
+        own || self.listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
 }
 
 /// A continent, as `request.cf.continent` names it.
@@ -171,12 +179,7 @@ impl Continent {
 
 /// Whether a page of `origin` may call `host`; programs that send no origin are not browsers, and need a token anyway.
 pub(crate) fn origin_is_allowed(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
-    let Some(origin) = origin else { return true };
-    let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
-    match origins {
-        Origins::Any => true,
-        Origins::Listed(listed) => own || listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
-    }
+    origin.is_none_or(|origin| origins.others || origins.trust(origin, host))
 }
 
 fn note<T>(mistakes: &mut Vec<String>, name: &str, result: Result<T, impl std::fmt::Display>) -> Option<T> {
@@ -238,11 +241,9 @@ fn parse_login_url(text: Option<String>) -> Result<Option<String>, &'static str>
 }
 
 fn parse_origins(text: &str) -> Origins {
-    if text.trim() == "*" {
-        return Origins::Any;
-    }
     let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-    Origins::Listed(origins.map(Into::into).collect())
+    let (all, listed): (Vec<&str>, Vec<&str>) = origins.partition(|origin| *origin == "*");
+    Origins { listed: listed.into_iter().map(Into::into).collect(), others: !all.is_empty() }
 }
 
 #[cfg(test)]
@@ -343,6 +344,9 @@ mod tests {
         check(Some("https://app.example.org.evil.example"), false);
         check(Some("https://evil.example"), false);
         check(Some("null"), false);
-        assert!(origin_is_allowed(&Origins::Any, Some("null"), "edge.example.org"));
+        let open = parse_origins("https://app.example.org, *");
+        assert!(origin_is_allowed(&open, Some("null"), "edge.example.org"));
+        assert!(open.trust("https://app.example.org", "edge.example.org"));
+        assert!(!open.trust("null", "edge.example.org"));
     }
 }

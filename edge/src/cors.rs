@@ -1,6 +1,6 @@
 //! What pages of other origins may read over HTTP (Fetch §3.3).
 
-use crate::config::{Origins, origin_is_allowed};
+use crate::config::Origins;
 use worker::{Request, Response, ResponseBuilder, Result};
 
 /// Headers that a page may send beside the harmless ones.
@@ -29,13 +29,10 @@ impl Cors {
     }
 
     fn decide(origins: &Origins, origin: Option<String>, host: &str) -> Self {
-        match (origins, origin) {
-            (_, None) => Self::Silent,
-            (Origins::Any, Some(_)) => Self::Everybody,
-            (Origins::Listed(_), Some(origin)) if origin_is_allowed(origins, Some(&origin), host) => {
-                Self::Origin(origin)
-            }
-            (Origins::Listed(_), Some(_)) => Self::Silent,
+        match origin {
+            Some(origin) if origins.trust(&origin, host) => Self::Origin(origin),
+            Some(_) if origins.others => Self::Everybody,
+            Some(_) | None => Self::Silent,
         }
     }
 
@@ -85,7 +82,8 @@ mod tests {
 
     #[test]
     fn credentials_are_for_listed_origins_alone() {
-        let listed = Origins::Listed(vec!["https://app.example.org".into()]);
+        let origins = |others| Origins { listed: vec!["https://app.example.org".into()], others };
+        let (listed, open) = (origins(false), origins(true));
         let check = |origins: &Origins, origin: Option<&str>, expected: Cors| {
             assert_eq!(Cors::decide(origins, origin.map(Into::into), "edge.example.org"), expected, "{origin:?}");
         };
@@ -95,7 +93,8 @@ mod tests {
         check(&listed, Some("https://edge.example.org"), named("https://edge.example.org"));
         check(&listed, Some("https://evil.example"), Cors::Silent);
         check(&listed, Some("null"), Cors::Silent);
-        check(&Origins::Any, Some("https://evil.example"), Cors::Everybody);
-        check(&Origins::Any, None, Cors::Silent);
+        check(&open, Some("https://app.example.org"), named("https://app.example.org"));
+        check(&open, Some("https://evil.example"), Cors::Everybody);
+        check(&open, None, Cors::Silent);
     }
 }

@@ -102,12 +102,17 @@ test("where every origin may call, none may send credentials", async () => {
 });
 
 // Holds S2-SIG-04.
-test("a developer's pages at http://localhost:3000 may call", async () => {
+test("a developer's pages may call, those at http://localhost:3000 with credentials", async () => {
   const plain = await startEdge({ vars: { ALLOWED_ORIGINS: undefined } });
   try {
-    const { status, headers } = await preflight(plain, "/v1/guests", "http://localhost:3000");
-    assert.deepEqual([status, headers.get("access-control-allow-origin")], [204, "http://localhost:3000"]);
-    assert.equal((await preflight(plain, "/v1/guests", LISTED)).status, 403);
+    for (const [origin, allowed, credentials] of [
+      ["http://localhost:3000", "http://localhost:3000", "true"],
+      ["http://192.0.2.7:5173", "*", null],
+    ]) {
+      const { status, headers } = await preflight(plain, "/v1/guests", origin);
+      const said = ["access-control-allow-origin", "access-control-allow-credentials"].map((name) => headers.get(name));
+      assert.deepEqual([status, ...said], [204, allowed, credentials]);
+    }
   } finally {
     await plain.stop();
   }
