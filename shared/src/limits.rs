@@ -44,7 +44,7 @@ pub const SLOTS_PER_KIND_DEFAULT: usize = 8;
 pub const SLOTS_PER_KIND_MAX: usize = 24;
 /// Most media sections of one offer: all slots, all tracks, one for data.
 pub const SECTIONS_PER_OFFER_MAX: usize = 2 * SLOTS_PER_KIND_MAX + TRACKS_PER_PARTICIPANT_MAX + 1;
-/// Most `rtpmap`, `fmtp`, `rtcp-fb`, `extmap` and `fingerprint` lines of one section: Chromium's video section has some 110.
+/// Most `rtpmap`, `fmtp`, `rtcp-fb`, `extmap`, `rid` and `fingerprint` lines of one section: Chromium's video section has some 110.
 pub const LISTED_ATTRIBUTES_PER_SECTION_MAX: usize = 1_024;
 /// Most certificates a client may announce for one transport; browsers announce one.
 pub const FINGERPRINTS_PER_SESSION_MAX: usize = 8;

@@ -83,7 +83,8 @@ pub struct Section {
     pub codecs: Vec<Codec>,
     /// Ids of the header extensions that were negotiated.
     pub extensions: HeaderExtensions,
-    /// Published: what the client announced. Slot: the one stream the edge chose SSRCs for.
+    /// Published: what the client announced; of simulcast one for each layer, in the order of the offer, which our clients begin
+    /// with the lowest. Slot: the one stream the edge chose SSRCs for.
     pub encodings: Vec<Encoding>,
     /// Published: the number that names this track as CSRC in every slot it plays in. Slot: 0.
     pub csrc: u32,

@@ -1,8 +1,7 @@
 //! Reads clients' offers and writes their answers (RFC 8829, RFC 8866): the only place where SDP exists.
 //!
 //! The edge is an ICE-lite, DTLS-passive, BUNDLE-everything answerer, so only what such an answer needs is read. Candidates in an offer are
-//! ignored: an ICE-lite node learns addresses from checks (RFC 8445 §2.5). Simulcast (RFC 8853) is left out of the answer, which makes a
-//! browser send only the first of its streams.
+//! ignored: an ICE-lite node learns addresses from checks (RFC 8445 §2.5).
 
 mod answer;
 mod candidate;
@@ -11,6 +10,7 @@ mod lines;
 mod media;
 mod offer;
 mod section;
+mod simulcast;
 
 pub use answer::{Answer, Transport};
 pub use extensions::OfferedExtensions;

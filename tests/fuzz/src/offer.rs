@@ -8,6 +8,7 @@ use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims};
 use shared::{AttemptId, ErrorCode, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis, limits};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -64,6 +65,7 @@ fn check_again(offer: &Offer) {
         assert_eq!(extensions[0], extensions[1]);
         assert_eq!((&after.codecs, &after.protocol), (&before.codecs, &before.protocol));
         assert_eq!(after.rtcp_rsize, before.rtcp_rsize);
+        assert!(before.layers.len() <= limits::ENCODINGS_PER_SECTION_MAX);
         assert_eq!(after.encoding, before.encoding);
     }
 }
@@ -163,6 +165,10 @@ fn check_session(session: &Session) {
     for section in &session.sections {
         assert!((1..=limits::CODECS_PER_SECTION_MAX).contains(&section.codecs.len()));
         assert!(section.encodings.len() <= limits::ENCODINGS_PER_SECTION_MAX);
+        let rids: BTreeSet<_> = section.encodings.iter().map(|encoding| &encoding.rid).collect();
+        assert_eq!(rids.len(), section.encodings.len(), "layers have different rids");
+        let is_short = |rid: &String| (1..=limits::RID_BYTES_MAX).contains(&rid.len());
+        assert!(rids.into_iter().flatten().all(is_short));
         assert!(section.mid.as_str().len() <= Mid::BYTES_MAX);
     }
 }

@@ -158,7 +158,7 @@ impl Negotiation<'_> {
         };
         let track = tracks.iter().find(|track| track.mid == offered.mid && may_publish(offered));
         let (flow, encodings, slot) = if track.is_some() {
-            (Flow::ClientToNode, vec![offered.encoding.clone()], None)
+            (Flow::ClientToNode, offered.encodings(), None)
         } else if self.is_slot(offered) {
             let rtx = offered.codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
             let encoding = self.kept_encoding(&offered.mid).unwrap_or_else(|| ssrcs.encoding(rtx));

@@ -1,7 +1,7 @@
 //! Writes an answer (RFC 8829 §5.3) from what was negotiated and where the node is.
 
 use super::section::{AcceptedSection, AnsweredSection, Feedback, Names, RejectedSection};
-use super::{candidate, extensions};
+use super::{candidate, extensions, simulcast};
 use shared::rtp_parameters::{Codec, CodecName, Fingerprint, Flow, Section};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -53,6 +53,7 @@ impl Answer<'_> {
                 AnsweredSection::Accepted(accepted) => {
                     self.write_head(&mut text, accepted, tag.as_ref() == Some(&accepted.section.mid));
                     write_rtp(&mut text, accepted);
+                    simulcast::write(&mut text, &accepted.section);
                     if let (Flow::NodeToClient, Some(slot)) = (accepted.section.flow, accepted.slot) {
                         write_streams(&mut text, &accepted.section, slot, self.cname);
                     }

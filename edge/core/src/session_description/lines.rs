@@ -54,6 +54,8 @@ pub(super) struct SectionLines<'a> {
     pub(super) fmtps: Vec<&'a str>,
     pub(super) feedback: Vec<&'a str>,
     pub(super) extensions: Vec<&'a str>,
+    pub(super) rids: Vec<&'a str>,
+    pub(super) simulcast: Option<&'a str>,
     pub(super) ssrc: Option<u32>,
     /// The first stream and its retransmissions (RFC 4588 §8).
     pub(super) fid: Option<(u32, u32)>,
@@ -151,7 +153,7 @@ impl<'a> SectionLines<'a> {
     fn attribute(&mut self, name: &str, attribute: Attribute<'a>) {
         let Attribute { line, value } = attribute;
         step();
-        if matches!(name, "fingerprint" | "rtpmap" | "fmtp" | "rtcp-fb" | "extmap") {
+        if matches!(name, "fingerprint" | "rtpmap" | "fmtp" | "rtcp-fb" | "extmap" | "rid") {
             self.listed = self.listed.saturating_add(1);
             if self.listed > limits::LISTED_ATTRIBUTES_PER_SECTION_MAX {
                 self.excess = self.excess.or(Some(line));
@@ -176,6 +178,8 @@ impl<'a> SectionLines<'a> {
             "fmtp" => self.fmtps.push(value),
             "rtcp-fb" => self.feedback.push(value),
             "extmap" => self.extensions.push(value),
+            "rid" => self.rids.push(value),
+            "simulcast" if self.simulcast.is_none() => self.simulcast = Some(value),
             "ssrc" if self.ssrc.is_none() => self.ssrc = words(value).next().and_then(|ssrc| ssrc.parse().ok()),
             "ssrc-group" if self.fid.is_none() => self.fid = fid(value),
             _ => {}

@@ -5,8 +5,9 @@
 use super::lines::{Attribute, Lines, SectionLines, first_word, words};
 use super::media::{self, Media as SectionMedia};
 use super::section::{Direction, Names, OfferedSection, UsableSection};
+use super::simulcast;
 use shared::ids::IdError;
-use shared::rtp_parameters::{Fingerprint, MediaKind};
+use shared::rtp_parameters::{Fingerprint, Flow, MediaKind};
 use shared::{ErrorCode, Mid, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +49,7 @@ pub enum Problem {
     #[error("m=: the offer has more than {} sections", limits::SECTIONS_PER_OFFER_MAX)]
     TooManySections,
     #[error(
-        "the section has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap and a=fingerprint lines",
+        "the section has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap, a=rid and a=fingerprint lines",
         limits::LISTED_ATTRIBUTES_PER_SECTION_MAX
     )]
     TooManyLines,
@@ -400,6 +401,10 @@ fn usable(
         return Err(Problem::NotMuxed.at(section.line));
     }
     let SectionMedia { kind, codecs } = media;
+    let extensions = media::extensions(session, section);
+    let (ids, _) = extensions.of(Flow::ClientToNode);
+    // Nothing but these two tells which layer of which section a packet belongs to.
+    let has_layers = kind == MediaKind::Video && ids.mid.is_some() && ids.rid.is_some();
     Ok(UsableSection {
         mid,
         kind,
@@ -407,8 +412,9 @@ fn usable(
         bundle,
         direction: section.direction.or(session.direction).unwrap_or(Direction::SendRecv),
         feedback: media::feedback(section, &codecs),
+        layers: if has_layers { simulcast::layers(section, &codecs) } else { Vec::new() },
         codecs,
-        extensions: media::extensions(session, section),
+        extensions,
         encoding: media::encoding(section),
         rtcp_rsize: section.rtcp_rsize || session.rtcp_rsize,
     })

@@ -30,7 +30,8 @@ fn summary(name: &str) -> Vec<String> {
             format!("{}{rtx}", codec.payload_type)
         });
         let ssrcs = usize::from(section.encoding.ssrc.is_some()) + usize::from(section.encoding.rtx_ssrc.is_some());
-        format!("{name} {state} {codec} {ssrcs}")
+        let layers = if section.layers.is_empty() { String::new() } else { format!(" {}", section.layers.join(";")) };
+        format!("{name} {state} {codec} {ssrcs}{layers}")
     };
     offer.sections.iter().map(section).collect()
 }
@@ -43,8 +44,8 @@ fn check_offer(name: &str, expected: &[&str]) {
 fn reads_what_browsers_publish() {
     check_offer("chromium-publish", &["0:audio send 111 1", "1:video send 96+97 2"]);
     check_offer("firefox-publish", &["0:audio send 109 1", "1:video send 120+124 2"]);
-    check_offer("chromium-simulcast", &["0:video send 96+97 0"]);
-    check_offer("firefox-simulcast", &["0:video send 120+124 2"]);
+    check_offer("chromium-simulcast", &["0:video send 96+97 0 q;h;f"]);
+    check_offer("firefox-simulcast", &["0:video send 120+124 2 q;h;f"]);
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn accept(offered: &OfferedSection) -> AnsweredSection {
         flow,
         codecs: offered.codecs.clone(),
         extensions,
-        encodings: vec![],
+        encodings: if flow == Flow::ClientToNode { offered.encodings() } else { Vec::new() },
         csrc: 0,
     };
     AnsweredSection::Accepted(AcceptedSection {

@@ -60,6 +60,8 @@ fn the_largest_offers_are_read_or_refused_at_once() {
         ("tags", many_tags),
         ("formats", formats),
         ("apts", apts),
+        ("rids", with_lines(&"a=rid:q send pt=1,2,3,4,5,6,7,8,9\r\n".repeat(12_000))),
+        ("layers", with_lines(&format!("a=rid:q send\r\na=simulcast:send {}\r\n", "x,y;~z;".repeat(50_000)))),
         ("junk", with_lines(&"a=x\r\n".repeat(100_000))),
         ("fingerprints", with_lines(&"a=fingerprint:sha-256 00\r\n".repeat(18_000))),
     ] {
@@ -82,6 +84,8 @@ fn twice_the_lines_take_at_most_twice_the_steps() {
         ("fingerprint", "a=fingerprint:sha-256 00:11\r\n"),
         ("ssrc", "a=ssrc:1 cname:x\r\n"),
         ("ssrc-group", "a=ssrc-group:FID x y\r\n"),
+        ("rid", "a=rid:q send pt=96,97;max-width=1280\r\n"),
+        ("simulcast", "a=simulcast:send q;h,f;~f\r\n"),
         ("mid", "a=mid:1\r\n"),
         ("unknown", "a=x y z\r\n"),
         ("all", "a=rtpmap:96 x/1\r\na=fmtp:96 apt=96\r\na=rtcp-fb:96 x\r\na=extmap:1 x\r\n"),

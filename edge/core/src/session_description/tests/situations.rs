@@ -28,6 +28,10 @@ fn outcome(text: &str) -> String {
             words.push(format!("+{}", extension.split(' ').next().unwrap_or_default()));
         } else if line.starts_with("a=rtcp-fb:") {
             words.push("fb".into());
+        } else if line.starts_with("a=rid:") {
+            words.push("rid".into());
+        } else if let Some(layers) = line.strip_prefix("a=simulcast:") {
+            words.push(layers.into());
         } else if line.starts_with("a=candidate:1 ") {
             words.push("tag".into());
         }
@@ -185,6 +189,24 @@ fn redundant_audio_is_taken_where_all_its_blocks_are_opus() {
     let text = answer(&Offer::read(&captured("situations/redundant-audio-first")).unwrap());
     let (opus, red) = (text.find("a=rtpmap:111 opus/48000/2\r\n"), text.find("a=fmtp:63 111/111\r\n"));
     assert!(opus.is_some() && red.is_some(), "{text}");
+}
+
+#[test]
+fn layers_that_can_be_told_apart_are_accepted_and_the_others_left_out() {
+    let video = |rest: &str| format!("BUNDLE 0 | video 7000 UDP/TLS/RTP/SAVPF 96 97 tag {rest}");
+    let three = video("recvonly +9 +10 +11 rid rid rid recv q;h;f");
+    check(&[
+        ("simulcast", &three),
+        ("simulcast-of-four-layers", &three),
+        ("simulcast-with-alternatives-and-pauses", &video("recvonly +9 +10 +11 rid rid rid recv q;h2;f")),
+        ("simulcast-in-both-directions", &video("recvonly +9 +10 +11 rid rid recv q;h")),
+        ("simulcast-with-rids-that-nobody-can-use", &video("recvonly +9 +10 +11 rid rid recv q;h")),
+        ("simulcast-of-another-codec", &video("recvonly +9 +10 +11 rid recv q")),
+        ("simulcast-without-rids", &video("recvonly +9 +10 +11")),
+        ("simulcast-without-streams", &video("recvonly +9 +10 +11")),
+        ("simulcast-without-the-extension-for-rids", &video("recvonly +9 +11")),
+        ("simulcast-to-receive", &video("sendonly +9 +10 +11")),
+    ]);
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Simulcast (RFC 8853): which layers of a section are accepted, by their rids (RFC 8851).
+
+use super::lines::{SectionLines, first_word, payload_type, step, words};
+use shared::limits;
+use shared::rtp_parameters::{Codec, Section};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// The rids that a section offers to send, in its order; what cannot be used is left out, never the section.
+pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<String> {
+    let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
+    let mut layers: Vec<String> = Vec::new();
+    for stream in section.simulcast.and_then(sent).into_iter().flat_map(|streams| streams.split(';')) {
+        step();
+        if layers.len() >= limits::ENCODINGS_PER_SECTION_MAX {
+            break;
+        }
+        // Of alternatives the first that can be used; a layer that starts paused is one all the same.
+        let alternatives = stream.split(',').inspect(|_| step()).map(|rid| rid.trim().trim_start_matches('~'));
+        let usable = |rid: &&str| declared.contains(rid) && !layers.iter().any(|layer| layer == rid);
+        if let Some(rid) = alternatives.into_iter().find(usable) {
+            layers.push(rid.to_owned());
+        }
+    }
+    layers
+}
+
+/// The streams that an `a=simulcast` line offers to send.
+fn sent(value: &str) -> Option<&str> {
+    let mut words = words(value);
+    while let (Some(direction), Some(streams)) = (words.next(), words.next()) {
+        if direction == "send" {
+            return Some(streams);
+        }
+    }
+    None
+}
+
+/// The rid of an `a=rid` line that offers to send one of these codecs: `ID send [pt=96,97;…]`.
+fn declared<'a>(line: &'a str, codecs: &[Codec]) -> Option<&'a str> {
+    let (rid, rest) = first_word(line)?;
+    let (direction, restrictions) = first_word(rest).unwrap_or((rest, ""));
+    let is_known = |payload_type: Option<u8>| codecs.iter().any(|codec| payload_type == Some(codec.payload_type));
+    let fits = |restriction: &str| match restriction.trim().strip_prefix("pt=") {
+        Some(formats) => formats.split(',').inspect(|_| step()).any(|format| is_known(payload_type(format.trim()))),
+        None => true,
+    };
+    let is_usable = direction == "send" && is_rid(rid) && restrictions.split(';').inspect(|_| step()).all(fits);
+    is_usable.then_some(rid)
+}
+
+/// RFC 8851 §10; and short enough for the header extension.
+fn is_rid(rid: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=limits::RID_BYTES_MAX).contains(&rid.len()) && rid.bytes().all(is_letter)
+}
+
+/// Writes that these layers are received (RFC 8853 §5.3).
+pub(super) fn write(text: &mut String, section: &Section) {
+    let rids: Vec<&str> = section.encodings.iter().filter_map(|encoding| encoding.rid.as_deref()).collect();
+    for rid in &rids {
+        let _ = write!(text, "a=rid:{rid} recv\r\n");
+    }
+    if !rids.is_empty() {
+        let _ = write!(text, "a=simulcast:recv {}\r\n", rids.join(";"));
+    }
+}
