@@ -1,6 +1,6 @@
 /** The call: everybody's tile or a screen, the bar, and what needs to be said. */
 import type { Room, RoomSnapshot } from "@rotunda/client";
-import { RoomSound, useChat, useReactions, useRoom, useRoomEvent } from "@rotunda/react";
+import { RoomSound, ViewOf, useChat, useReactions, useRoom, useRoomEvent } from "@rotunda/react";
 import { useEffect, useRef, useState } from "react";
 import { Bar } from "./bar";
 import type { PanelName } from "./bar";
@@ -52,11 +52,6 @@ export function Call({ room, name }: Props) {
     p: () => open("people"),
     Escape: () => setPanel(null),
   });
-  const inView = snapshot.participants.map(({ id }) => id).join("\n");
-  useEffect(() => {
-    room.setView(inView === "" ? [] : inView.split("\n"));
-  }, [room, inView]);
-
   const close = (): void => setPanel(null);
   return (
     <div className="call">
@@ -76,7 +71,9 @@ export function Call({ room, name }: Props) {
         </p>
       </div>
       <div className="middle">
-        <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
+        <ViewOf room={room} order={snapshot.participants.map(({ id }) => id)}>
+          <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
+        </ViewOf>
         {panel === "chat" ? (
           <ChatPanel chat={chat} draft={mayChat ? { text: draft, set: setDraft } : null} notify={notify} onClose={close} />
         ) : null}

@@ -104,6 +104,7 @@ export interface Texts {
   readonly soundOn: string;
   readonly reconnecting: string;
   readonly reconnectingShort: string;
+  readonly videoPaused: string;
   readonly alone: string;
   readonly joined: (name: string) => string;
   readonly left: (name: string) => string;
@@ -117,7 +118,7 @@ export interface Texts {
   readonly crashedHint: string;
   readonly reload: string;
   readonly failed: string;
-  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "handUp", string>>;
+  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "handUp", string>>;
   readonly quality: Readonly<Record<Quality, string>>;
   /** Of one device rather than of both. */
   readonly deviceErrors: Readonly<Record<DeviceKind, Readonly<Record<DeviceErrorCode, string>>>>;

@@ -1,6 +1,6 @@
 /** One participant: their picture or their initials, their name, and how they are. */
 import type { Participant } from "@rotunda/client";
-import { Avatar, QualityBars, Video, trackOf } from "@rotunda/react";
+import { Avatar, QualityBars, Video, trackOf, useTile } from "@rotunda/react";
 import type { CSSProperties } from "react";
 import { DotsIcon, MicrophoneOffIcon } from "./icons";
 import type { MenuItem } from "./menu";
@@ -20,20 +20,24 @@ interface Props {
 export function Tile({ participant, actions, style }: Props) {
   const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
+  const tile = useTile(id);
   const plain = nameOf(participant, texts);
   const name = isSelf ? texts.you(plain) : plain;
   const camera = trackOf(participant, "camera");
   const isSilent = trackOf(participant, "microphone")?.muted ?? true;
   const isAway = connection === "reconnecting" && !isSelf;
+  const isPaused = camera?.paused === true && !camera.muted && !isAway;
   const states = [
     isSilent ? texts.states.microphoneOff : null,
     speaking ? texts.states.speaking : null,
     isAway ? texts.states.reconnecting : null,
+    isPaused ? texts.states.videoPaused : null,
     hasHandUp ? texts.states.handUp : null,
   ];
   const label = [name, ...states.filter((state) => state !== null)].join(", ");
   return (
     <figure
+      ref={tile}
       className={speaking && !isSilent ? "tile speaking" : "tile"}
       style={style}
       aria-label={label}
@@ -44,6 +48,7 @@ export function Tile({ participant, actions, style }: Props) {
         <Video track={camera.media} mirrored={isSelf} label={texts.cameraOf(name)} />
       ) : null}
       {isAway ? <p className="away">{texts.reconnectingShort}</p> : null}
+      {isPaused ? <p className="away">{texts.videoPaused}</p> : null}
       <div className="corner">
         {hasHandUp ? (
           <span className="hand" aria-hidden="true">

@@ -18,3 +18,4 @@ export type { ShownReaction } from "./use-reactions";
 export { REACTION_MS, useReactions } from "./use-reactions";
 export { useRoom, useRoomEvent } from "./use-room";
 export { Video } from "./video";
+export { useTile, ViewOf } from "./view-context";

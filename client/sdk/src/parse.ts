@@ -101,6 +101,8 @@ const FRAMES: Frames = {
   reacted: { participant: text, reaction: text },
   slots_changed: { slots },
   sections_needed: { audio: number, video: number },
+  layers_wanted: { mid: text, rids: list(text) },
+  video_paused: { mids: list(text) },
   transport_dead: {},
   recording_updated: { recording },
   removed: { code: text, reason: orNull(text) },

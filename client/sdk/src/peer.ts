@@ -1,6 +1,8 @@
 /** One RTCPeerConnection: the sections it publishes, its receive slots, its offers and answers. */
 import type { IceServer, MediaKind, Mid, TrackSource } from "./protocol.gen";
-import type { PublishedSection, SlotCounts } from "./state";
+import type { Layer } from "./layers";
+import { layersOf, linesOf } from "./layers";
+import type { PublishedSection, SlotCounts, WantedLayers } from "./state";
 
 /** What a peer publishes; the track may come later, the section is there from the start. */
 export interface PublishedSource {
@@ -49,6 +51,8 @@ export class Peer {
   readonly #published = new Map<TrackSource, RTCRtpTransceiver>();
   readonly #slots: Record<MediaKind, RTCRtpTransceiver[]> = { audio: [], video: [] };
   readonly #configuration: RTCConfiguration;
+  /** The layers that anybody watches, of the sections for which the edge has said so. */
+  readonly #wanted = new Map<Mid, readonly string[]>();
   #held: RTCSessionDescriptionInit | null = null;
 
   constructor({ sources, iceServers, iceTransportPolicy }: PeerOptions) {
@@ -130,12 +134,26 @@ export class Peer {
       await this.connection.setLocalDescription(offer);
     }
     await this.connection.setRemoteDescription({ type: "answer", sdp });
+    void this.#shapeCamera();
     return { moved };
   }
 
   /** Sends another track, or none, where `source` is published. */
   async replaceTrack(source: TrackSource, track: MediaStreamTrack | null): Promise<void> {
     await this.#published.get(source)?.sender.replaceTrack(track);
+    if (source === "camera" && track !== null) {
+      await this.#shapeCamera();
+    }
+  }
+
+  /** Sends these layers of a section and no others; `null` sends all layers of all sections. */
+  setLayers(layers: WantedLayers | null): void {
+    if (layers === null) {
+      this.#wanted.clear();
+    } else {
+      this.#wanted.set(layers.mid, layers.rids);
+    }
+    void this.#shapeCamera();
   }
 
   /** Publishes these sources and no others: from the next offer on, but nothing more is sent of the others at once. */
@@ -177,10 +195,22 @@ export class Peer {
 
   #add(source: TrackSource, track: MediaStreamTrack | null): void {
     const kind = KINDS[source];
-    const maxBitrate = source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX;
-    const sendEncodings = kind === "video" ? [{ maxBitrate }] : [];
+    const sendEncodings = encodingsOf(source);
     const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
     this.#published.set(source, prefer(transceiver, kind));
+  }
+
+  /** Fits the camera's layers to its size and to what anybody watches. */
+  async #shapeCamera(): Promise<void> {
+    const camera = this.#published.get("camera");
+    if (camera === undefined) {
+      return;
+    }
+    const parameters = camera.sender.getParameters();
+    const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
+    shape(parameters.encodings, layersOf(linesOf(camera.sender.track)), wanted);
+    // What a browser refuses while it applies a description is tried again after it.
+    await camera.sender.setParameters(parameters).catch(() => undefined);
   }
 
   #sections(sdp: string): PublishedSection[] {
@@ -193,6 +223,24 @@ export class Peer {
       const mid = transceiver.mid ?? fresh[waiting.indexOf(transceiver)];
       return mid === undefined || transceiver.direction !== "sendonly" ? [] : [{ mid, source }];
     });
+  }
+}
+
+function encodingsOf(source: TrackSource): RTCRtpEncodingParameters[] {
+  if (KINDS[source] === "audio") {
+    return [];
+  }
+  return [{ maxBitrate: source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX }];
+}
+
+/** Layers that nobody watches are off; those that the edge says nothing about, or that it does not know, are on. */
+function shape(encodings: RTCRtpEncodingParameters[], layers: readonly Layer[], wanted: readonly string[] | undefined): void {
+  const isKnown = wanted?.length === 0 || wanted?.some((rid) => layers.some((layer) => layer.rid === rid)) === true;
+  for (const encoding of encodings) {
+    const layer = layers.find(({ rid }) => rid === encoding.rid);
+    if (layer !== undefined) {
+      Object.assign(encoding, layer, { active: layer.active && (!isKnown || wanted?.includes(layer.rid) === true) });
+    }
   }
 }
 

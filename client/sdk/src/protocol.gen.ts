@@ -496,7 +496,12 @@ mid: Mid, muted: boolean, } | { "type": "view",
 /**
  * At most 24.
  */
-participants: Array<ParticipantId>, } | { "type": "chat", 
+participants: Array<ParticipantId>, 
+/**
+ * Lines of picture, in pixels of the device, that the tile of each can show. A camera without an entry has no limit; without
+ * the field none has, also not those that are out of view.
+ */
+lines?: { readonly [participant: ParticipantId]: number }, } | { "type": "chat", 
 /**
  * The client's name for the message.
  */
@@ -625,7 +630,15 @@ mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } |
 /**
  * At most 12.
  */
-messages: Array<ChatMessage>, } | { "type": "reacted", participant: ParticipantId, reaction: Reaction, } | { "type": "slots_changed", slots: Array<SlotInfo>, } | { "type": "sections_needed", audio: number, video: number, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+messages: Array<ChatMessage>, } | { "type": "reacted", participant: ParticipantId, reaction: Reaction, } | { "type": "slots_changed", slots: Array<SlotInfo>, } | { "type": "sections_needed", audio: number, video: number, } | { "type": "layers_wanted", 
+/**
+ * The section that publishes it.
+ */
+mid: Mid, 
+/**
+ * Rids of the offer.
+ */
+rids: Array<string>, } | { "type": "video_paused", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

@@ -4,7 +4,7 @@ import type { RoomError } from "./errors";
 import type { LocalMediaOptions } from "./local-media";
 import type { ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import type { TokenSource } from "./signal";
-import type { Message, Participant, RoomSnapshot } from "./snapshot";
+import type { Message, Participant, Pause, RoomSnapshot } from "./snapshot";
 import type { Connection } from "./state";
 
 export interface JoinOptions extends LocalMediaOptions {
@@ -31,6 +31,8 @@ export interface RoomEvents {
   speaking: readonly ParticipantId[];
   /** A moderator muted the user; they may unmute themselves. */
   silenced: { readonly source: TrackSource };
+  /** A picture is not sent for the moment because the downlink is too slow for it, or is sent again. */
+  video_paused: Pause;
   /** A chat message that arrived during the call. */
   message: Message;
   /** A reaction, the user's own included. */

@@ -17,8 +17,8 @@ import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
 import type { Participant, RoomSnapshot } from "./snapshot";
-import { snapshot } from "./snapshot";
-import type { Ask, Command, Connection, Event, Failure, State } from "./state";
+import { messagesSince, pausesSince, snapshot } from "./snapshot";
+import type { Ask, Command, Connection, Event, Failure, Lines, State } from "./state";
 import { initial, step } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { Tickets } from "./tickets";
@@ -158,9 +158,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#changed();
   }
 
-  /** Whose video is on screen, most important first. */
-  setView(participants: readonly ParticipantId[]): void {
-    this.#dispatch({ on: "set_view", participants });
+  /**
+   * Whose video is on screen, most important first, and how many lines of it their tiles can show, in pixels of the
+   * device. With `lines`, small pictures cost little bandwidth, and those out of view next to none.
+   */
+  setView(participants: readonly ParticipantId[], lines: Lines | null = null): void {
+    this.#dispatch({ on: "set_view", participants, lines });
   }
 
   /** Shows the user's screen, window or tab beside the camera; the user chooses which. Rejects where nothing was chosen. */
@@ -286,7 +289,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (before !== this.#state) {
       this.#changed();
-      this.#tellMessages(before, this.#state);
+      messagesSince(before, this.#state, this.#snapshot).forEach((message) => this.emit("message", message));
     }
   }
 
@@ -303,6 +306,8 @@ export class Room extends Emitter<RoomEvents> {
       case "apply_answer":
         void this.#transport.applyAnswer(command);
         return undefined;
+      case "set_layers":
+        return this.#transport.setLayers(command.layers);
       case "drop_screen":
         return this.#local.screen.stop();
       case "silence":
@@ -391,19 +396,8 @@ export class Room extends Emitter<RoomEvents> {
         this.emit("participant_left", { id, name });
       }
     }
+    pausesSince(before, now).forEach((news) => this.emit("video_paused", news));
     this.emit("changed", now);
-  }
-
-  /** What was there before the user came is no news, nor is what they wrote themselves. */
-  #tellMessages(before: State, after: State): void {
-    const known = new Set(before.chat.map(({ message }) => message));
-    const news = after.chat.filter(({ message, number }) => !known.has(message) && number > after.chatBefore);
-    for (const { number: told } of before.chat === after.chat ? [] : news) {
-      const message = this.#snapshot.chat.find(({ number, isSelf }) => number === told && !isSelf);
-      if (message !== undefined) {
-        this.emit("message", message);
-      }
-    }
   }
 
   #takeSnapshot(): RoomSnapshot {

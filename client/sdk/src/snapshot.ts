@@ -77,6 +77,8 @@ export interface Track {
   readonly kind: MediaKind;
   readonly source: TrackSource;
   readonly muted: boolean;
+  /** Its picture stands still for the moment, because this client's downlink is too slow for it. */
+  readonly paused: boolean;
   /** What to show or play; nothing while it plays in none of this client's slots. */
   readonly media: MediaStreamTrack | null;
 }
@@ -134,13 +136,15 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
 
 function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack }: Sources): Track {
   const slot = state.slots.find(({ track }) => track === id);
-  return { id, kind, source, muted, media: slot === undefined ? null : slotTrack(slot.mid) };
+  const paused = slot !== undefined && state.paused.includes(slot.mid);
+  return { id, kind, source, muted, paused, media: slot === undefined ? null : slotTrack(slot.mid) };
 }
 
 function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {
   const device = source === "microphone" ? local.microphone.snapshot : source === "camera" ? local.camera.snapshot : null;
   // The user sees at once what they did, not when the edge has heard of it.
-  return { id, kind, source, muted: device === null ? muted : !device.on, media: local.track(source) };
+  const isMuted = device === null ? muted : !device.on;
+  return { id, kind, source, muted: isMuted, paused: false, media: local.track(source) };
 }
 
 function messages({ chat, outbox, self, roster }: State): Message[] {
@@ -165,4 +169,29 @@ function messages({ chat, outbox, self, roster }: State): Message[] {
     text,
   }));
   return [...known, ...written];
+}
+
+/** Chat messages that came: what was there before the user came is no news, nor is what they wrote themselves. */
+export function messagesSince(before: State, after: State, { chat }: RoomSnapshot): Message[] {
+  const known = new Set(before.chat.map(({ message }) => message));
+  const news = after.chat.filter(({ message, number }) => !known.has(message) && number > after.chatBefore);
+  const numbers = new Set(before.chat === after.chat ? [] : news.map(({ number }) => number));
+  return chat.filter(({ number, isSelf }) => number !== null && numbers.has(number) && !isSelf);
+}
+
+/** A picture that stands still because of the downlink, or moves again. */
+export interface Pause {
+  readonly participant: ParticipantId;
+  readonly track: TrackId;
+  readonly paused: boolean;
+}
+
+/** What was paused or came back between two moments. */
+export function pausesSince(before: RoomSnapshot, after: RoomSnapshot): Pause[] {
+  const pausedIn = ({ participants }: RoomSnapshot): Set<TrackId> =>
+    new Set(participants.flatMap(({ tracks }) => tracks.filter(({ paused }) => paused).map(({ id }) => id)));
+  const [was, is] = [pausedIn(before), pausedIn(after)];
+  return after.participants.flatMap(({ id: participant, tracks }) =>
+    tracks.filter(({ id }) => was.has(id) !== is.has(id)).map(({ id: track, paused }) => ({ participant, track, paused })),
+  );
 }

@@ -529,8 +529,8 @@ describe("what the user asks for", () => {
 
   test("the view is told once it has settled, and again only where the edge may not have heard it", () => {
     const client = new Client().joined().crowded();
-    client.on({ on: "set_view", participants: ["alan"] });
-    client.on({ on: "set_view", participants: ["ada", "ada", "alan"] });
+    client.on({ on: "set_view", participants: ["alan"], lines: null });
+    client.on({ on: "set_view", participants: ["ada", "ada", "alan"], lines: null });
     expect(client.does()).toEqual([]);
     client.pass(2 * VIEW_DELAY_MS);
     expect(client.lastSent()).toEqual({ id: 2, type: "view", participants: ["ada", "alan"] });
@@ -540,7 +540,7 @@ describe("what the user asks for", () => {
     client.frame({ ...resumed(3), roster: client.state.roster.slice() });
     client.pass(2 * VIEW_DELAY_MS);
     expect(client.does()).toEqual(["open_socket", "send resume"]);
-    client.on({ on: "set_view", participants: ["alan"] });
+    client.on({ on: "set_view", participants: ["alan"], lines: null });
     client.pass(2 * VIEW_DELAY_MS);
     client.reopen();
     client.frame({ ...resumed(5), roster: client.state.roster.slice() });
@@ -548,18 +548,47 @@ describe("what the user asks for", () => {
     expect(client.does()).toEqual(["send view", "open_socket", "send resume", "send view"]);
   });
 
+  test("sizes of tiles are told in steps, as soon as there is a picture", () => {
+    const client = new Client().joined();
+    client.on({ on: "set_view", participants: ["camera-1"], lines: { "camera-1": 200, stranger: 90 } });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual([]);
+    client.crowded();
+    client.pass(2 * VIEW_DELAY_MS);
+    const view = { type: "view", participants: ["camera-1"], lines: { "camera-1": 270 } };
+    expect(client.lastSent()).toEqual({ id: 2, ...view });
+    client.does();
+    client.on({ on: "set_view", participants: ["camera-1"], lines: { "camera-1": 265 } });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.does()).toEqual([]);
+    client.on({ on: "set_view", participants: ["camera-1"], lines: { "camera-1": 271 } });
+    client.pass(2 * VIEW_DELAY_MS);
+    expect(client.lastSent()).toEqual({ id: 3, ...view, lines: { "camera-1": 360 } });
+  });
+
+  test("another session begins with all layers and nothing paused", () => {
+    const client = new Client().joined();
+    client.frame({ type: "layers_wanted", mid: "1", rids: ["q"] });
+    client.frame({ type: "video_paused", mids: ["3"] });
+    expect(client.state.paused).toEqual(["3"]);
+    expect(client.does()).toEqual(["set_layers"]);
+    client.reopen();
+    client.frame(resumed(2));
+    expect(client.state.paused).toEqual([]);
+  });
+
   test("200 people who come within 5 s make nobody tell a view that stays the same or decides nothing", () => {
     const watching = new Client().joined();
     const looking = new Client().joined().crowded();
-    looking.on({ on: "set_view", participants: ["camera-1"] });
+    looking.on({ on: "set_view", participants: ["camera-1"], lines: null });
     looking.pass(2 * VIEW_DELAY_MS);
     looking.does();
     for (let count = 1; count <= 200; count += 1) {
       const participant = { ...ADA, id: `viewer-${count}`, tracks: [] };
       watching.frame({ type: "participant_joined", participant });
-      watching.on({ on: "set_view", participants: watching.state.roster.slice(0, 24).map(({ id }) => id) });
+      watching.on({ on: "set_view", participants: watching.state.roster.slice(0, 24).map(({ id }) => id), lines: null });
       looking.frame({ type: "participant_joined", participant });
-      looking.on({ on: "set_view", participants: ["camera-1"] });
+      looking.on({ on: "set_view", participants: ["camera-1"], lines: null });
       watching.pass(25);
       looking.pass(25);
     }

@@ -68,7 +68,9 @@ export interface State {
   /** What the user wants to be silent or dark. */
   readonly muted: Muted;
   /** Whom the user looks at; nothing where the application never said. */
-  readonly view: readonly ParticipantId[] | null;
+  readonly view: View | null;
+  /** Slots whose video is paused because the downlink is too slow. */
+  readonly paused: readonly Mid[];
   readonly told: Told;
   readonly requests: readonly PendingRequest[];
   readonly requestsMade: number;
@@ -161,11 +163,29 @@ export interface OutgoingMessage {
   readonly isSent: boolean;
 }
 
+/** Whom the user looks at, most wanted first, and how many lines of picture their tiles can show. */
+export interface View {
+  readonly participants: readonly ParticipantId[];
+  /** Nothing where the application does not say. */
+  readonly lines: Lines | null;
+}
+
+export type Lines = Readonly<Record<ParticipantId, number>>;
+
+/** What an edge assumes that was told no view. */
+export const NO_VIEW: View = { participants: [], lines: null };
+
+/** The layers of a published section that anybody watches. */
+export interface WantedLayers {
+  readonly mid: Mid;
+  readonly rids: readonly string[];
+}
+
 /** What the edge was told, so that only differences are sent. */
 export interface Told {
   readonly muted: Readonly<Record<Mid, boolean>>;
   /** Nothing where it is not known whether the edge heard the last one. */
-  readonly view: readonly ParticipantId[] | null;
+  readonly view: View | null;
 }
 
 /** A request without an answer yet; `ticket` names the promise that the shell keeps for it. */
@@ -208,7 +228,7 @@ export type Event =
   | { readonly on: "transport_connected" }
   | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" }
   | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
-  | { readonly on: "set_view"; readonly participants: readonly ParticipantId[] }
+  | { readonly on: "set_view"; readonly participants: readonly ParticipantId[]; readonly lines: Lines | null }
   | { readonly on: "sections_changed" }
   | { readonly on: "write"; readonly message: MessageId; readonly text: string; readonly ticket: number }
   | { readonly on: "ask"; readonly request: Ask; readonly ticket: number }
@@ -257,6 +277,8 @@ export type Command =
       /** Nothing where they are the ones that there were. */
       readonly iceServers: readonly IceServer[] | null;
     }
+  /** Sends these layers of a section and no others; `null` sends all layers of all sections. */
+  | { readonly do: "set_layers"; readonly layers: WantedLayers | null }
   /** The edge does not take what is published beside microphone and camera. */
   | { readonly do: "drop_screen" }
   /** A moderator muted this source. */
@@ -311,7 +333,8 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     },
     muted,
     view: null,
-    told: { muted: {}, view: [] },
+    paused: [],
+    told: { muted: {}, view: NO_VIEW },
     requests: [],
     requestsMade: 0,
     attempt: { prefix: attemptPrefix, count: 0 },

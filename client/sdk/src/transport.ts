@@ -4,7 +4,7 @@ import { RoomError } from "./errors";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { IceServer, Mid, TrackSource } from "./protocol.gen";
-import type { Command, Event } from "./state";
+import type { Command, Event, WantedLayers } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { arrives, sample, slotLevels } from "./stats";
 import { TransportWatch } from "./transport-watch";
@@ -125,6 +125,11 @@ export class Transport {
       // A closed connection sends nothing anyway.
       peer?.replaceTrack(source, track).catch(() => undefined);
     }
+  }
+
+  /** Sends these layers of a section; `null` sends all of them. */
+  setLayers(layers: WantedLayers | null): void {
+    this.#current?.setLayers(layers);
   }
 
   /** Publishes these sources and no others; the next offer says so. */

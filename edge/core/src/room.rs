@@ -3,6 +3,7 @@
 //! [`Room::handle_input`], then [`Room::poll_output`] until it is empty, then an alarm at [`Room::poll_timeout`]. Everything that matters is in
 //! the rows that [`Output::Store`] hands out and in the attachments of the sockets, so that a room can sleep after any input.
 
+mod adaptation;
 mod allowance;
 mod api;
 mod ban;

@@ -9,6 +9,7 @@ use crate::text::Text;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A request of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,11 @@ pub enum ClientToEdge {
     View {
         /// At most 24.
         participants: Vec<ParticipantId>,
+        /// Lines of picture, in pixels of the device, that the tile of each can show. A camera without an entry has no limit; without
+        /// the field none has, also not those that are out of view.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [participant: ParticipantId]: number }"))]
+        lines: Option<BTreeMap<ParticipantId, u16>>,
     },
     /// Writes in the chat; needs the grant `chat`. Repeating a message under the same name writes it once.
     Chat {
@@ -351,8 +357,12 @@ impl ClientToEdge {
             Self::Resume { resume_token, .. } if resume_token.len() > limits::RESUME_TOKEN_BYTES_MAX => {
                 Err("resume_token is too long")
             }
-            Self::View { participants } if participants.len() > limits::VIEW_PARTICIPANTS_MAX => {
-                Err("too many participants")
+            Self::View { participants, lines } => {
+                let sizes = lines.as_ref().map_or(0, BTreeMap::len);
+                if participants.len().max(sizes) > limits::VIEW_PARTICIPANTS_MAX {
+                    return Err("too many participants");
+                }
+                Ok(())
             }
             Self::Kick { reason, ban, .. } => {
                 reason.as_deref().map_or(Ok(()), |reason| Text::Reason.check(reason))?;
@@ -371,7 +381,6 @@ impl ClientToEdge {
             Self::Chat { text, .. } => Text::Chat.check(text),
             Self::Resume { .. }
             | Self::SetMuted { .. }
-            | Self::View { .. }
             | Self::ListBans {}
             | Self::LiftBan { .. }
             | Self::MuteTrack { .. }

@@ -123,6 +123,17 @@ pub enum EdgeToClient {
         audio: u8,
         video: u8,
     },
+    /// Somebody watches these layers of a published track, and no others: the client need not send the others.
+    LayersWanted {
+        /// The section that publishes it.
+        mid: Mid,
+        /// Rids of the offer.
+        rids: Vec<String>,
+    },
+    /// The downlink is too slow for the video in these slots, and in no others: the node sends none of it for the moment.
+    VideoPaused {
+        mids: Vec<Mid>,
+    },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
     /// A recording started or changed its state.

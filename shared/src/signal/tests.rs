@@ -74,6 +74,8 @@ fn every_kind_of_message_has_a_golden_one() {
         "reacted",
         "slots_changed",
         "sections_needed",
+        "layers_wanted",
+        "video_paused",
         "transport_dead",
         "recording_updated",
         "removed",

@@ -42,7 +42,8 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
             assert!(tracks.len() <= limits::TRACKS_PER_PARTICIPANT_MAX);
             limits::OFFER_FRAME_BYTES_MAX
         }
-        ClientToEdge::View { participants } => {
+        ClientToEdge::View { participants, lines } => {
+            assert!(lines.as_ref().map_or(0, std::collections::BTreeMap::len) <= limits::VIEW_PARTICIPANTS_MAX);
             assert!(participants.len() <= limits::VIEW_PARTICIPANTS_MAX);
             limits::SIGNAL_FRAME_BYTES_MAX
         }

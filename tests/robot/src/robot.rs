@@ -182,7 +182,9 @@ impl Robot {
             | EdgeToClient::TrackMuted { .. }
             | EdgeToClient::Chat { .. }
             | EdgeToClient::Reacted { .. }
-            | EdgeToClient::SectionsNeeded { .. } => None,
+            | EdgeToClient::SectionsNeeded { .. }
+            | EdgeToClient::LayersWanted { .. }
+            | EdgeToClient::VideoPaused { .. } => None,
         }
     }
 }

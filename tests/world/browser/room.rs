@@ -69,7 +69,7 @@ impl Browser {
     /// Names whom the user looks at.
     pub fn view(&mut self, clock: &Clock, participants: Vec<ParticipantId>) {
         self.clock = *clock;
-        self.ask(Asked::Other, ClientToEdge::View { participants });
+        self.ask(Asked::Other, ClientToEdge::View { participants, lines: None });
     }
 
     /// Removes somebody.
@@ -167,7 +167,10 @@ impl Browser {
                     self.add_slots(usize::from(audio.max(video)));
                 }
             }
-            EdgeToClient::RoomUpdated { .. } | EdgeToClient::TrackMuted { .. } => {}
+            EdgeToClient::RoomUpdated { .. }
+            | EdgeToClient::TrackMuted { .. }
+            | EdgeToClient::LayersWanted { .. }
+            | EdgeToClient::VideoPaused { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),

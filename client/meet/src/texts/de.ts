@@ -114,6 +114,7 @@ export const de: Texts = {
   soundOn: "Ton einschalten",
   reconnecting: "Verbindung unterbrochen. Sie wird wiederhergestellt …",
   reconnectingShort: "Verbindet erneut …",
+  videoPaused: "Video pausiert: langsame Verbindung",
   alone: "Außer dir ist niemand hier. Teile den Link, um andere einzuladen.",
   joined: (name) => `${name} ist beigetreten`,
   left: (name) => `${name} hat den Raum verlassen`,
@@ -134,6 +135,7 @@ export const de: Texts = {
     microphoneOff: "Mikrofon aus",
     speaking: "spricht",
     reconnecting: "verbindet erneut",
+    videoPaused: "Video pausiert",
     handUp: "Hand gehoben",
   },
   quality: {

@@ -110,6 +110,7 @@ export const en: Texts = {
   soundOn: "Turn the sound on",
   reconnecting: "Connection lost. Reconnecting…",
   reconnectingShort: "Reconnecting…",
+  videoPaused: "Video paused: slow connection",
   alone: "You’re the only one here. Share the link to invite others.",
   joined: (name) => `${name} joined`,
   left: (name) => `${name} left`,
@@ -130,6 +131,7 @@ export const en: Texts = {
     microphoneOff: "microphone off",
     speaking: "speaking",
     reconnecting: "reconnecting",
+    videoPaused: "video paused",
     handUp: "hand raised",
   },
   quality: {

@@ -57,6 +57,8 @@ const HANDLERS: Handlers = {
   reacted,
   slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
   sections_needed: sectionsNeeded,
+  layers_wanted: (turn, { mid, rids }) => turn.command({ do: "set_layers", layers: { mid, rids } }),
+  video_paused: (turn, { mids }) => turn.update({ paused: mids }),
   transport_dead: transportDead,
   recording_updated: (turn, { recording }) => turn.update({ recording }),
   removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
@@ -81,7 +83,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   }
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
   const { session } = turn.state;
-  turn.update({ room, slots, recording, session: session && { ...session, resumeToken } });
+  // What is paused follows.
+  turn.update({ room, slots, recording, paused: [], session: session && { ...session, resumeToken } });
   putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
@@ -95,8 +98,10 @@ function negotiated(turn: Turn, message: Message<"negotiated">): void {
     return;
   }
   const { session } = turn.state;
-  if (session !== null) {
-    turn.update({ session: { ...session, id: message.session } });
+  if (session !== null && session.id !== message.session) {
+    // Another node begins with all layers and nothing paused, even where the browser keeps its transport.
+    turn.update({ session: { ...session, id: message.session }, paused: [] });
+    turn.command({ do: "set_layers", layers: null });
   }
   turn.update({ slots: message.slots });
   // Chromium restarts ICE with the next offer once its servers change, which nobody wants for the sake of more sections.

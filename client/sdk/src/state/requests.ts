@@ -1,7 +1,7 @@
 /** What the user asks for. */
 import type { ParticipantId } from "../protocol.gen";
 import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
-import type { Event } from "../state";
+import type { Event, Lines, View } from "../state";
 import { end } from "./connection";
 import type { Turn } from "./turn";
 
@@ -9,15 +9,30 @@ import type { Turn } from "./turn";
 export const LEAVE_TIMEOUT_MS = 1_000;
 /** The view is told between this and twice this after it changed, so that a room does not speak with one voice. */
 export const VIEW_DELAY_MS = 200;
+/** Sizes of tiles are told in these steps. */
+const LINES_STEP = 90;
+/** What the protocol can say. */
+const LINES_MAX = 0xffff - LINES_STEP;
 
 /** Mutes or unmutes; the edge is told when it can be. */
 export function setMuted(turn: Turn, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
   turn.update({ muted: { ...turn.state.muted, [source]: muted } });
 }
 
-/** Says whom the user looks at; the edge is told when it can be. */
-export function setView(turn: Turn, { participants }: Extract<Event, { on: "set_view" }>): void {
-  turn.update({ view: [...new Set(participants)].slice(0, VIEW_PARTICIPANTS_MAX) });
+/** Says whom the user looks at, and how large; the edge is told when it can be. */
+export function setView(turn: Turn, { participants: all, lines }: Extract<Event, { on: "set_view" }>): void {
+  const participants = [...new Set(all)].slice(0, VIEW_PARTICIPANTS_MAX);
+  turn.update({ view: { participants, lines: lines === null ? null : inSteps(participants, lines) } });
+}
+
+/** Rounds up, so that a window that is dragged does not change the view with each pixel. */
+function inSteps(participants: readonly ParticipantId[], lines: Lines): Lines {
+  const entries = participants.flatMap((id) => {
+    const exact = lines[id];
+    const steps = Math.ceil(Math.max(1, Math.min(exact ?? 0, LINES_MAX)) / LINES_STEP);
+    return exact === undefined ? [] : [[id, steps * LINES_STEP] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Asks for something that is done now or not at all. */
@@ -61,21 +76,28 @@ export function viewDue(turn: Turn): void {
   const { phase, signaling, view, told } = turn.state;
   if (phase === "active" && signaling.greeted && view !== null && isViewNews(turn)) {
     turn.update({ told: { ...told, view } });
-    turn.request({ type: "view", participants: [...view] });
+    const { participants, lines } = view;
+    turn.request({ type: "view", participants: [...participants], ...(lines === null ? {} : { lines }) });
   }
 }
 
-/** Whether the edge does not know the view and it decides what plays: while every picture has a slot, it decides nothing. */
+/** Whether the edge does not know the view and it decides what plays, or how large. */
 function isViewNews(turn: Turn): boolean {
   const { view, told, roster, self, media } = turn.state;
-  if (view === null || isSame(view, told.view)) {
+  if (view === null || (told.view !== null && isSame(view, told.view))) {
     return false;
   }
   const others = roster.filter(({ id }) => id !== self);
   const pictures = others.flatMap(({ tracks }) => tracks).filter(({ kind }) => kind === "video");
-  return pictures.length > media.slots.video;
+  // Without sizes it decides nothing while every picture has a slot.
+  return view.lines === null && told.view?.lines === null ? pictures.length > media.slots.video : pictures.length > 0;
 }
 
-function isSame(view: readonly ParticipantId[], told: readonly ParticipantId[] | null): boolean {
-  return told !== null && view.length === told.length && view.every((id, index) => id === told[index]);
+function isSame(a: View, b: View): boolean {
+  const isListSame = a.participants.length === b.participants.length && a.participants.every((id, index) => id === b.participants[index]);
+  return isListSame && (a.lines === null || b.lines === null ? a.lines === b.lines : isSizeSame(a.participants, a.lines, b.lines));
+}
+
+function isSizeSame(participants: readonly ParticipantId[], a: Lines, b: Lines): boolean {
+  return participants.every((id) => a[id] === b[id]);
 }

@@ -3,14 +3,40 @@
 use super::Room;
 use super::member::Member;
 use super::slot::{self, Candidate, Candidates, Slot};
+use super::track::Track;
 use shared::control::{Forward, TrackRef};
 use shared::rtp_parameters::MediaKind;
-use shared::signal::SlotInfo;
-use shared::{Mid, ParticipantId, SessionId};
+use shared::signal::{SlotInfo, TrackSource};
+use shared::{Mid, ParticipantId, SessionId, TrackId, limits};
 use std::collections::BTreeMap;
 
-/// What plays where, as the nodes know it: the assignment, the receiving session, its slot, the track.
-pub(super) type Forwards = BTreeMap<(u64, SessionId, Mid), TrackRef>;
+/// What plays where, as the nodes know it: by the assignment, the receiving session and its slot.
+pub(super) type Forwards = BTreeMap<Place, Played>;
+type Place = (u64, SessionId, Mid);
+
+/// What plays in a slot, and how well it shall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Played {
+    track: TrackRef,
+    lines_max: Option<u16>,
+    priority: u8,
+}
+
+impl Played {
+    pub(super) fn forward(&self, session: SessionId, mid: Mid) -> Forward {
+        let Self { track, lines_max, priority } = self.clone();
+        Forward { session, mid, track: Some(track), lines_max, priority }
+    }
+}
+
+/// Every published track that nodes may forward.
+type Published<'a> = BTreeMap<&'a TrackId, (Option<u64>, &'a SessionId, &'a Track)>;
+
+/// The lines of a tile that is not on screen: its picture shall be there when it is, but need not be sharp.
+const UNSEEN_LINES: u16 = 1;
+/// The priority of a camera nobody has put into the view: behind all that are.
+const UNSEEN_PRIORITY: u8 = 25;
+const _: () = assert!(limits::VIEW_PARTICIPANTS_MAX < UNSEEN_PRIORITY as usize);
 
 /// What one participant is told about their slots.
 pub(super) struct ChangedSlots {
@@ -85,7 +111,7 @@ impl Room {
     /// What plays differently than the nodes were told.
     pub(super) fn changed_forwards(&mut self) -> Vec<(u64, Forward)> {
         if !self.news.forwards_stale {
-            return Vec::new();
+            return self.changed_sizes();
         }
         let wanted = self.forwards();
         let told = std::mem::replace(&mut self.told_forwards, wanted);
@@ -96,10 +122,27 @@ impl Room {
                 changed.push((*epoch, Forward::new(session.clone(), mid.clone(), None)));
             }
         }
-        for (key, track) in &self.told_forwards {
-            if told.get(key) != Some(track) {
-                let (epoch, session, mid) = key.clone();
-                changed.push((epoch, Forward::new(session, mid, Some(track.clone()))));
+        for (place, played) in &self.told_forwards {
+            if told.get(place) != Some(played) {
+                changed.push(forward(place, played));
+            }
+        }
+        changed
+    }
+
+    /// The same plays, but for those who look at others it is larger, smaller or more important than the nodes were told.
+    fn changed_sizes(&mut self) -> Vec<(u64, Forward)> {
+        if self.news.views_stale.is_empty() {
+            return Vec::new();
+        }
+        let published = self.published();
+        let viewers = self.news.views_stale.iter().filter_map(|viewer| self.members.get(viewer));
+        let played: Vec<_> = viewers.flat_map(|viewer| self.forwards_to(viewer, &published)).collect();
+        let mut changed = Vec::new();
+        for (place, played) in played {
+            if self.told_forwards.get(&place).is_some_and(|told| *told != played) {
+                changed.push(forward(&place, &played));
+                self.told_forwards.insert(place, played);
             }
         }
         changed
@@ -107,27 +150,55 @@ impl Room {
 
     /// What shall play where: between sessions of one assignment, as one node has both.
     pub(super) fn forwards(&self) -> Forwards {
-        let epoch_of = |session: &SessionId| self.sessions.get(session).and_then(|session| session.epoch);
-        let mut published = BTreeMap::new();
+        let published = self.published();
+        self.members.values().flat_map(|member| self.forwards_to(member, &published)).collect()
+    }
+
+    fn published(&self) -> Published<'_> {
+        let mut published = Published::new();
         for member in self.members.values() {
             for track in member.tracks.iter().filter(|track| !track.silenced) {
-                published.insert(&track.id, (epoch_of(&member.session), &member.session, &track.mid));
+                published.insert(&track.id, (self.epoch_of(&member.session), &member.session, track));
             }
         }
-        let mut forwards = Forwards::new();
-        for member in self.members.values() {
-            let Some(epoch) = epoch_of(&member.session) else { continue };
-            for slot in &member.slots {
-                let track = slot.playing.as_ref().and_then(|playing| published.get(&playing.track));
-                if let Some((Some(of), session, mid)) = track
-                    && *of == epoch
-                {
-                    let track = TrackRef { session: (*session).clone(), mid: (*mid).clone() };
-                    forwards.insert((epoch, member.session.clone(), slot.mid.clone()), track);
-                }
-            }
+        published
+    }
+
+    fn epoch_of(&self, session: &SessionId) -> Option<u64> {
+        self.sessions.get(session).and_then(|session| session.epoch)
+    }
+
+    fn forwards_to(&self, viewer: &Member, published: &Published<'_>) -> Vec<(Place, Played)> {
+        let Some(epoch) = self.epoch_of(&viewer.session) else { return Vec::new() };
+        let played = |slot: &Slot| {
+            let playing = slot.playing.as_ref()?;
+            let (of, session, track) = published.get(&playing.track)?;
+            let (lines_max, priority) = demand(viewer, &playing.participant, track.source);
+            let track = TrackRef { session: (*session).clone(), mid: track.mid.clone() };
+            let place = (epoch, viewer.session.clone(), slot.mid.clone());
+            (*of == Some(epoch)).then_some((place, Played { track, lines_max, priority }))
+        };
+        viewer.slots.iter().filter_map(played).collect()
+    }
+}
+
+fn forward((epoch, session, mid): &Place, played: &Played) -> (u64, Forward) {
+    (*epoch, played.forward(session.clone(), mid.clone()))
+}
+
+/// The most lines of a track that a viewer can see, and its place among what they receive: sound and screens, then cameras in the order of
+/// the view.
+fn demand(viewer: &Member, publisher: &ParticipantId, source: TrackSource) -> (Option<u16>, u8) {
+    match source {
+        TrackSource::Microphone | TrackSource::ScreenAudio | TrackSource::Screen => (None, 0),
+        TrackSource::Camera => {
+            let seen = (1..).zip(&viewer.view).find(|(_, seen)| *seen == publisher).map(|(place, _)| place);
+            let lines_max = viewer.view_lines.as_ref().and_then(|lines| match seen {
+                Some(_) => lines.get(publisher).copied(),
+                None => Some(UNSEEN_LINES),
+            });
+            (lines_max, seen.unwrap_or(UNSEEN_PRIORITY))
         }
-        forwards
     }
 }
 

@@ -164,6 +164,7 @@ impl Room {
             tracks,
             slots: Vec::new(),
             view: Vec::new(),
+            view_lines: None,
             sections_asked: (0, 0),
             hand_raised_at: before.as_ref().and_then(|before| before.hand_raised_at),
             silent_since: None,

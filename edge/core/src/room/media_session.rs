@@ -4,8 +4,9 @@ use super::topology::Assignment;
 use crate::random::{self, Random};
 use crate::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, Transport};
 use serde::{Deserialize, Serialize};
-use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Session};
+use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Session};
 use shared::{Mid, ParticipantId, SessionId};
+use std::collections::BTreeMap;
 
 /// Letters of a session id: 130 bits, so that nobody guesses one.
 const SESSION_ID_LETTERS: usize = 26;
@@ -37,6 +38,12 @@ pub(super) struct MediaSession {
     pub(super) version: u32,
     pub(super) sections: Vec<AnsweredSection>,
     pub(super) media: MediaState,
+    /// The layers of each published section that anybody watches, once the node has said so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) layers: BTreeMap<Mid, Vec<String>>,
+    /// The slots whose video is paused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) paused: Vec<Mid>,
 }
 
 impl std::fmt::Debug for MediaSession {
@@ -83,6 +90,8 @@ impl MediaSession {
             version: 1,
             sections,
             media: MediaState::New,
+            layers: BTreeMap::new(),
+            paused: Vec::new(),
         }
     }
 
@@ -134,8 +143,13 @@ impl MediaSession {
             },
             client_fingerprint: self.client_fingerprint,
             other_fingerprints: self.other_fingerprints.clone(),
-            sections: self.sections.iter().filter_map(AnsweredSection::section).cloned().collect(),
+            sections: self.sections().cloned().collect(),
         }
+    }
+
+    /// The sections that were accepted.
+    pub(super) fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter().filter_map(AnsweredSection::section)
     }
 
     /// The client's receive slots: section, kind, number within the kind.

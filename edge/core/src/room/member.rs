@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantChange, ParticipantInfo};
 use shared::token::Grants;
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
+use std::collections::BTreeMap;
 
 /// One participant.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub(super) struct Member {
     pub(super) tracks: Vec<Track>,
     pub(super) slots: Vec<Slot>,
     pub(super) view: Vec<ParticipantId>,
+    /// Lines of the tiles of those in the view; nothing where the client does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) view_lines: Option<BTreeMap<ParticipantId, u16>>,
     /// The slots of each kind that they were last asked to offer.
     pub(super) sections_asked: (u8, u8),
     /// Since when their hand is up.

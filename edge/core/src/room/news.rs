@@ -9,7 +9,7 @@ use crate::fleet::PlaceRequest;
 use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
-use shared::{ErrorCode, ParticipantId, SessionId, TrackId, UnixMillis, limits};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one input leads to.
@@ -33,6 +33,10 @@ pub(super) struct News {
     pub(super) toggled: Vec<Toggled>,
     /// Who looks at others than before.
     pub(super) views_stale: BTreeSet<ParticipantId>,
+    /// Who publishes a track of which other layers are watched.
+    pub(super) layers: BTreeSet<(ParticipantId, Mid)>,
+    /// Whose video is paused, or not any longer.
+    pub(super) paused: BTreeSet<ParticipantId>,
     /// Whether sessions came, went or moved, or other tracks play.
     pub(super) forwards_stale: bool,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
@@ -139,6 +143,7 @@ impl Room {
         self.tell_everybody(&full, news.left, infos, room.into_iter().chain(recordings).collect());
         self.tell_conversation(&full, news.chat, news.reacted);
         self.tell_slots(&replied, slots);
+        self.tell_adaptation(news.layers, news.paused);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
         }
@@ -152,7 +157,7 @@ impl Room {
     }
 
     /// Sends to a participant who can hear it.
-    fn tell(&mut self, participant: &ParticipantId, message: EdgeToClient) {
+    pub(super) fn tell(&mut self, participant: &ParticipantId, message: EdgeToClient) {
         let member = self.members.get(participant).filter(|member| member.answered);
         if let Some(socket) = member.and_then(|member| member.socket) {
             self.outputs.push_back(Output::SendClient { socket, message });
@@ -326,8 +331,7 @@ impl Room {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
         let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
-        let forwards =
-            forwards.map(|((_, session, mid), track)| Forward::new(session.clone(), mid.clone(), Some(track.clone())));
+        let forwards = forwards.map(|((_, session, mid), played)| played.forward(session.clone(), mid.clone()));
         let order = self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
         divide_welcome(sessions, forwards.collect(), order)
     }

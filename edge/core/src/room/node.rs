@@ -38,7 +38,10 @@ impl Room {
             (NodeToRoom::RecordingState { recording, state, code }, Some(epoch)) => {
                 self.recording_is(now, &recording, epoch, state, code);
             }
-            (NodeToRoom::LayersWanted { .. } | NodeToRoom::VideoPaused { .. }, Some(_)) => {}
+            (NodeToRoom::LayersWanted { session, mid, rids }, Some(epoch)) => {
+                self.layers_wanted(&session, epoch, &mid, &rids);
+            }
+            (NodeToRoom::VideoPaused { session, mids }, Some(epoch)) => self.video_paused(&session, epoch, &mids),
             (NodeToRoom::Draining {}, Some(epoch)) => self.retire(now, epoch),
         }
     }

@@ -1,10 +1,12 @@
 //! The small requests of participants: mute, view, leave.
 
 use super::Room;
+use super::member::Member;
 use super::news::Toggled;
 use crate::SocketId;
 use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, Mid, ParticipantId};
+use std::collections::BTreeMap;
 
 /// Why a track is not muted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,10 +62,14 @@ impl Room {
         participant: &ParticipantId,
         in_reply_to: Option<u32>,
         view: Vec<ParticipantId>,
+        lines: Option<BTreeMap<ParticipantId, u16>>,
     ) {
-        let is_same = self.members.get(participant).is_none_or(|member| member.view == view);
-        if !is_same && let Some(member) = self.members.get_mut(participant) {
+        let is_same = |member: &Member| member.view == view && member.view_lines == lines;
+        if !self.members.get(participant).is_none_or(is_same)
+            && let Some(member) = self.members.get_mut(participant)
+        {
             member.view = view;
+            member.view_lines = lines;
             self.news.views_stale.insert(participant.clone());
         }
         self.news.done(socket, in_reply_to);

@@ -58,6 +58,7 @@ impl Room {
         if let Some(member) = self.members.get_mut(participant) {
             member.resume_secrets.replace(now, secret, &self.config.resume_keys, &self.id, &mut self.random);
         }
+        self.repeat_adaptation(participant);
         let chat_after = chat_after.unwrap_or(0);
         self.reply(participant, Reply::Resumed { in_reply_to, transport_dead, chat_after });
         Ok(())

@@ -224,8 +224,8 @@ impl Room {
                 let result = self.set_muted(socket, participant, id, &mid, muted);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
-            ClientToEdge::View { participants } => {
-                self.view(socket, participant, id, participants);
+            ClientToEdge::View { participants, lines } => {
+                self.view(socket, participant, id, participants, lines);
                 None
             }
             ClientToEdge::Chat { message, text } => {

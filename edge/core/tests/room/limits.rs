@@ -82,10 +82,12 @@ fn another_socket_or_a_sleep_is_no_new_start() {
 #[test]
 fn a_view_that_stays_the_same_is_not_written() {
     let mut stage = with_ada(None);
-    let view = || ClientToEdge::View { participants: vec![shared::ParticipantId::parse("bob").expect("a name")] };
+    let bob = || shared::ParticipantId::parse("bob").expect("a name");
+    let view = |lines| ClientToEdge::View { participants: vec![bob()], lines: Some([(bob(), lines)].into()) };
     let writes = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Store(_)));
-    assert!(writes(&stage.say("ada", view()).1));
-    assert!(!writes(&stage.say("ada", view()).1));
+    assert!(writes(&stage.say("ada", view(360)).1));
+    assert!(!writes(&stage.say("ada", view(360)).1));
+    assert!(writes(&stage.say("ada", view(720)).1));
 }
 
 #[test]

@@ -176,6 +176,8 @@ impl Models {
                 assert_ne!(before.as_ref(), Some(room), "the room is updated, but the same");
             }
             (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
+            (EdgeToClient::LayersWanted { mid, .. }, Some(model)) => model.check_own_track(mid),
+            (EdgeToClient::VideoPaused { mids }, Some(model)) => model.check_slots(mids),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
             (news, None) => panic!("{name} never joined, but hears {news:?}"),
@@ -334,6 +336,10 @@ impl ClientModel {
             let before = self.chat.insert(message.number, message.clone());
             assert_eq!(before, None, "{} is told message {} twice", self.name, message.number);
         }
+    }
+
+    fn check_slots(&self, mids: &[Mid]) {
+        assert!(mids.iter().all(|mid| self.slots.contains_key(mid)), "{} has no slots {mids:?}", self.name);
     }
 
     fn check_own_track(&self, mid: &Mid) {

@@ -3,6 +3,11 @@
 use shared::signal::TrackSource;
 use std::fmt::Write;
 
+/// What a camera's section says about its layers.
+const LAYERS: &str = "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+                      a=extmap:2 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+                      a=rid:q send\r\na=rid:f send\r\na=simulcast:send q;f\r\n";
+
 /// One connection of a client: what its offers have in common, and how often it restarted ICE.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
@@ -65,6 +70,9 @@ impl Connection {
             let (payload_type, codec) = if kind == "audio" { (111, "opus/48000/2") } else { (96, "VP8/90000") };
             let _ = write!(text, "m={kind} 9 UDP/TLS/RTP/SAVPF {payload_type}\r\na=mid:{mid}\r\na={direction}\r\n");
             let _ = write!(text, "a=rtcp-mux\r\na=rtpmap:{payload_type} {codec}\r\n");
+            if *section == Section::Publish(TrackSource::Camera, true) {
+                text.push_str(LAYERS);
+            }
         }
         text
     }

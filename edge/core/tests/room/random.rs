@@ -31,7 +31,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 30] = [
+const EVERYTHING: [&str; 32] = [
     "joined",
     "resumed",
     "negotiated",
@@ -49,6 +49,8 @@ const EVERYTHING: [&str; 30] = [
     "reacted",
     "slots_changed",
     "sections_needed",
+    "layers_wanted",
+    "video_paused",
     "transport_dead",
     "removed",
     "welcome",
@@ -232,7 +234,7 @@ impl Play {
             return Some(step);
         }
         let known: Vec<&str> = PEOPLE.into_iter().filter(|person| self.has_session(person)).collect();
-        match self.dice(8) {
+        match self.dice(9) {
             0..=2 => {
                 let Attachment::Node { claims, .. } = &self.awake.sockets[name] else { return None };
                 let epoch = self.awake.epochs.iter().position(|epoch| *epoch == claims.epoch)?;
@@ -244,7 +246,11 @@ impl Play {
                 Some(format!("{name} {} {}", self.pick(&["drops", "drops", "refuses"]), self.pick(&known)))
             }
             6 if self.dice(3) == 0 => Some(format!("{name} drains")),
+            6 if !known.is_empty() => Some(format!("{name} pauses {} {}", self.pick(&known), self.dice(6))),
             7 if self.dice(2) == 0 => Some(format!("{name} closes")),
+            8 if !known.is_empty() => {
+                Some(format!("{name} wants {} {} {}", self.pick(&known), self.dice(2), self.pick(&["q", "q f", "f"])))
+            }
             _ => None,
         }
     }
@@ -311,7 +317,8 @@ impl Play {
             1 => format!("{name} closes"),
             2 => format!("{name} unloads"),
             3 => format!("{name} {} {}", self.pick(&["kicks", "kicks", "bans"]), self.pick(&PEOPLE)),
-            4 | 5 => format!("{name} views {} {}", self.pick(&PEOPLE), self.pick(&PEOPLE)),
+            4 => format!("{name} views {} {}", self.pick(&PEOPLE), self.pick(&PEOPLE)),
+            5 => format!("{name} views {}@{} {}", self.pick(&PEOPLE), self.pick(&["90", "360"]), self.pick(&PEOPLE)),
             6 | 7 => format!("{name} mutes {}", self.dice(4)),
             8 => format!("{name} unmutes {}", self.dice(4)),
             9 if self.babbles < BABBLES_MAX => {
@@ -356,7 +363,7 @@ impl Play {
     fn roll_host(&self, name: &str) -> String {
         let whom = self.pick(&PEOPLE);
         match self.dice(15) {
-            12 => format!("{name} lists bans"),
+            11 | 12 => format!("{name} lists bans"),
             13 | 14 => format!("{name} pardons {}", self.pick(&PEOPLE)),
             0 => format!("{name} locks"),
             1 | 2 => format!("{name} unlocks"),

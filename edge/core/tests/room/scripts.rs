@@ -13,7 +13,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 25] = [
+const SCRIPTS: [&str; 26] = [
     "join",
     "mute",
     "slots",
@@ -39,6 +39,7 @@ const SCRIPTS: [&str; 25] = [
     "secrets",
     "bans",
     "silence",
+    "layers",
 ];
 
 #[test]
@@ -185,6 +186,15 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             NodeToRoom::SessionClosed { session: session(stage, whose), end: SessionEnd::ConsentExpired }
         }
         ["drains"] => NodeToRoom::Draining {},
+        ["wants", whose, mid, rids @ ..] => NodeToRoom::LayersWanted {
+            session: session(stage, whose),
+            mid: mid_named(mid.parse().expect("a mid")),
+            rids: rids.iter().map(|rid| (*rid).to_string()).collect(),
+        },
+        ["pauses", whose, mids @ ..] => NodeToRoom::VideoPaused {
+            session: session(stage, whose),
+            mids: mids.iter().map(|mid| mid_named(mid.parse().expect("a mid"))).collect(),
+        },
         ["seals", number, epoch] => {
             let epoch = epoch_named(stage, epoch);
             return stage.report(name, number, |_| SegmentOutcome::Sealed { epoch });
@@ -215,6 +225,14 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         _ => panic!("no node does {words:?}"),
     };
     stage.node_says(name, message)
+}
+
+/// `alan grace@360`: whom, and how many lines of them; without any lines the client does not say how large tiles are.
+fn view_of(words: &[&str]) -> ClientToEdge {
+    let sized: Vec<_> = words.iter().filter_map(|word| word.split_once('@')).collect();
+    let lines = sized.iter().map(|(whom, lines)| (id(whom), lines.parse().expect("lines"))).collect();
+    let whom = words.iter().map(|word| word.split('@').next().unwrap_or_default());
+    ClientToEdge::View { participants: whom.map(id).collect(), lines: (!sized.is_empty()).then_some(lines) }
 }
 
 /// One playable file.
@@ -275,7 +293,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["negotiates", reason, options @ ..] => negotiate(stage, &participant, reason, options),
         ["mutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: true },
         ["unmutes", mid] => ClientToEdge::SetMuted { mid: mid_named(mid.parse().expect("a mid")), muted: false },
-        ["views", whom @ ..] => ClientToEdge::View { participants: whom.iter().map(|whom| id(whom)).collect() },
+        ["views", whom @ ..] => view_of(whom),
         ["writes", message, text] => {
             ClientToEdge::Chat { message: MessageId::parse(message).expect("a name"), text: (*text).into() }
         }

@@ -121,6 +121,10 @@ impl Names {
             EdgeToClient::Reacted { participant, reaction } => format!("{participant} {reaction:?}").to_lowercase(),
             EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
             EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
+            EdgeToClient::LayersWanted { mid, rids } => format!("layers {mid}: {}", rids.join(" ")),
+            EdgeToClient::VideoPaused { mids } => {
+                format!("paused {}", mids.iter().map(|mid| mid.as_str()).collect::<Vec<_>>().join(" "))
+            }
             EdgeToClient::TransportDead {} => "transport dead".into(),
             EdgeToClient::RecordingUpdated { recording } => recording_words(recording),
             EdgeToClient::Removed { code, reason } => {
@@ -181,7 +185,11 @@ impl Names {
             .map(|forward| {
                 let track = forward.track.as_ref();
                 let track = track.map_or("-".into(), |track| format!("{}:{}", self.session(&track.session), track.mid));
-                format!("{}:{}={track}", self.session(&forward.session), forward.mid)
+                let lines = forward.lines_max.map_or(String::new(), |lines| format!("@{lines}"));
+                // Sound and screens are 0, cameras out of view 25.
+                let place =
+                    if (1..25).contains(&forward.priority) { format!("#{}", forward.priority) } else { String::new() };
+                format!("{}:{}={track}{lines}{place}", self.session(&forward.session), forward.mid)
             })
             .collect();
         words.sort();

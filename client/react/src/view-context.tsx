@@ -1,0 +1,35 @@
+/** The view of a call, for the tiles in it. */
+import type { ParticipantId, Room } from "@rotunda/client";
+import type { ReactNode, RefCallback } from "react";
+import { createContext, useCallback, useContext, useEffect, useState } from "react";
+import { View } from "./view";
+
+const ViewContext = createContext<View | null>(null);
+
+interface Props {
+  readonly room: Room;
+  /** Everybody who may have a tile, most important first. */
+  readonly order: readonly ParticipantId[];
+  readonly children: ReactNode;
+}
+
+/** Tells the room whose tiles are on screen and how large they are; tiles take part with `useTile`. */
+export function ViewOf({ room, order, children }: Props) {
+  const [view, setView] = useState<View | null>(null);
+  useEffect(() => {
+    const made = new View(room);
+    setView(made);
+    return () => made.close();
+  }, [room]);
+  const key = order.join("\n");
+  useEffect(() => {
+    view?.setOrder(key === "" ? [] : key.split("\n"));
+  }, [view, key]);
+  return <ViewContext value={view}>{children}</ViewContext>;
+}
+
+/** For the element that shows a participant's camera. */
+export function useTile(participant: ParticipantId): RefCallback<Element> {
+  const view = useContext(ViewContext);
+  return useCallback((element) => (element === null ? undefined : view?.watch(element, participant)), [view, participant]);
+}

@@ -1,0 +1,47 @@
+/** How a camera is published: up to three layers, each with half the lines of the next (RFC 8853). Pure. */
+
+/** From the lowest to the highest, as the room expects them. */
+export const RIDS = ["q", "h", "f"] as const;
+
+/** Cameras do not say how large they are before they are open. */
+const LINES_DEFAULT = 720;
+/** Below these, a capture has two layers, or only itself: fewer lines than a thumbnail's are of no use. */
+const LINES_FOR_THREE = 540;
+const LINES_FOR_TWO = 270;
+/** What 720 lines at 30 frames a second need; 360 lines then have 500, 180 lines 150 kbit/s. */
+const BITRATE_BPS_720 = 1_700_000;
+/** Fewer lines need more bits for each pixel. */
+const BITRATE_EXPONENT = 1.75;
+/** More adds little at the size of a tile. */
+const BITRATE_BPS_MAX = 2_500_000;
+
+export interface Layer {
+  readonly rid: string;
+  readonly active: boolean;
+  readonly scaleResolutionDownBy: number;
+  readonly maxBitrate: number;
+}
+
+/**
+ * The layers of a capture with this many lines. A small one has fewer: they are counted from the bottom, so that the
+ * lowest layer is always there. Those above are inactive, as a browser makes them where the uplink is slow.
+ */
+export function layersOf(lines: number = LINES_DEFAULT): Layer[] {
+  const count = lines < LINES_FOR_TWO ? 1 : lines < LINES_FOR_THREE ? 2 : RIDS.length;
+  return RIDS.map((rid, index) => {
+    const scaleResolutionDownBy = 2 ** Math.max(0, count - 1 - index);
+    const maxBitrate = bitrateOf(lines / scaleResolutionDownBy);
+    return { rid, active: index < count, scaleResolutionDownBy, maxBitrate };
+  });
+}
+
+/** The lines of a track; the shorter side, because phones stand upright. */
+export function linesOf(track: MediaStreamTrack | null): number | undefined {
+  const { width, height } = track?.getSettings() ?? {};
+  return width === undefined || height === undefined ? height : Math.min(width, height);
+}
+
+function bitrateOf(lines: number): number {
+  const bitrate = BITRATE_BPS_720 * (lines / LINES_DEFAULT) ** BITRATE_EXPONENT;
+  return Math.min(BITRATE_BPS_MAX, Math.round(bitrate / 10_000) * 10_000);
+}

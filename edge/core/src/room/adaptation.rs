@@ -1,0 +1,67 @@
+//! What a node says about a client's media, on its way to that client: which layers anybody watches, and which video is paused.
+
+use super::Room;
+use shared::rtp_parameters::Flow;
+use shared::signal::EdgeToClient;
+use shared::{Mid, ParticipantId, SessionId};
+
+impl Room {
+    /// Somebody watches these layers of a published track, and no others.
+    pub(super) fn layers_wanted(&mut self, id: &SessionId, epoch: u64, mid: &Mid, rids: &[String]) {
+        let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
+        let published = session.sections().find(|section| section.mid == *mid && section.flow == Flow::ClientToNode);
+        let encodings = published.map_or(&[][..], |section| &section.encodings);
+        let layers: Vec<String> = encodings.iter().filter_map(|encoding| encoding.rid.clone()).collect();
+        let wanted: Vec<String> = layers.iter().filter(|rid| rids.contains(rid)).cloned().collect();
+        if layers.is_empty() || session.layers.get(mid) == Some(&wanted) {
+            return;
+        }
+        self.news.layers.insert((session.participant.clone(), mid.clone()));
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.layers.insert(mid.clone(), wanted);
+        }
+    }
+
+    /// The downlink of a client is too slow for the video in these slots, and in no others.
+    pub(super) fn video_paused(&mut self, id: &SessionId, epoch: u64, mids: &[Mid]) {
+        let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
+        let paused: Vec<Mid> =
+            session.slots().map(|(mid, _, _)| mid).filter(|mid| mids.contains(mid)).cloned().collect();
+        if session.paused == paused {
+            return;
+        }
+        self.news.paused.insert(session.participant.clone());
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.paused = paused;
+        }
+    }
+
+    /// A client that was away hears again what it may have missed.
+    pub(super) fn repeat_adaptation(&mut self, participant: &ParticipantId) {
+        let session = self.members.get(participant).and_then(|member| self.sessions.get(&member.session));
+        let Some(session) = session else { return };
+        self.news.layers.extend(session.layers.keys().map(|mid| (participant.clone(), mid.clone())));
+        if !session.paused.is_empty() {
+            self.news.paused.insert(participant.clone());
+        }
+    }
+
+    pub(super) fn tell_adaptation(
+        &mut self,
+        layers: impl IntoIterator<Item = (ParticipantId, Mid)>,
+        paused: impl IntoIterator<Item = ParticipantId>,
+    ) {
+        for (participant, mid) in layers {
+            let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
+            if let Some(rids) = session.and_then(|session| session.layers.get(&mid)).cloned() {
+                self.tell(&participant, EdgeToClient::LayersWanted { mid, rids });
+            }
+        }
+        for participant in paused {
+            let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
+            if let Some(mids) = session.map(|session| session.paused.clone()) {
+                self.tell(&participant, EdgeToClient::VideoPaused { mids });
+            }
+        }
+    }
+}
