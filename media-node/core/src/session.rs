@@ -6,11 +6,13 @@ pub mod srtp;
 pub mod streams;
 
 use crate::congestion::arrivals::Arrivals;
+use crate::congestion::controller::Controller;
 use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
-use crate::egress::writing::{Cursor, Due, Waiting, Writing};
+use crate::egress::writing::{Cursor, Due, Path, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
+use crate::rtcp::ReportBlocks;
 use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, SessionId};
@@ -44,6 +46,8 @@ pub struct Session {
     pub clock_offset: ClockOffset,
     /// When its packets arrived, where transport-wide feedback is negotiated for them.
     pub arrivals: Option<Arrivals>,
+    /// How much it can be sent, where it receives anything.
+    pub congestion: Option<Controller>,
     /// Time to the client and back.
     pub round_trip: Duration,
     /// How many earlier packets its audio carries.
@@ -83,6 +87,7 @@ impl Session {
             sections: Vec::new(),
             clock_offset: ClockOffset::default(),
             arrivals: None,
+            congestion: None,
             round_trip: ROUND_TRIP_ASSUMED,
             redundancy: Redundancy::default(),
             feedback_ssrc,
@@ -112,6 +117,26 @@ impl Session {
         }
     }
 
+    /// Estimates what the client can be sent while the sections say that it receives.
+    pub fn set_congestion(&mut self, now: Instant) {
+        if self.sections.iter().any(|section| section.flow == Flow::NodeToClient) {
+            self.congestion.get_or_insert_with(|| Controller::new(now));
+        } else {
+            self.congestion = None;
+        }
+    }
+
+    /// What the client's receiver reports say of all streams together.
+    pub fn note_reception(&mut self, now: Instant, blocks: ReportBlocks<'_>) {
+        let round_trip = self.round_trip;
+        let (count, lost) = blocks
+            .fold((0_u32, 0.0), |(count, lost), block| (count + 1, lost + f64::from(block.fraction_lost) / 256.0));
+        if let Some(controller) = self.congestion.as_mut().filter(|_| count > 0) {
+            controller.round_trip(now, round_trip);
+            controller.reception(now, lost / f64::from(count));
+        }
+    }
+
     /// The slot of a section.
     pub fn slot_of(&self, mid: &Mid) -> Option<usize> {
         self.slots.iter().position(|slot| slot.is_active && slot.mid() == mid)
@@ -133,6 +158,7 @@ impl Session {
             self.waiting.clear();
             return true;
         };
-        self.waiting.write(&mut self.slots, (&keys.sealer, to), cursor, writing)
+        let mut path = Path { sealer: &keys.sealer, to, congestion: self.congestion.as_mut() };
+        self.waiting.write(&mut self.slots, &mut path, cursor, writing)
     }
 }

@@ -1,5 +1,6 @@
 //! One shard of a media node: datagrams, control messages and time in, datagrams and events out.
 
+mod congestion;
 mod control;
 mod egress;
 mod feedback;
@@ -81,6 +82,8 @@ enum Timer {
     Report(SessionKey),
     /// A publisher is told what arrived when.
     Arrivals(SessionKey),
+    /// The estimate for a client changes by itself.
+    Congestion(SessionKey),
     /// Losses are asked for.
     Repair(TrackKey),
     Keyframe(TrackKey),
@@ -233,6 +236,7 @@ impl Sfu {
             Timer::Consent(session) => self.check_consent(now, session),
             Timer::Report(session) => self.report(now, session),
             Timer::Arrivals(session) => self.report_arrivals(now, session),
+            Timer::Congestion(session) => self.handle_congestion_timeout(now, session),
             Timer::Repair(track) => self.ask_for_losses(now, track),
             Timer::Keyframe(track) => self.ask_for_keyframe(now, track),
         }

@@ -6,6 +6,8 @@ use super::controller::TARGET_MIN_BPS;
 const LOSS_HIGH: f64 = 0.10;
 const LOSS_LOW: f64 = 0.02;
 const GROWTH: f64 = 1.08;
+/// Without a REMB nothing shows how much arrives, so the rate grows no further than this.
+const GROWN_MAX_BPS: f64 = 3_000_000.0;
 
 /// What the client said.
 #[derive(Debug, Default)]
@@ -26,10 +28,10 @@ impl Reported {
         if share > LOSS_HIGH {
             self.limit_bps = Some((target_bps * (1.0 - share / 2.0)).max(TARGET_MIN_BPS));
         } else if share < LOSS_LOW {
-            // Without a REMB nothing else lets the rate grow.
             let before = self.limit_bps.or(self.remb_bps.is_none().then_some(target_bps));
-            self.limit_bps =
-                before.map(|limit| limit * GROWTH).filter(|limit| self.remb_bps.is_none_or(|remb| *limit < remb));
+            self.limit_bps = before
+                .map(|limit| (limit * GROWTH).min(GROWN_MAX_BPS.max(limit)))
+                .filter(|limit| self.remb_bps.is_none_or(|remb| *limit < remb));
         }
     }
 

@@ -43,20 +43,24 @@ pub(super) enum Change {
 /// The last packets that were sent.
 #[derive(Debug)]
 pub(super) struct History {
-    packets: Box<[Option<Sent>]>,
+    /// Empty until the first packet: clients without transport-wide feedback need none.
+    packets: Vec<Option<Sent>>,
     /// The next packet's number, wraps counted.
     next: u64,
 }
 
 impl Default for History {
     fn default() -> Self {
-        Self { packets: vec![None; WINDOW_PACKETS as usize].into_boxed_slice(), next: 1 }
+        Self { packets: Vec::new(), next: 1 }
     }
 }
 
 impl History {
     /// Remembers a packet and gives it its transport-wide sequence number.
     pub(super) fn push(&mut self, at: Instant, bytes: u16, probe: Option<ProbeId>) -> u16 {
+        if self.packets.is_empty() {
+            self.packets = vec![None; WINDOW_PACKETS as usize];
+        }
         let number = self.next;
         self.next += 1;
         if let Some(place) = self.packets.get_mut((number % WINDOW_PACKETS) as usize) {

@@ -30,6 +30,8 @@ pub struct Written {
     pub ssrc: u32,
     /// Its sequence number with the wraps counted: SRTP's packet index.
     pub index: u64,
+    /// Where its transport-wide sequence number goes, if it gets one.
+    pub transport_sequence_at: Option<usize>,
 }
 
 pub struct Outgoing {
@@ -112,7 +114,9 @@ impl Outgoing {
     pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         let rewritten = self.rewriter.rewrite_again(origin, &packet.facts)?;
         let Some(stream) = self.config.retransmission else {
-            return self.write(at, packet, rewritten, out);
+            // With a new number it would be another packet under the same SRTP index.
+            let is_numbered = self.template.transport_sequence_at().is_some();
+            return if is_numbered { None } else { self.write(at, packet, rewritten, out) };
         };
         let index = self.retransmission_index;
         let header = Rewritten { index, ..rewritten };
@@ -124,7 +128,8 @@ impl Outgoing {
         let bytes = header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len();
         template::redirect(out, stream)?;
         self.retransmission_index += 1;
-        Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index })
+        let transport_sequence_at = self.template.transport_sequence_at();
+        Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index, transport_sequence_at })
     }
 
     /// A sender report while `source` plays, whose publisher's clock is given by `clock` and `offset`.
@@ -167,7 +172,15 @@ impl Outgoing {
         template::retype(out, redundant)?;
         let bytes = red::write(out.get_mut(header_bytes..)?, self.config.payload_type, packet.payload, earlier)?;
         let (ssrc, index) = (self.config.ssrc, rewritten.index);
-        Some(Written { bytes: header_bytes + bytes, padding_bytes: 0, header_bytes, ssrc, index })
+        let transport_sequence_at = self.template.transport_sequence_at();
+        Some(Written {
+            bytes: header_bytes + bytes,
+            padding_bytes: 0,
+            header_bytes,
+            ssrc,
+            index,
+            transport_sequence_at,
+        })
     }
 
     fn write(&mut self, at: Moment, packet: &Packet<'_>, rewritten: Rewritten, out: &mut [u8]) -> Option<Written> {
@@ -179,7 +192,15 @@ impl Outgoing {
             template::pad(out.get_mut(..bytes + padding)?, padding)?;
         }
         let (ssrc, index) = (self.config.ssrc, rewritten.index);
-        Some(Written { bytes: bytes + padding, padding_bytes: padding, header_bytes, ssrc, index })
+        let transport_sequence_at = self.template.transport_sequence_at();
+        Some(Written {
+            bytes: bytes + padding,
+            padding_bytes: padding,
+            header_bytes,
+            ssrc,
+            index,
+            transport_sequence_at,
+        })
     }
 
     /// Padding that makes the packets of one video frame equally long, so that the kernel takes them as one buffer

@@ -6,7 +6,7 @@ use crate::packet::{Facts, Moment};
 use crate::rtp::{FIXED_HEADER_BYTES, HeaderWriter};
 use shared::rtp_parameters::MediaKind;
 
-/// Room for the fixed header, a source, and a mid of 16 bytes with three small extensions.
+/// Room for the fixed header, a source, and a mid of 16 bytes with four small extensions.
 const HEADER_BYTES_MAX: usize = 64;
 /// Level of a packet whose publisher told none: no voice, and 127 dB below full scale (RFC 6464 §3).
 const SILENT: u8 = 0x7f;
@@ -20,12 +20,20 @@ pub(super) struct Template {
     audio_level_at: Option<usize>,
     orientation_at: Option<usize>,
     send_time_at: Option<usize>,
+    transport_sequence_at: Option<usize>,
 }
 
 impl Template {
     pub(super) fn new(config: &Config) -> Self {
         let mut header = [0; HEADER_BYTES_MAX];
-        let mut template = Self { header, length: 0, audio_level_at: None, orientation_at: None, send_time_at: None };
+        let mut template = Self {
+            header,
+            length: 0,
+            audio_level_at: None,
+            orientation_at: None,
+            send_time_at: None,
+            transport_sequence_at: None,
+        };
         let Some(mut writer) = HeaderWriter::new(&mut header, config.ssrc, Some(0)) else { return template };
         let (ids, is_video) = (config.extensions, config.kind == MediaKind::Video);
         if let Some(id) = ids.mid {
@@ -42,10 +50,19 @@ impl Template {
         if let Some(id) = ids.abs_send_time.filter(|_| config.retransmission.is_some()) {
             template.send_time_at = writer.extension(id, &[0; 3]);
         }
+        // The same holds for the transport-wide sequence number, but sound is not sent again where it is numbered.
+        if let Some(id) = ids.transport_cc.filter(|_| config.retransmission.is_some() || !is_video) {
+            template.transport_sequence_at = writer.extension(id, &[0; 2]);
+        }
         template.length = writer.finish().unwrap_or(0);
         header[1] = config.payload_type & 0x7f;
         template.header = header;
         template
+    }
+
+    /// Where a packet's transport-wide sequence number goes, if its packets are numbered.
+    pub(super) fn transport_sequence_at(&self) -> Option<usize> {
+        self.transport_sequence_at
     }
 
     /// Writes a packet's header to the start of `out` and returns its length.

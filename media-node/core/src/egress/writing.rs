@@ -4,12 +4,14 @@ use super::arena::Arena;
 use super::outgoing::Written;
 use super::rewrite::Origin;
 use super::slot::Slot;
+use crate::congestion::controller::{Controller, Kind};
 use crate::ingress::track::Track;
 use crate::keys::{TrackKey, Tracks};
 use crate::packet::{Moment, Packet};
 use crate::session::srtp::Sealer;
 use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
+use shared::rtp_parameters::MediaKind;
 use std::net::SocketAddr;
 
 /// Something to be written for a session.
@@ -40,6 +42,14 @@ pub struct Writing<'a> {
     pub redundancy: usize,
 }
 
+/// The way to one client.
+pub struct Path<'a> {
+    pub sealer: &'a Sealer,
+    pub to: SocketAddr,
+    /// Numbers the packets, if their headers have room for it.
+    pub congestion: Option<&'a mut Controller>,
+}
+
 /// What waits to be written for one session.
 #[derive(Debug, Default)]
 pub struct Waiting {
@@ -62,7 +72,7 @@ impl Waiting {
     pub fn write(
         &mut self,
         slots: &mut [Slot],
-        (sealer, to): (&Sealer, SocketAddr),
+        path: &mut Path<'_>,
         cursor: &mut Cursor,
         writing: &mut Writing<'_>,
     ) -> bool {
@@ -74,11 +84,9 @@ impl Waiting {
                         cursor.due += 1;
                         continue;
                     };
-                    write_fresh((found, slot), track, sealer, to, &mut cursor.packet, writing)
+                    write_fresh((found, slot), track, path, &mut cursor.packet, writing)
                 }
-                Due::Again { slot, origin } => {
-                    write_again(slots.get_mut(usize::from(slot)), origin, sealer, to, writing)
-                }
+                Due::Again { slot, origin } => write_again(slots.get_mut(usize::from(slot)), origin, path, writing),
             };
             if !is_done {
                 return false;
@@ -94,11 +102,14 @@ impl Waiting {
 fn write_fresh(
     (slot, slot_index): (&mut Slot, u16),
     (track, track_key): (&Track, TrackKey),
-    sealer: &Sealer,
-    to: SocketAddr,
+    path: &mut Path<'_>,
     next: &mut usize,
     writing: &mut Writing<'_>,
 ) -> bool {
+    let kind = match slot.kind() {
+        MediaKind::Audio => Kind::Audio,
+        MediaKind::Video => Kind::Video,
+    };
     for index in track.sending().get(*next..).unwrap_or_default() {
         if !writing.arena.has_room() {
             return false;
@@ -116,7 +127,7 @@ fn write_fresh(
             writing.released.push((before, slot_index));
         }
         if let Some(written) = written {
-            seal(written, sealer, to, writing);
+            seal(written, kind, path, writing);
             writing.stats.rtp_out += 1;
         }
     }
@@ -124,13 +135,7 @@ fn write_fresh(
 }
 
 /// Writes one packet again; false if the arena is full.
-fn write_again(
-    slot: Option<&mut Slot>,
-    origin: Origin,
-    sealer: &Sealer,
-    to: SocketAddr,
-    writing: &mut Writing<'_>,
-) -> bool {
+fn write_again(slot: Option<&mut Slot>, origin: Origin, path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
     if !writing.arena.has_room() {
         return false;
     }
@@ -140,7 +145,7 @@ fn write_again(
         slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {
         Some(written) => {
-            seal(written, sealer, to, writing);
+            seal(written, Kind::Retransmission, path, writing);
             writing.stats.retransmitted += 1;
         }
         None => writing.stats.retransmit_misses += 1,
@@ -149,11 +154,17 @@ fn write_again(
 }
 
 /// Seals the packet that lies at the arena's free end and takes it in.
-fn seal(written: Written, sealer: &Sealer, to: SocketAddr, writing: &mut Writing<'_>) {
-    let sealed =
-        sealer.seal_rtp(writing.arena.free(), written.header_bytes, written.bytes, written.ssrc, written.index);
+fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing<'_>) {
+    let free = writing.arena.free();
+    if let Some(controller) = &mut path.congestion
+        && let Some(at) = written.transport_sequence_at
+        && let Some(place) = free.get_mut(at..at + 2)
+    {
+        place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, None).to_be_bytes());
+    }
+    let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);
     match sealed {
-        Some(bytes) => writing.arena.push(to, bytes),
+        Some(bytes) => writing.arena.push(path.to, bytes),
         None => writing.stats.drop(DropReason::Overflow),
     }
     writing.stats.padding_bytes_out += written.padding_bytes as u64;

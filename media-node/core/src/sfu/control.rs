@@ -124,6 +124,7 @@ impl Sfu {
         }
         session.sections = sections.to_vec();
         session.set_arrivals(now);
+        session.set_congestion(now);
         self.set_slots(now, key, sections);
         self.set_tracks(now, key, sections);
     }
@@ -143,7 +144,9 @@ impl Sfu {
         }
         session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
-        for timer in [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key), Timer::Arrivals(key)] {
+        for timer in
+            [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key), Timer::Arrivals(key), Timer::Congestion(key)]
+        {
             self.deadlines.set(timer, None);
         }
         let Some(room) = self.rooms.get_mut(session.room) else { return };

@@ -23,17 +23,15 @@ impl Sfu {
                     self.note_reception(now, key, report.blocks);
                 }
                 Packet::ReceiverReport(blocks) => self.note_reception(now, key, blocks),
+                Packet::Estimate { bitrate_bps, .. } => self.note_estimate(now, key, bitrate_bps),
+                Packet::TransportCongestion(feedback) => self.note_arrivals(now, key, &feedback),
                 Packet::Nack { media_ssrc, lost } => self.handle_nack(now, key, media_ssrc, lost),
                 Packet::PictureLoss { media_ssrc } => self.handle_keyframe_request(now, key, media_ssrc),
                 Packet::FullIntraRequest(entries) => {
                     entries.for_each(|(ssrc, _)| self.handle_keyframe_request(now, key, ssrc));
                 }
                 Packet::Malformed { .. } => self.stats.drop(DropReason::MalformedRtcp),
-                Packet::SourceDescription
-                | Packet::Goodbye(_)
-                | Packet::Estimate { .. }
-                | Packet::TransportCongestion(_)
-                | Packet::Unknown { .. } => {}
+                Packet::SourceDescription | Packet::Goodbye(_) | Packet::Unknown { .. } => {}
             }
         }
         Ok(())
@@ -64,6 +62,7 @@ impl Sfu {
                 session.round_trip = (session.round_trip * 7 + sample) / 8;
             }
         }
+        session.note_reception(now, blocks);
     }
 
     /// RFC 4585 §6.2.1: a subscriber lacks packets. They are sent again with the next round.

@@ -1,5 +1,6 @@
 //! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
 
+mod congestion;
 mod record;
 mod redundancy;
 mod roaming;

@@ -51,6 +51,7 @@ pub(super) struct Received {
     pub(super) timestamp: u32,
     pub(super) payload_type: u8,
     pub(super) csrcs: Vec<u32>,
+    pub(super) transport_sequence: Option<u16>,
     pub(super) payload: Vec<u8>,
     pub(super) at: Instant,
 }
@@ -79,6 +80,8 @@ pub(super) struct Client {
     pub(super) has_redundancy: bool,
     /// Whether its packets carry transport-wide sequence numbers, and the next.
     pub(super) transport_sequence: Option<u16>,
+    /// Whether those that it receives carry them.
+    pub(super) is_sent_numbers: bool,
 }
 
 impl Client {
@@ -102,6 +105,7 @@ impl Client {
             picture: 0,
             has_redundancy: false,
             transport_sequence: None,
+            is_sent_numbers: false,
         }
     }
 
@@ -135,7 +139,11 @@ impl Client {
             let red = Codec { name: CodecName::Red, payload_type: RED, ..codec };
             let codecs = if self.has_redundancy && !is_video { vec![red, codec] } else { vec![codec] };
             let rtx_ssrc = is_video.then(|| self.rtx_ssrc(mid));
-            let transport_cc = self.transport_sequence.filter(|_| flow == Flow::ClientToNode).map(|_| TRANSPORT_CC_ID);
+            let is_numbered = match flow {
+                Flow::ClientToNode => self.transport_sequence.is_some(),
+                Flow::NodeToClient | Flow::Inactive => self.is_sent_numbers,
+            };
+            let transport_cc = is_numbered.then_some(TRANSPORT_CC_ID);
             Section {
                 mid: Mid::parse(mid).expect("a mid"),
                 kind,
@@ -293,6 +301,7 @@ impl Client {
                     timestamp: header.timestamp,
                     payload_type: header.payload_type,
                     csrcs: header.csrcs().collect(),
+                    transport_sequence: header.extension(TRANSPORT_CC_ID).map(|id| u16::from_be_bytes([id[0], id[1]])),
                     payload: header.payload(&datagram).expect("padding fits").to_vec(),
                     at: now,
                 });

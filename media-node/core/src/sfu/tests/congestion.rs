@@ -1,0 +1,95 @@
+//! What a subscriber reports about its link, and what the node makes of it.
+
+use super::*;
+use crate::congestion::controller::Reason;
+use crate::rtcp::transport_feedback::Report;
+use crate::virtual_time::start;
+
+/// A call in which the second client receives numbered packets.
+fn numbered() -> World {
+    let mut world = World::new(2, 7);
+    world.clients[1].is_sent_numbers = true;
+    for place in 0..2 {
+        world.open(place);
+        world.send(place, world.clients[place].check(true));
+    }
+    world.run_for(500);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    world
+}
+
+/// The second client reports what arrived since it last did.
+fn report(world: &mut World, reported: &mut usize) {
+    let arrived = &world.clients[1].rtp[*reported..];
+    let Some(first) = arrived.first().and_then(|packet| packet.transport_sequence) else { return };
+    let ticks: Vec<_> = arrived.iter().map(|packet| Some((packet.at - start()).as_micros() as u64 / 250)).collect();
+    *reported += ticks.len();
+    let datagram = world.clients[1].report(|writer| {
+        writer.receiver_report(1, std::iter::empty()).expect("room");
+        let report = Report { ssrc: 1, first, number: 0, arrivals: ticks.iter().copied() };
+        assert_eq!(writer.transport_feedback(1, report), Ok(ticks.len()));
+    });
+    world.send(1, datagram);
+}
+
+/// So many frames of so many bytes each 20 ms, and a report of them each 100 ms.
+fn play(world: &mut World, frames: usize, bytes: usize, reported: &mut usize) {
+    for number in 0..frames {
+        send_frame(world, 0, number == 0, &[bytes]);
+        world.run_for(20);
+        if number % 5 == 4 {
+            report(world, reported);
+        }
+    }
+}
+
+fn controller(world: &mut World) -> &mut crate::congestion::controller::Controller {
+    let key = world.sfu.session_key(&room(), &world.clients[1].id()).expect("open");
+    let session = world.sfu.sessions.get_mut(key).expect("open");
+    session.congestion.as_mut().expect("it receives")
+}
+
+#[test]
+fn what_a_client_is_sent_is_numbered_also_when_it_is_sent_again() {
+    let mut world = numbered();
+    play(&mut world, 10, 400, &mut 0);
+    let lost = world.clients[1].rtp[3].clone();
+    let nack = world.clients[1].report(|writer| {
+        writer.receiver_report(1, std::iter::empty()).expect("room");
+        writer.nack(1, lost.ssrc, [lost.sequence].into_iter()).expect("room");
+    });
+    world.send(1, nack);
+    world.run_for(50);
+    let numbers: Vec<_> = world.clients[1].rtp.iter().map(|packet| packet.transport_sequence).collect();
+    assert_eq!(numbers, (1..=11).map(Some).collect::<Vec<_>>());
+    assert_eq!(world.clients[1].rtp[10].payload_type, 97);
+    assert!(world.clients[0].rtp.iter().all(|packet| packet.transport_sequence.is_none()));
+}
+
+#[test]
+fn reports_of_arrivals_move_the_estimate() {
+    let mut world = numbered();
+    let mut reported = 0;
+    play(&mut world, 100, 1_000, &mut reported);
+    // 400 kbit/s arrive without delay.
+    let target = controller(&mut world).target_bps();
+    assert!((330_000..450_000).contains(&target), "{target}");
+    assert_eq!(controller(&mut world).reason(), Reason::Growth);
+    for number in 0..150 {
+        send_frame(&mut world, 0, number == 0, &[1_000]);
+        world.run_for(20);
+    }
+    assert_eq!(controller(&mut world).reason(), Reason::Starved);
+}
+
+#[test]
+fn a_client_without_numbers_is_believed() {
+    let mut world = World::connected(2);
+    let datagram = world.clients[1].report(|writer| {
+        writer.receiver_report(1, std::iter::empty()).expect("room");
+        writer.estimate(1, 1_500_000, &[]).expect("room");
+    });
+    world.send(1, datagram);
+    world.run_for(20);
+    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (1_500_000, Reason::Remb));
+}
