@@ -7,6 +7,7 @@ pub mod streams;
 
 use crate::congestion::arrivals::Arrivals;
 use crate::congestion::controller::Controller;
+use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
 use crate::egress::writing::{Cursor, Due, Path, Waiting, Writing};
@@ -48,6 +49,8 @@ pub struct Session {
     pub arrivals: Option<Arrivals>,
     /// How much it can be sent, where it receives anything.
     pub congestion: Option<Controller>,
+    /// The probe that is being sent.
+    pub probing: Option<Probing>,
     /// Time to the client and back.
     pub round_trip: Duration,
     /// How many earlier packets its audio carries.
@@ -88,6 +91,7 @@ impl Session {
             clock_offset: ClockOffset::default(),
             arrivals: None,
             congestion: None,
+            probing: None,
             round_trip: ROUND_TRIP_ASSUMED,
             redundancy: Redundancy::default(),
             feedback_ssrc,
@@ -158,7 +162,8 @@ impl Session {
             self.waiting.clear();
             return true;
         };
-        let mut path = Path { sealer: &keys.sealer, to, congestion: self.congestion.as_mut() };
+        let mut path =
+            Path { sealer: &keys.sealer, to, congestion: self.congestion.as_mut(), probing: self.probing.as_mut() };
         self.waiting.write(&mut self.slots, &mut path, cursor, writing)
     }
 }

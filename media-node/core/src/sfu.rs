@@ -84,6 +84,8 @@ enum Timer {
     Arrivals(SessionKey),
     /// The estimate for a client changes by itself.
     Congestion(SessionKey),
+    /// The next packets of a probe are due.
+    Probe(SessionKey),
     /// Losses are asked for.
     Repair(TrackKey),
     Keyframe(TrackKey),
@@ -237,6 +239,7 @@ impl Sfu {
             Timer::Report(session) => self.report(now, session),
             Timer::Arrivals(session) => self.report_arrivals(now, session),
             Timer::Congestion(session) => self.handle_congestion_timeout(now, session),
+            Timer::Probe(session) => self.send_probe(now, session),
             Timer::Repair(track) => self.ask_for_losses(now, track),
             Timer::Keyframe(track) => self.ask_for_keyframe(now, track),
         }

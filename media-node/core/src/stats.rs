@@ -125,6 +125,8 @@ pub struct Stats {
     pub nacked_upstream: u64,
     /// Packets that were sent again to subscribers.
     pub retransmitted: u64,
+    /// Bytes of packets sent again only to see whether the link carries them.
+    pub probe_bytes_out: u64,
     /// Packets that subscribers asked for in vain: no longer kept, never sent, or asked for just before.
     pub retransmit_misses: u64,
     /// Key frame requests from subscribers.

@@ -6,6 +6,13 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeId(pub(super) u32);
 
+#[cfg(test)]
+impl ProbeId {
+    pub(crate) const fn numbered(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// Packets to be sent at a certain rate to see whether the link carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {

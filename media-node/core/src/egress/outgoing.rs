@@ -109,6 +109,13 @@ impl Outgoing {
         self.throttle.admit(now, origin.index, round_trip).then_some(origin)
     }
 
+    /// What was sent so many packets ago, if it can be sent again on a numbered stream of its own.
+    pub fn recent(&self, age: u16) -> Option<Origin> {
+        self.config.retransmission?;
+        self.template.transport_sequence_at()?;
+        self.rewriter.recent(age)
+    }
+
     /// Writes the packet at `origin` once more: on the retransmission stream if there is one (RFC 4588 §4), else the
     /// same packet again.
     pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {

@@ -103,6 +103,11 @@ impl Rewriter {
         Some(Origin { source: span.source, source_index: index.wrapping_sub(span.index_step), index })
     }
 
+    /// What was sent so many packets before the furthest one.
+    pub fn recent(&self, age: u16) -> Option<Origin> {
+        self.origin((self.furthest.rewritten.index as u16).wrapping_sub(age))
+    }
+
     /// The numbers that the packet at `origin` was, or would have been, sent with the first time.
     pub fn rewrite_again(&self, origin: Origin, facts: &Facts) -> Option<Rewritten> {
         let span = self.span_of(origin.index)?;

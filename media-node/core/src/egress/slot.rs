@@ -109,6 +109,12 @@ impl Slot {
         self.outgoing.nack(now, sequence, round_trip)
     }
 
+    /// As [`Outgoing::recent`], while something plays.
+    pub fn recent(&self, age: u16) -> Option<Origin> {
+        self.playing?;
+        self.outgoing.recent(age).filter(|_| self.is_active)
+    }
+
     /// As [`Outgoing::write_again`].
     pub fn retransmit(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         self.outgoing.write_again(at, origin, packet, out)

@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::outgoing::Written;
+use super::probing::Probing;
 use super::rewrite::Origin;
 use super::slot::Slot;
 use crate::congestion::controller::{Controller, Kind};
@@ -21,6 +22,8 @@ pub enum Due {
     Fresh { slot: u16, track: TrackKey },
     /// One packet again.
     Again { slot: u16, origin: Origin },
+    /// One packet again that its client does not lack.
+    Probe { slot: u16, origin: Origin },
 }
 
 /// How far a session's due packets are written: the arena may fill up in between.
@@ -48,6 +51,8 @@ pub struct Path<'a> {
     pub to: SocketAddr,
     /// Numbers the packets, if their headers have room for it.
     pub congestion: Option<&'a mut Controller>,
+    /// Everything that leaves belongs to it.
+    pub probing: Option<&'a mut Probing>,
 }
 
 /// What waits to be written for one session.
@@ -86,7 +91,12 @@ impl Waiting {
                     };
                     write_fresh((found, slot), track, path, &mut cursor.packet, writing)
                 }
-                Due::Again { slot, origin } => write_again(slots.get_mut(usize::from(slot)), origin, path, writing),
+                Due::Again { slot, origin } => {
+                    write_again(slots.get_mut(usize::from(slot)), origin, Kind::Retransmission, path, writing)
+                }
+                Due::Probe { slot, origin } => {
+                    write_again(slots.get_mut(usize::from(slot)), origin, Kind::Padding, path, writing)
+                }
             };
             if !is_done {
                 return false;
@@ -135,7 +145,13 @@ fn write_fresh(
 }
 
 /// Writes one packet again; false if the arena is full.
-fn write_again(slot: Option<&mut Slot>, origin: Origin, path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
+fn write_again(
+    slot: Option<&mut Slot>,
+    origin: Origin,
+    kind: Kind,
+    path: &mut Path<'_>,
+    writing: &mut Writing<'_>,
+) -> bool {
     if !writing.arena.has_room() {
         return false;
     }
@@ -145,8 +161,12 @@ fn write_again(slot: Option<&mut Slot>, origin: Origin, path: &mut Path<'_>, wri
         slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {
         Some(written) => {
-            seal(written, Kind::Retransmission, path, writing);
-            writing.stats.retransmitted += 1;
+            seal(written, kind, path, writing);
+            if kind == Kind::Padding {
+                writing.stats.probe_bytes_out += written.bytes as u64;
+            } else {
+                writing.stats.retransmitted += 1;
+            }
         }
         None => writing.stats.retransmit_misses += 1,
     }
@@ -160,7 +180,11 @@ fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing
         && let Some(at) = written.transport_sequence_at
         && let Some(place) = free.get_mut(at..at + 2)
     {
-        place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, None).to_be_bytes());
+        let probe = path.probing.as_mut().map(|probing| {
+            probing.note(written.bytes);
+            probing.id()
+        });
+        place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, probe).to_be_bytes());
     }
     let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);
     match sealed {

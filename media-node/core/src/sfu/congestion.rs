@@ -1,12 +1,18 @@
 //! What a client's reports say about the link to it, and the estimate that follows.
 
 use super::{Sfu, Timer};
+use crate::egress::probing::{GRID, Probing};
+use crate::egress::writing::Due;
 use crate::keys::SessionKey;
 use crate::rtcp::transport_feedback::Feedback;
 use std::time::{Duration, Instant};
 
 /// An estimate is looked at this often, as packets that are sent move its deadlines.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Most packets that are repeated at one moment: 32 Mbit/s.
+const REPEATED_MAX: u16 = 16;
+/// About so long are headers of RTP with extensions, and what SRTP adds.
+const HEADER_BYTES: usize = 48;
 
 impl Sfu {
     /// What arrived of what was sent, and when.
@@ -39,5 +45,48 @@ impl Sfu {
         let look_at = now + LOOK_EVERY;
         let due = controller.poll_timeout().map_or(look_at, |at| at.min(look_at));
         self.deadlines.set(Timer::Congestion(key), Some(due));
+        self.send_probe(now, key);
+    }
+
+    /// Goes on with a probe, or begins the next. What is due of it are packets that the client had lately, as repeated
+    /// payload tells it nothing and is as large as payload gets; libwebrtc prefers them to padding, too.
+    pub(super) fn send_probe(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some((slot, _)) = session.slots.iter().enumerate().find(|(_, slot)| slot.recent(0).is_some()) else {
+            session.probing = None;
+            return;
+        };
+        if self.deadlines.is_set(Timer::Probe(key)) {
+            return;
+        }
+        let due = loop {
+            if let Some(due) = session.probing.as_mut().and_then(Probing::due) {
+                break due;
+            }
+            let probe = session.congestion.as_mut().and_then(|controller| controller.next_probe(now));
+            session.probing = probe.map(Probing::new);
+            if session.probing.is_none() {
+                return;
+            }
+        };
+        self.deadlines.set(Timer::Probe(key), Some(now + GRID));
+        self.repeat_recent(key, slot, due);
+    }
+
+    /// Lets the packets that a slot has sent last become due again, as many as have so many bytes.
+    fn repeat_recent(&mut self, key: SessionKey, place: usize, mut bytes: i64) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for age in 0..REPEATED_MAX {
+            let Some(origin) = session.slots.get(place).and_then(|slot| slot.recent(age)) else { return };
+            let packet = self.tracks.get(origin.source).and_then(|track| track.packet(origin.source_index));
+            let Some(length) = packet.map(|packet| packet.payload.len()) else { continue };
+            if bytes <= 0 {
+                return;
+            }
+            bytes -= (length + HEADER_BYTES) as i64;
+            if session.add_due(Due::Probe { slot: place as u16, origin }) {
+                self.egress.due_sessions.push(key);
+            }
+        }
     }
 }

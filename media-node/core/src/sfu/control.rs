@@ -144,9 +144,14 @@ impl Sfu {
         }
         session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
-        for timer in
-            [Timer::Dtls(key), Timer::Consent(key), Timer::Report(key), Timer::Arrivals(key), Timer::Congestion(key)]
-        {
+        for timer in [
+            Timer::Dtls(key),
+            Timer::Consent(key),
+            Timer::Report(key),
+            Timer::Arrivals(key),
+            Timer::Congestion(key),
+            Timer::Probe(key),
+        ] {
             self.deadlines.set(timer, None);
         }
         let Some(room) = self.rooms.get_mut(session.room) else { return };

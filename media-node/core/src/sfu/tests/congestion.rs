@@ -93,3 +93,21 @@ fn a_client_without_numbers_is_believed() {
     world.run_for(20);
     assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (1_500_000, Reason::Remb));
 }
+
+#[test]
+fn a_link_that_carries_more_is_found_by_probes() {
+    let mut world = numbered();
+    world.run_for(20);
+    let now = world.now;
+    controller(&mut world).set_wanted(now, 2_500_000);
+    let mut reported = 0;
+    play(&mut world, 50, 1_000, &mut reported);
+    assert_eq!(controller(&mut world).reason(), Reason::Probe);
+    let target = controller(&mut world).target_bps();
+    assert!(target > 2_000_000, "{target}");
+    let probed = world.sfu.stats().probe_bytes_out;
+    assert!((5_000..40_000).contains(&probed), "{probed}");
+    // What is repeated was sent before, on the stream for that.
+    let repeated = world.clients[1].rtp.iter().filter(|packet| packet.payload_type == 97);
+    assert!(repeated.clone().count() > 5 && repeated.clone().all(|packet| packet.payload.len() > 1_000));
+}

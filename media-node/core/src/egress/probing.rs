@@ -1,0 +1,55 @@
+//! A probe that is being sent: how much of it is due on a grid, and what else leaves meanwhile and counts as well.
+
+use crate::congestion::controller::{Probe, ProbeId};
+use std::time::Duration;
+
+/// Probes are sent on this grid.
+pub const GRID: Duration = Duration::from_millis(5);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Probing {
+    probe: Probe,
+    sent_bytes: u64,
+    /// What may leave until the next moment of the grid; below zero if more has left.
+    budget_bytes: i64,
+}
+
+impl Probing {
+    pub fn new(probe: Probe) -> Self {
+        Self { probe, sent_bytes: 0, budget_bytes: 0 }
+    }
+
+    pub fn id(&self) -> ProbeId {
+        self.probe.id
+    }
+
+    /// The next moment of the grid: how many bytes are due besides those that left meanwhile. `None` ends the probe.
+    pub fn due(&mut self) -> Option<i64> {
+        let left = self.probe.bytes.checked_sub(self.sent_bytes).filter(|left| *left > 0)?;
+        self.budget_bytes += (u128::from(self.probe.bps) * GRID.as_millis() / 8_000) as i64;
+        Some(self.budget_bytes.min(left as i64))
+    }
+
+    /// A packet leaves.
+    pub fn note(&mut self, bytes: usize) {
+        self.sent_bytes += bytes as u64;
+        self.budget_bytes -= bytes as i64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_follows_the_rate_and_what_left() {
+        let mut probing = Probing::new(Probe { id: ProbeId::numbered(1), bps: 1_600_000, bytes: 2_500 });
+        assert_eq!(probing.due(), Some(1_000));
+        probing.note(1_200);
+        assert_eq!(probing.due(), Some(800));
+        probing.note(1_200);
+        assert_eq!(probing.due(), Some(100), "no more than the probe has left");
+        probing.note(1_200);
+        assert_eq!(probing.due(), None);
+    }
+}
