@@ -203,7 +203,8 @@ impl Negotiation<'_> {
     fn used_ssrcs(&self) -> BTreeSet<u32> {
         let of = |encoding: &Encoding| encoding.ssrc.into_iter().chain(encoding.rtx_ssrc);
         let offered = self.offer.sections.iter().filter_map(OfferedSection::usable);
-        let offered = offered.flat_map(|section| of(&section.encoding));
+        let offered = offered.flat_map(UsableSection::encodings).collect::<Vec<_>>();
+        let offered = offered.iter().flat_map(of);
         let before = self.before.iter().filter_map(AnsweredSection::section);
         offered.chain(before.flat_map(|section| section.encodings.iter().flat_map(of))).collect()
     }

@@ -59,6 +59,8 @@ pub(super) struct SectionLines<'a> {
     pub(super) ssrc: Option<u32>,
     /// The first stream and its retransmissions (RFC 4588 §8).
     pub(super) fid: Option<(u32, u32)>,
+    /// Those of all streams, as far as they may be layers.
+    pub(super) fids: Vec<(u32, u32)>,
     /// How many attributes are kept in lists.
     listed: usize,
     /// The line of the first one too many.
@@ -181,7 +183,10 @@ impl<'a> SectionLines<'a> {
             "rid" => self.rids.push(value),
             "simulcast" if self.simulcast.is_none() => self.simulcast = Some(value),
             "ssrc" if self.ssrc.is_none() => self.ssrc = words(value).next().and_then(|ssrc| ssrc.parse().ok()),
-            "ssrc-group" if self.fid.is_none() => self.fid = fid(value),
+            "ssrc-group" if self.fids.len() <= limits::ENCODINGS_PER_SECTION_MAX => {
+                self.fids.extend(fid(value));
+                self.fid = self.fids.first().copied();
+            }
             _ => {}
         }
     }

@@ -36,20 +36,17 @@ pub struct UsableSection {
     pub extensions: OfferedExtensions,
     /// The SSRCs that it announces; of simulcast, those of its first layer.
     pub encoding: Encoding,
-    /// The rids of its simulcast layers that can be accepted, in its order.
-    pub layers: Vec<String>,
+    /// Its simulcast layers that can be accepted, in its order.
+    pub layers: Vec<Encoding>,
     /// Whether it takes reduced-size RTCP (RFC 5506).
     pub rtcp_rsize: bool,
 }
 
 impl UsableSection {
-    /// What the node is told of a published section. Layers are told apart by rid: browsers need not announce their SSRCs.
+    /// What the node is told of a published section.
     #[must_use]
     pub fn encodings(&self) -> Vec<Encoding> {
-        if self.layers.is_empty() {
-            return vec![self.encoding.clone()];
-        }
-        self.layers.iter().map(|rid| Encoding { ssrc: None, rtx_ssrc: None, rid: Some(rid.clone()) }).collect()
+        if self.layers.is_empty() { vec![self.encoding.clone()] } else { self.layers.clone() }
     }
 }
 

@@ -2,24 +2,30 @@
 
 use super::lines::{SectionLines, first_word, payload_type, step, words};
 use shared::limits;
-use shared::rtp_parameters::{Codec, Section};
+use shared::rtp_parameters::{Codec, Encoding, Section};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// The rids that a section offers to send, in its order; what cannot be used is left out, never the section.
-pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<String> {
+/// The layers that a section offers to send, in its order; what cannot be used is left out, never the section.
+///
+/// Where it announces as many streams as layers, they are in the same order. Browsers say the rid in packets only until they
+/// know that it was heard, so another node, or this one after another offer, depends on that.
+pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encoding> {
     let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
-    let mut layers: Vec<String> = Vec::new();
-    for stream in section.simulcast.and_then(sent).into_iter().flat_map(|streams| streams.split(';')) {
+    let streams = section.simulcast.and_then(sent).unwrap_or_default();
+    let is_announced = streams.split(';').inspect(|_| step()).count() == section.fids.len();
+    let mut layers: Vec<Encoding> = Vec::new();
+    for (index, stream) in streams.split(';').enumerate() {
         step();
         if layers.len() >= limits::ENCODINGS_PER_SECTION_MAX {
             break;
         }
         // Of alternatives the first that can be used; a layer that starts paused is one all the same.
-        let alternatives = stream.split(',').inspect(|_| step()).map(|rid| rid.trim().trim_start_matches('~'));
-        let usable = |rid: &&str| declared.contains(rid) && !layers.iter().any(|layer| layer == rid);
-        if let Some(rid) = alternatives.into_iter().find(usable) {
-            layers.push(rid.to_owned());
+        let mut alternatives = stream.split(',').inspect(|_| step()).map(|rid| rid.trim().trim_start_matches('~'));
+        let is_taken = |rid: &str| layers.iter().any(|layer| layer.rid.as_deref() == Some(rid));
+        if let Some(rid) = alternatives.find(|rid| declared.contains(rid) && !is_taken(rid)) {
+            let (ssrc, rtx_ssrc) = section.fids.get(index).copied().filter(|_| is_announced).unzip();
+            layers.push(Encoding { ssrc, rtx_ssrc, rid: Some(rid.to_owned()) });
         }
     }
     layers

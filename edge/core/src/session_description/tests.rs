@@ -5,7 +5,7 @@ mod situations;
 
 use super::*;
 use shared::ErrorCode;
-use shared::rtp_parameters::{CodecName, Fingerprint, Flow, Section};
+use shared::rtp_parameters::{CodecName, Encoding, Fingerprint, Flow, Section};
 
 /// An offer as a browser made it.
 pub(crate) fn captured(name: &str) -> String {
@@ -30,10 +30,19 @@ fn summary(name: &str) -> Vec<String> {
             format!("{}{rtx}", codec.payload_type)
         });
         let ssrcs = usize::from(section.encoding.ssrc.is_some()) + usize::from(section.encoding.rtx_ssrc.is_some());
-        let layers = if section.layers.is_empty() { String::new() } else { format!(" {}", section.layers.join(";")) };
+        let layers = if section.layers.is_empty() { String::new() } else { format!(" {}", rids(&section.layers)) };
         format!("{name} {state} {codec} {ssrcs}{layers}")
     };
     offer.sections.iter().map(section).collect()
+}
+
+/// `q;h;f`, with a `+` behind those whose streams are announced.
+fn rids(layers: &[Encoding]) -> String {
+    let word = |layer: &Encoding| {
+        let announced = if layer.ssrc.is_some() && layer.rtx_ssrc.is_some() { "+" } else { "" };
+        format!("{}{announced}", layer.rid.as_deref().unwrap_or("-"))
+    };
+    layers.iter().map(word).collect::<Vec<_>>().join(";")
 }
 
 fn check_offer(name: &str, expected: &[&str]) {
@@ -45,7 +54,7 @@ fn reads_what_browsers_publish() {
     check_offer("chromium-publish", &["0:audio send 111 1", "1:video send 96+97 2"]);
     check_offer("firefox-publish", &["0:audio send 109 1", "1:video send 120+124 2"]);
     check_offer("chromium-simulcast", &["0:video send 96+97 0 q;h;f"]);
-    check_offer("firefox-simulcast", &["0:video send 120+124 2 q;h;f"]);
+    check_offer("firefox-simulcast", &["0:video send 120+124 2 q+;h+;f+"]);
 }
 
 #[test]
