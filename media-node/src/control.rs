@@ -185,6 +185,10 @@ impl Control {
         let (room, message) = match event.output {
             Output::SessionConnected { room, session } => (room, NodeToRoom::SessionConnected { session }),
             Output::SessionClosed { room, session, end } => (room, NodeToRoom::SessionClosed { session, end }),
+            Output::LayersWanted { room, session, mid, rids } => {
+                (room, NodeToRoom::LayersWanted { session, mid, rids })
+            }
+            Output::VideoPaused { room, session, mids } => (room, NodeToRoom::VideoPaused { session, mids }),
         };
         let Some(served) = self.rooms.get(&room).filter(|served| served.shard == event.shard) else {
             tracing::debug!(%room, shard = event.shard, ?message, "news of a room that is no longer served");

@@ -392,6 +392,10 @@ impl Node {
             let (room, message) = match output {
                 SfuOutput::SessionConnected { room, session } => (room, NodeToRoom::SessionConnected { session }),
                 SfuOutput::SessionClosed { room, session, end } => (room, NodeToRoom::SessionClosed { session, end }),
+                SfuOutput::LayersWanted { room, session, mid, rids } => {
+                    (room, NodeToRoom::LayersWanted { session, mid, rids })
+                }
+                SfuOutput::VideoPaused { room, session, mids } => (room, NodeToRoom::VideoPaused { session, mids }),
             };
             // Without a socket the next hello tells how things are.
             if let Some(Served { line: Line { state: State::Up(socket), .. }, .. }) = self.rooms.get(&room) {

@@ -1,6 +1,7 @@
 //! Congestion control: what clients are told about the arrival of their packets, and how much they are sent.
 
 mod acknowledged;
+pub mod allocate;
 pub mod arrivals;
 mod capacity;
 mod cluster;

@@ -4,5 +4,8 @@ pub mod cache;
 pub mod keyframe;
 pub mod missing;
 mod queue;
+pub mod rate;
 pub mod receive;
+pub mod stream;
 pub mod track;
+pub mod wanted;

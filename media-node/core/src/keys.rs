@@ -11,7 +11,11 @@ pub enum Tracks {}
 /// Marks keys and storage of [`crate::room::Room`].
 #[derive(Debug)]
 pub enum Rooms {}
+/// Marks keys and storage of [`crate::ingress::stream::Stream`].
+#[derive(Debug)]
+pub enum Streams {}
 
 pub type SessionKey = Key<Sessions>;
 pub type TrackKey = Key<Tracks>;
+pub type StreamKey = Key<Streams>;
 pub type RoomKey = Key<Rooms>;

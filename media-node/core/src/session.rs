@@ -35,7 +35,7 @@ pub struct Session {
     pub client_fingerprints: Vec<Fingerprint>,
     /// Its keys, once DTLS is done.
     pub keys: Option<Keys>,
-    /// Which SSRC belongs to which of its tracks.
+    /// Which SSRC belongs to which of its streams.
     pub streams: Streams,
     /// What it publishes.
     pub tracks: Vec<TrackKey>,
@@ -51,6 +51,12 @@ pub struct Session {
     pub congestion: Option<Controller>,
     /// The probe that is being sent.
     pub probing: Option<Probing>,
+    /// What its downlink takes, as far as that is known.
+    pub target_bps: Option<u64>,
+    /// Slots whose video is paused because that is too little, as last told to the room.
+    pub paused: Vec<usize>,
+    /// What it is asked to keep its video below.
+    pub cap: Option<Cap>,
     /// Time to the client and back.
     pub round_trip: Duration,
     /// How many earlier packets its audio carries.
@@ -63,6 +69,14 @@ pub struct Session {
     pub is_reachable: bool,
     /// What the next round of sending writes for it.
     waiting: Waiting,
+}
+
+/// A publisher is asked to send no more than its viewers can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    pub bps: u64,
+    /// What it sent before it was asked.
+    pub uncapped_bps: u64,
 }
 
 /// What seals and opens a session's packets. Both halves come from one handshake and go together.
@@ -92,6 +106,9 @@ impl Session {
             arrivals: None,
             congestion: None,
             probing: None,
+            target_bps: None,
+            paused: Vec::new(),
+            cap: None,
             round_trip: ROUND_TRIP_ASSUMED,
             redundancy: Redundancy::default(),
             feedback_ssrc,

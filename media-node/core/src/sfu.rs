@@ -7,15 +7,18 @@ mod feedback;
 mod media;
 mod record;
 mod report;
+mod select;
 mod subscribe;
 mod transport;
+mod viewers;
 
 pub use crate::egress::arena::Run;
 
 use crate::deadlines::Deadlines;
 use crate::demux::{Demux, Protocol};
+use crate::ingress::stream::Stream;
 use crate::ingress::track::Track;
-use crate::keys::{RoomKey, Rooms, SessionKey, Sessions, TrackKey, Tracks};
+use crate::keys::{RoomKey, Rooms, SessionKey, Sessions, StreamKey, Streams, TrackKey, Tracks};
 use crate::packet::Moment;
 use crate::places::Places;
 use crate::random::Random;
@@ -29,7 +32,7 @@ use crate::stats::{DropReason, Stats};
 use crate::stun::TransactionIds;
 use egress::Egress;
 use shared::control::{RoomToNode, SessionEnd};
-use shared::{RoomId, SessionId, UnixMillis};
+use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,6 +58,10 @@ pub enum Output {
     SessionConnected { room: RoomId, session: SessionId },
     /// A session ended by itself.
     SessionClosed { room: RoomId, session: SessionId, end: SessionEnd },
+    /// The layers of a published track that its viewers and the recorder need have changed.
+    LayersWanted { room: RoomId, session: SessionId, mid: Mid, rids: Vec<String> },
+    /// The slots of a session whose video is paused because its downlink is too slow have changed.
+    VideoPaused { room: RoomId, session: SessionId, mids: Vec<Mid> },
 }
 
 /// What a shard is made with.
@@ -87,8 +94,12 @@ enum Timer {
     /// The next packets of a probe are due.
     Probe(SessionKey),
     /// Losses are asked for.
-    Repair(TrackKey),
-    Keyframe(TrackKey),
+    Repair(StreamKey),
+    Keyframe(StreamKey),
+    /// The layers of its slots are chosen again.
+    Select(SessionKey),
+    /// What the viewers of a track need is summed up.
+    Viewers(TrackKey),
 }
 
 /// One shard: every session whose clients send to its UDP port.
@@ -111,8 +122,9 @@ pub struct Sfu {
     places: Arc<Places>,
     sessions: Slab<Sessions, Session>,
     tracks: Slab<Tracks, Track>,
-    /// How many streams have filled tracks so far.
-    track_instances: u64,
+    streams: Slab<Streams, Stream>,
+    /// How many streams there have been.
+    stream_instances: u64,
     rooms: Slab<Rooms, Room>,
     rooms_by_id: BTreeMap<RoomId, RoomKey>,
     demux: Demux,
@@ -135,7 +147,8 @@ impl Sfu {
             places: config.places,
             sessions: Slab::default(),
             tracks: Slab::default(),
-            track_instances: 0,
+            streams: Slab::default(),
+            stream_instances: 0,
             rooms: Slab::default(),
             rooms_by_id: BTreeMap::new(),
             demux: Demux::default(),
@@ -240,8 +253,10 @@ impl Sfu {
             Timer::Arrivals(session) => self.report_arrivals(now, session),
             Timer::Congestion(session) => self.handle_congestion_timeout(now, session),
             Timer::Probe(session) => self.send_probe(now, session),
-            Timer::Repair(track) => self.ask_for_losses(now, track),
-            Timer::Keyframe(track) => self.ask_for_keyframe(now, track),
+            Timer::Repair(stream) => self.ask_for_losses(now, stream),
+            Timer::Keyframe(stream) => self.ask_for_keyframe(now, stream),
+            Timer::Select(session) => self.select_streams(now, session),
+            Timer::Viewers(track) => self.sum_up_viewers(now, track),
         }
     }
 

@@ -6,7 +6,7 @@ use super::template::{self, Template};
 use super::throttle::Throttle;
 use crate::codec::red::{self, Earlier};
 use crate::ingress::receive::{ClockOffset, SourceClock};
-use crate::keys::TrackKey;
+use crate::keys::StreamKey;
 use crate::packet::{Facts, Moment, Packet};
 use crate::random::Random;
 use crate::rtcp::ntp::NtpTime;
@@ -72,9 +72,9 @@ impl Outgoing {
         &self.config
     }
 
-    /// Lets `source` continue the stream, beginning with the packet described by `facts`.
-    pub fn switch(&mut self, now: Instant, source: TrackKey, facts: &Facts) {
-        self.rewriter.switch(now, source, facts);
+    /// As [`Rewriter::switch`].
+    pub fn switch(&mut self, now: Instant, source: StreamKey, facts: &Facts, offset: Option<u32>) {
+        self.rewriter.switch(now, source, facts, offset);
     }
 
     /// Writes a packet of the current source into `out`; `None` for one from before the switch. `earlier` are the
@@ -82,7 +82,7 @@ impl Outgoing {
     pub fn write_next<'a>(
         &mut self,
         at: Moment,
-        source: TrackKey,
+        source: StreamKey,
         packet: &Packet<'_>,
         earlier: impl Iterator<Item = Packet<'a>>,
         out: &mut [u8],
@@ -143,7 +143,7 @@ impl Outgoing {
     pub fn sender_report(
         &self,
         ntp: NtpTime,
-        source: TrackKey,
+        source: StreamKey,
         clock: SourceClock,
         offset: &ClockOffset,
     ) -> Option<Sent> {

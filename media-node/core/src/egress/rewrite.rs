@@ -1,7 +1,7 @@
 //! Makes one unbroken stream out of packets of changing sources: sequence numbers, timestamps, VP8 picture numbers.
 
 use crate::codec::vp8::Numbers;
-use crate::keys::TrackKey;
+use crate::keys::StreamKey;
 use crate::packet::Facts;
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ pub struct Rewritten {
 /// Which packet of which source a packet of the outgoing stream was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    pub source: TrackKey,
+    pub source: StreamKey,
     /// The packet's index in the source's stream.
     pub source_index: u64,
     /// The packet's index in the outgoing stream.
@@ -41,7 +41,7 @@ pub struct Origin {
 /// A stretch of the outgoing stream that one source fills. All three steps wrap, so they hold for late packets too.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    source: TrackKey,
+    source: StreamKey,
     /// Index of the first packet; anything of the source from before it belongs to no one.
     first: u64,
     index_step: u64,
@@ -68,7 +68,8 @@ impl Rewriter {
     }
 
     /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
-    pub fn switch(&mut self, now: Instant, source: TrackKey, facts: &Facts) {
+    /// `offset` leads from its timestamps to those of the source before at the same capture time, where both are known.
+    pub fn switch(&mut self, now: Instant, source: StreamKey, facts: &Facts, offset: Option<u32>) {
         let last = self.furthest.rewritten;
         let first = last.index.wrapping_add(1);
         let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
@@ -76,7 +77,10 @@ impl Rewriter {
             source,
             first,
             index_step: first.wrapping_sub(facts.index),
-            timestamp_step: last.timestamp.wrapping_add(self.ticks_since_last(now)).wrapping_sub(facts.timestamp),
+            timestamp_step: last
+                .timestamp
+                .wrapping_add(self.ticks_to(now, facts, offset))
+                .wrapping_sub(facts.timestamp),
             numbers_step: numbers.step_from(facts.numbers()),
         };
         self.spans.rotate_right(1);
@@ -85,7 +89,7 @@ impl Rewriter {
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.
-    pub fn rewrite(&mut self, now: Instant, source: TrackKey, facts: &Facts) -> Option<Rewritten> {
+    pub fn rewrite(&mut self, now: Instant, source: StreamKey, facts: &Facts) -> Option<Rewritten> {
         let span = self.spans[0].filter(|span| span.source == source)?;
         let rewritten = span.apply(facts)?;
         if rewritten.index > self.furthest.rewritten.index || self.furthest.at.is_none() {
@@ -115,12 +119,24 @@ impl Rewriter {
     }
 
     /// What must be added to the timestamps of the source that fills the stream at present.
-    pub fn timestamp_step(&self, source: TrackKey) -> Option<u32> {
+    pub fn timestamp_step(&self, source: StreamKey) -> Option<u32> {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
     }
 
     fn span_of(&self, index: u64) -> Option<&Span> {
         self.spans.iter().flatten().find(|span| span.first <= index)
+    }
+
+    /// Ticks from the last packet to the first of another source: by capture time if that is plausible, else by the time
+    /// between the two.
+    fn ticks_to(&self, now: Instant, facts: &Facts, offset: Option<u32>) -> u32 {
+        let elapsed = self.ticks_since_last(now);
+        let step = self.spans[0].zip(offset).map(|(span, offset)| span.timestamp_step.wrapping_add(offset));
+        let aligned =
+            step.map(|step| facts.timestamp.wrapping_add(step).wrapping_sub(self.furthest.rewritten.timestamp));
+        let is_plausible = |ticks: &u32| (*ticks as i32).abs_diff(elapsed as i32) < self.clock_rate;
+        // The first frame of a layer may have been captured before the last frame of the one it replaces.
+        aligned.filter(is_plausible).map_or(elapsed, |ticks| (ticks as i32).max(1) as u32)
     }
 
     /// Real time since the last packet in ticks, so that a switch keeps the pace (RFC 3550 §5.1); at least one, as
@@ -156,8 +172,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    const A: TrackKey = TrackKey::numbered(1);
-    const B: TrackKey = TrackKey::numbered(2);
+    const A: StreamKey = StreamKey::numbered(1);
+    const B: StreamKey = StreamKey::numbered(2);
 
     fn facts(index: u64, timestamp: u32) -> Facts {
         Facts { index, timestamp, marker: false, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None }
@@ -173,7 +189,7 @@ mod tests {
     fn the_first_packet_gets_the_first_numbers() {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 500, 7);
-        rewriter.switch(now, A, &video(99, 1_000, 30, 3));
+        rewriter.switch(now, A, &video(99, 1_000, 30, 3), None);
         let rewritten = rewriter.rewrite(now, A, &video(99, 1_000, 30, 3)).expect("its source");
         assert_eq!(
             rewritten,
@@ -185,7 +201,7 @@ mod tests {
     fn gaps_and_reordering_of_the_source_stay_as_they_are() {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 500, 0);
-        rewriter.switch(now, A, &facts(100, 0));
+        rewriter.switch(now, A, &facts(100, 0), None);
         let sent: Vec<_> = [100, 103, 101, 104]
             .map(|index| rewriter.rewrite(now, A, &facts(index, 0)).map(|rewritten| rewritten.index))
             .to_vec();
@@ -196,9 +212,9 @@ mod tests {
     fn packets_from_before_the_switch_are_refused() {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 500, 0);
-        rewriter.switch(now, A, &facts(100, 0));
+        rewriter.switch(now, A, &facts(100, 0), None);
         assert!(rewriter.rewrite(now, A, &facts(100, 0)).is_some());
-        rewriter.switch(now, B, &facts(7_000, 0));
+        rewriter.switch(now, B, &facts(7_000, 0), None);
         assert_eq!(rewriter.rewrite(now, B, &facts(7_000, 0)).map(|r| r.index), Some(501));
         assert_eq!(rewriter.rewrite(now, A, &facts(101, 0)), None, "its span is over");
         assert_eq!(rewriter.rewrite(now, B, &facts(6_999, 0)), None, "its span had not begun");
@@ -209,12 +225,12 @@ mod tests {
     fn timestamps_advance_by_the_time_that_passed() {
         let start = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(48_000, 0, 1_000);
-        rewriter.switch(start, A, &facts(1, 5));
+        rewriter.switch(start, A, &facts(1, 5), None);
         rewriter.rewrite(start, A, &facts(1, 5));
         let later = start + Duration::from_millis(100);
-        rewriter.switch(later, B, &facts(1, 0xffff_ff00));
+        rewriter.switch(later, B, &facts(1, 0xffff_ff00), None);
         assert_eq!(rewriter.rewrite(later, B, &facts(1, 0xffff_ff00)).map(|r| r.timestamp), Some(5_800));
-        rewriter.switch(later, A, &facts(2, 9));
+        rewriter.switch(later, A, &facts(2, 9), None);
         assert_eq!(rewriter.rewrite(later, A, &facts(2, 9)).map(|r| r.timestamp), Some(5_801), "never the same frame");
     }
 
@@ -222,7 +238,7 @@ mod tests {
     fn picture_numbers_run_on() {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 0, 0);
-        rewriter.switch(now, A, &video(1, 0, 0x7ffe, 254));
+        rewriter.switch(now, A, &video(1, 0, 0x7ffe, 254), None);
         let numbers = |rewriter: &mut Rewriter, source, facts| rewriter.rewrite(now, source, &facts).map(|r| r.numbers);
         assert_eq!(
             numbers(&mut rewriter, A, video(3, 0, 0x0001, 0)),
@@ -232,7 +248,7 @@ mod tests {
             numbers(&mut rewriter, A, video(2, 0, 0x7fff, 255)),
             Some(Numbers { picture_id: 1, base_layer_index: 1 })
         );
-        rewriter.switch(now, B, &video(1, 0, 77, 7));
+        rewriter.switch(now, B, &video(1, 0, 77, 7), None);
         assert_eq!(numbers(&mut rewriter, B, video(1, 0, 77, 7)), Some(Numbers { picture_id: 4, base_layer_index: 3 }));
     }
 
@@ -241,11 +257,11 @@ mod tests {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 65_534, 0);
         assert_eq!(rewriter.origin(65_534), None, "nothing was sent");
-        rewriter.switch(now, A, &facts(100, 0));
+        rewriter.switch(now, A, &facts(100, 0), None);
         for index in 100..104 {
             rewriter.rewrite(now, A, &facts(index, 0));
         }
-        rewriter.switch(now, B, &facts(9_000, 0));
+        rewriter.switch(now, B, &facts(9_000, 0), None);
         rewriter.rewrite(now, B, &facts(9_000, 0));
         let origin = |source, source_index, index| Some(Origin { source, source_index, index });
         assert_eq!(rewriter.origin(65_534), origin(A, 100, 65_534));
@@ -260,7 +276,7 @@ mod tests {
         let now = crate::virtual_time::start();
         let mut rewriter = Rewriter::new(90_000, 0, 0);
         for index in 0..=SPANS_KEPT as u64 {
-            rewriter.switch(now, A, &facts(1_000 * index, 0));
+            rewriter.switch(now, A, &facts(1_000 * index, 0), None);
             rewriter.rewrite(now, A, &facts(1_000 * index, 0));
         }
         assert_eq!(rewriter.origin(0), None);
@@ -269,7 +285,7 @@ mod tests {
 
     /// A source whose packets are lost and reordered on the way to us.
     struct Lossy {
-        key: TrackKey,
+        key: StreamKey,
         next: u64,
         timestamp: u32,
         picture: u16,
@@ -307,7 +323,7 @@ mod tests {
     fn play_randomly(seed: u64) {
         let mut random = Random::seeded(seed);
         let mut sources = [1, 2, 3].map(|number| Lossy {
-            key: TrackKey::numbered(number),
+            key: StreamKey::numbered(number),
             next: 65_500 + below(&mut random, 100_000),
             timestamp: below(&mut random, 1 << 32) as u32,
             picture: below(&mut random, 1 << 15) as u16,
@@ -316,7 +332,7 @@ mod tests {
         let mut rewriter =
             Rewriter::new(90_000, below(&mut random, 1 << 15) + 65_000, below(&mut random, 1 << 32) as u32);
         let mut now = crate::virtual_time::start();
-        let mut sent: BTreeMap<u64, (TrackKey, Facts, Rewritten)> = BTreeMap::new();
+        let mut sent: BTreeMap<u64, (StreamKey, Facts, Rewritten)> = BTreeMap::new();
         let mut playing = None;
         for _ in 0..2_000 {
             now += Duration::from_millis(below(&mut random, 12));
@@ -326,7 +342,7 @@ mod tests {
                 let key = source.key;
                 let Some(facts) = source.packet(&mut random) else { continue };
                 if wants_switch && place == chosen && playing != Some(key) {
-                    rewriter.switch(now, key, &facts);
+                    rewriter.switch(now, key, &facts, None);
                     playing = Some(key);
                 }
                 let Some(rewritten) = rewriter.rewrite(now, key, &facts) else { continue };
@@ -338,7 +354,7 @@ mod tests {
         check_stream(seed, &rewriter, &sent);
     }
 
-    fn check_stream(seed: u64, rewriter: &Rewriter, sent: &BTreeMap<u64, (TrackKey, Facts, Rewritten)>) {
+    fn check_stream(seed: u64, rewriter: &Rewriter, sent: &BTreeMap<u64, (StreamKey, Facts, Rewritten)>) {
         assert!(sent.len() > 1_000, "seed {seed}: {} sent", sent.len());
         let in_order: Vec<_> = sent.values().collect();
         for pair in in_order.windows(2) {

@@ -3,8 +3,9 @@
 use super::config::Config;
 use super::outgoing::{Outgoing, Written};
 use super::rewrite::Origin;
+use crate::congestion::allocate::Grant;
 use crate::ingress::receive::{ClockOffset, SourceClock};
-use crate::keys::TrackKey;
+use crate::keys::{StreamKey, TrackKey};
 use crate::packet::{Facts, Moment, Packet};
 use crate::random::Random;
 use crate::rtcp::ntp::NtpTime;
@@ -18,17 +19,42 @@ pub struct Slot {
     /// Its section is there and sends.
     pub is_active: bool,
     /// What the edge wants in it; the track may be yet to come.
-    pub wish: Option<TrackRef>,
+    pub wish: Option<Wish>,
     /// The wished track, if it is there.
-    wanted: Option<TrackKey>,
-    /// The track that plays until the wanted one can begin.
-    playing: Option<TrackKey>,
+    pub track: Option<TrackKey>,
+    /// When a larger layer was last chosen.
+    pub raised_at: Option<Instant>,
+    /// What the last allocation gave it.
+    pub grant: Option<Grant>,
+    /// The chosen layer of the track.
+    wanted: Option<StreamKey>,
+    /// The stream that plays until the wanted one can begin.
+    playing: Option<StreamKey>,
     outgoing: Outgoing,
+}
+
+/// What the edge wants in a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub track: TrackRef,
+    /// Most lines that the viewer's tile can show.
+    pub lines_max: Option<u16>,
+    /// Lower numbers are served first.
+    pub priority: u8,
 }
 
 impl Slot {
     pub fn new(config: Config, random: &mut Random) -> Self {
-        Self { is_active: true, wish: None, wanted: None, playing: None, outgoing: Outgoing::new(config, random) }
+        Self {
+            is_active: true,
+            wish: None,
+            track: None,
+            raised_at: None,
+            grant: None,
+            wanted: None,
+            playing: None,
+            outgoing: Outgoing::new(config, random),
+        }
     }
 
     pub fn config(&self) -> &Config {
@@ -43,65 +69,79 @@ impl Slot {
         self.config().kind
     }
 
-    /// The tracks whose packets it takes: the one that plays and the one that is to follow.
-    pub fn takes(&self) -> [Option<TrackKey>; 2] {
+    /// The streams whose packets it takes: the one that plays and the one that is to follow.
+    pub fn takes(&self) -> [Option<StreamKey>; 2] {
         [self.playing, self.wanted.filter(|wanted| self.playing != Some(*wanted))]
     }
 
-    /// The track whose key frame it waits for.
-    pub fn awaits_keyframe_of(&self) -> Option<TrackKey> {
+    /// The stream whose key frame it waits for.
+    pub fn awaits_keyframe_of(&self) -> Option<StreamKey> {
         self.wanted.filter(|wanted| self.kind() == MediaKind::Video && self.playing != Some(*wanted))
     }
 
-    pub fn playing(&self) -> Option<TrackKey> {
+    pub fn playing(&self) -> Option<StreamKey> {
         self.playing
     }
 
-    /// Lets this track follow; the one that plays goes on until the new one can begin. `None` stops.
-    pub fn select(&mut self, track: Option<TrackKey>) {
-        self.wanted = track;
-        if track.is_none() {
+    pub fn wanted(&self) -> Option<StreamKey> {
+        self.wanted
+    }
+
+    /// Lets this stream follow; the one that plays goes on until the new one can begin. `None` stops.
+    pub fn select(&mut self, stream: Option<StreamKey>) {
+        self.wanted = stream;
+        if stream.is_none() {
             self.playing = None;
         }
     }
 
-    /// This track continues with another stream: where it plays, it starts over with the next key frame.
-    pub fn begin_anew(&mut self, track: TrackKey) {
-        if self.playing == Some(track) {
+    /// This stream continues under another SSRC: where it plays, it starts over with the next key frame.
+    pub fn begin_anew(&mut self, stream: StreamKey) {
+        if self.playing == Some(stream) {
             self.playing = None;
         }
     }
 
-    /// This track is gone.
-    pub fn lose(&mut self, track: TrackKey) {
-        if self.wanted == Some(track) {
+    /// Stops what plays before the wanted stream can begin.
+    pub fn let_go(&mut self) {
+        if self.playing != self.wanted {
+            self.playing = None;
+        }
+    }
+
+    /// This stream is gone.
+    pub fn lose(&mut self, stream: StreamKey) {
+        if self.wanted == Some(stream) {
             self.select(None);
         } else {
-            self.begin_anew(track);
+            self.begin_anew(stream);
         }
     }
 
-    /// Writes a packet of `track` into `out` as the slot's next, if that track plays or begins to. `earlier` as in
-    /// [`Outgoing::write_next`].
+    /// Writes a packet of `stream` into `out` as the slot's next, if that stream plays or begins to. `earlier` as in
+    /// [`Outgoing::write_next`]; `offset` is what [`crate::ingress::stream::Stream::timestamp_offset`] says about the
+    /// stream it is given.
     pub fn forward<'a>(
         &mut self,
         at: Moment,
-        track: TrackKey,
+        stream: StreamKey,
         packet: &Packet<'_>,
         earlier: impl Iterator<Item = Packet<'a>>,
+        offset: impl FnOnce(StreamKey) -> Option<u32>,
         out: &mut [u8],
     ) -> Option<Written> {
         if !self.is_active {
             return None;
         }
-        if self.playing != Some(track) {
-            if self.wanted != Some(track) || !self.can_begin_with(&packet.facts) {
+        if self.playing != Some(stream) {
+            if self.wanted != Some(stream) || !self.can_begin_with(&packet.facts) {
                 return None;
             }
-            self.outgoing.switch(at.now, track, &packet.facts);
-            self.playing = Some(track);
+            let offset = self.playing.and_then(offset);
+            self.outgoing.switch(at.now, stream, &packet.facts, offset);
+            self.playing = Some(stream);
         }
-        self.outgoing.write_next(at, track, packet, earlier, out)
+        self.outgoing.write_next(at, stream, packet, earlier, out)
     }
 
     /// As [`Outgoing::nack`].
@@ -120,7 +160,7 @@ impl Slot {
         self.outgoing.write_again(at, origin, packet, out)
     }
 
-    /// `clock` and `offset` are those of the track that plays.
+    /// `clock` and `offset` are those of the stream that plays.
     pub fn sender_report(&self, ntp: NtpTime, clock: SourceClock, offset: &ClockOffset) -> Option<Sent> {
         self.outgoing.sender_report(ntp, self.playing?, clock, offset)
     }

@@ -6,8 +6,8 @@ use super::probing::Probing;
 use super::rewrite::Origin;
 use super::slot::Slot;
 use crate::congestion::controller::{Controller, Kind};
-use crate::ingress::track::Track;
-use crate::keys::{TrackKey, Tracks};
+use crate::ingress::stream::Stream;
+use crate::keys::{StreamKey, Streams};
 use crate::packet::{Moment, Packet};
 use crate::session::srtp::Sealer;
 use crate::slab::Slab;
@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 /// Something to be written for a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
-    /// All packets of a track's round.
-    Fresh { slot: u16, track: TrackKey },
+    /// All packets of a stream's round.
+    Fresh { slot: u16, stream: StreamKey },
     /// One packet again.
     Again { slot: u16, origin: Origin },
     /// One packet again that its client does not lack.
@@ -35,11 +35,11 @@ pub struct Cursor {
 
 /// What writing needs besides the session.
 pub struct Writing<'a> {
-    pub tracks: &'a Slab<Tracks, Track>,
+    pub streams: &'a Slab<Streams, Stream>,
     pub arena: &'a mut Arena,
     pub stats: &'a mut Stats,
-    /// Slots that have let go of a track: whose it was, and which.
-    pub released: &'a mut Vec<(TrackKey, u16)>,
+    /// Slots that have let go of a stream: which it was, and which.
+    pub released: &'a mut Vec<(StreamKey, u16)>,
     pub at: Moment,
     /// How many earlier packets audio carries.
     pub redundancy: usize,
@@ -83,13 +83,13 @@ impl Waiting {
     ) -> bool {
         while let Some(due) = self.due.get(cursor.due) {
             let is_done = match *due {
-                Due::Fresh { slot, track } => {
-                    let found = slots.get_mut(usize::from(slot)).zip(writing.tracks.get(track));
-                    let Some((found, track)) = found.map(|(found, packets)| (found, (packets, track))) else {
+                Due::Fresh { slot, stream } => {
+                    let found = slots.get_mut(usize::from(slot)).zip(writing.streams.get(stream));
+                    let Some((found, stream)) = found.map(|(found, packets)| (found, (packets, stream))) else {
                         cursor.due += 1;
                         continue;
                     };
-                    write_fresh((found, slot), track, path, &mut cursor.packet, writing)
+                    write_fresh((found, slot), stream, path, &mut cursor.packet, writing)
                 }
                 Due::Again { slot, origin } => {
                     write_again(slots.get_mut(usize::from(slot)), origin, Kind::Retransmission, path, writing)
@@ -108,10 +108,10 @@ impl Waiting {
     }
 }
 
-/// Writes one track's round into one slot; false if the arena was full before the end.
+/// Writes one stream's round into one slot; false if the arena was full before the end.
 fn write_fresh(
     (slot, slot_index): (&mut Slot, u16),
-    (track, track_key): (&Track, TrackKey),
+    (stream, stream_key): (&Stream, StreamKey),
     path: &mut Path<'_>,
     next: &mut usize,
     writing: &mut Writing<'_>,
@@ -120,19 +120,20 @@ fn write_fresh(
         MediaKind::Audio => Kind::Audio,
         MediaKind::Video => Kind::Video,
     };
-    for index in track.sending().get(*next..).unwrap_or_default() {
+    for index in stream.sending().get(*next..).unwrap_or_default() {
         if !writing.arena.has_room() {
             return false;
         }
         *next += 1;
-        let Some(packet) = track.packet(*index) else {
+        let Some(packet) = stream.packet(*index) else {
             writing.stats.drop(DropReason::Overflow);
             continue;
         };
         let before = slot.playing();
         // Only of one unbroken sequence.
-        let earlier = (1..=writing.redundancy as u64).map_while(|behind| track.packet(index.checked_sub(behind)?));
-        let written = slot.forward(writing.at, track_key, &packet, earlier, writing.arena.free());
+        let earlier = (1..=writing.redundancy as u64).map_while(|behind| stream.packet(index.checked_sub(behind)?));
+        let offset = |from| stream.timestamp_offset(writing.streams.get(from)?);
+        let written = slot.forward(writing.at, stream_key, &packet, earlier, offset, writing.arena.free());
         if let Some(before) = before.filter(|before| slot.playing() != Some(*before)) {
             writing.released.push((before, slot_index));
         }
@@ -156,7 +157,7 @@ fn write_again(
         return false;
     }
     let packet: Option<Packet<'_>> =
-        writing.tracks.get(origin.source).and_then(|track| track.packet(origin.source_index));
+        writing.streams.get(origin.source).and_then(|stream| stream.packet(origin.source_index));
     let written =
         slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {

@@ -1,99 +1,56 @@
-//! One published track: what its publisher sends is received once here, then given to every slot it plays in.
+//! One published track: its section, and a stream for each of its encodings.
 
-use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
-use super::keyframe::Requester;
-use super::queue::{Queue, Queued};
-use super::receive::{ClockOffset, Receiver, SourceClock};
-use crate::codec::{red, vp8};
-use crate::keys::SessionKey;
-use crate::packet::{Csrc, Facts, Moment, Packet};
+use super::rate::STOPPED_AFTER;
+use super::stream::Subscriber;
+use super::wanted::Wanted;
+use crate::keys::{SessionKey, StreamKey};
 use crate::record::tap::TapNumber;
-use crate::rtcp::ntp::NtpTime;
-use crate::rtp::RtpHeader;
-use crate::rtx;
-use crate::stats::DropReason;
 use shared::control::TrackRef;
 use shared::ids::SessionId;
-use shared::rtp_parameters::{CodecName, MediaKind, Section};
+use shared::rtp_parameters::{MediaKind, Section};
 use std::time::Instant;
 
-/// Between the index spaces of two streams that fill one track: no stream gets this far.
-const INDEX_SPACE: u64 = 1 << 40;
-
-/// One slot that takes this track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subscriber {
-    pub session: SessionKey,
-    /// Which of its slots.
-    pub slot: u16,
-}
+/// Frames the other layers have to send before a silent layer counts as stopped: a slow screen share pauses on all.
+const FRAMES_MISSED_MAX: u8 = 3;
 
 pub struct Track {
     pub publisher: SessionKey,
     /// How rooms name it.
     pub reference: TrackRef,
-    /// Sound or pictures.
     pub kind: MediaKind,
-    pub subscribers: Vec<Subscriber>,
-    /// When to ask for a key frame.
-    pub keyframes: Requester,
+    /// In the order of the section's encodings.
+    pub layers: Vec<Layer>,
+    /// Every slot that wants it, also those in which it is paused.
+    pub viewers: Vec<Subscriber>,
+    /// The layers that its viewers need.
+    pub wanted: Wanted,
     /// Under which number its packets are copied for the recorder.
     pub tap: Option<TapNumber>,
     section: Section,
-    receiver: Option<Receiver>,
-    cache: Cache,
-    /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
-    /// other under an SRTP index that is already used.
-    index_base: u64,
-    /// Indices of the packets that were taken in last: one, and what it brought again.
-    fresh: Vec<u64>,
-    /// The stream that repairs the one that fills the track, once it came.
-    repair_ssrc: Option<u32>,
-    /// The one that repaired the stream before: what it brings late is not of this one.
-    former_repair_ssrc: Option<u32>,
-    orientation: Option<u8>,
-    queue: Queue,
 }
 
-/// What came of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// It is the first of those that wait.
-    pub is_first: bool,
-    /// So many wait that they are to be sent before more come.
-    pub is_urgent: bool,
-    /// Too many wait: subscribers will ask for it again.
-    pub is_dropped: bool,
-    /// It is the first of its stream.
-    pub begins_stream: bool,
-    /// A loss was noticed or mended: the time to ask for losses may have moved.
-    pub repair_at: Option<Instant>,
-    /// More was lost than asking for can mend.
-    pub needs_keyframe: bool,
-    /// When the wait for the frame's end is over, if there is one.
-    pub held_until: Option<Instant>,
+/// One encoding of a track.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    pub stream: StreamKey,
+    /// When its last frame was complete.
+    frame_at: Option<Instant>,
+    /// Frames of the other layers since then.
+    frames_missed: u8,
 }
 
 impl Track {
-    /// A track as its section describes it; `instance` is a number no other track of the shard has had.
-    pub fn new(publisher: SessionKey, session: &SessionId, section: &Section, instance: u64) -> Self {
-        let packets = if section.kind == MediaKind::Video { VIDEO_PACKETS_KEPT } else { AUDIO_PACKETS_KEPT };
+    /// A track whose layers are yet to be added.
+    pub fn new(publisher: SessionKey, session: &SessionId, section: &Section) -> Self {
         Self {
             publisher,
             reference: TrackRef { session: session.clone(), mid: section.mid.clone() },
             kind: section.kind,
-            subscribers: Vec::new(),
-            keyframes: Requester::default(),
+            layers: Vec::new(),
+            viewers: Vec::new(),
+            wanted: Wanted::all(),
             tap: None,
             section: section.clone(),
-            receiver: None,
-            cache: Cache::new(packets),
-            index_base: instance.wrapping_mul(INDEX_SPACE),
-            fresh: Vec::with_capacity(1 + red::EARLIER_MAX),
-            repair_ssrc: None,
-            former_repair_ssrc: None,
-            orientation: None,
-            queue: Queue::default(),
         }
     }
 
@@ -102,190 +59,99 @@ impl Track {
         self.section == *section
     }
 
-    /// What is known of the stream that fills it, once it came.
-    pub fn receiver(&mut self) -> Option<&mut Receiver> {
-        self.receiver.as_mut()
+    pub fn add_layer(&mut self, stream: StreamKey) {
+        self.layers.push(Layer { stream, frame_at: None, frames_missed: 0 });
     }
 
-    /// Its publisher's clock, once told.
-    pub fn clock(&self) -> Option<SourceClock> {
-        self.receiver.as_ref()?.clock()
+    pub fn streams(&self) -> impl DoubleEndedIterator<Item = StreamKey> {
+        self.layers.iter().map(|layer| layer.stream)
     }
 
-    /// Whether the stream with this SSRC fills it.
-    pub fn is_filled_by(&self, ssrc: u32) -> bool {
-        self.receiver.as_ref().is_some_and(|receiver| receiver.ssrc() == ssrc)
+    /// Its only stream, unless it has several.
+    pub fn single(&self) -> Option<StreamKey> {
+        if let [layer] = self.layers.as_slice() { Some(layer.stream) } else { None }
     }
 
-    /// Lets another stream fill it from here on: its packets get an index space of their own. Whoever takes the track
-    /// must begin anew.
-    pub fn restart(&mut self, instance: u64) {
-        self.receiver = None;
-        self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
-        self.index_base = instance.wrapping_mul(INDEX_SPACE);
-        self.queue.pending.clear();
-        self.queue.sending.clear();
+    /// RTP stream id (RFC 8852) of a layer.
+    pub fn rid(&self, place: usize) -> Option<&str> {
+        self.section.encodings.get(place)?.rid.as_deref()
     }
 
-    /// Takes in a packet of the stream itself.
-    pub fn receive(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
-        let codec = self.section.codecs.iter().find(|codec| codec.payload_type == header.payload_type);
-        let (name, clock_rate) =
-            codec.map(|codec| (codec.name, codec.clock_rate)).ok_or(DropReason::UnknownPayloadType)?;
-        let repairs = self.kind == MediaKind::Video;
-        let begins_stream = self.receiver.is_none();
-        let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
-        let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
-        let index = index.ok_or(DropReason::Duplicate)?;
-        self.fresh.clear();
-        let received = match name {
-            CodecName::Red => self.take_in_redundant(at, index, header, payload)?,
-            CodecName::Opus | CodecName::Vp8 => self.take_in(at, name, index, header, payload)?,
-        };
-        Ok(Received { begins_stream, ..received })
-    }
-
-    /// Takes in a packet of redundant audio, and before it those that it carries again and that did not come.
-    fn take_in_redundant(
-        &mut self,
-        at: Moment,
-        index: u64,
-        header: &RtpHeader<'_>,
-        payload: &[u8],
-    ) -> Result<Received, DropReason> {
-        let opus = self.section.codecs.iter().find(|codec| codec.name == CodecName::Opus);
-        let opus = opus.ok_or(DropReason::UnknownPayloadType)?.payload_type;
-        let blocks = red::Blocks::parse(payload, opus).ok_or(DropReason::MalformedPayload)?;
-        let mut earlier = [None; red::EARLIER_MAX];
-        for (behind, (place, block)) in (1..).zip(earlier.iter_mut().zip(blocks.earlier())) {
-            *place = Some((header.sequence.wrapping_sub(behind), block));
-        }
-        let mut is_first = false;
-        for (sequence, block) in earlier.into_iter().rev().flatten() {
-            let Some(index) = self.receiver.as_mut().and_then(|receiver| receiver.repair(at.now, sequence)) else {
-                continue;
-            };
-            let timestamp = header.timestamp.wrapping_sub(block.timestamp_offset);
-            let header = header.of(sequence, timestamp);
-            is_first |= self.take_in(at, CodecName::Opus, index, &header, block.payload)?.is_first;
-        }
-        let received = self.take_in(at, CodecName::Opus, index, header, blocks.primary)?;
-        Ok(Received { is_first: is_first | received.is_first, ..received })
-    }
-
-    /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
-    pub fn repair(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
-        let codec = self.section.codecs.iter().find(|codec| codec.rtx_payload_type == Some(header.payload_type));
-        let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
-        let (sequence, payload) = rtx::restore(payload).ok_or(DropReason::Probe)?;
-        let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
-        // RFC 4588 §5.3: a retransmission stream belongs to one stream, and sequence numbers mean nothing in another.
-        let announced = self.section.encodings.first().filter(|encoding| encoding.rtx_ssrc == Some(header.ssrc));
-        let is_of_another = announced.is_some_and(|encoding| encoding.ssrc != Some(receiver.ssrc()));
-        if is_of_another || self.former_repair_ssrc == Some(header.ssrc) {
-            return Err(DropReason::UnknownStream);
-        }
-        self.repair_ssrc = Some(header.ssrc);
-        self.fresh.clear();
-        let index = receiver.repair(at.now, sequence).ok_or(DropReason::Duplicate)?;
-        self.take_in(at, name, index, header, payload)
-    }
-
-    fn take_in(
-        &mut self,
-        at: Moment,
-        codec: CodecName,
-        index: u64,
-        header: &RtpHeader<'_>,
-        payload: &[u8],
-    ) -> Result<Received, DropReason> {
-        let facts = self.facts(codec, index, header, payload)?;
-        if facts.vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
-            self.keyframes.arrived();
-        }
-        self.cache.keep(&Packet { facts, payload });
-        self.fresh.push(facts.index);
-        let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
-        let missing = self.receiver.as_mut().and_then(Receiver::missing);
-        let (repair_at, needs_keyframe) =
-            missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
-        let held_until = self.queue.held_until;
-        Ok(Received { is_first, is_urgent, is_dropped, begins_stream: false, repair_at, needs_keyframe, held_until })
-    }
-
-    fn facts(
-        &mut self,
-        codec: CodecName,
-        index: u64,
-        header: &RtpHeader<'_>,
-        payload: &[u8],
-    ) -> Result<Facts, DropReason> {
-        let vp8 = match codec {
-            CodecName::Vp8 if !payload.is_empty() => {
-                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
+    /// A frame of one layer has arrived to its end.
+    pub fn note_frame(&mut self, now: Instant, stream: StreamKey) {
+        for layer in &mut self.layers {
+            if layer.stream == stream {
+                layer.frame_at = Some(now);
+                layer.frames_missed = 0;
+            } else {
+                layer.frames_missed = layer.frames_missed.saturating_add(1);
             }
-            CodecName::Vp8 | CodecName::Opus | CodecName::Red => None,
-        };
-        let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
-        let ids = self.section.extensions;
-        // Browsers tell it with some packets only: it holds until the next time.
-        self.orientation = first_byte(ids.video_orientation).or(self.orientation);
-        Ok(Facts {
-            index: self.index_base.wrapping_add(index),
-            timestamp: header.timestamp,
-            marker: header.marker,
-            csrc: Csrc(self.section.csrc),
-            audio_level: first_byte(ids.audio_level),
-            orientation: self.orientation,
-            vp8,
+        }
+    }
+}
+
+impl Layer {
+    /// Whether its publisher sends it: it does not if the other layers go on without it.
+    pub fn is_alive(&self, now: Instant) -> bool {
+        self.frame_at.is_some_and(|at| {
+            self.frames_missed < FRAMES_MISSED_MAX || now.saturating_duration_since(at) < STOPPED_AFTER
         })
     }
+}
 
-    /// The packets that were taken in last, in order.
-    pub fn fresh(&self) -> impl Iterator<Item = Packet<'_>> {
-        self.fresh.iter().filter_map(|index| self.packet(*index))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::Mid;
+    use shared::rtp_parameters::{Encoding, Flow, HeaderExtensions};
+    use std::time::Duration;
+
+    fn track() -> Track {
+        let section = Section {
+            mid: Mid::parse("1").expect("a mid"),
+            kind: MediaKind::Video,
+            flow: Flow::ClientToNode,
+            codecs: Vec::new(),
+            extensions: HeaderExtensions::default(),
+            encodings: vec![Encoding::default(); 2],
+            csrc: 1,
+        };
+        let mut track = Track::new(SessionKey::numbered(0), &SessionId::parse("s").expect("an id"), &section);
+        track.add_layer(StreamKey::numbered(0));
+        track.add_layer(StreamKey::numbered(1));
+        track
     }
 
-    /// When a timestamp was captured by our clock, once the publisher reported what its clock says.
-    pub fn captured(&self, timestamp: u32, offset: &ClockOffset) -> Option<NtpTime> {
-        let clock = self.clock()?;
-        let rate = i64::from(self.section.codecs.first()?.clock_rate.max(1));
-        let ticks = i64::from(timestamp.wrapping_sub(clock.rtp_timestamp) as i32);
-        Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
+    /// Plays frames (ms, layer) and checks which layers are alive at the end.
+    fn check(frames: &[(u64, u32)], at_ms: u64, expected: [bool; 2]) {
+        let start = crate::virtual_time::start();
+        let mut track = track();
+        for (ms, layer) in frames {
+            track.note_frame(start + Duration::from_millis(*ms), StreamKey::numbered(*layer));
+        }
+        let alive: Vec<_> =
+            track.layers.iter().map(|layer| layer.is_alive(start + Duration::from_millis(at_ms))).collect();
+        assert_eq!(alive, expected, "{frames:?}");
     }
 
-    /// Whether anything waits to be sent.
-    pub fn has_pending(&self) -> bool {
-        !self.queue.pending.is_empty()
+    #[test]
+    fn a_layer_without_frames_is_not_alive() {
+        check(&[], 0, [false, false]);
+        check(&[(0, 1)], 10, [false, true]);
     }
 
-    /// Whether its packets still wait for the end of their frame.
-    pub fn is_held(&self, now: Instant) -> bool {
-        self.queue.held_until.is_some_and(|until| now < until)
+    #[test]
+    fn a_layer_that_the_others_leave_behind_has_stopped() {
+        let alone = [(0, 0), (0, 1), (100, 0), (200, 0), (300, 0)];
+        check(&alone, 300, [true, true]);
+        check(&alone, 500, [true, false]);
+        let back = [&alone[..], &[(600, 1)]].concat();
+        check(&back, 600, [true, true]);
     }
 
-    /// Until when they wait.
-    pub fn held_until(&self) -> Option<Instant> {
-        self.queue.held_until
-    }
-
-    /// Begins a round of sending with everything that waits.
-    pub fn begin_sending(&mut self, now: Instant) {
-        self.queue.begin_sending(now);
-    }
-
-    /// The packets of this round.
-    pub fn sending(&self) -> &[u64] {
-        &self.queue.sending
-    }
-
-    /// The round is over.
-    pub fn end_sending(&mut self) {
-        self.queue.sending.clear();
-    }
-
-    /// A packet that is still kept.
-    pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
-        self.cache.find(index)
+    #[test]
+    fn a_pause_of_all_layers_stops_none() {
+        check(&[(0, 0), (0, 1)], 60_000, [true, true]);
+        check(&[(0, 0), (0, 1), (60_000, 0)], 60_000, [true, true]);
     }
 }

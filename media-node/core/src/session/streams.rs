@@ -1,7 +1,7 @@
-//! Which SSRC of a client belongs to which of its tracks: announced, or learned from authentic packets.
+//! Which SSRC of a client belongs to which of its streams: announced, or learned from authentic packets.
 
 use super::srtp::STREAMS_PER_SESSION_MAX;
-use crate::keys::TrackKey;
+use crate::keys::StreamKey;
 use crate::rtp::RtpHeader;
 use shared::ids::Mid;
 use shared::rtp_parameters::{Flow, Section};
@@ -9,11 +9,10 @@ use shared::rtp_parameters::{Flow, Section};
 /// What a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// It fills a track.
-    Media(TrackKey),
-    /// It carries the retransmissions of a track.
-    Repair(TrackKey),
-    /// An encoding that is not forwarded.
+    Media(StreamKey),
+    /// It carries the retransmissions of a stream.
+    Repair(StreamKey),
+    /// An encoding that was not announced.
     Unused,
 }
 
@@ -28,13 +27,12 @@ pub struct Streams {
 /// Where streams can belong to.
 #[derive(Debug)]
 struct Source {
-    track: TrackKey,
     mid: Mid,
     mid_id: Option<u8>,
     rid_id: Option<u8>,
     repaired_rid_id: Option<u8>,
-    /// The encoding that is forwarded.
-    rid: Option<Box<str>>,
+    /// The encodings by RTP stream id.
+    encodings: Vec<(Option<Box<str>>, StreamKey)>,
     payload_types: Vec<u8>,
     rtx_payload_types: Vec<u8>,
 }
@@ -46,24 +44,22 @@ impl Streams {
         self.sources.clear();
     }
 
-    /// Takes note of a published section. Of several encodings the first is forwarded.
-    pub fn add(&mut self, section: &Section, track: TrackKey) {
+    /// Takes note of a published section with a stream for each of its encodings.
+    pub fn add(&mut self, section: &Section, streams: &[StreamKey]) {
         if section.flow != Flow::ClientToNode {
             return;
         }
-        for (place, encoding) in section.encodings.iter().enumerate() {
-            let (media, repair) =
-                if place == 0 { (Use::Media(track), Use::Repair(track)) } else { (Use::Unused, Use::Unused) };
-            encoding.ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, media));
-            encoding.rtx_ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, repair));
+        for (encoding, stream) in section.encodings.iter().zip(streams) {
+            encoding.ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, Use::Media(*stream)));
+            encoding.rtx_ssrc.into_iter().for_each(|ssrc| self.learn(ssrc, Use::Repair(*stream)));
         }
+        let rids = section.encodings.iter().map(|encoding| encoding.rid.as_deref().map(Into::into));
         self.sources.push(Source {
-            track,
             mid: section.mid.clone(),
             mid_id: section.extensions.mid,
             rid_id: section.extensions.rid,
             repaired_rid_id: section.extensions.repaired_rid,
-            rid: section.encodings.first().and_then(|encoding| encoding.rid.as_deref()).map(Into::into),
+            encodings: rids.chain(std::iter::repeat(None)).zip(streams.iter().copied()).collect(),
             payload_types: section.codecs.iter().map(|codec| codec.payload_type).collect(),
             rtx_payload_types: section.codecs.iter().filter_map(|codec| codec.rtx_payload_type).collect(),
         });
@@ -94,20 +90,15 @@ impl Source {
         if text(self.mid_id)? != self.mid.as_str().as_bytes() {
             return None;
         }
-        let wanted = self.rid.as_deref().map(str::as_bytes);
         let is_repair = self.rtx_payload_types.contains(&header.payload_type);
         let rid = if is_repair { text(self.repaired_rid_id) } else { text(self.rid_id) };
-        if rid.is_some() && rid != wanted {
-            return Some(Use::Unused);
-        }
-        // With several encodings, a packet that does not say which one it is cannot be placed.
-        if wanted.is_some() && rid.is_none() {
-            return None;
-        }
+        // Where encodings have names, a packet without one cannot be placed.
+        let found = self.encodings.iter().find(|(known, _)| known.as_deref().map(str::as_bytes) == rid);
+        let Some((_, stream)) = found else { return rid.is_some().then_some(Use::Unused) };
         if is_repair {
-            return Some(Use::Repair(self.track));
+            return Some(Use::Repair(*stream));
         }
-        self.payload_types.contains(&header.payload_type).then_some(Use::Media(self.track))
+        self.payload_types.contains(&header.payload_type).then_some(Use::Media(*stream))
     }
 }
 
@@ -117,7 +108,6 @@ mod tests {
     use crate::rtp::HeaderWriter;
     use shared::rtp_parameters::{Codec, CodecName, Encoding, HeaderExtensions, MediaKind};
 
-    const VIDEO: u32 = 0;
     const CAMERA_MID: (u8, &[u8]) = (4, b"1");
 
     fn section(encodings: Vec<Encoding>) -> Section {
@@ -145,7 +135,8 @@ mod tests {
 
     fn streams(encodings: Vec<Encoding>) -> Streams {
         let mut streams = Streams::default();
-        streams.add(&section(encodings), TrackKey::numbered(VIDEO));
+        let keys: Vec<_> = (0..encodings.len() as u32).map(StreamKey::numbered).collect();
+        streams.add(&section(encodings), &keys);
         streams
     }
 
@@ -161,21 +152,21 @@ mod tests {
         streams.use_of(&RtpHeader::parse(&packet[..length]).expect("well formed"))
     }
 
-    fn media() -> Option<Use> {
-        Some(Use::Media(TrackKey::numbered(VIDEO)))
+    fn media(layer: u32) -> Option<Use> {
+        Some(Use::Media(StreamKey::numbered(layer)))
     }
 
-    fn repair() -> Option<Use> {
-        Some(Use::Repair(TrackKey::numbered(VIDEO)))
+    fn repair(layer: u32) -> Option<Use> {
+        Some(Use::Repair(StreamKey::numbered(layer)))
     }
 
     #[test]
-    fn announced_streams_are_known_and_only_the_first_encoding_is_used() {
+    fn announced_streams_are_known() {
         let mut streams = streams(vec![announced(10, 11), announced(20, 21)]);
-        assert_eq!(use_of(&mut streams, 10, 96, &[]), media());
-        assert_eq!(use_of(&mut streams, 11, 97, &[]), repair());
-        assert_eq!(use_of(&mut streams, 20, 96, &[]), Some(Use::Unused));
-        assert_eq!(use_of(&mut streams, 21, 97, &[]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 10, 96, &[]), media(0));
+        assert_eq!(use_of(&mut streams, 11, 97, &[]), repair(0));
+        assert_eq!(use_of(&mut streams, 20, 96, &[]), media(1));
+        assert_eq!(use_of(&mut streams, 21, 97, &[]), repair(1));
         assert_eq!(use_of(&mut streams, 30, 96, &[]), None);
     }
 
@@ -184,26 +175,27 @@ mod tests {
         let mut streams = streams(vec![Encoding::default()]);
         assert_eq!(use_of(&mut streams, 30, 96, &[(4, b"2")]), None);
         assert_eq!(use_of(&mut streams, 30, 50, &[CAMERA_MID]), None, "a payload type of no codec");
-        assert_eq!(use_of(&mut streams, 30, 96, &[CAMERA_MID]), media());
-        assert_eq!(use_of(&mut streams, 30, 96, &[]), media());
-        assert_eq!(use_of(&mut streams, 31, 97, &[CAMERA_MID]), repair());
+        assert_eq!(use_of(&mut streams, 30, 96, &[CAMERA_MID]), media(0));
+        assert_eq!(use_of(&mut streams, 30, 96, &[]), media(0));
+        assert_eq!(use_of(&mut streams, 31, 97, &[CAMERA_MID]), repair(0));
     }
 
     #[test]
     fn a_rid_tells_the_encodings_apart() {
         let mut streams = streams(vec![layer("q"), layer("f")]);
         assert_eq!(use_of(&mut streams, 1, 96, &[CAMERA_MID]), None, "which one is it?");
-        assert_eq!(use_of(&mut streams, 1, 96, &[CAMERA_MID, (5, b"q")]), media());
-        assert_eq!(use_of(&mut streams, 2, 96, &[CAMERA_MID, (5, b"f")]), Some(Use::Unused));
-        assert_eq!(use_of(&mut streams, 3, 97, &[CAMERA_MID, (6, b"q")]), repair());
-        assert_eq!(use_of(&mut streams, 4, 97, &[CAMERA_MID, (6, b"f")]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 1, 96, &[CAMERA_MID, (5, b"q")]), media(0));
+        assert_eq!(use_of(&mut streams, 2, 96, &[CAMERA_MID, (5, b"f")]), media(1));
+        assert_eq!(use_of(&mut streams, 5, 96, &[CAMERA_MID, (5, b"x")]), Some(Use::Unused));
+        assert_eq!(use_of(&mut streams, 3, 97, &[CAMERA_MID, (6, b"q")]), repair(0));
+        assert_eq!(use_of(&mut streams, 4, 97, &[CAMERA_MID, (6, b"f")]), repair(1));
     }
 
     #[test]
     fn what_is_learned_is_bounded() {
         let mut streams = streams(vec![Encoding::default()]);
         for ssrc in 0..2 * STREAMS_PER_SESSION_MAX as u32 {
-            assert_eq!(use_of(&mut streams, ssrc, 96, &[CAMERA_MID]), media());
+            assert_eq!(use_of(&mut streams, ssrc, 96, &[CAMERA_MID]), media(0));
         }
         assert_eq!(streams.known.len(), STREAMS_PER_SESSION_MAX);
     }

@@ -78,7 +78,7 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for age in 0..REPEATED_MAX {
             let Some(origin) = session.slots.get(place).and_then(|slot| slot.recent(age)) else { return };
-            let packet = self.tracks.get(origin.source).and_then(|track| track.packet(origin.source_index));
+            let packet = self.streams.get(origin.source).and_then(|stream| stream.packet(origin.source_index));
             let Some(length) = packet.map(|packet| packet.payload.len()) else { continue };
             if bytes <= 0 {
                 return;

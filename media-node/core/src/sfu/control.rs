@@ -1,7 +1,7 @@
 //! What the Room object decides: which sessions there are, and what plays in their slots. All of it can be repeated.
 
 use super::{Output, Sfu, Timer};
-use crate::ingress::track::Subscriber;
+use crate::ingress::stream::Subscriber;
 use crate::keys::SessionKey;
 use crate::room::Room;
 use crate::session::Session;
@@ -48,6 +48,20 @@ impl Sfu {
         }
         self.set_forwards(now, room, silent);
         self.set_forwards(now, room, forwards);
+        self.tell_needs(room);
+    }
+
+    /// A Room object that says `welcome` may have forgotten what it was told.
+    fn tell_needs(&mut self, room: &RoomId) {
+        let Some(room) = self.room(room) else { return };
+        let sessions: Vec<_> = room.sessions.values().copied().collect();
+        let tracks: Vec<_> = room.tracks().map(|(_, key)| key).collect();
+        tracks.into_iter().for_each(|key| self.tell_layers(key));
+        for key in sessions {
+            if self.sessions.get(key).is_some_and(|session| !session.paused.is_empty()) {
+                self.tell_paused(key);
+            }
+        }
     }
 
     fn close_other_sessions(&mut self, room: &RoomId, kept: &BTreeSet<&SessionId>) {
@@ -138,8 +152,12 @@ impl Sfu {
         let Some(session) = self.sessions.remove(key) else { return };
         self.places.give_back();
         for (place, slot) in session.slots.iter().enumerate() {
-            for track in slot.takes().into_iter().flatten() {
-                self.unsubscribe(track, Subscriber { session: key, slot: place as u16 });
+            let subscriber = Subscriber { session: key, slot: place as u16 };
+            for stream in slot.takes().into_iter().flatten() {
+                self.unsubscribe(stream, subscriber);
+            }
+            if let Some(track) = slot.track.and_then(|track| self.tracks.get_mut(track)) {
+                track.viewers.retain(|known| *known != subscriber);
             }
         }
         session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
@@ -151,6 +169,7 @@ impl Sfu {
             Timer::Arrivals(key),
             Timer::Congestion(key),
             Timer::Probe(key),
+            Timer::Select(key),
         ] {
             self.deadlines.set(timer, None);
         }

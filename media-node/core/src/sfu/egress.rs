@@ -3,8 +3,8 @@
 use super::Sfu;
 use crate::egress::arena::Arena;
 use crate::egress::writing::{Cursor, Due, Writing};
-use crate::ingress::track::Subscriber;
-use crate::keys::{SessionKey, TrackKey};
+use crate::ingress::stream::Subscriber;
+use crate::keys::{SessionKey, StreamKey};
 use crate::stats::{DropReason, Stats};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,18 +19,18 @@ pub(super) struct Egress {
     pub(super) arena: Arena,
     /// Datagrams besides media.
     waiting: VecDeque<(SocketAddr, Vec<u8>)>,
-    /// Tracks with packets that came since the last round.
-    pub(super) pending_tracks: Vec<TrackKey>,
-    /// Tracks whose packets this round sends.
-    sending_tracks: Vec<TrackKey>,
+    /// Streams with packets that came since the last round.
+    pub(super) pending_streams: Vec<StreamKey>,
+    /// Streams whose packets this round sends.
+    sending_streams: Vec<StreamKey>,
     /// Sessions that something is due for, and how far the round is.
     pub(super) due_sessions: Vec<SessionKey>,
     next_session: usize,
     cursor: Cursor,
-    released: Vec<(TrackKey, u16)>,
-    /// When the first track whose packets wait for the end of their frame has waited long enough.
+    released: Vec<(StreamKey, u16)>,
+    /// When the first stream whose packets wait for the end of their frame has waited long enough.
     pub(super) held_until: Option<Instant>,
-    /// A track's packets are to be sent before more are taken in.
+    /// A stream's packets are to be sent before more are taken in.
     pub(super) is_urgent: bool,
 }
 
@@ -61,7 +61,7 @@ impl Sfu {
         self.egress.is_urgent = false;
         self.egress.arena.clear();
         self.egress.write_waiting();
-        if self.egress.sending_tracks.is_empty() {
+        if self.egress.sending_streams.is_empty() {
             self.begin_round(now);
         }
         self.write_round(now);
@@ -72,35 +72,35 @@ impl Sfu {
         totals.datagrams > 0
     }
 
-    /// A track's packets wait for the end of their frame, but not longer than this.
+    /// A stream's packets wait for the end of their frame, but not longer than this.
     pub(super) fn hold_until(&mut self, until: Instant) {
         let earliest = self.egress.held_until.map_or(until, |known| known.min(until));
         self.egress.held_until = Some(earliest);
     }
 
-    /// Everything that came and need not wait longer becomes due for those who take it.
+    /// Makes every packet whose wait is over due for each of its subscribers.
     fn begin_round(&mut self, now: Instant) {
-        if self.egress.pending_tracks.is_empty() {
+        if self.egress.pending_streams.is_empty() {
             return;
         }
-        let Self { tracks, sessions, egress, .. } = self;
-        let Egress { pending_tracks, sending_tracks, due_sessions, .. } = egress;
-        pending_tracks.retain(|key| {
-            let Some(track) = tracks.get_mut(*key).filter(|track| track.has_pending()) else { return false };
-            if track.is_held(now) {
+        let Self { streams, sessions, egress, .. } = self;
+        let Egress { pending_streams, sending_streams, due_sessions, .. } = egress;
+        pending_streams.retain(|key| {
+            let Some(stream) = streams.get_mut(*key).filter(|stream| stream.has_pending()) else { return false };
+            if stream.is_held(now) {
                 return true;
             }
-            track.begin_sending(now);
-            sending_tracks.push(*key);
-            for Subscriber { session, slot } in &track.subscribers {
+            stream.begin_sending(now);
+            sending_streams.push(*key);
+            for Subscriber { session, slot } in &stream.subscribers {
                 let found = sessions.get_mut(*session);
-                if found.is_some_and(|found| found.add_due(Due::Fresh { slot: *slot, track: *key })) {
+                if found.is_some_and(|found| found.add_due(Due::Fresh { slot: *slot, stream: *key })) {
                     due_sessions.push(*session);
                 }
             }
             false
         });
-        let held = pending_tracks.iter().filter_map(|key| tracks.get(*key)?.held_until());
+        let held = pending_streams.iter().filter_map(|key| streams.get(*key)?.held_until());
         egress.held_until = held.min();
     }
 
@@ -110,7 +110,7 @@ impl Sfu {
         while let Some(key) = self.egress.due_sessions.get(self.egress.next_session).copied() {
             let redundancy = self.sessions.get(key).map_or(0, |session| session.redundancy.depth(now));
             let mut writing = Writing {
-                tracks: &self.tracks,
+                streams: &self.streams,
                 arena: &mut self.egress.arena,
                 stats: &mut self.stats,
                 released: &mut self.egress.released,
@@ -128,17 +128,17 @@ impl Sfu {
         }
         self.egress.due_sessions.clear();
         self.egress.next_session = 0;
-        while let Some(key) = self.egress.sending_tracks.pop() {
-            if let Some(track) = self.tracks.get_mut(key) {
-                track.end_sending();
+        while let Some(key) = self.egress.sending_streams.pop() {
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.end_sending();
             }
         }
     }
 
-    /// Slots that another track has taken over no longer take the one before.
+    /// A slot that has switched to another stream no longer takes the one before.
     fn release(&mut self, session: SessionKey) {
-        while let Some((track, slot)) = self.egress.released.pop() {
-            self.unsubscribe(track, Subscriber { session, slot });
+        while let Some((stream, slot)) = self.egress.released.pop() {
+            self.unsubscribe(stream, Subscriber { session, slot });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Sfu;
 use crate::egress::writing::Due;
+use crate::ingress::track::Track;
 use crate::keys::SessionKey;
 use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
 use crate::stats::DropReason;
@@ -41,9 +42,10 @@ impl Sfu {
     fn note_clock(&mut self, now: Instant, key: SessionKey, ssrc: u32, ntp: ntp::NtpTime, rtp_timestamp: u32) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
-        for track in &session.tracks {
-            let Some(track) = self.tracks.get_mut(*track).filter(|track| track.is_filled_by(ssrc)) else { continue };
-            if let Some(receiver) = track.receiver() {
+        let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
+        for key in tracks.flat_map(Track::streams) {
+            let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.is_filled_by(ssrc)) else { continue };
+            if let Some(receiver) = stream.receiver() {
                 receiver.sender_report(ntp, rtp_timestamp, arrived);
                 receiver.clock().into_iter().for_each(|clock| session.clock_offset.learn(clock));
             }
@@ -89,8 +91,8 @@ impl Sfu {
         self.stats.keyframe_requests_in += 1;
         let Some(session) = self.sessions.get(key) else { return };
         let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get(place));
-        if let Some(track) = slot.and_then(|slot| slot.playing()) {
-            self.want_keyframe(now, track);
+        if let Some(stream) = slot.and_then(|slot| slot.playing()) {
+            self.want_keyframe(now, stream);
         }
     }
 }

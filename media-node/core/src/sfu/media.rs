@@ -1,12 +1,13 @@
-//! An RTP packet's way in: whose it is, decrypted where it lies, taken in by its track.
+//! An RTP packet's way in: whose it is, decrypted where it lies, taken in by its stream.
 
 use super::{Sfu, Timer};
-use crate::ingress::track::Received;
-use crate::keys::TrackKey;
+use crate::ingress::stream::Received;
+use crate::keys::StreamKey;
 use crate::rtp::RtpHeader;
 use crate::session::srtp::OpenError;
 use crate::session::streams::Use;
 use crate::stats::DropReason;
+use shared::rtp_parameters::MediaKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -34,42 +35,56 @@ impl Sfu {
             self.deadlines.set(Timer::Arrivals(key), Some(due));
         }
         let received = match session.streams.use_of(&header).ok_or(DropReason::UnknownStream)? {
-            Use::Media(track) => {
-                self.fill_with(track, header.ssrc)?;
-                let found = self.tracks.get_mut(track).ok_or(DropReason::UnknownStream)?;
-                (track, found.receive(at, &header, payload)?)
+            Use::Media(stream) => {
+                self.fill_with(stream, header.ssrc)?;
+                let found = self.streams.get_mut(stream).ok_or(DropReason::UnknownStream)?;
+                (stream, found.receive(at, &header, payload)?)
             }
-            Use::Repair(track) => {
-                let found = self.tracks.get_mut(track).ok_or(DropReason::UnknownStream)?;
-                (track, found.repair(at, &header, payload)?)
+            Use::Repair(stream) => {
+                let found = self.streams.get_mut(stream).ok_or(DropReason::UnknownStream)?;
+                (stream, found.repair(at, &header, payload)?)
             }
             Use::Unused => return Err(DropReason::UnusedEncoding),
         };
+        if header.marker {
+            self.note_frame(now, received.0);
+        }
         self.note_received(now, received.0, received.1);
         self.copy_fresh(now, key, received.0);
         Ok(())
     }
 
-    /// If another stream filled the track until here, whoever takes it begins anew.
-    fn fill_with(&mut self, key: TrackKey, ssrc: u32) -> Result<(), DropReason> {
-        let track = self.tracks.get_mut(key).ok_or(DropReason::UnknownStream)?;
-        if track.is_filled_by(ssrc) || track.receiver().is_none() {
+    /// Restarts the stream if it had another SSRC until here.
+    fn fill_with(&mut self, key: StreamKey, ssrc: u32) -> Result<(), DropReason> {
+        let stream = self.streams.get_mut(key).ok_or(DropReason::UnknownStream)?;
+        if stream.is_filled_by(ssrc) || stream.receiver().is_none() {
             return Ok(());
         }
-        self.track_instances += 1;
-        track.restart(self.track_instances);
-        for subscriber in track.subscribers.clone() {
+        self.stream_instances += 1;
+        stream.restart(self.stream_instances);
+        for subscriber in stream.subscribers.clone() {
             self.change_slot(subscriber.session, usize::from(subscriber.slot), |slot| slot.begin_anew(key));
         }
-        if let Some(track) = self.tracks.get_mut(key).filter(|track| !track.subscribers.is_empty()) {
-            track.keyframes.want();
+        if let Some(stream) = self.streams.get_mut(key).filter(|stream| !stream.subscribers.is_empty()) {
+            stream.keyframes.want();
         }
         Ok(())
     }
 
-    fn note_received(&mut self, now: Instant, key: TrackKey, received: Received) {
+    /// The end of a frame of a track's layer tells which layers have stopped.
+    fn note_frame(&mut self, now: Instant, key: StreamKey) {
+        let Some(stream) = self.streams.get(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
+        let track_key = stream.track;
+        let Some(track) = self.tracks.get_mut(track_key) else { return };
+        track.note_frame(now, key);
+        if track.tap.is_some() && track.single().is_none() {
+            self.aim_tap(now, track_key);
+        }
+    }
+
+    fn note_received(&mut self, now: Instant, key: StreamKey, received: Received) {
         if received.is_first {
-            self.egress.pending_tracks.push(key);
+            self.egress.pending_streams.push(key);
             if let Some(until) = received.held_until {
                 self.hold_until(until);
             }
@@ -79,14 +94,14 @@ impl Sfu {
             self.stats.drop(DropReason::Overflow);
         }
         self.deadlines.set(Timer::Repair(key), received.repair_at);
-        let Some(track) = self.tracks.get_mut(key) else { return };
+        let Some(stream) = self.streams.get_mut(key) else { return };
         if received.begins_stream {
-            self.deadlines.set(Timer::Report(track.publisher), Some(now + FIRST_REPORT_AFTER));
+            self.deadlines.set(Timer::Report(stream.publisher), Some(now + FIRST_REPORT_AFTER));
         }
         if received.needs_keyframe {
-            track.keyframes.want();
+            stream.keyframes.want();
         }
-        if track.keyframes.due_at(now).is_some_and(|at| at <= now) {
+        if stream.keyframes.due_at(now).is_some_and(|at| at <= now) {
             self.ask_for_keyframe(now, key);
         }
     }

@@ -1,8 +1,10 @@
 //! Which tracks are copied for the recorder, and the copying.
 
 use super::Sfu;
-use crate::keys::{RoomKey, SessionKey, TrackKey};
-use crate::record::tap::Taken;
+use crate::ingress::stream::{Stream, Tap};
+use crate::ingress::track::Track;
+use crate::keys::{RoomKey, SessionKey, StreamKey, TrackKey};
+use crate::record::tap::{Taken, TapNumber};
 use shared::RoomId;
 use shared::control::{RecordingOrder, TrackRef};
 use std::time::Instant;
@@ -21,38 +23,71 @@ impl Sfu {
     /// Tracks that are to be copied get a number, those that are not lose it.
     pub(super) fn open_taps(&mut self, now: Instant, key: RoomKey) {
         let Some(room) = self.rooms.get(key) else { return };
-        let mut opened = Vec::new();
+        let mut changed = Vec::new();
         for (reference, track_key) in room.tracks() {
             let Some(track) = self.tracks.get_mut(track_key) else { continue };
             match (track.tap, room.recorded.contains(reference)) {
-                (None, true) => {
-                    track.tap = Some(self.tap.open(&room.id, reference));
-                    opened.push(track_key);
-                }
+                (None, true) => track.tap = Some(self.tap.open(&room.id, reference)),
                 (Some(_), false) => track.tap = None,
-                (None, false) | (Some(_), true) => {}
+                (None, false) | (Some(_), true) => continue,
             }
+            changed.push(track_key);
         }
-        for track in opened {
-            self.want_keyframe(now, track);
+        for track in changed {
+            self.aim_tap(now, track);
         }
+    }
+
+    /// Lets the recorder take the best layer of a track. Where it has another one, it goes on with that until a key frame.
+    pub(super) fn aim_tap(&mut self, now: Instant, key: TrackKey) {
+        let Some(track) = self.tracks.get(key) else { return };
+        let best = track.tap.zip(self.best_layer(now, track));
+        let has_open = track.streams().any(|key| {
+            let tap = self.streams.get(key).and_then(|stream| stream.tap);
+            matches!(tap, Some(Tap::Open(_)))
+        });
+        let mut aimed = None;
+        for stream_key in track.streams() {
+            let Some(stream) = self.streams.get_mut(stream_key) else { continue };
+            stream.tap = match (best, stream.tap) {
+                (None, _) => None,
+                (Some((number, _)), Some(Tap::Open(_))) => Some(Tap::Open(number)),
+                (Some((number, best)), known) if best == stream_key => {
+                    aimed = known.is_none().then_some(stream_key).or(aimed);
+                    Some(if has_open { Tap::AtKeyframe(number) } else { Tap::Open(number) })
+                }
+                (Some(_), _) => None,
+            };
+        }
+        if let Some(stream) = aimed {
+            self.want_keyframe(now, stream);
+        }
+    }
+
+    /// The layer with the largest picture of those that are sent.
+    fn best_layer(&self, now: Instant, track: &Track) -> Option<StreamKey> {
+        let alive = track.layers.iter().filter(|layer| layer.is_alive(now)).map(|layer| layer.stream);
+        let lines = |key: &StreamKey| self.streams.get(*key).map_or(0, Stream::lines);
+        alive.max_by_key(lines).or(track.streams().next())
     }
 
     /// The recorder cannot go on with a track without a key frame, or wants one so that a player can jump there.
     pub fn want_recorded_keyframe(&mut self, now: Instant, room: &RoomId, track: &TrackRef) {
         let room = self.rooms_by_id.get(room).and_then(|key| self.rooms.get(*key));
-        if let Some(track) = room.and_then(|room| room.track(track)) {
-            self.want_keyframe(now, track);
+        let track = room.and_then(|room| self.tracks.get(room.track(track)?));
+        let tapped = |key: &StreamKey| self.streams.get(*key).is_some_and(|stream| stream.tap.is_some());
+        if let Some(stream) = track.and_then(|track| track.streams().find(tapped)) {
+            self.want_keyframe(now, stream);
         }
     }
 
-    /// Copies the packets that a track has just taken in.
-    pub(super) fn copy_fresh(&mut self, now: Instant, session: SessionKey, track: TrackKey) {
-        let Some(track) = self.tracks.get(track) else { return };
-        let Some(tap) = track.tap else { return };
+    /// Copies the packets that a stream has just taken in.
+    pub(super) fn copy_fresh(&mut self, now: Instant, session: SessionKey, key: StreamKey) {
+        let Some(tap) = self.open_tap(key) else { return };
+        let Some(stream) = self.streams.get(key) else { return };
         let session = self.sessions.get(session);
-        for packet in track.fresh() {
-            let captured = session.and_then(|session| track.captured(packet.facts.timestamp, &session.clock_offset));
+        for packet in stream.fresh() {
+            let captured = session.and_then(|session| stream.captured(packet.facts.timestamp, &session.clock_offset));
             let taken = Taken {
                 tap,
                 index: packet.facts.index,
@@ -66,6 +101,30 @@ impl Sfu {
                 self.stats.recorded += 1;
             } else {
                 self.stats.record_overflows += 1;
+            }
+        }
+    }
+
+    /// Under which number the packets of a stream are copied; a key frame may be what the recorder waited for.
+    fn open_tap(&mut self, key: StreamKey) -> Option<TapNumber> {
+        let stream = self.streams.get(key)?;
+        match stream.tap? {
+            Tap::Open(tap) => Some(tap),
+            Tap::AtKeyframe(tap) => {
+                let mut fresh = stream.fresh();
+                fresh.find(|packet| packet.facts.vp8.is_some() && packet.facts.is_entry())?;
+                drop(fresh);
+                self.move_tap(key, tap);
+                Some(tap)
+            }
+        }
+    }
+
+    fn move_tap(&mut self, to: StreamKey, tap: TapNumber) {
+        let track = self.streams.get(to).and_then(|stream| self.tracks.get(stream.track));
+        for key in track.into_iter().flat_map(Track::streams) {
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.tap = (key == to).then_some(Tap::Open(tap));
             }
         }
     }

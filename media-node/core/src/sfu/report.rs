@@ -2,7 +2,8 @@
 
 use super::{Sfu, Timer};
 use crate::ingress::missing;
-use crate::keys::{SessionKey, TrackKey};
+use crate::ingress::track::Track;
+use crate::keys::{SessionKey, StreamKey};
 use crate::rtcp::write::{Full, Writer};
 use crate::session::Session;
 use crate::session::srtp::OVERHEAD_BYTES_MAX;
@@ -65,14 +66,16 @@ impl Sfu {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        // Who hears of every arrival finds out by probing what may be sent; an estimate beside that would let it leap.
-        let needs_estimate = session.arrivals.is_none();
+        // A client that hears of every arrival finds out by probing what it may send; to it an estimate is only a cap.
+        let needs_estimate = session.arrivals.is_none() || session.cap.is_some();
+        let estimate_bps = session.cap.map_or(PUBLISHER_BITRATE_BPS_MAX, |cap| cap.bps);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
-        for track in &session.tracks {
-            let Some(track) = self.tracks.get_mut(*track) else { continue };
-            let is_video = track.kind == MediaKind::Video;
-            let Some(block) = track.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
+        let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
+        for key in tracks.flat_map(Track::streams) {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            let is_video = stream.kind == MediaKind::Video;
+            let Some(block) = stream.receiver().and_then(|receiver| receiver.report(ntp)) else { continue };
             videos.extend((is_video && needs_estimate).then_some(block.ssrc));
             blocks.push(block);
         }
@@ -82,7 +85,21 @@ impl Sfu {
         self.send_rtcp(key, |writer| {
             writer.receiver_report(feedback_ssrc, blocks.into_iter())?;
             writer.canonical_name(feedback_ssrc, CANONICAL_NAME)?;
-            if videos.is_empty() { Ok(()) } else { writer.estimate(feedback_ssrc, PUBLISHER_BITRATE_BPS_MAX, &videos) }
+            if videos.is_empty() { Ok(()) } else { writer.estimate(feedback_ssrc, estimate_bps, &videos) }
+        });
+    }
+
+    /// Tells a publisher at once that its cap has changed, or is lifted.
+    pub(super) fn report_cap(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let feedback_ssrc = session.feedback_ssrc;
+        let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
+        let streams = tracks.flat_map(Track::streams).filter_map(|key| self.streams.get(key)?.video_ssrc());
+        let videos: Vec<_> = streams.collect();
+        let estimate_bps = session.cap.map_or(PUBLISHER_BITRATE_BPS_MAX, |cap| cap.bps);
+        self.send_rtcp(key, |writer| {
+            writer.receiver_report(feedback_ssrc, std::iter::empty())?;
+            writer.estimate(feedback_ssrc, estimate_bps, &videos)
         });
     }
 
@@ -91,9 +108,9 @@ impl Sfu {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let sent = session.slots.iter().filter_map(|slot| {
-            let track = self.tracks.get(slot.playing()?)?;
-            let publisher = self.sessions.get(track.publisher)?;
-            slot.sender_report(ntp, track.clock()?, &publisher.clock_offset)
+            let stream = self.streams.get(slot.playing()?)?;
+            let publisher = self.sessions.get(stream.publisher)?;
+            slot.sender_report(ntp, stream.clock()?, &publisher.clock_offset)
         });
         let sent: Vec<_> = sent.collect();
         for reports in sent.chunks(SENDER_REPORTS_PER_COMPOUND) {
@@ -107,12 +124,12 @@ impl Sfu {
     }
 
     /// Asks a publisher for what did not come.
-    pub(super) fn ask_for_losses(&mut self, now: Instant, key: TrackKey) {
-        let Some(track) = self.tracks.get_mut(key) else { return };
-        let publisher = track.publisher;
+    pub(super) fn ask_for_losses(&mut self, now: Instant, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let publisher = stream.publisher;
         let Some(session) = self.sessions.get(publisher) else { return };
         let (feedback_ssrc, round_trip) = (session.feedback_ssrc, session.round_trip);
-        let Some(receiver) = track.receiver() else { return };
+        let Some(receiver) = stream.receiver() else { return };
         let ssrc = receiver.ssrc();
         let Some(missing) = receiver.missing() else { return };
         let mut buffer = missing::due_buffer();
@@ -128,24 +145,24 @@ impl Sfu {
         });
     }
 
-    /// Somebody needs a key frame of this track.
-    pub(super) fn want_keyframe(&mut self, now: Instant, key: TrackKey) {
-        if let Some(track) = self.tracks.get_mut(key) {
-            track.keyframes.want();
+    /// A subscriber or the recorder needs a key frame of this stream.
+    pub(super) fn want_keyframe(&mut self, now: Instant, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.keyframes.want();
             self.ask_for_keyframe(now, key);
         }
     }
 
-    /// Asks a publisher for a key frame if the time has come, and comes back for the next try. A track that nothing has
-    /// come of yet is asked when something does: a stream begins with a key frame anyway.
-    pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: TrackKey) {
-        let Some(track) = self.tracks.get_mut(key).filter(|track| track.kind == MediaKind::Video) else { return };
-        let publisher = track.publisher;
-        let Some(ssrc) = track.receiver().map(|receiver| receiver.ssrc()) else { return };
+    /// Asks a publisher for a key frame if the time has come, and comes back for the next try. A stream of which
+    /// nothing has arrived is asked once something has: it begins with a key frame anyway.
+    pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
+        let publisher = stream.publisher;
+        let Some(ssrc) = stream.receiver().map(|receiver| receiver.ssrc()) else { return };
         let Some(session) = self.sessions.get(publisher).filter(|session| session.is_connected()) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        let is_due = track.keyframes.take_due(now);
-        self.deadlines.set(Timer::Keyframe(key), track.keyframes.due_at(now));
+        let is_due = stream.keyframes.take_due(now);
+        self.deadlines.set(Timer::Keyframe(key), stream.keyframes.due_at(now));
         if is_due {
             self.stats.keyframe_requests_out += 1;
             self.send_rtcp(publisher, |writer| {

@@ -1,14 +1,16 @@
-//! Which track plays in which slot: sections become tracks and slots, and slots take the tracks that are wished for them.
+//! Sections become tracks and slots, and slots find the tracks that are wished for them.
 
 use super::{Sfu, Timer};
 use crate::egress::config::Config;
-use crate::egress::slot::Slot;
-use crate::ingress::track::{Subscriber, Track};
-use crate::keys::{RoomKey, SessionKey, TrackKey};
+use crate::egress::slot::{Slot, Wish};
+use crate::ingress::stream::{Stream, Subscriber};
+use crate::ingress::track::Track;
+use crate::keys::{RoomKey, SessionKey, StreamKey, TrackKey};
 use shared::RoomId;
-use shared::control::{Forward, TrackRef};
-use shared::limits::SECTIONS_PER_OFFER_MAX;
-use shared::rtp_parameters::{Flow, Section};
+use shared::control::Forward;
+use shared::limits::{ENCODINGS_PER_SECTION_MAX, SECTIONS_PER_OFFER_MAX};
+use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Most slots one session may have had: those that are no longer used keep their SSRC's place.
@@ -33,24 +35,23 @@ impl Sfu {
         let stopped: Vec<usize> =
             session.slots.iter().enumerate().filter(|(_, slot)| !slot.is_active).map(|(i, _)| i).collect();
         for place in stopped {
-            self.set_wish(now, key, place, None);
+            self.set_wish(key, place, None);
         }
+        self.select_streams(now, key);
     }
 
     pub(super) fn set_tracks(&mut self, now: Instant, key: SessionKey, sections: &[Section]) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let (id, room_key) = (session.id.clone(), session.room);
+        let room_key = session.room;
         session.streams.clear();
         let before = std::mem::take(&mut session.tracks);
         let mut kept = Vec::new();
         for section in sections.iter().filter(|section| section.flow == Flow::ClientToNode) {
             let known = before.iter().find(|track| self.tracks.get(**track).is_some_and(|track| track.is_of(section)));
-            let track_key = known.copied().unwrap_or_else(|| {
-                self.track_instances += 1;
-                self.tracks.insert(Track::new(key, &id, section, self.track_instances))
-            });
+            let Some(track_key) = known.copied().or_else(|| self.add_track(now, key, section)) else { continue };
+            let streams: Vec<_> = self.tracks.get(track_key).into_iter().flat_map(Track::streams).collect();
             if let Some(session) = self.sessions.get_mut(key) {
-                session.streams.add(section, track_key);
+                session.streams.add(section, &streams);
                 session.tracks.push(track_key);
             }
             kept.push(track_key);
@@ -66,87 +67,126 @@ impl Sfu {
         self.open_taps(now, room_key);
     }
 
+    /// A track with a stream for each encoding of its section; one without encodings has one stream.
+    fn add_track(&mut self, now: Instant, publisher: SessionKey, section: &Section) -> Option<TrackKey> {
+        let id = self.sessions.get(publisher)?.id.clone();
+        let track_key = self.tracks.insert(Track::new(publisher, &id, section));
+        for place in 0..section.encodings.len().clamp(1, ENCODINGS_PER_SECTION_MAX) {
+            self.stream_instances += 1;
+            let encoding = section.encodings.get(place).map_or_else(Encoding::default, Encoding::clone);
+            let stream = Stream::new(publisher, track_key, section, encoding, self.stream_instances);
+            let stream_key = self.streams.insert(stream);
+            self.tracks.get_mut(track_key)?.add_layer(stream_key);
+        }
+        if section.kind == MediaKind::Video {
+            self.sum_up_viewers(now, track_key);
+        }
+        Some(track_key)
+    }
+
     /// Fills the slots that were waiting for a track of this publisher.
     fn fulfil_wishes(&mut self, now: Instant, room: RoomKey, publisher: SessionKey) {
         let Some(publisher) = self.sessions.get(publisher) else { return };
         let mut waiting = Vec::new();
         for key in self.rooms.get(room).into_iter().flat_map(|room| room.sessions.values()) {
             let slots = self.sessions.get(*key).into_iter().flat_map(|session| session.slots.iter().enumerate());
-            let wishes = slots.filter(|(_, slot)| slot.wish.as_ref().is_some_and(|wish| wish.session == publisher.id));
+            let of_publisher = |wish: &Wish| wish.track.session == publisher.id;
+            let wishes = slots.filter(|(_, slot)| slot.wish.as_ref().is_some_and(of_publisher));
             waiting.extend(wishes.map(|(place, _)| (*key, place)));
         }
-        for (key, place) in waiting {
-            self.fill_slot(now, key, place);
+        for (key, place) in &waiting {
+            self.find_track(*key, *place);
         }
+        waiting.dedup_by_key(|(key, _)| *key);
+        waiting.into_iter().for_each(|(key, _)| self.select_streams(now, key));
     }
 
     pub(super) fn set_forwards(&mut self, now: Instant, room: &RoomId, forwards: Vec<Forward>) {
+        let mut changed = BTreeSet::new();
         for forward in forwards {
             let Some(key) = self.session_key(room, &forward.session) else { continue };
             let place = self.sessions.get(key).and_then(|session| session.slot_of(&forward.mid));
-            match place {
-                Some(place) => self.set_wish(now, key, place, forward.track),
-                None => tracing::debug!(session = %forward.session, mid = %forward.mid, "no such slot"),
-            }
+            let Some(place) = place else {
+                tracing::debug!(session = %forward.session, mid = %forward.mid, "no such slot");
+                continue;
+            };
+            let Forward { track, lines_max, priority, .. } = forward;
+            self.set_wish(key, place, track.map(|track| Wish { track, lines_max, priority }));
+            changed.insert(key);
         }
+        changed.into_iter().for_each(|key| self.select_streams(now, key));
     }
 
-    fn set_wish(&mut self, now: Instant, key: SessionKey, place: usize, wish: Option<TrackRef>) {
+    fn set_wish(&mut self, key: SessionKey, place: usize, wish: Option<Wish>) {
         if let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) {
             slot.wish = wish;
-            self.fill_slot(now, key, place);
+            self.find_track(key, place);
         }
     }
 
-    /// Lets a slot take the track that is wished for it, if that track is there.
-    fn fill_slot(&mut self, now: Instant, key: SessionKey, place: usize) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let Some(slot) = session.slots.get(place) else { return };
-        let wanted = slot.wish.as_ref().and_then(|wish| self.rooms.get(session.room)?.track(wish));
-        let wanted = wanted.and_then(|key| Some((key, self.tracks.get(key)?)));
-        let wanted = wanted.filter(|(_, track)| track.kind == slot.kind()).map(|(key, _)| key);
-        self.change_slot(key, place, |slot| slot.select(wanted));
-        let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
-        if let Some(track) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) {
-            self.want_keyframe(now, track);
+    /// Looks for the track that is wished for a slot.
+    fn find_track(&mut self, key: SessionKey, place: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(slot) = session.slots.get_mut(place) else { return };
+        let wanted = slot.wish.as_ref().and_then(|wish| self.rooms.get(session.room)?.track(&wish.track));
+        let wanted = wanted.filter(|key| self.tracks.get(*key).is_some_and(|track| track.kind == slot.kind()));
+        let before = std::mem::replace(&mut slot.track, wanted);
+        if before == wanted {
+            return;
+        }
+        slot.raised_at = None;
+        let viewer = Subscriber { session: key, slot: place as u16 };
+        if let Some(track) = before.and_then(|track| self.tracks.get_mut(track)) {
+            track.viewers.retain(|known| *known != viewer);
+        }
+        if let Some(track) = wanted.and_then(|track| self.tracks.get_mut(track)) {
+            track.viewers.push(viewer);
         }
     }
 
-    /// Changes what a slot takes, and with it who is given the packets of which track.
+    /// Changes what a slot takes, and with it who is given the packets of which stream.
     pub(super) fn change_slot(&mut self, key: SessionKey, place: usize, change: impl FnOnce(&mut Slot)) {
         let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) else { return };
         let before = slot.takes();
         change(slot);
         let after = slot.takes();
         let subscriber = Subscriber { session: key, slot: place as u16 };
-        for track in before.into_iter().flatten().filter(|track| !after.contains(&Some(*track))) {
-            self.unsubscribe(track, subscriber);
+        for stream in before.into_iter().flatten().filter(|stream| !after.contains(&Some(*stream))) {
+            self.unsubscribe(stream, subscriber);
         }
-        for track in after.into_iter().flatten().filter(|track| !before.contains(&Some(*track))) {
-            if let Some(track) = self.tracks.get_mut(track) {
-                track.subscribers.push(subscriber);
+        for stream in after.into_iter().flatten().filter(|stream| !before.contains(&Some(*stream))) {
+            if let Some(stream) = self.streams.get_mut(stream) {
+                stream.subscribers.push(subscriber);
             }
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, track: TrackKey, subscriber: Subscriber) {
-        if let Some(track) = self.tracks.get_mut(track) {
-            track.subscribers.retain(|known| *known != subscriber);
+    pub(super) fn unsubscribe(&mut self, stream: StreamKey, subscriber: Subscriber) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.subscribers.retain(|known| *known != subscriber);
             // The recorder may still wait for one.
-            if track.subscribers.is_empty() && track.tap.is_none() {
-                track.keyframes.forget();
+            if stream.subscribers.is_empty() && stream.tap.is_none() {
+                stream.keyframes.forget();
             }
         }
     }
 
     pub(super) fn remove_track(&mut self, key: TrackKey) {
         let Some(track) = self.tracks.remove(key) else { return };
-        for Subscriber { session, slot } in &track.subscribers {
-            self.change_slot(*session, usize::from(*slot), |slot| slot.lose(key));
+        for stream in track.streams() {
+            self.remove_stream(stream);
         }
         let room = self.sessions.get(track.publisher).map(|session| session.room);
         if let Some(room) = room.and_then(|room| self.rooms.get_mut(room)) {
             room.remove_track(&track.reference, key);
+        }
+        self.deadlines.set(Timer::Viewers(key), None);
+    }
+
+    fn remove_stream(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.remove(key) else { return };
+        for Subscriber { session, slot } in &stream.subscribers {
+            self.change_slot(*session, usize::from(*slot), |slot| slot.lose(key));
         }
         self.deadlines.set(Timer::Repair(key), None);
         self.deadlines.set(Timer::Keyframe(key), None);

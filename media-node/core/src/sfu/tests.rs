@@ -1,6 +1,7 @@
 //! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
 
 mod congestion;
+mod layers;
 mod record;
 mod redundancy;
 mod roaming;

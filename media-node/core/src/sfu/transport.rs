@@ -169,8 +169,8 @@ impl Sfu {
     fn begin_slots(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let taken: Vec<_> = session.slots.iter().flat_map(|slot| slot.takes()).flatten().collect();
-        for track in taken {
-            self.want_keyframe(now, track);
+        for stream in taken {
+            self.want_keyframe(now, stream);
         }
     }
 

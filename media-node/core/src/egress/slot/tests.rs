@@ -9,8 +9,8 @@ use crate::rtx;
 use shared::rtp_parameters::{Codec, CodecName, Encoding, Flow, HeaderExtensions, Section};
 use shared::time::UnixMillis;
 
-const A: TrackKey = TrackKey::numbered(1);
-const B: TrackKey = TrackKey::numbered(2);
+const A: StreamKey = StreamKey::numbered(1);
+const B: StreamKey = StreamKey::numbered(2);
 const CSRC: Csrc = Csrc(11);
 const KEY: &[u8] = &[0x90, 0xc0, 0x80, 0x07, 0x03, 0x00];
 const DELTA: &[u8] = &[0x90, 0xc0, 0x80, 0x08, 0x04, 0x01];
@@ -67,9 +67,9 @@ impl Bench {
         Moment { now, ntp: self.clock.at(now) }
     }
 
-    fn send(&mut self, ms: u64, track: TrackKey, packet: &Packet<'_>) -> Option<Vec<u8>> {
+    fn send(&mut self, ms: u64, stream: StreamKey, packet: &Packet<'_>) -> Option<Vec<u8>> {
         let mut out = [0xee; 1_500];
-        let written = self.slot.forward(self.at(ms), track, packet, std::iter::empty(), &mut out)?;
+        let written = self.slot.forward(self.at(ms), stream, packet, std::iter::empty(), |_| None, &mut out)?;
         let sequence = RtpHeader::parse(&out).map(|header| (header.ssrc, header.sequence, header.header_bytes()));
         assert_eq!(sequence, Some((written.ssrc, written.index as u16, written.header_bytes)));
         Some(out[..written.bytes].to_vec())
@@ -256,7 +256,7 @@ fn a_buffer_that_is_too_small_gets_nothing() {
     bench.slot.select(Some(A));
     for length in 0..30 {
         let at = bench.at(0);
-        let written = bench.slot.forward(at, A, &sound(1), std::iter::empty(), &mut vec![0; length]);
+        let written = bench.slot.forward(at, A, &sound(1), std::iter::empty(), |_| None, &mut vec![0; length]);
         assert_eq!(written.is_some(), length >= 28, "{length}");
     }
 }

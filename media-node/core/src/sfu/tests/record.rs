@@ -9,7 +9,7 @@ use shared::signal::TrackSource;
 use shared::{Mid, ParticipantId, RecordingId, TrackId, UnixMillis};
 
 /// Record these sections of the first client.
-fn order(world: &World, mids: &[&str]) -> RoomToNode {
+pub(super) fn order(world: &World, mids: &[&str]) -> RoomToNode {
     let session = world.clients[0].id();
     let track = |mid: &&str| RecordedTrack {
         id: TrackId::parse(&format!("t{mid}")).expect("an id"),

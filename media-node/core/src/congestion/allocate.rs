@@ -1,0 +1,306 @@
+//! Divides a client's downlink among its video slots: which layer each one plays. Audio is served before any video.
+
+use crate::keys::StreamKey;
+use std::time::{Duration, Instant};
+
+/// A slot gets more only if the estimate exceeds the need by this much, in percent.
+const HEADROOM_PERCENT: u64 = 115;
+/// Between two raises of one slot.
+const RAISE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One layer of the track that a slot shall play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub stream: StreamKey,
+    pub bitrate_bps: u64,
+    /// Lines of its picture; 0 until they are known.
+    pub lines: u16,
+    pub is_alive: bool,
+}
+
+/// What one video slot needs, and what it has.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    pub layers: Vec<Layer>,
+    /// Most lines that the viewer's tile can show.
+    pub lines_max: Option<u16>,
+    /// Lower numbers are served first.
+    pub priority: u8,
+    /// The stream it was given before.
+    pub current: Option<StreamKey>,
+    /// When it was last given more.
+    pub raised_at: Option<Instant>,
+}
+
+/// What one slot is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// `None` pauses the video.
+    pub stream: Option<StreamKey>,
+    pub limit: Limit,
+    /// What the estimate leaves for this slot, its own need included.
+    pub share_bps: u64,
+}
+
+impl Grant {
+    /// Whether the estimate is too low for even the smallest layer.
+    pub fn is_paused(&self) -> bool {
+        self.stream.is_none() && self.limit == Limit::Estimate
+    }
+}
+
+/// Why a slot does not get more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// It has the largest layer.
+    None,
+    /// A larger layer would show nothing more in its tile.
+    Size,
+    /// The estimate does not allow for more.
+    Estimate,
+    /// Its publisher sends nothing.
+    NoLayer,
+}
+
+/// Gives each demand its stream. `target_bps` is what the client's path takes, audio included.
+pub fn allocate(now: Instant, target_bps: u64, audio_bps: u64, demands: &[Demand]) -> Vec<Grant> {
+    let mut slots: Vec<_> = demands.iter().map(|demand| Candidate::of(now, demand)).collect();
+    let mut order: Vec<usize> = (0..slots.len()).collect();
+    order.sort_by_key(|place| demands.get(*place).map(|demand| demand.priority));
+    let mut budget = Budget { target_bps, used_bps: audio_bps };
+    // Everybody gets the smallest layer before anybody gets a larger one.
+    for place in &order {
+        slots.get_mut(*place).into_iter().for_each(|slot| slot.begin(&mut budget));
+    }
+    for place in &order {
+        slots.get_mut(*place).into_iter().for_each(|slot| slot.raise(&mut budget));
+    }
+    slots.iter().map(|slot| slot.grant(&budget)).collect()
+}
+
+/// Bits per second the slots would use if the path took everything: what the estimate should grow to.
+pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
+    let largest = |demand: &Demand| suitable(demand).last().map_or(0, |layer| layer.bitrate_bps);
+    audio_bps + demands.iter().map(largest).sum::<u64>()
+}
+
+struct Budget {
+    target_bps: u64,
+    used_bps: u64,
+}
+
+impl Budget {
+    fn left_bps(&self) -> u64 {
+        self.target_bps.saturating_sub(self.used_bps)
+    }
+
+    /// Takes `bps` beside what is used, if it fits; with `headroom`, only if the estimate is well above the sum.
+    fn take(&mut self, bps: u64, headroom: bool) -> bool {
+        let used = self.used_bps.saturating_add(bps);
+        let needed = if headroom { used.saturating_mul(HEADROOM_PERCENT) / 100 } else { used };
+        let fits = needed <= self.target_bps;
+        if fits {
+            self.used_bps = used;
+        }
+        fits
+    }
+}
+
+struct Candidate {
+    /// In ascending order, none larger than the tile needs.
+    layers: Vec<Layer>,
+    /// Place of what it has in `layers`; `None` where that is nothing, or gone.
+    current: Option<usize>,
+    may_raise: bool,
+    is_size_limited: bool,
+    given: Option<usize>,
+}
+
+impl Candidate {
+    fn of(now: Instant, demand: &Demand) -> Self {
+        let layers = suitable(demand);
+        let current = layers.iter().position(|layer| Some(layer.stream) == demand.current);
+        let alive = demand.layers.iter().filter(|layer| layer.is_alive).count();
+        Self {
+            is_size_limited: layers.len() < alive,
+            // What it has may be larger than its tile needs: that is no reason to fall below the tile's need.
+            current: current.or(layers.len().checked_sub(1).filter(|_| demand.current.is_some())),
+            may_raise: demand.raised_at.is_none_or(|at| now.saturating_duration_since(at) >= RAISE_INTERVAL),
+            layers,
+            given: None,
+        }
+    }
+
+    fn begin(&mut self, budget: &mut Budget) {
+        let Some(smallest) = self.layers.first() else { return };
+        if budget.take(smallest.bitrate_bps, self.current.is_none()) {
+            self.given = Some(0);
+        }
+    }
+
+    fn raise(&mut self, budget: &mut Budget) {
+        let Some(mut place) = self.given else { return };
+        while let (Some(layer), Some(next)) = (self.layers.get(place), self.layers.get(place + 1)) {
+            let is_raise = self.current.is_none_or(|current| current < place + 1);
+            let more = next.bitrate_bps.saturating_sub(layer.bitrate_bps);
+            if is_raise && !self.may_raise || !budget.take(more, is_raise) {
+                break;
+            }
+            place += 1;
+        }
+        self.given = Some(place);
+    }
+
+    fn grant(&self, budget: &Budget) -> Grant {
+        let layer = self.given.and_then(|place| self.layers.get(place));
+        let is_largest = self.given.is_some_and(|place| place + 1 == self.layers.len());
+        let limit = match () {
+            () if self.layers.is_empty() => Limit::NoLayer,
+            () if !is_largest => Limit::Estimate,
+            () if self.is_size_limited => Limit::Size,
+            () => Limit::None,
+        };
+        let own = layer.map_or(0, |layer| layer.bitrate_bps);
+        Grant { stream: layer.map(|layer| layer.stream), limit, share_bps: budget.left_bps().saturating_add(own) }
+    }
+}
+
+/// The layers that are sent and not larger than the tile needs, in ascending order.
+fn suitable(demand: &Demand) -> Vec<Layer> {
+    let mut layers: Vec<_> = demand.layers.iter().filter(|layer| layer.is_alive).copied().collect();
+    layers.sort_by_key(|layer| (layer.lines, layer.bitrate_bps));
+    if let Some(lines_max) = demand.lines_max
+        && let Some(enough) = layers.iter().position(|layer| layer.lines >= lines_max)
+    {
+        layers.truncate(enough + 1);
+    }
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Streams are numbered by slot and layer: the second layer of the first slot is 1, of the second slot 11.
+    fn demand(slot: u32, layers: &[(u64, u16)], current: Option<u32>) -> Demand {
+        let layer = |(place, (kbps, lines)): (usize, &(u64, u16))| Layer {
+            stream: StreamKey::numbered(slot * 10 + place as u32),
+            bitrate_bps: kbps * 1_000,
+            lines: *lines,
+            is_alive: true,
+        };
+        Demand {
+            layers: layers.iter().enumerate().map(layer).collect(),
+            lines_max: None,
+            priority: 0,
+            current: current.map(|place| StreamKey::numbered(slot * 10 + place)),
+            raised_at: None,
+        }
+    }
+
+    const THREE: [(u64, u16); 3] = [(150, 180), (500, 360), (2_000, 720)];
+
+    /// Which layer each slot gets; `None` is paused. Audio takes 40 kbit/s.
+    fn grants(target_kbps: u64, demands: &[Demand]) -> Vec<(Option<u32>, Limit)> {
+        let granted = allocate(crate::virtual_time::start(), target_kbps * 1_000, 40_000, demands);
+        granted.iter().map(|grant| (grant.stream.map(|stream| stream.index() % 10), grant.limit)).collect()
+    }
+
+    fn check(target_kbps: u64, current: Option<u32>, expected: (Option<u32>, Limit)) {
+        let granted = grants(target_kbps, &[demand(0, &THREE, current)]);
+        assert_eq!(granted, [expected], "{target_kbps} kbit/s from {current:?}");
+    }
+
+    #[test]
+    fn gives_the_largest_layer_that_fits() {
+        check(2_400, Some(2), (Some(2), Limit::None));
+        check(2_000, Some(2), (Some(1), Limit::Estimate));
+        check(300, Some(2), (Some(0), Limit::Estimate));
+        check(100, Some(2), (None, Limit::Estimate));
+    }
+
+    #[test]
+    fn keeps_what_just_fits_and_raises_only_with_headroom() {
+        check(2_040, Some(2), (Some(2), Limit::None));
+        check(2_040, Some(1), (Some(1), Limit::Estimate));
+        check(2_346, Some(1), (Some(2), Limit::None));
+        check(190, Some(0), (Some(0), Limit::Estimate));
+        check(190, None, (None, Limit::Estimate));
+        check(219, None, (Some(0), Limit::Estimate));
+    }
+
+    #[test]
+    fn raises_a_slot_once_a_second_and_lowers_it_at_once() {
+        let start = crate::virtual_time::start();
+        let raised = Demand { raised_at: Some(start), ..demand(0, &THREE, Some(1)) };
+        let stream = |after_ms, target_kbps: u64| {
+            let now = start + Duration::from_millis(after_ms);
+            allocate(now, target_kbps * 1_000, 0, std::slice::from_ref(&raised))[0].stream.map(|stream| stream.index())
+        };
+        assert_eq!((stream(900, 9_000), stream(1_000, 9_000)), (Some(1), Some(2)));
+        assert_eq!(stream(0, 200), Some(0));
+    }
+
+    #[test]
+    fn gives_a_tile_no_more_lines_than_it_shows() {
+        let tile = |lines| Demand { lines_max: Some(lines), ..demand(0, &THREE, Some(2)) };
+        assert_eq!(grants(9_000, &[tile(90)]), [(Some(0), Limit::Size)]);
+        assert_eq!(grants(9_000, &[tile(180)]), [(Some(0), Limit::Size)]);
+        assert_eq!(grants(9_000, &[tile(200)]), [(Some(1), Limit::Size)]);
+        assert_eq!(grants(9_000, &[tile(720)]), [(Some(2), Limit::None)]);
+        assert_eq!(grants(9_000, &[tile(2_000)]), [(Some(2), Limit::None)]);
+        assert_eq!(grants(600, &[tile(200)]), [(Some(1), Limit::Size)], "the tile's need is no raise");
+    }
+
+    #[test]
+    fn everybody_gets_the_smallest_layer_before_the_first_gets_more() {
+        let first = demand(0, &THREE, Some(2));
+        let second = Demand { priority: 1, ..demand(1, &THREE, Some(2)) };
+        let both = |target| grants(target, &[second.clone(), first.clone()]).map_limits();
+        assert_eq!(both(4_100), [Some(2), Some(2)]);
+        assert_eq!(both(2_600), [Some(1), Some(2)]);
+        assert_eq!(both(2_200), [Some(0), Some(2)]);
+        assert_eq!(both(700), [Some(0), Some(1)]);
+        assert_eq!(both(350), [Some(0), Some(0)]);
+        assert_eq!(both(200), [None, Some(0)]);
+    }
+
+    #[test]
+    fn a_track_of_one_layer_is_paused_and_resumed() {
+        let single = |current| grants(500, &[demand(0, &[(450, 720)], current)]);
+        assert_eq!(single(Some(0)), [(Some(0), Limit::None)]);
+        assert_eq!(single(None), [(None, Limit::Estimate)], "not enough headroom");
+        assert_eq!(grants(480, &[demand(0, &[(450, 720)], Some(0))]), [(None, Limit::Estimate)]);
+        assert_eq!(grants(570, &[demand(0, &[(450, 720)], None)]), [(Some(0), Limit::None)]);
+    }
+
+    #[test]
+    fn a_stopped_layer_is_replaced_by_what_is_left() {
+        let mut stopped = demand(0, &THREE, Some(2));
+        stopped.layers[2].is_alive = false;
+        assert_eq!(grants(9_000, &[stopped.clone()]), [(Some(1), Limit::None)]);
+        stopped.layers.iter_mut().for_each(|layer| layer.is_alive = false);
+        assert_eq!(grants(9_000, &[stopped]), [(None, Limit::NoLayer)]);
+    }
+
+    #[test]
+    fn says_what_is_left_for_a_slot_and_what_all_could_use() {
+        let demands = [demand(0, &[(450, 720)], Some(0)), demand(1, &THREE, Some(0))];
+        let shares: Vec<_> = allocate(crate::virtual_time::start(), 400_000, 40_000, &demands)
+            .iter()
+            .map(|grant| (grant.stream.map(StreamKey::index), grant.share_bps))
+            .collect();
+        assert_eq!(shares, [(None, 210_000), (Some(10), 360_000)]);
+        assert_eq!(wanted_bps(40_000, &demands), 2_490_000);
+    }
+
+    trait MapLimits {
+        fn map_limits(self) -> Vec<Option<u32>>;
+    }
+
+    impl MapLimits for Vec<(Option<u32>, Limit)> {
+        fn map_limits(self) -> Vec<Option<u32>> {
+            self.into_iter().map(|(layer, _)| layer).collect()
+        }
+    }
+}

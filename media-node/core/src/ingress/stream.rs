@@ -1,0 +1,328 @@
+//! One stream of a publisher, a layer of a track: received once here, then given to every slot it plays in.
+
+use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
+use super::keyframe::Requester;
+use super::queue::{Queue, Queued};
+use super::rate::Rate;
+use super::receive::{ClockOffset, Receiver, SourceClock};
+use crate::codec::{red, vp8};
+use crate::keys::{SessionKey, TrackKey};
+use crate::packet::{Csrc, Facts, Moment, Packet};
+use crate::record::tap::TapNumber;
+use crate::rtcp::ntp::NtpTime;
+use crate::rtp::RtpHeader;
+use crate::rtx;
+use crate::stats::DropReason;
+use shared::rtp_parameters::{CodecName, Encoding, MediaKind, Section};
+use std::time::Instant;
+
+/// Between the index spaces of two streams: no stream gets this far.
+const INDEX_SPACE: u64 = 1 << 40;
+
+/// Headers of IPv4, UDP and RTP with extensions, and SRTP's tag.
+const PACKET_OVERHEAD_BYTES: usize = 64;
+
+/// One slot that takes this stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub session: SessionKey,
+    /// Which of its slots.
+    pub slot: u16,
+}
+
+pub struct Stream {
+    pub publisher: SessionKey,
+    pub track: TrackKey,
+    pub kind: MediaKind,
+    pub subscribers: Vec<Subscriber>,
+    /// When to ask for a key frame.
+    pub keyframes: Requester,
+    pub tap: Option<Tap>,
+    /// Width and height of the last key frame, where the codec is VP8.
+    pub size: Option<(u16, u16)>,
+    section: Section,
+    encoding: Encoding,
+    rate: Option<Rate>,
+    receiver: Option<Receiver>,
+    cache: Cache,
+    /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
+    /// other under an SRTP index that is already used.
+    index_base: u64,
+    /// Indices of the packets that were taken in last: one, and what it brought again.
+    fresh: Vec<u64>,
+    /// SSRC of its retransmissions, once they came.
+    repair_ssrc: Option<u32>,
+    /// The one before the last restart: what it brings late is not of this stream.
+    former_repair_ssrc: Option<u32>,
+    orientation: Option<u8>,
+    queue: Queue,
+}
+
+/// How the recorder takes a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// Its packets are copied under this number.
+    Open(TapNumber),
+    /// They will be from the next key frame on, instead of those of another layer.
+    AtKeyframe(TapNumber),
+}
+
+/// What came of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// It is the first of those that wait.
+    pub is_first: bool,
+    /// So many wait that they are to be sent before more come.
+    pub is_urgent: bool,
+    /// Too many wait: subscribers will ask for it again.
+    pub is_dropped: bool,
+    /// It is the first of its stream.
+    pub begins_stream: bool,
+    /// A loss was noticed or mended: the time to ask for losses may have moved.
+    pub repair_at: Option<Instant>,
+    /// More was lost than asking for can mend.
+    pub needs_keyframe: bool,
+    /// When the wait for the frame's end is over, if there is one.
+    pub held_until: Option<Instant>,
+}
+
+impl Stream {
+    /// One encoding of a section; `instance` is a number no other stream of the shard has had.
+    pub fn new(publisher: SessionKey, track: TrackKey, section: &Section, encoding: Encoding, instance: u64) -> Self {
+        let packets = if section.kind == MediaKind::Video { VIDEO_PACKETS_KEPT } else { AUDIO_PACKETS_KEPT };
+        Self {
+            publisher,
+            track,
+            kind: section.kind,
+            subscribers: Vec::new(),
+            keyframes: Requester::default(),
+            tap: None,
+            size: None,
+            section: section.clone(),
+            encoding,
+            rate: None,
+            receiver: None,
+            cache: Cache::new(packets),
+            index_base: instance.wrapping_mul(INDEX_SPACE),
+            fresh: Vec::with_capacity(1 + red::EARLIER_MAX),
+            repair_ssrc: None,
+            former_repair_ssrc: None,
+            orientation: None,
+            queue: Queue::default(),
+        }
+    }
+
+    /// What is known of what arrived, once something did.
+    pub fn receiver(&mut self) -> Option<&mut Receiver> {
+        self.receiver.as_mut()
+    }
+
+    /// Its publisher's clock, once told.
+    pub fn clock(&self) -> Option<SourceClock> {
+        self.receiver.as_ref()?.clock()
+    }
+
+    /// Whether it has this SSRC.
+    pub fn is_filled_by(&self, ssrc: u32) -> bool {
+        self.receiver.as_ref().is_some_and(|receiver| receiver.ssrc() == ssrc)
+    }
+
+    /// Continues under another SSRC, whose packets get an index space of their own. Its subscribers must begin anew.
+    pub fn restart(&mut self, instance: u64) {
+        self.receiver = None;
+        self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
+        self.index_base = instance.wrapping_mul(INDEX_SPACE);
+        self.rate = None;
+        self.queue.pending.clear();
+        self.queue.sending.clear();
+    }
+
+    /// Takes in a packet of the stream itself.
+    pub fn receive(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
+        let codec = self.section.codecs.iter().find(|codec| codec.payload_type == header.payload_type);
+        let (name, clock_rate) =
+            codec.map(|codec| (codec.name, codec.clock_rate)).ok_or(DropReason::UnknownPayloadType)?;
+        let repairs = self.kind == MediaKind::Video;
+        let begins_stream = self.receiver.is_none();
+        let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
+        let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
+        self.rate.get_or_insert_with(|| Rate::new(at.now)).add(at.now, payload.len() + PACKET_OVERHEAD_BYTES);
+        let index = index.ok_or(DropReason::Duplicate)?;
+        self.fresh.clear();
+        let received = match name {
+            CodecName::Red => self.take_in_redundant(at, index, header, payload)?,
+            CodecName::Opus | CodecName::Vp8 => self.take_in(at, name, index, header, payload)?,
+        };
+        Ok(Received { begins_stream, ..received })
+    }
+
+    /// Takes in a packet of redundant audio, and before it those that it carries again and that did not come.
+    fn take_in_redundant(
+        &mut self,
+        at: Moment,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Received, DropReason> {
+        let opus = self.section.codecs.iter().find(|codec| codec.name == CodecName::Opus);
+        let opus = opus.ok_or(DropReason::UnknownPayloadType)?.payload_type;
+        let blocks = red::Blocks::parse(payload, opus).ok_or(DropReason::MalformedPayload)?;
+        let mut earlier = [None; red::EARLIER_MAX];
+        for (behind, (place, block)) in (1..).zip(earlier.iter_mut().zip(blocks.earlier())) {
+            *place = Some((header.sequence.wrapping_sub(behind), block));
+        }
+        let mut is_first = false;
+        for (sequence, block) in earlier.into_iter().rev().flatten() {
+            let Some(index) = self.receiver.as_mut().and_then(|receiver| receiver.repair(at.now, sequence)) else {
+                continue;
+            };
+            let timestamp = header.timestamp.wrapping_sub(block.timestamp_offset);
+            let header = header.of(sequence, timestamp);
+            is_first |= self.take_in(at, CodecName::Opus, index, &header, block.payload)?.is_first;
+        }
+        let received = self.take_in(at, CodecName::Opus, index, header, blocks.primary)?;
+        Ok(Received { is_first: is_first | received.is_first, ..received })
+    }
+
+    /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
+    pub fn repair(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
+        let codec = self.section.codecs.iter().find(|codec| codec.rtx_payload_type == Some(header.payload_type));
+        let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
+        let (sequence, payload) = rtx::restore(payload).ok_or(DropReason::Probe)?;
+        let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
+        // RFC 4588 §5.3: a retransmission stream belongs to one stream, and sequence numbers mean nothing in another.
+        let is_announced = self.encoding.rtx_ssrc == Some(header.ssrc);
+        let is_of_another = is_announced && self.encoding.ssrc != Some(receiver.ssrc());
+        if is_of_another || self.former_repair_ssrc == Some(header.ssrc) {
+            return Err(DropReason::UnknownStream);
+        }
+        self.repair_ssrc = Some(header.ssrc);
+        self.fresh.clear();
+        let index = receiver.repair(at.now, sequence).ok_or(DropReason::Duplicate)?;
+        self.take_in(at, name, index, header, payload)
+    }
+
+    fn take_in(
+        &mut self,
+        at: Moment,
+        codec: CodecName,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Received, DropReason> {
+        let facts = self.facts(codec, index, header, payload)?;
+        if facts.vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
+            self.keyframes.arrived();
+            self.size = vp8::resolution(payload).or(self.size);
+        }
+        self.cache.keep(&Packet { facts, payload });
+        self.fresh.push(facts.index);
+        let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
+        let missing = self.receiver.as_mut().and_then(Receiver::missing);
+        let (repair_at, needs_keyframe) =
+            missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
+        let held_until = self.queue.held_until;
+        Ok(Received { is_first, is_urgent, is_dropped, begins_stream: false, repair_at, needs_keyframe, held_until })
+    }
+
+    fn facts(
+        &mut self,
+        codec: CodecName,
+        index: u64,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) -> Result<Facts, DropReason> {
+        let vp8 = match codec {
+            CodecName::Vp8 if !payload.is_empty() => {
+                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
+            }
+            CodecName::Vp8 | CodecName::Opus | CodecName::Red => None,
+        };
+        let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
+        let ids = self.section.extensions;
+        // Browsers tell it with some packets only: it holds until the next time.
+        self.orientation = first_byte(ids.video_orientation).or(self.orientation);
+        Ok(Facts {
+            index: self.index_base.wrapping_add(index),
+            timestamp: header.timestamp,
+            marker: header.marker,
+            csrc: Csrc(self.section.csrc),
+            audio_level: first_byte(ids.audio_level),
+            orientation: self.orientation,
+            vp8,
+        })
+    }
+
+    /// The packets that were taken in last, in order.
+    pub fn fresh(&self) -> impl Iterator<Item = Packet<'_>> {
+        self.fresh.iter().filter_map(|index| self.packet(*index))
+    }
+
+    /// When a timestamp was captured by our clock, once the publisher reported what its clock says.
+    pub fn captured(&self, timestamp: u32, offset: &ClockOffset) -> Option<NtpTime> {
+        let clock = self.clock()?;
+        let rate = i64::from(self.section.codecs.first()?.clock_rate.max(1));
+        let ticks = i64::from(timestamp.wrapping_sub(clock.rtp_timestamp) as i32);
+        Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
+    }
+
+    /// Its SSRC, if it is video and something arrived.
+    pub fn video_ssrc(&self) -> Option<u32> {
+        let receiver = self.receiver.as_ref().filter(|_| self.kind == MediaKind::Video)?;
+        Some(receiver.ssrc())
+    }
+
+    /// Lines of its picture; 0 until they are known.
+    pub fn lines(&self) -> u16 {
+        self.size.map_or(0, |(_, lines)| lines)
+    }
+
+    /// Bits per second over the last second, with everything above Ethernet that a subscriber would get.
+    pub fn bitrate_bps(&mut self, now: Instant) -> u64 {
+        self.rate.as_mut().map_or(0, |rate| rate.bps(now))
+    }
+
+    /// What must be added to this stream's timestamps to get those of `other` at the same capture time; both are layers
+    /// of one track, and their publisher has reported the clocks of both.
+    pub fn timestamp_offset(&self, other: &Self) -> Option<u32> {
+        let (from, to) = (self.clock()?, other.clock().filter(|_| self.track == other.track)?);
+        let rate = i128::from(self.section.codecs.first()?.clock_rate);
+        let ticks = i128::from(from.ntp.nanos_since(to.ntp)) * rate / 1_000_000_000;
+        Some(to.rtp_timestamp.wrapping_sub(from.rtp_timestamp).wrapping_add(ticks as u32))
+    }
+
+    /// Whether anything waits to be sent.
+    pub fn has_pending(&self) -> bool {
+        !self.queue.pending.is_empty()
+    }
+
+    /// Whether its packets still wait for the end of their frame.
+    pub fn is_held(&self, now: Instant) -> bool {
+        self.queue.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Until when they wait.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.queue.held_until
+    }
+
+    /// Begins a round of sending with everything that waits.
+    pub fn begin_sending(&mut self, now: Instant) {
+        self.queue.begin_sending(now);
+    }
+
+    /// The packets of this round.
+    pub fn sending(&self) -> &[u64] {
+        &self.queue.sending
+    }
+
+    /// The round is over.
+    pub fn end_sending(&mut self) {
+        self.queue.sending.clear();
+    }
+
+    /// A packet that is still kept.
+    pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
+        self.cache.find(index)
+    }
+}

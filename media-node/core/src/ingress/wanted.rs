@@ -1,0 +1,62 @@
+//! Which layers of a track its room was told are needed: more at once, fewer after a while, as viewers change their minds.
+
+use std::time::{Duration, Instant};
+
+/// A layer that nobody needs is kept for so long.
+const SHRINK_AFTER: Duration = Duration::from_secs(2);
+
+/// A set of layers, a bit for each place.
+pub type LayerSet = u8;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    told: LayerSet,
+    fewer_since: Option<Instant>,
+}
+
+impl Wanted {
+    /// Publishers begin with all of their layers.
+    pub const fn all() -> Self {
+        Self { told: LayerSet::MAX, fewer_since: None }
+    }
+
+    pub const fn contains(self, place: usize) -> bool {
+        self.told & (1 << place) != 0
+    }
+
+    /// Whether the room is to be told now.
+    pub fn update(&mut self, now: Instant, needed: LayerSet) -> bool {
+        let before = self.told;
+        if needed & !before != 0 {
+            self.told |= needed;
+            self.fewer_since = None;
+        } else if needed == before {
+            self.fewer_since = None;
+        } else if now.saturating_duration_since(*self.fewer_since.get_or_insert(now)) >= SHRINK_AFTER {
+            self.told = needed;
+            self.fewer_since = None;
+        }
+        self.told != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_at_once_and_shrinks_when_nothing_was_needed_for_a_while() {
+        let start = crate::virtual_time::start();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut wanted = Wanted::all();
+        assert!(!wanted.update(at(0), 0b001));
+        assert!(!wanted.update(at(1_000), 0b111), "told already");
+        assert!(!wanted.update(at(1_500), LayerSet::MAX));
+        assert!(!wanted.update(at(2_000), 0b001), "the wait begins again");
+        assert!(wanted.contains(2));
+        assert!(wanted.update(at(4_000), 0b001));
+        assert!(wanted.contains(0) && !wanted.contains(1));
+        assert!(wanted.update(at(4_100), 0b010));
+        assert!(wanted.contains(0) && wanted.contains(1) && !wanted.contains(2));
+    }
+}

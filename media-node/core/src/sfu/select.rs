@@ -1,0 +1,145 @@
+//! Which stream each slot of a session plays: the allocation decides from wishes, layers and the estimate.
+
+use super::{Output, Sfu, Timer};
+use crate::congestion::allocate::{self, Demand, Grant, Layer, Limit};
+use crate::egress::slot::Slot;
+use crate::ingress::stream::Stream;
+use crate::ingress::track::{self, Track};
+use crate::keys::{SessionKey, StreamKey, Streams, Tracks};
+use crate::session::Session;
+use crate::slab::Slab;
+use shared::rtp_parameters::MediaKind;
+use std::time::{Duration, Instant};
+
+/// Between two looks at layers and estimate; wishes take effect at once.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Sessions are looked at together: one wake-up for some of them.
+const GRID: Duration = Duration::from_millis(50);
+
+impl Sfu {
+    /// Chooses what each slot of a session plays.
+    pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
+        let Self { sessions, tracks, streams, .. } = self;
+        let Some(session) = sessions.get(key) else { return };
+        let target_bps = session.target_bps;
+        let audio: Vec<_> =
+            of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
+        let mut places = Vec::new();
+        let mut demands = Vec::new();
+        for (place, slot) in of_kind(session, MediaKind::Video) {
+            places.push(place);
+            demands.push(demand(now, slot, tracks, streams));
+        }
+        let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
+        let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
+        let grants = allocate::allocate(now, target_bps.unwrap_or(u64::MAX), audio_bps, &demands);
+        for (place, stream) in audio {
+            self.change_slot(key, place, |slot| slot.select(stream));
+        }
+        for ((place, demand), grant) in places.iter().zip(&demands).zip(&grants) {
+            self.grant(now, (key, *place), demand, *grant);
+        }
+        self.note_paused(key, &places, &grants);
+        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || target_bps.is_some());
+        let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
+        self.deadlines.set(Timer::Select(key), at);
+    }
+
+    /// Takes note of what a session's downlink takes; from the first time on it is looked at again and again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "estimates do not limit sessions yet"))]
+    pub(super) fn set_target(&mut self, now: Instant, key: SessionKey, target_bps: u64) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.target_bps.replace(target_bps).is_none() {
+            self.select_streams(now, key);
+        }
+    }
+
+    fn grant(&mut self, now: Instant, (key, place): (SessionKey, usize), demand: &Demand, grant: Grant) {
+        let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) else { return };
+        // A track that nothing has come of yet begins with its first layer.
+        let stream = match grant.limit {
+            Limit::NoLayer => demand.current.or(demand.layers.first().map(|layer| layer.stream)),
+            Limit::None | Limit::Size | Limit::Estimate => grant.stream,
+        };
+        slot.grant = Some(grant);
+        if stream != slot.wanted() {
+            let size = |stream: Option<StreamKey>| {
+                let layer = demand.layers.iter().find(|layer| Some(layer.stream) == stream);
+                layer.map(|layer| (layer.lines, layer.bitrate_bps))
+            };
+            if size(stream) > size(slot.wanted()) {
+                slot.raised_at = Some(now);
+            }
+            self.change_slot(key, place, |slot| slot.select(stream));
+            self.want_keyframe_for(now, key, place);
+        }
+        self.relieve(now, (key, place), grant);
+    }
+
+    fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
+        let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
+        if let Some(stream) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) {
+            self.want_keyframe(now, stream);
+        }
+    }
+
+    /// A layer that is far too large is not sent until the key frame of the smaller one comes: the queue must empty.
+    fn relieve(&mut self, now: Instant, (key, place): (SessionKey, usize), grant: Grant) {
+        let slot = self.sessions.get(key).and_then(|session| session.slots.get(place));
+        let playing = slot.filter(|slot| slot.playing() != slot.wanted()).and_then(Slot::playing);
+        let Some(stream) = playing.and_then(|playing| self.streams.get_mut(playing)) else { return };
+        if grant.limit == Limit::Estimate && stream.bitrate_bps(now) > grant.share_bps.saturating_mul(4) / 3 {
+            self.change_slot(key, place, Slot::let_go);
+        }
+    }
+
+    /// Tells the room which slots are paused, if that has changed.
+    fn note_paused(&mut self, key: SessionKey, places: &[usize], grants: &[Grant]) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let paused = places.iter().zip(grants).filter(|(_, grant)| grant.is_paused()).map(|(place, _)| *place);
+        if session.paused.iter().copied().eq(paused.clone()) {
+            return;
+        }
+        session.paused = paused.collect();
+        self.tell_paused(key);
+    }
+
+    pub(super) fn tell_paused(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(room) = self.rooms.get(session.room).map(|room| room.id.clone()) else { return };
+        let slots = session.paused.iter().filter_map(|place| session.slots.get(*place));
+        let mids = slots.map(|slot| slot.mid().clone()).collect();
+        self.outputs.push_back(Output::VideoPaused { room, session: session.id.clone(), mids });
+    }
+}
+
+fn of_kind(session: &Session, kind: MediaKind) -> impl Iterator<Item = (usize, &Slot)> {
+    session.slots.iter().enumerate().filter(move |(_, slot)| slot.kind() == kind)
+}
+
+fn only_stream(slot: &Slot, tracks: &Slab<Tracks, Track>) -> Option<StreamKey> {
+    tracks.get(slot.track?)?.streams().next()
+}
+
+fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut Slab<Streams, Stream>) -> Demand {
+    let track = slot.track.and_then(|track| tracks.get(track));
+    let is_single = track.is_some_and(|track| track.single().is_some());
+    let layer = |layer: &track::Layer| {
+        let stream = streams.get_mut(layer.stream)?;
+        Some(Layer {
+            stream: layer.stream,
+            bitrate_bps: stream.bitrate_bps(now),
+            lines: stream.lines(),
+            is_alive: is_single || layer.is_alive(now),
+        })
+    };
+    let layers: Vec<_> = track.into_iter().flat_map(|track| &track.layers).filter_map(layer).collect();
+    let wish = slot.wish.as_ref();
+    Demand {
+        current: slot.wanted().filter(|wanted| layers.iter().any(|layer| layer.stream == *wanted)),
+        lines_max: wish.and_then(|wish| wish.lines_max),
+        priority: wish.map_or(u8::MAX, |wish| wish.priority),
+        raised_at: slot.raised_at,
+        layers,
+    }
+}

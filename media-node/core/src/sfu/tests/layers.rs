@@ -1,0 +1,349 @@
+//! A camera in three layers: which one each viewer gets, and that a viewer sees one stream all the while.
+
+use super::super::*;
+use super::feedback;
+use super::world::{AUDIO, AUDIO_SLOT, Received, VIDEO, VIDEO_SLOT, World, room};
+use crate::codec::vp8::{self, Numbers};
+use crate::random::Random;
+use crate::rtcp::write::Sent;
+use shared::Mid;
+use shared::control::{Forward, TrackRef};
+use shared::rtp_parameters::Encoding;
+use std::time::Duration;
+
+const FRAME_MS: u64 = 33;
+const SSRCS: [u32; 3] = [9_001, 9_002, 9_003];
+const KBPS: [u64; 3] = [150, 500, 2_000];
+const LINES: [u16; 3] = [180, 360, 720];
+
+/// The first client's camera. Its layers count from numbers of their own, as in browsers.
+struct Camera {
+    world: World,
+    is_on: [bool; 3],
+    layers: usize,
+    /// Frames since the start, which is also the capture time.
+    frame: u64,
+    /// Frames that each layer has sent.
+    sent: [u64; 3],
+    answered: [usize; 3],
+    /// Packets of one frame arrive in any order.
+    shuffle: Option<Random>,
+}
+
+impl Camera {
+    /// The first client publishes so many layers, everybody else watches them.
+    fn new(clients: u32, layers: usize) -> Self {
+        let mut world = World::connected(clients);
+        let mut session = world.clients[0].parameters();
+        let rids = ["q", "h", "f"];
+        session.sections[1].encodings = (3 - layers..3)
+            .map(|layer| Encoding { ssrc: Some(SSRCS[layer]), rtx_ssrc: None, rid: Some(rids[layer].to_owned()) })
+            .collect();
+        world.control(RoomToNode::SetSession { session });
+        for viewer in 1..clients as usize {
+            world.forward(0, AUDIO, viewer, AUDIO_SLOT);
+            world.forward(0, VIDEO, viewer, VIDEO_SLOT);
+        }
+        Self { world, is_on: [true; 3], layers, frame: 0, sent: [0; 3], answered: [0; 3], shuffle: None }
+    }
+
+    fn run_for(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds / FRAME_MS {
+            for layer in 3 - self.layers..3 {
+                if self.is_on[layer] {
+                    self.send_frame(layer);
+                }
+            }
+            let sound = self.world.clients[0].sound(&[7; 60]);
+            self.world.send(0, sound);
+            self.frame += 1;
+            self.world.run_for(FRAME_MS);
+        }
+    }
+
+    fn send_frame(&mut self, layer: usize) {
+        let asked = feedback(&self.world, 0).iter().filter(|name| **name == format!("pli {}", SSRCS[layer])).count();
+        let is_keyframe = asked > std::mem::replace(&mut self.answered[layer], asked) || self.sent[layer] == 0;
+        let bytes = (KBPS[layer] * FRAME_MS / 8) as usize;
+        let count = bytes.div_ceil(1_100);
+        let mut packets: Vec<_> =
+            (0..count).map(|place| self.packet(layer, is_keyframe, place, place + 1 == count, bytes / count)).collect();
+        if let Some(random) = &mut self.shuffle {
+            let first = random.next_u64() as usize % packets.len();
+            packets.swap(0, first);
+        }
+        packets.into_iter().for_each(|packet| self.world.send(0, packet));
+        self.sent[layer] += 1;
+    }
+
+    fn packet(&self, layer: usize, is_keyframe: bool, place: usize, marker: bool, bytes: usize) -> Vec<u8> {
+        let number = self.sent[layer] + 1_000 * layer as u64;
+        let [p0, p1] = (number as u16 & 0x7fff | 0x8000).to_be_bytes();
+        let mut payload = vec![if place == 0 { 0x90 } else { 0x80 }, 0xc0, p0, p1, number as u8];
+        if place == 0 && is_keyframe {
+            let [h0, h1] = LINES[layer].to_le_bytes();
+            payload.extend([0x10, 0, 0, 0x9d, 0x01, 0x2a, h0, h1, h0, h1]);
+        } else if place == 0 {
+            payload.push(0x11);
+        }
+        payload.resize(bytes.max(20), layer as u8);
+        let per_frame = (KBPS[layer] * FRAME_MS / 8).div_ceil(1_100);
+        let index = 50_000 + 1_000 * layer as u64 + self.sent[layer] * per_frame + place as u64;
+        self.world.clients[0].packet(SSRCS[layer], 96, index, Self::timestamp(layer, self.frame), marker, &payload)
+    }
+
+    fn timestamp(layer: usize, frame: u64) -> u32 {
+        (0xffff_0000 + layer as u64 * 5_000_000 + frame * FRAME_MS * 90) as u32
+    }
+
+    /// Tells the clock of every layer, as of the next frame.
+    fn report(&mut self) {
+        let ntp = self.world.sfu.clock.at(self.world.now);
+        for (layer, ssrc) in SSRCS.into_iter().enumerate() {
+            let rtp_timestamp = Self::timestamp(layer, self.frame);
+            let sent = Sent { ssrc, ntp, rtp_timestamp, packets: 1, octets: 1 };
+            let report = self.world.clients[0].report(|writer| writer.sender_report(sent).expect("room"));
+            self.world.send(0, report);
+        }
+    }
+
+    fn set_target(&mut self, viewer: usize, kbps: u64) {
+        let key = self.world.sfu.session_key(&room(), &self.world.clients[viewer].id()).expect("connected");
+        self.world.sfu.set_target(self.world.now, key, kbps * 1_000);
+    }
+
+    fn set_lines(&mut self, viewer: usize, lines_max: Option<u16>) {
+        let mid = |mid| Mid::parse(mid).expect("a mid");
+        let track = TrackRef { session: self.world.clients[0].id(), mid: mid(VIDEO) };
+        let forward = Forward::new(self.world.clients[viewer].id(), mid(VIDEO_SLOT), Some(track));
+        self.world.control(RoomToNode::SetForwards { forwards: vec![Forward { lines_max, ..forward }] });
+    }
+
+    /// Video packets that a viewer got since this was last called, and how many of audio.
+    fn take(&mut self, viewer: usize) -> (Vec<Received>, usize) {
+        let ssrc = self.world.clients[viewer].ssrc(VIDEO_SLOT);
+        let (video, audio): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.world.clients[viewer].rtp).into_iter().partition(|packet| packet.ssrc == ssrc);
+        (video, audio.len())
+    }
+
+    /// The layers a viewer got within this time, without repetitions.
+    fn layers_within(&mut self, viewer: usize, milliseconds: u64) -> Vec<u8> {
+        self.take(viewer);
+        self.run_for(milliseconds);
+        let (video, audio) = self.take(viewer);
+        assert!(audio as u64 >= milliseconds / FRAME_MS - 2, "no audio is dropped: {audio}");
+        let mut layers: Vec<_> = video.iter().filter_map(layer_of).collect();
+        layers.dedup();
+        layers
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        let told = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
+            Output::LayersWanted { rids, .. } => Some(format!("wanted {}", rids.join(","))),
+            Output::VideoPaused { mids, .. } => Some(format!("paused {}", mids.len())),
+            Output::SessionConnected { .. } | Output::SessionClosed { .. } => None,
+        });
+        told.collect()
+    }
+}
+
+fn layer_of(packet: &Received) -> Option<u8> {
+    packet.payload.last().copied()
+}
+
+/// One unbroken stream: time and picture numbers never go back, and each layer begins with a key frame. Returns how often
+/// the layer changed.
+fn check_stream(received: &[Received]) -> usize {
+    let mut in_order = received.to_vec();
+    let first = in_order.first().map_or(0, |packet| packet.sequence).wrapping_sub(100);
+    in_order.sort_by_key(|packet| packet.sequence.wrapping_sub(first));
+    let mut switches = 0;
+    for pair in in_order.windows(2) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let numbers = |packet: &Received| vp8::Descriptor::parse(&packet.payload).expect("VP8").numbers();
+        let (ticks, is_next) = (b.timestamp.wrapping_sub(a.timestamp), b.sequence == a.sequence.wrapping_add(1));
+        assert!(ticks < 1 << 31, "time goes back by {}", ticks.wrapping_neg());
+        assert_eq!(ticks == 0, numbers(a) == numbers(b), "a frame has one timestamp and one number");
+        if ticks != 0 && is_next {
+            let next = numbers(a).advance(Numbers { picture_id: 1, base_layer_index: 1 });
+            assert_eq!(numbers(b), next, "pictures are numbered without a gap");
+        }
+        if layer_of(a) != layer_of(b) && is_next {
+            let begins = vp8::Descriptor::parse(&b.payload).is_some_and(|descriptor| descriptor.starts_keyframe);
+            assert!(begins, "layer {:?} begins in the middle", layer_of(b));
+            switches += 1;
+        }
+    }
+    switches
+}
+
+#[test]
+fn without_an_estimate_a_viewer_gets_the_largest_layer() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(1_500);
+    assert_eq!(camera.layers_within(1, 1_000), [2]);
+}
+
+#[test]
+fn a_viewer_gets_what_its_downlink_takes_and_others_are_untouched() {
+    let mut camera = Camera::new(3, 3);
+    camera.set_target(1, 5_000);
+    camera.set_target(2, 5_000);
+    camera.run_for(4_000);
+    for (kbps, expected) in [(5_000, vec![2]), (600, vec![1]), (300, vec![0]), (100, vec![]), (300, vec![0])] {
+        camera.set_target(1, kbps);
+        camera.run_for(1_500);
+        assert_eq!(camera.layers_within(1, 500), expected, "{kbps} kbit/s");
+    }
+    camera.take(2);
+    camera.set_target(1, 5_000);
+    camera.run_for(3_500);
+    assert_eq!(camera.layers_within(1, 500), [2]);
+    assert_eq!(camera.layers_within(2, 500), [2]);
+    assert_eq!(camera.told(), ["paused 1", "paused 0"]);
+}
+
+#[test]
+fn a_layer_that_is_far_too_large_stops_before_the_smaller_one_begins() {
+    let mut camera = Camera::new(2, 3);
+    camera.set_target(1, 5_000);
+    camera.run_for(4_000);
+    camera.take(1);
+    camera.set_target(1, 300);
+    // The camera answers no request for a while.
+    camera.answered = [usize::MAX; 3];
+    let before = camera.world.now;
+    camera.is_on[0] = false;
+    camera.run_for(300);
+    let (video, audio) = camera.take(1);
+    let last = video.last().map_or(before, |packet| packet.at);
+    assert!(last < before + Duration::from_millis(150), "{:?}", last - before);
+    assert!(audio >= 8, "{audio}");
+}
+
+#[test]
+fn a_stopped_layer_is_replaced_and_comes_back() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(2_000);
+    camera.is_on[2] = false;
+    camera.run_for(1_000);
+    assert_eq!(camera.layers_within(1, 500), [1]);
+    camera.is_on[2] = true;
+    camera.run_for(2_000);
+    assert_eq!(camera.layers_within(1, 500), [2]);
+}
+
+#[test]
+fn a_tile_gets_the_lines_it_shows_and_the_publisher_hears_which_layers_are_needed() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(1_500);
+    camera.set_lines(1, Some(300));
+    assert_eq!(camera.layers_within(1, 1_000).last(), Some(&1));
+    assert_eq!(camera.told(), Vec::<String>::new());
+    camera.run_for(1_500);
+    assert_eq!(camera.told(), ["wanted q,h"]);
+    camera.set_lines(1, None);
+    camera.run_for(300);
+    assert_eq!(camera.told(), ["wanted q,h,f"]);
+    assert_eq!(camera.layers_within(1, 1_000).last(), Some(&2));
+    camera.world.set_slot(1, VIDEO_SLOT, None);
+    camera.run_for(2_500);
+    assert_eq!(camera.told(), ["wanted "]);
+}
+
+#[test]
+fn layers_are_aligned_by_their_clocks() {
+    let mut camera = Camera::new(2, 3);
+    camera.run_for(1_500);
+    camera.report();
+    camera.take(1);
+    for lines in [Some(180), None, Some(360), None] {
+        camera.set_lines(1, lines);
+        camera.run_for(1_500);
+    }
+    let (video, _) = camera.take(1);
+    assert!(check_stream(&video) >= 4);
+    let layer = |packet: &Received| u64::from(layer_of(packet).unwrap_or_default());
+    let capture = |packet: &Received| {
+        // The picture number tells the frame only until it is rewritten; the time since the first packet does as well.
+        (packet.at - video[0].at).as_millis() as u32 * 90
+    };
+    let drifts = video.iter().map(|packet| {
+        let drift = packet.timestamp.wrapping_sub(video[0].timestamp).wrapping_sub(capture(packet)) as i32;
+        (drift, layer(packet))
+    });
+    for (drift, layer) in drifts {
+        assert!(drift.abs() <= 180, "layer {layer} is {drift} ticks off");
+    }
+}
+
+#[test]
+fn random_switches_with_loss_and_reordering_make_one_stream() {
+    let mut switches = 0;
+    for seed in 0..12 {
+        let mut random = Random::seeded(seed);
+        let mut camera = Camera::new(2, 3);
+        camera.set_target(1, 5_000);
+        camera.world.loss_percent = random.next_u64() % 6;
+        camera.shuffle = Some(Random::seeded(seed + 100));
+        let mut video = Vec::new();
+        for _ in 0..30 {
+            match random.next_u64() % 4 {
+                0 => camera.set_target(1, [120, 300, 600, 5_000][random.next_u64() as usize % 4]),
+                1 => camera.set_lines(1, [None, Some(180), Some(360)][random.next_u64() as usize % 3]),
+                2 => camera.is_on[random.next_u64() as usize % 3] ^= true,
+                _ => camera.report(),
+            }
+            camera.run_for(100 + random.next_u64() % 900);
+            video.extend(camera.take(1).0);
+        }
+        switches += check_stream(&video);
+    }
+    assert!(switches > 30, "{switches}");
+}
+
+#[test]
+fn a_publisher_of_one_layer_is_capped_at_what_its_best_viewer_takes() {
+    let mut camera = Camera::new(3, 1);
+    camera.set_target(1, 5_000);
+    camera.set_target(2, 5_000);
+    camera.run_for(3_000);
+    camera.set_target(1, 300);
+    camera.run_for(500);
+    assert!(!feedback(&camera.world, 0).iter().any(|name| name.starts_with("estimate") && *name != "estimate 8000000"));
+    camera.set_target(2, 700);
+    camera.run_for(500);
+    let estimates =
+        feedback(&camera.world, 0).into_iter().filter_map(|name| name.strip_prefix("estimate ")?.parse().ok());
+    let last: Option<u64> = estimates.collect::<Vec<_>>().last().copied();
+    assert!(last.is_some_and(|bps| (500_000..700_000).contains(&bps)), "{last:?}");
+    camera.set_target(2, 5_000);
+    camera.run_for(1_500);
+    assert_eq!(feedback(&camera.world, 0).last().map(String::as_str), Some("estimate 8000000"));
+    camera.run_for(1_000);
+    assert_eq!((camera.layers_within(1, 500), camera.layers_within(2, 500)), (vec![], vec![2]));
+}
+
+#[test]
+fn the_recorder_takes_the_largest_layer_and_changes_at_a_key_frame() {
+    let mut camera = Camera::new(1, 3);
+    camera.is_on[2] = false;
+    camera.run_for(500);
+    let order = super::record::order(&camera.world, &[VIDEO]);
+    camera.world.control(order);
+    camera.run_for(500);
+    camera.is_on[2] = true;
+    camera.run_for(1_500);
+    camera.is_on[2] = false;
+    camera.run_for(1_500);
+    let batch = camera.world.sfu.exchange_recorded(Batch::default());
+    assert_eq!(batch.opened.len(), 1);
+    let payloads: Vec<_> = batch.packets.iter().map(|packet| batch.payload(packet)).collect();
+    let mut layers: Vec<_> = payloads.iter().filter_map(|payload| payload.last().copied()).collect();
+    for pair in payloads.windows(2).filter(|pair| pair[0].last() != pair[1].last()) {
+        assert!(vp8::Descriptor::parse(pair[1]).is_some_and(|descriptor| descriptor.starts_keyframe));
+    }
+    layers.dedup();
+    assert_eq!(layers, [1, 2, 1]);
+}

@@ -1,0 +1,114 @@
+//! What the viewers of a track need, summed up for its publisher: which layers, or at most how many bits per second.
+
+use super::{Output, Sfu, Timer};
+use crate::ingress::track::Track;
+use crate::ingress::wanted::LayerSet;
+use crate::keys::{SessionKey, TrackKey};
+use crate::session::Cap;
+use shared::rtp_parameters::MediaKind;
+use std::time::{Duration, Instant};
+
+const INTERVAL: Duration = Duration::from_millis(200);
+/// A publisher is never capped below this: its viewers' video is paused instead.
+const CAP_BPS_MIN: u64 = 100_000;
+/// A viewer's share exceeds the cap by this much, in percent, so that its slot resumes.
+const HEADROOM_PERCENT: u64 = 115;
+/// A cap that leaves this much more than what was sent without it, in percent, is lifted.
+const LIFT_PERCENT: u64 = 130;
+/// Smaller changes of a cap, in percent, are not sent.
+const CHANGE_PERCENT: u64 = 5;
+
+impl Sfu {
+    pub(super) fn sum_up_viewers(&mut self, now: Instant, key: TrackKey) {
+        let Some(track) = self.tracks.get(key) else { return };
+        self.deadlines.set(Timer::Viewers(key), Some(now + INTERVAL));
+        if track.single().is_some() {
+            self.set_cap(now, key);
+            return;
+        }
+        let needed = self.layers_needed(track);
+        if self.tracks.get_mut(key).is_some_and(|track| track.wanted.update(now, needed)) {
+            self.tell_layers(key);
+        }
+    }
+
+    /// The layers of a track that its viewers and the recorder can use. All that are smaller than the largest of them are
+    /// needed too: a viewer whose downlink becomes too slow falls back on them.
+    fn layers_needed(&self, track: &Track) -> LayerSet {
+        if track.tap.is_some() {
+            return LayerSet::MAX;
+        }
+        let lines: Vec<u16> =
+            track.streams().map(|key| self.streams.get(key).map_or(0, |stream| stream.lines())).collect();
+        let viewers = track.viewers.iter().filter_map(|viewer| {
+            let slot = self.sessions.get(viewer.session)?.slots.get(usize::from(viewer.slot))?;
+            Some(slot.wish.as_ref()?.lines_max.unwrap_or(u16::MAX))
+        });
+        // Places without a layer are in every set.
+        let no_layers = LayerSet::MAX.checked_shl(lines.len() as u32).unwrap_or(0);
+        let Some(tile) = viewers.max() else { return no_layers };
+        let enough = lines.iter().filter(|lines| **lines >= tile).min().copied().unwrap_or(u16::MAX);
+        // A layer that was never sent has 0 lines: it may be needed.
+        lines
+            .iter()
+            .enumerate()
+            .filter(|(_, lines)| **lines <= enough)
+            .fold(no_layers, |set, (place, _)| set | 1 << place)
+    }
+
+    pub(super) fn tell_layers(&mut self, key: TrackKey) {
+        let Some(track) = self.tracks.get(key).filter(|track| track.single().is_none()) else { return };
+        let room = self.sessions.get(track.publisher).and_then(|session| self.rooms.get(session.room));
+        let Some(room) = room.map(|room| room.id.clone()) else { return };
+        let wanted = (0..track.layers.len()).filter(|place| track.wanted.contains(*place));
+        let rids = wanted.filter_map(|place| track.rid(place)).map(str::to_owned).collect();
+        let (session, mid) = (track.reference.session.clone(), track.reference.mid.clone());
+        self.outputs.push_back(Output::LayersWanted { room, session, mid, rids });
+    }
+
+    /// A publisher of one stream that is too much for all of its viewers is asked to send less, instead of being paused at
+    /// all of them.
+    fn set_cap(&mut self, now: Instant, key: TrackKey) {
+        let Some(track) = self.tracks.get(key) else { return };
+        let publisher = track.publisher;
+        let share_bps = self.largest_share_bps(track);
+        let sent_bps =
+            track.single().and_then(|key| self.streams.get_mut(key)).map_or(0, |stream| stream.bitrate_bps(now));
+        let is_alone = self.video_tracks(publisher) == 1;
+        let Some(session) = self.sessions.get_mut(publisher) else { return };
+        let cap_bps = share_bps.map(|bps| bps.saturating_mul(100) / HEADROOM_PERCENT).filter(|bps| *bps >= CAP_BPS_MIN);
+        let before = session.cap;
+        session.cap = match (cap_bps.filter(|_| is_alone), before) {
+            (Some(bps), None) if bps < sent_bps => Some(Cap { bps, uncapped_bps: sent_bps }),
+            (Some(bps), Some(cap)) if bps < cap.uncapped_bps.saturating_mul(LIFT_PERCENT) / 100 => {
+                let is_changed = bps.abs_diff(cap.bps) > cap.bps * CHANGE_PERCENT / 100;
+                Some(if is_changed { Cap { bps, ..cap } } else { cap })
+            }
+            (_, _) => None,
+        };
+        if session.cap != before {
+            self.report_cap(publisher);
+        }
+    }
+
+    /// The most that a viewer's downlink leaves for a track; `None` if one has no limit, the recorder takes it, or nobody
+    /// watches.
+    fn largest_share_bps(&self, track: &Track) -> Option<u64> {
+        if track.tap.is_some() {
+            return None;
+        }
+        let mut largest = None;
+        for viewer in &track.viewers {
+            let session = self.sessions.get(viewer.session)?;
+            session.target_bps?;
+            let grant = session.slots.get(usize::from(viewer.slot))?.grant?;
+            largest = largest.max(Some(grant.share_bps));
+        }
+        largest
+    }
+
+    fn video_tracks(&self, publisher: SessionKey) -> usize {
+        let tracks = self.sessions.get(publisher).into_iter().flat_map(|session| &session.tracks);
+        tracks.filter_map(|key| self.tracks.get(*key)).filter(|track| track.kind == MediaKind::Video).count()
+    }
+}
