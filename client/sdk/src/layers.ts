@@ -35,6 +35,36 @@ export function layersOf(lines: number = LINES_DEFAULT): Layer[] {
   });
 }
 
+/** The same layers, those off that nobody watches. What names no layer that there is says nothing; nor does nothing. */
+export function watched(layers: readonly Layer[], wanted: readonly string[] | undefined): Layer[] {
+  const isAnswer = wanted !== undefined && (wanted.length === 0 || layers.some(({ rid, active }) => active && wanted.includes(rid)));
+  return layers.map((layer) => ({ ...layer, active: layer.active && (!isAnswer || wanted.includes(layer.rid)) }));
+}
+
+/** What a layer is sent as: its stream, and that of its retransmissions. */
+export interface Stream {
+  readonly ssrc: number;
+  readonly rtxSsrc: number;
+}
+
+/**
+ * Names the streams of a section's layers in an offer. Chromium does not, and says the rid in packets only until it was
+ * heard: without this, another node could not tell the layers apart, nor could the same one after another offer.
+ */
+export function announce(sdp: string, mid: string, streams: ReadonlyMap<string, Stream>): string {
+  const sections = sdp.split(/(?=^m=)/m);
+  return sections.map((section) => (section.includes(`\r\na=mid:${mid}\r\n`) ? announceIn(section, streams) : section)).join("");
+}
+
+function announceIn(section: string, streams: ReadonlyMap<string, Stream>): string {
+  const rids = /^a=simulcast:send (\S+)/m.exec(section)?.[1]?.split(";") ?? [];
+  const named = rids.flatMap((rid) => streams.get(rid.replace("~", "")) ?? []);
+  if (rids.length === 0 || named.length < rids.length || section.includes("a=ssrc-group:FID")) {
+    return section;
+  }
+  return section + named.map(({ ssrc, rtxSsrc }) => `a=ssrc-group:FID ${ssrc} ${rtxSsrc}\r\n`).join("");
+}
+
 /** The lines of a track; the shorter side, because phones stand upright. */
 export function linesOf(track: MediaStreamTrack | null): number | undefined {
   const { width, height } = track?.getSettings() ?? {};

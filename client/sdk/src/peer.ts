@@ -1,7 +1,7 @@
 /** One RTCPeerConnection: the sections it publishes, its receive slots, its offers and answers. */
 import type { IceServer, MediaKind, Mid, TrackSource } from "./protocol.gen";
-import type { Layer } from "./layers";
-import { layersOf, linesOf } from "./layers";
+import type { Layer, Stream } from "./layers";
+import { announce, layersOf, linesOf, watched } from "./layers";
 import type { PublishedSection, SlotCounts, WantedLayers } from "./state";
 
 /** What a peer publishes; the track may come later, the section is there from the start. */
@@ -22,8 +22,6 @@ export interface PeerListener {
   failed(): void;
 }
 
-/** Video beyond this adds little at the size of a tile. */
-const CAMERA_BITRATE_BPS_MAX = 1_500_000;
 /** A page of text that is scrolled, at the size of a screen. */
 const SCREEN_BITRATE_BPS_MAX = 4_000_000;
 const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
@@ -106,7 +104,7 @@ export class Peer {
     if (!options.hold) {
       await this.connection.setLocalDescription(offer);
     }
-    const sdp = offer.sdp ?? "";
+    const sdp = await this.#announced(offer.sdp ?? "");
     return { sdp, sections: this.#sections(sdp) };
   }
 
@@ -195,9 +193,25 @@ export class Peer {
 
   #add(source: TrackSource, track: MediaStreamTrack | null): void {
     const kind = KINDS[source];
-    const sendEncodings = encodingsOf(source);
+    const sendEncodings = encodingsOf(source, track);
     const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
     this.#published.set(source, prefer(transceiver, kind));
+  }
+
+  /** The offer as the edge gets it: with the streams of the camera's layers, once there are any. */
+  async #announced(sdp: string): Promise<string> {
+    const camera = this.#published.get("camera");
+    if (camera === undefined || camera.mid === null) {
+      return sdp;
+    }
+    const streams = new Map<string, Stream>();
+    const report = await camera.sender.getStats();
+    report.forEach(({ type, rid, ssrc, rtxSsrc }: RTCOutboundRtpStreamStats & { rtxSsrc?: number }) => {
+      if (type === "outbound-rtp" && rid !== undefined && rtxSsrc !== undefined) {
+        streams.set(rid, { ssrc, rtxSsrc });
+      }
+    });
+    return announce(sdp, camera.mid, streams);
   }
 
   /** Fits the camera's layers to its size and to what anybody watches. */
@@ -208,9 +222,10 @@ export class Peer {
     }
     const parameters = camera.sender.getParameters();
     const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
-    shape(parameters.encodings, layersOf(linesOf(camera.sender.track)), wanted);
-    // What a browser refuses while it applies a description is tried again after it.
-    await camera.sender.setParameters(parameters).catch(() => undefined);
+    if (shape(parameters.encodings, watched(layersOf(linesOf(camera.sender.track)), wanted))) {
+      // What a browser refuses while it applies a description is tried again after it.
+      await camera.sender.setParameters(parameters).catch(() => undefined);
+    }
   }
 
   #sections(sdp: string): PublishedSection[] {
@@ -226,22 +241,29 @@ export class Peer {
   }
 }
 
-function encodingsOf(source: TrackSource): RTCRtpEncodingParameters[] {
-  if (KINDS[source] === "audio") {
-    return [];
+function encodingsOf(source: TrackSource, track: MediaStreamTrack | null): RTCRtpEncodingParameters[] {
+  switch (source) {
+    case "camera":
+      return layersOf(linesOf(track)).map((layer) => ({ ...layer }));
+    case "screen":
+      return [{ maxBitrate: SCREEN_BITRATE_BPS_MAX }];
+    case "microphone":
+    case "screen_audio":
+      return [];
   }
-  return [{ maxBitrate: source === "screen" ? SCREEN_BITRATE_BPS_MAX : CAMERA_BITRATE_BPS_MAX }];
 }
 
-/** Layers that nobody watches are off; those that the edge says nothing about, or that it does not know, are on. */
-function shape(encodings: RTCRtpEncodingParameters[], layers: readonly Layer[], wanted: readonly string[] | undefined): void {
-  const isKnown = wanted?.length === 0 || wanted?.some((rid) => layers.some((layer) => layer.rid === rid)) === true;
+/** Fits encodings to their layers; says whether that changes anything. */
+function shape(encodings: readonly RTCRtpEncodingParameters[], layers: readonly Layer[]): boolean {
+  let isChanged = false;
   for (const encoding of encodings) {
     const layer = layers.find(({ rid }) => rid === encoding.rid);
-    if (layer !== undefined) {
-      Object.assign(encoding, layer, { active: layer.active && (!isKnown || wanted?.includes(layer.rid) === true) });
+    if (layer !== undefined && Object.entries(layer).some(([key, value]) => encoding[key as keyof Layer] !== value)) {
+      Object.assign(encoding, layer);
+      isChanged = true;
     }
   }
+  return isChanged;
 }
 
 /** The certificate of whoever wrote this description (RFC 8122 §5): every node has its own. */
