@@ -2,6 +2,7 @@
 
 mod fleet;
 mod room;
+mod ticket;
 
 use crate::record::Recorder;
 use crate::shard::{Command, Event, Shard};

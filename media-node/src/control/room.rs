@@ -1,6 +1,6 @@
 //! The socket to one Room object that this node serves: its wishes go to the shard, the shard's news to it.
 
-use super::{Node, Notice};
+use super::{Node, Notice, ticket};
 use crate::shard::Command;
 use node_shell::backoff::Backoff;
 use node_shell::dial::dial;
@@ -25,7 +25,7 @@ pub(super) struct RoomLink {
     room: RoomId,
     epoch: u64,
     shard: u16,
-    ticket: Secret,
+    ticket: watch::Receiver<Secret>,
     sessions: Sessions,
     /// For the recorder's news; not a whole sender, as the link ends when the last of them does.
     tell: mpsc::WeakSender<NodeToRoom>,
@@ -62,6 +62,7 @@ impl RoomLink {
         ticket: Secret,
         tell: mpsc::WeakSender<NodeToRoom>,
     ) -> Self {
+        let ticket = ticket::keep_fresh(Arc::clone(&node), ticket);
         Self { node, room, epoch, shard, ticket, sessions: Sessions::default(), tell }
     }
 
@@ -87,7 +88,8 @@ impl RoomLink {
         let mut backoff = Backoff::new(node.seed ^ self.epoch);
         let path = format!("/v1/rooms/{}/node", self.room);
         for edge in node.edges.iter().cycle() {
-            match dial(&edge.join(&path), &self.ticket).await {
+            let ticket = self.ticket.borrow().clone();
+            match dial(&edge.join(&path), &ticket).await {
                 Ok(link) => match self.serve(link, events, draining.clone(), &mut backoff).await {
                     Pause::Lost(error) => tracing::warn!(room = %self.room, %error, "the room's socket ended"),
                     Pause::For(end) => return end,
