@@ -32,7 +32,7 @@ pub(crate) struct Config {
 pub(crate) enum Guests {
     /// They come in.
     Open,
-    /// They come in while a moderator is in the room.
+    /// They wait until a moderator lets them in.
     Lobby,
     /// They stay outside.
     Off,

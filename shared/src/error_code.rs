@@ -106,6 +106,8 @@ error_codes! {
     Kicked = "kicked", false;
     /// A moderator banned the participant from the room.
     Banned = "banned", false;
+    /// A moderator did not let the guest in.
+    NotAdmitted = "not_admitted", false;
     /// The room has as many bans as it may: lift some.
     TooManyBans = "too_many_bans", false;
     /// No participant with this id is banned.
@@ -142,7 +144,7 @@ impl ErrorCode {
             | Self::TooManySections
             | Self::UnsupportedMedia => 400,
             Self::BadToken | Self::TokenExpired | Self::TokenUsed | Self::BadApiKey => 401,
-            Self::WrongRoom | Self::Forbidden | Self::Kicked | Self::Banned => 403,
+            Self::WrongRoom | Self::Forbidden | Self::Kicked | Self::Banned | Self::NotAdmitted => 403,
             Self::NotFound
             | Self::UnknownRoom
             | Self::UnknownParticipant

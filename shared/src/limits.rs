@@ -160,6 +160,10 @@ pub const REACTIONS_PER_SECOND: u32 = 2;
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
 /// One malformed frame is forgiven each time this has passed: slow enough that a new socket is no new start.
 pub const MALFORMED_FRAME_FORGIVEN_MS: u64 = 60_000;
+/// Most guests who wait for a moderator at once: a list of them is one frame.
+pub const GUESTS_WAITING_MAX: usize = 50;
+/// A guest waits for this long at most.
+pub const GUEST_WAIT_MS: u64 = 600_000;
 /// Most bans of a room: a list of them is one answer.
 pub const BANS_PER_ROOM_MAX: usize = 200;
 /// Longest ban that ends by itself: a year.

@@ -8,6 +8,7 @@ mod ban;
 mod client_to_edge;
 mod conversation;
 mod edge_to_client;
+mod guest;
 mod recording;
 mod room_state;
 
@@ -17,6 +18,7 @@ pub use client_to_edge::{
 };
 pub use conversation::{ChatMessage, Reaction};
 pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
+pub use guest::GuestInfo;
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
 

@@ -75,6 +75,7 @@ fn types(text: &mut String) {
     declare::<signal::SlotInfo>(text, &config);
     declare::<signal::BanTerm>(text, &config);
     declare::<signal::BanInfo>(text, &config);
+    declare::<signal::GuestInfo>(text, &config);
     declare::<signal::RecordingState>(text, &config);
     declare::<signal::RecordingInfo>(text, &config);
     declare::<api::PlayableFile>(text, &config);

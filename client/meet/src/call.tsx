@@ -103,10 +103,13 @@ function usePanelFocus(panel: PanelName | null, setPanel: (panel: PanelName | nu
   };
 }
 
-/** Tells of messages and hands while nobody looks at them, and of a recording that runs when the user comes. */
+const NO_GUESTS: RoomSnapshot["guests"] = [];
+
+/** Tells of guests who wait, of messages and hands while nobody looks at them, and of a recording that runs when the user comes. */
 function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, notify: (notice: Notice) => void): void {
-  const { hands, participants } = useRoom(room);
+  const { hands, participants, guests } = useRoom(room);
   const known = useRef(hands);
+  const knownGuests = useRef(NO_GUESTS);
   useRoomEvent(room, "message", (message) => {
     if (panel !== "chat") {
       const { text } = message;
@@ -121,6 +124,13 @@ function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, noti
       notify({ text: texts.handUp(inSentence(nameOf(raised, texts))), isProblem: false });
     }
   }, [hands, participants, texts, notify]);
+  useEffect(() => {
+    const arrived = guests.find(({ participant }) => !knownGuests.current.some((known) => known.participant === participant));
+    knownGuests.current = guests;
+    if (arrived !== undefined) {
+      notify({ text: texts.guestWaits(inSentence(nameOf(arrived, texts))), isProblem: false });
+    }
+  }, [guests, texts, notify]);
   const isToldOfRecording = useRef(false);
   useEffect(() => {
     if (!isToldOfRecording.current && isRecording(room.snapshot.recording)) {

@@ -1,8 +1,9 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 type Identity = typeof import("./identity");
 let givenToken: Identity["givenToken"];
 let guestToken: Identity["guestToken"];
+let waitInLobby: Identity["waitInLobby"];
 let loginPage: Identity["loginPage"];
 
 /** Storage as browsers have it (WHATWG HTML §12.2.1), as far as it is used. */
@@ -27,6 +28,8 @@ function token(exp: number): string {
 
 const inAnHour = Math.floor(Date.now() / 1000) + 3600;
 
+afterEach(() => vi.useRealTimers());
+
 beforeEach(async () => {
   open("https://meet.example.org/r/daily");
   vi.stubGlobal("sessionStorage", new Memory());
@@ -35,7 +38,7 @@ beforeEach(async () => {
   asked.mockReset();
   // What the page remembers by itself is forgotten.
   vi.resetModules();
-  ({ givenToken, guestToken, loginPage } = await import("./identity"));
+  ({ givenToken, guestToken, loginPage, waitInLobby } = await import("./identity"));
 });
 
 describe("a token that was given to the tab", () => {
@@ -76,6 +79,53 @@ describe("a guest", () => {
   test("who is not let in is told so", async () => {
     asked.mockImplementation(async () => Response.json({ code: "forbidden" }, { status: 403 }));
     await expect(guestToken("daily", "Ada")).rejects.toMatchObject({ code: "token_unavailable", detail: "forbidden" });
+  });
+});
+
+describe("in the lobby", () => {
+  /** Answers in turn; the first is what the deployment does about guests. */
+  const answers = (...given: [number, object][]): void => {
+    asked.mockImplementation(async () => {
+      const [status, body] = given.shift() ?? [500, {}];
+      return Response.json(body, { status });
+    });
+  };
+  const lobby: [number, object] = [200, { guests: "lobby", login_url: null }];
+  const wait: [number, object] = [202, { pass: "p" }];
+
+  test("a guest asks again by themselves until a moderator lets them in", async () => {
+    vi.useFakeTimers();
+    answers(lobby, wait, wait, [201, { token: "t", pass: "p" }]);
+    const waiting = vi.fn();
+    const done = waitInLobby("daily", "Ada", new AbortController().signal, waiting);
+    await vi.advanceTimersByTimeAsync(5_999);
+    expect([asked.mock.calls.length, waiting.mock.calls.length]).toEqual([3, 2]);
+    await vi.advanceTimersByTimeAsync(1);
+    await done;
+    expect(asked).toHaveBeenCalledTimes(4);
+  });
+
+  test("a guest who is refused, gives up or hears nothing for ten minutes does not wait on", async () => {
+    vi.useFakeTimers();
+    answers(lobby, wait, [403, { code: "not_admitted" }]);
+    const refused = expect(waitInLobby("daily", "Ada", new AbortController().signal, vi.fn())).rejects.toMatchObject({ code: "not_admitted" });
+    await vi.advanceTimersByTimeAsync(3_000);
+    await refused;
+    const controller = new AbortController();
+    asked.mockImplementation(async () => Response.json({ pass: "p" }, { status: 202 }));
+    const left = expect(waitInLobby("daily", "Ada", controller.signal, vi.fn())).rejects.toMatchObject({ name: "AbortError" });
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(3_000);
+    await left;
+    const late = expect(waitInLobby("daily", "Ada", new AbortController().signal, vi.fn())).rejects.toMatchObject({ detail: "nobody answered" });
+    await vi.advanceTimersByTimeAsync(603_000);
+    await late;
+  });
+
+  test("where guests come in at once nobody waits", async () => {
+    answers([200, { guests: "open", login_url: null }]);
+    await waitInLobby("daily", "Ada", new AbortController().signal, vi.fn());
+    expect(asked).toHaveBeenCalledTimes(1);
   });
 });
 

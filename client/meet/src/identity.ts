@@ -5,6 +5,9 @@ import { recall, remember } from "./storage";
 const NAME_KEY = "rotunda.name";
 const TOKEN_KEY = "rotunda.token";
 const PASS_KEY = "rotunda.pass";
+/** As often as the edge asks for (`Retry-After`). */
+const ASK_AGAIN_MS = 3_000;
+const WAIT_MS = 600_000;
 
 /** What the user called themselves last time. */
 export function rememberedName(): string {
@@ -35,8 +38,7 @@ export async function loginPage(room: string): Promise<string | null> {
   if (token !== null && Date.now() < runsOutAt(token)) {
     return null;
   }
-  const response = await fetch("/v1/guests");
-  const { guests, login_url: login } = (await response.json()) as { guests: string; login_url: string | null };
+  const { guests, login_url: login } = await policy();
   if (guests !== "off" || login === null) {
     return null;
   }
@@ -44,8 +46,50 @@ export async function loginPage(room: string): Promise<string | null> {
   return `${login}?${query}`;
 }
 
+interface Policy {
+  readonly guests: "open" | "lobby" | "off";
+  readonly login_url: string | null;
+}
+
+let asked: Promise<Policy> | null = null;
+
+/** What the deployment does about people without a token; asked for once, unless it could not be reached. */
+function policy(): Promise<Policy> {
+  asked ??= fetch("/v1/guests").then((response) => response.json() as Promise<Policy>);
+  asked.catch(() => (asked = null));
+  return asked;
+}
+
+/**
+ * Where guests wait for a moderator: resolves when one lets the guest in, and rejects when one does not, nobody answers within ten minutes,
+ * or `signal` aborts.
+ */
+export async function waitInLobby(room: string, name: string, signal: AbortSignal, onWaiting: () => void): Promise<void> {
+  if ((await policy()).guests !== "lobby") {
+    return;
+  }
+  const until = Date.now() + WAIT_MS;
+  while ((await knock(room, name)) === null) {
+    if (Date.now() >= until) {
+      throw new RoomError("not_admitted", "nobody answered");
+    }
+    onWaiting();
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    signal.throwIfAborted();
+  }
+}
+
 /** Asks the edge to let a guest in. The pass makes a reload the same guest, with what they may do. */
 export async function guestToken(room: string, name: string): Promise<string> {
+  const token = await knock(room, name);
+  if (token === null) {
+    throw new RoomError("token_unavailable", "a moderator has to let the guest in");
+  }
+  return token;
+}
+
+/** A token, or nothing for guests who have to wait. */
+async function knock(room: string, name: string): Promise<string | null> {
   const key = `${PASS_KEY}.${room}`;
   const pass = recall("session", key);
   const response = await fetch("/v1/guests", {
@@ -54,11 +98,12 @@ export async function guestToken(room: string, name: string): Promise<string> {
     body: JSON.stringify({ room, name, ...(pass === null ? {} : { pass }) }),
   });
   const body = (await response.json()) as { token?: string; pass?: string; code?: string };
-  if (!response.ok || body.token === undefined || body.pass === undefined) {
-    throw new RoomError("token_unavailable", body.code ?? `HTTP ${response.status}`);
+  if (!response.ok || body.pass === undefined) {
+    const code = body.code === "not_admitted" ? body.code : "token_unavailable";
+    throw new RoomError(code, body.code ?? `HTTP ${response.status}`);
   }
   remember("session", key, body.pass);
-  return body.token;
+  return body.token ?? null;
 }
 
 /** The `exp` of a JWT (RFC 7519 §4.1.4); for ever where it has none that can be read, as the edge will tell. */

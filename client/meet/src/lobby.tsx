@@ -22,11 +22,13 @@ interface Props {
   readonly captures: Captures;
   readonly error: RoomError | null;
   readonly joining: boolean;
+  /** For a moderator, who has to let the user in. */
+  readonly waiting: boolean;
   readonly onJoin: (name: string) => void;
 }
 
 /** The lobby; with `auto=1` it shows nothing but that somebody is joining. */
-export function Lobby({ room, options, captures, error, joining, onJoin }: Props) {
+export function Lobby({ room, options, captures, error, joining, waiting, onJoin }: Props) {
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
   const isShown = !(options.auto && joining);
@@ -43,7 +45,9 @@ export function Lobby({ room, options, captures, error, joining, onJoin }: Props
       <form className="card lobby" onSubmit={submit}>
         <header>
           <h1>{room}</h1>
-          <p className="quiet">{joining ? texts.joining : texts.ready}</p>
+          <p className="quiet" role="status">
+            {waiting ? texts.waiting : joining ? texts.joining : texts.ready}
+          </p>
         </header>
         {isShown ? <Stage captures={captures} /> : null}
         {isShown ? <Choices captures={captures} /> : null}

@@ -14,7 +14,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-export function People({ snapshot: { self, participants, hands }, actions, onClose }: Props) {
+export function People({ snapshot: { self, participants, hands, guests }, actions, onClose }: Props) {
   const texts = useTexts();
   const everybody = self === null ? participants : [self, ...participants];
   // Who raised a hand first comes first.
@@ -22,6 +22,7 @@ export function People({ snapshot: { self, participants, hands }, actions, onClo
   const inOrder = [...everybody].sort((a, b) => place(a) - place(b));
   return (
     <Panel title={texts.inTheRoom} id="people-panel" onClose={onClose}>
+      {actions === null || guests.length === 0 ? null : <Waiting guests={guests} actions={actions} />}
       <ul className="people" tabIndex={0} aria-label={texts.people}>
         {inOrder.map((participant) => (
           <li key={participant.id}>
@@ -31,6 +32,38 @@ export function People({ snapshot: { self, participants, hands }, actions, onClo
         ))}
       </ul>
     </Panel>
+  );
+}
+
+function Waiting({ guests, actions }: { guests: RoomSnapshot["guests"]; actions: Actions }) {
+  const { texts, locale } = usePreferences();
+  return (
+    <section aria-label={texts.guestsWaiting}>
+      <h3>{texts.guestsWaiting}</h3>
+      <ul className="people">
+        {guests.map((guest) => {
+          const name = nameOf(guest, texts);
+          return (
+            <li key={guest.participant}>
+              <span className="person">
+                <Avatar id={guest.participant} name={name} locale={locale} />
+                <span className="who" title={name}>
+                  <bdi>{name}</bdi>
+                </span>
+              </span>
+              <span className="host-buttons">
+                <button type="button" aria-label={texts.admitName(name)} onClick={() => actions.admit(guest.participant)}>
+                  {texts.admit}
+                </button>
+                <button type="button" aria-label={texts.refuseName(name)} onClick={() => actions.refuse(guest.participant)}>
+                  {texts.refuse}
+                </button>
+              </span>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
   );
 }
 

@@ -7,7 +7,7 @@ import type { ReactNode } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
 import { rememberedDevice, startOf, useRememberedSwitches } from "./device-memory";
-import { givenToken, guestToken, loginPage, rememberName, rememberedName } from "./identity";
+import { givenToken, guestToken, loginPage, rememberName, rememberedName, waitInLobby } from "./identity";
 import { Lobby } from "./lobby";
 import { cleanName } from "./names";
 import { useTexts } from "./preferences";
@@ -25,9 +25,11 @@ declare global {
 
 type Stage =
   | { readonly at: "lobby"; readonly error: RoomError | null }
-  | { readonly at: "joining" }
+  | { readonly at: "joining"; readonly waiting: boolean }
   | { readonly at: "call"; readonly room: Room }
   | { readonly at: "ended"; readonly error: RoomError | null };
+
+const JOINING: Stage = { at: "joining", waiting: false };
 
 interface Props {
   readonly room: string;
@@ -36,7 +38,7 @@ interface Props {
 }
 
 export function RoomPage({ room, options, go }: Props) {
-  const [stage, setStage] = useState<Stage>({ at: options.auto ? "joining" : "lobby", error: null });
+  const [stage, setStage] = useState<Stage>(options.auto ? JOINING : { at: "lobby", error: null });
   const captures = useCaptures(
     { microphone: startOf("microphone", options), camera: startOf("camera", options) },
     stage.at === "lobby",
@@ -70,6 +72,7 @@ export function RoomPage({ room, options, go }: Props) {
           captures={captures}
           error={stage.at === "lobby" ? stage.error : null}
           joining={stage.at === "joining"}
+          waiting={stage.at === "joining" && stage.waiting}
           onJoin={(name) => {
             rememberName(name);
             void join(name);
@@ -102,11 +105,14 @@ function useJoin({ room, options, captures, setStage }: Joining) {
   const join = useCallback(
     async (name: string) => {
       const controller = (joining.current = new AbortController());
-      setStage({ at: "joining" });
+      setStage(JOINING);
       try {
         // A token from elsewhere cannot be renewed here.
         const guest = async (): Promise<string> => (token.current = await guestToken(room, cleanName(name)));
         token.current = givenToken(room);
+        if (token.current === null) {
+          await waitInLobby(room, cleanName(name), controller.signal, () => setStage({ at: "joining", waiting: true }));
+        }
         const joined = await Room.join({
           ...joinOptions(room, options),
           ...captures,

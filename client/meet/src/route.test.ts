@@ -52,5 +52,8 @@ describe("a room's name", () => {
     const names = Array.from({ length: 50 }, newRoomName);
     expect(names.map(readRoomName)).toEqual(names);
     expect(new Set(names).size).toBe(50);
+    // The likeliest of 31 letters is 9 of 256 bytes, so each is worth 4.8 bits at least.
+    const bits = names.map((name) => name.replaceAll("-", "").length * Math.log2(256 / 9));
+    expect(Math.min(...bits)).toBeGreaterThanOrEqual(96);
   });
 });

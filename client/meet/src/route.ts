@@ -45,12 +45,12 @@ export function readRoomName(text: string): string | null {
   return ROOM.test(name) ? name : null;
 }
 
-/** A room's name that nobody guesses: three groups of letters that are hard to confuse, 64 bits in all. */
+/** A room's name that nobody guesses: four groups of letters that are hard to confuse, 96 bits in all. */
 export function newRoomName(): string {
   const letters = "abcdefghjkmnpqrstuvwxyz23456789";
-  const bytes = crypto.getRandomValues(new Uint8Array(14));
+  const bytes = crypto.getRandomValues(new Uint8Array(20));
   const text = [...bytes].map((byte) => letters[byte % letters.length]).join("");
-  return `${text.slice(0, 4)}-${text.slice(4, 9)}-${text.slice(9)}`;
+  return [0, 5, 10, 15].map((at) => text.slice(at, at + 5)).join("-");
 }
 
 function readOptions(query: URLSearchParams): Options {

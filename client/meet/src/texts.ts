@@ -32,6 +32,7 @@ export interface Texts {
   readonly namePlaceholder: string;
   readonly ready: string;
   readonly joining: string;
+  readonly waiting: string;
   readonly join: string;
   readonly cameraIsOff: string;
   readonly lookingForCamera: string;
@@ -86,6 +87,12 @@ export interface Texts {
   readonly close: string;
   readonly actionsFor: (name: string) => string;
   readonly muteName: (name: string) => string;
+  readonly guestWaits: (name: string) => string;
+  readonly guestsWaiting: string;
+  readonly admit: string;
+  readonly admitName: (name: string) => string;
+  readonly refuse: string;
+  readonly refuseName: (name: string) => string;
   readonly remove: string;
   readonly removeName: (name: string) => string;
   readonly lowerHandOf: (name: string) => string;

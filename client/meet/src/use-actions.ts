@@ -21,6 +21,8 @@ export interface Actions {
   mute(participant: Participant): void;
   lowerHand(participant: Participant): void;
   remove(participant: Participant): void;
+  admit(guest: string): void;
+  refuse(guest: string): void;
 }
 
 /** The same as long as the room and the language are. */
@@ -64,6 +66,8 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
       },
       lowerHand: ({ id }) => attempt(room.lowerHand(id)),
       remove: ({ id }) => attempt(room.kick(id)),
+      admit: (guest) => attempt(room.answerGuest(guest, true)),
+      refuse: (guest) => attempt(room.answerGuest(guest, false)),
     };
   }, [room, texts, notify]);
 }

@@ -76,6 +76,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   body_too_large: { class: "signaling_error", words: "The server couldn’t process the request." },
   kicked: { class: "security_error", words: "A moderator removed you from the room." },
   banned: { class: "security_error", words: "A moderator has banned you from this room." },
+  not_admitted: { class: "security_error", words: "A moderator didn’t let you in." },
   too_many_bans: { class: "signaling_error", words: "This room has too many bans. Lift some first." },
   unknown_ban: { class: "signaling_error", words: "This person is not banned." },
   recording_unavailable: { class: "media_error", words: "Recording isn’t set up here." },

@@ -13,6 +13,7 @@ export type {
   ConnectionState,
   ErrorCode,
   Grants,
+  GuestInfo,
   MediaKind,
   ParticipantId,
   PlayableFile,

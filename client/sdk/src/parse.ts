@@ -4,6 +4,7 @@ import type {
   ChatMessage,
   EdgeToClient,
   Grants,
+  GuestInfo,
   IceServer,
   ParticipantInfo,
   RecordingInfo,
@@ -58,6 +59,7 @@ const recording = object<RecordingInfo>({
   code: orNull(text),
 });
 const ban = object<BanInfo>({ participant: text, name: text, banned_at: number, until: orNull(number) });
+const guest = object<GuestInfo>({ participant: text, name: text, since: number });
 const roster = list(participant);
 const inReplyTo = orNull(number);
 
@@ -90,6 +92,7 @@ const FRAMES: Frames = {
   negotiated: { in_reply_to: inReplyTo, session: text, answer: text, slots, ice_servers: list(iceServer) },
   done: { in_reply_to: inReplyTo },
   bans: { in_reply_to: inReplyTo, bans: list(ban) },
+  guests_waiting: { guests: list(guest) },
   error: { in_reply_to: inReplyTo, code: text, message: text },
   refused: { code: text },
   participant_joined: { participant },

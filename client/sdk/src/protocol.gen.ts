@@ -63,7 +63,7 @@ export type Mid = string;
 /**
  * Why a request was refused, for programs.
  */
-export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
+export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
 
 export type MediaKind = "audio" | "video";
 
@@ -288,6 +288,15 @@ banned_at: UnixMillis,
  * Until when; null for as long as the room lives.
  */
 until: UnixMillis | null, };
+
+/**
+ * One waiting guest.
+ */
+export type GuestInfo = { participant: ParticipantId, 
+/**
+ * As the guest wrote it; nobody vouches for it.
+ */
+name: string, since: UnixMillis, };
 
 /**
  * State of a recording.
@@ -517,7 +526,7 @@ ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban",
 /**
  * Whom.
  */
-participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
+participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
  * Free text of the application, visible to everybody in the room.
  */
@@ -618,7 +627,11 @@ ice_servers: Array<IceServer>, } | { "type": "done", in_reply_to: number | null,
 /**
  * The latest first.
  */
-bans: Array<BanInfo>, } | { "type": "error", 
+bans: Array<BanInfo>, } | { "type": "guests_waiting", 
+/**
+ * Who has waited longest first.
+ */
+guests: Array<GuestInfo>, } | { "type": "error", 
 /**
  * Its `id`, where it could be read.
  */

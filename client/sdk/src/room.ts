@@ -242,6 +242,11 @@ export class Room extends Emitter<RoomEvents> {
     return this.#ask({ type: "lift_ban", participant });
   }
 
+  /** Lets in a guest who waits, or tells them that they stay outside; needs the grant `moderate`. */
+  answerGuest(participant: ParticipantId, admit: boolean): Promise<void> {
+    return this.#ask({ type: admit ? "admit_guest" : "refuse_guest", participant });
+  }
+
   /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
   startRecording(): Promise<void> {
     return this.#ask({ type: "start_recording" });

@@ -5,6 +5,7 @@ import type { LocalMedia } from "./local-media";
 import type {
   ConnectionState,
   Grants,
+  GuestInfo,
   MediaKind,
   Mid,
   ParticipantId,
@@ -38,6 +39,8 @@ export interface RoomSnapshot {
   readonly chat: readonly Message[];
   /** Raised hands, earliest first. */
   readonly hands: readonly ParticipantId[];
+  /** Who waits to be let in, the longest first; empty for users who may not moderate. */
+  readonly guests: readonly GuestInfo[];
   /** Whether the user may publish. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, whoever is heard in them. */
@@ -113,10 +116,17 @@ export function snapshot(sources: Sources): RoomSnapshot {
       .filter((info) => info.hand_raised_at !== undefined)
       .sort((a, b) => (a.hand_raised_at ?? 0) - (b.hand_raised_at ?? 0))
       .map(({ id }) => id),
+    guests: info(state)?.grants?.moderate === true ? state.guests : NOBODY,
     publishes: state.publishes,
     audioTracks,
     speakerId,
   };
+}
+
+const NOBODY: readonly GuestInfo[] = [];
+
+function info({ roster, self }: State): ParticipantInfo | undefined {
+  return roster.find(({ id }) => id === self);
 }
 
 function participant(info: ParticipantInfo, sources: Sources): Participant {

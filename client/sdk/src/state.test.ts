@@ -617,6 +617,18 @@ describe("what the user asks for", () => {
     expect(client.state.bans).toEqual(bans);
   });
 
+  test("guests wait as moderators are told, and nobody does when a session is taken up until the edge says so", () => {
+    const client = new Client().joined();
+    const guests = [{ participant: "guest-1", name: "Grace", since: 1 }];
+    client.frame({ type: "guests_waiting", guests });
+    expect(client.state.guests).toEqual(guests);
+    client.on({ on: "ask", request: { type: "admit_guest", participant: "guest-1" }, ticket: 7 });
+    expect(client.lastSent()).toEqual({ id: 2, type: "admit_guest", participant: "guest-1" });
+    client.frame({ type: "done", in_reply_to: 2 });
+    client.frame({ type: "guests_waiting", guests: [] });
+    expect(client.state.guests).toEqual([]);
+  });
+
   test("a recording is started and stopped by requests, and shown as it is told", () => {
     const client = new Client().joined();
     client.on({ on: "ask", request: { type: "start_recording" }, ticket: 7 });

@@ -10,6 +10,7 @@ import type {
   ChatMessage,
   ClientToEdge,
   ErrorCode,
+  GuestInfo,
   IceServer,
   MessageId,
   Mid,
@@ -58,6 +59,8 @@ export interface State {
   readonly recording: RecordingInfo | null;
   /** Who was banned when the user asked last. */
   readonly bans: readonly BanInfo[];
+  /** Who waits to be let in, as moderators are told. */
+  readonly guests: readonly GuestInfo[];
   /** What was written in the room, as far as it is known, in order. */
   readonly chat: readonly ChatMessage[];
   /** The number of the last message that was there before the user came. */
@@ -243,6 +246,8 @@ export type Ask = Extract<
       | "kick"
       | "list_bans"
       | "lift_ban"
+      | "admit_guest"
+      | "refuse_guest"
       | "mute_track"
       | "update_participant"
       | "update_room"
@@ -317,6 +322,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     slots: [],
     recording: null,
     bans: [],
+    guests: [],
     chat: [],
     chatBefore: 0,
     outbox: [],

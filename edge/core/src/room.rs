@@ -10,6 +10,7 @@ mod ban;
 mod conversation;
 mod deadline;
 mod forwards;
+mod guest;
 mod join;
 mod media_session;
 mod member;
@@ -42,6 +43,8 @@ pub use api::{Answer, Ask};
 use ban::{Ban, Standing};
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
+pub use guest::GuestStanding;
+use guest::{Guest, ToldGuests};
 use media_session::MediaSession;
 use member::{Absence, Member};
 pub use moderation::Verb;
@@ -266,6 +269,8 @@ pub struct Room {
     /// Stored where they are worth it.
     allowances: Table<ParticipantId, Allowance>,
     used_tokens: Table<TokenId, UsedToken>,
+    /// Who waits in the lobby, and what was answered to them.
+    guests: Table<ParticipantId, Guest>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,
     // These follow from what is stored.
@@ -275,6 +280,7 @@ pub struct Room {
     told_room: RoomInfo,
     told_orders: BTreeMap<u64, RecordingOrder>,
     told_recordings: BTreeMap<RecordingId, RecordingInfo>,
+    told_guests: ToldGuests,
     stored_allowances: BTreeMap<ParticipantId, Allowance>,
     news: News,
     outputs: VecDeque<Output>,
@@ -315,6 +321,7 @@ impl Room {
         for attachment in sockets {
             self.socket_opened(attachment);
         }
+        self.told_guests = self.guests_to_tell();
         self.recognise_sockets(now);
         self.set_all_deadlines();
     }
@@ -331,6 +338,7 @@ impl Room {
             standings,
             allowances,
             used_tokens,
+            guests,
         } = snapshot;
         Self {
             id,
@@ -347,6 +355,7 @@ impl Room {
             stored_allowances: allowances.clone(),
             allowances: Table::new(allowances),
             used_tokens: Table::new(used_tokens),
+            guests: Table::new(guests),
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
@@ -354,6 +363,7 @@ impl Room {
             told_room: RoomInfo::default(),
             told_orders: BTreeMap::new(),
             told_recordings: BTreeMap::new(),
+            told_guests: ToldGuests::default(),
             news: News::default(),
             outputs: VecDeque::new(),
         }
@@ -399,6 +409,7 @@ impl Room {
             Deadline::Ban(participant) => drop(self.bans.remove(&participant)),
             Deadline::Allowance(participant) => drop(self.allowances.remove(&participant)),
             Deadline::UsedToken(jti) => drop(self.used_tokens.remove(&jti)),
+            Deadline::Guest(participant) => drop(self.guests.remove(&participant)),
             Deadline::Placing => self.placing_due(now),
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),
@@ -420,6 +431,7 @@ impl Room {
         }
         self.forget_chat();
         self.forget_standings();
+        self.forget_guests();
         self.meta.remove(&());
     }
 

@@ -153,6 +153,7 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done) => Ok(answer),
     }

@@ -5,13 +5,16 @@ use super::{Arrival, RouteError};
 use crate::config::Guests;
 use crate::refusal::Refusal;
 use crate::{auth, clock, random};
-use edge_core::room::{Answer, Ask, RecordingAnswer, RecordingAsk};
+use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
 use shared::signal::RoomChange;
 use shared::token::{Grants, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
+
+/// Seconds after which a waiting guest asks again: fifty behind one NAT stay below `GUEST_RATE`.
+const ASK_AGAIN_S: &str = "3";
 
 /// What a page has to know before it asks.
 #[derive(Serialize)]
@@ -74,9 +77,12 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     let mut guest = known(&arrival, &knock)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
-        return match has_moderator(&arrival, &knock.room).await? {
-            true => answer(&arrival, knock, guest),
-            false => wait(&arrival, guest),
+        return match standing(&arrival, &guest, &knock.name).await? {
+            GuestStanding::Admitted => answer(&arrival, knock, guest),
+            GuestStanding::Waiting => wait(&arrival, guest),
+            GuestStanding::Refused => {
+                Err(Refusal::new(ErrorCode::NotAdmitted, "a moderator did not let you in").into())
+            }
         };
     }
     if !guest.grants.moderate && makes_room(&arrival, &knock.room).await? {
@@ -96,24 +102,23 @@ fn known(arrival: &Arrival<'_>, knock: &Knock) -> Result<GuestClaims, RouteError
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default() })
 }
 
-/// Whether somebody in the room can lock it and remove people.
-async fn has_moderator(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
-    match ask_room(arrival, room, Ask::Participants).await {
-        Ok(Answer::Participants { participants }) => {
-            Ok(participants.iter().any(|participant| participant.grants.moderate))
-        }
-        Ok(_) => Ok(false),
-        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(false),
+/// Where a guest stands in the room's lobby. A room that does not exist yet remembers nobody: guests ask again.
+async fn standing(arrival: &Arrival<'_>, guest: &GuestClaims, name: &str) -> Result<GuestStanding, RouteError> {
+    let ask = Ask::Knock { participant: guest.sub.clone(), name: name.into() };
+    match ask_room(arrival, &guest.room, ask).await {
+        Ok(Answer::Guest { standing }) => Ok(standing),
+        Ok(_) => Err(Refusal::internal().into()),
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(GuestStanding::Waiting),
         Err(error) => Err(error),
     }
 }
 
-/// Nobody is there to receive the guest, who asks again with the pass.
+/// The guest asks again with the pass.
 fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteError> {
     let participant = guest.sub.clone();
     let waiting = Waiting { participant, pass: auth::sign_pass(guest, arrival.env)? };
     let builder = ResponseBuilder::new().with_status(202).with_header("Cache-Control", "no-store")?;
-    Ok(builder.from_json(&waiting)?)
+    Ok(builder.with_header("Retry-After", ASK_AGAIN_S)?.from_json(&waiting)?)
 }
 
 /// Whether there was no such room until now: whoever makes one is its host.

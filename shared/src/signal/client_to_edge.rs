@@ -93,6 +93,10 @@ pub enum ClientToEdge {
         /// Whom.
         participant: ParticipantId,
     },
+    /// Lets a waiting guest in; needs the grant `moderate`.
+    AdmitGuest { participant: ParticipantId },
+    /// Tells a waiting guest that they stay outside; needs the grant `moderate`.
+    RefuseGuest { participant: ParticipantId },
     /// Mutes another participant's track; needs the grant `moderate`. Nobody receives it until its publisher unmutes it with `set_muted`.
     MuteTrack { participant: ParticipantId, track: TrackId },
     /// Changes a participant's name, metadata or grants; needs the grant `moderate`. Absent fields stay as they are.
@@ -336,10 +340,9 @@ impl ClientToEdge {
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
-            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "lift_ban" | "mute_track"
-            | "update_participant" | "update_room" | "end_room" | "start_recording" | "stop_recording" | "leave" => {
-                Some(limits::SIGNAL_FRAME_BYTES_MAX)
-            }
+            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "lift_ban" | "admit_guest" | "refuse_guest"
+            | "mute_track" | "update_participant" | "update_room" | "end_room" | "start_recording"
+            | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
         }
@@ -383,6 +386,8 @@ impl ClientToEdge {
             | Self::SetMuted { .. }
             | Self::ListBans {}
             | Self::LiftBan { .. }
+            | Self::AdmitGuest { .. }
+            | Self::RefuseGuest { .. }
             | Self::MuteTrack { .. }
             | Self::EndRoom { reason: None }
             | Self::StartRecording {}

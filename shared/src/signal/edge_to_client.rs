@@ -1,6 +1,6 @@
 //! Messages from the edge to a client.
 
-use super::{BanInfo, ChatMessage, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
+use super::{BanInfo, ChatMessage, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,11 @@ pub enum EdgeToClient {
         in_reply_to: Option<u32>,
         /// The latest first.
         bans: Vec<BanInfo>,
+    },
+    /// To moderators: all who wait to be let in, whenever that changes. Until it comes, nobody waits.
+    GuestsWaiting {
+        /// Who has waited longest first.
+        guests: Vec<GuestInfo>,
     },
     /// A request failed and changed nothing.
     Error {

@@ -100,19 +100,45 @@ test("pages of other origins and whoever asks too often get no token", async () 
   });
 });
 
-test("in the lobby a guest waits until a moderator is in the room, and is never one", async () => {
+test("in the lobby each guest waits until a moderator admits or refuses them, and is never one", async () => {
   await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
     const early = await knock(edge, { room: "lobby", name: "Grace" });
     assert.deepEqual([early.status, early.body.token], [202, undefined], "there is no room");
+    assert.equal(early.headers.get("retry-after"), "3");
     await MediaNode.start(edge);
     const { pass, participant } = early.body;
-    await Client.join(edge, "lobby", "viewer");
-    assert.equal((await knock(edge, { room: "lobby", name: "Grace", pass })).status, 202, "nobody moderates");
-    await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
-    const admitted = await knock(edge, { room: "lobby", name: "Grace", pass });
+    const again = () => knock(edge, { room: "lobby", name: "Grace", pass });
+    const viewer = await Client.join(edge, "lobby", "viewer");
+    assert.equal((await again()).status, 202, "nobody moderates");
+    const host = await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
+    const [grace] = (await host.next("guests_waiting")).guests;
+    assert.deepEqual([grace.participant, grace.name], [participant, "Grace"]);
+    await edge.hibernate("lobby");
+    const mallory = (await knock(edge, { room: "lobby", name: "Mallory" })).body;
+    assert.deepEqual((await host.next("guests_waiting")).guests.map(({ name }) => name), ["Grace", "Mallory"]);
+    assert.equal((await again()).status, 202, "asking again and again admits nobody");
+    assert.equal(await viewer.refusal({ type: "admit_guest", participant }), "forbidden");
+    assert.equal((await host.request({ type: "admit_guest", participant })).type, "done");
+    assert.equal((await host.request({ type: "refuse_guest", participant: mallory.participant })).type, "done");
+    const refused = await knock(edge, { room: "lobby", name: "Mallory", pass: mallory.pass });
+    assert.deepEqual([refused.status, refused.body.code], [403, "not_admitted"]);
+    const admitted = await again();
     assert.deepEqual([admitted.status, admitted.body.participant], [201, participant]);
     assert.equal(claimsOf(admitted.body.token).grants.moderate, false);
-    const grace = await Client.join(edge, "lobby", participant, { token: admitted.body.token });
-    assert.equal(grace.joined.participant, participant);
+    const guest = await Client.join(edge, "lobby", participant, { token: admitted.body.token });
+    assert.equal(guest.joined.participant, participant);
+    assert.deepEqual(viewer.frames.filter(({ type }) => type === "guests_waiting"), []);
+  });
+});
+
+test("at most fifty guests wait at once", async () => {
+  await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const host = await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
+    for (let number = 0; number < 50; number++) assert.equal((await knock(edge, { room: "lobby" })).status, 202);
+    assert.equal((await knock(edge, { room: "lobby" })).body.code, "room_full");
+    const { guests } = await host.next((frame) => frame.type === "guests_waiting" && frame.guests.length === 50);
+    await host.request({ type: "refuse_guest", participant: guests[0].participant });
+    assert.equal((await knock(edge, { room: "lobby" })).status, 202, "the refused one makes room");
   });
 });

@@ -177,6 +177,7 @@ impl Robot {
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
             | EdgeToClient::Bans { .. }
+            | EdgeToClient::GuestsWaiting { .. }
             | EdgeToClient::Error { .. }
             | EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }

@@ -175,6 +175,7 @@ impl Browser {
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),
             EdgeToClient::Reacted { .. } => {}
+            EdgeToClient::GuestsWaiting { .. } => {}
             EdgeToClient::Bans { .. } => self.breach("nobody asks who is banned".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {

@@ -46,6 +46,7 @@ const HANDLERS: Handlers = {
   negotiated,
   done,
   bans,
+  guests_waiting: (turn, { guests }) => turn.update({ guests }),
   error: requestFailed,
   refused,
   participant_joined: (turn, { participant }) => putParticipant(turn, participant),
@@ -69,7 +70,7 @@ function joined(turn: Turn, message: Message<"joined">): void {
     return;
   }
   const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
-  turn.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording });
+  turn.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording, guests: [] });
   putRoster(turn, roster);
   turn.update({ chat: [], chatBefore: message.chat_last });
   greeted(turn);
@@ -84,7 +85,7 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
   const { session } = turn.state;
   // What is paused follows.
-  turn.update({ room, slots, recording, paused: [], session: session && { ...session, resumeToken } });
+  turn.update({ room, slots, recording, paused: [], guests: [], session: session && { ...session, resumeToken } });
   putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
@@ -193,6 +194,8 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   kick: report,
   list_bans: report,
   lift_ban: report,
+  admit_guest: report,
+  refuse_guest: report,
   mute_track: report,
   update_participant: report,
   update_room: report,

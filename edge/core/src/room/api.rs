@@ -1,5 +1,6 @@
 //! What the application's server asks of a room and is answered.
 
+use super::guest::GuestStanding;
 use super::moderation::Verb;
 use super::recording::{RecordingAnswer, RecordingAsk};
 use super::topology::Meta;
@@ -30,6 +31,8 @@ pub enum Ask {
     Bans,
     /// Asks about recordings.
     Recordings(RecordingAsk),
+    /// A guest asks to be let in.
+    Knock { participant: ParticipantId, name: String },
     /// Does what a moderator may do.
     Moderate {
         /// What.
@@ -62,6 +65,8 @@ pub enum Answer {
     Bans { bans: Vec<BanInfo> },
     /// What is known about recordings.
     Recordings(RecordingAnswer),
+    /// What became of a guest.
+    Guest { standing: GuestStanding },
     /// It is done.
     Done,
     /// It was not done.
@@ -87,7 +92,12 @@ impl Room {
         match ask {
             Ask::Create { change } => Ok(self.create(now, &change)),
             Ask::Recordings(ask) => self.recording_answer(now, ask).map_err(|error| error.code()),
-            Ask::Show | Ask::Participants | Ask::Participant { .. } | Ask::Bans | Ask::Moderate { .. }
+            Ask::Show
+            | Ask::Participants
+            | Ask::Participant { .. }
+            | Ask::Bans
+            | Ask::Knock { .. }
+            | Ask::Moderate { .. }
                 if !self.exists() =>
             {
                 Err(ErrorCode::UnknownRoom)
@@ -95,6 +105,7 @@ impl Room {
             Ask::Show => Ok(self.shown(false)),
             Ask::Participants => Ok(Answer::Participants { participants: self.roster() }),
             Ask::Participant { participant } => self.participant(&participant),
+            Ask::Knock { participant, name } => self.knock(now, &participant, name),
             Ask::Bans => Ok(Answer::Bans { bans: self.ban_infos() }),
             Ask::Moderate { verb } => {
                 self.check_verb(&verb).map_err(|error| error.code())?;
@@ -103,6 +114,7 @@ impl Room {
                     Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
                     Verb::Remove { .. }
                     | Verb::LiftBan { .. }
+                    | Verb::AnswerGuest { .. }
                     | Verb::MuteTrack { .. }
                     | Verb::UpdateRoom { .. }
                     | Verb::End { .. } => None,

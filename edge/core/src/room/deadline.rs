@@ -23,6 +23,8 @@ pub(super) enum Deadline {
     Ban(ParticipantId),
     /// A single-use token that was used expires.
     UsedToken(TokenId),
+    /// A guest has waited long enough.
+    Guest(ParticipantId),
     /// What a participant may say is full again.
     Allowance(ParticipantId),
     /// The Fleet object answers, or it is time to ask it again.
@@ -81,6 +83,9 @@ impl Room {
         for participant in self.bans.changed().clone() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
         }
+        for participant in self.guests.changed().clone() {
+            self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));
+        }
         for jti in self.used_tokens.changed().clone() {
             self.deadlines.set(Deadline::UsedToken(jti.clone()), self.used_token_deadline(&jti));
         }
@@ -101,6 +106,9 @@ impl Room {
         self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
         for participant in self.bans.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
+        }
+        for participant in self.guests.keys().cloned().collect::<Vec<_>>() {
+            self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));
         }
         for jti in self.used_tokens.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::UsedToken(jti.clone()), self.used_token_deadline(&jti));

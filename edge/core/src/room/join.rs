@@ -172,6 +172,7 @@ impl Room {
             restart: None,
         };
         self.members.insert(claims.sub.clone(), member);
+        self.guests.remove(&claims.sub);
         self.socket_is_client_of(asker.socket, &claims.sub);
         self.news.slots_stale = true;
     }

@@ -26,6 +26,8 @@ pub enum Verb {
     },
     /// Lets somebody in again.
     LiftBan { participant: ParticipantId },
+    /// Answers a waiting guest.
+    AnswerGuest { participant: ParticipantId, admit: bool },
     /// Mutes a track until its publisher unmutes it.
     MuteTrack {
         /// Whose.
@@ -59,6 +61,8 @@ pub(super) enum ModerationError {
     MayNotModerate,
     #[error("no participant is {participant}")]
     UnknownParticipant { participant: ParticipantId },
+    #[error("no guest {participant} waits")]
+    UnknownGuest { participant: ParticipantId },
     #[error("{participant} has no track {track}")]
     UnknownTrack { participant: ParticipantId, track: TrackId },
     #[error("{participant} is not banned")]
@@ -71,7 +75,7 @@ impl ModerationError {
     pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::MayNotModerate => ErrorCode::Forbidden,
-            Self::UnknownParticipant { .. } => ErrorCode::UnknownParticipant,
+            Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } => ErrorCode::UnknownParticipant,
             Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
             Self::UnknownBan { .. } => ErrorCode::UnknownBan,
             Self::TooManyBans => ErrorCode::TooManyBans,
@@ -130,6 +134,10 @@ impl Room {
                 let unknown = || ModerationError::UnknownBan { participant: participant.clone() };
                 self.bans.contains(participant).then_some(()).ok_or_else(unknown)
             }
+            Verb::AnswerGuest { participant, .. } => {
+                let unknown = || ModerationError::UnknownGuest { participant: participant.clone() };
+                self.is_waiting_guest(participant).then_some(()).ok_or_else(unknown)
+            }
             Verb::MuteTrack { participant, track } => {
                 let has = member(participant)?.tracks.iter().any(|of_member| of_member.id == *track);
                 let unknown =
@@ -150,6 +158,7 @@ impl Room {
                 self.expel(&participant, ErrorCode::Kicked, reason);
             }
             Verb::LiftBan { participant } => drop(self.bans.remove(&participant)),
+            Verb::AnswerGuest { participant, admit } => self.answer_guest(&participant, admit),
             Verb::MuteTrack { participant, track } => self.silence(&participant, &track),
             Verb::UpdateParticipant { participant, change } => self.update_participant(&participant, change),
             Verb::UpdateRoom { change } => self.update_room(&change),
@@ -223,6 +232,7 @@ impl Room {
             self.expel(&participant, ErrorCode::RoomClosed, reason.map(Into::into));
         }
         self.forget_standings();
+        self.forget_guests();
         let placing = self.meta_mut().and_then(|meta| meta.placing.take());
         if let Some(Placing::Asked { early: Some(early), .. }) = placing {
             self.refuse_node(early.socket, ErrorCode::StaleEpoch);

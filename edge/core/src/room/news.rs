@@ -142,6 +142,7 @@ impl Room {
         let room = room.map(|room| EdgeToClient::RoomUpdated { room });
         self.tell_everybody(&full, news.left, infos, room.into_iter().chain(recordings).collect());
         self.tell_conversation(&full, news.chat, news.reacted);
+        self.tell_guests();
         self.tell_slots(&replied, slots);
         self.tell_adaptation(news.layers, news.paused);
         for participant in &news.transport_dead {

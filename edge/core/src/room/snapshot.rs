@@ -5,6 +5,7 @@
 use super::Room;
 use super::allowance::Allowance;
 use super::ban::{Ban, Standing};
+use super::guest::Guest;
 use super::media_session::MediaSession;
 use super::member::Member;
 use super::recording::Recording;
@@ -30,6 +31,7 @@ const BAN: &str = "ban/";
 const STANDING: &str = "standing/";
 const ALLOWANCE: &str = "allowance/";
 const USED_TOKEN: &str = "used-token/";
+const GUEST: &str = "guest/";
 
 /// The stored part of a room.
 #[derive(Default)]
@@ -44,6 +46,7 @@ pub(super) struct Snapshot {
     pub(super) standings: BTreeMap<ParticipantId, Standing>,
     pub(super) allowances: BTreeMap<ParticipantId, Allowance>,
     pub(super) used_tokens: BTreeMap<TokenId, UsedToken>,
+    pub(super) guests: BTreeMap<ParticipantId, Guest>,
 }
 
 impl Snapshot {
@@ -81,6 +84,8 @@ impl Snapshot {
         } else if let Some(jti) = row.key.strip_prefix(USED_TOKEN) {
             let jti = TokenId::parse(jti).map_err(|error| malformed(&error.to_string()))?;
             self.used_tokens.insert(jti, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(GUEST) {
+            self.guests.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else {
             return Err(malformed("no row has this key"));
         }
@@ -91,7 +96,7 @@ impl Snapshot {
 /// Whether an unreadable row may go. What a call hangs on is made anew by those who come back; recordings, what moderators decided, and rows of a kind that this
 /// version does not know, wait for a version that can read them.
 pub(super) fn is_disposable(key: &str) -> bool {
-    key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE].iter().any(|prefix| key.starts_with(prefix))
+    key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {
@@ -125,6 +130,9 @@ impl Room {
         }
         for id in self.standings.take_changed() {
             changes.write(format!("{STANDING}{id}"), self.standings.get(&id), VERSION);
+        }
+        for id in self.guests.take_changed() {
+            changes.write(format!("{GUEST}{id}"), self.guests.get(&id), VERSION);
         }
         for jti in self.used_tokens.take_changed() {
             changes.write(format!("{USED_TOKEN}{jti}"), self.used_tokens.get(&jti), VERSION);

@@ -188,6 +188,8 @@ impl Room {
                 | ClientToEdge::Kick { .. }
                 | ClientToEdge::ListBans {}
                 | ClientToEdge::LiftBan { .. }
+                | ClientToEdge::AdmitGuest { .. }
+                | ClientToEdge::RefuseGuest { .. }
                 | ClientToEdge::MuteTrack { .. }
                 | ClientToEdge::UpdateParticipant { .. }
                 | ClientToEdge::UpdateRoom { .. }
@@ -212,6 +214,7 @@ impl Room {
         id: Option<u32>,
         message: ClientToEdge,
     ) -> Option<(ErrorCode, String)> {
+        let admit = matches!(message, ClientToEdge::AdmitGuest { .. });
         match message {
             ClientToEdge::Join { .. } | ClientToEdge::Resume { .. } => {
                 Some((ErrorCode::AlreadyJoined, "this socket has joined already".into()))
@@ -246,6 +249,9 @@ impl Room {
             ClientToEdge::LiftBan { participant: whom } => {
                 self.refused_verb(now, socket, participant, id, Verb::LiftBan { participant: whom })
             }
+            ClientToEdge::AdmitGuest { participant: whom } | ClientToEdge::RefuseGuest { participant: whom } => {
+                self.refused_verb(now, socket, participant, id, Verb::AnswerGuest { participant: whom, admit })
+            }
             ClientToEdge::ListBans {} => self.refused_list(socket, participant, id),
             ClientToEdge::MuteTrack { participant: whom, track } => {
                 self.refused_verb(now, socket, participant, id, Verb::MuteTrack { participant: whom, track })
@@ -259,12 +265,10 @@ impl Room {
             }
             ClientToEdge::EndRoom { reason } => self.refused_verb(now, socket, participant, id, Verb::End { reason }),
             ClientToEdge::StartRecording {} => {
-                let result = self.start_recording(now, socket, participant, id);
-                result.err().map(|error| (error.code(), error.to_string()))
+                self.start_recording(now, socket, participant, id).err().map(|error| (error.code(), error.to_string()))
             }
             ClientToEdge::StopRecording {} => {
-                let result = self.stop_recording(now, socket, participant, id);
-                result.err().map(|error| (error.code(), error.to_string()))
+                self.stop_recording(now, socket, participant, id).err().map(|error| (error.code(), error.to_string()))
             }
             ClientToEdge::Leave {} => {
                 self.leave(socket, participant, id);

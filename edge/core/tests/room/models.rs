@@ -143,11 +143,7 @@ impl Models {
             }
             (EdgeToClient::ParticipantUpdated { participant }, Some(model)) => {
                 let before = model.roster.insert(participant.id.clone(), participant.clone());
-                assert!(
-                    before.is_some_and(|before| before != *participant),
-                    "{} is updated, but new or the same",
-                    participant.id
-                );
+                assert!(before.is_some_and(|before| before != *participant), "{} is new or the same", participant.id);
             }
             (EdgeToClient::ParticipantLeft { participant, .. }, Some(model)) => {
                 assert!(model.roster.remove(participant).is_some(), "{participant} left without having been there");
@@ -166,6 +162,7 @@ impl Models {
             (
                 EdgeToClient::Done { .. }
                 | EdgeToClient::Bans { .. }
+                | EdgeToClient::GuestsWaiting { .. }
                 | EdgeToClient::Error { .. }
                 | EdgeToClient::Refused { .. }
                 | EdgeToClient::Removed { .. },

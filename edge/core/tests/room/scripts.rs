@@ -13,7 +13,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 26] = [
+const SCRIPTS: [&str; 27] = [
     "join",
     "mute",
     "slots",
@@ -38,6 +38,7 @@ const SCRIPTS: [&str; 26] = [
     "alone",
     "secrets",
     "bans",
+    "lobby",
     "silence",
     "layers",
 ];
@@ -301,7 +302,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["raises"] => ClientToEdge::RaiseHand { raised: true },
         ["lowers"] => ClientToEdge::RaiseHand { raised: false },
         ["lowers", whom] => ClientToEdge::LowerHand { participant: id(whom) },
-        [verb @ ("kicks" | "bans" | "lists" | "pardons"), rest @ ..] => expels(verb, rest),
+        [verb @ ("kicks" | "bans" | "lists" | "pardons" | "admits" | "turns"), rest @ ..] => expels(verb, rest),
         ["silences", whom, track] => {
             ClientToEdge::MuteTrack { participant: id(whom), track: TrackId::parse(track).expect("a track") }
         }
@@ -335,6 +336,8 @@ fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
         ("bans", [whom]) => kick(whom, None, Some(BanTerm::default())),
         ("bans", [whom, ms]) => kick(whom, None, Some(BanTerm { lasts_ms: ms.parse().ok() })),
         ("lists", ["bans"]) => ClientToEdge::ListBans {},
+        ("admits", [whom]) => ClientToEdge::AdmitGuest { participant: id(whom) },
+        ("turns", ["away", whom]) => ClientToEdge::RefuseGuest { participant: id(whom) },
         ("pardons", [whom]) => ClientToEdge::LiftBan { participant: id(whom) },
         _ => panic!("no client {verb} {words:?}"),
     }
@@ -369,6 +372,7 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["lists"] => return Ask::Participants,
         ["shows", whom] => return Ask::Participant { participant: id(whom) },
         ["lists", "bans"] => return Ask::Bans,
+        ["knocks", whom, name] => return Ask::Knock { participant: id(whom), name: (*name).into() },
         ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None, ban: None },
         ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
         ["pardons", whom] => Verb::LiftBan { participant: id(whom) },

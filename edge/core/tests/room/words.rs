@@ -102,6 +102,11 @@ impl Names {
             }
             EdgeToClient::Done { .. } => "done".into(),
             EdgeToClient::Bans { bans, .. } => ban_words(bans),
+            EdgeToClient::GuestsWaiting { guests } => {
+                let names: Vec<_> =
+                    guests.iter().map(|guest| format!("{} ({})", guest.participant, guest.name)).collect();
+                format!("lobby [{}]", names.join(" "))
+            }
             EdgeToClient::Error { code, .. } => format!("error {code}"),
             EdgeToClient::Refused { code } => format!("refused {code}"),
             EdgeToClient::ParticipantJoined { participant } => format!("+ {}", info(participant)),
@@ -208,6 +213,7 @@ fn api(answer: &Answer) -> String {
         Answer::Participant { participant } => info(participant),
         Answer::Bans { bans } => ban_words(bans),
         Answer::Recordings(_) => unreachable!("needs the stage"),
+        Answer::Guest { standing } => format!("guest {standing:?}").to_lowercase(),
         Answer::Done => "done".into(),
         Answer::Refused { code } => format!("refused {code}"),
     }

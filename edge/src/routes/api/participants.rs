@@ -14,6 +14,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
         Answer::Room { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -58,6 +59,7 @@ fn shown(answer: Answer) -> Result<Response, RouteError> {
         Answer::Room { .. }
         | Answer::Participants { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),

@@ -74,6 +74,7 @@ async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, Ro
         | Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
     }

@@ -23,6 +23,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -73,6 +74,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
         Answer::Participants { .. }
         | Answer::Participant { .. }
         | Answer::Bans { .. }
+        | Answer::Guest { .. }
         | Answer::Recordings(_)
         | Answer::Done
         | Answer::Refused { .. } => Err(unexpected()),
@@ -88,6 +90,7 @@ async fn shown(call: &Call<'_>, listing: Listing) -> Option<api::Room> {
             Answer::Participants { .. }
             | Answer::Participant { .. }
             | Answer::Bans { .. }
+            | Answer::Guest { .. }
             | Answer::Recordings(_)
             | Answer::Done
             | Answer::Refused { .. },
