@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod config;
 pub mod outgoing;
+pub mod pacer;
 pub mod probing;
 pub mod redundancy;
 pub mod rewrite;

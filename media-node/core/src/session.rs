@@ -7,6 +7,7 @@ pub mod streams;
 
 use crate::congestion::arrivals::Arrivals;
 use crate::congestion::controller::Controller;
+use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
@@ -67,6 +68,8 @@ pub struct Session {
     pub opened_at: Instant,
     /// It had an address that media may be sent to when that was last looked at.
     pub is_reachable: bool,
+    /// When what it is sent leaves.
+    pub pacer: Pacer,
     /// What the next round of sending writes for it.
     waiting: Waiting,
 }
@@ -114,6 +117,7 @@ impl Session {
             feedback_ssrc,
             opened_at: now,
             is_reachable: false,
+            pacer: Pacer::default(),
             waiting: Waiting::default(),
         }
     }
@@ -179,8 +183,13 @@ impl Session {
             self.waiting.clear();
             return true;
         };
-        let mut path =
-            Path { sealer: &keys.sealer, to, congestion: self.congestion.as_mut(), probing: self.probing.as_mut() };
+        let mut path = Path {
+            sealer: &keys.sealer,
+            to,
+            congestion: self.congestion.as_mut(),
+            pacer: &mut self.pacer,
+            probing: self.probing.as_mut(),
+        };
         self.waiting.write(&mut self.slots, &mut path, cursor, writing)
     }
 }

@@ -93,6 +93,8 @@ enum Timer {
     Congestion(SessionKey),
     /// The next packets of a probe are due.
     Probe(SessionKey),
+    /// What the pacer held for a client may leave.
+    Pace(SessionKey),
     /// Losses are asked for.
     Repair(StreamKey),
     Keyframe(StreamKey),
@@ -252,6 +254,7 @@ impl Sfu {
             Timer::Report(session) => self.report(now, session),
             Timer::Arrivals(session) => self.report_arrivals(now, session),
             Timer::Congestion(session) => self.handle_congestion_timeout(now, session),
+            Timer::Pace(session) => self.send_held(session),
             Timer::Probe(session) => self.send_probe(now, session),
             Timer::Repair(stream) => self.ask_for_losses(now, stream),
             Timer::Keyframe(stream) => self.ask_for_keyframe(now, stream),

@@ -44,11 +44,13 @@ pub enum DropReason {
     MalformedPayload,
     /// More forwarded packets than the arena or a cache can take.
     Overflow,
+    /// The link to its client could not take it in time.
+    Paced,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`Stats::drops`].
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownProtocol,
         Self::UnknownAddress,
         Self::UnknownUfrag,
@@ -69,6 +71,7 @@ impl DropReason {
         Self::Probe,
         Self::MalformedPayload,
         Self::Overflow,
+        Self::Paced,
     ];
 
     /// The value of the metric's label `reason`.
@@ -94,6 +97,7 @@ impl DropReason {
             Self::Probe => "probe",
             Self::MalformedPayload => "malformed_payload",
             Self::Overflow => "overflow",
+            Self::Paced => "paced",
         }
     }
 }

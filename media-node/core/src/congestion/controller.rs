@@ -175,6 +175,11 @@ impl Controller {
         (self.target_bps() as f64 * factor) as u64
     }
 
+    /// Whether the client reports arrivals.
+    pub fn has_feedback(&self) -> bool {
+        self.has_feedback
+    }
+
     /// Bytes that were sent for probing alone.
     pub fn padding_bytes(&self) -> u64 {
         self.padding_bytes

@@ -23,6 +23,10 @@ impl Probing {
         self.probe.id
     }
 
+    pub fn bps(&self) -> u64 {
+        self.probe.bps
+    }
+
     /// The next moment of the grid: how many bytes are due besides those that left meanwhile. `None` ends the probe.
     pub fn due(&mut self) -> Option<i64> {
         let left = self.probe.bytes.checked_sub(self.sent_bytes).filter(|left| *left > 0)?;

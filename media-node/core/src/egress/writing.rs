@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::outgoing::Written;
+use super::pacer::{Held, Pacer};
 use super::probing::Probing;
 use super::rewrite::Origin;
 use super::slot::Slot;
@@ -14,6 +15,7 @@ use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
 use shared::rtp_parameters::MediaKind;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// Something to be written for a session.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,8 @@ pub enum Due {
     Fresh { slot: u16, stream: StreamKey },
     /// One packet again.
     Again { slot: u16, origin: Origin },
+    /// Packets that the pacer held.
+    Held,
     /// One packet again that its client does not lack.
     Probe { slot: u16, origin: Origin },
 }
@@ -51,6 +55,7 @@ pub struct Path<'a> {
     pub to: SocketAddr,
     /// Numbers the packets, if their headers have room for it.
     pub congestion: Option<&'a mut Controller>,
+    pub pacer: &'a mut Pacer,
     /// Everything that leaves belongs to it.
     pub probing: Option<&'a mut Probing>,
 }
@@ -81,8 +86,10 @@ impl Waiting {
         cursor: &mut Cursor,
         writing: &mut Writing<'_>,
     ) -> bool {
+        path.set_rate(writing.at.now);
         while let Some(due) = self.due.get(cursor.due) {
             let is_done = match *due {
+                Due::Held => write_held(slots, path, writing),
                 Due::Fresh { slot, stream } => {
                     let found = slots.get_mut(usize::from(slot)).zip(writing.streams.get(stream));
                     let Some((found, stream)) = found.map(|(found, packets)| (found, (packets, stream))) else {
@@ -108,6 +115,15 @@ impl Waiting {
     }
 }
 
+impl Path<'_> {
+    /// Who reports no arrivals is sent everything at once: nothing is known of the link.
+    fn set_rate(&mut self, now: Instant) {
+        let paced = self.congestion.as_ref().filter(|controller| controller.has_feedback());
+        let probed = self.probing.as_ref().map_or(0, |probing| probing.bps());
+        self.pacer.set_rate(now, paced.map(|controller| controller.pacing_bps().max(probed)));
+    }
+}
+
 /// Writes one stream's round into one slot; false if the arena was full before the end.
 fn write_fresh(
     (slot, slot_index): (&mut Slot, u16),
@@ -116,10 +132,6 @@ fn write_fresh(
     next: &mut usize,
     writing: &mut Writing<'_>,
 ) -> bool {
-    let kind = match slot.kind() {
-        MediaKind::Audio => Kind::Audio,
-        MediaKind::Video => Kind::Video,
-    };
     for index in stream.sending().get(*next..).unwrap_or_default() {
         if !writing.arena.has_room() {
             return false;
@@ -129,20 +141,66 @@ fn write_fresh(
             writing.stats.drop(DropReason::Overflow);
             continue;
         };
-        let before = slot.playing();
-        // Only of one unbroken sequence.
-        let earlier = (1..=writing.redundancy as u64).map_while(|behind| stream.packet(index.checked_sub(behind)?));
-        let offset = |from| stream.timestamp_offset(writing.streams.get(from)?);
-        let written = slot.forward(writing.at, stream_key, &packet, earlier, offset, writing.arena.free());
-        if let Some(before) = before.filter(|before| slot.playing() != Some(*before)) {
-            writing.released.push((before, slot_index));
+        if slot.kind() == MediaKind::Video && path.pacer.is_busy() {
+            let held = Held { slot: slot_index, stream: stream_key, index: *index, bytes: packet.payload.len() };
+            if will_leave(slot, &held, &packet, path.pacer) && !path.pacer.hold(held) {
+                writing.stats.drop(DropReason::Paced);
+            }
+            continue;
         }
-        if let Some(written) = written {
-            seal(written, kind, path, writing);
-            writing.stats.rtp_out += 1;
-        }
+        write_one((slot, slot_index), (stream, stream_key), &packet, path, writing);
     }
     true
+}
+
+/// Whether a packet will play when its turn comes: its stream plays, or begins with it or with one that waits.
+fn will_leave(slot: &Slot, held: &Held, packet: &Packet<'_>, pacer: &Pacer) -> bool {
+    slot.playing() == Some(held.stream)
+        || slot.takes().contains(&Some(held.stream)) && (packet.facts.is_entry() || pacer.holds(held.slot, held.stream))
+}
+
+/// Writes what the pacer lets go; false if the arena was full before the end.
+fn write_held(slots: &mut [Slot], path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
+    loop {
+        if !writing.arena.has_room() {
+            return false;
+        }
+        let Some(held) = path.pacer.let_go() else { return true };
+        let slot = slots.get_mut(usize::from(held.slot));
+        let Some((slot, stream)) = slot.zip(writing.streams.get(held.stream)) else { continue };
+        let Some(packet) = stream.packet(held.index) else {
+            writing.stats.drop(DropReason::Overflow);
+            continue;
+        };
+        write_one((slot, held.slot), (stream, held.stream), &packet, path, writing);
+    }
+}
+
+/// Writes one packet, if its stream plays in the slot or begins to.
+fn write_one(
+    (slot, slot_index): (&mut Slot, u16),
+    (stream, stream_key): (&Stream, StreamKey),
+    packet: &Packet<'_>,
+    path: &mut Path<'_>,
+    writing: &mut Writing<'_>,
+) {
+    let kind = match slot.kind() {
+        MediaKind::Audio => Kind::Audio,
+        MediaKind::Video => Kind::Video,
+    };
+    let before = slot.playing();
+    // Only of one unbroken sequence.
+    let index = packet.facts.index;
+    let earlier = (1..=writing.redundancy as u64).map_while(|behind| stream.packet(index.checked_sub(behind)?));
+    let offset = |from| stream.timestamp_offset(writing.streams.get(from)?);
+    let written = slot.forward(writing.at, stream_key, packet, earlier, offset, writing.arena.free());
+    if let Some(before) = before.filter(|before| slot.playing() != Some(*before)) {
+        writing.released.push((before, slot_index));
+    }
+    if let Some(written) = written {
+        seal(written, kind, path, writing);
+        writing.stats.rtp_out += 1;
+    }
 }
 
 /// Writes one packet again; false if the arena is full.
@@ -186,6 +244,9 @@ fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing
             probing.id()
         });
         place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, probe).to_be_bytes());
+    }
+    if kind != Kind::Padding {
+        path.pacer.spend(written.bytes);
     }
     let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);
     match sealed {

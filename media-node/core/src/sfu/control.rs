@@ -169,6 +169,7 @@ impl Sfu {
             Timer::Arrivals(key),
             Timer::Congestion(key),
             Timer::Probe(key),
+            Timer::Pace(key),
             Timer::Select(key),
         ] {
             self.deadlines.set(timer, None);

@@ -1,7 +1,8 @@
 //! The way out: what one read brought is written per subscriber, sealed, and handed over in runs.
 
-use super::Sfu;
+use super::{Sfu, Timer};
 use crate::egress::arena::Arena;
+use crate::egress::pacer;
 use crate::egress::writing::{Cursor, Due, Writing};
 use crate::ingress::stream::Subscriber;
 use crate::keys::{SessionKey, StreamKey};
@@ -28,6 +29,8 @@ pub(super) struct Egress {
     next_session: usize,
     cursor: Cursor,
     released: Vec<(StreamKey, u16)>,
+    /// Streams of which a pacer gave up packets.
+    abandoned: Vec<StreamKey>,
     /// When the first stream whose packets wait for the end of their frame has waited long enough.
     pub(super) held_until: Option<Instant>,
     /// A stream's packets are to be sent before more are taken in.
@@ -120,6 +123,7 @@ impl Sfu {
             let session = self.sessions.get_mut(key);
             let is_done = session.is_none_or(|session| session.write_due(&mut self.egress.cursor, &mut writing));
             self.release(key);
+            self.follow_pacer(now, key);
             if !is_done {
                 return;
             }
@@ -132,6 +136,39 @@ impl Sfu {
             if let Some(stream) = self.streams.get_mut(key) {
                 stream.end_sending();
             }
+        }
+    }
+
+    /// Comes back for what the pacer holds. If that is more than can leave in time, it is given up, and its slots begin
+    /// anew with the next key frame.
+    fn follow_pacer(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key).filter(|session| session.pacer.has_held()) else { return };
+        if !session.pacer.is_stuck() {
+            if !self.deadlines.is_set(Timer::Pace(key)) {
+                self.deadlines.set(Timer::Pace(key), Some(now + pacer::GRID));
+            }
+            return;
+        }
+        let mut last = None;
+        for held in session.pacer.give_up() {
+            self.stats.drop(DropReason::Paced);
+            if last.replace((held.slot, held.stream)) == Some((held.slot, held.stream)) {
+                continue;
+            }
+            if let Some(slot) = session.slots.get_mut(usize::from(held.slot)) {
+                slot.begin_anew(held.stream);
+            }
+            self.egress.abandoned.push(held.stream);
+        }
+        while let Some(stream) = self.egress.abandoned.pop() {
+            self.want_keyframe(now, stream);
+        }
+    }
+
+    /// What the pacer held may leave.
+    pub(super) fn send_held(&mut self, key: SessionKey) {
+        if self.sessions.get_mut(key).is_some_and(|session| session.add_due(Due::Held)) {
+            self.egress.due_sessions.push(key);
         }
     }
 

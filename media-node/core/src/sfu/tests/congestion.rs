@@ -111,3 +111,49 @@ fn a_link_that_carries_more_is_found_by_probes() {
     let repeated = world.clients[1].rtp.iter().filter(|packet| packet.payload_type == 97);
     assert!(repeated.clone().count() > 5 && repeated.clone().all(|packet| packet.payload.len() > 1_000));
 }
+
+#[test]
+fn a_large_frame_is_spread_and_audio_does_not_wait_for_it() {
+    let mut world = numbered();
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    play(&mut world, 100, 1_000, &mut 0);
+    world.clients[1].rtp.clear();
+    let begun = world.now;
+    // 20 kB where 400 kbit/s are known to pass: 80 ms of that may leave at once, the rest at the rate.
+    send_frame(&mut world, 0, true, &[1_000; 20]);
+    for _ in 0..10 {
+        let packet = world.clients[0].sound(b"sound");
+        world.send(0, packet);
+        world.run_for(20);
+    }
+    let viewer = &world.clients[1];
+    let arrivals = |slot: &str| {
+        let ssrc = viewer.ssrc(slot);
+        viewer.rtp.iter().filter(move |packet| packet.ssrc == ssrc).map(|packet| (packet.at - begun).as_millis())
+    };
+    let frame: Vec<_> = arrivals(VIDEO_SLOT).collect();
+    assert!(is_continuous(&sequences(&viewer.rtp, viewer.ssrc(VIDEO_SLOT))));
+    assert_eq!(frame.len(), 20, "all of it");
+    assert!((60..200).contains(&(frame[19] - frame[0])), "{frame:?}");
+    for (number, at) in arrivals(AUDIO_SLOT).enumerate() {
+        assert!(at <= 20 * number as u128 + 25, "sound {number} came after {at} ms");
+    }
+}
+
+#[test]
+fn what_could_not_leave_in_time_is_given_up_for_a_key_frame() {
+    let mut world = numbered();
+    play(&mut world, 100, 1_000, &mut 0);
+    world.clients[0].rtcp.clear();
+    (0..10).for_each(|_| send_frame(&mut world, 0, false, &[1_000; 20]));
+    world.run_for(50);
+    assert_eq!(feedback(&world, 0).iter().filter(|said| said.starts_with("pli")).count(), 1);
+    assert!(world.sfu.stats().dropped(crate::stats::DropReason::Paced) > 50);
+    world.clients[1].rtp.clear();
+    send_frame(&mut world, 0, false, &[1_000; 2]);
+    world.run_for(1_000);
+    assert_eq!(world.clients[1].rtp.len(), 0, "a decoder could do nothing with it");
+    send_frame(&mut world, 0, true, &[1_000; 2]);
+    world.run_for(1_000);
+    assert_eq!(world.clients[1].rtp.len(), 2);
+}

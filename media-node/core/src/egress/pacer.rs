@@ -1,0 +1,181 @@
+//! Video leaves no faster than the link to its client takes it; audio never waits.
+
+use crate::keys::StreamKey;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Held packets leave on this grid.
+pub const GRID: Duration = Duration::from_millis(5);
+/// So much may leave at once: a frame of an ordinary picture, which stays one run that way.
+const BURST: Duration = Duration::from_millis(40);
+/// Most packets that wait: what a stream keeps.
+const HELD_MAX: usize = 512;
+/// What would wait longer than this is of no use any more.
+const WAIT_MAX: Duration = Duration::from_millis(600);
+
+/// A packet that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub slot: u16,
+    pub stream: StreamKey,
+    pub index: u64,
+    pub bytes: usize,
+}
+
+/// The way out to one client.
+#[derive(Debug, Default)]
+pub struct Pacer {
+    held: VecDeque<Held>,
+    held_bits: u64,
+    /// What has left beyond what the rate allows.
+    debt_bits: u64,
+    rate_bps: u64,
+    at: Option<Instant>,
+}
+
+impl Pacer {
+    /// The rate from here on; `None` lets everything leave at once.
+    pub fn set_rate(&mut self, now: Instant, rate_bps: Option<u64>) {
+        let elapsed = now.saturating_duration_since(self.at.unwrap_or(now));
+        self.debt_bits = self.debt_bits.saturating_sub(bits(self.rate_bps, elapsed));
+        self.at = Some(now);
+        self.rate_bps = rate_bps.unwrap_or(u64::MAX);
+    }
+
+    /// A packet of any kind leaves.
+    pub fn spend(&mut self, bytes: usize) {
+        self.debt_bits = self.debt_bits.saturating_add(bytes as u64 * 8);
+    }
+
+    /// Whether a video packet must wait.
+    pub fn is_busy(&self) -> bool {
+        !self.held.is_empty() || !self.is_open()
+    }
+
+    /// Lets a packet wait; false if it would wait in vain.
+    pub fn hold(&mut self, held: Held) -> bool {
+        if self.held.len() >= HELD_MAX {
+            return false;
+        }
+        self.held_bits += held.bytes as u64 * 8;
+        self.held.push_back(held);
+        true
+    }
+
+    /// The next packet that may leave.
+    pub fn let_go(&mut self) -> Option<Held> {
+        if !self.is_open() {
+            return None;
+        }
+        let next = self.held.pop_front()?;
+        self.held_bits = self.held_bits.saturating_sub(next.bytes as u64 * 8);
+        Some(next)
+    }
+
+    /// Whether packets wait.
+    pub fn has_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether packets of this stream wait for this slot.
+    pub fn holds(&self, slot: u16, stream: StreamKey) -> bool {
+        self.held.iter().any(|held| (held.slot, held.stream) == (slot, stream))
+    }
+
+    /// Whether more waits than the rate can send in time.
+    pub fn is_stuck(&self) -> bool {
+        self.held.len() >= HELD_MAX || self.held_bits > bits(self.rate_bps, WAIT_MAX)
+    }
+
+    /// Gives up what waits.
+    pub fn give_up(&mut self) -> impl Iterator<Item = Held> {
+        self.held_bits = 0;
+        self.held.drain(..)
+    }
+
+    fn is_open(&self) -> bool {
+        self.debt_bits <= bits(self.rate_bps, BURST)
+    }
+}
+
+fn bits(rate_bps: u64, time: Duration) -> u64 {
+    (u128::from(rate_bps) * time.as_micros() / 1_000_000).min(u128::from(u64::MAX)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Key;
+
+    fn packet(index: u64) -> Held {
+        Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000 }
+    }
+
+    /// Offers `count` packets of 1,000 bytes at once, and says how many left by each of these milliseconds.
+    fn left(rate_bps: Option<u64>, count: u64, at_ms: &[u64]) -> Vec<u64> {
+        let start = crate::virtual_time::start();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(start, rate_bps);
+        let mut left = 0;
+        for index in 0..count {
+            if pacer.is_busy() {
+                assert!(pacer.hold(packet(index)));
+            } else {
+                pacer.spend(1_000);
+                left += 1;
+            }
+        }
+        at_ms
+            .iter()
+            .map(|ms| {
+                pacer.set_rate(start + Duration::from_millis(*ms), rate_bps);
+                while let Some(held) = pacer.let_go() {
+                    assert_eq!(held.index, left, "in order");
+                    pacer.spend(held.bytes);
+                    left += 1;
+                }
+                left
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_burst_leaves_at_once_and_the_rest_at_the_rate() {
+        // 40 ms of 800 kbit/s are four packets, and one may begin while they do.
+        assert_eq!(left(Some(800_000), 20, &[0, 5, 10, 20, 50, 100, 200]), [5, 5, 6, 7, 10, 15, 20]);
+    }
+
+    #[test]
+    fn without_a_rate_nothing_waits() {
+        assert_eq!(left(None, 2_000, &[0]), [2_000]);
+    }
+
+    #[test]
+    fn audio_and_repairs_count_and_are_paid_back_in_time() {
+        let start = crate::virtual_time::start();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(start, Some(800_000));
+        (0..10).for_each(|_| pacer.spend(1_000));
+        assert!(pacer.is_busy());
+        pacer.set_rate(start + Duration::from_millis(59), Some(800_000));
+        assert!(pacer.is_busy());
+        pacer.set_rate(start + Duration::from_millis(60), Some(800_000));
+        assert!(!pacer.is_busy());
+    }
+
+    #[test]
+    fn what_could_not_leave_in_time_is_given_up() {
+        let start = crate::virtual_time::start();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(start, Some(800_000));
+        (0..60).for_each(|index| assert!(pacer.hold(packet(index))));
+        assert!(!pacer.is_stuck());
+        assert!(pacer.hold(packet(60)));
+        assert!(pacer.is_stuck());
+        assert_eq!(pacer.give_up().count(), 61);
+        assert!(!pacer.is_stuck() && !pacer.has_held());
+        pacer.set_rate(start, Some(100_000_000));
+        (0..HELD_MAX as u64).for_each(|index| assert!(pacer.hold(packet(index))));
+        assert!(pacer.is_stuck() && !pacer.hold(packet(600)), "never more than a stream keeps");
+    }
+}
