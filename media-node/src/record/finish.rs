@@ -1,7 +1,7 @@
 //! The end of a recording: the edge is told that a segment is whole, and where it says so, files are made of all that is in the storage.
 
 use super::Shared;
-use super::spool::Folder;
+use super::spool::{Folder, Head};
 use super::storage::CHUNK_BYTES;
 use super::upload::report;
 use anyhow::{Context, Result, bail};
@@ -28,17 +28,14 @@ const FINISHER_INTERVAL: Duration = Duration::from_millis(limits::RECORDING_FINI
 pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
     abandon_upload(shared, folder).await?;
     let epoch = folder.head.manifest.epoch;
-    let mut verdict = report(shared, folder, SegmentOutcome::Sealed { epoch }).await?;
-    for _ in 0..ROUNDS_MAX {
-        match verdict {
+    let mut outcome = SegmentOutcome::Sealed { epoch };
+    for _ in 0..=ROUNDS_MAX {
+        match report(shared, folder, outcome.clone()).await? {
             RecordingVerdict::Leave {} => return Ok(()),
             RecordingVerdict::Done { is_complete } => {
-                return if is_complete { delete_segments(shared, folder).await } else { Ok(()) };
+                return delete_all(shared, spent(&folder.head.key_prefix, &outcome, is_complete)).await;
             }
-            RecordingVerdict::Finish {} => {
-                let outcome = make_files_in_turn(shared, folder).await?;
-                verdict = report(shared, folder, outcome).await?;
-            }
+            RecordingVerdict::Finish {} => outcome = make_files_in_turn(shared, folder).await?,
             RecordingVerdict::Wait {} => bail!("another node makes the files"),
         }
     }
@@ -111,6 +108,9 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     }
     let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
     let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
+    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "files made");
+    let outcome = outcome(head, segments, files);
+    let SegmentOutcome::Finished { files, manifest: key, .. } = &outcome else { return Ok(outcome) };
     let stored: BTreeSet<&str> = found.parts.values().flatten().map(String::as_str).collect();
     let Timeline { segments: spans, rows } = Timeline::new(&found.manifests, |key| stored.contains(key));
     let manifest = Manifest {
@@ -122,11 +122,19 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
         files: files.clone(),
         rows,
     };
-    let key = format!("{}manifest.json", head.key_prefix);
     let text = serde_json::to_vec(&manifest).context("writing the manifest")?;
-    shared.storage.put(&key, text, "application/json").await?;
-    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "files made");
-    Ok(SegmentOutcome::Finished { epoch: head.manifest.epoch, segments, files, manifest: key })
+    shared.storage.put(key, text, "application/json").await?;
+    Ok(outcome)
+}
+
+/// What the edge is told of the files; without any, there is no manifest either.
+fn outcome(head: &Head, segments: Vec<u64>, files: Vec<RecordingFile>) -> SegmentOutcome {
+    let epoch = head.manifest.epoch;
+    if files.is_empty() {
+        return SegmentOutcome::Empty { epoch, segments };
+    }
+    let manifest = format!("{}manifest.json", head.key_prefix);
+    SegmentOutcome::Finished { epoch, segments, files, manifest }
 }
 
 async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {
@@ -283,10 +291,24 @@ async fn write(
     }
 }
 
-/// What the files were made of; their place is in the files.
-async fn delete_segments(shared: &Shared, folder: &Folder) -> Result<()> {
-    for key in shared.storage.list(&format!("{}segments/", folder.head.key_prefix)).await? {
-        shared.storage.delete(&key).await?;
+/// The prefixes of what nobody needs once the edge has agreed to an outcome. It goes no earlier: a node that died in between
+/// would not know which segments it spoke of.
+fn spent(key_prefix: &str, outcome: &SegmentOutcome, is_complete: bool) -> Vec<String> {
+    match outcome {
+        _ if is_complete => vec![format!("{key_prefix}segments/")],
+        // A segment that is still to come makes files of its own parts only.
+        SegmentOutcome::Empty { segments, .. } => {
+            segments.iter().map(|epoch| format!("{key_prefix}segments/{epoch}/")).collect()
+        }
+        SegmentOutcome::Sealed { .. } | SegmentOutcome::Finished { .. } | SegmentOutcome::Failed { .. } => Vec::new(),
+    }
+}
+
+async fn delete_all(shared: &Shared, prefixes: Vec<String>) -> Result<()> {
+    for prefix in prefixes {
+        for key in shared.storage.list(&prefix).await? {
+            shared.storage.delete(&key).await?;
+        }
     }
     Ok(())
 }
@@ -308,6 +330,27 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_of_nothing_is_empty_and_leaves_nothing() {
+        let (epoch, segments) = (4, vec![3, 4]);
+        let empty = outcome(&head(), segments.clone(), Vec::new());
+        assert_eq!(empty, SegmentOutcome::Empty { epoch, segments: segments.clone() });
+        let finished = outcome(&head(), segments, vec![file()]);
+        assert!(
+            matches!(&finished, SegmentOutcome::Finished { manifest, .. } if manifest == "p/manifest.json"),
+            "{finished:?}"
+        );
+
+        let check = |outcome: &SegmentOutcome, is_complete: bool, expected: &[&str]| {
+            assert_eq!(spent("p/", outcome, is_complete), expected, "{outcome:?} {is_complete}");
+        };
+        check(&empty, true, &["p/segments/"]);
+        check(&empty, false, &["p/segments/3/", "p/segments/4/"]);
+        check(&finished, true, &["p/segments/"]);
+        check(&finished, false, &[]);
+        check(&SegmentOutcome::Sealed { epoch }, false, &[]);
+    }
+
+    #[test]
     fn tracks_that_follow_one_another_are_one_lane() {
         let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<VecDeque<_>>();
         let parts = BTreeMap::from([
@@ -317,5 +360,25 @@ mod tests {
         let found = Found { manifests: Vec::new(), parts };
         let expected = ["p/3/parts/t9/000000-0.webm", "p/7/parts/t9/000000-5000.webm", "p/7/parts/t1/000000-9000.webm"];
         assert_eq!(parts_of(&found, &[id("t1"), id("t9"), id("t3")]), keys(&expected));
+    }
+    fn head() -> Head {
+        let manifest = serde_json::json!({
+            "version": VERSION, "recording": "r5m8n2p4q6s9", "room": "daily", "epoch": 4, "node": "n1",
+            "started_at": 0, "is_sealed": true, "rows": [],
+        });
+        let manifest = serde_json::from_value(manifest).expect("a manifest");
+        Head { key_prefix: "p/".into(), manifest }
+    }
+
+    fn file() -> RecordingFile {
+        RecordingFile {
+            key: "p/ada-camera.webm".into(),
+            participant: ParticipantId::parse("ada").expect("an id"),
+            name: "Ada".into(),
+            is_screen: false,
+            starts_ms: 0,
+            duration_ms: 1,
+            bytes: 1,
+        }
     }
 }

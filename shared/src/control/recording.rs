@@ -69,7 +69,7 @@ pub enum SegmentOutcome {
         /// Where the manifest is.
         manifest: String,
     },
-    /// Nothing was published, and nothing of these segments is left in the storage.
+    /// Nothing was published in these segments; the node deletes what it stored of them once the edge has agreed.
     Empty {
         /// By the node of which assignment.
         epoch: u64,
