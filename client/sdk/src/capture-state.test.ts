@@ -172,6 +172,15 @@ describe("privacy", () => {
     expect(bench.set(true).arrives().hot).toEqual(["b"]);
   });
 
+  test("a microphone is switched off in a call while it still opens: it is let go, and so is one that comes after another press", () => {
+    const bench = new Bench("microphone", false).use("call").set(true).set(false).arrives();
+    expect(isOn(bench.state)).toBe(false);
+    expect(bench.live.size).toBe(0);
+    bench.set(true).set(false).set(true).set(false).arrives();
+    expect(bench.live.size + bench.pending.size).toBe(0);
+    expect(bench.set(true).arrives().hot).toEqual([null]);
+  });
+
   test("a join is refused while both are off", () => {
     const bench = new Bench("microphone", true).use("preview").arrives().set(false).use("call").use("preview");
     expect(bench.pending.size + bench.live.size).toBe(0);
@@ -199,6 +208,25 @@ describe("privacy", () => {
   test("a muted microphone in a call stays open but silent; a camera does not stay open", () => {
     expect(new Bench("microphone", true).use("call").arrives().set(false).live.size).toBe(1);
     expect(new Bench("camera", true).use("call").arrives().set(false).live.size).toBe(0);
+  });
+});
+
+describe("what is heard late of an earlier opening", () => {
+  /** The second opening is in use, and the third one is under way. */
+  const opensThird = (): Bench => new Bench("microphone", true, "a").use("call").arrives().choose("b").arrives().choose("c");
+
+  test.each<CaptureEvent>([
+    { on: "opened", opening: 1 },
+    { on: "failed", opening: 1, code: "device_denied" },
+    { on: "lost", opening: 1, livedMs: 60_000 },
+    { on: "interrupted", opening: 1, isInterrupted: true },
+  ])("changes neither what is in use nor what opens: $on", (late) => {
+    const bench = opensThird();
+    const before = bench.state;
+    expect(bench.do(late).state).toEqual(before);
+    expect(bench.hot).toEqual(["b"]);
+    expect(bench.arrives().hot).toEqual(["c"]);
+    expect(bench.told).toEqual([]);
   });
 });
 
