@@ -28,7 +28,10 @@ function token(exp: number): string {
 
 const inAnHour = Math.floor(Date.now() / 1000) + 3600;
 
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 beforeEach(async () => {
   open("https://meet.example.org/r/daily");
@@ -120,6 +123,36 @@ describe("in the lobby", () => {
     const late = expect(waitInLobby("daily", "Ada", new AbortController().signal, vi.fn())).rejects.toMatchObject({ detail: "nobody answered" });
     await vi.advanceTimersByTimeAsync(603_000);
     await late;
+  });
+
+  test("a guest for whom there is no place asks again by themselves, ever less often", async () => {
+    vi.useFakeTimers();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    const full: [number, object] = [409, { code: "room_full" }];
+    const busy: [number, object] = [429, { code: "rate_limited" }];
+    answers(lobby, full, busy, full, full, full, wait, full, [201, { token: "t", pass: "p" }]);
+    const waiting = vi.fn();
+    const done = waitInLobby("daily", "Ada", new AbortController().signal, waiting);
+    let knocks = 1;
+    for (const waitMs of [6_000, 12_000, 24_000, 30_000, 30_000, 3_000, 6_000]) {
+      await vi.advanceTimersByTimeAsync(waitMs - 1);
+      expect(asked).toHaveBeenCalledTimes(1 + knocks);
+      await vi.advanceTimersByTimeAsync(1);
+      knocks += 1;
+      expect(asked).toHaveBeenCalledTimes(1 + knocks);
+    }
+    await done;
+    const [place, moderator] = ["place", "moderator"];
+    expect(waiting.mock.calls.flat()).toEqual([place, place, place, place, place, moderator, place]);
+  });
+
+  test("a guest for whom there is no place in ten minutes is told that it is full", async () => {
+    vi.useFakeTimers();
+    answers(lobby);
+    const done = expect(waitInLobby("daily", "Ada", new AbortController().signal, vi.fn())).rejects.toMatchObject({ code: "room_full" });
+    asked.mockImplementation(async () => Response.json({ code: "room_full" }, { status: 409 }));
+    await vi.advanceTimersByTimeAsync(640_000);
+    await done;
   });
 
   test("where guests come in at once nobody waits", async () => {

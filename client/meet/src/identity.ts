@@ -8,6 +8,10 @@ const PASS_KEY = "rotunda.pass";
 /** As often as the edge asks for (`Retry-After`). */
 const ASK_AGAIN_MS = 3_000;
 const WAIT_MS = 600_000;
+/** Longest wait of somebody for whom the lobby has no place. */
+const ASK_AGAIN_MAX_MS = 30_000;
+/** What the edge answers while it cannot take one more. */
+const LATER: readonly string[] = ["room_full", "rate_limited"];
 
 /** What the user called themselves last time. */
 export function rememberedName(): string {
@@ -60,23 +64,58 @@ function policy(): Promise<Policy> {
   return asked;
 }
 
+/** What a guest waits for: a moderator's answer, or first of all a place in a lobby that is full. */
+export type WaitingFor = "moderator" | "place";
+
 /**
  * Where guests wait for a moderator: resolves when one lets the guest in, and rejects when one does not, nobody answers within ten minutes,
- * or `signal` aborts.
+ * or `signal` aborts. Where the lobby is full, the guest asks ever less often until there is a place.
  */
-export async function waitInLobby(room: string, name: string, signal: AbortSignal, onWaiting: () => void): Promise<void> {
+export async function waitInLobby(
+  room: string,
+  name: string,
+  signal: AbortSignal,
+  onWaiting: (waitingFor: WaitingFor) => void,
+): Promise<void> {
   if ((await policy()).guests !== "lobby") {
     return;
   }
   const until = Date.now() + WAIT_MS;
-  while ((await knock(room, name)) === null) {
-    if (Date.now() >= until) {
-      throw new RoomError("not_admitted", "nobody answered");
+  let fullInARow = 0;
+  for (;;) {
+    const waitingFor = await knockInLobby(room, name);
+    if (waitingFor === null) {
+      return;
     }
-    onWaiting();
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    if (Date.now() >= until) {
+      throw waitingFor === "place" ? new RoomError("room_full", "no place in the lobby") : new RoomError("not_admitted", "nobody answered");
+    }
+    onWaiting(waitingFor);
+    fullInARow = waitingFor === "place" ? fullInARow + 1 : 0;
+    await new Promise((resolve) => setTimeout(resolve, askAgainMs(fullInARow)));
     signal.throwIfAborted();
   }
+}
+
+/** What the guest has to wait for; nothing once they are let in. */
+async function knockInLobby(room: string, name: string): Promise<WaitingFor | null> {
+  try {
+    return (await knock(room, name)) === null ? "moderator" : null;
+  } catch (error) {
+    if (error instanceof RoomError && LATER.includes(error.detail)) {
+      return "place";
+    }
+    throw error;
+  }
+}
+
+function askAgainMs(fullInARow: number): number {
+  if (fullInARow === 0) {
+    return ASK_AGAIN_MS;
+  }
+  const span = Math.min(ASK_AGAIN_MAX_MS, ASK_AGAIN_MS * 2 ** Math.min(fullInARow, 16));
+  // Never sooner than those who have a place, and not all at once.
+  return Math.floor(ASK_AGAIN_MS + (span - ASK_AGAIN_MS) * Math.random());
 }
 
 /** Asks the edge to let a guest in. The pass makes a reload the same guest, with what they may do. */

@@ -7,10 +7,12 @@ import type { Captures } from "@rotunda/react";
 import { DeviceSelect, Video, useCapture, useDevices, useLevel } from "@rotunda/react";
 import { rememberDevice } from "./device-memory";
 import { CameraIcon, CameraOffIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
+import type { WaitingFor } from "./identity";
 import { rememberedName } from "./identity";
 import { cleanName } from "./names";
 import { useTexts } from "./preferences";
 import type { Options } from "./route";
+import type { Texts } from "./texts";
 import { deviceErrorTexts, errorText } from "./texts";
 
 /** The edge takes 128 bytes; none of these needs more than three. */
@@ -22,13 +24,12 @@ interface Props {
   readonly captures: Captures;
   readonly error: RoomError | null;
   readonly joining: boolean;
-  /** For a moderator, who has to let the user in. */
-  readonly waiting: boolean;
+  readonly waitingFor: WaitingFor | null;
   readonly onJoin: (name: string) => void;
 }
 
 /** The lobby; with `auto=1` it shows nothing but that somebody is joining. */
-export function Lobby({ room, options, captures, error, joining, waiting, onJoin }: Props) {
+export function Lobby({ room, options, captures, error, joining, waitingFor, onJoin }: Props) {
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
   const isShown = !(options.auto && joining);
@@ -46,7 +47,7 @@ export function Lobby({ room, options, captures, error, joining, waiting, onJoin
         <header>
           <h1>{room}</h1>
           <p className="quiet" role="status">
-            {waiting ? texts.waiting : joining ? texts.joining : texts.ready}
+            {waitingFor === null ? (joining ? texts.joining : texts.ready) : waitingText(texts, waitingFor)}
           </p>
         </header>
         {isShown ? <Stage captures={captures} /> : null}
@@ -75,6 +76,10 @@ export function Lobby({ room, options, captures, error, joining, waiting, onJoin
       </form>
     </main>
   );
+}
+
+function waitingText(texts: Texts, waitingFor: WaitingFor): string {
+  return waitingFor === "place" ? texts.waitingForPlace : texts.waiting;
 }
 
 function Stage({ captures }: { captures: Captures }) {

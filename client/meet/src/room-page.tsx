@@ -7,6 +7,7 @@ import type { ReactNode } from "react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Call } from "./call";
 import { rememberedDevice, startOf, useRememberedSwitches } from "./device-memory";
+import type { WaitingFor } from "./identity";
 import { givenToken, guestToken, loginPage, rememberName, rememberedName, waitInLobby } from "./identity";
 import { Lobby } from "./lobby";
 import { cleanName } from "./names";
@@ -25,11 +26,11 @@ declare global {
 
 type Stage =
   | { readonly at: "lobby"; readonly error: RoomError | null }
-  | { readonly at: "joining"; readonly waiting: boolean }
+  | { readonly at: "joining"; readonly waitingFor: WaitingFor | null }
   | { readonly at: "call"; readonly room: Room }
   | { readonly at: "ended"; readonly error: RoomError | null };
 
-const JOINING: Stage = { at: "joining", waiting: false };
+const JOINING: Stage = { at: "joining", waitingFor: null };
 
 interface Props {
   readonly room: string;
@@ -72,7 +73,7 @@ export function RoomPage({ room, options, go }: Props) {
           captures={captures}
           error={stage.at === "lobby" ? stage.error : null}
           joining={stage.at === "joining"}
-          waiting={stage.at === "joining" && stage.waiting}
+          waitingFor={stage.at === "joining" ? stage.waitingFor : null}
           onJoin={(name) => {
             rememberName(name);
             void join(name);
@@ -111,7 +112,9 @@ function useJoin({ room, options, captures, setStage }: Joining) {
         const guest = async (): Promise<string> => (token.current = await guestToken(room, cleanName(name)));
         token.current = givenToken(room);
         if (token.current === null) {
-          await waitInLobby(room, cleanName(name), controller.signal, () => setStage({ at: "joining", waiting: true }));
+          await waitInLobby(room, cleanName(name), controller.signal, (waitingFor) =>
+            setStage({ at: "joining", waitingFor }),
+          );
         }
         const joined = await Room.join({
           ...joinOptions(room, options),

@@ -33,6 +33,7 @@ export interface Texts {
   readonly ready: string;
   readonly joining: string;
   readonly waiting: string;
+  readonly waitingForPlace: string;
   readonly join: string;
   readonly cameraIsOff: string;
   readonly lookingForCamera: string;

@@ -28,6 +28,7 @@ export const de: Texts = {
   ready: "Bereit?",
   joining: "Du trittst bei …",
   waiting: "Warte darauf, dass dich jemand hereinlässt. Du bist dann sofort im Raum.",
+  waitingForPlace: "Gerade warten zu viele. Wir versuchen es weiter für dich.",
   join: "Beitreten",
   cameraIsOff: "Deine Kamera ist aus",
   lookingForCamera: "Kamera wird gestartet …",

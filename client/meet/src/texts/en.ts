@@ -24,6 +24,7 @@ export const en: Texts = {
   ready: "Ready to join?",
   joining: "Joining…",
   waiting: "Waiting for a moderator to let you in. You join as soon as they do.",
+  waitingForPlace: "Too many people are waiting right now. We’ll keep trying for you.",
   join: "Join",
   cameraIsOff: "Your camera is off",
   lookingForCamera: "Starting your camera…",
