@@ -165,7 +165,7 @@ fn find_key(keys: &[(String, String)], id: &str, secret: &str) -> Option<String>
 
 /// The secret with which an application's server calls the HTTP API.
 const API_KEYS: &str = "API_KEYS";
-/// As long as the other secrets: nobody guesses it.
+/// As long as the other secrets, so that nobody can guess it.
 const API_SECRET_BYTES_MIN: usize = 32;
 /// The secret that applications sign join tokens with.
 const TOKEN_KEYS: &str = "TOKEN_KEYS";

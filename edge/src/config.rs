@@ -18,11 +18,11 @@ pub(crate) struct Config {
     pub(crate) ice_servers: Vec<IceServer>,
     /// Web origins that may connect, beside the Worker's own.
     pub(crate) origins: Origins,
-    /// Where recordings are; nothing where there shall be none.
+    /// Where recordings are stored; `None` turns recording off.
     pub(crate) storage: Option<Storage>,
-    /// Whom the Worker lets in by itself.
+    /// What becomes of people without a token.
     pub(crate) guests: Guests,
-    /// Where people get a token who have none.
+    /// Where people without a token are sent to get one.
     pub(crate) login_url: Option<String>,
 }
 
@@ -30,20 +30,17 @@ pub(crate) struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Guests {
-    /// They come in.
     Open,
     /// They wait until a moderator lets them in.
     Lobby,
-    /// They stay outside.
     Off,
 }
 
-/// Web origins whose pages may call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origins {
-    /// Beside the Worker's own; they may send credentials.
+    /// These may call beside the Worker's own origin, and may send credentials.
     pub(crate) listed: Vec<String>,
-    /// All others may call too, without credentials.
+    /// Whether all other origins may call too, without credentials.
     pub(crate) others: bool,
 }
 
@@ -78,7 +75,6 @@ pub(crate) enum Continent {
 pub(crate) struct ConfigError(Vec<String>);
 
 impl Config {
-    /// Reads the vars of this environment.
     pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
         let secret = |name: &str| env.secret(name).ok().map(|secret| secret.to_string());
         Self::parse(|name| env.var(name).ok().map(|var| var.to_string()).or_else(|| secret(name)))

@@ -13,23 +13,13 @@ use worker::Env;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Request {
-    /// A room says that it is one, or not any longer.
-    Set {
-        /// Which.
-        room: RoomId,
-        /// Whether it is.
-        exists: bool,
-    },
+    /// A room announces that it exists, or no longer does.
+    Set { room: RoomId, exists: bool },
     /// Somebody found no room behind a listing. A room that was listed anew meanwhile stays.
-    Drop {
-        /// What was listed.
-        listing: Listing,
-    },
-    /// The names that come after one.
+    Drop { listing: Listing },
     Page {
-        /// After which; all are after nothing.
+        /// Names come after this one; all come after an empty one.
         after: String,
-        /// How many at most.
         limit: usize,
     },
 }
@@ -38,14 +28,13 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listing {
     pub(crate) room: RoomId,
-    /// Another one each time that the room says it is one.
+    /// A new one each time the room announces itself.
     pub(crate) stamp: String,
 }
 
-/// Some names, in their order.
+/// Names of rooms, in order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
-    /// The names.
     pub(crate) rooms: Vec<Listing>,
     /// Whether there may be more.
     pub(crate) is_full: bool,

@@ -22,9 +22,7 @@ const ALARM_RETRY_MS: u64 = 2_000;
 
 /// The platform's half of an object.
 pub(crate) struct Shell {
-    /// Its storage.
     pub(crate) store: Store,
-    /// Its sockets.
     pub(crate) sockets: Sockets,
     /// When the alarm goes off, as far as this instance knows.
     alarm_at: Cell<Option<UnixMillis>>,
@@ -56,7 +54,6 @@ impl Shell {
         Self { store, sockets: Sockets::new(state), alarm_at: Cell::new(None) }
     }
 
-    /// Carries out one output of a room.
     pub(crate) fn room(&self, output: room::Output, leftover: &mut Leftover) -> Result<()> {
         match output {
             room::Output::Store(changes) => self.store.write(changes)?,
@@ -76,7 +73,6 @@ impl Shell {
         Ok(())
     }
 
-    /// Carries out one output of a fleet.
     pub(crate) fn fleet(&self, output: fleet::Output, leftover: &mut Leftover) -> Result<()> {
         match output {
             fleet::Output::Store(changes) => self.store.write(changes)?,
@@ -130,7 +126,6 @@ impl Shell {
         self.store.delete(doomed.map(Into::into).collect())
     }
 
-    /// Notes that the alarm went off.
     pub(crate) fn alarm_went_off(&self) {
         self.alarm_at.set(None);
     }

@@ -8,12 +8,12 @@ thread_local! {
     static WRITES: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The next `writes` writes fail.
+/// Makes the next `writes` writes fail.
 pub(crate) fn fail_writes(writes: u32) {
     WRITES.set(writes);
 }
 
-/// A write begins.
+/// Called at each write; fails as many of them as [`fail_writes`] said.
 pub(crate) fn strike() -> Result<()> {
     let left = WRITES.get();
     WRITES.set(left.saturating_sub(1));

@@ -24,13 +24,12 @@ use worker::{
 pub struct FleetObject {
     env: Env,
     shell: Shell,
-    /// Nothing until the first event after waking.
+    /// `None` until the first event after waking.
     awake: RefCell<Option<Fleet>>,
     /// The number of the last question.
     asked: Cell<u64>,
 }
 
-/// Which region this is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Identity {
     region: Region,

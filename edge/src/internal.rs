@@ -15,13 +15,11 @@ const INTRODUCTION_HEADER: &str = "x-rotunda-introduction";
 /// Who is at the other end of a socket that the Worker hands to an object, after it looked at the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Introduction<C> {
-    /// What the token says.
     pub(crate) claims: C,
     /// Where the request came in, as `request.cf.continent` names it.
     pub(crate) continent: Option<String>,
     /// Where it came from.
     pub(crate) address: Option<door::Address>,
-    /// The request's name in the logs.
     pub(crate) request_id: String,
 }
 
@@ -65,12 +63,10 @@ impl Introduced for NodeClaims {
 pub(crate) struct Ask {
     /// The region of the Fleet object, which a first question may have to tell it.
     pub(crate) region: Region,
-    /// The question.
     pub(crate) request: PlaceRequest,
 }
 
 impl Ask {
-    /// Where the question goes.
     pub(crate) const PATH: &'static str = "/place";
 }
 
@@ -82,7 +78,6 @@ pub(crate) struct TurnAsk {
 }
 
 impl TurnAsk {
-    /// Where the question goes.
     pub(crate) const PATH: &'static str = "/turn";
 }
 
@@ -95,12 +90,10 @@ pub(crate) mod recordings {
     /// Where a [`Reported`] goes; answered with a [`Verdict`].
     pub(crate) const REPORT_PATH: &str = "/recording-reported";
 
-    /// What a node reports.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Reported {
         /// Who, by its token.
         pub(crate) node: NodeId,
-        /// What.
         pub(crate) report: RecordingReport,
     }
 
@@ -119,14 +112,11 @@ pub(crate) mod recordings {
 pub(crate) struct ApiCall {
     /// The room, which a first question may have to tell it.
     pub(crate) room: RoomId,
-    /// Where the request came in.
     pub(crate) continent: Option<String>,
-    /// The question.
     pub(crate) ask: room::Ask,
 }
 
 impl ApiCall {
-    /// Where the question goes.
     pub(crate) const PATH: &'static str = "/api";
 }
 
@@ -154,7 +144,6 @@ impl Address {
         Self { namespace: "DIRECTORY", name: format!("directory:{shard}"), location_hint: None }
     }
 
-    /// Sends a request to the object.
     async fn fetch(&self, env: &Env, request: Request) -> worker::Result<Response> {
         let namespace = env.durable_object(self.namespace)?;
         let stub = match self.location_hint {

@@ -8,11 +8,9 @@ use worker::{Response, ResponseBuilder};
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// The stable code.
     pub(crate) code: ErrorCode,
     /// For developers.
     pub(crate) message: Cow<'static, str>,
-    /// The HTTP status.
     pub(crate) status: u16,
     /// A header that goes with the status.
     header: Option<(&'static str, Cow<'static, str>)>,
@@ -83,7 +81,6 @@ impl Refusal {
         Self { header: Some(("Retry-After", limits::API_RATE_PERIOD_S.to_string().into())), ..refusal }
     }
 
-    /// The response.
     pub(crate) fn response(&self, request_id: &str) -> worker::Result<Response> {
         let body = Body { code: self.code, message: &self.message, request_id };
         let mut builder = ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?;

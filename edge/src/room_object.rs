@@ -30,12 +30,11 @@ use worker::{
 /// Where the directory could not be reached, it is tried again after this time.
 const DIRECTORY_RETRY_MS: u64 = 5_000;
 
-/// One room.
 #[durable_object]
 pub struct RoomObject {
     env: Env,
     shell: Shell,
-    /// Nothing until the first event after waking.
+    /// `None` until the first event after waking.
     awake: RefCell<Option<Awake>>,
     /// The number of the last question of the application's server.
     questions: Cell<u64>,

@@ -35,10 +35,8 @@ enum RouteError {
     /// Our configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The platform failed.
     #[error(transparent)]
     Platform(#[from] worker::Error),
-    /// A secret of ours is missing.
     #[error(transparent)]
     Auth(AuthError),
 }
@@ -151,7 +149,6 @@ impl Arrival<'_> {
         self.header("CF-Connecting-IP")
     }
 
-    /// A request header.
     fn header(&self, name: &str) -> Option<String> {
         self.request.headers().get(name).ok().flatten()
     }

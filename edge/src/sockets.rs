@@ -31,7 +31,6 @@ pub(crate) enum Accepted<A> {
     Full(Response),
 }
 
-/// What every attachment can say.
 pub(crate) trait Attached: Serialize + DeserializeOwned {
     /// The number of the socket it is on.
     fn socket(&self) -> SocketId;

@@ -31,12 +31,10 @@ struct StoredIdentity {
 }
 
 impl Store {
-    /// The storage of an object, whatever is in it.
     pub(crate) fn new(storage: Storage) -> Self {
         Self { storage, has_tables: Cell::new(false) }
     }
 
-    /// All rows of the core.
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
         let rows: Vec<StoredRow> = self.sql()?.exec("SELECT key, value FROM core ORDER BY key", None)?.to_array()?;
         Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())

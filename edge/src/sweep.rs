@@ -20,19 +20,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Why something may still be there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SweepError {
-    /// The storage cannot be reached.
     #[error("the storage cannot be reached: {0}")]
     Unreachable(#[from] worker::Error),
-    /// It takes too long.
     #[error("the storage does not answer")]
     Timeout,
-    /// It refuses.
     #[error("the storage answers {0}")]
     Status(u16),
-    /// It says something else.
+    /// The storage's answer is none to our request.
     #[error(transparent)]
     Answer(#[from] ObjectsError),
-    /// It lists what nobody asked for, which is not ours to delete.
+    /// The storage lists what nobody asked for, which is not ours to delete.
     #[error("the storage lists objects of others")]
     Foreign,
     /// There is more than one request can delete.
@@ -71,7 +68,6 @@ async fn delete(storage: &Storage, keys: &[String]) -> Result<(), SweepError> {
     Ok(objects::check_deleted(&ask(Request::new_with_init(&url, &init)?).await?)?)
 }
 
-/// The body of a successful answer.
 async fn ask(request: Request) -> Result<String, SweepError> {
     let answer = async {
         let mut response: Response = Fetch::Request(request).send().await?;

@@ -9,7 +9,7 @@ use worker::{Request, Response};
 
 /// A log line for the first of so many refusals.
 const REFUSALS_PER_LINE: u64 = 1_000;
-/// A second, after which a few more are looked at.
+/// After a second, a few more upgrades are looked at.
 const RETRY_AFTER_S: &str = "1";
 
 thread_local! {

@@ -14,7 +14,6 @@ const PROTOCOL_BYTES_MAX: usize = limits::TOKEN_BYTES_MAX + 256;
 pub(crate) struct Protocols(Vec<String>);
 
 impl Protocols {
-    /// Reads the header.
     pub(crate) fn of(request: &Request) -> Self {
         Self::parse(&request.headers().get(PROTOCOL_HEADER).ok().flatten().unwrap_or_default())
     }
@@ -32,12 +31,10 @@ impl Protocols {
         self.0.iter().any(|offered| offered == protocol)
     }
 
-    /// The token that rides among them.
     pub(crate) fn token(&self) -> Option<&str> {
         self.0.iter().find_map(|offered| offered.strip_prefix(signal::TOKEN_SUBPROTOCOL_PREFIX))
     }
 
-    /// The resume secret that rides among them.
     pub(crate) fn resume_secret(&self) -> Option<&str> {
         self.0.iter().find_map(|offered| offered.strip_prefix(signal::RESUME_SUBPROTOCOL_PREFIX))
     }

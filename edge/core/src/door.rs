@@ -62,7 +62,6 @@ pub enum Who {
     Node(NodeId),
 }
 
-/// One socket.
 #[derive(Clone, Debug)]
 struct Visitor {
     who: Who,

@@ -27,23 +27,17 @@ use turn::TurnNode;
 pub enum Input {
     /// A node with a valid token dialled; the attachment is on its socket already.
     SocketOpened(Attachment),
-    /// A frame of a node.
     Frame {
-        /// Whose.
         socket: SocketId,
         /// What `Message::parse` made of it.
         frame: Result<NodeToFleet, ControlError>,
     },
     /// A socket is gone, or a send to it failed.
-    SocketClosed {
-        /// Which.
-        socket: SocketId,
-    },
+    SocketClosed { socket: SocketId },
     /// A Room object asks; answered by [`Output::Answer`] within this input.
     Place {
         /// The shell's number for this call.
         request: u64,
-        /// What it asks.
         ask: PlaceRequest,
     },
     /// The alarm went off.
@@ -57,25 +51,18 @@ pub enum Output {
     Store(Changes),
     /// Replace the attachment of the socket `attachment.socket`.
     Attach(Attachment),
-    /// Send to a node.
     Send {
-        /// To whom.
         socket: SocketId,
-        /// What.
         message: FleetToNode,
     },
     /// Close a socket; no [`Input::SocketClosed`] is needed for it.
     Close {
-        /// Which.
         socket: SocketId,
         /// The WebSocket close code.
         code: u16,
     },
-    /// Answer a Room object.
     Answer {
-        /// The number of its call.
         request: u64,
-        /// The answer.
         answer: PlaceAnswer,
     },
 }
@@ -83,11 +70,8 @@ pub enum Output {
 /// What a node's socket carries through hibernation (under 1 KiB of JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// The socket.
     pub socket: SocketId,
-    /// When it was opened.
     pub opened_at: UnixMillis,
-    /// What its token says.
     pub claims: NodeClaims,
     /// The node's last heartbeat; nothing before it registered.
     pub heartbeat: Option<Heartbeat>,
@@ -98,11 +82,11 @@ pub struct Attachment {
 pub struct Heartbeat {
     /// When the node was heard last.
     pub heard_at: UnixMillis,
-    /// How busy it said it is.
+    /// How busy the node said it is.
     pub load: NodeLoad,
     /// Rooms given to it since it was registered: the next one goes to the shard after the last.
     pub assigned: u32,
-    /// How many of them it could not yet count in `load`.
+    /// How many rooms it was given that `load` does not count yet.
     pub assigned_since: u32,
 }
 

@@ -11,10 +11,9 @@ pub const OBJECTS_MAX: usize = 1_000;
 /// Why an answer of the storage says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectsError {
-    /// It is not XML.
     #[error("the answer is not XML")]
     Malformed,
-    /// It is of another kind.
+    /// The document is of another kind.
     #[error("the answer is no {expected}")]
     Other {
         /// What its root should be called.

@@ -12,13 +12,10 @@ pub struct Storage {
     pub endpoint: String,
     /// For instance `eu-central-1`; `auto` for R2.
     pub region: String,
-    /// The bucket.
     pub bucket: String,
     /// Whether the bucket stands in the path; else it is the first label of the host.
     pub is_path_style: bool,
-    /// Who signs.
     pub access_key_id: String,
-    /// With what.
     pub secret_access_key: String,
 }
 
@@ -35,12 +32,9 @@ impl std::fmt::Debug for Storage {
 /// What a signed URL allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
-    /// To read one object.
     Read {
-        /// Its key.
         key: &'a str,
     },
-    /// To list objects.
     List {
         /// What their keys begin with.
         prefix: &'a str,

@@ -19,7 +19,6 @@ pub fn letters(bytes: &[u8], length: usize) -> String {
     bytes.iter().take(length).filter_map(letter).collect()
 }
 
-/// A random number.
 pub fn number(random: &mut Random) -> u32 {
     let mut bytes = [0; 4];
     random(&mut bytes);

@@ -71,23 +71,18 @@ use used_token::UsedToken;
 pub enum Input {
     /// A client or a node that may dial this room did; the attachment is on its socket already.
     SocketOpened(Attachment),
-    /// A frame of a client.
     ClientFrame {
-        /// Whose.
         socket: SocketId,
         /// What `ClientFrame::parse` made of it; a binary frame is `FrameError::Malformed`.
         frame: Result<ClientFrame, FrameError>,
     },
-    /// A frame of a node.
     NodeFrame {
-        /// Whose.
         socket: SocketId,
         /// What `Message::parse` made of it.
         frame: Result<NodeToRoom, ControlError>,
     },
     /// A client's or a node's socket is gone, or a send to it failed.
     SocketClosed {
-        /// Which.
         socket: SocketId,
         /// Whether the other side said so itself, for good: `close_code::GOING_AWAY`.
         going_away: bool,
@@ -96,7 +91,6 @@ pub enum Input {
     FleetAnswered {
         /// The epoch that was asked for.
         epoch: u64,
-        /// The answer.
         answer: PlaceAnswer,
     },
     /// The answer to [`Output::AskTurn`]; a call that failed needs none.
@@ -114,20 +108,13 @@ pub enum Input {
     },
     /// A node reports on a recording, outside of its sockets; answered by [`Output::AnswerReport`].
     RecordingReported {
-        /// Names the call.
         call: u64,
         /// Who, by its token.
         node: NodeId,
-        /// What.
         report: RecordingReport,
     },
     /// The application's server asks; answered by [`Output::Answer`].
-    Asked {
-        /// The number of the question.
-        request: u64,
-        /// What.
-        ask: Ask,
-    },
+    Asked { request: u64, ask: Ask },
     /// The alarm went off.
     Deadline,
 }
@@ -137,30 +124,22 @@ pub enum Input {
 pub enum Output {
     /// Write, before anything else of this input.
     Store(Changes),
-    /// Send to a client.
     SendClient {
-        /// To whom.
         socket: SocketId,
-        /// What.
         message: EdgeToClient,
     },
     /// Close a client's socket; no [`Input::SocketClosed`] is needed for it.
     CloseClient {
-        /// Which.
         socket: SocketId,
         /// The WebSocket close code.
         code: u16,
     },
-    /// Send to a node.
     SendNode {
-        /// To whom.
         socket: SocketId,
-        /// What.
         message: RoomToNode,
     },
     /// Close a node's socket; no [`Input::SocketClosed`] is needed for it.
     CloseNode {
-        /// Which.
         socket: SocketId,
         /// The WebSocket close code.
         code: u16,
@@ -175,21 +154,18 @@ pub enum Output {
         region: Region,
     },
     /// Ask the platform when it last answered a ping on a client's socket; answered by [`Input::Heard`].
-    AskHeard { socket: SocketId },
+    AskHeard {
+        socket: SocketId,
+    },
     /// The answer to [`Input::RecordingReported`].
     AnswerReport {
-        /// Which call.
         call: u64,
-        /// The answer.
         verdict: RecordingVerdict,
         /// The recording is deleted: so is whatever is stored under this, which the node may just have brought.
         leftovers: Option<String>,
     },
-    /// Answer the application's server.
     Answer {
-        /// The number of the question.
         request: u64,
-        /// The answer.
         answer: Answer,
     },
 }
@@ -198,37 +174,26 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Attachment {
-    /// A client.
     Client {
-        /// The socket.
         socket: SocketId,
-        /// When it was opened.
         opened_at: UnixMillis,
-        /// What its token says.
         claims: JoinClaims,
     },
     /// A client that was let in by its resume secret ([`Room::resumable`]) and without a join token.
     Resuming {
-        /// The socket.
         socket: SocketId,
-        /// When it was opened.
         opened_at: UnixMillis,
         /// Whose secret it was.
         participant: ParticipantId,
     },
-    /// A node.
     Node {
-        /// The socket.
         socket: SocketId,
-        /// When it was opened.
         opened_at: UnixMillis,
-        /// What its ticket says.
         claims: TicketClaims,
     },
 }
 
 impl Attachment {
-    /// Which socket it is on.
     #[must_use]
     pub const fn socket(&self) -> SocketId {
         match self {
@@ -250,7 +215,6 @@ pub struct Config {
     pub can_record: bool,
 }
 
-/// One room.
 pub struct Room {
     id: RoomId,
     config: Config,
@@ -266,7 +230,7 @@ pub struct Room {
     bans: Table<ParticipantId, Ban>,
     /// Of participants who are away.
     standings: Table<ParticipantId, Standing>,
-    /// Stored where they are worth it.
+    /// Stored only where forgetting them would give somebody a new start.
     allowances: Table<ParticipantId, Allowance>,
     used_tokens: Table<TokenId, UsedToken>,
     /// Who waits in the lobby, and what was answered to them.

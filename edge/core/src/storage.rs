@@ -7,7 +7,6 @@ pub(crate) use table::Table;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// One stored row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
     /// Its key: at most 128 bytes of printable ASCII.
@@ -19,14 +18,12 @@ pub struct Row {
 /// What one input changed; written in one transaction, before any other output of that input is carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Rows to insert or replace.
     pub put: Vec<Row>,
     /// Keys of rows to delete; they need not exist.
     pub delete: Vec<String>,
 }
 
 impl Changes {
-    /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.delete.is_empty()
@@ -42,7 +39,6 @@ impl Changes {
     }
 }
 
-/// Reads one row back.
 pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, RestoreError> {
     let malformed = |error: serde_json::Error| RestoreError::malformed(row, &error.to_string());
     let Head { version: found } = serde_json::from_str(&row.value).map_err(malformed)?;
@@ -75,25 +71,17 @@ pub enum RestoreError {
     /// Written by another version of this program.
     #[error("row {key} has version {found}, {expected} is spoken here")]
     Version {
-        /// The row.
         key: String,
-        /// Its version.
         found: u64,
         /// The version of this program.
         expected: u64,
     },
     /// Not what this program writes.
     #[error("row {key} cannot be read: {detail}")]
-    Malformed {
-        /// The row.
-        key: String,
-        /// What is wrong.
-        detail: Box<str>,
-    },
+    Malformed { key: String, detail: Box<str> },
 }
 
 impl RestoreError {
-    /// The key of the row.
     #[must_use]
     pub fn key(&self) -> &str {
         match self {

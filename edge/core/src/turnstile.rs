@@ -16,7 +16,6 @@ const TOKEN_RATE: Rate = Rate::new(20, 500);
 /// Counts of each kind that are kept; a full bucket needs none.
 const COUNTS_MAX: usize = 4_096;
 
-/// Counts upgrades.
 #[derive(Debug, Default)]
 pub struct Turnstile {
     addresses: BTreeMap<Address, TokenBucket>,

@@ -97,7 +97,7 @@ impl RoomObject {
         Ok(())
     }
 
-    /// Does something with the door of the room.
+    /// Asks the door, and wakes the room first where it sleeps.
     fn ask_door<T>(&self, ask: impl FnOnce(&mut Door) -> T) -> Result<T> {
         self.wake(None)?;
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;

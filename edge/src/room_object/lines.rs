@@ -7,7 +7,6 @@ use shared::control::RoomToNode;
 use shared::signal::EdgeToClient;
 use shared::{NodeId, Region, RoomId};
 
-/// A socket was accepted.
 pub(super) fn opened(room: &RoomId, attachment: &Attachment, request_id: &str) {
     match attachment {
         Attachment::Client { socket, claims, .. } => log::line(
@@ -34,7 +33,6 @@ pub(super) fn opened(room: &RoomId, attachment: &Attachment, request_id: &str) {
     }
 }
 
-/// One output was carried out.
 pub(super) fn output(room: &RoomId, output: &Output) {
     let line = |event: &str, fields: &[(&str, &dyn std::fmt::Display)]| {
         let mut all: Vec<(&str, &dyn std::fmt::Display)> = vec![("room", room)];
@@ -70,7 +68,6 @@ pub(super) fn output(room: &RoomId, output: &Output) {
     }
 }
 
-/// A node took the room.
 pub(super) fn placed(request: &PlaceRequest, node: &NodeId, region: &Region) {
     let fields: [(&str, &dyn std::fmt::Display); 4] =
         [("room", &request.room), ("epoch", &request.epoch), ("node", node), ("region", region)];

@@ -23,7 +23,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     Ok(address.introduce(arrival.env, &introduction).await?)
 }
 
-/// A node's ticket, before or after.
+/// A node's ticket: the old one in the request, the renewed one in the answer.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ticket {

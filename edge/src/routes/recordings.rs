@@ -32,7 +32,7 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
     Ok(Response::from_json(&verdict)?)
 }
 
-/// Where recordings are, if that is anywhere.
+/// Where recordings are stored; refused where recording is off.
 pub(super) fn storage<'a>(arrival: &'a Arrival<'_>) -> Result<&'a Storage, Refusal> {
     let none = Refusal::new(ErrorCode::RecordingUnavailable, "no storage for recordings is configured here");
     arrival.config.storage.as_ref().ok_or(none)

@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 /// "Which node shall serve this room?"
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceRequest {
-    /// The room.
     pub room: RoomId,
     /// The number of the new assignment, higher than all before.
     pub epoch: u64,
@@ -30,16 +29,12 @@ pub enum PlaceAnswer {
     /// A node was told to serve the room.
     Placed(Placement),
     /// No node serves it.
-    Failed {
-        /// Why.
-        code: ErrorCode,
-    },
+    Failed { code: ErrorCode },
 }
 
 /// Which node serves a room, and what clients must know about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
-    /// The node.
     pub node: NodeId,
     /// Its thread.
     pub shard: u16,

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use shared::signal::{BanInfo, ParticipantInfo, RoomChange};
 use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
 
-/// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
@@ -18,60 +17,49 @@ pub enum Ask {
         /// What it shall be like.
         change: RoomChange,
     },
-    /// Shows the room.
     Show,
-    /// Lists everybody.
     Participants,
-    /// Shows somebody.
     Participant {
-        /// Whom.
         participant: ParticipantId,
     },
-    /// Lists who is banned.
     Bans,
-    /// Asks about recordings.
     Recordings(RecordingAsk),
     /// A guest asks to be let in.
-    Knock { participant: ParticipantId, name: String },
+    Knock {
+        participant: ParticipantId,
+        name: String,
+    },
     /// Does what a moderator may do.
     Moderate {
-        /// What.
         verb: Verb,
     },
 }
 
-/// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// The room.
     Room {
-        /// The room.
         room: api::Room,
-        /// Whether it was made just now.
         made: bool,
     },
-    /// Everybody.
     Participants {
         /// In the order of joining.
         participants: Vec<ParticipantInfo>,
     },
-    /// Somebody.
     Participant {
-        /// Who.
         participant: ParticipantInfo,
     },
     /// Who is banned, the latest first.
-    Bans { bans: Vec<BanInfo> },
-    /// What is known about recordings.
+    Bans {
+        bans: Vec<BanInfo>,
+    },
     Recordings(RecordingAnswer),
-    /// What became of a guest.
-    Guest { standing: GuestStanding },
-    /// It is done.
+    Guest {
+        standing: GuestStanding,
+    },
     Done,
     /// It was not done.
     Refused {
-        /// Why.
         code: ErrorCode,
     },
 }

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 use shared::signal::{BanInfo, BanTerm, ParticipantChange};
 use shared::{ParticipantId, UnixMillis, limits};
 
-/// One ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ban {
     /// As the participant was called, for whoever reads the list.
     name: String,
     banned_at: UnixMillis,
-    /// Nothing for as long as the room lives.
+    /// `None` bans for as long as the room lives.
     until: Option<UnixMillis>,
 }
 
@@ -19,7 +18,7 @@ pub(super) struct Ban {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
     pub(super) change: ParticipantChange,
-    /// Lower joined earlier.
+    /// Whoever has the lower number joined earlier.
     order: u64,
 }
 

@@ -37,7 +37,6 @@ pub(super) struct Speaker<'a> {
     pub(super) id: Option<u32>,
 }
 
-/// What a participant says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Talk {
     Chat { message: MessageId, text: String },

@@ -16,7 +16,6 @@ pub(super) struct Guest {
     standing: GuestStanding,
 }
 
-/// What a guest is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GuestStanding {

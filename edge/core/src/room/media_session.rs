@@ -26,7 +26,7 @@ pub(super) struct MediaSession {
     pub(super) node_ufrag: String,
     pub(super) node_pwd: String,
     pub(super) client_ufrag: String,
-    /// Empty in a room that was stored without it.
+    /// Empty in a room that was stored by a version without it.
     #[serde(default)]
     pub(super) client_pwd: String,
     pub(super) client_fingerprint: Fingerprint,
@@ -130,7 +130,6 @@ impl MediaSession {
         Answer { origin, version, cname, transport, sections: &self.sections }.write()
     }
 
-    /// What the node is told.
     pub(super) fn to_node(&self, id: &SessionId) -> Session {
         Session {
             session: id.clone(),

@@ -14,7 +14,6 @@ use shared::token::Grants;
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::BTreeMap;
 
-/// One participant.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) id: ParticipantId,
@@ -24,7 +23,7 @@ pub(super) struct Member {
     #[serde(default)]
     pub(super) change: ParticipantChange,
     pub(super) joined_at: UnixMillis,
-    /// Lower joined earlier.
+    /// Whoever has the lower number joined earlier.
     pub(super) order: u64,
     /// The client's name for the join that made them a participant.
     pub(super) attempt: AttemptId,
@@ -46,7 +45,7 @@ pub(super) struct Member {
     pub(super) view_lines: Option<BTreeMap<ParticipantId, u16>>,
     /// The slots of each kind that they were last asked to offer.
     pub(super) sections_asked: (u8, u8),
-    /// Since when their hand is up.
+    /// When they raised their hand; `None` while it is down.
     #[serde(default)]
     pub(super) hand_raised_at: Option<UnixMillis>,
     /// Since when no media of theirs reaches a node while their socket is open, or when they last said `ping` since then.
@@ -68,7 +67,7 @@ pub(super) struct Absence {
 }
 
 impl Absence {
-    /// Without a word.
+    /// The socket was lost without a word.
     pub(super) fn lost(since: UnixMillis) -> Self {
         Self { since, page_closed: false }
     }
@@ -172,7 +171,6 @@ impl Room {
         }
     }
 
-    /// The participant is gone.
     pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
         let Some(member) = self.members.remove(participant) else { return };
         self.keep_standing(participant, member.order, member.change);

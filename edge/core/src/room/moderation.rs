@@ -14,9 +14,7 @@ const ENDED_ROOM_LIFETIME_MS: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Verb {
-    /// Removes a participant.
     Remove {
-        /// Whom.
         participant: ParticipantId,
         /// Told to them.
         reason: Option<String>,
@@ -25,26 +23,25 @@ pub enum Verb {
         ban: Option<BanTerm>,
     },
     /// Lets somebody in again.
-    LiftBan { participant: ParticipantId },
+    LiftBan {
+        participant: ParticipantId,
+    },
     /// Answers a waiting guest.
-    AnswerGuest { participant: ParticipantId, admit: bool },
+    AnswerGuest {
+        participant: ParticipantId,
+        admit: bool,
+    },
     /// Mutes a track until its publisher unmutes it.
     MuteTrack {
-        /// Whose.
         participant: ParticipantId,
-        /// Which.
         track: TrackId,
     },
     /// Changes what is known about a participant or what they may do.
     UpdateParticipant {
-        /// Whom.
         participant: ParticipantId,
-        /// How.
         change: ParticipantChange,
     },
-    /// Changes the room.
     UpdateRoom {
-        /// How.
         change: RoomChange,
     },
     /// Ends the room for everybody.

@@ -29,11 +29,10 @@ const ID_LETTERS: usize = 26;
 /// Nobody has made files within this time: the node that should have is lost. Should it come back, there will be files after all.
 const FINISH_TIMEOUT_MS: u64 = 3_600_000;
 
-/// One recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recording {
     state: RecordingState,
-    /// Nobody where the application's server did.
+    /// `None` where the application's server started it.
     started_by: Option<ParticipantId>,
     started_at: UnixMillis,
     ended_at: Option<UnixMillis>,
@@ -58,7 +57,7 @@ struct Segment {
     node: NodeId,
     /// Everything is in the storage.
     is_sealed: bool,
-    /// It is in the files.
+    /// The files contain what it recorded.
     is_used: bool,
 }
 

@@ -16,7 +16,6 @@ use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 /// Most sockets of a room: everybody's own, one more while they reload, and those that have yet to say who they are.
 const SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64;
 
-/// One open socket.
 #[derive(Clone, Debug)]
 pub(super) struct Socket {
     pub(super) kind: Kind,
@@ -25,7 +24,6 @@ pub(super) struct Socket {
     strikes: u32,
 }
 
-/// Who is behind a socket.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// A client; before it joins or resumes, it speaks for nobody.
@@ -56,7 +54,6 @@ impl Bearer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
     pub(super) socket: SocketId,
-    /// The number of the request.
     pub(super) id: Option<u32>,
     pub(super) claims: &'a JoinClaims,
 }

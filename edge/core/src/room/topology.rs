@@ -87,7 +87,7 @@ pub(super) struct Assignment {
     /// Through what clients reach it that cannot do so directly.
     #[serde(default)]
     pub(super) relay: Relay,
-    /// Since when its clients shall move elsewhere.
+    /// When its clients were told to move elsewhere; `None` while they need not.
     pub(super) retired_at: Option<UnixMillis>,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Assignment {
 pub(super) enum Link {
     /// The node was told to dial.
     Dialing { since: UnixMillis },
-    /// It said hello.
+    /// The node has said hello.
     Connected { socket: SocketId },
     /// Its socket is gone; media may well flow on.
     Lost { since: UnixMillis },

@@ -5,7 +5,6 @@ use shared::rtp_parameters::MediaKind;
 use shared::signal::{TrackInfo, TrackIntent, TrackSource};
 use shared::{Mid, TrackId};
 
-/// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Track {
     pub(super) id: TrackId,

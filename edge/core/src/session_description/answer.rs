@@ -16,7 +16,6 @@ pub struct Transport<'a> {
     pub candidates: &'a [SocketAddr],
 }
 
-/// Everything an answer is written from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer<'a> {
     /// The session id of the `o` line: the same in every answer to one connection.

@@ -165,7 +165,6 @@ impl Verdict {
 }
 
 impl Offer {
-    /// Reads the text of an offer.
     pub fn read(text: &str) -> Result<Self, OfferError> {
         let lines = Lines::read(text)?;
         if lines.sections.is_empty() {

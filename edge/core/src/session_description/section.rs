@@ -9,7 +9,7 @@ use shared::rtp_parameters::{Codec, Encoding, MediaKind, Section};
 /// What an offer says about one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OfferedSection {
-    /// It can be accepted.
+    /// The answer can accept it.
     Usable(UsableSection),
     /// The answer can only reject it.
     Unusable {
@@ -161,14 +161,12 @@ impl Feedback {
 pub enum AnsweredSection {
     /// Accepted, though it may be inactive for now.
     Accepted(AcceptedSection),
-    /// Port 0, outside BUNDLE.
+    /// Answered with port 0, outside BUNDLE.
     Rejected(RejectedSection),
 }
 
-/// An accepted section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedSection {
-    /// What the node is told.
     pub section: Section,
     /// For a slot: its number among those of its kind.
     pub slot: Option<u8>,

@@ -12,7 +12,6 @@ use shared::{ErrorCode, limits};
 const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 const TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the body may have 64 KiB");
 
-/// Reads a JSON body.
 pub(in crate::routes) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut Arrival<'_>) -> Result<T, Refusal> {
     if !is_json(&arrival.header("Content-Type").unwrap_or_default()) {
         return Err(Refusal::new(ErrorCode::UnsupportedMediaType, "the body is to be application/json"));

@@ -66,7 +66,7 @@ impl Query {
         cursor.ok_or_else(|| Refusal::invalid("cursor is not one that a page named"))
     }
 
-    /// What those whom it concerns are told.
+    /// The reason that the people concerned are told.
     pub(super) fn reason(&self) -> Result<Option<String>, Refusal> {
         let reason = self.0.get("reason");
         reason.map_or(Ok(()), |reason| Text::Reason.check(reason)).map_err(Refusal::invalid)?;

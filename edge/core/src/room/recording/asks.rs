@@ -5,7 +5,6 @@ use super::{RecordingCursor, RecordingError, RecordingListing};
 use serde::{Deserialize, Serialize};
 use shared::{RecordingId, UnixMillis};
 
-/// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingAsk {
@@ -13,45 +12,34 @@ pub enum RecordingAsk {
     Start,
     /// Stops one; one that has ended stays as it is.
     Stop {
-        /// Which.
         recording: RecordingId,
     },
-    /// Lists them.
     List {
         /// Where the page before ended.
         after: Option<RecordingCursor>,
         /// Most of this page.
         limit: usize,
     },
-    /// Shows one.
     Show {
-        /// Which.
         recording: RecordingId,
     },
     /// Decides that one goes; whoever asks deletes what is stored of it next.
     Doom {
-        /// Which.
         recording: RecordingId,
     },
     /// Nothing is stored of it any more.
     Forget {
-        /// Which.
         recording: RecordingId,
     },
 }
 
-/// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingAnswer {
-    /// One of them.
     One {
-        /// It.
         listing: RecordingListing,
-        /// Whether it was started just now.
         made: bool,
     },
-    /// Some of them.
     Page {
         /// The newest first.
         listings: Vec<RecordingListing>,
