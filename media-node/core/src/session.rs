@@ -52,6 +52,8 @@ pub struct Session {
     pub congestion: Option<Controller>,
     /// The probe that is being sent.
     pub probing: Option<Probing>,
+    /// When it first reported arrivals of what it is sent.
+    pub feedback_since: Option<Instant>,
     /// What its downlink takes, as far as that is known.
     pub target_bps: Option<u64>,
     /// Slots whose video is paused because that is too little, as last told to the room.
@@ -109,6 +111,7 @@ impl Session {
             arrivals: None,
             congestion: None,
             probing: None,
+            feedback_since: None,
             target_bps: None,
             paused: Vec::new(),
             cap: None,

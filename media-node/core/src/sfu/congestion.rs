@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// An estimate is looked at this often, as packets that are sent move its deadlines.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An estimate begins low and is raised by probes; it limits nothing before they are over.
+const SETTLES_AFTER: Duration = Duration::from_secs(3);
 /// Most packets that are repeated at one moment: 32 Mbit/s.
 const REPEATED_MAX: u16 = 16;
 /// About so long are headers of RTP with extensions, and what SRTP adds.
@@ -21,6 +23,7 @@ impl Sfu {
             return;
         };
         controller.feedback(now, feedback);
+        self.limit_session(now, key);
         self.follow_congestion(now, key);
     }
 
@@ -38,6 +41,17 @@ impl Sfu {
         };
         controller.handle_timeout(now);
         self.follow_congestion(now, key);
+    }
+
+    /// Lets the estimate limit what the client is sent, once its first probes have had time to raise it.
+    fn limit_session(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let since = *session.feedback_since.get_or_insert(now);
+        let Some(controller) = session.congestion.as_ref() else { return };
+        let target_bps = controller.target_bps();
+        if now.saturating_duration_since(since) >= SETTLES_AFTER {
+            self.set_target(now, key, target_bps);
+        }
     }
 
     fn follow_congestion(&mut self, now: Instant, key: SessionKey) {

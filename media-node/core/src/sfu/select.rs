@@ -33,6 +33,10 @@ impl Sfu {
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
         let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
         let grants = allocate::allocate(now, target_bps.unwrap_or(u64::MAX), audio_bps, &demands);
+        let wanted_bps = allocate::wanted_bps(audio_bps, &demands);
+        if let Some(controller) = sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) {
+            controller.set_wanted(now, wanted_bps);
+        }
         for (place, stream) in audio {
             self.change_slot(key, place, |slot| slot.select(stream));
         }
@@ -46,7 +50,6 @@ impl Sfu {
     }
 
     /// Takes note of what a session's downlink takes; from the first time on it is looked at again and again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "estimates do not limit sessions yet"))]
     pub(super) fn set_target(&mut self, now: Instant, key: SessionKey, target_bps: u64) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.target_bps.replace(target_bps).is_none() {
