@@ -34,6 +34,10 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Of a packet that no publisher sent.
+    pub const NONE: Self =
+        Self { index: 0, timestamp: 0, marker: false, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None };
+
     /// Whether a decoder can begin with this packet: always for audio, at a key frame for video.
     pub fn is_entry(&self) -> bool {
         self.vp8.is_none_or(|descriptor| descriptor.starts_keyframe)

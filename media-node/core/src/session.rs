@@ -5,6 +5,7 @@ pub mod ice_lite;
 pub mod srtp;
 pub mod streams;
 
+use crate::congestion::allocate::Estimate;
 use crate::congestion::arrivals::Arrivals;
 use crate::congestion::controller::Controller;
 use crate::egress::pacer::Pacer;
@@ -55,7 +56,7 @@ pub struct Session {
     /// When it first reported arrivals of what it is sent.
     pub feedback_since: Option<Instant>,
     /// What its downlink takes, as far as that is known.
-    pub target_bps: Option<u64>,
+    pub estimate: Option<Estimate>,
     /// Slots whose video is paused because that is too little, as last told to the room.
     pub paused: Vec<usize>,
     /// What it is asked to keep its video below.
@@ -112,7 +113,7 @@ impl Session {
             congestion: None,
             probing: None,
             feedback_since: None,
-            target_bps: None,
+            estimate: None,
             paused: Vec::new(),
             cap: None,
             round_trip: ROUND_TRIP_ASSUMED,

@@ -62,26 +62,47 @@ pub enum Limit {
     NoLayer,
 }
 
-/// Gives each demand its stream. `target_bps` is what the client's path takes, audio included.
-pub fn allocate(now: Instant, target_bps: u64, audio_bps: u64, demands: &[Demand]) -> Vec<Grant> {
+/// What a client's path takes, audio included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// At this moment: a queue may have to drain.
+    pub target_bps: u64,
+    /// In the long run.
+    pub sustained_bps: u64,
+}
+
+impl Estimate {
+    /// Nothing limits the path.
+    pub const UNLIMITED: Self = Self::of(u64::MAX);
+
+    pub const fn of(bps: u64) -> Self {
+        Self { target_bps: bps, sustained_bps: bps }
+    }
+}
+
+/// Gives each demand its stream. Nobody is paused only because a queue drains.
+pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Demand]) -> Vec<Grant> {
     let mut slots: Vec<_> = demands.iter().map(|demand| Candidate::of(now, demand)).collect();
     let mut order: Vec<usize> = (0..slots.len()).collect();
     order.sort_by_key(|place| demands.get(*place).map(|demand| demand.priority));
-    let mut budget = Budget { target_bps, used_bps: audio_bps };
+    let mut budget = Budget { target_bps: estimate.sustained_bps, used_bps: audio_bps };
     // Everybody gets the smallest layer before anybody gets a larger one.
     for place in &order {
         slots.get_mut(*place).into_iter().for_each(|slot| slot.begin(&mut budget));
     }
+    budget.target_bps = estimate.target_bps;
     for place in &order {
         slots.get_mut(*place).into_iter().for_each(|slot| slot.raise(&mut budget));
     }
     slots.iter().map(|slot| slot.grant(&budget)).collect()
 }
 
-/// Bits per second the slots would use if the path took everything: what the estimate should grow to.
+/// What the estimate must grow to before every slot has its largest layer.
 pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
     let largest = |demand: &Demand| suitable(demand).last().map_or(0, |layer| layer.bitrate_bps);
-    audio_bps + demands.iter().map(largest).sum::<u64>()
+    let used = audio_bps + demands.iter().map(largest).sum::<u64>();
+    // A little above what [`Budget::take`] asks for, or the estimate could stop just below it.
+    used.saturating_mul(HEADROOM_PERCENT + 5) / 100
 }
 
 struct Budget {
@@ -202,13 +223,23 @@ mod tests {
 
     /// Which layer each slot gets; `None` is paused. Audio takes 40 kbit/s.
     fn grants(target_kbps: u64, demands: &[Demand]) -> Vec<(Option<u32>, Limit)> {
-        let granted = allocate(crate::virtual_time::start(), target_kbps * 1_000, 40_000, demands);
+        let granted = allocate(crate::virtual_time::start(), Estimate::of(target_kbps * 1_000), 40_000, demands);
         granted.iter().map(|grant| (grant.stream.map(|stream| stream.index() % 10), grant.limit)).collect()
     }
 
     fn check(target_kbps: u64, current: Option<u32>, expected: (Option<u32>, Limit)) {
         let granted = grants(target_kbps, &[demand(0, &THREE, current)]);
         assert_eq!(granted, [expected], "{target_kbps} kbit/s from {current:?}");
+    }
+
+    #[test]
+    fn a_queue_that_drains_pauses_nobody() {
+        let demands = [demand(0, &THREE, Some(2))];
+        for (sustained_kbps, expected) in [(300, Some(0)), (100, None)] {
+            let estimate = Estimate { target_bps: 50_000, sustained_bps: sustained_kbps * 1_000 };
+            let granted = allocate(crate::virtual_time::start(), estimate, 40_000, &demands);
+            assert_eq!(granted.first().and_then(|grant| grant.stream).map(|stream| stream.index()), expected);
+        }
     }
 
     #[test]
@@ -235,7 +266,9 @@ mod tests {
         let raised = Demand { raised_at: Some(start), ..demand(0, &THREE, Some(1)) };
         let stream = |after_ms, target_kbps: u64| {
             let now = start + Duration::from_millis(after_ms);
-            allocate(now, target_kbps * 1_000, 0, std::slice::from_ref(&raised))[0].stream.map(|stream| stream.index())
+            allocate(now, Estimate::of(target_kbps * 1_000), 0, std::slice::from_ref(&raised))[0]
+                .stream
+                .map(|stream| stream.index())
         };
         assert_eq!((stream(900, 9_000), stream(1_000, 9_000)), (Some(1), Some(2)));
         assert_eq!(stream(0, 200), Some(0));
@@ -286,12 +319,12 @@ mod tests {
     #[test]
     fn says_what_is_left_for_a_slot_and_what_all_could_use() {
         let demands = [demand(0, &[(450, 720)], Some(0)), demand(1, &THREE, Some(0))];
-        let shares: Vec<_> = allocate(crate::virtual_time::start(), 400_000, 40_000, &demands)
+        let shares: Vec<_> = allocate(crate::virtual_time::start(), Estimate::of(400_000), 40_000, &demands)
             .iter()
             .map(|grant| (grant.stream.map(StreamKey::index), grant.share_bps))
             .collect();
         assert_eq!(shares, [(None, 210_000), (Some(10), 360_000)]);
-        assert_eq!(wanted_bps(40_000, &demands), 2_490_000);
+        assert_eq!(wanted_bps(40_000, &demands), 2_490_000 * 120 / 100);
     }
 
     trait MapLimits {

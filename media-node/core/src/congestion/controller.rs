@@ -164,6 +164,11 @@ impl Controller {
         (self.target_bps * share).max(TARGET_MIN_BPS) as u64
     }
 
+    /// As [`Self::target_bps`], without what is left free so that a queue drains.
+    pub fn sustained_bps(&self) -> u64 {
+        self.target_bps as u64
+    }
+
     /// The rate at which packets leave.
     pub fn pacing_bps(&self) -> u64 {
         let factor = match self.delay.usage() {

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// into packets that differ by one byte, the shorter ones first; the last may lack some bytes for extensions.
 const PADDING_BYTES_MAX: usize = 16;
 
+/// A packet of padding alone has so much of it: what its last byte can count (RFC 3550 §5.1).
+pub const PADDING_BYTES: usize = 255;
+
 /// A packet that was written into the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -114,6 +117,25 @@ impl Outgoing {
         self.config.retransmission?;
         self.template.transport_sequence_at()?;
         self.rewriter.recent(age)
+    }
+
+    /// Whether there is a numbered retransmission stream.
+    pub fn can_pad(&self) -> bool {
+        self.config.retransmission.is_some() && self.template.transport_sequence_at().is_some()
+    }
+
+    /// Writes a packet of nothing but padding on the retransmission stream.
+    pub fn write_padding(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
+        let stream = self.config.retransmission?;
+        let transport_sequence_at = Some(self.template.transport_sequence_at()?);
+        let index = self.retransmission_index;
+        let header_bytes = self.template.write(out, at, &Facts::NONE, self.rewriter.padding(index))?;
+        template::redirect(out, stream)?;
+        let bytes = header_bytes + PADDING_BYTES;
+        template::pad(out.get_mut(..bytes)?, PADDING_BYTES)?;
+        self.retransmission_index += 1;
+        let ssrc = stream.ssrc;
+        Some(Written { bytes, padding_bytes: PADDING_BYTES, header_bytes, ssrc, index, transport_sequence_at })
     }
 
     /// Writes the packet at `origin` once more: on the retransmission stream if there is one (RFC 4588 §4), else the

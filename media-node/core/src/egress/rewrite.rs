@@ -107,6 +107,11 @@ impl Rewriter {
         Some(Origin { source: span.source, source_index: index.wrapping_sub(span.index_step), index })
     }
 
+    /// The numbers of a packet of padding, which belongs to no frame.
+    pub fn padding(&self, index: u64) -> Rewritten {
+        Rewritten { index, ..self.furthest.rewritten }
+    }
+
     /// What was sent so many packets before the furthest one.
     pub fn recent(&self, age: u16) -> Option<Origin> {
         self.origin((self.furthest.rewritten.index as u16).wrapping_sub(age))

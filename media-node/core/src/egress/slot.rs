@@ -155,6 +155,16 @@ impl Slot {
         self.outgoing.recent(age).filter(|_| self.is_active)
     }
 
+    /// Whether padding can be sent in its place.
+    pub fn can_pad(&self) -> bool {
+        self.is_active && self.outgoing.can_pad()
+    }
+
+    /// As [`Outgoing::write_padding`].
+    pub fn pad(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
+        self.outgoing.write_padding(at, out)
+    }
+
     /// As [`Outgoing::write_again`].
     pub fn retransmit(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         self.outgoing.write_again(at, origin, packet, out)

@@ -26,6 +26,8 @@ pub enum Due {
     Again { slot: u16, origin: Origin },
     /// Packets that the pacer held.
     Held,
+    /// A packet of padding.
+    Padding { slot: u16 },
     /// One packet again that its client does not lack.
     Probe { slot: u16, origin: Origin },
 }
@@ -101,6 +103,7 @@ impl Waiting {
                 Due::Again { slot, origin } => {
                     write_again(slots.get_mut(usize::from(slot)), origin, Kind::Retransmission, path, writing)
                 }
+                Due::Padding { slot } => write_padding(slots.get_mut(usize::from(slot)), path, writing),
                 Due::Probe { slot, origin } => {
                     write_again(slots.get_mut(usize::from(slot)), origin, Kind::Padding, path, writing)
                 }
@@ -201,6 +204,18 @@ fn write_one(
         seal(written, kind, path, writing);
         writing.stats.rtp_out += 1;
     }
+}
+
+/// Writes a packet of padding; false if the arena is full.
+fn write_padding(slot: Option<&mut Slot>, path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
+    if !writing.arena.has_room() {
+        return false;
+    }
+    if let Some(written) = slot.and_then(|slot| slot.pad(writing.at, writing.arena.free())) {
+        seal(written, Kind::Padding, path, writing);
+        writing.stats.probe_bytes_out += written.bytes as u64;
+    }
+    true
 }
 
 /// Writes one packet again; false if the arena is full.

@@ -1,7 +1,10 @@
 //! What a client's reports say about the link to it, and the estimate that follows.
 
 use super::{Sfu, Timer};
+use crate::congestion::allocate::Estimate;
+use crate::egress::outgoing::PADDING_BYTES;
 use crate::egress::probing::{GRID, Probing};
+use crate::egress::slot::Slot;
 use crate::egress::writing::Due;
 use crate::keys::SessionKey;
 use crate::rtcp::transport_feedback::Feedback;
@@ -13,6 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SETTLES_AFTER: Duration = Duration::from_secs(3);
 /// Most packets that are repeated at one moment: 32 Mbit/s.
 const REPEATED_MAX: u16 = 16;
+/// Most packets of padding at one moment: 30 Mbit/s.
+const PADDED_MAX: usize = 64;
 /// About so long are headers of RTP with extensions, and what SRTP adds.
 const HEADER_BYTES: usize = 48;
 
@@ -48,9 +53,9 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let since = *session.feedback_since.get_or_insert(now);
         let Some(controller) = session.congestion.as_ref() else { return };
-        let target_bps = controller.target_bps();
+        let estimate = Estimate { target_bps: controller.target_bps(), sustained_bps: controller.sustained_bps() };
         if now.saturating_duration_since(since) >= SETTLES_AFTER {
-            self.set_target(now, key, target_bps);
+            self.set_estimate(now, key, estimate);
         }
     }
 
@@ -66,7 +71,8 @@ impl Sfu {
     /// payload tells it nothing and is as large as payload gets; libwebrtc prefers them to padding, too.
     pub(super) fn send_probe(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some((slot, _)) = session.slots.iter().enumerate().find(|(_, slot)| slot.recent(0).is_some()) else {
+        let playing = session.slots.iter().position(|slot| slot.recent(0).is_some());
+        let Some(slot) = playing.or_else(|| session.slots.iter().position(Slot::can_pad)) else {
             session.probing = None;
             return;
         };
@@ -84,7 +90,22 @@ impl Sfu {
             }
         };
         self.deadlines.set(Timer::Probe(key), Some(now + GRID));
-        self.repeat_recent(key, slot, due);
+        if playing.is_some() {
+            self.repeat_recent(key, slot, due);
+        } else {
+            self.pad(key, slot, due);
+        }
+    }
+
+    /// Lets padding become due: where all video is paused there is nothing to repeat.
+    fn pad(&mut self, key: SessionKey, place: usize, bytes: i64) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let packets = usize::try_from(bytes).unwrap_or(0).div_ceil(PADDING_BYTES + HEADER_BYTES);
+        for _ in 0..packets.min(PADDED_MAX) {
+            if session.add_due(Due::Padding { slot: place as u16 }) {
+                self.egress.due_sessions.push(key);
+            }
+        }
     }
 
     /// Lets the packets that a slot has sent last become due again, as many as have so many bytes.

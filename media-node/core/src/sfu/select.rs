@@ -1,7 +1,7 @@
 //! Which stream each slot of a session plays: the allocation decides from wishes, layers and the estimate.
 
 use super::{Output, Sfu, Timer};
-use crate::congestion::allocate::{self, Demand, Grant, Layer, Limit};
+use crate::congestion::allocate::{self, Demand, Estimate, Grant, Layer, Limit};
 use crate::egress::slot::Slot;
 use crate::ingress::stream::Stream;
 use crate::ingress::track::{self, Track};
@@ -21,7 +21,7 @@ impl Sfu {
     pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
         let Self { sessions, tracks, streams, .. } = self;
         let Some(session) = sessions.get(key) else { return };
-        let target_bps = session.target_bps;
+        let estimate = session.estimate;
         let audio: Vec<_> =
             of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
         let mut places = Vec::new();
@@ -32,7 +32,7 @@ impl Sfu {
         }
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
         let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
-        let grants = allocate::allocate(now, target_bps.unwrap_or(u64::MAX), audio_bps, &demands);
+        let grants = allocate::allocate(now, estimate.unwrap_or(Estimate::UNLIMITED), audio_bps, &demands);
         let wanted_bps = allocate::wanted_bps(audio_bps, &demands);
         if let Some(controller) = sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) {
             controller.set_wanted(now, wanted_bps);
@@ -44,15 +44,15 @@ impl Sfu {
             self.grant(now, (key, *place), demand, *grant);
         }
         self.note_paused(key, &places, &grants);
-        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || target_bps.is_some());
+        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || estimate.is_some());
         let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
         self.deadlines.set(Timer::Select(key), at);
     }
 
     /// Takes note of what a session's downlink takes; from the first time on it is looked at again and again.
-    pub(super) fn set_target(&mut self, now: Instant, key: SessionKey, target_bps: u64) {
+    pub(super) fn set_estimate(&mut self, now: Instant, key: SessionKey, estimate: Estimate) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.target_bps.replace(target_bps).is_none() {
+        if session.estimate.replace(estimate).is_none() {
             self.select_streams(now, key);
         }
     }

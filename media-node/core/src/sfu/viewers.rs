@@ -100,7 +100,7 @@ impl Sfu {
         let mut largest = None;
         for viewer in &track.viewers {
             let session = self.sessions.get(viewer.session)?;
-            session.target_bps?;
+            session.estimate?;
             let grant = session.slots.get(usize::from(viewer.slot))?.grant?;
             largest = largest.max(Some(grant.share_bps));
         }

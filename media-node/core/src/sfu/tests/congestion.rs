@@ -157,3 +157,32 @@ fn what_could_not_leave_in_time_is_given_up_for_a_key_frame() {
     world.run_for(1_000);
     assert_eq!(world.clients[1].rtp.len(), 2);
 }
+
+#[test]
+fn a_paused_video_comes_back_when_the_link_carries_it_again() {
+    let mut world = numbered();
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    let mut reported = 0;
+    play(&mut world, 100, 1_000, &mut reported);
+    let key = world.sfu.session_key(&room(), &world.clients[1].id()).expect("open");
+    let now = world.now;
+    world.sfu.set_estimate(now, key, crate::congestion::allocate::Estimate::of(50_000));
+    let before = world.clients[1].rtp.len();
+    // Audio alone says little about the link: what is paused has to be probed for with padding.
+    let mut resumed_after = None;
+    for number in 0..400 {
+        send_frame(&mut world, 0, number % 20 == 0, &[1_000]);
+        let sound = world.clients[0].sound(b"sound");
+        world.send(0, sound);
+        world.run_for(20);
+        if number % 5 == 4 {
+            report(&mut world, &mut reported);
+        }
+        let viewer = &world.clients[1];
+        let shown = |packet: &Received| packet.ssrc == viewer.ssrc(VIDEO_SLOT) && packet.payload.len() > 500;
+        if number > 25 && viewer.rtp[before..].iter().rev().take(3).any(shown) {
+            resumed_after = resumed_after.or(Some(number * 20));
+        }
+    }
+    assert!(resumed_after.is_some_and(|ms| ms < 5_000), "{resumed_after:?} ms");
+}

@@ -4,6 +4,7 @@ use super::super::*;
 use super::feedback;
 use super::world::{AUDIO, AUDIO_SLOT, Received, VIDEO, VIDEO_SLOT, World, room};
 use crate::codec::vp8::{self, Numbers};
+use crate::congestion::allocate::Estimate;
 use crate::random::Random;
 use crate::rtcp::write::Sent;
 use shared::Mid;
@@ -109,7 +110,7 @@ impl Camera {
 
     fn set_target(&mut self, viewer: usize, kbps: u64) {
         let key = self.world.sfu.session_key(&room(), &self.world.clients[viewer].id()).expect("connected");
-        self.world.sfu.set_target(self.world.now, key, kbps * 1_000);
+        self.world.sfu.set_estimate(self.world.now, key, Estimate::of(kbps * 1_000));
     }
 
     fn set_lines(&mut self, viewer: usize, lines_max: Option<u16>) {
