@@ -100,9 +100,31 @@ pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Dem
 /// What the estimate must grow to before every slot has its largest layer.
 pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
     let largest = |demand: &Demand| suitable(demand).last().map_or(0, |layer| layer.bitrate_bps);
-    let used = audio_bps + demands.iter().map(largest).sum::<u64>();
-    // A little above what [`Budget::take`] asks for, or the estimate could stop just below it.
-    used.saturating_mul(HEADROOM_PERCENT + 5) / 100
+    with_headroom(audio_bps + demands.iter().map(largest).sum::<u64>())
+}
+
+/// What the estimate must grow to before it is worth another allocation: the next layer of the slot that needs the least
+/// for it, or twice what is used. A slow link is not tried with more than that.
+pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
+    let mut used = audio_bps;
+    let mut step = None;
+    for (demand, grant) in demands.iter().zip(grants) {
+        let layers = suitable(demand);
+        let place = layers.iter().position(|layer| Some(layer.stream) == grant.stream);
+        let own = place.and_then(|place| layers.get(place)).map_or(0, |layer| layer.bitrate_bps);
+        used += own;
+        if let Some(next) = layers.get(place.map_or(0, |place| place + 1)) {
+            let more = next.bitrate_bps.saturating_sub(own);
+            step = Some(step.map_or(more, |step: u64| step.min(more)));
+        }
+    }
+    let needed = step.map_or(used, |step| used.saturating_add(step).max(used.saturating_mul(2)));
+    with_headroom(needed).min(wanted_bps(audio_bps, demands))
+}
+
+/// A little above what [`Budget::take`] asks for, or the estimate could stop just below it.
+fn with_headroom(bps: u64) -> u64 {
+    bps.saturating_mul(HEADROOM_PERCENT + 5) / 100
 }
 
 struct Budget {
@@ -325,6 +347,19 @@ mod tests {
             .collect();
         assert_eq!(shares, [(None, 210_000), (Some(10), 360_000)]);
         assert_eq!(wanted_bps(40_000, &demands), 2_490_000 * 120 / 100);
+    }
+
+    #[test]
+    fn a_slow_link_is_tried_with_the_next_layer() {
+        let next = |target_kbps: u64, current: Option<u32>| {
+            let demands = [demand(0, &THREE, current)];
+            let estimate = Estimate::of(target_kbps * 1_000);
+            next_bps(40_000, &demands, &allocate(crate::virtual_time::start(), estimate, 40_000, &demands)) / 1_000
+        };
+        assert_eq!(next(100, None), 190 * 120 / 100, "paused");
+        assert_eq!(next(300, Some(0)), 540 * 120 / 100);
+        assert_eq!(next(600, Some(1)), 2_040 * 120 / 100);
+        assert_eq!(next(5_000, Some(2)), 2_040 * 120 / 100, "no more than all");
     }
 
     trait MapLimits {

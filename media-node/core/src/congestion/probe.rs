@@ -14,6 +14,8 @@ const NEWS: f64 = 1.1;
 const DISCOVERY: Duration = Duration::from_secs(2);
 /// Nothing above this share of what is wanted is tried.
 const ABOVE_WANTED: f64 = 1.05;
+/// What is wanted follows measured bitrates: only a rise by so much is one that shall be tried at once.
+const NOTABLY: f64 = 1.3;
 /// A probe lasts so long, and has at least so many bytes, for five packets.
 const LENGTH: Duration = Duration::from_millis(25);
 const BYTES_MIN: f64 = 5_000.0;
@@ -77,7 +79,7 @@ impl Prober {
 
     /// What would be sent if the link carried it.
     pub(super) fn set_wanted(&mut self, now: Instant, bps: f64, target_bps: f64) {
-        let is_more = bps > self.wanted_bps;
+        let is_more = bps > NOTABLY * self.wanted_bps;
         self.wanted_bps = bps;
         if self.begun.is_none() {
             return;
@@ -222,6 +224,21 @@ mod tests {
         };
         assert!((6..=9).contains(&count(None)), "{}", count(None));
         assert!((28..=32).contains(&count(Some(100))), "{}", count(Some(100)));
+    }
+
+    #[test]
+    fn a_wish_that_wavers_is_not_tried_each_time() {
+        let mut prober = Prober::default();
+        prober.set_wanted(at(0), 2e6, 1e6);
+        prober.begin(at(0), 1e6);
+        let mut probes = 0;
+        for ms in (0..60_000).step_by(100) {
+            prober.set_wanted(at(ms), 2e6 + 1e5 * f64::from((ms / 100 % 5) as u32), 1e6);
+            prober.check(at(ms), 1e6, false);
+            probes += send(&mut prober, at(ms), 1e6).len();
+            while prober.shown(at(ms), 1e6).is_some() {}
+        }
+        assert!((6..=9).contains(&probes), "{probes}");
     }
 
     #[test]

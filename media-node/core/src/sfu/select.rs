@@ -33,7 +33,10 @@ impl Sfu {
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
         let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
         let grants = allocate::allocate(now, estimate.unwrap_or(Estimate::UNLIMITED), audio_bps, &demands);
-        let wanted_bps = allocate::wanted_bps(audio_bps, &demands);
+        let wanted_bps = match estimate {
+            None => allocate::wanted_bps(audio_bps, &demands),
+            Some(_) => allocate::next_bps(audio_bps, &demands, &grants),
+        };
         if let Some(controller) = sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) {
             controller.set_wanted(now, wanted_bps);
         }
