@@ -71,6 +71,8 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         | ClientToEdge::ListBans {}
         | ClientToEdge::LiftBan { .. }
         | ClientToEdge::MuteTrack { .. }
+        | ClientToEdge::AdmitGuest { .. }
+        | ClientToEdge::RefuseGuest { .. }
         | ClientToEdge::StartRecording {}
         | ClientToEdge::StopRecording {}
         | ClientToEdge::React { .. }
