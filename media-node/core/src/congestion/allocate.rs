@@ -5,8 +5,49 @@ use std::time::{Duration, Instant};
 
 /// A slot gets more only if the estimate exceeds the need by this much, in percent.
 const HEADROOM_PERCENT: u64 = 115;
-/// Between two raises of one slot.
+/// Between two raises of one slot, unless raises have failed.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
+/// A raise has failed if the slot falls again so soon; each failure makes the interval this many times as long.
+const FAILS_WITHIN: Duration = Duration::from_secs(8);
+const FAILURE_FACTOR: u32 = 4;
+const RAISE_INTERVAL_MAX: Duration = Duration::from_secs(24);
+
+/// The raises of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raises {
+    at: Option<Instant>,
+    /// The last one has failed.
+    has_failed: bool,
+    interval: Duration,
+}
+
+impl Default for Raises {
+    fn default() -> Self {
+        Self { at: None, has_failed: false, interval: RAISE_INTERVAL }
+    }
+}
+
+impl Raises {
+    /// The slot is given a larger layer.
+    pub fn raised(&mut self, now: Instant) {
+        if self.at.is_some_and(|at| now.saturating_duration_since(at) >= FAILS_WITHIN + self.interval) {
+            self.interval = RAISE_INTERVAL;
+        }
+        (self.at, self.has_failed) = (Some(now), false);
+    }
+
+    /// The estimate no longer allows for the layer that the slot has.
+    pub fn fell(&mut self, now: Instant) {
+        if !self.has_failed && self.at.is_some_and(|at| now.saturating_duration_since(at) < FAILS_WITHIN) {
+            self.interval = (self.interval * FAILURE_FACTOR).min(RAISE_INTERVAL_MAX);
+            self.has_failed = true;
+        }
+    }
+
+    fn allow(&self, now: Instant) -> bool {
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= self.interval)
+    }
+}
 
 /// One layer of the track that a slot shall play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +69,7 @@ pub struct Demand {
     pub priority: u8,
     /// The stream it was given before.
     pub current: Option<StreamKey>,
-    /// When it was last given more.
-    pub raised_at: Option<Instant>,
+    pub raises: Raises,
 }
 
 /// What one slot is given.
@@ -168,7 +208,7 @@ impl Candidate {
             is_size_limited: layers.len() < alive,
             // What it has may be larger than its tile needs: that is no reason to fall below the tile's need.
             current: current.or(layers.len().checked_sub(1).filter(|_| demand.current.is_some())),
-            may_raise: demand.raised_at.is_none_or(|at| now.saturating_duration_since(at) >= RAISE_INTERVAL),
+            may_raise: demand.raises.allow(now),
             layers,
             given: None,
         }
@@ -237,7 +277,7 @@ mod tests {
             lines_max: None,
             priority: 0,
             current: current.map(|place| StreamKey::numbered(slot * 10 + place)),
-            raised_at: None,
+            raises: Raises::default(),
         }
     }
 
@@ -285,7 +325,9 @@ mod tests {
     #[test]
     fn raises_a_slot_once_a_second_and_lowers_it_at_once() {
         let start = crate::virtual_time::start();
-        let raised = Demand { raised_at: Some(start), ..demand(0, &THREE, Some(1)) };
+        let mut raises = Raises::default();
+        raises.raised(start);
+        let raised = Demand { raises, ..demand(0, &THREE, Some(1)) };
         let stream = |after_ms, target_kbps: u64| {
             let now = start + Duration::from_millis(after_ms);
             allocate(now, Estimate::of(target_kbps * 1_000), 0, std::slice::from_ref(&raised))[0]
@@ -294,6 +336,25 @@ mod tests {
         };
         assert_eq!((stream(900, 9_000), stream(1_000, 9_000)), (Some(1), Some(2)));
         assert_eq!(stream(0, 200), Some(0));
+    }
+
+    #[test]
+    fn a_raise_that_fails_is_tried_again_more_and_more_rarely() {
+        let at = |seconds| crate::virtual_time::start() + Duration::from_secs(seconds);
+        let mut raises = Raises::default();
+        // Each time the slot is raised as soon as it may be, and falls a second later.
+        let mut raised_at = Vec::new();
+        for second in (0..60).step_by(2) {
+            if raises.allow(at(second)) {
+                raises.raised(at(second));
+                raises.fell(at(second + 1));
+                raised_at.push(second);
+            }
+        }
+        assert_eq!(raised_at, [0, 4, 20, 44]);
+        raises.raised(at(200));
+        raises.fell(at(230));
+        assert!(raises.allow(at(231)), "that one held");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::outgoing::{Outgoing, Written};
 use super::rewrite::Origin;
-use crate::congestion::allocate::Grant;
+use crate::congestion::allocate::{Grant, Raises};
 use crate::ingress::receive::{ClockOffset, SourceClock};
 use crate::keys::{StreamKey, TrackKey};
 use crate::packet::{Facts, Moment, Packet};
@@ -22,8 +22,7 @@ pub struct Slot {
     pub wish: Option<Wish>,
     /// The wished track, if it is there.
     pub track: Option<TrackKey>,
-    /// When a larger layer was last chosen.
-    pub raised_at: Option<Instant>,
+    pub raises: Raises,
     /// What the last allocation gave it.
     pub grant: Option<Grant>,
     /// The chosen layer of the track.
@@ -49,7 +48,7 @@ impl Slot {
             is_active: true,
             wish: None,
             track: None,
-            raised_at: None,
+            raises: Raises::default(),
             grant: None,
             wanted: None,
             playing: None,

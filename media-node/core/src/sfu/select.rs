@@ -74,7 +74,9 @@ impl Sfu {
                 layer.map(|layer| (layer.lines, layer.bitrate_bps))
             };
             if size(stream) > size(slot.wanted()) {
-                slot.raised_at = Some(now);
+                slot.raises.raised(now);
+            } else if grant.limit == Limit::Estimate {
+                slot.raises.fell(now);
             }
             self.change_slot(key, place, |slot| slot.select(stream));
             self.want_keyframe_for(now, key, place);
@@ -145,7 +147,7 @@ fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut
         current: slot.wanted().filter(|wanted| layers.iter().any(|layer| layer.stream == *wanted)),
         lines_max: wish.and_then(|wish| wish.lines_max),
         priority: wish.map_or(u8::MAX, |wish| wish.priority),
-        raised_at: slot.raised_at,
+        raises: slot.raises,
         layers,
     }
 }

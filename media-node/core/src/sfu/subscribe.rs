@@ -1,6 +1,7 @@
 //! Sections become tracks and slots, and slots find the tracks that are wished for them.
 
 use super::{Sfu, Timer};
+use crate::congestion::allocate::Raises;
 use crate::egress::config::Config;
 use crate::egress::slot::{Slot, Wish};
 use crate::ingress::stream::{Stream, Subscriber};
@@ -134,7 +135,7 @@ impl Sfu {
         if before == wanted {
             return;
         }
-        slot.raised_at = None;
+        slot.raises = Raises::default();
         let viewer = Subscriber { session: key, slot: place as u16 };
         if let Some(track) = before.and_then(|track| self.tracks.get_mut(track)) {
             track.viewers.retain(|known| *known != viewer);
