@@ -166,6 +166,13 @@ impl Session {
         }
     }
 
+    /// Whether more has left than the link carries, as far as the client reports arrivals.
+    pub fn is_congested(&mut self, now: Instant) -> bool {
+        let paced = self.congestion.as_ref().filter(|controller| controller.has_feedback());
+        self.pacer.set_rate(now, paced.map(Controller::pacing_bps));
+        self.pacer.is_busy()
+    }
+
     /// The slot of a section.
     pub fn slot_of(&self, mid: &Mid) -> Option<usize> {
         self.slots.iter().position(|slot| slot.is_active && slot.mid() == mid)

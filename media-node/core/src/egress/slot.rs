@@ -143,8 +143,9 @@ impl Slot {
         self.outgoing.write_next(at, stream, packet, earlier, out)
     }
 
-    /// As [`Outgoing::nack`].
+    /// As [`Outgoing::nack`]. While nothing plays nothing is repaired: what follows begins with a key frame.
     pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
+        self.playing?;
         self.outgoing.nack(now, sequence, round_trip)
     }
 

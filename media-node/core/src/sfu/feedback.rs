@@ -71,6 +71,11 @@ impl Sfu {
     fn handle_nack(&mut self, now: Instant, key: SessionKey, ssrc: u32, lost: impl Iterator<Item = u16>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let round_trip = session.round_trip;
+        // What would only queue behind what is lost already is not worth sending: the client asks again.
+        if session.is_congested(now) {
+            self.stats.retransmit_misses += 1;
+            return;
+        }
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
         let mut is_first = false;
         for sequence in lost {
