@@ -168,8 +168,7 @@ impl Session {
 
     /// Whether more has left than the link carries, as far as the client reports arrivals.
     pub fn is_congested(&mut self, now: Instant) -> bool {
-        let paced = self.congestion.as_ref().filter(|controller| controller.has_feedback());
-        self.pacer.set_rate(now, paced.map(Controller::pacing_bps));
+        self.pacer.set_rate(now, self.congestion.as_ref().and_then(Controller::known_pacing_bps));
         self.pacer.is_busy()
     }
 

@@ -4,7 +4,7 @@ use crate::keys::StreamKey;
 use std::time::{Duration, Instant};
 
 /// A slot gets more only if the estimate exceeds the need by this much, in percent.
-const HEADROOM_PERCENT: u64 = 115;
+pub const HEADROOM_PERCENT: u64 = 115;
 /// Between two raises of one slot, unless raises have failed.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
 /// A raise has failed if the slot falls again so soon; each failure makes the interval this many times as long.
@@ -146,20 +146,21 @@ pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
 /// What the estimate must grow to before it is worth another allocation: the next layer of the slot that needs the least
 /// for it, or twice what is used. A slow link is not tried with more than that.
 pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
-    let mut used = audio_bps;
+    let (mut used, mut all) = (audio_bps, audio_bps);
     let mut step = None;
     for (demand, grant) in demands.iter().zip(grants) {
         let layers = suitable(demand);
         let place = layers.iter().position(|layer| Some(layer.stream) == grant.stream);
         let own = place.and_then(|place| layers.get(place)).map_or(0, |layer| layer.bitrate_bps);
         used += own;
+        all += layers.last().map_or(0, |layer| layer.bitrate_bps);
         if let Some(next) = layers.get(place.map_or(0, |place| place + 1)) {
             let more = next.bitrate_bps.saturating_sub(own);
             step = Some(step.map_or(more, |step: u64| step.min(more)));
         }
     }
     let needed = step.map_or(used, |step| used.saturating_add(step).max(used.saturating_mul(2)));
-    with_headroom(needed).min(wanted_bps(audio_bps, demands))
+    with_headroom(needed.min(all))
 }
 
 /// A little above what [`Budget::take`] asks for, or the estimate could stop just below it.

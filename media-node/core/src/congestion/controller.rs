@@ -180,9 +180,9 @@ impl Controller {
         (self.target_bps() as f64 * factor) as u64
     }
 
-    /// Whether the client reports arrivals.
-    pub fn has_feedback(&self) -> bool {
-        self.has_feedback
+    /// As [`Self::pacing_bps`]; `None` while the client reports no arrivals, as nothing is known of the link then.
+    pub fn known_pacing_bps(&self) -> Option<u64> {
+        self.has_feedback.then(|| self.pacing_bps())
     }
 
     /// Bytes that were sent for probing alone.

@@ -114,9 +114,7 @@ impl Outgoing {
 
     /// What was sent so many packets ago, if it can be sent again on a numbered stream of its own.
     pub fn recent(&self, age: u16) -> Option<Origin> {
-        self.config.retransmission?;
-        self.template.transport_sequence_at()?;
-        self.rewriter.recent(age)
+        if self.can_pad() { self.rewriter.recent(age) } else { None }
     }
 
     /// Whether there is a numbered retransmission stream.

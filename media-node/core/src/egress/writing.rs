@@ -119,11 +119,10 @@ impl Waiting {
 }
 
 impl Path<'_> {
-    /// Who reports no arrivals is sent everything at once: nothing is known of the link.
     fn set_rate(&mut self, now: Instant) {
-        let paced = self.congestion.as_ref().filter(|controller| controller.has_feedback());
+        let paced = self.congestion.as_ref().and_then(|controller| controller.known_pacing_bps());
         let probed = self.probing.as_ref().map_or(0, |probing| probing.bps());
-        self.pacer.set_rate(now, paced.map(|controller| controller.pacing_bps().max(probed)));
+        self.pacer.set_rate(now, paced.map(|bps| bps.max(probed)));
     }
 }
 
@@ -213,7 +212,6 @@ fn write_padding(slot: Option<&mut Slot>, path: &mut Path<'_>, writing: &mut Wri
     }
     if let Some(written) = slot.and_then(|slot| slot.pad(writing.at, writing.arena.free())) {
         seal(written, Kind::Padding, path, writing);
-        writing.stats.probe_bytes_out += written.bytes as u64;
     }
     true
 }
@@ -236,11 +234,7 @@ fn write_again(
     match written {
         Some(written) => {
             seal(written, kind, path, writing);
-            if kind == Kind::Padding {
-                writing.stats.probe_bytes_out += written.bytes as u64;
-            } else {
-                writing.stats.retransmitted += 1;
-            }
+            writing.stats.retransmitted += u64::from(kind == Kind::Retransmission);
         }
         None => writing.stats.retransmit_misses += 1,
     }
@@ -260,7 +254,9 @@ fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing
         });
         place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, probe).to_be_bytes());
     }
-    if kind != Kind::Padding {
+    if kind == Kind::Padding {
+        writing.stats.probe_bytes_out += written.bytes as u64;
+    } else {
         path.pacer.spend(written.bytes);
     }
     let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);

@@ -1,6 +1,7 @@
 //! What the viewers of a track need, summed up for its publisher: which layers, or at most how many bits per second.
 
 use super::{Output, Sfu, Timer};
+use crate::congestion::allocate::HEADROOM_PERCENT;
 use crate::ingress::track::Track;
 use crate::ingress::wanted::LayerSet;
 use crate::keys::{SessionKey, TrackKey};
@@ -11,8 +12,6 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_millis(200);
 /// A publisher is never capped below this: its viewers' video is paused instead.
 const CAP_BPS_MIN: u64 = 100_000;
-/// A viewer's share exceeds the cap by this much, in percent, so that its slot resumes.
-const HEADROOM_PERCENT: u64 = 115;
 /// A cap that leaves this much more than what was sent without it, in percent, is lifted.
 const LIFT_PERCENT: u64 = 130;
 /// Smaller changes of a cap, in percent, are not sent.
@@ -67,7 +66,7 @@ impl Sfu {
     }
 
     /// A publisher of one stream that is too much for all of its viewers is asked to send less, instead of being paused at
-    /// all of them.
+    /// all of them: as much less as their slots need to resume.
     fn set_cap(&mut self, now: Instant, key: TrackKey) {
         let Some(track) = self.tracks.get(key) else { return };
         let publisher = track.publisher;
