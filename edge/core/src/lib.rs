@@ -25,6 +25,7 @@ pub mod rate_limit;
 pub mod room;
 pub mod secret;
 pub mod session_description;
+mod steps;
 pub mod storage;
 pub mod turnstile;
 

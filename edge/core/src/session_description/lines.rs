@@ -2,6 +2,7 @@
 
 use super::offer::{OfferError, Problem};
 use super::section::{Direction, RejectedSection};
+use crate::steps::step;
 use shared::limits;
 
 /// Longest word of an `m=` line, and longest `mid` of a section that is only repeated in the answer.
@@ -86,13 +87,6 @@ pub(super) fn first_word(value: &str) -> Option<(&str, &str)> {
 pub(super) fn payload_type(word: &str) -> Option<u8> {
     let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|number| is_number && matches!(number, 0..=63 | 96..=127))
-}
-
-/// Counts a step of reading, for the test that their number grows no faster than the offer.
-#[inline]
-pub(super) fn step() {
-    #[cfg(test)]
-    super::tests::cost::STEPS.with(|steps| steps.set(steps.get() + 1));
 }
 
 impl<'a> Lines<'a> {

@@ -1,9 +1,10 @@
 //! The codecs, feedback, extensions and streams of one section.
 
 use super::extensions::OfferedExtensions;
-use super::lines::{Attribute, SectionLines, first_word, payload_type, step, words};
+use super::lines::{Attribute, SectionLines, first_word, payload_type, words};
 use super::offer::{OfferError, Problem};
 use super::section::{Feedback, Names};
+use crate::steps::step;
 use shared::limits;
 use shared::rtp_parameters::{Codec, CodecName, Encoding, MediaKind};
 

@@ -1,6 +1,7 @@
 //! Simulcast (RFC 8853): which layers of a section are accepted, by their rids (RFC 8851).
 
-use super::lines::{SectionLines, first_word, payload_type, step, words};
+use super::lines::{SectionLines, first_word, payload_type, words};
+use crate::steps::step;
 use shared::limits;
 use shared::rtp_parameters::{Codec, Encoding, Section};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What browsers offer is understood; what nobody should offer is refused.
 
-pub(crate) mod cost;
+mod cost;
 mod situations;
 
 use super::*;

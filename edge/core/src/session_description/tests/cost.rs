@@ -3,18 +3,11 @@
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a test measures how long reading takes")]
 
 use super::*;
-use std::cell::Cell;
+use crate::steps;
 use std::time::{Duration, Instant};
 
-thread_local! {
-    /// Steps of reading on this thread.
-    pub(crate) static STEPS: Cell<u64> = const { Cell::new(0) };
-}
-
 fn steps(text: &str) -> u64 {
-    STEPS.set(0);
-    let _ = Offer::read(text);
-    STEPS.get()
+    steps::count(|| drop(Offer::read(text)))
 }
 
 /// The shortest of a few tries, as the machine may be busy.

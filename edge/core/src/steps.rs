@@ -1,0 +1,20 @@
+//! Steps of a computation, counted where tests show that their number grows no faster than what it is about.
+
+#[cfg(test)]
+thread_local! {
+    static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[inline]
+pub(crate) fn step() {
+    #[cfg(test)]
+    STEPS.with(|steps| steps.set(steps.get() + 1));
+}
+
+/// The steps that `body` takes on this thread.
+#[cfg(test)]
+pub(crate) fn count(body: impl FnOnce()) -> u64 {
+    STEPS.set(0);
+    body();
+    STEPS.get()
+}
