@@ -7,7 +7,10 @@ mod adaptation;
 mod allowance;
 mod api;
 mod ban;
+mod candidates;
 mod conversation;
+#[cfg(test)]
+mod cost;
 mod deadline;
 mod forwards;
 mod guest;
@@ -19,6 +22,7 @@ mod moderation;
 mod negotiation;
 mod news;
 mod node;
+mod published;
 mod recording;
 mod relay;
 mod renegotiate;
@@ -49,6 +53,7 @@ use media_session::MediaSession;
 use member::{Absence, Member};
 pub use moderation::Verb;
 use news::News;
+use published::Publishers;
 use recording::Recording;
 pub use recording::{RecordingAnswer, RecordingAsk, RecordingCursor, RecordingListing};
 pub use resume_secret::ResumeKeys;
@@ -240,6 +245,7 @@ pub struct Room {
     // These follow from what is stored.
     deadlines: Deadlines,
     told_infos: BTreeMap<ParticipantId, ParticipantInfo>,
+    publishers: Publishers,
     told_forwards: Forwards,
     told_room: RoomInfo,
     told_orders: BTreeMap<u64, RecordingOrder>,
@@ -278,7 +284,8 @@ impl Room {
 
     fn wake(&mut self, now: UnixMillis, sockets: Vec<Attachment>) {
         self.told_infos = self.members.values().map(|member| (member.id.clone(), self.info(member))).collect();
-        self.told_forwards = self.forwards();
+        self.publishers = self.all_publishers();
+        self.told_forwards = self.all_forwards();
         self.told_room = self.room_info();
         self.told_orders = self.recording_orders();
         self.told_recordings = self.recording_infos();
@@ -323,6 +330,7 @@ impl Room {
             sockets: BTreeMap::new(),
             deadlines: Deadlines::default(),
             told_infos: BTreeMap::new(),
+            publishers: Publishers::new(),
             told_forwards: Forwards::new(),
             told_room: RoomInfo::default(),
             told_orders: BTreeMap::new(),

@@ -1,36 +1,48 @@
 //! What plays where: everybody's slots filled out of everybody's tracks, and what the nodes are told about it.
 
 use super::Room;
+use super::candidates::Candidates;
 use super::member::Member;
-use super::slot::{self, Candidate, Candidates, Slot};
-use super::track::Track;
+use super::published::{Republished, Source};
+use super::slot::{self, Slot};
+use crate::steps::step;
 use shared::control::{Forward, TrackRef};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{SlotInfo, TrackSource};
-use shared::{Mid, ParticipantId, SessionId, TrackId, limits};
-use std::collections::BTreeMap;
+use shared::{Mid, ParticipantId, SessionId, limits};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What plays where, as the nodes know it: by the assignment, the receiving session and its slot.
-pub(super) type Forwards = BTreeMap<Place, Played>;
-type Place = (u64, SessionId, Mid);
+/// What plays where, as the nodes know it, by the receiving session.
+pub(super) type Forwards = BTreeMap<SessionId, Received>;
+
+/// What one session receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    /// The assignment whose node has the session.
+    pub(super) epoch: u64,
+    by_slot: BTreeMap<Mid, Played>,
+}
 
 /// What plays in a slot, and how well it shall.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Played {
+struct Played {
     track: TrackRef,
     lines_max: Option<u16>,
     priority: u8,
 }
 
-impl Played {
-    pub(super) fn forward(&self, session: SessionId, mid: Mid) -> Forward {
-        let Self { track, lines_max, priority } = self.clone();
-        Forward { session, mid, track: Some(track), lines_max, priority }
+impl Received {
+    pub(super) fn forwards(&self, session: &SessionId) -> impl Iterator<Item = Forward> {
+        self.by_slot.iter().map(|(mid, played)| played.forward(session, mid))
     }
 }
 
-/// Every published track that nodes may forward.
-type Published<'a> = BTreeMap<&'a TrackId, (Option<u64>, &'a SessionId, &'a Track)>;
+impl Played {
+    fn forward(&self, session: &SessionId, mid: &Mid) -> Forward {
+        let Self { track, lines_max, priority } = self.clone();
+        Forward { session: session.clone(), mid: mid.clone(), track: Some(track), lines_max, priority }
+    }
+}
 
 /// The lines of a tile that is not on screen: its picture shall be there when it is, but need not be sharp.
 const UNSEEN_LINES: u16 = 1;
@@ -53,17 +65,16 @@ struct Filled {
 }
 
 impl Room {
-    /// Fills the slots anew that this input may have changed: everybody's, or those of whoever looks at others.
-    pub(super) fn fill_slots(&mut self) -> Vec<ChangedSlots> {
+    /// Fills the slots anew that this input may have changed.
+    pub(super) fn fill_slots(&mut self, republished: &Republished) -> Vec<ChangedSlots> {
         let mut changed = Vec::new();
-        for Filled { participant, slots, sections_needed } in self.filled_slots() {
+        for Filled { participant, slots, sections_needed } in self.filled_slots(republished) {
             let Some(member) = self.members.get_mut(&participant) else { continue };
             let mut infos = Vec::new();
             if let Some(slots) = slots {
                 let differs = |(now, before): &(&Slot, &Slot)| now.playing != before.playing;
                 infos.extend(slots.iter().zip(&member.slots).filter(differs).map(|(now, _)| SlotInfo::from(now)));
                 member.slots = slots;
-                self.news.forwards_stale = true;
             }
             if let Some(asked) = sections_needed {
                 member.sections_asked = asked;
@@ -73,19 +84,13 @@ impl Room {
         changed
     }
 
-    fn filled_slots(&self) -> Vec<Filled> {
-        if !self.news.slots_stale && self.news.views_stale.is_empty() && self.news.toggled.is_empty() {
+    fn filled_slots(&self, republished: &Republished) -> Vec<Filled> {
+        if self.members.changed().is_empty() && !republished.tracks_changed && republished.toggled.is_empty() {
             return Vec::new();
         }
         let (everything, nothing) = (self.candidates(), Candidates::default());
-        let stale = |member: &&Member| {
-            let is_touched =
-                || self.news.toggled.iter().any(|toggled| everything.touches(toggled, &member.slots, &member.id));
-            self.news.slots_stale || self.news.views_stale.contains(&member.id) || is_touched()
-        };
-        let members = self.members.values().filter(|member| !member.slots.is_empty()).filter(stale);
         let mut filled = Vec::new();
-        for member in members {
+        for member in self.viewers_to_fill(republished, &everything) {
             let candidates = if member.grants.subscribe { &everything } else { &nothing };
             let slots = slot::assign(&member.slots, candidates, &member.id, &member.view);
             let sections_needed = sections_needed(member, candidates);
@@ -96,94 +101,87 @@ impl Room {
         filled
     }
 
-    fn candidates(&self) -> Candidates<'_> {
-        let mut publishers: Vec<_> = self.members.values().filter(|member| !member.tracks.is_empty()).collect();
-        publishers.sort_by_key(|member| member.order);
-        let mut candidates = Candidates::default();
-        for member in publishers {
-            for track in &member.tracks {
-                candidates.push(Candidate { participant: &member.id, track });
+    /// Everybody where tracks came or went; otherwise those who changed themselves, and those for whom a muted or opened track matters.
+    fn viewers_to_fill(&self, republished: &Republished, everything: &Candidates<'_>) -> Vec<&Member> {
+        let Republished { tracks_changed, toggled, moved: _ } = republished;
+        let viewers: Vec<&Member> = match (tracks_changed, toggled.is_empty()) {
+            (false, true) => self.members.changed().iter().filter_map(|id| self.members.get(id)).collect(),
+            (false, false) => {
+                let is_touched = |member: &&Member| {
+                    self.members.changed().contains(&member.id)
+                        || toggled.iter().any(|toggled| everything.touches(toggled, &member.slots, &member.id))
+                };
+                self.members.values().filter(is_touched).collect()
             }
-        }
-        candidates
+            (true, _) => self.members.values().collect(),
+        };
+        viewers.into_iter().filter(|member| !member.slots.is_empty()).collect()
     }
 
     /// What plays differently than the nodes were told.
-    pub(super) fn changed_forwards(&mut self) -> Vec<(u64, Forward)> {
-        if !self.news.forwards_stale {
-            return self.changed_sizes();
-        }
-        let wanted = self.forwards();
-        let told = std::mem::replace(&mut self.told_forwards, wanted);
-        let mut changed = Vec::new();
-        for (epoch, session, mid) in told.keys().filter(|key| !self.told_forwards.contains_key(key)) {
+    pub(super) fn changed_forwards(&mut self, republished: &Republished) -> Vec<(u64, Forward)> {
+        for id in self.sessions.changed() {
             // A session that is gone takes its forwards with it.
-            if self.sessions.get(session).is_some_and(|session| session.epoch == Some(*epoch)) {
-                changed.push((*epoch, Forward::new(session.clone(), mid.clone(), None)));
+            if !self.sessions.contains(id) {
+                self.told_forwards.remove(id);
             }
         }
-        for (place, played) in &self.told_forwards {
-            if told.get(place) != Some(played) {
-                changed.push(forward(place, played));
-            }
-        }
-        changed
-    }
-
-    /// The same plays, but for those who look at others it is larger, smaller or more important than the nodes were told.
-    fn changed_sizes(&mut self) -> Vec<(u64, Forward)> {
-        if self.news.views_stale.is_empty() {
-            return Vec::new();
-        }
-        let published = self.published();
-        let viewers = self.news.views_stale.iter().filter_map(|viewer| self.members.get(viewer));
-        let played: Vec<_> = viewers.flat_map(|viewer| self.forwards_to(viewer, &published)).collect();
         let mut changed = Vec::new();
-        for (place, played) in played {
-            if self.told_forwards.get(&place).is_some_and(|told| *told != played) {
-                changed.push(forward(&place, &played));
-                self.told_forwards.insert(place, played);
-            }
+        for participant in self.viewers_to_forward(republished) {
+            let Some((session, received)) = self.members.get(&participant).and_then(|viewer| self.received(viewer))
+            else {
+                continue;
+            };
+            let told = self.told_forwards.insert(session.clone(), received.clone());
+            let before = told.filter(|told| told.epoch == received.epoch).map(|told| told.by_slot).unwrap_or_default();
+            let ended = before.keys().filter(|mid| !received.by_slot.contains_key(mid));
+            let ended = ended.map(|mid| Forward::new(session.clone(), mid.clone(), None));
+            let begun = received.by_slot.iter().filter(|(mid, played)| before.get(mid) != Some(played));
+            let begun = begun.map(|(mid, played)| played.forward(&session, mid));
+            changed.extend(ended.chain(begun).map(|forward| (received.epoch, forward)));
         }
+        // A slot is free before it is needed again.
+        let place =
+            |(_, forward): &(u64, Forward)| (forward.track.is_some(), forward.session.clone(), forward.mid.clone());
+        changed.sort_by_cached_key(place);
         changed
     }
 
-    /// What shall play where: between sessions of one assignment, as one node has both.
-    pub(super) fn forwards(&self) -> Forwards {
-        let published = self.published();
-        self.members.values().flat_map(|member| self.forwards_to(member, &published)).collect()
-    }
-
-    fn published(&self) -> Published<'_> {
-        let mut published = Published::new();
-        for member in self.members.values() {
-            for track in member.tracks.iter().filter(|track| !track.silenced) {
-                published.insert(&track.id, (self.epoch_of(&member.session), &member.session, track));
-            }
+    /// Who may receive something else than before, or otherwise.
+    fn viewers_to_forward(&self, republished: &Republished) -> BTreeSet<ParticipantId> {
+        let of_session = |id| Some(self.sessions.get(id)?.participant.clone());
+        let of_sessions = self.sessions.changed().iter().filter_map(of_session);
+        let mut viewers: BTreeSet<ParticipantId> = self.members.changed().iter().cloned().chain(of_sessions).collect();
+        if !republished.moved.is_empty() {
+            let is_moved = |slot: &Slot| {
+                step();
+                slot.playing.as_ref().is_some_and(|playing| republished.moved.contains(&playing.track))
+            };
+            let reached = self.members.values().filter(|member| member.slots.iter().any(is_moved));
+            viewers.extend(reached.map(|member| member.id.clone()));
         }
-        published
+        viewers
     }
 
-    fn epoch_of(&self, session: &SessionId) -> Option<u64> {
-        self.sessions.get(session).and_then(|session| session.epoch)
+    /// What everybody shall receive, after a sleep.
+    pub(super) fn all_forwards(&self) -> Forwards {
+        self.members.values().filter_map(|viewer| self.received(viewer)).collect()
     }
 
-    fn forwards_to(&self, viewer: &Member, published: &Published<'_>) -> Vec<(Place, Played)> {
-        let Some(epoch) = self.epoch_of(&viewer.session) else { return Vec::new() };
+    /// What a viewer shall receive: from sessions of the same assignment, as one node has both. Nothing before a node has their session.
+    fn received(&self, viewer: &Member) -> Option<(SessionId, Received)> {
+        let epoch = self.sessions.get(&viewer.session)?.epoch?;
         let played = |slot: &Slot| {
+            step();
             let playing = slot.playing.as_ref()?;
-            let (of, session, track) = published.get(&playing.track)?;
-            let (lines_max, priority) = demand(viewer, &playing.participant, track.source);
-            let track = TrackRef { session: (*session).clone(), mid: track.mid.clone() };
-            let place = (epoch, viewer.session.clone(), slot.mid.clone());
-            (*of == Some(epoch)).then_some((place, Played { track, lines_max, priority }))
+            let Source { epoch: of, track, source } =
+                self.publishers.get(&playing.participant)?.source(&playing.track)?;
+            let (lines_max, priority) = demand(viewer, &playing.participant, source);
+            (of == Some(epoch)).then(|| (slot.mid.clone(), Played { track, lines_max, priority }))
         };
-        viewer.slots.iter().filter_map(played).collect()
+        let by_slot = viewer.slots.iter().filter_map(played).collect();
+        Some((viewer.session.clone(), Received { epoch, by_slot }))
     }
-}
-
-fn forward((epoch, session, mid): &Place, played: &Played) -> (u64, Forward) {
-    (*epoch, played.forward(session.clone(), mid.clone()))
 }
 
 /// The most lines of a track that a viewer can see, and its place among what they receive: sound and screens, then cameras in the order of
@@ -206,7 +204,7 @@ fn demand(viewer: &Member, publisher: &ParticipantId, source: TrackSource) -> (O
 fn sections_needed(member: &Member, candidates: &Candidates<'_>) -> Option<(u8, u8)> {
     let count = |kind: MediaKind| {
         let has = member.slots.iter().filter(|slot| slot.kind == kind).count();
-        (has, slot::needed(has, candidates.others(kind, &member.id).count()))
+        (has, slot::needed(has, candidates.count(kind, &member.id)))
     };
     let (audio, more_audio) = count(MediaKind::Audio);
     let (video, more_video) = count(MediaKind::Video);

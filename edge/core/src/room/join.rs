@@ -174,7 +174,6 @@ impl Room {
         self.members.insert(claims.sub.clone(), member);
         self.guests.remove(&claims.sub);
         self.socket_is_client_of(asker.socket, &claims.sub);
-        self.news.slots_stale = true;
     }
 
     /// Ends the earlier session of somebody who joins again.

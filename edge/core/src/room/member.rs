@@ -156,8 +156,6 @@ impl Room {
             Slot { mid: mid.clone(), kind, number, playing: known.and_then(|slot| slot.playing.clone()) }
         });
         member.slots = slots.collect();
-        self.news.slots_stale = true;
-        self.news.forwards_stale = true;
         if before != session {
             self.close_session(&before);
         }
@@ -167,7 +165,6 @@ impl Room {
     pub(super) fn close_session(&mut self, id: &SessionId) {
         if let Some(epoch) = self.sessions.remove(id).and_then(|session| session.epoch) {
             self.news.closed_sessions.push((epoch, id.clone()));
-            self.news.forwards_stale = true;
         }
     }
 
@@ -182,7 +179,6 @@ impl Room {
             self.forget_participant_of(socket);
         }
         self.news.left.push((participant.clone(), reason));
-        self.news.slots_stale = true;
     }
 
     /// A request that waits for a node is answered with an error; without its first session a participant is none.

@@ -62,8 +62,6 @@ impl Room {
         } else {
             self.mend_assignment(now);
         }
-        self.news.slots_stale = true;
-        self.news.forwards_stale = true;
     }
 
     /// Without its assignment nothing says where the room's media is; another node takes it, and everybody moves.

@@ -180,8 +180,6 @@ impl Room {
         if let (true, Some(socket), Some(mid)) = (member.answered, member.socket, mid) {
             self.news.send_client(socket, EdgeToClient::TrackMuted { mid });
         }
-        self.news.slots_stale = true;
-        self.news.forwards_stale = true;
     }
 
     fn update_participant(&mut self, participant: &ParticipantId, change: ParticipantChange) {
@@ -201,8 +199,6 @@ impl Room {
                 member.tracks.clear();
                 member.waiting.iter_mut().for_each(|waiting| waiting.tracks.clear());
             }
-            self.news.slots_stale = true;
-            self.news.forwards_stale = true;
         }
     }
 

@@ -7,9 +7,8 @@ use super::{Output, Room};
 use crate::SocketId;
 use crate::fleet::PlaceRequest;
 use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
-use shared::rtp_parameters::MediaKind;
 use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomInfo, SlotInfo};
-use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId, UnixMillis, limits};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one input leads to.
@@ -27,18 +26,10 @@ pub(super) struct News {
     /// Who shows a sign.
     pub(super) reacted: Vec<(ParticipantId, Reaction)>,
     pub(super) transport_dead: BTreeSet<ParticipantId>,
-    /// Whether anybody's tracks or slots changed.
-    pub(super) slots_stale: bool,
-    /// Tracks that were muted or opened by their publisher, which changes what plays only where tracks wait for a slot.
-    pub(super) toggled: Vec<Toggled>,
-    /// Who looks at others than before.
-    pub(super) views_stale: BTreeSet<ParticipantId>,
     /// Who publishes a track of which other layers are watched.
     pub(super) layers: BTreeSet<(ParticipantId, Mid)>,
     /// Whose video is paused, or not any longer.
     pub(super) paused: BTreeSet<ParticipantId>,
-    /// Whether sessions came, went or moved, or other tracks play.
-    pub(super) forwards_stale: bool,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,
     /// Assignments whose nodes are told everything.
@@ -50,14 +41,6 @@ pub(super) struct News {
     /// Answers to nodes that reported on recordings.
     pub(super) verdicts: Vec<Output>,
     pub(super) closes: Vec<Output>,
-}
-
-/// A track that was muted or opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Toggled {
-    pub(super) track: TrackId,
-    pub(super) kind: MediaKind,
-    pub(super) muted: bool,
 }
 
 /// An answer that shows the room as it is after the input.
@@ -112,11 +95,12 @@ impl Room {
         self.note_emptiness(now);
         self.note_segments();
         self.note_silence(now);
-        let slots = self.fill_slots();
+        let republished = self.note_published();
+        let slots = self.fill_slots(&republished);
         self.update_deadlines();
         let infos = self.changed_infos();
         let room = self.changed_room();
-        let forwards = self.changed_forwards();
+        let forwards = self.changed_forwards(&republished);
         self.refresh_relays(now);
         let orders = self.changed_orders();
         let recordings = self.changed_recordings();
@@ -331,8 +315,8 @@ impl Room {
     fn welcome(&self, now: UnixMillis, epoch: u64) -> Vec<RoomToNode> {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
-        let forwards = self.told_forwards.iter().filter(|((of, _, _), _)| *of == epoch);
-        let forwards = forwards.map(|((_, session, mid), played)| played.forward(session.clone(), mid.clone()));
+        let received = self.told_forwards.iter().filter(|(_, received)| received.epoch == epoch);
+        let forwards = received.flat_map(|(session, received)| received.forwards(session));
         let order = self.told_orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
         divide_welcome(sessions, forwards.collect(), order)
     }

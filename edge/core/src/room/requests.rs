@@ -2,7 +2,6 @@
 
 use super::Room;
 use super::member::Member;
-use super::news::Toggled;
 use crate::SocketId;
 use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, Mid, ParticipantId};
@@ -43,10 +42,7 @@ impl Room {
             // A session that waits for its node will publish the same tracks.
             let waiting = member.waiting.iter_mut().flat_map(|waiting| &mut waiting.tracks);
             for track in member.tracks.iter_mut().chain(waiting).filter(|track| track.mid == *mid) {
-                // Only the publisher can end what a moderator began.
-                self.news.forwards_stale |= track.silenced && !muted;
                 track.set_muted(muted, &mut next_csrc);
-                self.news.toggled.push(Toggled { track: track.id.clone(), kind: track.kind(), muted });
             }
             if !muted && let Some(meta) = self.meta_mut() {
                 meta.next_csrc = next_csrc;
@@ -70,7 +66,6 @@ impl Room {
         {
             member.view = view;
             member.view_lines = lines;
-            self.news.views_stale.insert(participant.clone());
         }
         self.news.done(socket, in_reply_to);
     }

@@ -85,7 +85,6 @@ impl Room {
             member.absence = None;
             // Whether the last wish for more sections reached them is not known.
             member.sections_asked = (0, 0);
-            self.news.views_stale.insert(participant.clone());
             self.socket_is_client_of(socket, participant);
         }
     }

@@ -1,12 +1,10 @@
 //! Which track plays in which receive slot of a participant. Pure: tracks, slots and the view in, slots out.
 
-use super::news::Toggled;
-use super::track::Track;
+use super::candidates::{Candidate, Candidates};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
 use shared::{Mid, ParticipantId, TrackId, limits};
-use std::cmp::Reverse;
 
 /// One receive slot of a participant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,56 +34,6 @@ impl From<&Slot> for SlotInfo {
     }
 }
 
-/// A track that somebody may receive.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Candidate<'a> {
-    pub(super) participant: &'a ParticipantId,
-    pub(super) track: &'a Track,
-}
-
-/// All tracks of a room by kind, in the order in which their publishers joined.
-#[derive(Debug, Default)]
-pub(super) struct Candidates<'a> {
-    audio: Vec<Candidate<'a>>,
-    video: Vec<Candidate<'a>>,
-}
-
-impl<'a> Candidates<'a> {
-    pub(super) fn push(&mut self, candidate: Candidate<'a>) {
-        match candidate.track.kind() {
-            MediaKind::Audio => self.audio.push(candidate),
-            MediaKind::Video => self.video.push(candidate),
-        }
-    }
-
-    /// Whether a track that was muted or opened may change what plays in these slots of `own`: not where every track has a slot.
-    pub(super) fn touches(&self, toggled: &Toggled, slots: &[Slot], own: &ParticipantId) -> bool {
-        let Toggled { track, kind, muted } = toggled;
-        let of_kind = || slots.iter().filter(|slot| slot.kind == *kind);
-        let room = of_kind().count();
-        if room == 0 || self.others(*kind, own).nth(room).is_none() {
-            return false;
-        }
-        let playing =
-            |id: &TrackId| of_kind().any(|slot| slot.playing.as_ref().is_some_and(|playing| playing.track == *id));
-        // Otherwise it plays and goes on to be heard, or does not and cannot be.
-        playing(track) == *muted
-    }
-
-    /// What `own` may receive of a kind: everything but what they publish.
-    pub(super) fn others<'b>(
-        &'b self,
-        kind: MediaKind,
-        own: &'b ParticipantId,
-    ) -> impl Iterator<Item = Candidate<'a>> + 'b {
-        let all = match kind {
-            MediaKind::Audio => &self.audio,
-            MediaKind::Video => &self.video,
-        };
-        all.iter().copied().filter(move |candidate| candidate.participant != own)
-    }
-}
-
 /// Fills the slots of `own` anew; nothing where that changes nothing.
 pub(super) fn assign(
     slots: &[Slot],
@@ -96,7 +44,7 @@ pub(super) fn assign(
     let mut filled: Option<Vec<Slot>> = None;
     for kind in [MediaKind::Audio, MediaKind::Video] {
         let now = filled.as_deref().unwrap_or(slots);
-        let wanted = choose(now, candidates.others(kind, own).collect(), view, kind);
+        let wanted = candidates.choose(kind, now, own, view);
         let playing = now.iter().filter(|slot| slot.kind == kind && slot.playing.is_some()).count();
         // Most of the time everything plays already that shall.
         if playing == wanted.len() && wanted.iter().all(|candidate| now.iter().any(|slot| plays(slot, candidate))) {
@@ -111,33 +59,7 @@ pub(super) fn assign(
     filled
 }
 
-/// The tracks that play, most wanted first: as many as there is room for.
-fn choose<'a>(
-    slots: &[Slot],
-    mut wanted: Vec<Candidate<'a>>,
-    view: &[ParticipantId],
-    kind: MediaKind,
-) -> Vec<Candidate<'a>> {
-    let room = slots.iter().filter(|slot| slot.kind == kind).count();
-    if wanted.len() > room {
-        let rank = |candidate: &Candidate<'a>| {
-            // Sound does not depend on who is looked at, or on what is.
-            let shown = kind == MediaKind::Video;
-            let seen = view.iter().position(|participant| shown && participant == candidate.participant);
-            let is_screen = shown && candidate.track.is_screen();
-            let plays = slots.iter().any(|slot| plays(slot, candidate));
-            // How loud a microphone is, only the node knows: the one opened last belongs to the person most likely to speak.
-            let opened = if shown { 0 } else { candidate.track.opened() };
-            // The sort is stable, so whoever joined first comes first among equals.
-            (candidate.track.muted, Reverse(is_screen), seen.unwrap_or(usize::MAX), Reverse(opened), Reverse(plays))
-        };
-        wanted.sort_by_cached_key(rank);
-        wanted.truncate(room);
-    }
-    wanted
-}
-
-fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {
+pub(super) fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {
     slot.playing.as_ref().is_some_and(|playing| playing.track == candidate.track.id)
 }
 
@@ -183,6 +105,8 @@ pub(super) fn needed(slots: usize, tracks: usize) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::published::Toggled;
+    use crate::room::track::Track;
     use shared::signal::TrackSource;
 
     /// `"ada:mc grace:M bob:m7"`: who publishes what, in the order of joining; m, c, s, a are microphone, camera, screen and its sound, in

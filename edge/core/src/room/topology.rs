@@ -388,7 +388,6 @@ impl Room {
             session.epoch = Some(epoch);
             session.node_fingerprint = Some(fingerprint);
             self.news.set_sessions.push((epoch, id.clone()));
-            self.news.forwards_stale = true;
         }
     }
 }

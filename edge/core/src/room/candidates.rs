@@ -1,0 +1,161 @@
+//! Which tracks a participant may receive, and which of them they receive where their slots are fewer.
+
+use super::published::Toggled;
+use super::slot::{Slot, plays};
+use super::track::Track;
+use crate::steps::step;
+use shared::ParticipantId;
+use shared::rtp_parameters::MediaKind;
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A track that somebody may receive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) participant: &'a ParticipantId,
+    pub(super) track: &'a Track,
+}
+
+/// All tracks of a room by kind.
+#[derive(Debug, Default)]
+pub(super) struct Candidates<'a> {
+    audio: OfKind<'a>,
+    video: OfKind<'a>,
+}
+
+#[derive(Debug, Default)]
+struct OfKind<'a> {
+    /// In the order in which their publishers joined; those of one publisher are neighbours.
+    joined: Vec<Candidate<'a>>,
+    of_publishers: BTreeMap<&'a ParticipantId, Range<usize>>,
+    /// Indices of `joined`, most wanted first, as far as this is the same for everybody. Ranked once for all, and only where slots are short.
+    ranked: OnceCell<Vec<usize>>,
+}
+
+/// What makes one viewer want a track more than others do.
+#[derive(Clone, Copy, Debug)]
+struct Taste {
+    /// Its place in the view.
+    seen: usize,
+    plays: bool,
+}
+
+const INDIFFERENT: Taste = Taste { seen: usize::MAX, plays: false };
+
+impl<'a> Candidates<'a> {
+    /// Adds the next track in the order of joining.
+    pub(super) fn push(&mut self, candidate: Candidate<'a>) {
+        step();
+        match candidate.track.kind() {
+            MediaKind::Audio => self.audio.push(candidate),
+            MediaKind::Video => self.video.push(candidate),
+        }
+    }
+
+    /// How many tracks of a kind `own` may receive: all but their own.
+    pub(super) fn count(&self, kind: MediaKind, own: &ParticipantId) -> usize {
+        let of_kind = self.of_kind(kind);
+        of_kind.joined.len().saturating_sub(of_kind.of_publisher(own).len())
+    }
+
+    /// Whether a track that was muted or opened may change what plays in these slots of `own`: not where every track has a slot.
+    pub(super) fn touches(&self, toggled: &Toggled, slots: &[Slot], own: &ParticipantId) -> bool {
+        step();
+        let Toggled { track, kind, muted } = toggled;
+        let of_kind = || slots.iter().filter(|slot| slot.kind == *kind);
+        let room = of_kind().count();
+        if room == 0 || self.count(*kind, own) <= room {
+            return false;
+        }
+        let is_playing = of_kind().any(|slot| slot.playing.as_ref().is_some_and(|playing| playing.track == *track));
+        // Otherwise it plays and goes on to be heard, or does not and cannot be.
+        is_playing == *muted
+    }
+
+    /// The tracks of a kind that `own` receives, most wanted first: as many as there are slots.
+    pub(super) fn choose(
+        &self,
+        kind: MediaKind,
+        slots: &[Slot],
+        own: &ParticipantId,
+        view: &[ParticipantId],
+    ) -> Vec<Candidate<'a>> {
+        let of_kind = self.of_kind(kind);
+        let is_own = |index: &usize| of_kind.of_publisher(own).contains(index);
+        let room = slots.iter().filter(|slot| slot.kind == kind).count();
+        if room == 0 {
+            return Vec::new();
+        }
+        if self.count(kind, own) <= room {
+            let others = (0..of_kind.joined.len()).filter(|index| !is_own(index));
+            return others.filter_map(|index| of_kind.get(index)).collect();
+        }
+        // Whatever is neither seen nor plays gives way to all that are ranked before it, so of those the first are enough.
+        let mut tastes: BTreeMap<usize, Taste> = BTreeMap::new();
+        let ranked = of_kind.ranked().iter().copied().filter(|index| !is_own(index)).take(room);
+        tastes.extend(ranked.map(|index| (index, INDIFFERENT)));
+        // Sound does not depend on who is looked at.
+        let view = if kind == MediaKind::Video { view } else { &[] };
+        for (place, participant) in view.iter().enumerate() {
+            for index in of_kind.of_publisher(participant).filter(|index| !is_own(index)) {
+                let taste = tastes.entry(index).or_insert(INDIFFERENT);
+                taste.seen = taste.seen.min(place);
+            }
+        }
+        for slot in slots.iter().filter(|slot| slot.kind == kind) {
+            let of_playing = slot.playing.iter().flat_map(|playing| of_kind.of_publisher(&playing.participant));
+            for index in of_playing.filter(|index| of_kind.get(*index).is_some_and(|track| plays(slot, &track))) {
+                tastes.entry(index).or_insert(INDIFFERENT).plays = true;
+            }
+        }
+        let mut wanted: Vec<_> =
+            tastes.into_iter().filter_map(|(index, taste)| Some((of_kind.get(index)?, taste))).collect();
+        // The sort is stable, so whoever joined first comes first among equals.
+        wanted.sort_by_key(|(candidate, taste)| rank(candidate, *taste));
+        wanted.truncate(room);
+        wanted.into_iter().map(|(candidate, _)| candidate).collect()
+    }
+
+    const fn of_kind(&self, kind: MediaKind) -> &OfKind<'a> {
+        match kind {
+            MediaKind::Audio => &self.audio,
+            MediaKind::Video => &self.video,
+        }
+    }
+}
+
+impl<'a> OfKind<'a> {
+    fn push(&mut self, candidate: Candidate<'a>) {
+        let index = self.joined.len();
+        self.joined.push(candidate);
+        self.of_publishers.entry(candidate.participant).or_insert(index..index).end = index.saturating_add(1);
+    }
+
+    fn get(&self, index: usize) -> Option<Candidate<'a>> {
+        step();
+        self.joined.get(index).copied()
+    }
+
+    fn of_publisher(&self, participant: &ParticipantId) -> Range<usize> {
+        self.of_publishers.get(participant).cloned().unwrap_or_default()
+    }
+
+    fn ranked(&self) -> &[usize] {
+        self.ranked.get_or_init(|| {
+            let mut ranked: Vec<usize> = (0..self.joined.len()).collect();
+            ranked.sort_by_cached_key(|index| self.get(*index).map(|candidate| rank(&candidate, INDIFFERENT)));
+            ranked
+        })
+    }
+}
+
+/// The lower, the more wanted.
+fn rank(candidate: &Candidate<'_>, Taste { seen, plays }: Taste) -> impl Ord + use<> {
+    let shown = candidate.track.kind() == MediaKind::Video;
+    let is_screen = shown && candidate.track.is_screen();
+    // How loud a microphone is, only the node knows: the one opened last belongs to the person most likely to speak.
+    let opened = if shown { 0 } else { candidate.track.opened() };
+    (candidate.track.muted, Reverse(is_screen), seen, Reverse(opened), Reverse(plays))
+}
