@@ -292,28 +292,18 @@ impl RoomObject {
     }
 
     fn restore(&self, identity: &Identity) -> Result<(Room, Door)> {
-        let config = || {
-            let turn_keys = auth::turn_keys(&self.env);
-            let resume_keys = auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?;
-            self.config().map(|config| room::Config {
-                can_record: config.storage.is_some(),
-                ice_servers: config.ice_servers,
-                turn_keys,
-                resume_keys,
-            })
+        let config = self.config()?;
+        let config = room::Config {
+            can_record: config.storage.is_some(),
+            ice_servers: config.ice_servers,
+            turn_keys: auth::turn_keys(&self.env),
+            resume_keys: auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?,
         };
         let (rows, seats) = (self.shell.store.rows()?, self.shell.sockets.wake::<Seat>()?);
-        let sockets = || seats.iter().map(|seat| seat.of.clone()).collect();
-        let name = || identity.room.clone();
-        let room = match Room::restore(name(), config()?, random::source()?, clock::now(), &rows, sockets()) {
-            Ok(room) => room,
-            Err(_) => {
-                let (room, unreadable) =
-                    Room::salvage(name(), config()?, random::source()?, clock::now(), &rows, sockets());
-                self.shell.give_up(&name(), &unreadable, Room::is_disposable)?;
-                room
-            }
-        };
+        let sockets = seats.iter().map(|seat| seat.of.clone()).collect();
+        let name = &identity.room;
+        let (room, unreadable) = Room::salvage(name.clone(), config, random::source()?, clock::now(), &rows, sockets);
+        self.shell.give_up(name, &unreadable, Room::is_disposable)?;
         let door = entrance::door(&room, seats);
         Ok((room, door))
     }

@@ -272,14 +272,8 @@ impl Room {
         rows: &[Row],
         sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
-        let (snapshot, unreadable) = Snapshot::read(rows);
-        if let Some(error) = unreadable.into_iter().next() {
-            return Err(error);
-        }
-        let mut room = Self::with(id, config, random, snapshot);
-        room.wake(now, sockets);
-        room.finish(now);
-        Ok(room)
+        let (room, unreadable) = Self::salvage(id, config, random, now, rows, sockets);
+        unreadable.into_iter().next().map_or(Ok(room), Err)
     }
 
     fn wake(&mut self, now: UnixMillis, sockets: Vec<Attachment>) {

@@ -40,13 +40,16 @@ impl Changes {
 }
 
 pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, RestoreError> {
-    let malformed = |error: serde_json::Error| RestoreError::malformed(row, &error.to_string());
-    let Head { version: found } = serde_json::from_str(&row.value).map_err(malformed)?;
-    if found != version {
-        return Err(RestoreError::Version { key: row.key.clone(), found, expected: version });
+    let of_version = |found| RestoreError::Version { key: row.key.clone(), found, expected: version };
+    match serde_json::from_str::<Read<T>>(&row.value) {
+        Ok(read) if read.version == version => Ok(read.row),
+        Ok(read) => Err(of_version(read.version)),
+        // A row of another version may have another form.
+        Err(error) => match serde_json::from_str::<Head>(&row.value) {
+            Ok(head) if head.version != version => Err(of_version(head.version)),
+            Ok(_) | Err(_) => Err(RestoreError::malformed(row, &error.to_string())),
+        },
     }
-    let read: Read<T> = serde_json::from_str(&row.value).map_err(malformed)?;
-    Ok(read.row)
 }
 
 #[derive(Serialize)]
@@ -62,6 +65,7 @@ struct Head {
 
 #[derive(Deserialize)]
 struct Read<T> {
+    version: u64,
     row: T,
 }
 
