@@ -1,7 +1,24 @@
-// What objects have on disk, read and changed while the Worker is away.
-import { readdirSync } from "node:fs";
+// A Worker with its storage: it can be killed and come back, and what objects have on disk can be read and changed meanwhile.
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { startEdge } from "./edge.mjs";
+
+/** Calls `body` with a Worker and the folder of its storage, which outlives kills, and takes both away. */
+export async function withStoredEdge(options, body) {
+  const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
+  try {
+    const edge = await startEdge({ persist: folder, ...options });
+    try {
+      return await body(edge, folder);
+    } finally {
+      await edge.stop();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** Calls `body` with the database of each object of a class that has an identity, and that. */
 export function eachStored(folder, className, body) {

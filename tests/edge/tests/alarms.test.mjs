@@ -1,12 +1,11 @@
 // What happens when nothing happens. These tests wait for as long as `limits.rs` says, side by side.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Client, OFFER_ICE_RESTART, TRACKS } from "../support/client.mjs";
-import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { withStoredEdge } from "../support/stored.mjs";
 
 const FIRST_FRAME_TIMEOUT_MS = 10_000;
 const NODE_DIAL_TIMEOUT_MS = 2_000;
@@ -28,16 +27,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Runs with a Worker of its own, as all of them wait at the same time. */
 function alarm(name, body) {
-  test(name, { timeout: HANGS_MS }, async () => {
-    const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
-    const edge = await startEdge({ persist: folder });
-    try {
-      await body(edge, folder);
-    } finally {
-      await edge.stop();
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+  test(name, { timeout: HANGS_MS }, () => withStoredEdge({}, body));
 }
 
 /** What `promise` becomes, `ms` after `began`. */
