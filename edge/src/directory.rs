@@ -1,8 +1,8 @@
 //! The directory: which rooms there are. Rooms write themselves into it, and the list of the HTTP API reads it.
 //!
 //! It only names rooms; how they are, each of them says itself. So a room writes twice in its life, whoever comes and goes, and the names are
-//! divided among several objects. It is bounded by the rooms that there are: every name is taken out when its room is forgotten, and where that
-//! is lost, when the next list finds nothing behind it.
+//! divided among several objects. It is bounded by the rooms that there are: every room takes its name out when it is forgotten, and where that
+//! is lost, when the next list finds no room behind the name and tells it so.
 
 use crate::internal::Address;
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,6 @@ use worker::Env;
 pub(crate) enum Request {
     /// A room announces that it exists, or no longer does.
     Set { room: RoomId, exists: bool },
-    /// Somebody found no room behind a listing. A room that was listed anew meanwhile stays.
-    Drop { listing: Listing },
     Page {
         /// Names come after this one; all come after an empty one.
         after: String,
@@ -24,18 +22,10 @@ pub(crate) enum Request {
     },
 }
 
-/// One name in the directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Listing {
-    pub(crate) room: RoomId,
-    /// A new one each time the room announces itself.
-    pub(crate) stamp: String,
-}
-
 /// Names of rooms, in order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
-    pub(crate) rooms: Vec<Listing>,
+    pub(crate) rooms: Vec<RoomId>,
     /// Whether there may be more.
     pub(crate) is_full: bool,
 }
@@ -43,17 +33,11 @@ pub(crate) struct Page {
 /// The only path of a shard.
 pub(crate) const PATH: &str = "/directory";
 
-/// Writes a room into the directory, or takes it out; repeating it changes nothing.
+/// Writes a room into the directory, or takes it out; repeating it changes nothing. Only the room's own object does so, one call after
+/// another: of two writers, one could take out what the other has just written.
 pub(crate) async fn set(env: &Env, room: &RoomId, exists: bool) -> worker::Result<()> {
     let request = Request::Set { room: room.clone(), exists };
     Address::directory(shard_of(room)).ask::<Page>(env, PATH, &request).await?;
-    Ok(())
-}
-
-/// Takes a listing out behind which there is no room.
-pub(crate) async fn drop_listing(env: &Env, listing: Listing) -> worker::Result<()> {
-    let shard = Address::directory(shard_of(&listing.room));
-    shard.ask::<Page>(env, PATH, &Request::Drop { listing }).await?;
     Ok(())
 }
 

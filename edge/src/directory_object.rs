@@ -1,7 +1,6 @@
 //! DirectoryObject, one per shard of the directory: names of rooms, in SQLite.
 
-use crate::directory::{Listing, PATH, Page, Request};
-use crate::random;
+use crate::directory::{PATH, Page, Request};
 use crate::refusal::Refusal;
 use crate::store::Store;
 use edge_core::storage::{Changes, Row};
@@ -52,7 +51,7 @@ impl DirectoryObject {
     fn answer(&self, request: Request) -> Result<Page> {
         match request {
             Request::Set { room, exists: true } => {
-                let row = Row { key: room.to_string(), value: random::request_id() };
+                let row = Row { key: room.to_string(), value: String::new() };
                 self.store.write(Changes { put: vec![row], delete: Vec::new() })?;
                 Ok(Page::default())
             }
@@ -60,15 +59,11 @@ impl DirectoryObject {
                 self.store.write(Changes { put: Vec::new(), delete: vec![room.to_string()] })?;
                 Ok(Page::default())
             }
-            Request::Drop { listing: Listing { room, stamp } } => {
-                self.store.delete_if_same(Row { key: room.to_string(), value: stamp })?;
-                Ok(Page::default())
-            }
             Request::Page { after, limit } => {
                 let rows = self.store.rows_after(&after, limit)?;
                 let is_full = rows.len() >= limit;
-                let listing = |Row { key, value }| Some(Listing { room: RoomId::parse(&key).ok()?, stamp: value });
-                Ok(Page { rooms: rows.into_iter().filter_map(listing).collect(), is_full })
+                let rooms = rows.into_iter().filter_map(|row| RoomId::parse(&row.key).ok()).collect();
+                Ok(Page { rooms, is_full })
             }
         }
     }

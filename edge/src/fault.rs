@@ -4,18 +4,36 @@ use std::cell::Cell;
 use worker::{Error, Result};
 
 thread_local! {
-    /// How many of the next writes fail, whichever object of the isolate makes them.
-    static WRITES: Cell<u32> = const { Cell::new(0) };
+    static PLAN: Cell<Plan> = const { Cell::new(Plan { after: 0, failures: 0, is_done: false }) };
 }
 
-/// Makes the next `writes` writes fail.
-pub(crate) fn fail_writes(writes: u32) {
-    WRITES.set(writes);
+/// What is to become of the next writes, whichever object of the isolate makes them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Plan {
+    /// So many succeed before any fails.
+    pub(crate) after: u32,
+    pub(crate) failures: u32,
+    /// Whether what fails is written nevertheless, as where an answer is lost.
+    pub(crate) is_done: bool,
 }
 
-/// Called at each write; fails as many of them as [`fail_writes`] said.
-pub(crate) fn strike() -> Result<()> {
-    let left = WRITES.get();
-    WRITES.set(left.saturating_sub(1));
-    if left == 0 { Ok(()) } else { Err(Error::RustError("this write fails because a test asked for it".into())) }
+/// Sets what is to become of the next writes.
+pub(crate) fn plan(plan: Plan) {
+    PLAN.set(plan);
+}
+
+/// Makes a write, or fails as the plan says.
+pub(crate) fn strike(write: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut plan = PLAN.get();
+    if plan.after > 0 || plan.failures == 0 {
+        plan.after = plan.after.saturating_sub(1);
+        PLAN.set(plan);
+        return write();
+    }
+    plan.failures = plan.failures.saturating_sub(1);
+    PLAN.set(plan);
+    if plan.is_done {
+        write()?;
+    }
+    Err(Error::RustError("this write fails because a test asked for it".into()))
 }

@@ -120,6 +120,16 @@ impl ApiCall {
     pub(crate) const PATH: &'static str = "/api";
 }
 
+/// What a list tells a Room object that is listed and says that it is none; answered with `null`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListedInVain {
+    pub(crate) room: RoomId,
+}
+
+impl ListedInVain {
+    pub(crate) const PATH: &'static str = "/listed-in-vain";
+}
+
 /// One of our Durable Objects.
 pub(crate) struct Address {
     namespace: &'static str,

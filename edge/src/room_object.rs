@@ -8,7 +8,7 @@ use crate::attachment::{self, Seat};
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{self, Address, ApiCall, Ask, Introduced, ResumeClaims, TurnAsk, introduced};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::{auth, clock, directory, log, random, sockets};
 use edge_core::SocketId;
@@ -62,9 +62,9 @@ struct Awake {
 struct Identity {
     room: RoomId,
     continent: Option<String>,
-    /// Whether the directory lists it.
-    #[serde(default)]
-    listed: bool,
+    /// Whether the directory lists it; nothing while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listed: Option<bool>,
 }
 
 impl DurableObject for RoomObject {
@@ -80,6 +80,7 @@ impl DurableObject for RoomObject {
             TicketClaims::PATH => self.node_arrives(introduced(&request)?).await,
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
             ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
+            ListedInVain::PATH => Response::from_json(&self.listed_in_vain(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }
@@ -123,7 +124,7 @@ impl RoomObject {
     async fn asked(&self, call: ApiCall) -> Result<Answer> {
         let ApiCall { room, continent, ask } = call;
         if matches!(ask, room::Ask::Create { .. }) {
-            self.wake(Some(Identity { room, continent, listed: false }))?;
+            self.wake(Some(Identity { room, continent, listed: Some(false) }))?;
         }
         let request = self.questions.get().wrapping_add(1);
         self.questions.set(request);
@@ -212,7 +213,7 @@ impl RoomObject {
     fn stale_listing(&self) -> Option<(RoomId, bool)> {
         let awake = self.awake.try_borrow().ok()?;
         let Awake { room, identity, .. } = awake.as_ref()?;
-        (room.exists() != identity.listed).then(|| (identity.room.clone(), room.exists()))
+        (identity.listed != Some(room.exists())).then(|| (identity.room.clone(), room.exists()))
     }
 
     /// Keeps the directory in step with whether there is a room. The alarm does it, so that nobody who joins waits for it, and so that it is
@@ -229,17 +230,30 @@ impl RoomObject {
 
     async fn announce_all(&self) -> Result<()> {
         while let Some((room, exists)) = self.stale_listing() {
+            // Where the call fails or this object does, the directory may have done it or not.
+            self.note_listed(None)?;
             if let Err(error) = directory::set(&self.env, &room, exists).await {
                 let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
                 log::line(log::Level::Warn, "directory_unreachable", &fields);
                 return self.shell.arm(Some(clock::now().plus_ms(DIRECTORY_RETRY_MS))).await;
             }
-            let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
-            let Some(Awake { identity, .. }) = awake.as_mut() else { return Ok(()) };
-            identity.listed = exists;
-            self.shell.store.set_identity(identity)?;
+            self.note_listed(Some(exists))?;
         }
         Ok(())
+    }
+
+    fn note_listed(&self, listed: Option<bool>) -> Result<()> {
+        let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
+        let Some(Awake { identity, .. }) = awake.as_mut() else { return Ok(()) };
+        identity.listed = listed;
+        self.shell.store.set_identity(identity)
+    }
+
+    /// The directory lists a room that is none, or was none a moment ago. Where nothing is known of it, it is told so.
+    async fn listed_in_vain(&self, ListedInVain { room }: ListedInVain) -> Result<()> {
+        self.wake(Some(Identity { room, continent: None, listed: None }))?;
+        self.announce().await?;
+        self.retire().await
     }
 
     /// One input and its outputs, without a pause; nothing where no room is known here.

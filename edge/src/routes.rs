@@ -111,7 +111,7 @@ async fn handle(
         #[cfg(feature = "development")]
         ("POST", ["v1", "dev", "panic"]) => dev::panic(),
         #[cfg(feature = "development")]
-        ("POST", ["v1", "dev", "fail-writes", writes]) => dev::fail_writes(writes),
+        ("POST", ["v1", "dev", "fail-writes", after, failures, outcome]) => dev::fail_writes(after, failures, outcome),
         (_, segments) => match methods(segments) {
             Some(methods) => Err(Refusal::method_not_allowed(methods).into()),
             None => api::route(arrival, &method, &path).await,

@@ -51,7 +51,12 @@ impl Store {
     /// Writes what one input changed: all of it or nothing.
     pub(crate) fn write(&self, changes: Changes) -> Result<()> {
         #[cfg(feature = "development")]
-        crate::fault::strike()?;
+        return crate::fault::strike(|| self.commit(changes));
+        #[cfg(not(feature = "development"))]
+        self.commit(changes)
+    }
+
+    fn commit(&self, changes: Changes) -> Result<()> {
         let sql = self.sql()?;
         self.transaction(move || {
             for Row { key, value } in changes.put {
@@ -62,12 +67,6 @@ impl Store {
             }
             Ok(())
         })
-    }
-
-    /// Deletes the row that has this key and this value, if there is one.
-    pub(crate) fn delete_if_same(&self, Row { key, value }: Row) -> Result<()> {
-        self.sql()?.exec("DELETE FROM core WHERE key = ? AND value = ?", vec![key.into(), value.into()])?;
-        Ok(())
     }
 
     /// Deletes rows that nobody can read.

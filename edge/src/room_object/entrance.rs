@@ -26,7 +26,7 @@ struct Arrival {
 impl RoomObject {
     pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
         let Introduction { claims, continent, address, request_id } = introduction;
-        let identity = Identity { room: claims.room.clone(), continent, listed: false };
+        let identity = Identity { room: claims.room.clone(), continent, listed: Some(false) };
         let who = Who::Client(Some(claims.sub.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };
         self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims }).await
@@ -54,7 +54,7 @@ impl RoomObject {
 
     pub(super) async fn node_arrives(&self, introduction: Introduction<TicketClaims>) -> Result<Response> {
         let Introduction { claims, address, request_id, continent: _ } = introduction;
-        let identity = Identity { room: claims.room.clone(), continent: None, listed: false };
+        let identity = Identity { room: claims.room.clone(), continent: None, listed: Some(false) };
         let who = Who::Node(claims.sub.clone());
         let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id };
         self.open(arrival, |socket, opened_at| Attachment::Node { socket, opened_at, claims }).await

@@ -1,7 +1,7 @@
 //! `/v1/dev`: faults that tests ask for. Compiled for development alone.
 
 use super::RouteError;
-use crate::fault;
+use crate::fault::{self, Plan};
 use crate::refusal::Refusal;
 use std::time::Duration;
 use worker::{Delay, Response};
@@ -19,8 +19,9 @@ pub(super) fn panic() -> ! {
     panic!("asked for by a test")
 }
 
-/// `POST /v1/dev/fail-writes/{writes}`: the next writes to storage fail, in whichever object.
-pub(super) fn fail_writes(writes: &str) -> Result<Response, RouteError> {
-    fault::fail_writes(writes.parse().map_err(|_| Refusal::invalid("how many is a number"))?);
+/// `POST /v1/dev/fail-writes/{after}/{failures}/{outcome}`: writes to storage fail, in whichever object, and are `done` or `undone`.
+pub(super) fn fail_writes(after: &str, failures: &str, outcome: &str) -> Result<Response, RouteError> {
+    let number = |text: &str| text.parse().map_err(|_| Refusal::invalid("how many is a number"));
+    fault::plan(Plan { after: number(after)?, failures: number(failures)?, is_done: outcome == "done" });
     Ok(Response::empty()?)
 }

@@ -9,7 +9,7 @@ import { MediaNode } from "../support/node.mjs";
 test("the deployed build issues no tokens and fails for nobody, and serves calls", async () => {
   const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
   try {
-    for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic", "/v1/dev/fail-writes/1"]) {
+    for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic", "/v1/dev/fail-writes/0/1/undone"]) {
       const body = JSON.stringify({ room: "daily", participant: "ada" });
       const response = await fetch(edge.http + path, { method: "POST", body });
       assert.equal(response.status, 404, path);

@@ -1,34 +1,21 @@
 // Storage that fails, and rows that cannot be read: what is lost is the one thing, never the rest.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
 import { Storage } from "../../browser/storage.mjs";
 import { Client } from "../support/client.mjs";
-import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { Recorder } from "../support/recorder.mjs";
-import { eachStored, keysOf, stored } from "../support/stored.mjs";
+import { eachStored, keysOf, stored, withStoredEdge } from "../support/stored.mjs";
 
 /** The platform repeats an alarm that failed after two seconds. */
 const RETRIED_MS_MAX = 15_000;
 const OTHER_VERSION = JSON.stringify({ version: 2, row: {} });
 
-async function withEdge(options, body) {
-  const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
-  const edge = await startEdge({ persist: folder, ...options });
-  try {
-    await body(edge, folder);
-  } finally {
-    await edge.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function failWrites(edge, writes) {
-  assert.equal((await fetch(`${edge.http}/v1/dev/fail-writes/${writes}`, { method: "POST" })).status, 200);
+/** `after` writes succeed, then `failures` fail; `outcome` says whether they are `done` nevertheless. */
+async function failWrites(edge, failures, { after = 0, outcome = "undone" } = {}) {
+  const path = `/v1/dev/fail-writes/${after}/${failures}/${outcome}`;
+  assert.equal((await fetch(edge.http + path, { method: "POST" })).status, 200);
 }
 
 /** The events of this name in the log, once there are as many. */
@@ -41,7 +28,7 @@ async function logged(edge, event, count = 1, patienceMs = RETRIED_MS_MAX) {
 }
 
 test("one participant whose row cannot be read joins anew; the others resume, and recordings wait for a version that can read them", async () => {
-  await withEdge({}, async (edge, folder) => {
+  await withStoredEdge({}, async (edge, folder) => {
     const node = await MediaNode.start(edge);
     const ada = await Client.join(edge, "spoilt", "ada");
     const bob = await Client.join(edge, "spoilt", "bob");
@@ -75,7 +62,7 @@ test("one participant whose row cannot be read joins anew; the others resume, an
 });
 
 test("a node whose row cannot be read registers again; the others keep theirs", async () => {
-  await withEdge({}, async (edge, folder) => {
+  await withStoredEdge({}, async (edge, folder) => {
     await MediaNode.start(edge, { id: "good" });
     await MediaNode.start(edge, { id: "bad", port: 7001 });
     await edge.kill();
@@ -91,7 +78,7 @@ test("a node whose row cannot be read registers again; the others keep theirs", 
 });
 
 test("an alarm that fails is tried again by the platform", async () => {
-  await withEdge({}, async (edge, folder) => {
+  await withStoredEdge({}, async (edge, folder) => {
     const body = { name: "forgetful", empty_timeout_ms: 1_000 };
     assert.equal((await edge.api("POST", "/v1/rooms", { body })).status, 201);
     await failWrites(edge, 1);
@@ -108,7 +95,7 @@ test("an alarm that fails is tried again by the platform", async () => {
 test("a report on a recording that could not be stored is not taken for stored", async () => {
   const storage = await Storage.start();
   try {
-    await withEdge({ vars: storage.workerVars }, async (edge) => {
+    await withStoredEdge({ vars: storage.workerVars }, async (edge) => {
       const recorder = new Recorder(edge, await MediaNode.start(edge), storage);
       await recorder.meet("reported");
       const { body } = await edge.api("POST", "/v1/rooms/reported/recordings");
@@ -129,7 +116,7 @@ test("a report on a recording that could not be stored is not taken for stored",
 });
 
 test("a room that cannot answer hides no other one from the list", async () => {
-  await withEdge({}, async (edge, folder) => {
+  await withStoredEdge({}, async (edge, folder) => {
     for (const name of ["well", "broken"]) assert.equal((await edge.api("POST", "/v1/rooms", { body: { name } })).status, 201);
     await edge.kill();
     stored(folder, "broken", (database) => database.exec("UPDATE identity SET value = 'no JSON'"));
@@ -140,4 +127,44 @@ test("a room that cannot answer hides no other one from the list", async () => {
     const [{ room }] = await logged(edge, "room_not_listed");
     assert.equal(room, "broken");
   });
+});
+
+test("a name behind which there is no room is taken out of the list", async () => {
+  await withStoredEdge({}, async (edge, folder) => {
+    for (const name of ["well", "lost"]) assert.equal((await edge.api("POST", "/v1/rooms", { body: { name } })).status, 201);
+    await edge.kill();
+    stored(folder, "lost", (database) => database.exec("DELETE FROM core; DELETE FROM identity"));
+    await edge.again();
+    for (let time = 0; time < 2; time++) {
+      assert.deepEqual((await edge.api("GET", "/v1/rooms")).body.rooms.map(({ name }) => name), ["well"]);
+    }
+    await setTimeout(500);
+    assert.equal((await logged(edge, "stale_listing")).length, 1, "the second list did not find it");
+  });
+});
+
+/** Makes a room end while the directory cannot be told, or tells nobody that it was; then `between`; then makes it again. */
+async function listedAgain(outcome, between) {
+  const listed = [];
+  await withStoredEdge({}, async (edge) => {
+    const names = async () => (await edge.api("GET", "/v1/rooms")).body.rooms.map(({ name }) => name);
+    const make = () => edge.api("POST", "/v1/rooms", { body: { name: "again", empty_timeout_ms: 1_000 } });
+    assert.equal((await make()).status, 201);
+    assert.deepEqual(await names(), ["again"]);
+    // The room's own write succeeds, the directory's fails.
+    await failWrites(edge, 1, { after: 1, outcome });
+    await logged(edge, "directory_unreachable");
+    await between(names);
+    assert.equal((await make()).status, 201);
+    listed.push(...(await names()));
+  });
+  return listed;
+}
+
+test("a room that is made again while a list takes it out is listed", async () => {
+  assert.deepEqual(await listedAgain("undone", async (names) => assert.deepEqual(await names(), [])), ["again"]);
+});
+
+test("a room that is made again is listed, although the directory lost the answer to its end", async () => {
+  assert.deepEqual(await listedAgain("done", async () => {}), ["again"]);
 });

@@ -1,7 +1,9 @@
 //! `/v1/rooms`: rooms are made, listed, shown, changed and ended.
 
+use super::super::rooms::GENERATION;
 use super::{Call, RouteError, ask_room, body, json, no_content, unexpected};
-use crate::directory::{self, Listing};
+use crate::directory;
+use crate::internal::{Address, ListedInVain};
 use crate::refusal::Refusal;
 use crate::{log, random};
 use edge_core::room::{Answer, Ask, Verb};
@@ -30,21 +32,21 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     }
 }
 
-/// `GET /v1/rooms`: what the directory lists, as each room says it is; who says that it is none any more is taken out.
+/// `GET /v1/rooms`: what the directory lists, as each room says it is; one that says it is none takes itself out.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
     let (mut shard, mut after) = call.query.cursor()?;
-    let mut names: Vec<Listing> = Vec::new();
+    let mut names: Vec<RoomId> = Vec::new();
     while shard < limits::DIRECTORY_SHARDS && names.len() < limit {
         let page = directory::page(call.arrival.env, shard, &after, limit.saturating_sub(names.len())).await?;
         match (page.is_full, page.rooms.last()) {
-            (true, Some(last)) => after = last.room.to_string(),
+            (true, Some(last)) => after = last.to_string(),
             (_, _) => (shard, after) = (shard.saturating_add(1), String::new()),
         }
         names.extend(page.rooms);
     }
     let next = (shard < limits::DIRECTORY_SHARDS).then(|| format!("{shard}.{after}"));
-    let shown = join_all(names.into_iter().map(|listing| shown(call, listing))).await;
+    let shown = join_all(names.into_iter().map(|name| shown(call, name))).await;
     json(200, &RoomList { rooms: shown.into_iter().flatten().collect(), next })
 }
 
@@ -81,9 +83,8 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
     }
 }
 
-/// The room behind a listing. One that cannot answer is left out: it must not hide the others.
-async fn shown(call: &Call<'_>, listing: Listing) -> Option<api::Room> {
-    let name = listing.room.clone();
+/// The room of a listed name. One that cannot answer is left out: it must not hide the others.
+async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
     let error = match ask_room(&call.arrival, &name, Ask::Show).await {
         Ok(Answer::Room { room, .. }) => return Some(room),
         Ok(
@@ -97,7 +98,9 @@ async fn shown(call: &Call<'_>, listing: Listing) -> Option<api::Room> {
         ) => unexpected(),
         Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => {
             log::line(log::Level::Warn, "stale_listing", &[("room", &name)]);
-            match directory::drop_listing(call.arrival.env, listing).await {
+            let told = ListedInVain { room: name.clone() };
+            let object = Address::room(&name, GENERATION, None);
+            match object.ask::<()>(call.arrival.env, ListedInVain::PATH, &told).await {
                 Ok(()) => return None,
                 Err(error) => error.into(),
             }
