@@ -50,6 +50,11 @@ impl Origins {
         let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
         own || self.listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
+
+    /// Whether a request with this `Origin` may call `host`; programs that send none are not browsers, and need a token anyway.
+    pub(crate) fn admit(&self, origin: Option<&str>, host: &str) -> bool {
+        origin.is_none_or(|origin| self.others || self.trust(origin, host))
+    }
 }
 
 /// A continent, as `request.cf.continent` names it.
@@ -171,11 +176,6 @@ impl Continent {
         };
         by_distance.iter().position(|continent| *continent == to).unwrap_or(by_distance.len())
     }
-}
-
-/// Whether a page of `origin` may call `host`; programs that send no origin are not browsers, and need a token anyway.
-pub(crate) fn origin_is_allowed(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
-    origin.is_none_or(|origin| origins.others || origins.trust(origin, host))
 }
 
 fn note<T>(mistakes: &mut Vec<String>, name: &str, result: Result<T, impl std::fmt::Display>) -> Option<T> {
@@ -332,7 +332,7 @@ mod tests {
     fn pages_of_listed_origins_and_of_our_own_may_connect() {
         let origins = parse(WORLD, "eu-west").expect("valid").origins;
         let check = |origin, expected| {
-            assert_eq!(origin_is_allowed(&origins, origin, "edge.example.org:8787"), expected, "{origin:?}");
+            assert_eq!(origins.admit(origin, "edge.example.org:8787"), expected, "{origin:?}");
         };
         check(None, true);
         check(Some("https://edge.example.org:8787"), true);
@@ -341,7 +341,7 @@ mod tests {
         check(Some("https://evil.example"), false);
         check(Some("null"), false);
         let open = parse_origins("https://app.example.org, *");
-        assert!(origin_is_allowed(&open, Some("null"), "edge.example.org"));
+        assert!(open.admit(Some("null"), "edge.example.org"));
         assert!(open.trust("https://app.example.org", "edge.example.org"));
         assert!(!open.trust("null", "edge.example.org"));
     }

@@ -10,7 +10,7 @@ mod recordings;
 mod rooms;
 
 use crate::auth::AuthError;
-use crate::config::{Config, ConfigError, Continent, origin_is_allowed};
+use crate::config::{Config, ConfigError, Continent};
 use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
 use crate::{log, random, turnstile};
@@ -141,7 +141,7 @@ impl Arrival<'_> {
     /// Whether the page that asks may call; a program that is no page may.
     fn is_from_allowed_origin(&self) -> bool {
         let host = self.header("Host").unwrap_or_default();
-        origin_is_allowed(&self.config.origins, self.header("Origin").as_deref(), &host)
+        self.config.origins.admit(self.header("Origin").as_deref(), &host)
     }
 
     /// Where the request comes from, as the platform says.

@@ -3,12 +3,12 @@
 use super::{Arrival, RouteError, nodes, parse_room};
 use crate::auth::AuthError;
 use crate::config::Continent;
-use crate::internal::{Address, Introduced, Introduction};
+use crate::internal::{Address, Introduced, Introduction, ResumeClaims};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log};
 use edge_core::door;
-use shared::token::TicketClaims;
+use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
 use worker::Response;
 
@@ -30,11 +30,11 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     let introduced = match check_origin(arrival) {
         Err(error) => Err(error),
         Ok(()) if is_resuming => match auth::resuming(&protocols, &room, arrival.env) {
-            Ok(claims) => Ok(introduce(arrival, &protocols, &room, &claims.secret.clone(), claims).await?),
+            Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
             Err(error) => Err(error),
         },
         Ok(()) => match auth::participant(&protocols, &room, arrival.env) {
-            Ok(claims) => Ok(introduce(arrival, &protocols, &room, &claims.sub.to_string(), claims).await?),
+            Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
             Err(error) => Err(error),
         },
     };
@@ -50,16 +50,15 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     }
 }
 
-/// Hands a caller to the room. `key` names them to the rate limit: the door of the room counts open sockets, and this spares it
-/// those who open them in a loop.
-async fn introduce<C: Introduced>(
+/// Hands a client to the room. The room's door counts open sockets; the rate limit spares it those who open them in a loop.
+async fn introduce<C: Caller>(
     arrival: &Arrival<'_>,
     protocols: &Protocols,
     room: &RoomId,
-    key: &str,
     claims: C,
 ) -> Result<Response, RouteError> {
-    if !arrival.env.rate_limiter("SOCKET_RATE")?.limit(format!("{room}:{key}")).await?.success {
+    let key = format!("{room}:{}", claims.rate_key());
+    if !arrival.env.rate_limiter("SOCKET_RATE")?.limit(key).await?.success {
         return Ok(upgrade::refuse(protocols.echo(), ErrorCode::RateLimited)?);
     }
     let near = arrival.continent();
@@ -70,6 +69,24 @@ async fn introduce<C: Introduced>(
         request_id: arrival.request_id.clone(),
     };
     Ok(Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?)
+}
+
+/// A client that asks for a socket.
+trait Caller: Introduced {
+    /// What tells its calls from those of others.
+    fn rate_key(&self) -> &str;
+}
+
+impl Caller for JoinClaims {
+    fn rate_key(&self) -> &str {
+        self.sub.as_str()
+    }
+}
+
+impl Caller for ResumeClaims {
+    fn rate_key(&self) -> &str {
+        &self.secret
+    }
 }
 
 /// `GET /v1/rooms/{room}/node`: the socket of a node that was given the room.
