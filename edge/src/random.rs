@@ -19,22 +19,22 @@ pub(crate) fn socket_id() -> Result<SocketId> {
     Ok(SocketId(u64::from_le_bytes(bytes) >> (u64::BITS - SAFE_INTEGER_BITS)))
 }
 
-/// A name for a request in logs and error bodies.
-pub(crate) fn request_id() -> String {
-    let mut bytes = [0; 12];
-    // Without randomness the request still gets an answer, only its log lines are harder to find.
-    if fill(&mut bytes).is_err() {
-        return "unnamed".into();
-    }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A `jti` that no other token has; without randomness there is none, and so no token.
-pub(crate) fn token_id() -> Result<TokenId> {
+/// A name that nobody guesses and nothing else has: 128 bits in hexadecimal. Without randomness there is none.
+pub(crate) fn id() -> Result<String> {
     let mut bytes = [0; 16];
     fill(&mut bytes)?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    TokenId::parse(&text).map_err(|error| Error::RustError(error.to_string()))
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A name for a request in logs and error bodies.
+pub(crate) fn request_id() -> String {
+    // Without randomness the request still gets an answer, only its log lines are harder to find.
+    id().unwrap_or_else(|_| "unnamed".into())
+}
+
+/// A `jti` that no other token has.
+pub(crate) fn token_id() -> Result<TokenId> {
+    TokenId::parse(&id()?).map_err(|error| Error::RustError(error.to_string()))
 }
 
 fn fill(bytes: &mut [u8]) -> Result<()> {

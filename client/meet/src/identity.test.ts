@@ -45,6 +45,7 @@ beforeEach(async () => {
 });
 
 describe("a token that was given to the tab", () => {
+  // Holds S-A7-15.
   test("comes in the fragment, leaves the address at once, and is there after a reload", () => {
     open(`https://meet.example.org/r/daily?auto=1#token=${token(inAnHour)}`);
     expect(givenToken("daily")).toBe(token(inAnHour));
@@ -53,6 +54,7 @@ describe("a token that was given to the tab", () => {
     expect(givenToken("weekly")).toBeNull();
   });
 
+  // Holds S-A7-15.
   test("is not taken out of the query, which servers see and log", () => {
     open(`https://meet.example.org/r/daily?token=${token(inAnHour)}`);
     expect(givenToken("daily")).toBeNull();

@@ -45,12 +45,12 @@ export function readRoomName(text: string): string | null {
   return ROOM.test(name) ? name : null;
 }
 
-/** A room's name that nobody guesses: four groups of letters that are hard to confuse, 96 bits in all. */
+/** A room's name that nobody guesses: four groups of seven letters that are hard to confuse, 5 bits each. */
 export function newRoomName(): string {
-  const letters = "abcdefghjkmnpqrstuvwxyz23456789";
-  const bytes = crypto.getRandomValues(new Uint8Array(20));
+  const letters = "0123456789abcdefghjkmnpqrstvwxyz";
+  const bytes = crypto.getRandomValues(new Uint8Array(28));
   const text = [...bytes].map((byte) => letters[byte % letters.length]).join("");
-  return [0, 5, 10, 15].map((at) => text.slice(at, at + 5)).join("-");
+  return [0, 7, 14, 21].map((at) => text.slice(at, at + 7)).join("-");
 }
 
 function readOptions(query: URLSearchParams): Options {

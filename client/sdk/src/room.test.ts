@@ -15,7 +15,10 @@ class FakeSocket {
   readyState = 0;
   onopen: (() => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
-  constructor() {
+  constructor(
+    readonly url: string,
+    readonly protocols: readonly string[],
+  ) {
     opened.sockets.push(this);
   }
   open(): void {
@@ -116,8 +119,20 @@ async function answerDevices(): Promise<void> {
   await settle();
 }
 
+const options = { url: "ws://edge/v1/rooms/x/socket", token: () => Promise.resolve("a.b.c"), microphone: true, camera: true };
+
+// Holds S-A7-15.
+test("the token is in no URL", async () => {
+  const leave = new AbortController();
+  const joined = Room.join({ ...options, signal: leave.signal }).catch(() => undefined);
+  await settle();
+  expect(opened.sockets.map(({ url, protocols }) => [url, protocols])).toEqual([[options.url, ["rotunda.v1", "token.a.b.c"]]]);
+  leave.abort();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await joined;
+});
+
 describe("a join that is given up", () => {
-  const options = { url: "ws://edge/v1/rooms/x/socket", token: () => Promise.resolve("a.b.c"), microphone: true, camera: true };
 
   async function join(until: "the token" | "the socket" | "the devices"): Promise<void> {
     const controller = new AbortController();

@@ -19,6 +19,15 @@ pub fn letters(bytes: &[u8], length: usize) -> String {
     bytes.iter().take(length).filter_map(letter).collect()
 }
 
+/// Letters and digits of an id that nobody guesses: 130 bits.
+pub const ID_LETTERS: usize = 26;
+const _: () = assert!(5 * ID_LETTERS >= 128);
+
+/// An id that nobody guesses and nothing else has.
+pub fn id(random: &mut Random) -> String {
+    text(random, ID_LETTERS)
+}
+
 pub fn number(random: &mut Random) -> u32 {
     let mut bytes = [0; 4];
     random(&mut bytes);
@@ -39,6 +48,16 @@ pub(crate) mod tests {
                 *byte = ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 56) as u8;
             }
         })
+    }
+
+    // Holds S-A7-15.
+    #[test]
+    fn an_id_has_128_random_bits() {
+        let mut random = seeded(1);
+        let ids: Vec<Vec<char>> = (0..2_000).map(|_| id(&mut random).chars().collect()).collect();
+        let variants = |at: usize| ids.iter().map(|id| id[at]).collect::<std::collections::BTreeSet<_>>().len();
+        let bits: f64 = (0..ids[0].len()).map(|at| (variants(at) as f64).log2()).sum();
+        assert!(bits >= 128.0, "{bits}");
     }
 
     #[test]

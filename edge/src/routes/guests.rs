@@ -98,7 +98,7 @@ fn known(arrival: &Arrival<'_>, knock: &Knock) -> Result<GuestClaims, RouteError
     if let Some(known) = known {
         return Ok(known);
     }
-    let sub = ParticipantId::parse(&format!("guest-{}", random::request_id())).map_err(|_| Refusal::internal())?;
+    let sub = ParticipantId::parse(&format!("guest-{}", random::id()?)).map_err(|_| Refusal::internal())?;
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default() })
 }
 

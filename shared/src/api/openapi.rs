@@ -226,8 +226,7 @@ fn failures(operation: &Operation, schemas: &mut SchemaGenerator, responses: &mu
     for (status, codes) in by_status {
         let text: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
         let example = |code: &ErrorCode| {
-            let value =
-                json!({ "code": code, "message": "what a developer reads", "request_id": "5f0c3a9d7e21b84c6a90d1f2" });
+            let value = json!({ "code": code, "message": "what a developer reads", "request_id": "5f0c3a9d7e21b84c6a90d1f20b7e49ac" });
             (code.to_string(), json!({ "value": value }))
         };
         let examples: Map<String, Value> = codes.iter().map(example).collect();

@@ -5,5 +5,5 @@ import assert from "node:assert/strict";
 export function checkRefused({ status, body }, expected, code) {
   assert.deepEqual([status, body?.code], [expected, code], JSON.stringify(body));
   assert.equal(typeof body.message, "string");
-  assert.match(body.request_id, /^[0-9a-f]{24}$/);
+  assert.match(body.request_id, /^[0-9a-f]{32}$/);
 }

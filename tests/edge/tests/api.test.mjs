@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Client } from "../support/client.mjs";
+import { NAMES, randomBits } from "../support/bits.mjs";
 import { KEYS, list, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { checkRefused } from "../support/refused.mjs";
@@ -118,12 +119,19 @@ test("a room that was joined without having been made is listed, and gone when i
   assert.ok(!(await listRooms(100)).includes("walk-in"));
 });
 
-// Holds S0-ROOM-04.
-test("a room without a name gets one", async () => {
-  const { status, body } = await edge.api("POST", "/v1/rooms", { body: {} });
+// Holds S0-ROOM-04, S-A7-15.
+test("a room without a name gets one of 128 random bits, and so does every request", async () => {
+  const make = () => edge.api("POST", "/v1/rooms", { body: { empty_timeout_ms: 1_000 } });
+  const { status, body } = await make();
   assert.equal(status, 201);
-  assert.match(body.name, /^[0-9a-f]{24}$/, "96 bits that nobody guesses");
+  assert.match(body.name, /^[0-9a-f]{32}$/);
   assert.equal((await edge.api("GET", `/v1/rooms/${body.name}`)).status, 200);
+  const rooms = [];
+  for (let number = 0; number < NAMES; number++) rooms.push((await make()).body.name);
+  assert.equal(randomBits(rooms), 128);
+  const requests = [];
+  for (let number = 0; number < NAMES; number++) requests.push((await edge.api("GET", "/v1/nowhere")).body.request_id);
+  assert.equal(randomBits(requests), 128);
 });
 
 test("whoever has no key, half of one, or another scheme is not let in", async () => {

@@ -1,6 +1,7 @@
 // People for whom no application vouches: who lets them in, as whom, and what they may do.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NAMES, randomBits } from "../support/bits.mjs";
 import { Client } from "../support/client.mjs";
 import { startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
@@ -24,12 +25,16 @@ function claimsOf(token) {
   return JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 }
 
-test("where guests are let in, they get a token under an id that nobody else can choose", async () => {
+// Holds S-A7-15.
+test("where guests are let in, they get a token under an id of 128 random bits, which nobody else can choose", async () => {
   await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
     assert.deepEqual((await edge.api("GET", "/v1/guests", { key: null })).body, { guests: "open", login_url: null });
     const { status, body } = await knock(edge, { room: "daily", name: "Ada" });
     assert.equal(status, 201);
-    assert.match(body.participant, /^guest-[0-9a-f]{24}$/);
+    assert.match(body.participant, /^guest-[0-9a-f]{32}$/);
+    const guests = [];
+    for (let number = 0; number < NAMES; number++) guests.push((await knock(edge, { room: "daily" })).body.participant.slice("guest-".length));
+    assert.equal(randomBits(guests), 128);
     const { aud, sub, room, name, exp } = claimsOf(body.token);
     assert.deepEqual({ aud, sub, room, name }, { aud: "rotunda-join", sub: body.participant, room: "daily", name: "Ada" });
     assert.equal(exp, Math.floor(body.expires_at / 1000));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, OFFER } from "../support/client.mjs";
-import { startEdge } from "../support/edge.mjs";
+import { KEYS, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { joinToken } from "../support/token.mjs";
 
@@ -12,6 +12,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
+// Holds S-A7-15.
 test("every line is JSON with ids only", async () => {
   const node = await MediaNode.start(edge);
   const token = joinToken("daily", "ada", { name: "Augusta Ada King" });
@@ -19,12 +20,18 @@ test("every line is JSON with ids only", async () => {
   const bob = await Client.join(edge, "daily", "bob");
   bob.send(`{"type":"secret-frame","offer":${JSON.stringify(OFFER)}}`);
   await bob.next("error");
+  bob.terminate();
+  const back = await Client.open(`${edge.ws}/v1/rooms/daily/socket`, ["rotunda.v1", `resume.${bob.session.resume_token}`]);
+  assert.equal((await back.resume(bob.session)).type, "resumed");
+  const forged = `${bob.session.resume_token.slice(0, -1)}~`;
+  await (await Client.open(`${edge.ws}/v1/rooms/daily/socket`, ["rotunda.v1", `resume.${forged}`])).ended();
+  const { body: once } = await edge.api("POST", "/v1/tokens", { body: { room: "daily", participant: "eve", single_use: true } });
   const stranger = await Client.connect(edge, "daily", "eve", { token: joinToken("weekly", "eve") });
   await stranger.ended();
   const link = await node.serving("daily");
   const { ice } = link.sessions.get(ada.joined.session);
   node.die();
-  await Promise.all([ada.close(), bob.close()]);
+  await Promise.all([ada.close(), back.close()]);
   // Logs take a way of their own.
   await new Promise((resolve) => setTimeout(resolve, 500));
 
@@ -36,13 +43,18 @@ test("every line is JSON with ids only", async () => {
   const joined = lines.find(({ event }) => event === "participant_joined");
   assert.deepEqual([joined.room, joined.participant, joined.session], ["daily", "ada", ada.joined.session]);
   for (const { event, request } of lines) {
-    if (["node_connected", "client_connected", "socket_refused"].includes(event)) assert.match(request, /^[0-9a-f]{24}$/);
+    if (["node_connected", "client_connected", "socket_refused"].includes(event)) assert.match(request, /^[0-9a-f]{32}$/);
   }
   const secrets = {
     token,
     "signature of a token": token.split(".")[2],
     ticket: node.assignments[0].ticket,
     "resume token": ada.joined.resume_token,
+    "resume token that was used": bob.session.resume_token,
+    "resume token that is none": forged,
+    "token of the API": once.token.split(".")[2],
+    "API key": KEYS.api.secret,
+    "key of join tokens": KEYS.token.secret,
     "ICE password": ice.node_pwd,
     "session description": "a=",
     "content of a frame": "secret-frame",

@@ -16,7 +16,7 @@ async function checkError(response, status, code) {
   const body = await response.json();
   assert.equal(body.code, code);
   assert.equal(typeof body.message, "string");
-  assert.match(body.request_id, /^[0-9a-f]{24}$/);
+  assert.match(body.request_id, /^[0-9a-f]{32}$/);
 }
 
 test("says that it is healthy", async () => {

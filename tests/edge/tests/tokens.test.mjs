@@ -43,6 +43,20 @@ test("a good token opens the socket, whichever key signed it", async () => {
   await checkLetIn({ token: unnamedKey });
 });
 
+// Holds S-A7-15.
+test("a token in the query lets nobody in: servers log what they are asked for", async () => {
+  const token = joinToken("daily", "ada", { grants: { record: true } });
+  for (const name of ["token", "access_token", "resume"]) {
+    const socket = await Socket.open(`${edge.ws}/v1/rooms/daily/socket?${name}=${token}`, ["rotunda.v1"]);
+    assert.equal((await socket.ended()).code, 1008);
+    assert.deepEqual(socket.frames, [{ type: "refused", code: "bad_token" }]);
+    const { status } = await edge.api("GET", `/v1/rooms/daily/recordings?${name}=${token}`, { key: null });
+    assert.equal(status, 401);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.deepEqual(edge.lines.filter((line) => line.includes(token.split(".")[2])), []);
+});
+
 // Holds S3-SIG-01.
 test("a good token opens no socket on another path", async () => {
   const protocols = ["rotunda.v1", `token.${joinToken("daily", "ada")}`];

@@ -8,8 +8,6 @@ use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Ses
 use shared::{Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 
-/// Letters of a session id: 130 bits, so that nobody guesses one.
-const SESSION_ID_LETTERS: usize = 26;
 /// Letters of an ICE user fragment: 40 bits, of at least 24 (RFC 8445 §5.3).
 const UFRAG_LETTERS: usize = 8;
 /// Letters of an ICE password: 130 bits, of at least 128 (RFC 8445 §5.3).
@@ -164,5 +162,5 @@ impl MediaSession {
 
 /// A session id that no other session has.
 pub(super) fn mint_id(random: &mut Random) -> Option<SessionId> {
-    SessionId::parse(&random::text(random, SESSION_ID_LETTERS)).ok()
+    SessionId::parse(&random::id(random)).ok()
 }

@@ -24,8 +24,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the keys of all recordings begin with, so that a bucket can be shared and rules of its own can be set for them.
 const KEY_PREFIX: &str = "recordings";
-/// Letters of a recording's id: 130 bits, because it is part of keys that nobody shall guess.
-const ID_LETTERS: usize = 26;
 /// Nobody has made files within this time: the node that should have is lost. Should it come back, there will be files after all.
 const FINISH_TIMEOUT_MS: u64 = 3_600_000;
 
@@ -184,8 +182,8 @@ impl Room {
     }
 
     fn new_recording(&mut self, now: UnixMillis, by: Option<&ParticipantId>) -> Result<RecordingId, RecordingError> {
-        let letters = random::text(&mut self.random, ID_LETTERS);
-        let id = RecordingId::parse(&letters).map_err(|_| RecordingError::NoId)?;
+        // Nobody shall guess it, because it is part of keys.
+        let id = RecordingId::parse(&random::id(&mut self.random)).map_err(|_| RecordingError::NoId)?;
         let recording = Recording {
             state: RecordingState::Starting,
             started_by: by.cloned(),

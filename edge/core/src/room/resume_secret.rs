@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use shared::{RoomId, UnixMillis, limits};
 
-/// Random letters of a secret: 130 bits.
-const LETTERS: usize = 26;
-/// Letters of the tag after them, 5 bits each.
+/// Letters of the tag after the random ones, 5 bits each.
 const TAG_LETTERS: usize = 26;
 
 /// What tags are made with, the newest first. A tag lets the Worker turn away a secret that no room ever gave out
@@ -38,7 +36,7 @@ impl ResumeKeys {
     }
 
     fn mint(&self, room: &RoomId, random: &mut Random) -> String {
-        let letters = random::text(random, LETTERS);
+        let letters = random::id(random);
         match self.0.first().and_then(|key| tag(key, room, &letters)) {
             Some(tag) => format!("{letters}.{tag}"),
             None => letters,

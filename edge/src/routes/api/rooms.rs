@@ -18,7 +18,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let name = match request.name.clone() {
         Some(name) => name,
         // Letters and digits of a fixed length are always a name.
-        None => RoomId::parse(&random::request_id()).map_err(|_| Refusal::internal())?,
+        None => RoomId::parse(&random::id()?).map_err(|_| Refusal::internal())?,
     };
     match call.ask(&name, Ask::Create { change: request.into() }).await? {
         Answer::Room { room, made } => json(if made { 201 } else { 200 }, &room),
