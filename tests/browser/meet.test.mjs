@@ -2,6 +2,7 @@
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { deviceScenarios } from "./scenarios/devices.mjs";
+import { lobbyScenarios } from "./scenarios/lobby.mjs";
 import { situationScenarios } from "./scenarios/situations.mjs";
 import { Stack } from "./stack.mjs";
 
@@ -14,4 +15,5 @@ before(async () => {
 after(() => Promise.all([world.stack, world.chromium].map((part) => part?.stop())));
 
 deviceScenarios(world);
+lobbyScenarios(world);
 situationScenarios(world);

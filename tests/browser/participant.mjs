@@ -32,11 +32,11 @@ export class Participant {
    * @param {import("./browsers.mjs").Browser} browser
    * @param {string} room
    * @param {keyof typeof PEOPLE} id
-   * @param {{ auto?: boolean, claims?: object, token?: string, relay?: boolean, query?: object, devices?: object, first?: unknown[][] }} [options]
-   *   `relay` uses TURN nodes alone, `devices` goes to `fakeDevices`, `first` are further scripts that run before the app
+   * @param {{ auto?: boolean, claims?: object, token?: string, guest?: boolean, relay?: boolean, query?: object, devices?: object, first?: unknown[][] }} [options]
+   *   `guest` comes without a token, `relay` uses TURN nodes alone, `devices` goes to `fakeDevices`, `first` are further scripts that run before the app
    */
   static async open(stack, browser, room, id, options = {}) {
-    const { auto = true, claims = {}, token, relay = false, devices = {}, first = [] } = options;
+    const { auto = true, claims = {}, token, guest = false, relay = false, devices = {}, first = [] } = options;
     const participant = new Participant();
     const { name, identity, toneHz } = PEOPLE[id];
     Object.assign(participant, { id, name, identity, toneHz, logs: stack.logs });
@@ -44,7 +44,8 @@ export class Participant {
     const query = new URLSearchParams({ name, ...options.query });
     if (auto) query.set("auto", "1");
     if (relay) query.set("relay", "1");
-    await participant.page.open(`${stack.url}/r/${room}?${query}#token=${token ?? stack.token(room, id, { name, ...claims })}`);
+    const fragment = guest ? "" : `#token=${token ?? stack.token(room, id, { name, ...claims })}`;
+    await participant.page.open(`${stack.url}/r/${room}?${query}${fragment}`);
     return participant;
   }
 

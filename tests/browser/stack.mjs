@@ -32,6 +32,7 @@ export class Stack {
   #worker = null;
   #port = 0;
   #address;
+  #vars;
   /** Where recordings go. */
   storage = null;
   nodes = [];
@@ -39,10 +40,14 @@ export class Stack {
   /** Folder of everything that the programs say. */
   logs;
 
-  /** @param {{ nodes?: number, logs?: string, address?: string }} [options] `address`: where browsers reach the Worker and the nodes */
-  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser"), address = "127.0.0.1" } = {}) {
+  /**
+   * @param {{ nodes?: number, logs?: string, address?: string, vars?: object }} [options] `address`: where browsers reach the Worker and
+   *   the nodes; `vars`: further settings of the Worker
+   */
+  static async start({ nodes = 1, logs = join(ROOT, ".rotunda/logs/browser"), address = "127.0.0.1", vars = {} } = {}) {
     accessSync(MEDIA_NODE);
     const stack = new Stack();
+    stack.#vars = vars;
     stack.#address = address;
     stack.logs = logs;
     stack.#port = await freePort();
@@ -86,7 +91,7 @@ export class Stack {
 
   async startWorker() {
     const persist = join(this.#state, "worker");
-    const options = { host: this.#address, port: this.#port, persist, build: "development", vars: this.storage.workerVars };
+    const options = { host: this.#address, port: this.#port, persist, build: "development", vars: { ...this.storage.workerVars, ...this.#vars } };
     this.#worker = new Program("worker", [process.execPath, join(ROOT, "xtask/serve.mjs"), JSON.stringify(options)], {
       env: this.#secrets,
       log: join(this.logs, "worker.log"),

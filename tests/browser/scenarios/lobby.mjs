@@ -1,0 +1,70 @@
+// Guests wait in the lobby, and a moderator says who comes in.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Participant } from "../participant.mjs";
+import { Stack } from "../stack.mjs";
+import { until } from "../until.mjs";
+
+const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true } } };
+const WAITING = /Waiting for a moderator to let you in/;
+
+export function lobbyScenarios(world) {
+  describe("the lobby", () => {
+    const room = "lobby";
+    let stack, ada, grace, alan;
+
+    /** A guest asks to come in; nothing but the name says who it is. */
+    async function knock(id) {
+      const guest = await Participant.open(stack, world.chromium, room, id, { guest: true });
+      await guest.reads(WAITING);
+      return guest;
+    }
+
+    /** How the host's list of people shows who waits. */
+    async function sees(names) {
+      await until(`${names.join(" and ") || "nobody"} waits`, async () => {
+        const waiting = await ada.page.evaluate(() => [...document.querySelectorAll('[aria-label^="Admit "]')].map(({ ariaLabel }) => ariaLabel));
+        return waiting.join() === names.map((name) => `Admit ${name}`).join();
+      });
+    }
+
+    before(async () => {
+      stack = await Stack.start({ vars: { GUESTS: "lobby" } });
+    });
+
+    after(() => stack?.stop());
+
+    test("a guest waits outside until the host comes and admits them; then both see and hear each other", async () => {
+      grace = await knock("grace");
+      ada = await Participant.join(stack, world.chromium, room, "ada", HOST);
+      await ada.press("people");
+      await sees(["Grace"]);
+      await grace.reads(WAITING);
+      assert.equal(await grace.page.evaluate(() => window.rotunda ?? null), null, "nothing is joined yet");
+      await ada.page.click('[aria-label="Admit Grace"]');
+      grace.id = await until("grace is in the call", () => grace.page.evaluate(() => window.rotunda?.self?.id ?? null));
+      assert.match(grace.id, /^guest-[0-9a-f]{32}$/);
+      await Promise.all([ada.sees([grace]), grace.sees([ada])]);
+      await Promise.all([ada.hears([grace]), grace.hears([ada])]);
+      await sees([]);
+    });
+
+    test("another guest is refused and told so, and the call goes on", async () => {
+      alan = await knock("alan");
+      await sees(["Alan"]);
+      await ada.page.click('[aria-label="Decline Alan"]');
+      await alan.reads(/A moderator didn’t let you in/);
+      assert.equal(await alan.page.evaluate(() => window.rotunda ?? null), null);
+      await sees([]);
+      await ada.seesTile("alan", "is not there", (tile) => tile === null);
+      await Promise.all([ada.sees([grace]), grace.sees([ada])]);
+    });
+
+    test("a guest who reloads is let in again without asking", async () => {
+      await grace.page.reload();
+      await grace.isInCall();
+      await ada.sees([grace]);
+      await Promise.all([ada, grace, alan].map((person) => person.close()));
+    });
+  });
+}
