@@ -16,9 +16,9 @@ export const TRACKS = [
 export class Client extends Socket {
   #requests = 0;
 
-  /** Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it. */
-  static async connect(edge, room, participant, { claims, token = joinToken(room, participant, claims) } = {}) {
-    const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`]);
+  /** Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it; for `overlaps` see `Socket.open`. */
+  static async connect(edge, room, participant, { claims, token = joinToken(room, participant, claims), overlaps } = {}) {
+    const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { overlaps });
     client.participant = participant;
     return client;
   }

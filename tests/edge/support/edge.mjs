@@ -30,6 +30,9 @@ const VARS = {
 /** Tests open sockets and ask for tokens faster than people do. */
 const RATE_LIMITS = { SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000 };
 
+/** The Worker as it is deployed: options for `startEdge`. */
+export const DEPLOYED = { build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } };
+
 /** Starts the Worker. Options as for `startWorker` of `xtask/worker.mjs`, `vars` over those above. */
 export async function startEdge(options = {}) {
   const edge = new Edge();

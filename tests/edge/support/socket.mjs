@@ -26,10 +26,11 @@ export class Socket {
   #waiting = new Set();
 
   /**
-   * Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. One at a time: where upgrades overlap, workerd
-   * (1.20260730) keeps something of them, and the object behind them can never be put to sleep by a test.
+   * Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. One at a time, unless they may overlap: then
+   * workerd (1.20260730) keeps something of them, and the object behind them can never be put to sleep by a test.
    */
-  static open(url, protocols, options = {}) {
+  static open(url, protocols, { overlaps = false, ...options } = {}) {
+    if (overlaps) return connect(this, url, protocols, options);
     const opened = opening.then(() => connect(this, url, protocols, options));
     opening = opened.then(nothing, nothing);
     return opened;

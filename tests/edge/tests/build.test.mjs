@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { Client } from "../support/client.mjs";
-import { startEdge } from "../support/edge.mjs";
+import { DEPLOYED, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 
 test("the deployed build issues no tokens and fails for nobody, and serves calls", async () => {
-  const edge = await startEdge({ build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } });
+  const edge = await startEdge(DEPLOYED);
   try {
     for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic", "/v1/dev/fail-writes/0/1/undone"]) {
       const body = JSON.stringify({ room: "daily", participant: "ada" });
