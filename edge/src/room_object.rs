@@ -40,6 +40,8 @@ pub struct RoomObject {
     questions: Cell<u64>,
     /// Whether the directory is being told something, so that two answers cannot overtake each other.
     announces: Cell<bool>,
+    /// When the directory is told what it could not be told before.
+    announces_at: Cell<UnixMillis>,
 }
 
 /// What an input is answered with, by the number of the call.
@@ -70,7 +72,8 @@ struct Identity {
 impl DurableObject for RoomObject {
     fn new(state: State, env: Env) -> Self {
         let (shell, awake) = (Shell::new(state), RefCell::new(None));
-        Self { env, shell, awake, questions: Cell::new(0), announces: Cell::new(false) }
+        let (announces, announces_at) = (Cell::new(false), Cell::default());
+        Self { env, shell, awake, questions: Cell::new(0), announces, announces_at }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -115,7 +118,9 @@ impl DurableObject for RoomObject {
 impl RoomObject {
     async fn deadline(&self) -> Result<()> {
         self.attempt(Input::Deadline).await?;
-        self.announce().await?;
+        if self.announces_at.get() <= clock::now() {
+            self.announce().await?;
+        }
         self.retire().await
     }
 
@@ -203,7 +208,7 @@ impl RoomObject {
             }
         }
         if self.stale_listing().is_some() {
-            self.shell.arm(Some(clock::now())).await?;
+            self.shell.arm(Some(self.announces_at.get())).await?;
         }
         self.retire().await?;
         Ok(answers)
@@ -235,7 +240,8 @@ impl RoomObject {
             if let Err(error) = directory::set(&self.env, &room, exists).await {
                 let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
                 log::line(log::Level::Warn, "directory_unreachable", &fields);
-                return self.shell.arm(Some(clock::now().plus_ms(DIRECTORY_RETRY_MS))).await;
+                self.announces_at.set(clock::now().plus_ms(DIRECTORY_RETRY_MS));
+                return self.shell.arm(Some(self.announces_at.get())).await;
             }
             self.note_listed(Some(exists))?;
         }

@@ -143,6 +143,16 @@ test("a name behind which there is no room is taken out of the list", async () =
   });
 });
 
+test("a directory that cannot be told of a room's end is not asked again at once", async () => {
+  await withStoredEdge({}, async (edge) => {
+    assert.equal((await edge.api("POST", "/v1/rooms", { body: { name: "over", empty_timeout_ms: 1_000 } })).status, 201);
+    await failWrites(edge, 1_000, { after: 1 });
+    await logged(edge, "directory_unreachable");
+    await setTimeout(2_000);
+    assert.equal((await logged(edge, "directory_unreachable")).length, 1);
+  });
+});
+
 /** Makes a room end while the directory cannot be told, or tells nobody that it was; then `between`; then makes it again. */
 async function listedAgain(outcome, between) {
   const listed = [];
