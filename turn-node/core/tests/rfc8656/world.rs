@@ -232,7 +232,6 @@ impl Client {
     }
 }
 
-/// What an answer says.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: u16,
