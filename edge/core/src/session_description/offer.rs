@@ -175,11 +175,11 @@ impl Offer {
         bundle(&lines, &places, &mut verdicts);
         let tag = tag(&lines, &places, &verdicts)?;
         let client = transport(&lines, &places, &verdicts, tag)?;
-        let taken: BTreeSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
-        let head = |section: &SectionLines<'_>| {
+        let mut taken: BTreeSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
+        let mut head = |section: &SectionLines<'_>| {
             let mut head = section.head();
             // The answer says each mid once.
-            head.mid = head.mid.filter(|mid| !taken.contains(mid));
+            head.mid = head.mid.filter(|mid| taken.insert(mid.clone()));
             head
         };
         let mut sections = Vec::with_capacity(lines.sections.len());
@@ -349,8 +349,7 @@ fn transport(
     let fingerprints = fingerprints_of(fingerprints.ok_or(missing("fingerprint"))?)?;
     let (fingerprint, other_fingerprints) = fingerprints.split_first().ok_or(missing("fingerprint"))?;
     // RFC 8842 §5.2: a missing setup attribute means active.
-    let setup = tagged.transport.setup.or(lines.session.transport.setup);
-    match setup.filter(|setup| !matches!(setup.value, "actpass" | "active")) {
+    match levels().find_map(|level| level.setup).filter(|setup| !matches!(setup.value, "actpass" | "active")) {
         Some(setup) => Err(Problem::Setup.at(setup.line)),
         None => Ok(Client {
             ufrag: ufrag.value.into(),

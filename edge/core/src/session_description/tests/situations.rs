@@ -4,8 +4,11 @@ use super::*;
 
 #[test]
 fn no_mid_is_answered_twice() {
-    let offer = Offer::read(&captured("situations/a-stopped-section-with-the-mid-of-another")).unwrap();
-    assert_eq!(answer(&offer).matches("a=mid:0\r\n").count(), 1);
+    for (name, mid) in [("a-stopped-section-with-the-mid-of-another", "0"), ("two-stopped-sections-with-one-mid", "1")]
+    {
+        let offer = Offer::read(&captured(&format!("situations/{name}"))).unwrap();
+        assert_eq!(answer(&offer).matches(&format!("a=mid:{mid}\r\n")).count(), 1, "{name}");
+    }
 }
 
 /// One line for what becomes of an offer: the refusal, or the group and the `m=` lines of the answer with what was negotiated.
@@ -276,6 +279,10 @@ fn a_refusal_names_line_and_attribute() {
         (
             "a-passive-client",
             &at(9, "a=setup: the server is the DTLS server, so the client must offer actpass or active"),
+        ),
+        (
+            "a-passive-client-in-a-section-that-is-not-tagged",
+            &at(25, "a=setup: the server is the DTLS server, so the client must offer actpass or active"),
         ),
         ("a-port-that-is-no-number", &at(10, "m=: the port is not a number from 0 to 65535")),
         ("an-m-line-without-formats", &at(10, formats)),
