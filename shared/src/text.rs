@@ -16,6 +16,31 @@ pub enum Text {
     Chat,
 }
 
+/// What one field may hold.
+struct Rule {
+    length: Length,
+    most: usize,
+    /// The control characters that it must not have.
+    controls: &'static [(char, char)],
+    may_be_empty: bool,
+}
+
+/// What the length of a field counts.
+#[derive(Clone, Copy)]
+enum Length {
+    Chars,
+    Bytes,
+}
+
+impl Length {
+    fn of(self, text: &str) -> usize {
+        match self {
+            Self::Chars => text.chars().count(),
+            Self::Bytes => text.len(),
+        }
+    }
+}
+
 /// What is wrong with a field, in the order of [`Text::messages`].
 enum Fault {
     TooLong,
@@ -49,26 +74,32 @@ impl Text {
     }
 
     fn fault(self, text: &str) -> Option<Fault> {
-        let (is_too_long, has_lines, may_be_empty) = match self {
-            Self::Name => (text.chars().count() > limits::NAME_CHARS_MAX, false, true),
-            Self::Reason => (text.chars().count() > limits::REASON_CHARS_MAX, false, true),
-            Self::ParticipantMetadata => (text.chars().count() > limits::PARTICIPANT_METADATA_CHARS_MAX, true, true),
-            Self::RoomMetadata => (text.chars().count() > limits::ROOM_METADATA_CHARS_MAX, true, true),
-            Self::Chat => (text.len() > limits::CHAT_TEXT_BYTES_MAX, true, false),
-        };
-        if is_too_long {
+        let rule = self.rule();
+        if rule.length.of(text) > rule.most {
             return Some(Fault::TooLong);
         }
-        if text.is_empty() && may_be_empty {
+        if text.is_empty() && rule.may_be_empty {
             return None;
         }
-        if text.chars().any(|c| is_in(&CONTROLS, c) && !(has_lines && matches!(c, '\n' | '\t'))) {
+        if text.chars().any(|c| is_in(rule.controls, c)) {
             return Some(Fault::Control);
         }
         if text.chars().any(|c| is_in(&BIDIRECTIONAL, c)) {
             return Some(Fault::Bidirectional);
         }
         text.chars().all(|c| is_in(&WHITESPACE, c) || is_in(&INVISIBLE, c)).then_some(Fault::Blank)
+    }
+
+    fn rule(self) -> Rule {
+        let line = |most| Rule { length: Length::Chars, most, controls: &CONTROLS, may_be_empty: true };
+        let lines = |most| Rule { controls: &CONTROLS_BESIDE_LINES, ..line(most) };
+        match self {
+            Self::Name => line(limits::NAME_CHARS_MAX),
+            Self::Reason => line(limits::REASON_CHARS_MAX),
+            Self::ParticipantMetadata => lines(limits::PARTICIPANT_METADATA_CHARS_MAX),
+            Self::RoomMetadata => lines(limits::ROOM_METADATA_CHARS_MAX),
+            Self::Chat => Rule { length: Length::Bytes, may_be_empty: false, ..lines(limits::CHAT_TEXT_BYTES_MAX) },
+        }
     }
 
     const fn messages(self) -> [&'static str; 4] {
@@ -85,6 +116,10 @@ type Ranges<const N: usize> = [(char, char); N];
 
 /// Unicode's category Cc, and the separators of lines and paragraphs.
 const CONTROLS: Ranges<3> = [('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
+
+/// The same without line feeds and tabs.
+const CONTROLS_BESIDE_LINES: Ranges<4> =
+    [('\0', '\u{8}'), ('\u{b}', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
 
 /// Embeddings, overrides, isolates, and what ends them (UAX #9).
 const BIDIRECTIONAL: Ranges<2> = [('\u{202a}', '\u{202e}'), ('\u{2066}', '\u{2069}')];
@@ -132,8 +167,7 @@ fn is_in(ranges: &[(char, char)], c: char) -> bool {
 /// The rule as JSON Schema, for fields that may be empty; its pattern is one of ECMA-262 with the flag `u`.
 #[cfg(feature = "openapi")]
 pub mod schema {
-    use super::{BIDIRECTIONAL, CONTROLS, INVISIBLE, Text, WHITESPACE};
-    use crate::limits;
+    use super::{BIDIRECTIONAL, INVISIBLE, Text, WHITESPACE};
     use schemars::{Schema, SchemaGenerator, json_schema};
     use serde_json::{Value, json};
 
@@ -162,23 +196,12 @@ pub mod schema {
     }
 
     fn of(kind: Value, field: Text) -> Schema {
-        let (most, has_lines) = match field {
-            Text::Name => (limits::NAME_CHARS_MAX, false),
-            Text::Reason => (limits::REASON_CHARS_MAX, false),
-            Text::ParticipantMetadata => (limits::PARTICIPANT_METADATA_CHARS_MAX, true),
-            Text::RoomMetadata => (limits::ROOM_METADATA_CHARS_MAX, true),
-            Text::Chat => (limits::CHAT_TEXT_BYTES_MAX, true),
-        };
-        let controls = if has_lines {
-            class(&[('\0', '\u{8}'), ('\u{b}', '\u{1f}')]) + &class(CONTROLS.split_at(1).1)
-        } else {
-            class(&CONTROLS)
-        };
-        let refused = controls + &class(&BIDIRECTIONAL);
+        let rule = field.rule();
+        let refused = class(rule.controls) + &class(&BIDIRECTIONAL);
         let blank = class(&WHITESPACE) + &class(&INVISIBLE);
         json_schema!({
             "type": kind,
-            "maxLength": most,
+            "maxLength": rule.most,
             "not": { "type": "string", "pattern": format!("[{refused}]|^[{blank}]+$") },
         })
     }
