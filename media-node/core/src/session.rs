@@ -15,7 +15,6 @@ use crate::egress::slot::Slot;
 use crate::egress::writing::{Cursor, Due, Path, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
-use crate::rtcp::ReportBlocks;
 use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, SessionId};
@@ -28,7 +27,6 @@ use streams::Streams;
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 
 pub struct Session {
-    /// How the edge names it.
     pub id: SessionId,
     pub room: RoomKey,
     pub ice: IceLite,
@@ -39,7 +37,6 @@ pub struct Session {
     pub keys: Option<Keys>,
     /// Which SSRC belongs to which of its streams.
     pub streams: Streams,
-    /// What it publishes.
     pub tracks: Vec<TrackKey>,
     /// What it receives into. Slots that are no longer used stay: their SSRC must go on where it was.
     pub slots: Vec<Slot>,
@@ -51,7 +48,6 @@ pub struct Session {
     pub arrivals: Option<Arrivals>,
     /// How much it can be sent, where it receives anything.
     pub congestion: Option<Controller>,
-    /// The probe that is being sent.
     pub probing: Option<Probing>,
     /// When it first reported arrivals of what it is sent.
     pub feedback_since: Option<Instant>,
@@ -67,7 +63,6 @@ pub struct Session {
     pub redundancy: Redundancy,
     /// What we are called in reports about what it sends.
     pub feedback_ssrc: u32,
-    /// When it was opened.
     pub opened_at: Instant,
     /// It had an address that media may be sent to when that was last looked at.
     pub is_reachable: bool,
@@ -155,14 +150,11 @@ impl Session {
         }
     }
 
-    /// What the client's receiver reports say of all streams together.
-    pub fn note_reception(&mut self, now: Instant, blocks: ReportBlocks<'_>) {
-        let round_trip = self.round_trip;
-        let (count, lost) = blocks
-            .fold((0_u32, 0.0), |(count, lost), block| (count + 1, lost + f64::from(block.fraction_lost) / 256.0));
-        if let Some(controller) = self.congestion.as_mut().filter(|_| count > 0) {
-            controller.round_trip(now, round_trip);
-            controller.reception(now, lost / f64::from(count));
+    /// Takes the share of packets that the client reports lost, over all streams together.
+    pub fn note_loss(&mut self, now: Instant, share: f64) {
+        if let Some(controller) = &mut self.congestion {
+            controller.round_trip(now, self.round_trip);
+            controller.reception(now, share);
         }
     }
 

@@ -56,7 +56,10 @@ impl Sfu {
     fn note_reception(&mut self, now: Instant, key: SessionKey, blocks: ReportBlocks<'_>) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
+        let (mut count, mut lost) = (0_u32, 0.0);
         for block in blocks {
+            count += 1;
+            lost += f64::from(block.fraction_lost) / 256.0;
             session.redundancy.note(now, block.fraction_lost);
             let sample = ntp::round_trip(arrived, block.last_sender_report, block.delay_since_sender_report);
             if let Some(sample) = sample {
@@ -64,7 +67,9 @@ impl Sfu {
                 session.round_trip = (session.round_trip * 7 + sample) / 8;
             }
         }
-        session.note_reception(now, blocks);
+        if count > 0 {
+            session.note_loss(now, lost / f64::from(count));
+        }
     }
 
     /// RFC 4585 §6.2.1: a subscriber lacks packets. They are sent again with the next round.
