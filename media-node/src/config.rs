@@ -97,15 +97,13 @@ pub(crate) struct Config {
     pub(crate) advertise: Vec<IpAddr>,
     /// How many threads forward media.
     pub(crate) shards: u16,
-    /// Most sessions.
     pub(crate) sessions_max: u32,
     /// Health and metrics.
     pub(crate) http_listen: SocketAddr,
     /// How long to wait for rooms to move.
     pub(crate) drain: Duration,
-    /// Where recordings are kept; nothing where there shall be none.
+    /// `None` where nothing is recorded.
     pub(crate) recording: Option<record::Config>,
-    /// What is logged and how.
     pub(crate) logs: Logs,
 }
 
@@ -174,9 +172,14 @@ fn check_families(reader: &mut Reader, listen: Option<SocketAddr>, advertise: Op
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use node_shell::settings::LogFormat;
+
+    /// Good settings with these flags.
+    pub(crate) fn good(flags: &[&str]) -> Config {
+        read(&[GOOD, flags].concat(), &[]).expect("good settings")
+    }
 
     const GOOD: &[&str] = &[
         "--edge=wss://edge.example.org",

@@ -83,7 +83,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_shards(
+pub(crate) fn start_shards(
     config: &Config,
     clock: Clock,
     identity: &media_core::session::dtls::Identity,
@@ -139,4 +139,72 @@ async fn supervise(shards: &[Shard], restarted: &mpsc::Sender<u16>) -> anyhow::R
 
 fn seed() -> anyhow::Result<u64> {
     getrandom::u64().context("asking the operating system for randomness")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::good;
+    use crate::shard::Command;
+    use media_core::sfu::Output;
+    use shared::RoomId;
+
+    /// Two shards of a node that takes one session, and what they tell.
+    fn shards() -> (Arc<[Shard]>, mpsc::Receiver<Event>) {
+        let config = good(&["--listen=127.0.0.1:0", "--shards=2", "--sessions-max=1"]);
+        let (events, received) = mpsc::channel(8);
+        let identity = identity::make().expect("an identity");
+        let (outlet, _) = record::queue();
+        (start_shards(&config, Clock::start(), &identity, &events, &outlet).expect("start"), received)
+    }
+
+    async fn open_session(shard: &Shard, room: &RoomId) {
+        let message = serde_json::from_value(serde_json::json!({ "type": "set_session", "session": {
+            "session": "s", "participant": "ada", "sections": [],
+            "ice": { "node_ufrag": "node", "node_pwd": "secret", "client_ufrag": "ada", "client_pwd": "" },
+            "client_fingerprint": "00:".repeat(31) + "00",
+        } }));
+        shard.tell(Command::Control { room: room.clone(), message: message.expect("a message") }).await;
+    }
+
+    #[tokio::test]
+    async fn shards_share_the_places_of_their_node() {
+        let (shards, mut events) = shards();
+        let rooms = ["one", "two"].map(|name| RoomId::parse(name).expect("a room"));
+        open_session(&shards[0], &rooms[0]).await;
+        shards[0].connected_sessions(rooms[0].clone()).await;
+        open_session(&shards[1], &rooms[1]).await;
+        let event = tokio::time::timeout(Duration::from_secs(10), events.recv()).await.expect("an event");
+        let event = event.expect("shards that run");
+        assert_eq!(event.shard, 1);
+        assert!(matches!(event.output, Output::SessionClosed { room, .. } if room == rooms[1]));
+        shutdown::stop(&shards).await;
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_died_is_started_again_a_few_times_and_the_others_go_on() {
+        let (shards, _events) = shards();
+        let (restarted, mut restarts) = mpsc::channel(1);
+        let starts = std::cell::Cell::new(0);
+        let deaths = async {
+            for start in 1.. {
+                shards[1].tell(Command::Panic).await;
+                if restarts.recv().await.is_none() {
+                    return;
+                }
+                starts.set(start);
+                assert!(!shards[0].has_ended() && !shards[1].has_ended());
+            }
+        };
+        let supervised = async {
+            tokio::select! {
+                failed = supervise(&shards, &restarted) => failed,
+                () = deaths => Ok(()),
+            }
+        };
+        let failed = tokio::time::timeout(Duration::from_secs(60), supervised).await.expect("an end");
+        let failed = failed.expect_err("gives up").to_string();
+        assert_eq!((failed.as_str(), starts.get()), ("the thread of shard 1 has ended again", 8));
+        shards[0].tell(Command::Stop).await;
+    }
 }

@@ -26,19 +26,22 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// What a shard is told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// A room's message.
-    Control { room: RoomId, message: RoomToNode },
+    Control {
+        room: RoomId,
+        message: RoomToNode,
+    },
     /// Which sessions of a room are connected?
     ConnectedSessions {
         room: RoomId,
-        /// Where the answer goes.
         reply: oneshot::Sender<Vec<SessionId>>,
     },
     /// The recorder needs a key frame of a track.
-    WantKeyframe { room: RoomId, track: TrackRef },
+    WantKeyframe {
+        room: RoomId,
+        track: TrackRef,
+    },
     /// Give the recorder everything that was copied until here, and this number with it.
     HandOver(u64),
-    /// Die.
     #[cfg(test)]
     Panic,
     /// End the thread. Nobody is told goodbye: clients are to believe that nothing happened.
@@ -55,9 +58,7 @@ pub(crate) struct Event {
 /// How a shard is, as of its last report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    /// Its core's counters.
     pub(crate) stats: Stats,
-    /// Its socket's counters.
     pub(crate) udp: Counters,
     /// Rooms with a session here.
     pub(crate) rooms: usize,
@@ -141,7 +142,6 @@ impl Shard {
         }
     }
 
-    /// Sessions of a room that are connected.
     pub(crate) async fn connected_sessions(&self, room: RoomId) -> Vec<SessionId> {
         let (reply, answer) = oneshot::channel();
         self.tell(Command::ConnectedSessions { room, reply }).await;
@@ -167,7 +167,6 @@ impl Shard {
     }
 }
 
-/// Starts a shard's thread.
 fn run(
     index: u16,
     socket: Socket,
@@ -200,7 +199,6 @@ fn run(
     Ok(Running { commands, waker, thread })
 }
 
-/// The thread's half.
 struct Worker {
     index: u16,
     sfu: Sfu,
@@ -288,7 +286,7 @@ impl Worker {
                     self.sfu.handle_input(now(), Input::Control { room, message });
                 }
                 Command::ConnectedSessions { room, reply } => {
-                    // Whoever asked may have given up.
+                    // The caller may have given up.
                     let _ = reply.send(self.sfu.connected_sessions(&room));
                 }
                 Command::WantKeyframe { room, track } => self.sfu.want_recorded_keyframe(now(), &room, &track),
@@ -336,7 +334,6 @@ fn transmit(sfu: &mut Sfu, socket: &Socket, outgoing: &mut SendBatch, counters: 
     }
 }
 
-/// Writes the reports.
 struct Reporter {
     report: Arc<Mutex<Report>>,
     due_at: Instant,
@@ -422,6 +419,31 @@ mod tests {
             assert!(!shard.has_ended());
             assert_eq!(shard.address(), address);
             assert!(shard.tell(Command::WantKeyframe { room: room(), track: track() }).await, "it listens");
+        }
+        shard.tell(Command::Stop).await;
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_died_gives_its_places_back() {
+        let shard = shard();
+        for seed in 2..4 {
+            let message = serde_json::from_value(serde_json::json!({ "type": "set_session", "session": {
+                "session": "s", "participant": "ada", "sections": [],
+                "ice": { "node_ufrag": "node", "node_pwd": "secret", "client_ufrag": "ada", "client_pwd": "" },
+                "client_fingerprint": "00:".repeat(31) + "00",
+            } }));
+            shard.tell(Command::Control { room: room(), message: message.expect("a message") }).await;
+            // The only place of the node is taken; the shard says so with its next report.
+            let until = now() + 10 * REPORT_INTERVAL;
+            while shard.report().sessions != 1 {
+                assert!(now() < until, "there is no place for a session");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            shard.tell(Command::Panic).await;
+            while !shard.has_ended() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            shard.restart(seed).expect("restarts");
         }
         shard.tell(Command::Stop).await;
     }

@@ -37,7 +37,6 @@ impl Fingerprint {
         Ok(self)
     }
 
-    /// The digest as text.
     pub(crate) fn digest(&self) -> String {
         format!("{:016x}", self.hasher.finish())
     }
@@ -70,7 +69,6 @@ impl Stamp {
         }
     }
 
-    /// Records a success.
     pub(crate) fn write(&self) -> Result<()> {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -114,6 +112,19 @@ mod tests {
         assert_eq!(digest(), first);
         fs::write(folder.join("a.rs"), "two").expect("another content");
         assert_ne!(digest(), first);
+        fs::remove_dir_all(&folder).expect("the folder to go");
+    }
+
+    #[test]
+    fn a_stamp_is_current_for_the_inputs_it_was_written_for() {
+        let folder = std::env::temp_dir().join(format!("rotunda-stamps-{}", std::process::id()));
+        let stamp =
+            |fact: &str| Stamp { file: folder.join("step"), digest: Fingerprint::default().fact(fact).digest() };
+        assert!(!stamp("one").is_current());
+        stamp("one").write().expect("a stamp");
+        assert!(stamp("one").is_current() && !stamp("two").is_current());
+        stamp("one").clear().expect("no stamp");
+        assert!(!stamp("one").is_current());
         fs::remove_dir_all(&folder).expect("the folder to go");
     }
 

@@ -67,7 +67,6 @@ struct Ending {
     segment: SegmentNumber,
     /// All of it, or only what its order leaves out.
     is_whole: bool,
-    /// When it was ordered.
     at_us: i64,
     /// The number that the shards hand over with what they copied.
     number: u64,
@@ -141,7 +140,7 @@ impl Worker {
                 && let Some(done) = self.stopping.take()
             {
                 while self.uploads.join_next().await.is_some() {}
-                // Whoever asked may have waited for long enough.
+                // The caller may have stopped waiting.
                 let _ = done.send(());
                 return;
             }
@@ -343,5 +342,96 @@ impl Active {
     fn is_of(&self, room: &RoomId, epoch: u64, order: Option<&RecordingOrder>) -> bool {
         let is_same = |order: &RecordingOrder| order.recording == self.segment.order().recording;
         self.room == *room && self.epoch == epoch && order.is_some_and(is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::good;
+    use crate::record::spool::Space;
+    use crate::record::storage::{Storage, StorageConfig};
+    use media_core::record::tap::{Taken, Tap};
+    use media_core::record::webm::read;
+    use node_shell::settings::Secret;
+    use shared::control::TrackRef;
+    use tokio::sync::Semaphore;
+
+    /// A recorder of one shard, whose storage is never there.
+    fn worker(root: &std::path::Path) -> Worker {
+        let storage = StorageConfig {
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            region: "auto".to_owned(),
+            bucket: "recordings".to_owned(),
+            is_path_style: true,
+            access_key_id: "id".to_owned(),
+            secret_access_key: Secret::from("secret".to_owned()),
+            encryption: None,
+        };
+        let shared = Shared {
+            storage: Storage::new(storage),
+            edges: Vec::new(),
+            token: Secret::from("token".to_owned()),
+            finishing: Semaphore::new(1),
+            space: Arc::new(Space::of(u64::MAX)),
+            seed: 1,
+        };
+        let config = good(&["--listen=127.0.0.1:0", "--shards=1"]);
+        let (events, _) = mpsc::channel(1);
+        let (outlet, _) = crate::record::queue();
+        let (clock, identity) = (Clock::start(), crate::identity::make().expect("an identity"));
+        let shards = crate::node::start_shards(&config, clock, &identity, &events, &outlet).expect("start");
+        Worker::new(config.node, root.to_owned(), Arc::new(shared), shards, clock)
+    }
+
+    fn order() -> RecordingOrder {
+        let order = serde_json::json!({
+            "recording": "r5m8n2p4q6s9", "key_prefix": "recordings/daily/r/", "started_at": 0, "sent_at": 0,
+            "participants": [{ "id": "ada", "name": "Ada", "tracks": [
+                { "id": "t1", "track": { "session": "s", "mid": "0" }, "source": "microphone", "muted": false },
+            ] }],
+        });
+        serde_json::from_value(order).expect("an order")
+    }
+
+    /// Ten packets of sound from an index on.
+    fn batch(tap: &mut Tap, number: TapNumber, from: u64, at_us: i64) -> media_core::record::tap::Batch {
+        for index in from..from + 10 {
+            let (timestamp, received_us) = (index as u32 * 960, at_us + index as i64 * 20_000);
+            let taken =
+                Taken { tap: number, index, timestamp, marker: false, received_us, captured_us: None, payload: 0..0 };
+            assert!(tap.take(taken, &[0x78, 1, 2]));
+        }
+        tap.exchange(Default::default())
+    }
+
+    #[tokio::test]
+    async fn what_was_copied_before_the_end_is_recorded_though_it_is_handed_over_after_it() {
+        let root = std::env::temp_dir().join(format!("rotunda-worker-{}", std::process::id()));
+        std::fs::create_dir_all(&root).expect("a temporary folder");
+        let mut worker = worker(&root);
+        let room = RoomId::parse("daily").expect("a room");
+        let reference = TrackRef {
+            session: shared::SessionId::parse("s").expect("an id"),
+            mid: shared::Mid::parse("0").expect("a mid"),
+        };
+        let (tell, _told) = mpsc::channel(8);
+        let (now, mut tap) = (Instant::now(), Tap::default());
+        let at_us = worker.clock.micros(now);
+        worker.set(&room, 1, now, Some(order()), tell.downgrade());
+        let number = tap.open(&room, &reference);
+        worker.take(&Copied { shard: 0, batch: batch(&mut tap, number, 0, at_us), asked_for: None });
+        worker.set(&room, 1, now + Duration::from_secs(1), None, tell.downgrade());
+        // Time passes while the shard still has the last packets.
+        worker.tick();
+        let asked_for = worker.endings.first().map(|ending| ending.number);
+        assert!(asked_for.is_some(), "the end waits for the shard");
+        worker.take(&Copied { shard: 0, batch: batch(&mut tap, number, 10, at_us), asked_for });
+        assert!(worker.segments.is_empty(), "and comes with what the shard had");
+        let folders = Folder::leftovers(&root).expect("folders");
+        let parts: Vec<_> = folders.iter().flat_map(|folder| folder.parts().expect("parts")).collect();
+        let frames = |(_, path): &(String, PathBuf)| read::blocks(&std::fs::read(path).expect("a part")).len();
+        assert_eq!(parts.iter().map(frames).sum::<usize>(), 20);
+        std::fs::remove_dir_all(&root).expect("the folder to go");
     }
 }

@@ -1,6 +1,6 @@
 //! Log lines on standard error, as text for people or as JSON for programs.
 //!
-//! A thread of its own writes them: a pipe that nobody reads blocks whoever writes into it, and that must not be a thread that
+//! A thread of its own writes them: a pipe that nobody reads blocks its writer, which must not be a thread that
 //! forwards media.
 
 use crate::settings::{LogFormat, Logs};
@@ -157,9 +157,14 @@ mod tests {
     #[test]
     fn a_pipe_that_nobody_reads_blocks_nobody() {
         let pipe = Pipe::default();
-        let (lines, mut queue) = Lines::start(pipe.clone()).expect("a thread");
-        let count = 3 * LINES_MAX;
-        (0..count).for_each(|number| line(&mut queue, number));
+        let (lines, queue) = Lines::start(pipe.clone()).expect("a thread");
+        let mut writer = queue.clone();
+        let writing = std::thread::spawn(move || (0..3 * LINES_MAX).for_each(|number| line(&mut writer, number)));
+        let until = Instant::now() + Duration::from_secs(30);
+        while !writing.is_finished() {
+            assert!(Instant::now() < until, "the writer waits for the pipe");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         pipe.open();
         // What waits is written, then there is room for this.
         while queue.entries.try_send(Some(b"the last\n".to_vec())).is_err() {

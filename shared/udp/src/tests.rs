@@ -65,6 +65,21 @@ fn the_df_bit_is_what_it_was_set_to() {
 }
 
 #[test]
+fn what_a_leaked_batch_held_is_not_sent() {
+    let loopback: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let (from, to) = (Socket::bind(loopback, false).expect("binds"), Socket::bind(loopback, false).expect("binds"));
+    let (mut batch, mut counters, mut receive) = (SendBatch::default(), Counters::default(), ReceiveBatch::default());
+    let mut leaked = batch.sending(&from, &mut counters);
+    leaked.run(to.local_address().expect("bound"), b"leaked", 6);
+    std::mem::forget(leaked);
+    batch.sending(&from, &mut counters).run(to.local_address().expect("bound"), b"sent", 4);
+    assert!(receive.fill(&to, 0, 32, &mut counters).expect("receives"));
+    let mut received = vec![];
+    receive.for_each(|_, datagram| received.push(datagram.to_vec()));
+    assert_eq!(received, [b"sent"]);
+}
+
+#[test]
 fn long_runs_are_sent_in_parts() {
     let bytes: Vec<u8> = (0..200_u32).flat_map(|n| [(n % 251) as u8; 1000]).collect();
     let expected: Vec<&[u8]> = bytes.chunks(1000).collect();

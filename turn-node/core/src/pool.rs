@@ -288,3 +288,16 @@ impl std::fmt::Debug for Random {
         f.write_str("Random")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_keyed_mac() {
+        // HMAC-SHA1 under 32 bytes of 3, over 1, 2 and 3 as eight bytes: without the key, none follows from the others.
+        let mut random = Random::new(&[3; 32]);
+        let numbers = [(); 3].map(|()| u64::from_be_bytes(random.token()));
+        assert_eq!(numbers, [0xfd91_fe80_99ca_4584, 0xfdc9_7f88_e789_8024, 0xfefe_0e05_7e6d_3d41]);
+    }
+}

@@ -869,14 +869,14 @@ fn a_late_repair_of_the_stream_before_is_not_of_this_one() {
     world.forward(0, VIDEO, 1, VIDEO_SLOT);
     send_frame(&mut world, 0, true, &[500]);
     world.run_for(50);
-    let picture = |world: &World, index, first: u8| {
-        world.clients[0].packet(4_242, 96, index, 77, true, &[0x90, 0x80, 0x80, 0x01, first, 9])
+    // Another stream fills the track, and lacks the packet between these two.
+    let fill = |world: &mut World, ssrc, index| {
+        for (index, first) in [(index, 0), (index + 2, 1)] {
+            let packet = world.clients[0].packet(ssrc, 96, index, 77, true, &[0x90, 0x80, 0x80, 0x01, first, 9]);
+            world.send(0, packet);
+        }
     };
-    // Another stream fills the track, and lacks a packet of this number.
-    for (index, first) in [(61_000, 0), (61_002, 1)] {
-        let packet = picture(&world, index, first);
-        world.send(0, packet);
-    }
+    fill(&mut world, 4_242, 61_000);
     world.run_for(50);
     let before = world.clients[1].rtp.len();
     let late = [&61_001_u16.to_be_bytes()[..], &[0x90, 0x80, 0x80, 0x01, 1, 7]].concat();
@@ -889,4 +889,13 @@ fn a_late_repair_of_the_stream_before_is_not_of_this_one() {
     world.send(0, own);
     world.run_for(50);
     assert_eq!(world.clients[1].rtp.len(), before + 1, "the stream's own repair is taken");
+    // No offer announced it: it is known by what it repaired.
+    fill(&mut world, 4_444, 200);
+    world.run_for(50);
+    let before = world.clients[1].rtp.len();
+    let late = [&201_u16.to_be_bytes()[..], &[0x90, 0x80, 0x80, 0x01, 1, 7]].concat();
+    let repair = world.clients[0].packet(4_243, 97, 6, 6_000, true, &late);
+    world.send(0, repair);
+    world.run_for(50);
+    assert_eq!(world.clients[1].rtp.len(), before, "it repairs the stream before this one, too");
 }

@@ -323,6 +323,7 @@ mod tests {
             assert!(hello.push(&datagram(stray, 0..20)));
             assert!(hello.push(&datagram(&one, 0..20)));
             assert_eq!(hello.offer(), None);
+            hello.push(&datagram(stray, 10..30));
             assert!(hello.push(&datagram(&one, 20..one.len())));
             assert_eq!(hello.offer().and_then(Offer::version), Some(Version::Dtls12));
             assert_eq!(hello.into_datagrams(), [datagram(&one, 0..20), datagram(&one, 20..one.len())]);

@@ -103,3 +103,19 @@ fn more_than_is_kept_in_one_read_is_forwarded_and_recorded() {
         assert_eq!(world.sfu.stats().dropped(DropReason::Overflow), 0);
     }
 }
+
+#[test]
+fn what_is_too_much_for_the_viewers_is_recorded() {
+    let mut world = World::connected(2);
+    world.forward(0, VIDEO, 1, VIDEO_SLOT);
+    let order = order(&world, &[VIDEO]);
+    world.control(order);
+    // A caller that does not send what is urgent.
+    for number in 0..300 {
+        let mut packet = world.clients[0].video(true, number == 0, number == 299, 300);
+        let from = world.clients[0].address;
+        world.sfu.handle_input(world.now, Input::Datagram { from, bytes: &mut packet });
+    }
+    assert!(world.sfu.stats().dropped(DropReason::Overflow) > 0);
+    assert_eq!(world.sfu.exchange_recorded(Batch::default()).packets.len(), 300);
+}
