@@ -1,4 +1,4 @@
-// How long it takes from the click on "Join" to the first decoded picture of somebody else, in Chromium, everything on one machine.
+// The time from the click on "Join" to the first decoded picture of another participant, in Chromium, everything on one machine.
 // `node bench-join.mjs [--json] [--smoke]`: a table, or a line of JSON for each case.
 import { parseArgs } from "node:util";
 import { Browser } from "./browsers.mjs";

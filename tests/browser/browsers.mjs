@@ -99,7 +99,7 @@ export class Browser {
     return page;
   }
 
-  /** Every process of it stands still until `wakeUp`: a laptop that is closed. */
+  /** Stops every process of the browser until `wakeUp`, like closing a laptop. */
   sleep() {
     this.#program.pause();
   }
@@ -114,7 +114,6 @@ export class Browser {
   }
 }
 
-/** One page. */
 export class Page {
   #context;
   #page;

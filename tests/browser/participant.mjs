@@ -7,8 +7,8 @@ import { until } from "./until.mjs";
 /** Small, so that a call of four fits into two cores. */
 const PICTURE = { width: 320, height: 180, framesPerSecond: 15 };
 /**
- * An older picture is from before whatever a test has just done. Not less: Firefox's audio device without a sound card runs slow on a busy
- * machine, and pictures wait for the sound they belong to.
+ * A picture older than this may be from before the last action of a test. The bound is no lower because Firefox's audio device without a
+ * sound card runs slow on a busy machine, and pictures wait for the sound they belong to.
  */
 const PICTURE_AGE_MS_MAX = 5_000;
 /** A picture that moved so many frames on is not frozen. */
@@ -92,14 +92,14 @@ export class Participant {
     }, timeoutMs);
   }
 
-  /** The tile of somebody, once and no more than once there; nothing where there is none. */
+  /** A participant's tile, or `null`; fails where there are several. */
   async tile(id) {
     const tiles = (await this.page.evaluate(() => window.senses.tiles())).filter(({ participant }) => participant === id);
     if (tiles.length > 1) throw new Error(`${this.id} sees ${id} ${tiles.length} times`);
     return tiles[0] ?? null;
   }
 
-  /** Waits until somebody's tile is as `test` wants it; `null` where there is none. */
+  /** Waits until `test` accepts a participant's tile, which is `null` where there is none. */
   seesTile(id, what, test, timeoutMs) {
     return this.#until(`sees that ${id} ${what}`, async () => test(await this.tile(id)), timeoutMs);
   }
@@ -127,7 +127,7 @@ export class Participant {
     return this.page.close();
   }
 
-  /** Waits; what the page looks like when that was in vain is kept beside the logs. */
+  /** Waits, and on a timeout keeps a screenshot beside the logs. */
   async #until(what, probe, timeoutMs) {
     try {
       return await until(`${this.id} (${this.page.browser}) ${what}`, probe, timeoutMs);

@@ -52,7 +52,6 @@ export class Program {
     });
   }
 
-  /** The last lines of output. */
   tail(lines = 15) {
     return this.#lines.slice(-lines).join("\n");
   }
@@ -70,7 +69,6 @@ export class Program {
     process.kill(Number(children.find(isWatcher)), "SIGCONT");
   }
 
-  /** Lets all of them go on. */
   resume() {
     process.kill(-this.pid, "SIGCONT");
   }

@@ -33,11 +33,10 @@ export class Stack {
   #port = 0;
   #address;
   #vars;
-  /** Where recordings go. */
   storage = null;
   nodes = [];
   turnNodes = [];
-  /** Folder of everything that the programs say. */
+  /** Folder of the programs' logs. */
   logs;
 
   /**

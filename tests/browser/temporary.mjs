@@ -5,7 +5,6 @@ import { join } from "node:path";
 
 const folders = [];
 
-/** Makes an empty folder. */
 export function temporaryFolder(name) {
   if (folders.length === 0) {
     process.once("exit", () => folders.forEach(remove));

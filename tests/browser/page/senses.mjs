@@ -33,7 +33,7 @@ export function senses({ width, height, framesPerSecond }) {
     });
   }
 
-  /** Whose picture a video shows and how old it is; nothing where it is none of ours. */
+  /** Whose picture a video shows and how old it is; `null` where it is none of ours. */
   function picture(video) {
     if (video.readyState < 2 || video.videoWidth === 0) return null;
     context.drawImage(video, 0, 0, width, height);
@@ -59,7 +59,7 @@ export function senses({ width, height, framesPerSecond }) {
       audio ??= new AudioContext();
       const analyser = audio.createAnalyser();
       Object.assign(analyser, { fftSize: 4096, smoothingTimeConstant: 0 });
-      // Kept, because the graph does not keep a source alive that nobody else knows.
+      // The graph alone does not keep a source alive.
       const source = audio.createMediaStreamSource(new MediaStream([track]));
       source.connect(analyser);
       ear = { analyser, source, bins: new Float32Array(analyser.frequencyBinCount) };
@@ -126,7 +126,6 @@ export function senses({ width, height, framesPerSecond }) {
       return { width: across, height: down, vertical: contrast(160, 100, 1, 0), horizontal: contrast(800, 100, 0, 1) };
     },
 
-    /** What each tile says. */
     tiles: () =>
       [...document.querySelectorAll("[data-participant]")].map((tile) => ({
         participant: tile.dataset.participant,
@@ -151,7 +150,6 @@ export function senses({ width, height, framesPerSecond }) {
     /** How many peer connections there ever were. */
     connectionCount: () => connections.length,
 
-    /** Counters of all streams of all live connections. */
     async media() {
       const all = (await Promise.all(live().map(stats))).flat();
       const sum = (type, kind, field) =>

@@ -1,10 +1,10 @@
-// One call of three from its beginning to its end: who is there is seen and heard, and nobody else.
+// One call of three people from beginning to end: everybody in the room is seen and heard, and nobody else.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
-/** After the page is closed: `RELOAD_WINDOW_MS`, and time to be told. A socket that was lost without a word is waited for longer. */
+/** After the page is closed: `RELOAD_WINDOW_MS`, and time to be told. A socket lost without a close frame is waited for longer. */
 const GONE_MS = 10_000;
 /** After a reload: the page, a join, and a key frame for everybody. */
 const BACK_MS = 15_000;
@@ -21,7 +21,7 @@ export function callScenarios(world) {
     // Holds S0-TEST-03, S1-ROOM-05.
     test("Chromium and Firefox see and hear each other", async () => {
       const { stack, chromium, firefox } = world;
-      // The first through the lobby, as people do.
+      // The first one joins through the lobby, as people do.
       ada = await Participant.open(stack, chromium, room, "ada", { auto: false });
       await ada.page.click('::-p-aria([name="Join"][role="button"])');
       await ada.isInCall();
@@ -48,7 +48,7 @@ export function callScenarios(world) {
       }
     });
 
-    test("who comes late sees and hears everybody", async () => {
+    test("a late joiner sees and hears everybody", async () => {
       lin = await Participant.join(world.stack, world.firefox, room, "lin");
       await everybodySeesAndHears([ada, grace, alan, lin]);
     });
@@ -77,7 +77,7 @@ export function callScenarios(world) {
       }
     });
 
-    test("who leaves is gone for everybody, and is told so", async () => {
+    test("a participant who leaves is gone for everybody, and sees that they left", async () => {
       await lin.press("leave");
       await lin.reads(/You left the room/);
       await Promise.all([ada, grace, alan].map((person) => person.seesTile("lin", "is gone", (tile) => tile === null)));
@@ -91,21 +91,21 @@ export function callScenarios(world) {
         await person.page.reload();
         await person.sees(others, BACK_MS);
         await Promise.all(others.map((other) => other.sees([person], BACK_MS)));
-        // `tile` fails where somebody is seen twice.
+        // `tile` fails where a participant has two tiles.
         await Promise.all(others.map((other) => other.tile(person.id)));
         await everybodySeesAndHears([ada, grace, alan]);
         assert.ok(Date.now() - started < BACK_MS, `${person.id} took ${Date.now() - started} ms to be back`);
       }
     });
 
-    test("who closes the page is gone for everybody, once it is clear that this was no reload", async () => {
+    test("a participant who closes the page is gone for everybody, once it was clearly no reload", async () => {
       for (const [person, others] of [[alan, [ada, grace]], [grace, [ada]]]) {
         await person.close();
         await Promise.all(others.map((other) => other.seesTile(person.id, "is gone", (tile) => tile === null, GONE_MS)));
       }
     });
 
-    test("the last one alone is told so", async () => {
+    test("the last participant is told that they are alone", async () => {
       await ada.reads(/You’re the only one here/);
       await ada.press("leave");
       await ada.close();

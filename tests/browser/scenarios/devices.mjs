@@ -10,7 +10,7 @@ const SLOW = { opensMs: 400 };
 const LATE_MS = 1_500;
 
 export function deviceScenarios(world) {
-  /** Somebody in the lobby of a room of their own, with slow devices. */
+  /** A participant in the lobby of a room of their own, with slow devices. */
   const lobby = (room, options = {}) =>
     Participant.open(world.stack, world.chromium, room, "ada", { auto: false, devices: SLOW, ...options });
 
@@ -295,7 +295,7 @@ export async function openSettings(person) {
   await person.page.click('[role="menuitem"][aria-label="Devices and settings"]');
 }
 
-/** Chooses in the select that has this label. */
+/** Chooses an option of the select with this label. */
 function choose(page, label, value) {
   return page.evaluate((name, id) => {
     const select = [...document.querySelectorAll("label.choice")].find((one) => one.textContent.startsWith(name)).querySelector("select");

@@ -17,7 +17,7 @@ export function meetingScenarios(world) {
     let ada, grace;
 
     // Holds S1-DATA-01.
-    test("the chat is read by who comes later, and survives a reload without a duplicate", async () => {
+    test("late joiners can read the chat, and a reload duplicates nothing", async () => {
       const { stack, chromium, firefox } = world;
       ada = await Participant.join(stack, chromium, room, "ada", HOST);
       await ada.press("chat");
@@ -47,7 +47,7 @@ export function meetingScenarios(world) {
       await readsChat(ada, ["first", "second https://example.org/page", "third", "fourth", "fifth"]);
     });
 
-    test("hands go up and come down, and signs are seen by the others", async () => {
+    test("hands go up and down, and the others see reactions", async () => {
       await grace.press("hand");
       await ada.seesTile("grace", "has a hand up", (tile) => /hand raised/.test(tile.label));
       await ada.page.click('[aria-label="Actions for Grace"]');
@@ -94,7 +94,7 @@ export function meetingScenarios(world) {
       }
     });
 
-    test("a host mutes, and only the muted one can undo it", async () => {
+    test("a host mutes a participant, and only that participant can undo it", async () => {
       await ada.page.click('[aria-label="Actions for Grace"]');
       await ada.page.click('[role="menuitem"][aria-label="Mute Grace"]');
       await grace.reads(/A moderator muted you/);
@@ -104,7 +104,7 @@ export function meetingScenarios(world) {
       await ada.hears([grace]);
     });
 
-    test("whose right to publish is taken away lets the devices go, and may publish again once it is given back", async () => {
+    test("losing the right to publish turns the devices off, and they can be used again when it is back", async () => {
       const may = (publish) => world.stack.api("PATCH", `rooms/${room}/participants/grace`, { grants: { publish, subscribe: true, chat: true } });
       const hasButton = () => grace.page.evaluate(() => document.getElementById("camera") !== null);
       await may(false);
@@ -121,7 +121,7 @@ export function meetingScenarios(world) {
       await ada.hears([grace]);
     });
 
-    test("a locked room lets nobody new in, but takes back who reloads", async () => {
+    test("a locked room lets nobody new in, but a participant may reload", async () => {
       ada.page.agree();
       await choose(ada, "Lock the room");
       await ada.reads(/The room is locked/);
@@ -135,7 +135,7 @@ export function meetingScenarios(world) {
       await alan.close();
     });
 
-    test("the end is for everybody", async () => {
+    test("ending the call ends it for everybody", async () => {
       await choose(ada, "End the call for everyone");
       for (const person of [ada, grace]) await person.reads(/The call was ended for everyone/);
       await Promise.all([ada.close(), grace.close()]);

@@ -1,4 +1,4 @@
-// Who loses the network comes back by himself: as the same participant, to what holds by then, without a gap or a duplicate.
+// A participant who loses the network comes back without help: as the same participant, to the current state, without gaps or duplicates.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -71,7 +71,7 @@ export function networkScenarios(world) {
       await Promise.all(everybody.map((person) => person.close()));
     });
 
-    /** Waits until everybody sees everybody move, and says how long that took. */
+    /** Waits until everybody sees everybody move; returns how long that took. */
     async function backWithin(t, people) {
       const since = Date.now();
       const seen = people.map((person) => person.sees(people, BACK_MS).then(() => Date.now() - since));
@@ -82,7 +82,7 @@ export function networkScenarios(world) {
       }
     }
 
-    /** Watches whether a traveller's tile is ever gone from the page of who stays. */
+    /** Watches whether the page that stays ever loses a traveller's tile. */
     async function watchPresence() {
       await stays.page.evaluate((ids) => window.senses.watchTiles(ids), TRAVELLERS);
       return { lost: () => stays.page.evaluate(() => window.senses.lostTiles()) };

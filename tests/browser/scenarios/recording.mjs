@@ -1,4 +1,4 @@
-// A recording as people see it: somebody starts it, the others are told, and when the call is over it can be played.
+// A recording as people see it: a host starts it, everybody is told, and it can be played after the call.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
@@ -13,7 +13,7 @@ export function recordingScenarios(world) {
     const room = "recorded";
 
     // Holds S0-SIG-07, S0-REC-03, S0-TEST-03, S1-REC-01.
-    test("everybody sees it run, and who may plays it after the call", async () => {
+    test("everybody sees that it runs, and a host plays it after the call", async () => {
       const { stack, chromium } = world;
       const ada = await Participant.join(stack, chromium, room, "ada", HOST);
       const grace = await Participant.join(stack, chromium, room, "grace");

@@ -1,4 +1,4 @@
-// Who may not come in, or may not stay, is told why in words.
+// People who may not join, or may not stay, are told why.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";

@@ -6,10 +6,10 @@ import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 import { everybodySeesAndHears } from "./call.mjs";
 
-/** Noticing takes 1.5 s, then an offer, an answer, an allocation, ICE and a key frame; twice, where the first try was in vain. */
+/** Noticing takes 1.5 s, then an offer, an answer, an allocation, ICE and a key frame; twice, where the first try failed. */
 const MOVED_MS = 30_000;
 
-/** A room that answers somebody after this long asks where TURN nodes are (`TURN_NODES_FRESH_MS`). */
+/** A room that answers a participant after this long asks where TURN nodes are (`TURN_NODES_FRESH_MS`). */
 const NEWS_MS = 5_500;
 
 export function relayScenarios(world) {
@@ -48,7 +48,7 @@ export function relayScenarios(world) {
       const credentials = await Promise.all(people.map(credential));
       const before = [...stack.turnNodes];
       const fresh = await stack.startTurnNode("turn-3");
-      // A room asks for news of TURN nodes when it answers somebody, but not all the time.
+      // A room asks for TURN nodes when it answers a participant, but not each time.
       await sleep(NEWS_MS);
       const alan = await Participant.join(stack, world.chromium, room, "alan", { relay: true });
       await alan.press("leave");

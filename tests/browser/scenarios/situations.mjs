@@ -93,7 +93,7 @@ export function situationScenarios(world) {
       await ada.press("people");
     });
 
-    test("whoever comes while the call is recorded is told", async () => {
+    test("people who join a recorded call are told", async () => {
       const lin = await Participant.join(world.stack, world.chromium, room, "lin");
       await until("lin is told", () => lin.page.evaluate(() => /This call is being recorded/.test(document.querySelector(".notice").textContent)));
       await lin.close();
@@ -185,12 +185,12 @@ export function situationScenarios(world) {
       await page.close();
     });
 
-    test("who reads above is not moved, and unread messages are counted in the title", async () => {
+    test("new messages do not move the reader, and the title counts unread ones", async () => {
       const { stack, chromium } = world;
       const ada = await Participant.join(stack, chromium, "reading", "ada");
       const grace = await Participant.join(stack, chromium, "reading", "grace");
       const write = (person, text) => person.page.evaluate((words) => window.rotunda.sendMessage(words), text);
-      // As many as the edge lets one person write at once.
+      // As many as the edge lets one participant write at once.
       for (let number = 0; number < 8; number += 1) await write(ada, `line ${number}\n`.repeat(6));
       await ada.press("chat");
       const top = () => ada.page.evaluate(() => document.querySelector(".messages").scrollTop);
