@@ -114,8 +114,8 @@ pub(crate) fn sign_join(claims: JoinClaims, env: &Env, lifetime_ms: u64) -> Resu
     Ok(token::sign(claims, key, clock::now(), lifetime_ms)?)
 }
 
-/// What TURN credentials are made with. A deployment without TURN nodes has none; one with an unreadable secret says so and
-/// lets everybody in who needs no relay.
+/// The keys of TURN credentials. A deployment without TURN nodes has none; one with an unreadable secret logs that, and
+/// serves everybody who needs no relay.
 pub(crate) fn turn_keys(env: &Env) -> Option<TurnKeys> {
     let text = env.secret(TURN_KEYS).ok()?.to_string();
     let keys = TurnKeys::parse(&text);
@@ -156,8 +156,8 @@ fn credentials(header: &str) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Looks at every key, and at the whole of each, so that the time says nothing about which letter was wrong. One id may have two secrets:
-/// that is how a secret is replaced.
+/// Compares every key in full, so that the time tells nothing about the wrong letter. One id may have two secrets while
+/// one replaces the other.
 fn find_key(keys: &[(String, String)], id: &str, secret: &str) -> Option<String> {
     let found = keys.iter().fold(false, |found, (known, ours)| (known == id && secret::is_same(ours, secret)) | found);
     found.then(|| id.to_owned())
@@ -201,8 +201,8 @@ fn keys(env: &Env, name: &'static str) -> Result<Vec<Key>, AuthError> {
         .collect()
 }
 
-/// Tickets have keys of their own, derived from the node keys, so that who may mint node tokens can be told apart from
-/// the edge and yet no third secret has to be kept.
+/// Keys of tickets, derived from the node keys: nothing signed as a node token passes for a ticket, and no third secret
+/// has to be kept.
 fn ticket_keys(env: &Env) -> Result<Vec<Key>, AuthError> {
     let derived = |(id, secret): &(String, String)| {
         Key::derived(id, secret.as_bytes(), "rotunda ticket key v1").ok_or(AuthError::Secret(NODE_KEYS))

@@ -1,8 +1,8 @@
 //! Carries out what a core wants: store, send, close, set the alarm. Nothing else in `edge` changes anything outside of it.
 //!
 //! A core puts `Store` before whatever tells somebody, and outputs are carried out in their order without a pause. The
-//! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot leave
-//! anybody knowing what the room has forgotten.
+//! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot make
+//! the room forget what it has told.
 
 use crate::internal::recordings::Verdict;
 use crate::sockets::Sockets;

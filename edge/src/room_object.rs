@@ -124,8 +124,8 @@ impl RoomObject {
         self.retire().await
     }
 
-    /// Answers the application's server. Only a question that makes the room tells it who it is, so that asking about one that is none
-    /// leaves nothing behind.
+    /// Answers the application's server. Only a request that creates the room tells the object its name, so that a
+    /// request about a room that does not exist leaves nothing behind.
     async fn asked(&self, call: ApiCall) -> Result<Answer> {
         let ApiCall { room, continent, ask } = call;
         if matches!(ask, room::Ask::Create { .. }) {
@@ -221,8 +221,8 @@ impl RoomObject {
         (identity.listed != Some(room.exists())).then(|| (identity.room.clone(), room.exists()))
     }
 
-    /// Keeps the directory in step with whether there is a room. The alarm does it, so that nobody who joins waits for it, and so that it is
-    /// tried again where the directory cannot be reached.
+    /// Keeps the directory in step with whether there is a room. The alarm does it: no join waits for it, and it is
+    /// retried if the directory cannot be reached.
     async fn announce(&self) -> Result<()> {
         if self.announces.replace(true) {
             // Whoever is at it looks again when it is done.

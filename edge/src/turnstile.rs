@@ -17,8 +17,8 @@ thread_local! {
     static REFUSED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The refusal of a client's upgrade that comes too often. It is a status without a body, which a browser shows to no page and a client
-/// takes for a lost connection: a socket that only says why costs twice as much.
+/// Refuses a client that upgrades too often. A status without a body, which browsers show to no page and clients take
+/// for a lost connection: a socket that only says why would cost twice as much.
 pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
     let header = |name| request.headers().get(name).ok().flatten();
     // A request without an address is none from outside.

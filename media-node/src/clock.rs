@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// Shared by all shards and the recorder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// The moment it began at.
     pub(crate) started_at: Instant,
     /// What the wall clock said then.
     pub(crate) wall_clock: UnixMillis,

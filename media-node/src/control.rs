@@ -42,7 +42,6 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// How busy it is.
     fn load(&self) -> NodeLoad {
         let mut load = NodeLoad::default();
         for report in self.shards.iter().map(Shard::report) {

@@ -92,7 +92,6 @@ pub(crate) fn queue() -> (Outlet, Inlet) {
     (Outlet { batches, pool: Arc::clone(&pool) }, Inlet { batches: received, pool })
 }
 
-/// What the rooms order.
 enum Order {
     Set {
         room: RoomId,
@@ -104,13 +103,12 @@ enum Order {
     Stop(oneshot::Sender<()>),
 }
 
-/// The way to the recorder.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     orders: mpsc::Sender<Order>,
 }
 
-/// Who the recorder is, and whom it reports to.
+/// What the recorder has in common with the rest of the node.
 pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) token: Secret,

@@ -11,9 +11,8 @@ pub(crate) struct Waker(OwnedFd);
 /// What ended a wait; neither, if it was the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
-    /// The socket has something to read.
     pub(crate) socket: bool,
-    /// Somebody woke us.
+    /// [`Waker::wake`] was called.
     pub(crate) woken: bool,
 }
 

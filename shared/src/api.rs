@@ -35,7 +35,7 @@ pub struct TokenRequest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::name"))]
     pub name: String,
-    /// What they may do.
+    /// If left out: publish, subscribe and chat, but neither moderate nor record.
     #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
     /// The room's limit, if this is the first participant to join.
@@ -57,7 +57,6 @@ pub struct TokenRequest {
 pub struct Token {
     /// For the client, which sends it to this deployment only.
     pub token: String,
-    /// When it expires.
     pub expires_at: UnixMillis,
 }
 
@@ -115,15 +114,12 @@ pub struct RoomPatch {
     pub empty_timeout_ms: Option<u64>,
 }
 
-/// A room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Room {
-    /// Its name.
     pub name: RoomId,
     /// When it was made.
     pub created_at: UnixMillis,
-    /// How many participants are in it.
     pub participants: u32,
     /// Whether the room refuses new participants.
     pub locked: bool,

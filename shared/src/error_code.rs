@@ -13,7 +13,6 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
-            /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The text on the wire.
@@ -68,7 +67,7 @@ error_codes! {
     TooManyPublishers = "too_many_publishers", true;
     /// The room is locked; only moderators and those already in it may enter.
     RoomLocked = "room_locked", true;
-    /// The room was closed.
+    /// A moderator or the application ended the room.
     RoomClosed = "room_closed", false;
     /// The session is gone: after `resume` join again, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
@@ -126,7 +125,7 @@ error_codes! {
     RoomEmpty = "room_empty", true;
     /// The storage of recordings failed, or has not finished yet.
     StorageUnavailable = "storage_unavailable", true;
-    /// An internal error.
+    /// A fault of the server.
     Internal = "internal", true;
 }
 

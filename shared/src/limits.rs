@@ -131,7 +131,6 @@ pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const API_CREDENTIALS_BYTES_MAX: usize = 1024;
 /// Most rooms on one page of the list: each of them is queried.
 pub const ROOMS_PER_PAGE_MAX: usize = 100;
-/// Rooms on a page by default.
 pub const ROOMS_PER_PAGE_DEFAULT: usize = 50;
 /// Objects that share the list of room names, so that no single one takes every room's writes.
 pub const DIRECTORY_SHARDS: usize = 8;
@@ -184,7 +183,6 @@ pub const RECORDING_START_TIMEOUT_MS: u64 = 30_000;
 pub const RECORDINGS_PER_ROOM_MAX: usize = 100;
 /// Most recordings on one page: each file has a signed URL.
 pub const RECORDINGS_PER_PAGE_MAX: usize = 50;
-/// Recordings on a page by default.
 pub const RECORDINGS_PER_PAGE_DEFAULT: usize = 20;
 /// How long a room remembers a deleted recording: a dead node may come back that late and upload the rest of it.
 pub const DELETED_RECORDING_MS: u64 = 7 * 24 * 3_600_000;

@@ -18,11 +18,9 @@ pub struct SegmentManifest {
     /// [`VERSION`].
     pub version: u32,
     pub recording: RecordingId,
-    /// Of which room.
     pub room: RoomId,
     /// Under which assignment.
     pub epoch: u64,
-    /// By whom.
     pub node: NodeId,
     /// The zero of the clock.
     pub started_at: UnixMillis,
@@ -38,7 +36,6 @@ pub struct Manifest {
     /// [`VERSION`].
     pub version: u32,
     pub recording: RecordingId,
-    /// Of which room.
     pub room: RoomId,
     /// The zero of the clock.
     pub started_at: UnixMillis,
@@ -100,7 +97,6 @@ pub enum Event {
     },
     /// Something is missing: packets were lost, the track moved to another node, or a node died with its data.
     Gap {
-        /// Of which track.
         track: TrackId,
         /// How many packets; `None` where they could not be counted.
         packets: Option<u64>,
@@ -109,9 +105,7 @@ pub enum Event {
     },
     /// A part was made.
     Part {
-        /// Of which track.
         track: TrackId,
-        /// Its key.
         key: String,
         duration_ms: u64,
         bytes: u64,

@@ -54,9 +54,7 @@ impl std::fmt::Debug for IceParameters {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
-    /// Audio.
     Audio,
-    /// Video.
     Video,
 }
 

@@ -80,11 +80,8 @@ pub struct TicketClaims {
 /// Lets a guest, whom no application vouches for, be the same guest again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestClaims {
-    /// Who.
     pub sub: ParticipantId,
-    /// Of which room.
     pub room: RoomId,
-    /// What they may do in it.
     pub grants: Grants,
 }
 

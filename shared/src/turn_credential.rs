@@ -39,7 +39,6 @@ pub struct TurnUser {
     pub policy: TurnPolicy,
     /// The owner's room: the same name in two rooms is two people.
     pub room: RoomId,
-    /// Whose they are.
     pub participant: ParticipantId,
 }
 
@@ -57,7 +56,6 @@ pub struct TurnKeysError;
 pub struct Credential {
     /// See [`TurnUser`].
     pub username: String,
-    /// The password.
     pub password: String,
 }
 
@@ -124,7 +122,6 @@ impl TurnKeys {
         text.split(',').map(secret).collect::<Option<_>>().map(Self).ok_or(TurnKeysError)
     }
 
-    /// The credential of this user.
     #[must_use]
     pub fn mint(&self, user: &TurnUser) -> Credential {
         let username = user.username();

@@ -43,7 +43,6 @@ const FIRST_PORT: u16 = 50_000;
 /// Who sits in front of the browser.
 #[derive(Clone, Debug)]
 pub struct Guest {
-    /// Who.
     pub participant: ParticipantId,
     /// With which browser.
     pub make: Make,
@@ -81,7 +80,6 @@ pub enum Phase {
     Gone(Option<ErrorCode>),
 }
 
-/// A browser.
 pub struct Browser {
     guest: Guest,
     clock: Clock,

@@ -30,7 +30,6 @@ const TOKEN_LIFETIME_MS: u64 = 3_600_000;
 pub enum Effect {
     /// Say this over a socket.
     Send(SocketId, String),
-    /// Close a socket.
     Close(SocketId, u16),
     /// A room asks the Fleet object.
     Ask(RoomId, PlaceRequest),

@@ -34,7 +34,6 @@ use std::time::{Duration, Instant};
 /// More steps than this without time passing mean that somebody wakes for nothing.
 const STEPS_PER_INSTANT_MAX: u32 = 20_000;
 
-/// The world.
 pub struct World {
     seed: u64,
     clock: Clock,
@@ -88,7 +87,6 @@ impl World {
         world
     }
 
-    /// The seed.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
@@ -110,7 +108,6 @@ impl World {
         &mut self.net
     }
 
-    /// The edge.
     pub fn edge(&mut self) -> &mut Edge {
         &mut self.edge
     }

@@ -17,9 +17,7 @@ use std::time::Instant;
 pub struct Datagram {
     /// Who sent it.
     pub from: SocketAddr,
-    /// To whom.
     pub to: SocketAddr,
-    /// What it says.
     pub bytes: Vec<u8>,
 }
 
@@ -85,7 +83,6 @@ impl Net {
         self.nats.insert(host, nat);
     }
 
-    /// The NAT of a host.
     pub fn nat(&mut self, host: IpAddr) -> Option<&mut Nat> {
         self.nats.get_mut(&host)
     }

@@ -46,7 +46,6 @@ pub enum Output {
     HangUp(SocketId),
 }
 
-/// A node.
 pub struct Node {
     id: NodeId,
     address: SocketAddr,
@@ -113,7 +112,6 @@ impl Node {
         }
     }
 
-    /// Its id.
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.id

@@ -43,7 +43,6 @@ pub struct Relay {
     clock: Clock,
     breaches: Breaches,
     outputs: VecDeque<Output>,
-    /// The sockets of the allocations.
     opened: BTreeMap<SocketAddr, AllocationId>,
     socket: Option<SocketId>,
     dial_at: Option<Instant>,
@@ -88,7 +87,6 @@ impl Relay {
         }
     }
 
-    /// Its id.
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.id

@@ -179,11 +179,7 @@ empty_timeout_ms?: number, };
 /**
  * One published track.
  */
-export type TrackInfo = { 
-/**
- * Which.
- */
-id: TrackId, 
+export type TrackInfo = { id: TrackId, 
 /**
  * The publisher's own section.
  */
@@ -208,11 +204,7 @@ csrc: number, };
 /**
  * One participant, as everybody in the room sees it.
  */
-export type ParticipantInfo = { 
-/**
- * Who.
- */
-id: ParticipantId, 
+export type ParticipantInfo = { id: ParticipantId, 
 /**
  * Display name, from the token.
  */
@@ -224,11 +216,7 @@ metadata?: string,
 /**
  * What they may do; absent where it is the default.
  */
-grants?: Grants, 
-/**
- * When they joined.
- */
-joined_at: UnixMillis, 
+grants?: Grants, joined_at: UnixMillis, 
 /**
  * Whether the edge and the media node reach them.
  */
@@ -268,9 +256,6 @@ export type BanTerm = {
  */
 lasts_ms?: number, };
 
-/**
- * One ban.
- */
 export type BanInfo = { 
 /**
  * The identity that is kept out.
@@ -279,11 +264,7 @@ participant: ParticipantId,
 /**
  * Display name when they were banned; empty where they were not in the room.
  */
-name: string, 
-/**
- * When.
- */
-banned_at: UnixMillis, 
+name: string, banned_at: UnixMillis, 
 /**
  * Until when; null for as long as the room lives.
  */
@@ -298,19 +279,12 @@ export type GuestInfo = { participant: ParticipantId,
  */
 name: string, since: UnixMillis, };
 
-/**
- * State of a recording.
- */
 export type RecordingState = "starting" | "recording" | "storage_away" | "finishing" | "ready" | "empty" | "failed";
 
 /**
  * One recording, as everybody in the room sees it.
  */
-export type RecordingInfo = { id: RecordingId, 
-/**
- * Its state.
- */
-state: RecordingState, 
+export type RecordingInfo = { id: RecordingId, state: RecordingState, 
 /**
  * `None` if the application's server started it.
  */
@@ -327,19 +301,11 @@ code: ErrorCode | null, };
 /**
  * One participant's camera and microphone, or screen and its sound.
  */
-export type PlayableFile = { 
-/**
- * Whose.
- */
-participant: ParticipantId, 
+export type PlayableFile = { participant: ParticipantId, 
 /**
  * Their display name.
  */
-name: string, 
-/**
- * Whether it is their screen.
- */
-is_screen: boolean, 
+name: string, is_screen: boolean, 
 /**
  * When it begins, in milliseconds after the start of the recording.
  */
@@ -360,15 +326,7 @@ url: string, };
 /**
  * One recording, with signed URLs of its files.
  */
-export type Recording = { 
-/**
- * Which.
- */
-id: RecordingId, 
-/**
- * Its state.
- */
-state: RecordingState, 
+export type Recording = { id: RecordingId, state: RecordingState, 
 /**
  * Who started it; null if the application's server did.
  */
@@ -419,9 +377,6 @@ recordings: Array<Recording>,
  */
 next?: string, };
 
-/**
- * One message of the chat.
- */
 export type ChatMessage = { 
 /**
  * Its place in the room's chat, counted from 1 without gaps.
@@ -522,11 +477,7 @@ reason?: string,
 /**
  * Keeps them out for a time or for good; then they need not be in the room.
  */
-ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban", 
-/**
- * Whom.
- */
-participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
+ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
  * Free text of the application, visible to everybody in the room.
  */

@@ -260,7 +260,6 @@ export type Ask = Extract<
   }
 >;
 
-/** What to do. */
 export type Command =
   /** With this resume secret, or with a join token where there is no session. */
   | { readonly do: "open_socket"; readonly secret: string | null }

@@ -24,7 +24,6 @@ const SOCKETS_PER_PARTICIPANT_MAX: usize = 10;
 const WAIT_MS_MIN: u64 = 1_000;
 /// Node sockets of one room: the current node's, and those of nodes that serve it no longer or not yet.
 const NODE_SOCKETS_MAX: usize = 64;
-/// Of these, those of one node.
 const SOCKETS_PER_NODE_MAX: usize = 8;
 
 const _: () = assert!(SOCKETS_PER_ADDRESS_MAX < CLIENT_SOCKETS_MAX);

@@ -24,7 +24,6 @@ pub enum ObjectsError {
     Kept,
 }
 
-/// The keys of a list.
 pub fn keys(list: &str) -> Result<Vec<String>, ObjectsError> {
     let mut keys = Vec::new();
     read(list, "ListBucketResult", |name, text| {

@@ -93,10 +93,10 @@ fn document(method: &str) -> Result<Response, RouteError> {
     Ok(builder.fixed(OPENAPI.as_bytes().to_vec()))
 }
 
-/// Lets whoever has a key in, as often as a key may, and where the operation allows it, who has a join token for the room that grants
-/// `record`. Everybody else is counted by address, so that guessing is slow too.
+/// Admits callers with an API key, up to the key's rate, and, where the operation allows it, participants whose join
+/// token grants `record`. All others are counted by address, so that guessing is slow.
 ///
-/// The platform counts, in each of its locations for itself: no object that all requests of a key would have to pass, and no further way.
+/// The platform counts in each location by itself, so that no single object is on the way of all requests.
 async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<(), RouteError> {
     let caller = match id.takes_join_token() && auth::has_bearer(&arrival.request) {
         true => who_may_record(arrival, room)?,

@@ -34,12 +34,10 @@ impl<T: Ord + Copy> Deadlines<T> {
         }
     }
 
-    /// Whether this timer has a deadline.
     pub fn is_set(&self, timer: T) -> bool {
         self.by_timer.contains_key(&timer)
     }
 
-    /// The next deadline.
     pub fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
     }

@@ -66,7 +66,6 @@ impl Demux {
         }
     }
 
-    /// Makes a session known by its user fragment.
     pub fn claim_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         self.by_ufrag.insert(ufrag.into(), session);
     }

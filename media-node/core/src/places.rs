@@ -26,7 +26,6 @@ impl Places {
         is_taken
     }
 
-    /// Gives one back.
     pub fn give_back(&self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
     }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
 pub struct Room {
-    /// How the edge names it.
     pub id: RoomId,
     pub sessions: BTreeMap<SessionId, SessionKey>,
     /// Which of its tracks are recorded, as far as they are here.
@@ -20,7 +19,6 @@ impl Room {
         Self { id, sessions: BTreeMap::new(), recorded: BTreeSet::new(), tracks: BTreeMap::new() }
     }
 
-    /// The track with this name.
     pub fn track(&self, reference: &TrackRef) -> Option<TrackKey> {
         self.tracks.get(reference).copied()
     }

@@ -26,7 +26,6 @@ const APPLICATION_LAYER: u8 = 15;
 pub enum Packet<'a> {
     /// What a sender has sent, and when its clock said what.
     SenderReport(SenderReport<'a>),
-    /// What a receiver has received.
     ReceiverReport(ReportBlocks<'a>),
     /// Names of sources; the canonical name tells us nothing that the edge did not.
     SourceDescription,
@@ -34,16 +33,14 @@ pub enum Packet<'a> {
     Goodbye(Words<'a>),
     /// Packets that the receiver lacks.
     Nack {
-        /// Of which stream.
         media_ssrc: u32,
         lost: Lost<'a>,
     },
     /// The receiver cannot decode and wants a key frame.
     PictureLoss {
-        /// Of which stream.
         media_ssrc: u32,
     },
-    /// Somebody wants a key frame, told with a command number.
+    /// A request for a key frame, with a command number.
     FullIntraRequest(FullIntraEntries<'a>),
     /// The receiver's estimate of what it can take.
     Estimate {
@@ -56,12 +53,10 @@ pub enum Packet<'a> {
     TransportCongestion(Feedback<'a>),
     /// Well framed, and of a kind that we have no use for.
     Unknown {
-        /// Its packet type.
         packet_type: u8,
     },
     /// Well framed, but its body is not what its type promises.
     Malformed {
-        /// Its packet type.
         packet_type: u8,
     },
 }

@@ -1,6 +1,5 @@
 //! RTP packets (RFC 3550 §5.1) and their header extensions (RFC 8285), read in place and written into a buffer.
 
-/// Length of the fixed header.
 pub const FIXED_HEADER_BYTES: usize = 12;
 /// Profile of one-byte header extensions (RFC 8285 §4.2).
 const ONE_BYTE_PROFILE: u16 = 0xBEDE;

@@ -38,7 +38,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Something that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A datagram of the shard's socket; it is decrypted where it lies.
@@ -79,7 +78,6 @@ pub struct Config {
     pub places: Arc<Places>,
 }
 
-/// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// Checks that wait for their session are forgotten.
@@ -125,7 +123,6 @@ pub struct Sfu {
     sessions: Slab<Sessions, Session>,
     tracks: Slab<Tracks, Track>,
     streams: Slab<Streams, Stream>,
-    /// How many streams there have been.
     stream_instances: u64,
     rooms: Slab<Rooms, Room>,
     rooms_by_id: BTreeMap<RoomId, RoomKey>,
@@ -138,7 +135,6 @@ pub struct Sfu {
 }
 
 impl Sfu {
-    /// An empty shard.
     pub fn new(config: Config) -> Self {
         let transactions = TransactionIds::seeded(config.seed);
         Self {
@@ -215,17 +211,14 @@ impl Sfu {
         connected.map(|session| session.id.clone()).collect()
     }
 
-    /// How many rooms have a session here.
     pub fn room_count(&self) -> usize {
         self.rooms.count()
     }
 
-    /// How many sessions are open.
     pub fn session_count(&self) -> usize {
         self.sessions.count()
     }
 
-    /// What was counted so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }

@@ -89,7 +89,6 @@ impl<M, T> Slab<M, T> {
         entry.value.as_ref().filter(|_| entry.generation == key.generation)
     }
 
-    /// The entry, if it is still there, to be changed.
     pub fn get_mut(&mut self, key: Key<M>) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         entry.value.as_mut().filter(|_| entry.generation == key.generation)
@@ -101,7 +100,6 @@ impl<M, T> Slab<M, T> {
         Some(Key { index, generation: entry.generation, of: PhantomData })
     }
 
-    /// Takes the entry out.
     pub fn remove(&mut self, key: Key<M>) -> Option<T> {
         let entry = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)?;
         let value = entry.value.take()?;
@@ -110,7 +108,6 @@ impl<M, T> Slab<M, T> {
         Some(value)
     }
 
-    /// How many entries there are.
     pub fn count(&self) -> usize {
         self.entries.len() - self.free.len()
     }

@@ -107,7 +107,6 @@ impl DropReason {
 pub struct Stats {
     /// Datagrams that arrived.
     pub datagrams_in: u64,
-    /// Their bytes.
     pub bytes_in: u64,
     /// RTP packets that were authentic.
     pub rtp_in: u64,
@@ -119,7 +118,6 @@ pub struct Stats {
     pub record_overflows: u64,
     /// Datagrams handed to the shell, of every kind.
     pub datagrams_out: u64,
-    /// Their bytes.
     pub bytes_out: u64,
     /// Runs (one destination, one segment size) those datagrams were handed over in.
     pub runs_out: u64,
@@ -149,7 +147,6 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Counts one drop.
     pub fn drop(&mut self, reason: DropReason) {
         self.drops[reason as usize] += 1;
     }

@@ -9,7 +9,6 @@ pub use write::{Request, Response};
 use aws_lc_rs::{constant_time, hmac};
 use std::ops::Range;
 
-/// Length of the fixed header.
 pub const HEADER_BYTES: usize = 20;
 /// Longest message that is looked at: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
 pub const REQUEST_BYTES_MAX: usize = 1_280;
@@ -127,7 +126,6 @@ impl<'a> BindingRequest<'a> {
         is_authentic(self.message, self.integrity_offset, key)
     }
 
-    /// Attributes that had to be understood and were not.
     pub fn unknown(&self) -> &UnknownAttributes {
         &self.unknown
     }

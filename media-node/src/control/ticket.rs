@@ -20,7 +20,7 @@ struct Ticket {
     ticket: String,
 }
 
-/// Has the newest ticket for whoever dials, for as long as it is not dropped.
+/// Holds the newest ticket for the next dial. Renewal ends when the receiver is dropped.
 pub(super) fn keep_fresh(node: Arc<Node>, ticket: Secret) -> watch::Receiver<Secret> {
     let (sender, receiver) = watch::channel(ticket);
     tokio::spawn(renew(sender, RENEWAL, RETRY, move |ticket| ask(Arc::clone(&node), ticket)));

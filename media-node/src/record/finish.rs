@@ -85,7 +85,7 @@ async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) ->
         return shared.storage.put(key, bytes, CONTENT_TYPE).await;
     }
     let upload = shared.storage.begin(key, CONTENT_TYPE).await?;
-    // Nobody else knows of it, and what is left of it costs money until a rule of the bucket removes it.
+    // Only this note names the upload, and an abandoned upload costs money until a rule of the bucket removes it.
     folder.note_upload(Some(&upload))?;
     shared.storage.put_chunks(&upload, path).await?;
     folder.note_upload(None)
@@ -245,7 +245,7 @@ async fn make_file(
     }))
 }
 
-/// The parts of several tracks, which follow one another when somebody left and came back.
+/// The parts of several tracks in the order of time: a participant who comes back has new tracks.
 fn parts_of(found: &Found, tracks: &[TrackId]) -> VecDeque<String> {
     let first_ms = |track: &&TrackId| found.parts.get(*track).and_then(VecDeque::front).and_then(|key| starts_ms(key));
     let mut tracks: Vec<&TrackId> = tracks.iter().collect();

@@ -126,19 +126,17 @@ impl Spool {
         Ok(Self { folder, head, rows })
     }
 
-    /// Where it is, for those who upload it.
+    /// The folder, for the uploads.
     pub(crate) fn folder(&self) -> Folder {
         Folder { path: self.folder.clone(), head: self.head.clone() }
     }
 
-    /// Keeps a part.
     pub(crate) fn part(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
         let Some(name) = key.strip_prefix(&prefix) else { bail!("{key} is no part of this segment") };
         write_whole(&self.folder.join(PARTS), &name.replace('/', &SLASH.to_string()), bytes)
     }
 
-    /// Keeps a row of the manifest.
     pub(crate) fn row(&mut self, row: &Row) -> Result<()> {
         let mut line = serde_json::to_string(row)?;
         line.push('\n');
@@ -230,7 +228,7 @@ impl Folder {
         }
     }
 
-    /// The large file that was being stored when somebody last looked after this folder.
+    /// The large file whose upload an earlier attempt left unfinished.
     pub(crate) fn upload(&self) -> Result<Option<Unfinished>> {
         match fs::read(self.path.join(UPLOAD)) {
             // A host that died may have left it empty.
@@ -240,7 +238,7 @@ impl Folder {
         }
     }
 
-    /// Everything of it is elsewhere.
+    /// Deletes the folder: the storage has everything.
     pub(crate) fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.path).with_context(|| format!("removing {}", self.path.display()))
     }

@@ -76,7 +76,7 @@ impl Storage {
             .region(Region::new(region))
             .credentials_provider(credentials)
             .force_path_style(is_path_style)
-            // Whoever uploads waits and tries again by himself, and tells the room meanwhile.
+            // The uploads retry by themselves, because they tell the room meanwhile.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -112,7 +112,6 @@ impl Storage {
         Ok(())
     }
 
-    /// Begins to store a large object.
     pub(crate) async fn begin(&self, key: &str, content_type: &str) -> Result<Unfinished> {
         let (encryption, kms_key) = self.encryption();
         let begun = self.client.create_multipart_upload().bucket(&self.bucket).key(key).content_type(content_type);
@@ -122,7 +121,6 @@ impl Storage {
         Ok(Unfinished { key: key.to_owned(), id })
     }
 
-    /// Stores all of a large object.
     pub(crate) async fn put_chunks(&self, upload: &Unfinished, path: &Path) -> Result<()> {
         let Unfinished { key, id } = upload;
         let mut file = tokio::fs::File::open(path).await.context("opening a file")?;
@@ -148,7 +146,7 @@ impl Storage {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&upload.key);
         match request.upload_id(&upload.id).send().await {
             Ok(_) => Ok(()),
-            // The storage knows nothing of it, or does not let us: asking again is in vain.
+            // The storage does not know the upload, or forbids this: asking again would change nothing.
             Err(error) if error.raw_response().is_some_and(|response| is_final(response.status().as_u16())) => {
                 tracing::warn!(key = upload.key, "an unfinished upload is left to the rules of the bucket");
                 Ok(())

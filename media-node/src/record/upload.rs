@@ -23,7 +23,7 @@ const AT_ONCE: usize = 8;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the manifest of a running segment is stored; it is all that says of a lost host's parts when they were.
 const MANIFEST_INTERVAL: Duration = Duration::from_secs(10);
-/// A long one less often: this much of it a second, beside the megabytes of parts.
+/// A long manifest is stored less often, so that it takes no more bandwidth than this.
 const MANIFEST_BYTES_PER_S: u64 = 100 * 1024;
 /// A storage that has not answered for so long is away, and the room is told.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
@@ -82,7 +82,7 @@ impl Upload {
                 Ok(()) => {
                     self.backoff.reset();
                     self.failing_since = None;
-                    // A full disk is as bad as a storage that is away, and mostly comes of it.
+                    // A full disk is as bad as a storage that is away, which is its usual cause.
                     let is_stuck = self.standing.borrow().is_stuck;
                     self.tell(if is_stuck { RecordingState::StorageAway } else { RecordingState::Recording });
                     let _ = timeout(LOOK_INTERVAL, self.standing.changed()).await;

@@ -1,4 +1,5 @@
-//! The socket to the region's Fleet object: registers, says how busy the node is and when it will stop, hears what it shall do.
+//! The socket to the region's Fleet object: registers, says how busy the node is and when it will stop, and takes
+//! orders.
 
 use crate::backoff::Backoff;
 use crate::dial::dial;

@@ -46,7 +46,6 @@ impl Link {
         Self { socket, heard_at: now, ping_at: now + PING_INTERVAL }
     }
 
-    /// Sends one message.
     pub async fn send<M: Message>(&mut self, message: &M) -> Result<(), LinkError> {
         self.write(tungstenite::Message::Text(Utf8Bytes::from(message.to_json()))).await
     }

@@ -1,4 +1,4 @@
-//! /healthz, /readyz and /metrics for whoever runs the node.
+//! /healthz, /readyz and /metrics, for operators.
 
 use anyhow::Context;
 use http_body_util::Full;
@@ -22,7 +22,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection may last this long in all.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the pages tell.
 pub trait Pages: Send + Sync + 'static {
     /// Whether everything still turns; if not, what does not.
     fn health(&self) -> Result<(), String>;

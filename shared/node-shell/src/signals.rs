@@ -4,7 +4,7 @@ use anyhow::Context;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Whoever presses Ctrl-C does not want to wait for a call to end.
+/// Ctrl-C does not wait for calls to end.
 const INTERRUPT_DRAIN: Duration = Duration::from_secs(2);
 
 /// The two signals that ask for an end.

@@ -2,14 +2,12 @@
 
 use crate::error_code::ErrorCode;
 
-/// Which operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationId {
     /// Issues a join token.
     CreateToken,
     /// Creates a room, or finds it.
     CreateRoom,
-    /// Lists all rooms.
     ListRooms,
     /// Shows a room.
     GetRoom,
@@ -23,7 +21,6 @@ pub enum OperationId {
     GetParticipant,
     /// Changes a participant.
     UpdateParticipant,
-    /// Removes a participant.
     RemoveParticipant,
     /// Lists who is banned from a room.
     ListBans,
@@ -31,7 +28,6 @@ pub enum OperationId {
     CreateBan,
     /// Lets somebody in again.
     LiftBan,
-    /// Mutes a track.
     MuteTrack,
     /// Lists the recordings of a room.
     ListRecordings,
@@ -39,18 +35,14 @@ pub enum OperationId {
     StartRecording,
     /// Shows a recording.
     GetRecording,
-    /// Stops a recording.
     StopRecording,
     /// Deletes a recording and everything stored of it.
     DeleteRecording,
 }
 
-/// One operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// Which.
     pub id: OperationId,
-    /// Its method.
     pub method: &'static str,
     /// Its path, with `{names}` for what varies.
     pub path: &'static str,
@@ -97,7 +89,6 @@ const NO_DELETION: &[ErrorCode] = &[
     ErrorCode::StorageUnavailable,
 ];
 
-/// All of them.
 pub const OPERATIONS: &[Operation] = &[
     Operation { id: OperationId::CreateToken, method: "POST", path: "/v1/tokens", errors: &[] },
     Operation { id: OperationId::ListRooms, method: "GET", path: ROOMS, errors: &[] },
@@ -199,7 +190,6 @@ pub enum Found<'a> {
     Operation(OperationId, Vec<&'a str>),
     /// Only other methods.
     OtherMethods(Vec<&'static str>),
-    /// Nothing.
     Nothing,
 }
 

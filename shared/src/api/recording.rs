@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Recording {
-    /// Which.
     pub id: RecordingId,
-    /// Its state.
     pub state: RecordingState,
     /// Who started it; null if the application's server did.
     pub started_by: Option<ParticipantId>,
@@ -42,11 +40,9 @@ pub struct Recording {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PlayableFile {
-    /// Whose.
     pub participant: ParticipantId,
     /// Their display name.
     pub name: String,
-    /// Whether it is their screen.
     pub is_screen: bool,
     /// When it begins, in milliseconds after the start of the recording.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]

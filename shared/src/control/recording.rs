@@ -66,7 +66,6 @@ pub enum SegmentOutcome {
         /// The epochs of the segments the files were made of.
         segments: Vec<u64>,
         files: Vec<RecordingFile>,
-        /// Where the manifest is.
         manifest: String,
     },
     /// Nothing was published in these segments; the node deletes what it stored of them once the edge has agreed.

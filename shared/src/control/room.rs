@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoomToNode {
     /// A part of the `welcome` that follows on the same socket; it takes effect only with that.
-    WelcomePart { sessions: Vec<Session>, forwards: Vec<Forward> },
+    WelcomePart {
+        sessions: Vec<Session>,
+        forwards: Vec<Forward>,
+    },
     /// The answer to `hello`: with its parts, the complete state. The node closes everything else.
     Welcome {
         sessions: Vec<Session>,
@@ -23,13 +26,19 @@ pub enum RoomToNode {
         recording: Option<RecordingOrder>,
     },
     /// Opens a session or replaces its parameters.
-    SetSession { session: Session },
-    /// Closes a session.
-    CloseSession { session: SessionId },
+    SetSession {
+        session: Session,
+    },
+    CloseSession {
+        session: SessionId,
+    },
     /// Sets what plays in these slots; others keep their track.
-    SetForwards { forwards: Vec<Forward> },
-    /// Sets what to record.
-    SetRecording { recording: Option<RecordingOrder> },
+    SetForwards {
+        forwards: Vec<Forward>,
+    },
+    SetRecording {
+        recording: Option<RecordingOrder>,
+    },
     /// The assignment is over: close the room's sessions, then the socket. Clients must not notice: no DTLS or SCTP goodbye.
     Release {},
     /// The edge will not serve this socket and closes it next.
@@ -38,7 +47,10 @@ pub enum RoomToNode {
         code: ErrorCode,
     },
     /// A frame could not be read.
-    Error { code: ErrorCode, message: String },
+    Error {
+        code: ErrorCode,
+        message: String,
+    },
 }
 
 /// What plays in one slot.

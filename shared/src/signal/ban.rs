@@ -29,7 +29,6 @@ impl BanTerm {
     }
 }
 
-/// One ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -38,7 +37,6 @@ pub struct BanInfo {
     pub participant: ParticipantId,
     /// Display name when they were banned; empty where they were not in the room.
     pub name: String,
-    /// When.
     pub banned_at: UnixMillis,
     /// Until when; null for as long as the room lives.
     pub until: Option<UnixMillis>,

@@ -89,10 +89,7 @@ pub enum ClientToEdge {
     /// Asks who is banned; needs the grant `moderate`. Answered by `bans`.
     ListBans {},
     /// Lets somebody in again; needs the grant `moderate`.
-    LiftBan {
-        /// Whom.
-        participant: ParticipantId,
-    },
+    LiftBan { participant: ParticipantId },
     /// Lets a waiting guest in; needs the grant `moderate`.
     AdmitGuest { participant: ParticipantId },
     /// Tells a waiting guest that they stay outside; needs the grant `moderate`.
@@ -217,7 +214,6 @@ pub enum NegotiateReason {
     NewTransport,
 }
 
-/// One frame of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFrame {
     /// Its number, which the answer repeats.

@@ -4,7 +4,6 @@ use crate::ids::{MessageId, ParticipantId};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// One message of the chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ChatMessage {

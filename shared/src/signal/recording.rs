@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct RecordingInfo {
     pub id: RecordingId,
-    /// Its state.
     pub state: RecordingState,
     /// `None` if the application's server started it.
     pub started_by: Option<ParticipantId>,
@@ -21,7 +20,6 @@ pub struct RecordingInfo {
     pub code: Option<ErrorCode>,
 }
 
-/// State of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

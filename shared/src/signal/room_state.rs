@@ -24,7 +24,6 @@ pub struct RoomInfo {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ParticipantInfo {
-    /// Who.
     pub id: ParticipantId,
     /// Display name, from the token.
     pub name: String,
@@ -36,7 +35,6 @@ pub struct ParticipantInfo {
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
-    /// When they joined.
     pub joined_at: UnixMillis,
     /// Whether the edge and the media node reach them.
     pub connection: ConnectionState,
@@ -67,7 +65,6 @@ pub enum ConnectionState {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TrackInfo {
-    /// Which.
     pub id: TrackId,
     /// The publisher's own section.
     pub mid: Mid,
@@ -87,9 +84,7 @@ pub struct TrackInfo {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
-    /// A microphone.
     Microphone,
-    /// A camera.
     Camera,
     /// A shared screen or window.
     Screen,

@@ -13,7 +13,6 @@ pub(crate) enum DeploymentError {
     NotAUrl,
 }
 
-/// A deployment.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {
     is_secure: bool,
@@ -35,12 +34,10 @@ impl Deployment {
         Ok(Self { is_secure, host, port })
     }
 
-    /// A page of it.
     pub(crate) fn page(&self, path: &str) -> String {
         self.address(if self.is_secure { "https" } else { "http" }, path)
     }
 
-    /// The socket of a room.
     pub(crate) fn socket(&self, room: &RoomId) -> String {
         self.address(if self.is_secure { "wss" } else { "ws" }, &format!("/v1/rooms/{room}/socket"))
     }

@@ -66,7 +66,6 @@ impl Hop {
 /// How one hop is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// Well.
     Well {
         /// How long it took.
         took: Duration,

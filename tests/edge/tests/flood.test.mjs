@@ -21,7 +21,6 @@ const CPU_MS_MAX = 0.8;
 const EVE = "198.51.100.7";
 const ADA = "192.0.2.1";
 
-/** Joins from an address. */
 async function join(edge, room, participant, address) {
   const protocols = ["rotunda.v1", `token.${joinToken(room, participant)}`];
   const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, protocols, { headers: { "cf-connecting-ip": address } });

@@ -158,7 +158,6 @@ impl Client {
     }
 }
 
-/// Connects all clients.
 pub fn connect(clients: &mut [Client], identity: &Identity, memory: &mut Memory) -> Result<()> {
     let started = Instant::now();
     while let Some(waiting) = clients.iter().find(|client| !client.is_connected()) {

@@ -15,7 +15,6 @@ pub const RTX_PAYLOAD_TYPE: u8 = 97;
 pub struct ClientNumber(pub u32);
 
 impl ClientNumber {
-    /// Its session.
     #[must_use]
     pub fn session(self) -> SessionId {
         SessionId::parse(&format!("s{}", self.0)).expect("letters and digits")

@@ -48,7 +48,6 @@ pub(crate) struct LocalTrack {
 pub(crate) enum Relay {
     /// Nothing yet.
     Asked,
-    /// There is one.
     Allocated,
     /// There will be none.
     Refused,
@@ -59,7 +58,6 @@ pub(crate) struct Peer {
     connection: Box<dyn PeerConnection>,
     /// What is published.
     pub(crate) tracks: Vec<Arc<LocalTrack>>,
-    /// Its state.
     pub(crate) state: watch::Receiver<RTCPeerConnectionState>,
     /// Whether packets pass, encrypted or not.
     pub(crate) ice: watch::Receiver<RTCIceConnectionState>,

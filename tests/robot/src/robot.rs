@@ -86,7 +86,6 @@ impl Robot {
         Arrival::open(options).await?.join().await?.connect().await
     }
 
-    /// Who the robot is.
     #[must_use]
     pub fn participant(&self) -> &ParticipantId {
         &self.participant

@@ -5,7 +5,6 @@ use shared::Mid;
 use shared::rtp_parameters::{Fingerprint, HeaderExtensions, MediaKind};
 use std::net::{IpAddr, SocketAddr};
 
-/// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The node's ICE user fragment.

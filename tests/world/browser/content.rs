@@ -13,7 +13,6 @@ const STAMP_BYTES: usize = 17;
 /// What one packet says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Whose it is.
     pub source: SourceName,
     /// Which loading of the page: a reload counts its frames anew.
     pub page: u16,

@@ -28,7 +28,6 @@ pub struct Section {
     pub mid: Mid,
     /// Sound or pictures.
     pub kind: MediaKind,
-    /// What it is for.
     pub purpose: Purpose,
 }
 

@@ -48,7 +48,6 @@ impl Part {
         })
     }
 
-    /// Whose it is.
     #[must_use]
     pub fn source(&self) -> SourceName {
         self.stamp.source

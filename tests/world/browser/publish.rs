@@ -123,7 +123,6 @@ impl Publisher {
         }
     }
 
-    /// The section that offers it.
     #[must_use]
     pub fn section(&self) -> offer::Section {
         let purpose = offer::Purpose::Publish(self.ssrcs.0, self.ssrcs.1);

@@ -50,7 +50,6 @@ impl Sent {
         self.packets
     }
 
-    /// What was heard of them.
     #[must_use]
     pub fn heard(&self) -> Heard {
         self.heard

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 /// Every request is answered within this time, or the edge breaks its promise.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 
-/// What was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// To enter.
@@ -20,7 +19,6 @@ pub enum Asked {
     Resume,
     /// For an answer to another offer.
     Negotiate(NegotiateReason),
-    /// To leave.
     Leave,
     /// Anything that is only carried out or refused.
     Other,

@@ -39,7 +39,6 @@ enum Output {
 }
 
 impl Slot {
-    /// The slot that an answered section makes.
     #[must_use]
     pub fn new(section: answer::Section) -> Self {
         let output = match section.kind {

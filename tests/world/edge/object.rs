@@ -25,7 +25,6 @@ impl Core for edge_core::fleet::Fleet {
     type Attachment = edge_core::fleet::Attachment;
 }
 
-/// One object.
 pub struct Object<C> {
     core: Option<C>,
     rows: BTreeMap<String, String>,

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 
 /// The magic cookie (RFC 8489 §5).
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;
-/// Bytes of a STUN header.
 pub const HEADER_BYTES: usize = 20;
 /// Combined with the CRC of FINGERPRINT (RFC 8489 §14.7).
 pub(crate) const FINGERPRINT_XOR: u32 = 0x5354_554e;

@@ -19,7 +19,6 @@ const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publi
 /** Offers that are answered by a node that is healthy then. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
 
-/** One text frame. */
 export function received(turn: Turn, { text }: Extract<Event, { on: "frame" }>): void {
   const { phase, signaling } = turn.state;
   if (signaling.at !== "open" || (phase !== "active" && phase !== "leaving")) {

@@ -91,7 +91,6 @@ impl Stage {
         socket
     }
 
-    /// A TURN node.
     fn turn(&mut self, socket: u64, node: &str, allocations_max: u32) -> (SocketId, Vec<FleetToNode>) {
         let socket = self.open(socket, node);
         let outputs = self.says(socket, NodeToFleet::RegisterTurn(turn_registration(node, allocations_max)));

@@ -1,5 +1,4 @@
-//! What participants say to each other beside sound and pictures: the chat, which those who come later can read, signs for a moment,
-//! and raised hands.
+//! What participants say beside sound and pictures: the chat, which late joiners can read, reactions, and raised hands.
 
 use super::Room;
 use crate::SocketId;

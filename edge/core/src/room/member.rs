@@ -105,7 +105,6 @@ pub(super) struct Waiting {
     pub(super) first: bool,
     /// Whether the client offered with a connection that has never been answered.
     pub(super) new_connection: bool,
-    /// The session that it will be.
     pub(super) session: SessionId,
     /// What they will publish.
     pub(super) tracks: Vec<Track>,

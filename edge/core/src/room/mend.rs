@@ -8,8 +8,8 @@ use shared::signal::LeaveReason;
 use shared::{ParticipantId, RoomId, SessionId, UnixMillis};
 
 impl Room {
-    /// The room as far as its rows can be read, and why the others cannot. Clients and nodes that are missed by it have long been due to
-    /// say who they are, so they are refused with `timeout` and come back.
+    /// The room as far as its rows can be read, and why the others cannot. Clients and nodes without a readable row are
+    /// refused with `timeout`, and come back.
     #[must_use]
     pub fn salvage(
         id: RoomId,

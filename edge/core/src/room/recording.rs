@@ -1,7 +1,7 @@
 //! Recordings of the room: who may start and stop them, which nodes record, what became of them.
 //!
-//! Every assignment under which a recording runs is a segment of it, and its node seals it. The files are made by whoever seals a
-//! segment after the end; a segment that comes later, because its node was dead, makes whoever brings it make them again.
+//! Every assignment during a recording is a segment of it, which its node seals. The first node that seals a segment
+//! after the end makes the files; a node that was dead and seals one later makes them again.
 
 mod asks;
 mod deletion;

@@ -13,7 +13,6 @@ use shared::{ParticipantId, Region, UnixMillis, limits};
 pub(super) struct Relay {
     /// The region whose Fleet object can be asked.
     region: Option<Region>,
-    /// Where they are.
     urls: Vec<String>,
     /// When the Fleet object was asked last.
     asked_at: UnixMillis,
@@ -67,8 +66,8 @@ impl Room {
         self.news.turn_asks.push(Output::AskTurn { epoch, region });
     }
 
-    /// Whether an offer waits until it is known which TURN nodes there are: where the path to a node that lives is broken, the loss of one may
-    /// be why, and the client would look for another path through it.
+    /// Whether an offer must wait for the list of TURN nodes: a broken path to a living media node may be due to a lost
+    /// TURN node, and the client would then try its next path through the same one.
     pub(super) fn awaits_relay(
         &mut self,
         now: UnixMillis,

@@ -166,8 +166,8 @@ impl Room {
         }
     }
 
-    /// Notes that a client found its transport dead; true where the node is to be taken for dead although its socket is open: this client
-    /// was answered by it before in vain, and most of the others say the same.
+    /// Notes that a client found its transport dead. Returns whether the node counts as dead although its socket is
+    /// open: it has answered this client before without success, and most of the other clients report the same.
     fn reports_dead(&mut self, now: UnixMillis, participant: &ParticipantId) -> bool {
         let recent = |at: Option<UnixMillis>| at.is_some_and(|at| now.since_ms(at) < DEAD_REPORTS_MS);
         let Some(member) = self.members.get_mut(participant) else { return false };

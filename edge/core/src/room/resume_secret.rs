@@ -27,7 +27,6 @@ impl ResumeKeys {
         Self(secrets.into_iter().filter_map(|secret| code(secret, "rotunda resume key v1")).collect())
     }
 
-    /// Whether one of the keys made this secret for this room.
     #[must_use]
     pub fn made(&self, room: &RoomId, resume_secret: &str) -> bool {
         let Some((letters, theirs)) = resume_secret.split_once('.') else { return false };

@@ -1,7 +1,7 @@
-//! Participants who are gone without a word: no media reaches their node, and no ping is answered.
+//! Participants who vanished without a close frame: their media does not reach the node, and they send no pings.
 //!
-//! The platform answers pings without waking the room, so it is asked when the last one came; only about those without media, so that a
-//! healthy room is never woken for it.
+//! The platform answers pings without waking the room, and knows when the last one came. The room asks for that only
+//! about participants without media, so that a healthy room is never woken for it.
 
 use super::media_session::MediaState;
 use super::member::{Absence, Member};

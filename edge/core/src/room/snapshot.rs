@@ -93,8 +93,8 @@ impl Snapshot {
     }
 }
 
-/// Whether an unreadable row may go. What a call hangs on is made anew by those who come back; recordings, what moderators decided, and rows of a kind that this
-/// version does not know, wait for a version that can read them.
+/// Whether an unreadable row may be deleted. Returning clients make anew what a call needs; recordings, decisions of
+/// moderators and rows of a kind unknown to this version wait for a version that can read them.
 pub(super) fn is_disposable(key: &str) -> bool {
     key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST].iter().any(|prefix| key.starts_with(prefix))
 }

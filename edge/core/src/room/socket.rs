@@ -35,7 +35,6 @@ pub(super) enum Kind {
 /// What opened a client's socket.
 #[derive(Clone, Debug)]
 pub(super) enum Bearer {
-    /// A join token.
     Token(JoinClaims),
     /// The resume secret of this participant, which opens their session and nothing else.
     Secret(ParticipantId),

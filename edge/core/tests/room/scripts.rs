@@ -89,7 +89,6 @@ fn steps(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.strip_prefix("> "))
 }
 
-/// All outputs, step by step.
 fn play(steps: &[&str], asleep_after: Option<usize>) -> Vec<Vec<Output>> {
     let mut stage = Stage::new(1);
     let mut outputs = Vec::new();

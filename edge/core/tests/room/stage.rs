@@ -45,7 +45,6 @@ pub(crate) struct Stage {
     pub(crate) rows: BTreeMap<String, String>,
     /// Open sockets by the name that a script gives them.
     pub(crate) sockets: BTreeMap<String, Attachment>,
-    /// Whose socket each was.
     names: BTreeMap<SocketId, String>,
     next_socket: u64,
     /// Participants by name.
@@ -54,7 +53,6 @@ pub(crate) struct Stage {
     pub(crate) epochs: Vec<u64>,
     /// Recordings that somebody was told of, in order.
     pub(crate) recordings: Vec<RecordingId>,
-    /// Whose each session is.
     pub(crate) owners: BTreeMap<SessionId, String>,
     next_request: u32,
 }
@@ -131,7 +129,6 @@ impl Stage {
         self.room.poll_timeout()
     }
 
-    /// One input with all its outputs.
     pub(crate) fn input(&mut self, input: Input) -> Vec<Output> {
         self.room.handle_input(self.now, input);
         self.drain()
@@ -334,7 +331,6 @@ impl Stage {
         (id, self.input(Input::ClientFrame { socket, frame }))
     }
 
-    /// The number of the next request.
     pub(crate) fn next_request_number(&self) -> u32 {
         self.next_request + 1
     }
@@ -363,7 +359,6 @@ impl Stage {
         ClientToEdge::Join { attempt, offer, tracks }
     }
 
-    /// A node says something.
     pub(crate) fn node_says(&mut self, name: &str, message: NodeToRoom) -> Vec<Output> {
         let socket = self.socket(name);
         self.input(Input::NodeFrame { socket, frame: Ok(message) })
@@ -389,7 +384,6 @@ impl Stage {
         self.recordings.get(index - 1).unwrap_or_else(|| panic!("there is no {name}")).clone()
     }
 
-    /// Which one it is.
     pub(crate) fn recording_number(&self, id: &RecordingId) -> Option<usize> {
         self.recordings.iter().position(|known| known == id).map(|index| index + 1)
     }

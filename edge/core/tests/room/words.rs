@@ -52,7 +52,6 @@ impl Names {
         }
     }
 
-    /// One output as a line.
     pub(crate) fn line(&self, stage: &Stage, output: &Output) -> String {
         match output {
             Output::Store(changes) => {

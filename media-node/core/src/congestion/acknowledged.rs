@@ -10,7 +10,6 @@ const STEADY: Duration = Duration::from_millis(500);
 /// Long enough for six frames of video, short enough to see a drop of the capacity.
 const RECENT: Duration = Duration::from_millis(200);
 
-/// The last arrivals.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     samples: Box<[Sample]>,

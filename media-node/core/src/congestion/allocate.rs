@@ -12,11 +12,9 @@ const FAILS_WITHIN: Duration = Duration::from_secs(8);
 const FAILURE_FACTOR: u32 = 4;
 const RAISE_INTERVAL_MAX: Duration = Duration::from_secs(24);
 
-/// The raises of one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raises {
     at: Option<Instant>,
-    /// The last one has failed.
     has_failed: bool,
     interval: Duration,
 }
@@ -49,7 +47,7 @@ impl Raises {
     }
 }
 
-/// One layer of the track that a slot shall play.
+/// One layer of the track in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
     pub stream: StreamKey,

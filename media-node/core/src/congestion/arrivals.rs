@@ -17,7 +17,6 @@ const FIRST_CYCLE: u64 = 1 << 16;
 /// The mark of a packet that has not arrived.
 const MISSING: u64 = u64::MAX;
 
-/// The arrivals of one client's packets.
 #[derive(Debug)]
 pub struct Arrivals {
     /// The header extension that carries the number.
@@ -45,7 +44,6 @@ struct Range {
 }
 
 impl Arrivals {
-    /// Nothing has arrived yet.
     pub fn new(now: Instant, extension: u8) -> Self {
         Self {
             extension,
@@ -61,7 +59,6 @@ impl Arrivals {
         }
     }
 
-    /// The id of the header extension that carries the number.
     pub fn extension(&self) -> u8 {
         self.extension
     }
@@ -124,7 +121,6 @@ impl Arrivals {
         Some(Report { ssrc: self.ssrc, first: range.next as u16, number: self.report_number, arrivals })
     }
 
-    /// So many packets were in the report.
     pub fn reported(&mut self, packets: usize) {
         self.report_number = self.report_number.wrapping_add(1);
         if let Some(range) = &mut self.range {

@@ -48,7 +48,6 @@ pub(super) struct Shown {
     pub(super) is_full: bool,
 }
 
-/// The probes that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     open: [Option<Cluster>; CLUSTERS],
@@ -87,7 +86,6 @@ impl Clusters {
             .max()
     }
 
-    /// Takes the arrival of a packet.
     pub(super) fn add(&mut self, id: ProbeId, sent: Instant, arrived: Duration, bytes: u16) {
         let clusters = self.open.iter_mut().flatten();
         let Some(cluster) = clusters.into_iter().find(|cluster| cluster.probe.id == id) else { return };

@@ -61,7 +61,6 @@ pub enum Reason {
     Starved,
 }
 
-/// The estimate for one client.
 #[derive(Debug)]
 pub struct Controller {
     origin: Instant,
@@ -117,7 +116,6 @@ impl Controller {
         self.history.push(now, bytes.min(usize::from(u16::MAX)) as u16, probe)
     }
 
-    /// Takes a report of arrivals.
     pub fn feedback(&mut self, now: Instant, feedback: &Feedback<'_>) {
         let mut is_news = false;
         for (sequence, ticks) in feedback.arrivals() {
@@ -185,7 +183,6 @@ impl Controller {
         self.has_feedback.then(|| self.pacing_bps())
     }
 
-    /// Bytes that were sent for probing alone.
     pub fn padding_bytes(&self) -> u64 {
         self.padding_bytes
     }

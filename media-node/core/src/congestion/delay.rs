@@ -39,7 +39,6 @@ pub(super) enum Usage {
     Under,
 }
 
-/// The delay of one client's packets.
 #[derive(Debug, Default)]
 pub(super) struct Delay {
     current: Option<Group>,

@@ -14,7 +14,7 @@ const NEWS: f64 = 1.1;
 const DISCOVERY: Duration = Duration::from_secs(2);
 /// Nothing above this share of what is wanted is tried.
 const ABOVE_WANTED: f64 = 1.05;
-/// What is wanted follows measured bitrates: only a rise by so much is one that shall be tried at once.
+/// The wanted rate follows measured bitrates; only a rise by this factor is probed for at once.
 const NOTABLY: f64 = 1.3;
 /// A probe lasts so long, and has at least so many bytes, for five packets.
 const LENGTH: Duration = Duration::from_millis(25);
@@ -28,7 +28,6 @@ const EVERY_MAX: Duration = Duration::from_secs(16);
 /// A client whose queue is busy is tried later.
 const LATER: Duration = Duration::from_millis(500);
 
-/// The probes of one client.
 #[derive(Debug)]
 pub(super) struct Prober {
     wanted_bps: f64,
@@ -70,7 +69,6 @@ impl Prober {
         self.check_at
     }
 
-    /// The next probe to be sent.
     pub(super) fn next(&mut self, now: Instant) -> Option<Probe> {
         let probe = self.ready.pop_front()?;
         self.clusters.open(now, probe);

@@ -18,7 +18,6 @@ const RESPONSE: Duration = Duration::from_millis(100);
 const ABOVE_ARRIVED: f64 = 1.5;
 const ABOVE_ARRIVED_BPS: f64 = 10_000.0;
 
-/// What is known about the path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
     pub(super) usage: Usage,
@@ -28,7 +27,6 @@ pub(super) struct Path {
     pub(super) round_trip: Duration,
 }
 
-/// The rate that the delay allows.
 #[derive(Debug)]
 pub(super) struct Rate {
     bps: f64,

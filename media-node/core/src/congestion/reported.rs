@@ -9,7 +9,6 @@ const GROWTH: f64 = 1.08;
 /// Without a REMB nothing shows how much arrives, so the rate grows no further than this.
 const GROWN_MAX_BPS: f64 = 3_000_000.0;
 
-/// What the client said.
 #[derive(Debug, Default)]
 pub(super) struct Reported {
     /// The newest REMB.

@@ -6,7 +6,6 @@ use std::time::Instant;
 /// At 5 Mbit/s a client is sent some 520 packets a second, and reports come several times a second.
 const WINDOW_PACKETS: u64 = 2_048;
 
-/// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Audio,
@@ -15,7 +14,6 @@ pub enum Kind {
     Padding,
 }
 
-/// A packet as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) at: Instant,
@@ -40,7 +38,6 @@ pub(super) enum Change {
     Missing,
 }
 
-/// The last packets that were sent.
 #[derive(Debug)]
 pub(super) struct History {
     /// Empty until the first packet: clients without transport-wide feedback need none.

@@ -11,7 +11,6 @@ pub const PARKED_BYTES_MAX: usize = 256 * 1_024;
 /// How long one waits. The client repeats its checks anyway; the edge's message is at most this much later.
 pub const PARKED_FOR: Duration = Duration::from_millis(500);
 
-/// The waiting room.
 #[derive(Debug, Default)]
 pub struct Parked {
     /// In the order they came, which is the order they expire in.
@@ -55,7 +54,6 @@ impl Parked {
         count
     }
 
-    /// When the next one expires.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.requests.front().map(|request| request.until)
     }

@@ -23,7 +23,6 @@ pub struct Run<'a> {
     pub segments: usize,
 }
 
-/// One batch of outgoing datagrams.
 #[derive(Debug)]
 pub struct Arena {
     memory: Box<[u8]>,
@@ -32,14 +31,10 @@ pub struct Arena {
     spans: Vec<Span>,
 }
 
-/// How much a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// Runs.
     pub runs: usize,
-    /// Datagrams in all of them.
     pub datagrams: usize,
-    /// Their bytes.
     pub bytes: usize,
 }
 
@@ -59,7 +54,6 @@ impl Default for Arena {
 }
 
 impl Arena {
-    /// Forgets the batch.
     pub fn clear(&mut self) {
         self.used = 0;
         self.datagrams = 0;
@@ -89,7 +83,6 @@ impl Arena {
         self.spans.push(Span { to, start, bytes, segment_bytes: bytes, segments: 1 });
     }
 
-    /// The datagrams of the batch.
     pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
         self.spans.iter().filter_map(|span| {
             let bytes = self.memory.get(span.start..span.start + span.bytes)?;
@@ -97,7 +90,6 @@ impl Arena {
         })
     }
 
-    /// How much the batch is.
     pub fn totals(&self) -> Totals {
         Totals { runs: self.spans.len(), datagrams: self.datagrams, bytes: self.used }
     }

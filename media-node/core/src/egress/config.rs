@@ -16,11 +16,9 @@ pub struct Config {
     pub retransmission: Option<Retransmission>,
     /// Payload type of redundant audio, if it was negotiated (RFC 2198).
     pub redundant_payload_type: Option<u8>,
-    /// Header extensions by id.
     pub extensions: HeaderExtensions,
 }
 
-/// The stream that carries retransmissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retransmission {
     pub ssrc: u32,

@@ -26,7 +26,6 @@ pub const PADDING_BYTES: usize = 255;
 pub struct Written {
     /// Length of the whole packet.
     pub bytes: usize,
-    /// How much of it is padding.
     pub padding_bytes: usize,
     /// Length of its header, which is authenticated but not encrypted.
     pub header_bytes: usize,

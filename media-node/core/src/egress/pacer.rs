@@ -13,7 +13,6 @@ const HELD_MAX: usize = 512;
 /// What would wait longer than this is of no use any more.
 const WAIT_MAX: Duration = Duration::from_millis(600);
 
-/// A packet that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub slot: u16,
@@ -22,7 +21,6 @@ pub struct Held {
     pub bytes: usize,
 }
 
-/// The way out to one client.
 #[derive(Debug, Default)]
 pub struct Pacer {
     held: VecDeque<Held>,
@@ -62,7 +60,6 @@ impl Pacer {
         true
     }
 
-    /// The next packet that may leave.
     pub fn let_go(&mut self) -> Option<Held> {
         if !self.is_open() {
             return None;
@@ -72,7 +69,6 @@ impl Pacer {
         Some(next)
     }
 
-    /// Whether packets wait.
     pub fn has_held(&self) -> bool {
         !self.held.is_empty()
     }
@@ -87,7 +83,6 @@ impl Pacer {
         self.held.len() >= HELD_MAX || self.held_bits > bits(self.rate_bps, WAIT_MAX)
     }
 
-    /// Gives up what waits.
     pub fn give_up(&mut self) -> impl Iterator<Item = Held> {
         self.held_bits = 0;
         self.held.drain(..)

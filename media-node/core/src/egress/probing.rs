@@ -34,7 +34,6 @@ impl Probing {
         Some(self.budget_bytes.min(left as i64))
     }
 
-    /// A packet leaves.
     pub fn note(&mut self, bytes: usize) {
         self.sent_bytes += bytes as u64;
         self.budget_bytes -= bytes as i64;

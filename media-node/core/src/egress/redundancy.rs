@@ -8,7 +8,6 @@ const HEAVY_LOSS: u8 = 5;
 /// Losses come in bursts, and browsers report on audio every 5 s.
 const REMEMBERED: Duration = Duration::from_secs(20);
 
-/// The losses of one client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Redundancy {
     light_until: Option<Instant>,

@@ -23,7 +23,6 @@ pub struct Slot {
     /// The wished track, if it is there.
     pub track: Option<TrackKey>,
     pub raises: Raises,
-    /// What the last allocation gave it.
     pub grant: Option<Grant>,
     /// The chosen layer of the track.
     wanted: Option<StreamKey>,
@@ -32,7 +31,6 @@ pub struct Slot {
     outgoing: Outgoing,
 }
 
-/// What the edge wants in a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     pub track: TrackRef,

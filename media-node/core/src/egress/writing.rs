@@ -51,7 +51,6 @@ pub struct Writing<'a> {
     pub redundancy: usize,
 }
 
-/// The way to one client.
 pub struct Path<'a> {
     pub sealer: &'a Sealer,
     pub to: SocketAddr,
@@ -62,7 +61,6 @@ pub struct Path<'a> {
     pub probing: Option<&'a mut Probing>,
 }
 
-/// What waits to be written for one session.
 #[derive(Debug, Default)]
 pub struct Waiting {
     due: Vec<Due>,

@@ -49,7 +49,6 @@ impl Cache {
         *kept = Some(Kept { facts: packet.facts, payload_bytes: packet.payload.len() as u16 });
     }
 
-    /// The packet with this index, if it is still kept.
     pub fn find(&self, index: u64) -> Option<Packet<'_>> {
         let place = self.place(index);
         let kept = (*self.facts.get(place)?).filter(|kept| kept.facts.index == index)?;

@@ -10,19 +10,17 @@ const INTERVAL_MAX: Duration = Duration::from_secs(2);
 /// Requests sent at the shortest interval before they get rarer.
 const EAGER_REQUESTS: u32 = 8;
 
-/// The requests for key frames of one published track.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Requester {
     /// Somebody waits.
     wanted: bool,
-    /// When the last request was sent.
     asked_at: Option<Instant>,
     /// Requests since the last key frame.
     unanswered: u32,
 }
 
 impl Requester {
-    /// Somebody needs a key frame: a slot that switches to the track, or a decoder that lost one.
+    /// A slot that switches to the track, or a decoder that lost a frame, needs a key frame.
     pub fn want(&mut self) {
         self.wanted = true;
     }

@@ -15,7 +15,6 @@ const REQUESTS_MAX: u8 = 10;
 /// Age at which a packet is given up: no decoder waits longer.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
-/// The losses of one stream.
 #[derive(Clone, Debug)]
 pub struct Missing {
     /// In ascending order; only the first `length` are meant.

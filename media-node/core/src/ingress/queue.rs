@@ -18,20 +18,16 @@ const HOLDS_IN_VAIN_MAX: u8 = 4;
 pub(super) struct Queue {
     /// Came since the last round of sending began.
     pub(super) pending: Vec<u64>,
-    /// Are being sent.
     pub(super) sending: Vec<u64>,
     pub(super) held_until: Option<Instant>,
     holds_in_vain: u8,
 }
 
-/// What came of adding a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Queued {
-    /// It is the first that waits.
     pub(super) is_first: bool,
     /// So many wait that they are to be sent before more come.
     pub(super) is_urgent: bool,
-    /// It was not added.
     pub(super) is_dropped: bool,
 }
 

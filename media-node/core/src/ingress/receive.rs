@@ -38,7 +38,6 @@ struct Range {
 /// One sender report of a publisher, and when it came: the link of its stream to the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceClock {
-    /// The publisher's wall clock.
     pub ntp: NtpTime,
     /// The same moment in the stream's timestamps.
     pub rtp_timestamp: u32,
@@ -87,12 +86,10 @@ impl Receiver {
         self.clock = Some(SourceClock { ntp, rtp_timestamp, arrived });
     }
 
-    /// The last sender report.
     pub fn clock(&self) -> Option<SourceClock> {
         self.clock
     }
 
-    /// Losses to ask the publisher for.
     pub fn missing(&mut self) -> Option<&mut Missing> {
         self.missing.as_mut()
     }

@@ -22,11 +22,9 @@ const INDEX_SPACE: u64 = 1 << 40;
 /// Headers of IPv4, UDP and RTP with extensions, and SRTP's tag.
 const PACKET_OVERHEAD_BYTES: usize = 64;
 
-/// One slot that takes this stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscriber {
     pub session: SessionKey,
-    /// Which of its slots.
     pub slot: u16,
 }
 
@@ -35,7 +33,6 @@ pub struct Stream {
     pub track: TrackKey,
     pub kind: MediaKind,
     pub subscribers: Vec<Subscriber>,
-    /// When to ask for a key frame.
     pub keyframes: Requester,
     pub tap: Option<Tap>,
     /// Width and height of the last key frame, where the codec is VP8.
@@ -67,7 +64,6 @@ pub enum Tap {
     AtKeyframe(TapNumber),
 }
 
-/// What came of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// It is the first of those that wait.
@@ -76,7 +72,6 @@ pub struct Received {
     pub is_urgent: bool,
     /// Too many wait: subscribers will ask for it again.
     pub is_dropped: bool,
-    /// It is the first of its stream.
     pub begins_stream: bool,
     /// A loss was noticed or mended: the time to ask for losses may have moved.
     pub repair_at: Option<Instant>,
@@ -117,12 +112,10 @@ impl Stream {
         self.receiver.as_mut()
     }
 
-    /// Its publisher's clock, once told.
     pub fn clock(&self) -> Option<SourceClock> {
         self.receiver.as_ref()?.clock()
     }
 
-    /// Whether it has this SSRC.
     pub fn is_filled_by(&self, ssrc: u32) -> bool {
         self.receiver.as_ref().is_some_and(|receiver| receiver.ssrc() == ssrc)
     }
@@ -137,7 +130,6 @@ impl Stream {
         self.queue.sending.clear();
     }
 
-    /// Takes in a packet of the stream itself.
     pub fn receive(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
         let codec = self.section.codecs.iter().find(|codec| codec.payload_type == header.payload_type);
         let (name, clock_rate) =
@@ -291,7 +283,6 @@ impl Stream {
         Some(to.rtp_timestamp.wrapping_sub(from.rtp_timestamp).wrapping_add(ticks as u32))
     }
 
-    /// Whether anything waits to be sent.
     pub fn has_pending(&self) -> bool {
         !self.queue.pending.is_empty()
     }
@@ -301,7 +292,6 @@ impl Stream {
         self.queue.held_until.is_some_and(|until| now < until)
     }
 
-    /// Until when they wait.
     pub fn held_until(&self) -> Option<Instant> {
         self.queue.held_until
     }
@@ -311,17 +301,14 @@ impl Stream {
         self.queue.begin_sending(now);
     }
 
-    /// The packets of this round.
     pub fn sending(&self) -> &[u64] {
         &self.queue.sending
     }
 
-    /// The round is over.
     pub fn end_sending(&mut self) {
         self.queue.sending.clear();
     }
 
-    /// A packet that is still kept.
     pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
         self.cache.find(index)
     }

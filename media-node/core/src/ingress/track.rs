@@ -15,7 +15,6 @@ const FRAMES_MISSED_MAX: u8 = 3;
 
 pub struct Track {
     pub publisher: SessionKey,
-    /// How rooms name it.
     pub reference: TrackRef,
     pub kind: MediaKind,
     /// In the order of the section's encodings.
@@ -29,7 +28,6 @@ pub struct Track {
     section: Section,
 }
 
-/// One encoding of a track.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
     pub stream: StreamKey,

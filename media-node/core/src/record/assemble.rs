@@ -18,7 +18,6 @@ pub struct Frame {
     pub bytes: Vec<u8>,
 }
 
-/// Puts frames together.
 #[derive(Debug)]
 pub enum Assembler {
     /// Sound: every packet is a frame.
@@ -35,7 +34,6 @@ pub struct Vp8 {
 }
 
 impl Assembler {
-    /// For sound.
     #[must_use]
     pub const fn opus() -> Self {
         Self::Opus

@@ -10,7 +10,6 @@ const ERROR_US_MAX: i64 = 1_000_000;
 /// A capture time is believed if it is this near to the arrival.
 const CAPTURE_AGE_US_MAX: i64 = 10_000_000;
 
-/// The clock of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamClock {
     ticks_per_second: i64,

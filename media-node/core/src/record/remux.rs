@@ -20,7 +20,6 @@ const CUE_INTERVAL_MS: u64 = 1_000;
 /// How long the last frame lasts.
 const LAST_FRAME_MS: u64 = 20;
 
-/// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Give the next part of this kind to [`Remux::feed`], or say with [`Remux::end`] that there is none.
@@ -38,7 +37,6 @@ pub struct Finished {
     pub header: Option<Vec<u8>>,
     /// When its first frame was, on the clock of the parts.
     pub starts_ms: u64,
-    /// How long it plays.
     pub duration_ms: u64,
 }
 
@@ -95,7 +93,6 @@ impl Remux {
         self.lane(kind).end();
     }
 
-    /// What to do next.
     pub fn step(&mut self) -> Step {
         loop {
             if let Some(kind) = [&self.audio, &self.video].into_iter().find_map(Lane::needs) {

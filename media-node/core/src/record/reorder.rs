@@ -20,10 +20,8 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
-/// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// The next packet.
     Packet(Packet),
     /// So many packets never came.
     Lost(u64),
@@ -31,7 +29,6 @@ pub enum Ordered {
     Restart,
 }
 
-/// The packets that wait for others.
 #[derive(Debug, Default)]
 pub struct Reorder {
     next: Option<u64>,

@@ -14,10 +14,9 @@ use shared::{ParticipantId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Stream;
 
-/// Most tracks that one segment has had: whoever leaves and comes back has new ones.
+/// Most tracks of one segment: a participant who leaves and comes back has new ones.
 const STREAMS_MAX: usize = 10_000;
 
-/// What follows from an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// A part is whole; its row comes next.
@@ -98,14 +97,13 @@ impl Segment {
         }
     }
 
-    /// What it was told last.
     #[must_use]
     pub const fn order(&self) -> &RecordingOrder {
         &self.order
     }
 
-    /// Somebody came, went or muted a track. Times are the node's own, in microseconds since 1970, here and everywhere; the
-    /// order says how far they are from the room's.
+    /// A participant came, went or muted a track. Times are the node's own, in microseconds since 1970, here and
+    /// everywhere; the order says how far they are from the room's.
     ///
     /// What the order leaves out goes on until [`Self::end_missing`], since packets of it may still be on their way.
     pub fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
@@ -229,7 +227,6 @@ impl Segment {
         self.forget_taps();
     }
 
-    /// What to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

@@ -36,7 +36,6 @@ impl Timeline {
     }
 }
 
-/// Something that a segment says.
 struct Entry<'a> {
     at_ms: u64,
     epoch: u64,
@@ -44,7 +43,6 @@ struct Entry<'a> {
 }
 
 enum What<'a> {
-    /// It begins, and these are there.
     Begins(BTreeSet<&'a ParticipantId>),
     Happens(&'a Row),
 }
@@ -71,7 +69,6 @@ fn in_order<'a>(manifests: &[&'a SegmentManifest]) -> Vec<Entry<'a>> {
     entries
 }
 
-/// The last segment that each track is in.
 fn last_epochs(manifests: &[&SegmentManifest]) -> BTreeMap<TrackId, u64> {
     let mut last = BTreeMap::new();
     for manifest in manifests {
@@ -106,7 +103,6 @@ struct Played {
     epoch: u64,
 }
 
-/// How far the story was told.
 #[derive(Debug, Default)]
 struct Story {
     rows: Vec<Row>,
@@ -118,7 +114,7 @@ struct Story {
 }
 
 impl Story {
-    /// A segment begins with everybody who is there: whoever else was there before has left meanwhile.
+    /// A segment begins with everybody in the room: those missing from it have left since the last one.
     fn begin(&mut self, at_ms: u64, there: &BTreeSet<&ParticipantId>) {
         let gone: Vec<ParticipantId> = self.present.iter().filter(|known| !there.contains(known)).cloned().collect();
         for participant in gone {

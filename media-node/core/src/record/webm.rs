@@ -128,13 +128,11 @@ impl Cluster {
         Self { starts_ms, body }
     }
 
-    /// When its first frame is.
     #[must_use]
     pub const fn starts_ms(&self) -> u64 {
         self.starts_ms
     }
 
-    /// How large it is.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.body.len()

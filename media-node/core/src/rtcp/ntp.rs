@@ -54,7 +54,6 @@ impl NtpClock {
         Self { origin, ntp_at_origin: NtpTime((seconds << 32).wrapping_add(fixed_point(unix_ms % 1_000, 1_000))) }
     }
 
-    /// NTP time at `now`.
     pub fn at(&self, now: Instant) -> NtpTime {
         let elapsed = now.saturating_duration_since(self.origin);
         NtpTime(self.ntp_at_origin.0.wrapping_add(duration_units(elapsed)))

@@ -94,16 +94,13 @@ fn write_chunks(packet: &mut Body<'_>, mut statuses: &[u8]) -> Result<(), Full> 
     Ok(())
 }
 
-/// A report as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feedback<'a> {
     /// Transport-wide sequence number of the first packet.
     pub first: u16,
-    /// Packets that it tells of.
     pub packets: u16,
     /// When its times begin, in 64 ms from the receiver's origin, with a sign and 24 bits.
     pub reference: i32,
-    /// Counts the reports.
     pub number: u8,
     chunks: &'a [[u8; 2]],
     times: &'a [u8],

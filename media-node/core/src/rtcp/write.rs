@@ -43,7 +43,6 @@ impl<'b> Writer<'b> {
         Self { buffer, length: 0 }
     }
 
-    /// Bytes written.
     pub fn bytes(&self) -> usize {
         self.length
     }

@@ -20,7 +20,6 @@ const BUFFER_BYTES: usize = 2_048;
 /// Most that one poll may ask the buffer to grow to: a whole record (RFC 6347 §4.1).
 const BUFFER_BYTES_MAX: usize = 1 << 15;
 
-/// What DTLS has to say.
 #[derive(Debug)]
 pub enum Event {
     /// The handshake is done, and with the right client.
@@ -29,14 +28,11 @@ pub enum Event {
         opener: Opener,
         /// Encrypts what the other side is sent.
         sealer: Sealer,
-        /// How both do it.
         profile: Profile,
     },
-    /// The association is over.
     Ended(DtlsError),
 }
 
-/// Why an association is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DtlsError {
     /// The other side closed it.
@@ -45,7 +41,6 @@ pub enum DtlsError {
     /// The other side's certificate is not the one that was announced.
     #[error("the certificate is not the one that was announced")]
     WrongFingerprint,
-    /// No SRTP profile in common.
     #[error("no SRTP profile in common")]
     NoSrtpProfile,
     /// Anything else that DTLS gives up for.
@@ -146,12 +141,10 @@ impl Dtls {
         }
     }
 
-    /// The next datagram for the other side.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.datagrams.pop_front()
     }
 
-    /// What happened since the last call.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

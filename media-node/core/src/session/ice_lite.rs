@@ -1,8 +1,8 @@
 //! The lite half of ICE (RFC 8445 §2.5): answers connectivity checks, and finds out where the client is.
 //!
-//! A check says that the client wants to be sent to, and from where it seems to come; both can be said about somebody else's
-//! address. So nothing but answers and a bounded handshake goes to an address before the client has answered a check of ours
-//! there (RFC 7675). Among such addresses media follows the client's authentic packets, whatever it nominates; where none
+//! A check says that the client wants media, and its source address says where; a client can forge that address. So
+//! nothing but answers and a bounded handshake goes to an address before the client has answered a check of ours there
+//! (RFC 7675). Among such addresses media follows the client's authentic packets, whatever it nominates; where none
 //! come, the newest nomination counts, and after that a path that answers while the one in use does not.
 
 mod path;

@@ -6,7 +6,6 @@ use crate::rtp::RtpHeader;
 use shared::ids::Mid;
 use shared::rtp_parameters::{Flow, Section};
 
-/// What a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     Media(StreamKey),
@@ -16,7 +15,6 @@ pub enum Use {
     Unused,
 }
 
-/// The known streams of one client.
 #[derive(Debug, Default)]
 pub struct Streams {
     // A client has a handful: looking through them beats hashing.

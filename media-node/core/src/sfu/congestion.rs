@@ -32,7 +32,6 @@ impl Sfu {
         self.follow_congestion(now, key);
     }
 
-    /// The client's own estimate.
     pub(super) fn note_estimate(&mut self, now: Instant, key: SessionKey, bitrate_bps: u64) {
         let Some(controller) = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) else {
             return;

@@ -1,4 +1,4 @@
-//! What the Room object decides: which sessions there are, and what plays in their slots. All of it can be repeated.
+//! What the Room object decides: which sessions there are, and what plays in their slots. Every order can be repeated.
 
 use super::{Output, Sfu, Timer};
 use crate::ingress::stream::Subscriber;
@@ -33,7 +33,7 @@ impl Sfu {
         }
     }
 
-    /// The whole room as it shall be.
+    /// Makes the room what `welcome` says.
     fn set_room(&mut self, now: Instant, room: &RoomId, sessions: &[parameters::Session], forwards: Vec<Forward>) {
         self.close_other_sessions(room, &sessions.iter().map(|session| &session.session).collect());
         for session in sessions {

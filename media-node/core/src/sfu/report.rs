@@ -1,4 +1,4 @@
-//! What clients are told: reports, losses of theirs, key frames that somebody needs.
+//! What the node tells clients: reports, packets that it lacks, key frames that it needs.
 
 use super::{Sfu, Timer};
 use crate::ingress::missing;

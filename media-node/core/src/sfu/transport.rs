@@ -48,7 +48,8 @@ impl Sfu {
         if let Some(forgotten) = checked.forgotten {
             self.demux.release_address(forgotten, key);
         }
-        // A check can be sent in somebody else's name: it takes an address from nobody who has answered there.
+        // The source address of a check can be forged, so a check takes no address from a session that has answered
+        // there.
         let owner = self.demux.by_address(from).filter(|owner| *owner != key);
         let owner = owner.and_then(|owner| self.sessions.get(owner));
         if !owner.is_some_and(|owner| owner.ice.is_proven(now, from)) {

@@ -3,8 +3,8 @@
 use super::TransactionId;
 use aws_lc_rs::hmac;
 
-/// Makes the transaction ids of one shard. They come out of a keyed hash, for [`crate::random::Random`] can be predicted
-/// by those who have seen some of its numbers.
+/// Makes the transaction ids of one shard. They come out of a keyed hash, because the numbers of
+/// [`crate::random::Random`] follow from a few earlier ones.
 #[derive(Debug)]
 pub struct TransactionIds {
     key: hmac::Key,
@@ -28,7 +28,6 @@ impl TransactionIds {
         id
     }
 
-    /// The number in an id.
     pub fn number(id: &TransactionId) -> u32 {
         let [a, b, c, d, ..] = *id;
         u32::from_be_bytes([a, b, c, d])

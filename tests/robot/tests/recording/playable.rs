@@ -72,7 +72,6 @@ impl Drop for Playable {
     }
 }
 
-/// What a program says.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().expect("setup installs ffmpeg");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,7 +1,7 @@
-//! Recordings that are deleted: first it is decided, then everything that is stored goes, then the room forgets.
+//! Deleting recordings: the room decides, storage is emptied, then the room forgets.
 //!
-//! A node that was dead may come back with what it still has of a deleted recording. The room remembers that there was one for as long
-//! as that can take, and has whatever such a node brought deleted too.
+//! A dead node may return with parts of a deleted recording. The room remembers the recording for as long as that can
+//! take, and has those parts deleted too.
 
 use super::super::Room;
 use super::{Recording, RecordingError};

@@ -29,7 +29,6 @@ pub(super) struct Stream {
     clock: StreamClock,
     part: Option<OpenPart>,
     parts: u32,
-    /// When the last frame was.
     last_ms: Option<u64>,
     last_key_ms: Option<u64>,
     gap: Option<Gap>,

@@ -59,7 +59,6 @@ pub fn unknown_size(out: &mut Vec<u8>, id: u32) {
     out.extend_from_slice(&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
 }
 
-/// Writes an element.
 pub fn element(out: &mut Vec<u8>, id: u32, body: &[u8]) {
     begin(out, id, body.len() as u64);
     out.extend_from_slice(body);
@@ -70,12 +69,10 @@ pub fn element_uint(out: &mut Vec<u8>, id: u32, value: u64) {
     element(out, id, &value.to_be_bytes());
 }
 
-/// Writes a fraction.
 pub fn element_float(out: &mut Vec<u8>, id: u32, value: f64) {
     element(out, id, &value.to_be_bytes());
 }
 
-/// Writes a text.
 pub fn element_text(out: &mut Vec<u8>, id: u32, text: &str) {
     element(out, id, text.as_bytes());
 }
@@ -89,7 +86,6 @@ fn write_id(out: &mut Vec<u8>, id: u32) {
     out.extend_from_slice(&id_bytes(id));
 }
 
-/// One element that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
     pub id: u32,

@@ -13,11 +13,10 @@ const PROOF_RENEWED_AFTER: Duration = Duration::from_secs(10);
 const ASK_WAIT: Duration = Duration::from_millis(250);
 /// Most repeats of one check of ours: 16 s in all. The client's next check begins another series.
 const ASKS_MAX: u8 = 6;
-/// Most bytes of handshake for an address that has not answered yet: three flights. Whoever lets us believe that his checks
-/// come from a stranger's address cannot send the stranger more.
+/// Most bytes of handshake for an address that has not answered yet: three flights. A client that forges the source
+/// address of its checks cannot direct more than this at a stranger.
 const UNPROVEN_BYTES_MAX: usize = 4_096;
 
-/// One path to a client.
 #[derive(Debug)]
 pub(super) struct Path {
     pub(super) address: SocketAddr,
@@ -80,12 +79,10 @@ impl Path {
         Some(asked.transaction)
     }
 
-    /// When to ask next.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         self.ask_at
     }
 
-    /// Whether this is what we asked here.
     pub(super) fn is_asked(&self, transaction: &TransactionId) -> bool {
         self.asked.as_ref().is_some_and(|asked| asked.transaction == *transaction)
     }
