@@ -53,7 +53,6 @@ enum Task {
     Setup,
     /// Build one part or, without a name, all of them
     Build {
-        /// What to build
         part: Option<Part>,
         /// Build what `dev` runs: quick to compile, with routes that only a developer may have
         #[arg(long)]

@@ -174,7 +174,6 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { parent: fields.next()?.parse().ok()?, start_ticks: fields.nth(17)?.parse().ok()? })
 }
 
-/// Sends a signal to one process.
 pub(crate) fn send(pid: u32, signal: i32) {
     // SAFETY: passes two integers; a process that is gone makes the call fail, which is what we want anyway.
     unsafe { libc::kill(pid as libc::pid_t, signal) };

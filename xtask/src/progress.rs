@@ -204,12 +204,10 @@ impl Line {
         }
     }
 
-    /// The step succeeded.
     pub(crate) fn done(self, note: &str) {
         self.end('✓', note);
     }
 
-    /// The step failed.
     pub(crate) fn failed(self) {
         self.end('✗', "");
     }

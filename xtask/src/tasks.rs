@@ -81,7 +81,6 @@ impl<'a> Tasks<'a> {
         Self { workspace, states: states.collect(), forecast: Forecast::start(), status: Status::default() }
     }
 
-    /// Does all of it.
     pub(crate) fn run(mut self) -> Result<()> {
         while !self.poll()? {
             signals::check()?;

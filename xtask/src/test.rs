@@ -118,7 +118,6 @@ impl Run<'_> {
         self.building(|run| build::stack(run.workspace, run.tools))
     }
 
-    /// Builds one part.
     fn part(&mut self, part: Part, flavour: Flavour) -> Result<()> {
         self.building(|run| build::build(run.workspace, run.tools, part, flavour))
     }

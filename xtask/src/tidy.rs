@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of style that a program can check; every offence is listed at once.
 
 mod columns;
+mod echoes;
 mod lines;
 mod links;
 mod paths;
@@ -11,7 +12,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 
-/// A broken rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Offence {
     file: String,
@@ -29,6 +29,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         offences.extend(lines::check(file, &text));
         offences.extend(paths::check(file, &text));
         offences.extend(columns::check(file, &text));
+        offences.extend(echoes::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
     }
     offences.extend(check_settings(workspace)?);

@@ -19,7 +19,6 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), state: root.join(".rotunda") })
     }
 
-    /// The repository root.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

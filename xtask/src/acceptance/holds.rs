@@ -8,7 +8,6 @@ const MAKERS: &[&str] = &["test", "alarm", "refused"];
 /// One row that one test holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    /// The row.
     pub(super) row: String,
     /// Where it says so, from the repository root.
     pub(super) file: String,

@@ -63,7 +63,6 @@ fn command(tools: &Tools, programs: &[Program], flavour: Flavour) -> Command {
     command
 }
 
-/// The same as a task.
 pub(crate) fn task<'a>(
     tools: &'a Tools,
     name: &'static str,

@@ -42,7 +42,6 @@ impl Share {
         Self { name, cost_s: f64::from(cost_s), state: State::Waiting }
     }
 
-    /// The task's name.
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
@@ -54,7 +53,6 @@ impl Share {
         }
     }
 
-    /// It is done.
     pub(crate) fn end(&mut self) {
         self.state = State::Done;
     }

@@ -8,17 +8,14 @@ use super::Run;
 use crate::build::{Flavour, Part};
 use crate::{codegen, pins, setup, tidy};
 
-/// One thing to prove.
 pub(crate) struct Step {
     /// For `--only`.
     pub(crate) name: &'static str,
     /// For `--list`.
     pub(crate) about: &'static str,
-    /// Proves it.
     pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
 }
 
-/// All of them.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "format", about: "rustfmt", run: format },
     Step {

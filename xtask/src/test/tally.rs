@@ -24,7 +24,6 @@ impl Tally {
         tally
     }
 
-    /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }

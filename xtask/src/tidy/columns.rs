@@ -5,7 +5,6 @@ use super::Offence;
 /// Widest line of prose; tables, code and lines with one unbreakable word, such as a link, may be wider.
 const COLUMNS_MAX: usize = 100;
 
-/// Checks one file.
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     if !file.ends_with(".md") {
         return Vec::new();

@@ -15,7 +15,6 @@ const EXEMPT: &[(&str, usize)] = &[];
 /// Modules are named after what they hold; everything would fit into these.
 const NAMELESS: &[&str] = &["utils", "util", "common", "helpers", "helper", "misc"];
 
-/// Checks one file.
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let Some(language) = Language::of(file) else { return Vec::new() };
     let mut offences = Vec::new();

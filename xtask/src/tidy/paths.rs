@@ -15,7 +15,6 @@ const MACHINE_PATHS: &[&str] = &[
 const REGISTRY_HOSTS: &[&str] =
     &[concat!("registry.npm", "js.org"), concat!("index.crates", ".io"), concat!("static.crates", ".io")];
 
-/// Checks one file, line by line.
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let mut offences = Vec::new();
     for (index, line) in text.lines().enumerate() {
