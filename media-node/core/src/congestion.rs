@@ -3,6 +3,7 @@
 mod acknowledged;
 pub mod allocate;
 pub mod arrivals;
+mod base;
 mod capacity;
 mod cluster;
 pub mod controller;

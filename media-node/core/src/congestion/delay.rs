@@ -1,5 +1,6 @@
 //! Whether the queue of the link to a client grows: the trend of the delay between groups of packets.
 
+use super::base::Base;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -25,8 +26,6 @@ const THRESHOLD_DOWN: f64 = 0.039;
 const LEAP_MS: f64 = 15.0;
 /// The trend must be above the threshold for so long, and for two groups.
 const OVERUSE_AFTER_MS: f64 = 10.0;
-/// The delay of an empty queue is looked for in two spans of this length.
-const BASE_SPAN: Duration = Duration::from_secs(15);
 
 /// What the link's queue does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,28 +193,6 @@ impl Detector {
         let gain = if size_ms < self.threshold_ms { THRESHOLD_DOWN } else { THRESHOLD_UP };
         let moved = self.threshold_ms + gain * (size_ms - self.threshold_ms) * elapsed_ms.clamp(0.0, 100.0);
         self.threshold_ms = moved.clamp(THRESHOLD_MIN_MS, THRESHOLD_MAX_MS);
-    }
-}
-
-/// The shortest way of a packet lately: what takes longer waits in a queue. The clocks' origins differ, so it has a sign.
-#[derive(Debug, Default)]
-struct Base {
-    span_began: Duration,
-    shortest_us: Option<i64>,
-    shortest_before_us: Option<i64>,
-}
-
-impl Base {
-    fn add(&mut self, sent: Duration, arrived: Duration) -> Duration {
-        let way_us = arrived.as_micros() as i64 - sent.as_micros() as i64;
-        if sent.saturating_sub(self.span_began) >= BASE_SPAN {
-            self.span_began = sent;
-            self.shortest_before_us = self.shortest_us.take();
-        }
-        let shortest_us = self.shortest_us.map_or(way_us, |shortest| shortest.min(way_us));
-        self.shortest_us = Some(shortest_us);
-        let base_us = self.shortest_before_us.map_or(shortest_us, |before| before.min(shortest_us));
-        Duration::from_micros(way_us.saturating_sub(base_us).max(0) as u64)
     }
 }
 
