@@ -9,6 +9,7 @@ mod cluster;
 pub mod controller;
 mod delay;
 mod loss;
+pub mod overload;
 mod probe;
 mod rate;
 mod reported;

@@ -8,6 +8,7 @@ pub mod streams;
 use crate::congestion::allocate::Estimate;
 use crate::congestion::arrivals::Arrivals;
 use crate::congestion::controller::Controller;
+use crate::congestion::overload::{Overload, Relief};
 use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
@@ -46,6 +47,10 @@ pub struct Session {
     pub clock_offset: ClockOffset,
     /// When its packets arrived, where transport-wide feedback is negotiated for them.
     pub arrivals: Option<Arrivals>,
+    /// Whether what it publishes has suddenly become too much for its link.
+    pub overload: Overload,
+    /// What it is asked to send no more than because of that.
+    pub relief: Option<Relief>,
     /// How much it can be sent, where it receives anything.
     pub congestion: Option<Controller>,
     pub probing: Option<Probing>,
@@ -105,6 +110,8 @@ impl Session {
             sections: Vec::new(),
             clock_offset: ClockOffset::default(),
             arrivals: None,
+            overload: Overload::new(now),
+            relief: None,
             congestion: None,
             probing: None,
             feedback_since: None,
@@ -119,6 +126,11 @@ impl Session {
             pacer: Pacer::default(),
             waiting: Waiting::default(),
         }
+    }
+
+    /// What it may send, if anything but its link limits that.
+    pub fn limit_bps(&self) -> Option<u64> {
+        [self.cap.map(|cap| cap.bps), self.relief.map(Relief::bps)].into_iter().flatten().min()
     }
 
     /// Whether media flows.

@@ -5,6 +5,7 @@ mod control;
 mod egress;
 mod feedback;
 mod media;
+mod overload;
 mod record;
 mod report;
 mod select;

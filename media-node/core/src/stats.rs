@@ -125,6 +125,8 @@ pub struct Stats {
     pub padding_bytes_out: u64,
     /// Packets that publishers were asked to send again.
     pub nacked_upstream: u64,
+    /// Publishers' links that suddenly carried less than was sent.
+    pub uplink_overloads: u64,
     /// Packets that were sent again to subscribers.
     pub retransmitted: u64,
     /// Bytes of packets sent again only to see whether the link carries them.

@@ -18,6 +18,9 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_rtp_out_total", "RTP packets forwarded.", |r| r.stats.rtp_out),
     counter("media_recorded_total", "RTP packets copied for the recorder.", |r| r.stats.recorded),
     counter("media_record_overflows_total", "RTP packets that could not be.", |r| r.stats.record_overflows),
+    counter("media_uplink_overloads_total", "Publishers' links that suddenly carried less.", |r| {
+        r.stats.uplink_overloads
+    }),
     counter("media_nacked_upstream_total", "Packets asked for again.", |r| r.stats.nacked_upstream),
     counter("media_retransmitted_total", "Packets sent again.", |r| r.stats.retransmitted),
     counter("media_retransmit_misses_total", "Packets no longer kept.", |r| r.stats.retransmit_misses),

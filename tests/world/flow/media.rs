@@ -221,7 +221,7 @@ impl Flow {
     pub(super) fn reports(&mut self, now: Instant) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {
-            let Some(report) = self.arrivals.next_report(now) else { return reports };
+            let Some(report) = self.arrivals.next_report(now, false) else { return reports };
             let mut buffer = [0; 1_200];
             let mut writer = Writer::new(&mut buffer);
             let told = writer.transport_feedback(1, report).expect("room for a report");

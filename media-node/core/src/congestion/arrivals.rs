@@ -107,18 +107,35 @@ impl Arrivals {
         number
     }
 
-    /// The next report of what arrived; there may be several, until `None` ends the round.
-    pub fn next_report(&mut self, now: Instant) -> Option<Report<impl Iterator<Item = Option<u64>> + Clone + '_>> {
-        let range = self.range.filter(|range| range.next <= range.highest);
-        let Some(range) = range else {
+    /// The next report of what arrived; there may be several, until `None` ends the round. With `hides_losses` nothing is
+    /// said about packets that did not arrive: libwebrtc sends again, unasked, what it hears is lost at the end of a stream.
+    pub fn next_report(
+        &mut self,
+        now: Instant,
+        hides_losses: bool,
+    ) -> Option<Report<impl Iterator<Item = Option<u64>> + Clone + '_>> {
+        let Some((first, last)) = self.unreported(hides_losses) else {
             self.end_round(now);
             return None;
         };
+        if let Some(range) = &mut self.range {
+            range.next = first;
+        }
         let ticks = &self.ticks;
-        let arrivals = (range.next..=range.highest).map(move |number| {
-            ticks.get((number % WINDOW_PACKETS) as usize).copied().filter(|ticks| *ticks != MISSING)
-        });
-        Some(Report { ssrc: self.ssrc, first: range.next as u16, number: self.report_number, arrivals })
+        let arrivals = (first..=last).map(move |number| arrival(ticks, number));
+        Some(Report { ssrc: self.ssrc, first: first as u16, number: self.report_number, arrivals })
+    }
+
+    /// The first and last number of the next report.
+    fn unreported(&self, hides_losses: bool) -> Option<(u64, u64)> {
+        let range = self.range.filter(|range| range.next <= range.highest)?;
+        if !hides_losses {
+            return Some((range.next, range.highest));
+        }
+        let has_arrived = |number: &u64| arrival(&self.ticks, *number).is_some();
+        let first = (range.next..=range.highest).find(has_arrived)?;
+        let last = (first..=range.highest).take_while(has_arrived).last()?;
+        Some((first, last))
     }
 
     pub fn reported(&mut self, packets: usize) {
@@ -141,6 +158,10 @@ impl Arrivals {
     }
 }
 
+fn arrival(ticks: &[u64], number: u64) -> Option<u64> {
+    ticks.get((number % WINDOW_PACKETS) as usize).copied().filter(|ticks| *ticks != MISSING)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,11 +179,11 @@ mod tests {
 
     /// First number and milliseconds of each packet, `None` where it is missing.
     fn report(arrivals: &mut Arrivals, now: Instant) -> Option<(u16, Vec<Option<u64>>)> {
-        let said = arrivals.next_report(now).map(|report| {
+        let said = arrivals.next_report(now, false).map(|report| {
             (report.first, report.arrivals.map(|ticks| ticks.map(|ticks| ticks / 4)).collect::<Vec<_>>())
         })?;
         arrivals.reported(said.1.len());
-        assert!(arrivals.next_report(now).is_none());
+        assert!(arrivals.next_report(now, false).is_none());
         Some(said)
     }
 
@@ -178,6 +199,25 @@ mod tests {
         assert_eq!(report(&mut arrivals, at(60)), None);
         assert!(arrivals.record(at(70), 3, 7, 1_000).is_some());
         assert_eq!(report(&mut arrivals, at(120)), Some((3, vec![Some(70)])));
+    }
+
+    #[test]
+    fn losses_can_be_left_out() {
+        let mut arrivals = arrivals();
+        for sequence in [65_530, 65_533, 65_534, 2, 3, 9] {
+            arrivals.record(at(10), sequence, 7, 1_000);
+        }
+        let mut said = Vec::new();
+        while let Some((first, packets)) =
+            arrivals.next_report(at(50), true).map(|report| (report.first, report.arrivals.collect::<Vec<_>>()))
+        {
+            assert!(packets.iter().all(Option::is_some));
+            said.push((first, packets.len()));
+            arrivals.reported(packets.len());
+        }
+        assert_eq!(said, [(65_530, 1), (65_533, 2), (2, 2), (9, 1)]);
+        arrivals.record(at(60), 12, 7, 1_000);
+        assert_eq!(report(&mut arrivals, at(110)), Some((10, vec![None, None, Some(60)])));
     }
 
     #[test]
@@ -221,7 +261,7 @@ mod tests {
             for number in 0..200 {
                 let now = at(number * every_ms);
                 if due.is_some_and(|due| due <= now) {
-                    while let Some(said) = arrivals.next_report(now).map(|report| report.arrivals.count()) {
+                    while let Some(said) = arrivals.next_report(now, false).map(|report| report.arrivals.count()) {
                         arrivals.reported(said);
                     }
                 }

@@ -73,6 +73,12 @@ impl Missing {
         }
     }
 
+    /// Nothing that is listed will be asked for.
+    pub fn give_up(&mut self) {
+        self.length = 0;
+        self.next_at = None;
+    }
+
     /// When [`Self::take_due`] should be asked next.
     pub fn due_at(&self) -> Option<Instant> {
         self.next_at

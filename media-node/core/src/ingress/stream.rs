@@ -253,9 +253,14 @@ impl Stream {
     /// When a timestamp was captured by our clock, once the publisher reported what its clock says.
     pub fn captured(&self, timestamp: u32, offset: &ClockOffset) -> Option<NtpTime> {
         let clock = self.clock()?;
-        let rate = i64::from(self.section.codecs.first()?.clock_rate.max(1));
+        let rate = i64::from(self.clock_rate().max(1));
         let ticks = i64::from(timestamp.wrapping_sub(clock.rtp_timestamp) as i32);
         Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
+    }
+
+    /// Ticks of its timestamps in a second.
+    pub fn clock_rate(&self) -> u32 {
+        self.section.codecs.first().map_or(1, |codec| codec.clock_rate)
     }
 
     /// Its SSRC, if it is video and something arrived.
@@ -278,7 +283,7 @@ impl Stream {
     /// of one track, and their publisher has reported the clocks of both.
     pub fn timestamp_offset(&self, other: &Self) -> Option<u32> {
         let (from, to) = (self.clock()?, other.clock().filter(|_| self.track == other.track)?);
-        let rate = i128::from(self.section.codecs.first()?.clock_rate);
+        let rate = i128::from(self.clock_rate());
         let ticks = i128::from(from.ntp.nanos_since(to.ntp)) * rate / 1_000_000_000;
         Some(to.rtp_timestamp.wrapping_sub(from.rtp_timestamp).wrapping_add(ticks as u32))
     }

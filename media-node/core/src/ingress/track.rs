@@ -10,6 +10,8 @@ use shared::ids::SessionId;
 use shared::rtp_parameters::{MediaKind, Section};
 use std::time::Instant;
 
+/// Frames a layer has to send before it counts as sent again, once its publisher's link was overloaded.
+const FRAMES_PROVING: u8 = 4;
 /// Frames the other layers have to send before a silent layer counts as stopped: a slow screen share pauses on all.
 const FRAMES_MISSED_MAX: u8 = 3;
 
@@ -35,6 +37,8 @@ pub struct Layer {
     frame_at: Option<Instant>,
     /// Frames of the other layers since then.
     frames_missed: u8,
+    /// Frames it has yet to send before it counts as sent.
+    frames_owed: u8,
 }
 
 impl Track {
@@ -58,7 +62,7 @@ impl Track {
     }
 
     pub fn add_layer(&mut self, stream: StreamKey) {
-        self.layers.push(Layer { stream, frame_at: None, frames_missed: 0 });
+        self.layers.push(Layer { stream, frame_at: None, frames_missed: 0, frames_owed: 0 });
     }
 
     pub fn streams(&self) -> impl DoubleEndedIterator<Item = StreamKey> {
@@ -75,12 +79,24 @@ impl Track {
         self.section.encodings.get(place)?.rid.as_deref()
     }
 
+    /// Only this layer is sent for sure; which of the others are has to show itself anew.
+    pub fn doubt_all_but(&mut self, now: Instant, sure: Option<StreamKey>) {
+        for layer in &mut self.layers {
+            if Some(layer.stream) == sure {
+                *layer = Layer { frame_at: Some(now), frames_missed: 0, frames_owed: 0, ..*layer };
+            } else {
+                layer.frames_owed = FRAMES_PROVING;
+            }
+        }
+    }
+
     /// A frame of one layer has arrived to its end.
     pub fn note_frame(&mut self, now: Instant, stream: StreamKey) {
         for layer in &mut self.layers {
             if layer.stream == stream {
                 layer.frame_at = Some(now);
                 layer.frames_missed = 0;
+                layer.frames_owed = layer.frames_owed.saturating_sub(1);
             } else {
                 layer.frames_missed = layer.frames_missed.saturating_add(1);
             }
@@ -91,9 +107,10 @@ impl Track {
 impl Layer {
     /// Whether its publisher sends it: it does not if the other layers go on without it.
     pub fn is_alive(&self, now: Instant) -> bool {
-        self.frame_at.is_some_and(|at| {
-            self.frames_missed < FRAMES_MISSED_MAX || now.saturating_duration_since(at) < STOPPED_AFTER
-        })
+        self.frames_owed == 0
+            && self.frame_at.is_some_and(|at| {
+                self.frames_missed < FRAMES_MISSED_MAX || now.saturating_duration_since(at) < STOPPED_AFTER
+            })
     }
 }
 

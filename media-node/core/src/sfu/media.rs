@@ -2,7 +2,7 @@
 
 use super::{Sfu, Timer};
 use crate::ingress::stream::Received;
-use crate::keys::StreamKey;
+use crate::keys::{SessionKey, StreamKey};
 use crate::rtp::RtpHeader;
 use crate::session::srtp::OpenError;
 use crate::session::streams::Use;
@@ -28,11 +28,15 @@ impl Sfu {
         let header = RtpHeader::parse(packet).ok_or(DropReason::MalformedRtp)?;
         let payload = header.payload(packet).ok_or(DropReason::MalformedRtp)?;
         self.stats.rtp_in += 1;
+        let mut overload = None;
         if let Some(arrivals) = &mut session.arrivals
             && let Some(&[s0, s1]) = header.extension(arrivals.extension())
-            && let Some(due) = arrivals.record(now, u16::from_be_bytes([s0, s1]), header.ssrc, packet.len())
         {
-            self.deadlines.set(Timer::Arrivals(key), Some(due));
+            let number = u16::from_be_bytes([s0, s1]);
+            overload = session.overload.record(now, number, packet.len());
+            if let Some(due) = arrivals.record(now, number, header.ssrc, packet.len()) {
+                self.deadlines.set(Timer::Arrivals(key), Some(due));
+            }
         }
         let received = match session.streams.use_of(&header).ok_or(DropReason::UnknownStream)? {
             Use::Media(stream) => {
@@ -46,11 +50,15 @@ impl Sfu {
             }
             Use::Unused => return Err(DropReason::UnusedEncoding),
         };
+        self.note_audio(now, key, received.0, &header);
         if header.marker {
             self.note_frame(now, received.0);
         }
         self.note_received(now, received.0, received.1);
         self.copy_fresh(now, key, received.0);
+        if let Some(change) = overload {
+            self.note_overload(now, key, change);
+        }
         Ok(())
     }
 
@@ -69,6 +77,14 @@ impl Sfu {
             stream.keyframes.want();
         }
         Ok(())
+    }
+
+    /// Audio tells how long packets wait on the publisher's link.
+    fn note_audio(&mut self, now: Instant, key: SessionKey, stream: StreamKey, header: &RtpHeader<'_>) {
+        let Some(stream) = self.streams.get(stream).filter(|stream| stream.kind == MediaKind::Audio) else { return };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.overload.record_audio(now, header.ssrc, header.timestamp, stream.clock_rate());
+        }
     }
 
     /// The end of a frame of a track's layer tells which layers have stopped.

@@ -36,6 +36,7 @@ impl Sfu {
         let spread = Duration::from_millis(self.random.next_u64() % REPORT_SPREAD_MS);
         let at = self.clock.aligned(now + REPORT_INTERVAL + spread, REPORT_GRID);
         self.deadlines.set(Timer::Report(key), Some(at));
+        self.ease_relief(key);
         self.report_reception(now, key);
         self.report_sending(now, key);
     }
@@ -45,8 +46,9 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
         let Some(mut arrivals) = session.arrivals.take() else { return };
+        let hides_losses = session.overload.hides_losses(now);
         loop {
-            let Some(report) = arrivals.next_report(now) else { break };
+            let Some(report) = arrivals.next_report(now, hides_losses) else { break };
             let mut told = 0;
             self.send_rtcp(key, |writer| {
                 writer.receiver_report(feedback_ssrc, std::iter::empty())?;
@@ -67,8 +69,8 @@ impl Sfu {
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
         // A client that hears of every arrival finds out by probing what it may send; to it an estimate is only a cap.
-        let needs_estimate = session.arrivals.is_none() || session.cap.is_some();
-        let estimate_bps = session.cap.map_or(PUBLISHER_BITRATE_BPS_MAX, |cap| cap.bps);
+        let needs_estimate = session.arrivals.is_none() || session.limit_bps().is_some();
+        let estimate_bps = session.limit_bps().unwrap_or(PUBLISHER_BITRATE_BPS_MAX);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
@@ -96,7 +98,7 @@ impl Sfu {
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
         let streams = tracks.flat_map(Track::streams).filter_map(|key| self.streams.get(key)?.video_ssrc());
         let videos: Vec<_> = streams.collect();
-        let estimate_bps = session.cap.map_or(PUBLISHER_BITRATE_BPS_MAX, |cap| cap.bps);
+        let estimate_bps = session.limit_bps().unwrap_or(PUBLISHER_BITRATE_BPS_MAX);
         self.send_rtcp(key, |writer| {
             writer.receiver_report(feedback_ssrc, std::iter::empty())?;
             writer.estimate(feedback_ssrc, estimate_bps, &videos)
@@ -125,8 +127,11 @@ impl Sfu {
 
     /// Asks a publisher for what did not come.
     pub(super) fn ask_for_losses(&mut self, now: Instant, key: StreamKey) {
+        let Some(publisher) = self.streams.get(key).map(|stream| stream.publisher) else { return };
+        if let Some(at) = self.postponed(now, publisher) {
+            return self.deadlines.set(Timer::Repair(key), Some(at));
+        }
         let Some(stream) = self.streams.get_mut(key) else { return };
-        let publisher = stream.publisher;
         let Some(session) = self.sessions.get(publisher) else { return };
         let (feedback_ssrc, round_trip) = (session.feedback_ssrc, session.round_trip);
         let Some(receiver) = stream.receiver() else { return };
@@ -161,6 +166,10 @@ impl Sfu {
         let Some(ssrc) = stream.receiver().map(|receiver| receiver.ssrc()) else { return };
         let Some(session) = self.sessions.get(publisher).filter(|session| session.is_connected()) else { return };
         let feedback_ssrc = session.feedback_ssrc;
+        if let Some(at) = self.postponed(now, publisher) {
+            return self.deadlines.set(Timer::Keyframe(key), Some(at));
+        }
+        let Some(stream) = self.streams.get_mut(key) else { return };
         let is_due = stream.keyframes.take_due(now);
         self.deadlines.set(Timer::Keyframe(key), stream.keyframes.due_at(now));
         if is_due {

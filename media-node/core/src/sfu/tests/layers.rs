@@ -29,12 +29,16 @@ struct Camera {
     answered: [usize; 3],
     /// Packets of one frame arrive in any order.
     shuffle: Option<Random>,
+    /// Percent of its packets that are lost on their way to the node.
+    loss: u64,
+    losses: Random,
 }
 
 impl Camera {
     /// The first client publishes so many layers, everybody else watches them.
     fn new(clients: u32, layers: usize) -> Self {
         let mut world = World::connected(clients);
+        world.clients[0].transport_sequence = Some(0);
         let mut session = world.clients[0].parameters();
         let rids = ["q", "h", "f"];
         session.sections[1].encodings = (3 - layers..3)
@@ -45,7 +49,17 @@ impl Camera {
             world.forward(0, AUDIO, viewer, AUDIO_SLOT);
             world.forward(0, VIDEO, viewer, VIDEO_SLOT);
         }
-        Self { world, is_on: [true; 3], layers, frame: 0, sent: [0; 3], answered: [0; 3], shuffle: None }
+        Self {
+            world,
+            is_on: [true; 3],
+            layers,
+            frame: 0,
+            sent: [0; 3],
+            answered: [0; 3],
+            shuffle: None,
+            loss: 0,
+            losses: Random::seeded(1),
+        }
     }
 
     fn run_for(&mut self, milliseconds: u64) {
@@ -55,8 +69,9 @@ impl Camera {
                     self.send_frame(layer);
                 }
             }
+            self.world.clients[0].count_packet();
             let sound = self.world.clients[0].sound(&[7; 60]);
-            self.world.send(0, sound);
+            self.offer(sound);
             self.frame += 1;
             self.world.run_for(FRAME_MS);
         }
@@ -73,11 +88,17 @@ impl Camera {
             let first = random.next_u64() as usize % packets.len();
             packets.swap(0, first);
         }
-        packets.into_iter().for_each(|packet| self.world.send(0, packet));
+        packets.into_iter().for_each(|packet| self.offer(packet));
         self.sent[layer] += 1;
     }
 
-    fn packet(&self, layer: usize, is_keyframe: bool, place: usize, marker: bool, bytes: usize) -> Vec<u8> {
+    fn offer(&mut self, packet: Vec<u8>) {
+        if self.losses.next_u64() % 100 >= self.loss {
+            self.world.send(0, packet);
+        }
+    }
+
+    fn packet(&mut self, layer: usize, is_keyframe: bool, place: usize, marker: bool, bytes: usize) -> Vec<u8> {
         let number = self.sent[layer] + 1_000 * layer as u64;
         let [p0, p1] = (number as u16 & 0x7fff | 0x8000).to_be_bytes();
         let mut payload = vec![if place == 0 { 0x90 } else { 0x80 }, 0xc0, p0, p1, number as u8];
@@ -90,6 +111,7 @@ impl Camera {
         payload.resize(bytes.max(20), layer as u8);
         let per_frame = (KBPS[layer] * FRAME_MS / 8).div_ceil(1_100);
         let index = 50_000 + 1_000 * layer as u64 + self.sent[layer] * per_frame + place as u64;
+        self.world.clients[0].count_packet();
         self.world.clients[0].packet(SSRCS[layer], 96, index, Self::timestamp(layer, self.frame), marker, &payload)
     }
 
@@ -347,4 +369,38 @@ fn the_recorder_takes_the_largest_layer_and_changes_at_a_key_frame() {
     }
     layers.dedup();
     assert_eq!(layers, [1, 2, 1]);
+}
+
+#[test]
+fn a_camera_whose_uplink_shrinks_is_asked_for_no_repairs_and_its_viewers_move_to_what_is_left() {
+    let mut camera = Camera::new(2, 3);
+    camera.set_target(1, 5_000);
+    camera.run_for(4_000);
+    assert_eq!(camera.layers_within(1, 500), [2]);
+    let asked_before = feedback(&camera.world, 0).len();
+    camera.loss = 70;
+    camera.run_for(400);
+    camera.is_on = [true, true, false];
+    camera.run_for(200);
+    camera.loss = 0;
+    camera.take(1);
+    camera.run_for(800);
+    let (video, _) = camera.take(1);
+    assert_eq!(video.last().and_then(layer_of), Some(1), "the next layer plays");
+    let mut layers: Vec<_> = video.iter().filter_map(layer_of).collect();
+    layers.dedup();
+    assert_eq!(layers[layers.len() - 2..], [0, 1], "after the smallest: {layers:?}");
+    let asked = feedback(&camera.world, 0).split_off(asked_before);
+    let repairs = asked.iter().filter(|name| name.starts_with("nack")).count();
+    assert!(repairs <= 3, "{asked:?}");
+    let keyframes: Vec<_> = asked.iter().filter(|name| name.starts_with("pli")).collect();
+    assert_eq!(keyframes, ["pli 9001", "pli 9002"], "nothing is asked of a layer that is gone");
+    let limit = |name: &String| name.strip_prefix("estimate ").and_then(|bps| bps.parse::<u64>().ok());
+    let limits: Vec<_> = asked.iter().filter_map(limit).collect();
+    let lowest = (0..limits.len()).min_by_key(|place| limits[*place]).expect("limits");
+    assert!(limits[lowest] < 900_000 && limits[..lowest].is_sorted_by(|a, b| a >= b), "{limits:?}");
+    assert!(limits[lowest + 1..].is_sorted(), "then it is asked for more: {limits:?}");
+    camera.run_for(8_000);
+    let limits: Vec<_> = feedback(&camera.world, 0).iter().filter_map(limit).collect();
+    assert!(limits.last().is_some_and(|bps| *bps > 2_650_000), "and in the end for as much as it likes: {limits:?}");
 }

@@ -219,6 +219,11 @@ impl Client {
         self.packet(self.ssrc(AUDIO), RED, self.sound_index, self.sound_index as u32 * 960, false, &out[..length])
     }
 
+    /// The next packet has the next transport-wide sequence number.
+    pub(super) fn count_packet(&mut self) {
+        self.transport_sequence = self.transport_sequence.map(|sequence| sequence.wrapping_add(1));
+    }
+
     pub(super) fn sound(&mut self, payload: &[u8]) -> Vec<u8> {
         self.sound_index += 1;
         self.packet(self.ssrc(AUDIO), 111, self.sound_index, self.sound_index as u32 * 960, false, payload)

@@ -1,0 +1,386 @@
+//! Whether a publisher's link has suddenly become too narrow for what it sends. What is lost then is not worth asking
+//! for: repairs would take the little that the link still carries, for pictures that have to begin anew anyway.
+
+use super::acknowledged::Acknowledged;
+use super::base::Base;
+use std::time::{Duration, Instant};
+
+/// Losses among the last 64 packets, in so many gaps, that tell an overload: a few gaps are outages.
+const LOST_MIN: u32 = 32;
+const GAPS_MIN: u32 = 6;
+/// Where packets wait this long too, so many losses tell it.
+const QUEUE: Duration = Duration::from_millis(100);
+const LOST_IN_QUEUE_MIN: u32 = 6;
+/// Where packets wait, the first loss may tell one; this long it is waited for.
+const SUSPICION_MAX: Duration = Duration::from_millis(200);
+/// With no more losses among the last 64 packets the link is calm: only then can an overload be sudden.
+const CALM_LOST_MAX: u32 = 3;
+/// What arrives is told again so often while so many of the last 24 packets are lost: in the first moment it may still be
+/// what came before.
+const TOLD_EVERY: Duration = Duration::from_millis(200);
+const STILL_LOST_MIN: u32 = 6;
+/// Losses of an overload are hidden from its sender for so long after its end.
+const HIDDEN: Duration = Duration::from_secs(1);
+/// It is over when the queue is short and at most so many of the last 24 packets are lost, or after this time: what goes
+/// on longer is a link that loses, on which repairs help.
+const LATELY: u64 = (1 << 24) - 1;
+const OVER_LOST_MAX: u32 = 1;
+const DURATION_MAX: Duration = Duration::from_millis(1_500);
+/// A timestamp that leaps further counts from elsewhere.
+const LEAP: Duration = Duration::from_secs(5);
+/// No queue is longer: the timestamps count from elsewhere.
+const QUEUE_MAX: Duration = Duration::from_secs(2);
+/// What audio told of the queue holds for so long.
+const QUEUE_HOLDS: Duration = Duration::from_millis(300);
+
+/// What a publisher is asked to send of what its link still carries: while packets wait, once they no longer do, and how
+/// that grows each second until it says nothing any more. Browsers find out only in several steps how much too much they
+/// send, and from a limit that is simply lifted they leap back.
+const DRAIN_PERCENT: u64 = 70;
+const HOLD_PERCENT: u64 = 90;
+const GROWTH_PERCENT: u64 = 110;
+const LIFT_PERCENT: u64 = 150;
+const RELIEF_BPS_MIN: u64 = 100_000;
+
+/// A limit for what a publisher sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relief {
+    link_bps: u64,
+    bps: u64,
+    drains: bool,
+}
+
+impl Relief {
+    /// For a link that carries so much, into which too much is sent.
+    pub fn begin(link_bps: u64) -> Self {
+        Self { link_bps, bps: link_bps * DRAIN_PERCENT / 100, drains: true }
+    }
+
+    /// The link carries no more than this after all.
+    pub fn narrow(self, link_bps: u64) -> Self {
+        if self.drains && self.link_bps < link_bps { self } else { Self::begin(link_bps) }
+    }
+
+    /// Whether packets wait.
+    pub fn drains(self) -> bool {
+        self.drains
+    }
+
+    /// The queue is empty.
+    pub fn drained(self) -> Self {
+        Self { bps: self.link_bps * HOLD_PERCENT / 100, drains: false, ..self }
+    }
+
+    /// The limit a second later.
+    pub fn grow(self) -> Option<Self> {
+        let bps = if self.drains { self.bps } else { self.bps * GROWTH_PERCENT / 100 };
+        (bps <= self.link_bps * LIFT_PERCENT / 100).then_some(Self { bps, ..self })
+    }
+
+    pub fn bps(self) -> u64 {
+        self.bps.max(RELIEF_BPS_MIN)
+    }
+}
+
+/// What is known of one publisher's link, from its transport-wide sequence numbers.
+#[derive(Debug)]
+pub struct Overload {
+    highest: Option<u16>,
+    /// Which of the last packets arrived, the newest in the lowest bit.
+    recent: u64,
+    queue: Queue,
+    origin: Instant,
+    arrived: Acknowledged,
+    state: State,
+    ended_at: Option<Instant>,
+}
+
+/// How long the audio of a publisher waits on its way: browsers send it without any delay of their own.
+#[derive(Debug, Default)]
+struct Queue {
+    base: Base,
+    last: Option<Audio>,
+    /// The last packet's wait.
+    wait: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Audio {
+    ssrc: u32,
+    timestamp: u32,
+    /// From the first packet on, by its timestamp and by our clock.
+    sent: Duration,
+    arrived: Duration,
+    at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Calm,
+    Suspected {
+        since: Instant,
+    },
+    Overloaded {
+        since: Instant,
+        told_at: Instant,
+    },
+    /// It lost too much for too long to be calm again.
+    Lossy,
+}
+
+/// What a packet tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// So many bits a second still arrive. It is told again while that goes on.
+    Overloaded {
+        arrives_bps: u64,
+    },
+    Ended,
+}
+
+impl Overload {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            highest: None,
+            recent: u64::MAX,
+            queue: Queue::default(),
+            origin: now,
+            arrived: Acknowledged::default(),
+            state: State::Calm,
+            ended_at: None,
+        }
+    }
+
+    /// Whether the link has nothing left for what could be asked for.
+    pub fn is_busy(&self, now: Instant) -> bool {
+        match self.state {
+            State::Overloaded { since, .. } => now.saturating_duration_since(since) < DURATION_MAX,
+            State::Suspected { since } => now.saturating_duration_since(since) < SUSPICION_MAX,
+            State::Calm | State::Lossy => false,
+        }
+    }
+
+    /// Whether nothing is to be said of losses.
+    pub fn hides_losses(&self, now: Instant) -> bool {
+        let has_just_ended = self.ended_at.is_some_and(|at| now.saturating_duration_since(at) < HIDDEN);
+        has_just_ended || self.is_busy(now)
+    }
+
+    /// Takes note of an audio packet.
+    pub fn record_audio(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
+        self.queue.record(now, ssrc, timestamp, clock_rate);
+    }
+
+    /// Takes note of a packet that arrived, by its transport-wide sequence number.
+    pub fn record(&mut self, now: Instant, sequence: u16, bytes: usize) -> Option<Change> {
+        self.arrived.add(now.saturating_duration_since(self.origin), bytes.min(usize::from(u16::MAX)) as u16);
+        let distance = sequence.wrapping_sub(self.highest.unwrap_or(sequence.wrapping_sub(1))) as i16;
+        if distance > 0 {
+            self.highest = Some(sequence);
+            self.recent = self.recent.checked_shl(distance.unsigned_abs().into()).unwrap_or(0) | 1;
+        } else {
+            self.recent |= 1_u64.checked_shl(distance.unsigned_abs().into()).unwrap_or(0);
+        }
+        let (lost, gaps) = (self.recent.count_zeros(), self.gaps());
+        let waits = self.queue.wait(now) > QUEUE;
+        let is_overload = lost >= LOST_MIN && gaps >= GAPS_MIN || lost >= LOST_IN_QUEUE_MIN && waits;
+        let before = self.state;
+        self.state = match before {
+            State::Calm | State::Suspected { .. } if is_overload => State::Overloaded { since: now, told_at: now },
+            State::Calm if lost > 0 && waits => State::Suspected { since: now },
+            State::Suspected { since } if now.saturating_duration_since(since) >= SUSPICION_MAX => State::Lossy,
+            State::Overloaded { since, .. } if self.is_over(now, since) => State::Lossy,
+            // Behind a queue the link's rate was known from the beginning, and now less may be sent than that.
+            State::Overloaded { since, told_at }
+                if !waits
+                    && self.lost_lately() >= STILL_LOST_MIN
+                    && now.saturating_duration_since(told_at) >= TOLD_EVERY =>
+            {
+                State::Overloaded { since, told_at: now }
+            }
+            State::Suspected { .. } | State::Lossy if lost <= CALM_LOST_MAX && !waits => State::Calm,
+            State::Calm | State::Suspected { .. } | State::Overloaded { .. } | State::Lossy => before,
+        };
+        match (before, self.state) {
+            (_, State::Overloaded { .. }) if before != self.state => {
+                Some(Change::Overloaded { arrives_bps: self.arrived.recent_bps().map_or(0, |bps| bps as u64) })
+            }
+            (State::Overloaded { .. }, State::Lossy) => {
+                self.ended_at = Some(now);
+                Some(Change::Ended)
+            }
+            (_, _) => None,
+        }
+    }
+
+    fn is_over(&self, now: Instant, since: Instant) -> bool {
+        self.lost_lately() <= OVER_LOST_MAX || now.saturating_duration_since(since) >= DURATION_MAX
+    }
+
+    fn lost_lately(&self) -> u32 {
+        (!self.recent & LATELY).count_ones()
+    }
+
+    /// Losses that follow each other are one gap.
+    fn gaps(&self) -> u32 {
+        let lost = !self.recent;
+        (lost & !(lost << 1)).count_ones()
+    }
+}
+
+impl Queue {
+    fn record(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
+        let Some(last) = self.last.filter(|last| last.ssrc == ssrc) else { return self.begin(now, ssrc, timestamp) };
+        let ticks = timestamp.wrapping_sub(last.timestamp);
+        if ticks > u32::MAX / 2 {
+            return; // Overtaken, or repeated.
+        }
+        let step = Duration::from_secs_f64(f64::from(ticks) / f64::from(clock_rate.max(1)));
+        let arrived = last.arrived + now.saturating_duration_since(last.at);
+        let sent = last.sent + step;
+        self.wait = self.base.add(sent, arrived);
+        if step > LEAP || self.wait > QUEUE_MAX {
+            return self.begin(now, ssrc, timestamp);
+        }
+        self.last = Some(Audio { ssrc, timestamp, sent, arrived, at: now });
+    }
+
+    fn begin(&mut self, now: Instant, ssrc: u32, timestamp: u32) {
+        let last = Audio { ssrc, timestamp, sent: Duration::ZERO, arrived: Duration::ZERO, at: now };
+        *self = Self { base: Base::default(), last: Some(last), wait: Duration::ZERO };
+        self.base.add(Duration::ZERO, Duration::ZERO);
+    }
+
+    fn wait(&self, now: Instant) -> Duration {
+        let holds = |last: &Audio| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
+        if self.last.as_ref().is_some_and(holds) { self.wait } else { Duration::ZERO }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::virtual_time::start;
+
+    /// Sends packets 4 ms apart, of which those arrive that `arrives` lets through; gives when what changed.
+    fn play(count: u64, mut arrives: impl FnMut(u64) -> bool) -> Vec<(u64, Change)> {
+        let mut overload = Overload::new(start());
+        let mut changes = Vec::new();
+        for number in 0..count {
+            if arrives(number) {
+                let change = overload.record(
+                    start() + Duration::from_millis(number * 4),
+                    65_000_u16.wrapping_add(number as u16),
+                    1_000,
+                );
+                changes.extend(change.map(|change| (number, change)));
+            }
+        }
+        changes
+    }
+
+    /// As `play`, with random losses of so many percent from the thousandth packet on.
+    fn lossy(count: u64, percent: u64) -> Vec<(u64, Change)> {
+        let mut random = Random::seeded(7);
+        play(count, |number| number < 1_000 || random.next_u64() % 100 >= percent)
+    }
+
+    #[test]
+    fn a_link_that_suddenly_drops_most_is_overloaded_until_it_drops_nothing() {
+        let mut random = Random::seeded(7);
+        let changes = play(2_000, |number| !(1_000..1_200).contains(&number) || random.next_u64() % 100 >= 70);
+        let [(began, Change::Overloaded { .. }), .., (ended, Change::Ended)] = changes[..] else {
+            panic!("{changes:?}")
+        };
+        assert!((1_015..1_050).contains(&began) && (1_200..1_240).contains(&ended), "{changes:?}");
+    }
+
+    #[test]
+    fn a_link_that_goes_on_losing_is_overloaded_for_a_while_once() {
+        let changes = lossy(20_000, 60);
+        let [(began, Change::Overloaded { .. }), .., (ended, Change::Ended)] = changes[..] else {
+            panic!("{changes:?}")
+        };
+        assert!((370..=400).contains(&(ended - began)), "{changes:?}");
+        let arrives: Vec<_> = changes
+            .iter()
+            .filter_map(|(_, change)| match change {
+                Change::Overloaded { arrives_bps } => Some(arrives_bps / 100_000),
+                Change::Ended => None,
+            })
+            .collect();
+        assert!(arrives.len() == 8 && arrives[1..].iter().all(|kbps| (4..13).contains(kbps)), "{arrives:?}");
+    }
+
+    #[test]
+    fn common_loss_is_no_overload() {
+        assert_eq!(lossy(20_000, 10), []);
+    }
+
+    #[test]
+    fn an_outage_is_no_overload_and_neither_is_reordering() {
+        assert_eq!(play(3_000, |number| !(1_000..1_040).contains(&number)), []);
+        assert_eq!(play(3_000, |number| !(1_000..2_500).contains(&number)), []);
+        let mut overload = Overload::new(start());
+        for number in (0..4_000_u16).map(|number| number ^ 7) {
+            assert_eq!(overload.record(start(), number, 100), None);
+        }
+    }
+
+    /// Audio each 20 ms, whose packets wait this long from the hundredth to the 140th; of the next ones eight are lost.
+    fn waiting(wait_ms: u64) -> Vec<Change> {
+        let mut overload = Overload::new(start());
+        let mut changes = Vec::new();
+        for number in 0..400_u64 {
+            let timestamp = u32::MAX - 9_000;
+            let at = start()
+                + Duration::from_millis(number * 20 + if (100..140).contains(&number) { wait_ms } else { number % 7 });
+            if (100..116).contains(&number) && number % 2 == 0 {
+                continue;
+            }
+            overload.record_audio(at, 7, timestamp.wrapping_add(number as u32 * 960), 48_000);
+            changes.extend(overload.record(at, number as u16, 100));
+        }
+        changes
+    }
+
+    #[test]
+    fn a_full_queue_makes_few_losses_tell() {
+        assert_eq!(waiting(30), []);
+        assert!(matches!(waiting(180)[..], [Change::Overloaded { arrives_bps: 10_000..=50_000 }, .., Change::Ended]));
+    }
+
+    #[test]
+    fn timestamps_that_count_from_elsewhere_are_no_queue() {
+        let mut queue = Queue::default();
+        let at = |ms| start() + Duration::from_millis(ms);
+        for (ms, ssrc, timestamp, wait_ms) in [
+            (0, 1, 0, 0),
+            (20, 1, 960, 0),
+            (80, 1, 1_920, 40),
+            (60, 1, 960, 40),
+            (3_000, 1, 2_880, 0),
+            (3_020, 1, 3_840, 0),
+            (3_040, 2, 77, 0),
+        ] {
+            queue.record(at(ms), ssrc, timestamp, 48_000);
+            assert_eq!(queue.wait(at(ms)), Duration::from_millis(wait_ms), "{ms}");
+        }
+        assert_eq!(queue.wait(at(9_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_relief_grows_once_the_queue_is_empty_and_ends() {
+        let relief = Relief::begin(600_000);
+        assert_eq!((relief.bps(), relief.grow()), (420_000, Some(relief)));
+        let mut kbps = Vec::new();
+        let mut next = Some(relief.drained());
+        while let Some(relief) = next {
+            kbps.push(relief.bps() / 1_000);
+            next = relief.grow();
+        }
+        assert_eq!(kbps, [540, 594, 653, 718, 790, 869]);
+        assert_eq!(Relief::begin(50_000).bps(), RELIEF_BPS_MIN);
+    }
+}
