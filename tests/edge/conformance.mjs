@@ -74,7 +74,7 @@ function neverDone(har) {
 }
 
 const storage = await Storage.start();
-const edge = await startEdge({ rateLimits: { API_RATE: 1_000_000 }, vars: storage.workerVars });
+const edge = await startEdge({ vars: storage.workerVars });
 // It remembers failures in the folder it runs in, and would not do the same again there.
 const folder = mkdtempSync(join(tmpdir(), "rotunda-api-"));
 const over = new AbortController();

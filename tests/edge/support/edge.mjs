@@ -27,8 +27,8 @@ const VARS = {
   ALLOWED_ORIGINS: "https://app.example.org",
 };
 
-/** Tests open sockets and ask for tokens faster than people do. */
-const RATE_LIMITS = { SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000 };
+/** Tests call the API, open sockets and ask for tokens faster than people do. */
+const RATE_LIMITS = { API_RATE: 1_000_000, SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000 };
 
 /** The Worker as it is deployed: options for `startEdge`. */
 export const DEPLOYED = { build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } };
