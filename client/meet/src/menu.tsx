@@ -1,7 +1,7 @@
 /** A button that opens a menu, used with the mouse or with the arrow keys (ARIA: menu button). */
 import type { KeyboardEvent, ReactNode } from "react";
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
-import { placeMenu } from "./menu-place";
+import { useId, useRef, useState } from "react";
+import { useOutside, usePlaced } from "./use-overlay";
 
 export interface MenuItem {
   /** Names it for tests and style sheets, in every language. */
@@ -87,23 +87,7 @@ interface ItemsProps {
 /** The menu itself: over everything, wherever there is room for it, and scrolled where there is none. */
 function Items({ id, label, isRow, children }: ItemsProps) {
   const element = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const put = (): void => {
-      const menu = element.current;
-      const button = menu?.parentElement?.getBoundingClientRect();
-      if (menu !== null && button !== undefined) {
-        const size = { width: menu.offsetWidth, height: menu.scrollHeight };
-        const place = placeMenu(button, size, { width: window.innerWidth, height: window.innerHeight });
-        Object.entries(place).forEach(([side, px]) => menu.style.setProperty(side, `${px}px`));
-      }
-    };
-    put();
-    visibleItems(element.current)[0]?.focus();
-    // The grid has its new size a frame or two after the window.
-    const resized = (): unknown => requestAnimationFrame(() => requestAnimationFrame(put));
-    window.addEventListener("resize", resized);
-    return () => window.removeEventListener("resize", resized);
-  }, []);
+  usePlaced(element, (menu) => visibleItems(menu)[0]?.focus());
   return (
     <div role="menu" id={id} ref={element} className={isRow ? "menu menu-row" : "menu"} aria-label={label}>
       {children}
@@ -115,18 +99,7 @@ function Items({ id, label, isRow, children }: ItemsProps) {
 function useMenu() {
   const [isOpen, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (!isOpen) {
-      return undefined;
-    }
-    const outside = (event: Event): void => {
-      if (!(event.target instanceof Node && root.current?.contains(event.target) === true)) {
-        setOpen(false);
-      }
-    };
-    document.addEventListener("pointerdown", outside);
-    return () => document.removeEventListener("pointerdown", outside);
-  }, [isOpen]);
+  useOutside(root, isOpen, () => setOpen(false));
   const close = (): void => {
     setOpen(false);
     root.current?.querySelector("button")?.focus();
