@@ -6,6 +6,7 @@ mod dev;
 mod guests;
 mod health;
 mod nodes;
+mod quality;
 mod recordings;
 mod rooms;
 
@@ -103,6 +104,7 @@ async fn handle(
         ("GET", ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
         ("GET", ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
         ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
+        ("POST", ["v1", "nodes", "quality"]) => quality::report(arrival).await,
         ("POST", ["v1", "nodes", "ticket"]) => nodes::ticket(arrival).await,
         ("GET", ["v1", "guests"]) => guests::policy(&arrival),
         ("POST", ["v1", "guests"]) => guests::admit(arrival).await,
@@ -123,7 +125,7 @@ async fn handle(
 fn methods(segments: &[&str]) -> Option<&'static [&'static str]> {
     match segments {
         ["healthz"] | ["v1", "rooms", _, "socket" | "node"] | ["v1", "nodes", "socket"] => Some(&["GET"]),
-        ["v1", "nodes", "recordings" | "ticket"] => Some(&["POST"]),
+        ["v1", "nodes", "quality" | "recordings" | "ticket"] => Some(&["POST"]),
         ["v1", "guests"] => Some(&["GET", "POST"]),
         _ => None,
     }

@@ -4,6 +4,7 @@ mod fleet;
 mod room;
 mod ticket;
 
+use crate::quality::{self, Samples};
 use crate::record::Recorder;
 use crate::shard::{Command, Event, Shard};
 use fleet::MediaMember;
@@ -67,6 +68,7 @@ pub(crate) struct Control {
     restarts: mpsc::Receiver<u16>,
     draining: watch::Receiver<bool>,
     standing: watch::Sender<Standing>,
+    samples: Samples,
 }
 
 /// A room that this node serves.
@@ -93,7 +95,8 @@ impl Control {
         draining: watch::Receiver<bool>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { node: Arc::new(node), rooms: BTreeMap::new(), events, restarts, draining, standing }
+        let samples = quality::start(node.edges.clone(), node.token.clone());
+        Self { node: Arc::new(node), rooms: BTreeMap::new(), events, restarts, draining, standing, samples }
     }
 
     /// Runs until the shards are gone.
@@ -183,12 +186,20 @@ impl Control {
 
     fn tell_room(&self, event: Event) {
         let (room, message) = match event.output {
+            Output::Quality(sample) => {
+                if self.samples.try_send(sample).is_err() {
+                    tracing::debug!("a sample of quality is lost: too many wait");
+                }
+                return;
+            }
             Output::SessionConnected { room, session } => (room, NodeToRoom::SessionConnected { session }),
             Output::SessionClosed { room, session, end } => (room, NodeToRoom::SessionClosed { session, end }),
             Output::LayersWanted { room, session, mid, rids } => {
                 (room, NodeToRoom::LayersWanted { session, mid, rids })
             }
-            Output::VideoPaused { room, session, mids } => (room, NodeToRoom::VideoPaused { session, mids }),
+            Output::VideoLimited { room, session, estimate_bps, slots } => {
+                (room, NodeToRoom::VideoLimited { session, estimate_bps, slots })
+            }
         };
         let Some(served) = self.rooms.get(&room).filter(|served| served.shard == event.shard) else {
             tracing::debug!(%room, shard = event.shard, ?message, "news of a room that is no longer served");

@@ -4,11 +4,13 @@
 //! and may be repeated: applying it twice is applying it once.
 
 mod fleet;
+mod quality;
 mod recording;
 mod room;
 mod welcome;
 
 pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration};
+pub use quality::{Grade, QualityLimit, QualityReport, SessionQuality, TrackQuality};
 pub use recording::{
     RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome,
 };

@@ -42,7 +42,8 @@ mod docs {
         let signal = ["signal/client_to_edge", "signal/edge_to_client"];
         let control =
             ["control/node_to_fleet", "control/fleet_to_node", "control/node_to_room", "control/room_to_node"];
-        let recording = ["control/recording_report", "control/recording_verdict", "recording/manifest"];
+        let recording =
+            ["control/quality_report", "control/recording_report", "control/recording_verdict", "recording/manifest"];
         let list = |name| -> Vec<Value> {
             serde_json::from_str(&read(&format!("tests/vectors/{name}.json"))).expect("a JSON list")
         };

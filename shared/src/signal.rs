@@ -11,6 +11,7 @@ mod edge_to_client;
 mod guest;
 mod recording;
 mod room_state;
+mod video_limit;
 
 pub use ban::{BanInfo, BanTerm};
 pub use client_to_edge::{
@@ -21,6 +22,7 @@ pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
 pub use guest::GuestInfo;
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
+pub use video_limit::VideoLimit;
 
 /// The WebSocket sub-protocol, and with it the version of everything in this module.
 pub const SUBPROTOCOL: &str = "rotunda.v1";

@@ -74,6 +74,12 @@ export class Network {
     bridge("link", "set", "dev", this.#port, "state", "3");
   }
 
+  /** What the cable carries each way, in kbit/s; nothing is no limit. What would wait longer than 200 ms is dropped. */
+  limit({ downKbps = null, upKbps = null }) {
+    limitDevice(["tc"], this.#port, downKbps);
+    limitDevice(this.inside(["tc"]), "eth0", upKbps);
+  }
+
   /** The address is replaced by another one: from the office's Wi-Fi to the phone's. */
   changeAddress() {
     const before = this.address;
@@ -101,6 +107,14 @@ export class Network {
     const [program, ...rest] = this.inside(["ip", ...args]);
     execFileSync(program, rest);
   }
+}
+
+/** Limits what leaves through a device, or lets everything leave at once. */
+function limitDevice([program, ...args], device, kbps) {
+  const limit = ["tbf", "rate", `${kbps}kbit`, "burst", "5kb", "latency", "200ms"];
+  // A device without a queue has none to delete, but this one is as good as none.
+  const none = ["pfifo", "limit", "1000"];
+  execFileSync(program, [...args, "qdisc", "replace", "dev", device, "root", ...(kbps === null ? none : limit)]);
 }
 
 function ip(...args) {

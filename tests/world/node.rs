@@ -10,8 +10,8 @@ use media_core::session::dtls::Identity;
 use media_core::sfu::{Config, Input, Output as SfuOutput, Sfu};
 use media_core::stats::Stats;
 use shared::control::{
-    Assignment, FleetToNode, Message, NodeLoad, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode, ShardInfo,
-    WelcomeParts,
+    Assignment, FleetToNode, Message, NodeLoad, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode, SessionQuality,
+    ShardInfo, WelcomeParts,
 };
 use shared::{NodeId, Region, RoomId, limits};
 use std::collections::{BTreeMap, VecDeque};
@@ -59,6 +59,8 @@ pub struct Node {
     heartbeat_at: Instant,
     rooms: BTreeMap<RoomId, Served>,
     is_draining: bool,
+    /// What it would tell the Worker of its sessions.
+    pub samples: Vec<SessionQuality>,
 }
 
 /// A room that the node serves.
@@ -109,6 +111,7 @@ impl Node {
             heartbeat_at: clock.now(),
             rooms: BTreeMap::new(),
             is_draining: false,
+            samples: Vec::new(),
         }
     }
 
@@ -393,7 +396,13 @@ impl Node {
                 SfuOutput::LayersWanted { room, session, mid, rids } => {
                     (room, NodeToRoom::LayersWanted { session, mid, rids })
                 }
-                SfuOutput::VideoPaused { room, session, mids } => (room, NodeToRoom::VideoPaused { session, mids }),
+                SfuOutput::Quality(sample) => {
+                    self.samples.push(*sample);
+                    continue;
+                }
+                SfuOutput::VideoLimited { room, session, estimate_bps, slots } => {
+                    (room, NodeToRoom::VideoLimited { session, estimate_bps, slots })
+                }
             };
             // Without a socket the next hello tells how things are.
             if let Some(Served { line: Line { state: State::Up(socket), .. }, .. }) = self.rooms.get(&room) {

@@ -72,13 +72,13 @@ export function Call({ room, name }: Props) {
       </div>
       <div className="middle">
         <ViewOf room={room} order={snapshot.participants.map(({ id }) => id)}>
-          <Stage snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
+          <Stage room={room} snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
         </ViewOf>
         {panel === "chat" ? (
           <ChatPanel chat={chat} draft={mayChat ? { text: draft, set: setDraft } : null} notify={notify} onClose={close} />
         ) : null}
         {panel === "people" ? (
-          <People snapshot={snapshot} actions={mayModerate ? actions : null} onClose={close} />
+          <People room={room} snapshot={snapshot} actions={mayModerate ? actions : null} onClose={close} />
         ) : null}
         {panel === "settings" ? <Settings room={room} snapshot={snapshot} notify={notify} onClose={close} /> : null}
       </div>

@@ -1,6 +1,7 @@
 /** Who is in the room, hands first, and, for those who may, ways to moderate. */
-import type { Participant, RoomSnapshot } from "@rotunda/client";
-import { Avatar, QualityBars, trackOf } from "@rotunda/react";
+import type { Participant, Room, RoomSnapshot } from "@rotunda/client";
+import { Avatar, trackOf } from "@rotunda/react";
+import { ConnectionDetails } from "./connection-details";
 import { CameraOffIcon, MicrophoneOffIcon } from "./icons";
 import { nameOf } from "./names";
 import { Panel } from "./panel";
@@ -8,13 +9,14 @@ import { usePreferences, useTexts } from "./preferences";
 import type { Actions } from "./use-actions";
 
 interface Props {
+  readonly room: Room;
   readonly snapshot: RoomSnapshot;
   /** Nothing where the user may not moderate. */
   readonly actions: Actions | null;
   readonly onClose: () => void;
 }
 
-export function People({ snapshot: { self, participants, hands, guests }, actions, onClose }: Props) {
+export function People({ room, snapshot: { self, participants, hands, guests }, actions, onClose }: Props) {
   const texts = useTexts();
   const everybody = self === null ? participants : [self, ...participants];
   // Who raised a hand first comes first.
@@ -26,7 +28,7 @@ export function People({ snapshot: { self, participants, hands, guests }, action
       <ul className="people" tabIndex={0} aria-label={texts.people}>
         {inOrder.map((participant) => (
           <li key={participant.id}>
-            <Person participant={participant} />
+            <Person room={room} participant={participant} />
             {actions === null || participant.isSelf ? null : <HostButtons participant={participant} actions={actions} />}
           </li>
         ))}
@@ -67,9 +69,9 @@ function Waiting({ guests, actions }: { guests: RoomSnapshot["guests"]; actions:
   );
 }
 
-function Person({ participant }: { participant: Participant }) {
+function Person({ room, participant }: { room: Room; participant: Participant }) {
   const { texts, locale } = usePreferences();
-  const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
+  const { id, isSelf, speaking, connection, hasHandUp } = participant;
   const name = nameOf(participant, texts);
   const isOff = (source: "microphone" | "camera"): boolean => trackOf(participant, source)?.muted ?? true;
   return (
@@ -84,7 +86,7 @@ function Person({ participant }: { participant: Participant }) {
           ✋
         </span>
       ) : null}
-      {quality === null ? null : <QualityBars quality={quality} label={texts.quality[quality]} />}
+      <ConnectionDetails room={room} participant={participant} />
       {isOff("microphone") ? <MicrophoneOffIcon /> : null}
       {isOff("camera") ? <CameraOffIcon /> : null}
     </span>

@@ -1,5 +1,5 @@
 /** The people, or a screen with the people beside it. */
-import type { Participant, RoomSnapshot } from "@rotunda/client";
+import type { Participant, Room, RoomSnapshot } from "@rotunda/client";
 import type { SharedScreen } from "@rotunda/react";
 import { TileGrid, Video, useScreens } from "@rotunda/react";
 import { useRef } from "react";
@@ -10,6 +10,7 @@ import { Tile } from "./tile";
 import type { Actions } from "./use-actions";
 
 interface Props {
+  readonly room: Room;
   readonly snapshot: RoomSnapshot;
   /** Nothing where the user may not moderate. */
   readonly actions: Actions | null;
@@ -17,7 +18,7 @@ interface Props {
   readonly onStop: () => void;
 }
 
-export function Stage({ snapshot, actions, onStop }: Props) {
+export function Stage({ room, snapshot, actions, onStop }: Props) {
   const texts = useTexts();
   const { self, participants } = snapshot;
   const everybody = self === null ? participants : [...participants, self];
@@ -30,7 +31,7 @@ export function Stage({ snapshot, actions, onStop }: Props) {
         <Screen screen={screen} onStop={onStop} />
         <div className="strip" tabIndex={0} role="group" aria-label={texts.people}>
           {everybody.map((participant) => (
-            <Tile key={participant.id} participant={participant} actions={actions} />
+            <Tile key={participant.id} room={room} participant={participant} actions={actions} />
           ))}
         </div>
       </main>
@@ -41,7 +42,7 @@ export function Stage({ snapshot, actions, onStop }: Props) {
       <TileGrid<Participant>
         items={everybody}
         keyOf={({ id }) => id}
-        tile={(participant, style) => <Tile participant={participant} actions={actions} style={style} />}
+        tile={(participant, style) => <Tile room={room} participant={participant} actions={actions} style={style} />}
       >
         {participants.length === 0 ? <p className="alone">{texts.alone}</p> : null}
       </TileGrid>

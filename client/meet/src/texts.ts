@@ -128,6 +128,15 @@ export interface Texts {
   readonly failed: string;
   readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "handUp", string>>;
   readonly quality: Readonly<Record<Quality, string>>;
+  readonly connectionOf: (name: string, quality: string) => string;
+  readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "ofSelf" | "ofOthers", string>> & {
+    readonly size: (width: number, lines: number, framesPerSecond: number) => string;
+  };
+  /** Why a picture is small or paused: bit rates in words. */
+  readonly limit: {
+    readonly smaller: (estimate: string, wanted: string, given: string) => string;
+    readonly paused: (estimate: string, wanted: string) => string;
+  };
   /** Of one device rather than of both. */
   readonly deviceErrors: Readonly<Record<DeviceKind, Readonly<Record<DeviceErrorCode, string>>>>;
   readonly errors: Readonly<Record<RoomError["code"], string>>;

@@ -1,7 +1,8 @@
 /** One participant: their picture or their initials, their name, and how they are. */
-import type { Participant } from "@rotunda/client";
-import { Avatar, QualityBars, Video, trackOf, useTile } from "@rotunda/react";
+import type { Participant, Room } from "@rotunda/client";
+import { Avatar, Video, trackOf, useTile } from "@rotunda/react";
 import type { CSSProperties } from "react";
+import { ConnectionDetails } from "./connection-details";
 import { DotsIcon, MicrophoneOffIcon } from "./icons";
 import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
@@ -11,15 +12,16 @@ import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
 
 interface Props {
+  readonly room: Room;
   readonly participant: Participant;
   /** Nothing where the user may not moderate. */
   readonly actions: Actions | null;
   readonly style?: CSSProperties;
 }
 
-export function Tile({ participant, actions, style }: Props) {
+export function Tile({ room, participant, actions, style }: Props) {
   const { texts, locale } = usePreferences();
-  const { id, isSelf, speaking, connection, hasHandUp, quality } = participant;
+  const { id, isSelf, speaking, connection, hasHandUp } = participant;
   const tile = useTile(id);
   const plain = nameOf(participant, texts);
   const name = isSelf ? texts.you(plain) : plain;
@@ -55,7 +57,7 @@ export function Tile({ participant, actions, style }: Props) {
             ✋
           </span>
         ) : null}
-        {quality === null || isAway ? null : <QualityBars quality={quality} label={texts.quality[quality]} />}
+        {isAway ? null : <ConnectionDetails room={room} participant={participant} />}
         {actions === null || isSelf ? null : (
           <Menu className="dots" label={texts.actionsFor(plain)} items={hostItems(texts, participant, plain, actions)}>
             <DotsIcon />

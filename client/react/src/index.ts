@@ -16,6 +16,7 @@ export { useDevices } from "./use-devices";
 export { useLevel } from "./use-level";
 export type { ShownReaction } from "./use-reactions";
 export { REACTION_MS, useReactions } from "./use-reactions";
+export { useStats } from "./use-stats";
 export { useRoom, useRoomEvent } from "./use-room";
 export { Video } from "./video";
 export { useTile, ViewOf } from "./view-context";

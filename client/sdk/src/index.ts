@@ -25,6 +25,7 @@ export type {
   TrackId,
   TrackSource,
 } from "./protocol.gen";
+export type { ParticipantStats, TrackStats } from "./participant-stats";
 export { CHAT_TEXT_BYTES_MAX } from "./protocol.gen";
 export { randomId } from "./random";
 export { deleteRecording, listRecordings } from "./recordings";
@@ -35,7 +36,7 @@ export type { Quality } from "./quality";
 export type { ScreenOptions } from "./screen";
 export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
-export type { Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
+export type { Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
 export type { Connection, Lines } from "./state";
 export type { Phase, Timings } from "./timings";
 export type { Claims } from "./token";

@@ -1,5 +1,7 @@
 /** What the statistics say about people: who speaks, and how good everybody's connection is. */
 import type { ParticipantId } from "./protocol.gen";
+import type { Owners, ParticipantStats } from "./participant-stats";
+import { StatsMeter } from "./participant-stats";
 import type { Quality } from "./quality";
 import { QualityMeter } from "./quality";
 import type { Participant } from "./snapshot";
@@ -20,8 +22,10 @@ export interface Measured {
 export class Measuring {
   readonly #speaking = new Speaking();
   readonly #meter = new QualityMeter();
+  readonly #statsMeter = new StatsMeter();
   #speakers: readonly ParticipantId[] = [];
   #quality: ReadonlyMap<ParticipantId, Quality> = new Map();
+  #stats: ReadonlyMap<ParticipantId, ParticipantStats> = new Map();
 
   /** Who speaks, the latest first. */
   get speakers(): readonly ParticipantId[] {
@@ -32,15 +36,25 @@ export class Measuring {
     return this.#quality;
   }
 
+  get stats(): ReadonlyMap<ParticipantId, ParticipantStats> {
+    return this.#stats;
+  }
+
   /** Takes a look and says what is different. */
-  take(measured: Measured): { readonly speakersChanged: boolean; readonly changed: boolean } {
+  take(measured: Measured): { readonly speakersChanged: boolean; readonly statsChanged: boolean; readonly changed: boolean } {
     const speakers = this.#speaking.take(loudness(measured), performance.now());
-    const quality = this.#grade(measured) ?? this.#quality;
+    const graded = this.#grade(measured);
+    const quality = graded ?? this.#quality;
+    const { counters } = measured;
+    const statsChanged = graded !== null && counters !== null;
+    if (statsChanged) {
+      this.#stats = this.#statsMeter.take(counters, ownersOf(measured));
+    }
     const speakersChanged = speakers.join() !== this.#speakers.join();
     const changed = speakersChanged || [...quality].join() !== [...this.#quality].join();
     this.#speakers = speakers;
     this.#quality = quality;
-    return { speakersChanged, changed };
+    return { speakersChanged, statsChanged, changed };
   }
 
   #grade({ counters, state, participants }: Measured): ReadonlyMap<ParticipantId, Quality> | null {
@@ -48,6 +62,25 @@ export class Measuring {
       participants.find(({ tracks }) => tracks.some(({ media }) => media?.id === track))?.id ?? null;
     return counters === null ? null : this.#meter.take(counters, state.self, whose);
   }
+}
+
+function ownersOf({ state, participants }: Measured): Owners {
+  const { self, media } = state;
+  return {
+    received: (track) => {
+      for (const { id: participant, tracks } of participants) {
+        const found = tracks.find(({ media: played }) => played?.id === track);
+        if (found !== undefined) {
+          return { participant, source: found.source };
+        }
+      }
+      return null;
+    },
+    sent: (mid) => {
+      const section = media.published.find((published) => published.mid === mid);
+      return self === null || section === undefined ? null : { participant: self, source: section.source };
+    },
+  };
 }
 
 function loudness({ levels, ownLevel, state }: Measured): Map<ParticipantId, number> {

@@ -11,6 +11,7 @@ import type {
   RoomInfo,
   SlotInfo,
   TrackInfo,
+  VideoLimit,
 } from "./protocol.gen";
 
 type Check = (value: unknown) => boolean;
@@ -105,7 +106,7 @@ const FRAMES: Frames = {
   slots_changed: { slots },
   sections_needed: { audio: number, video: number },
   layers_wanted: { mid: text, rids: list(text) },
-  video_paused: { mids: list(text) },
+  video_limited: { estimate_bps: number, slots: list(object<VideoLimit>({ mid: text, wanted_bps: number, given_bps: orNull(number) })) },
   transport_dead: {},
   recording_updated: { recording },
   removed: { code: text, reason: orNull(text) },

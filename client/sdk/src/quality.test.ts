@@ -26,7 +26,7 @@ describe("measuring", () => {
   const whose = (track: string): string | null => (track === "none" ? null : track.slice(0, 3));
   const look = (second: number, streams: [string, number, number][], rttMs: number | null = 20, sentLost = 0): Look => ({
     atMs: second * 1_000,
-    streams: streams.map(([track, received, lost]) => ({ track, received, lost })),
+    streams: streams.map(([track, packets, lost]) => ({ track, packets, lost })),
     rttMs,
     sentLost,
   });

@@ -27,7 +27,7 @@ export function grade(rttMs: number | null, lossPercent: number): Quality {
 export interface Stream {
   /** The browser's name of the track. */
   readonly track: string;
-  readonly received: number;
+  readonly packets: number;
   readonly lost: number;
 }
 
@@ -81,7 +81,7 @@ export class QualityMeter {
       if (before !== undefined && participant !== null) {
         const so = gained.get(participant) ?? { received: 0, lost: 0 };
         gained.set(participant, {
-          received: so.received + Math.max(0, stream.received - before.received),
+          received: so.received + Math.max(0, stream.packets - before.packets),
           // What was counted as lost and then arrived late is counted back.
           lost: so.lost + Math.max(0, stream.lost - before.lost),
         });

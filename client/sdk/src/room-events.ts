@@ -3,6 +3,7 @@ import type { DeviceKind } from "./devices";
 import type { RoomError } from "./errors";
 import type { LocalMediaOptions } from "./local-media";
 import type { ParticipantId, Reaction, TrackSource } from "./protocol.gen";
+import type { ParticipantStats } from "./participant-stats";
 import type { TokenSource } from "./signal";
 import type { Message, Participant, Pause, RoomSnapshot } from "./snapshot";
 import type { Connection } from "./state";
@@ -29,6 +30,8 @@ export interface RoomEvents {
   participant_left: { readonly id: ParticipantId; readonly name: string };
   /** Who speaks, the latest first. */
   speaking: readonly ParticipantId[];
+  /** What was measured of everybody's sound and pictures in the last second. */
+  stats: ReadonlyMap<ParticipantId, ParticipantStats>;
   /** A moderator muted the user; they may unmute themselves. */
   silenced: { readonly source: TrackSource };
   /** A picture is not sent for the moment because the downlink is too slow for it, or is sent again. */

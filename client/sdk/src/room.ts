@@ -9,6 +9,7 @@ import type { LocalMediaListener } from "./local-media";
 import { LocalMedia } from "./local-media";
 import { Measuring } from "./measuring";
 import { listenToPage } from "./page";
+import type { ParticipantStats } from "./participant-stats";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { BanInfo, BanTerm, MediaKind, ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
@@ -126,6 +127,11 @@ export class Room extends Emitter<RoomEvents> {
 
   get participants(): readonly Participant[] {
     return this.#snapshot.participants;
+  }
+
+  /** What was measured of everybody in the last second, the user included; the same object until the next second. */
+  get stats(): ReadonlyMap<ParticipantId, ParticipantStats> {
+    return this.#measuring.stats;
   }
 
   /** How long each phase of the join took. */
@@ -473,7 +479,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#microphoneLevel = counters?.microphoneLevel ?? this.#microphoneLevel;
     // The statistics are a second old; but a page that nobody has touched may not measure by itself.
     const ownLevel = microphone.sends ? (microphone.level ?? this.#microphoneLevel) : null;
-    const { speakersChanged, changed } = this.#measuring.take({
+    const { speakersChanged, statsChanged, changed } = this.#measuring.take({
       counters,
       levels,
       ownLevel,
@@ -482,6 +488,9 @@ export class Room extends Emitter<RoomEvents> {
     });
     if (speakersChanged) {
       this.emit("speaking", this.#measuring.speakers);
+    }
+    if (statsChanged) {
+      this.emit("stats", this.#measuring.stats);
     }
     if (changed) {
       this.#changed();

@@ -82,8 +82,20 @@ export interface Track {
   readonly muted: boolean;
   /** Its picture stands still for the moment, because this client's downlink is too slow for it. */
   readonly paused: boolean;
+  /** Why its picture is smaller than its tile could show, or paused; nothing where this client's downlink is no reason. */
+  readonly limit: Limit | null;
   /** What to show or play; nothing while it plays in none of this client's slots. */
   readonly media: MediaStreamTrack | null;
+}
+
+/** What the media node decided about a picture, in bits per second. */
+export interface Limit {
+  /** What it believes this client's downlink to carry. */
+  readonly estimateBps: number;
+  /** What the largest picture that the tile could show needs. */
+  readonly wantedBps: number;
+  /** What the picture that it sends needs; `null` while it sends none. */
+  readonly givenBps: number | null;
 }
 
 export interface Sources {
@@ -146,15 +158,20 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
 
 function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack }: Sources): Track {
   const slot = state.slots.find(({ track }) => track === id);
-  const paused = slot !== undefined && state.paused.includes(slot.mid);
-  return { id, kind, source, muted, paused, media: slot === undefined ? null : slotTrack(slot.mid) };
+  const limit = slot === undefined ? null : limitOf(state, slot.mid);
+  return { id, kind, source, muted, paused: limit?.givenBps === null, limit, media: slot === undefined ? null : slotTrack(slot.mid) };
+}
+
+function limitOf({ limits: { estimateBps, slots } }: State, mid: Mid): Limit | null {
+  const limit = slots.find((limited) => limited.mid === mid);
+  return limit === undefined ? null : { estimateBps, wantedBps: limit.wanted_bps, givenBps: limit.given_bps };
 }
 
 function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {
   const device = source === "microphone" ? local.microphone.snapshot : source === "camera" ? local.camera.snapshot : null;
   // The user sees at once what they did, not when the edge has heard of it.
   const isMuted = device === null ? muted : !device.on;
-  return { id, kind, source, muted: isMuted, paused: false, media: local.track(source) };
+  return { id, kind, source, muted: isMuted, paused: false, limit: null, media: local.track(source) };
 }
 
 function messages({ chat, outbox, self, roster }: State): Message[] {

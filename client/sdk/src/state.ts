@@ -23,6 +23,7 @@ import type {
   SessionId,
   SlotInfo,
   TrackSource,
+  VideoLimit,
 } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { networkChanged, opened, socketClosed, start, tokenUnavailable } from "./state/connection";
@@ -72,8 +73,7 @@ export interface State {
   readonly muted: Muted;
   /** Whom the user looks at; nothing where the application never said. */
   readonly view: View | null;
-  /** Slots whose video is paused because the downlink is too slow. */
-  readonly paused: readonly Mid[];
+  readonly limits: Limits;
   readonly told: Told;
   readonly requests: readonly PendingRequest[];
   readonly requestsMade: number;
@@ -177,6 +177,14 @@ export type Lines = Readonly<Record<ParticipantId, number>>;
 
 /** What an edge assumes that was told no view. */
 export const NO_VIEW: View = { participants: [], lines: null };
+
+/** The slots whose video the downlink is too slow for, and what the node believes it to carry. */
+export interface Limits {
+  readonly estimateBps: number;
+  readonly slots: readonly VideoLimit[];
+}
+
+export const NO_LIMITS: Limits = { estimateBps: 0, slots: [] };
 
 /** The layers of a published section that anybody watches. */
 export interface WantedLayers {
@@ -338,7 +346,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     },
     muted,
     view: null,
-    paused: [],
+    limits: NO_LIMITS,
     told: { muted: {}, view: NO_VIEW },
     requests: [],
     requestsMade: 0,

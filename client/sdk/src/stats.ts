@@ -1,13 +1,15 @@
 /** What the browser's statistics say: whether the transport lives, how loud everybody is, whether a picture came. */
 import type { Mid } from "./protocol.gen";
 import type { Peer } from "./peer";
-import type { Look, Stream } from "./quality";
+import type { ReceivedStream, SentStream, StatsLook, StreamCounters } from "./participant-stats";
+import type { Look } from "./quality";
 import type { TransportSample } from "./transport-watch";
 
 /** Older audio levels are ignored. */
 const LEVEL_AGE_MS_MAX = 400;
 
-export interface Counters extends Omit<TransportSample, "flows" | "disconnected">, Look {
+export interface Counters extends Omit<TransportSample, "flows" | "disconnected">, Look, StatsLook {
+  readonly streams: readonly ReceivedStream[];
   /** Linear level of the microphone, where it is captured. */
   readonly microphoneLevel: number | null;
   readonly framesDecoded: number;
@@ -25,6 +27,17 @@ type Entry = RTCStats & {
   readonly kind?: string;
   readonly packetsReceived?: number;
   readonly bytesReceived?: number;
+  readonly bytesSent?: number;
+  readonly framesEncoded?: number;
+  readonly freezeCount?: number;
+  readonly nackCount?: number;
+  readonly pliCount?: number;
+  readonly jitter?: number;
+  readonly frameWidth?: number;
+  readonly frameHeight?: number;
+  readonly mid?: string;
+  readonly rid?: string;
+  readonly localId?: string;
   readonly packetsSent?: number;
   readonly roundTripTimeMeasurements?: number;
   readonly requestsSent?: number;
@@ -61,15 +74,45 @@ export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
     microphoneLevel: source?.audioLevel ?? null,
     framesDecoded: sum("inbound-rtp", "framesDecoded"),
     streams: streams(entries),
+    sentStreams: sentStreams(entries),
     rttMs: roundTripMs(entries),
     sentLost: sentLost(entries),
   };
 }
 
-function streams(entries: readonly Entry[]): Stream[] {
-  return entries.flatMap(({ type, trackIdentifier: track, packetsReceived: received = 0, packetsLost: lost = 0 }) =>
-    type === "inbound-rtp" && track !== undefined ? [{ track, received, lost }] : [],
-  );
+function streams(entries: readonly Entry[]): ReceivedStream[] {
+  return entries.flatMap((entry) => {
+    const { type, trackIdentifier: track, packetsReceived = 0, bytesReceived = 0, framesDecoded = 0, jitter } = entry;
+    const counters = { ...countersOf(entry), packets: packetsReceived, bytes: bytesReceived, frames: framesDecoded };
+    return type === "inbound-rtp" && track !== undefined ? [{ track, ...counters, jitterMs: milliseconds(jitter) }] : [];
+  });
+}
+
+/** The node's reports say how each layer arrives there. */
+function sentStreams(entries: readonly Entry[]): SentStream[] {
+  return entries.flatMap((entry) => {
+    const { type, id, mid, rid = null, packetsSent = 0, bytesSent = 0, framesEncoded = 0 } = entry;
+    if (type !== "outbound-rtp" || mid === undefined) {
+      return [];
+    }
+    const report = entries.find(({ type: kind, localId }) => kind === "remote-inbound-rtp" && localId === id);
+    const lostPercent = report?.fractionLost === undefined ? null : report.fractionLost * 100;
+    const counters = { ...countersOf(entry), packets: packetsSent, bytes: bytesSent, frames: framesEncoded };
+    return [{ mid, rid, ...counters, lost: 0, lostPercent, jitterMs: milliseconds(report?.jitter) }];
+  });
+}
+
+function countersOf({ packetsLost: lost = 0, freezeCount, nackCount, pliCount, frameWidth, frameHeight }: Entry): Omit<
+  StreamCounters,
+  "packets" | "bytes" | "frames" | "jitterMs"
+> {
+  const [freezes, nacks, plis] = [freezeCount ?? 0, nackCount ?? 0, pliCount ?? 0];
+  return { lost, freezes, nacks, plis, width: frameWidth ?? null, lines: frameHeight ?? null };
+}
+
+/** webrtc-stats tells times in seconds. */
+function milliseconds(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : seconds * 1_000;
 }
 
 function roundTripMs(entries: readonly Entry[]): number | null {

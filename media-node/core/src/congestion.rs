@@ -8,6 +8,7 @@ mod capacity;
 mod cluster;
 pub mod controller;
 mod delay;
+pub mod limited;
 mod loss;
 pub mod overload;
 mod probe;

@@ -11,6 +11,7 @@ pub mod ingress;
 pub mod keys;
 pub mod packet;
 pub mod places;
+pub mod quality;
 pub mod random;
 pub mod record;
 pub mod room;

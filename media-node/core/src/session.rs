@@ -8,6 +8,7 @@ pub mod streams;
 use crate::congestion::allocate::Estimate;
 use crate::congestion::arrivals::Arrivals;
 use crate::congestion::controller::Controller;
+use crate::congestion::limited::Limited;
 use crate::congestion::overload::{Overload, Relief};
 use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
@@ -18,7 +19,7 @@ use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
 use dtls::Dtls;
 use ice_lite::IceLite;
-use shared::ids::{Mid, SessionId};
+use shared::ids::{Mid, ParticipantId, SessionId};
 use shared::rtp_parameters::{self as parameters, Fingerprint, Flow};
 use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 pub struct Session {
     pub id: SessionId,
     pub room: RoomKey,
+    pub participant: ParticipantId,
     pub ice: IceLite,
     pub dtls: Dtls,
     /// The certificates of which it must show one.
@@ -58,12 +60,16 @@ pub struct Session {
     pub feedback_since: Option<Instant>,
     /// What its downlink takes, as far as that is known.
     pub estimate: Option<Estimate>,
-    /// Slots whose video is paused because that is too little, as last told to the room.
-    pub paused: Vec<usize>,
+    /// Slots that get less video than they could show because that is too little.
+    pub limited: Limited,
     /// What it is asked to keep its video below.
     pub cap: Option<Cap>,
     /// Time to the client and back.
     pub round_trip: Duration,
+    /// A report has told it.
+    pub is_round_trip_known: bool,
+    /// When its quality was last sampled.
+    pub sampled_at: Instant,
     /// How many earlier packets its audio carries.
     pub redundancy: Redundancy,
     /// What we are called in reports about what it sends.
@@ -100,6 +106,7 @@ impl Session {
         Self {
             id: parameters.session.clone(),
             room,
+            participant: parameters.participant.clone(),
             ice: IceLite::new(&parameters.ice),
             dtls: Dtls::server(parameters.fingerprints().collect::<Vec<_>>()),
             client_fingerprints: parameters.fingerprints().collect(),
@@ -116,9 +123,11 @@ impl Session {
             probing: None,
             feedback_since: None,
             estimate: None,
-            paused: Vec::new(),
+            limited: Limited::default(),
             cap: None,
             round_trip: ROUND_TRIP_ASSUMED,
+            is_round_trip_known: false,
+            sampled_at: now,
             redundancy: Redundancy::default(),
             feedback_ssrc,
             opened_at: now,

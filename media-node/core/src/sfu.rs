@@ -8,6 +8,7 @@ mod media;
 mod overload;
 mod record;
 mod report;
+mod sample;
 mod select;
 mod subscribe;
 mod transport;
@@ -32,7 +33,8 @@ use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
 use crate::stun::TransactionIds;
 use egress::Egress;
-use shared::control::{RoomToNode, SessionEnd};
+use shared::control::{RoomToNode, SessionEnd, SessionQuality};
+use shared::signal::VideoLimit;
 use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -60,8 +62,10 @@ pub enum Output {
     SessionClosed { room: RoomId, session: SessionId, end: SessionEnd },
     /// The layers of a published track that its viewers and the recorder need have changed.
     LayersWanted { room: RoomId, session: SessionId, mid: Mid, rids: Vec<String> },
-    /// The slots of a session whose video is paused because its downlink is too slow have changed.
-    VideoPaused { room: RoomId, session: SessionId, mids: Vec<Mid> },
+    /// The slots of a session whose video is limited by its downlink have changed.
+    VideoLimited { room: RoomId, session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
+    /// What the media of a session was like in the last minute: for the Worker, not for the room.
+    Quality(Box<SessionQuality>),
 }
 
 /// What a shard is made with.
@@ -99,6 +103,8 @@ enum Timer {
     Keyframe(StreamKey),
     /// The layers of its slots are chosen again.
     Select(SessionKey),
+    /// A session's quality is sampled.
+    Sample(SessionKey),
     /// What the viewers of a track need is summed up.
     Viewers(TrackKey),
 }
@@ -253,6 +259,7 @@ impl Sfu {
             Timer::Repair(stream) => self.ask_for_losses(now, stream),
             Timer::Keyframe(stream) => self.ask_for_keyframe(now, stream),
             Timer::Select(session) => self.select_streams(now, session),
+            Timer::Sample(session) => self.sample(now, session),
             Timer::Viewers(track) => self.sum_up_viewers(now, track),
         }
     }

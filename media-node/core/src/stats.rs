@@ -1,5 +1,10 @@
 //! Counters by reason, read by the shell for `/metrics`; counting is an addition, never an allocation.
 
+use crate::congestion::allocate::Limit;
+use crate::congestion::controller::Reason;
+use shared::control::{Grade, SessionQuality};
+use shared::rtp_parameters::Flow;
+
 /// Why something that arrived was not used. The name is the metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -145,12 +150,95 @@ pub struct Stats {
     pub sessions_connected: u64,
     /// Sessions that ended by themselves.
     pub sessions_failed: u64,
+    /// Packets of video that the pacer let wait.
+    pub paced: u64,
     drops: [u64; DropReason::ALL.len()],
+    allocations: [u64; ALLOCATIONS.len()],
+    estimates: [u64; Reason::ALL.len()],
+    grades: [u64; Grade::ALL.len()],
+    round_trips: [u64; ROUND_TRIP_MS.len() + 1],
+    round_trip_ms: u64,
+    /// From clients, to clients.
+    flows: [Sampled; 2],
 }
+
+/// What samples of one direction add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampled {
+    pub packets: u64,
+    pub packets_lost: u64,
+    pub freezes: u64,
+}
+
+/// Labels of allocations: why a slot got what it got.
+const ALLOCATIONS: [&str; 5] = ["largest", "size", "estimate", "paused", "no_layer"];
+/// Labels of the directions.
+const FLOWS: [&str; 2] = ["in", "out"];
+/// Upper bounds of the histogram of round trips.
+pub const ROUND_TRIP_MS: [u32; 5] = [50, 100, 200, 400, 800];
 
 impl Stats {
     pub fn drop(&mut self, reason: DropReason) {
         self.drops[reason as usize] += 1;
+    }
+
+    /// A slot was given another layer, or the same for another reason.
+    pub fn allocated(&mut self, limit: Limit, is_paused: bool) {
+        let place = match limit {
+            Limit::None => 0,
+            Limit::Size => 1,
+            Limit::Estimate if is_paused => 3,
+            Limit::Estimate => 2,
+            Limit::NoLayer => 4,
+        };
+        self.allocations[place] += 1;
+    }
+
+    /// The estimate for a client changed.
+    pub fn estimated(&mut self, reason: Reason) {
+        self.estimates[reason as usize] += 1;
+    }
+
+    /// A session's quality was sampled.
+    pub fn sampled(&mut self, quality: &SessionQuality) {
+        self.grades[quality.grade as usize] += 1;
+        if let Some(ms) = quality.round_trip_ms {
+            let bucket = ROUND_TRIP_MS.iter().position(|most| ms <= *most).unwrap_or(ROUND_TRIP_MS.len());
+            self.round_trips[bucket] += 1;
+            self.round_trip_ms += u64::from(ms);
+        }
+        for track in &quality.tracks {
+            let flow = &mut self.flows[usize::from(track.flow == Flow::NodeToClient)];
+            flow.packets += u64::from(track.packets);
+            flow.packets_lost += u64::from(track.packets_lost);
+            flow.freezes += u64::from(track.freezes);
+        }
+    }
+
+    /// How often each reason decided what a slot gets.
+    pub fn allocations(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ALLOCATIONS.into_iter().zip(self.allocations)
+    }
+
+    /// How often each reason changed an estimate.
+    pub fn estimates(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Reason::ALL.map(Reason::label).into_iter().zip(self.estimates)
+    }
+
+    /// How many samples had each grade.
+    pub fn grades(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Grade::ALL.map(Grade::label).into_iter().zip(self.grades)
+    }
+
+    /// How many sampled round trips were within each bound of [`ROUND_TRIP_MS`] and above the one before, then those above
+    /// all bounds; and their sum.
+    pub fn round_trips(&self) -> ([u64; ROUND_TRIP_MS.len() + 1], u64) {
+        (self.round_trips, self.round_trip_ms)
+    }
+
+    /// What the samples of each direction add up to.
+    pub fn flows(&self) -> impl Iterator<Item = (&'static str, Sampled)> {
+        FLOWS.into_iter().zip(self.flows)
     }
 
     /// How often something was dropped for this reason.

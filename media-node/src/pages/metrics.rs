@@ -1,6 +1,7 @@
 //! The counters in Prometheus's text format.
 
 use crate::shard::Report;
+use media_core::stats::{ROUND_TRIP_MS, Sampled, Stats};
 use node_shell::fleet::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 
@@ -14,6 +15,8 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_bytes_out_total", "Bytes to send.", |r| r.stats.bytes_out),
     counter("media_runs_out_total", "Runs of datagrams to one destination.", |r| r.stats.runs_out),
     counter("media_padding_bytes_out_total", "Padding that evens runs out.", |r| r.stats.padding_bytes_out),
+    counter("media_probe_bytes_out_total", "Bytes that only tried a link.", |r| r.stats.probe_bytes_out),
+    counter("media_paced_total", "Video packets that waited for a link.", |r| r.stats.paced),
     counter("media_rtp_in_total", "Authentic RTP packets received.", |r| r.stats.rtp_in),
     counter("media_rtp_out_total", "RTP packets forwarded.", |r| r.stats.rtp_out),
     counter("media_recorded_total", "RTP packets copied for the recorder.", |r| r.stats.recorded),
@@ -42,28 +45,112 @@ const METRICS: &[Metric<Report>] = &[
 pub(super) fn text(reports: &[(u16, Report)], standing: Standing, is_draining: bool) -> String {
     let mut text = Text::default();
     text.shards(METRICS, reports);
-    text.head("media_drops_total", "Datagrams and packets not used, by reason.", "counter");
-    for (shard, report) in reports {
-        for (reason, count) in report.stats.drops() {
-            text.line("media_drops_total", &format!("shard=\"{shard}\",reason=\"{}\"", reason.label()), count);
-        }
+    let drops = |stats: &Stats| stats.drops().map(|(reason, count)| (reason.label(), count)).collect();
+    labelled(&mut text, reports, ("media_drops_total", "Datagrams and packets not used."), "reason", drops);
+    let allocations = |stats: &Stats| stats.allocations().collect();
+    labelled(&mut text, reports, ("media_allocations_total", "Layers given to slots."), "reason", allocations);
+    let estimates = |stats: &Stats| stats.estimates().collect();
+    labelled(&mut text, reports, ("media_estimates_total", "Changes of estimates."), "reason", estimates);
+    let grades = |stats: &Stats| stats.grades().collect();
+    labelled(&mut text, reports, ("media_quality_samples_total", "Sampled minutes of sessions."), "grade", grades);
+    for (name, help, count) in SAMPLED {
+        let counts = |stats: &Stats| stats.flows().map(|(flow, sampled)| (flow, count(&sampled))).collect();
+        labelled(&mut text, reports, (name, help), "flow", counts);
     }
+    round_trips(&mut text, reports);
     text.single("media_registered", "Whether the edge gives us rooms.", u64::from(standing.is_registered));
     text.single("media_draining", "Whether we are about to stop.", u64::from(is_draining));
     text.finish()
 }
 
+/// What samples of quality count in each direction.
+const SAMPLED: [(&str, &str, fn(&Sampled) -> u64); 3] = [
+    ("media_sampled_packets_total", "RTP packets of sampled sessions.", |sampled| sampled.packets),
+    ("media_sampled_packets_lost_total", "Those that did not arrive.", |sampled| sampled.packets_lost),
+    ("media_sampled_freezes_total", "Frames that came late.", |sampled| sampled.freezes),
+];
+
+/// Adds a counter with a line for each value of a label.
+fn labelled(
+    text: &mut Text,
+    reports: &[(u16, Report)],
+    (name, help): (&str, &str),
+    label: &str,
+    counts: impl Fn(&Stats) -> Vec<(&'static str, u64)>,
+) {
+    text.head(name, help, "counter");
+    for (shard, report) in reports {
+        for (value, count) in counts(&report.stats) {
+            text.line(name, &format!("shard=\"{shard}\",{label}=\"{value}\""), count);
+        }
+    }
+}
+
+fn round_trips(text: &mut Text, reports: &[(u16, Report)]) {
+    const NAME: &str = "media_round_trip_ms";
+    text.head(NAME, "Sampled round trips to clients.", "histogram");
+    for (shard, report) in reports {
+        let (counts, sum_ms) = report.stats.round_trips();
+        let mut within = 0;
+        for (place, count) in counts.into_iter().enumerate() {
+            within += count;
+            let bound = ROUND_TRIP_MS.get(place).map_or("+Inf".to_owned(), u32::to_string);
+            text.line(&format!("{NAME}_bucket"), &format!("shard=\"{shard}\",le=\"{bound}\""), within);
+        }
+        text.line(&format!("{NAME}_sum"), &format!("shard=\"{shard}\""), sum_ms);
+        text.line(&format!("{NAME}_count"), &format!("shard=\"{shard}\""), within);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media_core::congestion::allocate::Limit;
+    use media_core::congestion::controller::Reason;
     use media_core::stats::DropReason;
+    use shared::control::{Grade, SessionQuality, TrackQuality};
+    use shared::rtp_parameters::{Flow, MediaKind};
+    use shared::{Mid, ParticipantId, RoomId, SessionId};
     use std::collections::BTreeSet;
+
+    fn sample(round_trip_ms: u32) -> SessionQuality {
+        let track = TrackQuality {
+            mid: Mid::parse("3").expect("a mid"),
+            flow: Flow::NodeToClient,
+            kind: MediaKind::Audio,
+            rid: None,
+            bitrate_bps: 40_000,
+            packets: 3_000,
+            packets_lost: 2,
+            jitter_ms: 3,
+            frames: 0,
+            frame_height: None,
+            freezes: 0,
+            nacks: 0,
+            plis: 0,
+            limit: None,
+        };
+        SessionQuality {
+            room: RoomId::parse("daily").expect("a room"),
+            session: SessionId::parse("s1").expect("a session"),
+            participant: ParticipantId::parse("ada").expect("a participant"),
+            interval_ms: 60_000,
+            round_trip_ms: Some(round_trip_ms),
+            estimate_bps: None,
+            grade: Grade::Good,
+            tracks: vec![track],
+        }
+    }
 
     #[test]
     fn tells_every_counter_of_every_shard_once() {
         let mut busy = Report { sessions: 3, ..Report::default() };
         busy.stats.rtp_out = 77;
         busy.stats.drop(DropReason::MalformedRtp);
+        busy.stats.probe_bytes_out = 900;
+        busy.stats.allocated(Limit::Estimate, true);
+        busy.stats.estimated(Reason::Delay);
+        busy.stats.sampled(&sample(120));
         let standing = Standing { is_registered: true, has_announced_draining: false };
         let text = text(&[(0, Report::default()), (1, busy)], standing, false);
         for expected in [
@@ -72,13 +159,27 @@ mod tests {
             "media_rtp_out_total{shard=\"1\"} 77",
             "media_sessions{shard=\"1\"} 3",
             "media_drops_total{shard=\"1\",reason=\"malformed_rtp\"} 1",
+            "media_probe_bytes_out_total{shard=\"1\"} 900",
+            "media_allocations_total{shard=\"1\",reason=\"paused\"} 1",
+            "media_allocations_total{shard=\"0\",reason=\"paused\"} 0",
+            "media_estimates_total{shard=\"1\",reason=\"delay\"} 1",
+            "media_quality_samples_total{shard=\"1\",grade=\"good\"} 1",
+            "media_sampled_packets_lost_total{shard=\"1\",flow=\"out\"} 2",
+            "media_sampled_freezes_total{shard=\"1\",flow=\"in\"} 0",
+            "# TYPE media_round_trip_ms histogram",
+            "media_round_trip_ms_bucket{shard=\"1\",le=\"100\"} 0",
+            "media_round_trip_ms_bucket{shard=\"1\",le=\"200\"} 1",
+            "media_round_trip_ms_bucket{shard=\"1\",le=\"+Inf\"} 1",
+            "media_round_trip_ms_sum{shard=\"1\"} 120",
+            "media_round_trip_ms_count{shard=\"1\"} 1",
             "media_registered 1",
             "media_draining 0",
         ] {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(series.len(), 2 * (METRICS.len() + DropReason::ALL.len()) + 2);
+        let labels = DropReason::ALL.len() + 5 + Reason::ALL.len() + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
+        assert_eq!(series.len(), 2 * (METRICS.len() + labels) + 2);
         let names: BTreeSet<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
         assert_eq!(names.len(), series.len());
     }

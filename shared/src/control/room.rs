@@ -4,7 +4,7 @@ use super::RecordingOrder;
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, NodeId, RecordingId, SessionId};
 use crate::rtp_parameters::Session;
-use crate::signal::RecordingState;
+use crate::signal::{RecordingState, VideoLimit};
 use serde::{Deserialize, Serialize};
 
 /// What the Room object tells its node.
@@ -114,9 +114,9 @@ pub enum NodeToRoom {
     /// The layers of a published track that at least one slot or the recorder needs, as rids of its section. Sent when that
     /// changes, and after each `welcome`.
     LayersWanted { session: SessionId, mid: Mid, rids: Vec<String> },
-    /// All slots of a session whose video is paused because the downlink is too slow for it. Sent when that changes, and after
-    /// each `welcome`.
-    VideoPaused { session: SessionId, mids: Vec<Mid> },
+    /// All slots of a session whose video is smaller than wanted, or paused, because the downlink is too slow for it. Sent when
+    /// other layers play or a pause begins or ends, not when only the numbers change, and after each `welcome`.
+    VideoLimited { session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
     /// The node is about to stop: place the room elsewhere and let its clients move.
     Draining {},
 }

@@ -28,7 +28,7 @@ fn messages_say_what_the_golden_ones_say() {
             "session_closed",
             "recording_state",
             "layers_wanted",
-            "video_paused",
+            "video_limited",
             "draining",
         ],
     );
@@ -48,6 +48,15 @@ fn messages_say_what_the_golden_ones_say() {
     );
     check_all::<SegmentOutcome>("recording_report", &["sealed", "finished", "empty", "failed"]);
     check_all::<RecordingVerdict>("recording_verdict", &["leave", "finish", "wait", "done"]);
+}
+
+#[test]
+fn a_report_on_quality_says_what_the_golden_one_says() {
+    let path = format!("{}/../tests/vectors/control/quality_report.json", env!("CARGO_MANIFEST_DIR"));
+    let golden: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("golden messages exist")).expect("a JSON list");
+    let reports: Vec<QualityReport> = serde_json::from_value(golden.clone()).expect("reports");
+    assert_eq!(serde_json::to_value(reports).expect("JSON"), golden);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Messages from the edge to a client.
 
-use super::{BanInfo, ChatMessage, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo};
+use super::{
+    BanInfo, ChatMessage, GuestInfo, ParticipantInfo, Reaction, RecordingInfo, RoomInfo, SlotInfo, VideoLimit,
+};
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
@@ -135,9 +137,11 @@ pub enum EdgeToClient {
         /// Rids of the offer.
         rids: Vec<String>,
     },
-    /// The downlink is too slow for the video in these slots, and in no others: the node sends none of it for the moment.
-    VideoPaused {
-        mids: Vec<Mid>,
+    /// The downlink is too slow for the video in these slots, and in no others: the node sends a smaller layer of it, or none.
+    VideoLimited {
+        /// Bits per second that the node believes the downlink to carry.
+        estimate_bps: u32,
+        slots: Vec<VideoLimit>,
     },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},

@@ -78,7 +78,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "slots_changed",
         "sections_needed",
         "layers_wanted",
-        "video_paused",
+        "video_limited",
         "transport_dead",
         "recording_updated",
         "removed",

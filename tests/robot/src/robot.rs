@@ -184,7 +184,7 @@ impl Robot {
             | EdgeToClient::Reacted { .. }
             | EdgeToClient::SectionsNeeded { .. }
             | EdgeToClient::LayersWanted { .. }
-            | EdgeToClient::VideoPaused { .. } => None,
+            | EdgeToClient::VideoLimited { .. } => None,
         }
     }
 }

@@ -150,8 +150,11 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_browsers(run.tools)?;
     run.command("browser", run.npm(&["run", "test", "--workspace", "tests/browser"]))?;
-    let networks = run.npm(&["run", "networks", "--workspace", "tests/browser"]);
-    run.command("browser networks", in_own_network(&networks))
+    for name in ["networks", "quality"] {
+        let command = run.npm(&["run", name, "--workspace", "tests/browser"]);
+        run.command(&format!("browser {name}"), in_own_network(&command))?;
+    }
+    Ok(())
 }
 
 fn bench(run: &mut Run<'_>) -> Result<()> {

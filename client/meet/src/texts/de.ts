@@ -152,6 +152,24 @@ export const de: Texts = {
     fair: "Mäßige Verbindung",
     poor: "Schlechte Verbindung",
   },
+  connectionOf: (name, quality) => `Verbindung von ${name}: ${quality}`,
+  measured: {
+    picture: "Bild",
+    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} Bilder pro Sekunde`,
+    video: "Videodaten",
+    sound: "Ton",
+    loss: "Paketverlust",
+    jitter: "Schwankung",
+    roundTrip: "Umlaufzeit",
+    ofSelf: "Was du sendest. Die Umlaufzeit ist die zum Server und zurück.",
+    ofOthers: "Was bei dir ankommt. Die Umlaufzeit ist die von dir zum Server und zurück.",
+  },
+  limit: {
+    smaller: (estimate, wanted, given) =>
+      `Kleineres Bild: Bei dir kommen nur etwa ${estimate} an. Das volle Bild braucht ${wanted}, du bekommst ${given}.`,
+    paused: (estimate, wanted) =>
+      `Video pausiert: Bei dir kommen nur etwa ${estimate} an. Das volle Bild braucht ${wanted}.`,
+  },
   deviceErrors: {
     microphone: {
       device_denied: "Dein Mikrofon ist blockiert. Erlaube es in der Adressleiste deines Browsers.",

@@ -148,6 +148,24 @@ export const en: Texts = {
     fair: "Fair connection",
     poor: "Poor connection",
   },
+  connectionOf: (name, quality) => `${name}: ${quality}`,
+  measured: {
+    picture: "Picture",
+    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} frames per second`,
+    video: "Video",
+    sound: "Sound",
+    loss: "Packet loss",
+    jitter: "Jitter",
+    roundTrip: "Round trip",
+    ofSelf: "What you send. The round trip is to the server and back.",
+    ofOthers: "What arrives here. The round trip is from you to the server and back.",
+  },
+  limit: {
+    smaller: (estimate, wanted, given) =>
+      `Smaller picture: only about ${estimate} gets through to you. The full picture needs ${wanted}, you get ${given}.`,
+    paused: (estimate, wanted) =>
+      `Video paused: only about ${estimate} gets through to you. The full picture needs ${wanted}.`,
+  },
   deviceErrors: {
     microphone: {
       device_denied: "Your microphone is blocked. Allow it in your browser’s address bar.",

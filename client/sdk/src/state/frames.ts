@@ -3,6 +3,7 @@ import { parseFrame } from "../parse";
 import type { EdgeToClient, ErrorCode, Mid, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
 import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
 import type { Event, PendingRequest, Purpose } from "../state";
+import { NO_LIMITS } from "../state";
 import { drop, end, greeted } from "./connection";
 import { chat, reacted, settleWritten } from "./conversation";
 import { DEFAULT_GRANTS } from "../token";
@@ -58,7 +59,7 @@ const HANDLERS: Handlers = {
   slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
   sections_needed: sectionsNeeded,
   layers_wanted: (turn, { mid, rids }) => turn.command({ do: "set_layers", layers: { mid, rids } }),
-  video_paused: (turn, { mids }) => turn.update({ paused: mids }),
+  video_limited: (turn, { estimate_bps: estimateBps, slots }) => turn.update({ limits: { estimateBps, slots } }),
   transport_dead: transportDead,
   recording_updated: (turn, { recording }) => turn.update({ recording }),
   removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
@@ -83,8 +84,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   }
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
   const { session } = turn.state;
-  // What is paused follows.
-  turn.update({ room, slots, recording, paused: [], guests: [], session: session && { ...session, resumeToken } });
+  // What is limited follows.
+  turn.update({ room, slots, recording, limits: NO_LIMITS, guests: [], session: session && { ...session, resumeToken } });
   putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
@@ -99,8 +100,8 @@ function negotiated(turn: Turn, message: Message<"negotiated">): void {
   }
   const { session } = turn.state;
   if (session !== null && session.id !== message.session) {
-    // Another node begins with all layers and nothing paused, even where the browser keeps its transport.
-    turn.update({ session: { ...session, id: message.session }, paused: [] });
+    // Another node begins with all layers and nothing limited, even where the browser keeps its transport.
+    turn.update({ session: { ...session, id: message.session }, limits: NO_LIMITS });
     turn.command({ do: "set_layers", layers: null });
   }
   turn.update({ slots: message.slots });

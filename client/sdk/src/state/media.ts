@@ -2,7 +2,7 @@
 import { backoffMs } from "../backoff";
 import type { ClientToEdge, IceServer, NegotiateReason, TrackIntent } from "../protocol.gen";
 import type { Event, Failure, Negotiation, Purpose } from "../state";
-import { NO_VIEW } from "../state";
+import { NO_LIMITS, NO_VIEW } from "../state";
 import { end, probe } from "./connection";
 import { sendWritten } from "./conversation";
 import { tellDifferences } from "./requests";
@@ -238,7 +238,7 @@ export function abandonNegotiation(turn: Turn): void {
 export function rejoin(turn: Turn): void {
   const { attempt, told } = turn.state;
   turn.settle("media", "renegotiate", "view");
-  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {}, view: NO_VIEW }, paused: [] });
+  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {}, view: NO_VIEW }, limits: NO_LIMITS });
   turn.updateSignaling({ greeted: false });
   turn.updateMedia({ connecting: null });
   begin(turn, "join");

@@ -1,8 +1,9 @@
-//! What a node says about a client's media, on its way to that client: which layers anybody watches, and which video is paused.
+//! What a node says about a client's media, on its way to that client: which layers anybody watches, and which video its downlink limits.
 
 use super::Room;
+use super::media_session::Limits;
 use shared::rtp_parameters::Flow;
-use shared::signal::EdgeToClient;
+use shared::signal::{EdgeToClient, VideoLimit};
 use shared::{Mid, ParticipantId, SessionId};
 
 impl Room {
@@ -23,16 +24,18 @@ impl Room {
     }
 
     /// The downlink of a client is too slow for the video in these slots, and in no others.
-    pub(super) fn video_paused(&mut self, id: &SessionId, epoch: u64, mids: &[Mid]) {
+    pub(super) fn video_limited(&mut self, id: &SessionId, epoch: u64, estimate_bps: u32, slots: Vec<VideoLimit>) {
         let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
-        let paused: Vec<Mid> =
-            session.slots().map(|(mid, _, _)| mid).filter(|mid| mids.contains(mid)).cloned().collect();
-        if session.paused == paused {
+        let is_slot = |limit: &VideoLimit| session.slots().any(|(mid, _, _)| *mid == limit.mid);
+        let mut known = slots;
+        known.retain(is_slot);
+        let limits = Limits { estimate_bps, slots: known };
+        if session.limits.slots == limits.slots {
             return;
         }
-        self.news.paused.insert(session.participant.clone());
+        self.news.limits.insert(session.participant.clone());
         if let Some(session) = self.sessions.get_mut(id) {
-            session.paused = paused;
+            session.limits = limits;
         }
     }
 
@@ -41,15 +44,15 @@ impl Room {
         let session = self.members.get(participant).and_then(|member| self.sessions.get(&member.session));
         let Some(session) = session else { return };
         self.news.layers.extend(session.layers.keys().map(|mid| (participant.clone(), mid.clone())));
-        if !session.paused.is_empty() {
-            self.news.paused.insert(participant.clone());
+        if !session.limits.slots.is_empty() {
+            self.news.limits.insert(participant.clone());
         }
     }
 
     pub(super) fn tell_adaptation(
         &mut self,
         layers: impl IntoIterator<Item = (ParticipantId, Mid)>,
-        paused: impl IntoIterator<Item = ParticipantId>,
+        limits: impl IntoIterator<Item = ParticipantId>,
     ) {
         for (participant, mid) in layers {
             let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
@@ -57,10 +60,10 @@ impl Room {
                 self.tell(&participant, EdgeToClient::LayersWanted { mid, rids });
             }
         }
-        for participant in paused {
+        for participant in limits {
             let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
-            if let Some(mids) = session.map(|session| session.paused.clone()) {
-                self.tell(&participant, EdgeToClient::VideoPaused { mids });
+            if let Some(Limits { estimate_bps, slots }) = session.map(|session| session.limits.clone()) {
+                self.tell(&participant, EdgeToClient::VideoLimited { estimate_bps, slots });
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::random::{self, Random};
 use crate::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, Transport};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::{Fingerprint, IceParameters, MediaKind, Section, Session};
+use shared::signal::VideoLimit;
 use shared::{Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 
@@ -39,9 +40,21 @@ pub(super) struct MediaSession {
     /// The layers of each published section that anybody watches, once the node has said so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) layers: BTreeMap<Mid, Vec<String>>,
-    /// The slots whose video is paused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) paused: Vec<Mid>,
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub(super) limits: Limits,
+}
+
+/// The slots that the client's downlink limits, as its node said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Limits {
+    pub(super) estimate_bps: u32,
+    pub(super) slots: Vec<VideoLimit>,
+}
+
+impl Limits {
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
 }
 
 impl std::fmt::Debug for MediaSession {
@@ -89,7 +102,7 @@ impl MediaSession {
             sections,
             media: MediaState::New,
             layers: BTreeMap::new(),
-            paused: Vec::new(),
+            limits: Limits::default(),
         }
     }
 

@@ -28,8 +28,8 @@ pub(super) struct News {
     pub(super) transport_dead: BTreeSet<ParticipantId>,
     /// Who publishes a track of which other layers are watched.
     pub(super) layers: BTreeSet<(ParticipantId, Mid)>,
-    /// Whose video is paused, or not any longer.
-    pub(super) paused: BTreeSet<ParticipantId>,
+    /// Whose downlink limits other video than before.
+    pub(super) limits: BTreeSet<ParticipantId>,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,
     /// Assignments whose nodes are told everything.
@@ -128,7 +128,7 @@ impl Room {
         self.tell_conversation(&full, news.chat, news.reacted);
         self.tell_guests();
         self.tell_slots(&replied, slots);
-        self.tell_adaptation(news.layers, news.paused);
+        self.tell_adaptation(news.layers, news.limits);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
         }

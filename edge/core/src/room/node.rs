@@ -41,7 +41,9 @@ impl Room {
             (NodeToRoom::LayersWanted { session, mid, rids }, Some(epoch)) => {
                 self.layers_wanted(&session, epoch, &mid, &rids);
             }
-            (NodeToRoom::VideoPaused { session, mids }, Some(epoch)) => self.video_paused(&session, epoch, &mids),
+            (NodeToRoom::VideoLimited { session, estimate_bps, slots }, Some(epoch)) => {
+                self.video_limited(&session, epoch, estimate_bps, slots);
+            }
             (NodeToRoom::Draining {}, Some(epoch)) => self.retire(now, epoch),
         }
     }

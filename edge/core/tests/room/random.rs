@@ -50,7 +50,7 @@ const EVERYTHING: [&str; 32] = [
     "slots_changed",
     "sections_needed",
     "layers_wanted",
-    "video_paused",
+    "video_limited",
     "transport_dead",
     "removed",
     "welcome",

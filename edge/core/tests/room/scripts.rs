@@ -7,10 +7,10 @@ use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
 use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
 use shared::signal::{
     BanTerm, ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange,
-    TrackSource,
+    TrackSource, VideoLimit,
 };
 use shared::token::Grants;
-use shared::{ErrorCode, MessageId, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
+use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
 const SCRIPTS: [&str; 27] = [
@@ -191,9 +191,10 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             mid: mid_named(mid.parse().expect("a mid")),
             rids: rids.iter().map(|rid| (*rid).to_string()).collect(),
         },
-        ["pauses", whose, mids @ ..] => NodeToRoom::VideoPaused {
+        ["pauses", whose, mids @ ..] => NodeToRoom::VideoLimited {
             session: session(stage, whose),
-            mids: mids.iter().map(|mid| mid_named(mid.parse().expect("a mid"))).collect(),
+            estimate_bps: 90_000,
+            slots: mids.iter().map(|mid| paused(mid_named(mid.parse().expect("a mid")))).collect(),
         },
         ["seals", number, epoch] => {
             let epoch = epoch_named(stage, epoch);
@@ -455,4 +456,8 @@ fn epoch_named(stage: &Stage, name: &str) -> u64 {
 
 fn id(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a name")
+}
+
+fn paused(mid: Mid) -> VideoLimit {
+    VideoLimit { mid, wanted_bps: 1_700_000, given_bps: None }
 }

@@ -126,8 +126,8 @@ impl Names {
             EdgeToClient::SlotsChanged { slots } => format!("slots {}", slot_words(slots)),
             EdgeToClient::SectionsNeeded { audio, video } => format!("needs {audio} audio {video} video"),
             EdgeToClient::LayersWanted { mid, rids } => format!("layers {mid}: {}", rids.join(" ")),
-            EdgeToClient::VideoPaused { mids } => {
-                format!("paused {}", mids.iter().map(|mid| mid.as_str()).collect::<Vec<_>>().join(" "))
+            EdgeToClient::VideoLimited { slots, .. } => {
+                format!("limited {}", slots.iter().map(|slot| slot.mid.as_str()).collect::<Vec<_>>().join(" "))
             }
             EdgeToClient::TransportDead {} => "transport dead".into(),
             EdgeToClient::RecordingUpdated { recording } => recording_words(recording),

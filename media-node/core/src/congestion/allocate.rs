@@ -78,13 +78,12 @@ pub struct Grant {
     pub limit: Limit,
     /// What the estimate leaves for this slot, its own need included.
     pub share_bps: u64,
-}
-
-impl Grant {
-    /// Whether the estimate is too low for even the smallest layer.
-    pub fn is_paused(&self) -> bool {
-        self.stream.is_none() && self.limit == Limit::Estimate
-    }
+    /// Lines of the given layer; 0 where they are not known.
+    pub lines: u16,
+    /// What the given layer needs.
+    pub given_bps: u64,
+    /// What the largest layer that the tile could show needs.
+    pub wanted_bps: u64,
 }
 
 /// Why a slot does not get more.
@@ -242,8 +241,15 @@ impl Candidate {
             () if self.is_size_limited => Limit::Size,
             () => Limit::None,
         };
-        let own = layer.map_or(0, |layer| layer.bitrate_bps);
-        Grant { stream: layer.map(|layer| layer.stream), limit, share_bps: budget.left_bps().saturating_add(own) }
+        let given_bps = layer.map_or(0, |layer| layer.bitrate_bps);
+        Grant {
+            stream: layer.map(|layer| layer.stream),
+            limit,
+            share_bps: budget.left_bps().saturating_add(given_bps),
+            lines: layer.map_or(0, |layer| layer.lines),
+            given_bps,
+            wanted_bps: self.layers.last().map_or(0, |layer| layer.bitrate_bps),
+        }
     }
 }
 

@@ -61,6 +61,23 @@ pub enum Reason {
     Starved,
 }
 
+impl Reason {
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Delay, Self::Loss, Self::Probe, Self::Growth, Self::Remb, Self::Starved];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Delay => "delay",
+            Self::Loss => "loss",
+            Self::Probe => "probe",
+            Self::Growth => "growth",
+            Self::Remb => "remb",
+            Self::Starved => "starved",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Controller {
     origin: Instant,

@@ -7,6 +7,7 @@ use crate::congestion::allocate::{Grant, Raises};
 use crate::ingress::receive::{ClockOffset, SourceClock};
 use crate::keys::{StreamKey, TrackKey};
 use crate::packet::{Facts, Moment, Packet};
+use crate::quality::{Reception, Tally};
 use crate::random::Random;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::write::Sent;
@@ -24,6 +25,8 @@ pub struct Slot {
     pub track: Option<TrackKey>,
     pub raises: Raises,
     pub grant: Option<Grant>,
+    pub tally: Tally,
+    pub reception: Reception,
     /// The chosen layer of the track.
     wanted: Option<StreamKey>,
     /// The stream that plays until the wanted one can begin.
@@ -48,6 +51,8 @@ impl Slot {
             track: None,
             raises: Raises::default(),
             grant: None,
+            tally: Tally::default(),
+            reception: Reception::default(),
             wanted: None,
             playing: None,
             outgoing: Outgoing::new(config, random),
@@ -89,6 +94,7 @@ impl Slot {
         self.wanted = stream;
         if stream.is_none() {
             self.playing = None;
+            self.tally.stopped();
         }
     }
 
@@ -138,7 +144,12 @@ impl Slot {
             self.outgoing.switch(at.now, stream, &packet.facts, offset);
             self.playing = Some(stream);
         }
-        self.outgoing.write_next(at, stream, packet, earlier, out)
+        let written = self.outgoing.write_next(at, stream, packet, earlier, out)?;
+        self.tally.packet(packet.payload.len());
+        if packet.facts.marker && self.kind() == MediaKind::Video {
+            self.tally.frame(at.now);
+        }
+        Some(written)
     }
 
     /// As [`Outgoing::nack`]. While nothing plays nothing is repaired: what follows begins with a key frame.

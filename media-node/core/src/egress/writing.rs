@@ -143,7 +143,12 @@ fn write_fresh(
         };
         if slot.kind() == MediaKind::Video && path.pacer.is_busy() {
             let held = Held { slot: slot_index, stream: stream_key, index: *index, bytes: packet.payload.len() };
-            if will_leave(slot, &held, &packet, path.pacer) && !path.pacer.hold(held) {
+            if !will_leave(slot, &held, &packet, path.pacer) {
+                continue;
+            }
+            if path.pacer.hold(held) {
+                writing.stats.paced += 1;
+            } else {
                 writing.stats.drop(DropReason::Paced);
             }
             continue;

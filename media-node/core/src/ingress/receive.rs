@@ -22,6 +22,8 @@ pub struct Receiver {
     received: u64,
     /// RFC 3550 §A.3: `expected` and `received` at the last report.
     at_last_report: (u64, u64),
+    /// Packets lost until the last sample.
+    sampled_lost: u64,
     /// RFC 3550 §A.8: difference of arrival and timestamp of the last packet, and 16 times the jitter.
     transit: Option<u32>,
     jitter_sixteenths: u32,
@@ -55,6 +57,7 @@ impl Receiver {
             window: [0; WINDOW_WORDS],
             received: 0,
             at_last_report: (0, 0),
+            sampled_lost: 0,
             transit: None,
             jitter_sixteenths: 0,
             clock: None,
@@ -115,6 +118,13 @@ impl Receiver {
             last_sender_report: self.clock.map_or(0, |clock| clock.ntp.middle()),
             delay_since_sender_report: u32::try_from(since_report).unwrap_or(u32::MAX),
         })
+    }
+
+    /// Packets lost since this was last called.
+    pub fn take_lost(&mut self) -> u64 {
+        let expected = self.range.map_or(0, |range| range.highest - range.first + 1);
+        let lost = expected.saturating_sub(self.received);
+        lost.saturating_sub(std::mem::replace(&mut self.sampled_lost, lost))
     }
 
     /// Interarrival jitter (RFC 3550 §6.4.1) in ticks of the stream's clock.

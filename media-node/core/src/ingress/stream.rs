@@ -8,6 +8,7 @@ use super::receive::{ClockOffset, Receiver, SourceClock};
 use crate::codec::{red, vp8};
 use crate::keys::{SessionKey, TrackKey};
 use crate::packet::{Csrc, Facts, Moment, Packet};
+use crate::quality::Tally;
 use crate::record::tap::TapNumber;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtp::RtpHeader;
@@ -35,6 +36,7 @@ pub struct Stream {
     pub subscribers: Vec<Subscriber>,
     pub keyframes: Requester,
     pub tap: Option<Tap>,
+    pub tally: Tally,
     /// Width and height of the last key frame, where the codec is VP8.
     pub size: Option<(u16, u16)>,
     section: Section,
@@ -92,6 +94,7 @@ impl Stream {
             subscribers: Vec::new(),
             keyframes: Requester::default(),
             tap: None,
+            tally: Tally::default(),
             size: None,
             section: section.clone(),
             encoding,
@@ -139,6 +142,7 @@ impl Stream {
         let receiver = self.receiver.get_or_insert_with(|| Receiver::new(header.ssrc, clock_rate, repairs));
         let index = receiver.packet(at.now, at.ntp, header.sequence, header.timestamp);
         self.rate.get_or_insert_with(|| Rate::new(at.now)).add(at.now, payload.len() + PACKET_OVERHEAD_BYTES);
+        self.tally.packet(payload.len());
         let index = index.ok_or(DropReason::Duplicate)?;
         self.fresh.clear();
         let received = match name {

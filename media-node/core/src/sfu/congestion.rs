@@ -2,6 +2,7 @@
 
 use super::{Sfu, Timer};
 use crate::congestion::allocate::Estimate;
+use crate::congestion::controller::Controller;
 use crate::egress::outgoing::PADDING_BYTES;
 use crate::egress::probing::{GRID, Probing};
 use crate::egress::slot::Slot;
@@ -24,27 +25,32 @@ const HEADER_BYTES: usize = 48;
 impl Sfu {
     /// What arrived of what was sent, and when.
     pub(super) fn note_arrivals(&mut self, now: Instant, key: SessionKey, feedback: &Feedback<'_>) {
-        let Some(controller) = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) else {
-            return;
-        };
-        controller.feedback(now, feedback);
-        self.limit_session(now, key);
-        self.follow_congestion(now, key);
+        if self.estimate(key, |controller| controller.feedback(now, feedback)) {
+            self.limit_session(now, key);
+            self.follow_congestion(now, key);
+        }
     }
 
     pub(super) fn note_estimate(&mut self, now: Instant, key: SessionKey, bitrate_bps: u64) {
-        let Some(controller) = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) else {
-            return;
-        };
-        controller.remb(now, bitrate_bps);
+        self.estimate(key, |controller| controller.remb(now, bitrate_bps));
     }
 
     pub(super) fn handle_congestion_timeout(&mut self, now: Instant, key: SessionKey) {
-        let Some(controller) = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) else {
-            return;
-        };
-        controller.handle_timeout(now);
-        self.follow_congestion(now, key);
+        if self.estimate(key, |controller| controller.handle_timeout(now)) {
+            self.follow_congestion(now, key);
+        }
+    }
+
+    /// Lets a client's controller take something in, and counts why its estimate changes; false if it has none.
+    fn estimate(&mut self, key: SessionKey, take: impl FnOnce(&mut Controller)) -> bool {
+        let controller = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut());
+        let Some(controller) = controller else { return false };
+        let before = controller.sustained_bps();
+        take(controller);
+        if controller.sustained_bps() != before {
+            self.stats.estimated(controller.reason());
+        }
+        true
     }
 
     /// Lets the estimate limit what the client is sent, once its first probes have had time to raise it.

@@ -58,8 +58,8 @@ impl Sfu {
         let tracks: Vec<_> = room.tracks().map(|(_, key)| key).collect();
         tracks.into_iter().for_each(|key| self.tell_layers(key));
         for key in sessions {
-            if self.sessions.get(key).is_some_and(|session| !session.paused.is_empty()) {
-                self.tell_paused(key);
+            if self.sessions.get(key).is_some_and(|session| !session.limited.told().is_empty()) {
+                self.tell_limited(key);
             }
         }
     }
@@ -116,6 +116,7 @@ impl Sfu {
         }
         self.demux.claim_ufrag(&parameters.ice.node_ufrag, key);
         self.watch_consent(now, key);
+        self.begin_samples(now, key);
         tracing::debug!(%room, session = %parameters.session, "session opened");
         key
     }
@@ -171,6 +172,7 @@ impl Sfu {
             Timer::Probe(key),
             Timer::Pace(key),
             Timer::Select(key),
+            Timer::Sample(key),
         ] {
             self.deadlines.set(timer, None);
         }

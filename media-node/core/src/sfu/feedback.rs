@@ -65,6 +65,10 @@ impl Sfu {
             if let Some(sample) = sample {
                 // RFC 6298 §2 smooths by an eighth.
                 session.round_trip = (session.round_trip * 7 + sample) / 8;
+                session.is_round_trip_known = true;
+            }
+            if let Some(slot) = session.slot_of_ssrc(block.ssrc).and_then(|place| session.slots.get_mut(place)) {
+                slot.reception.note(block.packets_lost, block.jitter);
             }
         }
         if count > 0 {
@@ -83,6 +87,9 @@ impl Sfu {
         }
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
         let mut is_first = false;
+        if let Some(slot) = session.slots.get_mut(place) {
+            slot.tally.nack();
+        }
         for sequence in lost {
             let Some(slot) = session.slots.get_mut(place) else { return };
             let Some(origin) = slot.nack(now, sequence, round_trip) else {
@@ -99,9 +106,13 @@ impl Sfu {
     /// A subscriber cannot decode: the publisher of what plays is asked for a key frame.
     fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, ssrc: u32) {
         self.stats.keyframe_requests_in += 1;
-        let Some(session) = self.sessions.get(key) else { return };
-        let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get(place));
-        if let Some(stream) = slot.and_then(|slot| slot.playing()) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get_mut(place));
+        let playing = slot.and_then(|slot| {
+            slot.tally.pli();
+            slot.playing()
+        });
+        if let Some(stream) = playing {
             self.want_keyframe(now, stream);
         }
     }

@@ -89,7 +89,8 @@ impl Sfu {
 
     /// The end of a frame of a track's layer tells which layers have stopped.
     fn note_frame(&mut self, now: Instant, key: StreamKey) {
-        let Some(stream) = self.streams.get(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
+        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
+        stream.tally.frame(now);
         let track_key = stream.track;
         let Some(track) = self.tracks.get_mut(track_key) else { return };
         track.note_frame(now, key);

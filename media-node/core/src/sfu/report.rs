@@ -143,6 +143,7 @@ impl Sfu {
         if due.is_empty() {
             return;
         }
+        stream.tally.nack();
         self.stats.nacked_upstream += due.len() as u64;
         self.send_rtcp(publisher, |writer| {
             writer.receiver_report(feedback_ssrc, std::iter::empty())?;
@@ -171,6 +172,9 @@ impl Sfu {
         }
         let Some(stream) = self.streams.get_mut(key) else { return };
         let is_due = stream.keyframes.take_due(now);
+        if is_due {
+            stream.tally.pli();
+        }
         self.deadlines.set(Timer::Keyframe(key), stream.keyframes.due_at(now));
         if is_due {
             self.stats.keyframe_requests_out += 1;

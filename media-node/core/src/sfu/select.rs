@@ -2,6 +2,7 @@
 
 use super::{Output, Sfu, Timer};
 use crate::congestion::allocate::{self, Demand, Estimate, Grant, Layer, Limit};
+use crate::congestion::limited::LimitedSlot;
 use crate::egress::slot::Slot;
 use crate::ingress::stream::Stream;
 use crate::ingress::track::{self, Track};
@@ -9,6 +10,7 @@ use crate::keys::{SessionKey, StreamKey, Streams, Tracks};
 use crate::session::Session;
 use crate::slab::Slab;
 use shared::rtp_parameters::MediaKind;
+use shared::signal::VideoLimit;
 use std::time::{Duration, Instant};
 
 /// Between two looks at layers and estimate; wishes take effect at once.
@@ -46,7 +48,7 @@ impl Sfu {
         for ((place, demand), grant) in places.iter().zip(&demands).zip(&grants) {
             self.grant(now, (key, *place), demand, *grant);
         }
-        self.note_paused(key, &places, &grants);
+        self.note_limited(now, key, &places, &grants);
         let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || estimate.is_some());
         let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
         self.deadlines.set(Timer::Select(key), at);
@@ -67,6 +69,10 @@ impl Sfu {
             Limit::NoLayer => demand.current.or(demand.layers.first().map(|layer| layer.stream)),
             Limit::None | Limit::Size | Limit::Estimate => grant.stream,
         };
+        let is_other = slot.grant.is_none_or(|before| (before.limit, before.stream) != (grant.limit, grant.stream));
+        if is_other {
+            self.stats.allocated(grant.limit, grant.stream.is_none());
+        }
         slot.grant = Some(grant);
         if stream != slot.wanted() {
             let size = |stream: Option<StreamKey>| {
@@ -101,24 +107,32 @@ impl Sfu {
         }
     }
 
-    /// Tells the room which slots are paused, if that has changed.
-    fn note_paused(&mut self, key: SessionKey, places: &[usize], grants: &[Grant]) {
+    fn note_limited(&mut self, now: Instant, key: SessionKey, places: &[usize], grants: &[Grant]) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let paused = places.iter().zip(grants).filter(|(_, grant)| grant.is_paused()).map(|(place, _)| *place);
-        if session.paused.iter().copied().eq(paused.clone()) {
-            return;
+        let limited = places.iter().zip(grants).filter(|(_, grant)| grant.limit == Limit::Estimate);
+        if session.limited.update(now, limited.map(|(place, grant)| (*place, grant.stream))) {
+            self.tell_limited(key);
         }
-        session.paused = paused.collect();
-        self.tell_paused(key);
     }
 
-    pub(super) fn tell_paused(&mut self, key: SessionKey) {
+    /// Tells the room which slots the downlink limits, and why.
+    pub(super) fn tell_limited(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(room) = self.rooms.get(session.room).map(|room| room.id.clone()) else { return };
-        let slots = session.paused.iter().filter_map(|place| session.slots.get(*place));
-        let mids = slots.map(|slot| slot.mid().clone()).collect();
-        self.outputs.push_back(Output::VideoPaused { room, session: session.id.clone(), mids });
+        let limit = |(place, stream): &LimitedSlot| {
+            let slot = session.slots.get(*place)?;
+            let grant = slot.grant?;
+            let given_bps = stream.map(|_| saturated(grant.given_bps));
+            Some(VideoLimit { mid: slot.mid().clone(), wanted_bps: saturated(grant.wanted_bps), given_bps })
+        };
+        let slots = session.limited.told().iter().filter_map(limit).collect();
+        let estimate_bps = session.estimate.map_or(0, |estimate| saturated(estimate.sustained_bps));
+        self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, slots });
     }
+}
+
+fn saturated(bps: u64) -> u32 {
+    u32::try_from(bps).unwrap_or(u32::MAX)
 }
 
 fn of_kind(session: &Session, kind: MediaKind) -> impl Iterator<Item = (usize, &Slot)> {

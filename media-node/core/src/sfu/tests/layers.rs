@@ -164,8 +164,11 @@ impl Camera {
     fn told(&mut self) -> Vec<String> {
         let told = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
             Output::LayersWanted { rids, .. } => Some(format!("wanted {}", rids.join(","))),
-            Output::VideoPaused { mids, .. } => Some(format!("paused {}", mids.len())),
-            Output::SessionConnected { .. } | Output::SessionClosed { .. } => None,
+            Output::VideoLimited { slots, .. } => {
+                let given = slots.iter().map(|slot| slot.given_bps.map_or(0, |bps| bps.div_ceil(1_000)));
+                Some(format!("limited {:?}", given.collect::<Vec<_>>()))
+            }
+            Output::SessionConnected { .. } | Output::SessionClosed { .. } | Output::Quality(_) => None,
         });
         told.collect()
     }
@@ -224,7 +227,7 @@ fn a_viewer_gets_what_its_downlink_takes_and_others_are_untouched() {
     camera.run_for(3_500);
     assert_eq!(camera.layers_within(1, 500), [2]);
     assert_eq!(camera.layers_within(2, 500), [2]);
-    assert_eq!(camera.told(), ["paused 1", "paused 0"]);
+    assert_eq!(camera.told(), ["limited [500]", "limited [150]", "limited [0]", "limited [150]", "limited []"]);
 }
 
 #[test]

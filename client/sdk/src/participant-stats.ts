@@ -1,0 +1,163 @@
+/** What is measured each second of everybody's sound and pictures: rates and shares, never totals. Pure; time is an argument. */
+import type { Mid, ParticipantId, TrackSource } from "./protocol.gen";
+
+/** The browser's counters of one stream; those that only grow may begin anew when the stream does. */
+export interface StreamCounters {
+  readonly packets: number;
+  readonly lost: number;
+  readonly bytes: number;
+  readonly frames: number;
+  readonly freezes: number;
+  readonly nacks: number;
+  readonly plis: number;
+  readonly jitterMs: number | null;
+  readonly width: number | null;
+  readonly lines: number | null;
+}
+
+export interface ReceivedStream extends StreamCounters {
+  /** The browser's name of the track. */
+  readonly track: string;
+}
+
+/** One layer of what this client sends. */
+export interface SentStream extends StreamCounters {
+  readonly mid: Mid;
+  /** Nothing where the section has one layer. */
+  readonly rid: string | null;
+  /** The share that does not arrive, as the node said last. */
+  readonly lostPercent: number | null;
+}
+
+/** One track in the last second; loss is of the last five. */
+export interface TrackStats {
+  readonly source: TrackSource;
+  readonly bitrateBps: number;
+  readonly lossPercent: number;
+  readonly jitterMs: number | null;
+  /** Of the picture; `null` of sound, and before the first picture. */
+  readonly width: number | null;
+  readonly lines: number | null;
+  readonly framesPerSecond: number | null;
+  /** The largest layer that is sent, where the user publishes several. */
+  readonly layer: string | null;
+  /** Times that the picture stood still (`freezeCount` of webrtc-stats). */
+  readonly freezes: number;
+  readonly nacks: number;
+  readonly plis: number;
+}
+
+export interface ParticipantStats {
+  /** Between this client and its media node: it is the same for everybody. */
+  readonly roundTripMs: number | null;
+  readonly tracks: readonly TrackStats[];
+}
+
+export interface StatsLook {
+  readonly atMs: number;
+  readonly rttMs: number | null;
+  readonly streams: readonly ReceivedStream[];
+  readonly sentStreams: readonly SentStream[];
+}
+
+export interface Owner {
+  readonly participant: ParticipantId;
+  readonly source: TrackSource;
+}
+
+/** Whose a received track is, and what a published section sends; nothing where that is not known. */
+export interface Owners {
+  received(track: string): Owner | null;
+  sent(mid: Mid): Owner | null;
+}
+
+/** Loss is of so many looks. */
+const LOOKS = 5;
+
+interface Gain {
+  readonly packets: number;
+  readonly lost: number;
+}
+
+interface Known {
+  readonly counters: StreamCounters;
+  readonly gains: readonly Gain[];
+}
+
+/** Turns counters into what a person can read. */
+export class StatsMeter {
+  #atMs: number | null = null;
+  #known = new Map<string, Known>();
+
+  take({ atMs, rttMs, streams, sentStreams }: StatsLook, owners: Owners): Map<ParticipantId, ParticipantStats> {
+    const elapsedMs = this.#atMs === null ? 0 : atMs - this.#atMs;
+    this.#atMs = atMs;
+    const known = new Map<string, Known>();
+    const everybody = new Map<ParticipantId, ParticipantStats>();
+    const add = (owner: Owner | null, stats: TrackStats | null): void => {
+      if (owner !== null && stats !== null) {
+        const before = everybody.get(owner.participant)?.tracks ?? [];
+        everybody.set(owner.participant, { roundTripMs: rttMs, tracks: merged(before, stats) });
+      }
+    };
+    for (const stream of streams) {
+      const owner = owners.received(stream.track);
+      const measured = this.#measure(stream.track, stream, elapsedMs, known);
+      add(owner, measured && owner && { source: owner.source, layer: null, ...measured });
+    }
+    for (const stream of sentStreams) {
+      const owner = owners.sent(stream.mid);
+      const measured = this.#measure(`${stream.mid}/${stream.rid ?? ""}`, stream, elapsedMs, known);
+      const lossPercent = stream.lostPercent ?? 0;
+      // A layer that is off says nothing.
+      const isOn = measured !== null && measured.bitrateBps > 0;
+      add(owner, isOn && owner ? { source: owner.source, layer: stream.rid, ...measured, lossPercent } : null);
+    }
+    this.#known = known;
+    return everybody;
+  }
+
+  #measure(key: string, counters: StreamCounters, elapsedMs: number, known: Map<string, Known>): Omit<TrackStats, "source" | "layer"> | null {
+    const before = this.#known.get(key);
+    if (before === undefined || elapsedMs <= 0) {
+      known.set(key, { counters, gains: [] });
+      return null;
+    }
+    // What began anew counts from nothing; what was lost and came late after all is taken back.
+    const gained = (name: "packets" | "lost" | "bytes" | "frames" | "freezes" | "nacks" | "plis"): number =>
+      Math.max(0, counters[name] - before.counters[name]);
+    const gains = [...before.gains, { packets: gained("packets"), lost: gained("lost") }].slice(-LOOKS);
+    known.set(key, { counters, gains });
+    const lost = gains.reduce((sum, gain) => sum + gain.lost, 0);
+    const all = gains.reduce((sum, gain) => sum + gain.packets + gain.lost, 0);
+    const { jitterMs, width, lines } = counters;
+    return {
+      bitrateBps: Math.round((gained("bytes") * 8 * 1_000) / elapsedMs),
+      lossPercent: all === 0 ? 0 : (lost / all) * 100,
+      jitterMs,
+      width,
+      lines,
+      framesPerSecond: lines === null ? null : (gained("frames") * 1_000) / elapsedMs,
+      freezes: gained("freezes"),
+      nacks: gained("nacks"),
+      plis: gained("plis"),
+    };
+  }
+}
+
+/** Layers of one track together: their rates are added, the picture is the largest one. */
+function merged(tracks: readonly TrackStats[], stats: TrackStats): TrackStats[] {
+  const same = tracks.find(({ source }) => source === stats.source);
+  if (same === undefined) {
+    return [...tracks, stats];
+  }
+  const largest = (stats.lines ?? 0) > (same.lines ?? 0) ? stats : same;
+  const together: TrackStats = {
+    ...largest,
+    bitrateBps: same.bitrateBps + stats.bitrateBps,
+    lossPercent: Math.max(same.lossPercent, stats.lossPercent),
+    nacks: same.nacks + stats.nacks,
+    plis: same.plis + stats.plis,
+  };
+  return tracks.map((track) => (track === same ? together : track));
+}

@@ -1,0 +1,87 @@
+//! `/v1/nodes/quality`: what nodes measured of their clients' media becomes a log line for each session.
+
+use super::{Arrival, RouteError};
+use crate::refusal::Refusal;
+use crate::{auth, log};
+use shared::control::{QualityReport, SessionQuality, TrackQuality};
+use shared::rtp_parameters::Flow;
+use shared::{ErrorCode, NodeId, limits};
+use worker::Response;
+
+/// `POST /v1/nodes/quality`.
+pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
+    let claims = auth::node(&arrival.request, arrival.env)?;
+    let body = arrival.request.text().await?;
+    if body.len() > limits::QUALITY_REPORT_BYTES_MAX {
+        return Err(Refusal::new(ErrorCode::FrameTooLarge, "no report is as large as this").into());
+    }
+    let report: QualityReport =
+        serde_json::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;
+    if report.sessions.len() > limits::QUALITY_SESSIONS_PER_REPORT {
+        return Err(Refusal::new(ErrorCode::InvalidMessage, "too many sessions for one report").into());
+    }
+    for session in &report.sessions {
+        write(&arrival.request_id, &claims.sub, session);
+    }
+    Ok(Response::from_json(&serde_json::json!({ "sessions": report.sessions.len() }))?)
+}
+
+/// One line, with the tracks of each direction added up.
+fn write(request: &str, node: &NodeId, session: &SessionQuality) {
+    let unknown = || "unknown".to_owned();
+    let round_trip_ms = session.round_trip_ms.map_or_else(unknown, |ms| ms.to_string());
+    let estimate_bps = session.estimate_bps.map_or_else(unknown, |bps| bps.to_string());
+    let [sent, received] = [Flow::ClientToNode, Flow::NodeToClient].map(|flow| Total::of(&session.tracks, flow));
+    let fields: [(&str, &dyn std::fmt::Display); 16] = [
+        ("request", &request),
+        ("node", node),
+        ("room", &session.room),
+        ("session", &session.session),
+        ("participant", &session.participant),
+        ("interval_ms", &session.interval_ms),
+        ("grade", &session.grade.label()),
+        ("round_trip_ms", &round_trip_ms),
+        ("estimate_bps", &estimate_bps),
+        ("sent_bps", &sent.bitrate_bps),
+        ("sent_lost_percent", &sent.lost_percent()),
+        ("received_bps", &received.bitrate_bps),
+        ("received_lost_percent", &received.lost_percent()),
+        ("jitter_ms", &sent.jitter_ms.max(received.jitter_ms)),
+        ("freezes", &(sent.freezes + received.freezes)),
+        ("paused", &received.paused),
+    ];
+    log::line(log::Level::Info, "quality", &fields);
+}
+
+/// What a client sent or received, its tracks together.
+#[derive(Default)]
+struct Total {
+    bitrate_bps: u64,
+    packets: u64,
+    packets_lost: u64,
+    jitter_ms: u32,
+    freezes: u64,
+    paused: u64,
+}
+
+impl Total {
+    fn of(tracks: &[TrackQuality], flow: Flow) -> Self {
+        let mut total = Self::default();
+        for track in tracks.iter().filter(|track| track.flow == flow) {
+            total.bitrate_bps = total.bitrate_bps.saturating_add(track.bitrate_bps.into());
+            // Lost packets are among those sent to a client, and missing from those received of it.
+            let missing = if flow == Flow::ClientToNode { track.packets_lost } else { 0 };
+            total.packets = total.packets.saturating_add(u64::from(track.packets) + u64::from(missing));
+            total.packets_lost = total.packets_lost.saturating_add(track.packets_lost.into());
+            total.jitter_ms = total.jitter_ms.max(track.jitter_ms);
+            total.freezes = total.freezes.saturating_add(track.freezes.into());
+            total.paused += u64::from(track.limit == Some(shared::control::QualityLimit::Paused));
+        }
+        total
+    }
+
+    fn lost_percent(&self) -> String {
+        let permille = (self.packets_lost * 1_000).checked_div(self.packets).unwrap_or(0);
+        format!("{}.{}", permille / 10, permille % 10)
+    }
+}

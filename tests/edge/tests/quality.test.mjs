@@ -1,0 +1,65 @@
+// What nodes measure of their clients' media reaches the Worker's log, a line for each session, and no room.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { startEdge } from "../support/edge.mjs";
+import { joinToken, nodeToken } from "../support/token.mjs";
+
+const [REPORT] = JSON.parse(readFileSync(new URL("../../vectors/control/quality_report.json", import.meta.url), "utf8"));
+
+let edge;
+before(async () => {
+  edge = await startEdge();
+});
+after(() => edge.stop());
+
+async function post(body, token = nodeToken("n1", "local")) {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const response = await fetch(`${edge.http}/v1/nodes/quality`, { method: "POST", headers, body });
+  return [response.status, await response.json()];
+}
+
+/** Logs take a way of their own. */
+async function linesOf(event) {
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return edge.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
+}
+
+// Holds S0-SIG-08, S0-DB-01.
+test("a node's report becomes a line for each session", async () => {
+  assert.deepEqual(await post(JSON.stringify(REPORT)), [200, { sessions: 1 }]);
+  const [{ request, ...line }, ...others] = await linesOf("quality");
+  assert.deepEqual(others, []);
+  assert.match(request, /^[0-9a-f]{24}$/);
+  assert.deepEqual(line, {
+    level: "info",
+    event: "quality",
+    node: "n1",
+    room: "daily",
+    session: "s7k2m4p6q8r0",
+    participant: "ada",
+    interval_ms: "60000",
+    grade: "good",
+    round_trip_ms: "42",
+    estimate_bps: "310000",
+    sent_bps: "498000",
+    sent_lost_percent: "1.4",
+    received_bps: "188000",
+    received_lost_percent: "0.0",
+    jitter_ms: "6",
+    freezes: "1",
+    paused: "0",
+  });
+  assert.deepEqual(await linesOf("node_connected"), [], "no room was woken");
+});
+
+test("only nodes may report, and no more than a report may hold", async () => {
+  const code = async (...how) => {
+    const [status, { code }] = await post(...how);
+    return [status, code];
+  };
+  assert.deepEqual(await code(JSON.stringify(REPORT), joinToken("daily", "ada")), [401, "bad_token"]);
+  assert.deepEqual(await code("{}"), [400, "invalid_message"]);
+  assert.deepEqual(await code(JSON.stringify({ sessions: Array(51).fill(REPORT.sessions[0]) })), [400, "invalid_message"]);
+  assert.deepEqual(await code(" ".repeat(1024 * 1024 + 1)), [413, "frame_too_large"]);
+});
