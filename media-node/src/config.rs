@@ -1,6 +1,9 @@
 //! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
 
+mod bandwidth;
 mod recording;
+
+pub(crate) use bandwidth::Limits;
 
 use crate::record;
 use clap::Parser;
@@ -50,6 +53,8 @@ struct Arguments {
     #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
     #[command(flatten)]
+    bandwidth: bandwidth::Arguments,
+    #[command(flatten)]
     recording: recording::Arguments,
     /// Form of the log lines: text or json.
     #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -60,7 +65,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 21] = [
+const ENVIRONMENT: [&str; 26] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
@@ -71,6 +76,11 @@ const ENVIRONMENT: [&str; 21] = [
     "MEDIA_SESSIONS_MAX",
     "MEDIA_HTTP_LISTEN",
     "MEDIA_DRAIN_SECONDS",
+    bandwidth::ENVIRONMENT[0],
+    bandwidth::ENVIRONMENT[1],
+    bandwidth::ENVIRONMENT[2],
+    bandwidth::ENVIRONMENT[3],
+    bandwidth::ENVIRONMENT[4],
     recording::ENVIRONMENT[0],
     recording::ENVIRONMENT[1],
     recording::ENVIRONMENT[2],
@@ -102,6 +112,7 @@ pub(crate) struct Config {
     pub(crate) http_listen: SocketAddr,
     /// How long to wait for rooms to move.
     pub(crate) drain: Duration,
+    pub(crate) bandwidth: Limits,
     /// `None` where nothing is recorded.
     pub(crate) recording: Option<record::Config>,
     pub(crate) logs: Logs,
@@ -131,6 +142,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let sessions_max = reader.value("sessions-max", &arguments.sessions_max, number(1, u32::MAX.into()));
     let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
+    let bandwidth = bandwidth::check(&mut reader, &arguments.bandwidth);
     let recording = recording::check(&mut reader, arguments.recording);
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
@@ -148,6 +160,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             sessions_max: sessions_max? as u32,
             http_listen: http_listen?,
             drain: Duration::from_secs(drain?),
+            bandwidth: bandwidth?,
             recording: recording?,
             logs: Logs { format: format?, filter: filter? },
         })
@@ -174,6 +187,7 @@ fn check_families(reader: &mut Reader, listen: Option<SocketAddr>, advertise: Op
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use media_core::congestion::bandwidth::Bandwidth;
     use node_shell::settings::LogFormat;
 
     /// Good settings with these flags.
@@ -264,6 +278,32 @@ pub(crate) mod tests {
         let expected = "--advertise: 2001:db8::7 cannot be reached where --listen is 0.0.0.0:7000: listen on [::]";
         check_mistakes(&[v6], &[], &[expected]);
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
+    }
+
+    // Holds S3-DEP-07.
+    #[test]
+    fn bandwidth_is_limited_by_client_and_by_node() {
+        let none = read(GOOD, &[]).expect("good settings").bandwidth.of_shard(4);
+        assert_eq!(none, Bandwidth::default());
+        let flags = ["--client-in-bps-max=1500000", "--client-out-bps-start=1000000", "--client-out-bps-min=600000"];
+        let more = ["--client-out-bps-max=2500000", "--node-out-bps-max=800000000"];
+        let limits = read(&[GOOD, &flags, &more].concat(), &[]).expect("good settings").bandwidth;
+        let expected = Bandwidth {
+            client_out_bps_max: Some(2_500_000),
+            client_in_bps_max: Some(1_500_000),
+            shard_out_bps_max: Some(200_000_000),
+            start_bps: 1_000_000,
+            min_bps: 600_000,
+        };
+        assert_eq!(limits.of_shard(4), expected);
+        check_mistakes(
+            &["--client-out-bps-max=9000", "--client-out-bps-start=60000", "--client-out-bps-min=70000"],
+            &[],
+            &[
+                "--client-out-bps-max: 9000 is neither 0 nor 50000 or more",
+                "--client-out-bps-start: is less than --client-out-bps-min",
+            ],
+        );
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (standing, stands) = watch::channel(Standing::default());
     let (restarted, restarts) = mpsc::channel(shards.len().max(1));
 
-    let pages = Pages { shards: Arc::clone(&shards), standing: stands.clone(), draining: is_draining.clone() };
+    let bandwidth = config.bandwidth;
+    let pages =
+        Pages { bandwidth, shards: Arc::clone(&shards), standing: stands.clone(), draining: is_draining.clone() };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     let drain = config.drain;
     let who = record::Identity {
@@ -102,6 +104,7 @@ pub(crate) fn start_shards(
                 started_at: clock.started_at,
                 wall_clock: clock.wall_clock,
                 places: Arc::clone(&places),
+                bandwidth: config.bandwidth.of_shard(config.shards),
             };
             Shard::start(index, address, sfu, events.clone(), outlet.clone())
         })

@@ -2,6 +2,7 @@
 
 mod metrics;
 
+use crate::config::Limits;
 use crate::shard::Shard;
 use node_shell::fleet::Standing;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// What the pages tell about.
 pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
+    pub(crate) bandwidth: Limits,
     /// Whether the edge knows us.
     pub(crate) standing: watch::Receiver<Standing>,
     /// Whether we are about to stop.
@@ -44,6 +46,6 @@ impl node_shell::pages::Pages for Pages {
 
     fn metrics(&self) -> String {
         let reports: Vec<_> = self.shards.iter().map(|shard| (shard.index(), shard.report())).collect();
-        metrics::text(&reports, *self.standing.borrow(), *self.draining.borrow())
+        metrics::text(&reports, self.bandwidth, *self.standing.borrow(), *self.draining.borrow())
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Report {
     /// Rooms with a session here.
     pub(crate) rooms: usize,
     pub(crate) sessions: usize,
+    /// What every client may be sent while the shard's limit is reached; 0 while it is not.
+    pub(crate) share_bps: u64,
     /// Datagrams sent per second lately.
     pub(crate) datagrams_out_per_s: u64,
     /// Thousandths of a core used lately.
@@ -360,6 +362,7 @@ impl Reporter {
             udp,
             rooms: sfu.room_count(),
             sessions: sfu.session_count(),
+            share_bps: sfu.share_bps().unwrap_or(0),
             datagrams_out_per_s: (stats.datagrams_out - self.last_datagrams) * 1_000 / elapsed_ms,
             busy_permille: permille(cpu.saturating_sub(self.last_cpu), elapsed_ms),
             at: Some(now),
@@ -390,6 +393,7 @@ fn thread_cpu() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media_core::congestion::bandwidth::Bandwidth;
     use media_core::places::Places;
     use std::net::Ipv4Addr;
 
@@ -400,6 +404,7 @@ mod tests {
             started_at: now(),
             wall_clock: shared::UnixMillis(0),
             places: Arc::new(Places::new(1)),
+            bandwidth: Bandwidth::default(),
         };
         let (events, _) = mpsc::channel(1);
         let (outlet, _) = crate::record::queue();

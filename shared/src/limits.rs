@@ -116,7 +116,7 @@ pub const QUALITY_INTERVAL_MS: u64 = 60_000;
 /// Most sessions of one such report: the Worker writes a log line for each, and the platform takes 256 KB of them a request.
 pub const QUALITY_SESSIONS_PER_REPORT: usize = 50;
 /// Largest report in bytes.
-pub const QUALITY_REPORT_BYTES_MAX: usize = 1024 * 1024;
+pub const QUALITY_REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How often a node sends `heartbeat`.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 5_000;
 /// A node silent for this long gets no new rooms.
@@ -270,7 +270,7 @@ const _: () = assert!(RELOAD_WINDOW_MS < RECORDING_RELOAD_MS);
 // A track has at most 400 bytes of JSON, the rest of a session 512; a published track has a line for each layer.
 const _: () = assert!(
     QUALITY_SESSIONS_PER_REPORT * (512 + 400 * (SECTIONS_PER_OFFER_MAX + 2 * TRACKS_PER_PARTICIPANT_MAX))
-        <= 2 * QUALITY_REPORT_BYTES_MAX
+        <= QUALITY_REPORT_BYTES_MAX
 );
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);
 // Even if nobody's media reaches a node that died, clients are moved before their consent would run out.

@@ -4,6 +4,7 @@ use crate::check::Breaches;
 use crate::clock::Clock;
 use crate::net::Datagram;
 use edge_core::SocketId;
+use media_core::congestion::bandwidth::Bandwidth;
 use media_core::places::Places;
 use media_core::random::Random;
 use media_core::session::dtls::Identity;
@@ -97,6 +98,7 @@ impl Node {
             started_at: clock.now(),
             wall_clock: clock.unix(),
             places: Arc::new(Places::new(SESSIONS_MAX)),
+            bandwidth: Bandwidth::default(),
         };
         Self {
             id,

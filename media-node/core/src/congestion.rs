@@ -3,6 +3,7 @@
 mod acknowledged;
 pub mod allocate;
 pub mod arrivals;
+pub mod bandwidth;
 mod base;
 mod capacity;
 mod cluster;

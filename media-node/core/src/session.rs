@@ -7,6 +7,7 @@ pub mod streams;
 
 use crate::congestion::allocate::Estimate;
 use crate::congestion::arrivals::Arrivals;
+use crate::congestion::bandwidth::Bandwidth;
 use crate::congestion::controller::Controller;
 use crate::congestion::limited::Limited;
 use crate::congestion::overload::{Overload, Relief};
@@ -60,6 +61,8 @@ pub struct Session {
     pub feedback_since: Option<Instant>,
     /// What its downlink takes, as far as that is known.
     pub estimate: Option<Estimate>,
+    /// What it could use of that, if it had as much as it wants.
+    pub wanted_bps: u64,
     /// Slots that get less video than they could show because that is too little.
     pub limited: Limited,
     /// What it is asked to keep its video below.
@@ -123,6 +126,7 @@ impl Session {
             probing: None,
             feedback_since: None,
             estimate: None,
+            wanted_bps: 0,
             limited: Limited::default(),
             cap: None,
             round_trip: ROUND_TRIP_ASSUMED,
@@ -163,9 +167,9 @@ impl Session {
     }
 
     /// Estimates what the client can be sent while the sections say that it receives.
-    pub fn set_congestion(&mut self, now: Instant) {
+    pub fn set_congestion(&mut self, now: Instant, bandwidth: &Bandwidth) {
         if self.sections.iter().any(|section| section.flow == Flow::NodeToClient) {
-            self.congestion.get_or_insert_with(|| Controller::new(now));
+            self.congestion.get_or_insert_with(|| Controller::new(now, bandwidth));
         } else {
             self.congestion = None;
         }

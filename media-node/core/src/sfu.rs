@@ -1,5 +1,6 @@
 //! One shard of a media node: datagrams, control messages and time in, datagrams and events out.
 
+mod bandwidth;
 mod congestion;
 mod control;
 mod egress;
@@ -16,6 +17,7 @@ mod viewers;
 
 pub use crate::egress::arena::Run;
 
+use crate::congestion::bandwidth::Bandwidth;
 use crate::deadlines::Deadlines;
 use crate::demux::{Demux, Protocol};
 use crate::ingress::stream::Stream;
@@ -81,6 +83,7 @@ pub struct Config {
     pub wall_clock: UnixMillis,
     /// Shared by all shards of the node; sessions beyond them are refused.
     pub places: Arc<Places>,
+    pub bandwidth: Bandwidth,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +106,8 @@ enum Timer {
     Keyframe(StreamKey),
     /// The layers of its slots are chosen again.
     Select(SessionKey),
+    /// The shard's limit is divided.
+    Divide,
     /// A session's quality is sampled.
     Sample(SessionKey),
     /// What the viewers of a track need is summed up.
@@ -127,6 +132,10 @@ pub struct Sfu {
     random: Random,
     transactions: TransactionIds,
     places: Arc<Places>,
+    bandwidth: Bandwidth,
+    share_bps: Option<u64>,
+    /// Kept between divisions.
+    wishes: Vec<u64>,
     sessions: Slab<Sessions, Session>,
     tracks: Slab<Tracks, Track>,
     streams: Slab<Streams, Stream>,
@@ -150,6 +159,9 @@ impl Sfu {
             transactions,
             identity: config.identity,
             places: config.places,
+            bandwidth: config.bandwidth,
+            share_bps: None,
+            wishes: Vec::new(),
             sessions: Slab::default(),
             tracks: Slab::default(),
             streams: Slab::default(),
@@ -259,6 +271,7 @@ impl Sfu {
             Timer::Repair(stream) => self.ask_for_losses(now, stream),
             Timer::Keyframe(stream) => self.ask_for_keyframe(now, stream),
             Timer::Select(session) => self.select_streams(now, session),
+            Timer::Divide => self.divide(now),
             Timer::Sample(session) => self.sample(now, session),
             Timer::Viewers(track) => self.sum_up_viewers(now, track),
         }

@@ -94,6 +94,10 @@ impl<M, T> Slab<M, T> {
         entry.value.as_mut().filter(|_| entry.generation == key.generation)
     }
 
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
     /// The key of the entry at this place.
     pub fn key_at(&self, index: u32) -> Option<Key<M>> {
         let entry = self.entries.get(index as usize).filter(|entry| entry.value.is_some())?;

@@ -1,5 +1,6 @@
 //! The counters in Prometheus's text format.
 
+use crate::config::Limits;
 use crate::shard::Report;
 use media_core::stats::{ROUND_TRIP_MS, Sampled, Stats};
 use node_shell::fleet::Standing;
@@ -8,6 +9,7 @@ use node_shell::metrics::{Metric, Text, counter, gauge};
 const METRICS: &[Metric<Report>] = &[
     gauge("media_rooms", "Rooms with a session here.", |r| r.rooms as u64),
     gauge("media_sessions", "Open sessions.", |r| r.sessions as u64),
+    gauge("media_share_bps", "What each client may be sent while the node's limit is reached.", |r| r.share_bps),
     gauge("media_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
     counter("media_datagrams_in_total", "Datagrams received.", |r| r.stats.datagrams_in),
     counter("media_bytes_in_total", "Bytes received.", |r| r.stats.bytes_in),
@@ -42,7 +44,7 @@ const METRICS: &[Metric<Report>] = &[
 ];
 
 /// Everything there is to tell, one line for each shard and metric.
-pub(super) fn text(reports: &[(u16, Report)], standing: Standing, is_draining: bool) -> String {
+pub(super) fn text(reports: &[(u16, Report)], limits: Limits, standing: Standing, is_draining: bool) -> String {
     let mut text = Text::default();
     text.shards(METRICS, reports);
     let drops = |stats: &Stats| stats.drops().map(|(reason, count)| (reason.label(), count)).collect();
@@ -58,13 +60,16 @@ pub(super) fn text(reports: &[(u16, Report)], standing: Standing, is_draining: b
         labelled(&mut text, reports, (name, help), "flow", counts);
     }
     round_trips(&mut text, reports);
+    bandwidth(&mut text, limits);
     text.single("media_registered", "Whether the edge gives us rooms.", u64::from(standing.is_registered));
     text.single("media_draining", "Whether we are about to stop.", u64::from(is_draining));
     text.finish()
 }
 
+type Count = fn(&Sampled) -> u64;
+
 /// What samples of quality count in each direction.
-const SAMPLED: [(&str, &str, fn(&Sampled) -> u64); 3] = [
+const SAMPLED: [(&str, &str, Count); 3] = [
     ("media_sampled_packets_total", "RTP packets of sampled sessions.", |sampled| sampled.packets),
     ("media_sampled_packets_lost_total", "Those that did not arrive.", |sampled| sampled.packets_lost),
     ("media_sampled_freezes_total", "Frames that came late.", |sampled| sampled.freezes),
@@ -83,6 +88,20 @@ fn labelled(
         for (value, count) in counts(&report.stats) {
             text.line(name, &format!("shard=\"{shard}\",{label}=\"{value}\""), count);
         }
+    }
+}
+
+/// What is not limited has no line.
+fn bandwidth(text: &mut Text, limits: Limits) {
+    const NAME: &str = "media_bandwidth_limit_bps";
+    text.head(NAME, "Limits that are set, in bits per second.", "gauge");
+    let limits = [
+        ("client_out", limits.client_out_bps_max),
+        ("client_in", limits.client_in_bps_max),
+        ("node_out", limits.node_out_bps_max),
+    ];
+    for (limit, bps) in limits {
+        bps.into_iter().for_each(|bps| text.line(NAME, &format!("limit=\"{limit}\""), bps));
     }
 }
 
@@ -144,7 +163,7 @@ mod tests {
 
     #[test]
     fn tells_every_counter_of_every_shard_once() {
-        let mut busy = Report { sessions: 3, ..Report::default() };
+        let mut busy = Report { sessions: 3, share_bps: 250_000, ..Report::default() };
         busy.stats.rtp_out = 77;
         busy.stats.drop(DropReason::MalformedRtp);
         busy.stats.probe_bytes_out = 900;
@@ -152,7 +171,14 @@ mod tests {
         busy.stats.estimated(Reason::Delay);
         busy.stats.sampled(&sample(120));
         let standing = Standing { is_registered: true, has_announced_draining: false };
-        let text = text(&[(0, Report::default()), (1, busy)], standing, false);
+        let limits = Limits {
+            client_out_bps_max: None,
+            client_in_bps_max: Some(1_500_000),
+            node_out_bps_max: None,
+            start_bps: 300_000,
+            min_bps: 50_000,
+        };
+        let text = text(&[(0, Report::default()), (1, busy)], limits, standing, false);
         for expected in [
             "# TYPE media_rtp_out_total counter",
             "media_rtp_out_total{shard=\"0\"} 0",
@@ -172,6 +198,8 @@ mod tests {
             "media_round_trip_ms_bucket{shard=\"1\",le=\"+Inf\"} 1",
             "media_round_trip_ms_sum{shard=\"1\"} 120",
             "media_round_trip_ms_count{shard=\"1\"} 1",
+            "media_share_bps{shard=\"1\"} 250000",
+            "media_bandwidth_limit_bps{limit=\"client_in\"} 1500000",
             "media_registered 1",
             "media_draining 0",
         ] {
@@ -179,7 +207,7 @@ mod tests {
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let labels = DropReason::ALL.len() + 5 + Reason::ALL.len() + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
-        assert_eq!(series.len(), 2 * (METRICS.len() + labels) + 2);
+        assert_eq!(series.len(), 2 * (METRICS.len() + labels) + 1 + 2);
         let names: BTreeSet<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
         assert_eq!(names.len(), series.len());
     }

@@ -61,5 +61,5 @@ test("only nodes may report, and no more than a report may hold", async () => {
   assert.deepEqual(await code(JSON.stringify(REPORT), joinToken("daily", "ada")), [401, "bad_token"]);
   assert.deepEqual(await code("{}"), [400, "invalid_message"]);
   assert.deepEqual(await code(JSON.stringify({ sessions: Array(51).fill(REPORT.sessions[0]) })), [400, "invalid_message"]);
-  assert.deepEqual(await code(" ".repeat(1024 * 1024 + 1)), [413, "frame_too_large"]);
+  assert.deepEqual(await code(" ".repeat(2 * 1024 * 1024 + 1)), [413, "frame_too_large"]);
 });

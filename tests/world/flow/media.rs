@@ -1,6 +1,7 @@
 //! One call's sound and picture, its encoder obedient to the target, and the client that reports what arrives.
 
 use media_core::congestion::arrivals::Arrivals;
+use media_core::congestion::bandwidth::Bandwidth;
 use media_core::congestion::controller::{Controller, Kind, Probe, Reason};
 use media_core::random::Random;
 use media_core::rtcp::write::Writer;
@@ -91,7 +92,7 @@ pub(super) struct Flow {
 impl Flow {
     pub(super) fn new(now: Instant, media: Media) -> Self {
         let began = now + media.from;
-        let mut controller = Controller::new(began);
+        let mut controller = Controller::new(began, &Bandwidth::default());
         controller.set_wanted(began, media.video_bps_max + AUDIO_BPS);
         Self {
             media,

@@ -8,8 +8,9 @@ use super::Offence;
 pub(super) const PAGE: &str = "docs/operations.md";
 
 /// Where settings are read.
-pub(super) const SOURCES: [&str; 5] = [
+pub(super) const SOURCES: [&str; 6] = [
     "media-node/src/config.rs",
+    "media-node/src/config/bandwidth.rs",
     "media-node/src/config/recording.rs",
     "turn-node/src/config.rs",
     "edge/src/auth.rs",

@@ -136,8 +136,13 @@ pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Dem
 
 /// What the estimate must grow to before every slot has its largest layer.
 pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
+    with_headroom(largest_bps(audio_bps, demands))
+}
+
+/// What every slot's largest layer needs.
+pub fn largest_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
     let largest = |demand: &Demand| suitable(demand).last().map_or(0, |layer| layer.bitrate_bps);
-    with_headroom(audio_bps + demands.iter().map(largest).sum::<u64>())
+    audio_bps + demands.iter().map(largest).sum::<u64>()
 }
 
 /// What the estimate must grow to before it is worth another allocation: the next layer of the slot that needs the least

@@ -1,6 +1,7 @@
 //! How much one client is sent: what its reports about arrivals, losses and rates say about the link to it.
 
 use super::acknowledged::Acknowledged;
+use super::bandwidth::{Bandwidth, MIN_BPS};
 pub use super::cluster::{Probe, ProbeId};
 use super::delay::{Delay, Usage};
 use super::loss::LossLimit;
@@ -12,10 +13,7 @@ use super::sent::{Change, History, Sent};
 use crate::rtcp::transport_feedback::{Feedback, TICK};
 use std::time::{Duration, Instant};
 
-/// The target before anything is known.
-const START_BPS: f64 = 300_000.0;
-/// Audio goes on at this rate.
-pub(super) const TARGET_MIN_BPS: f64 = 50_000.0;
+pub(super) const TARGET_MIN_BPS: f64 = MIN_BPS as f64;
 pub(super) const TARGET_MAX_BPS: f64 = 20_000_000.0;
 /// Packets leave so much faster than the target says, so that frames are not held up; libwebrtc's factor.
 const PACING: f64 = 2.5;
@@ -97,19 +95,22 @@ pub struct Controller {
     careful_until: Option<Instant>,
     /// Bytes that were sent for probing alone.
     padding_bytes: u64,
+    min_bps: f64,
     target_bps: f64,
     reason: Reason,
 }
 
 impl Controller {
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Instant, bandwidth: &Bandwidth) -> Self {
+        let min_bps = (bandwidth.min_bps as f64).max(TARGET_MIN_BPS);
+        let start_bps = (bandwidth.start_bps as f64).clamp(min_bps, TARGET_MAX_BPS);
         Self {
             origin: now,
             history: History::default(),
             acknowledged: Acknowledged::default(),
             delay: Delay::default(),
-            rate: Rate::new(now, START_BPS),
+            rate: Rate::new(now, start_bps),
             loss: LossLimit::default(),
             reported: Reported::default(),
             prober: Prober::default(),
@@ -120,7 +121,8 @@ impl Controller {
             drains_until: None,
             careful_until: None,
             padding_bytes: 0,
-            target_bps: START_BPS,
+            min_bps,
+            target_bps: start_bps,
             reason: Reason::Start,
         }
     }
@@ -284,7 +286,7 @@ impl Controller {
         } else if let Some((bps, is_lossy)) = self.reported.allowed_bps() {
             target = (bps, if is_lossy { Reason::Loss } else { reason });
         }
-        self.target_bps = target.0.clamp(TARGET_MIN_BPS, TARGET_MAX_BPS);
+        self.target_bps = target.0.clamp(self.min_bps, TARGET_MAX_BPS);
         if self.target_bps != before {
             self.reason = target.1;
             self.prober.target_changed(now, self.target_bps);

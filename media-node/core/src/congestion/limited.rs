@@ -44,8 +44,11 @@ fn paused(slots: impl Iterator<Item = LimitedSlot>) -> impl Iterator<Item = usiz
 mod tests {
     use super::*;
 
+    /// Milliseconds, and the limited slots with the numbers of their streams.
+    type Moment<'a> = (u64, &'a [(usize, Option<u32>)]);
+
     /// Plays what is limited at these moments, and checks when that is told.
-    fn check(moments: &[(u64, &[(usize, Option<u32>)])], told_at_ms: &[u64]) {
+    fn check(moments: &[Moment<'_>], told_at_ms: &[u64]) {
         let start = crate::virtual_time::start();
         let mut limited = Limited::default();
         let told = moments.iter().filter(|(at_ms, slots)| {

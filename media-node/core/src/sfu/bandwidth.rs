@@ -13,24 +13,28 @@ impl Sfu {
     /// What a client may be sent: what its downlink takes, but no more than the operator allows.
     pub(super) fn allowed(&self, key: SessionKey) -> Option<Estimate> {
         let estimate = self.sessions.get(key)?.estimate;
-        let most = [self.bandwidth.client_out_bps_max, self.share_bps].into_iter().flatten().min();
-        let Some(most) = most else { return estimate };
+        let Some(most) = self.most_bps() else { return estimate };
         let Estimate { target_bps, sustained_bps } = estimate.unwrap_or(Estimate::UNLIMITED);
         Some(Estimate { target_bps: target_bps.min(most), sustained_bps: sustained_bps.min(most) })
     }
 
-    /// Divides what the shard may send among those who want it; a session takes its share when it chooses layers.
+    /// The most that any client may be sent.
+    pub(super) fn most_bps(&self) -> Option<u64> {
+        [self.bandwidth.client_out_bps_max, self.share_bps].into_iter().flatten().min()
+    }
+
+    /// Divides what the shard may send among those who want it; each session takes its share when it chooses layers.
     pub(super) fn divide(&mut self, now: Instant) {
         let Some(max_bps) = self.bandwidth.shard_out_bps_max else { return };
-        self.deadlines.set(Timer::Divide, Some(now + INTERVAL));
+        let is_needed = self.sessions.count() > 0;
+        self.deadlines.set(Timer::Divide, is_needed.then_some(now + INTERVAL));
         self.wishes.clear();
         self.wishes.extend(self.sessions.values().map(|session| session.wanted_bps).filter(|bps| *bps > 0));
-        let before = self.share_bps;
         self.share_bps = bandwidth::share(max_bps, &mut self.wishes);
-        if before.is_none() && self.share_bps.is_some() {
-            // From here on every session looks at its share again and again.
-            let keys: Vec<_> = self.sessions.keys().collect();
-            keys.into_iter().for_each(|key| self.select_streams(now, key));
-        }
+    }
+
+    /// What every client may be sent while the shard's limit is reached.
+    pub fn share_bps(&self) -> Option<u64> {
+        self.share_bps
     }
 }

@@ -117,6 +117,9 @@ impl Sfu {
         self.demux.claim_ufrag(&parameters.ice.node_ufrag, key);
         self.watch_consent(now, key);
         self.begin_samples(now, key);
+        if !self.deadlines.is_set(Timer::Divide) {
+            self.divide(now);
+        }
         tracing::debug!(%room, session = %parameters.session, "session opened");
         key
     }
@@ -139,7 +142,7 @@ impl Sfu {
         }
         session.sections = sections.to_vec();
         session.set_arrivals(now);
-        session.set_congestion(now);
+        session.set_congestion(now, &self.bandwidth);
         self.set_slots(now, key, sections);
         self.set_tracks(now, key, sections);
     }

@@ -69,8 +69,9 @@ impl Sfu {
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
         // A client that hears of every arrival finds out by probing what it may send; to it an estimate is only a cap.
-        let needs_estimate = session.arrivals.is_none() || session.limit_bps().is_some();
-        let estimate_bps = session.limit_bps().unwrap_or(PUBLISHER_BITRATE_BPS_MAX);
+        let most = self.bandwidth.client_in_bps_max;
+        let needs_estimate = session.arrivals.is_none() || session.limit_bps().is_some() || most.is_some();
+        let estimate_bps = video_bps_max(session, most);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
@@ -98,7 +99,7 @@ impl Sfu {
         let tracks = session.tracks.iter().filter_map(|track| self.tracks.get(*track));
         let streams = tracks.flat_map(Track::streams).filter_map(|key| self.streams.get(key)?.video_ssrc());
         let videos: Vec<_> = streams.collect();
-        let estimate_bps = session.limit_bps().unwrap_or(PUBLISHER_BITRATE_BPS_MAX);
+        let estimate_bps = video_bps_max(session, self.bandwidth.client_in_bps_max);
         self.send_rtcp(key, |writer| {
             writer.receiver_report(feedback_ssrc, std::iter::empty())?;
             writer.estimate(feedback_ssrc, estimate_bps, &videos)
@@ -200,4 +201,9 @@ impl Sfu {
             self.egress.send(&mut self.stats, to, buffer.get(..bytes).unwrap_or_default().to_vec());
         }
     }
+}
+
+/// The most video that a client is asked to send: what its link and its viewers can take, and what the operator allows.
+fn video_bps_max(session: &Session, most: Option<u64>) -> u64 {
+    [session.limit_bps(), most].into_iter().flatten().min().unwrap_or(PUBLISHER_BITRATE_BPS_MAX)
 }

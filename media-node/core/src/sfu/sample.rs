@@ -23,6 +23,7 @@ impl Sfu {
 
     /// Tells what a session's media was like since the last time, and comes back in a minute.
     pub(super) fn sample(&mut self, now: Instant, key: SessionKey) {
+        let allowed_bps = self.allowed(key).map(|estimate| saturated(estimate.sustained_bps));
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(room) = self.rooms.get(session.room).map(|room| room.id.clone()) else { return };
         self.deadlines.set(Timer::Sample(key), Some(now + INTERVAL));
@@ -45,16 +46,15 @@ impl Sfu {
         if tracks.is_empty() {
             return;
         }
-        let round_trip_ms = session.is_round_trip_known.then(|| session.round_trip.as_millis() as u32);
+        let round_trip_ms = session.is_round_trip_known.then_some(session.round_trip.as_millis() as u32);
         let grade = grade(round_trip_ms, &tracks);
-        let estimate_bps = session.estimate.map(|estimate| saturated(estimate.sustained_bps));
         let quality = SessionQuality {
             room,
             session: session.id.clone(),
             participant: session.participant.clone(),
             interval_ms: interval.as_millis() as u32,
             round_trip_ms,
-            estimate_bps,
+            estimate_bps: allowed_bps,
             grade,
             tracks,
         };

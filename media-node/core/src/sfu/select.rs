@@ -21,9 +21,9 @@ const GRID: Duration = Duration::from_millis(50);
 impl Sfu {
     /// Chooses what each slot of a session plays.
     pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
+        let (estimate, most_bps) = (self.allowed(key), self.most_bps());
         let Self { sessions, tracks, streams, .. } = self;
         let Some(session) = sessions.get(key) else { return };
-        let estimate = session.estimate;
         let audio: Vec<_> =
             of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
         let mut places = Vec::new();
@@ -39,8 +39,13 @@ impl Sfu {
             None => allocate::wanted_bps(audio_bps, &demands),
             Some(_) => allocate::next_bps(audio_bps, &demands, &grants),
         };
-        if let Some(controller) = sessions.get_mut(key).and_then(|session| session.congestion.as_mut()) {
-            controller.set_wanted(now, wanted_bps);
+        if let Some(session) = sessions.get_mut(key) {
+            let own_bps = session.estimate.map_or(u64::MAX, |estimate| estimate.sustained_bps);
+            session.wanted_bps = allocate::largest_bps(audio_bps, &demands).min(own_bps);
+            if let Some(controller) = session.congestion.as_mut() {
+                // Nothing is tried that may not be sent.
+                controller.set_wanted(now, most_bps.map_or(wanted_bps, |most| wanted_bps.min(most)));
+            }
         }
         for (place, stream) in audio {
             self.change_slot(key, place, |slot| slot.select(stream));
@@ -49,7 +54,8 @@ impl Sfu {
             self.grant(now, (key, *place), demand, *grant);
         }
         self.note_limited(now, key, &places, &grants);
-        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || estimate.is_some());
+        let is_limited = estimate.is_some() || self.bandwidth.shard_out_bps_max.is_some();
+        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || is_limited);
         let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
         self.deadlines.set(Timer::Select(key), at);
     }
@@ -126,7 +132,7 @@ impl Sfu {
             Some(VideoLimit { mid: slot.mid().clone(), wanted_bps: saturated(grant.wanted_bps), given_bps })
         };
         let slots = session.limited.told().iter().filter_map(limit).collect();
-        let estimate_bps = session.estimate.map_or(0, |estimate| saturated(estimate.sustained_bps));
+        let estimate_bps = self.allowed(key).map_or(0, |estimate| saturated(estimate.sustained_bps));
         self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, slots });
     }
 }

@@ -1,7 +1,9 @@
 //! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
 
+mod bandwidth;
 mod congestion;
 mod layers;
+mod quality;
 mod record;
 mod redundancy;
 mod roaming;
@@ -576,6 +578,7 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
     assert_eq!((sfu.demux.is_empty(), sfu.poll_timeout()), (true, None));
 }
 
+// Holds S1-ROOM-04.
 #[test]
 fn a_full_node_refuses() {
     let mut world = World::new(2, 1);

@@ -39,7 +39,7 @@ fn send(controller: &mut Controller, from_ms: u64, until_ms: u64, is_reported: b
 
 #[test]
 fn what_is_sent_bounds_the_growth_but_does_not_lower_the_target() {
-    let mut controller = Controller::new(at(0));
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
     send(&mut controller, 0, 20_000, true);
     // 400 kbit/s are sent: half as much more may be known.
     let target = controller.target_bps();
@@ -51,7 +51,7 @@ fn what_is_sent_bounds_the_growth_but_does_not_lower_the_target() {
 
 #[test]
 fn a_client_that_falls_silent_is_sent_less_and_less() {
-    let mut controller = Controller::new(at(0));
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
     send(&mut controller, 0, 2_000, true);
     let before = controller.target_bps();
     assert_eq!(controller.poll_timeout(), None, "nothing is under way");
@@ -67,7 +67,7 @@ fn a_client_that_falls_silent_is_sent_less_and_less() {
 
 #[test]
 fn clients_without_feedback_are_believed() {
-    let mut controller = Controller::new(at(0));
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
     send(&mut controller, 0, 5_000, false);
     assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
     controller.remb(at(5_000), 2_000_000);
@@ -80,7 +80,7 @@ fn clients_without_feedback_are_believed() {
 
 #[test]
 fn reports_of_what_was_never_sent_say_nothing() {
-    let mut controller = Controller::new(at(0));
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
     report(&mut controller, 100, 7, &[Some(1), None, Some(2)]);
     report(&mut controller, 100, 65_000, &[Some(1), None, Some(2)]);
     assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
@@ -88,7 +88,7 @@ fn reports_of_what_was_never_sent_say_nothing() {
 
 #[test]
 fn reference_times_wrap() {
-    let mut controller = Controller::new(at(0));
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
     controller.sent(at(0), PACKET_BYTES, Kind::Video, None);
     let last = controller.history.report(1, true).expect("just sent").0;
     for ticks in [i64::from(i32::MAX) - 3, i64::from(i32::MIN) + 4, i64::from(i32::MIN) + 8] {

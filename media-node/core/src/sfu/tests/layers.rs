@@ -10,6 +10,7 @@ use crate::rtcp::write::Sent;
 use shared::Mid;
 use shared::control::{Forward, TrackRef};
 use shared::rtp_parameters::Encoding;
+use shared::signal::VideoLimit;
 use std::time::Duration;
 
 const FRAME_MS: u64 = 33;
@@ -18,8 +19,8 @@ const KBPS: [u64; 3] = [150, 500, 2_000];
 const LINES: [u16; 3] = [180, 360, 720];
 
 /// The first client's camera. Its layers count from numbers of their own, as in browsers.
-struct Camera {
-    world: World,
+pub(super) struct Camera {
+    pub(super) world: World,
     is_on: [bool; 3],
     layers: usize,
     /// Frames since the start, which is also the capture time.
@@ -37,7 +38,11 @@ struct Camera {
 impl Camera {
     /// The first client publishes so many layers, everybody else watches them.
     fn new(clients: u32, layers: usize) -> Self {
-        let mut world = World::connected(clients);
+        Self::of(World::connected(clients), layers)
+    }
+
+    pub(super) fn of(mut world: World, layers: usize) -> Self {
+        let clients = world.clients.len();
         world.clients[0].transport_sequence = Some(0);
         let mut session = world.clients[0].parameters();
         let rids = ["q", "h", "f"];
@@ -45,7 +50,7 @@ impl Camera {
             .map(|layer| Encoding { ssrc: Some(SSRCS[layer]), rtx_ssrc: None, rid: Some(rids[layer].to_owned()) })
             .collect();
         world.control(RoomToNode::SetSession { session });
-        for viewer in 1..clients as usize {
+        for viewer in 1..clients {
             world.forward(0, AUDIO, viewer, AUDIO_SLOT);
             world.forward(0, VIDEO, viewer, VIDEO_SLOT);
         }
@@ -62,7 +67,7 @@ impl Camera {
         }
     }
 
-    fn run_for(&mut self, milliseconds: u64) {
+    pub(super) fn run_for(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds / FRAME_MS {
             for layer in 3 - self.layers..3 {
                 if self.is_on[layer] {
@@ -135,7 +140,7 @@ impl Camera {
         self.world.sfu.set_estimate(self.world.now, key, Estimate::of(kbps * 1_000));
     }
 
-    fn set_lines(&mut self, viewer: usize, lines_max: Option<u16>) {
+    pub(super) fn set_lines(&mut self, viewer: usize, lines_max: Option<u16>) {
         let mid = |mid| Mid::parse(mid).expect("a mid");
         let track = TrackRef { session: self.world.clients[0].id(), mid: mid(VIDEO) };
         let forward = Forward::new(self.world.clients[viewer].id(), mid(VIDEO_SLOT), Some(track));
@@ -143,7 +148,7 @@ impl Camera {
     }
 
     /// Video packets that a viewer got since this was last called, and how many of audio.
-    fn take(&mut self, viewer: usize) -> (Vec<Received>, usize) {
+    pub(super) fn take(&mut self, viewer: usize) -> (Vec<Received>, usize) {
         let ssrc = self.world.clients[viewer].ssrc(VIDEO_SLOT);
         let (video, audio): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.world.clients[viewer].rtp).into_iter().partition(|packet| packet.ssrc == ssrc);
@@ -151,7 +156,7 @@ impl Camera {
     }
 
     /// The layers a viewer got within this time, without repetitions.
-    fn layers_within(&mut self, viewer: usize, milliseconds: u64) -> Vec<u8> {
+    pub(super) fn layers_within(&mut self, viewer: usize, milliseconds: u64) -> Vec<u8> {
         self.take(viewer);
         self.run_for(milliseconds);
         let (video, audio) = self.take(viewer);
@@ -161,12 +166,17 @@ impl Camera {
         layers
     }
 
-    fn told(&mut self) -> Vec<String> {
+    pub(super) fn told(&mut self) -> Vec<String> {
         let told = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
             Output::LayersWanted { rids, .. } => Some(format!("wanted {}", rids.join(","))),
             Output::VideoLimited { slots, .. } => {
-                let given = slots.iter().map(|slot| slot.given_bps.map_or(0, |bps| bps.div_ceil(1_000)));
-                Some(format!("limited {:?}", given.collect::<Vec<_>>()))
+                let given = |slot: &VideoLimit| match slot.given_bps {
+                    None => " paused",
+                    Some(..300_000) => " q",
+                    Some(..1_000_000) => " h",
+                    Some(1_000_000..) => " f",
+                };
+                Some(format!("limited{}", slots.iter().map(given).collect::<String>()))
             }
             Output::SessionConnected { .. } | Output::SessionClosed { .. } | Output::Quality(_) => None,
         });
@@ -227,7 +237,7 @@ fn a_viewer_gets_what_its_downlink_takes_and_others_are_untouched() {
     camera.run_for(3_500);
     assert_eq!(camera.layers_within(1, 500), [2]);
     assert_eq!(camera.layers_within(2, 500), [2]);
-    assert_eq!(camera.told(), ["limited [500]", "limited [150]", "limited [0]", "limited [150]", "limited []"]);
+    assert_eq!(camera.told(), ["limited q", "limited paused", "limited q", "limited"]);
 }
 
 #[test]

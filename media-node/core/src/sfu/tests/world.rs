@@ -1,6 +1,7 @@
 //! A virtual network between clients of our own and one shard.
 
 use crate::codec::red::{self, Earlier};
+use crate::congestion::bandwidth::Bandwidth;
 use crate::places::Places;
 use crate::random::Random;
 use crate::rtp::{HeaderWriter, RtpHeader};
@@ -339,6 +340,10 @@ pub(super) struct World {
 impl World {
     /// A shard and this many clients, none of which it knows.
     pub(super) fn new(clients: u32, seed: u64) -> Self {
+        Self::limited(clients, seed, Bandwidth::default())
+    }
+
+    pub(super) fn limited(clients: u32, seed: u64, bandwidth: Bandwidth) -> Self {
         static NODE: OnceLock<Identity> = OnceLock::new();
         let identity = NODE.get_or_init(|| identity(99)).clone();
         let fingerprint = identity.fingerprint();
@@ -348,6 +353,7 @@ impl World {
             started_at: start(),
             wall_clock: UnixMillis(1_700_000_000_000),
             places: Arc::new(Places::new(100)),
+            bandwidth,
         };
         Self {
             now: start(),
