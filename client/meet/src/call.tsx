@@ -64,6 +64,11 @@ export function Call({ room, name }: Props) {
             {texts.reconnecting}
           </p>
         ) : null}
+        {snapshot.isAudioOnly && snapshot.connection === "connected" ? (
+          <p className="banner" role="status" id="audio-only">
+            {texts.audioOnly}
+          </p>
+        ) : null}
         <RecordingBadge recording={snapshot.recording} />
         <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
         <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>

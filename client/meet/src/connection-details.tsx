@@ -54,15 +54,16 @@ function Details({ id, label, room, participant }: Props & { readonly id: string
   const { texts, locale } = usePreferences();
   const element = useRef<HTMLDivElement>(null);
   const stats = useStats(room, participant.id);
-  // Read as a whole by a screen reader; the next look changes it silently.
-  usePlaced(element, (details) => details.focus());
   const limit = trackOf(participant, "screen")?.limit ?? trackOf(participant, "camera")?.limit ?? null;
+  const rows = rowsOf(stats, texts, locale);
+  // Read as a whole by a screen reader; the next look changes it silently.
+  usePlaced(element, (details) => details.focus(), [limit !== null, ...rows.map(([name]) => name)].join());
   return (
     <div className="menu details" id={id} ref={element} role="group" aria-label={label} tabIndex={-1}>
       <strong>{label}</strong>
       {limit === null ? null : <p data-limit={limit.givenBps === null ? "paused" : "smaller"}>{reasonOf(limit, texts, locale)}</p>}
       <dl>
-        {rowsOf(stats, texts, locale).map(([name, term, value]) => (
+        {rows.map(([name, term, value]) => (
           <div key={name} data-row={name}>
             <dt>{term}</dt>
             <dd>{value}</dd>

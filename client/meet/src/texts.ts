@@ -112,6 +112,8 @@ export interface Texts {
   readonly soundOn: string;
   readonly reconnecting: string;
   readonly reconnectingShort: string;
+  readonly audioOnly: string;
+  readonly audioOnlyOver: string;
   readonly videoPaused: string;
   readonly alone: string;
   readonly joined: (name: string) => string;

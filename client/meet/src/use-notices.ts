@@ -22,6 +22,12 @@ export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: N
   useRoomEvent(room, "participant_left", (person) => tell(texts.left(named(person))));
   useRoomEvent(room, "silenced", () => tell(texts.silenced, true));
   useRoomEvent(room, "device_changed", ({ kind, label }) => tell(texts.nowUses(texts[kind], label)));
+  useRoomEvent(room, "audio_only", ({ audioOnly }) => {
+    // While it lasts a banner says so; and a camera that is switched off did not get faster.
+    if (!audioOnly && room.snapshot.camera.on) {
+      tell(texts.audioOnlyOver);
+    }
+  });
   useRoomEvent(room, "error", (error) => tell(errorText(texts, error), true));
   useEffect(() => {
     if (notice === null) {

@@ -20,6 +20,8 @@ export interface Layer {
   readonly active: boolean;
   readonly scaleResolutionDownBy: number;
   readonly maxBitrate: number;
+  /** Frames per second; nothing is no limit. */
+  readonly maxFramerate?: number;
 }
 
 /**

@@ -92,6 +92,13 @@ export class LocalMedia {
     return this.sources().find((published) => published.source === source)?.track ?? null;
   }
 
+  /** Opens the devices that are on anew. */
+  async restart(): Promise<void> {
+    const on = [this.microphone, this.camera].filter(({ snapshot }) => snapshot.on);
+    on.forEach((capture) => capture.release());
+    await Promise.all(on.map((capture) => capture.set(true)));
+  }
+
   /** Turns everything off and lets the devices go. */
   release(): void {
     this.microphone.release();

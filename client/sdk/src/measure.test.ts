@@ -48,7 +48,7 @@ describe("counters", () => {
       entry("remote-inbound-rtp", { localId: "out", fractionLost: 0.02, jitter: 0.003 }),
       entry("transport", { packetsReceived: 420 }),
       entry("remote-inbound-rtp", { fractionLost: 0.25 }),
-      entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.04, requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
+      entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.04, availableOutgoingBitrate: 900_000, requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
       entry("media-source", { kind: "video" }),
       entry("media-source", { kind: "audio", audioLevel: 0.25 }),
     ];
@@ -95,6 +95,7 @@ describe("counters", () => {
         },
       ],
       rttMs: 40,
+      availableBps: 900_000,
       sentLost: 0.25,
     });
   });

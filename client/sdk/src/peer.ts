@@ -1,7 +1,9 @@
 /** One RTCPeerConnection: the sections it publishes, its receive slots, its offers and answers. */
 import type { IceServer, MediaKind, Mid, TrackSource } from "./protocol.gen";
 import type { Layer, Stream } from "./layers";
+import { limited } from "./camera-limit";
 import { announce, layersOf, linesOf, watched } from "./layers";
+import type { CameraLimit } from "./profile";
 import type { PublishedSection, SlotCounts, WantedLayers } from "./state";
 
 /** What a peer publishes; the track may come later, the section is there from the start. */
@@ -19,7 +21,8 @@ export interface PeerOptions {
 export interface PeerListener {
   iceConnected(): void;
   connected(): void;
-  failed(): void;
+  /** ICE found no path, or the handshake over it failed. */
+  failed(why: "ice" | "dtls"): void;
 }
 
 /** A page of text that is scrolled, at the size of a screen. */
@@ -51,6 +54,7 @@ export class Peer {
   readonly #configuration: RTCConfiguration;
   /** The layers that anybody watches, of the sections for which the edge has said so. */
   readonly #wanted = new Map<Mid, readonly string[]>();
+  #limit: CameraLimit | null = null;
   #held: RTCSessionDescriptionInit | null = null;
 
   constructor({ sources, iceServers, iceTransportPolicy }: PeerOptions) {
@@ -70,7 +74,7 @@ export class Peer {
       if (connection.connectionState === "connected") {
         listener.connected();
       } else if (connection.connectionState === "failed") {
-        listener.failed();
+        listener.failed(connection.iceConnectionState === "failed" ? "ice" : "dtls");
       }
     };
   }
@@ -133,6 +137,7 @@ export class Peer {
     }
     await this.connection.setRemoteDescription({ type: "answer", sdp });
     void this.#shapeCamera();
+    void this.#shapeScreen();
     return { moved };
   }
 
@@ -152,6 +157,16 @@ export class Peer {
       this.#wanted.set(layers.mid, layers.rids);
     }
     void this.#shapeCamera();
+  }
+
+  /** Sends no more of the camera than this; `null` lifts the limit. Without any bit rate no screen is sent either. */
+  setCameraLimit(limit: CameraLimit | null): void {
+    if (limit === this.#limit) {
+      return;
+    }
+    this.#limit = limit;
+    void this.#shapeCamera();
+    void this.#shapeScreen();
   }
 
   /** Publishes these sources and no others: from the next offer on, but nothing more is sent of the others at once. */
@@ -222,9 +237,21 @@ export class Peer {
     }
     const parameters = camera.sender.getParameters();
     const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
-    if (shape(parameters.encodings, watched(layersOf(linesOf(camera.sender.track)), wanted))) {
+    const lines = linesOf(camera.sender.track);
+    if (shape(parameters.encodings, limited(watched(layersOf(lines), wanted), lines, this.#limit))) {
       // What a browser refuses while it applies a description is tried again after it.
       await camera.sender.setParameters(parameters).catch(() => undefined);
+    }
+  }
+
+  async #shapeScreen(): Promise<void> {
+    const sender = this.#published.get("screen")?.sender;
+    const parameters = sender?.getParameters();
+    const [encoding] = parameters?.encodings ?? [];
+    const active = this.#limit?.bitrateBps !== 0;
+    if (sender !== undefined && parameters !== undefined && encoding !== undefined && (encoding.active ?? true) !== active) {
+      encoding.active = active;
+      await sender.setParameters(parameters).catch(() => undefined);
     }
   }
 
@@ -258,6 +285,10 @@ function shape(encodings: readonly RTCRtpEncodingParameters[], layers: readonly 
   let isChanged = false;
   for (const encoding of encodings) {
     const layer = layers.find(({ rid }) => rid === encoding.rid);
+    if (layer !== undefined && layer.maxFramerate === undefined && encoding.maxFramerate !== undefined) {
+      delete encoding.maxFramerate;
+      isChanged = true;
+    }
     if (layer !== undefined && Object.entries(layer).some(([key, value]) => encoding[key as keyof Layer] !== value)) {
       Object.assign(encoding, layer);
       isChanged = true;

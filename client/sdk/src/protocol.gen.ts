@@ -96,6 +96,19 @@ export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "n
 export type ConnectionState = "connecting" | "connected" | "reconnecting";
 
 /**
+ * One receive slot whose video the client's downlink is too slow for. What was measured is of the moment of the message.
+ */
+export type VideoLimit = { mid: Mid, 
+/**
+ * Bits per second of the largest layer that its tile could show.
+ */
+wanted_bps: number, 
+/**
+ * Bits per second of the layer that plays; null while the video is paused.
+ */
+given_bps: number | null, };
+
+/**
  * Why a participant is gone.
  */
 export type LeaveReason = "left" | "timed_out" | "kicked";
@@ -602,7 +615,11 @@ mid: Mid,
 /**
  * Rids of the offer.
  */
-rids: Array<string>, } | { "type": "video_paused", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+rids: Array<string>, } | { "type": "video_limited", 
+/**
+ * Bits per second that the node believes the downlink to carry.
+ */
+estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

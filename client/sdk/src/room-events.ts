@@ -4,6 +4,7 @@ import type { RoomError } from "./errors";
 import type { LocalMediaOptions } from "./local-media";
 import type { ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import type { ParticipantStats } from "./participant-stats";
+import type { Profile, QualityWarning } from "./profile";
 import type { TokenSource } from "./signal";
 import type { Message, Participant, Pause, RoomSnapshot } from "./snapshot";
 import type { Connection } from "./state";
@@ -18,6 +19,8 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
   /** Where sound is to be played. Default: the browser's default. */
   readonly speakerId?: string | null;
+  /** How the camera is limited by the state of the uplink. Default: by the browser's estimate alone. */
+  readonly profile?: Profile | null;
   /** Gives the joining up: neither a socket nor a peer connection nor a captured track of it stays. */
   readonly signal?: AbortSignal;
 }
@@ -36,6 +39,10 @@ export interface RoomEvents {
   silenced: { readonly source: TrackSource };
   /** A picture is not sent for the moment because the downlink is too slow for it, or is sent again. */
   video_paused: Pause;
+  /** The uplink is too slow for the camera, which is not sent for now, or is fast enough again. */
+  audio_only: { readonly audioOnly: boolean };
+  /** The profile has noticed that the uplink is bad. */
+  quality_warning: QualityWarning;
   /** A chat message that arrived during the call. */
   message: Message;
   /** A reaction, the user's own included. */

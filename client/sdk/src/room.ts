@@ -2,42 +2,46 @@
 import type { Capture } from "./capture";
 import type { DeviceKind } from "./devices";
 import { listDevices } from "./devices";
-import { Emitter } from "./emitter";
 import { RoomError, asError } from "./errors";
-import type { JoinOptions, RoomEvents } from "./room-events";
+import type { JoinOptions } from "./room-events";
+import { RoomRequests } from "./room-requests";
 import type { LocalMediaListener } from "./local-media";
 import { LocalMedia } from "./local-media";
 import { Measuring } from "./measuring";
+import { tellNews } from "./news";
 import { listenToPage } from "./page";
 import type { ParticipantStats } from "./participant-stats";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
-import type { BanInfo, BanTerm, MediaKind, ParticipantId, Reaction, TrackId, TrackSource } from "./protocol.gen";
+import type { BanInfo, MediaKind, ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { randomId } from "./random";
 import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
 import type { Participant, RoomSnapshot } from "./snapshot";
-import { messagesSince, pausesSince, snapshot } from "./snapshot";
+import { messagesSince, snapshot } from "./snapshot";
 import type { Ask, Command, Connection, Event, Failure, Lines, State } from "./state";
 import { initial, step } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { Tickets } from "./tickets";
+import { recoveryOf } from "./recovery";
 import type { Timings } from "./timings";
 import { Stopwatch } from "./timings";
 import { mayPublish } from "./token";
 import { Transport } from "./transport";
+import { Uplink } from "./uplink";
 
 let warm: Peer | null = null;
 
 /** A call. Made by `Room.join`. */
-export class Room extends Emitter<RoomEvents> {
+export class Room extends RoomRequests {
   readonly #stopwatch = new Stopwatch();
   readonly #signal: Signal;
   readonly #transport: Transport;
   readonly #local: LocalMedia;
   readonly #measuring = new Measuring();
   readonly #tickets = new Tickets();
+  readonly #uplink: Uplink;
   readonly #entered = Promise.withResolvers<undefined>();
   readonly #left = Promise.withResolvers<undefined>();
   readonly #stopListening: () => void;
@@ -88,6 +92,7 @@ export class Room extends Emitter<RoomEvents> {
     super();
     this.#local = new LocalMedia(options, { changed: () => this.#screenChanged() });
     this.#speakerId = options.speakerId ?? null;
+    this.#uplink = new Uplink(options.profile ?? null);
     this.#state = initial({
       attemptPrefix: randomId(),
       seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
@@ -204,62 +209,25 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Shows a reaction to everyone for a moment. */
   async react(reaction: Reaction): Promise<void> {
-    await this.#ask({ type: "react", reaction });
+    await this.ask({ type: "react", reaction });
     if (this.#state.self !== null) {
       this.emit("reaction", { participant: this.#state.self, reaction });
     }
   }
 
-  raiseHand(raised: boolean): Promise<void> {
-    return this.#ask({ type: "raise_hand", raised });
-  }
-
-  /** Needs the grant `moderate`. */
-  lowerHand(participant: ParticipantId): Promise<void> {
-    return this.#ask({ type: "lower_hand", participant });
-  }
-
-  /** Mutes a track of somebody, who may unmute it; needs the grant `moderate`. */
-  muteTrack(participant: ParticipantId, track: TrackId): Promise<void> {
-    return this.#ask({ type: "mute_track", participant, track });
-  }
-
-  /** Lets nobody new in, or lets them in again; needs the grant `moderate`. */
-  setLocked(locked: boolean): Promise<void> {
-    return this.#ask({ type: "update_room", locked });
-  }
-
-  /** Needs the grant `moderate`. */
-  endForAll(reason: string | null = null): Promise<void> {
-    return this.#ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
-  }
-
-  /** Removes somebody, and with `ban` keeps them out for a time or as long as the room lives; needs the grant `moderate`. */
-  kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
-    return this.#ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
-  }
-
   /** Who is kept out, the latest first; needs the grant `moderate`. */
   listBans(): Promise<readonly BanInfo[]> {
-    return this.#ask({ type: "list_bans" }).then(() => this.#state.bans);
+    return this.ask({ type: "list_bans" }).then(() => this.#state.bans);
   }
 
-  liftBan(participant: ParticipantId): Promise<void> {
-    return this.#ask({ type: "lift_ban", participant });
-  }
-
-  /** Lets in a guest who waits, or tells them that they stay outside; needs the grant `moderate`. */
-  answerGuest(participant: ParticipantId, admit: boolean): Promise<void> {
-    return this.#ask({ type: admit ? "admit_guest" : "refuse_guest", participant });
-  }
-
-  /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
-  startRecording(): Promise<void> {
-    return this.#ask({ type: "start_recording" });
-  }
-
-  stopRecording(): Promise<void> {
-    return this.#ask({ type: "stop_recording" });
+  /** Does what helps against a failure of the media that the application has seen, by what the error says. */
+  async recover(error: unknown): Promise<void> {
+    const recovery = recoveryOf(error);
+    if (recovery === "restart_media") {
+      await this.#local.restart();
+    } else {
+      this.#dispatch({ on: "recover", reason: recovery === "restart_ice" ? "ice_restart" : "new_transport" });
+    }
   }
 
   /** Leaves; resolves when the edge knows, or after a second. */
@@ -270,7 +238,7 @@ export class Room extends Emitter<RoomEvents> {
     return this.#left.promise;
   }
 
-  #ask(request: Ask): Promise<void> {
+  protected override ask(request: Ask): Promise<void> {
     return this.#tickets.issue((ticket) => this.#dispatch({ on: "ask", request, ticket }));
   }
 
@@ -392,29 +360,15 @@ export class Room extends Emitter<RoomEvents> {
 
   #changed(): void {
     const before = this.#snapshot;
-    const now = this.#takeSnapshot();
-    this.#snapshot = now;
-    if (before.connection !== now.connection) {
-      this.emit("connection", now.connection);
-    }
-    for (const participant of now.participants) {
-      if (!before.participants.some(({ id }) => id === participant.id)) {
-        this.emit("participant_joined", participant);
-      }
-    }
-    for (const { id, name } of before.participants) {
-      if (!now.participants.some((participant) => participant.id === id)) {
-        this.emit("participant_left", { id, name });
-      }
-    }
-    pausesSince(before, now).forEach((news) => this.emit("video_paused", news));
-    this.emit("changed", now);
+    this.#snapshot = this.#takeSnapshot();
+    tellNews(before, this.#snapshot, (name, value) => this.emit(name, value));
   }
 
   #takeSnapshot(): RoomSnapshot {
     return snapshot({
       state: this.#state,
       error: this.#error,
+      isAudioOnly: this.#uplink.isAudioOnly,
       speaking: new Set(this.#measuring.speakers),
       quality: this.#measuring.quality,
       local: this.#local,
@@ -492,8 +446,28 @@ export class Room extends Emitter<RoomEvents> {
     if (statsChanged) {
       this.emit("stats", this.#measuring.stats);
     }
+    if (counters !== null) {
+      this.#followUplink(counters);
+    }
     if (changed) {
       this.#changed();
+    }
+  }
+
+  #followUplink(counters: Counters): void {
+    const { camera } = this.#local;
+    const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && camera.sends);
+    if (limit !== undefined) {
+      this.#transport.setCameraLimit(limit);
+      // Others see initials rather than a picture that stands still.
+      this.#dispatch({ on: "set_muted", source: "camera", muted: !camera.sends || limit?.bitrateBps === 0 });
+    }
+    if (audioOnly !== undefined) {
+      this.emit("audio_only", { audioOnly });
+      this.#changed();
+    }
+    if (warning !== undefined) {
+      this.emit("quality_warning", warning);
     }
   }
 

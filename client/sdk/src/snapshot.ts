@@ -33,6 +33,8 @@ export interface RoomSnapshot {
   readonly camera: CaptureSnapshot;
   /** The current recording, or the last one. */
   readonly recording: RecordingInfo | null;
+  /** The uplink is too slow for the user's camera: nobody sees it for the moment. */
+  readonly isAudioOnly: boolean;
   /** The user's shared screen. */
   readonly screen: MediaStreamTrack | null;
   /** What was written in the room, in order; what the user wrote and the edge does not have yet comes last. */
@@ -101,6 +103,7 @@ export interface Limit {
 export interface Sources {
   readonly state: State;
   readonly error: RoomError | null;
+  readonly isAudioOnly: boolean;
   readonly speaking: ReadonlySet<ParticipantId>;
   readonly quality: ReadonlyMap<ParticipantId, Quality>;
   readonly local: LocalMedia;
@@ -122,6 +125,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     recording: state.recording,
     microphone: local.microphone.snapshot,
     camera: local.camera.snapshot,
+    isAudioOnly: sources.isAudioOnly,
     screen: local.screen.video,
     chat: messages(state),
     hands: inOrder

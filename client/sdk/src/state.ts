@@ -36,6 +36,7 @@ import {
   offerFailed,
   offerMade,
   sectionsChanged,
+  recover,
   transportConnected,
   transportLost,
 } from "./state/media";
@@ -237,7 +238,9 @@ export type Event =
   | { readonly on: "answer_applied"; readonly offer: number; readonly moved: boolean }
   | { readonly on: "answer_refused"; readonly offer: number; readonly detail: string }
   | { readonly on: "transport_connected" }
-  | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" }
+  | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" | "dtls" }
+  /** The application wants the media negotiated anew. */
+  | { readonly on: "recover"; readonly reason: "ice_restart" | "new_transport" }
   | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
   | { readonly on: "set_view"; readonly participants: readonly ParticipantId[]; readonly lines: Lines | null }
   | { readonly on: "sections_changed" }
@@ -375,6 +378,7 @@ const HANDLERS: Handlers = {
   answer_refused: answerRefused,
   transport_connected: transportConnected,
   transport_lost: transportLost,
+  recover,
   set_muted: setMuted,
   set_view: setView,
   sections_changed: sectionsChanged,

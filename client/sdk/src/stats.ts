@@ -13,6 +13,8 @@ export interface Counters extends Omit<TransportSample, "flows" | "disconnected"
   /** Linear level of the microphone, where it is captured. */
   readonly microphoneLevel: number | null;
   readonly framesDecoded: number;
+  /** What the browser estimates that it may send; `null` where it does not say. */
+  readonly availableBps: number | null;
 }
 
 /** How loud a slot is, and which sources (CSRC, RFC 3550 §5.1) it carries. */
@@ -50,6 +52,7 @@ type Entry = RTCStats & {
   readonly fractionLost?: number;
   readonly nominated?: boolean;
   readonly currentRoundTripTime?: number;
+  readonly availableOutgoingBitrate?: number;
 };
 
 /** Adds up one report of `RTCPeerConnection.getStats()`. */
@@ -76,6 +79,7 @@ export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
     streams: streams(entries),
     sentStreams: sentStreams(entries),
     rttMs: roundTripMs(entries),
+    availableBps: pairInUse(entries)?.availableOutgoingBitrate ?? null,
     sentLost: sentLost(entries),
   };
 }
@@ -116,10 +120,13 @@ function milliseconds(seconds: number | undefined): number | null {
 }
 
 function roundTripMs(entries: readonly Entry[]): number | null {
-  const inUse = entries.find(({ type, nominated, currentRoundTripTime }) =>
+  return milliseconds(pairInUse(entries)?.currentRoundTripTime);
+}
+
+function pairInUse(entries: readonly Entry[]): Entry | undefined {
+  return entries.find(({ type, nominated, currentRoundTripTime }) =>
     type === "candidate-pair" && nominated === true && currentRoundTripTime !== undefined,
   );
-  return inUse?.currentRoundTripTime === undefined ? null : inUse.currentRoundTripTime * 1_000;
 }
 
 /** The worst of what is sent. */

@@ -1,6 +1,7 @@
 /** The media transport of a room: one peer, its replacement while that is being made, and whether it lives. */
 import { Cadence, TICK_MS } from "./cadence";
 import { RoomError } from "./errors";
+import type { CameraLimit } from "./profile";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { IceServer, Mid, TrackSource } from "./protocol.gen";
@@ -47,6 +48,7 @@ export class Transport {
   #next: { readonly peer: Peer; readonly offer: number } | null = null;
   #iceServers: readonly IceServer[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
+  #limit: CameraLimit | null = null;
   #alive = false;
   /** Browsers may connect before they say that they have taken the answer; what follows from it waits for that. */
   #applying = false;
@@ -132,6 +134,12 @@ export class Transport {
     this.#current?.setLayers(layers);
   }
 
+  /** Sends no more of the camera than this, on whatever transport; `null` lifts the limit. */
+  setCameraLimit(limit: CameraLimit | null): void {
+    this.#limit = limit;
+    this.#current?.setCameraLimit(limit);
+  }
+
   /** Publishes these sources and no others; the next offer says so. */
   publish(sources: readonly PublishedSource[]): void {
     for (const peer of [this.#current, this.#next?.peer]) {
@@ -185,8 +193,9 @@ export class Transport {
           this.#connected();
         }
       },
-      failed: () => this.#lost("failed"),
+      failed: (why) => this.#lost(why === "dtls" ? "dtls" : "failed"),
     });
+    peer.setCameraLimit(this.#limit);
   }
 
   #connected(): void {
@@ -253,7 +262,7 @@ export class Transport {
     }
   }
 
-  #lost(why: "quiet" | "failed"): void {
+  #lost(why: "quiet" | "failed" | "dtls"): void {
     this.#alive = false;
     this.#listener.happened({ on: "transport_lost", why });
   }

@@ -5,12 +5,13 @@
  * their complement), sixteen for the time in frame intervals. Below them a square moves over the identity's colour. The microphone hums
  * one note.
  *
+ * `detail` is how many rectangles are strewn below the blocks, at random with each frame: what makes a picture cost bits.
  * `opensMs` is how long a device takes to open, `oneCamera` lets no second camera open beside the first, as phones do, and
  * `failing` names a DOMException for a kind of device.
  *
  * Must be self-contained: its text is sent to the browser.
  */
-export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, opensMs = 0, oneCamera = false, failing = {} }) {
+export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, detail = 0, opensMs = 0, oneCamera = false, failing = {} }) {
   // A page that is not yet any.
   if (!navigator.mediaDevices) return;
 
@@ -35,6 +36,10 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
     drawRow(context, 1, bits(number, 16));
     context.fillStyle = COLOURS[identity % COLOURS.length];
     context.fillRect(0, (height * 2) / 3, width, height / 3);
+    for (let place = 0; place < detail; place += 1) {
+      context.fillStyle = COLOURS[Math.floor(Math.random() * COLOURS.length)];
+      context.fillRect(Math.random() * width, height * (2 / 3 + Math.random() / 4), 24, 24);
+    }
     context.fillStyle = "#fff";
     context.fillRect((number * 8) % (width - 20), height - 40, 20, 20);
   }

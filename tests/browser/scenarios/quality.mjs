@@ -5,18 +5,19 @@ import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
-/** Large enough for three layers: 180, 360 and 720 lines, and a tile that shows all of them. */
-const CAMERA = { devices: { width: 1280, height: 720 } };
-const WIDE = [1800, 1200];
+/** Large enough for three layers: 180, 360 and 720 lines, and a tile that shows all of them. The largest needs about a megabit a second. */
+const CAMERA = { devices: { width: 1280, height: 720, detail: 120 } };
+const WIDE = [2200, 1500];
 /** An estimate has to fall or grow, and a key frame to come. */
 const CHANGE_MS = 45_000;
+/** The picture is tried again after 15 s, after a failed try 30 s later. */
+const BACK_MS = 75_000;
 const BARS = '[data-participant="ada"] .bars';
 
 export function qualityScenarios(world) {
   describe("the quality of a connection", () => {
     let ada, grace;
 
-    // Holds S1-QUAL-02.
     test("behind a participant's bars is what was measured, by mouse or keyboard", async () => {
       const { stack, home, limited } = world;
       grace = await Participant.join(stack, limited, "quality", "grace");
@@ -26,7 +27,7 @@ export function qualityScenarios(world) {
       await grace.page.click(BARS);
       const told = await until("grace reads what was measured", async () => {
         const rows = await details();
-        if (rows?.picture === undefined || !/^1280 × 720, \d+ frames per second$/.test(rows.picture)) throw new Error(JSON.stringify(rows));
+        if (rows?.picture === undefined || !/^1280 × 720, \d+ fps$/.test(rows.picture)) throw new Error(JSON.stringify(rows));
         return rows.roundTrip !== undefined && rows;
       }, CHANGE_MS);
       assert.match(told.video, /^[\d.]+ [kM]b\/s$/);
@@ -43,6 +44,7 @@ export function qualityScenarios(world) {
       assert.notEqual(await details(), null);
     });
 
+    // Holds S1-QUAL-02, S3-QUAL-04.
     test("on a slow link the picture is smaller, and the reason is the node's", async () => {
       world.network.limit({ downKbps: 600 });
       await reads("smaller", /^Smaller picture: only about \d+ kb\/s gets through to you\. The full picture needs [\d.]+ [kM]b\/s, you get \d+ kb\/s\.$/);
@@ -62,6 +64,23 @@ export function qualityScenarios(world) {
       world.network.limit({});
       await getsLines(720);
       await until("the reason is gone", async () => (await details()).limit === null, CHANGE_MS);
+    });
+
+    // Holds S1-SM-04.
+    test("an uplink for sound alone sends no picture, and the user is told", async () => {
+      await ada.sees([grace]);
+      world.network.limit({ upKbps: 90 });
+      await grace.reads(/Your connection is too slow for video\. Others can hear you, but not see you\./, CHANGE_MS);
+      await ada.seesTile("grace", "shows no picture", ({ hasVideo }) => !hasVideo, CHANGE_MS);
+      await ada.hears([grace]);
+      await grace.page.screenshot(join(world.stack.logs, "audio-only.png"));
+    });
+
+    // Holds S1-SM-04.
+    test("on a good uplink the picture is back, and the user is told", async () => {
+      world.network.limit({});
+      await ada.sees([grace], BACK_MS);
+      await grace.reads(/Your connection is faster again/, BACK_MS);
       for (const person of [ada, grace]) {
         assert.deepEqual(person.page.complaints, [], `${person.id}'s page complains`);
         await person.close();

@@ -122,6 +122,8 @@ export const de: Texts = {
   soundOn: "Ton einschalten",
   reconnecting: "Verbindung unterbrochen. Sie wird wiederhergestellt …",
   reconnectingShort: "Verbindet erneut …",
+  audioOnly: "Deine Verbindung ist zu langsam für Video. Andere hören dich, sehen dich aber nicht.",
+  audioOnlyOver: "Deine Verbindung ist wieder schneller. Andere können dich sehen.",
   videoPaused: "Video pausiert: langsame Verbindung",
   alone: "Außer dir ist niemand hier. Teile den Link, um andere einzuladen.",
   joined: (name) => `${name} ist beigetreten`,
@@ -155,7 +157,7 @@ export const de: Texts = {
   connectionOf: (name, quality) => `Verbindung von ${name}: ${quality}`,
   measured: {
     picture: "Bild",
-    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} Bilder pro Sekunde`,
+    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} Bilder/s`,
     video: "Videodaten",
     sound: "Ton",
     loss: "Paketverlust",

@@ -118,6 +118,8 @@ export const en: Texts = {
   soundOn: "Turn the sound on",
   reconnecting: "Connection lost. Reconnecting…",
   reconnectingShort: "Reconnecting…",
+  audioOnly: "Your connection is too slow for video. Others can hear you, but not see you.",
+  audioOnlyOver: "Your connection is faster again. Others can see you.",
   videoPaused: "Video paused: slow connection",
   alone: "You’re the only one here. Share the link to invite others.",
   joined: (name) => `${name} joined`,
@@ -151,7 +153,7 @@ export const en: Texts = {
   connectionOf: (name, quality) => `${name}: ${quality}`,
   measured: {
     picture: "Picture",
-    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} frames per second`,
+    size: (width, lines, framesPerSecond) => `${width} × ${lines}, ${framesPerSecond} fps`,
     video: "Video",
     sound: "Sound",
     loss: "Packet loss",

@@ -27,6 +27,26 @@ describe("a dead transport", () => {
     expect(client.state.deadlines.media).toBeUndefined();
   });
 
+  const recoveries: [string, Event, string][] = [
+    ["a failed handshake needs a new one", { on: "transport_lost", why: "dtls" }, "make_offer new"],
+    ["the application asks for an ICE restart", { on: "recover", reason: "ice_restart" }, "make_offer restart_ice"],
+    ["the application asks for a new connection", { on: "recover", reason: "new_transport" }, "make_offer new"],
+  ];
+  // Holds S0-SM-04.
+  test.each(recoveries)("%s", (_, event, expected) => {
+    const client = new Client().joined();
+    client.on(event);
+    expect(client.does()).toContain(expected);
+  });
+
+  test("is not restarted before there is one", () => {
+    const client = new Client();
+    client.on({ on: "start" });
+    client.does();
+    client.on({ on: "recover", reason: "new_transport" });
+    expect(client.does()).toEqual([]);
+  });
+
   test("gathers again with the servers that the answer brings", () => {
     const client = new Client().joined().restarted();
     expect(client.servers()).toEqual([true, JOINED.ice_servers, true, FRESH]);

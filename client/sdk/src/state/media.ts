@@ -159,7 +159,7 @@ export function transportLost(turn: Turn, { why }: Extract<Event, { on: "transpo
   turn.updateMedia({ transport: "lost" });
   if (media.connecting !== null) {
     // A connection in the making is quiet at first; but when it has failed there is nothing to wait for.
-    if (why === "failed") {
+    if (why !== "quiet") {
       connectTimedOut(turn);
     }
     return;
@@ -167,10 +167,22 @@ export function transportLost(turn: Turn, { why }: Extract<Event, { on: "transpo
   if (media.negotiation !== null && media.negotiation.purpose !== "sections") {
     return;
   }
+  if (why === "dtls") {
+    // The path is fine, so that another path does not help.
+    want(turn, "new_transport");
+    return;
+  }
   // Whose fault is it? If the socket is gone too it is likely the client's own network, and the node is fine.
   want(turn, signaling.greeted ? "transport_dead" : "ice_restart");
   if (signaling.at === "open") {
     probe(turn);
+  }
+}
+
+/** The application has seen the media fail. */
+export function recover(turn: Turn, { reason }: Extract<Event, { on: "recover" }>): void {
+  if (turn.state.phase === "active" && turn.state.media.transport !== "none") {
+    want(turn, reason);
   }
 }
 

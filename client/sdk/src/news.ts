@@ -1,0 +1,25 @@
+/** What happened between two snapshots of a room, as events. */
+import type { RoomEvents } from "./room-events";
+import type { RoomSnapshot } from "./snapshot";
+import { pausesSince } from "./snapshot";
+
+type Tell = <Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]) => void;
+
+/** Tells everything that is different, and last that something is. */
+export function tellNews(before: RoomSnapshot, now: RoomSnapshot, tell: Tell): void {
+  if (before.connection !== now.connection) {
+    tell("connection", now.connection);
+  }
+  for (const participant of now.participants) {
+    if (!before.participants.some(({ id }) => id === participant.id)) {
+      tell("participant_joined", participant);
+    }
+  }
+  for (const { id, name } of before.participants) {
+    if (!now.participants.some((participant) => participant.id === id)) {
+      tell("participant_left", { id, name });
+    }
+  }
+  pausesSince(before, now).forEach((news) => tell("video_paused", news));
+  tell("changed", now);
+}

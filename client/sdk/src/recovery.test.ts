@@ -1,0 +1,19 @@
+import { describe, expect, test } from "vitest";
+import type { FailureClass, Recovery } from "./recovery";
+import { failureClass, recoveryOf } from "./recovery";
+
+describe("a failure", () => {
+  const failures: [unknown, FailureClass, Recovery][] = [
+    [new Error("ICE failed"), "ice_failure", "restart_ice"],
+    [new Error("ICE failed after 30 s"), "ice_failure", "restart_ice"],
+    [new Error("DTLS handshake timed out"), "dtls_failure", "restart_connection"],
+    [new Error("no media for 5 s"), "media_failure", "restart_media"],
+    [new Error("out of cheese"), "unknown", "restart_connection"],
+    ["DTLS", "dtls_failure", "restart_connection"],
+    [undefined, "unknown", "restart_connection"],
+  ];
+  // Holds S0-SM-03, S0-SM-04.
+  test.each(failures)("%s is a %s and needs a %s", (error, kind, recovery) => {
+    expect([failureClass(error), recoveryOf(error)]).toEqual([kind, recovery]);
+  });
+});
