@@ -18,3 +18,4 @@ mod relay;
 mod reload;
 mod seeds;
 mod slots;
+mod slow_links;

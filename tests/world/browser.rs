@@ -21,6 +21,7 @@ pub mod transport;
 use crate::check::{Breaches, SourceName, Watch};
 use crate::clock::Clock;
 use crate::net::Datagram;
+use media_core::congestion::arrivals::Arrivals;
 use media_core::random::Random;
 use media_core::rtcp::ntp::NtpClock;
 use media_core::session::dtls::Identity;
@@ -52,6 +53,10 @@ pub struct Guest {
     pub slots: usize,
     /// Whether the client offers more slots when it is told that they are needed.
     pub takes_more_slots: bool,
+    /// Whether their camera is sent in three layers of real rates, instead of one that costs little to simulate.
+    pub sends_layers: bool,
+    /// Whether they report the arrival of every packet, as browsers do.
+    pub reports_arrivals: bool,
 }
 
 /// What a browser wants done.
@@ -110,6 +115,9 @@ pub struct Browser {
     publishers: Vec<Publisher>,
     /// What was sent, by transport-wide sequence number.
     sent: Sent,
+    /// When what it was sent arrived, and when to report that.
+    arrivals: Option<Arrivals>,
+    arrivals_at: Option<Instant>,
     slots: BTreeMap<u32, Slot>,
     report_at: Instant,
     watch: Watch,
@@ -155,6 +163,8 @@ impl Browser {
             transport: None,
             publishers: Vec::new(),
             sent: Sent::default(),
+            arrivals: None,
+            arrivals_at: None,
             slots: BTreeMap::new(),
             report_at: clock.now(),
             watch: Watch::default(),
@@ -172,12 +182,22 @@ impl Browser {
         let mut mid = || Mid::parse(&number.next().unwrap_or(0).to_string()).expect("digits");
         let participant = self.guest.participant.as_str();
         for source in &self.guest.sources {
-            self.publishers.push(Publisher::new(&self.clock, &mut self.random, participant, mid(), *source));
+            let publisher = Publisher::new(&self.clock, &mut self.random, participant, mid(), *source);
+            self.publishers.push(if *source == TrackSource::Camera && self.guest.sends_layers {
+                publisher.in_layers(&self.clock, &mut self.random, participant)
+            } else {
+                publisher
+            });
         }
         let mut sections: Vec<_> = self.publishers.iter().map(Publisher::section).collect();
         for _ in 0..self.guest.slots {
             for kind in [MediaKind::Audio, MediaKind::Video] {
-                sections.push(offer::Section { mid: mid(), kind, purpose: offer::Purpose::Receive });
+                sections.push(offer::Section {
+                    mid: mid(),
+                    kind,
+                    purpose: offer::Purpose::Receive,
+                    layers: Vec::new(),
+                });
             }
         }
         self.offered.0 = sections;
@@ -288,7 +308,7 @@ impl Browser {
         let transport = self.transport.as_ref().map(Transport::poll_timeout);
         let publishers = self.publishers.iter().map(Publisher::poll_timeout);
         let slots = self.slots.values().filter_map(Slot::poll_timeout);
-        let media = publishers.chain(slots).chain([self.report_at]);
+        let media = publishers.chain(slots).chain([self.report_at]).chain(self.arrivals_at);
         signaling.chain(transport).chain(media.filter(|_| self.is_connected())).min()
     }
 

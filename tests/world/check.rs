@@ -45,6 +45,9 @@ impl Breaches {
     }
 }
 
+/// A picture that shows nothing new for longer stands still.
+pub const FROZEN: Duration = Duration::from_millis(500);
+
 /// How steadily one source arrives at one receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
@@ -52,6 +55,8 @@ pub struct Seen {
     pub frames: u64,
     /// Longest time between two of them since the last mark.
     pub longest_gap: Duration,
+    /// Sum of the times between two of them that are longer than [`FROZEN`].
+    pub frozen: Duration,
     /// When the last one came.
     pub last: Clock,
 }
@@ -78,8 +83,15 @@ impl SourceName {
 impl Watch {
     /// Notes a decoded frame or sound packet.
     pub fn note(&mut self, clock: &Clock, source: SourceName) {
-        let seen = self.seen.entry(source).or_insert(Seen { frames: 0, longest_gap: Duration::ZERO, last: *clock });
-        seen.longest_gap = seen.longest_gap.max(clock.now().duration_since(seen.last.now()));
+        let seen = self.seen.entry(source).or_insert(Seen {
+            frames: 0,
+            longest_gap: Duration::ZERO,
+            frozen: Duration::ZERO,
+            last: *clock,
+        });
+        let gap = clock.now().duration_since(seen.last.now());
+        seen.longest_gap = seen.longest_gap.max(gap);
+        seen.frozen += if gap > FROZEN { gap } else { Duration::ZERO };
         seen.last = *clock;
         seen.frames += 1;
     }
@@ -95,6 +107,7 @@ impl Watch {
         for seen in self.seen.values_mut() {
             seen.frames = 0;
             seen.longest_gap = Duration::ZERO;
+            seen.frozen = Duration::ZERO;
         }
     }
 }

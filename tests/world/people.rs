@@ -29,6 +29,8 @@ pub fn guest(name: &str) -> Guest {
         sources: vec![TrackSource::Microphone, TrackSource::Camera],
         slots: shared::limits::SLOTS_PER_KIND_DEFAULT,
         takes_more_slots: true,
+        sends_layers: false,
+        reports_arrivals: false,
     }
 }
 

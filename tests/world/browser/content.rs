@@ -2,8 +2,9 @@
 
 use crate::check::SourceName;
 
-/// Bytes of a VP8 key frame's header, of which the last four are width and height (RFC 6386 §9.1).
-const KEYFRAME_HEADER: [u8; 10] = [0x50, 0x56, 0x0a, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0xe0, 0x01];
+/// Bytes of a VP8 key frame's header, behind which are width and height (RFC 6386 §9.1).
+const KEYFRAME_START: [u8; 6] = [0x50, 0x56, 0x0a, 0x9d, 0x01, 0x2a];
+const KEYFRAME_HEADER_BYTES: usize = KEYFRAME_START.len() + 4;
 /// First byte of any other frame: the lowest bit says that it is none.
 const INTERFRAME_TAG: u8 = 0x51;
 /// A TOC byte as Chromium's encoder writes it: one frame of 20 ms.
@@ -35,11 +36,15 @@ impl Stamp {
 
     /// A VP8-like payload (RFC 7741 §4.2) of `bytes` bytes: 15-bit picture id, TL0PICIDX, no temporal layers.
     #[must_use]
-    pub fn to_picture(self, picture_id: u16, base_layer_index: u8, bytes: usize) -> Vec<u8> {
+    pub fn to_picture(self, picture_id: u16, base_layer_index: u8, lines: u16, bytes: usize) -> Vec<u8> {
         let [p0, p1] = (picture_id | 0x8000).to_be_bytes();
         let mut payload = vec![if self.part == 0 { 0x90 } else { 0x80 }, 0xe0, p0, p1, base_layer_index, 0];
         match (self.part, self.is_keyframe) {
-            (0, true) => payload.extend(KEYFRAME_HEADER),
+            (0, true) => {
+                payload.extend(KEYFRAME_START);
+                payload.extend((lines / 3 * 4).to_le_bytes());
+                payload.extend(lines.to_le_bytes());
+            }
             (0, false) => payload.push(INTERFRAME_TAG),
             _ => {}
         }
@@ -68,7 +73,7 @@ impl Stamp {
         let starts_frame = payload.first()? & 0x10 != 0;
         let frame_header = match payload.get(descriptor_bytes)? {
             _ if !starts_frame => 0,
-            tag if tag & 1 == 0 => KEYFRAME_HEADER.len(),
+            tag if tag & 1 == 0 => KEYFRAME_HEADER_BYTES,
             _ => 1,
         };
         Self::read(payload, descriptor_bytes + frame_header)
@@ -110,7 +115,7 @@ mod tests {
     fn pictures_and_sound_are_what_the_codecs_module_takes_them_for() {
         for (part, is_keyframe) in [(0, true), (1, true), (0, false), (1, false)] {
             let stamp = Stamp { source: SourceName::of("ada", "1"), page: 5, frame: 700, part, parts: 2, is_keyframe };
-            let payload = stamp.to_picture(0x7001, 9, 200);
+            let payload = stamp.to_picture(0x7001, 9, 480, 200);
             let descriptor = Descriptor::parse(&payload).expect("well formed");
             assert_eq!((descriptor.starts_frame, descriptor.starts_keyframe), (part == 0, part == 0 && is_keyframe));
             assert_eq!((descriptor.numbers().picture_id, descriptor.numbers().base_layer_index), (0x7001, 9));

@@ -21,11 +21,14 @@ impl Browser {
         let packets: Vec<Plain> = self.publishers.iter_mut().flat_map(|publisher| publisher.poll(&clock)).collect();
         self.send(packets);
         let reports: Vec<_> =
-            self.publishers.iter_mut().filter_map(|publisher| publisher.poll_report(&clock, &ntp)).collect();
+            self.publishers.iter_mut().flat_map(|publisher| publisher.poll_reports(&clock, &ntp)).collect();
         for report in reports {
             self.send_compound(|writer| writer.sender_report(report));
         }
         self.poll_feedback();
+        if self.arrivals_at.is_some_and(|at| at <= clock.now()) {
+            self.report_arrivals();
+        }
         if self.report_at <= clock.now() {
             self.report_at = clock.now() + REPORT_INTERVAL;
             self.send_report();
@@ -71,6 +74,24 @@ impl Browser {
             self.slots.insert(ssrc, slot);
             self.handle_events(ssrc, events);
         }
+    }
+
+    /// Tells the node when its packets came.
+    fn report_arrivals(&mut self) {
+        self.arrivals_at = None;
+        let (now, sender) = (self.clock.now(), self.own_ssrc());
+        let Some(mut arrivals) = self.arrivals.take() else { return };
+        loop {
+            let Some(report) = arrivals.next_report(now) else { break };
+            let mut told = 0;
+            self.send_compound(|writer| {
+                writer.receiver_report(sender, std::iter::empty())?;
+                told = writer.transport_feedback(sender, report)?;
+                Ok(())
+            });
+            arrivals.reported(told);
+        }
+        self.arrivals = Some(arrivals);
     }
 
     fn send_report(&mut self) {

@@ -1,11 +1,13 @@
 //! What a browser does with datagrams of its node.
 
+use super::publish::Publisher;
 use super::signaling::Asked;
 use super::slot::Event;
 use super::transport::Received;
 use super::{Browser, Phase, Socket};
 use crate::clock::Clock;
 use crate::net::Datagram;
+use media_core::congestion::arrivals::Arrivals;
 use media_core::rtcp::{Compound, Packet, SenderReport};
 use media_core::rtp::RtpHeader;
 use shared::rtp_parameters::MediaKind;
@@ -47,6 +49,15 @@ impl Browser {
             return;
         };
         let Some(slot) = self.slots.get_mut(&ssrc) else { return };
+        if self.guest.reports_arrivals
+            && let Some(id) = slot.section().extensions.transport_cc
+            && let Some(&[s0, s1]) = header.extension(id)
+        {
+            let arrivals = self.arrivals.get_or_insert_with(|| Arrivals::new(self.clock.now(), id));
+            let number = u16::from_be_bytes([s0, s1]);
+            let due = arrivals.record(self.clock.now(), number, header.ssrc, packet.len());
+            self.arrivals_at = due.or(self.arrivals_at);
+        }
         let events = slot.handle_rtp(&self.clock, &header, packet);
         let csrc = header.csrcs().next();
         self.check_source(ssrc, csrc, packet, &header);
@@ -121,22 +132,23 @@ impl Browser {
     }
 
     fn check_published(&mut self, ssrc: u32) {
-        if !self.publishers.iter().any(|publisher| publisher.ssrcs.0 == ssrc || publisher.ssrcs.1 == ssrc) {
+        let mut streams = self.publishers.iter().flat_map(Publisher::streams);
+        if !streams.any(|stream| stream.ssrcs.0 == ssrc || stream.ssrcs.1 == ssrc) {
             self.breach(format!("feedback about {ssrc}, which is not ours"));
         }
     }
 
     fn resend(&mut self, ssrc: u32, lost: impl Iterator<Item = u16>) {
         self.check_published(ssrc);
-        let Some(publisher) = self.publishers.iter_mut().find(|publisher| publisher.ssrcs.0 == ssrc) else { return };
-        let packets = publisher.handle_nack(&self.clock, lost);
+        let Some(stream) = self.publishers.iter_mut().find_map(|publisher| publisher.stream_mut(ssrc)) else { return };
+        let packets = stream.handle_nack(&self.clock, lost);
         self.send(packets);
     }
 
     fn picture_loss(&mut self, ssrc: u32) {
         self.check_published(ssrc);
-        for publisher in self.publishers.iter_mut().filter(|publisher| publisher.ssrcs.0 == ssrc) {
-            publisher.handle_picture_loss(&self.clock);
+        if let Some(stream) = self.publishers.iter_mut().find_map(|publisher| publisher.stream_mut(ssrc)) {
+            stream.handle_picture_loss(&self.clock);
         }
     }
 

@@ -54,7 +54,11 @@ impl Browser {
         let participant = self.guest.participant.as_str();
         for (publisher, section) in self.publishers.iter_mut().zip(&mut self.offered.0) {
             let (mid, source, is_muted) = (publisher.mid.clone(), publisher.source, publisher.is_muted);
+            let is_layered = publisher.streams().count() > 1;
             *publisher = Publisher::new(&self.clock, &mut self.random, participant, mid, source);
+            if is_layered {
+                *publisher = publisher.clone().in_layers(&self.clock, &mut self.random, participant);
+            }
             publisher.is_muted = is_muted;
             *section = publisher.section();
         }
@@ -69,7 +73,7 @@ impl Browser {
         for _ in have..wanted {
             for kind in [MediaKind::Audio, MediaKind::Video] {
                 let mid = Mid::parse(&self.offered.0.len().to_string()).expect("digits");
-                self.offered.0.push(offer::Section { mid, kind, purpose: offer::Purpose::Receive });
+                self.offered.0.push(offer::Section { mid, kind, purpose: offer::Purpose::Receive, layers: Vec::new() });
             }
         }
         self.negotiate(NegotiateReason::Sections);
@@ -131,6 +135,7 @@ impl Browser {
 
     /// Another node, or another transport: its streams begin anew.
     fn forget_streams(&mut self) {
+        (self.arrivals, self.arrivals_at) = (None, None);
         for slot in self.slots.values_mut() {
             *slot = Slot::new(slot.section().clone());
         }

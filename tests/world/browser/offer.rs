@@ -29,7 +29,12 @@ pub struct Section {
     /// Sound or pictures.
     pub kind: MediaKind,
     pub purpose: Purpose,
+    /// Of a camera in several layers, their SSRCs and those of retransmissions, the lowest first.
+    pub layers: Vec<(u32, u32)>,
 }
+
+/// What the layers are called.
+const RIDS: [&str; 3] = ["q", "h", "f"];
 
 /// What the offer says about the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +68,23 @@ pub fn write(make: Make, version: u32, credentials: &Credentials, sections: &[Se
                 push(&mut offer, &line);
             }
         }
+        simulcast(&mut offer, &section.layers);
     }
     offer
+}
+
+/// Layers as Chromium offers them, with their streams as the client adds them.
+fn simulcast(offer: &mut String, layers: &[(u32, u32)]) {
+    let rids = RIDS.get(..layers.len()).unwrap_or(&RIDS);
+    for rid in rids {
+        push(offer, &format!("a=rid:{rid} send"));
+    }
+    if !layers.is_empty() {
+        push(offer, &format!("a=simulcast:send {}", rids.join(";")));
+    }
+    for (ssrc, rtx_ssrc) in layers {
+        push(offer, &format!("a=ssrc-group:FID {ssrc} {rtx_ssrc}"));
+    }
 }
 
 fn push(offer: &mut String, line: &str) {
@@ -93,6 +113,9 @@ fn filled(line: &str, credentials: &Credentials, section: &Section, stream_ids: 
                 Purpose::Publish(ssrc, rtx_ssrc) => (ssrc, rtx_ssrc),
                 Purpose::Receive => return None,
             };
+            if !section.layers.is_empty() {
+                return None;
+            }
             let value = value.replace(stream_ids.0, &ssrc.to_string());
             let value =
                 if stream_ids.1.is_empty() { value } else { value.replace(stream_ids.1, &rtx_ssrc.to_string()) };

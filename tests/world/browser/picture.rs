@@ -227,7 +227,7 @@ mod tests {
     fn packet(source: &str, frame: u32, part: u8, is_keyframe: bool) -> (u64, Part) {
         let source = SourceName::of(source, "1");
         let stamp = Stamp { source, page: 1, frame, part, parts: 2, is_keyframe };
-        let payload = stamp.to_picture(frame as u16, frame as u8, 120);
+        let payload = stamp.to_picture(frame as u16, frame as u8, 480, 120);
         (u64::from(frame) * 2 + u64::from(part), Part::read(frame * 4_500, part == 1, &payload).expect("well formed"))
     }
 

@@ -18,11 +18,26 @@ use std::time::{Duration, Instant};
 const SOUND_INTERVAL: Duration = Duration::from_millis(20);
 const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Packets of a key frame and of any other.
-const KEYFRAME_PARTS: u8 = 6;
-const INTERFRAME_PARTS: u8 = 2;
 /// Bytes of a payload: few, as each is looked at.
 const PAYLOAD_BYTES: usize = 120;
+
+/// How large a picture is.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    lines: u16,
+    /// Packets of a key frame and of any other.
+    keyframe_parts: u8,
+    parts: u8,
+    payload_bytes: usize,
+}
+
+const SMALL: Size = Size { lines: 480, keyframe_parts: 6, parts: 2, payload_bytes: PAYLOAD_BYTES };
+/// 150, 500 and 1,500 kbit/s.
+const LAYERS: [Size; 3] = [
+    Size { lines: 180, keyframe_parts: 3, parts: 1, payload_bytes: 930 },
+    Size { lines: 360, keyframe_parts: 9, parts: 3, payload_bytes: 1_040 },
+    Size { lines: 720, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 },
+];
 /// Chromium ignores a PLI that comes this soon after the last it accepted.
 const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
 /// Packets that can be sent again.
@@ -56,6 +71,9 @@ pub struct Publisher {
     pub is_muted: bool,
     /// SSRC, and that of retransmissions.
     pub ssrcs: (u32, u32),
+    size: Size,
+    /// Larger layers of the same picture.
+    upper: Vec<Self>,
     name: SourceName,
     page: u16,
     negotiated: Option<answer::Section>,
@@ -96,6 +114,8 @@ impl Publisher {
             source,
             is_muted: false,
             ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
+            size: SMALL,
+            upper: Vec::new(),
             negotiated: None,
             index: u64::from(random.next_u16()),
             rtx_index: u64::from(random.next_u16()),
@@ -114,6 +134,28 @@ impl Publisher {
         }
     }
 
+    /// The same track in three layers.
+    #[must_use]
+    pub fn in_layers(mut self, clock: &Clock, random: &mut Random, participant: &str) -> Self {
+        let upper = LAYERS[1..].iter().map(|size| {
+            let layer = Self::new(clock, random, participant, self.mid.clone(), self.source);
+            Self { size: *size, ..layer }
+        });
+        self.upper = upper.collect();
+        self.size = LAYERS[0];
+        self
+    }
+
+    /// Its streams, the lowest layer first.
+    pub fn streams(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.upper)
+    }
+
+    /// The stream with this SSRC.
+    pub fn stream_mut(&mut self, ssrc: u32) -> Option<&mut Self> {
+        if self.ssrcs.0 == ssrc { Some(self) } else { self.upper.iter_mut().find(|layer| layer.ssrcs.0 == ssrc) }
+    }
+
     /// Sound or pictures.
     #[must_use]
     pub fn kind(&self) -> MediaKind {
@@ -126,12 +168,15 @@ impl Publisher {
     #[must_use]
     pub fn section(&self) -> offer::Section {
         let purpose = offer::Purpose::Publish(self.ssrcs.0, self.ssrcs.1);
-        offer::Section { mid: self.mid.clone(), kind: self.kind(), purpose }
+        let is_layered = !self.upper.is_empty();
+        let layers = self.streams().filter(|_| is_layered).map(|layer| layer.ssrcs).collect();
+        offer::Section { mid: self.mid.clone(), kind: self.kind(), purpose, layers }
     }
 
     /// Takes what was negotiated for the section.
     pub fn negotiated(&mut self, section: &answer::Section) {
         self.negotiated = section.is_active.then(|| section.clone());
+        self.upper.iter_mut().for_each(|layer| layer.negotiated(section));
     }
 
     /// New keys: rollover counters begin anew (RFC 3711 §3.3.1), and what was sent before cannot be asked for.
@@ -140,12 +185,13 @@ impl Publisher {
         self.rtx_index &= 0xffff;
         self.history.clear();
         self.next_at = clock.now();
+        self.upper.iter_mut().for_each(|layer| layer.rekeyed(clock));
     }
 
     /// When the next packet or report is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
-        self.next_at.min(self.report_at)
+        self.streams().map(|layer| layer.next_at.min(layer.report_at)).min().unwrap_or(self.next_at)
     }
 
     /// Somebody lacks a key frame.
@@ -158,6 +204,15 @@ impl Publisher {
 
     /// The packets that are due.
     pub fn poll(&mut self, clock: &Clock) -> Vec<Plain> {
+        let mut packets = self.poll_stream(clock);
+        for layer in &mut self.upper {
+            layer.is_muted = self.is_muted;
+            packets.extend(layer.poll_stream(clock));
+        }
+        packets
+    }
+
+    fn poll_stream(&mut self, clock: &Clock) -> Vec<Plain> {
         if clock.now() < self.next_at {
             return Vec::new();
         }
@@ -183,14 +238,15 @@ impl Publisher {
 
     fn picture(&mut self, clock: &Clock, section: &answer::Section) -> Vec<Plain> {
         let is_keyframe = std::mem::take(&mut self.keyframe_wanted);
-        let parts = if is_keyframe { KEYFRAME_PARTS } else { INTERFRAME_PARTS };
+        let Size { lines, keyframe_parts, parts, payload_bytes } = self.size;
+        let parts = if is_keyframe { keyframe_parts } else { parts };
         let timestamp = self.timestamp(clock, 90_000);
         let mut packets = Vec::new();
         for part in 0..parts {
             let stamp = Stamp { source: self.name, page: self.page, frame: self.frame, part, parts, is_keyframe };
             // libwebrtc cuts a frame into packets that differ by one byte.
-            let bytes = PAYLOAD_BYTES + usize::from(part > parts / 2);
-            let payload = stamp.to_picture(self.picture_id, self.base_layer_index, bytes);
+            let bytes = payload_bytes + usize::from(part > parts / 2);
+            let payload = stamp.to_picture(self.picture_id, self.base_layer_index, lines, bytes);
             packets.extend(self.packet(section, payload, timestamp, part + 1 == parts));
         }
         self.frame += 1;
@@ -238,8 +294,13 @@ impl Publisher {
         packets
     }
 
-    /// The sender report that is due.
-    pub fn poll_report(&mut self, clock: &Clock, ntp: &NtpClock) -> Option<Sent> {
+    /// The sender reports that are due.
+    pub fn poll_reports(&mut self, clock: &Clock, ntp: &NtpClock) -> Vec<Sent> {
+        let own = self.poll_report(clock, ntp);
+        own.into_iter().chain(self.upper.iter_mut().filter_map(|layer| layer.poll_report(clock, ntp))).collect()
+    }
+
+    fn poll_report(&mut self, clock: &Clock, ntp: &NtpClock) -> Option<Sent> {
         if clock.now() < self.report_at {
             return None;
         }
