@@ -19,7 +19,6 @@ const RECOVERIES: Readonly<Record<FailureClass, Recovery>> = {
   unknown: "restart_connection",
 };
 
-/** The class of an error, or of what it says. */
 export function failureClass(error: unknown): FailureClass {
   const message = error instanceof Error ? error.message : String(error);
   return SIGNS.find(([sign]) => message.includes(sign))?.[1] ?? "unknown";

@@ -18,7 +18,6 @@ export interface UplinkNews {
   readonly warning?: QualityWarning;
 }
 
-/** No picture at all. */
 export const NO_PICTURE: CameraLimit = { bitrateBps: 0, lines: null, framesPerSecond: null };
 
 export class Uplink {

@@ -82,7 +82,7 @@ impl Browser {
         let (now, sender) = (self.clock.now(), self.own_ssrc());
         let Some(mut arrivals) = self.arrivals.take() else { return };
         loop {
-            let Some(report) = arrivals.next_report(now) else { break };
+            let Some(report) = arrivals.next_report(now, false) else { break };
             let mut told = 0;
             self.send_compound(|writer| {
                 writer.receiver_report(sender, std::iter::empty())?;

@@ -151,7 +151,6 @@ impl Publisher {
         std::iter::once(self).chain(&self.upper)
     }
 
-    /// The stream with this SSRC.
     pub fn stream_mut(&mut self, ssrc: u32) -> Option<&mut Self> {
         if self.ssrcs.0 == ssrc { Some(self) } else { self.upper.iter_mut().find(|layer| layer.ssrcs.0 == ssrc) }
     }
