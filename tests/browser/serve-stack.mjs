@@ -30,6 +30,8 @@ const COMMANDS = {
   kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
   kill_storage: () => stack.storage.kill(),
   start_storage: () => stack.storage.again(),
+  pause_storage: () => stack.storage.pause(),
+  resume_storage: () => stack.storage.resume(),
   stored: ({ prefix }) => ({ body: stack.storage.keys(prefix) }),
   recordings: async ({ room, token, method = "GET", id = "" }) => {
     const url = `${stack.url}/v1/rooms/${room}/recordings${id}`;

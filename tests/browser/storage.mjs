@@ -48,6 +48,15 @@ export class Storage {
     await this.#program.kill();
   }
 
+  /** Connections stay open, and nothing is answered until `resume`. */
+  pause() {
+    this.#program.pause();
+  }
+
+  resume() {
+    this.#program.resume();
+  }
+
   get url() {
     return `http://127.0.0.1:${this.#port}`;
   }
@@ -73,7 +82,7 @@ export class Storage {
     };
   }
 
-  /** Uploads in chunks that were begun, and neither completed nor given up: s3s-fs keeps a note of each. */
+  /** Uploads in chunks that were neither completed nor given up: s3s-fs keeps a note of each. */
   unfinishedUploads() {
     return readdirSync(this.#root).filter((name) => name.startsWith(".upload-"));
   }
@@ -90,12 +99,12 @@ export class Storage {
     writeFileSync(path, content);
   }
 
-  /** Deletes what begins so, as a node would. */
+  /** Deletes every object under a prefix, as a node would. */
   remove(prefix) {
     rmSync(join(this.#root, BUCKET, prefix), { recursive: true, force: true });
   }
 
-  /** The keys of all objects that begin so. */
+  /** The keys under a prefix. */
   keys(prefix = "") {
     const bucket = join(this.#root, BUCKET);
     const files = readdirSync(bucket, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

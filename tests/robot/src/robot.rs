@@ -137,6 +137,14 @@ impl Robot {
         self.signaling.send(request).await.map(|_| ())
     }
 
+    /// Tells the room that one of the robot's own tracks is muted or not; what is published is up to the caller.
+    pub async fn set_muted(&mut self, source: TrackSource, muted: bool) -> anyhow::Result<()> {
+        let own = self.roster.get(&self.participant).context("the robot is not in its own roster")?;
+        let track = own.tracks.iter().find(|track| track.source == source).context("no track of this source")?;
+        let request = ClientToEdge::SetMuted { mid: track.mid.clone(), muted };
+        self.signaling.send(request).await.map(|_| ())
+    }
+
     /// Leaves the room; returns when the edge knows.
     pub async fn leave(mut self) -> anyhow::Result<()> {
         let request = self.signaling.send(ClientToEdge::Leave {}).await?;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// A file of three seconds.
-fn media() -> MediaFile {
+pub(crate) fn media() -> MediaFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/media");
     MediaFile::read(Some(&folder.join("picture.ivf")), Some(&folder.join("sound.ogg"))).expect("test media")
 }
@@ -39,19 +39,8 @@ impl Host {
         Self { robot, media, publishing }
     }
 
-    /// Waits until the recording is so far.
     pub(crate) async fn wait_for(&mut self, state: RecordingState) -> RecordingInfo {
-        let seen = async {
-            loop {
-                match self.robot.next().await.expect("the room goes on") {
-                    Event::Recording(info) if info.state == state => return info,
-                    Event::Recording(info) => assert_ne!(info.state, RecordingState::Failed, "{info:?}"),
-                    Event::RosterChanged | Event::Frame(_) | Event::Disconnected => {}
-                    Event::Removed(code) => panic!("removed: {code}"),
-                }
-            }
-        };
-        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {state:?}"))
+        wait_for(&mut self.robot, state).await
     }
 
     pub(crate) async fn ask_for_recording(&mut self) {
@@ -77,10 +66,30 @@ impl Host {
         self.publishing = publish(&self.robot, self.media.clone());
     }
 
+    /// Is gone without a word, as a page that is reloaded.
+    pub(crate) fn vanish(self) {
+        self.publishing.abort();
+    }
+
     pub(crate) async fn leave(self) {
         self.publishing.abort();
         self.robot.leave().await.expect("leaves");
     }
+}
+
+/// Waits until the room says that its recording is in this state.
+pub(crate) async fn wait_for(robot: &mut Robot, state: RecordingState) -> RecordingInfo {
+    let seen = async {
+        loop {
+            match robot.next().await.expect("the room goes on") {
+                Event::Recording(info) if info.state == state => return info,
+                Event::Recording(info) => assert_ne!(info.state, RecordingState::Failed, "{info:?}"),
+                Event::RosterChanged | Event::Frame(_) | Event::Disconnected => {}
+                Event::Removed(code) => panic!("removed: {code}"),
+            }
+        }
+    };
+    timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {state:?}"))
 }
 
 fn publish(robot: &Robot, media: MediaFile) -> JoinHandle<()> {

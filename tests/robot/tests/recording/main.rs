@@ -1,9 +1,11 @@
 //! Calls that are recorded by the real node into a real storage; what comes out is read by ffmpeg.
 
+mod empty;
 mod host;
 mod large;
 mod moves;
 mod playable;
+mod situations;
 #[path = "../stack/mod.rs"]
 mod stack;
 

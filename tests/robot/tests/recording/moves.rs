@@ -1,5 +1,6 @@
 //! A recording that goes on at another node.
 
+use super::empty::stored;
 use super::host::{Host, join_as_viewer, move_on, see_frames};
 use super::playable::Playable;
 use super::{PATIENCE, ready};
@@ -41,7 +42,7 @@ impl Call {
     async fn first_parts_are_stored(&mut self, room: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let keys = self.stored(room);
+            let keys = stored(&mut self.stack, room);
             // `…/segments/EPOCH/parts/TRACK/PART`
             let tracks = keys.iter().filter_map(|key| key.split_once("/parts/")?.1.split('/').next());
             if tracks.collect::<BTreeSet<_>>().len() == 2 {
@@ -50,12 +51,6 @@ impl Call {
             assert!(Instant::now() < deadline, "there is only {keys:?}");
             sleep(Duration::from_millis(200)).await;
         }
-    }
-
-    /// The keys of everything that the storage has of a room.
-    fn stored(&mut self, room: &str) -> Vec<String> {
-        let answer = self.stack.command(&json!({ "do": "stored", "prefix": format!("recordings/{room}/") }));
-        serde_json::from_value(answer["body"].clone()).expect("keys")
     }
 
     /// Everybody goes on at the other node.
@@ -97,7 +92,7 @@ impl Call {
     async fn only_files_are_left(&mut self, room: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let keys = self.stored(room);
+            let keys = stored(&mut self.stack, room);
             let names: BTreeSet<&str> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
             if names == BTreeSet::from(["ada-camera.webm", "manifest.json"]) {
                 return;

@@ -66,6 +66,20 @@ impl Playable {
     }
 }
 
+impl Playable {
+    /// When the picture is black: begin and end of each time that it is so for a second or longer.
+    pub(crate) fn black(&self) -> Vec<(f64, f64)> {
+        let path = self.path.to_str().expect("a path");
+        let said = run("ffmpeg", &["-i", path, "-vf", "blackdetect=d=1", "-an", "-f", "null", "-"]);
+        let number = |line: &str, name: &str| {
+            let (_, rest) = line.split_once(name)?;
+            rest.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        let spans = said.lines().filter_map(|line| Some((number(line, "black_start:")?, number(line, "black_end:")?)));
+        spans.collect()
+    }
+}
+
 impl Drop for Playable {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
