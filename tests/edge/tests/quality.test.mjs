@@ -30,7 +30,7 @@ test("a node's report becomes a line for each session", async () => {
   assert.deepEqual(await post(JSON.stringify(REPORT)), [200, { sessions: 1 }]);
   const [{ request, ...line }, ...others] = await linesOf("quality");
   assert.deepEqual(others, []);
-  assert.match(request, /^[0-9a-f]{24}$/);
+  assert.match(request, /^[0-9a-f]{32}$/);
   assert.deepEqual(line, {
     level: "info",
     event: "quality",
