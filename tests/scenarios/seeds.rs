@@ -14,7 +14,6 @@ const SEEDS: u64 = 50;
 const STEPS: u32 = 8;
 const NAMES: [&str; 4] = ["ada", "grace", "alan", "edsger"];
 
-// Holds S4-SIG-08.
 #[test]
 fn random_calls_with_even_seeds_end_well() {
     play_all(0);

@@ -18,7 +18,6 @@ const limit = (kbps: number, lines: number | null = null, framesPerSecond: numbe
 describe("a limit of the camera", () => {
   const all = active(720, null);
 
-  // Holds S0-QUAL-04.
   test("is of all layers together, from the lowest", () => {
     const { q = 0, h = 0, f = 0 } = all;
     expect(active(720, limit(10_000))).toEqual(all);
@@ -29,7 +28,6 @@ describe("a limit of the camera", () => {
     expect(active(720, limit(0))).toEqual({});
   });
 
-  // Holds S0-QUAL-04.
   test("keeps no layer with more lines, but always the lowest", () => {
     expect(Object.keys(active(1_080, limit(3_000, 1_080)))).toEqual(["q", "h", "f"]);
     expect(Object.keys(active(1_080, limit(3_000, 720)))).toEqual(["q", "h"]);
@@ -37,7 +35,6 @@ describe("a limit of the camera", () => {
     expect(Object.keys(active(1_080, limit(3_000, 90)))).toEqual(["q"]);
   });
 
-  // Holds S0-QUAL-04.
   test("is of the frame rate too, and lifts everything when it is gone", () => {
     const [low] = limited(layersOf(720), 720, limit(3_000, null, 15));
     expect(low?.maxFramerate).toBe(15);

@@ -12,7 +12,6 @@ describe("a failure", () => {
     ["DTLS", "dtls_failure", "restart_connection"],
     [undefined, "unknown", "restart_connection"],
   ];
-  // Holds S0-SM-03, S0-SM-04.
   test.each(failures)("%s is a %s and needs a %s", (error, kind, recovery) => {
     expect([failureClass(error), recoveryOf(error)]).toEqual([kind, recovery]);
   });

@@ -215,7 +215,7 @@ test("an ICE restart is answered with new credentials for the same session", asy
   await Promise.all([ada.close(), bob.close()]);
 });
 
-// Holds S0-SEC-02, S-A7-16.
+// Holds S-A7-16.
 test("without grants nothing is published and nothing is received", async () => {
   const ada = await Client.join(edge, "grants", "ada");
   const viewer = await Client.connect(edge, "grants", "viewer", { claims: { grants: { publish: false } } });

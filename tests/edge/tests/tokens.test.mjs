@@ -92,7 +92,7 @@ test("a token for another purpose, or one that says too much, is a bad one", asy
   await checkRefused("bad_token", { token: joinToken("daily", "ada", { grants: { fly: true } }) });
 });
 
-// Holds S0-SIG-11, S0-SEC-02, S4-SEC-01.
+// Holds S0-SIG-11, S4-SEC-01.
 test("without a token nobody gets in", async () => {
   await checkRefused("bad_token", { protocols: ["rotunda.v1"] });
 });
@@ -103,7 +103,6 @@ test("a token has its time", async () => {
   await checkRefused("token_expired", { token: joinToken("daily", "ada", { exp: now() + DAY_SECS + 60 }) });
 });
 
-// Holds S0-SEC-02.
 test("a token is for one room", async () => {
   await checkRefused("wrong_room", { room: "weekly", token: joinToken("daily", "ada") });
 });

@@ -32,7 +32,6 @@ describe("a dead transport", () => {
     ["the application asks for an ICE restart", { on: "recover", reason: "ice_restart" }, "make_offer restart_ice"],
     ["the application asks for a new connection", { on: "recover", reason: "new_transport" }, "make_offer new"],
   ];
-  // Holds S0-SM-04.
   test.each(recoveries)("%s", (_, event, expected) => {
     const client = new Client().joined();
     client.on(event);

@@ -253,7 +253,6 @@ fn cost_of_a_join(others: usize) -> (usize, usize, usize) {
     (rows.sum(), told(true), told(false) / others)
 }
 
-// Holds S4-DEP-01.
 #[test]
 fn one_more_costs_each_as_much_in_a_large_room_as_in_a_small_one() {
     let small = cost_of_a_join(3);
