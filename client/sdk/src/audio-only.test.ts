@@ -18,7 +18,6 @@ function play(seconds: readonly (number | null)[], lost: (second: number) => num
 const for_ = (seconds: number, kbps: number | null): (number | null)[] => Array.from({ length: seconds }, () => kbps);
 
 describe("audio only", () => {
-  // Holds S1-SM-04.
   test("begins when the uplink is too slow for five seconds, and ends when a try of ten seconds succeeds", () => {
     expect(play([...for_(2, 300), ...for_(20, 90), ...for_(20, 300)])).toEqual(["7: stops, told", "22: sends, told", "32: sends"]);
   });

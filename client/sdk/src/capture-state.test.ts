@@ -259,7 +259,6 @@ describe("another device", () => {
 });
 
 describe("a device that is lost", () => {
-  // Holds S1-SM-04.
   test("is replaced by the default one, and that is told", () => {
     const bench = new Bench("camera", true, "usb").use("preview").arrives().ends().arrives();
     expect(bench.hot).toEqual([null]);

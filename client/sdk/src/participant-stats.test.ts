@@ -35,7 +35,7 @@ const look = (second: number, streams: ReceivedStream[], sentStreams: SentStream
 });
 
 describe("statistics of a participant", () => {
-  // Holds S1-QUAL-01, S3-QUAL-03, S-A7-02, S-A7-12.
+  // Holds S3-QUAL-03, S-A7-02, S-A7-12.
   test("are rates and shares of the last seconds, in bits per second, milliseconds and percent", () => {
     const meter = new StatsMeter();
     const totals = { packets: 90_000, lost: 4_000, bytes: 9_000_000, frames: 7_000, freezes: 30, nacks: 50, plis: 9 };

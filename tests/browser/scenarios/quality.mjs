@@ -66,7 +66,6 @@ export function qualityScenarios(world) {
       await until("the reason is gone", async () => (await details()).limit === null, CHANGE_MS);
     });
 
-    // Holds S1-SM-04.
     test("an uplink for sound alone sends no picture, and the user is told", async () => {
       await ada.sees([grace]);
       world.network.limit({ upKbps: 90 });
@@ -76,7 +75,6 @@ export function qualityScenarios(world) {
       await grace.page.screenshot(join(world.stack.logs, "audio-only.png"));
     });
 
-    // Holds S1-SM-04.
     test("on a good uplink the picture is back, and the user is told", async () => {
       world.network.limit({});
       await ada.sees([grace], BACK_MS);

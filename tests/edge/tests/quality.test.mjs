@@ -25,7 +25,6 @@ async function linesOf(event) {
   return edge.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
 }
 
-// Holds S0-SIG-08, S0-DB-01.
 test("a node's report becomes a line for each session", async () => {
   assert.deepEqual(await post(JSON.stringify(REPORT)), [200, { sessions: 1 }]);
   const [{ request, ...line }, ...others] = await linesOf("quality");

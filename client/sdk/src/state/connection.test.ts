@@ -126,7 +126,6 @@ describe("a lost socket", () => {
     expect(asked.outcome()).toBe("wait");
   });
 
-  // Holds S1-SM-04.
   test("waits for spans that grow, are spread and are bounded", () => {
     const client = new Client().joined();
     const waits: number[] = [];
