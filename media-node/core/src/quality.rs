@@ -14,7 +14,6 @@ pub struct Counts {
     pub plis: u32,
 }
 
-/// Counts one stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     counts: Counts,

@@ -9,7 +9,6 @@ use shared::signal::TrackSource;
 use shared::{ParticipantId, SessionId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everybody who publishes.
 pub(super) type Publishers = BTreeMap<ParticipantId, Publisher>;
 
 /// What one participant publishes.
@@ -120,7 +119,6 @@ impl Room {
         Some(Publisher { order: member.order, session: member.session.clone(), epoch, tracks: member.tracks.clone() })
     }
 
-    /// Every published track.
     pub(super) fn candidates(&self) -> Candidates<'_> {
         let mut publishers: Vec<_> = self.publishers.iter().collect();
         publishers.sort_by_key(|(_, publisher)| publisher.order);

@@ -61,7 +61,6 @@ impl Relief {
         if self.drains && self.link_bps < link_bps { self } else { Self::begin(link_bps) }
     }
 
-    /// Whether packets wait.
     pub fn drains(self) -> bool {
         self.drains
     }

@@ -22,26 +22,27 @@ impl Sfu {
             self.give_up_losses(stream);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let was_overloaded = session.relief.is_some_and(Relief::drains);
-        session.relief = match change {
-            Change::Overloaded { arrives_bps } => {
-                let relief = session.relief.map(|relief| relief.narrow(arrives_bps));
-                Some(relief.unwrap_or(Relief::begin(arrives_bps)))
-            }
-            Change::Ended => session.relief.map(Relief::drained),
-        };
-        self.report_cap(key);
         match change {
-            Change::Overloaded { .. } => self.stats.uplink_overloads += u64::from(!was_overloaded),
-            Change::Ended => self.begin_pictures_anew(now, &tracks),
+            Change::Overloaded { arrives_bps } => {
+                self.stats.uplink_overloads += u64::from(!session.relief.is_some_and(Relief::drains));
+                let narrowed = session.relief.map(|relief| relief.narrow(arrives_bps));
+                session.relief = Some(narrowed.unwrap_or(Relief::begin(arrives_bps)));
+                self.report_cap(key);
+            }
+            Change::Ended => {
+                session.relief = session.relief.map(Relief::drained);
+                self.report_cap(key);
+                self.begin_pictures_anew(now, &tracks);
+            }
         }
     }
 
-    /// A second has passed.
+    /// A second has passed. The report that follows tells a new limit; that there is none any more it does not.
     pub(super) fn ease_relief(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if let Some(relief) = session.relief {
-            session.relief = relief.grow();
+        let Some(relief) = session.relief else { return };
+        session.relief = relief.grow();
+        if session.relief.is_none() {
             self.report_cap(key);
         }
     }
@@ -96,7 +97,7 @@ impl Sfu {
         tracks.iter().filter_map(|key| self.tracks.get(*key)).flat_map(Track::streams).collect()
     }
 
-    fn video_tracks_of(&self, key: SessionKey) -> impl Iterator<Item = TrackKey> {
+    pub(super) fn video_tracks_of(&self, key: SessionKey) -> impl Iterator<Item = TrackKey> {
         let tracks = self.sessions.get(key).into_iter().flat_map(|session| &session.tracks).copied();
         tracks.filter(|key| self.tracks.get(*key).is_some_and(|track| track.kind == MediaKind::Video))
     }

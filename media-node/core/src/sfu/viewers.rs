@@ -4,9 +4,8 @@ use super::{Output, Sfu, Timer};
 use crate::congestion::allocate::HEADROOM_PERCENT;
 use crate::ingress::track::Track;
 use crate::ingress::wanted::LayerSet;
-use crate::keys::{SessionKey, TrackKey};
+use crate::keys::TrackKey;
 use crate::session::Cap;
-use shared::rtp_parameters::MediaKind;
 use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -73,7 +72,7 @@ impl Sfu {
         let share_bps = self.largest_share_bps(track);
         let sent_bps =
             track.single().and_then(|key| self.streams.get_mut(key)).map_or(0, |stream| stream.bitrate_bps(now));
-        let is_alone = self.video_tracks(publisher) == 1;
+        let is_alone = self.video_tracks_of(publisher).count() == 1;
         let Some(session) = self.sessions.get_mut(publisher) else { return };
         let cap_bps = share_bps.map(|bps| bps.saturating_mul(100) / HEADROOM_PERCENT).filter(|bps| *bps >= CAP_BPS_MIN);
         let before = session.cap;
@@ -104,10 +103,5 @@ impl Sfu {
             largest = largest.max(Some(grant.share_bps));
         }
         largest
-    }
-
-    fn video_tracks(&self, publisher: SessionKey) -> usize {
-        let tracks = self.sessions.get(publisher).into_iter().flat_map(|session| &session.tracks);
-        tracks.filter_map(|key| self.tracks.get(*key)).filter(|track| track.kind == MediaKind::Video).count()
     }
 }
