@@ -24,22 +24,36 @@ const IDS: std::ops::RangeInclusive<u8> = 1..=14;
 pub struct OfferedExtensions([Option<(u8, Direction)>; URIS.len()]);
 
 impl OfferedExtensions {
-    /// Reads the values of `a=extmap` lines. The first line of an extension and of an id counts.
-    pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+    /// Reads the values of the `a=extmap` lines of one level. The first line of an extension and of an id counts.
+    pub(super) fn read(lines: &[&str]) -> Self {
         let mut extensions = Self::default();
-        let mut used = [false; 256];
         for line in lines {
             let Some((id, direction, uri)) = extmap(line) else { continue };
-            let Some(index) = URIS.iter().position(|known| *known == uri) else { continue };
-            let (Some(extension), Some(used)) = (extensions.0.get_mut(index), used.get_mut(usize::from(id))) else {
-                continue;
-            };
-            if extension.is_none() && !*used {
-                *extension = Some((id, direction));
-                *used = true;
+            if let Some(index) = URIS.iter().position(|known| *known == uri) {
+                extensions.add(index, id, direction);
             }
         }
         extensions
+    }
+
+    /// These, and those of the level above that they leave free.
+    pub(super) fn or(mut self, above: &Self) -> Self {
+        for (index, extension) in above.0.iter().enumerate() {
+            if let Some((id, direction)) = extension {
+                self.add(index, *id, *direction);
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, index: usize, id: u8, direction: Direction) {
+        let is_used = self.0.iter().flatten().any(|(used, _)| *used == id);
+        if let Some(extension) = self.0.get_mut(index)
+            && extension.is_none()
+            && !is_used
+        {
+            *extension = Some((id, direction));
+        }
     }
 
     /// What a section may use whose media flows this way, and the ids of those that were offered for one direction only. An

@@ -2,7 +2,7 @@
 
 use super::offer::{OfferError, Problem};
 use super::section::{Direction, RejectedSection};
-use crate::steps::step;
+use crate::steps::look_through;
 use shared::limits;
 
 /// Longest word of an `m=` line, and longest `mid` of a section that is only repeated in the answer.
@@ -73,13 +73,12 @@ const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
 /// The words of a value, whatever blanks are around and between them.
 pub(super) fn words(value: &str) -> impl Iterator<Item = &str> {
-    value.split([' ', '\t']).inspect(|_| step()).filter(|word| !word.is_empty())
+    value.split([' ', '\t']).map(look_through).filter(|word| !word.is_empty())
 }
 
 /// The first word and the rest.
 pub(super) fn first_word(value: &str) -> Option<(&str, &str)> {
-    step();
-    let (word, rest) = value.split_once([' ', '\t'])?;
+    let (word, rest) = look_through(value).split_once([' ', '\t'])?;
     Some((word, rest.trim_matches(BLANKS)))
 }
 
@@ -93,8 +92,7 @@ impl<'a> Lines<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, OfferError> {
         let mut lines = Self::default();
         for (number, line) in (1..).zip(text.lines()) {
-            step();
-            let Some((kind, value)) = line.trim_matches(BLANKS).split_once('=') else { continue };
+            let Some((kind, value)) = look_through(line).trim_matches(BLANKS).split_once('=') else { continue };
             match kind.trim_end_matches(BLANKS) {
                 "m" if lines.sections.len() >= limits::SECTIONS_PER_OFFER_MAX => {
                     return Err(Problem::TooManySections.at(number));
@@ -148,8 +146,7 @@ impl<'a> SectionLines<'a> {
 
     fn attribute(&mut self, name: &str, attribute: Attribute<'a>) {
         let Attribute { line, value } = attribute;
-        step();
-        if matches!(name, "fingerprint" | "rtpmap" | "fmtp" | "rtcp-fb" | "extmap" | "rid") {
+        if matches!(look_through(name), "fingerprint" | "rtpmap" | "fmtp" | "rtcp-fb" | "extmap" | "rid") {
             self.listed = self.listed.saturating_add(1);
             if self.listed > limits::LISTED_ATTRIBUTES_PER_SECTION_MAX {
                 self.excess = self.excess.or(Some(line));

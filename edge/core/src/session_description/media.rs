@@ -1,10 +1,9 @@
 //! The codecs, feedback, extensions and streams of one section.
 
-use super::extensions::OfferedExtensions;
 use super::lines::{Attribute, SectionLines, first_word, payload_type, words};
 use super::offer::{OfferError, Problem};
 use super::section::{Feedback, Names};
-use crate::steps::step;
+use crate::steps::look_through;
 use shared::limits;
 use shared::rtp_parameters::{Codec, CodecName, Encoding, MediaKind};
 
@@ -135,10 +134,7 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
 
 /// The payload type of all blocks, as the parameters of redundant audio name them (RFC 2198 §4).
 fn blocks(parameters: &str) -> Option<u8> {
-    let mut blocks = parameters.split('/').map(|block| {
-        step();
-        payload_type(block.trim())
-    });
+    let mut blocks = parameters.split('/').map(|block| payload_type(look_through(block).trim()));
     let first = blocks.next()??;
     // One alone is another codec's parameter.
     let mut others = blocks.peekable();
@@ -148,8 +144,7 @@ fn blocks(parameters: &str) -> Option<u8> {
 
 /// The payload type that an `apt` parameter names (RFC 4588 §8.1).
 fn apt(parameter: &str) -> Option<u8> {
-    step();
-    let (name, of) = parameter.split_once('=')?;
+    let (name, of) = look_through(parameter).split_once('=')?;
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
@@ -167,11 +162,6 @@ pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feed
         }
     }
     Feedback::ALL.into_iter().zip(offered).filter(|(_, offered)| *offered).map(|(kind, _)| kind).collect()
-}
-
-/// The header extensions of a section, and those that the session has for all.
-pub(super) fn extensions(session: &SectionLines<'_>, section: &SectionLines<'_>) -> OfferedExtensions {
-    OfferedExtensions::read(section.extensions.iter().chain(&session.extensions).copied())
 }
 
 /// The first stream that a section announces.

@@ -2,6 +2,7 @@
 //!
 //! Only what an accepted section needs is judged. Any other line is ignored, and any other section is rejected alone (RFC 3264 §6).
 
+use super::extensions::OfferedExtensions;
 use super::lines::{Attribute, Lines, SectionLines, first_word, words};
 use super::media::{self, Media as SectionMedia};
 use super::section::{Direction, Names, OfferedSection, UsableSection};
@@ -49,7 +50,7 @@ pub enum Problem {
     #[error("m=: the offer has more than {} sections", limits::SECTIONS_PER_OFFER_MAX)]
     TooManySections,
     #[error(
-        "the section has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap, a=rid and a=fingerprint lines",
+        "the section, or what stands above the first one, has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap, a=rid and a=fingerprint lines",
         limits::LISTED_ATTRIBUTES_PER_SECTION_MAX
     )]
     TooManyLines,
@@ -170,6 +171,11 @@ impl Offer {
         if lines.sections.is_empty() {
             return Err(OfferError { line: None, problem: Problem::NoSections });
         }
+        // What the session says is read once, however many sections it is for.
+        if let Some(line) = lines.session.excess {
+            return Err(Problem::TooManyLines.at(line));
+        }
+        let for_all = OfferedExtensions::read(&lines.session.extensions);
         let places = places(&lines);
         let mut verdicts = verdicts(&lines, &places)?;
         bundle(&lines, &places, &mut verdicts);
@@ -189,7 +195,7 @@ impl Offer {
                 Verdict::Unusable(reason) => OfferedSection::Unusable { head: head(section), reason: Some(reason) },
                 Verdict::Usable(media, mid) => {
                     let bundle = place.map(|place| place.order);
-                    OfferedSection::Usable(usable(&lines.session, section, media, mid, bundle)?)
+                    OfferedSection::Usable(usable(&lines.session, &for_all, section, media, mid, bundle)?)
                 }
             });
         }
@@ -390,6 +396,7 @@ fn fingerprints_of(lines: &[Attribute<'_>]) -> Result<Vec<Fingerprint>, OfferErr
 
 fn usable(
     session: &SectionLines<'_>,
+    for_all: &OfferedExtensions,
     section: &SectionLines<'_>,
     media: SectionMedia,
     mid: Mid,
@@ -399,7 +406,7 @@ fn usable(
         return Err(Problem::NotMuxed.at(section.line));
     }
     let SectionMedia { kind, codecs } = media;
-    let extensions = media::extensions(session, section);
+    let extensions = OfferedExtensions::read(&section.extensions).or(for_all);
     let (ids, _) = extensions.of(Flow::ClientToNode);
     // Nothing but these two tells which layer of which section a packet belongs to.
     let has_layers = kind == MediaKind::Video && ids.mid.is_some() && ids.rid.is_some();

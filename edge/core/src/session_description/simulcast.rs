@@ -1,7 +1,7 @@
 //! Simulcast (RFC 8853): which layers of a section are accepted, by their rids (RFC 8851).
 
 use super::lines::{SectionLines, first_word, payload_type, words};
-use crate::steps::step;
+use crate::steps::look_through;
 use shared::limits;
 use shared::rtp_parameters::{Codec, Encoding, Section};
 use std::collections::BTreeSet;
@@ -14,15 +14,14 @@ use std::fmt::Write;
 pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encoding> {
     let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
     let streams = section.simulcast.and_then(sent).unwrap_or_default();
-    let is_announced = streams.split(';').inspect(|_| step()).count() == section.fids.len();
+    let is_announced = streams.split(';').map(look_through).count() == section.fids.len();
     let mut layers: Vec<Encoding> = Vec::new();
-    for (index, stream) in streams.split(';').enumerate() {
-        step();
+    for (index, stream) in streams.split(';').map(look_through).enumerate() {
         if layers.len() >= limits::ENCODINGS_PER_SECTION_MAX {
             break;
         }
         // Of alternatives the first that can be used; a layer that starts paused is one all the same.
-        let mut alternatives = stream.split(',').inspect(|_| step()).map(|rid| rid.trim().trim_start_matches('~'));
+        let mut alternatives = stream.split(',').map(look_through).map(|rid| rid.trim().trim_start_matches('~'));
         let is_taken = |rid: &str| layers.iter().any(|layer| layer.rid.as_deref() == Some(rid));
         if let Some(rid) = alternatives.find(|rid| declared.contains(rid) && !is_taken(rid)) {
             let (ssrc, rtx_ssrc) = section.fids.get(index).copied().filter(|_| is_announced).unzip();
@@ -49,10 +48,10 @@ fn declared<'a>(line: &'a str, codecs: &[Codec]) -> Option<&'a str> {
     let (direction, restrictions) = first_word(rest).unwrap_or((rest, ""));
     let is_known = |payload_type: Option<u8>| codecs.iter().any(|codec| payload_type == Some(codec.payload_type));
     let fits = |restriction: &str| match restriction.trim().strip_prefix("pt=") {
-        Some(formats) => formats.split(',').inspect(|_| step()).any(|format| is_known(payload_type(format.trim()))),
+        Some(formats) => formats.split(',').map(look_through).any(|format| is_known(payload_type(format.trim()))),
         None => true,
     };
-    let is_usable = direction == "send" && is_rid(rid) && restrictions.split(';').inspect(|_| step()).all(fits);
+    let is_usable = direction == "send" && is_rid(rid) && restrictions.split(';').map(look_through).all(fits);
     is_usable.then_some(rid)
 }
 

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::steps;
+use shared::limits;
 use std::time::{Duration, Instant};
 
 fn steps(text: &str) -> u64 {
@@ -40,52 +41,181 @@ fn apt_times_rtpmaps() -> String {
     with_lines(&format!("{rtpmaps}{unknown}{}", format!("a=fmtp:9 {apts}\r\n").repeat(480)))
 }
 
+/// 200 KB: as many fmtps and rtpmaps as a section may have, the fmtps first, in ten sections.
+fn fmtps_before_rtpmaps() -> String {
+    offer("", 10, &("a=fmtp:97 apt=96\r\n".repeat(512) + &"a=rtpmap:97 rtx/1\r\n".repeat(511)))
+}
+
+/// 480 KB: one line of the session, for every section.
+fn long_session_line() -> String {
+    offer(&format!("a=extmap:3{}u\r\n", " ".repeat(480_000)), SECTIONS, "")
+}
+
+/// An offer with these lines above its first section and in each of its audio sections.
+fn offer(session: &str, sections: usize, lines: &str) -> String {
+    let baseline = captured("situations/baseline");
+    let (head, section) = baseline.split_at(baseline.find("m=").expect("a section"));
+    let mids: String = (0..sections).map(|mid| format!(" {mid}")).collect();
+    let mut text = head.replace("BUNDLE 0", &format!("BUNDLE{mids}")) + session;
+    for mid in 0..sections {
+        text += &section.replace("a=mid:0", &format!("a=mid:{mid}"));
+        text += lines;
+    }
+    text
+}
+
+/// Every attribute that is read, one that is not, and a value that it may have.
+const ATTRIBUTES: [(&str, &str); 17] = [
+    ("extmap", "3 urn:3gpp:video-orientation"),
+    ("rtpmap", "96 VP8/90000"),
+    ("fmtp", "97 apt=96;apt=98;apt=100"),
+    ("rtcp-fb", "* nack pli"),
+    ("rid", "q send pt=96,97;max-width=1280"),
+    ("simulcast", "send q;h,f;~f"),
+    ("ssrc", "1 cname:x"),
+    ("ssrc-group", "FID x y"),
+    ("fingerprint", "sha-256 00:11"),
+    ("candidate", "1 1 udp 1 192.0.2.1 1 typ host"),
+    ("group", "BUNDLE 0 1 2"),
+    ("mid", "0"),
+    ("ice-ufrag", "AI3+"),
+    ("setup", "actpass"),
+    ("sendonly", ""),
+    ("ice-options", "trickle"),
+    ("x", "y z"),
+];
+
+/// Lines of one attribute in every form: many of them, and one that is long in each place where a separator or a word may be. All
+/// grow with `size`.
+fn lines_of((name, value): (&str, &str), size: usize) -> Vec<(String, String)> {
+    let of = |form: &str| format!("{name}, {form}");
+    let long = |text: &str| text.repeat(size * 8 / text.len());
+    let mut lines = vec![(of("many"), format!("a={name}:{value}\r\n").repeat(size))];
+    for filler in
+        [" ", "\t", "\r", "x", " x", "/", "96/", ";", "x;", "apt=96;", ",", "q,", "~", ":", "00:", "0", " send q"]
+    {
+        lines.push((of(&format!("{filler:?} before")), format!("a={name}:{}{value}\r\n", long(filler))));
+        lines.push((of(&format!("{filler:?} behind")), format!("a={name}:{value}{}\r\n", long(filler))));
+        let (first, rest) = value.split_once(' ').unwrap_or((value, ""));
+        lines.push((of(&format!("{filler:?} between")), format!("a={name}:{first} {}{rest}\r\n", long(filler))));
+        lines.push((of(&format!("{filler:?} in its name")), format!("a={}{name}:{value}\r\n", long(filler))));
+    }
+    lines
+}
+
+/// Two kinds of lines that are about each other, in either order and in turns.
+fn pairs(size: usize) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for (name, first, second) in [
+        ("rtpmap and fmtp", "a=rtpmap:97 rtx/90000\r\n", "a=fmtp:97 apt=111\r\n"),
+        ("rtpmap and fmtp of redundant audio", "a=rtpmap:63 red/48000/2\r\n", "a=fmtp:63 111/111\r\n"),
+        ("rtpmap and rtcp-fb", "a=rtpmap:111 opus/48000/2\r\n", "a=rtcp-fb:111 nack\r\n"),
+        ("rid and simulcast", "a=rid:q send\r\n", "a=simulcast:send q;h\r\n"),
+        ("rid and fmtp", "a=rid:q send pt=111\r\n", "a=fmtp:111 apt=111\r\n"),
+        ("ssrc and ssrc-group", "a=ssrc:1 cname:x\r\n", "a=ssrc-group:FID 1 2\r\n"),
+        ("extmap of two levels", "a=extmap:1 urn:x\r\n", "a=extmap:1 urn:3gpp:video-orientation\r\n"),
+    ] {
+        pairs.push((name.to_owned(), first.repeat(size) + &second.repeat(size)));
+        pairs.push((format!("{name}, the other way"), second.repeat(size) + &first.repeat(size)));
+        pairs.push((format!("{name}, in turns"), format!("{first}{second}").repeat(size)));
+    }
+    let many = |line: fn(usize) -> String| (0..size).map(line).collect::<String>();
+    pairs.push(("rids that differ".into(), many(|n| format!("a=rid:r{n} send\r\n"))));
+    pairs.push(("apts that differ".into(), many(|n| format!("a=fmtp:{} apt={}\r\n", n % 128, n * 7 % 128))));
+    pairs.push(("rtpmaps that differ".into(), many(|n| format!("a=rtpmap:{} x/{n}\r\n", n % 128))));
+    pairs.push(("streams that differ".into(), many(|n| format!("a=ssrc-group:FID {n} {}\r\n", n + 1))));
+    pairs.push(("extensions that differ".into(), many(|n| format!("a=extmap:{} urn:{n}\r\n", n % 15))));
+    pairs
+}
+
+/// Offers that make a careless reader slow, by name. Each list grows with `size`, in the same order.
+fn layouts(size: usize) -> Vec<(String, String)> {
+    let lines: Vec<_> = ATTRIBUTES.iter().flat_map(|attribute| lines_of(*attribute, size)).chain(pairs(size)).collect();
+    let mut layouts = Vec::new();
+    for (name, lines) in &lines {
+        layouts.push((format!("{name}: of the session"), offer(lines, SECTIONS, "")));
+        layouts.push((format!("{name}: of every section"), offer("", 8, lines)));
+    }
+    for (name, lines) in pairs(size) {
+        layouts.push((format!("{name}: of the session and of every section"), offer(&lines, 8, &lines)));
+    }
+    let with = |from: &str, to: String| offer("", 8, "").replace(from, &to);
+    layouts.push(("formats".into(), with("SAVPF 111", format!("SAVPF{} 111", " 96".repeat(size * 4)))));
+    layouts.push(("blanks in the m= line".into(), with("SAVPF 111", format!("SAVPF{}111", " ".repeat(size * 8)))));
+    layouts.push(("tags".into(), with("BUNDLE 0", format!("BUNDLE{}", " 0 1 x".repeat(size * 4)))));
+    layouts.push(("lines that are none".into(), with("c=IN", format!("{}c=IN", "\r\nx\r\ny=\r\n=".repeat(size)))));
+    let per_section = size / 8;
+    layouts.push(("many sections, a long session line".into(), {
+        let extension = format!("a=extmap:3{}u\r\n", " ".repeat(size * 64));
+        offer(&extension, per_section.min(SECTIONS), "")
+    }));
+    layouts
+}
+
+/// As many as an offer may have.
+const SECTIONS: usize = limits::SECTIONS_PER_OFFER_MAX;
+/// Twice that is as much as a section may have of two kinds of lines.
+const SIZE: usize = limits::LISTED_ATTRIBUTES_PER_SECTION_MAX / 4 - 2;
+/// Most looks at one byte of an offer.
+const STEPS_PER_BYTE_MAX: u64 = 12;
+
+#[test]
+fn steps_grow_as_bytes_do_whatever_the_layout() {
+    let mut steep = Vec::new();
+    for ((name, once), (same, twice)) in layouts(SIZE).into_iter().zip(layouts(2 * SIZE)) {
+        assert_eq!(name, same);
+        let of = |text: &str| (steps(text), text.len() as u64);
+        let ((few, short), (many, long)) = (of(&once), of(&twice));
+        // What grows may cost more steps a byte than the rest of the offer.
+        if many > STEPS_PER_BYTE_MAX * long || many * short > few * long * 11 / 10 {
+            steep.push(format!("{name}: {few} steps for {short} bytes, {many} for {long}"));
+        }
+    }
+    assert!(steep.is_empty(), "{}", steep.join("\n"));
+}
+
 #[test]
 fn the_largest_offers_are_read_or_refused_at_once() {
-    let many_tags = captured("situations/baseline").replace("BUNDLE 0", &format!("BUNDLE{}", " 0 1".repeat(100_000)));
-    let formats = captured("situations/baseline").replace("SAVPF 111", &format!("SAVPF{} 111", " 96".repeat(150_000)));
-    let apts = with_lines(&format!("a=fmtp:9 {}\r\n", "apt=96;".repeat(60_000)));
     for (name, text) in [
         ("125 KB", formats_times_rtpmaps_times_fmtps(4_000)),
         ("250 KB", formats_times_rtpmaps_times_fmtps(8_000)),
         ("465 KB", apt_times_rtpmaps()),
         ("as many as a section may have", formats_times_rtpmaps_times_fmtps(500)),
-        ("tags", many_tags),
-        ("formats", formats),
-        ("apts", apts),
+        ("fmtps before rtpmaps", fmtps_before_rtpmaps()),
+        ("a long line for every section", long_session_line()),
+        ("lines for every section", offer(&"a=extmap:3 u\r\n".repeat(30_000), SECTIONS, "")),
+        (
+            "as many lines for every section as the session may have",
+            offer(&"a=extmap:3 u\r\n".repeat(1_000), SECTIONS, ""),
+        ),
+        ("tags", offer("", 2, "").replace("BUNDLE 0", &format!("BUNDLE{}", " 0 1".repeat(100_000)))),
+        ("formats", offer("", 1, "").replace("SAVPF 111", &format!("SAVPF{} 111", " 96".repeat(150_000)))),
+        ("apts", with_lines(&format!("a=fmtp:9 {}\r\n", "apt=96;".repeat(60_000)))),
         ("rids", with_lines(&"a=rid:q send pt=1,2,3,4,5,6,7,8,9\r\n".repeat(12_000))),
         ("layers", with_lines(&format!("a=rid:q send\r\na=simulcast:send {}\r\n", "x,y;~z;".repeat(50_000)))),
         ("junk", with_lines(&"a=x\r\n".repeat(100_000))),
         ("fingerprints", with_lines(&"a=fingerprint:sha-256 00\r\n".repeat(18_000))),
     ] {
-        assert!(steps(&text) < text.len() as u64, "{name}: {} steps for {} bytes", steps(&text), text.len());
+        assert!(text.len() < limits::OFFER_FRAME_BYTES_MAX, "{name}: {} bytes", text.len());
+        let steps = steps(&text);
+        assert!(steps <= STEPS_PER_BYTE_MAX * text.len() as u64, "{name}: {steps} steps for {} bytes", text.len());
     }
-    for text in [formats_times_rtpmaps_times_fmtps(4_000), apt_times_rtpmaps()] {
+    for text in
+        [formats_times_rtpmaps_times_fmtps(4_000), apt_times_rtpmaps(), fmtps_before_rtpmaps(), long_session_line()]
+    {
         let took = took(&text);
         assert!(took < Duration::from_millis(100), "{} bytes took {took:?}", text.len());
     }
 }
 
 #[test]
-fn twice_the_lines_take_at_most_twice_the_steps() {
-    let rest = steps(&with_lines(""));
-    for (kind, line) in [
-        ("rtpmap", "a=rtpmap:96 VP8/90000\r\n"),
-        ("fmtp", "a=fmtp:97 apt=96;apt=98;apt=100\r\n"),
-        ("rtcp-fb", "a=rtcp-fb:* nack pli\r\n"),
-        ("extmap", "a=extmap:3 urn:3gpp:video-orientation\r\n"),
-        ("fingerprint", "a=fingerprint:sha-256 00:11\r\n"),
-        ("ssrc", "a=ssrc:1 cname:x\r\n"),
-        ("ssrc-group", "a=ssrc-group:FID x y\r\n"),
-        ("rid", "a=rid:q send pt=96,97;max-width=1280\r\n"),
-        ("simulcast", "a=simulcast:send q;h,f;~f\r\n"),
-        ("mid", "a=mid:1\r\n"),
-        ("unknown", "a=x y z\r\n"),
-        ("all", "a=rtpmap:96 x/1\r\na=fmtp:96 apt=96\r\na=rtcp-fb:96 x\r\na=extmap:1 x\r\n"),
-    ] {
-        let [once, twice] = [100, 200].map(|count| steps(&with_lines(&line.repeat(count))) - rest);
-        assert!(once > 0 && twice <= 2 * once + 10, "{kind}: {once} steps, doubled {twice}");
-    }
+fn the_session_may_have_no_more_lines_than_a_section() {
+    let lines = "a=extmap:3 urn:x\r\n".repeat(limits::LISTED_ATTRIBUTES_PER_SECTION_MAX);
+    let error = Offer::read(&offer(&lines, 1, "")).map(|_| ()).unwrap_err();
+    assert_eq!(error.problem, Problem::TooManyLines);
+    // Eight lines come before, one of them a fingerprint.
+    let line = error.line.expect("a line");
+    assert_eq!(line, 9 + limits::LISTED_ATTRIBUTES_PER_SECTION_MAX);
 }
 
 #[test]
