@@ -8,7 +8,6 @@ use crate::relays::Relays;
 use anyhow::Context;
 use shared::UnixMillis;
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -283,13 +282,11 @@ impl Loop {
     fn open(&mut self, allocation: AllocationId, address: SocketAddr, pair: bool) -> RelayOpened {
         let ip = if address.is_ipv4() { self.relay_bind.v4 } else { self.relay_bind.v6 };
         let bind = SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
-        match self.relays.open(allocation, bind, pair, &self.epoll) {
-            Ok(()) => RelayOpened::Yes,
-            Err(error) => {
-                tracing::debug!(%error, port = bind.port(), "a relay socket cannot be opened");
-                if error.kind() == ErrorKind::AddrInUse { RelayOpened::No } else { RelayOpened::NoSocket }
-            }
+        let opened = self.relays.open(allocation, bind, pair, &self.epoll);
+        if let Err(error) = &opened {
+            tracing::debug!(%error, port = bind.port(), "a relay socket cannot be opened");
         }
+        RelayOpened::of(&opened)
     }
 
     fn tell(&mut self, now: Instant) {

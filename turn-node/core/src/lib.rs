@@ -11,8 +11,10 @@ pub mod limits;
 pub mod message;
 pub mod peer_policy;
 pub mod pool;
+mod relay_opened;
 mod request;
 pub mod server;
 
 pub use allocation::AllocationId;
-pub use server::{Config, FiveTuple, Framing, Now, Output, RelayOpened, ToClient, ToPeer, TurnServer};
+pub use relay_opened::RelayOpened;
+pub use server::{Config, FiveTuple, Framing, Now, Output, ToClient, ToPeer, TurnServer};

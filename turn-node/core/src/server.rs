@@ -10,6 +10,7 @@ use crate::message::{
 };
 use crate::peer_policy::PeerPolicy;
 use crate::pool::{Pool, RelayPort};
+use crate::relay_opened::RelayOpened;
 use crate::request;
 use shared::UnixMillis;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -69,16 +70,6 @@ pub enum Output {
         /// Other threads may use it once this is dropped.
         port: RelayPort,
     },
-}
-
-/// How opening a relay socket went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RelayOpened {
-    Yes,
-    /// Another program holds the port; another port may be free.
-    No,
-    /// The system refuses the socket whatever the port (EMFILE, ENOBUFS, EADDRNOTAVAIL).
-    NoSocket,
 }
 
 /// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.

@@ -3,6 +3,7 @@
 use crate::world::{Answer, Client, UDP, World, client};
 use shared::turn_credential::TurnPolicy;
 use std::collections::BTreeSet;
+use std::io::Error;
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
 use turn_core::pool::Pool;
 use turn_core::{Output, RelayOpened, limits};
@@ -55,6 +56,22 @@ fn a_system_without_sockets_is_asked_once() {
     world.failures = (100, RelayOpened::NoSocket);
     assert_eq!(world.allocate(&mut client(4000, TurnPolicy::Sfu, "ada"), &[]).code, 508);
     assert_eq!(world.failures.0, 99);
+}
+
+#[test]
+fn only_a_port_that_is_in_use_is_worth_another_try() {
+    let check = |errno, asked, tries, code| {
+        let mut world = World::new();
+        world.failures = (asked, RelayOpened::of(&Err(Error::from_raw_os_error(errno))));
+        let answer = world.allocate(&mut client(4000, TurnPolicy::Sfu, "ada"), &[]);
+        assert_eq!((asked - world.failures.0, answer.code), (tries, code), "{}", Error::from_raw_os_error(errno));
+    };
+    check(libc::EADDRINUSE, 1, 1, 0);
+    check(libc::EADDRINUSE, 100, limits::PORT_TRIES_MAX.into(), 508);
+    for errno in [libc::EADDRNOTAVAIL, libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EACCES] {
+        check(errno, 1, 1, 508);
+    }
+    assert_eq!(RelayOpened::of(&Ok(())), RelayOpened::Yes);
 }
 
 #[test]

@@ -1,0 +1,24 @@
+//! What the system said when it was asked for the sockets of an allocation.
+
+use std::io::{self, ErrorKind};
+
+/// How opening a relay socket went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayOpened {
+    Yes,
+    /// Another program holds the port; another port may be free.
+    No,
+    /// The system refuses the socket whatever the port (EMFILE, ENOBUFS, EADDRNOTAVAIL).
+    NoSocket,
+}
+
+impl RelayOpened {
+    #[must_use]
+    pub fn of(opened: &io::Result<()>) -> Self {
+        match opened {
+            Ok(()) => Self::Yes,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Self::No,
+            Err(_) => Self::NoSocket,
+        }
+    }
+}
