@@ -15,6 +15,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Reads the wall clock, for the only time.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub(crate) fn start() -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started_at: Instant::now(), wall_clock: UnixMillis(since_1970.as_millis() as u64) }

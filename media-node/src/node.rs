@@ -14,15 +14,18 @@ use media_core::sfu;
 use node_shell::fleet::Standing;
 use node_shell::signals::Signals;
 use shared::control::ShardInfo;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// News of sessions that may wait for the control task; more wait in the shards.
 const EVENTS_MAX: usize = 4_096;
-/// Ends of shards' threads that are taken for accidents. A node with more of them is broken, and starts over as a whole.
-const RESTARTS_MAX: u32 = 8;
+/// Ends of shards' threads within [`RESTARTS_WINDOW`] that are taken for accidents. A node with more of them is broken, and
+/// starts over as a whole.
+const RESTARTS_MAX: usize = 8;
+const RESTARTS_WINDOW: Duration = Duration::from_secs(3_600);
 /// How often to look whether a shard's thread has ended.
 const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -123,20 +126,37 @@ fn candidates(config: &Config, shards: &[Shard]) -> Vec<ShardInfo> {
 /// Starts shards again whose thread has ended, and lets their rooms be told; the other shards go on. Returns when that is in
 /// vain.
 async fn supervise(shards: &[Shard], restarted: &mpsc::Sender<u16>) -> anyhow::Result<()> {
-    let mut restarts = 0;
+    let mut restarts = Restarts::default();
     loop {
         for shard in shards.iter().filter(|shard| shard.has_ended()) {
             let index = shard.index();
-            if restarts == RESTARTS_MAX {
+            if !restarts.take(Instant::now()) {
                 bail!("the thread of shard {index} has ended again");
             }
-            restarts += 1;
             tracing::error!(shard = index, "the shard's thread has ended: its sessions are lost, its rooms move");
             shard.restart(seed()?)?;
             // Without a receiver the node is stopping.
             let _ = restarted.send(index).await;
         }
         tokio::time::sleep(SUPERVISION_INTERVAL).await;
+    }
+}
+
+/// When shards were last started again.
+#[derive(Debug, Default)]
+struct Restarts(VecDeque<Instant>);
+
+impl Restarts {
+    /// Whether one more is an accident.
+    fn take(&mut self, now: Instant) -> bool {
+        while self.0.front().is_some_and(|at| *at + RESTARTS_WINDOW <= now) {
+            self.0.pop_front();
+        }
+        let is_accident = self.0.len() < RESTARTS_MAX;
+        if is_accident {
+            self.0.push_back(now);
+        }
+        is_accident
     }
 }
 
@@ -209,5 +229,19 @@ mod tests {
         let failed = failed.expect_err("gives up").to_string();
         assert_eq!((failed.as_str(), starts.get()), ("the thread of shard 1 has ended again", 8));
         shards[0].tell(Command::Stop).await;
+    }
+
+    /// How many of the ends of threads, so many minutes apart, are accidents.
+    fn accidents(minutes_apart: u64) -> usize {
+        let (mut restarts, start) = (Restarts::default(), Instant::now());
+        let ends = (0..1_000_u32).map(|end| start + Duration::from_secs(60 * minutes_apart) * end);
+        let accidents = ends.take_while(|at| restarts.take(*at)).count();
+        assert!(restarts.0.len() <= RESTARTS_MAX);
+        accidents
+    }
+
+    #[test]
+    fn a_thread_that_ends_now_and_then_is_always_started_again() {
+        assert_eq!([0, 1, 7, 8, 60 * 24 * 30].map(accidents), [8, 8, 8, 1_000, 1_000]);
     }
 }
