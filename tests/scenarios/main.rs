@@ -16,6 +16,7 @@ mod node_lost;
 mod partition;
 mod relay;
 mod reload;
+mod roaming;
 mod seeds;
 mod slots;
 mod slow_links;

@@ -57,6 +57,8 @@ pub struct Guest {
     pub sends_layers: bool,
     /// Whether they report the arrival of every packet, as browsers do.
     pub reports_arrivals: bool,
+    /// Whether their client waits for a silent path to come back, instead of restarting ICE.
+    pub is_patient: bool,
 }
 
 /// What a browser wants done.
@@ -332,7 +334,8 @@ impl Browser {
             self.negotiate(reason);
         }
         self.poll_media();
-        if self.transport.as_mut().is_some_and(|transport| transport.poll_death(clock)) {
+        let is_dead = self.transport.as_mut().is_some_and(|transport| transport.poll_death(clock));
+        if is_dead && !self.guest.is_patient {
             self.negotiate(shared::signal::NegotiateReason::TransportDead);
         }
         self.flush();

@@ -56,6 +56,8 @@ pub struct Net {
     flying: BTreeMap<(Instant, u64), Datagram>,
     number: u64,
     carried: Carried,
+    /// What was sent since somebody began to listen.
+    tapped: Option<Vec<(Instant, Datagram)>>,
 }
 
 impl Net {
@@ -70,6 +72,7 @@ impl Net {
             flying: BTreeMap::new(),
             number: 0,
             carried: Carried::default(),
+            tapped: None,
         }
     }
 
@@ -87,6 +90,17 @@ impl Net {
         self.nats.get_mut(&host)
     }
 
+    /// Keeps everything that is sent from here on.
+    pub fn tap(&mut self) {
+        self.tapped = Some(Vec::new());
+    }
+
+    /// What was sent since [`Self::tap`], with the addresses that it has outside of all NATs; also what never arrived.
+    #[must_use]
+    pub fn tapped(&self) -> &[(Instant, Datagram)] {
+        self.tapped.as_deref().unwrap_or_default()
+    }
+
     /// What the network did so far.
     #[must_use]
     pub fn carried(&self) -> Carried {
@@ -97,7 +111,13 @@ impl Net {
     pub fn send(&mut self, now: Instant, mut datagram: Datagram) {
         self.carried.sent += 1;
         let sender = datagram.from.ip();
-        let Some(receiver) = self.translate(&mut datagram) else {
+        if let Some(nat) = self.nats.get_mut(&sender) {
+            datagram.from = nat.leave(datagram.from, datagram.to);
+        }
+        if let Some(tapped) = &mut self.tapped {
+            tapped.push((now, datagram.clone()));
+        }
+        let Some(receiver) = self.enter(&mut datagram) else {
             self.carried.cut += 1;
             return;
         };
@@ -143,11 +163,9 @@ impl Net {
         }
     }
 
-    /// Changes the addresses of a datagram as the NATs on its way do; gives its receiver, unless a NAT keeps it out.
-    fn translate(&mut self, datagram: &mut Datagram) -> Option<IpAddr> {
-        if let Some(nat) = self.nats.get_mut(&datagram.from.ip()) {
-            datagram.from = nat.leave(datagram.from, datagram.to);
-        }
+    /// Changes the address of a datagram as the NAT in front of its receiver does; gives the receiver, unless the NAT keeps it
+    /// out.
+    fn enter(&self, datagram: &mut Datagram) -> Option<IpAddr> {
         if let Some(nat) = self.nats.values().find(|nat| nat.outside() == datagram.to.ip()) {
             datagram.to = nat.enter(datagram.from, datagram.to)?;
         }

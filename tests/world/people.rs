@@ -3,6 +3,7 @@
 use crate::browser::offer::Make;
 use crate::browser::{Browser, Guest, Phase};
 use crate::check::{Seen, SourceName};
+use crate::net::nat::{Kind, Nat};
 use crate::net::{Access, Link};
 use crate::post::Party;
 use crate::{World, check};
@@ -31,6 +32,7 @@ pub fn guest(name: &str) -> Guest {
         takes_more_slots: true,
         sends_layers: false,
         reports_arrivals: false,
+        is_patient: false,
     }
 }
 
@@ -44,6 +46,24 @@ impl World {
     pub fn join_behind_firewall(&mut self, name: &str) {
         self.join(name);
         self.access(name).only_port = Some(crate::relay::TURN_PORT);
+    }
+
+    /// Somebody behind a NAT clicks "join"; the NAT's address outside is returned.
+    pub fn join_behind_nat(&mut self, guest: Guest, kind: Kind) -> IpAddr {
+        let name = guest.participant.to_string();
+        self.join_as(guest);
+        let outside = IpAddr::from(self.next_host(102));
+        self.net.put_behind(self.browser(&name).address(), Nat::new(kind, outside));
+        outside
+    }
+
+    /// Somebody's NAT forgets every mapping.
+    ///
+    /// # Panics
+    /// If they are behind none.
+    pub fn rebind(&mut self, name: &str) {
+        let address = self.browser(name).address();
+        self.net.nat(address).unwrap_or_else(|| panic!("{name} is behind no NAT")).rebind();
     }
 
     /// Somebody clicks "join".

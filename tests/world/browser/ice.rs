@@ -1,6 +1,6 @@
 //! The controlling half of ICE (RFC 8445): checks every candidate, nominates the first that answers, keeps consent alive.
 
-use super::offer::Credentials;
+use super::offer::{Credentials, Make};
 use crate::clock::Clock;
 use aws_lc_rs::{constant_time, hmac};
 use media_core::random::Random;
@@ -8,12 +8,32 @@ use media_core::stun::{self, BindingRequest, Request, Response, Role, Transactio
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Chromium checks a pair that is not yet writable this often.
+/// A pair that is not yet writable is checked this often.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// And one that is this often.
-const CONSENT_INTERVAL: Duration = Duration::from_millis(480);
 /// Transactions that are remembered: answers to older ones count for nothing.
 const TRANSACTIONS_KEPT: usize = 32;
+
+/// How a browser checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Habit {
+    /// The first checks nominate already, before one was answered (RFC 5245 §8.1.1.2).
+    is_aggressive: bool,
+    /// Checks that keep consent nominate as well.
+    renominates: bool,
+    consent_interval: Duration,
+}
+
+impl Habit {
+    const fn of(make: Make) -> Self {
+        match make {
+            Make::Chromium => {
+                Self { is_aggressive: false, renominates: true, consent_interval: Duration::from_millis(480) }
+            }
+            // RFC 7675 §5.1: every 5 s, as plain Binding requests.
+            Make::Firefox => Self { is_aggressive: true, renominates: false, consent_interval: Duration::from_secs(5) },
+        }
+    }
+}
 
 /// A path: our address and the node's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +47,7 @@ pub struct Pair {
 /// One generation of credentials with the checks made with them.
 #[derive(Clone, Debug)]
 pub struct Checks {
+    habit: Habit,
     remotes: Vec<SocketAddr>,
     pairs: Vec<Pair>,
     node_ufrag: String,
@@ -54,8 +75,15 @@ pub enum Checked {
 impl Checks {
     /// Checks from `local` to every candidate of the answer.
     #[must_use]
-    pub fn new(clock: &Clock, local: SocketAddr, own: &Credentials, answer: &super::answer::Answer) -> Self {
+    pub fn new(
+        clock: &Clock,
+        make: Make,
+        local: SocketAddr,
+        own: &Credentials,
+        answer: &super::answer::Answer,
+    ) -> Self {
         let mut checks = Self {
+            habit: Habit::of(make),
             remotes: answer.candidates.clone(),
             pairs: Vec::new(),
             node_ufrag: answer.ufrag.clone(),
@@ -110,7 +138,7 @@ impl Checks {
             return Vec::new();
         }
         let is_done = self.nominated.is_some();
-        self.next_at = clock.now() + if is_done { CONSENT_INTERVAL } else { CHECK_INTERVAL };
+        self.next_at = clock.now() + if is_done { self.habit.consent_interval } else { CHECK_INTERVAL };
         let pairs = self.valid.map_or_else(|| self.pairs.clone(), |pair| vec![pair]);
         pairs.into_iter().map(|pair| (pair, self.request(pair, random))).collect()
     }
@@ -119,7 +147,10 @@ impl Checks {
         let mut transaction = [0; 12];
         transaction[..8].copy_from_slice(&random.next_u64().to_be_bytes());
         transaction[8..].copy_from_slice(&random.next_u32().to_be_bytes());
-        let use_candidate = self.valid.is_some();
+        let use_candidate = match self.nominated {
+            Some(_) => self.habit.renominates,
+            None => self.habit.is_aggressive || self.valid.is_some(),
+        };
         if self.sent.len() == TRANSACTIONS_KEPT {
             self.sent.remove(0);
         }
@@ -146,12 +177,13 @@ impl Checks {
             return None;
         }
         let (_, pair, was_nomination) = self.sent.remove(position);
+        let is_first = self.valid.is_none();
+        self.valid = self.valid.or(Some(pair));
         if was_nomination && self.nominated.is_none() {
             self.nominated = Some(pair);
             return Some(Checked::Nominated(pair));
         }
-        if self.valid.is_none() {
-            self.valid = Some(pair);
+        if is_first {
             // The nomination follows at once.
             self.next_at = clock.now();
             return Some(Checked::Valid(pair));

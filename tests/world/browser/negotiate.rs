@@ -124,7 +124,8 @@ impl Browser {
                 }
             }
             None => {
-                self.transport = Some(Transport::new(&clock, self.identity.clone(), local, &own, answer));
+                let who = (self.guest.make, self.identity.clone());
+                self.transport = Some(Transport::new(&clock, who, local, &own, answer));
                 self.forget_streams();
             }
         }

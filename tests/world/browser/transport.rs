@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::ice::{Checked, Checks, Pair};
-use super::offer::Credentials;
+use super::offer::{Credentials, Make};
 use super::relayed::{Incoming, Relayed};
 use crate::clock::Clock;
 use crate::net::Datagram;
@@ -36,6 +36,7 @@ pub enum Received {
 /// One transport, from the first answer on.
 #[derive(Debug)]
 pub struct Transport {
+    make: Make,
     identity: Identity,
     local: SocketAddr,
     relayed: Vec<Relayed>,
@@ -53,12 +54,19 @@ pub struct Transport {
 impl Transport {
     /// The transport that an answer makes possible.
     #[must_use]
-    pub fn new(clock: &Clock, identity: Identity, local: SocketAddr, own: &Credentials, answer: &Answer) -> Self {
+    pub fn new(
+        clock: &Clock,
+        (make, identity): (Make, Identity),
+        local: SocketAddr,
+        own: &Credentials,
+        answer: &Answer,
+    ) -> Self {
         Self {
+            make,
             identity,
             local,
             relayed: Vec::new(),
-            checks: Checks::new(clock, local, own, answer),
+            checks: Checks::new(clock, make, local, own, answer),
             remote: answer.fingerprint,
             dtls: None,
             keys: None,
@@ -78,7 +86,7 @@ impl Transport {
     /// Takes an answer with other credentials: an ICE restart. DTLS begins anew, and true is returned, where the
     /// certificate is another one.
     pub fn restart(&mut self, clock: &Clock, local: SocketAddr, own: &Credentials, answer: &Answer) -> bool {
-        self.checks = Checks::new(clock, local, own, answer);
+        self.checks = Checks::new(clock, self.make, local, own, answer);
         self.local = local;
         self.heard_at = clock.now();
         self.is_dead = false;
@@ -197,16 +205,21 @@ impl Transport {
 
     fn handle_checked(&mut self, clock: &Clock, checked: Checked) {
         match checked {
-            Checked::Valid(pair) => {
-                // DTLS does not wait for the nomination.
-                if self.dtls.is_none() {
-                    self.dtls = Some(Dtls::client(clock.now(), &self.identity, self.remote));
-                    self.path = Some(pair);
-                    self.flush_dtls();
-                }
+            // DTLS does not wait for the nomination.
+            Checked::Valid(pair) => self.begin_dtls(clock, pair),
+            Checked::Nominated(pair) => {
+                self.begin_dtls(clock, pair);
+                self.path = Some(pair);
             }
-            Checked::Nominated(pair) => self.path = Some(pair),
             Checked::Alive => {}
+        }
+    }
+
+    fn begin_dtls(&mut self, clock: &Clock, pair: Pair) {
+        if self.dtls.is_none() {
+            self.dtls = Some(Dtls::client(clock.now(), &self.identity, self.remote));
+            self.path = Some(pair);
+            self.flush_dtls();
         }
     }
 
