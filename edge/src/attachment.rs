@@ -32,7 +32,7 @@ pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
 mod tests {
     use super::*;
     use edge_core::SocketId;
-    use shared::token::{Grants, JoinClaims};
+    use shared::token::{Grants, Guest, JoinClaims};
     use shared::{ParticipantId, RoomId, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
@@ -50,6 +50,10 @@ mod tests {
             participants_max: Some(u32::MAX),
             jti: Some(TokenId::parse(&"j".repeat(TokenId::BYTES_MAX)).expect("valid")),
             jti_until: Some(UnixMillis(1 << 53)),
+            guest: Some(Guest {
+                made: Some(UnixMillis(1 << 53)),
+                from: Some("f".repeat(limits::GUEST_ADDRESS_LETTERS)),
+            }),
         };
         let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
         let seat = Seat { of, address: Address::parse("ffff:ffff:ffff:ffff::") };

@@ -5,6 +5,7 @@ use crate::upgrade::Protocols;
 use crate::{clock, log};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use edge_core::door::Address;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
 use shared::token::{self, Claims, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
@@ -105,6 +106,12 @@ pub(crate) fn sign_pass(claims: GuestClaims, env: &Env) -> Result<String, AuthEr
     let keys = keys(env, TOKEN_KEYS)?;
     let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
     Ok(token::sign(claims, key, clock::now(), limits::GUEST_PASS_LIFETIME_MS)?)
+}
+
+/// What a room keeps of the address of a guest.
+pub(crate) fn blind(address: Address, room: &RoomId, env: &Env) -> Result<Option<String>, AuthError> {
+    let secrets = secrets(env, TOKEN_KEYS)?;
+    Ok(secrets.first().and_then(|(_, secret)| secret::blind(secret.as_bytes(), room, address)))
 }
 
 /// Makes a join token, as an application's server would.
@@ -268,6 +275,7 @@ mod tests {
             participants_max: None,
             jti: None,
             jti_until: None,
+            guest: None,
         };
         let check = |name: &str, room: &str, expected: Option<ErrorCode>| {
             let room = RoomId::parse(room).expect("valid");

@@ -128,7 +128,7 @@ impl RoomObject {
     /// request about a room that does not exist leaves nothing behind.
     async fn asked(&self, call: ApiCall) -> Result<Answer> {
         let ApiCall { room, continent, ask } = call;
-        if matches!(ask, room::Ask::Create { .. }) {
+        if matches!(ask, room::Ask::Create { .. } | room::Ask::Enter { .. }) {
             self.wake(Some(Identity { room, continent, listed: Some(false) }))?;
         }
         let request = self.questions.get().wrapping_add(1);

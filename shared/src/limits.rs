@@ -171,6 +171,14 @@ pub const GUESTS_WAITING_MAX: usize = 50;
 pub const GUEST_WAIT_MS: u64 = 600_000;
 /// Most bans of a room: a list of them is one answer.
 pub const BANS_PER_ROOM_MAX: usize = 200;
+/// A ban for good is forgotten when the room's name was not in use for this long.
+pub const BAN_UNUSED_MS: u64 = BAN_MS_MAX;
+/// What a moderator took from a participant is kept for this long after the room is gone: as long as any token from before may live.
+pub const STANDING_KEPT_MS: u64 = JOIN_TOKEN_LIFETIME_MS_MAX;
+/// A banned guest's address makes no new guests for this long at most: by then another person may have it.
+pub const GUEST_ADDRESS_BAN_MS_MAX: u64 = GUEST_PASS_LIFETIME_MS;
+/// Letters of the code that stands for a guest's address, 5 bits each.
+pub const GUEST_ADDRESS_LETTERS: usize = 20;
 /// Longest ban that ends by itself: a year.
 pub const BAN_MS_MAX: u64 = 365 * 24 * 3_600_000;
 /// Shortest one.

@@ -28,6 +28,20 @@ pub struct JoinClaims {
     /// Until when a used `jti` has to be remembered; [`verify`] sets it, whatever the token says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti_until: Option<UnixMillis>,
+    /// What is known of a guest, whom no application vouches for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+}
+
+/// What the edge knows of a guest whom it let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// When the room was made in which the guest moderates and records: a later one of that name has another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<UnixMillis>,
+    /// Where the guest's socket comes from, as a code that can only be compared. The Worker sets it, whatever the token says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// What a participant may do in a room.
@@ -60,6 +74,18 @@ impl Grants {
     pub fn are_default(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            publish: self.publish && other.publish,
+            subscribe: self.subscribe && other.subscribe,
+            chat: self.chat && other.chat,
+            moderate: self.moderate && other.moderate,
+            record: self.record && other.record,
+        }
+    }
 }
 
 /// Lets a node register with its region's Fleet object.
@@ -83,6 +109,9 @@ pub struct GuestClaims {
     pub sub: ParticipantId,
     pub room: RoomId,
     pub grants: Grants,
+    /// When the room was made for which these grants are; in any other one the guest is like everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<UnixMillis>,
 }
 
 /// What tells one kind of token from another.
@@ -252,6 +281,7 @@ mod tests {
             participants_max: None,
             jti: None,
             jti_until: None,
+            guest: None,
         }
     }
 

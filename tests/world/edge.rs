@@ -156,6 +156,7 @@ impl Edge {
             participants_max: None,
             jti: None,
             jti_until: None,
+            guest: None,
         };
         let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
         let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");

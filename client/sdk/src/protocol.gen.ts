@@ -265,7 +265,7 @@ participant: ParticipantId | null, };
  */
 export type BanTerm = { 
 /**
- * Milliseconds, 1 s to a year; for as long as the room lives where it is left out.
+ * Milliseconds, 1 s to a year; for good where it is left out.
  */
 lasts_ms?: number, };
 
@@ -279,7 +279,7 @@ participant: ParticipantId,
  */
 name: string, banned_at: UnixMillis, 
 /**
- * Until when; null for as long as the room lives.
+ * Until when; null where it is for good.
  */
 until: UnixMillis | null, };
 

@@ -32,7 +32,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
 
-  /** Removes somebody, and with `ban` keeps them out for a time or as long as the room lives; needs the grant `moderate`. */
+  /** Removes somebody, and with `ban` keeps them out for a time or for good; needs the grant `moderate`. */
   kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
     return this.ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
   }

@@ -36,6 +36,10 @@ const _: () = assert!(WAITING_PER_ADDRESS_MAX < WAITING_MAX);
 pub struct Address(u64);
 
 impl Address {
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
     /// Reads what the platform says about a request.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

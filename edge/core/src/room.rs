@@ -372,22 +372,23 @@ impl Room {
             Deadline::Resume(participant) => self.resume_due(&participant),
             Deadline::Restart(participant) => self.news.restarts_due.push(participant),
             Deadline::Silence(participant) => self.silence_due(now, &participant),
-            Deadline::Ban(participant) => drop(self.bans.remove(&participant)),
+            Deadline::Ban(participant) => self.ban_due(&participant),
+            Deadline::Standing(participant) => drop(self.standings.remove(&participant)),
             Deadline::Allowance(participant) => drop(self.allowances.remove(&participant)),
             Deadline::UsedToken(jti) => drop(self.used_tokens.remove(&jti)),
             Deadline::Guest(participant) => drop(self.guests.remove(&participant)),
             Deadline::Placing => self.placing_due(now),
             Deadline::Node(epoch) => self.node_due(now, epoch),
             Deadline::Retired(epoch) => self.retired_due(epoch),
-            Deadline::EmptyRoom => self.forget(),
+            Deadline::EmptyRoom => self.forget(now),
             // What follows is noted at the end of the input.
             Deadline::Reload => {}
             Deadline::Recording(recording) => self.recording_due(now, &recording),
         }
     }
 
-    /// Nobody came back to the empty room: its nodes are released and its rows deleted.
-    fn forget(&mut self) {
+    /// Nobody came back to the empty room: its nodes are released and its rows deleted, but for bans and the like.
+    fn forget(&mut self, now: UnixMillis) {
         if !self.members.is_empty() {
             return;
         }
@@ -396,7 +397,7 @@ impl Room {
             self.end_assignment(epoch);
         }
         self.forget_chat();
-        self.forget_standings();
+        self.keep_judgements(now);
         self.forget_guests();
         self.meta.remove(&());
     }

@@ -1,15 +1,14 @@
 //! `/v1/guests`: people for whom no application vouches, where the deployment lets them in.
 
 use super::api::{ask_room, body};
-use super::{Arrival, RouteError};
+use super::{Arrival, RouteError, rooms};
 use crate::config::Guests;
 use crate::refusal::Refusal;
 use crate::{auth, clock, random};
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
-use shared::signal::RoomChange;
-use shared::token::{Grants, GuestClaims, JoinClaims};
+use shared::token::{Grants, Guest, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
@@ -74,7 +73,9 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
         return Err(Refusal::new(ErrorCode::Forbidden, "guests are not let in here").into());
     }
     let knock: Knock = body::read(&mut arrival).await?;
-    let mut guest = known(&arrival, &knock)?;
+    let known = known(&arrival, &knock);
+    let is_known = known.is_some();
+    let mut guest = known.map_or_else(|| somebody_new(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
         return match standing(&arrival, &guest, &knock.name).await? {
@@ -85,21 +86,25 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
             }
         };
     }
-    if !guest.grants.moderate && makes_room(&arrival, &knock.room).await? {
+    let (made, created_at) = enter(&arrival, &guest, is_known).await?;
+    if made {
         guest.grants.moderate = true;
         guest.grants.record = holds_nothing(&arrival, &knock.room).await?;
+        guest.made = Some(created_at);
+    } else if guest.made != Some(created_at) {
+        (guest.grants, guest.made) = (Grants::default(), None);
     }
     answer(&arrival, knock, guest)
 }
 
 /// Whoever has a pass is who they were; everybody else is somebody new.
-fn known(arrival: &Arrival<'_>, knock: &Knock) -> Result<GuestClaims, RouteError> {
-    let known = knock.pass.as_deref().and_then(|pass| auth::guest(pass, &knock.room, arrival.env).ok());
-    if let Some(known) = known {
-        return Ok(known);
-    }
+fn known(arrival: &Arrival<'_>, knock: &Knock) -> Option<GuestClaims> {
+    knock.pass.as_deref().and_then(|pass| auth::guest(pass, &knock.room, arrival.env).ok())
+}
+
+fn somebody_new(knock: &Knock) -> Result<GuestClaims, RouteError> {
     let sub = ParticipantId::parse(&format!("guest-{}", random::id()?)).map_err(|_| Refusal::internal())?;
-    Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default() })
+    Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default(), made: None })
 }
 
 /// Where a guest stands in the room's lobby. A room that does not exist yet remembers nobody: guests ask again.
@@ -121,10 +126,14 @@ fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteErro
     Ok(builder.with_header("Retry-After", ASK_AGAIN_S)?.from_json(&waiting)?)
 }
 
-/// Whether there was no such room until now: whoever makes one is its host.
-async fn makes_room(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
-    let answer = ask_room(arrival, room, Ask::Create { change: RoomChange::default() }).await?;
-    Ok(matches!(answer, Answer::Room { made: true, .. }))
+/// When the room was made, and whether that was now: whoever makes one is its host. A banned guest who asks for a new id is known
+/// by the address.
+async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims, is_known: bool) -> Result<(bool, UnixMillis), RouteError> {
+    let from = if is_known { None } else { rooms::blind_address(arrival, &guest.room)? };
+    match ask_room(arrival, &guest.room, Ask::Enter { participant: guest.sub.clone(), from }).await? {
+        Answer::Room { made, room } => Ok((made, room.created_at)),
+        _ => Err(Refusal::internal().into()),
+    }
 }
 
 /// Whether no earlier call left recordings under this name, which a host by chance must not see.
@@ -149,6 +158,7 @@ fn answer(arrival: &Arrival<'_>, knock: Knock, guest: GuestClaims) -> Result<Res
         participants_max: None,
         jti: None,
         jti_until: None,
+        guest: Some(Guest { made: guest.made, from: None }),
     };
     let token = auth::sign_join(claims, arrival.env, limits::GUEST_TOKEN_LIFETIME_MS)?;
     let expires_at = clock::now().plus_ms(limits::GUEST_TOKEN_LIFETIME_MS);

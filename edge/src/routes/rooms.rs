@@ -33,7 +33,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
             Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
             Err(error) => Err(error),
         },
-        Ok(()) => match auth::participant(&protocols, &room, arrival.env) {
+        Ok(()) => match participant(arrival, &protocols, &room) {
             Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
             Err(error) => Err(error),
         },
@@ -48,6 +48,14 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
         }
         Err(error @ AuthError::Secret(_)) => Err(error.into()),
     }
+}
+
+fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
+    let mut claims = auth::participant(protocols, room, arrival.env)?;
+    if let Some(guest) = &mut claims.guest {
+        guest.from = blind_address(arrival, room)?;
+    }
+    Ok(claims)
 }
 
 /// Hands a client to the room. The room's door counts open sockets; the rate limit spares it those who open them in a loop.
@@ -104,6 +112,11 @@ fn check_origin(arrival: &Arrival<'_>) -> Result<(), AuthError> {
         return Err(AuthError::Refused(ErrorCode::Forbidden));
     }
     Ok(())
+}
+
+/// What a room may keep of where a guest comes from.
+pub(super) fn blind_address(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<String>, AuthError> {
+    address(arrival).map_or(Ok(None), |address| auth::blind(address, room, arrival.env))
 }
 
 fn address(arrival: &Arrival<'_>) -> Option<door::Address> {

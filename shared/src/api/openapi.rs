@@ -89,7 +89,7 @@ const fn words(id: OperationId) -> Words {
         OperationId::ListBans => ("list_bans", "Lists who is banned from a room.", (200, "Everybody who is.")),
         OperationId::CreateBan => (
             "create_ban",
-            "Keeps an identity out of a room, for a time or as long as the room lives, and removes it if it is there.",
+            "Keeps an identity out of a room, for a time or for good, and removes it if it is there.",
             (204, "They are banned."),
         ),
         OperationId::LiftBan => ("lift_ban", "Lets an identity in again.", (204, "The ban is lifted.")),

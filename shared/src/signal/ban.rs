@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BanTerm {
-    /// Milliseconds, 1 s to a year; for as long as the room lives where it is left out.
+    /// Milliseconds, 1 s to a year; for good where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
@@ -38,6 +38,6 @@ pub struct BanInfo {
     /// Display name when they were banned; empty where they were not in the room.
     pub name: String,
     pub banned_at: UnixMillis,
-    /// Until when; null for as long as the room lives.
+    /// Until when; null where it is for good.
     pub until: Option<UnixMillis>,
 }

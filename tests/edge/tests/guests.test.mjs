@@ -1,5 +1,6 @@
 // People for whom no application vouches: who lets them in, as whom, and what they may do.
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
 import { NAMES, randomBits } from "../support/bits.mjs";
 import { Client } from "../support/client.mjs";
@@ -75,6 +76,61 @@ test("whoever makes a room is its host; whoever finds one is not, and nobody see
     assert.equal((await grants({ room: "new" })).moderate, false);
     assert.equal((await edge.api("POST", "/v1/rooms", { body: { name: "made" } })).status, 201);
     assert.deepEqual(await grants({ room: "made" }), { publish: true, subscribe: true, chat: true, moderate: false, record: false });
+  });
+});
+
+test("a guest is host of the room they made, and of no later one of that name", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const host = (await knock(edge, { room: "twice", name: "Ada" })).body;
+    const ada = await Client.join(edge, "twice", host.participant, { token: host.token });
+    assert.equal((await ada.request({ type: "end_room" })).type, "done");
+    await setTimeout(50);
+    const next = (await knock(edge, { room: "twice", name: "Bob" })).body;
+    assert.equal(claimsOf(next.token).grants.moderate, true);
+    const bob = await Client.join(edge, "twice", next.participant, { token: next.token });
+    const again = (await knock(edge, { room: "twice", name: "Ada", pass: host.pass })).body;
+    const { moderate, record } = claimsOf(again.token).grants;
+    assert.deepEqual([moderate, record], [false, false]);
+    // Her token of the first room lives on, and moderates nothing.
+    const late = await Client.join(edge, "twice", host.participant, { token: host.token });
+    assert.equal(await late.refusal({ type: "kick", participant: bob.participant }), "forbidden");
+    assert.equal((await bob.request({ type: "kick", participant: host.participant })).type, "done");
+  });
+});
+
+test("a banned guest is no new guest at the same address, and the ban outlives the room and its object", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const at = (address, body) => knock(edge, { room: "banned", ...body }, { "cf-connecting-ip": address });
+    const [home, school] = ["2001:db8:1:200::1", "198.51.100.9"];
+    const host = (await at(school, {})).body;
+    const ada = await Client.join(edge, "banned", host.participant, { token: host.token });
+    const eve = (await at(home, {})).body;
+    const headers = { "cf-connecting-ip": home };
+    const socket = await Client.open(`${edge.ws}/v1/rooms/banned/socket`, ["rotunda.v1", `token.${eve.token}`], { headers });
+    await socket.join();
+    const neighbour = (await at(home, {})).body;
+    assert.equal((await ada.request({ type: "kick", participant: eve.participant, ban: {} })).type, "done");
+    const expectShut = async (when) => {
+      for (const [address, body] of [[home, {}], ["2001:db8:1:2ff::9", {}], [school, { pass: eve.pass }]]) {
+        const { status, body: answer } = await at(address, body);
+        assert.deepEqual([status, answer.code], [403, "banned"], `${when}: ${address}`);
+      }
+      assert.equal((await at("2001:db8:1:300::1", {})).status, 201, `${when}: another customer`);
+      assert.equal((await at(home, { pass: neighbour.pass })).status, 201, `${when}: who was here before`);
+      const back = await Client.connect(edge, "banned", eve.participant, { token: eve.token });
+      assert.equal((await back.join()).code, "banned", when);
+    };
+    await expectShut("at once");
+    assert.equal((await ada.request({ type: "end_room" })).type, "done");
+    await setTimeout(50);
+    await edge.hibernate("banned");
+    const { bans } = (await edge.api("GET", "/v1/rooms/banned/bans")).body;
+    assert.deepEqual(bans.map(({ participant, until }) => [participant, until]), [[eve.participant, null]], "listed without a room");
+    await expectShut("after the room");
+    assert.equal((await edge.api("DELETE", `/v1/rooms/banned/bans/${eve.participant}`)).status, 204);
+    assert.equal((await at(home, {})).status, 201);
   });
 });
 

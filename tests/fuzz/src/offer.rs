@@ -182,6 +182,7 @@ fn attachment() -> Attachment {
         participants_max: None,
         jti: None,
         jti_until: None,
+        guest: None,
     };
     Attachment::Client { socket: SOCKET, opened_at: NOW, claims }
 }

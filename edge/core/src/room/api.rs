@@ -24,6 +24,12 @@ pub enum Ask {
     },
     Bans,
     Recordings(RecordingAsk),
+    /// A guest comes in: makes the room where there is none.
+    Enter {
+        participant: ParticipantId,
+        /// Of a guest who was never here before: where they ask from.
+        from: Option<String>,
+    },
     /// A guest asks to be let in.
     Knock {
         participant: ParticipantId,
@@ -79,6 +85,11 @@ impl Room {
     fn answer(&mut self, now: UnixMillis, ask: Ask) -> Result<Answer, ErrorCode> {
         match ask {
             Ask::Create { change } => Ok(self.create(now, &change)),
+            Ask::Enter { participant, from } => {
+                let is_banned =
+                    self.bans.contains(&participant) || from.is_some_and(|from| self.is_banned_from(now, &from));
+                if is_banned { Err(ErrorCode::Banned) } else { Ok(self.create(now, &RoomChange::default())) }
+            }
             Ask::Recordings(ask) => self.recording_answer(now, ask).map_err(|error| error.code()),
             Ask::Show
             | Ask::Participants
@@ -86,7 +97,7 @@ impl Room {
             | Ask::Bans
             | Ask::Knock { .. }
             | Ask::Moderate { .. }
-                if !self.exists() =>
+                if !self.exists() && !self.outlives(&ask) =>
             {
                 Err(ErrorCode::UnknownRoom)
             }
@@ -115,6 +126,11 @@ impl Room {
                 }
             }
         }
+    }
+
+    /// Whether it is about something that is kept without a room.
+    fn outlives(&self, ask: &Ask) -> bool {
+        !self.bans.is_empty() && matches!(ask, Ask::Bans | Ask::Moderate { verb: Verb::LiftBan { .. } })
     }
 
     fn create(&mut self, now: UnixMillis, change: &RoomChange) -> Answer {

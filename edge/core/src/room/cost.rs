@@ -49,6 +49,7 @@ impl Hall {
             participants_max: Some(1_000),
             jti: None,
             jti_until: None,
+            guest: None,
         };
         self.room.handle_input(NOW, Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims }));
         let mut connection = Connection::default();

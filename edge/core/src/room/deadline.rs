@@ -21,6 +21,8 @@ pub(super) enum Deadline {
     Silence(ParticipantId),
     /// A ban ends by itself.
     Ban(ParticipantId),
+    /// What was said of a participant in an earlier room no longer counts.
+    Standing(ParticipantId),
     /// A single-use token that was used expires.
     UsedToken(TokenId),
     /// A guest has waited long enough.
@@ -83,6 +85,9 @@ impl Room {
         for participant in self.bans.changed().clone() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
         }
+        for participant in self.standings.changed().clone() {
+            self.deadlines.set(Deadline::Standing(participant.clone()), self.standing_deadline(&participant));
+        }
         for participant in self.guests.changed().clone() {
             self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));
         }
@@ -106,6 +111,9 @@ impl Room {
         self.set_recording_deadlines(&self.recordings.keys().cloned().collect());
         for participant in self.bans.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Ban(participant.clone()), self.ban_deadline(&participant));
+        }
+        for participant in self.standings.keys().cloned().collect::<Vec<_>>() {
+            self.deadlines.set(Deadline::Standing(participant.clone()), self.standing_deadline(&participant));
         }
         for participant in self.guests.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));

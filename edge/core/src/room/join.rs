@@ -137,7 +137,8 @@ impl Room {
         let claims = asker.claims;
         let grants = self.grants_of(claims);
         let before = self.replace(&claims.sub);
-        let standing = self.standings.remove(&claims.sub).map(|standing| standing.change);
+        let token = self.token_grants(claims);
+        let standing = self.standings.remove(&claims.sub).map(|standing| standing.into_change(token));
         let change = before.as_ref().map(|before| before.change.clone()).or(standing).unwrap_or_default();
         let waiting = Waiting {
             in_reply_to: asker.id,
@@ -154,6 +155,7 @@ impl Room {
             joined_at: before.as_ref().map_or(now, |before| before.joined_at),
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
             attempt,
+            from: claims.guest.as_ref().and_then(|guest| guest.from.clone()),
             resume_secrets: ResumeSecrets::new(&self.config.resume_keys, &self.id, &mut self.random),
             socket: Some(asker.socket),
             absence: None,

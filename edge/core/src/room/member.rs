@@ -27,6 +27,9 @@ pub(super) struct Member {
     pub(super) order: u64,
     /// The client's name for the join that made them a participant.
     pub(super) attempt: AttemptId,
+    /// Where a guest came from, for as long as it matters whether they are banned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<String>,
     pub(super) resume_secrets: ResumeSecrets,
     /// Their signaling socket; while there is none, `absence` says since when.
     pub(super) socket: Option<SocketId>,

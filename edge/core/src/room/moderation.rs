@@ -218,13 +218,13 @@ impl Room {
         }
     }
 
-    /// Everybody goes, the nodes are released, and what was set is forgotten.
+    /// Everybody goes, the nodes are released, and what was set is forgotten; bans and the like are not.
     fn end(&mut self, now: UnixMillis, reason: Option<&str>) {
         let participants: Vec<ParticipantId> = self.members.keys().cloned().collect();
         for participant in participants {
             self.expel(&participant, ErrorCode::RoomClosed, reason.map(Into::into));
         }
-        self.forget_standings();
+        self.keep_judgements(now);
         self.forget_guests();
         let placing = self.meta_mut().and_then(|meta| meta.placing.take());
         if let Some(Placing::Asked { early: Some(early), .. }) = placing {

@@ -1,10 +1,8 @@
 //! The secret with which a client takes up its session on another socket: bound to the room, replaced at each use.
 
 use crate::random::{self, Random};
-use crate::secret;
-use hmac::{Hmac, Mac};
+use crate::secret::{self, code};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use shared::{RoomId, UnixMillis, limits};
 
 /// Letters of the tag after the random ones, 5 bits each.
@@ -41,11 +39,6 @@ impl ResumeKeys {
             None => letters,
         }
     }
-}
-
-fn code(key: &[u8], message: &str) -> Option<[u8; 32]> {
-    let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    Some(mac.chain_update(message).finalize().into_bytes().into())
 }
 
 fn tag(key: &[u8; 32], room: &RoomId, letters: &str) -> Option<String> {

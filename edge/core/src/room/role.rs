@@ -21,14 +21,26 @@ impl Room {
     /// Whether the room is not locked, or not to them: whoever is in it may come back, and a moderator can always unlock it.
     pub(super) fn is_open_to(&self, claims: &JoinClaims) -> bool {
         let locked = self.meta().is_some_and(|meta| meta.locked);
-        !locked || claims.grants.moderate || self.members.contains(&claims.sub)
+        !locked || self.grants_of(claims).moderate || self.members.contains(&claims.sub)
     }
 
-    /// What they may do: what a moderator said in the life of the room stands above their token.
+    /// What they may do: what a moderator said stands above their token.
     pub(super) fn grants_of(&self, claims: &JoinClaims) -> Grants {
-        let here = self.members.get(&claims.sub).map(|member| &member.change);
-        let change = here.or_else(|| self.standings.get(&claims.sub).map(|standing| &standing.change));
-        change.and_then(|change| change.grants).unwrap_or(claims.grants)
+        let token = self.token_grants(claims);
+        match (self.members.get(&claims.sub), self.standings.get(&claims.sub)) {
+            (Some(member), _) => member.change.grants.unwrap_or(token),
+            (None, Some(standing)) => standing.grants(token),
+            (None, None) => token,
+        }
+    }
+
+    /// What their token grants in this room: a guest is host of the room that they made, and of no later one of that name.
+    pub(super) fn token_grants(&self, claims: &JoinClaims) -> Grants {
+        let Some(guest) = &claims.guest else { return claims.grants };
+        match guest.made.is_some() && guest.made == self.meta().map(|meta| meta.created_at) {
+            true => claims.grants,
+            false => Grants { moderate: false, record: false, ..claims.grants },
+        }
     }
 
     /// Whether this participant may publish beside those who do.
@@ -52,6 +64,7 @@ mod tests {
             participants_max: wanted,
             jti: None,
             jti_until: None,
+            guest: None,
         };
         assert_eq!(participants_max(&claims), expected);
     }

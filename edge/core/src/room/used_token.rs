@@ -56,6 +56,7 @@ mod tests {
             participants_max: None,
             jti: Some(TokenId::parse(jti).expect("valid")),
             jti_until: Some(UnixMillis(1)),
+            guest: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A room on a stage: scripts that say what happens and what the room does about it, with a sleep after every step; and random plays.
 
 mod answers;
+mod bans;
 mod frames;
 mod limits;
 mod models;

@@ -138,6 +138,8 @@ impl Play {
         self.step("wait 3600000");
         // Nobody brings what is left of deleted ones.
         self.step("wait 604800000");
+        // Nobody uses the name of the room again.
+        self.step("wait 31536000000");
         let kept = self.awake.rows.keys().filter(|key| !key.starts_with("recording/")).count();
         assert_eq!(kept, 0, "an empty room is forgotten, but for its recordings");
         assert_eq!(self.awake.timeout(), None, "a forgotten room waits for nothing");

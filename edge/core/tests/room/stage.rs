@@ -8,7 +8,7 @@ use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, TrackIntent, TrackSource};
-use shared::token::{Grants, JoinClaims, TicketClaims};
+use shared::token::{Grants, Guest, JoinClaims, TicketClaims};
 use shared::turn_credential::TurnKeys;
 use shared::{AttemptId, Mid, NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
 use std::cell::Cell;
@@ -225,13 +225,18 @@ impl Stage {
 
     /// A client dials.
     pub(crate) fn open_client(&mut self, name: &str, grants: Grants, participants_max: Option<u32>) -> Vec<Output> {
-        self.open_with_token(name, grants, participants_max, None)
+        self.open_with_token(name, grants, participants_max, None, None)
+    }
+
+    /// A guest dials, whom no application vouches for.
+    pub(crate) fn open_guest(&mut self, name: &str, grants: Grants, guest: Guest) -> Vec<Output> {
+        self.open_with_token(name, grants, None, None, Some(guest))
     }
 
     /// A client dials with a token that is good for one join, until then.
     pub(crate) fn open_with_single_use(&mut self, name: &str, jti: &str, until: UnixMillis) -> Vec<Output> {
         let jti = TokenId::parse(jti).expect("a token's id");
-        self.open_with_token(name, Grants::default(), None, Some((jti, until)))
+        self.open_with_token(name, Grants::default(), None, Some((jti, until)), None)
     }
 
     fn open_with_token(
@@ -240,6 +245,7 @@ impl Stage {
         grants: Grants,
         participants_max: Option<u32>,
         single_use: Option<(TokenId, UnixMillis)>,
+        guest: Option<Guest>,
     ) -> Vec<Output> {
         let (jti, jti_until) = single_use.unzip();
         let id = participant_of(name);
@@ -251,6 +257,7 @@ impl Stage {
             participants_max,
             jti,
             jti_until,
+            guest,
         };
         let socket = self.next_socket();
         self.open(name, Attachment::Client { socket, opened_at: self.now, claims })

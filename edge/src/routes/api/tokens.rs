@@ -19,6 +19,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
         participants_max: request.participants_max,
         jti: if request.single_use { Some(random::token_id()?) } else { None },
         jti_until: None,
+        guest: None,
     };
     let token = auth::sign_join(claims, call.arrival.env, lifetime_ms)?;
     json(201, &Token { token, expires_at })

@@ -79,6 +79,7 @@ impl Stack {
             participants_max: None,
             jti: None,
             jti_until: None,
+            guest: None,
         };
         sign(claims, &self.key, UnixMillis(since.as_millis() as u64), TOKEN_LIFETIME_MS).expect("signs")
     }

@@ -1,0 +1,271 @@
+//! What a moderator decided outlives the room: bans, and grants that were taken away.
+
+use crate::stage::Stage;
+use edge_core::room::{Answer, Ask, Input, Output, Verb};
+use shared::signal::{BanTerm, ClientToEdge, EdgeToClient, ParticipantChange, RoomChange, TrackSource};
+use shared::token::{Grants, Guest};
+use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
+
+const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
+const HOST: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
+const VIEWER: Grants = Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false };
+const HOUR_MS: u64 = 3_600_000;
+
+fn id(name: &str) -> ParticipantId {
+    ParticipantId::parse(name).expect("a name")
+}
+
+/// Why a join was refused; `None` where it was not, and there is a node to answer it.
+fn joins(stage: &mut Stage, name: &str) -> Option<ErrorCode> {
+    let join = stage.join(name, name, &MICROPHONE, 1);
+    let asked = stage.epochs.len();
+    let refused = stage.say(name, join).1.iter().find_map(|output| match output {
+        Output::SendClient { message: EdgeToClient::Error { code, .. }, .. } => Some(*code),
+        _ => None,
+    });
+    if let Some(epoch) = stage.epochs.get(asked).copied() {
+        stage.give("node-a", epoch);
+    }
+    refused
+}
+
+/// Dials and joins; whoever is refused goes.
+fn comes(stage: &mut Stage, name: &str, grants: Grants) -> Option<ErrorCode> {
+    stage.open_client(name, grants, None);
+    let refused = joins(stage, name);
+    if refused.is_some() {
+        stage.close(name);
+    }
+    refused
+}
+
+fn says(stage: &mut Stage, name: &str, message: ClientToEdge) {
+    let (_, outputs) = stage.say(name, message);
+    let is_error = |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Error { .. }, .. });
+    assert!(!outputs.iter().any(is_error), "{outputs:?}");
+}
+
+fn bans(stage: &mut Stage, name: &str, whom: &str, lasts_ms: Option<u64>) {
+    let ban = Some(BanTerm { lasts_ms });
+    says(stage, name, ClientToEdge::Kick { participant: id(whom), reason: None, ban });
+}
+
+fn asks(stage: &mut Stage, ask: Ask) -> Answer {
+    let outputs = stage.input(Input::Asked { request: 1, ask });
+    let answer = outputs.into_iter().find_map(|output| match output {
+        Output::Answer { answer, .. } => Some(answer),
+        _ => None,
+    });
+    answer.expect("an answer")
+}
+
+fn banned(stage: &mut Stage) -> Vec<String> {
+    match asks(stage, Ask::Bans) {
+        Answer::Bans { bans } => bans.into_iter().map(|ban| ban.participant.to_string()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn grants(stage: &mut Stage, name: &str) -> Grants {
+    match asks(stage, Ask::Participant { participant: id(name) }) {
+        Answer::Participant { participant } => participant.grants,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whatever is due happens, and the room sleeps in between.
+fn wait(stage: &mut Stage, ms: u64) {
+    let end = stage.now.plus_ms(ms);
+    while let Some(at) = stage.timeout().filter(|at| *at <= end) {
+        stage.now = stage.now.max(at);
+        stage.input(Input::Deadline);
+    }
+    stage.now = end;
+    stage.sleep();
+}
+
+/// How a room goes: everybody leaves it, or its host ends it.
+const GOES: [fn(&mut Stage); 2] = [
+    |stage| {
+        says(stage, "ada", ClientToEdge::Leave {});
+        wait(stage, limits::CREATED_ROOM_LIFETIME_MS);
+    },
+    |stage| {
+        says(stage, "ada", ClientToEdge::EndRoom { reason: None });
+        wait(stage, 1);
+    },
+];
+
+#[test]
+fn a_ban_outlives_the_room_until_it_runs_out_or_is_lifted() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        assert_eq!(comes(&mut stage, "ada", HOST), None);
+        assert_eq!(comes(&mut stage, "eve", Grants::default()), None);
+        bans(&mut stage, "ada", "eve", None);
+        bans(&mut stage, "ada", "mallory", Some(HOUR_MS));
+        go(&mut stage);
+        assert_eq!(asks(&mut stage, Ask::Show), Answer::Refused { code: ErrorCode::UnknownRoom }, "the room is gone");
+        stage.crash();
+        assert_eq!(comes(&mut stage, "eve2", Grants::default()), Some(ErrorCode::Banned));
+        assert_eq!(comes(&mut stage, "mallory", Grants::default()), Some(ErrorCode::Banned));
+        assert_eq!(banned(&mut stage).len(), 2, "the application's server sees them without a room");
+        assert_eq!(comes(&mut stage, "bob", HOST), None, "a room of the same name");
+        assert_eq!(comes(&mut stage, "eve3", Grants::default()), Some(ErrorCode::Banned));
+        says(&mut stage, "bob", ClientToEdge::Leave {});
+        wait(&mut stage, HOUR_MS);
+        assert_eq!(banned(&mut stage), ["eve"]);
+        assert_eq!(comes(&mut stage, "mallory2", Grants::default()), None, "its time is over");
+        says(&mut stage, "mallory2", ClientToEdge::Leave {});
+        wait(&mut stage, HOUR_MS);
+        let verb = Verb::LiftBan { participant: id("eve") };
+        assert_eq!(asks(&mut stage, Ask::Moderate { verb }), Answer::Done, "lifted without a room");
+        assert!(stage.rows.is_empty(), "nothing is left: {:?}", stage.rows.keys());
+        assert_eq!(comes(&mut stage, "eve4", Grants::default()), None);
+    }
+}
+
+#[test]
+fn a_ban_for_good_is_forgotten_with_a_name_that_nobody_uses() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        comes(&mut stage, "ada", HOST);
+        bans(&mut stage, "ada", "eve", None);
+        go(&mut stage);
+        wait(&mut stage, limits::BAN_UNUSED_MS - HOUR_MS / 2);
+        assert_eq!(banned(&mut stage), ["eve"]);
+        // Somebody uses the name, beyond the time when the ban would have been forgotten.
+        let change = RoomChange { empty_timeout_ms: Some(HOUR_MS), ..RoomChange::default() };
+        assert!(matches!(asks(&mut stage, Ask::Create { change }), Answer::Room { made: true, .. }));
+        wait(&mut stage, HOUR_MS * 3 / 4);
+        assert_eq!(banned(&mut stage), ["eve"]);
+        let end = Verb::End { reason: None };
+        assert_eq!(asks(&mut stage, Ask::Moderate { verb: end }), Answer::Done);
+        wait(&mut stage, limits::BAN_UNUSED_MS - HOUR_MS);
+        assert_eq!(banned(&mut stage), ["eve"], "counted from when the room was gone again");
+        wait(&mut stage, 2 * HOUR_MS);
+        assert!(stage.rows.is_empty(), "{:?}", stage.rows.keys());
+    }
+}
+
+#[test]
+fn a_room_keeps_so_many_bans_and_lifts_none_for_a_new_one() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    let bans = |number: usize| Ask::Moderate {
+        verb: Verb::Remove { participant: id(&format!("eve-{number}")), reason: None, ban: Some(BanTerm::default()) },
+    };
+    for number in 0..limits::BANS_PER_ROOM_MAX {
+        assert_eq!(asks(&mut stage, bans(number)), Answer::Done);
+    }
+    let refused = Answer::Refused { code: ErrorCode::TooManyBans };
+    assert_eq!(asks(&mut stage, bans(limits::BANS_PER_ROOM_MAX)), refused);
+    GOES[1](&mut stage);
+    comes(&mut stage, "ada2", HOST);
+    assert_eq!(asks(&mut stage, bans(limits::BANS_PER_ROOM_MAX)), refused, "those of earlier rooms count");
+    assert_eq!(asks(&mut stage, bans(0)), Answer::Done, "the same one again");
+}
+
+#[test]
+fn what_was_taken_stays_away_as_long_as_a_token_from_before_may_live_and_what_was_given_does_not() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        comes(&mut stage, "ada", HOST);
+        for (name, grants) in [("eve", VIEWER), ("bob", HOST), ("alan", VIEWER)] {
+            comes(&mut stage, name, Grants::default());
+            let change =
+                ParticipantChange { grants: Some(grants), name: Some("X".into()), ..ParticipantChange::default() };
+            says(&mut stage, "ada", ClientToEdge::UpdateParticipant { participant: id(name), change });
+            says(&mut stage, name, ClientToEdge::Leave {});
+        }
+        go(&mut stage);
+        assert_eq!(comes(&mut stage, "eve2", Grants::default()), Some(ErrorCode::Forbidden), "eve may not publish");
+        comes(&mut stage, "bob2", Grants::default());
+        assert_eq!(grants(&mut stage, "bob"), Grants::default(), "nobody made bob a host of this room");
+        says(&mut stage, "bob2", ClientToEdge::Leave {});
+        wait(&mut stage, limits::STANDING_KEPT_MS);
+        assert!(stage.rows.is_empty(), "{:?}", stage.rows.keys());
+        assert_eq!(comes(&mut stage, "alan2", Grants::default()), None);
+    }
+}
+
+#[test]
+fn a_moderator_who_is_none_any_longer_comes_into_no_locked_room() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    comes(&mut stage, "bob", HOST);
+    let change = ParticipantChange { grants: Some(Grants::default()), ..ParticipantChange::default() };
+    says(&mut stage, "ada", ClientToEdge::UpdateParticipant { participant: id("bob"), change });
+    let change = RoomChange { locked: Some(true), ..RoomChange::default() };
+    says(&mut stage, "ada", ClientToEdge::UpdateRoom { change });
+    says(&mut stage, "bob", ClientToEdge::Leave {});
+    assert_eq!(comes(&mut stage, "bob2", HOST), Some(ErrorCode::RoomLocked));
+    assert_eq!(comes(&mut stage, "alan", HOST), None);
+}
+
+fn enters(stage: &mut Stage, participant: &str, from: Option<&str>) -> Result<UnixMillis, ErrorCode> {
+    match asks(stage, Ask::Enter { participant: id(participant), from: from.map(Into::into) }) {
+        Answer::Room { room, .. } => Ok(room.created_at),
+        Answer::Refused { code } => Err(code),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn guest(stage: &mut Stage, name: &str, grants: Grants, made: Option<UnixMillis>, from: &str) {
+    stage.open_guest(name, grants, Guest { made, from: Some(from.into()) });
+    assert_eq!(joins(stage, name), None);
+}
+
+#[test]
+fn a_banned_guest_is_no_new_guest_at_the_same_address_for_a_day() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    guest(&mut stage, "guest-eve", Grants::default(), None, "home");
+    guest(&mut stage, "guest-bob", Grants::default(), None, "school");
+    bans(&mut stage, "ada", "guest-eve", None);
+    bans(&mut stage, "ada", "guest-bob", Some(HOUR_MS));
+    assert_eq!(enters(&mut stage, "guest-eve", None), Err(ErrorCode::Banned), "with the pass");
+    assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned), "without it");
+    assert!(enters(&mut stage, "guest-new", Some("elsewhere")).is_ok());
+    assert!(enters(&mut stage, "guest-neighbour", None).is_ok(), "who was here before has a pass");
+    assert_eq!(enters(&mut stage, "guest-new", Some("school")), Err(ErrorCode::Banned));
+    // Somebody banned again who is not here comes from where they came.
+    bans(&mut stage, "ada", "guest-eve", None);
+    GOES[0](&mut stage);
+    assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned), "the room was empty meanwhile");
+    wait(&mut stage, HOUR_MS);
+    assert!(enters(&mut stage, "guest-new", Some("school")).is_ok(), "the ban's time is over");
+    wait(&mut stage, limits::GUEST_ADDRESS_BAN_MS_MAX - HOUR_MS);
+    assert!(enters(&mut stage, "guest-new", Some("home")).is_ok(), "the address may be another person's");
+    assert_eq!(enters(&mut stage, "guest-eve", None), Err(ErrorCode::Banned));
+}
+
+#[test]
+fn lifting_a_guests_ban_frees_the_address() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    guest(&mut stage, "guest-eve", Grants::default(), None, "home");
+    bans(&mut stage, "ada", "guest-eve", None);
+    assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned));
+    says(&mut stage, "ada", ClientToEdge::LiftBan { participant: id("guest-eve") });
+    assert!(enters(&mut stage, "guest-new", Some("home")).is_ok());
+}
+
+#[test]
+fn a_guest_is_host_of_the_room_they_made_and_of_no_later_one() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        let made = enters(&mut stage, "ada", None).expect("lets in");
+        guest(&mut stage, "ada", HOST, Some(made), "home");
+        assert_eq!(grants(&mut stage, "ada"), HOST);
+        go(&mut stage);
+        let again = enters(&mut stage, "bob", None).expect("lets in");
+        assert!(again > made);
+        guest(&mut stage, "bob", HOST, Some(again), "elsewhere");
+        guest(&mut stage, "ada2", HOST, Some(made), "home");
+        assert_eq!((grants(&mut stage, "bob"), grants(&mut stage, "ada")), (HOST, Grants::default()));
+        // A guest without a room of their own is never host, whatever the token says; nor is one whose token makes the room.
+        guest(&mut stage, "eve", HOST, None, "home");
+        assert_eq!(grants(&mut stage, "eve"), Grants::default());
+    }
+}
