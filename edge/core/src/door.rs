@@ -1,7 +1,8 @@
 //! Who gets a socket of a room. Every socket counts for its participant, its address and the room, so that nobody can take them all.
 //!
-//! A socket waits until it has joined or resumed. Few may wait at once, because waiting costs nothing; where they are too many, the one
-//! that has waited longest makes way. Nodes have sockets of their own: no crowd of clients keeps one out.
+//! A socket waits until it has joined or resumed. Few may wait at once, because waiting costs nothing. Where they are too many, the address
+//! with the most of them gives one up for a newcomer whose address has fewer; among equals, the one that has waited longest makes way.
+//! Nodes have sockets of their own: no crowd of clients keeps one out.
 
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Client sockets of one room: everybody's own, and one more each while they reload.
-const CLIENT_SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX;
-/// Client sockets that wait at once: 500 who join within a second, each of whom needs a round trip and an offer before they speak.
-const WAITING_MAX: usize = 512;
+pub const CLIENT_SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX;
+/// Client sockets that wait at once: as many as [`WAIT_MS_MIN`] brings of a thousand connections a second, each from another address.
+const WAITING_MAX: usize = 1_024;
 /// Of these, those of one address: a school behind one NAT whose pupils all arrive within a second.
 const WAITING_PER_ADDRESS_MAX: usize = 128;
 /// All client sockets of one address: the largest room may sit behind one NAT, and still leaves nearly half of the sockets to others.
@@ -23,7 +24,7 @@ const SOCKETS_PER_PARTICIPANT_MAX: usize = 10;
 /// Whoever has waited for less makes way for nobody: it is the time that a slow phone needs to say who it is.
 const WAIT_MS_MIN: u64 = 1_000;
 /// Node sockets of one room: the current node's, and those of nodes that serve it no longer or not yet.
-const NODE_SOCKETS_MAX: usize = 64;
+pub const NODE_SOCKETS_MAX: usize = 64;
 const SOCKETS_PER_NODE_MAX: usize = 8;
 
 const _: () = assert!(SOCKETS_PER_ADDRESS_MAX < CLIENT_SOCKETS_MAX);
@@ -79,6 +80,16 @@ pub struct Door {
     visitors: BTreeMap<SocketId, Visitor>,
 }
 
+/// The client sockets of a room: all of them, and those of a newcomer's participant and address.
+#[derive(Default)]
+struct Crowd {
+    clients: usize,
+    theirs: usize,
+    near: usize,
+    waiting: usize,
+    waiting_near: usize,
+}
+
 impl Door {
     /// Whether one more socket may open: `Err` says why not, `Ok(Some(_))` names a socket that has to close for it.
     pub fn admit(&self, now: UnixMillis, who: &Who, address: Option<Address>) -> Result<Option<SocketId>, ErrorCode> {
@@ -125,32 +136,67 @@ impl Door {
         };
         // A request without an address is none from outside.
         let is_near = |visitor: &Visitor| address.is_some() && visitor.address == address;
-        let clients = || self.clients().map(|(_, visitor)| visitor);
-        let waiting = || clients().filter(|visitor| visitor.waits);
-        if clients().count() >= CLIENT_SOCKETS_MAX {
-            return Err(ErrorCode::RoomFull);
-        }
-        if clients().filter(|visitor| is_near(visitor)).count() >= SOCKETS_PER_ADDRESS_MAX {
+        let crowd = self.crowd(is_theirs, is_near);
+        if crowd.near >= SOCKETS_PER_ADDRESS_MAX {
             return Err(ErrorCode::RateLimited);
         }
-        if clients().filter(|visitor| is_theirs(visitor)).count() >= SOCKETS_PER_PARTICIPANT_MAX {
+        if crowd.theirs >= SOCKETS_PER_PARTICIPANT_MAX {
             return self.make_way(now, is_theirs);
         }
-        if waiting().filter(|visitor| is_near(visitor)).count() >= WAITING_PER_ADDRESS_MAX {
+        if crowd.waiting_near >= WAITING_PER_ADDRESS_MAX {
             return self.make_way(now, is_near);
         }
-        if waiting().count() >= WAITING_MAX {
-            return self.make_way(now, |_| true);
+        if crowd.waiting >= WAITING_MAX || crowd.clients >= CLIENT_SOCKETS_MAX {
+            if crowd.waiting == 0 {
+                return Err(ErrorCode::RoomFull);
+            }
+            return self.make_fair_way(now, crowd.waiting_near);
         }
         Ok(None)
     }
 
+    fn crowd(&self, is_theirs: impl Fn(&Visitor) -> bool, is_near: impl Fn(&Visitor) -> bool) -> Crowd {
+        let mut crowd = Crowd::default();
+        for (_, visitor) in self.clients() {
+            let near = is_near(visitor);
+            for (count, is_counted) in [
+                (&mut crowd.clients, true),
+                (&mut crowd.theirs, is_theirs(visitor)),
+                (&mut crowd.near, near),
+                (&mut crowd.waiting, visitor.waits),
+                (&mut crowd.waiting_near, near && visitor.waits),
+            ] {
+                *count = count.saturating_add(usize::from(is_counted));
+            }
+        }
+        crowd
+    }
+
+    /// Makes way for a newcomer whose address has so many waiting sockets: one of the address with the most, or else the one that has
+    /// waited longest of all. Nobody who has just come, unless their address has more than the newcomer's.
+    fn make_fair_way(&self, now: UnixMillis, near: usize) -> Result<Option<SocketId>, ErrorCode> {
+        let mut by_address: BTreeMap<Option<Address>, usize> = BTreeMap::new();
+        for (_, visitor) in self.clients().filter(|(_, visitor)| visitor.waits) {
+            let count = by_address.entry(visitor.address).or_default();
+            *count = count.saturating_add(1);
+        }
+        let most = by_address.into_iter().max_by_key(|(_, count)| *count);
+        let most = most.filter(|(_, count)| *count > near.saturating_add(1)).map(|(address, _)| address);
+        let is_of_most = |visitor: &Visitor| most == Some(visitor.address);
+        let patient = self.make_way(now, is_of_most).or_else(|_| self.make_way(now, |_| true));
+        patient.or_else(|code| self.longest(is_of_most).map(|(socket, _)| Some(socket)).ok_or(code))
+    }
+
     /// The one of these that has waited longest, if that is long enough.
     fn make_way(&self, now: UnixMillis, is_one: impl Fn(&Visitor) -> bool) -> Result<Option<SocketId>, ErrorCode> {
-        let waiting = self.clients().filter(|(_, visitor)| visitor.waits && is_one(visitor));
-        let first = waiting.min_by_key(|(_, visitor)| visitor.opened_at);
-        let first = first.filter(|(_, visitor)| visitor.opened_at.plus_ms(WAIT_MS_MIN) <= now);
+        let first = self.longest(is_one).filter(|(_, opened_at)| opened_at.plus_ms(WAIT_MS_MIN) <= now);
         first.map(|(socket, _)| Some(socket)).ok_or(ErrorCode::RateLimited)
+    }
+
+    /// The one of these that has waited longest, and since when.
+    fn longest(&self, is_one: impl Fn(&Visitor) -> bool) -> Option<(SocketId, UnixMillis)> {
+        let waiting = self.clients().filter(|(_, visitor)| visitor.waits && is_one(visitor));
+        waiting.map(|(socket, visitor)| (socket, visitor.opened_at)).min_by_key(|(_, opened_at)| *opened_at)
     }
 
     fn clients(&self) -> impl Iterator<Item = (SocketId, &Visitor)> {
@@ -165,13 +211,13 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
-    struct Crowd {
+    struct Street {
         door: Door,
         now: UnixMillis,
         sockets: u64,
     }
 
-    impl Crowd {
+    impl Street {
         fn new() -> Self {
             Self { door: Door::default(), now: NOW, sockets: 0 }
         }
@@ -206,75 +252,129 @@ mod tests {
 
     #[test]
     fn one_token_takes_ten_sockets_and_no_more() {
-        let mut crowd = Crowd::new();
-        let opened = (0..2_000).filter(|_| crowd.client("eve", "192.0.2.1").is_ok()).count();
+        let mut street = Street::new();
+        let opened = (0..2_000).filter(|_| street.client("eve", "192.0.2.1").is_ok()).count();
         assert_eq!(opened, SOCKETS_PER_PARTICIPANT_MAX);
-        assert_eq!(crowd.join("ada", "192.0.2.1"), Ok(None), "the same address");
-        assert_eq!(crowd.join("bob", "192.0.2.2"), Ok(None));
+        assert_eq!(street.join("ada", "192.0.2.1"), Ok(None), "the same address");
+        assert_eq!(street.join("bob", "192.0.2.2"), Ok(None));
     }
 
     #[test]
     fn whoever_lost_ten_sockets_to_a_bad_network_gets_another_one() {
-        let mut crowd = Crowd::new();
+        let mut street = Street::new();
         for _ in 0..SOCKETS_PER_PARTICIPANT_MAX {
-            crowd.client("ada", "192.0.2.1").expect("room");
+            street.client("ada", "192.0.2.1").expect("room");
         }
-        assert_eq!(crowd.client("ada", "192.0.2.1"), Err(ErrorCode::RateLimited));
-        crowd.now = NOW.plus_ms(WAIT_MS_MIN);
-        assert_eq!(crowd.client("ada", "192.0.2.1"), Ok(Some(SocketId(1))));
+        assert_eq!(street.client("ada", "192.0.2.1"), Err(ErrorCode::RateLimited));
+        street.now = NOW.plus_ms(WAIT_MS_MIN);
+        assert_eq!(street.client("ada", "192.0.2.1"), Ok(Some(SocketId(1))));
     }
 
     #[test]
     fn a_flood_of_many_tokens_leaves_time_to_join() {
-        let mut crowd = Crowd::new();
+        let mut street = Street::new();
         // A thousand sockets a second that never speak, of so many participants that only the address counts.
         for number in 0..5_000_u64 {
-            crowd.now = NOW.plus_ms(number);
-            let _ = crowd.client(&format!("eve-{}", number % 500), "192.0.2.1");
+            street.now = NOW.plus_ms(number);
+            let _ = street.client(&format!("eve-{}", number % 500), "192.0.2.1");
             if number % 500 == 499 {
-                assert!(crowd.join(&format!("ada-{number}"), "198.51.100.1").is_ok(), "at {number} ms");
+                assert!(street.join(&format!("ada-{number}"), "198.51.100.1").is_ok(), "at {number} ms");
             }
         }
     }
 
     #[test]
-    fn addresses_together_cannot_fill_the_waiting_room() {
-        let mut crowd = Crowd::new();
-        for number in 0..WAITING_MAX {
-            crowd.client(&format!("eve-{number}"), &format!("192.0.2.{}", number % 8)).expect("room");
+    fn the_address_with_the_most_waiting_sockets_gives_one_up() {
+        let mut street = Street::new();
+        let prefix = |number: usize| format!("2001:db8:0:{:x}00::1", number % 9);
+        let few = WAITING_MAX - 8 * WAITING_PER_ADDRESS_MAX.min(WAITING_MAX / 8 - 1);
+        for number in 0..few {
+            street.client(&format!("bob-{number}"), &prefix(8)).expect("room");
         }
-        assert_eq!(crowd.client("ada", "198.51.100.1"), Err(ErrorCode::RateLimited));
-        crowd.now = NOW.plus_ms(WAIT_MS_MIN);
-        assert_eq!(crowd.join("ada", "198.51.100.1"), Ok(Some(SocketId(1))));
+        let crowd: Vec<usize> = (few..WAITING_MAX).collect();
+        for number in crowd {
+            street.client(&format!("eve-{number}"), &prefix(number % 8)).expect("room");
+        }
+        let of_crowd = few as u64 + 1..=few as u64 + 8;
+        let displaced = street.client("ada", "198.51.100.1").expect("room").expect("one makes way");
+        assert!(of_crowd.contains(&displaced.0), "the first of a crowded address, not {displaced:?}");
+        assert_eq!(street.client("bob", &prefix(8)).map(|displaced| displaced.is_some()), Ok(true));
+        let next = street.client("eve", &prefix(1));
+        assert_eq!(next, Err(ErrorCode::RateLimited), "an address with the most has to wait");
+        street.now = NOW.plus_ms(WAIT_MS_MIN);
+        assert!(matches!(street.client("eve", &prefix(1)), Ok(Some(_))));
+    }
+
+    // A good client needs a moment to say who it is; it must not be displaced meanwhile.
+    #[test]
+    fn a_thousand_connections_a_second_from_any_number_of_addresses_keep_nobody_out() {
+        for addresses in [1, 8, 9, 100, 1_000, 3_000] {
+            let address = |number: u64| {
+                let number = number % addresses;
+                format!("2001:db8:{:x}:{:x}00::1", number / 250, number % 250)
+            };
+            let mut street = Street::new();
+            let mut good = BTreeMap::new();
+            for number in 0..2_500_u64 {
+                street.now = NOW.plus_ms(number);
+                let displaced = street.client(&format!("eve-{number}"), &address(number)).ok().flatten();
+                assert!(displaced.is_none_or(|socket| !good.contains_key(&socket)), "{addresses} addresses: {number}");
+                if number % 100 == 99 {
+                    let admitted = street.client(&format!("ada-{number}"), &format!("198.51.100.{}", number / 400));
+                    let displaced = admitted.unwrap_or_else(|code| panic!("{addresses} addresses, {number}: {code}"));
+                    assert!(displaced.is_none_or(|socket| !good.contains_key(&socket)), "{addresses} addresses");
+                    good.insert(SocketId(street.sockets), street.now);
+                }
+                let spoke = |at: &UnixMillis| at.plus_ms(WAIT_MS_MIN * 9 / 10) <= street.now;
+                if let Some(socket) = good.iter().find(|(_, at)| spoke(at)).map(|(socket, _)| *socket) {
+                    good.remove(&socket);
+                    street.door.settled(socket);
+                    street.door.closed(socket);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn waiting_sockets_make_way_in_a_room_whose_sockets_are_all_taken() {
+        let mut street = Street::new();
+        for number in 0..CLIENT_SOCKETS_MAX - 900 {
+            let address = format!("10.0.{}.{}", number / 250, number % 250);
+            assert_eq!(street.join(&format!("p{number}"), &address), Ok(None));
+        }
+        for number in 0..900 {
+            assert_eq!(street.client(&format!("eve-{number}"), &format!("192.0.2.{}", number % 9)), Ok(None));
+        }
+        assert!(matches!(street.join("ada", "198.51.100.1"), Ok(Some(_))));
     }
 
     #[test]
     fn the_largest_room_fits_behind_one_nat() {
-        let mut crowd = Crowd::new();
+        let mut street = Street::new();
         for number in 0..limits::PARTICIPANTS_PER_ROOM_MAX {
-            assert_eq!(crowd.join(&format!("p{number}"), "192.0.2.1"), Ok(None), "{number}");
+            assert_eq!(street.join(&format!("p{number}"), "192.0.2.1"), Ok(None), "{number}");
         }
         for number in 0..WAITING_PER_ADDRESS_MAX {
-            assert_eq!(crowd.client(&format!("p{number}"), "192.0.2.1"), Ok(None), "a reload of {number}");
+            assert_eq!(street.client(&format!("p{number}"), "192.0.2.1"), Ok(None), "a reload of {number}");
         }
-        assert_eq!(crowd.client("eve", "192.0.2.1"), Err(ErrorCode::RateLimited));
-        assert_eq!(crowd.join("bob", "192.0.2.2"), Ok(None));
+        assert_eq!(street.client("eve", "192.0.2.1"), Err(ErrorCode::RateLimited));
+        assert_eq!(street.join("bob", "192.0.2.2"), Ok(None));
     }
 
     #[test]
     fn a_crowd_of_clients_keeps_no_node_out() {
-        let mut crowd = Crowd::new();
+        let mut street = Street::new();
         let mut full = Ok(None);
         for number in 0..=CLIENT_SOCKETS_MAX {
-            full = crowd.join(&format!("p{number}"), &format!("10.0.{}.{}", number / 250, number % 250));
+            full = street.join(&format!("p{number}"), &format!("10.0.{}.{}", number / 250, number % 250));
         }
         assert_eq!(full, Err(ErrorCode::RoomFull));
         let node = || Who::Node(NodeId::parse("n1").expect("valid"));
-        assert_eq!(crowd.come(node(), "192.0.2.9"), Ok(None));
+        assert_eq!(street.come(node(), "192.0.2.9"), Ok(None));
         for _ in 1..SOCKETS_PER_NODE_MAX {
-            crowd.come(node(), "192.0.2.9").expect("room");
+            street.come(node(), "192.0.2.9").expect("room");
         }
-        assert_eq!(crowd.come(node(), "192.0.2.9"), Err(ErrorCode::RateLimited));
+        assert_eq!(street.come(node(), "192.0.2.9"), Err(ErrorCode::RateLimited));
     }
 
     #[test]

@@ -5,14 +5,17 @@ import { Worker, isMainThread, parentPort, workerData } from "node:worker_thread
 import { fileURLToPath } from "node:url";
 
 const TICK_MS = 10;
+/** Connections that wait for their answer: what the edge cannot carry is not sent, rather than left in a queue before good clients. */
+const UNANSWERED_MAX = 64;
 
 /**
- * Asks for sockets at `path` with the tokens in turn, from `address`, until it is stopped.
+ * Asks for sockets at `path` with the tokens in turn, from the addresses in turn, until it is stopped: `perSecond`, or as many as the
+ * edge answers.
  *
  * @returns {{ stop(): Promise<{ sent: number, answered: number, open: number, refused: number, failed: number, seconds: number }> }}
  */
-export function flood(edge, path, { tokens, address, perSecond }) {
-  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { origin: edge.http, path, tokens, address, perSecond } });
+export function flood(edge, path, { tokens, addresses, perSecond }) {
+  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { origin: edge.http, path, tokens, addresses, perSecond } });
   return {
     async stop() {
       const counted = new Promise((resolve) => worker.once("message", resolve));
@@ -25,29 +28,27 @@ export function flood(edge, path, { tokens, address, perSecond }) {
 }
 
 if (!isMainThread) {
-  const { origin, path, tokens, address, perSecond } = workerData;
+  const { origin, path, tokens, addresses, perSecond } = workerData;
   const { hostname, port } = new URL(origin);
   const counts = { sent: 0, answered: 0, open: 0, refused: 0, failed: 0 };
   const key = randomBytes(16).toString("base64");
-  const heads = tokens.map((token) =>
+  const head = (number) =>
     [
       `GET ${path} HTTP/1.1`,
       `Host: ${hostname}:${port}`,
-      `CF-Connecting-IP: ${address}`,
+      `CF-Connecting-IP: ${addresses[number % addresses.length]}`,
       "Connection: Upgrade",
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",
       `Sec-WebSocket-Key: ${key}`,
-      `Sec-WebSocket-Protocol: rotunda.v1, token.${token}`,
+      `Sec-WebSocket-Protocol: rotunda.v1, token.${tokens[number % tokens.length]}`,
       "\r\n",
-    ].join("\r\n"),
-  );
+    ].join("\r\n");
   const began = performance.now();
   const open = () => {
-    const head = heads[counts.sent % heads.length];
-    counts.sent += 1;
     const socket = connect({ port: Number(port), host: hostname, noDelay: true });
-    socket.write(head);
+    socket.write(head(counts.sent));
+    counts.sent += 1;
     let heard = "";
     socket.on("data", (data) => {
       if (heard === "") counts.answered += 1;
@@ -60,7 +61,7 @@ if (!isMainThread) {
   };
   const timer = setInterval(() => {
     const due = ((performance.now() - began) / 1000) * perSecond;
-    while (counts.sent < due) open();
+    while (counts.sent < due && counts.sent - counts.answered - counts.failed < UNANSWERED_MAX) open();
   }, TICK_MS);
   parentPort.once("message", () => {
     clearInterval(timer);

@@ -7,14 +7,14 @@ use super::moderation::Verb;
 use super::renegotiate::Renegotiation;
 use super::resume::Claim;
 use super::{Attachment, Output, Room};
-use crate::SocketId;
+use crate::{SocketId, door};
 use shared::control::RoomToNode;
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 
-/// Most sockets of a room: everybody's own, one more while they reload, and those that have yet to say who they are.
-const SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX + 64;
+/// Most sockets of a room: the door lets in no more.
+const SOCKETS_MAX: usize = door::CLIENT_SOCKETS_MAX + door::NODE_SOCKETS_MAX;
 
 #[derive(Clone, Debug)]
 pub(super) struct Socket {
