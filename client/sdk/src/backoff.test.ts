@@ -15,6 +15,11 @@ describe("back-off", () => {
     expect(backoffMs(failures, value)).toBe(ms);
   });
 
+  test("each wait may be twice as long as the one before, up to eight seconds", () => {
+    const spans = Array.from({ length: 8 }, (_, failures) => Math.round(backoffMs(failures, 1 - Number.EPSILON) / 10) * 10);
+    expect(spans).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+  });
+
   test("random numbers are in [0, 1), differ, and repeat with their seed", () => {
     const draw = (seed: number): number[] => {
       const values: number[] = [];

@@ -36,8 +36,8 @@ describe("a limit of the camera", () => {
   });
 
   test("is of the frame rate too, and lifts everything when it is gone", () => {
-    const [low] = limited(layersOf(720), 720, limit(3_000, null, 15));
-    expect(low?.maxFramerate).toBe(15);
+    const rates = limited(layersOf(720), 720, limit(3_000, null, 15)).map(({ maxFramerate }) => maxFramerate);
+    expect(rates, "every layer's, those off included").toEqual([15, 15, 15]);
     expect(limited(layersOf(720), 720, null).every(({ maxFramerate }) => maxFramerate === undefined)).toBe(true);
   });
 

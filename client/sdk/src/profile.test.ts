@@ -27,7 +27,7 @@ describe("soulseer", () => {
 
   test("begins in the middle, looks every second and acts on changes alone", () => {
     const controller = new ProfileController("soulseer");
-    expect(controller.limit.lines).toBe(720);
+    expect(controller.limit).toEqual({ bitrateBps: 2_000_000, lines: 720, framesPerSecond: 25 });
     const at = (atMs: number, rttMs: number | null): number | undefined => controller.take({ atMs, rttMs, lostPercent: null }).limit?.lines ?? undefined;
     expect(at(0, null)).toBeUndefined();
     expect([at(1_000, 50), at(1_999, 500), at(2_000, 500), at(3_000, 500), at(4_000, 150)]).toEqual([1_080, undefined, 360, undefined, 720]);
@@ -68,6 +68,20 @@ describe("kaa", () => {
   test("looks every five seconds", () => {
     const warned = every(1_000, Array.from({ length: 11 }, () => 11)).map(({ warning }) => warning !== null);
     expect(warned).toEqual([true, false, false, false, false, true, false, false, false, false, true]);
+  });
+
+  test("takes no look that comes a millisecond sooner", () => {
+    const controller = new ProfileController("kaa");
+    const look = (atMs: number): unknown => controller.take({ atMs, rttMs: 20, lostPercent: 50 }).warning;
+    expect([look(0), look(4_999), look(5_000), look(9_999), look(10_000)].map((warning) => warning !== null)).toEqual([true, false, true, false, true]);
+  });
+
+  test("warns above a tenth, however little", () => {
+    const [, justAbove] = every(5_000, [10, 10.1]);
+    expect(justAbove?.warning).toEqual({ type: "packet_loss", value: 10.1, severity: "warning" });
+    expect(justAbove?.limit?.bitrateBps).toBe(1_855_000);
+    expect(every(5_000, [20.1])[0]?.warning?.severity).toBe("critical");
+    expect(every(5_000, [20])[0]?.warning?.severity).toBe("warning");
   });
 
   // Holds S3-QUAL-03, S-A7-12.

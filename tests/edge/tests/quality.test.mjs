@@ -52,6 +52,25 @@ test("a node's report becomes a line for each session", async () => {
   assert.deepEqual(await linesOf("node_connected"), [], "no room was woken");
 });
 
+test("sessions of one report are not mixed", async () => {
+  const [ada] = REPORT.sessions;
+  const [video, , sound] = ada.tracks;
+  const bob = { ...ada, room: "weekly", session: "b1", participant: "bob", round_trip_ms: 7, grade: "poor", tracks: [{ ...video, bitrate_bps: 9_000, packets: 100, packets_lost: 100, jitter_ms: 90, freezes: 4 }] };
+  const cyd = { session: "c1", room: "daily", participant: "cyd", interval_ms: 1_000, grade: "excellent", tracks: [sound] };
+  assert.deepEqual(await post(JSON.stringify({ sessions: [bob, cyd, ada] }), nodeToken("n2", "local")), [200, { sessions: 3 }]);
+  const lines = (await linesOf("quality")).filter(({ node }) => node === "n2");
+  assert.equal(new Set(lines.map(({ request }) => request)).size, 1);
+  const keys = ["room", "session", "participant", "interval_ms", "grade", "round_trip_ms", "estimate_bps", "sent_bps", "sent_lost_percent", "received_bps", "jitter_ms", "freezes"];
+  assert.deepEqual(
+    lines.map((line) => keys.map((key) => line[key])),
+    [
+      ["weekly", "b1", "bob", "60000", "poor", "7", "310000", "9000", "50.0", "0", "90", "4"],
+      ["daily", "c1", "cyd", "1000", "excellent", "unknown", "unknown", "0", "0.0", "38000", "2", "0"],
+      ["daily", "s7k2m4p6q8r0", "ada", "60000", "good", "42", "310000", "498000", "1.4", "188000", "6", "1"],
+    ],
+  );
+});
+
 test("only nodes may report, and no more than a report may hold", async () => {
   const code = async (...how) => {
     const [status, { code }] = await post(...how);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BACKOFF_MAX_MS } from "../backoff";
+import { BACKOFF_BASE_MS, BACKOFF_MAX_MS } from "../backoff";
 import type { ErrorCode } from "../protocol.gen";
 import { PING, PING_INTERVAL_MS, PONG } from "../protocol.gen";
 import { connection } from "../state";
@@ -134,6 +134,11 @@ describe("a lost socket", () => {
       waits.push((client.state.deadlines.backoff ?? Infinity) - client.nowMs);
       client.sleep();
     }
+    // Each of the first ones may be twice as long as the one before, and over many clients it is.
+    const longest = waits.map((_, failed) => Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failed + 1)));
+    waits.forEach((wait, failed) => expect(wait, `wait ${failed}`).toBeLessThanOrEqual(longest[failed] ?? 0));
+    const average = (from: number, to: number): number => waits.slice(from, to).reduce((sum, wait) => sum + wait, 0) / (to - from);
+    expect(average(0, 4)).toBeLessThan(average(4, 12) / 2);
     expect(Math.max(...waits)).toBeLessThanOrEqual(BACKOFF_MAX_MS);
     expect(Math.max(...waits)).toBeGreaterThan(BACKOFF_MAX_MS * 0.8);
     expect(Math.min(...waits.slice(10))).toBeLessThan(BACKOFF_MAX_MS * 0.2);
