@@ -64,6 +64,15 @@ impl Room {
         Ok(())
     }
 
+    /// A client that goes on has read what its `resume` was answered, and has no use for the secret that it showed.
+    pub(super) fn note_secret_read(&mut self, participant: &ParticipantId) {
+        if self.members.get(participant).is_some_and(|member| member.resume_secrets.are_two())
+            && let Some(member) = self.members.get_mut(participant)
+        {
+            member.resume_secrets.forget_shown();
+        }
+    }
+
     /// Whether media can flow on a session, as far as the edge knows.
     fn is_served(&self, session: &SessionId) -> bool {
         self.sessions.get(session).is_some_and(|session| {

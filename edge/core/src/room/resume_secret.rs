@@ -74,8 +74,16 @@ impl ResumeSecrets {
         secret::is_same(&self.current, theirs) | self.shown.as_ref().is_some_and(is_shown)
     }
 
-    /// Gives out another secret in place of the one that was used. That one stays good until the new one is seen, or until the client must
-    /// have heard of the new one: its socket delivers in order, so a client that is still here by then has read the answer.
+    pub(super) const fn are_two(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    pub(super) fn forget_shown(&mut self) {
+        self.shown = None;
+    }
+
+    /// Gives out another secret in place of the one that was used. That one stays good until the client shows that it has read the new one,
+    /// or must have: its socket delivers in order, so a client that is still here by then has read the answer.
     pub(super) fn replace(
         &mut self,
         now: UnixMillis,

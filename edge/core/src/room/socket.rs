@@ -172,7 +172,10 @@ impl Room {
                 let result = self.resume(now, socket, id, bearer.participant(), &claim);
                 result.err().map(|error| (error.code(), error.to_string()))
             }
-            (message, Some(participant)) => self.request_of(now, socket, &participant, id, message),
+            (message, Some(participant)) => {
+                self.note_secret_read(&participant);
+                self.request_of(now, socket, &participant, id, message)
+            }
             (
                 ClientToEdge::Negotiate { .. }
                 | ClientToEdge::SetMuted { .. }

@@ -10,6 +10,7 @@ mod random;
 mod relay;
 mod restore;
 mod scripts;
+mod secrets;
 mod single_use;
 mod stage;
 mod words;

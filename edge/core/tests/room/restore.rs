@@ -4,35 +4,65 @@ use crate::scripts::act;
 use crate::stage::{Stage, randomness};
 use edge_core::room::{Config, Output, Room};
 use edge_core::storage::{RestoreError, Row};
-use shared::signal::{ClientToEdge, EdgeToClient, LeaveReason, TrackSource};
-use shared::token::Grants;
-use shared::{ErrorCode, RoomId, UnixMillis, limits};
+use shared::control::RoomToNode;
+use shared::signal::{EdgeToClient, LeaveReason};
+use shared::token::{self, Grants, JoinClaims, Key, TokenError};
+use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, limits};
 use std::cell::Cell;
 use std::rc::Rc;
+
+const MINUTE_MS: u64 = 60_000;
 
 /// A call of twelve hours on a join token that is good for a minute: every deployment closes all sockets.
 #[test]
 fn a_call_outlives_its_join_token_and_ten_deployments() {
     let mut stage = Stage::new(1);
-    stage.open_client("ada", Grants::default(), None);
-    let join = stage.join("ada", "a", &[(TrackSource::Microphone, false)], 1);
-    stage.say("ada", join);
-    let epoch = stage.epochs[0];
-    stage.give("node-a", epoch);
+    let key = Key::new("k", b"a secret of more than thirty-two bytes").expect("long enough");
+    let claims = JoinClaims {
+        sub: ParticipantId::parse("ada").expect("a name"),
+        room: RoomId::parse("daily").expect("a name"),
+        name: "ADA".into(),
+        grants: Grants::default(),
+        participants_max: None,
+        jti: None,
+        jti_until: None,
+        guest: None,
+    };
+    let token = token::sign(claims, &key, stage.now, MINUTE_MS).expect("signs");
+    let opens = |stage: &Stage| token::verify::<JoinClaims>(&token, std::slice::from_ref(&key), stage.now);
+    assert_eq!(opens(&stage).map(|claims| claims.sub.to_string()).as_deref(), Ok("ada"));
+    for line in ["ada opens", "ada joins a mic slots=1", "fleet gives node-a e1", "node-a dials e1", "node-a hello e1"]
+    {
+        act(&mut stage, line);
+    }
+    act(&mut stage, "node-a up ada");
     let (first, _) = stage.client("ada").session.clone().expect("joined");
     for deployment in 1..=10 {
-        stage.now = stage.now.plus_ms(12 * 3_600_000 / 10);
+        for _ in 0..12 * 60 / 10 {
+            act(&mut stage, "wait 60000");
+        }
+        assert_eq!(opens(&stage), Err(TokenError::Expired), "deployment {deployment}");
         stage.crash();
-        stage.now = stage.now.plus_ms(5_000);
-        assert!(stage.reopen_client("ada").is_some(), "deployment {deployment}");
-        let (session, resume_token) = stage.client("ada").session.clone().expect("joined");
-        let resume = ClientToEdge::Resume { session, resume_token, chat_after: None };
-        let outputs = stage.say("ada", resume).1;
-        let resumed =
-            |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Resumed { .. }, .. });
+        act(&mut stage, "wait 3000");
+        let welcome = [act(&mut stage, "node-a dials e1"), act(&mut stage, "node-a hello e1 ada")].concat();
+        let knows = |output: &Output| match output {
+            Output::SendNode { message: RoomToNode::Welcome { sessions, .. }, .. } => {
+                sessions.iter().map(|known| &known.session).eq([&first])
+            }
+            _ => false,
+        };
+        assert!(welcome.iter().any(knows), "deployment {deployment}: {welcome:?}");
+        act(&mut stage, "wait 2000");
+        act(&mut stage, "ada reopens");
+        let outputs = act(&mut stage, "ada resumes");
+        let resumed = |output: &Output| match output {
+            Output::SendClient { message: EdgeToClient::Resumed { transport_dead, .. }, .. } => !transport_dead,
+            _ => false,
+        };
         assert!(outputs.iter().any(resumed), "deployment {deployment}: {outputs:?}");
     }
     assert_eq!(stage.client("ada").session.clone().map(|(session, _)| session), Some(first));
+    assert_eq!(stage.epochs.len(), 1, "the node serves the room all along");
 }
 
 fn restore(key: &str, value: &str) -> Option<RestoreError> {

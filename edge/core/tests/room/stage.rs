@@ -272,6 +272,11 @@ impl Stage {
         Some(self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant }))
     }
 
+    /// Whether a resume secret opens a session.
+    pub(crate) fn is_open_to(&self, secret: &str) -> bool {
+        self.room.resumable(self.now, secret).is_some()
+    }
+
     /// A node dials with the ticket of an epoch.
     pub(crate) fn open_node(&mut self, name: &str, epoch: u64) -> Vec<Output> {
         let sub = NodeId::parse(&participant_of(name)).expect("a name");
