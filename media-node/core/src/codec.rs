@@ -3,3 +3,55 @@
 pub mod opus;
 pub mod red;
 pub mod vp8;
+
+use shared::rtp_parameters::CodecName;
+
+/// What a packet of video says about its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    Vp8(vp8::Descriptor),
+}
+
+/// The payload is not what its codec's format says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl Picture {
+    /// `None` for sound, and for a packet without payload: it only probes for bandwidth.
+    pub fn read(codec: CodecName, payload: &[u8]) -> Result<Option<Self>, Malformed> {
+        match codec {
+            CodecName::Vp8 if !payload.is_empty() => {
+                vp8::Descriptor::parse(payload).map(|descriptor| Some(Self::Vp8(descriptor))).ok_or(Malformed)
+            }
+            CodecName::Vp8 | CodecName::Opus | CodecName::Red => Ok(None),
+        }
+    }
+
+    /// Whether a decoder can begin with this packet.
+    pub fn starts_keyframe(&self) -> bool {
+        match self {
+            Self::Vp8(descriptor) => descriptor.starts_keyframe,
+        }
+    }
+
+    /// Width and height, out of the packet that begins a key frame.
+    pub fn size(&self, payload: &[u8]) -> Option<(u16, u16)> {
+        match self {
+            Self::Vp8(_) => vp8::resolution(payload),
+        }
+    }
+
+    /// VP8 picture numbers, zero for other codecs.
+    pub fn numbers(&self) -> vp8::Numbers {
+        match self {
+            Self::Vp8(descriptor) => descriptor.numbers(),
+        }
+    }
+
+    /// Writes other picture numbers over the payload this was read from (or a copy of it), where its codec has any.
+    pub fn rewrite(&self, payload: &mut [u8], numbers: vp8::Numbers) {
+        match self {
+            Self::Vp8(descriptor) => descriptor.rewrite(payload, numbers),
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! One media packet between its publisher's stream and the slots it plays in.
 
-use crate::codec::vp8;
+use crate::codec::{Picture, vp8};
 use crate::rtcp::ntp::NtpTime;
+use shared::rtp_parameters::CodecName;
 use std::time::Instant;
 
 /// Names a published track as contributing source (RFC 3550 §5.1) in every slot it plays in.
@@ -25,27 +26,38 @@ pub struct Facts {
     pub marker: bool,
     /// The track it belongs to, as subscribers see it.
     pub csrc: Csrc,
+    pub codec: CodecName,
     /// Voice activity and level (RFC 6464), where the publisher sent it.
     pub audio_level: Option<u8>,
     /// Rotation of the picture, as last sent by the publisher.
     pub orientation: Option<u8>,
-    /// The payload descriptor, where the payload is VP8.
-    pub vp8: Option<vp8::Descriptor>,
+    /// `None` for sound, and where there is no payload.
+    pub picture: Option<Picture>,
 }
 
 impl Facts {
     /// Of a packet that no publisher sent.
-    pub const NONE: Self =
-        Self { index: 0, timestamp: 0, marker: false, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None };
+    pub const fn none(codec: CodecName) -> Self {
+        Self {
+            index: 0,
+            timestamp: 0,
+            marker: false,
+            csrc: Csrc(0),
+            codec,
+            audio_level: None,
+            orientation: None,
+            picture: None,
+        }
+    }
 
     /// Whether a decoder can begin with this packet: always for audio, at a key frame for video.
     pub fn is_entry(&self) -> bool {
-        self.vp8.is_none_or(|descriptor| descriptor.starts_keyframe)
+        self.picture.is_none_or(|picture| picture.starts_keyframe())
     }
 
     /// VP8 picture numbers, zero for other codecs.
     pub fn numbers(&self) -> vp8::Numbers {
-        self.vp8.map_or(vp8::Numbers::default(), |descriptor| descriptor.numbers())
+        self.picture.map_or(vp8::Numbers::default(), |picture| picture.numbers())
     }
 }
 

@@ -1,22 +1,31 @@
 //! What was negotiated for a slot.
 
 use shared::ids::Mid;
-use shared::rtp_parameters::{CodecName, HeaderExtensions, MediaKind, Section};
+use shared::rtp_parameters::{Codec, CodecName, HeaderExtensions, MediaKind, Section};
 
 #[derive(Clone, Debug)]
 pub struct Config {
     pub kind: MediaKind,
     pub mid: Mid,
     pub ssrc: u32,
-    /// Payload type that the subscriber knows the codec by.
-    pub payload_type: u8,
-    /// Ticks per second.
+    /// What it can carry; at least one.
+    pub formats: Vec<Format>,
+    /// Ticks per second, the same for all formats.
     pub clock_rate: u32,
-    /// The retransmission stream, if one was negotiated (RFC 4588).
-    pub retransmission: Option<Retransmission>,
+    /// SSRC of the retransmission stream, if one was negotiated for all formats (RFC 4588).
+    pub retransmission_ssrc: Option<u32>,
     /// Payload type of redundant audio, if it was negotiated (RFC 2198).
     pub redundant_payload_type: Option<u8>,
     pub extensions: HeaderExtensions,
+}
+
+/// How the subscriber knows a codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    pub codec: CodecName,
+    pub payload_type: u8,
+    /// Of its retransmissions.
+    pub rtx_payload_type: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +37,41 @@ pub struct Retransmission {
 impl Config {
     /// `None` if the section lacks a codec or an SSRC.
     pub fn of(section: &Section) -> Option<Self> {
-        let codec = section.codecs.iter().find(|codec| codec.name != CodecName::Red)?;
+        let codecs = || section.codecs.iter().filter(|codec| codec.name != CodecName::Red);
         let redundant = section.codecs.iter().find(|codec| codec.name == CodecName::Red);
         let encoding = section.encodings.first()?;
-        let retransmission = encoding
-            .rtx_ssrc
-            .zip(codec.rtx_payload_type)
-            .map(|(ssrc, payload_type)| Retransmission { ssrc, payload_type });
+        let format = |codec: &Codec| Format {
+            codec: codec.name,
+            payload_type: codec.payload_type,
+            rtx_payload_type: codec.rtx_payload_type,
+        };
+        let is_repaired = codecs().all(|codec| codec.rtx_payload_type.is_some());
         Some(Self {
             kind: section.kind,
             mid: section.mid.clone(),
             ssrc: encoding.ssrc?,
-            payload_type: codec.payload_type,
-            clock_rate: codec.clock_rate,
-            retransmission,
+            formats: codecs().map(format).collect(),
+            clock_rate: codecs().next()?.clock_rate,
+            retransmission_ssrc: encoding.rtx_ssrc.filter(|_| is_repaired),
             redundant_payload_type: redundant.map(|codec| codec.payload_type),
             extensions: section.extensions,
         })
     }
 
+    /// How the subscriber knows this codec; `None` if it cannot read it.
+    pub fn format(&self, codec: CodecName) -> Option<&Format> {
+        self.formats.iter().find(|format| format.codec == codec)
+    }
+
+    /// Where packets of this codec are sent again.
+    pub fn retransmission(&self, codec: CodecName) -> Option<Retransmission> {
+        let payload_type = self.format(codec)?.rtx_payload_type?;
+        Some(Retransmission { ssrc: self.retransmission_ssrc?, payload_type })
+    }
+
     /// Whether a slot of this section would send under one of the same SSRCs.
     pub fn shares_ssrc_with(&self, section: &Section) -> bool {
-        let own = [Some(self.ssrc), self.retransmission.map(|stream| stream.ssrc)];
+        let own = [Some(self.ssrc), self.retransmission_ssrc];
         let theirs = section.encodings.iter().take(1).flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]);
         theirs.flatten().any(|ssrc| own.contains(&Some(ssrc)))
     }

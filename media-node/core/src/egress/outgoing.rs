@@ -118,16 +118,18 @@ impl Outgoing {
 
     /// Whether there is a numbered retransmission stream.
     pub fn can_pad(&self) -> bool {
-        self.config.retransmission.is_some() && self.template.transport_sequence_at().is_some()
+        self.config.retransmission_ssrc.is_some() && self.template.transport_sequence_at().is_some()
     }
 
     /// Writes a packet of nothing but padding on the retransmission stream.
     pub fn write_padding(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
-        let stream = self.config.retransmission?;
+        let codec = self.config.formats.first()?.codec;
+        let stream = self.config.retransmission(codec)?;
         let transport_sequence_at = Some(self.template.transport_sequence_at()?);
         let index = self.retransmission_index;
-        let header_bytes = self.template.write(out, at, &Facts::NONE, self.rewriter.padding(index))?;
-        template::redirect(out, stream)?;
+        let (facts, numbers) = (Facts::none(codec), self.rewriter.padding(index));
+        let header_bytes = self.template.write(out, at, stream.payload_type, &facts, numbers)?;
+        template::redirect(out, stream.ssrc)?;
         let bytes = header_bytes + PADDING_BYTES;
         template::pad(out.get_mut(..bytes)?, PADDING_BYTES)?;
         self.retransmission_index += 1;
@@ -139,20 +141,20 @@ impl Outgoing {
     /// same packet again.
     pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         let rewritten = self.rewriter.rewrite_again(origin, &packet.facts)?;
-        let Some(stream) = self.config.retransmission else {
+        let Some(stream) = self.config.retransmission(packet.facts.codec) else {
             // With a new number it would be another packet under the same SRTP index.
             let is_numbered = self.template.transport_sequence_at().is_some();
             return if is_numbered { None } else { self.write(at, packet, rewritten, out) };
         };
         let index = self.retransmission_index;
         let header = Rewritten { index, ..rewritten };
-        let header_bytes = self.template.write(out, at, &packet.facts, header)?;
+        let header_bytes = self.template.write(out, at, stream.payload_type, &packet.facts, header)?;
         let body = out.get_mut(header_bytes..header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len())?;
         let (original_sequence, payload) = body.split_first_chunk_mut::<ORIGINAL_SEQUENCE_BYTES>()?;
         *original_sequence = (rewritten.index as u16).to_be_bytes();
         copy_payload(payload, packet, rewritten);
         let bytes = header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len();
-        template::redirect(out, stream)?;
+        template::redirect(out, stream.ssrc)?;
         self.retransmission_index += 1;
         let transport_sequence_at = self.template.transport_sequence_at();
         Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index, transport_sequence_at })
@@ -188,15 +190,15 @@ impl Outgoing {
         out: &mut [u8],
     ) -> Option<Written> {
         let redundant = self.config.redundant_payload_type?;
+        let payload_type = self.config.format(packet.facts.codec)?.payload_type;
         let block = |earlier: Packet<'a>| Earlier {
             timestamp_offset: packet.facts.timestamp.wrapping_sub(earlier.facts.timestamp),
             payload: earlier.payload,
         };
         let mut earlier = earlier.map(block).peekable();
         earlier.peek()?;
-        let header_bytes = self.template.write(out, at, &packet.facts, rewritten)?;
-        template::retype(out, redundant)?;
-        let bytes = red::write(out.get_mut(header_bytes..)?, self.config.payload_type, packet.payload, earlier)?;
+        let header_bytes = self.template.write(out, at, redundant, &packet.facts, rewritten)?;
+        let bytes = red::write(out.get_mut(header_bytes..)?, payload_type, packet.payload, earlier)?;
         let (ssrc, index) = (self.config.ssrc, rewritten.index);
         let transport_sequence_at = self.template.transport_sequence_at();
         Some(Written {
@@ -210,7 +212,8 @@ impl Outgoing {
     }
 
     fn write(&mut self, at: Moment, packet: &Packet<'_>, rewritten: Rewritten, out: &mut [u8]) -> Option<Written> {
-        let header_bytes = self.template.write(out, at, &packet.facts, rewritten)?;
+        let payload_type = self.config.format(packet.facts.codec)?.payload_type;
+        let header_bytes = self.template.write(out, at, payload_type, &packet.facts, rewritten)?;
         let bytes = header_bytes + packet.payload.len();
         copy_payload(out.get_mut(header_bytes..bytes)?, packet, rewritten);
         let padding = self.padding(rewritten.timestamp, packet, bytes);
@@ -233,7 +236,7 @@ impl Outgoing {
     /// (UDP_SEGMENT). Without a retransmission stream there is none: a packet that is sent twice under one SRTP index
     /// must be the same to the byte (RFC 3711 §9.1), and how it was padded is not remembered.
     fn padding(&mut self, timestamp: u32, packet: &Packet<'_>, bytes: usize) -> usize {
-        if packet.facts.vp8.is_none() || self.config.retransmission.is_none() {
+        if packet.facts.picture.is_none() || self.config.retransmission_ssrc.is_none() {
             return 0;
         }
         let begun = self.frame.filter(|frame| frame.timestamp == timestamp);
@@ -249,7 +252,7 @@ impl Outgoing {
 
 fn copy_payload(out: &mut [u8], packet: &Packet<'_>, rewritten: Rewritten) {
     out.copy_from_slice(packet.payload);
-    if let Some(descriptor) = packet.facts.vp8 {
-        descriptor.rewrite(out, rewritten.numbers);
+    if let Some(picture) = packet.facts.picture {
+        picture.rewrite(out, rewritten.numbers);
     }
 }

@@ -171,9 +171,9 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::vp8;
-    use crate::packet::Csrc;
+    use crate::codec::{Picture, vp8};
     use crate::random::Random;
+    use shared::rtp_parameters::CodecName;
     use std::collections::BTreeMap;
     use std::time::Duration;
 
@@ -181,13 +181,13 @@ mod tests {
     const B: StreamKey = StreamKey::numbered(2);
 
     fn facts(index: u64, timestamp: u32) -> Facts {
-        Facts { index, timestamp, marker: false, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None }
+        Facts { index, timestamp, ..Facts::none(CodecName::Vp8) }
     }
 
     fn video(index: u64, timestamp: u32, picture_id: u16, base_layer_index: u8) -> Facts {
         let [p0, p1] = (picture_id | 0x8000).to_be_bytes();
         let payload = [0x90, 0xc0, p0, p1, base_layer_index, 1];
-        Facts { vp8: vp8::Descriptor::parse(&payload), ..facts(index, timestamp) }
+        Facts { picture: vp8::Descriptor::parse(&payload).map(Picture::Vp8), ..facts(index, timestamp) }
     }
 
     #[test]

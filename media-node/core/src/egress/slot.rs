@@ -186,7 +186,7 @@ impl Slot {
 
     /// A video packet without payload can continue a video, not begin one.
     fn can_begin_with(&self, facts: &Facts) -> bool {
-        facts.is_entry() && (self.kind() == MediaKind::Audio || facts.vp8.is_some())
+        facts.is_entry() && (self.kind() == MediaKind::Audio || facts.picture.is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The header that all packets of a slot have in common, written once and patched for each packet.
 
-use super::config::{Config, Retransmission};
+use super::config::Config;
 use super::rewrite::Rewritten;
 use crate::packet::{Facts, Moment};
 use crate::rtp::{FIXED_HEADER_BYTES, HeaderWriter};
@@ -47,15 +47,14 @@ impl Template {
         }
         // A packet that is sent again under its old SRTP index must not tell another time: it would be another
         // packet under the same nonce. So only slots whose retransmissions have a stream of their own tell it.
-        if let Some(id) = ids.abs_send_time.filter(|_| config.retransmission.is_some()) {
+        if let Some(id) = ids.abs_send_time.filter(|_| config.retransmission_ssrc.is_some()) {
             template.send_time_at = writer.extension(id, &[0; 3]);
         }
         // The same holds for the transport-wide sequence number, but sound is not sent again where it is numbered.
-        if let Some(id) = ids.transport_cc.filter(|_| config.retransmission.is_some() || !is_video) {
+        if let Some(id) = ids.transport_cc.filter(|_| config.retransmission_ssrc.is_some() || !is_video) {
             template.transport_sequence_at = writer.extension(id, &[0; 2]);
         }
         template.length = writer.finish().unwrap_or(0);
-        header[1] = config.payload_type & 0x7f;
         template.header = header;
         template
     }
@@ -66,11 +65,18 @@ impl Template {
     }
 
     /// Writes a packet's header to the start of `out` and returns its length.
-    pub(super) fn write(&self, out: &mut [u8], at: Moment, facts: &Facts, rewritten: Rewritten) -> Option<usize> {
+    pub(super) fn write(
+        &self,
+        out: &mut [u8],
+        at: Moment,
+        payload_type: u8,
+        facts: &Facts,
+        rewritten: Rewritten,
+    ) -> Option<usize> {
         let header = out.get_mut(..self.length)?;
         header.copy_from_slice(self.header.get(..self.length)?);
         let fixed = header.first_chunk_mut::<{ FIXED_HEADER_BYTES + 4 }>()?;
-        fixed[1] |= u8::from(facts.marker) << 7;
+        fixed[1] = u8::from(facts.marker) << 7 | payload_type & 0x7f;
         fixed[2..4].copy_from_slice(&(rewritten.index as u16).to_be_bytes());
         fixed[4..8].copy_from_slice(&rewritten.timestamp.to_be_bytes());
         fixed[12..].copy_from_slice(&facts.csrc.0.to_be_bytes());
@@ -89,18 +95,9 @@ impl Template {
     }
 }
 
-/// Makes a written packet one of the retransmission stream.
-pub(super) fn redirect(packet: &mut [u8], stream: Retransmission) -> Option<()> {
-    let fixed = packet.first_chunk_mut::<FIXED_HEADER_BYTES>()?;
-    fixed[1] = fixed[1] & 0x80 | stream.payload_type & 0x7f;
-    fixed[8..].copy_from_slice(&stream.ssrc.to_be_bytes());
-    Some(())
-}
-
-/// Gives a written packet another payload type.
-pub(super) fn retype(packet: &mut [u8], payload_type: u8) -> Option<()> {
-    let marker_and_type = packet.get_mut(1)?;
-    *marker_and_type = *marker_and_type & 0x80 | payload_type & 0x7f;
+/// Makes a written packet one of another stream.
+pub(super) fn redirect(packet: &mut [u8], ssrc: u32) -> Option<()> {
+    packet.first_chunk_mut::<FIXED_HEADER_BYTES>()?[8..].copy_from_slice(&ssrc.to_be_bytes());
     Some(())
 }
 

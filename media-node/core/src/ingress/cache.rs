@@ -65,11 +65,10 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::Csrc;
+    use shared::rtp_parameters::CodecName;
 
     fn packet(index: u64, payload: &[u8]) -> Packet<'_> {
-        let facts =
-            Facts { index, timestamp: 9, marker: true, csrc: Csrc(0), audio_level: None, orientation: None, vp8: None };
+        let facts = Facts { index, timestamp: 9, marker: true, ..Facts::none(CodecName::Vp8) };
         Packet { facts, payload }
     }
 

@@ -39,9 +39,9 @@ impl Queue {
         }
         let is_first = self.pending.is_empty();
         self.pending.push(facts.index);
-        let urgent = if facts.vp8.is_some() { VIDEO_PACKETS_URGENT } else { AUDIO_PACKETS_URGENT };
+        let urgent = if facts.picture.is_some() { VIDEO_PACKETS_URGENT } else { AUDIO_PACKETS_URGENT };
         let is_urgent = self.pending.len() >= urgent;
-        let is_worth_waiting = facts.vp8.is_some() && self.holds_in_vain < HOLDS_IN_VAIN_MAX;
+        let is_worth_waiting = facts.picture.is_some() && self.holds_in_vain < HOLDS_IN_VAIN_MAX;
         if facts.marker || is_urgent {
             self.held_until = None;
         } else if is_first && is_worth_waiting {

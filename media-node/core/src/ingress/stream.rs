@@ -5,7 +5,7 @@ use super::keyframe::Requester;
 use super::queue::{Queue, Queued};
 use super::rate::Rate;
 use super::receive::{ClockOffset, Receiver, SourceClock};
-use crate::codec::{red, vp8};
+use crate::codec::{Malformed, Picture, red};
 use crate::keys::{SessionKey, TrackKey};
 use crate::packet::{Csrc, Facts, Moment, Packet};
 use crate::quality::Tally;
@@ -37,7 +37,7 @@ pub struct Stream {
     pub keyframes: Requester,
     pub tap: Option<Tap>,
     pub tally: Tally,
-    /// Width and height of the last key frame, where the codec is VP8.
+    /// Width and height of the last key frame.
     pub size: Option<(u16, u16)>,
     section: Section,
     encoding: Encoding,
@@ -207,9 +207,9 @@ impl Stream {
         payload: &[u8],
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
-        if facts.vp8.is_some_and(|descriptor| descriptor.starts_keyframe) {
+        if let Some(picture) = facts.picture.filter(Picture::starts_keyframe) {
             self.keyframes.arrived();
-            self.size = vp8::resolution(payload).or(self.size);
+            self.size = picture.size(payload).or(self.size);
         }
         self.cache.keep(&Packet { facts, payload });
         self.fresh.push(facts.index);
@@ -228,12 +228,7 @@ impl Stream {
         header: &RtpHeader<'_>,
         payload: &[u8],
     ) -> Result<Facts, DropReason> {
-        let vp8 = match codec {
-            CodecName::Vp8 if !payload.is_empty() => {
-                Some(vp8::Descriptor::parse(payload).ok_or(DropReason::MalformedPayload)?)
-            }
-            CodecName::Vp8 | CodecName::Opus | CodecName::Red => None,
-        };
+        let picture = Picture::read(codec, payload).map_err(|Malformed| DropReason::MalformedPayload)?;
         let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
         let ids = self.section.extensions;
         // Browsers tell it with some packets only: it holds until the next time.
@@ -243,9 +238,10 @@ impl Stream {
             timestamp: header.timestamp,
             marker: header.marker,
             csrc: Csrc(self.section.csrc),
+            codec,
             audio_level: first_byte(ids.audio_level),
             orientation: self.orientation,
-            vp8,
+            picture,
         })
     }
 

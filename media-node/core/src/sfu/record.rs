@@ -112,7 +112,7 @@ impl Sfu {
             Tap::Open(tap) => Some(tap),
             Tap::AtKeyframe(tap) => {
                 let mut fresh = stream.fresh();
-                fresh.find(|packet| packet.facts.vp8.is_some() && packet.facts.is_entry())?;
+                fresh.find(|packet| packet.facts.picture.is_some() && packet.facts.is_entry())?;
                 drop(fresh);
                 self.move_tap(key, tap);
                 Some(tap)

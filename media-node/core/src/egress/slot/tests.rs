@@ -1,6 +1,6 @@
-use super::super::config::Retransmission;
+use super::super::config::Format;
 use super::*;
-use crate::codec::vp8;
+use crate::codec::{Picture, vp8};
 use crate::ingress::cache::Cache;
 use crate::packet::Csrc;
 use crate::rtcp::ntp::NtpClock;
@@ -16,14 +16,17 @@ const KEY: &[u8] = &[0x90, 0xc0, 0x80, 0x07, 0x03, 0x00];
 const DELTA: &[u8] = &[0x90, 0xc0, 0x80, 0x08, 0x04, 0x01];
 
 fn config(kind: MediaKind) -> Config {
+    let is_video = kind == MediaKind::Video;
+    let codec = if is_video { CodecName::Vp8 } else { CodecName::Opus };
+    let format = Format { codec, payload_type: 100, rtx_payload_type: is_video.then_some(101) };
     Config {
         kind,
         mid: Mid::parse("5").expect("a mid"),
         ssrc: 0xaaaa,
-        payload_type: 100,
-        clock_rate: if kind == MediaKind::Video { 90_000 } else { 48_000 },
+        formats: vec![format],
+        clock_rate: if is_video { 90_000 } else { 48_000 },
         redundant_payload_type: None,
-        retransmission: (kind == MediaKind::Video).then_some(Retransmission { ssrc: 0xbbbb, payload_type: 101 }),
+        retransmission_ssrc: is_video.then_some(0xbbbb),
         extensions: HeaderExtensions {
             mid: Some(4),
             audio_level: Some(1),
@@ -35,14 +38,13 @@ fn config(kind: MediaKind) -> Config {
 }
 
 fn packet(index: u64, timestamp: u32, payload: &[u8]) -> Packet<'_> {
-    let vp8 = vp8::Descriptor::parse(payload);
-    let facts = Facts { index, timestamp, marker: true, csrc: CSRC, audio_level: None, orientation: None, vp8 };
+    let picture = vp8::Descriptor::parse(payload).map(Picture::Vp8);
+    let facts = Facts { index, timestamp, marker: true, csrc: CSRC, picture, ..Facts::none(CodecName::Vp8) };
     Packet { facts, payload }
 }
 
 fn sound(index: u64) -> Packet<'static> {
-    let facts =
-        Facts { index, timestamp: 9, marker: false, csrc: CSRC, audio_level: Some(0x85), orientation: None, vp8: None };
+    let facts = Facts { index, timestamp: 9, csrc: CSRC, audio_level: Some(0x85), ..Facts::none(CodecName::Opus) };
     Packet { facts, payload: b"opus" }
 }
 
@@ -211,7 +213,7 @@ fn retransmissions_go_on_their_own_stream() {
 
 #[test]
 fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
-    let mut bench = Bench::new(Config { retransmission: None, ..config(MediaKind::Video) });
+    let mut bench = Bench::new(Config { retransmission_ssrc: None, ..config(MediaKind::Video) });
     bench.slot.select(Some(A));
     let mut cache = Cache::new(8);
     let mut sent = Vec::new();
