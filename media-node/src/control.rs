@@ -200,6 +200,7 @@ impl Control {
             Output::VideoLimited { room, session, estimate_bps, slots } => {
                 (room, NodeToRoom::VideoLimited { session, estimate_bps, slots })
             }
+            Output::VideoUndecodable { room, session, mids } => (room, NodeToRoom::VideoUndecodable { session, mids }),
         };
         let Some(served) = self.rooms.get(&room).filter(|served| served.shard == event.shard) else {
             tracing::debug!(%room, shard = event.shard, ?message, "news of a room that is no longer served");

@@ -97,6 +97,10 @@ pub enum CodecName {
     Red,
     /// RFC 7741.
     Vp8,
+    /// RFC 6184 in packetization mode 1, profile `42e01f`.
+    H264ConstrainedBaseline,
+    /// The same, profile `4d0032`.
+    H264Main,
 }
 
 /// One negotiated codec.

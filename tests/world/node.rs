@@ -405,6 +405,9 @@ impl Node {
                 SfuOutput::VideoLimited { room, session, estimate_bps, slots } => {
                     (room, NodeToRoom::VideoLimited { session, estimate_bps, slots })
                 }
+                SfuOutput::VideoUndecodable { room, session, mids } => {
+                    (room, NodeToRoom::VideoUndecodable { session, mids })
+                }
             };
             // Without a socket the next hello tells how things are.
             if let Some(Served { line: Line { state: State::Up(socket), .. }, .. }) = self.rooms.get(&room) {

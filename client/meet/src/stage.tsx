@@ -75,6 +75,7 @@ function Screen({ screen: { participant, track }, onStop }: { screen: SharedScre
     <section ref={element} className="screen" aria-label={label} data-screen={participant.id}>
       {track.media === null ? null : <Video track={track.media} label={label} whole />}
       {track.paused ? <p className="away">{texts.videoPaused}</p> : null}
+      {track.undecodable ? <p className="away">{texts.videoUndecodable}</p> : null}
       <p className="caption">
         <bdi>{label}</bdi>
       </p>

@@ -115,6 +115,7 @@ export interface Texts {
   readonly audioOnly: string;
   readonly audioOnlyOver: string;
   readonly videoPaused: string;
+  readonly videoUndecodable: string;
   readonly alone: string;
   readonly joined: (name: string) => string;
   readonly left: (name: string) => string;
@@ -128,7 +129,7 @@ export interface Texts {
   readonly crashedHint: string;
   readonly reload: string;
   readonly failed: string;
-  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "handUp", string>>;
+  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "videoUndecodable" | "handUp", string>>;
   readonly quality: Readonly<Record<Quality, string>>;
   readonly connectionOf: (name: string, quality: string) => string;
   readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "ofSelf" | "ofOthers", string>> & {

@@ -29,11 +29,13 @@ export function Tile({ room, participant, actions, style }: Props) {
   const isSilent = trackOf(participant, "microphone")?.muted ?? true;
   const isAway = connection === "reconnecting" && !isSelf;
   const isPaused = camera?.paused === true && !camera.muted && !isAway;
+  const isUndecodable = camera?.undecodable === true && !camera.muted && !isAway;
   const states = [
     isSilent ? texts.states.microphoneOff : null,
     speaking ? texts.states.speaking : null,
     isAway ? texts.states.reconnecting : null,
     isPaused ? texts.states.videoPaused : null,
+    isUndecodable ? texts.states.videoUndecodable : null,
     hasHandUp ? texts.states.handUp : null,
   ];
   const label = [name, ...states.filter((state) => state !== null)].join(", ");
@@ -46,11 +48,12 @@ export function Tile({ room, participant, actions, style }: Props) {
       data-participant={id}
     >
       <Avatar id={id} name={plain} locale={locale} />
-      {camera !== null && camera.media !== null && !camera.muted ? (
+      {camera !== null && camera.media !== null && !camera.muted && !isUndecodable ? (
         <Video track={camera.media} mirrored={isSelf} label={texts.cameraOf(name)} />
       ) : null}
       {isAway ? <p className="away">{texts.reconnectingShort}</p> : null}
       {isPaused ? <p className="away">{texts.videoPaused}</p> : null}
+      {isUndecodable ? <p className="away">{texts.videoUndecodable}</p> : null}
       <div className="corner">
         {hasHandUp ? (
           <span className="hand" aria-hidden="true">

@@ -57,7 +57,7 @@ describe("components", () => {
 });
 
 describe("what somebody publishes", () => {
-  const track = (source: Track["source"], muted = false): Track => ({ id: source, kind: "video", source, muted, paused: false, limit: null, media: null });
+  const track = (source: Track["source"], muted = false): Track => ({ id: source, kind: "video", source, muted, paused: false, undecodable: false, limit: null, media: null });
   const person = (tracks: readonly Track[]): Participant => ({
     id: "ada",
     name: "Ada",

@@ -107,6 +107,7 @@ const FRAMES: Frames = {
   sections_needed: { audio: number, video: number },
   layers_wanted: { mid: text, rids: list(text) },
   video_limited: { estimate_bps: number, slots: list(object<VideoLimit>({ mid: text, wanted_bps: number, given_bps: orNull(number) })) },
+  video_undecodable: { mids: list(text) },
   transport_dead: {},
   recording_updated: { recording },
   removed: { code: text, reason: orNull(text) },

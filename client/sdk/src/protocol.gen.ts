@@ -619,7 +619,7 @@ rids: Array<string>, } | { "type": "video_limited",
 /**
  * Bits per second that the node believes the downlink to carry.
  */
-estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
+estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
  * `kicked`, `replaced` or `room_closed`.
  */

@@ -86,6 +86,8 @@ export interface Track {
   readonly paused: boolean;
   /** Why its picture is smaller than its tile could show, or paused; nothing where this client's downlink is no reason. */
   readonly limit: Limit | null;
+  /** Its picture is not sent, because this browser does not read the codec that it is published in. */
+  readonly undecodable: boolean;
   /** What to show or play; nothing while it plays in none of this client's slots. */
   readonly media: MediaStreamTrack | null;
 }
@@ -163,7 +165,8 @@ function participant(info: ParticipantInfo, sources: Sources): Participant {
 function remoteTrack({ id, kind, source, muted }: TrackInfo, { state, slotTrack }: Sources): Track {
   const slot = state.slots.find(({ track }) => track === id);
   const limit = slot === undefined ? null : limitOf(state, slot.mid);
-  return { id, kind, source, muted, paused: limit?.givenBps === null, limit, media: slot === undefined ? null : slotTrack(slot.mid) };
+  const undecodable = slot !== undefined && state.undecodable.includes(slot.mid);
+  return { id, kind, source, muted, paused: limit?.givenBps === null, undecodable, limit, media: slot === undefined ? null : slotTrack(slot.mid) };
 }
 
 function limitOf({ limits: { estimateBps, slots } }: State, mid: Mid): Limit | null {
@@ -175,7 +178,7 @@ function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): T
   const device = source === "microphone" ? local.microphone.snapshot : source === "camera" ? local.camera.snapshot : null;
   // The user sees at once what they did, not when the edge has heard of it.
   const isMuted = device === null ? muted : !device.on;
-  return { id, kind, source, muted: isMuted, paused: false, limit: null, media: local.track(source) };
+  return { id, kind, source, muted: isMuted, paused: false, undecodable: false, limit: null, media: local.track(source) };
 }
 
 function messages({ chat, outbox, self, roster }: State): Message[] {

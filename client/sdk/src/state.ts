@@ -75,6 +75,8 @@ export interface State {
   /** Whom the user looks at; nothing where the application never said. */
   readonly view: View | null;
   readonly limits: Limits;
+  /** Slots whose video comes in a codec that this browser does not read. */
+  readonly undecodable: readonly Mid[];
   readonly told: Told;
   readonly requests: readonly PendingRequest[];
   readonly requestsMade: number;
@@ -350,6 +352,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     muted,
     view: null,
     limits: NO_LIMITS,
+    undecodable: [],
     told: { muted: {}, view: NO_VIEW },
     requests: [],
     requestsMade: 0,

@@ -6,6 +6,7 @@
 mod answer;
 mod candidate;
 mod extensions;
+mod h264;
 mod lines;
 mod media;
 mod offer;

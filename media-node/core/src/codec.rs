@@ -1,5 +1,6 @@
 //! What forwarding must know of the codecs' RTP payload formats.
 
+pub mod h264;
 pub mod opus;
 pub mod red;
 pub mod vp8;
@@ -10,6 +11,7 @@ use shared::rtp_parameters::CodecName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
     Vp8(vp8::Descriptor),
+    H264(h264::Summary),
 }
 
 /// The payload is not what its codec's format says.
@@ -23,7 +25,14 @@ impl Picture {
             CodecName::Vp8 if !payload.is_empty() => {
                 vp8::Descriptor::parse(payload).map(|descriptor| Some(Self::Vp8(descriptor))).ok_or(Malformed)
             }
-            CodecName::Vp8 | CodecName::Opus | CodecName::Red => Ok(None),
+            CodecName::H264ConstrainedBaseline | CodecName::H264Main if !payload.is_empty() => {
+                h264::Summary::parse(payload).map(|summary| Some(Self::H264(summary))).ok_or(Malformed)
+            }
+            CodecName::Vp8
+            | CodecName::H264ConstrainedBaseline
+            | CodecName::H264Main
+            | CodecName::Opus
+            | CodecName::Red => Ok(None),
         }
     }
 
@@ -31,6 +40,7 @@ impl Picture {
     pub fn starts_keyframe(&self) -> bool {
         match self {
             Self::Vp8(descriptor) => descriptor.starts_keyframe,
+            Self::H264(summary) => summary.starts_keyframe,
         }
     }
 
@@ -38,6 +48,7 @@ impl Picture {
     pub fn size(&self, payload: &[u8]) -> Option<(u16, u16)> {
         match self {
             Self::Vp8(_) => vp8::resolution(payload),
+            Self::H264(_) => h264::resolution(payload),
         }
     }
 
@@ -45,6 +56,7 @@ impl Picture {
     pub fn numbers(&self) -> vp8::Numbers {
         match self {
             Self::Vp8(descriptor) => descriptor.numbers(),
+            Self::H264(_) => vp8::Numbers::default(),
         }
     }
 
@@ -52,6 +64,7 @@ impl Picture {
     pub fn rewrite(&self, payload: &mut [u8], numbers: vp8::Numbers) {
         match self {
             Self::Vp8(descriptor) => descriptor.rewrite(payload, numbers),
+            Self::H264(_) => {}
         }
     }
 }

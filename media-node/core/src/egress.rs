@@ -10,4 +10,5 @@ pub mod rewrite;
 pub mod slot;
 mod template;
 pub mod throttle;
+pub mod undecodable;
 pub mod writing;

@@ -15,6 +15,7 @@ use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
+use crate::egress::undecodable::Undecodable;
 use crate::egress::writing::{Cursor, Due, Path, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
@@ -65,6 +66,8 @@ pub struct Session {
     pub wanted_bps: u64,
     /// Slots that get less video than they could show because that is too little.
     pub limited: Limited,
+    /// Slots that get no video because the client cannot read it.
+    pub undecodable: Undecodable,
     /// What it is asked to keep its video below.
     pub cap: Option<Cap>,
     /// Time to the client and back.
@@ -128,6 +131,7 @@ impl Session {
             estimate: None,
             wanted_bps: 0,
             limited: Limited::default(),
+            undecodable: Undecodable::default(),
             cap: None,
             round_trip: ROUND_TRIP_ASSUMED,
             is_round_trip_known: false,

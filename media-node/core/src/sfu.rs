@@ -66,6 +66,8 @@ pub enum Output {
     LayersWanted { room: RoomId, session: SessionId, mid: Mid, rids: Vec<String> },
     /// The slots of a session whose video is limited by its downlink have changed.
     VideoLimited { room: RoomId, session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
+    /// The slots of a session whose video comes in codecs that its client cannot read have changed.
+    VideoUndecodable { room: RoomId, session: SessionId, mids: Vec<Mid> },
     /// What the media of a session was like in the last minute: for the Worker, not for the room.
     Quality(Box<SessionQuality>),
 }

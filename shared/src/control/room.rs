@@ -117,6 +117,9 @@ pub enum NodeToRoom {
     /// All slots of a session whose video is smaller than wanted, or paused, because the downlink is too slow for it. Sent when
     /// other layers play or a pause begins or ends, not when only the numbers change, and after each `welcome`.
     VideoLimited { session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
+    /// All slots of a session whose video comes in a codec that their sections do not have. Sent when that changes, at most
+    /// once a second, and after each `welcome`.
+    VideoUndecodable { session: SessionId, mids: Vec<Mid> },
     /// The node is about to stop: place the room elsewhere and let its clients move.
     Draining {},
 }

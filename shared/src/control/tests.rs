@@ -29,6 +29,7 @@ fn messages_say_what_the_golden_ones_say() {
             "recording_state",
             "layers_wanted",
             "video_limited",
+            "video_undecodable",
             "draining",
         ],
     );

@@ -143,6 +143,11 @@ pub enum EdgeToClient {
         estimate_bps: u32,
         slots: Vec<VideoLimit>,
     },
+    /// The node sends no video in these slots, because the publisher's codec is none of those that the client has offered
+    /// to receive there. In all other slots it can.
+    VideoUndecodable {
+        mids: Vec<Mid>,
+    },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
     /// A recording started or changed its state.

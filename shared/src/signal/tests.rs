@@ -79,6 +79,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "sections_needed",
         "layers_wanted",
         "video_limited",
+        "video_undecodable",
         "transport_dead",
         "recording_updated",
         "removed",

@@ -6,6 +6,7 @@
 
 pub mod client_hello;
 pub mod control;
+pub mod h264;
 pub mod mutate;
 pub mod objects;
 pub mod offer;
@@ -31,6 +32,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "client_hello", check: client_hello::check },
     Target { name: "control", check: control::check },
+    Target { name: "h264", check: h264::check },
     Target { name: "objects", check: objects::check },
     Target { name: "offer", check: offer::check },
     Target { name: "recording", check: recording::check },

@@ -45,8 +45,8 @@ impl Arrival {
 
     /// Joins; a [`Refused`] is the edge's own no.
     pub async fn join(mut self) -> anyhow::Result<Admission> {
-        let Options { publish, slots, relays, .. } = &self.options;
-        let peer = Peer::new(self.local, publish, *slots, relays).await?;
+        let Options { publish, slots, relays, video, .. } = &self.options;
+        let peer = Peer::new(self.local, publish, *slots, relays, video).await?;
         let (offer, tracks) = peer.offer().await?;
         self.signaling.send(ClientToEdge::Join { attempt: attempt()?, offer, tracks }).await?;
         loop {
@@ -57,7 +57,8 @@ impl Arrival {
                 let mut ping = interval(Duration::from_millis(limits::PING_INTERVAL_MS));
                 ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let Self { options, local, signaling } = self;
-                let robot = Robot { options, local, signaling, peer, participant, roster, slots, ping };
+                let undecodable = Vec::new();
+                let robot = Robot { options, local, signaling, peer, participant, roster, slots, undecodable, ping };
                 return Ok(Admission { robot, answer, ice_servers });
             }
             if let EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } = message {

@@ -12,7 +12,7 @@ mod robot;
 mod signaling;
 
 pub use arrival::{Admission, Arrival, Refused};
-pub use media_file::{Frame, MediaFile};
+pub use media_file::{Frame, MediaFile, VideoCodec};
 pub use publisher::Publisher;
 pub use receiver::ReceivedFrame;
 pub use robot::{Event, Options, Robot};

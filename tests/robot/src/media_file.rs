@@ -1,8 +1,10 @@
-//! Encoded media in files: VP8 in IVF, Opus in Ogg.
+//! Encoded media in files: VP8 in IVF, H.264 as a byte stream, Opus in Ogg.
 
+mod h264;
 mod ivf;
 mod ogg;
 
+pub use h264::H264Error;
 pub use ivf::IvfError;
 pub use ogg::OggError;
 
@@ -20,21 +22,40 @@ pub struct Frame {
     pub duration: Duration,
 }
 
+/// A byte stream tells no times.
+const H264_FRAMES_PER_SECOND: u32 = 15;
+
+/// What pictures are encoded in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoCodec {
+    #[default]
+    Vp8,
+    /// Constrained baseline.
+    H264,
+}
+
 /// What one participant can publish: pictures, sound, or both, from the same start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediaFile {
-    /// VP8 frames; empty where there are no pictures.
+    /// Empty where there are no pictures.
     pub video: Vec<Frame>,
+    pub codec: VideoCodec,
     /// Opus packets; empty where there is no sound.
     pub audio: Vec<Frame>,
 }
 
 impl MediaFile {
-    /// Reads an IVF file with VP8, an Ogg file with Opus, or both.
+    /// Reads an IVF file with VP8 or a byte stream of H.264, an Ogg file with Opus, or both.
     pub fn read(video: Option<&Path>, audio: Option<&Path>) -> anyhow::Result<Self> {
         let mut file = Self::default();
         if let Some(path) = video {
-            file.video = ivf::parse(&load(path)?).with_context(|| format!("reading {}", path.display()))?;
+            let context = || format!("reading {}", path.display());
+            if path.extension().is_some_and(|extension| extension == "h264") {
+                file.codec = VideoCodec::H264;
+                file.video = h264::parse(&load(path)?, H264_FRAMES_PER_SECOND).with_context(context)?;
+            } else {
+                file.video = ivf::parse(&load(path)?).with_context(context)?;
+            }
         }
         if let Some(path) = audio {
             file.audio = ogg::parse(&load(path)?).with_context(|| format!("reading {}", path.display()))?;

@@ -1,10 +1,11 @@
 //! The media transport: one peer connection with sections to publish in and slots to receive in.
 
+use crate::media_file::VideoCodec;
 use crate::receiver::{self, ReceivedFrame};
 use anyhow::Context;
 use async_trait::async_trait;
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_VP8};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
@@ -28,6 +29,7 @@ use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
 /// The payload types that browsers usually give these codecs.
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 const VP8_PAYLOAD_TYPE: u8 = 96;
+pub(crate) const H264_PAYLOAD_TYPE: u8 = 106;
 /// Frames that may wait for whoever receives them; more are lost, as they are on a network.
 const FRAMES_MAX: usize = 1_024;
 
@@ -68,16 +70,19 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Makes a connection that publishes `sources` and has `slots` receive slots of each kind; over `relays` only, where there are any.
+    /// Makes a connection that publishes `sources` in the first of the `video` codecs, and has `slots` receive slots of each kind for all
+    /// of them; over `relays` only, where there are any.
     pub(crate) async fn new(
         local: IpAddr,
         sources: &[TrackSource],
         slots: usize,
         relays: &[IceServer],
+        video: &[VideoCodec],
     ) -> anyhow::Result<Self> {
         let mut engine = MediaEngine::default();
-        for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
-            engine.register_codec(codec(kind), kind).context("registering a codec")?;
+        engine.register_codec(opus(), RtpCodecKind::Audio).context("registering a codec")?;
+        for codec in video {
+            engine.register_codec(video_codec(*codec), RtpCodecKind::Video).context("registering a codec")?;
         }
         let interceptors = register_default_interceptors(Registry::new(), &mut engine).context("interceptors")?;
         let (state_changed, state) = watch::channel(RTCPeerConnectionState::New);
@@ -102,7 +107,7 @@ impl Peer {
             .context("making a peer connection")?;
         let mut peer = Self { connection: Box::new(connection), tracks: Vec::new(), state, ice, relay, frames };
         for source in sources {
-            peer.publish(*source).await?;
+            peer.publish(*source, video.first().copied().unwrap_or_default()).await?;
         }
         for _ in 0..slots {
             peer.add_slot(RtpCodecKind::Audio).await?;
@@ -135,12 +140,13 @@ impl Peer {
         self.connection.close().await.context("closing the peer connection")
     }
 
-    async fn publish(&mut self, source: TrackSource) -> anyhow::Result<()> {
+    async fn publish(&mut self, source: TrackSource, video: VideoCodec) -> anyhow::Result<()> {
         let kind = kind_of(source);
+        let codec = if kind == RtpCodecKind::Audio { opus() } else { video_codec(video) };
         let ssrc = random_ssrc();
         let encoding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
-            codec: codec(kind).rtp_codec,
+            codec: codec.rtp_codec,
             ..Default::default()
         };
         let name = format!("{source:?}").to_lowercase();
@@ -236,23 +242,33 @@ fn kind_of(source: TrackSource) -> RtpCodecKind {
     }
 }
 
-fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
-    let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
-    let opus = RTCRtpCodec {
+fn opus() -> RTCRtpCodecParameters {
+    let rtp_codec = RTCRtpCodec {
         mime_type: MIME_TYPE_OPUS.into(),
         clock_rate: 48_000,
         channels: 2,
         sdp_fmtp_line: "minptime=10;useinbandfec=1".into(),
         rtcp_feedback: vec![],
     };
-    let vp8 = RTCRtpCodec {
-        mime_type: MIME_TYPE_VP8.into(),
+    RTCRtpCodecParameters { rtp_codec, payload_type: OPUS_PAYLOAD_TYPE }
+}
+
+fn video_codec(codec: VideoCodec) -> RTCRtpCodecParameters {
+    let (mime_type, payload_type, parameters) = match codec {
+        VideoCodec::Vp8 => (MIME_TYPE_VP8, VP8_PAYLOAD_TYPE, ""),
+        VideoCodec::H264 => (
+            MIME_TYPE_H264,
+            H264_PAYLOAD_TYPE,
+            "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        ),
+    };
+    let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.into(), parameter: parameter.into() };
+    let rtp_codec = RTCRtpCodec {
+        mime_type: mime_type.into(),
         clock_rate: 90_000,
         channels: 0,
-        sdp_fmtp_line: String::new(),
+        sdp_fmtp_line: parameters.into(),
         rtcp_feedback: vec![feedback("nack", ""), feedback("nack", "pli"), feedback("ccm", "fir")],
     };
-    let (rtp_codec, payload_type) =
-        if kind == RtpCodecKind::Audio { (opus, OPUS_PAYLOAD_TYPE) } else { (vp8, VP8_PAYLOAD_TYPE) };
     RTCRtpCodecParameters { rtp_codec, payload_type }
 }

@@ -2,7 +2,7 @@
 
 use crate::arrival::Refused;
 use crate::peer::Peer;
-use crate::robot::{Robot, is_over};
+use crate::robot::{Options, Robot, is_over};
 use anyhow::{Context, bail};
 use shared::signal::{ClientToEdge, EdgeToClient, NegotiateReason, TrackIntent};
 use std::time::Duration;
@@ -28,7 +28,8 @@ impl Robot {
     }
 
     async fn try_renew(&mut self) -> anyhow::Result<()> {
-        let peer = Peer::new(self.local, &self.options.publish, self.options.slots, &self.options.relays).await?;
+        let Options { publish, slots, relays, video, .. } = &self.options;
+        let peer = Peer::new(self.local, publish, *slots, relays, video).await?;
         let (offer, tracks) = peer.offer().await?;
         let answer = self.negotiate(offer, tracks, NegotiateReason::NewTransport).await?;
         peer.answer(answer).await?;

@@ -1,6 +1,7 @@
 //! A participant: joins, knows who is there, receives, leaves.
 
 use crate::arrival::Arrival;
+use crate::media_file::VideoCodec;
 use crate::peer::Peer;
 use crate::publisher::Publisher;
 use crate::receiver::ReceivedFrame;
@@ -9,7 +10,7 @@ use anyhow::Context;
 use shared::signal::{
     ClientToEdge, EdgeToClient, IceServer, ParticipantInfo, RecordingInfo, SlotInfo, TrackInfo, TrackSource,
 };
-use shared::{ErrorCode, ParticipantId, limits};
+use shared::{ErrorCode, Mid, ParticipantId, limits};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Options {
     pub token: String,
     /// What is published; empty for a listener.
     pub publish: Vec<TrackSource>,
+    /// What it reads; pictures are published in the first.
+    pub video: Vec<VideoCodec>,
     /// Receive slots of each kind.
     pub slots: usize,
     /// TURN servers that all media goes through; none, and media goes straight to the node.
@@ -42,6 +45,7 @@ impl Options {
             url: url.into(),
             token: token.into(),
             publish: vec![TrackSource::Microphone, TrackSource::Camera],
+            video: vec![VideoCodec::Vp8],
             slots: limits::SLOTS_PER_KIND_DEFAULT,
             relays: Vec::new(),
         }
@@ -73,6 +77,7 @@ pub struct Robot {
     pub(crate) participant: ParticipantId,
     pub(crate) roster: BTreeMap<ParticipantId, ParticipantInfo>,
     pub(crate) slots: Vec<SlotInfo>,
+    pub(crate) undecodable: Vec<Mid>,
     pub(crate) ping: Interval,
 }
 
@@ -101,6 +106,12 @@ impl Robot {
     #[must_use]
     pub fn slots(&self) -> &[SlotInfo] {
         &self.slots
+    }
+
+    /// The slots whose pictures come in a codec that the robot does not read.
+    #[must_use]
+    pub fn undecodable(&self) -> &[Mid] {
+        &self.undecodable
     }
 
     /// Whose track a frame belongs to.
@@ -174,6 +185,10 @@ impl Robot {
             EdgeToClient::SlotsChanged { slots } => {
                 self.slots.retain(|slot| !slots.iter().any(|changed| changed.mid == slot.mid));
                 self.slots.extend(slots);
+                None
+            }
+            EdgeToClient::VideoUndecodable { mids } => {
+                self.undecodable = mids;
                 None
             }
             EdgeToClient::Removed { code, .. } | EdgeToClient::Refused { code } => Some(Event::Removed(code)),

@@ -170,7 +170,8 @@ impl Browser {
             EdgeToClient::RoomUpdated { .. }
             | EdgeToClient::TrackMuted { .. }
             | EdgeToClient::LayersWanted { .. }
-            | EdgeToClient::VideoLimited { .. } => {}
+            | EdgeToClient::VideoLimited { .. }
+            | EdgeToClient::VideoUndecodable { .. } => {}
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),

@@ -125,6 +125,7 @@ export const de: Texts = {
   audioOnly: "Deine Verbindung ist zu langsam für Video. Andere hören dich, sehen dich aber nicht.",
   audioOnlyOver: "Deine Verbindung ist wieder schneller. Andere können dich sehen.",
   videoPaused: "Video pausiert: langsame Verbindung",
+  videoUndecodable: "Dieser Browser kann das Video nicht anzeigen",
   alone: "Außer dir ist niemand hier. Teile den Link, um andere einzuladen.",
   joined: (name) => `${name} ist beigetreten`,
   left: (name) => `${name} hat den Raum verlassen`,
@@ -146,6 +147,7 @@ export const de: Texts = {
     speaking: "spricht",
     reconnecting: "verbindet erneut",
     videoPaused: "Video pausiert",
+    videoUndecodable: "Video nicht anzeigbar",
     handUp: "Hand gehoben",
   },
   quality: {

@@ -121,6 +121,7 @@ export const en: Texts = {
   audioOnly: "Your connection is too slow for video. Others can hear you, but not see you.",
   audioOnlyOver: "Your connection is faster again. Others can see you.",
   videoPaused: "Video paused: slow connection",
+  videoUndecodable: "This browser cannot show the video",
   alone: "You’re the only one here. Share the link to invite others.",
   joined: (name) => `${name} joined`,
   left: (name) => `${name} left`,
@@ -142,6 +143,7 @@ export const en: Texts = {
     speaking: "speaking",
     reconnecting: "reconnecting",
     videoPaused: "video paused",
+    videoUndecodable: "video cannot be shown",
     handUp: "hand raised",
   },
   quality: {

@@ -60,6 +60,7 @@ const HANDLERS: Handlers = {
   sections_needed: sectionsNeeded,
   layers_wanted: (turn, { mid, rids }) => turn.command({ do: "set_layers", layers: { mid, rids } }),
   video_limited: (turn, { estimate_bps: estimateBps, slots }) => turn.update({ limits: { estimateBps, slots } }),
+  video_undecodable: (turn, { mids }) => turn.update({ undecodable: mids }),
   transport_dead: transportDead,
   recording_updated: (turn, { recording }) => turn.update({ recording }),
   removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
@@ -84,8 +85,8 @@ function resumed(turn: Turn, message: Message<"resumed">): void {
   }
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
   const { session } = turn.state;
-  // What is limited follows.
-  turn.update({ room, slots, recording, limits: NO_LIMITS, guests: [], session: session && { ...session, resumeToken } });
+  // What is limited or undecodable follows.
+  turn.update({ room, slots, recording, limits: NO_LIMITS, undecodable: [], guests: [], session: session && { ...session, resumeToken } });
   putRoster(turn, roster);
   greeted(turn);
   learnOwnMuted(turn);
@@ -100,8 +101,8 @@ function negotiated(turn: Turn, message: Message<"negotiated">): void {
   }
   const { session } = turn.state;
   if (session !== null && session.id !== message.session) {
-    // Another node begins with all layers and nothing limited, even where the browser keeps its transport.
-    turn.update({ session: { ...session, id: message.session }, limits: NO_LIMITS });
+    // Another node begins with all layers, nothing limited and nothing undecodable, even where the browser keeps its transport.
+    turn.update({ session: { ...session, id: message.session }, limits: NO_LIMITS, undecodable: [] });
     turn.command({ do: "set_layers", layers: null });
   }
   turn.update({ slots: message.slots });

@@ -250,7 +250,7 @@ export function abandonNegotiation(turn: Turn): void {
 export function rejoin(turn: Turn): void {
   const { attempt, told } = turn.state;
   turn.settle("media", "renegotiate", "view");
-  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {}, view: NO_VIEW }, limits: NO_LIMITS });
+  turn.update({ session: null, attempt: { ...attempt, count: attempt.count + 1 }, told: { ...told, muted: {}, view: NO_VIEW }, limits: NO_LIMITS, undecodable: [] });
   turn.updateSignaling({ greeted: false });
   turn.updateMedia({ connecting: null });
   begin(turn, "join");

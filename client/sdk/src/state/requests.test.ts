@@ -95,16 +95,19 @@ describe("what the user asks for", () => {
     expect(client.lastSent()).toEqual({ id: 3, ...view, lines: { "camera-1": 360 } });
   });
 
-  test("another session begins with all layers and nothing limited", () => {
+  test("another session begins with all layers, nothing limited and nothing undecodable", () => {
     const client = new Client().joined();
     client.frame({ type: "layers_wanted", mid: "1", rids: ["q"] });
     const slots = [{ mid: "3", wanted_bps: 1_700_000, given_bps: null }];
     client.frame({ type: "video_limited", estimate_bps: 90_000, slots });
     expect(client.state.limits).toEqual({ estimateBps: 90_000, slots });
+    client.frame({ type: "video_undecodable", mids: ["5"] });
+    expect(client.state.undecodable).toEqual(["5"]);
     expect(client.does()).toEqual(["set_layers"]);
     client.reopen();
     client.frame(resumed(2));
     expect(client.state.limits.slots).toEqual([]);
+    expect(client.state.undecodable).toEqual([]);
   });
 
   test("200 people who come within 5 s make nobody tell a view that stays the same or decides nothing", () => {

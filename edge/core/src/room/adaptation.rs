@@ -1,4 +1,5 @@
-//! What a node says about a client's media, on its way to that client: which layers anybody watches, and which video its downlink limits.
+//! What a node says about a client's media, on its way to that client: which layers anybody watches, which video
+//! its downlink limits, and which it cannot read.
 
 use super::Room;
 use super::media_session::Limits;
@@ -39,6 +40,20 @@ impl Room {
         }
     }
 
+    /// A client cannot read the codec of the video in these slots, and in no others.
+    pub(super) fn video_undecodable(&mut self, id: &SessionId, epoch: u64, mids: &[Mid]) {
+        let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
+        let slots = session.slots().map(|(mid, _, _)| mid);
+        let undecodable: Vec<_> = slots.filter(|mid| mids.contains(mid)).cloned().collect();
+        if session.undecodable == undecodable {
+            return;
+        }
+        self.news.undecodable.insert(session.participant.clone());
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.undecodable = undecodable;
+        }
+    }
+
     /// A client that was away hears again what it may have missed.
     pub(super) fn repeat_adaptation(&mut self, participant: &ParticipantId) {
         let session = self.members.get(participant).and_then(|member| self.sessions.get(&member.session));
@@ -47,12 +62,16 @@ impl Room {
         if !session.limits.slots.is_empty() {
             self.news.limits.insert(participant.clone());
         }
+        if !session.undecodable.is_empty() {
+            self.news.undecodable.insert(participant.clone());
+        }
     }
 
     pub(super) fn tell_adaptation(
         &mut self,
         layers: impl IntoIterator<Item = (ParticipantId, Mid)>,
         limits: impl IntoIterator<Item = ParticipantId>,
+        undecodable: impl IntoIterator<Item = ParticipantId>,
     ) {
         for (participant, mid) in layers {
             let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
@@ -64,6 +83,12 @@ impl Room {
             let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
             if let Some(Limits { estimate_bps, slots }) = session.map(|session| session.limits.clone()) {
                 self.tell(&participant, EdgeToClient::VideoLimited { estimate_bps, slots });
+            }
+        }
+        for participant in undecodable {
+            let session = self.members.get(&participant).and_then(|member| self.sessions.get(&member.session));
+            if let Some(mids) = session.map(|session| session.undecodable.clone()) {
+                self.tell(&participant, EdgeToClient::VideoUndecodable { mids });
             }
         }
     }

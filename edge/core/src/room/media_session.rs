@@ -42,6 +42,9 @@ pub(super) struct MediaSession {
     pub(super) layers: BTreeMap<Mid, Vec<String>>,
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub(super) limits: Limits,
+    /// The slots whose video its client cannot read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) undecodable: Vec<Mid>,
 }
 
 /// The slots that the client's downlink limits, as its node said last.
@@ -103,6 +106,7 @@ impl MediaSession {
             media: MediaState::New,
             layers: BTreeMap::new(),
             limits: Limits::default(),
+            undecodable: Vec::new(),
         }
     }
 

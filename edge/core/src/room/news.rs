@@ -30,6 +30,8 @@ pub(super) struct News {
     pub(super) layers: BTreeSet<(ParticipantId, Mid)>,
     /// Whose downlink limits other video than before.
     pub(super) limits: BTreeSet<ParticipantId>,
+    /// Who cannot read other video than before.
+    pub(super) undecodable: BTreeSet<ParticipantId>,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,
     /// Assignments whose nodes are told everything.
@@ -128,7 +130,7 @@ impl Room {
         self.tell_conversation(&full, news.chat, news.reacted);
         self.tell_guests();
         self.tell_slots(&replied, slots);
-        self.tell_adaptation(news.layers, news.limits);
+        self.tell_adaptation(news.layers, news.limits, news.undecodable);
         for participant in &news.transport_dead {
             self.tell(participant, EdgeToClient::TransportDead {});
         }

@@ -44,6 +44,9 @@ impl Room {
             (NodeToRoom::VideoLimited { session, estimate_bps, slots }, Some(epoch)) => {
                 self.video_limited(&session, epoch, estimate_bps, slots);
             }
+            (NodeToRoom::VideoUndecodable { session, mids }, Some(epoch)) => {
+                self.video_undecodable(&session, epoch, &mids);
+            }
             (NodeToRoom::Draining {}, Some(epoch)) => self.retire(now, epoch),
         }
     }

@@ -1,7 +1,7 @@
 //! Writes an answer (RFC 8829 §5.3) from what was negotiated and where the node is.
 
 use super::section::{AcceptedSection, AnsweredSection, Feedback, Names, RejectedSection};
-use super::{candidate, extensions, simulcast};
+use super::{candidate, extensions, h264, simulcast};
 use shared::rtp_parameters::{Codec, CodecName, Fingerprint, Flow, Section};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -120,8 +120,10 @@ fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
         CodecName::Opus => ("opus/48000/2", Some("minptime=10;useinbandfec=1")),
         CodecName::Red => ("red/48000/2", None),
         CodecName::Vp8 => ("VP8/90000", None),
+        CodecName::H264ConstrainedBaseline | CodecName::H264Main => ("H264/90000", None),
     };
     let _ = write!(text, "a=rtpmap:{payload_type} {encoding}\r\n");
+    h264::write(text, codec);
     if let Some(parameters) = parameters {
         let _ = write!(text, "a=fmtp:{payload_type} {parameters}\r\n");
     }

@@ -1,8 +1,9 @@
 //! The codecs, feedback, extensions and streams of one section.
 
+use super::h264;
 use super::lines::{Attribute, SectionLines, first_word, payload_type, words};
 use super::offer::{OfferError, Problem};
-use super::section::{Feedback, Names};
+use super::section::Feedback;
 use crate::steps::look_through;
 use shared::limits;
 use shared::rtp_parameters::{Codec, CodecName, Encoding, MediaKind};
@@ -33,9 +34,13 @@ pub(super) struct Media {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mapped {
     Codec(CodecName),
+    /// Of which profile, another line says.
+    H264,
     Retransmission,
     Other,
-    Unreadable { line: usize },
+    Unreadable {
+        line: usize,
+    },
 }
 
 /// Reads a section's media; says why it cannot be accepted.
@@ -72,9 +77,10 @@ fn mapped(kind: MediaKind, Attribute { line, value }: Attribute<'_>) -> (Option<
     let is_rtx = encoding.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("rtx/"));
     let mapped = match kind {
         _ if is_rtx => Mapped::Retransmission,
-        MediaKind::Audio if is(kind.codec()) => Mapped::Codec(CodecName::Opus),
+        MediaKind::Audio if is("opus/48000/2") => Mapped::Codec(CodecName::Opus),
         MediaKind::Audio if is("red/48000/2") => Mapped::Codec(CodecName::Red),
-        MediaKind::Video if is(kind.codec()) => Mapped::Codec(CodecName::Vp8),
+        MediaKind::Video if is("VP8/90000") => Mapped::Codec(CodecName::Vp8),
+        MediaKind::Video if is("H264/90000") => Mapped::H264,
         _ if !encoding.contains('/') || words(encoding).count() != 1 => Mapped::Unreadable { line },
         MediaKind::Audio | MediaKind::Video => Mapped::Other,
     };
@@ -101,6 +107,12 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
     let mut redundant = None;
     for fmtp in &section.fmtps {
         let Some((rtx, parameters)) = first_word(fmtp) else { continue };
+        if let Some(map) = payload_type(rtx).and_then(|of| maps.get_mut(usize::from(of)))
+            && *map == Some(Mapped::H264)
+        {
+            *map = Some(h264::profile(parameters).map_or(Mapped::Other, Mapped::Codec));
+            continue;
+        }
         redundant = redundant.or_else(|| Some((payload_type(rtx)?, blocks(parameters)?)));
         let rtx = payload_type(rtx).filter(|rtx| {
             let index = usize::from(*rtx);
@@ -118,7 +130,7 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
         if codecs.len() < limits::CODECS_PER_SECTION_MAX && !codecs.iter().any(|known| known.name == name) {
             let clock_rate = match name {
                 CodecName::Opus | CodecName::Red => 48_000,
-                CodecName::Vp8 => 90_000,
+                CodecName::Vp8 | CodecName::H264ConstrainedBaseline | CodecName::H264Main => 90_000,
             };
             let rtx_payload_type = retransmissions.get(usize::from(payload_type)).copied().flatten();
             codecs.push(Codec { name, payload_type, rtx_payload_type, clock_rate });
@@ -148,20 +160,26 @@ fn apt(parameter: &str) -> Option<u8> {
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
-/// The feedback offered for the first codec that is not redundant audio, or for all (`*`).
+/// The feedback offered for every codec that is not redundant audio, be it with `*` for all.
 pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feedback> {
-    let Some(codec) = codecs.iter().find(|codec| codec.name != CodecName::Red) else { return Vec::new() };
-    let mut offered = [false; Feedback::ALL.len()];
+    let codecs = || codecs.iter().filter(|codec| codec.name != CodecName::Red);
+    // A bit for each codec.
+    let all = codecs().enumerate().fold(0_u32, |all, (index, _)| all | 1 << index);
+    let mut offered = [0_u32; Feedback::ALL.len()];
     for line in &section.feedback {
         let Some((of, value)) = first_word(line) else { continue };
-        if of != "*" && payload_type(of) != Some(codec.payload_type) {
+        let is_of = |codec: &Codec| of == "*" || payload_type(of) == Some(codec.payload_type);
+        let named =
+            codecs().enumerate().filter(|(_, codec)| is_of(codec)).fold(0, |named, (index, _)| named | 1 << index);
+        if named == 0 {
             continue;
         }
         for (offered, kind) in offered.iter_mut().zip(Feedback::ALL) {
-            *offered = *offered || words(value).eq(words(kind.as_str()));
+            *offered |= if words(value).eq(words(kind.as_str())) { named } else { 0 };
         }
     }
-    Feedback::ALL.into_iter().zip(offered).filter(|(_, offered)| *offered).map(|(kind, _)| kind).collect()
+    let known = Feedback::ALL.into_iter().zip(offered).filter(|(_, offered)| *offered == all && all != 0);
+    known.map(|(kind, _)| kind).collect()
 }
 
 /// The first stream that a section announces.

@@ -64,9 +64,9 @@ pub enum Problem {
     Media,
     #[error("m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is")]
     Protocol,
-    #[error("m=: the {} section offers no {}", .0.media(), .0.codec())]
+    #[error("m=: the {} section offers no {}", .0.media(), .0.codecs())]
     NoCodec(MediaKind),
-    #[error("a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the {} section offers no {}", .0.media(), .0.codec())]
+    #[error("a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the {} section offers no {}", .0.media(), .0.codecs())]
     Rtpmap(MediaKind),
     #[error("m=: the section is not in the BUNDLE group of the section in line {0}, and all media share one transport")]
     NotBundled(usize),

@@ -82,8 +82,8 @@ impl OfferedSection {
 pub(super) trait Names {
     /// The media type of its `m=` line.
     fn media(self) -> &'static str;
-    /// The codec that Rotunda forwards, as an `a=rtpmap` line says it.
-    fn codec(self) -> &'static str;
+    /// The codecs that Rotunda forwards, as `a=rtpmap` lines say them.
+    fn codecs(self) -> &'static str;
 }
 
 impl Names for MediaKind {
@@ -94,10 +94,10 @@ impl Names for MediaKind {
         }
     }
 
-    fn codec(self) -> &'static str {
+    fn codecs(self) -> &'static str {
         match self {
             Self::Audio => "opus/48000/2",
-            Self::Video => "VP8/90000",
+            Self::Video => "VP8/90000, and no H264/90000 of a known profile in packetization mode 1",
         }
     }
 }

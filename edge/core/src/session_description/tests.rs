@@ -124,6 +124,43 @@ fn knows_extensions_and_feedback() {
     assert!(!Offer::read(&captured("firefox-join")).unwrap().sections[0].usable().unwrap().rtcp_rsize);
 }
 
+#[test]
+fn keeps_every_video_codec_that_is_forwarded_in_the_order_of_the_offer() {
+    use CodecName::{H264ConstrainedBaseline, H264Main, Vp8};
+    let offer = captured("chromium-publish");
+    let codecs = |text: &str| -> Vec<_> {
+        let offer = Offer::read(text).unwrap();
+        let section = offer.sections[1].usable().expect("usable");
+        assert_eq!(section.feedback, Feedback::ALL);
+        section.codecs.iter().map(|codec| (codec.name, codec.payload_type, codec.rtx_payload_type)).collect()
+    };
+    let (vp8, main) = ((Vp8, 96, Some(97)), (H264Main, 116, Some(117)));
+    let baseline = (H264ConstrainedBaseline, 108, Some(109));
+    assert_eq!(codecs(&offer), [vp8, baseline, main]);
+    let preferred = offer.replace("UDP/TLS/RTP/SAVPF 96 97 ", "UDP/TLS/RTP/SAVPF 108 96 97 ");
+    assert_ne!(preferred, offer);
+    assert_eq!(codecs(&preferred), [baseline, vp8, main]);
+    let answer = answer(&Offer::read(&offer).unwrap());
+    for line in [
+        "m=video 7000 UDP/TLS/RTP/SAVPF 96 108 116 97 109 117",
+        "a=rtpmap:108 H264/90000",
+        "a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        "a=rtcp-fb:108 nack pli",
+        "a=fmtp:109 apt=108",
+        "a=fmtp:116 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d0032",
+    ] {
+        assert!(answer.lines().any(|known| known == line), "{line} is in {answer}");
+    }
+}
+
+#[test]
+fn feedback_that_one_of_the_codecs_lacks_is_not_used() {
+    let offer = captured("chromium-publish").replace("a=rtcp-fb:116 nack\r\n", "");
+    let offer = Offer::read(&offer).unwrap();
+    let feedback = &offer.sections[1].usable().expect("usable").feedback;
+    assert!(!feedback.contains(&Feedback::Nack) && feedback.contains(&Feedback::NackPli), "{feedback:?}");
+}
+
 /// Answers everything that can be accepted, each section in the direction that it offers.
 fn answer(offer: &Offer) -> String {
     let sections: Vec<_> = offer.sections.iter().map(accept).collect();

@@ -135,7 +135,7 @@ fn refuses_tracks_that_the_offer_does_not_send() {
 fn refuses_a_codec_that_nobody_speaks() {
     let mut stage = Stage::new(1);
     stage.open_client("ada", Grants::default(), None);
-    let offer = offer("chromium-publish").replace("VP8/90000", "VP7/90000");
+    let offer = offer("chromium-publish").replace("VP8/90000", "VP7/90000").replace("H264/90000", "H263/90000");
     stage.prepare("ada");
     let attempt = AttemptId::parse("a").expect("an attempt");
     let join = ClientToEdge::Join { attempt, offer, tracks: intents(&[CAMERA]) };

@@ -4,7 +4,7 @@ use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
-use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, VideoLimit};
+use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +174,10 @@ impl Models {
             }
             (EdgeToClient::TrackMuted { mid }, Some(model)) => model.check_own_track(mid),
             (EdgeToClient::LayersWanted { mid, .. }, Some(model)) => model.check_own_track(mid),
-            (EdgeToClient::VideoLimited { slots, .. }, Some(model)) => model.check_slots(slots),
+            (EdgeToClient::VideoLimited { slots, .. }, Some(model)) => {
+                model.check_slots(slots.iter().map(|slot| &slot.mid));
+            }
+            (EdgeToClient::VideoUndecodable { mids }, Some(model)) => model.check_slots(mids),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
             (news, None) => panic!("{name} never joined, but hears {news:?}"),
@@ -335,9 +338,10 @@ impl ClientModel {
         }
     }
 
-    fn check_slots(&self, limits: &[VideoLimit]) {
-        let has = |limit: &VideoLimit| self.slots.contains_key(&limit.mid);
-        assert!(limits.iter().all(has), "{} does not have all slots of {limits:?}", self.name);
+    fn check_slots<'a>(&self, mids: impl IntoIterator<Item = &'a Mid>) {
+        for mid in mids {
+            assert!(self.slots.contains_key(mid), "{} does not have the slot {mid}", self.name);
+        }
     }
 
     fn check_own_track(&self, mid: &Mid) {

@@ -31,7 +31,7 @@ fn whatever_happens_everybody_agrees() {
 }
 
 /// Every kind of message that a play can lead to.
-const EVERYTHING: [&str; 32] = [
+const EVERYTHING: [&str; 33] = [
     "joined",
     "resumed",
     "negotiated",
@@ -51,6 +51,7 @@ const EVERYTHING: [&str; 32] = [
     "sections_needed",
     "layers_wanted",
     "video_limited",
+    "video_undecodable",
     "transport_dead",
     "removed",
     "welcome",
@@ -248,7 +249,10 @@ impl Play {
                 Some(format!("{name} {} {}", self.pick(&["drops", "drops", "refuses"]), self.pick(&known)))
             }
             6 if self.dice(3) == 0 => Some(format!("{name} drains")),
-            6 if !known.is_empty() => Some(format!("{name} pauses {} {}", self.pick(&known), self.dice(6))),
+            6 if !known.is_empty() => {
+                let says = self.pick(&["pauses", "cannot read"]);
+                Some(format!("{name} {says} {} {}", self.pick(&known), self.dice(6)))
+            }
             7 if self.dice(2) == 0 => Some(format!("{name} closes")),
             8 if !known.is_empty() => {
                 Some(format!("{name} wants {} {} {}", self.pick(&known), self.dice(2), self.pick(&["q", "q f", "f"])))

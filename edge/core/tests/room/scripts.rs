@@ -196,6 +196,10 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             estimate_bps: 90_000,
             slots: mids.iter().map(|mid| paused(mid_named(mid.parse().expect("a mid")))).collect(),
         },
+        ["cannot", "read", whose, mids @ ..] => NodeToRoom::VideoUndecodable {
+            session: session(stage, whose),
+            mids: mids.iter().map(|mid| mid_named(mid.parse().expect("a mid"))).collect(),
+        },
         ["seals", number, epoch] => {
             let epoch = epoch_named(stage, epoch);
             return stage.report(name, number, |_| SegmentOutcome::Sealed { epoch });

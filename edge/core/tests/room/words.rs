@@ -6,7 +6,7 @@ use edge_core::room::{Answer, Output, RecordingAnswer, RecordingListing};
 use shared::control::{Forward, RecordedTrack, RecordingOrder, RecordingVerdict, RoomToNode};
 use shared::rtp_parameters::{Flow, Session};
 use shared::signal::{BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, RecordingInfo, SlotInfo};
-use shared::{ErrorCode, SessionId};
+use shared::{ErrorCode, Mid, SessionId};
 use std::collections::BTreeMap;
 
 /// Names for what is random.
@@ -128,6 +128,9 @@ impl Names {
             EdgeToClient::LayersWanted { mid, rids } => format!("layers {mid}: {}", rids.join(" ")),
             EdgeToClient::VideoLimited { slots, .. } => {
                 format!("limited {}", slots.iter().map(|slot| slot.mid.as_str()).collect::<Vec<_>>().join(" "))
+            }
+            EdgeToClient::VideoUndecodable { mids } => {
+                format!("undecodable {}", mids.iter().map(Mid::as_str).collect::<Vec<_>>().join(" "))
             }
             EdgeToClient::TransportDead {} => "transport dead".into(),
             EdgeToClient::RecordingUpdated { recording } => recording_words(recording),

@@ -25,6 +25,8 @@ pub struct Slot {
     pub track: Option<TrackKey>,
     pub raises: Raises,
     pub grant: Option<Grant>,
+    /// All that comes of the track is in codecs that its section does not have.
+    pub is_undecodable: bool,
     pub tally: Tally,
     pub reception: Reception,
     /// The chosen layer of the track.
@@ -51,6 +53,7 @@ impl Slot {
             track: None,
             raises: Raises::default(),
             grant: None,
+            is_undecodable: false,
             tally: Tally::default(),
             reception: Reception::default(),
             wanted: None,
@@ -186,7 +189,9 @@ impl Slot {
 
     /// A video packet without payload can continue a video, not begin one.
     fn can_begin_with(&self, facts: &Facts) -> bool {
-        facts.is_entry() && (self.kind() == MediaKind::Audio || facts.picture.is_some())
+        facts.is_entry()
+            && self.config().format(facts.codec).is_some()
+            && (self.kind() == MediaKind::Audio || facts.picture.is_some())
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Stream {
     pub tally: Tally,
     /// Width and height of the last key frame.
     pub size: Option<(u16, u16)>,
+    /// Of the last picture.
+    codec: Option<CodecName>,
     section: Section,
     encoding: Encoding,
     rate: Option<Rate>,
@@ -75,6 +77,8 @@ pub struct Received {
     /// Too many wait: subscribers will ask for it again.
     pub is_dropped: bool,
     pub begins_stream: bool,
+    /// It is the first picture of its stream, or the first in another codec than the one before.
+    pub changes_codec: bool,
     /// A loss was noticed or mended: the time to ask for losses may have moved.
     pub repair_at: Option<Instant>,
     /// More was lost than asking for can mend.
@@ -96,6 +100,7 @@ impl Stream {
             tap: None,
             tally: Tally::default(),
             size: None,
+            codec: None,
             section: section.clone(),
             encoding,
             rate: None,
@@ -147,7 +152,9 @@ impl Stream {
         self.fresh.clear();
         let received = match name {
             CodecName::Red => self.take_in_redundant(at, index, header, payload)?,
-            CodecName::Opus | CodecName::Vp8 => self.take_in(at, name, index, header, payload)?,
+            CodecName::Opus | CodecName::Vp8 | CodecName::H264ConstrainedBaseline | CodecName::H264Main => {
+                self.take_in(at, name, index, header, payload)?
+            }
         };
         Ok(Received { begins_stream, ..received })
     }
@@ -211,6 +218,7 @@ impl Stream {
             self.keyframes.arrived();
             self.size = picture.size(payload).or(self.size);
         }
+        let changes_codec = facts.picture.is_some() && self.codec.replace(codec) != Some(codec);
         self.cache.keep(&Packet { facts, payload });
         self.fresh.push(facts.index);
         let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
@@ -218,7 +226,16 @@ impl Stream {
         let (repair_at, needs_keyframe) =
             missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
         let held_until = self.queue.held_until;
-        Ok(Received { is_first, is_urgent, is_dropped, begins_stream: false, repair_at, needs_keyframe, held_until })
+        Ok(Received {
+            is_first,
+            is_urgent,
+            is_dropped,
+            begins_stream: false,
+            changes_codec,
+            repair_at,
+            needs_keyframe,
+            held_until,
+        })
     }
 
     fn facts(
@@ -267,6 +284,11 @@ impl Stream {
     pub fn video_ssrc(&self) -> Option<u32> {
         let receiver = self.receiver.as_ref().filter(|_| self.kind == MediaKind::Video)?;
         Some(receiver.ssrc())
+    }
+
+    /// The codec of its pictures, once one came.
+    pub fn codec(&self) -> Option<CodecName> {
+        self.codec
     }
 
     /// Lines of its picture; 0 until they are known.

@@ -61,6 +61,9 @@ impl Sfu {
             if self.sessions.get(key).is_some_and(|session| !session.limited.told().is_empty()) {
                 self.tell_limited(key);
             }
+            if self.sessions.get(key).is_some_and(|session| !session.undecodable.told().is_empty()) {
+                self.tell_undecodable(key);
+            }
         }
     }
 

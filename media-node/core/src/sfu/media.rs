@@ -1,7 +1,7 @@
 //! An RTP packet's way in: whose it is, decrypted where it lies, taken in by its stream.
 
 use super::{Sfu, Timer};
-use crate::ingress::stream::Received;
+use crate::ingress::stream::{Received, Subscriber};
 use crate::keys::{SessionKey, StreamKey};
 use crate::rtp::RtpHeader;
 use crate::session::srtp::OpenError;
@@ -121,6 +121,26 @@ impl Sfu {
         if stream.keyframes.due_at(now).is_some_and(|at| at <= now) {
             self.ask_for_keyframe(now, key);
         }
+        if received.changes_codec {
+            self.note_codec(now, key);
+        }
+    }
+
+    /// Viewers that cannot read what a stream comes in, or that can again, get something else, on the grid of all looks at
+    /// layers: the codec may change with every packet.
+    fn note_codec(&mut self, now: Instant, key: StreamKey) {
+        let Some((stream, codec)) = self.streams.get(key).and_then(|stream| Some((stream, stream.codec()?))) else {
+            return;
+        };
+        let viewers = self.tracks.get(stream.track).into_iter().flat_map(|track| &track.viewers);
+        let is_affected = |viewer: &&Subscriber| {
+            let slot =
+                self.sessions.get(viewer.session).and_then(|session| session.slots.get(usize::from(viewer.slot)));
+            slot.is_some_and(|slot| slot.is_undecodable == slot.config().format(codec).is_some())
+        };
+        let affected: Vec<_> = viewers.filter(is_affected).map(|viewer| viewer.session).collect();
+        let at = self.clock.aligned(now, super::select::GRID);
+        affected.into_iter().for_each(|session| self.deadlines.set(Timer::Select(session), Some(at)));
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Between two looks at layers and estimate; wishes take effect at once.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Sessions are looked at together: one wake-up for some of them.
-const GRID: Duration = Duration::from_millis(50);
+pub(super) const GRID: Duration = Duration::from_millis(50);
 
 impl Sfu {
     /// Chooses what each slot of a session plays.
@@ -27,10 +27,11 @@ impl Sfu {
         let audio: Vec<_> =
             of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
         let mut places = Vec::new();
-        let mut demands = Vec::new();
+        let (mut demands, mut undecodable) = (Vec::new(), Vec::new());
         for (place, slot) in of_kind(session, MediaKind::Video) {
             places.push(place);
             demands.push(demand(now, slot, tracks, streams));
+            undecodable.push(is_undecodable(slot, tracks, streams));
         }
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
         let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
@@ -50,12 +51,17 @@ impl Sfu {
         for (place, stream) in audio {
             self.change_slot(key, place, |slot| slot.select(stream));
         }
+        for (place, is_undecodable) in places.iter().zip(undecodable) {
+            let slot = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(*place));
+            slot.into_iter().for_each(|slot| slot.is_undecodable = is_undecodable);
+        }
         for ((place, demand), grant) in places.iter().zip(&demands).zip(&grants) {
             self.grant(now, (key, *place), demand, *grant);
         }
         self.note_limited(now, key, &places, &grants);
+        let is_news_due = self.note_undecodable(now, key);
         let is_limited = estimate.is_some() || self.bandwidth.shard_out_bps_max.is_some();
-        let is_watched = demands.iter().any(|demand| demand.layers.len() > 1 || is_limited);
+        let is_watched = is_news_due || demands.iter().any(|demand| demand.layers.len() > 1 || is_limited);
         let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
         self.deadlines.set(Timer::Select(key), at);
     }
@@ -135,6 +141,24 @@ impl Sfu {
         let estimate_bps = self.allowed(key).map_or(0, |estimate| saturated(estimate.sustained_bps));
         self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, slots });
     }
+
+    /// Whether a change is yet to be told.
+    fn note_undecodable(&mut self, now: Instant, key: SessionKey) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        let slots = session.slots.iter().enumerate().filter(|(_, slot)| slot.is_undecodable);
+        if session.undecodable.update(now, slots.map(|(place, _)| place)) {
+            self.tell_undecodable(key);
+        }
+        self.sessions.get(key).is_some_and(|session| session.undecodable.is_late)
+    }
+
+    pub(super) fn tell_undecodable(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(room) = self.rooms.get(session.room).map(|room| room.id.clone()) else { return };
+        let slots = session.undecodable.told().iter().filter_map(|place| session.slots.get(*place));
+        let mids = slots.map(|slot| slot.mid().clone()).collect();
+        self.outputs.push_back(Output::VideoUndecodable { room, session: session.id.clone(), mids });
+    }
 }
 
 fn saturated(bps: u64) -> u32 {
@@ -149,11 +173,23 @@ fn only_stream(slot: &Slot, tracks: &Slab<Tracks, Track>) -> Option<StreamKey> {
     tracks.get(slot.track?)?.streams().next()
 }
 
+/// Whether everything that comes of its track is in codecs that its client cannot read.
+fn is_undecodable(slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &Slab<Streams, Stream>) -> bool {
+    let layers = slot.track.and_then(|track| tracks.get(track)).into_iter().flat_map(Track::streams);
+    let mut begun = layers.filter_map(|key| streams.get(key)).filter(|stream| stream.codec().is_some()).peekable();
+    begun.peek().is_some() && begun.all(|stream| !can_read(slot, stream))
+}
+
+/// Nothing speaks against a stream whose codec is not known yet.
+fn can_read(slot: &Slot, stream: &Stream) -> bool {
+    stream.codec().is_none_or(|codec| slot.config().format(codec).is_some())
+}
+
 fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut Slab<Streams, Stream>) -> Demand {
     let track = slot.track.and_then(|track| tracks.get(track));
     let is_single = track.is_some_and(|track| track.single().is_some());
     let layer = |layer: &track::Layer| {
-        let stream = streams.get_mut(layer.stream)?;
+        let stream = streams.get_mut(layer.stream).filter(|stream| can_read(slot, stream))?;
         Some(Layer {
             stream: layer.stream,
             bitrate_bps: stream.bitrate_bps(now),

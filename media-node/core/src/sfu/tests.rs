@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod congestion;
+mod h264;
 mod layers;
 mod quality;
 mod record;

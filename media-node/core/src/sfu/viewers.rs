@@ -40,6 +40,7 @@ impl Sfu {
             track.streams().map(|key| self.streams.get(key).map_or(0, |stream| stream.lines())).collect();
         let viewers = track.viewers.iter().filter_map(|viewer| {
             let slot = self.sessions.get(viewer.session)?.slots.get(usize::from(viewer.slot))?;
+            let slot = Some(slot).filter(|slot| !slot.is_undecodable)?;
             Some(slot.wish.as_ref()?.lines_max.unwrap_or(u16::MAX))
         });
         // Places without a layer are in every set.
@@ -99,7 +100,11 @@ impl Sfu {
         for viewer in &track.viewers {
             let session = self.sessions.get(viewer.session)?;
             session.estimate?;
-            let grant = session.slots.get(usize::from(viewer.slot))?.grant?;
+            let slot = session.slots.get(usize::from(viewer.slot))?;
+            if slot.is_undecodable {
+                continue;
+            }
+            let grant = slot.grant?;
             largest = largest.max(Some(grant.share_bps));
         }
         largest

@@ -1,7 +1,10 @@
-//! Puts the packets of a frame together: VP8 (RFC 7741) and Opus (RFC 7587).
+//! Puts the packets of a frame together: VP8 (RFC 7741), H.264 (RFC 6184) and Opus (RFC 7587).
+
+mod h264;
 
 use super::ReceivedFrame;
 use super::reorder::Ordered;
+use crate::peer::H264_PAYLOAD_TYPE;
 use bytes::{Bytes, BytesMut};
 use rtc::rtp;
 use shared::rtp_parameters::MediaKind;
@@ -13,6 +16,8 @@ const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(super) struct Assembler {
     kind: MediaKind,
     begun: Option<Begun>,
+    /// Nothing is missing since a key frame began.
+    is_in_step: bool,
 }
 
 /// A picture whose last packet has not come.
@@ -23,13 +28,14 @@ struct Begun {
 
 impl Assembler {
     pub(super) fn new(kind: MediaKind) -> Self {
-        Self { kind, begun: None }
+        Self { kind, begun: None, is_in_step: false }
     }
 
     /// Takes the next packet; returns the frame that it completes.
     pub(super) fn take(&mut self, Ordered { packet, after_gap }: Ordered) -> Option<ReceivedFrame> {
         if after_gap {
             self.begun = None;
+            self.is_in_step = false;
         }
         if packet.payload.is_empty() {
             return None; // Padding, for probing.
@@ -45,6 +51,9 @@ impl Assembler {
     }
 
     fn picture(&mut self, packet: &rtp::Packet) -> Option<Bytes> {
+        if packet.header.payload_type == H264_PAYLOAD_TYPE {
+            return self.h264(packet);
+        }
         let descriptor = Descriptor::parse(&packet.payload)?;
         let timestamp = packet.header.timestamp;
         if descriptor.starts_frame {
@@ -58,6 +67,23 @@ impl Assembler {
         }
         // RFC 7741 §4.1: the marker is set on the last packet of a frame.
         if packet.header.marker { self.begun.take().map(|begun| begun.data.freeze()) } else { None }
+    }
+
+    /// H.264 does not say where a picture begins: after a gap that is only known of a key frame.
+    fn h264(&mut self, packet: &rtp::Packet) -> Option<Bytes> {
+        let timestamp = packet.header.timestamp;
+        self.is_in_step |= h264::starts_key_frame(&packet.payload);
+        if !self.is_in_step {
+            return None;
+        }
+        let begun = self.begun.take().filter(|begun| begun.timestamp == timestamp);
+        let mut data = begun.map_or_else(BytesMut::new, |begun| begun.data);
+        h264::append(&mut data, &packet.payload).filter(|()| data.len() <= FRAME_BYTES_MAX)?;
+        if packet.header.marker {
+            return Some(data.freeze());
+        }
+        self.begun = Some(Begun { timestamp, data });
+        None
     }
 }
 

@@ -97,7 +97,10 @@ fn blanks_do_not_count() {
 #[test]
 fn nobody_joins_without_a_connection() {
     check(&[
-        ("h264-slots-only", "unsupported_media: line 10 of the offer, m=: the video section offers no VP8/90000"),
+        (
+            "h264-slots-only",
+            "unsupported_media: line 10 of the offer, m=: the video section offers no VP8/90000, and no H264/90000 of a known profile in packetization mode 1",
+        ),
         (
             "data-only",
             "unsupported_media: line 10 of the offer, m=: sections of this media type are not supported, only audio and video",
@@ -130,7 +133,8 @@ fn one_rule_decides_what_shares_the_transport() {
         (
             "the-tagged-section-is-not-supported",
             "unsupported_media: line 10 of the offer, a=group: the first section of the BUNDLE group cannot be accepted, and the \
-             others fall with it: line 16 of the offer, m=: the video section offers no VP8/90000",
+             others fall with it: line 16 of the offer, m=: the video section offers no VP8/90000, and no H264/90000 \
+             of a known profile in packetization mode 1",
         ),
         ("the-tagged-section-is-stopped", not_bundled),
         (

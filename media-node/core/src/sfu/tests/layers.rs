@@ -178,7 +178,10 @@ impl Camera {
                 };
                 Some(format!("limited{}", slots.iter().map(given).collect::<String>()))
             }
-            Output::SessionConnected { .. } | Output::SessionClosed { .. } | Output::Quality(_) => None,
+            Output::SessionConnected { .. }
+            | Output::SessionClosed { .. }
+            | Output::VideoUndecodable { .. }
+            | Output::Quality(_) => None,
         });
         told.collect()
     }

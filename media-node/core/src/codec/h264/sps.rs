@@ -1,0 +1,198 @@
+//! The size of the picture, out of a sequence parameter set (ITU-T H.264 §7.3.2.1.1).
+
+/// Profiles whose parameter sets tell the format of colours (§7.3.2.1.1).
+const WITH_CHROMA_FORMAT: [u8; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+/// Most frames in a cycle of picture order counts (§7.4.2.1.1).
+const CYCLE_MAX: u32 = 255;
+
+/// Width and height of the part of the picture that is shown, out of a NAL unit with its header.
+pub fn size(unit: &[u8]) -> Option<(u16, u16)> {
+    let mut bits = Bits::new(unit.get(1..)?);
+    let profile = bits.take(8)? as u8;
+    // Constraints and level.
+    bits.take(16)?;
+    bits.unsigned()?;
+    let chroma_format = if WITH_CHROMA_FORMAT.contains(&profile) { chroma_format(&mut bits)? } else { 1 };
+    bits.unsigned()?;
+    skip_picture_order(&mut bits)?;
+    // Reference frames, and whether frame numbers may have gaps.
+    bits.unsigned()?;
+    bits.take(1)?;
+    let (columns, rows) = (bits.unsigned()?, bits.unsigned()?);
+    // A row of a field is one of every other line.
+    let fields = 2 - bits.take(1)?;
+    if fields == 2 {
+        bits.take(1)?;
+    }
+    bits.take(1)?;
+    let mut crop = [0; 4];
+    if bits.take(1)? == 1 {
+        for side in &mut crop {
+            *side = bits.unsigned()?;
+        }
+    }
+    let [left, right, top, bottom] = crop;
+    let (unit_x, unit_y) = match chroma_format {
+        1 => (2, 2),
+        2 => (2, 1),
+        _ => (1, 1),
+    };
+    let width = side(columns, 1, left.checked_add(right)?, unit_x)?;
+    let height = side(rows, fields, top.checked_add(bottom)?, unit_y * fields)?;
+    Some((width, height))
+}
+
+fn side(macroblocks_minus_1: u32, fields: u32, cropped: u32, unit: u32) -> Option<u16> {
+    let whole = macroblocks_minus_1.checked_add(1)?.checked_mul(16)?.checked_mul(fields)?;
+    let shown = whole.checked_sub(cropped.checked_mul(unit)?)?;
+    u16::try_from(shown).ok().filter(|shown| *shown > 0)
+}
+
+fn chroma_format(bits: &mut Bits<'_>) -> Option<u32> {
+    let format = bits.unsigned()?;
+    if format == 3 {
+        bits.take(1)?;
+    }
+    // Depths of luma and chroma, and whether lossless macroblocks are transformed.
+    bits.unsigned()?;
+    bits.unsigned()?;
+    bits.take(1)?;
+    if bits.take(1)? == 1 {
+        for list in 0..if format == 3 { 12 } else { 8 } {
+            if bits.take(1)? == 1 {
+                skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(format)
+}
+
+/// §7.3.2.1.1.1.
+fn skip_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Option<()> {
+    let (mut last, mut next) = (8_i64, 8_i64);
+    for _ in 0..entries {
+        if next != 0 {
+            next = (last + i64::from(bits.signed()?) + 256) % 256;
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Some(())
+}
+
+fn skip_picture_order(bits: &mut Bits<'_>) -> Option<()> {
+    match bits.unsigned()? {
+        0 => {
+            bits.unsigned()?;
+        }
+        1 => {
+            bits.take(1)?;
+            bits.unsigned()?;
+            bits.unsigned()?;
+            let frames = bits.unsigned()?;
+            for _ in 0..Some(frames).filter(|frames| *frames <= CYCLE_MAX)? {
+                bits.unsigned()?;
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// The bits of a unit without the bytes that prevent start codes (§7.4.1).
+struct Bits<'a> {
+    bytes: &'a [u8],
+    zeros: u8,
+    current: u8,
+    left: u8,
+}
+
+impl<'a> Bits<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, zeros: 0, current: 0, left: 0 }
+    }
+
+    fn bit(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            self.current = self.byte()?;
+            self.left = 8;
+        }
+        self.left -= 1;
+        Some(u32::from(self.current >> self.left & 1))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (mut byte, mut rest) = self.bytes.split_first()?;
+        if self.zeros >= 2 && *byte == 3 {
+            (byte, rest) = rest.split_first()?;
+            self.zeros = 0;
+        }
+        self.bytes = rest;
+        self.zeros = if *byte == 0 { self.zeros.saturating_add(1) } else { 0 };
+        Some(*byte)
+    }
+
+    fn take(&mut self, count: u32) -> Option<u32> {
+        let mut value = 0;
+        for _ in 0..count {
+            value = value << 1 | self.bit()?;
+        }
+        Some(value)
+    }
+
+    /// An Exp-Golomb code (§9.1).
+    fn unsigned(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.bit()? == 0 {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+        Some((1 << zeros | self.take(zeros)?) - 1)
+    }
+
+    fn signed(&mut self) -> Option<i32> {
+        let code = i64::from(self.unsigned()?);
+        i32::try_from(if code % 2 == 0 { -code / 2 } else { code / 2 + 1 }).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(hex: &str, expected: Option<(u16, u16)>) {
+        let digits: Vec<u8> = hex.bytes().filter(|byte| *byte != b' ').collect();
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+        assert_eq!(size(&digits.chunks(2).map(byte).collect::<Vec<_>>()), expected, "{hex}");
+    }
+
+    #[test]
+    fn reads_what_x264_writes() {
+        check("6742c016d900a02ff97011000003000100000300140f162e48", Some((640, 360)));
+        check("6742c016d900a42fe226c044000003000400000300503c58b920", Some((642, 358)));
+        check("674d401feca02802dd8088000003000800000300a078c18cb0", Some((1_280, 720)));
+        check("67640028acd940780227e5c044000003000400000300503c60c658", Some((1_920, 1_080)));
+        check("677a000cbcd941419f8dc044000003000400000300503c50a658", Some((320, 180)));
+        check("67f4000c919b282a33c7c5e022000003000200000300281e28532c", Some((322, 182)));
+    }
+
+    #[test]
+    fn reads_fields_and_scaling_lists() {
+        check("67640028acd94078044fde022000000300200000030283e2c5b2c0", Some((1_920, 1_080)));
+        check("677a0015bcd941433f3e022000000300200000030283e28532c0", Some((320, 180)));
+        check("67640016acd940a02ff97011000003000100000300140f162d96", Some((640, 360)));
+    }
+    #[test]
+    fn what_is_cut_short_has_no_size() {
+        let whole = [0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0xc0, 0x44];
+        for length in 0..8 {
+            assert_eq!(size(&whole[..length]), None, "{length}");
+        }
+        assert_eq!(size(&[]), None);
+        assert_eq!(size(&[0x67, 66, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0]), None, "an endless number");
+    }
+}
