@@ -1,6 +1,6 @@
 //! Parts in, one file out; what is in the file is read again.
 
-use super::super::webm::ebml::{Elements, id, uint};
+use super::super::webm::ebml::{Elements, element, id, uint};
 use super::super::webm::{Cluster, read};
 use super::*;
 
