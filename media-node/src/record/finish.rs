@@ -78,13 +78,13 @@ async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
 
 /// Stores a file, in chunks where it is large.
 async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) -> Result<()> {
-    const CONTENT_TYPE: &str = "video/webm";
+    let content_type = content_type(key);
     let bytes = tokio::fs::metadata(path).await.context("looking at a file")?.len();
     if bytes <= CHUNK_BYTES {
         let bytes = tokio::fs::read(path).await.context("reading a file")?;
-        return shared.storage.put(key, bytes, CONTENT_TYPE).await;
+        return shared.storage.put(key, bytes, content_type).await;
     }
-    let upload = shared.storage.begin(key, CONTENT_TYPE).await?;
+    let upload = shared.storage.begin(key, content_type).await?;
     // Only this note names the upload, and an abandoned upload costs money until a rule of the bucket removes it.
     folder.note_upload(Some(&upload))?;
     shared.storage.put_chunks(&upload, path).await?;
@@ -103,8 +103,12 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     let head = &folder.head;
     let found = find(shared, &head.key_prefix).await?;
     let mut files = Vec::new();
-    for (group, tracks) in groups(&found.manifests).into_iter().take(limits::FILES_PER_RECORDING_MAX) {
-        files.extend(make_file(shared, folder, &found, &group, &tracks).await?);
+    for (group, tracks) in groups(&found.manifests) {
+        for parts in parts_by_format(&found, &tracks) {
+            if files.len() < limits::FILES_PER_RECORDING_MAX {
+                files.extend(make_file(shared, folder, &group, &tracks.name, parts).await?);
+            }
+        }
     }
     let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
     let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
@@ -163,9 +167,23 @@ async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {
     Ok(Found { manifests, parts: by_track })
 }
 
+/// What parts and files end with, by what is in them.
+const EXTENSIONS: [&str; 2] = [SOUND_EXTENSION, "mp4"];
+const SOUND_EXTENSION: &str = "webm";
+
+fn extension_of(key: &str) -> Option<&str> {
+    key.rsplit_once('.').map(|(_, extension)| extension)
+}
+
+/// The media type of a part or a file.
+pub(super) fn content_type(key: &str) -> &'static str {
+    if extension_of(key) == Some(SOUND_EXTENSION) { "video/webm" } else { "video/mp4" }
+}
+
 /// Which track a part is of, when it begins, and in which segment: `…/7/parts/t1/000003-15000.webm`.
 fn place(epoch: &str, track: &str, name: &str) -> Option<(TrackId, u64, u64)> {
-    let starts_ms = name.strip_suffix(".webm")?.split_once('-')?.1.parse().ok()?;
+    let (name, _) = name.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension))?;
+    let starts_ms = name.split_once('-')?.1.parse().ok()?;
     Some((TrackId::parse(track).ok()?, starts_ms, epoch.parse().ok()?))
 }
 
@@ -217,19 +235,39 @@ fn groups(manifests: &[SegmentManifest]) -> BTreeMap<Group, Tracks> {
     groups
 }
 
+/// What goes into one file.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    extension: &'static str,
+    audio: VecDeque<String>,
+    video: VecDeque<String>,
+}
+
+/// The parts of one file, or of two where pictures came in codecs that no one file takes; each of them has all of the sound.
+fn parts_by_format(found: &Found, tracks: &Tracks) -> Vec<Parts> {
+    let (audio, all) = (parts_of(found, &tracks.audio), parts_of(found, &tracks.video));
+    let of = |extension: &'static str| {
+        let video = all.iter().filter(|key| extension_of(key) == Some(extension)).cloned().collect();
+        Parts { extension, audio: audio.clone(), video }
+    };
+    let mut files: Vec<Parts> = EXTENSIONS.map(of).into_iter().filter(|parts| !parts.video.is_empty()).collect();
+    if files.is_empty() {
+        files.push(of(SOUND_EXTENSION));
+    }
+    files
+}
+
 async fn make_file(
     shared: &Shared,
     folder: &Folder,
-    found: &Found,
     group: &Group,
-    tracks: &Tracks,
+    name: &str,
+    Parts { extension, mut audio, mut video }: Parts,
 ) -> Result<Option<RecordingFile>> {
-    let mut audio = parts_of(found, &tracks.audio);
-    let mut video = parts_of(found, &tracks.video);
     let path = folder.work();
     let Some(finished) = write(shared, group, &path, &mut audio, &mut video).await? else { return Ok(None) };
     let what = if group.is_screen { "screen" } else { "camera" };
-    let key = format!("{}{}-{what}.webm", folder.head.key_prefix, group.participant);
+    let key = format!("{}{}-{what}.{extension}", folder.head.key_prefix, group.participant);
     store_file(shared, folder, &key, &path).await?;
     let bytes = tokio::fs::metadata(&path).await.context("looking at a file")?.len();
     tokio::fs::remove_file(&path).await.context("removing a file")?;
@@ -237,7 +275,7 @@ async fn make_file(
     Ok(Some(RecordingFile {
         key,
         participant: group.participant.clone(),
-        name: tracks.name.clone(),
+        name: name.to_owned(),
         is_screen: group.is_screen,
         starts_ms,
         duration_ms,
@@ -254,7 +292,7 @@ fn parts_of(found: &Found, tracks: &[TrackId]) -> VecDeque<String> {
 }
 
 fn starts_ms(key: &str) -> Option<u64> {
-    key.rsplit_once('-')?.1.strip_suffix(".webm")?.parse().ok()
+    key.rsplit_once('-')?.1.split_once('.')?.0.parse().ok()
 }
 
 /// Writes one file with two parts in memory; nothing where there is not a single frame.
@@ -324,7 +362,10 @@ mod tests {
     #[test]
     fn a_key_says_where_its_part_belongs() {
         assert_eq!(place("7", "t1", "000003-15000.webm"), Some((id("t1"), 15_000, 7)));
-        for (epoch, track, name) in [("x", "t1", "1-2.webm"), ("7", "t 1", "1-2.webm"), ("7", "t1", "1.webm")] {
+        assert_eq!(place("7", "t1", "000003-15000.mp4"), Some((id("t1"), 15_000, 7)));
+        for (epoch, track, name) in
+            [("x", "t1", "1-2.webm"), ("7", "t 1", "1-2.webm"), ("7", "t1", "1.webm"), ("7", "t1", "1-2.avi")]
+        {
             assert_eq!(place(epoch, track, name), None, "{epoch} {track} {name}");
         }
     }
@@ -361,6 +402,23 @@ mod tests {
         let expected = ["p/3/parts/t9/000000-0.webm", "p/7/parts/t9/000000-5000.webm", "p/7/parts/t1/000000-9000.webm"];
         assert_eq!(parts_of(&found, &[id("t1"), id("t9"), id("t3")]), keys(&expected));
     }
+
+    #[test]
+    fn pictures_of_two_formats_are_two_files_with_the_same_sound() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<VecDeque<_>>();
+        let sound = ["p/7/parts/t1/000000-0.webm"];
+        let video = ["p/7/parts/t2/000000-0.webm", "p/7/parts/t2/000001-5000.mp4", "p/7/parts/t2/000002-9000.mp4"];
+        let parts = BTreeMap::from([(id("t1"), keys(&sound)), (id("t2"), keys(&video))]);
+        let found = Found { manifests: Vec::new(), parts };
+        let files = |tracks: &[&str]| {
+            let video = tracks.iter().map(|track| id(track)).collect();
+            parts_by_format(&found, &Tracks { name: String::new(), audio: vec![id("t1")], video })
+        };
+        let file = |extension, video: &[&str]| Parts { extension, audio: keys(&sound), video: keys(video) };
+        assert_eq!(files(&["t2"]), [file("webm", &video[..1]), file("mp4", &video[1..])]);
+        assert_eq!(files(&[]), [file("webm", &[])]);
+    }
+
     fn head() -> Head {
         let manifest = serde_json::json!({
             "version": VERSION, "recording": "r5m8n2p4q6s9", "room": "daily", "epoch": 4, "node": "n1",

@@ -18,7 +18,7 @@ const HEAD: &str = "head.json";
 const ROWS: &str = "rows.jsonl";
 const PARTS: &str = "parts";
 /// Where the file that is being made lies.
-const WORK: &str = "file.webm";
+const WORK: &str = "file.work";
 /// Names the upload of that file, while it goes on.
 const UPLOAD: &str = "upload.json";
 /// Stands for the slash in the name of a part; no track has it in its name.

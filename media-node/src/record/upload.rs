@@ -123,7 +123,7 @@ impl Upload {
                 storing.spawn(async move {
                     let part = tokio::fs::read(&path).await.context("reading a part")?;
                     let bytes = part.len() as u64;
-                    shared.storage.put(&key, part, "video/webm").await?;
+                    shared.storage.put(&key, part, finish::content_type(&key)).await?;
                     // Only what is acknowledged is deleted.
                     tokio::fs::remove_file(&path).await.context("removing a part")?;
                     shared.space.give_back(bytes);

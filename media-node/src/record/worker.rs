@@ -282,6 +282,7 @@ impl Worker {
                     marker: taken.marker,
                     received_us: taken.received_us,
                     captured_us: taken.captured_us,
+                    codec: taken.codec,
                     payload: copied.batch.payload(taken).to_vec(),
                 },
             );
@@ -357,6 +358,7 @@ mod tests {
     use shared::UnixMillis;
     use shared::control::TrackRef;
     use shared::manifest::Event;
+    use shared::rtp_parameters::CodecName;
     use tokio::sync::Semaphore;
 
     /// A recorder of one shard, whose storage is never there.
@@ -409,8 +411,8 @@ mod tests {
         let first = indices.peek().copied().unwrap_or_default();
         for index in indices {
             let (timestamp, received_us) = (index as u32 * 960, at_us + (index - first) as i64 * 20_000);
-            let taken =
-                Taken { tap: number, index, timestamp, marker: false, received_us, captured_us: None, payload: 0..0 };
+            let (marker, captured_us, codec) = (false, None, CodecName::Opus);
+            let taken = Taken { tap: number, index, timestamp, marker, received_us, captured_us, codec, payload: 0..0 };
             assert!(tap.take(taken, &[0x78, 1, 2]));
         }
         tap.exchange(Default::default())

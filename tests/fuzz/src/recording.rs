@@ -2,16 +2,20 @@
 
 use media_core::record::assemble::Assembler;
 use media_core::record::limits::{FRAME_BYTES_MAX, REORDER_PACKETS_MAX};
+use media_core::record::mp4::{self, Fragment};
 use media_core::record::remux::{Remux, Step};
 use media_core::record::reorder::{Ordered, Packet, Reorder};
 use media_core::record::webm::{Block, Cluster, read};
-use shared::rtp_parameters::MediaKind;
+use shared::rtp_parameters::{CodecName, MediaKind};
 
 /// Reads `bytes` as a part, as two parts of one file, and as packets.
 pub fn check(bytes: &[u8]) {
     check_blocks(bytes);
     check_file(bytes);
-    check_packets(bytes);
+    for codec in [CodecName::Vp8, CodecName::H264Main] {
+        check_packets(bytes, codec);
+    }
+    check_samples(bytes);
 }
 
 /// What was read can be written, and is read again as the same.
@@ -25,11 +29,23 @@ fn check_blocks(bytes: &[u8]) {
     }
 }
 
+/// The same of the samples of MP4.
+fn check_samples(bytes: &[u8]) {
+    for block in mp4::read::blocks(bytes) {
+        let mut fragment = Fragment::of_pictures();
+        fragment.add(0, &block);
+        let mut written = Vec::new();
+        fragment.write(&mut written, 1, None);
+        assert_eq!(mp4::read::blocks(&written), [block]);
+    }
+}
+
 /// Of whatever parts, a file's frames are in the order of time, and its header keeps its length.
 fn check_file(bytes: &[u8]) {
     let (sound, pictures) = bytes.split_at(bytes.len() / 2);
     // A pause of centuries would be filled with silence for as long.
-    let is_long = |part: &[u8]| read::blocks(part).iter().any(|block| block.at_ms > 1 << 20);
+    let blocks = |part: &[u8]| [read::blocks(part), mp4::read::blocks(part)].concat();
+    let is_long = |part: &[u8]| blocks(part).iter().any(|block| block.at_ms > 1 << 20);
     if is_long(sound) || is_long(pictures) || is_long(bytes) {
         return;
     }
@@ -57,9 +73,9 @@ fn check_file(bytes: &[u8]) {
 }
 
 /// The bytes as packets: a byte of index steps, one of flags, one of length, and a payload.
-fn check_packets(bytes: &[u8]) {
+fn check_packets(bytes: &[u8], codec: CodecName) {
     let mut reorder = Reorder::default();
-    let mut assembler = Assembler::vp8();
+    let mut assembler = Assembler::of(codec);
     let (mut index, mut rest) = (100_u64, bytes);
     let mut given = None;
     let mut received_us = 0;
@@ -75,6 +91,7 @@ fn check_packets(bytes: &[u8]) {
             marker: flags & 1 == 1,
             received_us,
             captured_us: None,
+            codec,
             payload: payload.to_vec(),
         };
         let mut out = Vec::new();
@@ -88,6 +105,8 @@ fn check_packets(bytes: &[u8]) {
                     if let Some(frame) = assembler.push(packet) {
                         assert!(frame.bytes.len() <= FRAME_BYTES_MAX);
                         assert!(frame.is_key || frame.resolution.is_none());
+                        let units = mp4::units(&frame.bytes).map(|unit| 4 + unit.len()).sum::<usize>();
+                        assert!(codec == CodecName::Vp8 || units == frame.bytes.len());
                     }
                 }
                 Ordered::Lost(packets) => {

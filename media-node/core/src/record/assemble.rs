@@ -1,8 +1,12 @@
-//! Frames out of packets that are in order: Opus packets are frames, VP8 frames are put together (RFC 7741 §4).
+//! Frames out of packets that are in order: Opus packets are frames, those of video are put together (RFC 7741 §4, RFC 6184 §5).
+
+mod h264;
 
 use super::limits::FRAME_BYTES_MAX;
 use super::reorder::Packet;
 use crate::codec::vp8;
+use h264::H264;
+use shared::rtp_parameters::CodecName;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -23,6 +27,7 @@ pub enum Assembler {
     /// Sound: every packet is a frame.
     Opus,
     Vp8(Vp8),
+    H264(H264),
 }
 
 /// The VP8 frame that is being put together.
@@ -45,6 +50,31 @@ impl Assembler {
         Self::Vp8(Vp8 { frame: None, needs_key: true })
     }
 
+    /// For H.264; pictures begin with a key frame, too.
+    #[must_use]
+    pub const fn h264() -> Self {
+        Self::H264(H264::new())
+    }
+
+    #[must_use]
+    pub const fn of(codec: CodecName) -> Self {
+        match codec {
+            CodecName::Opus | CodecName::Red => Self::opus(),
+            CodecName::Vp8 => Self::vp8(),
+            CodecName::H264ConstrainedBaseline | CodecName::H264Main => Self::h264(),
+        }
+    }
+
+    /// Whether it takes packets of this codec.
+    #[must_use]
+    pub const fn takes(&self, codec: CodecName) -> bool {
+        match self {
+            Self::Opus => matches!(codec, CodecName::Opus | CodecName::Red),
+            Self::Vp8(_) => matches!(codec, CodecName::Vp8),
+            Self::H264(_) => matches!(codec, CodecName::H264ConstrainedBaseline | CodecName::H264Main),
+        }
+    }
+
     /// Takes the next packet; gives a frame that it completes.
     pub fn push(&mut self, packet: Packet) -> Option<Frame> {
         match self {
@@ -57,13 +87,16 @@ impl Assembler {
                 bytes: packet.payload,
             }),
             Self::Vp8(vp8) => vp8.push(&packet),
+            Self::H264(h264) => h264.push(&packet),
         }
     }
 
     /// Packets are missing here.
     pub fn lost(&mut self) {
-        if let Self::Vp8(vp8) = self {
-            vp8.break_off();
+        match self {
+            Self::Opus => {}
+            Self::Vp8(vp8) => vp8.break_off(),
+            Self::H264(h264) => h264.break_off(),
         }
     }
 
@@ -73,6 +106,7 @@ impl Assembler {
         match self {
             Self::Opus => false,
             Self::Vp8(vp8) => vp8.needs_key,
+            Self::H264(h264) => h264.needs_key,
         }
     }
 }
@@ -146,7 +180,8 @@ mod tests {
                 _ => vec![0x00, 9],
             };
             let marker = word.ends_with('.');
-            let packet = Packet { index: 0, timestamp, marker, received_us: 0, captured_us: None, payload };
+            let codec = CodecName::Vp8;
+            let packet = Packet { index: 0, timestamp, marker, received_us: 0, captured_us: None, codec, payload };
             frames.extend(assembler.push(packet));
         }
         let word = |frame: &Frame| {
@@ -176,7 +211,8 @@ mod tests {
     #[test]
     fn tells_the_resolution_of_a_key_frame() {
         let payload = vec![0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
-        let packet = Packet { index: 0, timestamp: 1, marker: true, received_us: 5, captured_us: None, payload };
+        let codec = CodecName::Vp8;
+        let packet = Packet { index: 0, timestamp: 1, marker: true, received_us: 5, captured_us: None, codec, payload };
         assert_eq!(Assembler::vp8().push(packet).and_then(|frame| frame.resolution), Some((64, 48)));
     }
 }

@@ -1,14 +1,17 @@
-//! One playable file out of many parts: sound and pictures of one participant side by side, with a duration and cues to jump to.
+//! One playable file out of many parts: sound and pictures of one participant side by side, with a duration and places to jump to.
 //!
 //! The file is made in one pass with two parts in memory. What is known only at its end (duration, size, where the cues are) goes into a
 //! header that has the same length at the beginning and at the end, and is written over.
 
 mod black;
+mod black_h264;
 mod lane;
+mod mp4_file;
 mod webm_file;
 
 use super::webm::{Block, Media};
-use lane::Lane;
+use lane::{Lane, Shape};
+use mp4_file::Mp4File;
 use shared::rtp_parameters::MediaKind;
 use webm_file::WebmFile;
 
@@ -35,11 +38,18 @@ pub struct Finished {
     pub duration_ms: u64,
 }
 
+/// What pictures are in decides what the file is; sound alone is WebM.
+#[derive(Debug)]
+enum File {
+    Webm(WebmFile),
+    Mp4(Mp4File),
+}
+
 #[derive(Debug)]
 pub struct Remux {
     audio: Lane,
     video: Lane,
-    file: Option<WebmFile>,
+    file: Option<File>,
     is_done: bool,
 }
 
@@ -101,18 +111,55 @@ impl Remux {
 
     /// What the first frames are decides what is in the file.
     fn open(&mut self, out: &mut Vec<u8>) {
-        let mut tracks = Vec::new();
-        tracks.extend(self.audio.first().map(|_| Media::Audio));
-        tracks.extend(self.video.resolution().map(|(width, height)| Media::Video { width, height }));
         let starts = [self.audio.first(), self.video.first()].into_iter().flatten().map(|block| block.at_ms).min();
         let Some(starts_ms) = starts else { return };
-        self.file = Some(WebmFile::begin(tracks, starts_ms, out));
+        let sound = self.audio.first().map(|_| Media::Audio);
+        let webm = |pictures: Option<Media>| sound.into_iter().chain(pictures).collect();
+        self.file = Some(match self.video.first_shape() {
+            Some(shape @ Shape::H264(pictures)) => {
+                let mut file = Mp4File::begin(pictures.clone(), sound.is_some(), starts_ms, out);
+                if self.video.first().is_some_and(|first| first.at_ms > starts_ms) {
+                    // Some players count how long a track is from its first picture: there is one from the start.
+                    let black = Block { at_ms: starts_ms, is_key: true, bytes: shape.black() };
+                    file.add(MediaKind::Video, &black, out);
+                }
+                File::Mp4(file)
+            }
+            Some(Shape::Vp8 { width, height }) => {
+                let pictures = Media::Video { width: *width, height: *height };
+                File::Webm(WebmFile::begin(webm(Some(pictures)), starts_ms, out))
+            }
+            None => File::Webm(WebmFile::begin(webm(None), starts_ms, out)),
+        });
     }
 
     fn lane(&mut self, kind: MediaKind) -> &mut Lane {
         match kind {
             MediaKind::Audio => &mut self.audio,
             MediaKind::Video => &mut self.video,
+        }
+    }
+}
+
+impl File {
+    fn add(&mut self, kind: MediaKind, block: &Block, out: &mut Vec<u8>) {
+        match self {
+            Self::Webm(file) => file.add(kind, block, out),
+            Self::Mp4(file) => file.add(kind, block, out),
+        }
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Webm(file) => file.close(out),
+            Self::Mp4(file) => file.close(out),
+        }
+    }
+
+    fn finished(&self) -> Finished {
+        match self {
+            Self::Webm(file) => file.finished(),
+            Self::Mp4(file) => file.finished(),
         }
     }
 }

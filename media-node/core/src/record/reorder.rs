@@ -1,6 +1,7 @@
 //! Puts the packets of one track in order; what does not come in time is lost, and counted.
 
 use super::limits::{REORDER_HOLD, REORDER_PACKETS_MAX};
+use shared::rtp_parameters::CodecName;
 use std::collections::BTreeMap;
 
 /// Indices that are farther apart than this belong to two streams: no loss is as long.
@@ -17,6 +18,7 @@ pub struct Packet {
     pub received_us: i64,
     /// When it was captured, in the same time, where that is known.
     pub captured_us: Option<i64>,
+    pub codec: CodecName,
     pub payload: Vec<u8>,
 }
 
@@ -103,8 +105,15 @@ mod tests {
             let (index, ms) = word.split_once('@').expect("index@ms");
             let received_us = ms.parse::<i64>().expect("ms") * 1_000;
             let index = index.parse().expect("an index");
-            let packet =
-                Packet { index, timestamp: 0, marker: false, received_us, captured_us: None, payload: Vec::new() };
+            let packet = Packet {
+                index,
+                timestamp: 0,
+                marker: false,
+                received_us,
+                captured_us: None,
+                codec: CodecName::Vp8,
+                payload: Vec::new(),
+            };
             reorder.push(packet, &mut out);
         }
         let word = |ordered: &Ordered| match ordered {

@@ -1,5 +1,6 @@
 //! What one assignment records of a room: packets and orders in, parts and rows of the manifest out.
 
+mod part;
 mod stream;
 
 use super::limits::ROWS_MAX;

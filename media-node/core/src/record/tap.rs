@@ -3,6 +3,7 @@
 use super::limits::{BATCH_BYTES_MAX, BATCH_PACKETS_MAX};
 use shared::RoomId;
 use shared::control::TrackRef;
+use shared::rtp_parameters::CodecName;
 use std::ops::Range;
 
 /// A track whose packets are copied, by a number that no other has had on this shard.
@@ -28,6 +29,7 @@ pub struct Taken {
     pub received_us: i64,
     /// When its publisher captured it, by its sender reports.
     pub captured_us: Option<i64>,
+    pub codec: CodecName,
     /// Where its payload is in the batch.
     pub payload: Range<usize>,
 }
@@ -113,7 +115,16 @@ mod tests {
     use shared::{Mid, SessionId};
 
     fn packet(tap: TapNumber, index: u64) -> Taken {
-        Taken { tap, index, timestamp: 0, marker: true, received_us: 0, captured_us: None, payload: 0..0 }
+        Taken {
+            tap,
+            index,
+            timestamp: 0,
+            marker: true,
+            received_us: 0,
+            captured_us: None,
+            codec: CodecName::Vp8,
+            payload: 0..0,
+        }
     }
 
     #[test]

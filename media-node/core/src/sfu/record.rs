@@ -95,6 +95,7 @@ impl Sfu {
                 marker: packet.facts.marker,
                 received_us: self.clock.at(now).unix_micros(),
                 captured_us: captured.map(|at| at.unix_micros()),
+                codec: packet.facts.codec,
                 payload: 0..0,
             };
             if self.tap.take(taken, packet.payload) {

@@ -1,8 +1,9 @@
 //! The frames of one kind, out of part after part; silence fills what is missing of the sound, and black what is missing of a
 //! camera's pictures.
 
+use super::super::mp4::{self, Track};
 use super::super::webm::{Block, read};
-use super::black::black;
+use super::{black, black_h264};
 use shared::rtp_parameters::MediaKind;
 use std::collections::VecDeque;
 
@@ -21,6 +22,31 @@ const LAST_PICTURE_MS: u64 = 1_000;
 /// are given up: black refers to nothing before it, so they would have nothing to refer to.
 const KEYFRAME_WAIT_MS: u64 = 2_000;
 
+/// What is known of pictures from a key frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Vp8 { width: u16, height: u16 },
+    H264(Track),
+}
+
+impl Shape {
+    fn of(block: &Block, is_h264: bool) -> Option<Self> {
+        if is_h264 {
+            return Some(Self::H264(Track::of(&block.bytes).filter(|_| block.is_key)?));
+        }
+        resolution(block).map(|(width, height)| Self::Vp8 { width, height })
+    }
+
+    /// A black picture of its size.
+    pub(super) fn black(&self) -> Vec<u8> {
+        match self {
+            Self::Vp8 { width, height } => black::black(*width, *height),
+            Self::H264(Track::Pictures { width, height, .. }) => black_h264::black(*width, *height),
+            Self::H264(Track::Sound) => Vec::new(),
+        }
+    }
+}
+
 /// Frames of one kind that wait to be written.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -29,8 +55,8 @@ pub(super) struct Lane {
     is_camera: bool,
     /// Pictures after a pause, until it is known whether a key frame follows.
     held: Vec<Block>,
-    /// The size of the last key frame.
-    size: Option<(u16, u16)>,
+    /// Of the last key frame.
+    shape: Option<Shape>,
     is_black: bool,
     waiting: VecDeque<Block>,
     is_over: bool,
@@ -38,7 +64,7 @@ pub(super) struct Lane {
     last_ms: Option<u64>,
     /// When the last frame was that was taken.
     taken_ms: Option<u64>,
-    resolution: Option<(u16, u16)>,
+    first_shape: Option<Shape>,
 }
 
 impl Lane {
@@ -59,19 +85,21 @@ impl Lane {
             kind,
             is_camera,
             held: Vec::new(),
-            size: None,
+            shape: None,
             is_black: false,
             waiting: VecDeque::new(),
             is_over: false,
             last_ms: None,
             taken_ms: None,
-            resolution: None,
+            first_shape: None,
         }
     }
 
     pub(super) fn feed(&mut self, part: &[u8]) {
         let mut is_continued = false;
-        for mut block in read::blocks(part) {
+        let is_h264 = mp4::read::is_part(part);
+        let blocks = if is_h264 { mp4::read::blocks(part) } else { read::blocks(part) };
+        for mut block in blocks {
             // While a participant moves from one node to the other, the clocks of both may have the same moment. Pictures refer to
             // those before them, so all of a stream that begins with a key frame are kept.
             if let Some(last) = self.last_ms.filter(|last| block.at_ms <= *last) {
@@ -81,24 +109,25 @@ impl Lane {
                 }
                 block.at_ms = last + 1;
             }
-            if self.kind == MediaKind::Video && self.resolution.is_none() {
-                self.resolution = resolution(&block);
-                if self.resolution.is_none() {
+            let shape = Shape::of(&block, is_h264).filter(|_| self.kind == MediaKind::Video);
+            if self.kind == MediaKind::Video && self.first_shape.is_none() {
+                self.first_shape.clone_from(&shape);
+                if self.first_shape.is_none() {
                     continue;
                 }
             }
-            self.push(block);
+            self.push(block, shape);
         }
     }
 
-    fn push(&mut self, block: Block) {
+    fn push(&mut self, block: Block, shape: Option<Shape>) {
         let before = self.last_ms.replace(block.at_ms);
         let was_off = self.is_camera && before.is_some_and(|last| block.at_ms - last > PICTURE_MS_MAX);
         match self.held.first().map(|first| first.at_ms) {
-            None if !was_off => self.admit(block),
+            None if !was_off => self.admit(block, shape),
             None if block.is_key => {
                 self.blacken(before.unwrap_or(0) + LAST_PICTURE_MS);
-                self.admit(block);
+                self.admit(block, shape);
             }
             None => {
                 self.blacken(before.unwrap_or(0) + LAST_PICTURE_MS);
@@ -106,24 +135,24 @@ impl Lane {
             }
             Some(_) if block.is_key => {
                 self.held.clear();
-                self.admit(block);
+                self.admit(block, shape);
             }
             Some(first_ms) if block.at_ms - first_ms <= KEYFRAME_WAIT_MS => self.held.push(block),
             Some(_) => {
                 self.release_held();
-                self.admit(block);
+                self.admit(block, shape);
             }
         }
     }
 
-    fn admit(&mut self, block: Block) {
-        self.size = resolution(&block).or(self.size);
+    fn admit(&mut self, block: Block, shape: Option<Shape>) {
+        self.shape = shape.or_else(|| self.shape.take());
         self.waiting.push_back(block);
     }
 
     fn blacken(&mut self, at_ms: u64) {
-        if let Some((width, height)) = self.size {
-            self.waiting.push_back(Block { at_ms, is_key: true, bytes: black(width, height) });
+        if let Some(shape) = &self.shape {
+            self.waiting.push_back(Block { at_ms, is_key: true, bytes: shape.black() });
         }
     }
 
@@ -144,10 +173,10 @@ impl Lane {
     pub(super) fn black_until(&mut self, now_ms: u64) -> Option<Block> {
         let at_ms = self.taken_ms? + PICTURE_MS_MAX;
         let is_off = self.is_camera && self.is_over && self.waiting.is_empty() && at_ms <= now_ms;
-        let (width, height) = self.size.filter(|_| is_off && !self.is_black)?;
+        let bytes = self.shape.as_ref().filter(|_| is_off && !self.is_black)?.black();
         self.is_black = true;
         self.taken_ms = Some(at_ms);
-        Some(Block { at_ms, is_key: true, bytes: black(width, height) })
+        Some(Block { at_ms, is_key: true, bytes })
     }
 
     /// Which kind of part is needed, if one is.
@@ -161,9 +190,9 @@ impl Lane {
         self.waiting.front()
     }
 
-    /// The size of the first picture.
-    pub(super) fn resolution(&self) -> Option<(u16, u16)> {
-        self.resolution.filter(|_| !self.waiting.is_empty())
+    /// What is known of the first picture.
+    pub(super) fn first_shape(&self) -> Option<&Shape> {
+        self.first_shape.as_ref().filter(|_| !self.waiting.is_empty())
     }
 
     pub(super) fn take(&mut self) -> Option<Block> {

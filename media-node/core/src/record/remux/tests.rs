@@ -1,5 +1,6 @@
 //! Parts in, one file out; what is in the file is read again.
 
+use super::super::mp4;
 use super::super::webm::ebml::{Elements, element, id, uint};
 use super::super::webm::{Cluster, read};
 use super::*;
@@ -174,4 +175,49 @@ fn pictures_after_black_begin_with_a_key_frame() {
     let never = [(0, true), (7_000, false), (8_000, false), (9_001, false), (11_000, false)];
     let expected = [(0, "key"), (7_000, "delta"), (8_000, "delta"), (9_001, "delta"), (11_000, "delta")];
     assert_eq!(pictures(sound, &never), expected);
+}
+
+/// A part of H.264 pictures; those at multiples of 1,000 are key frames.
+fn part_of_h264(times: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let mut fragment = mp4::Fragment::of_pictures();
+    for at_ms in times {
+        let is_key = at_ms % 1_000 == 0;
+        let bytes = if is_key { black_h264::black(64, 48) } else { vec![0, 0, 0, 2, 0x41, 7] };
+        fragment.add(0, &Block { at_ms, is_key, bytes });
+    }
+    let mut bytes = Vec::new();
+    fragment.write(&mut bytes, 1, None);
+    bytes
+}
+
+#[test]
+fn h264_and_sound_are_an_mp4_file() {
+    let audio = vec![part(MediaKind::Audio, (980..2_500).step_by(20))];
+    let video = vec![part_of_h264([1_000, 1_033, 1_066]), part_of_h264([2_000, 2_033])];
+    let (file, finished) = remux(audio, video);
+    assert_eq!((finished.starts_ms, finished.duration_ms), (980, 1_520));
+    let samples = mp4::read::samples(&file);
+    let pictures: Vec<_> = samples.iter().filter(|sample| sample.track == 1).collect();
+    let times: Vec<_> = pictures.iter().map(|sample| (sample.ticks, sample.is_key)).collect();
+    assert_eq!(times, [(0, true), (20, true), (53, false), (86, false), (1_020, true), (1_053, false)], "black first");
+    let sound: Vec<_> = samples.iter().filter(|sample| sample.track == 2).map(|sample| sample.ticks).collect();
+    assert_eq!(sound, (0..1_520).step_by(20).map(|at_ms| at_ms * 48).collect::<Vec<_>>());
+    // The index leads to the fragment that begins with the second key frame.
+    let index = file.windows(4).position(|kind| kind == b"tfra").expect("an index");
+    let number = |at: usize| u64::from_be_bytes(*file[at..].first_chunk().expect("whole"));
+    let count = u32::from_be_bytes(*file[index + 16..].first_chunk().expect("whole"));
+    assert_eq!(count, 2);
+    for (entry, at_ms) in [(index + 20, 0), (index + 39, 1_020)] {
+        assert_eq!(number(entry), at_ms);
+        assert_eq!(&file[number(entry + 8) as usize + 4..][..4], b"moof");
+    }
+}
+
+#[test]
+fn a_camera_of_h264_that_is_off_is_black() {
+    let video = vec![part_of_h264([1_000, 1_033]), part_of_h264([9_000, 9_033])];
+    let (file, _) = remux(vec![part(MediaKind::Audio, (1_000..9_100).step_by(20))], video);
+    let pictures = mp4::read::samples(&file).into_iter().filter(|sample| sample.track == 1);
+    let times: Vec<_> = pictures.map(|sample| (sample.ticks, sample.is_key)).collect();
+    assert_eq!(times, [(0, true), (33, false), (1_033, true), (8_000, true), (8_033, false)]);
 }

@@ -4,7 +4,8 @@ use super::super::assemble::{Assembler, Frame};
 use super::super::clock::StreamClock;
 use super::super::limits::{GAP_MERGE_MS, KEYFRAME_INTERVAL_MS, PART_BYTES_MAX, PART_MS_MAX};
 use super::super::reorder::{Ordered, Packet, Reorder};
-use super::super::webm::{Block, Cluster, Media, live_header};
+use super::super::webm::Block;
+use super::part::{Format, OpenPart};
 use super::{Base, Output, millis};
 use shared::TrackId;
 use shared::control::TrackRef;
@@ -29,18 +30,11 @@ pub(super) struct Stream {
     clock: StreamClock,
     part: Option<OpenPart>,
     parts: u32,
+    /// Of which formats there was a part.
+    begun: Vec<Format>,
     last_ms: Option<u64>,
     last_key_ms: Option<u64>,
     gap: Option<Gap>,
-}
-
-#[derive(Debug)]
-struct OpenPart {
-    cluster: Cluster,
-    /// In front of the first part.
-    header: Option<Vec<u8>>,
-    opened_us: i64,
-    last_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +62,7 @@ impl Stream {
             clock: StreamClock::new(clock_rate),
             part: None,
             parts: 0,
+            begun: Vec::new(),
             last_ms: None,
             last_key_ms: None,
             gap: None,
@@ -109,6 +104,10 @@ impl Stream {
         for ordered in ordered {
             match ordered {
                 Ordered::Packet(packet) => {
+                    if !self.assembler.takes(packet.codec) {
+                        self.seal(base, None, out);
+                        self.assembler = Assembler::of(packet.codec);
+                    }
                     if let Some(frame) = self.assembler.push(packet) {
                         self.frame(base, frame, out);
                     }
@@ -137,7 +136,7 @@ impl Stream {
         self.last_ms = Some(at_ms);
         self.note_key(at_ms, frame.is_key, is_back, out);
         let is_full = |part: &OpenPart| {
-            at_ms - part.cluster.starts_ms() >= PART_MS_MAX || part.cluster.bytes() + frame.bytes.len() > PART_BYTES_MAX
+            at_ms - part.starts_ms >= PART_MS_MAX || part.bytes() + frame.bytes.len() > PART_BYTES_MAX
         };
         if self.part.as_ref().is_some_and(is_full) {
             self.seal(base, Some(at_ms), out);
@@ -146,8 +145,7 @@ impl Stream {
             return;
         }
         let Some(part) = &mut self.part else { return };
-        part.cluster.add(1, &Block { at_ms, is_key: frame.is_key, bytes: frame.bytes });
-        part.last_ms = at_ms;
+        part.add(&Block { at_ms, is_key: frame.is_key, bytes: frame.bytes });
         if let Some(gap) = &mut self.gap {
             gap.to_ms = gap.to_ms.or(Some(at_ms));
         }
@@ -165,31 +163,24 @@ impl Stream {
     }
 
     fn open_part(&mut self, at_ms: u64, frame: &Frame) -> bool {
-        let media = match (&self.assembler, frame.resolution) {
-            (Assembler::Opus, _) => Some(Media::Audio),
-            (Assembler::Vp8(_), Some((width, height))) => Some(Media::Video { width, height }),
-            (Assembler::Vp8(_), None) => None,
-        };
-        let header = match (self.parts, media) {
-            (0, Some(media)) => Some(live_header(media)),
-            // A stream begins with a key frame that tells its size, or cannot be shown.
-            (0, None) => return false,
-            (_, _) => None,
-        };
-        let opened_us = frame.received_us;
-        self.part = Some(OpenPart { cluster: Cluster::new(at_ms), header, opened_us, last_ms: at_ms });
-        true
+        let format = Format::of(&self.assembler);
+        let needs_header = !self.begun.contains(&format);
+        self.part = OpenPart::begin(at_ms, frame, &self.assembler, needs_header);
+        if self.part.is_some() && needs_header {
+            self.begun.push(format);
+        }
+        self.part.is_some()
     }
 
     /// The part is whole; it lasts until the frame that comes after it, where that is known and no pause lies between.
     fn seal(&mut self, base: Base<'_>, next_ms: Option<u64>, out: &mut Vec<Output>) {
         let Some(part) = self.part.take() else { return };
-        let at_ms = part.cluster.starts_ms();
+        let at_ms = part.starts_ms;
         let next_ms = next_ms.filter(|next| next - part.last_ms <= GAP_MERGE_MS);
         let ends_ms = next_ms.unwrap_or(part.last_ms + LAST_FRAME_MS);
-        let mut bytes = part.header.unwrap_or_default();
-        part.cluster.write(&mut bytes);
-        let key = format!("{}{}/{:06}-{at_ms}.webm", base.parts_prefix, self.id, self.parts);
+        let extension = part.format().extension();
+        let bytes = part.write(self.parts, ends_ms);
+        let key = format!("{}{}/{:06}-{at_ms}.{extension}", base.parts_prefix, self.id, self.parts);
         self.parts += 1;
         let event = Event::Part {
             track: self.id.clone(),

@@ -2,6 +2,7 @@
 
 use super::super::webm::read;
 use super::*;
+use shared::rtp_parameters::CodecName;
 use shared::{Mid, SessionId, UnixMillis};
 
 const START_US: i64 = 1_800_000_000_000_000;
@@ -44,6 +45,7 @@ fn packet(index: u64, step_ms: i64, ticks_per_ms: u32, payload: &[u8]) -> Packet
         marker: false,
         received_us: START_US + steps as i64 * step_ms * 1_000,
         captured_us: None,
+        codec: if ticks_per_ms == 90 { CodecName::Vp8 } else { CodecName::Opus },
         payload: payload.to_vec(),
     }
 }
