@@ -2,6 +2,7 @@
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
+import { codecScenarios } from "./scenarios/codecs.mjs";
 import { layersScenarios } from "./scenarios/layers.mjs";
 import { meetingScenarios } from "./scenarios/meeting.mjs";
 import { pageScenarios } from "./scenarios/pages.mjs";
@@ -26,6 +27,7 @@ before(async () => {
 after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) => part?.stop())));
 
 callScenarios(world);
+codecScenarios(world);
 layersScenarios(world);
 meetingScenarios(world);
 pageScenarios(world);

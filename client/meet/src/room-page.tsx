@@ -148,6 +148,7 @@ function joinOptions(room: string, options: Options): Omit<JoinOptions, "token">
     url: roomUrl(location.origin, room),
     speakerId: rememberedDevice("speaker"),
     ...(options.relay ? { iceTransportPolicy: "relay" } : {}),
+    ...(options.codec === null ? {} : { preferCodec: options.codec }),
   };
 }
 

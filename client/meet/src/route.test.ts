@@ -34,6 +34,16 @@ describe("the address", () => {
     expect(options("")).toEqual([false, true, true]);
     expect(options("?auto=1&camera=0&microphone=0")).toEqual([true, false, false]);
   });
+
+  test.each([
+    ["", null],
+    ["?codec=h264", "h264"],
+    ["?codec=vp8", "vp8"],
+    ["?codec=theora", null],
+  ])("%o publishes in %o", (query, expected) => {
+    const route = readRoute("/r/x", query);
+    expect(route.page === "room" ? route.options.codec : undefined).toBe(expected);
+  });
 });
 
 describe("a room's name", () => {

@@ -1,4 +1,5 @@
 /** What the address bar says: which page, and the options that tests and bots use. */
+import type { VideoCodec } from "@rotunda/client";
 
 export type Route =
   | {
@@ -18,8 +19,11 @@ export interface Options {
   readonly cameraSize: { readonly width: number; readonly height: number } | null;
   /** Use nothing but TURN servers. */
   readonly relay: boolean;
+  /** What to publish video in; `null` leaves it to the SDK. */
+  readonly codec: VideoCodec | null;
 }
 
+const CODECS: readonly VideoCodec[] = ["vp8", "h264"];
 // As `shared` has it for `RoomId`: what a URL path carries unescaped.
 const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -62,6 +66,7 @@ function readOptions(query: URLSearchParams): Options {
     name: query.get("name"),
     cameraSize: width > 0 && height > 0 ? { width, height } : null,
     relay: query.get("relay") === "1",
+    codec: CODECS.find((codec) => codec === query.get("codec")) ?? null,
   };
 }
 

@@ -7,6 +7,7 @@ export type { ClientErrorCode, ErrorClass } from "./errors";
 export { ERROR_WORDS, RoomError } from "./errors";
 export { LevelMeter } from "./level";
 export type { TrackOption } from "./local-media";
+export type { VideoCodec } from "./peer";
 export type {
   BanInfo,
   BanTerm,

@@ -6,6 +6,8 @@ import { announce, layersOf, linesOf, watched } from "./layers";
 import type { CameraLimit } from "./profile";
 import type { PublishedSection, SlotCounts, WantedLayers } from "./state";
 
+export type VideoCodec = "vp8" | "h264";
+
 /** What a peer publishes; the track may come later, the section is there from the start. */
 export interface PublishedSource {
   readonly source: TrackSource;
@@ -16,6 +18,8 @@ export interface PeerOptions {
   readonly sources: readonly PublishedSource[];
   readonly iceServers: readonly IceServer[];
   readonly iceTransportPolicy: RTCIceTransportPolicy;
+  /** Default: `vp8`. */
+  readonly preferCodec?: VideoCodec;
 }
 
 export interface PeerListener {
@@ -33,13 +37,15 @@ const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   screen: "video",
   screen_audio: "audio",
 };
-// What the room speaks, most wanted first. Everything else would only make the offer longer: 6 KB for each pair of slots.
+// What the room speaks, most wanted first. Everything else would only make the offer longer: 5 KB for each pair of slots.
 // What is published goes with redundancy at all times: a room of ten must not lose what one uplink did. What is received
 // comes with it where the node sees losses.
 const CODECS: Readonly<Record<"published" | "received", Readonly<Record<MediaKind, readonly string[]>>>> = {
-  published: { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/rtx"] },
-  received: { audio: ["audio/opus", "audio/red"], video: ["video/vp8", "video/rtx"] },
+  published: { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/h264", "video/rtx"] },
+  received: { audio: ["audio/opus", "audio/red"], video: ["video/vp8", "video/h264", "video/rtx"] },
 };
+/** Of the many H.264 that browsers have: constrained baseline and main, in the packetization mode that nodes forward. */
+const H264 = /^(?=.*packetization-mode=1)(?=.*profile-level-id=(42e0|4d00)).*$/i;
 
 /**
  * Firefox (153) takes an answer with another certificate, connects ICE, and never does the handshake that RFC 8842
@@ -52,12 +58,14 @@ export class Peer {
   readonly #published = new Map<TrackSource, RTCRtpTransceiver>();
   readonly #slots: Record<MediaKind, RTCRtpTransceiver[]> = { audio: [], video: [] };
   readonly #configuration: RTCConfiguration;
+  readonly #preferred: VideoCodec;
   /** The layers that anybody watches, of the sections for which the edge has said so. */
   readonly #wanted = new Map<Mid, readonly string[]>();
   #limit: CameraLimit | null = null;
   #held: RTCSessionDescriptionInit | null = null;
 
-  constructor({ sources, iceServers, iceTransportPolicy }: PeerOptions) {
+  constructor({ sources, iceServers, iceTransportPolicy, preferCodec = "vp8" }: PeerOptions) {
+    this.#preferred = preferCodec;
     this.#configuration = { bundlePolicy: "max-bundle", iceTransportPolicy, iceServers: [...iceServers] };
     this.connection = new RTCPeerConnection(this.#configuration);
     this.publish(sources);
@@ -92,7 +100,7 @@ export class Peer {
   addSlots(counts: SlotCounts): void {
     for (const kind of ["audio", "video"] as const) {
       while (this.#slots[kind].length < counts[kind]) {
-        this.#slots[kind].push(prefer(this.connection.addTransceiver(kind, { direction: "recvonly" }), kind));
+        this.#slots[kind].push(prefer(this.connection.addTransceiver(kind, { direction: "recvonly" }), kind, this.#preferred));
       }
     }
   }
@@ -210,7 +218,7 @@ export class Peer {
     const kind = KINDS[source];
     const sendEncodings = encodingsOf(source, track);
     const transceiver = this.connection.addTransceiver(track ?? kind, { direction: "sendonly", sendEncodings });
-    this.#published.set(source, prefer(transceiver, kind));
+    this.#published.set(source, prefer(transceiver, kind, this.#preferred));
   }
 
   /** The offer as the edge gets it: with the streams of the camera's layers, once there are any. */
@@ -302,10 +310,14 @@ function fingerprint(sdp: string): string | null {
   return /^a=fingerprint:(.+)$/m.exec(sdp)?.[1]?.trim().toUpperCase() ?? null;
 }
 
-function prefer(transceiver: RTCRtpTransceiver, kind: MediaKind): RTCRtpTransceiver {
-  const wanted = CODECS[transceiver.direction === "recvonly" ? "received" : "published"][kind];
-  const all = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+function prefer(transceiver: RTCRtpTransceiver, kind: MediaKind, preferred: VideoCodec): RTCRtpTransceiver {
+  const isReceived = transceiver.direction === "recvonly";
+  const wanted = CODECS[isReceived ? "received" : "published"][kind];
+  const usable = ({ mimeType, sdpFmtpLine }: RTCRtpCodec) => mimeType.toLowerCase() !== "video/h264" || H264.test(sdpFmtpLine ?? "");
+  const all = (RTCRtpReceiver.getCapabilities(kind)?.codecs ?? []).filter(usable);
   const named = (name: string) => all.filter(({ mimeType }) => mimeType.toLowerCase() === name);
-  transceiver.setCodecPreferences(wanted.flatMap(named));
+  const isFirst = (name: string) => !isReceived && name === `video/${preferred}`;
+  const order = [...wanted].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+  transceiver.setCodecPreferences(order.flatMap(named));
   return transceiver;
 }

@@ -2,6 +2,7 @@
 import type { DeviceKind } from "./devices";
 import type { RoomError } from "./errors";
 import type { LocalMediaOptions } from "./local-media";
+import type { VideoCodec } from "./peer";
 import type { ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import type { ParticipantStats } from "./participant-stats";
 import type { Profile, QualityWarning } from "./profile";
@@ -15,6 +16,11 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly token: TokenSource;
   /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
   readonly publish?: boolean;
+  /**
+   * What the camera and the screen are published in, where this browser can. Every browser reads VP8; one that does not read
+   * H.264 shows nothing of it, and says so with `undecodable`. Default: `vp8`.
+   */
+  readonly preferCodec?: VideoCodec;
   /** `relay` uses TURN servers only. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
   /** Where sound is to be played. Default: the browser's default. */

@@ -109,7 +109,7 @@ export class Room extends RoomRequests {
       frame: (text) => this.#dispatch({ on: "frame", text }),
       tokenUnavailable: (detail) => this.#dispatch({ on: "token_unavailable", detail }),
     });
-    this.#transport = this.#makeTransport(options.iceTransportPolicy ?? "all");
+    this.#transport = this.#makeTransport(options);
     this.#stopListening = listenToPage({
       networkChanged: () => this.#dispatch({ on: "network_changed" }),
       devicesChanged: () => void this.#devicesChanged(),
@@ -378,8 +378,8 @@ export class Room extends RoomRequests {
     });
   }
 
-  #makeTransport(policy: RTCIceTransportPolicy): Transport {
-    const usable = policy === "all" && this.#state.publishes ? warm : null;
+  #makeTransport({ iceTransportPolicy = "all", preferCodec = "vp8" }: JoinOptions): Transport {
+    const usable = iceTransportPolicy === "all" && preferCodec === "vp8" && this.#state.publishes ? warm : null;
     warm = usable === null ? warm : null;
     return new Transport(
       {
@@ -390,7 +390,7 @@ export class Room extends RoomRequests {
         awaitsPicture: () => this.#flows("video") > 0,
         sources: () => this.#sources(this.#state),
       },
-      policy,
+      { iceTransportPolicy, preferCodec },
       usable,
     );
   }

@@ -2,13 +2,16 @@
 import { Cadence, TICK_MS } from "./cadence";
 import { RoomError } from "./errors";
 import type { CameraLimit } from "./profile";
-import type { PublishedSource } from "./peer";
+import type { PeerOptions, PublishedSource } from "./peer";
 import { Peer } from "./peer";
 import type { IceServer, Mid, TrackSource } from "./protocol.gen";
 import type { Command, Event, WantedLayers } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { arrives, sample, slotLevels } from "./stats";
 import { TransportWatch } from "./transport-watch";
+
+/** What all peers of a transport have in common. */
+export type TransportOptions = Pick<PeerOptions, "iceTransportPolicy" | "preferCodec">;
 
 export interface TransportListener {
   happened(event: Event): void;
@@ -39,7 +42,7 @@ type ApplyAnswer = Extract<Command, { do: "apply_answer" }>;
 /** Hides from the rest of the client which RTCPeerConnection there is. */
 export class Transport {
   readonly #listener: TransportListener;
-  readonly #policy: RTCIceTransportPolicy;
+  readonly #options: TransportOptions;
   readonly #watch = new TransportWatch();
   readonly #cadence = new Cadence();
   /** Made before the user wanted to join, because the first one costs a browser tens of milliseconds. */
@@ -54,9 +57,9 @@ export class Transport {
   #applying = false;
   #moved: Moved | null = null;
 
-  constructor(listener: TransportListener, policy: RTCIceTransportPolicy, warm: Peer | null) {
+  constructor(listener: TransportListener, options: TransportOptions, warm: Peer | null) {
     this.#listener = listener;
-    this.#policy = policy;
+    this.#options = options;
     this.#warm = warm;
   }
 
@@ -163,7 +166,7 @@ export class Transport {
     this.#warm = null;
     if (peer === null || !peer.publishes(sources)) {
       peer?.close();
-      peer = new Peer({ sources, iceServers: this.#iceServers, iceTransportPolicy: this.#policy });
+      peer = new Peer({ sources, iceServers: this.#iceServers, ...this.#options });
     } else {
       for (const { source, track } of sources) {
         peer.replaceTrack(source, track).catch(() => undefined);

@@ -80,10 +80,14 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
       context.fillStyle = "#fff";
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.fillStyle = "#000";
+      context.save();
+      // Its stripes are never where they are while it stands.
+      if (isScrolled) context.translate(1 - 4 * (drawn % 60), 1 - 4 * ((drawn * 7) % 60));
       for (let x = 0; x < 640; x += 4) context.fillRect(x, 0, 2, 360);
       for (let y = 0; y < 360; y += 4) context.fillRect(640, y, 640, 2);
       context.font = "11px monospace";
       for (let line = 0; line < 24; line += 1) context.fillText("The quick brown fox jumps over the lazy dog. 0123456789 ".repeat(3), 4, 374 + line * 14);
+      context.restore();
       // Something that moves, as a cursor does: without it no frame would be captured.
       context.fillRect(1270, 700 + (drawn++ % 2) * 8, 8, 8);
     };
@@ -94,6 +98,11 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   }
 
   let shared = null;
+  let isScrolled = false;
+  /** Scrolls the shared page, or lets it stand. */
+  window.scrollScreen = (scrolls) => {
+    isScrolled = scrolls;
+  };
   navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([(shared = screen())]);
 
   /** What the user has; the first of a kind is the default. */

@@ -75,6 +75,31 @@ export function meetingScenarios(world) {
       }
     });
 
+    test("a shared screen keeps its size while it is scrolled, and is sharp within a second of standing still", async () => {
+      const [sharer, viewer] = ada.page.browser === "chromium" ? [ada, grace] : [grace, ada];
+      await sharer.press("screen");
+      const size = () => viewer.page.evaluate(() => window.senses.screen()?.width);
+      await until("the screen is there", async () => (await size()) === 1280, 20_000);
+      await sharer.page.evaluate(() => window.scrollScreen(true));
+      for (let second = 0; second < 5; second += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        assert.equal(await size(), 1280);
+      }
+      await sharer.page.evaluate(() => window.scrollScreen(false));
+      const stoodAt = Date.now();
+      const sharpAt = await viewer.page.evaluate(async (contrastMin) => {
+        for (;;) {
+          const shown = window.senses.screen();
+          if (shown?.vertical >= contrastMin && shown.horizontal >= contrastMin) return Date.now();
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      }, CONTRAST_MIN);
+      console.log(`a screen is sharp ${sharpAt - stoodAt} ms after it stood still`);
+      assert.ok(sharpAt - stoodAt < 1_000);
+      await sharer.press("screen");
+      await until("the screen is gone", () => viewer.page.evaluate(() => document.querySelector("[data-screen]") === null));
+    });
+
     test("a device that is unplugged is replaced, and the user is told", async () => {
       const before = await ada.page.evaluate(() => window.devicesOpened("video"));
       await ada.page.evaluate(() => window.unplug("video"));

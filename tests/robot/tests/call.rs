@@ -2,7 +2,7 @@
 
 mod stack;
 
-use robot::{Event, MediaFile, Options, Robot};
+use robot::{Event, MediaFile, Options, Robot, VideoCodec};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::{ConnectionState, TrackSource};
 use shared::{ErrorCode, ParticipantId};
@@ -16,8 +16,12 @@ use tokio::time::timeout;
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn file() -> MediaFile {
+    file_with("picture.ivf")
+}
+
+fn file_with(picture: &str) -> MediaFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/media");
-    let file = MediaFile::read(Some(&folder.join("picture.ivf")), Some(&folder.join("sound.ogg"))).expect("test media");
+    let file = MediaFile::read(Some(&folder.join(picture)), Some(&folder.join("sound.ogg"))).expect("test media");
     assert_eq!((file.video.len(), file.audio.len()), (45, 151));
     file
 }
@@ -123,6 +127,46 @@ async fn two_publish_to_each_other_at_once() {
         }
     };
     timeout(CALL_TIMEOUT, gone).await.expect("whoever leaves is gone for others");
+}
+
+/// One publishes H.264, one VP8; one receives both in its slots, one reads VP8 alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn h264_reaches_whoever_reads_it_and_others_are_told() {
+    let stack = Stack::start();
+    let (new, old) = (file_with("picture.h264"), file());
+    let join = |name: &str, publish: &[TrackSource], video: &[VideoCodec]| {
+        let options = Options { video: video.to_vec(), ..join_options(&stack, "codecs", name, publish) };
+        async move { Robot::join(&options).await.expect("joins") }
+    };
+    let both = [TrackSource::Microphone, TrackSource::Camera];
+    let mut first = join("first", &both, &[VideoCodec::H264]).await;
+    let mut second = join("second", &both, &[VideoCodec::Vp8]).await;
+    let mut able = join("able", &[], &[VideoCodec::Vp8, VideoCodec::H264]).await;
+    let mut unable = join("unable", &[], &[VideoCodec::Vp8]).await;
+    wait_for(&mut first, "unable").await;
+    wait_for(&mut second, "unable").await;
+    let frames = |file: &MediaFile| file.video.len() + file.audio.len();
+    let all = frames(&new) + frames(&old);
+    let (from_first, from_second) = (first.publisher(), second.publisher());
+    let (sent, sent_too, at_able, at_unable) = tokio::join!(
+        from_first.publish_file(&new),
+        from_second.publish_file(&old),
+        listen(&mut able, all),
+        listen(&mut unable, all - new.video.len()),
+    );
+    sent.and(sent_too).expect("sends");
+    assert_is(&at_able, "first", &new);
+    assert_is(&at_able, "second", &old);
+    assert_is(&at_unable, "second", &old);
+    assert!(!at_unable.contains_key(&("first".to_string(), "picture")));
+    assert!(able.undecodable().is_empty());
+    let (who, track) = {
+        let info = unable.roster().values().find(|info| info.id.as_str() == "first").expect("is there");
+        (info.id.clone(), info.tracks.iter().find(|track| track.kind == MediaKind::Video).expect("a camera").id.clone())
+    };
+    let slot = unable.slots().iter().find(|slot| slot.track.as_ref() == Some(&track));
+    let slot = slot.unwrap_or_else(|| panic!("the camera of {who} has a slot")).mid.clone();
+    assert_eq!(unable.undecodable(), [slot]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

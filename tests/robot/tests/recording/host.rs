@@ -14,8 +14,13 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// A file of three seconds.
 pub(crate) fn media() -> MediaFile {
+    media_with("picture.ivf")
+}
+
+/// The same with other pictures.
+pub(crate) fn media_with(picture: &str) -> MediaFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/media");
-    MediaFile::read(Some(&folder.join("picture.ivf")), Some(&folder.join("sound.ogg"))).expect("test media")
+    MediaFile::read(Some(&folder.join(picture)), Some(&folder.join("sound.ogg"))).expect("test media")
 }
 
 /// Somebody who publishes a file again and again, and may record.
@@ -31,9 +36,14 @@ impl Host {
     }
 
     pub(crate) async fn join_with(stack: &Stack, room: &str, media: MediaFile) -> Self {
-        let mut options = Options::new(&stack.room_url(room), &stack.token(room, "ada"));
+        Self::join_as(stack, room, "ada", media).await
+    }
+
+    pub(crate) async fn join_as(stack: &Stack, room: &str, name: &str, media: MediaFile) -> Self {
+        let mut options = Options::new(&stack.room_url(room), &stack.token(room, name));
         options.publish = vec![TrackSource::Microphone, TrackSource::Camera];
         options.slots = 1;
+        options.video = vec![media.codec];
         let robot = Robot::join(&options).await.expect("joins");
         let publishing = publish(&robot, media.clone());
         Self { robot, media, publishing }

@@ -9,7 +9,7 @@ mod situations;
 #[path = "../stack/mod.rs"]
 mod stack;
 
-use host::Host;
+use host::{Host, media_with};
 use playable::Playable;
 use serde_json::{Value, json};
 use shared::signal::RecordingState;
@@ -64,6 +64,27 @@ async fn a_call_is_recorded_listed_played_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn h264_is_recorded_beside_vp8() {
+    let mut stack = Stack::start();
+    let mut ada = Host::join(&stack, "codecs").await;
+    let grace = Host::join_as(&stack, "codecs", "grace", media_with("picture.h264")).await;
+    ada.start().await;
+    let started = Instant::now();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let lasted = started.elapsed().as_secs_f64();
+    ada.stop().await;
+    let recording = ready(&mut stack, "codecs").await;
+    let files = Playable::fetch_all(&mut stack, &recording);
+    assert_eq!(files.iter().map(Playable::is_mp4).collect::<Vec<_>>(), [false, true]);
+    for file in files {
+        let duration = file.check(true);
+        assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
+    }
+    ada.leave().await;
+    grace.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_node_loses_at_most_the_open_part() {
     let (kills, mut seed) = (setting("RECORDING_KILLS", 5), setting("RECORDING_SEED", 1));
     let mut stack = Stack::start();
@@ -72,7 +93,9 @@ async fn a_killed_node_loses_at_most_the_open_part() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let life_ms = 1_500 + (seed >> 33) % 9_000;
         let room = format!("killed{number}");
-        let mut ada = Host::join(&stack, &room).await;
+        // Each other time in MP4.
+        let media = media_with(if number % 2 == 0 { "picture.ivf" } else { "picture.h264" });
+        let mut ada = Host::join_with(&stack, &room, media).await;
         ada.start().await;
         let started = Instant::now();
         tokio::time::sleep(Duration::from_millis(life_ms)).await;

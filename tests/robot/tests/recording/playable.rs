@@ -9,17 +9,32 @@ use std::process::Command;
 /// A file that was fetched through its signed URL.
 pub(crate) struct Playable {
     path: PathBuf,
+    is_mp4: bool,
     listed_s: f64,
 }
 
 impl Playable {
     pub(crate) fn fetch(stack: &mut Stack, recording: &Value) -> Self {
-        let files = recording["files"].as_array().expect("files");
-        assert_eq!(files.len(), 1, "{recording}");
-        let path = std::env::temp_dir().join(format!("rotunda-recording-{}.webm", std::process::id()));
-        let answer = stack.command(&json!({ "do": "download", "url": files[0]["url"], "path": path }));
-        assert_eq!(answer["status"], 200, "the signed URL opens");
-        Self { path, listed_s: files[0]["duration_ms"].as_f64().expect("a number") / 1_000.0 }
+        let [file] = <[Self; 1]>::try_from(Self::fetch_all(stack, recording)).unwrap_or_else(|_| panic!("{recording}"));
+        file
+    }
+
+    pub(crate) fn fetch_all(stack: &mut Stack, recording: &Value) -> Vec<Self> {
+        let mut files = Vec::new();
+        for (number, file) in recording["files"].as_array().expect("files").iter().enumerate() {
+            let url = file["url"].as_str().expect("a signed URL");
+            let is_mp4 = url.split('?').next().is_some_and(|path| path.ends_with(".mp4"));
+            let path = std::env::temp_dir().join(format!("rotunda-recording-{}-{number}", std::process::id()));
+            let answer = stack.command(&json!({ "do": "download", "url": file["url"], "path": path }));
+            assert_eq!(answer["status"], 200, "the signed URL opens");
+            let listed_s = file["duration_ms"].as_f64().expect("a number") / 1_000.0;
+            files.push(Self { path, is_mp4, listed_s });
+        }
+        files
+    }
+
+    pub(crate) fn is_mp4(&self) -> bool {
+        self.is_mp4
     }
 
     /// Checks that ffmpeg decodes all of it, and gives how long it plays.
@@ -31,11 +46,12 @@ impl Playable {
         let probed = run("ffprobe", &["-v", "error", "-of", "json", "-show_format", "-show_streams", path]);
         let probed: Value = serde_json::from_str(&probed).expect("JSON");
         let streams: Vec<_> = probed["streams"].as_array().expect("streams").iter().map(|s| &s["codec_name"]).collect();
-        assert_eq!(streams, ["opus", "vp8"]);
+        assert_eq!(streams, if self.is_mp4 { ["h264", "opus"] } else { ["opus", "vp8"] });
         let duration: f64 = probed["format"]["duration"].as_str().expect("a duration").parse().expect("a number");
         assert!((duration - self.listed_s).abs() < 0.3, "{duration} s, listed as {} s", self.listed_s);
         let cues = std::fs::read(&self.path).expect("a file");
-        assert!(cues.windows(4).any(|id| id == [0x1c, 0x53, 0xbb, 0x6b]), "has cues");
+        let wanted = if self.is_mp4 { *b"tfra" } else { [0x1c, 0x53, 0xbb, 0x6b] };
+        assert!(cues.windows(4).any(|id| id == wanted), "has places to jump to");
         // Somebody jumps to the middle: what is left is decoded, and it is about half.
         let middle = format!("{}", duration / 2.0);
         let args = [
