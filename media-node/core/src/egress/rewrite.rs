@@ -42,7 +42,8 @@ pub struct Origin {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     source: StreamKey,
-    /// Index of the first packet; anything of the source from before it belongs to no one.
+    /// The source's index of the first packet, and its index in the outgoing stream.
+    since: u64,
     first: u64,
     index_step: u64,
     timestamp_step: u32,
@@ -75,6 +76,7 @@ impl Rewriter {
         let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
         let span = Span {
             source,
+            since: facts.index,
             first,
             index_step: first.wrapping_sub(facts.index),
             timestamp_step: last
@@ -83,15 +85,13 @@ impl Rewriter {
                 .wrapping_sub(facts.timestamp),
             numbers_step: numbers.step_from(facts.numbers()),
         };
-        self.spans.rotate_right(1);
-        self.spans[0] = Some(span);
+        self.begin(span);
     }
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.
     pub fn rewrite(&mut self, now: Instant, source: StreamKey, facts: &Facts) -> Option<Rewritten> {
-        let span = self.spans[0].filter(|span| span.source == source)?;
-        let rewritten = span.apply(facts)?;
+        let rewritten = self.span_at(source, facts)?.apply(facts);
         if rewritten.index > self.furthest.rewritten.index || self.furthest.at.is_none() {
             self.furthest = Furthest { rewritten, at: Some(now) };
         }
@@ -120,12 +120,25 @@ impl Rewriter {
     /// The numbers that the packet at `origin` was, or would have been, sent with the first time.
     pub fn rewrite_again(&self, origin: Origin, facts: &Facts) -> Option<Rewritten> {
         let span = self.span_of(origin.index)?;
-        span.apply(facts).filter(|rewritten| span.source == origin.source && rewritten.index == origin.index)
+        let rewritten = span.apply(facts);
+        (span.source == origin.source && rewritten.index == origin.index).then_some(rewritten)
     }
 
     /// What must be added to the timestamps of the source that fills the stream at present.
     pub fn timestamp_step(&self, source: StreamKey) -> Option<u32> {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
+    }
+
+    fn begin(&mut self, span: Span) {
+        self.spans.rotate_right(1);
+        self.spans[0] = Some(span);
+    }
+
+    /// The stretch that a packet of the source which fills the stream belongs to. Anything of it from before the switch
+    /// belongs to no one: it would land on a number that its predecessor has used.
+    fn span_at(&self, source: StreamKey, facts: &Facts) -> Option<&Span> {
+        let current = self.spans.iter().flatten().take_while(|span| span.source == source);
+        current.take(1).find(|span| span.since <= facts.index)
     }
 
     fn span_of(&self, index: u64) -> Option<&Span> {
@@ -155,16 +168,12 @@ impl Rewriter {
 }
 
 impl Span {
-    fn apply(&self, facts: &Facts) -> Option<Rewritten> {
-        let index = facts.index.wrapping_add(self.index_step);
-        // A packet from before the switch would land on a number that its predecessor has used. The index would also
-        // be far beyond reach if the source's were smaller than the step.
-        let reach = index.wrapping_sub(self.first);
-        (reach < u64::MAX / 2).then(|| Rewritten {
-            index,
+    fn apply(&self, facts: &Facts) -> Rewritten {
+        Rewritten {
+            index: facts.index.wrapping_add(self.index_step),
             timestamp: facts.timestamp.wrapping_add(self.timestamp_step),
             numbers: facts.numbers().advance(self.numbers_step),
-        })
+        }
     }
 }
 
