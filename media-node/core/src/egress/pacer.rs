@@ -37,7 +37,12 @@ impl Pacer {
         let elapsed = now.saturating_duration_since(self.at.unwrap_or(now));
         self.debt_bits = self.debt_bits.saturating_sub(bits(self.rate_bps, elapsed));
         self.at = Some(now);
-        self.rate_bps = rate_bps.unwrap_or(u64::MAX);
+        let before_bps = std::mem::replace(&mut self.rate_bps, rate_bps.unwrap_or(u64::MAX));
+        if self.rate_bps < before_bps {
+            // What left at the rate before is on the link, and the new rate takes account of it: what is owed is time.
+            let debt = u128::from(self.debt_bits) * u128::from(self.rate_bps) / u128::from(before_bps);
+            self.debt_bits = debt.min(u128::from(u64::MAX)) as u64;
+        }
     }
 
     /// A packet of any kind leaves.
@@ -156,6 +161,19 @@ mod tests {
         assert!(pacer.is_busy());
         pacer.set_rate(start + Duration::from_millis(60), Some(800_000));
         assert!(!pacer.is_busy());
+    }
+
+    #[test]
+    fn a_rate_that_falls_leaves_the_time_that_is_owed_as_it_is() {
+        let start = crate::virtual_time::start();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(start, Some(8_000_000));
+        (0..50).for_each(|_| pacer.spend(1_000));
+        pacer.set_rate(start, Some(80_000));
+        pacer.set_rate(start + Duration::from_millis(9), Some(80_000));
+        assert!(pacer.is_busy());
+        pacer.set_rate(start + Duration::from_millis(10), Some(80_000));
+        assert!(!pacer.is_busy(), "50 ms less the burst");
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl Waiting {
                     write_fresh((found, slot), stream, path, &mut cursor.packet, writing)
                 }
                 Due::Again { slot, origin } => {
-                    write_again(slots.get_mut(usize::from(slot)), origin, Kind::Retransmission, path, writing)
+                    let slot = slots.get_mut(usize::from(slot));
+                    // A decoder goes on with the key frame of what plays: nothing waits for the end of what played before.
+                    let is_over = slot.as_ref().is_some_and(|slot| slot.playing() != Some(origin.source));
+                    (is_over && path.pacer.is_busy()) || write_again(slot, origin, Kind::Retransmission, path, writing)
                 }
                 Due::Padding { slot } => write_padding(slots.get_mut(usize::from(slot)), path, writing),
                 Due::Probe { slot, origin } => {

@@ -103,14 +103,14 @@ impl Sfu {
         }
     }
 
-    /// A subscriber cannot decode: the publisher of what plays is asked for a key frame.
+    /// A subscriber cannot decode: a key frame of what plays is asked for, or of what is to follow.
     fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, ssrc: u32) {
         self.stats.keyframe_requests_in += 1;
         let Some(session) = self.sessions.get_mut(key) else { return };
         let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get_mut(place));
         let playing = slot.and_then(|slot| {
             slot.tally.pli();
-            slot.playing()
+            slot.awaits_keyframe_of().or(slot.playing())
         });
         if let Some(stream) = playing {
             self.want_keyframe(now, stream);
