@@ -92,11 +92,10 @@ impl Row {
         let concealed = (step.concealed * seconds + rest.concealed * SLOW.as_secs_f64()) / all.as_secs_f64();
         let plays = rest.frozen + step.frozen <= self.frozen_max && rest.frames_per_s >= self.frames_per_s_min;
         let is_good = (plays || is_paused) && concealed <= self.concealed_max;
-        let seed = world.seed();
-        assert!(
-            is_good,
-            "seed {seed}: at the step {step:?}, then {rest:?}, {concealed} concealed, paused: {is_paused}"
-        );
+        if !is_good {
+            let seen = format!("at the step {step:?}, then {rest:?}, {concealed} concealed, paused: {is_paused}");
+            world.fail(&seen);
+        }
     }
 }
 
@@ -112,9 +111,8 @@ const DOWN_300: Row = Row {
     frozen_max: Duration::from_millis(1_500),
     frames_per_s_min: 7.0,
     concealed_max: 0.02,
-    may_pause: true,
+    may_pause: false,
 };
-
 #[test]
 fn down_600() {
     for seed in SEEDS {
@@ -139,7 +137,8 @@ fn one_slow_viewer_beside_a_good_one() {
         let mut world = call(seed, &["grace", "alan"]);
         let asked = world.node("media-1").stats().keyframe_requests_out;
         let started = world.clock().now();
-        DOWN_300.check(&mut world, "grace");
+        // Both voices and two pictures may be too much.
+        Row { may_pause: true, ..DOWN_300 }.check(&mut world, "grace");
         let time = world.clock().now().duration_since(started);
         let good = seen(&world, "alan", SLOW);
         let is_untouched = good.frozen.is_zero() && good.frames_per_s > 19.0 && good.concealed < 0.001;

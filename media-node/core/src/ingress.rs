@@ -7,5 +7,6 @@ mod queue;
 pub mod rate;
 pub mod receive;
 pub mod stream;
+pub mod thinning;
 pub mod track;
 pub mod wanted;

@@ -23,5 +23,6 @@ pub mod sfu;
 pub mod slab;
 pub mod stats;
 pub mod stun;
+pub mod tempo;
 #[cfg(test)]
 mod virtual_time;

@@ -2,6 +2,7 @@
 
 use crate::codec::{Picture, vp8};
 use crate::rtcp::ntp::NtpTime;
+use crate::tempo::Thinned;
 use shared::rtp_parameters::CodecName;
 use std::time::Instant;
 
@@ -33,6 +34,7 @@ pub struct Facts {
     pub orientation: Option<u8>,
     /// `None` for sound, and where there is no payload.
     pub picture: Option<Picture>,
+    pub thinned: Thinned,
 }
 
 impl Facts {
@@ -47,12 +49,33 @@ impl Facts {
             audio_level: None,
             orientation: None,
             picture: None,
+            thinned: Thinned::NONE,
         }
     }
 
     /// Whether a decoder can begin with this packet: always for audio, at a key frame for video.
     pub fn is_entry(&self) -> bool {
         self.picture.is_none_or(|picture| picture.starts_keyframe())
+    }
+
+    /// Whether it is known to be the first packet of a frame of video.
+    pub fn begins_frame(&self) -> bool {
+        self.vp8().is_some_and(|descriptor| descriptor.starts_frame)
+    }
+
+    pub fn picture_id(&self) -> Option<u16> {
+        Some(self.vp8()?.picture_id?.value)
+    }
+
+    pub fn temporal_layer(&self) -> Option<vp8::TemporalLayer> {
+        self.vp8()?.temporal_layer
+    }
+
+    fn vp8(&self) -> Option<vp8::Descriptor> {
+        match self.picture? {
+            Picture::Vp8(descriptor) => Some(descriptor),
+            Picture::H264(_) => None,
+        }
     }
 
     /// VP8 picture numbers, zero for other codecs.

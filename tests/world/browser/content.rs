@@ -9,7 +9,55 @@ const KEYFRAME_HEADER_BYTES: usize = KEYFRAME_START.len() + 4;
 const INTERFRAME_TAG: u8 = 0x51;
 /// A TOC byte as Chromium's encoder writes it: one frame of 20 ms.
 const OPUS_TOC: u8 = 0x78;
-const STAMP_BYTES: usize = 17;
+const STAMP_BYTES: usize = 18;
+
+/// A frame's place in the pattern of an encoder with three temporal layers, as libwebrtc's for VP8; `None` without layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(Option<u8>);
+
+impl Turn {
+    pub const NONE: Self = Self(None);
+    const PATTERN: u8 = 8;
+
+    /// So many frames after a key frame.
+    #[must_use]
+    pub fn after_keyframe(frames: u32) -> Self {
+        Self(Some((frames % u32::from(Self::PATTERN)) as u8))
+    }
+
+    /// Temporal layer, and whether the frame needs the base layer alone (RFC 7741 §4.2: TID and Y).
+    #[must_use]
+    pub fn layer(self) -> (u8, bool) {
+        match self.0 {
+            Some(1) => (2, true),
+            Some(2) => (1, true),
+            Some(6) => (1, false),
+            Some(3 | 5 | 7) => (2, false),
+            Some(_) | None => (0, false),
+        }
+    }
+
+    /// How many frames ago those were that a frame needs.
+    #[must_use]
+    pub fn needs(self) -> &'static [u32] {
+        match self.0 {
+            None | Some(1) => &[1],
+            Some(2) => &[2],
+            Some(3 | 7) => &[3, 1],
+            Some(5) => &[1, 3],
+            Some(6) => &[2, 4],
+            Some(_) => &[4],
+        }
+    }
+
+    fn to_byte(self) -> u8 {
+        self.0.unwrap_or(u8::MAX)
+    }
+
+    fn read(byte: u8) -> Self {
+        Self(Some(byte).filter(|byte| *byte < Self::PATTERN))
+    }
+}
 
 /// What one packet says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +73,7 @@ pub struct Stamp {
     pub parts: u8,
     /// The frame needs no other.
     pub is_keyframe: bool,
+    pub turn: Turn,
 }
 
 impl Stamp {
@@ -34,11 +83,13 @@ impl Stamp {
         self.behind(vec![OPUS_TOC], bytes)
     }
 
-    /// A VP8-like payload (RFC 7741 §4.2) of `bytes` bytes: 15-bit picture id, TL0PICIDX, no temporal layers.
+    /// A VP8-like payload (RFC 7741 §4.2) of `bytes` bytes: 15-bit picture id, TL0PICIDX, TID and Y.
     #[must_use]
     pub fn to_picture(self, picture_id: u16, base_layer_index: u8, lines: u16, bytes: usize) -> Vec<u8> {
         let [p0, p1] = (picture_id | 0x8000).to_be_bytes();
-        let mut payload = vec![if self.part == 0 { 0x90 } else { 0x80 }, 0xe0, p0, p1, base_layer_index, 0];
+        let (layer, is_sync) = self.turn.layer();
+        let octet = layer << 6 | u8::from(is_sync) << 5;
+        let mut payload = vec![if self.part == 0 { 0x90 } else { 0x80 }, 0xe0, p0, p1, base_layer_index, octet];
         match (self.part, self.is_keyframe) {
             (0, true) => {
                 payload.extend(KEYFRAME_START);
@@ -55,7 +106,7 @@ impl Stamp {
         payload.extend(self.source.0.to_be_bytes());
         payload.extend(self.page.to_be_bytes());
         payload.extend(self.frame.to_be_bytes());
-        payload.extend([self.part, self.parts, u8::from(self.is_keyframe)]);
+        payload.extend([self.part, self.parts, u8::from(self.is_keyframe), self.turn.to_byte()]);
         let filler = self.filler();
         payload.extend((payload.len()..bytes).map(|at| filler.wrapping_add(at as u8)));
         payload
@@ -81,7 +132,7 @@ impl Stamp {
 
     fn read(payload: &[u8], at: usize) -> Option<Self> {
         let bytes = payload.get(at..)?.first_chunk::<STAMP_BYTES>()?;
-        let [s0, s1, s2, s3, s4, s5, s6, s7, p0, p1, f0, f1, f2, f3, part, parts, is_keyframe] = *bytes;
+        let [s0, s1, s2, s3, s4, s5, s6, s7, p0, p1, f0, f1, f2, f3, part, parts, is_keyframe, turn] = *bytes;
         let stamp = Self {
             source: SourceName(u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7])),
             page: u16::from_be_bytes([p0, p1]),
@@ -89,6 +140,7 @@ impl Stamp {
             part,
             parts,
             is_keyframe: is_keyframe == 1,
+            turn: Turn::read(turn),
         };
         let filler = stamp.filler();
         let mut rest = payload.iter().enumerate().skip(at + STAMP_BYTES);
@@ -114,7 +166,9 @@ mod tests {
     #[test]
     fn pictures_and_sound_are_what_the_codecs_module_takes_them_for() {
         for (part, is_keyframe) in [(0, true), (1, true), (0, false), (1, false)] {
-            let stamp = Stamp { source: SourceName::of("ada", "1"), page: 5, frame: 700, part, parts: 2, is_keyframe };
+            let turn = Turn::after_keyframe(3);
+            let source = SourceName::of("ada", "1");
+            let stamp = Stamp { source, page: 5, frame: 700, part, parts: 2, is_keyframe, turn };
             let payload = stamp.to_picture(0x7001, 9, 480, 200);
             let descriptor = Descriptor::parse(&payload).expect("well formed");
             assert_eq!((descriptor.starts_frame, descriptor.starts_keyframe), (part == 0, part == 0 && is_keyframe));
@@ -127,8 +181,15 @@ mod tests {
 
     #[test]
     fn a_damaged_payload_is_noticed() {
-        let stamp =
-            Stamp { source: SourceName::of("ada", "0"), page: 5, frame: 1, part: 0, parts: 1, is_keyframe: false };
+        let stamp = Stamp {
+            source: SourceName::of("ada", "0"),
+            page: 5,
+            frame: 1,
+            part: 0,
+            parts: 1,
+            is_keyframe: false,
+            turn: Turn::NONE,
+        };
         let mut payload = stamp.to_sound(80);
         payload[50] ^= 1;
         assert_eq!(Stamp::of_sound(&payload), None);

@@ -4,7 +4,7 @@ use super::content::Stamp;
 use crate::check::SourceName;
 use crate::clock::Clock;
 use media_core::codec::vp8::{Descriptor, Numbers};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A decoder that cannot go on for this long asks for a key frame, and takes the next one it has.
@@ -12,6 +12,8 @@ const STUCK_AFTER: Duration = Duration::from_millis(200);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// Packets that wait for those before them.
 const WAITING_MAX: usize = 2_048;
+/// Frames that another one can need.
+const DECODED_KEPT: usize = 8;
 
 /// A decoded frame, or what is wrong with one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Decoder {
     waiting: BTreeMap<u64, Part>,
     /// Index of the first packet of the next frame, and the frame before it.
     next: Option<(u64, Last)>,
+    /// The encoder's frames that it has, since the last key frame.
+    decoded: BTreeSet<u32>,
     stuck_since: Option<Instant>,
     asked_at: Option<Instant>,
     /// Key frames that had to be jumped to.
@@ -135,7 +139,8 @@ impl Decoder {
         let parts: Vec<Part> = (first..end).filter_map(|index| self.waiting.get(&index).copied()).collect();
         let (Some(begin), Some(last)) = (parts.first().copied(), parts.last().copied()) else { return };
         if let Some((_, before)) = &self.next {
-            decoded.extend(before.breach(clock, &begin).map(Decoded::Wrong));
+            let breach = before.breach(clock, &begin).or_else(|| self.lacking(&begin));
+            decoded.extend(breach.map(Decoded::Wrong));
         }
         let is_whole = last.marker && parts.len() == usize::from(begin.stamp.parts);
         let is_cut_off = !last.marker && self.waiting.get(&end).is_some_and(|next| next.starts_keyframe);
@@ -145,14 +150,32 @@ impl Decoder {
             if !is_cut_off {
                 decoded.push(Decoded::Wrong(format!("a frame of {} packets in {}", begin.stamp.parts, parts.len())));
             }
-            self.waiting.retain(|index, _| *index >= end);
-            self.next = Some((end, Last { part: begin, at: clock.now() }));
+            self.advance(clock, end, begin);
+        }
+    }
+
+    /// What a frame needs that the decoder does not have.
+    fn lacking(&self, begin: &Part) -> Option<String> {
+        let Stamp { frame, turn, .. } = begin.stamp;
+        let needed = turn.needs().iter().map(|ago| frame.wrapping_sub(*ago));
+        let mut lacking = needed.filter(|needed| !begin.starts_keyframe && !self.decoded.contains(needed));
+        lacking.next().map(|needed| format!("frame {frame} needs frame {needed}, and there are {:?}", self.decoded))
+    }
+
+    fn advance(&mut self, clock: &Clock, end: u64, begin: Part) {
+        self.waiting.retain(|index, _| *index >= end);
+        self.next = Some((end, Last { part: begin, at: clock.now() }));
+        if begin.starts_keyframe {
+            self.decoded.clear();
+        }
+        self.decoded.insert(begin.stamp.frame);
+        while self.decoded.len() > DECODED_KEPT {
+            self.decoded.pop_first();
         }
     }
 
     fn accept(&mut self, clock: &Clock, end: u64, begin: Part, decoded: &mut Vec<Decoded>) {
-        self.waiting.retain(|index, _| *index >= end);
-        self.next = Some((end, Last { part: begin, at: clock.now() }));
+        self.advance(clock, end, begin);
         (self.stuck_since, self.asked_at) = (None, None);
         decoded.push(Decoded::Frame(begin.stamp.source));
     }
@@ -194,7 +217,8 @@ impl Last {
     /// What is wrong with a frame whose first packet follows this frame's last without a gap.
     fn breach(&self, clock: &Clock, begin: &Part) -> Option<String> {
         let before = &self.part;
-        let numbers = before.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
+        let base_layer_index = u8::from(begin.stamp.turn.layer().0 == 0);
+        let numbers = before.numbers.advance(Numbers { picture_id: 1, base_layer_index });
         let ticks = begin.timestamp.wrapping_sub(before.timestamp);
         let elapsed_ms = clock.now().duration_since(self.at).as_millis() as u32;
         if !begin.starts_frame {
@@ -208,11 +232,6 @@ impl Last {
             Some(format!("timestamps advance {} ms in {elapsed_ms} ms", ticks / 90))
         } else if !begin.stamp.is_with(&before.stamp) && !begin.starts_keyframe {
             Some("the source changes without a key frame".into())
-        } else if begin.stamp.is_with(&before.stamp)
-            && begin.stamp.frame != before.stamp.frame + 1
-            && !begin.starts_keyframe
-        {
-            Some(format!("frame {} follows frame {}", begin.stamp.frame, before.stamp.frame))
         } else {
             None
         }
@@ -226,7 +245,8 @@ mod tests {
     /// A packet of a frame with two, and where its stream says it is.
     fn packet(source: &str, frame: u32, part: u8, is_keyframe: bool) -> (u64, Part) {
         let source = SourceName::of(source, "1");
-        let stamp = Stamp { source, page: 1, frame, part, parts: 2, is_keyframe };
+        let stamp =
+            Stamp { source, page: 1, frame, part, parts: 2, is_keyframe, turn: super::super::content::Turn::NONE };
         let payload = stamp.to_picture(frame as u16, frame as u8, 480, 120);
         (u64::from(frame) * 2 + u64::from(part), Part::read(frame * 4_500, part == 1, &payload).expect("well formed"))
     }

@@ -1,6 +1,6 @@
 //! One published track: an encoder's packets, their retransmissions, and sender reports.
 
-use super::content::Stamp;
+use super::content::{Stamp, Turn};
 use super::{answer, offer};
 use crate::check::SourceName;
 use crate::clock::Clock;
@@ -80,6 +80,8 @@ pub struct Publisher {
     index: u64,
     rtx_index: u64,
     frame: u32,
+    /// The frame that was the last key frame, where there are temporal layers.
+    keyframe: Option<u32>,
     picture_id: u16,
     base_layer_index: u8,
     timestamp_offset: u32,
@@ -120,6 +122,7 @@ impl Publisher {
             index: u64::from(random.next_u16()),
             rtx_index: u64::from(random.next_u16()),
             frame: 0,
+            keyframe: None,
             picture_id: random.next_u16() & 0x7fff,
             base_layer_index: random.next_u16() as u8,
             timestamp_offset: random.next_u32(),
@@ -134,15 +137,15 @@ impl Publisher {
         }
     }
 
-    /// The same track in three layers.
+    /// The same track in three layers, each in three temporal layers.
     #[must_use]
     pub fn in_layers(mut self, clock: &Clock, random: &mut Random, participant: &str) -> Self {
         let upper = LAYERS[1..].iter().map(|size| {
             let layer = Self::new(clock, random, participant, self.mid.clone(), self.source);
-            Self { size: *size, ..layer }
+            Self { size: *size, keyframe: Some(0), ..layer }
         });
         self.upper = upper.collect();
-        self.size = LAYERS[0];
+        (self.size, self.keyframe) = (LAYERS[0], Some(0));
         self
     }
 
@@ -228,8 +231,15 @@ impl Publisher {
     }
 
     fn sound(&mut self, clock: &Clock, section: &answer::Section) -> Vec<Plain> {
-        let stamp =
-            Stamp { source: self.name, page: self.page, frame: self.frame, part: 0, parts: 1, is_keyframe: false };
+        let stamp = Stamp {
+            source: self.name,
+            page: self.page,
+            frame: self.frame,
+            part: 0,
+            parts: 1,
+            is_keyframe: false,
+            turn: Turn::NONE,
+        };
         self.frame += 1;
         let timestamp = self.timestamp(clock, 48_000);
         self.packet(section, stamp.to_sound(PAYLOAD_BYTES), timestamp, false).into_iter().collect()
@@ -240,9 +250,14 @@ impl Publisher {
         let Size { lines, keyframe_parts, parts, payload_bytes } = self.size;
         let parts = if is_keyframe { keyframe_parts } else { parts };
         let timestamp = self.timestamp(clock, 90_000);
+        if is_keyframe {
+            self.keyframe = self.keyframe.map(|_| self.frame);
+        }
+        let turn = self.keyframe.map_or(Turn::NONE, |keyframe| Turn::after_keyframe(self.frame - keyframe));
+        self.base_layer_index = self.base_layer_index.wrapping_add(u8::from(turn.layer().0 == 0));
         let mut packets = Vec::new();
         for part in 0..parts {
-            let stamp = Stamp { source: self.name, page: self.page, frame: self.frame, part, parts, is_keyframe };
+            let stamp = Stamp { source: self.name, page: self.page, frame: self.frame, part, parts, is_keyframe, turn };
             // libwebrtc cuts a frame into packets that differ by one byte.
             let bytes = payload_bytes + usize::from(part > parts / 2);
             let payload = stamp.to_picture(self.picture_id, self.base_layer_index, lines, bytes);
@@ -250,7 +265,6 @@ impl Publisher {
         }
         self.frame += 1;
         self.picture_id = (self.picture_id + 1) & 0x7fff;
-        self.base_layer_index = self.base_layer_index.wrapping_add(1);
         packets
     }
 

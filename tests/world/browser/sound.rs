@@ -48,7 +48,15 @@ mod tests {
     use crate::check::SourceName;
 
     fn stamp(source: &str, frame: u32) -> Stamp {
-        Stamp { source: SourceName::of(source, "0"), page: 1, frame, part: 0, parts: 1, is_keyframe: false }
+        Stamp {
+            source: SourceName::of(source, "0"),
+            page: 1,
+            frame,
+            part: 0,
+            parts: 1,
+            is_keyframe: false,
+            turn: super::super::content::Turn::NONE,
+        }
     }
 
     #[test]

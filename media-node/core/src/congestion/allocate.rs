@@ -1,10 +1,15 @@
 //! Divides a client's downlink among its video slots: which layer each one plays. Audio is served before any video.
 
 use crate::keys::StreamKey;
+use crate::tempo::{THINNED, Tempo};
 use std::time::{Duration, Instant};
 
 /// A slot gets more only if the estimate exceeds the need by this much, in percent.
 pub const HEADROOM_PERCENT: u64 = 115;
+/// A picture with fewer frames than this is worse than a smaller one with all of them: 15 a second, as a second measures.
+const FRAMES_PER_S_MIN: u64 = 13;
+/// A tempo that needs more of what the whole layer does, in percent, leaves nothing out.
+const LESS_PERCENT: u64 = 95;
 /// Between two raises of one slot, unless raises have failed.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
 /// A raise has failed if the slot falls again so soon; each failure makes the interval this many times as long.
@@ -55,6 +60,15 @@ pub struct Layer {
     /// Lines of its picture; 0 until they are known.
     pub lines: u16,
     pub is_alive: bool,
+    /// Its slower tempos that there are, by [`Tempo::place`].
+    pub slower: [Option<Slower>; THINNED],
+}
+
+/// A layer without the frames of its higher temporal layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slower {
+    pub bitrate_bps: u64,
+    pub frames_per_s: u64,
 }
 
 /// What one video slot needs, and what it has.
@@ -65,8 +79,8 @@ pub struct Demand {
     pub lines_max: Option<u16>,
     /// Lower numbers are served first.
     pub priority: u8,
-    /// The stream it was given before.
-    pub current: Option<StreamKey>,
+    /// The stream it was given before, and how much of it.
+    pub current: Option<(StreamKey, Tempo)>,
     pub raises: Raises,
 }
 
@@ -75,6 +89,7 @@ pub struct Demand {
 pub struct Grant {
     /// `None` pauses the video.
     pub stream: Option<StreamKey>,
+    pub tempo: Tempo,
     pub limit: Limit,
     /// What the estimate leaves for this slot, its own need included.
     pub share_bps: u64,
@@ -141,7 +156,7 @@ pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
 
 /// What every slot's largest layer needs.
 pub fn largest_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
-    let largest = |demand: &Demand| suitable(demand).last().map_or(0, |layer| layer.bitrate_bps);
+    let largest = |demand: &Demand| steps(demand).last().map_or(0, |step| step.bitrate_bps);
     audio_bps + demands.iter().map(largest).sum::<u64>()
 }
 
@@ -151,12 +166,12 @@ pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
     let (mut used, mut all) = (audio_bps, audio_bps);
     let mut step = None;
     for (demand, grant) in demands.iter().zip(grants) {
-        let layers = suitable(demand);
-        let place = layers.iter().position(|layer| Some(layer.stream) == grant.stream);
-        let own = place.and_then(|place| layers.get(place)).map_or(0, |layer| layer.bitrate_bps);
+        let steps = steps(demand);
+        let place = steps.iter().position(|layer| (Some(layer.stream), layer.tempo) == (grant.stream, grant.tempo));
+        let own = place.and_then(|place| steps.get(place)).map_or(0, |layer| layer.bitrate_bps);
         used += own;
-        all += layers.last().map_or(0, |layer| layer.bitrate_bps);
-        if let Some(next) = layers.get(place.map_or(0, |place| place + 1)) {
+        all += steps.last().map_or(0, |layer| layer.bitrate_bps);
+        if let Some(next) = steps.get(place.map_or(0, |place| place + 1)) {
             let more = next.bitrate_bps.saturating_sub(own);
             step = Some(step.map_or(more, |step: u64| step.min(more)));
         }
@@ -182,20 +197,33 @@ impl Budget {
 
     /// Takes `bps` beside what is used, if it fits; with `headroom`, only if the estimate is well above the sum.
     fn take(&mut self, bps: u64, headroom: bool) -> bool {
-        let used = self.used_bps.saturating_add(bps);
-        let needed = if headroom { used.saturating_mul(HEADROOM_PERCENT) / 100 } else { used };
-        let fits = needed <= self.target_bps;
+        let fits = self.fits(bps, headroom);
         if fits {
-            self.used_bps = used;
+            self.used_bps = self.used_bps.saturating_add(bps);
         }
         fits
     }
+
+    fn fits(&self, bps: u64, headroom: bool) -> bool {
+        let used = self.used_bps.saturating_add(bps);
+        let needed = if headroom { used.saturating_mul(HEADROOM_PERCENT) / 100 } else { used };
+        needed <= self.target_bps
+    }
+}
+
+/// One of the things that a slot can be given: a layer in a tempo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Step {
+    stream: StreamKey,
+    tempo: Tempo,
+    bitrate_bps: u64,
+    lines: u16,
 }
 
 struct Candidate {
     /// In ascending order, none larger than the tile needs.
-    layers: Vec<Layer>,
-    /// Place of what it has in `layers`; `None` where that is nothing, or gone.
+    steps: Vec<Step>,
+    /// Place of what it has in `steps`; `None` where that is nothing, or gone.
     current: Option<usize>,
     may_raise: bool,
     is_size_limited: bool,
@@ -204,21 +232,29 @@ struct Candidate {
 
 impl Candidate {
     fn of(now: Instant, demand: &Demand) -> Self {
-        let layers = suitable(demand);
-        let current = layers.iter().position(|layer| Some(layer.stream) == demand.current);
+        let steps = steps(demand);
+        // A tempo that is no tempo of its own at the moment is as good as the next one.
+        let current = demand
+            .current
+            .and_then(|(stream, tempo)| steps.iter().position(|step| step.stream == stream && step.tempo >= tempo));
         let alive = demand.layers.iter().filter(|layer| layer.is_alive).count();
         Self {
-            is_size_limited: layers.len() < alive,
+            is_size_limited: suitable(demand).len() < alive,
             // What it has may be larger than its tile needs: that is no reason to fall below the tile's need.
-            current: current.or(layers.len().checked_sub(1).filter(|_| demand.current.is_some())),
+            current: current.or(steps.len().checked_sub(1).filter(|_| demand.current.is_some())),
             may_raise: demand.raises.allow(now),
-            layers,
+            steps,
             given: None,
         }
     }
 
     fn begin(&mut self, budget: &mut Budget) {
-        let Some(smallest) = self.layers.first() else { return };
+        let Some(smallest) = self.steps.first() else { return };
+        // Beginning costs a key frame: not for less than all frames of the layer, which may be gone again soon.
+        let whole = self.steps.iter().find(|step| step.tempo == Tempo::Full);
+        if self.current.is_none() && !whole.is_some_and(|whole| budget.fits(whole.bitrate_bps, true)) {
+            return;
+        }
         if budget.take(smallest.bitrate_bps, self.current.is_none()) {
             self.given = Some(0);
         }
@@ -226,7 +262,7 @@ impl Candidate {
 
     fn raise(&mut self, budget: &mut Budget) {
         let Some(mut place) = self.given else { return };
-        while let (Some(layer), Some(next)) = (self.layers.get(place), self.layers.get(place + 1)) {
+        while let (Some(layer), Some(next)) = (self.steps.get(place), self.steps.get(place + 1)) {
             let is_raise = self.current.is_none_or(|current| current < place + 1);
             let more = next.bitrate_bps.saturating_sub(layer.bitrate_bps);
             if is_raise && !self.may_raise || !budget.take(more, is_raise) {
@@ -238,24 +274,41 @@ impl Candidate {
     }
 
     fn grant(&self, budget: &Budget) -> Grant {
-        let layer = self.given.and_then(|place| self.layers.get(place));
-        let is_largest = self.given.is_some_and(|place| place + 1 == self.layers.len());
+        let step = self.given.and_then(|place| self.steps.get(place));
+        let is_largest = self.given.is_some_and(|place| place + 1 == self.steps.len());
         let limit = match () {
-            () if self.layers.is_empty() => Limit::NoLayer,
+            () if self.steps.is_empty() => Limit::NoLayer,
             () if !is_largest => Limit::Estimate,
             () if self.is_size_limited => Limit::Size,
             () => Limit::None,
         };
-        let given_bps = layer.map_or(0, |layer| layer.bitrate_bps);
+        let given_bps = step.map_or(0, |step| step.bitrate_bps);
         Grant {
-            stream: layer.map(|layer| layer.stream),
+            stream: step.map(|step| step.stream),
+            tempo: step.map_or(Tempo::Full, |step| step.tempo),
             limit,
             share_bps: budget.left_bps().saturating_add(given_bps),
-            lines: layer.map_or(0, |layer| layer.lines),
+            lines: step.map_or(0, |step| step.lines),
             given_bps,
-            wanted_bps: self.layers.last().map_or(0, |layer| layer.bitrate_bps),
+            wanted_bps: self.steps.last().map_or(0, |step| step.bitrate_bps),
         }
     }
+}
+
+/// The suitable layers in their tempos, in ascending order. Only the smallest layer is worth having at any tempo.
+fn steps(demand: &Demand) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (place, layer) in suitable(demand).iter().enumerate() {
+        let step = |tempo, bitrate_bps| Step { stream: layer.stream, tempo, bitrate_bps, lines: layer.lines };
+        for (tempo, slower) in Tempo::ALL.iter().zip(layer.slower) {
+            let is_smooth = |slower: &Slower| place == 0 || slower.frames_per_s >= FRAMES_PER_S_MIN;
+            let is_less = |slower: &Slower| slower.bitrate_bps.saturating_mul(100) < layer.bitrate_bps * LESS_PERCENT;
+            let slower = slower.filter(is_smooth).filter(is_less);
+            steps.extend(slower.map(|slower| step(*tempo, slower.bitrate_bps)));
+        }
+        steps.push(step(Tempo::Full, layer.bitrate_bps));
+    }
+    steps
 }
 
 /// The layers that are sent and not larger than the tile needs, in ascending order.
@@ -281,12 +334,13 @@ mod tests {
             bitrate_bps: kbps * 1_000,
             lines: *lines,
             is_alive: true,
+            slower: [None; THINNED],
         };
         Demand {
             layers: layers.iter().enumerate().map(layer).collect(),
             lines_max: None,
             priority: 0,
-            current: current.map(|place| StreamKey::numbered(slot * 10 + place)),
+            current: current.map(|place| (StreamKey::numbered(slot * 10 + place), Tempo::Full)),
             raises: Raises::default(),
         }
     }
@@ -418,6 +472,45 @@ mod tests {
             .collect();
         assert_eq!(shares, [(None, 210_000), (Some(10), 360_000)]);
         assert_eq!(wanted_bps(40_000, &demands), 2_490_000 * 120 / 100);
+    }
+
+    /// Three layers in three temporal layers each, at so many frames a second; what a slot that has everything is given.
+    fn thinned(target_kbps: u64, frames_per_s: u64) -> Option<(u32, Tempo)> {
+        thinned_from(Some(2), target_kbps, frames_per_s)
+    }
+
+    fn thinned_from(current: Option<u32>, target_kbps: u64, frames_per_s: u64) -> Option<(u32, Tempo)> {
+        let mut demand = demand(0, &THREE, current);
+        for layer in &mut demand.layers {
+            let slower = |percent, parts| Slower {
+                bitrate_bps: layer.bitrate_bps * percent / 100,
+                frames_per_s: frames_per_s / parts,
+            };
+            layer.slower = [Some(slower(40, 4)), Some(slower(60, 2))];
+        }
+        let granted = allocate(crate::virtual_time::start(), Estimate::of(target_kbps * 1_000), 40_000, &[demand]);
+        granted.first().and_then(|grant| Some((grant.stream?.index(), grant.tempo)))
+    }
+
+    #[test]
+    fn frames_are_left_out_before_the_picture_becomes_smaller_while_enough_are_left() {
+        assert_eq!(thinned(2_040, 30), Some((2, Tempo::Full)));
+        assert_eq!(thinned(2_000, 30), Some((2, Tempo::Middle)));
+        assert_eq!(thinned(1_240, 30), Some((2, Tempo::Middle)));
+        assert_eq!(thinned(1_200, 30), Some((1, Tempo::Full)), "7 frames are too few where a smaller picture has 30");
+        assert_eq!(thinned(2_000, 20), Some((1, Tempo::Full)), "as are 10");
+        assert_eq!(thinned(500, 30), Some((1, Tempo::Middle)));
+    }
+
+    #[test]
+    fn the_smallest_layer_slows_down_before_it_is_paused() {
+        assert_eq!(thinned(190, 20), Some((0, Tempo::Full)));
+        assert_eq!(thinned(180, 20), Some((0, Tempo::Middle)));
+        assert_eq!(thinned(120, 20), Some((0, Tempo::Base)));
+        assert_eq!(thinned(100, 20), Some((0, Tempo::Base)));
+        assert_eq!(thinned(99, 20), None);
+        assert_eq!(thinned_from(None, 218, 20), None, "what begins is to last");
+        assert_eq!(thinned_from(None, 219, 20), Some((0, Tempo::Full)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::random::Random;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::write::Sent;
 use crate::rtx::ORIGINAL_SEQUENCE_BYTES;
+use crate::tempo::Tempo;
 use std::time::{Duration, Instant};
 
 /// A packet that is this much shorter than the others of its frame is padded to their length. libwebrtc cuts frames
@@ -79,8 +80,23 @@ impl Outgoing {
         self.rewriter.switch(now, source, facts, offset);
     }
 
-    /// Writes a packet of the current source into `out`; `None` for one from before the switch. `earlier` are the
-    /// packets before it that audio carries again, the last one first.
+    /// As [`Rewriter::set_tempo`].
+    pub fn set_tempo(&mut self, tempo: Tempo) {
+        self.rewriter.set_tempo(tempo);
+    }
+
+    /// As [`Rewriter::tempo`].
+    pub fn tempo(&self) -> Tempo {
+        self.rewriter.tempo()
+    }
+
+    /// As [`Rewriter::leaves_out`].
+    pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
+        self.rewriter.leaves_out(source, facts)
+    }
+
+    /// Writes a packet of the current source into `out`; `None` for one from before the switch, or of a layer that is
+    /// left out. `earlier` are the packets before it that audio carries again, the last one first.
     pub fn write_next<'a>(
         &mut self,
         at: Moment,

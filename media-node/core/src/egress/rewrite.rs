@@ -3,6 +3,7 @@
 use crate::codec::vp8::Numbers;
 use crate::keys::StreamKey;
 use crate::packet::Facts;
+use crate::tempo::Tempo;
 use std::time::Instant;
 
 /// Sources whose numbers are remembered after a switch, so that a NACK of what they sent can still be answered.
@@ -12,6 +13,8 @@ const SPANS_KEPT: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Rewriter {
     clock_rate: u32,
+    /// How much of its source it is to take, as soon as a decoder can follow.
+    tempo: Tempo,
     /// The stretches of the stream, newest first; each was filled by one source.
     spans: [Option<Span>; SPANS_KEPT],
     /// What the furthest packet so far was sent with.
@@ -32,8 +35,9 @@ pub struct Rewritten {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub source: StreamKey,
-    /// The packet's index in the source's stream.
-    pub source_index: u64,
+    /// How much of the source was taken there, and the packet's number in that.
+    pub tempo: Tempo,
+    pub number: u64,
     /// The packet's index in the outgoing stream.
     pub index: u64,
 }
@@ -42,9 +46,13 @@ pub struct Origin {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     source: StreamKey,
+    tempo: Tempo,
+    /// Whether the stretch before it was filled by the same source, whose late packets still belong there.
+    continues: bool,
     /// The source's index of the first packet, and its index in the outgoing stream.
     since: u64,
     first: u64,
+    /// From the packet's number in the tempo.
     index_step: u64,
     timestamp_step: u32,
     numbers_step: Numbers,
@@ -65,7 +73,7 @@ impl Rewriter {
             timestamp: first_timestamp,
             numbers: Numbers { picture_id: 0x7fff, base_layer_index: 0xff },
         };
-        Self { clock_rate, spans: [None; SPANS_KEPT], furthest: Furthest { rewritten, at: None } }
+        Self { clock_rate, tempo: Tempo::Full, spans: [None; SPANS_KEPT], furthest: Furthest { rewritten, at: None } }
     }
 
     /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
@@ -74,24 +82,33 @@ impl Rewriter {
         let last = self.furthest.rewritten;
         let first = last.index.wrapping_add(1);
         let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
-        let span = Span {
-            source,
-            since: facts.index,
-            first,
-            index_step: first.wrapping_sub(facts.index),
-            timestamp_step: last
-                .timestamp
-                .wrapping_add(self.ticks_to(now, facts, offset))
-                .wrapping_sub(facts.timestamp),
-            numbers_step: numbers.step_from(facts.numbers()),
-        };
-        self.begin(span);
+        let timestamp = last.timestamp.wrapping_add(self.ticks_to(now, facts, offset));
+        let span = Span::of(source, self.tempo, facts.index, first);
+        self.begin(span.leading(facts, Rewritten { index: first, timestamp, numbers }));
+    }
+
+    /// Takes so much of the source from the next frame on with which that is possible: less of it at once, more where its
+    /// frames need nothing that was left out (RFC 7741 §4.2, Y).
+    pub fn set_tempo(&mut self, tempo: Tempo) {
+        self.tempo = tempo;
+    }
+
+    /// How much of the source is taken at present.
+    pub fn tempo(&self) -> Tempo {
+        self.spans[0].map_or(self.tempo, |span| span.tempo)
+    }
+
+    /// Whether a packet of `source` is left out for sure, whatever comes before it.
+    pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
+        let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);
+        self.span_at(source, facts).is_some_and(is_settled)
     }
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.
     pub fn rewrite(&mut self, now: Instant, source: StreamKey, facts: &Facts) -> Option<Rewritten> {
-        let rewritten = self.span_at(source, facts)?.apply(facts);
+        self.change_tempo(source, facts);
+        let rewritten = self.span_at(source, facts)?.apply(facts)?;
         if rewritten.index > self.furthest.rewritten.index || self.furthest.at.is_none() {
             self.furthest = Furthest { rewritten, at: Some(now) };
         }
@@ -104,7 +121,7 @@ impl Rewriter {
         let highest = self.furthest.rewritten.index;
         let index = highest.checked_sub((highest as u16).wrapping_sub(sequence).into())?;
         let span = self.span_of(index)?;
-        Some(Origin { source: span.source, source_index: index.wrapping_sub(span.index_step), index })
+        Some(Origin { source: span.source, tempo: span.tempo, number: index.wrapping_sub(span.index_step), index })
     }
 
     /// The numbers of a packet of padding, which belongs to no frame.
@@ -120,8 +137,7 @@ impl Rewriter {
     /// The numbers that the packet at `origin` was, or would have been, sent with the first time.
     pub fn rewrite_again(&self, origin: Origin, facts: &Facts) -> Option<Rewritten> {
         let span = self.span_of(origin.index)?;
-        let rewritten = span.apply(facts);
-        (span.source == origin.source && rewritten.index == origin.index).then_some(rewritten)
+        span.apply(facts).filter(|rewritten| span.source == origin.source && rewritten.index == origin.index)
     }
 
     /// What must be added to the timestamps of the source that fills the stream at present.
@@ -129,16 +145,35 @@ impl Rewriter {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
     }
 
+    fn change_tempo(&mut self, source: StreamKey, facts: &Facts) {
+        let is_other = |span: &&Span| span.source == source && span.tempo != self.tempo;
+        let Some(span) = self.spans[0].as_ref().filter(is_other).filter(|_| facts.begins_frame()) else { return };
+        let tempo = match facts.temporal_layer() {
+            _ if self.tempo < span.tempo || facts.is_entry() => self.tempo,
+            Some(layer) if layer.is_sync && layer.index == span.tempo.next().layer() => span.tempo.next(),
+            Some(_) | None => return,
+        };
+        let place = span.place(facts);
+        if place.index > self.furthest.rewritten.index && span.since <= facts.index {
+            let next = Span { continues: true, ..Span::of(source, tempo, facts.index, place.index) };
+            self.begin(next.leading(facts, place));
+        }
+    }
+
     fn begin(&mut self, span: Span) {
         self.spans.rotate_right(1);
         self.spans[0] = Some(span);
     }
 
-    /// The stretch that a packet of the source which fills the stream belongs to. Anything of it from before the switch
+    /// The stretch that a packet of the source which fills the stream belongs to. Anything of it from before it did
     /// belongs to no one: it would land on a number that its predecessor has used.
     fn span_at(&self, source: StreamKey, facts: &Facts) -> Option<&Span> {
-        let current = self.spans.iter().flatten().take_while(|span| span.source == source);
-        current.take(1).find(|span| span.since <= facts.index)
+        let mut spans = self.spans.iter().flatten();
+        let mut span = spans.next().filter(|span| span.source == source)?;
+        while facts.index < span.since {
+            span = spans.next().filter(|_| span.continues)?;
+        }
+        Some(span)
     }
 
     fn span_of(&self, index: u64) -> Option<&Span> {
@@ -168,14 +203,42 @@ impl Rewriter {
 }
 
 impl Span {
-    fn apply(&self, facts: &Facts) -> Rewritten {
+    /// A stretch whose steps are yet to be found.
+    const fn of(source: StreamKey, tempo: Tempo, since: u64, first: u64) -> Self {
+        let numbers_step = Numbers { picture_id: 0, base_layer_index: 0 };
+        Self { source, tempo, continues: false, since, first, index_step: 0, timestamp_step: 0, numbers_step }
+    }
+
+    /// The numbers of a packet, unless it is left out.
+    fn apply(&self, facts: &Facts) -> Option<Rewritten> {
+        (!facts.thinned.leaves_out(self.tempo)).then(|| self.place(facts))
+    }
+
+    /// The numbers that a packet has, or would have.
+    fn place(&self, facts: &Facts) -> Rewritten {
+        let number = facts.index.wrapping_sub(facts.thinned.packets_before(self.tempo));
+        let left_out = Numbers { picture_id: facts.thinned.pictures_before(self.tempo), base_layer_index: 0 };
         Rewritten {
-            index: facts.index.wrapping_add(self.index_step),
+            index: number.wrapping_add(self.index_step),
             timestamp: facts.timestamp.wrapping_add(self.timestamp_step),
-            numbers: facts.numbers().advance(self.numbers_step),
+            numbers: facts.numbers().step_from(left_out).advance(self.numbers_step),
+        }
+    }
+
+    /// The same stretch with steps that lead a packet to this place.
+    fn leading(self, facts: &Facts, to: Rewritten) -> Self {
+        let from = self.place(facts);
+        Self {
+            index_step: to.index.wrapping_sub(from.index),
+            timestamp_step: to.timestamp.wrapping_sub(from.timestamp),
+            numbers_step: to.numbers.step_from(from.numbers),
+            ..self
         }
     }
 }
+
+#[cfg(test)]
+mod temporal;
 
 #[cfg(test)]
 mod tests {
@@ -277,7 +340,7 @@ mod tests {
         }
         rewriter.switch(now, B, &facts(9_000, 0), None);
         rewriter.rewrite(now, B, &facts(9_000, 0));
-        let origin = |source, source_index, index| Some(Origin { source, source_index, index });
+        let origin = |source, number, index| Some(Origin { source, tempo: Tempo::Full, number, index });
         assert_eq!(rewriter.origin(65_534), origin(A, 100, 65_534));
         assert_eq!(rewriter.origin(1), origin(A, 103, 65_537));
         assert_eq!(rewriter.origin(2), origin(B, 9_000, 65_538));
@@ -294,7 +357,7 @@ mod tests {
             rewriter.rewrite(now, A, &facts(1_000 * index, 0));
         }
         assert_eq!(rewriter.origin(0), None);
-        assert_eq!(rewriter.origin(1).map(|origin| origin.source_index), Some(1_000));
+        assert_eq!(rewriter.origin(1).map(|origin| origin.number), Some(1_000));
     }
 
     /// A source whose packets are lost and reordered on the way to us.
@@ -384,7 +447,7 @@ mod tests {
         }
         for (source, facts, rewritten) in in_order.iter().rev().take(100) {
             let Some(origin) = rewriter.origin(rewritten.index as u16) else { continue };
-            let expected = Origin { source: *source, source_index: facts.index, index: rewritten.index };
+            let expected = Origin { source: *source, tempo: Tempo::Full, number: facts.index, index: rewritten.index };
             assert_eq!(origin, expected, "seed {seed}");
             assert_eq!(rewriter.rewrite_again(origin, facts), Some(*rewritten), "seed {seed}");
         }

@@ -11,6 +11,7 @@ use crate::quality::{Reception, Tally};
 use crate::random::Random;
 use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::write::Sent;
+use crate::tempo::Tempo;
 use shared::control::TrackRef;
 use shared::ids::Mid;
 use shared::rtp_parameters::MediaKind;
@@ -31,6 +32,7 @@ pub struct Slot {
     pub reception: Reception,
     /// The chosen layer of the track.
     wanted: Option<StreamKey>,
+    tempo: Tempo,
     /// The stream that plays until the wanted one can begin.
     playing: Option<StreamKey>,
     outgoing: Outgoing,
@@ -57,6 +59,7 @@ impl Slot {
             tally: Tally::default(),
             reception: Reception::default(),
             wanted: None,
+            tempo: Tempo::Full,
             playing: None,
             outgoing: Outgoing::new(config, random),
         }
@@ -92,12 +95,31 @@ impl Slot {
         self.wanted
     }
 
-    /// Lets this stream follow; the one that plays goes on until the new one can begin. `None` stops.
-    pub fn select(&mut self, stream: Option<StreamKey>) {
-        self.wanted = stream;
+    /// How much is wanted of the wanted stream.
+    pub fn tempo(&self) -> Tempo {
+        self.tempo
+    }
+
+    /// How much is taken of the stream that plays.
+    pub fn playing_tempo(&self) -> Tempo {
+        self.outgoing.tempo()
+    }
+
+    /// Lets so much of this stream follow; the one that plays goes on until the new one can begin. `None` stops.
+    pub fn select(&mut self, stream: Option<StreamKey>, tempo: Tempo) {
+        (self.wanted, self.tempo) = (stream, tempo);
         if stream.is_none() {
             self.playing = None;
             self.tally.stopped();
+        } else if self.playing == stream {
+            self.outgoing.set_tempo(tempo);
+        }
+    }
+
+    /// What plays before the wanted stream can begin goes on with its base layer alone.
+    pub fn slow_down(&mut self) {
+        if self.playing != self.wanted {
+            self.outgoing.set_tempo(Tempo::Base);
         }
     }
 
@@ -118,7 +140,7 @@ impl Slot {
     /// This stream is gone.
     pub fn lose(&mut self, stream: StreamKey) {
         if self.wanted == Some(stream) {
-            self.select(None);
+            self.select(None, Tempo::Full);
         } else {
             self.begin_anew(stream);
         }
@@ -144,6 +166,7 @@ impl Slot {
                 return None;
             }
             let offset = self.playing.and_then(offset);
+            self.outgoing.set_tempo(self.tempo);
             self.outgoing.switch(at.now, stream, &packet.facts, offset);
             self.playing = Some(stream);
         }
@@ -153,6 +176,11 @@ impl Slot {
             self.tally.frame(at.now);
         }
         Some(written)
+    }
+
+    /// As [`crate::egress::rewrite::Rewriter::leaves_out`].
+    pub fn leaves_out(&self, stream: StreamKey, facts: &Facts) -> bool {
+        self.playing == Some(stream) && self.outgoing.leaves_out(stream, facts)
     }
 
     /// As [`Outgoing::nack`]. While nothing plays nothing is repaired: what follows begins with a key frame.

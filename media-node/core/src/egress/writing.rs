@@ -144,6 +144,9 @@ fn write_fresh(
             writing.stats.drop(DropReason::Overflow);
             continue;
         };
+        if slot.leaves_out(stream_key, &packet.facts) {
+            continue;
+        }
         if slot.kind() == MediaKind::Video && path.pacer.is_busy() {
             let held = Held { slot: slot_index, stream: stream_key, index: *index, bytes: packet.payload.len() };
             if !will_leave(slot, &held, &packet, path.pacer) {
@@ -234,7 +237,7 @@ fn write_again(
         return false;
     }
     let packet: Option<Packet<'_>> =
-        writing.streams.get(origin.source).and_then(|stream| stream.packet(origin.source_index));
+        writing.streams.get(origin.source).and_then(|stream| stream.numbered(origin.tempo, origin.number));
     let written =
         slot.zip(packet).and_then(|(slot, packet)| slot.retransmit(writing.at, origin, &packet, writing.arena.free()));
     match written {

@@ -5,6 +5,7 @@ use super::keyframe::Requester;
 use super::queue::{Queue, Queued};
 use super::rate::Rate;
 use super::receive::{ClockOffset, Receiver, SourceClock};
+use super::thinning::Thinning;
 use crate::codec::{Malformed, Picture, red};
 use crate::keys::{SessionKey, TrackKey};
 use crate::packet::{Csrc, Facts, Moment, Packet};
@@ -14,6 +15,7 @@ use crate::rtcp::ntp::NtpTime;
 use crate::rtp::RtpHeader;
 use crate::rtx;
 use crate::stats::DropReason;
+use crate::tempo::{Tempo, Thinned};
 use shared::rtp_parameters::{CodecName, Encoding, MediaKind, Section};
 use std::time::Instant;
 
@@ -46,6 +48,10 @@ pub struct Stream {
     rate: Option<Rate>,
     receiver: Option<Receiver>,
     cache: Cache,
+    /// Of a stream with temporal layers.
+    thinning: Option<Box<Thinning>>,
+    /// The highest index so far.
+    newest: u64,
     /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
     /// other under an SRTP index that is already used.
     index_base: u64,
@@ -106,6 +112,8 @@ impl Stream {
             rate: None,
             receiver: None,
             cache: Cache::new(packets),
+            thinning: None,
+            newest: 0,
             index_base: instance.wrapping_mul(INDEX_SPACE),
             fresh: Vec::with_capacity(1 + red::EARLIER_MAX),
             repair_ssrc: None,
@@ -134,6 +142,7 @@ impl Stream {
         self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
         self.index_base = instance.wrapping_mul(INDEX_SPACE);
         self.rate = None;
+        self.thinning = None;
         self.queue.pending.clear();
         self.queue.sending.clear();
     }
@@ -214,6 +223,7 @@ impl Stream {
         payload: &[u8],
     ) -> Result<Received, DropReason> {
         let facts = self.facts(codec, index, header, payload)?;
+        let facts = Facts { thinned: self.thin(at.now, &facts, payload.len()), ..facts };
         if let Some(picture) = facts.picture.filter(Picture::starts_keyframe) {
             self.keyframes.arrived();
             self.size = picture.size(payload).or(self.size);
@@ -259,7 +269,19 @@ impl Stream {
             audio_level: first_byte(ids.audio_level),
             orientation: self.orientation,
             picture,
+            thinned: Thinned::NONE,
         })
+    }
+
+    fn thin(&mut self, now: Instant, facts: &Facts, payload_bytes: usize) -> Thinned {
+        // Only ahead of everything: what has a number already keeps it.
+        let is_ahead = facts.index > self.newest;
+        self.newest = self.newest.max(facts.index);
+        if self.thinning.is_none() && (facts.temporal_layer().is_none() || !is_ahead) {
+            return Thinned::NONE;
+        }
+        let thinning = self.thinning.get_or_insert_with(|| Box::new(Thinning::new(now, facts)));
+        thinning.number(now, facts, payload_bytes + PACKET_OVERHEAD_BYTES)
     }
 
     /// The packets that were taken in last, in order.
@@ -301,6 +323,17 @@ impl Stream {
         self.rate.as_mut().map_or(0, |rate| rate.bps(now))
     }
 
+    /// Bits and frames per second of a tempo that leaves something out.
+    pub fn pace(&mut self, now: Instant, tempo: Tempo) -> Option<(u64, u64)> {
+        self.thinning.as_mut()?.pace(now, tempo)
+    }
+
+    /// As [`Self::bitrate_bps`], of so much of it.
+    pub fn tempo_bps(&mut self, now: Instant, tempo: Tempo) -> u64 {
+        let pace = self.pace(now, tempo);
+        pace.map_or_else(|| self.bitrate_bps(now), |(bps, _)| bps)
+    }
+
     /// What must be added to this stream's timestamps to get those of `other` at the same capture time; both are layers
     /// of one track, and their publisher has reported the clocks of both.
     pub fn timestamp_offset(&self, other: &Self) -> Option<u32> {
@@ -338,5 +371,10 @@ impl Stream {
 
     pub fn packet(&self, index: u64) -> Option<Packet<'_>> {
         self.cache.find(index)
+    }
+
+    pub fn numbered(&self, tempo: Tempo, number: u64) -> Option<Packet<'_>> {
+        let thinning = self.thinning.as_ref().filter(|_| tempo != Tempo::Full);
+        self.packet(thinning.map_or(Some(number), |thinning| thinning.index_of(tempo, number))?)
     }
 }

@@ -118,7 +118,8 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for age in 0..REPEATED_MAX {
             let Some(origin) = session.slots.get(place).and_then(|slot| slot.recent(age)) else { return };
-            let packet = self.streams.get(origin.source).and_then(|stream| stream.packet(origin.source_index));
+            let stream = self.streams.get(origin.source);
+            let packet = stream.and_then(|stream| stream.numbered(origin.tempo, origin.number));
             let Some(length) = packet.map(|packet| packet.payload.len()) else { continue };
             if bytes <= 0 {
                 return;

@@ -1,7 +1,7 @@
 //! Which stream each slot of a session plays: the allocation decides from wishes, layers and the estimate.
 
 use super::{Output, Sfu, Timer};
-use crate::congestion::allocate::{self, Demand, Estimate, Grant, Layer, Limit};
+use crate::congestion::allocate::{self, Demand, Estimate, Grant, Layer, Limit, Slower};
 use crate::congestion::limited::LimitedSlot;
 use crate::egress::slot::Slot;
 use crate::ingress::stream::Stream;
@@ -9,6 +9,7 @@ use crate::ingress::track::{self, Track};
 use crate::keys::{SessionKey, StreamKey, Streams, Tracks};
 use crate::session::Session;
 use crate::slab::Slab;
+use crate::tempo::Tempo;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::VideoLimit;
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ impl Sfu {
             }
         }
         for (place, stream) in audio {
-            self.change_slot(key, place, |slot| slot.select(stream));
+            self.change_slot(key, place, |slot| slot.select(stream, Tempo::Full));
         }
         for (place, is_undecodable) in places.iter().zip(undecodable) {
             let slot = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(*place));
@@ -77,27 +78,41 @@ impl Sfu {
     fn grant(&mut self, now: Instant, (key, place): (SessionKey, usize), demand: &Demand, grant: Grant) {
         let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) else { return };
         // A track that nothing has come of yet begins with its first layer.
-        let stream = match grant.limit {
-            Limit::NoLayer => demand.current.or(demand.layers.first().map(|layer| layer.stream)),
-            Limit::None | Limit::Size | Limit::Estimate => grant.stream,
+        let (stream, tempo) = match grant.limit {
+            Limit::NoLayer => {
+                let current = demand.current.map(|(stream, _)| stream);
+                (current.or(demand.layers.first().map(|layer| layer.stream)), Tempo::Full)
+            }
+            Limit::None | Limit::Size | Limit::Estimate => (grant.stream, grant.tempo),
         };
-        let is_other = slot.grant.is_none_or(|before| (before.limit, before.stream) != (grant.limit, grant.stream));
+        let decided = |grant: &Grant| (grant.limit, grant.stream, grant.tempo);
+        let is_other = slot.grant.is_none_or(|before| decided(&before) != decided(&grant));
         if is_other {
             self.stats.allocated(grant.limit, grant.stream.is_none());
         }
         slot.grant = Some(grant);
-        if stream != slot.wanted() {
-            let size = |stream: Option<StreamKey>| {
+        if (stream, tempo) != (slot.wanted(), slot.tempo()) {
+            let size = |stream: Option<StreamKey>, tempo: Tempo| {
                 let layer = demand.layers.iter().find(|layer| Some(layer.stream) == stream);
-                layer.map(|layer| (layer.lines, layer.bitrate_bps))
+                layer.map(|layer| (layer.lines, layer.bitrate_bps, tempo))
             };
-            if size(stream) > size(slot.wanted()) {
+            let is_raise = size(stream, tempo) > size(slot.wanted(), slot.tempo());
+            let is_fall = !is_raise && grant.limit == Limit::Estimate;
+            if is_raise {
                 slot.raises.raised(now);
-            } else if grant.limit == Limit::Estimate {
+            } else if is_fall {
                 slot.raises.fell(now);
             }
-            self.change_slot(key, place, |slot| slot.select(stream));
-            self.want_keyframe_for(now, key, place);
+            let is_other = stream != slot.wanted();
+            self.change_slot(key, place, |slot| {
+                slot.select(stream, tempo);
+                if is_fall {
+                    slot.slow_down();
+                }
+            });
+            if is_other {
+                self.want_keyframe_for(now, key, place);
+            }
         }
         self.relieve(now, (key, place), grant);
     }
@@ -112,9 +127,10 @@ impl Sfu {
     /// A layer that is far too large is not sent until the key frame of the smaller one comes: the queue must empty.
     fn relieve(&mut self, now: Instant, (key, place): (SessionKey, usize), grant: Grant) {
         let slot = self.sessions.get(key).and_then(|session| session.slots.get(place));
-        let playing = slot.filter(|slot| slot.playing() != slot.wanted()).and_then(Slot::playing);
+        let Some(slot) = slot.filter(|slot| slot.playing() != slot.wanted()) else { return };
+        let (playing, tempo) = (slot.playing(), slot.playing_tempo());
         let Some(stream) = playing.and_then(|playing| self.streams.get_mut(playing)) else { return };
-        if grant.limit == Limit::Estimate && stream.bitrate_bps(now) > grant.share_bps.saturating_mul(4) / 3 {
+        if grant.limit == Limit::Estimate && stream.tempo_bps(now, tempo) > grant.share_bps.saturating_mul(4) / 3 {
             self.change_slot(key, place, Slot::let_go);
         }
     }
@@ -195,12 +211,19 @@ fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut
             bitrate_bps: stream.bitrate_bps(now),
             lines: stream.lines(),
             is_alive: is_single || layer.is_alive(now),
+            slower: [Tempo::Base, Tempo::Middle].map(|tempo| {
+                let (bitrate_bps, frames_per_s) = stream.pace(now, tempo)?;
+                Some(Slower { bitrate_bps, frames_per_s })
+            }),
         })
     };
     let layers: Vec<_> = track.into_iter().flat_map(|track| &track.layers).filter_map(layer).collect();
     let wish = slot.wish.as_ref();
     Demand {
-        current: slot.wanted().filter(|wanted| layers.iter().any(|layer| layer.stream == *wanted)),
+        current: slot
+            .wanted()
+            .filter(|wanted| layers.iter().any(|layer| layer.stream == *wanted))
+            .map(|wanted| (wanted, slot.tempo())),
         lines_max: wish.and_then(|wish| wish.lines_max),
         priority: wish.map_or(u8::MAX, |wish| wish.priority),
         raises: slot.raises,

@@ -80,7 +80,7 @@ impl Bench {
     fn retransmit(&mut self, ms: u64, sequence: u16, cache: &Cache) -> Option<Vec<u8>> {
         let mut out = [0xee; 1_500];
         let origin = self.slot.nack(self.at(ms).now, sequence, Duration::from_millis(50))?;
-        let packet = cache.find(origin.source_index)?;
+        let packet = cache.find(origin.number)?;
         let written = self.slot.retransmit(self.at(ms), origin, &packet, &mut out)?;
         Some(out[..written.bytes].to_vec())
     }
@@ -94,7 +94,7 @@ fn sequence_of(packet: &[u8]) -> u16 {
 fn pictures_begin_with_a_key_frame() {
     let mut bench = Bench::new(config(MediaKind::Video));
     assert!(bench.send(0, A, &packet(1, 0, KEY)).is_none(), "nothing is selected");
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     assert_eq!(bench.slot.awaits_keyframe_of(), Some(A));
     assert!(bench.send(0, A, &packet(2, 0, DELTA)).is_none());
     assert!(bench.send(0, A, &packet(3, 0, KEY)).is_some());
@@ -105,25 +105,25 @@ fn pictures_begin_with_a_key_frame() {
 #[test]
 fn the_old_picture_stays_until_the_new_one_can_begin() {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let first = bench.send(0, A, &packet(3, 0, KEY)).expect("sent");
-    bench.slot.select(Some(B));
+    bench.slot.select(Some(B), Tempo::Full);
     assert!(bench.send(10, B, &packet(900, 0, DELTA)).is_none());
     assert!(bench.send(20, A, &packet(4, 3_000, DELTA)).is_some());
     let switched = bench.send(30, B, &packet(901, 77, KEY)).expect("sent");
     assert_eq!(sequence_of(&switched), sequence_of(&first).wrapping_add(2));
     assert!(bench.send(40, A, &packet(5, 6_000, DELTA)).is_none(), "no longer playing");
-    bench.slot.select(None);
+    bench.slot.select(None, Tempo::Full);
     assert!(bench.send(50, B, &packet(902, 3_077, DELTA)).is_none(), "stopped at once");
 }
 
 #[test]
 fn sound_begins_and_switches_at_once() {
     let mut bench = Bench::new(config(MediaKind::Audio));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     assert_eq!(bench.slot.awaits_keyframe_of(), None);
     assert!(bench.send(0, A, &sound(1)).is_some());
-    bench.slot.select(Some(B));
+    bench.slot.select(Some(B), Tempo::Full);
     assert!(bench.send(20, B, &sound(70)).is_some());
     assert!(bench.send(20, A, &sound(2)).is_none());
 }
@@ -131,7 +131,7 @@ fn sound_begins_and_switches_at_once() {
 #[test]
 fn a_header_says_what_was_negotiated() {
     let mut bench = Bench::new(config(MediaKind::Audio));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let sent = bench.send(0, A, &sound(1)).expect("sent");
     let header = RtpHeader::parse(&sent).expect("well formed");
     assert_eq!((header.ssrc, header.payload_type, header.marker), (0xaaaa, 100, false));
@@ -141,7 +141,7 @@ fn a_header_says_what_was_negotiated() {
     assert_eq!(header.payload(&sent), Some(&b"opus"[..]));
 
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let mut turned = packet(1, 0, KEY);
     turned.facts.orientation = Some(3);
     let sent = bench.send(250, A, &turned).expect("sent");
@@ -157,14 +157,14 @@ fn a_header_says_what_was_negotiated() {
 #[test]
 fn a_slot_without_extensions_has_a_plain_header() {
     let mut bench = Bench::new(Config { extensions: HeaderExtensions::default(), ..config(MediaKind::Audio) });
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     assert_eq!(bench.send(0, A, &sound(1)).map(|sent| sent.len()), Some(16 + 4));
 }
 
 #[test]
 fn picture_numbers_are_rewritten_in_the_copy_only() {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let sent = bench.send(0, A, &packet(1, 0, KEY)).expect("sent");
     let payload = RtpHeader::parse(&sent).and_then(|header| header.payload(&sent));
     assert_eq!(payload, Some(&[0x90, 0xc0, 0x80, 0x00, 0x00, 0x00][..]));
@@ -173,7 +173,7 @@ fn picture_numbers_are_rewritten_in_the_copy_only() {
 #[test]
 fn packets_of_a_frame_are_made_equally_long() {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let mut lengths = Vec::new();
     for (index, length) in [100usize, 100, 101, 101, 95, 60, 120].into_iter().enumerate() {
         let mut payload = if index == 0 { KEY.to_vec() } else { [0x80, 0xc0, 0x80, 0x07, 0x03].to_vec() };
@@ -193,7 +193,7 @@ fn packets_of_a_frame_are_made_equally_long() {
 #[test]
 fn retransmissions_go_on_their_own_stream() {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let mut cache = Cache::new(8);
     let original = packet(65_541, 7_777, KEY);
     cache.keep(&original);
@@ -214,7 +214,7 @@ fn retransmissions_go_on_their_own_stream() {
 #[test]
 fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
     let mut bench = Bench::new(Config { retransmission_ssrc: None, ..config(MediaKind::Video) });
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let mut cache = Cache::new(8);
     let mut sent = Vec::new();
     for index in 0..6u64 {
@@ -225,7 +225,7 @@ fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
         cache.keep(&original);
         sent.push(bench.send(index, A, &original).expect("sent"));
     }
-    bench.slot.select(Some(B));
+    bench.slot.select(Some(B), Tempo::Full);
     bench.send(90, B, &packet(1, 0, KEY)).expect("switched");
     for original in &sent {
         assert_eq!(bench.retransmit(1_000, sequence_of(original), &cache).as_ref(), Some(original));
@@ -235,7 +235,7 @@ fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
 #[test]
 fn sender_reports_keep_the_streams_of_a_publisher_in_step() {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     let sent = bench.send(1_000, A, &packet(1, 50_000, KEY)).expect("sent");
     let timestamp = RtpHeader::parse(&sent).expect("well formed").timestamp;
     // The publisher's clock is 5 s behind ours; its report tells of the moment it captured the picture at 50,000.
@@ -248,14 +248,14 @@ fn sender_reports_keep_the_streams_of_a_publisher_in_step() {
     assert_eq!((report.ssrc, report.packets, report.octets), (0xaaaa, 1, KEY.len() as u32));
     let ticks = report.rtp_timestamp.wrapping_sub(timestamp);
     assert!(ticks.abs_diff(45_000) <= 1, "half a second after that picture: {ticks}");
-    bench.slot.select(None);
+    bench.slot.select(None, Tempo::Full);
     assert_eq!(bench.slot.sender_report(bench.at(1_500).ntp, clock, &offset), None);
 }
 
 #[test]
 fn a_buffer_that_is_too_small_gets_nothing() {
     let mut bench = Bench::new(config(MediaKind::Audio));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     for length in 0..30 {
         let at = bench.at(0);
         let written = bench.slot.forward(at, A, &sound(1), std::iter::empty(), |_| None, &mut vec![0; length]);
@@ -282,9 +282,9 @@ fn slot() -> Slot {
 /// A slot in which `A` plays and `B` is to follow.
 fn switching() -> Slot {
     let mut bench = Bench::new(config(MediaKind::Video));
-    bench.slot.select(Some(A));
+    bench.slot.select(Some(A), Tempo::Full);
     bench.send(0, A, &packet(1, 0, KEY)).expect("sent");
-    bench.slot.select(Some(B));
+    bench.slot.select(Some(B), Tempo::Full);
     bench.slot
 }
 
@@ -310,7 +310,7 @@ fn takes_both_tracks_until_the_second_has_begun() {
     assert_eq!(bench.slot.awaits_keyframe_of(), Some(B));
     bench.send(0, B, &packet(1, 0, KEY)).expect("sent");
     assert_eq!(bench.slot.takes(), [Some(B), None]);
-    bench.slot.select(None);
+    bench.slot.select(None, Tempo::Full);
     assert_eq!(bench.slot.takes(), [None, None]);
 }
 

@@ -17,6 +17,9 @@ const FRAME_MS: u64 = 33;
 const SSRCS: [u32; 3] = [9_001, 9_002, 9_003];
 const KBPS: [u64; 3] = [150, 500, 2_000];
 const LINES: [u16; 3] = [180, 360, 720];
+/// TID and Y of the frames after a key frame, as libwebrtc sends them in three temporal layers.
+const TEMPORAL_LAYERS: [(u8, bool); 8] =
+    [(0, false), (2, true), (1, true), (2, false), (0, false), (2, false), (1, false), (2, false)];
 
 /// The first client's camera. Its layers count from numbers of their own, as in browsers.
 pub(super) struct Camera {
@@ -28,6 +31,8 @@ pub(super) struct Camera {
     /// Frames that each layer has sent.
     sent: [u64; 3],
     answered: [usize; 3],
+    /// Where there are temporal layers: the last key frame of each layer, and its frames of the base layer.
+    temporal: Option<[(u64, u8); 3]>,
     /// Packets of one frame arrive in any order.
     shuffle: Option<Random>,
     /// Percent of its packets that are lost on their way to the node.
@@ -61,6 +66,7 @@ impl Camera {
             frame: 0,
             sent: [0; 3],
             answered: [0; 3],
+            temporal: None,
             shuffle: None,
             loss: 0,
             losses: Random::seeded(1),
@@ -85,6 +91,12 @@ impl Camera {
     fn send_frame(&mut self, layer: usize) {
         let asked = feedback(&self.world, 0).iter().filter(|name| **name == format!("pli {}", SSRCS[layer])).count();
         let is_keyframe = asked > std::mem::replace(&mut self.answered[layer], asked) || self.sent[layer] == 0;
+        if let Some(temporal) = &mut self.temporal {
+            let (keyframe, base_layer_index) = &mut temporal[layer];
+            *keyframe = if is_keyframe { self.sent[layer] } else { *keyframe };
+            let (index, _) = TEMPORAL_LAYERS[(self.sent[layer] - *keyframe) as usize % 8];
+            *base_layer_index = base_layer_index.wrapping_add(u8::from(index == 0));
+        }
         let bytes = (KBPS[layer] * FRAME_MS / 8) as usize;
         let count = bytes.div_ceil(1_100);
         let mut packets: Vec<_> =
@@ -106,7 +118,15 @@ impl Camera {
     fn packet(&mut self, layer: usize, is_keyframe: bool, place: usize, marker: bool, bytes: usize) -> Vec<u8> {
         let number = self.sent[layer] + 1_000 * layer as u64;
         let [p0, p1] = (number as u16 & 0x7fff | 0x8000).to_be_bytes();
-        let mut payload = vec![if place == 0 { 0x90 } else { 0x80 }, 0xc0, p0, p1, number as u8];
+        let first = if place == 0 { 0x90 } else { 0x80 };
+        let mut payload = match self.temporal {
+            None => vec![first, 0xc0, p0, p1, number as u8],
+            Some(temporal) => {
+                let (keyframe, base_layer_index) = temporal[layer];
+                let (index, is_sync) = TEMPORAL_LAYERS[(self.sent[layer] - keyframe) as usize % 8];
+                vec![first, 0xe0, p0, p1, base_layer_index, index << 6 | u8::from(is_sync) << 5]
+            }
+        };
         if place == 0 && is_keyframe {
             let [h0, h1] = LINES[layer].to_le_bytes();
             payload.extend([0x10, 0, 0, 0x9d, 0x01, 0x2a, h0, h1, h0, h1]);
@@ -419,4 +439,52 @@ fn a_camera_whose_uplink_shrinks_is_asked_for_no_repairs_and_its_viewers_move_to
     camera.run_for(8_000);
     let limits: Vec<_> = feedback(&camera.world, 0).iter().filter_map(limit).collect();
     assert!(limits.last().is_some_and(|bps| *bps > 2_650_000), "and in the end for as much as it likes: {limits:?}");
+}
+
+/// Frames within a second, and that nothing is missing between them; whatever is lost is sent again.
+fn frames_in_a_second(camera: &mut Camera) -> usize {
+    camera.take(1);
+    camera.run_for(1_000);
+    let (video, _) = camera.take(1);
+    assert!(video.iter().all(|packet| layer_of(packet) == Some(0)));
+    for pair in video.windows(2) {
+        let descriptors = [&pair[0], &pair[1]].map(|packet| vp8::Descriptor::parse(&packet.payload).expect("VP8"));
+        let [before, this] = descriptors.map(|descriptor| descriptor.numbers());
+        let is_base = descriptors[1].temporal_layer.is_some_and(|layer| layer.index == 0);
+        let step = Numbers { picture_id: 1, base_layer_index: u8::from(is_base) };
+        assert_eq!((pair[1].sequence, this), (pair[0].sequence.wrapping_add(1), before.advance(step)));
+    }
+    let Some(lost) = video.len().checked_sub(5).map(|place| &video[place]) else { return 0 };
+    let viewer = &mut camera.world.clients[1];
+    let (slot, repairs) = (viewer.ssrc(VIDEO_SLOT), viewer.rtx_ssrc(VIDEO_SLOT));
+    let request = viewer.report(|writer| writer.nack(1, slot, std::iter::once(lost.sequence)).expect("room"));
+    camera.world.send(1, request);
+    camera.world.run_for(50);
+    let repaired: Vec<_> = camera.world.clients[1].rtp.iter().filter(|packet| packet.ssrc == repairs).collect();
+    let original = [&lost.sequence.to_be_bytes(), &lost.payload[..]].concat();
+    assert_eq!(repaired.iter().map(|packet| &packet.payload).collect::<Vec<_>>(), [&original]);
+    video.len()
+}
+
+#[test]
+fn the_smallest_layer_loses_frames_before_it_is_paused() {
+    let mut camera = Camera::new(2, 3);
+    camera.temporal = Some(Default::default());
+    camera.set_target(1, 5_000);
+    camera.run_for(4_000);
+    for (kbps, expected) in
+        [(300, 30), (150, 15), (100, 8), (60, 0), (100, 0), (300, 30), (100, 8), (160, 15), (300, 30)]
+    {
+        camera.set_target(1, kbps);
+        for _ in 0..if expected == 0 { 1 } else { 12 } {
+            for place in 0..2 {
+                camera.world.send(place, camera.world.clients[place].check(true));
+            }
+            camera.run_for(1_000);
+        }
+        let frames = frames_in_a_second(&mut camera);
+        assert!(frames.abs_diff(expected) <= 1, "{kbps} kbit/s: {frames} frames");
+    }
+    let told = camera.told();
+    assert_eq!(told.iter().filter(|said| *said == "limited paused").count(), 1, "{told:?}");
 }
