@@ -88,6 +88,12 @@ impl Pacer {
         self.held.len() >= HELD_MAX || self.held_bits > bits(self.rate_bps, WAIT_MAX)
     }
 
+    /// What waits of this stream for this slot is not wanted any more.
+    pub fn forget(&mut self, slot: u16, stream: StreamKey) {
+        self.held.retain(|held| (held.slot, held.stream) != (slot, stream));
+        self.held_bits = self.held.iter().map(|held| held.bytes as u64 * 8).sum();
+    }
+
     pub fn give_up(&mut self) -> impl Iterator<Item = Held> {
         self.held_bits = 0;
         self.held.drain(..)
@@ -161,6 +167,20 @@ mod tests {
         assert!(pacer.is_busy());
         pacer.set_rate(start + Duration::from_millis(60), Some(800_000));
         assert!(!pacer.is_busy());
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_holds_up_nothing() {
+        let start = crate::virtual_time::start();
+        let mut pacer = Pacer::default();
+        pacer.set_rate(start, Some(800_000));
+        (0..61).for_each(|index| assert!(pacer.hold(packet(index))));
+        assert!(pacer.hold(Held { stream: Key::numbered(2), ..packet(61) }));
+        assert!(pacer.is_stuck());
+        pacer.forget(1, Key::numbered(1));
+        assert!(pacer.is_stuck(), "another slot's");
+        pacer.forget(0, Key::numbered(1));
+        assert_eq!((pacer.is_stuck(), pacer.let_go().map(|held| held.index)), (false, Some(61)));
     }
 
     #[test]

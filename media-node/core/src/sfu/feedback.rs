@@ -107,12 +107,13 @@ impl Sfu {
     fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, ssrc: u32) {
         self.stats.keyframe_requests_in += 1;
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let slot = session.slot_of_ssrc(ssrc).and_then(|place| session.slots.get_mut(place));
-        let playing = slot.and_then(|slot| {
-            slot.tally.pli();
-            slot.awaits_keyframe_of().or(slot.playing())
-        });
-        if let Some(stream) = playing {
+        let Some(place) = session.slot_of_ssrc(ssrc) else { return };
+        let Some(slot) = session.slots.get_mut(place) else { return };
+        slot.tally.pli();
+        let wanted = slot.awaits_keyframe_of();
+        // One that the pacer holds is on its way.
+        let is_coming = wanted.is_some_and(|stream| session.pacer.holds(place as u16, stream));
+        if let Some(stream) = wanted.or(slot.playing()).filter(|_| !is_coming) {
             self.want_keyframe(now, stream);
         }
     }

@@ -132,6 +132,9 @@ impl Sfu {
         let Some(stream) = playing.and_then(|playing| self.streams.get_mut(playing)) else { return };
         if grant.limit == Limit::Estimate && stream.tempo_bps(now, tempo) > grant.share_bps.saturating_mul(4) / 3 {
             self.change_slot(key, place, Slot::let_go);
+            if let Some((session, playing)) = self.sessions.get_mut(key).zip(playing) {
+                session.pacer.forget(place as u16, playing);
+            }
         }
     }
 

@@ -163,12 +163,17 @@ impl Sfu {
     }
 
     pub(super) fn unsubscribe(&mut self, stream: StreamKey, subscriber: Subscriber) {
-        if let Some(stream) = self.streams.get_mut(stream) {
-            stream.subscribers.retain(|known| *known != subscriber);
-            // The recorder may still wait for one.
-            if stream.subscribers.is_empty() && stream.tap.is_none() {
-                stream.keyframes.forget();
-            }
+        let Self { streams, sessions, .. } = self;
+        let Some(found) = streams.get_mut(stream) else { return };
+        found.subscribers.retain(|known| *known != subscriber);
+        let awaits = |known: &Subscriber| {
+            let session = sessions.get(known.session);
+            let slot = session.and_then(|session| session.slots.get(usize::from(known.slot)));
+            slot.and_then(Slot::awaits_keyframe_of) == Some(stream)
+        };
+        // The recorder may still wait for one. Who plays it and needs one asks again.
+        if found.tap.is_none() && !found.subscribers.iter().any(awaits) {
+            found.keyframes.forget();
         }
     }
 
