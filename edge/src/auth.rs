@@ -70,7 +70,6 @@ pub(crate) fn participant_by_bearer(request: &Request, room: &RoomId, env: &Env)
     check_join(bearer(request, &keys(env, TOKEN_KEYS)?)?, room)
 }
 
-/// Which node registers.
 pub(crate) fn node(request: &Request, env: &Env) -> Result<NodeClaims, AuthError> {
     bearer(request, &keys(env, NODE_KEYS)?)
 }

@@ -116,7 +116,7 @@ impl Config {
         }
     }
 
-    /// Every region, in the order in which somebody on `continent` should be served: near ones, the default one, the rest.
+    /// Every region in the order to try for a client on `continent`: near ones, the default one, the rest.
     pub(crate) fn regions_for(&self, continent: Option<Continent>) -> Vec<Region> {
         let distance = |on: Continent| continent.map_or(0, |from| from.distance(on));
         let mut regions: Vec<_> = self.regions.iter().collect();
@@ -151,7 +151,7 @@ impl Continent {
         }
     }
 
-    /// The place in which Cloudflare shall create an object for somebody here; only the first `get` of an object honours it.
+    /// Cloudflare's location hint for this client; only the first `get` of an object honours it.
     pub(crate) const fn location_hint(self) -> &'static str {
         match self {
             Self::Africa => "afr",

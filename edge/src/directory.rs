@@ -1,6 +1,6 @@
 //! The directory: which rooms there are. Rooms write themselves into it, and the list of the HTTP API reads it.
 //!
-//! It only names rooms; how they are, each of them says itself. So a room writes twice in its life, whoever comes and goes, and the names are
+//! It only names rooms; how they are, each of them says itself. So a room writes twice in its life, however many join and leave, and the names are
 //! divided among several objects. It is bounded by the rooms that there are: every room takes its name out when it is forgotten, and where that
 //! is lost, when the next list finds no room behind the name and tells it so.
 
@@ -22,7 +22,6 @@ pub(crate) enum Request {
     },
 }
 
-/// Names of rooms, in order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
     pub(crate) rooms: Vec<RoomId>,

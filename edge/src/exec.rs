@@ -1,6 +1,6 @@
 //! Carries out what a core wants: store, send, close, set the alarm. Nothing else in `edge` changes anything outside of it.
 //!
-//! A core puts `Store` before whatever tells somebody, and outputs are carried out in their order without a pause. The
+//! A core puts `Store` before every output that tells a client, and outputs are carried out in their order without a pause. The
 //! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot make
 //! the room forget what it has told.
 
@@ -33,7 +33,6 @@ pub(crate) struct Shell {
 pub(crate) struct Leftover {
     /// Sockets that turned out to be gone.
     pub(crate) lost: Vec<SocketId>,
-    /// Questions for a Fleet object.
     pub(crate) asks: Vec<PlaceRequest>,
     /// Questions about TURN nodes: for which epoch, and of which region.
     pub(crate) turn_asks: Vec<(u64, Region)>,

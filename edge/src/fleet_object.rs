@@ -19,7 +19,6 @@ use worker::{
     durable_object, wasm_bindgen,
 };
 
-/// The nodes of one region.
 #[durable_object]
 pub struct FleetObject {
     env: Env,
@@ -127,7 +126,7 @@ impl FleetObject {
         Ok(())
     }
 
-    /// Handles an input for somebody who can only come back: where the platform fails us, their socket is closed.
+    /// Handles an input and closes its socket when the platform fails, so that the node dials again.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Vec<(u64, PlaceAnswer)> {
         if let Ok(answers) = self.attempt(input).await {
             return answers;

@@ -18,12 +18,10 @@ pub(crate) struct Introduction<C> {
     pub(crate) claims: C,
     /// Where the request came in, as `request.cf.continent` names it.
     pub(crate) continent: Option<String>,
-    /// Where it came from.
     pub(crate) address: Option<door::Address>,
     pub(crate) request_id: String,
 }
 
-/// Where an introduced socket goes.
 pub(crate) trait Introduced: Serialize + DeserializeOwned {
     /// The object's path for this kind of socket.
     const PATH: &'static str;
@@ -92,7 +90,6 @@ pub(crate) mod recordings {
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Reported {
-        /// Who, by its token.
         pub(crate) node: NodeId,
         pub(crate) report: RecordingReport,
     }
@@ -100,7 +97,6 @@ pub(crate) mod recordings {
     /// What the room says to it.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Verdict {
-        /// To the node.
         pub(crate) verdict: RecordingVerdict,
         /// To the Worker: what is stored under this is of a deleted recording, and goes too.
         pub(crate) leftovers: Option<String>,
@@ -130,7 +126,6 @@ impl ListedInVain {
     pub(crate) const PATH: &'static str = "/listed-in-vain";
 }
 
-/// One of our Durable Objects.
 pub(crate) struct Address {
     namespace: &'static str,
     name: String,

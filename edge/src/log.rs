@@ -5,11 +5,8 @@ use serde_json::{Map, Value};
 /// How loud a line is: a user would notice (`Info`), look in the morning (`Warn`), a fault of ours (`Error`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// A user would notice.
     Info,
-    /// Look in the morning.
     Warn,
-    /// A fault of ours.
     Error,
 }
 

@@ -9,7 +9,6 @@ use worker::{Response, ResponseBuilder};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
-    /// For developers.
     pub(crate) message: Cow<'static, str>,
     pub(crate) status: u16,
     /// A header that goes with the status.
@@ -29,7 +28,6 @@ impl Refusal {
         Self { code, message: Cow::Borrowed(message), status: code.http_status(), header: None }
     }
 
-    /// Nothing is at this path.
     pub(crate) const fn no_such_path() -> Self {
         Self::new(ErrorCode::NotFound, "nothing is at this path")
     }

@@ -47,7 +47,6 @@ pub struct RoomObject {
 /// What an input is answered with, by the number of the call.
 #[derive(Default)]
 struct Answers {
-    /// To the application's server.
     api: Vec<(u64, Answer)>,
     /// To nodes that report on recordings.
     verdicts: Vec<(u64, Verdict)>,
@@ -136,7 +135,7 @@ impl RoomObject {
         let answers = self.survive(None, Input::Asked { request, ask }).await;
         let answer = answers.api.into_iter().find_map(|(to, answer)| (to == request).then_some(answer));
         if matches!(answer, Some(Answer::Room { made: true, .. } | Answer::Done)) {
-            // The list of whoever made or ended the room says so already.
+            // The request that made or ended the room has updated the list already.
             self.announce().await?;
         }
         match answer {
@@ -158,7 +157,7 @@ impl RoomObject {
         Ok(())
     }
 
-    /// Handles an input for somebody who can only come back: where the platform fails us, their socket is closed.
+    /// Handles an input and closes its socket when the platform fails, so that the client resumes.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Answers {
         if let Ok(answers) = self.attempt(input).await {
             return answers;
@@ -225,7 +224,7 @@ impl RoomObject {
     /// retried if the directory cannot be reached.
     async fn announce(&self) -> Result<()> {
         if self.announces.replace(true) {
-            // Whoever is at it looks again when it is done.
+            // The running task looks again when it is done.
             return Ok(());
         }
         let result = self.announce_all().await;

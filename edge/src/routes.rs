@@ -33,7 +33,6 @@ enum RouteError {
     /// The one who asks is told.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
-    /// Our configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

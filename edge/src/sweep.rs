@@ -14,7 +14,7 @@ use worker::{Delay, Fetch, Headers, Request, RequestInit, Response};
 
 /// Life of the URLs with which we ask the storage ourselves.
 const LIFETIME_S: u64 = 60;
-/// A storage that does not answer for this long is away; whoever deletes waits no longer.
+/// A deletion gives up on a storage that has not answered for this long.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why something may still be there.

@@ -64,7 +64,7 @@ pub(crate) fn refuse(protocol: Option<&str>, code: ErrorCode) -> worker::Result<
     switch(client, protocol)
 }
 
-/// What a socket that is refused is closed with, for whoever sees the close alone.
+/// The close reason of a refused socket, for clients that only see the close.
 pub(crate) const fn close_reason(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::BadToken | ErrorCode::TokenExpired | ErrorCode::WrongRoom => "Unauthorized",

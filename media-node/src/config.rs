@@ -101,14 +101,10 @@ pub(crate) struct Config {
     pub(crate) node: NodeId,
     pub(crate) region: Region,
     pub(crate) token: Secret,
-    /// The first shard's socket.
     pub(crate) listen: SocketAddr,
-    /// What clients are told.
     pub(crate) advertise: Vec<IpAddr>,
-    /// How many threads forward media.
     pub(crate) shards: u16,
     pub(crate) sessions_max: u32,
-    /// Health and metrics.
     pub(crate) http_listen: SocketAddr,
     /// How long to wait for rooms to move.
     pub(crate) drain: Duration,
@@ -190,7 +186,6 @@ pub(crate) mod tests {
     use media_core::congestion::bandwidth::Bandwidth;
     use node_shell::settings::LogFormat;
 
-    /// Good settings with these flags.
     pub(crate) fn good(flags: &[&str]) -> Config {
         read(&[GOOD, flags].concat(), &[]).expect("good settings")
     }

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 /// A shard that has not reported for this long hangs.
 const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// What the pages tell about.
 pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
     pub(crate) bandwidth: Limits,

@@ -18,7 +18,7 @@ const PATH: &str = "/v1/nodes/quality";
 /// Where samples go; one that finds no place is lost.
 pub(crate) type Samples = mpsc::Sender<Box<SessionQuality>>;
 
-/// Sends samples for as long as somebody makes them.
+/// Sends samples until every producer is gone.
 pub(crate) fn start(edges: Vec<EdgeUrl>, token: Secret) -> Samples {
     let (samples, taken) = mpsc::channel(SAMPLES_MAX);
     let edges = Arc::<[EdgeUrl]>::from(edges);

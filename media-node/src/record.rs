@@ -39,7 +39,6 @@ pub(crate) struct Config {
     pub(crate) spool_bytes_max: u64,
 }
 
-/// What all uploads share.
 pub(super) struct Shared {
     storage: Storage,
     edges: Vec<EdgeUrl>,

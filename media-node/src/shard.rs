@@ -23,7 +23,6 @@ const HAND_OVER_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the shard says how it is; also its longest sleep.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a shard is told.
 #[derive(Debug)]
 pub(crate) enum Command {
     Control {
@@ -123,7 +122,6 @@ impl Shard {
         self.index
     }
 
-    /// Where its socket is bound.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -69,7 +69,6 @@ export class Network {
     bridge("link", "set", "dev", this.#port, "state", "0");
   }
 
-  /** Everything passes again. */
   comeBack() {
     bridge("link", "set", "dev", this.#port, "state", "3");
   }

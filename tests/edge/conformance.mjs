@@ -20,7 +20,7 @@ const EXAMPLES = 30;
 
 const CONFIG = fileURLToPath(new URL("schemathesis.toml", import.meta.url));
 
-/** The rooms of the document's examples: somebody to be asked about is in the first, somebody to be recorded in the second. */
+/** The rooms of the document's examples: the first has a participant to ask about, the second one to record. */
 const [STANDUP, INTERVIEW] = ["standup", "interview"];
 /** No run takes so long. */
 const RUN_MS_MAX = 600_000;
@@ -49,7 +49,7 @@ async function keepAda(edge, room, signal) {
   }
 }
 
-/** Whoever the document's examples let in again is kept out before. */
+/** Bans the participant whose ban the document's examples lift. */
 async function keepMalloryOut(edge, signal) {
   while (!signal.aborted) {
     await edge.api("PUT", `/v1/rooms/${STANDUP}/bans/mallory`, { body: {} });

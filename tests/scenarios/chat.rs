@@ -1,4 +1,4 @@
-//! What is written reaches everybody once and in order, whoever comes later and whatever breaks.
+//! Messages reach everybody once and in order, late joiners included, whatever breaks.
 
 use shared::MessageId;
 use std::time::Duration;

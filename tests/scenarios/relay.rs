@@ -1,4 +1,4 @@
-//! Whoever cannot reach a media node directly is relayed, and goes on when the TURN node dies.
+//! Clients that cannot reach a media node directly are relayed, and continue when the TURN node dies.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;

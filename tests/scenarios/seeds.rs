@@ -49,7 +49,7 @@ fn play(seed: u64) {
         world.check_all();
     }
     mend(&mut world);
-    // Consent of whoever lost the way runs out, sockets are dialled again, rooms are placed again.
+    // Lost consents expire, sockets are dialled again, rooms are placed again.
     world.run_for(Duration::from_secs(6));
     world.check_everybody_plays();
     everybody_leaves(&mut world);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 /// A certificate and its private key.
 type Der = (Vec<u8>, Vec<u8>);
 
-/// What was made, by seed: whoever plays a world again must meet the same fingerprints.
+/// Certificates by seed: a replayed world must meet the same fingerprints.
 static MADE: Mutex<BTreeMap<u64, Der>> = Mutex::new(BTreeMap::new());
 
 /// The certificate that belongs to `seed`, with DTLS timers that follow from it.

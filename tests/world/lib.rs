@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// More steps than this without time passing mean that somebody wakes for nothing.
+/// More steps than this without time passing mean a busy loop.
 const STEPS_PER_INSTANT_MAX: u32 = 20_000;
 
 pub struct World {
@@ -92,7 +92,6 @@ impl World {
         self.seed
     }
 
-    /// The time.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock
@@ -162,7 +161,7 @@ impl World {
         self.break_control(name);
     }
 
-    /// The running TURN node that somebody's media flows through.
+    /// The running TURN node that relays a participant's media.
     #[must_use]
     pub fn relay_of(&self, name: &str) -> Option<String> {
         let server = self.browser(name).relayed_by()?;
@@ -233,7 +232,7 @@ impl World {
         let steps = if self.steps_now.0 == Some(at) { self.steps_now.1 + 1 } else { 0 };
         self.steps_now = (Some(at), steps);
         if steps > STEPS_PER_INSTANT_MAX {
-            self.fail("time stands still: somebody wakes for nothing");
+            self.fail("time stands still: a part wakes for nothing");
         }
     }
 
@@ -296,7 +295,7 @@ impl World {
         self.said.push(said);
     }
 
-    /// Prints what somebody says, for those who look for the reason of a failure.
+    /// Prints a participant's events, for debugging.
     fn trace(&self, said: &str) {
         if self.is_traced {
             println!("{:8.3} s  {said:.400}", self.clock.elapsed().as_secs_f64());

@@ -253,7 +253,6 @@ impl Node {
         }
     }
 
-    /// A socket is gone.
     pub fn handle_closed(&mut self, clock: &Clock, peer: &Peer, socket: SocketId) {
         self.clock = *clock;
         // It may break before it is known to be open.

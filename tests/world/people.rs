@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Access links are a little apart from the node.
 const ACCESS_DELAY: Duration = Duration::from_millis(10);
 
-/// Key frames for whoever came last take this long.
+/// The time a newcomer's key frames take.
 const SETTLING: Duration = Duration::from_millis(700);
 
 /// A guest with microphone and camera in Chromium, with eight receive slots of each kind.
@@ -37,18 +37,18 @@ pub fn guest(name: &str) -> Guest {
 }
 
 impl World {
-    /// Somebody with microphone and camera clicks "join".
+    /// A participant with microphone and camera clicks "join".
     pub fn join(&mut self, name: &str) {
         self.join_as(guest(name));
     }
 
-    /// Somebody behind a firewall that lets nothing out but TURN clicks "join".
+    /// A participant behind a firewall that only lets TURN out clicks "join".
     pub fn join_behind_firewall(&mut self, name: &str) {
         self.join(name);
         self.access(name).only_port = Some(crate::relay::TURN_PORT);
     }
 
-    /// Somebody behind a NAT clicks "join"; the NAT's address outside is returned.
+    /// A participant behind a NAT clicks "join"; returns the NAT's outside address.
     pub fn join_behind_nat(&mut self, guest: Guest, kind: Kind) -> IpAddr {
         let name = guest.participant.to_string();
         self.join_as(guest);
@@ -57,16 +57,16 @@ impl World {
         outside
     }
 
-    /// Somebody's NAT forgets every mapping.
+    /// The participant's NAT forgets every mapping.
     ///
     /// # Panics
-    /// If they are behind none.
+    /// If there is no NAT.
     pub fn rebind(&mut self, name: &str) {
         let address = self.browser(name).address();
         self.net.nat(address).unwrap_or_else(|| panic!("{name} is behind no NAT")).rebind();
     }
 
-    /// Somebody clicks "join".
+    /// A participant clicks "join".
     pub fn join_as(&mut self, guest: Guest) {
         let address = IpAddr::from(self.next_host(0));
         let link = Link { delay: ACCESS_DELAY, ..Link::default() };
@@ -95,20 +95,20 @@ impl World {
         self.run_for(SETTLING);
     }
 
-    /// Somebody reloads the page: the old one says no more than that it is going away, a new one joins as the same participant.
+    /// Reloads the page: the old one only closes its socket, the new one joins as the same participant.
     pub fn reload(&mut self, name: &str) {
         let (guest, address) = (self.browser(name).guest().clone(), self.browser(name).address());
         self.hang_up(&Party::Browser(name.into()), true);
         self.open(guest, address);
     }
 
-    /// Somebody leaves by the door.
+    /// Leaves in order.
     pub fn leave(&mut self, name: &str) {
         let clock = self.clock;
         self.with_browser(name, |browser| browser.leave(&clock));
     }
 
-    /// Somebody's machine is switched off: nothing more comes from it, not even the end of its connections.
+    /// Switches a machine off: nothing more comes from it, not even the end of its connections.
     pub fn vanish(&mut self, name: &str) {
         let Some(browser) = self.browsers.remove(name) else { return };
         let access = self.net.access(browser.address());
@@ -116,7 +116,7 @@ impl World {
         self.hang_up(&Party::Browser(name.into()), false);
     }
 
-    /// Somebody's signaling socket breaks; media is not concerned.
+    /// Breaks a signaling socket; media goes on.
     pub fn drop_socket(&mut self, name: &str) {
         let party = Party::Browser(name.into());
         for socket in self.post.sockets_of(|at| *at == party) {
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Mutes or unmutes what somebody publishes of one kind.
+    /// Mutes or unmutes a participant's tracks of one kind.
     pub fn set_muted(&mut self, name: &str, kind: MediaKind, muted: bool) {
         let clock = self.clock;
         let mids: Vec<Mid> =
@@ -134,13 +134,12 @@ impl World {
         }
     }
 
-    /// Does something with somebody's browser.
+    /// Runs `f` on a participant's browser.
     pub fn act(&mut self, name: &str, act: impl FnOnce(&mut Browser, &crate::clock::Clock)) {
         let clock = self.clock;
         self.with_browser(name, |browser| act(browser, &clock));
     }
 
-    /// Somebody's browser.
     ///
     /// # Panics
     /// If nobody has this name.
@@ -149,13 +148,13 @@ impl World {
         self.browsers.get(name).unwrap_or_else(|| panic!("nobody is called {name}"))
     }
 
-    /// Somebody's access link.
+    /// A participant's access link.
     pub fn access(&mut self, name: &str) -> &mut Access {
         let address = self.browser(name).address();
         self.net.access(address)
     }
 
-    /// Whether somebody of this name has a browser open, in the room or on the way.
+    /// Whether a browser with this name is open, in the room or on the way.
     #[must_use]
     pub fn is_known(&self, name: &str) -> bool {
         self.browsers.get(name).is_some_and(|browser| !matches!(browser.phase(), Phase::Gone(_)))
@@ -187,7 +186,7 @@ impl World {
     /// Everybody who is in the room decodes everything that the others send; checked over the next second.
     ///
     /// # Panics
-    /// If somebody does not.
+    /// If one does not.
     pub fn check_everybody_plays(&mut self) {
         self.mark();
         self.run_for(Duration::from_secs(1));
@@ -258,7 +257,7 @@ impl World {
         }
     }
 
-    /// The longest time for which somebody saw or heard nothing new of another since the last mark.
+    /// The longest gap in any participant's picture or sound of another since the last mark.
     #[must_use]
     pub fn longest_gap(&self, kind: MediaKind) -> Duration {
         let present = self.present();

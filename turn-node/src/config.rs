@@ -119,7 +119,6 @@ pub(crate) struct Config {
     pub(crate) relay_bind: Families,
     pub(crate) relay_ports: RangeInclusive<u16>,
     pub(crate) keys: TurnKeys,
-    /// Part of every password.
     pub(crate) realm: String,
     pub(crate) peer_allow: Vec<Network>,
     /// What `sfu` credentials reach.

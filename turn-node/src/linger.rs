@@ -51,7 +51,6 @@ impl Linger {
 mod tests {
     use super::*;
 
-    /// Time to relay a message.
     const WORK_US: u64 = 5;
 
     /// Repeats traffic given as microseconds between packets; returns packets per look, and the share of looks followed by lingering.

@@ -27,7 +27,6 @@ const CLIENT_MESSAGES_MIN: usize = 8;
 const CLIENT_MESSAGES_MAX: usize = 32;
 /// Batches read from the clients' socket before the relay sockets have their turn.
 const CLIENT_BATCHES: usize = 4;
-/// How often a shard reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,9 @@ mod lines;
 mod links;
 mod paths;
 mod settings;
+mod skips;
 mod source;
+mod words;
 
 use anyhow::{Context, Result, bail};
 
@@ -30,6 +32,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         offences.extend(paths::check(file, &text));
         offences.extend(columns::check(file, &text));
         offences.extend(echoes::check(file, &text));
+        offences.extend(words::check(file, &text));
+        offences.extend(skips::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
     }
     offences.extend(check_settings(workspace)?);

@@ -1,4 +1,3 @@
-/** Which page is shown. */
 import { useEffect, useState } from "react";
 import { CrashBoundary } from "./crash";
 import { Home } from "./home";

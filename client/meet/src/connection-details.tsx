@@ -1,4 +1,4 @@
-/** How good somebody's connection is: bars, and behind them what was measured and why a picture is small. */
+/** A participant's connection: bars, and on request the measurements and the reason for a small picture. */
 import type { Limit, Participant, ParticipantStats, Room, TrackStats } from "@rotunda/client";
 import { QualityBars, trackOf, useStats } from "@rotunda/react";
 import type { KeyboardEvent } from "react";
@@ -77,7 +77,7 @@ function Details({ id, label, room, participant }: Props & { readonly id: string
 
 type Row = readonly [name: string, term: string, value: string];
 
-/** What there is to tell, in the order in which somebody asks. */
+/** The details in the order in which people ask for them. */
 function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): Row[] {
   const { measured } = texts;
   const tracks = stats?.tracks ?? [];

@@ -8,7 +8,7 @@ const PASS_KEY = "rotunda.pass";
 /** As often as the edge asks for (`Retry-After`). */
 const ASK_AGAIN_MS = 3_000;
 const WAIT_MS = 600_000;
-/** Longest wait of somebody for whom the lobby has no place. */
+/** Longest wait between two tries while the lobby is full. */
 const ASK_AGAIN_MAX_MS = 30_000;
 /** What the edge answers while it cannot take one more. */
 const LATER: readonly string[] = ["room_full", "rate_limited"];
@@ -36,7 +36,7 @@ export function givenToken(room: string): string | null {
   return recall("session", key);
 }
 
-/** Where somebody has to go first who has no token, or an old one; nothing where they can stay. */
+/** The login page for people without a valid token; `undefined` where guests may join. */
 export async function loginPage(room: string): Promise<string | null> {
   const token = givenToken(room);
   if (token !== null && Date.now() < runsOutAt(token)) {

@@ -28,7 +28,7 @@ interface Props {
   readonly onJoin: (name: string) => void;
 }
 
-/** The lobby; with `auto=1` it shows nothing but that somebody is joining. */
+/** The lobby; with `auto=1` it joins at once and shows only that it does. */
 export function Lobby({ room, options, captures, error, joining, waitingFor, onJoin }: Props) {
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());

@@ -1,4 +1,3 @@
-/** Starts the app. */
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { PreferencesProvider } from "./preferences";

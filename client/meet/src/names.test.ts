@@ -7,7 +7,7 @@ test.each([
   ["is of zero-width letters", "\u200B\u2060\uFEFF", ""],
   ["is of joiners alone", "\u200D\u200C", ""],
   ["is of fillers alone", "\u3164\u2800", ""],
-  ["has zero-width letters in it, to pass for somebody else", "A\u200Bd\u2060a", "Ada"],
+  ["has zero-width letters in it, to pass for another name", "A\u200Bd\u2060a", "Ada"],
   ["has line breaks and a NUL", "Ada\n\u0000Lovelace\t ", "Ada Lovelace"],
   ["is blank", " \u00A0 ", ""],
   ["is an emoji of several parts", "\u{1F469}\u200D\u{1F4BB}", "\u{1F469}\u200D\u{1F4BB}"],

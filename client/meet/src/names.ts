@@ -1,4 +1,4 @@
-/** Names as they are shown: nothing in them can turn text around, hide, or pass for somebody else's. */
+/** Display names without characters that reverse text, hide, or imitate another name. */
 
 /**
  * Control characters, bidirectional controls, and letters without any width. The joiners U+200C and U+200D stay: words

@@ -14,7 +14,7 @@ export const EMOJI: Readonly<Record<Reaction, string>> = {
   party: "🎉",
 };
 
-/** They rise beside each other, whoever sends how many. */
+/** Reactions rise side by side, however many one participant sends. */
 const LANES = 7;
 
 /** The signs over the call; screen readers hear them as text. */

@@ -42,7 +42,7 @@ export function roomPath(room: string): string {
   return `/r/${room}`;
 }
 
-/** A room's name out of what somebody typed or pasted: a name, or a link to a room. */
+/** Reads a room name from typed or pasted text: a name, or a link to a room. */
 export function readRoomName(text: string): string | null {
   const [, fromLink] = /\/r\/([^/?#\s]+)/.exec(text) ?? [];
   const name = (fromLink ?? text).trim().replace(/\s+/g, "-");

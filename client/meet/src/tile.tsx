@@ -75,7 +75,7 @@ export function Tile({ room, participant, actions, style }: Props) {
   );
 }
 
-/** What a moderator can do to somebody. */
+/** A moderator's actions on one participant. */
 function hostItems(texts: Texts, participant: Participant, name: string, actions: Actions): MenuItem[] {
   const items: MenuItem[] = [];
   if (trackOf(participant, "microphone")?.muted === false) {

@@ -56,7 +56,7 @@ describe("components", () => {
   });
 });
 
-describe("what somebody publishes", () => {
+describe("a participant's tracks", () => {
   const track = (source: Track["source"], muted = false): Track => ({ id: source, kind: "video", source, muted, paused: false, undecodable: false, limit: null, media: null });
   const person = (tracks: readonly Track[]): Participant => ({
     id: "ada",

@@ -1,8 +1,8 @@
-/** Finding what somebody publishes. */
+/** Finds a participant's tracks. */
 import type { Participant, Track, TrackSource } from "@rotunda/client";
 import { useRef } from "react";
 
-/** What somebody publishes of this source. */
+/** The participant's track from this source. */
 export function trackOf({ tracks }: Participant, source: TrackSource): Track | null {
   return tracks.find((track) => track.source === source) ?? null;
 }

@@ -1,4 +1,3 @@
-/** The reactions on screen. */
 import type { ParticipantId, Reaction, Room } from "@rotunda/client";
 import { useEffect, useRef, useState } from "react";
 import { useRoomEvent } from "./use-room";

@@ -1,4 +1,3 @@
-/** Rooms in React. */
 import type { Room, RoomEvents, RoomSnapshot } from "@rotunda/client";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 

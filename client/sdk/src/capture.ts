@@ -136,7 +136,7 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "use", use: "call" });
   }
 
-  /** Ends what `attach` began; does nothing where somebody else has the device by then. */
+  /** Ends what `attach` began; does nothing once another owner has the device. */
   detach(listener: CaptureListener, isPreviewed: boolean): void {
     if (this.#listener !== listener) {
       return;
@@ -168,7 +168,7 @@ export class Capture extends Emitter<CaptureEvents> {
 
   #settled(event: CaptureEvent): Promise<void> {
     const waiting = Promise.withResolvers<void>();
-    // Whoever does not wait is told by `error`.
+    // Callers that do not wait learn it from `error`.
     waiting.promise.catch(() => undefined);
     this.#waiting.push(waiting);
     this.#dispatch(event);

@@ -11,7 +11,7 @@ export class Emitter<Events extends object> {
     return () => listeners.delete(listener);
   }
 
-  /** Calls whoever listens; an application that throws does not stop the room. */
+  /** Calls every listener; one that throws does not stop the room. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {

@@ -197,7 +197,7 @@ export class Peer {
     }
   }
 
-  /** What arrives in a slot; the same track for the life of the peer, whoever plays in it. */
+  /** A slot's track: the same object for the life of the peer, even as its publisher changes. */
   slotTrack(mid: Mid): MediaStreamTrack | null {
     const slot = [...this.#slots.audio, ...this.#slots.video].find((transceiver) => transceiver.mid === mid);
     return slot?.receiver.track ?? null;
@@ -305,7 +305,7 @@ function shape(encodings: readonly RTCRtpEncodingParameters[], layers: readonly 
   return isChanged;
 }
 
-/** The certificate of whoever wrote this description (RFC 8122 §5): every node has its own. */
+/** The fingerprint of the node that wrote this description (RFC 8122 §5). */
 function fingerprint(sdp: string): string | null {
   return /^a=fingerprint:(.+)$/m.exec(sdp)?.[1]?.trim().toUpperCase() ?? null;
 }

@@ -132,7 +132,6 @@ const KAA = {
   intervalMs: 5_000,
   /** The three layers together: 2,000, 500 and 150 kbit/s. */
   ceilingBps: 2_650_000,
-  /** The lowest of them. */
   floorBps: 150_000,
   warningPercent: 10,
   criticalPercent: 20,

@@ -261,7 +261,7 @@ track: TrackId | null,
 participant: ParticipantId | null, };
 
 /**
- * How long somebody is kept out.
+ * The duration of a ban.
  */
 export type BanTerm = { 
 /**

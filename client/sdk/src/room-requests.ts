@@ -17,7 +17,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "lower_hand", participant });
   }
 
-  /** Mutes a track of somebody, who may unmute it; needs the grant `moderate`. */
+  /** Mutes another participant's track; its owner may unmute it. Needs the grant `moderate`. */
   muteTrack(participant: ParticipantId, track: TrackId): Promise<void> {
     return this.ask({ type: "mute_track", participant, track });
   }
@@ -32,7 +32,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
 
-  /** Removes somebody, and with `ban` keeps them out for a time or for good; needs the grant `moderate`. */
+  /** Removes a participant; `ban` also keeps them out, for a time or for good. Needs the grant `moderate`. */
   kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
     return this.ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
   }

@@ -26,7 +26,6 @@ class FakeSocket {
     this.onopen?.();
   }
   send(): void {
-    // Nobody answers.
   }
   close(): void {
     this.readyState = 3;

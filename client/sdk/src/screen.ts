@@ -22,7 +22,7 @@ export class ScreenShare {
   readonly #listener: ScreenListener;
   #video: MediaStreamTrack | null = null;
   #sound: MediaStreamTrack | null = null;
-  /** The browser's question cannot be taken back: whoever stops while it is shown does not want its answer. */
+  /** The browser's picker cannot be withdrawn: after a stop its answer is thrown away. */
   #asked = 0;
 
   constructor(listener: ScreenListener) {

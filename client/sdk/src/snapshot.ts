@@ -45,7 +45,7 @@ export interface RoomSnapshot {
   readonly guests: readonly GuestInfo[];
   /** Whether the user may publish. */
   readonly publishes: boolean;
-  /** One for each audio slot; play all of them, whoever is heard in them. */
+  /** One for each audio slot; play all of them, as speakers move between slots. */
   readonly audioTracks: readonly MediaStreamTrack[];
   /** The chosen speaker; `null` for the default. */
   readonly speakerId: string | null;

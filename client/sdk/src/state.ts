@@ -105,7 +105,6 @@ export interface Signaling {
   readonly refusal: ErrorCode | null;
 }
 
-/** What `resume` needs. */
 export interface Session {
   readonly id: SessionId;
   readonly resumeToken: string;
@@ -222,7 +221,6 @@ export interface Attempt {
 export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
 export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
 
-/** What happened. */
 export type Event =
   | { readonly on: "start" }
   | { readonly on: "socket_opened" }

@@ -1,4 +1,4 @@
-/** How long each phase of a join took, for the join benchmark and for whoever looks into a slow one. */
+/** The duration of each phase of a join, for the join benchmark and for diagnosing slow joins. */
 
 export const PHASES = [
   "start",

@@ -21,7 +21,7 @@ const SOCKETS_PER_ADDRESS_MAX: usize = limits::PARTICIPANTS_PER_ROOM_MAX + WAITI
 /// Sockets of one participant: the one that speaks for them, and those that a bad network opened and lost before they spoke; the client's
 /// pauses between attempts allow nine within [`limits::FIRST_FRAME_TIMEOUT_MS`].
 const SOCKETS_PER_PARTICIPANT_MAX: usize = 10;
-/// Whoever has waited for less makes way for nobody: it is the time that a slow phone needs to say who it is.
+/// A socket younger than this is never evicted: a slow phone needs that long to send its join.
 const WAIT_MS_MIN: u64 = 1_000;
 /// Node sockets of one room: the current node's, and those of nodes that serve it no longer or not yet.
 pub const NODE_SOCKETS_MAX: usize = 64;
@@ -60,7 +60,7 @@ impl Address {
 /// Who stands before the door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Somebody with a token for this participant, or with none.
+    /// A caller with a token for this participant, or without one.
     Client(Option<ParticipantId>),
     /// A node with a ticket.
     Node(NodeId),
@@ -111,7 +111,6 @@ impl Door {
         }
     }
 
-    /// A socket is gone.
     pub fn closed(&mut self, socket: SocketId) {
         self.visitors.remove(&socket);
     }

@@ -33,14 +33,15 @@ pub enum Input {
         frame: Result<NodeToFleet, ControlError>,
     },
     /// A socket is gone, or a send to it failed.
-    SocketClosed { socket: SocketId },
+    SocketClosed {
+        socket: SocketId,
+    },
     /// A Room object asks; answered by [`Output::Answer`] within this input.
     Place {
         /// The shell's number for this call.
         request: u64,
         ask: PlaceRequest,
     },
-    /// The alarm went off.
     Deadline,
 }
 
@@ -90,7 +91,6 @@ pub struct Heartbeat {
     pub assigned_since: u32,
 }
 
-/// The nodes of one region.
 pub struct Fleet {
     region: Region,
     key: Key,
@@ -191,7 +191,6 @@ impl Fleet {
         self.finish();
     }
 
-    /// What to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

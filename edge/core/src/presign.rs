@@ -1,4 +1,4 @@
-//! Signed URLs for S3-compatible storages: AWS Signature Version 4 in the query string, so that whoever has one needs no secret.
+//! Presigned URLs for S3-compatible storage: AWS Signature Version 4 in the query string.
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -89,7 +89,7 @@ impl Storage {
             time.whole,
             action.query(),
         );
-        // The body of such a request is never signed, as whoever makes the URL does not know it.
+        // The URL is made before the body is known, so the body is never signed.
         let canonical = format!("{}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", action.method());
         let to_sign = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", time.whole, hex(&Sha256::digest(canonical)));
         let signature = hex(&mac(&self.signing_key(&time.date), &to_sign));

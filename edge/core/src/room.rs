@@ -114,13 +114,14 @@ pub enum Input {
     /// A node reports on a recording, outside of its sockets; answered by [`Output::AnswerReport`].
     RecordingReported {
         call: u64,
-        /// Who, by its token.
         node: NodeId,
         report: RecordingReport,
     },
     /// The application's server asks; answered by [`Output::Answer`].
-    Asked { request: u64, ask: Ask },
-    /// The alarm went off.
+    Asked {
+        request: u64,
+        ask: Ask,
+    },
     Deadline,
 }
 
@@ -155,7 +156,6 @@ pub enum Output {
     AskTurn {
         /// The assignment for which it is asked.
         epoch: u64,
-        /// Whose Fleet object.
         region: Region,
     },
     /// Ask the platform when it last answered a ping on a client's socket; answered by [`Input::Heard`].
@@ -188,7 +188,6 @@ pub enum Attachment {
     Resuming {
         socket: SocketId,
         opened_at: UnixMillis,
-        /// Whose secret it was.
         participant: ParticipantId,
     },
     Node {
@@ -230,12 +229,11 @@ pub struct Room {
     sessions: Table<SessionId, MediaSession>,
     assignments: Table<u64, Assignment>,
     recordings: Table<RecordingId, Recording>,
-    /// What was written, by number.
     chat: Table<u64, ChatMessage>,
     bans: Table<ParticipantId, Ban>,
     /// Of participants who are away.
     standings: Table<ParticipantId, Standing>,
-    /// Stored only where forgetting them would give somebody a new start.
+    /// Stored only where forgetting them would refill a spent budget.
     allowances: Table<ParticipantId, Allowance>,
     used_tokens: Table<TokenId, UsedToken>,
     /// Who waits in the lobby, and what was answered to them.
@@ -355,7 +353,6 @@ impl Room {
         self.finish(now);
     }
 
-    /// What to do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

@@ -19,7 +19,7 @@ const COUNTS_MAX: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Turnstile {
     addresses: BTreeMap<Address, TokenBucket>,
-    /// By the hash of the token: whoever finds a collision shares a bucket with themselves.
+    /// By the token's hash: a client that finds a collision only shares a bucket with itself.
     tokens: BTreeMap<(Address, u64), TokenBucket>,
 }
 

@@ -14,7 +14,7 @@ use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, control};
 use worker::{Error, Response, Result};
 
-/// Somebody whose token was good.
+/// A client with a valid token.
 struct Arrival {
     identity: Identity,
     who: Who,

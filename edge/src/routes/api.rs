@@ -25,7 +25,6 @@ use worker::{Response, ResponseBuilder, js_sys};
 /// What `cargo xtask codegen` made out of the types.
 const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
-/// One authenticated request.
 struct Call<'a> {
     arrival: Arrival<'a>,
     query: Query,

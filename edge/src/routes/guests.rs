@@ -97,7 +97,7 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     answer(&arrival, knock, guest)
 }
 
-/// Whoever has a pass is who they were; everybody else is somebody new.
+/// A valid pass keeps its identity; every other guest gets a new one.
 fn known(arrival: &Arrival<'_>, knock: &Knock) -> Option<GuestClaims> {
     knock.pass.as_deref().and_then(|pass| auth::guest(pass, &knock.room, arrival.env).ok())
 }
@@ -126,8 +126,8 @@ fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteErro
     Ok(builder.with_header("Retry-After", ASK_AGAIN_S)?.from_json(&waiting)?)
 }
 
-/// When the room was made, and whether that was now: whoever makes one is its host. A banned guest who asks for a new id is known
-/// by the address.
+/// When the room was made, and whether this call made it: its first guest becomes its host. A banned guest who asks for a
+/// new id is recognised by the address.
 async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims, is_known: bool) -> Result<(bool, UnixMillis), RouteError> {
     let from = if is_known { None } else { rooms::blind_address(arrival, &guest.room)? };
     match ask_room(arrival, &guest.room, Ask::Enter { participant: guest.sub.clone(), from }).await? {

@@ -14,9 +14,7 @@ use std::net::SocketAddr;
 pub enum Protocol {
     Stun,
     Dtls,
-    /// Media, encrypted.
     Rtp,
-    /// Feedback, encrypted.
     Rtcp,
 }
 

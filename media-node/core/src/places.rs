@@ -10,7 +10,6 @@ pub struct Places {
 }
 
 impl Places {
-    /// So many, all free.
     #[must_use]
     pub const fn new(count: usize) -> Self {
         Self { taken: AtomicUsize::new(0), count }

@@ -46,7 +46,6 @@ pub enum Packet<'a> {
     Estimate {
         /// For all the streams together.
         bitrate_bps: u64,
-        /// Which streams.
         ssrcs: Words<'a>,
     },
     /// Arrival times for transport-wide congestion control.
@@ -153,7 +152,6 @@ pub struct SenderReport<'a> {
     pub packets: u32,
     /// Payload bytes sent since the stream began.
     pub octets: u32,
-    /// What the sender itself receives.
     pub blocks: ReportBlocks<'a>,
 }
 

@@ -150,7 +150,6 @@ impl Session {
         [self.cap.map(|cap| cap.bps), self.relief.map(Relief::bps)].into_iter().flatten().min()
     }
 
-    /// Whether media flows.
     pub fn is_connected(&self) -> bool {
         self.keys.is_some()
     }
@@ -193,7 +192,6 @@ impl Session {
         self.pacer.is_busy()
     }
 
-    /// The slot of a section.
     pub fn slot_of(&self, mid: &Mid) -> Option<usize> {
         self.slots.iter().position(|slot| slot.is_active && slot.mid() == mid)
     }

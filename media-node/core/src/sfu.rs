@@ -59,15 +59,35 @@ pub enum Input<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// ICE and DTLS are done: media flows.
-    SessionConnected { room: RoomId, session: SessionId },
-    /// A session ended by itself.
-    SessionClosed { room: RoomId, session: SessionId, end: SessionEnd },
+    SessionConnected {
+        room: RoomId,
+        session: SessionId,
+    },
+    SessionClosed {
+        room: RoomId,
+        session: SessionId,
+        end: SessionEnd,
+    },
     /// The layers of a published track that its viewers and the recorder need have changed.
-    LayersWanted { room: RoomId, session: SessionId, mid: Mid, rids: Vec<String> },
+    LayersWanted {
+        room: RoomId,
+        session: SessionId,
+        mid: Mid,
+        rids: Vec<String>,
+    },
     /// The slots of a session whose video is limited by its downlink have changed.
-    VideoLimited { room: RoomId, session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
+    VideoLimited {
+        room: RoomId,
+        session: SessionId,
+        estimate_bps: u32,
+        slots: Vec<VideoLimit>,
+    },
     /// The slots of a session whose video comes in codecs that its client cannot read have changed.
-    VideoUndecodable { room: RoomId, session: SessionId, mids: Vec<Mid> },
+    VideoUndecodable {
+        room: RoomId,
+        session: SessionId,
+        mids: Vec<Mid>,
+    },
     /// What the media of a session was like in the last minute: for the Worker, not for the room.
     Quality(Box<SessionQuality>),
 }
@@ -103,7 +123,6 @@ enum Timer {
     Probe(SessionKey),
     /// What the pacer held for a client may leave.
     Pace(SessionKey),
-    /// Losses are asked for.
     Repair(StreamKey),
     Keyframe(StreamKey),
     /// The layers of its slots are chosen again.

@@ -41,7 +41,6 @@ pub enum DropReason {
     UnknownPayloadType,
     /// An encoding that is not forwarded.
     UnusedEncoding,
-    /// A packet that came before.
     Duplicate,
     /// A retransmission without payload, which only probes for bandwidth.
     Probe,
@@ -110,10 +109,8 @@ impl DropReason {
 /// What one shard has counted since it started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Datagrams that arrived.
     pub datagrams_in: u64,
     pub bytes_in: u64,
-    /// RTP packets that were authentic.
     pub rtp_in: u64,
     /// RTP packets written for subscribers, without retransmissions.
     pub rtp_out: u64,

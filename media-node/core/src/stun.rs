@@ -134,7 +134,6 @@ impl<'a> BindingRequest<'a> {
 /// A Binding success response with MESSAGE-INTEGRITY, which is yet to be verified.
 #[derive(Clone, Copy, Debug)]
 pub struct BindingSuccess<'a> {
-    /// That of the request.
     pub transaction: TransactionId,
     message: &'a [u8],
     integrity_offset: usize,

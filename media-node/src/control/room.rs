@@ -40,7 +40,6 @@ enum End {
     Replaced,
 }
 
-/// Why one socket ended.
 enum Pause {
     /// Only the socket: dial again.
     Lost(LinkError),

@@ -187,7 +187,6 @@ fn place(epoch: &str, track: &str, name: &str) -> Option<(TrackId, u64, u64)> {
     Some((TrackId::parse(track).ok()?, starts_ms, epoch.parse().ok()?))
 }
 
-/// What becomes one file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     participant: ParticipantId,

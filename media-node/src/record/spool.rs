@@ -67,7 +67,6 @@ impl Space {
 }
 
 impl Taken<'_> {
-    /// The part was written.
     pub(crate) fn keep(self) {
         std::mem::forget(self);
     }
@@ -148,7 +147,6 @@ impl Spool {
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// What is known of it.
     pub(crate) head: Head,
 }
 

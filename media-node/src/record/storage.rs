@@ -25,7 +25,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// 8 MiB take 30 s at 2 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How the storage is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct StorageConfig {
     /// `https://host`; AWS's own for the region where not set.

@@ -34,7 +34,6 @@ pub(super) type Room = Option<mpsc::WeakSender<NodeToRoom>>;
 /// What the recorder says about a segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
-    /// Nothing more will be written.
     pub(super) is_over: bool,
     /// What was recorded last cannot be written to the disk.
     pub(super) is_stuck: bool,

@@ -34,7 +34,6 @@ pub enum Order {
 
 /// What differs from one kind of node to the other.
 pub trait Member: Send + Sync {
-    /// The first frame.
     fn registration(&self) -> NodeToFleet;
 
     /// How busy the node is.

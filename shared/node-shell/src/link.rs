@@ -32,7 +32,6 @@ pub enum LinkError {
 /// What was read.
 pub type Frame<M> = Result<M, ControlError>;
 
-/// The socket.
 #[derive(Debug)]
 pub struct Link {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,

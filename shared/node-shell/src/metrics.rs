@@ -54,7 +54,6 @@ impl Text {
         self.line(name, "", value);
     }
 
-    /// The page.
     #[must_use]
     pub fn finish(self) -> String {
         self.0

@@ -249,7 +249,7 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     let mut parameters: Vec<Value> = Vec::new();
     for name in names {
         let (schema, example) = match name {
-            // Rooms in which there is somebody, and somebody who is kept out; the first one comes and goes.
+            // Rooms with a participant and a ban; the first participant comes and goes.
             "room" if operation.path.contains("participant") => (schemas.subschema_for::<RoomId>(), "standup"),
             "room" if operation.path.contains("recordings") => (schemas.subschema_for::<RoomId>(), "interview"),
             "room" => (schemas.subschema_for::<RoomId>(), "daily"),

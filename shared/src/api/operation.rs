@@ -24,9 +24,9 @@ pub enum OperationId {
     RemoveParticipant,
     /// Lists who is banned from a room.
     ListBans,
-    /// Keeps somebody out of a room.
+    /// Bans a participant from a room.
     CreateBan,
-    /// Lets somebody in again.
+    /// Lets a banned participant join again.
     LiftBan,
     MuteTrack,
     /// Lists the recordings of a room.
@@ -139,7 +139,7 @@ impl OperationId {
     pub const fn takes_join_token(self) -> bool {
         match self {
             Self::ListRecordings | Self::GetRecording | Self::DeleteRecording => true,
-            // Whoever is in the room says so over signaling.
+            // Participants ask over signaling.
             Self::StartRecording | Self::StopRecording => false,
             Self::CreateToken
             | Self::CreateRoom

@@ -5,7 +5,7 @@ use crate::limits;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// How long somebody is kept out.
+/// The duration of a ban.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

@@ -88,7 +88,7 @@ pub enum ClientToEdge {
     },
     /// Asks who is banned; needs the grant `moderate`. Answered by `bans`.
     ListBans {},
-    /// Lets somebody in again; needs the grant `moderate`.
+    /// Lifts a ban; needs the grant `moderate`.
     LiftBan { participant: ParticipantId },
     /// Lets a waiting guest in; needs the grant `moderate`.
     AdmitGuest { participant: ParticipantId },

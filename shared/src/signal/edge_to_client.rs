@@ -130,7 +130,7 @@ pub enum EdgeToClient {
         audio: u8,
         video: u8,
     },
-    /// Somebody watches these layers of a published track, and no others: the client need not send the others.
+    /// The layers of a published track that have viewers; the client need not send the others.
     LayersWanted {
         /// The section that publishes it.
         mid: Mid,

@@ -5,6 +5,7 @@
  */
 export function senses({ width, height, framesPerSecond }) {
   const connections = [];
+  const asked = [];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const ears = new Map();
@@ -17,6 +18,12 @@ export function senses({ width, height, framesPerSecond }) {
     constructor(...args) {
       super(...args);
       connections.push(this);
+    }
+
+    addTransceiver(...args) {
+      const rids = (args[1]?.sendEncodings ?? []).flatMap(({ rid }) => rid ?? []);
+      if (rids.length > 1) asked.push(rids);
+      return super.addTransceiver(...args);
     }
   };
 
@@ -149,6 +156,19 @@ export function senses({ width, height, framesPerSecond }) {
 
     /** How many peer connections there ever were. */
     connectionCount: () => connections.length,
+
+    /** RIDs of simulcast: those of `addTransceiver`, of the client's offer, of the answer, and those that senders have. */
+    simulcast() {
+      const [connection] = live();
+      const said = (sdp) => [...sdp.matchAll(/^a=simulcast:(\S+) (\S+)/gm)].map(([, direction, rids]) => [direction, rids.split(";")]);
+      const encodings = connection.getSenders().map((sender) => (sender.getParameters().encodings ?? []).flatMap(({ rid }) => rid ?? []));
+      return {
+        added: asked,
+        offered: said(connection.localDescription.sdp),
+        answered: said(connection.remoteDescription.sdp),
+        sent: encodings.filter((rids) => rids.length > 1),
+      };
+    },
 
     async media() {
       const all = (await Promise.all(live().map(stats))).flat();

@@ -53,6 +53,12 @@ export function callScenarios(world) {
       await everybodySeesAndHears([ada, grace, alan, lin]);
     });
 
+    // Holds S-A7-07.
+    test("all transports of a thread share its one UDP port", async () => {
+      const ports = await Promise.all([ada, grace, alan, lin].map(portsOf));
+      assert.equal(new Set(ports.flat()).size, 1, `ports ${JSON.stringify(ports)}`);
+    });
+
     // Holds S0-CLI-05.
     test("mute: the sound stops and everybody sees why", async () => {
       for (const [person, others] of [[ada, [grace, alan]], [grace, [ada, alan]]]) {
@@ -133,4 +139,13 @@ async function sendsNoPictures(person) {
 async function decodes(person) {
   const before = await person.media();
   await until(`${person.id} decodes twenty more frames`, async () => (await person.media()).framesDecoded > before.framesDecoded + 20);
+}
+
+/** UDP ports of the media node that a page sends to or was told. */
+async function portsOf(person) {
+  const entries = await person.page.evaluate(() => window.senses.entries("remote-candidate", "candidate-pair"));
+  const remote = entries.filter(({ type, port }) => type === "remote-candidate" && port !== undefined);
+  assert.ok(entries.some(({ type, nominated }) => type === "candidate-pair" && nominated), `${person.id} has a nominated pair`);
+  assert.notEqual(remote.length, 0, `${person.id} knows a candidate`);
+  return remote.map(({ port }) => port);
 }

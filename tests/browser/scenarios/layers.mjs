@@ -17,13 +17,24 @@ export function layersScenarios(world) {
       const room = `layers-${browser}`;
       let ada, grace;
 
-      // Holds S1-MED-03, S-A7-08, S-A7-11.
+      // Holds S1-MED-03.
       test("a large tile gets the whole picture", async () => {
         const { stack, chromium } = world;
         ada = await Participant.join(stack, chromium, room, "ada");
         await ada.page.resize(...WIDE);
         grace = await Participant.join(stack, world[browser], room, "grace", CAMERA);
         await getsLines(ada, "720 lines", (lines) => lines === 720);
+      });
+
+      // Holds S-A7-08, S-A7-11.
+      test("the sender sets its encodings when it adds the camera; the answer repeats them", async () => {
+        const rids = ["q", "h", "f"];
+        assert.deepEqual(await grace.page.evaluate(() => window.senses.simulcast()), {
+          added: [rids],
+          offered: [["send", rids]],
+          answered: [["recv", rids]],
+          sent: [rids],
+        });
       });
 
       test("a small tile gets a small one, and the layers nobody watches are not sent", async () => {

@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
+import { join } from "./devices.mjs";
 
 const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true, record: true } } };
 const RECORDED_MS = 6_000;
 const READY_MS = 20_000;
+/** `RELOAD_WINDOW_MS`, and two seconds. */
+const IN_LOBBY_MS = 7_000;
 
 export function recordingScenarios(world) {
   describe("a recording", () => {
@@ -46,6 +49,27 @@ export function recordingScenarios(world) {
         return video.currentTime;
       });
       assert.ok(after >= 3 && after < 4, `jumped to ${after}`);
+    });
+
+    test("a reload through the lobby, slower than the reload window, keeps it", async () => {
+      const ada = await Participant.open(world.stack, world.chromium, "reloaded", "ada", { auto: false, ...HOST });
+      await join(ada);
+      await ada.isInCall();
+      await chooses(ada, "record");
+      await until("the recording runs", () => badge(ada, "recording"));
+      await ada.page.reload();
+      await ada.reads(/Join/);
+      await new Promise((resolve) => setTimeout(resolve, IN_LOBBY_MS));
+      await join(ada);
+      await ada.isInCall();
+      await until("it still runs", () => badge(ada, "recording"));
+      await chooses(ada, "stop_recording");
+      await until("the badge is gone", async () => !(await badge(ada)));
+      await ada.press("leave");
+      const states = () => ada.page.evaluate(() => [...document.querySelectorAll("[data-recording]")].map(({ dataset }) => dataset.state));
+      await until("it can be played", async () => (await states()).includes("ready"), READY_MS);
+      assert.deepEqual(await states(), ["ready"], "one recording, which nothing interrupted");
+      await ada.close();
     });
   });
 }

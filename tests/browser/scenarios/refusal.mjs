@@ -5,7 +5,7 @@ import { Participant } from "../participant.mjs";
 
 export function refusalScenarios(world) {
   describe("refusals", () => {
-    test("a moderator removes somebody", async () => {
+    test("a moderator removes a participant", async () => {
       const { stack, chromium, firefox } = world;
       const room = "kick";
       const grants = { publish: true, subscribe: true, moderate: true };

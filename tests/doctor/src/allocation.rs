@@ -22,10 +22,8 @@ const ADDRESSES_MAX: usize = 4;
 /// RFC 8489 §14.8: a reason has fewer characters than this.
 const REASON_CHARACTERS_MAX: usize = 128;
 
-/// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It gives an allocation.
     Granted,
     /// It gives none, and says why.
     Refused {
@@ -200,7 +198,7 @@ impl<'c> Dialogue<'c> {
     }
 }
 
-/// RFC 8489 §14.8. The reason is somebody else's text: what cannot be printed is left out.
+/// RFC 8489 §14.8. The reason comes from the server: unprintable characters are left out.
 fn error(value: &[u8]) -> Option<(u16, String)> {
     let (&[_, _, class, number], reason) = value.split_first_chunk()?;
     let reason = String::from_utf8_lossy(reason);

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Why nobody will reach the node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CandidatesError {
-    /// Nothing to try.
     #[error("the answer names no address of the media node: set MEDIA_ADVERTISE there")]
     None,
     /// Addresses of a network that the public one does not lead to.
@@ -13,7 +12,7 @@ pub(crate) enum CandidatesError {
     Private(IpAddr),
 }
 
-/// The node's addresses, in an answer to whoever reached the Worker at `edge`.
+/// The node's addresses in the Worker's answer at `edge`.
 pub(crate) fn check(answer: &str, edge: &[IpAddr]) -> Result<Vec<IpAddr>, CandidatesError> {
     let found: Vec<IpAddr> = answer.lines().filter_map(address).collect();
     let first = *found.first().ok_or(CandidatesError::None)?;

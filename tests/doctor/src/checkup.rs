@@ -28,18 +28,16 @@ const MEDIA_TIMEOUT: Duration = Duration::from_secs(10);
 /// A token outlives the checkup.
 const TOKEN_LIFETIME_S: u32 = 300;
 
-/// What lets us in.
 pub(crate) enum Pass {
     /// An API key, `id:secret`.
     ApiKey(String),
-    /// A join token.
     Token(String),
 }
 
 /// Checks all that can be checked; `prints` each finding as it comes.
 pub(crate) async fn run(deployment: &Deployment, pass: &Pass, prints: bool) -> Report {
     let mut report = Report::new(prints);
-    // Whoever fails has been noted; there is nothing more to say.
+    // Failures have been reported already.
     let _stopped_at = check_all(deployment, pass, &mut report).await;
     report.finish()
 }

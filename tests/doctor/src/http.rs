@@ -30,7 +30,6 @@ pub(crate) enum HttpError {
         /// The stable code in brackets, where there is one.
         code: String,
     },
-    /// Nothing came.
     #[error("no answer in {TIMEOUT:?}")]
     Timeout,
     /// No connection, no TLS, or the answer broke off.

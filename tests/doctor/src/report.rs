@@ -11,9 +11,7 @@ const PAGE: &str = "docs/troubleshooting.md";
 pub(crate) enum Hop {
     /// The name, TLS, and the Worker behind them.
     Address,
-    /// A join token.
     Token,
-    /// The room's socket.
     Signaling,
     /// A media node for the room.
     Placement,
@@ -63,16 +61,13 @@ impl Hop {
     }
 }
 
-/// How one hop is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     Well {
-        /// How long it took.
         took: Duration,
         /// What there is to know.
         note: String,
     },
-    /// The one to mend.
     Failed {
         /// What happened, and what to do.
         problem: String,

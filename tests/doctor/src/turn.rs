@@ -15,7 +15,6 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most URLs that are tried: an answer has a few, and each may take all of its time.
 const URLS_MAX: usize = 8;
 
-/// Why nobody is relayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TurnError {
     /// The edge knows none.
@@ -28,16 +27,10 @@ pub(crate) enum TurnError {
     NoUdp(String),
     /// The second join failed where the first did not.
     #[error("joining once more, for {url}: {problem}")]
-    Join {
-        /// Which server.
-        url: String,
-        /// What happened.
-        problem: String,
-    },
+    Join { url: String, problem: String },
     /// The server gives no address.
     #[error("{url} {answer}")]
     Allocate {
-        /// Which server.
         url: String,
         /// What it says when it is asked plainly.
         answer: Answer,
@@ -46,10 +39,7 @@ pub(crate) enum TurnError {
     #[error(
         "{url} allocates, but does not reach the media node: are TURN_RELAY_PORTS let in, is the node in the same region?"
     )]
-    Path {
-        /// Which server.
-        url: String,
-    },
+    Path { url: String },
 }
 
 /// Tries each URL by itself; says what was found.
@@ -93,7 +83,7 @@ async fn check_one(options: &Options, server: IceServer, url: &str) -> Result<()
         return Err(TurnError::Allocate { url, answer });
     }
     match timeout(CONNECT_TIMEOUT, admission.connect()).await {
-        // Whether leaving works says nothing about the relay; whoever does not leave is gone when the room is empty.
+        // A failed leave says nothing about the relay; the participant times out.
         Ok(Ok(robot)) => drop(robot.leave().await),
         Ok(Err(_)) | Err(_) => return Err(TurnError::Path { url }),
     }

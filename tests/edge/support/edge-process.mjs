@@ -9,7 +9,7 @@ process.on("message", async ({ id, className, name }) => {
   const error = await evict(className, name).then(() => null, String);
   process.send({ id, error });
 });
-// Whoever started this is gone.
+// The parent process is gone.
 process.on("disconnect", () => process.exit());
 process.send({ origin: new URL(worker.direct ?? worker.url).origin });
 

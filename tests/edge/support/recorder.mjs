@@ -11,7 +11,7 @@ export class Recorder {
     Object.assign(this, { edge, node, storage });
   }
 
-  /** Somebody who publishes is in the room; resolves with them. */
+  /** Joins a participant that publishes. */
   async meet(room, participant = "ada", claims = { grants: { record: true } }) {
     const client = await Client.join(this.edge, room, participant, { claims });
     await this.node.serving(room);
@@ -59,7 +59,7 @@ export class Recorder {
     return this.#report(order, { type: "finished", epoch: order.epoch, segments: [order.epoch], files, manifest });
   }
 
-  /** Records a whole one in a room in which somebody is; resolves with its id. */
+  /** Makes a complete recording in a room with a participant; resolves with its id. */
   async record(room) {
     const { status, body } = await this.edge.api("POST", `/v1/rooms/${room}/recordings`);
     assert.equal(status, 201, JSON.stringify(body));

@@ -1,4 +1,4 @@
-// What whoever is refused by the HTTP API learns.
+// Assertions on refusals of the HTTP API.
 import assert from "node:assert/strict";
 
 /** The one shape that errors have. */

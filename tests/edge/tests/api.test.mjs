@@ -134,7 +134,7 @@ test("a room without a name gets one of 128 random bits, and so does every reque
   assert.equal(randomBits(requests), 128);
 });
 
-test("whoever has no key, half of one, or another scheme is not let in", async () => {
+test("no key, half a key or another scheme is refused", async () => {
   const wrong = [
     null,
     { ...KEYS.api, secret: "" },
@@ -166,7 +166,7 @@ test("a key is rotated without a gap: both are good, then only the new one", asy
 });
 
 // Holds S3-DEP-04.
-test("requests of one key are counted, those of another are not, and whoever guesses is slowed down", async () => {
+test("each key has its own rate limit, and guessing keys is slowed down", async () => {
   const limited = await startEdge({ rateLimits: { API_RATE: 5 } });
   try {
     // The platform's windows are aligned to its clock, so one of them may end among these.

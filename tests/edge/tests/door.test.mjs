@@ -27,7 +27,7 @@ test("one participant has ten sockets and no more, also after a sleep; others ar
   }
 });
 
-test("whoever opens sockets in a loop is refused before the room hears of it", async () => {
+test("a client that opens sockets in a loop is refused before the room hears of it", async () => {
   const edge = await startEdge({ rateLimits: { SOCKET_RATE: 5 } });
   try {
     const codes = [];

@@ -91,22 +91,22 @@ async function measure(context, { room, tokens, addresses = [EVE], from, admitte
   }
 }
 
-test("under a flood with one token, somebody behind the same NAT joins", async (context) => {
+test("under a flood with one token, another client behind the same NAT joins", async (context) => {
   await checkFlooded(context, { room: "one-token", tokens: [joinToken("one-token", "eve")], from: EVE, admitted: 80 });
 });
 
-test("under a flood with many good tokens from one address, somebody at another joins", async (context) => {
+test("under a flood with many good tokens from one address, a client at another address joins", async (context) => {
   const tokens = Array.from({ length: 400 }, (_, number) => joinToken("many-tokens", `eve-${number}`));
   await checkFlooded(context, { room: "many-tokens", tokens, from: ADA, admitted: 500 });
 });
 
-test("under a flood with many good tokens from a thousand addresses, somebody at another joins", async (context) => {
+test("under a flood with many good tokens from a thousand addresses, a client at another joins", async (context) => {
   const tokens = Array.from({ length: 2_000 }, (_, number) => joinToken("many-addresses", `eve-${number}`));
   const customers = Array.from({ length: 1_000 }, (_, number) => `2001:db8:${(number >> 8).toString(16)}:${(number & 255).toString(16)}00::1`);
   await checkFlooded(context, { room: "many-addresses", tokens, addresses: customers, from: ADA, admitted: Infinity, refusedMin: 0 });
 });
 
-test("under a flood with forged tokens from one address, somebody at another joins", async (context) => {
+test("under a flood with forged tokens from one address, a client at another address joins", async (context) => {
   const good = joinToken("forged", "eve");
   const tokens = Array.from({ length: 10_000 }, (_, number) => good.slice(0, -8) + String(10_000_000 + number));
   await checkFlooded(context, { room: "forged", tokens, from: ADA, admitted: 500 });

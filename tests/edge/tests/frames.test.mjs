@@ -80,7 +80,7 @@ test("offers that cannot be answered", async () => {
 });
 
 // Holds S0-SIG-11, S4-SEC-01.
-test("whoever has not joined may only join", async () => {
+test("before it has joined, a socket may only join", async () => {
   const stranger = await Client.connect(edge, room, "stranger");
   assert.equal(await stranger.refusal({ type: "set_muted", mid: "0", muted: true }), "not_joined");
   assert.equal(await stranger.refusal({ type: "kick", participant: "witness" }), "not_joined");

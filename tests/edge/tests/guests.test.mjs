@@ -67,7 +67,7 @@ test("a guest with a pass is the same guest again, in the same room alone", asyn
   });
 });
 
-test("whoever makes a room is its host; whoever finds one is not, and nobody sees what others recorded", async () => {
+test("the guest who makes a room is its host, later guests are not, and no guest sees another room's recordings", async () => {
   await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
     const grants = async (body) => claimsOf((await knock(edge, body)).body.token).grants;
     const host = (await knock(edge, { room: "new", name: "Ada" })).body;
@@ -150,7 +150,7 @@ test("production lets no guest in unless it says so", async () => {
   });
 });
 
-test("pages of other origins and whoever asks too often get no token", async () => {
+test("pages of other origins and clients that ask too often get no token", async () => {
   await withEdge({ vars: { GUESTS: "open" }, rateLimits: { GUEST_RATE: 5 } }, async (edge) => {
     assert.equal((await knock(edge, { room: "daily" }, { origin: "https://evil.example" })).body.code, "forbidden");
     const statuses = [];

@@ -48,7 +48,7 @@ after(() => edge.stop());
 test("a panic fails pending requests at once, and the next request is served", { timeout }, async () => {
   const room = await Socket.open(`${edge.ws}/v1/rooms/daily/socket`, ["rotunda.v1", `token.${joinToken("daily", "ada")}`]);
   const waiting = fetch(`${edge.http}/v1/dev/wait`, { method: "POST" });
-  // The request has to be in Rust's hands before somebody panics.
+  // The request has to be in Rust's hands before the panic.
   await new Promise((resolve) => setTimeout(resolve, 200));
   const began = performance.now();
   const panicked = await fetch(`${edge.http}/v1/dev/panic`, { method: "POST" });

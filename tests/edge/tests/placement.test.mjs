@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
-/** Joins as somebody whose request came in on `continent`. */
+/** Joins with a request that came in on `continent`. */
 async function joinFrom(continent, room, participant = "ada") {
   const headers = { "MF-CF-Blob": JSON.stringify({ continent }) };
   const protocols = ["rotunda.v1", `token.${joinToken(room, participant)}`];

@@ -87,7 +87,7 @@ test("a recording is started, shown, stopped, played and deleted over HTTP, with
   checkRefused(await edge.api("GET", path(room)), 404, "unknown_room");
 });
 
-test("whoever has a join token that grants it sees and deletes the same, and nobody else does", async () => {
+test("a join token with the grant lists and deletes recordings, others do not", async () => {
   const room = "granted";
   await recorder.meet(room);
   const { recording: id } = await recorder.record(room);
@@ -112,7 +112,7 @@ test("whoever has a join token that grants it sees and deletes the same, and nob
       checkRefused(await edge.api(method, path(room, rest), { key }), 401, "bad_api_key");
     }
   }
-  // Whoever is in the room says so over signaling.
+  // Participants ask over signaling.
   checkRefused(await asParticipant(edge, token, "POST", path(room)), 401, "bad_api_key");
   checkRefused(await asParticipant(edge, token, "POST", path(room, `/${id}/stop`)), 401, "bad_api_key");
   checkRefused(await asParticipant(edge, token, "GET", `/v1/rooms/${room}`), 401, "bad_api_key");

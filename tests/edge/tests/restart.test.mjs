@@ -59,7 +59,7 @@ test("killed in the middle of a call, everybody comes back to the same room", ()
     assert.deepEqual(read, ["1 before", "2 after"]);
   }));
 
-test("whoever was told that they are in is in, however soon after it the end comes", () =>
+test("a participant that was answered joined is in, however soon afterwards the Worker dies", () =>
   withStoredEdge({}, async (edge) => {
     const node = await MediaNode.start(edge, { id: "n2" });
     for (let round = 0; round < 3; round += 1) {

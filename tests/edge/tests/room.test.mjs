@@ -121,7 +121,7 @@ test("who leaves is gone at once, and the slots are free again", async () => {
   await ada.close();
 });
 
-test("a moderator removes somebody, nobody else does", async () => {
+test("a moderator removes a participant, others cannot", async () => {
   const ada = await Client.join(edge, "kick", "ada", { claims: { grants: { moderate: true } } });
   const bob = await Client.join(edge, "kick", "bob");
   assert.equal(await bob.refusal({ type: "kick", participant: "ada" }), "forbidden");
@@ -133,7 +133,7 @@ test("a moderator removes somebody, nobody else does", async () => {
   await ada.close();
 });
 
-test("a full room says so and takes somebody when there is place again", async () => {
+test("a full room says so and admits the next participant when one leaves", async () => {
   const claims = { participants_max: 2 };
   const ada = await Client.join(edge, "full", "ada", { claims });
   const bob = await Client.join(edge, "full", "bob", { claims });
@@ -184,7 +184,7 @@ test("a lost socket is resumed: what was missed is in the roster, the media sess
 });
 
 // Holds S4-SIG-05, S4-SEC-01.
-test("nobody resumes somebody else's session, or one that is over", async () => {
+test("nobody resumes another participant's session, or one that is over", async () => {
   const ada = await Client.join(edge, "thief", "ada");
   const mallory = await Client.connect(edge, "thief", "mallory");
   assert.equal((await mallory.resume(ada.session)).code, "session_expired");

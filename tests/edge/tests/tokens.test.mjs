@@ -1,4 +1,4 @@
-// Who gets a signaling socket. Whoever does not is told why on the socket, because browsers hide a failed upgrade's status.
+// Which tokens open a signaling socket. A refusal is sent on the socket, because browsers hide a failed upgrade's status.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client } from "../support/client.mjs";

@@ -19,7 +19,6 @@ pub mod stun;
 pub mod token;
 pub mod vp8;
 
-/// One parser under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// Name of its folder in `corpus` and of its libFuzzer program.

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const SOCKET: SocketId = SocketId(1);
 
-/// Reads `bytes` as an offer by itself, and as the offer of somebody who joins.
+/// Reads `bytes` as an offer by itself, and as the offer of a join.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let read = Offer::read(text);
@@ -109,7 +109,7 @@ fn check_lines(answer: &str, sections: usize) {
     assert_eq!(lines.iter().filter(|line| line.starts_with("m=")).count(), sections);
 }
 
-/// Somebody joins with the offer: gets an answer or an error code, and a node is told nothing out of bounds.
+/// A join with the offer gets an answer or an error code, and a node is told nothing out of bounds.
 fn check_join(offer: &str, is_readable: bool) {
     let mut room = Room::new(RoomId::parse("daily").expect("a name"), Config::default(), counting());
     room.handle_input(NOW, Input::SocketOpened(attachment()));

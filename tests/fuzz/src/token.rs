@@ -9,7 +9,7 @@ const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const LIFETIME_MS: u64 = 600_000;
 const SECRET: &[u8] = b"a secret that nobody else knows, 42";
 
-/// Reads `bytes` as a token, and as claims that somebody with the secret signed.
+/// Reads `bytes` as a token, and as claims signed with the secret.
 pub fn check(bytes: &[u8]) {
     let keys = [Key::new("first", SECRET).expect("long enough")];
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -20,7 +20,7 @@ pub fn check(bytes: &[u8]) {
     if let Ok(claims) = serde_json::from_slice(bytes) {
         let signed = token::sign::<AnyClaims>(claims, &keys[0], NOW, LIFETIME_MS).expect("JSON");
         check_token::<JoinClaims>(&signed, &keys);
-        let others = [Key::new("first", b"a secret of somebody else, also long").expect("long enough")];
+        let others = [Key::new("first", b"another secret that is long enough").expect("long enough")];
         assert!(token::verify::<JoinClaims>(&signed, &others, NOW).is_err());
         assert!(token::verify::<NodeClaims>(&signed, &keys, NOW).is_err(), "signed for another purpose");
     }

@@ -21,10 +21,8 @@ pub struct LocalEdge {
     address: SocketAddr,
 }
 
-/// A node's control socket.
 #[derive(Debug)]
 pub struct Caller {
-    /// The path it dialed.
     pub path: String,
     pub token: String,
     socket: WebSocketStream<TcpStream>,
@@ -44,7 +42,6 @@ impl LocalEdge {
         format!("ws://{}", self.address)
     }
 
-    /// Accepts the next socket.
     pub async fn accept(&self) -> Result<Caller> {
         let (stream, _) =
             timeout(PATIENCE, self.listener.accept()).await.context("nobody dials")?.context("accepting")?;
@@ -87,7 +84,6 @@ impl Caller {
         Ok(self.socket.send(tungstenite::Message::text(message.to_json())).await?)
     }
 
-    /// The node's next message.
     pub async fn next<M: Message>(&mut self) -> Result<M> {
         loop {
             let frame = timeout(PATIENCE, self.socket.next()).await.context("the node is silent")?;

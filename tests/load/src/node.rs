@@ -11,7 +11,6 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// The node's id.
 pub const NODE: &str = "media-1";
 pub const REGION: &str = "local";
 /// The stand-in accepts any token.

@@ -26,7 +26,6 @@ impl ClientNumber {
         0x1000_0000 + 2 * self.0
     }
 
-    /// Its credentials.
     #[must_use]
     pub fn ice(self) -> IceParameters {
         IceParameters {
@@ -37,7 +36,6 @@ impl ClientNumber {
         }
     }
 
-    /// Its one section.
     #[must_use]
     pub fn mid(self) -> Mid {
         Mid::parse("0").expect("a digit")

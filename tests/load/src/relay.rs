@@ -163,7 +163,6 @@ impl RelayClient {
         Ok(Self { socket, server, credential, challenge: None, requests: 0 })
     }
 
-    /// Asks for an allocation.
     pub fn allocate(&mut self) -> Result<Answer> {
         const UDP: [u8; 4] = [17, 0, 0, 0];
         self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP))
@@ -177,7 +176,6 @@ impl RelayClient {
         }
     }
 
-    /// Binds a channel.
     pub fn bind(&mut self, number: u16, peer: SocketAddr) -> Result<Answer> {
         let [high, low] = number.to_be_bytes();
         self.request(Method::ChannelBind, |writer| {

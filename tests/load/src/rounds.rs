@@ -22,7 +22,6 @@ pub struct Options {
     case: Option<String>,
 }
 
-/// One thing to measure.
 pub trait Case: Copy {
     /// Its name in every output.
     fn name(&self) -> &'static str;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// What a publisher sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Packets of 1,100 bytes of payload, one by one.

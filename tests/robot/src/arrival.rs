@@ -1,4 +1,4 @@
-//! A join, stage by stage, for whoever wants to know how far it comes.
+//! A join, stage by stage.
 
 use crate::peer::{Peer, Relay};
 use crate::robot::{Event, Options, Robot, is_over};

@@ -30,7 +30,7 @@ use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 const VP8_PAYLOAD_TYPE: u8 = 96;
 pub(crate) const H264_PAYLOAD_TYPE: u8 = 106;
-/// Frames that may wait for whoever receives them; more are lost, as they are on a network.
+/// Frames that may wait for their receiver; more are lost, as on a network.
 const FRAMES_MAX: usize = 1_024;
 
 /// One track that is published.
@@ -48,7 +48,6 @@ pub(crate) struct LocalTrack {
 /// What came of asking for a relayed address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relay {
-    /// Nothing yet.
     Asked,
     Allocated,
     /// There will be none.

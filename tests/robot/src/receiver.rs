@@ -1,4 +1,4 @@
-//! From RTP packets of one slot to frames of whoever plays in it.
+//! From one slot's RTP packets to the frames of its current publisher.
 
 mod assembler;
 mod reorder;
@@ -12,12 +12,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// One encoded unit that somebody published.
+/// One published encoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedFrame {
     /// Names the track: [`shared::signal::TrackInfo::csrc`].
     pub csrc: u32,
-    /// Sound or pictures.
     pub kind: MediaKind,
     /// The slot's RTP timestamp.
     pub timestamp: u32,
@@ -32,7 +31,7 @@ pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received:
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
         for frame in stream.take(packet) {
             match received.try_send(frame) {
-                // Whoever does not keep up loses frames, as on a network.
+                // A slow receiver loses frames, as on a network.
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
                 Err(mpsc::error::TrySendError::Closed(_)) => return,
             }

@@ -55,9 +55,9 @@ impl Options {
 /// Something that happened in the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody came, went, or changed: look at [`Robot::roster`].
+    /// [`Robot::roster`] has changed.
     RosterChanged,
-    /// A frame of somebody's track.
+    /// A frame of another participant's track.
     Frame(ReceivedFrame),
     /// The room's recording is further than it was.
     Recording(RecordingInfo),

@@ -58,7 +58,7 @@ async fn listen(robot: &mut Robot, frames: usize) -> Received {
     received
 }
 
-/// Waits until somebody's media is up.
+/// Waits until a participant's media is up.
 async fn wait_for(robot: &mut Robot, participant: &str) {
     let id = ParticipantId::parse(participant).expect("an id");
     let there = async {
@@ -126,7 +126,7 @@ async fn two_publish_to_each_other_at_once() {
             ada.next().await.expect("the room goes on");
         }
     };
-    timeout(CALL_TIMEOUT, gone).await.expect("whoever leaves is gone for others");
+    timeout(CALL_TIMEOUT, gone).await.expect("a participant that leaves is gone for others");
 }
 
 /// One publishes H.264, one VP8; one receives both in its slots, one reads VP8 alone.

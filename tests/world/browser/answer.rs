@@ -24,9 +24,7 @@ pub struct Answer {
 pub struct Section {
     /// Its identification tag.
     pub mid: Mid,
-    /// Sound or pictures.
     pub kind: MediaKind,
-    /// Whether media flows.
     pub is_active: bool,
     /// Payload type of the codec.
     pub payload_type: u8,

@@ -26,7 +26,6 @@ pub enum Purpose {
 pub struct Section {
     /// Its identification tag.
     pub mid: Mid,
-    /// Sound or pictures.
     pub kind: MediaKind,
     pub purpose: Purpose,
     /// Of a camera in several layers, their SSRCs and those of retransmissions, the lowest first.

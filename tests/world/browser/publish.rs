@@ -158,7 +158,6 @@ impl Publisher {
         if self.ssrcs.0 == ssrc { Some(self) } else { self.upper.iter_mut().find(|layer| layer.ssrcs.0 == ssrc) }
     }
 
-    /// Sound or pictures.
     #[must_use]
     pub fn kind(&self) -> MediaKind {
         match self.source {
@@ -196,7 +195,7 @@ impl Publisher {
         self.streams().map(|layer| layer.next_at.min(layer.report_at)).min().unwrap_or(self.next_at)
     }
 
-    /// Somebody lacks a key frame.
+    /// A viewer needs a key frame.
     pub fn handle_picture_loss(&mut self, clock: &Clock) {
         if self.heard_at.is_none_or(|at| clock.now() >= at + KEYFRAME_INTERVAL_MIN) {
             self.heard_at = Some(clock.now());

@@ -72,7 +72,7 @@ impl Browser {
         self.ask(Asked::Other, ClientToEdge::View { participants, lines: None });
     }
 
-    /// Removes somebody.
+    /// Removes a participant.
     pub fn kick(&mut self, clock: &Clock, participant: ParticipantId) {
         self.clock = *clock;
         self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None, ban: None });
@@ -181,7 +181,7 @@ impl Browser {
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {
-                    self.breach("news of somebody who is not here".into());
+                    self.breach("news of a participant who is not here".into());
                 }
             }
             EdgeToClient::ParticipantLeft { participant, .. } => {

@@ -132,7 +132,7 @@ impl Knowledge {
         None
     }
 
-    /// What is wrong between slots and roster once the news has settled: every slot plays a track that somebody
+    /// What is wrong between slots and roster once the news has settled: every slot plays a track that a participant
     /// publishes, in a section of its kind.
     #[must_use]
     pub fn settled_breach(&self, kinds: &BTreeMap<Mid, MediaKind>) -> Option<String> {

@@ -77,7 +77,6 @@ impl<C: Core> Object<C> {
         }
     }
 
-    /// What is stored.
     #[must_use]
     pub fn rows(&self) -> &BTreeMap<String, String> {
         &self.rows

@@ -97,7 +97,6 @@ struct Channel {
     allowed: bool,
 }
 
-/// There is no place left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 

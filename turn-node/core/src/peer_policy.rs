@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
-/// Which addresses may be reached.
 #[derive(Clone, Debug)]
 pub struct PeerPolicy {
     /// Networks from the configuration, reachable although they are not global unicast.

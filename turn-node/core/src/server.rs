@@ -77,7 +77,6 @@ pub enum Output {
 pub struct ToPeer {
     pub allocation: AllocationId,
     pub peer: SocketAddr,
-    /// Which bytes of the datagram.
     pub payload: Range<usize>,
     /// Whether the DF bit is set (RFC 8656 §14).
     pub dont_fragment: bool,
@@ -87,7 +86,6 @@ pub struct ToPeer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToClient {
     pub client: FiveTuple,
-    /// What comes before the data.
     pub framing: Framing,
 }
 

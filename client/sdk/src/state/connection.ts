@@ -36,7 +36,7 @@ export function open(turn: Turn): void {
   turn.command({ do: "open_socket", secret });
 }
 
-/** The socket is open: whoever has a session takes it up again. */
+/** The socket is open: resume the session if there is one, else join. */
 export function opened(turn: Turn): void {
   const { phase, signaling, session } = turn.state;
   if (phase !== "active" || signaling.at !== "opening") {

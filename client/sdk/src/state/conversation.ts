@@ -4,7 +4,7 @@ import { CHAT_MESSAGES_MAX } from "../protocol.gen";
 import type { Event, Failure, OutgoingMessage } from "../state";
 import type { Turn } from "./turn";
 
-/** Messages that wait for the edge at once; whoever writes more is not heard anyway. */
+/** Unacknowledged messages at most; the edge's rate limit refuses more anyway. */
 export const OUTBOX_MAX = 20;
 
 /** Writes in the chat: what is written while the socket is lost is sent when it is back. */
@@ -52,7 +52,7 @@ export function chat(turn: Turn, { messages }: Extract<EdgeToClient, { type: "ch
   own.forEach(({ message }) => settleWritten(turn, message, null));
 }
 
-/** Somebody shows a sign. */
+/** Shows a reaction. */
 export function reacted(turn: Turn, { participant, reaction }: Extract<EdgeToClient, { type: "reacted" }>): void {
   turn.command({ do: "show_reaction", participant, reaction });
 }

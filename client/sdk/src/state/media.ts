@@ -32,7 +32,7 @@ export function begin(turn: Turn, purpose: Purpose): void {
   turn.updateMedia({ negotiation, offersMade: offer, wanted: null });
   const isNew = purpose === "join" || purpose === "new_transport";
   const transport = isNew ? "new" : purpose === "sections" ? "keep" : "restart_ice";
-  // TURN credentials run out and TURN nodes come and go, so whoever gathers candidates does so with what the answer brings.
+  // TURN credentials expire and nodes come and go: candidates are gathered with the servers in the answer.
   const awaitsServers = purpose !== "sections";
   turn.command({ do: "make_offer", offer, transport, awaitsServers, slots: turn.state.media.slots });
 }
@@ -93,7 +93,6 @@ export function offerFailed(turn: Turn, { offer, detail }: Extract<Event, { on: 
   }
 }
 
-/** The edge has answered. */
 export function applyAnswer(turn: Turn, sdp: string, iceServers: readonly IceServer[] | null): void {
   const { negotiation } = turn.state.media;
   if (negotiation?.stage === "sent") {
@@ -136,7 +135,6 @@ export function answerRefused(turn: Turn, { offer, detail }: Extract<Event, { on
   }
 }
 
-/** Media flows. */
 export function transportConnected(turn: Turn): void {
   const { wanted } = turn.state.media;
   turn.settle("media", "renegotiate");

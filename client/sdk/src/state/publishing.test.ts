@@ -19,7 +19,7 @@ describe("the right to publish", () => {
     expect(client.state.publishes).toBe(true);
   });
 
-  test("given to somebody who never wanted to publish changes nothing", () => {
+  test("given to a participant that never wanted to publish changes nothing", () => {
     const client = new Client({ publishes: false }).joined();
     client.frame(own(false));
     client.frame(own(true));

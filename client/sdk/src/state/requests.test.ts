@@ -19,7 +19,7 @@ describe("slots", () => {
     expect(client.servers()).toEqual([true, JOINED.ice_servers, false, null]);
   });
 
-  test("keep what is not named, and are freed by whoever leaves", () => {
+  test("keep what is not named, and are freed by the participant that leaves", () => {
     const client = new Client().joined();
     client.frame({ type: "slots_changed", slots: [{ mid: "3", track: "t3", participant: "alan" }] });
     expect(client.state.slots).toEqual([

@@ -44,7 +44,6 @@ export function ask(turn: Turn, { request, ticket }: Extract<Event, { on: "ask" 
   turn.request(request, ticket);
 }
 
-/** Leaves for good. */
 export function leave(turn: Turn): void {
   const { phase, signaling } = turn.state;
   if (phase === "active" && signaling.at === "open") {

@@ -53,7 +53,6 @@ export class Turn {
     this.update({ deadlines: { ...this.#state.deadlines, [name]: this.nowMs + withinMs } });
   }
 
-  /** Stops waiting. */
   settle(...names: readonly DeadlineName[]): void {
     const left = Object.entries(this.#state.deadlines).filter(([name]) => !names.some((other) => other === name));
     this.update({ deadlines: Object.fromEntries(left) });

@@ -13,7 +13,6 @@ pub(super) struct Node {
     pub(super) registration: NodeRegistration,
     /// The socket on which it registered.
     pub(super) socket: SocketId,
-    /// Whether it will stop.
     pub(super) draining: bool,
     /// Since when its socket is gone: it gets no rooms, but it may serve those it has.
     #[serde(default)]

@@ -28,15 +28,15 @@ pub struct PlaceRequest {
 pub enum PlaceAnswer {
     /// A node was told to serve the room.
     Placed(Placement),
-    /// No node serves it.
-    Failed { code: ErrorCode },
+    Failed {
+        code: ErrorCode,
+    },
 }
 
 /// Which node serves a room, and what clients must know about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     pub node: NodeId,
-    /// Its thread.
     pub shard: u16,
     /// Where clients reach that thread, most wanted first.
     pub candidates: Vec<SocketAddr>,

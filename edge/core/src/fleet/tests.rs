@@ -334,7 +334,7 @@ fn a_turn_node_is_told_where_media_nodes_are_and_of_every_change() {
         let second = stage.open(3, "media-2");
         let outputs = stage.says(second, NodeToFleet::Register(registration("media-2")));
         assert!(outputs.contains(&Output::Send { socket: turn, message: addresses(&[1, 2]) }), "{outputs:?}");
-        // Draining, and losing nothing but the edge, are no reasons to cut off whoever is served.
+        // A node that drains, or has lost only the edge, keeps serving its sessions.
         assert_eq!(sent(&stage.says(first, NodeToFleet::Draining {})), []);
         stage.sockets.remove(&first);
         assert_eq!(sent(&stage.input(Input::SocketClosed { socket: first })), []);

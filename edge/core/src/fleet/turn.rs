@@ -17,7 +17,6 @@ pub(super) struct TurnNode {
     pub(super) registration: TurnRegistration,
     /// The socket on which it registered.
     pub(super) socket: SocketId,
-    /// Whether it will stop.
     pub(super) draining: bool,
 }
 

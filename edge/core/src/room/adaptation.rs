@@ -8,7 +8,7 @@ use shared::signal::{EdgeToClient, VideoLimit};
 use shared::{Mid, ParticipantId, SessionId};
 
 impl Room {
-    /// Somebody watches these layers of a published track, and no others.
+    /// The layers of a published track that have viewers.
     pub(super) fn layers_wanted(&mut self, id: &SessionId, epoch: u64, mid: &Mid, rids: &[String]) {
         let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
         let published = session.sections().find(|section| section.mid == *mid && section.flow == Flow::ClientToNode);

@@ -14,7 +14,6 @@ use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
 pub enum Ask {
     /// Makes the room; one that there is stays as it is.
     Create {
-        /// What it shall be like.
         change: RoomChange,
     },
     Show,
@@ -64,14 +63,13 @@ pub enum Answer {
         standing: GuestStanding,
     },
     Done,
-    /// It was not done.
     Refused {
         code: ErrorCode,
     },
 }
 
 impl Room {
-    /// Whether the room is one: somebody is in it, or it waits for somebody.
+    /// Whether the room exists: it has participants, or waits for one to come back.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.meta().is_some()

@@ -9,7 +9,7 @@ use shared::{ParticipantId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ban {
-    /// As the participant was called, for whoever reads the list.
+    /// The participant's display name, for readers of the list.
     name: String,
     banned_at: UnixMillis,
     /// `None` bans for good.
@@ -26,7 +26,7 @@ pub(super) struct Ban {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
     change: ParticipantChange,
-    /// Whoever has the lower number joined earlier.
+    /// Lower numbers joined earlier.
     order: u64,
     /// Of an earlier room, until when it counts: it takes grants away and gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A track that somebody may receive.
+/// A track that a viewer may receive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) participant: &'a ParticipantId,
@@ -37,7 +37,6 @@ struct OfKind<'a> {
 /// What makes one viewer want a track more than others do.
 #[derive(Clone, Copy, Debug)]
 struct Taste {
-    /// Its place in the view.
     seen: usize,
     plays: bool,
 }
@@ -112,7 +111,7 @@ impl<'a> Candidates<'a> {
         }
         let mut wanted: Vec<_> =
             tastes.into_iter().filter_map(|(index, taste)| Some((of_kind.get(index)?, taste))).collect();
-        // The sort is stable, so whoever joined first comes first among equals.
+        // The sort is stable: among equals, the first to join comes first.
         wanted.sort_by_key(|(candidate, taste)| rank(candidate, *taste));
         wanted.truncate(room);
         wanted.into_iter().map(|(candidate, _)| candidate).collect()

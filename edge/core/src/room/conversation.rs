@@ -5,7 +5,6 @@ use crate::SocketId;
 use shared::signal::{ChatMessage, EdgeToClient, Reaction};
 use shared::{ErrorCode, MessageId, ParticipantId, UnixMillis, limits};
 
-/// Why something is not said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConversationError {
     #[error("the token does not grant chatting")]

@@ -32,7 +32,7 @@ impl Hall {
         for number in 0..publishers + viewers {
             hall.join(number, if number < publishers { &SOURCES } else { &[] });
             if number == 0 {
-                let epoch = hall.room.meta().expect("somebody is here").epoch;
+                let epoch = hall.room.meta().expect("the room has participants").epoch;
                 hall.room.handle_input(NOW, Input::FleetAnswered { epoch, answer: PlaceAnswer::Placed(placement()) });
             }
         }

@@ -35,7 +35,7 @@ pub(super) enum Deadline {
     Node(u64),
     /// A retiring node has lost all its clients.
     Retired(u64),
-    /// Somebody enters the empty room.
+    /// A participant enters the empty room.
     EmptyRoom,
     /// The last participant is back from a reload, for the sake of a recording.
     Reload,
@@ -43,7 +43,6 @@ pub(super) enum Deadline {
     Recording(RecordingId),
 }
 
-/// All deadlines of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Deadlines {
     by_time: BTreeSet<(UnixMillis, Deadline)>,

@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What plays where, as the nodes know it, by the receiving session.
 pub(super) type Forwards = BTreeMap<SessionId, Received>;
 
-/// What one session receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Received {
     /// The assignment whose node has the session.
@@ -57,7 +56,6 @@ pub(super) struct ChangedSlots {
     pub(super) sections_needed: Option<(u8, u8)>,
 }
 
-/// What changes for one participant.
 struct Filled {
     participant: ParticipantId,
     slots: Option<Vec<Slot>>,

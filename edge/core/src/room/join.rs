@@ -14,7 +14,6 @@ use crate::session_description::Offer;
 use shared::signal::{EdgeToClient, TrackIntent, close_code};
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
-/// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum JoinError {
     #[error("this socket has joined already")]
@@ -54,7 +53,7 @@ impl JoinError {
 }
 
 impl Room {
-    /// Lets somebody in. Whoever is in the room already was reloaded, and their earlier session is replaced.
+    /// Lets a participant in. One who is in the room already has reloaded the page, and the new session replaces the old one.
     pub(super) fn join(
         &mut self,
         now: UnixMillis,
@@ -132,7 +131,7 @@ impl Room {
         Ok(())
     }
 
-    /// Makes somebody a participant who waits for a node.
+    /// Adds a participant that waits for a node.
     fn admit(&mut self, now: UnixMillis, asker: Asker<'_>, attempt: AttemptId, session: SessionId, tracks: Vec<Track>) {
         let claims = asker.claims;
         let grants = self.grants_of(claims);
@@ -178,7 +177,7 @@ impl Room {
         self.socket_is_client_of(asker.socket, &claims.sub);
     }
 
-    /// Ends the earlier session of somebody who joins again.
+    /// Ends the earlier session of a participant that joins again.
     fn replace(&mut self, participant: &ParticipantId) -> Option<Member> {
         let before = self.members.get(participant)?.clone();
         self.refuse_waiting(participant, ErrorCode::Replaced);
@@ -197,7 +196,7 @@ impl Room {
         meta.next_order
     }
 
-    /// What somebody's intents become; the first who joins makes the room.
+    /// Turns a join's intents into published tracks; the first join makes the room.
     fn tracks_for(
         &mut self,
         now: UnixMillis,

@@ -74,9 +74,7 @@ impl std::fmt::Debug for MediaSession {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MediaState {
-    /// Nothing yet.
     New,
-    /// Media flows.
     Up,
     /// The session ended by itself; the client needs a new transport.
     Ended,
@@ -161,7 +159,6 @@ impl MediaSession {
         }
     }
 
-    /// The sections that were accepted.
     pub(super) fn sections(&self) -> impl Iterator<Item = &Section> {
         self.sections.iter().filter_map(AnsweredSection::section)
     }

@@ -23,7 +23,7 @@ pub(super) struct Member {
     #[serde(default)]
     pub(super) change: ParticipantChange,
     pub(super) joined_at: UnixMillis,
-    /// Whoever has the lower number joined earlier.
+    /// Lower numbers joined earlier.
     pub(super) order: u64,
     /// The client's name for the join that made them a participant.
     pub(super) attempt: AttemptId,
@@ -61,7 +61,6 @@ pub(super) struct Member {
     pub(super) restart: Option<Restart>,
 }
 
-/// Somebody has no socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Absence {
     pub(super) since: UnixMillis,
@@ -80,7 +79,6 @@ impl Absence {
         self.since.plus_ms(if self.page_closed { limits::RELOAD_WINDOW_MS } else { limits::RESUME_WINDOW_MS })
     }
 
-    /// What their going is then.
     pub(super) fn reason(self) -> LeaveReason {
         if self.page_closed { LeaveReason::Left } else { LeaveReason::TimedOut }
     }
@@ -109,7 +107,6 @@ pub(super) struct Waiting {
     /// Whether the client offered with a connection that has never been answered.
     pub(super) new_connection: bool,
     pub(super) session: SessionId,
-    /// What they will publish.
     pub(super) tracks: Vec<Track>,
 }
 
@@ -208,7 +205,7 @@ impl Room {
     /// Queues an answer that shows the room as it is after this input.
     pub(super) fn reply(&mut self, participant: &ParticipantId, reply: Reply) {
         let Some(member) = self.members.get_mut(participant) else { return };
-        // Whoever lost the socket meanwhile asks again.
+        // A client that lost its socket meanwhile asks again.
         if member.socket.is_some() {
             member.answered = true;
             self.news.replies.push((participant.clone(), reply));

@@ -1,4 +1,4 @@
-//! A room some of whose rows cannot be read: they are left out, and whoever depended on them starts anew.
+//! Repairs a room with unreadable rows: they are dropped, and participants that depended on them join anew.
 
 use super::snapshot::{self, Snapshot};
 use super::{Attachment, Config, Room};

@@ -22,11 +22,9 @@ pub enum Verb {
         #[serde(default)]
         ban: Option<BanTerm>,
     },
-    /// Lets somebody in again.
     LiftBan {
         participant: ParticipantId,
     },
-    /// Answers a waiting guest.
     AnswerGuest {
         participant: ParticipantId,
         admit: bool,
@@ -44,14 +42,12 @@ pub enum Verb {
     UpdateRoom {
         change: RoomChange,
     },
-    /// Ends the room for everybody.
     End {
         /// Told to everybody.
         reason: Option<String>,
     },
 }
 
-/// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ModerationError {
     #[error("the token does not grant moderating")]
@@ -94,7 +90,7 @@ impl Room {
             return Err(ModerationError::MayNotModerate);
         }
         self.check_verb(&verb)?;
-        // Before it is done, because whoever asks may be removed by it.
+        // Answered first, because the request may remove its own sender.
         self.news.done(socket, in_reply_to);
         self.carry_out(now, verb);
         Ok(())

@@ -11,7 +11,6 @@ use shared::signal::{EdgeToClient, LeaveReason, ParticipantInfo, Reaction, RoomI
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one input leads to.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// Messages to single sockets, in order.
@@ -21,9 +20,7 @@ pub(super) struct News {
     /// Whose ICE restart waits no longer, unless this input makes an end of it.
     pub(super) restarts_due: Vec<ParticipantId>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
-    /// Numbers of what was written.
     pub(super) chat: Vec<u64>,
-    /// Who shows a sign.
     pub(super) reacted: Vec<(ParticipantId, Reaction)>,
     pub(super) transport_dead: BTreeSet<ParticipantId>,
     /// Who publishes a track of which other layers are watched.
@@ -151,7 +148,7 @@ impl Room {
         }
     }
 
-    /// Whoever is answered now was told what the room knows about TURN nodes.
+    /// Participants whose answer of this step contains the known TURN nodes.
     fn refresh_relays(&mut self, now: UnixMillis) {
         let answered: BTreeSet<ParticipantId> =
             self.news.replies.iter().map(|(participant, _)| participant.clone()).collect();
@@ -333,7 +330,7 @@ impl Room {
     /// Participants who look different to others than before this input, and whether they are new.
     fn changed_infos(&mut self) -> Vec<(bool, ParticipantInfo)> {
         let stale = self.touched_members();
-        // Whoever left and came back within one input is new.
+        // A participant that left and came back within one input is new.
         for (participant, _) in &self.news.left {
             self.told_infos.remove(participant);
         }

@@ -156,7 +156,6 @@ impl Room {
         }
     }
 
-    /// A node's socket is gone.
     pub(super) fn node_lost(&mut self, now: UnixMillis, socket: SocketId) {
         let of_socket = self.assignments.iter().find(|(_, assignment)| assignment.socket() == Some(socket));
         if let Some(epoch) = of_socket.map(|(epoch, _)| *epoch) {

@@ -11,10 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Publishers = BTreeMap<ParticipantId, Publisher>;
 
-/// What one participant publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Publisher {
-    /// As the member's.
     order: u64,
     session: SessionId,
     /// The assignment whose node has the session.
@@ -32,7 +30,6 @@ pub(super) struct Source {
 /// How what is published differs from before this input.
 #[derive(Debug, Default)]
 pub(super) struct Republished {
-    /// Whether tracks came or went.
     pub(super) tracks_changed: bool,
     pub(super) toggled: Vec<Toggled>,
     /// Tracks that nodes get from elsewhere than before, or may forward only now or no longer.

@@ -49,7 +49,6 @@ pub(super) struct Recording {
     deletion: Option<Deletion>,
 }
 
-/// What one assignment recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Segment {
     node: NodeId,
@@ -107,7 +106,6 @@ impl Recording {
         }
     }
 
-    /// When something must have happened.
     fn deadline(&self) -> Option<UnixMillis> {
         if let Some(deletion) = self.deletion {
             return deletion.deadline();
@@ -206,7 +204,6 @@ impl Room {
         running.map(|(id, _)| id.clone())
     }
 
-    /// Whether a recording runs.
     pub(super) fn is_recorded(&self) -> bool {
         self.running_recording().is_some()
     }

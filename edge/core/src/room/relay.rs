@@ -51,7 +51,7 @@ impl Room {
         servers
     }
 
-    /// Asks which TURN nodes there are, where somebody was just told what may be old.
+    /// Asks for the TURN nodes when a participant was just told a list that may be stale.
     pub(super) fn refresh_relay(&mut self, now: UnixMillis, participant: &ParticipantId) {
         if self.config.turn_keys.is_none() {
             return;

@@ -8,14 +8,12 @@ use crate::SocketId;
 use shared::signal::close_code;
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
-/// Why somebody cannot take up where they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResumeError {
     #[error("there is nothing left to resume: join anew")]
     Expired,
 }
 
-/// What a `resume` says.
 pub(super) struct Claim {
     pub(super) session: SessionId,
     pub(super) secret: String,

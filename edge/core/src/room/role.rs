@@ -18,7 +18,7 @@ impl Room {
         self.members.contains(&claims.sub) || self.members.len() < limit
     }
 
-    /// Whether the room is not locked, or not to them: whoever is in it may come back, and a moderator can always unlock it.
+    /// Whether the room is open to this participant: one already in it may come back, and a moderator always may.
     pub(super) fn is_open_to(&self, claims: &JoinClaims) -> bool {
         let locked = self.meta().is_some_and(|meta| meta.locked);
         !locked || self.grants_of(claims).moderate || self.members.contains(&claims.sub)

@@ -16,7 +16,6 @@ pub(super) struct Slot {
     pub(super) playing: Option<Playing>,
 }
 
-/// What plays in a slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Playing {
     pub(super) participant: ParticipantId,
@@ -203,7 +202,7 @@ mod tests {
         );
     }
 
-    /// Whether muting or opening this track is looked at for somebody with these slots; where it is not, it must change nothing.
+    /// Whether muting or unmuting this track can change these slots.
     fn check_toggle(slots_of_kind: u8, before: &str, after: &str, view: &str, track: &str, expected: bool) {
         let kind = if track.ends_with('m') { AUDIO } else { VIDEO };
         let own = ParticipantId::parse("own").unwrap();

@@ -204,7 +204,7 @@ impl Room {
         }
     }
 
-    /// A request of somebody who is in the room; says why it is refused.
+    /// Handles a participant's request, or says why it is refused.
     fn request_of(
         &mut self,
         now: UnixMillis,

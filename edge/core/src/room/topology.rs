@@ -91,7 +91,6 @@ pub(super) struct Assignment {
     pub(super) retired_at: Option<UnixMillis>,
 }
 
-/// The node's control socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Link {

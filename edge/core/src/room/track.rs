@@ -8,7 +8,6 @@ use shared::{Mid, TrackId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Track {
     pub(super) id: TrackId,
-    /// The publisher's section.
     pub(super) mid: Mid,
     pub(super) source: TrackSource,
     pub(super) muted: bool,
@@ -39,7 +38,6 @@ impl Track {
         self.unmuted.max(self.csrc)
     }
 
-    /// Mutes or unmutes it.
     pub(super) fn set_muted(&mut self, muted: bool, next_csrc: &mut u32) {
         if self.muted && !muted {
             self.unmuted = *next_csrc;
@@ -64,7 +62,6 @@ impl From<&Track> for TrackInfo {
     }
 }
 
-/// Sound or pictures.
 pub(super) const fn kind_of(source: TrackSource) -> MediaKind {
     match source {
         TrackSource::Microphone | TrackSource::ScreenAudio => MediaKind::Audio,

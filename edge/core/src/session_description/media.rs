@@ -23,7 +23,6 @@ const PROTOCOLS: [&str; 8] = [
 /// Payload types of RTP (RFC 3550 §5.1).
 const PAYLOAD_TYPES: usize = 128;
 
-/// What makes a section usable.
 pub(super) struct Media {
     pub(super) kind: MediaKind,
     /// The codecs that Rotunda forwards, each once, in the order of the `m=` line.

@@ -151,7 +151,6 @@ impl OfferError {
 enum Verdict {
     /// The offerer has rejected or stopped it.
     Stopped,
-    /// It can only be rejected.
     Unusable(OfferError),
     Usable(SectionMedia, Mid),
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows by key; whoever may have changed one is written down.
+/// Rows by key; every key that may have changed is noted.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<K, V> {
     rows: BTreeMap<K, V>,

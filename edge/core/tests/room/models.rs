@@ -8,7 +8,6 @@ use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, 
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everybody's beliefs.
 #[derive(Default)]
 pub(crate) struct Models {
     clients: BTreeMap<SocketId, ClientModel>,
@@ -42,7 +41,6 @@ struct NodeModel {
 }
 
 impl Models {
-    /// A client sent a request.
     pub(crate) fn asked(&mut self, id: u32, socket: SocketId) {
         self.open_requests.insert(id, socket);
     }
@@ -60,12 +58,10 @@ impl Models {
         self.open_requests.retain(|_, of| *of != socket);
     }
 
-    /// Requests without an answer.
     pub(crate) fn unanswered(&self) -> usize {
         self.open_requests.len()
     }
 
-    /// Takes in what was said.
     pub(crate) fn hear(&mut self, names: &BTreeMap<SocketId, String>, outputs: &[Output]) {
         for output in outputs {
             match output {
@@ -109,7 +105,7 @@ impl Models {
             return;
         };
         if let Some(id) = in_reply_to {
-            assert_eq!(self.open_requests.remove(id), Some(socket), "request {id} was answered once, to whoever asked");
+            assert_eq!(self.open_requests.remove(id), Some(socket), "request {id} was answered once, to its sender");
         }
     }
 

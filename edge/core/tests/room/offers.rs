@@ -19,12 +19,10 @@ pub(crate) struct Connection {
     pub(crate) sections: Vec<Section>,
 }
 
-/// One section of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     /// Publishes this, for as long as it is not stopped.
     Publish(TrackSource, bool),
-    /// Receives sound or pictures.
     Slot(&'static str),
 }
 
@@ -52,7 +50,6 @@ impl Connection {
         self.sections.iter().position(|section| *section == Section::Publish(wanted, true))
     }
 
-    /// The offer's SDP.
     pub(crate) fn offer(&self) -> String {
         let mids: Vec<String> = (0..self.sections.len()).map(|mid| mid.to_string()).collect();
         let fingerprint = shared::rtp_parameters::Fingerprint([self.number; 32]);

@@ -1,4 +1,4 @@
-//! Random plays in the words of scripts: two rooms live through the same, one of them sleeps again and again; whoever fails prints the script.
+//! Random plays in the language of scripts: two rooms get the same inputs and one of them sleeps again and again. A failure prints the script.
 
 use crate::models::Models;
 use crate::scripts::act;
@@ -193,7 +193,6 @@ impl Play {
         from[self.dice(from.len())]
     }
 
-    /// Something that can happen.
     fn roll(&mut self) -> String {
         match self.dice(22) {
             21 => self.roll_platform().unwrap_or_else(|| self.roll_client()),

@@ -240,7 +240,6 @@ fn view_of(words: &[&str]) -> ClientToEdge {
     ClientToEdge::View { participants: whom.map(id).collect(), lines: (!sized.is_empty()).then_some(lines) }
 }
 
-/// One playable file.
 fn finished(segments: Vec<u64>, prefix: &str) -> SegmentOutcome {
     let file = RecordingFile {
         key: format!("{prefix}ada-camera.webm"),

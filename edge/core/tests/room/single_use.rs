@@ -34,7 +34,7 @@ fn a_token_opens_one_join_and_its_repetition_until_it_expires() {
     stage.give("node-a", epoch);
     assert_eq!(join(&mut stage, "ada2", token, "aagain"), None, "the answer was lost");
     assert_eq!(join(&mut stage, "ada3", token, "b"), Some(ErrorCode::TokenUsed));
-    assert_eq!(join(&mut stage, "bob", token, "b"), Some(ErrorCode::TokenUsed), "it names one join, whoever shows it");
+    assert_eq!(join(&mut stage, "bob", token, "b"), Some(ErrorCode::TokenUsed), "it names one join, for every bearer");
     assert_eq!(join(&mut stage, "eve", ("other", token.1), "b"), None);
     leave(&mut stage, "ada2");
     leave(&mut stage, "eve");

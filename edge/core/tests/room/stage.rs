@@ -15,7 +15,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// When every play begins.
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
 /// Unpredictable but repeatable bytes (SplitMix64) that go on over a sleep.
@@ -28,7 +27,6 @@ pub(crate) fn randomness(state: &Rc<Cell<u64>>) -> Random {
     })
 }
 
-/// The next number.
 pub(crate) fn next(state: &Cell<u64>) -> u64 {
     state.set(state.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
     let mixed = (state.get() ^ (state.get() >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,27 +35,23 @@ pub(crate) fn next(state: &Cell<u64>) -> u64 {
 
 /// A room and everything around it.
 pub(crate) struct Stage {
-    /// The time.
     pub(crate) now: UnixMillis,
     room: Room,
     random: Rc<Cell<u64>>,
-    /// What is stored.
     pub(crate) rows: BTreeMap<String, String>,
     /// Open sockets by the name that a script gives them.
     pub(crate) sockets: BTreeMap<String, Attachment>,
     names: BTreeMap<SocketId, String>,
     next_socket: u64,
-    /// Participants by name.
     pub(crate) clients: BTreeMap<String, Client>,
     /// Epochs that were asked for, in order.
     pub(crate) epochs: Vec<u64>,
-    /// Recordings that somebody was told of, in order.
+    /// Recordings that any participant was told of, in order.
     pub(crate) recordings: Vec<RecordingId>,
     pub(crate) owners: BTreeMap<SessionId, String>,
     next_request: u32,
 }
 
-/// What a client remembers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
     /// Its connection, as far as it was answered.
@@ -75,7 +69,6 @@ pub(crate) struct Client {
 }
 
 impl Stage {
-    /// An empty room.
     pub(crate) fn new(seed: u64) -> Self {
         let random = Rc::new(Cell::new(seed));
         Self {
@@ -223,7 +216,6 @@ impl Stage {
         self.clients.entry(name.to_string()).or_default()
     }
 
-    /// A client dials.
     pub(crate) fn open_client(&mut self, name: &str, grants: Grants, participants_max: Option<u32>) -> Vec<Output> {
         self.open_with_token(name, grants, participants_max, None, None)
     }
@@ -303,7 +295,6 @@ impl Stage {
         self.input(Input::Heard { socket, at })
     }
 
-    /// A socket closes by itself.
     pub(crate) fn close(&mut self, name: &str) -> Vec<Output> {
         self.close_going_away(name, false)
     }
@@ -347,7 +338,6 @@ impl Stage {
         self.next_request + 1
     }
 
-    /// A client says nonsense.
     pub(crate) fn babble(&mut self, name: &str) -> Vec<Output> {
         let socket = self.socket(name);
         self.input(Input::ClientFrame { socket, frame: Err(FrameError::Malformed) })

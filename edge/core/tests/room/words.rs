@@ -38,7 +38,6 @@ impl Names {
         self.sessions.get(session).map_or("?", String::as_str)
     }
 
-    /// Replaces ids by names.
     fn key(&self, stage: &Stage, key: &str) -> String {
         let epoch = |text: &str| stage.epochs.iter().position(|epoch| epoch.to_string() == text);
         match key.split_once('/') {

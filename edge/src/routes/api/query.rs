@@ -7,7 +7,6 @@ use shared::{Text, limits};
 use std::collections::BTreeMap;
 use worker::Request;
 
-/// Decoded query parameters.
 pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {

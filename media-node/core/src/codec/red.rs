@@ -20,7 +20,6 @@ pub struct Earlier<'a> {
     pub payload: &'a [u8],
 }
 
-/// A payload taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks<'a> {
     /// What the packet would be without redundancy.

@@ -84,7 +84,6 @@ pub struct Demand {
     pub raises: Raises,
 }
 
-/// What one slot is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// `None` pauses the video.
@@ -95,7 +94,6 @@ pub struct Grant {
     pub share_bps: u64,
     /// Lines of the given layer; 0 where they are not known.
     pub lines: u16,
-    /// What the given layer needs.
     pub given_bps: u64,
     /// What the largest layer that the tile could show needs.
     pub wanted_bps: u64,

@@ -40,7 +40,6 @@ const FASTER_MAX: f64 = 2.0;
 /// After this time the rest is lost.
 const LIFETIME: Duration = Duration::from_secs(1);
 
-/// What a probe has shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shown {
     pub(super) bps: f64,

@@ -39,7 +39,6 @@ const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 /// Reports of 24 bits of reference time wrap after so many ticks.
 const TICKS_FIRST: i64 = 1 << 33;
 
-/// What the target came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reason {
     /// Nothing is known yet.

@@ -27,14 +27,11 @@ const LEAP_MS: f64 = 15.0;
 /// The trend must be above the threshold for so long, and for two groups.
 const OVERUSE_AFTER_MS: f64 = 10.0;
 
-/// What the link's queue does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
     #[default]
     Normal,
-    /// The queue grows.
     Over,
-    /// The queue shrinks.
     Under,
 }
 

@@ -1,4 +1,4 @@
-//! Which slots a client's downlink limits, as the room was told: no more often than somebody could read it.
+//! Which slots a client's downlink limits, as last reported to the room.
 
 use crate::keys::StreamKey;
 use std::time::{Duration, Instant};

@@ -100,7 +100,6 @@ impl Prober {
         self.check_at = Some(now + self.every);
     }
 
-    /// The target fell suddenly.
     pub(super) fn recover(&mut self, now: Instant) {
         self.recovers_until = Some(now + RECOVERY);
         self.check_at = Some(now + RECOVERY_EVERY);

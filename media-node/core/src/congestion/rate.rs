@@ -38,7 +38,6 @@ pub(super) struct Rate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The queue drains.
     Hold,
     Increase,
 }

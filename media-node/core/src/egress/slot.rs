@@ -137,7 +137,6 @@ impl Slot {
         }
     }
 
-    /// This stream is gone.
     pub fn lose(&mut self, stream: StreamKey) {
         if self.wanted == Some(stream) {
             self.select(None, Tempo::Full);

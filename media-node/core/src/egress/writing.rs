@@ -21,15 +21,23 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
     /// All packets of a stream's round.
-    Fresh { slot: u16, stream: StreamKey },
-    /// One packet again.
-    Again { slot: u16, origin: Origin },
-    /// Packets that the pacer held.
+    Fresh {
+        slot: u16,
+        stream: StreamKey,
+    },
+    Again {
+        slot: u16,
+        origin: Origin,
+    },
     Held,
-    /// A packet of padding.
-    Padding { slot: u16 },
+    Padding {
+        slot: u16,
+    },
     /// One packet again that its client does not lack.
-    Probe { slot: u16, origin: Origin },
+    Probe {
+        slot: u16,
+        origin: Origin,
+    },
 }
 
 /// How far a session's due packets are written: the arena may fill up in between.

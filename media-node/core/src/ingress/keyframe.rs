@@ -12,7 +12,7 @@ const EAGER_REQUESTS: u32 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Requester {
-    /// Somebody waits.
+    /// A viewer waits.
     wanted: bool,
     asked_at: Option<Instant>,
     /// Requests since the last key frame.

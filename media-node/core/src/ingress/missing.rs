@@ -62,7 +62,6 @@ impl Missing {
         self.next_at = Some(self.next_at.map_or(at, |next| next.min(at)));
     }
 
-    /// This packet came after all.
     pub(super) fn arrived(&mut self, index: u64) {
         let listed = self.losses.get(..self.length).unwrap_or(&[]);
         let Ok(place) = listed.binary_search_by_key(&index, |loss| loss.index) else { return };

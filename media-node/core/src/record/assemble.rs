@@ -91,7 +91,6 @@ impl Assembler {
         }
     }
 
-    /// Packets are missing here.
     pub fn lost(&mut self) {
         match self {
             Self::Opus => {}

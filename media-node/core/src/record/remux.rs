@@ -22,7 +22,6 @@ const LAST_FRAME_MS: u64 = 20;
 pub enum Step {
     /// Give the next part of this kind to [`Remux::feed`], or say with [`Remux::end`] that there is none.
     Need(MediaKind),
-    /// Append this to the file.
     Append(Vec<u8>),
     /// The file is whole once its beginning is written over with this.
     Done(Finished),

@@ -27,7 +27,6 @@ pub enum Ordered {
     Packet(Packet),
     /// So many packets never came.
     Lost(u64),
-    /// Another stream begins.
     Restart,
 }
 

@@ -26,7 +26,6 @@ pub enum Output {
         key: String,
         bytes: Vec<u8>,
     },
-    /// A row for the manifest.
     Row(Row),
     /// A track cannot go on without a key frame, or has had none for long.
     WantKeyframe(TrackRef),
@@ -73,7 +72,6 @@ pub fn manifest_key(key_prefix: &str, epoch: u64) -> String {
     format!("{key_prefix}segments/{epoch}/manifest.json")
 }
 
-/// Sound or pictures.
 #[must_use]
 pub const fn kind_of(source: TrackSource) -> MediaKind {
     match source {

@@ -27,7 +27,6 @@ pub struct Writer<'b> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub ssrc: u32,
-    /// Our wall clock.
     pub ntp: NtpTime,
     /// The same moment in the stream's timestamps.
     pub rtp_timestamp: u32,

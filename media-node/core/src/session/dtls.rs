@@ -35,7 +35,6 @@ pub enum Event {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DtlsError {
-    /// The other side closed it.
     #[error("closed by the other side")]
     Closed,
     /// The other side's certificate is not the one that was announced.
@@ -48,7 +47,6 @@ pub enum DtlsError {
     Handshake,
 }
 
-/// One association with one client.
 pub struct Dtls {
     /// The certificates that the other side may show.
     remotes: Box<[Fingerprint]>,
@@ -68,7 +66,6 @@ enum State {
     Ended,
 }
 
-/// The library's half.
 struct Association {
     dtls: dimpl::Dtls,
     is_peer_right: bool,

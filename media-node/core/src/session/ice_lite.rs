@@ -149,7 +149,6 @@ impl IceLite {
         }
     }
 
-    /// Where media goes.
     pub fn selected(&self) -> Option<SocketAddr> {
         self.selected
     }

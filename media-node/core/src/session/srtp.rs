@@ -113,7 +113,6 @@ pub enum OpenError {
     TooManyStreams,
 }
 
-/// A packet that was authentic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// Length of header and decrypted payload.

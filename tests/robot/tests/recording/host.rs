@@ -1,4 +1,4 @@
-//! Somebody who publishes and may record.
+//! A participant that publishes and may record.
 
 use super::PATIENCE;
 use crate::stack::Stack;
@@ -23,7 +23,7 @@ pub(crate) fn media_with(picture: &str) -> MediaFile {
     MediaFile::read(Some(&folder.join(picture)), Some(&folder.join("sound.ogg"))).expect("test media")
 }
 
-/// Somebody who publishes a file again and again, and may record.
+/// A participant that publishes a file in a loop and may record.
 pub(crate) struct Host {
     pub(crate) robot: Robot,
     media: MediaFile,
@@ -107,7 +107,7 @@ fn publish(robot: &Robot, media: MediaFile) -> JoinHandle<()> {
     tokio::spawn(async move { while publisher.publish_file(&media).await.is_ok() {} })
 }
 
-/// Joins as somebody who only looks.
+/// Joins without publishing.
 pub(crate) async fn join_as_viewer(stack: &Stack, room: &str, name: &str) -> Robot {
     let mut options = Options::new(&stack.room_url(room), &stack.token(room, name));
     options.publish = Vec::new();

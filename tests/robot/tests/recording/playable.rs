@@ -52,7 +52,7 @@ impl Playable {
         let cues = std::fs::read(&self.path).expect("a file");
         let wanted = if self.is_mp4 { *b"tfra" } else { [0x1c, 0x53, 0xbb, 0x6b] };
         assert!(cues.windows(4).any(|id| id == wanted), "has places to jump to");
-        // Somebody jumps to the middle: what is left is decoded, and it is about half.
+        // Seeking to the middle leaves about half of the frames to decode.
         let middle = format!("{}", duration / 2.0);
         let args = [
             "-v",

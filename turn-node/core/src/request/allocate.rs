@@ -20,7 +20,6 @@ struct Wanted {
     refused_family: Option<u8>,
 }
 
-/// Which relayed address is wanted.
 enum Place {
     /// The upper port of a pair, as it was reserved.
     Reserved(ReservationToken),

@@ -1,4 +1,4 @@
-//! What is asked about recordings over HTTP, by the application's server or whoever may record, and what is answered.
+//! Recording requests over HTTP, from the application's server or a participant with the grant `record`.
 
 use super::super::{Answer, Room};
 use super::{RecordingCursor, RecordingError, RecordingListing};
@@ -23,7 +23,7 @@ pub enum RecordingAsk {
     Show {
         recording: RecordingId,
     },
-    /// Decides that one goes; whoever asks deletes what is stored of it next.
+    /// Marks a recording for deletion; the caller deletes its objects next.
     Doom {
         recording: RecordingId,
     },
@@ -46,7 +46,6 @@ pub enum RecordingAnswer {
         /// Where the page ends, if there are more.
         next: Option<RecordingCursor>,
     },
-    /// It goes.
     Doomed {
         /// What the keys of everything that is stored of it begin with.
         key_prefix: String,

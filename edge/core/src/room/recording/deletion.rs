@@ -8,17 +8,13 @@ use super::{Recording, RecordingError};
 use serde::{Deserialize, Serialize};
 use shared::{NodeId, RecordingId, UnixMillis, limits};
 
-/// How far a deletion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Deletion {
-    /// What is stored is being deleted. Until that is done the recording is listed, so that whoever deletes it can try again.
+    /// Its objects are being deleted. It stays listed until that is done, so that a deletion can be tried again.
     Begun,
     /// All of it is gone but what nodes may still bring.
-    Done {
-        /// Since when.
-        at: UnixMillis,
-    },
+    Done { at: UnixMillis },
 }
 
 impl Deletion {

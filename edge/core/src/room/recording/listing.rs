@@ -9,9 +9,7 @@ use shared::{RecordingId, UnixMillis};
 /// A recording with its files, for those who may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingListing {
-    /// What everybody knows.
     pub recording: RecordingInfo,
-    /// What can be played.
     pub files: Vec<RecordingFile>,
     /// Where what happened in the room is written down.
     pub manifest: Option<String>,

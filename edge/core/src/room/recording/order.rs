@@ -60,7 +60,7 @@ impl Room {
         let told = std::mem::replace(&mut self.told_orders, orders);
         let mut changed = Vec::new();
         for (epoch, order) in told.iter().filter(|(epoch, _)| !self.told_orders.contains_key(epoch)) {
-            // Whoever's leaving ended the recording has left, before it ends.
+            // The participant whose leaving ended it leaves first.
             let participants = self.recorded_participants(*epoch);
             if participants.len() < order.participants.len() {
                 changed.push((*epoch, Some(RecordingOrder { participants, ..order.clone() })));

@@ -8,7 +8,7 @@ use shared::signal::{RecordingFile, RecordingState};
 use shared::{NodeId, UnixMillis, limits};
 use std::collections::BTreeSet;
 
-/// Whoever makes files says so several times within this time, or has lost the right to it.
+/// A node that makes files reports several times within this time, or loses the job.
 const FINISHER_TIMEOUT_MS: u64 = 4 * limits::RECORDING_FINISHER_INTERVAL_MS;
 
 /// Who makes the files: two at once would write over, and delete, what the other one needs.
@@ -23,7 +23,7 @@ impl Recording {
         self.segments.values().any(|segment| segment.node == *node)
     }
 
-    /// Whether somebody else is making the files.
+    /// Whether another node is making the files.
     fn is_finished_by_another(&self, now: UnixMillis, epoch: u64) -> bool {
         let is_at_it = |finisher: &Finisher| now.since_ms(finisher.heard_at) < FINISHER_TIMEOUT_MS;
         self.finisher.as_ref().is_some_and(|finisher| finisher.epoch != epoch && is_at_it(finisher))

@@ -56,7 +56,6 @@ pub struct ClientHello {
     attempts: VecDeque<Attempt>,
 }
 
-/// Pieces that fit together.
 #[derive(Debug)]
 struct Attempt {
     message: Vec<u8>,
@@ -138,7 +137,6 @@ impl Attempt {
     }
 }
 
-/// One piece of the message.
 struct Fragment<'a> {
     message_bytes: usize,
     offset: usize,

@@ -42,7 +42,7 @@ fn shake_hands(client: Dtls, server_expects: Fingerprint, ids: &[Identity; 2], l
     shake_hands_among(client, server_expects, ids, loss, seed, &[])
 }
 
-/// As [`shake_hands`], while somebody sends `strays` to the server with each datagram of the client's.
+/// Like [`shake_hands`], with `strays` sent to the server before each datagram of the client.
 fn shake_hands_among(
     mut client: Dtls,
     server_expects: Fingerprint,

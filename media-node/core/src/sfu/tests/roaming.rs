@@ -91,7 +91,7 @@ fn media_follows_a_client_through_every_rebind() {
     }
 }
 
-/// A participant who sends and reports from where he is, and checks in the name of somebody who has never heard of us.
+/// A participant that sends and reports from its own address, and forged checks from another one.
 #[test]
 fn a_check_in_the_name_of_a_stranger_sends_him_next_to_nothing() {
     for use_candidate in [true, false] {

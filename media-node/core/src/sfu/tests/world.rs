@@ -57,7 +57,6 @@ pub(super) struct Received {
     pub(super) at: Instant,
 }
 
-/// One browser.
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) address: SocketAddr,
@@ -230,7 +229,6 @@ impl Client {
         self.packet(self.ssrc(AUDIO), 111, self.sound_index, self.sound_index as u32 * 960, false, payload)
     }
 
-    /// Any packet, sealed.
     pub(super) fn packet(
         &self,
         ssrc: u32,
@@ -322,7 +320,6 @@ pub(super) type RunShape = (SocketAddr, usize, usize);
 /// A datagram to the shard, or to an address if there is one; from where; what it says.
 type OnTheWay = (Option<SocketAddr>, SocketAddr, Vec<u8>);
 
-/// Everybody.
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) sfu: Sfu,
@@ -375,7 +372,6 @@ impl World {
         world
     }
 
-    /// Connects everybody.
     pub(super) fn connect(&mut self) {
         for place in 0..self.clients.len() {
             self.open(place);
