@@ -11,16 +11,17 @@ import { refusalScenarios } from "./scenarios/refusal.mjs";
 import { relayScenarios } from "./scenarios/relay.mjs";
 import { resilienceScenarios } from "./scenarios/resilience.mjs";
 import { Stack } from "./stack.mjs";
+import { together } from "./together.mjs";
 
 /** What all scenarios share; each has a room of its own. */
 const world = { stack: null, chromium: null, firefox: null, nodesStarted: 1 };
 
 before(async () => {
-  [world.stack, world.chromium, world.firefox] = await Promise.all([
+  [world.stack, world.chromium, world.firefox] = await together(
     Stack.start({ nodes: world.nodesStarted }),
     Browser.start("chromium"),
     Browser.start("firefox"),
-  ]);
+  );
   console.log(`${world.chromium.version}, ${world.firefox.version}`);
 });
 

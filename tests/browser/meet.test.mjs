@@ -5,11 +5,12 @@ import { deviceScenarios } from "./scenarios/devices.mjs";
 import { lobbyScenarios } from "./scenarios/lobby.mjs";
 import { situationScenarios } from "./scenarios/situations.mjs";
 import { Stack } from "./stack.mjs";
+import { together } from "./together.mjs";
 
 const world = { stack: null, chromium: null };
 
 before(async () => {
-  [world.stack, world.chromium] = await Promise.all([Stack.start(), Browser.start("chromium")]);
+  [world.stack, world.chromium] = await together(Stack.start(), Browser.start("chromium"));
 });
 
 after(() => Promise.all([world.stack, world.chromium].map((part) => part?.stop())));

@@ -4,6 +4,7 @@ import { Browser } from "./browsers.mjs";
 import { HOST, Network, makeSwitch } from "./networks.mjs";
 import { qualityScenarios } from "./scenarios/quality.mjs";
 import { Stack } from "./stack.mjs";
+import { together } from "./together.mjs";
 
 /** One browser on a good link, one on a link that the scenarios limit. */
 const world = { stack: null, home: null, limited: null, network: null };
@@ -13,10 +14,7 @@ before(async () => {
   world.stack = await Stack.start({ address: HOST });
   world.network = await Network.make();
   const secure = world.stack.url;
-  [world.home, world.limited] = await Promise.all([
-    Browser.start("chromium", { secure }),
-    Browser.start("chromium", { secure, network: world.network }),
-  ]);
+  [world.home, world.limited] = await together(Browser.start("chromium", { secure }), Browser.start("chromium", { secure, network: world.network }));
 });
 
 after(async () => {
