@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: builds what is measured, starts the program that measures, and prints its results as a table.
 
+mod first_call;
 mod results;
 
 use std::fs;
@@ -38,27 +39,28 @@ enum Name {
     Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
+    /// A first start, from a fresh clone to a call, with an idle machine
+    FirstCall,
 }
 
 /// Runs the benchmark and prints its results.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let tools = setup::for_build(workspace)?;
-    let (step, mut command) = match options.name {
-        Name::Sfu => ("measure sfu", load(workspace, &tools, options)?),
-        Name::Turn => ("measure turn", load(workspace, &tools, options)?),
-        Name::Recording => ("measure recording", load(workspace, &tools, options)?),
-        Name::Join => ("measure join", join(workspace, &tools)?),
+    let node = ("--media-node", Program::MediaNode);
+    let lines = match options.name {
+        Name::Sfu => measure(workspace, options, "measure sfu", load("bench-sfu", &[node]))?,
+        Name::Turn => measure(workspace, options, "measure turn", |workspace, tools, options| {
+            setup::for_relaying(tools)?;
+            load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)
+        })?,
+        Name::Recording => {
+            let programs = [node, ("--storage", Program::Storage)];
+            measure(workspace, options, "measure recording", load("bench-recording", &programs))?
+        }
+        Name::Join => measure(workspace, options, "measure join", join)?,
+        Name::FirstCall if options.smoke => bail!("a first start has no short form"),
+        Name::FirstCall => first_call::run(workspace)?,
     };
-    command.arg("--json");
-    if options.smoke {
-        command.arg("--smoke");
-    }
-    progress::run_within(workspace, step, &mut command, LIMIT, |_| String::new())?;
-    let log = fs::read_to_string(progress::log_path(workspace, step)?).context("reading the results")?;
-    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with("{\"bench\":")).collect();
-    if lines.is_empty() {
-        bail!("the benchmark gave no result");
-    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     if options.json {
         println!("{}", lines.join("\n"));
     } else {
@@ -67,33 +69,45 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// `tests/load` starts what it measures itself, so that it knows whose CPU time it reads.
-fn load(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
-    // A smoke test shows that the programs work together, which the builds of the other tests do as well.
-    let flavour = if options.smoke { Flavour::Quick } else { Flavour::Release };
-    let path = |program: Program| program.path(workspace, flavour);
-    let (bench, arguments) = match options.name {
-        Name::Turn => {
-            setup::for_relaying(tools)?;
-            ("bench-turn", vec![("--turn-node", path(Program::TurnNode))])
-        }
-        Name::Recording => {
-            let programs = [("--media-node", path(Program::MediaNode)), ("--storage", path(Program::Storage))];
-            ("bench-recording", programs.to_vec())
-        }
-        Name::Sfu | Name::Join => ("bench-sfu", vec![("--media-node", path(Program::MediaNode))]),
-    };
-    build::benchmarks(workspace, tools, flavour)?;
-    let mut command = Command::new(path(Program::MediaNode).with_file_name(bench));
-    command.current_dir(workspace.root());
-    for (argument, program) in arguments {
-        command.arg(argument).arg(program);
+/// Runs the program that measures, which `make` builds; one line of JSON per case.
+fn measure(
+    workspace: &Workspace,
+    options: &Options,
+    step: &str,
+    make: impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command>,
+) -> Result<Vec<String>> {
+    let tools = setup::for_build(workspace)?;
+    let mut command = make(workspace, &tools, options)?;
+    command.arg("--json");
+    if options.smoke {
+        command.arg("--smoke");
     }
-    Ok(command)
+    progress::run_within(workspace, step, &mut command, LIMIT, |_| String::new())?;
+    let log = fs::read_to_string(progress::log_path(workspace, step)?).context("reading the results")?;
+    let lines: Vec<String> = log.lines().filter(|line| line.starts_with("{\"bench\":")).map(str::to_owned).collect();
+    if lines.is_empty() {
+        bail!("the benchmark gave no result");
+    }
+    Ok(lines)
+}
+
+/// `tests/load` starts `programs`, which it measures, itself: it knows whose CPU time it reads.
+fn load(bench: &str, programs: &[(&str, Program)]) -> impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command> {
+    move |workspace, tools, options| {
+        // A smoke test shows that the programs work together, which the builds of the other tests do as well.
+        let flavour = if options.smoke { Flavour::Quick } else { Flavour::Release };
+        build::benchmarks(workspace, tools, flavour)?;
+        let mut command = Command::new(Program::MediaNode.path(workspace, flavour).with_file_name(bench));
+        command.current_dir(workspace.root());
+        for (argument, program) in programs {
+            command.arg(argument).arg(program.path(workspace, flavour));
+        }
+        Ok(command)
+    }
 }
 
 /// `tests/browser` starts the Worker, a node and Chromium.
-fn join(workspace: &Workspace, tools: &Tools) -> Result<Command> {
+fn join(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
     build::stack(workspace, tools)?;
     setup::for_browsers(tools)?;
     let mut command = tools.command("node");
