@@ -41,49 +41,49 @@ error_codes! {
     InvalidMessage = "invalid_message", false;
     /// The edge does not speak this version of the protocol.
     UnsupportedVersion = "unsupported_version", false;
-    /// No such path or object.
+    /// The path or object does not exist.
     NotFound = "not_found", false;
-    /// The token is missing, unreadable, signed with an unknown key, for another purpose, or its name cannot be shown.
+    /// The token is missing, unreadable, signed with an unknown key, for another purpose, or has an invalid `name`.
     BadToken = "bad_token", false;
     /// The token has expired or is not valid yet.
     TokenExpired = "token_expired", false;
-    /// The token is good for one join (`jti`) and has been used.
+    /// The single-use token (`jti`) has been used.
     TokenUsed = "token_used", false;
     /// The token is for another room.
     WrongRoom = "wrong_room", false;
     /// The token does not grant this.
     Forbidden = "forbidden", false;
-    /// The first frame did not come in time.
+    /// The first frame did not arrive in time.
     Timeout = "timeout", true;
-    /// Too many frames.
+    /// Too many frames, sockets or requests.
     RateLimited = "rate_limited", true;
-    /// This needs a `join` first.
+    /// The request needs a `join` first.
     NotJoined = "not_joined", false;
     /// This socket has joined already.
     AlreadyJoined = "already_joined", false;
-    /// The room has as many participants as it allows.
+    /// The room has reached its limit of participants.
     RoomFull = "room_full", true;
-    /// The room has as many publishers as it allows.
+    /// The room has reached its limit of publishers.
     TooManyPublishers = "too_many_publishers", true;
-    /// The room is locked; only moderators and those already in it may enter.
+    /// The room is locked; only moderators and current participants may enter.
     RoomLocked = "room_locked", true;
     /// A moderator or the application ended the room.
     RoomClosed = "room_closed", false;
-    /// The session is gone: after `resume` join again, after `negotiate` offer a new transport.
+    /// The session no longer exists: after `resume` join again, after `negotiate` offer a new transport.
     SessionExpired = "session_expired", false;
-    /// The offer cannot be accepted; the message names line and attribute.
+    /// The offer cannot be accepted; the message names the line and the attribute.
     InvalidOffer = "invalid_offer", false;
     /// The offer has more sections than allowed.
     TooManySections = "too_many_sections", false;
-    /// Nothing in the offer, or not a section it publishes, has a supported media type, protocol and codec.
+    /// No section of the offer, or not a published one, has a supported media type, protocol and codec.
     UnsupportedMedia = "unsupported_media", false;
     /// No participant has this id.
     UnknownParticipant = "unknown_participant", false;
-    /// No track belongs to this section.
+    /// The section publishes no track, or the participant has no such track.
     UnknownTrack = "unknown_track", false;
     /// No healthy media node has capacity.
     NoMediaNode = "no_media_node", true;
-    /// The media node went away.
+    /// The media node failed or lost its connection to the edge.
     MediaNodeLost = "media_node_lost", true;
     /// A node's message belongs to an assignment that has ended.
     StaleEpoch = "stale_epoch", false;
@@ -107,30 +107,30 @@ error_codes! {
     Banned = "banned", false;
     /// A moderator did not let the guest in.
     NotAdmitted = "not_admitted", false;
-    /// The room has as many bans as it may: lift some.
+    /// The room has reached its limit of bans: lift some.
     TooManyBans = "too_many_bans", false;
     /// No participant with this id is banned.
     UnknownBan = "unknown_ban", false;
-    /// Recording is not possible: no storage is configured.
+    /// Recording is off: no storage is configured.
     RecordingUnavailable = "recording_unavailable", false;
     /// The recording could not be made or finished.
     RecordingFailed = "recording_failed", false;
-    /// The room has as many recordings as it can keep: delete some.
+    /// The room has reached its limit of recordings: delete some.
     TooManyRecordings = "too_many_recordings", false;
-    /// The room has no recording of this id.
+    /// The room has no recording with this id.
     UnknownRecording = "unknown_recording", false;
     /// The recording is running or being finished; it can be deleted afterwards.
     RecordingNotOver = "recording_not_over", true;
     /// Nobody is in the room, so there is nothing to record.
     RoomEmpty = "room_empty", true;
-    /// The storage of recordings failed, or has not finished yet.
+    /// The recording storage failed, or has not finished yet.
     StorageUnavailable = "storage_unavailable", true;
-    /// A fault of the server.
+    /// An internal error of the server.
     Internal = "internal", true;
 }
 
 impl ErrorCode {
-    /// The HTTP status that goes with it (RFC 9110 §15).
+    /// The HTTP status of an answer with this code (RFC 9110 §15).
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {

@@ -1,8 +1,8 @@
-/** Every way a room says no, with its class and the words a person understands. */
+/** Every error of a room, with its class and an English text for users. */
 import type { DeviceKind } from "./devices";
 import type { ErrorCode } from "./protocol.gen";
 
-/** Errors that arise in the browser, not at the edge. */
+/** Errors raised in the browser, not by the edge. */
 export type ClientErrorCode =
   | "device_denied"
   | "device_missing"
@@ -17,7 +17,7 @@ export type ClientErrorCode =
   | "screen_unsupported"
   | "screen_failed";
 
-/** What part of a call an error belongs to, so that an application can react without knowing every code. */
+/** The area an error belongs to, so that an application can react without knowing every code. */
 export type ErrorClass =
   | "network_error"
   | "permission_error"
@@ -50,7 +50,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   token_used: { class: "security_error", words: "This invitation has been used already. Ask for a new one." },
   wrong_room: { class: "security_error", words: "This invitation is for another room." },
   forbidden: { class: "security_error", words: "You’re not allowed to do that." },
-  timeout: { class: "network_error", words: "The server waited too long for this browser." },
+  timeout: { class: "network_error", words: "The connection timed out. Try again." },
   rate_limited: { class: "signaling_error", words: "Too many requests. Wait a moment and try again." },
   not_joined: NOT_IN_ROOM,
   already_joined: NOT_IN_ROOM,
@@ -75,10 +75,10 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   unsupported_media_type: { class: "signaling_error", words: "The server couldn’t process the request." },
   body_too_large: { class: "signaling_error", words: "The server couldn’t process the request." },
   kicked: { class: "security_error", words: "A moderator removed you from the room." },
-  banned: { class: "security_error", words: "A moderator has banned you from this room." },
+  banned: { class: "security_error", words: "A moderator banned you from this room." },
   not_admitted: { class: "security_error", words: "A moderator didn’t let you in." },
   too_many_bans: { class: "signaling_error", words: "This room has too many bans. Lift some first." },
-  unknown_ban: { class: "signaling_error", words: "This person is not banned." },
+  unknown_ban: { class: "signaling_error", words: "This person isn’t banned." },
   recording_unavailable: { class: "media_error", words: "Recording isn’t set up here." },
   recording_failed: { class: "media_error", words: "The recording failed." },
   too_many_recordings: { class: "media_error", words: "This room has too many recordings. Delete some first." },
@@ -95,7 +95,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
   device_insecure: {
     class: "permission_error",
-    words: "This page isn’t secure (https), so your browser doesn’t allow microphone and camera.",
+    words: "This page isn’t secure (https), so your browser blocks the microphone and camera.",
   },
   token_unavailable: { class: "security_error", words: "Couldn’t get an invitation to this room." },
   unreachable: { class: "network_error", words: "Can’t reach the server. Check your connection." },
@@ -110,7 +110,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   unsupported_browser: { class: "media_error", words: "This browser doesn’t support video calls (no WebRTC)." },
 };
 
-/** What each error means, in English, for people. */
+/** An English text for users for each error. */
 export const ERROR_WORDS = Object.fromEntries(
   Object.entries(DESCRIPTIONS).map(([code, { words }]) => [code, words]),
 ) as Readonly<Record<ErrorCode | ClientErrorCode, string>>;
@@ -118,14 +118,14 @@ export const ERROR_WORDS = Object.fromEntries(
 // A newer edge may know codes that this client does not.
 const UNKNOWN: Description = { class: "signaling_error", words: "Something went wrong." };
 
-/** An error of a room: `code` for programs, `words` for people, `message` for developers; `detail` is what the other side said. */
+/** An error of a room: `code` for programs, `words` for users, `message` for developers; `detail` comes from the edge or browser. */
 export class RoomError extends Error {
   override readonly name = "RoomError";
   readonly code: ErrorCode | ClientErrorCode;
   readonly class: ErrorClass;
   readonly words: string;
   readonly detail: string;
-  /** Which device it is about; `null` for everything that is not about one. */
+  /** The device that failed; `null` if the error concerns no single device. */
   readonly device: DeviceKind | null;
 
   constructor(code: ErrorCode | ClientErrorCode, detail = "", options: ErrorOptions & { device?: DeviceKind } = {}) {

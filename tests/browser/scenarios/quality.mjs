@@ -47,7 +47,7 @@ export function qualityScenarios(world) {
     // Holds S1-QUAL-02, S3-QUAL-04.
     test("on a slow link the picture is smaller, and the reason is the node's", async () => {
       world.network.limit({ downKbps: 600 });
-      await reads("smaller", /^Smaller picture: only about \d+ kb\/s gets through to you\. The full picture needs [\d.]+ [kM]b\/s, you get \d+ kb\/s\.$/);
+      await reads("smaller", /^Reduced quality: your connection allows about \d+ kb\/s\. Full quality needs [\d.]+ [kM]b\/s, and you’re getting \d+ kb\/s\.$/);
       await getsLines(360, 180);
       await grace.sees([ada]);
       await grace.page.screenshot(join(world.stack.logs, "smaller-picture.png"));
@@ -55,7 +55,7 @@ export function qualityScenarios(world) {
 
     test("on a link for sound alone the video is paused, and the reason is there too", async () => {
       world.network.limit({ downKbps: 120 });
-      await reads("paused", /^Video paused: only about \d+ kb\/s gets through to you\. The full picture needs [\d.]+ [kM]b\/s\.$/);
+      await reads("paused", /^Video paused: your connection allows only about \d+ kb\/s\. Full quality needs [\d.]+ [kM]b\/s\.$/);
       await grace.seesTile("ada", "is paused", ({ label }) => /video paused/.test(label), CHANGE_MS);
       await grace.hears([ada]);
     });
@@ -78,7 +78,7 @@ export function qualityScenarios(world) {
     test("on a good uplink the picture is back, and the user is told", async () => {
       world.network.limit({});
       await ada.sees([grace], BACK_MS);
-      await grace.reads(/Your connection is faster again/, BACK_MS);
+      await grace.reads(/Your connection has improved/, BACK_MS);
       for (const person of [ada, grace]) {
         assert.deepEqual(person.page.complaints, [], `${person.id}'s page complains`);
         await person.close();
