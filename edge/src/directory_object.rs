@@ -39,7 +39,7 @@ impl DurableObject for DirectoryObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        Err(Error::RustError("the directory sets no alarm".into()))
+        Err(Error::RustError("the directory does not use alarms".into()))
     }
 
     async fn connect(&self, _socket: Socket) -> Result<()> {

@@ -189,7 +189,7 @@ impl Address {
 /// Who is introduced by a request that reached an object.
 pub(crate) fn introduced<C: Introduced>(request: &Request) -> worker::Result<Introduction<C>> {
     let header = request.headers().get(INTRODUCTION_HEADER)?;
-    let header = header.ok_or_else(|| worker::Error::RustError("a socket without an introduction".into()))?;
+    let header = header.ok_or_else(|| worker::Error::RustError("the socket request has no claims header".into()))?;
     let text: String = js_sys::decode_uri_component(&header)?.into();
     Ok(serde_json::from_str(&text)?)
 }

@@ -65,7 +65,7 @@ impl Refusal {
 
     /// A join token that opens nothing here (RFC 6750 §3: a 401 says so in `WWW-Authenticate`).
     pub(crate) fn bad_token(code: ErrorCode) -> Self {
-        let refusal = Self::new(code, "this token opens nothing here");
+        let refusal = Self::new(code, "the token is not valid for this request");
         if refusal.status != 401 {
             return refusal;
         }

@@ -44,7 +44,7 @@ enum RouteError {
 impl From<AuthError> for RouteError {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Refused(code) => Self::Refused(Refusal::new(code, "this token opens nothing here")),
+            AuthError::Refused(code) => Self::Refused(Refusal::new(code, "the token is not valid for this request")),
             AuthError::Secret(_) => Self::Auth(error),
         }
     }
@@ -135,7 +135,7 @@ fn preflight(cors: &Cors, methods: &[&str]) -> Result<Response, RouteError> {
         return Err(Refusal::no_such_path().into());
     }
     let answer = cors.preflight(methods)?;
-    answer.ok_or_else(|| Refusal::new(ErrorCode::Forbidden, "pages of this origin may not call").into())
+    answer.ok_or_else(|| Refusal::new(ErrorCode::Forbidden, "this origin is not in ALLOWED_ORIGINS").into())
 }
 
 impl Arrival<'_> {
@@ -163,5 +163,5 @@ impl Arrival<'_> {
 }
 
 fn parse_room(text: &str) -> Result<RoomId, Refusal> {
-    RoomId::parse(text).map_err(|_| Refusal::new(ErrorCode::NotFound, "no room can have this name"))
+    RoomId::parse(text).map_err(|_| Refusal::new(ErrorCode::NotFound, "this is not a valid room name"))
 }

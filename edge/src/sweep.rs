@@ -20,20 +20,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Why something may still be there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SweepError {
-    #[error("the storage cannot be reached: {0}")]
+    #[error("storage is unreachable: {0}")]
     Unreachable(#[from] worker::Error),
-    #[error("the storage does not answer")]
+    #[error("storage does not answer")]
     Timeout,
-    #[error("the storage answers {0}")]
+    #[error("storage answered {0}")]
     Status(u16),
     /// The storage's answer is none to our request.
     #[error(transparent)]
     Answer(#[from] ObjectsError),
     /// The storage lists what nobody asked for, which is not ours to delete.
-    #[error("the storage lists objects of others")]
+    #[error("storage listed objects outside the recording")]
     Foreign,
     /// There is more than one request can delete.
-    #[error("not all is deleted yet")]
+    #[error("some objects are not deleted yet")]
     More,
 }
 

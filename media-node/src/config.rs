@@ -168,7 +168,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
 fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u64>) {
     let (Some(listen), Some(shards)) = (listen, shards) else { return };
     if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {
-        reader.mistake("listen", &format!("{shards} shards do not fit above port {}", listen.port()));
+        reader.mistake(
+            "listen",
+            &format!("{shards} shards need consecutive ports, and port {} is too high", listen.port()),
+        );
     }
 }
 
@@ -176,7 +179,7 @@ fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u
 fn check_families(reader: &mut Reader, listen: Option<SocketAddr>, advertise: Option<&[IpAddr]>) {
     let (Some(SocketAddr::V4(listen)), Some(advertise)) = (listen, advertise) else { return };
     for ip in advertise.iter().filter(|ip| ip.is_ipv6()) {
-        reader.mistake("advertise", &format!("{ip} cannot be reached where --listen is {listen}: listen on [::]"));
+        reader.mistake("advertise", &format!("{ip} is not reachable with --listen {listen}: listen on [::]"));
     }
 }
 
@@ -238,7 +241,7 @@ pub(crate) mod tests {
         let mistakes = read(&["--listen=nowhere", "--shards=0", "--log-format=xml"], &["MEDIA_LISTN", "PATH"]);
         let text = mistakes.err().map(|mistakes| mistakes.to_string()).unwrap_or_default();
         let expected = [
-            "MEDIA_LISTN: there is no such setting",
+            "MEDIA_LISTN: unknown setting",
             "--edge or MEDIA_EDGE must be set",
             "--node-id or MEDIA_NODE_ID must be set",
             "--region or MEDIA_REGION must be set",
@@ -263,14 +266,14 @@ pub(crate) mod tests {
     #[test]
     fn ports_of_all_shards_must_exist() {
         let flags = ["--listen=0.0.0.0:65535", "--shards=2"];
-        check_mistakes(&flags, &[], &["--listen: 2 shards do not fit above port 65535"]);
+        check_mistakes(&flags, &[], &["--listen: 2 shards need consecutive ports, and port 65535 is too high"]);
         check_mistakes(&["--listen=0.0.0.0:65535", "--shards=1"], &[], &[]);
     }
 
     #[test]
     fn what_is_advertised_must_be_listened_on() {
         let v6 = "--advertise=203.0.113.7,2001:db8::7";
-        let expected = "--advertise: 2001:db8::7 cannot be reached where --listen is 0.0.0.0:7000: listen on [::]";
+        let expected = "--advertise: 2001:db8::7 is not reachable with --listen 0.0.0.0:7000: listen on [::]";
         check_mistakes(&[v6], &[], &[expected]);
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
     }
@@ -295,7 +298,7 @@ pub(crate) mod tests {
             &["--client-out-bps-max=9000", "--client-out-bps-start=60000", "--client-out-bps-min=70000"],
             &[],
             &[
-                "--client-out-bps-max: 9000 is neither 0 nor 50000 or more",
+                "--client-out-bps-max: 9000 must be 0, or 50000 or more",
                 "--client-out-bps-start: is less than --client-out-bps-min",
             ],
         );

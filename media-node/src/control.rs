@@ -133,18 +133,18 @@ impl Control {
     async fn assign(&mut self, assignment: Assignment, notices: &mpsc::Sender<Notice>) {
         let Assignment { room, epoch, shard: index, ticket, session } = assignment;
         let Some(shard) = self.node.shards.get(usize::from(index)) else {
-            tracing::warn!(%room, epoch, shard = index, "assigned to a shard that does not exist");
+            tracing::warn!(%room, epoch, shard = index, "the edge assigned a room to a shard that does not exist");
             return;
         };
         if *self.draining.borrow()
             || (!self.rooms.contains_key(&room) && self.rooms.len() >= limits::ROOMS_PER_NODE_MAX)
         {
-            tracing::warn!(%room, epoch, rooms = self.rooms.len(), "assignment not taken: draining or full");
+            tracing::warn!(%room, epoch, rooms = self.rooms.len(), "assignment refused: the node is draining or full");
             return;
         }
         let before = self.rooms.get(&room).map(|served| (served.epoch, served.shard));
         if before.is_some_and(|(served, _)| served > epoch) {
-            tracing::warn!(%room, epoch, "assignment with an old epoch refused");
+            tracing::warn!(%room, epoch, "assignment refused: its epoch is outdated");
             return;
         }
         if let Some((_, other)) = before.filter(|(_, other)| *other != index)
@@ -179,7 +179,7 @@ impl Control {
     fn retire_rooms(&self, shard: u16) {
         for (room, served) in self.rooms.iter().filter(|(_, served)| served.shard == shard) {
             if let Err(error) = served.events.try_send(NodeToRoom::Draining {}) {
-                tracing::warn!(%room, %error, "a room is not told that its shard is gone");
+                tracing::warn!(%room, %error, "could not notify a room that its shard has ended");
             }
         }
     }
@@ -188,7 +188,7 @@ impl Control {
         let (room, message) = match event.output {
             Output::Quality(sample) => {
                 if self.samples.try_send(sample).is_err() {
-                    tracing::debug!("a sample of quality is lost: too many wait");
+                    tracing::debug!("quality sample dropped: the queue is full");
                 }
                 return;
             }
@@ -203,11 +203,11 @@ impl Control {
             Output::VideoUndecodable { room, session, mids } => (room, NodeToRoom::VideoUndecodable { session, mids }),
         };
         let Some(served) = self.rooms.get(&room).filter(|served| served.shard == event.shard) else {
-            tracing::debug!(%room, shard = event.shard, ?message, "news of a room that is no longer served");
+            tracing::debug!(%room, shard = event.shard, ?message, "message for a room that is no longer served");
             return;
         };
         if let Err(error) = served.events.try_send(message) {
-            tracing::warn!(%room, %error, "news of a session lost");
+            tracing::warn!(%room, %error, "could not report a session event to the room");
         }
     }
 }

@@ -6,9 +6,9 @@ use media_core::session::dtls::Identity;
 /// Makes a self-signed ECDSA certificate on P-256. Clients check its fingerprint and nothing else (RFC 8827 §6.5), so
 /// its names and dates say nothing, and a restart may make another.
 pub(crate) fn make() -> anyhow::Result<Identity> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("making a key")?;
-    let certificate = rcgen::CertificateParams::default().self_signed(&key).context("making a certificate")?;
-    Identity::new(certificate.der().to_vec(), key.serialize_der()).context("taking the certificate into use")
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("generating a key")?;
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).context("generating a certificate")?;
+    Identity::new(certificate.der().to_vec(), key.serialize_der()).context("loading the certificate")
 }
 
 #[cfg(test)]

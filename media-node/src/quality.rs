@@ -43,7 +43,7 @@ async fn send<F: Future<Output = Result<(), PostError>>>(
         // Strings, numbers and lists of them always serialise.
         let json = serde_json::to_string(&QualityReport { sessions }).unwrap_or_default();
         if let Err(error) = ask(json).await {
-            tracing::warn!(%error, sessions = count, "samples of quality are lost");
+            tracing::warn!(%error, sessions = count, "quality samples lost");
         }
     }
 }

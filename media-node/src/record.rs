@@ -141,7 +141,7 @@ impl Recorder {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
                 match runtime {
                     Ok(runtime) => runtime.block_on(worker.run(inlet, received)),
-                    Err(error) => tracing::error!(%error, "the recorder cannot run"),
+                    Err(error) => tracing::error!(%error, "the recorder cannot start"),
                 }
             })
             .context("starting the recorder's thread")?;
@@ -169,7 +169,7 @@ impl Recorder {
         if self.orders.send(Order::Stop(done)).await.is_ok()
             && tokio::time::timeout(STOP_TIMEOUT, is_done).await.is_err()
         {
-            tracing::warn!("recordings are left in the spool; they are stored when this node starts again");
+            tracing::warn!("unfinished recordings stay in the spool; they are uploaded when this node restarts");
         }
     }
 }

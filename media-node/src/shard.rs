@@ -175,7 +175,7 @@ fn run(
     outlet: &Outlet,
     report: &Arc<Mutex<Report>>,
 ) -> anyhow::Result<Running> {
-    let waker = Arc::new(Waker::new().context("making an eventfd")?);
+    let waker = Arc::new(Waker::new().context("creating an eventfd")?);
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
     let worker = Worker {
         index,

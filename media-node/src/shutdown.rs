@@ -24,7 +24,7 @@ pub(crate) async fn drain(
     draining.send_replace(true);
     let announced = standing.wait_for(|standing| standing.has_announced_draining);
     if !matches!(timeout(ANNOUNCE_TIMEOUT.min(time), announced).await, Ok(Ok(_))) {
-        tracing::warn!("the edge could not be told");
+        tracing::warn!("could not notify the edge");
     }
     while sessions(shards) > 0 && Instant::now() < deadline {
         sleep(LOOK_INTERVAL).await;
@@ -43,7 +43,7 @@ pub(crate) async fn stop(shards: &[Shard]) {
         }
     };
     if timeout(Duration::from_secs(1), all_ended).await.is_err() {
-        tracing::warn!("a shard does not end");
+        tracing::warn!("a shard did not stop in time");
     }
 }
 

@@ -30,7 +30,7 @@ pub const SUBPROTOCOL: &str = "rotunda-node.v1";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// Larger than a control frame may be.
-    #[error("the frame has {bytes} bytes, {} are allowed", limits::CONTROL_FRAME_BYTES_MAX)]
+    #[error("the frame has {bytes} bytes; at most {} are allowed", limits::CONTROL_FRAME_BYTES_MAX)]
     TooLarge { bytes: usize },
     /// Not a JSON object with a `type`.
     #[error("the frame is not a JSON object with a type")]

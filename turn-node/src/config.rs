@@ -225,7 +225,7 @@ fn families(text: &str) -> Result<Families, String> {
     for ip in list(text, parse::<IpAddr>)? {
         let place = if ip.is_ipv4() { &mut families.v4 } else { &mut families.v6 };
         if ip.is_unspecified() || place.replace(ip).is_some() {
-            return Err("name one address of each family, and which one it is".to_owned());
+            return Err("name at most one address of each family".to_owned());
         }
     }
     Ok(families)
@@ -283,7 +283,7 @@ fn turn_url(text: &str) -> Result<String, String> {
 fn realm(text: &str) -> Result<String, String> {
     // RFC 8489 §14.9: fewer than 128 characters; quotes would need escaping in other places.
     let fine = !text.is_empty() && text.len() < 128 && text.chars().all(|c| c.is_ascii_graphic() && c != '"');
-    if fine { Ok(text.to_owned()) } else { Err("a realm has 1 to 127 printable characters".to_owned()) }
+    if fine { Ok(text.to_owned()) } else { Err("a realm must have 1 to 127 printable characters".to_owned()) }
 }
 
 #[cfg(test)]

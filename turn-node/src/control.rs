@@ -36,7 +36,7 @@ impl Member for TurnMember {
                 let nodes = Arc::new(nodes);
                 self.shards.iter().for_each(|shard| shard.set_media_nodes(Arc::clone(&nodes)));
             }
-            Order::Assign(_) => tracing::warn!("the fleet takes this node for a media node"),
+            Order::Assign(_) => tracing::warn!("the edge sent a media node's message to this TURN node"),
         }
     }
 }

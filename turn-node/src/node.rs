@@ -46,7 +46,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(seconds = time.as_secs(), allocations = allocations(&shards), "draining");
     tokio::select! {
         () = drained(&shards, time, standing) => {}
-        _ = signals.next(config.drain) => tracing::info!("second signal: not waiting any longer"),
+        _ = signals.next(config.drain) => tracing::info!("second signal: stopping immediately"),
     }
     stop(&shards).await;
     Ok(())
@@ -132,7 +132,7 @@ async fn drained(shards: &[Shard], time: Duration, standing: Option<watch::Recei
     if let Some(mut standing) = standing {
         let announced = standing.wait_for(|standing| standing.has_announced_draining);
         if !matches!(timeout(ANNOUNCE_TIMEOUT.min(time), announced).await, Ok(Ok(_))) {
-            tracing::warn!("the edge could not be told");
+            tracing::warn!("could not notify the edge");
         }
     }
     while allocations(shards) > 0 && Instant::now() < deadline {
@@ -148,6 +148,6 @@ async fn stop(shards: &[Shard]) {
         }
     };
     if timeout(Duration::from_secs(1), all_ended).await.is_err() {
-        tracing::warn!("a shard does not end");
+        tracing::warn!("a shard did not stop in time");
     }
 }

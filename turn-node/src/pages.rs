@@ -40,15 +40,19 @@ pub(crate) struct FromEdge {
 
 const METRICS: &[Metric<Report>] = &[
     gauge("turn_allocations", "Current allocations.", |r| r.allocations as u64),
-    gauge("turn_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
+    gauge("turn_shard_busy_permille", "CPU use in thousandths of a core.", |r| r.busy_permille.into()),
     gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
-    counter("turn_lingers_total", "Waits for more packets to gather.", |r| r.lingers),
-    counter("turn_udp_receive_calls_total", "Reads that brought something.", |r| r.sockets.receive_calls),
-    counter("turn_udp_truncated_total", "Datagrams that were too long.", |r| r.sockets.truncated),
-    counter("turn_udp_send_calls_total", "Writes.", |r| r.sockets.send_calls),
-    counter("turn_udp_send_failures_total", "Datagrams the kernel refused.", |r| r.sockets.send_failures),
-    counter("turn_udp_send_overflows_total", "Datagrams for a full buffer.", |r| r.sockets.send_overflows),
-    counter("turn_udp_segmented_here_total", "Runs sent one by one.", |r| r.sockets.segmented_here),
+    counter("turn_lingers_total", "Times a thread waited for packets to gather.", |r| r.lingers),
+    counter("turn_udp_receive_calls_total", "Receive calls that returned datagrams.", |r| r.sockets.receive_calls),
+    counter("turn_udp_truncated_total", "Received datagrams that were truncated.", |r| r.sockets.truncated),
+    counter("turn_udp_send_calls_total", "Send calls.", |r| r.sockets.send_calls),
+    counter("turn_udp_send_failures_total", "Datagrams that the kernel refused to send.", |r| r.sockets.send_failures),
+    counter("turn_udp_send_overflows_total", "Datagrams dropped because the send buffer was full.", |r| {
+        r.sockets.send_overflows
+    }),
+    counter("turn_udp_segmented_here_total", "Runs sent as single datagrams, without GSO.", |r| {
+        r.sockets.segmented_here
+    }),
 ];
 
 impl node_shell::pages::Pages for Pages {
@@ -76,8 +80,12 @@ impl node_shell::pages::Pages for Pages {
         let mut text = metrics(&reports);
         if let Some(FromEdge { standing, media_nodes }) = &self.edge {
             let is_registered = standing.borrow().is_registered;
-            text.single("turn_registered", "Whether the edge tells clients about us.", is_registered.into());
-            text.single("turn_media_nodes", "Addresses that sfu credentials reach.", *media_nodes.borrow() as u64);
+            text.single("turn_registered", "Whether the node is registered with the edge.", is_registered.into());
+            text.single(
+                "turn_media_nodes",
+                "Media node addresses that sfu credentials may reach.",
+                *media_nodes.borrow() as u64,
+            );
         }
         let ports = self.pool.ports_taken(Instant::now()) as u64;
         text.single("turn_relay_ports_taken", "Relay ports in use or reserved.", ports);

@@ -64,11 +64,11 @@ fn render(rows: &BTreeMap<String, Row>, tests: &[Held], mistakes: &mut Vec<Strin
             }
             (None, Some(reason), true) if !reason.is_empty() => format!("not here: {reason}"),
             (None, None, true) => {
-                mistakes.push(format!("{ROWS}: no test holds {id}, and nothing says why"));
+                mistakes.push(format!("{ROWS}: no test covers {id}, and no reason is given"));
                 continue;
             }
             (Some(_), _, _) | (_, Some(_), _) => {
-                mistakes.push(format!("{ROWS}: {id} needs one of: tests that hold it, `later`, `not_here`"));
+                mistakes.push(format!("{ROWS}: {id} needs one of: a test that covers it, `later`, `not_here`"));
                 continue;
             }
         };
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_row_needs_a_test_or_a_reason_and_not_both() {
-        let none = "no test holds S0-A-01, and nothing says why";
+        let none = "no test covers S0-A-01, and no reason is given";
         check_mistake("S0-A-01 = { what = 'a' }", "", none);
         let one = "S0-A-01 needs one of";
         check_mistake("S0-A-01 = { what = 'a', later = 'b' }", TEST, one);

@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             measure(workspace, options, "measure recording", load("bench-recording", &programs))?
         }
         Name::Join => measure(workspace, options, "measure join", join)?,
-        Name::FirstCall if options.smoke => bail!("a first start has no short form"),
+        Name::FirstCall if options.smoke => bail!("first-call has no smoke mode"),
         Name::FirstCall => first_call::run(workspace)?,
     };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -86,7 +86,7 @@ fn measure(
     let log = fs::read_to_string(progress::log_path(workspace, step)?).context("reading the results")?;
     let lines: Vec<String> = log.lines().filter(|line| line.starts_with("{\"bench\":")).map(str::to_owned).collect();
     if lines.is_empty() {
-        bail!("the benchmark gave no result");
+        bail!("the benchmark printed no result");
     }
     Ok(lines)
 }

@@ -40,7 +40,7 @@ impl Running {
 
     /// `None` while it runs.
     pub(crate) fn poll(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("waiting for a child")
+        self.child.try_wait().context("waiting for a process")
     }
 
     /// Waits for the end, or for Ctrl-C; `tick` is called in between. `None` if it still runs after `limit`.

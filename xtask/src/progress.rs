@@ -50,8 +50,8 @@ pub(crate) fn run_within(
         Ok(ended) => {
             line.failed();
             print_tail(&log);
-            let how = ended.map_or_else(|| format!("still ran after {limit:?}"), |status| status.to_string());
-            bail!("{name} failed ({how}); all it said is in {}", workspace.relative(&log))
+            let how = ended.map_or_else(|| format!("still running after {limit:?}"), |status| status.to_string());
+            bail!("{name} failed ({how}); its output is in {}", workspace.relative(&log))
         }
         Err(error) => {
             if error.is::<Interrupted>() {

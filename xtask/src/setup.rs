@@ -133,7 +133,7 @@ fn with_node(workspace: &Workspace) -> Result<Tools> {
     let mut path: Vec<PathBuf> = node::ensure_node(workspace)?.into_iter().collect();
     path.push(workspace.path("node_modules/.bin"));
     path.extend(std::env::split_paths(&system_path()));
-    let path = std::env::join_paths(path).context("a folder on the PATH holds a colon")?;
+    let path = std::env::join_paths(path).context("a folder on the PATH contains a colon")?;
     Ok(Tools { workspace: workspace.clone(), path })
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()>
     for entry in entries {
         let entry = entry.with_context(|| format!("listing {}", path.display()))?;
         let name = entry.file_name();
-        let kind = entry.file_type().with_context(|| format!("looking at {}", entry.path().display()))?;
+        let kind = entry.file_type().with_context(|| format!("reading the metadata of {}", entry.path().display()))?;
         if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) {
             collect_files(&entry.path(), files)?;
         } else if kind.is_file() {

@@ -173,7 +173,7 @@ impl<'a> Tasks<'a> {
             self.status.clear();
             progress::report('✗', job.name, job.started.elapsed(), "");
             progress::print_tail(&job.log);
-            bail!("{} failed ({status}); all it said is in {}", job.name, self.workspace.relative(&job.log));
+            bail!("{} failed ({status}); its output is in {}", job.name, self.workspace.relative(&job.log));
         }
         if let Some(mut next) = job.rest.pop_front() {
             let log = File::options().append(true).open(&job.log).context("continuing a log")?;

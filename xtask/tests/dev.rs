@@ -108,7 +108,7 @@ fn a_taken_port_is_refused_in_one_line_that_names_who_holds_it() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(
-        said.contains(&format!("port {port} is taken")) && said.contains(&format!("pid {}", std::process::id())),
+        said.contains(&format!("port {port} is in use")) && said.contains(&format!("pid {}", std::process::id())),
         "{said}"
     );
     fs::remove_dir_all(state).expect("the folder to go");
@@ -153,7 +153,7 @@ fn the_call_works_while_the_rest_is_being_built_and_the_rest_follows() {
     let first = FirstStart::begin();
     first.wait_for_the_table();
     assert!(answers(first.port));
-    assert!(first.said().contains("not yet: being built"), "{}", first.said());
+    assert!(first.said().contains("still being built"), "{}", first.said());
     first.let_the_rest_be_built();
     wait_for("TURN and recording", STARTED_WITHIN, || first.said().contains("TURN and recording work now"));
     first.end();

@@ -14,13 +14,13 @@ pub enum ObjectsError {
     #[error("the answer is not XML")]
     Malformed,
     /// The document is of another kind.
-    #[error("the answer is no {expected}")]
+    #[error("the answer is not {expected}")]
     Other {
         /// What its root should be called.
         expected: &'static str,
     },
     /// Some of what was to be deleted is still there.
-    #[error("the storage kept some of it")]
+    #[error("storage did not delete every object")]
     Kept,
 }
 

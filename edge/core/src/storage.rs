@@ -73,7 +73,7 @@ struct Read<T> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version of this program.
-    #[error("row {key} has version {found}, {expected} is spoken here")]
+    #[error("row {key} has version {found}, expected {expected}")]
     Version {
         key: String,
         found: u64,

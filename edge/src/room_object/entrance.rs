@@ -101,7 +101,7 @@ impl RoomObject {
     fn ask_door<T>(&self, ask: impl FnOnce(&mut Door) -> T) -> Result<T> {
         self.wake(None)?;
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
-        let asleep = || Error::RustError("the room fell asleep".into());
+        let asleep = || Error::RustError("the room hibernated".into());
         awake.as_mut().map(|Awake { door, .. }| ask(door)).ok_or_else(asleep)
     }
 }

@@ -132,7 +132,7 @@ impl Call<'_> {
     /// What stands at a place of the path; what cannot be a name is the name of nothing.
     fn name<T, E>(&self, index: usize, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, Refusal> {
         let name = self.names.get(index).and_then(|name| parse(name).ok());
-        name.ok_or(Refusal::new(ErrorCode::NotFound, "nothing can have this name"))
+        name.ok_or(Refusal::new(ErrorCode::NotFound, "this is not a valid room name"))
     }
 
     /// Asks a room; a refusal of the room is one of the request.
@@ -161,23 +161,23 @@ pub(super) async fn ask_room(arrival: &Arrival<'_>, room: &RoomId, ask: Ask) -> 
 /// What a developer reads where a room says no.
 const fn refused(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::UnknownRoom => "there is no such room",
-        ErrorCode::UnknownParticipant => "nobody in the room has this id",
+        ErrorCode::UnknownRoom => "the room does not exist",
+        ErrorCode::UnknownParticipant => "the room has no participant with this id",
         ErrorCode::UnknownTrack => "the participant has no such track",
-        ErrorCode::UnknownBan => "nobody of this id is banned",
-        ErrorCode::TooManyBans => "the room has as many bans as it may: lift some",
-        ErrorCode::UnknownRecording => "the room has no recording of this id",
-        ErrorCode::RecordingNotOver => "the recording runs or is being finished",
+        ErrorCode::UnknownBan => "no participant with this id is banned",
+        ErrorCode::TooManyBans => "the room has reached its limit of bans: lift some",
+        ErrorCode::UnknownRecording => "the room has no recording with this id",
+        ErrorCode::RecordingNotOver => "the recording is running or being finished",
         ErrorCode::RoomEmpty => "nobody is in the room",
-        ErrorCode::TooManyRecordings => "the room keeps as many recordings as it may",
-        ErrorCode::RecordingUnavailable => "nothing can be recorded here",
-        _ => "the room refused",
+        ErrorCode::TooManyRecordings => "the room has reached its limit of recordings",
+        ErrorCode::RecordingUnavailable => "no storage for recordings is configured",
+        _ => "the room refused the request",
     }
 }
 
 /// A room answered what nobody asked.
 fn unexpected() -> RouteError {
-    RouteError::Platform(worker::Error::RustError("a room answered another question".into()))
+    RouteError::Platform(worker::Error::RustError("the room's answer does not match the request".into()))
 }
 
 fn json(status: u16, body: &impl Serialize) -> Result<Response, RouteError> {

@@ -21,7 +21,7 @@ pub(super) fn panic() -> ! {
 
 /// `POST /v1/dev/fail-writes/{after}/{failures}/{outcome}`: writes to storage fail, in whichever object, and are `done` or `undone`.
 pub(super) fn fail_writes(after: &str, failures: &str, outcome: &str) -> Result<Response, RouteError> {
-    let number = |text: &str| text.parse().map_err(|_| Refusal::invalid("how many is a number"));
+    let number = |text: &str| text.parse().map_err(|_| Refusal::invalid("the count must be a number"));
     fault::plan(Plan { after: number(after)?, failures: number(failures)?, is_done: outcome == "done" });
     Ok(Response::empty()?)
 }

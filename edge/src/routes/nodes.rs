@@ -15,7 +15,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     check_upgrade(arrival)?;
     let claims: NodeClaims = auth::node(&arrival.request, arrival.env)?;
     let Some(continent) = arrival.config.regions.get(&claims.region).copied() else {
-        return Err(Refusal::new(ErrorCode::Forbidden, "the node's region is not one of ours").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "the node's region is not one of REGIONS").into());
     };
     let address = Address::fleet(&claims.region, Some(continent));
     let request_id = arrival.request_id.clone();
@@ -47,7 +47,7 @@ pub(super) fn check_upgrade(arrival: &Arrival<'_>) -> Result<(), Refusal> {
         return Err(Refusal::upgrade_required());
     }
     if !upgrade::Protocols::of(&arrival.request).offers(control::SUBPROTOCOL) {
-        return Err(Refusal::new(ErrorCode::UnsupportedVersion, "the sub-protocol spoken here is rotunda-node.v1"));
+        return Err(Refusal::new(ErrorCode::UnsupportedVersion, "the sub-protocol must be rotunda-node.v1"));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
     let claims = auth::node(&arrival.request, arrival.env)?;
     let body = arrival.request.text().await?;
     if body.len() > limits::QUALITY_REPORT_BYTES_MAX {
-        return Err(Refusal::new(ErrorCode::FrameTooLarge, "no report is as large as this").into());
+        return Err(Refusal::new(ErrorCode::FrameTooLarge, "the report is too large").into());
     }
     let report: QualityReport =
         serde_json::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;

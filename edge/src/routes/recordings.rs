@@ -18,7 +18,7 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
     let claims = auth::node(&arrival.request, arrival.env)?;
     let body = arrival.request.text().await?;
     if body.len() > limits::CONTROL_FRAME_BYTES_MAX {
-        return Err(Refusal::new(ErrorCode::FrameTooLarge, "no report is as large as this").into());
+        return Err(Refusal::new(ErrorCode::FrameTooLarge, "the report is too large").into());
     }
     let report: RecordingReport = serde_json::from_str(&body)
         .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {room, recording, outcome}"))?;
@@ -34,7 +34,7 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
 
 /// Where recordings are stored; refused where recording is off.
 pub(super) fn storage<'a>(arrival: &'a Arrival<'_>) -> Result<&'a Storage, Refusal> {
-    let none = Refusal::new(ErrorCode::RecordingUnavailable, "no storage for recordings is configured here");
+    let none = Refusal::new(ErrorCode::RecordingUnavailable, "no storage for recordings is configured");
     arrival.config.storage.as_ref().ok_or(none)
 }
 
@@ -49,6 +49,6 @@ pub(super) async fn delete_stored(
         let fields: [(&str, &dyn std::fmt::Display); 3] =
             [("request", &arrival.request_id), ("room", room), ("error", &error)];
         log::line(log::Level::Warn, "recording_not_deleted", &fields);
-        Refusal::new(ErrorCode::StorageUnavailable, "not everything is deleted yet; the same request goes on with it")
+        Refusal::new(ErrorCode::StorageUnavailable, "not everything is deleted yet; repeat the request to continue")
     })
 }

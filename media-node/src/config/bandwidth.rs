@@ -66,7 +66,7 @@ pub(super) fn check(reader: &mut Reader, arguments: &Arguments) -> Option<Limits
         let bps = reader.value(name, text, number(0, BPS_MAX))?;
         // Less than this carries no sound.
         if bps > 0 && bps < MIN_BPS {
-            reader.mistake(name, &format!("{bps} is neither 0 nor {MIN_BPS} or more"));
+            reader.mistake(name, &format!("{bps} must be 0, or {MIN_BPS} or more"));
         }
         Some((bps > 0).then_some(bps))
     };

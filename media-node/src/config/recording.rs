@@ -93,7 +93,7 @@ fn encryption(text: &str) -> Result<Option<Encryption>, String> {
         Some(("", key)) if key.starts_with(':') => Ok(Some(Encryption::Kms(Some(key[1..].to_owned())))),
         _ if text == "none" => Ok(None),
         _ if text == "AES256" => Ok(Some(Encryption::Aes256)),
-        _ => Err(format!("{text:?} is none of none, AES256, aws:kms and aws:kms:KEY")),
+        _ => Err(format!("{text:?} is not one of none, AES256, aws:kms and aws:kms:KEY")),
     }
 }
 

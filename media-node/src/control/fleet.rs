@@ -33,7 +33,7 @@ impl Member for MediaMember {
                 // The receiver lives as long as this task's parent.
                 let _ = self.notices.send(Notice::Assigned(assignment)).await;
             }
-            Order::SetMediaNodes(_) => tracing::warn!("the fleet takes this node for a TURN node"),
+            Order::SetMediaNodes(_) => tracing::warn!("the edge sent a TURN node's message to this media node"),
         }
     }
 }

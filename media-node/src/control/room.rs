@@ -77,7 +77,7 @@ impl RoomLink {
             self.tell_shard(RoomToNode::Release {}).await;
         }
         self.record(None).await;
-        tracing::debug!(room = %self.room, epoch = self.epoch, ?end, "the room's link ended");
+        tracing::debug!(room = %self.room, epoch = self.epoch, ?end, "the link to the room ended");
         // Without a receiver the whole node is stopping.
         let _ = notices.send(Notice::Ended { room: self.room, epoch: self.epoch }).await;
     }
@@ -90,14 +90,14 @@ impl RoomLink {
             let ticket = self.ticket.borrow().clone();
             match dial(&edge.join(&path), &ticket).await {
                 Ok(link) => match self.serve(link, events, draining.clone(), &mut backoff).await {
-                    Pause::Lost(error) => tracing::warn!(room = %self.room, %error, "the room's socket ended"),
+                    Pause::Lost(error) => tracing::warn!(room = %self.room, %error, "the socket to the room closed"),
                     Pause::For(end) => return end,
                 },
                 Err(error) if error.is_final() => {
-                    tracing::warn!(room = %self.room, epoch = self.epoch, %error, "the room refuses this node");
+                    tracing::warn!(room = %self.room, epoch = self.epoch, %error, "the room refused this node");
                     return End::Over;
                 }
-                Err(error) => tracing::warn!(room = %self.room, %error, "dialling the room failed"),
+                Err(error) => tracing::warn!(room = %self.room, %error, "connecting to the room failed"),
             }
             if wait(backoff.next_wait(), events).await == Some(End::Replaced) {
                 return End::Replaced;
@@ -129,7 +129,7 @@ impl RoomLink {
                         Err(error) => Err(Pause::Lost(LinkError::Closed(Some(error.to_string())))),
                     },
                     Ok(Err(error)) => {
-                        tracing::warn!(room = %self.room, %error, "the room sent a frame that says nothing");
+                        tracing::warn!(room = %self.room, %error, "the room sent an unreadable frame");
                         Ok(())
                     }
                     Err(error) => Err(error.into()),
@@ -178,7 +178,7 @@ impl RoomLink {
             }
             RoomToNode::Release {} => return Err(Pause::For(End::Over)),
             RoomToNode::Error { code, message } => {
-                tracing::warn!(room = %self.room, code = code.as_str(), message, "the room did not understand us");
+                tracing::warn!(room = %self.room, code = code.as_str(), message, "the room rejected a message");
                 return Ok(());
             }
             RoomToNode::WelcomePart { .. }
@@ -200,7 +200,7 @@ impl RoomLink {
         if let Some(recorder) = &self.node.recorder {
             recorder.set(&self.room, self.epoch, std::time::Instant::now(), order, self.tell.clone()).await;
         } else if let Some(order) = order {
-            tracing::warn!(room = %self.room, "a recording was ordered, but no storage is configured");
+            tracing::warn!(room = %self.room, "the edge requested a recording, but no storage is configured");
             let code = Some(ErrorCode::RecordingUnavailable);
             let (recording, state) = (order.recording, RecordingState::Failed);
             if let Some(tell) = self.tell.upgrade() {

@@ -46,7 +46,7 @@ async fn renew<F: Future<Output = Result<Secret, PostError>>>(
                 renewal
             }
             Err(error) => {
-                tracing::warn!(%error, "a ticket could not be renewed");
+                tracing::warn!(%error, "renewing a ticket failed");
                 retry
             }
         };

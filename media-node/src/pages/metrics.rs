@@ -7,40 +7,56 @@ use node_shell::fleet::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 
 const METRICS: &[Metric<Report>] = &[
-    gauge("media_rooms", "Rooms with a session here.", |r| r.rooms as u64),
+    gauge("media_rooms", "Rooms with a session on this node.", |r| r.rooms as u64),
     gauge("media_sessions", "Open sessions.", |r| r.sessions as u64),
-    gauge("media_share_bps", "What each client may be sent while the node's limit is reached.", |r| r.share_bps),
-    gauge("media_shard_busy_permille", "Thousandths of a core in use.", |r| r.busy_permille.into()),
+    gauge("media_share_bps", "Each client's share in bits per second while the node's limit is reached.", |r| {
+        r.share_bps
+    }),
+    gauge("media_shard_busy_permille", "CPU use in thousandths of a core.", |r| r.busy_permille.into()),
     counter("media_datagrams_in_total", "Datagrams received.", |r| r.stats.datagrams_in),
     counter("media_bytes_in_total", "Bytes received.", |r| r.stats.bytes_in),
-    counter("media_datagrams_out_total", "Datagrams to send.", |r| r.stats.datagrams_out),
-    counter("media_bytes_out_total", "Bytes to send.", |r| r.stats.bytes_out),
-    counter("media_runs_out_total", "Runs of datagrams to one destination.", |r| r.stats.runs_out),
-    counter("media_padding_bytes_out_total", "Padding that evens runs out.", |r| r.stats.padding_bytes_out),
-    counter("media_probe_bytes_out_total", "Bytes that only tried a link.", |r| r.stats.probe_bytes_out),
-    counter("media_paced_total", "Video packets that waited for a link.", |r| r.stats.paced),
+    counter("media_datagrams_out_total", "Datagrams sent.", |r| r.stats.datagrams_out),
+    counter("media_bytes_out_total", "Bytes sent.", |r| r.stats.bytes_out),
+    counter("media_runs_out_total", "Runs of datagrams sent to one destination.", |r| r.stats.runs_out),
+    counter("media_padding_bytes_out_total", "Padding that gives packets of a run the same length.", |r| {
+        r.stats.padding_bytes_out
+    }),
+    counter("media_probe_bytes_out_total", "Probe bytes sent to measure downlinks.", |r| r.stats.probe_bytes_out),
+    counter("media_paced_total", "Video packets delayed by the pacer.", |r| r.stats.paced),
     counter("media_rtp_in_total", "Authentic RTP packets received.", |r| r.stats.rtp_in),
     counter("media_rtp_out_total", "RTP packets forwarded.", |r| r.stats.rtp_out),
     counter("media_recorded_total", "RTP packets copied for the recorder.", |r| r.stats.recorded),
-    counter("media_record_overflows_total", "RTP packets that could not be.", |r| r.stats.record_overflows),
-    counter("media_uplink_overloads_total", "Publishers' links that suddenly carried less.", |r| {
+    counter("media_record_overflows_total", "RTP packets dropped because the recorder's queue was full.", |r| {
+        r.stats.record_overflows
+    }),
+    counter("media_uplink_overloads_total", "Sudden drops in the capacity of publishers' links.", |r| {
         r.stats.uplink_overloads
     }),
-    counter("media_nacked_upstream_total", "Packets asked for again.", |r| r.stats.nacked_upstream),
-    counter("media_retransmitted_total", "Packets sent again.", |r| r.stats.retransmitted),
-    counter("media_retransmit_misses_total", "Packets no longer kept.", |r| r.stats.retransmit_misses),
-    counter("media_keyframe_requests_in_total", "Key frames asked of us.", |r| r.stats.keyframe_requests_in),
-    counter("media_keyframe_requests_out_total", "Key frames asked for.", |r| r.stats.keyframe_requests_out),
-    counter("media_arrival_reports_out_total", "Reports of packets' arrival.", |r| r.stats.arrival_reports_out),
+    counter("media_nacked_upstream_total", "Packets requested again from publishers (NACK).", |r| {
+        r.stats.nacked_upstream
+    }),
+    counter("media_retransmitted_total", "Packets retransmitted to clients.", |r| r.stats.retransmitted),
+    counter("media_retransmit_misses_total", "Requested packets that had left the retransmission cache.", |r| {
+        r.stats.retransmit_misses
+    }),
+    counter("media_keyframe_requests_in_total", "Key frame requests received.", |r| r.stats.keyframe_requests_in),
+    counter("media_keyframe_requests_out_total", "Key frame requests sent.", |r| r.stats.keyframe_requests_out),
+    counter("media_arrival_reports_out_total", "Transport-wide feedback reports sent.", |r| {
+        r.stats.arrival_reports_out
+    }),
     counter("media_stun_answered_total", "Binding requests answered.", |r| r.stats.stun_answered),
-    counter("media_sessions_connected_total", "Sessions whose media came up.", |r| r.stats.sessions_connected),
-    counter("media_sessions_failed_total", "Sessions that ended by themselves.", |r| r.stats.sessions_failed),
-    counter("media_udp_receive_calls_total", "Reads that brought something.", |r| r.udp.receive_calls),
-    counter("media_udp_truncated_total", "Datagrams that were too long.", |r| r.udp.truncated),
-    counter("media_udp_send_calls_total", "Writes.", |r| r.udp.send_calls),
-    counter("media_udp_send_failures_total", "Datagrams the kernel refused.", |r| r.udp.send_failures),
-    counter("media_udp_send_overflows_total", "Datagrams for a full buffer.", |r| r.udp.send_overflows),
-    counter("media_udp_segmented_here_total", "Runs sent one by one.", |r| r.udp.segmented_here),
+    counter("media_sessions_connected_total", "Sessions whose media connected.", |r| r.stats.sessions_connected),
+    counter("media_sessions_failed_total", "Sessions that ended without a request from the edge.", |r| {
+        r.stats.sessions_failed
+    }),
+    counter("media_udp_receive_calls_total", "Receive calls that returned datagrams.", |r| r.udp.receive_calls),
+    counter("media_udp_truncated_total", "Received datagrams that were truncated.", |r| r.udp.truncated),
+    counter("media_udp_send_calls_total", "Send calls.", |r| r.udp.send_calls),
+    counter("media_udp_send_failures_total", "Datagrams that the kernel refused to send.", |r| r.udp.send_failures),
+    counter("media_udp_send_overflows_total", "Datagrams dropped because the send buffer was full.", |r| {
+        r.udp.send_overflows
+    }),
+    counter("media_udp_segmented_here_total", "Runs sent as single datagrams, without GSO.", |r| r.udp.segmented_here),
 ];
 
 /// Everything there is to tell, one line for each shard and metric.
@@ -48,21 +64,27 @@ pub(super) fn text(reports: &[(u16, Report)], limits: Limits, standing: Standing
     let mut text = Text::default();
     text.shards(METRICS, reports);
     let drops = |stats: &Stats| stats.drops().map(|(reason, count)| (reason.label(), count)).collect();
-    labelled(&mut text, reports, ("media_drops_total", "Datagrams and packets not used."), "reason", drops);
+    labelled(&mut text, reports, ("media_drops_total", "Dropped datagrams and packets."), "reason", drops);
     let allocations = |stats: &Stats| stats.allocations().collect();
-    labelled(&mut text, reports, ("media_allocations_total", "Layers given to slots."), "reason", allocations);
+    labelled(&mut text, reports, ("media_allocations_total", "Layer decisions for slots."), "reason", allocations);
     let estimates = |stats: &Stats| stats.estimates().collect();
-    labelled(&mut text, reports, ("media_estimates_total", "Changes of estimates."), "reason", estimates);
+    labelled(&mut text, reports, ("media_estimates_total", "Changes to downlink estimates."), "reason", estimates);
     let grades = |stats: &Stats| stats.grades().collect();
-    labelled(&mut text, reports, ("media_quality_samples_total", "Sampled minutes of sessions."), "grade", grades);
+    labelled(
+        &mut text,
+        reports,
+        ("media_quality_samples_total", "Quality samples, one per session and minute."),
+        "grade",
+        grades,
+    );
     for (name, help, count) in SAMPLED {
         let counts = |stats: &Stats| stats.flows().map(|(flow, sampled)| (flow, count(&sampled))).collect();
         labelled(&mut text, reports, (name, help), "flow", counts);
     }
     round_trips(&mut text, reports);
     bandwidth(&mut text, limits);
-    text.single("media_registered", "Whether the edge gives us rooms.", u64::from(standing.is_registered));
-    text.single("media_draining", "Whether we are about to stop.", u64::from(is_draining));
+    text.single("media_registered", "Whether the node is registered with the edge.", u64::from(standing.is_registered));
+    text.single("media_draining", "Whether the node is draining.", u64::from(is_draining));
     text.finish()
 }
 
@@ -71,8 +93,8 @@ type Count = fn(&Sampled) -> u64;
 /// What samples of quality count in each direction.
 const SAMPLED: [(&str, &str, Count); 3] = [
     ("media_sampled_packets_total", "RTP packets of sampled sessions.", |sampled| sampled.packets),
-    ("media_sampled_packets_lost_total", "Those that did not arrive.", |sampled| sampled.packets_lost),
-    ("media_sampled_freezes_total", "Frames that came late.", |sampled| sampled.freezes),
+    ("media_sampled_packets_lost_total", "Lost RTP packets of sampled sessions.", |sampled| sampled.packets_lost),
+    ("media_sampled_freezes_total", "Freezes of sampled sessions.", |sampled| sampled.freezes),
 ];
 
 /// Adds a counter with a line for each value of a label.
@@ -94,7 +116,7 @@ fn labelled(
 /// What is not limited has no line.
 fn bandwidth(text: &mut Text, limits: Limits) {
     const NAME: &str = "media_bandwidth_limit_bps";
-    text.head(NAME, "Limits that are set, in bits per second.", "gauge");
+    text.head(NAME, "Configured limits in bits per second.", "gauge");
     let limits = [
         ("client_out", limits.client_out_bps_max),
         ("client_in", limits.client_in_bps_max),
@@ -107,7 +129,7 @@ fn bandwidth(text: &mut Text, limits: Limits) {
 
 fn round_trips(text: &mut Text, reports: &[(u16, Report)]) {
     const NAME: &str = "media_round_trip_ms";
-    text.head(NAME, "Sampled round trips to clients.", "histogram");
+    text.head(NAME, "Sampled round-trip times to clients in milliseconds.", "histogram");
     for (shard, report) in reports {
         let (counts, sum_ms) = report.stats.round_trips();
         let mut within = 0;

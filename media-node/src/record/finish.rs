@@ -36,17 +36,17 @@ pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
                 return delete_all(shared, spent(&folder.head.key_prefix, &outcome, is_complete)).await;
             }
             RecordingVerdict::Finish {} => outcome = make_files_in_turn(shared, folder).await?,
-            RecordingVerdict::Wait {} => bail!("another node makes the files"),
+            RecordingVerdict::Wait {} => bail!("another node is building the files"),
         }
     }
-    bail!("segments keep coming")
+    bail!("new segments keep arriving")
 }
 
 /// Makes the files, and tells the edge now and then that it does: from the order to do so, however long others go before it.
 async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> {
     let making = async {
         // One file at a time is made on a node, as each takes disk and bandwidth.
-        let _turn = shared.finishing.acquire().await.context("the node stops")?;
+        let _turn = shared.finishing.acquire().await.context("the node is stopping")?;
         make_files(shared, folder).await
     };
     let epoch = folder.head.manifest.epoch;
@@ -59,7 +59,7 @@ async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentO
             _ = telling.tick() => {
                 // An edge that is away for long has given the files to another node; it says so when they are made.
                 if let Err(error) = report(shared, folder, SegmentOutcome::Sealed { epoch }).await {
-                    tracing::debug!(error = format!("{error:#}"), "the edge could not be told");
+                    tracing::debug!(error = format!("{error:#}"), "could not notify the edge");
                 }
             }
         }
@@ -71,7 +71,7 @@ async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
     if let Some(upload) = folder.upload()? {
         shared.storage.abandon(&upload).await?;
         folder.note_upload(None)?;
-        tracing::info!(key = upload.key, "an unfinished upload is given up");
+        tracing::info!(key = upload.key, "aborting an unfinished upload");
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
 /// Stores a file, in chunks where it is large.
 async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) -> Result<()> {
     let content_type = content_type(key);
-    let bytes = tokio::fs::metadata(path).await.context("looking at a file")?.len();
+    let bytes = tokio::fs::metadata(path).await.context("reading a file's metadata")?.len();
     if bytes <= CHUNK_BYTES {
         let bytes = tokio::fs::read(path).await.context("reading a file")?;
         return shared.storage.put(key, bytes, content_type).await;
@@ -112,7 +112,7 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     }
     let sealed = found.manifests.iter().filter(|manifest| manifest.is_sealed);
     let segments: Vec<u64> = sealed.map(|manifest| manifest.epoch).collect();
-    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "files made");
+    tracing::info!(recording = %head.manifest.recording, files = files.len(), ?segments, "recording files built");
     let outcome = outcome(head, segments, files);
     let SegmentOutcome::Finished { files, manifest: key, .. } = &outcome else { return Ok(outcome) };
     let stored: BTreeSet<&str> = found.parts.values().flatten().map(String::as_str).collect();
@@ -154,9 +154,9 @@ async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {
             }
             [epoch, "parts", track, name] => match place(epoch, track, name) {
                 Some((track, starts_ms, epoch)) => parts.push((track, starts_ms, epoch, key.clone())),
-                None => tracing::warn!(key, "no part has such a key"),
+                None => tracing::warn!(key, "not the key of a part"),
             },
-            _ => tracing::warn!(key, "no part has such a key"),
+            _ => tracing::warn!(key, "not the key of a part"),
         }
     }
     parts.sort();
@@ -268,7 +268,7 @@ async fn make_file(
     let what = if group.is_screen { "screen" } else { "camera" };
     let key = format!("{}{}-{what}.{extension}", folder.head.key_prefix, group.participant);
     store_file(shared, folder, &key, &path).await?;
-    let bytes = tokio::fs::metadata(&path).await.context("looking at a file")?.len();
+    let bytes = tokio::fs::metadata(&path).await.context("reading a file's metadata")?.len();
     tokio::fs::remove_file(&path).await.context("removing a file")?;
     let Finished { starts_ms, duration_ms, .. } = finished;
     Ok(Some(RecordingFile {
@@ -319,7 +319,7 @@ async fn write(
             Step::Append(bytes) => file.write_all(&bytes).await.context("writing a file")?,
             Step::Done(finished) => {
                 let Some(header) = &finished.header else { return Ok(None) };
-                file.seek(SeekFrom::Start(0)).await.context("going back in a file")?;
+                file.seek(SeekFrom::Start(0)).await.context("seeking in a file")?;
                 file.write_all(header).await.context("writing a file")?;
                 file.flush().await.context("writing a file")?;
                 return Ok(Some(finished));

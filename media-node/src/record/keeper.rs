@@ -39,7 +39,7 @@ impl Keeper {
     pub(super) fn write(&mut self) -> bool {
         while let Some(output) = self.waiting.front() {
             if let Err(error) = write(&mut self.spool, &self.space, output) {
-                tracing::debug!(error = format!("{error:#}"), "not written, trying again");
+                tracing::debug!(error = format!("{error:#}"), "writing failed, retrying");
                 self.give_up_most();
                 return false;
             }

@@ -132,7 +132,7 @@ impl Spool {
 
     pub(crate) fn part(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
-        let Some(name) = key.strip_prefix(&prefix) else { bail!("{key} is no part of this segment") };
+        let Some(name) = key.strip_prefix(&prefix) else { bail!("{key} does not belong to this segment") };
         write_whole(&self.folder.join(PARTS), &name.replace('/', &SLASH.to_string()), bytes)
     }
 
@@ -161,7 +161,7 @@ impl Folder {
             }
             match fs::read_to_string(path.join(HEAD)).ok().and_then(|text| serde_json::from_str(&text).ok()) {
                 Some(head) => found.push(Self { path, head }),
-                None => tracing::warn!(folder = %path.display(), "what lies in the spool has no head: left alone"),
+                None => tracing::warn!(folder = %path.display(), "ignoring a spool folder without a header"),
             }
         }
         Ok(found)
@@ -222,7 +222,7 @@ impl Folder {
     pub(crate) fn note_upload(&self, upload: Option<&Unfinished>) -> Result<()> {
         match upload {
             Some(upload) => write_whole(&self.path, UPLOAD, serde_json::to_string(upload)?.as_bytes()),
-            None => fs::remove_file(self.path.join(UPLOAD)).context("removing the note of an upload"),
+            None => fs::remove_file(self.path.join(UPLOAD)).context("removing the record of an upload"),
         }
     }
 
@@ -232,7 +232,7 @@ impl Folder {
             // A host that died may have left it empty.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).context("reading the note of an upload"),
+            Err(error) => Err(error).context("reading the record of an upload"),
         }
     }
 
@@ -245,7 +245,7 @@ impl Folder {
 fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let unfinished = folder.join(format!("{name}{UNFINISHED}"));
     fs::write(&unfinished, bytes).with_context(|| format!("writing {}", unfinished.display()))?;
-    fs::rename(&unfinished, folder.join(name)).context("renaming what was written")
+    fs::rename(&unfinished, folder.join(name)).context("renaming the written file")
 }
 
 #[cfg(test)]

@@ -115,8 +115,8 @@ impl Storage {
         let (encryption, kms_key) = self.encryption();
         let begun = self.client.create_multipart_upload().bucket(&self.bucket).key(key).content_type(content_type);
         let begun = begun.set_server_side_encryption(encryption).set_ssekms_key_id(kms_key).send().await;
-        let begun = begun.with_context(|| format!("beginning to store {key}"))?;
-        let id = begun.upload_id.context("the storage names no upload")?;
+        let begun = begun.with_context(|| format!("starting the upload of {key}"))?;
+        let id = begun.upload_id.context("storage returned no upload id")?;
         Ok(Unfinished { key: key.to_owned(), id })
     }
 
@@ -147,10 +147,13 @@ impl Storage {
             Ok(_) => Ok(()),
             // The storage does not know the upload, or forbids this: asking again would change nothing.
             Err(error) if error.raw_response().is_some_and(|response| is_final(response.status().as_u16())) => {
-                tracing::warn!(key = upload.key, "an unfinished upload is left to the rules of the bucket");
+                tracing::warn!(
+                    key = upload.key,
+                    "could not abort an unfinished upload; the bucket's lifecycle rules must remove it"
+                );
                 Ok(())
             }
-            Err(error) => Err(error).with_context(|| format!("giving up an upload of {}", upload.key)),
+            Err(error) => Err(error).with_context(|| format!("aborting the upload of {}", upload.key)),
         }
     }
 

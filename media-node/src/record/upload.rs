@@ -92,15 +92,15 @@ impl Upload {
         while let Err(error) = finish::conclude(&self.shared, &self.folder).await {
             if is_in_vain(&error) {
                 let error = format!("{error:#}");
-                tracing::error!(%recording, epoch, error, "the edge refuses this segment: it stays in the spool");
+                tracing::error!(%recording, epoch, error, "the edge refused this segment; it stays in the spool");
                 return;
             }
             self.wait(&error).await;
         }
         if let Err(error) = self.folder.remove() {
-            tracing::error!(%recording, epoch, error = format!("{error:#}"), "a finished segment stays in the spool");
+            tracing::error!(%recording, epoch, error = format!("{error:#}"), "could not finish a segment; it stays in the spool");
         }
-        tracing::info!(%recording, epoch, "segment done");
+        tracing::info!(%recording, epoch, "segment finished");
     }
 
     /// Stores what waits; with `is_over`, all of it, and the sealed manifest.
@@ -130,7 +130,7 @@ impl Upload {
                 });
             }
             while let Some(stored) = self.watched(storing.join_next()).await {
-                stored.context("a part's task failed")??;
+                stored.context("a part's upload task failed")??;
             }
         }
         if is_over { self.store_manifest(true).await } else { Ok(()) }
@@ -190,7 +190,7 @@ impl Upload {
     async fn wait(&mut self, error: &anyhow::Error) {
         let recording = &self.folder.head.manifest.recording;
         let since = *self.failing_since.get_or_insert_with(Instant::now);
-        tracing::debug!(%recording, error = format!("{error:#}"), "not stored, trying again");
+        tracing::debug!(%recording, error = format!("{error:#}"), "upload failed, retrying");
         if since.elapsed() >= AWAY_AFTER {
             self.tell(RecordingState::StorageAway);
         }
@@ -205,7 +205,7 @@ impl Upload {
         }
         let recording = self.folder.head.manifest.recording.clone();
         if self.told.is_some_and(|(_, before)| before != state) {
-            tracing::warn!(%recording, ?state, "the storage went away, or came back");
+            tracing::warn!(%recording, ?state, "storage became unreachable or reachable again");
         }
         let message = NodeToRoom::RecordingState { recording, state, code: None };
         if room.and_then(|room| room.upgrade()).is_some_and(|room| room.try_send(message).is_ok()) {
@@ -226,7 +226,7 @@ pub(super) async fn report(shared: &Shared, folder: &Folder, outcome: SegmentOut
             Err(error) => failed = Some(error),
         }
     }
-    Err(failed.context("there is no edge to ask")?).context("reporting a recording")
+    Err(failed.context("no edge is configured")?).context("reporting a recording")
 }
 
 /// Whether the edge will say the same again, whatever happens. What it says of our token is not such an answer: operators

@@ -31,7 +31,7 @@ pub enum DialError {
         request_id: Option<String>,
     },
     /// The edge did not answer in time.
-    #[error("no answer in {TIMEOUT:?}")]
+    #[error("no answer within {TIMEOUT:?}")]
     Timeout,
     /// The edge speaks another version of the protocol.
     #[error("the edge does not speak {SUBPROTOCOL}")]
@@ -40,7 +40,7 @@ pub enum DialError {
     #[error(transparent)]
     Socket(Box<Error>),
     /// The token cannot be sent.
-    #[error("the token is not one word")]
+    #[error("the token contains invalid characters")]
     Token,
 }
 

@@ -70,11 +70,11 @@ impl<M: Member> FleetLink<M> {
                 Ok(link) => {
                     let ended = self.serve(link, &mut backoff).await;
                     self.standing.send_modify(|standing| standing.is_registered = false);
-                    tracing::warn!(reason = %ended, "the fleet's socket ended");
+                    tracing::warn!(reason = %ended, "the socket to the edge closed");
                 }
                 // A node that nobody can tell about its token must not give up: a new edge may know it.
-                Err(error) if error.is_final() => tracing::error!(%error, "the edge refuses this node"),
-                Err(error) => tracing::warn!(%error, "dialling the fleet failed"),
+                Err(error) if error.is_final() => tracing::error!(%error, "the edge refused this node"),
+                Err(error) => tracing::warn!(%error, "connecting to the edge failed"),
             }
             sleep(backoff.next_wait()).await;
         }
@@ -94,7 +94,7 @@ impl<M: Member> FleetLink<M> {
                 frame = link.next::<FleetToNode>() => match frame {
                     Ok(Ok(message)) => self.hear(message, backoff).await,
                     Ok(Err(error)) => {
-                        tracing::warn!(%error, "the fleet sent a frame that says nothing");
+                        tracing::warn!(%error, "the edge sent an unreadable frame");
                         Ok(())
                     }
                     Err(error) => Err(error),
@@ -121,11 +121,11 @@ impl<M: Member> FleetLink<M> {
             FleetToNode::Assign(assignment) => self.member.obey(Order::Assign(assignment)).await,
             FleetToNode::SetMediaNodes { addresses } => self.member.obey(Order::SetMediaNodes(addresses)).await,
             FleetToNode::Refused { code } => {
-                tracing::error!(code = code.as_str(), "the fleet refuses this node");
+                tracing::error!(code = code.as_str(), "the edge refused this node");
                 return Err(LinkError::Closed(Some(code.as_str().to_owned())));
             }
             FleetToNode::Error { code, message } => {
-                tracing::warn!(code = code.as_str(), message, "the fleet did not understand us");
+                tracing::warn!(code = code.as_str(), message, "the edge rejected a message");
             }
         }
         Ok(())

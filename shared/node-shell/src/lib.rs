@@ -19,6 +19,6 @@ use anyhow::{Context, anyhow};
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
-        .map_err(|_| anyhow!("TLS has another provider already"))?;
+        .map_err(|_| anyhow!("a TLS provider is already installed"))?;
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")
 }

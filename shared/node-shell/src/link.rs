@@ -22,7 +22,7 @@ pub enum LinkError {
     #[error("closed by the edge{}", .0.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Closed(Option<String>),
     /// Nothing was heard of the edge.
-    #[error("the edge is silent")]
+    #[error("no message from the edge in time")]
     Silent,
     /// The connection broke.
     #[error(transparent)]

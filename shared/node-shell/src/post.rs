@@ -24,7 +24,7 @@ pub enum PostError {
         status: u16,
     },
     /// The edge did not answer in time.
-    #[error("no answer in {TIMEOUT:?}")]
+    #[error("no answer within {TIMEOUT:?}")]
     Timeout,
     /// No connection, or the answer broke off.
     #[error("{0}")]

@@ -96,7 +96,7 @@ impl Reader {
     /// `prefix` begins the names of the environment variables; one of `variables` that begins so and is not in `known` is a mistake.
     pub fn new(prefix: &'static str, known: &[&str], variables: impl Iterator<Item = String>) -> Self {
         let unknown = variables.filter(|name| name.starts_with(prefix) && !known.contains(&name.as_str()));
-        Self { prefix, mistakes: unknown.map(|name| format!("{name}: there is no such setting")).collect() }
+        Self { prefix, mistakes: unknown.map(|name| format!("{name}: unknown setting")).collect() }
     }
 
     /// A setting that has a text.

@@ -28,8 +28,8 @@ pub fn document() -> String {
         "info": {
             "title": "Rotunda",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Rooms, participants, recordings and join tokens, for an application's server. Browsers of other origins cannot call it: \
-                an API key must not be in a page. Every error has the same shape and a stable code.",
+            "description": "Rooms, participants, recordings and join tokens, for application servers. Pages of unlisted origins cannot call it: \
+                never put an API key into a page. Every error has the same shape and a stable code.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "servers": [{ "url": "/" }],
@@ -37,10 +37,10 @@ pub fn document() -> String {
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "apiKey": { "type": "http", "scheme": "basic", "description": "The key's id is the user, its secret the password." },
+                "apiKey": { "type": "http", "scheme": "basic", "description": "The key's id is the user name, its secret the password." },
                 "joinToken": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "A participant's join token for the room, where it grants `record`.",
+                    "description": "A join token for the room that grants `record`.",
                 },
             },
             "schemas": schemas.take_definitions(true),
@@ -69,51 +69,53 @@ struct Words {
 const fn words(id: OperationId) -> Words {
     let (id, summary, success) = match id {
         OperationId::CreateToken => ("create_token", "Issues a join token.", (201, "The token.")),
-        OperationId::CreateRoom => (
-            "create_room",
-            "Makes a room. One that there is already is left as it is: repeating the request changes nothing.",
-            (201, "The new room."),
-        ),
-        OperationId::ListRooms => ("list_rooms", "Lists the rooms that there are.", (200, "One page.")),
-        OperationId::GetRoom => ("get_room", "Shows a room.", (200, "The room.")),
-        OperationId::UpdateRoom => ("update_room", "Changes a room.", (200, "The room as it is from here on.")),
-        OperationId::CloseRoom => ("close_room", "Ends a room for everybody.", (204, "It is over.")),
-        OperationId::ListParticipants => ("list_participants", "Lists everybody in a room.", (200, "Everybody.")),
-        OperationId::GetParticipant => ("get_participant", "Shows a participant.", (200, "The participant.")),
+        OperationId::CreateRoom => {
+            ("create_room", "Creates a room. If it already exists, it is returned unchanged.", (201, "The new room."))
+        }
+        OperationId::ListRooms => ("list_rooms", "Lists all rooms.", (200, "One page.")),
+        OperationId::GetRoom => ("get_room", "Returns a room.", (200, "The room.")),
+        OperationId::UpdateRoom => ("update_room", "Changes a room.", (200, "The changed room.")),
+        OperationId::CloseRoom => ("close_room", "Ends a room for everybody.", (204, "The room has ended.")),
+        OperationId::ListParticipants => {
+            ("list_participants", "Lists the participants in a room.", (200, "The participants."))
+        }
+        OperationId::GetParticipant => ("get_participant", "Returns a participant.", (200, "The participant.")),
         OperationId::UpdateParticipant => (
             "update_participant",
-            "Changes a participant for as long as the room lives.",
-            (200, "The participant as they are from here on."),
+            "Changes a participant for the lifetime of the room.",
+            (200, "The changed participant."),
         ),
-        OperationId::RemoveParticipant => ("remove_participant", "Removes a participant.", (204, "They are gone.")),
-        OperationId::ListBans => ("list_bans", "Lists who is banned from a room.", (200, "Everybody who is.")),
+        OperationId::RemoveParticipant => {
+            ("remove_participant", "Removes a participant.", (204, "The participant was removed."))
+        }
+        OperationId::ListBans => ("list_bans", "Lists the bans of a room.", (200, "The bans.")),
         OperationId::CreateBan => (
             "create_ban",
             "Keeps an identity out of a room, for a time or for good, and removes it if it is there.",
             (204, "They are banned."),
         ),
-        OperationId::LiftBan => ("lift_ban", "Lets an identity in again.", (204, "The ban is lifted.")),
+        OperationId::LiftBan => ("lift_ban", "Lifts a ban.", (204, "The ban is lifted.")),
         OperationId::MuteTrack => {
-            ("mute_track", "Mutes a track; only its publisher can unmute it.", (204, "It is muted."))
+            ("mute_track", "Mutes a track; only its publisher can unmute it.", (204, "The track is muted."))
         }
         OperationId::ListRecordings => (
             "list_recordings",
-            "Lists the recordings of a room, the newest first, also after the room has ended.",
+            "Lists the recordings of a room, newest first, even after the room has ended.",
             (200, "One page."),
         ),
         OperationId::StartRecording => (
             "start_recording",
-            "Records everything that is published in a room. A recording that runs is left as it is.",
+            "Records all published tracks of a room. A running recording is returned unchanged.",
             (201, "The new recording."),
         ),
-        OperationId::GetRecording => ("get_recording", "Shows a recording.", (200, "The recording.")),
+        OperationId::GetRecording => ("get_recording", "Returns a recording.", (200, "The recording.")),
         OperationId::StopRecording => (
             "stop_recording",
-            "Stops a recording; its files are made then. One that has ended is left as it is.",
-            (200, "The recording as it is from here on."),
+            "Stops a recording; its files are built afterwards. A recording that has ended is returned unchanged.",
+            (200, "The stopped recording."),
         ),
         OperationId::DeleteRecording => {
-            ("delete_recording", "Deletes a recording with everything that is stored of it.", (204, "It is gone."))
+            ("delete_recording", "Deletes a recording and all its stored objects.", (204, "The recording was deleted."))
         }
     };
     Words { id, summary, success }
@@ -155,8 +157,8 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
 /// What an operation that makes something says where there is one already.
 const fn found_meaning(id: OperationId) -> Option<&'static str> {
     match id {
-        OperationId::CreateRoom => Some("The room that there was already, unchanged."),
-        OperationId::StartRecording => Some("The recording that runs already, unchanged."),
+        OperationId::CreateRoom => Some("The existing room, unchanged."),
+        OperationId::StartRecording => Some("The running recording, unchanged."),
         OperationId::CreateToken
         | OperationId::ListRooms
         | OperationId::GetRoom
@@ -226,7 +228,7 @@ fn failures(operation: &Operation, schemas: &mut SchemaGenerator, responses: &mu
     for (status, codes) in by_status {
         let text: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
         let example = |code: &ErrorCode| {
-            let value = json!({ "code": code, "message": "what a developer reads", "request_id": "5f0c3a9d7e21b84c6a90d1f20b7e49ac" });
+            let value = json!({ "code": code, "message": "an explanation for developers", "request_id": "5f0c3a9d7e21b84c6a90d1f20b7e49ac" });
             (code.to_string(), json!({ "value": value }))
         };
         let examples: Map<String, Value> = codes.iter().map(example).collect();
@@ -236,8 +238,8 @@ fn failures(operation: &Operation, schemas: &mut SchemaGenerator, responses: &mu
         });
         let header = |text: &str| json!({ "description": text, "schema": { "type": "string" } });
         match status {
-            401 => response["headers"] = json!({ "WWW-Authenticate": header("How to authenticate.") }),
-            429 => response["headers"] = json!({ "Retry-After": header("Seconds to wait.") }),
+            401 => response["headers"] = json!({ "WWW-Authenticate": header("The accepted authentication scheme.") }),
+            429 => response["headers"] = json!({ "Retry-After": header("Seconds to wait before the next request.") }),
             _ => {}
         }
         responses.insert(status.to_string(), response);
@@ -262,11 +264,12 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     }
     for name in operation.id.query() {
         let (description, schema) = match *name {
-            "limit" => ("Most items of the page.", limit_schema(operation.id)),
-            "cursor" => {
-                ("`next` of the page before.", json!({ "type": "string", "pattern": cursor_pattern(operation.id) }))
-            }
-            _ => ("Told to whom it concerns.", text::schema::reason().to_value()),
+            "limit" => ("Maximum number of items on the page.", limit_schema(operation.id)),
+            "cursor" => (
+                "The `next` of the previous page.",
+                json!({ "type": "string", "pattern": cursor_pattern(operation.id) }),
+            ),
+            _ => ("A reason, sent to the affected participants.", text::schema::reason().to_value()),
         };
         parameters.push(json!({ "name": name, "in": "query", "description": description, "schema": schema }));
     }

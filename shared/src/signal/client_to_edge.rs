@@ -225,7 +225,7 @@ pub struct ClientFrame {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Larger than any frame, or than a frame of its type.
-    #[error("the frame has {bytes} bytes, {bytes_max} are allowed")]
+    #[error("the frame has {bytes} bytes; at most {bytes_max} are allowed")]
     TooLarge {
         /// Its number, where it could be read.
         id: Option<u32>,

@@ -54,7 +54,7 @@ impl Socket {
         enlarge(fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF);
         // Kernels older than 5.0 do not have it, and then every datagram comes by itself.
         if let Err(error) = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
-            tracing::debug!(%error, "datagrams will not be received in runs");
+            tracing::debug!(%error, "UDP_GRO is not available");
         }
         let is_ipv6 = socket.local_addr()?.is_ipv6();
         Ok(Self { socket, is_ipv6 })
@@ -80,7 +80,7 @@ impl Socket {
             set = set.and(set_option(self.descriptor(), libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()));
         }
         if let Err(error) = set {
-            tracing::debug!(%error, "the DF bit cannot be set");
+            tracing::debug!(%error, "cannot set the DF bit");
         }
     }
 

@@ -245,14 +245,14 @@ impl SendBatch {
             Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Failure::BufferFull,
             // EIO: the card cannot compute checksums of segments (udp_send_skb), which will not change.
             Some(libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT) if is_run => {
-                tracing::info!(%error, "runs of datagrams cannot be offloaded on this path");
+                tracing::info!(%error, "UDP_SEGMENT is not available on this path");
                 self.offloads = false;
                 Failure::NoOffload
             }
             // A segment is longer than this destination's path takes; others may be fine.
             Some(libc::EINVAL | libc::EMSGSIZE) if is_run => Failure::NoOffload,
             Some(_) | None => {
-                tracing::debug!(%error, "a destination cannot be sent to");
+                tracing::debug!(%error, "sending to a destination failed");
                 Failure::Destination
             }
         }

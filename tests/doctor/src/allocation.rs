@@ -41,19 +41,17 @@ pub(crate) enum Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Granted => f.write_str("allocates when it is asked plainly, but not for a WebRTC client"),
-            Self::Silence => f.write_str("does not answer: is UDP to TURN_LISTEN let in?"),
-            Self::Nameless => f.write_str("cannot be asked: its name does not resolve"),
+            Self::Granted => f.write_str("allocates for a plain request, but not for a WebRTC client"),
+            Self::Silence => f.write_str("does not answer: does its firewall allow inbound UDP to TURN_LISTEN?"),
+            Self::Nameless => f.write_str("cannot be reached: its host name does not resolve"),
             Self::Refused { code, reason } => {
                 write!(f, "refuses an allocation: {code} {reason}")?;
                 match code {
-                    401 | 441 => f.write_str(
-                        ": are TURN_KEYS the same at the Worker and at the node, and are their clocks right?",
-                    ),
-                    486 => {
-                        f.write_str(": this participant has as many allocations as TURN_ALLOCATIONS_PER_USER lets him")
+                    401 | 441 => {
+                        f.write_str(": do the Worker and the node have the same TURN_KEYS, and are their clocks right?")
                     }
-                    508 => f.write_str(": does the node drain, are all of TURN_RELAY_PORTS taken?"),
+                    486 => f.write_str(": this participant has reached TURN_ALLOCATIONS_PER_USER"),
+                    508 => f.write_str(": is the node draining, or are all of TURN_RELAY_PORTS in use?"),
                     _others => Ok(()),
                 }
             }
@@ -276,7 +274,10 @@ mod tests {
     #[test]
     fn says_what_the_server_answers() {
         assert!(hear(KEYS, 1).starts_with("allocates"));
-        assert!(hear(OTHER_KEYS, 1).starts_with("refuses an allocation: 401 Unauthenticated: are TURN_KEYS"));
+        assert!(
+            hear(OTHER_KEYS, 1)
+                .starts_with("refuses an allocation: 401 Unauthenticated: do the Worker and the node have the same")
+        );
         assert!(hear(KEYS, 0).starts_with("refuses an allocation: 486 Allocation Quota Reached: "));
     }
 

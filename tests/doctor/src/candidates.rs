@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Why nobody will reach the node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CandidatesError {
-    #[error("the answer names no address of the media node: set MEDIA_ADVERTISE there")]
+    #[error("the answer contains no usable address of the media node: set MEDIA_ADVERTISE on the node")]
     None,
     /// Addresses of a network that the public one does not lead to.
-    #[error("the node announces {0}, which nobody outside reaches, but the deployment is public: set MEDIA_ADVERTISE")]
+    #[error("the node announces {0}, which is not publicly reachable: set MEDIA_ADVERTISE on the node")]
     Private(IpAddr),
 }
 

@@ -54,7 +54,9 @@ async fn check_all(deployment: &Deployment, pass: &Pass, report: &mut Report) ->
     let opened_at = Instant::now();
     let joined = match opened {
         Ok(arrival) => within_join(arrival).await,
-        Err(problem) => Err((Hop::Signaling, format!("{problem}: does something before the Worker block WebSocket?"))),
+        Err(problem) => {
+            Err((Hop::Signaling, format!("{problem}: does a proxy in front of the Worker block WebSockets?")))
+        }
     };
     let (signaling, placement) = match joined {
         Err((Hop::Signaling, problem)) => (Err(problem), None),
@@ -114,16 +116,18 @@ impl Stage<'_> {
 
 fn address_problem(error: HttpError) -> String {
     let advice = match error {
-        HttpError::Refused { .. } => "`npx wrangler tail` says which settings of the Worker are wrong",
-        HttpError::NotRotunda => "is the route of wrangler.toml the one of this name?",
-        HttpError::Timeout | HttpError::Broken(_) => "does the name resolve, is the certificate good, is it deployed?",
+        HttpError::Refused { .. } => "`npx wrangler tail` shows the Worker's configuration mistakes",
+        HttpError::NotRotunda => "does the route in wrangler.toml match this host name?",
+        HttpError::Timeout | HttpError::Broken(_) => {
+            "does the host name resolve, is the certificate valid, and is the Worker deployed?"
+        }
     };
     format!("/healthz: {error}: {advice}")
 }
 
 fn udp_problem(problem: String) -> String {
     format!(
-        "nothing comes back from the media node ({problem}): is it alive, does its firewall let UDP to MEDIA_LISTEN in?"
+        "no answer from the media node ({problem}): is it running, and does its firewall allow inbound UDP to MEDIA_LISTEN?"
     )
 }
 
@@ -131,13 +135,13 @@ fn udp_problem(problem: String) -> String {
 async fn admit(deployment: &Deployment, pass: &Pass) -> Result<(RoomId, String), String> {
     match pass {
         Pass::Token(token) => {
-            let room = room_of(token).ok_or("the token that was given cannot be read: is it whole?")?;
+            let room = room_of(token).ok_or("the given token is unreadable: is it complete?")?;
             Ok((room, token.clone()))
         }
         Pass::ApiKey(key) => {
-            let wish = wish().ok_or("the clock of this machine stands before 1970")?;
+            let wish = wish().ok_or("this machine's clock is set before 1970")?;
             let token = http::mint(deployment, key, &wish).await.map_err(|error| {
-                format!("POST /v1/tokens: {error}: is the key in the Worker's API_KEYS, is its secret whole?")
+                format!("POST /v1/tokens: {error}: is the key in the Worker's API_KEYS, and is its secret complete?")
             })?;
             Ok((wish.room, token))
         }
@@ -170,13 +174,13 @@ async fn within_join(arrival: Arrival) -> Result<Admission, (Hop, String)> {
     let error = match timeout(JOIN_TIMEOUT, arrival.join()).await {
         Ok(Ok(admission)) => return Ok(admission),
         Ok(Err(error)) => error,
-        Err(_) => return Err((Hop::Placement, format!("no answer to the join in {JOIN_TIMEOUT:?}"))),
+        Err(_) => return Err((Hop::Placement, format!("no answer to the join within {JOIN_TIMEOUT:?}"))),
     };
     match error.downcast_ref::<Refused>() {
         Some(Refused { code: ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost }) => {
-            Err((Hop::Placement, format!("{error}: is a media node alive and registered (`/readyz` of the nodes)?")))
+            Err((Hop::Placement, format!("{error}: is a media node running and registered (`/readyz` of the nodes)?")))
         }
-        Some(Refused { .. }) | None => Err((Hop::Signaling, format!("{error:#}: the page explains each code"))),
+        Some(Refused { .. }) | None => Err((Hop::Signaling, format!("{error:#}: see the page for each code"))),
     }
 }
 
@@ -196,14 +200,14 @@ async fn connect(admission: Admission) -> Result<Robot, String> {
     })
     .await
     .map_err(|problem| {
-        format!("UDP passes, but there is no media ({problem}): does something change packets, does the node reach the edge?")
+        format!("UDP works, but no media arrives ({problem}): does a middlebox alter packets, and can the node reach the edge?")
     })
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> Result<T, String> {
     match timeout(limit, work).await {
         Ok(result) => result.map_err(|error| format!("{error:#}")),
-        Err(_) => Err(format!("nothing in {limit:?}")),
+        Err(_) => Err(format!("nothing within {limit:?}")),
     }
 }
 

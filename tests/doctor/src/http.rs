@@ -30,13 +30,13 @@ pub(crate) enum HttpError {
         /// The stable code in brackets, where there is one.
         code: String,
     },
-    #[error("no answer in {TIMEOUT:?}")]
+    #[error("no answer within {TIMEOUT:?}")]
     Timeout,
     /// No connection, no TLS, or the answer broke off.
     #[error("{0}")]
     Broken(String),
     /// Something else answers there.
-    #[error("the answer is not Rotunda's")]
+    #[error("the answer does not come from Rotunda")]
     NotRotunda,
 }
 

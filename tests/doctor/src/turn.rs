@@ -23,10 +23,10 @@ pub(crate) enum TurnError {
     )]
     NoServer,
     /// Only ways that this program does not speak.
-    #[error("none of the TURN servers is reached over UDP, which is all that is tried here: {0}")]
+    #[error("no TURN server offers UDP, the only transport that this check supports: {0}")]
     NoUdp(String),
     /// The second join failed where the first did not.
-    #[error("joining once more, for {url}: {problem}")]
+    #[error("joining again to test {url}: {problem}")]
     Join { url: String, problem: String },
     /// The server gives no address.
     #[error("{url} {answer}")]
@@ -73,7 +73,7 @@ async fn check_one(options: &Options, server: IceServer, url: &str) -> Result<()
     let mut admission = match timeout(JOIN_TIMEOUT, join).await {
         Ok(Ok(admission)) => admission,
         Ok(Err(error)) => return Err(TurnError::Join { url, problem: format!("{error:#}") }),
-        Err(_) => return Err(TurnError::Join { url, problem: "takes too long".into() }),
+        Err(_) => return Err(TurnError::Join { url, problem: "timed out".into() }),
     };
     if !matches!(timeout(ALLOCATE_TIMEOUT, admission.wait_for_relay()).await, Ok(Ok(()))) {
         let answer = match options.relays.first() {

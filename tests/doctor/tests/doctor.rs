@@ -68,7 +68,7 @@ fn a_node_that_answers_nothing_is_the_udp_hop() {
     let mut stack = Stack::start();
     stack.command(&json!({ "do": "pause_node" }));
     let key = stack.api_key().to_owned();
-    assert_fails(&visit(stack.url(), &["--api-key", &key]), "udp", "nothing comes back");
+    assert_fails(&visit(stack.url(), &["--api-key", &key]), "udp", "no answer from the media node");
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Signaling {
     pub(crate) async fn connect(url: &str, token: &str) -> anyhow::Result<Self> {
         let mut request = url.into_client_request().context("reading the room's URL")?;
         let protocols = format!("{SUBPROTOCOL}, {TOKEN_SUBPROTOCOL_PREFIX}{token}");
-        let protocols = HeaderValue::from_str(&protocols).context("the token is not one word")?;
+        let protocols = HeaderValue::from_str(&protocols).context("the token contains invalid characters")?;
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocols);
         let (socket, _) = connect_async(request).await.context("connecting to the edge")?;
         Ok(Self { socket, requests: 0 })

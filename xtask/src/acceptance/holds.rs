@@ -49,11 +49,11 @@ pub(super) fn read(file: &str, text: &str, tests: &mut Vec<Held>, mistakes: &mut
                 Some(test) => {
                     tests.push(Held { row: row.to_owned(), file: file.to_owned(), line, test: test.to_owned() });
                 }
-                None => mistakes.push(format!("{file}:{line}: no test follows that could hold {row}")),
+                None => mistakes.push(format!("{file}:{line}: no test follows the comment for {row}")),
             }
         }
     }
-    mistakes.extend(waiting.iter().map(|(line, row)| format!("{file}:{line}: no test follows that could hold {row}")));
+    mistakes.extend(waiting.iter().map(|(line, row)| format!("{file}:{line}: no test follows the comment for {row}")));
 }
 
 fn rust_test(line: &str) -> Option<&str> {

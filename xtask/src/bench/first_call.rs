@@ -25,7 +25,7 @@ const ALL: (&str, &str, f64, f64) = ("TURN and recording work", "TURN and record
 pub(crate) fn run(workspace: &Workspace) -> Result<Vec<String>> {
     let folder = workspace.target().join("first-call");
     clone(workspace, &folder)?;
-    fs::create_dir_all(workspace.logs()).context("creating the folder of logs")?;
+    fs::create_dir_all(workspace.logs()).context("creating the log folder")?;
     let log = workspace.logs().join("bench-first-call.log");
     let mut command = Command::new("cargo");
     command.args(["xtask", "dev"]).current_dir(&folder).env_remove("CARGO_TARGET_DIR");
@@ -64,10 +64,10 @@ fn wait_for(dev: &mut Running, log: &Path, said: &str, started: Instant) -> Resu
             return Ok(());
         }
         if let Some(status) = dev.poll()? {
-            bail!("the first start has ended ({status}); all it said is in {}", log.display());
+            bail!("the first start has ended ({status}); its output is in {}", log.display());
         }
         if started.elapsed() > LIMIT {
-            bail!("the first start takes longer than {} minutes", LIMIT.as_secs() / 60);
+            bail!("the first start took longer than {} minutes", LIMIT.as_secs() / 60);
         }
         sleep(process::POLL);
     }
@@ -76,7 +76,7 @@ fn wait_for(dev: &mut Running, log: &Path, said: &str, started: Instant) -> Resu
 /// Of the process and of all its descendants that have ended, which the compilers have.
 fn cpu_minutes(pid: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("reading CPU time")?;
-    let ticks = parse_cpu_ticks(&text).context("CPU time that cannot be read")?;
+    let ticks = parse_cpu_ticks(&text).context("parsing CPU time")?;
     // SAFETY: passes one integer.
     let ticks_per_s = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     Ok(ticks as f64 / ticks_per_s as f64 / 60.0)

@@ -18,7 +18,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) fn record(state: &Path) -> Result<()> {
     let own = std::process::id();
     let parts: Vec<Value> = process::descendants(own).into_iter().filter_map(entry).collect();
-    fs::write(file(state), json!({ "owner": own, "parts": parts }).to_string()).context("recording what runs")
+    fs::write(file(state), json!({ "owner": own, "parts": parts }).to_string())
+        .context("recording the running processes")
 }
 
 /// Ends what an earlier run left behind.
@@ -28,7 +29,7 @@ pub(crate) fn end(state: &Path) -> Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    println!("  · an earlier run left {} processes behind: ending them", left.len());
+    println!("  · an earlier run left {} processes behind: stopping them", left.len());
     for &pid in &left {
         process::send(pid, libc::SIGKILL);
     }
@@ -36,7 +37,7 @@ pub(crate) fn end(state: &Path) -> Result<()> {
     while left.iter().any(|&pid| process::stat(pid).is_some()) {
         signals::check()?;
         if Instant::now() > deadline {
-            bail!("processes of an earlier run do not end: {left:?}");
+            bail!("processes of an earlier run do not stop: {left:?}");
         }
         sleep(POLL);
     }
@@ -46,7 +47,9 @@ pub(crate) fn end(state: &Path) -> Result<()> {
 /// Removes the record once everything has ended.
 pub(crate) fn forget(state: &Path) -> Result<()> {
     match fs::remove_file(file(state)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("forgetting what ran"),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).context("removing the list of processes")
+        }
         _ => Ok(()),
     }
 }

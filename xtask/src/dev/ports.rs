@@ -23,14 +23,14 @@ pub(crate) fn exactly(port: u16, transport: Transport) -> Result<u16> {
     if is_free(port, transport) {
         return Ok(port);
     }
-    bail!("port {port} is taken{}: choose another with --port", holder(port, transport))
+    bail!("port {port} is in use{}: choose another with --port", holder(port, transport))
 }
 
 /// The usual port; or the next free one, with a line that says so.
 pub(crate) fn usual(port: u16, transport: Transport) -> Result<u16> {
     let free = neighbours(port, 1, transport)?;
     if free != port {
-        println!("  · port {port} is taken{}: using {free}", holder(port, transport));
+        println!("  · port {port} is in use{}: using {free}", holder(port, transport));
     }
     Ok(free)
 }

@@ -90,7 +90,7 @@ impl Stack {
             signals::check()?;
             self.check()?;
             if Instant::now() > deadline {
-                bail!("{name} does not become healthy");
+                bail!("{name} did not become healthy");
             }
             sleep(ASK_EVERY);
         }
@@ -101,9 +101,9 @@ impl Stack {
     pub(crate) fn check(&mut self) -> Result<()> {
         for part in &mut self.parts {
             if let Some(status) = part.running.poll()? {
-                println!("\n  ✗ {} has ended ({status}); its last lines:", part.name);
+                println!("\n  ✗ {} exited ({status}); its last lines:", part.name);
                 progress::print_tail(&part.log);
-                bail!("{} has ended by itself; all it said is in {}", part.name, part.log.display());
+                bail!("{} exited unexpectedly; its output is in {}", part.name, part.log.display());
             }
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Stack {
         rows.push(("api", format!("{}/v1/openapi.json", self.url()), key));
         rows.push(("logs", format!("{}/dev-*.log", near(&self.logs)), String::new()));
         let coming =
-            self.coming.iter().map(|(name, note)| (name.as_str(), "not yet: being built".to_owned(), note.clone()));
+            self.coming.iter().map(|(name, note)| (name.as_str(), "still being built".to_owned(), note.clone()));
         rows.extend(coming);
         format!("\n{}\n\n  Ctrl-C ends everything\n", format_rows(&rows))
     }

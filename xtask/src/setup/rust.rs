@@ -49,7 +49,7 @@ fn has_wasm_target() -> Result<bool> {
         .output()
         .context("starting rustc")?;
     if !output.status.success() {
-        bail!("rustc knows no target {}", pins::WASM_TARGET);
+        bail!("rustc does not have the target {}", pins::WASM_TARGET);
     }
     Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
 }

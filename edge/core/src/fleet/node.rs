@@ -22,22 +22,22 @@ pub(super) struct Node {
 /// Why a registration is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RegistrationError {
-    #[error("the registration names another node or region than the token")]
+    #[error("the registration does not match the node or region in the token")]
     NotTheTokens,
     #[error(
-        "a node has 1 to {} shards, each once, each with 1 to {} addresses",
+        "a node must have 1 to {} distinct shards, each with 1 to {} addresses",
         limits::SHARDS_PER_NODE_MAX,
         limits::CANDIDATES_PER_SHARD_MAX
     )]
     Shards,
     #[error(
-        "a TURN node has 1 to {} turn: or turns: URIs of at most {} bytes",
+        "a TURN node must have 1 to {} turn: or turns: URIs of at most {} bytes",
         limits::TURN_URLS_PER_NODE_MAX,
         limits::TURN_URL_BYTES_MAX
     )]
     Urls,
     #[error(
-        "the region has {} nodes, or {} addresses of them, already",
+        "the region already has {} nodes or {} node addresses",
         limits::NODES_PER_REGION_MAX,
         limits::MEDIA_ADDRESSES_PER_REGION_MAX
     )]

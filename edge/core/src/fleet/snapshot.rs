@@ -29,7 +29,7 @@ fn add(nodes: &mut Nodes, row: &Row) -> Result<(), RestoreError> {
     } else if let Some(name) = row.key.strip_prefix(TURN) {
         nodes.1.insert(id(name)?, storage::read(row, VERSION)?);
     } else {
-        return Err(RestoreError::malformed(row, "no row has this key"));
+        return Err(RestoreError::malformed(row, "unknown row key"));
     }
     Ok(())
 }

@@ -7,13 +7,13 @@ use shared::{ErrorCode, MessageId, ParticipantId, UnixMillis, limits};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConversationError {
-    #[error("the token does not grant chatting")]
+    #[error("the token does not grant chat")]
     MayNotChat,
-    #[error("too many messages or signs")]
+    #[error("too many messages, reactions or raised hands")]
     TooMany,
     #[error("the token does not grant moderating")]
     MayNotModerate,
-    #[error("no participant is {participant}")]
+    #[error("there is no participant {participant}")]
     UnknownParticipant { participant: ParticipantId },
 }
 

@@ -20,23 +20,23 @@ pub(super) enum NegotiationError {
     MayNotPublish,
     #[error("tracks: the offer has no section with the mid {mid}")]
     NoSuchSection { mid: Mid },
-    #[error("tracks: the mid {mid} is named twice")]
+    #[error("tracks: the mid {mid} appears twice")]
     NamedTwice { mid: Mid },
     #[error("tracks: the section with the mid {mid} has port 0")]
     Stopped { mid: Mid },
     #[error("tracks: the section with the mid {mid} cannot be accepted: {reason}")]
     Unusable { mid: Mid, reason: OfferError },
-    #[error("tracks: the section with the mid {mid} does not send, it is neither sendrecv nor sendonly")]
+    #[error("tracks: the section with the mid {mid} does not send: it is neither sendrecv nor sendonly")]
     DoesNotSend { mid: Mid },
-    #[error("tracks: the section with the mid {mid} is of another kind than its source")]
+    #[error("tracks: the kind of the section with the mid {mid} does not match its source")]
     WrongKind { mid: Mid },
     #[error("the offer has more than {} receiving sections of one kind", limits::SLOTS_PER_KIND_MAX)]
     TooManySlots,
-    #[error("the section with the mid {mid} is not where it was in the previous offer (RFC 8829 §5.2.2)")]
+    #[error("the section with the mid {mid} has moved since the previous offer (RFC 8829 §5.2.2)")]
     Reordered { mid: Mid },
     #[error("the offer has fewer sections than the previous one (RFC 8829 §5.2.2)")]
     Shorter,
-    #[error("the fingerprints are not those of the previous offer: a new connection needs the reason new_transport")]
+    #[error("the fingerprints differ from the previous offer: a new connection needs the reason new_transport")]
     OtherConnection,
 }
 

@@ -63,19 +63,19 @@ struct Segment {
 pub(super) enum RecordingError {
     #[error("the token does not grant recording")]
     MayNotRecord,
-    #[error("no storage for recordings is configured here")]
+    #[error("no storage for recordings is configured")]
     Unavailable,
     #[error("the room has {} recordings already", limits::RECORDINGS_PER_ROOM_MAX)]
     TooMany,
     #[error("nobody is in the room")]
     RoomEmpty,
-    #[error("there is neither such a room nor a recording of one")]
+    #[error("neither the room nor a recording of it exists")]
     UnknownRoom,
     #[error("the room has no recording {recording}")]
     Unknown { recording: RecordingId },
-    #[error("recording {recording} is not over")]
+    #[error("recording {recording} has not finished")]
     NotOver { recording: RecordingId },
-    #[error("letters and digits are no id")]
+    #[error("generating a recording id failed")]
     NoId,
 }
 

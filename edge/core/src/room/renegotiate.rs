@@ -17,15 +17,15 @@ const DEAD_REPORTS_MS: u64 = 10_000;
 /// Why a further offer is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NegotiateError {
-    #[error("an offer is being answered already")]
+    #[error("another offer is still being answered")]
     Busy,
     #[error("{} participants publish already", limits::PUBLISHERS_PER_ROOM_MAX)]
     TooManyPublishers,
-    #[error("the node has forgotten this connection: offer with a new one")]
+    #[error("the node no longer has this connection: offer a new one")]
     ConnectionForgotten,
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),
-    #[error("no session could be made")]
+    #[error("creating the session failed")]
     NoSession,
 }
 

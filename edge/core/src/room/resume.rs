@@ -10,7 +10,7 @@ use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResumeError {
-    #[error("there is nothing left to resume: join anew")]
+    #[error("the session no longer exists: join again")]
     Expired,
 }
 

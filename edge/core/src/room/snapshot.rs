@@ -73,7 +73,7 @@ impl Snapshot {
             let id = RecordingId::parse(id).map_err(|error| malformed(&error.to_string()))?;
             self.recordings.insert(id, storage::read(row, VERSION)?);
         } else if let Some(number) = row.key.strip_prefix(CHAT) {
-            let number = number.parse().map_err(|_| malformed("a message has a number"))?;
+            let number = number.parse().map_err(|_| malformed("a message key must contain a number"))?;
             self.chat.insert(number, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(BAN) {
             self.bans.insert(participant(row, id)?, storage::read(row, VERSION)?);
@@ -87,7 +87,7 @@ impl Snapshot {
         } else if let Some(id) = row.key.strip_prefix(GUEST) {
             self.guests.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else {
-            return Err(malformed("no row has this key"));
+            return Err(malformed("unknown row key"));
         }
         Ok(())
     }

@@ -56,29 +56,31 @@ pub enum Problem {
     TooManyLines,
     #[error("m=: a media type, a port, a protocol and at least one format are needed")]
     HeadIncomplete,
-    #[error("m=: only visible ASCII characters are allowed, at most 64 a word")]
+    #[error("m=: only visible ASCII characters are allowed, at most 64 per word")]
     HeadUnreadable,
     #[error("m=: the port is not a number from 0 to 65535")]
     Port,
-    #[error("m=: sections of this media type are not supported, only audio and video")]
+    #[error("m=: this media type is not supported; audio and video are")]
     Media,
     #[error("m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is")]
     Protocol,
     #[error("m=: the {} section offers no {}", .0.media(), .0.codecs())]
     NoCodec(MediaKind),
-    #[error("a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the {} section offers no {}", .0.media(), .0.codecs())]
+    #[error("a=rtpmap: expected a payload type, a space and NAME/RATE, so the {} section offers no {}", .0.media(), .0.codecs())]
     Rtpmap(MediaKind),
-    #[error("m=: the section is not in the BUNDLE group of the section in line {0}, and all media share one transport")]
+    #[error(
+        "m=: the section is not in the BUNDLE group of the section in line {0}, but all media must share one transport"
+    )]
     NotBundled(usize),
-    #[error("a=group: the first section of the BUNDLE group cannot be accepted, and the others fall with it: {0}")]
+    #[error("a=group: the first section of the BUNDLE group cannot be accepted, so the others cannot either: {0}")]
     TagRejected(Box<OfferError>),
     #[error("m=: the section has no a=mid")]
     NoMid,
     #[error("a=mid: {0}")]
     Mid(IdError),
-    #[error("a=mid: the section in line {0} has the same one")]
+    #[error("a=mid: the section in line {0} has the same mid")]
     MidTaken(usize),
-    #[error("m=: the section has no a=rtcp-mux, and RTP and RTCP share one transport")]
+    #[error("m=: the section has no a=rtcp-mux, but RTP and RTCP must share one transport")]
     NotMuxed,
     #[error("a=ice-lite: the server is ICE-lite too, so the client must be a full ICE agent")]
     IceLite,

@@ -76,7 +76,12 @@ fn a_section_that_cannot_be_accepted_is_published_in_vain() {
             "m=: the section is not in the BUNDLE group of the section in line 10",
         ),
         ("baseline", 7, TrackSource::Microphone, "tracks: the offer has no section with the mid 7"),
-        ("baseline", 0, TrackSource::Camera, "tracks: the section with the mid 0 is of another kind"),
+        (
+            "baseline",
+            0,
+            TrackSource::Camera,
+            "tracks: the kind of the section with the mid 0 does not match its source",
+        ),
         ("the-tagged-section-is-stopped", 1, TrackSource::Camera, "tracks: the section with the mid 1 has port 0"),
         (
             "extensions-with-directions-received",

@@ -10,11 +10,11 @@ use shared::{ErrorCode, limits};
 
 /// Beyond this, floats skip integers (ECMA-262, Number.MAX_SAFE_INTEGER).
 const SAFE_INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
-const TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the body may have 64 KiB");
+const TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the body must not be larger than 64 KiB");
 
 pub(in crate::routes) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut Arrival<'_>) -> Result<T, Refusal> {
     if !is_json(&arrival.header("Content-Type").unwrap_or_default()) {
-        return Err(Refusal::new(ErrorCode::UnsupportedMediaType, "the body is to be application/json"));
+        return Err(Refusal::new(ErrorCode::UnsupportedMediaType, "the body must be application/json"));
     }
     let announced = arrival.header("Content-Length").and_then(|length| length.parse().ok());
     if announced.is_some_and(|length: usize| length > limits::API_BODY_BYTES_MAX) {
@@ -29,7 +29,7 @@ async fn collect(arrival: &mut Arrival<'_>) -> Result<Vec<u8>, Refusal> {
     // A request without a body has no stream.
     let Ok(mut stream) = arrival.request.stream() else { return Ok(body) };
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Refusal::invalid("the body ended too early"))?;
+        let chunk = chunk.map_err(|_| Refusal::invalid("the body is incomplete"))?;
         if body.len().saturating_add(chunk.len()) > limits::API_BODY_BYTES_MAX {
             return Err(TOO_LARGE);
         }
@@ -43,7 +43,7 @@ fn parse<T: DeserializeOwned + Bounds>(body: &[u8]) -> Result<T, Refusal> {
         serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("the body is not JSON: {error}")))?;
     if !value.is_object() {
         // serde would take an array for the fields in their order.
-        return Err(Refusal::invalid("the body is to be a JSON object"));
+        return Err(Refusal::invalid("the body must be a JSON object"));
     }
     make_integers(&mut value);
     let parsed: T = serde_json::from_value(value).map_err(|error| Refusal::invalid(error.to_string()))?;

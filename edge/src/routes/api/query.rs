@@ -26,10 +26,10 @@ impl Query {
                 return Err(Refusal::invalid("the query is not percent-encoded"));
             };
             if !known.contains(&name.as_str()) {
-                return Err(Refusal::invalid("the query has a parameter that is not known here"));
+                return Err(Refusal::invalid("the query has an unknown parameter"));
             }
             if parameters.insert(name, value).is_some() {
-                return Err(Refusal::invalid("the query has a parameter twice"));
+                return Err(Refusal::invalid("a query parameter appears twice"));
             }
         }
         Ok(Self(parameters))
@@ -48,7 +48,7 @@ impl Query {
     pub(super) fn recording_cursor(&self) -> Result<Option<RecordingCursor>, Refusal> {
         let Some(text) = self.0.get("cursor") else { return Ok(None) };
         let cursor = RecordingCursor::parse(text);
-        cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor is not one that a page named"))
+        cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
     /// Where a page begins: after this name, in this shard of the directory.
@@ -62,7 +62,7 @@ impl Query {
             let shard = shard.parse().ok().filter(|number| shard.len() == 1 && *number < limits::DIRECTORY_SHARDS)?;
             allowed(name).then(|| (shard, name.to_owned()))
         });
-        cursor.ok_or_else(|| Refusal::invalid("cursor is not one that a page named"))
+        cursor.ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
     /// The reason that the people concerned are told.

@@ -103,7 +103,7 @@ fn nobody_joins_without_a_connection() {
         ),
         (
             "data-only",
-            "unsupported_media: line 10 of the offer, m=: sections of this media type are not supported, only audio and video",
+            "unsupported_media: line 10 of the offer, m=: this media type is not supported; audio and video are",
         ),
         ("everything-stopped", "invalid_offer: line 10 of the offer, m=: every section of the offer has port 0"),
         ("no-section", "invalid_offer: the offer has no m= line"),
@@ -132,8 +132,8 @@ fn one_rule_decides_what_shares_the_transport() {
         ("two-groups", not_bundled),
         (
             "the-tagged-section-is-not-supported",
-            "unsupported_media: line 10 of the offer, a=group: the first section of the BUNDLE group cannot be accepted, and the \
-             others fall with it: line 16 of the offer, m=: the video section offers no VP8/90000, and no H264/90000 \
+            "unsupported_media: line 10 of the offer, a=group: the first section of the BUNDLE group cannot be accepted, so the \
+             others cannot either: line 16 of the offer, m=: the video section offers no VP8/90000, and no H264/90000 \
              of a known profile in packetization mode 1",
         ),
         ("the-tagged-section-is-stopped", not_bundled),
@@ -251,26 +251,26 @@ fn a_refusal_names_line_and_attribute() {
         ("a-mid-with-a-colon", &format!("{mid} mid may only contain letters, digits and !#$%&'*+-.^_`{{|}}~")),
         ("every-letter-of-a-mid", &JOINED.replace("BUNDLE 0", "BUNDLE !#$%&'*+-.^_`{|}")),
         ("no-mid", &at(10, "m=: the section has no a=mid")),
-        ("one-mid-twice", &at(18, "a=mid: the section in line 10 has the same one")),
+        ("one-mid-twice", &at(18, "a=mid: the section in line 10 has the same mid")),
         (
             "a-blank-in-an-rtpmap",
             &at(
                 15,
-                "a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the audio section offers no opus/48000/2",
+                "a=rtpmap: expected a payload type, a space and NAME/RATE, so the audio section offers no opus/48000/2",
             ),
         ),
         (
             "an-rtpmap-without-a-codec",
             &at(
                 15,
-                "a=rtpmap: this is not a payload type, a blank and NAME/RATE, so the audio section offers no opus/48000/2",
+                "a=rtpmap: expected a payload type, a space and NAME/RATE, so the audio section offers no opus/48000/2",
             ),
         ),
         (
             "opus-where-rtcp-would-be",
             "unsupported_media: line 10 of the offer, m=: the audio section offers no opus/48000/2",
         ),
-        ("no-rtcp-mux", &at(10, "m=: the section has no a=rtcp-mux, and RTP and RTCP share one transport")),
+        ("no-rtcp-mux", &at(10, "m=: the section has no a=rtcp-mux, but RTP and RTCP must share one transport")),
         ("no-fingerprint", &at(9, "m=: neither the section nor the session has an a=fingerprint")),
         ("no-ice-ufrag", &at(9, "m=: neither the section nor the session has an a=ice-ufrag")),
         ("no-ice-pwd", &at(9, "m=: neither the section nor the session has an a=ice-pwd")),
@@ -292,7 +292,7 @@ fn a_refusal_names_line_and_attribute() {
         ("an-m-line-without-formats", &at(10, formats)),
         (
             "a-control-character-in-an-m-line",
-            &at(10, "m=: only visible ASCII characters are allowed, at most 64 a word"),
+            &at(10, "m=: only visible ASCII characters are allowed, at most 64 per word"),
         ),
         ("56-sections", "too_many_sections: line 70 of the offer, m=: the offer has more than 55 sections"),
     ]);
