@@ -1,6 +1,7 @@
 //! The HTTP API for an application's server: requests, answers and operations.
 //!
-//! Lengths are counted in characters, as JSON Schema counts them. Unknown fields are refused: a mistyped option must not be taken for none.
+//! Lengths are counted in characters, as in JSON Schema. Unknown fields are refused, so that a mistyped option is not
+//! ignored silently.
 
 #[cfg(feature = "openapi")]
 pub mod openapi;
@@ -22,31 +23,31 @@ use serde::{Deserialize, Serialize};
 /// Where the OpenAPI document is served.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
 
-/// Asks for a join token.
+/// A request for a join token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
-    /// The room that the token opens; it need not exist.
+    /// The room that the token is for; it need not exist.
     pub room: RoomId,
-    /// Who joins with it.
+    /// The participant's id.
     pub participant: ParticipantId,
     /// Display name.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::name"))]
     pub name: String,
-    /// If left out: publish, subscribe and chat, but neither moderate nor record.
+    /// If absent: publish, subscribe and chat, but neither moderate nor record.
     #[serde(default, deserialize_with = "object::object")]
     pub grants: Grants,
-    /// The room's limit, if this is the first participant to join.
+    /// The room's limit of participants; applies if this is the first participant to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the token admits; its expiry removes nobody from the room.
+    /// The token's lifetime; its expiry removes nobody from the room.
     #[serde(default = "lifetime_s_default")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
     pub lifetime_s: u32,
-    /// Whether the token is good for one join; a lost connection is resumed without it.
+    /// Whether the token is single-use; resuming a lost connection needs no token.
     #[serde(default)]
     pub single_use: bool,
 }
@@ -55,7 +56,7 @@ pub struct TokenRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Token {
-    /// For the client, which sends it to this deployment only.
+    /// For the client, which must send it to this deployment only.
     pub token: String,
     pub expires_at: UnixMillis,
 }
@@ -67,12 +68,12 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Asks for a room.
+/// The properties of a new room, all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomRequest {
-    /// Its name; random if absent.
+    /// The room's name; random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<RoomId>,
     /// Whether the room refuses new participants.
@@ -82,33 +83,33 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_room_metadata"))]
     pub metadata: Option<String>,
-    /// Most participants.
+    /// Maximum number of participants.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the room is kept while it is empty.
+    /// How long an empty room is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
 }
 
-/// Changes a room; absent fields stay as they are.
+/// Changes to a room; absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomPatch {
-    /// Whether the room refuses new participants; moderators and those already in it may enter.
+    /// Whether the room refuses new participants; moderators and current participants may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(schema_with = "crate::text::schema::optional_room_metadata"))]
     pub metadata: Option<String>,
-    /// Most participants; lowering it removes nobody.
+    /// Maximum number of participants; lowering it removes nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long the room is kept while it is empty.
+    /// How long an empty room is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
@@ -118,16 +119,16 @@ pub struct RoomPatch {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Room {
     pub name: RoomId,
-    /// When it was made.
+    /// Milliseconds since 1970.
     pub created_at: UnixMillis,
     pub participants: u32,
     /// Whether the room refuses new participants.
     pub locked: bool,
     /// Free text of the application.
     pub metadata: String,
-    /// Most participants.
+    /// Maximum number of participants.
     pub participants_max: u32,
-    /// How long it is kept while it is empty.
+    /// How long the room is kept while empty.
     pub empty_timeout_ms: u64,
 }
 
@@ -137,20 +138,20 @@ pub struct Room {
 pub struct RoomList {
     /// The rooms, in no particular order. A page may have fewer than requested, or none, without being the last.
     pub rooms: Vec<Room>,
-    /// The `cursor` of the next page; absent on the last one.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Everybody in a room.
+/// All participants in a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ParticipantList {
-    /// In the order of joining.
+    /// In the order in which they joined.
     pub participants: Vec<ParticipantInfo>,
 }
 
-/// Changes a participant for as long as the room lives; absent fields stay as they are.
+/// Changes to a participant for the lifetime of the room; absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -173,7 +174,7 @@ pub struct ParticipantPatch {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BanRequest {
-    /// For how long: 1 s to a year. As long as the room lives where it is left out.
+    /// The duration of the ban: 1 s to a year. If absent, for the lifetime of the room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
     pub lasts_ms: Option<u64>,
@@ -187,7 +188,7 @@ pub struct BanRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BanList {
-    /// The latest first.
+    /// Newest first.
     pub bans: Vec<BanInfo>,
 }
 
@@ -207,7 +208,7 @@ const fn lifetime_s_default() -> u32 {
     limits::JOIN_TOKEN_LIFETIME_S_DEFAULT
 }
 
-/// Checks of a body beyond the types of its fields.
+/// Validation of a body beyond the types of its fields.
 pub trait Bounds {
     /// Checks what the types cannot express.
     fn check_bounds(&self) -> Result<(), &'static str>;

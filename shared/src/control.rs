@@ -1,7 +1,7 @@
-//! Control between a media node and the edge: JSON text frames over WebSockets that the node dials.
+//! Control messages between a node and the edge: JSON text frames over WebSockets opened by the node.
 //!
-//! A node has one socket to its region's Fleet object and one to each Room object it serves. Everything that sets state is sent whole
-//! and may be repeated: applying it twice is applying it once.
+//! A node has one socket to its region's Fleet object and one to each Room object it serves. Messages that set state
+//! are complete and idempotent.
 
 mod fleet;
 mod quality;
@@ -23,25 +23,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// The WebSocket sub-protocol of both kinds of control socket, and with it their version.
+/// The WebSocket sub-protocol of both kinds of control socket; it carries the protocol version.
 pub const SUBPROTOCOL: &str = "rotunda-node.v1";
 
-/// Why a control frame is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// Larger than a control frame may be.
     #[error("the frame has {bytes} bytes; at most {} are allowed", limits::CONTROL_FRAME_BYTES_MAX)]
     TooLarge { bytes: usize },
     /// Not a JSON object with a `type`.
     #[error("the frame is not a JSON object with a type")]
     Malformed,
-    /// A `type` that this side does not know, or wrong fields.
+    /// An unknown `type`, or invalid fields.
     #[error("message {kind}: {detail}")]
-    Invalid {
-        /// The `type` it has.
-        kind: Box<str>,
-        detail: Box<str>,
-    },
+    Invalid { kind: Box<str>, detail: Box<str> },
 }
 
 impl ControlError {
@@ -55,9 +49,8 @@ impl ControlError {
     }
 }
 
-/// A message on a control socket.
 pub trait Message: Serialize + DeserializeOwned {
-    /// Reads one text frame; its size is checked first.
+    /// Parses one text frame; its size is checked first.
     fn parse(text: &str) -> Result<Self, ControlError> {
         #[derive(Deserialize)]
         struct Head<'a> {

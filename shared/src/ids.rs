@@ -1,8 +1,7 @@
-//! Newtypes for every id on the wire; a value of such a type is always valid.
+//! Newtypes for every id on the wire; every value is valid.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Empty, or longer than the kind of id allows.
@@ -101,11 +100,11 @@ text_id!(
     RoomId, "room", 64, "-_"
 );
 text_id!(
-    /// Who is in a room: the token's `sub`. Joining again with the same id replaces the earlier session.
+    /// A participant's id: the token's `sub`. Joining again with the same id replaces the earlier session.
     ParticipantId, "participant", 64, "-_.:@"
 );
 text_id!(
-    /// One media session of one participant with one node; a reload or a move to another node is another session.
+    /// One media session of one participant with one node; a reload or a move to another node creates a new session.
     SessionId, "session", 32, ""
 );
 text_id!(
@@ -125,15 +124,15 @@ text_id!(
     Region, "region", 32, "-"
 );
 text_id!(
-    /// The client's name for one try to join, so that repeating it is harmless.
+    /// The client's id for one attempt to join, which makes repeating it harmless.
     AttemptId, "attempt", 64, "-_"
 );
 text_id!(
-    /// The `jti` of a join token that is good for one join (RFC 7519 §4.1.7).
+    /// The `jti` of a single-use join token (RFC 7519 §4.1.7).
     TokenId, "token", 64, "-_.:"
 );
 text_id!(
-    /// The client's name for one message it writes, so that sending it again is harmless.
+    /// The client's id for one chat message, which makes sending it again harmless.
     MessageId, "message", 64, "-_"
 );
 text_id!(

@@ -1,7 +1,8 @@
-//! What two Rotunda programs read: ids, limits, time, error codes, signaling and control messages, RTP parameters, tokens.
+//! Types shared between Rotunda programs: ids, limits, time, error codes, signaling and control messages, RTP
+//! parameters, tokens.
 //!
-//! May be here: types that cross a wire, their validation, and bounds that more than one program obeys.
-//! May not be here: I/O, a clock (`now` is an argument), randomness, anything only one program needs.
+//! This crate contains wire types, their validation, and limits that more than one program enforces.
+//! It contains no I/O, clock (`now` is an argument) or randomness, and nothing that only one program needs.
 //! Builds for wasm32 and native targets.
 
 pub mod api;
@@ -29,7 +30,7 @@ pub use time::UnixMillis;
 
 #[cfg(test)]
 mod docs {
-    //! `docs/protocol.md` shows what the golden messages say, and every error code.
+    //! Checks `docs/protocol.md` against the golden messages and the error codes.
 
     use crate::ErrorCode;
     use serde_json::Value;

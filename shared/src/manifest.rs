@@ -1,7 +1,8 @@
-//! The manifest of a recording: what happened in the room while it ran, on the room's clock. It is stored beside the files.
+//! The manifest of a recording: the events in the room during the recording, on the room's clock. It is stored beside
+//! the files.
 //!
-//! Each segment has one while it is recorded, and the finished recording has one made of all of them. Nodes write them; nodes and
-//! applications read them.
+//! Each segment has its own manifest during the recording, and the finished recording has one built from all of them.
+//! Nodes write manifests; nodes and applications read them.
 
 use crate::ids::{NodeId, ParticipantId, RecordingId, RoomId, TrackId};
 use crate::rtp_parameters::MediaKind;
@@ -12,73 +13,68 @@ use serde::{Deserialize, Serialize};
 /// The version of both kinds of manifest.
 pub const VERSION: u32 = 1;
 
-/// What one assignment's node wrote down.
+/// The manifest of one segment, written by its node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentManifest {
     /// [`VERSION`].
     pub version: u32,
     pub recording: RecordingId,
     pub room: RoomId,
-    /// Under which assignment.
     pub epoch: u64,
     pub node: NodeId,
-    /// The zero of the clock.
+    /// Zero on the room's clock.
     pub started_at: UnixMillis,
-    /// Whether it is over and all of it is in the storage.
+    /// Whether the segment is over and all of it is in storage.
     pub is_sealed: bool,
-    /// What happened, in order.
+    /// Events in order.
     pub rows: Vec<Row>,
 }
 
-/// What became of a recording.
+/// The manifest of a finished recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`VERSION`].
     pub version: u32,
     pub recording: RecordingId,
     pub room: RoomId,
-    /// The zero of the clock.
+    /// Zero on the room's clock.
     pub started_at: UnixMillis,
-    /// The segments that it was made of, in the order of their epochs.
+    /// The segments of the recording, by epoch.
     pub segments: Vec<SegmentSpan>,
-    /// What can be played.
     pub files: Vec<RecordingFile>,
-    /// What happened, in the order of time.
+    /// Events by time.
     pub rows: Vec<Row>,
 }
 
-/// What one assignment's node recorded of it.
+/// One assignment's part of the recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentSpan {
     pub epoch: u64,
-    /// Who recorded.
     pub node: NodeId,
-    /// When it began, in milliseconds after the start of the recording.
+    /// Milliseconds after the start of the recording.
     pub starts_ms: u64,
-    /// Until when there is something of it.
+    /// The end of the recorded data, in milliseconds after the start of the recording.
     pub ends_ms: u64,
-    /// Whether it is complete: the end may be missing when its node died.
+    /// Whether the segment is complete; its end may be missing if the node died.
     pub is_sealed: bool,
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// When: milliseconds after the start of the recording.
+    /// Milliseconds after the start of the recording.
     pub at_ms: u64,
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// What can happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// A participant came into the room, or was there when the recording began.
+    /// A participant joined the room, or was present when the segment began.
     Joined { participant: ParticipantId, name: String },
-    /// They left the room.
+    /// A participant left the room.
     Left { participant: ParticipantId },
-    /// A track began.
     Track {
         track: TrackId,
         participant: ParticipantId,
@@ -87,29 +83,28 @@ pub enum Event {
         /// Whether it is muted from now on.
         muted: bool,
     },
-    /// It ended, or the recording did.
+    /// The track or the recording ended.
     TrackEnded { track: TrackId },
-    /// It was muted or unmuted.
     Muted {
         track: TrackId,
         /// Whether it is muted from now on.
         muted: bool,
     },
-    /// Something is missing: packets were lost, the track moved to another node, or a node died with its data.
+    /// Data is missing: packets were lost, the track moved to another node, or a node died with its data.
     Gap {
         track: TrackId,
-        /// How many packets; `None` where they could not be counted.
+        /// `None` if the lost packets could not be counted.
         packets: Option<u64>,
-        /// From what was recorded before it to what was recorded after it.
+        /// From the last recorded frame before the gap to the first one after it.
         lasted_ms: u64,
     },
-    /// A part was made.
+    /// A part was sealed.
     Part {
         track: TrackId,
         key: String,
         duration_ms: u64,
         bytes: u64,
-        /// CRC-32 of its bytes (the polynomial of IEEE 802.3).
+        /// CRC-32 of the part's bytes (the polynomial of IEEE 802.3).
         crc32: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! Structures that JSON must write as objects: serde would also take an array of their fields in order.
+//! Accepts structures only as JSON objects: serde would also accept an array of their fields in order.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// For `#[serde(deserialize_with)]`: takes an object, never an array.
+/// For `#[serde(deserialize_with)]`: accepts an object, never an array.
 pub(crate) fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Object<T>(PhantomData<T>);
     impl<'de, T: DeserializeOwned> Visitor<'de> for Object<T> {
@@ -21,7 +21,7 @@ pub(crate) fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserialize
     deserializer.deserialize_map(Object(PhantomData))
 }
 
-/// The same where the object may be missing; `null` stands for a missing one.
+/// The same for an optional object; `null` means missing.
 pub(crate) fn optional<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let found: Option<Wrapped<T>> = Deserialize::deserialize(deserializer)?;
     Ok(found.map(|Wrapped(found)| found))

@@ -1,19 +1,19 @@
-//! The parameters a node gets instead of SDP: transports, sections, codecs, header extensions, encodings.
+//! The parameters that a node gets instead of SDP: transport, sections, codecs, header extensions, encodings.
 
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// Everything a node needs to serve one client's transport; a newer one replaces it.
+/// Everything a node needs to serve one client's transport; a newer value replaces an older one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub session: SessionId,
-    /// Whose it is; for logs and metrics only.
+    /// For logs and metrics only.
     pub participant: ParticipantId,
-    /// Credentials of the ICE agents. Changed credentials are an ICE restart (RFC 8445 §9).
+    /// ICE credentials. Changed credentials mean an ICE restart (RFC 8445 §9).
     pub ice: IceParameters,
-    /// Digest of the certificate that the client must show (RFC 8122). The node is always the DTLS server.
+    /// Digest of the client's certificate (RFC 8122). The node is always the DTLS server.
     pub client_fingerprint: Fingerprint,
-    /// Digests of further certificates, any of which the client may show instead (RFC 8122 §5).
+    /// Digests of alternative certificates, any of which the client may use instead (RFC 8122 §5).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_fingerprints: Vec<Fingerprint>,
     /// The media sections, in the order of the offer.
@@ -21,7 +21,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Digests of all certificates that the client may show.
+    /// Digests of all certificates that the client may use.
     pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
         std::iter::once(self.client_fingerprint).chain(self.other_fingerprints.iter().copied())
     }
@@ -36,7 +36,7 @@ pub struct IceParameters {
     pub node_pwd: String,
     /// The client's user fragment.
     pub client_ufrag: String,
-    /// The client's password. The node checks with it whether the client answers at an address (RFC 7675); empty where
+    /// The client's password, with which the node checks whether the client answers at an address (RFC 7675); empty if
     /// the edge does not know it.
     #[serde(default)]
     pub client_pwd: String,
@@ -58,7 +58,6 @@ pub enum MediaKind {
     Video,
 }
 
-/// Which way a section's media flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
@@ -77,14 +76,14 @@ pub struct Section {
     pub mid: Mid,
     pub kind: MediaKind,
     pub flow: Flow,
-    /// The negotiated codecs, most wanted first; a slot receives whichever the track uses.
+    /// The negotiated codecs, most preferred first; a slot receives the codec that its track uses.
     pub codecs: Vec<Codec>,
     /// Ids of the header extensions that were negotiated.
     pub extensions: HeaderExtensions,
-    /// Published: what the client announced; of simulcast one for each layer, in the order of the offer, which our clients begin
-    /// with the lowest. Slot: the one stream the edge chose SSRCs for.
+    /// Published: the announced streams; with simulcast one for each layer, in the order of the offer, which our
+    /// clients start with the lowest layer. Slot: the one stream for which the edge chose the SSRCs.
     pub encodings: Vec<Encoding>,
-    /// Published: the number that names this track as CSRC in every slot it plays in. Slot: 0.
+    /// Published: the CSRC that identifies this track in every slot in which it plays. Slot: 0.
     pub csrc: u32,
 }
 
@@ -93,7 +92,7 @@ pub struct Section {
 #[serde(rename_all = "snake_case")]
 pub enum CodecName {
     Opus,
-    /// Opus with the packets before it in each packet (RFC 2198).
+    /// Opus with redundant copies of earlier packets (RFC 2198).
     Red,
     /// RFC 7741.
     Vp8,
@@ -109,7 +108,7 @@ pub struct Codec {
     pub name: CodecName,
     /// Its payload type in this session, 0 to 127.
     pub payload_type: u8,
-    /// Payload type of its retransmissions (RFC 4588), where negotiated.
+    /// Payload type of its retransmissions (RFC 4588), if negotiated.
     pub rtx_payload_type: Option<u8>,
     /// Ticks of the RTP timestamp per second.
     pub clock_rate: u32,
@@ -137,11 +136,11 @@ pub struct HeaderExtensions {
 /// One RTP stream of a section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encoding {
-    /// Its SSRC, where announced.
+    /// `None` if not announced.
     pub ssrc: Option<u32>,
-    /// SSRC of its retransmissions, where announced.
+    /// SSRC of the retransmission stream; `None` if not announced.
     pub rtx_ssrc: Option<u32>,
-    /// Its RTP stream id (RFC 8851), where it has one.
+    /// The RTP stream id (RFC 8851).
     pub rid: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Signaling between a client and the edge: JSON text frames over a WebSocket.
 //!
-//! The version is the WebSocket sub-protocol ([`SUBPROTOCOL`]); the token travels as a second one
-//! ([`TOKEN_SUBPROTOCOL_PREFIX`]) and is never echoed. Every frame from a client may carry an `id`; what answers it has the same number in
-//! `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
+//! The WebSocket sub-protocol ([`SUBPROTOCOL`]) is the version; the token travels as a second sub-protocol
+//! ([`TOKEN_SUBPROTOCOL_PREFIX`]) and is never echoed. Every client frame may carry an `id`; the answer has the same
+//! number in `in_reply_to`. Every request is answered: by its own reply, by `done`, or by `error`.
 
 mod ban;
 mod client_to_edge;
@@ -24,7 +24,7 @@ pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
 pub use video_limit::VideoLimit;
 
-/// The WebSocket sub-protocol, and with it the version of everything in this module.
+/// The WebSocket sub-protocol; it carries the version of everything in this module.
 pub const SUBPROTOCOL: &str = "rotunda.v1";
 /// Precedes the join token in `Sec-WebSocket-Protocol`.
 pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "token.";
@@ -35,13 +35,13 @@ pub const PING: &str = "ping";
 /// The answer to [`PING`].
 pub const PONG: &str = "pong";
 
-/// WebSocket close codes (RFC 6455 §7.4) that clients act upon.
+/// WebSocket close codes (RFC 6455 §7.4) that clients act on.
 pub mod close_code {
     /// The client left, or the conversation is complete.
     pub const NORMAL: u16 = 1000;
-    /// The client's page was closed or reloaded; browsers send this by themselves (RFC 6455 §7.4.1).
+    /// The client's page was closed or reloaded; browsers send this automatically (RFC 6455 §7.4.1).
     pub const GOING_AWAY: u16 = 1001;
-    /// Refused; the previous frame says why.
+    /// Refused; the previous frame contains the reason.
     pub const POLICY: u16 = 1008;
     /// An internal error: reconnect.
     pub const INTERNAL: u16 = 1011;

@@ -1,12 +1,12 @@
-//! The one rule for text that people see: names, reasons, metadata, chat.
+//! The rules for text that people see: names, reasons, metadata, chat.
 //!
-//! Text has no control characters, as they break lines and terminals, and no bidirectional embeddings, overrides or isolates, as with them
-//! a name can pose as another one or turn round what stands beside it. It may be empty where there need be none, but not blank: invisible
-//! characters alone look like nothing. Room names and ids are stricter, see [`crate::ids`].
+//! Text must not contain control characters, which break lines and terminals, nor bidirectional embeddings, overrides
+//! or isolates, with which a name can imitate another one or reverse the text beside it. Optional text may be empty but
+//! not blank, because invisible characters alone look like nothing. Room names and ids are stricter, see
+//! [`crate::ids`].
 
 use crate::limits;
 
-/// A field that people see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text {
     Name,
@@ -16,16 +16,16 @@ pub enum Text {
     Chat,
 }
 
-/// What one field may hold.
+/// The rule for one field.
 struct Rule {
     length: Length,
     most: usize,
-    /// The control characters that it must not have.
+    /// The forbidden control characters.
     controls: &'static [(char, char)],
     may_be_empty: bool,
 }
 
-/// What the length of a field counts.
+/// The unit of a field's length.
 #[derive(Clone, Copy)]
 enum Length {
     Chars,
@@ -41,7 +41,7 @@ impl Length {
     }
 }
 
-/// What is wrong with a field, in the order of [`Text::messages`].
+/// The ways a field can be invalid, in the order of [`Text::messages`].
 enum Fault {
     TooLong,
     Blank,
@@ -61,7 +61,7 @@ macro_rules! messages {
 }
 
 impl Text {
-    /// Checks a text; the error names the field and what is wrong.
+    /// Checks a text; the error names the field and the problem.
     pub fn check(self, text: &str) -> Result<(), &'static str> {
         let [too_long, blank, control, bidirectional] = self.messages();
         match self.fault(text) {
@@ -121,7 +121,7 @@ const CONTROLS: Ranges<3> = [('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}'
 const CONTROLS_BESIDE_LINES: Ranges<4> =
     [('\0', '\u{8}'), ('\u{b}', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
 
-/// Embeddings, overrides, isolates, and what ends them (UAX #9).
+/// Embeddings, overrides, isolates, and their terminators (UAX #9).
 const BIDIRECTIONAL: Ranges<2> = [('\u{202a}', '\u{202e}'), ('\u{2066}', '\u{2069}')];
 
 /// Unicode's `White_Space`.
@@ -138,7 +138,8 @@ const WHITESPACE: Ranges<10> = [
     ('\u{3000}', '\u{3000}'),
 ];
 
-/// Characters that show nothing by themselves: Unicode's `Default_Ignorable_Code_Point`, and the empty Braille pattern.
+/// Characters that are invisible by themselves: Unicode's `Default_Ignorable_Code_Point`, and the empty Braille
+/// pattern.
 const INVISIBLE: Ranges<18> = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -164,7 +165,8 @@ fn is_in(ranges: &[(char, char)], c: char) -> bool {
     ranges.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// The rule as JSON Schema, for fields that may be empty; its pattern is one of ECMA-262 with the flag `u`.
+/// The rule as JSON Schema, for fields that may be empty; the pattern is an ECMA-262 regular expression with the flag
+/// `u`.
 #[cfg(feature = "openapi")]
 pub mod schema {
     use super::{BIDIRECTIONAL, INVISIBLE, Text, WHITESPACE};

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// This moment plus `ms` milliseconds; stays at the end of time instead of wrapping.
+    /// Adds `ms` milliseconds, saturating at the maximum.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
-    /// Milliseconds since `earlier`; 0 where the clock went backwards.
+    /// Milliseconds since `earlier`; 0 if the clock went backwards.
     #[must_use]
     pub const fn since_ms(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

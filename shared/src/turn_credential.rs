@@ -1,4 +1,5 @@
-//! Time-limited TURN credentials: the edge issues them to participants, and a TURN node verifies them by itself.
+//! Time-limited TURN credentials: the edge issues them to participants, and TURN nodes verify them without asking the
+//! edge.
 //!
 //! The user name contains expiry, policy and owner; the password is `base64(HMAC-SHA1(secret, username))`, the form of
 //! draft-uberti-behave-turn-rest-00 §2.2, which coturn's `use-auth-secret` also uses.
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
-/// What a credential may reach.
+/// The peers that a credential may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TurnPolicy {
     /// Only media nodes of this deployment.
@@ -30,28 +31,27 @@ impl TurnPolicy {
     }
 }
 
-/// What a user name says.
+/// The content of a user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnUser {
     /// When it expires; existing allocations can still be refreshed after that.
     pub expires_at: UnixMillis,
-    /// What they may reach.
     pub policy: TurnPolicy,
-    /// The owner's room: the same name in two rooms is two people.
+    /// The owner's room: the same id in two rooms means two participants.
     pub room: RoomId,
     pub participant: ParticipantId,
 }
 
-/// Secrets for passwords: the first makes new ones, all are accepted, so that secrets can be rotated.
+/// Secrets for passwords. The first signs new passwords; all are accepted, so that secrets can be rotated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TurnKeys(Vec<Box<[u8]>>);
 
-/// The text is not a list of keys. It does not say which, as the text is secret.
+/// The text is not a list of keys. The error does not quote the text, which is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("TURN keys have the form kid:secret,kid:secret, with secrets of {SECRET_BYTES_MIN} bytes or more")]
 pub struct TurnKeysError;
 
-/// What a client sends to a TURN node.
+/// A user name and password for a TURN node.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// See [`TurnUser`].
@@ -93,7 +93,7 @@ impl TurnUser {
         format!("{}:{}", self.expires_at.as_secs(), self.owner())
     }
 
-    /// Whom quotas count for; the same for every credential of one participant in one room.
+    /// The owner for quotas; the same for every credential of one participant in one room.
     #[must_use]
     pub fn owner(&self) -> String {
         format!("{}:{}:{}", self.policy.as_str(), self.room, self.participant)
@@ -113,7 +113,8 @@ impl std::fmt::Debug for Credential {
 }
 
 impl TurnKeys {
-    /// Reads `kid:secret,kid:secret`, the form of all our lists of secrets. The ids are for those who replace keys.
+    /// Parses `kid:secret,kid:secret`, the form of all our lists of secrets. The ids only help operators when they
+    /// replace keys.
     pub fn parse(text: &str) -> Result<Self, TurnKeysError> {
         let secret = |entry: &str| {
             let (id, secret) = entry.trim().split_once(':')?;

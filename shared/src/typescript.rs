@@ -1,4 +1,4 @@
-//! The same types for TypeScript: what `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
+//! The wire types in TypeScript, which `cargo xtask codegen` writes to `client/sdk/src/protocol.gen.ts`.
 
 use crate::api;
 use crate::error_code::ErrorCode;

@@ -25,12 +25,12 @@ export const RETRYABLE_ERROR_CODES: readonly ErrorCode[] = ["timeout", "rate_lim
 export type UnixMillis = number;
 
 /**
- * Who is in a room: the token's `sub`. Joining again with the same id replaces the earlier session.
+ * A participant's id: the token's `sub`. Joining again with the same id replaces the earlier session.
  */
 export type ParticipantId = string;
 
 /**
- * One media session of one participant with one node; a reload or a move to another node is another session.
+ * One media session of one participant with one node; a reload or a move to another node creates a new session.
  */
 export type SessionId = string;
 
@@ -45,12 +45,12 @@ export type TrackId = string;
 export type RecordingId = string;
 
 /**
- * The client's name for one try to join, so that repeating it is harmless.
+ * The client's id for one attempt to join, which makes repeating it harmless.
  */
 export type AttemptId = string;
 
 /**
- * The client's name for one message it writes, so that sending it again is harmless.
+ * The client's id for one chat message, which makes sending it again harmless.
  */
 export type MessageId = string;
 
@@ -68,7 +68,7 @@ export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message
 export type MediaKind = "audio" | "video";
 
 /**
- * What a track shows or sounds.
+ * The device or capture that a track carries.
  */
 export type TrackSource = "microphone" | "camera" | "screen" | "screen_audio";
 
@@ -79,14 +79,10 @@ export type TrackIntent = {
 /**
  * The section's identification tag in the offer.
  */
-mid: Mid, source: TrackSource, 
-/**
- * Whether it starts muted.
- */
-muted: boolean, };
+mid: Mid, source: TrackSource, muted: boolean, };
 
 /**
- * Why a client offers again.
+ * The reason for a new offer.
  */
 export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "new_transport";
 
@@ -96,11 +92,12 @@ export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "n
 export type ConnectionState = "connecting" | "connected" | "reconnecting";
 
 /**
- * One receive slot whose video the client's downlink is too slow for. What was measured is of the moment of the message.
+ * One receive slot for whose video the client's downlink is too slow. The figures were measured when the message was
+ * sent.
  */
 export type VideoLimit = { mid: Mid, 
 /**
- * Bits per second of the largest layer that its tile could show.
+ * Bits per second of the largest layer that the tile could show.
  */
 wanted_bps: number, 
 /**
@@ -109,7 +106,7 @@ wanted_bps: number,
 given_bps: number | null, };
 
 /**
- * Why a participant is gone.
+ * The reason why a participant left.
  */
 export type LeaveReason = "left" | "timed_out" | "kicked";
 
@@ -151,12 +148,12 @@ locked: boolean,
  */
 metadata: string, 
 /**
- * Most participants.
+ * Maximum number of participants.
  */
 participants_max: number, };
 
 /**
- * Changes to a participant; absent fields stay as they are.
+ * Changes to a participant; absent fields stay unchanged.
  */
 export type ParticipantChange = { name?: string, 
 /**
@@ -169,11 +166,11 @@ metadata?: string,
 grants?: Grants, };
 
 /**
- * Changes to a room; absent fields stay as they are.
+ * Changes to a room; absent fields stay unchanged.
  */
 export type RoomChange = { 
 /**
- * Whether the room refuses new participants; moderators and those already in it may enter.
+ * Whether the room refuses new participants; moderators and current participants may enter.
  */
 locked?: boolean, 
 /**
@@ -181,11 +178,11 @@ locked?: boolean,
  */
 metadata?: string, 
 /**
- * Most participants; lowering it removes nobody.
+ * Maximum number of participants; lowering it removes nobody.
  */
 participants_max?: number, 
 /**
- * How long the room is kept while it is empty.
+ * How long an empty room is kept.
  */
 empty_timeout_ms?: number, };
 
@@ -194,7 +191,7 @@ empty_timeout_ms?: number, };
  */
 export type TrackInfo = { id: TrackId, 
 /**
- * The publisher's own section.
+ * The publisher's section.
  */
 mid: Mid, 
 /**
@@ -202,15 +199,11 @@ mid: Mid,
  */
 kind: MediaKind, 
 /**
- * What it shows or sounds.
+ * Which device or capture the track carries.
  */
-source: TrackSource, 
+source: TrackSource, muted: boolean, 
 /**
- * Whether the publisher muted it.
- */
-muted: boolean, 
-/**
- * The number that names it as contributing source (CSRC, RFC 3550 §5.1) in whatever slot it plays.
+ * The CSRC (RFC 3550 §5.1) that identifies the track in every slot in which it plays.
  */
 csrc: number, };
 
@@ -223,28 +216,28 @@ export type ParticipantInfo = { id: ParticipantId,
  */
 name: string, 
 /**
- * Free text of the application; absent where empty.
+ * Free text of the application; absent if empty.
  */
 metadata?: string, 
 /**
- * What they may do; absent where it is the default.
+ * The participant's grants; absent if they are the defaults.
  */
 grants?: Grants, joined_at: UnixMillis, 
 /**
- * Whether the edge and the media node reach them.
+ * Whether the edge and the media node reach the participant.
  */
 connection: ConnectionState, 
 /**
- * When they raised their hand; absent while it is down.
+ * When the participant raised the hand; absent while the hand is down.
  */
 hand_raised_at?: UnixMillis, 
 /**
- * What they publish.
+ * The published tracks.
  */
 tracks: Array<TrackInfo>, };
 
 /**
- * What plays in one receive slot of a client.
+ * The content of one of a client's receive slots.
  */
 export type SlotInfo = { 
 /**
@@ -252,11 +245,11 @@ export type SlotInfo = {
  */
 mid: Mid, 
 /**
- * The track that plays there; nothing where the slot is free.
+ * `None` if the slot is free.
  */
 track: TrackId | null, 
 /**
- * Whose track it is.
+ * The publisher of the track.
  */
 participant: ParticipantId | null, };
 
@@ -288,7 +281,7 @@ until: UnixMillis | null, };
  */
 export type GuestInfo = { participant: ParticipantId, 
 /**
- * As the guest wrote it; nobody vouches for it.
+ * Chosen by the guest and not verified.
  */
 name: string, since: UnixMillis, };
 
@@ -303,7 +296,7 @@ export type RecordingInfo = { id: RecordingId, state: RecordingState,
  */
 started_by: ParticipantId | null, 
 /**
- * When it was started: the zero of its clock.
+ * The start of the recording, which is zero on its clock.
  */
 started_at: UnixMillis, ended_at: UnixMillis | null, 
 /**
@@ -312,11 +305,11 @@ started_at: UnixMillis, ended_at: UnixMillis | null,
 code: ErrorCode | null, };
 
 /**
- * One participant's camera and microphone, or screen and its sound.
+ * One participant's camera and microphone, or screen with its sound.
  */
 export type PlayableFile = { participant: ParticipantId, 
 /**
- * Their display name.
+ * The participant's display name.
  */
 name: string, is_screen: boolean, 
 /**
@@ -324,15 +317,15 @@ name: string, is_screen: boolean,
  */
 starts_ms: number, 
 /**
- * How long it plays.
+ * The playing time of the file.
  */
 duration_ms: number, 
 /**
- * How large it is.
+ * The size of the file.
  */
 bytes: number, 
 /**
- * Signed: anybody who has it can play the file.
+ * A signed URL: anybody who has it can play the file.
  */
 url: string, };
 
@@ -341,15 +334,15 @@ url: string, };
  */
 export type Recording = { id: RecordingId, state: RecordingState, 
 /**
- * Who started it; null if the application's server did.
+ * The participant who started it; null if an application server did.
  */
 started_by: ParticipantId | null, 
 /**
- * When it was started: the zero of its clock.
+ * The start of the recording, which is zero on its clock.
  */
 started_at: UnixMillis, 
 /**
- * When it was stopped, or ended by itself.
+ * When it was stopped or ended automatically.
  */
 ended_at: UnixMillis | null, 
 /**
@@ -357,19 +350,19 @@ ended_at: UnixMillis | null,
  */
 code: ErrorCode | null, 
 /**
- * From its start to the end of the last of its files; null while there are none.
+ * From its start to the end of its last file; null while there are no files.
  */
 duration_ms: number | null, 
 /**
- * How large all files are together.
+ * The size of all files together.
  */
 bytes: number, 
 /**
- * One file for each participant's camera and microphone, one for each screen and its sound.
+ * One file for each participant's camera and microphone, and one for each screen with its sound.
  */
 files: Array<PlayableFile>, 
 /**
- * The manifest of what happened in the room, as JSON; null while there are no files.
+ * A signed URL of the manifest (JSON), which lists the events in the room; null while there are no files.
  */
 manifest_url: string | null, 
 /**
@@ -382,21 +375,21 @@ urls_expire_at: UnixMillis, };
  */
 export type RecordingList = { 
 /**
- * The newest first.
+ * Newest first.
  */
 recordings: Array<Recording>, 
 /**
- * The `cursor` of the next page; absent on the last one.
+ * The `cursor` of the next page; absent on the last page.
  */
 next?: string, };
 
 export type ChatMessage = { 
 /**
- * Its place in the room's chat, counted from 1 without gaps.
+ * The message's position in the room's chat, counted from 1 without gaps.
  */
 number: number, 
 /**
- * The author's name for it.
+ * The author's id for the message.
  */
 message: MessageId, participant: ParticipantId, 
 /**
@@ -409,7 +402,7 @@ name: string,
 sent_at: UnixMillis, text: string, };
 
 /**
- * A reaction that everybody sees for a moment.
+ * A reaction that everybody sees briefly.
  */
 export type Reaction = "thumbs_up" | "thumbs_down" | "clap" | "heart" | "laugh" | "surprise" | "party";
 
@@ -435,35 +428,35 @@ credential?: string, };
  */
 export type ClientToEdge = { "type": "join", 
 /**
- * The client's name for this attempt; repeating a join with the same one joins once.
+ * The client's id for this attempt; repeating a join with the same id joins only once.
  */
 attempt: AttemptId, 
 /**
- * SDP of the client's offer (RFC 8829).
+ * The SDP offer (RFC 8829).
  */
 offer: string, 
 /**
- * Describes the sections that publish.
+ * Describes the published sections.
  */
 tracks: Array<TrackIntent>, } | { "type": "resume", 
 /**
- * The session that `joined` named.
+ * The session from `joined`.
  */
 session: SessionId, 
 /**
- * The secret that came with it.
+ * The latest secret from `joined` or `resumed`.
  */
 resume_token: string, 
 /**
- * The number of the last chat message the client has; without it the edge sends all of them.
+ * The number of the client's last chat message; if absent, the edge sends all messages.
  */
 chat_after?: number, } | { "type": "negotiate", 
 /**
- * SDP of the new offer.
+ * The new SDP offer.
  */
 offer: string, 
 /**
- * Describes the sections that publish.
+ * Describes the published sections.
  */
 tracks: Array<TrackIntent>, reason: NegotiateReason, } | { "type": "set_muted", 
 /**
@@ -475,12 +468,12 @@ mid: Mid, muted: boolean, } | { "type": "view",
  */
 participants: Array<ParticipantId>, 
 /**
- * Lines of picture, in pixels of the device, that the tile of each can show. A camera without an entry has no limit; without
- * the field none has, also not those that are out of view.
+ * The height of each participant's tile in device pixels. A camera without an entry has no limit; without the
+ * field no camera has one, not even outside the view.
  */
 lines?: { readonly [participant: ParticipantId]: number }, } | { "type": "chat", 
 /**
- * The client's name for the message.
+ * The client's id for the message.
  */
 message: MessageId, text: string, } | { "type": "react", reaction: Reaction, } | { "type": "raise_hand", raised: boolean, } | { "type": "lower_hand", participant: ParticipantId, } | { "type": "kick", participant: ParticipantId, 
 /**
@@ -488,7 +481,7 @@ message: MessageId, text: string, } | { "type": "react", reaction: Reaction, } |
  */
 reason?: string, 
 /**
- * Keeps them out for a time or for good; then they need not be in the room.
+ * Also bans the participant, who need not be in the room then.
  */
 ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
@@ -500,7 +493,7 @@ metadata?: string,
  */
 grants?: Grants, } | { "type": "update_room", 
 /**
- * Whether the room refuses new participants; moderators and those already in it may enter.
+ * Whether the room refuses new participants; moderators and current participants may enter.
  */
 locked?: boolean, 
 /**
@@ -508,11 +501,11 @@ locked?: boolean,
  */
 metadata?: string, 
 /**
- * Most participants; lowering it removes nobody.
+ * Maximum number of participants; lowering it removes nobody.
  */
 participants_max?: number, 
 /**
- * How long the room is kept while it is empty.
+ * How long an empty room is kept.
  */
 empty_timeout_ms?: number, } | { "type": "end_room", 
 /**
@@ -521,7 +514,7 @@ empty_timeout_ms?: number, } | { "type": "end_room",
 reason?: string, } | { "type": "start_recording", } | { "type": "stop_recording", } | { "type": "leave", };
 
 /**
- * A reply, or news of the room.
+ * A reply, or an event in the room.
  */
 export type EdgeToClient = { "type": "joined", 
 /**
@@ -537,7 +530,7 @@ participant: ParticipantId, session: SessionId,
  */
 resume_token: string, answer: string, room: RoomInfo, 
 /**
- * Everybody in the room, the client itself included.
+ * All participants, including the client itself.
  */
 roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
@@ -549,7 +542,7 @@ ice_servers: Array<IceServer>,
  */
 chat_last: number, 
 /**
- * The recording that runs or is being finished.
+ * The recording that is running or being finished.
  */
 recording: RecordingInfo | null, } | { "type": "resumed", 
 /**
@@ -557,11 +550,11 @@ recording: RecordingInfo | null, } | { "type": "resumed",
  */
 in_reply_to: number | null, 
 /**
- * The secret for the next resume; the one just used is void soon.
+ * The secret for the next resume; the one just used expires soon.
  */
 resume_token: string, room: RoomInfo, 
 /**
- * Everybody in the room, the client itself included.
+ * All participants, including the client itself.
  */
 roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
@@ -573,7 +566,7 @@ transport_dead: boolean,
  */
 ice_servers: Array<IceServer>, 
 /**
- * The recording that runs or is being finished.
+ * The recording that is running or being finished.
  */
 recording: RecordingInfo | null, } | { "type": "negotiated", 
 /**
@@ -589,15 +582,15 @@ session: SessionId, answer: string, slots: Array<SlotInfo>,
  */
 ice_servers: Array<IceServer>, } | { "type": "done", in_reply_to: number | null, } | { "type": "bans", in_reply_to: number | null, 
 /**
- * The latest first.
+ * Newest first.
  */
 bans: Array<BanInfo>, } | { "type": "guests_waiting", 
 /**
- * Who has waited longest first.
+ * Longest wait first.
  */
 guests: Array<GuestInfo>, } | { "type": "error", 
 /**
- * Its `id`, where it could be read.
+ * The `id` of the request, if readable.
  */
 in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "refused", code: ErrorCode, } | { "type": "participant_joined", participant: ParticipantInfo, } | { "type": "room_updated", room: RoomInfo, } | { "type": "track_muted", 
 /**
@@ -617,7 +610,7 @@ mid: Mid,
  */
 rids: Array<string>, } | { "type": "video_limited", 
 /**
- * Bits per second that the node believes the downlink to carry.
+ * The estimated rate of the downlink in bits per second.
  */
 estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable", mids: Array<Mid>, } | { "type": "transport_dead", } | { "type": "recording_updated", recording: RecordingInfo, } | { "type": "removed", 
 /**
@@ -625,7 +618,7 @@ estimate_bps: number, slots: Array<VideoLimit>, } | { "type": "video_undecodable
  */
 code: ErrorCode, 
 /**
- * What a moderator wrote.
+ * The moderator's text.
  */
 reason: string | null, };
 

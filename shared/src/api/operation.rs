@@ -1,4 +1,4 @@
-//! Every operation of the HTTP API, for the router and the OpenAPI document.
+//! All operations of the HTTP API, for the router and the OpenAPI document.
 
 use crate::error_code::ErrorCode;
 
@@ -6,7 +6,7 @@ use crate::error_code::ErrorCode;
 pub enum OperationId {
     /// Issues a join token.
     CreateToken,
-    /// Creates a room, or finds it.
+    /// Creates a room, or returns the existing one.
     CreateRoom,
     ListRooms,
     /// Shows a room.
@@ -31,12 +31,12 @@ pub enum OperationId {
     MuteTrack,
     /// Lists the recordings of a room.
     ListRecordings,
-    /// Starts a recording, or finds the running one.
+    /// Starts a recording, or returns the running one.
     StartRecording,
     /// Shows a recording.
     GetRecording,
     StopRecording,
-    /// Deletes a recording and everything stored of it.
+    /// Deletes a recording and all its stored objects.
     DeleteRecording,
 }
 
@@ -44,9 +44,9 @@ pub enum OperationId {
 pub struct Operation {
     pub id: OperationId,
     pub method: &'static str,
-    /// Its path, with `{names}` for what varies.
+    /// The path, with `{names}` for its variables.
     pub path: &'static str,
-    /// Its errors beyond those of every operation.
+    /// Errors beyond those of every operation.
     pub errors: &'static [ErrorCode],
 }
 
@@ -183,17 +183,16 @@ impl OperationId {
     }
 }
 
-/// What is at a path.
+/// The result of routing a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// The operation and the values of its `{names}`, still percent-encoded.
+    /// The operation and the values of its variables, still percent-encoded.
     Operation(OperationId, Vec<&'a str>),
-    /// Only other methods.
+    /// The path exists, but not with this method.
     OtherMethods(Vec<&'static str>),
     Nothing,
 }
 
-/// Finds the operation of a request.
 #[must_use]
 pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     let at_path = || OPERATIONS.iter().filter_map(|operation| Some((operation, matches(operation.path, path)?)));

@@ -13,47 +13,47 @@ use serde::{Deserialize, Serialize};
 pub struct Recording {
     pub id: RecordingId,
     pub state: RecordingState,
-    /// Who started it; null if the application's server did.
+    /// The participant who started it; null if an application server did.
     pub started_by: Option<ParticipantId>,
-    /// When it was started: the zero of its clock.
+    /// The start of the recording, which is zero on its clock.
     pub started_at: UnixMillis,
-    /// When it was stopped, or ended by itself.
+    /// When it was stopped or ended automatically.
     pub ended_at: Option<UnixMillis>,
     /// Why it failed.
     pub code: Option<ErrorCode>,
-    /// From its start to the end of the last of its files; null while there are none.
+    /// From its start to the end of its last file; null while there are no files.
     #[cfg_attr(feature = "typescript", ts(type = "number | null"))]
     pub duration_ms: Option<u64>,
-    /// How large all files are together.
+    /// The size of all files together.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
-    /// One file for each participant's camera and microphone, one for each screen and its sound.
+    /// One file for each participant's camera and microphone, and one for each screen with its sound.
     pub files: Vec<PlayableFile>,
-    /// The manifest of what happened in the room, as JSON; null while there are no files.
+    /// A signed URL of the manifest (JSON), which lists the events in the room; null while there are no files.
     pub manifest_url: Option<String>,
     /// When the URLs expire; every request returns new ones.
     pub urls_expire_at: UnixMillis,
 }
 
-/// One participant's camera and microphone, or screen and its sound.
+/// One participant's camera and microphone, or screen with its sound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PlayableFile {
     pub participant: ParticipantId,
-    /// Their display name.
+    /// The participant's display name.
     pub name: String,
     pub is_screen: bool,
     /// When it begins, in milliseconds after the start of the recording.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub starts_ms: u64,
-    /// How long it plays.
+    /// The playing time of the file.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub duration_ms: u64,
-    /// How large it is.
+    /// The size of the file.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
-    /// Signed: anybody who has it can play the file.
+    /// A signed URL: anybody who has it can play the file.
     pub url: String,
 }
 
@@ -62,9 +62,9 @@ pub struct PlayableFile {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RecordingList {
-    /// The newest first.
+    /// Newest first.
     pub recordings: Vec<Recording>,
-    /// The `cursor` of the next page; absent on the last one.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub next: Option<String>,

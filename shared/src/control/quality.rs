@@ -1,4 +1,4 @@
-//! What a node measured of its clients' media, told to the Worker once a minute and never to a room.
+//! A node's measurements of its clients' media, sent to the Worker once a minute and never to a room.
 
 use crate::ids::{Mid, ParticipantId, RoomId, SessionId};
 use crate::rtp_parameters::{Flow, MediaKind};
@@ -10,53 +10,52 @@ pub struct QualityReport {
     pub sessions: Vec<SessionQuality>,
 }
 
-/// One session since its last sample. Names as in webrtc-stats; counts are those of the interval.
+/// One session since its last sample. Names follow webrtc-stats; counts cover the interval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionQuality {
     pub room: RoomId,
     pub session: SessionId,
     pub participant: ParticipantId,
     pub interval_ms: u32,
-    /// Between node and client; null until the client's reports tell it.
+    /// Between node and client; null until the client's first reports.
     pub round_trip_ms: Option<u32>,
-    /// What the node believes the client's downlink to carry; null while nothing limits it.
+    /// The estimated rate of the client's downlink; null while nothing limits it.
     pub estimate_bps: Option<u32>,
     pub grade: Grade,
-    /// Tracks of which a packet was sent or received.
+    /// Tracks with at least one packet sent or received.
     pub tracks: Vec<TrackQuality>,
 }
 
-/// One published track's layer as it arrived at the node, or one slot as the client reported it.
+/// One layer of a published track, measured by the node, or one slot, based on the client's reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackQuality {
     pub mid: Mid,
     pub flow: Flow,
     pub kind: MediaKind,
-    /// RTP stream id (RFC 8852) of the layer, where the track has several.
+    /// RTP stream id (RFC 8852) of the layer, if the track has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
     pub bitrate_bps: u32,
     pub packets: u32,
-    /// RFC 3550 §6.4.1: retransmissions mend a stream, but its losses are counted all the same.
+    /// RFC 3550 §6.4.1: includes losses that retransmissions repaired.
     pub packets_lost: u32,
     /// RFC 3550 §6.4.1, at the end of the interval.
     pub jitter_ms: u32,
-    /// Of video.
+    /// Video only.
     #[serde(default, skip_serializing_if = "is_none")]
     pub frames: u32,
-    /// Lines of the picture; of video.
+    /// Video only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_height: Option<u16>,
-    /// Frames that came late, by the rule of webrtc-stats' `freezeCount`.
+    /// Late frames, counted like `freezeCount` in webrtc-stats.
     #[serde(default, skip_serializing_if = "is_none")]
     pub freezes: u32,
-    /// Messages that asked for lost packets (RFC 4585 §6.2.1).
+    /// NACK messages (RFC 4585 §6.2.1).
     #[serde(default, skip_serializing_if = "is_none")]
     pub nacks: u32,
-    /// Messages that asked for a key frame (RFC 4585 §6.3.1, RFC 5104 §4.3.1).
+    /// Key frame requests (RFC 4585 §6.3.1, RFC 5104 §4.3.1).
     #[serde(default, skip_serializing_if = "is_none")]
     pub plis: u32,
-    /// Why a slot's picture is not larger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<QualityLimit>,
 }
@@ -66,21 +65,21 @@ const fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// What keeps a slot's picture from being larger.
+/// The reason why a slot's video is not larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QualityLimit {
-    /// Its tile shows no more.
+    /// The viewer's tile is no larger.
     Size,
     /// The client's downlink is too slow for a larger layer.
     Estimate,
     /// The client's downlink is too slow for any layer.
     Paused,
-    /// The publisher sends nothing.
+    /// The publisher sends no layer.
     NoLayer,
 }
 
-/// How good a connection is.
+/// The quality of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
@@ -90,14 +89,14 @@ pub enum Grade {
     Poor,
 }
 
-/// A grade needs a round trip and a loss below these (milliseconds, percent).
+/// Upper bounds of round trip (milliseconds) and loss (percent) for each grade.
 const GRADES: [(Grade, u32, u64); 3] = [(Grade::Excellent, 100, 1), (Grade::Good, 200, 3), (Grade::Fair, 400, 5)];
 
 impl Grade {
     /// From the best to the worst.
     pub const ALL: [Self; 4] = [Self::Excellent, Self::Good, Self::Fair, Self::Poor];
 
-    /// The grade of a path that lost so many of so many packets; a round trip that is not known does not count.
+    /// The grade of a path by its loss and round trip; an unknown round trip is ignored.
     #[must_use]
     pub fn of(round_trip_ms: Option<u32>, packets_lost: u64, packets: u64) -> Self {
         let is_below = |rtt_ms: u32, percent: u64| {

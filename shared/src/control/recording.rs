@@ -1,8 +1,8 @@
-//! What a Room object orders to be recorded, and what nodes report about what they recorded.
+//! A Room object's recording orders, and the nodes' reports about recordings.
 //!
-//! A recording is spread over segments, one for each assignment under which it ran. A node seals its segment once everything is in
-//! the storage, and says so over HTTP with its own token, because by then its socket to the room, or the whole process that
-//! recorded, may be gone.
+//! A recording consists of segments, one for each assignment during which it ran. A node seals its segment when
+//! everything is in storage, and reports that over HTTP with its own token, because by then the socket to the room, or
+//! the whole process that recorded, may be gone.
 
 use super::TrackRef;
 use crate::error_code::ErrorCode;
@@ -11,21 +11,21 @@ use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// Everything to record from now on; it replaces the previous order.
+/// The complete recording order; it replaces the previous one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingOrder {
     pub recording: RecordingId,
-    /// Everything is stored under this prefix, which ends with `/`.
+    /// The prefix of all object keys of the recording; ends with `/`.
     pub key_prefix: String,
-    /// When it was started: the zero of the room's clock.
+    /// The start of the recording, which is zero on the room's clock.
     pub started_at: UnixMillis,
-    /// What the room's clock says when this is sent: nodes learn from it how far theirs is from it.
+    /// The room's clock when this message is sent; nodes derive the offset of their own clock from it.
     #[serde(default)]
     pub sent_at: UnixMillis,
     pub participants: Vec<RecordedParticipant>,
 }
 
-/// One participant; those who publish nothing appear in the manifest as present.
+/// One participant; the manifest lists participants even if they publish nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedParticipant {
     pub id: ParticipantId,
@@ -36,16 +36,15 @@ pub struct RecordedParticipant {
 /// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedTrack {
-    /// As the room names it.
+    /// The room's id for the track.
     pub id: TrackId,
-    /// As the node knows it.
+    /// The node's name for the track.
     pub track: TrackRef,
     pub source: TrackSource,
-    /// Whether the publisher muted it.
     pub muted: bool,
 }
 
-/// What a node says about a recording, with its node token: `POST /v1/nodes/recordings`.
+/// A node's report about a recording, sent with its node token to `POST /v1/nodes/recordings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingReport {
     pub room: RoomId,
@@ -53,45 +52,44 @@ pub struct RecordingReport {
     pub outcome: SegmentOutcome,
 }
 
-/// What happened to a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SegmentOutcome {
-    /// Everything recorded under this epoch is in the storage. Repeated while its node makes the files.
+    /// Everything recorded under this epoch is in storage. Repeated while the node builds the files.
     Sealed { epoch: u64 },
-    /// The files are made.
+    /// The files are complete.
     Finished {
-        /// The epoch of the node that made them.
+        /// The epoch of the node that built them.
         epoch: u64,
-        /// The epochs of the segments the files were made of.
+        /// The epochs of the segments in the files.
         segments: Vec<u64>,
         files: Vec<RecordingFile>,
         manifest: String,
     },
-    /// Nothing was published in these segments; the node deletes what it stored of them once the edge has agreed.
+    /// Nothing was published in these segments; the node deletes their objects once the edge has confirmed.
     Empty {
-        /// By the node of which assignment.
+        /// The epoch of the reporting node.
         epoch: u64,
-        /// All segments that were sealed.
+        /// The epochs of all sealed segments.
         segments: Vec<u64>,
     },
-    /// Nothing can be made of it.
+    /// No files can be built.
     Failed { code: ErrorCode },
 }
 
-/// The answer to a [`RecordingReport`]: what the node shall do next.
+/// The answer to a [`RecordingReport`]: the node's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingVerdict {
-    /// The recording still runs elsewhere, or nobody knows it: the node has nothing further to do.
+    /// The recording still runs elsewhere or is unknown: the node has nothing more to do.
     Leave {},
-    /// The recording is over: make its files out of all segments that are in the storage.
+    /// The recording is over: build the files from all segments in storage.
     Finish {},
-    /// Another node is making the files: ask again later.
+    /// Another node is building the files: ask again later.
     Wait {},
-    /// The files are known.
+    /// The edge has recorded the outcome.
     Done {
-        /// No segment is missing, so that what the files were made of can be deleted.
+        /// No segment is missing, so the parts can be deleted.
         is_complete: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! Messages between a node and a Room object: sessions and what plays in their slots.
+//! Messages between a node and a Room object: sessions, and the tracks in their slots.
 
 use super::RecordingOrder;
 use crate::error_code::ErrorCode;
@@ -7,16 +7,17 @@ use crate::rtp_parameters::Session;
 use crate::signal::{RecordingState, VideoLimit};
 use serde::{Deserialize, Serialize};
 
-/// What the Room object tells its node.
+/// Messages from a Room object to its node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RoomToNode {
-    /// A part of the `welcome` that follows on the same socket; it takes effect only with that.
+    /// A part of the `welcome` that follows on the same socket; takes effect together with it.
     WelcomePart {
         sessions: Vec<Session>,
         forwards: Vec<Forward>,
     },
-    /// The answer to `hello`: with its parts, the complete state. The node closes everything else.
+    /// The answer to `hello`: together with its parts, the complete state. The node closes everything that is not in
+    /// it.
     Welcome {
         sessions: Vec<Session>,
         /// Every slot that plays a track.
@@ -32,38 +33,39 @@ pub enum RoomToNode {
     CloseSession {
         session: SessionId,
     },
-    /// Sets what plays in these slots; others keep their track.
+    /// Sets the tracks of these slots; other slots keep their tracks.
     SetForwards {
         forwards: Vec<Forward>,
     },
     SetRecording {
         recording: Option<RecordingOrder>,
     },
-    /// The assignment is over: close the room's sessions, then the socket. Clients must not notice: no DTLS or SCTP goodbye.
+    /// The assignment is over: close the room's sessions, then the socket, without a DTLS close_notify or SCTP
+    /// shutdown, so that clients do not notice.
     Release {},
-    /// The edge will not serve this socket and closes it next.
+    /// The edge will not serve this socket and is about to close it.
     Refused {
-        /// Why: `stale_epoch`, `bad_token`.
+        /// `stale_epoch` or `bad_token`.
         code: ErrorCode,
     },
-    /// A frame could not be read.
+    /// The edge could not parse a frame.
     Error {
         code: ErrorCode,
         message: String,
     },
 }
 
-/// What plays in one slot.
+/// The track of one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     pub session: SessionId,
     pub mid: Mid,
     /// `None` stops the slot.
     pub track: Option<TrackRef>,
-    /// Most lines of picture that the viewer's tile can show; `None` is no limit.
+    /// The height of the viewer's tile in lines; `None` means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines_max: Option<u16>,
-    /// Where the client's downlink is too slow for all of its slots, lower numbers are served first.
+    /// If the client's downlink is too slow for all slots, lower numbers are served first.
     #[serde(default, skip_serializing_if = "is_first")]
     pub priority: u8,
 }
@@ -74,7 +76,7 @@ const fn is_first(priority: &u8) -> bool {
 }
 
 impl Forward {
-    /// A slot without a limit that is served first.
+    /// A slot without a size limit and with the highest priority.
     #[must_use]
     pub const fn new(session: SessionId, mid: Mid, track: Option<TrackRef>) -> Self {
         Self { session, mid, track, lines_max: None, priority: 0 }
@@ -88,43 +90,43 @@ pub struct TrackRef {
     pub mid: Mid,
 }
 
-/// What a node tells a Room object that it serves.
+/// Messages from a node to a Room object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum NodeToRoom {
     /// The first frame of a socket; answered by `welcome` or `refused`.
     Hello {
         node: NodeId,
-        /// The assignment it serves.
+        /// The epoch of the node's assignment.
         epoch: u64,
-        /// Open sessions whose media is up.
+        /// Open sessions with connected media.
         connected: Vec<SessionId>,
     },
-    /// ICE and DTLS are done: media flows.
+    /// ICE and DTLS are connected: media flows.
     SessionConnected { session: SessionId },
-    /// A session ended by itself.
+    /// A session ended without a request from the room.
     SessionClosed { session: SessionId, end: SessionEnd },
-    /// State of the recording on this node: `recording`, `storage_away`, or `failed` with a code.
+    /// The recording's state on this node: `recording`, `storage_away`, or `failed` with a code.
     RecordingState {
         recording: RecordingId,
         state: RecordingState,
         /// Why it failed.
         code: Option<ErrorCode>,
     },
-    /// The layers of a published track that at least one slot or the recorder needs, as rids of its section. Sent when that
-    /// changes, and after each `welcome`.
+    /// The layers of a published track that a slot or the recorder needs, as rids. Sent when the set changes, and after
+    /// each `welcome`.
     LayersWanted { session: SessionId, mid: Mid, rids: Vec<String> },
-    /// All slots of a session whose video is smaller than wanted, or paused, because the downlink is too slow for it. Sent when
-    /// other layers play or a pause begins or ends, not when only the numbers change, and after each `welcome`.
+    /// All slots of a session whose video is smaller than wanted, or paused, because the downlink is too slow. Sent
+    /// when a layer changes or a pause begins or ends, not when only the numbers change, and after each `welcome`.
     VideoLimited { session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
     /// All slots of a session whose video comes in a codec that their sections do not have. Sent when that changes, at most
     /// once a second, and after each `welcome`.
     VideoUndecodable { session: SessionId, mids: Vec<Mid> },
-    /// The node is about to stop: place the room elsewhere and let its clients move.
+    /// The node is about to stop: assign the room to another node and move its clients.
     Draining {},
 }
 
-/// Why a session ended at its node.
+/// The reason why a session ended at its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionEnd {
@@ -132,10 +134,10 @@ pub enum SessionEnd {
     ConsentExpired,
     /// The client closed its DTLS association.
     ClosedByClient,
-    /// The client's certificate is not the one it announced.
+    /// The client's certificate does not match the announced fingerprint.
     WrongFingerprint,
     /// The DTLS handshake failed.
     HandshakeFailed,
-    /// The node has no room for another session.
+    /// The node has no capacity for another session.
     Refused,
 }

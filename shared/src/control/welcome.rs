@@ -1,10 +1,10 @@
-//! A `welcome` that outgrows a frame travels in parts, which the node puts together again.
+//! Splits a large `welcome` into frames, and reassembles it at the node.
 
 use super::{Forward, RecordingOrder, RoomToNode};
 use crate::limits;
 use crate::rtp_parameters::Session;
 
-/// Divides the answer to `hello` into frames: parts, and last the `welcome` itself.
+/// Splits the answer to `hello` into frames: the parts, then the `welcome` itself.
 #[must_use]
 pub fn divide_welcome(
     sessions: Vec<Session>,
@@ -31,7 +31,7 @@ pub fn chunks<T>(list: Vec<T>, most: usize) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
-/// Puts the parts of a `welcome` together; one for each socket, as a lost socket takes its parts with it.
+/// Reassembles a `welcome`. There is one for each socket, because the parts of a lost socket are discarded.
 #[derive(Debug, Default)]
 pub struct WelcomeParts {
     sessions: Vec<Session>,
@@ -39,14 +39,13 @@ pub struct WelcomeParts {
     parts: usize,
 }
 
-/// More parts than any room needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the welcome has more than {} parts", limits::WELCOME_PARTS_MAX)]
 pub struct TooManyParts;
 
 impl WelcomeParts {
-    /// Takes a message of the room. Returns what is to be carried out: nothing yet for a part, all of it for the `welcome` that ends
-    /// them, and any other message as it is.
+    /// Handles a message from the room. Returns nothing for a part, the complete state for the final `welcome`, and any
+    /// other message unchanged.
     pub fn take(&mut self, message: RoomToNode) -> Result<Option<RoomToNode>, TooManyParts> {
         match message {
             RoomToNode::WelcomePart { .. } if self.parts >= limits::WELCOME_PARTS_MAX => {

@@ -1,4 +1,4 @@
-//! Requests of clients, and the only parser of their frames.
+//! Client requests, and the only parser for their frames.
 
 use super::{BanTerm, Reaction, TrackSource};
 use crate::error_code::ErrorCode;
@@ -16,32 +16,32 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientToEdge {
-    /// Enters the room. Answered by `joined` or `error`.
+    /// Joins the room. Answered by `joined` or `error`.
     Join {
-        /// The client's name for this attempt; repeating a join with the same one joins once.
+        /// The client's id for this attempt; repeating a join with the same id joins only once.
         attempt: AttemptId,
-        /// SDP of the client's offer (RFC 8829).
+        /// The SDP offer (RFC 8829).
         offer: String,
-        /// Describes the sections that publish.
+        /// Describes the published sections.
         #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
     },
     /// Continues a session after its socket was lost. Answered by `resumed` or `error`.
     Resume {
-        /// The session that `joined` named.
+        /// The session from `joined`.
         session: SessionId,
-        /// The secret that came with it.
+        /// The latest secret from `joined` or `resumed`.
         resume_token: String,
-        /// The number of the last chat message the client has; without it the edge sends all of them.
+        /// The number of the client's last chat message; if absent, the edge sends all messages.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
         chat_after: Option<u64>,
     },
-    /// Offers again: more slots, other tracks, an ICE restart. Answered by `negotiated` or `error`.
+    /// A new offer: more slots, other tracks, or an ICE restart. Answered by `negotiated` or `error`.
     Negotiate {
-        /// SDP of the new offer.
+        /// The new SDP offer.
         offer: String,
-        /// Describes the sections that publish.
+        /// Describes the published sections.
         #[serde(default, deserialize_with = "object::list")]
         tracks: Vec<TrackIntent>,
         reason: NegotiateReason,
@@ -52,23 +52,23 @@ pub enum ClientToEdge {
         mid: Mid,
         muted: bool,
     },
-    /// Whose video the user looks at, most wanted first; replaces the previous view.
+    /// The participants whose video is on screen, most important first; replaces the previous view.
     View {
         /// At most 24.
         participants: Vec<ParticipantId>,
-        /// Lines of picture, in pixels of the device, that the tile of each can show. A camera without an entry has no limit; without
-        /// the field none has, also not those that are out of view.
+        /// The height of each participant's tile in device pixels. A camera without an entry has no limit; without the
+        /// field no camera has one, not even outside the view.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [participant: ParticipantId]: number }"))]
         lines: Option<BTreeMap<ParticipantId, u16>>,
     },
-    /// Writes in the chat; needs the grant `chat`. Repeating a message under the same name writes it once.
+    /// Sends a chat message; needs the grant `chat`. Repeating a message with the same id stores it once.
     Chat {
-        /// The client's name for the message.
+        /// The client's id for the message.
         message: MessageId,
         text: String,
     },
-    /// Shows a reaction for a moment; needs the grant `chat`.
+    /// Shows a reaction briefly; needs the grant `chat`.
     React { reaction: Reaction },
     /// Raises or lowers the participant's own hand; needs the grant `chat`.
     RaiseHand { raised: bool },
@@ -81,28 +81,28 @@ pub enum ClientToEdge {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
-        /// Keeps them out for a time or for good; then they need not be in the room.
+        /// Also bans the participant, who need not be in the room then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         ban: Option<BanTerm>,
     },
-    /// Asks who is banned; needs the grant `moderate`. Answered by `bans`.
+    /// Lists the bans; needs the grant `moderate`. Answered by `bans`.
     ListBans {},
     /// Lifts a ban; needs the grant `moderate`.
     LiftBan { participant: ParticipantId },
-    /// Lets a waiting guest in; needs the grant `moderate`.
+    /// Admits a waiting guest; needs the grant `moderate`.
     AdmitGuest { participant: ParticipantId },
-    /// Tells a waiting guest that they stay outside; needs the grant `moderate`.
+    /// Refuses a waiting guest; needs the grant `moderate`.
     RefuseGuest { participant: ParticipantId },
-    /// Mutes another participant's track; needs the grant `moderate`. Nobody receives it until its publisher unmutes it with `set_muted`.
+    /// Mutes another participant's track until its publisher unmutes it with `set_muted`; needs the grant `moderate`.
     MuteTrack { participant: ParticipantId, track: TrackId },
-    /// Changes a participant's name, metadata or grants; needs the grant `moderate`. Absent fields stay as they are.
+    /// Changes a participant's name, metadata or grants; needs the grant `moderate`. Absent fields stay unchanged.
     UpdateParticipant {
         participant: ParticipantId,
         #[serde(flatten)]
         change: ParticipantChange,
     },
-    /// Changes the room; needs the grant `moderate`. Absent fields stay as they are.
+    /// Changes the room; needs the grant `moderate`. Absent fields stay unchanged.
     UpdateRoom {
         #[serde(flatten)]
         change: RoomChange,
@@ -114,15 +114,15 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
     },
-    /// Records everything published in the room; needs the grant `record`. Does nothing while a recording runs.
+    /// Records all published tracks; needs the grant `record`. Has no effect while a recording runs.
     StartRecording {},
-    /// Ends the recording, if there is one; needs the grant `record`.
+    /// Ends the running recording, if any; needs the grant `record`.
     StopRecording {},
-    /// Leaves for good; answered by `done` and a normal close.
+    /// Leaves the room; answered by `done` and a normal close.
     Leave {},
 }
 
-/// Changes to a participant; absent fields stay as they are.
+/// Changes to a participant; absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default)]
@@ -148,12 +148,12 @@ impl ParticipantChange {
     }
 }
 
-/// Changes to a room; absent fields stay as they are.
+/// Changes to a room; absent fields stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default)]
 pub struct RoomChange {
-    /// Whether the room refuses new participants; moderators and those already in it may enter.
+    /// Whether the room refuses new participants; moderators and current participants may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub locked: Option<bool>,
@@ -161,11 +161,11 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub metadata: Option<String>,
-    /// Most participants; lowering it removes nobody.
+    /// Maximum number of participants; lowering it removes nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub participants_max: Option<u32>,
-    /// How long the room is kept while it is empty.
+    /// How long an empty room is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     pub empty_timeout_ms: Option<u64>,
@@ -194,12 +194,11 @@ pub struct TrackIntent {
     /// The section's identification tag in the offer.
     pub mid: Mid,
     pub source: TrackSource,
-    /// Whether it starts muted.
     #[serde(default)]
     pub muted: bool,
 }
 
-/// Why a client offers again.
+/// The reason for a new offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -208,26 +207,25 @@ pub enum NegotiateReason {
     Sections,
     /// The client's addresses changed: an ICE restart on the same node.
     IceRestart,
-    /// No RTP, RTCP or STUN reply came for 1.5 s, or the node is about to stop: any healthy node may answer.
+    /// No RTP, RTCP or STUN reply arrived for 1.5 s, or the node is about to stop: any healthy node may answer.
     TransportDead,
-    /// The client made a new `RTCPeerConnection`: a fresh transport, nothing is carried over.
+    /// The client created a new `RTCPeerConnection`: nothing carries over from the previous transport.
     NewTransport,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFrame {
-    /// Its number, which the answer repeats.
+    /// The number that the answer repeats.
     pub id: Option<u32>,
     pub message: ClientToEdge,
 }
 
-/// Why a frame is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Larger than any frame, or than a frame of its type.
+    /// Too large for any frame, or for a frame of its type.
     #[error("the frame has {bytes} bytes; at most {bytes_max} are allowed")]
     TooLarge {
-        /// Its number, where it could be read.
+        /// The frame's `id`, if readable.
         id: Option<u32>,
         bytes: usize,
         bytes_max: usize,
@@ -238,15 +236,15 @@ pub enum FrameError {
     /// An unknown `type`.
     #[error("no message has this type")]
     UnknownType {
-        /// Its number, where it has one.
+        /// The frame's `id`.
         id: Option<u32>,
     },
-    /// A known `type` with wrong fields.
+    /// A known `type` with invalid fields.
     #[error("{detail}")]
     Invalid {
-        /// Its number, where it has one.
+        /// The frame's `id`.
         id: Option<u32>,
-        /// What is wrong, for the client's developer.
+        /// The problem, for the client's developer.
         detail: Box<str>,
     },
 }
@@ -262,7 +260,7 @@ impl FrameError {
         }
     }
 
-    /// The number of the frame, where it could be read.
+    /// The frame's `id`, if readable.
     #[must_use]
     pub const fn id(&self) -> Option<u32> {
         match self {
@@ -272,7 +270,7 @@ impl FrameError {
     }
 }
 
-/// The fields that every type of frame has.
+/// The fields common to all frames.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(rename = "type", borrow)]
@@ -293,7 +291,7 @@ impl Head<'_> {
 }
 
 impl ClientFrame {
-    /// Reads one text frame; sizes are checked before anything is parsed.
+    /// Parses one text frame; sizes are checked before anything is parsed.
     pub fn parse(text: &str) -> Result<Self, FrameError> {
         let bytes = text.len();
         if bytes > limits::OFFER_FRAME_BYTES_MAX {

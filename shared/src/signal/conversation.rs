@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ChatMessage {
-    /// Its place in the room's chat, counted from 1 without gaps.
+    /// The message's position in the room's chat, counted from 1 without gaps.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub number: u64,
-    /// The author's name for it.
+    /// The author's id for the message.
     pub message: MessageId,
     pub participant: ParticipantId,
     /// The author's name when the message was sent.
@@ -20,7 +20,7 @@ pub struct ChatMessage {
     pub text: String,
 }
 
-/// A reaction that everybody sees for a moment.
+/// A reaction that everybody sees briefly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]

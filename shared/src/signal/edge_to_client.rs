@@ -7,12 +7,12 @@ use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// A reply, or news of the room.
+/// A reply, or an event in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EdgeToClient {
-    /// The client is in the room.
+    /// The client has joined the room.
     Joined {
         /// The `id` of the `join`.
         in_reply_to: Option<u32>,
@@ -23,7 +23,7 @@ pub enum EdgeToClient {
         resume_token: String,
         answer: String,
         room: RoomInfo,
-        /// Everybody in the room, the client itself included.
+        /// All participants, including the client itself.
         roster: Vec<ParticipantInfo>,
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
@@ -31,25 +31,25 @@ pub enum EdgeToClient {
         /// The number of the last chat message before the join; later ones are new.
         #[cfg_attr(feature = "typescript", ts(type = "number"))]
         chat_last: u64,
-        /// The recording that runs or is being finished.
+        /// The recording that is running or being finished.
         #[serde(default)]
         recording: Option<RecordingInfo>,
     },
-    /// The client is back; the roster and the slots contain everything it missed.
+    /// The session is resumed; the roster and the slots are complete.
     Resumed {
         /// The `id` of the `resume`.
         in_reply_to: Option<u32>,
-        /// The secret for the next resume; the one just used is void soon.
+        /// The secret for the next resume; the one just used expires soon.
         resume_token: String,
         room: RoomInfo,
-        /// Everybody in the room, the client itself included.
+        /// All participants, including the client itself.
         roster: Vec<ParticipantInfo>,
         slots: Vec<SlotInfo>,
         /// Whether the media transport must be negotiated again, because the node is gone.
         transport_dead: bool,
         /// The current STUN and TURN servers, with fresh credentials.
         ice_servers: Vec<IceServer>,
-        /// The recording that runs or is being finished.
+        /// The recording that is running or being finished.
         #[serde(default)]
         recording: Option<RecordingInfo>,
     },
@@ -64,40 +64,40 @@ pub enum EdgeToClient {
         /// The current STUN and TURN servers, with fresh credentials.
         ice_servers: Vec<IceServer>,
     },
-    /// A request without a reply of its own succeeded.
+    /// A request without its own reply type succeeded.
     Done {
         in_reply_to: Option<u32>,
     },
     /// The answer to `list_bans`.
     Bans {
         in_reply_to: Option<u32>,
-        /// The latest first.
+        /// Newest first.
         bans: Vec<BanInfo>,
     },
-    /// To moderators: all who wait to be let in, whenever that changes. Until it comes, nobody waits.
+    /// To moderators: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
     GuestsWaiting {
-        /// Who has waited longest first.
+        /// Longest wait first.
         guests: Vec<GuestInfo>,
     },
     /// A request failed and changed nothing.
     Error {
-        /// Its `id`, where it could be read.
+        /// The `id` of the request, if readable.
         in_reply_to: Option<u32>,
         code: ErrorCode,
         message: String,
     },
-    /// The edge will not serve this socket and closes it next.
+    /// The edge will not serve this socket and is about to close it.
     Refused {
         code: ErrorCode,
     },
     ParticipantJoined {
         participant: ParticipantInfo,
     },
-    /// The room itself changed.
+    /// The room's own properties changed.
     RoomUpdated {
         room: RoomInfo,
     },
-    /// A moderator muted one of the client's tracks: nobody receives it until the client unmutes it with `set_muted`.
+    /// A moderator muted one of the client's tracks until the client unmutes it with `set_muted`.
     TrackMuted {
         /// The section that publishes it.
         mid: Mid,
@@ -106,12 +106,12 @@ pub enum EdgeToClient {
     ParticipantUpdated {
         participant: ParticipantInfo,
     },
-    /// A participant is gone.
+    /// A participant left, timed out or was removed.
     ParticipantLeft {
         participant: ParticipantId,
         reason: LeaveReason,
     },
-    /// A new chat message, or, after `joined` and `resumed`, those the client lacks, in order.
+    /// A new chat message, or, after `joined` and `resumed`, the client's missing messages, in order.
     Chat {
         /// At most 12.
         messages: Vec<ChatMessage>,
@@ -121,7 +121,7 @@ pub enum EdgeToClient {
         participant: ParticipantId,
         reaction: Reaction,
     },
-    /// Other tracks play in these slots; the other slots keep theirs.
+    /// These slots play other tracks; the remaining slots are unchanged.
     SlotsChanged {
         slots: Vec<SlotInfo>,
     },
@@ -130,16 +130,16 @@ pub enum EdgeToClient {
         audio: u8,
         video: u8,
     },
-    /// The layers of a published track that have viewers; the client need not send the others.
+    /// The layers of a published track that are in use; the client need not send the others.
     LayersWanted {
         /// The section that publishes it.
         mid: Mid,
         /// Rids of the offer.
         rids: Vec<String>,
     },
-    /// The downlink is too slow for the video in these slots, and in no others: the node sends a smaller layer of it, or none.
+    /// The complete list of slots for whose video the downlink is too slow: the node sends a smaller layer, or none.
     VideoLimited {
-        /// Bits per second that the node believes the downlink to carry.
+        /// The estimated rate of the downlink in bits per second.
         estimate_bps: u32,
         slots: Vec<VideoLimit>,
     },
@@ -150,29 +150,29 @@ pub enum EdgeToClient {
     },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
-    /// A recording started or changed its state.
+    /// A recording started, or its state changed.
     RecordingUpdated {
         recording: RecordingInfo,
     },
-    /// The client is no longer in the room; the socket is closed next.
+    /// The client is no longer in the room; the edge is about to close the socket.
     Removed {
         /// `kicked`, `replaced` or `room_closed`.
         code: ErrorCode,
-        /// What a moderator wrote.
+        /// The moderator's text.
         reason: Option<String>,
     },
 }
 
-/// Why a participant is gone.
+/// The reason why a participant left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// They sent `leave`.
+    /// The participant sent `leave`.
     Left,
-    /// They did not come back in time.
+    /// The participant did not resume in time.
     TimedOut,
-    /// A moderator removed them.
+    /// A moderator removed the participant.
     Kicked,
 }
 

@@ -1,4 +1,4 @@
-//! Guests who wait for a moderator to let them in.
+//! Guests waiting for a moderator's approval.
 
 use crate::ids::ParticipantId;
 use crate::time::UnixMillis;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct GuestInfo {
     pub participant: ParticipantId,
-    /// As the guest wrote it; nobody vouches for it.
+    /// Chosen by the guest and not verified.
     pub name: String,
     pub since: UnixMillis,
 }

@@ -1,4 +1,4 @@
-//! The state of a recording, and the files made of it.
+//! The state of a recording, and its files.
 
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId};
@@ -13,7 +13,7 @@ pub struct RecordingInfo {
     pub state: RecordingState,
     /// `None` if the application's server started it.
     pub started_by: Option<ParticipantId>,
-    /// When it was started: the zero of its clock.
+    /// The start of the recording, which is zero on its clock.
     pub started_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
     /// Why it failed.
@@ -25,19 +25,19 @@ pub struct RecordingInfo {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
-    /// Ordered, but no node has reported yet that it records.
+    /// Requested, but no node has confirmed it yet.
     Starting,
-    /// Everything that is published is recorded.
+    /// All published tracks are being recorded.
     Recording,
-    /// The storage does not answer; the node keeps what it records.
+    /// Storage is unreachable; the node keeps the recorded parts.
     StorageAway,
-    /// Stopped; the files are being made.
+    /// Stopped; the files are being built.
     Finishing,
     /// The files can be played.
     Ready,
-    /// Over; nothing was published, so nothing is stored.
+    /// Ended without any published media; nothing is stored.
     Empty,
-    /// There are no files; the code says why.
+    /// Ended without files; the code is the reason.
     Failed,
 }
 

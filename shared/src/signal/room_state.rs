@@ -1,4 +1,4 @@
-//! What a client knows about a room.
+//! A client's view of a room.
 
 use crate::ids::{Mid, ParticipantId, TrackId};
 use crate::rtp_parameters::MediaKind;
@@ -15,7 +15,7 @@ pub struct RoomInfo {
     pub locked: bool,
     /// Free text of the application.
     pub metadata: String,
-    /// Most participants.
+    /// Maximum number of participants.
     pub participants_max: u32,
 }
 
@@ -27,22 +27,22 @@ pub struct ParticipantInfo {
     pub id: ParticipantId,
     /// Display name, from the token.
     pub name: String,
-    /// Free text of the application; absent where empty.
+    /// Free text of the application; absent if empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub metadata: String,
-    /// What they may do; absent where it is the default.
+    /// The participant's grants; absent if they are the defaults.
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
     pub joined_at: UnixMillis,
-    /// Whether the edge and the media node reach them.
+    /// Whether the edge and the media node reach the participant.
     pub connection: ConnectionState,
-    /// When they raised their hand; absent while it is down.
+    /// When the participant raised the hand; absent while the hand is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hand_raised_at: Option<UnixMillis>,
-    /// What they publish.
+    /// The published tracks.
     pub tracks: Vec<TrackInfo>,
 }
 
@@ -52,11 +52,11 @@ pub struct ParticipantInfo {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
-    /// In the room, media not yet up.
+    /// In the room, media not connected yet.
     Connecting,
-    /// Media is up.
+    /// Media is connected.
     Connected,
-    /// The signaling socket or the media transport was lost; the place is kept for 30 s.
+    /// The signaling socket or the media transport was lost; the participant's place is kept for 30 s.
     Reconnecting,
 }
 
@@ -66,19 +66,19 @@ pub enum ConnectionState {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TrackInfo {
     pub id: TrackId,
-    /// The publisher's own section.
+    /// The publisher's section.
     pub mid: Mid,
     /// Audio or video.
     pub kind: MediaKind,
-    /// What it shows or sounds.
+    /// Which device or capture the track carries.
     pub source: TrackSource,
-    /// Whether the publisher muted it.
+    /// Whether the publisher or a moderator muted it.
     pub muted: bool,
-    /// The number that names it as contributing source (CSRC, RFC 3550 §5.1) in whatever slot it plays.
+    /// The CSRC (RFC 3550 §5.1) that identifies the track in every slot in which it plays.
     pub csrc: u32,
 }
 
-/// What a track shows or sounds.
+/// The device or capture that a track carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -92,15 +92,15 @@ pub enum TrackSource {
     ScreenAudio,
 }
 
-/// What plays in one receive slot of a client.
+/// The content of one of a client's receive slots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SlotInfo {
     /// The client's receiving section.
     pub mid: Mid,
-    /// The track that plays there; nothing where the slot is free.
+    /// `None` if the slot is free.
     pub track: Option<TrackId>,
-    /// Whose track it is.
+    /// The publisher of the track.
     pub participant: Option<ParticipantId>,
 }

@@ -1,5 +1,5 @@
-//! HS256 (RFC 7518 §3.2), the only algorithm of Rotunda's tokens. The implementation in `jsonwebtoken` would add RSA and elliptic curves,
-//! half of the Worker's size, for nothing.
+//! HS256 (RFC 7518 §3.2), the only algorithm of Rotunda's tokens. The implementation in `jsonwebtoken` would also bring
+//! RSA and elliptic curves, which enlarge the Worker.
 
 use hmac::{Hmac, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -14,7 +14,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` use this module; must run before signing or verifying, and may run again.
+/// Makes `jsonwebtoken` use this module; must run before signing or verifying. Idempotent.
 pub(super) fn install() {
     let _said_before = PROVIDER.install_default();
 }

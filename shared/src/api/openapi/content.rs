@@ -1,4 +1,4 @@
-//! What requests and answers of the operations hold, with examples that a reader can send.
+//! Schemas of request and answer bodies, with working examples.
 
 use super::super::operation::OperationId;
 use super::super::{

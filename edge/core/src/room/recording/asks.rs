@@ -41,7 +41,7 @@ pub enum RecordingAnswer {
         made: bool,
     },
     Page {
-        /// The newest first.
+        /// Newest first.
         listings: Vec<RecordingListing>,
         /// Where the page ends, if there are more.
         next: Option<RecordingCursor>,
