@@ -2,7 +2,7 @@
 
 use shared::UnixMillis;
 
-/// What time it is; stands still between two events, as everywhere in Workers.
+/// The current time; it does not advance during an event, as everywhere in Workers.
 pub(crate) fn now() -> UnixMillis {
     UnixMillis(worker::Date::now().as_millis())
 }

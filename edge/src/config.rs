@@ -1,4 +1,4 @@
-//! The Worker's vars, parsed once per event into types; every mistake is reported at once.
+//! The Worker's configuration variables, parsed once per event; all mistakes are reported together.
 
 use edge_core::presign::Storage;
 use serde::Serialize;
@@ -7,26 +7,26 @@ use shared::signal::IceServer;
 use std::collections::BTreeMap;
 use worker::Env;
 
-/// Everything the vars of `wrangler.toml` say.
+/// The parsed variables of `wrangler.toml`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Where a room goes when its first joiner's place says nothing.
+    /// The region for rooms whose first participant's location is unknown.
     pub(crate) region_default: Region,
-    /// Every region and the continent it stands on.
+    /// The continent of each region decides which regions are near a client.
     pub(crate) regions: BTreeMap<Region, Continent>,
-    /// What clients are told to reach nodes through.
+    /// Additional ICE servers for clients.
     pub(crate) ice_servers: Vec<IceServer>,
-    /// Web origins that may connect, beside the Worker's own.
+    /// Web origins that may connect, besides the Worker's own.
     pub(crate) origins: Origins,
-    /// Where recordings are stored; `None` turns recording off.
+    /// The storage for recordings; `None` turns recording off.
     pub(crate) storage: Option<Storage>,
-    /// What becomes of people without a token.
+    /// How people without a token are treated.
     pub(crate) guests: Guests,
-    /// Where people without a token are sent to get one.
+    /// The login page for people without a token.
     pub(crate) login_url: Option<String>,
 }
 
-/// What becomes of people without a token.
+/// How people without a token are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Guests {
@@ -38,7 +38,7 @@ pub(crate) enum Guests {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origins {
-    /// These may call beside the Worker's own origin, and may send credentials.
+    /// Origins that may call and send credentials, besides the Worker's own.
     pub(crate) listed: Vec<String>,
     /// Whether all other origins may call too, without credentials.
     pub(crate) others: bool,
@@ -74,7 +74,7 @@ pub(crate) enum Continent {
     SouthAmerica,
 }
 
-/// What is wrong with the vars.
+/// All mistakes in the variables.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("bad configuration: {}", .0.join("; "))]
 pub(crate) struct ConfigError(Vec<String>);
@@ -191,7 +191,7 @@ fn parse_regions(text: &str) -> Result<BTreeMap<Region, Continent>, String> {
     codes.into_iter().map(region).collect()
 }
 
-/// The storage of recordings, if a bucket is named; its keys are secrets.
+/// Parses the storage for recordings, if a bucket is set; its keys are secrets.
 fn parse_storage(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Storage>, String> {
     let set = |name: &str| lookup(name).filter(|text| !text.is_empty());
     let Some(bucket) = set("RECORDING_BUCKET") else { return Ok(None) };

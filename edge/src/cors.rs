@@ -1,4 +1,4 @@
-//! What pages of other origins may read over HTTP (Fetch §3.3).
+//! CORS: what pages of other origins may read over HTTP (Fetch §3.3).
 
 use crate::config::Origins;
 use worker::{Request, Response, ResponseBuilder, Result};
@@ -10,7 +10,7 @@ const RESPONSE_HEADERS: &str = "Retry-After";
 /// How long a browser may remember a preflight: browsers of 2026 keep none for more than two hours anyway.
 const PREFLIGHT_S: &str = "600";
 
-/// What the browser of a request is told.
+/// The CORS headers of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cors {
     /// Nothing: the page's origin is not listed, or this is no page.
@@ -22,7 +22,6 @@ pub(crate) enum Cors {
 }
 
 impl Cors {
-    /// What the configuration says about a request.
     pub(crate) fn of(origins: &Origins, request: &Request) -> Self {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         Self::decide(origins, header("Origin"), &header("Host").unwrap_or_default())
@@ -56,7 +55,7 @@ impl Cors {
         Ok(response)
     }
 
-    /// Answers a preflight (Fetch §3.3.2) about a path with these methods; nothing where the page's origin is not listed.
+    /// Answers a preflight (Fetch §3.3.2) for a path with these methods; `None` if the page's origin is not listed.
     pub(crate) fn preflight(&self, methods: &[&str]) -> Result<Option<Response>> {
         if *self == Self::Silent {
             return Ok(None);

@@ -1,15 +1,15 @@
-//! The directory: which rooms there are. Rooms write themselves into it, and the list of the HTTP API reads it.
+//! The directory of rooms. Rooms register themselves, and the HTTP API's list reads it.
 //!
-//! It only names rooms; how they are, each of them says itself. So a room writes twice in its life, however many join and leave, and the names are
-//! divided among several objects. It is bounded by the rooms that there are: every room takes its name out when it is forgotten, and where that
-//! is lost, when the next list finds no room behind the name and tells it so.
+//! It holds names only; each room reports its own state. So a room writes only twice in its life, and the names are
+//! spread over several objects. Every room removes its name when it ends; if that write is lost, the next list that
+//! finds no room behind the name tells the room to remove it.
 
 use crate::internal::Address;
 use serde::{Deserialize, Serialize};
 use shared::{RoomId, limits};
 use worker::Env;
 
-/// What a shard of the directory is told or asked.
+/// A request to a shard of the directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Request {

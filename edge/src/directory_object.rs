@@ -1,4 +1,4 @@
-//! DirectoryObject, one per shard of the directory: names of rooms, in SQLite.
+//! DirectoryObject: one shard of the directory, with room names in SQLite.
 
 use crate::directory::{PATH, Page, Request};
 use crate::refusal::Refusal;

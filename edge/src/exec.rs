@@ -1,8 +1,8 @@
-//! Carries out what a core wants: store, send, close, set the alarm. Nothing else in `edge` changes anything outside of it.
+//! Executes a core's outputs: store, send, close, set the alarm. All side effects of `edge` are here.
 //!
-//! A core puts `Store` before every output that tells a client, and outputs are carried out in their order without a pause. The
-//! platform holds frames back until what was written before them is on disk (the output gate), so a crash cannot make
-//! the room forget what it has told.
+//! A core emits `Store` before any output to a client, and outputs are executed in order without yielding. The platform
+//! holds frames back until earlier writes are on disk (the output gate), so a crash cannot undo a change that clients
+//! have already seen.
 
 use crate::internal::recordings::Verdict;
 use crate::sockets::Sockets;
@@ -28,15 +28,15 @@ pub(crate) struct Shell {
     alarm_at: Cell<Option<UnixMillis>>,
 }
 
-/// What carrying out outputs left to do, each of which is another input.
+/// Follow-up work after executing outputs; each item becomes another input.
 #[derive(Default)]
 pub(crate) struct Leftover {
     /// Sockets that turned out to be gone.
     pub(crate) lost: Vec<SocketId>,
     pub(crate) asks: Vec<PlaceRequest>,
-    /// Questions about TURN nodes: for which epoch, and of which region.
+    /// Requests for TURN nodes, by epoch and region.
     pub(crate) turn_asks: Vec<(u64, Region)>,
-    /// When clients last said `ping`, where a room asked.
+    /// When clients last sent `ping`, if the room asked.
     pub(crate) heard: Vec<(SocketId, Option<UnixMillis>)>,
     /// Answers for the application's server, by the number of the call.
     pub(crate) api_answers: Vec<(u64, room::Answer)>,
@@ -83,7 +83,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Sees to it that the alarm goes off at `deadline` or earlier: a core ignores an early one, and each change is a write.
+    /// Ensures that the alarm fires at `deadline` or earlier: a core ignores an early alarm, and each change costs a
+    /// write.
     pub(crate) async fn arm(&self, deadline: Option<UnixMillis>) -> Result<()> {
         let Some(deadline) = deadline else { return Ok(()) };
         if self.alarm_at.get().is_some_and(|armed| armed <= deadline) {
@@ -108,7 +109,7 @@ impl Shell {
         result.and_then(|()| Response::empty())
     }
 
-    /// Deals with rows that cannot be read: one log line each, and those that are disposable are deleted.
+    /// Logs each unreadable row, and deletes the disposable ones.
     pub(crate) fn give_up(
         &self,
         object: &dyn std::fmt::Display,
@@ -129,13 +130,13 @@ impl Shell {
         self.alarm_at.set(None);
     }
 
-    /// Gives back everything that the object occupies.
+    /// Deletes everything that the object stores.
     pub(crate) async fn wipe(&self) -> Result<()> {
         self.alarm_at.set(None);
         self.store.wipe().await
     }
 
-    /// A failed send is news about one socket, never the end of what was being done.
+    /// Sends a frame. A failure only marks the socket as closed and never aborts the input.
     fn send(&self, socket: SocketId, text: &str, leftover: &mut Leftover) -> Result<()> {
         if !self.sockets.send(socket, text)? {
             leftover.lost.push(socket);

@@ -1,4 +1,4 @@
-//! Writes that fail because a test asked for it. Compiled for development alone.
+//! Storage writes that fail on a test's request. Compiled for development only.
 
 use std::cell::Cell;
 use worker::{Error, Result};
@@ -7,10 +7,10 @@ thread_local! {
     static PLAN: Cell<Plan> = const { Cell::new(Plan { after: 0, failures: 0, is_done: false }) };
 }
 
-/// What is to become of the next writes, whichever object of the isolate makes them.
+/// The outcome of the next writes by any object in the isolate.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Plan {
-    /// So many succeed before any fails.
+    /// How many writes succeed before the first failure.
     pub(crate) after: u32,
     pub(crate) failures: u32,
     /// Whether what fails is written nevertheless, as where an answer is lost.

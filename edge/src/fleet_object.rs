@@ -1,4 +1,4 @@
-//! FleetObject, one per region: Durable Object verbs to inputs of the fleet.
+//! FleetObject, one per region: translates Durable Object events into inputs of the fleet.
 
 use crate::exec::{Leftover, Shell};
 use crate::internal::{Ask, Introduced, Introduction, TurnAsk, introduced};
@@ -93,7 +93,7 @@ impl DurableObject for FleetObject {
 }
 
 impl FleetObject {
-    /// Accepts the socket of a node whose token was good.
+    /// Accepts the socket of a node with a valid token.
     async fn open(&self, introduction: Introduction<NodeClaims>) -> Result<Response> {
         let Introduction { claims, request_id, .. } = introduction;
         self.wake(Some(Identity { region: claims.region.clone() }))?;
@@ -139,7 +139,8 @@ impl FleetObject {
         Vec::new()
     }
 
-    /// Handles an input. Where the platform fails us, memory and storage may differ, so memory is dropped: what is stored counts.
+    /// Handles an input. If the platform fails, memory and storage may differ, so memory is dropped and restored from
+    /// storage.
     async fn attempt(&self, input: Input) -> Result<Vec<(u64, PlaceAnswer)>> {
         let result = self.handle(input).await;
         if let Err(error) = &result {
@@ -179,14 +180,14 @@ impl FleetObject {
         Ok(Some(leftover))
     }
 
-    /// Drops what is in memory; the next event restores what is stored.
+    /// Drops the state in memory; the next event restores it from storage.
     fn forget(&self) {
         if let Ok(mut awake) = self.awake.try_borrow_mut() {
             *awake = None;
         }
     }
 
-    /// Makes sure that the fleet is in memory; false where nothing says which region this is.
+    /// Restores the fleet if necessary; returns false if the region is unknown.
     fn wake(&self, newcomer: Option<Identity>) -> Result<bool> {
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
         if awake.is_some() {

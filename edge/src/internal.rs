@@ -1,4 +1,4 @@
-//! What the Worker and its objects tell each other: requests that only we can make, because no binding leads out.
+//! Requests between the Worker and its Durable Objects, which cannot be reached from outside.
 
 use crate::config::Continent;
 use edge_core::fleet::PlaceRequest;
@@ -12,11 +12,11 @@ use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
 /// Carries an [`Introduction`]; a request from outside never reaches an object with its own headers.
 const INTRODUCTION_HEADER: &str = "x-rotunda-introduction";
 
-/// Who is at the other end of a socket that the Worker hands to an object, after it looked at the token.
+/// The verified peer of a socket that the Worker passes to an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Introduction<C> {
     pub(crate) claims: C,
-    /// Where the request came in, as `request.cf.continent` names it.
+    /// The continent of the request, from `request.cf.continent`.
     pub(crate) continent: Option<String>,
     pub(crate) address: Option<door::Address>,
     pub(crate) request_id: String,
@@ -56,7 +56,7 @@ impl Introduced for NodeClaims {
     const PATH: &'static str = "/register";
 }
 
-/// A Room object's question to a Fleet object; answered with a `PlaceAnswer`.
+/// A Room object's request to a Fleet object; answered with a `PlaceAnswer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ask {
     /// The region of the Fleet object, which a first question may have to tell it.
@@ -79,7 +79,7 @@ impl TurnAsk {
     pub(crate) const PATH: &'static str = "/turn";
 }
 
-/// What the Worker tells a Room object about its recordings.
+/// A message from the Worker to a Room object about its recordings.
 pub(crate) mod recordings {
     use serde::{Deserialize, Serialize};
     use shared::NodeId;
@@ -103,7 +103,7 @@ pub(crate) mod recordings {
     }
 }
 
-/// What the application's server asks a Room object; answered with an `Answer`.
+/// An API request to a Room object; answered with an `Answer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ApiCall {
     /// The room, which a first question may have to tell it.
@@ -158,7 +158,7 @@ impl Address {
         stub.fetch_with_request(request).await
     }
 
-    /// Hands a WebSocket upgrade to the object, with who it is in place of what the outside sent.
+    /// Passes a WebSocket upgrade to the object, with the verified peer instead of the original headers.
     pub(crate) async fn introduce<C: Introduced>(
         &self,
         env: &Env,
@@ -172,7 +172,7 @@ impl Address {
         self.fetch(env, Request::new_with_init(&format!("https://object{}", C::PATH), &init)?).await
     }
 
-    /// Asks the object a question in JSON and reads its answer.
+    /// Sends the object a JSON request and parses its answer.
     pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
         env: &Env,

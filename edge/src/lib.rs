@@ -1,6 +1,7 @@
-//! The edge Worker: what a browser or a node reaches first, and the Durable Objects behind it.
+//! The edge Worker, which accepts the requests of browsers and nodes, and its Durable Objects.
 //!
-//! Nothing here decides: `edge-core` does. Nothing here may panic, because a panic in wasm ends every object of the isolate.
+//! All decisions are made in `edge-core`. Nothing here may panic, because a panic in wasm ends every object in the
+//! isolate.
 #![cfg_attr(
     not(test),
     deny(

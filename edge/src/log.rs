@@ -1,8 +1,9 @@
-//! Structured log lines: one JSON object each, with ids only. Tokens, addresses and session descriptions never come here.
+//! Structured log lines: one JSON object each, with ids only. Tokens, addresses and session descriptions are never
+//! logged.
 
 use serde_json::{Map, Value};
 
-/// How loud a line is: a user would notice (`Info`), look in the morning (`Warn`), a fault of ours (`Error`).
+/// Severity: a user would notice (`Info`), look in the morning (`Warn`), an internal error (`Error`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Info,

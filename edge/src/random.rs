@@ -19,7 +19,7 @@ pub(crate) fn socket_id() -> Result<SocketId> {
     Ok(SocketId(u64::from_le_bytes(bytes) >> (u64::BITS - SAFE_INTEGER_BITS)))
 }
 
-/// A name that nobody guesses and nothing else has: 128 bits in hexadecimal. Without randomness there is none.
+/// An unguessable, unique name: 128 bits in hexadecimal.
 pub(crate) fn id() -> Result<String> {
     let mut bytes = [0; 16];
     fill(&mut bytes)?;

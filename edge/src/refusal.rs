@@ -1,4 +1,4 @@
-//! How the edge says no over HTTP: one JSON shape with a stable code.
+//! HTTP error responses: one JSON shape with a stable code.
 
 use serde::Serialize;
 use shared::{ErrorCode, limits};
@@ -32,12 +32,12 @@ impl Refusal {
         Self::new(ErrorCode::NotFound, "nothing is at this path")
     }
 
-    /// A fault of ours; what exactly is in the log under the same request id.
+    /// An internal error; the log has the details under the same request id.
     pub(crate) const fn internal() -> Self {
         Self::new(ErrorCode::Internal, "something went wrong on our side")
     }
 
-    /// The path speaks WebSocket only (RFC 9110 §15.5.22).
+    /// The path accepts WebSocket upgrades only (RFC 9110 §15.5.22).
     pub(crate) fn upgrade_required() -> Self {
         let refusal = Self::new(ErrorCode::UnsupportedVersion, "this path speaks WebSocket only");
         Self { status: 426, header: Some(("Upgrade", Cow::Borrowed("websocket"))), ..refusal }
@@ -49,12 +49,12 @@ impl Refusal {
         Self { header: Some(("Allow", methods.join(", ").into())), ..refusal }
     }
 
-    /// What was asked for cannot be.
+    /// The request is invalid.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), ..Self::new(ErrorCode::InvalidRequest, "") }
     }
 
-    /// No API key, or a wrong one (RFC 9110 §15.5.2: `WWW-Authenticate` must say how).
+    /// No API key, or a wrong one (RFC 9110 §15.5.2 requires `WWW-Authenticate`).
     pub(crate) fn bad_api_key() -> Self {
         let refusal = Self::new(ErrorCode::BadApiKey, "the API key or its secret is missing or wrong");
         Self {
@@ -63,7 +63,7 @@ impl Refusal {
         }
     }
 
-    /// A join token that opens nothing here (RFC 6750 §3: a 401 says so in `WWW-Authenticate`).
+    /// A join token that is not valid here (RFC 6750 §3: reported in `WWW-Authenticate`).
     pub(crate) fn bad_token(code: ErrorCode) -> Self {
         let refusal = Self::new(code, "the token is not valid for this request");
         if refusal.status != 401 {

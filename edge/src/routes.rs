@@ -30,7 +30,7 @@ pub(crate) struct Arrival<'a> {
 /// Why a handler has no response.
 #[derive(Debug, thiserror::Error)]
 enum RouteError {
-    /// The one who asks is told.
+    /// The caller gets an error response.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
     #[error(transparent)]
@@ -139,13 +139,13 @@ fn preflight(cors: &Cors, methods: &[&str]) -> Result<Response, RouteError> {
 }
 
 impl Arrival<'_> {
-    /// Whether the page that asks may call; a program that is no page may.
+    /// Whether the calling page's origin may call; programs without an origin may.
     fn is_from_allowed_origin(&self) -> bool {
         let host = self.header("Host").unwrap_or_default();
         self.config.origins.admit(self.header("Origin").as_deref(), &host)
     }
 
-    /// Where the request comes from, as the platform says.
+    /// The caller's address, as reported by the platform.
     fn address(&self) -> Option<String> {
         self.header("CF-Connecting-IP")
     }

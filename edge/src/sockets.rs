@@ -1,4 +1,4 @@
-//! The hibernating WebSockets of one object, by the core's numbers.
+//! The hibernatable WebSockets of one object, by socket number.
 
 use crate::{attachment, clock, log, random, upgrade};
 use edge_core::SocketId;
@@ -23,11 +23,10 @@ pub(crate) struct Sockets {
     open: RefCell<BTreeMap<SocketId, WebSocket>>,
 }
 
-/// What became of an upgrade.
 pub(crate) enum Accepted<A> {
     /// The socket is open and carries this attachment.
     Open(A, Response),
-    /// There are too many; the socket says so and closes.
+    /// There are too many sockets; this one is refused and closed.
     Full(Response),
 }
 
@@ -115,7 +114,7 @@ impl Sockets {
         }
     }
 
-    /// Sends a frame; false where the socket turned out to be gone.
+    /// Sends a frame; returns false if the socket is closed.
     pub(crate) fn send(&self, id: SocketId, text: &str) -> Result<bool> {
         let sent = self.find(id)?.is_some_and(|socket| socket.send_with_str(text).is_ok());
         if !sent {
@@ -133,7 +132,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Forgets a socket that the other side closed.
+    /// Removes a socket that the peer closed.
     pub(crate) fn forget(&self, id: SocketId) -> Result<()> {
         self.open.try_borrow_mut().map_err(borrowed)?.remove(&id);
         Ok(())
@@ -149,7 +148,7 @@ impl Sockets {
     }
 }
 
-/// Answers the close of the other side.
+/// Answers the peer's close frame.
 pub(crate) fn answer_close(socket: &WebSocket) {
     // Where the connection broke there is nobody to answer, and no code to repeat.
     drop(socket.close(Some(signal::close_code::NORMAL), Some("")));

@@ -1,4 +1,4 @@
-//! The SQLite storage of one object: the core's rows, and which object this is.
+//! The SQLite storage of one object: the core's rows, and the object's name.
 
 use edge_core::storage::{Changes, Row};
 use serde::de::DeserializeOwned;

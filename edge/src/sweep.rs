@@ -1,4 +1,4 @@
-//! Deletes everything that the storage has of a recording.
+//! Deletes all objects of a recording from storage.
 
 use crate::clock;
 use base64::Engine;
@@ -17,7 +17,6 @@ const LIFETIME_S: u64 = 60;
 /// A deletion gives up on a storage that has not answered for this long.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why something may still be there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SweepError {
     #[error("storage is unreachable: {0}")]
@@ -26,18 +25,18 @@ pub(crate) enum SweepError {
     Timeout,
     #[error("storage answered {0}")]
     Status(u16),
-    /// The storage's answer is none to our request.
+    /// Storage's answer does not match the request.
     #[error(transparent)]
     Answer(#[from] ObjectsError),
-    /// The storage lists what nobody asked for, which is not ours to delete.
+    /// Storage listed keys outside the prefix, which must not be deleted.
     #[error("storage listed objects outside the recording")]
     Foreign,
-    /// There is more than one request can delete.
+    /// There are more objects than one request can delete.
     #[error("some objects are not deleted yet")]
     More,
 }
 
-/// Deletes all objects whose keys begin so. Where it fails, or stops because there is too much, it can be tried again.
+/// Deletes all objects under a prefix. If it fails or stops because there are too many, it can be retried.
 pub(crate) async fn sweep(storage: &Storage, key_prefix: &str) -> Result<(), SweepError> {
     for _ in 0..limits::DELETE_ROUNDS_MAX {
         let keys = list(storage, key_prefix).await?;

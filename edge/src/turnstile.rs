@@ -1,4 +1,4 @@
-//! Refuses floods of upgrades before anything is read, verified or logged one by one.
+//! Refuses floods of upgrades before any request is read, verified or logged.
 
 use crate::upgrade::PROTOCOL_HEADER;
 use crate::{clock, log};
@@ -17,8 +17,8 @@ thread_local! {
     static REFUSED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Refuses a client that upgrades too often. A status without a body, which browsers show to no page and clients take
-/// for a lost connection: a socket that only says why would cost twice as much.
+/// Refuses a client that upgrades too often, with a bare status, which browsers hide from pages and clients treat as a
+/// lost connection: accepting a socket only to explain would cost twice as much.
 pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
     let header = |name| request.headers().get(name).ok().flatten();
     // A request without an address is none from outside.

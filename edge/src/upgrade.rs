@@ -1,4 +1,4 @@
-//! WebSocket upgrades: what was offered, and how a socket is accepted or refused.
+//! WebSocket upgrades: offered sub-protocols, and accepting or refusing a socket.
 
 use shared::signal::{self, EdgeToClient};
 use shared::{ErrorCode, limits};
@@ -55,7 +55,8 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 
-/// Accepts the socket, says why it is not served, and closes it: browsers hide the status of a failed upgrade from the page.
+/// Accepts the socket, sends the reason for the refusal, and closes it: browsers hide the status of a failed upgrade
+/// from the page.
 pub(crate) fn refuse(protocol: Option<&str>, code: ErrorCode) -> worker::Result<Response> {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     server.accept()?;

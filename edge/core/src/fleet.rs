@@ -1,4 +1,4 @@
-//! The nodes of one region: who is there, how busy, and which of them serves a room.
+//! The nodes of one region: which are registered, how busy they are, and which node serves a room.
 //!
 //! [`Fleet::handle_input`], then [`Fleet::poll_output`] until it is empty, then an alarm at [`Fleet::poll_timeout`].
 
@@ -22,21 +22,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use turn::TurnNode;
 
-/// What the shell tells the fleet.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A node with a valid token dialled; the attachment is on its socket already.
+    /// A node with a valid token connected; the attachment is already on its socket.
     SocketOpened(Attachment),
     Frame {
         socket: SocketId,
-        /// What `Message::parse` made of it.
+        /// The result of `Message::parse`.
         frame: Result<NodeToFleet, ControlError>,
     },
-    /// A socket is gone, or a send to it failed.
+    /// A socket closed, or a send to it failed.
     SocketClosed {
         socket: SocketId,
     },
-    /// A Room object asks; answered by [`Output::Answer`] within this input.
+    /// A request from a Room object; answered by [`Output::Answer`] within this input.
     Place {
         /// The shell's number for this call.
         request: u64,
@@ -45,10 +44,10 @@ pub enum Input {
     Deadline,
 }
 
-/// What the shell shall do, in this order.
+/// Side effects for the shell, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Write, before anything else of this input.
+    /// Written before any other output of this input is executed.
     Store(Changes),
     /// Replace the attachment of the socket `attachment.socket`.
     Attach(Attachment),
@@ -68,26 +67,26 @@ pub enum Output {
     },
 }
 
-/// What a node's socket carries through hibernation (under 1 KiB of JSON).
+/// The part of a node's state that survives hibernation on its socket (under 1 KiB of JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     pub socket: SocketId,
     pub opened_at: UnixMillis,
     pub claims: NodeClaims,
-    /// The node's last heartbeat; nothing before it registered.
+    /// The node's last heartbeat; `None` before it has registered.
     pub heartbeat: Option<Heartbeat>,
 }
 
-/// The part of a node's state that changes all the time: too often for storage, and worth nothing without the socket.
+/// The part of a node's state that changes too often for storage and is worthless without the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// When the node was heard last.
+    /// When the node's last message arrived.
     pub heard_at: UnixMillis,
-    /// How busy the node said it is.
+    /// The load in the node's last heartbeat.
     pub load: NodeLoad,
-    /// Rooms given to it since it was registered: the next one goes to the shard after the last.
+    /// Rooms assigned since it registered; shards are used in turn.
     pub assigned: u32,
-    /// How many rooms it was given that `load` does not count yet.
+    /// Rooms assigned to the node that `load` does not include yet.
     pub assigned_since: u32,
 }
 
@@ -97,11 +96,11 @@ pub struct Fleet {
     random: Random,
     nodes: Table<NodeId, Node>,
     turn_nodes: Table<NodeId, TurnNode>,
-    /// Where media nodes are, as TURN nodes were told.
+    /// The media node addresses last sent to TURN nodes.
     told_addresses: BTreeSet<SocketAddr>,
     sockets: BTreeMap<SocketId, Attachment>,
     outputs: VecDeque<Output>,
-    /// What this input says, told once its changes are on their way to storage.
+    /// Messages of this input, sent after its changes have been handed to storage.
     told: Vec<Output>,
 }
 
@@ -122,7 +121,7 @@ impl Fleet {
         }
     }
 
-    /// The fleet as it was, out of its rows and the attachments of its open sockets; nodes whose sockets are gone are lost.
+    /// Restores the fleet from its rows and the attachments of its open sockets; nodes without a socket count as lost.
     pub fn restore(
         region: Region,
         key: Key,
@@ -135,8 +134,8 @@ impl Fleet {
         unreadable.into_iter().next().map_or(Ok(fleet), Err)
     }
 
-    /// The fleet as far as its rows can be read, and why the others cannot. A node whose row is missing is disconnected, so that it
-    /// registers again.
+    /// Restores the fleet from its readable rows, and returns the errors of the others. A node whose row is missing is
+    /// disconnected, so that it registers again.
     #[must_use]
     pub fn salvage(
         region: Region,
@@ -195,7 +194,7 @@ impl Fleet {
         self.outputs.pop_front()
     }
 
-    /// When [`Input::Deadline`] is due at the latest; an alarm that goes off earlier does no harm.
+    /// When [`Input::Deadline`] is due at the latest; an earlier alarm does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
         // A heartbeat moves this, so an index would be rewritten more often than it is read; a region has at most a thousand nodes.
@@ -285,7 +284,7 @@ impl Fleet {
         self.close(now, socket, close_code::POLICY);
     }
 
-    /// Chooses a node, tells it, and answers the room.
+    /// Chooses a node, sends it the assignment, and answers the room.
     fn place(&mut self, now: UnixMillis, ask: PlaceRequest) -> PlaceAnswer {
         let failed = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
         let heard = self.nodes.values().filter_map(|node| {
@@ -319,7 +318,7 @@ impl Fleet {
         PlaceAnswer::Placed(Placement { turn_urls: self.turn_urls(now), ..placement })
     }
 
-    /// Closes the sockets of nodes that said nothing for too long.
+    /// Closes the sockets of nodes that have been silent for too long.
     fn close_silent(&mut self, now: UnixMillis) {
         let silent = self.sockets.values().filter(|attachment| silent_at(attachment) <= now);
         let silent: Vec<SocketId> = silent.map(|attachment| attachment.socket).collect();
@@ -329,7 +328,7 @@ impl Fleet {
         }
     }
 
-    /// Forgets media nodes that have been lost for so long that nobody is served there any longer.
+    /// Removes media nodes that have been lost for so long that they no longer serve any client.
     fn forget_lost(&mut self, now: UnixMillis) {
         let is_over = |at: UnixMillis| at.plus_ms(limits::MEDIA_NODE_LINGER_MS) <= now;
         let over = self.nodes.iter().filter(|(_, node)| node.lost_at.is_some_and(is_over));
@@ -357,7 +356,7 @@ impl Fleet {
         }
     }
 
-    /// A socket is gone, and with it the node that had registered there: a TURN node is forgotten, a media node is lost.
+    /// Handles a closed socket: a TURN node registered there is removed, a media node counts as lost.
     fn forget_node_of(&mut self, now: UnixMillis, socket: SocketId) {
         let media = self.nodes.iter().find(|(_, node)| node.socket == socket && node.lost_at.is_none());
         if let Some(id) = media.map(|(id, _)| id.clone())

@@ -1,8 +1,8 @@
-//! What the edge decides, without I/O: the room, the fleet, session descriptions.
+//! The decisions of the edge, without I/O: rooms, the fleet, session descriptions.
 //!
-//! May be here: state machines and pure functions over `shared`'s messages. Time is [`shared::UnixMillis`], randomness a function that the
-//! constructor takes, storage a list of rows that goes out and comes back.
-//! May not be here: a clock, a socket, a Durable Object, and nothing that can panic: in wasm one panic ends every object of the isolate.
+//! This crate contains state machines and pure functions over `shared`'s messages. Time is [`shared::UnixMillis`],
+//! randomness a constructor argument, and storage a list of rows. It contains no clock, socket or Durable Object, and
+//! nothing that can panic: in wasm a panic ends every object in the isolate.
 //! Builds for wasm32 and native targets.
 
 #![deny(

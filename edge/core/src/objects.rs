@@ -1,4 +1,4 @@
-//! What an S3-compatible storage says about many objects at once, and is told: lists of keys and deletions, which are XML.
+//! The XML of S3-compatible storage: lists of keys and bulk deletions.
 
 use quick_xml::escape::{escape, unescape};
 use quick_xml::events::Event;
@@ -8,7 +8,6 @@ use std::fmt::Write;
 /// Most objects of one list, and of one deletion (S3's ListObjectsV2 and DeleteObjects).
 pub const OBJECTS_MAX: usize = 1_000;
 
-/// Why an answer of the storage says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectsError {
     #[error("the answer is not XML")]
@@ -16,10 +15,10 @@ pub enum ObjectsError {
     /// The document is of another kind.
     #[error("the answer is not {expected}")]
     Other {
-        /// What its root should be called.
+        /// The expected name of the root element.
         expected: &'static str,
     },
-    /// Some of what was to be deleted is still there.
+    /// Some objects were not deleted.
     #[error("storage did not delete every object")]
     Kept,
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use shared::UnixMillis;
 use std::fmt::Write;
 
-/// Where recordings are stored, and who may sign for it.
+/// The storage for recordings, and the key that signs its URLs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Storage {
     /// `https://host` or `http://host:port`, without a path.
@@ -13,7 +13,7 @@ pub struct Storage {
     /// For instance `eu-central-1`; `auto` for R2.
     pub region: String,
     pub bucket: String,
-    /// Whether the bucket stands in the path; else it is the first label of the host.
+    /// Whether the bucket is in the path; otherwise it is the first label of the host name.
     pub is_path_style: bool,
     pub access_key_id: String,
     pub secret_access_key: String,
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Storage {
     }
 }
 
-/// What a signed URL allows.
+/// The operation that a signed URL permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
     Read {
@@ -51,7 +51,7 @@ impl Action<'_> {
         }
     }
 
-    /// The object's key; nothing where it is done to the bucket.
+    /// The object's key; `None` for operations on the bucket.
     const fn key(&self) -> Option<&str> {
         match self {
             Self::Read { key } => Some(key),
@@ -70,7 +70,7 @@ impl Action<'_> {
 }
 
 impl Storage {
-    /// A URL that allows this for `lifetime_s` seconds from `now`.
+    /// A URL that permits the operation for `lifetime_s` seconds from `now`.
     #[must_use]
     pub fn sign(&self, action: Action<'_>, now: UnixMillis, lifetime_s: u64) -> String {
         let (scheme, authority) = self.endpoint.split_once("://").unwrap_or(("https", &self.endpoint));

@@ -1,4 +1,4 @@
-//! Names and secrets out of the randomness that the shell hands in.
+//! Generates ids and secrets from the shell's randomness.
 
 /// Fills a buffer with unpredictable bytes: `crypto.getRandomValues` in the Worker, a seeded generator in tests.
 pub type Random = Box<dyn FnMut(&mut [u8])>;
@@ -19,11 +19,11 @@ pub fn letters(bytes: &[u8], length: usize) -> String {
     bytes.iter().take(length).filter_map(letter).collect()
 }
 
-/// Letters and digits of an id that nobody guesses: 130 bits.
+/// Length of an unguessable id: 130 bits.
 pub const ID_LETTERS: usize = 26;
 const _: () = assert!(5 * ID_LETTERS >= 128);
 
-/// An id that nobody guesses and nothing else has.
+/// An unguessable, unique id.
 pub fn id(random: &mut Random) -> String {
     text(random, ID_LETTERS)
 }

@@ -1,9 +1,9 @@
-//! A token bucket: bursts are free, the long run is not.
+//! A token bucket, which allows bursts but limits the average rate.
 
 use serde::{Deserialize, Serialize};
 use shared::UnixMillis;
 
-/// How fast a bucket fills, and how much fits into it.
+/// The rate and capacity of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     burst: u32,
@@ -18,7 +18,7 @@ impl Rate {
         Self { burst, interval_ms }
     }
 
-    /// So many tokens a second, which must divide 1,000.
+    /// `rate` tokens a second, which must divide 1,000.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "evaluated by the compiler, which refuses a division by zero")]
     pub const fn per_second(burst: u32, tokens: u32) -> Self {
@@ -31,7 +31,7 @@ impl Rate {
     }
 }
 
-/// How much is left, as the time at which nothing will be missing.
+/// The fill level, stored as the time at which the bucket will be full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenBucket {
@@ -39,7 +39,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Takes a token; false where there is none.
+    /// Takes a token; returns false if there is none.
     pub fn take(&mut self, now: UnixMillis, rate: Rate) -> bool {
         let full_at = self.full_at.max(now).plus_ms(rate.interval_ms);
         let has_one = full_at.since_ms(now) <= rate.ms_of(rate.burst);

@@ -1,7 +1,7 @@
-//! Reads clients' offers and writes their answers (RFC 8829, RFC 8866): the only place where SDP exists.
+//! Parses clients' offers and writes the answers (RFC 8829, RFC 8866). SDP is used nowhere else.
 //!
-//! The edge is an ICE-lite, DTLS-passive, BUNDLE-everything answerer, so only what such an answer needs is read. Candidates in an offer are
-//! ignored: an ICE-lite node learns addresses from checks (RFC 8445 §2.5).
+//! The edge is an ICE-lite, DTLS-passive answerer that bundles everything, so it reads only the lines that such an
+//! answer needs. Candidates in an offer are ignored: an ICE-lite node learns addresses from checks (RFC 8445 §2.5).
 
 mod answer;
 mod candidate;

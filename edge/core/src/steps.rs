@@ -1,4 +1,4 @@
-//! Steps of a computation, counted where tests show that their number grows no faster than what it is about.
+//! Counts the steps of a computation, so that tests can bound its complexity.
 
 #[cfg(test)]
 thread_local! {

@@ -1,4 +1,4 @@
-//! What a core hands to storage and takes back from it: rows of text under a key.
+//! The storage interface of a core: rows of text under a key.
 
 mod table;
 
@@ -15,7 +15,7 @@ pub struct Row {
     pub value: String,
 }
 
-/// What one input changed; written in one transaction, before any other output of that input is carried out.
+/// The changes of one input; written in one transaction before any other output of that input is executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub put: Vec<Row>,
@@ -69,7 +69,6 @@ struct Read<T> {
     row: T,
 }
 
-/// Why stored rows cannot be read back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version of this program.
@@ -80,7 +79,7 @@ pub enum RestoreError {
         /// The version of this program.
         expected: u64,
     },
-    /// Not what this program writes.
+    /// Not written by this program.
     #[error("row {key} cannot be read: {detail}")]
     Malformed { key: String, detail: Box<str> },
 }

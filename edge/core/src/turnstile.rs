@@ -1,7 +1,7 @@
-//! Which upgrades of clients the Worker looks at: a count per address, and one per address and token, before anything is verified.
+//! Limits the rate of client upgrades before anything is verified: per address, and per address and token.
 //!
-//! It lives in the memory of one isolate and knows nothing of other isolates, so it only bounds what a flood costs each of them; the
-//! platform's rate limit and the room's [`Door`](crate::door::Door) bound what gets through.
+//! The counts live in the memory of one isolate, so they only bound the cost of a flood for each isolate; the
+//! platform's rate limit and the room's [`Door`](crate::door::Door) bound the admitted upgrades.
 
 use crate::door::Address;
 use crate::rate_limit::{Rate, TokenBucket};
@@ -13,7 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 const ADDRESS_RATE: Rate = Rate::new(128, 50);
 /// With one token from one address: more than a client's pauses between attempts allow.
 const TOKEN_RATE: Rate = Rate::new(20, 500);
-/// Counts of each kind that are kept; a full bucket needs none.
+/// Maximum number of stored counts of each kind; a full bucket needs none.
 const COUNTS_MAX: usize = 4_096;
 
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Sockets of clients and nodes on their way into the room, past its door.
+//! Admits the sockets of clients and nodes to the room, within the door's limits.
 
 use super::{Awake, Identity, RoomObject};
 use crate::attachment::Seat;
@@ -32,7 +32,7 @@ impl RoomObject {
         self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims }).await
     }
 
-    /// Lets in a client that shows a resume secret instead of a token, if that opens a session.
+    /// Admits a client with a resume secret instead of a token, if the secret opens a session.
     pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
         let Introduction { claims, address, request_id, continent: _ } = introduction;
         // An empty room is not woken by a secret from long ago.
@@ -89,7 +89,7 @@ impl RoomObject {
         }
     }
 
-    /// A socket that never said who it is makes way for another one.
+    /// Closes a socket that has not joined, to make room for another one.
     async fn displace(&self, socket: SocketId) -> Result<()> {
         self.shell.sockets.send(socket, &EdgeToClient::Refused { code: ErrorCode::Timeout }.to_json())?;
         self.shell.sockets.close(socket, close_code::POLICY)?;
@@ -97,7 +97,7 @@ impl RoomObject {
         Ok(())
     }
 
-    /// Asks the door, and wakes the room first where it sleeps.
+    /// Asks the door, restoring the room first if necessary.
     fn ask_door<T>(&self, ask: impl FnOnce(&mut Door) -> T) -> Result<T> {
         self.wake(None)?;
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! What a room writes to the log: who came and went, and who was told no. What else is said in a room is nobody's business.
+//! The room's log lines: joins, leaves and refusals. The content of messages is never logged.
 
 use crate::log;
 use edge_core::fleet::PlaceRequest;

@@ -1,4 +1,4 @@
-//! What nodes tell a room about its recordings, outside of their sockets.
+//! Handles nodes' recording reports, which arrive over HTTP.
 
 use super::RoomObject;
 use crate::internal::recordings::{Reported, Verdict};
@@ -10,7 +10,7 @@ use worker::{Request, Response, Result};
 const CALL: u64 = 0;
 
 impl RoomObject {
-    /// A node reports; a room that nobody knows has no use for it. Where the platform fails us, the node asks again.
+    /// Handles a node's report; an unknown room ignores it. If the platform fails, the node asks again.
     pub(super) async fn recording_reported(&self, mut request: Request) -> Result<Response> {
         let Reported { node, report } = request.json().await?;
         let answers = self.attempt(Input::RecordingReported { call: CALL, node, report }).await?;

@@ -1,4 +1,4 @@
-//! `/v1/dev`: faults that tests ask for. Compiled for development alone.
+//! `/v1/dev`: fault injection for tests. Compiled for development only.
 
 use super::RouteError;
 use crate::fault::{self, Plan};
@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 use std::time::Duration;
 use worker::{Delay, Response};
 
-/// `POST /v1/dev/wait`: a request that is not done for a long time.
+/// `POST /v1/dev/wait`: a request that takes a long time.
 pub(super) async fn wait() -> Result<Response, RouteError> {
     const LONG: Duration = Duration::from_secs(60);
     Delay::from(LONG).await;

@@ -1,4 +1,4 @@
-//! `/v1/nodes`: media nodes dial in.
+//! `/v1/nodes`: nodes connect and renew their tickets.
 
 use super::{Arrival, RouteError};
 use crate::internal::{Address, Introduction};

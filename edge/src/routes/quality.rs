@@ -1,4 +1,4 @@
-//! `/v1/nodes/quality`: what nodes measured of their clients' media becomes a log line for each session.
+//! `/v1/nodes/quality`: writes a log line for each session in a node's quality report.
 
 use super::{Arrival, RouteError};
 use crate::refusal::Refusal;
@@ -53,7 +53,7 @@ fn write(request: &str, node: &NodeId, session: &SessionQuality) {
     log::line(log::Level::Info, "quality", &fields);
 }
 
-/// What a client sent or received, its tracks together.
+/// The sum over a client's sent or received tracks.
 #[derive(Default)]
 struct Total {
     bitrate_bps: u64,

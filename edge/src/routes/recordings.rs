@@ -1,4 +1,4 @@
-//! `/v1/nodes/recordings`: a node says what became of a recording, and is told what to do next.
+//! `/v1/nodes/recordings`: takes a node's report about a recording and answers with its next step.
 
 use super::rooms::GENERATION;
 use super::{Arrival, RouteError};

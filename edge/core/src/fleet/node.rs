@@ -1,4 +1,4 @@
-//! One registered node: what it said about itself, and whether it can be given a room.
+//! One registered node: its registration, its load, and whether it can take a room.
 
 use super::Heartbeat;
 use crate::SocketId;
@@ -14,12 +14,11 @@ pub(super) struct Node {
     /// The socket on which it registered.
     pub(super) socket: SocketId,
     pub(super) draining: bool,
-    /// Since when its socket is gone: it gets no rooms, but it may serve those it has.
+    /// When its socket closed; from then on it gets no rooms, but may still serve its current ones.
     #[serde(default)]
     pub(super) lost_at: Option<UnixMillis>,
 }
 
-/// Why a registration is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RegistrationError {
     #[error("the registration does not match the node or region in the token")]
@@ -44,7 +43,7 @@ pub(super) enum RegistrationError {
     TooManyNodes,
 }
 
-/// Checks what a node says about its threads.
+/// Validates a registration's shards.
 pub(super) fn check_shards(shards: &[ShardInfo]) -> Result<(), RegistrationError> {
     let numbers: BTreeSet<u16> = shards.iter().map(|shard| shard.shard).collect();
     let reachable = |shard: &ShardInfo| (1..=limits::CANDIDATES_PER_SHARD_MAX).contains(&shard.candidates.len());
@@ -53,7 +52,7 @@ pub(super) fn check_shards(shards: &[ShardInfo]) -> Result<(), RegistrationError
 }
 
 impl Node {
-    /// Whether it can be given one more room.
+    /// Whether the node can take another room.
     pub(super) fn is_healthy(&self, heartbeat: &Heartbeat, now: UnixMillis) -> bool {
         let rooms = heartbeat.load.rooms.saturating_add(heartbeat.assigned_since);
         let rooms_max = u32::try_from(limits::ROOMS_PER_NODE_MAX).unwrap_or(u32::MAX);
@@ -76,7 +75,7 @@ impl Node {
     }
 }
 
-/// Its sessions; a room that it could not count yet is taken for one with one session.
+/// The node's sessions; a room that is not in its load yet counts as one session.
 fn sessions(heartbeat: &Heartbeat) -> u32 {
     heartbeat.load.sessions.saturating_add(heartbeat.assigned_since)
 }

@@ -1,6 +1,6 @@
-//! Which node serves a room: what a Room object asks a Fleet object, how that chooses, and what it answers.
+//! Placement of rooms: the Room object's request, the Fleet object's choice of a node, and its answer.
 //!
-//! The question and the answer are the only types that travel between two objects of the edge.
+//! Request and answer are the only types that two Durable Objects exchange.
 
 use super::Heartbeat;
 use super::node::Node;
@@ -10,15 +10,15 @@ use shared::rtp_parameters::{Fingerprint, Session};
 use shared::{ErrorCode, NodeId, Region, RoomId, UnixMillis};
 use std::net::SocketAddr;
 
-/// "Which node shall serve this room?"
+/// A Room object's request for a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceRequest {
     pub room: RoomId,
-    /// The number of the new assignment, higher than all before.
+    /// The epoch of the new assignment, higher than all previous ones.
     pub epoch: u64,
-    /// Nodes that failed the room: taken only where no other is healthy.
+    /// Nodes that failed this room; chosen only if no other node is healthy.
     pub avoid: Vec<NodeId>,
-    /// The first session, where one waits: the node opens it before it dials.
+    /// The first waiting session, if any, which the node opens before it connects to the room.
     pub session: Option<Session>,
 }
 
@@ -26,30 +26,30 @@ pub struct PlaceRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PlaceAnswer {
-    /// A node was told to serve the room.
+    /// A node has been assigned.
     Placed(Placement),
     Failed {
         code: ErrorCode,
     },
 }
 
-/// Which node serves a room, and what clients must know about it.
+/// The node that serves a room, and its parameters for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     pub node: NodeId,
     pub shard: u16,
-    /// Where clients reach that thread, most wanted first.
+    /// The thread's addresses for clients, most preferred first.
     pub candidates: Vec<SocketAddr>,
-    /// Digest of the certificate that clients must see.
+    /// Digest of the node's DTLS certificate.
     pub fingerprint: Fingerprint,
-    /// The region, whose Fleet object knows where clients can be relayed.
+    /// The region, whose Fleet object knows the TURN nodes.
     pub region: Region,
-    /// Where they can be relayed at the moment (RFC 7065).
+    /// The current TURN URIs (RFC 7065).
     pub turn_urls: Vec<String>,
 }
 
-/// The less busy of two random healthy nodes: nearly as good as the least busy of all, and rooms that come at once do not all go to one
-/// (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing").
+/// The less busy of two random healthy nodes: nearly as good as the least busy node, and simultaneous rooms do not all
+/// go to the same node (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing").
 pub(super) fn choose<'a>(
     nodes: impl Iterator<Item = (&'a Node, &'a Heartbeat)>,
     avoid: &[NodeId],

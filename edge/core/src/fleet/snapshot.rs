@@ -15,7 +15,7 @@ const TURN: &str = "turn/";
 
 pub(super) type Nodes = (BTreeMap<NodeId, Node>, BTreeMap<NodeId, TurnNode>);
 
-/// Every row that can be read, and why the others cannot.
+/// Parses all rows, and returns the errors of the unreadable ones.
 pub(super) fn read(rows: &[Row]) -> (Nodes, Vec<RestoreError>) {
     let mut nodes = Nodes::default();
     let unreadable = rows.iter().filter_map(|row| add(&mut nodes, row).err()).collect();

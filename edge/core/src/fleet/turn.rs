@@ -1,4 +1,4 @@
-//! TURN nodes: who is there, what they may relay to, and which of them clients are told.
+//! TURN nodes: which are registered, where they may relay, and which ones clients get.
 
 use super::node::RegistrationError;
 use super::{Fleet, Heartbeat};
@@ -34,7 +34,7 @@ impl TurnNode {
     }
 }
 
-/// Checks what a TURN node says about where it is: clients' browsers refuse a whole configuration for one bad URI.
+/// Validates a TURN node's URIs: browsers refuse a whole configuration because of one bad URI.
 pub(super) fn check_urls(urls: &[String]) -> Result<(), RegistrationError> {
     let is_turn = |url: &String| {
         let rest = url.strip_prefix("turn:").or_else(|| url.strip_prefix("turns:"));
@@ -70,7 +70,7 @@ impl Fleet {
         if full { Err(RegistrationError::TooManyNodes) } else { Ok(()) }
     }
 
-    /// Where clients of this region can be relayed: a few healthy nodes, each the less busy of two random ones.
+    /// The TURN URIs for clients of this region: a few healthy nodes, each the less busy of two random ones.
     pub fn turn_urls(&mut self, now: UnixMillis) -> Vec<String> {
         let heard = self.turn_nodes.values().filter_map(|node| {
             let heartbeat = self.sockets.get(&node.socket)?.heartbeat.as_ref()?;
@@ -85,7 +85,7 @@ impl Fleet {
         urls
     }
 
-    /// Tells TURN nodes where media nodes are, if that has changed.
+    /// Sends the media nodes' addresses to TURN nodes if they have changed.
     pub(super) fn tell_addresses(&mut self) {
         if self.nodes.changed().is_empty() {
             return;
@@ -101,13 +101,13 @@ impl Fleet {
         }
     }
 
-    /// Every address of every media node; those that are lost may still serve clients.
+    /// Every address of every media node, including lost nodes, which may still serve clients.
     pub(super) fn addresses(&self) -> BTreeSet<SocketAddr> {
         let shards = self.nodes.values().flat_map(|node| node.registration.shards.iter());
         shards.flat_map(|shard| shard.candidates.iter().copied()).collect()
     }
 
-    /// A node registers on a socket: whatever was registered there or under its name before, is over.
+    /// Registers a node on a socket; earlier registrations on the socket or under the same name end.
     pub(super) fn replace(&mut self, now: UnixMillis, socket: SocketId, id: &shared::NodeId) {
         self.forget_node_of(now, socket);
         let media = self.nodes.get(id).map(|node| node.socket);

@@ -1,5 +1,5 @@
-//! What a node says about a client's media, on its way to that client: which layers anybody watches, which video
-//! its downlink limits, and which it cannot read.
+//! Forwards a node's reports to clients: which layers are in use, which slots the downlink limits, and which video the client
+//! cannot decode.
 
 use super::Room;
 use super::media_session::Limits;
@@ -8,7 +8,7 @@ use shared::signal::{EdgeToClient, VideoLimit};
 use shared::{Mid, ParticipantId, SessionId};
 
 impl Room {
-    /// The layers of a published track that have viewers.
+    /// Handles the layers of a published track that are in use.
     pub(super) fn layers_wanted(&mut self, id: &SessionId, epoch: u64, mid: &Mid, rids: &[String]) {
         let Some(session) = self.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
         let published = session.sections().find(|section| section.mid == *mid && section.flow == Flow::ClientToNode);
@@ -54,7 +54,7 @@ impl Room {
         }
     }
 
-    /// A client that was away hears again what it may have missed.
+    /// Repeats the reports that a resumed client may have missed.
     pub(super) fn repeat_adaptation(&mut self, participant: &ParticipantId) {
         let session = self.members.get(participant).and_then(|member| self.sessions.get(&member.session));
         let Some(session) = session else { return };

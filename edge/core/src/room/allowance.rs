@@ -1,6 +1,6 @@
-//! How much a participant may still say, on whatever sockets they say it.
+//! Rate limits per participant, across all of the participant's sockets.
 //!
-//! A bucket that is half full or more is full again before a room falls asleep, so only emptier ones are stored.
+//! A bucket that is at least half full refills before a room hibernates, so only emptier ones are stored.
 
 use super::Room;
 use super::deadline::Deadline;
@@ -13,10 +13,10 @@ const CHAT: Rate = Rate::per_second(limits::CHAT_BURST_MESSAGES, limits::CHAT_ME
 const REACTIONS: Rate = Rate::per_second(limits::REACTION_BURST, limits::REACTIONS_PER_SECOND);
 const BAD_FRAMES: Rate = Rate::new(limits::MALFORMED_FRAMES_MAX - 1, limits::MALFORMED_FRAME_FORGIVEN_MS);
 
-/// Most participants whose allowances are remembered; the fullest is forgotten first.
+/// Maximum number of stored allowances; the fullest is dropped first.
 const ALLOWANCES_MAX: usize = 4 * limits::PARTICIPANTS_PER_ROOM_MAX;
 
-/// What one participant may still do.
+/// One participant's remaining allowance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Allowance {
     frames: TokenBucket,
@@ -64,7 +64,7 @@ impl Allowance {
 }
 
 impl Room {
-    /// Takes something out of a participant's allowance; false where there is too little left.
+    /// Takes tokens from a participant's allowance; returns false if too few are left.
     pub(super) fn spend(&mut self, participant: &ParticipantId, take: impl FnOnce(&mut Allowance) -> bool) -> bool {
         if !self.allowances.contains(participant) {
             if self.allowances.len() >= ALLOWANCES_MAX {

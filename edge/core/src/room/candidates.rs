@@ -1,4 +1,4 @@
-//! Which tracks a participant may receive, and which of them they receive where their slots are fewer.
+//! The tracks that a participant may receive, ranked for participants with fewer slots than tracks.
 
 use super::published::Toggled;
 use super::slot::{Slot, plays};
@@ -11,7 +11,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A track that a viewer may receive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) participant: &'a ParticipantId,
@@ -27,14 +26,15 @@ pub(super) struct Candidates<'a> {
 
 #[derive(Debug, Default)]
 struct OfKind<'a> {
-    /// In the order in which their publishers joined; those of one publisher are neighbours.
+    /// In the order in which the publishers joined; tracks of one publisher are adjacent.
     joined: Vec<Candidate<'a>>,
     of_publishers: BTreeMap<&'a ParticipantId, Range<usize>>,
-    /// Indices of `joined`, most wanted first, as far as this is the same for everybody. Ranked once for all, and only where slots are short.
+    /// Indices into `joined`, highest rank first, by the criteria common to all viewers. Computed once, and only if
+    /// slots are short.
     ranked: OnceCell<Vec<usize>>,
 }
 
-/// What makes one viewer want a track more than others do.
+/// The viewer-specific criteria.
 #[derive(Clone, Copy, Debug)]
 struct Taste {
     seen: usize,
@@ -53,13 +53,13 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// How many tracks of a kind `own` may receive: all but their own.
+    /// How many tracks of a kind `own` may receive: all except its own.
     pub(super) fn count(&self, kind: MediaKind, own: &ParticipantId) -> usize {
         let of_kind = self.of_kind(kind);
         of_kind.joined.len().saturating_sub(of_kind.of_publisher(own).len())
     }
 
-    /// Whether a track that was muted or opened may change what plays in these slots of `own`: not where every track has a slot.
+    /// Whether muting or unmuting a track may change these slots of `own`: not if every track has a slot.
     pub(super) fn touches(&self, toggled: &Toggled, slots: &[Slot], own: &ParticipantId) -> bool {
         step();
         let Toggled { track, kind, muted } = toggled;
@@ -73,7 +73,7 @@ impl<'a> Candidates<'a> {
         is_playing == *muted
     }
 
-    /// The tracks of a kind that `own` receives, most wanted first: as many as there are slots.
+    /// The tracks of a kind that `own` receives, highest rank first, one for each slot.
     pub(super) fn choose(
         &self,
         kind: MediaKind,
@@ -150,7 +150,7 @@ impl<'a> OfKind<'a> {
     }
 }
 
-/// The lower, the more wanted.
+/// The rank: lower values come first.
 fn rank(candidate: &Candidate<'_>, Taste { seen, plays }: Taste) -> impl Ord + use<> {
     let shown = candidate.track.kind() == MediaKind::Video;
     let is_screen = shown && candidate.track.is_screen();

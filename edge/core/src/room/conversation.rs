@@ -1,4 +1,4 @@
-//! What participants say beside sound and pictures: the chat, which late joiners can read, reactions, and raised hands.
+//! Chat, reactions and raised hands.
 
 use super::Room;
 use crate::SocketId;
@@ -27,7 +27,7 @@ impl ConversationError {
     }
 }
 
-/// Who says something, on which socket, and how the answer names it.
+/// The sender of a request, with its socket and request id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speaker<'a> {
     pub(super) socket: SocketId,
@@ -44,7 +44,7 @@ pub(super) enum Talk {
 }
 
 impl Room {
-    /// Says something for a participant; tells why it is refused, where it is.
+    /// Executes a participant's message, or returns the reason for its refusal.
     pub(super) fn refused_talk(
         &mut self,
         now: UnixMillis,
@@ -104,12 +104,12 @@ impl Room {
         }
     }
 
-    /// The number of the last message; 0 where there is none.
+    /// The number of the last message; 0 if there is none.
     pub(super) fn chat_last(&self) -> u64 {
         self.chat.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// The room is over, and with it what was written in it.
+    /// Deletes the chat when the room ends.
     pub(super) fn forget_chat(&mut self) {
         let numbers: Vec<u64> = self.chat.keys().copied().collect();
         for number in numbers {
@@ -117,7 +117,7 @@ impl Room {
         }
     }
 
-    /// What was written after a message, in frames.
+    /// The messages after a given one, split into frames.
     pub(super) fn chat_after(&self, number: u64) -> Vec<EdgeToClient> {
         let later: Vec<ChatMessage> = self.chat.values().filter(|message| message.number > number).cloned().collect();
         later
@@ -137,7 +137,7 @@ impl Room {
         Ok(())
     }
 
-    /// Raises or lowers a hand; one that is up keeps its time, and with it its place in the row.
+    /// Raises or lowers a hand; raising it again keeps its time and thus its place in the order.
     fn set_hand(&mut self, participant: &ParticipantId, raised_at: Option<UnixMillis>) {
         let is_up = self.members.get(participant).is_some_and(|member| member.hand_raised_at.is_some());
         if is_up != raised_at.is_some()

@@ -1,4 +1,4 @@
-//! What plays where: everybody's slots filled out of everybody's tracks, and what the nodes are told about it.
+//! Assigns tracks to all participants' slots, and tells the nodes about changes.
 
 use super::Room;
 use super::candidates::Candidates;
@@ -12,17 +12,17 @@ use shared::signal::{SlotInfo, TrackSource};
 use shared::{Mid, ParticipantId, SessionId, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What plays where, as the nodes know it, by the receiving session.
+/// The tracks in all slots as last sent to the nodes, by receiving session.
 pub(super) type Forwards = BTreeMap<SessionId, Received>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Received {
-    /// The assignment whose node has the session.
+    /// The session's assignment.
     pub(super) epoch: u64,
     by_slot: BTreeMap<Mid, Played>,
 }
 
-/// What plays in a slot, and how well it shall.
+/// The track in a slot, with its size limit and priority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Played {
     track: TrackRef,
@@ -43,13 +43,13 @@ impl Played {
     }
 }
 
-/// The lines of a tile that is not on screen: its picture shall be there when it is, but need not be sharp.
+/// The size limit for a video that is not on screen: it should play at once when it appears, but need not be sharp.
 const UNSEEN_LINES: u16 = 1;
-/// The priority of a camera nobody has put into the view: behind all that are.
+/// The priority of a camera outside the view: after all cameras in the view.
 const UNSEEN_PRIORITY: u8 = 25;
 const _: () = assert!(limits::VIEW_PARTICIPANTS_MAX < UNSEEN_PRIORITY as usize);
 
-/// What one participant is told about their slots.
+/// The slot messages for one participant.
 pub(super) struct ChangedSlots {
     pub(super) participant: ParticipantId,
     pub(super) slots: Vec<SlotInfo>,
@@ -63,7 +63,7 @@ struct Filled {
 }
 
 impl Room {
-    /// Fills the slots anew that this input may have changed.
+    /// Reassigns the slots that this input may have changed.
     pub(super) fn fill_slots(&mut self, republished: &Republished) -> Vec<ChangedSlots> {
         let mut changed = Vec::new();
         for Filled { participant, slots, sections_needed } in self.filled_slots(republished) {
@@ -99,7 +99,8 @@ impl Room {
         filled
     }
 
-    /// Everybody where tracks came or went; otherwise those who changed themselves, and those for whom a muted or opened track matters.
+    /// All participants if tracks were added or removed; otherwise the changed participants, and those affected by a
+    /// muted or unmuted track.
     fn viewers_to_fill(&self, republished: &Republished, everything: &Candidates<'_>) -> Vec<&Member> {
         let Republished { tracks_changed, toggled, moved: _ } = republished;
         let viewers: Vec<&Member> = match (tracks_changed, toggled.is_empty()) {
@@ -116,7 +117,7 @@ impl Room {
         viewers.into_iter().filter(|member| !member.slots.is_empty()).collect()
     }
 
-    /// What plays differently than the nodes were told.
+    /// The slots that differ from the state last sent to the nodes.
     pub(super) fn changed_forwards(&mut self, republished: &Republished) -> Vec<(u64, Forward)> {
         for id in self.sessions.changed() {
             // A session that is gone takes its forwards with it.
@@ -145,7 +146,7 @@ impl Room {
         changed
     }
 
-    /// Who may receive something else than before, or otherwise.
+    /// The participants whose received tracks, or the way they receive them, may have changed.
     fn viewers_to_forward(&self, republished: &Republished) -> BTreeSet<ParticipantId> {
         let of_session = |id| Some(self.sessions.get(id)?.participant.clone());
         let of_sessions = self.sessions.changed().iter().filter_map(of_session);
@@ -161,12 +162,13 @@ impl Room {
         viewers
     }
 
-    /// What everybody shall receive, after a sleep.
+    /// Recomputes all forwards after hibernation.
     pub(super) fn all_forwards(&self) -> Forwards {
         self.members.values().filter_map(|viewer| self.received(viewer)).collect()
     }
 
-    /// What a viewer shall receive: from sessions of the same assignment, as one node has both. Nothing before a node has their session.
+    /// A viewer's forwards: only from sessions of the same assignment, because one node must have both. Empty until a
+    /// node has the viewer's session.
     fn received(&self, viewer: &Member) -> Option<(SessionId, Received)> {
         let epoch = self.sessions.get(&viewer.session)?.epoch?;
         let played = |slot: &Slot| {
@@ -198,7 +200,7 @@ fn demand(viewer: &Member, publisher: &ParticipantId, source: TrackSource) -> (O
     }
 }
 
-/// The slots that a client shall offer, where that is more than it was asked for already.
+/// The number of slots to request from a client, if it is more than already requested.
 fn sections_needed(member: &Member, candidates: &Candidates<'_>) -> Option<(u8, u8)> {
     let count = |kind: MediaKind| {
         let has = member.slots.iter().filter(|slot| slot.kind == kind).count();

@@ -1,4 +1,4 @@
-//! The lobby: guests who ask to be let in, and what moderators said. A guest asks again and again until there is an answer.
+//! The lobby: waiting guests and the moderators' decisions. A guest's page polls until there is a decision.
 
 use super::api::Answer;
 use super::{Output, Room};
@@ -8,7 +8,7 @@ use shared::signal::{EdgeToClient, GuestInfo};
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 use std::collections::BTreeSet;
 
-/// A guest who asked within the last [`limits::GUEST_WAIT_MS`].
+/// A guest whose last request was within [`limits::GUEST_WAIT_MS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Guest {
     name: String,
@@ -24,7 +24,7 @@ pub enum GuestStanding {
     Refused,
 }
 
-/// Which sockets of moderators were told which list.
+/// The list last sent to each moderator's socket.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ToldGuests {
     guests: Vec<GuestInfo>,
@@ -61,7 +61,7 @@ impl Room {
         Ok(Answer::Guest { standing: GuestStanding::Waiting })
     }
 
-    /// Makes room for one more: the guest who was answered longest ago has most likely heard it.
+    /// Makes room for another guest by removing the one with the oldest decision, which has most likely been delivered.
     fn forget_answered_guest(&mut self) -> Option<()> {
         let answered = self.guests.iter().filter(|(_, guest)| guest.standing != GuestStanding::Waiting);
         let oldest = answered.min_by_key(|(_, guest)| guest.since)?.0.clone();
@@ -87,7 +87,7 @@ impl Room {
         guests.iter().for_each(|participant| drop(self.guests.remove(participant)));
     }
 
-    /// Shows moderators the list, where theirs differs.
+    /// Sends the list to moderators whose copy is outdated.
     pub(super) fn tell_guests(&mut self) {
         // Most rooms have no lobby, and need not look for their moderators after each input.
         if self.guests.is_empty() && self.told_guests.guests.is_empty() {

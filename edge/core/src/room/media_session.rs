@@ -1,4 +1,4 @@
-//! One media transport of one participant: what was negotiated and which node has it.
+//! One media transport of one participant: its negotiated parameters and its node.
 
 use super::topology::Assignment;
 use crate::random::{self, Random};
@@ -18,9 +18,9 @@ const PWD_LETTERS: usize = 26;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MediaSession {
     pub(super) participant: ParticipantId,
-    /// The assignment whose node has it; nothing while it waits for one. That assignment may have ended.
+    /// The session's assignment, which may have ended; `None` while the session waits for one.
     pub(super) epoch: Option<u64>,
-    /// The certificate of that node, as the client was told.
+    /// The fingerprint of the node's certificate in the client's answer.
     pub(super) node_fingerprint: Option<Fingerprint>,
     pub(super) node_ufrag: String,
     pub(super) node_pwd: String,
@@ -29,7 +29,7 @@ pub(super) struct MediaSession {
     #[serde(default)]
     pub(super) client_pwd: String,
     pub(super) client_fingerprint: Fingerprint,
-    /// Further certificates of the client, any of which it may show instead.
+    /// Alternative certificates of the client.
     #[serde(default)]
     pub(super) other_fingerprints: Vec<Fingerprint>,
     /// Session id and version of the answers' `o` line.
@@ -37,7 +37,7 @@ pub(super) struct MediaSession {
     pub(super) version: u32,
     pub(super) sections: Vec<AnsweredSection>,
     pub(super) media: MediaState,
-    /// The layers of each published section that anybody watches, once the node has said so.
+    /// The layers of each published section that are in use, once the node has reported them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) layers: BTreeMap<Mid, Vec<String>>,
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
@@ -47,7 +47,7 @@ pub(super) struct MediaSession {
     pub(super) undecodable: Vec<Mid>,
 }
 
-/// The slots that the client's downlink limits, as its node said last.
+/// The slots limited by the client's downlink, from the node's last report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Limits {
     pub(super) estimate_bps: u32,
@@ -70,13 +70,13 @@ impl std::fmt::Debug for MediaSession {
     }
 }
 
-/// What the node last said about a session.
+/// The session's state in the node's last report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MediaState {
     New,
     Up,
-    /// The session ended by itself; the client needs a new transport.
+    /// The node ended the session; the client needs a new transport.
     Ended,
 }
 
@@ -108,7 +108,7 @@ impl MediaSession {
         }
     }
 
-    /// Takes a further offer of the same connection to the same node.
+    /// Applies a further offer on the same connection to the same node.
     pub(super) fn renegotiate(&mut self, offer: &Offer, sections: Vec<AnsweredSection>, random: &mut Random) {
         // RFC 8839 §4.4.3: other credentials are an ICE restart, which the answerer joins with other credentials of its own.
         if self.client_ufrag != offer.ufrag {
@@ -121,7 +121,7 @@ impl MediaSession {
         self.sections = sections;
     }
 
-    /// Whether this is the offer that began the session, and the only one so far: repeating it gets the same answer.
+    /// Whether this is the session's first and only offer, so that repeating it gets the same answer.
     pub(super) fn answers_only(&self, offer: &Offer) -> bool {
         self.version == 1 && self.client_ufrag == offer.ufrag && self.is_of_client(offer)
     }

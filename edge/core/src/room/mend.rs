@@ -1,4 +1,4 @@
-//! Repairs a room with unreadable rows: they are dropped, and participants that depended on them join anew.
+//! Repairs a room with unreadable rows: drops them, so that the affected participants join again.
 
 use super::snapshot::{self, Snapshot};
 use super::{Attachment, Config, Room};
@@ -8,8 +8,8 @@ use shared::signal::LeaveReason;
 use shared::{ParticipantId, RoomId, SessionId, UnixMillis};
 
 impl Room {
-    /// The room as far as its rows can be read, and why the others cannot. Clients and nodes without a readable row are
-    /// refused with `timeout`, and come back.
+    /// Restores the room from its readable rows, and returns the errors of the others. Clients and nodes without a
+    /// readable row are refused with `timeout`, and reconnect.
     #[must_use]
     pub fn salvage(
         id: RoomId,
@@ -64,7 +64,7 @@ impl Room {
         }
     }
 
-    /// Without its assignment nothing says where the room's media is; another node takes it, and everybody moves.
+    /// Without its assignment the room's node is unknown; a new node is assigned and all clients move.
     fn mend_assignment(&mut self, now: UnixMillis) {
         let current = self.meta().and_then(|meta| meta.current);
         let is_missing = current.is_some_and(|epoch| !self.assignments.contains(&epoch));

@@ -1,4 +1,4 @@
-//! What a participant may have of what it offers: section by section, published, slot, inactive or rejected.
+//! Decides for each offered section whether it is published, a slot, inactive or rejected.
 
 use super::track::{Track, kind_of};
 use crate::random::{self, Random};
@@ -11,7 +11,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
 use std::collections::BTreeSet;
 
-/// Why an offer that can be read is refused.
+/// Why a readable offer is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NegotiationError {
     #[error(transparent)]
@@ -58,12 +58,12 @@ impl NegotiationError {
     }
 }
 
-/// Everything that decides how an offer is answered.
+/// Everything that determines the answer to an offer.
 pub(super) struct Negotiation<'a> {
     pub(super) offer: &'a Offer,
     pub(super) intents: &'a [TrackIntent],
     pub(super) grants: Grants,
-    /// How the offer before was answered, where this one is of the same connection.
+    /// The previous answer on the same connection.
     pub(super) before: &'a [AnsweredSection],
     /// Whether slots keep their SSRCs: not with another node, which starts its sequence numbers anew; a browser would take what jumps
     /// backwards for old packets.
@@ -71,7 +71,7 @@ pub(super) struct Negotiation<'a> {
 }
 
 impl Negotiation<'_> {
-    /// Checks what may not be, before anything is made out of it.
+    /// Validates an offer before it is applied.
     pub(super) fn check(&self) -> Result<(), NegotiationError> {
         if !self.intents.is_empty() && !self.grants.publish {
             return Err(NegotiationError::MayNotPublish);

@@ -1,4 +1,4 @@
-//! What one input leads to: collected while it is handled, and told only once the state is on its way to storage.
+//! Collects the messages caused by one input, which are sent only after the state has been handed to storage.
 
 use super::forwards::ChangedSlots;
 use super::member::Member;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct News {
     /// Messages to single sockets, in order.
     pub(super) direct: Vec<Output>,
-    /// Answers that show the room as it is after the input.
+    /// Answers that contain the room's state after the input.
     pub(super) replies: Vec<(ParticipantId, Reply)>,
     /// Whose ICE restart waits no longer, unless this input makes an end of it.
     pub(super) restarts_due: Vec<ParticipantId>,
@@ -31,7 +31,7 @@ pub(super) struct News {
     pub(super) undecodable: BTreeSet<ParticipantId>,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,
-    /// Assignments whose nodes are told everything.
+    /// Assignments whose nodes get the complete state.
     pub(super) welcomes: BTreeSet<u64>,
     pub(super) asks: Vec<PlaceRequest>,
     pub(super) turn_asks: Vec<Output>,
@@ -42,7 +42,7 @@ pub(super) struct News {
     pub(super) closes: Vec<Output>,
 }
 
-/// An answer that shows the room as it is after the input.
+/// An answer that contains the room's state after the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Joined { in_reply_to: Option<u32> },
@@ -85,7 +85,7 @@ impl News {
 }
 
 impl Room {
-    /// Ends the handling of an input: brings everything that follows from the state up to date, stores, then tells.
+    /// Finishes an input: updates derived state, stores the changes, then sends the messages.
     pub(super) fn finish(&mut self, now: UnixMillis) {
         for participant in std::mem::take(&mut self.news.restarts_due) {
             self.restart_due(now, &participant);
@@ -140,7 +140,7 @@ impl Room {
         self.outputs.extend(news.closes);
     }
 
-    /// Sends to a participant who can hear it.
+    /// Sends to a participant with an open socket.
     pub(super) fn tell(&mut self, participant: &ParticipantId, message: EdgeToClient) {
         let member = self.members.get(participant).filter(|member| member.answered);
         if let Some(socket) = member.and_then(|member| member.socket) {
@@ -207,7 +207,7 @@ impl Room {
         }
     }
 
-    /// Who came, changed and went, to all who were not just told everything.
+    /// Sends roster changes to all clients that did not just get the complete state.
     fn tell_everybody(
         &mut self,
         full: &BTreeSet<ParticipantId>,
@@ -225,7 +225,8 @@ impl Room {
         }
     }
 
-    /// What was said beside sound and pictures, to all who were not just told everything; who shows a sign sees it anyway.
+    /// Sends chat messages and reactions to all clients that did not just get the complete state; the author of a
+    /// reaction already shows it.
     fn tell_conversation(
         &mut self,
         full: &BTreeSet<ParticipantId>,
@@ -295,7 +296,7 @@ impl Room {
         }
     }
 
-    /// What is to be recorded, to nodes that were not just told everything.
+    /// Sends recording orders to nodes that did not just get the complete state.
     fn tell_recorders(
         &mut self,
         now: UnixMillis,
@@ -310,7 +311,7 @@ impl Room {
         }
     }
 
-    /// All that an assignment's node shall have, in frames.
+    /// The complete state for an assignment's node, split into frames.
     fn welcome(&self, now: UnixMillis, epoch: u64) -> Vec<RoomToNode> {
         let sessions = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
@@ -320,14 +321,14 @@ impl Room {
         divide_welcome(sessions, forwards.collect(), order)
     }
 
-    /// The room, where it looks different than before this input.
+    /// The room's properties, if this input changed them.
     fn changed_room(&mut self) -> Option<RoomInfo> {
         let info = self.room_info();
         let told = std::mem::replace(&mut self.told_room, info);
         (told != self.told_room).then(|| self.told_room.clone())
     }
 
-    /// Participants who look different to others than before this input, and whether they are new.
+    /// Participants whose public state this input changed, and whether they are new.
     fn changed_infos(&mut self) -> Vec<(bool, ParticipantInfo)> {
         let stale = self.touched_members();
         // A participant that left and came back within one input is new.

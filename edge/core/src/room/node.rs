@@ -1,4 +1,4 @@
-//! What nodes say on their control sockets.
+//! Handles the nodes' messages on their control sockets.
 
 use super::Room;
 use super::media_session::MediaState;
@@ -51,7 +51,7 @@ impl Room {
         }
     }
 
-    /// A node is here, and says which of its sessions are up.
+    /// Handles `hello`: a node has connected and lists its connected sessions.
     pub(super) fn hello(&mut self, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
         let assigned = self.assignments.get(&epoch).is_some_and(|assignment| assignment.node == *node);
         if !assigned {
@@ -75,7 +75,7 @@ impl Room {
         }
     }
 
-    /// The current node is here after all, so that nobody waits for another one.
+    /// The current node connected after all, so no other node is needed.
     fn heard_current(&mut self, epoch: u64) {
         if self.meta().is_none_or(|meta| meta.silent_nodes == 0 && meta.placing.is_none()) {
             return;
@@ -89,7 +89,7 @@ impl Room {
         self.serve_waiting(epoch);
     }
 
-    /// A node can be faster than the Fleet object's answer about it.
+    /// A node can connect before the Fleet object's answer about it arrives.
     fn early_hello(&mut self, socket: SocketId, node: &NodeId, epoch: u64, connected: &[SessionId]) {
         let asked = matches!(self.meta().and_then(|meta| meta.placing.as_ref()), Some(Placing::Asked { epoch: asked, .. }) if *asked == epoch);
         if !asked {
@@ -107,7 +107,7 @@ impl Room {
         }
     }
 
-    /// Believes the node about which of its sessions are up.
+    /// Takes over the node's list of connected sessions.
     fn reconcile(&mut self, epoch: u64, connected: &[SessionId]) {
         let of_node = self.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
         let states: Vec<_> = of_node.map(|(id, session)| (id.clone(), session.media)).collect();
@@ -148,7 +148,7 @@ impl Room {
         }
     }
 
-    /// Tells a client that its transport is gone, unless it has offered another one already.
+    /// Tells a client that its transport is dead, unless it has already offered a new one.
     fn client_must_offer(&mut self, participant: &ParticipantId, session: &SessionId) {
         let member = self.members.get(participant);
         if member.is_some_and(|member| member.session == *session && member.waiting.is_none()) {

@@ -1,4 +1,5 @@
-//! What everybody publishes, kept beside the members from which it follows, so that an input costs as much as it changes.
+//! An index of all published tracks, derived from the members, so that the cost of an input depends only on what it
+//! changes.
 
 use super::Room;
 use super::candidates::{Candidate, Candidates};
@@ -15,7 +16,7 @@ pub(super) type Publishers = BTreeMap<ParticipantId, Publisher>;
 pub(super) struct Publisher {
     order: u64,
     session: SessionId,
-    /// The assignment whose node has the session.
+    /// The session's assignment.
     epoch: Option<u64>,
     tracks: Vec<Track>,
 }
@@ -27,16 +28,16 @@ pub(super) struct Source {
     pub(super) source: TrackSource,
 }
 
-/// How what is published differs from before this input.
+/// The changes to published tracks caused by this input.
 #[derive(Debug, Default)]
 pub(super) struct Republished {
     pub(super) tracks_changed: bool,
     pub(super) toggled: Vec<Toggled>,
-    /// Tracks that nodes get from elsewhere than before, or may forward only now or no longer.
+    /// Tracks whose origin, or whose permission to be forwarded, has changed.
     pub(super) moved: BTreeSet<TrackId>,
 }
 
-/// A track that was muted or opened.
+/// A track that was muted or unmuted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Toggled {
     pub(super) track: TrackId,
@@ -45,7 +46,7 @@ pub(super) struct Toggled {
 }
 
 impl Publisher {
-    /// Where nodes get a track; nothing where they must not forward it.
+    /// The origin of a track; `None` if nodes must not forward it.
     pub(super) fn source(&self, track: &TrackId) -> Option<Source> {
         let track = self.tracks.iter().find(|known| known.id == *track && !known.silenced)?;
         let reference = TrackRef { session: self.session.clone(), mid: track.mid.clone() };
@@ -88,12 +89,12 @@ impl Republished {
 }
 
 impl Room {
-    /// Everybody who publishes, after a sleep.
+    /// Rebuilds the index after hibernation.
     pub(super) fn all_publishers(&self) -> Publishers {
         self.members.keys().filter_map(|id| Some((id.clone(), self.publisher(id)?))).collect()
     }
 
-    /// Brings the publishers up to date, and says what this changed.
+    /// Updates the index and returns the changes.
     pub(super) fn note_published(&mut self) -> Republished {
         let of_session = |id| Some(self.sessions.get(id)?.participant.clone());
         let of_sessions = self.sessions.changed().iter().filter_map(of_session);

@@ -1,7 +1,7 @@
-//! Recordings of the room: who may start and stop them, which nodes record, what became of them.
+//! The room's recordings: permissions, the recording nodes, and their state.
 //!
-//! Every assignment during a recording is a segment of it, which its node seals. The first node that seals a segment
-//! after the end makes the files; a node that was dead and seals one later makes them again.
+//! Every assignment during a recording is one segment, which its node seals. The first node that seals a segment after
+//! the end builds the files; a node that seals one later, after a crash, builds them again.
 
 mod asks;
 mod deletion;
@@ -24,27 +24,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the keys of all recordings begin with, so that a bucket can be shared and rules of its own can be set for them.
 const KEY_PREFIX: &str = "recordings";
-/// Nobody has made files within this time: the node that should have is lost. Should it come back, there will be files after all.
+/// If no node has built the files within this time, the recording node counts as lost. If it returns, it still builds
+/// them.
 const FINISH_TIMEOUT_MS: u64 = 3_600_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recording {
     state: RecordingState,
-    /// `None` where the application's server started it.
+    /// `None` if an application server started it.
     started_by: Option<ParticipantId>,
     started_at: UnixMillis,
     ended_at: Option<UnixMillis>,
     code: Option<ErrorCode>,
-    /// Everything of it is stored under this.
+    /// The prefix of all its object keys.
     key_prefix: String,
     /// By epoch.
     segments: BTreeMap<u64, Segment>,
-    /// Who makes the files just now.
+    /// The node that is building the files.
     #[serde(default)]
     finisher: Option<Finisher>,
     files: Vec<RecordingFile>,
     manifest: Option<String>,
-    /// Whether it is deleted, and how far that is.
+    /// The progress of its deletion, if it is being deleted.
     #[serde(default)]
     deletion: Option<Deletion>,
 }
@@ -58,7 +59,6 @@ struct Segment {
     is_used: bool,
 }
 
-/// Why nothing is recorded, or goes on being recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RecordingError {
     #[error("the token does not grant recording")]
@@ -161,7 +161,7 @@ impl Room {
         if self.config.can_record { Ok(()) } else { Err(RecordingError::Unavailable) }
     }
 
-    /// Starts a recording, or finds the one that runs; tells whether it is new.
+    /// Starts a recording, or returns the running one; the flag is true if it is new.
     fn begin_recording(
         &mut self,
         now: UnixMillis,
@@ -221,7 +221,7 @@ impl Room {
         newest.map(|(id, recording)| recording.info(id))
     }
 
-    /// The recording is over, by request, by time, or because nobody is left.
+    /// Ends the recording: on request, after its maximum duration, or because the room is empty.
     pub(super) fn end_recording(&mut self, now: UnixMillis) {
         let running = self.running_recording();
         if let Some(recording) = running.and_then(|id| self.recordings.get_mut(&id)) {
@@ -296,7 +296,7 @@ impl Room {
         }
     }
 
-    /// What became of recordings in this input, for everybody.
+    /// Sends the state changes of recordings to all participants.
     pub(super) fn changed_recordings(&self) -> Vec<EdgeToClient> {
         let changed = self.recordings.changed().iter();
         let changed = changed.filter_map(|id| Some(self.recordings.get(id)?.info(id)));

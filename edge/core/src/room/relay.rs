@@ -1,4 +1,4 @@
-//! Through what clients reach their node when they cannot reach it directly: TURN nodes of its region, and a credential for each answer.
+//! TURN servers for clients: the nodes of the media node's region, and a credential for each answer.
 
 use super::member::Member;
 use super::{Output, Room};
@@ -8,7 +8,7 @@ use shared::signal::{IceServer, NegotiateReason};
 use shared::turn_credential::{Credential, TurnPolicy, TurnUser};
 use shared::{ParticipantId, Region, UnixMillis, limits};
 
-/// What is known about the TURN nodes near the node of an assignment.
+/// The known TURN nodes in the region of an assignment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Relay {
     /// The region whose Fleet object can be asked.
@@ -16,7 +16,7 @@ pub(super) struct Relay {
     urls: Vec<String>,
     /// When the Fleet object was asked last.
     asked_at: UnixMillis,
-    /// Whether it has not answered since.
+    /// Whether the answer is still pending.
     is_asked: bool,
 }
 
@@ -32,7 +32,7 @@ impl Relay {
 }
 
 impl Room {
-    /// What a participant is told for `RTCConfiguration.iceServers`.
+    /// The `RTCConfiguration.iceServers` for a participant.
     pub(super) fn ice_servers(&self, now: UnixMillis, participant: &ParticipantId) -> Vec<IceServer> {
         let mut servers = self.config.ice_servers.clone();
         let relay = self.assignment_of(participant).and_then(|epoch| Some(&self.assignments.get(&epoch)?.relay));
@@ -51,7 +51,7 @@ impl Room {
         servers
     }
 
-    /// Asks for the TURN nodes when a participant was just told a list that may be stale.
+    /// Requests the TURN nodes after a participant got a list that may be stale.
     pub(super) fn refresh_relay(&mut self, now: UnixMillis, participant: &ParticipantId) {
         if self.config.turn_keys.is_none() {
             return;
@@ -93,7 +93,7 @@ impl Room {
         }
     }
 
-    /// The assignment that serves a participant, or will.
+    /// The current or future assignment of a participant.
     fn assignment_of(&self, participant: &ParticipantId) -> Option<u64> {
         let member = self.members.get(participant)?;
         let of_session = self.sessions.get(&member.session).and_then(|session| session.epoch);

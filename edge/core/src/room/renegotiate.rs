@@ -1,4 +1,4 @@
-//! Further offers of a participant: other sections, an ICE restart, or a transport that is dead.
+//! Further offers of a participant: changed sections, an ICE restart, or a dead transport.
 
 use super::Room;
 use super::media_session::{self, MediaSession, MediaState};
@@ -14,7 +14,6 @@ use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
 /// Reports of dead transports count together for this long.
 const DEAD_REPORTS_MS: u64 = 10_000;
 
-/// Why a further offer is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NegotiateError {
     #[error("another offer is still being answered")]
@@ -50,14 +49,14 @@ pub(super) struct Renegotiation {
     pub(super) reason: NegotiateReason,
 }
 
-/// Where a further offer leads.
+/// The session and node that a further offer leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Path {
     /// The same session on the same node.
     Same,
     /// A new session on this assignment.
     Another(u64),
-    /// A new session, once there is another assignment; that of this node failed.
+    /// A new session on the next assignment; this node has failed.
     Wait(Option<NodeId>),
 }
 
@@ -71,7 +70,7 @@ struct Further<'a> {
 }
 
 impl Room {
-    /// Answers a further offer of a participant, at once or as soon as the Fleet object has said what belongs into the answer.
+    /// Answers a participant's further offer, immediately or as soon as the Fleet object has named the TURN nodes.
     pub(super) fn negotiate(
         &mut self,
         now: UnixMillis,
@@ -136,7 +135,7 @@ impl Room {
         }
     }
 
-    /// Decides where an offer leads; a report of a dead transport is remembered.
+    /// Decides which session an offer leads to; records a report of a dead transport.
     fn path(
         &mut self,
         now: UnixMillis,

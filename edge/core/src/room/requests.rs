@@ -1,4 +1,4 @@
-//! The small requests of participants: mute, view, leave.
+//! Small requests: mute, view, leave.
 
 use super::Room;
 use super::member::Member;
@@ -7,7 +7,6 @@ use shared::signal::{LeaveReason, close_code};
 use shared::{ErrorCode, Mid, ParticipantId};
 use std::collections::BTreeMap;
 
-/// Why a track is not muted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SetMutedError {
     #[error("section {mid} publishes nothing")]

@@ -1,7 +1,8 @@
-//! Participants who vanished without a close frame: their media does not reach the node, and they send no pings.
+//! Detects participants that vanished without a close frame: their media does not reach the node, and they send no
+//! pings.
 //!
-//! The platform answers pings without waking the room, and knows when the last one came. The room asks for that only
-//! about participants without media, so that a healthy room is never woken for it.
+//! The platform answers pings without waking the room, and records the time of the last one. The room queries it only
+//! for participants without media, so that a healthy room is never woken.
 
 use super::media_session::MediaState;
 use super::member::{Absence, Member};
@@ -41,7 +42,7 @@ impl Room {
         })
     }
 
-    /// When it is time to look at the pings of a participant.
+    /// When the pings of a participant must be checked.
     pub(super) fn silence_deadline(member: &Member) -> Option<UnixMillis> {
         member.socket.and(member.silent_since).map(|since| since.plus_ms(limits::CLIENT_SILENCE_MS))
     }
@@ -55,7 +56,7 @@ impl Room {
         }
     }
 
-    /// When a silent client last said `ping`; never, where that is nothing.
+    /// When a silent client last sent `ping`; `None` if never.
     pub(super) fn heard(&mut self, now: UnixMillis, socket: SocketId, at: Option<UnixMillis>) {
         let of_socket = |member: &&Member| member.socket == Some(socket) && member.silent_since.is_some();
         let Some(participant) = self.members.values().find(of_socket).map(|member| member.id.clone()) else { return };

@@ -1,4 +1,4 @@
-//! Which track plays in which receive slot of a participant. Pure: tracks, slots and the view in, slots out.
+//! Assigns tracks to a participant's receive slots. A pure function of tracks, slots and view.
 
 use super::candidates::{Candidate, Candidates};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ impl From<&Slot> for SlotInfo {
     }
 }
 
-/// Fills the slots of `own` anew; nothing where that changes nothing.
+/// Reassigns the slots of `own`; `None` if nothing changes.
 pub(super) fn assign(
     slots: &[Slot],
     candidates: &Candidates<'_>,
@@ -62,7 +62,7 @@ pub(super) fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {
     slot.playing.as_ref().is_some_and(|playing| playing.track == candidate.track.id)
 }
 
-/// Frees the slots of tracks that do not play any longer.
+/// Frees the slots of tracks that no longer play.
 fn clear(slots: &mut [Slot], kind: MediaKind, wanted: &[Candidate<'_>]) {
     for slot in slots.iter_mut().filter(|slot| slot.kind == kind && slot.playing.is_some()) {
         if !wanted.iter().any(|candidate| plays(slot, candidate)) {

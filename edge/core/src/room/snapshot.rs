@@ -1,6 +1,7 @@
-//! The room as rows: one for the room, one for each participant, session, assignment, recording, chat message and ban, so that a small change writes a small row.
+//! The room as rows: one for the room and one for each participant, session, assignment, recording, chat message and
+//! ban, so that a small change writes a small row.
 //!
-//! The state's types are stored as they are. A change after which old rows would be misread needs a new [`VERSION`].
+//! The state's types are stored directly. An incompatible change to them needs a new [`VERSION`].
 
 use super::Room;
 use super::allowance::Allowance;
@@ -50,7 +51,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Every row that can be read, and why the others cannot.
+    /// Parses all rows, and returns the errors of the unreadable ones.
     pub(super) fn read(rows: &[Row]) -> (Self, Vec<RestoreError>) {
         let mut snapshot = Self::default();
         let unreadable = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
@@ -93,8 +94,8 @@ impl Snapshot {
     }
 }
 
-/// Whether an unreadable row may be deleted. Returning clients make anew what a call needs; recordings, decisions of
-/// moderators and rows of a kind unknown to this version wait for a version that can read them.
+/// Whether an unreadable row may be deleted. Returning clients recreate what a call needs; recordings, moderators'
+/// decisions and unknown kinds of rows are kept for a version that can read them.
 pub(super) fn is_disposable(key: &str) -> bool {
     key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST].iter().any(|prefix| key.starts_with(prefix))
 }

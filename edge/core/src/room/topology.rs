@@ -1,7 +1,8 @@
-//! Which nodes serve the room: assignments, how a new one is asked for, and how sessions come to it.
+//! The nodes that serve the room: assignments, requests for new ones, and the sessions assigned to them.
 //!
-//! An assignment is one epoch of one node. Sessions name theirs, so a room can span several; new sessions go to the current one. It is
-//! replaced when its node is silent, lost or about to stop, or when its clients find it dead; clients then move by offering again.
+//! An assignment is one epoch of one node. Each session names its assignment, so a room can span several; new sessions
+//! go to the current one. It is replaced when its node is silent, lost or about to stop, or when its clients report it
+//! dead; clients then move by making a new offer.
 
 use super::Room;
 use super::news::Reply;
@@ -15,33 +16,33 @@ use shared::signal::close_code;
 use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
 use std::net::SocketAddr;
 
-/// The Fleet object must answer within this time: it only looks into its own memory, so this is a call that was lost.
+/// The Fleet object must answer within this time; it only reads its own memory, so a longer wait means a lost call.
 const FLEET_TIMEOUT_MS: u64 = 5_000;
-/// With nobody to serve the room, the Fleet object is asked again this often.
+/// Without an available node, the request to the Fleet object is repeated at this interval.
 const PLACE_RETRY_MS: u64 = 5_000;
-/// After so many nodes in a row that never dialled, the room waits [`PLACE_RETRY_MS`] before it is placed again.
+/// After this many nodes in a row that never connected, the room waits [`PLACE_RETRY_MS`] before its next request.
 const SILENT_NODES_MAX: u32 = 3;
 /// Nodes that a request names as failed; the oldest is forgotten first.
 const AVOID_MAX: usize = 8;
 /// Clients of a node that is about to stop have this long to move.
 const RETIRED_TIMEOUT_MS: u64 = 30_000;
 
-/// What is known about the room as a whole.
+/// The state of the room as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
     pub(super) participants_max: usize,
-    /// The number of the newest assignment that was asked for.
+    /// The epoch of the newest requested assignment.
     pub(super) epoch: u64,
     pub(super) next_csrc: u32,
-    /// Counts joins, so that participants have an order that no clock can change.
+    /// Counts joins, which orders participants independently of clocks.
     pub(super) next_order: u64,
     /// The assignment that new sessions go to.
     pub(super) current: Option<u64>,
     pub(super) placing: Option<Placing>,
-    /// How many nodes in a row never dialled.
+    /// How many assigned nodes in a row never connected.
     pub(super) silent_nodes: u32,
     pub(super) empty_since: Option<UnixMillis>,
-    /// Until when a recording waits for the last participant, who closed the page or reloads it.
+    /// Until when a recording waits for the last participant, who closed or reloaded the page.
     #[serde(default)]
     pub(super) reload_until: Option<UnixMillis>,
     #[serde(default = "empty_timeout_ms_default")]
@@ -58,17 +59,17 @@ const fn empty_timeout_ms_default() -> u64 {
     limits::EMPTY_ROOM_LIFETIME_MS
 }
 
-/// How far a new assignment is.
+/// The progress of a new assignment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Placing {
-    /// The Fleet object was asked.
+    /// The request to the Fleet object is pending.
     Asked { epoch: u64, since: UnixMillis, avoid: Vec<NodeId>, early: Option<EarlyHello> },
-    /// There was no node; it is asked again then.
+    /// No node was available; the request is repeated at this time.
     Retry { at: UnixMillis, avoid: Vec<NodeId> },
 }
 
-/// A node dialled before the Fleet object's answer arrived.
+/// A node connected before the Fleet object's answer arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EarlyHello {
     pub(super) socket: SocketId,
@@ -84,28 +85,27 @@ pub(super) struct Assignment {
     pub(super) candidates: Vec<SocketAddr>,
     pub(super) fingerprint: Fingerprint,
     pub(super) link: Link,
-    /// Through what clients reach it that cannot do so directly.
+    /// The TURN servers for clients that cannot reach the node directly.
     #[serde(default)]
     pub(super) relay: Relay,
-    /// When its clients were told to move elsewhere; `None` while they need not.
+    /// When its clients were told to move; `None` if they need not.
     pub(super) retired_at: Option<UnixMillis>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Link {
-    /// The node was told to dial.
+    /// The assignment was sent to the node.
     Dialing { since: UnixMillis },
-    /// The node has said hello.
+    /// The node has sent `hello`.
     Connected { socket: SocketId },
-    /// Its socket is gone; media may well flow on.
+    /// Its socket is closed; media may still flow.
     Lost { since: UnixMillis },
-    /// It did not dial in time, so another node is being asked for; if it dials first, it is welcome.
+    /// It did not connect in time, so another node is being requested; if it connects first, it is accepted.
     Silent,
 }
 
 impl Meta {
-    /// A room in which nobody has been yet.
     pub(super) const fn new(participants_max: usize, now: UnixMillis) -> Self {
         Self {
             participants_max,
@@ -139,7 +139,7 @@ impl Assignment {
         }
     }
 
-    /// When its node must have dialled.
+    /// When its node must have connected.
     pub(super) const fn node_deadline(&self) -> Option<UnixMillis> {
         match self.link {
             Link::Dialing { since } => Some(since.plus_ms(limits::NODE_DIAL_TIMEOUT_MS)),
@@ -164,7 +164,7 @@ impl Placing {
 }
 
 impl Room {
-    /// The assignment that a new session can be given to at once: nothing while another one is being asked for.
+    /// The assignment for new sessions; `None` while another one is being requested.
     pub(super) fn usable(&self) -> Option<u64> {
         let meta = self.meta()?;
         let current = meta.current?;
@@ -173,7 +173,7 @@ impl Room {
         (!asked && assignment.retired_at.is_none() && assignment.link != Link::Silent).then_some(current)
     }
 
-    /// Asks for a new assignment, unless one is asked for already.
+    /// Requests a new assignment, unless a request is pending.
     pub(super) fn place(&mut self, now: UnixMillis, failed: Option<NodeId>) {
         let Some(meta) = self.meta_mut() else { return };
         let mut avoid = match meta.placing.take() {
@@ -241,7 +241,7 @@ impl Room {
         self.news.transport_dead.extend(elsewhere);
     }
 
-    /// Gives everybody who waits a session on this assignment.
+    /// Gives all waiting participants a session on this assignment.
     pub(super) fn serve_waiting(&mut self, epoch: u64) {
         let mut waiting: Vec<_> = self.members.values().filter(|member| member.waiting.is_some()).collect();
         waiting.sort_by_key(|member| member.order);
@@ -311,7 +311,7 @@ impl Room {
         })
     }
 
-    /// The node says that it will stop, or that it cannot take a session: its clients shall move, but not stop before.
+    /// The node is about to stop or cannot take a session: its clients move, and keep their media until then.
     pub(super) fn retire(&mut self, now: UnixMillis, epoch: u64) {
         let is_current = self.meta().and_then(|meta| meta.current) == Some(epoch);
         let Some(assignment) = self.assignments.get_mut(&epoch) else { return };
@@ -325,7 +325,7 @@ impl Room {
         }
     }
 
-    /// Lets go of retired nodes that serve nobody any longer.
+    /// Releases retired nodes that no longer serve any client.
     pub(super) fn end_left_assignments(&mut self) {
         let retired = |(epoch, assignment): &(&u64, &Assignment)| {
             assignment.retired_at.is_some() && !self.sessions.values().any(|session| session.epoch == Some(**epoch))
@@ -336,14 +336,14 @@ impl Room {
         }
     }
 
-    /// A retired node's time is over; where nothing else serves its clients, it may keep them as long as it can.
+    /// Releases a retired node whose time is over, unless no other node can serve its clients.
     pub(super) fn retired_due(&mut self, epoch: u64) {
         if self.meta().and_then(|meta| meta.current) != Some(epoch) {
             self.end_assignment(epoch);
         }
     }
 
-    /// The node is told that it is over, where it can be told.
+    /// Sends `release` to the node if it is connected.
     pub(super) fn end_assignment(&mut self, epoch: u64) {
         let Some(assignment) = self.assignments.remove(&epoch) else { return };
         if let Some(socket) = assignment.socket() {

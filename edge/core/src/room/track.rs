@@ -1,4 +1,4 @@
-//! One published track, and how a participant's tracks follow from what it offers.
+//! One published track, and how a participant's offer determines its tracks.
 
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::MediaKind;
@@ -16,7 +16,7 @@ pub(super) struct Track {
     pub(super) silenced: bool,
     /// Names the track as contributing source (RFC 3550 §5.1); unique in the room.
     pub(super) csrc: u32,
-    /// When it was last unmuted, by the counter that numbers tracks; 0 where it never was.
+    /// When it was last unmuted, by the counter that numbers tracks; 0 if never.
     #[serde(default)]
     pub(super) unmuted: u32,
 }
@@ -33,7 +33,7 @@ impl Track {
         }
     }
 
-    /// When it was last opened, by the counter that numbers tracks.
+    /// When it was last unmuted, by the counter that numbers tracks.
     pub(super) fn opened(&self) -> u32 {
         self.unmuted.max(self.csrc)
     }

@@ -1,4 +1,4 @@
-//! Writes an answer (RFC 8829 §5.3) from what was negotiated and where the node is.
+//! Writes an answer (RFC 8829 §5.3) from the negotiated sections and the node's addresses.
 
 use super::section::{AcceptedSection, AnsweredSection, Feedback, Names, RejectedSection};
 use super::{candidate, extensions, h264, simulcast};

@@ -1,4 +1,4 @@
-//! Header extensions (RFC 8285): which of those that Rotunda understands are offered, and which way.
+//! Negotiation of the header extensions (RFC 8285) that Rotunda understands, with their directions.
 
 use super::lines::words;
 use super::section::Direction;

@@ -1,4 +1,5 @@
-//! Sorts the lines of an offer by section, in one pass. Nothing is judged here except what the answer must repeat: the `m=` lines.
+//! Sorts the lines of an offer by section, in one pass. Only the `m=` lines, which the answer must repeat, are
+//! validated here.
 
 use super::offer::{OfferError, Problem};
 use super::section::{Direction, RejectedSection};
@@ -182,7 +183,7 @@ impl<'a> SectionLines<'a> {
         }
     }
 
-    /// What the answer repeats of a section that it rejects.
+    /// The parts of a rejected section that the answer repeats.
     pub(super) fn head(&self) -> RejectedSection {
         RejectedSection {
             mid: self.mid.map(|mid| mid.value).filter(|mid| !mid.is_empty() && is_plain(mid)).map(Into::into),

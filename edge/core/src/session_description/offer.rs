@@ -1,6 +1,7 @@
-//! Reads an offer in time linear in its size, and decides which of its sections can be accepted.
+//! Parses an offer in linear time, and decides which of its sections can be accepted.
 //!
-//! Only what an accepted section needs is judged. Any other line is ignored, and any other section is rejected alone (RFC 3264 §6).
+//! Only the lines that an accepted section needs are validated. Other lines are ignored, and unusable sections are
+//! rejected individually (RFC 3264 §6).
 
 use super::extensions::OfferedExtensions;
 use super::lines::{Attribute, Lines, SectionLines, first_word, words};
@@ -35,12 +36,11 @@ pub struct Offer {
 /// Why an offer, or one section of it, cannot be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferError {
-    /// Where, counted from 1; `None` where the offer as a whole is at fault.
+    /// The line, counted from 1; `None` if the offer as a whole is invalid.
     pub line: Option<usize>,
     pub problem: Problem,
 }
 
-/// What is wrong with an offer, or with one section of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("the offer has no m= line")]
@@ -149,7 +149,7 @@ impl OfferError {
     }
 }
 
-/// What is known of a section while the offer is being read.
+/// The state of a section during parsing.
 enum Verdict {
     /// The offerer has rejected or stopped it.
     Stopped,
@@ -244,7 +244,7 @@ const fn is_living(section: &SectionLines<'_>, place: Option<Place>) -> bool {
     section.has_port || (section.bundle_only && place.is_some())
 }
 
-/// Judges each section by itself.
+/// Validates each section independently.
 fn verdicts(lines: &Lines<'_>, places: &[Option<Place>]) -> Result<Vec<Verdict>, OfferError> {
     let mut mids: BTreeMap<Mid, usize> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(lines.sections.len());

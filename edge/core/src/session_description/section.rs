@@ -1,4 +1,4 @@
-//! One media section, as it was offered and as it is answered.
+//! One media section in the offer and in the answer.
 
 use super::extensions::OfferedExtensions;
 use super::offer::OfferError;
@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use shared::Mid;
 use shared::rtp_parameters::{Codec, Encoding, MediaKind, Section};
 
-/// What an offer says about one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OfferedSection {
     /// The answer can accept it.
@@ -43,7 +42,7 @@ pub struct UsableSection {
 }
 
 impl UsableSection {
-    /// What the node is told of a published section.
+    /// The node's parameters for a published section.
     #[must_use]
     pub fn encodings(&self) -> Vec<Encoding> {
         if self.layers.is_empty() { vec![self.encoding.clone()] } else { self.layers.clone() }
@@ -215,7 +214,7 @@ impl AnsweredSection {
         }
     }
 
-    /// What the node is told, where the section was accepted.
+    /// The node's parameters, if the section was accepted.
     #[must_use]
     pub fn section(&self) -> Option<&Section> {
         self.accepted().map(|accepted| &accepted.section)

@@ -1,4 +1,4 @@
-//! Simulcast (RFC 8853): which layers of a section are accepted, by their rids (RFC 8851).
+//! Simulcast (RFC 8853): the accepted layers of a section, by rid (RFC 8851).
 
 use super::lines::{SectionLines, first_word, payload_type, words};
 use crate::steps::look_through;

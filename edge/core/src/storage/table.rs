@@ -1,4 +1,4 @@
-//! State that knows which of its rows changed since they were last stored.
+//! A table that tracks which rows have changed since they were last stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ impl<K: Ord + Clone, V> Table<K, V> {
         &self.changed
     }
 
-    /// Forgets what changed, once it is on its way to storage.
+    /// Clears the list of changed rows, once they have been handed to storage.
     pub(crate) fn take_changed(&mut self) -> BTreeSet<K> {
         std::mem::take(&mut self.changed)
     }

@@ -1,4 +1,4 @@
-//! `/v1/rooms/{room}/bans`: who may not come in again.
+//! `/v1/rooms/{room}/bans`: lists, adds and lifts bans.
 
 use super::{Call, RouteError, body, json, no_content, unexpected};
 use crate::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! The body of a request: bounded before it is read, and read into a type.
+//! Reads request bodies with a size limit, and parses them into types.
 
 use super::super::Arrival;
 use crate::refusal::Refusal;

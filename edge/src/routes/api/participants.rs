@@ -1,4 +1,4 @@
-//! `/v1/rooms/{room}/participants`: who is in a room, and what becomes of them.
+//! `/v1/rooms/{room}/participants`: lists, changes, mutes and removes participants.
 
 use super::{Call, RouteError, body, json, no_content, unexpected};
 use crate::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! The query of a request: only what the operation understands, each once.
+//! Parses query parameters: only known ones, each at most once.
 
 use super::decode;
 use crate::refusal::Refusal;
@@ -10,7 +10,7 @@ use worker::Request;
 pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// Reads the query; a parameter that is not `known` would be one that silently does nothing.
+    /// Parses the query; refuses parameters that are not `known`, which would otherwise be ignored silently.
     pub(super) fn of(request: &Request, known: &[&str]) -> Result<Self, Refusal> {
         let url = request.inner().url();
         let text = url.split_once('?').map_or("", |(_, query)| query);
@@ -35,7 +35,7 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    /// How many items a page shall have.
+    /// The page size.
     pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
         let Some(text) = self.0.get("limit") else { return Ok(default) };
         // `parse` would take a plus sign.
@@ -65,7 +65,7 @@ impl Query {
         cursor.ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
-    /// The reason that the people concerned are told.
+    /// The reason for the affected participants.
     pub(super) fn reason(&self) -> Result<Option<String>, Refusal> {
         let reason = self.0.get("reason");
         reason.map_or(Ok(()), |reason| Text::Reason.check(reason)).map_err(Refusal::invalid)?;

@@ -1,4 +1,4 @@
-//! `/v1/rooms/{room}/recordings`: what was recorded, and where it can be played; for the application's server and who may record.
+//! `/v1/rooms/{room}/recordings`: recordings with signed URLs, for application servers and participants who may record.
 
 use super::super::recordings::{delete_stored, storage};
 use super::{Call, RouteError, json, no_content, unexpected};

@@ -1,4 +1,4 @@
-//! `/v1/rooms`: rooms are made, listed, shown, changed and ended.
+//! `/v1/rooms`: creates, lists, shows, changes and ends rooms.
 
 use super::super::rooms::GENERATION;
 use super::{Call, RouteError, ask_room, body, json, no_content, unexpected};
@@ -32,7 +32,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     }
 }
 
-/// `GET /v1/rooms`: what the directory lists, as each room says it is; one that says it is none takes itself out.
+/// `GET /v1/rooms`: the rooms of the directory, each with its own report; a room that does not exist removes its entry.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let limit = call.query.limit(limits::ROOMS_PER_PAGE_DEFAULT, limits::ROOMS_PER_PAGE_MAX)?;
     let (mut shard, mut after) = call.query.cursor()?;
@@ -83,7 +83,7 @@ fn room(answer: Answer) -> Result<Response, RouteError> {
     }
 }
 
-/// The room of a listed name. One that cannot answer is left out: it must not hide the others.
+/// The room of a listed name. A room that cannot answer is omitted, so that it does not hide the others.
 async fn shown(call: &Call<'_>, name: RoomId) -> Option<api::Room> {
     let error = match ask_room(&call.arrival, &name, Ask::Show).await {
         Ok(Answer::Room { room, .. }) => return Some(room),

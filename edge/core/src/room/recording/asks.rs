@@ -8,16 +8,16 @@ use shared::{RecordingId, UnixMillis};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingAsk {
-    /// Starts one; one that runs stays as it is.
+    /// Starts a recording; a running one is returned unchanged.
     Start,
-    /// Stops one; one that has ended stays as it is.
+    /// Stops a recording; one that has ended is returned unchanged.
     Stop {
         recording: RecordingId,
     },
     List {
-        /// Where the page before ended.
+        /// The end of the previous page.
         after: Option<RecordingCursor>,
-        /// Most of this page.
+        /// The maximum number of items.
         limit: usize,
     },
     Show {
@@ -27,7 +27,7 @@ pub enum RecordingAsk {
     Doom {
         recording: RecordingId,
     },
-    /// Nothing is stored of it any more.
+    /// All its objects have been deleted.
     Forget {
         recording: RecordingId,
     },
@@ -43,17 +43,17 @@ pub enum RecordingAnswer {
     Page {
         /// Newest first.
         listings: Vec<RecordingListing>,
-        /// Where the page ends, if there are more.
+        /// The end of this page, if there are more.
         next: Option<RecordingCursor>,
     },
     Doomed {
-        /// What the keys of everything that is stored of it begin with.
+        /// The prefix of all its object keys.
         key_prefix: String,
     },
 }
 
 impl Room {
-    /// Answers what is asked about recordings, which outlive the room.
+    /// Answers requests about recordings, which outlive the room.
     pub(in crate::room) fn recording_answer(
         &mut self,
         now: UnixMillis,

@@ -1,6 +1,7 @@
-//! Deleting recordings: the room decides, storage is emptied, then the room forgets.
+//! Deletion of recordings: the room stores the decision, the Worker deletes the objects, then the room removes its
+//! entry.
 //!
-//! A dead node may return with parts of a deleted recording. The room remembers the recording for as long as that can
+//! A failed node may return with parts of a deleted recording. The room remembers the deletion for as long as that can
 //! take, and has those parts deleted too.
 
 use super::super::Room;
@@ -11,14 +12,14 @@ use shared::{NodeId, RecordingId, UnixMillis, limits};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Deletion {
-    /// Its objects are being deleted. It stays listed until that is done, so that a deletion can be tried again.
+    /// Its objects are being deleted. It stays listed until that is done, so that the deletion can be retried.
     Begun,
-    /// All of it is gone but what nodes may still bring.
+    /// All its objects are deleted, but nodes may still upload parts.
     Done { at: UnixMillis },
 }
 
 impl Deletion {
-    /// When the recording is forgotten.
+    /// When the entry is removed.
     pub(super) const fn deadline(self) -> Option<UnixMillis> {
         match self {
             Self::Begun => None,
@@ -28,14 +29,14 @@ impl Deletion {
 }
 
 impl Recording {
-    /// Whether there is nothing left to be seen of it.
+    /// Whether the recording is no longer listed.
     pub(super) const fn is_deleted(&self) -> bool {
         matches!(self.deletion, Some(Deletion::Done { .. }))
     }
 }
 
 impl Room {
-    /// Decides that a recording goes, and says under what everything of it is stored. From here on no node makes files of it.
+    /// Marks a recording for deletion and returns its key prefix. From then on no node builds its files.
     pub(super) fn doom_recording(&mut self, id: &RecordingId) -> Result<String, RecordingError> {
         let state = self.recording_listing(id)?.recording.state;
         if !state.is_over() {
@@ -46,7 +47,7 @@ impl Room {
         Ok(recording.key_prefix.clone())
     }
 
-    /// Nothing is stored of a doomed recording any more.
+    /// All objects of a marked recording have been deleted.
     pub(super) fn forget_recording(&mut self, now: UnixMillis, id: &RecordingId) {
         let Some(recording) = self.recordings.get(id) else { return };
         if recording.deletion != Some(Deletion::Begun) {
@@ -76,7 +77,7 @@ impl Room {
         }
     }
 
-    /// Under what a node has stored something of a recording that is deleted, where it has.
+    /// The key prefix of a deleted recording for which a node has uploaded parts.
     pub(super) fn leftovers(&self, node: &NodeId, id: &RecordingId) -> Option<String> {
         let doomed = self.recordings.get(id).filter(|recording| recording.deletion.is_some());
         doomed.filter(|recording| recording.has_node(node)).map(|recording| recording.key_prefix.clone())

@@ -1,4 +1,4 @@
-//! Recordings as a list, the newest first, in pages.
+//! Lists recordings in pages, newest first.
 
 use super::super::Room;
 use super::{Recording, RecordingError};
@@ -6,16 +6,17 @@ use serde::{Deserialize, Serialize};
 use shared::signal::{RecordingFile, RecordingInfo};
 use shared::{RecordingId, UnixMillis};
 
-/// A recording with its files, for those who may see it.
+/// A recording with its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingListing {
     pub recording: RecordingInfo,
     pub files: Vec<RecordingFile>,
-    /// Where what happened in the room is written down.
+    /// The key of the manifest.
     pub manifest: Option<String>,
 }
 
-/// Where a page ended: the next one begins with what is older. What is deleted or started meanwhile moves nothing.
+/// The end of a page: the next one starts with older recordings. Deleting or starting recordings in between does not
+/// shift the pages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecordingCursor {
     started_at: UnixMillis,
@@ -49,7 +50,7 @@ impl Recording {
 }
 
 impl Room {
-    /// Every recording that is not deleted.
+    /// All recordings that are not deleted.
     pub(super) fn kept_recordings(&self) -> impl Iterator<Item = (&RecordingId, &Recording)> {
         self.recordings.iter().filter(|(_, recording)| !recording.is_deleted())
     }

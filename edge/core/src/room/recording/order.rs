@@ -1,4 +1,4 @@
-//! What the nodes are ordered to record.
+//! The recording orders for the nodes.
 
 use super::super::Room;
 use super::super::member::Member;
@@ -8,7 +8,7 @@ use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackR
 use std::collections::BTreeMap;
 
 impl Room {
-    /// What the nodes shall record, by epoch.
+    /// The recording orders by epoch.
     pub(in crate::room) fn recording_orders(&self) -> BTreeMap<u64, RecordingOrder> {
         let running = self.recordings.iter().find(|(_, recording)| recording.state.is_running());
         let Some((id, recording)) = running else { return BTreeMap::new() };
@@ -23,7 +23,7 @@ impl Room {
         epochs.map(|epoch| (*epoch, order(epoch))).collect()
     }
 
-    /// Everybody in the room, with what they publish through the node of this assignment.
+    /// All participants in the room, with their tracks on this assignment's node.
     fn recorded_participants(&self, epoch: u64) -> Vec<RecordedParticipant> {
         let here = |session| self.sessions.get(session).is_some_and(|session| session.epoch == Some(epoch));
         let track = |member: &Member, track: &Track| RecordedTrack {
@@ -47,7 +47,7 @@ impl Room {
         participants.collect()
     }
 
-    /// Orders that differ from what their nodes were told.
+    /// Orders that differ from those last sent.
     pub(in crate::room) fn changed_orders(&mut self) -> Vec<(u64, Option<RecordingOrder>)> {
         let is_same = self.members.changed().is_empty()
             && self.sessions.changed().is_empty()

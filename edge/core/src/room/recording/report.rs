@@ -1,4 +1,4 @@
-//! What nodes say of what they recorded, and who of them makes the files.
+//! The nodes' reports about their segments, and the choice of the node that builds the files.
 
 use super::super::{Output, Room};
 use super::Recording;
@@ -8,10 +8,10 @@ use shared::signal::{RecordingFile, RecordingState};
 use shared::{NodeId, UnixMillis, limits};
 use std::collections::BTreeSet;
 
-/// A node that makes files reports several times within this time, or loses the job.
+/// A node that builds the files must report within this time, or another node takes over.
 const FINISHER_TIMEOUT_MS: u64 = 4 * limits::RECORDING_FINISHER_INTERVAL_MS;
 
-/// Who makes the files: two at once would write over, and delete, what the other one needs.
+/// The node that builds the files: two at once would overwrite and delete each other's input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Finisher {
     epoch: u64,
@@ -23,13 +23,13 @@ impl Recording {
         self.segments.values().any(|segment| segment.node == *node)
     }
 
-    /// Whether another node is making the files.
+    /// Whether another node is building the files.
     fn is_finished_by_another(&self, now: UnixMillis, epoch: u64) -> bool {
         let is_at_it = |finisher: &Finisher| now.since_ms(finisher.heard_at) < FINISHER_TIMEOUT_MS;
         self.finisher.as_ref().is_some_and(|finisher| finisher.epoch != epoch && is_at_it(finisher))
     }
 
-    /// A segment is sealed: what shall its node do next?
+    /// Handles a sealed segment and returns the node's next step.
     fn seal(&mut self, now: UnixMillis, node: &NodeId, epoch: u64) -> RecordingVerdict {
         let is_running = self.state.is_running();
         let is_elsewhere = self.is_finished_by_another(now, epoch);
@@ -50,7 +50,7 @@ impl Recording {
         RecordingVerdict::Finish {}
     }
 
-    /// The files are made; of too few segments, if another one was sealed meanwhile.
+    /// Handles finished files, which are incomplete if another segment has been sealed in the meantime.
     fn finish(&mut self, of: &BTreeSet<u64>, files: Vec<RecordingFile>, manifest: Option<String>) -> RecordingVerdict {
         let sealed = self.segments.iter().filter(|(_, segment)| segment.is_sealed);
         if sealed.into_iter().any(|(epoch, _)| !of.contains(epoch)) {
@@ -67,7 +67,7 @@ impl Recording {
         RecordingVerdict::Done { is_complete: self.is_complete() }
     }
 
-    /// Whether the files are made of all that was recorded.
+    /// Whether the files contain all segments.
     pub(super) fn is_complete(&self) -> bool {
         self.segments.values().all(|segment| segment.is_used)
     }
@@ -80,7 +80,7 @@ impl Recording {
 }
 
 impl Room {
-    /// A node reports what it recorded; it may be alive again after its socket to the room, or the whole room, is long gone.
+    /// Handles a node's report, which may arrive long after its socket or the room has closed.
     pub(in crate::room) fn recording_reported(
         &mut self,
         now: UnixMillis,
