@@ -18,8 +18,8 @@ const ENVIRONMENT_PREFIX: &str = "TURN_";
 #[derive(Debug, Parser)]
 #[command(name = "turn-node", version, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
 struct Arguments {
-    /// The edge's address, for instance wss://rotunda.example.org; several, separated by commas, are tried in turn. Without it
-    /// the node serves, but no client is told about it.
+    /// The edge's URL, for instance wss://rotunda.example.org; comma-separated URLs are tried in turn. Without it the
+    /// node works, but is not announced to clients.
     #[arg(long, env = "TURN_EDGE", value_name = "URL")]
     edge: Option<String>,
     /// This node's id, the same as in its token.
@@ -52,17 +52,18 @@ struct Arguments {
     /// The realm sent to clients.
     #[arg(long, env = "TURN_REALM", value_name = "NAME", default_value = "rotunda")]
     realm: String,
-    /// Networks that are reachable although they are not global unicast.
+    /// Additional reachable networks, for example private ones.
     #[arg(long, env = "TURN_PEER_ALLOW", value_name = "NETWORK,...", default_value = "")]
     peer_allow: String,
-    /// Media nodes that sfu credentials reach beside those named by the edge.
+    /// Media nodes in addition to those announced by the edge.
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
-    /// Most allocations and reserved ports of one user. Firefox makes two allocations per network interface, and twice as
-    /// many during an ICE restart.
+    /// Maximum number of allocations and reserved ports per user. Firefox creates two allocations per network
+    /// interface, and twice as many during an ICE restart.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "24")]
     allocations_per_user: String,
-    /// Most bytes a second that a user with an sfu credential may relay, all allocations and both directions together.
+    /// Maximum bytes per second that a user with an sfu credential may relay, all allocations and both directions
+    /// together.
     #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]
     sfu_bytes_per_second: String,
     /// The same with a p2p credential.
@@ -74,13 +75,13 @@ struct Arguments {
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "TURN_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7090")]
     http_listen: String,
-    /// How long SIGTERM waits for the allocations to end.
+    /// How long to wait after SIGTERM for the allocations to end.
     #[arg(long, env = "TURN_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
     /// Format of the log lines: text or json.
     #[arg(long, env = "TURN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
-    /// Which log lines to write, for instance info or turn_node=debug.
+    /// Log filter, for instance info or turn_node=debug.
     #[arg(long, env = "TURN_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -237,7 +238,7 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if low < 1024 || low > high { Err(format!("{text:?} is not a range above port 1023")) } else { Ok(low..=high) }
 }
 
-/// Everything about the edge, or nothing.
+/// The settings for the edge, which must be all set or all unset.
 fn edge(reader: &mut Reader, set: EdgeArguments, relay: Option<Families>, listen: Option<SocketAddr>) -> Option<Edge> {
     let EdgeArguments { edge, node_id, region, node_token, urls } = set;
     if [&edge, &node_id, &region, &node_token].into_iter().all(|set| set.as_deref().is_none_or(str::is_empty)) {

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Reports to the Fleet object and takes its orders. Without the socket, allocations go on towards the media nodes named last.
+/// Reports to the Fleet object and executes its orders. Without the socket, allocations still reach the media nodes
+/// announced last.
 pub(crate) struct TurnMember {
     pub(crate) registration: TurnRegistration,
     /// Media nodes from the configuration.
     pub(crate) media_nodes: BTreeSet<SocketAddr>,
     pub(crate) shards: Arc<[Shard]>,
-    /// How many addresses of media nodes the Fleet object named last.
+    /// The number of media node addresses last announced by the Fleet object.
     pub(crate) named: watch::Sender<usize>,
 }
 

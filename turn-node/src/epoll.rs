@@ -18,7 +18,7 @@ pub(crate) struct Epoll {
     ready: usize,
 }
 
-/// Wakes the waiting thread; all wake-ups before its next look are one.
+/// Wakes the waiting thread; wake-ups before its next poll coalesce.
 #[derive(Debug)]
 pub(crate) struct Waker(OwnedFd);
 

@@ -1,16 +1,16 @@
-//! When to let packets gather before the next look: a wake-up costs more than relaying a packet.
+//! Decides when to let packets gather before the next poll: a wake-up costs more than relaying a packet.
 //!
-//! Network cards moderate their interrupts in the same way. Packets that are far apart never wait.
+//! Network cards moderate their interrupts in the same way. Widely spaced packets never wait.
 
 use std::time::{Duration, Instant};
 
 /// How long a datagram may wait for others; jitter on any path is larger.
 const LINGER: Duration = Duration::from_micros(200);
-/// A look that brings fewer messages was not worth the wait.
+/// A poll that returns fewer messages was not worth the wait.
 const MESSAGES_MIN: u32 = 2;
-/// A look that brings this many is worth its wake-up; the thread may even be short of time.
+/// A poll that returns this many messages is worth its wake-up; the thread may even be overloaded.
 const MESSAGES_MAX: u32 = 32;
-/// Longer gaps count as this, and so does a wait in vain, so that bursts with pauses between them are read as they come.
+/// Longer gaps and fruitless waits count as this, so that bursts with pauses between them are read on arrival.
 const GAP_MAX: Duration = Duration::from_micros(800);
 /// Weight of the latest gap in the average, as a divisor.
 const GAP_PART: u32 = 16;
@@ -18,7 +18,7 @@ const GAP_PART: u32 = 16;
 #[derive(Debug)]
 pub(crate) struct Linger {
     looked_at: Instant,
-    /// Average time between looks without lingering.
+    /// Average time between polls without lingering.
     gap: Duration,
     lingers: bool,
     pub(crate) count: u64,
@@ -29,7 +29,7 @@ impl Linger {
         Self { looked_at: now, gap: GAP_MAX, lingers: false, count: 0 }
     }
 
-    /// After a look that brought `messages`: how long to sleep before the next one, if at all.
+    /// After a poll that returned `messages`: how long to sleep before the next one, if at all.
     pub(crate) fn after(&mut self, now: Instant, messages: usize) -> Option<Duration> {
         let gap = now.saturating_duration_since(self.looked_at);
         self.looked_at = now;

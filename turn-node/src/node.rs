@@ -1,4 +1,4 @@
-//! The whole node: it starts the shards and the pages, and ends them on a signal.
+//! The whole node: starts the shards and the HTTP pages, and stops them on a signal.
 
 use crate::config::Config;
 use crate::control::TurnMember;
@@ -24,7 +24,7 @@ const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often to check for a dead shard, or for the end of the last allocation.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs the node until a signal, or until it cannot go on.
+/// Runs the node until a signal or a fatal error.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let listener = node_shell::pages::listen(config.http_listen).await?;
@@ -125,7 +125,8 @@ async fn any_ended(shards: &[Shard]) {
     }
 }
 
-/// Tells the edge, so that no more clients are sent here, and relays until no allocation is left or the time is over.
+/// Notifies the edge, so that no more clients are sent here, and relays until no allocation is left or the drain time
+/// is over.
 async fn drained(shards: &[Shard], time: Duration, standing: Option<watch::Receiver<Standing>>) {
     let deadline = Instant::now() + time;
     shards.iter().for_each(Shard::drain);

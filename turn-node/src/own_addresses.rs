@@ -1,4 +1,4 @@
-//! The addresses of this host, unreachable through the relay unless the configuration names them.
+//! The addresses of this host, which are unreachable through the relay unless the configuration names them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

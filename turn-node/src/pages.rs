@@ -34,7 +34,7 @@ pub(crate) struct Pages {
 /// What the connection to the edge reports.
 pub(crate) struct FromEdge {
     pub(crate) standing: watch::Receiver<Standing>,
-    /// How many addresses of media nodes the edge named last.
+    /// The number of media node addresses last announced by the edge.
     pub(crate) media_nodes: watch::Receiver<usize>,
 }
 

@@ -8,12 +8,12 @@ use udp::{Counters, PARTS, ReceiveBatch, SendBatch, Sending, Socket};
 
 /// Most datagrams of one run.
 const RUN_MAX: usize = 64;
-/// Room for what comes before data: a Data indication's header with an IPv6 address.
+/// Space before the data: a Data indication's header with an IPv6 address.
 const HEAD_BYTES: usize = 52;
 /// A datagram's zeros to the next multiple of four.
 const PADDING: [u8; 3] = [0; 3];
 
-/// Memory that is used again for every batch.
+/// Buffers reused for every batch.
 #[derive(Debug, Default)]
 pub(crate) struct RelayPath {
     pub(crate) datagrams_out: u64,
@@ -29,7 +29,7 @@ struct Head {
     padding: usize,
 }
 
-/// What the datagrams of one run have in common. The DF bit is the socket's, so it counts too.
+/// The properties shared by all datagrams of a run, including the DF bit, which is set per socket.
 type PeerKey = (AllocationId, SocketAddr, bool);
 
 /// Datagrams of equal length for one destination; the last may be shorter.
@@ -46,7 +46,7 @@ impl<'data, K: PartialEq + Copy> Run<'data, K> {
         Self { key: None, datagrams: [[&[]; PARTS]; RUN_MAX], count: 0, datagram_bytes: 0, ended: false }
     }
 
-    /// Takes a datagram; if false, the run must be sent first.
+    /// Adds a datagram; returns false if the run must be sent first.
     fn take(&mut self, key: K, parts: [&'data [u8]; PARTS]) -> bool {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         let first = self.count == 0;

@@ -1,4 +1,4 @@
-//! What was asked for, row by row, and what became of it: rows of docs/acceptance.toml, and the tests that say which of them they hold.
+//! The acceptance page: the requirements of docs/acceptance.toml, and the tests that cover them.
 
 mod holds;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured, starts the program that measures, and prints its results as a table.
+//! `cargo xtask bench`: builds and runs a benchmark, and prints its results as a table.
 
 mod first_call;
 mod results;
@@ -14,7 +14,7 @@ use crate::progress;
 use crate::setup::{self, Tools};
 use crate::workspace::Workspace;
 
-/// A benchmark that takes longer has hung.
+/// A benchmark that takes longer counts as hung.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 #[derive(clap::Args)]
@@ -24,22 +24,22 @@ pub(crate) struct Options {
     /// Print one line of JSON per case instead of the table
     #[arg(long)]
     json: bool,
-    /// Run one short round to see that it works; the numbers mean nothing
+    /// Run one short round as a smoke test; the numbers mean nothing
     #[arg(long)]
     smoke: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Name {
-    /// Server CPU per forwarded packet, beside the floor
+    /// Server CPU per forwarded packet, compared with the floor
     Sfu,
-    /// Server CPU per relayed packet, beside coturn
+    /// Server CPU per relayed packet, compared with coturn
     Turn,
-    /// Server CPU per recorded packet, beside a packet that is only forwarded
+    /// Server CPU per recorded packet, compared with a packet that is only forwarded
     Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
-    /// A first start, from a fresh clone to a call, with an idle machine
+    /// A first start, from a fresh clone to a call, on an idle machine
     FirstCall,
 }
 

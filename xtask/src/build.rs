@@ -1,4 +1,4 @@
-//! Builds what `dev` starts and `test` proves: the edge Worker, the native programs, the meet app.
+//! Builds the programs for `dev` and `test`: the edge Worker, the native programs, the meet app.
 
 mod client;
 mod edge;

@@ -1,5 +1,5 @@
-//! `cargo xtask codegen`: the client's protocol types and the OpenAPI document, written by the crate that defines them, and what became of
-//! every row that was asked for.
+//! `cargo xtask codegen`: writes the client's protocol types and the OpenAPI document, both from the crate that defines
+//! them, and the acceptance page.
 
 use std::fs;
 use std::process::Command;

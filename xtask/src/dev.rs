@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: everything on this machine, started, watched and ended together.
+//! `cargo xtask dev`: starts, watches and stops everything on this machine.
 
 mod health;
 mod leftovers;
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// The media nodes' address; Firefox needs one other than 127.0.0.1
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) media_address: IpAddr,
-    /// Start what was built before, without building
+    /// Start the existing builds, without building
     #[arg(long)]
     pub(crate) no_build: bool,
     /// Print one line of JSON instead of the table, for programs that start this one
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) state: Option<PathBuf>,
 }
 
-/// Runs until Ctrl-C, or until one of the parts ends.
+/// Runs until Ctrl-C, or until one of the parts exits.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let state = options.state.clone().unwrap_or_else(|| workspace.state().to_owned());
     fs::create_dir_all(&state).with_context(|| format!("creating {}", state.display()))?;

@@ -1,4 +1,4 @@
-//! Keeps two xtasks from doing the same work in the same folder at the same time.
+//! Prevents two xtasks from doing the same work in the same folder at the same time.
 
 use std::fs::{self, File, TryLockError};
 use std::thread::sleep;

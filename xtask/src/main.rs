@@ -37,9 +37,9 @@ struct Arguments {
 enum Task {
     /// Build and start everything on this machine, and print the URLs
     Dev(dev::Options),
-    /// Install what this machine lacks, and run every test
+    /// Install missing tools, and run every test
     Test(test::Options),
-    /// Run a benchmark, and print the results beside those of what it is compared with
+    /// Run a benchmark, and print the results with their comparison
     Bench(bench::Options),
     /// Check the style rules that a program can check
     Tidy,
@@ -49,12 +49,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Only install what this machine lacks
+    /// Only install missing tools
     Setup,
     /// Build one part or, without a name, all of them
     Build {
         part: Option<Part>,
-        /// Build what `dev` runs: quick to compile, with routes that only a developer may have
+        /// Build the development version: quick to compile, with development-only routes
         #[arg(long)]
         development: bool,
     },

@@ -1,4 +1,4 @@
-//! Every version that xtask chooses itself; npm's are in `package.json`, crates' in `Cargo.lock`.
+//! The versions of tools that xtask installs; npm packages are in `package.json`, crates in `Cargo.lock`.
 
 /// The oldest Node.js that wrangler and Vite accept.
 pub(crate) const NODE_MIN: (u32, u32) = (22, 12);

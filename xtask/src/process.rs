@@ -1,4 +1,4 @@
-//! Starts programs so that none of them, nor anything they start, outlives xtask.
+//! Starts programs such that neither they nor their children outlive xtask.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(25);
 /// How long a program gets to end in order before it is killed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A program in a process group of its own: what it starts can be ended with it.
+/// A program in its own process group, so that its children can be stopped with it.
 pub(crate) struct Running {
     child: Child,
 }

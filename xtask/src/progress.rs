@@ -1,5 +1,5 @@
-//! One line per step: what runs, for how long, and the last thing it said; on failure, the end of its log. Work that goes on side by side
-//! shares one line at the bottom.
+//! Progress output: one line per step with its duration and latest output; on failure, the end of its log. Parallel
+//! work shares one line at the bottom.
 
 use std::fs::{self, File};
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};

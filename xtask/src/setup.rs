@@ -1,4 +1,4 @@
-//! Installs what a fresh machine lacks, each thing once, and hands out commands that find it.
+//! Installs missing tools once, and provides commands that find them.
 
 mod node;
 mod python;

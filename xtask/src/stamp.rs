@@ -1,4 +1,4 @@
-//! Remembers which inputs a step last succeeded with, so that it runs again only when one of them changed.
+//! Remembers the inputs of a step's last success, so that it runs again only after a change.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,5 +1,5 @@
-//! Work that goes on side by side: each task is a few commands, begun when the tasks it needs are done. One line at the bottom of the
-//! screen says what is being done, what remains, and about how long that takes.
+//! Parallel tasks: each task is a few commands, started when its dependencies are done. One line at the bottom of the
+//! screen shows the current and remaining work, and a time estimate.
 
 mod forecast;
 
@@ -31,7 +31,6 @@ pub(crate) struct Task<'a> {
     pub(crate) prepare: Box<dyn FnOnce() -> Result<Work<'a>> + 'a>,
 }
 
-/// What a task turns out to need.
 pub(crate) enum Work<'a> {
     /// Nothing: its inputs are those of the last time.
     Unchanged,

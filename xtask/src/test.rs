@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 use steps::{STEPS, Step};
 use tally::Tally;
 
-/// A command that takes longer hangs.
+/// A command that takes longer counts as hung.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 #[derive(clap::Args)]

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the rules of style that a program can check; every offence is listed at once.
+//! `cargo xtask tidy`: the style rules that a program can check; all offences are listed together.
 
 mod columns;
 mod echoes;

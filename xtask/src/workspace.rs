@@ -1,4 +1,4 @@
-//! Where things are: the repository, and the one folder in it that holds what xtask makes.
+//! Paths: the repository, and the folder for everything that xtask creates.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

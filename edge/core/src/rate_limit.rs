@@ -18,7 +18,7 @@ impl Rate {
         Self { burst, interval_ms }
     }
 
-    /// `rate` tokens a second, which must divide 1,000.
+    /// `tokens` a second, which must divide 1,000.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "evaluated by the compiler, which refuses a division by zero")]
     pub const fn per_second(burst: u32, tokens: u32) -> Self {

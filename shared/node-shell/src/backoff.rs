@@ -1,12 +1,11 @@
-//! How long to wait before dialling again: longer each time up to a bound, and never all nodes at once.
+//! Exponential back-off with a bound and jitter, so that nodes do not reconnect all at once.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
-/// The edge waits 10 s for a node to come back before it gives its rooms away, so waits must stay well below.
+/// The edge waits 10 s for a node to return before it moves the node's rooms, so waits must stay well below.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// The waits of one dialler.
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,
@@ -20,12 +19,12 @@ impl Backoff {
         Self { failures: 0, random: seed }
     }
 
-    /// It worked: the next failure is a first one.
+    /// Resets the back-off after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Time until the next try: between half and all of a bound that doubles with every failure.
+    /// The wait before the next attempt: between half and all of a bound that doubles with every failure.
     pub fn next_wait(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);

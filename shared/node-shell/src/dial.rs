@@ -14,20 +14,19 @@ use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// An edge that does not answer within this time is not there.
+/// An edge that does not answer within this time counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The edge said no.
+    /// The edge refused.
     #[error("refused with {status}, {code:?}, request {request_id:?}")]
     Refused {
         /// HTTP status.
         status: u16,
-        /// Its reason, if it gave one that we know.
+        /// The error code, if it is a known one.
         code: Option<ErrorCode>,
-        /// What to look for in the edge's log.
+        /// The request id in the edge's log.
         request_id: Option<String>,
     },
     /// The edge did not answer in time.
@@ -36,7 +35,7 @@ pub enum DialError {
     /// The edge speaks another version of the protocol.
     #[error("the edge does not speak {SUBPROTOCOL}")]
     Version,
-    /// No connection, or one that is no WebSocket.
+    /// No connection, or not a WebSocket.
     #[error(transparent)]
     Socket(Box<Error>),
     /// The token cannot be sent.
@@ -45,7 +44,7 @@ pub enum DialError {
 }
 
 impl DialError {
-    /// Whether trying again with the same token is in vain.
+    /// Whether retrying with the same token is pointless.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -57,7 +56,7 @@ impl DialError {
     }
 }
 
-/// Dials `url` with a bearer token (RFC 6750 §2.1).
+/// Connects to `url` with a bearer token (RFC 6750 §2.1).
 pub async fn dial(url: &str, token: &Secret) -> Result<Link, DialError> {
     let mut request = url.into_client_request().map_err(|error| DialError::Socket(Box::new(error)))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| DialError::Token)?;

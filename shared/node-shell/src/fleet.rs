@@ -1,5 +1,4 @@
-//! The socket to the region's Fleet object: registers, says how busy the node is and when it will stop, and takes
-//! orders.
+//! The socket to the region's Fleet object: registers the node, reports its load and draining, and receives orders.
 
 use crate::backoff::Backoff;
 use crate::dial::dial;
@@ -14,36 +13,36 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const PATH: &str = "/v1/nodes/socket";
 
-/// What the edge knows about us.
+/// The node's standing with the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The Fleet object has said yes.
+    /// The Fleet object has accepted the registration.
     pub is_registered: bool,
-    /// The Fleet object was told that we will stop.
+    /// The Fleet object knows that the node is draining.
     pub has_announced_draining: bool,
 }
 
-/// What the Fleet object wants of a node that it knows.
+/// Orders from the Fleet object to a registered node.
 #[derive(Debug)]
 pub enum Order {
     /// Serve this room.
     Assign(Box<Assignment>),
-    /// Media nodes are here, and nowhere else.
+    /// The complete list of media node addresses.
     SetMediaNodes(Vec<SocketAddr>),
 }
 
-/// What differs from one kind of node to the other.
+/// The parts that differ between media and TURN nodes.
 pub trait Member: Send + Sync {
     fn registration(&self) -> NodeToFleet;
 
     /// How busy the node is.
     fn load(&self) -> NodeLoad;
 
-    /// Does what the Fleet object wants.
+    /// Executes an order.
     fn obey(&self, order: Order) -> impl Future<Output = ()> + Send;
 }
 
-/// Keeps the socket open. Whatever the node does goes on without it.
+/// Keeps the socket open. The node continues to work without it.
 #[derive(Debug)]
 pub struct FleetLink<M> {
     /// Addresses of the edge, tried in turn.
@@ -51,18 +50,18 @@ pub struct FleetLink<M> {
     pub node: NodeId,
     pub region: Region,
     pub token: Secret,
-    /// What differs from one kind of node to the other.
+    /// The parts that differ between media and TURN nodes.
     pub member: M,
-    /// Whether we are about to stop.
+    /// Whether the node is draining.
     pub draining: watch::Receiver<bool>,
-    /// What is told about all this.
+    /// Publishes the node's standing.
     pub standing: watch::Sender<Standing>,
-    /// Seed of the spread of retries.
+    /// Seed for the jitter of retries.
     pub seed: u64,
 }
 
 impl<M: Member> FleetLink<M> {
-    /// Dials, and dials again, for ever.
+    /// Connects and reconnects forever.
     pub async fn run(self) {
         let mut backoff = Backoff::new(self.seed);
         for edge in self.edges.iter().cycle() {

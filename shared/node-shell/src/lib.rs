@@ -1,6 +1,7 @@
-//! What the shells of the native nodes have in common: settings, logs, pages for operators, signals, and the way to the edge.
+//! Code shared by the shells of the native nodes: settings, logs, HTTP pages for operators, signals, and the connection
+//! to the edge.
 //!
-//! Nothing here decides anything about media or relaying, and nothing here is on a packet's path.
+//! Nothing here makes decisions about media or relaying, and nothing here is on the packet path.
 
 pub mod backoff;
 pub mod dial;
@@ -15,7 +16,7 @@ pub mod signals;
 
 use anyhow::{Context, anyhow};
 
-/// The async runtime of a node's control side: one thread is plenty, and media has threads of its own.
+/// The async runtime of a node's control side: one thread is plenty, because media runs on other threads.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()

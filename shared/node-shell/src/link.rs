@@ -1,4 +1,4 @@
-//! One open control socket: whole messages in and out, and a watch on whether the other side is still there.
+//! One open control socket: sends and receives whole messages, and detects a dead peer.
 
 use futures_util::{SinkExt, StreamExt};
 use shared::control::{ControlError, Message};
@@ -8,20 +8,19 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{self, Bytes, Utf8Bytes, error::Error};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-/// A WebSocket ping goes out this often; the edge's runtime answers it without waking the object behind.
+/// Interval of WebSocket pings; the edge's runtime answers them without waking the Durable Object.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// Silence for this long means that the connection is dead, whatever TCP believes.
+/// After this much silence the connection counts as dead, even if TCP considers it open.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// A frame that cannot be handed to TCP for this long means the same.
+/// The same applies if a frame cannot be handed to TCP for this long.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a link is over.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The edge closed it.
     #[error("closed by the edge{}", .0.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
     Closed(Option<String>),
-    /// Nothing was heard of the edge.
+    /// The edge was silent for too long.
     #[error("no message from the edge in time")]
     Silent,
     /// The connection broke.
@@ -29,7 +28,6 @@ pub enum LinkError {
     Socket(Box<Error>),
 }
 
-/// What was read.
 pub type Frame<M> = Result<M, ControlError>;
 
 #[derive(Debug)]
@@ -49,7 +47,7 @@ impl Link {
         self.write(tungstenite::Message::Text(Utf8Bytes::from(message.to_json()))).await
     }
 
-    /// The next message. Nothing is lost when this is dropped before it is done.
+    /// The next message. Cancel safe: no message is lost if the future is dropped.
     pub async fn next<M: Message>(&mut self) -> Result<Frame<M>, LinkError> {
         loop {
             tokio::select! {
@@ -78,7 +76,7 @@ impl Link {
         }
     }
 
-    /// Says goodbye, without waiting for an answer.
+    /// Sends a close frame, without waiting for an answer.
     pub async fn close(mut self) {
         let _ = timeout(SEND_TIMEOUT, self.socket.close(None)).await;
     }

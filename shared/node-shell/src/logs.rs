@@ -1,7 +1,7 @@
 //! Log lines on standard error, as text for people or as JSON for programs.
 //!
-//! A thread of its own writes them: a pipe that nobody reads blocks its writer, which must not be a thread that
-//! forwards media.
+//! A separate thread writes the lines: an unread pipe blocks its writer, which must not be a thread that forwards
+//! media.
 
 use crate::settings::{LogFormat, Logs};
 use anyhow::{Context, anyhow};
@@ -16,12 +16,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Lines that wait to be written; further ones are lost, and counted in the next line.
+/// Maximum number of queued lines; further lines are dropped, and counted in the next line.
 const LINES_MAX: usize = 4_096;
-/// How long the end of the program waits for the last lines.
+/// How long the program waits at its end for the last lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes log lines from here on, until the result is dropped.
+/// Starts writing log lines, until the result is dropped.
 pub fn start(logs: &Logs) -> anyhow::Result<Lines> {
     let filter: Targets = logs.filter.parse().context("reading the log filter")?;
     let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
@@ -35,7 +35,7 @@ pub fn start(logs: &Logs) -> anyhow::Result<Lines> {
     Ok(lines)
 }
 
-/// The thread that writes; dropping this waits a moment for what was logged before.
+/// The writing thread; dropping this waits briefly for queued lines.
 #[must_use]
 #[derive(Debug)]
 pub struct Lines {
@@ -43,7 +43,7 @@ pub struct Lines {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A line, or `None`: write what came before, and end.
+/// A line, or `None` to write all earlier lines and stop.
 type Entry = Option<Vec<u8>>;
 
 #[derive(Clone, Debug)]

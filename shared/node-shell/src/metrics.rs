@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// One metric: its name, what it counts, its type, and its value out of a shard's report.
+/// One metric: its name, help text and type, and how to read its value from a shard's report.
 #[derive(Debug)]
 pub struct Metric<R> {
     name: &'static str,
@@ -16,12 +16,12 @@ pub const fn counter<R>(name: &'static str, help: &'static str, value: fn(&R) ->
     Metric { name, help, kind: "counter", value }
 }
 
-/// A metric that comes and goes.
+/// A metric that can fall.
 pub const fn gauge<R>(name: &'static str, help: &'static str, value: fn(&R) -> u64) -> Metric<R> {
     Metric { name, help, kind: "gauge", value }
 }
 
-/// The page in the making.
+/// The text of the page, under construction.
 #[derive(Debug, Default)]
 pub struct Text(String);
 

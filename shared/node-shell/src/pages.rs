@@ -15,17 +15,17 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// Connections served at a time; further ones wait in the listener's backlog.
+/// Concurrent connections; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 32;
-/// A request's header must be there within this time.
+/// A request's header must arrive within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection may last this long in all.
+/// Maximum lifetime of a connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub trait Pages: Send + Sync + 'static {
-    /// Whether everything still turns; if not, what does not.
+    /// Whether the node is healthy; if not, what is wrong.
     fn health(&self) -> Result<(), String>;
-    /// Whether the node takes work; if not, why.
+    /// Whether the node is ready for work; if not, why.
     fn readiness(&self) -> Result<(), String>;
     /// All metrics in Prometheus's text format.
     fn metrics(&self) -> String;
@@ -36,7 +36,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listening on {address} for health and metrics"))
 }
 
-/// Serves the pages for ever.
+/// Serves the pages forever.
 pub async fn serve<P: Pages>(listener: TcpListener, pages: P) {
     let pages = Arc::new(pages);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));

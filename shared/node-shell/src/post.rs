@@ -1,4 +1,4 @@
-//! One JSON question to the edge over HTTP, for what no socket is open for.
+//! One JSON request to the edge over HTTP, for reports that no socket carries.
 
 use crate::settings::Secret;
 use http_body_util::{BodyExt, Full, Limited};
@@ -9,15 +9,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use std::time::Duration;
 
-/// An edge that does not answer within this time is not there.
+/// An edge that does not answer within this time counts as unreachable.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest answer that is read: a verdict is one line.
+/// Maximum size of an answer: a verdict is one line.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The edge said no.
+    /// The edge refused.
     #[error("refused with {status}")]
     Refused {
         /// HTTP status.
@@ -32,7 +31,7 @@ pub enum PostError {
 }
 
 impl PostError {
-    /// Whether trying again with the same question is in vain.
+    /// Whether retrying the same request is pointless.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -42,7 +41,7 @@ impl PostError {
     }
 }
 
-/// Asks `url` (`http://` or `https://`) with a bearer token (RFC 6750 §2.1); gives the body of the answer.
+/// Posts to `url` (`http://` or `https://`) with a bearer token (RFC 6750 §2.1); returns the body of the answer.
 pub async fn post(url: &str, token: &Secret, json: String) -> Result<String, PostError> {
     let connector =
         hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();

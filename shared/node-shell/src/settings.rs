@@ -1,11 +1,12 @@
-//! Settings of a node: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
+//! A node's settings: flags, then environment, then defaults, parsed once at startup; all mistakes are reported
+//! together.
 
 use shared::limits;
 use std::fmt::Display;
 use std::str::FromStr;
 use tokio_tungstenite::tungstenite::http::Uri;
 
-/// Form and choice of log lines.
+/// Format and filter of log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logs {
     /// The form.
@@ -23,7 +24,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A text that is never printed.
+/// A secret text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -80,7 +81,7 @@ impl EdgeUrl {
     }
 }
 
-/// What is wrong with the settings, one line for each mistake.
+/// All mistakes in the settings, one line each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} in the settings:\n  {}", if .0.len() == 1 { "a mistake" } else { "mistakes" }, .0.join("\n  "))]
 pub struct Mistakes(pub Vec<String>);
@@ -93,13 +94,14 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// `prefix` begins the names of the environment variables; one of `variables` that begins so and is not in `known` is a mistake.
+    /// `prefix` starts the names of the environment variables; any of `variables` with that prefix that is not in
+    /// `known` is a mistake.
     pub fn new(prefix: &'static str, known: &[&str], variables: impl Iterator<Item = String>) -> Self {
         let unknown = variables.filter(|name| name.starts_with(prefix) && !known.contains(&name.as_str()));
         Self { prefix, mistakes: unknown.map(|name| format!("{name}: unknown setting")).collect() }
     }
 
-    /// A setting that has a text.
+    /// The text of a setting, if set.
     pub fn value<T>(&mut self, name: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match parse(text) {
             Ok(value) => Some(value),
@@ -110,7 +112,7 @@ impl Reader {
         }
     }
 
-    /// A setting that must have one.
+    /// The text of a required setting.
     pub fn required<T>(
         &mut self,
         name: &str,
@@ -157,7 +159,7 @@ pub fn number(min: u64, max: u64) -> impl FnOnce(&str) -> Result<u64, String> {
     }
 }
 
-/// A token goes into a header line, so it must be one word; which one it is stays unsaid.
+/// A token goes into a header line, so it must be one word; the error does not quote it.
 pub fn secret(text: &str) -> Result<Secret, String> {
     let text = text.trim();
     if text.is_empty() || text.len() > limits::TOKEN_BYTES_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -1,4 +1,4 @@
-//! Signals: the first one drains, a second one ends at once.
+//! Signals: the first one drains, a second one stops immediately.
 
 use anyhow::Context;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Ctrl-C does not wait for calls to end.
 const INTERRUPT_DRAIN: Duration = Duration::from_secs(2);
 
-/// The two signals that ask for an end.
+/// The two termination signals.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -15,7 +15,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over; must be called inside the runtime.
+    /// Installs the handlers; must be called inside the runtime.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
@@ -23,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal; tells how long to drain, given how long SIGTERM does.
+    /// Waits for a signal; returns how long to drain, given the drain time for SIGTERM.
     pub async fn next(&mut self, terminate_drain: Duration) -> Duration {
         tokio::select! {
             _ = self.terminate.recv() => terminate_drain,

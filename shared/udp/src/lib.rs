@@ -1,6 +1,7 @@
-//! UDP sockets that move many datagrams a call in both directions (recvmmsg with UDP_GRO, sendmmsg with UDP_SEGMENT).
+//! UDP sockets that send and receive many datagrams per system call (recvmmsg with UDP_GRO, sendmmsg with UDP_SEGMENT).
 //!
-//! The one place with unsafe socket calls, for the shells of the native nodes. No protocol, no policy, no clock.
+//! The only place with unsafe socket calls, for the shells of the native nodes. It contains no protocol, policy or
+//! clock.
 
 mod address;
 mod receive;

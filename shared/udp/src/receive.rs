@@ -1,4 +1,4 @@
-//! Receives many datagrams with one call (recvmmsg), and runs of one sender as one buffer (UDP_GRO).
+//! Receives many datagrams with one call (recvmmsg), and runs from one sender in one buffer (UDP_GRO).
 
 use super::address::RawAddress;
 use super::{Counters, Socket};

@@ -1,4 +1,4 @@
-//! Sends many runs of datagrams with one call (sendmmsg), each run as one message that the kernel cuts (UDP_SEGMENT).
+//! Sends many runs of datagrams with one call (sendmmsg), each run as one message that the kernel splits (UDP_SEGMENT).
 
 use super::address::RawAddress;
 use super::{Counters, Socket};

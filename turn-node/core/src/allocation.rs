@@ -1,4 +1,4 @@
-//! An allocation with its permissions and channels, and when each of them ends.
+//! An allocation with its permissions and channels, and their expiry times.
 
 use crate::auth::IntegrityKey;
 use crate::limits;
@@ -10,24 +10,24 @@ use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// An allocation of one thread; no two ever have the same.
+/// Identifies an allocation of one thread; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AllocationId {
     pub index: u32,
-    /// How often the place was used before.
+    /// How often this slot of the table has been used before.
     pub generation: u32,
 }
 
-/// A relayed transport address and what it may be used for.
+/// A relayed transport address with its permissions and channels.
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
     pub(crate) policy: TurnPolicy,
-    /// Of the Allocate request: repeating it repeats the answer (RFC 8656 §7.2).
+    /// The Allocate request's transaction id: a repeated request gets the same answer (RFC 8656 §7.2).
     pub(crate) transaction: TransactionId,
     pub(crate) state: State,
-    /// What the answer to the Allocate says beside the addresses and the lifetime.
+    /// Attributes of the Allocate response besides the addresses and the lifetime.
     pub(crate) extras: Extras,
     pub(crate) expires_at: Instant,
     pub(crate) relayed: SocketAddr,
@@ -46,7 +46,6 @@ pub(crate) struct Owner {
     pub(crate) transaction: TransactionId,
 }
 
-/// What an allocation is made of.
 #[derive(Debug)]
 pub(crate) struct Granted {
     pub(crate) ip: IpAddr,
@@ -61,7 +60,7 @@ pub(crate) enum State {
     Open,
 }
 
-/// What the answer to an Allocate needs once the socket is open.
+/// The parameters of the Allocate response, kept until the socket is open.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) key: IntegrityKey,
@@ -71,7 +70,7 @@ pub(crate) struct Opening {
     pub(crate) upper: Option<Reserved>,
     pub(crate) fingerprint: bool,
     pub(crate) tries_left: u8,
-    /// Ports held by other programs; kept until the end so that none is tried twice.
+    /// Ports used by other programs, remembered so that none is tried twice.
     pub(crate) failed: Vec<RelayPort>,
 }
 
@@ -93,7 +92,7 @@ struct Channel {
     number: u16,
     peer: SocketAddr,
     expires_at: Instant,
-    /// Whether the policy still lets data through; media nodes come and go.
+    /// Whether the policy still permits data; the set of media nodes changes.
     allowed: bool,
 }
 
@@ -129,7 +128,7 @@ impl Allocation {
 
     /// Installs or refreshes permissions for all of these peers or for none; every peer is named once.
     ///
-    /// Only CreatePermission and ChannelBind come here: relayed data must not prolong a permission (RFC 8656 §9).
+    /// Called only for CreatePermission and ChannelBind: relayed data must not extend a permission (RFC 8656 §9).
     pub(crate) fn permit(&mut self, peers: &[IpAddr], now: Instant) -> Result<(), Full> {
         self.permissions.retain(|permission| permission.expires_at > now);
         let new = peers.iter().filter(|peer| !self.permits(**peer, now)).count();
@@ -175,20 +174,20 @@ impl Allocation {
         channel.filter(|channel| channel.allowed).map(|channel| channel.peer)
     }
 
-    /// The channel of a peer, if the policy lets its data in.
+    /// The channel of a peer, if the policy permits its data.
     pub(crate) fn channel_of_peer(&self, peer: SocketAddr, now: Instant) -> Option<u16> {
         let channel = self.channels.iter().find(|channel| channel.peer == peer && channel.expires_at > now);
         channel.filter(|channel| channel.allowed).map(|channel| channel.number)
     }
 
-    /// Asks a changed policy about every channel, so that no packet has to.
+    /// Re-evaluates every channel after a policy change, so that packets need no check.
     pub(crate) fn review(&mut self, policy: &PeerPolicy) {
         for channel in &mut self.channels {
             channel.allowed = policy.allows(self.policy, channel.peer);
         }
     }
 
-    /// Whether the user's bandwidth lets these bytes through.
+    /// Whether the user's bandwidth budget permits these bytes.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.share.spend(bytes, now)
     }

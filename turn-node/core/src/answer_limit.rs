@@ -1,4 +1,4 @@
-//! How many error responses go to an address that may be spoofed.
+//! Limits error responses to addresses that may be spoofed.
 
 use crate::limits;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +10,8 @@ const BURST_NANOS: u64 = limits::UNPROVEN_ERRORS_BURST * NANOS_PER_ERROR;
 
 /// One bucket for each hash of an address, as the moment at which it is full again (see [`crate::budget`]).
 ///
-/// Two addresses may share a bucket. To silence a client that way an attacker needs a flood, and could as well spoof the client's own address.
+/// Two addresses may share a bucket. Silencing a client that way takes a flood, and an attacker could just as well
+/// spoof the client's own address.
 #[derive(Debug)]
 pub(crate) struct AnswerLimit {
     since: Option<Instant>,
@@ -37,7 +38,7 @@ impl AnswerLimit {
     }
 }
 
-/// A host with IPv6 owns a /64 at least, and could use a new address for each request.
+/// An IPv6 host has at least a /64, and could use a new address for each request.
 fn bucket(address: IpAddr) -> usize {
     let mut hasher = DefaultHasher::new();
     match address.to_canonical() {

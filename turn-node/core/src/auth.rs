@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 /// Lifetime of a nonce; then clients get 438 and try again with a new one.
 pub const NONCE_LIFETIME_MS: u64 = 600_000;
-/// Longest user name that is read; those of the edge have fewer than 160 bytes.
+/// Maximum length of a user name; the edge's have fewer than 160 bytes.
 const USERNAME_BYTES_MAX: usize = 256;
 const NONCE_TAG_BYTES: usize = 10;
 
@@ -48,7 +48,7 @@ pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha1> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))
 }
 
-/// Why a request is refused before it is read (RFC 8489 §9.2.4).
+/// The authentication errors (RFC 8489 §9.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// 401: no credentials, or wrong ones.
@@ -68,7 +68,7 @@ pub struct Authenticated {
     pub key: IntegrityKey,
 }
 
-/// Checks credentials and makes nonces; keeps no list of users.
+/// Checks credentials and issues nonces, without a list of users.
 #[derive(Debug)]
 pub struct Authenticator {
     realm: Box<str>,
@@ -103,7 +103,8 @@ impl Authenticator {
         hex(&time) + &hex(&self.nonce_tag(client, &time))
     }
 
-    /// The sender of this request. Its credential may have expired: what it is still good for depends on the method.
+    /// The authenticated sender of a request. The credential may have expired; the method decides what an expired one
+    /// still permits.
     pub fn authenticate(
         &self,
         message: &Message<'_>,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// How much may accumulate.
+/// The capacity of the bucket.
 const BURST_NANOS: u64 = 1_000_000_000;
 /// Fixed-point nanoseconds, so that the cost of a byte does not round to zero at high rates.
 const FRACTION_BITS: u32 = 16;
@@ -24,7 +24,7 @@ impl Budget {
         Self { since: now, full_at: AtomicU64::new(0), nanos_per_byte }
     }
 
-    /// Takes the bytes out, if the bucket holds them.
+    /// Takes bytes from the bucket, if it contains enough.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         let now = self.nanos(now);
         let cost = (bytes as u64).saturating_mul(self.nanos_per_byte) >> FRACTION_BITS;

@@ -15,7 +15,8 @@ pub const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 
 /// Allocations of one thread: each has a socket, and file descriptors are limited.
 pub const ALLOCATIONS_PER_SHARD_MAX: usize = 8_192;
-/// Peers an allocation may hear. A room has few nodes; a peer-to-peer call has few peers with some ten candidates each.
+/// Permitted peers per allocation. A room has few nodes; a peer-to-peer call has few peers with about ten candidates
+/// each.
 /// One CreatePermission may name all of them, because clients refresh all their permissions in one request.
 pub const PERMISSIONS_PER_ALLOCATION_MAX: usize = 64;
 /// Channels of an allocation: one for each permitted peer.
@@ -30,7 +31,7 @@ pub const MESSAGE_BYTES_MAX: usize = 65_507;
 /// A spoofed request of 28 bytes draws some 100, so without a limit the node would amplify floods.
 /// At this rate a victim receives less than 200 kbit/s; clients repeat requests that stay unanswered.
 pub const UNPROVEN_ERRORS_PER_S: u64 = 200;
-/// How many of them may come at once: a thousand people behind one address, all joining together.
+/// Burst of error responses: a thousand people behind one address may join at the same time.
 pub const UNPROVEN_ERRORS_BURST: u64 = 1_000;
 /// Addresses are told apart by hash in a table of this size (8 bytes each), so a flood takes no memory.
 pub const UNPROVEN_TABLE_ENTRIES: usize = 4_096;

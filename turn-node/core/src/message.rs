@@ -21,7 +21,7 @@ pub enum Method {
     /// Asks for the sender's address as the server sees it.
     Binding,
     Allocate,
-    /// Prolongs or ends an allocation.
+    /// Extends or ends an allocation.
     Refresh,
     /// Carries data to a peer without a channel.
     Send,
@@ -66,9 +66,9 @@ pub enum Class {
     /// Expects a response.
     Request,
     Indication,
-    /// Response: carried out.
+    /// Success response.
     Success,
-    /// Response: refused.
+    /// Error response.
     Error,
 }
 
@@ -92,7 +92,7 @@ pub(crate) const fn type_bits(method: Method, class: Class) -> u16 {
     (code & 0x000f) | (code & 0x0070) << 1 | (code & 0x0f80) << 2 | class.bits()
 }
 
-/// A message with sound framing; its attributes are read on demand.
+/// A message with valid framing; its attributes are parsed on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     pub method: Method,
@@ -102,7 +102,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads header and framing; a FINGERPRINT must be right if it is present.
+    /// Parses the header and framing; a FINGERPRINT must be correct if present.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header = bytes.get(..HEADER_BYTES)?;

@@ -1,4 +1,4 @@
-//! Which peers a client may reach (RFC 8656 §21: a relay must not become a way into its operator's network).
+//! The peers that a client may reach (RFC 8656 §21: a relay must not open its operator's network).
 
 use shared::turn_credential::TurnPolicy;
 use std::collections::BTreeSet;
@@ -11,11 +11,11 @@ pub struct PeerPolicy {
     pub allowed: Vec<Network>,
     /// Addresses of this host, unreachable unless the configuration names them.
     pub own: Vec<IpAddr>,
-    /// Addresses that allocations get; peers with a `p2p` credential may be behind them.
+    /// The relay addresses of allocations, behind which peers with `p2p` credentials may be.
     pub relayed: Vec<IpAddr>,
     /// The ports of allocations. Other ports of those addresses belong to this host and stay unreachable.
     pub relay_ports: RangeInclusive<u16>,
-    /// Where the deployment's media nodes listen, as the Fleet object pushed them.
+    /// The media nodes' addresses, pushed by the Fleet object.
     pub media_nodes: BTreeSet<SocketAddr>,
 }
 
@@ -110,7 +110,8 @@ impl Network {
     }
 }
 
-/// Services by which a cloud's virtual machines learn their credentials. They are denied even inside an allowed network.
+/// Cloud metadata services, which hand out credentials to virtual machines. They are denied even inside an allowed
+/// network.
 ///
 /// Most are link-local or unique local addresses, but Azure and Equinix Metal use global ones.
 fn is_metadata_service(peer: IpAddr) -> bool {

@@ -1,6 +1,8 @@
-//! What the threads of one node share: relay ports, reservations and each user's quota. Requests use it, relayed data never does.
+//! State shared by a node's threads: relay ports, reservations and user quotas. Only requests use it, never relayed
+//! data.
 //!
-//! Whatever is handed out comes back by itself: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the user's quota.
+//! Resources are returned on drop: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the user's
+//! quota.
 
 use crate::budget::Budget;
 use crate::limits;
@@ -26,7 +28,7 @@ pub struct RelayPort {
     pool: Option<Pool>,
 }
 
-/// One of the allocations or reservations that a user may hold, with the bandwidth that all of them share.
+/// One of a user's allocations or reservations, with the bandwidth budget shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Share {
     owner: Box<str>,
@@ -35,7 +37,7 @@ pub(crate) struct Share {
     budget: Arc<Budget>,
 }
 
-/// The upper half of a pair: its port, and the user's share that pays for it.
+/// The upper half of a pair: its port, and the user's share that counts for it.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     pub(crate) ip: IpAddr,
@@ -52,7 +54,7 @@ struct State {
     /// Reservations all live equally long, so the oldest expires first.
     expiring: VecDeque<(Instant, ReservationToken)>,
     users: BTreeMap<Box<str>, User>,
-    /// Users who hold nothing, the first to leave first. Each is forgotten once a new budget would be no fuller.
+    /// Users without allocations or reservations, oldest first. A user is removed once their budget is full again.
     leaving: VecDeque<Box<str>>,
     shares_per_user_max: u32,
     random: Random,
@@ -140,7 +142,7 @@ impl Pool {
         token
     }
 
-    /// What was reserved under this token, if it was reserved for this user.
+    /// The reservation with this token, if it belongs to this user.
     pub(crate) fn claim(&self, token: ReservationToken, owner: &str, now: Instant) -> Option<Reserved> {
         let mut state = self.state();
         state.expire_reservations(now);
@@ -265,7 +267,7 @@ impl State {
     }
 }
 
-/// Random numbers from a keyed MAC over a counter: none tells anything about the others.
+/// Random numbers from a keyed MAC over a counter, so that none reveals anything about the others.
 struct Random {
     key: Hmac<Sha1>,
     count: u64,

@@ -66,7 +66,7 @@ pub(crate) fn family(message: &Message<'_>, kind: AttributeType) -> Result<Optio
     }
 }
 
-/// An expired credential is good for nothing new; what it has already can be refreshed, so that its call goes on.
+/// An expired credential gets nothing new, but can refresh what it has, so that its call continues.
 pub(crate) fn has_expired(asked: &Authenticated, now: Now) -> bool {
     asked.user.expires_at.0 <= now.unix.0
 }

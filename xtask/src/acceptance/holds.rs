@@ -1,4 +1,4 @@
-//! Reads out of a file which of its tests hold which rows: `// Holds S0-SIG-02, S3-SM-01.` stands above the test.
+//! Finds the requirements that a file's tests cover: `// Holds S0-SIG-02, S3-SM-01.` above a test.
 
 /// What begins such a line.
 const HOLDS: &str = "// Holds ";

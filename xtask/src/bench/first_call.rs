@@ -1,4 +1,4 @@
-//! A newcomer's first start, timed: `cargo xtask dev` in a fresh clone in which nothing is built.
+//! Times a newcomer's first start: `cargo xtask dev` in a fresh clone with nothing built.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Lines of JSON, one for each case, as a table.
+//! Formats JSON results as a table.
 
 use anyhow::{Context, Result};
 use serde_json::Value;

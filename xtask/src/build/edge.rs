@@ -1,4 +1,4 @@
-//! The Worker: cargo, wasm-bindgen, wasm-opt for what is deployed, and esbuild, which makes one file of the JavaScript.
+//! Builds the Worker: cargo, wasm-bindgen, wasm-opt for deployment, and esbuild to bundle the JavaScript.
 
 use std::collections::VecDeque;
 use std::fs;

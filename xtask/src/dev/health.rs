@@ -1,4 +1,4 @@
-//! Asks a part over HTTP whether it is healthy.
+//! HTTP health checks for the running parts.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

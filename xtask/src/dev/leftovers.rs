@@ -1,4 +1,4 @@
-//! Remembers which processes a run started, so that the next one can end what a `kill -9` of xtask left behind.
+//! Records the processes of a run, so that the next run can stop any that a `kill -9` of xtask left behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::process::{self, POLL};
 use crate::signals;
 
-/// How long a killed process may take to give its ports back.
+/// How long a killed process may take to release its ports.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Writes down this process and all that it started.
@@ -22,7 +22,7 @@ pub(crate) fn record(state: &Path) -> Result<()> {
         .context("recording the running processes")
 }
 
-/// Ends what an earlier run left behind.
+/// Stops the processes that an earlier run left behind.
 pub(crate) fn end(state: &Path) -> Result<()> {
     let text = fs::read_to_string(file(state)).unwrap_or_default();
     let left: Vec<u32> = still_running(&text, |pid| process::stat(pid).map(|stat| stat.start_ticks));

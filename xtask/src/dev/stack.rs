@@ -1,4 +1,4 @@
-//! Everything that `dev` runs: starts it, watches it, and prints it as a table.
+//! The running parts of `dev`: starts and watches them, and prints them as a table.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What rustup adds to the toolchain that runs xtask.
+//! Components that rustup adds to the toolchain that runs xtask.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What only the system's package manager has: a C compiler, browsers, Python, coturn, ffmpeg.
+//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! How much of the work is done, and about how long the rest takes.
+//! Estimates the progress and the remaining time.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ impl Forecast {
         Self { started: Instant::now(), cores: cores as f64 }
     }
 
-    /// What is being done, what remains, and for how long.
+    /// The current and the remaining work, with a time estimate.
     pub(crate) fn line<'a>(&self, shares: impl Iterator<Item = &'a Share> + Clone) -> String {
         let doing: Vec<String> = shares.clone().filter_map(Share::doing).collect();
         let waiting: Vec<&str> =

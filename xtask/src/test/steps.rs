@@ -1,4 +1,4 @@
-//! What `cargo xtask test` proves, in this order: what is quick and tells most comes first.
+//! The steps of `cargo xtask test`, in order: quick and informative steps come first.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Reads how many tests a runner says it ran, and how long it compiled them.
+//! Parses the number of tests and the compile time from a test runner's output.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Markdown is wrapped, so that a change shows as the lines it touches.
+//! Checks that Markdown is wrapped, which keeps diffs small.
 
 use super::Offence;
 

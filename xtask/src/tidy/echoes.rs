@@ -1,4 +1,4 @@
-//! A doc comment states a fact that the code beside it does not: one that repeats the names is deleted.
+//! Checks that doc comments do not merely repeat the names beside them.
 
 use super::Offence;
 use super::source::Language;

@@ -1,4 +1,4 @@
-//! How long files and functions may be, and which names a module may not have.
+//! Checks the length of files and functions, and the names of modules.
 
 use super::Offence;
 use super::source::{self, Language};

@@ -1,4 +1,4 @@
-//! Every relative link of a Markdown file leads somewhere.
+//! Checks that relative links in Markdown files lead to existing files.
 
 use super::Offence;
 

@@ -1,4 +1,4 @@
-//! What no file may name: places on one person's machine, and where packages were downloaded from.
+//! Checks that no file names a path on a developer's machine or a package mirror.
 
 use super::Offence;
 

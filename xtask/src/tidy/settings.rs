@@ -1,4 +1,4 @@
-//! Every setting of every program is in a table of docs/operations.md, with the default that the program has, and nothing else is.
+//! Checks that the tables of docs/operations.md list exactly the programs' settings, with their defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
 

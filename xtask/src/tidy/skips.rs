@@ -1,4 +1,4 @@
-//! Every test runs: none is skipped, left for later, or singled out so that the others do not run.
+//! Checks that no test is skipped, left for later, or run exclusively.
 
 use super::Offence;
 use super::source::Language;

@@ -1,4 +1,4 @@
-//! Prose names its subject: `the client`, `a participant`, `the caller`.
+//! Checks prose for vague pronouns: name `the client`, `a participant`, `the caller`.
 
 use super::Offence;
 use super::source::Language;
