@@ -1,4 +1,4 @@
-/** Every word that the app says, in every language it speaks; the type makes sure that none is missing. */
+/** All texts of the app in every language; the type ensures that none is missing. */
 import type { DeviceKind, Quality, Reaction, RoomError } from "@rotunda/client";
 import { de } from "./texts/de";
 import { en } from "./texts/en";
@@ -9,7 +9,7 @@ export type Language = keyof typeof LANGUAGES;
 
 type DeviceErrorCode = "device_denied" | "device_missing" | "device_busy";
 
-/** What a language has to say. */
+/** The texts of one language. */
 export interface Texts {
   readonly language: string;
   readonly tagline: string;
@@ -26,7 +26,7 @@ export interface Texts {
   readonly enter: string;
   readonly roomHint: string;
   readonly notARoom: string;
-  /** Before the part of the link that is no room's name. */
+  /** Followed by the invalid part of the link. */
   readonly badLink: string;
   readonly yourName: string;
   readonly namePlaceholder: string;

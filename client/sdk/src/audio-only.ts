@@ -1,23 +1,23 @@
-/** When an uplink carries no picture beside the sound, the camera is not sent for a while. Pure; time is an argument. */
+/** Pauses the camera while the uplink is too slow for video. Pure; time is an argument. */
 
-/** Sound with its repairs takes most of this, and the smallest picture is of use with the rest. */
+/** Audio with its repairs takes most of this; the rest suffices for the smallest useful video. */
 export const VIDEO_BPS_MIN = 100_000;
-/** An uplink that loses this much carries no picture either. */
+/** An uplink with this much loss is too bad for video as well. */
 export const LOST_PERCENT_MAX = 30;
-/** It must be so for this long: an estimate begins low, and a burst is soon over. */
+/** How long the condition must last: estimates start low, and bursts are short. */
 export const TOO_SLOW_FOR_MS = 5_000;
-/** A picture is tried again after this, each time that fails twice as long. */
+/** Video is retried after this time, which doubles with each failure. */
 export const RETRY_MS_MIN = 15_000;
 export const RETRY_MS_MAX = 120_000;
-/** A picture that lasts this long is back. */
+/** Video that lasts this long counts as recovered. */
 export const TRIED_FOR_MS = 10_000;
 
 export interface UplinkRate {
   readonly atMs: number;
-  /** What the browser estimates that it may send; `null` where it does not say. */
+  /** The browser's estimate of its send rate; `null` if unavailable. */
   readonly availableBps: number | null;
   readonly lostPercent: number | null;
-  /** Whether a picture is sent, or would be. */
+  /** Whether video is sent, or would be without the pause. */
   readonly hasPicture: boolean;
 }
 
@@ -26,7 +26,7 @@ type Stage =
   | { readonly at: "audio_only"; readonly untilMs: number }
   | { readonly at: "trying"; readonly sinceMs: number; readonly slowSinceMs: number | null };
 
-/** `sends`: whether the picture may be sent; `isTold`: whether the user is told that it is not. */
+/** `sends`: whether video may be sent; `isTold`: whether the user is notified of the pause. */
 export interface AudioOnlyState {
   readonly sends: boolean;
   readonly isTold: boolean;
@@ -40,7 +40,7 @@ export class AudioOnly {
     return { sends: this.#stage.at !== "audio_only", isTold: this.#stage.at !== "video" };
   }
 
-  /** Takes a look; says whether the state is another one. */
+  /** Takes a sample; returns whether the state has changed. */
   take(look: UplinkRate): boolean {
     const before = this.state;
     this.#stage = this.#next(this.#stage, look);

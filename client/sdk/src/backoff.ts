@@ -1,6 +1,6 @@
-/** How long to wait before trying again: exponential, bounded, and spread over the whole span ("full jitter"). */
+/** Exponential, bounded back-off with full jitter. */
 
-/** The first span; also how far apart clients come back after a room's object was restarted. */
+/** The first span; it also spreads reconnecting clients after a room's object has restarted. */
 export const BACKOFF_BASE_MS = 250;
 /** Longest wait. */
 export const BACKOFF_MAX_MS = 8_000;

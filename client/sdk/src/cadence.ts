@@ -1,15 +1,15 @@
-/** When the browser's statistics are read. Pure; time is an argument. */
+/** Decides when to read the browser's statistics. Pure; time is an argument. */
 
-/** How often the cheap signs are looked at: who is loud, whether packets arrive. */
+/** Interval of the cheap checks: audio levels, and whether packets arrive. */
 export const TICK_MS = 250;
-/** How often the statistics are read while all is well; a report costs the browser about a millisecond. */
+/** How often the statistics are read normally; a report costs the browser about a millisecond. */
 export const STATS_INTERVAL_MS = 1_000;
-/** So long after the last packet every tick reads them: long enough to tell a dead transport from people who fell silent. */
+/** This long after the last packet, every tick reads them: long enough to tell a dead transport from silent participants. */
 export const SUSPICION_MS = 3_000;
 
 export interface Signs {
   readonly nowMs: number;
-  /** Whether any receiver got a packet a moment ago. */
+  /** Whether any receiver got a packet recently. */
   readonly arrives: boolean;
   readonly isAlive: boolean;
 }

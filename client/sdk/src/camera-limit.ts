@@ -2,12 +2,12 @@
 import type { Layer } from "./layers";
 import type { CameraLimit } from "./profile";
 
-/** A layer that has less of what it needs is of no use beside the smaller ones. */
+/** A layer below this share of its bitrate adds nothing to the smaller ones. */
 const SHARE_MIN = 0.4;
 
 /**
- * The layers with a limit on all of them together: the lowest goes first, what is left goes to the next. `lines` is what the
- * camera captures.
+ * The layers under a common limit: the lowest is served first, the remainder goes to the next. `lines` is the height of
+ * the capture.
  */
 export function limited(layers: readonly Layer[], lines: number | undefined, limit: CameraLimit | null): Layer[] {
   if (limit === null) {

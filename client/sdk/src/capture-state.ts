@@ -1,47 +1,47 @@
 /**
- * One microphone or camera as a state machine: what the user wants, what is captured, what is being opened. Pure; the
- * shell is `capture.ts`.
+ * State machine of one microphone or camera: the user's choice, the capture, and a pending opening. Pure; the shell is
+ * `capture.ts`.
  *
- * It holds after every step, in whatever order things happen: nothing is captured live unless the user wants it, a
- * device that opens too late is stopped, and at most one opening is under way.
+ * Invariants after every step, for any order of events: nothing is captured live unless the user wants it, a device
+ * that opens too late is stopped, and at most one opening is pending.
  */
 import type { DeviceKind } from "./devices";
 import type { ClientErrorCode } from "./errors";
 
-/** Who uses the device: nobody, a page that shows the user to themselves, a call, nobody ever again. */
+/** The device's user: nobody, a page with a preview, a call, or nobody ever again. */
 export type Use = "none" | "preview" | "call" | "closed";
 
 export interface CaptureState {
   readonly kind: DeviceKind;
   readonly use: Use;
-  /** What the user chose; it outlives failed joins and finished calls. */
+  /** The user's choice, kept across failed joins and finished calls. */
   readonly wanted: boolean;
   /** `null` is the browser's default device. */
   readonly chosen: string | null;
   readonly live: Live | null;
-  /** `getUserMedia` cannot be cancelled, so that a second opening waits for the first. */
+  /** `getUserMedia` cannot be cancelled, so a second opening waits for the first. */
   readonly opening: Opening | null;
   readonly openings: number;
-  /** The device was lost and another one is to take its place. */
+  /** The device was lost, and another one must replace it. */
   readonly isReplacing: boolean;
-  /** How often in a row a device was lost soon after it was opened. */
+  /** How many times in a row a device was lost soon after opening. */
   readonly losses: number;
 }
 
 export interface Live {
   /** The opening that brought it. */
   readonly opening: number;
-  /** Which device was asked for; the browser may have given another one. */
+  /** The requested device; the browser may have opened another one. */
   readonly asked: string | null;
   readonly isEnabled: boolean;
-  /** The system has taken the device for the moment: a phone call, a closed lid. */
+  /** The system has interrupted the device: a phone call, a closed lid. */
   readonly isInterrupted: boolean;
 }
 
 export interface Opening {
   readonly number: number;
   readonly asked: string | null;
-  /** The device that was given up for this one, to go back to. */
+  /** The previous device, as a fallback. */
   readonly retreat: { readonly asked: string | null } | null;
 }
 
@@ -49,29 +49,29 @@ export type CaptureEvent =
   | { readonly on: "use"; readonly use: Use }
   | { readonly on: "set"; readonly wanted: boolean }
   | { readonly on: "choose"; readonly device: string }
-  /** The device is not to be used at all any more, until the user wants it again. */
+  /** The device must not be used until the user turns it on again. */
   | { readonly on: "release" }
   | { readonly on: "opened"; readonly opening: number }
   | { readonly on: "failed"; readonly opening: number; readonly code: ClientErrorCode }
-  /** The track that this opening brought has ended: unplugged, taken away, forbidden. */
+  /** This opening's track has ended: unplugged, taken away, or forbidden. */
   | { readonly on: "lost"; readonly opening: number; readonly livedMs: number }
   | { readonly on: "interrupted"; readonly opening: number; readonly isInterrupted: boolean };
 
 export type CaptureCommand =
   | { readonly do: "open"; readonly opening: number; readonly device: string | null }
-  /** Stops the track of this opening, whether it was in use or has just arrived too late. */
+  /** Stops this opening's track, whether it was in use or arrived too late. */
   | { readonly do: "stop"; readonly opening: number }
   | { readonly do: "enable"; readonly isEnabled: boolean }
-  /** The track that is to be sent is another one, or none. */
+  /** The track to send has changed; there may be none. */
   | { readonly do: "replace" }
-  /** Another device took the place of one that was lost. */
+  /** Another device replaced a lost one. */
   | { readonly do: "tell_replaced" }
-  /** The last opening failed; who waits for it is told. */
+  /** The last opening failed; reject its waiting promises. */
   | { readonly do: "fail"; readonly code: ClientErrorCode }
-  /** Nothing is under way; who waits for it is told. */
+  /** Nothing is pending; resolve the waiting promises. */
   | { readonly do: "settle" };
 
-/** A device that ends as soon as it is opened must not be opened for ever. */
+/** A device that ends right after opening must not be reopened forever. */
 const LOSSES_MAX = 3;
 const SHORT_LIFE_MS = 5_000;
 
@@ -89,7 +89,7 @@ export function initialCapture(kind: DeviceKind, wanted: boolean, chosen: string
   };
 }
 
-/** What the user is told: whether it is on, or about to be. */
+/** The state shown to the user: whether it is on, or about to be. */
 export function isOn({ wanted, live }: CaptureState): boolean {
   return wanted && live?.isInterrupted !== true;
 }
@@ -136,7 +136,7 @@ class Step {
     }
   }
 
-  /** Brings what is captured in line with what is wanted. */
+  /** Reconciles the capture with the user's choice. */
   reconcile(): void {
     const { use, wanted, live, opening, chosen } = this.#state;
     const isUsed = use === "preview" || use === "call";

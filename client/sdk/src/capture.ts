@@ -1,6 +1,6 @@
 /**
- * A microphone or camera of the user, from the lobby into the call and back: it can be made before a room is joined, lent
- * to `Room.join`, and used again after the call.
+ * The user's microphone or camera, from the lobby into the call and back: it can be created before joining, lent to
+ * `Room.join`, and reused after the call.
  */
 import type { CaptureCommand, CaptureEvent, CaptureState } from "./capture-state";
 import { initialCapture, isOn, stepCapture } from "./capture-state";
@@ -18,29 +18,29 @@ export interface CaptureOptions {
   readonly size?: CameraSize;
 }
 
-/** A device at one moment; the same object until something changes. */
+/** A snapshot of a device; the same object until something changes. */
 export interface CaptureSnapshot {
-  /** Whether the user wants it on and nothing stands in the way; it may still be opening. */
+  /** Whether it is on or still opening. */
   readonly on: boolean;
-  /** What is captured; `null` while it is off or still opening. */
+  /** The captured track; `null` while it is off or still opening. */
   readonly track: MediaStreamTrack | null;
   /** The device in use, or the one that will be. */
   readonly deviceId: string | null;
   readonly opening: boolean;
-  /** The system has taken it for the moment, for instance for a phone call. */
+  /** The system has interrupted it, for instance for a phone call. */
   readonly interrupted: boolean;
-  /** Why it went off without the user doing anything; `null` once it is on or the user has pressed the button. */
+  /** The reason if it went off on its own; `null` once it is on or the user has pressed the button. */
   readonly error: RoomError | null;
 }
 
 export interface CaptureEvents {
   changed: CaptureSnapshot;
-  /** Another device took the place of one that was lost. */
+  /** Another device replaced a lost one. */
   replaced: { readonly label: string };
 }
 
 export interface CaptureListener {
-  /** This track, or none, is to be sent. */
+  /** The track to send; `null` for none. */
   replaced(track: MediaStreamTrack | null): void;
   muted(muted: boolean): void;
   changed(): void;
@@ -61,7 +61,7 @@ export class Capture extends Emitter<CaptureEvents> {
   #state: CaptureState;
   #snapshot: CaptureSnapshot;
   #error: RoomError | null = null;
-  /** What the last opening failed with. */
+  /** The error of the last opening. */
   #failure: RoomError | null = null;
   #listener: CaptureListener | null = null;
   #waiting: PromiseWithResolvers<void>[] = [];
@@ -80,7 +80,7 @@ export class Capture extends Emitter<CaptureEvents> {
     return this.#snapshot;
   }
 
-  /** Whether it is used, for the user alone to see and hear. */
+  /** Whether it is captured for a preview only. */
   get isPreviewed(): boolean {
     return this.#state.use === "preview";
   }
@@ -90,7 +90,7 @@ export class Capture extends Emitter<CaptureEvents> {
     return sends(this.#state);
   }
 
-  /** How loud it is, measured here; `null` where the browser does not let the page listen. */
+  /** The level, measured in the page; `null` if the browser does not allow that. */
   get level(): number | null {
     const { track } = this.#snapshot;
     if (track !== (this.#meter?.track ?? null)) {
@@ -100,25 +100,25 @@ export class Capture extends Emitter<CaptureEvents> {
     return this.#meter?.isRunning === true ? this.#meter.level : null;
   }
 
-  /** Turns it on or off; off is at once. Rejects with a `RoomError` where the device cannot be had. */
+  /** Turns it on or off; off takes effect immediately. Rejects with a `RoomError` if the device cannot be opened. */
   set(on: boolean): Promise<void> {
     this.#error = null;
     return this.#settled({ on: "set", wanted: on });
   }
 
-  /** Uses another device, as soon as it is on. Rejects where that cannot be had; the one before then stays. */
+  /** Switches to another device once it is on. Rejects if it cannot be opened; the previous device then stays. */
   choose(deviceId: string): Promise<void> {
     this.#error = null;
     return this.#settled({ on: "choose", device: deviceId });
   }
 
-  /** Captures what is wanted, for the user alone to see and hear. */
+  /** Captures the device for a preview, if the user wants it on. */
   preview(): void {
     this.#listener = null;
     this.#dispatch({ on: "use", use: "preview" });
   }
 
-  /** Captures nothing; what the user wants is kept for the next time. */
+  /** Stops capturing; the user's choice is kept for the next time. */
   rest(): void {
     this.#listener = null;
     this.#dispatch({ on: "use", use: "none" });
@@ -136,7 +136,7 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "use", use: "call" });
   }
 
-  /** Ends what `attach` began; does nothing once another owner has the device. */
+  /** Reverts `attach`; does nothing once the device has another owner. */
   detach(listener: CaptureListener, isPreviewed: boolean): void {
     if (this.#listener !== listener) {
       return;
@@ -148,7 +148,7 @@ export class Capture extends Emitter<CaptureEvents> {
     }
   }
 
-  /** Turns it off and lets the device go; it can be turned on again. */
+  /** Turns it off and releases the device; it can be turned on again. */
   release(): void {
     this.#dispatch({ on: "release" });
   }
@@ -244,7 +244,7 @@ export class Capture extends Emitter<CaptureEvents> {
     }
   }
 
-  /** A device that is used but gone is replaced, even where the browser does not end its track. */
+  /** Replaces a device that is in use but gone, even if the browser does not end its track. */
   async #devicesChanged(): Promise<void> {
     const { microphones, cameras } = await listDevices();
     const ids = (this.kind === "microphone" ? microphones : cameras).map(({ id }) => id);

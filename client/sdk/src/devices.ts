@@ -1,4 +1,4 @@
-/** Microphones, cameras and speakers: what there is, and opening one with errors that a person understands. */
+/** Lists microphones, cameras and speakers, and opens them with user-friendly errors. */
 import { RoomError } from "./errors";
 import type { ClientErrorCode } from "./errors";
 
@@ -9,7 +9,7 @@ export interface Device {
   readonly label: string;
 }
 
-/** All devices; the labels are empty until the user has allowed to capture something. */
+/** All devices; the labels are empty until the user has granted access to a device. */
 export interface Devices {
   readonly microphones: readonly Device[];
   readonly cameras: readonly Device[];
@@ -49,8 +49,8 @@ export function onDevicesChanged(listener: () => void): () => void {
 }
 
 /**
- * Opens one device; a chosen one that is gone is replaced by the default. Throws a `RoomError` that names the device.
- * A microphone and a camera that are wanted at the same moment cost the user one question.
+ * Opens one device, or the default if the chosen one is gone. Throws a `RoomError` that names the device. A microphone
+ * and a camera requested at the same moment show the user a single prompt.
  */
 export function openDevice(kind: DeviceKind, deviceId?: string, size: CameraSize = CAMERA_SIZE): Promise<MediaStreamTrack> {
   const { promise, resolve, reject } = Promise.withResolvers<MediaStreamTrack>();

@@ -1,4 +1,4 @@
-/** Listeners by name, with the types of what they are called with. */
+/** A typed event emitter. */
 
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();

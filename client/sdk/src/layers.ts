@@ -1,18 +1,18 @@
-/** How a camera is published: up to three layers, each with half the lines of the next (RFC 8853). Pure. */
+/** The simulcast layers of a camera: up to three, each with half the lines of the next (RFC 8853). Pure. */
 
 /** From the lowest to the highest, as the room expects them. */
 export const RIDS = ["q", "h", "f"] as const;
 
-/** Cameras do not say how large they are before they are open. */
+/** The size of a camera is unknown until it is open. */
 const LINES_DEFAULT = 720;
-/** Below these, a capture has two layers, or only itself: fewer lines than a thumbnail's are of no use. */
+/** Smaller captures have two layers, or one: fewer lines than a thumbnail are of no use. */
 const LINES_FOR_THREE = 540;
 const LINES_FOR_TWO = 270;
 /** What 720 lines at 30 frames a second need; 360 lines then have 500, 180 lines 150 kbit/s. */
 const BITRATE_BPS_720 = 1_700_000;
 /** Fewer lines need more bits for each pixel. */
 const BITRATE_EXPONENT = 1.75;
-/** More adds little at the size of a tile. */
+/** A higher rate adds little at the size of a tile. */
 const BITRATE_BPS_MAX = 2_500_000;
 
 export interface Layer {
@@ -20,7 +20,7 @@ export interface Layer {
   readonly active: boolean;
   readonly scaleResolutionDownBy: number;
   readonly maxBitrate: number;
-  /** Frames per second; nothing is no limit. */
+  /** Frames per second; no limit if absent. */
   readonly maxFramerate?: number;
 }
 
@@ -37,21 +37,22 @@ export function layersOf(lines: number = LINES_DEFAULT): Layer[] {
   });
 }
 
-/** The same layers, those off that nobody watches. What names no layer that there is says nothing; nor does nothing. */
+/** The same layers, with unwanted ones turned off. A list without a usable rid changes nothing, but an empty list turns all off. */
 export function watched(layers: readonly Layer[], wanted: readonly string[] | undefined): Layer[] {
   const isAnswer = wanted !== undefined && (wanted.length === 0 || layers.some(({ rid, active }) => active && wanted.includes(rid)));
   return layers.map((layer) => ({ ...layer, active: layer.active && (!isAnswer || wanted.includes(layer.rid)) }));
 }
 
-/** What a layer is sent as: its stream, and that of its retransmissions. */
+/** The SSRCs of a layer: its stream, and its retransmissions. */
 export interface Stream {
   readonly ssrc: number;
   readonly rtxSsrc: number;
 }
 
 /**
- * Names the streams of a section's layers in an offer. Chromium does not, and says the rid in packets only until it was
- * heard: without this, another node could not tell the layers apart, nor could the same one after another offer.
+ * Announces the streams of a section's layers in an offer. Chromium does not, and sends the rid in packets only until
+ * it was received: without this, another node could not distinguish the layers, nor could the same node after another
+ * offer.
  */
 export function announce(sdp: string, mid: string, streams: ReadonlyMap<string, Stream>): string {
   const sections = sdp.split(/(?=^m=)/m);
@@ -67,7 +68,7 @@ function announceIn(section: string, streams: ReadonlyMap<string, Stream>): stri
   return section + named.map(({ ssrc, rtxSsrc }) => `a=ssrc-group:FID ${ssrc} ${rtxSsrc}\r\n`).join("");
 }
 
-/** The lines of a track; the shorter side, because phones stand upright. */
+/** The lines of a track: the shorter side, because phones are held upright. */
 export function linesOf(track: MediaStreamTrack | null): number | undefined {
   const { width, height } = track?.getSettings() ?? {};
   return width === undefined || height === undefined ? height : Math.min(width, height);

@@ -1,11 +1,11 @@
-/** How loud a track is, measured in the page: for the lobby, and where a browser's statistics do not say. */
+/** Measures the level of a track in the page: for the lobby, and for browsers whose statistics lack it. */
 
 const SAMPLES = 1024;
 
-/** What a browser takes for a person who is there, so that the page may run audio. */
+/** Events that browsers accept as user activation, so that the page may run audio. */
 const GESTURES = ["pointerup", "keydown", "touchend"] as const;
 
-/** Listens to one track until it is closed. */
+/** Measures one track until it is closed. */
 export class LevelMeter {
   readonly track: MediaStreamTrack;
   readonly #context = new AudioContext();
@@ -29,12 +29,12 @@ export class LevelMeter {
     document.addEventListener("visibilitychange", this.#resume);
   }
 
-  /** Whether the browser runs audio: some want a click first. */
+  /** Whether the browser runs audio: some require a click first. */
   get isRunning(): boolean {
     return this.#context.state === "running";
   }
 
-  /** The effective value from 0 to 1, where 1 is full scale; 0 while the browser wants a click before it runs audio. */
+  /** The RMS level from 0 to 1, where 1 is full scale; 0 while the browser requires a click first. */
   get level(): number {
     if (!this.isRunning) {
       return 0;

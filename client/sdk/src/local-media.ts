@@ -1,4 +1,4 @@
-/** Everything that the user publishes: microphone, camera and screen, with what each of them reports. */
+/** Everything that the user publishes: microphone, camera and screen, with their events. */
 import type { CaptureListener } from "./capture";
 import { Capture } from "./capture";
 import type { CameraSize, DeviceKind } from "./devices";
@@ -9,8 +9,8 @@ import type { ScreenListener } from "./screen";
 import { ScreenShare } from "./screen";
 
 /**
- * Where a device comes from: whether to open one, which one to open, a track that the application has opened, or the
- * lobby's capture, which is used again when the call is over.
+ * The source of a device: whether to open one, which one to open, a track opened by the application, or the lobby's
+ * capture, which is reused after the call.
  */
 export type TrackOption = Capture | MediaStreamTrack | boolean | { readonly deviceId: string };
 
@@ -23,7 +23,7 @@ export interface LocalMediaOptions {
 export interface LocalMediaListener {
   replaced(source: DeviceKind, track: MediaStreamTrack | null): void;
   muted(source: DeviceKind, muted: boolean): void;
-  /** The device was unplugged and another one took its place. */
+  /** The device was unplugged and another one replaced it. */
   fellBack(source: DeviceKind, label: string): void;
   failed(error: RoomError): void;
   changed(): void;
@@ -33,7 +33,7 @@ export class LocalMedia {
   readonly microphone: Capture;
   readonly camera: Capture;
   readonly screen: ScreenShare;
-  /** The captures that are used again after the call, and whether the lobby shows them. */
+  /** The captures to return after the call, and whether the lobby previews them. */
   readonly #lent = new Map<Capture, boolean>();
   readonly #listeners = new Map<Capture, CaptureListener>();
   #stream: MediaStream | null = null;
@@ -67,14 +67,14 @@ export class LocalMedia {
     }
   }
 
-  /** What is captured of microphone and camera; the same object for the whole call. */
+  /** The microphone and camera captures; the same object for the whole call. */
   get stream(): MediaStream {
     this.#stream ??= new MediaStream();
     this.#fillStream();
     return this.#stream;
   }
 
-  /** What has a section in an offer: the devices always, a screen and its sound while they are shared. */
+  /** The sources with a section in an offer: the devices always, a screen and its audio while shared. */
   sources(): PublishedSource[] {
     const { microphone, camera, screen } = this;
     const shared: PublishedSource[] = [
@@ -92,21 +92,21 @@ export class LocalMedia {
     return this.sources().find((published) => published.source === source)?.track ?? null;
   }
 
-  /** Opens the devices that are on anew. */
+  /** Reopens the devices that are on. */
   async restart(): Promise<void> {
     const on = [this.microphone, this.camera].filter(({ snapshot }) => snapshot.on);
     on.forEach((capture) => capture.release());
     await Promise.all(on.map((capture) => capture.set(true)));
   }
 
-  /** Turns everything off and lets the devices go. */
+  /** Turns everything off and releases the devices. */
   release(): void {
     this.microphone.release();
     this.camera.release();
     this.screen.stop();
   }
 
-  /** Ends all captures of this call. What was lent goes back, to the lobby too if the user was never let in. */
+  /** Ends all captures of this call. Lent captures are returned, and previewed again if the user was never admitted. */
   close(wasAdmitted: boolean): void {
     if (this.#closed) {
       return;

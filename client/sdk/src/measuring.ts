@@ -1,4 +1,4 @@
-/** What the statistics say about people: who speaks, and how good everybody's connection is. */
+/** Derives speakers and connection quality from the statistics. */
 import type { ParticipantId } from "./protocol.gen";
 import type { Owners, ParticipantStats } from "./participant-stats";
 import { StatsMeter } from "./participant-stats";
@@ -10,10 +10,10 @@ import type { State } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 
 export interface Measured {
-  /** Nothing where only the levels were looked at. */
+  /** Absent if only the levels were read. */
   readonly counters: Counters | null;
   readonly levels: readonly SlotLevel[];
-  /** How loud the user is; nothing while the microphone is off. */
+  /** The user's own level; absent while the microphone is off. */
   readonly ownLevel: number | null;
   readonly state: State;
   readonly participants: readonly Participant[];
@@ -27,7 +27,7 @@ export class Measuring {
   #quality: ReadonlyMap<ParticipantId, Quality> = new Map();
   #stats: ReadonlyMap<ParticipantId, ParticipantStats> = new Map();
 
-  /** Who speaks, the latest first. */
+  /** The speakers, most recent first. */
   get speakers(): readonly ParticipantId[] {
     return this.#speakers;
   }
@@ -40,7 +40,7 @@ export class Measuring {
     return this.#stats;
   }
 
-  /** Takes a look and says what is different. */
+  /** Takes a sample and returns the changes. */
   take(measured: Measured): { readonly speakersChanged: boolean; readonly statsChanged: boolean; readonly changed: boolean } {
     const speakers = this.#speaking.take(loudness(measured), performance.now());
     const graded = this.#grade(measured);

@@ -1,11 +1,11 @@
-/** What happened between two snapshots of a room, as events. */
+/** Derives events from two snapshots of a room. */
 import type { RoomEvents } from "./room-events";
 import type { RoomSnapshot } from "./snapshot";
 import { pausesSince } from "./snapshot";
 
 type Tell = <Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]) => void;
 
-/** Tells everything that is different, and last that something is. */
+/** Emits an event for each difference, and finally `changed`. */
 export function tellNews(before: RoomSnapshot, now: RoomSnapshot, tell: Tell): void {
   if (before.connection !== now.connection) {
     tell("connection", now.connection);

@@ -1,4 +1,4 @@
-/** Reads what the edge sends: a frame that is not understood is nothing, never a crash. */
+/** Parses the edge's frames; an unknown frame is ignored and never throws. */
 import type {
   BanInfo,
   ChatMessage,
@@ -117,7 +117,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map(
   Object.entries(FRAMES).map(([type, shape]) => [type, object(shape)]),
 );
 
-/** The message in a text frame, or nothing where it is not one that this client knows. */
+/** The message in a text frame, or `null` if this client does not know it. */
 export function parseFrame(frame: string): EdgeToClient | null {
   let value: unknown;
   try {

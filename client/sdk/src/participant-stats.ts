@@ -1,7 +1,7 @@
-/** What is measured each second of everybody's sound and pictures: rates and shares, never totals. Pure; time is an argument. */
+/** Rates and loss of all tracks, computed every second; never totals. Pure; time is an argument. */
 import type { Mid, ParticipantId, TrackSource } from "./protocol.gen";
 
-/** The browser's counters of one stream; those that only grow may begin anew when the stream does. */
+/** The browser's counters of one stream; cumulative ones may restart together with the stream. */
 export interface StreamCounters {
   readonly packets: number;
   readonly lost: number;
@@ -20,35 +20,35 @@ export interface ReceivedStream extends StreamCounters {
   readonly track: string;
 }
 
-/** One layer of what this client sends. */
+/** One layer of a track that this client sends. */
 export interface SentStream extends StreamCounters {
   readonly mid: Mid;
-  /** Nothing where the section has one layer. */
+  /** Absent if the section has one layer. */
   readonly rid: string | null;
-  /** The share that does not arrive, as the node said last. */
+  /** The lost share, from the node's last report. */
   readonly lostPercent: number | null;
 }
 
-/** One track in the last second; loss is of the last five. */
+/** One track in the last second; loss covers the last five seconds. */
 export interface TrackStats {
   readonly source: TrackSource;
   readonly bitrateBps: number;
   readonly lossPercent: number;
   readonly jitterMs: number | null;
-  /** Of the picture; `null` of sound, and before the first picture. */
+  /** Video size; `null` for audio, and before the first frame. */
   readonly width: number | null;
   readonly lines: number | null;
   readonly framesPerSecond: number | null;
-  /** The largest layer that is sent, where the user publishes several. */
+  /** The largest layer that is sent, if the user publishes several. */
   readonly layer: string | null;
-  /** Times that the picture stood still (`freezeCount` of webrtc-stats). */
+  /** Freezes (`freezeCount` of webrtc-stats). */
   readonly freezes: number;
   readonly nacks: number;
   readonly plis: number;
 }
 
 export interface ParticipantStats {
-  /** Between this client and its media node: it is the same for everybody. */
+  /** Between this client and its media node; the same for all participants. */
   readonly roundTripMs: number | null;
   readonly tracks: readonly TrackStats[];
 }
@@ -65,13 +65,13 @@ export interface Owner {
   readonly source: TrackSource;
 }
 
-/** Whose a received track is, and what a published section sends; nothing where that is not known. */
+/** The owner of a received track, and the source of a published section; absent if unknown. */
 export interface Owners {
   received(track: string): Owner | null;
   sent(mid: Mid): Owner | null;
 }
 
-/** Loss is of so many looks. */
+/** Loss covers this many samples. */
 const LOOKS = 5;
 
 interface Gain {
@@ -84,7 +84,7 @@ interface Known {
   readonly gains: readonly Gain[];
 }
 
-/** Turns counters into what a person can read. */
+/** Converts counters into rates. */
 export class StatsMeter {
   #atMs: number | null = null;
   #known = new Map<string, Known>();
@@ -145,7 +145,7 @@ export class StatsMeter {
   }
 }
 
-/** Layers of one track together: their rates are added, the picture is the largest one. */
+/** Combines the layers of one track: rates are added, the size is the largest layer's. */
 function merged(tracks: readonly TrackStats[], stats: TrackStats): TrackStats[] {
   const same = tracks.find(({ source }) => source === stats.source);
   if (same === undefined) {

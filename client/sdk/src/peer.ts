@@ -8,7 +8,7 @@ import type { PublishedSection, SlotCounts, WantedLayers } from "./state";
 
 export type VideoCodec = "vp8" | "h264";
 
-/** What a peer publishes; the track may come later, the section is there from the start. */
+/** A published source; its section exists from the start, its track may follow later. */
 export interface PublishedSource {
   readonly source: TrackSource;
   readonly track: MediaStreamTrack | null;
@@ -29,7 +29,7 @@ export interface PeerListener {
   failed(why: "ice" | "dtls"): void;
 }
 
-/** A page of text that is scrolled, at the size of a screen. */
+/** The bitrate for scrolling text at screen size. */
 const SCREEN_BITRATE_BPS_MAX = 4_000_000;
 const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   microphone: "audio",
@@ -48,8 +48,8 @@ const CODECS: Readonly<Record<"published" | "received", Readonly<Record<MediaKin
 const H264 = /^(?=.*packetization-mode=1)(?=.*profile-level-id=(42e0|4d00)).*$/i;
 
 /**
- * Firefox (153) takes an answer with another certificate, connects ICE, and never does the handshake that RFC 8842
- * wants then. It does not say so; without this it would take more than a second to notice that no media comes.
+ * Firefox (153) accepts an answer with another certificate and connects ICE, but never performs the handshake that RFC
+ * 8842 requires, and reports no error. Without this check it would take more than a second to notice the missing media.
  */
 const KEEPS_KEYS = /\bFirefox\//;
 
@@ -59,7 +59,7 @@ export class Peer {
   readonly #slots: Record<MediaKind, RTCRtpTransceiver[]> = { audio: [], video: [] };
   readonly #configuration: RTCConfiguration;
   readonly #preferred: VideoCodec;
-  /** The layers that anybody watches, of the sections for which the edge has said so. */
+  /** The layers in use, for the sections reported by the edge. */
   readonly #wanted = new Map<Mid, readonly string[]>();
   #limit: CameraLimit | null = null;
   #held: RTCSessionDescriptionInit | null = null;
@@ -106,7 +106,7 @@ export class Peer {
   }
 
   /**
-   * Makes an offer. With `hold` the browser does not gather candidates before the answer brings the ICE servers: it
+   * Creates an offer. With `hold` the browser gathers no candidates until the answer with the ICE servers arrives: it
    * would gather none from servers that are set later (JSEP, RFC 8829: `setConfiguration`).
    */
   async makeOffer(options: { restartIce: boolean; hold: boolean }): Promise<{ sdp: string; sections: PublishedSection[] }> {
@@ -120,7 +120,7 @@ export class Peer {
     return { sdp, sections: this.#sections(sdp) };
   }
 
-  /** Uses these servers from the next gathering on; says whether the browser takes them. */
+  /** Uses these servers from the next gathering on; returns whether the browser accepts them. */
   setIceServers(iceServers: readonly IceServer[]): boolean {
     try {
       this.connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
@@ -131,7 +131,7 @@ export class Peer {
     }
   }
 
-  /** Applies an answer, and before it the offer that was held; says whether another node gave it than the one before. */
+  /** Applies an answer, preceded by a held offer; returns whether it comes from a different node than the previous one. */
   async applyAnswer(sdp: string): Promise<{ moved: boolean }> {
     const before = fingerprint(this.connection.remoteDescription?.sdp ?? "");
     const moved = before !== null && before !== fingerprint(sdp);
@@ -167,7 +167,7 @@ export class Peer {
     void this.#shapeCamera();
   }
 
-  /** Sends no more of the camera than this; `null` lifts the limit. Without any bit rate no screen is sent either. */
+  /** Limits the camera; `null` lifts the limit. With a bit rate of zero no screen is sent either. */
   setCameraLimit(limit: CameraLimit | null): void {
     if (limit === this.#limit) {
       return;
@@ -177,7 +177,7 @@ export class Peer {
     void this.#shapeScreen();
   }
 
-  /** Publishes these sources and no others: from the next offer on, but nothing more is sent of the others at once. */
+  /** Publishes exactly these sources from the next offer on; the others stop sending immediately. */
   publish(sources: readonly PublishedSource[]): void {
     for (const [source, transceiver] of this.#published) {
       if (!sources.some((wanted) => wanted.source === source)) {
@@ -221,7 +221,7 @@ export class Peer {
     this.#published.set(source, prefer(transceiver, kind, this.#preferred));
   }
 
-  /** The offer as the edge gets it: with the streams of the camera's layers, once there are any. */
+  /** The offer for the edge, with the streams of the camera's layers, if any. */
   async #announced(sdp: string): Promise<string> {
     const camera = this.#published.get("camera");
     if (camera === undefined || camera.mid === null) {
@@ -237,7 +237,7 @@ export class Peer {
     return announce(sdp, camera.mid, streams);
   }
 
-  /** Fits the camera's layers to its size and to what anybody watches. */
+  /** Adapts the camera's layers to its size and to the layers in use. */
   async #shapeCamera(): Promise<void> {
     const camera = this.#published.get("camera");
     if (camera === undefined) {
@@ -288,7 +288,7 @@ function encodingsOf(source: TrackSource, track: MediaStreamTrack | null): RTCRt
   }
 }
 
-/** Fits encodings to their layers; says whether that changes anything. */
+/** Applies layers to encodings; returns whether anything changed. */
 function shape(encodings: readonly RTCRtpEncodingParameters[], layers: readonly Layer[]): boolean {
   let isChanged = false;
   for (const encoding of encodings) {

@@ -1,26 +1,26 @@
 /**
- * Profiles limit what is sent of the camera, by what the node's reports say of the uplink. They only clamp: below the limit the
+ * Profiles limit the camera based on the node's reports about the uplink. They only set an upper bound: below it the
  * browser's own estimate decides. Pure; time is an argument.
  */
 import { grade } from "./quality";
 
-/** What may be sent of the camera, all layers together. */
+/** The limit of the camera, all layers together. */
 export interface CameraLimit {
   readonly bitrateBps: number;
-  /** Larger layers are not sent; `null` is no limit. */
+  /** Maximum height; `null` means no limit. */
   readonly lines: number | null;
   readonly framesPerSecond: number | null;
 }
 
-/** How the uplink was when the statistics were read. */
+/** A sample of the uplink. */
 export interface UplinkLook {
   readonly atMs: number;
   readonly rttMs: number | null;
-  /** The worst share of a stream that did not arrive lately, as the node reports it (RFC 3550 §6.4.1); `null` where it did not. */
+  /** The worst recent loss of any stream, reported by the node (RFC 3550 §6.4.1); `null` if unreported. */
   readonly lostPercent: number | null;
 }
 
-/** Something that a person may want to know of the uplink. */
+/** A warning about the uplink. */
 export interface QualityWarning {
   readonly type: "packet_loss" | "round_trip";
   /** Percent, or milliseconds. */
@@ -28,7 +28,7 @@ export interface QualityWarning {
   readonly severity: "warning" | "critical";
 }
 
-/** What a profile made of a look. */
+/** The result of a sample. */
 export interface Verdict {
   readonly limit: CameraLimit;
   readonly warning: QualityWarning | null;
@@ -41,7 +41,7 @@ interface Controller {
   take(look: UplinkLook): Verdict;
 }
 
-/** Applies one profile; says what there is to do, which is nothing while nothing changes. */
+/** Applies one profile; returns the changes, if any. */
 export class ProfileController {
   readonly #controller: Controller;
   #atMs = -Infinity;
@@ -52,7 +52,7 @@ export class ProfileController {
     this.#limit = STARTS[profile];
   }
 
-  /** What holds at this moment. */
+  /** The current limit. */
   get limit(): CameraLimit {
     return this.#limit;
   }
@@ -75,7 +75,7 @@ const kbps = (bitrate: number, lines: number | null = null, framesPerSecond: num
   framesPerSecond,
 });
 
-/** One table, one key: the grade of the uplink. */
+/** A table of limits by the grade of the uplink. */
 const SOULSEER = {
   excellent: kbps(3_000, 1_080, 30),
   good: kbps(2_000, 720, 25),
@@ -100,7 +100,7 @@ const CINEMA = {
   floorBps: 200_000,
   ceilingBps: 3_000_000,
   latencyMs: 300,
-  /** Round trips that are averaged. */
+  /** How many round trips are averaged. */
   samples: 5,
   /** Above these the bit rate falls. */
   high: { latency: 1.5, lostPercent: 2, factor: 0.8 },

@@ -1,4 +1,4 @@
-/** How good a connection is, in four grades, measured where it is received: no message of the room is needed. Pure; time is an argument. */
+/** Grades connections in four steps, measured at the receiver without any message of the room. Pure; time is an argument. */
 import type { ParticipantId } from "./protocol.gen";
 
 /** From the best to the worst. */
@@ -10,14 +10,14 @@ const GRADES: readonly (readonly [Quality, number, number])[] = [
   ["good", 200, 3],
   ["fair", 400, 5],
 ];
-/** Looks that come sooner after the last one are not counted. */
+/** Minimum interval between samples. */
 export const QUALITY_INTERVAL_MS = 1_000;
-/** A grade tells of this many looks: long enough that one burst of loss is not an alarm, short enough to be of now. */
+/** Samples per grade: enough that one burst of loss raises no alarm, few enough to be current. */
 const LOOKS = 5;
 /** With fewer packets, loss is not rated. */
 const PACKETS_MIN = 20;
 
-/** The grade of a path; what is not known does not count. */
+/** The grade of a path; unknown values are ignored. */
 export function grade(rttMs: number | null, lossPercent: number): Quality {
   const fits = ([, rttBelow, lossBelow]: (typeof GRADES)[number]): boolean =>
     (rttMs ?? 0) < rttBelow && lossPercent < lossBelow;
@@ -35,7 +35,7 @@ export interface Look {
   readonly atMs: number;
   readonly streams: readonly Stream[];
   readonly rttMs: number | null;
-  /** The share of what this client sends that does not arrive, as the other side said last. */
+  /** The lost share of the sent packets, from the node's last report. */
   readonly sentLost: number | null;
 }
 
@@ -50,7 +50,7 @@ export class QualityMeter {
   readonly #shares = new Map<ParticipantId, Share[]>();
   #own: { readonly rttMs: number | null; readonly lossPercent: number }[] = [];
 
-  /** Takes a look and says how everybody is; nothing where it is too soon for another one. */
+  /** Takes a sample and returns all grades; nothing if the last sample is too recent. */
   take(look: Look, self: ParticipantId | null, whose: (track: string) => ParticipantId | null): Map<ParticipantId, Quality> | null {
     if (this.#last !== null && look.atMs - this.#last.atMs < QUALITY_INTERVAL_MS) {
       return null;

@@ -1,8 +1,8 @@
-/** Recordings of a room, over HTTP: they can be seen when nobody is in the room any more. */
+/** Recordings of a room over HTTP, also available after the room has ended. */
 import { RoomError } from "./errors";
 import type { ErrorCode, Recording, RecordingId, RecordingList } from "./protocol.gen";
 
-/** Every recording of a room, the newest first; needs a token that grants `record`. */
+/** All recordings of a room, newest first; needs a token that grants `record`. */
 export async function listRecordings(edge: string, room: string, token: string): Promise<readonly Recording[]> {
   const recordings: Recording[] = [];
   for (let page = ""; ; ) {

@@ -1,11 +1,11 @@
-/** What a failure of the media is, and what helps against it. Pure. */
+/** Classifies media failures and suggests a remedy. Pure. */
 
 export type FailureClass = "ice_failure" | "dtls_failure" | "media_failure" | "unknown";
 
-/** `restart_media` opens the devices anew; `restart_connection` makes a new transport. */
+/** `restart_media` reopens the devices; `restart_connection` creates a new transport. */
 export type Recovery = "restart_ice" | "restart_connection" | "restart_media";
 
-/** By what the message says; the first that fits counts. */
+/** Matched against the error message in order. */
 const SIGNS: readonly (readonly [string, FailureClass])[] = [
   ["ICE failed", "ice_failure"],
   ["DTLS", "dtls_failure"],

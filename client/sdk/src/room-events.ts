@@ -1,4 +1,4 @@
-/** How to enter a room, and what it says afterwards. */
+/** The options for joining a room, and its events. */
 import type { DeviceKind } from "./devices";
 import type { RoomError } from "./errors";
 import type { LocalMediaOptions } from "./local-media";
@@ -14,7 +14,7 @@ export interface JoinOptions extends LocalMediaOptions {
   /** The URL of the room's socket; see `roomUrl`. */
   readonly url: string;
   readonly token: TokenSource;
-  /** Whether to have sections for sound and pictures at all. Default: what the token grants, where it is given here. */
+  /** Whether to negotiate sections for audio and video. Default: the grant of a token given as text, else yes. */
   readonly publish?: boolean;
   /**
    * What the camera and the screen are published in, where this browser can. Every browser reads VP8; one that does not read
@@ -23,11 +23,11 @@ export interface JoinOptions extends LocalMediaOptions {
   readonly preferCodec?: VideoCodec;
   /** `relay` uses TURN servers only. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
-  /** Where sound is to be played. Default: the browser's default. */
+  /** The speaker. Default: the browser's default. */
   readonly speakerId?: string | null;
-  /** How the camera is limited by the state of the uplink. Default: by the browser's estimate alone. */
+  /** The profile that limits the camera by the state of the uplink. Default: only the browser's own estimate. */
   readonly profile?: Profile | null;
-  /** Gives the joining up: neither a socket nor a peer connection nor a captured track of it stays. */
+  /** Aborts joining: no socket, peer connection or captured track remains. */
   readonly signal?: AbortSignal;
 }
 
@@ -37,17 +37,17 @@ export interface RoomEvents {
   connection: Connection;
   participant_joined: Participant;
   participant_left: { readonly id: ParticipantId; readonly name: string };
-  /** Who speaks, the latest first. */
+  /** The speakers, most recent first. */
   speaking: readonly ParticipantId[];
-  /** What was measured of everybody's sound and pictures in the last second. */
+  /** The statistics of all tracks in the last second. */
   stats: ReadonlyMap<ParticipantId, ParticipantStats>;
   /** A moderator muted the user; they may unmute themselves. */
   silenced: { readonly source: TrackSource };
-  /** A picture is not sent for the moment because the downlink is too slow for it, or is sent again. */
+  /** A video was paused because the downlink is too slow, or resumed. */
   video_paused: Pause;
-  /** The uplink is too slow for the camera, which is not sent for now, or is fast enough again. */
+  /** The camera was paused because the uplink is too slow, or resumed. */
   audio_only: { readonly audioOnly: boolean };
-  /** The profile has noticed that the uplink is bad. */
+  /** The profile has detected a bad uplink. */
   quality_warning: QualityWarning;
   /** A chat message that arrived during the call. */
   message: Message;
@@ -55,7 +55,7 @@ export interface RoomEvents {
   reaction: { readonly participant: ParticipantId; readonly reaction: Reaction };
   /** A device was unplugged and this one replaced it. */
   device_changed: { readonly kind: DeviceKind | "speaker"; readonly label: string };
-  /** Something failed; the room goes on. */
+  /** Something failed; the call continues. */
   error: RoomError;
   /** The room is over; `null` if the user left. */
   ended: RoomError | null;

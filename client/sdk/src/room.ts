@@ -1,4 +1,4 @@
-/** A room as an application uses it: the shell around `step`, which owns the socket, the transport and the devices. */
+/** The application's interface to a room: the shell around `step`, which owns the socket, the transport and the devices. */
 import type { Capture } from "./capture";
 import type { DeviceKind } from "./devices";
 import { listDevices } from "./devices";
@@ -33,7 +33,7 @@ import { Uplink } from "./uplink";
 
 let warm: Peer | null = null;
 
-/** A call. Made by `Room.join`. */
+/** A call. Created by `Room.join`. */
 export class Room extends RoomRequests {
   readonly #stopwatch = new Stopwatch();
   readonly #signal: Signal;
@@ -54,7 +54,7 @@ export class Room extends RoomRequests {
   #working = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** Enters a room; resolves when the edge has let the user in, before media flows. Rejects with a `RoomError`. */
+  /** Joins a room; resolves when the edge has admitted the user, before media flows. Rejects with a `RoomError`. */
   static async join(options: JoinOptions): Promise<Room> {
     const { signal } = options;
     signal?.throwIfAborted();
@@ -75,7 +75,7 @@ export class Room extends RoomRequests {
     return room;
   }
 
-  /** Prepares what the next join needs, so that it is faster: to be called in the lobby. The result takes it back. */
+  /** Prepares for a faster join; call it in the lobby. The returned function undoes it. */
   static warmUp(): () => void {
     if (warm === null && typeof RTCPeerConnection !== "undefined") {
       const sources = (["microphone", "camera"] as const).map((source) => ({ source, track: null }));
@@ -134,17 +134,17 @@ export class Room extends RoomRequests {
     return this.#snapshot.participants;
   }
 
-  /** What was measured of everybody in the last second, the user included; the same object until the next second. */
+  /** The statistics of all participants in the last second, including the user; the same object until the next second. */
   get stats(): ReadonlyMap<ParticipantId, ParticipantStats> {
     return this.#measuring.stats;
   }
 
-  /** How long each phase of the join took. */
+  /** The duration of each phase of the join. */
   get timings(): Timings {
     return this.#stopwatch.timings;
   }
 
-  /** For diagnostics alone: which one it is changes when the transport is replaced. */
+  /** For diagnostics only: the object changes when the transport is replaced. */
   get peerConnection(): RTCPeerConnection | null {
     return this.#transport.connection;
   }
@@ -154,12 +154,12 @@ export class Room extends RoomRequests {
     return this.#set(this.#local.microphone, on);
   }
 
-  /** Turns the camera on or off; off also stops capturing. Rejects where there is none. */
+  /** Turns the camera on or off; off also stops capturing. Rejects if there is none. */
   setCamera(on: boolean): Promise<void> {
     return this.#set(this.#local.camera, on);
   }
 
-  /** Uses another device from here on. Rejects where it cannot be had; the one before then stays. */
+  /** Switches to another device. Rejects if it cannot be opened; the previous device then stays. */
   async switchDevice(kind: DeviceKind | "speaker", deviceId: string): Promise<void> {
     if (kind === "speaker") {
       this.#speakerId = deviceId;
@@ -170,14 +170,14 @@ export class Room extends RoomRequests {
   }
 
   /**
-   * Whose video is on screen, most important first, and how many lines of it their tiles can show, in pixels of the
-   * device. With `lines`, small pictures cost little bandwidth, and those out of view next to none.
+   * Sets the participants whose video is on screen, most important first, and the height of their tiles in device
+   * pixels. With `lines`, small videos use little bandwidth, and those out of view almost none.
    */
   setView(participants: readonly ParticipantId[], lines: Lines | null = null): void {
     this.#dispatch({ on: "set_view", participants, lines });
   }
 
-  /** Shows the user's screen, window or tab beside the camera; the user chooses which. Rejects where nothing was chosen. */
+  /** Shares the user's screen, window or tab beside the camera; the user chooses which. Rejects if nothing was chosen. */
   async shareScreen(options?: ScreenOptions): Promise<void> {
     if (!this.#state.publishes) {
       throw new RoomError("forbidden", "publish");
@@ -185,12 +185,12 @@ export class Room extends RoomRequests {
     await this.#local.screen.start(options);
   }
 
-  /** What is captured of microphone and camera: one object for the whole call, whose tracks come and go. */
+  /** The microphone and camera captures: one object for the whole call, whose tracks may change. */
   get localStream(): MediaStream {
     return this.#local.stream;
   }
 
-  /** Turns microphone and camera off and lets the devices go; each can be turned on again. */
+  /** Turns microphone and camera off and releases the devices; each can be turned on again. */
   stopLocalStream(): void {
     this.#local.microphone.release();
     this.#local.camera.release();
@@ -200,14 +200,14 @@ export class Room extends RoomRequests {
     this.#local.screen.stop();
   }
 
-  /** Writes in the chat; resolves when the room has it, however often the connection is lost before. */
+  /** Sends a chat message; resolves when the room has it, even if the connection is lost in between. */
   sendMessage(text: string): Promise<void> {
     return this.#tickets.issue((ticket) =>
       this.#dispatch({ on: "write", message: randomId(), text, ticket }),
     );
   }
 
-  /** Shows a reaction to everyone for a moment. */
+  /** Shows a reaction to everyone briefly. */
   async react(reaction: Reaction): Promise<void> {
     await this.ask({ type: "react", reaction });
     if (this.#state.self !== null) {
@@ -215,12 +215,12 @@ export class Room extends RoomRequests {
     }
   }
 
-  /** Who is kept out, the latest first; needs the grant `moderate`. */
+  /** The bans, newest first; needs the grant `moderate`. */
   listBans(): Promise<readonly BanInfo[]> {
     return this.ask({ type: "list_bans" }).then(() => this.#state.bans);
   }
 
-  /** Does what helps against a failure of the media that the application has seen, by what the error says. */
+  /** Applies the remedy for a media failure that the application has detected, chosen by its error. */
   async recover(error: unknown): Promise<void> {
     const recovery = recoveryOf(error);
     if (recovery === "restart_media") {
@@ -304,7 +304,7 @@ export class Room extends RoomRequests {
     }
   }
 
-  /** Does what follows from a change of the state rather than from a command. */
+  /** Applies the effects of state changes, as opposed to commands. */
   #notice(before: State, after: State): void {
     const stage = after.media.negotiation?.stage;
     if (stage !== undefined && stage !== before.media.negotiation?.stage) {
@@ -419,7 +419,7 @@ export class Room extends RoomRequests {
     this.#local.start(listener);
   }
 
-  /** How many people should be heard or seen right now. */
+  /** The number of participants who should be heard or seen right now. */
   #flows(...kinds: MediaKind[]): number {
     const { participants } = this.#snapshot;
     return participants.filter(

@@ -1,10 +1,10 @@
-/** The user's screen, window or tab, shown to everybody beside the camera. */
+/** Captures the user's screen, window or tab for sharing. */
 import { RoomError } from "./errors";
 
 export interface ScreenOptions {
-  /** What matters: `text` and `detail` stay sharp and may stutter, `motion` (a film) is smooth. Default: `detail`. */
+  /** `text` and `detail` stay sharp and may stutter, `motion` (a film) is smooth. Default: `detail`. */
   readonly hint?: "detail" | "text" | "motion";
-  /** Whether its sound is shared too, where the browser and the user allow it. Default: yes. */
+  /** Whether to share its audio too, if the browser and the user allow it. Default: yes. */
   readonly sound?: boolean;
 }
 
@@ -22,7 +22,7 @@ export class ScreenShare {
   readonly #listener: ScreenListener;
   #video: MediaStreamTrack | null = null;
   #sound: MediaStreamTrack | null = null;
-  /** The browser's picker cannot be withdrawn: after a stop its answer is thrown away. */
+  /** The browser's picker cannot be closed: after a stop its result is discarded. */
   #asked = 0;
 
   constructor(listener: ScreenListener) {
@@ -37,7 +37,7 @@ export class ScreenShare {
     return this.#sound;
   }
 
-  /** Lets the user choose what to show. Throws a `RoomError`; where the user chose nothing, its code is `screen_denied`. */
+  /** Lets the user choose what to share. Throws a `RoomError`; if the user chose nothing, its code is `screen_denied`. */
   async start({ hint = "detail", sound = true }: ScreenOptions = {}): Promise<void> {
     const asked = ++this.#asked;
     const stream = await capture(hint, sound);

@@ -1,13 +1,13 @@
-/** The signaling WebSocket: a shell around the browser's, that opens, sends, closes and reports. */
+/** The signaling WebSocket: a thin shell around the browser's WebSocket. */
 import { RESUME_SUBPROTOCOL_PREFIX, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
 
 /**
- * A join token, or a function that gets a fresh one for every join. The room is joined again where the connection was lost for too long,
- * by when a fixed token may have expired; resuming needs none.
+ * A join token, or a function that gets a fresh one for every join. The room is joined again if the connection was lost
+ * for too long, by which time a fixed token may have expired; resuming needs none.
  */
 export type TokenSource = string | (() => string | Promise<string>);
 
-/** What a socket reports; nothing is reported of a socket that was closed by us. */
+/** The socket's events; none are reported after we have closed it. */
 export interface SignalListener {
   opened(): void;
   closed(code: number): void;
@@ -22,7 +22,7 @@ export function roomUrl(edge: string, room: string): string {
   return url.href;
 }
 
-/** One socket at a time; opening another one forgets the one before. */
+/** Manages one socket at a time; opening another one drops the previous one. */
 export class Signal {
   readonly #url: string;
   readonly #token: TokenSource;
@@ -36,7 +36,7 @@ export class Signal {
     this.#listener = listener;
   }
 
-  /** Opens a socket with a resume secret, or with a join token where there is none. */
+  /** Opens a socket with a resume secret, or with a join token if there is none. */
   open(secret: string | null): void {
     this.close(1000);
     const number = ++this.#opened;

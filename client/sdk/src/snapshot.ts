@@ -1,4 +1,4 @@
-/** What an application sees of a room: plain objects, made anew whenever something changes. */
+/** The application's view of a room: plain objects, recreated whenever something changes. */
 import type { CaptureSnapshot } from "./capture";
 import type { RoomError } from "./errors";
 import type { LocalMedia } from "./local-media";
@@ -25,23 +25,23 @@ export interface RoomSnapshot {
   /** Why the room ended; `null` if the user left. */
   readonly error: RoomError | null;
   readonly self: Participant | null;
-  /** A locked room lets in nobody new. */
+  /** A locked room admits no new participants. */
   readonly isLocked: boolean;
-  /** Everybody else, in the order in which they joined. */
+  /** All other participants, in the order in which they joined. */
   readonly participants: readonly Participant[];
   readonly microphone: CaptureSnapshot;
   readonly camera: CaptureSnapshot;
   /** The current recording, or the last one. */
   readonly recording: RecordingInfo | null;
-  /** The uplink is too slow for the user's camera: nobody sees it for the moment. */
+  /** The uplink is too slow for the user's camera, which is paused. */
   readonly isAudioOnly: boolean;
   /** The user's shared screen. */
   readonly screen: MediaStreamTrack | null;
-  /** What was written in the room, in order; what the user wrote and the edge does not have yet comes last. */
+  /** Chat messages in order; the user's own unsent messages come last. */
   readonly chat: readonly Message[];
   /** Raised hands, earliest first. */
   readonly hands: readonly ParticipantId[];
-  /** Who waits to be let in, the longest first; empty for users who may not moderate. */
+  /** The waiting guests, longest wait first; empty for users who may not moderate. */
   readonly guests: readonly GuestInfo[];
   /** Whether the user may publish. */
   readonly publishes: boolean;
@@ -72,7 +72,7 @@ export interface Participant {
   readonly speaking: boolean;
   readonly grants: Grants;
   readonly hasHandUp: boolean;
-  /** How good their sound and pictures arrive here; of the user, how good the own path is. Nothing where too little came to tell. */
+  /** The quality of the received media; for the user, of their own path. Absent if too little was received. */
   readonly quality: Quality | null;
   readonly tracks: readonly Track[];
 }
@@ -82,23 +82,23 @@ export interface Track {
   readonly kind: MediaKind;
   readonly source: TrackSource;
   readonly muted: boolean;
-  /** Its picture stands still for the moment, because this client's downlink is too slow for it. */
+  /** The video is paused because this client's downlink is too slow. */
   readonly paused: boolean;
-  /** Why its picture is smaller than its tile could show, or paused; nothing where this client's downlink is no reason. */
+  /** Why the video is smaller than its tile or paused; absent if this client's downlink is not the reason. */
   readonly limit: Limit | null;
-  /** Its picture is not sent, because this browser does not read the codec that it is published in. */
+  /** Its video is not sent, because this browser cannot decode the publisher's codec. */
   readonly undecodable: boolean;
-  /** What to show or play; nothing while it plays in none of this client's slots. */
+  /** The media track; absent while it plays in none of this client's slots. */
   readonly media: MediaStreamTrack | null;
 }
 
-/** What the media node decided about a picture, in bits per second. */
+/** The media node's decision about a video, in bits per second. */
 export interface Limit {
-  /** What it believes this client's downlink to carry. */
+  /** The estimated rate of this client's downlink. */
   readonly estimateBps: number;
-  /** What the largest picture that the tile could show needs. */
+  /** The rate of the largest layer that the tile could show. */
   readonly wantedBps: number;
-  /** What the picture that it sends needs; `null` while it sends none. */
+  /** The rate of the layer that is sent; `null` while none is sent. */
   readonly givenBps: number | null;
 }
 
@@ -205,7 +205,7 @@ function messages({ chat, outbox, self, roster }: State): Message[] {
   return [...known, ...written];
 }
 
-/** Chat messages that came: what was there before the user came is no news, nor is what they wrote themselves. */
+/** New chat messages, without history and without the user's own messages. */
 export function messagesSince(before: State, after: State, { chat }: RoomSnapshot): Message[] {
   const known = new Set(before.chat.map(({ message }) => message));
   const news = after.chat.filter(({ message, number }) => !known.has(message) && number > after.chatBefore);
@@ -213,7 +213,7 @@ export function messagesSince(before: State, after: State, { chat }: RoomSnapsho
   return chat.filter(({ number, isSelf }) => number !== null && numbers.has(number) && !isSelf);
 }
 
-/** A picture that stands still because of the downlink, or moves again. */
+/** A video that the downlink paused or resumed. */
 export interface Pause {
   readonly participant: ParticipantId;
   readonly track: TrackId;

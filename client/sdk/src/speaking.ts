@@ -1,4 +1,4 @@
-/** Who speaks: loud enough now, or a moment ago. Pure; time is an argument. */
+/** Detects speakers: participants who are loud now or were a moment ago. Pure; time is an argument. */
 import type { ParticipantId } from "./protocol.gen";
 
 /** Linear, where 1 is full scale: about −34 dBov (RFC 6464), above the noise of a quiet room. */
@@ -10,7 +10,7 @@ export const SPEAKING_HOLD_MS = 600;
 export class Speaking {
   readonly #loudAtMs = new Map<ParticipantId, number>();
 
-  /** Takes the levels of everybody who is heard at the moment; returns who speaks, the latest first. */
+  /** Takes the current levels; returns the speakers, most recent first. */
   take(levels: ReadonlyMap<ParticipantId, number>, nowMs: number): ParticipantId[] {
     for (const [participant, level] of levels) {
       if (level >= SPEAKING_LEVEL_MIN) {

@@ -1,7 +1,7 @@
 /**
  * The client's half of the protocol as a pure function: no DOM, no timers, no randomness of its own.
  *
- * `step` takes what happened and says what to do. `room.ts` is the shell that does it.
+ * `step` takes an event and returns commands. `room.ts` is the shell that executes them.
  */
 import type { ClientErrorCode } from "./errors";
 import type {
@@ -44,35 +44,35 @@ import { ask, leave, setMuted, setView } from "./state/requests";
 import { Turn } from "./state/turn";
 import { wake } from "./state/wake";
 
-/** Everything the client knows and intends; plain data that is replaced, never changed. */
+/** The client's complete state; immutable plain data. */
 export interface State {
-  /** `active` from the first try to join until the end. */
+  /** `active` from the first attempt to join until the end. */
   readonly phase: "idle" | "active" | "leaving" | "ended";
-  /** Whether the room was ever entered: from then on the client comes back by itself. */
+  /** Whether the client has ever joined; from then on it reconnects automatically. */
   readonly admitted: boolean;
   readonly signaling: Signaling;
   readonly session: Session | null;
   readonly self: ParticipantId | null;
-  /** The room itself; nothing before it was entered. */
+  /** The room; absent before the join. */
   readonly room: RoomInfo | null;
   readonly roster: readonly ParticipantInfo[];
   readonly slots: readonly SlotInfo[];
-  /** The recording that runs, or the last one that was heard of. */
+  /** The running recording, or the last known one. */
   readonly recording: RecordingInfo | null;
-  /** Who was banned when the user asked last. */
+  /** The bans in the last answer. */
   readonly bans: readonly BanInfo[];
-  /** Who waits to be let in, as moderators are told. */
+  /** The waiting guests; moderators only. */
   readonly guests: readonly GuestInfo[];
-  /** What was written in the room, as far as it is known, in order. */
+  /** The known chat messages, in order. */
   readonly chat: readonly ChatMessage[];
   /** The number of the last message that was there before the user came. */
   readonly chatBefore: number;
-  /** What the user wrote and the edge may not have yet. */
+  /** The user's messages that the edge may not have yet. */
   readonly outbox: readonly OutgoingMessage[];
   readonly media: Media;
-  /** What the user wants to be silent or dark. */
+  /** The sources that the user has muted. */
   readonly muted: Muted;
-  /** Whom the user looks at; nothing where the application never said. */
+  /** The view; absent if the application never set one. */
   readonly view: View | null;
   readonly limits: Limits;
   /** Slots whose video comes in a codec that this browser does not read. */
@@ -86,20 +86,20 @@ export interface State {
   readonly wakeAtMs: number | null;
   /** Seed of the next random number. */
   readonly seed: number;
-  /** Whether a new token can be had when the old one has expired. */
+  /** Whether a new token can be obtained when the old one has expired. */
   readonly renewsToken: boolean;
-  /** Whether the application wants to publish, where the user may. */
+  /** Whether the application wants to publish, if permitted. */
   readonly wantsToPublish: boolean;
   /** Whether offers have sections for the user's sound and pictures. */
   readonly publishes: boolean;
 }
 
-/** The socket. `failures` counts tries in a row that did not end in the room; `refusal` is what the last one said. */
+/** The socket. `failures` counts failed attempts in a row; `refusal` is the last refusal. */
 export interface Signaling {
   readonly at: "closed" | "opening" | "open" | "waiting";
   /** Whether this socket has joined or resumed. */
   readonly greeted: boolean;
-  /** What opened this socket: one that a resume secret opened takes up the session and nothing else. */
+  /** The credential that opened this socket: a socket opened with a resume secret can only resume. */
   readonly key: "token" | "secret";
   readonly failures: number;
   readonly refusal: ErrorCode | null;
@@ -114,12 +114,12 @@ export interface Session {
 export interface Media {
   readonly transport: "none" | "connecting" | "up" | "lost";
   readonly negotiation: Negotiation | null;
-  /** The answer that the transport is connecting with. */
+  /** The answer with which the transport is connecting. */
   readonly connecting: Connecting | null;
-  /** The next negotiation's reason, where one is needed. */
+  /** The reason for the next negotiation, if one is needed. */
   readonly wanted: NegotiateReason | null;
   readonly offersMade: number;
-  /** ICE restarts in a row that the same node answered in vain. */
+  /** ICE restarts in a row that the same node answered without success. */
   readonly vainRestarts: number;
   /** New transports in a row that did not connect. */
   readonly failures: number;
@@ -127,7 +127,7 @@ export interface Media {
   readonly published: readonly PublishedSection[];
 }
 
-/** An answer that was applied: what it was for, and whether it came from another node than the one before. */
+/** An applied answer: its reason, and whether it came from a different node than the previous one. */
 export interface Connecting {
   readonly purpose: Purpose;
   readonly moved: boolean;
@@ -157,7 +157,7 @@ export interface PublishedSection {
   readonly source: TrackSource;
 }
 
-/** A source that is not named is not muted. */
+/** Sources that are not listed are not muted. */
 export type Muted = Readonly<Partial<Record<TrackSource, boolean>>>;
 
 /** A message on its way; `ticket` names the promise that the shell keeps for it. */
@@ -168,19 +168,19 @@ export interface OutgoingMessage {
   readonly isSent: boolean;
 }
 
-/** Whom the user looks at, most wanted first, and how many lines of picture their tiles can show. */
+/** The participants on screen, most important first, and the height of their tiles. */
 export interface View {
   readonly participants: readonly ParticipantId[];
-  /** Nothing where the application does not say. */
+  /** Absent if the application does not set it. */
   readonly lines: Lines | null;
 }
 
 export type Lines = Readonly<Record<ParticipantId, number>>;
 
-/** What an edge assumes that was told no view. */
+/** The edge's default view. */
 export const NO_VIEW: View = { participants: [], lines: null };
 
-/** The slots whose video the downlink is too slow for, and what the node believes it to carry. */
+/** The slots limited by the downlink, and its estimated rate. */
 export interface Limits {
   readonly estimateBps: number;
   readonly slots: readonly VideoLimit[];
@@ -188,16 +188,16 @@ export interface Limits {
 
 export const NO_LIMITS: Limits = { estimateBps: 0, slots: [] };
 
-/** The layers of a published section that anybody watches. */
+/** The layers of a published section that are in use. */
 export interface WantedLayers {
   readonly mid: Mid;
   readonly rids: readonly string[];
 }
 
-/** What the edge was told, so that only differences are sent. */
+/** The state last sent to the edge, so that only differences are sent. */
 export interface Told {
   readonly muted: Readonly<Record<Mid, boolean>>;
-  /** Nothing where it is not known whether the edge heard the last one. */
+  /** Absent if it is unknown whether the edge received the last one. */
   readonly view: View | null;
 }
 
@@ -206,18 +206,18 @@ export interface PendingRequest {
   readonly id: number;
   readonly type: ClientToEdge["type"];
   readonly ticket: number | null;
-  /** Which message it carries, where it is one of the chat. */
+  /** The chat message that the request carries, if any. */
   readonly message: MessageId | null;
   readonly sentAtMs: number;
 }
 
-/** Names of the tries to join: a prefix that is unique to this page, and a count. */
+/** Ids for join attempts: a prefix unique to this page, and a counter. */
 export interface Attempt {
   readonly prefix: string;
   readonly count: number;
 }
 
-/** What the client waits for, each with the time at which it stops waiting. */
+/** The client's pending deadlines. */
 export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
 export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
 
@@ -239,7 +239,7 @@ export type Event =
   | { readonly on: "answer_refused"; readonly offer: number; readonly detail: string }
   | { readonly on: "transport_connected" }
   | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" | "dtls" }
-  /** The application wants the media negotiated anew. */
+  /** The application requests a new negotiation. */
   | { readonly on: "recover"; readonly reason: "ice_restart" | "new_transport" }
   | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
   | { readonly on: "set_view"; readonly participants: readonly ParticipantId[]; readonly lines: Lines | null }
@@ -249,7 +249,7 @@ export type Event =
   | { readonly on: "leave" }
   | { readonly on: "wake" };
 
-/** What is asked of the edge once: it is answered, or it is not done. */
+/** One-shot requests to the edge. */
 export type Ask = Extract<
   ClientToEdge,
   {
@@ -272,7 +272,7 @@ export type Ask = Extract<
 >;
 
 export type Command =
-  /** With this resume secret, or with a join token where there is no session. */
+  /** With this resume secret, or with a join token if there is no session. */
   | { readonly do: "open_socket"; readonly secret: string | null }
   | { readonly do: "close_socket"; readonly code: number }
   | { readonly do: "send"; readonly text: string }
@@ -294,7 +294,7 @@ export type Command =
     }
   /** Sends these layers of a section and no others; `null` sends all layers of all sections. */
   | { readonly do: "set_layers"; readonly layers: WantedLayers | null }
-  /** The edge does not take what is published beside microphone and camera. */
+  /** The edge does not accept the additional published sources. */
   | { readonly do: "drop_screen" }
   /** A moderator muted this source. */
   | { readonly do: "silence"; readonly source: TrackSource }
@@ -304,13 +304,13 @@ export type Command =
   | { readonly do: "end"; readonly failure: Failure | null }
   | { readonly do: "wake"; readonly atMs: number | null };
 
-/** What went wrong, in a form that tables can compare. */
+/** An error as comparable plain data. */
 export interface Failure {
   readonly code: ErrorCode | ClientErrorCode;
   readonly detail: string;
 }
 
-/** What the shell knows when it makes a client. */
+/** The initial parameters of a client. */
 export interface Seed {
   readonly attemptPrefix: AttemptId;
   readonly seed: number;
@@ -319,7 +319,7 @@ export interface Seed {
   readonly publishes: boolean;
 }
 
-/** A client that has done nothing yet. */
+/** A client before its first event. */
 export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: Seed): State {
   return {
     phase: "idle",
@@ -389,7 +389,7 @@ const HANDLERS: Handlers = {
   wake,
 };
 
-/** The state after an event, and what to do about it, in this order. */
+/** The state after an event, and the commands in order. */
 export function step(state: State, event: Event, nowMs: number): [State, Command[]] {
   const turn = new Turn(state, nowMs);
   // The table has a handler of the right type for every event; TypeScript cannot follow the pairing.
@@ -399,10 +399,10 @@ export function step(state: State, event: Event, nowMs: number): [State, Command
   return turn.finish();
 }
 
-/** How the call is, in one word. */
+/** The status of the call. */
 export type Connection = "connecting" | "connected" | "reconnecting" | "ended";
 
-/** How the call is: `reconnecting` as soon as the socket or the media transport is lost. */
+/** `reconnecting` as soon as the socket or the media transport is lost. */
 export function connection(state: State): Connection {
   if (state.phase === "leaving" || state.phase === "ended") {
     return "ended";

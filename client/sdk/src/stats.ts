@@ -1,4 +1,4 @@
-/** What the browser's statistics say: whether the transport lives, how loud everybody is, whether a picture came. */
+/** Reads the browser's statistics: transport liveness, audio levels, decoded video. */
 import type { Mid } from "./protocol.gen";
 import type { Peer } from "./peer";
 import type { ReceivedStream, SentStream, StatsLook, StreamCounters } from "./participant-stats";
@@ -10,10 +10,10 @@ const LEVEL_AGE_MS_MAX = 400;
 
 export interface Counters extends Omit<TransportSample, "flows" | "disconnected">, Look, StatsLook {
   readonly streams: readonly ReceivedStream[];
-  /** Linear level of the microphone, where it is captured. */
+  /** Linear level of the microphone, if captured. */
   readonly microphoneLevel: number | null;
   readonly framesDecoded: number;
-  /** What the browser estimates that it may send; `null` where it does not say. */
+  /** The browser's estimate of its send rate; `null` if unavailable. */
   readonly availableBps: number | null;
 }
 
@@ -24,7 +24,7 @@ export interface SlotLevel {
   readonly sources: readonly number[];
 }
 
-/** Every number that is read of any entry; browsers leave some out. */
+/** All numbers read from any entry; browsers omit some. */
 type Entry = RTCStats & {
   readonly kind?: string;
   readonly packetsReceived?: number;
@@ -144,14 +144,14 @@ export async function sample(peer: Peer): Promise<Counters> {
   return readCounters(entries, performance.now());
 }
 
-/** Whether any receiver got a packet within the last moments; asks no statistics. */
+/** Whether any receiver got a packet recently; needs no statistics. */
 export function arrives(peer: Peer): boolean {
   return [...peer.receivers("audio"), ...peer.receivers("video")].some(({ receiver }) =>
     receiver.getSynchronizationSources().some(isOfNow),
   );
 }
 
-/** How loud each audio slot is right now; slots in which nothing plays are left out. */
+/** The current level of each audio slot; empty slots are omitted. */
 export function slotLevels(peer: Peer): SlotLevel[] {
   return peer.receivers("audio").flatMap(({ mid, receiver }) => {
     const [stream] = receiver.getSynchronizationSources().filter(isOfNow);

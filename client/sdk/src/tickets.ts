@@ -1,7 +1,7 @@
-/** Promises that are kept when the core says so. */
+/** Promises that the core settles by number. */
 import type { RoomError } from "./errors";
 
-/** Numbers them, so that the core, which knows no promises, can name one. */
+/** Numbers promises, so that the core can refer to them as plain data. */
 export class Tickets {
   readonly #open = new Map<number, PromiseWithResolvers<void>>();
   #issued = 0;

@@ -1,4 +1,4 @@
-/** What a join token says, for the user interface alone: only the edge can tell whether it is true. */
+/** Reads a join token's claims for the user interface only; just the edge can verify them. */
 import type { Grants, ParticipantId } from "./protocol.gen";
 
 /** The part of a token's claims that a client looks at. */
@@ -12,7 +12,7 @@ export interface Claims {
 /** What a token without grants gives. */
 export const DEFAULT_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: false, record: false };
 
-/** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; nothing where it is not one. */
+/** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; returns nothing if it is not a JWT. */
 export function readToken(token: string): Claims | null {
   try {
     const payload = token.split(".")[1] ?? "";

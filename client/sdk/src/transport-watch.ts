@@ -1,30 +1,30 @@
-/** Whether a media transport is dead: nothing comes from the node although something should. Pure; time is an argument. */
+/** Detects a dead media transport: nothing arrives from the node although something should. Pure; time is an argument. */
 
-/** Counters of a peer connection at one moment; all of them only grow. */
+/** Cumulative counters of a peer connection. */
 export interface TransportSample {
   readonly atMs: number;
   /** Packets of any kind and STUN replies. */
   readonly heard: number;
   /** RTP and RTCP packets: proof that the keys fit too. */
   readonly media: number;
-  /** Packets that are not RTP, so that only the node itself can have made them. */
+  /** Packets other than RTP, which only the node itself can have created. */
   readonly heardFromNode: number;
   readonly sent: number;
   readonly stunRequests: number;
   readonly stunReplies: number;
-  /** How many people's unmuted tracks should be arriving. */
+  /** The number of participants whose unmuted tracks should arrive. */
   readonly flows: number;
   /** Whether the browser itself has lost the path (RTCIceTransportState `disconnected`); where the address is gone it knows at once. */
   readonly disconnected: boolean;
 }
 
-/** Silence of this length is death, where there is evidence. */
+/** Silence that counts as death if there is other evidence. */
 export const QUIET_MS = 1_500;
-/** Silence of this length is death where anything at all should come. */
+/** Silence that counts as death if anything should arrive. */
 export const QUIET_MS_MAX = 6_000;
 /** A node that usually says something this often while we send is missed when it does not. */
 const NODE_GAP_MS_MAX = 1_200;
-/** So many gaps must have been seen before they count as usual. */
+/** How many gaps must be observed before their length counts as typical. */
 const NODE_GAPS_MIN = 4;
 /** Less than half a second of sound: enough that the node must have something to report. */
 const SENT_PACKETS_MIN = 20;
@@ -32,7 +32,7 @@ const STUN_UNANSWERED_MIN = 3;
 /** People can fall silent one by one for reasons of their own; not two at the same moment. */
 const FLOWS_MIN = 2;
 
-/** Takes samples of one transport and says when it dies and when it lives. */
+/** Takes samples of one transport and reports when it dies or recovers. */
 export class TransportWatch {
   #last: TransportSample | null = null;
   #heardAtMs = 0;
@@ -42,7 +42,7 @@ export class TransportWatch {
   #nodeGaps = 0;
   #quiet = false;
 
-  /** `quiet` once when the transport dies, `flowing` whenever media is heard, `alive` whenever anything else is. */
+  /** `quiet` once when the transport dies, `flowing` whenever media arrives, `alive` whenever anything else arrives. */
   take(sample: TransportSample): "quiet" | "alive" | "flowing" | null {
     const last = this.#last;
     this.#last = sample;
@@ -63,7 +63,7 @@ export class TransportWatch {
     return null;
   }
 
-  /** The node was replaced: what the one before used to do says nothing. */
+  /** The node was replaced: discards the previous node's history. */
   reset(): void {
     this.#last = null;
     this.#base = null;

@@ -1,4 +1,4 @@
-/** The media transport of a room: one peer, its replacement while that is being made, and whether it lives. */
+/** The media transport of a room: the peer connection, its replacement in progress, and their liveness. */
 import { Cadence, TICK_MS } from "./cadence";
 import { RoomError } from "./errors";
 import type { CameraLimit } from "./profile";
@@ -18,7 +18,7 @@ export interface TransportListener {
   mark(name: "ice_connected" | "dtls_connected" | "first_frame"): void;
   /** Four times a second; `counters` where the statistics were read too. */
   measured(counters: Counters | null, levels: readonly SlotLevel[]): void;
-  /** How many people's unmuted tracks should be arriving. */
+  /** The number of participants whose unmuted tracks should arrive. */
   flows(): number;
   /** Whether anybody's picture should arrive. */
   awaitsPicture(): boolean;
@@ -39,13 +39,13 @@ interface Moved {
 type MakeOffer = Extract<Command, { do: "make_offer" }>;
 type ApplyAnswer = Extract<Command, { do: "apply_answer" }>;
 
-/** Hides from the rest of the client which RTCPeerConnection there is. */
+/** Hides replacements of the RTCPeerConnection from the rest of the client. */
 export class Transport {
   readonly #listener: TransportListener;
   readonly #options: TransportOptions;
   readonly #watch = new TransportWatch();
   readonly #cadence = new Cadence();
-  /** Made before the user wanted to join, because the first one costs a browser tens of milliseconds. */
+  /** Created before the user joins, because the first one costs a browser tens of milliseconds. */
   #warm: Peer | null;
   #current: Peer | null = null;
   #next: { readonly peer: Peer; readonly offer: number } | null = null;
@@ -63,7 +63,7 @@ export class Transport {
     this.#warm = warm;
   }
 
-  /** For diagnostics; another one may take its place. */
+  /** For diagnostics; it may be replaced. */
   get connection(): RTCPeerConnection | null {
     return this.#current?.connection ?? null;
   }
@@ -137,13 +137,13 @@ export class Transport {
     this.#current?.setLayers(layers);
   }
 
-  /** Sends no more of the camera than this, on whatever transport; `null` lifts the limit. */
+  /** Limits the camera on the current and future transports; `null` lifts the limit. */
   setCameraLimit(limit: CameraLimit | null): void {
     this.#limit = limit;
     this.#current?.setCameraLimit(limit);
   }
 
-  /** Publishes these sources and no others; the next offer says so. */
+  /** Publishes exactly these sources from the next offer on. */
   publish(sources: readonly PublishedSource[]): void {
     for (const peer of [this.#current, this.#next?.peer]) {
       peer?.publish(sources);
@@ -254,7 +254,7 @@ export class Transport {
     this.#listener.measured(counters, slotLevels(peer));
   }
 
-  /** Another node's ICE answers, but it still has to prove that its keys fit. */
+  /** Another node answers ICE, but DTLS is not proven yet. */
   #awaitMedia(moved: Moved, verdict: "alive" | null, nowMs: number): void {
     if (verdict === "alive") {
       moved.answersSinceMs ??= nowMs;

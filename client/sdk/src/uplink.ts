@@ -1,4 +1,4 @@
-/** What the statistics of the uplink lead to: how much of the camera is sent, and what the user is told. Pure; time is an argument. */
+/** Derives the camera's limit and user notifications from the uplink statistics. Pure; time is an argument. */
 import { AudioOnly } from "./audio-only";
 import type { CameraLimit, Profile, QualityWarning } from "./profile";
 import { ProfileController } from "./profile";
@@ -6,12 +6,12 @@ import { ProfileController } from "./profile";
 export interface UplinkCounters {
   readonly atMs: number;
   readonly rttMs: number | null;
-  /** The worst of what is sent (0 to 1), as the node said last. */
+  /** The worst loss of the sent streams (0 to 1), from the node's last report. */
   readonly sentLost: number | null;
   readonly availableBps: number | null;
 }
 
-/** What is different since the last look; what is not is left out. */
+/** The changes since the last sample. */
 export interface UplinkNews {
   readonly limit?: CameraLimit | null;
   readonly audioOnly?: boolean;
@@ -28,12 +28,12 @@ export class Uplink {
     this.#profile = profile === null ? null : new ProfileController(profile);
   }
 
-  /** What may be sent of the camera; `null` is no limit. */
+  /** The camera's limit; `null` means no limit. */
   get limit(): CameraLimit | null {
     return this.#audioOnly.state.sends ? (this.#profile?.limit ?? null) : NO_PICTURE;
   }
 
-  /** Whether the user is told that nobody sees them, because their uplink is too slow. */
+  /** Whether the user is notified that the camera is paused because the uplink is too slow. */
   get isAudioOnly(): boolean {
     return this.#audioOnly.state.isTold;
   }

@@ -1,4 +1,4 @@
-/** The signaling socket: opened, kept alive, lost, opened again. The media does not notice. */
+/** The signaling socket: opening, keep-alive, loss and reconnection. Media is unaffected. */
 import { backoffMs } from "../backoff";
 import { CLOSE_NORMAL, CLOSE_POLICY, CLOSE_REMOVED, PING, PING_INTERVAL_MS } from "../protocol.gen";
 import type { Event, Failure } from "../state";
@@ -10,14 +10,14 @@ import type { Turn } from "./turn";
 export const OPEN_TIMEOUT_MS = 8_000;
 /** A healthy edge answers a ping much faster, even to a phone. */
 export const PONG_TIMEOUT_MS = 5_000;
-/** The same, where there is already a sign that the network has changed; being wrong costs a resume, which nobody sees. */
+/** The same after a sign of a network change; a false alarm only costs a resume, which users do not notice. */
 export const PONG_TIMEOUT_SUSPICIOUS_MS = 1_000;
-/** How often entering a room is tried: about eight seconds on average. */
+/** Attempts to join: about eight seconds on average. */
 export const JOIN_TRIES_MAX = 6;
-/** How often coming back is tried: about four minutes on average. */
+/** Attempts to reconnect: about four minutes on average. */
 export const RECONNECT_TRIES_MAX = 60;
 
-/** The first thing that happens: the socket and the offer are made at the same time. */
+/** The first step: opens the socket and creates the offer at the same time. */
 export function start(turn: Turn): void {
   if (turn.state.phase !== "idle") {
     return;
@@ -27,7 +27,7 @@ export function start(turn: Turn): void {
   begin(turn, "join");
 }
 
-/** Opens a socket: a session is taken up with its own secret, so a join token may expire meanwhile. */
+/** Opens a socket: a session is resumed with its own secret, so a join token may have expired. */
 export function open(turn: Turn): void {
   const secret = turn.state.session?.resumeToken ?? null;
   turn.settle("backoff");
@@ -52,7 +52,7 @@ export function opened(turn: Turn): void {
   }
 }
 
-/** The socket was closed by the other side or by the network. */
+/** The socket was closed by the edge or by the network. */
 export function socketClosed(turn: Turn, { code }: Extract<Event, { on: "socket_closed" }>): void {
   const { phase, signaling } = turn.state;
   if (phase === "leaving") {
@@ -67,7 +67,7 @@ export function socketClosed(turn: Turn, { code }: Extract<Event, { on: "socket_
   }
 }
 
-/** Closes a socket that does not work, or is not wanted, and comes back. */
+/** Closes a dead or unwanted socket and reconnects. */
 export function drop(turn: Turn): void {
   turn.command({ do: "close_socket", code: CLOSE_NORMAL });
   lost(turn);
@@ -83,7 +83,7 @@ export function tokenUnavailable(turn: Turn, { detail }: Extract<Event, { on: "t
   }
 }
 
-/** The browser says that the network came back or changed: look at once instead of waiting. */
+/** The browser reports that the network returned or changed: check immediately instead of waiting. */
 export function networkChanged(turn: Turn): void {
   const { phase, signaling } = turn.state;
   if (phase !== "active") {
@@ -96,13 +96,13 @@ export function networkChanged(turn: Turn): void {
   }
 }
 
-/** Asks for a sign of life soon. */
+/** Sends a ping soon. */
 export function probe(turn: Turn): void {
   turn.command({ do: "send", text: PING });
   turn.expect("pong", PONG_TIMEOUT_SUSPICIOUS_MS);
 }
 
-/** Keeps the socket open through proxies, and notices when nobody is there. */
+/** Keeps the socket open through proxies, and detects a dead peer. */
 export function ping(turn: Turn): void {
   turn.command({ do: "send", text: PING });
   turn.expect("pong", PONG_TIMEOUT_MS);

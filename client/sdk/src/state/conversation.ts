@@ -1,4 +1,4 @@
-/** What people say beside sound and pictures: a message is sent until the edge has it, and shown once however often it comes. */
+/** Chat and reactions: a message is resent until the edge has it, and shown only once. */
 import type { ChatMessage, EdgeToClient, MessageId } from "../protocol.gen";
 import { CHAT_MESSAGES_MAX } from "../protocol.gen";
 import type { Event, Failure, OutgoingMessage } from "../state";
@@ -7,7 +7,7 @@ import type { Turn } from "./turn";
 /** Unacknowledged messages at most; the edge's rate limit refuses more anyway. */
 export const OUTBOX_MAX = 20;
 
-/** Writes in the chat: what is written while the socket is lost is sent when it is back. */
+/** Sends a chat message; messages written while the socket is lost are sent after it is back. */
 export function write(turn: Turn, { message, text, ticket }: Extract<Event, { on: "write" }>): void {
   const { phase, outbox } = turn.state;
   if (phase !== "active" || outbox.length >= OUTBOX_MAX) {
@@ -17,7 +17,7 @@ export function write(turn: Turn, { message, text, ticket }: Extract<Event, { on
   turn.update({ outbox: [...outbox, { message, text, ticket, isSent: false }] });
 }
 
-/** Sends what is written and not sent yet. */
+/** Sends all unsent messages. */
 export function sendWritten(turn: Turn): void {
   const unsent = turn.state.outbox.filter(({ isSent }) => !isSent);
   if (unsent.length > 0) {
@@ -26,12 +26,12 @@ export function sendWritten(turn: Turn): void {
   }
 }
 
-/** The socket is lost: whether the edge has what was sent is not known, and sending it again does no harm. */
+/** The socket is lost: sent messages may not have arrived, and resending them is harmless. */
 export function unsend(turn: Turn): void {
   turn.update({ outbox: turn.state.outbox.map((outgoing) => ({ ...outgoing, isSent: false })) });
 }
 
-/** The edge has a message, or does not want it. */
+/** The edge has stored or refused a message. */
 export function settleWritten(turn: Turn, message: MessageId, failure: Failure | null): void {
   const isIt = (outgoing: OutgoingMessage): boolean => outgoing.message === message;
   turn.state.outbox.filter(isIt).forEach(({ ticket }) => turn.settleTicket(ticket, failure));

@@ -9,14 +9,14 @@ import { DEFAULT_GRANTS } from "../token";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
 import type { Turn } from "./turn";
 
-/** Codes after which the client does not come back by itself, whatever it was doing. */
+/** Codes after which the client never reconnects automatically. */
 const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed"];
-/** Retrying may help some day, but a person should decide whether to wait. */
+/** Retrying may help eventually, but the user should decide whether to wait. */
 const FINAL_FOR_JOIN: readonly ErrorCode[] = ["room_full", "room_locked", "too_many_publishers"];
-/** The room may still be entered by those who only look and listen. */
+/** The user may still join without publishing. */
 const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publishers"];
 
-/** Offers that are answered by a node that is healthy then. */
+/** Reasons whose offers any healthy node may answer. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
 
 export function received(turn: Turn, { text }: Extract<Event, { on: "frame" }>): void {
@@ -264,7 +264,7 @@ function learnOwnMuted(turn: Turn): void {
   silenced.forEach(({ mid }) => silence(turn, mid));
 }
 
-/** A moderator muted an own track: it stays so until the user opens it. */
+/** A moderator muted one of the user's tracks; it stays muted until the user unmutes it. */
 function trackMuted(turn: Turn, { mid }: Message<"track_muted">): void {
   silence(turn, mid);
 }

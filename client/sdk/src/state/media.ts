@@ -1,4 +1,4 @@
-/** The media transport: one negotiation at a time, and a ladder of reasons when it does not connect. */
+/** The media transport: one negotiation at a time, with escalating reasons if it does not connect. */
 import { backoffMs } from "../backoff";
 import type { ClientToEdge, IceServer, NegotiateReason, TrackIntent } from "../protocol.gen";
 import type { Event, Failure, Negotiation, Purpose } from "../state";
@@ -14,7 +14,7 @@ export const CONNECT_TIMEOUT_MS = 8_000;
 export const RESTART_TIMEOUT_MS = 2_500;
 /** The edge believes a client that its node is dead when it says so again. */
 const VAIN_RESTARTS_MAX = 2;
-/** A node that is not there now may be there in a moment; not sooner. */
+/** How long to wait before asking for a media node again. */
 const RENEGOTIATE_MS_MIN = 500;
 
 // Where several are wanted at once, the last of these includes the others: every offer has all slots.
@@ -25,7 +25,7 @@ function isReady(turn: Turn): boolean {
   return turn.state.phase === "active" && turn.state.signaling.greeted;
 }
 
-/** Asks the browser for an offer. */
+/** Requests an offer from the browser. */
 export function begin(turn: Turn, purpose: Purpose): void {
   const offer = turn.state.media.offersMade + 1;
   const negotiation: Negotiation = { offer, purpose, stage: "making", sdp: "", sections: [] };
@@ -45,7 +45,7 @@ export function want(turn: Turn, reason: NegotiateReason): void {
   }
 }
 
-/** Does what has become possible; the last thing in every step. */
+/** Starts whatever has become possible; the last action of every step. */
 export function advance(turn: Turn): void {
   const { phase, signaling, session, media } = turn.state;
   if (phase !== "active" || signaling.at !== "open") {
@@ -63,7 +63,7 @@ export function advance(turn: Turn): void {
   }
 }
 
-/** The user publishes something else than before. */
+/** The user's published sources have changed. */
 export function sectionsChanged(turn: Turn): void {
   if (turn.state.phase === "active") {
     want(turn, "sections");
@@ -120,7 +120,7 @@ export function answerApplied(turn: Turn, { offer, moved }: Extract<Event, { on:
   turn.expect("media", isNew ? CONNECT_TIMEOUT_MS : RESTART_TIMEOUT_MS);
 }
 
-/** The browser does not take the answer (some refuse another node's certificate on a transport they have). */
+/** The browser rejects the answer (some reject another node's certificate on an existing transport). */
 export function answerRefused(turn: Turn, { offer, detail }: Extract<Event, { on: "answer_refused" }>): void {
   const { negotiation } = turn.state.media;
   if (negotiation?.offer === offer) {
@@ -148,7 +148,7 @@ export function transportConnected(turn: Turn): void {
   });
 }
 
-/** Nothing came from the node for too long, or the browser gave up. */
+/** Nothing has arrived from the node for too long, or the browser gave up. */
 export function transportLost(turn: Turn, { why }: Extract<Event, { on: "transport_lost" }>): void {
   const { phase, media, signaling } = turn.state;
   if (phase !== "active" || media.transport === "none") {
@@ -177,7 +177,7 @@ export function transportLost(turn: Turn, { why }: Extract<Event, { on: "transpo
   }
 }
 
-/** The application has seen the media fail. */
+/** The application has detected a media failure. */
 export function recover(turn: Turn, { reason }: Extract<Event, { on: "recover" }>): void {
   if (turn.state.phase === "active" && turn.state.media.transport !== "none") {
     want(turn, reason);
@@ -227,7 +227,7 @@ export function negotiateRefused(turn: Turn, failure: Failure, mayRetry: boolean
   }
 }
 
-/** The socket is lost: an offer that was not answered is made anew once it is back. */
+/** The socket is lost: an unanswered offer is created again after it is back. */
 export function abandonNegotiation(turn: Turn): void {
   const { negotiation } = turn.state.media;
   if (negotiation === null || negotiation.stage === "applying") {
@@ -244,7 +244,7 @@ export function abandonNegotiation(turn: Turn): void {
   want(turn, negotiation.purpose === "transport_dead" ? "ice_restart" : negotiation.purpose);
 }
 
-/** Nothing is left to resume: joins anew, with a new transport. */
+/** The session no longer exists: joins again, with a new transport. */
 export function rejoin(turn: Turn): void {
   const { attempt, told } = turn.state;
   turn.settle("media", "renegotiate", "view");
@@ -271,7 +271,7 @@ function sendOffer(turn: Turn, negotiation: Negotiation): void {
   turn.request(message);
 }
 
-/** What is not possible on the transport there is may be on a new one; what is not possible on a new one may be later. */
+/** If the current transport fails, a new one may work; if a new one fails, it may work later. */
 function escalate(turn: Turn, from: Purpose, failure: Failure): void {
   if (from === "new_transport") {
     retryLater(turn, from, failure);

@@ -1,25 +1,25 @@
-/** What the user asks for. */
+/** User requests. */
 import type { ParticipantId } from "../protocol.gen";
 import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
 import type { Event, Lines, View } from "../state";
 import { end } from "./connection";
 import type { Turn } from "./turn";
 
-/** Leaving waits no longer than this for the edge to say yes. */
+/** How long leaving waits for the edge's confirmation. */
 export const LEAVE_TIMEOUT_MS = 1_000;
-/** The view is told between this and twice this after it changed, so that a room does not speak with one voice. */
+/** The view is sent after a random delay between this and twice this, so that a room's clients do not all send at once. */
 export const VIEW_DELAY_MS = 200;
-/** Sizes of tiles are told in these steps. */
+/** Tile sizes are rounded to these steps. */
 const LINES_STEP = 90;
-/** What the protocol can say. */
+/** The protocol's maximum. */
 const LINES_MAX = 0xffff - LINES_STEP;
 
-/** Mutes or unmutes; the edge is told when it can be. */
+/** Mutes or unmutes; sent to the edge as soon as possible. */
 export function setMuted(turn: Turn, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
   turn.update({ muted: { ...turn.state.muted, [source]: muted } });
 }
 
-/** Says whom the user looks at, and how large; the edge is told when it can be. */
+/** Sets the view; sent to the edge as soon as possible. */
 export function setView(turn: Turn, { participants: all, lines }: Extract<Event, { on: "set_view" }>): void {
   const participants = [...new Set(all)].slice(0, VIEW_PARTICIPANTS_MAX);
   turn.update({ view: { participants, lines: lines === null ? null : inSteps(participants, lines) } });
@@ -35,7 +35,7 @@ function inSteps(participants: readonly ParticipantId[], lines: Lines): Lines {
   return Object.fromEntries(entries);
 }
 
-/** Asks for something that is done now or not at all. */
+/** Sends a one-shot request, or fails immediately. */
 export function ask(turn: Turn, { request, ticket }: Extract<Event, { on: "ask" }>): void {
   if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
     turn.settleTicket(ticket, { code: "disconnected", detail: request.type });
@@ -55,7 +55,7 @@ export function leave(turn: Turn): void {
   }
 }
 
-/** Tells the edge what it does not know yet; the view a moment later, as people come and go in bursts. */
+/** Sends unsent changes to the edge; the view is delayed, because participants come and go in bursts. */
 export function tellDifferences(turn: Turn): void {
   for (const { mid, source } of turn.state.media.published) {
     const muted = turn.state.muted[source] ?? false;
@@ -70,7 +70,7 @@ export function tellDifferences(turn: Turn): void {
   }
 }
 
-/** The view has settled: tells it, if it still says something new. */
+/** The view has settled: sends it, if it still differs. */
 export function viewDue(turn: Turn): void {
   const { phase, signaling, view, told } = turn.state;
   if (phase === "active" && signaling.greeted && view !== null && isViewNews(turn)) {

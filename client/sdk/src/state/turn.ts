@@ -1,4 +1,4 @@
-/** One call of `step` under way: the state so far, and what is to be done about it. */
+/** One call of `step` in progress: the state so far, and the commands. */
 import { random } from "../backoff";
 import type { ClientToEdge } from "../protocol.gen";
 import type { Command, DeadlineName, Failure, Media, PendingRequest, Signaling, State } from "../state";
@@ -48,7 +48,7 @@ export class Turn {
     return value;
   }
 
-  /** Waits for something for so long; waiting for it anew replaces the wait before. */
+  /** Sets a deadline; setting it again replaces the previous one. */
   expect(name: DeadlineName, withinMs: number): void {
     this.update({ deadlines: { ...this.#state.deadlines, [name]: this.nowMs + withinMs } });
   }

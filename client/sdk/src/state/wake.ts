@@ -1,4 +1,4 @@
-/** What happens when the client has waited long enough. */
+/** Handles expired deadlines. */
 import { PING_INTERVAL_MS } from "../protocol.gen";
 import type { DeadlineName } from "../state";
 import { drop, end, open, ping } from "./connection";
