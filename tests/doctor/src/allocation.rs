@@ -1,4 +1,4 @@
-//! Asks a TURN server for an allocation in our own words (RFC 8656 §7), to hear why it gives none: WebRTC stacks only tell that there is none.
+//! Requests an allocation from a TURN server directly (RFC 8656 §7), to learn the reason for a refusal, which WebRTC stacks hide.
 
 use shared::signal::IceServer;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where an answer says that the media node is, and whether anybody can come there.
+//! The media node's addresses in an SDP answer, and whether they are reachable from outside.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! The hops, one after the other, until one fails.
+//! Checks the hops in order until one fails.
 
 use crate::candidates;
 use crate::deployment::Deployment;

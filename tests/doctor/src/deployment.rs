@@ -1,4 +1,4 @@
-//! Where a deployment answers.
+//! The URLs of a deployment.
 
 use hyper::Uri;
 use shared::RoomId;

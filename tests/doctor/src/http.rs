@@ -1,4 +1,4 @@
-//! Questions to the Worker over HTTP.
+//! HTTP requests to the Worker.
 
 use crate::deployment::Deployment;
 use base64::Engine;

@@ -1,6 +1,6 @@
-//! `rotunda doctor URL` checks a deployment from outside, hop by hop, and names the hop that fails.
+//! `rotunda doctor URL` checks a deployment from outside, hop by hop, and reports the hop that fails.
 //!
-//! A bare client on the robot's crate, so that what it proves is what a participant needs. Start at [`checkup::run`].
+//! It joins with the robot's client, so it tests exactly the hops of a real participant. Start at [`checkup::run`].
 
 mod allocation;
 mod candidates;
@@ -23,17 +23,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks a deployment from outside, hop by hop; exits with 0 only where all are well
+    /// Checks a deployment from outside, hop by hop; exits with 0 only if every hop succeeds
     Doctor(Doctor),
 }
 
 #[derive(Args)]
 struct Doctor {
-    /// Where the deployment answers, for instance https://rotunda.example.org
+    /// The deployment's URL, for instance https://rotunda.example.org
     url: String,
     #[command(flatten)]
     secret: Secret,
-    /// Prints one JSON object instead of lines
+    /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
 }
@@ -41,10 +41,10 @@ struct Doctor {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Secret {
-    /// An application server's key, with which a token is asked for; better in the environment, where no list of processes shows it
+    /// An API key, used to request a join token; set it in the environment, where process lists do not show it
     #[arg(long, env = "ROTUNDA_API_KEY", value_name = "ID:SECRET", hide_env_values = true)]
     api_key: Option<String>,
-    /// A join token of any room, in place of a key
+    /// A join token for any room, instead of a key
     #[arg(long, env = "ROTUNDA_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }

@@ -1,32 +1,32 @@
-//! What was found, hop by hop.
+//! The report: one finding per hop.
 
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The page that says more.
+/// The page with more help.
 const PAGE: &str = "docs/troubleshooting.md";
 
-/// One thing that a call needs; `docs/troubleshooting.md` has them in the same order.
+/// One hop of a call; `docs/troubleshooting.md` lists them in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hop {
-    /// The name, TLS, and the Worker behind them.
+    /// The host name, TLS, and the Worker.
     Address,
     Token,
     Signaling,
     /// A media node for the room.
     Placement,
-    /// Where the node says that it is.
+    /// The node's addresses in the answer.
     Candidates,
-    /// ICE between here and the node.
+    /// ICE to the node.
     Udp,
-    /// DTLS, and the room knowing of it.
+    /// DTLS, and the node's report about it to the room.
     Media,
-    /// The way through each TURN server.
+    /// The path through each TURN server.
     Turn,
 }
 
 impl Hop {
-    /// All, in the order in which a call needs them.
+    /// All hops in the order of a call.
     pub(crate) const ALL: [Self; 8] = [
         Self::Address,
         Self::Token,
@@ -38,7 +38,7 @@ impl Hop {
         Self::Turn,
     ];
 
-    /// Its name, here and on the page.
+    /// The name in the report and on the page.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -52,7 +52,7 @@ impl Hop {
         }
     }
 
-    /// The heading of the page that helps.
+    /// The page's heading for this hop.
     const fn heading(self) -> &'static str {
         match self {
             Self::Address | Self::Token | Self::Signaling | Self::Placement => "it-does-not-connect",
@@ -65,16 +65,15 @@ impl Hop {
 pub(crate) enum Finding {
     Well {
         took: Duration,
-        /// What there is to know.
         note: String,
     },
     Failed {
-        /// What happened, and what to do.
+        /// The failure, and what to check.
         problem: String,
     },
 }
 
-/// What was found; hops that are not in it depend on one that failed.
+/// The findings; missing hops depend on one that failed.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     findings: Vec<(Hop, Finding)>,

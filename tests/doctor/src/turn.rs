@@ -1,4 +1,4 @@
-//! The way through TURN: an allocation with the credential that clients get, and a call through it.
+//! The path through TURN: an allocation with a client's credential, and a call through it.
 
 use crate::allocation::{self, Answer};
 use robot::{Arrival, Options};
@@ -12,20 +12,19 @@ const ALLOCATE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Joining once more, with all that it needs known to work.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most URLs that are tried: an answer has a few, and each may take all of its time.
+/// Maximum number of URLs to test: an answer has a few, and each may time out.
 const URLS_MAX: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TurnError {
-    /// The edge knows none.
     #[error(
-        "the edge names no TURN server: is a node registered in the region (`turn_registered`), are TURN_KEYS set at the Worker?"
+        "the edge named no TURN server: is a node registered in the region (`turn_registered`), and does the Worker have TURN_KEYS?"
     )]
     NoServer,
-    /// Only ways that this program does not speak.
+    /// Only transports that this program does not support.
     #[error("no TURN server offers UDP, the only transport that this check supports: {0}")]
     NoUdp(String),
-    /// The second join failed where the first did not.
+    /// The first join succeeded, but the second failed.
     #[error("joining again to test {url}: {problem}")]
     Join { url: String, problem: String },
     /// The server gives no address.

@@ -40,7 +40,7 @@ fn each_ill_hop_of_a_deployment_is_named() {
     let mut stack = Stack::start();
     let (url, key) = (stack.url().to_owned(), stack.api_key().to_owned());
     let with_key = ["--api-key", key.as_str()];
-    assert_fails(&visit(&url, &with_key), "turn", "names no TURN server");
+    assert_fails(&visit(&url, &with_key), "turn", "named no TURN server");
 
     stack.command(&json!({ "do": "start_turn_node" }));
     let well = visit(&url, &with_key);
