@@ -126,7 +126,7 @@ impl Config {
 }
 
 impl Continent {
-    /// Reads `request.cf.continent`; nobody has a region in Antarctica (`AN`).
+    /// Parses `request.cf.continent`; there are no regions in Antarctica (`AN`).
     pub(crate) fn parse(code: &str) -> Option<Self> {
         match code {
             "AF" => Some(Self::Africa),

@@ -24,7 +24,7 @@ const ALARM_RETRY_MS: u64 = 2_000;
 pub(crate) struct Shell {
     pub(crate) store: Store,
     pub(crate) sockets: Sockets,
-    /// When the alarm goes off, as far as this instance knows.
+    /// The time of the pending alarm, as far as this instance knows.
     alarm_at: Cell<Option<UnixMillis>>,
 }
 

@@ -17,12 +17,12 @@ pub(crate) struct Plan {
     pub(crate) is_done: bool,
 }
 
-/// Sets what is to become of the next writes.
+/// Sets the outcome of the next writes.
 pub(crate) fn plan(plan: Plan) {
     PLAN.set(plan);
 }
 
-/// Makes a write, or fails as the plan says.
+/// Executes a write, or fails according to the plan.
 pub(crate) fn strike(write: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut plan = PLAN.get();
     if plan.after > 0 || plan.failures == 0 {

@@ -164,7 +164,7 @@ impl FleetObject {
         Ok(answers)
     }
 
-    /// One input and its outputs, without a pause; nothing where no region is known here.
+    /// Handles one input and its outputs without yielding; returns nothing if the region is unknown.
     fn step(&self, input: Input, deadline: &mut Option<UnixMillis>) -> Result<Option<Leftover>> {
         if !self.wake(None)? {
             return Ok(None);

@@ -9,7 +9,7 @@ use shared::token::{JoinClaims, NodeClaims, TicketClaims};
 use shared::{Region, RoomId};
 use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
 
-/// Carries an [`Introduction`]; a request from outside never reaches an object with its own headers.
+/// Carries an [`Introduction`]; external requests never reach an object with their own headers.
 const INTRODUCTION_HEADER: &str = "x-rotunda-introduction";
 
 /// The verified peer of a socket that the Worker passes to an object.
@@ -31,10 +31,10 @@ impl Introduced for JoinClaims {
     const PATH: &'static str = "/participant";
 }
 
-/// What a client shows that comes back without a join token.
+/// The credential of a client that resumes without a join token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ResumeClaims {
-    /// One that a room of this name may have given out; only the room knows whether it still opens anything.
+    /// A secret with a valid tag for this room; only the room knows whether it is still valid.
     pub(crate) secret: String,
 }
 
@@ -85,7 +85,7 @@ pub(crate) mod recordings {
     use shared::NodeId;
     use shared::control::{RecordingReport, RecordingVerdict};
 
-    /// Where a [`Reported`] goes; answered with a [`Verdict`].
+    /// The path for a [`Reported`]; answered with a [`Verdict`].
     pub(crate) const REPORT_PATH: &str = "/recording-reported";
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,11 +94,11 @@ pub(crate) mod recordings {
         pub(crate) report: RecordingReport,
     }
 
-    /// What the room says to it.
+    /// The room's answer for the node.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Verdict {
         pub(crate) verdict: RecordingVerdict,
-        /// To the Worker: what is stored under this is of a deleted recording, and goes too.
+        /// For the Worker: the prefix of a deleted recording, whose objects must be deleted too.
         pub(crate) leftovers: Option<String>,
     }
 }
@@ -116,7 +116,7 @@ impl ApiCall {
     pub(crate) const PATH: &'static str = "/api";
 }
 
-/// What a list tells a Room object that is listed and says that it is none; answered with `null`.
+/// Sent by a list to a Room object that is listed but does not exist; answered with `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ListedInVain {
     pub(crate) room: RoomId,
@@ -186,7 +186,7 @@ impl Address {
     }
 }
 
-/// Who is introduced by a request that reached an object.
+/// Parses the introduction from a request to an object.
 pub(crate) fn introduced<C: Introduced>(request: &Request) -> worker::Result<Introduction<C>> {
     let header = request.headers().get(INTRODUCTION_HEADER)?;
     let header = header.ok_or_else(|| worker::Error::RustError("the socket request has no claims header".into()))?;

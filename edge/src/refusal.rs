@@ -5,13 +5,12 @@ use shared::{ErrorCode, limits};
 use std::borrow::Cow;
 use worker::{Response, ResponseBuilder};
 
-/// Why a request was not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: ErrorCode,
     pub(crate) message: Cow<'static, str>,
     pub(crate) status: u16,
-    /// A header that goes with the status.
+    /// An additional header of the response.
     header: Option<(&'static str, Cow<'static, str>)>,
 }
 

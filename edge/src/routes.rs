@@ -27,7 +27,6 @@ pub(crate) struct Arrival<'a> {
     request_id: String,
 }
 
-/// Why a handler has no response.
 #[derive(Debug, thiserror::Error)]
 enum RouteError {
     /// The caller gets an error response.

@@ -17,7 +17,7 @@ use worker::{Error, Response, Result, State, WebSocket, WebSocketPair};
 const SOCKETS_MAX: usize = 4_096;
 const _: () = assert!(2 * limits::NODES_PER_REGION_MAX < SOCKETS_MAX);
 
-/// Open sockets; made anew from the attachments after hibernation.
+/// Open sockets; rebuilt from the attachments after hibernation.
 pub(crate) struct Sockets {
     state: State,
     open: RefCell<BTreeMap<SocketId, WebSocket>>,
@@ -89,7 +89,7 @@ impl Sockets {
         Ok(Accepted::Open(attachment, upgrade::switch(client, Some(protocol))?))
     }
 
-    /// When the platform last answered a ping on a socket; nothing where it never did.
+    /// When the platform last answered a ping on a socket; `None` if never.
     pub(crate) fn pinged_at(&self, id: SocketId) -> Result<Option<UnixMillis>> {
         let Some(socket) = self.find(id)? else { return Ok(None) };
         // `worker` does not wrap this method (`getWebSocketAutoResponseTimestamp`): it answers a Date or null.

@@ -13,7 +13,7 @@ use worker::{Error, Result, SqlStorage, Storage};
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS core (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), value TEXT NOT NULL)";
 
-/// One object's tables, made at the first write, so that an object that nobody needs any more occupies nothing.
+/// One object's tables, created at the first write, so that an unused object occupies no storage.
 pub(crate) struct Store {
     storage: Storage,
     has_tables: Cell<bool>,
@@ -48,7 +48,7 @@ impl Store {
         Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
     }
 
-    /// Writes what one input changed: all of it or nothing.
+    /// Writes the changes of one input atomically.
     pub(crate) fn write(&self, changes: Changes) -> Result<()> {
         #[cfg(feature = "development")]
         return crate::fault::strike(|| self.commit(changes));
@@ -69,7 +69,7 @@ impl Store {
         })
     }
 
-    /// Deletes rows that nobody can read.
+    /// Deletes unreadable rows.
     pub(crate) fn delete(&self, keys: Vec<String>) -> Result<()> {
         if keys.is_empty() { Ok(()) } else { self.write(Changes { put: Vec::new(), delete: keys }) }
     }

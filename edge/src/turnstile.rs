@@ -7,7 +7,7 @@ use edge_core::turnstile::Turnstile;
 use std::cell::{Cell, RefCell};
 use worker::{Request, Response};
 
-/// A log line for the first of so many refusals.
+/// One log line is written per this many refusals.
 const REFUSALS_PER_LINE: u64 = 1_000;
 /// After a second, a few more upgrades are looked at.
 const RETRY_AFTER_S: &str = "1";

@@ -6,7 +6,7 @@ use worker::{Request, Response, ResponseBuilder, WebSocket, WebSocketPair};
 
 /// The header that carries sub-protocols (RFC 6455 §11.3.4).
 pub(crate) const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
-/// Most bytes of it that are looked at: a token and a version, with room for one more.
+/// Maximum number of bytes read: a token and a version, with room for one more.
 const PROTOCOL_BYTES_MAX: usize = limits::TOKEN_BYTES_MAX + 256;
 
 /// The sub-protocols that a request offers.
@@ -73,7 +73,7 @@ pub(crate) const fn close_reason(code: ErrorCode) -> &'static str {
     }
 }
 
-/// The response that hands one end of an accepted pair to the other side.
+/// The response that hands one end of an accepted pair to the client.
 pub(crate) fn switch(client: WebSocket, protocol: Option<&str>) -> worker::Result<Response> {
     let builder = match protocol {
         Some(protocol) => ResponseBuilder::new().with_header(PROTOCOL_HEADER, protocol)?,

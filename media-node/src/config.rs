@@ -15,14 +15,13 @@ use shared::{NodeId, Region};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Names of the environment variables begin with this; one that nobody knows is a mistake.
+/// Prefix of the environment variables; an unknown variable with this prefix is a mistake.
 const ENVIRONMENT_PREFIX: &str = "MEDIA_";
 
-/// Everything that can be set.
 #[derive(Debug, Parser)]
 #[command(name = "media-node", version, about = "Forwards the media of Rotunda's rooms")]
 struct Arguments {
-    /// The edge's address, for instance wss://rotunda.example.org; several, separated by commas, are tried in turn.
+    /// The edge's URL, for instance wss://rotunda.example.org; comma-separated URLs are tried in turn.
     #[arg(long, env = "MEDIA_EDGE", value_name = "URL")]
     edge: Option<String>,
     /// This node's id, the same as in its token.
@@ -31,35 +30,35 @@ struct Arguments {
     /// The region, the same as in the node's token.
     #[arg(long, env = "MEDIA_REGION", value_name = "REGION")]
     region: Option<String>,
-    /// The node's token. Better set in the environment: everybody on the machine can read flags.
+    /// The node's token. Set it in the environment: every user of the machine can read flags.
     #[arg(long, env = "MEDIA_NODE_TOKEN", value_name = "JWT", hide_env_values = true)]
     node_token: Option<String>,
     /// Address of the first shard's UDP socket; the next shards take the next ports. Port 0 takes any.
     #[arg(long, env = "MEDIA_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:7000")]
     listen: String,
-    /// Addresses that clients are told, separated by commas; the one listened on, where it is a single one.
+    /// Public addresses sent to clients, separated by commas; by default the listen address, if it is specific.
     #[arg(long, env = "MEDIA_ADVERTISE", value_name = "IP,...")]
     advertise: Option<String>,
-    /// Threads that forward media; one for each core if not set.
+    /// Threads that forward media; one per core by default.
     #[arg(long, env = "MEDIA_SHARDS", value_name = "NUMBER")]
     shards: Option<String>,
-    /// Sessions that the node takes at most.
+    /// Maximum number of sessions on this node.
     #[arg(long, env = "MEDIA_SESSIONS_MAX", value_name = "NUMBER", default_value = "2000")]
     sessions_max: String,
-    /// Where /healthz, /readyz and /metrics are served.
+    /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "MEDIA_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7080")]
     http_listen: String,
-    /// How long SIGTERM waits for the rooms to move elsewhere.
+    /// How long to wait after SIGTERM for the rooms to move.
     #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
     #[command(flatten)]
     bandwidth: bandwidth::Arguments,
     #[command(flatten)]
     recording: recording::Arguments,
-    /// Form of the log lines: text or json.
+    /// Format of the log lines: text or json.
     #[arg(long, env = "MEDIA_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: String,
-    /// Which log lines to write, for instance info or media_node=debug.
+    /// Log filter, for instance info or media_node=debug.
     #[arg(long, env = "MEDIA_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -109,7 +108,7 @@ pub(crate) struct Config {
     /// How long to wait for rooms to move.
     pub(crate) drain: Duration,
     pub(crate) bandwidth: Limits,
-    /// `None` where nothing is recorded.
+    /// `None` if recording is off.
     pub(crate) recording: Option<record::Config>,
     pub(crate) logs: Logs,
 }
@@ -164,7 +163,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     reader.finish(config())
 }
 
-/// Every shard needs a port of its own.
+/// Every shard needs its own port.
 fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u64>) {
     let (Some(listen), Some(shards)) = (listen, shards) else { return };
     if listen.port() != 0 && u64::from(listen.port()) + shards - 1 > u64::from(u16::MAX) {

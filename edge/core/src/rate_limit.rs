@@ -55,7 +55,7 @@ impl TokenBucket {
         self.full_at
     }
 
-    /// Whether more than half of it is gone.
+    /// Whether it is less than half full.
     #[must_use]
     pub fn is_below_half(self, now: UnixMillis, rate: Rate) -> bool {
         self.full_at.since_ms(now).saturating_mul(2) > rate.ms_of(rate.burst)

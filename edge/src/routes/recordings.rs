@@ -12,8 +12,8 @@ use shared::control::RecordingReport;
 use shared::{ErrorCode, RoomId, limits};
 use worker::Response;
 
-/// `POST /v1/nodes/recordings`. Parts that a node brings of a deleted recording are deleted before the node is told
-/// that it is done; until then it asks again.
+/// `POST /v1/nodes/recordings`. Parts of a deleted recording are deleted before the node gets `done`; until then it
+/// asks again.
 pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let claims = auth::node(&arrival.request, arrival.env)?;
     let body = arrival.request.text().await?;

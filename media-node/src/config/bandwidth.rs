@@ -6,19 +6,19 @@ use node_shell::settings::{Reader, number};
 #[derive(Debug, clap::Args)]
 #[group(id = "bandwidth")]
 pub(super) struct Arguments {
-    /// Most bits per second that a client is sent; 0 is no limit.
+    /// Maximum bits per second sent to a client; 0 means no limit.
     #[arg(long, env = "MEDIA_CLIENT_OUT_BPS_MAX", value_name = "BPS", default_value = "0")]
     client_out_bps_max: String,
-    /// Most bits per second of video that a client is asked to send; 0 is no limit.
+    /// Maximum bits per second of video that a client may publish; 0 means no limit.
     #[arg(long, env = "MEDIA_CLIENT_IN_BPS_MAX", value_name = "BPS", default_value = "0")]
     client_in_bps_max: String,
-    /// Most bits per second that all clients of the node are sent together; 0 is no limit.
+    /// Maximum bits per second sent to all clients together; 0 means no limit.
     #[arg(long, env = "MEDIA_NODE_OUT_BPS_MAX", value_name = "BPS", default_value = "0")]
     node_out_bps_max: String,
-    /// What a client's downlink is taken for at first.
+    /// The initial estimate of a client's downlink in bits per second.
     #[arg(long, env = "MEDIA_CLIENT_OUT_BPS_START", value_name = "BPS", default_value = "300000")]
     client_out_bps_start: String,
-    /// What a client's downlink is taken for at least.
+    /// The lower bound of that estimate.
     #[arg(long, env = "MEDIA_CLIENT_OUT_BPS_MIN", value_name = "BPS", default_value = "50000")]
     client_out_bps_min: String,
 }
@@ -34,11 +34,11 @@ pub(super) const ENVIRONMENT: [&str; 5] = [
 
 /// More than any link carries.
 const BPS_MAX: u64 = 1_000_000_000_000;
-/// More than the estimate of a client ever is.
+/// An upper bound of any client's estimate.
 const CLIENT_BPS_MAX: u64 = 20_000_000;
 const _: () = assert!(START_BPS == 300_000 && MIN_BPS == 50_000, "as the defaults above say");
 
-/// The limits of the whole node; `None` is no limit.
+/// The limits of the whole node; `None` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) client_out_bps_max: Option<u64>,
@@ -49,7 +49,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// What one of so many shards may do: rooms are spread over them, so each has an equal part of the node's limit.
+    /// The limits of one of `shards` shards: rooms are spread over them, so each gets an equal part of the node's
+    /// limit.
     pub(crate) fn of_shard(self, shards: u16) -> Bandwidth {
         Bandwidth {
             client_out_bps_max: self.client_out_bps_max,

@@ -1,4 +1,4 @@
-//! The settings of recordings: nothing where no bucket is named.
+//! The settings for recordings; `None` if no bucket is set.
 
 use crate::record;
 use crate::record::storage::{Encryption, StorageConfig};
@@ -6,35 +6,34 @@ use clap::Args;
 use node_shell::settings::{Reader, secret};
 use std::path::PathBuf;
 
-/// Everything about recordings that can be set.
 #[derive(Debug, Args)]
 #[group(id = "recording")] // By itself clap names it after the type, as it does the group it is flattened into.
 pub(super) struct Arguments {
-    /// The bucket for recordings; without it nothing is recorded.
+    /// The bucket for recordings; if unset, nothing is recorded.
     #[arg(long, env = "MEDIA_RECORD_BUCKET", value_name = "NAME")]
     record_bucket: Option<String>,
-    /// The storage's address, for instance https://s3.example.org; AWS's own for the region if not set.
+    /// The storage's URL, for instance https://s3.example.org; by default the AWS endpoint of the region.
     #[arg(long, env = "MEDIA_RECORD_ENDPOINT", value_name = "URL")]
     record_endpoint: Option<String>,
     /// The storage's region, for instance eu-central-1; auto for R2.
     #[arg(long, env = "MEDIA_RECORD_REGION", value_name = "REGION", default_value = "us-east-1")]
     record_region: String,
-    /// Whether the bucket stands in the path of URLs instead of their host.
+    /// Whether the bucket is in the path of URLs (true) or in the host name (false).
     #[arg(long, env = "MEDIA_RECORD_PATH_STYLE", value_name = "BOOL", default_value = "true")]
     record_path_style: String,
-    /// Who writes to the storage.
+    /// The access key's id; the key may put, get, list and delete under `recordings/`.
     #[arg(long, env = "MEDIA_RECORD_ACCESS_KEY_ID", value_name = "ID")]
     record_access_key_id: Option<String>,
-    /// What shows it. Better set in the environment: everybody on the machine can read flags.
+    /// The secret of the access key. Set it in the environment: every user of the machine can read flags.
     #[arg(long, env = "MEDIA_RECORD_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true)]
     record_secret_access_key: Option<String>,
-    /// How the storage encrypts what it keeps: none, AES256, aws:kms or aws:kms:KEY.
+    /// Server-side encryption: none, AES256, aws:kms or aws:kms:KEY.
     #[arg(long, env = "MEDIA_RECORD_ENCRYPTION", value_name = "HOW", default_value = "none")]
     record_encryption: String,
-    /// Folder for what is recorded and not stored yet; it should outlive the process.
+    /// Folder for recorded parts that are not uploaded yet; keep it across restarts.
     #[arg(long, env = "MEDIA_RECORD_SPOOL", value_name = "FOLDER", default_value = "recordings")]
     record_spool: String,
-    /// Most bytes of the spool; what is recorded beyond is lost.
+    /// Size limit of the spool in bytes.
     #[arg(long, env = "MEDIA_RECORD_SPOOL_BYTES_MAX", value_name = "BYTES", default_value = "17179869184")]
     record_spool_bytes_max: String,
 }
@@ -52,7 +51,7 @@ pub(super) const ENVIRONMENT: [&str; 9] = [
     "MEDIA_RECORD_SPOOL_BYTES_MAX",
 ];
 
-/// Nothing inside where there are to be no recordings; nothing at all where there is a mistake.
+/// Returns `Some(None)` if recording is off, and `None` after a mistake.
 pub(super) fn check(reader: &mut Reader, arguments: Arguments) -> Option<Option<record::Config>> {
     let Some(bucket) = arguments.record_bucket.filter(|bucket| !bucket.is_empty()) else { return Some(None) };
     let endpoint = match arguments.record_endpoint.filter(|text| !text.is_empty()) {

@@ -7,7 +7,7 @@ use shared::control::{NodeRegistration, ShardInfo};
 use shared::{UnixMillis, limits};
 use std::collections::BTreeSet;
 
-/// What is stored about a node.
+/// The stored part of a node's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) registration: NodeRegistration,

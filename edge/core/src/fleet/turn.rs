@@ -11,7 +11,7 @@ use shared::{UnixMillis, limits};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// What is stored about a TURN node.
+/// The stored part of a TURN node's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TurnNode {
     pub(super) registration: TurnRegistration,

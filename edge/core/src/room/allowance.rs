@@ -48,7 +48,7 @@ impl Allowance {
         buckets.into_iter().map(TokenBucket::full_at).max().unwrap_or_default()
     }
 
-    /// What of it must outlive this instance; nothing where that is nothing.
+    /// The buckets that must outlive this instance; `None` if there are none.
     fn worth_storing(&self, now: UnixMillis) -> Option<Self> {
         let kept =
             |bucket: TokenBucket, rate| if bucket.is_below_half(now, rate) { bucket } else { TokenBucket::default() };
@@ -82,7 +82,7 @@ impl Room {
         }
     }
 
-    /// Adds the allowances that must outlive this instance to what is stored, and sees to it that they go when they are full again.
+    /// Stores the allowances that must outlive this instance, and schedules their removal once they are full again.
     pub(super) fn write_allowances(
         &mut self,
         now: UnixMillis,

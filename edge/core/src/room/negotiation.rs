@@ -65,8 +65,8 @@ pub(super) struct Negotiation<'a> {
     pub(super) grants: Grants,
     /// The previous answer on the same connection.
     pub(super) before: &'a [AnsweredSection],
-    /// Whether slots keep their SSRCs: not with another node, which starts its sequence numbers anew; a browser would take what jumps
-    /// backwards for old packets.
+    /// Whether slots keep their SSRCs: not with another node, which restarts its sequence numbers, because a browser
+    /// would treat packets that jump backwards as old.
     pub(super) keeps_ssrcs: bool,
 }
 
@@ -217,7 +217,7 @@ const fn may_publish(section: &UsableSection) -> bool {
     }
 }
 
-/// Mints SSRCs that nobody in the session has.
+/// Mints SSRCs that are unused in the session.
 struct Ssrcs<'a> {
     used: BTreeSet<u32>,
     random: &'a mut Random,

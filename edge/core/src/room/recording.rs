@@ -208,7 +208,7 @@ impl Room {
         self.running_recording().is_some()
     }
 
-    /// The recording that a newcomer is told of: the one that runs, else the newest that is being finished or ended a moment ago.
+    /// The recording in `joined`: the running one, or else the newest that is being finished or has just ended.
     pub(super) fn shown_recording(&self, now: UnixMillis) -> Option<RecordingInfo> {
         let is_news = |recording: &Recording| {
             !recording.state.is_over()
@@ -249,7 +249,7 @@ impl Room {
         }
     }
 
-    /// The node of an assignment says how it goes.
+    /// Handles a node's report of the recording's state.
     pub(super) fn recording_is(
         &mut self,
         now: UnixMillis,
@@ -280,7 +280,7 @@ impl Room {
         }
     }
 
-    /// Every assignment under which a recording runs is a segment of it.
+    /// Adds a segment for every assignment under which a recording runs.
     pub(super) fn note_segments(&mut self) {
         let Some(id) = self.running_recording() else { return };
         let Some(recording) = self.recordings.get(&id) else { return };

@@ -60,7 +60,7 @@ enum Path {
     Wait(Option<NodeId>),
 }
 
-/// A further offer, as far as it is understood.
+/// A parsed further offer.
 struct Further<'a> {
     offer: Offer,
     intents: &'a [TrackIntent],

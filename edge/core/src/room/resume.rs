@@ -79,7 +79,7 @@ impl Room {
         })
     }
 
-    /// From here on another socket speaks for a participant; the one before is closed.
+    /// Replaces a participant's socket and closes the previous one.
     pub(super) fn change_socket(&mut self, participant: &ParticipantId, socket: SocketId) {
         let before = self.members.get(participant).and_then(|member| member.socket);
         if let Some(before) = before.filter(|before| *before != socket) {

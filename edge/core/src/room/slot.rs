@@ -71,7 +71,8 @@ fn clear(slots: &mut [Slot], kind: MediaKind, wanted: &[Candidate<'_>]) {
     }
 }
 
-/// Gives a track a slot, where it has none: that beside its publisher's other kind where it is free, so that browsers keep the two in sync.
+/// Gives a track a slot if it has none: preferably the one paired with its publisher's other kind, so that browsers
+/// keep the two in sync.
 fn place(slots: &mut [Slot], candidate: Candidate<'_>) {
     if slots.iter().any(|slot| plays(slot, &candidate)) {
         return;
@@ -87,7 +88,7 @@ fn place(slots: &mut [Slot], candidate: Candidate<'_>) {
     }
 }
 
-/// How many slots of a kind a client shall offer so that `tracks` can play, where that is more than it has.
+/// How many slots of a kind a client must offer so that `tracks` can play; `None` if it has enough.
 pub(super) fn needed(slots: usize, tracks: usize) -> Option<u8> {
     // A client that offers no slot of a kind does not want the kind.
     if slots == 0 || tracks <= slots {

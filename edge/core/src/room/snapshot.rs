@@ -105,7 +105,7 @@ fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {
 }
 
 impl Room {
-    /// The rows that differ from what was last stored.
+    /// The rows that have changed since they were last stored.
     pub(super) fn take_changes(&mut self, now: UnixMillis) -> Changes {
         let mut changes = Changes::default();
         for key in self.meta.take_changed() {

@@ -11,7 +11,8 @@ pub(super) struct Track {
     pub(super) mid: Mid,
     pub(super) source: TrackSource,
     pub(super) muted: bool,
-    /// Whether a moderator muted it: then nobody receives it, whatever the client sends, until its publisher unmutes it.
+    /// Whether a moderator muted it: then it is not forwarded, whatever the client sends, until its publisher unmutes
+    /// it.
     #[serde(default)]
     pub(super) silenced: bool,
     /// Names the track as contributing source (RFC 3550 §5.1); unique in the room.
@@ -69,7 +70,8 @@ pub(super) const fn kind_of(source: TrackSource) -> MediaKind {
     }
 }
 
-/// The tracks of an accepted offer: a source that was published before stays the same track, so that nobody else sees it go and come.
+/// The tracks of an accepted offer: a source that was already published keeps its track, so that others see no
+/// interruption.
 pub(super) fn tracks_of(intents: &[TrackIntent], before: &[Track], next_csrc: &mut u32) -> Vec<Track> {
     let mut left: Vec<&Track> = before.iter().collect();
     let mut take = |intent: &TrackIntent| {

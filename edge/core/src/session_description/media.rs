@@ -42,7 +42,7 @@ enum Mapped {
     },
 }
 
-/// Reads a section's media; says why it cannot be accepted.
+/// Parses a section's media, or returns the reason why it cannot be accepted.
 pub(super) fn read(section: &SectionLines<'_>) -> Result<Media, OfferError> {
     let kind = match section.media {
         "audio" => MediaKind::Audio,

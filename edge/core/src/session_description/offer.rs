@@ -25,7 +25,7 @@ pub struct Offer {
     pub ufrag: String,
     /// The password of the client's ICE agent.
     pub pwd: String,
-    /// Digest of the client's certificate; the lowest where it announces several.
+    /// Digest of the client's certificate; the lowest if it announces several.
     pub fingerprint: Fingerprint,
     /// Digests of further certificates, any of which the client may show instead; sorted.
     pub other_fingerprints: Vec<Fingerprint>,

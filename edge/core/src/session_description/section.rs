@@ -25,7 +25,7 @@ pub struct UsableSection {
     pub mid: Mid,
     pub kind: MediaKind,
     pub protocol: String,
-    /// Its place in the BUNDLE group, lowest first; `None` where it is in none, and then it is the only usable section.
+    /// The position in the BUNDLE group, lowest first; `None` if it is in no group and is the only usable section.
     pub bundle: Option<u16>,
     pub direction: Direction,
     /// The codecs that Rotunda forwards, most wanted first; at least one.
@@ -154,7 +154,7 @@ impl Feedback {
     }
 }
 
-/// What an answer says about one section; stored with the room, so that the answer can be written again.
+/// One section of an answer; stored with the room, so that the answer can be written again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum AnsweredSection {
@@ -194,10 +194,10 @@ const fn stored_place() -> Option<u16> {
     Some(u16::MAX)
 }
 
-/// A rejected section: what the answer repeats of it.
+/// The parts of a rejected section that the answer repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedSection {
-    /// Its identification tag, where it had one that can be repeated.
+    /// The identification tag, if the section had a valid one.
     pub mid: Option<String>,
     pub media: String,
     pub protocol: String,

@@ -23,7 +23,7 @@ pub(in crate::routes) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut 
     parse(&collect(arrival).await?)
 }
 
-/// What was not announced can be too large all the same.
+/// A body without a Content-Length can also be too large.
 async fn collect(arrival: &mut Arrival<'_>) -> Result<Vec<u8>, Refusal> {
     let mut body = Vec::new();
     // A request without a body has no stream.

@@ -44,14 +44,14 @@ impl Query {
         limit.ok_or_else(|| Refusal::invalid(format!("limit must be from 1 to {most}")))
     }
 
-    /// Where a page of recordings begins.
+    /// The start of a page of recordings.
     pub(super) fn recording_cursor(&self) -> Result<Option<RecordingCursor>, Refusal> {
         let Some(text) = self.0.get("cursor") else { return Ok(None) };
         let cursor = RecordingCursor::parse(text);
         cursor.map(Some).ok_or_else(|| Refusal::invalid("cursor must be the `next` of an earlier page"))
     }
 
-    /// Where a page begins: after this name, in this shard of the directory.
+    /// The start of a page: after this name, in this shard of the directory.
     pub(super) fn cursor(&self) -> Result<(usize, String), Refusal> {
         let Some(text) = self.0.get("cursor") else { return Ok((0, String::new())) };
         let allowed = |name: &str| {

@@ -42,7 +42,7 @@ pub(super) async fn stop(call: &Call<'_>) -> Result<Response, RouteError> {
     one(call, RecordingAsk::Stop { recording: recording(call)? }).await
 }
 
-/// `DELETE /v1/rooms/{room}/recordings/{recording}`: what is stored first, so that nothing is left that nobody knows of.
+/// `DELETE /v1/rooms/{room}/recordings/{recording}`: deletes the objects before the entry, so that none is orphaned.
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
     let (storage, recording) = (storage(&call.arrival)?, recording(call)?);
     match asked(call, RecordingAsk::Doom { recording: recording.clone() }).await? {
