@@ -13,7 +13,7 @@ pub enum ObjectsError {
     #[error("the answer is not XML")]
     Malformed,
     /// The document is of another kind.
-    #[error("the answer is not {expected}")]
+    #[error("the answer is not a {expected} document")]
     Other {
         /// The expected name of the root element.
         expected: &'static str,

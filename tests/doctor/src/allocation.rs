@@ -1,4 +1,5 @@
-//! Requests an allocation from a TURN server directly (RFC 8656 §7), to learn the reason for a refusal, which WebRTC stacks hide.
+//! Requests an allocation from a TURN server directly (RFC 8656 §7), to learn the reason for a refusal, which WebRTC
+//! stacks hide.
 
 use shared::signal::IceServer;
 use std::fmt;
