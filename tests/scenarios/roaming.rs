@@ -188,7 +188,7 @@ fn a_check_from_elsewhere_moves_nobodys_media() {
     }
 }
 
-/// Whoever sends nothing himself and checks in the name of a stranger gives the node no other place to send to.
+/// Checks from an address that sends no media, in the name of a stranger, do not move where the node sends.
 #[test]
 fn a_stranger_gets_answers_at_most() {
     for forgery in Forgery::ALL {

@@ -56,7 +56,7 @@ pub struct Net {
     flying: BTreeMap<(Instant, u64), Datagram>,
     number: u64,
     carried: Carried,
-    /// What was sent since somebody began to listen.
+    /// Datagrams sent since tapping began; `None` before.
     tapped: Option<Vec<(Instant, Datagram)>>,
 }
 

@@ -201,7 +201,11 @@ kind: MediaKind,
 /**
  * Which device or capture the track carries.
  */
-source: TrackSource, muted: boolean, 
+source: TrackSource, 
+/**
+ * Whether the publisher or a moderator muted it.
+ */
+muted: boolean, 
 /**
  * The CSRC (RFC 3550 §5.1) that identifies the track in every slot in which it plays.
  */
