@@ -1,5 +1,5 @@
-//! Participants who may not come in again, and what a moderator said of those who are away. Both outlive the room, as whoever they are about
-//! would otherwise wait until everybody has left.
+//! Bans, and a moderator's changes to absent participants. Both outlive the room: a banned participant could otherwise wait
+//! until everybody has left.
 
 use super::Room;
 use serde::{Deserialize, Serialize};

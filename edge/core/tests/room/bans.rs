@@ -29,7 +29,7 @@ fn joins(stage: &mut Stage, name: &str) -> Option<ErrorCode> {
     refused
 }
 
-/// Dials and joins; whoever is refused goes.
+/// Dials and joins; a refused client leaves.
 fn comes(stage: &mut Stage, name: &str, grants: Grants) -> Option<ErrorCode> {
     stage.open_client(name, grants, None);
     let refused = joins(stage, name);
@@ -134,7 +134,7 @@ fn a_ban_for_good_is_forgotten_with_a_name_that_nobody_uses() {
         go(&mut stage);
         wait(&mut stage, limits::BAN_UNUSED_MS - HOUR_MS / 2);
         assert_eq!(banned(&mut stage), ["eve"]);
-        // Somebody uses the name, beyond the time when the ban would have been forgotten.
+        // The name is in use beyond the time when the ban would have been forgotten.
         let change = RoomChange { empty_timeout_ms: Some(HOUR_MS), ..RoomChange::default() };
         assert!(matches!(asks(&mut stage, Ask::Create { change }), Answer::Room { made: true, .. }));
         wait(&mut stage, HOUR_MS * 3 / 4);
@@ -229,7 +229,7 @@ fn a_banned_guest_is_no_new_guest_at_the_same_address_for_a_day() {
     assert!(enters(&mut stage, "guest-new", Some("elsewhere")).is_ok());
     assert!(enters(&mut stage, "guest-neighbour", None).is_ok(), "who was here before has a pass");
     assert_eq!(enters(&mut stage, "guest-new", Some("school")), Err(ErrorCode::Banned));
-    // Somebody banned again who is not here comes from where they came.
+    // An absent participant who is banned again keeps the known address.
     bans(&mut stage, "ada", "guest-eve", None);
     GOES[0](&mut stage);
     assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned), "the room was empty meanwhile");
