@@ -19,6 +19,7 @@ use query::Query;
 use serde::Serialize;
 use shared::api::OPENAPI_PATH;
 use shared::api::operation::{self, Found, OperationId};
+use shared::token::JoinClaims;
 use shared::{ErrorCode, RoomId};
 use worker::{Response, ResponseBuilder, js_sys};
 
@@ -98,7 +99,7 @@ fn document(method: &str) -> Result<Response, RouteError> {
 /// The platform counts in each location by itself, so that no single object is on the way of all requests.
 async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<(), RouteError> {
     let caller = match id.takes_join_token() && auth::has_bearer(&arrival.request) {
-        true => who_may_record(arrival, room)?,
+        true => who_may_record(arrival, room).await?,
         false => {
             let key = auth::api_key(&arrival.request, arrival.env)?;
             key.map(|id| format!("key:{id}")).ok_or_else(Refusal::bad_api_key)
@@ -113,13 +114,26 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
 }
 
 /// The participant whose join token comes with the request, if they may record in the room.
-fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<String, Refusal>, AuthError> {
+async fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<String, Refusal>, RouteError> {
     let Some(room) = room.and_then(|room| RoomId::parse(room).ok()) else { return Ok(Err(Refusal::no_such_path())) };
     match auth::participant_by_bearer(&arrival.request, &room, arrival.env) {
-        Ok(claims) if claims.grants.record => Ok(Ok(format!("participant:{room}:{}", claims.sub))),
+        Ok(claims) if claims.grants.record && is_of_this_room(arrival, &room, &claims).await? => {
+            Ok(Ok(format!("participant:{room}:{}", claims.sub)))
+        }
         Ok(_) => Ok(Err(Refusal::new(ErrorCode::Forbidden, "the token does not grant recording"))),
         Err(AuthError::Refused(code)) => Ok(Err(Refusal::bad_token(code))),
-        Err(error @ AuthError::Secret(_)) => Err(error),
+        Err(error @ AuthError::Secret(_)) => Err(error.into()),
+    }
+}
+
+/// A guest records in the room that they made, and sees what was recorded there until there is another one of that name.
+async fn is_of_this_room(arrival: &Arrival<'_>, room: &RoomId, claims: &JoinClaims) -> Result<bool, RouteError> {
+    let Some(guest) = &claims.guest else { return Ok(true) };
+    match ask_room(arrival, room, Ask::Show).await {
+        Ok(Answer::Room { room, .. }) => Ok(guest.made == Some(room.created_at)),
+        Ok(_) => Err(unexpected()),
+        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(guest.made.is_some()),
+        Err(error) => Err(error),
     }
 }
 
