@@ -74,7 +74,7 @@ try {
   // Whatever becomes of it, the run tells.
   for (const room of [STANDUP, INTERVIEW]) keepAda(edge, room, over.signal).catch(() => {});
   await Promise.all([STANDUP, INTERVIEW].map((room) => recorder.node.serving(room)));
-  // Whom the document's examples let in again.
+  // The examples lift this ban.
   assert.equal((await edge.api("PUT", MALLORY, { body: {} })).status, 204);
   for (let number = 0; number < RECORDINGS; number++) await recorder.record(INTERVIEW);
   recorder.keepRecording(INTERVIEW, over.signal);
