@@ -19,8 +19,7 @@ use query::Query;
 use serde::Serialize;
 use shared::api::OPENAPI_PATH;
 use shared::api::operation::{self, Found, OperationId};
-use shared::token::JoinClaims;
-use shared::{ErrorCode, RoomId};
+use shared::{ErrorCode, ParticipantId, RoomId};
 use worker::{Response, ResponseBuilder, js_sys};
 
 /// What `cargo xtask codegen` made out of the types.
@@ -31,6 +30,14 @@ struct Call<'a> {
     query: Query,
     /// What stands in the path for its `{names}`.
     names: Vec<String>,
+    guest: Option<ParticipantId>,
+}
+
+struct Caller {
+    /// The key of the rate limit.
+    counted: String,
+    /// A guest reaches only the recordings that they started: the room's name may have been others' before or since.
+    guest: Option<ParticipantId>,
 }
 
 /// Finds the operation, then who asks, then whether they may ask again, then answers.
@@ -46,10 +53,10 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         Found::Nothing => return Err(Refusal::no_such_path().into()),
     };
     let names = names.into_iter().map(decode).collect::<Option<Vec<_>>>();
-    admit(&arrival, id, names.as_deref().and_then(<[_]>::first)).await?;
+    let Caller { guest, .. } = admit(&arrival, id, names.as_deref().and_then(<[_]>::first)).await?;
     let names = names.ok_or_else(Refusal::no_such_path)?;
     let query = Query::of(&arrival.request, id.query())?;
-    let call = Call { arrival, query, names };
+    let call = Call { arrival, query, names, guest };
     match id {
         OperationId::CreateToken => tokens::create(call).await,
         OperationId::CreateRoom => rooms::create(call).await,
@@ -97,43 +104,33 @@ fn document(method: &str) -> Result<Response, RouteError> {
 /// token grants `record`. All others are counted by address, so that guessing is slow.
 ///
 /// The platform counts in each location by itself, so that no single object is on the way of all requests.
-async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<(), RouteError> {
+async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) -> Result<Caller, RouteError> {
     let caller = match id.takes_join_token() && auth::has_bearer(&arrival.request) {
-        true => who_may_record(arrival, room).await?,
+        true => who_may_record(arrival, room)?,
         false => {
             let key = auth::api_key(&arrival.request, arrival.env)?;
-            key.map(|id| format!("key:{id}")).ok_or_else(Refusal::bad_api_key)
+            key.map(|id| Caller { counted: format!("key:{id}"), guest: None }).ok_or_else(Refusal::bad_api_key)
         }
     };
     let address = || format!("address:{}", arrival.address().unwrap_or_default());
-    let counted = caller.as_ref().map_or_else(|_| address(), Clone::clone);
+    let counted = caller.as_ref().map_or_else(|_| address(), |caller| caller.counted.clone());
     if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
         return Err(Refusal::rate_limited().into());
     }
-    caller.map(|_| ()).map_err(Into::into)
+    caller.map_err(Into::into)
 }
 
 /// The participant whose join token comes with the request, if they may record in the room.
-async fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<String, Refusal>, RouteError> {
+fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result<Caller, Refusal>, AuthError> {
     let Some(room) = room.and_then(|room| RoomId::parse(room).ok()) else { return Ok(Err(Refusal::no_such_path())) };
     match auth::participant_by_bearer(&arrival.request, &room, arrival.env) {
-        Ok(claims) if claims.grants.record && is_of_this_room(arrival, &room, &claims).await? => {
-            Ok(Ok(format!("participant:{room}:{}", claims.sub)))
+        Ok(claims) if claims.grants.record => {
+            let counted = format!("participant:{room}:{}", claims.sub);
+            Ok(Ok(Caller { counted, guest: claims.guest.map(|_| claims.sub) }))
         }
         Ok(_) => Ok(Err(Refusal::new(ErrorCode::Forbidden, "the token does not grant recording"))),
         Err(AuthError::Refused(code)) => Ok(Err(Refusal::bad_token(code))),
-        Err(error @ AuthError::Secret(_)) => Err(error.into()),
-    }
-}
-
-/// A guest records in the room that they made, and sees what was recorded there until there is another one of that name.
-async fn is_of_this_room(arrival: &Arrival<'_>, room: &RoomId, claims: &JoinClaims) -> Result<bool, RouteError> {
-    let Some(guest) = &claims.guest else { return Ok(true) };
-    match ask_room(arrival, room, Ask::Show).await {
-        Ok(Answer::Room { room, .. }) => Ok(guest.made == Some(room.created_at)),
-        Ok(_) => Err(unexpected()),
-        Err(RouteError::Refused(refusal)) if refusal.code == ErrorCode::UnknownRoom => Ok(guest.made.is_some()),
-        Err(error) => Err(error),
+        Err(error @ AuthError::Secret(_)) => Err(error),
     }
 }
 

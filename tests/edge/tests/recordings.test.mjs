@@ -121,6 +121,27 @@ test("a join token with the grant lists and deletes recordings, others do not", 
   checkRefused(await asParticipant(edge, token, "DELETE", path(room, `/${id}`)), 404, "unknown_recording");
 });
 
+test("a guest lists, sees and deletes only the recordings that they started", async () => {
+  const room = "guests";
+  const host = await recorder.meet(room, "guest-host");
+  assert.equal((await host.request({ type: "start_recording" })).type, "done");
+  const order = await recorder.begin(room);
+  assert.equal((await host.request({ type: "stop_recording" })).type, "done");
+  await recorder.finish(order);
+  const [{ id }] = (await edge.api("GET", path(room))).body.recordings;
+  const as = (guest, method, rest = "") => asParticipant(edge, joinToken(room, guest, { ...MAY_RECORD, guest: { made: 1 } }), method, path(room, rest));
+  // The room's name is another guest's now, or was before; whether the room is still there makes no difference.
+  for (const isOver of [false, true]) {
+    if (isOver) assert.equal((await edge.api("DELETE", `/v1/rooms/${room}`)).status, 204);
+    assert.deepEqual((await as("guest-eve", "GET")).body.recordings, []);
+    checkRefused(await as("guest-eve", "GET", `/${id}`), 404, "unknown_recording");
+    checkRefused(await as("guest-eve", "DELETE", `/${id}`), 404, "unknown_recording");
+    assert.deepEqual((await as("guest-host", "GET")).body.recordings.map((one) => one.id), [id]);
+    assert.equal((await as("guest-host", "GET", `/${id}`)).body.state, "ready");
+  }
+  assert.equal((await as("guest-host", "DELETE", `/${id}`)).status, 204);
+});
+
 test("who started it over signaling is named, and the server can stop it", async () => {
   const room = "signaled";
   const ada = await recorder.meet(room);

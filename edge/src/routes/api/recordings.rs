@@ -8,7 +8,7 @@ use edge_core::presign::{Action, Storage};
 use edge_core::room::{Answer, Ask, RecordingAnswer, RecordingAsk, RecordingListing};
 use shared::api::{PlayableFile, Recording, RecordingList};
 use shared::signal::RecordingFile;
-use shared::{RecordingId, UnixMillis, limits};
+use shared::{ErrorCode, RecordingId, UnixMillis, limits};
 use worker::Response;
 
 /// `GET /v1/rooms/{room}/recordings`.
@@ -20,7 +20,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response, RouteError> {
     let ask = RecordingAsk::List { after: call.query.recording_cursor()?, limit };
     match asked(call, ask).await? {
         RecordingAnswer::Page { listings, next } => {
-            let recordings = listings.into_iter().map(|listing| shown(storage, listing)).collect();
+            let reachable = listings.into_iter().filter(|listing| is_reachable(call, listing));
+            let recordings = reachable.map(|listing| shown(storage, listing)).collect();
             json(200, &RecordingList { recordings, next: next.map(|cursor| cursor.to_string()) })
         }
         RecordingAnswer::One { .. } | RecordingAnswer::Doomed { .. } => Err(unexpected()),
@@ -45,6 +46,10 @@ pub(super) async fn stop(call: &Call<'_>) -> Result<Response, RouteError> {
 /// `DELETE /v1/rooms/{room}/recordings/{recording}`: deletes the objects before the entry, so that none is orphaned.
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
     let (storage, recording) = (storage(&call.arrival)?, recording(call)?);
+    if call.guest.is_some() {
+        // Refused where it is not theirs.
+        one(call, RecordingAsk::Show { recording: recording.clone() }).await?;
+    }
     match asked(call, RecordingAsk::Doom { recording: recording.clone() }).await? {
         RecordingAnswer::Doomed { key_prefix } => {
             delete_stored(&call.arrival, storage, &call.room()?, &key_prefix).await?;
@@ -62,9 +67,16 @@ fn recording(call: &Call<'_>) -> Result<RecordingId, Refusal> {
 async fn one(call: &Call<'_>, ask: RecordingAsk) -> Result<Response, RouteError> {
     let storage = storage(&call.arrival)?;
     match asked(call, ask).await? {
+        RecordingAnswer::One { listing, .. } if !is_reachable(call, &listing) => {
+            Err(Refusal::new(ErrorCode::UnknownRecording, "the guest started no recording with this id").into())
+        }
         RecordingAnswer::One { listing, made } => json(if made { 201 } else { 200 }, &shown(storage, listing)),
         RecordingAnswer::Page { .. } | RecordingAnswer::Doomed { .. } => Err(unexpected()),
     }
+}
+
+fn is_reachable(call: &Call<'_>, listing: &RecordingListing) -> bool {
+    call.guest.is_none() || listing.recording.started_by == call.guest
 }
 
 async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, RouteError> {
