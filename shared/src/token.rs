@@ -86,6 +86,18 @@ impl Grants {
             record: self.record && other.record,
         }
     }
+
+    /// What these allow and `other` does not.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self {
+            publish: self.publish && !other.publish,
+            subscribe: self.subscribe && !other.subscribe,
+            chat: self.chat && !other.chat,
+            moderate: self.moderate && !other.moderate,
+            record: self.record && !other.record,
+        }
+    }
 }
 
 /// Lets a node register with its region's Fleet object.

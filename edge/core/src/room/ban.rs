@@ -2,6 +2,7 @@
 //! until everybody has left.
 
 use super::Room;
+use super::member::Member;
 use serde::{Deserialize, Serialize};
 use shared::signal::{BanInfo, BanTerm, ParticipantChange};
 use shared::token::Grants;
@@ -26,6 +27,9 @@ pub(super) struct Ban {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
     change: ParticipantChange,
+    /// The grants of the participant's token.
+    #[serde(default, skip_serializing_if = "Grants::are_default")]
+    token: Grants,
     /// Lower numbers joined earlier.
     order: u64,
     /// Of an earlier room, until when it counts: it takes grants away and gives none.
@@ -54,10 +58,15 @@ impl Standing {
 
     /// What is left of it when the room is gone.
     fn of_an_earlier_room(&self, now: UnixMillis) -> Option<Self> {
+        if self.until.is_some() {
+            return Some(self.clone());
+        }
         let everything = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
-        let grants = self.change.grants.filter(|grants| *grants != everything)?;
-        let change = ParticipantChange { grants: Some(grants), ..ParticipantChange::default() };
-        Some(Self { change, order: 0, until: Some(self.until.unwrap_or(now.plus_ms(limits::STANDING_KEPT_MS))) })
+        let grants = everything.without(self.token.without(self.change.grants?));
+        let change =
+            ParticipantChange { grants: (grants != everything).then_some(grants), ..ParticipantChange::default() };
+        let until = Some(now.plus_ms(limits::STANDING_KEPT_MS));
+        change.grants.is_some().then_some(Self { change, token: Grants::default(), order: 0, until })
     }
 }
 
@@ -113,7 +122,8 @@ impl Room {
     }
 
     /// What was changed of a participant who left goes for when they come back.
-    pub(super) fn keep_standing(&mut self, participant: &ParticipantId, order: u64, change: ParticipantChange) {
+    pub(super) fn keep_standing(&mut self, participant: &ParticipantId, member: Member) {
+        let Member { change, token, order, .. } = member;
         if change == ParticipantChange::default() {
             return;
         }
@@ -123,7 +133,7 @@ impl Room {
                 self.standings.remove(&oldest);
             }
         }
-        self.standings.insert(participant.clone(), Standing { change, order, until: None });
+        self.standings.insert(participant.clone(), Standing { change, token, order, until: None });
     }
 
     pub(super) fn standing_deadline(&self, participant: &ParticipantId) -> Option<UnixMillis> {

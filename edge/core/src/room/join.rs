@@ -150,6 +150,7 @@ impl Room {
             id: claims.sub.clone(),
             name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
             grants,
+            token,
             change,
             joined_at: before.as_ref().map_or(now, |before| before.joined_at),
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),

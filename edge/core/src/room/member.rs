@@ -19,6 +19,9 @@ pub(super) struct Member {
     pub(super) id: ParticipantId,
     pub(super) name: String,
     pub(super) grants: Grants,
+    /// The grants of their token, without a moderator's changes.
+    #[serde(default, skip_serializing_if = "Grants::are_default")]
+    pub(super) token: Grants,
     /// What a moderator or the application's server said, which stands above the token.
     #[serde(default)]
     pub(super) change: ParticipantChange,
@@ -169,7 +172,7 @@ impl Room {
 
     pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
         let Some(member) = self.members.remove(participant) else { return };
-        self.keep_standing(participant, member.order, member.change);
+        self.keep_standing(participant, member.clone());
         if let Some(waiting) = &member.waiting {
             self.close_session(&waiting.session);
         }

@@ -9,6 +9,7 @@ use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
 const HOST: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
 const VIEWER: Grants = Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false };
+const SPEAKER: Grants = Grants { publish: true, subscribe: true, chat: false, moderate: false, record: false };
 const HOUR_MS: u64 = 3_600_000;
 
 fn id(name: &str) -> ParticipantId {
@@ -186,6 +187,30 @@ fn what_was_taken_stays_away_as_long_as_a_token_from_before_may_live_and_what_wa
         wait(&mut stage, limits::STANDING_KEPT_MS);
         assert!(stage.rows.is_empty(), "{:?}", stage.rows.keys());
         assert_eq!(comes(&mut stage, "alan2", Grants::default()), None);
+    }
+}
+
+#[test]
+fn what_a_token_did_not_grant_is_not_taken_from_a_later_one() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        comes(&mut stage, "ada", HOST);
+        // Promoted, and muted for a while.
+        for (name, token, changes) in
+            [("bob", SPEAKER, vec![Grants::default()]), ("eve", Grants::default(), vec![VIEWER, Grants::default()])]
+        {
+            comes(&mut stage, name, token);
+            for grants in changes {
+                let change = ParticipantChange { grants: Some(grants), ..ParticipantChange::default() };
+                says(&mut stage, "ada", ClientToEdge::UpdateParticipant { participant: id(name), change });
+            }
+            says(&mut stage, name, ClientToEdge::Leave {});
+        }
+        go(&mut stage);
+        for name in ["bob", "eve"] {
+            assert_eq!(comes(&mut stage, &format!("{name}2"), HOST), None);
+            assert_eq!(grants(&mut stage, name), HOST, "{name} got a better token since");
+        }
     }
 }
 
