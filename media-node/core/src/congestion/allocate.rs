@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub const HEADROOM_PERCENT: u64 = 115;
 /// A picture with fewer frames than this is worse than a smaller one with all of them: 15 a second, as a second measures.
 const FRAMES_PER_S_MIN: u64 = 13;
+/// What plays stays down to this: a camera of 25 frames a second is measured with 11 to 13 without its upper layer.
+const FRAMES_PER_S_KEPT: u64 = 10;
 /// A tempo that needs more of what the whole layer does, in percent, leaves nothing out.
 const LESS_PERCENT: u64 = 95;
 /// Between two raises of one slot, unless raises have failed.
@@ -169,7 +171,12 @@ pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
         let own = place.and_then(|place| steps.get(place)).map_or(0, |layer| layer.bitrate_bps);
         used += own;
         all += steps.last().map_or(0, |layer| layer.bitrate_bps);
-        if let Some(next) = steps.get(place.map_or(0, |place| place + 1)) {
+        let next = match place {
+            Some(place) => steps.get(place + 1),
+            // As `Candidate::begin` asks for.
+            None => steps.iter().find(|step| step.tempo == Tempo::Full),
+        };
+        if let Some(next) = next {
             let more = next.bitrate_bps.saturating_sub(own);
             step = Some(step.map_or(more, |step: u64| step.min(more)));
         }
@@ -299,7 +306,9 @@ fn steps(demand: &Demand) -> Vec<Step> {
     for (place, layer) in suitable(demand).iter().enumerate() {
         let step = |tempo, bitrate_bps| Step { stream: layer.stream, tempo, bitrate_bps, lines: layer.lines };
         for (tempo, slower) in Tempo::ALL.iter().zip(layer.slower) {
-            let is_smooth = |slower: &Slower| place == 0 || slower.frames_per_s >= FRAMES_PER_S_MIN;
+            let is_played = demand.current == Some((layer.stream, *tempo));
+            let enough = if is_played { FRAMES_PER_S_KEPT } else { FRAMES_PER_S_MIN };
+            let is_smooth = |slower: &Slower| place == 0 || slower.frames_per_s >= enough;
             let is_less = |slower: &Slower| slower.bitrate_bps.saturating_mul(100) < layer.bitrate_bps * LESS_PERCENT;
             let slower = slower.filter(is_smooth).filter(is_less);
             steps.extend(slower.map(|slower| step(*tempo, slower.bitrate_bps)));
@@ -470,6 +479,35 @@ mod tests {
             .collect();
         assert_eq!(shares, [(None, 210_000), (Some(10), 360_000)]);
         assert_eq!(wanted_bps(40_000, &demands), 2_490_000 * 120 / 100);
+    }
+
+    #[test]
+    fn a_paused_slot_waits_for_what_it_begins_with() {
+        let mut demand = demand(0, &THREE, None);
+        for layer in &mut demand.layers {
+            let slower = |percent| Slower { bitrate_bps: layer.bitrate_bps * percent / 100, frames_per_s: 15 };
+            layer.slower = [Some(slower(40)), Some(slower(60))];
+        }
+        let demands = [demand];
+        let at = |bps| allocate(crate::virtual_time::start(), Estimate::of(bps), 40_000, &demands);
+        let next = next_bps(40_000, &demands, &at(100_000));
+        assert_eq!(next, 190_000 * 120 / 100);
+        assert!(at(next).iter().all(|grant| grant.stream.is_some()), "what is tried is enough to begin");
+    }
+
+    #[test]
+    fn a_tempo_that_plays_stays_while_its_frames_are_counted_one_more_or_less() {
+        let played = |frames_per_s: u64, tempo| {
+            let mut demand = demand(0, &THREE, Some(2));
+            demand.current = demand.current.map(|(stream, _)| (stream, tempo));
+            let top = demand.layers.last_mut().expect("three layers");
+            top.slower = [None, Some(Slower { bitrate_bps: top.bitrate_bps * 60 / 100, frames_per_s })];
+            let granted = allocate(crate::virtual_time::start(), Estimate::of(1_300_000), 40_000, &[demand]);
+            granted.first().and_then(|grant| Some((grant.stream?.index(), grant.tempo)))
+        };
+        assert_eq!(played(11, Tempo::Middle), Some((2, Tempo::Middle)));
+        assert_eq!(played(9, Tempo::Middle), Some((1, Tempo::Full)));
+        assert_eq!(played(11, Tempo::Full), Some((1, Tempo::Full)), "it is not begun for so few");
     }
 
     /// Three layers in three temporal layers each, at so many frames a second; what a slot that has everything is given.

@@ -90,6 +90,11 @@ impl Outgoing {
         self.rewriter.tempo()
     }
 
+    /// As [`Rewriter::coming_tempo`].
+    pub fn coming_tempo(&self) -> Tempo {
+        self.rewriter.coming_tempo()
+    }
+
     /// As [`Rewriter::leaves_out`].
     pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
         self.rewriter.leaves_out(source, facts)
@@ -105,6 +110,8 @@ impl Outgoing {
         earlier: impl Iterator<Item = Packet<'a>>,
         out: &mut [u8],
     ) -> Option<Written> {
+        // Nothing that cannot be written takes a number.
+        self.config.format(packet.facts.codec)?;
         let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
         let written = self
             .write_redundant(at, packet, rewritten, earlier, out)

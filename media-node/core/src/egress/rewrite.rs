@@ -98,6 +98,11 @@ impl Rewriter {
         self.spans[0].map_or(self.tempo, |span| span.tempo)
     }
 
+    /// How much of the source is taken from its next frame on, where that is less.
+    pub fn coming_tempo(&self) -> Tempo {
+        self.tempo().min(self.tempo)
+    }
+
     /// Whether a packet of `source` is left out for sure, whatever comes before it.
     pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
         let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);

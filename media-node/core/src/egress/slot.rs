@@ -105,6 +105,11 @@ impl Slot {
         self.outgoing.tempo()
     }
 
+    /// As [`crate::egress::rewrite::Rewriter::coming_tempo`].
+    pub fn coming_tempo(&self) -> Tempo {
+        self.outgoing.coming_tempo()
+    }
+
     /// Lets so much of this stream follow; the one that plays goes on until the new one can begin. `None` stops.
     pub fn select(&mut self, stream: Option<StreamKey>, tempo: Tempo) {
         (self.wanted, self.tempo) = (stream, tempo);

@@ -174,8 +174,9 @@ fn write_fresh(
 
 /// Whether a packet will play when its turn comes: its stream plays, or begins with it or with one that waits.
 fn will_leave(slot: &Slot, held: &Held, packet: &Packet<'_>, pacer: &Pacer) -> bool {
+    let begins = packet.facts.picture.is_some() && packet.facts.is_entry();
     slot.playing() == Some(held.stream)
-        || slot.takes().contains(&Some(held.stream)) && (packet.facts.is_entry() || pacer.holds(held.slot, held.stream))
+        || slot.takes().contains(&Some(held.stream)) && (begins || pacer.holds(held.slot, held.stream))
 }
 
 /// Writes what the pacer lets go; false if the arena was full before the end.

@@ -128,7 +128,7 @@ impl Sfu {
     fn relieve(&mut self, now: Instant, (key, place): (SessionKey, usize), grant: Grant) {
         let slot = self.sessions.get(key).and_then(|session| session.slots.get(place));
         let Some(slot) = slot.filter(|slot| slot.playing() != slot.wanted()) else { return };
-        let (playing, tempo) = (slot.playing(), slot.playing_tempo());
+        let (playing, tempo) = (slot.playing(), slot.coming_tempo());
         let Some(stream) = playing.and_then(|playing| self.streams.get_mut(playing)) else { return };
         if grant.limit == Limit::Estimate && stream.tempo_bps(now, tempo) > grant.share_bps.saturating_mul(4) / 3 {
             self.change_slot(key, place, Slot::let_go);

@@ -2,6 +2,8 @@
 
 /// Profiles whose parameter sets tell the format of colours (§7.3.2.1.1).
 const WITH_CHROMA_FORMAT: [u8; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+/// Macroblocks of the largest picture of level 5.2 (table A-1): 4096x2304.
+const MACROBLOCKS_MAX: u32 = 36_864;
 /// Most frames in a cycle of picture order counts (§7.4.2.1.1).
 const CYCLE_MAX: u32 = 255;
 
@@ -37,6 +39,10 @@ pub fn size(unit: &[u8]) -> Option<(u16, u16)> {
         2 => (2, 1),
         _ => (1, 1),
     };
+    let macroblocks = columns.checked_add(1)?.checked_mul(rows.checked_add(1)?.checked_mul(fields)?)?;
+    if macroblocks > MACROBLOCKS_MAX {
+        return None;
+    }
     let width = side(columns, 1, left.checked_add(right)?, unit_x)?;
     let height = side(rows, fields, top.checked_add(bottom)?, unit_y * fields)?;
     Some((width, height))
@@ -186,6 +192,30 @@ mod tests {
         check("677a0015bcd941433f3e022000000300200000030283e28532c0", Some((320, 180)));
         check("67640016acd940a02ff97011000003000100000300140f162d96", Some((640, 360)));
     }
+
+    /// The size in a baseline parameter set with so many macroblocks across and down.
+    fn claims(columns: u16, rows: u16) -> Option<(u16, u16)> {
+        let number = |macroblocks: u16| {
+            let bits = format!("{macroblocks:b}");
+            format!("{}{bits}", "0".repeat(bits.len() - 1))
+        };
+        let bits = format!("1 1 1 1 1 0 {} {} 1 1 0 0 1", number(columns), number(rows)).replace(' ', "");
+        let mut unit = vec![0x67, 66, 0, 10];
+        for byte in bits.as_bytes().chunks(8) {
+            unit.push(byte.iter().enumerate().fold(0, |sum, (place, bit)| sum | (bit - b'0') << (7 - place)));
+        }
+        unit.push(0);
+        size(&unit)
+    }
+
+    #[test]
+    fn a_picture_beyond_level_5_2_has_no_size() {
+        assert_eq!(claims(40, 23), Some((640, 368)));
+        assert_eq!(claims(256, 144), Some((4_096, 2_304)));
+        assert_eq!(claims(256, 145), None);
+        assert_eq!(claims(4_095, 4_095), None, "a tiny parameter set must not make huge black pictures");
+    }
+
     #[test]
     fn what_is_cut_short_has_no_size() {
         let whole = [0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0xc0, 0x44];

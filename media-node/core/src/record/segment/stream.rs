@@ -12,6 +12,8 @@ use shared::control::TrackRef;
 use shared::manifest::{Event, Row};
 use shared::rtp_parameters::MediaKind;
 
+/// Packets in another codec are left out for so long after a change of codec.
+const CODEC_KEPT_US: i64 = 1_000_000;
 /// How long the last frame of a part is taken to last.
 const LAST_FRAME_MS: u64 = 20;
 
@@ -27,6 +29,8 @@ pub(super) struct Stream {
     /// What comes out of that, kept for its memory.
     ordered: Vec<Ordered>,
     assembler: Assembler,
+    /// When the codec changed last.
+    codec_since_us: Option<i64>,
     clock: StreamClock,
     part: Option<OpenPart>,
     parts: u32,
@@ -59,6 +63,7 @@ impl Stream {
             reorder: Reorder::default(),
             ordered: Vec::new(),
             assembler,
+            codec_since_us: None,
             clock: StreamClock::new(clock_rate),
             part: None,
             parts: 0,
@@ -105,8 +110,15 @@ impl Stream {
             match ordered {
                 Ordered::Packet(packet) => {
                     if !self.assembler.takes(packet.codec) {
+                        // A part for each packet would be too many files.
+                        let is_early = |at_us: i64| packet.received_us.saturating_sub(at_us) < CODEC_KEPT_US;
+                        if self.codec_since_us.is_some_and(is_early) {
+                            continue;
+                        }
+                        self.codec_since_us = Some(packet.received_us);
                         self.seal(base, None, out);
                         self.assembler = Assembler::of(packet.codec);
+                        out.push(Output::WantKeyframe(self.reference.clone()));
                     }
                     if let Some(frame) = self.assembler.push(packet) {
                         self.frame(base, frame, out);

@@ -245,3 +245,29 @@ fn a_nodes_clock_that_is_off_changes_nothing() {
         assert_eq!(recorded_by_clock(ahead_us), right, "{ahead_us}");
     }
 }
+
+/// Of 640x360, in one packet.
+const VP8_KEY: [u8; 11] = [0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
+/// The same in H.264: parameter sets and an IDR slice in one STAP-A.
+const H264_KEY: [u8; 40] = [
+    0x18, 0, 25, 0x67, 0x42, 0xc0, 0x16, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00,
+    0x00, 0x03, 0x00, 0x14, 0x0f, 0x16, 0x2e, 0x48, 0, 4, 0x68, 0xce, 0x3c, 0x80, 0, 4, 0x65, 0x88, 0x84, 0x00,
+];
+
+#[test]
+fn a_codec_that_changes_with_each_picture_makes_few_parts() {
+    let mut fixture = Fixture::new(vec![track("t1", "s1", "1", TrackSource::Camera, false)]);
+    let tap = TapNumber(1);
+    fixture.segment.open(tap, reference("s1", "1"));
+    for index in 0..100 {
+        let is_vp8 = index % 2 == 0;
+        let payload: &[u8] = if is_vp8 { &VP8_KEY } else { &H264_KEY };
+        let codec = if is_vp8 { CodecName::Vp8 } else { CodecName::H264ConstrainedBaseline };
+        fixture.segment.packet(tap, Packet { marker: true, codec, ..packet(index, 40, 90, payload) });
+        fixture.drain();
+    }
+    fixture.segment.finish(START_US + 4_000_000);
+    fixture.drain();
+    let parts = fixture.parts.len();
+    assert!((2..=6).contains(&parts), "{parts} parts in 4 s: {}", fixture.words());
+}
