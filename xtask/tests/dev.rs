@@ -49,7 +49,7 @@ fn a_killed_worker_ends_the_rest_and_the_run_fails_with_its_log() {
     dev.kill(dev.part("worker"));
     let (status, said) = dev.assert_all_gone();
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("worker has ended"), "{said}");
+    assert!(said.contains("worker exited"), "{said}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_killed_node_ends_the_rest_and_the_run_fails_with_its_log() {
     dev.kill(dev.part("media-2"));
     let (status, said) = dev.assert_all_gone();
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("media-2 has ended"), "{said}");
+    assert!(said.contains("media-2 exited"), "{said}");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_killed_turn_node_ends_the_rest_and_the_run_fails_with_its_log() {
     dev.kill(dev.part("turn-1"));
     let (status, said) = dev.assert_all_gone();
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("turn-1 has ended"), "{said}");
+    assert!(said.contains("turn-1 exited"), "{said}");
 }
 
 #[test]
