@@ -270,12 +270,17 @@ impl Candidate {
         while let (Some(layer), Some(next)) = (self.steps.get(place), self.steps.get(place + 1)) {
             let is_raise = self.current.is_none_or(|current| current < place + 1);
             let more = next.bitrate_bps.saturating_sub(layer.bitrate_bps);
-            if is_raise && !self.may_raise || !budget.take(more, is_raise) {
+            let may_raise = self.may_raise || self.plays(next.stream);
+            if is_raise && !may_raise || !budget.take(more, is_raise) {
                 break;
             }
             place += 1;
         }
         self.given = Some(place);
+    }
+
+    fn plays(&self, stream: StreamKey) -> bool {
+        self.current.and_then(|current| self.steps.get(current)).is_some_and(|step| step.stream == stream)
     }
 
     fn grant(&self, budget: &Budget) -> Grant {

@@ -98,12 +98,13 @@ impl Sfu {
             };
             let is_raise = size(stream, tempo) > size(slot.wanted(), slot.tempo());
             let is_fall = !is_raise && grant.limit == Limit::Estimate;
-            if is_raise {
+            let is_other = stream != slot.wanted();
+            // More or fewer frames of the same layer cost no key frame, so they may come and go.
+            if is_other && is_raise {
                 slot.raises.raised(now);
-            } else if is_fall {
+            } else if is_other && is_fall {
                 slot.raises.fell(now);
             }
-            let is_other = stream != slot.wanted();
             self.change_slot(key, place, |slot| {
                 slot.select(stream, tempo);
                 if is_fall {
