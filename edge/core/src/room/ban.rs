@@ -63,10 +63,11 @@ impl Standing {
         }
         let everything = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
         let grants = everything.without(self.token.without(self.change.grants?));
-        let change =
-            ParticipantChange { grants: (grants != everything).then_some(grants), ..ParticipantChange::default() };
-        let until = Some(now.plus_ms(limits::STANDING_KEPT_MS));
-        change.grants.is_some().then_some(Self { change, token: Grants::default(), order: 0, until })
+        if grants == everything {
+            return None;
+        }
+        let change = ParticipantChange { grants: Some(grants), ..ParticipantChange::default() };
+        Some(Self { change, token: Grants::default(), order: 0, until: Some(now.plus_ms(limits::STANDING_KEPT_MS)) })
     }
 }
 
@@ -122,9 +123,8 @@ impl Room {
     }
 
     /// What was changed of a participant who left goes for when they come back.
-    pub(super) fn keep_standing(&mut self, participant: &ParticipantId, member: Member) {
-        let Member { change, token, order, .. } = member;
-        if change == ParticipantChange::default() {
+    pub(super) fn keep_standing(&mut self, member: &Member) {
+        if member.change == ParticipantChange::default() {
             return;
         }
         if self.standings.len() >= limits::STANDINGS_PER_ROOM_MAX {
@@ -133,7 +133,9 @@ impl Room {
                 self.standings.remove(&oldest);
             }
         }
-        self.standings.insert(participant.clone(), Standing { change, token, order, until: None });
+        let Member { change, token, order, .. } = member;
+        let standing = Standing { change: change.clone(), token: *token, order: *order, until: None };
+        self.standings.insert(member.id.clone(), standing);
     }
 
     pub(super) fn standing_deadline(&self, participant: &ParticipantId) -> Option<UnixMillis> {

@@ -172,7 +172,7 @@ impl Room {
 
     pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
         let Some(member) = self.members.remove(participant) else { return };
-        self.keep_standing(participant, member.clone());
+        self.keep_standing(&member);
         if let Some(waiting) = &member.waiting {
             self.close_session(&waiting.session);
         }

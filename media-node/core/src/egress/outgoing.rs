@@ -85,11 +85,6 @@ impl Outgoing {
         self.rewriter.set_tempo(tempo);
     }
 
-    /// As [`Rewriter::tempo`].
-    pub fn tempo(&self) -> Tempo {
-        self.rewriter.tempo()
-    }
-
     /// As [`Rewriter::coming_tempo`].
     pub fn coming_tempo(&self) -> Tempo {
         self.rewriter.coming_tempo()

@@ -94,7 +94,7 @@ impl Rewriter {
     }
 
     /// How much of the source is taken at present.
-    pub fn tempo(&self) -> Tempo {
+    fn tempo(&self) -> Tempo {
         self.spans[0].map_or(self.tempo, |span| span.tempo)
     }
 

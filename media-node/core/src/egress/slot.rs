@@ -100,11 +100,6 @@ impl Slot {
         self.tempo
     }
 
-    /// How much is taken of the stream that plays.
-    pub fn playing_tempo(&self) -> Tempo {
-        self.outgoing.tempo()
-    }
-
     /// As [`crate::egress::rewrite::Rewriter::coming_tempo`].
     pub fn coming_tempo(&self) -> Tempo {
         self.outgoing.coming_tempo()
