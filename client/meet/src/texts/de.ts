@@ -1,5 +1,5 @@
 /** German: Du. */
-import type { Texts } from "../texts";
+import type { Texts } from "./texts";
 
 const TOO_OLD = "Diese Seite ist veraltet. Lade sie neu und versuche es noch einmal.";
 const NOT_IN_ROOM = "Du bist nicht mehr im Raum. Tritt erneut bei.";

@@ -1,6 +1,6 @@
 /** English. */
 import { ERROR_WORDS } from "@rotunda/client";
-import type { Texts } from "../texts";
+import type { Texts } from "./texts";
 
 export const en: Texts = {
   language: "English",
