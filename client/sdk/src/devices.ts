@@ -1,8 +1,9 @@
 /** Lists microphones, cameras and speakers, and opens them with user-friendly errors. */
+import type { DeviceKind } from "./device-kind";
 import { RoomError } from "./errors";
 import type { ClientErrorCode } from "./errors";
 
-export type DeviceKind = "microphone" | "camera";
+export type { DeviceKind } from "./device-kind";
 
 export interface Device {
   readonly id: string;

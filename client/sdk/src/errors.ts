@@ -1,5 +1,5 @@
 /** Every error of a room, with its class and an English text for users. */
-import type { DeviceKind } from "./devices";
+import type { DeviceKind } from "./device-kind";
 import type { ErrorCode } from "./protocol.gen";
 
 /** Errors raised in the browser, not by the edge. */

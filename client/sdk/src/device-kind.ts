@@ -1,0 +1,2 @@
+/** A device that a user can publish; errors name one too. */
+export type DeviceKind = "microphone" | "camera";
