@@ -3,34 +3,11 @@
  *
  * `step` takes an event and returns commands. `room.ts` is the shell that executes them.
  */
-import type { ClientErrorCode } from "./errors";
-import type {
-  AttemptId,
-  BanInfo,
-  ChatMessage,
-  ClientToEdge,
-  ErrorCode,
-  GuestInfo,
-  IceServer,
-  MessageId,
-  Mid,
-  NegotiateReason,
-  ParticipantId,
-  ParticipantInfo,
-  RecordingInfo,
-  RoomInfo,
-  Reaction,
-  SessionId,
-  SlotInfo,
-  TrackSource,
-  VideoLimit,
-} from "./protocol.gen";
-import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { networkChanged, opened, socketClosed, start, tokenUnavailable } from "./state/connection";
 import { write } from "./state/conversation";
+import type { Command, Event } from "./state/event";
 import { received } from "./state/frames";
 import {
-  advance,
   answerApplied,
   answerRefused,
   offerFailed,
@@ -40,331 +17,16 @@ import {
   transportConnected,
   transportLost,
 } from "./state/media";
+import type { State } from "./state/model";
 import { ask, leave, setMuted, setView } from "./state/requests";
-import { Turn } from "./state/turn";
-import { wake } from "./state/wake";
+import { advance, wake } from "./state/schedule";
+import { Step } from "./state/step";
 
-/** The client's complete state; immutable plain data. */
-export interface State {
-  /** `active` from the first attempt to join until the end. */
-  readonly phase: "idle" | "active" | "leaving" | "ended";
-  /** Whether the client has ever joined; from then on it reconnects automatically. */
-  readonly admitted: boolean;
-  readonly signaling: Signaling;
-  readonly session: Session | null;
-  readonly self: ParticipantId | null;
-  /** The room; absent before the join. */
-  readonly room: RoomInfo | null;
-  readonly roster: readonly ParticipantInfo[];
-  readonly slots: readonly SlotInfo[];
-  /** The running recording, or the last known one. */
-  readonly recording: RecordingInfo | null;
-  /** The bans in the last answer. */
-  readonly bans: readonly BanInfo[];
-  /** The waiting guests; moderators only. */
-  readonly guests: readonly GuestInfo[];
-  /** The known chat messages, in order. */
-  readonly chat: readonly ChatMessage[];
-  /** The number of the last message that was there before the user came. */
-  readonly chatBefore: number;
-  /** The user's messages that the edge may not have yet. */
-  readonly outbox: readonly OutgoingMessage[];
-  readonly media: Media;
-  /** The sources that the user has muted. */
-  readonly muted: Muted;
-  /** The view; absent if the application never set one. */
-  readonly view: View | null;
-  readonly limits: Limits;
-  /** Slots whose video comes in a codec that this browser does not read. */
-  readonly undecodable: readonly Mid[];
-  readonly told: Told;
-  readonly requests: readonly PendingRequest[];
-  readonly requestsMade: number;
-  readonly attempt: Attempt;
-  readonly deadlines: Deadlines;
-  /** When the shell was last asked to wake the core. */
-  readonly wakeAtMs: number | null;
-  /** Seed of the next random number. */
-  readonly seed: number;
-  /** Whether a new token can be obtained when the old one has expired. */
-  readonly renewsToken: boolean;
-  /** Whether the application wants to publish, if permitted. */
-  readonly wantsToPublish: boolean;
-  /** Whether offers have sections for the user's sound and pictures. */
-  readonly publishes: boolean;
-}
+export type { Ask, Command, Event, Failure } from "./state/event";
+export type { Lines, PublishedSection, SlotCounts, State, WantedLayers } from "./state/model";
+export { initial } from "./state/model";
 
-/** The socket. `failures` counts failed attempts in a row; `refusal` is the last refusal. */
-export interface Signaling {
-  readonly at: "closed" | "opening" | "open" | "waiting";
-  /** Whether this socket has joined or resumed. */
-  readonly greeted: boolean;
-  /** The credential that opened this socket: a socket opened with a resume secret can only resume. */
-  readonly key: "token" | "secret";
-  readonly failures: number;
-  readonly refusal: ErrorCode | null;
-}
-
-export interface Session {
-  readonly id: SessionId;
-  readonly resumeToken: string;
-}
-
-/** The media transport and its negotiation. */
-export interface Media {
-  readonly transport: "none" | "connecting" | "up" | "lost";
-  readonly negotiation: Negotiation | null;
-  /** The answer with which the transport is connecting. */
-  readonly connecting: Connecting | null;
-  /** The reason for the next negotiation, if one is needed. */
-  readonly wanted: NegotiateReason | null;
-  readonly offersMade: number;
-  /** ICE restarts in a row that the same node answered without success. */
-  readonly vainRestarts: number;
-  /** New transports in a row that did not connect. */
-  readonly failures: number;
-  readonly slots: SlotCounts;
-  readonly published: readonly PublishedSection[];
-}
-
-/** An applied answer: its reason, and whether it came from a different node than the previous one. */
-export interface Connecting {
-  readonly purpose: Purpose;
-  readonly moved: boolean;
-}
-
-/** Why there is an offer. */
-export type Purpose = "join" | NegotiateReason;
-
-/** An offer on its way: the browser makes it, it waits for the socket, the edge answers it, the browser applies that. */
-export interface Negotiation {
-  readonly offer: number;
-  readonly purpose: Purpose;
-  readonly stage: "making" | "made" | "sent" | "applying";
-  readonly sdp: string;
-  readonly sections: readonly PublishedSection[];
-}
-
-/** Receiving sections of each kind. */
-export interface SlotCounts {
-  readonly audio: number;
-  readonly video: number;
-}
-
-/** One section that this client publishes. */
-export interface PublishedSection {
-  readonly mid: Mid;
-  readonly source: TrackSource;
-}
-
-/** Sources that are not listed are not muted. */
-export type Muted = Readonly<Partial<Record<TrackSource, boolean>>>;
-
-/** A message on its way; `ticket` names the promise that the shell keeps for it. */
-export interface OutgoingMessage {
-  readonly message: MessageId;
-  readonly text: string;
-  readonly ticket: number;
-  readonly isSent: boolean;
-}
-
-/** The participants on screen, most important first, and the height of their tiles. */
-export interface View {
-  readonly participants: readonly ParticipantId[];
-  /** Absent if the application does not set it. */
-  readonly lines: Lines | null;
-}
-
-export type Lines = Readonly<Record<ParticipantId, number>>;
-
-/** The edge's default view. */
-export const NO_VIEW: View = { participants: [], lines: null };
-
-/** The slots limited by the downlink, and its estimated rate. */
-export interface Limits {
-  readonly estimateBps: number;
-  readonly slots: readonly VideoLimit[];
-}
-
-export const NO_LIMITS: Limits = { estimateBps: 0, slots: [] };
-
-/** The layers of a published section that are in use. */
-export interface WantedLayers {
-  readonly mid: Mid;
-  readonly rids: readonly string[];
-}
-
-/** The state last sent to the edge, so that only differences are sent. */
-export interface Told {
-  readonly muted: Readonly<Record<Mid, boolean>>;
-  /** Absent if it is unknown whether the edge received the last one. */
-  readonly view: View | null;
-}
-
-/** A request without an answer yet; `ticket` names the promise that the shell keeps for it. */
-export interface PendingRequest {
-  readonly id: number;
-  readonly type: ClientToEdge["type"];
-  readonly ticket: number | null;
-  /** The chat message that the request carries, if any. */
-  readonly message: MessageId | null;
-  readonly sentAtMs: number;
-}
-
-/** Ids for join attempts: a prefix unique to this page, and a counter. */
-export interface Attempt {
-  readonly prefix: string;
-  readonly count: number;
-}
-
-/** The client's pending deadlines. */
-export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
-export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
-
-export type Event =
-  | { readonly on: "start" }
-  | { readonly on: "socket_opened" }
-  | { readonly on: "socket_closed"; readonly code: number }
-  | { readonly on: "token_unavailable"; readonly detail: string }
-  | { readonly on: "frame"; readonly text: string }
-  | { readonly on: "network_changed" }
-  | {
-      readonly on: "offer_made";
-      readonly offer: number;
-      readonly sdp: string;
-      readonly sections: readonly PublishedSection[];
-    }
-  | { readonly on: "offer_failed"; readonly offer: number; readonly detail: string }
-  | { readonly on: "answer_applied"; readonly offer: number; readonly moved: boolean }
-  | { readonly on: "answer_refused"; readonly offer: number; readonly detail: string }
-  | { readonly on: "transport_connected" }
-  | { readonly on: "transport_lost"; readonly why: "quiet" | "failed" | "dtls" }
-  /** The application requests a new negotiation. */
-  | { readonly on: "recover"; readonly reason: "ice_restart" | "new_transport" }
-  | { readonly on: "set_muted"; readonly source: TrackSource; readonly muted: boolean }
-  | { readonly on: "set_view"; readonly participants: readonly ParticipantId[]; readonly lines: Lines | null }
-  | { readonly on: "sections_changed" }
-  | { readonly on: "write"; readonly message: MessageId; readonly text: string; readonly ticket: number }
-  | { readonly on: "ask"; readonly request: Ask; readonly ticket: number }
-  | { readonly on: "leave" }
-  | { readonly on: "wake" };
-
-/** One-shot requests to the edge. */
-export type Ask = Extract<
-  ClientToEdge,
-  {
-    type:
-      | "kick"
-      | "list_bans"
-      | "lift_ban"
-      | "admit_guest"
-      | "refuse_guest"
-      | "mute_track"
-      | "update_participant"
-      | "update_room"
-      | "end_room"
-      | "start_recording"
-      | "stop_recording"
-      | "react"
-      | "raise_hand"
-      | "lower_hand";
-  }
->;
-
-export type Command =
-  /** With this resume secret, or with a join token if there is no session. */
-  | { readonly do: "open_socket"; readonly secret: string | null }
-  | { readonly do: "close_socket"; readonly code: number }
-  | { readonly do: "send"; readonly text: string }
-  | {
-      readonly do: "make_offer";
-      readonly offer: number;
-      /** On the transport there is, on the same one with an ICE restart (RFC 8445 §9), or on a new one. */
-      readonly transport: "keep" | "restart_ice" | "new";
-      /** Whether the answer brings the ICE servers, so that the browser must not gather candidates before it. */
-      readonly awaitsServers: boolean;
-      readonly slots: SlotCounts;
-    }
-  | {
-      readonly do: "apply_answer";
-      readonly offer: number;
-      readonly sdp: string;
-      /** Nothing where they are the ones that there were. */
-      readonly iceServers: readonly IceServer[] | null;
-    }
-  /** Sends these layers of a section and no others; `null` sends all layers of all sections. */
-  | { readonly do: "set_layers"; readonly layers: WantedLayers | null }
-  /** The edge does not accept the additional published sources. */
-  | { readonly do: "drop_screen" }
-  /** A moderator muted this source. */
-  | { readonly do: "silence"; readonly source: TrackSource }
-  | { readonly do: "show_reaction"; readonly participant: ParticipantId; readonly reaction: Reaction }
-  | { readonly do: "settle"; readonly ticket: number; readonly failure: Failure | null }
-  | { readonly do: "report"; readonly failure: Failure }
-  | { readonly do: "end"; readonly failure: Failure | null }
-  | { readonly do: "wake"; readonly atMs: number | null };
-
-/** An error as comparable plain data. */
-export interface Failure {
-  readonly code: ErrorCode | ClientErrorCode;
-  readonly detail: string;
-}
-
-/** The initial parameters of a client. */
-export interface Seed {
-  readonly attemptPrefix: AttemptId;
-  readonly seed: number;
-  readonly muted: Muted;
-  readonly renewsToken: boolean;
-  readonly publishes: boolean;
-}
-
-/** A client before its first event. */
-export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: Seed): State {
-  return {
-    phase: "idle",
-    admitted: false,
-    signaling: { at: "closed", greeted: false, key: "token", failures: 0, refusal: null },
-    session: null,
-    self: null,
-    room: null,
-    roster: [],
-    slots: [],
-    recording: null,
-    bans: [],
-    guests: [],
-    chat: [],
-    chatBefore: 0,
-    outbox: [],
-    media: {
-      transport: "none",
-      negotiation: null,
-      connecting: null,
-      wanted: null,
-      offersMade: 0,
-      vainRestarts: 0,
-      failures: 0,
-      slots: { audio: SLOTS_PER_KIND_DEFAULT, video: SLOTS_PER_KIND_DEFAULT },
-      published: [],
-    },
-    muted,
-    view: null,
-    limits: NO_LIMITS,
-    undecodable: [],
-    told: { muted: {}, view: NO_VIEW },
-    requests: [],
-    requestsMade: 0,
-    attempt: { prefix: attemptPrefix, count: 0 },
-    deadlines: {},
-    wakeAtMs: null,
-    seed,
-    renewsToken,
-    wantsToPublish: publishes,
-    publishes,
-  };
-}
-
-type Handlers = { readonly [E in Event as E["on"]]: (turn: Turn, event: E) => void };
+type Handlers = { readonly [E in Event as E["on"]]: (step: Step, event: E) => void };
 
 const HANDLERS: Handlers = {
   start,
@@ -391,12 +53,12 @@ const HANDLERS: Handlers = {
 
 /** The state after an event, and the commands in order. */
 export function step(state: State, event: Event, nowMs: number): [State, Command[]] {
-  const turn = new Turn(state, nowMs);
+  const current = new Step(state, nowMs);
   // The table has a handler of the right type for every event; TypeScript cannot follow the pairing.
-  const handle = HANDLERS[event.on] as (turn: Turn, event: Event) => void;
-  handle(turn, event);
-  advance(turn);
-  return turn.finish();
+  const handle = HANDLERS[event.on] as (step: Step, event: Event) => void;
+  handle(current, event);
+  advance(current);
+  return current.finish();
 }
 
 /** The status of the call. */

@@ -5,7 +5,7 @@ import { PING, PING_INTERVAL_MS, PONG } from "../protocol.gen";
 import { connection } from "../state";
 import { Client, JOINED, offerMade, resumed } from "./client.fixture";
 import { OPEN_TIMEOUT_MS, PONG_TIMEOUT_MS, RECONNECT_TRIES_MAX } from "./connection";
-import { REPLY_TIMEOUT_MS } from "./turn";
+import { REPLY_TIMEOUT_MS } from "./step";
 
 describe("a lost socket", () => {
   test("touches no media, and resumes", () => {

@@ -1,13 +1,14 @@
 import { parseFrame } from "../parse";
 import type { EdgeToClient, ErrorCode, Mid, ParticipantId, ParticipantInfo, SlotInfo } from "../protocol.gen";
 import { PONG, RETRYABLE_ERROR_CODES, SLOTS_PER_KIND_MAX } from "../protocol.gen";
-import type { Event, PendingRequest, Purpose } from "../state";
-import { NO_LIMITS } from "../state";
-import { drop, end, greeted } from "./connection";
-import { chat, reacted, settleWritten } from "./conversation";
 import { DEFAULT_GRANTS } from "../token";
+import { drop, greeted } from "./connection";
+import { chat, reacted, settleWritten } from "./conversation";
+import type { Event } from "./event";
 import { applyAnswer, negotiateRefused, rejoin, want } from "./media";
-import type { Turn } from "./turn";
+import type { PendingRequest, Purpose } from "./model";
+import { NO_LIMITS } from "./model";
+import type { Step } from "./step";
 
 /** Codes after which the client never reconnects automatically. */
 const FINAL: readonly ErrorCode[] = ["kicked", "banned", "replaced", "room_closed"];
@@ -19,25 +20,25 @@ const FINAL_FOR_PUBLISHING: readonly ErrorCode[] = ["forbidden", "too_many_publi
 /** Reasons whose offers any healthy node may answer. */
 const MOVES: readonly Purpose[] = ["join", "transport_dead", "new_transport"];
 
-export function received(turn: Turn, { text }: Extract<Event, { on: "frame" }>): void {
-  const { phase, signaling } = turn.state;
+export function received(step: Step, { text }: Extract<Event, { on: "frame" }>): void {
+  const { phase, signaling } = step.state;
   if (signaling.at !== "open" || (phase !== "active" && phase !== "leaving")) {
     return;
   }
-  turn.settle("pong");
+  step.settle("pong");
   if (text === PONG) {
     return;
   }
   const message = parseFrame(text);
   // A newer edge may say things that this client does not know; they are optional by definition.
   if (message !== null) {
-    const handle = HANDLERS[message.type] as (turn: Turn, message: EdgeToClient) => void;
-    handle(turn, message);
+    const handle = HANDLERS[message.type] as (step: Step, message: EdgeToClient) => void;
+    handle(step, message);
   }
 }
 
 type Message<T extends EdgeToClient["type"]> = Extract<EdgeToClient, { type: T }>;
-type Handlers = { readonly [T in EdgeToClient["type"]]: (turn: Turn, message: Message<T>) => void };
+type Handlers = { readonly [T in EdgeToClient["type"]]: (step: Step, message: Message<T>) => void };
 
 const HANDLERS: Handlers = {
   joined,
@@ -45,148 +46,148 @@ const HANDLERS: Handlers = {
   negotiated,
   done,
   bans,
-  guests_waiting: (turn, { guests }) => turn.update({ guests }),
+  guests_waiting: (step, { guests }) => step.update({ guests }),
   error: requestFailed,
   refused,
-  participant_joined: (turn, { participant }) => putParticipant(turn, participant),
-  participant_updated: (turn, { participant }) => putParticipant(turn, participant),
-  room_updated: (turn, { room }) => turn.update({ room }),
+  participant_joined: (step, { participant }) => putParticipant(step, participant),
+  participant_updated: (step, { participant }) => putParticipant(step, participant),
+  room_updated: (step, { room }) => step.update({ room }),
   track_muted: trackMuted,
-  participant_left: (turn, { participant }) => removeParticipant(turn, participant),
+  participant_left: (step, { participant }) => removeParticipant(step, participant),
   chat,
   reacted,
-  slots_changed: (turn, { slots }) => turn.update({ slots: mergeSlots(turn.state.slots, slots) }),
+  slots_changed: (step, { slots }) => step.update({ slots: mergeSlots(step.state.slots, slots) }),
   sections_needed: sectionsNeeded,
-  layers_wanted: (turn, { mid, rids }) => turn.command({ do: "set_layers", layers: { mid, rids } }),
-  video_limited: (turn, { estimate_bps: estimateBps, slots }) => turn.update({ limits: { estimateBps, slots } }),
-  video_undecodable: (turn, { mids }) => turn.update({ undecodable: mids }),
+  layers_wanted: (step, { mid, rids }) => step.command({ do: "set_layers", layers: { mid, rids } }),
+  video_limited: (step, { estimate_bps: estimateBps, slots }) => step.update({ limits: { estimateBps, slots } }),
+  video_undecodable: (step, { mids }) => step.update({ undecodable: mids }),
   transport_dead: transportDead,
-  recording_updated: (turn, { recording }) => turn.update({ recording }),
-  removed: (turn, { code, reason }) => end(turn, { code, detail: reason ?? "" }),
+  recording_updated: (step, { recording }) => step.update({ recording }),
+  removed: (step, { code, reason }) => step.end({ code, detail: reason ?? "" }),
 };
 
-function joined(turn: Turn, message: Message<"joined">): void {
-  if (turn.answered(message.in_reply_to)?.type !== "join") {
+function joined(step: Step, message: Message<"joined">): void {
+  if (step.answered(message.in_reply_to)?.type !== "join") {
     return;
   }
   const { participant: self, session: id, resume_token: resumeToken, room, roster, slots, recording } = message;
-  turn.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording, guests: [] });
-  putRoster(turn, roster);
-  turn.update({ chat: [], chatBefore: message.chat_last });
-  greeted(turn);
-  learnOwnMuted(turn);
-  applyAnswer(turn, message.answer, message.ice_servers);
+  step.update({ admitted: true, self, session: { id, resumeToken }, room, slots, recording, guests: [] });
+  putRoster(step, roster);
+  step.update({ chat: [], chatBefore: message.chat_last });
+  greeted(step);
+  learnOwnMuted(step);
+  applyAnswer(step, message.answer, message.ice_servers);
 }
 
-function resumed(turn: Turn, message: Message<"resumed">): void {
-  if (turn.answered(message.in_reply_to)?.type !== "resume") {
+function resumed(step: Step, message: Message<"resumed">): void {
+  if (step.answered(message.in_reply_to)?.type !== "resume") {
     return;
   }
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
-  const { session } = turn.state;
+  const { session } = step.state;
   // What is limited or undecodable follows.
-  turn.update({ room, slots, recording, limits: NO_LIMITS, undecodable: [], guests: [], session: session && { ...session, resumeToken } });
-  putRoster(turn, roster);
-  greeted(turn);
-  learnOwnMuted(turn);
+  step.update({ room, slots, recording, limits: NO_LIMITS, undecodable: [], guests: [], session: session && { ...session, resumeToken } });
+  putRoster(step, roster);
+  greeted(step);
+  learnOwnMuted(step);
   if (message.transport_dead) {
-    transportDead(turn);
+    transportDead(step);
   }
 }
 
-function negotiated(turn: Turn, message: Message<"negotiated">): void {
-  if (turn.answered(message.in_reply_to)?.type !== "negotiate") {
+function negotiated(step: Step, message: Message<"negotiated">): void {
+  if (step.answered(message.in_reply_to)?.type !== "negotiate") {
     return;
   }
-  const { session } = turn.state;
+  const { session } = step.state;
   if (session !== null && session.id !== message.session) {
     // Another node begins with all layers, nothing limited and nothing undecodable, even where the browser keeps its transport.
-    turn.update({ session: { ...session, id: message.session }, limits: NO_LIMITS, undecodable: [] });
-    turn.command({ do: "set_layers", layers: null });
+    step.update({ session: { ...session, id: message.session }, limits: NO_LIMITS, undecodable: [] });
+    step.command({ do: "set_layers", layers: null });
   }
-  turn.update({ slots: message.slots });
+  step.update({ slots: message.slots });
   // Chromium restarts ICE with the next offer once its servers change, which nobody wants for the sake of more sections.
-  const isSections = turn.state.media.negotiation?.purpose === "sections";
-  applyAnswer(turn, message.answer, isSections ? null : message.ice_servers);
+  const isSections = step.state.media.negotiation?.purpose === "sections";
+  applyAnswer(step, message.answer, isSections ? null : message.ice_servers);
 }
 
-function done(turn: Turn, { in_reply_to }: Message<"done">): void {
-  const request = turn.answered(in_reply_to);
-  turn.settleTicket(request?.ticket ?? null, null);
+function done(step: Step, { in_reply_to }: Message<"done">): void {
+  const request = step.answered(in_reply_to);
+  step.settleTicket(request?.ticket ?? null, null);
   if (request !== null && request.message !== null) {
-    settleWritten(turn, request.message, null);
+    settleWritten(step, request.message, null);
   }
   if (request?.type === "leave") {
-    end(turn, null);
+    step.end(null);
   }
 }
 
-function bans(turn: Turn, message: Message<"bans">): void {
-  const request = turn.answered(message.in_reply_to);
-  turn.update({ bans: message.bans });
-  turn.settleTicket(request?.ticket ?? null, null);
+function bans(step: Step, message: Message<"bans">): void {
+  const request = step.answered(message.in_reply_to);
+  step.update({ bans: message.bans });
+  step.settleTicket(request?.ticket ?? null, null);
 }
 
-function requestFailed(turn: Turn, { in_reply_to, code, message }: Message<"error">): void {
-  const request = turn.answered(in_reply_to);
+function requestFailed(step: Step, { in_reply_to, code, message }: Message<"error">): void {
+  const request = step.answered(in_reply_to);
   const failure = { code, detail: message };
   if (request !== null && FINAL.includes(code)) {
-    turn.settleTicket(request.ticket, failure);
-    end(turn, failure);
+    step.settleTicket(request.ticket, failure);
+    step.end(failure);
   } else if (request === null) {
-    turn.report(code, message);
+    step.report(code, message);
   } else {
-    FAILED[request.type](turn, request, failure);
+    FAILED[request.type](step, request, failure);
   }
 }
 
-type Failed = (turn: Turn, request: PendingRequest, failure: { code: ErrorCode; detail: string }) => void;
+type Failed = (step: Step, request: PendingRequest, failure: { code: ErrorCode; detail: string }) => void;
 
-const report: Failed = (turn, request, { code, detail }) => {
-  turn.settleTicket(request.ticket, { code, detail });
+const report: Failed = (step, request, { code, detail }) => {
+  step.settleTicket(request.ticket, { code, detail });
   if (request.ticket === null) {
-    turn.report(code, detail);
+    step.report(code, detail);
   }
 };
 
 const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
-  join(turn, _request, failure) {
-    if (turn.state.publishes && FINAL_FOR_PUBLISHING.includes(failure.code)) {
-      turn.report(failure.code, failure.detail);
-      turn.update({ publishes: false });
-      rejoin(turn);
-    } else if (failure.code === "token_used" && turn.state.renewsToken && turn.state.signaling.refusal !== "token_used") {
+  join(step, _request, failure) {
+    if (step.state.publishes && FINAL_FOR_PUBLISHING.includes(failure.code)) {
+      step.report(failure.code, failure.detail);
+      step.update({ publishes: false });
+      rejoin(step);
+    } else if (failure.code === "token_used" && step.state.renewsToken && step.state.signaling.refusal !== "token_used") {
       // Another token is good for another join; a second one that was used says that this source has no other.
-      turn.updateSignaling({ refusal: failure.code });
-      drop(turn);
+      step.updateSignaling({ refusal: failure.code });
+      drop(step);
     } else if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
-      turn.updateSignaling({ refusal: failure.code });
-      drop(turn);
+      step.updateSignaling({ refusal: failure.code });
+      drop(step);
     } else {
-      end(turn, failure);
+      step.end(failure);
     }
   },
-  resume(turn, _request, { code }) {
+  resume(step, _request, { code }) {
     if (mayRetry(code)) {
-      turn.updateSignaling({ refusal: code });
-      drop(turn);
+      step.updateSignaling({ refusal: code });
+      drop(step);
     } else {
-      rejoinElsewhere(turn);
+      rejoinElsewhere(step);
     }
   },
-  negotiate(turn, _request, failure) {
-    const isNew = turn.state.media.negotiation?.purpose === "new_transport";
+  negotiate(step, _request, failure) {
+    const isNew = step.state.media.negotiation?.purpose === "new_transport";
     // Either code may say that the participant is forgotten, and not only the connection.
     if (failure.code === "not_joined" || (failure.code === "session_expired" && isNew)) {
-      rejoinElsewhere(turn);
+      rejoinElsewhere(step);
     } else {
-      negotiateRefused(turn, failure, mayRetry(failure.code));
+      negotiateRefused(step, failure, mayRetry(failure.code));
     }
   },
   set_muted: report,
   view: report,
-  chat(turn, { message }, failure) {
-    settleWritten(turn, message ?? "", failure);
+  chat(step, { message }, failure) {
+    settleWritten(step, message ?? "", failure);
   },
   react: report,
   raise_hand: report,
@@ -202,116 +203,116 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   end_room: report,
   start_recording: report,
   stop_recording: report,
-  leave: (turn) => end(turn, null),
+  leave: (step) => step.end(null),
 };
 
 /** Joins anew on another socket: this one has joined once, or a resume secret opened it, and a token may be good for one join only. */
-function rejoinElsewhere(turn: Turn): void {
-  rejoin(turn);
-  drop(turn);
+function rejoinElsewhere(step: Step): void {
+  rejoin(step);
+  drop(step);
 }
 
-function refused(turn: Turn, { code }: Message<"refused">): void {
-  if (code === "session_expired" && turn.state.signaling.key === "secret") {
-    rejoinElsewhere(turn);
+function refused(step: Step, { code }: Message<"refused">): void {
+  if (code === "session_expired" && step.state.signaling.key === "secret") {
+    rejoinElsewhere(step);
     return;
   }
   // One fresh token may help; a second that has expired too says that this source has none.
-  const isFirst = turn.state.signaling.refusal !== "token_expired";
-  turn.updateSignaling({ refusal: code });
-  const renews = code === "token_expired" && turn.state.renewsToken && isFirst;
+  const isFirst = step.state.signaling.refusal !== "token_expired";
+  step.updateSignaling({ refusal: code });
+  const renews = code === "token_expired" && step.state.renewsToken && isFirst;
   if (mayRetry(code) || renews) {
-    drop(turn);
+    drop(step);
   } else {
-    end(turn, { code, detail: "refused" });
+    step.end({ code, detail: "refused" });
   }
 }
 
-function sectionsNeeded(turn: Turn, { audio, video }: Message<"sections_needed">): void {
-  const { slots } = turn.state.media;
+function sectionsNeeded(step: Step, { audio, video }: Message<"sections_needed">): void {
+  const { slots } = step.state.media;
   const atMost = (count: number): number => Math.min(count, SLOTS_PER_KIND_MAX);
   const needed = {
     audio: Math.max(slots.audio, atMost(audio)),
     video: Math.max(slots.video, atMost(video)),
   };
   if (needed.audio !== slots.audio || needed.video !== slots.video) {
-    turn.updateMedia({ slots: needed });
-    want(turn, "sections");
+    step.updateMedia({ slots: needed });
+    want(step, "sections");
   }
 }
 
-function transportDead(turn: Turn): void {
-  const { negotiation } = turn.state.media;
+function transportDead(step: Step): void {
+  const { negotiation } = step.state.media;
   if (negotiation !== null && negotiation.stage !== "applying" && MOVES.includes(negotiation.purpose)) {
     // Said before that offer was answered, so the answer takes it into account.
     return;
   }
   // The edge knows: whatever this client is waiting for on the old node will not come.
-  turn.settle("media", "renegotiate");
-  turn.updateMedia({ connecting: null });
-  want(turn, "transport_dead");
+  step.settle("media", "renegotiate");
+  step.updateMedia({ connecting: null });
+  want(step, "transport_dead");
 }
 
 /** What the edge believes of this client's own tracks. One that was open when the client was last heard was muted by a moderator meanwhile. */
-function learnOwnMuted(turn: Turn): void {
-  const own = turn.state.roster.find(({ id }) => id === turn.state.self);
+function learnOwnMuted(step: Step): void {
+  const own = step.state.roster.find(({ id }) => id === step.state.self);
   if (own === undefined) {
     return;
   }
-  const { told } = turn.state;
+  const { told } = step.state;
   const silenced = own.tracks.filter(({ mid, muted }) => muted && told.muted[mid] === false);
-  turn.update({ told: { ...told, muted: Object.fromEntries(own.tracks.map(({ mid, muted }) => [mid, muted])) } });
-  silenced.forEach(({ mid }) => silence(turn, mid));
+  step.update({ told: { ...told, muted: Object.fromEntries(own.tracks.map(({ mid, muted }) => [mid, muted])) } });
+  silenced.forEach(({ mid }) => silence(step, mid));
 }
 
 /** A moderator muted one of the user's tracks; it stays muted until the user unmutes it. */
-function trackMuted(turn: Turn, { mid }: Message<"track_muted">): void {
-  silence(turn, mid);
+function trackMuted(step: Step, { mid }: Message<"track_muted">): void {
+  silence(step, mid);
 }
 
-function silence(turn: Turn, mid: Mid): void {
-  const { media, muted, told } = turn.state;
+function silence(step: Step, mid: Mid): void {
+  const { media, muted, told } = step.state;
   const section = media.published.find((published) => published.mid === mid);
   if (section !== undefined) {
-    turn.update({
+    step.update({
       muted: { ...muted, [section.source]: true },
       told: { ...told, muted: { ...told.muted, [mid]: true } },
     });
-    turn.command({ do: "silence", source: section.source });
+    step.command({ do: "silence", source: section.source });
   }
 }
 
-function putParticipant(turn: Turn, participant: ParticipantInfo): void {
-  const { roster } = turn.state;
+function putParticipant(step: Step, participant: ParticipantInfo): void {
+  const { roster } = step.state;
   const known = roster.some(({ id }) => id === participant.id);
   putRoster(
-    turn,
+    step,
     known ? roster.map((other) => (other.id === participant.id ? participant : other)) : [...roster, participant],
   );
 }
 
 /** Who is there now. Where a moderator took the right to publish from the user, or gave it, the next offer says what follows. */
-function putRoster(turn: Turn, roster: readonly ParticipantInfo[]): void {
+function putRoster(step: Step, roster: readonly ParticipantInfo[]): void {
   const mayPublish = (known: readonly ParticipantInfo[]): boolean | undefined => {
-    const own = known.find(({ id }) => id === turn.state.self);
+    const own = known.find(({ id }) => id === step.state.self);
     return own && (own.grants ?? DEFAULT_GRANTS).publish;
   };
-  const [before, now] = [turn.state.roster, roster].map(mayPublish);
-  turn.update({ roster });
-  const { wantsToPublish, publishes, told } = turn.state;
+  const [before, now] = [step.state.roster, roster].map(mayPublish);
+  step.update({ roster });
+  const { wantsToPublish, publishes, told } = step.state;
   if (before === undefined || now === undefined || before === now || publishes === (wantsToPublish && now)) {
     return;
   }
-  turn.update({ publishes: wantsToPublish && now, told: { ...told, muted: {} } });
+  step.update({ publishes: wantsToPublish && now, told: { ...told, muted: {} } });
   // The tracks are gone at the edge already.
-  turn.updateMedia({ published: [] });
-  want(turn, "sections");
+  step.updateMedia({ published: [] });
+  want(step, "sections");
 }
 
-function removeParticipant(turn: Turn, participant: ParticipantId): void {
-  turn.update({
-    roster: turn.state.roster.filter(({ id }) => id !== participant),
-    slots: turn.state.slots.map((slot) =>
+function removeParticipant(step: Step, participant: ParticipantId): void {
+  step.update({
+    roster: step.state.roster.filter(({ id }) => id !== participant),
+    slots: step.state.slots.map((slot) =>
       slot.participant === participant ? { mid: slot.mid, track: null, participant: null } : slot,
     ),
   });

@@ -1,9 +1,9 @@
 /** User requests. */
 import type { ParticipantId } from "../protocol.gen";
 import { VIEW_PARTICIPANTS_MAX } from "../protocol.gen";
-import type { Event, Lines, View } from "../state";
-import { end } from "./connection";
-import type { Turn } from "./turn";
+import type { Event } from "./event";
+import type { Lines, View } from "./model";
+import type { Step } from "./step";
 
 /** How long leaving waits for the edge's confirmation. */
 export const LEAVE_TIMEOUT_MS = 1_000;
@@ -15,14 +15,14 @@ const LINES_STEP = 90;
 const LINES_MAX = 0xffff - LINES_STEP;
 
 /** Mutes or unmutes; sent to the edge as soon as possible. */
-export function setMuted(turn: Turn, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
-  turn.update({ muted: { ...turn.state.muted, [source]: muted } });
+export function setMuted(step: Step, { source, muted }: Extract<Event, { on: "set_muted" }>): void {
+  step.update({ muted: { ...step.state.muted, [source]: muted } });
 }
 
 /** Sets the view; sent to the edge as soon as possible. */
-export function setView(turn: Turn, { participants: all, lines }: Extract<Event, { on: "set_view" }>): void {
+export function setView(step: Step, { participants: all, lines }: Extract<Event, { on: "set_view" }>): void {
   const participants = [...new Set(all)].slice(0, VIEW_PARTICIPANTS_MAX);
-  turn.update({ view: { participants, lines: lines === null ? null : inSteps(participants, lines) } });
+  step.update({ view: { participants, lines: lines === null ? null : inSteps(participants, lines) } });
 }
 
 /** Rounds up, so that a window that is dragged does not change the view with each pixel. */
@@ -36,53 +36,53 @@ function inSteps(participants: readonly ParticipantId[], lines: Lines): Lines {
 }
 
 /** Sends a one-shot request, or fails immediately. */
-export function ask(turn: Turn, { request, ticket }: Extract<Event, { on: "ask" }>): void {
-  if (turn.state.phase !== "active" || !turn.state.signaling.greeted) {
-    turn.settleTicket(ticket, { code: "disconnected", detail: request.type });
+export function ask(step: Step, { request, ticket }: Extract<Event, { on: "ask" }>): void {
+  if (!step.isReady) {
+    step.settleTicket(ticket, { code: "disconnected", detail: request.type });
     return;
   }
-  turn.request(request, ticket);
+  step.request(request, ticket);
 }
 
-export function leave(turn: Turn): void {
-  const { phase, signaling } = turn.state;
+export function leave(step: Step): void {
+  const { phase, signaling } = step.state;
   if (phase === "active" && signaling.at === "open") {
-    turn.update({ phase: "leaving", deadlines: {} });
-    turn.request({ type: "leave" });
-    turn.expect("reply", LEAVE_TIMEOUT_MS);
+    step.update({ phase: "leaving", deadlines: {} });
+    step.request({ type: "leave" });
+    step.expect("reply", LEAVE_TIMEOUT_MS);
   } else if (phase === "active" || phase === "idle") {
-    end(turn, null);
+    step.end(null);
   }
 }
 
 /** Sends unsent changes to the edge; the view is delayed, because participants come and go in bursts. */
-export function tellDifferences(turn: Turn): void {
-  for (const { mid, source } of turn.state.media.published) {
-    const muted = turn.state.muted[source] ?? false;
-    const { told } = turn.state;
+export function tellDifferences(step: Step): void {
+  for (const { mid, source } of step.state.media.published) {
+    const muted = step.state.muted[source] ?? false;
+    const { told } = step.state;
     if (told.muted[mid] !== undefined && told.muted[mid] !== muted) {
-      turn.update({ told: { ...told, muted: { ...told.muted, [mid]: muted } } });
-      turn.request({ type: "set_muted", mid, muted });
+      step.update({ told: { ...told, muted: { ...told.muted, [mid]: muted } } });
+      step.request({ type: "set_muted", mid, muted });
     }
   }
-  if (isViewNews(turn) && !turn.awaits("view")) {
-    turn.expect("view", VIEW_DELAY_MS * (1 + turn.random()));
+  if (isViewNews(step) && !step.awaits("view")) {
+    step.expect("view", VIEW_DELAY_MS * (1 + step.random()));
   }
 }
 
 /** The view has settled: sends it, if it still differs. */
-export function viewDue(turn: Turn): void {
-  const { phase, signaling, view, told } = turn.state;
-  if (phase === "active" && signaling.greeted && view !== null && isViewNews(turn)) {
-    turn.update({ told: { ...told, view } });
+export function viewDue(step: Step): void {
+  const { view, told } = step.state;
+  if (step.isReady && view !== null && isViewNews(step)) {
+    step.update({ told: { ...told, view } });
     const { participants, lines } = view;
-    turn.request({ type: "view", participants: [...participants], ...(lines === null ? {} : { lines }) });
+    step.request({ type: "view", participants: [...participants], ...(lines === null ? {} : { lines }) });
   }
 }
 
 /** Whether the edge does not know the view and it decides what plays, or how large. */
-function isViewNews(turn: Turn): boolean {
-  const { view, told, roster, self, media } = turn.state;
+function isViewNews(step: Step): boolean {
+  const { view, told, roster, self, media } = step.state;
   if (view === null || (told.view !== null && isSame(view, told.view))) {
     return false;
   }

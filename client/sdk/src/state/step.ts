@@ -1,13 +1,17 @@
 /** One call of `step` in progress: the state so far, and the commands. */
 import { random } from "../backoff";
 import type { ClientToEdge } from "../protocol.gen";
-import type { Command, DeadlineName, Failure, Media, PendingRequest, Signaling, State } from "../state";
+import { CLOSE_NORMAL, PING } from "../protocol.gen";
+import type { Command, Failure } from "./event";
+import type { DeadlineName, Media, PendingRequest, Signaling, State } from "./model";
 
 /** Every request is answered within this time, or the socket counts as dead. */
 export const REPLY_TIMEOUT_MS = 10_000;
+/** How long the edge may take to answer a ping after a sign of a network change; a false alarm only costs a resume, which users do not notice. */
+export const PONG_TIMEOUT_SUSPICIOUS_MS = 1_000;
 
 /** Holds a state while the handlers of one event replace parts of it. */
-export class Turn {
+export class Step {
   readonly nowMs: number;
   readonly #commands: Command[] = [];
   #state: State;
@@ -19,6 +23,11 @@ export class Turn {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Whether the socket is in the room, so that requests reach it. */
+  get isReady(): boolean {
+    return this.#state.phase === "active" && this.#state.signaling.greeted;
   }
 
   update(patch: Partial<State>): void {
@@ -94,6 +103,23 @@ export class Turn {
     if (ticket !== null) {
       this.command({ do: "settle", ticket, failure });
     }
+  }
+
+  /** Checks now whether the edge still answers. */
+  probe(): void {
+    this.command({ do: "send", text: PING });
+    this.expect("pong", PONG_TIMEOUT_SUSPICIOUS_MS);
+  }
+
+  /** Ends the client for good. */
+  end(failure: Failure | null): void {
+    const why = failure ?? { code: "disconnected", detail: "the room was left" };
+    this.dropRequests(why);
+    this.#state.outbox.forEach(({ ticket }) => this.settleTicket(ticket, why));
+    this.command({ do: "close_socket", code: CLOSE_NORMAL });
+    this.command({ do: "end", failure });
+    this.update({ phase: "ended", session: null, outbox: [], deadlines: {} });
+    this.updateSignaling({ at: "closed", greeted: false });
   }
 
   /** The new state and the commands, with the next wake-up where it changed. */
