@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the style rules that a program can check; all offences are listed together.
 
+mod circles;
 mod columns;
 mod echoes;
 mod lines;
@@ -9,6 +10,8 @@ mod settings;
 mod skips;
 mod source;
 mod words;
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
@@ -26,6 +29,7 @@ pub(crate) struct Offence {
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let files = workspace.files()?;
     let mut offences = lines::check_exemptions(&files);
+    let mut client = BTreeMap::new();
     for file in &files {
         let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not text: nothing to read.
         offences.extend(lines::check(file, &text));
@@ -35,7 +39,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         offences.extend(words::check(file, &text));
         offences.extend(skips::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
+        if circles::concerns(file) {
+            client.insert(file.clone(), text);
+        }
     }
+    offences.extend(circles::check(&client));
     offences.extend(check_settings(workspace)?);
     for Offence { file, line, what } in &offences {
         println!("    {file}:{line}: {what}");

@@ -28,7 +28,8 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.is_empty() && !target.contains(':'))
 }
 
-fn resolve(folder: &str, target: &str) -> String {
+/// A path from the repository root, of one that is relative to a folder.
+pub(crate) fn resolve(folder: &str, target: &str) -> String {
     let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
     for part in target.split('/') {
         match part {
