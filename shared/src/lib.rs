@@ -12,6 +12,8 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 mod object;
+#[cfg(feature = "openapi")]
+pub mod parser;
 pub mod rtp_parameters;
 pub mod signal;
 pub mod text;

@@ -1,5 +1,5 @@
-//! `cargo xtask codegen`: writes the client's protocol types and the OpenAPI document, both from the crate that defines
-//! them, and the acceptance page.
+//! `cargo xtask codegen`: writes the client's protocol types, its parser and the OpenAPI document, all from the crate
+//! that defines them, and the acceptance page.
 
 use std::fs;
 use std::process::Command;
@@ -15,13 +15,21 @@ use crate::{acceptance, progress};
 struct Generated {
     path: &'static str,
     about: &'static str,
-    /// The example of `shared` that prints it, and the feature that it needs.
+    /// The example of `shared` that prints it.
     example: &'static str,
+    /// What `shared` needs for that.
+    feature: &'static str,
 }
 
 const GENERATED: &[Generated] = &[
-    Generated { path: "client/sdk/src/protocol.gen.ts", about: "protocol types", example: "typescript" },
-    Generated { path: "docs/openapi.json", about: "OpenAPI document", example: "openapi" },
+    Generated {
+        path: "client/sdk/src/protocol.gen.ts",
+        about: "protocol types",
+        example: "typescript",
+        feature: "typescript",
+    },
+    Generated { path: "client/sdk/src/parse.gen.ts", about: "parser", example: "parser", feature: "openapi" },
+    Generated { path: "docs/openapi.json", about: "OpenAPI document", example: "openapi", feature: "openapi" },
 ];
 
 /// Writes the files, or with `check` fails where one is stale.
@@ -43,10 +51,10 @@ fn keep(workspace: &Workspace, path: &str, fresh: &str, check: bool) -> Result<(
 }
 
 fn generate(workspace: &Workspace, tools: &Tools, generated: &Generated) -> Result<String> {
-    let Generated { about, example, .. } = generated;
+    let Generated { about, example, feature, .. } = generated;
     let mut build = tools.cargo();
     build.args(["build", "--quiet"]).args(EVERYTHING_NATIVE);
-    build.args(["--features", &format!("shared/{example}"), "--example", example]);
+    build.args(["--features", &format!("shared/{feature}"), "--example", example]);
     progress::run(workspace, about, &mut build)?;
     let program = workspace.target().join("debug/examples").join(example);
     let output = Command::new(program).output().with_context(|| format!("starting the example {example}"))?;

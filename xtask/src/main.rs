@@ -43,7 +43,7 @@ enum Task {
     Bench(bench::Options),
     /// Check the style rules that a program can check
     Tidy,
-    /// Generate the client's protocol types, the OpenAPI document and the acceptance page
+    /// Generate the client's protocol types and parser, the OpenAPI document and the acceptance page
     Codegen {
         /// Write nothing, and fail if a file is stale
         #[arg(long)]

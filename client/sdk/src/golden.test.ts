@@ -39,6 +39,21 @@ describe("golden messages", () => {
     }
   });
 
+  /** Of participants and ICE servers, left out rather than empty. */
+  const absent: readonly string[] = ["metadata", "grants", "hand_raised_at", "username", "credential"];
+
+  test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
+    for (const path of paths(message).filter(([field]) => field !== "type")) {
+      const where = path.join(".");
+      const name = String(path.at(-1));
+      const mayLack = /^\d+$/.test(name) || (absent.includes(name) && where !== "room.metadata");
+      expect(parseFrame(JSON.stringify(changed(message, path, undefined))) !== null, `${where} left out`).toBe(mayLack);
+      const other = typeof at(message, path) === "boolean" ? "text" : true;
+      expect(parseFrame(JSON.stringify(changed(message, path, other))), `${where} of another kind`).toBeNull();
+    }
+    expect(parseFrame(JSON.stringify({ ...message, of_a_newer_edge: [1] }))).not.toBeNull();
+  });
+
   test.each(messages)("$type moves a client that is waiting for it", (message) => {
     const before = waitingFor(message.type);
     const [after, commands] = step(before, { on: "frame", text: JSON.stringify(message) }, 5_000);
@@ -46,6 +61,29 @@ describe("golden messages", () => {
     expect(changed || commands.length > 0).toBe(true);
   });
 });
+
+type Path = readonly string[];
+
+/** Every place in a value: fields, and those of the objects and lists in them. */
+function paths(value: unknown): Path[] {
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return entries.flatMap(([name, inner]) => [[name], ...paths(inner).map((path) => [name, ...path])]);
+}
+
+function at(value: unknown, path: Path): unknown {
+  return path.reduce((inner, name) => (inner as Record<string, unknown>)[name], value);
+}
+
+/** A copy with something else in one place, or without that place. */
+function changed(value: unknown, path: Path, other: unknown): unknown {
+  const [name, ...rest] = path as [string, ...string[]];
+  const inner = (value as Record<string, unknown>)[name];
+  const put = rest.length === 0 ? other : changed(inner, rest, other);
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, index) => (String(index) !== name ? [item] : put === undefined ? [] : [put]));
+  }
+  return { ...(value as object), [name]: put };
+}
 
 function read(name: string): string {
   return readFileSync(join(VECTORS, `${name}.json`), "utf8");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One waiting guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct GuestInfo {
     pub participant: ParticipantId,
     /// Chosen by the guest and not verified.

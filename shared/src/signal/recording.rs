@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One recording, as everybody in the room sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RecordingInfo {
     pub id: RecordingId,
     pub state: RecordingState,

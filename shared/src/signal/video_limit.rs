@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct VideoLimit {
     pub mid: Mid,
     /// Bits per second of the largest layer that the tile could show.

@@ -1,0 +1,188 @@
+// Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
+import type { Frames } from "./check";
+import { flag, list, number, object, orAbsent, orNull, text } from "./check";
+import type { BanInfo, ChatMessage, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+
+const iceServer = object<IceServer>({
+  credential: orAbsent(text),
+  urls: list(text),
+  username: orAbsent(text),
+});
+
+const recordingInfo = object<RecordingInfo>({
+  code: orNull(text),
+  ended_at: orNull(number),
+  id: text,
+  started_at: number,
+  started_by: orNull(text),
+  state: text,
+});
+
+const roomInfo = object<RoomInfo>({
+  locked: flag,
+  metadata: text,
+  participants_max: number,
+});
+
+const grants = object<Grants>({
+  chat: flag,
+  moderate: flag,
+  publish: flag,
+  record: flag,
+  subscribe: flag,
+});
+
+const trackInfo = object<TrackInfo>({
+  csrc: number,
+  id: text,
+  kind: text,
+  mid: text,
+  muted: flag,
+  source: text,
+});
+
+const participantInfo = object<ParticipantInfo>({
+  connection: text,
+  grants: orAbsent(grants),
+  hand_raised_at: orAbsent(number),
+  id: text,
+  joined_at: number,
+  metadata: orAbsent(text),
+  name: text,
+  tracks: list(trackInfo),
+});
+
+const slotInfo = object<SlotInfo>({
+  mid: text,
+  participant: orNull(text),
+  track: orNull(text),
+});
+
+const banInfo = object<BanInfo>({
+  banned_at: number,
+  name: text,
+  participant: text,
+  until: orNull(number),
+});
+
+const guestInfo = object<GuestInfo>({
+  name: text,
+  participant: text,
+  since: number,
+});
+
+const chatMessage = object<ChatMessage>({
+  message: text,
+  name: text,
+  number,
+  participant: text,
+  sent_at: number,
+  text,
+});
+
+const videoLimit = object<VideoLimit>({
+  given_bps: orNull(number),
+  mid: text,
+  wanted_bps: number,
+});
+
+/** The fields of every message. */
+export const FRAMES: Frames = {
+  joined: {
+    answer: text,
+    chat_last: number,
+    ice_servers: list(iceServer),
+    in_reply_to: orNull(number),
+    participant: text,
+    recording: orNull(recordingInfo),
+    resume_token: text,
+    room: roomInfo,
+    roster: list(participantInfo),
+    session: text,
+    slots: list(slotInfo),
+  },
+  resumed: {
+    ice_servers: list(iceServer),
+    in_reply_to: orNull(number),
+    recording: orNull(recordingInfo),
+    resume_token: text,
+    room: roomInfo,
+    roster: list(participantInfo),
+    slots: list(slotInfo),
+    transport_dead: flag,
+  },
+  negotiated: {
+    answer: text,
+    ice_servers: list(iceServer),
+    in_reply_to: orNull(number),
+    session: text,
+    slots: list(slotInfo),
+  },
+  done: {
+    in_reply_to: orNull(number),
+  },
+  bans: {
+    bans: list(banInfo),
+    in_reply_to: orNull(number),
+  },
+  guests_waiting: {
+    guests: list(guestInfo),
+  },
+  error: {
+    code: text,
+    in_reply_to: orNull(number),
+    message: text,
+  },
+  refused: {
+    code: text,
+  },
+  participant_joined: {
+    participant: participantInfo,
+  },
+  room_updated: {
+    room: roomInfo,
+  },
+  track_muted: {
+    mid: text,
+  },
+  participant_updated: {
+    participant: participantInfo,
+  },
+  participant_left: {
+    participant: text,
+    reason: text,
+  },
+  chat: {
+    messages: list(chatMessage),
+  },
+  reacted: {
+    participant: text,
+    reaction: text,
+  },
+  slots_changed: {
+    slots: list(slotInfo),
+  },
+  sections_needed: {
+    audio: number,
+    video: number,
+  },
+  layers_wanted: {
+    mid: text,
+    rids: list(text),
+  },
+  video_limited: {
+    estimate_bps: number,
+    slots: list(videoLimit),
+  },
+  video_undecodable: {
+    mids: list(text),
+  },
+  transport_dead: {},
+  recording_updated: {
+    recording: recordingInfo,
+  },
+  removed: {
+    code: text,
+    reason: orNull(text),
+  },
+};
