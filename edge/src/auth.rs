@@ -13,7 +13,7 @@ use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, Text, limits, signal};
 use worker::{Env, Request};
 
-/// Why nobody could be let in.
+/// The reason nobody could be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuthError {
     /// The one who asks may not come in.
@@ -30,7 +30,7 @@ impl From<TokenError> for AuthError {
     }
 }
 
-/// Who wants to join `room`, if the token among the offered sub-protocols lets them.
+/// The participant who wants to join `room`, if the token among the offered sub-protocols allows it.
 pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
     if !protocols.offers(signal::SUBPROTOCOL) {
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
@@ -65,7 +65,7 @@ pub(crate) fn has_bearer(request: &Request) -> bool {
     header.is_some_and(|header| header.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")))
 }
 
-/// Who asks for something of `room` over HTTP.
+/// The caller of an HTTP request about `room`.
 pub(crate) fn participant_by_bearer(request: &Request, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
     check_join(bearer(request, &keys(env, TOKEN_KEYS)?)?, room)
 }

@@ -192,7 +192,7 @@ pub struct BanList {
     pub bans: Vec<BanInfo>,
 }
 
-/// Why a request failed.
+/// The reason a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Failure {

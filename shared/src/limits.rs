@@ -105,7 +105,7 @@ pub const RESUME_SECRET_OVERLAP_MS: u64 = CLIENT_SILENCE_MS + RESUME_WINDOW_MS;
 pub const RELOAD_WINDOW_MS: u64 = 5_000;
 /// A recording waits this long for the last participant, who closed the page or reloads it: time to go through the lobby again.
 pub const RECORDING_RELOAD_MS: u64 = 30_000;
-/// Who joins is told of a recording that ended within this time: its owner may have been away when it did.
+/// A participant who joins is told of a recording that ended within this time: its owner may have been away when it did.
 pub const RECORDING_TOLD_MS: u64 = 300_000;
 /// A node that was given a room must have dialled in within this time, else the room is placed anew.
 pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;

@@ -161,7 +161,7 @@ impl Claims for GuestClaims {
     const LIFETIME_MS_MAX: Option<u64> = Some(limits::GUEST_PASS_LIFETIME_MS);
 }
 
-/// Why a token is refused.
+/// The reason a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Unreadable, signed with an unknown key, or for another purpose.

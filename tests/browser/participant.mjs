@@ -16,7 +16,7 @@ const FRAMES_MOVED = 5;
 /** Notes are this many hertz apart or more; a bin of the spectrum is 12 wide. */
 const NOTE_TOLERANCE_HZ = 25;
 
-/** Who there is; `identity` is in their pictures. */
+/** The people of the tests; `identity` is in their pictures. */
 export const PEOPLE = {
   ada: { name: "Ada", identity: 1, toneHz: 440 },
   grace: { name: "Grace", identity: 2, toneHz: 660 },

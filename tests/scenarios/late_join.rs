@@ -1,4 +1,4 @@
-//! Who comes late sees a picture at once.
+//! Latecomers see a picture at once.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;

@@ -25,7 +25,7 @@ fn nothing_is_left_of_those_who_leave() {
 }
 
 #[test]
-fn whoever_vanishes_keeps_the_place_for_a_while() {
+fn a_participant_who_vanishes_keeps_the_place_for_a_while() {
     let mut world = World::seeded(2);
     world.gather(&["ada", "grace", "alan"]);
     world.vanish("alan");
@@ -38,7 +38,7 @@ fn whoever_vanishes_keeps_the_place_for_a_while() {
 }
 
 #[test]
-fn whoever_is_kicked_is_told_and_gone() {
+fn a_kicked_participant_is_told_and_gone() {
     let mut world = World::seeded(3);
     world.gather(&["ada", "grace", "mallory"]);
     let mallory = ParticipantId::parse("mallory").expect("a name");

@@ -22,7 +22,7 @@ fn everybody_learns_of_it_and_the_track_comes_back() {
 }
 
 #[test]
-fn somebody_who_joins_muted_is_seen_as_soon_as_the_camera_is_on() {
+fn a_participant_who_joins_muted_is_seen_as_soon_as_the_camera_is_on() {
     let mut world = World::seeded(2);
     world.gather(&["ada", "grace"]);
     world.join("alan");

@@ -27,7 +27,7 @@ fn lose(world: &mut World, loss: Loss) {
 }
 
 #[test]
-fn whoever_is_behind_a_firewall_is_relayed_and_seen() {
+fn a_participant_behind_a_firewall_is_relayed_and_seen() {
     let mut world = relayed_call(1, &["turn-1"]);
     world.check_everybody_plays();
     world.check_nothing_lacks();

@@ -41,7 +41,7 @@ use transport::Transport;
 /// First UDP port; each ICE restart takes the next.
 const FIRST_PORT: u16 = 50_000;
 
-/// Who sits in front of the browser.
+/// The person in front of the browser.
 #[derive(Clone, Debug)]
 pub struct Guest {
     pub participant: ParticipantId,
@@ -109,7 +109,7 @@ pub struct Browser {
     offer_version: u32,
     /// Sections as last offered, and the offer's text.
     offered: (Vec<offer::Section>, String),
-    /// Why the last offer was made, until it is answered.
+    /// The cause of the last offer, until it is answered.
     unanswered: Option<shared::signal::NegotiateReason>,
     /// Credentials of the last offer, and whether they are those of a restart that is not answered yet.
     credentials: Credentials,
@@ -217,7 +217,7 @@ impl Browser {
         SocketAddr::new(self.address, self.port)
     }
 
-    /// Who sits in front of it.
+    /// The person in front of it.
     #[must_use]
     pub fn guest(&self) -> &Guest {
         &self.guest

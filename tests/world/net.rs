@@ -15,7 +15,7 @@ use std::time::Instant;
 /// A datagram on its way.
 #[derive(Clone, Debug)]
 pub struct Datagram {
-    /// Who sent it.
+    /// The sender's address.
     pub from: SocketAddr,
     pub to: SocketAddr,
     pub bytes: Vec<u8>,

@@ -25,7 +25,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(4);
 const SESSIONS_MAX: usize = 100;
 
-/// Whom a node talks to.
+/// The other end of a node's control socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// The Fleet object.

@@ -24,7 +24,7 @@ struct Row {
     what: String,
     /// The work that brings it, and what is there already.
     later: Option<String>,
-    /// Why a test of this repository cannot hold it.
+    /// The reason no test of this repository can hold it.
     not_here: Option<String>,
 }
 

@@ -100,7 +100,7 @@ function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): R
   return rows.filter((row) => row !== null);
 }
 
-/** Why the media node sends less of a picture than its tile could show. */
+/** The reason the media node sends less of a picture than its tile could show. */
 function reasonOf({ estimateBps, wantedBps, givenBps }: Limit, texts: Texts, locale: string): string {
   const [estimate, wanted] = [bitrate(estimateBps, locale), bitrate(wantedBps, locale)];
   return givenBps === null ? texts.limit.paused(estimate, wanted) : texts.limit.smaller(estimate, wanted, bitrate(givenBps, locale));

@@ -1,4 +1,4 @@
-/** Who the user is in this tab, and the token that lets them in. */
+/** The identity of the user in this tab, and the token that lets them in. */
 import { RoomError } from "@rotunda/client";
 import { recall, remember } from "./storage";
 

@@ -1,4 +1,4 @@
-/** Who is in the room, hands first, and, for those who may, ways to moderate. */
+/** The list of people, raised hands first, with controls for moderators. */
 import type { Participant, Room, RoomSnapshot } from "@rotunda/client";
 import { Avatar, trackOf } from "@rotunda/react";
 import { ConnectionDetails } from "./connection-details";
@@ -19,7 +19,7 @@ interface Props {
 export function People({ room, snapshot: { self, participants, hands, guests }, actions, onClose }: Props) {
   const texts = useTexts();
   const everybody = self === null ? participants : [self, ...participants];
-  // Who raised a hand first comes first.
+  // Raised hands first, in the order they were raised.
   const place = ({ id }: Participant): number => (hands.includes(id) ? hands.indexOf(id) : hands.length);
   const inOrder = [...everybody].sort((a, b) => place(a) - place(b));
   return (

@@ -30,7 +30,7 @@ export function useScreens(participants: readonly Participant[]): SharedScreen[]
   return [...screens].sort((a, b) => now.indexOf(a.participant.id) - now.indexOf(b.participant.id));
 }
 
-/** Who shared before and still does, then who began since. */
+/** Those who shared before and still do, then those who began since. */
 export function inOrderOfSharing(before: readonly string[], now: readonly string[]): string[] {
   return [...before.filter((id) => now.includes(id)), ...now.filter((id) => !before.includes(id))];
 }

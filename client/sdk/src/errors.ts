@@ -56,7 +56,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   already_joined: NOT_IN_ROOM,
   room_full: { class: "signaling_error", words: "The room is full." },
   too_many_publishers: { class: "signaling_error", words: "Too many people are already sharing audio or video in this room." },
-  room_locked: { class: "signaling_error", words: "The room is locked. Ask someone inside to unlock it." },
+  room_locked: { class: "signaling_error", words: "The room is locked. Ask a host to unlock it." },
   room_closed: { class: "signaling_error", words: "The call was ended for everyone." },
   session_expired: NOT_IN_ROOM,
   invalid_offer: REFUSED_MEDIA,

@@ -61,7 +61,7 @@ export type MessageId = string;
 export type Mid = string;
 
 /**
- * Why a request was refused, for programs.
+ * The reason for a refusal, for programs.
  */
 export type ErrorCode = "malformed_frame" | "frame_too_large" | "unknown_message" | "invalid_message" | "unsupported_version" | "not_found" | "bad_token" | "token_expired" | "token_used" | "wrong_room" | "forbidden" | "timeout" | "rate_limited" | "not_joined" | "already_joined" | "room_full" | "too_many_publishers" | "room_locked" | "room_closed" | "session_expired" | "invalid_offer" | "too_many_sections" | "unsupported_media" | "unknown_participant" | "unknown_track" | "no_media_node" | "media_node_lost" | "stale_epoch" | "replaced" | "unknown_room" | "bad_api_key" | "invalid_request" | "method_not_allowed" | "unsupported_media_type" | "body_too_large" | "kicked" | "banned" | "not_admitted" | "too_many_bans" | "unknown_ban" | "recording_unavailable" | "recording_failed" | "too_many_recordings" | "unknown_recording" | "recording_not_over" | "room_empty" | "storage_unavailable" | "internal";
 
@@ -304,7 +304,7 @@ started_by: ParticipantId | null,
  */
 started_at: UnixMillis, ended_at: UnixMillis | null, 
 /**
- * Why it failed.
+ * The reason for the failure.
  */
 code: ErrorCode | null, };
 
@@ -350,7 +350,7 @@ started_at: UnixMillis,
  */
 ended_at: UnixMillis | null, 
 /**
- * Why it failed.
+ * The reason for the failure.
  */
 code: ErrorCode | null, 
 /**

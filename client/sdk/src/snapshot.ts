@@ -22,7 +22,7 @@ import { DEFAULT_GRANTS } from "./token";
 
 export interface RoomSnapshot {
   readonly connection: Connection;
-  /** Why the room ended; `null` if the user left. */
+  /** The reason the room ended; `null` if the user left. */
   readonly error: RoomError | null;
   readonly self: Participant | null;
   /** A locked room admits no new participants. */
@@ -84,7 +84,7 @@ export interface Track {
   readonly muted: boolean;
   /** The video is paused because this client's downlink is too slow. */
   readonly paused: boolean;
-  /** Why the video is smaller than its tile or paused; absent if this client's downlink is not the reason. */
+  /** The reason the video is smaller than its tile or paused; absent if this client's downlink is not the reason. */
   readonly limit: Limit | null;
   /** Its video is not sent, because this browser cannot decode the publisher's codec. */
   readonly undecodable: boolean;

@@ -1,4 +1,4 @@
-//! Who gets a socket of a room. Every socket counts for its participant, its address and the room, so that nobody can take them all.
+//! Admits sockets to a room. Every socket counts for its participant, its address and the room, so that nobody can take them all.
 //!
 //! A socket waits until it has joined or resumed. Few may wait at once, because waiting costs nothing. Where they are too many, the address
 //! with the most of them gives one up for a newcomer whose address has fewer; among equals, the one that has waited longest makes way.
@@ -57,7 +57,7 @@ impl Address {
     }
 }
 
-/// Who stands before the door.
+/// A client that asks for a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// A caller with a token for this participant, or without one.
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lost_ten_sockets_to_a_bad_network_gets_another_one() {
+    fn a_participant_who_lost_ten_sockets_to_a_bad_network_gets_another() {
         let mut street = Street::new();
         for _ in 0..SOCKETS_PER_PARTICIPANT_MAX {
             street.client("ada", "192.0.2.1").expect("room");

@@ -236,7 +236,7 @@ pub struct Room {
     /// Stored only where forgetting them would refill a spent budget.
     allowances: Table<ParticipantId, Allowance>,
     used_tokens: Table<TokenId, UsedToken>,
-    /// Who waits in the lobby, and what was answered to them.
+    /// People in the lobby, and what they were answered.
     guests: Table<ParticipantId, Guest>,
     // On the sockets' attachments.
     sockets: BTreeMap<SocketId, Socket>,

@@ -75,7 +75,7 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     let knock: Knock = body::read(&mut arrival).await?;
     let known = known(&arrival, &knock);
     let is_known = known.is_some();
-    let mut guest = known.map_or_else(|| somebody_new(&knock), Ok)?;
+    let mut guest = known.map_or_else(|| new_guest(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
         return match standing(&arrival, &guest, &knock.name).await? {
@@ -102,7 +102,7 @@ fn known(arrival: &Arrival<'_>, knock: &Knock) -> Option<GuestClaims> {
     knock.pass.as_deref().and_then(|pass| auth::guest(pass, &knock.room, arrival.env).ok())
 }
 
-fn somebody_new(knock: &Knock) -> Result<GuestClaims, RouteError> {
+fn new_guest(knock: &Knock) -> Result<GuestClaims, RouteError> {
     let sub = ParticipantId::parse(&format!("guest-{}", random::id()?)).map_err(|_| Refusal::internal())?;
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default(), made: None })
 }

@@ -25,7 +25,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
         Ok(room) => room,
         Err(refusal) => return Ok(upgrade::refuse(protocols.echo(), refusal.code)?),
     };
-    // Who has a join token may still resume with it; the room looks at the secret in the frame either way.
+    // A client with a join token may still resume with it; the room looks at the secret in the frame either way.
     let is_resuming = protocols.token().is_none() && protocols.resume_secret().is_some();
     let introduced = match check_origin(arrival) {
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Whose datagram is this? By its first byte, then by address, then by ICE user fragment.
+//! Finds the session of a datagram: by its first byte, then by address, then by ICE user fragment.
 
 mod parked;
 

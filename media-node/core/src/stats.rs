@@ -5,7 +5,7 @@ use crate::congestion::controller::Reason;
 use shared::control::{Grade, SessionQuality};
 use shared::rtp_parameters::Flow;
 
-/// Why something that arrived was not used. The name is the metric's label.
+/// The reason an arriving datagram or packet was not used. The name is the metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum DropReason {

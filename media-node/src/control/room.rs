@@ -31,7 +31,7 @@ pub(super) struct RoomLink {
     tell: mpsc::WeakSender<NodeToRoom>,
 }
 
-/// Why a link does not dial again.
+/// The reason a link does not dial again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The room wants us no longer, or is empty: its sessions are closed.

@@ -37,7 +37,7 @@ pub(super) struct Standing {
     pub(super) is_over: bool,
     /// What was recorded last cannot be written to the disk.
     pub(super) is_stuck: bool,
-    /// Who is told, and how often that was said: a room that dials again has to be told again.
+    /// The rooms to tell, and how often each was told: one that dials again is told again.
     pub(super) room: (u64, Room),
 }
 

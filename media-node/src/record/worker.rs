@@ -47,7 +47,7 @@ pub(super) struct Worker {
     taps: BTreeMap<(u16, TapNumber), SegmentNumber>,
     numbered: u64,
     endings: Vec<Ending>,
-    /// Who waits for everything to be over.
+    /// Told when everything is over.
     stopping: Option<oneshot::Sender<()>>,
 }
 

@@ -19,7 +19,7 @@ pub struct Recording {
     pub started_at: UnixMillis,
     /// When it was stopped or ended automatically.
     pub ended_at: Option<UnixMillis>,
-    /// Why it failed.
+    /// The reason for the failure.
     pub code: Option<ErrorCode>,
     /// From its start to the end of its last file; null while there are no files.
     #[cfg_attr(feature = "typescript", ts(type = "number | null"))]

@@ -110,7 +110,7 @@ pub enum NodeToRoom {
     RecordingState {
         recording: RecordingId,
         state: RecordingState,
-        /// Why it failed.
+        /// The reason for the failure.
         code: Option<ErrorCode>,
     },
     /// The layers of a published track that a slot or the recorder needs, as rids. Sent when the set changes, and after

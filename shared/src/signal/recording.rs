@@ -17,7 +17,7 @@ pub struct RecordingInfo {
     /// The start of the recording, which is zero on its clock.
     pub started_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
-    /// Why it failed.
+    /// The reason for the failure.
     pub code: Option<ErrorCode>,
 }
 

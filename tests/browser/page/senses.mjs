@@ -40,7 +40,7 @@ export function senses({ width, height, framesPerSecond }) {
     });
   }
 
-  /** Whose picture a video shows and how old it is; `null` where it is none of ours. */
+  /** The person in a video's picture and its age; `null` where it is none of ours. */
   function picture(video) {
     if (video.readyState < 2 || video.videoWidth === 0) return null;
     context.drawImage(video, 0, 0, width, height);
@@ -213,7 +213,7 @@ export function senses({ width, height, framesPerSecond }) {
       tileObserver.observe(document.body, { childList: true, subtree: true });
     },
 
-    /** Whose tile did since `watchTiles`. */
+    /** People whose tile was lost since `watchTiles`. */
     lostTiles: () => [...lostTiles],
 
     /** The longest gaps since `watch`; one that still lasts counts. */

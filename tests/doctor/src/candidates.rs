@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Why nobody will reach the node.
+/// The reason nobody will reach the node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CandidatesError {
     #[error("the answer contains no usable address of the media node: set MEDIA_ADVERTISE on the node")]

@@ -5,7 +5,7 @@ use shared::RoomId;
 use std::net::IpAddr;
 use tokio::net::lookup_host;
 
-/// Why an argument names no deployment.
+/// The reason an argument names no deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeploymentError {
     /// Not `http://host` or `https://host`.

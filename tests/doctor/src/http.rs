@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer that is read: a token is far below.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Why there is no answer to use.
+/// The reason there is no answer to use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     /// The Worker, or what stands before it, said no.

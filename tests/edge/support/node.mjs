@@ -13,7 +13,7 @@ export class MediaNode {
   assignments = [];
   /** The socket to each room it serves, by room. */
   rooms = new Map();
-  /** Why rooms could not be dialled. */
+  /** Errors of rooms that could not be dialled. */
   failures = [];
   #waiting = new Set();
 

@@ -4,7 +4,7 @@ import WebSocket from "ws";
 /** A test that passes never waits for so long; a busy machine may. */
 const PATIENCE_MS = 20_000;
 
-/** Why an upgrade did not happen. */
+/** An upgrade that was answered with an HTTP status. */
 export class UpgradeRefused extends Error {
   constructor(status, body) {
     super(`the upgrade was answered with ${status}: ${body}`);

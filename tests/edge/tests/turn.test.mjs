@@ -1,4 +1,4 @@
-// Who cannot reach a node directly is told of TURN nodes and gets a credential that they believe; who can needs none of it.
+// A client that cannot reach a node directly is told of TURN nodes and gets a credential they accept; others are told nothing.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";

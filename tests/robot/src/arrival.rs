@@ -17,7 +17,6 @@ use webrtc::peer_connection::{RTCIceConnectionState, RTCPeerConnectionState};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("refused: {code}")]
 pub struct Refused {
-    /// Why.
     pub code: ErrorCode,
 }
 

@@ -114,7 +114,7 @@ impl Robot {
         &self.undecodable
     }
 
-    /// Whose track a frame belongs to.
+    /// The publisher of the frame's track.
     #[must_use]
     pub fn track(&self, csrc: u32) -> Option<(&ParticipantInfo, &TrackInfo)> {
         let of = |info: &'_ ParticipantInfo| info.tracks.iter().position(|track| track.csrc == csrc);

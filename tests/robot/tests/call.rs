@@ -131,7 +131,7 @@ async fn two_publish_to_each_other_at_once() {
 
 /// One publishes H.264, one VP8; one receives both in its slots, one reads VP8 alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn h264_reaches_whoever_reads_it_and_others_are_told() {
+async fn h264_reaches_its_readers_and_the_others_are_told() {
     let stack = Stack::start();
     let (new, old) = (file_with("picture.h264"), file());
     let join = |name: &str, publish: &[TrackSource], video: &[VideoCodec]| {

@@ -3,7 +3,7 @@
 use shared::Mid;
 use shared::rtp_parameters::{Fingerprint, MediaKind};
 
-/// Whose offers are written.
+/// The browser whose offers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
     /// Chromium's.

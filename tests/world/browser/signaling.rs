@@ -75,7 +75,7 @@ impl Requests {
 pub struct Knowledge {
     /// The session and the secret with which to take it up.
     pub session: Option<(SessionId, String)>,
-    /// Who is here, the client itself included.
+    /// Everyone in the room, the client itself included.
     pub roster: BTreeMap<ParticipantId, ParticipantInfo>,
     /// What plays in which slot, and since when.
     pub slots: BTreeMap<Mid, (SlotInfo, Option<Instant>)>,
@@ -103,7 +103,7 @@ impl Knowledge {
         }
     }
 
-    /// Whose source this is, by the roster.
+    /// The participant whose source this is, by the roster.
     #[must_use]
     pub fn track_of(&self, source: SourceName) -> Option<(&ParticipantInfo, TrackId)> {
         self.roster.values().find_map(|participant| {

@@ -19,7 +19,7 @@ pub enum Dependence {
 pub struct Kind {
     /// When one inside socket keeps its outside port.
     pub mapping: Dependence,
-    /// Whose datagrams come in.
+    /// The remote end whose datagrams are let in.
     pub filtering: Dependence,
 }
 
@@ -52,7 +52,7 @@ type Peer = (Option<IpAddr>, Option<u16>);
 #[derive(Clone, Debug)]
 struct Opened {
     inside: SocketAddr,
-    /// Whom it was used towards.
+    /// The peers it was used towards.
     peers: BTreeSet<Peer>,
 }
 

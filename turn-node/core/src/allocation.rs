@@ -99,7 +99,7 @@ struct Channel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Why a channel cannot be bound.
+/// The reason a channel cannot be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BindError {
     /// The number or the peer belongs to another channel (RFC 8656 §12.2).

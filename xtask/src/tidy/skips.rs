@@ -9,7 +9,7 @@ const MODIFIERS: &[&str] = &["skip", "skipIf", "runIf", "todo", "only"];
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let Some(language) = Language::of(file) else { return Vec::new() };
     let is_skip = |line: &&str| match language {
-        Language::Rust => line.trim_start().starts_with("#[ignore"),
+        Language::Rust => ignores(line),
         Language::TypeScript => skips(line),
     };
     let lines = text.lines().enumerate().filter(|(_, line)| is_skip(line));
@@ -17,7 +17,14 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     lines.map(|(at, _)| Offence { file: file.to_owned(), line: at + 1, what: what.to_owned() }).collect()
 }
 
-/// `describe.skip(`, `test.todo(`, `test("name", { skip: true }`, `context.skip()`.
+/// `#[ignore]`, `#[cfg_attr(debug_assertions, ignore)]`.
+fn ignores(line: &str) -> bool {
+    let line = line.trim_start();
+    let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+    line.starts_with("#[ignore") || line.starts_with("#[cfg_attr(") && words.any(|word| word == "ignore")
+}
+
+/// `describe.skip(`, `test["todo"](`, `test("name", { skip: true }`, `test("name", { skip }`, `context.skip()`.
 fn skips(line: &str) -> bool {
     let line = line.trim_start();
     if ["//", "/*", "*"].iter().any(|start| line.starts_with(start)) {
@@ -29,6 +36,19 @@ fn skips(line: &str) -> bool {
             MODIFIERS.contains(&modifier) && (RUNNERS.contains(&runner) || matches!(runner, "context" | "t"))
         }
         None => matches!(*word, "skip:" | "todo:" | "only:"),
+    }) || shortens(line)
+}
+
+/// `test["skip"](`, and `{ skip }` among the options of a test that begins on this line.
+fn shortens(line: &str) -> bool {
+    let line: String = line.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let Some(runner) = RUNNERS.iter().find(|runner| line.starts_with(**runner)) else { return false };
+    let rest = &line[runner.len()..];
+    MODIFIERS.iter().any(|modifier| {
+        let among_options =
+            |before| [',', '}'].iter().any(|after| rest.contains(&format!("{before}{modifier}{after}")));
+        rest.starts_with(&format!("[\"{modifier}\"]"))
+            || rest.starts_with('(') && ['{', ','].into_iter().any(among_options)
     })
 }
 
@@ -50,10 +70,14 @@ mod tests {
             "test.skipIf(slow)(\"x\", body);",
             "test(\"x\", { skip: slow }, body);",
             "context.skip();",
+            "test[\"skip\"](\"x\", body);",
+            "  test(\"x\", { skip }, body);",
+            "test(\"x\", { timeout: 5, only }, body);",
         ] {
             check_count("a/x.test.mjs", line, 1);
         }
         check_count("a/x.rs", "#[test]\n#[ignore = \"slow\"]\nfn x() {}\n", 1);
+        check_count("a/x.rs", "#[test]\n#[cfg_attr(debug_assertions, ignore)]\nfn x() {}\n", 1);
     }
 
     #[test]

@@ -31,11 +31,26 @@ impl Language {
 
 /// `text` with comments and literals turned into spaces: braces that are left are braces.
 pub(crate) fn blank(text: &str, language: Language) -> Vec<char> {
+    blank_unless(text, language, |_| false)
+}
+
+/// `text` with literals turned into spaces: names and comments are left.
+pub(crate) fn blank_literals(text: &str, language: Language) -> String {
+    blank_unless(text, language, |literal| literal.starts_with(&['/', '/']) || literal.starts_with(&['/', '*']))
+        .iter()
+        .collect()
+}
+
+fn blank_unless(text: &str, language: Language, keeps: impl Fn(&[char]) -> bool) -> Vec<char> {
     let source: Vec<char> = text.chars().collect();
     let mut blanked = source.clone();
     let mut at = 0;
     while at < source.len() {
         let end = literal_end(&source, at, language);
+        if keeps(&source[at..]) {
+            at = end.max(at + 1);
+            continue;
+        }
         for place in blanked.iter_mut().take(end).skip(at).filter(|place| **place != '\n') {
             *place = ' ';
         }

@@ -291,7 +291,7 @@ function putParticipant(step: Step, participant: ParticipantInfo): void {
   );
 }
 
-/** Who is there now. Where a moderator took the right to publish from the user, or gave it, the next offer says what follows. */
+/** Takes a new roster. Where a moderator took the right to publish from the user, or gave it, the next offer says what follows. */
 function putRoster(step: Step, roster: readonly ParticipantInfo[]): void {
   const mayPublish = (known: readonly ParticipantInfo[]): boolean | undefined => {
     const own = known.find(({ id }) => id === step.state.self);

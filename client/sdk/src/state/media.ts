@@ -145,7 +145,7 @@ export function transportLost(step: Step, { why }: Extract<Event, { on: "transpo
     want(step, "new_transport");
     return;
   }
-  // Whose fault is it? If the socket is gone too it is likely the client's own network, and the node is fine.
+  // If the socket is gone too, the client's own network is the likely cause, and the node is fine.
   want(step, signaling.greeted ? "transport_dead" : "ice_restart");
   if (signaling.at === "open") {
     step.probe();

@@ -54,7 +54,7 @@ pub enum Answer {
     Participant {
         participant: ParticipantInfo,
     },
-    /// Who is banned, the latest first.
+    /// Bans, the latest first.
     Bans {
         bans: Vec<BanInfo>,
     },

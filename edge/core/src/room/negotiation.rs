@@ -11,7 +11,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, Mid, limits};
 use std::collections::BTreeSet;
 
-/// Why a readable offer is refused.
+/// The reason a readable offer is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NegotiationError {
     #[error(transparent)]

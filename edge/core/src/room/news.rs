@@ -17,17 +17,17 @@ pub(super) struct News {
     pub(super) direct: Vec<Output>,
     /// Answers that contain the room's state after the input.
     pub(super) replies: Vec<(ParticipantId, Reply)>,
-    /// Whose ICE restart waits no longer, unless this input makes an end of it.
+    /// Participants whose pending ICE restart this input withdraws.
     pub(super) restarts_due: Vec<ParticipantId>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
     pub(super) chat: Vec<u64>,
     pub(super) reacted: Vec<(ParticipantId, Reaction)>,
     pub(super) transport_dead: BTreeSet<ParticipantId>,
-    /// Who publishes a track of which other layers are watched.
+    /// Publishers of tracks whose watched layers changed.
     pub(super) layers: BTreeSet<(ParticipantId, Mid)>,
-    /// Whose downlink limits other video than before.
+    /// Participants whose downlink limits other video than before.
     pub(super) limits: BTreeSet<ParticipantId>,
-    /// Who cannot read other video than before.
+    /// Participants who cannot decode other video than before.
     pub(super) undecodable: BTreeSet<ParticipantId>,
     pub(super) set_sessions: Vec<(u64, SessionId)>,
     pub(super) closed_sessions: Vec<(u64, SessionId)>,

@@ -29,7 +29,7 @@ impl ResumeError {
 }
 
 impl Room {
-    /// Whose session a secret opens; asked before a socket without a join token is accepted.
+    /// The participant whose session a secret opens; asked before a socket without a join token is accepted.
     #[must_use]
     pub fn resumable(&self, now: UnixMillis, secret: &str) -> Option<ParticipantId> {
         let opens = |member: &&Member| member.answered && member.resume_secrets.open(now, secret);

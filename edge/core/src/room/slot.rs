@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_at_somebody_changes_no_sound() {
+    fn a_view_changes_no_sound() {
         check(&[(AUDIO, 1)], &[("a:m b:m", "", "a-m"), ("a:m b:m", "b", "a-m")]);
     }
 

@@ -49,7 +49,7 @@ impl Bearer {
     }
 }
 
-/// Who asks to be a participant.
+/// A client that asks to be a participant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
     pub(super) socket: SocketId,

@@ -33,7 +33,7 @@ pub struct Offer {
     pub sections: Vec<OfferedSection>,
 }
 
-/// Why an offer, or one section of it, cannot be accepted.
+/// The reason an offer, or one section of it, cannot be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferError {
     /// The line, counted from 1; `None` if the offer as a whole is invalid.

@@ -14,7 +14,7 @@ pub enum OfferedSection {
     Unusable {
         /// What the answer repeats.
         head: RejectedSection,
-        /// Why; `None` where the offerer itself has rejected or stopped it.
+        /// `None` where the offerer itself has rejected or stopped it.
         reason: Option<OfferError>,
     },
 }

@@ -16,7 +16,7 @@ fn id(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a name")
 }
 
-/// Why a join was refused; `None` where it was not, and there is a node to answer it.
+/// The refusal of a join; `None` where it was not, and there is a node to answer it.
 fn joins(stage: &mut Stage, name: &str) -> Option<ErrorCode> {
     let join = stage.join(name, name, &MICROPHONE, 1);
     let asked = stage.epochs.len();

@@ -101,7 +101,7 @@ fn a_calm_client_may_go_on_for_ever() {
 }
 
 #[test]
-fn whoever_writes_too_much_is_told_so_and_loses_nothing_else() {
+fn a_participant_who_writes_too_much_is_told_and_loses_nothing_else() {
     let mut stage = with_ada(None);
     let write = |number: u32| ClientToEdge::Chat { message: message(number), text: format!("{number}") };
     for number in 0..limits::CHAT_BURST_MESSAGES {

@@ -232,7 +232,7 @@ impl Models {
         assert!(rooms.len() <= 1, "the room looks different to some: {rooms:?}");
         let mut chats = self.clients.values().map(|model| &model.chat);
         let Some(chat) = chats.next() else { return };
-        // Who was there all the time remembers more than who came when the oldest was forgotten already.
+        // A participant present from the start remembers more than one who came after the oldest was forgotten.
         let agree = |other: &BTreeMap<u64, ChatMessage>| other.iter().rev().zip(chat.iter().rev()).all(|(a, b)| a == b);
         assert!(chats.all(agree), "what was written differs");
         for model in self.clients.values() {

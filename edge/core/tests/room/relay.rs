@@ -82,7 +82,7 @@ fn every_answer_brings_a_credential_of_its_own() {
 }
 
 #[test]
-fn old_news_about_turn_nodes_is_renewed_when_somebody_is_answered() {
+fn old_news_about_turn_nodes_is_renewed_with_the_next_answer() {
     let (mut stage, _) = joined();
     act(&mut stage, &format!("wait {}", limits::TURN_NODES_FRESH_MS));
     act(&mut stage, "ada closes");

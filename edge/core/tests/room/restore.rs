@@ -154,7 +154,7 @@ fn left(outputs: &[Output]) -> Vec<&str> {
     who.collect()
 }
 
-/// Whose sockets are told to come back.
+/// Participants whose sockets are told to come back.
 fn sent_back(outputs: &[Output]) -> usize {
     let is_one = |output: &&Output| {
         matches!(output, Output::SendClient { message: EdgeToClient::Refused { code: ErrorCode::Timeout }, .. })

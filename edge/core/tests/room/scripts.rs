@@ -331,7 +331,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     stage.say(name, message).1
 }
 
-/// Who is removed, kept out, and let in again.
+/// A participant is removed, kept out, and let in again.
 fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     let kick = |whom: &str, reason: Option<String>, ban| ClientToEdge::Kick { participant: id(whom), reason, ban };
     match (verb, words) {

@@ -436,7 +436,7 @@ pub(crate) fn mid_named(number: usize) -> Mid {
     Mid::parse(&number.to_string()).expect("a number")
 }
 
-/// Who is behind a socket: its name without the digits that tell it from others of the same client. Nodes end with a letter.
+/// The participant behind a socket: its name without the digits that tell it from others of the same client. Nodes end with a letter.
 pub(crate) fn participant_of(name: &str) -> String {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).to_string()
 }

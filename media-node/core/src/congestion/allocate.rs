@@ -101,7 +101,7 @@ pub struct Grant {
     pub wanted_bps: u64,
 }
 
-/// Why a slot does not get more.
+/// The reason a slot does not get more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// It has the largest layer.

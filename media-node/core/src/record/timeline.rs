@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the whole recording's manifest says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
-    /// Who recorded when.
+    /// The nodes that recorded, and when.
     pub segments: Vec<SegmentSpan>,
     /// What happened, in the order of time.
     pub rows: Vec<Row>,

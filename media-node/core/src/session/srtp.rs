@@ -96,7 +96,7 @@ impl Ciphers {
     }
 }
 
-/// Why a packet was not opened. None of these moves any state.
+/// The reason a packet was not opened. None of these moves any state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// No room for header and tag.

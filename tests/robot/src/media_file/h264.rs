@@ -9,7 +9,7 @@ const SLICE: u8 = 1;
 const IDR: u8 = 5;
 const SPS: u8 = 7;
 
-/// Why bytes are not such a stream.
+/// The reason bytes are not such a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum H264Error {
     #[error("no start code")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 12;
 
-/// Why bytes are not an IVF file with VP8.
+/// The reason bytes are not an IVF file with VP8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IvfError {
     /// No `DKIF` header of 32 bytes.

@@ -11,7 +11,7 @@ const HEADER_PACKETS: usize = 2;
 /// RFC 6716 §2.1.4: no packet lasts longer.
 const PACKET_DURATION_MAX: Duration = Duration::from_millis(120);
 
-/// Why bytes are not an Ogg file with Opus.
+/// The reason bytes are not an Ogg file with Opus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OggError {
     /// A page does not begin where it should.

@@ -106,7 +106,7 @@ impl Room {
         !self.exists() && self.kept_recordings().next().is_none()
     }
 
-    /// Why there is no such recording.
+    /// The reason there is no such recording.
     pub(super) fn unknown_recording(&self, recording: &RecordingId) -> RecordingError {
         if self.is_unknown() {
             return RecordingError::UnknownRoom;

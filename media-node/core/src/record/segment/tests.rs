@@ -189,7 +189,7 @@ fn pictures_wait_for_a_key_frame_and_ask_for_one_after_a_loss() {
 }
 
 #[test]
-fn whoever_comes_and_goes_is_written_down_though_they_publish_nothing() {
+fn a_participant_who_publishes_nothing_is_written_down() {
     let mut fixture = Fixture::new(vec![microphone(true)]);
     let at = |ms: i64| START_US + ms * 1_000;
     fixture.set_order(at(1_000), order_of([("ada", vec![microphone(true)]), ("alan", vec![])]));

@@ -116,7 +116,7 @@ fn a_check_in_the_name_of_a_stranger_sends_him_next_to_nothing() {
 }
 
 #[test]
-fn an_address_in_use_is_not_taken_by_somebody_elses_check() {
+fn an_address_in_use_is_not_taken_by_another_sessions_check() {
     for use_candidate in [true, false] {
         let mut world = World::connected(3);
         world.forward(2, AUDIO, 0, AUDIO_SLOT);
@@ -135,7 +135,7 @@ fn an_address_in_use_is_not_taken_by_somebody_elses_check() {
 }
 
 #[test]
-fn an_address_belongs_to_whoever_answers_there() {
+fn an_address_belongs_to_the_session_that_answers_there() {
     let mut world = World::connected(2);
     // Behind one NAT, the second client gets the mapping that the first one had.
     let taken = world.clients[0].address;
