@@ -80,22 +80,25 @@ export function meetingScenarios(world) {
       await sharer.press("screen");
       const size = () => viewer.page.evaluate(() => window.senses.screen()?.width);
       await until("the screen is there", async () => (await size()) === 1280, 20_000);
-      await sharer.page.evaluate(() => window.scrollScreen(true));
-      for (let second = 0; second < 5; second += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
-        assert.equal(await size(), 1280);
-      }
-      await sharer.page.evaluate(() => window.scrollScreen(false));
-      const stoodAt = Date.now();
-      const sharpAt = await viewer.page.evaluate(async (contrastMin) => {
-        for (;;) {
-          const shown = window.senses.screen();
-          if (shown?.vertical >= contrastMin && shown.horizontal >= contrastMin) return Date.now();
-          await new Promise((resolve) => setTimeout(resolve, 20));
+      const waits = [];
+      for (let round = 0; round < 3; round += 1) {
+        await sharer.page.evaluate(() => window.scrollScreen(true));
+        for (let second = 0; second < 3; second += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          assert.equal(await size(), 1280);
         }
-      }, CONTRAST_MIN);
-      console.log(`a screen is sharp ${sharpAt - stoodAt} ms after it stood still`);
-      assert.ok(sharpAt - stoodAt < 1_000);
+        await sharer.page.evaluate(() => window.scrollScreen(false));
+        const stoodAt = Date.now();
+        await until("the screen is sharp", async () => viewer.page.evaluate((contrastMin) => {
+          const shown = window.senses.screen();
+          return shown?.vertical >= contrastMin && shown.horizontal >= contrastMin;
+        }, CONTRAST_MIN));
+        waits.push(Date.now() - stoodAt);
+      }
+      console.log(`a screen is sharp ${waits.join(", ")} ms after it stood still`);
+      // A busy machine may hold up one of them.
+      const [, median] = waits.sort((a, b) => a - b);
+      assert.ok(median < 1_000, waits.join());
       await sharer.press("screen");
       await until("the screen is gone", () => viewer.page.evaluate(() => document.querySelector("[data-screen]") === null));
     });
