@@ -14,7 +14,7 @@ let killed;
 
 const COMMANDS = {
   kill_node: () => stack.killNode(stack.nodes[0]),
-  start_node: ({ name = "media-1" }) => stack.startNode(name),
+  start_node: ({ name = "media-1", env = {} }) => stack.startNode(name, env),
   drain_node: () => {
     drained = stack.drainNode(stack.nodes[0]);
   },

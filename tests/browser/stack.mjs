@@ -104,7 +104,7 @@ export class Stack {
   }
 
   /** Starts a node and waits until it can be given rooms. */
-  async startNode(name) {
+  async startNode(name, env = {}) {
     const http = await freePort();
     const program = new Program(name, [MEDIA_NODE], {
       env: {
@@ -118,6 +118,7 @@ export class Stack {
         MEDIA_DRAIN_SECONDS: "20",
         ...this.storage.nodeSettings,
         MEDIA_RECORD_SPOOL: join(this.#state, "spool"),
+        ...env,
       },
       log: join(this.logs, `${name}.log`),
     });

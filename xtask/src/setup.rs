@@ -105,10 +105,11 @@ pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     system::ensure_coturn(&tools.workspace)
 }
 
-/// ffmpeg, an independent reader of recordings.
+/// ffmpeg, an independent reader of recordings, and a clock that can be stepped.
 pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
-    system::ensure_ffmpeg(&tools.workspace)
+    system::ensure_ffmpeg(&tools.workspace)?;
+    system::ensure_faketime(&tools.workspace)
 }
 
 /// Python, for independent clients.

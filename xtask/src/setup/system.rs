@@ -1,4 +1,4 @@
-//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg.
+//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg, faketime.
 
 use std::process::Command;
 
@@ -40,6 +40,11 @@ pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
 pub(crate) fn ensure_ffmpeg(workspace: &Workspace) -> Result<()> {
     let present = any_program(&["ffmpeg"]) && any_program(&["ffprobe"]);
     install(workspace, if present { &[] } else { &["ffmpeg"] })
+}
+
+/// `faketime`, which steps a program's wall clock.
+pub(crate) fn ensure_faketime(workspace: &Workspace) -> Result<()> {
+    install(workspace, if any_program(&["faketime"]) { &[] } else { &["faketime"] })
 }
 
 /// Python with `venv`.

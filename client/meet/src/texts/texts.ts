@@ -129,7 +129,7 @@ export interface Texts {
   readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "ofSelf" | "ofOthers", string>> & {
     readonly size: (width: number, lines: number, framesPerSecond: number) => string;
   };
-  /** Why a picture is small or paused: bit rates in words. */
+  /** The reason a picture is small or paused: bit rates in words. */
   readonly limit: {
     readonly smaller: (estimate: string, wanted: string, given: string) => string;
     readonly paused: (estimate: string, wanted: string) => string;

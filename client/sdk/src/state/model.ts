@@ -109,7 +109,7 @@ export interface Connecting {
   readonly moved: boolean;
 }
 
-/** Why there is an offer. */
+/** The cause of an offer. */
 export type Purpose = "join" | NegotiateReason;
 
 /** An offer on its way: the browser makes it, it waits for the socket, the edge answers it, the browser applies that. */

@@ -1,5 +1,6 @@
 //! Calls that are recorded by the real node into a real storage; what comes out is read by ffmpeg.
 
+mod clocks;
 mod empty;
 mod host;
 mod large;
