@@ -161,7 +161,10 @@ impl Negotiation<'_> {
             (Flow::ClientToNode, offered.encodings(), None)
         } else if self.is_slot(offered) {
             let rtx = offered.codecs.iter().any(|codec| codec.rtx_payload_type.is_some());
-            let encoding = self.kept_encoding(&offered.mid).unwrap_or_else(|| ssrcs.encoding(rtx));
+            let mut encoding = self.kept_encoding(&offered.mid).unwrap_or_else(|| ssrcs.encoding());
+            if rtx && encoding.rtx_ssrc.is_none() {
+                encoding.rtx_ssrc = Some(ssrcs.mint());
+            }
             (Flow::NodeToClient, vec![encoding], Some(slots.number(&offered.mid, offered.kind)))
         } else {
             (Flow::Inactive, Vec::new(), None)
@@ -186,6 +189,7 @@ impl Negotiation<'_> {
             section,
             slot,
             feedback,
+            codec_feedback: offered.codec_feedback.clone(),
             rtcp_rsize: offered.rtcp_rsize,
             protocol: offered.protocol.clone(),
             bundle: offered.bundle,
@@ -224,10 +228,8 @@ struct Ssrcs<'a> {
 }
 
 impl Ssrcs<'_> {
-    fn encoding(&mut self, rtx: bool) -> Encoding {
-        let ssrc = self.mint();
-        let rtx_ssrc = rtx.then(|| self.mint());
-        Encoding { ssrc: Some(ssrc), rtx_ssrc, rid: None }
+    fn encoding(&mut self) -> Encoding {
+        Encoding { ssrc: Some(self.mint()), rtx_ssrc: None, rid: None }
     }
 
     fn mint(&mut self) -> u32 {

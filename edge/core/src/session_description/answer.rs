@@ -85,7 +85,7 @@ impl Answer<'_> {
 }
 
 fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
-    let AcceptedSection { section, feedback, rtcp_rsize, one_way, .. } = accepted;
+    let AcceptedSection { section, feedback, codec_feedback, rtcp_rsize, one_way, .. } = accepted;
     // The node's side of the flow.
     text.push_str(match section.flow {
         Flow::ClientToNode => "a=recvonly\r\n",
@@ -101,7 +101,8 @@ fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
         if codec.name == CodecName::Red {
             write_redundant(text, codec, &section.codecs);
         } else {
-            write_codec(text, codec, feedback);
+            let of_codec = codec_feedback.iter().filter(|(of, _)| *of == codec.payload_type).map(|(_, kind)| kind);
+            write_codec(text, codec, feedback.iter().chain(of_codec));
         }
     }
 }
@@ -113,7 +114,7 @@ fn write_redundant(text: &mut String, red: &Codec, codecs: &[Codec]) {
     let _ = write!(text, "a=rtpmap:{payload_type} red/48000/2\r\na=fmtp:{payload_type} {opus}/{opus}\r\n");
 }
 
-fn write_codec(text: &mut String, codec: &Codec, feedback: &[Feedback]) {
+fn write_codec<'a>(text: &mut String, codec: &Codec, feedback: impl Iterator<Item = &'a Feedback>) {
     let payload_type = codec.payload_type;
     let (encoding, parameters) = match codec.name {
         // RFC 7587 §6.1; in-band FEC, because lost audio packets are never retransmitted.

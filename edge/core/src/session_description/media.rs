@@ -159,8 +159,8 @@ fn apt(parameter: &str) -> Option<u8> {
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
-/// The feedback offered for every codec that is not redundant audio, be it with `*` for all.
-pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feedback> {
+/// The feedback offered for every codec that is not redundant audio, be it with `*` for all, and that of single codecs.
+pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> (Vec<Feedback>, Vec<(u8, Feedback)>) {
     let codecs = || codecs.iter().filter(|codec| codec.name != CodecName::Red);
     // A bit for each codec.
     let all = codecs().enumerate().fold(0_u32, |all, (index, _)| all | 1 << index);
@@ -177,8 +177,16 @@ pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Feed
             *offered |= if words(value).eq(words(kind.as_str())) { named } else { 0 };
         }
     }
-    let known = Feedback::ALL.into_iter().zip(offered).filter(|(_, offered)| *offered == all && all != 0);
-    known.map(|(kind, _)| kind).collect()
+    let (mut common, mut single) = (Vec::new(), Vec::new());
+    for (kind, offered) in Feedback::ALL.into_iter().zip(offered) {
+        if offered == all && all != 0 {
+            common.push(kind);
+        } else if !kind.is_of_transport() {
+            let named = codecs().enumerate().filter(|(index, _)| offered & 1 << index != 0);
+            single.extend(named.map(|(_, codec)| (codec.payload_type, kind)));
+        }
+    }
+    (common, single)
 }
 
 /// The first stream that a section announces.

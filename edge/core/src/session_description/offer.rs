@@ -409,6 +409,7 @@ fn usable(
     let SectionMedia { kind, codecs } = media;
     let extensions = OfferedExtensions::read(&section.extensions).or(for_all);
     let (ids, _) = extensions.of(Flow::ClientToNode);
+    let (feedback, codec_feedback) = media::feedback(section, &codecs);
     // Nothing but these two tells which layer of which section a packet belongs to.
     let has_layers = kind == MediaKind::Video && ids.mid.is_some() && ids.rid.is_some();
     Ok(UsableSection {
@@ -417,7 +418,8 @@ fn usable(
         protocol: section.protocol.into(),
         bundle,
         direction: section.direction.or(session.direction).unwrap_or(Direction::SendRecv),
-        feedback: media::feedback(section, &codecs),
+        feedback,
+        codec_feedback,
         layers: if has_layers { simulcast::layers(section, &codecs) } else { Vec::new() },
         codecs,
         extensions,

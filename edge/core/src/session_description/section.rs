@@ -30,8 +30,10 @@ pub struct UsableSection {
     pub direction: Direction,
     /// The codecs that Rotunda forwards, most wanted first; at least one.
     pub codecs: Vec<Codec>,
-    /// The RTCP feedback that Rotunda uses, where offered for the first codec.
+    /// The RTCP feedback that Rotunda uses, where offered for every codec.
     pub feedback: Vec<Feedback>,
+    /// Further feedback of single codecs, by payload type.
+    pub codec_feedback: Vec<(u8, Feedback)>,
     pub extensions: OfferedExtensions,
     /// The SSRCs that it announces; of simulcast, those of its first layer.
     pub encoding: Encoding,
@@ -122,7 +124,7 @@ impl Direction {
     }
 }
 
-/// RTCP feedback (RFC 4585 §4.2) of a section's first codec.
+/// RTCP feedback (RFC 4585 §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
@@ -140,6 +142,15 @@ pub enum Feedback {
 
 impl Feedback {
     pub const ALL: [Self; 5] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb, Self::TransportCc];
+
+    /// Whether it concerns the transport: then it is of use for all codecs or for none.
+    #[must_use]
+    pub const fn is_of_transport(self) -> bool {
+        match self {
+            Self::GoogRemb | Self::TransportCc => true,
+            Self::Nack | Self::NackPli | Self::CcmFir => false,
+        }
+    }
 
     /// Its value in an `rtcp-fb` line.
     #[must_use]
@@ -169,8 +180,11 @@ pub struct AcceptedSection {
     pub section: Section,
     /// For a slot: its number among those of its kind.
     pub slot: Option<u8>,
-    /// The feedback that both sides know.
+    /// The feedback that both sides know, for every codec.
     pub feedback: Vec<Feedback>,
+    /// Further feedback of single codecs, by payload type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codec_feedback: Vec<(u8, Feedback)>,
     /// Whether both sides know reduced-size RTCP.
     pub rtcp_rsize: bool,
     /// The profile of the offer, which the answer must repeat (RFC 8829 §5.1.2). Rooms stored before it was kept had this one alone.

@@ -154,11 +154,16 @@ fn keeps_every_video_codec_that_is_forwarded_in_the_order_of_the_offer() {
 }
 
 #[test]
-fn feedback_that_one_of_the_codecs_lacks_is_not_used() {
+fn feedback_that_one_of_the_codecs_lacks_is_used_for_the_others() {
     let offer = captured("chromium-publish").replace("a=rtcp-fb:116 nack\r\n", "");
-    let offer = Offer::read(&offer).unwrap();
-    let feedback = &offer.sections[1].usable().expect("usable").feedback;
-    assert!(!feedback.contains(&Feedback::Nack) && feedback.contains(&Feedback::NackPli), "{feedback:?}");
+    let answered = answer(&Offer::read(&offer).unwrap());
+    let has = |of: u8, kind: &str| answered.lines().any(|line| line == format!("a=rtcp-fb:{of} {kind}"));
+    assert_eq!([96, 108, 116].map(|of| has(of, "nack")), [true, true, false], "{answered}");
+    assert_eq!([96, 108, 116].map(|of| has(of, "nack pli")), [true; 3], "{answered}");
+    // What the transport tells is told of all packets or of none.
+    let offer = captured("chromium-publish").replace("a=rtcp-fb:116 transport-cc\r\n", "");
+    let answered = answer(&Offer::read(&offer).unwrap());
+    assert!(!answered.contains("a=rtcp-fb:96 transport-cc"), "{answered}");
 }
 
 /// Answers everything that can be accepted, each section in the direction that it offers.
@@ -194,6 +199,7 @@ fn accept(offered: &OfferedSection) -> AnsweredSection {
         section,
         slot: None,
         feedback: offered.feedback.clone(),
+        codec_feedback: offered.codec_feedback.clone(),
         rtcp_rsize: offered.rtcp_rsize,
         protocol: offered.protocol.clone(),
         bundle: offered.bundle,

@@ -102,6 +102,27 @@ fn a_further_offer_keeps_what_stays_and_stops_what_went() {
 }
 
 #[test]
+fn a_later_offer_may_add_retransmissions_to_a_slot() {
+    let (with, without) = (offer("chromium-join"), offer("chromium-join").replace(" rtx/90000", " other/90000"));
+    let mut stage = Stage::new(1);
+    stage.open_client("ada", Grants::default(), None);
+    stage.prepare("ada");
+    let attempt = AttemptId::parse("a").expect("an attempt");
+    let _ = stage.say("ada", ClientToEdge::Join { attempt, offer: without, tracks: intents(&[MICROPHONE, CAMERA]) });
+    let epoch = stage.epochs.first().copied().expect("an epoch");
+    let first = answer(&stage.give("node-a", epoch)).expect("an answer");
+    stage.prepare("ada");
+    let tracks = intents(&[MICROPHONE, CAMERA]);
+    let further = ClientToEdge::Negotiate { offer: with, tracks, reason: NegotiateReason::Sections };
+    let second = answer(&stage.say("ada", further).1).expect("an answer");
+    let (before, after) = (lines(&first, "a=ssrc:"), lines(&second, "a=ssrc:"));
+    let video = lines(&second, "m=video").iter().rposition(|found| !found.is_empty()).expect("a slot");
+    assert_eq!((before[video].len(), after[video].len()), (1, 2), "{second}");
+    assert_eq!(before[video][0], after[video][0], "it keeps its own");
+    assert_eq!(lines(&second, "a=ssrc-group:FID")[video].len(), 1);
+}
+
+#[test]
 fn slots_have_ssrcs_of_their_own_and_a_stream_for_each_pair() {
     let (_, outputs) = join("chromium-slots8", &[]);
     let answer = answer(&outputs).expect("an answer");
