@@ -16,3 +16,4 @@ mod probe;
 mod rate;
 mod reported;
 pub mod sent;
+pub mod uplink;

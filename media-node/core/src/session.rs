@@ -6,11 +6,10 @@ pub mod srtp;
 pub mod streams;
 
 use crate::congestion::allocate::Estimate;
-use crate::congestion::arrivals::Arrivals;
 use crate::congestion::bandwidth::Bandwidth;
 use crate::congestion::controller::Controller;
 use crate::congestion::limited::Limited;
-use crate::congestion::overload::{Overload, Relief};
+use crate::congestion::uplink::Uplink;
 use crate::egress::pacer::Pacer;
 use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
@@ -49,12 +48,8 @@ pub struct Session {
     pub sections: Vec<parameters::Section>,
     /// Its wall clock beside ours.
     pub clock_offset: ClockOffset,
-    /// When its packets arrived, where transport-wide feedback is negotiated for them.
-    pub arrivals: Option<Arrivals>,
-    /// Whether what it publishes has suddenly become too much for its link.
-    pub overload: Overload,
-    /// What it is asked to send no more than because of that.
-    pub relief: Option<Relief>,
+    /// Where it publishes, and transport-wide feedback is negotiated for that.
+    pub uplink: Option<Box<Uplink>>,
     /// How much it can be sent, where it receives anything.
     pub congestion: Option<Controller>,
     pub probing: Option<Probing>,
@@ -122,9 +117,7 @@ impl Session {
             slots: Vec::new(),
             sections: Vec::new(),
             clock_offset: ClockOffset::default(),
-            arrivals: None,
-            overload: Overload::new(now),
-            relief: None,
+            uplink: None,
             congestion: None,
             probing: None,
             feedback_since: None,
@@ -147,7 +140,10 @@ impl Session {
 
     /// What it may send, if anything but its link limits that.
     pub fn limit_bps(&self) -> Option<u64> {
-        [self.cap.map(|cap| cap.bps), self.relief.map(Relief::bps)].into_iter().flatten().min()
+        [self.cap.map(|cap| cap.bps), self.uplink.as_ref().and_then(|uplink| uplink.limit_bps())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub fn is_connected(&self) -> bool {
@@ -160,12 +156,12 @@ impl Session {
     }
 
     /// Reports arrivals of what the sections say is published, or no longer.
-    pub fn set_arrivals(&mut self, now: Instant) {
+    pub fn set_uplink(&mut self, now: Instant) {
         let published = self.sections.iter().filter(|section| section.flow == Flow::ClientToNode);
         // Bundled sections use one id for one extension (RFC 8843 §9).
         let extension = published.filter_map(|section| section.extensions.transport_cc).next();
-        if self.arrivals.as_ref().map(Arrivals::extension) != extension {
-            self.arrivals = extension.map(|extension| Arrivals::new(now, extension));
+        if self.uplink.as_ref().map(|uplink| uplink.arrivals.extension()) != extension {
+            self.uplink = extension.map(|extension| Box::new(Uplink::new(now, extension)));
         }
     }
 

@@ -47,32 +47,27 @@ const RELIEF_BPS_MIN: u64 = 100_000;
 pub struct Relief {
     link_bps: u64,
     bps: u64,
-    drains: bool,
 }
 
 impl Relief {
     /// For a link that carries so much, into which too much is sent.
     pub fn begin(link_bps: u64) -> Self {
-        Self { link_bps, bps: link_bps * DRAIN_PERCENT / 100, drains: true }
+        Self { link_bps, bps: link_bps * DRAIN_PERCENT / 100 }
     }
 
     /// The link carries no more than this after all.
     pub fn narrow(self, link_bps: u64) -> Self {
-        if self.drains && self.link_bps < link_bps { self } else { Self::begin(link_bps) }
-    }
-
-    pub fn drains(self) -> bool {
-        self.drains
+        if self.link_bps < link_bps { self } else { Self::begin(link_bps) }
     }
 
     /// The queue is empty.
     pub fn drained(self) -> Self {
-        Self { bps: self.link_bps * HOLD_PERCENT / 100, drains: false, ..self }
+        Self { bps: self.link_bps * HOLD_PERCENT / 100, ..self }
     }
 
     /// The limit a second later.
     pub fn grow(self) -> Option<Self> {
-        let bps = if self.drains { self.bps } else { self.bps * GROWTH_PERCENT / 100 };
+        let bps = self.bps * GROWTH_PERCENT / 100;
         (bps <= self.link_bps * LIFT_PERCENT / 100).then_some(Self { bps, ..self })
     }
 
@@ -130,8 +125,12 @@ enum State {
 /// What a packet tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// So many bits a second still arrive. It is told again while that goes on.
+    /// So many bits a second still arrive.
     Overloaded {
+        arrives_bps: u64,
+    },
+    /// It goes on, and so many do by now.
+    Narrower {
         arrives_bps: u64,
     },
     Ended,
@@ -157,6 +156,10 @@ impl Overload {
             State::Suspected { since } => now.saturating_duration_since(since) < SUSPICION_MAX,
             State::Calm | State::Lossy => false,
         }
+    }
+
+    pub fn is_overloaded(&self) -> bool {
+        matches!(self.state, State::Overloaded { .. })
     }
 
     /// Whether nothing is to be said of losses.
@@ -200,10 +203,12 @@ impl Overload {
             State::Suspected { .. } | State::Lossy if lost <= CALM_LOST_MAX && !waits => State::Calm,
             State::Calm | State::Suspected { .. } | State::Overloaded { .. } | State::Lossy => before,
         };
+        let arrives_bps = || self.arrived.recent_bps().map_or(0, |bps| bps as u64);
         match (before, self.state) {
-            (_, State::Overloaded { .. }) if before != self.state => {
-                Some(Change::Overloaded { arrives_bps: self.arrived.recent_bps().map_or(0, |bps| bps as u64) })
+            (State::Overloaded { .. }, State::Overloaded { .. }) => {
+                (before != self.state).then(|| Change::Narrower { arrives_bps: arrives_bps() })
             }
+            (_, State::Overloaded { .. }) => Some(Change::Overloaded { arrives_bps: arrives_bps() }),
             (State::Overloaded { .. }, State::Lossy) => {
                 self.ended_at = Some(now);
                 Some(Change::Ended)
@@ -305,7 +310,7 @@ mod tests {
         let arrives: Vec<_> = changes
             .iter()
             .filter_map(|(_, change)| match change {
-                Change::Overloaded { arrives_bps } => Some(arrives_bps / 100_000),
+                Change::Overloaded { arrives_bps } | Change::Narrower { arrives_bps } => Some(arrives_bps / 100_000),
                 Change::Ended => None,
             })
             .collect();
@@ -372,7 +377,7 @@ mod tests {
     #[test]
     fn a_relief_grows_once_the_queue_is_empty_and_ends() {
         let relief = Relief::begin(600_000);
-        assert_eq!((relief.bps(), relief.grow()), (420_000, Some(relief)));
+        assert_eq!(relief.bps(), 420_000);
         let mut kbps = Vec::new();
         let mut next = Some(relief.drained());
         while let Some(relief) = next {

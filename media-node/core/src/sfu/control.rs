@@ -144,7 +144,7 @@ impl Sfu {
             return;
         }
         session.sections = sections.to_vec();
-        session.set_arrivals(now);
+        session.set_uplink(now);
         session.set_congestion(now, &self.bandwidth);
         self.set_slots(now, key, sections);
         self.set_tracks(now, key, sections);

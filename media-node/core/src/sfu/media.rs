@@ -29,12 +29,12 @@ impl Sfu {
         let payload = header.payload(packet).ok_or(DropReason::MalformedRtp)?;
         self.stats.rtp_in += 1;
         let mut overload = None;
-        if let Some(arrivals) = &mut session.arrivals
-            && let Some(&[s0, s1]) = header.extension(arrivals.extension())
+        if let Some(uplink) = &mut session.uplink
+            && let Some(&[s0, s1]) = header.extension(uplink.arrivals.extension())
         {
             let number = u16::from_be_bytes([s0, s1]);
-            overload = session.overload.record(now, number, packet.len());
-            if let Some(due) = arrivals.record(now, number, header.ssrc, packet.len()) {
+            overload = uplink.overload.record(now, number, packet.len());
+            if let Some(due) = uplink.arrivals.record(now, number, header.ssrc, packet.len()) {
                 self.deadlines.set(Timer::Arrivals(key), Some(due));
             }
         }
@@ -82,8 +82,8 @@ impl Sfu {
     /// Audio tells how long packets wait on the publisher's link.
     fn note_audio(&mut self, now: Instant, key: SessionKey, stream: StreamKey, header: &RtpHeader<'_>) {
         let Some(stream) = self.streams.get(stream).filter(|stream| stream.kind == MediaKind::Audio) else { return };
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.overload.record_audio(now, header.ssrc, header.timestamp, stream.clock_rate());
+        if let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) {
+            uplink.overload.record_audio(now, header.ssrc, header.timestamp, stream.clock_rate());
         }
     }
 

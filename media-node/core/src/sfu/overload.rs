@@ -1,7 +1,7 @@
 //! A publisher's link that suddenly carries less: nothing is repaired meanwhile, then every picture begins anew.
 
 use super::{Sfu, Timer};
-use crate::congestion::overload::{Change, Relief};
+use crate::congestion::overload::Change;
 use crate::ingress::receive::Receiver;
 use crate::ingress::stream::Stream;
 use crate::ingress::track::Track;
@@ -21,36 +21,28 @@ impl Sfu {
         for stream in self.streams_of(&tracks) {
             self.give_up_losses(stream);
         }
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) else { return };
+        uplink.note(change);
+        self.report_cap(key);
         match change {
-            Change::Overloaded { arrives_bps } => {
-                self.stats.uplink_overloads += u64::from(!session.relief.is_some_and(Relief::drains));
-                let narrowed = session.relief.map(|relief| relief.narrow(arrives_bps));
-                session.relief = Some(narrowed.unwrap_or(Relief::begin(arrives_bps)));
-                self.report_cap(key);
-            }
-            Change::Ended => {
-                session.relief = session.relief.map(Relief::drained);
-                self.report_cap(key);
-                self.begin_pictures_anew(now, &tracks);
-            }
+            Change::Overloaded { .. } => self.stats.uplink_overloads += 1,
+            Change::Narrower { .. } => {}
+            Change::Ended => self.begin_pictures_anew(now, &tracks),
         }
     }
 
     /// A second has passed. The report that follows tells a new limit; that there is none any more it does not.
     pub(super) fn ease_relief(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some(relief) = session.relief else { return };
-        session.relief = relief.grow();
-        if session.relief.is_none() {
+        let uplink = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut());
+        if uplink.is_some_and(|uplink| uplink.ease()) {
             self.report_cap(key);
         }
     }
 
     /// When losses or key frames of a publisher may be asked for, if not now.
     pub(super) fn postponed(&self, now: Instant, publisher: SessionKey) -> Option<Instant> {
-        let is_busy = self.sessions.get(publisher).is_some_and(|session| session.overload.is_busy(now));
-        is_busy.then(|| now + POSTPONED)
+        let uplink = self.sessions.get(publisher)?.uplink.as_ref()?;
+        uplink.overload.is_busy(now).then(|| now + POSTPONED)
     }
 
     /// The smallest layer is the surest: viewers begin with it, and rise to what else turns out to be still sent.

@@ -45,10 +45,10 @@ impl Sfu {
     pub(super) fn report_arrivals(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        let Some(mut arrivals) = session.arrivals.take() else { return };
-        let hides_losses = session.overload.hides_losses(now);
+        let Some(mut uplink) = session.uplink.take() else { return };
+        let hides_losses = uplink.overload.hides_losses(now);
         loop {
-            let Some(report) = arrivals.next_report(now, hides_losses) else { break };
+            let Some(report) = uplink.arrivals.next_report(now, hides_losses) else { break };
             let mut told = 0;
             self.send_rtcp(key, |writer| {
                 writer.receiver_report(feedback_ssrc, std::iter::empty())?;
@@ -56,10 +56,10 @@ impl Sfu {
                 Ok(())
             });
             self.stats.arrival_reports_out += u64::from(told > 0);
-            arrivals.reported(told);
+            uplink.arrivals.reported(told);
         }
         if let Some(session) = self.sessions.get_mut(key) {
-            session.arrivals = Some(arrivals);
+            session.uplink = Some(uplink);
         }
     }
 
@@ -70,7 +70,7 @@ impl Sfu {
         let feedback_ssrc = session.feedback_ssrc;
         // A client that hears of every arrival finds out by probing what it may send; to it an estimate is only a cap.
         let most = self.bandwidth.client_in_bps_max;
-        let needs_estimate = session.arrivals.is_none() || session.limit_bps().is_some() || most.is_some();
+        let needs_estimate = session.uplink.is_none() || session.limit_bps().is_some() || most.is_some();
         let estimate_bps = video_bps_max(session, most);
         let mut blocks = Vec::with_capacity(session.tracks.len());
         let mut videos = Vec::with_capacity(session.tracks.len());
