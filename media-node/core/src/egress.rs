@@ -8,6 +8,7 @@ pub mod probing;
 pub mod redundancy;
 pub mod rewrite;
 pub mod slot;
+mod slowed;
 mod template;
 pub mod throttle;
 pub mod undecodable;

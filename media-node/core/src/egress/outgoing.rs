@@ -107,6 +107,11 @@ impl Outgoing {
     ) -> Option<Written> {
         // Nothing that cannot be written takes a number.
         self.config.format(packet.facts.codec)?;
+    /// As [`Rewriter::waits_for_more`].
+    pub fn waits_for_more(&self) -> bool {
+        self.rewriter.waits_for_more()
+    }
+
         let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
         let written = self
             .write_redundant(at, packet, rewritten, earlier, out)

@@ -108,6 +108,11 @@ impl Rewriter {
         let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);
         self.span_at(source, facts).is_some_and(is_settled)
     }
+    /// Whether more of the source is to be taken than has been possible so far.
+    pub fn waits_for_more(&self) -> bool {
+        self.tempo() < self.tempo
+    }
+
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.

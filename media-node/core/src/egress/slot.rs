@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::outgoing::{Outgoing, Written};
 use super::rewrite::Origin;
+use super::slowed::Slowed;
 use crate::congestion::allocate::{Grant, Raises};
 use crate::ingress::receive::{ClockOffset, SourceClock};
 use crate::keys::{StreamKey, TrackKey};
@@ -33,6 +34,7 @@ pub struct Slot {
     /// The chosen layer of the track.
     wanted: Option<StreamKey>,
     tempo: Tempo,
+    slowed: Slowed,
     /// The stream that plays until the wanted one can begin.
     playing: Option<StreamKey>,
     outgoing: Outgoing,
@@ -60,6 +62,7 @@ impl Slot {
             reception: Reception::default(),
             wanted: None,
             tempo: Tempo::Full,
+            slowed: Slowed::default(),
             playing: None,
             outgoing: Outgoing::new(config, random),
         }
@@ -124,6 +127,12 @@ impl Slot {
     }
 
     /// This stream continues under another SSRC: where it plays, it starts over with the next key frame.
+    /// The stream that plays with fewer frames than it is to, if only a key frame is likely to change that.
+    pub fn poll_slowed(&mut self, now: Instant) -> Option<StreamKey> {
+        let is_slowed = self.playing.is_some() && self.playing == self.wanted && self.outgoing.waits_for_more();
+        self.slowed.poll(now, is_slowed).then_some(self.playing?)
+    }
+
     pub fn begin_anew(&mut self, stream: StreamKey) {
         if self.playing == Some(stream) {
             self.playing = None;

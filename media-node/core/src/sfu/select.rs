@@ -119,6 +119,10 @@ impl Sfu {
     }
 
     fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
+        let slot = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place));
+        if let Some(stream) = slot.and_then(|slot| slot.poll_slowed(now)) {
+            self.want_keyframe(now, stream);
+        }
         let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
         if let Some(stream) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) {
             self.want_keyframe(now, stream);

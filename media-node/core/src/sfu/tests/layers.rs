@@ -33,6 +33,8 @@ pub(super) struct Camera {
     answered: [usize; 3],
     /// Where there are temporal layers: the last key frame of each layer, and its frames of the base layer.
     temporal: Option<[(u64, u8); 3]>,
+    /// Whether it tells with which frames a viewer can take more of them.
+    has_sync: bool,
     /// Packets of one frame arrive in any order.
     shuffle: Option<Random>,
     /// Percent of its packets that are lost on their way to the node.
@@ -67,6 +69,7 @@ impl Camera {
             sent: [0; 3],
             answered: [0; 3],
             temporal: None,
+            has_sync: true,
             shuffle: None,
             loss: 0,
             losses: Random::seeded(1),
@@ -124,7 +127,7 @@ impl Camera {
             Some(temporal) => {
                 let (keyframe, base_layer_index) = temporal[layer];
                 let (index, is_sync) = TEMPORAL_LAYERS[(self.sent[layer] - keyframe) as usize % 8];
-                vec![first, 0xe0, p0, p1, base_layer_index, index << 6 | u8::from(is_sync) << 5]
+                vec![first, 0xe0, p0, p1, base_layer_index, index << 6 | u8::from(is_sync && self.has_sync) << 5]
             }
         };
         if place == 0 && is_keyframe {
@@ -487,4 +490,30 @@ fn the_smallest_layer_loses_frames_before_it_is_paused() {
     }
     let told = camera.told();
     assert_eq!(told.iter().filter(|said| *said == "limited paused").count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_camera_that_tells_no_frame_to_speed_up_with_is_asked_for_a_key_frame() {
+    let mut camera = Camera::new(2, 3);
+    (camera.temporal, camera.has_sync) = (Some(Default::default()), false);
+    camera.set_target(1, 5_000);
+    camera.run_for(4_000);
+    let keyframes = |camera: &Camera| feedback(&camera.world, 0).iter().filter(|name| **name == "pli 9001").count();
+    let mut within = |kbps, milliseconds, expected: std::ops::Range<usize>| {
+        camera.set_target(1, kbps);
+        for place in 0..2 {
+            camera.world.send(place, camera.world.clients[place].check(true));
+        }
+        camera.run_for(milliseconds);
+        let frames = frames_in_a_second(&mut camera);
+        assert!(expected.contains(&frames), "{kbps} kbit/s: {frames} frames");
+        keyframes(&camera)
+    };
+    let before = within(100, 4_000, 7..10);
+    assert_eq!(within(300, 1_000, 7..10), before, "it may tell one yet");
+    assert_eq!(within(300, 2_000, 29..32), before + 1);
+    // It is slowed down again: another key frame waits.
+    assert_eq!(within(100, 1_000, 7..10), before + 1);
+    assert_eq!(within(300, 4_000, 7..10), before + 1);
+    assert_eq!(within(300, 3_000, 29..32), before + 2);
 }
