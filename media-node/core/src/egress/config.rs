@@ -3,7 +3,7 @@
 use shared::ids::Mid;
 use shared::rtp_parameters::{Codec, CodecName, HeaderExtensions, MediaKind, Section};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub kind: MediaKind,
     pub mid: Mid,
@@ -12,7 +12,7 @@ pub struct Config {
     pub formats: Vec<Format>,
     /// Ticks per second, the same for all formats.
     pub clock_rate: u32,
-    /// SSRC of the retransmission stream, if one was negotiated for all formats (RFC 4588).
+    /// SSRC of the retransmission stream, if one was negotiated for any format (RFC 4588).
     pub retransmission_ssrc: Option<u32>,
     /// Payload type of redundant audio, if it was negotiated (RFC 2198).
     pub redundant_payload_type: Option<u8>,
@@ -24,7 +24,7 @@ pub struct Config {
 pub struct Format {
     pub codec: CodecName,
     pub payload_type: u8,
-    /// Of its retransmissions.
+    /// Of its retransmissions, if they have a stream of their own.
     pub rtx_payload_type: Option<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Config {
             payload_type: codec.payload_type,
             rtx_payload_type: codec.rtx_payload_type,
         };
-        let is_repaired = codecs().all(|codec| codec.rtx_payload_type.is_some());
+        let is_repaired = codecs().any(|codec| codec.rtx_payload_type.is_some());
         Some(Self {
             kind: section.kind,
             mid: section.mid.clone(),
@@ -69,10 +69,21 @@ impl Config {
         Some(Retransmission { ssrc: self.retransmission_ssrc?, payload_type })
     }
 
-    /// Whether a slot of this section would send under one of the same SSRCs.
-    pub fn shares_ssrc_with(&self, section: &Section) -> bool {
+    /// What can be sent on the retransmission stream, if anything can.
+    pub fn retransmitted(&self) -> Option<(CodecName, Retransmission)> {
+        self.formats.iter().find_map(|format| Some((format.codec, self.retransmission(format.codec)?)))
+    }
+
+    /// Whether both would send under one of their SSRCs.
+    pub fn shares_ssrc_with(&self, other: &Self) -> bool {
         let own = [Some(self.ssrc), self.retransmission_ssrc];
-        let theirs = section.encodings.iter().take(1).flat_map(|encoding| [encoding.ssrc, encoding.rtx_ssrc]);
-        theirs.flatten().any(|ssrc| own.contains(&Some(ssrc)))
+        let theirs = [Some(other.ssrc), other.retransmission_ssrc];
+        theirs.iter().flatten().any(|ssrc| own.contains(&Some(*ssrc)))
+    }
+
+    /// Whether the other describes the same slot, negotiated anew.
+    pub fn is_continued_by(&self, other: &Self) -> bool {
+        let same = (&self.mid, self.kind, self.ssrc, self.clock_rate);
+        same == (&other.mid, other.kind, other.ssrc, other.clock_rate)
     }
 }

@@ -13,6 +13,7 @@ use crate::rtcp::ntp::NtpTime;
 use crate::rtcp::write::Sent;
 use crate::rtx::ORIGINAL_SEQUENCE_BYTES;
 use crate::tempo::Tempo;
+use shared::rtp_parameters::CodecName;
 use std::time::{Duration, Instant};
 
 /// A packet that is this much shorter than the others of its frame is padded to their length. libwebrtc cuts frames
@@ -39,13 +40,21 @@ pub struct Written {
 
 pub struct Outgoing {
     config: Config,
-    template: Template,
+    templates: Templates,
+    /// The first index under this configuration: what was sent before cannot be written again as it was.
+    configured_at: u64,
     rewriter: Rewriter,
     throttle: Throttle,
     frame: Option<FrameSize>,
     retransmission_index: u64,
     sent_packets: u32,
     sent_octets: u32,
+}
+
+/// Headers of packets whose retransmissions have a stream of their own, and of others.
+struct Templates {
+    repaired: Template,
+    plain: Template,
 }
 
 /// How long the packets of the current video frame are.
@@ -60,7 +69,8 @@ impl Outgoing {
         // RFC 3711 §3.3.1: sequence numbers that begin in the lower half keep an early loss from hiding a wrap.
         let first_index = u64::from(random.next_u16() >> 1);
         Self {
-            template: Template::new(&config),
+            templates: Templates::new(&config),
+            configured_at: first_index,
             rewriter: Rewriter::new(config.clock_rate, first_index, random.next_u32()),
             throttle: Throttle::default(),
             frame: None,
@@ -73,6 +83,13 @@ impl Outgoing {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Goes on with what was negotiated anew for the same SSRC.
+    pub fn renegotiate(&mut self, config: Config) {
+        self.templates = Templates::new(&config);
+        self.configured_at = self.rewriter.next_index();
+        self.config = config;
     }
 
     /// As [`Rewriter::switch`].
@@ -88,6 +105,11 @@ impl Outgoing {
     /// As [`Rewriter::coming_tempo`].
     pub fn coming_tempo(&self) -> Tempo {
         self.rewriter.coming_tempo()
+    }
+
+    /// As [`Rewriter::waits_for_more`].
+    pub fn waits_for_more(&self) -> bool {
+        self.rewriter.waits_for_more()
     }
 
     /// As [`Rewriter::leaves_out`].
@@ -107,11 +129,6 @@ impl Outgoing {
     ) -> Option<Written> {
         // Nothing that cannot be written takes a number.
         self.config.format(packet.facts.codec)?;
-    /// As [`Rewriter::waits_for_more`].
-    pub fn waits_for_more(&self) -> bool {
-        self.rewriter.waits_for_more()
-    }
-
         let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
         let written = self
             .write_redundant(at, packet, rewritten, earlier, out)
@@ -141,17 +158,22 @@ impl Outgoing {
 
     /// Whether there is a numbered retransmission stream.
     pub fn can_pad(&self) -> bool {
-        self.config.retransmission_ssrc.is_some() && self.template.transport_sequence_at().is_some()
+        self.config.retransmitted().is_some() && self.templates.repaired.transport_sequence_at().is_some()
+    }
+
+    /// Whether packets of this codec can be repeated on it.
+    pub fn can_repeat(&self, codec: CodecName) -> bool {
+        self.can_pad() && self.config.retransmission(codec).is_some()
     }
 
     /// Writes a packet of nothing but padding on the retransmission stream.
     pub fn write_padding(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
-        let codec = self.config.formats.first()?.codec;
-        let stream = self.config.retransmission(codec)?;
-        let transport_sequence_at = Some(self.template.transport_sequence_at()?);
+        let (codec, stream) = self.config.retransmitted()?;
+        let template = &self.templates.repaired;
+        let transport_sequence_at = Some(template.transport_sequence_at()?);
         let index = self.retransmission_index;
         let (facts, numbers) = (Facts::none(codec), self.rewriter.padding(index));
-        let header_bytes = self.template.write(out, at, stream.payload_type, &facts, numbers)?;
+        let header_bytes = template.write(out, at, stream.payload_type, &facts, numbers)?;
         template::redirect(out, stream.ssrc)?;
         let bytes = header_bytes + PADDING_BYTES;
         template::pad(out.get_mut(..bytes)?, PADDING_BYTES)?;
@@ -165,13 +187,15 @@ impl Outgoing {
     pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         let rewritten = self.rewriter.rewrite_again(origin, &packet.facts)?;
         let Some(stream) = self.config.retransmission(packet.facts.codec) else {
-            // With a new number it would be another packet under the same SRTP index.
-            let is_numbered = self.template.transport_sequence_at().is_some();
-            return if is_numbered { None } else { self.write(at, packet, rewritten, out) };
+            // With a new number, or as it is negotiated by now, it would be another packet under the same SRTP index.
+            let is_numbered = self.templates.plain.transport_sequence_at().is_some();
+            let is_other = is_numbered || rewritten.index < self.configured_at;
+            return if is_other { None } else { self.write(at, packet, rewritten, out) };
         };
+        let template = &self.templates.repaired;
         let index = self.retransmission_index;
         let header = Rewritten { index, ..rewritten };
-        let header_bytes = self.template.write(out, at, stream.payload_type, &packet.facts, header)?;
+        let header_bytes = template.write(out, at, stream.payload_type, &packet.facts, header)?;
         let body = out.get_mut(header_bytes..header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len())?;
         let (original_sequence, payload) = body.split_first_chunk_mut::<ORIGINAL_SEQUENCE_BYTES>()?;
         *original_sequence = (rewritten.index as u16).to_be_bytes();
@@ -179,7 +203,7 @@ impl Outgoing {
         let bytes = header_bytes + ORIGINAL_SEQUENCE_BYTES + packet.payload.len();
         template::redirect(out, stream.ssrc)?;
         self.retransmission_index += 1;
-        let transport_sequence_at = self.template.transport_sequence_at();
+        let transport_sequence_at = template.transport_sequence_at();
         Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index, transport_sequence_at })
     }
 
@@ -220,10 +244,11 @@ impl Outgoing {
         };
         let mut earlier = earlier.map(block).peekable();
         earlier.peek()?;
-        let header_bytes = self.template.write(out, at, redundant, &packet.facts, rewritten)?;
+        let template = &self.templates.plain;
+        let header_bytes = template.write(out, at, redundant, &packet.facts, rewritten)?;
         let bytes = red::write(out.get_mut(header_bytes..)?, payload_type, packet.payload, earlier)?;
         let (ssrc, index) = (self.config.ssrc, rewritten.index);
-        let transport_sequence_at = self.template.transport_sequence_at();
+        let transport_sequence_at = template.transport_sequence_at();
         Some(Written {
             bytes: header_bytes + bytes,
             padding_bytes: 0,
@@ -236,15 +261,17 @@ impl Outgoing {
 
     fn write(&mut self, at: Moment, packet: &Packet<'_>, rewritten: Rewritten, out: &mut [u8]) -> Option<Written> {
         let payload_type = self.config.format(packet.facts.codec)?.payload_type;
-        let header_bytes = self.template.write(out, at, payload_type, &packet.facts, rewritten)?;
+        let is_repaired = self.config.retransmission(packet.facts.codec).is_some();
+        let template = if is_repaired { &self.templates.repaired } else { &self.templates.plain };
+        let transport_sequence_at = template.transport_sequence_at();
+        let header_bytes = template.write(out, at, payload_type, &packet.facts, rewritten)?;
         let bytes = header_bytes + packet.payload.len();
         copy_payload(out.get_mut(header_bytes..bytes)?, packet, rewritten);
-        let padding = self.padding(rewritten.timestamp, packet, bytes);
+        let padding = if is_repaired { self.padding(rewritten.timestamp, packet, bytes) } else { 0 };
         if padding > 0 {
             template::pad(out.get_mut(..bytes + padding)?, padding)?;
         }
         let (ssrc, index) = (self.config.ssrc, rewritten.index);
-        let transport_sequence_at = self.template.transport_sequence_at();
         Some(Written {
             bytes: bytes + padding,
             padding_bytes: padding,
@@ -259,7 +286,7 @@ impl Outgoing {
     /// (UDP_SEGMENT). Without a retransmission stream there is none: a packet that is sent twice under one SRTP index
     /// must be the same to the byte (RFC 3711 §9.1), and how it was padded is not remembered.
     fn padding(&mut self, timestamp: u32, packet: &Packet<'_>, bytes: usize) -> usize {
-        if packet.facts.picture.is_none() || self.config.retransmission_ssrc.is_none() {
+        if packet.facts.picture.is_none() {
             return 0;
         }
         let begun = self.frame.filter(|frame| frame.timestamp == timestamp);
@@ -270,6 +297,12 @@ impl Outgoing {
             self.frame = Some(FrameSize { timestamp, bytes: target });
         }
         padding
+    }
+}
+
+impl Templates {
+    fn new(config: &Config) -> Self {
+        Self { repaired: Template::new(config, true), plain: Template::new(config, false) }
     }
 }
 

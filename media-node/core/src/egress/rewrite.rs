@@ -76,11 +76,16 @@ impl Rewriter {
         Self { clock_rate, tempo: Tempo::Full, spans: [None; SPANS_KEPT], furthest: Furthest { rewritten, at: None } }
     }
 
+    /// The index of the packet that is sent next.
+    pub fn next_index(&self) -> u64 {
+        self.furthest.rewritten.index.wrapping_add(1)
+    }
+
     /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
     /// `offset` leads from its timestamps to those of the source before at the same capture time, where both are known.
     pub fn switch(&mut self, now: Instant, source: StreamKey, facts: &Facts, offset: Option<u32>) {
         let last = self.furthest.rewritten;
-        let first = last.index.wrapping_add(1);
+        let first = self.next_index();
         let numbers = last.numbers.advance(Numbers { picture_id: 1, base_layer_index: 1 });
         let timestamp = last.timestamp.wrapping_add(self.ticks_to(now, facts, offset));
         let span = Span::of(source, self.tempo, facts.index, first);
@@ -103,16 +108,16 @@ impl Rewriter {
         self.tempo().min(self.tempo)
     }
 
-    /// Whether a packet of `source` is left out for sure, whatever comes before it.
-    pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
-        let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);
-        self.span_at(source, facts).is_some_and(is_settled)
-    }
     /// Whether more of the source is to be taken than has been possible so far.
     pub fn waits_for_more(&self) -> bool {
         self.tempo() < self.tempo
     }
 
+    /// Whether a packet of `source` is left out for sure, whatever comes before it.
+    pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
+        let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);
+        self.span_at(source, facts).is_some_and(is_settled)
+    }
 
     /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
     /// before the switch.

@@ -15,7 +15,7 @@ use crate::rtcp::write::Sent;
 use crate::tempo::Tempo;
 use shared::control::TrackRef;
 use shared::ids::Mid;
-use shared::rtp_parameters::MediaKind;
+use shared::rtp_parameters::{CodecName, MediaKind};
 use std::time::{Duration, Instant};
 
 pub struct Slot {
@@ -72,6 +72,14 @@ impl Slot {
         self.outgoing.config()
     }
 
+    /// Its section was negotiated again. What plays in a codec that is no longer there ends.
+    pub fn negotiate_again(&mut self, config: Config) {
+        self.is_active = true;
+        if *self.config() != config {
+            self.outgoing.renegotiate(config);
+        }
+    }
+
     pub fn mid(&self) -> &Mid {
         &self.config().mid
     }
@@ -119,6 +127,12 @@ impl Slot {
         }
     }
 
+    /// The stream that plays with fewer frames than it is to, if only a key frame is likely to change that.
+    pub fn poll_slowed(&mut self, now: Instant) -> Option<StreamKey> {
+        let is_slowed = self.playing.is_some() && self.playing == self.wanted && self.outgoing.waits_for_more();
+        self.slowed.poll(now, is_slowed).then_some(self.playing?)
+    }
+
     /// What plays before the wanted stream can begin goes on with its base layer alone.
     pub fn slow_down(&mut self) {
         if self.playing != self.wanted {
@@ -127,12 +141,6 @@ impl Slot {
     }
 
     /// This stream continues under another SSRC: where it plays, it starts over with the next key frame.
-    /// The stream that plays with fewer frames than it is to, if only a key frame is likely to change that.
-    pub fn poll_slowed(&mut self, now: Instant) -> Option<StreamKey> {
-        let is_slowed = self.playing.is_some() && self.playing == self.wanted && self.outgoing.waits_for_more();
-        self.slowed.poll(now, is_slowed).then_some(self.playing?)
-    }
-
     pub fn begin_anew(&mut self, stream: StreamKey) {
         if self.playing == Some(stream) {
             self.playing = None;
@@ -201,6 +209,11 @@ impl Slot {
     pub fn recent(&self, age: u16) -> Option<Origin> {
         self.playing?;
         self.outgoing.recent(age).filter(|_| self.is_active)
+    }
+
+    /// As [`Outgoing::can_repeat`].
+    pub fn can_repeat(&self, codec: CodecName) -> bool {
+        self.outgoing.can_repeat(codec)
     }
 
     /// Whether padding can be sent in its place.

@@ -1,4 +1,4 @@
-//! The header that all packets of a slot have in common, written once and patched for each packet.
+//! The header that packets of a slot have in common, written once and patched for each packet.
 
 use super::config::Config;
 use super::rewrite::Rewritten;
@@ -13,7 +13,7 @@ const SILENT: u8 = 0x7f;
 /// The picture needs no turning.
 const UPRIGHT: u8 = 0;
 
-/// A slot's header; all its packets' headers have the same length.
+/// The header of a slot's packets in some of its formats; all have the same length.
 pub(super) struct Template {
     header: [u8; HEADER_BYTES_MAX],
     length: usize,
@@ -24,7 +24,8 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(config: &Config) -> Self {
+    /// For formats whose retransmissions have a stream of their own, or for those whose have not.
+    pub(super) fn new(config: &Config, is_repaired: bool) -> Self {
         let mut header = [0; HEADER_BYTES_MAX];
         let mut template = Self {
             header,
@@ -46,12 +47,12 @@ impl Template {
             template.orientation_at = writer.extension(id, &[UPRIGHT]);
         }
         // A packet that is sent again under its old SRTP index must not tell another time: it would be another
-        // packet under the same nonce. So only slots whose retransmissions have a stream of their own tell it.
-        if let Some(id) = ids.abs_send_time.filter(|_| config.retransmission_ssrc.is_some()) {
+        // packet under the same nonce. So only formats whose retransmissions have a stream of their own tell it.
+        if let Some(id) = ids.abs_send_time.filter(|_| is_repaired) {
             template.send_time_at = writer.extension(id, &[0; 3]);
         }
         // The same holds for the transport-wide sequence number, but sound is not sent again where it is numbered.
-        if let Some(id) = ids.transport_cc.filter(|_| config.retransmission_ssrc.is_some() || !is_video) {
+        if let Some(id) = ids.transport_cc.filter(|_| is_repaired || !is_video) {
             template.transport_sequence_at = writer.extension(id, &[0; 2]);
         }
         template.length = writer.finish().unwrap_or(0);

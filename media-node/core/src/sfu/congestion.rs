@@ -95,9 +95,7 @@ impl Sfu {
             }
         };
         self.deadlines.set(Timer::Probe(key), Some(now + GRID));
-        if playing.is_some() {
-            self.repeat_recent(key, slot, due);
-        } else {
+        if !playing.is_some_and(|playing| self.repeat_recent(key, playing, due)) {
             self.pad(key, slot, due);
         }
     }
@@ -113,21 +111,26 @@ impl Sfu {
         }
     }
 
-    /// Lets the packets that a slot has sent last become due again, as many as have so many bytes.
-    fn repeat_recent(&mut self, key: SessionKey, place: usize, mut bytes: i64) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
+    /// Lets the packets that a slot has sent last become due again, as many as have so many bytes; false if none can be.
+    fn repeat_recent(&mut self, key: SessionKey, place: usize, mut bytes: i64) -> bool {
+        let mut can_repeat = false;
+        let Some(session) = self.sessions.get_mut(key) else { return false };
         for age in 0..REPEATED_MAX {
-            let Some(origin) = session.slots.get(place).and_then(|slot| slot.recent(age)) else { return };
+            let Some(slot) = session.slots.get(place) else { break };
+            let Some(origin) = slot.recent(age) else { break };
             let stream = self.streams.get(origin.source);
             let packet = stream.and_then(|stream| stream.numbered(origin.tempo, origin.number));
+            let packet = packet.filter(|packet| slot.can_repeat(packet.facts.codec));
             let Some(length) = packet.map(|packet| packet.payload.len()) else { continue };
+            can_repeat = true;
             if bytes <= 0 {
-                return;
+                break;
             }
             bytes -= (length + HEADER_BYTES) as i64;
             if session.add_due(Due::Probe { slot: place as u16, origin }) {
                 self.egress.due_sessions.push(key);
             }
         }
+        can_repeat
     }
 }

@@ -24,13 +24,14 @@ impl Sfu {
         for section in sections.iter().filter(|section| section.flow == Flow::NodeToClient) {
             // Under the same keys no index of an SSRC may be used twice (RFC 3711 §9.1): a slot that is told again goes
             // on where it was, and no two slots share an SSRC.
-            let known = session.slots.iter().position(|slot| slot.config().shares_ssrc_with(section));
+            let Some(config) = Config::of(section) else { continue };
             let is_full = session.slots.len() >= SLOTS_PER_SESSION_MAX;
-            match known.and_then(|place| session.slots.get_mut(place)) {
-                Some(slot) if *slot.mid() == section.mid => slot.is_active = true,
-                Some(_) => tracing::warn!(session = %session.id, mid = %section.mid, "another slot has its SSRC"),
-                None if is_full => tracing::warn!(session = %session.id, "too many slots"),
-                None => session.slots.extend(Config::of(section).map(|config| Slot::new(config, &mut self.random))),
+            let mut known = session.slots.iter_mut().filter(|slot| slot.config().shares_ssrc_with(&config));
+            match (known.next(), known.next()) {
+                (Some(slot), None) if slot.config().is_continued_by(&config) => slot.negotiate_again(config),
+                (Some(_), _) => tracing::warn!(session = %session.id, mid = %section.mid, "another slot has its SSRC"),
+                (None, _) if is_full => tracing::warn!(session = %session.id, "too many slots"),
+                (None, _) => session.slots.push(Slot::new(config, &mut self.random)),
             }
         }
         let stopped: Vec<usize> =

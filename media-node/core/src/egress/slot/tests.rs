@@ -232,6 +232,62 @@ fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
     }
 }
 
+/// VP8 with retransmissions on a stream of their own, H.264 without.
+fn two_codecs() -> Config {
+    let codec =
+        |name, payload_type, rtx_payload_type| Codec { name, payload_type, rtx_payload_type, clock_rate: 90_000 };
+    let codecs = vec![codec(CodecName::Vp8, 96, Some(97)), codec(CodecName::H264ConstrainedBaseline, 108, None)];
+    let extensions = HeaderExtensions { transport_cc: Some(3), abs_send_time: Some(2), ..HeaderExtensions::default() };
+    Config::of(&Section { codecs, extensions, ..section(Some(1), Some(2)) }).expect("complete")
+}
+
+#[test]
+fn each_codec_is_repaired_in_its_own_way() {
+    let mut bench = Bench::new(two_codecs());
+    bench.slot.select(Some(A), Tempo::Full);
+    let mut cache = Cache::new(8);
+    let vp8 = packet(1, 0, KEY);
+    let mut h264 = packet(2, 3_000, &[0x67, 0x42, 0xe0, 0x1f]);
+    h264.facts.codec = CodecName::H264ConstrainedBaseline;
+    h264.facts.picture = Picture::read(h264.facts.codec, h264.payload).expect("well formed");
+    let sent = [vp8, h264].map(|packet| {
+        cache.keep(&packet);
+        bench.send(0, A, &packet).expect("sent")
+    });
+    let header =
+        |packet: &[u8]| RtpHeader::parse(packet).map(|header| (header.payload_type, header.extension(3).is_some()));
+    assert_eq!([header(&sent[0]), header(&sent[1])], [Some((96, true)), Some((108, false))]);
+    let again = bench.retransmit(100, sequence_of(&sent[0]), &cache).expect("sent again");
+    assert_eq!(header(&again), Some((97, true)));
+    assert_eq!(bench.retransmit(300, sequence_of(&sent[1]), &cache).as_ref(), Some(&sent[1]), "the same bytes");
+    assert!(bench.slot.can_pad());
+    assert_eq!([vp8, h264].map(|packet| bench.slot.can_repeat(packet.facts.codec)), [true, false]);
+}
+
+#[test]
+fn what_was_sent_before_it_was_negotiated_again_is_not_sent_otherwise() {
+    let mut bench = Bench::new(Config { retransmission_ssrc: None, ..config(MediaKind::Video) });
+    bench.slot.select(Some(A), Tempo::Full);
+    let mut cache = Cache::new(8);
+    let mut send = |bench: &mut Bench, index| {
+        let packet = packet(index, index as u32 * 3_000, KEY);
+        cache.keep(&packet);
+        bench.send(index, A, &packet).expect("sent")
+    };
+    let before = send(&mut bench, 1);
+    bench.slot.negotiate_again(bench.slot.config().clone());
+    let same = send(&mut bench, 2);
+    let extensions = HeaderExtensions { mid: Some(9), ..HeaderExtensions::default() };
+    bench.slot.negotiate_again(Config { extensions, ..bench.slot.config().clone() });
+    let after = send(&mut bench, 3);
+    assert_eq!(sequence_of(&after), sequence_of(&before).wrapping_add(2), "one stream");
+    let mid =
+        |packet: &[u8], id| RtpHeader::parse(packet).is_some_and(|header| header.extension(id) == Some(&b"5"[..]));
+    assert!(mid(&same, 4) && mid(&after, 9));
+    let mut again = |packet: &[u8]| bench.retransmit(500, sequence_of(packet), &cache);
+    assert_eq!([again(&before), again(&same), again(&after)], [None, None, Some(after.clone())]);
+}
+
 #[test]
 fn sender_reports_keep_the_streams_of_a_publisher_in_step() {
     let mut bench = Bench::new(config(MediaKind::Video));
@@ -299,7 +355,8 @@ fn a_section_without_an_ssrc_or_codec_makes_no_slot() {
 fn notices_any_ssrc_in_common() {
     let slot = slot();
     for (ssrc, rtx_ssrc, expected) in [(1, 9, true), (9, 2, true), (2, 9, true), (9, 1, true), (8, 9, false)] {
-        assert_eq!(slot.config().shares_ssrc_with(&section(Some(ssrc), Some(rtx_ssrc))), expected, "{ssrc} {rtx_ssrc}");
+        let other = Config::of(&section(Some(ssrc), Some(rtx_ssrc))).expect("complete");
+        assert_eq!(slot.config().shares_ssrc_with(&other), expected, "{ssrc} {rtx_ssrc}");
     }
 }
 
