@@ -41,7 +41,7 @@ pub struct Stream {
     pub tally: Tally,
     /// Width and height of the last key frame.
     pub size: Option<(u16, u16)>,
-    /// Of the last picture.
+    /// Of the newest picture.
     codec: Option<CodecName>,
     section: Section,
     encoding: Encoding,
@@ -139,6 +139,7 @@ impl Stream {
     /// Continues under another SSRC, whose packets get an index space of their own. Its subscribers must begin anew.
     pub fn restart(&mut self, instance: u64) {
         self.receiver = None;
+        self.newest = 0;
         self.former_repair_ssrc = self.repair_ssrc.take().or(self.former_repair_ssrc);
         self.index_base = instance.wrapping_mul(INDEX_SPACE);
         self.rate = None;
@@ -228,7 +229,9 @@ impl Stream {
             self.keyframes.arrived();
             self.size = picture.size(payload).or(self.size);
         }
-        let changes_codec = facts.picture.is_some() && self.codec.replace(codec) != Some(codec);
+        // What comes late may be of the codec before.
+        let tells_codec = facts.picture.is_some() && facts.index == self.newest;
+        let changes_codec = tells_codec && self.codec.replace(codec) != Some(codec);
         self.cache.keep(&Packet { facts, payload });
         self.fresh.push(facts.index);
         let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);

@@ -74,6 +74,10 @@ impl Track {
         if let [layer] = self.layers.as_slice() { Some(layer.stream) } else { None }
     }
 
+    pub fn is_layered(&self) -> bool {
+        self.layers.len() > 1
+    }
+
     /// RTP stream id (RFC 8852) of a layer.
     pub fn rid(&self, place: usize) -> Option<&str> {
         self.section.encodings.get(place)?.rid.as_deref()

@@ -27,6 +27,9 @@ impl Sfu {
         let Some(session) = sessions.get(key) else { return };
         let audio: Vec<_> =
             of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
+        // Also those that its client cannot read at present: their codec may change.
+        let has_several = |slot: &Slot| slot.track.and_then(|track| tracks.get(track)).is_some_and(Track::is_layered);
+        let has_layers = of_kind(session, MediaKind::Video).any(|(_, slot)| has_several(slot));
         let mut places = Vec::new();
         let (mut demands, mut undecodable) = (Vec::new(), Vec::new());
         for (place, slot) in of_kind(session, MediaKind::Video) {
@@ -62,7 +65,7 @@ impl Sfu {
         self.note_limited(now, key, &places, &grants);
         let is_news_due = self.note_undecodable(now, key);
         let is_limited = estimate.is_some() || self.bandwidth.shard_out_bps_max.is_some();
-        let is_watched = is_news_due || demands.iter().any(|demand| demand.layers.len() > 1 || is_limited);
+        let is_watched = is_news_due || has_layers || !demands.is_empty() && is_limited;
         let at = is_watched.then(|| self.clock.aligned(now + INTERVAL, GRID));
         self.deadlines.set(Timer::Select(key), at);
     }
@@ -116,13 +119,13 @@ impl Sfu {
             }
         }
         self.relieve(now, (key, place), grant);
-    }
-
-    fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
         let slot = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place));
         if let Some(stream) = slot.and_then(|slot| slot.poll_slowed(now)) {
             self.want_keyframe(now, stream);
         }
+    }
+
+    fn want_keyframe_for(&mut self, now: Instant, key: SessionKey, place: usize) {
         let Some(session) = self.sessions.get(key).filter(|session| session.is_connected()) else { return };
         if let Some(stream) = session.slots.get(place).and_then(Slot::awaits_keyframe_of) {
             self.want_keyframe(now, stream);

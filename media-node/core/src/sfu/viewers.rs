@@ -40,8 +40,9 @@ impl Sfu {
             track.streams().map(|key| self.streams.get(key).map_or(0, |stream| stream.lines())).collect();
         let viewers = track.viewers.iter().filter_map(|viewer| {
             let slot = self.sessions.get(viewer.session)?.slots.get(usize::from(viewer.slot))?;
-            let slot = Some(slot).filter(|slot| !slot.is_undecodable)?;
-            Some(slot.wish.as_ref()?.lines_max.unwrap_or(u16::MAX))
+            let lines_max = slot.wish.as_ref()?.lines_max.unwrap_or(u16::MAX);
+            // Where nobody can read it, the smallest layer shows when its codec changes.
+            Some(if slot.is_undecodable { 1 } else { lines_max })
         });
         // Places without a layer are in every set.
         let no_layers = LayerSet::MAX.checked_shl(lines.len() as u32).unwrap_or(0);

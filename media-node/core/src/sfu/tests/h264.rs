@@ -3,6 +3,7 @@
 use super::super::*;
 use super::world::{Received, VIDEO, VIDEO_SLOT, World, room};
 use crate::codec::h264::{Unit, Units, kind, kind_of};
+use crate::codec::vp8;
 use crate::congestion::allocate::Estimate;
 use crate::random::Random;
 use shared::Mid;
@@ -100,7 +101,8 @@ struct Call {
     files: [Vec<Picture>; 2],
     frame: usize,
     sequences: [u64; 2],
-    is_vp8: bool,
+    is_vp8: [bool; 2],
+    is_on: [bool; 2],
 }
 
 fn codecs(payload_types: [u8; 2], is_first: bool) -> Vec<Codec> {
@@ -123,7 +125,15 @@ impl Call {
         session.sections[1].encodings = SSRCS.into_iter().zip(["q", "h"]).map(layer).collect();
         world.control(RoomToNode::SetSession { session });
         let random = Random::seeded(seed);
-        Self { world, random, files: FILES.map(pictures), frame: 0, sequences: [1_000, 60_000], is_vp8: false }
+        Self {
+            world,
+            random,
+            files: FILES.map(pictures),
+            frame: 0,
+            sequences: [1_000, 60_000],
+            is_vp8: [false; 2],
+            is_on: [true; 2],
+        }
     }
 
     /// Lets a viewer watch the first client, in a slot with these codecs.
@@ -145,8 +155,11 @@ impl Call {
         for _ in 0..milliseconds / FRAME_MS {
             let number = self.frame % self.files[0].len();
             for layer in 0..2 {
+                if !self.is_on[layer] {
+                    continue;
+                }
                 let timestamp = (layer * 5_000_000 + self.frame * FRAME_MS as usize * 90) as u32;
-                if self.is_vp8 {
+                if self.is_vp8[layer] {
                     self.send_vp8(layer, timestamp);
                     continue;
                 }
@@ -197,6 +210,19 @@ impl Call {
             | Output::Quality(_) => None,
         });
         told.collect()
+    }
+
+    /// The layers that the publisher was told last are needed.
+    fn wanted(&mut self) -> Option<Vec<String>> {
+        let mut wanted = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
+            Output::LayersWanted { rids, .. } => Some(rids),
+            Output::VideoUndecodable { .. }
+            | Output::VideoLimited { .. }
+            | Output::Quality(_)
+            | Output::SessionConnected { .. }
+            | Output::SessionClosed { .. } => None,
+        });
+        wanted.next_back()
     }
 
     /// Where a picture is in the files.
@@ -299,7 +325,7 @@ fn a_viewer_that_cannot_read_it_is_told_and_gets_what_it_can_read_again() {
     call.run_for(1_100);
     assert_eq!(call.told(), [vec![slot]]);
     call.take(2);
-    call.is_vp8 = true;
+    call.is_vp8 = [true; 2];
     call.run_for(500);
     assert_eq!(call.told(), [vec![]], "the publisher has changed its codec");
     let received = call.take(2);
@@ -311,7 +337,7 @@ fn a_publisher_that_changes_its_codec_with_every_picture_does_not_wake_the_room_
     let mut call = Call::new(3, 5);
     call.watch(2, codecs([96, VIEWED], false).into_iter().take(1).collect());
     for _ in 0..150 {
-        call.is_vp8 = !call.is_vp8;
+        call.is_vp8 = call.is_vp8.map(|is_vp8| !is_vp8);
         call.run_for(FRAME_MS);
     }
     let told = call.told().len();
@@ -323,13 +349,57 @@ fn the_layers_of_those_who_cannot_read_them_are_not_needed() {
     let mut call = Call::new(3, 4);
     call.watch(2, codecs([96, VIEWED], false).into_iter().take(1).collect());
     call.run_for(5_000);
-    let mut wanted = std::mem::take(&mut call.world.outputs).into_iter().filter_map(|output| match output {
-        Output::LayersWanted { rids, .. } => Some(rids),
-        Output::VideoUndecodable { .. }
-        | Output::VideoLimited { .. }
-        | Output::Quality(_)
-        | Output::SessionConnected { .. }
-        | Output::SessionClosed { .. } => None,
+    assert_eq!(call.wanted(), Some(vec!["q".to_owned()]), "the smallest shows when they can");
+    call.is_on[1] = false;
+    call.is_vp8[0] = true;
+    call.take(2);
+    call.run_for(500);
+    assert!(!call.take(2).is_empty());
+    assert_eq!(call.wanted(), Some(vec!["q".to_owned(), "h".to_owned()]));
+}
+
+#[test]
+fn a_layer_that_becomes_readable_is_taken_beside_one_that_was() {
+    let mut call = Call::new(3, 6);
+    call.is_vp8[0] = true;
+    call.watch(2, codecs([96, VIEWED], false).into_iter().take(1).collect());
+    call.run_for(2_000);
+    let lines = |received: &[Received]| received.last().and_then(|packet| vp8::resolution(&packet.payload));
+    assert_eq!(lines(&call.take(2)), Some((90, 90)));
+    call.is_vp8[1] = true;
+    call.run_for(2_000);
+    assert_eq!(lines(&call.take(2)), Some((90, 180)));
+}
+
+#[test]
+fn a_codec_that_a_later_offer_adds_is_used() {
+    let mut call = Call::new(3, 7);
+    call.watch(2, codecs([96, VIEWED], false).into_iter().take(1).collect());
+    call.run_for(1_200);
+    assert!(call.take(2).is_empty());
+    call.watch(2, codecs([96, VIEWED], false));
+    call.run_for(1_200);
+    let received = call.take(2);
+    assert!(!received.is_empty() && received.iter().all(|packet| packet.payload_type == VIEWED));
+    assert_eq!(call.told().last(), Some(&Vec::new()));
+}
+
+#[test]
+fn what_comes_late_of_the_codec_before_changes_nothing() {
+    let mut call = Call::new(3, 8);
+    call.watch(2, codecs([96, VIEWED], false).into_iter().take(1).collect());
+    call.run_for(1_200);
+    let late = [0, 1].map(|layer| {
+        call.sequences[layer] += 1;
+        call.sequences[layer]
     });
-    assert_eq!(wanted.next_back(), Some(Vec::<String>::new()));
+    call.is_vp8 = [true; 2];
+    call.run_for(1_200);
+    assert_eq!(call.told().last(), Some(&Vec::new()), "it is readable");
+    for layer in 0..2 {
+        let packet = call.world.clients[0].packet(SSRCS[layer], PUBLISHED, late[layer], 7, false, &[0x41, 0x9a]);
+        call.world.send(0, packet);
+    }
+    call.world.run_for(1_200);
+    assert_eq!(call.told(), Vec::<Vec<Mid>>::new());
 }
