@@ -93,6 +93,26 @@ mod tests {
     }
 
     #[test]
+    fn each_constraint_of_the_table_counts_and_no_other() {
+        // RFC 6184 table 5, a letter for each bit: what it must be, or `x` for any.
+        for (number, pattern, expected) in [
+            (0x42, "x1xx0000", BASELINE),
+            (0x4d, "1xxx0000", BASELINE),
+            (0x58, "11xx0000", BASELINE),
+            (0x4d, "0x0x0000", MAIN),
+        ] {
+            for constraints in 0..=255_u32 {
+                let fits = pattern
+                    .bytes()
+                    .enumerate()
+                    .all(|(place, bit)| bit == b'x' || u32::from(bit - b'0') == constraints >> (7 - place) & 1);
+                let name = profile_of(number << 16 | constraints << 8 | 0x1f);
+                assert_eq!(name == expected, fits, "{number:x} {constraints:08b}");
+            }
+        }
+    }
+
+    #[test]
     fn takes_packetization_mode_1_alone() {
         check("level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f", None);
         check("level-asymmetry-allowed=1;profile-level-id=42e01f", None);

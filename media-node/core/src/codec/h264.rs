@@ -214,6 +214,30 @@ mod tests {
     }
 
     #[test]
+    fn the_first_piece_of_the_parameters_alone_begins_a_key_frame() {
+        check(&[0x7c, 0x07, 1, 2], "7");
+        check(&[0x7c, 0x47, 1, 2], "7]");
+    }
+
+    #[test]
+    fn a_picture_that_refers_to_others_may_be_a_partition() {
+        for (kind, is_key) in [(1, false), (2, false), (3, false), (4, false), (5, true), (6, true)] {
+            let summary = Summary::parse(&stap(&[SPS, &[0x60 | kind, 1]]));
+            assert_eq!(summary, Some(Summary { starts_keyframe: is_key }), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_size_is_in_the_parameters_wherever_they_stand() {
+        const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x16, 0xd9, 0, 0xa0, 0x2f, 0xf9, 0x70, 0x11];
+        assert_eq!(resolution(SPS), Some((640, 360)));
+        assert_eq!(resolution(&stap(&[&[0x09, 0x10], SPS, PPS])), Some((640, 360)));
+        // The same bytes as another unit, and as a piece.
+        assert_eq!(resolution(&[&[0x68], &SPS[1..]].concat()), None);
+        assert_eq!(resolution(&[&[0x7c, 0x87], &SPS[1..]].concat()), None);
+    }
+
+    #[test]
     fn reads_pieces_with_the_header_of_their_unit() {
         check(&[0x7c, 0x85, 1, 2], "[5");
         check(&[0x7c, 0x05, 1, 2], "5");

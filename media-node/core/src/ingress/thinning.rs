@@ -238,6 +238,14 @@ mod tests {
     }
 
     #[test]
+    fn where_a_frame_has_ended_a_lost_packet_is_no_end_of_it() {
+        check("[5:1.0] [6:2.2] [8:3.2] [9:4.0]", "5:1 - - 7:2");
+        // The beginning of the frame that follows.
+        check("[5:1.0] [6:2.2] 8:3.2] [9:4.0]", "5:1 - - 6:2");
+        check("[5:1.0] [6:2.2 8:3.2] [9:4.0]", "5:1 - 7:2 8:3");
+    }
+
+    #[test]
     fn what_comes_too_late_for_the_memory_is_left_out() {
         let mut packets = "[5:1.0] ".to_owned();
         (7..600).for_each(|index| packets += &format!("[{index}:{index}.{}] ", index % 2));

@@ -228,3 +228,27 @@ fn full(out: &mut Vec<u8>, kind: [u8; 4], version: u8, flags: u32, body: impl Fn
         body(out);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_as_the_standard_has_it() {
+        let expected = [
+            &[0, 0, 0, 86][..],
+            b"mfra",
+            &[0, 0, 0, 62],
+            b"tfra",
+            // Version 1: 64 bits each for time and place. The first track, numbers of a byte each, two entries.
+            &[1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 1, 1],
+            &[0, 0, 0, 0, 0, 0, 3, 0xfc, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1],
+            &[0, 0, 0, 16],
+            b"mfro",
+            // How long all of it is: players look for it from the end of the file.
+            &[0, 0, 0, 0, 0, 0, 0, 86],
+        ];
+        assert_eq!(index(&[(0, 512), (1_020, 1 << 32)]), expected.concat());
+    }
+}

@@ -193,19 +193,74 @@ mod tests {
         check("67640016acd940a02ff97011000003000100000300140f162d96", Some((640, 360)));
     }
 
+    /// An Exp-Golomb code.
+    fn code(value: u32) -> String {
+        let bits = format!("{:b}", value + 1);
+        format!("{}{bits}", "0".repeat(bits.len() - 1))
+    }
+
     /// The size in a baseline parameter set with so many macroblocks across and down.
-    fn claims(columns: u16, rows: u16) -> Option<(u16, u16)> {
-        let number = |macroblocks: u16| {
-            let bits = format!("{macroblocks:b}");
-            format!("{}{bits}", "0".repeat(bits.len() - 1))
-        };
-        let bits = format!("1 1 1 1 1 0 {} {} 1 1 0 0 1", number(columns), number(rows)).replace(' ', "");
-        let mut unit = vec![0x67, 66, 0, 10];
+    fn claims(columns: u32, rows: u32) -> Option<(u16, u16)> {
+        size_of(66, &format!("1 1 1 1 1 0 {} {} 1 1 0 0 1", code(columns - 1), code(rows - 1)))
+    }
+
+    /// The size in a parameter set of this profile, behind whose level come these bits.
+    fn size_of(profile: u8, bits: &str) -> Option<(u16, u16)> {
+        let bits = bits.replace(' ', "");
+        let mut unit = vec![0x67, profile, 0, 10];
         for byte in bits.as_bytes().chunks(8) {
             unit.push(byte.iter().enumerate().fold(0, |sum, (place, bit)| sum | (bit - b'0') << (7 - place)));
         }
         unit.push(0);
         size(&unit)
+    }
+
+    #[test]
+    fn some_profiles_tell_the_format_of_colours() {
+        let end = format!("{} {} 1 1 0 0 1", code(39), code(22));
+        for profile in [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244] {
+            let with = |format| format!("1 {} 1 1 0 0 1 1 1 1 0 {end}", code(format));
+            assert_eq!(size_of(profile, &with(1)), Some((640, 368)), "{profile}");
+            assert_eq!(size_of(profile, &format!("1 {} 0 1 1 0 0 1 1 1 1 0 {end}", code(3))), Some((640, 368)));
+        }
+        for profile in [66, 77, 88] {
+            assert_eq!(size_of(profile, &format!("1 1 1 1 1 0 {end}")), Some((640, 368)), "{profile}");
+        }
+    }
+
+    #[test]
+    fn each_order_of_pictures_is_passed_over() {
+        let end = format!("1 0 {} {} 1 1 0 0 1", code(39), code(22));
+        let cycle = |frames: u32| {
+            format!("{} 0 {} {} {} {}", code(1), code(7), code(8), code(frames), code(9).repeat(frames as usize))
+        };
+        for order in [format!("{} {}", code(0), code(5)), cycle(0), cycle(3), cycle(255), code(2)] {
+            assert_eq!(size_of(66, &format!("1 1 {order} {end}")), Some((640, 368)), "{order}");
+        }
+        assert_eq!(size_of(66, &format!("1 1 {} {end}", cycle(256))), None);
+    }
+
+    #[test]
+    fn each_side_is_cropped_in_its_own_units() {
+        let cropped = |chroma: u32, is_frame: u8, sides: [u32; 4]| {
+            let sides = sides.map(code).join(" ");
+            let plane = if chroma == 3 { "0" } else { "" };
+            let fields = if is_frame == 1 { "1" } else { "0 0" };
+            let colours = format!("{} {plane} 1 1 0 0", code(chroma));
+            size_of(100, &format!("1 {colours} 1 1 1 1 0 {} {} {fields} 1 1 {sides} 0 1", code(39), code(10)))
+        };
+        for (chroma, unit_x, unit_y) in [(0, 1, 1), (1, 2, 2), (2, 2, 1), (3, 1, 1)] {
+            for (is_frame, lines) in [(1, 176), (0, 352)] {
+                let unit_y = unit_y * (2 - u16::from(is_frame));
+                for (sides, x, y) in
+                    [([3, 0, 0, 0], 3, 0), ([0, 5, 0, 0], 5, 0), ([0, 0, 7, 0], 0, 7), ([0, 0, 0, 9], 0, 9)]
+                {
+                    let expected = (640 - x * unit_x, lines - y * unit_y);
+                    assert_eq!(cropped(chroma, is_frame, sides), Some(expected), "{chroma} {is_frame} {sides:?}");
+                }
+            }
+        }
+        assert_eq!(cropped(1, 1, [160, 160, 0, 0]), None, "nothing is left");
     }
 
     #[test]

@@ -103,6 +103,19 @@ fn pictures_begin_with_a_key_frame() {
 }
 
 #[test]
+fn nothing_begins_in_a_codec_that_was_not_negotiated() {
+    let mut bench = Bench::new(config(MediaKind::Video));
+    bench.slot.select(Some(A), Tempo::Full);
+    let mut h264 = packet(1, 0, &[0x67, 0x42, 0xe0, 0x1f]);
+    h264.facts.codec = CodecName::H264Main;
+    h264.facts.picture = Picture::read(h264.facts.codec, h264.payload).expect("well formed");
+    assert!(h264.facts.is_entry());
+    assert!(bench.send(0, A, &h264).is_none());
+    assert_eq!((bench.slot.playing(), bench.slot.awaits_keyframe_of()), (None, Some(A)), "it still waits");
+    assert!(bench.send(10, A, &packet(2, 3_000, KEY)).is_some());
+}
+
+#[test]
 fn the_old_picture_stays_until_the_new_one_can_begin() {
     let mut bench = Bench::new(config(MediaKind::Video));
     bench.slot.select(Some(A), Tempo::Full);

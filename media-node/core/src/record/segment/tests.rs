@@ -271,3 +271,22 @@ fn a_codec_that_changes_with_each_picture_makes_few_parts() {
     let parts = fixture.parts.len();
     assert!((2..=6).contains(&parts), "{parts} parts in 4 s: {}", fixture.words());
 }
+
+#[test]
+fn a_codec_that_changes_ends_the_part_of_the_one_before() {
+    let mut fixture = Fixture::new(vec![track("t1", "s1", "1", TrackSource::Camera, false)]);
+    fixture.segment.open(TapNumber(1), reference("s1", "1"));
+    for index in 0..20 {
+        let (payload, codec): (&[u8], _) =
+            if index < 10 { (&VP8_KEY, CodecName::Vp8) } else { (&H264_KEY, CodecName::H264ConstrainedBaseline) };
+        let packet = Packet { marker: true, codec, ..packet(index, 40, 90, payload) };
+        fixture.segment.packet(TapNumber(1), packet);
+        fixture.drain();
+    }
+    fixture.segment.finish(START_US + 1_000_000);
+    fixture.drain();
+    let names: Vec<_> = fixture.parts.iter().filter_map(|(key, _)| key.rsplit('/').next()).collect();
+    assert_eq!(names, ["000000-0.webm", "000001-400.mp4"]);
+    let pictures = super::super::mp4::read::samples(&fixture.parts[1].1);
+    assert_eq!((read::blocks(&fixture.parts[0].1).len(), pictures.len()), (10, 10));
+}

@@ -517,3 +517,23 @@ fn a_camera_that_tells_no_frame_to_speed_up_with_is_asked_for_a_key_frame() {
     assert_eq!(within(300, 4_000, 7..10), before + 1);
     assert_eq!(within(300, 3_000, 29..32), before + 2);
 }
+
+#[test]
+fn a_layer_that_is_left_goes_on_with_its_base_until_the_next_can_begin() {
+    let mut camera = Camera::new(2, 3);
+    camera.temporal = Some(Default::default());
+    camera.set_target(1, 5_000);
+    camera.run_for(4_000);
+    camera.set_target(1, 900);
+    // The next layer's key frame does not come for a while.
+    camera.is_on[1] = false;
+    camera.run_for(120);
+    camera.take(1);
+    camera.run_for(200);
+    let (video, _) = camera.take(1);
+    let layer = |packet: &Received| vp8::Descriptor::parse(&packet.payload).and_then(|found| found.temporal_layer);
+    assert!(!video.is_empty());
+    for packet in &video {
+        assert_eq!((layer_of(packet), layer(packet).map(|layer| layer.index)), (Some(2), Some(0)));
+    }
+}
