@@ -1,5 +1,5 @@
 //! `cargo xtask codegen`: writes the client's protocol types, its parser and the OpenAPI document, all from the crate
-//! that defines them, and the acceptance page.
+//! that defines them, the Terraform environments, and the acceptance page.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::build::EVERYTHING_NATIVE;
 use crate::setup::Tools;
 use crate::workspace::Workspace;
-use crate::{acceptance, progress};
+use crate::{acceptance, progress, terraform};
 
 /// A file that is generated and never edited.
 struct Generated {
@@ -36,6 +36,9 @@ const GENERATED: &[Generated] = &[
 pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<()> {
     for generated in GENERATED {
         keep(workspace, generated.path, &generate(workspace, tools, generated)?, check)?;
+    }
+    for (path, text) in terraform::pages(workspace)? {
+        keep(workspace, &path, &text, check)?;
     }
     keep(workspace, acceptance::PAGE, &acceptance::page(workspace)?, check)
 }

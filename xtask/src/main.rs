@@ -13,6 +13,7 @@ mod setup;
 mod signals;
 mod stamp;
 mod tasks;
+mod terraform;
 mod test;
 mod tidy;
 mod workspace;
@@ -43,7 +44,8 @@ enum Task {
     Bench(bench::Options),
     /// Check the style rules that a program can check
     Tidy,
-    /// Generate the client's protocol types and parser, the OpenAPI document and the acceptance page
+    /// Generate the client's protocol types and parser, the OpenAPI document, the Terraform environments and the
+    /// acceptance page
     Codegen {
         /// Write nothing, and fail if a file is stale
         #[arg(long)]

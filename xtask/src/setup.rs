@@ -4,6 +4,7 @@ mod node;
 mod python;
 mod rust;
 mod system;
+mod terraform;
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,6 +17,7 @@ use crate::lock::Lock;
 use crate::pins;
 use crate::tasks::{Task, Tasks};
 use crate::workspace::Workspace;
+pub(crate) use terraform::Checkers;
 
 /// The task that installs what `package-lock.json` names.
 pub(crate) const NPM: &str = "npm packages";
@@ -123,6 +125,11 @@ pub(crate) fn for_api(tools: &Tools) -> Result<PathBuf> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_python(&tools.workspace)?;
     python::ensure_program(&tools.workspace, "schemathesis", pins::SCHEMATHESIS)
+}
+
+/// Terraform with its provider, and the programs that check modules.
+pub(crate) fn for_terraform(tools: &Tools) -> Result<Checkers> {
+    terraform::checkers(tools)
 }
 
 /// The first executable called `name` on `path`.

@@ -2,6 +2,7 @@
 
 mod steps;
 mod tally;
+mod terraform;
 
 use std::fs;
 use std::process::{Command, ExitCode};

@@ -1,7 +1,7 @@
-//! Finds the requirements that a file's tests cover: `// Holds S0-SIG-02, S3-SM-01.` above a test.
+//! Finds the requirements that a file's tests cover: `// Holds S0-SIG-02, S3-SM-01.` above a test, in Terraform `# Holds …`.
 
-/// What begins such a line.
-const HOLDS: &str = "// Holds ";
+/// What begins such a line, behind the marks of a comment.
+const HOLDS: &str = " Holds ";
 /// Functions that make a test out of a name, `test` itself and what files call their own.
 const MAKERS: &[&str] = &["test", "alarm", "refused"];
 
@@ -26,23 +26,28 @@ impl Held {
 
 /// Adds what the tests of a file hold, and what is wrong with how they say it.
 pub(super) fn read(file: &str, text: &str, tests: &mut Vec<Held>, mistakes: &mut Vec<String>) {
-    let is_rust = file.ends_with(".rs");
-    if !is_rust && ![".mjs", ".ts", ".tsx"].iter().any(|ending| file.ends_with(ending)) {
+    let (is_rust, is_terraform) = (file.ends_with(".rs"), file.ends_with(".tftest.hcl"));
+    if !is_rust && !is_terraform && ![".mjs", ".ts", ".tsx"].iter().any(|ending| file.ends_with(ending)) {
         return;
     }
+    let comment = if is_terraform { "#" } else { "//" };
     let mut waiting: Vec<(usize, &str)> = Vec::new();
     let mut is_test = false;
     for (index, line) in text.lines().map(str::trim).enumerate() {
-        if let Some(rows) = line.strip_prefix(HOLDS) {
+        if let Some(rows) = line.strip_prefix(comment).and_then(|line| line.strip_prefix(HOLDS)) {
             is_test = false;
             waiting.extend(rows.trim_end_matches('.').split(", ").map(|row| (index + 1, row)));
             continue;
         }
         is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-        if waiting.is_empty() || line.starts_with("//") || line.starts_with("#[") && !line.starts_with("#[ignore") {
+        if waiting.is_empty() || line.starts_with(comment) || line.starts_with("#[") && !line.starts_with("#[ignore") {
             continue;
         }
-        let name = if is_rust { rust_test(line).filter(|_| is_test) } else { script_test(line) };
+        let name = match (is_rust, is_terraform) {
+            (true, _) => rust_test(line).filter(|_| is_test),
+            (false, true) => terraform_run(line),
+            (false, false) => script_test(line),
+        };
         is_test = false;
         for (line, row) in waiting.drain(..) {
             match name {
@@ -59,6 +64,11 @@ pub(super) fn read(file: &str, text: &str, tests: &mut Vec<Held>, mistakes: &mut
 fn rust_test(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("fn ")?;
     rest.split(['(', '<']).next()
+}
+
+/// The name in `run "name" {`.
+fn terraform_run(line: &str) -> Option<&str> {
+    line.strip_prefix("run \"")?.strip_suffix("\" {")
 }
 
 /// The name in `test("name"`, or in `test.each(cases)("name"`.
@@ -90,6 +100,8 @@ mod tests {
         check("a.ts", &format!("{rows}test.each<Code>(cases)(\"%s: five\", (x) =>"), &both("%s: five"), 0);
         check("a.mjs", &format!("{rows}refused(\"six\", /x/);"), &both("six"), 0);
         check("a.mjs", &format!("{rows}test(`${{who}}: seven`, body);"), &both("${who}: seven"), 0);
+        let rows = "# Holds S0-A-01, S0-A-02.\n# Holds S0-A-03.\n";
+        check("a.tftest.hcl", &format!("{rows}# Why.\nrun \"eight\" {{"), &both("eight"), 0);
         check("a.md", rows, &[], 0);
     }
 
@@ -110,5 +122,6 @@ mod tests {
         ] {
             check("a.mjs", &format!("{row}{not_a_test}"), &[], 1);
         }
+        check("a.tftest.hcl", "# Holds S0-A-01.\nvariables {", &[], 1);
     }
 }

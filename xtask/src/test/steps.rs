@@ -36,6 +36,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "edge", about: "the built Worker inside workerd", run: edge },
     Step { name: "api", about: "schemathesis against the HTTP API in workerd", run: api },
     Step { name: "wrangler", about: "`wrangler deploy --dry-run` for each environment", run: wrangler },
+    Step {
+        name: "terraform",
+        about: "the modules' tests against a mocked AWS, checkov, tflint",
+        run: super::terraform::run,
+    },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
     Step {
         name: "turn",

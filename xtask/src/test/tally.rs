@@ -51,9 +51,16 @@ fn read_finished(line: &str) -> Option<Duration> {
     Some(minutes + Duration::try_from_secs_f64(seconds.strip_suffix('s')?.parse().ok()?).ok()?)
 }
 
-/// cargo's, node's and vitest's closing lines.
+/// The closing lines of cargo, node, vitest, Terraform and Python's unittest.
 fn read_line(line: &str) -> Option<Tally> {
     let line = line.trim();
+    if let Some(rest) = line.strip_prefix("Success! ").or_else(|| line.strip_prefix("Failure! ")) {
+        return Some(Tally { passed: number_before(rest, " passed")?, failed: number_before(rest, " failed")? });
+    }
+    if let Some(rest) = line.strip_prefix("Ran ").filter(|rest| rest.contains(" test") && rest.contains(" in ")) {
+        // It counts failures on another line, and then ends with an error.
+        return Some(Tally { passed: number_before(rest, " test")?, failed: 0 });
+    }
     if let Some(rest) = line.strip_prefix("test result: ") {
         let rest = rest.split_once(". ")?.1;
         return Some(Tally { passed: number_before(rest, " passed")?, failed: number_before(rest, " failed")? });
@@ -96,6 +103,15 @@ mod tests {
         check("# tests 5\n# pass 5\n# fail 0\n", true, 5, 0);
         check(" Test Files  2 passed (2)\n      Tests  9 passed (9)\n", true, 9, 0);
         check("      Tests  1 failed | 8 passed (9)\n", false, 8, 1);
+    }
+
+    #[test]
+    fn reads_what_terraform_and_python_say() {
+        check("Success! The configuration is valid.\n", true, 1, 0);
+        check("tests/a.tftest.hcl... pass\n\nSuccess! 10 passed, 0 failed.\n", true, 10, 0);
+        check("Failure! 9 passed, 2 failed.\n", false, 9, 2);
+        check("...\nRan 15 tests in 0.036s\n\nOK\n", true, 15, 0);
+        check("..F\nRan 3 tests in 0.036s\n\nFAILED (failures=1)\n", false, 3, 1);
     }
 
     #[test]

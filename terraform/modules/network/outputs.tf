@@ -1,0 +1,8 @@
+output "vpc_id" {
+  value = aws_vpc.region.id
+}
+
+output "subnet_ids" {
+  description = "One for each zone."
+  value       = aws_subnet.public[*].id
+}

@@ -1,0 +1,29 @@
+output "recording" {
+  description = "The bucket, as nodes and Worker name it."
+  value = {
+    bucket     = aws_s3_bucket.all["recordings"].id
+    region     = data.aws_region.current.name
+    encryption = var.encryption == "aws:kms" ? "aws:kms:${aws_kms_key.storage[0].arn}" : "AES256"
+  }
+}
+
+output "programs" {
+  description = "Where hosts find each program, by `kind/architecture`."
+  value = { for name, object in aws_s3_object.programs : name => {
+    bucket        = aws_s3_bucket.all["programs"].id
+    bucket_arn    = aws_s3_bucket.all["programs"].arn
+    bucket_region = data.aws_region.current.name
+    key           = object.key
+    sha256        = object.source_hash
+    kms_key_arn   = var.encryption == "aws:kms" ? aws_kms_key.storage[0].arn : null
+  } }
+}
+
+output "users" {
+  description = "Users for whom access keys are made by hand."
+  value       = { for name, user in aws_iam_user.recordings : name => user.name }
+}
+
+output "user_statements" {
+  value = local.user_statements
+}

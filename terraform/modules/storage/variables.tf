@@ -1,0 +1,53 @@
+variable "name" {
+  description = "For instance example-rotunda-production: bucket names begin with it, and are unique in all of AWS."
+  type        = string
+}
+
+variable "app_origins" {
+  description = "Web origins whose pages play recordings, for instance https://rotunda.example.org."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.app_origins) > 0 && alltrue([for origin in var.app_origins : startswith(origin, "https://") && !strcontains(origin, "*")])
+    error_message = "one or more of https://host, without wildcards"
+  }
+}
+
+variable "encryption" {
+  description = "aws:kms encrypts with a key of this account, whose use CloudTrail records; AES256 with a key of S3."
+  type        = string
+  default     = "AES256"
+
+  validation {
+    condition     = contains(["AES256", "aws:kms"], var.encryption)
+    error_message = "AES256 or aws:kms"
+  }
+}
+
+variable "cold_after_days" {
+  description = "When recordings move to a storage class that costs a sixth, and whose reading costs extra."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.cold_after_days >= 1
+    error_message = "one day or more"
+  }
+}
+
+variable "delete_after_days" {
+  description = "When recordings are deleted; null keeps them."
+  type        = number
+  default     = null
+}
+
+variable "deleted_kept_days" {
+  description = "How long a recording that was deleted or overwritten can be restored."
+  type        = number
+  default     = 14
+}
+
+variable "programs" {
+  description = "Files of the programs by `kind/architecture`, for instance media-node/arm64."
+  type        = map(string)
+}

@@ -1,0 +1,91 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name          = "rotunda-test-eu-central"
+  region        = "eu-central"
+  edge          = "wss://rotunda.example.org"
+  vpc_id        = "vpc-1"
+  subnet_ids    = ["subnet-1", "subnet-2"]
+  architecture  = "x86_64"
+  instance_type = "c7i.large"
+  hosts_min     = 2
+  hosts_max     = 4
+  parameters    = "/rotunda/test"
+  program = {
+    bucket        = "programs"
+    bucket_arn    = "arn:aws:s3:::programs"
+    bucket_region = "eu-central-1"
+    key           = "turn-node/x86_64/abc"
+    sha256        = "abc"
+    kms_key_arn   = null
+  }
+}
+
+run "the_documented_ports_are_open_and_no_others" {
+  assert {
+    condition = [for rule in [aws_vpc_security_group_ingress_rule.turn, aws_vpc_security_group_ingress_rule.relay] : [
+      for family in ["ipv4", "ipv6"] : [rule[family].ip_protocol, rule[family].from_port, rule[family].to_port]
+      ]] == [
+      [["udp", 3478, 3478], ["udp", 3478, 3478]],
+      [["udp", 49152, 65535], ["udp", 49152, 65535]],
+    ]
+    error_message = "UDP to the port of TURN and to the relay ports"
+  }
+
+  # A rule that this file does not know is a rule too many.
+  assert {
+    condition = length(aws_vpc_security_group_ingress_rule.turn) == 2 && length(regexall("aws_vpc_security_group_ingress_rule\" ", join("\n", [for file in fileset(".", "*.tf") : file(file)]))) == 2 && length(regexall(
+      "(?m)^\\s*(ingress|egress|dynamic) |aws_security_group_rule|aws_network_interface", join("\n", [for file in fileset(".", "*.tf") : file(file)])
+    )) == 0
+    error_message = "another way in"
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.turn : rule.ip_protocol == "udp" && rule.from_port == 0 && rule.to_port == 65535])
+    error_message = "UDP to any port and address, or every flow would be tracked"
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.https : rule.ip_protocol == "tcp" && rule.from_port == 443 && rule.to_port == 443])
+    error_message = "TCP 443 out, for the edge and AWS"
+  }
+}
+
+run "the_node_listens_and_relays_where_the_security_group_is_open" {
+  assert {
+    condition     = output.host_config.settings.TURN_LISTEN == "[::]:3478" && output.host_config.settings.TURN_RELAY_PORTS == "49152-65535"
+    error_message = "the ports of the rules"
+  }
+
+  assert {
+    condition     = output.host_config.addresses == tomap({ TURN_RELAY = tolist(["public-ipv4", "ipv6"]), TURN_RELAY_BIND = tolist(["local-ipv4", "ipv6"]) })
+    error_message = "public addresses, bound to the private one behind AWS's translation"
+  }
+}
+
+run "other_relay_ports_move_both" {
+  variables {
+    relay_ports = [50000, 59999]
+  }
+
+  assert {
+    condition     = output.host_config.settings.TURN_RELAY_PORTS == "50000-59999" && aws_vpc_security_group_ingress_rule.relay["ipv6"].from_port == 50000 && aws_vpc_security_group_ingress_rule.relay["ipv6"].to_port == 59999
+    error_message = "used and open"
+  }
+}
+
+run "it_scales_on_the_busiest_shard_and_on_allocations" {
+  assert {
+    condition     = output.scaling_targets == { BusiestShardPermille = 600, Allocations = 6000 }
+    error_message = "the targets"
+  }
+}
+
+run "its_keys_are_in_Parameter_Store" {
+  assert {
+    condition     = output.host_config.secrets == tomap({ TURN_KEYS = "/rotunda/test/turn-keys" })
+    error_message = "TURN_KEYS"
+  }
+}

@@ -1,0 +1,114 @@
+variable "name" {
+  description = "For instance rotunda-production-eu-central: the fleet is called NAME-turn."
+  type        = string
+}
+
+variable "region" {
+  type = string
+}
+
+variable "edge" {
+  description = "The Worker's address, wss://host."
+  type        = string
+
+  validation {
+    condition     = startswith(var.edge, "wss://")
+    error_message = "begins with wss://"
+  }
+}
+
+variable "vpc_id" {
+  type = string
+}
+
+variable "subnet_ids" {
+  type = list(string)
+}
+
+variable "architecture" {
+  type = string
+}
+
+variable "instance_type" {
+  type = string
+}
+
+variable "image_id" {
+  type    = string
+  default = null
+}
+
+variable "hosts_min" {
+  type = number
+}
+
+variable "hosts_max" {
+  type = number
+}
+
+variable "udp_port" {
+  type    = number
+  default = 3478
+}
+
+variable "relay_ports" {
+  description = "First and last port of allocations."
+  type        = list(number)
+  default     = [49152, 65535]
+
+  validation {
+    condition     = length(var.relay_ports) == 2 && try(var.relay_ports[0] < var.relay_ports[1], false)
+    error_message = "a first and a last port"
+  }
+}
+
+variable "busy_permille_target" {
+  type    = number
+  default = 600
+}
+
+variable "allocations_target" {
+  description = "Allocations that an average host is kept at."
+  type        = number
+  default     = 6000
+}
+
+variable "disk_gib" {
+  type    = number
+  default = 16
+}
+
+variable "settings" {
+  description = "Further environment variables of the node."
+  type        = map(string)
+  default     = {}
+}
+
+variable "parameters" {
+  description = "Path in Parameter Store below which the secrets are."
+  type        = string
+}
+
+variable "secrets_kms_key_arn" {
+  type    = string
+  default = null
+}
+
+variable "program" {
+  type = object({
+    bucket        = string
+    bucket_arn    = string
+    bucket_region = string
+    key           = string
+    sha256        = string
+    kms_key_arn   = string
+  })
+}
+
+variable "names" {
+  type = object({
+    zone   = string
+    suffix = string
+  })
+  default = null
+}

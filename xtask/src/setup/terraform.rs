@@ -1,0 +1,74 @@
+//! Terraform with its AWS provider, and the programs that check modules. Terraform itself is not installed from here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Tools, python, system};
+use crate::lock::Lock;
+use crate::workspace::Workspace;
+use crate::{pins, progress};
+
+/// What there is to check modules with.
+pub(crate) struct Checkers {
+    pub(crate) checkov: PathBuf,
+    pub(crate) terraform: Option<PathBuf>,
+    /// A folder of providers, for `terraform init -plugin-dir`.
+    pub(crate) providers: Option<PathBuf>,
+    pub(crate) tflint: Option<PathBuf>,
+}
+
+pub(crate) fn checkers(tools: &Tools) -> Result<Checkers> {
+    let workspace = &tools.workspace;
+    let _lock = Lock::take(workspace, "setup")?;
+    system::ensure_python(workspace)?;
+    let checkov = python::ensure_program(workspace, "checkov", pins::CHECKOV)?;
+    let tflint = tflint(tools)?;
+    Ok(Checkers { checkov, terraform: tools.find("terraform"), providers: providers(), tflint })
+}
+
+/// A folder with the AWS provider: what `terraform providers mirror` writes, or Terraform's own folder for such copies.
+fn providers() -> Option<PathBuf> {
+    let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".terraform.d/plugins"));
+    let shared = ["/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"].map(PathBuf::from);
+    let installed = std::fs::read_dir("/opt").into_iter().flatten().flatten().map(|entry| entry.path());
+    own.into_iter().chain(shared).chain(installed).find(|folder| has_provider(folder))
+}
+
+fn has_provider(folder: &Path) -> bool {
+    folder.join("registry.terraform.io/hashicorp/aws").join(pins::AWS_PROVIDER).is_dir()
+}
+
+/// The tflint on the PATH, or one built by Go; `None` where neither can be had.
+fn tflint(tools: &Tools) -> Result<Option<PathBuf>> {
+    if let Some(program) = tools.find("tflint") {
+        return Ok(Some(program));
+    }
+    let folder = tools.workspace.tools().join(format!("tflint-{}", pins::TFLINT));
+    let program = folder.join("tflint");
+    if program.exists() {
+        return Ok(Some(program));
+    }
+    match tools.find("go") {
+        Some(go) => build_tflint(&tools.workspace, &go, &folder).map(|()| Some(program)),
+        None => Ok(None),
+    }
+}
+
+fn build_tflint(workspace: &Workspace, go: &Path, folder: &Path) -> Result<()> {
+    let mut build = Command::new(go);
+    build.arg("install").arg(format!("github.com/terraform-linters/tflint@v{}", pins::TFLINT)).env("GOBIN", folder);
+    progress::run(workspace, "go install tflint", &mut build)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environments_name_the_provider_that_is_looked_for() {
+        let root = include_str!("../terraform/environment.tf");
+        assert!(root.contains(&format!("version = \"{}\"", pins::AWS_PROVIDER)), "{root}");
+    }
+}
