@@ -4,6 +4,7 @@ mod acceptance;
 mod bench;
 mod build;
 mod codegen;
+mod cost;
 mod dev;
 mod lock;
 mod pins;
@@ -51,6 +52,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Print what a participant costs a minute, by part
+    Cost(cost::Options),
     /// Only install missing tools
     Setup,
     /// Build one part or, without a name, all of them
@@ -80,6 +83,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(options) => bench::run(&workspace, &options)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
+        Task::Cost(options) => cost::run(&options)?,
         Task::Setup => setup_all(&workspace)?,
         Task::Build { part, development } => {
             build_parts(&workspace, part, if development { Flavour::Quick } else { Flavour::Release })?;
