@@ -1,5 +1,6 @@
 // Signs the tokens that the edge accepts (RFC 7519, HS256), as an application's server or an operator would.
-// `NODE_KEYS=… node xtask/token.mjs media-1 media-2` prints the region of development and a token for each node.
+// `NODE_KEYS=… REGION=eu-central node xtask/token.mjs media-1 media-2` prints the region, by default that of development, and a
+// token for each node.
 import { createHmac } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import { readConfig } from "./worker.mjs";
@@ -28,7 +29,7 @@ export function nodeToken(keys, node, region) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const region = readConfig("development").vars.DEFAULT_REGION;
+  const region = process.env.REGION ?? readConfig("development").vars.DEFAULT_REGION;
   const tokens = process.argv.slice(2).map((node) => nodeToken(process.env.NODE_KEYS, node, region));
   console.log(JSON.stringify({ region, tokens }));
 }

@@ -3,6 +3,7 @@
 mod acceptance;
 mod bench;
 mod build;
+mod cloud_init;
 mod codegen;
 mod cost;
 mod dev;
@@ -52,6 +53,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Print the cloud-config of a host outside AWS
+    CloudInit(cloud_init::Options),
     /// Print what a participant costs a minute, by part
     Cost(cost::Options),
     /// Only install missing tools
@@ -83,6 +86,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(options) => bench::run(&workspace, &options)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
+        Task::CloudInit(options) => cloud_init::run(&workspace, &options)?,
         Task::Cost(options) => cost::run(&options)?,
         Task::Setup => setup_all(&workspace)?,
         Task::Build { part, development } => {
