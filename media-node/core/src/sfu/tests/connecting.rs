@@ -131,6 +131,7 @@ fn a_client_that_stops_asking_is_closed() {
     assert_eq!(world.sfu.connected_sessions(&room()), [world.clients[0].id()]);
 }
 
+// Holds S1-ROOM-04.
 #[test]
 fn a_full_node_refuses() {
     let mut world = World::new(2, 1);
@@ -284,5 +285,3 @@ fn a_released_room_leaves_nothing_and_says_nothing() {
     assert_eq!((sfu.session_count(), sfu.room_count(), sfu.tracks.count()), (0, 0, 0));
     assert_eq!((sfu.demux.is_empty(), sfu.poll_timeout()), (true, None));
 }
-
-// Holds S1-ROOM-04.
