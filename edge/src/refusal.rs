@@ -78,6 +78,12 @@ impl Refusal {
         Self { header: Some(("Retry-After", limits::API_RATE_PERIOD_S.to_string().into())), ..refusal }
     }
 
+    /// Too many sockets; a moment later there is room for a few more.
+    pub(crate) fn too_many_sockets() -> Self {
+        let refusal = Self::new(ErrorCode::RateLimited, "too many sockets at once");
+        Self { header: Some(("Retry-After", Cow::Borrowed("1"))), ..refusal }
+    }
+
     pub(crate) fn response(&self, request_id: &str) -> worker::Result<Response> {
         let body = Body { code: self.code, message: &self.message, request_id };
         let mut builder = ResponseBuilder::new().with_status(self.status).with_header("Cache-Control", "no-store")?;

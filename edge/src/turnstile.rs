@@ -1,37 +1,64 @@
-//! Refuses floods of upgrades before any request is read, verified or logged.
+//! Refuses floods of upgrades: most of them before anything is read, verified or logged.
 
-use crate::upgrade::PROTOCOL_HEADER;
-use crate::{clock, log};
+use crate::refusal::Refusal;
+use crate::upgrade::Protocols;
+use crate::{clock, log, random};
 use edge_core::door::Address;
-use edge_core::turnstile::Turnstile;
+use edge_core::turnstile::{Credential, Turnstile};
+use shared::{ParticipantId, RoomId};
 use std::cell::{Cell, RefCell};
 use worker::{Request, Response};
 
 /// One log line is written per this many refusals.
 const REFUSALS_PER_LINE: u64 = 1_000;
-/// After a second, a few more upgrades are looked at.
-const RETRY_AFTER_S: &str = "1";
 
 thread_local! {
     static TURNSTILE: RefCell<Turnstile> = RefCell::default();
     static REFUSED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Refuses a client that upgrades too often, with a bare status, which browsers hide from pages and clients treat as a
-/// lost connection: accepting a socket only to explain would cost twice as much.
+/// The answer to a client that asks for sockets too often. Browsers hide it from pages, and clients treat it as a lost
+/// connection.
 pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
-    let header = |name| request.headers().get(name).ok().flatten();
+    let address = request.headers().get("CF-Connecting-IP").ok().flatten();
+    let address = address.and_then(|address| Address::parse(&address));
+    let protocols = Protocols::of(request);
+    let credential = match (protocols.token(), protocols.resume_secret()) {
+        (Some(token), _) => Credential::Token(token),
+        (None, Some(secret)) => Credential::ResumeSecret(secret),
+        (None, None) => Credential::Nothing,
+    };
+    let is_looked_at = ask(address, |turnstile, address| turnstile.looks_at(clock::now(), address, credential));
+    is_looked_at.err().map(|refusal| refusal.response(&random::request_id()))
+}
+
+/// Whether a client with a valid token reaches its room.
+pub(crate) fn check_join(address: Option<Address>, room: &RoomId, participant: &ParticipantId) -> Result<(), Refusal> {
+    ask(address, |turnstile, _| turnstile.lets_join(clock::now(), room, participant))
+}
+
+/// Whether a client with a resume secret of its room reaches it.
+pub(crate) fn check_resume(address: Option<Address>, room: &RoomId) -> Result<(), Refusal> {
+    ask(address, |turnstile, _| turnstile.lets_resume(clock::now(), room))
+}
+
+/// Whether a client that is refused for another reason is told it on a socket.
+pub(crate) fn check_explanation(address: Option<Address>) -> Result<(), Refusal> {
+    ask(address, |turnstile, _| turnstile.explains(clock::now()))
+}
+
+fn ask(address: Option<Address>, admits: impl FnOnce(&mut Turnstile, Address) -> bool) -> Result<(), Refusal> {
     // A request without an address is none from outside.
-    let address = Address::parse(&header("CF-Connecting-IP")?)?;
-    let token = header(PROTOCOL_HEADER).unwrap_or_default();
+    let Some(address) = address else { return Ok(()) };
     let is_admitted = TURNSTILE.with(|turnstile| {
         let turnstile = turnstile.try_borrow_mut();
-        turnstile.is_ok_and(|mut turnstile| turnstile.admit(clock::now(), address, &token))
+        turnstile.is_ok_and(|mut turnstile| admits(&mut turnstile, address))
     });
-    (!is_admitted).then(|| {
-        count();
-        Ok(Response::builder().with_status(429).with_header("Retry-After", RETRY_AFTER_S)?.empty())
-    })
+    if is_admitted {
+        return Ok(());
+    }
+    count();
+    Err(Refusal::too_many_sockets())
 }
 
 fn count() {

@@ -14,8 +14,8 @@ use std::net::IpAddr;
 pub const CLIENT_SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX;
 /// Client sockets that wait at once: as many as [`WAIT_MS_MIN`] brings of a thousand connections a second, each from another address.
 const WAITING_MAX: usize = 1_024;
-/// Of these, those of one address: a school behind one NAT whose pupils all arrive within a second.
-const WAITING_PER_ADDRESS_MAX: usize = 128;
+/// Of these, those of one address: a school behind one NAT whose pupils all arrive at once, before any of them has spoken.
+const WAITING_PER_ADDRESS_MAX: usize = 256;
 /// All client sockets of one address: the largest room may sit behind one NAT, and still leaves nearly half of the sockets to others.
 const SOCKETS_PER_ADDRESS_MAX: usize = limits::PARTICIPANTS_PER_ROOM_MAX + WAITING_PER_ADDRESS_MAX;
 /// Sockets of one participant: the one that speaks for them, and those that a bad network opened and lost before they spoke; the client's

@@ -1,90 +1,240 @@
-//! Limits the rate of client upgrades before anything is verified: per address, and per address and token.
+//! Limits the rate of client upgrades before they reach a room's object, where one costs ten times as much as its refusal.
 //!
-//! The counts live in the memory of one isolate, so they only bound the cost of a flood for each isolate; the
-//! platform's rate limit and the room's [`Door`](crate::door::Door) bound the admitted upgrades.
+//! The counts live in the memory of one isolate, so they bound what each isolate lets through. The platform's rate limits
+//! bound a whole location, and the room's [`Door`](crate::door::Door) bounds the sockets that are open.
 
 use crate::door::Address;
 use crate::rate_limit::{Rate, TokenBucket};
-use shared::UnixMillis;
+use shared::{ParticipantId, RoomId, UnixMillis};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Of one address: as many as a room lets wait from it at once, and 200 within four seconds.
-const ADDRESS_RATE: Rate = Rate::new(128, 50);
-/// With one token from one address: more than a client's pauses between attempts allow.
-const TOKEN_RATE: Rate = Rate::new(20, 500);
 /// Maximum number of stored counts of each kind; a full bucket needs none.
 const COUNTS_MAX: usize = 4_096;
 
+/// What upgrades are counted by. Each kind has a table of its own: a flood that fills one leaves the others alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Credential,
+    JoinsOfAddress,
+    ResumesOfAddress,
+    Participant,
+    JoinsOfRoom,
+    ResumesOfRoom,
+    Explanation,
+}
+
+impl By {
+    /// The one table of limits.
+    const fn rate(self) -> Rate {
+        match self {
+            // More than a client's pauses between attempts allow, wherever it comes from.
+            Self::Credential | Self::Participant => Rate::new(20, 500),
+            // An office or a school behind one NAT that arrives at once.
+            Self::JoinsOfAddress => Rate::new(256, 50),
+            // A deployment closes every socket, and the largest room may sit behind one NAT; each may have to ask again.
+            Self::ResumesOfAddress => Rate::new(1_024, 10),
+            // A sixth of what a room's object can take beside its call; a crowd that comes faster waits a moment.
+            Self::JoinsOfRoom => Rate::new(200, 20),
+            // Those who are in the call come before those who want to be, and must be back within the resume window.
+            Self::ResumesOfRoom => Rate::new(256, 10),
+            // A refusal in a frame costs a socket and a line in the log.
+            Self::Explanation => Rate::new(64, 20),
+        }
+    }
+}
+
+/// What a client shows to get a socket, not verified yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential<'a> {
+    Token(&'a str),
+    ResumeSecret(&'a str),
+    /// Neither; all such requests count as one client.
+    Nothing,
+}
+
 #[derive(Debug, Default)]
 pub struct Turnstile {
-    addresses: BTreeMap<Address, TokenBucket>,
-    /// By the token's hash: a client that finds a collision only shares a bucket with itself.
-    tokens: BTreeMap<(Address, u64), TokenBucket>,
+    counts: BTreeMap<By, Counts>,
 }
 
 impl Turnstile {
-    /// Whether this upgrade is looked at. One that is refused for its token leaves the address's count to others behind the same NAT.
-    pub fn admit(&mut self, now: UnixMillis, address: Address, token: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        token.hash(&mut hasher);
-        take(&mut self.tokens, now, (address, hasher.finish()), TOKEN_RATE)
-            && take(&mut self.addresses, now, address, ADDRESS_RATE)
+    /// Whether this upgrade is verified at all. One that is refused for its credential leaves the address's count to others behind the
+    /// same NAT.
+    pub fn looks_at(&mut self, now: UnixMillis, address: Address, credential: Credential<'_>) -> bool {
+        let (key, of_address) = match credential {
+            Credential::Token(token) => (hash(("token", token)), By::JoinsOfAddress),
+            Credential::ResumeSecret(secret) => (hash(("secret", secret)), By::ResumesOfAddress),
+            Credential::Nothing => (0, By::JoinsOfAddress),
+        };
+        self.take(now, By::Credential, key) && self.take(now, of_address, address.number())
+    }
+
+    /// Whether a client with a valid token reaches the room. Asked after the token is verified: otherwise a flood without any
+    /// token could keep people out of a room.
+    pub fn lets_join(&mut self, now: UnixMillis, room: &RoomId, participant: &ParticipantId) -> bool {
+        let of_participant = hash((room.as_str(), participant.as_str()));
+        self.take(now, By::Participant, of_participant) && self.take(now, By::JoinsOfRoom, hash(room.as_str()))
+    }
+
+    /// The same for a client whose resume secret was made by this room. A crowd at the door keeps no participant out.
+    pub fn lets_resume(&mut self, now: UnixMillis, room: &RoomId) -> bool {
+        self.take(now, By::ResumesOfRoom, hash(room.as_str()))
+    }
+
+    /// Whether a refused client is told why in a frame, which browsers show to the page; the others get a status.
+    pub fn explains(&mut self, now: UnixMillis) -> bool {
+        self.take(now, By::Explanation, 0)
+    }
+
+    fn take(&mut self, now: UnixMillis, by: By, key: u64) -> bool {
+        self.counts.entry(by).or_default().take(now, key, by.rate())
     }
 }
 
-fn take<K: Ord>(buckets: &mut BTreeMap<K, TokenBucket>, now: UnixMillis, key: K, rate: Rate) -> bool {
-    if buckets.len() >= COUNTS_MAX && !buckets.contains_key(&key) {
-        buckets.retain(|_, bucket| bucket.full_at() > now);
+/// Buckets of one kind. A key is a hash: a client that finds a collision only shares a bucket.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<u64, TokenBucket>);
+
+impl Counts {
+    fn take(&mut self, now: UnixMillis, key: u64, rate: Rate) -> bool {
+        if self.0.len() >= COUNTS_MAX && !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        self.0.entry(key).or_default().take(now, rate)
     }
-    if buckets.len() >= COUNTS_MAX && !buckets.contains_key(&key) {
-        // So many at once are no few addresses: the platform has to tell them apart.
-        buckets.clear();
+
+    /// Forgets full buckets, and if there are too few of them the fuller half of all: an emptier one is worth remembering longer.
+    fn make_room(&mut self, now: UnixMillis) {
+        self.0.retain(|_, bucket| bucket.full_at() > now);
+        if self.0.len() < COUNTS_MAX {
+            return;
+        }
+        let mut by_level: Vec<(UnixMillis, u64)> =
+            self.0.iter().map(|(key, bucket)| (bucket.full_at(), *key)).collect();
+        by_level.sort_unstable();
+        for (_, key) in by_level.into_iter().take(COUNTS_MAX / 2) {
+            self.0.remove(&key);
+        }
     }
-    buckets.entry(key).or_default().take(now, rate)
+}
+
+fn hash(key: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::limits;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const CROWDED: &str = "crowded";
 
     fn address(text: &str) -> Address {
         Address::parse(text).expect("an address")
     }
 
-    /// A thousand upgrades a second for ten seconds; returns how many were looked at, and whether a good one was each half second.
-    fn flood(token: impl Fn(u64) -> String, good_from: &str) -> (usize, bool) {
-        let (mut turnstile, mut admitted, mut good) = (Turnstile::default(), 0, true);
+    /// The number of an IPv6 customer.
+    fn customer(number: u64) -> Address {
+        address(&format!("2001:db8:{:x}:{:x}00::1", number >> 8, number & 255))
+    }
+
+    fn join(turnstile: &mut Turnstile, now: UnixMillis, address: Address, room: &str, who: &str) -> bool {
+        let (id, participant) = (RoomId::parse(room).expect("a name"), ParticipantId::parse(who).expect("a name"));
+        turnstile.looks_at(now, address, Credential::Token(&format!("{room} {who}")))
+            && turnstile.lets_join(now, &id, &participant)
+    }
+
+    fn resume(turnstile: &mut Turnstile, now: UnixMillis, address: Address, secret: &str) -> bool {
+        turnstile.looks_at(now, address, Credential::ResumeSecret(secret))
+            && turnstile.lets_resume(now, &RoomId::parse(CROWDED).expect("a name"))
+    }
+
+    /// A thousand upgrades a second for ten seconds. Returns how many reach the room, and how many good joins each half second do not:
+    /// of a room, from an address.
+    fn flood(from: impl Fn(u64) -> (Address, String), good_room: &str, good_from: &str) -> (usize, usize) {
+        let (mut turnstile, mut admitted, mut kept_out) = (Turnstile::default(), 0, 0);
         for ms in 0..10_000 {
             let now = NOW.plus_ms(ms);
-            admitted += usize::from(turnstile.admit(now, address("192.0.2.1"), &token(ms)));
+            let (from, who) = from(ms);
+            admitted += usize::from(join(&mut turnstile, now, from, CROWDED, &who));
             if ms % 500 == 499 {
-                good &= turnstile.admit(now, address(good_from), &format!("good-{ms}"));
+                kept_out +=
+                    usize::from(!join(&mut turnstile, now, address(good_from), good_room, &format!("good-{ms}")));
             }
         }
-        (admitted, good)
+        (admitted, kept_out)
     }
 
     #[test]
     fn a_flood_with_one_token_keeps_nobody_out_behind_the_same_nat() {
-        let (admitted, good) = flood(|_| "eve".into(), "192.0.2.1");
-        assert!(good && admitted <= 20 + 20, "{admitted}");
+        let (admitted, kept_out) = flood(|_| (address("192.0.2.1"), "eve".into()), CROWDED, "192.0.2.1");
+        assert!(admitted <= 20 + 20 && kept_out == 0, "{admitted} {kept_out}");
+    }
+
+    #[test]
+    fn a_flood_with_one_token_is_one_flood_from_however_many_addresses() {
+        let (admitted, kept_out) = flood(|ms| (customer(ms), "eve".into()), CROWDED, "192.0.2.1");
+        assert!(admitted <= 20 + 20 && kept_out == 0, "{admitted} {kept_out}");
     }
 
     #[test]
     fn a_flood_with_a_new_token_each_time_is_bounded_by_its_address() {
-        let (admitted, good) = flood(|ms| format!("eve-{ms}"), "198.51.100.7");
-        assert!(good && admitted <= 128 + 200, "{admitted}");
+        let (admitted, kept_out) = flood(|ms| (address("192.0.2.1"), format!("eve-{ms}")), CROWDED, "198.51.100.7");
+        assert!(admitted <= 256 + 200 && kept_out == 0, "{admitted} {kept_out}");
+    }
+
+    // It cannot be told from a crowd, so only its own room is closed to newcomers.
+    #[test]
+    fn a_flood_with_many_tokens_from_many_addresses_is_bounded_by_its_room() {
+        let eve = |ms| (customer(ms), format!("eve-{ms}"));
+        let (admitted, kept_out) = flood(eve, "another", "192.0.2.1");
+        assert!(admitted <= 200 + 500 && kept_out == 0, "{admitted} {kept_out}");
     }
 
     #[test]
-    fn remembers_a_bounded_number_of_addresses() {
+    fn a_crowd_at_the_door_keeps_no_participant_from_coming_back() {
         let mut turnstile = Turnstile::default();
-        for number in 0..3 * COUNTS_MAX {
-            turnstile.admit(NOW, address(&format!("10.1.{}.{}", number / 250, number % 250)), "eve");
-            assert!(turnstile.addresses.len() <= COUNTS_MAX && turnstile.tokens.len() <= COUNTS_MAX);
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            join(&mut turnstile, now, customer(ms), CROWDED, &format!("eve-{ms}"));
+            assert!(
+                ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &format!("secret-{ms}")),
+                "after {ms} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn a_flood_without_a_valid_token_costs_no_room_anything() {
+        let (mut turnstile, mut looked_at, mut explained) = (Turnstile::default(), 0, 0);
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            looked_at += usize::from(turnstile.looks_at(now, customer(ms), Credential::Nothing));
+            if turnstile.looks_at(now, customer(ms), Credential::Token(&format!("forged-{ms}"))) {
+                explained += usize::from(turnstile.explains(now));
+            }
+            assert!(ms % 100 != 0 || join(&mut turnstile, now, address("192.0.2.1"), CROWDED, &format!("ada-{ms}")));
+        }
+        assert!(looked_at <= 20 + 20 && explained <= 64 + 500, "{looked_at} {explained}");
+    }
+
+    #[test]
+    fn many_tokens_of_one_participant_are_worth_one() {
+        let (mut turnstile, room) = (Turnstile::default(), RoomId::parse(CROWDED).expect("a name"));
+        let eve = ParticipantId::parse("eve").expect("a name");
+        let let_in = (0..10_000).filter(|ms| turnstile.lets_join(NOW.plus_ms(*ms), &room, &eve)).count();
+        assert!(let_in <= 20 + 20, "{let_in}");
+    }
+
+    #[test]
+    fn an_office_of_two_hundred_arrives_at_once() {
+        let mut turnstile = Turnstile::default();
+        for number in 0..200 {
+            assert!(join(&mut turnstile, NOW, address("192.0.2.1"), CROWDED, &format!("p{number}")), "{number}");
         }
     }
 
@@ -92,7 +242,62 @@ mod tests {
     fn a_reload_again_and_again_is_let_through() {
         let mut turnstile = Turnstile::default();
         for second in 0..120 {
-            assert!(turnstile.admit(NOW.plus_ms(second * 1_000), address("192.0.2.1"), "ada"), "after {second} s");
+            let now = NOW.plus_ms(second * 1_000);
+            assert!(join(&mut turnstile, now, address("192.0.2.1"), CROWDED, "ada"), "after {second} s");
         }
+    }
+
+    /// Clients that retry as the SDK does. Returns when the last of them was let in, and after how many tries at most.
+    fn retrying(
+        clients: u64,
+        starts_ms: impl Fn(u64) -> u64,
+        mut ask: impl FnMut(UnixMillis, u64) -> bool,
+    ) -> (u64, u32) {
+        let mut seed = 7_u64;
+        let mut waiting: std::collections::BinaryHeap<_> =
+            (0..clients).map(|who| std::cmp::Reverse((starts_ms(who), who, 0))).collect();
+        let (mut last_ms, mut tries_max) = (0, 0);
+        while let Some(std::cmp::Reverse((at_ms, who, failures))) = waiting.pop() {
+            if ask(NOW.plus_ms(at_ms), who) {
+                (last_ms, tries_max) = (at_ms, tries_max.max(failures + 1));
+                continue;
+            }
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let span_ms = 8_000.min(250 << failures.min(16));
+            waiting.push(std::cmp::Reverse((at_ms + 1 + (seed >> 33) % span_ms, who, failures + 1)));
+        }
+        (last_ms, tries_max)
+    }
+
+    // A deployment closes every socket, and the clients come back within the first back-off.
+    #[test]
+    fn the_largest_room_is_back_within_the_resume_window() {
+        for nat in [1, limits::PARTICIPANTS_PER_ROOM_MAX as u64] {
+            let mut turnstile = Turnstile::default();
+            let ask = |now, who: u64| resume(&mut turnstile, now, customer(who % nat), &format!("secret-{who}"));
+            let (last_ms, _) = retrying(limits::PARTICIPANTS_PER_ROOM_MAX as u64, |who| who % 250, ask);
+            assert!(last_ms < limits::RESUME_WINDOW_MS * 2 / 3, "{nat} addresses: {last_ms} ms");
+        }
+    }
+
+    #[test]
+    fn five_hundred_who_join_within_five_seconds_get_in_before_they_give_up() {
+        const JOIN_TRIES_MAX: u32 = 8;
+        let mut turnstile = Turnstile::default();
+        let ask = |now, who: u64| join(&mut turnstile, now, customer(who), CROWDED, &format!("p{who}"));
+        let (last_ms, tries) = retrying(500, |who| who * 10, ask);
+        assert!(tries <= JOIN_TRIES_MAX && last_ms < 20_000, "{tries} tries, {last_ms} ms");
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_clients_and_the_busiest_longest() {
+        let mut turnstile = Turnstile::default();
+        let eve = Credential::Token("eve");
+        while turnstile.looks_at(NOW, address("192.0.2.1"), eve) {}
+        for number in 0..3 * COUNTS_MAX as u64 {
+            turnstile.looks_at(NOW, customer(number), Credential::Token(&format!("p{number}")));
+            assert!(turnstile.counts.values().all(|counts| counts.0.len() <= COUNTS_MAX));
+        }
+        assert!(!turnstile.looks_at(NOW, address("192.0.2.1"), eve), "a flood makes nobody forget another one");
     }
 }

@@ -6,7 +6,7 @@ use crate::config::Continent;
 use crate::internal::{Address, Introduced, Introduction, ResumeClaims};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
-use crate::{auth, log};
+use crate::{auth, log, turnstile};
 use edge_core::door;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
@@ -15,7 +15,7 @@ use worker::Response;
 /// The generation that every room is in until it is re-homed.
 pub(super) const GENERATION: u32 = 1;
 
-/// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. A refusal is sent on the socket.
+/// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. A refusal is sent on the socket, where it is none of a flood.
 pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
     if !upgrade::is_asked_for(&arrival.request) {
         return Err(Refusal::upgrade_required().into());
@@ -23,31 +23,50 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     let protocols = Protocols::of(&arrival.request);
     let room = match parse_room(room) {
         Ok(room) => room,
-        Err(refusal) => return Ok(upgrade::refuse(protocols.echo(), refusal.code)?),
+        Err(refusal) => {
+            turnstile::check_explanation(address(arrival))?;
+            return Ok(upgrade::refuse(protocols.echo(), refusal.code)?);
+        }
     };
     // A client with a join token may still resume with it; the room looks at the secret in the frame either way.
     let is_resuming = protocols.token().is_none() && protocols.resume_secret().is_some();
-    let introduced = match check_origin(arrival) {
+    let verified = match check_origin(arrival) {
         Err(error) => Err(error),
-        Ok(()) if is_resuming => match auth::resuming(&protocols, &room, arrival.env) {
-            Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
-            Err(error) => Err(error),
-        },
-        Ok(()) => match participant(arrival, &protocols, &room) {
-            Ok(claims) => Ok(introduce(arrival, &protocols, &room, claims).await?),
-            Err(error) => Err(error),
-        },
+        Ok(()) if is_resuming => auth::resuming(&protocols, &room, arrival.env).map(Client::Returns),
+        Ok(()) => participant(arrival, &protocols, &room).map(Client::Joins),
     };
-    match introduced {
-        Ok(response) => Ok(response),
-        Err(AuthError::Refused(code)) => {
-            let fields: [(&str, &dyn std::fmt::Display); 3] =
-                [("request", &arrival.request_id), ("room", &room), ("code", &code)];
-            log::line(log::Level::Info, "socket_refused", &fields);
-            Ok(upgrade::refuse(protocols.echo(), code)?)
+    match verified {
+        Ok(Client::Joins(claims)) => {
+            turnstile::check_join(address(arrival), &room, &claims.sub)?;
+            introduce(arrival, &room, claims).await
         }
+        Ok(Client::Returns(claims)) => {
+            turnstile::check_resume(address(arrival), &room)?;
+            introduce(arrival, &room, claims).await
+        }
+        Err(AuthError::Refused(code)) => explain(arrival, &protocols, code, &room),
         Err(error @ AuthError::Secret(_)) => Err(error.into()),
     }
+}
+
+/// What a client's socket was verified by.
+enum Client {
+    Joins(JoinClaims),
+    Returns(ResumeClaims),
+}
+
+/// Refuses a client on the socket that it asked for.
+fn explain(
+    arrival: &Arrival<'_>,
+    protocols: &Protocols,
+    code: ErrorCode,
+    room: &RoomId,
+) -> Result<Response, RouteError> {
+    turnstile::check_explanation(address(arrival))?;
+    let fields: [(&str, &dyn std::fmt::Display); 3] =
+        [("request", &arrival.request_id), ("room", room), ("code", &code)];
+    log::line(log::Level::Info, "socket_refused", &fields);
+    Ok(upgrade::refuse(protocols.echo(), code)?)
 }
 
 fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
@@ -58,16 +77,12 @@ fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> R
     Ok(claims)
 }
 
-/// Hands a client to the room. The room's door counts open sockets; the rate limit spares it those who open them in a loop.
-async fn introduce<C: Caller>(
-    arrival: &Arrival<'_>,
-    protocols: &Protocols,
-    room: &RoomId,
-    claims: C,
-) -> Result<Response, RouteError> {
+/// Hands a client to the room. The platform's limits count the upgrades of all isolates of a location.
+async fn introduce<C: Caller>(arrival: &Arrival<'_>, room: &RoomId, claims: C) -> Result<Response, RouteError> {
     let key = format!("{room}:{}", claims.rate_key());
-    if !arrival.env.rate_limiter("SOCKET_RATE")?.limit(key).await?.success {
-        return Ok(upgrade::refuse(protocols.echo(), ErrorCode::RateLimited)?);
+    let of_client = arrival.env.rate_limiter("SOCKET_RATE")?.limit(key).await?;
+    if !of_client.success || !arrival.env.rate_limiter("ROOM_RATE")?.limit(C::room_key(room)).await?.success {
+        return Err(Refusal::too_many_sockets().into());
     }
     let near = arrival.continent();
     let introduction = Introduction {
@@ -83,17 +98,28 @@ async fn introduce<C: Caller>(
 trait Caller: Introduced {
     /// What tells its calls from those of others.
     fn rate_key(&self) -> &str;
+
+    /// What it is counted by with the other clients of the room.
+    fn room_key(room: &RoomId) -> String;
 }
 
 impl Caller for JoinClaims {
     fn rate_key(&self) -> &str {
         self.sub.as_str()
     }
+
+    fn room_key(room: &RoomId) -> String {
+        format!("join:{room}")
+    }
 }
 
 impl Caller for ResumeClaims {
     fn rate_key(&self) -> &str {
         &self.secret
+    }
+
+    fn room_key(room: &RoomId) -> String {
+        format!("resume:{room}")
     }
 }
 

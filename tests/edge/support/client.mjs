@@ -16,9 +16,13 @@ export const TRACKS = [
 export class Client extends Socket {
   #requests = 0;
 
-  /** Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it; for `overlaps` see `Socket.open`. */
-  static async connect(edge, room, participant, { claims, token = joinToken(room, participant, claims), overlaps } = {}) {
-    const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { overlaps });
+  /**
+   * Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it; `address` is where it says to come from;
+   * for `overlaps` see `Socket.open`.
+   */
+  static async connect(edge, room, participant, { claims, token = joinToken(room, participant, claims), address, overlaps } = {}) {
+    const headers = address === undefined ? {} : { "cf-connecting-ip": address };
+    const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { headers, overlaps });
     client.participant = participant;
     return client;
   }

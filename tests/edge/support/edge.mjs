@@ -1,6 +1,6 @@
 // The built Worker in workerd, as the tests of this folder use it.
 import { fork } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,7 @@ const VARS = {
 };
 
 /** Tests call the API, open sockets and ask for tokens faster than people do. */
-const RATE_LIMITS = { API_RATE: 1_000_000, SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000 };
+const RATE_LIMITS = { API_RATE: 1_000_000, SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000, ROOM_RATE: 1_000_000 };
 
 /** The Worker as it is deployed: options for `startEdge`. */
 export const DEPLOYED = { build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } };
@@ -45,8 +45,9 @@ export async function startEdge(options = {}) {
 class Edge {
   /** Nodes that registered here; they go before the Worker does. */
   guests = new Set();
-  /** What the Worker logged, line by line. */
+  /** What the Worker and workerd itself wrote, line by line. */
   lines = [];
+  #reading = new EventEmitter();
   #requests = 0;
 
   /** Calls the HTTP API; `key` is who, `body` an object or a text. */
@@ -67,7 +68,10 @@ class Edge {
   async again() {
     this.process = fork(PROGRAM, [JSON.stringify(this.options)], { silent: true });
     for (const stream of [this.process.stdout, this.process.stderr]) {
-      createInterface(stream).on("line", (line) => this.lines.push(line));
+      createInterface(stream).on("line", (line) => {
+        this.lines.push(line);
+        this.#reading.emit("line");
+      });
     }
     const ended = once(this.process, "exit").then(() => {
       throw new Error(`the Worker ended before it was ready: ${this.lines.slice(-5).join("\n")}`);
@@ -75,6 +79,23 @@ class Edge {
     const [{ origin }] = await Promise.race([once(this.process, "message"), ended]);
     this.http = origin;
     this.ws = origin.replace("http", "ws");
+  }
+
+  /** The Worker's log. workerd writes lines of its own, about lost connections for instance. */
+  records() {
+    return this.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+  }
+
+  /** The events of this name in the log, once there are as many. */
+  async logged(event, count = 1, patienceMs = 15_000) {
+    const giveUp = AbortSignal.timeout(patienceMs);
+    for (;;) {
+      const found = this.records().filter((record) => record.event === event);
+      if (found.length >= count) return found;
+      await once(this.#reading, "line", { signal: giveUp }).catch(() => {
+        throw new Error(`${event} was logged ${found.length} times instead of ${count}`);
+      });
+    }
   }
 
   /** CPU time of workerd so far (proc(5), /proc/pid/stat fields 14 and 15, in ticks of 10 ms). */

@@ -1,71 +1,87 @@
-// Opens sockets at a steady rate and never says anything on them, in a thread of its own, so that the test's own clients are not slowed down.
+// Opens sockets at a steady rate and says nothing on them, in a process of its own: it neither slows the test's clients down nor
+// waits for them, and its share of the machine can be told.
+import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { connect } from "node:net";
-import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
 
-const TICK_MS = 10;
-/** Connections that wait for their answer: what the edge cannot carry is not sent, rather than left in a queue before good clients. */
-const UNANSWERED_MAX = 64;
+const TICK_MS = 5;
+/** Connections without an answer, as a network between would hold them: beyond that, what the edge cannot carry is not sent. */
+const UNANSWERED_MAX = 1_000;
+const PROGRAM = fileURLToPath(import.meta.url);
 
 /**
- * Asks for sockets at `path` with the tokens in turn, from the addresses in turn, until it is stopped: `perSecond`, or as many as the
- * edge answers.
+ * Asks for sockets at `path`, `perSecond` times a second until it is stopped, with the tokens in turn, from the addresses in turn. An
+ * empty one is none.
  *
- * @returns {{ stop(): Promise<{ sent: number, answered: number, open: number, refused: number, failed: number, seconds: number }> }}
+ * @typedef {{ sent: number, switched: number, refused: number, failed: number, closed: number, seconds: number, cpuMs: number }} Counts
+ *   `switched` to WebSocket, of these `closed` by the edge, `refused` with another status
+ * @returns {Promise<{ stop(): Promise<Counts>, end(): void }>} `stop` keeps the open sockets open until `end`
  */
-export function flood(edge, path, { tokens, addresses, perSecond }) {
-  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { origin: edge.http, path, tokens, addresses, perSecond } });
+export async function flood(edge, path, { tokens, addresses, perSecond }) {
+  const child = fork(PROGRAM, ["flood"]);
+  child.send({ origin: edge.http, path, tokens, addresses, perSecond });
+  await once(child, "message");
   return {
     async stop() {
-      const counted = new Promise((resolve) => worker.once("message", resolve));
-      worker.postMessage("stop");
-      const counts = await counted;
-      await worker.terminate();
+      child.send("stop");
+      const [counts] = await once(child, "message");
       return counts;
     },
+    end: () => child.kill(),
   };
 }
 
-if (!isMainThread) {
-  const { origin, path, tokens, addresses, perSecond } = workerData;
+function run({ origin, path, tokens, addresses, perSecond }) {
   const { hostname, port } = new URL(origin);
-  const counts = { sent: 0, answered: 0, open: 0, refused: 0, failed: 0 };
+  const counts = { sent: 0, switched: 0, refused: 0, failed: 0, closed: 0 };
   const key = randomBytes(16).toString("base64");
-  const head = (number) =>
-    [
+  const head = (number) => {
+    const [token, address] = [tokens[number % tokens.length], addresses[number % addresses.length]];
+    return [
       `GET ${path} HTTP/1.1`,
       `Host: ${hostname}:${port}`,
-      `CF-Connecting-IP: ${addresses[number % addresses.length]}`,
+      ...(address === "" ? [] : [`CF-Connecting-IP: ${address}`]),
       "Connection: Upgrade",
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",
       `Sec-WebSocket-Key: ${key}`,
-      `Sec-WebSocket-Protocol: rotunda.v1, token.${tokens[number % tokens.length]}`,
+      `Sec-WebSocket-Protocol: rotunda.v1${token === "" ? "" : `, token.${token}`}`,
       "\r\n",
     ].join("\r\n");
-  const began = performance.now();
+  };
   const open = () => {
     const socket = connect({ port: Number(port), host: hostname, noDelay: true });
     socket.write(head(counts.sent));
     counts.sent += 1;
-    let heard = "";
+    let status = "";
     socket.on("data", (data) => {
-      if (heard === "") counts.answered += 1;
-      heard += data.toString("latin1");
-      if (heard.startsWith("HTTP/1.1 101") && !heard.includes('"refused"')) return;
-      counts.refused += 1;
+      if (status === "") {
+        // "HTTP/1.1 101"
+        status = data.toString("latin1", 9, 12);
+        counts[status === "101" ? "switched" : "refused"] += 1;
+      }
+      // The edge says why it closes a socket, and waits for an answer.
+      if (status === "101" && data.includes('"refused"')) counts.closed += 1;
+      else if (status === "101") return;
       socket.destroy();
     });
     socket.on("error", () => (counts.failed += 1));
   };
+  const [began, cpuBefore] = [performance.now(), process.cpuUsage()];
+  const unanswered = () => counts.sent - counts.switched - counts.refused - counts.failed;
   const timer = setInterval(() => {
     const due = ((performance.now() - began) / 1000) * perSecond;
-    while (counts.sent < due && counts.sent - counts.answered - counts.failed < UNANSWERED_MAX) open();
+    while (counts.sent < due && unanswered() < UNANSWERED_MAX) open();
   }, TICK_MS);
-  parentPort.once("message", () => {
+  process.once("message", () => {
     clearInterval(timer);
-    counts.open = counts.answered - counts.refused;
-    parentPort.postMessage({ ...counts, seconds: (performance.now() - began) / 1000 });
+    const { user, system } = process.cpuUsage(cpuBefore);
+    process.send({ ...counts, seconds: (performance.now() - began) / 1000, cpuMs: (user + system) / 1000 });
   });
+  process.once("disconnect", () => process.exit());
+  process.send("ready");
 }
+
+if (process.argv[1] === PROGRAM && process.argv[2] === "flood") process.once("message", run);

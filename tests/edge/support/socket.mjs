@@ -6,9 +6,10 @@ const PATIENCE_MS = 20_000;
 
 /** An upgrade that was answered with an HTTP status. */
 export class UpgradeRefused extends Error {
-  constructor(status, body) {
-    super(`the upgrade was answered with ${status}: ${body}`);
-    this.status = status;
+  constructor({ statusCode, headers }, body) {
+    super(`the upgrade was answered with ${statusCode}: ${body}`);
+    this.status = statusCode;
+    this.headers = headers;
     this.body = body;
   }
 }
@@ -143,7 +144,7 @@ function connect(Kind, url, protocols, options) {
     socket.once("unexpected-response", async (_request, response) => {
       let body = "";
       for await (const chunk of response) body += chunk;
-      reject(new UpgradeRefused(response.statusCode, body));
+      reject(new UpgradeRefused(response, body));
     });
     socket.on("error", reject);
   });

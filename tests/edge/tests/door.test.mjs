@@ -3,10 +3,15 @@ import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
 import { Client } from "../support/client.mjs";
-import { startEdge } from "../support/edge.mjs";
+import { DEPLOYED, startEdge } from "../support/edge.mjs";
+import { flood } from "../support/flood.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { UpgradeRefused } from "../support/socket.mjs";
+import { joinToken } from "../support/token.mjs";
 
 const SOCKETS_PER_PARTICIPANT_MAX = 10;
+/** Clients of one room that have not joined. */
+const WAITING_MAX = 1_024;
 
 test("one participant has ten sockets and no more, also after a sleep; others are let in", async () => {
   const edge = await startEdge();
@@ -27,21 +32,64 @@ test("one participant has ten sockets and no more, also after a sleep; others ar
   }
 });
 
+/** The answer to a client that asks too often: a status, which costs half of a frame, and tells programs when to come again. */
+async function checkRefused(open, retryAfter = "1") {
+  const refused = await open().then(() => assert.fail("it was let in"), (error) => error);
+  assert.ok(refused instanceof UpgradeRefused, refused.message);
+  assert.deepEqual([refused.status, refused.headers["retry-after"]], [429, retryAfter]);
+  assert.equal(JSON.parse(refused.body).code, "rate_limited");
+}
+
 test("a client that opens sockets in a loop is refused before the room hears of it", async () => {
-  const edge = await startEdge({ rateLimits: { SOCKET_RATE: 5 } });
-  try {
-    const codes = [];
-    for (let number = 0; number < 12; number++) {
-      const socket = await Client.connect(edge, "loop", "eve");
-      await socket.settle();
-      codes.push(socket.frames[0]?.code);
-      await socket.close();
+  for (const limit of ["SOCKET_RATE", "ROOM_RATE"]) {
+    const edge = await startEdge({ rateLimits: { [limit]: 5 } });
+    try {
+      for (let number = 0; number < 5; number++) await (await Client.connect(edge, "loop", "eve")).close();
+      await checkRefused(() => Client.connect(edge, "loop", "eve"));
+      const other = await Client.connect(edge, "another", "ada");
+      await other.settle();
+      assert.deepEqual(other.frames, []);
+    } finally {
+      await edge.stop();
     }
-    assert.ok(codes.includes("rate_limited"), codes.join());
-    const other = await Client.connect(edge, "loop", "ada");
-    await other.settle();
-    assert.deepEqual(other.frames, []);
+  }
+});
+
+test("an isolate lets one token open twenty sockets at once, wherever they come from, and others more", async () => {
+  const edge = await startEdge({ direct: true });
+  try {
+    const token = joinToken("twenty", "eve");
+    const opens = Array.from({ length: 60 }, (_, number) =>
+      Client.connect(edge, "twenty", "eve", { token, address: `192.0.2.${number}`, overlaps: true }).then(() => 101, ({ status }) => status),
+    );
+    const opened = (await Promise.all(opens)).filter((status) => status === 101).length;
+    // Two more for each second that this takes.
+    assert.ok(opened >= 20 && opened < 40, `${opened} were opened`);
+    await checkRefused(() => Client.connect(edge, "twenty", "eve", { token, address: "192.0.2.1" }));
+    await checkRefused(() => Client.connect(edge, "twenty", "eve", { claims: { name: "Eve" }, address: "192.0.2.1" }));
+    await (await Client.connect(edge, "twenty", "ada", { address: "192.0.2.1" })).close();
   } finally {
+    await edge.stop();
+  }
+});
+
+test("a room whose places to wait are all taken makes way for a client from elsewhere", async () => {
+  const edge = await startEdge({ ...DEPLOYED, direct: true });
+  let bad;
+  try {
+    await MediaNode.start(edge);
+    // The limits before the room count addresses, so these have none.
+    const tokens = Array.from({ length: 200 }, (_, number) => joinToken("full", `eve-${number}`));
+    bad = await flood(edge, "/v1/rooms/full/socket", { tokens, addresses: [""], perSecond: 300 });
+    await setTimeout(5_000);
+    const { switched, closed } = await bad.stop();
+    assert.ok(closed > 50 && switched - closed >= WAITING_MAX, `${switched} opened, and ${closed} of them made way`);
+    for (const number of [1, 2, 3]) {
+      const client = await Client.join(edge, "full", `ada-${number}`, { address: `192.0.2.${number}` });
+      assert.equal(client.joined.type, "joined", JSON.stringify(client.joined));
+    }
+  } finally {
+    bad?.end();
     await edge.stop();
   }
 });

@@ -102,7 +102,9 @@ fn client(run: &mut Run<'_>) -> Result<()> {
 fn edge(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     run.part(Part::Edge, Flavour::Release)?;
-    run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))
+    run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))?;
+    // Each of these needs the whole machine.
+    run.command("edge, flooded", run.npm(&["run", "flood", "--workspace", "tests/edge"]))
 }
 
 fn api(run: &mut Run<'_>) -> Result<()> {

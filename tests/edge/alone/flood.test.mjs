@@ -1,0 +1,115 @@
+// A thousand bad upgrades a second of each kind, and good clients meanwhile: their joins take two seconds at most. Nothing else may run
+// beside it: workerd has one thread for all of this, and the flood takes a quarter of another. It goes to workerd's own port, because
+// miniflare's front would spend half a millisecond of the same thread on each connection.
+import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { Client } from "../support/client.mjs";
+import { DEPLOYED, startEdge } from "../support/edge.mjs";
+import { flood } from "../support/flood.mjs";
+import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
+
+const PER_SECOND = 1_000;
+/** What must have been reached, in tokens of a machine that does something else for a moment. */
+const PER_SECOND_MIN = 900;
+const FLOODED_MS = 5_000;
+const GOOD_JOINS = 8;
+const JOIN_MS_MAX = 2_000;
+
+const ROOM = "flooded";
+const EVE = ["198.51.100.7"];
+const CUSTOMERS = Array.from({ length: 4_000 }, (_, number) => `2001:db8:${(number >> 8).toString(16)}:${(number & 255).toString(16)}00::1`);
+const GOOD = joinToken(ROOM, "eve");
+const FORGED = Array.from({ length: 10_000 }, (_, number) => GOOD.slice(0, -8) + String(10_000_000 + number));
+const many = (count) => Array.from({ length: count }, (_, number) => joinToken(ROOM, `eve-${number}`));
+
+/** A client at another address than others, without a second try. */
+async function join(edge, room, participant, address = `192.0.2.${1 + Math.floor(Math.random() * 250)}`) {
+  const client = await Client.join(edge, room, participant, { address });
+  assert.equal(client.joined.type, "joined", JSON.stringify(client.joined));
+  return client;
+}
+
+/** A Worker that just started runs unoptimised code, which says nothing about one that serves. */
+async function warmUp(edge) {
+  for (let number = 0; number < 30; number++) await join(edge, "warm", `early-${number}`);
+}
+
+/** Without the platform's limits (wrangler.toml), which count slowly and let a second of any flood pass. Floods the room and calls `meanwhile` again and again; at most `admitted` of the flood may reach the room's object. */
+async function underFlood(context, { tokens, addresses, admitted }, meanwhile) {
+  const edge = await startEdge({ ...DEPLOYED, direct: true });
+  let bad;
+  try {
+    const node = await MediaNode.start(edge, { id: "node" });
+    await warmUp(edge);
+    const host = await join(edge, ROOM, "host");
+    await node.serving(ROOM);
+    const [cpuBefore, linesBefore, took] = [edge.cpuMs(), edge.lines.length, []];
+    const began = performance.now();
+    bad = await flood(edge, `/v1/rooms/${ROOM}/socket`, { tokens, addresses, perSecond: PER_SECOND });
+    for (let number = 0; number < GOOD_JOINS; number++) {
+      const asked = performance.now();
+      await meanwhile({ edge, host, number });
+      took.push(Math.round(performance.now() - asked));
+      await setTimeout((FLOODED_MS * (number + 1)) / GOOD_JOINS - (performance.now() - began));
+    }
+    const link = await node.dial(node.assignments.find(({ room }) => room === ROOM), [host.joined.session]);
+    await link.next("welcome");
+    const counts = await bad.stop();
+    const [seconds, cpuMs] = [(performance.now() - began) / 1000, edge.cpuMs() - cpuBefore];
+    const perSecond = Math.round(counts.sent / counts.seconds);
+    const reached = edge.lines.slice(linesBefore).filter((line) => line.includes('"client_connected"') && line.includes(`"${ROOM}"`)).length;
+    context.diagnostic(
+      `${perSecond} connections a second, ${reached} reached the room; good clients took ${took.join(", ")} ms; ` +
+        `workerd ${(cpuMs / counts.sent).toFixed(2)} ms a connection, ${Math.round(cpuMs / seconds / 10)} % of a core; ` +
+        `the flood ${Math.round(counts.cpuMs / counts.seconds / 10)} %; ${JSON.stringify(counts)}`,
+    );
+    assert.ok(perSecond >= PER_SECOND_MIN, `the flood was no flood: ${perSecond} a second`);
+    assert.ok(Math.max(...took) <= JOIN_MS_MAX, `good clients took ${took.join(", ")} ms`);
+    const of = admitted(counts.seconds) + GOOD_JOINS;
+    assert.ok(reached <= of, `${reached} connections reached the room, not ${of}`);
+    // The others got a status; some were told why on a socket.
+    assert.ok(counts.switched <= of + 64 + 50 * counts.seconds, `${counts.switched} sockets were opened`);
+  } finally {
+    bad?.end();
+    await edge.stop();
+  }
+}
+
+const joinsFlooded = ({ edge, number }) => join(edge, ROOM, `good-${number}`);
+
+test("a flood without tokens, from many addresses", async (context) => {
+  await underFlood(context, { tokens: [""], addresses: CUSTOMERS, admitted: () => 0 }, joinsFlooded);
+});
+
+test("a flood with forged tokens, from many addresses", async (context) => {
+  await underFlood(context, { tokens: FORGED, addresses: CUSTOMERS, admitted: () => 0 }, joinsFlooded);
+});
+
+test("a flood with one good token from one address, and a client behind the same NAT", async (context) => {
+  const options = { tokens: [GOOD], addresses: EVE, admitted: (seconds) => 20 + 2 * seconds };
+  await underFlood(context, options, ({ edge, number }) => join(edge, ROOM, `good-${number}`, EVE[0]));
+});
+
+test("a flood with one good token from many addresses", async (context) => {
+  await underFlood(context, { tokens: [GOOD], addresses: CUSTOMERS, admitted: (seconds) => 20 + 2 * seconds }, joinsFlooded);
+});
+
+test("a flood with many good tokens from one address", async (context) => {
+  await underFlood(context, { tokens: many(2_000), addresses: EVE, admitted: (seconds) => 256 + 20 * seconds }, joinsFlooded);
+});
+
+test("a flood with many good tokens from many addresses closes its room to newcomers alone", async (context) => {
+  const options = { tokens: many(8_000), addresses: CUSTOMERS, admitted: (seconds) => 200 + 50 * seconds };
+  let session;
+  await underFlood(context, options, async ({ edge, host, number }) => {
+    await join(edge, "another", `good-${number}`);
+    session ??= host.session;
+    const protocols = ["rotunda.v1", `resume.${session.resume_token}`];
+    const back = await Client.open(`${edge.ws}/v1/rooms/${ROOM}/socket`, protocols, { headers: { "cf-connecting-ip": "192.0.2.1" } });
+    const resumed = await back.resume(session);
+    assert.equal(resumed.type, "resumed", JSON.stringify(resumed));
+    session = { session: session.session, resume_token: resumed.resume_token };
+  });
+});
