@@ -10,8 +10,11 @@ import type { Step } from "./step";
 export const OPEN_TIMEOUT_MS = 8_000;
 /** A healthy edge answers a ping much faster, even to a phone. */
 export const PONG_TIMEOUT_MS = 5_000;
-/** Attempts to join: about eight seconds on average. */
-export const JOIN_TRIES_MAX = 6;
+/**
+ * Attempts to join: about twelve seconds on average. A crowded edge answers an upgrade with 429, which browsers hide: it looks
+ * like a lost connection, and five hundred people who arrive at once are all let in within so many tries.
+ */
+export const JOIN_TRIES_MAX = 8;
 /** Attempts to reconnect: about four minutes on average. */
 export const RECONNECT_TRIES_MAX = 60;
 

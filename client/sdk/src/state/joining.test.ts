@@ -114,6 +114,27 @@ describe("joining", () => {
     expect(client.outcome()).toBe("end unreachable");
   });
 
+  test("comes again after growing pauses of random length when the edge refuses the upgrade itself", () => {
+    const client = new Client();
+    client.on({ on: "start" });
+    client.on(offerMade(1));
+    const spans = [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000];
+    const waits = spans.map(() => {
+      // HTTP 429 is close code 1006 to a page.
+      client.on({ on: "socket_closed", code: 1006 });
+      const waitMs = (client.state.deadlines.backoff ?? Infinity) - client.nowMs;
+      client.sleep();
+      return waitMs;
+    });
+    waits.forEach((waitMs, failed) => expect(waitMs, `wait ${failed}`).toBeLessThan(spans[failed] ?? 0));
+    expect(new Set(waits).size).toBe(waits.length);
+    expect(Math.max(...waits)).toBeGreaterThan(2_000);
+    client.on({ on: "socket_opened" });
+    expect(client.lastSent()).toMatchObject({ type: "join", offer: "sdp 1" });
+    client.frame({ ...JOINED, in_reply_to: 1 });
+    expect(client.state.admitted).toBe(true);
+  });
+
   test("ends when the application has no token", () => {
     const client = new Client();
     client.on({ on: "start" });
