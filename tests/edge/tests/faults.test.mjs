@@ -8,23 +8,12 @@ import { MediaNode } from "../support/node.mjs";
 import { Recorder } from "../support/recorder.mjs";
 import { eachStored, keysOf, stored, withStoredEdge } from "../support/stored.mjs";
 
-/** The platform repeats an alarm that failed after two seconds. */
-const RETRIED_MS_MAX = 15_000;
 const OTHER_VERSION = JSON.stringify({ version: 2, row: {} });
 
 /** `after` writes succeed, then `failures` fail; `outcome` says whether they are `done` nevertheless. */
 async function failWrites(edge, failures, { after = 0, outcome = "undone" } = {}) {
   const path = `/v1/dev/fail-writes/${after}/${failures}/${outcome}`;
   assert.equal((await fetch(edge.http + path, { method: "POST" })).status, 200);
-}
-
-/** The events of this name in the log, once there are as many. */
-async function logged(edge, event, count = 1, patienceMs = RETRIED_MS_MAX) {
-  for (const until = performance.now() + patienceMs; ; await setTimeout(50)) {
-    const found = edge.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
-    if (found.length >= count) return found;
-    assert.ok(performance.now() < until, `${event} was logged ${found.length} times instead of ${count}`);
-  }
 }
 
 test("one participant whose row cannot be read joins anew; the others resume, and recordings wait for a version that can read them", async () => {
@@ -53,7 +42,7 @@ test("one participant whose row cannot be read joins anew; the others resume, an
     assert.equal((await bobAgain.resume(bob.session)).code, "session_expired");
     assert.equal((await bobAgain.join()).type, "joined");
 
-    const unreadable = await logged(edge, "row_unreadable", 2);
+    const unreadable = await edge.logged("row_unreadable", 2);
     const outcomes = Object.fromEntries(unreadable.map(({ row, outcome }) => [row, outcome]));
     assert.deepEqual(outcomes, { "member/bob": "deleted", "recording/aaaabbbbccccdddd": "kept" });
     await edge.kill();
@@ -71,7 +60,7 @@ test("a node whose row cannot be read registers again; the others keep theirs", 
     });
     await edge.again();
     await MediaNode.start(edge, { id: "bad", port: 7001 });
-    const [{ row, outcome }] = await logged(edge, "row_unreadable");
+    const [{ row, outcome }] = await edge.logged("row_unreadable");
     assert.deepEqual([row, outcome], ["node/bad", "deleted"]);
     assert.equal((await Client.join(edge, "placed", "ada")).joined.type, "joined");
   });
@@ -82,7 +71,7 @@ test("an alarm that fails is tried again by the platform", async () => {
     const body = { name: "forgetful", empty_timeout_ms: 1_000 };
     assert.equal((await edge.api("POST", "/v1/rooms", { body })).status, 201);
     await failWrites(edge, 1);
-    await logged(edge, "room_failed");
+    await edge.logged("room_failed");
     // Nobody asks about the room, so only another alarm can make an end of it.
     await setTimeout(5_000);
     await edge.kill();
@@ -124,7 +113,7 @@ test("a room that cannot answer hides no other one from the list", async () => {
     const { status, body } = await edge.api("GET", "/v1/rooms");
     assert.equal(status, 200, JSON.stringify(body));
     assert.deepEqual(body.rooms.map(({ name }) => name), ["well"]);
-    const [{ room }] = await logged(edge, "room_not_listed");
+    const [{ room }] = await edge.logged("room_not_listed");
     assert.equal(room, "broken");
   });
 });
@@ -139,7 +128,7 @@ test("a name behind which there is no room is taken out of the list", async () =
       assert.deepEqual((await edge.api("GET", "/v1/rooms")).body.rooms.map(({ name }) => name), ["well"]);
     }
     await setTimeout(500);
-    assert.equal((await logged(edge, "stale_listing")).length, 1, "the second list did not find it");
+    assert.equal((await edge.logged("stale_listing")).length, 1, "the second list did not find it");
   });
 });
 
@@ -147,9 +136,9 @@ test("a directory that cannot be told of a room's end is not asked again at once
   await withStoredEdge({}, async (edge) => {
     assert.equal((await edge.api("POST", "/v1/rooms", { body: { name: "over", empty_timeout_ms: 1_000 } })).status, 201);
     await failWrites(edge, 1_000, { after: 1 });
-    await logged(edge, "directory_unreachable");
+    await edge.logged("directory_unreachable");
     await setTimeout(2_000);
-    assert.equal((await logged(edge, "directory_unreachable")).length, 1);
+    assert.equal((await edge.logged("directory_unreachable")).length, 1);
   });
 });
 
@@ -163,7 +152,7 @@ async function listedAgain(outcome, between) {
     assert.deepEqual(await names(), ["again"]);
     // The room's own write succeeds, the directory's fails.
     await failWrites(edge, 1, { after: 1, outcome });
-    await logged(edge, "directory_unreachable");
+    await edge.logged("directory_unreachable");
     await between(names);
     assert.equal((await make()).status, 201);
     listed.push(...(await names()));
@@ -177,4 +166,13 @@ test("a room that is made again while a list takes it out is listed", async () =
 
 test("a room that is made again is listed, although the directory lost the answer to its end", async () => {
   assert.deepEqual(await listedAgain("done", async () => {}), ["again"]);
+});
+
+test("a line of workerd's own hides no event of the Worker", async () => {
+  await withStoredEdge({}, async (edge) => {
+    edge.lines.push("workerd/io/worker.c++:1: info: disconnected: WebSocket peer disconnected", "*** Received signal ***");
+    await Client.connect(edge, "heard", "ada");
+    const [{ room }] = await edge.logged("client_connected");
+    assert.equal(room, "heard");
+  });
 });

@@ -1,6 +1,5 @@
 // People for whom no application vouches: who lets them in, as whom, and what they may do.
 import assert from "node:assert/strict";
-import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
 import { NAMES, randomBits } from "../support/bits.mjs";
 import { Client } from "../support/client.mjs";
@@ -20,6 +19,11 @@ async function withEdge(options, body) {
 /** Asks for a guest's token. */
 function knock(edge, body, headers = {}) {
   return edge.api("POST", "/v1/guests", { key: null, body, headers });
+}
+
+/** Resolves when the room is gone. */
+async function gone(edge, room) {
+  while ((await edge.api("GET", `/v1/rooms/${room}`)).status !== 404);
 }
 
 function claimsOf(token) {
@@ -85,7 +89,7 @@ test("a guest is host of the room they made, and of no later one of that name", 
     const host = (await knock(edge, { room: "twice", name: "Ada" })).body;
     const ada = await Client.join(edge, "twice", host.participant, { token: host.token });
     assert.equal((await ada.request({ type: "end_room" })).type, "done");
-    await setTimeout(50);
+    await gone(edge, "twice");
     const next = (await knock(edge, { room: "twice", name: "Bob" })).body;
     assert.equal(claimsOf(next.token).grants.moderate, true);
     const bob = await Client.join(edge, "twice", next.participant, { token: next.token });
@@ -124,7 +128,7 @@ test("a banned guest is no new guest at the same address, and the ban outlives t
     };
     await expectShut("at once");
     assert.equal((await ada.request({ type: "end_room" })).type, "done");
-    await setTimeout(50);
+    await gone(edge, "twice");
     await edge.hibernate("banned");
     const { bans } = (await edge.api("GET", "/v1/rooms/banned/bans")).body;
     assert.deepEqual(bans.map(({ participant, until }) => [participant, until]), [[eve.participant, null]], "listed without a room");

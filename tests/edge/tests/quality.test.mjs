@@ -22,7 +22,7 @@ async function post(body, token = nodeToken("n1", "local")) {
 /** Logs take a way of their own. */
 async function linesOf(event) {
   await new Promise((resolve) => setTimeout(resolve, 500));
-  return edge.lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
+  return edge.records().filter((line) => line.event === event);
 }
 
 test("a node's report becomes a line for each session", async () => {
