@@ -36,8 +36,12 @@ fn providers() -> Option<PathBuf> {
     own.into_iter().chain(shared).chain(installed).find(|folder| has_provider(folder))
 }
 
+/// Unpacked, the version is a folder; packed, it is in the name of an archive.
 fn has_provider(folder: &Path) -> bool {
-    folder.join("registry.terraform.io/hashicorp/aws").join(pins::AWS_PROVIDER).is_dir()
+    let versions =
+        std::fs::read_dir(folder.join("registry.terraform.io/hashicorp/aws")).into_iter().flatten().flatten();
+    let is_it = |name: &str| name == pins::AWS_PROVIDER || name.contains(&format!("_{}_", pins::AWS_PROVIDER));
+    versions.into_iter().any(|version| version.file_name().to_str().is_some_and(is_it))
 }
 
 /// The tflint on the PATH, or one built by Go; `None` where neither can be had.
@@ -65,6 +69,23 @@ fn build_tflint(workspace: &Workspace, go: &Path, folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_the_provider_is_found_packed_and_unpacked() {
+        let folder = std::env::temp_dir().join(format!("rotunda-providers-{}", std::process::id()));
+        let aws = folder.join("registry.terraform.io/hashicorp/aws");
+        for (entry, expected) in [
+            ("4.0.0", false),
+            ("terraform-provider-aws_4.0.0_linux_amd64.zip", false),
+            (&*format!("terraform-provider-aws_{}_linux_amd64.zip", pins::AWS_PROVIDER), true),
+            (pins::AWS_PROVIDER, true),
+        ] {
+            std::fs::create_dir_all(aws.join(entry)).expect("a folder");
+            assert_eq!(has_provider(&folder), expected, "{entry}");
+            std::fs::remove_dir_all(&folder).expect("the folder");
+        }
+        assert!(!has_provider(&folder));
+    }
 
     #[test]
     fn the_environments_name_the_provider_that_is_looked_for() {

@@ -53,8 +53,8 @@ fn test(run: &mut Run<'_>, terraform: &Path, checkers: &Checkers, module: &str) 
         None => Ok(initialise.output().is_ok_and(|output| output.status.success())),
     };
     if !initialised? {
-        let what = format!("hashicorp/aws {}", pins::AWS_PROVIDER);
-        progress::skip("terraform test", &format!("no provider: run `terraform providers mirror` for {what}"));
+        let mirror = "terraform -chdir=terraform/environments/staging providers mirror ~/.terraform.d/plugins";
+        progress::skip("terraform test", &format!("no AWS provider {}: run `{mirror}`", pins::AWS_PROVIDER));
         return Ok(false);
     }
     let mut outcome = Ok(());
