@@ -97,7 +97,7 @@ impl DurableObject for RoomObject {
     async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
         // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
         sockets::answer_close(&socket);
-        self.socket_closed(&socket, code == usize::from(close_code::GOING_AWAY)).await
+        self.socket_closed(&socket, close_code::is_page_gone(code)).await
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {

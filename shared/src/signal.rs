@@ -47,6 +47,14 @@ pub mod close_code {
     pub const INTERNAL: u16 = 1011;
     /// Removed from the room (kicked, replaced, room closed): do not reconnect automatically.
     pub const REMOVED: u16 = 4001;
+    /// The client's page is in the browser's back/forward cache. Pages may not send [`GOING_AWAY`].
+    pub const PAGE_HIDDEN: u16 = 4002;
+
+    /// Whether the client's page says that it is gone, which a lost connection does not.
+    #[must_use]
+    pub fn is_page_gone(code: usize) -> bool {
+        [GOING_AWAY, PAGE_HIDDEN].map(usize::from).contains(&code)
+    }
 }
 
 #[cfg(test)]

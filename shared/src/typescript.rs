@@ -36,6 +36,7 @@ fn constants(text: &mut String) {
     number("CLOSE_POLICY", close_code::POLICY.into());
     number("CLOSE_INTERNAL", close_code::INTERNAL.into());
     number("CLOSE_REMOVED", close_code::REMOVED.into());
+    number("CLOSE_PAGE_HIDDEN", close_code::PAGE_HIDDEN.into());
     number("PING_INTERVAL_MS", limits::PING_INTERVAL_MS);
     number("RESUME_WINDOW_MS", limits::RESUME_WINDOW_MS);
     number("SLOTS_PER_KIND_DEFAULT", limits::SLOTS_PER_KIND_DEFAULT as u64);

@@ -9,6 +9,7 @@ export const CLOSE_NORMAL = 1000;
 export const CLOSE_POLICY = 1008;
 export const CLOSE_INTERNAL = 1011;
 export const CLOSE_REMOVED = 4001;
+export const CLOSE_PAGE_HIDDEN = 4002;
 export const PING_INTERVAL_MS = 10000;
 export const RESUME_WINDOW_MS = 30000;
 export const SLOTS_PER_KIND_DEFAULT = 8;

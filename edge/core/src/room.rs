@@ -89,7 +89,7 @@ pub enum Input {
     /// A client's or a node's socket is gone, or a send to it failed.
     SocketClosed {
         socket: SocketId,
-        /// Whether the other side said so itself, for good: `close_code::GOING_AWAY`.
+        /// Whether the other side said so itself: `close_code::is_page_gone`.
         going_away: bool,
     },
     /// The answer to [`Output::AskFleet`]; a call that failed is `PlaceAnswer::Failed` with `Internal`.

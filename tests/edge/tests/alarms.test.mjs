@@ -16,6 +16,7 @@ const RELOAD_WINDOW_MS = 5_000;
 const EMPTY_ROOM_LIFETIME_MS = 60_000;
 /** What a browser says when a page is closed (RFC 6455 §7.4.1). */
 const GOING_AWAY = 1001;
+const PAGE_HIDDEN = 4002;
 /** Alarms are not exact, and a machine may be busy. */
 const LATE_MS = 10_000;
 /** Long after the longest of these tests. */
@@ -54,17 +55,20 @@ describe("alarms", { concurrency: true }, () => {
     assert.equal((await late.resume(bob.session)).code, "session_expired");
   });
 
-  alarm("a client whose page is closed has left when the time for a reload is over", async (edge) => {
-    await MediaNode.start(edge);
-    const ada = await Client.join(edge, "closed", "ada");
-    const bob = await Client.join(edge, "closed", "bob");
-    const began = performance.now();
-    bob.close(GOING_AWAY);
-    await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "reconnecting");
-    await edge.hibernate("closed");
-    const left = await due(RELOAD_WINDOW_MS, began, ada.next("participant_left", RELOAD_WINDOW_MS + LATE_MS));
-    assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "left" });
-  });
+  for (const [what, code] of [["is closed", GOING_AWAY], ["is put aside by the browser", PAGE_HIDDEN]]) {
+    alarm(`a client whose page ${what} has left when the time for a reload is over`, async (edge) => {
+      await MediaNode.start(edge);
+      const room = `closed-${code}`;
+      const ada = await Client.join(edge, room, "ada");
+      const bob = await Client.join(edge, room, "bob");
+      const began = performance.now();
+      bob.close(code);
+      await ada.next((frame) => frame.participant?.id === "bob" && frame.participant.connection === "reconnecting");
+      await edge.hibernate(room);
+      const left = await due(RELOAD_WINDOW_MS, began, ada.next("participant_left", RELOAD_WINDOW_MS + LATE_MS));
+      assert.deepEqual(left, { type: "participant_left", participant: "bob", reason: "left" });
+    });
+  }
 
   // Holds S0-SIG-09, S3-SM-02, S3-DEP-08.
   alarm("a socket that does not join is closed", async (edge) => {
