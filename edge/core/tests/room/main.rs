@@ -3,6 +3,7 @@
 mod answers;
 mod bans;
 mod frames;
+mod grants;
 mod limits;
 mod models;
 mod offers;
