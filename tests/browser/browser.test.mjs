@@ -4,6 +4,7 @@ import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
 import { codecScenarios } from "./scenarios/codecs.mjs";
 import { layersScenarios } from "./scenarios/layers.mjs";
+import { leavingScenarios } from "./scenarios/leaving.mjs";
 import { meetingScenarios } from "./scenarios/meeting.mjs";
 import { pageScenarios } from "./scenarios/pages.mjs";
 import { recordingScenarios } from "./scenarios/recording.mjs";
@@ -30,6 +31,7 @@ after(() => Promise.all([world.stack, world.chromium, world.firefox].map((part) 
 callScenarios(world);
 codecScenarios(world);
 layersScenarios(world);
+leavingScenarios(world);
 meetingScenarios(world);
 pageScenarios(world);
 recordingScenarios(world);

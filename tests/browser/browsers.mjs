@@ -141,6 +141,13 @@ export class Page {
     return this.#page.reload({ waitUntil: "domcontentloaded" });
   }
 
+  /** Kills the process of the page, in Chromium. */
+  async crash() {
+    // The navigation never ends.
+    this.#page.goto("chrome://crash").catch(() => {});
+    await new Promise((resolve) => this.#page.once("error", resolve));
+  }
+
   /** What `script` returns in the page; a promise is awaited there. */
   evaluate(script, ...args) {
     return this.#page.evaluate(script, ...args);

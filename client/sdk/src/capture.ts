@@ -136,6 +136,20 @@ export class Capture extends Emitter<CaptureEvents> {
     this.#dispatch({ on: "use", use: "call" });
   }
 
+  /** Lets the device go while it stays attached; the user's choice is kept. */
+  suspend(): void {
+    if (this.#listener !== null) {
+      this.#dispatch({ on: "use", use: "none" });
+    }
+  }
+
+  /** Reverts `suspend`. */
+  resume(): void {
+    if (this.#listener !== null) {
+      this.#dispatch({ on: "use", use: "call" });
+    }
+  }
+
   /** Reverts `attach`; does nothing once the device has another owner. */
   detach(listener: CaptureListener, isPreviewed: boolean): void {
     if (this.#listener !== listener) {

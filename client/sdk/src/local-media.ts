@@ -106,6 +106,19 @@ export class LocalMedia {
     this.screen.stop();
   }
 
+  /** Lets the devices and the screen go until `resume`; a screen cannot be captured again without asking the user. */
+  suspend(): void {
+    this.microphone.suspend();
+    this.camera.suspend();
+    this.screen.stop();
+  }
+
+  /** Opens the devices again that the user wants on. */
+  resume(): void {
+    this.microphone.resume();
+    this.camera.resume();
+  }
+
   /** Ends all captures of this call. Lent captures are returned, and previewed again if the user was never admitted. */
   close(wasAdmitted: boolean): void {
     if (this.#closed) {

@@ -4,14 +4,24 @@ import { onDevicesChanged } from "./devices";
 export interface PageListener {
   networkChanged(): void;
   devicesChanged(): void;
+  /** Into the back/forward cache. Of a page that it discards, the browser itself turns the devices off. */
+  hidden(): void;
+  /** Back from there. */
+  shown(): void;
 }
 
 /** Listens until the result is called. */
-export function listenToPage({ networkChanged, devicesChanged }: PageListener): () => void {
+export function listenToPage({ networkChanged, devicesChanged, hidden, shown }: PageListener): () => void {
+  const hide = ({ persisted }: PageTransitionEvent): void => (persisted ? hidden() : undefined);
+  const show = ({ persisted }: PageTransitionEvent): void => (persisted ? shown() : undefined);
   const stopWatching = onDevicesChanged(devicesChanged);
   window.addEventListener("online", networkChanged);
+  window.addEventListener("pagehide", hide);
+  window.addEventListener("pageshow", show);
   return () => {
     stopWatching();
     window.removeEventListener("online", networkChanged);
+    window.removeEventListener("pagehide", hide);
+    window.removeEventListener("pageshow", show);
   };
 }

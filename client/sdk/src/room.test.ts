@@ -131,6 +131,67 @@ test("the token is in no URL", async () => {
   await joined;
 });
 
+describe("a page in the browser's back/forward cache", () => {
+  const turn = (name: "pagehide" | "pageshow", persisted: boolean): void => {
+    window.dispatchEvent(Object.assign(new Event(name), { persisted }));
+  };
+
+  async function joining(): Promise<() => Promise<void>> {
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, signal: controller.signal }).catch(() => undefined);
+    await settle();
+    opened.sockets[0]?.open();
+    await answerDevices();
+    return async () => {
+      controller.abort();
+      await vi.advanceTimersByTimeAsync(1_000);
+      await joined;
+      expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+    };
+  }
+
+  test("captures nothing and is connected to nothing; what was on comes back with it", async () => {
+    const leave = await joining();
+    expect(stillOpen()).toEqual({ sockets: 1, connections: 1, tracks: 2 });
+    turn("pagehide", true);
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+    turn("pageshow", true);
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 1, connections: 1, tracks: 2 });
+    await leave();
+  });
+
+  test("stops a device that opens after it was hidden", async () => {
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, signal: controller.signal }).catch(() => undefined);
+    await settle();
+    turn("pagehide", true);
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+    controller.abort();
+    await joined;
+  });
+
+  test("is none where the browser discards the page, which it does by itself", async () => {
+    const leave = await joining();
+    turn("pagehide", false);
+    turn("pageshow", false);
+    expect(stillOpen()).toEqual({ sockets: 1, connections: 1, tracks: 2 });
+    await leave();
+  });
+
+  test("hears of nothing after the end", async () => {
+    const leave = await joining();
+    await leave();
+    turn("pagehide", true);
+    turn("pageshow", true);
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+  });
+});
+
 describe("a join that is given up", () => {
 
   async function join(until: "the token" | "the socket" | "the devices"): Promise<void> {

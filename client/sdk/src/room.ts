@@ -113,6 +113,16 @@ export class Room extends RoomRequests {
     this.#stopListening = listenToPage({
       networkChanged: () => this.#dispatch({ on: "network_changed" }),
       devicesChanged: () => void this.#devicesChanged(),
+      hidden: () => {
+        // First, so that the edge is not told of devices that go off for this alone.
+        this.#dispatch({ on: "page_hidden" });
+        this.#local.suspend();
+        this.#transport.close();
+      },
+      shown: () => {
+        this.#local.resume();
+        this.#dispatch({ on: "page_shown" });
+      },
     });
     this.#snapshot = this.#takeSnapshot();
   }

@@ -3,7 +3,7 @@
  *
  * `step` takes an event and returns commands. `room.ts` is the shell that executes them.
  */
-import { networkChanged, opened, socketClosed, start, tokenUnavailable } from "./state/connection";
+import { networkChanged, opened, pageHidden, pageShown, socketClosed, start, tokenUnavailable } from "./state/connection";
 import { write } from "./state/conversation";
 import type { Command, Event } from "./state/event";
 import { received } from "./state/frames";
@@ -35,6 +35,8 @@ const HANDLERS: Handlers = {
   token_unavailable: tokenUnavailable,
   frame: received,
   network_changed: networkChanged,
+  page_hidden: pageHidden,
+  page_shown: pageShown,
   offer_made: offerMade,
   offer_failed: offerFailed,
   answer_applied: answerApplied,

@@ -1,9 +1,9 @@
 /** The signaling socket: opening, keep-alive, loss and reconnection. Media is unaffected. */
 import { backoffMs } from "../backoff";
-import { CLOSE_NORMAL, CLOSE_POLICY, CLOSE_REMOVED, PING, PING_INTERVAL_MS } from "../protocol.gen";
+import { CLOSE_NORMAL, CLOSE_PAGE_HIDDEN, CLOSE_POLICY, CLOSE_REMOVED, PING, PING_INTERVAL_MS } from "../protocol.gen";
 import { unsend } from "./conversation";
 import type { Event } from "./event";
-import { abandonNegotiation, begin } from "./media";
+import { abandonNegotiation, abandonTransport, begin, rejoin, want } from "./media";
 import type { Step } from "./step";
 
 /** A socket that does not open within this time is given up. */
@@ -97,6 +97,34 @@ export function networkChanged(step: Step): void {
   }
 }
 
+/** The shell closes the transport: nothing that began before is waited for. */
+export function pageHidden(step: Step): void {
+  const { phase } = step.state;
+  if (phase === "leaving") {
+    step.end(null);
+  } else if (phase === "active") {
+    step.command({ do: "close_socket", code: CLOSE_PAGE_HIDDEN });
+    dropSent(step);
+    abandonTransport(step);
+    step.update({ deadlines: {} });
+    step.updateSignaling({ at: "closed", greeted: false, failures: 0 });
+  }
+}
+
+/** The room may have kept the participant's place, or not. */
+export function pageShown(step: Step): void {
+  const { phase, signaling, session } = step.state;
+  if (phase !== "active" || signaling.at !== "closed") {
+    return;
+  }
+  if (session === null) {
+    rejoin(step);
+  } else {
+    want(step, "new_transport");
+  }
+  open(step);
+}
+
 /** Keeps the socket open through proxies, and detects a dead peer. */
 export function ping(step: Step): void {
   step.command({ do: "send", text: PING });
@@ -111,13 +139,7 @@ export function greeted(step: Step): void {
 
 function lost(step: Step): void {
   step.settle("open", "reply", "ping", "pong", "view");
-  const { told } = step.state;
-  if (step.state.requests.some(({ type }) => type === "view")) {
-    step.update({ told: { ...told, view: null } });
-  }
-  step.dropRequests({ code: "disconnected", detail: "the socket was lost" });
-  abandonNegotiation(step);
-  unsend(step);
+  dropSent(step);
   const { signaling, admitted } = step.state;
   const failures = signaling.failures + 1;
   if (failures >= (admitted ? RECONNECT_TRIES_MAX : JOIN_TRIES_MAX)) {
@@ -126,4 +148,15 @@ function lost(step: Step): void {
   }
   step.updateSignaling({ at: "waiting", greeted: false, failures });
   step.expect("backoff", backoffMs(signaling.failures, step.random()));
+}
+
+/** What was sent through the socket may not have arrived. */
+function dropSent(step: Step): void {
+  const { told } = step.state;
+  if (step.state.requests.some(({ type }) => type === "view")) {
+    step.update({ told: { ...told, view: null } });
+  }
+  step.dropRequests({ code: "disconnected", detail: "the socket was lost" });
+  abandonNegotiation(step);
+  unsend(step);
 }

@@ -10,6 +10,9 @@ export type Event =
   | { readonly on: "token_unavailable"; readonly detail: string }
   | { readonly on: "frame"; readonly text: string }
   | { readonly on: "network_changed" }
+  /** Into the browser's back/forward cache, where nothing of the page runs; it may come back at any time, or never. */
+  | { readonly on: "page_hidden" }
+  | { readonly on: "page_shown" }
   | {
       readonly on: "offer_made";
       readonly offer: number;

@@ -219,6 +219,12 @@ export function abandonNegotiation(step: Step): void {
   want(step, negotiation.purpose === "transport_dead" ? "ice_restart" : negotiation.purpose);
 }
 
+/** The transport is closed, with whatever was being negotiated on it. */
+export function abandonTransport(step: Step): void {
+  const { transport } = step.state.media;
+  step.updateMedia({ negotiation: null, connecting: null, transport: transport === "none" ? "none" : "lost" });
+}
+
 /** The session no longer exists: joins again, with a new transport. */
 export function rejoin(step: Step): void {
   const { attempt, told } = step.state;
