@@ -211,3 +211,54 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::tests::good;
+    use crate::{identity, node, record};
+    use std::time::Duration;
+    use tokio::sync::mpsc::error::TryRecvError;
+
+    // Holds S-A7-09.
+    #[tokio::test]
+    async fn the_rooms_of_a_shard_whose_thread_has_ended_move_and_those_of_the_others_stay() {
+        let config = good(&["--listen=127.0.0.1:0", "--shards=2"]);
+        let (told, events) = mpsc::channel(8);
+        let identity = identity::make().expect("an identity");
+        let (outlet, _) = record::queue();
+        let shards = node::start_shards(&config, Clock::start(), &identity, &told, &outlet).expect("start");
+        let (restarted, restarts) = mpsc::channel(2);
+        let ((draining, is_draining), (standing, _)) = (watch::channel(false), watch::channel(Standing::default()));
+        let node = Node {
+            id: config.node,
+            region: config.region,
+            token: config.token,
+            fingerprint: identity.fingerprint(),
+            edges: config.edges,
+            candidates: Vec::new(),
+            sessions_max: config.sessions_max,
+            shards: Arc::clone(&shards),
+            recorder: None,
+            seed: 1,
+        };
+        let mut control = Control::new(node, events, restarts, is_draining, standing);
+        let mut rooms = ["zero", "one", "two"].map(|name| RoomId::parse(name).expect("a room")).map(|room| {
+            let (events, received) = mpsc::channel(2);
+            let shard = u16::from(room.as_str() == "one");
+            control.rooms.insert(room, Served { epoch: 1, shard, events });
+            received
+        });
+        let running = tokio::spawn(control.run());
+        restarted.send(1).await.expect("runs");
+        let news = tokio::time::timeout(Duration::from_secs(10), rooms[1].recv()).await.expect("its room is told");
+        assert!(matches!(news, Some(NodeToRoom::Draining {})), "{news:?}");
+        for other in [0, 2] {
+            assert_eq!(rooms[other].try_recv().err(), Some(TryRecvError::Empty), "room {other} stays");
+        }
+        assert!(!*draining.borrow(), "the node goes on");
+        running.abort();
+        crate::shutdown::stop(&shards).await;
+    }
+}
