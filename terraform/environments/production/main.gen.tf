@@ -54,7 +54,7 @@ variable "storage" {
   description = "How recordings are kept; see module storage."
   type = object({
     encryption        = optional(string, "AES256")
-    cold_after_days   = optional(number, 30)
+    cold_after_days   = optional(number)
     delete_after_days = optional(number)
     deleted_kept_days = optional(number, 14)
   })

@@ -49,10 +49,6 @@ resource "aws_launch_template" "host" {
     }
   }
 
-  monitoring {
-    enabled = true
-  }
-
   tag_specifications {
     resource_type = "instance"
     tags          = { Name = var.name }

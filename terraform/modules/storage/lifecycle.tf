@@ -14,18 +14,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "recordings" {
     }
   }
 
-  rule {
-    id     = "hot-to-cold"
-    status = "Enabled"
+  dynamic "rule" {
+    for_each = var.cold_after_days == null ? [] : [var.cold_after_days]
 
-    filter {
-      prefix = "recordings/"
-    }
+    content {
+      id     = "hot-to-cold"
+      status = "Enabled"
 
-    transition {
-      days = var.cold_after_days
-      # Milliseconds to the first byte, as with the hot class: recordings stay playable.
-      storage_class = "GLACIER_IR"
+      filter {
+        prefix = "recordings/"
+      }
+
+      transition {
+        days = rule.value
+        # Milliseconds to the first byte, as with the hot class: recordings stay playable.
+        storage_class = "GLACIER_IR"
+      }
     }
   }
 

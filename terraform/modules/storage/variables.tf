@@ -25,12 +25,12 @@ variable "encryption" {
 }
 
 variable "cold_after_days" {
-  description = "When recordings move to a storage class that costs a sixth, and whose reading costs extra."
+  description = "When recordings move to a storage class that costs a fifth, whose reading costs extra, and in which each is paid for 90 days at least; null keeps them where they are."
   type        = number
   default     = 30
 
   validation {
-    condition     = var.cold_after_days >= 1
+    condition     = var.cold_after_days == null || coalesce(var.cold_after_days, 1) >= 1
     error_message = "one day or more"
   }
 }
@@ -39,6 +39,11 @@ variable "delete_after_days" {
   description = "When recordings are deleted; null keeps them."
   type        = number
   default     = null
+
+  validation {
+    condition     = var.delete_after_days == null || coalesce(var.delete_after_days, 1) > coalesce(var.cold_after_days, 0)
+    error_message = "more days than cold_after_days: S3 refuses the rules otherwise"
+  }
 }
 
 variable "deleted_kept_days" {

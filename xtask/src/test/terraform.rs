@@ -1,4 +1,4 @@
-//! The step `terraform`: the modules' own tests against an AWS of paper, and what reads modules without running them.
+//! The step `terraform`: the modules' own tests against a mocked AWS, and what reads modules without running them.
 
 use std::path::Path;
 use std::process::Command;

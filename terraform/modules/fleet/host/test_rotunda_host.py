@@ -1,4 +1,4 @@
-"""Tests of rotunda-host, against a host of paper. Run with `python3 -m unittest discover`, as `cargo xtask test` does."""
+"""Tests of rotunda-host, against a fake host. Run with `python3 -m unittest discover`, as `cargo xtask test` does."""
 import base64
 import contextlib
 import hashlib
@@ -61,7 +61,7 @@ class Stop:
         return None if self.looks >= 0 else 0
 
 
-class PaperHost:
+class FakeHost:
     def __init__(self, states=(), refusals=(), page=METRICS, **more):
         self.config = config(**more)
         self.done, self.states, self.refusals, self.text = [], list(states), list(refusals), page
@@ -127,7 +127,7 @@ class Prepare(unittest.TestCase):
         self.folder = folder.name
 
     def test_the_environment_file_has_addresses_secrets_and_a_token(self):
-        host = PaperHost()
+        host = FakeHost()
         rotunda_host.fetch_program = lambda host: None
         self.addCleanup(LOADER.exec_module, rotunda_host)
         lines = dict(line.split("=", 1) for line in rotunda_host.prepare(host).splitlines())
@@ -142,7 +142,7 @@ class Prepare(unittest.TestCase):
         self.assertEqual(claims["exp"] - claims["iat"], rotunda_host.TOKEN_LIFETIME_S)
 
     def test_a_host_without_ipv6_advertises_none(self):
-        host = PaperHost(secrets={}, names={"zone": "Z1", "suffix": "eu.example.org"})
+        host = FakeHost(secrets={}, names={"zone": "Z1", "suffix": "eu.example.org"})
         host.values["ipv6"] = None
         rotunda_host.fetch_program = lambda host: None
         self.addCleanup(LOADER.exec_module, rotunda_host)
@@ -154,11 +154,11 @@ class Prepare(unittest.TestCase):
 
     def test_a_missing_parameter_is_named(self):
         with self.assertRaisesRegex(rotunda_host.Mistake, "/rotunda/other"):
-            rotunda_host.read_secrets(PaperHost(secrets={"TURN_KEYS": "/rotunda/other"}))
+            rotunda_host.read_secrets(FakeHost(secrets={"TURN_KEYS": "/rotunda/other"}))
 
     def test_only_the_named_program_is_installed(self):
         path = os.path.join(self.folder, "media-node")
-        host = PaperHost()
+        host = FakeHost()
         rotunda_host.fetch_program(host, self.folder)
         with open(path, "rb") as file:
             self.assertEqual(file.read(), PROGRAM)
@@ -178,7 +178,7 @@ class Prepare(unittest.TestCase):
         self.assertEqual(rotunda_host.environment_file({"B": "[::]:1", "A": "k1:ab,k2:cd"}), "A=k1:ab,k2:cd\nB=[::]:1\n")
 
     def test_it_tries_again_while_something_is_away(self):
-        host = PaperHost(refusals=["no route"], secrets={})
+        host = FakeHost(refusals=["no route"], secrets={})
         rotunda_host.fetch_program = lambda host: None
         self.addCleanup(LOADER.exec_module, rotunda_host)
         self.assertIn("MEDIA_NODE_ID=i-0abc", quietly(rotunda_host.until_prepared, host))
@@ -192,34 +192,34 @@ class Watch(unittest.TestCase):
     HEARTBEAT = HOOK % ("record-lifecycle-action-heartbeat", "drain")
 
     def test_drains_with_heartbeats_and_then_ends_the_hook(self):
-        host = PaperHost(states=["InService", "InService"])
+        host = FakeHost(states=["InService", "InService"])
         rotunda_host.watch(host)
         # 70 looks at one a second, with a heartbeat each 30 s: at once, after 30 s and after 60 s.
         self.assertEqual(host.told(), [self.READY, "SIGTERM"] + 3 * [self.HEARTBEAT] + [self.DRAINED])
 
     def test_a_node_that_is_not_ready_leaves_the_launch_hook_open(self):
-        host = PaperHost(states=["InService"] * 3, page=None)
+        host = FakeHost(states=["InService"] * 3, page=None)
         rotunda_host.watch(host)
         self.assertNotIn(self.READY, host.told())
         self.assertEqual(host.told()[-1], self.DRAINED)
 
     def test_a_refused_heartbeat_stops_no_drain(self):
-        host = PaperHost(refusals=["No active Lifecycle Action found"] + 3 * ["Throttling"])
+        host = FakeHost(refusals=["No active Lifecycle Action found"] + 3 * ["Throttling"])
         quietly(rotunda_host.watch, host)
         self.assertEqual(host.told(), [self.READY, "SIGTERM"] + 3 * [self.HEARTBEAT] + [self.DRAINED])
 
     def test_a_hook_that_could_not_be_completed_is_completed_later(self):
-        host = PaperHost(states=["InService"] * 2, refusals=["Throttling", None] + 3 * [None] + ["Throttling"])
+        host = FakeHost(states=["InService"] * 2, refusals=["Throttling", None] + 3 * [None] + ["Throttling"])
         quietly(rotunda_host.watch, host)
         self.assertEqual(host.told(), [self.READY, self.READY, "SIGTERM"] + 3 * [self.HEARTBEAT] + 2 * [self.DRAINED])
 
     def test_a_rebooted_host_has_no_launch_hook_to_complete(self):
-        host = PaperHost(states=["InService"] * 3, refusals=["ValidationError: No active Lifecycle Action found"])
+        host = FakeHost(states=["InService"] * 3, refusals=["ValidationError: No active Lifecycle Action found"])
         quietly(rotunda_host.watch, host)
         self.assertEqual(host.told().count(self.READY), 1)
 
     def test_the_name_goes_first(self):
-        host = PaperHost(names={"zone": "Z1", "suffix": "eu.example.org"})
+        host = FakeHost(names={"zone": "Z1", "suffix": "eu.example.org"})
         rotunda_host.watch(host)
         told = host.told()
         removed = next(index for index, done in enumerate(told) if '"Action": "DELETE"' in done)
@@ -229,7 +229,7 @@ class Watch(unittest.TestCase):
 
 class Readings(unittest.TestCase):
     def test_each_reading_is_taken_as_it_says(self):
-        host = PaperHost()
+        host = FakeHost()
         host.log = "a\nthe shard's thread has ended: its sessions are lost\n"
         found, counters = rotunda_host.readings(host, {"SessionsFailed": 2, "PacedDrops": 9})
         self.assertEqual(found["BusiestShardPermille"], 640)
@@ -244,15 +244,15 @@ class Readings(unittest.TestCase):
         self.assertEqual(sorted(found), sorted(reading["name"] for reading in host.config["readings"]))
 
     def test_a_node_that_does_not_answer_is_not_registered(self):
-        found, counters = rotunda_host.readings(PaperHost(page=None), {"SessionsFailed": 2})
+        found, counters = rotunda_host.readings(FakeHost(page=None), {"SessionsFailed": 2})
         self.assertEqual((found, counters), ({"Registered": 0.0}, {"SessionsFailed": 2}))
 
     def test_a_draining_node_says_nothing(self):
         text = METRICS.replace("media_draining 0", "media_draining 1")
-        self.assertEqual(rotunda_host.readings(PaperHost(page=text), {}), ({}, {}))
+        self.assertEqual(rotunda_host.readings(FakeHost(page=text), {}), ({}, {}))
 
     def test_one_call_sends_all_under_the_groups_name(self):
-        host = PaperHost()
+        host = FakeHost()
         rotunda_host.send(host, {"Sessions": 3.0, "Registered": 1.0})
         self.assertEqual(len(host.done), 1)
         self.assertIn('"MetricName": "Registered", "Value": 1.0, "Dimensions": [{"Name": "AutoScalingGroupName", "Value": "media"}]', host.done[0])
@@ -276,7 +276,7 @@ class Alarms(unittest.TestCase):
 
     def fired(self, kind, change):
         """The alarms that fire after some minutes in which `change` has altered the host's pages."""
-        host = PaperHost(program={"name": kind}, readings=self.kinds[kind])
+        host = FakeHost(program={"name": kind}, readings=self.kinds[kind])
         before, minutes = {}, []
         for minute in range(self.MINUTES):
             values = {number: 1.0 if reading["name"] == "Registered" else 0.0

@@ -131,6 +131,11 @@ run "turn_nodes_run_theirs" {
     condition     = one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/etc/systemd/system/turn-node.service"]) == file("../../../docs/systemd/turn-node.service")
     error_message = "docs/systemd/turn-node.service, unchanged"
   }
+
+  assert {
+    condition     = strcontains(output.user_data, "\n    DynamicUser=yes\n")
+    error_message = "as a user that reaches no metadata service"
+  }
 }
 
 run "secrets_are_in_Parameter_Store_only" {
@@ -145,6 +150,23 @@ run "secrets_are_in_Parameter_Store_only" {
       "arn:aws:ssm:eu-central-1:123456789012:parameter/rotunda/test/record-secret-access-key",
     ]
     error_message = "a host reads its own secrets alone"
+  }
+}
+
+run "a_node_reaches_no_credentials_of_its_host" {
+  assert {
+    condition     = strcontains(output.user_data, "\n    DynamicUser=yes\n")
+    error_message = "nodes run as users of systemd's own range, 61184 to 65519"
+  }
+
+  assert {
+    condition     = strcontains(output.user_data, "ip rule add to 169.254.169.254 uidrange 61184-65519 prohibit") && strcontains(output.user_data, "Requires=rotunda-prepare.service\n")
+    error_message = "the rule is there before the node"
+  }
+
+  assert {
+    condition     = aws_launch_template.host.metadata_options[0].http_protocol_ipv6 == null || aws_launch_template.host.metadata_options[0].http_protocol_ipv6 != "enabled"
+    error_message = "there is no rule for the metadata service's IPv6 address"
   }
 }
 

@@ -113,6 +113,29 @@ run "recordings_move_from_hot_to_cold" {
   }
 }
 
+run "recordings_stay_hot_if_that_is_wanted" {
+  variables {
+    cold_after_days   = null
+    delete_after_days = 30
+  }
+
+  assert {
+    condition     = toset(aws_s3_bucket_lifecycle_configuration.recordings.rule[*].id) == toset(["unfinished-uploads", "delete", "deleted"])
+    error_message = "no rule moves them"
+  }
+}
+
+run "recordings_are_not_deleted_before_they_are_cold" {
+  command = plan
+
+  variables {
+    cold_after_days   = 30
+    delete_after_days = 30
+  }
+
+  expect_failures = [var.delete_after_days]
+}
+
 run "recordings_are_kept_unless_a_variable_says_otherwise" {
   assert {
     condition     = length([for rule in aws_s3_bucket_lifecycle_configuration.recordings.rule : rule if rule.id == "delete"]) == 0
