@@ -129,7 +129,7 @@ mod tests {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        let codes = turn_core::server::Refused::CODES.len();
+        let codes = turn_core::counters::Refused::CODES.len();
         assert_eq!(series.len(), 2 * (METRICS.len() + DROPS.len() + codes));
     }
 }

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use turn_core::server::{Counters, Output};
+use turn_core::counters::Counters;
+use turn_core::server::Output;
 use turn_core::{AllocationId, Now, RelayOpened, TurnServer};
 use udp::{ReceiveBatch, SendBatch, Socket};
 

@@ -7,6 +7,7 @@ pub mod allocation;
 mod answer_limit;
 pub mod auth;
 mod budget;
+pub mod counters;
 pub mod limits;
 pub mod message;
 pub mod peer_policy;
