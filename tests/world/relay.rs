@@ -218,6 +218,8 @@ impl Relay {
                     self.server.relay_opened(self.now(), allocation, RelayOpened::Yes);
                 }
                 TurnOutput::CloseRelay { allocation, .. } => self.opened.retain(|_, opened| *opened != allocation),
+                // Browsers of this world speak UDP, and allocations of TCP need streams.
+                TurnOutput::Connect { .. } | TurnOutput::Join { .. } | TurnOutput::Disconnect { .. } => {}
             }
         }
     }

@@ -267,7 +267,7 @@ impl Loop {
                 Output::Send { to, bytes } => {
                     self.send.sending(&self.socket, &mut self.counters).run(to.client, &bytes, bytes.len());
                 }
-                Output::OpenRelay { allocation, address, pair } => {
+                Output::OpenRelay { allocation, address, pair, .. } => {
                     let opened = self.open(allocation, address, pair);
                     self.server.relay_opened(now, allocation, opened);
                 }
@@ -275,6 +275,8 @@ impl Loop {
                     self.relays.close(allocation);
                     drop(port);
                 }
+                // Only clients of streams have connections with peers (RFC 6062 §5.1).
+                Output::Connect { .. } | Output::Join { .. } | Output::Disconnect { .. } => {}
             }
         }
     }

@@ -258,7 +258,10 @@ mod tests {
             while let Some(output) = server.poll_output() {
                 match output {
                     Output::OpenRelay { allocation, .. } => server.relay_opened(now, allocation, RelayOpened::Yes),
-                    Output::CloseRelay { .. } => {}
+                    Output::CloseRelay { .. }
+                    | Output::Connect { .. }
+                    | Output::Join { .. }
+                    | Output::Disconnect { .. } => {}
                     Output::Send { bytes, .. } => {
                         if let Step::Over(answer) = dialogue.take(&bytes) {
                             server.handle_client(now, from, &dialogue.release());

@@ -17,6 +17,7 @@ pub mod rtp;
 pub mod signal;
 pub mod stun;
 pub mod token;
+pub mod turn_stream;
 pub mod vp8;
 
 #[derive(Clone, Copy, Debug)]
@@ -41,5 +42,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signal", check: signal::check },
     Target { name: "stun", check: stun::check },
     Target { name: "token", check: token::check },
+    Target { name: "turn_stream", check: turn_stream::check },
     Target { name: "vp8", check: vp8::check },
 ];

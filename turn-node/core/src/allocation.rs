@@ -18,12 +18,21 @@ pub struct AllocationId {
     pub generation: u32,
 }
 
+/// The protocol between an allocation and its peers (RFC 8656 §18.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    /// RFC 6062: peers are reached by TCP connections, and there is neither a channel nor an indication.
+    Tcp,
+}
+
 /// A relayed transport address with its permissions and channels.
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
     pub(crate) policy: TurnPolicy,
+    pub(crate) transport: Transport,
     /// The Allocate request's transaction id: a repeated request gets the same answer (RFC 8656 §7.2).
     pub(crate) transaction: TransactionId,
     pub(crate) state: State,
@@ -48,6 +57,7 @@ pub(crate) struct Owner {
 
 #[derive(Debug)]
 pub(crate) struct Granted {
+    pub(crate) transport: Transport,
     pub(crate) ip: IpAddr,
     pub(crate) port: RelayPort,
     pub(crate) share: Share,
@@ -109,11 +119,12 @@ pub(crate) enum BindError {
 
 impl Allocation {
     pub(crate) fn new(owner: Owner, granted: Granted, opening: Opening, extras: Extras, now: Instant) -> Self {
-        let Granted { ip, port, share } = granted;
+        let Granted { transport, ip, port, share } = granted;
         Self {
             five_tuple: owner.five_tuple,
             username: owner.username,
             policy: owner.policy,
+            transport,
             transaction: owner.transaction,
             expires_at: now + opening.lifetime,
             state: State::Opening(Box::new(opening)),

@@ -24,8 +24,8 @@ pub struct Counters {
 pub struct Refused([u64; Refused::CODES.len()]);
 
 impl Refused {
-    /// Every error code the server uses (RFC 8656 §19, RFC 8489 §14.8).
-    pub const CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
+    /// Every error code the server uses (RFC 8656 §19, RFC 6062 §6.3, RFC 8489 §14.8).
+    pub const CODES: [u16; 14] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508];
 
     pub fn counts(&self) -> impl Iterator<Item = (u16, u64)> {
         Self::CODES.into_iter().zip(self.0)

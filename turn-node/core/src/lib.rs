@@ -1,4 +1,4 @@
-//! A TURN server (RFC 8656) without I/O: messages in, answers and routes out.
+//! A TURN server (RFC 8656, RFC 6062) without I/O: messages in, answers and routes out.
 //!
 //! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied: the caller is told where to send the
 //! bytes it holds.
@@ -7,6 +7,7 @@ pub mod allocation;
 mod answer_limit;
 pub mod auth;
 mod budget;
+pub mod connection;
 pub mod counters;
 pub mod limits;
 pub mod message;
@@ -15,7 +16,9 @@ pub mod pool;
 mod relay_opened;
 mod request;
 pub mod server;
+pub mod stream;
 
-pub use allocation::AllocationId;
+pub use allocation::{AllocationId, Transport};
+pub use connection::ConnectionId;
 pub use relay_opened::RelayOpened;
 pub use server::{Config, FiveTuple, Framing, Now, Output, ToClient, ToPeer, TurnServer};

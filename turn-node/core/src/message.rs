@@ -15,7 +15,7 @@ pub const HEADER_BYTES: usize = 20;
 /// Combined with the CRC of FINGERPRINT (RFC 8489 §14.7).
 pub(crate) const FINGERPRINT_XOR: u32 = 0x5354_554e;
 
-/// RFC 8489 §18.2, RFC 8656 §17.
+/// RFC 8489 §18.2, RFC 8656 §17, RFC 6062 §6.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Asks for the sender's address as the server sees it.
@@ -31,6 +31,12 @@ pub enum Method {
     CreatePermission,
     /// Binds a channel number to a peer.
     ChannelBind,
+    /// Opens a TCP connection to a peer (RFC 6062 §4.3).
+    Connect,
+    /// Makes the client's TCP connection the other end of a peer's (RFC 6062 §4.3).
+    ConnectionBind,
+    /// Tells the client of a peer's TCP connection (RFC 6062 §4.4).
+    ConnectionAttempt,
 }
 
 impl Method {
@@ -43,6 +49,9 @@ impl Method {
             Self::Data => 0x007,
             Self::CreatePermission => 0x008,
             Self::ChannelBind => 0x009,
+            Self::Connect => 0x00a,
+            Self::ConnectionBind => 0x00b,
+            Self::ConnectionAttempt => 0x00c,
         }
     }
 
@@ -55,6 +64,9 @@ impl Method {
             0x007 => Some(Self::Data),
             0x008 => Some(Self::CreatePermission),
             0x009 => Some(Self::ChannelBind),
+            0x00a => Some(Self::Connect),
+            0x00b => Some(Self::ConnectionBind),
+            0x00c => Some(Self::ConnectionAttempt),
             _ => None,
         }
     }

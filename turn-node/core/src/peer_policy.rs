@@ -41,6 +41,15 @@ impl PeerPolicy {
         reachable && peer.port() != 0
     }
 
+    /// Whether a TCP connection to this address and port may be opened (RFC 6062).
+    ///
+    /// With `p2p`, well-known ports stay closed: a relay that opens them sends mail and reads web pages for anyone.
+    #[must_use]
+    pub fn allows_connection(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
+        let is_service = policy == TurnPolicy::P2p && peer.port() < 1_024;
+        self.allows(policy, peer) && !is_service
+    }
+
     fn is_media_node(&self, peer: IpAddr) -> bool {
         // The set is ordered, so a node of this host comes first from here on.
         self.media_nodes.range(SocketAddr::new(peer, 0)..).next().is_some_and(|node| node.ip() == peer)
@@ -195,6 +204,20 @@ mod tests {
         // Whatever else this host serves on its public address.
         check(TurnPolicy::P2p, "93.184.216.99:22", false);
         check(TurnPolicy::P2p, "8.8.8.8:0", false);
+    }
+
+    #[test]
+    fn connections_reach_no_service_of_the_internet() {
+        let check = |kind, peer: &str, expected| {
+            let peer = peer.parse().expect("address");
+            assert_eq!(policy().allows_connection(kind, peer), expected, "{kind:?} {peer}");
+        };
+        check(TurnPolicy::P2p, "8.8.8.8:5000", true);
+        for service in ["8.8.8.8:25", "8.8.8.8:443", "8.8.8.8:1023", "10.0.0.1:5000"] {
+            check(TurnPolicy::P2p, service, false);
+        }
+        check(TurnPolicy::Sfu, "93.184.216.34:7000", true);
+        check(TurnPolicy::Sfu, "93.184.216.34:7001", false);
     }
 
     #[test]

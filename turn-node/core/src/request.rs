@@ -1,7 +1,9 @@
-//! The methods, one file each: read them beside RFC 8656.
+//! The methods, one file each: read them beside RFC 8656 and RFC 6062.
 
 pub(crate) mod allocate;
 pub(crate) mod channel_bind;
+pub(crate) mod connect;
+pub(crate) mod connection_bind;
 pub(crate) mod create_permission;
 pub(crate) mod refresh;
 pub(crate) mod send;
@@ -10,7 +12,7 @@ use crate::auth::Authenticated;
 use crate::message::{AttributeType, Message};
 use crate::server::Now;
 
-/// An error response (RFC 8656 §19, RFC 8489 §14.8).
+/// An error response (RFC 8656 §19, RFC 6062 §6.3, RFC 8489 §14.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: u16,
@@ -26,6 +28,8 @@ impl Refusal {
     pub(crate) const WRONG_CREDENTIALS: Self = Self { code: 441, reason: "Wrong Credentials" };
     pub(crate) const UNSUPPORTED_TRANSPORT: Self = Self { code: 442, reason: "Unsupported Transport Protocol" };
     pub(crate) const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self { code: 443, reason: "Peer Address Family Mismatch" };
+    pub(crate) const CONNECTION_ALREADY_EXISTS: Self = Self { code: 446, reason: "Connection Already Exists" };
+    pub(crate) const CONNECTION_FAILED: Self = Self { code: 447, reason: "Connection Timeout or Failure" };
     pub(crate) const ALLOCATION_QUOTA_REACHED: Self = Self { code: 486, reason: "Allocation Quota Reached" };
     pub(crate) const INSUFFICIENT_CAPACITY: Self = Self { code: 508, reason: "Insufficient Capacity" };
 }
@@ -46,6 +50,7 @@ pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<u8> {
         AttributeType::REQUESTED_TRANSPORT,
         AttributeType::DONT_FRAGMENT,
         AttributeType::RESERVATION_TOKEN,
+        AttributeType::CONNECTION_ID,
     ];
     let unknown = message.attributes().map(|attribute| attribute.kind);
     let unknown = unknown.filter(|kind| kind.must_be_understood() && !KNOWN.contains(kind));

@@ -1,8 +1,9 @@
 //! The TURN server of one thread: control messages are answered through a queue of outputs, data returns a route at once.
 
-use crate::allocation::{Allocation, AllocationId};
+use crate::allocation::{Allocation, AllocationId, Transport};
 use crate::answer_limit::AnswerLimit;
 use crate::auth::{Authenticator, Rejection};
+use crate::connection::{ConnectionId, Connections};
 use crate::counters::Counters;
 use crate::limits;
 use crate::message::{
@@ -31,10 +32,21 @@ pub struct Now {
 /// A client's side of a transport (RFC 8656 §2, 5-tuple): the server's socket, and the client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiveTuple {
-    /// One of the server's sockets, numbered by the shell.
+    /// One of the server's sockets, numbered by the shell: [`Self::UDP`], or one of the connections.
     pub link: u32,
     /// The client's address as the server sees it.
     pub client: SocketAddr,
+}
+
+impl FiveTuple {
+    /// The number of the socket for datagrams; every other one belongs to a TCP or TLS connection.
+    pub const UDP: u32 = 0;
+
+    /// Whether the client's address is proven, and what is sent arrives or the connection ends.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        self.link != Self::UDP
+    }
 }
 
 #[derive(Debug)]
@@ -58,9 +70,10 @@ pub struct Config {
 pub enum Output {
     /// Send a message to a client.
     Send { to: FiveTuple, bytes: Vec<u8> },
-    /// Open a UDP socket at this relayed address and call [`TurnServer::relay_opened`].
+    /// Open a UDP socket at this relayed address, or a listening TCP socket, and call [`TurnServer::relay_opened`].
     OpenRelay {
         allocation: AllocationId,
+        transport: Transport,
         address: SocketAddr,
         /// The next port must be free too: the client asked for a pair.
         pair: bool,
@@ -71,6 +84,13 @@ pub enum Output {
         /// Other threads may use it once this is dropped.
         port: RelayPort,
     },
+    /// Connect from the relayed address of an allocation to a peer, and call [`TurnServer::peer_connected`].
+    Connect { connection: ConnectionId, allocation: AllocationId, peer: SocketAddr },
+    /// From here on, pass bytes between a client's connection and a peer's, both ways (RFC 6062 §5.4); call
+    /// [`TurnServer::peer_gone`] at the end.
+    Join { connection: ConnectionId, client: FiveTuple },
+    /// Close a peer's connection and the client's end of it, if there is one.
+    Disconnect { connection: ConnectionId },
 }
 
 /// Data from a client: bytes `payload` of the datagram go to `peer` from the allocation's socket.
@@ -106,7 +126,8 @@ pub struct TurnServer {
     free: Vec<u32>,
     pub(crate) by_client: HashMap<FiveTuple, AllocationId>,
     deadlines: BTreeSet<(Instant, AllocationId)>,
-    outputs: VecDeque<Output>,
+    pub(crate) connections: Connections,
+    pub(crate) outputs: VecDeque<Output>,
     next_indication: u64,
     answer_limit: AnswerLimit,
     draining: bool,
@@ -128,6 +149,7 @@ impl TurnServer {
             free: Vec::new(),
             by_client: HashMap::new(),
             deadlines: BTreeSet::new(),
+            connections: Connections::default(),
             outputs: VecDeque::new(),
             next_indication: 0,
             answer_limit: AnswerLimit::new(),
@@ -164,7 +186,7 @@ impl TurnServer {
 
     /// Takes a datagram of a peer that came to an allocation's socket.
     pub fn handle_peer(&mut self, now: Now, to: AllocationId, peer: SocketAddr, bytes: usize) -> Option<ToClient> {
-        let allocation = self.allocation(to)?;
+        let allocation = self.allocation(to).filter(|allocation| allocation.transport == Transport::Udp)?;
         let (client, peer) = (allocation.five_tuple, canonical(peer));
         // RFC 8656 §11.3: without a permission for the peer's address the datagram is dropped.
         let policy = allocation.policy;
@@ -188,10 +210,15 @@ impl TurnServer {
 
     /// Writes everything of a Data indication that comes before the data (RFC 8656 §11.3).
     pub fn indication_header(&mut self, peer: SocketAddr, data_bytes: u16, out: &mut Vec<u8>) {
+        data_indication_header(canonical(peer), self.next_transaction(), data_bytes, out);
+    }
+
+    /// The transaction of the next indication.
+    pub(crate) fn next_transaction(&mut self) -> TransactionId {
         let mut transaction: TransactionId = *b"rtnd\0\0\0\0\0\0\0\0";
         transaction[4..].copy_from_slice(&self.next_indication.to_be_bytes());
         self.next_indication = self.next_indication.wrapping_add(1);
-        data_indication_header(canonical(peer), transaction, data_bytes, out);
+        transaction
     }
 
     /// Takes the result of [`Output::OpenRelay`].
@@ -226,8 +253,9 @@ impl TurnServer {
         }
     }
 
-    /// Ends allocations whose lifetime is over.
+    /// Ends allocations whose lifetime is over, and connections that wait in vain.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.expire_connections(now);
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now.instant {
                 break;
@@ -239,11 +267,17 @@ impl TurnServer {
     /// The next time to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.connections.next_deadline()).min()
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Whether a client has an allocation, be it open or about to be.
+    #[must_use]
+    pub fn has_allocation(&self, client: FiveTuple) -> bool {
+        self.by_client.contains_key(&client)
     }
 
     #[must_use]
@@ -296,8 +330,12 @@ impl TurnServer {
             Method::Refresh => request::refresh::handle(self, now, from, message, &asked),
             Method::CreatePermission => request::create_permission::handle(self, now, from, message, &asked),
             Method::ChannelBind => request::channel_bind::handle(self, now, from, message, &asked),
-            // Data is never a request, Send neither, and Binding was answered above.
-            Method::Send | Method::Data | Method::Binding => Err(request::Refusal::BAD_REQUEST),
+            Method::Connect => request::connect::handle(self, now, from, message, &asked),
+            Method::ConnectionBind => request::connection_bind::handle(self, from, message, &asked),
+            // These are never requests, and Binding was answered above.
+            Method::Send | Method::Data | Method::Binding | Method::ConnectionAttempt => {
+                Err(request::Refusal::BAD_REQUEST)
+            }
         };
         match result {
             Ok(None) => {}
@@ -344,8 +382,9 @@ impl TurnServer {
         self.send(from, message, writer);
     }
 
+    /// Only datagrams come from forged addresses; over a stream, a client never repeats a request that stays unanswered.
     fn may_answer_unproven(&mut self, from: FiveTuple, now: Now) -> bool {
-        let may = self.answer_limit.allows(from.client.ip(), now.instant);
+        let may = from.is_stream() || self.answer_limit.allows(from.client.ip(), now.instant);
         self.counters.unanswered += u64::from(!may);
         may
     }
@@ -368,8 +407,16 @@ impl TurnServer {
         self.outputs.push_back(Output::Send { to, bytes: writer.finish() });
     }
 
-    pub(crate) fn open_relay(&mut self, allocation: AllocationId, address: SocketAddr, pair: bool) {
-        self.outputs.push_back(Output::OpenRelay { allocation, address, pair });
+    pub(crate) fn open_relay(&mut self, id: AllocationId, transport: Transport, address: SocketAddr, pair: bool) {
+        self.outputs.push_back(Output::OpenRelay { allocation: id, transport, address, pair });
+    }
+
+    pub(crate) fn connect(&mut self, connection: ConnectionId, allocation: AllocationId, peer: SocketAddr) {
+        self.outputs.push_back(Output::Connect { connection, allocation, peer });
+    }
+
+    pub(crate) fn join(&mut self, connection: ConnectionId, client: FiveTuple) {
+        self.outputs.push_back(Output::Join { connection, client });
     }
 
     pub(crate) fn allocation(&self, id: AllocationId) -> Option<&Allocation> {
@@ -431,6 +478,7 @@ impl TurnServer {
         self.free.push(id.index);
         self.by_client.remove(&allocation.five_tuple);
         self.deadlines.remove(&(allocation.expires_at, id));
+        self.disconnect_all(id);
         // The port goes along: another thread must not bind it while the socket is open.
         self.outputs.push_back(Output::CloseRelay { allocation: id, port: allocation.port });
     }

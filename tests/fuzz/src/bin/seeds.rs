@@ -57,6 +57,15 @@ const PACKETS: &[Packet] = &[
     ("rtcp", "transport-feedback", "8fcd0005000000011122334400010002000000ff200200000001"),
     ("rtcp", "goodbye-padded", "a1cb00030000000500000000 00000004"),
     ("rtcp", "extended-report", "80cf0004000000010404 0002e8b1c2d33f5a0000"),
+    // A Binding request, ChannelData of five bytes with its padding, and the beginning of an Allocate request.
+    (
+        "turn_stream",
+        "binding-data-allocate",
+        "000100002112a442010203040506070809 0a0b0c 4001000501020304050000 00 000300082112a442",
+    ),
+    ("turn_stream", "empty-data", "40010000 7ffe0000 000100002112a442010203040506070809 0a0b0c"),
+    ("turn_stream", "http", "474554202f20485454502f312e310d0a"),
+    ("turn_stream", "tls", "16030100050100000100"),
     ("red", "one-earlier", "ef0f00036f0102030405"),
     ("red", "two-earlier", "ef1e0001ef0f00036f0a0102030405"),
     ("red", "none-earlier", "6f0102"),

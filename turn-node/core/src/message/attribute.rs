@@ -25,7 +25,7 @@ impl<'a> Attribute<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttributeType(pub u16);
 
-// The names are the registry's (RFC 8489 §18.3, RFC 8656 §17).
+// The names are the registry's (RFC 8489 §18.3, RFC 8656 §17, RFC 6062 §6.2).
 impl AttributeType {
     pub const USERNAME: Self = Self(0x0006);
     pub const MESSAGE_INTEGRITY: Self = Self(0x0008);
@@ -44,6 +44,7 @@ impl AttributeType {
     pub const DONT_FRAGMENT: Self = Self(0x001a);
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
     pub const RESERVATION_TOKEN: Self = Self(0x0022);
+    pub const CONNECTION_ID: Self = Self(0x002a);
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
     pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
     pub const SOFTWARE: Self = Self(0x8022);

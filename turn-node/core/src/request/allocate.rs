@@ -1,7 +1,7 @@
-//! Allocate (RFC 8656 §7).
+//! Allocate (RFC 8656 §7, RFC 6062 §5.1).
 
 use super::{FAMILY_IPV4, FAMILY_IPV6, Refusal};
-use crate::allocation::{Allocation, AllocationId, Extras, Granted, Opening, Owner, State};
+use crate::allocation::{Allocation, AllocationId, Extras, Granted, Opening, Owner, State, Transport};
 use crate::auth::Authenticated;
 use crate::limits;
 use crate::message::{AttributeType, Class, Message, MessageWriter, Method};
@@ -12,9 +12,11 @@ use shared::turn_credential::TurnPolicy;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+const TRANSPORT_TCP: u8 = 6;
 const TRANSPORT_UDP: u8 = 17;
 
 struct Wanted {
+    transport: Transport,
     lifetime: Duration,
     place: Place,
     refused_family: Option<u8>,
@@ -43,11 +45,11 @@ pub(crate) fn handle(
     if super::has_expired(asked, now) {
         return Err(Refusal::UNAUTHENTICATED);
     }
-    let wanted = wanted(server, message)?;
+    let wanted = wanted(server, from, message)?;
     if server.is_draining() || server.is_full() {
         return Err(Refusal::INSUFFICIENT_CAPACITY);
     }
-    let (granted, upper) = grant(server, now, asked, &wanted.place)?;
+    let (granted, upper) = grant(server, now, asked, &wanted)?;
     let (is_claim, even) = match wanted.place {
         Place::Reserved(_) => (true, false),
         Place::Any { even, .. } => (false, even),
@@ -73,7 +75,7 @@ pub(crate) fn handle(
     let extras = Extras { token: None, refused_family: wanted.refused_family };
     let allocation = Allocation::new(owner, granted, opening, extras, now.instant);
     let id = server.insert(allocation).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
-    server.open_relay(id, relayed, pair);
+    server.open_relay(id, wanted.transport, relayed, pair);
     Ok(None)
 }
 
@@ -82,9 +84,9 @@ fn grant(
     server: &TurnServer,
     now: Now,
     asked: &Authenticated,
-    place: &Place,
+    wanted: &Wanted,
 ) -> Result<(Granted, Option<Reserved>), Refusal> {
-    let (pool, owner) = (&server.config.pool, asked.user.owner());
+    let (pool, owner, transport) = (&server.config.pool, asked.user.owner(), wanted.transport);
     let share = || -> Result<Share, Refusal> {
         let bytes_per_s = match asked.user.policy {
             TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
@@ -92,20 +94,20 @@ fn grant(
         };
         pool.admit(&owner, bytes_per_s, now.instant).ok_or(Refusal::ALLOCATION_QUOTA_REACHED)
     };
-    match *place {
+    match wanted.place {
         Place::Reserved(token) => {
             let claimed = pool.claim(token, &owner, now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
-            Ok((Granted { ip: claimed.ip, port: claimed.port, share: claimed.share }, None))
+            Ok((Granted { transport, ip: claimed.ip, port: claimed.port, share: claimed.share }, None))
         }
         Place::Any { relay: ip, even, pair: false } => {
             let share = share()?;
             let port = pool.take(even, now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
-            Ok((Granted { ip, port, share }, None))
+            Ok((Granted { transport, ip, port, share }, None))
         }
         Place::Any { relay: ip, pair: true, .. } => {
             let (lower, upper) = (share()?, share()?);
             let (port, above) = pool.take_pair(now.instant).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
-            Ok((Granted { ip, port, share: lower }, Some(Reserved { ip, port: above, share: upper })))
+            Ok((Granted { transport, ip, port, share: lower }, Some(Reserved { ip, port: above, share: upper })))
         }
     }
 }
@@ -118,8 +120,8 @@ pub(crate) fn relay_opened(server: &mut TurnServer, now: Now, id: AllocationId, 
     let to = allocation.five_tuple;
     if opened != RelayOpened::Yes {
         if opened == RelayOpened::No && try_another(allocation, &pool, now) {
-            let (address, pair) = (allocation.relayed, allocation.wants_pair());
-            return server.open_relay(id, address, pair);
+            let (transport, address, pair) = (allocation.transport, allocation.relayed, allocation.wants_pair());
+            return server.open_relay(id, transport, address, pair);
         }
         return refuse(server, id);
     }
@@ -198,12 +200,21 @@ fn success(allocation: &Allocation, lifetime: Duration) -> MessageWriter {
     writer
 }
 
-fn wanted(server: &TurnServer, message: &Message<'_>) -> Result<Wanted, Refusal> {
+fn wanted(server: &TurnServer, from: FiveTuple, message: &Message<'_>) -> Result<Wanted, Refusal> {
     // RFC 8656 §7.2, items 3 to 10, in their order.
-    match message.value(AttributeType::REQUESTED_TRANSPORT) {
-        Some([TRANSPORT_UDP, _, _, _]) => {}
+    let transport = match message.value(AttributeType::REQUESTED_TRANSPORT) {
+        Some([TRANSPORT_UDP, _, _, _]) => Transport::Udp,
+        // RFC 6062 §5.1: connections are bound by connections, so a client that has none cannot use them.
+        Some([TRANSPORT_TCP, _, _, _]) if from.is_stream() => Transport::Tcp,
+        Some([TRANSPORT_TCP, _, _, _]) => return Err(Refusal::BAD_REQUEST),
         Some([_, _, _, _]) => return Err(Refusal::UNSUPPORTED_TRANSPORT),
         Some(_) | None => return Err(Refusal::BAD_REQUEST),
+    };
+    // RFC 6062 §5.1: these mean something for datagrams only.
+    const OF_DATAGRAMS: [AttributeType; 3] =
+        [AttributeType::DONT_FRAGMENT, AttributeType::EVEN_PORT, AttributeType::RESERVATION_TOKEN];
+    if transport == Transport::Tcp && OF_DATAGRAMS.iter().any(|kind| message.value(*kind).is_some()) {
+        return Err(Refusal::BAD_REQUEST);
     }
     let lifetime = lifetime(message)?.max(limits::LIFETIME_DEFAULT);
     let requested = super::family(message, AttributeType::REQUESTED_ADDRESS_FAMILY)?;
@@ -218,7 +229,7 @@ fn wanted(server: &TurnServer, message: &Message<'_>) -> Result<Wanted, Refusal>
         if even || requested.is_some() || additional.is_some() {
             return Err(Refusal::BAD_REQUEST);
         }
-        return Ok(Wanted { lifetime, place: Place::Reserved(token), refused_family: None });
+        return Ok(Wanted { transport, lifetime, place: Place::Reserved(token), refused_family: None });
     }
     // RFC 8656 §18.11: IPv4 is the first family, so it cannot be the additional one.
     if additional == Some(FAMILY_IPV4) || (additional.is_some() && (requested.is_some() || pair)) {
@@ -234,7 +245,7 @@ fn wanted(server: &TurnServer, message: &Message<'_>) -> Result<Wanted, Refusal>
         (Some(_), _) | (None, Some(_)) => (None, None),
     };
     let relay = relay.ok_or(Refusal::ADDRESS_FAMILY_NOT_SUPPORTED)?;
-    Ok(Wanted { lifetime, place: Place::Any { relay, even, pair }, refused_family })
+    Ok(Wanted { transport, lifetime, place: Place::Any { relay, even, pair }, refused_family })
 }
 
 /// The lifetime that is asked for: zero, or within bounds (RFC 8656 §7.2, §8.2).

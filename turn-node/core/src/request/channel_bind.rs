@@ -1,7 +1,7 @@
 //! ChannelBind (RFC 8656 §12.1, §12.2).
 
 use super::Refusal;
-use crate::allocation::BindError;
+use crate::allocation::{BindError, Transport};
 use crate::auth::Authenticated;
 use crate::message::{AttributeType, Class, Message, MessageWriter, Method, is_channel_number};
 use crate::server::{FiveTuple, Now, TurnServer, canonical};
@@ -24,6 +24,10 @@ pub(crate) fn handle(
         return Err(Refusal::BAD_REQUEST);
     }
     let allocation = server.allocation(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+    // RFC 6062 §4: an allocation of TCP has connections, and no channels.
+    if allocation.transport != Transport::Udp {
+        return Err(Refusal::FORBIDDEN);
+    }
     if peer.is_ipv4() != allocation.relayed.is_ipv4() {
         return Err(Refusal::PEER_ADDRESS_FAMILY_MISMATCH);
     }

@@ -1,5 +1,6 @@
 //! The Send indication (RFC 8656 §11.1, §11.2): data for a peer that has no channel. It is never answered.
 
+use crate::allocation::Transport;
 use crate::message::{AttributeType, Message};
 use crate::server::{FiveTuple, Now, ToPeer, TurnServer, canonical};
 use std::ops::Range;
@@ -27,7 +28,9 @@ pub(crate) fn handle(
     let permitted = id.filter(|id| {
         let allocation = server.allocation(*id).filter(|allocation| allocation.is_open() && peer.port() != 0);
         allocation.is_some_and(|allocation| {
-            allocation.permits(peer.ip(), now.instant) && server.config.policy.allows(allocation.policy, peer)
+            allocation.transport == Transport::Udp
+                && allocation.permits(peer.ip(), now.instant)
+                && server.config.policy.allows(allocation.policy, peer)
         })
     });
     let Some(id) = permitted else {

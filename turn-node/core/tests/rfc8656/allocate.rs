@@ -42,7 +42,7 @@ fn s7_2_transport_must_be_there_and_udp() {
     let mut world = World::new();
     let mut ada = client(4000, TurnPolicy::Sfu, "ada");
     assert_eq!(world.ask(&mut ada, Method::Allocate, &[]).code, 400);
-    assert_eq!(world.ask(&mut ada, Method::Allocate, &[(A::REQUESTED_TRANSPORT, vec![6, 0, 0, 0])]).code, 442);
+    assert_eq!(world.ask(&mut ada, Method::Allocate, &[(A::REQUESTED_TRANSPORT, vec![33, 0, 0, 0])]).code, 442);
     assert_eq!(world.ask(&mut ada, Method::Allocate, &[(A::REQUESTED_TRANSPORT, vec![17])]).code, 400);
 }
 

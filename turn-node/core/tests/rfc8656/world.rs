@@ -9,21 +9,36 @@ use turn_core::auth::{Authenticator, IntegrityKey};
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
 use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::Pool;
-use turn_core::{AllocationId, Config, FiveTuple, Framing, Now, Output, RelayOpened, ToPeer, TurnServer};
+use turn_core::{
+    AllocationId, Config, ConnectionId, FiveTuple, Framing, Now, Output, RelayOpened, ToPeer, Transport, TurnServer,
+};
 
 pub(crate) const KEYS: &str = "new:the newest secret of edge and turn node,old:the secret of edge and turn node";
 pub(crate) const NODE: &str = "93.184.216.34:7000";
 pub(crate) const UDP: &[u8] = &[17, 0, 0, 0];
+pub(crate) const TCP: &[u8] = &[6, 0, 0, 0];
 
 /// A server, a clock, and the sockets it asked for.
 pub(crate) struct World {
     pub(crate) server: TurnServer,
     pub(crate) now: Now,
     pub(crate) relays: Vec<(AllocationId, SocketAddr)>,
+    /// The transport of the relay that was opened last.
+    pub(crate) transport: Option<Transport>,
+    /// What was asked for about connections with peers, in order.
+    pub(crate) links: Vec<Link>,
     /// How many further sockets cannot be opened, and why not.
     pub(crate) failures: (u32, RelayOpened),
     /// Ports that other programs hold.
     pub(crate) foreign: BTreeSet<u16>,
+}
+
+/// See the outputs of the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Connect(ConnectionId, SocketAddr),
+    Join(ConnectionId, FiveTuple),
+    Disconnect(ConnectionId),
 }
 
 /// One client with credentials.
@@ -83,6 +98,8 @@ impl World {
             server: TurnServer::new(config),
             now,
             relays: vec![],
+            transport: None,
+            links: vec![],
             failures: (0, RelayOpened::No),
             foreign: BTreeSet::new(),
         }
@@ -100,7 +117,8 @@ impl World {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Send { to, bytes } => sent.push((to, bytes)),
-                Output::OpenRelay { allocation, address, pair } => {
+                Output::OpenRelay { allocation, transport, address, pair } => {
+                    self.transport = Some(transport);
                     let opened = self.open(address, pair);
                     if opened == RelayOpened::Yes {
                         self.relays.push((allocation, address));
@@ -108,6 +126,9 @@ impl World {
                     self.server.relay_opened(self.now, allocation, opened);
                 }
                 Output::CloseRelay { allocation, .. } => self.relays.retain(|(id, _)| *id != allocation),
+                Output::Connect { connection, peer, .. } => self.links.push(Link::Connect(connection, peer)),
+                Output::Join { connection, client } => self.links.push(Link::Join(connection, client)),
+                Output::Disconnect { connection } => self.links.push(Link::Disconnect(connection)),
             }
         }
         sent

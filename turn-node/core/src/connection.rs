@@ -1,0 +1,209 @@
+//! TCP connections between relayed addresses and peers (RFC 6062), from the attempt until one of both ends is gone.
+
+use crate::allocation::{AllocationId, Transport};
+use crate::auth::IntegrityKey;
+use crate::limits;
+use crate::message::{AttributeType, Class, MessageWriter, Method, TransactionId};
+use crate::request::Refusal;
+use crate::server::{Now, Output, TurnServer, canonical};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// CONNECTION-ID (RFC 6062 §6.2.1); unique among a thread's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u32);
+
+/// The connections of all allocations.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    all: BTreeMap<ConnectionId, Connection>,
+    /// Of those that are not bound yet.
+    deadlines: BTreeSet<(Instant, ConnectionId)>,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Connection {
+    allocation: AllocationId,
+    peer: SocketAddr,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The peer has not accepted yet; the answer to the Connect request waits for it.
+    Connecting {
+        until: Instant,
+        asked: Box<Asked>,
+    },
+    /// The client has not bound a connection of its own yet.
+    Waiting {
+        until: Instant,
+    },
+    Bound,
+}
+
+/// What the answer to a Connect request needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) transaction: TransactionId,
+    pub(crate) key: IntegrityKey,
+    pub(crate) fingerprint: bool,
+}
+
+impl Connections {
+    /// RFC 6062 §5.2: one connection for each peer's address of an allocation.
+    pub(crate) fn has(&self, allocation: AllocationId, peer: SocketAddr) -> bool {
+        self.all.values().any(|connection| connection.allocation == allocation && connection.peer == peer)
+    }
+
+    pub(crate) fn is_full(&self, allocation: AllocationId) -> bool {
+        let own = self.all.values().filter(|connection| connection.allocation == allocation);
+        own.count() >= limits::CONNECTIONS_PER_ALLOCATION_MAX || self.all.len() >= limits::CONNECTIONS_PER_SHARD_MAX
+    }
+
+    pub(crate) fn connecting(
+        &mut self,
+        now: Instant,
+        allocation: AllocationId,
+        peer: SocketAddr,
+        asked: Asked,
+    ) -> ConnectionId {
+        let until = now + limits::CONNECT_TIMEOUT;
+        self.add(allocation, peer, until, State::Connecting { until, asked: Box::new(asked) })
+    }
+
+    fn waiting(&mut self, now: Instant, allocation: AllocationId, peer: SocketAddr) -> ConnectionId {
+        let until = now + limits::CONNECTION_BIND_TIMEOUT;
+        self.add(allocation, peer, until, State::Waiting { until })
+    }
+
+    fn add(&mut self, allocation: AllocationId, peer: SocketAddr, until: Instant, state: State) -> ConnectionId {
+        let mut id = ConnectionId(self.last.wrapping_add(1));
+        // Far fewer exist at once than there are numbers.
+        while self.all.contains_key(&id) {
+            id.0 = id.0.wrapping_add(1);
+        }
+        self.last = id.0;
+        self.deadlines.insert((until, id));
+        self.all.insert(id, Connection { allocation, peer, state });
+        id
+    }
+
+    /// The allocation of a connection that waits for its client.
+    pub(crate) fn waits_for(&self, id: ConnectionId) -> Option<AllocationId> {
+        let connection = self.all.get(&id)?;
+        matches!(connection.state, State::Waiting { .. }).then_some(connection.allocation)
+    }
+
+    pub(crate) fn bind(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.all.get_mut(&id) {
+            if let Some(until) = connection.state.until() {
+                self.deadlines.remove(&(until, id));
+            }
+            connection.state = State::Bound;
+        }
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let connection = self.all.remove(&id)?;
+        if let Some(until) = connection.state.until() {
+            self.deadlines.remove(&(until, id));
+        }
+        Some(connection)
+    }
+
+    fn of(&self, allocation: AllocationId) -> Vec<ConnectionId> {
+        let own = self.all.iter().filter(|(_, connection)| connection.allocation == allocation);
+        own.map(|(id, _)| *id).collect()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+}
+
+impl State {
+    fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Connecting { until, .. } | Self::Waiting { until } => Some(*until),
+            Self::Bound => None,
+        }
+    }
+}
+
+impl TurnServer {
+    /// Takes the result of [`Output::Connect`].
+    pub fn peer_connected(&mut self, now: Now, id: ConnectionId, connected: bool) {
+        let Some(Connection { allocation, peer, state }) = self.connections.remove(id) else { return };
+        let (State::Connecting { asked, .. }, Some(owner)) = (state, self.allocation(allocation)) else { return };
+        let to = owner.five_tuple;
+        let writer = if connected {
+            let until = now.instant + limits::CONNECTION_BIND_TIMEOUT;
+            self.connections.deadlines.insert((until, id));
+            self.connections.all.insert(id, Connection { allocation, peer, state: State::Waiting { until } });
+            MessageWriter::new(Method::Connect, Class::Success, asked.transaction)
+                .with(AttributeType::CONNECTION_ID, &id.0.to_be_bytes())
+        } else {
+            let refusal = Refusal::CONNECTION_FAILED;
+            self.counters.refused.count(refusal.code);
+            MessageWriter::new(Method::Connect, Class::Error, asked.transaction)
+                .with_error(refusal.code, refusal.reason)
+        };
+        self.send_finished(to, writer.signed(&asked.key), asked.fingerprint);
+    }
+
+    /// Takes a peer's connection to a relayed address and tells the client; `None` means that it must be closed
+    /// (RFC 6062 §5.3).
+    pub fn peer_arrived(&mut self, now: Now, id: AllocationId, peer: SocketAddr) -> Option<ConnectionId> {
+        let peer = canonical(peer);
+        let allocation = self.allocation(id).filter(|allocation| allocation.transport == Transport::Tcp)?;
+        let client = allocation.five_tuple;
+        let permitted = allocation.permits(peer.ip(), now.instant)
+            && self.config.policy.allows_address(allocation.policy, peer.ip());
+        if !permitted || self.connections.has(id, peer) || self.connections.is_full(id) {
+            self.counters.peer_not_permitted += 1;
+            return None;
+        }
+        let connection = self.connections.waiting(now.instant, id, peer);
+        let transaction = self.next_transaction();
+        let writer = MessageWriter::new(Method::ConnectionAttempt, Class::Indication, transaction)
+            .with_address(AttributeType::XOR_PEER_ADDRESS, peer)
+            .with(AttributeType::CONNECTION_ID, &connection.0.to_be_bytes());
+        self.send_finished(client, writer, false);
+        Some(connection)
+    }
+
+    /// A peer's connection, or the client's end of it, is gone: its number means nothing from here on.
+    pub fn peer_gone(&mut self, id: ConnectionId) {
+        self.connections.remove(id);
+    }
+
+    /// Takes bytes of a bound connection out of the user's bandwidth; if it says no, the shell must wait before it
+    /// reads on.
+    pub fn spend_on(&mut self, now: Now, id: ConnectionId, bytes: usize) -> bool {
+        let allocation = self.connections.all.get(&id).map(|connection| connection.allocation);
+        allocation.and_then(|id| self.allocation(id)).is_some_and(|owner| owner.spend(bytes, now.instant))
+    }
+
+    /// Ends attempts and connections whose time is over.
+    pub(crate) fn expire_connections(&mut self, now: Now) {
+        while let Some((at, id)) = self.connections.deadlines.first().copied() {
+            if at > now.instant {
+                break;
+            }
+            self.outputs.push_back(Output::Disconnect { connection: id });
+            // A connection that still waits for its peer is answered; one that waits for its client is forgotten.
+            self.peer_connected(now, id, false);
+        }
+    }
+
+    /// Ends all connections of an allocation (RFC 6062 §4.6).
+    pub(crate) fn disconnect_all(&mut self, allocation: AllocationId) {
+        for id in self.connections.of(allocation) {
+            self.connections.remove(id);
+            self.outputs.push_back(Output::Disconnect { connection: id });
+        }
+    }
+}
