@@ -1,5 +1,6 @@
 //! The node's settings: flags, then environment, then defaults. Parsed once at start; all mistakes are reported together.
 
+use crate::tls::Files;
 use clap::Parser;
 use node_shell::settings::{
     EdgeUrl, Logs, Mistakes, Reader, Secret, list, log_filter, log_format, number, parse, secret,
@@ -9,6 +10,7 @@ use shared::{NodeId, Region, limits};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use turn_core::peer_policy::Network;
 
@@ -31,12 +33,26 @@ struct Arguments {
     /// The node's token. Set it in the environment: every user of the machine can read flags.
     #[arg(long, env = "TURN_NODE_TOKEN", value_name = "JWT", hide_env_values = true)]
     node_token: Option<String>,
-    /// The URIs for clients (RFC 7065); by default the relay addresses with the port of --listen.
+    /// The URIs for clients (RFC 7065); by default the relay addresses with the ports of --listen and --tcp-listen, and
+    /// --tls-name.
     #[arg(long, env = "TURN_URLS", value_name = "URI,...")]
     urls: Option<String>,
     /// UDP address for clients; all threads share the port.
     #[arg(long, env = "TURN_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:3478")]
     listen: String,
+    /// TCP addresses for clients, by default that of --listen; none if empty. Each serves TURN over TCP and, with a
+    /// certificate, over TLS. Clients are told of the first one.
+    #[arg(long, env = "TURN_TCP_LISTEN", value_name = "IP:PORT,...")]
+    tcp_listen: Option<String>,
+    /// PEM file with the TLS certificate and its intermediates. It is read again when it changes, and on SIGHUP.
+    #[arg(long, env = "TURN_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// PEM file with the certificate's private key.
+    #[arg(long, env = "TURN_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<String>,
+    /// This node's host name in the certificate, for the turns: URI.
+    #[arg(long, env = "TURN_TLS_NAME", value_name = "NAME")]
+    tls_name: Option<String>,
     /// Public address of allocations: one IPv4, one IPv6, or both separated by a comma.
     #[arg(long, env = "TURN_RELAY", value_name = "IP,...")]
     relay: Option<String>,
@@ -59,8 +75,8 @@ struct Arguments {
     #[arg(long, env = "TURN_MEDIA_NODES", value_name = "IP:PORT,...", default_value = "")]
     media_nodes: String,
     /// Maximum number of allocations and reserved ports per user. Firefox creates two allocations per network
-    /// interface, and twice as many during an ICE restart.
-    #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "24")]
+    /// interface and transport (UDP, TCP, TLS), and twice as many during an ICE restart.
+    #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "72")]
     allocations_per_user: String,
     /// Maximum bytes per second that a user with an sfu credential may relay, all allocations and both directions
     /// together.
@@ -87,13 +103,17 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 21] = [
+const ENVIRONMENT: [&str; 25] = [
     "TURN_EDGE",
     "TURN_NODE_ID",
     "TURN_REGION",
     "TURN_NODE_TOKEN",
     "TURN_URLS",
     "TURN_LISTEN",
+    "TURN_TCP_LISTEN",
+    "TURN_TLS_CERTIFICATE",
+    "TURN_TLS_KEY",
+    "TURN_TLS_NAME",
     "TURN_RELAY",
     "TURN_RELAY_BIND",
     "TURN_RELAY_PORTS",
@@ -115,6 +135,9 @@ const ENVIRONMENT: [&str; 21] = [
 pub(crate) struct Config {
     pub(crate) edge: Option<Edge>,
     pub(crate) listen: SocketAddr,
+    pub(crate) tcp_listen: Vec<SocketAddr>,
+    /// `None` without TLS.
+    pub(crate) tls: Option<Files>,
     pub(crate) relay: Families,
     /// What relay sockets are bound to.
     pub(crate) relay_bind: Families,
@@ -163,6 +186,13 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         (None, Some(listen)) if !listen.ip().is_unspecified() => families(&listen.ip().to_string()).ok(),
         (set, _) => reader.required("relay", set, families),
     };
+    let tcp_listen = tcp_listen(&mut reader, arguments.tcp_listen, listen);
+    let tls = tls(&mut reader, arguments.tls_certificate, arguments.tls_key);
+    let tls_name = tls_name(&mut reader, arguments.tls_name);
+    let addresses = || {
+        let tcp = tcp_listen.as_ref()?.first().copied();
+        Some(Addresses { relay: relay?, listen: listen?, tcp, tls_name: tls_name.clone() })
+    };
     let set = EdgeArguments {
         edge: arguments.edge,
         node_id: arguments.node_id,
@@ -170,7 +200,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         node_token: arguments.node_token,
         urls: arguments.urls,
     };
-    let edge = edge(&mut reader, set, relay, listen);
+    let edge = edge(&mut reader, set, addresses());
+    if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(|edge| edge.says_no_tls()) {
+        reader.mistake("tls-name", "must be set, or clients are never told of TLS");
+    }
     let relay_bind = match arguments.relay_bind {
         Some(text) => reader.value("relay-bind", &text, families),
         None => relay,
@@ -185,10 +218,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let bytes = || number(1_000, 1 << 40);
     let sfu = reader.value("sfu-bytes-per-second", &arguments.sfu_bytes_per_second, bytes());
     let p2p = reader.value("p2p-bytes-per-second", &arguments.p2p_bytes_per_second, bytes());
-    let shards = match arguments.shards {
-        Some(text) => reader.value("shards", &text, number(1, limits::SHARDS_PER_NODE_MAX as u64)),
-        None => Some(std::thread::available_parallelism().map_or(1, |cores| cores.get()) as u64),
-    };
+    let shards = shards(&mut reader, arguments.shards);
     let http_listen = reader.value("http-listen", &arguments.http_listen, parse::<SocketAddr>);
     let drain = reader.value("drain-seconds", &arguments.drain_seconds, number(0, 24 * 3_600));
     let format = reader.value("log-format", &arguments.log_format, log_format);
@@ -197,6 +227,8 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
         Some(Config {
             edge,
             listen: listen?,
+            tcp_listen: tcp_listen?,
+            tls,
             relay: relay?,
             relay_bind: relay_bind?,
             relay_ports: relay_ports?,
@@ -238,8 +270,37 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     if low < 1024 || low > high { Err(format!("{text:?} is not a range above port 1023")) } else { Ok(low..=high) }
 }
 
+fn tcp_listen(reader: &mut Reader, set: Option<String>, listen: Option<SocketAddr>) -> Option<Vec<SocketAddr>> {
+    match set {
+        Some(text) => reader.value("tcp-listen", &text, |text| list_or_none(text, parse::<SocketAddr>)),
+        None => listen.map(|listen| vec![listen]),
+    }
+}
+
+fn tls_name(reader: &mut Reader, set: Option<String>) -> Option<String> {
+    set.filter(|text| !text.is_empty()).and_then(|text| reader.value("tls-name", &text, host_name))
+}
+
+fn shards(reader: &mut Reader, set: Option<String>) -> Option<u64> {
+    match set {
+        Some(text) => reader.value("shards", &text, number(1, limits::SHARDS_PER_NODE_MAX as u64)),
+        None => Some(std::thread::available_parallelism().map_or(1, |cores| cores.get()) as u64),
+    }
+}
+
+/// The files for TLS, which must be both set or both unset.
+fn tls(reader: &mut Reader, certificate: Option<String>, key: Option<String>) -> Option<Files> {
+    if [&certificate, &key].into_iter().all(|set| set.as_deref().is_none_or(str::is_empty)) {
+        return None;
+    }
+    let path = |text: &str| Ok(PathBuf::from(text));
+    let certificate = reader.required("tls-certificate", certificate, path);
+    let key = reader.required("tls-key", key, path);
+    Some(Files { certificate: certificate?, key: key? })
+}
+
 /// The settings for the edge, which must be all set or all unset.
-fn edge(reader: &mut Reader, set: EdgeArguments, relay: Option<Families>, listen: Option<SocketAddr>) -> Option<Edge> {
+fn edge(reader: &mut Reader, set: EdgeArguments, addresses: Option<Addresses>) -> Option<Edge> {
     let EdgeArguments { edge, node_id, region, node_token, urls } = set;
     if [&edge, &node_id, &region, &node_token].into_iter().all(|set| set.as_deref().is_none_or(str::is_empty)) {
         return None;
@@ -250,9 +311,15 @@ fn edge(reader: &mut Reader, set: EdgeArguments, relay: Option<Families>, listen
     let token = reader.required("node-token", node_token, secret);
     let turn_urls = match urls.filter(|text| !text.is_empty()) {
         Some(text) => reader.value("urls", &text, |text| list(text, turn_url)),
-        None => Some(relay?.urls(listen?)),
+        None => Some(addresses?.urls()),
     };
     Some(Edge { urls: edges?, node: node?, region: region?, token: token?, turn_urls: turn_urls? })
+}
+
+impl Edge {
+    fn says_no_tls(&self) -> bool {
+        !self.turn_urls.iter().any(|url| url.starts_with("turns:"))
+    }
 }
 
 /// The part of [`Arguments`] that belongs together.
@@ -264,13 +331,37 @@ struct EdgeArguments {
     urls: Option<String>,
 }
 
+/// Where clients reach this node.
+struct Addresses {
+    relay: Families,
+    listen: SocketAddr,
+    tcp: Option<SocketAddr>,
+    tls_name: Option<String>,
+}
+
+impl Addresses {
+    /// The URIs for clients: the one with the least delay first, the one that passes the most firewalls last.
+    fn urls(&self) -> Vec<String> {
+        let tcp = self.tcp.into_iter().flat_map(|tcp| self.relay.urls(tcp, "tcp"));
+        let tls =
+            self.tcp.and_then(|tcp| Some(format!("turns:{}:{}?transport=tcp", self.tls_name.as_ref()?, tcp.port())));
+        self.relay.urls(self.listen, "udp").chain(tcp).chain(tls).collect()
+    }
+}
+
 impl Families {
     /// The URIs of a node with this listen address.
-    fn urls(self, listen: SocketAddr) -> Vec<String> {
+    fn urls(self, listen: SocketAddr, transport: &str) -> impl Iterator<Item = String> {
         let v6 = self.v6.filter(|_| listen.is_ipv6());
         let reachable = self.v4.into_iter().chain(v6);
-        reachable.map(|ip| format!("turn:{}?transport=udp", SocketAddr::new(ip, listen.port()))).collect()
+        reachable.map(move |ip| format!("turn:{}?transport={transport}", SocketAddr::new(ip, listen.port())))
     }
+}
+
+/// A name that fits a URI and a certificate (RFC 1123 §2.1).
+fn host_name(text: &str) -> Result<String, String> {
+    let fine = text.len() <= 253 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    if fine { Ok(text.to_owned()) } else { Err(format!("{text:?} is not a host name")) }
 }
 
 fn turn_url(text: &str) -> Result<String, String> {
@@ -324,12 +415,20 @@ mod tests {
             let config = read(&[&edge[..], more].concat(), &[]).expect("good settings");
             config.edge.expect("an edge").turn_urls.join(" ")
         };
-        assert_eq!(urls(&["--listen=192.0.2.1:3478"]), "turn:192.0.2.1:3478?transport=udp");
-        let both = "--relay=192.0.2.1,2001:db8::1";
-        assert_eq!(urls(&["--listen=0.0.0.0:3479", both]), "turn:192.0.2.1:3479?transport=udp");
         assert_eq!(
-            urls(&["--listen=[::]:3478", both]),
+            urls(&["--listen=192.0.2.1:3478"]),
+            "turn:192.0.2.1:3478?transport=udp turn:192.0.2.1:3478?transport=tcp"
+        );
+        let (both, udp_only) = ("--relay=192.0.2.1,2001:db8::1", "--tcp-listen=");
+        assert_eq!(urls(&["--listen=0.0.0.0:3479", both, udp_only]), "turn:192.0.2.1:3479?transport=udp");
+        assert_eq!(
+            urls(&["--listen=[::]:3478", both, udp_only]),
             "turn:192.0.2.1:3478?transport=udp turn:[2001:db8::1]:3478?transport=udp"
+        );
+        let tls = ["--tls-certificate=a.pem", "--tls-key=b.pem", "--tls-name=turn.example.org"];
+        assert_eq!(
+            urls(&[&["--listen=192.0.2.1:3478", "--tcp-listen=0.0.0.0:443,0.0.0.0:3478"], &tls[..]].concat()),
+            "turn:192.0.2.1:3478?transport=udp turn:192.0.2.1:443?transport=tcp turns:turn.example.org:443?transport=tcp"
         );
         assert_eq!(urls(&["--listen=192.0.2.1:3478", "--urls=turn:turn.example.org"]), "turn:turn.example.org");
     }
@@ -340,6 +439,21 @@ mod tests {
         assert!(alone.edge.is_none());
         let mistakes = read(&["--listen=192.0.2.1:3478", SECRET, "--node-id=turn-1"], &[]).expect_err("mistakes");
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    }
+
+    #[test]
+    fn tls_needs_both_files_and_a_name_for_clients() {
+        let read_tls = |more: &[&str]| read(&[&["--listen=192.0.2.1:3478", SECRET], more].concat(), &[]);
+        assert_eq!(read_tls(&[]).map(|config| config.tls), Ok(None));
+        let both = ["--tls-certificate=a.pem", "--tls-key=b.pem"];
+        assert!(read_tls(&both).is_ok_and(|config| config.tls.is_some()));
+        assert_eq!(read_tls(&both[..1]).err().map(|mistakes| mistakes.len()), Some(1));
+        assert!(read_tls(&["--tls-name=turn.example.org/"]).is_err());
+        let edge = ["--edge=ws://127.0.0.1:8787", "--node-id=turn-1", "--region=local", "--node-token=abc"];
+        let unnamed = read_tls(&[&edge[..], &both].concat()).expect_err("a mistake");
+        assert!(unnamed.len() == 1 && unnamed[0].starts_with("--tls-name"), "{unnamed:?}");
+        let named_by_urls = [&edge[..], &both, &["--urls=turns:turn.example.org"]].concat();
+        assert!(read_tls(&named_by_urls).is_ok());
     }
 
     #[test]

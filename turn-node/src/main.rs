@@ -10,6 +10,8 @@ mod pages;
 mod relay_path;
 mod relays;
 mod shard;
+mod streams;
+mod tls;
 
 fn main() -> anyhow::Result<()> {
     let config = config::read()?;

@@ -5,6 +5,8 @@ use crate::control::TurnMember;
 use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
+use crate::streams::{self, Entrance};
+use crate::tls::Certificate;
 use anyhow::{Context, bail};
 use node_shell::fleet::{FleetLink, Standing};
 use node_shell::signals::Signals;
@@ -12,6 +14,7 @@ use shared::control::TurnRegistration;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use turn_core::auth::Authenticator;
@@ -31,11 +34,20 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("asking the operating system for randomness")?;
     let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
-    let shards = start_shards(&config, &pool)?;
+    let certificate = config.tls.clone().map(Certificate::read).transpose().context("reading the TLS certificate")?;
+    let streams: Vec<TcpListener> =
+        config.tcp_listen.iter().map(|address| streams::listen(*address)).collect::<anyhow::Result<_>>()?;
+    let (shards, entrance) = start_shards(&config, &pool, certificate.as_ref())?;
+    for listener in streams {
+        tokio::spawn(entrance.clone().serve(listener));
+    }
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.watch());
+    }
     let (draining, is_draining) = watch::channel(false);
     let edge = start_control(&config, &shards, &is_draining)?;
     let standing = edge.as_ref().map(|edge| edge.standing.clone());
-    let pages = Pages { shards: Arc::clone(&shards), pool, draining: is_draining, edge };
+    let pages = Pages { shards: Arc::clone(&shards), entrance, pool, draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
     tracing::info!(shards = shards.len(), "started");
     let time = tokio::select! {
@@ -52,7 +64,12 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_shards(config: &Config, pool: &Pool) -> anyhow::Result<Arc<[Shard]>> {
+/// Threads for datagrams, and as many for streams if there is a listener for them.
+fn start_shards(
+    config: &Config,
+    pool: &Pool,
+    certificate: Option<&Arc<Certificate>>,
+) -> anyhow::Result<(Arc<[Shard]>, Entrance)> {
     let mut nonce_seed = [0; 20];
     getrandom::fill(&mut nonce_seed).context("asking the operating system for randomness")?;
     let relayed: Vec<IpAddr> = [config.relay.v4, config.relay.v6].into_iter().flatten().collect();
@@ -79,7 +96,14 @@ fn start_shards(config: &Config, pool: &Pool) -> anyhow::Result<Arc<[Shard]>> {
             pool: pool.clone(),
         })
     };
-    (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server())).collect()
+    let datagrams = (0..config.shards).map(|index| Shard::start(index, config.listen, config.relay_bind, server()));
+    let threads = if config.tcp_listen.is_empty() { 0 } else { config.shards };
+    let (entrance, arrivals) = Entrance::new(threads);
+    let tls = certificate.map(Certificate::config);
+    let streams = (config.shards..)
+        .zip(arrivals)
+        .map(|(index, arrivals)| streams::start(index, arrivals, config.relay_bind, tls.clone(), server()));
+    Ok((datagrams.chain(streams).collect::<anyhow::Result<_>>()?, entrance))
 }
 
 /// Connects to the edge, if one is configured.
@@ -92,7 +116,7 @@ fn start_control(
     let (standing, stands) = watch::channel(Standing::default());
     let (named, media_nodes) = watch::channel(0);
     let ports = usize::from(*config.relay_ports.end() - *config.relay_ports.start()) + 1;
-    let most = ports.min(usize::from(config.shards) * turn_core::limits::ALLOCATIONS_PER_SHARD_MAX);
+    let most = ports.min(shards.len() * turn_core::limits::ALLOCATIONS_PER_SHARD_MAX);
     let registration = TurnRegistration {
         node: edge.node.clone(),
         region: edge.region.clone(),

@@ -1,6 +1,7 @@
 //! The content of /healthz, /readyz and /metrics.
 
 use crate::shard::{Report, Shard};
+use crate::streams::{Closing, Entrance};
 use node_shell::fleet::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
@@ -21,10 +22,12 @@ const DROPS: &[Labelled] = &[
     ("too_long", |r| r.server.too_long),
     ("over_quota", |r| r.server.over_quota),
     ("unanswered", |r| r.server.unanswered),
+    ("slow_reader", |r| r.streams.slow_reader),
 ];
 
 pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
+    pub(crate) entrance: Entrance,
     pub(crate) pool: Pool,
     pub(crate) draining: watch::Receiver<bool>,
     /// `None` without an edge.
@@ -40,6 +43,9 @@ pub(crate) struct FromEdge {
 
 const METRICS: &[Metric<Report>] = &[
     gauge("turn_allocations", "Current allocations.", |r| r.allocations as u64),
+    gauge("turn_connections", "Current TCP and TLS connections.", |r| r.streams.open),
+    gauge("turn_connections_without_allocation", "Connections without an allocation.", |r| r.streams.strangers),
+    counter("turn_connections_accepted_total", "Accepted TCP and TLS connections.", |r| r.streams.accepted),
     gauge("turn_shard_busy_permille", "CPU use in thousandths of a core.", |r| r.busy_permille.into()),
     gauge("turn_datagrams_out_per_second", "Datagrams relayed in the last second.", |r| r.datagrams_out_per_s),
     counter("turn_lingers_total", "Times a thread waited for packets to gather.", |r| r.lingers),
@@ -89,6 +95,8 @@ impl node_shell::pages::Pages for Pages {
         }
         let ports = self.pool.ports_taken(Instant::now()) as u64;
         text.single("turn_relay_ports_taken", "Relay ports in use or reserved.", ports);
+        text.head("turn_connections_dropped_total", "Connections whose thread was too busy to take them.", "counter");
+        text.line("turn_connections_dropped_total", "", self.entrance.dropped());
         text.single("turn_draining", "Whether the node is draining.", u64::from(*self.draining.borrow()));
         text.finish()
     }
@@ -101,6 +109,18 @@ fn metrics(reports: &[(u16, Report)]) -> Text {
     for (shard, report) in reports {
         for (reason, count) in DROPS {
             text.line("turn_drops_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count(report));
+        }
+    }
+    text.head("turn_connections_refused_total", "Connections over a limit.", "counter");
+    for (shard, report) in reports {
+        for (reason, count) in [("full", report.streams.refused_full), ("address", report.streams.refused_address)] {
+            text.line("turn_connections_refused_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count);
+        }
+    }
+    text.head("turn_connections_closed_total", "Connections closed by the node, by reason.", "counter");
+    for (shard, report) in reports {
+        for ((_, reason), count) in Closing::ALL.iter().zip(report.streams.closed) {
+            text.line("turn_connections_closed_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count);
         }
     }
     text.head("turn_refused_total", "Requests answered with an error, by its code.", "counter");
@@ -130,6 +150,6 @@ mod tests {
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let codes = turn_core::counters::Refused::CODES.len();
-        assert_eq!(series.len(), 2 * (METRICS.len() + DROPS.len() + codes));
+        assert_eq!(series.len(), 2 * (METRICS.len() + DROPS.len() + codes + 2 + Closing::ALL.len()));
     }
 }

@@ -22,11 +22,22 @@ pub(crate) struct RelayPath {
     head: Vec<u8>,
 }
 
+/// What comes before and after a peer's data on its way to a client.
 #[derive(Clone, Copy, Debug)]
-struct Head {
+pub(crate) struct Head {
     bytes: [u8; HEAD_BYTES],
     length: usize,
     padding: usize,
+}
+
+impl Head {
+    pub(crate) fn before(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    pub(crate) fn after(&self) -> &'static [u8] {
+        PADDING.get(..self.padding).unwrap_or_default()
+    }
 }
 
 /// The properties shared by all datagrams of a run, including the DF bit, which is set per socket.
@@ -89,7 +100,7 @@ impl RelayPath {
     ) {
         self.to_peers.clear();
         for message in batch.messages() {
-            let from = FiveTuple { link: 0, client: message.from };
+            let from = FiveTuple { link: FiveTuple::UDP, client: message.from };
             self.to_peers.extend(message.each().map(|datagram| server.handle_client(now, from, datagram)));
         }
         let datagrams = batch.messages().flat_map(|message| message.each());
@@ -133,7 +144,7 @@ impl RelayPath {
             let allocation = relays.at(message.socket).map(|(allocation, _)| allocation);
             for datagram in message.each() {
                 let to = allocation.and_then(|id| server.handle_peer(now, id, message.from, datagram.len()));
-                let route = to.map(|to| (to, head(server, &mut self.head, to.framing, message.from, datagram.len())));
+                let route = to.map(|to| (to, head(server, &mut self.head, to, message.from, datagram.len())));
                 self.to_clients.push(route);
             }
         }
@@ -143,7 +154,7 @@ impl RelayPath {
         for (route, datagram) in self.to_clients.iter().zip(datagrams) {
             let Some((to, head)) = route else { continue };
             self.datagrams_out += 1;
-            let parts = [head.bytes.get(..head.length).unwrap_or_default(), datagram, padding(head.padding)];
+            let parts = [head.before(), datagram, head.after()];
             if !run.take(to.client.client, parts) {
                 add(&mut run, &mut sending);
                 run.take(to.client.client, parts);
@@ -157,15 +168,22 @@ fn add<'data>(run: &mut Run<'data, SocketAddr>, sending: &mut Sending<'_, 'data>
     run.send(|client, datagrams| sending.run_of_parts(client, datagrams));
 }
 
-fn padding(bytes: usize) -> &'static [u8] {
-    PADDING.get(..bytes).unwrap_or_default()
-}
-
-fn head(server: &mut TurnServer, scratch: &mut Vec<u8>, framing: Framing, peer: SocketAddr, bytes: usize) -> Head {
+/// The header of either framing.
+pub(crate) fn head(
+    server: &mut TurnServer,
+    scratch: &mut Vec<u8>,
+    to: ToClient,
+    peer: SocketAddr,
+    bytes: usize,
+) -> Head {
+    let ToClient { client, framing } = to;
     let mut head = Head { bytes: [0; HEAD_BYTES], length: 0, padding: 0 };
     match framing {
         Framing::Channel(number) => {
-            // RFC 8656 §12.5: over UDP, ChannelData needs no padding.
+            // RFC 8656 §12.5: over TCP and TLS, ChannelData is padded; over UDP it needs none.
+            if client.is_stream() {
+                head.padding = bytes.next_multiple_of(4) - bytes;
+            }
             let [n0, n1] = number.to_be_bytes();
             let [l0, l1] = (bytes as u16).to_be_bytes();
             head.length = ChannelData::HEADER_BYTES;

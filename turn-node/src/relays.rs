@@ -16,7 +16,7 @@ struct Relay {
 }
 
 impl Relays {
-    /// Opens the socket of an allocation and waits for its data. With `pair`, the port above must be free too.
+    /// Opens the socket of an allocation and waits for its data.
     pub(crate) fn open(
         &mut self,
         allocation: AllocationId,
@@ -24,13 +24,7 @@ impl Relays {
         pair: bool,
         epoll: &Epoll,
     ) -> io::Result<()> {
-        let socket = Socket::bind(address, false)?;
-        if pair {
-            // Closed at once: the pool keeps the port for the client, which has 30 s to claim it.
-            Socket::bind(SocketAddr::new(address.ip(), address.port() | 1), false)?;
-        }
-        // RFC 8656 §14: DF is clear unless a Send indication asks for it.
-        socket.set_dont_fragment(false);
+        let socket = bind(address, pair)?;
         epoll.add(socket.descriptor(), u64::from(allocation.index))?;
         let place = allocation.index as usize;
         if self.0.len() <= place {
@@ -60,6 +54,18 @@ impl Relays {
         let relay = self.0.get(place as usize)?.as_ref()?;
         Some((relay.allocation, &relay.socket))
     }
+}
+
+/// A socket for an allocation. With `pair`, the port above must be free too.
+pub(crate) fn bind(address: SocketAddr, pair: bool) -> io::Result<Socket> {
+    let socket = Socket::bind(address, false)?;
+    if pair {
+        // Closed at once: the pool keeps the port for the client, which has 30 s to claim it.
+        Socket::bind(SocketAddr::new(address.ip(), address.port() | 1), false)?;
+    }
+    // RFC 8656 §14: DF is clear unless a Send indication asks for it.
+    socket.set_dont_fragment(false);
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! One thread: its socket for clients, the sockets of its allocations, and the server that decides.
 
 use crate::config::Families;
-use crate::epoll::{Epoll, Waker};
+use crate::epoll::Epoll;
 use crate::linger::Linger;
 use crate::relay_path::RelayPath;
 use crate::relays::Relays;
+use crate::streams::StreamReport;
 use anyhow::Context;
 use shared::UnixMillis;
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ const CLIENT_MESSAGES_MIN: usize = 8;
 const CLIENT_MESSAGES_MAX: usize = 32;
 /// Batches read from the clients' socket before the relay sockets have their turn.
 const CLIENT_BATCHES: usize = 4;
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Report {
@@ -42,6 +43,7 @@ pub(crate) struct Report {
     pub(crate) server: Counters,
     pub(crate) sockets: udp::Counters,
     pub(crate) lingers: u64,
+    pub(crate) streams: StreamReport,
 }
 
 /// A running shard, seen from other threads.
@@ -49,21 +51,47 @@ pub(crate) struct Report {
 pub(crate) struct Shard {
     index: u16,
     orders: Arc<Orders>,
-    waker: Arc<Waker>,
+    wake: Wake,
     report: Arc<Mutex<Report>>,
     ended: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
+/// Makes a thread look at its orders.
+pub(crate) struct Wake(pub(crate) Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Wake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
 /// Orders from other threads; the shard looks at them after each wake-up.
 #[derive(Debug, Default)]
-struct Orders {
+pub(crate) struct Orders {
     stop: AtomicBool,
     drain: AtomicBool,
     /// The new set of reachable media nodes, until the shard has taken it.
     media_nodes: Mutex<Option<Arc<BTreeSet<SocketAddr>>>>,
     /// Whether any order is new, so that the loop reads one flag.
     is_new: AtomicBool,
+}
+
+impl Orders {
+    /// Carries out what is new; returns true if the thread must end.
+    pub(crate) fn obey(&self, server: &mut TurnServer) -> bool {
+        if !self.is_new.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        if self.drain.load(Ordering::Acquire) {
+            server.drain();
+        }
+        let nodes = self.media_nodes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(nodes) = nodes {
+            server.set_media_nodes(BTreeSet::clone(&nodes));
+        }
+        self.stop.load(Ordering::Acquire)
+    }
 }
 
 impl Shard {
@@ -80,7 +108,6 @@ impl Shard {
         let epoll = Epoll::new().context("making an epoll set")?;
         epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
         let (waker, report) = (epoll.waker(), Arc::default());
-        let ended = Arc::new(AtomicBool::new(false));
         let orders = Arc::<Orders>::default();
         let looped = Loop {
             server,
@@ -98,12 +125,25 @@ impl Shard {
             report: Arc::clone(&report),
             before: Before { at: Instant::now(), cpu: Duration::ZERO, datagrams: 0 },
         };
+        let wake = Wake(Box::new(move || waker.wake()));
+        Self::spawn(index, orders, wake, report, move || looped.run())
+    }
+
+    /// Starts a thread that reports, and that obeys these orders whenever it is woken.
+    pub(crate) fn spawn(
+        index: u16,
+        orders: Arc<Orders>,
+        wake: Wake,
+        report: Arc<Mutex<Report>>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let ended = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&ended);
         let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
-            looped.run();
+            run();
             flag.store(true, Ordering::Release);
         });
-        Ok(Self { index, orders, waker, report, ended, thread: thread.context("starting a shard's thread")? })
+        Ok(Self { index, orders, wake, report, ended, thread: thread.context("starting a shard's thread")? })
     }
 
     pub(crate) fn index(&self) -> u16 {
@@ -130,7 +170,7 @@ impl Shard {
 
     fn look(&self) {
         self.orders.is_new.store(true, Ordering::Release);
-        self.waker.wake();
+        (self.wake.0)();
     }
 
     pub(crate) fn report(&self) -> Report {
@@ -175,7 +215,7 @@ impl Loop {
             if let Err(error) = self.epoll.wait(Some(until.saturating_duration_since(Instant::now()))) {
                 return tracing::error!(%error, "waiting for sockets failed");
             }
-            if self.orders.is_new.swap(false, Ordering::AcqRel) && self.obey() {
+            if self.orders.obey(&mut self.server) {
                 return;
             }
             let now = now();
@@ -190,18 +230,6 @@ impl Loop {
                 std::thread::sleep(time);
             }
         }
-    }
-
-    /// Carries out orders; true if the thread must stop.
-    fn obey(&mut self) -> bool {
-        if self.orders.drain.load(Ordering::Acquire) {
-            self.server.drain();
-        }
-        let nodes = self.orders.media_nodes.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(nodes) = nodes {
-            self.server.set_media_nodes(BTreeSet::clone(&nodes));
-        }
-        self.orders.stop.load(Ordering::Acquire)
     }
 
     /// Handles what clients sent and returns the number of messages.
@@ -304,20 +332,21 @@ impl Loop {
             server: self.server.counters,
             sockets: self.counters,
             lingers: self.linger.count,
+            streams: StreamReport::default(),
         };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
 }
 
 /// Processor time used by this thread.
-fn thread_cpu() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-fn now() -> Now {
+pub(crate) fn now() -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), unix: UnixMillis(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)) }
 }

@@ -1,4 +1,4 @@
-//! coturn's own client against the built program: every mode it has over UDP, and what must be refused.
+//! coturn's own client against the built program: every mode it has over UDP, TCP and TLS, and what must be refused.
 //!
 //! Needs Debian's `coturn`; `cargo xtask test --only turn` installs it.
 
@@ -8,7 +8,7 @@ use load::process;
 use load::relay::{Relay, credential};
 use shared::turn_credential::{Credential, TurnPolicy};
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +51,60 @@ fn relays_in_every_mode_that_the_client_has_over_udp() -> Result<()> {
     })?;
     assert!(fixture.peer.heard() > 0, "data went through the peer");
     Ok(())
+}
+
+/// Flags of the client for TLS to a program with this certificate file.
+fn tls_flags(certificate: &str) -> [&str; 4] {
+    ["-t", "-S", "-E", certificate]
+}
+
+#[test]
+fn relays_over_tcp_and_tls() -> Result<()> {
+    let (folder, settings) = certificate()?;
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let fixture = Fixture::start(&[GENEROUS, &settings].concat())?;
+    let chain = folder.join("chain.pem").display().to_string();
+    let transports = [&["-t"][..], &tls_flags(&chain)];
+    let modes =
+        [&[][..], &["-c"], &["-c", "-m", "4"], &["-s", "-c"], &["-c", "-G"], &["-y", "-c"], &["-y", "-s", "-c"]];
+    std::thread::scope(|scope| {
+        let fixture = &fixture;
+        let clients: Vec<_> = transports
+            .iter()
+            .flat_map(|transport| modes.iter().map(move |mode| [*transport, *mode].concat()))
+            .map(|flags| scope.spawn(move || fixture.relays(&flags)))
+            .collect();
+        clients.into_iter().try_for_each(|client| client.join().expect("a client's thread"))
+    })?;
+    assert!(fixture.peer.heard() > 0, "data went through the peer");
+    Ok(())
+}
+
+#[test]
+fn relays_tcp_connections_between_clients() -> Result<()> {
+    // RFC 6062: one client's allocation connects to another's.
+    let fixture = Fixture::start(GENEROUS)?;
+    fixture.relays(&["-T", "-y", "-c"])?;
+    fixture.relays(&["-T", "-y", "-c", "-m", "4"])
+}
+
+#[test]
+fn refuses_a_wrong_password_over_tcp() -> Result<()> {
+    let fixture = Fixture::start(GENEROUS)?;
+    let user = credential(TurnPolicy::P2p, "ada", 600)?;
+    fixture.refuses(&Credential { password: "a guess".to_owned(), ..user }, &["-t", "-c"], 401)
+}
+
+/// A folder with a certificate, and the settings that name it.
+fn certificate() -> Result<(PathBuf, [(&'static str, String); 2])> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("coturn-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    std::fs::write(&chain, certificate.cert.pem())?;
+    std::fs::write(&key, certificate.signing_key.serialize_pem())?;
+    let settings = [("TURN_TLS_CERTIFICATE", chain.display().to_string()), ("TURN_TLS_KEY", key.display().to_string())];
+    Ok((folder, settings))
 }
 
 #[test]
@@ -190,10 +244,10 @@ impl Fixture {
     }
 
     fn counter(&self, name: &str, label: &str) -> Result<u64> {
-        let series = format!("{name}{{shard=\"0\",{label}}} ");
         let (_, text) = page(self.relay.http, "/metrics")?;
-        let value = text.lines().find_map(|line| line.strip_prefix(&series)).context("no such counter")?;
-        Ok(value.parse()?)
+        let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        let values = series.filter(|(labels, _)| labels.ends_with(label)).map(|(_, value)| value.parse::<u64>());
+        Ok(values.sum::<Result<_, _>>()?)
     }
 }
 

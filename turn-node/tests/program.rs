@@ -47,7 +47,8 @@ impl Fixture {
         assert_eq!((fleet.path.as_str(), fleet.token.as_str()), ("/v1/nodes/socket", TOKEN));
         let NodeToFleet::RegisterTurn(registration) = fleet.next().await? else { bail!("it does not register first") };
         assert_eq!((registration.node.as_str(), registration.region.as_str()), ("turn-1", "local"));
-        assert_eq!(registration.urls, [format!("turn:{}?transport=udp", self.relay.address)]);
+        let url = |transport| format!("turn:{}?transport={transport}", self.relay.address);
+        assert_eq!(registration.urls, [url("udp"), url("tcp")]);
         assert!(registration.allocations_max > 1_000);
         fleet.send(&FleetToNode::Registered {}).await?;
         Ok(fleet)

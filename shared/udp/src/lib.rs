@@ -25,6 +25,12 @@ pub struct Socket {
     is_ipv6: bool,
 }
 
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Calls of recvmmsg that returned messages.

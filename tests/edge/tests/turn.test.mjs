@@ -8,7 +8,10 @@ import { MediaNode } from "../support/node.mjs";
 import { startTurnNode } from "../support/turn.mjs";
 
 const STUN = { urls: ["stun:stun.example.org:3478"] };
-const URLS = ["turn:203.0.113.9:3478?transport=udp", "turn:[2001:db8::9]:3478?transport=udp"];
+const URLS = [
+  ...["turn:203.0.113.9:3478?transport=udp", "turn:[2001:db8::9]:3478?transport=udp"],
+  ...["turn:203.0.113.9:443?transport=tcp", "turns:turn.example.org:443?transport=tcp"],
+];
 
 /** An entry that TURN nodes believe: draft-uberti-behave-turn-rest-00, of the newest key. */
 function check({ urls, username, credential }, room, participant, expected = URLS) {

@@ -11,3 +11,4 @@ pub mod relay;
 pub mod rounds;
 pub mod shape;
 pub mod sink;
+pub mod stream;

@@ -32,6 +32,19 @@ pub fn terminate(pid: u32) {
     unsafe { libc::kill(pid as libc::pid_t, libc::SIGTERM) };
 }
 
+/// Tells a process to read its files again.
+pub fn hang_up(pid: u32) {
+    // SAFETY: sending a signal touches no memory; that the process may be gone already does not matter.
+    unsafe { libc::kill(pid as libc::pid_t, libc::SIGHUP) };
+}
+
+/// Resident memory of a process (proc(5), `VmRSS`).
+pub fn memory_kb(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("reading a process's status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process without memory")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
 /// Pins the calling thread and its children to one core, so that programs that are compared, or that talk to each other, do not
 /// compete for it.
 pub fn pin_to_core(core: usize) -> Result<()> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use turn_core::auth::IntegrityKey;
-use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method};
+use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method, TransactionId};
 
 /// The secret of every server under test.
 pub const SECRET: &str = "turn-passwords-of-the-tests-0123456";
@@ -118,9 +118,15 @@ impl Drop for Relay {
     }
 }
 
-/// A UDP address that was free a moment ago.
+/// An address that was free a moment ago, for UDP and TCP.
 pub fn free_udp() -> Result<SocketAddr> {
-    Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    for _ in 0..100 {
+        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free for both UDP and TCP")
 }
 
 /// A credential as the edge mints it, which expires in this many seconds; in the past if negative.
@@ -141,10 +147,7 @@ pub struct RelayClient {
     /// For data. Requests read their own answers.
     pub socket: UdpSocket,
     server: SocketAddr,
-    credential: Credential,
-    /// Realm and nonce, once the server has sent them.
-    challenge: Option<(String, Vec<u8>)>,
-    requests: u64,
+    requests: Requests,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +163,7 @@ impl RelayClient {
     pub fn new(server: SocketAddr, credential: Credential) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        Ok(Self { socket, server, credential, challenge: None, requests: 0 })
+        Ok(Self { socket, server, requests: Requests::new(credential) })
     }
 
     pub fn allocate(&mut self) -> Result<Answer> {
@@ -177,39 +180,17 @@ impl RelayClient {
     }
 
     pub fn bind(&mut self, number: u16, peer: SocketAddr) -> Result<Answer> {
-        let [high, low] = number.to_be_bytes();
-        self.request(Method::ChannelBind, |writer| {
-            let writer = writer.with(AttributeType::CHANNEL_NUMBER, &[high, low, 0, 0]);
-            writer.with_address(AttributeType::XOR_PEER_ADDRESS, peer)
-        })
+        self.request(Method::ChannelBind, |writer| channel(writer, number, peer))
     }
 
     /// Sends a request, and repeats it with the nonce if the server asks for one.
     fn request(&mut self, method: Method, fill: impl Fn(MessageWriter) -> MessageWriter) -> Result<Answer> {
         let first = self.ask(method, &fill)?;
-        match first {
-            Answer::Refused(401 | 438) if self.requests == 1 => self.ask(method, &fill),
-            other => Ok(other),
-        }
+        if self.requests.must_repeat(first) { self.ask(method, &fill) } else { Ok(first) }
     }
 
     fn ask(&mut self, method: Method, fill: impl Fn(MessageWriter) -> MessageWriter) -> Result<Answer> {
-        self.requests += 1;
-        let mut transaction = [0; 12];
-        transaction[4..].copy_from_slice(&self.requests.to_be_bytes());
-        let writer = fill(MessageWriter::new(method, Class::Request, transaction));
-        let bytes = match &self.challenge {
-            None => writer.finish(),
-            Some((realm, nonce)) => {
-                let Credential { username, password } = &self.credential;
-                writer
-                    .with(AttributeType::USERNAME, username.as_bytes())
-                    .with(AttributeType::REALM, realm.as_bytes())
-                    .with(AttributeType::NONCE, nonce)
-                    .signed(&IntegrityKey::long_term(username, realm, password))
-                    .finish()
-            }
-        };
+        let (transaction, bytes) = self.requests.write(method, fill);
         let mut buffer = [0; 2_048];
         // RFC 8489 §6.2.1: over UDP a request is repeated until it is answered.
         for _ in 0..7 {
@@ -217,13 +198,59 @@ impl RelayClient {
             let Ok(length) = self.socket.recv(&mut buffer) else { continue };
             let message = Message::parse(buffer.get(..length).unwrap_or_default()).context("an answer in STUN")?;
             if message.transaction == transaction {
-                return Ok(self.read(&message));
+                return Ok(self.requests.read(&message));
             }
         }
         bail!("no answer to {method:?}")
     }
+}
 
-    fn read(&mut self, message: &Message<'_>) -> Answer {
+/// The attributes of ChannelBind.
+pub(crate) fn channel(writer: MessageWriter, number: u16, peer: SocketAddr) -> MessageWriter {
+    let [high, low] = number.to_be_bytes();
+    let writer = writer.with(AttributeType::CHANNEL_NUMBER, &[high, low, 0, 0]);
+    writer.with_address(AttributeType::XOR_PEER_ADDRESS, peer)
+}
+
+/// Writes a client's requests and reads the answers.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    credential: Credential,
+    /// Realm and nonce, once the server has sent them.
+    challenge: Option<(String, Vec<u8>)>,
+    count: u64,
+}
+
+impl Requests {
+    pub(crate) fn new(credential: Credential) -> Self {
+        Self { credential, challenge: None, count: 0 }
+    }
+
+    /// Whether the answer to the first request only told realm and nonce.
+    pub(crate) fn must_repeat(&self, answer: Answer) -> bool {
+        matches!(answer, Answer::Refused(401 | 438)) && self.count == 1
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        method: Method,
+        fill: impl Fn(MessageWriter) -> MessageWriter,
+    ) -> (TransactionId, Vec<u8>) {
+        self.count += 1;
+        let mut transaction = [0; 12];
+        transaction[4..].copy_from_slice(&self.count.to_be_bytes());
+        let writer = fill(MessageWriter::new(method, Class::Request, transaction));
+        let Some((realm, nonce)) = &self.challenge else { return (transaction, writer.finish()) };
+        let Credential { username, password } = &self.credential;
+        let writer = writer
+            .with(AttributeType::USERNAME, username.as_bytes())
+            .with(AttributeType::REALM, realm.as_bytes())
+            .with(AttributeType::NONCE, nonce)
+            .signed(&IntegrityKey::long_term(username, realm, password));
+        (transaction, writer.finish())
+    }
+
+    pub(crate) fn read(&mut self, message: &Message<'_>) -> Answer {
         let text = |kind| message.value(kind).map(<[u8]>::to_vec);
         if let (Some(realm), Some(nonce)) = (text(AttributeType::REALM), text(AttributeType::NONCE)) {
             self.challenge = Some((String::from_utf8_lossy(&realm).into_owned(), nonce));

@@ -112,6 +112,7 @@ impl Turn<'_> {
     fn recipe(&self, workspace: &Workspace, options: &Options, secrets: &[(String, String)]) -> Result<Recipe> {
         let http_port = ports::neighbours(self.http_port, 1, Transport::Tcp)?;
         let listen = SocketAddr::new(options.media_address, ports::neighbours(TURN_PORT, 1, Transport::Udp)?);
+        let tcp_listen = SocketAddr::new(options.media_address, ports::neighbours(TURN_PORT, 1, Transport::Tcp)?);
         let keys = secrets::named(secrets, "TURN_KEYS");
         let mut command = Command::new(Program::TurnNode.path(workspace, Flavour::Quick));
         command
@@ -122,12 +123,13 @@ impl Turn<'_> {
             .env("TURN_NODE_TOKEN", self.token)
             .env("TURN_KEYS", keys)
             .env("TURN_LISTEN", listen.to_string())
+            .env("TURN_TCP_LISTEN", tcp_listen.to_string())
             // The media nodes are on this machine, which is not a global address.
             .env("TURN_PEER_ALLOW", options.media_address.to_string())
             .env("TURN_SHARDS", shards().to_string())
             .env("TURN_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
             .env("TURN_DRAIN_SECONDS", "0");
-        let note = format!("udp {listen}; only through it with ?relay=1");
+        let note = format!("udp {listen}, tcp {tcp_listen}; only through it with ?relay=1");
         Ok(Recipe { name: TURN_NODE.to_owned(), command, http_port, ready_path: "/readyz", ready_status: 200, note })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
     Step {
         name: "turn",
-        about: "clients of coturn and of the crate `turn`, what they are refused, and floods",
+        about: "clients of coturn and of the crate `turn` over UDP, TCP and TLS, what they are refused, and floods",
         run: turn,
     },
     Step {
@@ -135,7 +135,8 @@ fn dev(run: &mut Run<'_>) -> Result<()> {
 
 fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
-    let tests = ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "turn_crate"];
+    let tests =
+        ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "streams", "--test", "turn_crate"];
     run.command("turn", run.tests(&tests))
 }
 

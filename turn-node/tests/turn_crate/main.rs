@@ -1,4 +1,6 @@
-//! The client of the crate `turn`, which other Rust programs use, against the built program.
+//! The client of the crate `turn`, which other Rust programs use, against the built program, over UDP and TCP.
+
+mod stream;
 
 use anyhow::{Context, Result};
 use load::relay::{REALM, Relay, credential};
@@ -7,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::StreamConn;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use turn::client::{Client, ClientConfig};
@@ -17,6 +20,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn client(relay: &Relay, user: Credential) -> Result<Client> {
+    client_over(Arc::new(UdpSocket::bind("127.0.0.1:0").await?), relay, user).await
+}
+
+async fn client_over(conn: Arc<dyn Conn + Send + Sync>, relay: &Relay, user: Credential) -> Result<Client> {
     let client = Client::new(ClientConfig {
         stun_serv_addr: relay.address.to_string(),
         turn_serv_addr: relay.address.to_string(),
@@ -25,7 +32,7 @@ async fn client(relay: &Relay, user: Credential) -> Result<Client> {
         realm: REALM.to_owned(),
         software: String::new(),
         rto_in_ms: 0,
-        conn: Arc::new(UdpSocket::bind("127.0.0.1:0").await?),
+        conn,
         vnet: None,
     })
     .await?;
@@ -43,7 +50,17 @@ async fn receive(conn: &(impl Conn + ?Sized)) -> Result<(Vec<u8>, SocketAddr)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_crates_client_allocates_binds_and_relays_both_ways() -> Result<()> {
     let relay = Relay::ours(Path::new(PROGRAM), &[])?;
-    let client = client(&relay, credential(TurnPolicy::P2p, "ada", 600)?).await?;
+    relays_both_ways(client(&relay, credential(TurnPolicy::P2p, "ada", 600)?).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_crates_client_relays_both_ways_over_tcp() -> Result<()> {
+    let relay = Relay::ours(Path::new(PROGRAM), &[])?;
+    let conn = Arc::new(StreamConn::open(relay.address).await?);
+    relays_both_ways(client_over(conn, &relay, credential(TurnPolicy::P2p, "ada", 600)?).await?).await
+}
+
+async fn relays_both_ways(client: Client) -> Result<()> {
     assert!(client.send_binding_request().await?.ip().is_loopback());
     let conn = client.allocate().await?;
     let (relayed, peer) = (conn.local_addr()?, UdpSocket::bind("127.0.0.1:0").await?);
