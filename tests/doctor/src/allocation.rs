@@ -12,6 +12,7 @@ use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method, T
 
 /// RFC 8656 §3.1: the port that is left unsaid.
 const PORT: u16 = 3_478;
+const TLS_PORT: u16 = 5_349;
 /// RFC 8489 §6.2.1: over UDP a request is repeated until it is answered; so often,
 const TRIES: u32 = 4;
 /// and after so much time.
@@ -19,7 +20,7 @@ const TRY_TIMEOUT: Duration = Duration::from_millis(500);
 /// A server wants a nonce, perhaps another, and then says yes or no.
 const REQUESTS_MAX: u32 = 3;
 /// Addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 4;
+pub(crate) const ADDRESSES_MAX: usize = 4;
 /// RFC 8489 §14.8: a reason has fewer characters than this.
 const REASON_CHARACTERS_MAX: usize = 128;
 
@@ -82,12 +83,16 @@ pub(crate) async fn ask(server: &IceServer, url: &str) -> Answer {
 }
 
 /// RFC 7065 §3.1.
-fn host_and_port(url: &str) -> Option<(&str, u16)> {
-    let authority = url.strip_prefix("turn:")?.split('?').next()?;
+pub(crate) fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let (rest, unsaid) = match url.strip_prefix("turns:") {
+        Some(rest) => (rest, TLS_PORT),
+        None => (url.strip_prefix("turn:")?, PORT),
+    };
+    let authority = rest.split('?').next()?;
     let (host, port) = match authority.rsplit_once(':') {
         // The last colon of an IPv6 address stands before its bracket.
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        Some(_) | None => (authority, PORT),
+        Some(_) | None => (authority, unsaid),
     };
     Some((host.trim_start_matches('[').trim_end_matches(']'), port))
 }
@@ -118,7 +123,7 @@ async fn talk(mut dialogue: Dialogue<'_>, address: SocketAddr) -> std::io::Resul
 }
 
 /// Both sides of the conversation, without a socket.
-struct Dialogue<'c> {
+pub(crate) struct Dialogue<'c> {
     username: &'c str,
     password: &'c str,
     transaction: TransactionId,
@@ -129,7 +134,7 @@ struct Dialogue<'c> {
 
 /// What an answer leads to.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// It is no answer to what was asked.
     Ignored,
     AskAgain,
@@ -137,19 +142,19 @@ enum Step {
 }
 
 impl<'c> Dialogue<'c> {
-    fn new(username: &'c str, password: &'c str) -> Self {
+    pub(crate) fn new(username: &'c str, password: &'c str) -> Self {
         // RFC 8489 §5 wants these to be hard to guess; here the port is, which one conversation uses and which hears one address.
         Self { username, password, transaction: *b"doctor 00000", requests: 0, challenge: None }
     }
 
     /// What to send, and to repeat while there is no answer.
-    fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Vec<u8> {
         const UDP: [u8; 4] = [17, 0, 0, 0];
         self.write(Method::Allocate, AttributeType::REQUESTED_TRANSPORT, &UDP)
     }
 
     /// Gives the allocation back (RFC 8656 §8: a lifetime of zero), so that it does not count against the participant's quota.
-    fn release(&self) -> Vec<u8> {
+    pub(crate) fn release(&self) -> Vec<u8> {
         self.write(Method::Refresh, AttributeType::LIFETIME, &[0; 4])
     }
 
@@ -164,8 +169,8 @@ impl<'c> Dialogue<'c> {
             .finish()
     }
 
-    /// Takes a datagram of the server's.
-    fn take(&mut self, datagram: &[u8]) -> Step {
+    /// Takes a message of the server's.
+    pub(crate) fn take(&mut self, datagram: &[u8]) -> Step {
         let Some(message) = Message::parse(datagram).filter(|message| message.transaction == self.transaction) else {
             return Step::Ignored;
         };
@@ -302,6 +307,8 @@ mod tests {
         assert_eq!(host_and_port("turn:192.0.2.1:99?transport=udp"), Some(("192.0.2.1", 99)));
         assert_eq!(host_and_port("turn:[2001:db8::1]:99"), Some(("2001:db8::1", 99)));
         assert_eq!(host_and_port("turn:[2001:db8::1]"), Some(("2001:db8::1", 3_478)));
+        assert_eq!(host_and_port("turns:turn.example.com?transport=tcp"), Some(("turn.example.com", 5_349)));
+        assert_eq!(host_and_port("turns:turn.example.com:443"), Some(("turn.example.com", 443)));
         assert_eq!(host_and_port("stun:192.0.2.1"), None);
         assert_eq!(host_and_port("turn:host:many"), None);
     }

@@ -8,6 +8,7 @@ mod checkup;
 mod deployment;
 mod http;
 mod report;
+mod stream;
 mod turn;
 
 use clap::{Args, Parser, Subcommand};

@@ -1,6 +1,7 @@
 //! The path through TURN: an allocation with a client's credential, and a call through it.
 
 use crate::allocation::{self, Answer};
+use crate::stream::{self, StreamError};
 use robot::{Arrival, Options};
 use shared::signal::IceServer;
 use std::time::Duration;
@@ -21,9 +22,6 @@ pub(crate) enum TurnError {
         "the edge named no TURN server: is a node registered in the region (`turn_registered`), and does the Worker have TURN_KEYS?"
     )]
     NoServer,
-    /// Only transports that this program does not support.
-    #[error("no TURN server offers UDP, the only transport that this check supports: {0}")]
-    NoUdp(String),
     /// The first join succeeded, but the second failed.
     #[error("joining again to test {url}: {problem}")]
     Join { url: String, problem: String },
@@ -34,6 +32,9 @@ pub(crate) enum TurnError {
         /// What it says when it is asked plainly.
         answer: Answer,
     },
+    /// The same over TCP or TLS.
+    #[error("{url} {problem}")]
+    Stream { url: String, problem: StreamError },
     /// The server gives an address, but nothing reaches the media node from there.
     #[error(
         "{url} allocates, but does not reach the media node: are TURN_RELAY_PORTS let in, is the node in the same region?"
@@ -41,23 +42,23 @@ pub(crate) enum TurnError {
     Path { url: String },
 }
 
-/// Tries each URL by itself; says what was found.
+/// Tries each URL by itself; says what was found. Over UDP, a call is made through the server; over TCP and TLS, which the
+/// test client does not speak, the server is asked for an allocation.
 pub(crate) async fn check(options: &Options, servers: &[IceServer]) -> Result<String, TurnError> {
     let each = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
     let all: Vec<_> = each.filter(|(_, url)| !url.starts_with("stun")).take(URLS_MAX).collect();
     if all.is_empty() {
         return Err(TurnError::NoServer);
     }
-    let (udp, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, url)| is_udp(url));
-    let list = |urls: &[(&IceServer, &String)]| urls.iter().map(|(_, url)| url.as_str()).collect::<Vec<_>>().join(", ");
-    if udp.is_empty() {
-        return Err(TurnError::NoUdp(list(&others)));
+    for (server, url) in &all {
+        if is_udp(url) {
+            check_one(options, IceServer { urls: vec![(*url).clone()], ..(*server).clone() }, url).await?;
+        } else {
+            let asked = stream::ask(server, url).await;
+            asked.map_err(|problem| TurnError::Stream { url: (*url).clone(), problem })?;
+        }
     }
-    for (server, url) in &udp {
-        check_one(options, IceServer { urls: vec![(*url).clone()], ..(*server).clone() }, url).await?;
-    }
-    let untried = if others.is_empty() { String::new() } else { format!("; not tried: {}", list(&others)) };
-    Ok(format!("{}{untried}", list(&udp)))
+    Ok(all.iter().map(|(_, url)| url.as_str()).collect::<Vec<_>>().join(", "))
 }
 
 /// RFC 7065 §3.1: UDP, unless `turns:` or `?transport=` says otherwise.
