@@ -7,6 +7,7 @@ locals {
       TURN_REGION = var.region
       # Both families; IPv4 arrives on the same socket.
       TURN_LISTEN      = "[::]:${var.udp_port}"
+      TURN_TCP_LISTEN  = "[::]:${var.tcp_port}"
       TURN_RELAY_PORTS = "${var.relay_ports[0]}-${var.relay_ports[1]}"
       TURN_LOG_FORMAT  = "json"
     },
@@ -17,7 +18,7 @@ locals {
 resource "aws_security_group" "turn" {
   #checkov:skip=CKV2_AWS_5:the launch template of module fleet uses it
   name_prefix = "${var.name}-turn-"
-  description = "TURN nodes: the UDP of clients and of peers in"
+  description = "TURN nodes: the UDP and TCP of clients and the UDP of peers in"
   vpc_id      = var.vpc_id
 
   tags = { Name = "${var.name}-turn" }
@@ -37,6 +38,18 @@ resource "aws_vpc_security_group_ingress_rule" "turn" {
   ip_protocol       = "udp"
   from_port         = var.udp_port
   to_port           = var.udp_port
+  cidr_ipv4         = each.key == "ipv4" ? each.value : null
+  cidr_ipv6         = each.key == "ipv6" ? each.value : null
+}
+
+resource "aws_vpc_security_group_ingress_rule" "streams" {
+  for_each = { ipv4 = "0.0.0.0/0", ipv6 = "::/0" }
+
+  security_group_id = aws_security_group.turn.id
+  description       = "Clients whose networks block UDP"
+  ip_protocol       = "tcp"
+  from_port         = var.tcp_port
+  to_port           = var.tcp_port
   cidr_ipv4         = each.key == "ipv4" ? each.value : null
   cidr_ipv6         = each.key == "ipv6" ? each.value : null
 }

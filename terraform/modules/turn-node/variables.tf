@@ -51,6 +51,12 @@ variable "udp_port" {
   default = 3478
 }
 
+variable "tcp_port" {
+  description = "For TURN over TCP, and over TLS if the settings name a certificate. Many networks let out 443 only."
+  type        = number
+  default     = 443
+}
+
 variable "relay_ports" {
   description = "First and last port of allocations."
   type        = list(number)

@@ -25,18 +25,19 @@ variables {
 
 run "the_documented_ports_are_open_and_no_others" {
   assert {
-    condition = [for rule in [aws_vpc_security_group_ingress_rule.turn, aws_vpc_security_group_ingress_rule.relay] : [
+    condition = [for rule in [aws_vpc_security_group_ingress_rule.turn, aws_vpc_security_group_ingress_rule.streams, aws_vpc_security_group_ingress_rule.relay] : [
       for family in ["ipv4", "ipv6"] : [rule[family].ip_protocol, rule[family].from_port, rule[family].to_port]
       ]] == [
       [["udp", 3478, 3478], ["udp", 3478, 3478]],
+      [["tcp", 443, 443], ["tcp", 443, 443]],
       [["udp", 49152, 65535], ["udp", 49152, 65535]],
     ]
-    error_message = "UDP to the port of TURN and to the relay ports"
+    error_message = "UDP and TCP to the ports of TURN, and UDP to the relay ports"
   }
 
   # A rule that this file does not know is a rule too many.
   assert {
-    condition = length(aws_vpc_security_group_ingress_rule.turn) == 2 && length(regexall("aws_vpc_security_group_ingress_rule\" ", join("\n", [for file in fileset(".", "*.tf") : file(file)]))) == 2 && length(regexall(
+    condition = length(aws_vpc_security_group_ingress_rule.turn) == 2 && length(regexall("aws_vpc_security_group_ingress_rule\" ", join("\n", [for file in fileset(".", "*.tf") : file(file)]))) == 3 && length(regexall(
       "(?m)^\\s*(ingress|egress|dynamic) |aws_security_group_rule|aws_network_interface", join("\n", [for file in fileset(".", "*.tf") : file(file)])
     )) == 0
     error_message = "another way in"
@@ -55,7 +56,7 @@ run "the_documented_ports_are_open_and_no_others" {
 
 run "the_node_listens_and_relays_where_the_security_group_is_open" {
   assert {
-    condition     = output.host_config.settings.TURN_LISTEN == "[::]:3478" && output.host_config.settings.TURN_RELAY_PORTS == "49152-65535"
+    condition     = output.host_config.settings.TURN_LISTEN == "[::]:3478" && output.host_config.settings.TURN_TCP_LISTEN == "[::]:443" && output.host_config.settings.TURN_RELAY_PORTS == "49152-65535"
     error_message = "the ports of the rules"
   }
 
