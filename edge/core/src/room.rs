@@ -34,6 +34,7 @@ mod silence;
 mod slot;
 mod snapshot;
 mod socket;
+mod standing;
 mod topology;
 mod track;
 mod used_token;
@@ -44,7 +45,7 @@ use crate::random::Random;
 use crate::storage::{Changes, RestoreError, Row, Table};
 use allowance::Allowance;
 pub use api::{Answer, Ask};
-use ban::{Ban, Standing};
+use ban::Ban;
 use deadline::{Deadline, Deadlines};
 use forwards::Forwards;
 pub use guest::GuestStanding;
@@ -67,6 +68,7 @@ use shared::turn_credential::TurnKeys;
 use shared::{NodeId, ParticipantId, RecordingId, Region, RoomId, SessionId, TokenId, UnixMillis};
 use snapshot::Snapshot;
 use socket::Socket;
+use standing::Standing;
 use std::collections::{BTreeMap, VecDeque};
 use topology::{Assignment, Meta, Placing};
 use used_token::UsedToken;
@@ -394,7 +396,8 @@ impl Room {
             self.end_assignment(epoch);
         }
         self.forget_chat();
-        self.keep_judgements(now);
+        self.keep_bans(now);
+        self.keep_standings(now);
         self.forget_guests();
         self.meta.remove(&());
     }

@@ -220,7 +220,8 @@ impl Room {
         for participant in participants {
             self.expel(&participant, ErrorCode::RoomClosed, reason.map(Into::into));
         }
-        self.keep_judgements(now);
+        self.keep_bans(now);
+        self.keep_standings(now);
         self.forget_guests();
         let placing = self.meta_mut().and_then(|meta| meta.placing.take());
         if let Some(Placing::Asked { early: Some(early), .. }) = placing {

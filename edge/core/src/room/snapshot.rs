@@ -5,11 +5,12 @@
 
 use super::Room;
 use super::allowance::Allowance;
-use super::ban::{Ban, Standing};
+use super::ban::Ban;
 use super::guest::Guest;
 use super::media_session::MediaSession;
 use super::member::Member;
 use super::recording::Recording;
+use super::standing::Standing;
 use super::topology::{Assignment, Meta};
 use super::used_token::UsedToken;
 use crate::storage::{self, Changes, RestoreError, Row};
