@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use edge_core::door::Address;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
-use shared::token::{self, Claims, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
+use shared::token::{self, Claims, Guest, GuestClaims, JoinClaims, Key, NodeClaims, TicketClaims, TokenError};
 use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, Text, limits, signal};
 use worker::{Env, Request};
@@ -178,13 +178,17 @@ const TOKEN_KEYS: &str = "TOKEN_KEYS";
 /// The secret that operators sign node tokens with.
 const NODE_KEYS: &str = "NODE_KEYS";
 
-fn check_join(claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError> {
+fn check_join(mut claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError> {
     if claims.room != *room {
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
     // Everybody's roster shows the name, so a token with a bad one is a bad token.
     if Text::Name.check(&claims.name).is_err() {
         return Err(AuthError::Refused(ErrorCode::BadToken));
+    }
+    // Tokens from before guests' tokens said so are told by the id; in which room such a guest is host is not known.
+    if claims.guest.is_none() && token::is_guest_id(&claims.sub) {
+        claims.guest = Some(Guest::default());
     }
     Ok(claims)
 }
@@ -285,6 +289,21 @@ mod tests {
         check(&"a".repeat(limits::NAME_CHARS_MAX), "daily", None);
         for bad in ["a".repeat(limits::NAME_CHARS_MAX + 1).as_str(), "a\0b", "a\u{202e}b", "\u{200b}"] {
             check(bad, "daily", Some(ErrorCode::BadToken));
+        }
+    }
+
+    #[test]
+    fn a_guests_token_of_the_older_form_is_a_guests() {
+        let room = RoomId::parse("daily").expect("valid");
+        let guest_of = |sub: &str| {
+            let json = format!(r#"{{"sub":"{sub}","room":"daily","grants":{{"moderate":true,"record":true}}}}"#);
+            let claims: JoinClaims = serde_json::from_str(&json).expect("claims");
+            check_join(claims, &room).expect("lets in").guest
+        };
+        assert_eq!(guest_of("guest-0123456789abcdef0123456789abcdef"), Some(Guest::default()));
+        for other in ["ada", "guest-ada", "guest-0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcdef"]
+        {
+            assert_eq!(guest_of(other), None, "{other}");
         }
     }
 }

@@ -171,6 +171,10 @@ pub const GUESTS_WAITING_MAX: usize = 50;
 pub const GUEST_WAIT_MS: u64 = 600_000;
 /// Most bans of a room: a list of them is one answer.
 pub const BANS_PER_ROOM_MAX: usize = 200;
+/// Of these, those that guests decided: the application always has room for its own.
+pub const GUEST_BANS_PER_ROOM_MAX: usize = BANS_PER_ROOM_MAX / 2;
+/// Guests who left, whose addresses a room knows in case they are banned; the earliest is forgotten first.
+pub const DEPARTED_GUESTS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 /// A ban for good is forgotten when the room's name was not in use for this long.
 pub const BAN_UNUSED_MS: u64 = BAN_MS_MAX;
 /// What a moderator took from a participant is kept for this long after the room is gone: as long as any token from before may live.

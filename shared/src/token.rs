@@ -3,7 +3,7 @@
 mod hs256;
 
 use crate::error_code::ErrorCode;
-use crate::ids::{NodeId, ParticipantId, Region, RoomId, TokenId};
+use crate::ids::{IdError, NodeId, ParticipantId, Region, RoomId, TokenId};
 use crate::limits;
 use crate::time::UnixMillis;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -42,6 +42,23 @@ pub struct Guest {
     /// Where the guest's socket comes from, as a code that can only be compared. The Worker sets it, whatever the token says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+}
+
+const GUEST_PREFIX: &str = "guest-";
+/// 128 bits in hexadecimal.
+const GUEST_DIGITS: usize = 32;
+
+/// The id of the guest with these random digits.
+pub fn guest_id(digits: &str) -> Result<ParticipantId, IdError> {
+    ParticipantId::parse(&format!("{GUEST_PREFIX}{digits}"))
+}
+
+/// Whether an id has the form of a guest's.
+#[must_use]
+pub fn is_guest_id(participant: &ParticipantId) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let digits = participant.as_str().strip_prefix(GUEST_PREFIX);
+    digits.is_some_and(|digits| digits.len() == GUEST_DIGITS && digits.bytes().all(is_digit))
 }
 
 /// What a participant may do in a room.

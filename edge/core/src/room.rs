@@ -12,6 +12,7 @@ mod conversation;
 #[cfg(test)]
 mod cost;
 mod deadline;
+mod departed;
 mod forwards;
 mod guest;
 mod join;
@@ -47,6 +48,7 @@ use allowance::Allowance;
 pub use api::{Answer, Ask};
 use ban::Ban;
 use deadline::{Deadline, Deadlines};
+use departed::Departed;
 use forwards::Forwards;
 pub use guest::GuestStanding;
 use guest::{Guest, ToldGuests};
@@ -235,6 +237,7 @@ pub struct Room {
     bans: Table<ParticipantId, Ban>,
     /// Of participants who are away.
     standings: Table<ParticipantId, Standing>,
+    departed: Table<ParticipantId, Departed>,
     /// Stored only where forgetting them would refill a spent budget.
     allowances: Table<ParticipantId, Allowance>,
     used_tokens: Table<TokenId, UsedToken>,
@@ -288,6 +291,9 @@ impl Room {
         }
         self.told_guests = self.guests_to_tell();
         self.recognise_sockets(now);
+        if !self.exists() {
+            self.mark_old_bans();
+        }
         self.set_all_deadlines();
     }
 
@@ -301,6 +307,7 @@ impl Room {
             chat,
             bans,
             standings,
+            departed,
             allowances,
             used_tokens,
             guests,
@@ -317,6 +324,7 @@ impl Room {
             chat: Table::new(chat),
             bans: Table::new(bans),
             standings: Table::new(standings),
+            departed: Table::new(departed),
             stored_allowances: allowances.clone(),
             allowances: Table::new(allowances),
             used_tokens: Table::new(used_tokens),
@@ -371,8 +379,9 @@ impl Room {
             Deadline::Resume(participant) => self.resume_due(&participant),
             Deadline::Restart(participant) => self.news.restarts_due.push(participant),
             Deadline::Silence(participant) => self.silence_due(now, &participant),
-            Deadline::Ban(participant) => self.ban_due(&participant),
-            Deadline::Standing(participant) => drop(self.standings.remove(&participant)),
+            Deadline::Ban(participant) => self.ban_due(now, &participant),
+            Deadline::Standing(participant) => self.standing_due(&participant),
+            Deadline::Departed(participant) => drop(self.departed.remove(&participant)),
             Deadline::Allowance(participant) => drop(self.allowances.remove(&participant)),
             Deadline::UsedToken(jti) => drop(self.used_tokens.remove(&jti)),
             Deadline::Guest(participant) => drop(self.guests.remove(&participant)),
@@ -396,10 +405,16 @@ impl Room {
             self.end_assignment(epoch);
         }
         self.forget_chat();
-        self.keep_bans(now);
-        self.keep_standings(now);
+        self.keep_judgements(now);
         self.forget_guests();
         self.meta.remove(&());
+    }
+
+    /// The room is gone: what its moderators decided is kept for a while.
+    fn keep_judgements(&mut self, now: UnixMillis) {
+        self.keep_bans(now);
+        self.keep_standings(now);
+        self.forget_departed();
     }
 
     /// Notes when the last participant left, and ends a recording that nobody will come back to.

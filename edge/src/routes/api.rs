@@ -30,14 +30,21 @@ struct Call<'a> {
     query: Query,
     /// What stands in the path for its `{names}`.
     names: Vec<String>,
-    guest: Option<ParticipantId>,
+    by: Option<Bearer>,
 }
 
 struct Caller {
     /// The key of the rate limit.
     counted: String,
+    /// `None` for the application's server.
+    by: Option<Bearer>,
+}
+
+/// The owner of the join token that a request brought.
+struct Bearer {
+    participant: ParticipantId,
     /// A guest reaches only the recordings that they started: the room's name may have been others' before or since.
-    guest: Option<ParticipantId>,
+    is_guest: bool,
 }
 
 /// Finds the operation, then who asks, then whether they may ask again, then answers.
@@ -53,10 +60,10 @@ pub(super) async fn route(arrival: Arrival<'_>, method: &str, path: &str) -> Res
         Found::Nothing => return Err(Refusal::no_such_path().into()),
     };
     let names = names.into_iter().map(decode).collect::<Option<Vec<_>>>();
-    let Caller { guest, .. } = admit(&arrival, id, names.as_deref().and_then(<[_]>::first)).await?;
+    let Caller { by, .. } = admit(&arrival, id, names.as_deref().and_then(<[_]>::first)).await?;
     let names = names.ok_or_else(Refusal::no_such_path)?;
     let query = Query::of(&arrival.request, id.query())?;
-    let call = Call { arrival, query, names, guest };
+    let call = Call { arrival, query, names, by };
     match id {
         OperationId::CreateToken => tokens::create(call).await,
         OperationId::CreateRoom => rooms::create(call).await,
@@ -109,7 +116,7 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
         true => who_may_record(arrival, room)?,
         false => {
             let key = auth::api_key(&arrival.request, arrival.env)?;
-            key.map(|id| Caller { counted: format!("key:{id}"), guest: None }).ok_or_else(Refusal::bad_api_key)
+            key.map(|id| Caller { counted: format!("key:{id}"), by: None }).ok_or_else(Refusal::bad_api_key)
         }
     };
     let address = || format!("address:{}", arrival.address().unwrap_or_default());
@@ -126,7 +133,8 @@ fn who_may_record(arrival: &Arrival<'_>, room: Option<&String>) -> Result<Result
     match auth::participant_by_bearer(&arrival.request, &room, arrival.env) {
         Ok(claims) if claims.grants.record => {
             let counted = format!("participant:{room}:{}", claims.sub);
-            Ok(Ok(Caller { counted, guest: claims.guest.map(|_| claims.sub) }))
+            let by = Bearer { participant: claims.sub, is_guest: claims.guest.is_some() };
+            Ok(Ok(Caller { counted, by: Some(by) }))
         }
         Ok(_) => Ok(Err(Refusal::new(ErrorCode::Forbidden, "the token does not grant recording"))),
         Err(AuthError::Refused(code)) => Ok(Err(Refusal::bad_token(code))),
@@ -182,6 +190,8 @@ const fn refused(code: ErrorCode) -> &'static str {
         ErrorCode::RoomEmpty => "nobody is in the room",
         ErrorCode::TooManyRecordings => "the room has reached its limit of recordings",
         ErrorCode::RecordingUnavailable => "no storage for recordings is configured",
+        ErrorCode::Banned => "the participant is banned from the room",
+        ErrorCode::Forbidden => "a moderator took the grant away",
         _ => "the room refused the request",
     }
 }

@@ -8,7 +8,7 @@ use crate::{auth, clock, random};
 use edge_core::room::{Answer, Ask, GuestStanding, RecordingAnswer, RecordingAsk};
 use serde::{Deserialize, Serialize};
 use shared::api::Bounds;
-use shared::token::{Grants, Guest, GuestClaims, JoinClaims};
+use shared::token::{self, Grants, Guest, GuestClaims, JoinClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, Text, UnixMillis, limits};
 use worker::{Response, ResponseBuilder};
 
@@ -103,7 +103,7 @@ fn known(arrival: &Arrival<'_>, knock: &Knock) -> Option<GuestClaims> {
 }
 
 fn new_guest(knock: &Knock) -> Result<GuestClaims, RouteError> {
-    let sub = ParticipantId::parse(&format!("guest-{}", random::id()?)).map_err(|_| Refusal::internal())?;
+    let sub = token::guest_id(&random::id()?).map_err(|_| Refusal::internal())?;
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default(), made: None })
 }
 
@@ -141,7 +141,7 @@ async fn holds_nothing(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, Rou
     if arrival.config.storage.is_none() {
         return Ok(false);
     }
-    let ask = Ask::Recordings(RecordingAsk::List { after: None, limit: 1 });
+    let ask = Ask::Recordings { request: RecordingAsk::List { after: None, limit: 1 }, by: None };
     match ask_room(arrival, room, ask).await? {
         Answer::Recordings(RecordingAnswer::Page { listings, .. }) => Ok(listings.is_empty()),
         _ => Ok(false),

@@ -108,8 +108,7 @@ test("a banned guest is no new guest at the same address, and the ban outlives t
     await MediaNode.start(edge);
     const at = (address, body) => knock(edge, { room: "banned", ...body }, { "cf-connecting-ip": address });
     const [home, school] = ["2001:db8:1:200::1", "198.51.100.9"];
-    const host = (await at(school, {})).body;
-    const ada = await Client.join(edge, "banned", host.participant, { token: host.token });
+    const ada = await Client.join(edge, "banned", "ada", { claims: { grants: { moderate: true } } });
     const eve = (await at(home, {})).body;
     const headers = { "cf-connecting-ip": home };
     const socket = await Client.open(`${edge.ws}/v1/rooms/banned/socket`, ["rotunda.v1", `token.${eve.token}`], { headers });
@@ -135,6 +134,21 @@ test("a banned guest is no new guest at the same address, and the ban outlives t
     await expectShut("after the room");
     assert.equal((await edge.api("DELETE", `/v1/rooms/banned/bans/${eve.participant}`)).status, 204);
     assert.equal((await at(home, {})).status, 201);
+  });
+});
+
+test("a guest who hosts a room by chance closes no later one to anybody", async () => {
+  await withEdge({ vars: { GUESTS: "open" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const host = (await knock(edge, { room: "chance" })).body;
+    const ada = await Client.join(edge, "chance", host.participant, { token: host.token });
+    assert.equal((await ada.request({ type: "kick", participant: "eve", ban: {} })).type, "done");
+    const eve = await Client.connect(edge, "chance", "eve");
+    assert.equal((await eve.join()).code, "banned");
+    await edge.hibernate("chance");
+    assert.equal((await ada.request({ type: "end_room" })).type, "done");
+    await gone(edge, "chance");
+    assert.equal((await (await Client.connect(edge, "chance", "eve")).join()).type, "joined");
   });
 });
 

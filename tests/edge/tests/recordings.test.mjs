@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
+import { Client } from "../support/client.mjs";
 import { KEYS, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { Recorder } from "../support/recorder.mjs";
@@ -119,6 +120,30 @@ test("a join token with the grant lists and deletes recordings, others do not", 
 
   assert.equal((await asParticipant(edge, token, "DELETE", path(room, `/${id}`))).status, 204);
   checkRefused(await asParticipant(edge, token, "DELETE", path(room, `/${id}`)), 404, "unknown_recording");
+});
+
+test("a ban and a revoked grant void a token for recordings, in the call, after it and asleep", async () => {
+  const room = "voided";
+  await recorder.meet(room);
+  const { recording } = await recorder.record(room);
+  const tokens = Object.fromEntries(["eve", "bob"].map((name) => [name, joinToken(room, name, MAY_RECORD)]));
+  const eve = await Client.join(edge, room, "eve", { token: tokens.eve });
+  const check = async (name, ...expected) => {
+    for (const [method, rest] of [["GET", ""], ["GET", `/${recording}`], ["DELETE", `/${recording}`]]) {
+      checkRefused(await asParticipant(edge, tokens[name], method, path(room, rest)), ...expected);
+    }
+  };
+  assert.equal((await asParticipant(edge, tokens.eve, "GET", path(room))).status, 200);
+  const grants = { publish: true, subscribe: true, chat: true, moderate: false, record: false };
+  assert.equal((await edge.api("PATCH", `/v1/rooms/${room}/participants/eve`, { body: { grants } })).status, 200);
+  assert.equal((await edge.api("PUT", `/v1/rooms/${room}/bans/bob`, { body: {} })).status, 204);
+  await check("eve", 403, "forbidden");
+  await check("bob", 403, "banned");
+  await eve.request({ type: "leave" });
+  await edge.hibernate(room);
+  await check("eve", 403, "forbidden");
+  await check("bob", 403, "banned");
+  assert.equal((await asParticipant(edge, joinToken(room, "ada", MAY_RECORD), "DELETE", path(room, `/${recording}`))).status, 204);
 });
 
 test("a guest lists, sees and deletes only the recordings that they started", async () => {

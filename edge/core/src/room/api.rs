@@ -1,5 +1,6 @@
 //! What the application's server asks of a room and is answered.
 
+use super::ban::Judge;
 use super::guest::GuestStanding;
 use super::moderation::Verb;
 use super::recording::{RecordingAnswer, RecordingAsk};
@@ -22,7 +23,11 @@ pub enum Ask {
         participant: ParticipantId,
     },
     Bans,
-    Recordings(RecordingAsk),
+    Recordings {
+        request: RecordingAsk,
+        /// The participant whose join token the request brought.
+        by: Option<ParticipantId>,
+    },
     /// A guest comes in: makes the room where there is none.
     Enter {
         participant: ParticipantId,
@@ -88,7 +93,10 @@ impl Room {
                     self.bans.contains(&participant) || from.is_some_and(|from| self.is_banned_from(now, &from));
                 if is_banned { Err(ErrorCode::Banned) } else { Ok(self.create(now, &RoomChange::default())) }
             }
-            Ask::Recordings(ask) => self.recording_answer(now, ask).map_err(|error| error.code()),
+            Ask::Recordings { request, by } => {
+                by.map_or(Ok(()), |participant| self.check_record_token(&participant))?;
+                self.recording_answer(now, request).map_err(|error| error.code())
+            }
             Ask::Show
             | Ask::Participants
             | Ask::Participant { .. }
@@ -105,7 +113,7 @@ impl Room {
             Ask::Knock { participant, name } => self.knock(now, &participant, name),
             Ask::Bans => Ok(Answer::Bans { bans: self.ban_infos() }),
             Ask::Moderate { verb } => {
-                self.check_verb(&verb).map_err(|error| error.code())?;
+                self.check_verb(Judge::Application, &verb).map_err(|error| error.code())?;
                 let shows_room = matches!(verb, Verb::UpdateRoom { .. });
                 let shows = match &verb {
                     Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
@@ -116,7 +124,7 @@ impl Room {
                     | Verb::UpdateRoom { .. }
                     | Verb::End { .. } => None,
                 };
-                self.carry_out(now, verb);
+                self.carry_out(now, Judge::Application, verb);
                 match shows {
                     Some(participant) => self.participant(&participant),
                     None if shows_room => Ok(self.shown(false)),

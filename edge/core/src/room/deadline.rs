@@ -21,8 +21,10 @@ pub(super) enum Deadline {
     Silence(ParticipantId),
     /// A ban ends by itself.
     Ban(ParticipantId),
-    /// What was said of a participant in an earlier room no longer counts.
+    /// Grants that a participant lost in an earlier room come back.
     Standing(ParticipantId),
+    /// The address of a guest who left is forgotten.
+    Departed(ParticipantId),
     /// A single-use token that was used expires.
     UsedToken(TokenId),
     /// A guest has waited long enough.
@@ -87,6 +89,9 @@ impl Room {
         for participant in self.standings.changed().clone() {
             self.deadlines.set(Deadline::Standing(participant.clone()), self.standing_deadline(&participant));
         }
+        for participant in self.departed.changed().clone() {
+            self.deadlines.set(Deadline::Departed(participant.clone()), self.departed_deadline(&participant));
+        }
         for participant in self.guests.changed().clone() {
             self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));
         }
@@ -114,6 +119,9 @@ impl Room {
         for participant in self.standings.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Standing(participant.clone()), self.standing_deadline(&participant));
         }
+        for participant in self.departed.keys().cloned().collect::<Vec<_>>() {
+            self.deadlines.set(Deadline::Departed(participant.clone()), self.departed_deadline(&participant));
+        }
         for participant in self.guests.keys().cloned().collect::<Vec<_>>() {
             self.deadlines.set(Deadline::Guest(participant.clone()), self.guest_deadline(&participant));
         }
@@ -139,6 +147,7 @@ impl Room {
         let silence = member.and_then(Self::silence_deadline);
         self.deadlines.set(Deadline::Restart(participant.clone()), restart);
         self.deadlines.set(Deadline::Silence(participant.clone()), silence);
+        self.deadlines.set(Deadline::Standing(participant.clone()), self.standing_deadline(&participant));
         self.deadlines.set(Deadline::Resume(participant), resume);
     }
 

@@ -8,6 +8,7 @@ use super::news::Reply;
 use super::resume_secret::ResumeSecrets;
 use super::role;
 use super::socket::Asker;
+use super::standing::Known;
 use super::topology::Meta;
 use super::track::{self, Track};
 use crate::session_description::Offer;
@@ -137,8 +138,7 @@ impl Room {
         let grants = self.grants_of(claims);
         let before = self.replace(&claims.sub);
         let token = self.token_grants(claims);
-        let standing = self.standings.remove(&claims.sub).map(|standing| standing.into_change(token));
-        let change = before.as_ref().map(|before| before.change.clone()).or(standing).unwrap_or_default();
+        let Known { change, by_guest, lost } = self.take_known(&claims.sub);
         let waiting = Waiting {
             in_reply_to: asker.id,
             first: true,
@@ -151,7 +151,10 @@ impl Room {
             name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
             grants,
             token,
+            guest: claims.guest.is_some(),
             change,
+            changed_by_guest: by_guest,
+            lost,
             joined_at: before.as_ref().map_or(now, |before| before.joined_at),
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
             attempt,
@@ -175,6 +178,7 @@ impl Room {
         };
         self.members.insert(claims.sub.clone(), member);
         self.guests.remove(&claims.sub);
+        self.departed.remove(&claims.sub);
         self.socket_is_client_of(asker.socket, &claims.sub);
     }
 

@@ -1,16 +1,18 @@
 //! One participant: what is known about them, and how they go.
 
 use super::Room;
+use super::ban::Judge;
 use super::media_session::MediaState;
 use super::news::Reply;
 use super::renegotiate::Renegotiation;
 use super::resume_secret::ResumeSecrets;
 use super::slot::Slot;
+use super::standing::Lost;
 use super::track::Track;
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::signal::{ConnectionState, EdgeToClient, LeaveReason, ParticipantChange, ParticipantInfo};
-use shared::token::Grants;
+use shared::token::{self, Grants};
 use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
 use std::collections::BTreeMap;
 
@@ -22,9 +24,17 @@ pub(super) struct Member {
     /// The grants of their token, without a moderator's changes.
     #[serde(default, skip_serializing_if = "Grants::are_default")]
     pub(super) token: Grants,
+    /// Whether the token is one that the edge made for a guest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) guest: bool,
     /// What a moderator or the application's server said, which stands above the token.
     #[serde(default)]
     pub(super) change: ParticipantChange,
+    /// Whether its grants are a guest's decision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) changed_by_guest: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lost: Option<Lost>,
     pub(super) joined_at: UnixMillis,
     /// Lower numbers joined earlier.
     pub(super) order: u64,
@@ -101,6 +111,15 @@ impl Restart {
     }
 }
 
+impl Member {
+    /// As what this participant decides about others, if they may.
+    pub(super) fn judge(&self) -> Judge {
+        // Rows from before the field was stored tell it by the address or the id.
+        let is_guest = self.guest || self.from.is_some() || token::is_guest_id(&self.id);
+        if is_guest { Judge::Guest } else { Judge::Application }
+    }
+}
+
 /// A request that waits for a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Waiting {
@@ -173,6 +192,7 @@ impl Room {
     pub(super) fn remove_member(&mut self, participant: &ParticipantId, reason: LeaveReason) {
         let Some(member) = self.members.remove(participant) else { return };
         self.keep_standing(&member);
+        self.keep_departed(&member);
         if let Some(waiting) = &member.waiting {
             self.close_session(&waiting.session);
         }

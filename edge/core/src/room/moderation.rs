@@ -1,6 +1,7 @@
 //! What a moderator, or the application's server, does to a room: remove, mute, change, lock, end.
 
 use super::Room;
+use super::ban::Judge;
 use super::topology::{Meta, Placing};
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
@@ -86,13 +87,12 @@ impl Room {
         in_reply_to: Option<u32>,
         verb: Verb,
     ) -> Result<(), ModerationError> {
-        if !self.members.get(participant).is_some_and(|member| member.grants.moderate) {
-            return Err(ModerationError::MayNotModerate);
-        }
-        self.check_verb(&verb)?;
+        let moderator = self.members.get(participant).filter(|member| member.grants.moderate);
+        let judge = moderator.ok_or(ModerationError::MayNotModerate)?.judge();
+        self.check_verb(judge, &verb)?;
         // Answered first, because the request may remove its own sender.
         self.news.done(socket, in_reply_to);
-        self.carry_out(now, verb);
+        self.carry_out(now, judge, verb);
         Ok(())
     }
 
@@ -111,14 +111,14 @@ impl Room {
     }
 
     /// Whether there is what the verb names.
-    pub(super) fn check_verb(&self, verb: &Verb) -> Result<(), ModerationError> {
+    pub(super) fn check_verb(&self, judge: Judge, verb: &Verb) -> Result<(), ModerationError> {
         let member = |participant: &ParticipantId| {
             let unknown = || ModerationError::UnknownParticipant { participant: participant.clone() };
             self.members.get(participant).ok_or_else(unknown)
         };
         match verb {
             Verb::Remove { participant, ban: Some(_), .. } => {
-                self.has_room_for_ban(participant).then_some(()).ok_or(ModerationError::TooManyBans)
+                self.has_room_for_ban(judge, participant).then_some(()).ok_or(ModerationError::TooManyBans)
             }
             Verb::Remove { participant, ban: None, .. } | Verb::UpdateParticipant { participant, .. } => {
                 member(participant).map(|_| ())
@@ -142,18 +142,20 @@ impl Room {
     }
 
     /// Does what [`Self::check_verb`] found possible.
-    pub(super) fn carry_out(&mut self, now: UnixMillis, verb: Verb) {
+    pub(super) fn carry_out(&mut self, now: UnixMillis, judge: Judge, verb: Verb) {
         match verb {
             Verb::Remove { participant, reason, ban } => {
                 if let Some(term) = ban {
-                    self.ban(now, &participant, term);
+                    self.ban(now, judge, &participant, term);
                 }
                 self.expel(&participant, ErrorCode::Kicked, reason);
             }
             Verb::LiftBan { participant } => drop(self.bans.remove(&participant)),
             Verb::AnswerGuest { participant, admit } => self.answer_guest(&participant, admit),
             Verb::MuteTrack { participant, track } => self.silence(&participant, &track),
-            Verb::UpdateParticipant { participant, change } => self.update_participant(&participant, change),
+            Verb::UpdateParticipant { participant, change } => {
+                self.update_participant(now, judge, &participant, change);
+            }
             Verb::UpdateRoom { change } => self.update_room(&change),
             Verb::End { reason } => self.end(now, reason.as_deref()),
         }
@@ -178,7 +180,13 @@ impl Room {
         }
     }
 
-    fn update_participant(&mut self, participant: &ParticipantId, change: ParticipantChange) {
+    fn update_participant(
+        &mut self,
+        now: UnixMillis,
+        judge: Judge,
+        participant: &ParticipantId,
+        change: ParticipantChange,
+    ) {
         let Some(member) = self.members.get_mut(participant) else { return };
         let ParticipantChange { name, metadata, grants } = change;
         if let Some(name) = name {
@@ -189,12 +197,11 @@ impl Room {
             member.change.metadata = metadata;
         }
         if let Some(grants) = grants {
-            member.grants = grants;
-            member.change.grants = Some(grants);
             if !grants.publish {
                 member.tracks.clear();
                 member.waiting.iter_mut().for_each(|waiting| waiting.tracks.clear());
             }
+            self.regrant(now, judge, participant, grants);
         }
     }
 
@@ -220,8 +227,7 @@ impl Room {
         for participant in participants {
             self.expel(&participant, ErrorCode::RoomClosed, reason.map(Into::into));
         }
-        self.keep_bans(now);
-        self.keep_standings(now);
+        self.keep_judgements(now);
         self.forget_guests();
         let placing = self.meta_mut().and_then(|meta| meta.placing.take());
         if let Some(Placing::Asked { early: Some(early), .. }) = placing {

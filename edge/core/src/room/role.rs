@@ -26,12 +26,7 @@ impl Room {
 
     /// What they may do: what a moderator said stands above their token.
     pub(super) fn grants_of(&self, claims: &JoinClaims) -> Grants {
-        let token = self.token_grants(claims);
-        match (self.members.get(&claims.sub), self.standings.get(&claims.sub)) {
-            (Some(member), _) => member.change.grants.unwrap_or(token),
-            (None, Some(standing)) => standing.grants(token),
-            (None, None) => token,
-        }
+        self.standing_grants(&claims.sub, self.token_grants(claims))
     }
 
     /// What their token grants in this room: a guest is host of the room that they made, and of no later one of that name.

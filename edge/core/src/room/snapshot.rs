@@ -6,6 +6,7 @@
 use super::Room;
 use super::allowance::Allowance;
 use super::ban::Ban;
+use super::departed::Departed;
 use super::guest::Guest;
 use super::media_session::MediaSession;
 use super::member::Member;
@@ -31,6 +32,7 @@ const RECORDING: &str = "recording/";
 const CHAT: &str = "chat/";
 const BAN: &str = "ban/";
 const STANDING: &str = "standing/";
+const DEPARTED: &str = "departed/";
 const ALLOWANCE: &str = "allowance/";
 const USED_TOKEN: &str = "used-token/";
 const GUEST: &str = "guest/";
@@ -46,6 +48,7 @@ pub(super) struct Snapshot {
     pub(super) chat: BTreeMap<u64, ChatMessage>,
     pub(super) bans: BTreeMap<ParticipantId, Ban>,
     pub(super) standings: BTreeMap<ParticipantId, Standing>,
+    pub(super) departed: BTreeMap<ParticipantId, Departed>,
     pub(super) allowances: BTreeMap<ParticipantId, Allowance>,
     pub(super) used_tokens: BTreeMap<TokenId, UsedToken>,
     pub(super) guests: BTreeMap<ParticipantId, Guest>,
@@ -81,6 +84,8 @@ impl Snapshot {
             self.bans.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(STANDING) {
             self.standings.insert(participant(row, id)?, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(DEPARTED) {
+            self.departed.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(ALLOWANCE) {
             self.allowances.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(jti) = row.key.strip_prefix(USED_TOKEN) {
@@ -98,7 +103,8 @@ impl Snapshot {
 /// Whether an unreadable row may be deleted. Returning clients recreate what a call needs; recordings, moderators'
 /// decisions and unknown kinds of rows are kept for a version that can read them.
 pub(super) fn is_disposable(key: &str) -> bool {
-    key == META || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST].iter().any(|prefix| key.starts_with(prefix))
+    key == META
+        || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST, DEPARTED].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {
@@ -132,6 +138,9 @@ impl Room {
         }
         for id in self.standings.take_changed() {
             changes.write(format!("{STANDING}{id}"), self.standings.get(&id), VERSION);
+        }
+        for id in self.departed.take_changed() {
+            changes.write(format!("{DEPARTED}{id}"), self.departed.get(&id), VERSION);
         }
         for id in self.guests.take_changed() {
             changes.write(format!("{GUEST}{id}"), self.guests.get(&id), VERSION);

@@ -7,12 +7,14 @@ use shared::token::{Grants, Guest};
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
 
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
-const HOST: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
-const VIEWER: Grants = Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false };
-const SPEAKER: Grants = Grants { publish: true, subscribe: true, chat: false, moderate: false, record: false };
-const HOUR_MS: u64 = 3_600_000;
+pub(crate) const HOST: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: true, record: true };
+pub(crate) const VIEWER: Grants =
+    Grants { publish: false, subscribe: true, chat: true, moderate: false, record: false };
+pub(crate) const SPEAKER: Grants =
+    Grants { publish: true, subscribe: true, chat: false, moderate: false, record: false };
+pub(crate) const HOUR_MS: u64 = 3_600_000;
 
-fn id(name: &str) -> ParticipantId {
+pub(crate) fn id(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("a name")
 }
 
@@ -31,7 +33,7 @@ fn joins(stage: &mut Stage, name: &str) -> Option<ErrorCode> {
 }
 
 /// Dials and joins; a refused client leaves.
-fn comes(stage: &mut Stage, name: &str, grants: Grants) -> Option<ErrorCode> {
+pub(crate) fn comes(stage: &mut Stage, name: &str, grants: Grants) -> Option<ErrorCode> {
     stage.open_client(name, grants, None);
     let refused = joins(stage, name);
     if refused.is_some() {
@@ -40,18 +42,18 @@ fn comes(stage: &mut Stage, name: &str, grants: Grants) -> Option<ErrorCode> {
     refused
 }
 
-fn says(stage: &mut Stage, name: &str, message: ClientToEdge) {
+pub(crate) fn says(stage: &mut Stage, name: &str, message: ClientToEdge) {
     let (_, outputs) = stage.say(name, message);
     let is_error = |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Error { .. }, .. });
     assert!(!outputs.iter().any(is_error), "{outputs:?}");
 }
 
-fn bans(stage: &mut Stage, name: &str, whom: &str, lasts_ms: Option<u64>) {
+pub(crate) fn bans(stage: &mut Stage, name: &str, whom: &str, lasts_ms: Option<u64>) {
     let ban = Some(BanTerm { lasts_ms });
     says(stage, name, ClientToEdge::Kick { participant: id(whom), reason: None, ban });
 }
 
-fn asks(stage: &mut Stage, ask: Ask) -> Answer {
+pub(crate) fn asks(stage: &mut Stage, ask: Ask) -> Answer {
     let outputs = stage.input(Input::Asked { request: 1, ask });
     let answer = outputs.into_iter().find_map(|output| match output {
         Output::Answer { answer, .. } => Some(answer),
@@ -60,14 +62,14 @@ fn asks(stage: &mut Stage, ask: Ask) -> Answer {
     answer.expect("an answer")
 }
 
-fn banned(stage: &mut Stage) -> Vec<String> {
+pub(crate) fn banned(stage: &mut Stage) -> Vec<String> {
     match asks(stage, Ask::Bans) {
         Answer::Bans { bans } => bans.into_iter().map(|ban| ban.participant.to_string()).collect(),
         other => panic!("{other:?}"),
     }
 }
 
-fn grants(stage: &mut Stage, name: &str) -> Grants {
+pub(crate) fn grants(stage: &mut Stage, name: &str) -> Grants {
     match asks(stage, Ask::Participant { participant: id(name) }) {
         Answer::Participant { participant } => participant.grants,
         other => panic!("{other:?}"),
@@ -75,7 +77,7 @@ fn grants(stage: &mut Stage, name: &str) -> Grants {
 }
 
 /// Whatever is due happens, and the room sleeps in between.
-fn wait(stage: &mut Stage, ms: u64) {
+pub(crate) fn wait(stage: &mut Stage, ms: u64) {
     let end = stage.now.plus_ms(ms);
     while let Some(at) = stage.timeout().filter(|at| *at <= end) {
         stage.now = stage.now.max(at);
@@ -86,7 +88,7 @@ fn wait(stage: &mut Stage, ms: u64) {
 }
 
 /// How a room goes: everybody leaves it, or its host ends it.
-const GOES: [fn(&mut Stage); 2] = [
+pub(crate) const GOES: [fn(&mut Stage); 2] = [
     |stage| {
         says(stage, "ada", ClientToEdge::Leave {});
         wait(stage, limits::CREATED_ROOM_LIFETIME_MS);
@@ -228,7 +230,7 @@ fn a_moderator_who_is_none_any_longer_comes_into_no_locked_room() {
     assert_eq!(comes(&mut stage, "alan", HOST), None);
 }
 
-fn enters(stage: &mut Stage, participant: &str, from: Option<&str>) -> Result<UnixMillis, ErrorCode> {
+pub(crate) fn enters(stage: &mut Stage, participant: &str, from: Option<&str>) -> Result<UnixMillis, ErrorCode> {
     match asks(stage, Ask::Enter { participant: id(participant), from: from.map(Into::into) }) {
         Answer::Room { room, .. } => Ok(room.created_at),
         Answer::Refused { code } => Err(code),
@@ -236,7 +238,7 @@ fn enters(stage: &mut Stage, participant: &str, from: Option<&str>) -> Result<Un
     }
 }
 
-fn guest(stage: &mut Stage, name: &str, grants: Grants, made: Option<UnixMillis>, from: &str) {
+pub(crate) fn guest(stage: &mut Stage, name: &str, grants: Grants, made: Option<UnixMillis>, from: &str) {
     stage.open_guest(name, grants, Guest { made, from: Some(from.into()) });
     assert_eq!(joins(stage, name), None);
 }

@@ -4,6 +4,7 @@ mod answers;
 mod bans;
 mod frames;
 mod grants;
+mod judges;
 mod limits;
 mod models;
 mod offers;

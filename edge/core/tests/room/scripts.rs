@@ -357,20 +357,28 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
             let change = RoomChange { participants_max: max.parse().ok(), ..RoomChange::default() };
             return Ask::Create { change };
         }
-        ["records"] => return Ask::Recordings(RecordingAsk::Start),
-        ["stops", number] => return Ask::Recordings(RecordingAsk::Stop { recording: recording(number) }),
-        ["lists", "recordings"] => return Ask::Recordings(RecordingAsk::List { after: None, limit: 2 }),
+        ["records"] => return Ask::Recordings { request: RecordingAsk::Start, by: None },
+        ["stops", number] => {
+            return Ask::Recordings { request: RecordingAsk::Stop { recording: recording(number) }, by: None };
+        }
+        ["lists", "recordings"] => {
+            return Ask::Recordings { request: RecordingAsk::List { after: None, limit: 2 }, by: None };
+        }
         ["lists", "recordings", "before", at] => {
             // A cursor is what a page said, so it is made here as one that was read.
             let number = stage.recordings.last().expect("a recording");
             let after = RecordingCursor::parse(&format!("{at}.{number}"));
-            return Ask::Recordings(RecordingAsk::List { after, limit: 2 });
+            return Ask::Recordings { request: RecordingAsk::List { after, limit: 2 }, by: None };
         }
         ["shows", "recording", number] => {
-            return Ask::Recordings(RecordingAsk::Show { recording: recording(number) });
+            return Ask::Recordings { request: RecordingAsk::Show { recording: recording(number) }, by: None };
         }
-        ["deletes", number] => return Ask::Recordings(RecordingAsk::Doom { recording: recording(number) }),
-        ["forgets", number] => return Ask::Recordings(RecordingAsk::Forget { recording: recording(number) }),
+        ["deletes", number] => {
+            return Ask::Recordings { request: RecordingAsk::Doom { recording: recording(number) }, by: None };
+        }
+        ["forgets", number] => {
+            return Ask::Recordings { request: RecordingAsk::Forget { recording: recording(number) }, by: None };
+        }
         ["shows"] => return Ask::Show,
         ["lists"] => return Ask::Participants,
         ["shows", whom] => return Ask::Participant { participant: id(whom) },

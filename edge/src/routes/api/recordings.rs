@@ -8,7 +8,7 @@ use edge_core::presign::{Action, Storage};
 use edge_core::room::{Answer, Ask, RecordingAnswer, RecordingAsk, RecordingListing};
 use shared::api::{PlayableFile, Recording, RecordingList};
 use shared::signal::RecordingFile;
-use shared::{ErrorCode, RecordingId, UnixMillis, limits};
+use shared::{ErrorCode, ParticipantId, RecordingId, UnixMillis, limits};
 use worker::Response;
 
 /// `GET /v1/rooms/{room}/recordings`.
@@ -46,7 +46,7 @@ pub(super) async fn stop(call: &Call<'_>) -> Result<Response, RouteError> {
 /// `DELETE /v1/rooms/{room}/recordings/{recording}`: deletes the objects before the entry, so that none is orphaned.
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
     let (storage, recording) = (storage(&call.arrival)?, recording(call)?);
-    if call.guest.is_some() {
+    if guest(call).is_some() {
         // Refused where it is not theirs.
         one(call, RecordingAsk::Show { recording: recording.clone() }).await?;
     }
@@ -56,7 +56,8 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
         }
         RecordingAnswer::One { .. } | RecordingAnswer::Page { .. } => return Err(unexpected()),
     }
-    call.ask(&call.room()?, Ask::Recordings(RecordingAsk::Forget { recording })).await?;
+    // Its objects are gone, whatever became of the caller meanwhile.
+    call.ask(&call.room()?, Ask::Recordings { request: RecordingAsk::Forget { recording }, by: None }).await?;
     no_content()
 }
 
@@ -76,11 +77,16 @@ async fn one(call: &Call<'_>, ask: RecordingAsk) -> Result<Response, RouteError>
 }
 
 fn is_reachable(call: &Call<'_>, listing: &RecordingListing) -> bool {
-    call.guest.is_none() || listing.recording.started_by == call.guest
+    guest(call).is_none_or(|guest| listing.recording.started_by.as_ref() == Some(guest))
+}
+
+fn guest<'a>(call: &'a Call<'_>) -> Option<&'a ParticipantId> {
+    call.by.as_ref().filter(|by| by.is_guest).map(|by| &by.participant)
 }
 
 async fn asked(call: &Call<'_>, ask: RecordingAsk) -> Result<RecordingAnswer, RouteError> {
-    match call.ask(&call.room()?, Ask::Recordings(ask)).await? {
+    let by = call.by.as_ref().map(|by| by.participant.clone());
+    match call.ask(&call.room()?, Ask::Recordings { request: ask, by }).await? {
         Answer::Recordings(answer) => Ok(answer),
         Answer::Room { .. }
         | Answer::Participants { .. }
