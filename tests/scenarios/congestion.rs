@@ -167,7 +167,7 @@ fn check_bounds(name: &str, figures: &Figures) {
 
 /// A flow of up to 5 Mbit/s whose link falls to a rate for 15 s.
 fn drop_to(kbps: u64, seed: u64) -> Bottleneck {
-    let media = Media { video_bps_max: 5_000_000, ..Media::starting_at(0, 25) };
+    let media = Media { video_bps_max: 5_000_000, wanted_bps: 5_000_000, ..Media::starting_at(0, 25) };
     let mut bottleneck = bottleneck(seed, &[(0, 6_000), (10, kbps), (25, 6_000)], 300).media(media);
     bottleneck.run_until(40);
     bottleneck
@@ -178,7 +178,7 @@ fn finds_the_rate_within_a_second() {
     for (kbps, seed) in
         [3_000, 4_000, 6_000, 20_000].into_iter().flat_map(|kbps| (0..SEEDS).map(move |seed| (kbps, seed)))
     {
-        let media = Media { video_bps_max: 5_000_000, ..Media::starting_at(0, 50) };
+        let media = Media { video_bps_max: 5_000_000, wanted_bps: 5_000_000, ..Media::starting_at(0, 50) };
         let mut bottleneck = bottleneck(seed, &[(0, kbps)], 300).media(media);
         bottleneck.run_until(3);
         let target = bottleneck.outcome(0).targets[10].0;
@@ -204,6 +204,20 @@ fn follows_a_drop_and_returns() {
         };
         assert!(queue_ms_max(11_500, 12_000) < 120, "{kbps} {seed}: {}", queue_ms_max(11_500, 12_000));
         assert!(targets[290].0 > 3_500_000, "{kbps} {seed}: {:?}", &targets[250..300]);
+    }
+}
+
+/// The next layer does not fit, so the link is probed again and again: no probe may cost what is sent already.
+#[test]
+fn probes_of_a_narrow_link_leave_what_fits_it() {
+    for (jitter_ms, seed) in [0, 1, 10].into_iter().flat_map(|jitter| (0..SEEDS).map(move |seed| (jitter, seed))) {
+        let media = Media { video_bps_max: 150_000, wanted_bps: 400_000, ..Media::starting_at(0, 5) };
+        let mut bottleneck = bottleneck(seed, &[(0, 3_000), (5, 300)], 200).media(media);
+        bottleneck.forward().jitter = Duration::from_millis(jitter_ms);
+        bottleneck.run_until(90);
+        let targets = &bottleneck.outcome(0).targets;
+        let least = targets[100..].iter().map(|(bps, _)| *bps).min();
+        assert!(least >= Some(185_000), "{jitter_ms} {seed}: {least:?}");
     }
 }
 

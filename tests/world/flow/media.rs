@@ -34,6 +34,8 @@ pub struct Media {
     /// One way, without the queue.
     pub delay: Duration,
     pub video_bps_max: u64,
+    /// What it would send if the link carried it; more than it sends where the next layer does not fit.
+    pub wanted_bps: u64,
     /// Nothing is sent meanwhile.
     pub pause: Range<Duration>,
     /// It is sent over the backward link.
@@ -48,6 +50,7 @@ impl Media {
             from: Duration::from_secs(second),
             delay: Duration::from_millis(delay_ms),
             video_bps_max: 1_500_000,
+            wanted_bps: 1_500_000 + AUDIO_BPS,
             pause: Duration::ZERO..Duration::ZERO,
             is_backward: false,
         }
@@ -93,7 +96,7 @@ impl Flow {
     pub(super) fn new(now: Instant, media: Media) -> Self {
         let began = now + media.from;
         let mut controller = Controller::new(began, &Bandwidth::default());
-        controller.set_wanted(began, media.video_bps_max + AUDIO_BPS);
+        controller.set_wanted(began, media.wanted_bps);
         Self {
             media,
             controller,

@@ -26,6 +26,8 @@ const THRESHOLD_DOWN: f64 = 0.039;
 const LEAP_MS: f64 = 15.0;
 /// The trend must be above the threshold for so long, and for two groups.
 const OVERUSE_AFTER_MS: f64 = 10.0;
+/// In a queue shorter than this nothing waits.
+const EMPTY_QUEUE: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -80,8 +82,12 @@ impl Delay {
         }
     }
 
+    /// The trend still holds the groups that made a queue after it has drained: that queue asks for nothing any more.
     pub(super) fn usage(&self) -> Usage {
-        self.detector.usage
+        match self.detector.usage {
+            Usage::Over if self.queue < EMPTY_QUEUE => Usage::Under,
+            usage => usage,
+        }
     }
 
     /// How long the last packet waited in the queue.
@@ -220,6 +226,20 @@ mod tests {
         check(30_000, 70, Usage::Over);
         check(100, 1_000, Usage::Normal);
         check(-3_000, 150, Usage::Under);
+    }
+
+    #[test]
+    fn a_queue_that_has_drained_is_no_overuse() {
+        let mut delay = Delay::default();
+        let mut over = Vec::new();
+        for (number, sent_ms) in (0..3_000).step_by(20).enumerate() {
+            // A probe of 10 packets fills the queue up to 80 ms; the next packet finds it empty.
+            let queue_ms = if (100..110).contains(&number) { 8 * (number as u64 - 99) } else { 0 };
+            delay.add(Duration::from_millis(sent_ms), Duration::from_millis(sent_ms + 50 + queue_ms));
+            over.extend((delay.usage() == Usage::Over).then_some((number, delay.queue())));
+        }
+        assert!(over.iter().any(|(number, _)| *number < 110), "the probe is seen: {over:?}");
+        assert!(over.iter().all(|(number, _)| *number < 110), "{over:?}");
     }
 
     #[test]
