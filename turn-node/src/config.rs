@@ -358,9 +358,11 @@ impl Families {
     }
 }
 
-/// A name that fits a URI and a certificate (RFC 1123 §2.1).
+/// A name that fits a URI and a certificate (RFC 1123 §2.1). Firefox ignores `turns:` URIs with an address.
 fn host_name(text: &str) -> Result<String, String> {
-    let fine = text.len() <= 253 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    let fine = text.len() <= 253
+        && text.parse::<IpAddr>().is_err()
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
     if fine { Ok(text.to_owned()) } else { Err(format!("{text:?} is not a host name")) }
 }
 
@@ -449,6 +451,7 @@ mod tests {
         assert!(read_tls(&both).is_ok_and(|config| config.tls.is_some()));
         assert_eq!(read_tls(&both[..1]).err().map(|mistakes| mistakes.len()), Some(1));
         assert!(read_tls(&["--tls-name=turn.example.org/"]).is_err());
+        assert!(read_tls(&["--tls-name=192.0.2.1"]).is_err());
         let edge = ["--edge=ws://127.0.0.1:8787", "--node-id=turn-1", "--region=local", "--node-token=abc"];
         let unnamed = read_tls(&[&edge[..], &both].concat()).expect_err("a mistake");
         assert!(unnamed.len() == 1 && unnamed[0].starts_with("--tls-name"), "{unnamed:?}");
