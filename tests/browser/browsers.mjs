@@ -1,4 +1,5 @@
 // Chromium and Firefox behind one interface: open a page, run a function in it, look at it, close it.
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import puppeteer from "puppeteer-core";
@@ -49,8 +50,9 @@ const FIREFOX_PREFERENCES = {
 const KINDS = {
   chromium: {
     programs: ["chromium", "chromium-browser", "google-chrome"],
-    command: (program, profile, secure) => [
+    command: (program, profile, secure, trusts) => [
       ...[program, ...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0"],
+      ...(trusts ? [`--ignore-certificate-errors-spki-list=${trusts.keyDigest}`, `--host-resolver-rules=MAP ${trusts.name} ${trusts.address}`] : []),
       ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
       "about:blank",
     ],
@@ -72,13 +74,14 @@ export class Browser {
 
   /**
    * @param {"chromium" | "firefox"} kind
-   * @param {{ network?: import("./networks.mjs").Network, secure?: string }} [options] `secure`: an origin that may use devices without TLS
+   * @param {{ network?: import("./networks.mjs").Network, secure?: string, trusts?: import("./certificate.mjs").Certificate }} [options]
+   *   `secure`: an origin that may use devices without TLS; `trusts`: a certificate that no authority has signed
    */
-  static async start(kind, { network, secure } = {}) {
+  static async start(kind, { network, secure, trusts } = {}) {
     const browser = new Browser();
     browser.kind = kind;
     const { programs, command, endpoint, connection } = KINDS[kind];
-    const words = command(findProgram(programs), makeProfile(kind, secure), secure);
+    const words = command(findProgram(programs), makeProfile(kind, secure, trusts), secure, trusts);
     browser.#program = new Program(kind, network?.inside(words) ?? words, {
       env: { MOZ_HEADLESS_WIDTH: String(WINDOW.width), MOZ_HEADLESS_HEIGHT: String(WINDOW.height) },
     });
@@ -197,12 +200,22 @@ export class Page {
   }
 }
 
-function makeProfile(kind, secure) {
+function makeProfile(kind, secure, trusts) {
   const folder = temporaryFolder(kind);
   if (kind === "firefox") {
-    const preferences = secure ? { ...FIREFOX_PREFERENCES, "dom.securecontext.allowlist": new URL(secure).hostname } : FIREFOX_PREFERENCES;
+    const preferences = {
+      ...FIREFOX_PREFERENCES,
+      ...(secure && { "dom.securecontext.allowlist": new URL(secure).hostname }),
+      // Every name is at this address.
+      ...(trusts && { "network.dns.forceResolve": trusts.address }),
+    };
     const lines = Object.entries(preferences).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     writeFileSync(join(folder, "user.js"), lines.join("\n"));
+    if (trusts) {
+      const database = ["-d", `sql:${folder}`];
+      execFileSync("certutil", ["-N", ...database, "--empty-password"]);
+      execFileSync("certutil", ["-A", ...database, "-n", "test", "-t", "C,,", "-i", trusts.authority]);
+    }
   }
   return folder;
 }

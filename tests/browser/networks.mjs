@@ -73,6 +73,15 @@ export class Network {
     bridge("link", "set", "dev", this.#port, "state", "3");
   }
 
+  /** No datagram comes in from the deployment, and nobody is told: an office whose firewall lets out TCP only. */
+  blockUdp() {
+    ip("rule", "add", "to", `${this.address}/32`, "ipproto", "udp", "blackhole");
+  }
+
+  allowUdp() {
+    ip("rule", "delete", "to", `${this.address}/32`, "ipproto", "udp", "blackhole");
+  }
+
   /** What the cable carries each way, in kbit/s; nothing is no limit. What would wait longer than 200 ms is dropped. */
   limit({ downKbps = null, upKbps = null }) {
     limitDevice(["tc"], this.#port, downKbps);

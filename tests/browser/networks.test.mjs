@@ -1,20 +1,23 @@
-// Calls whose participants lose their network, get another one, or sleep; one network namespace per browser.
+// Calls whose participants lose their network, get another one, sleep, or sit behind a firewall; one network namespace per browser.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
+import { makeCertificate } from "./certificate.mjs";
 import { HOST, Network, makeSwitch } from "./networks.mjs";
+import { firewallScenarios } from "./scenarios/firewalls.mjs";
 import { networkScenarios } from "./scenarios/networks.mjs";
 import { Stack } from "./stack.mjs";
 
 /** What all scenarios share: two browsers that travel, each in a network of its own, and one that stays. */
-const world = { stack: null, travellers: [], home: null };
+const world = { stack: null, travellers: [], home: null, certificate: null };
 
 before(async () => {
   makeSwitch();
   world.stack = await Stack.start({ address: HOST });
-  const secure = world.stack.url;
+  world.certificate = makeCertificate("turn.test", HOST);
+  const [secure, trusts] = [world.stack.url, world.certificate];
   const travel = async (kind) => {
     const network = await Network.make();
-    return { network, browser: await Browser.start(kind, { network, secure }) };
+    return { network, browser: await Browser.start(kind, { network, secure, trusts }) };
   };
   [world.home, ...world.travellers] = await Promise.all([Browser.start("chromium", { secure }), travel("chromium"), travel("firefox")]);
   console.log(world.travellers.map(({ browser }) => browser.version).join(", "));
@@ -25,4 +28,5 @@ after(async () => {
   await Promise.all(world.travellers.map(({ network }) => network.stop()));
 });
 
+firewallScenarios(world);
 networkScenarios(world);

@@ -58,7 +58,7 @@ export function meetingScenarios(world) {
       await until("ada sees the applause", () => ada.page.evaluate(() => document.querySelector(".reactions")?.textContent.includes("\u{1F44F}")));
     });
 
-    // Holds S0-CLI-05, S2-CLI-03.
+    // Holds S0-CLI-05, S2-CLI-03, S4-MED-02.
     test("a shared screen is sharp, stands beside the camera, and goes when it is stopped", async () => {
       for (const [person, other] of [[ada, grace], [grace, ada]]) {
         await person.press("screen");

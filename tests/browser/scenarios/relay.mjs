@@ -77,7 +77,7 @@ export function relayScenarios(world) {
 }
 
 /** The local end of the pair that carries the media. */
-async function selectedCandidate(person) {
+export async function selectedCandidate(person) {
   const entries = (type) => person.page.evaluate((wanted) => window.senses.entries(wanted), type);
   return until(`${person.id} has a selected pair`, async () => {
     const [transports, pairs, locals] = await Promise.all(["transport", "candidate-pair", "local-candidate"].map(entries));

@@ -25,9 +25,12 @@ pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
     install(workspace, &missing)
 }
 
-/// `ip` and `bridge`, which make networks for browsers to travel between.
+/// `ip` and `bridge`, which make networks for browsers to travel between, and what makes certificates and has Firefox trust them.
 pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
-    install(workspace, if any_program(&["bridge"]) { &[] } else { &["iproute2"] })
+    let needed = [("bridge", "iproute2"), ("openssl", "openssl"), ("certutil", "libnss3-tools")];
+    let missing: Vec<&str> =
+        needed.into_iter().filter(|(program, _)| !any_program(&[program])).map(|(_, package)| package).collect();
+    install(workspace, &missing)
 }
 
 /// coturn with its client.
