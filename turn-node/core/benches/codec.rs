@@ -1,13 +1,35 @@
 //! Reading what a relay reads most, with our codec and with that of the crate `turn`, whose server reads it like this.
-//! `cargo bench -p turn-core --bench codec` prints nanoseconds per message.
+//! `cargo bench -p turn-core --bench codec` prints nanoseconds and allocations per message.
 #![allow(clippy::disallowed_methods, reason = "a benchmark has a clock")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use stun::message::{Getter, Message as CrateMessage};
 use turn::proto::{chandata, data, peeraddr};
 use turn_core::message::{AttributeType, ChannelData, Class, Message, MessageWriter, Method};
+
+/// The system's allocator, with a count of what it is asked for.
+struct Counting(AtomicU64);
+
+// SAFETY: both calls are handed on as they are.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as this function's own caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as this function's own caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting(AtomicU64::new(0));
 
 const DATA_BYTES: usize = 1_100;
 const MESSAGES: u32 = 200_000;
@@ -45,6 +67,9 @@ fn main() {
 
 /// Prints the median of some rounds.
 fn measure<T>(name: &str, read: impl Fn() -> T) {
+    let before = ALLOCATOR.0.load(Ordering::Relaxed);
+    black_box(read());
+    let allocations = ALLOCATOR.0.load(Ordering::Relaxed) - before;
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();
@@ -55,5 +80,5 @@ fn measure<T>(name: &str, read: impl Fn() -> T) {
         })
         .collect();
     rounds.sort_by(f64::total_cmp);
-    println!("{name:<24} {:>8.0} ns", rounds[ROUNDS / 2]);
+    println!("{name:<24} {:>8.0} ns {allocations:>4} allocations", rounds[ROUNDS / 2]);
 }
