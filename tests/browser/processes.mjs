@@ -56,6 +56,11 @@ export class Program {
     return this.#lines.slice(-lines).join("\n");
   }
 
+  /** The variables that it was started with, each `NAME=value`. */
+  environment() {
+    return readFileSync(`/proc/${this.pid}/environ`, "utf8").split("\0").join("\n");
+  }
+
   /** Sends a signal to the program alone. */
   signal(name) {
     process.kill(this.pid, name);

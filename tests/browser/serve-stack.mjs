@@ -18,6 +18,7 @@ const COMMANDS = {
   drain_node: () => {
     drained = stack.drainNode(stack.nodes[0]);
   },
+  node_environment: () => ({ body: stack.nodes[0].program.environment() }),
   // How the node that was asked to drain has ended.
   drained_node: async () => ({ status: await drained }),
   kill_node_at_upload: () => {

@@ -5,13 +5,24 @@ use super::playable::{Playable, run};
 use super::ready;
 use crate::stack::Stack;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
 /// Wall clock minus true time, as libfaketime reads it: before the recording starts, then while it runs.
 const BEFORE: &str = "+5s";
-const MEANWHILE: [&str; 5] = ["+6s", "+5s", "+0s", "-1s", "-6s"];
+const MEANWHILE: [&str; 6] = ["+6s", "+5s", "+0s", "-1s", "+4s", "-1s"];
 const BETWEEN_STEPS: Duration = Duration::from_millis(1_500);
+
+/// How far ahead of the true time a program is that has this clock, in seconds.
+fn stepped_s(offset: &Path, preload: &str) -> i64 {
+    let mut date = Command::new("date");
+    date.arg("+%s").env("LD_PRELOAD", preload).env("FAKETIME_TIMESTAMP_FILE", offset);
+    let output = date.output().expect("there is a date");
+    let said: i64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+    said - SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
@@ -28,7 +39,10 @@ async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     });
     stack.command(&json!({ "do": "start_node", "env": env }));
+    let of_node = stack.command(&json!({ "do": "node_environment" }));
+    assert!(of_node["body"].as_str().expect("a text").contains("FAKETIME_TIMESTAMP_FILE="), "the node has that clock");
     set_clock(BEFORE);
+    assert_eq!(stepped_s(&offset, preload.trim()), 5, "and the clock can be set");
     let mut ada = Host::join(&stack, "stepped").await;
     ada.start().await;
     let started = Instant::now();
@@ -43,10 +57,13 @@ async fn a_wall_clock_that_is_stepped_leaves_no_mark() {
     let file = Playable::fetch(&mut stack, &recording);
     let duration = file.check(true);
     assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
-    for stream in ["a:0", "v:0"] {
-        let gap = file.longest_gap(stream);
+    let [sound, picture] = ["a:0", "v:0"].map(|stream| file.packet_times(stream));
+    for (stream, times) in [("sound", &sound), ("picture", &picture)] {
+        let gap = times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
         assert!(gap < 0.5, "{stream}: nothing for {gap} s");
     }
+    let drift = sound[sound.len() - 1] - picture[picture.len() - 1];
+    assert!(drift.abs() < 0.3, "sound ends {drift} s after the picture");
     ada.leave().await;
     std::fs::remove_file(&offset).expect("the file to go");
 }

@@ -83,15 +83,15 @@ impl Playable {
 }
 
 impl Playable {
-    /// The longest time, in seconds, between the time stamps of one packet of a stream and the next.
-    pub(crate) fn longest_gap(&self, stream: &str) -> f64 {
+    /// The time stamps of a stream's packets, in seconds.
+    pub(crate) fn packet_times(&self, stream: &str) -> Vec<f64> {
         let path = self.path.to_str().expect("a path");
         let args =
             ["-v", "error", "-of", "csv=p=0", "-select_streams", stream, "-show_entries", "packet=pts_time", path];
         let times: Vec<f64> =
             run("ffprobe", &args).lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
         assert!(times.len() > 1, "{stream} has packets");
-        times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, |longest, gap| gap.abs().max(longest))
+        times
     }
 
     /// When the picture is black: begin and end of each time that it is so for a second or longer.
