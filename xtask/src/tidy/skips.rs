@@ -4,7 +4,9 @@ use super::Offence;
 use super::source::Language;
 
 const RUNNERS: &[&str] = &["describe", "suite", "test", "it"];
-const MODIFIERS: &[&str] = &["skip", "skipIf", "runIf", "todo", "only"];
+const MODIFIERS: &[&str] = &["skip", "skipIf", "runIf", "todo", "only", "fails"];
+/// What a running test calls its context.
+const CONTEXTS: &[&str] = &["context", "ctx", "t"];
 
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     let Some(language) = Language::of(file) else { return Vec::new() };
@@ -24,24 +26,31 @@ fn ignores(line: &str) -> bool {
     line.starts_with("#[ignore") || line.starts_with("#[cfg_attr(") && words.any(|word| word == "ignore")
 }
 
-/// `describe.skip(`, `test["todo"](`, `test("name", { skip: true }`, `test("name", { skip }`, `context.skip()`.
+/// `describe.skip(`, `test.concurrent.only(`, `test["todo"](`, `xit(`, `test("name", { skip: true }`,
+/// `test("name", { skip }`, `context.skip()`.
 fn skips(line: &str) -> bool {
     let line = line.trim_start();
     if ["//", "/*", "*"].iter().any(|start| line.starts_with(start)) {
         return false;
     }
     let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | ':' | '"')).collect();
-    words.iter().any(|word| match word.rsplit_once('.') {
-        Some((runner, modifier)) => {
-            MODIFIERS.contains(&modifier) && (RUNNERS.contains(&runner) || matches!(runner, "context" | "t"))
+    words.iter().any(|word| match word.split_once('.') {
+        Some((runner, rest)) => {
+            let is_runner = RUNNERS.contains(&runner) || CONTEXTS.contains(&runner);
+            is_runner && rest.split('.').any(|part| MODIFIERS.contains(&part))
         }
-        None => matches!(*word, "skip:" | "todo:" | "only:"),
+        None => {
+            let name = word.strip_prefix('"').and_then(|word| word.strip_suffix("\":")).or(word.strip_suffix(':'));
+            name.is_some_and(|name| matches!(name, "skip" | "todo" | "only"))
+                || matches!(*word, "xit" | "xtest" | "xdescribe")
+        }
     }) || shortens(line)
 }
 
 /// `test["skip"](`, and `{ skip }` among the options of a test that begins on this line.
 fn shortens(line: &str) -> bool {
     let line: String = line.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let line = line.replace('\'', "\"");
     let Some(runner) = RUNNERS.iter().find(|runner| line.starts_with(**runner)) else { return false };
     let rest = &line[runner.len()..];
     MODIFIERS.iter().any(|modifier| {
@@ -71,6 +80,13 @@ mod tests {
             "test(\"x\", { skip: slow }, body);",
             "context.skip();",
             "test[\"skip\"](\"x\", body);",
+            "test['skip']('x', body);",
+            "test.concurrent.skip(\"x\", body);",
+            "describe.skip.each(cases)(\"x\", body);",
+            "test.fails(\"x\", body);",
+            "xit(\"x\", body);",
+            "ctx.skip();",
+            "test(\"x\", { \"skip\": true }, body);",
             "  test(\"x\", { skip }, body);",
             "test(\"x\", { timeout: 5, only }, body);",
         ] {
