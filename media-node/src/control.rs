@@ -221,7 +221,6 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::mpsc::error::TryRecvError;
 
-    // Holds S-A7-09.
     #[tokio::test]
     async fn the_rooms_of_a_shard_whose_thread_has_ended_move_and_those_of_the_others_stay() {
         let config = good(&["--listen=127.0.0.1:0", "--shards=2"]);

@@ -204,7 +204,6 @@ mod tests {
         shutdown::stop(&shards).await;
     }
 
-    // Holds S-A7-09.
     #[tokio::test]
     async fn a_shard_that_died_is_started_again_a_few_times_and_the_others_go_on() {
         let (shards, _events) = shards();
