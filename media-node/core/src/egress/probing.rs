@@ -19,10 +19,6 @@ impl Probing {
         Self { probe, sent_bytes: 0, budget_bytes: 0 }
     }
 
-    pub fn id(&self) -> ProbeId {
-        self.probe.id
-    }
-
     pub fn bps(&self) -> u64 {
         self.probe.bps
     }
@@ -34,9 +30,15 @@ impl Probing {
         Some(self.budget_bytes.min(left as i64))
     }
 
-    pub fn note(&mut self, bytes: usize) {
+    /// A packet leaves. It belongs to the probe unless more has left than is due, as when a key frame leaves at once: then
+    /// it says nothing about the probe's rate.
+    pub fn note(&mut self, bytes: usize) -> Option<ProbeId> {
+        if self.budget_bytes <= 0 {
+            return None;
+        }
         self.sent_bytes += bytes as u64;
         self.budget_bytes -= bytes as i64;
+        Some(self.probe.id)
     }
 }
 
@@ -54,5 +56,15 @@ mod tests {
         assert_eq!(probing.due(), Some(100), "no more than the probe has left");
         probing.note(1_200);
         assert_eq!(probing.due(), None);
+    }
+
+    #[test]
+    fn what_leaves_beyond_what_is_due_is_no_part_of_it() {
+        let mut probing = Probing::new(Probe { id: ProbeId::numbered(1), bps: 1_600_000, bytes: 5_000 });
+        assert_eq!(probing.note(1_200), None, "nothing is due yet");
+        assert_eq!(probing.due(), Some(1_000));
+        let burst: Vec<_> = (0..20).map(|_| probing.note(1_200).is_some()).collect();
+        assert_eq!(burst.iter().filter(|counts| **counts).count(), 1);
+        assert_eq!(probing.due(), Some(800), "it goes on");
     }
 }

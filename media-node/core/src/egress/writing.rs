@@ -266,10 +266,7 @@ fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing
         && let Some(at) = written.transport_sequence_at
         && let Some(place) = free.get_mut(at..at + 2)
     {
-        let probe = path.probing.as_mut().map(|probing| {
-            probing.note(written.bytes);
-            probing.id()
-        });
+        let probe = path.probing.as_mut().and_then(|probing| probing.note(written.bytes));
         place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, probe).to_be_bytes());
     }
     if kind == Kind::Padding {
