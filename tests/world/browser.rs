@@ -53,7 +53,7 @@ pub struct Guest {
     pub slots: usize,
     /// Whether the client offers more slots when it is told that they are needed.
     pub takes_more_slots: bool,
-    /// Whether their camera is sent in three layers of real rates, instead of one that costs little to simulate.
+    /// Whether their video has real rates, the camera in three layers, instead of ones that cost little to simulate.
     pub sends_layers: bool,
     /// Whether they report the arrival of every packet, as browsers do.
     pub reports_arrivals: bool,
@@ -185,10 +185,12 @@ impl Browser {
         let participant = self.guest.participant.as_str();
         for source in &self.guest.sources {
             let publisher = Publisher::new(&self.clock, &mut self.random, participant, mid(), *source);
-            self.publishers.push(if *source == TrackSource::Camera && self.guest.sends_layers {
-                publisher.in_layers(&self.clock, &mut self.random, participant)
-            } else {
-                publisher
+            self.publishers.push(match source {
+                TrackSource::Camera if self.guest.sends_layers => {
+                    publisher.in_layers(&self.clock, &mut self.random, participant)
+                }
+                TrackSource::Screen if self.guest.sends_layers => publisher.of_a_screen(),
+                _ => publisher,
             });
         }
         let mut sections: Vec<_> = self.publishers.iter().map(Publisher::section).collect();

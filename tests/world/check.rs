@@ -59,6 +59,9 @@ pub struct Seen {
     pub frozen: Duration,
     /// When the last one came.
     pub last: Clock,
+    /// Lines of the picture since when it has had as many; 0 of sound.
+    pub lines: u16,
+    pub resized: Clock,
 }
 
 /// Everything one browser decoded, by source.
@@ -88,12 +91,21 @@ impl Watch {
             longest_gap: Duration::ZERO,
             frozen: Duration::ZERO,
             last: *clock,
+            lines: 0,
+            resized: *clock,
         });
         let gap = clock.now().duration_since(seen.last.now());
         seen.longest_gap = seen.longest_gap.max(gap);
         seen.frozen += if gap > FROZEN { gap } else { Duration::ZERO };
         seen.last = *clock;
         seen.frames += 1;
+    }
+
+    /// Notes that a source shows pictures of so many lines.
+    pub fn note_lines(&mut self, clock: &Clock, source: SourceName, lines: u16) {
+        if let Some(seen) = self.seen.get_mut(&source).filter(|seen| seen.lines != lines) {
+            (seen.lines, seen.resized) = (lines, *clock);
+        }
     }
 
     /// How a source arrives.

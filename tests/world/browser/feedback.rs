@@ -96,7 +96,8 @@ impl Browser {
 
     fn send_report(&mut self) {
         let sender = self.own_ssrc();
-        let blocks: Vec<_> = self.slots.values_mut().filter_map(Slot::report).collect();
+        let clock = self.clock;
+        let blocks: Vec<_> = self.slots.values_mut().filter_map(|slot| slot.report(&clock)).collect();
         self.send_compound(|writer| writer.receiver_report(sender, blocks.into_iter()));
     }
 }

@@ -1,6 +1,6 @@
 //! What a browser does with datagrams of its node.
 
-use super::publish::Publisher;
+use super::publish::{self, Publisher};
 use super::signaling::Asked;
 use super::slot::Event;
 use super::transport::Received;
@@ -69,6 +69,7 @@ impl Browser {
         for event in events {
             match event {
                 Event::Played(source) => self.watch.note(&self.clock, source),
+                Event::Resized(source, lines) => self.watch.note_lines(&self.clock, source, lines),
                 Event::Wrong(what) => self.breach(format!("slot {mid}: {what}")),
             }
         }
@@ -126,7 +127,8 @@ impl Browser {
                     }
                 }
                 Packet::Malformed { packet_type } => self.breach(format!("malformed RTCP of type {packet_type}")),
-                Packet::SourceDescription | Packet::Goodbye(_) | Packet::Estimate { .. } | Packet::Unknown { .. } => {}
+                Packet::Estimate { bitrate_bps, .. } => publish::divide(&mut self.publishers, bitrate_bps),
+                Packet::SourceDescription | Packet::Goodbye(_) | Packet::Unknown { .. } => {}
             }
         }
     }
@@ -153,8 +155,8 @@ impl Browser {
     }
 
     fn check_sender_report(&mut self, report: &SenderReport<'_>) {
-        let breach = match self.slots.get(&report.ssrc) {
-            Some(slot) => slot.check_report(&self.clock, report),
+        let breach = match self.slots.get_mut(&report.ssrc) {
+            Some(slot) => slot.take_report(&self.clock, report),
             None => Some(format!("a sender report about {}, which is no slot", report.ssrc)),
         };
         if let Some(breach) = breach {

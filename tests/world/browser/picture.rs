@@ -3,13 +3,17 @@
 use super::content::Stamp;
 use crate::check::SourceName;
 use crate::clock::Clock;
-use media_core::codec::vp8::{Descriptor, Numbers};
+use media_core::codec::vp8::{self, Descriptor, Numbers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A decoder that cannot go on for this long asks for a key frame, and takes the next one it has.
-const STUCK_AFTER: Duration = Duration::from_millis(200);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// A decoder that cannot go on for this long takes the next key frame it has.
+const STUCK_AFTER: Duration = Duration::from_millis(50);
+/// How long libwebrtc waits before it asks for a key frame: to begin with, and where a frame is missing. It waits as long
+/// before it asks again, and does not ask at all once nothing has come for a while.
+const BEGINS_WITHIN: Duration = Duration::from_millis(200);
+const GOES_ON_WITHIN: Duration = Duration::from_secs(3);
+const INACTIVE_AFTER: Duration = Duration::from_secs(5);
 /// Packets that wait for those before them.
 const WAITING_MAX: usize = 2_048;
 /// Frames that another one can need.
@@ -20,6 +24,8 @@ const DECODED_KEPT: usize = 8;
 pub enum Decoded {
     /// The next frame of this source.
     Frame(SourceName),
+    /// That frame has so many lines, and so have those behind it.
+    Resized(SourceName, u16),
     /// No sender that keeps its promises would have sent this.
     Wrong(String),
 }
@@ -32,6 +38,8 @@ pub struct Part {
     starts_frame: bool,
     starts_keyframe: bool,
     numbers: Numbers,
+    /// Of a key frame.
+    lines: Option<u16>,
     stamp: Stamp,
 }
 
@@ -46,6 +54,7 @@ impl Part {
             starts_frame: descriptor.starts_frame,
             starts_keyframe: descriptor.starts_keyframe,
             numbers: descriptor.numbers(),
+            lines: vp8::resolution(payload).map(|(_, lines)| lines),
             stamp: Stamp::of_picture(payload, usize::from(descriptor.descriptor_bytes))?,
         })
     }
@@ -65,6 +74,8 @@ pub struct Decoder {
     /// The encoder's frames that it has, since the last key frame.
     decoded: BTreeSet<u32>,
     stuck_since: Option<Instant>,
+    /// When the last packet came.
+    fed_at: Option<Instant>,
     asked_at: Option<Instant>,
     /// Key frames that had to be jumped to.
     jumps: u64,
@@ -80,6 +91,7 @@ struct Last {
 impl Decoder {
     /// Takes a packet and decodes what it makes possible.
     pub fn take(&mut self, clock: &Clock, index: u64, part: Part) -> Vec<Decoded> {
+        self.fed_at = Some(clock.now());
         if self.next.is_none_or(|(next, _)| index >= next) {
             self.waiting.insert(index, part);
         }
@@ -150,7 +162,9 @@ impl Decoder {
             if !is_cut_off {
                 decoded.push(Decoded::Wrong(format!("a frame of {} packets in {}", begin.stamp.parts, parts.len())));
             }
-            self.advance(clock, end, begin);
+            // Its packets came when the decoder began to wait for the rest.
+            let at = self.stuck_since.unwrap_or(clock.now());
+            self.advance(at, end, begin);
         }
     }
 
@@ -162,9 +176,9 @@ impl Decoder {
         lacking.next().map(|needed| format!("frame {frame} needs frame {needed}, and there are {:?}", self.decoded))
     }
 
-    fn advance(&mut self, clock: &Clock, end: u64, begin: Part) {
+    fn advance(&mut self, at: Instant, end: u64, begin: Part) {
         self.waiting.retain(|index, _| *index >= end);
-        self.next = Some((end, Last { part: begin, at: clock.now() }));
+        self.next = Some((end, Last { part: begin, at }));
         if begin.starts_keyframe {
             self.decoded.clear();
         }
@@ -175,9 +189,11 @@ impl Decoder {
     }
 
     fn accept(&mut self, clock: &Clock, end: u64, begin: Part, decoded: &mut Vec<Decoded>) {
-        self.advance(clock, end, begin);
+        // What was sent again late came when it was missed.
+        self.advance(self.stuck_since.unwrap_or(clock.now()), end, begin);
         (self.stuck_since, self.asked_at) = (None, None);
         decoded.push(Decoded::Frame(begin.stamp.source));
+        decoded.extend(begin.lines.map(|lines| Decoded::Resized(begin.stamp.source, lines)));
     }
 
     /// The first whole key frame, if the decoder has nothing to continue or is stuck.
@@ -202,8 +218,9 @@ impl Decoder {
     /// When to look again.
     #[must_use]
     pub fn picture_loss_at(&self) -> Option<Instant> {
-        let since = self.stuck_since?;
-        Some(self.asked_at.map_or(since + STUCK_AFTER, |at| at + ASK_AGAIN_AFTER))
+        let since = self.asked_at.or(self.stuck_since)?;
+        let at = since + if self.next.is_none() { BEGINS_WITHIN } else { GOES_ON_WITHIN };
+        self.fed_at.filter(|fed| at < *fed + INACTIVE_AFTER).map(|_| at)
     }
 
     /// Key frames that had to be jumped to.
@@ -281,7 +298,31 @@ mod tests {
         let mut packets = vec![packet("ada", 1, 0, true), packet("ada", 1, 1, true)];
         packets.extend((3..9).flat_map(|frame| [0, 1].map(|part| packet("ada", frame, part, frame == 5))));
         let decoded = play(&packets);
-        assert_eq!((frames(&decoded), decoded.len()), (5, 5), "the first, and five to eight");
+        assert_eq!(frames(&decoded), 5, "the first, and five to eight");
+        assert!(!decoded.iter().any(|decoded| matches!(decoded, Decoded::Wrong(_))), "{decoded:?}");
+    }
+
+    #[test]
+    fn a_video_that_pauses_is_asked_for_once() {
+        let mut clock = Clock::default();
+        let mut decoder = Decoder::default();
+        let asked = |decoder: &mut Decoder, clock: &mut Clock, seconds: u64| {
+            let ends = clock.now() + Duration::from_secs(seconds);
+            let mut count = 0;
+            while clock.now() < ends {
+                clock.advance_to(clock.now() + Duration::from_millis(10));
+                decoder.decode(clock);
+                count += u32::from(decoder.poll_picture_loss(clock));
+            }
+            count
+        };
+        let (index, part) = packet("ada", 1, 0, true);
+        decoder.take(&clock, index, part);
+        assert_eq!(asked(&mut decoder, &mut clock, 1), 5, "it has not begun");
+        for (index, part) in [packet("ada", 1, 1, true), packet("ada", 3, 0, false)] {
+            decoder.take(&clock, index, part);
+        }
+        assert_eq!(asked(&mut decoder, &mut clock, 60), 1);
     }
 
     #[test]

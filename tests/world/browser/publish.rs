@@ -38,12 +38,42 @@ const LAYERS: [Size; 3] = [
     Size { lines: 360, keyframe_parts: 9, parts: 3, payload_bytes: 1_040 },
     Size { lines: 720, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 },
 ];
+/// 1,500 kbit/s.
+const SCREEN: Size = Size { lines: 1_080, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 };
+/// Of IP, UDP, RTP and SRTP.
+const HEADERS_BYTES: u64 = 64;
+/// The stamp and what lies before it fit into so many bytes.
+const PAYLOAD_BYTES_MIN: u64 = 60;
 /// Chromium ignores a PLI that comes this soon after the last it accepted.
 const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
 /// Packets that can be sent again.
 const HISTORY_PACKETS: usize = 512;
 /// A packet is not sent again within this time.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Size {
+    /// At 20 frames a second, headers included.
+    const fn bps(&self) -> u64 {
+        Self::bps_per_byte(self.parts) * (self.payload_bytes as u64 + HEADERS_BYTES)
+    }
+
+    const fn bps_per_byte(parts: u8) -> u64 {
+        parts as u64 * 8 * 20
+    }
+}
+
+/// Divides what a browser may send between its videos: each gets the same unless it needs less, as in libwebrtc.
+pub fn divide(publishers: &mut [Publisher], bps: u64) {
+    let mut videos: Vec<_> = publishers.iter_mut().filter(|publisher| publisher.kind() == MediaKind::Video).collect();
+    videos.sort_by_key(|publisher| publisher.full_bps());
+    let (mut left_bps, count) = (bps, videos.len() as u64);
+    for (place, publisher) in (0..).zip(videos) {
+        let share_bps = left_bps / (count - place);
+        let full_bps = publisher.full_bps();
+        publisher.limit_bps = (share_bps < full_bps).then_some(share_bps);
+        left_bps -= share_bps.min(full_bps);
+    }
+}
 
 /// A packet that waits to be sealed.
 #[derive(Clone, Debug)]
@@ -72,6 +102,8 @@ pub struct Publisher {
     /// SSRC, and that of retransmissions.
     pub ssrcs: (u32, u32),
     size: Size,
+    /// What all of its layers together may take, if that is less than they would.
+    limit_bps: Option<u64>,
     /// Larger layers of the same picture.
     upper: Vec<Self>,
     name: SourceName,
@@ -117,6 +149,7 @@ impl Publisher {
             is_muted: false,
             ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
             size: SMALL,
+            limit_bps: None,
             upper: Vec::new(),
             negotiated: None,
             index: u64::from(random.next_u16()),
@@ -147,6 +180,24 @@ impl Publisher {
         self.upper = upper.collect();
         (self.size, self.keyframe) = (LAYERS[0], Some(0));
         self
+    }
+
+    /// The same track with as much as a screen takes.
+    #[must_use]
+    pub fn of_a_screen(mut self) -> Self {
+        self.size = SCREEN;
+        self
+    }
+
+    /// Whether it sends less than it would.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limit_bps.is_some()
+    }
+
+    /// What all of its layers together take.
+    fn full_bps(&self) -> u64 {
+        self.streams().map(|layer| layer.size.bps()).sum()
     }
 
     /// Its streams, the lowest layer first.
@@ -206,8 +257,10 @@ impl Publisher {
     /// The packets that are due.
     pub fn poll(&mut self, clock: &Clock) -> Vec<Plain> {
         let mut packets = self.poll_stream(clock);
+        let mut needed_bps = self.size.bps();
         for layer in &mut self.upper {
-            layer.is_muted = self.is_muted;
+            needed_bps += layer.size.bps();
+            layer.is_muted = self.is_muted || self.limit_bps.is_some_and(|limit| needed_bps > limit);
             packets.extend(layer.poll_stream(clock));
         }
         packets
@@ -247,6 +300,12 @@ impl Publisher {
     fn picture(&mut self, clock: &Clock, section: &answer::Section) -> Vec<Plain> {
         let is_keyframe = std::mem::take(&mut self.keyframe_wanted);
         let Size { lines, keyframe_parts, parts, payload_bytes } = self.size;
+        let payload_bytes = match self.limit_bps {
+            Some(limit) if limit < self.size.bps() => (limit / Size::bps_per_byte(self.size.parts))
+                .saturating_sub(HEADERS_BYTES)
+                .max(PAYLOAD_BYTES_MIN) as usize,
+            Some(_) | None => payload_bytes,
+        };
         let parts = if is_keyframe { keyframe_parts } else { parts };
         let timestamp = self.timestamp(clock, 90_000);
         if is_keyframe {

@@ -7,6 +7,7 @@ use super::picture::{Decoded, Decoder, Part};
 use super::sound::Player;
 use crate::check::SourceName;
 use crate::clock::Clock;
+use media_core::rtcp::ntp::NtpTime;
 use media_core::rtcp::write::{Full, Writer};
 use media_core::rtcp::{ReportBlock, SenderReport};
 use media_core::rtp::RtpHeader;
@@ -18,6 +19,8 @@ use std::time::Instant;
 pub enum Event {
     /// A frame was decoded or a sound packet played.
     Played(SourceName),
+    /// Its pictures have so many lines from that frame on.
+    Resized(SourceName, u16),
     /// Something that no node that keeps its promises would have sent.
     Wrong(String),
 }
@@ -30,6 +33,8 @@ pub struct Slot {
     output: Output,
     /// Timestamp of the newest packet and when it came.
     newest: Option<(u32, Instant)>,
+    /// The last sender report, and when it came.
+    reported: Option<(NtpTime, Instant)>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +50,7 @@ impl Slot {
             MediaKind::Audio => Output::Sound(Player::default()),
             MediaKind::Video => Output::Picture(Decoder::default()),
         };
-        Self { section, arrivals: Arrivals::default(), output, newest: None }
+        Self { section, arrivals: Arrivals::default(), output, newest: None, reported: None }
     }
 
     /// What was negotiated.
@@ -116,9 +121,9 @@ impl Slot {
         }
     }
 
-    /// Says what is wrong with a sender report about the slot's stream (RFC 3550 §6.4.1).
-    #[must_use]
-    pub fn check_report(&self, clock: &Clock, report: &SenderReport<'_>) -> Option<String> {
+    /// Takes a sender report about the slot's stream (RFC 3550 §6.4.1), and says what is wrong with it.
+    pub fn take_report(&mut self, clock: &Clock, report: &SenderReport<'_>) -> Option<String> {
+        self.reported = Some((report.ntp, clock.now()));
         let (timestamp, at) = self.newest?;
         let clock_rate = if self.section.kind == MediaKind::Audio { 48_000 } else { 90_000 };
         let ticks = clock.now().duration_since(at).as_millis() as u32 * (clock_rate / 1_000);
@@ -128,8 +133,12 @@ impl Slot {
     }
 
     /// A report block about the stream, once something came.
-    pub fn report(&mut self) -> Option<ReportBlock> {
-        self.section.ssrc.and_then(|ssrc| self.arrivals.report(ssrc))
+    pub fn report(&mut self, clock: &Clock) -> Option<ReportBlock> {
+        let block = self.section.ssrc.and_then(|ssrc| self.arrivals.report(ssrc))?;
+        let since = |at: Instant| (clock.now().duration_since(at).as_micros() * 65_536 / 1_000_000) as u32;
+        let (last_sender_report, delay_since_sender_report) =
+            self.reported.map_or((0, 0), |(ntp, at)| (ntp.middle(), since(at)));
+        Some(ReportBlock { last_sender_report, delay_since_sender_report, ..block })
     }
 
     /// Writes what the slot asks for now.
@@ -162,6 +171,7 @@ impl From<Decoded> for Event {
     fn from(decoded: Decoded) -> Self {
         match decoded {
             Decoded::Frame(source) => Self::Played(source),
+            Decoded::Resized(source, lines) => Self::Resized(source, lines),
             Decoded::Wrong(what) => Self::Wrong(what),
         }
     }
