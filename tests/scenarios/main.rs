@@ -16,6 +16,7 @@ mod node_lost;
 mod partition;
 mod relay;
 mod reload;
+mod repair;
 mod roaming;
 mod seeds;
 mod slots;

@@ -6,6 +6,7 @@ pub mod missing;
 mod queue;
 pub mod rate;
 pub mod receive;
+mod reordering;
 pub mod stream;
 pub mod thinning;
 pub mod track;

@@ -5,6 +5,7 @@ use super::rewrite::{Origin, Rewriter, Rewritten};
 use super::template::{self, Template};
 use super::throttle::Throttle;
 use crate::codec::red::{self, Earlier};
+use crate::ingress::missing::AGE_MAX;
 use crate::ingress::receive::{ClockOffset, SourceClock};
 use crate::keys::StreamKey;
 use crate::packet::{Facts, Moment, Packet};
@@ -46,9 +47,28 @@ pub struct Outgoing {
     rewriter: Rewriter,
     throttle: Throttle,
     frame: Option<FrameSize>,
+    resumption: Resumption,
     retransmission_index: u64,
     sent_packets: u32,
     sent_octets: u32,
+}
+
+/// Why a packet is not worth sending again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lateness {
+    /// A key frame behind it has been sent to its end: a decoder goes on with that.
+    Replaced,
+    /// No decoder waits so long.
+    TooOld,
+}
+
+/// Where a decoder can begin anew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resumption {
+    /// Index and timestamp of the last key frame.
+    begun: Option<(u64, u32)>,
+    /// Index of the last one that was sent to its end.
+    whole: Option<u64>,
 }
 
 /// Headers of packets whose retransmissions have a stream of their own, and of others.
@@ -74,6 +94,7 @@ impl Outgoing {
             rewriter: Rewriter::new(config.clock_rate, first_index, random.next_u32()),
             throttle: Throttle::default(),
             frame: None,
+            resumption: Resumption::default(),
             retransmission_index: u64::from(random.next_u16() >> 1),
             sent_packets: 0,
             sent_octets: 0,
@@ -133,6 +154,7 @@ impl Outgoing {
         let written = self
             .write_redundant(at, packet, rewritten, earlier, out)
             .or_else(|| self.write(at, packet, rewritten, out))?;
+        self.resumption.note(rewritten, &packet.facts);
         self.sent_packets = self.sent_packets.wrapping_add(1);
         self.sent_octets = self.sent_octets.wrapping_add(packet.payload.len() as u32);
         Some(written)
@@ -149,6 +171,15 @@ impl Outgoing {
         }
         let origin = self.rewriter.origin(sequence)?;
         self.throttle.admit(now, origin.index, round_trip).then_some(origin)
+    }
+
+    /// Whether a packet that is sent again now would be of use no more; `None` if it would.
+    pub fn lateness(&self, now: Instant, origin: Origin, facts: &Facts, round_trip: Duration) -> Option<Lateness> {
+        if self.resumption.whole.is_some_and(|whole| origin.index < whole) {
+            return Some(Lateness::Replaced);
+        }
+        let age = self.rewriter.age(now, origin, facts)? + round_trip / 2;
+        (age > AGE_MAX).then_some(Lateness::TooOld)
     }
 
     /// What was sent so many packets ago, if it can be sent again on a numbered stream of its own.
@@ -297,6 +328,16 @@ impl Outgoing {
             self.frame = Some(FrameSize { timestamp, bytes: target });
         }
         padding
+    }
+}
+
+impl Resumption {
+    fn note(&mut self, sent: Rewritten, facts: &Facts) {
+        if facts.picture.is_some_and(|picture| picture.starts_keyframe()) {
+            self.begun = Some((sent.index, sent.timestamp));
+        }
+        let ended = self.begun.filter(|(_, timestamp)| facts.marker && *timestamp == sent.timestamp);
+        self.whole = ended.map(|(index, _)| index).or(self.whole);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::codec::vp8::Numbers;
 use crate::keys::StreamKey;
 use crate::packet::Facts;
 use crate::tempo::Tempo;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Sources whose numbers are remembered after a switch, so that a NACK of what they sent can still be answered.
 const SPANS_KEPT: usize = 4;
@@ -155,6 +155,14 @@ impl Rewriter {
         span.apply(facts).filter(|rewritten| span.source == origin.source && rewritten.index == origin.index)
     }
 
+    /// How long ago the packet at `origin` could have been sent the first time, by the stream's timestamps.
+    pub fn age(&self, now: Instant, origin: Origin, facts: &Facts) -> Option<Duration> {
+        let rewritten = self.rewrite_again(origin, facts)?;
+        let ticks = self.furthest.rewritten.timestamp.wrapping_sub(rewritten.timestamp) as i32;
+        let behind = Duration::from_secs_f64(f64::from(ticks.max(0)) / f64::from(self.clock_rate.max(1)));
+        Some(behind + now.saturating_duration_since(self.furthest.at?))
+    }
+
     /// What must be added to the timestamps of the source that fills the stream at present.
     pub fn timestamp_step(&self, source: StreamKey) -> Option<u32> {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
@@ -262,7 +270,6 @@ mod tests {
     use crate::random::Random;
     use shared::rtp_parameters::CodecName;
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     const A: StreamKey = StreamKey::numbered(1);
     const B: StreamKey = StreamKey::numbered(2);

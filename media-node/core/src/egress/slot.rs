@@ -1,7 +1,7 @@
 //! A receive slot of a client: which track the edge wants in it, which one plays, and the switch between them.
 
 use super::config::Config;
-use super::outgoing::{Outgoing, Written};
+use super::outgoing::{Lateness, Outgoing, Written};
 use super::rewrite::Origin;
 use super::slowed::Slowed;
 use crate::congestion::allocate::{Grant, Raises};
@@ -203,6 +203,11 @@ impl Slot {
     pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
         self.playing?;
         self.outgoing.nack(now, sequence, round_trip)
+    }
+
+    /// As [`Outgoing::lateness`].
+    pub fn lateness(&self, now: Instant, origin: Origin, facts: &Facts, round_trip: Duration) -> Option<Lateness> {
+        self.outgoing.lateness(now, origin, facts, round_trip)
     }
 
     /// As [`Outgoing::recent`], while something plays.

@@ -1,19 +1,17 @@
 //! Packets of a publisher that did not come, and when to ask for each of them (RFC 4585 §6.2.1).
 
+use super::reordering::Reordering;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Most losses that are asked for at a time. More than that is an outage: a key frame mends it better.
 const MISSING_MAX: usize = 128;
-/// Wait before the first request: packets that merely overtook each other are rarely further apart.
-const REORDERING: Duration = Duration::from_millis(5);
-/// Requests are repeated after a round trip, but within these bounds.
+/// Requests are repeated after a round trip, but no sooner than this.
 const RETRY_MIN: Duration = Duration::from_millis(20);
-const RETRY_MAX: Duration = Duration::from_millis(200);
 /// Requests after which a packet is given up.
 const REQUESTS_MAX: u8 = 10;
-/// Age at which a packet is given up: no decoder waits longer.
-const AGE_MAX: Duration = Duration::from_secs(1);
+/// A packet that could not come within this time any more is given up: no decoder waits longer.
+pub const AGE_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct Missing {
@@ -21,8 +19,11 @@ pub struct Missing {
     losses: [Loss; MISSING_MAX],
     length: usize,
     next_at: Option<Instant>,
-    /// There were more losses than fit, so the stream cannot be mended by asking.
-    overflowed: bool,
+    reordering: Reordering,
+    /// At the last request.
+    round_trip: Duration,
+    /// There were more losses than fit, or one was given up, so the stream cannot be mended by asking.
+    is_beyond_repair: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,14 @@ struct Loss {
 impl Default for Missing {
     fn default() -> Self {
         let unused = Loss { index: 0, since: None, asked_at: None, requests: 0 };
-        Self { losses: [unused; MISSING_MAX], length: 0, next_at: None, overflowed: false }
+        Self {
+            losses: [unused; MISSING_MAX],
+            length: 0,
+            next_at: None,
+            reordering: Reordering::default(),
+            round_trip: Duration::ZERO,
+            is_beyond_repair: false,
+        }
     }
 }
 
@@ -50,7 +58,7 @@ impl Missing {
         let gap = (indices.end - indices.start) as usize;
         if gap > MISSING_MAX - self.length {
             self.length = 0;
-            self.overflowed = true;
+            self.is_beyond_repair = true;
             self.next_at = None;
             return;
         }
@@ -58,13 +66,23 @@ impl Missing {
             *loss = Loss { index, since: Some(now), asked_at: None, requests: 0 };
         }
         self.length += gap;
-        let at = now + REORDERING;
+        let at = now + self.reordering.wait(now);
         self.next_at = Some(self.next_at.map_or(at, |next| next.min(at)));
     }
 
-    pub(super) fn arrived(&mut self, index: u64) {
+    /// A packet came after all; `is_first` if it was not sent again.
+    pub(super) fn arrived(&mut self, now: Instant, index: u64, is_first: bool) {
         let listed = self.losses.get(..self.length).unwrap_or(&[]);
         let Ok(place) = listed.binary_search_by_key(&index, |loss| loss.index) else { return };
+        let loss = listed.get(place).copied();
+        // An answer to a request takes a round trip.
+        let is_answer = |asked: Instant| now.saturating_duration_since(asked) >= self.round_trip / 2;
+        if let Some(Loss { since: Some(since), asked_at, .. }) = loss
+            && is_first
+            && !asked_at.is_some_and(is_answer)
+        {
+            self.reordering.note(now, now.saturating_duration_since(since));
+        }
         self.losses.copy_within(place + 1..self.length, place);
         self.length -= 1;
         if self.length == 0 {
@@ -83,25 +101,26 @@ impl Missing {
         self.next_at
     }
 
-    /// Whether more was lost than can be asked for since this was last called: a key frame is needed instead.
-    pub fn take_overflow(&mut self) -> bool {
-        std::mem::take(&mut self.overflowed)
+    /// Whether more was lost than can be mended since this was last called: a key frame is needed instead.
+    pub fn take_beyond_repair(&mut self) -> bool {
+        std::mem::take(&mut self.is_beyond_repair)
     }
 
     /// Writes the sequence numbers that are due to be asked for into `due`, in ascending order, and counts them as
-    /// asked for; gives the ones written. What was asked for too often or is too old is given up.
+    /// asked for; gives the ones written. What was asked for too often, or would come too late, is given up.
     pub fn take_due<'d>(&mut self, now: Instant, round_trip: Duration, due: &'d mut [u16; MISSING_MAX]) -> &'d [u16] {
-        let retry = round_trip.clamp(RETRY_MIN, RETRY_MAX);
+        let (retry, reordering) = (round_trip.max(RETRY_MIN), self.reordering.wait(now));
         let (mut kept, mut written) = (0, 0);
+        self.round_trip = round_trip;
         self.next_at = None;
         for place in 0..self.length {
             let Some(mut loss) = self.losses.get(place).copied() else { break };
-            let Some(since) = loss.since.filter(|since| now.saturating_duration_since(*since) < AGE_MAX) else {
-                continue;
-            };
-            let mut at = loss.asked_at.map_or(since + REORDERING, |asked| asked + retry);
+            let Some(since) = loss.since else { continue };
+            let mut at = loss.asked_at.map_or(since + reordering, |asked| asked + retry);
             if at <= now {
-                if loss.requests >= REQUESTS_MAX {
+                let age = now.saturating_duration_since(since) + round_trip;
+                if loss.requests >= REQUESTS_MAX || age > AGE_MAX {
+                    self.is_beyond_repair = true;
                     continue;
                 }
                 loss.requests += 1;
@@ -131,6 +150,9 @@ pub const fn due_buffer() -> [u16; MISSING_MAX] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Before the first request, where no packet was overtaken before.
+    const WAIT: Duration = Duration::from_millis(5);
 
     fn due(missing: &mut Missing, now: Instant, round_trip_ms: u64) -> Vec<u16> {
         let mut buffer = due_buffer();
@@ -162,26 +184,44 @@ mod tests {
         let mut missing = Missing::default();
         missing.gap(start, 10..13);
         missing.gap(start, 14..15);
-        missing.arrived(11);
-        missing.arrived(99);
-        assert_eq!(due(&mut missing, start + REORDERING, 60), [10, 12, 14]);
+        missing.arrived(start, 11, true);
+        missing.arrived(start, 99, true);
+        assert_eq!(due(&mut missing, start + WAIT, 60), [10, 12, 14]);
         for index in [10, 12, 14] {
-            missing.arrived(index);
+            missing.arrived(start, index, false);
         }
         assert_eq!(missing.due_at(), None);
         assert!(due(&mut missing, start + AGE_MAX / 2, 60).is_empty());
     }
 
     #[test]
+    fn what_was_merely_overtaken_teaches_to_wait_and_an_answer_does_not() {
+        let start = crate::virtual_time::start();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut missing = Missing::default();
+        missing.gap(at(0), 10..11);
+        assert_eq!(due(&mut missing, at(5), 60), [10]);
+        missing.arrived(at(12), 10, true);
+        missing.gap(at(100), 20..22);
+        assert_eq!(missing.due_at(), Some(at(115)));
+        assert_eq!(due(&mut missing, at(115), 60), [20, 21]);
+        // Publishers without a stream for it answer on the same one.
+        missing.arrived(at(175), 20, true);
+        missing.arrived(at(118), 21, false);
+        missing.gap(at(200), 30..31);
+        assert_eq!(missing.due_at(), Some(at(215)));
+    }
+
+    #[test]
     fn gives_up_after_so_many_requests_or_so_long() {
         let start = crate::virtual_time::start();
-        for (round_trip_ms, expected) in [(1, 10), (200, 5), (5_000, 5)] {
+        for (round_trip_ms, expected) in [(1, 10), (200, 4), (400, 2), (900, 1), (1_000, 0)] {
             let mut missing = Missing::default();
             missing.gap(start, 10..11);
             let requests: usize =
                 (0..3_000).map(|ms| due(&mut missing, start + Duration::from_millis(ms), round_trip_ms).len()).sum();
             assert_eq!(requests, expected, "round trip {round_trip_ms} ms");
-            assert_eq!(missing.due_at(), None);
+            assert_eq!((missing.due_at(), missing.take_beyond_repair()), (None, true));
         }
     }
 
@@ -190,12 +230,12 @@ mod tests {
         let start = crate::virtual_time::start();
         let mut missing = Missing::default();
         missing.gap(start, 0..100);
-        assert!(!missing.take_overflow());
+        assert!(!missing.take_beyond_repair());
         missing.gap(start, 200..229);
         assert_eq!(missing.due_at(), None);
-        assert!(missing.take_overflow());
-        assert!(!missing.take_overflow());
+        assert!(missing.take_beyond_repair());
+        assert!(!missing.take_beyond_repair());
         missing.gap(start, 300..300 + MISSING_MAX as u64);
-        assert_eq!(due(&mut missing, start + REORDERING, 60).len(), MISSING_MAX);
+        assert_eq!(due(&mut missing, start + WAIT, 60).len(), MISSING_MAX);
     }
 }

@@ -74,14 +74,14 @@ impl Receiver {
     pub fn packet(&mut self, now: Instant, arrived: NtpTime, sequence: u16, timestamp: u32) -> Option<u64> {
         self.received += 1;
         self.measure_jitter(arrived, timestamp);
-        self.mark(now, sequence)
+        self.mark(now, sequence, true)
     }
 
     /// Counts a packet in that came as a retransmission. It mends the stream, but says nothing about the path:
     /// RFC 4588 §6.3 leaves the statistics of the original stream alone.
     pub fn repair(&mut self, now: Instant, sequence: u16) -> Option<u64> {
         self.range?;
-        self.mark(now, sequence)
+        self.mark(now, sequence, false)
     }
 
     /// Takes note of a sender report of this stream.
@@ -132,7 +132,7 @@ impl Receiver {
         self.jitter_sixteenths >> 4
     }
 
-    fn mark(&mut self, now: Instant, sequence: u16) -> Option<u64> {
+    fn mark(&mut self, now: Instant, sequence: u16, is_first: bool) -> Option<u64> {
         let Some(range) = &mut self.range else {
             let first = FIRST_CYCLE + u64::from(sequence);
             self.range = Some(Range { first, highest: first });
@@ -158,7 +158,7 @@ impl Receiver {
         }
         range.first = range.first.min(index);
         if let Some(missing) = &mut self.missing {
-            missing.arrived(index);
+            missing.arrived(now, index, is_first);
         }
         Some(index)
     }

@@ -237,7 +237,7 @@ impl Stream {
         let Queued { is_first, is_urgent, is_dropped } = self.queue.push(at.now, &facts);
         let missing = self.receiver.as_mut().and_then(Receiver::missing);
         let (repair_at, needs_keyframe) =
-            missing.map_or((None, false), |missing| (missing.due_at(), missing.take_overflow()));
+            missing.map_or((None, false), |missing| (missing.due_at(), missing.take_beyond_repair()));
         let held_until = self.queue.held_until;
         Ok(Received {
             is_first,

@@ -1,13 +1,17 @@
 //! What clients report: losses, key frames they need, clocks, round trips.
 
 use super::Sfu;
+use crate::egress::outgoing::Lateness;
 use crate::egress::writing::Due;
 use crate::ingress::track::Track;
 use crate::keys::SessionKey;
 use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
 use crate::stats::DropReason;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Where a repair takes this long, the loss of it would be seen: it is sent twice.
+const FAR: Duration = Duration::from_millis(150);
 
 impl Sfu {
     pub(super) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Result<(), DropReason> {
@@ -86,7 +90,7 @@ impl Sfu {
             return;
         }
         let Some(place) = session.slot_of_ssrc(ssrc) else { return };
-        let mut is_first = false;
+        let (mut is_first, mut broken) = (false, None);
         if let Some(slot) = session.slots.get_mut(place) {
             slot.tally.nack();
         }
@@ -96,10 +100,24 @@ impl Sfu {
                 self.stats.retransmit_misses += 1;
                 continue;
             };
-            is_first |= session.add_due(Due::Again { slot: place as u16, origin });
+            let stream = self.streams.get(origin.source);
+            let packet = stream.and_then(|stream| stream.numbered(origin.tempo, origin.number));
+            if let Some(late) = packet.and_then(|packet| slot.lateness(now, origin, &packet.facts, round_trip)) {
+                self.stats.retransmit_misses += 1;
+                broken = broken.or((late == Lateness::TooOld).then_some(origin.source));
+                continue;
+            }
+            for _ in 0..if round_trip >= FAR { 2 } else { 1 } {
+                is_first |= session.add_due(Due::Again { slot: place as u16, origin });
+            }
         }
         if is_first {
             self.egress.due_sessions.push(key);
+        }
+        // What cannot be mended in time ends with a key frame.
+        let playing = self.sessions.get(key).and_then(|session| session.slots.get(place)?.playing());
+        if let Some(stream) = broken.filter(|broken| Some(*broken) == playing) {
+            self.want_keyframe(now, stream);
         }
     }
 

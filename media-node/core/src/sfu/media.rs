@@ -115,7 +115,7 @@ impl Sfu {
         if received.begins_stream {
             self.deadlines.set(Timer::Report(stream.publisher), Some(now + FIRST_REPORT_AFTER));
         }
-        if received.needs_keyframe {
+        if received.needs_keyframe && (stream.tap.is_some() || !stream.subscribers.is_empty()) {
             stream.keyframes.want();
         }
         if stream.keyframes.due_at(now).is_some_and(|at| at <= now) {

@@ -66,7 +66,7 @@ fn a_minute_of_each_session_is_told_as_counts_of_that_minute() {
     assert!((22..=25).contains(&sent.packets_lost), "{sent:?}");
     // Of a frame whose first packet is lost the last one still comes.
     assert!((1_150..=1_201).contains(&sent.frames), "{sent:?}");
-    assert_eq!((sent.freezes, sent.plis), (1, 1), "{sent:?}");
+    assert!(sent.freezes == 1 && sent.plis >= 1, "nothing is sent again, so key frames are asked for: {sent:?}");
     assert!(sent.nacks >= sent.packets_lost, "{sent:?}");
     assert!((150_000..160_000).contains(&sent.bitrate_bps), "{sent:?}");
     assert_eq!(track(publisher, Flow::ClientToNode, MediaKind::Audio).packets_lost, 0);
