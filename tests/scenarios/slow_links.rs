@@ -1,6 +1,7 @@
 //! Rooms with a viewer on a slow link: what they see and hear, and that nobody else notices.
 
 use shared::rtp_parameters::MediaKind;
+use shared::signal::TrackSource;
 use std::time::Duration;
 use world::World;
 use world::browser::Guest;
@@ -145,6 +146,89 @@ fn one_slow_viewer_beside_a_good_one() {
         assert!(is_untouched, "seed {seed}: good {good:?}");
         let asked = world.node("media-1").stats().keyframe_requests_out - asked;
         assert!(asked <= 1 + time.as_secs() / 10, "seed {seed}: {asked} key frames asked for in {time:?}");
+        world.check_all();
+    }
+}
+
+/// So much is left for a while after each time it was too little for all frames of the smallest layer.
+#[test]
+fn frames_that_come_and_go_do_not_delay_the_return_to_the_top() {
+    for seed in SEEDS {
+        let mut world = call(seed, &["grace"]);
+        slow_down(&mut world, "grace", 420_000);
+        world.run_for(Duration::from_secs(8));
+        for rate_bps in [240_000, 420_000].repeat(4) {
+            slow_down(&mut world, "grace", rate_bps);
+            world.run_for(Duration::from_secs(5));
+        }
+        slow_down(&mut world, "grace", 5_000_000);
+        let restored = world.clock().now();
+        world.run_for(Duration::from_secs(12));
+        let seen = world.seen("grace", "ada", MediaKind::Video).expect("seen before");
+        let after = seen.resized.now().saturating_duration_since(restored);
+        assert_eq!(seen.lines, 720, "seed {seed}");
+        assert!(after < Duration::from_secs(8), "seed {seed}: after {after:?}");
+        world.check_all();
+    }
+}
+
+/// What a viewer saw of a participant's track since the last mark.
+fn seen_of(world: &World, viewer: &str, of: &str, source: TrackSource) -> Seen {
+    let browser = world.browser(of);
+    let (name, _) = browser.sources().find(|(_, publisher)| publisher.source == source).expect("published");
+    let video = world.browser(viewer).watch().of(name).expect("seen before");
+    let last = world.clock().now().duration_since(video.last.now());
+    let frozen = video.frozen + if last > FROZEN { last } else { Duration::ZERO };
+    Seen { frozen, frames_per_s: video.frames as f64, concealed: 0.0 }
+}
+
+#[test]
+fn a_screen_beside_a_camera_is_asked_for_what_its_best_viewer_can_take() {
+    for seed in SEEDS {
+        let mut world = World::seeded(seed);
+        let sources = vec![TrackSource::Microphone, TrackSource::Camera, TrackSource::Screen];
+        world.join_as(Guest { sends_layers: true, reports_arrivals: true, sources, ..guest("ada") });
+        world.join_as(Guest { reports_arrivals: true, ..guest("grace") });
+        world.run_for(Duration::from_secs(10));
+        let is_limited = |world: &World| world.browser("ada").sources().any(|(_, publisher)| publisher.is_limited());
+        assert!(!is_limited(&world), "seed {seed}: a good link limits nothing");
+        slow_down(&mut world, "grace", 700_000);
+        world.run_for(Duration::from_secs(8));
+        let mut slow = Vec::new();
+        for source in [TrackSource::Screen, TrackSource::Camera] {
+            world.mark();
+            world.run_for(Duration::from_secs(1));
+            slow.push(seen_of(&world, "grace", "ada", source));
+        }
+        assert!(is_limited(&world), "seed {seed}");
+        // The screen comes first: the camera may be left with its base layer, or be paused.
+        let has_camera = slow[1].frames_per_s >= 4.0 || is_told_of_pause(&world);
+        assert!(slow[0].frames_per_s >= 15.0 && has_camera, "seed {seed}: {slow:?}");
+        slow_down(&mut world, "grace", 8_000_000);
+        world.run_for(Duration::from_secs(12));
+        assert!(!is_limited(&world), "seed {seed}: what is gone limits nothing");
+        world.mark();
+        world.run_for(Duration::from_secs(1));
+        let screen = seen_of(&world, "grace", "ada", TrackSource::Screen);
+        assert!(screen.frames_per_s > 18.0, "seed {seed}: {screen:?}");
+        world.check_all();
+    }
+}
+
+#[test]
+fn a_newcomer_on_a_good_link_soon_sees_the_top() {
+    for seed in SEEDS {
+        let mut world = World::seeded(seed);
+        world.join_as(Guest { sends_layers: true, reports_arrivals: true, ..guest("ada") });
+        world.run_for(Duration::from_secs(5));
+        world.join_as(Guest { reports_arrivals: true, ..guest("grace") });
+        slow_down(&mut world, "grace", 5_000_000);
+        let joined = world.clock().now();
+        world.run_for(Duration::from_secs(6));
+        let seen = world.seen("grace", "ada", MediaKind::Video).expect("seen");
+        let after = seen.resized.now().saturating_duration_since(joined);
+        assert!(seen.lines == 720 && after < Duration::from_secs(2), "seed {seed}: {seen:?} after {after:?}");
+        assert!(seen.frames > 110 && seen.longest_gap < Duration::from_millis(200), "seed {seed}: {seen:?}");
         world.check_all();
     }
 }

@@ -5,7 +5,7 @@ use crate::tempo::{THINNED, Tempo};
 use std::time::{Duration, Instant};
 
 /// A slot gets more only if the estimate exceeds the need by this much, in percent.
-pub const HEADROOM_PERCENT: u64 = 115;
+const HEADROOM_PERCENT: u64 = 115;
 /// A picture with fewer frames than this is worse than a smaller one with all of them: 15 a second, as a second measures.
 const FRAMES_PER_S_MIN: u64 = 13;
 /// What plays stays down to this: a camera of 25 frames a second is measured with 11 to 13 without its upper layer.
@@ -84,6 +84,8 @@ pub struct Demand {
     /// The stream it was given before, and how much of it.
     pub current: Option<(StreamKey, Tempo)>,
     pub raises: Raises,
+    /// What a track of one layer would take if its publisher were not asked to send less; 0 where it is not.
+    pub uncapped_bps: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,9 @@ pub struct Grant {
     pub limit: Limit,
     /// What the estimate leaves for this slot, its own need included.
     pub share_bps: u64,
+    /// What one layer alone may need to be given, now or once it is that small: what those that are served before it have
+    /// comes first, and of the others the smallest layers.
+    pub fit_bps: u64,
     /// Lines of the given layer; 0 where they are not known.
     pub lines: u16,
     pub given_bps: u64,
@@ -143,8 +148,14 @@ pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Dem
         slots.get_mut(*place).into_iter().for_each(|slot| slot.begin(&mut budget));
     }
     budget.target_bps = estimate.target_bps;
+    // What is paused is to come back beside what is larger.
+    let reserved_bps: u64 = slots.iter().map(Candidate::reserved_bps).sum();
     for place in &order {
-        slots.get_mut(*place).into_iter().for_each(|slot| slot.raise(&mut budget));
+        let Some(slot) = slots.get_mut(*place) else { continue };
+        let others_bps = reserved_bps.saturating_sub(slot.reserved_bps());
+        let used_bps = (budget.used_bps + others_bps).saturating_sub(slot.given_bps());
+        slot.fit_bps = without_headroom(estimate.sustained_bps).saturating_sub(used_bps);
+        slot.raise(&mut budget);
     }
     slots.iter().map(|slot| slot.grant(&budget)).collect()
 }
@@ -156,7 +167,7 @@ pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
 
 /// What every slot's largest layer needs.
 pub fn largest_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
-    let largest = |demand: &Demand| steps(demand).last().map_or(0, |step| step.bitrate_bps);
+    let largest = |demand: &Demand| steps(demand).last().map_or(0, |step| step.bitrate_bps).max(demand.uncapped_bps);
     audio_bps + demands.iter().map(largest).sum::<u64>()
 }
 
@@ -170,14 +181,15 @@ pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
         let place = steps.iter().position(|layer| (Some(layer.stream), layer.tempo) == (grant.stream, grant.tempo));
         let own = place.and_then(|place| steps.get(place)).map_or(0, |layer| layer.bitrate_bps);
         used += own;
-        all += steps.last().map_or(0, |layer| layer.bitrate_bps);
+        all += steps.last().map_or(0, |layer| layer.bitrate_bps).max(demand.uncapped_bps);
         let next = match place {
             Some(place) => steps.get(place + 1),
             // As `Candidate::begin` asks for.
             None => steps.iter().find(|step| step.tempo == Tempo::Full),
         };
-        if let Some(next) = next {
-            let more = next.bitrate_bps.saturating_sub(own);
+        let uncapped_bps = Some(demand.uncapped_bps).filter(|bps| *bps > own);
+        if let Some(next_bps) = next.map(|step| step.bitrate_bps).or(uncapped_bps) {
+            let more = next_bps.saturating_sub(own);
             step = Some(step.map_or(more, |step: u64| step.min(more)));
         }
     }
@@ -188,6 +200,11 @@ pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
 /// A little above what [`Budget::take`] asks for, or the estimate could stop just below it.
 fn with_headroom(bps: u64) -> u64 {
     bps.saturating_mul(HEADROOM_PERCENT + 5) / 100
+}
+
+/// What may be used of so much where headroom is asked for.
+fn without_headroom(bps: u64) -> u64 {
+    bps.saturating_mul(100) / HEADROOM_PERCENT
 }
 
 struct Budget {
@@ -233,6 +250,7 @@ struct Candidate {
     may_raise: bool,
     is_size_limited: bool,
     given: Option<usize>,
+    fit_bps: u64,
 }
 
 impl Candidate {
@@ -250,6 +268,7 @@ impl Candidate {
             may_raise: demand.raises.allow(now),
             steps,
             given: None,
+            fit_bps: 0,
         }
     }
 
@@ -279,6 +298,17 @@ impl Candidate {
         self.given = Some(place);
     }
 
+    fn given_bps(&self) -> u64 {
+        self.given.and_then(|place| self.steps.get(place)).map_or(0, |step| step.bitrate_bps)
+    }
+
+    /// What the smallest of several layers needs while nothing is given.
+    fn reserved_bps(&self) -> u64 {
+        let smallest = self.steps.iter().find(|step| step.tempo == Tempo::Full);
+        let is_layered = smallest.map(|step| step.stream) != self.steps.last().map(|step| step.stream);
+        smallest.filter(|_| is_layered && self.given.is_none()).map_or(0, |step| step.bitrate_bps)
+    }
+
     fn plays(&self, stream: StreamKey) -> bool {
         self.current.and_then(|current| self.steps.get(current)).is_some_and(|step| step.stream == stream)
     }
@@ -292,12 +322,13 @@ impl Candidate {
             () if self.is_size_limited => Limit::Size,
             () => Limit::None,
         };
-        let given_bps = step.map_or(0, |step| step.bitrate_bps);
+        let given_bps = self.given_bps();
         Grant {
             stream: step.map(|step| step.stream),
             tempo: step.map_or(Tempo::Full, |step| step.tempo),
             limit,
             share_bps: budget.left_bps().saturating_add(given_bps),
+            fit_bps: self.fit_bps,
             lines: step.map_or(0, |step| step.lines),
             given_bps,
             wanted_bps: self.steps.last().map_or(0, |step| step.bitrate_bps),

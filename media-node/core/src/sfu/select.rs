@@ -6,7 +6,7 @@ use crate::congestion::limited::LimitedSlot;
 use crate::egress::slot::Slot;
 use crate::ingress::stream::Stream;
 use crate::ingress::track::{self, Track};
-use crate::keys::{SessionKey, StreamKey, Streams, Tracks};
+use crate::keys::{SessionKey, Sessions, StreamKey, Streams, Tracks};
 use crate::session::Session;
 use crate::slab::Slab;
 use crate::tempo::Tempo;
@@ -34,7 +34,7 @@ impl Sfu {
         let (mut demands, mut undecodable) = (Vec::new(), Vec::new());
         for (place, slot) in of_kind(session, MediaKind::Video) {
             places.push(place);
-            demands.push(demand(now, slot, tracks, streams));
+            demands.push(demand(now, slot, (tracks, sessions), streams));
             undecodable.push(is_undecodable(slot, tracks, streams));
         }
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
@@ -212,7 +212,12 @@ fn can_read(slot: &Slot, stream: &Stream) -> bool {
     stream.codec().is_none_or(|codec| slot.config().format(codec).is_some())
 }
 
-fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut Slab<Streams, Stream>) -> Demand {
+fn demand(
+    now: Instant,
+    slot: &Slot,
+    (tracks, sessions): (&Slab<Tracks, Track>, &Slab<Sessions, Session>),
+    streams: &mut Slab<Streams, Stream>,
+) -> Demand {
     let track = slot.track.and_then(|track| tracks.get(track));
     let is_single = track.is_some_and(|track| track.single().is_some());
     let layer = |layer: &track::Layer| {
@@ -230,6 +235,8 @@ fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut
     };
     let layers: Vec<_> = track.into_iter().flat_map(|track| &track.layers).filter_map(layer).collect();
     let wish = slot.wish.as_ref();
+    let publisher = track.filter(|_| is_single).and_then(|track| sessions.get(track.publisher));
+    let cap = publisher.and_then(|session| session.cap);
     Demand {
         current: slot
             .wanted()
@@ -238,6 +245,7 @@ fn demand(now: Instant, slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &mut
         lines_max: wish.and_then(|wish| wish.lines_max),
         priority: wish.map_or(u8::MAX, |wish| wish.priority),
         raises: slot.raises,
+        uncapped_bps: cap.map_or(0, |cap| cap.uncapped_bps),
         layers,
     }
 }

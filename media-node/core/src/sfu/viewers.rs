@@ -1,10 +1,9 @@
 //! What the viewers of a track need, summed up for its publisher: which layers, or at most how many bits per second.
 
 use super::{Output, Sfu, Timer};
-use crate::congestion::allocate::HEADROOM_PERCENT;
 use crate::ingress::track::Track;
 use crate::ingress::wanted::LayerSet;
-use crate::keys::TrackKey;
+use crate::keys::{SessionKey, TrackKey};
 use crate::session::Cap;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const CAP_BPS_MIN: u64 = 100_000;
 /// A cap that leaves this much more than what was sent without it, in percent, is lifted.
 const LIFT_PERCENT: u64 = 130;
+/// What is asked for of what fits, in percent: encoders waver.
+const FIT_PERCENT: u64 = 95;
+/// What is sent beside a capped video is allowed to grow by this, in percent.
+const OTHERS_PERCENT: u64 = 110;
 /// Smaller changes of a cap, in percent, are not sent.
 const CHANGE_PERCENT: u64 = 5;
 
@@ -68,32 +71,64 @@ impl Sfu {
 
     /// A publisher of one stream that is too much for all of its viewers is asked to send less, instead of being paused at
     /// all of them: as much less as their slots need to resume.
+    ///
+    /// What is asked holds for all of its videos together. libwebrtc divides it between them: each gets the same, unless it
+    /// needs less. So the others are allowed as much as this one, or what they need.
     fn set_cap(&mut self, now: Instant, key: TrackKey) {
-        let Some(track) = self.tracks.get(key) else { return };
-        let publisher = track.publisher;
-        let share_bps = self.largest_share_bps(track);
-        let sent_bps =
-            track.single().and_then(|key| self.streams.get_mut(key)).map_or(0, |stream| stream.bitrate_bps(now));
-        let is_alone = self.video_tracks_of(publisher).count() == 1;
-        let Some(session) = self.sessions.get_mut(publisher) else { return };
-        let cap_bps = share_bps.map(|bps| bps.saturating_mul(100) / HEADROOM_PERCENT).filter(|bps| *bps >= CAP_BPS_MIN);
-        let before = session.cap;
-        session.cap = match (cap_bps.filter(|_| is_alone), before) {
-            (Some(bps), None) if bps < sent_bps => Some(Cap { bps, uncapped_bps: sent_bps }),
-            (Some(bps), Some(cap)) if bps < cap.uncapped_bps.saturating_mul(LIFT_PERCENT) / 100 => {
+        let Some(publisher) = self.tracks.get(key).map(|track| track.publisher) else { return };
+        let tracks: Vec<_> = self.video_tracks_of(publisher).collect();
+        let Some((fit_bps, sent_bps)) = self.tightest(now, &tracks) else { return self.cap(publisher, None) };
+        let fit_bps = fit_bps * FIT_PERCENT / 100;
+        let others = tracks.len().saturating_sub(1) as u64;
+        let total_bps: u64 = tracks.iter().map(|key| self.sent_bps(now, *key)).sum();
+        let needed_bps = total_bps.saturating_sub(sent_bps).saturating_mul(OTHERS_PERCENT) / 100;
+        let bps = fit_bps.saturating_add(needed_bps.min(fit_bps.saturating_mul(others)));
+        let before = self.sessions.get(publisher).and_then(|session| session.cap);
+        let cap = match before {
+            None if fit_bps < sent_bps => Some(Cap { bps, uncapped_bps: sent_bps }),
+            Some(cap) if fit_bps < cap.uncapped_bps.saturating_mul(LIFT_PERCENT) / 100 => {
                 let is_changed = bps.abs_diff(cap.bps) > cap.bps * CHANGE_PERCENT / 100;
                 Some(if is_changed { Cap { bps, ..cap } } else { cap })
             }
-            (_, _) => None,
+            None | Some(_) => None,
         };
-        if session.cap != before {
+        self.cap(publisher, cap);
+    }
+
+    fn cap(&mut self, publisher: SessionKey, cap: Option<Cap>) {
+        let Some(session) = self.sessions.get_mut(publisher) else { return };
+        if std::mem::replace(&mut session.cap, cap) != cap {
             self.report_cap(publisher);
         }
     }
 
-    /// The most that a viewer's downlink leaves for a track; `None` if one has no limit, the recorder takes it, or nobody
+    /// Of the tracks of one stream that viewers cannot take as they are: what the tightest may need, and what is sent of it.
+    fn tightest(&mut self, now: Instant, tracks: &[TrackKey]) -> Option<(u64, u64)> {
+        let mut tightest: Option<(u64, u64)> = None;
+        for key in tracks {
+            let track = self.tracks.get(*key).filter(|track| track.single().is_some());
+            let fit_bps = track.and_then(|track| self.largest_fit_bps(track)).filter(|bps| *bps >= CAP_BPS_MIN);
+            let Some(fit_bps) = fit_bps else { continue };
+            let sent_bps = self.sent_bps(now, *key);
+            let is_tighter = |(known_bps, of_bps): (u64, u64)| {
+                u128::from(sent_bps) * u128::from(known_bps) > u128::from(of_bps) * u128::from(fit_bps)
+            };
+            if tightest.is_none_or(is_tighter) {
+                tightest = Some((fit_bps, sent_bps));
+            }
+        }
+        tightest
+    }
+
+    fn sent_bps(&mut self, now: Instant, key: TrackKey) -> u64 {
+        let Self { tracks, streams, .. } = self;
+        let layers = tracks.get(key).into_iter().flat_map(Track::streams);
+        layers.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum()
+    }
+
+    /// The most that a track may need to be given to one of its viewers; `None` if one has no limit, the recorder takes it, or nobody
     /// watches.
-    fn largest_share_bps(&self, track: &Track) -> Option<u64> {
+    fn largest_fit_bps(&self, track: &Track) -> Option<u64> {
         if track.tap.is_some() {
             return None;
         }
@@ -106,7 +141,7 @@ impl Sfu {
                 continue;
             }
             let grant = slot.grant?;
-            largest = largest.max(Some(grant.share_bps));
+            largest = largest.max(Some(grant.fit_bps));
         }
         largest
     }

@@ -15,6 +15,7 @@ fn demand(slot: u32, layers: &[(u64, u16)], current: Option<u32>) -> Demand {
         priority: 0,
         current: current.map(|place| (StreamKey::numbered(slot * 10 + place), Tempo::Full)),
         raises: Raises::default(),
+        uncapped_bps: 0,
     }
 }
 
@@ -236,4 +237,36 @@ impl MapLimits for Vec<(Option<u32>, Limit)> {
     fn map_limits(self) -> Vec<Option<u32>> {
         self.into_iter().map(|(layer, _)| layer).collect()
     }
+}
+
+#[test]
+fn a_screen_comes_before_the_speaker_and_the_speaker_before_the_rest() {
+    let screen = |kbps, current| demand(0, &[(kbps, 1_080)], current);
+    let camera = |slot, priority, current| Demand { priority, ..demand(slot, &THREE, current) };
+    let all = |target, kbps, now| grants(target, &[camera(2, 25, Some(2)), camera(1, 1, Some(2)), screen(kbps, now)]);
+    assert_eq!(all(6_000, 1_500, Some(0)).map_limits(), [Some(2), Some(2), Some(0)]);
+    assert_eq!(all(4_000, 1_500, Some(0)).map_limits(), [Some(0), Some(2), Some(0)]);
+    assert_eq!(all(2_200, 1_500, Some(0)).map_limits(), [Some(0), Some(1), Some(0)]);
+    assert_eq!(all(1_700, 1_500, Some(0)).map_limits(), [None, Some(0), Some(0)]);
+    // One that is too large for the moment keeps its place: that is what its publisher is asked for.
+    let fit = |target_kbps: u64, kbps, current| {
+        let demands = [camera(2, 25, Some(2)), camera(1, 1, Some(2)), screen(kbps, current)];
+        let granted = allocate(crate::virtual_time::start(), Estimate::of(target_kbps * 1_000), 40_000, &demands);
+        (granted[2].stream.is_some(), granted[2].fit_bps / 1_000)
+    };
+    assert_eq!(fit(1_150, 1_500, None), (false, 1_000 - 40 - 300));
+    assert_eq!(fit(1_150, 655, None), (true, 1_000 - 40 - 300), "what fits begins");
+    assert_eq!(fit(1_150, 655, Some(0)), (true, 1_000 - 40 - 300));
+    assert_eq!(fit(1_150, 900, Some(0)), (true, 1_000 - 40 - 300), "a camera that is paused keeps its place as well");
+}
+
+#[test]
+fn a_capped_track_is_tried_with_what_it_would_send() {
+    let next = |uncapped_bps| {
+        let demands = [Demand { uncapped_bps, ..demand(0, &[(300, 1_080)], Some(0)) }];
+        let granted = allocate(crate::virtual_time::start(), Estimate::of(400_000), 40_000, &demands);
+        (next_bps(40_000, &demands, &granted) / 1_000, largest_bps(40_000, &demands) / 1_000)
+    };
+    assert_eq!(next(0), (340 * 120 / 100, 340));
+    assert_eq!(next(1_500_000), (1_540 * 120 / 100, 1_540));
 }
