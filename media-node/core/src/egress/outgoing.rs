@@ -53,7 +53,7 @@ pub struct Outgoing {
     sent_octets: u32,
 }
 
-/// Why a packet is not worth sending again.
+/// What makes a packet not worth sending again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lateness {
     /// A key frame behind it has been sent to its end: a decoder goes on with that.
