@@ -52,10 +52,8 @@ pub(crate) fn resuming(protocols: &Protocols, room: &RoomId, env: &Env) -> Resul
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
     }
     let secret = protocols.resume_secret().unwrap_or_default();
-    if !resume_keys(env)?.made(room, secret) {
-        return Err(AuthError::Refused(ErrorCode::SessionExpired));
-    }
-    Ok(ResumeClaims { secret: secret.into() })
+    let holder = resume_keys(env)?.holder(room, secret).ok_or(AuthError::Refused(ErrorCode::SessionExpired))?;
+    Ok(ResumeClaims { secret: secret.into(), holder })
 }
 
 /// Whether a request brings a token (RFC 6750 §2.1).

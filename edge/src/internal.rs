@@ -36,6 +36,7 @@ impl Introduced for JoinClaims {
 pub(crate) struct ResumeClaims {
     /// A secret with a valid tag for this room; only the room knows whether it is still valid.
     pub(crate) secret: String,
+    pub(crate) holder: room::Holder,
 }
 
 impl std::fmt::Debug for ResumeClaims {

@@ -4,6 +4,7 @@ use crate::refusal::Refusal;
 use crate::upgrade::Protocols;
 use crate::{clock, log, random};
 use edge_core::door::Address;
+use edge_core::room::Holder;
 use edge_core::turnstile::{Credential, Turnstile};
 use shared::{ParticipantId, RoomId};
 use std::cell::{Cell, RefCell};
@@ -20,31 +21,33 @@ thread_local! {
 /// The answer to a client that asks for sockets too often. Browsers hide it from pages, and clients treat it as a lost
 /// connection.
 pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
-    let address = request.headers().get("CF-Connecting-IP").ok().flatten();
-    let address = address.and_then(|address| Address::parse(&address));
     let protocols = Protocols::of(request);
     let credential = match (protocols.token(), protocols.resume_secret()) {
         (Some(token), _) => Credential::Token(token),
         (None, Some(secret)) => Credential::ResumeSecret(secret),
         (None, None) => Credential::Nothing,
     };
-    let is_looked_at = ask(address, |turnstile, address| turnstile.looks_at(clock::now(), address, credential));
+    let is_looked_at = ask(address(request), |turnstile, _| turnstile.looks_at(clock::now(), credential));
     is_looked_at.err().map(|refusal| refusal.response(&random::request_id()))
+}
+
+fn address(request: &Request) -> Option<Address> {
+    Address::parse(&request.headers().get("CF-Connecting-IP").ok().flatten()?)
 }
 
 /// Whether a client with a valid token reaches its room.
 pub(crate) fn check_join(address: Option<Address>, room: &RoomId, participant: &ParticipantId) -> Result<(), Refusal> {
-    ask(address, |turnstile, _| turnstile.lets_join(clock::now(), room, participant))
+    ask(address, |turnstile, address| turnstile.lets_join(clock::now(), address, room, participant))
 }
 
 /// Whether a client with a resume secret of its room reaches it.
-pub(crate) fn check_resume(address: Option<Address>, room: &RoomId) -> Result<(), Refusal> {
-    ask(address, |turnstile, _| turnstile.lets_resume(clock::now(), room))
+pub(crate) fn check_resume(address: Option<Address>, room: &RoomId, holder: &Holder) -> Result<(), Refusal> {
+    ask(address, |turnstile, address| turnstile.lets_resume(clock::now(), address, room, holder))
 }
 
 /// Whether a client that is refused for another reason is told it on a socket.
 pub(crate) fn check_explanation(address: Option<Address>) -> Result<(), Refusal> {
-    ask(address, |turnstile, _| turnstile.explains(clock::now()))
+    ask(address, |turnstile, address| turnstile.explains(clock::now(), address))
 }
 
 fn ask(address: Option<Address>, admits: impl FnOnce(&mut Turnstile, Address) -> bool) -> Result<(), Refusal> {

@@ -59,7 +59,7 @@ use news::News;
 use published::Publishers;
 use recording::Recording;
 pub use recording::{RecordingAnswer, RecordingAsk, RecordingCursor, RecordingListing};
-pub use resume_secret::ResumeKeys;
+pub use resume_secret::{Holder, ResumeKeys};
 use serde::{Deserialize, Serialize};
 use shared::control::{ControlError, NodeToRoom, RecordingOrder, RecordingReport, RecordingVerdict, RoomToNode};
 use shared::signal::{

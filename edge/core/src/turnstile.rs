@@ -5,6 +5,7 @@
 
 use crate::door::Address;
 use crate::rate_limit::{Rate, TokenBucket};
+use crate::room::Holder;
 use shared::{ParticipantId, RoomId, UnixMillis};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,6 +22,7 @@ enum By {
     Participant,
     JoinsOfRoom,
     ResumesOfRoom,
+    ExplanationsOfAddress,
     Explanation,
 }
 
@@ -32,12 +34,15 @@ impl By {
             Self::Credential | Self::Participant => Rate::new(20, 500),
             // An office or a school behind one NAT that arrives at once.
             Self::JoinsOfAddress => Rate::new(256, 50),
-            // A deployment closes every socket, and the largest room may sit behind one NAT; each may have to ask again.
-            Self::ResumesOfAddress => Rate::new(1_024, 10),
+            // A deployment closes every socket. The largest room behind one NAT is back within the resume window, and one address takes
+            // less than half of what a room lets back.
+            Self::ResumesOfAddress => Rate::new(128, 25),
             // A sixth of what a room's object can take beside its call; a crowd that comes faster waits a moment.
             Self::JoinsOfRoom => Rate::new(200, 20),
             // Those who are in the call come before those who want to be, and must be back within the resume window.
             Self::ResumesOfRoom => Rate::new(256, 10),
+            // Those who share a forger's address may have to come again to be told; the others need not.
+            Self::ExplanationsOfAddress => Rate::new(32, 100),
             // A refusal in a frame costs a socket and a line in the log.
             Self::Explanation => Rate::new(64, 20),
         }
@@ -59,32 +64,43 @@ pub struct Turnstile {
 }
 
 impl Turnstile {
-    /// Whether this upgrade is verified at all. One that is refused for its credential leaves the address's count to others behind the
-    /// same NAT.
-    pub fn looks_at(&mut self, now: UnixMillis, address: Address, credential: Credential<'_>) -> bool {
-        let (key, of_address) = match credential {
-            Credential::Token(token) => (hash(("token", token)), By::JoinsOfAddress),
-            Credential::ResumeSecret(secret) => (hash(("secret", secret)), By::ResumesOfAddress),
-            Credential::Nothing => (0, By::JoinsOfAddress),
+    /// Whether this upgrade is verified at all. Its address is not counted before: a forger would keep out all others behind the same NAT,
+    /// and verifying costs a small part of the refusal.
+    pub fn looks_at(&mut self, now: UnixMillis, credential: Credential<'_>) -> bool {
+        let key = match credential {
+            Credential::Token(token) => hash(("token", token)),
+            Credential::ResumeSecret(secret) => hash(("secret", secret)),
+            Credential::Nothing => 0,
         };
-        self.take(now, By::Credential, key) && self.take(now, of_address, address.number())
+        self.take(now, By::Credential, key)
     }
 
     /// Whether a client with a valid token reaches the room. Asked after the token is verified: otherwise a flood without any
     /// token could keep people out of a room.
-    pub fn lets_join(&mut self, now: UnixMillis, room: &RoomId, participant: &ParticipantId) -> bool {
-        let of_participant = hash((room.as_str(), participant.as_str()));
-        self.take(now, By::Participant, of_participant) && self.take(now, By::JoinsOfRoom, hash(room.as_str()))
+    pub fn lets_join(&mut self, now: UnixMillis, address: Address, room: &RoomId, participant: &ParticipantId) -> bool {
+        self.take(now, By::Participant, hash((room.as_str(), participant.as_str())))
+            && self.take(now, By::JoinsOfAddress, address.number())
+            && self.take(now, By::JoinsOfRoom, hash(room.as_str()))
     }
 
-    /// The same for a client whose resume secret was made by this room. A crowd at the door keeps no participant out.
-    pub fn lets_resume(&mut self, now: UnixMillis, room: &RoomId) -> bool {
-        self.take(now, By::ResumesOfRoom, hash(room.as_str()))
+    /// The same for a client whose resume secret was made by this room. A crowd at the door keeps no participant out, and neither does
+    /// one participant with all secrets that it ever had. Those that name no holder have the room's allowance once more.
+    pub fn lets_resume(&mut self, now: UnixMillis, address: Address, room: &RoomId, holder: &Holder) -> bool {
+        let of_room = match holder {
+            Holder::Blind(holder) => {
+                if !self.take(now, By::Participant, hash(("holder", room.as_str(), holder))) {
+                    return false;
+                }
+                hash(room.as_str())
+            }
+            Holder::Unknown => hash(("unknown", room.as_str())),
+        };
+        self.take(now, By::ResumesOfAddress, address.number()) && self.take(now, By::ResumesOfRoom, of_room)
     }
 
     /// Whether a refused client is told why in a frame, which browsers show to the page; the others get a status.
-    pub fn explains(&mut self, now: UnixMillis) -> bool {
-        self.take(now, By::Explanation, 0)
+    pub fn explains(&mut self, now: UnixMillis, address: Address) -> bool {
+        self.take(now, By::ExplanationsOfAddress, address.number()) && self.take(now, By::Explanation, 0)
     }
 
     fn take(&mut self, now: UnixMillis, by: By, key: u64) -> bool {
@@ -144,13 +160,17 @@ mod tests {
 
     fn join(turnstile: &mut Turnstile, now: UnixMillis, address: Address, room: &str, who: &str) -> bool {
         let (id, participant) = (RoomId::parse(room).expect("a name"), ParticipantId::parse(who).expect("a name"));
-        turnstile.looks_at(now, address, Credential::Token(&format!("{room} {who}")))
-            && turnstile.lets_join(now, &id, &participant)
+        turnstile.looks_at(now, Credential::Token(&format!("{room} {who}")))
+            && turnstile.lets_join(now, address, &id, &participant)
     }
 
-    fn resume(turnstile: &mut Turnstile, now: UnixMillis, address: Address, secret: &str) -> bool {
-        turnstile.looks_at(now, address, Credential::ResumeSecret(secret))
-            && turnstile.lets_resume(now, &RoomId::parse(CROWDED).expect("a name"))
+    fn resume(turnstile: &mut Turnstile, now: UnixMillis, address: Address, secret: &str, who: &str) -> bool {
+        resume_as(turnstile, now, address, secret, &Holder::Blind(who.into()))
+    }
+
+    fn resume_as(turnstile: &mut Turnstile, now: UnixMillis, address: Address, secret: &str, holder: &Holder) -> bool {
+        turnstile.looks_at(now, Credential::ResumeSecret(secret))
+            && turnstile.lets_resume(now, address, &RoomId::parse(CROWDED).expect("a name"), holder)
     }
 
     /// A thousand upgrades a second for ten seconds. Returns how many reach the room, and how many good joins each half second do not:
@@ -202,10 +222,48 @@ mod tests {
             let now = NOW.plus_ms(ms);
             join(&mut turnstile, now, customer(ms), CROWDED, &format!("eve-{ms}"));
             assert!(
-                ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &format!("secret-{ms}")),
+                ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &format!("secret-{ms}"), &format!("p{ms}")),
                 "after {ms} ms"
             );
         }
+    }
+
+    #[test]
+    fn one_participant_with_all_its_secrets_keeps_no_other_from_coming_back() {
+        let (mut turnstile, mut admitted) = (Turnstile::default(), 0);
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            admitted += usize::from(resume(&mut turnstile, now, customer(ms), &format!("void-{}", ms % 1_000), "eve"));
+            let secret = format!("secret-{ms}");
+            assert!(ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &secret, &format!("p{ms}")), "{ms} ms");
+        }
+        assert!(admitted <= 20 + 20, "{admitted}");
+    }
+
+    #[test]
+    fn secrets_of_unknown_holders_keep_nobody_with_a_newer_one_from_coming_back() {
+        let (mut turnstile, mut admitted) = (Turnstile::default(), 0);
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            let secret = format!("old-{ms}");
+            admitted += usize::from(resume_as(&mut turnstile, now, customer(ms), &secret, &Holder::Unknown));
+            let secret = format!("secret-{ms}");
+            assert!(ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &secret, &format!("p{ms}")), "{ms} ms");
+        }
+        assert!((256..=256 + 1_000).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn one_address_takes_less_than_half_of_what_a_room_lets_back() {
+        let (mut turnstile, mut admitted) = (Turnstile::default(), 0);
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            let secret = format!("void-{ms}");
+            admitted += usize::from(resume(&mut turnstile, now, address("192.0.2.1"), &secret, &format!("eve-{ms}")));
+            let secret = format!("secret-{ms}");
+            assert!(ms % 20 != 0 || resume(&mut turnstile, now, customer(ms), &secret, &format!("p{ms}")), "{ms} ms");
+        }
+        assert!(admitted <= 128 + 400, "{admitted}");
     }
 
     #[test]
@@ -213,9 +271,9 @@ mod tests {
         let (mut turnstile, mut looked_at, mut explained) = (Turnstile::default(), 0, 0);
         for ms in 0..10_000 {
             let now = NOW.plus_ms(ms);
-            looked_at += usize::from(turnstile.looks_at(now, customer(ms), Credential::Nothing));
-            if turnstile.looks_at(now, customer(ms), Credential::Token(&format!("forged-{ms}"))) {
-                explained += usize::from(turnstile.explains(now));
+            looked_at += usize::from(turnstile.looks_at(now, Credential::Nothing));
+            if turnstile.looks_at(now, Credential::Token(&format!("forged-{ms}"))) {
+                explained += usize::from(turnstile.explains(now, customer(ms)));
             }
             assert!(ms % 100 != 0 || join(&mut turnstile, now, address("192.0.2.1"), CROWDED, &format!("ada-{ms}")));
         }
@@ -223,10 +281,30 @@ mod tests {
     }
 
     #[test]
+    fn a_forger_keeps_nobody_out_behind_the_same_nat() {
+        let (mut turnstile, mut explained, nat) = (Turnstile::default(), 0, address("192.0.2.1"));
+        let mut forge = |turnstile: &mut Turnstile, now, credential: Credential<'_>| {
+            explained += usize::from(turnstile.looks_at(now, credential) && turnstile.explains(now, nat));
+        };
+        for ms in 0..10_000 {
+            let now = NOW.plus_ms(ms);
+            forge(&mut turnstile, now, Credential::Token(&format!("forged-{ms}")));
+            forge(&mut turnstile, now, Credential::ResumeSecret(&format!("forged-{ms}")));
+            if ms % 100 == 99 {
+                let (who, secret) = (format!("p{ms}"), format!("secret-{ms}"));
+                assert!(join(&mut turnstile, now, nat, CROWDED, &who), "a join after {ms} ms");
+                assert!(resume(&mut turnstile, now, nat, &secret, &who), "a resume after {ms} ms");
+                assert!(turnstile.explains(now, customer(ms)), "a refusal after {ms} ms");
+            }
+        }
+        assert!(explained <= 32 + 100, "{explained}");
+    }
+
+    #[test]
     fn many_tokens_of_one_participant_are_worth_one() {
         let (mut turnstile, room) = (Turnstile::default(), RoomId::parse(CROWDED).expect("a name"));
         let eve = ParticipantId::parse("eve").expect("a name");
-        let let_in = (0..10_000).filter(|ms| turnstile.lets_join(NOW.plus_ms(*ms), &room, &eve)).count();
+        let let_in = (0..10_000).filter(|ms| turnstile.lets_join(NOW.plus_ms(*ms), customer(*ms), &room, &eve)).count();
         assert!(let_in <= 20 + 20, "{let_in}");
     }
 
@@ -271,13 +349,19 @@ mod tests {
 
     // A deployment closes every socket, and the clients come back within the first back-off.
     #[test]
-    fn the_largest_room_is_back_within_the_resume_window() {
-        for nat in [1, limits::PARTICIPANTS_PER_ROOM_MAX as u64] {
+    fn a_room_is_back_within_the_resume_window() {
+        let check = |clients: u64, addresses: u64, last_ms_max: u64| {
             let mut turnstile = Turnstile::default();
-            let ask = |now, who: u64| resume(&mut turnstile, now, customer(who % nat), &format!("secret-{who}"));
-            let (last_ms, _) = retrying(limits::PARTICIPANTS_PER_ROOM_MAX as u64, |who| who % 250, ask);
-            assert!(last_ms < limits::RESUME_WINDOW_MS * 2 / 3, "{nat} addresses: {last_ms} ms");
-        }
+            let ask = |now, who: u64| {
+                resume(&mut turnstile, now, customer(who % addresses), &format!("secret-{who}"), &format!("p{who}"))
+            };
+            let (last_ms, _) = retrying(clients, |who| who % 250, ask);
+            assert!(last_ms < last_ms_max, "{clients} behind {addresses} addresses: {last_ms} ms");
+        };
+        let largest = limits::PARTICIPANTS_PER_ROOM_MAX as u64;
+        check(largest, largest, limits::RESUME_WINDOW_MS * 2 / 3);
+        check(200, 1, limits::RESUME_WINDOW_MS / 2);
+        check(largest, 1, limits::RESUME_WINDOW_MS);
     }
 
     #[test]
@@ -293,11 +377,11 @@ mod tests {
     fn remembers_a_bounded_number_of_clients_and_the_busiest_longest() {
         let mut turnstile = Turnstile::default();
         let eve = Credential::Token("eve");
-        while turnstile.looks_at(NOW, address("192.0.2.1"), eve) {}
+        while turnstile.looks_at(NOW, eve) {}
         for number in 0..3 * COUNTS_MAX as u64 {
-            turnstile.looks_at(NOW, customer(number), Credential::Token(&format!("p{number}")));
+            join(&mut turnstile, NOW, customer(number), &format!("room-{number}"), &format!("p{number}"));
             assert!(turnstile.counts.values().all(|counts| counts.0.len() <= COUNTS_MAX));
         }
-        assert!(!turnstile.looks_at(NOW, address("192.0.2.1"), eve), "a flood makes nobody forget another one");
+        assert!(!turnstile.looks_at(NOW, eve), "a flood makes nobody forget another one");
     }
 }

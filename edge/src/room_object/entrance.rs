@@ -3,6 +3,7 @@
 use super::{Awake, Identity, RoomObject};
 use crate::attachment::Seat;
 use crate::internal::{Introduction, ResumeClaims};
+use crate::refusal::Refusal;
 use crate::room_object::lines;
 use crate::sockets::Accepted;
 use crate::{clock, log, upgrade};
@@ -39,7 +40,8 @@ impl RoomObject {
         let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
         let Some((identity, participant)) = found else {
             self.retire().await?;
-            return upgrade::refuse(Some(signal::SUBPROTOCOL), ErrorCode::SessionExpired);
+            // The Worker tells the client, and that costs the room no socket.
+            return Refusal::new(ErrorCode::SessionExpired, "the secret opens no session").response(&request_id);
         };
         let who = Who::Client(Some(participant.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };

@@ -8,6 +8,7 @@ use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log, turnstile};
 use edge_core::door;
+use edge_core::room::Holder;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
 use worker::Response;
@@ -41,8 +42,13 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
             introduce(arrival, &room, claims).await
         }
         Ok(Client::Returns(claims)) => {
-            turnstile::check_resume(address(arrival), &room)?;
-            introduce(arrival, &room, claims).await
+            turnstile::check_resume(address(arrival), &room, &claims.holder)?;
+            let response = introduce(arrival, &room, claims).await?;
+            // The room opens no socket for a secret that opens nothing.
+            match response.status_code() == ErrorCode::SessionExpired.http_status() {
+                true => explain(arrival, &protocols, ErrorCode::SessionExpired, &room),
+                false => Ok(response),
+            }
         }
         Err(AuthError::Refused(code)) => explain(arrival, &protocols, code, &room),
         Err(error @ AuthError::Secret(_)) => Err(error.into()),
@@ -115,7 +121,10 @@ impl Caller for JoinClaims {
 
 impl Caller for ResumeClaims {
     fn rate_key(&self) -> &str {
-        &self.secret
+        match &self.holder {
+            Holder::Blind(holder) => holder,
+            Holder::Unknown => &self.secret,
+        }
     }
 
     fn room_key(room: &RoomId) -> String {

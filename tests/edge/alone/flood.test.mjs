@@ -8,7 +8,7 @@ import { Client } from "../support/client.mjs";
 import { DEPLOYED, startEdge } from "../support/edge.mjs";
 import { flood } from "../support/flood.mjs";
 import { MediaNode } from "../support/node.mjs";
-import { joinToken } from "../support/token.mjs";
+import { joinToken, voidSecret } from "../support/token.mjs";
 
 const PER_SECOND = 1_000;
 /** What must have been reached, in tokens of a machine that does something else for a moment. */
@@ -31,13 +31,22 @@ async function join(edge, room, participant, address = `192.0.2.${1 + Math.floor
   return client;
 }
 
+/** Resumes on another socket, without a second try. */
+async function comeBack(edge, client) {
+  const protocols = ["rotunda.v1", `resume.${client.session.resume_token}`];
+  const back = await Client.open(`${edge.ws}/v1/rooms/${ROOM}/socket`, protocols, { headers: { "cf-connecting-ip": "192.0.2.1" } });
+  const resumed = await back.resume(client.session);
+  assert.equal(resumed.type, "resumed", JSON.stringify(resumed));
+  client.session = { session: client.session.session, resume_token: resumed.resume_token };
+}
+
 /** A Worker that just started runs unoptimised code, which says nothing about one that serves. */
 async function warmUp(edge) {
   for (let number = 0; number < 30; number++) await join(edge, "warm", `early-${number}`);
 }
 
 /** Without the platform's limits (wrangler.toml), which count slowly and let a second of any flood pass. Floods the room and calls `meanwhile` again and again; at most `admitted` of the flood may reach the room's object. */
-async function underFlood(context, { tokens, addresses, admitted }, meanwhile) {
+async function underFlood(context, { tokens, kind, addresses, admitted }, meanwhile) {
   const edge = await startEdge({ ...DEPLOYED, direct: true });
   let bad;
   try {
@@ -47,7 +56,8 @@ async function underFlood(context, { tokens, addresses, admitted }, meanwhile) {
     await node.serving(ROOM);
     const [cpuBefore, linesBefore, took] = [edge.cpuMs(), edge.lines.length, []];
     const began = performance.now();
-    bad = await flood(edge, `/v1/rooms/${ROOM}/socket`, { tokens, addresses, perSecond: PER_SECOND });
+    const shown = typeof tokens === "function" ? await tokens(edge) : tokens;
+    bad = await flood(edge, `/v1/rooms/${ROOM}/socket`, { tokens: shown, kind, addresses, perSecond: PER_SECOND });
     for (let number = 0; number < GOOD_JOINS; number++) {
       const asked = performance.now();
       await meanwhile({ edge, host, number });
@@ -87,6 +97,11 @@ test("a flood with forged tokens, from many addresses", async (context) => {
   await underFlood(context, { tokens: FORGED, addresses: CUSTOMERS, admitted: () => 0 }, joinsFlooded);
 });
 
+test("a flood with forged tokens from one address, and a client behind the same NAT", async (context) => {
+  const options = { tokens: FORGED, addresses: EVE, admitted: () => 0 };
+  await underFlood(context, options, ({ edge, number }) => join(edge, ROOM, `good-${number}`, EVE[0]));
+});
+
 test("a flood with one good token from one address, and a client behind the same NAT", async (context) => {
   const options = { tokens: [GOOD], addresses: EVE, admitted: (seconds) => 20 + 2 * seconds };
   await underFlood(context, options, ({ edge, number }) => join(edge, ROOM, `good-${number}`, EVE[0]));
@@ -102,14 +117,20 @@ test("a flood with many good tokens from one address", async (context) => {
 
 test("a flood with many good tokens from many addresses closes its room to newcomers alone", async (context) => {
   const options = { tokens: many(8_000), addresses: CUSTOMERS, admitted: (seconds) => 200 + 50 * seconds };
-  let session;
   await underFlood(context, options, async ({ edge, host, number }) => {
     await join(edge, "another", `good-${number}`);
-    session ??= host.session;
-    const protocols = ["rotunda.v1", `resume.${session.resume_token}`];
-    const back = await Client.open(`${edge.ws}/v1/rooms/${ROOM}/socket`, protocols, { headers: { "cf-connecting-ip": "192.0.2.1" } });
-    const resumed = await back.resume(session);
-    assert.equal(resumed.type, "resumed", JSON.stringify(resumed));
-    session = { session: session.session, resume_token: resumed.resume_token };
+    await comeBack(edge, host);
+  });
+});
+
+test("a flood with void secrets of one participant, from many addresses", async (context) => {
+  const tokens = async (edge) => {
+    const eve = await join(edge, ROOM, "eve");
+    return Array.from({ length: 8_000 }, (_, number) => voidSecret(ROOM, eve.session.resume_token, number));
+  };
+  const options = { tokens, kind: "resume", addresses: CUSTOMERS, admitted: () => 0 };
+  await underFlood(context, options, async ({ edge, host, number }) => {
+    await joinsFlooded({ edge, number });
+    await comeBack(edge, host);
   });
 });

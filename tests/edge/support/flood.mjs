@@ -13,15 +13,15 @@ const PROGRAM = fileURLToPath(import.meta.url);
 
 /**
  * Asks for sockets at `path`, `perSecond` times a second until it is stopped, with the tokens in turn, from the addresses in turn. An
- * empty one is none.
+ * empty one is none; `kind` says what the tokens are.
  *
  * @typedef {{ sent: number, switched: number, refused: number, failed: number, closed: number, seconds: number, cpuMs: number }} Counts
  *   `switched` to WebSocket, of these `closed` by the edge, `refused` with another status
  * @returns {Promise<{ stop(): Promise<Counts>, end(): void }>} `stop` keeps the open sockets open until `end`
  */
-export async function flood(edge, path, { tokens, addresses, perSecond }) {
+export async function flood(edge, path, { tokens, kind = "token", addresses, perSecond }) {
   const child = fork(PROGRAM, ["flood"]);
-  child.send({ origin: edge.http, path, tokens, addresses, perSecond });
+  child.send({ origin: edge.http, path, tokens, kind, addresses, perSecond });
   await once(child, "message");
   return {
     async stop() {
@@ -33,7 +33,7 @@ export async function flood(edge, path, { tokens, addresses, perSecond }) {
   };
 }
 
-function run({ origin, path, tokens, addresses, perSecond }) {
+function run({ origin, path, tokens, kind, addresses, perSecond }) {
   const { hostname, port } = new URL(origin);
   const counts = { sent: 0, switched: 0, refused: 0, failed: 0, closed: 0 };
   const key = randomBytes(16).toString("base64");
@@ -47,7 +47,7 @@ function run({ origin, path, tokens, addresses, perSecond }) {
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",
       `Sec-WebSocket-Key: ${key}`,
-      `Sec-WebSocket-Protocol: rotunda.v1${token === "" ? "" : `, token.${token}`}`,
+      `Sec-WebSocket-Protocol: rotunda.v1${token === "" ? "" : `, ${kind}.${token}`}`,
       "\r\n",
     ].join("\r\n");
   };

@@ -3,6 +3,8 @@ import { createHmac } from "node:crypto";
 import { KEYS } from "./edge.mjs";
 
 const HOUR_SECS = 3600;
+/** Crockford's base32. */
+const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** A join token; `claims` replace or add to what it says, `key` is who signs. */
 export function joinToken(room, participant, claims = {}, key = KEYS.token) {
@@ -18,6 +20,15 @@ export function sign(claims, key, header = { alg: "HS256", typ: "JWT", kid: key.
   const now = Math.floor(Date.now() / 1000);
   const body = `${encode(header)}.${encode({ iat: now, exp: now + HOUR_SECS, ...claims })}`;
   return `${body}.${createHmac("sha256", key.secret).update(body).digest("base64url")}`;
+}
+
+/** Another resume secret as the room could have made it for the holder of `secret`: it opens nothing, and the Worker cannot know. */
+export function voidSecret(room, secret, number, key = KEYS.token) {
+  const [, holder] = secret.split(".");
+  const body = `${String(number).padStart(26, "0")}.${holder}`;
+  const derived = createHmac("sha256", key.secret).update("rotunda resume key v1").digest();
+  const code = createHmac("sha256", derived).update(`${room}/${body}`).digest();
+  return `${body}.${[...code.subarray(0, 26)].map((byte) => LETTERS[byte & 31]).join("")}`;
 }
 
 function encode(value) {

@@ -7,7 +7,7 @@ import { DEPLOYED, startEdge } from "../support/edge.mjs";
 import { flood } from "../support/flood.mjs";
 import { MediaNode } from "../support/node.mjs";
 import { UpgradeRefused } from "../support/socket.mjs";
-import { joinToken } from "../support/token.mjs";
+import { joinToken, voidSecret } from "../support/token.mjs";
 
 const SOCKETS_PER_PARTICIPANT_MAX = 10;
 /** Clients of one room that have not joined. */
@@ -68,6 +68,46 @@ test("an isolate lets one token open twenty sockets at once, wherever they come 
     await checkRefused(() => Client.connect(edge, "twenty", "eve", { token, address: "192.0.2.1" }));
     await checkRefused(() => Client.connect(edge, "twenty", "eve", { claims: { name: "Eve" }, address: "192.0.2.1" }));
     await (await Client.connect(edge, "twenty", "ada", { address: "192.0.2.1" })).close();
+  } finally {
+    await edge.stop();
+  }
+});
+
+test("one participant with many secrets reaches the room as often as with one, and the others come back", async () => {
+  const edge = await startEdge({ direct: true });
+  try {
+    await MediaNode.start(edge);
+    const resume = (secret, options) => Client.open(`${edge.ws}/v1/rooms/void/socket`, ["rotunda.v1", `resume.${secret}`], options);
+    const [eve, ada] = [await Client.join(edge, "void", "eve"), await Client.join(edge, "void", "ada")];
+    const opens = Array.from({ length: 60 }, (_, number) =>
+      resume(voidSecret("void", eve.session.resume_token, number), { headers: { "cf-connecting-ip": `192.0.2.${number}` }, overlaps: true }),
+    );
+    const answers = await Promise.allSettled(opens);
+    const told = answers.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+    assert.ok(told.length >= 20 && told.length < 40, `${told.length} reached the room`);
+    for (const client of told) assert.deepEqual(await client.next("refused"), { type: "refused", code: "session_expired" });
+    assert.deepEqual([...new Set(answers.flatMap(({ reason }) => reason?.status ?? []))], [429]);
+    const back = await resume(ada.session.resume_token, { headers: { "cf-connecting-ip": "192.0.2.1" } });
+    assert.equal((await back.resume(ada.session)).type, "resumed");
+  } finally {
+    await edge.stop();
+  }
+});
+
+test("forged tokens keep nobody out behind the same NAT, and most are refused with a status", async () => {
+  const edge = await startEdge({ direct: true });
+  try {
+    await MediaNode.start(edge);
+    const good = joinToken("forged", "eve");
+    const opens = Array.from({ length: 400 }, (_, number) => {
+      const token = good.slice(0, -8) + String(10_000_000 + number);
+      return Client.connect(edge, "forged", "eve", { token, address: "192.0.2.1", overlaps: true }).then(() => 101, ({ status }) => status);
+    });
+    const told = (await Promise.all(opens)).filter((status) => status === 101).length;
+    // Ten more for each second that this takes.
+    assert.ok(told >= 32 && told < 128, `${told} were told in a frame`);
+    const ada = await Client.join(edge, "forged", "ada", { address: "192.0.2.1" });
+    assert.equal(ada.joined.type, "joined", JSON.stringify(ada.joined));
   } finally {
     await edge.stop();
   }

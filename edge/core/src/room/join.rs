@@ -5,7 +5,7 @@ use super::media_session::{self, MediaSession};
 use super::member::{Member, Waiting};
 use super::negotiation::{Negotiation, NegotiationError};
 use super::news::Reply;
-use super::resume_secret::ResumeSecrets;
+use super::resume_secret::{Mint, ResumeSecrets};
 use super::role;
 use super::socket::Asker;
 use super::standing::Known;
@@ -139,6 +139,8 @@ impl Room {
         let before = self.replace(&claims.sub);
         let token = self.token_grants(claims);
         let Known { change, by_guest, lost } = self.take_known(&claims.sub);
+        let mint = Mint { keys: &self.config.resume_keys, room: &self.id, participant: &claims.sub };
+        let resume_secrets = ResumeSecrets::new(mint, &mut self.random);
         let waiting = Waiting {
             in_reply_to: asker.id,
             first: true,
@@ -159,7 +161,7 @@ impl Room {
             order: before.as_ref().map_or_else(|| self.next_order(), |before| before.order),
             attempt,
             from: claims.guest.as_ref().and_then(|guest| guest.from.clone()),
-            resume_secrets: ResumeSecrets::new(&self.config.resume_keys, &self.id, &mut self.random),
+            resume_secrets,
             socket: Some(asker.socket),
             absence: None,
             answered: false,

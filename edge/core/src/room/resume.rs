@@ -4,6 +4,7 @@ use super::Room;
 use super::media_session::MediaState;
 use super::member::{Absence, Member};
 use super::news::Reply;
+use super::resume_secret::Mint;
 use crate::SocketId;
 use shared::signal::close_code;
 use shared::{ErrorCode, ParticipantId, SessionId, UnixMillis, limits};
@@ -54,7 +55,8 @@ impl Room {
         let transport_dead = member.session != *session || !self.is_served(&member.session);
         self.change_socket(participant, socket);
         if let Some(member) = self.members.get_mut(participant) {
-            member.resume_secrets.replace(now, secret, &self.config.resume_keys, &self.id, &mut self.random);
+            let mint = Mint { keys: &self.config.resume_keys, room: &self.id, participant };
+            member.resume_secrets.replace(now, secret, mint, &mut self.random);
         }
         self.repeat_adaptation(participant);
         let chat_after = chat_after.unwrap_or(0);

@@ -258,7 +258,7 @@ impl Stage {
     /// A client dials with its resume secret alone; nothing where that opens nothing.
     pub(crate) fn reopen_client(&mut self, name: &str) -> Option<Vec<Output>> {
         let (_, secret) = self.client(&participant_of(name)).session.clone()?;
-        assert!(resume_keys().made(&room_id(), &secret), "the Worker lets no other secret through");
+        assert!(resume_keys().holder(&room_id(), &secret).is_some(), "the Worker lets no other secret through");
         let participant = self.room.resumable(self.now, &secret)?;
         let socket = self.next_socket();
         Some(self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant }))
