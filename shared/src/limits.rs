@@ -167,6 +167,8 @@ pub const MALFORMED_FRAMES_MAX: u32 = 16;
 pub const MALFORMED_FRAME_FORGIVEN_MS: u64 = 60_000;
 /// Most guests who wait for a moderator at once: a list of them is one frame.
 pub const GUESTS_WAITING_MAX: usize = 50;
+/// Of these, those of one address: a family or a small office, and five addresses fill the lobby.
+pub const GUESTS_WAITING_PER_ADDRESS_MAX: usize = 10;
 /// A guest waits for this long at most.
 pub const GUEST_WAIT_MS: u64 = 600_000;
 /// Most bans of a room: a list of them is one answer.

@@ -78,7 +78,7 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     let mut guest = known.map_or_else(|| new_guest(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
-        return match standing(&arrival, &guest, &knock.name).await? {
+        return match standing(&arrival, &guest, &knock.name, is_known).await? {
             GuestStanding::Admitted => answer(&arrival, knock, guest),
             GuestStanding::Waiting => wait(&arrival, guest),
             GuestStanding::Refused => {
@@ -108,8 +108,14 @@ fn new_guest(knock: &Knock) -> Result<GuestClaims, RouteError> {
 }
 
 /// Where a guest stands in the room's lobby. A room that does not exist yet remembers nobody: guests ask again.
-async fn standing(arrival: &Arrival<'_>, guest: &GuestClaims, name: &str) -> Result<GuestStanding, RouteError> {
-    let ask = Ask::Knock { participant: guest.sub.clone(), name: name.into() };
+async fn standing(
+    arrival: &Arrival<'_>,
+    guest: &GuestClaims,
+    name: &str,
+    is_known: bool,
+) -> Result<GuestStanding, RouteError> {
+    let from = rooms::blind_address(arrival, &guest.room)?;
+    let ask = Ask::Knock { participant: guest.sub.clone(), name: name.into(), from, is_known };
     match ask_room(arrival, &guest.room, ask).await {
         Ok(Answer::Guest { standing }) => Ok(standing),
         Ok(_) => Err(Refusal::internal().into()),

@@ -209,14 +209,18 @@ test("in the lobby each guest waits until a moderator admits or refuses them, an
   });
 });
 
-test("at most fifty guests wait at once", async () => {
+test("at most fifty guests wait at once, ten of one address", async () => {
   await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
     await MediaNode.start(edge);
     const host = await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
-    for (let number = 0; number < 50; number++) assert.equal((await knock(edge, { room: "lobby" })).status, 202);
-    assert.equal((await knock(edge, { room: "lobby" })).body.code, "room_full");
+    const from = (number) => knock(edge, { room: "lobby" }, { "cf-connecting-ip": `192.0.2.${number}` });
+    for (let number = 0; number < 10; number++) assert.equal((await from(0)).status, 202);
+    const crowded = await from(0);
+    assert.deepEqual([crowded.status, crowded.body.code], [429, "rate_limited"]);
+    for (let number = 10; number < 50; number++) assert.equal((await from(Math.floor(number / 10))).status, 202);
+    assert.equal((await from(5)).body.code, "room_full");
     const { guests } = await host.next((frame) => frame.type === "guests_waiting" && frame.guests.length === 50);
     await host.request({ type: "refuse_guest", participant: guests[0].participant });
-    assert.equal((await knock(edge, { room: "lobby" })).status, 202, "the refused one makes room");
+    assert.equal((await from(5)).status, 202, "the refused one makes room");
   });
 });

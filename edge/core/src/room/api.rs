@@ -38,6 +38,10 @@ pub enum Ask {
     Knock {
         participant: ParticipantId,
         name: String,
+        /// The code for where they ask from.
+        from: Option<String>,
+        /// Whether the guest was here before, and has the id from then.
+        is_known: bool,
     },
     /// Does what a moderator may do.
     Moderate {
@@ -110,7 +114,7 @@ impl Room {
             Ask::Show => Ok(self.shown(false)),
             Ask::Participants => Ok(Answer::Participants { participants: self.roster() }),
             Ask::Participant { participant } => self.participant(&participant),
-            Ask::Knock { participant, name } => self.knock(now, &participant, name),
+            Ask::Knock { participant, name, from, is_known } => self.knock(now, &participant, name, from, is_known),
             Ask::Bans => Ok(Answer::Bans { bans: self.ban_infos() }),
             Ask::Moderate { verb } => {
                 self.check_verb(Judge::Application, &verb).map_err(|error| error.code())?;

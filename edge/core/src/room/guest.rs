@@ -14,6 +14,9 @@ pub(super) struct Guest {
     name: String,
     since: UnixMillis,
     standing: GuestStanding,
+    /// The code for the address of a waiting guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ impl Room {
         now: UnixMillis,
         participant: &ParticipantId,
         name: String,
+        from: Option<String>,
+        is_known: bool,
     ) -> Result<Answer, ErrorCode> {
         if self.bans.contains(participant) {
             return Err(ErrorCode::Banned);
@@ -53,12 +58,24 @@ impl Room {
             }
             return Ok(Answer::Guest { standing });
         }
+        // As at the entrance without a lobby: a banned guest's new id is recognised by the address.
+        if !is_known && from.as_deref().is_some_and(|from| self.is_banned_from(now, from)) {
+            return Err(ErrorCode::Banned);
+        }
+        if from.is_some() && self.guests_waiting_from(from.as_deref()) >= limits::GUESTS_WAITING_PER_ADDRESS_MAX {
+            return Err(ErrorCode::RateLimited);
+        }
         if self.guests.len() >= limits::GUESTS_WAITING_MAX {
             self.forget_answered_guest().ok_or(ErrorCode::RoomFull)?;
         }
-        let guest = Guest { name, since: now, standing: GuestStanding::Waiting };
+        let guest = Guest { name, since: now, standing: GuestStanding::Waiting, from };
         self.guests.insert(participant.clone(), guest);
         Ok(Answer::Guest { standing: GuestStanding::Waiting })
+    }
+
+    fn guests_waiting_from(&self, from: Option<&str>) -> usize {
+        let waits = |guest: &Guest| guest.standing == GuestStanding::Waiting && guest.from.as_deref() == from;
+        self.guests.values().filter(|guest| waits(guest)).count()
     }
 
     /// Makes room for another guest by removing the one with the oldest decision, which has most likely been delivered.
@@ -75,6 +92,7 @@ impl Room {
     pub(super) fn answer_guest(&mut self, participant: &ParticipantId, admit: bool) {
         if let Some(guest) = self.guests.get_mut(participant) {
             guest.standing = if admit { GuestStanding::Admitted } else { GuestStanding::Refused };
+            guest.from = None;
         }
     }
 

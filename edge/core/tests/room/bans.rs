@@ -1,7 +1,7 @@
 //! What a moderator decided outlives the room: bans, and grants that were taken away.
 
 use crate::stage::Stage;
-use edge_core::room::{Answer, Ask, Input, Output, Verb};
+use edge_core::room::{Answer, Ask, GuestStanding, Input, Output, Verb};
 use shared::signal::{BanTerm, ClientToEdge, EdgeToClient, ParticipantChange, RoomChange, TrackSource};
 use shared::token::{Grants, Guest};
 use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
@@ -295,4 +295,42 @@ fn a_guest_is_host_of_the_room_they_made_and_of_no_later_one() {
         guest(&mut stage, "eve", HOST, None, "home");
         assert_eq!(grants(&mut stage, "eve"), Grants::default());
     }
+}
+
+fn knocks(stage: &mut Stage, participant: &str, from: &str, is_known: bool) -> Result<GuestStanding, ErrorCode> {
+    let (participant, from) = (id(participant), Some(from.into()));
+    match asks(stage, Ask::Knock { participant, name: String::new(), from, is_known }) {
+        Answer::Guest { standing } => Ok(standing),
+        Answer::Refused { code } => Err(code),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_address_takes_ten_places_of_the_lobby() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    let waits = Ok(GuestStanding::Waiting);
+    for number in 0..limits::GUESTS_WAITING_PER_ADDRESS_MAX {
+        assert_eq!(knocks(&mut stage, &format!("guest-{number}"), "nat", false), waits, "{number}");
+    }
+    stage.crash();
+    assert_eq!(knocks(&mut stage, "guest-eve", "nat", false), Err(ErrorCode::RateLimited));
+    assert_eq!(knocks(&mut stage, "guest-eve", "nat", true), Err(ErrorCode::RateLimited), "also with a pass");
+    assert_eq!(knocks(&mut stage, "guest-0", "nat", true), waits, "asks again");
+    assert_eq!(knocks(&mut stage, "guest-bob", "home", false), waits);
+    let verb = Verb::AnswerGuest { participant: id("guest-0"), admit: false };
+    assert_eq!(asks(&mut stage, Ask::Moderate { verb }), Answer::Done);
+    assert_eq!(knocks(&mut stage, "guest-eve", "nat", false), waits, "the refused one makes room");
+}
+
+#[test]
+fn a_banned_guest_does_not_knock_again_under_a_new_name_from_the_same_address() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    guest(&mut stage, "guest-eve", Grants::default(), None, "home");
+    bans(&mut stage, "ada", "guest-eve", None);
+    assert_eq!(knocks(&mut stage, "guest-mallory", "home", false), Err(ErrorCode::Banned));
+    assert_eq!(knocks(&mut stage, "guest-bob", "home", true), Ok(GuestStanding::Waiting), "was here before");
+    assert_eq!(knocks(&mut stage, "guest-grace", "office", false), Ok(GuestStanding::Waiting));
 }

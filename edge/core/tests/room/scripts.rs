@@ -383,7 +383,9 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["lists"] => return Ask::Participants,
         ["shows", whom] => return Ask::Participant { participant: id(whom) },
         ["lists", "bans"] => return Ask::Bans,
-        ["knocks", whom, name] => return Ask::Knock { participant: id(whom), name: (*name).into() },
+        ["knocks", whom, name] => {
+            return Ask::Knock { participant: id(whom), name: (*name).into(), from: None, is_known: false };
+        }
         ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None, ban: None },
         ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
         ["pardons", whom] => Verb::LiftBan { participant: id(whom) },
