@@ -54,9 +54,9 @@ async function underFlood(context, { tokens, kind, addresses, admitted }, meanwh
     await warmUp(edge);
     const host = await join(edge, ROOM, "host");
     await node.serving(ROOM);
+    const shown = typeof tokens === "function" ? await tokens(edge) : tokens;
     const [cpuBefore, linesBefore, took] = [edge.cpuMs(), edge.lines.length, []];
     const began = performance.now();
-    const shown = typeof tokens === "function" ? await tokens(edge) : tokens;
     bad = await flood(edge, `/v1/rooms/${ROOM}/socket`, { tokens: shown, kind, addresses, perSecond: PER_SECOND });
     for (let number = 0; number < GOOD_JOINS; number++) {
       const asked = performance.now();
