@@ -91,6 +91,7 @@ fn answered(offered: &OfferedSection) -> AnsweredSection {
         section,
         slot: Some(0),
         feedback: offered.feedback.clone(),
+        codec_feedback: offered.codec_feedback.clone(),
         rtcp_rsize: offered.rtcp_rsize,
         protocol: offered.protocol.clone(),
         bundle: offered.bundle,
