@@ -18,8 +18,6 @@ const RAISE_INTERVAL: Duration = Duration::from_secs(1);
 const FAILS_WITHIN: Duration = Duration::from_secs(8);
 const FAILURE_FACTOR: u32 = 4;
 const RAISE_INTERVAL_MAX: Duration = Duration::from_secs(24);
-/// A paused slot begins with fewer frames than the layer has no sooner than this after it was last raised.
-const FEW_FRAMES_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raises {
@@ -52,15 +50,7 @@ impl Raises {
     }
 
     fn allow(&self, now: Instant) -> bool {
-        self.allow_after(now, self.interval)
-    }
-
-    fn allow_few_frames(&self, now: Instant) -> bool {
-        self.allow_after(now, self.interval.max(FEW_FRAMES_INTERVAL))
-    }
-
-    fn allow_after(&self, now: Instant, interval: Duration) -> bool {
-        self.at.is_none_or(|at| now.saturating_duration_since(at) >= interval)
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= self.interval)
     }
 }
 
@@ -194,7 +184,8 @@ pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
         all += steps.last().map_or(0, |layer| layer.bitrate_bps).max(demand.uncapped_bps);
         let next = match place {
             Some(place) => steps.get(place + 1),
-            None => steps.first(),
+            // As `Candidate::begin` asks for.
+            None => steps.iter().find(|step| step.tempo == Tempo::Full),
         };
         let uncapped_bps = Some(demand.uncapped_bps).filter(|bps| *bps > own);
         if let Some(next_bps) = next.map(|step| step.bitrate_bps).or(uncapped_bps) {
@@ -257,7 +248,6 @@ struct Candidate {
     /// Place of what it has in `steps`; `None` where that is nothing, or gone.
     current: Option<usize>,
     may_raise: bool,
-    may_begin_slowly: bool,
     is_size_limited: bool,
     given: Option<usize>,
     fit_bps: u64,
@@ -276,7 +266,6 @@ impl Candidate {
             // What it has may be larger than its tile needs: that is no reason to fall below the tile's need.
             current: current.or(steps.len().checked_sub(1).filter(|_| demand.current.is_some())),
             may_raise: demand.raises.allow(now),
-            may_begin_slowly: demand.raises.allow_few_frames(now),
             steps,
             given: None,
             fit_bps: 0,
@@ -285,10 +274,9 @@ impl Candidate {
 
     fn begin(&mut self, budget: &mut Budget) {
         let Some(smallest) = self.steps.first() else { return };
-        // Beginning costs a key frame, and less than all frames of the layer may be gone again soon.
+        // Beginning costs a key frame: not for less than all frames of the layer, which may be gone again soon.
         let whole = self.steps.iter().find(|step| step.tempo == Tempo::Full);
-        let may_begin = self.may_begin_slowly || whole.is_some_and(|whole| budget.fits(whole.bitrate_bps, true));
-        if self.current.is_none() && !may_begin {
+        if self.current.is_none() && !whole.is_some_and(|whole| budget.fits(whole.bitrate_bps, true)) {
             return;
         }
         if budget.take(smallest.bitrate_bps, self.current.is_none()) {

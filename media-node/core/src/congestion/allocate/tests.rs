@@ -158,7 +158,7 @@ fn a_paused_slot_waits_for_what_it_begins_with() {
     let demands = [demand];
     let at = |bps| allocate(crate::virtual_time::start(), Estimate::of(bps), 40_000, &demands);
     let next = next_bps(40_000, &demands, &at(100_000));
-    assert_eq!(next, 100_000 * 120 / 100);
+    assert_eq!(next, 190_000 * 120 / 100);
     assert!(at(next).iter().all(|grant| grant.stream.is_some()), "what is tried is enough to begin");
 }
 
@@ -212,26 +212,8 @@ fn the_smallest_layer_slows_down_before_it_is_paused() {
     assert_eq!(thinned(120, 20), Some((0, Tempo::Base)));
     assert_eq!(thinned(100, 20), Some((0, Tempo::Base)));
     assert_eq!(thinned(99, 20), None);
-    assert_eq!(thinned_from(None, 114, 20), None, "it does not begin without headroom");
-    assert_eq!(thinned_from(None, 115, 20), Some((0, Tempo::Base)));
-}
-
-#[test]
-fn a_slot_that_was_paused_soon_after_it_began_waits_before_it_begins_with_few_frames() {
-    let began = crate::virtual_time::start();
-    let mut demand = demand(0, &[(150, 180)], None);
-    for layer in &mut demand.layers {
-        layer.slower = [Some(Slower { bitrate_bps: 60_000, frames_per_s: 5 }), None];
-    }
-    demand.raises.raised(began);
-    demand.raises.fell(began + Duration::from_secs(1));
-    let demands = [demand];
-    let begins = |seconds, kbps: u64| {
-        let now = began + Duration::from_secs(seconds);
-        allocate(now, Estimate::of(kbps * 1_000), 40_000, &demands).iter().all(|grant| grant.stream.is_some())
-    };
-    assert!(!begins(9, 218) && begins(10, 218));
-    assert!(begins(1, 219), "all frames of the layer are worth a key frame at once");
+    assert_eq!(thinned_from(None, 218, 20), None, "what begins is to last");
+    assert_eq!(thinned_from(None, 219, 20), Some((0, Tempo::Full)));
 }
 
 #[test]

@@ -476,7 +476,7 @@ fn the_smallest_layer_loses_frames_before_it_is_paused() {
     camera.set_target(1, 5_000);
     camera.run_for(4_000);
     for (kbps, expected) in
-        [(300, 30), (150, 15), (100, 8), (60, 0), (100, 8), (300, 30), (100, 8), (160, 15), (300, 30)]
+        [(300, 30), (150, 15), (100, 8), (60, 0), (100, 0), (300, 30), (100, 8), (160, 15), (300, 30)]
     {
         camera.set_target(1, kbps);
         for _ in 0..if expected == 0 { 1 } else { 12 } {
