@@ -254,7 +254,7 @@ impl RoomObject {
         self.shell.store.set_identity(identity)
     }
 
-    /// The directory lists a room that is none, or was none a moment ago. Where nothing is known of it, it is told so.
+    /// Handles a listing of a room that does not exist, or did not a moment ago: the directory is told what is known.
     async fn listed_in_vain(&self, ListedInVain { room }: ListedInVain) -> Result<()> {
         self.wake(Some(Identity { room, continent: None, listed: None }))?;
         self.announce().await?;

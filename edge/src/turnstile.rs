@@ -51,7 +51,7 @@ pub(crate) fn check_explanation(address: Option<Address>) -> Result<(), Refusal>
 }
 
 fn ask(address: Option<Address>, admits: impl FnOnce(&mut Turnstile, Address) -> bool) -> Result<(), Refusal> {
-    // A request without an address is none from outside.
+    // A request without an address did not come through the platform.
     let Some(address) = address else { return Ok(()) };
     let is_admitted = TURNSTILE.with(|turnstile| {
         let turnstile = turnstile.try_borrow_mut();

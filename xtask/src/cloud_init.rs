@@ -36,7 +36,6 @@ impl Node {
         }
     }
 
-    /// Of its settings.
     fn prefix(self) -> &'static str {
         match self {
             Self::MediaNode => "MEDIA_",

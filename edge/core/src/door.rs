@@ -133,7 +133,7 @@ impl Door {
         let is_theirs = |visitor: &Visitor| {
             participant.is_some() && matches!(&visitor.who, Who::Client(of) if of.as_ref() == participant)
         };
-        // A request without an address is none from outside.
+        // A request without an address did not come through the platform.
         let is_near = |visitor: &Visitor| address.is_some() && visitor.address == address;
         let crowd = self.crowd(is_theirs, is_near);
         if crowd.near >= SOCKETS_PER_ADDRESS_MAX {

@@ -16,7 +16,7 @@ use worker::Response;
 /// The generation that every room is in until it is re-homed.
 pub(super) const GENERATION: u32 = 1;
 
-/// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. A refusal is sent on the socket, where it is none of a flood.
+/// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. A refusal is sent on the socket, except in a flood.
 pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
     if !upgrade::is_asked_for(&arrival.request) {
         return Err(Refusal::upgrade_required().into());

@@ -136,7 +136,7 @@ impl<S: Wire> Conversation<'_, S> {
     /// Reads once and handles every whole message; returns the number of bytes, or why the connection must end.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Option<Closing>>> {
         self.hub.with_memory(|hub, memory| {
-            // A short part goes before what is read; a long one is not copied for every few bytes of its rest.
+            // A short part is put before what is read; a long one would be copied again with every few bytes that follow.
             let before = if self.part.len() <= KEPT_BYTES { self.part.len() } else { 0 };
             let (head, _) = memory.split_at_mut(before);
             head.copy_from_slice(self.part.get(..before).unwrap_or_default());

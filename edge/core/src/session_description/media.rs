@@ -159,7 +159,7 @@ fn apt(parameter: &str) -> Option<u8> {
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
-/// The feedback offered for every codec that is not redundant audio, be it with `*` for all, and that of single codecs.
+/// The feedback offered for all codecs, by `*` or one by one, and that of single codecs; redundant audio does not count.
 pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> (Vec<Feedback>, Vec<(u8, Feedback)>) {
     let codecs = || codecs.iter().filter(|codec| codec.name != CodecName::Red);
     // A bit for each codec.

@@ -30,7 +30,7 @@ pub struct UsableSection {
     pub direction: Direction,
     /// The codecs that Rotunda forwards, most wanted first; at least one.
     pub codecs: Vec<Codec>,
-    /// The RTCP feedback that Rotunda uses, where offered for every codec.
+    /// The RTCP feedback that Rotunda uses and every codec is offered with.
     pub feedback: Vec<Feedback>,
     /// Further feedback of single codecs, by payload type.
     pub codec_feedback: Vec<(u8, Feedback)>,
@@ -180,7 +180,7 @@ pub struct AcceptedSection {
     pub section: Section,
     /// For a slot: its number among those of its kind.
     pub slot: Option<u8>,
-    /// The feedback that both sides know, for every codec.
+    /// The feedback that both sides know and every codec has.
     pub feedback: Vec<Feedback>,
     /// Further feedback of single codecs, by payload type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
