@@ -1,4 +1,4 @@
-//! A Worker and a media node of this test's own, started by the fixture that the browser tests use.
+//! The programs of one deployment on this machine, started by the fixture of the browser tests.
 
 use serde_json::Value;
 use shared::time::UnixMillis;
@@ -11,8 +11,9 @@ use std::time::SystemTime;
 
 const TOKEN_LIFETIME_MS: u64 = 600_000;
 
-/// The programs; they end with this value, or with the process, because the pipe to their standard input does.
-pub(crate) struct Stack {
+/// A Worker, a media node and storage. They end with this value or with the process, because the pipe to the fixture's
+/// standard input closes.
+pub struct Stack {
     fixture: Child,
     output: BufReader<ChildStdout>,
     url: String,
@@ -22,7 +23,8 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Starts the programs and waits until they are ready.
-    pub(crate) fn start() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../browser/serve-stack.mjs");
         let mut command = Command::new("node");
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -38,27 +40,23 @@ impl Stack {
         Self { fixture, output, url: text("url"), key, api_key: text("api_key") }
     }
 
-    /// Where the Worker answers.
-    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
-    pub(crate) fn url(&self) -> &str {
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A key of the HTTP API.
-    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
-    pub(crate) fn api_key(&self) -> &str {
+    #[must_use]
+    pub fn api_key(&self) -> &str {
         &self.api_key
     }
 
-    /// The socket of a room.
-    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
-    pub(crate) fn room_url(&self, room: &str) -> String {
+    #[must_use]
+    pub fn room_url(&self, room: &str) -> String {
         format!("{}/v1/rooms/{room}/socket", self.url.replacen("http", "ws", 1))
     }
 
-    /// Has the fixture do something: `status` and `body` of what came of it.
-    #[allow(dead_code, reason = "each test binary uses what it needs of the stack")]
-    pub(crate) fn command(&mut self, command: &Value) -> Value {
+    /// Executes a command of the fixture; returns `status` and `body` of the result.
+    pub fn command(&mut self, command: &Value) -> Value {
         let input = self.fixture.stdin.as_mut().expect("a pipe");
         writeln!(input, "{command}").expect("the fixture listens");
         let mut line = String::new();
@@ -68,8 +66,9 @@ impl Stack {
         answer
     }
 
-    /// Lets `participant` into `room`; they may record.
-    pub(crate) fn token(&self, room: &str, participant: &str) -> String {
+    /// A join token for `participant`, who may record.
+    #[must_use]
+    pub fn token(&self, room: &str, participant: &str) -> String {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let claims = JoinClaims {
             sub: ParticipantId::parse(participant).expect("an id"),
@@ -88,7 +87,7 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         drop(self.fixture.stdin.take());
-        // Ports and files are free when the fixture has ended.
+        // Ports and files are free after the fixture has ended.
         let _ = self.fixture.wait();
     }
 }
