@@ -3,7 +3,7 @@ import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as rust from "./build/index.js";
 import { watchInstance } from "./instance.mjs";
 
-// Rust's panics and those of JavaScript tell more with a long trace.
+// Rust and JavaScript panics are easier to trace with a long stack.
 Error.stackTraceLimit = 100;
 
 const instance = watchInstance(rust.__worker_init_state(), rust.__wbg_reset_state);
@@ -21,7 +21,7 @@ function durableObject(RustClass) {
       this.#rust();
     }
 
-    /** The Rust object, made anew if the instance it was in has panicked. */
+    /** The Rust object, recreated if its instance has panicked. */
     #rust() {
       const current = instance.current();
       if (this.#home !== current) {
@@ -67,10 +67,10 @@ export default class extends WorkerEntrypoint {
   }
 }
 
-/** The error shape of `edge/src/refusal.rs`, for when Rust cannot make it. */
+/** The error shape of `edge/src/refusal.rs`, for use when Rust cannot produce it. */
 function internalError(error) {
   const request = crypto.randomUUID().replaceAll("-", "").slice(0, 24);
   console.error(JSON.stringify({ error: String(error), event: "request_failed", level: "error", request }));
-  const body = { code: "internal", message: "something went wrong on our side", request_id: request };
+  const body = { code: "internal", message: "an internal error occurred", request_id: request };
   return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });
 }

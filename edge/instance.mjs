@@ -1,11 +1,11 @@
-// The one wasm instance that serves every object and request of an isolate, and what happens when it panics: whatever is pending fails
-// at once, the next call gets a fresh instance, and objects are made anew in it from their storage.
+// The one wasm instance that serves every object and request of an isolate, and the recovery from its panics: pending
+// calls fail at once, the next call gets a fresh instance, and objects are recreated in it from their storage.
 
 /**
  * Watches `state.criticalError`, which the crate `worker` sets in its panic hook.
  *
  * @param {{ criticalError: boolean, instanceId: number }} state
- * @param {() => void} reset makes a fresh instance
+ * @param {() => void} reset creates a fresh instance
  */
 export function watchInstance(state, reset) {
   const pending = new Set();
@@ -21,13 +21,13 @@ export function watchInstance(state, reset) {
     },
   });
 
-  /** A trap such as a stack overflow ends the instance too, and no panic hook runs then. */
+  /** A trap such as a stack overflow also ends the instance, without running a panic hook. */
   function noteTrap(error) {
     if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
     return error;
   }
 
-  /** The number of the instance to call, which is a fresh one after a panic. */
+  /** The number of the instance to call: a fresh one after a panic. */
   function current() {
     if (state.criticalError) {
       reset();

@@ -18,7 +18,6 @@ export function signToken(keys, claims, lifetimeS, nowS = Math.floor(Date.now() 
   return `${body}.${createHmac("sha256", secret.join(":")).update(body).digest("base64url")}`;
 }
 
-/** A join token for `participant` in `room`. */
 export function joinToken(keys, room, participant, claims = {}) {
   return signToken(keys, { aud: "rotunda-join", sub: participant, room, ...claims }, 3600);
 }

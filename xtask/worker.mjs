@@ -11,10 +11,10 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const EDGE = join(ROOT, "edge");
 const SCRIPT = "edge";
 
-/** Where `cargo xtask build edge` puts its two builds. */
+/** Written by `cargo xtask build edge`. */
 const BUILDS = { development: join(ROOT, ".rotunda/edge"), release: join(EDGE, "build") };
 
-/** The tables of wrangler.toml that an environment does not inherit (wrangler's rule). */
+/** Tables of wrangler.toml that an environment does not inherit (wrangler's rule). */
 const NOT_INHERITED = ["vars", "durable_objects", "d1_databases", "r2_buckets", "ratelimits"];
 
 /** The keys of wrangler.toml that this file understands; any other is reported as a mistake. */
@@ -35,6 +35,7 @@ const KNOWN = new Set([
  * @param {"development" | "release"} [options.build]
  * @param {string} [options.environment] of wrangler.toml
  * @param {object | false} [options.cf] `request.cf` of requests without the header `MF-CF-Blob` (JSON)
+ * @param {boolean} [options.assets] whether the built meet app is served, past which each request goes
  * @param {boolean} [options.direct] whether `direct` shall be a second address, past miniflare's front
  * @param {import("miniflare").Log} [options.log]
  */
@@ -52,7 +53,7 @@ export async function startWorker(options = {}) {
     unsafeEphemeralDurableObjects: false,
     ...(options.direct ? { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] } : {}),
     ...(options.persist ? { defaultPersistRoot: options.persist } : {}),
-    ...workerOptions(config, options.vars ?? {}, options.rateLimits ?? {}),
+    ...workerOptions(config, options),
   });
   const url = await miniflare.ready;
   return {
@@ -72,7 +73,7 @@ export async function startWorker(options = {}) {
   };
 }
 
-/** One environment of wrangler.toml, with what it inherits. */
+/** One environment of wrangler.toml, with the inherited settings. */
 export function readConfig(environment) {
   const top = parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8"));
   const own = top.env?.[environment];
@@ -84,7 +85,7 @@ export function readConfig(environment) {
   return config;
 }
 
-function workerOptions(config, vars, rateLimits) {
+function workerOptions(config, { vars = {}, rateLimits = {}, assets: serves = true }) {
   const sqlite = new Set((config.migrations ?? []).flatMap((migration) => migration.new_sqlite_classes ?? []));
   return {
     compatibilityDate: config.compatibility_date,
@@ -101,7 +102,7 @@ function workerOptions(config, vars, rateLimits) {
     ]),
     r2Buckets: table(config.r2_buckets, (bucket) => [bucket.binding, bucket.bucket_name]),
     // If the meet app is not built, there are no assets, and the Worker answers everything.
-    ...(config.assets && existsSync(join(ROOT, config.assets.directory)) ? { assets: assets(config) } : {}),
+    ...(serves && config.assets && existsSync(join(ROOT, config.assets.directory)) ? { assets: assets(config) } : {}),
   };
 }
 
@@ -145,7 +146,7 @@ function table(entries, toPair) {
 }
 
 /** miniflare starts workerd as a child, which would survive a `kill -9` of this process and hold its port. */
-function dieWithParent() {
+export function dieWithParent() {
   if (process.platform !== "linux" || process.env.MINIFLARE_WORKERD_PATH) return;
   const miniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
   process.env.ROTUNDA_WORKERD = miniflare("workerd").default;

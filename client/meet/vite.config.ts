@@ -2,11 +2,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-// Where `npm run dev` finds an edge; `cargo xtask dev` prints its address.
+// The edge for `npm run dev`; `cargo xtask dev` prints its address.
 const EDGE = process.env["ROTUNDA_EDGE"] ?? "http://127.0.0.1:8787";
 
 export default defineConfig({
   plugins: [react()],
+  // The other packages' sources, as the type checker has them.
+  resolve: { tsconfigPaths: true },
   build: { target: "es2023", sourcemap: true, reportCompressedSize: true },
   server: { proxy: { "/v1": { target: EDGE, ws: true } } },
 });

@@ -1,4 +1,4 @@
-//! What survives hibernation on a socket: ids and claims only, because workerd keeps at most 2,048 bytes.
+//! A socket's state that survives hibernation: ids and claims only, because workerd keeps at most 2,048 bytes.
 
 use edge_core::door::Address;
 use edge_core::room::Attachment;
@@ -6,24 +6,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use worker::{Result, WebSocket};
 
-/// A room's socket: who is behind it, and where it comes from.
+/// A room's socket: its owner and its address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Seat {
     pub(crate) of: Attachment,
     pub(crate) address: Option<Address>,
 }
 
-/// Puts an attachment on a socket, in place of the one before.
+/// Replaces the attachment of a socket.
 pub(crate) fn write(socket: &WebSocket, attachment: &impl Serialize) -> Result<()> {
     socket.serialize_attachment(attachment)
 }
 
-/// Reads a socket's attachment; nothing where the socket was given up.
+/// Reads a socket's attachment; `None` if the object has given the socket up.
 pub(crate) fn read<A: DeserializeOwned>(socket: &WebSocket) -> Option<A> {
     socket.deserialize_attachment().ok().flatten()
 }
 
-/// Marks a socket as closed by us: it lingers until the other side answers the close, and must not be taken for an open one.
+/// Marks a socket as closed by us: it lingers until the peer answers the close, and must not count as open.
 pub(crate) fn clear(socket: &WebSocket) -> Result<()> {
     socket.serialize_attachment(())
 }
@@ -39,8 +39,8 @@ mod tests {
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
     const ATTACHMENT_BYTES_MAX: usize = 2_048;
 
-    /// Most bytes of V8's serialization: a text outside ASCII has two bytes per UTF-16 unit, another text and every key one
-    /// per character, each with a header of at most 4; numbers take 9.
+    /// Upper bound of V8's serialization: a text outside ASCII has two bytes per UTF-16 unit, another text and every
+    /// key one per character, each with a header of at most 4; numbers take 9.
     fn serialized_bytes(value: &Value) -> usize {
         let text = |text: &str| 4 + if text.is_ascii() { text.len() } else { 2 * text.encode_utf16().count() };
         match value {

@@ -1,10 +1,11 @@
-//! Takes the token off a request and asks `shared::token` about it.
+//! Extracts the token from a request and has `shared::token` verify it.
 
 use crate::internal::ResumeClaims;
 use crate::upgrade::Protocols;
 use crate::{clock, log};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use edge_core::connection_key::{ConnectionKeys, Opened};
 use edge_core::door::Address;
 use edge_core::room::ResumeKeys;
 use edge_core::secret;
@@ -13,13 +14,12 @@ use shared::turn_credential::TurnKeys;
 use shared::{ErrorCode, RoomId, Text, limits, signal};
 use worker::{Env, Request};
 
-/// The reason nobody could be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuthError {
-    /// The one who asks may not come in.
+    /// The caller may not enter.
     #[error("refused: {0}")]
     Refused(ErrorCode),
-    /// We cannot tell, because a secret is missing or unreadable.
+    /// A secret of the deployment is missing or unreadable.
     #[error("the secret {0} is missing or not of the form kid:secret,kid:secret with secrets of 32 bytes or more")]
     Secret(&'static str),
 }
@@ -30,7 +30,7 @@ impl From<TokenError> for AuthError {
     }
 }
 
-/// The participant who wants to join `room`, if the token among the offered sub-protocols allows it.
+/// The claims of a participant who may join `room`, from the token among the offered sub-protocols.
 pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<JoinClaims, AuthError> {
     if !protocols.offers(signal::SUBPROTOCOL) {
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
@@ -40,13 +40,27 @@ pub(crate) fn participant(protocols: &Protocols, room: &RoomId, env: &Env) -> Re
     check_join(claims, room)
 }
 
-/// What the room's resume secrets are made with.
 pub(crate) fn resume_keys(env: &Env) -> Result<ResumeKeys, AuthError> {
     let secrets = secrets(env, TOKEN_KEYS)?;
     Ok(ResumeKeys::derived(secrets.iter().map(|(_, secret)| secret.as_bytes())))
 }
 
-/// The resume secret with which a client comes back to `room`, where it may be one.
+/// Signing keys for the connections of clients without WebSocket.
+pub(crate) fn connection_keys(env: &Env) -> Result<ConnectionKeys, AuthError> {
+    let secrets = secrets(env, TOKEN_KEYS)?;
+    Ok(ConnectionKeys::derived(secrets.iter().map(|(_, secret)| secret.as_bytes())))
+}
+
+/// The connection to `room` for which the request presents a key.
+pub(crate) fn connection(request: &Request, room: &RoomId, env: &Env) -> Result<Opened, AuthError> {
+    let header = request.headers().get("Authorization").ok().flatten().unwrap_or_default();
+    let (scheme, key) = header.split_once(' ').unwrap_or_default();
+    let keys = connection_keys(env)?;
+    let opened = if scheme.eq_ignore_ascii_case("connection") { keys.open(room, key.trim()) } else { None };
+    opened.ok_or(AuthError::Refused(ErrorCode::BadToken))
+}
+
+/// The resume secret for `room`, if one is offered and has a valid form.
 pub(crate) fn resuming(protocols: &Protocols, room: &RoomId, env: &Env) -> Result<ResumeClaims, AuthError> {
     if !protocols.offers(signal::SUBPROTOCOL) {
         return Err(AuthError::Refused(ErrorCode::UnsupportedVersion));
@@ -56,7 +70,7 @@ pub(crate) fn resuming(protocols: &Protocols, room: &RoomId, env: &Env) -> Resul
     Ok(ResumeClaims { secret: secret.into(), holder })
 }
 
-/// Whether a request brings a token (RFC 6750 §2.1).
+/// True if a request has a bearer token (RFC 6750 §2.1).
 pub(crate) fn has_bearer(request: &Request) -> bool {
     let header = request.headers().get("Authorization").ok().flatten();
     // RFC 9110 §11.1: the scheme is case-insensitive.
@@ -72,18 +86,18 @@ pub(crate) fn node(request: &Request, env: &Env) -> Result<NodeClaims, AuthError
     bearer(request, &keys(env, NODE_KEYS)?)
 }
 
-/// Which node dials a room that it was given.
+/// The claims of a node that connects to an assigned room.
 pub(crate) fn ticket(request: &Request, room: &RoomId, env: &Env) -> Result<TicketClaims, AuthError> {
     let claims: TicketClaims = bearer(request, &ticket_keys(env)?)?;
     if claims.room == *room { Ok(claims) } else { Err(AuthError::Refused(ErrorCode::WrongRoom)) }
 }
 
-/// Signs the tickets with which nodes dial the rooms that they are given.
+/// Signs the tickets with which nodes connect to assigned rooms.
 pub(crate) fn ticket_key(env: &Env) -> Result<Key, AuthError> {
     ticket_keys(env)?.into_iter().next().ok_or(AuthError::Secret(NODE_KEYS))
 }
 
-/// The same ticket again, with a whole life before it, for the node that has it.
+/// Renews a ticket for its full lifetime, for the node that has it.
 pub(crate) fn renew_ticket(node: &NodeClaims, ticket: &str, env: &Env) -> Result<String, AuthError> {
     let claims: TicketClaims = token::verify(ticket, &ticket_keys(env)?, clock::now())?;
     if claims.sub != node.sub {
@@ -92,34 +106,34 @@ pub(crate) fn renew_ticket(node: &NodeClaims, ticket: &str, env: &Env) -> Result
     Ok(token::sign(claims, &ticket_key(env)?, clock::now(), limits::NODE_TICKET_LIFETIME_MS)?)
 }
 
-/// The guest of `room` who has this pass.
+/// The claims of a guest's pass for `room`.
 pub(crate) fn guest(pass: &str, room: &RoomId, env: &Env) -> Result<GuestClaims, AuthError> {
     let claims: GuestClaims = token::verify(pass, &keys(env, TOKEN_KEYS)?, clock::now())?;
     if claims.room == *room { Ok(claims) } else { Err(AuthError::Refused(ErrorCode::WrongRoom)) }
 }
 
-/// A pass with which a guest is the same guest again.
+/// Signs a pass with which a guest keeps their identity.
 pub(crate) fn sign_pass(claims: GuestClaims, env: &Env) -> Result<String, AuthError> {
     let keys = keys(env, TOKEN_KEYS)?;
     let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
     Ok(token::sign(claims, key, clock::now(), limits::GUEST_PASS_LIFETIME_MS)?)
 }
 
-/// What a room keeps of the address of a guest.
+/// The room's code for a guest's address.
 pub(crate) fn blind(address: Address, room: &RoomId, env: &Env) -> Result<Option<String>, AuthError> {
     let secrets = secrets(env, TOKEN_KEYS)?;
     Ok(secrets.first().and_then(|(_, secret)| secret::blind(secret.as_bytes(), room, address)))
 }
 
-/// Makes a join token, as an application's server would.
+/// Signs a join token, as an application's server would.
 pub(crate) fn sign_join(claims: JoinClaims, env: &Env, lifetime_ms: u64) -> Result<String, AuthError> {
     let keys = keys(env, TOKEN_KEYS)?;
     let key = keys.first().ok_or(AuthError::Secret(TOKEN_KEYS))?;
     Ok(token::sign(claims, key, clock::now(), lifetime_ms)?)
 }
 
-/// The keys of TURN credentials. A deployment without TURN nodes has none; one with an unreadable secret logs that, and
-/// serves everybody who needs no relay.
+/// The keys of TURN credentials. A deployment without TURN nodes has none; an unreadable secret is logged, and clients
+/// that need no relay are still served.
 pub(crate) fn turn_keys(env: &Env) -> Option<TurnKeys> {
     let text = env.secret(TURN_KEYS).ok()?.to_string();
     let keys = TurnKeys::parse(&text);
@@ -129,9 +143,9 @@ pub(crate) fn turn_keys(env: &Env) -> Option<TurnKeys> {
     keys.ok()
 }
 
-/// The secret that TURN credentials are made with.
+/// Signs TURN credentials.
 const TURN_KEYS: &str = "TURN_KEYS";
-/// The id of the API key that a request brings (HTTP Basic, RFC 7617), where it is one of ours.
+/// The id of the API key in a request (HTTP Basic, RFC 7617), if it is a valid one.
 pub(crate) fn api_key(request: &Request, env: &Env) -> Result<Option<String>, AuthError> {
     let keys = match env.secret(API_KEYS) {
         Ok(text) => parse_secrets(&text.to_string()).ok_or(AuthError::Secret(API_KEYS))?,
@@ -145,7 +159,7 @@ pub(crate) fn api_key(request: &Request, env: &Env) -> Result<Option<String>, Au
     Ok(credentials(&header).and_then(|(id, secret)| find_key(&keys, &id, &secret)))
 }
 
-/// What HTTP Basic carries: `base64(id:secret)`.
+/// The content of HTTP Basic: `base64(id:secret)`.
 fn credentials(header: &str) -> Option<(String, String)> {
     if header.len() > limits::API_CREDENTIALS_BYTES_MAX {
         return None;
@@ -160,31 +174,31 @@ fn credentials(header: &str) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Compares every key in full, so that the time tells nothing about the wrong letter. One id may have two secrets while
-/// one replaces the other.
+/// Compares every key in full, so that timing reveals nothing about the wrong letter. During a rotation, one id may
+/// have two secrets.
 fn find_key(keys: &[(String, String)], id: &str, secret: &str) -> Option<String> {
     let found = keys.iter().fold(false, |found, (known, ours)| (known == id && secret::is_same(ours, secret)) | found);
     found.then(|| id.to_owned())
 }
 
-/// The secret with which an application's server calls the HTTP API.
+/// Secrets with which an application's server calls the HTTP API.
 const API_KEYS: &str = "API_KEYS";
 /// As long as the other secrets, so that nobody can guess it.
 const API_SECRET_BYTES_MIN: usize = 32;
-/// The secret that applications sign join tokens with.
+/// Secrets with which applications sign join tokens.
 const TOKEN_KEYS: &str = "TOKEN_KEYS";
-/// The secret that operators sign node tokens with.
+/// Secrets with which operators sign node tokens.
 const NODE_KEYS: &str = "NODE_KEYS";
 
 fn check_join(mut claims: JoinClaims, room: &RoomId) -> Result<JoinClaims, AuthError> {
     if claims.room != *room {
         return Err(AuthError::Refused(ErrorCode::WrongRoom));
     }
-    // Everybody's roster shows the name, so a token with a bad one is a bad token.
+    // Everybody's roster shows the name, so a token with an invalid one is invalid.
     if Text::Name.check(&claims.name).is_err() {
         return Err(AuthError::Refused(ErrorCode::BadToken));
     }
-    // Tokens from before guests' tokens said so are told by the id; in which room such a guest is host is not known.
+    // Older guest tokens are recognised by the id; they do not say which room the guest hosts.
     if claims.guest.is_none() && token::is_guest_id(&claims.sub) {
         claims.guest = Some(Guest::default());
     }
@@ -209,8 +223,7 @@ fn keys(env: &Env, name: &'static str) -> Result<Vec<Key>, AuthError> {
         .collect()
 }
 
-/// Keys of tickets, derived from the node keys: nothing signed as a node token passes for a ticket, and no third secret
-/// has to be kept.
+/// Keys of tickets, derived from the node keys: no node token passes for a ticket, and operators need no third secret.
 fn ticket_keys(env: &Env) -> Result<Vec<Key>, AuthError> {
     let derived = |(id, secret): &(String, String)| {
         Key::derived(id, secret.as_bytes(), "rotunda ticket key v1").ok_or(AuthError::Secret(NODE_KEYS))

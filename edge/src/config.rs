@@ -7,7 +7,6 @@ use shared::signal::IceServer;
 use std::collections::BTreeMap;
 use worker::Env;
 
-/// The parsed variables of `wrangler.toml`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     /// The region for rooms whose first participant's location is unknown.
@@ -20,18 +19,15 @@ pub(crate) struct Config {
     pub(crate) origins: Origins,
     /// The storage for recordings; `None` turns recording off.
     pub(crate) storage: Option<Storage>,
-    /// How people without a token are treated.
     pub(crate) guests: Guests,
-    /// The login page for people without a token.
     pub(crate) login_url: Option<String>,
 }
 
-/// How people without a token are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Guests {
     Open,
-    /// They wait until a moderator lets them in.
+    /// Guests wait until a moderator lets them in.
     Lobby,
     Off,
 }
@@ -40,24 +36,30 @@ pub(crate) enum Guests {
 pub(crate) struct Origins {
     /// Origins that may call and send credentials, besides the Worker's own.
     pub(crate) listed: Vec<String>,
-    /// Whether all other origins may call too, without credentials.
+    /// If true, all other origins may call too, without credentials.
     pub(crate) others: bool,
 }
 
 impl Origins {
-    /// Whether a page of `origin` may call `host`, and send credentials.
+    /// `None` if the setting is missing.
+    pub(crate) fn read(env: &Env) -> Option<Self> {
+        env.var("ALLOWED_ORIGINS").ok().map(|text| parse_origins(&text.to_string()))
+    }
+
+    /// True if a page of `origin` may call `host` with credentials.
     pub(crate) fn trust(&self, origin: &str, host: &str) -> bool {
         let own = origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
         own || self.listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
-    /// Whether a request with this `Origin` may call `host`; programs that send none are not browsers, and need a token anyway.
+    /// True if a request with this `Origin` may call `host`; programs that send none are not browsers, and need a token
+    /// anyway.
     pub(crate) fn admit(&self, origin: Option<&str>, host: &str) -> bool {
         origin.is_none_or(|origin| self.others || self.trust(origin, host))
     }
 }
 
-/// A continent, as `request.cf.continent` names it.
+/// A continent in the codes of `request.cf.continent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Continent {
     /// `AF`
@@ -74,7 +76,6 @@ pub(crate) enum Continent {
     SouthAmerica,
 }
 
-/// All mistakes in the variables.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("bad configuration: {}", .0.join("; "))]
 pub(crate) struct ConfigError(Vec<String>);
@@ -116,7 +117,7 @@ impl Config {
         }
     }
 
-    /// Every region in the order to try for a client on `continent`: near ones, the default one, the rest.
+    /// Every region, in the order to try for a client on `continent`: near ones, the default one, the rest.
     pub(crate) fn regions_for(&self, continent: Option<Continent>) -> Vec<Region> {
         let distance = |on: Continent| continent.map_or(0, |from| from.distance(on));
         let mut regions: Vec<_> = self.regions.iter().collect();
@@ -139,7 +140,6 @@ impl Continent {
         }
     }
 
-    /// The code that [`Self::parse`] reads.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Africa => "AF",
@@ -163,7 +163,7 @@ impl Continent {
         }
     }
 
-    /// How many continents are nearer than `to`, by the length of the cables between them.
+    /// The number of continents nearer than `to`, by the length of the cables between them.
     fn distance(self, to: Self) -> usize {
         use Continent::{Africa, Asia, Europe, NorthAmerica, Oceania, SouthAmerica};
         let by_distance = match self {
@@ -204,7 +204,7 @@ fn parse_storage(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Stora
     let is_path_style = match set("RECORDING_PATH_STYLE").as_deref() {
         None | Some("true") => true,
         Some("false") => false,
-        Some(_) => return Err("RECORDING_PATH_STYLE is neither true nor false".into()),
+        Some(_) => return Err("RECORDING_PATH_STYLE must be true or false".into()),
     };
     Ok(Some(Storage {
         endpoint,
@@ -221,14 +221,14 @@ fn parse_guests(text: Option<&str>) -> Result<Guests, &'static str> {
         Some("open") => Ok(Guests::Open),
         Some("lobby") => Ok(Guests::Lobby),
         Some("off" | "") | None => Ok(Guests::Off),
-        Some(_) => Err("neither open, lobby nor off"),
+        Some(_) => Err("must be open, lobby or off"),
     }
 }
 
 fn parse_login_url(text: Option<String>) -> Result<Option<String>, &'static str> {
     let text = text.filter(|text| !text.is_empty());
     let is_url = |text: &String| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-    // The page adds a query of its own.
+    // The page appends its own query.
     let is_plain = |text: &String| !text.contains(['?', '#', ' ']);
     match text {
         Some(text) if !is_url(&text) || !is_plain(&text) => Err("must be http:// or https:// without a query"),

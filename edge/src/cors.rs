@@ -1,23 +1,22 @@
-//! CORS: what pages of other origins may read over HTTP (Fetch §3.3).
+//! CORS headers: the answers that pages of other origins may read over HTTP (Fetch §3.3).
 
 use crate::config::Origins;
 use worker::{Request, Response, ResponseBuilder, Result};
 
-/// Headers that a page may send beside the harmless ones.
+/// Request headers that a page may send besides the safelisted ones.
 const REQUEST_HEADERS: &str = "Authorization, Content-Type";
-/// Headers of an answer that a page may read beside the harmless ones.
+/// Response headers that a page may read besides the safelisted ones.
 const RESPONSE_HEADERS: &str = "Retry-After";
-/// How long a browser may remember a preflight: browsers of 2026 keep none for more than two hours anyway.
+/// Time for which a browser may cache a preflight; browsers cap it at two hours.
 const PREFLIGHT_S: &str = "600";
 
-/// The CORS headers of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cors {
-    /// Nothing: the page's origin is not listed, or this is no page.
+    /// No headers: the page's origin is not listed, or the caller is not a page.
     Silent,
-    /// Every page may read this. Never with credentials, which would give every page those of the user.
+    /// Every page may read the answer, but never send credentials, which would give every page the user's rights.
     Everybody,
-    /// This origin may, and may send credentials.
+    /// This origin may read the answer and send credentials.
     Origin(String),
 }
 
@@ -35,13 +34,13 @@ impl Cors {
         }
     }
 
-    /// Adds the headers to an answer; a socket has none.
+    /// Adds the headers to an answer, unless it opens a socket.
     pub(crate) fn apply(&self, mut response: Response) -> Result<Response> {
         if response.status_code() == 101 {
             return Ok(response);
         }
         let headers = response.headers_mut();
-        // What is answered to one origin must not be taken out of a cache for another one (RFC 9110 §12.5.5).
+        // A cache must not serve one origin's answer to another (RFC 9110 §12.5.5).
         headers.append("Vary", "Origin")?;
         match self {
             Self::Silent => return Ok(response),
@@ -69,7 +68,7 @@ impl Cors {
     }
 }
 
-/// Whether a request asks what a page may do.
+/// True for a CORS preflight.
 pub(crate) fn is_preflight(request: &Request) -> bool {
     let asks = request.headers().get("Access-Control-Request-Method").ok().flatten();
     request.inner().method() == "OPTIONS" && asks.is_some()

@@ -9,14 +9,13 @@ use serde::{Deserialize, Serialize};
 use shared::{RoomId, limits};
 use worker::Env;
 
-/// A request to a shard of the directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Request {
-    /// A room announces that it exists, or no longer does.
+    /// Idempotent.
     Set { room: RoomId, exists: bool },
     Page {
-        /// Names come after this one; all come after an empty one.
+        /// Names after this one; an empty one precedes all.
         after: String,
         limit: usize,
     },
@@ -25,27 +24,26 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Page {
     pub(crate) rooms: Vec<RoomId>,
-    /// Whether there may be more.
+    /// If true, there may be more.
     pub(crate) is_full: bool,
 }
 
-/// The only path of a shard.
 pub(crate) const PATH: &str = "/directory";
 
-/// Writes a room into the directory, or takes it out; repeating it changes nothing. Only the room's own object does so, one call after
-/// another: of two writers, one could take out what the other has just written.
+/// Adds a room to the directory or removes it; idempotent. Only the room's own object calls this, one call after
+/// another: with two writers, one could remove the other's entry.
 pub(crate) async fn set(env: &Env, room: &RoomId, exists: bool) -> worker::Result<()> {
     let request = Request::Set { room: room.clone(), exists };
     Address::directory(shard_of(room)).ask::<Page>(env, PATH, &request).await?;
     Ok(())
 }
 
-/// The names of a shard that come after one.
+/// The names in a shard after `after`.
 pub(crate) async fn page(env: &Env, shard: usize, after: &str, limit: usize) -> worker::Result<Page> {
     Address::directory(shard).ask(env, PATH, &Request::Page { after: after.to_owned(), limit }).await
 }
 
-/// FNV-1a (draft-eastlake-fnv §2): names that people choose differ in their last letters, which it spreads.
+/// FNV-1a (draft-eastlake-fnv §2), which spreads names that differ only in their last letters.
 fn shard_of(room: &RoomId) -> usize {
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     let hash = room.as_str().bytes().fold(0x811c_9dc5, step);

@@ -8,7 +8,6 @@ use shared::RoomId;
 use worker::{DurableObject, Env, Error, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage};
 use worker::{durable_object, wasm_bindgen};
 
-/// One shard of the directory.
 #[durable_object]
 pub struct DirectoryObject {
     store: Store,

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::time::Duration;
 use worker::{Response, Result, State};
 
-/// Pause after an alarm that failed and that the platform does not repeat.
+/// Pause after a failed alarm that the platform does not repeat.
 const ALARM_RETRY_MS: u64 = 2_000;
 
 /// The platform's half of an object.
@@ -34,20 +34,19 @@ pub(crate) struct Leftover {
     /// Sockets that turned out to be gone.
     pub(crate) lost: Vec<SocketId>,
     pub(crate) asks: Vec<PlaceRequest>,
-    /// Requests for TURN nodes, by epoch and region.
+    /// Times of clients' last `ping`, if the room asked.
     pub(crate) turn_asks: Vec<(u64, Region)>,
-    /// When clients last sent `ping`, if the room asked.
+    /// Times of clients' last `ping`, if the room asked.
     pub(crate) heard: Vec<(SocketId, Option<UnixMillis>)>,
-    /// Answers for the application's server, by the number of the call.
+    /// Answers for the application's server, by call.
     pub(crate) api_answers: Vec<(u64, room::Answer)>,
-    /// Answers for Room objects, by the number of the call.
+    /// Answers for Room objects, by call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
-    /// Answers for nodes that reported on recordings, by the number of the call.
+    /// Answers for nodes that reported on recordings, by call.
     pub(crate) verdicts: Vec<(u64, Verdict)>,
 }
 
 impl Shell {
-    /// The platform's half of the object that `state` belongs to.
     pub(crate) fn new(state: State) -> Self {
         let store = Store::new(state.storage());
         Self { store, sockets: Sockets::new(state), alarm_at: Cell::new(None) }
@@ -56,8 +55,11 @@ impl Shell {
     pub(crate) fn room(&self, output: room::Output, leftover: &mut Leftover) -> Result<()> {
         match output {
             room::Output::Store(changes) => self.store.write(changes)?,
-            room::Output::SendClient { socket, message } => self.send(socket, &message.to_json(), leftover)?,
-            room::Output::SendNode { socket, message } => self.send(socket, &message.to_json(), leftover)?,
+            room::Output::SendClient { socket, message } => self.send(socket, &message.to_json(), leftover),
+            room::Output::SendClients { sockets, message } => {
+                leftover.lost.extend(self.sockets.send_all(&sockets, &message.to_json()));
+            }
+            room::Output::SendNode { socket, message } => self.send(socket, &message.to_json(), leftover),
             room::Output::CloseClient { socket, code } | room::Output::CloseNode { socket, code } => {
                 self.sockets.close(socket, code)?;
             }
@@ -76,7 +78,7 @@ impl Shell {
         match output {
             fleet::Output::Store(changes) => self.store.write(changes)?,
             fleet::Output::Attach(attachment) => self.sockets.attach(&attachment)?,
-            fleet::Output::Send { socket, message } => self.send(socket, &message.to_json(), leftover)?,
+            fleet::Output::Send { socket, message } => self.send(socket, &message.to_json(), leftover),
             fleet::Output::Close { socket, code } => self.sockets.close(socket, code)?,
             fleet::Output::Answer { request, answer } => leftover.answers.push((request, answer)),
         }
@@ -90,7 +92,7 @@ impl Shell {
         if self.alarm_at.get().is_some_and(|armed| armed <= deadline) {
             return Ok(());
         }
-        // Before the wait, in which other inputs may arm as well.
+        // Set before the await, during which other inputs may arm as well.
         self.alarm_at.set(Some(deadline));
         let delay = Duration::from_millis(deadline.since_ms(clock::now()));
         let armed = self.store.set_alarm(delay).await;
@@ -100,8 +102,8 @@ impl Shell {
         armed
     }
 
-    /// Ends the handling of an alarm. The platform repeats one that failed (at least once, with growing pauses), but not where a new alarm
-    /// was set meanwhile; then that one must not be late.
+    /// Ends the handling of an alarm. The platform repeats a failed alarm (at least once, with growing pauses) unless a
+    /// new one was set in the meantime; then that one must not be late.
     pub(crate) async fn end_alarm(&self, result: Result<()>) -> Result<Response> {
         if result.is_err() && self.alarm_at.get().is_some() {
             self.arm(Some(clock::now().plus_ms(ALARM_RETRY_MS))).await?;
@@ -130,17 +132,15 @@ impl Shell {
         self.alarm_at.set(None);
     }
 
-    /// Deletes everything that the object stores.
     pub(crate) async fn wipe(&self) -> Result<()> {
         self.alarm_at.set(None);
         self.store.wipe().await
     }
 
     /// Sends a frame. A failure only marks the socket as closed and never aborts the input.
-    fn send(&self, socket: SocketId, text: &str, leftover: &mut Leftover) -> Result<()> {
-        if !self.sockets.send(socket, text)? {
+    fn send(&self, socket: SocketId, text: &str, leftover: &mut Leftover) {
+        if !self.sockets.send(socket, text) {
             leftover.lost.push(socket);
         }
-        Ok(())
     }
 }

@@ -7,17 +7,15 @@ thread_local! {
     static PLAN: Cell<Plan> = const { Cell::new(Plan { after: 0, failures: 0, is_done: false }) };
 }
 
-/// The outcome of the next writes by any object in the isolate.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Plan {
-    /// How many writes succeed before the first failure.
+    /// The number of writes that succeed before the first failure.
     pub(crate) after: u32,
     pub(crate) failures: u32,
-    /// Whether what fails is written nevertheless, as where an answer is lost.
+    /// If true, a failing write is executed nevertheless, as if its answer had been lost.
     pub(crate) is_done: bool,
 }
 
-/// Sets the outcome of the next writes.
 pub(crate) fn plan(plan: Plan) {
     PLAN.set(plan);
 }

@@ -25,7 +25,6 @@ pub struct FleetObject {
     shell: Shell,
     /// `None` until the first event after waking.
     awake: RefCell<Option<Fleet>>,
-    /// The number of the last question.
     asked: Cell<u64>,
 }
 
@@ -73,7 +72,7 @@ impl DurableObject for FleetObject {
     }
 
     async fn websocket_close(&self, socket: WebSocket, _code: usize, _reason: String, _was_clean: bool) -> Result<()> {
-        // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
+        // RFC 6455 §5.5.1: a Close is answered with a Close, which the platform leaves to the program.
         sockets::answer_close(&socket);
         self.socket_closed(&socket).await
     }
@@ -97,7 +96,8 @@ impl FleetObject {
     async fn open(&self, introduction: Introduction<NodeClaims>) -> Result<Response> {
         let Introduction { claims, request_id, .. } = introduction;
         self.wake(Some(Identity { region: claims.region.clone() }))?;
-        let attach = |socket, opened_at| Attachment { socket, opened_at, claims, heartbeat: None };
+        let socket = random::socket_id()?;
+        let attach = |opened_at| Attachment { socket, opened_at, claims, heartbeat: None };
         match self.shell.sockets.accept(control::SUBPROTOCOL, attach)? {
             Accepted::Full(response) => Ok(response),
             Accepted::Open(attachment, response) => {
@@ -120,13 +120,13 @@ impl FleetObject {
             let fields: [(&str, &dyn std::fmt::Display); 3] =
                 [("region", &claims.region), ("node", &claims.sub), ("socket", &socket.0)];
             log::line(log::Level::Warn, "node_disconnected", &fields);
-            self.shell.sockets.forget(socket)?;
+            self.shell.sockets.forget(socket);
             self.survive(None, Input::SocketClosed { socket }).await;
         }
         Ok(())
     }
 
-    /// Handles an input and closes its socket when the platform fails, so that the node dials again.
+    /// Handles an input and closes its socket if the platform fails, so that the node reconnects.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Vec<(u64, PlaceAnswer)> {
         if let Ok(answers) = self.attempt(input).await {
             return answers;
@@ -150,7 +150,7 @@ impl FleetObject {
         result
     }
 
-    /// One input and whatever follows from it; what Room objects are answered comes back.
+    /// Handles one input and everything that follows from it; returns the answers for Room objects.
     async fn handle(&self, input: Input) -> Result<Vec<(u64, PlaceAnswer)>> {
         let mut inputs = VecDeque::from([input]);
         let mut answers = Vec::new();

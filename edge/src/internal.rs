@@ -20,6 +20,9 @@ pub(crate) struct Introduction<C> {
     pub(crate) continent: Option<String>,
     pub(crate) address: Option<door::Address>,
     pub(crate) request_id: String,
+    /// The name of the client's connection, if its frames come as separate requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connection: Option<String>,
 }
 
 pub(crate) trait Introduced: Serialize + DeserializeOwned {
@@ -60,7 +63,7 @@ impl Introduced for NodeClaims {
 /// A Room object's request to a Fleet object; answered with a `PlaceAnswer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ask {
-    /// The region of the Fleet object, which a first question may have to tell it.
+    /// The region of the Fleet object, which may not know it before the first request.
     pub(crate) region: Region,
     pub(crate) request: PlaceRequest,
 }
@@ -69,10 +72,9 @@ impl Ask {
     pub(crate) const PATH: &'static str = "/place";
 }
 
-/// A Room object's question where clients of the region can be relayed; answered with a list of URIs (RFC 7065).
+/// A Room object's request for the region's TURN nodes; answered with a list of URIs (RFC 7065).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TurnAsk {
-    /// The region of the Fleet object.
     pub(crate) region: Region,
 }
 
@@ -95,7 +97,6 @@ pub(crate) mod recordings {
         pub(crate) report: RecordingReport,
     }
 
-    /// The room's answer for the node.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Verdict {
         pub(crate) verdict: RecordingVerdict,
@@ -104,10 +105,23 @@ pub(crate) mod recordings {
     }
 }
 
+/// Frames of a client without WebSocket. The answer tells whether the connection is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) connection: String,
+    pub(crate) frames: Vec<String>,
+    /// The code with which the client closes the connection after them.
+    pub(crate) close: Option<u16>,
+}
+
+impl Said {
+    pub(crate) const PATH: &'static str = "/said";
+}
+
 /// An API request to a Room object; answered with an `Answer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ApiCall {
-    /// The room, which a first question may have to tell it.
+    /// The room, which the object may not know before the first request.
     pub(crate) room: RoomId,
     pub(crate) continent: Option<String>,
     pub(crate) ask: room::Ask,
@@ -117,7 +131,7 @@ impl ApiCall {
     pub(crate) const PATH: &'static str = "/api";
 }
 
-/// Sent by a list to a Room object that is listed but does not exist; answered with `null`.
+/// Sent by a list to a listed Room object that does not exist; answered with `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ListedInVain {
     pub(crate) room: RoomId,
@@ -134,18 +148,17 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// The object of a room. A room can be re-homed by counting its generation up, because an object never moves.
+    /// The object of a room. Incrementing the generation re-homes a room, because an object never moves.
     pub(crate) fn room(room: &shared::RoomId, generation: u32, near: Option<Continent>) -> Self {
         let location_hint = near.map(Continent::location_hint);
         Self { namespace: "ROOM", name: format!("{room}:{generation}"), location_hint }
     }
 
-    /// The object that knows the nodes of a region.
+    /// The Fleet object of a region.
     pub(crate) fn fleet(region: &Region, on: Option<Continent>) -> Self {
         Self { namespace: "FLEET", name: format!("fleet:{region}"), location_hint: on.map(Continent::location_hint) }
     }
 
-    /// One shard of the directory of rooms.
     pub(crate) fn directory(shard: usize) -> Self {
         Self { namespace: "DIRECTORY", name: format!("directory:{shard}"), location_hint: None }
     }
@@ -195,7 +208,7 @@ pub(crate) fn introduced<C: Introduced>(request: &Request) -> worker::Result<Int
     Ok(serde_json::from_str(&text)?)
 }
 
-/// Header values are bytes of Latin-1 (Fetch §2.2.2), names of participants are not.
+/// Header values are Latin-1 (Fetch §2.2.2), names of participants are not.
 fn encode<C: Serialize>(introduction: &Introduction<C>) -> worker::Result<String> {
     Ok(js_sys::encode_uri_component(&serde_json::to_string(introduction)?).into())
 }

@@ -21,6 +21,7 @@ mod config;
 mod cors;
 mod directory;
 mod directory_object;
+mod event_stream;
 mod exec;
 #[cfg(feature = "development")]
 mod fault;
@@ -39,7 +40,7 @@ mod upgrade;
 
 use worker::{Context, Env, Request, Response, event};
 
-/// Every HTTP request that is not for a static asset.
+/// Handles every HTTP request that is not for a static asset.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
     routes::route(request, &env).await

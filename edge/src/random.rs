@@ -4,11 +4,25 @@ use edge_core::{Random, SocketId};
 use shared::TokenId;
 use worker::{Error, Result};
 
-/// A source for a core. Asked for once before it is handed out, because a core has no way to say that it failed.
+/// Bytes requested at once: a join needs some 30 numbers, and each request costs as much as many bytes.
+const STOCK_BYTES: usize = 512;
+
+/// A random source for a core. Tried once before it is handed out, because a core cannot report a failure.
 pub(crate) fn source() -> Result<Random> {
     fill(&mut [0; 1])?;
-    // `crypto.getRandomValues` fails only where it does not exist (W3C WebCrypto §10.1.1) or is asked for more than 64 KiB.
-    Ok(Box::new(|bytes| drop(fill(bytes))))
+    let mut stock = Vec::new().into_iter();
+    Ok(Box::new(move |bytes| {
+        for byte in bytes {
+            if stock.as_slice().is_empty() {
+                let mut fresh = vec![0; STOCK_BYTES];
+                // `crypto.getRandomValues` fails only if it does not exist (W3C WebCrypto §10.1.1) or is asked for more
+                // than 64 KiB.
+                drop(fill(&mut fresh));
+                stock = fresh.into_iter();
+            }
+            *byte = stock.next().unwrap_or_default();
+        }
+    }))
 }
 
 /// A number for a new socket, unique for all practical purposes among the sockets of an object.
@@ -26,13 +40,12 @@ pub(crate) fn id() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A name for a request in logs and error bodies.
+/// An id for a request in logs and error bodies.
 pub(crate) fn request_id() -> String {
-    // Without randomness the request still gets an answer, only its log lines are harder to find.
+    // Without randomness the request is still answered, only its log lines are harder to find.
     id().unwrap_or_else(|_| "unnamed".into())
 }
 
-/// A `jti` that no other token has.
 pub(crate) fn token_id() -> Result<TokenId> {
     TokenId::parse(&id()?).map_err(|error| Error::RustError(error.to_string()))
 }

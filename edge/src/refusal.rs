@@ -22,18 +22,18 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// A refusal with the status that its code always has.
+    /// A refusal with the fixed status of its code.
     pub(crate) const fn new(code: ErrorCode, message: &'static str) -> Self {
         Self { code, message: Cow::Borrowed(message), status: code.http_status(), header: None }
     }
 
     pub(crate) const fn no_such_path() -> Self {
-        Self::new(ErrorCode::NotFound, "nothing is at this path")
+        Self::new(ErrorCode::NotFound, "nothing exists at this path")
     }
 
     /// An internal error; the log has the details under the same request id.
     pub(crate) const fn internal() -> Self {
-        Self::new(ErrorCode::Internal, "something went wrong on our side")
+        Self::new(ErrorCode::Internal, "an internal error occurred")
     }
 
     /// The path accepts WebSocket upgrades only (RFC 9110 §15.5.22).
@@ -42,13 +42,12 @@ impl Refusal {
         Self { status: 426, header: Some(("Upgrade", Cow::Borrowed("websocket"))), ..refusal }
     }
 
-    /// The path has other methods (RFC 9110 §15.5.6: `Allow` must list them).
+    /// The path supports other methods only (RFC 9110 §15.5.6: `Allow` must list them).
     pub(crate) fn method_not_allowed(methods: &[&str]) -> Self {
-        let refusal = Self::new(ErrorCode::MethodNotAllowed, "this path has other methods");
+        let refusal = Self::new(ErrorCode::MethodNotAllowed, "the path does not support this method");
         Self { header: Some(("Allow", methods.join(", ").into())), ..refusal }
     }
 
-    /// The request is invalid.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), ..Self::new(ErrorCode::InvalidRequest, "") }
     }
@@ -78,10 +77,15 @@ impl Refusal {
         Self { header: Some(("Retry-After", limits::API_RATE_PERIOD_S.to_string().into())), ..refusal }
     }
 
-    /// Too many sockets; a moment later there is room for a few more.
+    /// Too many sockets; there is room for more a moment later.
     pub(crate) fn too_many_sockets() -> Self {
         let refusal = Self::new(ErrorCode::RateLimited, "too many sockets at once");
         Self { header: Some(("Retry-After", Cow::Borrowed("1"))), ..refusal }
+    }
+
+    /// Too many requests with frames; more are accepted a moment later.
+    pub(crate) fn too_many_requests() -> Self {
+        Self { message: Cow::Borrowed("too many requests at once"), ..Self::too_many_sockets() }
     }
 
     pub(crate) fn response(&self, request_id: &str) -> worker::Result<Response> {

@@ -1,4 +1,4 @@
-//! RoomObject, one per room: Durable Object verbs to inputs of the room.
+//! RoomObject, one per room: translates Durable Object events into inputs of the room.
 
 mod entrance;
 mod lines;
@@ -8,13 +8,14 @@ use crate::attachment::{self, Seat};
 use crate::config::{Config, Continent};
 use crate::exec::{Leftover, Shell};
 use crate::internal::recordings::Verdict;
-use crate::internal::{self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, TurnAsk, introduced};
+use crate::internal::{self, Address, ApiCall, Ask, Introduced, ListedInVain, ResumeClaims, Said, TurnAsk, introduced};
 use crate::refusal::Refusal;
+use crate::sockets::Speaker;
 use crate::{auth, clock, directory, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::door::Door;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
-use edge_core::room::{self, Answer, Attachment, Input, Output, Room};
+use edge_core::room::{self, Answer, Input, Output, Room};
 use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
 use shared::signal::{ClientFrame, FrameError, close_code};
@@ -27,7 +28,7 @@ use worker::{
     durable_object, wasm_bindgen,
 };
 
-/// Where the directory could not be reached, it is tried again after this time.
+/// Pause before an unreachable directory is tried again.
 const DIRECTORY_RETRY_MS: u64 = 5_000;
 
 #[durable_object]
@@ -36,19 +37,19 @@ pub struct RoomObject {
     shell: Shell,
     /// `None` until the first event after waking.
     awake: RefCell<Option<Awake>>,
-    /// The number of the last question of the application's server.
+    /// Number of the last API call.
     questions: Cell<u64>,
-    /// Whether the directory is being told something, so that two answers cannot overtake each other.
+    /// True while the directory is being updated, so that two updates cannot overtake each other.
     announces: Cell<bool>,
-    /// When the directory is told what it could not be told before.
+    /// Time of the next attempt to update the directory.
     announces_at: Cell<UnixMillis>,
 }
 
-/// What an input is answered with, by the number of the call.
+/// Answers to one input, by call.
 #[derive(Default)]
 struct Answers {
     api: Vec<(u64, Answer)>,
-    /// To nodes that report on recordings.
+    /// Answers for nodes that report on recordings.
     verdicts: Vec<(u64, Verdict)>,
 }
 
@@ -58,12 +59,12 @@ struct Awake {
     identity: Identity,
 }
 
-/// Which room this is, and where the first one who came to it was.
+/// The object's room, and the location of its first visitor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Identity {
     room: RoomId,
     continent: Option<String>,
-    /// Whether the directory lists it; nothing while that is not known.
+    /// True if the directory lists the room; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listed: Option<bool>,
 }
@@ -82,20 +83,21 @@ impl DurableObject for RoomObject {
             TicketClaims::PATH => self.node_arrives(introduced(&request)?).await,
             internal::recordings::REPORT_PATH => self.recording_reported(request).await,
             ApiCall::PATH => Response::from_json(&self.asked(request.json().await?).await?),
+            Said::PATH => Response::from_json(&self.client_says(request.json().await?).await?),
             ListedInVain::PATH => Response::from_json(&self.listed_in_vain(request.json().await?).await?),
             _ => Refusal::no_such_path().response("internal"),
         }
     }
 
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        if let Some(Seat { of, .. }) = attachment::read(&socket) {
-            self.survive(Some(of.socket()), frame(&of, &message)).await;
+        if let Some(speaker) = self.shell.sockets.speaker::<Seat>(&socket) {
+            self.survive(Some(speaker.socket()), frame(speaker, &message)).await;
         }
         Ok(())
     }
 
     async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
-        // RFC 6455 §5.5.1: a Close is answered with a Close; the platform leaves that to us.
+        // RFC 6455 §5.5.1: a Close is answered with a Close, which the platform leaves to the program.
         sockets::answer_close(&socket);
         self.socket_closed(&socket, close_code::is_page_gone(code)).await
     }
@@ -123,8 +125,8 @@ impl RoomObject {
         self.retire().await
     }
 
-    /// Answers the application's server. Only a request that creates the room tells the object its name, so that a
-    /// request about a room that does not exist leaves nothing behind.
+    /// Answers the application's server. Only a request that creates the room stores the room's name in the object, so
+    /// that a request about an unknown room leaves nothing behind.
     async fn asked(&self, call: ApiCall) -> Result<Answer> {
         let ApiCall { room, continent, ask } = call;
         if matches!(ask, room::Ask::Create { .. } | room::Ask::Enter { .. }) {
@@ -135,7 +137,7 @@ impl RoomObject {
         let answers = self.survive(None, Input::Asked { request, ask }).await;
         let answer = answers.api.into_iter().find_map(|(to, answer)| (to == request).then_some(answer));
         if matches!(answer, Some(Answer::Room { made: true, .. } | Answer::Done)) {
-            // The request that made or ended the room has updated the list already.
+            // The request that created or ended the room has updated the list already.
             self.announce().await?;
         }
         match answer {
@@ -151,13 +153,13 @@ impl RoomObject {
     async fn socket_closed(&self, socket: &WebSocket, going_away: bool) -> Result<()> {
         if let Some(Seat { of, .. }) = attachment::read(socket) {
             let socket = of.socket();
-            self.shell.sockets.forget(socket)?;
+            self.shell.sockets.forget(socket);
             self.survive(None, Input::SocketClosed { socket, going_away }).await;
         }
         Ok(())
     }
 
-    /// Handles an input and closes its socket when the platform fails, so that the client resumes.
+    /// Handles an input and closes its socket if the platform fails, so that the client resumes.
     async fn survive(&self, socket: Option<SocketId>, input: Input) -> Answers {
         if let Ok(answers) = self.attempt(input).await {
             return answers;
@@ -170,7 +172,8 @@ impl RoomObject {
         Answers::default()
     }
 
-    /// Handles an input. Where the platform fails us, memory and storage may differ, so memory is dropped: what is stored counts.
+    /// Handles an input. If the platform fails, memory and storage may differ, so memory is dropped and restored from
+    /// storage.
     async fn attempt(&self, input: Input) -> Result<Answers> {
         let result = self.handle(input).await;
         if let Err(error) = &result {
@@ -180,7 +183,8 @@ impl RoomObject {
         result
     }
 
-    /// One input and whatever follows from it. Others may come in between while a Fleet object is asked.
+    /// Handles one input and everything that follows from it. Other inputs may come in between while a Fleet object is
+    /// asked.
     async fn handle(&self, input: Input) -> Result<Answers> {
         let mut inputs = VecDeque::from([input]);
         let (mut asks, mut turn_asks, mut answers) = (VecDeque::new(), VecDeque::new(), Answers::default());
@@ -213,18 +217,18 @@ impl RoomObject {
         Ok(answers)
     }
 
-    /// The room, and whether it is one, where the directory does not know.
+    /// The room and its existence, if the directory is out of date.
     fn stale_listing(&self) -> Option<(RoomId, bool)> {
         let awake = self.awake.try_borrow().ok()?;
         let Awake { room, identity, .. } = awake.as_ref()?;
         (identity.listed != Some(room.exists())).then(|| (identity.room.clone(), room.exists()))
     }
 
-    /// Keeps the directory in step with whether there is a room. The alarm does it: no join waits for it, and it is
-    /// retried if the directory cannot be reached.
+    /// Updates the directory's entry for the room. Called by the alarm, so that no join waits for it, and retried if
+    /// the directory is unreachable.
     async fn announce(&self) -> Result<()> {
         if self.announces.replace(true) {
-            // The running task looks again when it is done.
+            // The running task checks again at its end.
             return Ok(());
         }
         let result = self.announce_all().await;
@@ -234,7 +238,7 @@ impl RoomObject {
 
     async fn announce_all(&self) -> Result<()> {
         while let Some((room, exists)) = self.stale_listing() {
-            // Where the call fails or this object does, the directory may have done it or not.
+            // If the call or this object fails, the outcome in the directory is unknown.
             self.note_listed(None)?;
             if let Err(error) = directory::set(&self.env, &room, exists).await {
                 let fields: [(&str, &dyn std::fmt::Display); 2] = [("room", &room), ("error", &error)];
@@ -254,14 +258,14 @@ impl RoomObject {
         self.shell.store.set_identity(identity)
     }
 
-    /// Handles a listing of a room that does not exist, or did not a moment ago: the directory is told what is known.
+    /// Handles a listing of a room that did not exist a moment ago: updates the directory.
     async fn listed_in_vain(&self, ListedInVain { room }: ListedInVain) -> Result<()> {
         self.wake(Some(Identity { room, continent: None, listed: None }))?;
         self.announce().await?;
         self.retire().await
     }
 
-    /// One input and its outputs, without a pause; nothing where no room is known here.
+    /// Handles one input and its outputs without yielding; returns `None` if the room is unknown.
     fn step(&self, input: Input, deadline: &mut Option<UnixMillis>) -> Result<Option<Leftover>> {
         if !self.wake(None)? {
             return Ok(None);
@@ -291,7 +295,7 @@ impl RoomObject {
         Ok(Some(leftover))
     }
 
-    /// Makes sure that the room is in memory; false where nothing says which room this is.
+    /// Restores the room if necessary; returns false if the room is unknown.
     fn wake(&self, newcomer: Option<Identity>) -> Result<bool> {
         let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
         if awake.is_some() {
@@ -327,18 +331,18 @@ impl RoomObject {
         Ok((room, door))
     }
 
-    /// Drops what is in memory; the next event restores what is stored.
+    /// Drops the state in memory; the next event restores it from storage.
     fn forget(&self) {
         if let Ok(mut awake) = self.awake.try_borrow_mut() {
             *awake = None;
         }
     }
 
-    /// Gives the storage back when nobody is here, nothing is due and nothing is kept.
+    /// Frees the storage if the object has no sockets, deadlines or rows.
     async fn retire(&self) -> Result<()> {
         let due =
             self.awake.try_borrow().is_ok_and(|awake| awake.as_ref().is_some_and(|a| a.room.poll_timeout().is_some()));
-        if due || self.stale_listing().is_some() || !self.shell.sockets.is_empty()? || !self.shell.store.is_empty()? {
+        if due || self.stale_listing().is_some() || !self.shell.sockets.is_empty() || !self.shell.store.is_empty()? {
             return Ok(());
         }
         self.forget();
@@ -375,7 +379,7 @@ impl RoomObject {
         Ok(PlaceAnswer::Failed { code: failed })
     }
 
-    /// Asks where clients can be relayed; without an answer the room goes on with what it knows.
+    /// Requests the region's TURN nodes; without an answer the room keeps its list.
     async fn ask_turn(&self, epoch: u64, region: Region) -> Result<Option<Input>> {
         let address = Address::fleet(&region, self.config()?.regions.get(&region).copied());
         let ask = TurnAsk { region: region.clone() };
@@ -393,22 +397,20 @@ impl RoomObject {
     }
 }
 
-/// What a frame is to the room; a binary one says nothing in either protocol.
-fn frame(attachment: &Attachment, message: &WebSocketIncomingMessage) -> Input {
-    match (attachment, message) {
-        (
-            Attachment::Client { socket, .. } | Attachment::Resuming { socket, .. },
-            WebSocketIncomingMessage::String(text),
-        ) => Input::ClientFrame { socket: *socket, frame: ClientFrame::parse(text) },
-        (
-            Attachment::Client { socket, .. } | Attachment::Resuming { socket, .. },
-            WebSocketIncomingMessage::Binary(_),
-        ) => Input::ClientFrame { socket: *socket, frame: Err(FrameError::Malformed) },
-        (Attachment::Node { socket, .. }, WebSocketIncomingMessage::String(text)) => {
-            Input::NodeFrame { socket: *socket, frame: NodeToRoom::parse(text) }
+/// Turns a frame into an input; a binary one is malformed in either protocol.
+fn frame(speaker: Speaker, message: &WebSocketIncomingMessage) -> Input {
+    match (speaker, message) {
+        (Speaker::Client(socket), WebSocketIncomingMessage::String(text)) => {
+            Input::ClientFrame { socket, frame: ClientFrame::parse(text) }
         }
-        (Attachment::Node { socket, .. }, WebSocketIncomingMessage::Binary(_)) => {
-            Input::NodeFrame { socket: *socket, frame: Err(control::ControlError::Malformed) }
+        (Speaker::Client(socket), WebSocketIncomingMessage::Binary(_)) => {
+            Input::ClientFrame { socket, frame: Err(FrameError::Malformed) }
+        }
+        (Speaker::Node(socket), WebSocketIncomingMessage::String(text)) => {
+            Input::NodeFrame { socket, frame: NodeToRoom::parse(text) }
+        }
+        (Speaker::Node(socket), WebSocketIncomingMessage::Binary(_)) => {
+            Input::NodeFrame { socket, frame: Err(control::ControlError::Malformed) }
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Path and method to handler; nothing else.
+//! Maps paths and methods to handlers.
 
 mod api;
 #[cfg(feature = "development")]
 mod dev;
+mod events;
 mod guests;
 mod health;
 mod nodes;
@@ -11,15 +12,14 @@ mod recordings;
 mod rooms;
 
 use crate::auth::AuthError;
-use crate::config::{Config, ConfigError, Continent};
+use crate::config::{Config, ConfigError, Continent, Origins};
 use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
-use crate::{log, random, turnstile};
+use crate::{log, random, turnstile, upgrade};
 use shared::{ErrorCode, RoomId};
 use worker::js_sys::Reflect;
-use worker::{Env, Request, Response};
+use worker::{Env, Method, Request, Response};
 
-/// One request on its way to a handler.
 pub(crate) struct Arrival<'a> {
     request: Request,
     env: &'a Env,
@@ -29,7 +29,6 @@ pub(crate) struct Arrival<'a> {
 
 #[derive(Debug, thiserror::Error)]
 enum RouteError {
-    /// The caller gets an error response.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
     #[error(transparent)]
@@ -57,10 +56,15 @@ impl From<Refusal> for RouteError {
 
 /// Answers every request that is not for a static asset.
 pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Response> {
-    if is_for_client_socket(&request.path())
+    if is_for_client(&request)
         && let Some(refusal) = turnstile::refuse(&request)
     {
-        return refusal;
+        // No page can read the answer to an upgrade.
+        if upgrade::is_asked_for(&request) {
+            return refusal;
+        }
+        let cors = Origins::read(env).map_or(Cors::Silent, |origins| Cors::of(&origins, &request));
+        return cors.apply(refusal?);
     }
     let request_id = random::request_id();
     let config = Config::read(env);
@@ -76,8 +80,11 @@ pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Respons
     cors.apply(response)
 }
 
-fn is_for_client_socket(path: &str) -> bool {
-    path.starts_with("/v1/rooms/") && path.ends_with("/socket")
+/// True if a client requests admission to a room.
+fn is_for_client(request: &Request) -> bool {
+    let path = request.path();
+    let is_way_in = path.ends_with("/socket") || path.ends_with("/events") && request.method() == Method::Get;
+    path.starts_with("/v1/rooms/") && is_way_in
 }
 
 async fn handle(
@@ -94,11 +101,13 @@ async fn handle(
         let methods = methods(&segments).map_or_else(|| api::methods(&path), <[_]>::to_vec);
         return preflight(cors, &methods);
     }
-    // The crate `worker` takes every method that it does not know for GET.
+    // The crate `worker` reports every unknown method as GET.
     let method = arrival.request.inner().method();
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["healthz"]) => health::get(request_id),
         ("GET", ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
+        ("GET", ["v1", "rooms", room, "events"]) => events::listen(&arrival, room).await,
+        ("POST", ["v1", "rooms", room, "events"]) => events::say(arrival, room).await,
         ("GET", ["v1", "rooms", room, "node"]) => rooms::node(&arrival, room).await,
         ("GET", ["v1", "nodes", "socket"]) => nodes::socket(&arrival).await,
         ("POST", ["v1", "nodes", "recordings"]) => recordings::report(arrival).await,
@@ -119,12 +128,12 @@ async fn handle(
     }
 }
 
-/// The methods of a path outside of the HTTP API.
+/// The methods of a path outside the HTTP API.
 fn methods(segments: &[&str]) -> Option<&'static [&'static str]> {
     match segments {
         ["healthz"] | ["v1", "rooms", _, "socket" | "node"] | ["v1", "nodes", "socket"] => Some(&["GET"]),
         ["v1", "nodes", "quality" | "recordings" | "ticket"] => Some(&["POST"]),
-        ["v1", "guests"] => Some(&["GET", "POST"]),
+        ["v1", "rooms", _, "events"] | ["v1", "guests"] => Some(&["GET", "POST"]),
         _ => None,
     }
 }
@@ -138,13 +147,13 @@ fn preflight(cors: &Cors, methods: &[&str]) -> Result<Response, RouteError> {
 }
 
 impl Arrival<'_> {
-    /// Whether the calling page's origin may call; programs without an origin may.
+    /// True if the calling page's origin may call; programs without an origin may.
     fn is_from_allowed_origin(&self) -> bool {
         let host = self.header("Host").unwrap_or_default();
         self.config.origins.admit(self.header("Origin").as_deref(), &host)
     }
 
-    /// The caller's address, as reported by the platform.
+    /// The caller's address as reported by the platform.
     fn address(&self) -> Option<String> {
         self.header("CF-Connecting-IP")
     }
@@ -153,7 +162,7 @@ impl Arrival<'_> {
         self.request.headers().get(name).ok().flatten()
     }
 
-    /// Where the request came in; the getters of `worker::Cf` panic, so the property is read past them.
+    /// The continent of the request. The getters of `worker::Cf` panic, so the property is read directly.
     fn continent(&self) -> Option<Continent> {
         let cf = Reflect::get(self.request.inner(), &"cf".into()).ok()?;
         let continent = Reflect::get(&cf, &"continent".into()).ok()?;

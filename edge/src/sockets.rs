@@ -1,43 +1,67 @@
 //! The hibernatable WebSockets of one object, by socket number.
 
-use crate::{attachment, clock, log, random, upgrade};
-use edge_core::SocketId;
+use crate::{attachment, clock, log, upgrade};
+use edge_core::{SocketId, room};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::{ErrorCode, UnixMillis, limits, signal};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use worker::js_sys::{Date, Function, Reflect};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::WebSocketRequestResponsePair;
-use worker::{Error, Response, Result, State, WebSocket, WebSocketPair};
+use worker::{Error, Response, Result, State, WebSocket, WebSocketPair, wasm_bindgen};
 
-/// Most sockets of one object. A room's door has lower bounds, a region has fewer nodes; the platform's own bound is 32,768, where
-/// accepting fails.
+/// Most sockets of one object. A room's door admits fewer, and a region has fewer nodes; beyond the platform's own
+/// limit of 32,768, accepting fails.
 const SOCKETS_MAX: usize = 4_096;
 const _: () = assert!(2 * limits::NODES_PER_REGION_MAX < SOCKETS_MAX);
+
+#[wasm_bindgen(module = "/src/open_sockets.js")]
+extern "C" {
+    type OpenSockets;
+
+    #[wasm_bindgen(constructor)]
+    fn new() -> OpenSockets;
+    #[wasm_bindgen(method)]
+    fn add(this: &OpenSockets, number: f64, socket: &JsValue, is_node: bool);
+    #[wasm_bindgen(method)]
+    fn find(this: &OpenSockets, number: f64) -> JsValue;
+    #[wasm_bindgen(method, js_name = numberOf)]
+    fn number_of(this: &OpenSockets, socket: &JsValue) -> Option<f64>;
+    #[wasm_bindgen(method, js_name = isNode)]
+    fn is_node(this: &OpenSockets, number: f64) -> bool;
+    #[wasm_bindgen(method)]
+    fn remove(this: &OpenSockets, number: f64) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn size(this: &OpenSockets) -> usize;
+    #[wasm_bindgen(method)]
+    fn send(this: &OpenSockets, numbers: &[f64], text: &str) -> Vec<f64>;
+}
 
 /// Open sockets; rebuilt from the attachments after hibernation.
 pub(crate) struct Sockets {
     state: State,
-    open: RefCell<BTreeMap<SocketId, WebSocket>>,
+    open: OpenSockets,
 }
 
 pub(crate) enum Accepted<A> {
-    /// The socket is open and carries this attachment.
     Open(A, Response),
-    /// There are too many sockets; this one is refused and closed.
+    /// The socket was refused and closed.
     Full(Response),
 }
 
 pub(crate) trait Attached: Serialize + DeserializeOwned {
-    /// The number of the socket it is on.
     fn socket(&self) -> SocketId;
+    fn is_node(&self) -> bool;
 }
 
 impl Attached for attachment::Seat {
     fn socket(&self) -> SocketId {
         self.of.socket()
+    }
+
+    fn is_node(&self) -> bool {
+        matches!(self.of, room::Attachment::Node { .. })
     }
 }
 
@@ -45,26 +69,49 @@ impl Attached for edge_core::fleet::Attachment {
     fn socket(&self) -> SocketId {
         self.socket
     }
+
+    fn is_node(&self) -> bool {
+        true
+    }
+}
+
+/// The sender of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    Client(SocketId),
+    Node(SocketId),
+}
+
+impl Speaker {
+    pub(crate) fn of(attachment: &impl Attached) -> Self {
+        let is_node = attachment.is_node();
+        if is_node { Self::Node(attachment.socket()) } else { Self::Client(attachment.socket()) }
+    }
+
+    pub(crate) const fn socket(self) -> SocketId {
+        match self {
+            Self::Client(socket) | Self::Node(socket) => socket,
+        }
+    }
 }
 
 impl Sockets {
-    /// No sockets yet; lets the platform answer pings without waking the object.
+    /// Starts without sockets; lets the platform answer pings without waking the object.
     pub(crate) fn new(state: State) -> Self {
         let pings = WebSocketRequestResponsePair::new(signal::PING, signal::PONG);
         if let Err(error) = pings.and_then(|pings| state.as_raw().set_websocket_auto_response(&pings)) {
             log::line(log::Level::Error, "auto_response_failed", &[("error", &Error::from(error))]);
         }
-        Self { state, open: RefCell::default() }
+        Self { state, open: OpenSockets::new() }
     }
 
-    /// The attachments of the sockets that outlived the last instance of this object.
+    /// The attachments of the sockets that outlived the previous instance of this object.
     pub(crate) fn wake<A: Attached>(&self) -> Result<Vec<A>> {
-        let mut open = self.open.try_borrow_mut().map_err(borrowed)?;
         let mut attachments = Vec::new();
         for socket in self.state.as_raw().get_websockets()? {
             let socket = WebSocket::from(socket);
             if let Some(attachment) = attachment::read::<A>(&socket) {
-                open.insert(attachment.socket(), socket);
+                self.add(&attachment, &socket);
                 attachments.push(attachment);
             }
         }
@@ -75,24 +122,23 @@ impl Sockets {
     pub(crate) fn accept<A: Attached>(
         &self,
         protocol: &str,
-        attach: impl FnOnce(SocketId, UnixMillis) -> A,
+        attach: impl FnOnce(UnixMillis) -> A,
     ) -> Result<Accepted<A>> {
-        let mut open = self.open.try_borrow_mut().map_err(borrowed)?;
-        if open.len() >= SOCKETS_MAX {
+        if self.open.size() >= SOCKETS_MAX {
             return Ok(Accepted::Full(upgrade::refuse(Some(protocol), ErrorCode::RoomFull)?));
         }
         let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let attachment = attach(random::socket_id()?, clock::now());
+        let attachment = attach(clock::now());
         self.state.as_raw().accept_websocket(server.as_ref())?;
         attachment::write(&server, &attachment)?;
-        open.insert(attachment.socket(), server);
+        self.add(&attachment, &server);
         Ok(Accepted::Open(attachment, upgrade::switch(client, Some(protocol))?))
     }
 
-    /// When the platform last answered a ping on a socket; `None` if never.
+    /// The time of the platform's last answer to a ping on a socket; `None` if never.
     pub(crate) fn pinged_at(&self, id: SocketId) -> Result<Option<UnixMillis>> {
-        let Some(socket) = self.find(id)? else { return Ok(None) };
-        // `worker` does not wrap this method (`getWebSocketAutoResponseTimestamp`): it answers a Date or null.
+        let Some(socket) = self.find(id) else { return Ok(None) };
+        // `worker` does not wrap this method (`getWebSocketAutoResponseTimestamp`), which returns a Date or null.
         let state: &JsValue = self.state.as_raw().as_ref();
         let method: Function = Reflect::get(state, &"getWebSocketAutoResponseTimestamp".into())?.dyn_into()?;
         let date = method.call1(state, socket.as_ref().as_ref())?;
@@ -108,52 +154,75 @@ impl Sockets {
 
     /// Replaces the attachment of an open socket.
     pub(crate) fn attach<A: Attached>(&self, attachment: &A) -> Result<()> {
-        match self.find(attachment.socket())? {
+        match self.find(attachment.socket()) {
             Some(socket) => attachment::write(&socket, attachment),
             None => Ok(()),
         }
     }
 
     /// Sends a frame; returns false if the socket is closed.
-    pub(crate) fn send(&self, id: SocketId, text: &str) -> Result<bool> {
-        let sent = self.find(id)?.is_some_and(|socket| socket.send_with_str(text).is_ok());
-        if !sent {
-            self.forget(id)?;
-        }
-        Ok(sent)
+    pub(crate) fn send(&self, id: SocketId, text: &str) -> bool {
+        self.open.send(&[number(id)], text).is_empty()
     }
 
-    /// Closes a socket, and has it forgotten by the next instance as well.
+    /// Sends one frame to several sockets, and returns those that are closed.
+    pub(crate) fn send_all(&self, ids: &[SocketId], text: &str) -> Vec<SocketId> {
+        let numbers: Vec<f64> = ids.iter().copied().map(number).collect();
+        self.open.send(&numbers, text).into_iter().map(id).collect()
+    }
+
+    /// Closes a socket, and clears its attachment so that the next instance ignores it too.
     pub(crate) fn close(&self, id: SocketId, code: u16) -> Result<()> {
-        let Some(socket) = self.open.try_borrow_mut().map_err(borrowed)?.remove(&id) else { return Ok(()) };
+        let Some(socket) = socket(self.open.remove(number(id))) else { return Ok(()) };
         attachment::clear(&socket)?;
-        // It may be closed already, which is what was wanted.
+        // Closing a closed socket fails, with the desired result.
         drop(socket.close(Some(code), Some("")));
         Ok(())
     }
 
-    /// Removes a socket that the peer closed.
-    pub(crate) fn forget(&self, id: SocketId) -> Result<()> {
-        self.open.try_borrow_mut().map_err(borrowed)?.remove(&id);
-        Ok(())
+    pub(crate) fn forget(&self, id: SocketId) {
+        self.open.remove(number(id));
     }
 
-    /// Whether nobody is connected.
-    pub(crate) fn is_empty(&self) -> Result<bool> {
-        Ok(self.open.try_borrow_mut().map_err(borrowed)?.is_empty())
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.size() == 0
     }
 
-    fn find(&self, id: SocketId) -> Result<Option<WebSocket>> {
-        Ok(self.open.try_borrow_mut().map_err(borrowed)?.get(&id).cloned())
+    pub(crate) fn find(&self, id: SocketId) -> Option<WebSocket> {
+        socket(self.open.find(number(id)))
+    }
+
+    /// The sender of a frame on this socket; `None` if the object has given the socket up.
+    pub(crate) fn speaker<A: Attached>(&self, socket: &WebSocket) -> Option<Speaker> {
+        match self.open.number_of(socket.as_ref().as_ref()) {
+            Some(number) if self.open.is_node(number) => Some(Speaker::Node(id(number))),
+            Some(number) => Some(Speaker::Client(id(number))),
+            // After a sleep, only the attachment knows. Reading it costs more than handling most frames.
+            None => attachment::read::<A>(socket).map(|attachment| Speaker::of(&attachment)),
+        }
+    }
+
+    fn add(&self, attachment: &impl Attached, socket: &WebSocket) {
+        self.open.add(number(attachment.socket()), socket.as_ref().as_ref(), attachment.is_node());
     }
 }
 
-/// Answers the peer's close frame.
+fn socket(found: JsValue) -> Option<WebSocket> {
+    (!found.is_undefined()).then(|| WebSocket::from(found.unchecked_into::<worker::web_sys::WebSocket>()))
+}
+
+/// At most 2^53, so that JavaScript can count with it.
+#[allow(clippy::cast_precision_loss, reason = "at most 2^53")]
+const fn number(SocketId(id): SocketId) -> f64 {
+    id as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made by `number`")]
+const fn id(number: f64) -> SocketId {
+    SocketId(number as u64)
+}
+
 pub(crate) fn answer_close(socket: &WebSocket) {
-    // Where the connection broke there is nobody to answer, and no code to repeat.
+    // A broken connection has no peer to answer and no code to repeat.
     drop(socket.close(Some(signal::close_code::NORMAL), Some("")));
-}
-
-fn borrowed(error: std::cell::BorrowMutError) -> Error {
-    Error::RustError(error.to_string())
 }

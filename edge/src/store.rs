@@ -40,7 +40,7 @@ impl Store {
         Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
     }
 
-    /// The rows whose keys come after one, in their order.
+    /// Rows whose keys sort after `after`, in order.
     pub(crate) fn rows_after(&self, after: &str, limit: usize) -> Result<Vec<Row>> {
         const SELECT: &str = "SELECT key, value FROM core WHERE key > ? ORDER BY key LIMIT ?";
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
@@ -74,30 +74,29 @@ impl Store {
         if keys.is_empty() { Ok(()) } else { self.write(Changes { put: Vec::new(), delete: keys }) }
     }
 
-    /// Which object this is: its name does not reach it with an alarm.
+    /// The object's identity, stored because an alarm does not carry it.
     pub(crate) fn identity<I: DeserializeOwned>(&self) -> Result<Option<I>> {
         let found: Vec<StoredIdentity> = self.sql()?.exec("SELECT value FROM identity", None)?.to_array()?;
         found.first().map(|StoredIdentity { value }| Ok(serde_json::from_str(value)?)).transpose()
     }
 
-    /// Remembers which object this is.
     pub(crate) fn set_identity(&self, identity: &impl Serialize) -> Result<()> {
         let value = serde_json::to_string(identity)?;
         self.sql()?.exec("INSERT OR REPLACE INTO identity (one, value) VALUES (1, ?)", vec![value.into()])?;
         Ok(())
     }
 
-    /// Whether the core keeps nothing.
+    /// True if the core has no rows.
     pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.sql()?.exec("SELECT 1 FROM core LIMIT 1", None)?.raw().next().is_none())
     }
 
-    /// Has the alarm go off after `delay`, in place of when it was due before.
+    /// Replaces the alarm with one after `delay`.
     pub(crate) async fn set_alarm(&self, delay: Duration) -> Result<()> {
         self.storage.set_alarm(delay).await
     }
 
-    /// Gives everything back, the alarm included; an object without storage costs nothing.
+    /// Deletes everything, the alarm included; an object without storage costs nothing.
     pub(crate) async fn wipe(&self) -> Result<()> {
         self.has_tables.set(false);
         self.storage.delete_all().await
@@ -112,7 +111,7 @@ impl Store {
         Ok(sql)
     }
 
-    /// `transactionSync`, which `worker` does not wrap: rolls back where `body` fails.
+    /// `transactionSync`, which `worker` does not wrap: rolls back if `body` fails.
     fn transaction(&self, body: impl FnOnce() -> Result<()> + 'static) -> Result<()> {
         let storage: &JsValue = self.storage.as_raw().as_ref();
         let function: Function = Reflect::get(storage, &"transactionSync".into())?

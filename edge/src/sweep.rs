@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::time::Duration;
 use worker::{Delay, Fetch, Headers, Request, RequestInit, Response};
 
-/// Life of the URLs with which we ask the storage ourselves.
+/// Lifetime of the URLs with which the edge itself calls storage.
 const LIFETIME_S: u64 = 60;
 /// A deletion gives up on a storage that has not answered for this long.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,14 +51,14 @@ pub(crate) async fn sweep(storage: &Storage, key_prefix: &str) -> Result<(), Swe
 async fn list(storage: &Storage, prefix: &str) -> Result<Vec<String>, SweepError> {
     let url = storage.sign(Action::List { prefix }, clock::now(), LIFETIME_S);
     let keys = objects::keys(&ask(Request::new(&url, worker::Method::Get)?).await?)?;
-    // A storage that overlooks the prefix must not cost anybody anything else.
+    // A storage that ignores the prefix must not cause other objects to be deleted.
     if keys.iter().all(|key| key.starts_with(prefix)) { Ok(keys) } else { Err(SweepError::Foreign) }
 }
 
 async fn delete(storage: &Storage, keys: &[String]) -> Result<(), SweepError> {
     let body = objects::deletion(keys);
     let headers = Headers::new();
-    // S3 deletes nothing without it (DeleteObjects, Content-MD5).
+    // S3 refuses a deletion without it (DeleteObjects, Content-MD5).
     headers.set("Content-MD5", &STANDARD.encode(Md5::digest(&body)))?;
     headers.set("Content-Type", "application/xml")?;
     let mut init = RequestInit::new();

@@ -18,8 +18,8 @@ thread_local! {
     static REFUSED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The answer to a client that asks for sockets too often. Browsers hide it from pages, and clients treat it as a lost
-/// connection.
+/// Refuses a client that requests sockets too often. Browsers hide the response from pages, and clients treat it as a
+/// lost connection.
 pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
     let protocols = Protocols::of(request);
     let credential = match (protocols.token(), protocols.resume_secret()) {
@@ -35,27 +35,36 @@ fn address(request: &Request) -> Option<Address> {
     Address::parse(&request.headers().get("CF-Connecting-IP").ok().flatten()?)
 }
 
-/// Whether a client with a valid token reaches its room.
+/// Checks the limits of a client with a valid token.
 pub(crate) fn check_join(address: Option<Address>, room: &RoomId, participant: &ParticipantId) -> Result<(), Refusal> {
     ask(address, |turnstile, address| turnstile.lets_join(clock::now(), address, room, participant))
 }
 
-/// Whether a client with a resume secret of its room reaches it.
+/// Checks the limits of a client with a resume secret of its room.
 pub(crate) fn check_resume(address: Option<Address>, room: &RoomId, holder: &Holder) -> Result<(), Refusal> {
     ask(address, |turnstile, address| turnstile.lets_resume(clock::now(), address, room, holder))
 }
 
-/// Whether a client that is refused for another reason is told it on a socket.
+/// Checks whether a refused client may get the reason on a socket.
 pub(crate) fn check_explanation(address: Option<Address>) -> Result<(), Refusal> {
     ask(address, |turnstile, address| turnstile.explains(clock::now(), address))
+}
+
+/// Refuses frames over HTTP if the client or all clients of the room exceed their limit.
+pub(crate) fn check_post(room: &RoomId, client: &str) -> Result<(), Refusal> {
+    admit(|turnstile| turnstile.lets_post(clock::now(), room, client)).map_err(|_| Refusal::too_many_requests())
 }
 
 fn ask(address: Option<Address>, admits: impl FnOnce(&mut Turnstile, Address) -> bool) -> Result<(), Refusal> {
     // A request without an address did not come through the platform.
     let Some(address) = address else { return Ok(()) };
+    admit(|turnstile| admits(turnstile, address))
+}
+
+fn admit(admits: impl FnOnce(&mut Turnstile) -> bool) -> Result<(), Refusal> {
     let is_admitted = TURNSTILE.with(|turnstile| {
         let turnstile = turnstile.try_borrow_mut();
-        turnstile.is_ok_and(|mut turnstile| admits(&mut turnstile, address))
+        turnstile.is_ok_and(|mut turnstile| admits(&mut turnstile))
     });
     if is_admitted {
         return Ok(());

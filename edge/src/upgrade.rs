@@ -1,4 +1,4 @@
-//! WebSocket upgrades: offered sub-protocols, and accepting or refusing a socket.
+//! WebSocket upgrades: the client's credential, and accepting or refusing a socket.
 
 use shared::signal::{self, EdgeToClient};
 use shared::{ErrorCode, limits};
@@ -9,13 +9,32 @@ pub(crate) const PROTOCOL_HEADER: &str = "Sec-WebSocket-Protocol";
 /// Maximum number of bytes read: a token and a version, with room for one more.
 const PROTOCOL_BYTES_MAX: usize = limits::TOKEN_BYTES_MAX + 256;
 
-/// The sub-protocols that a request offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Protocols(Vec<String>);
 
 impl Protocols {
     pub(crate) fn of(request: &Request) -> Self {
-        Self::parse(&request.headers().get(PROTOCOL_HEADER).ok().flatten().unwrap_or_default())
+        let header = |name| request.headers().get(name).ok().flatten().unwrap_or_default();
+        if is_asked_for(request) {
+            Self::parse(&header(PROTOCOL_HEADER))
+        } else {
+            Self::shown(&header("Authorization"))
+        }
+    }
+
+    /// The credential of a client without WebSocket, in the form in which it would be offered with one.
+    fn shown(authorization: &str) -> Self {
+        if authorization.len() > PROTOCOL_BYTES_MAX {
+            return Self::default();
+        }
+        let (scheme, credential) = authorization.split_once(' ').unwrap_or_default();
+        // RFC 9110 §11.1: the scheme is case-insensitive.
+        let prefix = match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => signal::TOKEN_SUBPROTOCOL_PREFIX,
+            "resume" => signal::RESUME_SUBPROTOCOL_PREFIX,
+            _ => return Self::default(),
+        };
+        Self(vec![signal::SUBPROTOCOL.into(), format!("{prefix}{}", credential.trim())])
     }
 
     fn parse(header: &str) -> Self {
@@ -26,7 +45,6 @@ impl Protocols {
         Self(protocols.map(Into::into).collect())
     }
 
-    /// Whether `protocol` is among them.
     pub(crate) fn offers(&self, protocol: &str) -> bool {
         self.0.iter().any(|offered| offered == protocol)
     }
@@ -39,8 +57,9 @@ impl Protocols {
         self.0.iter().find_map(|offered| offered.strip_prefix(signal::RESUME_SUBPROTOCOL_PREFIX))
     }
 
-    /// What a refusal echoes. A browser fails a socket whose answer names none of the offered protocols, and then hides the
-    /// refusal from the page; a secret must not come back, as answers are logged more often than requests.
+    /// The sub-protocol that a refusal echoes. A browser fails a socket whose answer names none of the offered
+    /// protocols, and then hides the refusal from the page; a secret must not be echoed, as answers are logged more
+    /// often than requests.
     pub(crate) fn echo(&self) -> Option<&str> {
         const SECRET: [&str; 2] = [signal::TOKEN_SUBPROTOCOL_PREFIX, signal::RESUME_SUBPROTOCOL_PREFIX];
         let is_secret = |offered: &str| SECRET.iter().any(|prefix| offered.starts_with(prefix));
@@ -49,7 +68,7 @@ impl Protocols {
     }
 }
 
-/// Whether the request asks for a WebSocket.
+/// True if the request asks for a WebSocket.
 pub(crate) fn is_asked_for(request: &Request) -> bool {
     let upgrade = request.headers().get("Upgrade").ok().flatten();
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
@@ -65,7 +84,7 @@ pub(crate) fn refuse(protocol: Option<&str>, code: ErrorCode) -> worker::Result<
     switch(client, protocol)
 }
 
-/// The close reason of a refused socket, for clients that only see the close.
+/// The close reason of a refused socket, for clients that see only the close.
 pub(crate) const fn close_reason(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::BadToken | ErrorCode::TokenExpired | ErrorCode::WrongRoom => "Unauthorized",
@@ -73,7 +92,7 @@ pub(crate) const fn close_reason(code: ErrorCode) -> &'static str {
     }
 }
 
-/// The response that hands one end of an accepted pair to the client.
+/// The response that gives the client its end of an accepted pair.
 pub(crate) fn switch(client: WebSocket, protocol: Option<&str>) -> worker::Result<Response> {
     let builder = match protocol {
         Some(protocol) => ResponseBuilder::new().with_header(PROTOCOL_HEADER, protocol)?,
@@ -96,6 +115,20 @@ mod tests {
         let resuming = Protocols::parse("rotunda.v1, resume.abc.def");
         assert_eq!((resuming.token(), resuming.resume_secret()), (None, Some("abc.def")));
         assert_eq!(Protocols::parse(&"x,".repeat(PROTOCOL_BYTES_MAX)), Protocols::default());
+    }
+
+    #[test]
+    fn a_header_says_the_same_as_sub_protocols() {
+        let check = |header, token, secret| {
+            let shown = Protocols::shown(header);
+            assert_eq!((shown.token(), shown.resume_secret()), (token, secret), "{header}");
+            assert_eq!(shown.offers("rotunda.v1"), token.or(secret).is_some(), "{header}");
+        };
+        check("Bearer a.b.c", Some("a.b.c"), None);
+        check("resume abc.def", None, Some("abc.def"));
+        check("Basic abc", None, None);
+        check("Bearer", None, None);
+        check(&format!("Bearer {}", "x".repeat(PROTOCOL_BYTES_MAX)), None, None);
     }
 
     #[test]

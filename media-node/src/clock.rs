@@ -1,5 +1,5 @@
-//! The node's one clock: the wall clock as it was at the start, and the monotonic one since then. It never jumps, so that
-//! everything that one node records is as far apart as it was.
+//! The node's only clock: the wall clock at the start, plus the monotonic time since then. It never jumps, so that a
+//! node's recorded times keep their distances.
 
 use media_core::rtcp::ntp::NtpClock;
 use shared::UnixMillis;
@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     pub(crate) started_at: Instant,
-    /// What the wall clock said then.
+    /// The wall clock at `origin`.
     pub(crate) wall_clock: UnixMillis,
 }
 
@@ -21,7 +21,7 @@ impl Clock {
         Self { started_at: Instant::now(), wall_clock: UnixMillis(since_1970.as_millis() as u64) }
     }
 
-    /// Microseconds since 1970 at a moment.
+    /// Microseconds since 1970.
     pub(crate) fn micros(&self, at: Instant) -> i64 {
         NtpClock::new(self.started_at, self.wall_clock).at(at).unix_micros()
     }

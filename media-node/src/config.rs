@@ -1,4 +1,5 @@
-//! The node's settings: flags, then environment, then defaults, parsed once at start with all mistakes told at once.
+//! The node's settings: flags, then environment, then defaults, parsed once at startup; all mistakes are reported
+//! together.
 
 mod bandwidth;
 mod recording;
@@ -13,13 +14,14 @@ use node_shell::settings::{
 use shared::limits;
 use shared::{NodeId, Region};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Prefix of the environment variables; an unknown variable with this prefix is a mistake.
 const ENVIRONMENT_PREFIX: &str = "MEDIA_";
 
 #[derive(Debug, Parser)]
-#[command(name = "media-node", version, about = "Forwards the media of Rotunda's rooms")]
+#[command(name = "media-node", version = shared::VERSION, about = "Forwards the media of Rotunda's rooms")]
 struct Arguments {
     /// The edge's URL, for instance wss://rotunda.example.org; comma-separated URLs are tried in turn.
     #[arg(long, env = "MEDIA_EDGE", value_name = "URL")]
@@ -36,10 +38,13 @@ struct Arguments {
     /// Address of the first shard's UDP socket; the next shards take the next ports. Port 0 takes any.
     #[arg(long, env = "MEDIA_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:7000")]
     listen: String,
+    /// TCP address for clients behind firewalls that block UDP; empty for none.
+    #[arg(long, env = "MEDIA_TCP_LISTEN", value_name = "IP:PORT", default_value = "")]
+    tcp_listen: String,
     /// Public addresses sent to clients, separated by commas; by default the listen address, if it is specific.
     #[arg(long, env = "MEDIA_ADVERTISE", value_name = "IP,...")]
     advertise: Option<String>,
-    /// Threads that forward media; one per core by default.
+    /// Number of threads that forward media; one per core by default.
     #[arg(long, env = "MEDIA_SHARDS", value_name = "NUMBER")]
     shards: Option<String>,
     /// Maximum number of sessions on this node.
@@ -48,7 +53,7 @@ struct Arguments {
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "MEDIA_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7080")]
     http_listen: String,
-    /// How long to wait after SIGTERM for the rooms to move.
+    /// Time to wait after SIGTERM for the rooms to move.
     #[arg(long, env = "MEDIA_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
     #[command(flatten)]
@@ -64,12 +69,13 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 26] = [
+const ENVIRONMENT: [&str; 27] = [
     "MEDIA_EDGE",
     "MEDIA_NODE_ID",
     "MEDIA_REGION",
     "MEDIA_NODE_TOKEN",
     "MEDIA_LISTEN",
+    "MEDIA_TCP_LISTEN",
     "MEDIA_ADVERTISE",
     "MEDIA_SHARDS",
     "MEDIA_SESSIONS_MAX",
@@ -96,16 +102,18 @@ const ENVIRONMENT: [&str; 26] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// Addresses of the edge, tried in turn; scheme and authority only.
-    pub(crate) edges: Vec<EdgeUrl>,
+    pub(crate) edges: Arc<[EdgeUrl]>,
     pub(crate) node: NodeId,
     pub(crate) region: Region,
     pub(crate) token: Secret,
     pub(crate) listen: SocketAddr,
+    /// `None` if clients cannot use TCP.
+    pub(crate) tcp_listen: Option<SocketAddr>,
     pub(crate) advertise: Vec<IpAddr>,
     pub(crate) shards: u16,
     pub(crate) sessions_max: u32,
     pub(crate) http_listen: SocketAddr,
-    /// How long to wait for rooms to move.
+    /// Time to wait for rooms to move.
     pub(crate) drain: Duration,
     pub(crate) bandwidth: Limits,
     /// `None` if recording is off.
@@ -126,6 +134,10 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let region = reader.required("region", arguments.region, parse::<Region>);
     let token = reader.required("node-token", arguments.node_token, secret);
     let listen = reader.value("listen", &arguments.listen, parse::<SocketAddr>);
+    let tcp_listen = match arguments.tcp_listen.as_str() {
+        "" => Some(None),
+        text => reader.value("tcp-listen", text, parse::<SocketAddr>).map(Some),
+    };
     let advertise = match (arguments.advertise, listen) {
         (None, Some(listen)) if !listen.ip().is_unspecified() => Some(vec![listen.ip()]),
         (set, _) => reader.required("advertise", set, |text| list(text, parse::<IpAddr>)),
@@ -142,14 +154,17 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let format = reader.value("log-format", &arguments.log_format, log_format);
     let filter = reader.value("log", &arguments.log, log_filter);
     check_ports(&mut reader, listen, shards);
-    check_families(&mut reader, listen, advertise.as_deref());
+    check_families(&mut reader, "listen", listen, advertise.as_deref());
+    check_families(&mut reader, "tcp-listen", tcp_listen.flatten(), advertise.as_deref());
+    check_tcp_port(&mut reader, tcp_listen.flatten());
     let config = || {
         Some(Config {
-            edges: edges?,
+            edges: edges?.into(),
             node: node?,
             region: region?,
             token: token?,
             listen: listen?,
+            tcp_listen: tcp_listen?,
             advertise: advertise?,
             shards: shards?.min(limits::SHARDS_PER_NODE_MAX as u64) as u16,
             sessions_max: sessions_max? as u32,
@@ -175,10 +190,23 @@ fn check_ports(reader: &mut Reader, listen: Option<SocketAddr>, shards: Option<u
 }
 
 /// A socket for IPv4 receives nothing over IPv6; one for IPv6 receives both.
-fn check_families(reader: &mut Reader, listen: Option<SocketAddr>, advertise: Option<&[IpAddr]>) {
+fn check_families(reader: &mut Reader, flag: &str, listen: Option<SocketAddr>, advertise: Option<&[IpAddr]>) {
     let (Some(SocketAddr::V4(listen)), Some(advertise)) = (listen, advertise) else { return };
     for ip in advertise.iter().filter(|ip| ip.is_ipv6()) {
-        reader.mistake("advertise", &format!("{ip} is not reachable with --listen {listen}: listen on [::]"));
+        reader.mistake("advertise", &format!("{ip} is not reachable with --{flag} {listen}: listen on [::]"));
+    }
+}
+
+/// Chromium ignores candidates with other ports below 1024.
+fn check_tcp_port(reader: &mut Reader, listen: Option<SocketAddr>) {
+    if let Some(listen) =
+        listen.filter(|listen| (1..1024).contains(&listen.port()) && ![80, 443].contains(&listen.port()))
+    {
+        let port = listen.port();
+        reader.mistake(
+            "tcp-listen",
+            &format!("browsers connect to no port below 1024 but 80 and 443, and not to {port}"),
+        );
     }
 }
 
@@ -209,7 +237,7 @@ pub(crate) mod tests {
         check(arguments, variables.iter().map(|name| (*name).to_owned()))
     }
 
-    /// Checks what is said about `flags`, added to a set of good ones.
+    /// Checks the mistakes reported for `flags` in addition to valid ones.
     fn check_mistakes(flags: &[&str], variables: &[&str], expected: &[&str]) {
         let names: Vec<&str> = flags.iter().filter_map(|flag| flag.split('=').next()).collect();
         let good = GOOD.iter().filter(|flag| !names.iter().any(|name| flag.split('=').next() == Some(name)));
@@ -221,14 +249,14 @@ pub(crate) mod tests {
     #[test]
     fn defaults_are_enough_for_the_rest() {
         let config = read(GOOD, &[]).expect("good settings");
-        assert_eq!(config.edges, [edge("wss://edge.example.org")]);
+        assert_eq!(*config.edges, [edge("wss://edge.example.org")]);
         assert_eq!(config.edges[0].join("/v1/nodes/socket"), "wss://edge.example.org/v1/nodes/socket");
         assert_eq!((config.listen.port(), config.sessions_max), (7_000, 2_000));
         assert!(config.shards >= 1 && config.http_listen.ip().is_loopback());
         assert_eq!(config.logs, Logs { format: LogFormat::Text, filter: "info".to_owned() });
     }
 
-    // Holds S2-DEP-01.
+    // Holds S2-DEP-01, S2-MED-04.
     #[test]
     fn a_single_listen_address_is_advertised_by_itself() {
         let flags = [&GOOD[..4], &["--listen=192.0.2.1:0"]].concat();
@@ -247,7 +275,7 @@ pub(crate) mod tests {
             "--node-token or MEDIA_NODE_TOKEN must be set",
             "--listen: \"nowhere\": invalid socket address syntax",
             "--advertise or MEDIA_ADVERTISE must be set",
-            "--shards: 0 is not from 1 to 256",
+            "--shards: 0 is not from 1 to 96",
             "--log-format: \"xml\" is neither text nor json",
         ];
         assert_eq!(text.lines().skip(1).map(str::trim).collect::<Vec<_>>(), expected);
@@ -259,7 +287,7 @@ pub(crate) mod tests {
         check_mistakes(&["--edge=ftp://x"], &[], &["--edge: \"ftp://x\" does not begin with ws:// or wss://"]);
         check_mistakes(&["--edge=ws://x/y"], &[], &["--edge: \"ws://x/y\" must have a host and no path"]);
         let two = read(&[GOOD, &["--edge=ws://a, ws://b:1"]].concat()[1..], &[]).map(|config| config.edges);
-        assert_eq!(two, Ok(vec![edge("ws://a"), edge("ws://b:1")]));
+        assert_eq!(two.as_deref(), Ok(&[edge("ws://a"), edge("ws://b:1")][..]));
     }
 
     #[test]
@@ -277,7 +305,24 @@ pub(crate) mod tests {
         check_mistakes(&[v6, "--listen=[::]:7000"], &[], &[]);
     }
 
-    // Holds S3-DEP-07.
+    // Holds S2-MED-04.
+    #[test]
+    fn tcp_has_an_address_of_its_own_or_none() {
+        let tcp = |flags: &[&str]| {
+            let config = read(&[GOOD, flags].concat(), &[]).expect("good settings");
+            config.tcp_listen.map(|address| address.to_string())
+        };
+        assert_eq!(tcp(&["--tcp-listen=0.0.0.0:443"]).as_deref(), Some("0.0.0.0:443"));
+        assert_eq!(tcp(&["--tcp-listen="]), None);
+        assert_eq!(tcp(&[]), None);
+        let port = "--tcp-listen: browsers connect to no port below 1024 but 80 and 443, and not to 25";
+        check_mistakes(&["--tcp-listen=0.0.0.0:25"], &[], &[port]);
+        let family = "--advertise: 2001:db8::7 is not reachable with --tcp-listen 0.0.0.0:443: listen on [::]";
+        let flags = ["--listen=[::]:7000", "--tcp-listen=0.0.0.0:443", "--advertise=203.0.113.7,2001:db8::7"];
+        check_mistakes(&flags, &[], &[family]);
+    }
+
+    // Holds S3-DEP-07, S2-MED-04.
     #[test]
     fn bandwidth_is_limited_by_client_and_by_node() {
         let none = read(GOOD, &[]).expect("good settings").bandwidth.of_shard(4);
@@ -304,7 +349,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn recordings_need_a_bucket_and_who_writes_to_it() {
+    fn recordings_need_a_bucket_and_its_credentials() {
         assert!(read(GOOD, &[]).is_ok_and(|config| config.recording.is_none()));
         let expected = [
             "--record-endpoint: \"s3\" does not begin with http:// or https://",

@@ -1,10 +1,10 @@
-//! The certificate that the node shows its clients: made at start, known to them through the edge.
+//! The node's certificate for its clients: created at startup, announced through the edge.
 
 use anyhow::Context;
 use media_core::session::dtls::Identity;
 
-/// Makes a self-signed ECDSA certificate on P-256. Clients check its fingerprint and nothing else (RFC 8827 §6.5), so
-/// its names and dates say nothing, and a restart may make another.
+/// Creates a self-signed ECDSA certificate on P-256. Clients check only its fingerprint (RFC 8827 §6.5), so its names
+/// and dates mean nothing, and a restart may create another.
 pub(crate) fn make() -> anyhow::Result<Identity> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("generating a key")?;
     let certificate = rcgen::CertificateParams::default().self_signed(&key).context("generating a certificate")?;

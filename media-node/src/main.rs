@@ -10,6 +10,7 @@ mod quality;
 mod record;
 mod shard;
 mod shutdown;
+mod tcp;
 mod wake;
 
 fn main() -> anyhow::Result<()> {

@@ -1,28 +1,34 @@
-//! What /healthz, /readyz and /metrics tell.
+//! The content of /healthz, /readyz and /metrics.
 
 mod metrics;
 
 use crate::config::Limits;
 use crate::shard::Shard;
-use node_shell::fleet::Standing;
+use crate::tcp::Entrance;
+use node_core::membership::Standing;
+use shared::control::HostLoad;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A shard that has not reported for this long hangs.
+/// A shard without a report for this long counts as hung.
 const SHARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pages {
     pub(crate) shards: Arc<[Shard]>,
+    /// `None` if clients cannot use TCP.
+    pub(crate) entrance: Option<Arc<Entrance>>,
     pub(crate) bandwidth: Limits,
-    /// Whether the edge knows us.
+    /// `None` until the first reading.
+    pub(crate) host: watch::Receiver<Option<HostLoad>>,
+    /// The registration with the edge.
     pub(crate) standing: watch::Receiver<Standing>,
-    /// Whether we are about to stop.
-    pub(crate) draining: watch::Receiver<bool>,
+    /// `None` until the node is about to stop.
+    pub(crate) draining: watch::Receiver<Option<Instant>>,
 }
 
 impl node_shell::pages::Pages for Pages {
-    /// Whether every shard still turns.
+    /// The error says which shard is not running.
     fn health(&self) -> Result<(), String> {
         let now = Instant::now();
         let hangs = |shard: &&Shard| {
@@ -32,9 +38,9 @@ impl node_shell::pages::Pages for Pages {
         self.shards.iter().find(hangs).map_or(Ok(()), |shard| Err(format!("shard {} hangs", shard.index())))
     }
 
-    /// Whether the node takes rooms.
+    /// The error says why the node accepts no rooms.
     fn readiness(&self) -> Result<(), String> {
-        if *self.draining.borrow() {
+        if self.draining.borrow().is_some() {
             return Err("draining".to_owned());
         }
         if !self.standing.borrow().is_registered {
@@ -45,6 +51,8 @@ impl node_shell::pages::Pages for Pages {
 
     fn metrics(&self) -> String {
         let reports: Vec<_> = self.shards.iter().map(|shard| (shard.index(), shard.report())).collect();
-        metrics::text(&reports, self.bandwidth, *self.standing.borrow(), *self.draining.borrow())
+        let refused = self.entrance.as_ref().map(|entrance| entrance.refused()).unwrap_or_default();
+        let (standing, host) = (*self.standing.borrow(), *self.host.borrow());
+        metrics::text(&reports, refused, self.bandwidth, standing, self.draining.borrow().is_some(), host)
     }
 }

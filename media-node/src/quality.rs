@@ -1,4 +1,4 @@
-//! Samples of quality on their way to the Worker: some sessions in one request, and lost where the edge is away.
+//! Sends quality samples to the Worker: several sessions per request, and lost if the edge is unreachable.
 
 use node_shell::post::{PostError, post};
 use node_shell::settings::{EdgeUrl, Secret};
@@ -11,17 +11,16 @@ use tokio::time::{Instant, timeout_at};
 
 /// Samples that may wait for a request: those of two minutes of a full node.
 const SAMPLES_MAX: usize = 4_096;
-/// The first sample of a request waits this long for others.
+/// Time for which the first sample of a request waits for others.
 const GATHERED_FOR: Duration = Duration::from_secs(5);
 const PATH: &str = "/v1/nodes/quality";
 
-/// Where samples go; one that finds no place is lost.
+/// Samples are dropped if there is no room.
 pub(crate) type Samples = mpsc::Sender<Box<SessionQuality>>;
 
 /// Sends samples until every producer is gone.
-pub(crate) fn start(edges: Vec<EdgeUrl>, token: Secret) -> Samples {
+pub(crate) fn start(edges: Arc<[EdgeUrl]>, token: Secret) -> Samples {
     let (samples, taken) = mpsc::channel(SAMPLES_MAX);
-    let edges = Arc::<[EdgeUrl]>::from(edges);
     tokio::spawn(send(taken, GATHERED_FOR, move |json| ask(Arc::clone(&edges), token.clone(), json)));
     samples
 }

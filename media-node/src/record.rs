@@ -1,4 +1,4 @@
-//! The recorder: a thread that makes parts out of what the shards copied, and tasks that bring them to the storage.
+//! The recorder: a thread that builds parts from the shards' copies, and tasks that upload them.
 
 mod finish;
 mod keeper;
@@ -10,6 +10,7 @@ mod worker;
 use crate::clock::Clock;
 use crate::shard::Shard;
 use anyhow::{Context, Result};
+use media_core::control::Input;
 use media_core::record::tap::Batch;
 use node_shell::settings::{EdgeUrl, Secret};
 use shared::control::{NodeToRoom, RecordingOrder};
@@ -22,44 +23,42 @@ use storage::{Storage, StorageConfig};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use worker::Worker;
 
-/// Batches that wait for the recorder; while there are so many, the shards go on filling the one they have.
+/// Batches waiting for the recorder; while there are this many, the shards continue to fill their current one.
 const BATCHES_MAX: usize = 64;
-/// Orders that wait for the recorder.
+/// Orders waiting for the recorder.
 const ORDERS_MAX: usize = 256;
-/// How long a node that stops waits for its last parts to be stored; what is left is stored when it starts again.
+/// Time for a stopping node to upload its last parts; the rest is uploaded after its next start.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where and how recordings are kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) storage: StorageConfig,
-    /// The folder for what is not in the storage yet.
+    /// The folder for parts that are not uploaded yet.
     pub(crate) spool: PathBuf,
-    /// How much of the disk it may take.
     pub(crate) spool_bytes_max: u64,
 }
 
 pub(super) struct Shared {
     storage: Storage,
-    edges: Vec<EdgeUrl>,
+    edges: Arc<[EdgeUrl]>,
     token: Secret,
     finishing: Semaphore,
     space: Arc<Space>,
     seed: u64,
 }
 
-/// What one turn of a shard copied.
+/// The copies of one turn of a shard.
 pub(crate) struct Copied {
     pub(crate) shard: u16,
     pub(crate) batch: Batch,
-    /// The number that the recorder sent: everything that was copied before it came is handed over with this.
+    /// The recorder's number: everything copied before it was received is handed over with this batch.
     pub(crate) asked_for: Option<u64>,
 }
 
-/// Batches that were emptied, so that the shards need no new memory.
+/// Emptied batches, so that the shards need no new memory.
 type Pool = Arc<Mutex<Vec<Batch>>>;
 
-/// A shard's way to the recorder.
+/// A shard's queue to the recorder.
 #[derive(Clone)]
 pub(crate) struct Outlet {
     batches: mpsc::Sender<Copied>,
@@ -67,11 +66,11 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    /// Hands over what was copied, unless the recorder has too much to do: then it stays where it is, and what does not
-    /// fit there is lost, counted, and found by the recorder as a gap. Whether it was handed over.
+    /// Hands over copied packets, and returns true, unless the recorder is too busy: then they stay in the batch, and
+    /// packets that do not fit there are lost, counted, and found by the recorder as a gap.
     pub(crate) fn offer(&self, shard: u16, asked_for: Option<u64>, take: impl FnOnce(Batch) -> Batch) -> bool {
         let Ok(place) = self.batches.try_reserve() else { return false };
-        // A turn brings one batch; should the recorder hold the lock just then, memory is asked for instead of waiting.
+        // A turn needs one batch; if the recorder holds the lock, new memory is allocated instead of waiting.
         let used = self.pool.try_lock().ok().and_then(|mut pool| pool.pop());
         place.send(Copied { shard, batch: take(used.unwrap_or_default()), asked_for });
         true
@@ -92,14 +91,25 @@ pub(crate) fn queue() -> (Outlet, Inlet) {
 }
 
 enum Order {
-    Set {
-        room: RoomId,
-        epoch: u64,
-        at: Instant,
-        order: Box<Option<RecordingOrder>>,
-        tell: mpsc::WeakSender<NodeToRoom>,
-    },
+    Set { at: Instant, order: Box<Option<RecordingOrder>>, line: RoomLine },
     Stop(oneshot::Sender<()>),
+}
+
+/// Takes a recording's messages to its room, by way of the node's control.
+#[derive(Clone, Debug)]
+pub(crate) struct RoomLine {
+    pub(crate) room: RoomId,
+    /// The epoch of the order.
+    pub(crate) epoch: u64,
+    pub(crate) inputs: mpsc::Sender<Input>,
+}
+
+impl RoomLine {
+    /// False if the control is too busy.
+    fn tell(&self, message: NodeToRoom) -> bool {
+        let Self { room, epoch, inputs } = self;
+        inputs.try_send(Input::Recording { room: room.clone(), epoch: *epoch, message }).is_ok()
+    }
 }
 
 #[derive(Clone)]
@@ -107,21 +117,21 @@ pub(crate) struct Recorder {
     orders: mpsc::Sender<Order>,
 }
 
-/// What the recorder has in common with the rest of the node.
+/// The recorder's share of the node's identity.
 pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) token: Secret,
-    pub(crate) edges: Vec<EdgeUrl>,
-    /// Seed of the spread of its retries.
+    pub(crate) edges: Arc<[EdgeUrl]>,
+    /// Seed for the jitter of retries.
     pub(crate) seed: u64,
-    /// What the shards stamp packets with.
+    /// Used by the shards to stamp packets.
     pub(crate) clock: Clock,
 }
 
 impl Recorder {
-    /// Starts the recorder, and takes up what an earlier process left in the spool.
+    /// Starts the recorder, and resumes the segments that an earlier process left in the spool.
     pub(crate) fn start(config: Config, who: Identity, inlet: Inlet, shards: Arc<[Shard]>) -> Result<Self> {
-        // Each node has a folder of its own, so that two on one machine do not take each other's leftovers.
+        // Each node has a separate folder, so that two on one machine do not take each other's leftovers.
         let root = config.spool.join(who.node.as_str());
         std::fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
         let shared = Arc::new(Shared {
@@ -148,22 +158,16 @@ impl Recorder {
         Ok(Self { orders })
     }
 
-    /// What a room wants to be recorded, as it was heard `at` a moment; what is no longer ordered is brought to its end.
-    pub(crate) async fn set(
-        &self,
-        room: &RoomId,
-        epoch: u64,
-        at: Instant,
-        order: Option<RecordingOrder>,
-        tell: mpsc::WeakSender<NodeToRoom>,
-    ) {
-        let order = Order::Set { room: room.clone(), epoch, at, order: Box::new(order), tell };
+    /// Applies the recording order of the room at the end of `line`, received at `at`; recordings missing from it are
+    /// ended.
+    pub(crate) async fn set(&self, at: Instant, order: Option<RecordingOrder>, line: RoomLine) {
+        let order = Order::Set { at, order: Box::new(order), line };
         if self.orders.send(order).await.is_err() {
-            tracing::error!(%room, "the recorder has ended");
+            tracing::error!("the recorder has ended");
         }
     }
 
-    /// Brings everything to its end, and waits a little for it to be stored.
+    /// Ends all recordings, and waits briefly for the uploads.
     pub(crate) async fn stop(&self) {
         let (done, is_done) = oneshot::channel();
         if self.orders.send(Order::Stop(done)).await.is_ok()

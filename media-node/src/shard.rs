@@ -1,10 +1,17 @@
-//! One thread, one UDP port, one `Sfu`: waits, takes a batch of inputs, and sends what follows from them.
+//! One thread, one UDP port, some TCP connections, one `Sfu`: waits, takes a batch of inputs, and sends the results.
+
+mod report;
+
+pub(crate) use report::Report;
 
 use crate::record::Outlet;
-use crate::wake::Waker;
+use crate::tcp::{Arrival, Connections};
+use crate::wake::{Ready, Waker};
 use anyhow::Context;
+use media_core::framing;
+use media_core::path::{Link, Path};
 use media_core::sfu::{self, Input, Output, Sfu};
-use media_core::stats::Stats;
+use report::{REPORT_INTERVAL, Reporter};
 use shared::control::{RoomToNode, TrackRef};
 use shared::{RoomId, SessionId};
 use std::net::SocketAddr;
@@ -16,60 +23,47 @@ use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 
 /// Commands that may wait for a shard: control messages are few, and their senders can wait.
 const COMMANDS_MAX: usize = 1_024;
-/// Reads in a row before the other things have their turn.
+/// Reads in a row before other work gets its turn.
 const READS_PER_TURN: usize = 4;
-/// What is recorded goes to the recorder this often, or when much has come together: waking another thread costs as much as some packets.
+/// Interval at which copies go to the recorder, unless many have accumulated: waking another thread costs as much as
+/// some packets.
 const HAND_OVER_INTERVAL: Duration = Duration::from_millis(20);
-/// How often the shard says how it is; also its longest sleep.
-const REPORT_INTERVAL: Duration = Duration::from_millis(500);
-
 #[derive(Debug)]
 pub(crate) enum Command {
     Control {
         room: RoomId,
         message: RoomToNode,
     },
-    /// Which sessions of a room are connected?
+    /// Asks for the connected sessions of a room.
     ConnectedSessions {
         room: RoomId,
         reply: oneshot::Sender<Vec<SessionId>>,
     },
+    /// Asks whether a session has this user fragment.
+    HasUfrag {
+        ufrag: Box<str>,
+        reply: oneshot::Sender<bool>,
+    },
+    /// A client's connection, whose first check names a session.
+    Connection(Arrival),
     /// The recorder needs a key frame of a track.
     WantKeyframe {
         room: RoomId,
         track: TrackRef,
     },
-    /// Give the recorder everything that was copied until here, and this number with it.
+    /// Hands everything copied so far to the recorder, together with this number.
     HandOver(u64),
     #[cfg(test)]
     Panic,
-    /// End the thread. Nobody is told goodbye: clients are to believe that nothing happened.
+    /// Ends the thread. Clients get no goodbye: they must believe that nothing happened.
     Stop,
 }
 
-/// What a shard has to tell the rooms.
+/// An event for a room.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) shard: u16,
     pub(crate) output: Output,
-}
-
-/// How a shard is, as of its last report.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) stats: Stats,
-    pub(crate) udp: Counters,
-    /// Rooms with a session here.
-    pub(crate) rooms: usize,
-    pub(crate) sessions: usize,
-    /// What every client may be sent while the shard's limit is reached; 0 while it is not.
-    pub(crate) share_bps: u64,
-    /// Datagrams sent per second lately.
-    pub(crate) datagrams_out_per_s: u64,
-    /// Thousandths of a core used lately.
-    pub(crate) busy_permille: u16,
-    /// When this was written; `None` before the first report.
-    pub(crate) at: Option<Instant>,
 }
 
 /// The other threads' end of a shard.
@@ -106,11 +100,11 @@ impl Shard {
         Ok(Self { index, address, config, events, outlet, report, running: Mutex::new(running) })
     }
 
-    /// Starts a thread in place of one that has ended, at the same address; `seed` as for the first. Its sessions are lost.
+    /// Starts a thread in place of an ended one, at the same address; `seed` as for the first. Its sessions are lost.
     pub(crate) fn restart(&self, seed: u64) -> anyhow::Result<()> {
         let socket = Socket::bind(self.address, false).with_context(|| format!("binding UDP {}", self.address))?;
         let sessions = std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner)).sessions;
-        // What the thread had open ended with it; its last report is half a second old at most.
+        // The thread's sessions ended with it; its last report is at most half a second old.
         (0..sessions).for_each(|_| self.config.places.give_back());
         let config = sfu::Config { seed, ..self.config.clone() };
         let running = run(self.index, socket, config, &self.events, &self.outlet, &self.report)?;
@@ -126,7 +120,7 @@ impl Shard {
         self.address
     }
 
-    /// Tells the shard something; waits while it has too much to do already. False if the thread has ended.
+    /// Sends the shard a command; waits while its queue is full. False if the thread has ended.
     pub(crate) async fn tell(&self, command: Command) -> bool {
         let (commands, waker) = self.way();
         let is_taken = commands.send(command).await.is_ok();
@@ -134,7 +128,7 @@ impl Shard {
         is_taken
     }
 
-    /// Tells the shard something that it may as well not hear.
+    /// Sends the shard a command that may be lost.
     pub(crate) fn nudge(&self, command: Command) {
         let (commands, waker) = self.way();
         if commands.try_send(command).is_ok() {
@@ -142,17 +136,25 @@ impl Shard {
         }
     }
 
-    pub(crate) async fn connected_sessions(&self, room: RoomId) -> Vec<SessionId> {
+    /// Asks for the connected sessions of a room, after everything that the shard was told before. A shard that ends
+    /// gives no answer.
+    pub(crate) async fn connected_sessions(&self, room: RoomId) -> oneshot::Receiver<Vec<SessionId>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Command::ConnectedSessions { room, reply }).await;
-        answer.await.unwrap_or_default()
+        answer
+    }
+
+    pub(crate) async fn has_ufrag(&self, ufrag: &str) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::HasUfrag { ufrag: ufrag.into(), reply }).await;
+        answer.await.unwrap_or(false)
     }
 
     pub(crate) fn report(&self) -> Report {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether its thread has ended, which it never does by itself unless something is very wrong.
+    /// True if its thread has ended, which happens only after a serious error.
     pub(crate) fn has_ended(&self) -> bool {
         self.running().thread.is_finished()
     }
@@ -184,13 +186,15 @@ fn run(
         incoming: ReceiveBatch::default(),
         outgoing: SendBatch::default(),
         counters: Counters::default(),
+        connections: Connections::new()?,
+        stream_memory: Connections::memory(),
         waker: Arc::clone(&waker),
         commands: receiver,
         events: events.clone(),
         outlet: outlet.clone(),
         handed_over_at: now(),
         asked_for: None,
-        reporter: Reporter::new(Arc::clone(report)),
+        reporter: Reporter::new(now(), Arc::clone(report)),
     };
     let thread = std::thread::Builder::new()
         .name(format!("shard-{index}"))
@@ -206,6 +210,9 @@ struct Worker {
     incoming: ReceiveBatch,
     outgoing: SendBatch,
     counters: Counters,
+    connections: Connections,
+    /// The last read from a connection.
+    stream_memory: Box<[u8]>,
     waker: Arc<Waker>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
@@ -221,9 +228,15 @@ impl Worker {
     fn run(mut self) {
         loop {
             let timeout = self.sleep(now());
-            match self.waker.wait(self.socket.descriptor(), timeout) {
-                Ok(ready) if ready.socket => self.read(),
-                Ok(_) => {}
+            match self.waker.wait(self.socket.descriptor(), self.connections.descriptor(), timeout) {
+                Ok(Ready { socket, streams, woken: _ }) => {
+                    if socket {
+                        self.read();
+                    }
+                    if streams || self.connections.readable() > 0 {
+                        self.read_streams();
+                    }
+                }
                 Err(error) => {
                     tracing::error!(shard = self.index, %error, "waiting for the socket failed");
                     return;
@@ -239,16 +252,23 @@ impl Worker {
             self.transmit(now);
             self.tell_rooms();
             self.hand_over(now);
-            self.reporter.report(now, &self.sfu, self.counters);
+            if self.reporter.is_due(now) {
+                self.connections.sweep(now, |path| self.sfu.knows(path));
+                self.forget_ended(now);
+                self.reporter.report(now, &self.sfu, self.counters, self.connections.report());
+            }
         }
     }
 
     fn sleep(&self, now: Instant) -> Duration {
+        if self.connections.readable() > 0 {
+            return Duration::ZERO;
+        }
         let next = self.sfu.poll_timeout().map_or(REPORT_INTERVAL, |at| at.saturating_duration_since(now));
         if self.sfu.recorded().is_empty() && self.asked_for.is_none() {
             return next.min(REPORT_INTERVAL);
         }
-        // A recorder that has no place for it is asked again after the same time.
+        // A busy recorder is asked again after the same time.
         next.min((self.handed_over_at + HAND_OVER_INTERVAL).saturating_duration_since(now))
     }
 
@@ -259,23 +279,68 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    // An earlier datagram's ICMP error, for instance: the socket goes on.
+                    // An earlier datagram's ICMP error, for instance: the socket still works.
                     tracing::debug!(shard = self.index, %error, "receiving failed");
                     return;
                 }
             }
             let now = now();
-            let Self { sfu, socket, incoming, outgoing, counters, .. } = self;
+            let Self { sfu, socket, incoming, outgoing, counters, connections, .. } = self;
             incoming.for_each(|from, bytes| {
-                sfu.handle_input(now, Input::Datagram { from, bytes });
+                sfu.handle_input(now, Input::Datagram { from: from.into(), bytes });
                 if sfu.is_urgent() {
-                    transmit(sfu, socket, outgoing, counters, now);
+                    transmit(sfu, socket, outgoing, counters, connections, now);
                 }
             });
             if !self.incoming.is_full() {
                 return;
             }
             self.transmit(now);
+        }
+    }
+
+    /// Reads once from each connection that has something.
+    fn read_streams(&mut self) {
+        let now = now();
+        self.connections.poll(now);
+        for _ in 0..self.connections.readable() {
+            let mut memory = std::mem::take(&mut self.stream_memory);
+            if let Some(read) = self.connections.read(&mut memory) {
+                let mut stream = memory.get_mut(..read.bytes).unwrap_or_default();
+                let outcome = loop {
+                    match framing::next_datagram(stream, framing::DATAGRAM_BYTES_MAX) {
+                        Ok(Some(place)) => {
+                            let (datagram, rest) = stream.split_at_mut(place.end);
+                            self.take(now, read.path, datagram.get_mut(place).unwrap_or_default());
+                            stream = rest;
+                        }
+                        Ok(None) => break Ok(()),
+                        Err(too_long) => break Err(too_long),
+                    }
+                };
+                match outcome {
+                    Ok(()) => self.connections.keep(now, read, stream),
+                    Err(framing::TooLong) => self.connections.refuse(read),
+                }
+            }
+            self.stream_memory = memory;
+        }
+        self.forget_ended(now);
+    }
+
+    /// Takes a datagram from a connection; empty ones are allowed, and mean nothing (RFC 4571 §2).
+    fn take(&mut self, now: Instant, from: Path, bytes: &mut [u8]) {
+        if !bytes.is_empty() {
+            self.sfu.handle_input(now, Input::Datagram { from, bytes });
+        }
+        if self.sfu.is_urgent() {
+            self.transmit(now);
+        }
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        while let Some(path) = self.connections.next_ended() {
+            self.sfu.handle_input(now, Input::Closed { path });
         }
     }
 
@@ -289,6 +354,10 @@ impl Worker {
                     // The caller may have given up.
                     let _ = reply.send(self.sfu.connected_sessions(&room));
                 }
+                Command::HasUfrag { ufrag, reply } => {
+                    let _ = reply.send(self.sfu.has_ufrag(&ufrag));
+                }
+                Command::Connection(arrival) => self.connections.admit(now(), arrival),
                 Command::WantKeyframe { room, track } => self.sfu.want_recorded_keyframe(now(), &room, &track),
                 Command::HandOver(number) => self.asked_for = Some(number),
                 #[cfg(test)]
@@ -300,10 +369,11 @@ impl Worker {
     }
 
     fn transmit(&mut self, now: Instant) {
-        transmit(&mut self.sfu, &self.socket, &mut self.outgoing, &mut self.counters, now);
+        let Self { sfu, socket, outgoing, counters, connections, .. } = self;
+        transmit(sfu, socket, outgoing, counters, connections, now);
     }
 
-    /// Gives the recorder what was copied for it.
+    /// Hands the copies to the recorder.
     fn hand_over(&mut self, now: Instant) {
         let batch = self.sfu.recorded();
         let is_due = now.saturating_duration_since(self.handed_over_at) >= HAND_OVER_INTERVAL;
@@ -317,7 +387,7 @@ impl Worker {
         }
     }
 
-    /// Tells the rooms what they want to know; what does not fit waits in the core for the next turn.
+    /// Sends the rooms' events; those that do not fit wait in the core for the next turn.
     fn tell_rooms(&mut self) {
         while let Ok(place) = self.events.try_reserve() {
             let Some(output) = self.sfu.poll_output() else { return };
@@ -327,65 +397,27 @@ impl Worker {
 }
 
 /// Sends everything that the core has ready.
-fn transmit(sfu: &mut Sfu, socket: &Socket, outgoing: &mut SendBatch, counters: &mut Counters, now: Instant) {
+fn transmit(
+    sfu: &mut Sfu,
+    socket: &Socket,
+    outgoing: &mut SendBatch,
+    counters: &mut Counters,
+    connections: &mut Connections,
+    now: Instant,
+) {
     while let Some(runs) = sfu.poll_transmits(now) {
         let mut sending = outgoing.sending(socket, counters);
-        runs.for_each(|run| sending.run(run.to, run.bytes, run.segment_bytes));
+        runs.for_each(|run| match run.to.link {
+            Link::Udp => sending.run(run.to.address, run.bytes, run.segment_bytes),
+            Link::Tcp(number) => connections.queue(number, run.bytes, run.segment_bytes),
+        });
     }
+    connections.flush(now);
 }
 
-struct Reporter {
-    report: Arc<Mutex<Report>>,
-    due_at: Instant,
-    last_at: Instant,
-    last_datagrams: u64,
-    last_cpu: Duration,
-}
-
-impl Reporter {
-    fn new(report: Arc<Mutex<Report>>) -> Self {
-        let now = now();
-        Self { report, due_at: now, last_at: now, last_datagrams: 0, last_cpu: Duration::ZERO }
-    }
-
-    fn report(&mut self, now: Instant, sfu: &Sfu, udp: Counters) {
-        if now < self.due_at {
-            return;
-        }
-        let stats = sfu.stats();
-        let elapsed_ms = now.saturating_duration_since(self.last_at).as_millis().max(1) as u64;
-        let cpu = thread_cpu();
-        let report = Report {
-            stats: stats.clone(),
-            udp,
-            rooms: sfu.room_count(),
-            sessions: sfu.session_count(),
-            share_bps: sfu.share_bps().unwrap_or(0),
-            datagrams_out_per_s: (stats.datagrams_out - self.last_datagrams) * 1_000 / elapsed_ms,
-            busy_permille: permille(cpu.saturating_sub(self.last_cpu), elapsed_ms),
-            at: Some(now),
-        };
-        (self.last_datagrams, self.last_cpu, self.last_at) = (stats.datagrams_out, cpu, now);
-        self.due_at = now + REPORT_INTERVAL;
-        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
-    }
-}
-
-fn permille(used: Duration, elapsed_ms: u64) -> u16 {
-    (used.as_micros() as u64 / elapsed_ms).min(1_000) as u16
-}
-
-/// The shell is where the clock is read: once for each batch.
+/// The shell reads the clock: once for each batch.
 fn now() -> Instant {
     Instant::now()
-}
-
-/// Processor time that this thread has used.
-fn thread_cpu() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 #[cfg(test)]
@@ -436,7 +468,7 @@ mod tests {
                 "client_fingerprint": "00:".repeat(31) + "00",
             } }));
             shard.tell(Command::Control { room: room(), message: message.expect("a message") }).await;
-            // The only place of the node is taken; the shard says so with its next report.
+            // The only place of the node is taken; the shard reports that with its next report.
             let until = now() + 10 * REPORT_INTERVAL;
             while shard.report().sessions != 1 {
                 assert!(now() < until, "there is no place for a session");

@@ -1,17 +1,18 @@
-//! Waiting for a socket, a wake-up from another thread, or a moment: whichever comes first.
+//! Waits for sockets, a wake-up from another thread, or a timeout, whichever comes first.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Wakes the thread that waits on it; any number of wake-ups before it looks are one.
+/// Wakes the waiting thread; wake-ups before its next wait coalesce.
 #[derive(Debug)]
 pub(crate) struct Waker(OwnedFd);
 
-/// What ended a wait; neither, if it was the time.
+/// The reasons a wait ended; none means the timeout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) socket: bool,
+    pub(crate) streams: bool,
     /// [`Waker::wake`] was called.
     pub(crate) woken: bool,
 }
@@ -34,10 +35,11 @@ impl Waker {
         unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 
-    /// Waits until `socket` can be read, [`Self::wake`] is called, or `timeout` is over.
-    pub(crate) fn wait(&self, socket: RawFd, timeout: Duration) -> io::Result<Ready> {
+    /// Waits until `socket` or `streams` is readable, [`Self::wake`] is called, or `timeout` expires.
+    pub(crate) fn wait(&self, socket: RawFd, streams: Option<RawFd>, timeout: Duration) -> io::Result<Ready> {
         let watch = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut watched = [watch(socket), watch(self.0.as_raw_fd())];
+        // poll(2) ignores negative descriptors.
+        let mut watched = [watch(socket), watch(self.0.as_raw_fd()), watch(streams.unwrap_or(-1))];
         let timeout = libc::timespec {
             tv_sec: timeout.as_secs().min(i32::MAX as u64) as libc::time_t,
             tv_nsec: timeout.subsec_nanos().into(),
@@ -49,11 +51,11 @@ impl Waker {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::Interrupted { Ok(Ready::default()) } else { Err(error) };
         }
-        let [socket, waker] = watched.map(|watched| watched.revents != 0);
+        let [socket, waker, streams] = watched.map(|watched| watched.revents != 0);
         if waker {
             self.forget();
         }
-        Ok(Ready { socket, woken: waker })
+        Ok(Ready { socket, streams, woken: waker })
     }
 
     fn forget(&self) {
@@ -72,14 +74,19 @@ mod tests {
     fn ends_for_each_reason_and_only_once() {
         let waker = Waker::new().expect("an eventfd");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let wait = || waker.wait(socket.as_raw_fd(), Duration::from_millis(1)).expect("waits");
+        let other = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let wait_for = |other| waker.wait(socket.as_raw_fd(), other, Duration::from_millis(1)).expect("waits");
+        let wait = || wait_for(None);
         assert_eq!(wait(), Ready::default());
         waker.wake();
         waker.wake();
-        assert_eq!(wait(), Ready { socket: false, woken: true });
+        assert_eq!(wait(), Ready { woken: true, ..Ready::default() });
         assert_eq!(wait(), Ready::default());
         let address = socket.local_addr().expect("an address");
         socket.send_to(b"x", address).expect("sends");
-        assert_eq!(wait(), Ready { socket: true, woken: false });
+        assert_eq!(wait(), Ready { socket: true, ..Ready::default() });
+        other.send_to(b"x", other.local_addr().expect("an address")).expect("sends");
+        assert_eq!(wait(), Ready { socket: true, ..Ready::default() });
+        assert_eq!(wait_for(Some(other.as_raw_fd())), Ready { socket: true, streams: true, woken: false });
     }
 }

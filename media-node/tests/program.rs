@@ -5,9 +5,12 @@ use load::client::{self, Client, Memory};
 use load::local_edge::{Caller, LocalEdge};
 use load::node::{self, Node};
 use load::parameters::ClientNumber;
+use media_core::framing;
 use shared::RoomId;
 use shared::control::{Assignment, FleetToNode, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode};
 use shared::rtp_parameters::Session;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -34,7 +37,7 @@ impl Fixture {
         self.fleet.send(&FleetToNode::Assign(Box::new(assignment))).await
     }
 
-    /// Accepts the room's socket and checks how the node introduces itself.
+    /// Accepts the room's socket and checks the node's hello.
     async fn room(&self, ticket: &str, epoch: u64) -> Result<Caller> {
         let mut caller = self.edge.accept().await?;
         assert_eq!((caller.path.as_str(), caller.token.as_str()), ("/v1/rooms/standup/node", ticket));
@@ -48,7 +51,7 @@ impl Fixture {
         tokio::task::spawn_blocking(move || node::page(http, path)).await?
     }
 
-    /// Asks until the page says what is expected: the shard writes its counters twice a second.
+    /// Polls the page until it has the expected content: the shard updates its counters twice a second.
     async fn expect_page(&self, path: &'static str, status: u16, expected: &str) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
@@ -99,6 +102,134 @@ async fn a_client_connects_to_a_shard_and_the_room_hears_of_it() -> Result<()> {
     Ok(())
 }
 
+/// Carries a client's datagrams over TCP (RFC 4571), so that a client for UDP uses a TCP candidate; returns the address
+/// for the client.
+fn over_tcp(node: SocketAddr) -> Result<SocketAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = socket.local_addr()?;
+    let mut up = TcpStream::connect(node)?;
+    let mut down = up.try_clone()?;
+    let back = socket.try_clone()?;
+    let (tell, client) = std::sync::mpsc::channel();
+    // The threads end with the sockets of the node and of the test's process.
+    std::thread::spawn(move || -> Result<()> {
+        let mut datagram = [0; 2_048];
+        loop {
+            let (bytes, from) = socket.recv_from(&mut datagram)?;
+            tell.send(from)?;
+            up.write_all(&framing::header(&datagram[..bytes]))?;
+            up.write_all(&datagram[..bytes])?;
+        }
+    });
+    std::thread::spawn(move || -> Result<()> {
+        let mut held = Vec::new();
+        let to = client.recv()?;
+        loop {
+            let mut part = [0; 2_048];
+            let bytes = down.read(&mut part)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            held.extend_from_slice(&part[..bytes]);
+            while let Ok(Some(place)) = framing::next_datagram(&held, 2_048) {
+                back.send_to(&held[place.clone()], to)?;
+                held.drain(..place.end);
+            }
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn a_client_over_tcp_finds_the_shard_of_its_session() -> Result<()> {
+    let settings = [("MEDIA_SHARDS", "3"), ("MEDIA_TCP_LISTEN", "127.0.0.1:0"), ("MEDIA_DRAIN_SECONDS", "1")];
+    let edge = LocalEdge::open().await?;
+    let node = Node::start(Path::new(PROGRAM), &edge, &settings)?;
+    let (fleet, registration) = node::register(&edge).await?;
+    let mut fixture = Fixture { edge, node, fleet, registration };
+    let (number, identity) = (ClientNumber(1), client::identity()?);
+    let fingerprint = fixture.registration.fingerprint;
+    let session = number.subscriber(identity.fingerprint());
+    let [tcp] = fixture.registration.tcp_candidates[..] else { bail!("one TCP candidate") };
+    // The client is quicker than the edge's message about it.
+    let connecting = tokio::task::spawn_blocking(move || {
+        let mut clients = [Client::new(number, over_tcp(tcp)?, &identity, fingerprint)?];
+        client::connect(&mut clients, &identity, &mut Memory::default())
+    });
+    sleep(Duration::from_millis(200)).await;
+    let assignment = Assignment { room: room(), epoch: 7, shard: 2, ticket: "ticket-7".to_owned(), session: None };
+    fixture.fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
+    let mut room = fixture.room("ticket-7", 7).await?;
+    room.send(&RoomToNode::Welcome { sessions: vec![session], forwards: Vec::new(), recording: None }).await?;
+    let said = room.next::<NodeToRoom>().await?;
+    assert_eq!(said, NodeToRoom::SessionConnected { session: number.session() });
+    connecting.await??;
+    fixture.expect_page("/metrics", 200, "media_tcp_connections{shard=\"2\"} 1\n").await?;
+    fixture.expect_page("/metrics", 200, "media_sessions_connected_total{shard=\"2\"} 1\n").await?;
+    for shard in 0..3 {
+        let none = format!("media_udp_receive_calls_total{{shard=\"{shard}\"}} 0\n");
+        fixture.expect_page("/metrics", 200, &none).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_with_ipv6_alone_connects_over_udp_and_over_tcp() -> Result<()> {
+    let edge = LocalEdge::open().await?;
+    let node = Node::start(Path::new(PROGRAM), &edge, &[("MEDIA_LISTEN", "[::1]:0"), ("MEDIA_TCP_LISTEN", "[::1]:0")])?;
+    let (fleet, registration) = node::register(&edge).await?;
+    let mut fixture = Fixture { edge, node, fleet, registration };
+    let identity = client::identity()?;
+    let fingerprint = fixture.registration.fingerprint;
+    let numbers = [ClientNumber(1), ClientNumber(2)];
+    let sessions = numbers.map(|number| number.subscriber(identity.fingerprint())).to_vec();
+    fixture.assign(7, "ticket-7", None).await?;
+    let mut room = fixture.room("ticket-7", 7).await?;
+    room.send(&RoomToNode::Welcome { sessions, forwards: Vec::new(), recording: None }).await?;
+    let (udp, tcp) = (fixture.registration.shards[0].candidates[0], fixture.registration.tcp_candidates[0]);
+    assert!(udp.is_ipv6() && tcp.is_ipv6());
+    let connecting = tokio::task::spawn_blocking(move || {
+        let of = |number, address| Client::new(number, address, &identity, fingerprint);
+        let mut clients = [of(numbers[0], udp)?, of(numbers[1], over_tcp(tcp)?)?];
+        client::connect(&mut clients, &identity, &mut Memory::default())
+    });
+    let mut connected = Vec::new();
+    for _ in numbers {
+        connected.push(room.next::<NodeToRoom>().await?);
+    }
+    for number in numbers {
+        assert!(connected.contains(&NodeToRoom::SessionConnected { session: number.session() }), "{connected:?}");
+    }
+    connecting.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_an_address_for_tcp_there_is_no_candidate() -> Result<()> {
+    let edge = LocalEdge::open().await?;
+    let _node = Node::start(Path::new(PROGRAM), &edge, &[])?;
+    let (_fleet, registration) = node::register(&edge).await?;
+    assert_eq!(registration.tcp_candidates, []);
+    Ok(())
+}
+
+// Holds S1-DB-03.
+#[tokio::test]
+async fn heartbeats_and_metrics_contain_the_use_of_the_host() -> Result<()> {
+    let mut fixture = Fixture::start().await?;
+    let said = |message| match message {
+        NodeToFleet::Heartbeat { load } => load.host,
+        _ => None,
+    };
+    let host = fixture.fleet.wait_for(said).await?;
+    assert!((1..=1_000).contains(&host.memory_permille) && (1..=1_000).contains(&host.disk_permille), "{host:?}");
+    assert!(host.cpu_permille <= 1_000, "{host:?}");
+    for name in ["cpu_permille", "memory_permille", "network_in_bps", "network_out_bps", "disk_permille"] {
+        fixture.expect_page("/metrics", 200, &format!("\nmedia_host_{name} ")).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_lost_room_socket_is_dialled_again_and_an_old_epoch_is_refused() -> Result<()> {
     let mut fixture = Fixture::start().await?;
@@ -138,7 +269,7 @@ async fn a_welcome_in_parts_counts_once_it_is_whole() -> Result<()> {
     room.send(&last(&[&one])).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
     drop(room);
-    // The second socket is lost in the middle of its welcome: nothing of it is carried out, then or later.
+    // The second socket is lost in the middle of its welcome: none of it takes effect, then or later.
     let mut room = fixture.room("ticket-7", 7).await?;
     room.send(&part(&two)).await?;
     drop(room);
@@ -160,7 +291,7 @@ async fn is_ready_while_registered_and_registers_again() -> Result<()> {
         (node::NODE.into(), node::REGION.into())
     );
     let mut fixture = Fixture { edge, node, fleet, registration };
-    fixture.expect_page("/healthz", 200, "ok").await?;
+    fixture.expect_page("/healthz", 200, &format!("ok, version {}\n", shared::VERSION)).await?;
     fixture.expect_page("/readyz", 200, "ready").await?;
     fixture.fleet.wait_for(|message| matches!(message, NodeToFleet::Heartbeat { .. }).then_some(())).await?;
     let (lost, edge) = (fixture.fleet, fixture.edge);
@@ -170,6 +301,12 @@ async fn is_ready_while_registered_and_registers_again() -> Result<()> {
     fixture.expect_page("/readyz", 200, "ready").await?;
     assert_eq!(fixture.get("/nothing").await?.0, 404);
     Ok(())
+}
+
+#[test]
+fn says_its_version() {
+    let output = std::process::Command::new(PROGRAM).arg("--version").output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("media-node {}\n", shared::VERSION));
 }
 
 // Holds S3-SM-03, S3-DEP-15.

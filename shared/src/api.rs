@@ -20,7 +20,7 @@ use crate::time::UnixMillis;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 
-/// Where the OpenAPI document is served.
+/// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/v1/openapi.json";
 
 /// A request for a join token.
@@ -47,12 +47,11 @@ pub struct TokenRequest {
     #[serde(default = "lifetime_s_default")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 30, max = 86_400)))]
     pub lifetime_s: u32,
-    /// Whether the token is single-use; resuming a lost connection needs no token.
+    /// If true, the token admits one join only; resuming a lost connection needs no token.
     #[serde(default)]
     pub single_use: bool,
 }
 
-/// A join token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Token {
@@ -76,7 +75,7 @@ pub struct RoomRequest {
     /// The room's name; random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<RoomId>,
-    /// Whether the room refuses new participants.
+    /// If true, the room refuses new participants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
@@ -87,7 +86,7 @@ pub struct RoomRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long an empty room is kept.
+    /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
@@ -98,7 +97,7 @@ pub struct RoomRequest {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomPatch {
-    /// Whether the room refuses new participants; moderators and current participants may enter.
+    /// If true, the room refuses new participants; moderators and current participants may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
     /// Free text that everybody in the room can read.
@@ -109,7 +108,7 @@ pub struct RoomPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 1000)))]
     pub participants_max: Option<u32>,
-    /// How long an empty room is kept.
+    /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 3_600_000)))]
     pub empty_timeout_ms: Option<u64>,
@@ -122,13 +121,13 @@ pub struct Room {
     /// Milliseconds since 1970.
     pub created_at: UnixMillis,
     pub participants: u32,
-    /// Whether the room refuses new participants.
+    /// If true, the room refuses new participants.
     pub locked: bool,
     /// Free text of the application.
     pub metadata: String,
     /// Maximum number of participants.
     pub participants_max: u32,
-    /// How long the room is kept while empty.
+    /// Lifetime of an empty room.
     pub empty_timeout_ms: u64,
 }
 
@@ -208,7 +207,6 @@ const fn lifetime_s_default() -> u32 {
     limits::JOIN_TOKEN_LIFETIME_S_DEFAULT
 }
 
-/// Validation of a body beyond the types of its fields.
 pub trait Bounds {
     /// Checks what the types cannot express.
     fn check_bounds(&self) -> Result<(), &'static str>;
@@ -302,6 +300,36 @@ mod tests {
             let error = token_request(&format!(r#"{{"room":"daily","participant":"ada",{extra}}}"#)).expect_err(extra);
             assert!(error.contains(named), "{extra}: {error}");
         }
+    }
+
+    /// Every field is set here, so that none is forgotten.
+    #[test]
+    fn a_body_is_an_object_and_so_is_every_structure_in_it() {
+        fn check<T: Serialize + serde::de::DeserializeOwned>(body: &T, structures: usize) {
+            let body = serde_json::to_value(body).expect("JSON");
+            let parse = |text: &str| object::from_str::<T>(text).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(object::arrays::check_refused(&body, parse), structures, "{body}");
+        }
+        let (name, metadata) = (Some("Ada".to_string()), Some("{}".to_string()));
+        check(
+            &TokenRequest {
+                room: RoomId::parse("daily").expect("valid"),
+                participant: ParticipantId::parse("ada").expect("valid"),
+                name: "Ada".into(),
+                grants: Grants::default(),
+                participants_max: Some(3),
+                lifetime_s: 60,
+                single_use: true,
+            },
+            2,
+        );
+        let room = Some(RoomId::parse("daily").expect("valid"));
+        let (locked, participants_max, empty_timeout_ms) = (Some(true), Some(3), Some(2_000));
+        let metadata = || metadata.clone();
+        check(&RoomRequest { name: room, locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
+        check(&RoomPatch { locked, metadata: metadata(), participants_max, empty_timeout_ms }, 1);
+        check(&ParticipantPatch { name, metadata: metadata(), grants: Some(Grants::default()) }, 2);
+        check(&BanRequest { lasts_ms: Some(2_000), reason: Some("spam".into()) }, 1);
     }
 
     #[test]

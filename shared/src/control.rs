@@ -9,7 +9,9 @@ mod recording;
 mod room;
 mod welcome;
 
-pub use fleet::{Assignment, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration};
+pub use fleet::{
+    Assignment, FleetToNode, HostLoad, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration,
+};
 pub use quality::{Grade, QualityLimit, QualityReport, SessionQuality, TrackQuality};
 pub use recording::{
     RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome,
@@ -59,6 +61,10 @@ pub trait Message: Serialize + DeserializeOwned {
         }
         if text.len() > limits::CONTROL_FRAME_BYTES_MAX {
             return Err(ControlError::TooLarge { bytes: text.len() });
+        }
+        // serde would take an array for the fields in their order.
+        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+            return Err(ControlError::Malformed);
         }
         let head: Head<'_> = serde_json::from_str(text).map_err(|_| ControlError::Malformed)?;
         serde_json::from_str(text).map_err(|error| ControlError::Invalid {

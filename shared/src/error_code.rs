@@ -21,7 +21,7 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// Whether the same request may succeed later without being changed.
+            /// True if the same request may succeed later unchanged.
             #[must_use]
             pub const fn may_retry(self) -> bool {
                 match self { $(Self::$name => $retry,)* }
@@ -75,7 +75,7 @@ error_codes! {
     InvalidOffer = "invalid_offer", false;
     /// The offer has more sections than allowed.
     TooManySections = "too_many_sections", false;
-    /// No section of the offer, or not a published one, has a supported media type, protocol and codec.
+    /// No section of the offer, or a published section, has a supported media type, protocol and codec.
     UnsupportedMedia = "unsupported_media", false;
     /// No participant has this id.
     UnknownParticipant = "unknown_participant", false;

@@ -6,19 +6,10 @@ use serde::{Deserialize, Serialize};
 pub enum IdError {
     /// Empty, or longer than the kind of id allows.
     #[error("{kind} must have 1 to {bytes_max} characters, not {bytes}")]
-    Length {
-        kind: &'static str,
-        /// Most characters it may have.
-        bytes_max: usize,
-        bytes: usize,
-    },
+    Length { kind: &'static str, bytes_max: usize, bytes: usize },
     /// A character outside the allowed set.
     #[error("{kind} may only contain letters, digits and {allowed}")]
-    Character {
-        kind: &'static str,
-        /// The punctuation it may contain.
-        allowed: &'static str,
-    },
+    Character { kind: &'static str, allowed: &'static str },
 }
 
 macro_rules! text_id {
@@ -30,10 +21,8 @@ macro_rules! text_id {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Most bytes this kind of id may have.
             pub const BYTES_MAX: usize = $bytes_max;
 
-            /// Checks length and characters.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 if text.is_empty() || text.len() > Self::BYTES_MAX {
                     return Err(IdError::Length { kind: $kind, bytes_max: $bytes_max, bytes: text.len() });
@@ -108,7 +97,7 @@ text_id!(
     SessionId, "session", 32, ""
 );
 text_id!(
-    /// One published track.
+    /// One published track of one participant.
     TrackId, "track", 32, "-_"
 );
 text_id!(

@@ -11,7 +11,7 @@ pub mod error_code;
 pub mod ids;
 pub mod limits;
 pub mod manifest;
-mod object;
+pub mod object;
 #[cfg(feature = "openapi")]
 pub mod parser;
 pub mod rtp_parameters;
@@ -22,6 +22,7 @@ pub mod token;
 pub mod turn_credential;
 #[cfg(feature = "typescript")]
 pub mod typescript;
+pub mod version;
 
 pub use error_code::ErrorCode;
 pub use ids::{
@@ -29,6 +30,7 @@ pub use ids::{
 };
 pub use text::Text;
 pub use time::UnixMillis;
+pub use version::VERSION;
 
 #[cfg(test)]
 mod docs {

@@ -1,19 +1,32 @@
-//! Bounds that more than one program obeys, with their units and reasons, and how they relate.
+//! Limits that more than one program enforces, with their units and reasons, and how they relate.
 
 /// Largest `join` or `negotiate` frame: an offer with 24 audio and 24 video slots is about 300 KiB.
 pub const OFFER_FRAME_BYTES_MAX: usize = 512 * 1024;
 /// Largest other signaling frame in either direction, except `joined` and `negotiated`.
 pub const SIGNAL_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of such a frame for a list of participants.
+pub const ROSTER_FRAME_BYTES: usize = SIGNAL_FRAME_BYTES_MAX - 1024;
+/// In rooms with at least this many participants, changes to the roster are gathered for [`PRESENCE_GATHERED_MS`].
+pub const PRESENCE_GATHERED_FROM: usize = 32;
+pub const PRESENCE_GATHERED_MS: u64 = 100;
+/// Participants who may not publish and are listed nevertheless; in a larger audience the others are only counted.
+pub const AUDIENCE_LISTED_MAX: usize = 32;
+/// A changed size of the audience is told after this long, because everybody is told.
+pub const AUDIENCE_GATHERED_MS: u64 = 1_000;
+/// Most participants on one page of the audience.
+pub const AUDIENCE_PER_PAGE: usize = 64;
+/// In rooms with at least this many participants, the resumes after a restart are spread.
+pub const RESUME_SPREAD_FROM: usize = 64;
+/// Time that a room takes for each of them: it then answers 200 resumes a second.
+pub const RESUME_SPREAD_MS_PER_PARTICIPANT: usize = 5;
 /// Largest control frame: the full state of a room for a node that reconnects.
 pub const CONTROL_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Most sessions of one frame of a `welcome`.
 pub const SESSIONS_PER_WELCOME_PART: usize = 36;
-/// Most forwards of one frame that has nothing else in it.
+/// Most forwards of a frame that contains nothing else.
 pub const FORWARDS_PER_FRAME: usize = 12_000;
-/// Most forwards of a `welcome` that is a single frame: 36 clients with 24 slots of each kind have no more.
+/// Most forwards of a single-frame `welcome`: 36 clients with 24 slots of each kind have no more.
 pub const FORWARDS_BESIDE_SESSIONS: usize = 2 * SLOTS_PER_KIND_MAX * SESSIONS_PER_WELCOME_PART;
-/// Most parts of a `welcome`.
 pub const WELCOME_PARTS_MAX: usize = 64;
 /// The largest session in JSON without its sections: ids, ICE credentials and fingerprints.
 const SESSION_BYTES_MAX: usize = 2 * 1024;
@@ -38,32 +51,33 @@ pub const PARTICIPANTS_PER_ROOM_DEFAULT: usize = 100;
 pub const PUBLISHERS_PER_ROOM_MAX: usize = 64;
 /// Most tracks one participant may publish: microphone, camera, screen, screen sound, with room for one more pair.
 pub const TRACKS_PER_PARTICIPANT_MAX: usize = 6;
-/// Receive slots per kind that a client offers at first; more are asked for with `sections_needed`.
+/// Receive slots per kind in a client's first offer; the edge requests more with `sections_needed`.
 pub const SLOTS_PER_KIND_DEFAULT: usize = 8;
-/// Most receive slots per kind: beyond that, the microphones opened last are heard and the cameras looked at are seen.
+/// Most receive slots per kind. Beyond that, a client receives the microphones opened last and the cameras in view.
 pub const SLOTS_PER_KIND_MAX: usize = 24;
 /// Most media sections of one offer: all slots, all tracks, one for data.
 pub const SECTIONS_PER_OFFER_MAX: usize = 2 * SLOTS_PER_KIND_MAX + TRACKS_PER_PARTICIPANT_MAX + 1;
-/// Most `rtpmap`, `fmtp`, `rtcp-fb`, `extmap`, `rid` and `fingerprint` lines of one section: Chromium's video section has some 110.
+/// Most `rtpmap`, `fmtp`, `rtcp-fb`, `extmap`, `rid` and `fingerprint` lines of one section; a video section of
+/// Chromium has about 110.
 pub const LISTED_ATTRIBUTES_PER_SECTION_MAX: usize = 1_024;
 /// Most certificates a client may announce for one transport; browsers announce one.
 pub const FINGERPRINTS_PER_SESSION_MAX: usize = 8;
-/// Most codecs a section tells a node about.
+/// Most codecs of a section in a message to a node.
 pub const CODECS_PER_SECTION_MAX: usize = 8;
 /// Most encodings (simulcast layers) of one section.
 pub const ENCODINGS_PER_SECTION_MAX: usize = 3;
 /// Longest rid of an encoding: a one-byte header extension carries no more (RFC 8285 §4.2).
 pub const RID_BYTES_MAX: usize = 16;
 
-/// Longest resume token the edge looks at; its own have 53 characters.
+/// Longest resume token that the edge examines; its own have 53 characters.
 pub const RESUME_TOKEN_BYTES_MAX: usize = 128;
 /// Longest display name, in characters (Unicode scalar values, as JSON Schema counts).
 pub const NAME_CHARS_MAX: usize = 128;
 /// Longest free text a moderator may give as a reason, in characters.
 pub const REASON_CHARS_MAX: usize = 256;
-/// Longest metadata of a participant, in characters: everybody's roster carries it.
+/// Longest metadata of a participant, in characters; every roster contains it.
 pub const PARTICIPANT_METADATA_CHARS_MAX: usize = 1024;
-/// Longest metadata of a room, in characters: one for everybody, in every `joined`.
+/// Longest metadata of a room, in characters; every `joined` contains it once.
 pub const ROOM_METADATA_CHARS_MAX: usize = 8 * 1024;
 /// Longest chat message: half a page.
 pub const CHAT_TEXT_BYTES_MAX: usize = 2_000;
@@ -80,55 +94,57 @@ pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 /// Longest lifetime of a join token.
 pub const JOIN_TOKEN_LIFETIME_MS_MAX: u64 = 24 * 3_600_000;
-/// Lifetime of a guest's join token. The page asks for another one whenever it needs one.
+/// Lifetime of a guest's join token. The page requests another one when needed.
 pub const GUEST_TOKEN_LIFETIME_MS: u64 = 3_600_000;
-/// Lifetime of a guest's pass: a guest who closes the laptop over lunch is the same guest afterwards.
+/// Lifetime of a guest's pass: a guest who closes the laptop over lunch keeps their identity.
 pub const GUEST_PASS_LIFETIME_MS: u64 = 24 * 3_600_000;
-/// Lifetime of the ticket a node dials its room with: the edge may be away for as long as this.
+/// Lifetime of a node's ticket for a room, and so the longest outage of the edge that a node's rooms survive.
 pub const NODE_TICKET_LIFETIME_MS: u64 = 12 * 3_600_000;
-/// A node asks for a new ticket this often, so that it never has less than eight hours left.
+/// Interval at which a node requests a new ticket, so that it always has at least eight hours left.
 pub const NODE_TICKET_RENEWAL_MS: u64 = 4 * 3_600_000;
 
 /// A new socket must send its first frame within this time.
 pub const FIRST_FRAME_TIMEOUT_MS: u64 = 10_000;
-/// How often a client sends `ping`; the edge answers without waking the room.
+/// Interval of a client's `ping`; the edge answers without waking the room.
 pub const PING_INTERVAL_MS: u64 = 10_000;
-/// A client whose socket is gone keeps its place and its media for this long.
+/// A client keeps its place and its media for this long after losing its socket.
 pub const RESUME_WINDOW_MS: u64 = 30_000;
-/// A client that answered no ping for this long, and whose media does not reach its node either, counts as gone: four pings.
+/// Four pings. A client that has answered none for this long, and whose media does not reach its node either, counts as
+/// gone.
 pub const CLIENT_SILENCE_MS: u64 = 4 * PING_INTERVAL_MS;
-/// After a resume the previous secret stays valid for this long, unless the new one is used first. By then the client has read the
-/// answer, or is gone.
+/// The previous secret stays valid for this long after a resume, unless the new one is used first. By then the client
+/// has read the answer, or is gone.
 pub const RESUME_SECRET_OVERLAP_MS: u64 = CLIENT_SILENCE_MS + RESUME_WINDOW_MS;
-/// A participant who closes or reloads the page keeps their place for this long: a reload takes a second or two, and the others see an
-/// empty tile meanwhile.
+/// A participant who closes or reloads the page keeps their place for this long. A reload takes a second or two, during
+/// which the others see an empty tile.
 pub const RELOAD_WINDOW_MS: u64 = 5_000;
-/// A recording waits this long for the last participant, who closed the page or reloads it: time to go through the lobby again.
+/// A recording waits this long for the last participant, who closed or reloaded the page: enough to pass the lobby
+/// again.
 pub const RECORDING_RELOAD_MS: u64 = 30_000;
-/// A participant who joins is told of a recording that ended within this time: its owner may have been away when it did.
+/// A new participant is told about a recording that ended within this time: its owner may have been away at its end.
 pub const RECORDING_TOLD_MS: u64 = 300_000;
-/// A node that was given a room must have dialled in within this time, else the room is placed anew.
+/// A node must connect to an assigned room within this time, or the room is placed elsewhere.
 pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;
-/// A room that lost its node's socket waits this long for the node to dial again before it is placed anew.
+/// A room waits this long for its node to reconnect before it is placed elsewhere.
 pub const NODE_LOST_TIMEOUT_MS: u64 = 10_000;
-/// How often a node tells the Worker of a session's quality.
+/// Interval of a node's quality reports to the Worker.
 pub const QUALITY_INTERVAL_MS: u64 = 60_000;
-/// Most sessions of one such report: the Worker writes a log line for each, and the platform takes 256 KB of them a request.
+/// Most sessions of one quality report: the Worker logs a line for each, and the platform accepts 256 KB of log lines
+/// per request.
 pub const QUALITY_SESSIONS_PER_REPORT: usize = 50;
-/// Largest report in bytes.
 pub const QUALITY_REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How often a node sends `heartbeat`.
+/// Interval of a node's `heartbeat`.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 5_000;
 /// A node silent for this long gets no new rooms.
 pub const HEARTBEAT_TIMEOUT_MS: u64 = 15_000;
-/// A session without a verified STUN request for this long is closed (consent, RFC 7675 §5.1).
+/// A session without a verified STUN request for this long is closed (consent expiry, RFC 7675 §5.1).
 pub const CONSENT_TIMEOUT_MS: u64 = 30_000;
 /// A room without participants is forgotten after this long.
 pub const EMPTY_ROOM_LIFETIME_MS: u64 = 60_000;
 
-/// Shortest time an empty room can be kept: enough for its creator to look at it.
+/// Shortest lifetime of an empty room: enough for its creator to look at it.
 pub const EMPTY_TIMEOUT_MS_MIN: u64 = 1_000;
-/// Longest time an empty room can be kept: it bounds how many empty rooms one API key keeps alive.
+/// Longest lifetime of an empty room; it bounds how many empty rooms one API key keeps alive.
 pub const EMPTY_TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 /// Largest body of a request to the HTTP API.
@@ -138,118 +154,129 @@ pub const API_CREDENTIALS_BYTES_MAX: usize = 1024;
 /// Most rooms on one page of the list: each of them is queried.
 pub const ROOMS_PER_PAGE_MAX: usize = 100;
 pub const ROOMS_PER_PAGE_DEFAULT: usize = 50;
-/// Objects that share the list of room names, so that no single one takes every room's writes.
+/// Number of objects that share the list of room names, so that none receives every room's writes.
 pub const DIRECTORY_SHARDS: usize = 8;
-/// Window of the rate limit of an API key; the platform supports 10 s and 60 s.
+/// Period of an API key's rate limit; the platform supports 10 s and 60 s.
 pub const API_RATE_PERIOD_S: u64 = 10;
 /// Default lifetime of a join token issued by the API.
 pub const JOIN_TOKEN_LIFETIME_S_DEFAULT: u32 = 600;
-/// Shortest lifetime of a join token issued by the API: time to load a page.
+/// Shortest lifetime of a join token issued by the API: enough to load a page.
 pub const JOIN_TOKEN_LIFETIME_S_MIN: u32 = 30;
-/// How long an empty room created by the API is kept by default: time for an invitation to arrive.
+/// Default lifetime of an empty room created by the API: enough for an invitation to arrive.
 pub const CREATED_ROOM_LIFETIME_MS: u64 = 300_000;
 
+/// Maximum number of signaling frames in one request of a client without WebSocket.
+pub const FRAMES_PER_POST_MAX: usize = 32;
 /// Frames a client may send in a burst.
 pub const SIGNAL_BURST_FRAMES: u32 = 60;
 /// Frames a client may send per second in the long run.
 pub const SIGNAL_FRAMES_PER_SECOND: u32 = 20;
 /// Chat messages a participant may write in a burst.
 pub const CHAT_BURST_MESSAGES: u32 = 10;
-/// Chat messages per second in the long run: faster than people write, and each is stored.
+/// Chat messages per second in the long run: faster than people type, and each is stored.
 pub const CHAT_MESSAGES_PER_SECOND: u32 = 1;
-/// Reactions, and hands raised or lowered, in a burst.
+/// Reactions, and raised or lowered hands, in a burst.
 pub const REACTION_BURST: u32 = 12;
-/// The same per second in the long run: everybody receives each of them.
+/// Reactions, and raised or lowered hands, per second in the long run: everybody receives each of them.
 pub const REACTIONS_PER_SECOND: u32 = 2;
-/// Frames of one participant that are unreadable, too large or sent too fast, after which the socket is closed.
+/// The socket is closed after this many frames of one participant that are unreadable, too large or too frequent.
 pub const MALFORMED_FRAMES_MAX: u32 = 16;
-/// One malformed frame is forgiven each time this has passed: slow enough that a new socket is no new start.
+/// One malformed frame is forgiven per interval, so slowly that reconnecting resets nothing.
 pub const MALFORMED_FRAME_FORGIVEN_MS: u64 = 60_000;
-/// Most guests who wait for a moderator at once: a list of them is one frame.
+/// Most guests in the lobby at once: their list fits in one frame.
 pub const GUESTS_WAITING_MAX: usize = 50;
-/// Of these, those of one address: a family or a small office, and five addresses fill the lobby.
+/// Most waiting guests per address: enough for a family or a small office. Five such addresses fill the lobby, and give
+/// places up for others.
 pub const GUESTS_WAITING_PER_ADDRESS_MAX: usize = 10;
-/// A guest waits for this long at most.
+/// Longest wait of a guest.
 pub const GUEST_WAIT_MS: u64 = 600_000;
-/// Most bans of a room: a list of them is one answer.
+/// Shortest time for which the lobby keeps an answer: a page asks every 3 s, and one in the background every minute. A
+/// refusal may make way for a new guest earlier.
+pub const GUEST_ANSWER_KEPT_MS: u64 = 90_000;
+/// Most bans of a room: their list fits in one answer.
 pub const BANS_PER_ROOM_MAX: usize = 200;
-/// Of these, those that guests decided: the application always has room for its own.
+/// Most bans decided by guests, so that the application always has room for its own.
 pub const GUEST_BANS_PER_ROOM_MAX: usize = BANS_PER_ROOM_MAX / 2;
-/// Guests who left, whose addresses a room knows in case they are banned; the earliest is forgotten first.
+/// Most departed guests whose addresses a room remembers in case they are banned; the oldest is forgotten first.
 pub const DEPARTED_GUESTS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
-/// A ban for good is forgotten when the room's name was not in use for this long.
+/// A permanent ban is forgotten after the room's name was unused for this long.
 pub const BAN_UNUSED_MS: u64 = BAN_MS_MAX;
-/// What a moderator took from a participant is kept for this long after the room is gone: as long as any token from before may live.
+/// A moderator's restrictions on a participant outlive the room by this long, the longest remaining life of an older
+/// token.
 pub const STANDING_KEPT_MS: u64 = JOIN_TOKEN_LIFETIME_MS_MAX;
-/// A banned guest's address makes no new guests for this long at most: by then another person may have it.
+/// Longest ban of a guest's address: afterwards another person may have it.
 pub const GUEST_ADDRESS_BAN_MS_MAX: u64 = GUEST_PASS_LIFETIME_MS;
-/// Letters of the code that stands for a guest's address, 5 bits each.
+/// Letters of the code for a guest's address, 5 bits each.
 pub const GUEST_ADDRESS_LETTERS: usize = 20;
-/// Longest ban that ends by itself: a year.
+/// Longest temporary ban: a year.
 pub const BAN_MS_MAX: u64 = 365 * 24 * 3_600_000;
-/// Shortest one.
+/// Shortest temporary ban.
 pub const BAN_MS_MIN: u64 = 1_000;
-/// Most single-use tokens that a room remembers as used until they expire: four for each participant of the largest room. Beyond it no
-/// further one is taken.
+/// Most used single-use tokens that a room remembers, each until its expiry: four for each participant of the largest
+/// room. When full, the room accepts no further single-use token.
 pub const USED_TOKENS_PER_ROOM_MAX: usize = 4 * PARTICIPANTS_PER_ROOM_MAX;
-/// Most participants who are away and of whom a room remembers what a moderator changed; the oldest is forgotten first.
+/// Most absent participants whose restrictions a room remembers; the oldest is forgotten first.
 pub const STANDINGS_PER_ROOM_MAX: usize = PARTICIPANTS_PER_ROOM_MAX;
 
-/// A recording ends by itself after this time, so that a forgotten one does not fill the storage.
+/// A recording ends automatically after this time, so that a forgotten one does not fill the storage.
 pub const RECORDING_MS_MAX: u64 = 12 * 3_600_000;
-/// A recording fails unless its node reports within this time that it records.
+/// A recording fails unless its node confirms it within this time.
 pub const RECORDING_START_TIMEOUT_MS: u64 = 30_000;
-/// Most recordings a room keeps: all of them, with their files, fit into one answer.
+/// Most recordings of a room; all of them, with their files, fit into one answer.
 pub const RECORDINGS_PER_ROOM_MAX: usize = 100;
 /// Most recordings on one page: each file has a signed URL.
 pub const RECORDINGS_PER_PAGE_MAX: usize = 50;
 pub const RECORDINGS_PER_PAGE_DEFAULT: usize = 20;
-/// How long a room remembers a deleted recording: a dead node may come back that late and upload the rest of it.
+/// Time for which a room remembers a deleted recording: a dead node may return this late and upload the rest of it.
 pub const DELETED_RECORDING_MS: u64 = 7 * 24 * 3_600_000;
-/// Most deleted recordings a room remembers; the oldest is forgotten first.
+/// Most deleted recordings that a room remembers; the oldest is forgotten first.
 pub const DELETED_RECORDINGS_PER_ROOM_MAX: usize = RECORDINGS_PER_ROOM_MAX;
-/// Rounds of at most 1,000 objects that one request deletes: each also lists, and the platform's smallest plan allows 50 requests.
+/// Most rounds of 1,000 objects deleted by one request. Each round also lists, and the platform's smallest plan allows
+/// 50 requests.
 pub const DELETE_ROUNDS_MAX: usize = 20;
-/// Most files of one recording: one for the camera and one for the screen of everybody who published.
+/// Most files of one recording: a camera file and a screen file for each publisher.
 pub const FILES_PER_RECORDING_MAX: usize = 512;
-/// How often a node that makes the files of a recording reports, so that no other node starts the same work.
+/// Interval of reports from the node that builds a recording's files, so that no other node starts the same work.
 pub const RECORDING_FINISHER_INTERVAL_MS: u64 = 20_000;
-/// Most assignments one recording can span.
+/// Most assignments that one recording can span.
 pub const SEGMENTS_PER_RECORDING_MAX: usize = 64;
 /// Lifetime of a signed URL of a recording: it only has to outlast the start of playback.
 pub const RECORDING_URL_LIFETIME_S: u64 = 3_600;
 
-/// Most shards (threads, UDP ports) of one node.
-pub const SHARDS_PER_NODE_MAX: usize = 256;
+/// Most series of one metric of a node: a line for each thread, or for each value of another label.
+pub const SERIES_PER_METRIC_MAX: usize = 200;
+/// Most shards (threads, UDP ports) of one node. A TURN node has as many threads again for TCP.
+pub const SHARDS_PER_NODE_MAX: usize = 96;
+const _: () = assert!(2 * SHARDS_PER_NODE_MAX < SERIES_PER_METRIC_MAX);
 /// Most addresses a shard announces.
 pub const CANDIDATES_PER_SHARD_MAX: usize = 8;
 /// Most nodes of one region.
 pub const NODES_PER_REGION_MAX: usize = 1_000;
-/// Most rooms one node serves.
 pub const ROOMS_PER_NODE_MAX: usize = 10_000;
 
-/// Most addresses of all media nodes of one region: TURN nodes are told all of them in one control frame.
+/// Most media node addresses of one region: TURN nodes receive all of them in one control frame.
 pub const MEDIA_ADDRESSES_PER_REGION_MAX: usize = 65_536;
-/// Addresses of a media node stay reachable through TURN for this long after its control socket is gone: it may still serve its clients
-/// while the edge is away.
+/// TURN nodes relay to a media node's addresses for this long after it loses its control socket, because it may still
+/// serve clients while the edge is unreachable.
 pub const MEDIA_NODE_LINGER_MS: u64 = 5 * 60_000;
 /// Most URIs of one TURN node: both address families with UDP, TCP and TLS, and room for names.
 pub const TURN_URLS_PER_NODE_MAX: usize = 8;
 /// Longest URI of a TURN node: a host name (RFC 1035 §2.3.4: 255 bytes), its scheme, port and transport.
 pub const TURN_URL_BYTES_MAX: usize = 320;
-/// TURN nodes each client gets: one may just have died, and more would only slow ICE down.
+/// TURN nodes offered to each client. Two, because one may just have died, and more would only slow ICE down.
 pub const TURN_NODES_PER_CLIENT: usize = 2;
-/// Lifetime of a client's TURN credential. It is needed to create an allocation, not to keep it, and every answer brings a new one; but a
-/// browser may gather again by itself when its network changes.
+/// Lifetime of a client's TURN credential. Creating an allocation needs it, keeping one does not, and every answer
+/// contains a new one; but a browser may gather candidates again by itself when its network changes.
 pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
-/// A room asks for the TURN nodes again when its list is older than this and a client needs one.
+/// Age after which a room refreshes its list of TURN nodes when a client needs one.
 pub const TURN_NODES_FRESH_MS: u64 = 5_000;
-/// Longest wait of an ICE restart for a fresh list: with the old one, the client could use a TURN node that has just failed.
+/// Longest delay of an ICE restart for a fresh list: with the old one, the client could use a TURN node that has just
+/// failed.
 pub const TURN_NODES_TIMEOUT_MS: u64 = 1_000;
 
 // An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
 const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);
-// A whole welcome, a part of one, forwards alone and a recording order each fit into a frame.
+// A whole `welcome`, a part of one, forwards alone and a recording order each fit into a frame.
 const SESSIONS_BYTES_MAX: usize =
     SESSIONS_PER_WELCOME_PART * (SESSION_BYTES_MAX + SECTIONS_PER_OFFER_MAX * SECTION_BYTES_MAX);
 const _: () = assert!(
@@ -257,7 +284,7 @@ const _: () = assert!(
         <= CONTROL_FRAME_BYTES_MAX
 );
 const _: () = assert!(FORWARDS_PER_FRAME * FORWARD_BYTES_MAX + 1024 <= CONTROL_FRAME_BYTES_MAX);
-// Everybody, with two sessions each while they move, and every slot: no more parts than a node takes.
+// During a move, all participants with two sessions each, and every slot, fit into the parts that a node accepts.
 const _: () = assert!(
     (2 * PARTICIPANTS_PER_ROOM_MAX).div_ceil(SESSIONS_PER_WELCOME_PART)
         + (2 * SLOTS_PER_KIND_MAX * PARTICIPANTS_PER_ROOM_MAX).div_ceil(FORWARDS_PER_FRAME)
@@ -270,22 +297,23 @@ const _: () = assert!(SLOTS_PER_KIND_DEFAULT <= SLOTS_PER_KIND_MAX);
 const _: () = assert!(PUBLISHERS_PER_ROOM_MAX <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(PARTICIPANTS_PER_ROOM_DEFAULT <= PARTICIPANTS_PER_ROOM_MAX);
 const _: () = assert!(EMPTY_ROOM_LIFETIME_MS <= EMPTY_TIMEOUT_MS_MAX);
-// JSON writes a character with at most 12 bytes (two escaped surrogates, RFC 8259 §7); ours are UTF-8, so at most 6.
+// A JSON writer may use up to 12 bytes for a character (two escaped surrogates, RFC 8259 §7); ours writes UTF-8, so at
+// most 6.
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(ROOM_METADATA_CHARS_MAX * 6 + 4 * 1024 < API_BODY_BYTES_MAX);
 const _: () = assert!(SIGNAL_FRAME_BYTES_MAX < OFFER_FRAME_BYTES_MAX);
 const _: () = assert!(RECORDINGS_PER_PAGE_DEFAULT <= RECORDINGS_PER_PAGE_MAX);
-// In JSON a character of a text takes at most two bytes for each of its own, as control characters are refused; of a name, six.
+// JSON needs at most two bytes for each byte of a text, which has no control characters, and six for each of a name.
 const _: () =
     assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_CHARS_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
 const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
 const _: () = assert!(RELOAD_WINDOW_MS < RECORDING_RELOAD_MS);
-// A track has at most 400 bytes of JSON, the rest of a session 512; a published track has a line for each layer.
+// A track has at most 400 bytes of JSON and the rest of a session 512; a published track has a line for each layer.
 const _: () = assert!(
     QUALITY_SESSIONS_PER_REPORT * (512 + 400 * (SECTIONS_PER_OFFER_MAX + 2 * TRACKS_PER_PARTICIPANT_MAX))
         <= QUALITY_REPORT_BYTES_MAX
 );
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS);
-// Even if nobody's media reaches a node that died, clients are moved before their consent would run out.
+// Clients of a dead node are moved before their consent expires, even if none of them reports it.
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < CONSENT_TIMEOUT_MS);

@@ -24,9 +24,8 @@ pub struct SegmentManifest {
     pub node: NodeId,
     /// Zero on the room's clock.
     pub started_at: UnixMillis,
-    /// Whether the segment is over and all of it is in storage.
+    /// True if the segment has ended and all of it is in storage.
     pub is_sealed: bool,
-    /// Events in order.
     pub rows: Vec<Row>,
 }
 
@@ -55,11 +54,10 @@ pub struct SegmentSpan {
     pub starts_ms: u64,
     /// The end of the recorded data, in milliseconds after the start of the recording.
     pub ends_ms: u64,
-    /// Whether the segment is complete; its end may be missing if the node died.
+    /// If false, the end may be missing because the node died.
     pub is_sealed: bool,
 }
 
-/// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Milliseconds after the start of the recording.
@@ -80,14 +78,14 @@ pub enum Event {
         participant: ParticipantId,
         kind: MediaKind,
         source: TrackSource,
-        /// Whether it is muted from now on.
+        /// From this row on.
         muted: bool,
     },
     /// The track or the recording ended.
     TrackEnded { track: TrackId },
     Muted {
         track: TrackId,
-        /// Whether it is muted from now on.
+        /// From this row on.
         muted: bool,
     },
     /// Data is missing: packets were lost, the track moved to another node, or a node died with its data.

@@ -1,8 +1,8 @@
-//! The client's parser, which `cargo xtask codegen` writes to `client/sdk/src/parse.gen.ts`: for each message from the
-//! edge, a check of every field.
+//! Generates the client's parser, which `cargo xtask codegen` writes to `client/sdk/src/parse.gen.ts`: a check of every
+//! field of each message from the edge.
 //!
-//! A value is read only as deep as its type goes, and each of its parts once. Texts with a fixed set of values are checked
-//! as texts, because a newer edge may send values that this client does not know.
+//! A value is read only as deeply as its type, and each part once. Texts with a fixed set of values are checked only
+//! for being texts, because a newer edge may send values that this client does not know.
 
 use crate::signal::EdgeToClient;
 use schemars::generate::SchemaSettings;
@@ -13,25 +13,25 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum ParserError {
     #[error("no check is known for the schema {schema}")]
     UnknownSchema { schema: Value },
-    /// A check of such a type would go as deep as a hostile value does.
+    /// A check of such a type would recurse as deeply as a hostile value.
     #[error("{name} contains itself")]
     Recursive { name: String },
 }
 
-/// The whole generated file.
 pub fn checks() -> Result<String, ParserError> {
-    // What the edge writes, not what it would accept: a field is absent only where the edge may leave it out.
+    // The schema of what the edge writes, not of what it would accept: a field is optional only if the edge may omit
+    // it.
     let schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<EdgeToClient>();
     Writer::new(schema.as_value()).file(schema.as_value())
 }
 
 struct Writer<'a> {
     definitions: BTreeMap<&'a str, &'a Value>,
-    /// The types whose checks are written, or being written (without a check yet).
+    /// Finished checks, and `None` for checks under construction.
     checks: BTreeMap<&'a str, Option<String>>,
-    /// The checks that have a name, each after those that it uses.
+    /// Named checks, in order of dependency.
     named: String,
-    /// The types and the basic checks that are imported.
+    /// Imported types and basic checks.
     types: BTreeSet<&'a str>,
     basic: BTreeSet<&'static str>,
 }
@@ -76,11 +76,11 @@ impl<'a> Writer<'a> {
         let properties = object.get("properties").and_then(Value::as_object);
         let mut fields = Vec::new();
         for (name, schema) in properties.into_iter().flatten() {
-            // The tag of a message has chosen this object already.
+            // The message's tag has already selected this object.
             let check = match (schema.get("const"), is_required(name)) {
                 (Some(_), _) => String::new(),
                 (None, true) => self.check(schema)?,
-                // The edge leaves such a field out instead of writing null.
+                // The edge omits such a field instead of writing null.
                 (None, false) => {
                     let (check, _) = self.unless_null(schema)?;
                     self.around("orAbsent", &check)
@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
         Ok(if is_nullable { self.around("orNull", &check) } else { check })
     }
 
-    /// The check of a value that is not null, and whether it may be null.
+    /// The check of a value other than null; true if it may be null.
     fn unless_null(&mut self, schema: &'a Value) -> Result<(String, bool), ParserError> {
         let Some(object) = schema.as_object() else { return unknown(schema) };
         if let Some(name) = object.get("$ref").and_then(Value::as_str) {
@@ -131,7 +131,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The check of a type with a name: an object's has a name as well.
+    /// The check of a named type; an object's check is named as well.
     fn named(&mut self, name: &str, reference: &'a Value) -> Result<String, ParserError> {
         let Some((&name, &schema)) = self.definitions.get_key_value(name) else { return unknown(reference) };
         match self.checks.get(name) {
@@ -168,7 +168,7 @@ fn unknown<T>(schema: &Value) -> Result<T, ParserError> {
     Err(ParserError::UnknownSchema { schema: schema.clone() })
 }
 
-/// The other schema, where a value is that or null.
+/// The other schema of a union with null.
 fn nullable(object: &Map<String, Value>) -> Option<&Value> {
     match object.get("anyOf")?.as_array()?.as_slice() {
         [inner, null] if null.get("type")?.as_str()? == "null" => Some(inner),

@@ -1,6 +1,7 @@
-//! The parameters that a node gets instead of SDP: transport, sections, codecs, header extensions, encodings.
+//! Parameters that a node receives instead of SDP: transport, sections, codecs, header extensions, encodings.
 
 use crate::ids::{Mid, ParticipantId, SessionId};
+use crate::object;
 use serde::{Deserialize, Serialize};
 
 /// Everything a node needs to serve one client's transport; a newer value replaces an older one.
@@ -10,6 +11,7 @@ pub struct Session {
     /// For logs and metrics only.
     pub participant: ParticipantId,
     /// ICE credentials. Changed credentials mean an ICE restart (RFC 8445 §9).
+    #[serde(deserialize_with = "object::object")]
     pub ice: IceParameters,
     /// Digest of the client's certificate (RFC 8122). The node is always the DTLS server.
     pub client_fingerprint: Fingerprint,
@@ -17,6 +19,7 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_fingerprints: Vec<Fingerprint>,
     /// The media sections, in the order of the offer.
+    #[serde(deserialize_with = "object::list")]
     pub sections: Vec<Section>,
 }
 
@@ -30,14 +33,12 @@ impl Session {
 /// ICE credentials of both sides (RFC 8839 §5.4).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceParameters {
-    /// The node's user fragment, minted by the edge.
+    /// Chosen by the edge.
     pub node_ufrag: String,
-    /// The node's password, minted by the edge.
+    /// Chosen by the edge.
     pub node_pwd: String,
-    /// The client's user fragment.
     pub client_ufrag: String,
-    /// The client's password, with which the node checks whether the client answers at an address (RFC 7675); empty if
-    /// the edge does not know it.
+    /// The node uses it to check that the client answers at an address (RFC 7675); empty if the edge does not know it.
     #[serde(default)]
     pub client_pwd: String,
 }
@@ -61,9 +62,9 @@ pub enum MediaKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
-    /// The client publishes.
+    /// A published section.
     ClientToNode,
-    /// The client receives: a slot.
+    /// A receive slot.
     NodeToClient,
     /// Nothing flows.
     Inactive,
@@ -77,11 +78,14 @@ pub struct Section {
     pub kind: MediaKind,
     pub flow: Flow,
     /// The negotiated codecs, most preferred first; a slot receives the codec that its track uses.
+    #[serde(deserialize_with = "object::list")]
     pub codecs: Vec<Codec>,
-    /// Ids of the header extensions that were negotiated.
+    /// Negotiated header extension ids.
+    #[serde(deserialize_with = "object::object")]
     pub extensions: HeaderExtensions,
     /// Published: the announced streams; with simulcast one for each layer, in the order of the offer, which our
     /// clients start with the lowest layer. Slot: the one stream for which the edge chose the SSRCs.
+    #[serde(deserialize_with = "object::list")]
     pub encodings: Vec<Encoding>,
     /// Published: the CSRC that identifies this track in every slot in which it plays. Slot: 0.
     pub csrc: u32,
@@ -102,7 +106,6 @@ pub enum CodecName {
     H264Main,
 }
 
-/// One negotiated codec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Codec {
     pub name: CodecName,
@@ -149,7 +152,6 @@ pub struct Encoding {
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// The text is not 32 bytes in hexadecimal with colons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a sha-256 fingerprint has 32 bytes in hexadecimal, separated by colons")]
 pub struct FingerprintError;
@@ -161,7 +163,7 @@ impl Fingerprint {
         let mut parts = text.split(':');
         for byte in &mut bytes {
             let part = parts.next().ok_or(FingerprintError)?;
-            // `from_str_radix` would take a sign.
+            // `from_str_radix` would accept a sign.
             if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return Err(FingerprintError);
             }

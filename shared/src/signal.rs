@@ -18,7 +18,7 @@ pub use client_to_edge::{
     ClientFrame, ClientToEdge, FrameError, NegotiateReason, ParticipantChange, RoomChange, TrackIntent,
 };
 pub use conversation::{ChatMessage, Reaction};
-pub use edge_to_client::{EdgeToClient, IceServer, LeaveReason};
+pub use edge_to_client::{Departure, EdgeToClient, IceServer, LeaveReason};
 pub use guest::GuestInfo;
 pub use recording::{RecordingFile, RecordingInfo, RecordingState};
 pub use room_state::{ConnectionState, ParticipantInfo, RoomInfo, SlotInfo, TrackInfo, TrackSource};
@@ -50,7 +50,7 @@ pub mod close_code {
     /// The client's page is in the browser's back/forward cache. Pages may not send [`GOING_AWAY`].
     pub const PAGE_HIDDEN: u16 = 4002;
 
-    /// Whether the client's page says that it is gone, which a lost connection does not.
+    /// True for codes that a page sends when it is closed or hidden; a lost connection has another code.
     #[must_use]
     pub fn is_page_gone(code: usize) -> bool {
         [GOING_AWAY, PAGE_HIDDEN].map(usize::from).contains(&code)

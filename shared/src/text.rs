@@ -1,9 +1,8 @@
-//! The rules for text that people see: names, reasons, metadata, chat.
+//! Rules for text that people see: names, reasons, metadata, chat.
 //!
 //! Text must not contain control characters, which break lines and terminals, nor bidirectional embeddings, overrides
-//! or isolates, with which a name can imitate another one or reverse the text beside it. Optional text may be empty but
-//! not blank, because invisible characters alone look like nothing. Room names and ids are stricter, see
-//! [`crate::ids`].
+//! or isolates, which let a name imitate another one or reverse the text beside it. Optional text may be empty but not
+//! blank, because invisible characters alone look like nothing. Room names and ids are stricter, see [`crate::ids`].
 
 use crate::limits;
 
@@ -16,16 +15,13 @@ pub enum Text {
     Chat,
 }
 
-/// The rule for one field.
 struct Rule {
     length: Length,
     most: usize,
-    /// The forbidden control characters.
     controls: &'static [(char, char)],
     may_be_empty: bool,
 }
 
-/// The unit of a field's length.
 #[derive(Clone, Copy)]
 enum Length {
     Chars,
@@ -117,7 +113,7 @@ type Ranges<const N: usize> = [(char, char); N];
 /// Unicode's category Cc, and the separators of lines and paragraphs.
 const CONTROLS: Ranges<3> = [('\0', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
 
-/// The same without line feeds and tabs.
+/// The control characters except line feeds and tabs.
 const CONTROLS_BESIDE_LINES: Ranges<4> =
     [('\0', '\u{8}'), ('\u{b}', '\u{1f}'), ('\u{7f}', '\u{9f}'), ('\u{2028}', '\u{2029}')];
 
@@ -208,7 +204,7 @@ pub mod schema {
         })
     }
 
-    /// The inside of a character class.
+    /// The inside of a regular expression's character class.
     fn class(ranges: &[(char, char)]) -> String {
         let escaped = |c: char| match u32::from(c) {
             code @ 0..=0xffff => format!("\\u{code:04x}"),

@@ -10,7 +10,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Lets a participant into a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinClaims {
     pub sub: ParticipantId,
@@ -22,24 +21,25 @@ pub struct JoinClaims {
     /// The room's limit; counts only in the token of the first participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants_max: Option<u32>,
-    /// Makes the token good for one join.
+    /// Limits the token to one join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<TokenId>,
-    /// Until when a used `jti` has to be remembered; [`verify`] sets it, whatever the token says.
+    /// Time until which a used `jti` must be remembered; [`verify`] sets it and ignores the token's own value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti_until: Option<UnixMillis>,
-    /// What is known of a guest, whom no application vouches for.
+    /// Present for guests, for whom no application vouches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
 }
 
-/// What the edge knows of a guest whom it let in.
+/// The edge's record of an admitted guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guest {
-    /// When the room was made in which the guest moderates and records: a later one of that name has another host.
+    /// Creation time of the room in which the guest moderates and records: a later room of the same name has another
+    /// host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<UnixMillis>,
-    /// Where the guest's socket comes from, as a code that can only be compared. The Worker sets it, whatever the token says.
+    /// The guest's address as a code that can only be compared. The Worker sets it and ignores the token's own value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
@@ -48,12 +48,12 @@ const GUEST_PREFIX: &str = "guest-";
 /// 128 bits in hexadecimal.
 const GUEST_DIGITS: usize = 32;
 
-/// The id of the guest with these random digits.
+/// Builds a guest's id from random digits.
 pub fn guest_id(digits: &str) -> Result<ParticipantId, IdError> {
     ParticipantId::parse(&format!("{GUEST_PREFIX}{digits}"))
 }
 
-/// Whether an id has the form of a guest's.
+/// True if the id has the form of a guest's.
 #[must_use]
 pub fn is_guest_id(participant: &ParticipantId) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -61,7 +61,7 @@ pub fn is_guest_id(participant: &ParticipantId) -> bool {
     digits.is_some_and(|digits| digits.len() == GUEST_DIGITS && digits.bytes().all(is_digit))
 }
 
-/// What a participant may do in a room.
+/// A participant's permissions in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -73,7 +73,7 @@ pub struct Grants {
     pub subscribe: bool,
     /// Write in the chat, react, raise a hand.
     pub chat: bool,
-    /// Remove and mute participants, lower their hands, change what they may do, lock and end the room.
+    /// Remove and mute participants, lower their hands, change their grants, lock and end the room.
     pub moderate: bool,
     /// Start and stop recordings, see and delete those of the room.
     pub record: bool,
@@ -86,13 +86,12 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// Whether these are the grants of a token without any.
     #[must_use]
     pub fn are_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What both allow.
+    /// The grants that both contain.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -104,7 +103,7 @@ impl Grants {
         }
     }
 
-    /// What these allow and `other` does not.
+    /// The grants missing from `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self {
@@ -124,7 +123,7 @@ pub struct NodeClaims {
     pub region: Region,
 }
 
-/// Lets a node dial a room that it was given.
+/// Lets a node open the socket to an assigned room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketClaims {
     pub sub: NodeId,
@@ -132,25 +131,24 @@ pub struct TicketClaims {
     pub epoch: u64,
 }
 
-/// Lets a guest, whom no application vouches for, be the same guest again.
+/// Lets a guest, for whom no application vouches, return with the same identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestClaims {
     pub sub: ParticipantId,
     pub room: RoomId,
     pub grants: Grants,
-    /// When the room was made for which these grants are; in any other one the guest is like everybody else.
+    /// Creation time of the room to which the grants apply; in any other room the guest has the default grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<UnixMillis>,
 }
 
-/// What tells one kind of token from another.
+/// One kind of token, identified by its `aud`.
 pub trait Claims: Serialize + DeserializeOwned {
-    /// The token's `aud` claim.
     const AUDIENCE: &'static str;
-    /// Longest time between `iat` and `exp`, where there is a bound.
+    /// Longest time between `iat` and `exp`; `None` means no limit.
     const LIFETIME_MS_MAX: Option<u64>;
 
-    /// The token opens nothing from here on.
+    /// Called after verification with the time at which the token stops being accepted.
     fn ends_at(&mut self, _at: UnixMillis) {}
 }
 
@@ -199,7 +197,7 @@ impl TokenError {
     }
 }
 
-/// One signing secret and its name.
+/// A signing secret and its name.
 pub struct Key {
     /// The name, in the token's header as `kid` (RFC 7515 §4.1.4).
     id: String,
@@ -214,10 +212,10 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// A secret shorter than 32 bytes is refused (RFC 7518 §3.2: at least the size of the hash).
+    /// Returns `None` for a secret shorter than 32 bytes (RFC 7518 §3.2: at least the size of the hash).
     #[must_use]
     pub fn new(id: &str, secret: &[u8]) -> Option<Self> {
-        // Nothing is signed or checked without a key.
+        // Every signature and check needs a key, so this runs first.
         hs256::install();
         (secret.len() >= 32).then(|| Self {
             id: id.into(),
@@ -332,7 +330,7 @@ mod tests {
         check("", &[key("a")], NOW, Err(TokenError::Bad));
         check(&token[..token.len() - 2], &[key("a")], NOW, Err(TokenError::Bad));
         check(&"x".repeat(limits::TOKEN_BYTES_MAX + 1), &[key("a")], NOW, Err(TokenError::Bad));
-        // The same name, another secret.
+        // The same name with another secret.
         let impostor = Key::new("a", b"another secret of thirty-two byte").expect("long enough");
         check(&token, &[impostor], NOW, Err(TokenError::Bad));
     }
@@ -366,7 +364,7 @@ mod tests {
         let expected = NOW.plus_ms(HOUR_MS + limits::TOKEN_LEEWAY_MS);
         for (jti, expected) in [(Some("a-1"), Some(expected)), (None, None)] {
             let jti = jti.map(|jti| TokenId::parse(jti).expect("valid"));
-            // What the token says of it itself does not count.
+            // The token's own value does not count.
             let claims = JoinClaims { jti, jti_until: Some(UnixMillis(1)), ..claims() };
             let token = sign(claims, &key("a"), NOW, HOUR_MS).expect("signs");
             let read = verify::<JoinClaims>(&token, &[key("a")], NOW).expect("opens");

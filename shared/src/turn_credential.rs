@@ -31,10 +31,9 @@ impl TurnPolicy {
     }
 }
 
-/// The content of a user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnUser {
-    /// When it expires; existing allocations can still be refreshed after that.
+    /// Existing allocations can still be refreshed after this time.
     pub expires_at: UnixMillis,
     pub policy: TurnPolicy,
     /// The owner's room: the same id in two rooms means two participants.
@@ -87,7 +86,6 @@ impl TurnUser {
         Ok(Self { expires_at: UnixMillis(seconds.saturating_mul(1000)), policy, room, participant })
     }
 
-    /// The user name.
     #[must_use]
     pub fn username(&self) -> String {
         format!("{}:{}", self.expires_at.as_secs(), self.owner())

@@ -11,7 +11,6 @@ use crate::token::Grants;
 use std::fmt::Write;
 use ts_rs::{Config, TS};
 
-/// The whole generated file.
 #[must_use]
 pub fn declarations() -> String {
     let mut text = String::from("// Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.\n\n");
@@ -33,10 +32,13 @@ fn constants(text: &mut String) {
         let _ = writeln!(text, "export const {name} = {value};");
     };
     number("CLOSE_NORMAL", close_code::NORMAL.into());
+    number("CLOSE_GOING_AWAY", close_code::GOING_AWAY.into());
     number("CLOSE_POLICY", close_code::POLICY.into());
     number("CLOSE_INTERNAL", close_code::INTERNAL.into());
     number("CLOSE_REMOVED", close_code::REMOVED.into());
     number("CLOSE_PAGE_HIDDEN", close_code::PAGE_HIDDEN.into());
+    number("FRAMES_PER_POST_MAX", limits::FRAMES_PER_POST_MAX as u64);
+    number("SIGNAL_FRAME_BYTES_MAX", limits::SIGNAL_FRAME_BYTES_MAX as u64);
     number("PING_INTERVAL_MS", limits::PING_INTERVAL_MS);
     number("RESUME_WINDOW_MS", limits::RESUME_WINDOW_MS);
     number("SLOTS_PER_KIND_DEFAULT", limits::SLOTS_PER_KIND_DEFAULT as u64);
@@ -68,6 +70,7 @@ fn types(text: &mut String) {
     declare::<signal::ConnectionState>(text, &config);
     declare::<signal::VideoLimit>(text, &config);
     declare::<signal::LeaveReason>(text, &config);
+    declare::<signal::Departure>(text, &config);
     declare::<Grants>(text, &config);
     declare::<signal::RoomInfo>(text, &config);
     declare::<signal::ParticipantChange>(text, &config);

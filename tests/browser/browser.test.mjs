@@ -1,4 +1,4 @@
-// Every call between real browsers through the real programs; one stack and two browsers for all of them.
+// All calls between real browsers through the real programs; they share one stack and two browsers.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { callScenarios } from "./scenarios/call.mjs";
@@ -7,6 +7,7 @@ import { layersScenarios } from "./scenarios/layers.mjs";
 import { leavingScenarios } from "./scenarios/leaving.mjs";
 import { meetingScenarios } from "./scenarios/meeting.mjs";
 import { pageScenarios } from "./scenarios/pages.mjs";
+import { proxyScenarios } from "./scenarios/proxies.mjs";
 import { recordingScenarios } from "./scenarios/recording.mjs";
 import { refusalScenarios } from "./scenarios/refusal.mjs";
 import { relayScenarios } from "./scenarios/relay.mjs";
@@ -14,7 +15,7 @@ import { resilienceScenarios } from "./scenarios/resilience.mjs";
 import { Stack } from "./stack.mjs";
 import { together } from "./together.mjs";
 
-/** What all scenarios share; each has a room of its own. */
+/** Shared by all scenarios; each has its own room. */
 const world = { stack: null, chromium: null, firefox: null, nodesStarted: 1 };
 
 before(async () => {
@@ -34,6 +35,7 @@ layersScenarios(world);
 leavingScenarios(world);
 meetingScenarios(world);
 pageScenarios(world);
+proxyScenarios(world);
 recordingScenarios(world);
 refusalScenarios(world);
 resilienceScenarios(world);

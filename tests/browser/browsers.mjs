@@ -1,4 +1,4 @@
-// Chromium and Firefox behind one interface: open a page, run a function in it, look at it, close it.
+// Chromium and Firefox behind one interface: open a page, run a function in it, take a screenshot, close it.
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -9,28 +9,25 @@ import { temporaryFolder } from "./temporary.mjs";
 const WINDOW = { width: 800, height: 600 };
 const START_MS = 30_000;
 
-/** Real devices are not needed, permission prompts are answered, and candidates show addresses instead of mDNS names. */
+/** Permission prompts are answered, and candidates show addresses instead of mDNS names. */
 const CHROMIUM_FLAGS = [
   ...["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-default-browser-check"],
-  ...["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"],
+  ...["--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"],
   ...["--disable-features=WebRtcHideLocalIpsWithMdns,Translate", "--disable-background-networking", "--disable-component-update"],
   ...["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"],
   ...["--disable-sync", "--metrics-recording-only", "--password-store=basic", `--window-size=${WINDOW.width},${WINDOW.height}`],
 ];
 
 const FIREFOX_PREFERENCES = {
-  "media.navigator.streams.fake": true,
-  // Firefox tells a page all its addresses only if the page may use a microphone.
+  // Firefox shows a page all its addresses only if the page may use a microphone.
   "permissions.default.camera": 1,
   "permissions.default.microphone": 1,
-  // Firefox checks no 127.0.0.1 candidate otherwise.
+  // Otherwise Firefox checks no 127.0.0.1 candidate.
   "media.peerconnection.ice.loopback": true,
   "media.peerconnection.ice.obfuscate_host_addresses": false,
   "media.autoplay.default": 0,
   "media.autoplay.blocking_policy": 0,
-  // Without a sound card no AudioContext would ever run.
-  "media.cubeb.force_mock_context": true,
-  // Windows that cover each other are all being looked at.
+  // Windows that cover each other all count as visible.
   "widget.windows.window_occlusion_tracking.enabled": false,
   "dom.min_background_timeout_value": 4,
   "dom.timeout.enable_budget_timer_throttling": false,
@@ -47,11 +44,15 @@ const FIREFOX_PREFERENCES = {
   "toolkit.telemetry.reportingpolicy.firstRun": false,
 };
 
+/** Used without a sound server: the browser's fake camera and microphone, and an audio clock, without which no AudioContext runs. */
+const CHROMIUM_WITHOUT_SOUND = ["--use-fake-device-for-media-stream"];
+const FIREFOX_WITHOUT_SOUND = { "media.navigator.streams.fake": true, "media.cubeb.force_mock_context": true };
+
 const KINDS = {
   chromium: {
     programs: ["chromium", "chromium-browser", "google-chrome"],
-    command: (program, profile, secure, trusts) => [
-      ...[program, ...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0"],
+    command: (program, profile, { secure, trusts, sound }) => [
+      ...[program, ...CHROMIUM_FLAGS, ...(sound ? [] : CHROMIUM_WITHOUT_SOUND), `--user-data-dir=${profile}`, "--remote-debugging-port=0"],
       ...(trusts ? [`--ignore-certificate-errors-spki-list=${trusts.keyDigest}`, `--host-resolver-rules=MAP ${trusts.name} ${trusts.address}`] : []),
       ...(secure ? [`--unsafely-treat-insecure-origin-as-secure=${secure}`] : []),
       "about:blank",
@@ -67,23 +68,28 @@ const KINDS = {
   },
 };
 
-/** One running browser; its pages share nothing with each other. */
+/** One running browser; its pages are isolated from each other. */
 export class Browser {
   #program;
   #puppeteer;
 
   /**
    * @param {"chromium" | "firefox"} kind
-   * @param {{ network?: import("./networks.mjs").Network, secure?: string, trusts?: import("./certificate.mjs").Certificate }} [options]
-   *   `secure`: an origin that may use devices without TLS; `trusts`: a certificate that no authority has signed
+   * @param {{
+   *   network?: import("./networks.mjs").Network, secure?: string,
+   *   trusts?: import("./certificate.mjs").Certificate, sound?: import("./sound-server.mjs").SoundServer
+   * }} [options]
+   *   `secure`: an origin that may use devices without TLS; `trusts`: a certificate that no authority has signed; `sound`: where its
+   *   microphone is
    */
-  static async start(kind, { network, secure, trusts } = {}) {
+  static async start(kind, options = {}) {
+    const { network, sound } = options;
     const browser = new Browser();
     browser.kind = kind;
     const { programs, command, endpoint, connection } = KINDS[kind];
-    const words = command(findProgram(programs), makeProfile(kind, secure, trusts), secure, trusts);
+    const words = command(findProgram(programs), makeProfile(kind, options), options);
     browser.#program = new Program(kind, network?.inside(words) ?? words, {
-      env: { MOZ_HEADLESS_WIDTH: String(WINDOW.width), MOZ_HEADLESS_HEIGHT: String(WINDOW.height) },
+      env: { MOZ_HEADLESS_WIDTH: String(WINDOW.width), MOZ_HEADLESS_HEIGHT: String(WINDOW.height), ...sound?.environment },
     });
     const browserWSEndpoint = await browser.#program.line(endpoint, START_MS);
     await network?.expose(new URL(browserWSEndpoint).port);
@@ -93,7 +99,8 @@ export class Browser {
   }
 
   /**
-   * A page in a window and with storage of its own. Every document in it runs `scripts` first, each `[function, ...arguments]`.
+   * A page in a separate window with separate storage. Every document in it runs `scripts` first, each `[function,
+   * ...arguments]`.
    */
   async page(...scripts) {
     const context = await this.#puppeteer.createBrowserContext();
@@ -131,7 +138,7 @@ export class Page {
     page.on("console", (message) => message.type() === "error" && this.complaints.push(message.text()));
   }
 
-  /** Runs `script` in every document to come, before anything else. */
+  /** Runs `script` before anything else in every later document. */
   runFirst(script, ...args) {
     return this.#page.evaluateOnNewDocument(script, ...args);
   }
@@ -144,39 +151,38 @@ export class Page {
     return this.#page.reload({ waitUntil: "domcontentloaded" });
   }
 
-  /** Kills the process of the page, in Chromium. */
+  /** Kills the page's process, in Chromium. */
   async crash() {
     // The navigation never ends.
     this.#page.goto("chrome://crash").catch(() => {});
     await new Promise((resolve) => this.#page.once("error", resolve));
   }
 
-  /** What `script` returns in the page; a promise is awaited there. */
+  /** Returns the result of `script` in the page; awaits a promise there. */
   evaluate(script, ...args) {
     return this.#page.evaluate(script, ...args);
   }
 
-  /** Clicks what a selector names (CSS, or puppeteer's `::-p-aria(…)`), once it is there. */
+  /** Clicks the element that a selector names (CSS, or puppeteer's `::-p-aria(…)`), once it exists. */
   async click(selector, timeoutMs = 10_000) {
     await this.#page.locator(selector).setTimeout(timeoutMs).click();
   }
 
-  /** Types into a field, once it is there. */
+  /** Types into a field once it exists. */
   async fill(selector, text) {
     await this.#page.locator(selector).fill(text);
   }
 
-  /** Makes the page as large as some device's screen. */
   resize(width, height) {
     return this.#page.setViewport({ width, height });
   }
 
-  /** Lets the page believe that the user prefers dark or light pages. */
+  /** Simulates the user's preference for dark or light pages. */
   prefer(scheme) {
     return this.#page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   }
 
-  /** Presses keys, one after the other. */
+  /** Presses keys one after the other. */
   async keys(...names) {
     for (const name of names) await this.#page.keyboard.press(name);
   }
@@ -186,7 +192,7 @@ export class Page {
     this.#page.on("dialog", (dialog) => dialog.accept());
   }
 
-  /** Runs a script of the file system in the page. */
+  /** Runs a script file in the page. */
   addScript(path) {
     return this.#page.addScriptTag({ path });
   }
@@ -200,13 +206,14 @@ export class Page {
   }
 }
 
-function makeProfile(kind, secure, trusts) {
+function makeProfile(kind, { secure, trusts, sound }) {
   const folder = temporaryFolder(kind);
   if (kind === "firefox") {
     const preferences = {
       ...FIREFOX_PREFERENCES,
+      ...(!sound && FIREFOX_WITHOUT_SOUND),
       ...(secure && { "dom.securecontext.allowlist": new URL(secure).hostname }),
-      // Every name is at this address.
+      // Every name resolves to this address.
       ...(trusts && { "network.dns.forceResolve": trusts.address }),
     };
     const lines = Object.entries(preferences).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
@@ -228,7 +235,7 @@ function findProgram(names) {
         accessSync(path, constants.X_OK);
         return path;
       } catch {
-        // Not here.
+        // Not found here.
       }
     }
   }

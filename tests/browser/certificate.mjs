@@ -1,4 +1,4 @@
-// A certificate for a name that only this test knows, signed by an authority that only this test knows.
+// A certificate for a test's host name, signed by a test's authority.
 import { execFileSync } from "node:child_process";
 import { X509Certificate, createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

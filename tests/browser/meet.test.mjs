@@ -1,9 +1,12 @@
-// The meet app in Chromium: its devices, its pages in every size, and what people's browsers do to it.
+// The meet app in Chromium: its devices, its pages at every size, and effects of the user's browser.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
+import { comfortScenarios } from "./scenarios/comfort.mjs";
 import { deviceScenarios } from "./scenarios/devices.mjs";
 import { lobbyScenarios } from "./scenarios/lobby.mjs";
+import { microphoneScenarios } from "./scenarios/microphone.mjs";
 import { situationScenarios } from "./scenarios/situations.mjs";
+import { stageScenarios } from "./scenarios/stage.mjs";
 import { Stack } from "./stack.mjs";
 import { together } from "./together.mjs";
 
@@ -16,5 +19,8 @@ before(async () => {
 after(() => Promise.all([world.stack, world.chromium].map((part) => part?.stop())));
 
 deviceScenarios(world);
+microphoneScenarios(world);
 lobbyScenarios(world);
 situationScenarios(world);
+stageScenarios(world);
+comfortScenarios(world);

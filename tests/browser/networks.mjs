@@ -1,7 +1,8 @@
-// A network for each browser: a network namespace whose only way out is a cable to a switch that a test can unplug or renumber.
+// A network for each browser: a network namespace whose only exit is a cable to a switch; a test can unplug or renumber
+// it.
 //
-// This process must itself be in a namespace of its own (`unshare --net`), so that nothing here is ever seen outside and all of it is gone
-// when the processes are.
+// This process must itself be in a separate namespace (`unshare --net`), so that nothing here is visible outside and
+// everything disappears with the processes.
 import { execFileSync } from "node:child_process";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
@@ -17,16 +18,17 @@ const PREFIX = "10.64.0";
 const ADDRESS_FIRST = 10;
 const ADDRESSES_PER_CABLE = 10;
 
-/** Where the deployment's programs listen. */
+/** The address of the deployment's programs. */
 export const HOST = `${PREFIX}.1`;
 
-/** Makes the switch, with this process's namespace on it. */
+/** Creates the switch and connects this process's namespace to it. */
 export function makeSwitch() {
   ip("link", "set", "lo", "up");
   ip("link", "add", SWITCH, "type", "bridge");
   ip("address", "add", `${HOST}/24`, "dev", SWITCH);
   ip("link", "set", SWITCH, "up");
-  // With every other cable unplugged, the switch itself would be down, and a browser that stays here would think it has no network.
+  // With every other cable unplugged, the switch itself would be down, and a browser in this namespace would think it
+  // has no network.
   ip("link", "add", "anchor0", "type", "veth", "peer", "name", "anchor1");
   ip("link", "set", "anchor0", "master", SWITCH, "up");
   ip("link", "set", "anchor1", "up");
@@ -59,12 +61,12 @@ export class Network {
     return `${PREFIX}.${this.#address}`;
   }
 
-  /** The command that runs in this network. */
+  /** Wraps a command to run in this network. */
   inside(command) {
     return ["nsenter", "--target", String(this.#holder.pid), "--net", ...command];
   }
 
-  /** Nothing passes, and neither end is told: what a phone in a tunnel has. */
+  /** Drops everything without telling either end, like a phone in a tunnel. */
   goDark() {
     bridge("link", "set", "dev", this.#port, "state", "0");
   }
@@ -73,7 +75,7 @@ export class Network {
     bridge("link", "set", "dev", this.#port, "state", "3");
   }
 
-  /** No datagram comes in from the deployment, and nobody is told: an office whose firewall lets out TCP only. */
+  /** Drops all incoming datagrams silently, like an office firewall that lets out TCP only. */
   blockUdp() {
     ip("rule", "add", "to", `${this.address}/32`, "ipproto", "udp", "blackhole");
   }
@@ -82,13 +84,16 @@ export class Network {
     ip("rule", "delete", "to", `${this.address}/32`, "ipproto", "udp", "blackhole");
   }
 
-  /** What the cable carries each way, in kbit/s; nothing is no limit. What would wait longer than 200 ms is dropped. */
+  /**
+   * Limits the cable in each direction, in kbit/s; `null` means no limit. Packets that would wait longer than 200 ms
+   * are dropped.
+   */
   limit({ downKbps = null, upKbps = null }) {
     limitDevice(["tc"], this.#port, downKbps);
     limitDevice(this.inside(["tc"]), "eth0", upKbps);
   }
 
-  /** The address is replaced by another one: from the office's Wi-Fi to the phone's. */
+  /** Replaces the address, as when a phone switches from Wi-Fi to mobile data. */
   changeAddress() {
     const before = this.address;
     this.#address += 1;
@@ -96,7 +101,7 @@ export class Network {
     this.#ip("address", "add", `${this.address}/24`, "dev", "eth0");
   }
 
-  /** Makes a port of the network's own loopback reachable at the same port of ours. */
+  /** Makes a port on the namespace's loopback reachable at the same port of ours. */
   async expose(port) {
     const path = join(temporaryFolder("relay"), "socket");
     this.#relay = new Program("relay", this.inside([process.execPath, RELAY, path, String(port)]));
@@ -117,10 +122,10 @@ export class Network {
   }
 }
 
-/** Limits what leaves through a device, or lets everything leave at once. */
+/** Limits a device's outgoing rate, or lifts the limit. */
 function limitDevice([program, ...args], device, kbps) {
   const limit = ["tbf", "rate", `${kbps}kbit`, "burst", "5kb", "latency", "200ms"];
-  // A device without a queue has none to delete, but this one is as good as none.
+  // A device without a queue has none to delete, but this one has practically no effect.
   const none = ["pfifo", "limit", "1000"];
   execFileSync(program, [...args, "qdisc", "replace", "dev", device, "root", ...(kbps === null ? none : limit)]);
 }

@@ -1,4 +1,5 @@
-// Calls whose participants lose their network, get another one, sleep, or sit behind a firewall; one network namespace per browser.
+// Calls whose participants lose their network, change it, sleep, or are behind a firewall; one network namespace per
+// browser.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { makeCertificate } from "./certificate.mjs";
@@ -7,7 +8,7 @@ import { firewallScenarios } from "./scenarios/firewalls.mjs";
 import { networkScenarios } from "./scenarios/networks.mjs";
 import { Stack } from "./stack.mjs";
 
-/** What all scenarios share: two browsers that travel, each in a network of its own, and one that stays. */
+/** Shared by all scenarios: two browsers that change networks, each with its own, and one with a stable network. */
 const world = { stack: null, travellers: [], home: null, certificate: null };
 
 before(async () => {

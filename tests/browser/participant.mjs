@@ -1,22 +1,22 @@
-// A person in a call: the meet app in a browser, with a face and a voice that nobody else has.
+// A person in a call: the meet app in a browser, with a unique face and voice.
 import { join } from "node:path";
 import { fakeDevices } from "./page/devices.mjs";
 import { senses } from "./page/senses.mjs";
 import { until } from "./until.mjs";
 
-/** Small, so that a call of four fits into two cores. */
+/** Small enough for a call of four on two cores. */
 const PICTURE = { width: 320, height: 180, framesPerSecond: 15 };
 /**
- * A picture older than this may be from before the last action of a test. The bound is no lower because Firefox's audio device without a
- * sound card runs slow on a busy machine, and pictures wait for the sound they belong to.
+ * An older picture may predate the last action of a test. The bound is no lower because Firefox's audio device without
+ * a sound card runs slow on a busy machine, and pictures wait for their sound.
  */
 const PICTURE_AGE_MS_MAX = 5_000;
-/** A picture that moved so many frames on is not frozen. */
+/** A picture that has advanced this many frames is not frozen. */
 const FRAMES_MOVED = 5;
-/** Notes are this many hertz apart or more; a bin of the spectrum is 12 wide. */
+/** Notes are at least this many hertz apart; a bin of the spectrum is 12 wide. */
 const NOTE_TOLERANCE_HZ = 25;
 
-/** The people of the tests; `identity` is in their pictures. */
+/** The people of the tests; their pictures contain `identity`. */
 export const PEOPLE = {
   ada: { name: "Ada", identity: 1, toneHz: 440 },
   grace: { name: "Grace", identity: 2, toneHz: 660 },
@@ -32,15 +32,16 @@ export class Participant {
    * @param {import("./browsers.mjs").Browser} browser
    * @param {string} room
    * @param {keyof typeof PEOPLE} id
-   * @param {{ auto?: boolean, claims?: object, token?: string, guest?: boolean, relay?: boolean, query?: object, devices?: object, first?: unknown[][] }} [options]
-   *   `guest` comes without a token, `relay` uses TURN nodes alone, `devices` goes to `fakeDevices`, `first` are further scripts that run before the app
+   * @param {{ auto?: boolean, claims?: object, token?: string, guest?: boolean, relay?: boolean, query?: object, devices?: object | null, first?: unknown[][] }} [options]
+   *   `guest` comes without a token, `relay` uses TURN nodes alone, `devices` goes to `fakeDevices` (`null`: the browser's own), `first` are further scripts that run before the app
    */
   static async open(stack, browser, room, id, options = {}) {
     const { auto = true, claims = {}, token, guest = false, relay = false, devices = {}, first = [] } = options;
     const participant = new Participant();
     const { name, identity, toneHz } = PEOPLE[id];
     Object.assign(participant, { id, name, identity, toneHz, logs: stack.logs });
-    participant.page = await browser.page([fakeDevices, { identity, toneHz, ...PICTURE, ...devices }], [senses, PICTURE], ...first);
+    const equipped = devices ? [[fakeDevices, { identity, toneHz, ...PICTURE, ...devices }]] : [];
+    participant.page = await browser.page(...equipped, [senses, PICTURE], ...first);
     const query = new URLSearchParams({ name, ...options.query });
     if (auto) query.set("auto", "1");
     if (relay) query.set("relay", "1");
@@ -60,7 +61,7 @@ export class Participant {
     return this.#until("is in the call", () => this.tile(this.id), timeoutMs);
   }
 
-  /** Waits until each of these people's own picture is in their tile, and moves; returns the pictures. */
+  /** Waits until each of these people's pictures is in the right tile and moves; returns the pictures. */
   async sees(people, timeoutMs) {
     const others = people.filter(({ id }) => id !== this.id);
     const find = async () => {
@@ -92,19 +93,19 @@ export class Participant {
     }, timeoutMs);
   }
 
-  /** A participant's tile, or `null`; fails where there are several. */
+  /** A participant's tile, or `null`; fails if there are several. */
   async tile(id) {
     const tiles = (await this.page.evaluate(() => window.senses.tiles())).filter(({ participant }) => participant === id);
     if (tiles.length > 1) throw new Error(`${this.id} sees ${id} ${tiles.length} times`);
     return tiles[0] ?? null;
   }
 
-  /** Waits until `test` accepts a participant's tile, which is `null` where there is none. */
+  /** Waits until `test` accepts a participant's tile, which is `null` if there is none. */
   seesTile(id, what, test, timeoutMs) {
     return this.#until(`sees that ${id} ${what}`, async () => test(await this.tile(id)), timeoutMs);
   }
 
-  /** Waits until the page says this somewhere. */
+  /** Waits until the page shows this text anywhere. */
   reads(text, timeoutMs) {
     return this.#until(`reads ${text}`, async () => {
       const all = await this.page.evaluate(() => document.body.innerText);
@@ -113,7 +114,6 @@ export class Participant {
     }, timeoutMs);
   }
 
-  /** Counters of all streams. */
   media() {
     return this.page.evaluate(() => window.senses.media());
   }
@@ -127,7 +127,7 @@ export class Participant {
     return this.page.close();
   }
 
-  /** Waits, and on a timeout keeps a screenshot beside the logs. */
+  /** Waits, and on a timeout saves a screenshot with the logs. */
   async #until(what, probe, timeoutMs) {
     try {
       return await until(`${this.id} (${this.page.browser}) ${what}`, probe, timeoutMs);

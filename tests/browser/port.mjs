@@ -1,7 +1,7 @@
 // Ports for programs that cannot choose one themselves.
 import { createServer } from "node:net";
 
-/** One of loopback's that was free a moment ago. */
+/** A loopback port that was free a moment ago. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);

@@ -4,12 +4,13 @@ import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * The shell becomes the program; a watcher beside it reads a pipe that nobody writes to. The pipe ends when this process closes it or dies,
- * a `kill -9` included, and then the watcher kills the whole process group. While the watcher lives, the group's number cannot be reused.
+ * The shell becomes the program; a watcher process reads a pipe that nobody writes to. The pipe closes when this
+ * process closes it or dies, even by `kill -9`, and then the watcher kills the whole process group. While the watcher
+ * lives, the group's number cannot be reused.
  */
 const WITH_LIFELINE = `exec 3<&0; { read -r _ <&3; kill -s KILL -- -$$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-`;
 
-/** One program with everything that it starts. */
+/** A program with all the processes that it starts. */
 export class Program {
   #child;
   #lifeline;
@@ -40,7 +41,7 @@ export class Program {
     return this.#child.pid;
   }
 
-  /** The first line of output, past or future, for which `find` returns something; that something. */
+  /** Returns the first truthy result of `find` for a line of output, past or future. */
   line(find, timeoutMs = 20_000) {
     for (const text of this.#lines) {
       const found = find(text);
@@ -66,7 +67,7 @@ export class Program {
     process.kill(this.pid, name);
   }
 
-  /** Stops the program and all that it started; not the watcher, so that they still end with this process. */
+  /** Stops all of the program's processes except the watcher, so that they still end with this process. */
   pause() {
     process.kill(-this.pid, "SIGSTOP");
     const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, "utf8").trim().split(" ");
@@ -78,13 +79,13 @@ export class Program {
     process.kill(-this.pid, "SIGCONT");
   }
 
-  /** Kills the program and all that it started, at once; resolves when it is gone. */
+  /** Kills all of the program's processes at once; resolves when they are gone. */
   async kill() {
     this.#lifeline.destroy();
     await this.#ended;
   }
 
-  /** Resolves with the exit code, or the signal, when the program has ended. */
+  /** Resolves with the exit code or the signal when the program has ended. */
   ended() {
     return this.#ended;
   }

@@ -1,4 +1,4 @@
-// What people see of a connection's quality, on links of limited rate; one network namespace per browser.
+// The visible quality of connections on links of limited rate; one network namespace per browser.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
 import { HOST, Network, makeSwitch } from "./networks.mjs";

@@ -1,8 +1,8 @@
-// Joins a Unix socket, which network namespaces do not separate, to a port of the loopback interface it runs beside.
+// Joins a Unix socket, which network namespaces do not separate, to a port of the surrounding loopback interface.
 import { createConnection, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-/** Carries bytes both ways until either end closes. */
+/** Copies bytes both ways until either end closes. */
 export function splice(near, far) {
   for (const [from, to] of [[near, far], [far, near]]) {
     from.on("error", () => to.destroy()).on("close", () => to.destroy());

@@ -1,6 +1,6 @@
-// `node tests/browser/serve-stack.mjs` runs a Worker, a media node and a storage for tests in other languages, until its standard input ends.
-// Prints one line of JSON when they are ready: where they are, the keys with which to sign join tokens, and a key of the HTTP API. Each further line of input is a
-// command in JSON, answered with a line of JSON.
+// `node tests/browser/serve-stack.mjs` runs a Worker, a media node and storage for tests in other languages, until its
+// standard input ends. Prints one line of JSON when they are ready: their addresses, the keys for join tokens, and a
+// key of the HTTP API. Each further line of input is a JSON command, answered with a line of JSON.
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Stack } from "./stack.mjs";
@@ -19,7 +19,7 @@ const COMMANDS = {
     drained = stack.drainNode(stack.nodes[0]);
   },
   node_environment: () => ({ body: stack.nodes[0].program.environment() }),
-  // How the node that was asked to drain has ended.
+  // The exit status of the draining node.
   drained_node: async () => ({ status: await drained }),
   kill_node_at_upload: () => {
     killed = stack.storage.firstChunk().then(() => stack.nodes[0].program.signal("SIGKILL")).then(() => stack.killNode(stack.nodes[0]));
@@ -50,7 +50,7 @@ for await (const line of commands) {
   const command = JSON.parse(line);
   try {
     const answer = await COMMANDS[command.do](command);
-    // A node that was started is an object of programs, which nobody outside can use.
+    // A started node is an object of programs, which cannot be serialised.
     console.log(JSON.stringify({ status: answer?.status ?? 0, body: answer?.body ?? null }));
   } catch (error) {
     console.log(JSON.stringify({ error: error.message }));

@@ -1,4 +1,4 @@
-// The programs of one deployment, on ports of their own: the Worker under miniflare and media nodes.
+// The programs of one deployment, on unique ports: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
 import { accessSync } from "node:fs";
 import { join } from "node:path";
@@ -14,12 +14,12 @@ import { until } from "./until.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const START_MS = 30_000;
 
-/** Where `cargo xtask build --development` puts the nodes; `ROTUNDA_MEDIA_NODE` and `ROTUNDA_TURN_NODE` name others. */
+/** Written by `cargo xtask build --development`; `ROTUNDA_MEDIA_NODE` and `ROTUNDA_TURN_NODE` name other programs. */
 const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug");
 const MEDIA_NODE = process.env.ROTUNDA_MEDIA_NODE ?? join(PROGRAMS, "media-node");
 const TURN_NODE = process.env.ROTUNDA_TURN_NODE ?? join(PROGRAMS, "turn-node");
 
-/** A Worker and the nodes that dial it. */
+/** A Worker and the nodes that connect to it. */
 export class Stack {
   #state = temporaryFolder("stack");
   #secrets = {
@@ -61,17 +61,17 @@ export class Stack {
     return stack;
   }
 
-  /** Where the meet app and the edge answer. */
+  /** The address of the meet app and the edge. */
   get url() {
     return `http://${this.#address}:${this.#port}`;
   }
 
-  /** What signs join tokens: `kid:secret`. */
+  /** Signs join tokens: `kid:secret`. */
   get tokenKeys() {
     return this.#secrets.TOKEN_KEYS;
   }
 
-  /** What an application's server calls the HTTP API with: `id:secret`. */
+  /** An application server's key for the HTTP API: `id:secret`. */
   get apiKey() {
     return this.#secrets.API_KEYS;
   }
@@ -83,7 +83,7 @@ export class Stack {
 
   /** Calls the HTTP API as an application's server would; `path` is below `/v1`. */
   async api(method, path, body) {
-    const headers = { authorization: `Basic ${btoa(this.apiKey)}`, "content-type": "application/json" };
+    const headers = { authorization: `Basic ${btoa(this.apiKey)}`, "content-type": "application/json", connection: "close" };
     const response = await fetch(`${this.url}/v1/${path}`, { method, headers, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
   }
@@ -98,12 +98,11 @@ export class Stack {
     await this.#worker.line((line) => line.startsWith('{"url"'), START_MS);
   }
 
-  /** Kills the Worker and its workerd with SIGKILL. */
   async killWorker() {
     await this.#worker.kill();
   }
 
-  /** Starts a node and waits until it can be given rooms. */
+  /** Starts a node and waits until it can get rooms. */
   async startNode(name, env = {}) {
     const http = await freePort();
     const program = new Program(name, [MEDIA_NODE], {
@@ -125,7 +124,7 @@ export class Stack {
     return this.#ready(this.nodes, name, program, http);
   }
 
-  /** Starts a TURN node and waits until clients can be told of it. */
+  /** Starts a TURN node and waits until clients can be given its address. */
   async startTurnNode(name, env = {}) {
     const [udp, http] = [await freePort(), await freePort()];
     const program = new Program(name, [TURN_NODE], {
@@ -156,13 +155,12 @@ export class Stack {
     return node;
   }
 
-  /** Kills a node with SIGKILL. */
   async killNode(node) {
     for (const nodes of [this.nodes, this.turnNodes].filter((nodes) => nodes.includes(node))) nodes.splice(nodes.indexOf(node), 1);
     await node.program.kill();
   }
 
-  /** Asks a node to drain; resolves with its exit code when it has. */
+  /** Drains a node; resolves with its exit code. */
   async drainNode(node) {
     this.nodes.splice(this.nodes.indexOf(node), 1);
     node.program.signal("SIGTERM");

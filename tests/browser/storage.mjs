@@ -1,4 +1,4 @@
-// The storage for recordings: `tests/storage`, an S3-compatible server over a folder, in which a test can look.
+// The recording storage: `tests/storage`, an S3-compatible server backed by a folder that tests can inspect.
 import { accessSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { watch } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -9,7 +9,7 @@ import { temporaryFolder } from "./temporary.mjs";
 import { until } from "./until.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** Where `cargo xtask build storage --development` puts it; `ROTUNDA_STORAGE` names another one. */
+/** Written by `cargo xtask build storage --development`; `ROTUNDA_STORAGE` names another program. */
 const PROGRAM = process.env.ROTUNDA_STORAGE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/storage");
 const START_MS = 30_000;
 
@@ -32,23 +32,26 @@ export class Storage {
     return storage;
   }
 
-  /** Starts it (again), with what was in it before. */
+  /** Starts it (again) with its earlier content. */
   async again() {
     accessSync(PROGRAM);
     mkdirSync(join(this.#root, BUCKET), { recursive: true });
     const address = ["--host", "127.0.0.1", "--port", String(this.#port)];
     const keys = ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY];
     this.#program = new Program("storage", [PROGRAM, ...address, ...keys, this.#root], { log: this.#log });
-    // It refuses a request without a signature, so it is up.
+    // Refusing an unsigned request shows that it is up.
     await until("the storage is up", () => fetch(this.url), START_MS);
   }
 
-  /** Kills it with SIGKILL. */
   async kill() {
     await this.#program.kill();
   }
 
-  /** Connections stay open, and nothing is answered until `resume`. */
+  get program() {
+    return this.#program;
+  }
+
+  /** Keeps connections open without answering until `resume`. */
   pause() {
     this.#program.pause();
   }
@@ -61,7 +64,7 @@ export class Storage {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** How the Worker reaches it. */
+  /** The Worker's settings for this storage. */
   get workerVars() {
     return {
       RECORDING_BUCKET: BUCKET,
@@ -72,7 +75,7 @@ export class Storage {
     };
   }
 
-  /** How a media node reaches it. */
+  /** A media node's settings for this storage. */
   get nodeSettings() {
     return {
       MEDIA_RECORD_BUCKET: BUCKET,
@@ -82,17 +85,17 @@ export class Storage {
     };
   }
 
-  /** Uploads in chunks that were neither completed nor given up: s3s-fs keeps a note of each. */
+  /** Multipart uploads neither completed nor aborted: s3s-fs keeps a note of each. */
   unfinishedUploads() {
     return readdirSync(this.#root).filter((name) => name.startsWith(".upload-"));
   }
 
-  /** Resolves when the first chunk of a large object is there. */
+  /** Resolves when the first chunk of a large object is stored. */
   async firstChunk() {
     for await (const { filename } of watch(this.#root)) if (filename.includes(".part-1")) return;
   }
 
-  /** Puts an object there, as a node would. */
+  /** Stores an object, as a node would. */
   put(key, content) {
     const path = join(this.#root, BUCKET, key);
     mkdirSync(dirname(path), { recursive: true });
@@ -104,7 +107,6 @@ export class Storage {
     rmSync(join(this.#root, BUCKET, prefix), { recursive: true, force: true });
   }
 
-  /** The keys under a prefix. */
   keys(prefix = "") {
     const bucket = join(this.#root, BUCKET);
     const files = readdirSync(bucket, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

@@ -1,4 +1,4 @@
-// Folders that are gone when this process ends, unless it is killed outright.
+// Folders that are deleted when this process ends, unless it is killed outright.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ const folders = [];
 export function temporaryFolder(name) {
   if (folders.length === 0) {
     process.once("exit", () => folders.forEach(remove));
-    // A signal alone would end the process without that.
+    // A signal alone would end the process without the cleanup.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   }
   const folder = mkdtempSync(join(tmpdir(), `rotunda-${name}-`));
@@ -17,6 +17,6 @@ export function temporaryFolder(name) {
 }
 
 function remove(folder) {
-  // A program that has not ended yet may still write.
+  // A program that is still ending may write.
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -1,6 +1,6 @@
-// Starting several programs at once, all or none.
+// Starts several programs at once, all or none.
 
-/** Waits for every start; where one fails, stops the others, so that the test run ends instead of waiting for them. */
+/** Waits for every start; if one fails, stops the others, so that the test run ends instead of waiting for them. */
 export async function together(...starts) {
   const outcomes = await Promise.allSettled(starts);
   const failed = outcomes.find(({ status }) => status === "rejected");

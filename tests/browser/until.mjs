@@ -1,9 +1,9 @@
-// Waiting for something to become true, with words for when it does not.
+// Polls for a condition, with a readable error on timeout.
 
 const EVERY_MS = 40;
 
 /**
- * Calls `probe` until what it returns is truthy, and returns that. A probe that throws is tried again.
+ * Calls `probe` until its result is truthy, and returns the result. A probe that throws is retried.
  *
  * @template T
  * @param {string} what for the message

@@ -1,6 +1,6 @@
-// `schemathesis` against the built Worker: whatever the OpenAPI document says is so, and whatever it does not say is refused.
-// The only argument is the program; the seed is fixed, so that a failure comes again. Every operation must have been carried out at least once:
-// a run in which all answers are refusals proves little.
+// `schemathesis` against the built Worker: the API behaves as the OpenAPI document says, and refuses everything else.
+// The only argument is the program; the seed is fixed, so that failures are reproducible. Every operation must succeed
+// at least once: a run in which all answers are refusals proves little.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,24 +15,26 @@ import { Recorder } from "./support/recorder.mjs";
 import { Storage } from "../browser/storage.mjs";
 
 const SEED = 20_26;
-/** Of each phase for each operation: what two cores do in a minute. */
+/** Per phase and operation: as many as two cores can run in a minute. */
 const EXAMPLES = 30;
 
 const CONFIG = fileURLToPath(new URL("schemathesis.toml", import.meta.url));
 
-/** The rooms of the document's examples: the first has a participant to ask about, the second one to record. */
+/** The rooms of the document's examples: the first has a participant to query, the second one to record. */
 const [STANDUP, INTERVIEW] = ["standup", "interview"];
-/** No run takes so long. */
 const RUN_MS_MAX = 600_000;
-/** More than are deleted by the way. */
+/** More than the run deletes. */
 const RECORDINGS = 8;
 
-/** Of an offer that publishes: the same without. */
+/** The publishing offer without its published sections. */
 const LISTENING = OFFER.replaceAll("a=sendonly", "a=inactive");
 /** The ban that the document's examples lift. */
 const MALLORY = `/v1/rooms/${STANDUP}/bans/mallory`;
 
-/** The participant of the document's examples; whenever they are removed, banned or may no longer publish, they come back. */
+/**
+ * Keeps the participant of the document's examples in the room: she returns whenever she is removed or banned or may no
+ * longer publish.
+ */
 async function keepAda(edge, room, signal) {
   while (!signal.aborted) {
     const ada = await Client.connect(edge, room, "ada");
@@ -48,7 +50,7 @@ async function keepAda(edge, room, signal) {
   }
 }
 
-/** Operations of the document of which the run saw no success. */
+/** Operations of the document that never succeeded in the run. */
 function neverDone(har) {
   const { paths } = JSON.parse(readFileSync(new URL("../../docs/openapi.json", import.meta.url), "utf8"));
   const done = har.log.entries
@@ -58,7 +60,7 @@ function neverDone(har) {
     const pattern = new RegExp(`^${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
     return !done.some((request) => pattern.test(request));
   };
-  // The document itself is asked for before the run.
+  // The document itself is requested before the run.
   delete paths["/v1/openapi.json"];
   const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method, path]));
   return operations.filter(isNever).map((operation) => operation.join(" "));
@@ -66,12 +68,12 @@ function neverDone(har) {
 
 const storage = await Storage.start();
 const edge = await startEdge({ vars: storage.workerVars });
-// It remembers failures in the folder it runs in, and would not do the same again there.
+// It remembers failures in its working folder, and would behave differently the next time.
 const folder = mkdtempSync(join(tmpdir(), "rotunda-api-"));
 const over = new AbortController();
 try {
   const recorder = new Recorder(edge, await MediaNode.start(edge), storage);
-  // Whatever becomes of it, the run tells.
+  // The run reports every outcome.
   for (const room of [STANDUP, INTERVIEW]) keepAda(edge, room, over.signal).catch(() => {});
   await Promise.all([STANDUP, INTERVIEW].map((room) => recorder.node.serving(room)));
   // The examples lift this ban.

@@ -1,4 +1,4 @@
-// aiortc, a WebRTC that shares no code with ours nor with any browser, in a call through the real programs.
+// aiortc, a WebRTC implementation that shares no code with ours or any browser, in a call through the real programs.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ test("two participants on aiortc receive each other's picture and note", async (
   call.tail().split("\n").forEach((line) => t.diagnostic(line));
 });
 
-/** Into a Python of its own, and again when the requirements change. */
+/** Installs into a separate Python environment, again whenever the requirements change. */
 function install() {
   const requirements = readFileSync(join(HERE, "requirements.txt"), "utf8");
   const stamp = join(PYTHON, "installed.txt");

@@ -1,4 +1,4 @@
-//! Publishers hear when each of their packets arrived: what their congestion control lives on.
+//! Publishers get the arrival times of all their packets, which their congestion control needs.
 
 use std::time::Duration;
 use world::World;
@@ -6,7 +6,7 @@ use world::net::Loss;
 
 const NAMES: [&str; 2] = ["ada", "grace"];
 
-/// A call of ten seconds whose first member loses this share on the way up.
+/// A call of ten seconds whose first member loses this share on the uplink.
 fn call(seed: u64, loss: f64) -> World {
     let mut world = World::seeded(seed);
     world.gather(&NAMES);
@@ -24,7 +24,7 @@ fn every_packet_is_reported_with_its_time_and_often_enough() {
     for name in NAMES {
         let sent = world.browser(name).sent();
         let heard = sent.heard();
-        // Those of the last interval and a round trip are still on their way.
+        // Those of the last interval and a round trip are still in transit.
         assert!(sent.packets() > 500 && sent.packets() - heard.arrived < 40, "{name}: {heard:?} of {}", sent.packets());
         assert!(heard.silence < Duration::from_millis(320), "{name}: {heard:?}");
     }

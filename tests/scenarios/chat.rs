@@ -1,4 +1,4 @@
-//! Messages reach everybody once and in order, late joiners included, whatever breaks.
+//! Messages reach everybody once and in order, including late joiners, whatever breaks.
 
 use shared::MessageId;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Congestion control of what the node sends: the cases of RFC 8867, and what a call through a node needs besides.
+//! Congestion control of the node's traffic: the cases of RFC 8867, and further needs of a call through a node.
 //!
-//! The figures are kept in `congestion.results.txt`.
+//! The figures are in `congestion.results.txt`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,10 +20,10 @@ fn bottleneck(seed: u64, kbps: &[(u64, u64)], queue_ms: u64) -> Bottleneck {
     bottleneck
 }
 
-/// What a case shows of all its flows.
+/// The figures of a case over all its flows.
 #[derive(Debug)]
 struct Figures {
-    /// Share of what the link could carry, or the flows would send if it is less.
+    /// Share of the link's capacity, or of the flows' demand if that is less.
     utilisation: f64,
     queued_ms_p50: u32,
     queued_ms_p95: u32,
@@ -68,7 +68,7 @@ fn line(name: &str, figures: &Figures) -> String {
     )
 }
 
-/// Everything that a flow of 1.5 Mbit/s sends, from a second on.
+/// The demand of 1.5 Mbit/s flows, each from a second on.
 fn wanted(starts: &[u64]) -> impl Fn(u64) -> f64 + '_ {
     |second| starts.iter().filter(|start| **start <= second).count() as f64 * 1_520_000.0
 }
@@ -152,9 +152,9 @@ fn figures_are_those_that_are_kept() {
     );
 }
 
-/// What no renewal of the file may excuse.
+/// Bounds that hold however the file is regenerated.
 fn check_bounds(name: &str, figures: &Figures) {
-    // TCP fills every queue; a flow that avoids queues only keeps a call alive beside it.
+    // TCP fills every queue; a flow that avoids queues can only keep a call alive beside it.
     let (utilisation, queued_ms_p95, lost) = match &name[..3] {
         "5.6" => (0.12, 1_000, 0.02),
         "5.7" => (0.05, 320, 0.08),
@@ -165,7 +165,7 @@ fn check_bounds(name: &str, figures: &Figures) {
     assert!(figures.padding < 0.12, "{name}: {figures:?}");
 }
 
-/// A flow of up to 5 Mbit/s whose link falls to a rate for 15 s.
+/// A flow of up to 5 Mbit/s whose link drops to a rate for 15 s.
 fn drop_to(kbps: u64, seed: u64) -> Bottleneck {
     let media = Media { video_bps_max: 5_000_000, wanted_bps: 5_000_000, ..Media::starting_at(0, 25) };
     let mut bottleneck = bottleneck(seed, &[(0, 6_000), (10, kbps), (25, 6_000)], 300).media(media);
@@ -207,7 +207,7 @@ fn follows_a_drop_and_returns() {
     }
 }
 
-/// The next layer does not fit, so the link is probed again and again: no probe may cost what is sent already.
+/// The next layer does not fit, so the link is probed repeatedly; no probe may cost current media.
 #[test]
 fn probes_of_a_narrow_link_leave_what_fits_it() {
     for (jitter_ms, seed) in [0, 1, 10].into_iter().flat_map(|jitter| (0..SEEDS).map(move |seed| (jitter, seed))) {

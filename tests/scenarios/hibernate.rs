@@ -1,12 +1,11 @@
-//! The edge may fall asleep after any step: nobody can tell.
+//! The edge may sleep after any step, and nobody can tell.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
 use world::World;
 use world::people::guest;
 
-/// A call in which everything happens that a room remembers something of. What the edge said, in order, and how many
-/// steps it took.
+/// A call that exercises everything a room remembers. Returns the edge's messages in order, and the number of steps.
 fn play(sleep: impl FnOnce(&mut World)) -> (Vec<String>, u64) {
     let mut world = World::seeded(1);
     world.start_node("media-2");

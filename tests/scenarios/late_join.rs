@@ -1,11 +1,11 @@
-//! Latecomers see a picture at once.
+//! Late joiners see a picture at once.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
 use world::World;
 
-/// ICE, DTLS, a key frame request and its answer over links of 10 ms, frames of 50 ms; Chromium's deafness of 300 ms for
-/// those who come right after another.
+/// ICE, DTLS, a key frame request and its answer over links of 10 ms, frames of 50 ms, and Chromium's 300 ms without
+/// reaction to a second request.
 const FIRST_FRAME_MAX: Duration = Duration::from_millis(400);
 
 #[test]

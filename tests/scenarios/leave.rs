@@ -1,4 +1,4 @@
-//! Leaving, by the door or not.
+//! Leaving, orderly or not.
 
 use shared::{ErrorCode, ParticipantId, limits};
 use std::time::Duration;

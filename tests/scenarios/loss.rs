@@ -9,7 +9,7 @@ use world::net::Loss;
 const NAMES: [&str; 3] = ["ada", "grace", "alan"];
 const BURSTS: Loss = Loss::Bursts { rate: 0.08, length: 4.0 };
 
-/// Ten seconds of a call over lossy links: pictures go on, and what was lost is repaired.
+/// Ten seconds of a call over lossy links: video continues, and losses are repaired.
 fn check(seed: u64, up: Loss, down: Loss, gap_ms_max: u64) {
     let mut world = World::seeded(seed);
     world.gather(&NAMES);
@@ -30,11 +30,11 @@ fn check(seed: u64, up: Loss, down: Loss, gap_ms_max: u64) {
         let access = world.access(name);
         (access.up.loss, access.down.loss) = (Loss::None, Loss::None);
     }
-    // Sound is not sent again. Of the pictures next to nothing is missing in the end, and no key frame had to help out.
+    // Audio is not retransmitted. Almost no video is missing in the end, and no key frame was needed.
     let pictures = || slots(&world).filter(|slot| slot.section().kind == MediaKind::Video);
     let (jumps, lacking): (u64, u64) = (pictures().map(Slot::jumps).sum(), pictures().map(Slot::lacking).sum());
     assert!(jumps <= 1 && lacking * 20 < lost, "{lost} datagrams lost, {lacking} never repaired, {jumps} key frames");
-    // Once the network is good again, nothing of it is left.
+    // Once the network is good again, no effect remains.
     world.run_for(Duration::from_secs(2));
     world.check_everybody_plays();
 }

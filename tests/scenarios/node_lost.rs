@@ -1,4 +1,4 @@
-//! A node dies, or only loses the edge.
+//! A node dies, or loses only the edge.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn a_node_that_lost_only_the_edge_keeps_forwarding_and_catches_up() {
     world.mark();
     world.cut_off("media-1");
     world.run_for(Duration::from_secs(1));
-    // What the room decides meanwhile is carried out when the node is back.
+    // Decisions made by the room in the meantime are executed when the node returns.
     world.leave("alan");
     world.run_for(Duration::from_secs(3));
     assert_eq!(world.node("media-1").load(), (3, 1), "the node has not heard of it");

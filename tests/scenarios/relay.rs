@@ -5,7 +5,7 @@ use std::time::Duration;
 use world::World;
 use world::net::Loss;
 
-/// A call in which grace is behind a firewall; the TURN nodes are there before it begins.
+/// A call in which grace is behind a firewall; the TURN nodes exist before it begins.
 fn relayed_call(seed: u64, relays: &[&str]) -> World {
     let mut world = World::seeded(seed);
     relays.iter().for_each(|relay| world.start_relay(relay));
@@ -82,7 +82,7 @@ fn when_the_relay_dies_an_ice_restart_leads_through_another() {
 fn when_every_relay_is_replaced_the_answer_names_the_new_one() {
     let mut world = relayed_call(8, &["turn-1"]);
     world.start_relay("turn-2");
-    // Longer than a room believes old news of TURN nodes.
+    // Longer than a room trusts its list of TURN nodes.
     world.run_for(Duration::from_millis(shared::limits::TURN_NODES_FRESH_MS + 500));
     world.kill_relay("turn-1");
     world.run_until(Duration::from_secs(15), "grace is relayed again", |world| {

@@ -1,4 +1,4 @@
-//! Repairs that know the network: how far a client is, and whether packets merely overtake each other.
+//! Repairs that take the network into account: the client's distance, and packets that merely overtake each other.
 
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn a_far_client_that_loses_packets_sees_every_picture() {
         let frames_per_s = seen.frames as f64 / WATCHED.as_secs_f64();
         let repairs = stats.retransmitted - before.1.retransmitted;
         let asked = stats.keyframe_requests_out - before.1.keyframe_requests_out;
-        // Browsers that ask for repairs show pictures a round trip later, so that half a second is this much here.
+        // Browsers that request repairs show pictures a round trip later, so half a second becomes this much.
         let gap_max = Duration::from_millis(700);
         assert!(seen.longest_gap <= gap_max && frames_per_s >= 18.0, "seed {seed}: {seen:?}");
         assert!(repairs <= lost * 2, "seed {seed}: {repairs} repairs of {lost} losses");
@@ -49,7 +49,7 @@ fn a_far_client_that_loses_packets_sees_every_picture() {
 fn packets_that_overtake_each_other_are_not_repaired() {
     for seed in SEEDS {
         let mut world = call(seed);
-        // On one side each, or what is overtaken twice is as late as a loss.
+        // On one side only, because a packet that is overtaken twice is as late as a loss.
         world.access("ada").up.reorder = if seed % 2 == 0 { 0.05 } else { 0.0 };
         world.access("grace").down.reorder = if seed % 2 == 0 { 0.0 } else { 0.05 };
         let repairs = |world: &World| {
@@ -59,7 +59,7 @@ fn packets_that_overtake_each_other_are_not_repaired() {
         let before = repairs(&world);
         world.run_for(WATCHED);
         let after = repairs(&world);
-        // Some are asked for before it is known how late packets come.
+        // Some are requested before the usual delay is known.
         assert!(after.0 - before.0 <= 6, "seed {seed}: {after:?}");
         assert_eq!((after.1, after.2), (before.1, before.2), "seed {seed}");
         world.check_nothing_lacks();

@@ -1,4 +1,4 @@
-//! NATs that forget a client's mapping in the middle of a call, and participants who lie about where they are.
+//! NATs that forget a client's mapping in the middle of a call, and participants who lie about their address.
 
 use media_core::stun::{self, BindingRequest, Request, Role};
 use shared::rtp_parameters::MediaKind;
@@ -11,16 +11,16 @@ use world::net::Datagram;
 use world::net::nat::Kind;
 use world::people::guest;
 
-/// Until both browsers' checks do no more than keep consent.
+/// Time until both browsers' checks only keep consent.
 const SETTLED: Duration = Duration::from_secs(6);
-/// Of an integrity and of a fingerprint at the end of a check.
+/// Lengths of an integrity and of a fingerprint at the end of a check.
 const INTEGRITY_BYTES: usize = 24;
 const FINGERPRINT_BYTES: usize = 8;
 
-/// Between grace's host and the node, one way: several packets of sound come before an answer can.
+/// One-way delay between grace's host and the node: several audio packets arrive before an answer can.
 const DISTANCE: Duration = Duration::from_millis(50);
 
-/// A call of ada with grace, who is behind a NAT of this kind, and its address outside.
+/// A call of ada and grace, who is behind this kind of NAT; returns the NAT's outside address.
 fn call(seed: u64, kind: Kind, grace: Guest) -> (World, IpAddr) {
     let mut world = World::seeded(seed);
     world.join("ada");
@@ -43,7 +43,7 @@ fn is_media(datagram: &Datagram) -> bool {
     datagram.bytes.first().is_some_and(|first| (128..192).contains(first))
 }
 
-/// To no address of a host is media sent before the host has answered a check from there (RFC 7675).
+/// Checks that media was sent to an address only after its host had answered a check from there (RFC 7675).
 fn check_every_path_was_proven(world: &mut World, host: IpAddr, known: SocketAddr) {
     let mut proven = vec![known];
     let mut moved = false;
@@ -59,7 +59,7 @@ fn check_every_path_was_proven(world: &mut World, host: IpAddr, known: SocketAdd
     assert!(moved, "media goes where it went before");
 }
 
-/// Where the node sends media to a host.
+/// The node's destination for a host's media.
 fn destination(world: &mut World, host: IpAddr) -> SocketAddr {
     world.net().tap();
     world.run_for(Duration::from_millis(200));
@@ -67,7 +67,7 @@ fn destination(world: &mut World, host: IpAddr) -> SocketAddr {
     sent.filter(|datagram| is_media(datagram)).map(|datagram| datagram.to).find(|to| to.ip() == host).expect("media")
 }
 
-/// A rebind in the middle of a call: pictures and sound of both go on within `within`.
+/// A rebind in the middle of a call: video and audio of both recover within `within`.
 fn check_rebind(make: Make, is_patient: bool, within: Duration) {
     for (seed, kind) in (1..).zip(Kind::ALL) {
         for sources in [guest("grace").sources, Vec::new()] {
@@ -105,7 +105,7 @@ fn a_client_that_restarts_ice_is_followed_sooner() {
     check_rebind(Make::Firefox, false, Duration::from_millis(2_500));
 }
 
-/// What a stranger can make of a check that was seen on its way.
+/// A stranger's modification of a check observed on its way.
 #[derive(Clone, Copy, Debug)]
 enum Forgery {
     /// Without its integrity.
@@ -146,14 +146,14 @@ impl Forgery {
     }
 }
 
-/// The last check that a host sent, and where.
+/// The last check that a host sent, and its destination.
 fn seen_check(world: &mut World, host: IpAddr) -> Datagram {
     world.run_for(Duration::from_secs(1));
     let sent = world.net().tapped().iter().rev().map(|(_, datagram)| datagram);
     sent.filter(|datagram| is_check(datagram)).find(|datagram| datagram.from.ip() == host).expect("a check").clone()
 }
 
-/// For so long, forgeries of a check of grace's come from this address.
+/// For this long, forgeries of grace's checks come from this address.
 fn forge(world: &mut World, outside: IpAddr, forgery: Forgery, from: SocketAddr, time: Duration) {
     let seen = seen_check(world, outside);
     let bytes = forgery.make(&seen.bytes);
@@ -188,7 +188,7 @@ fn a_check_from_elsewhere_moves_nobodys_media() {
     }
 }
 
-/// Checks from an address that sends no media, in the name of a stranger, do not move where the node sends.
+/// Checks from an address without media, in the name of a stranger, do not move the node's destination.
 #[test]
 fn a_stranger_gets_answers_at_most() {
     for forgery in Forgery::ALL {

@@ -1,5 +1,5 @@
-//! Random calls: whatever happens in whatever order, the promises hold. `WORLD_SEED=7` plays one of them again,
-//! `WORLD_SEEDS=5000` plays more than the usual ones.
+//! Random calls: the guarantees hold for any events in any order. `WORLD_SEED=7` replays one of them,
+//! `WORLD_SEEDS=5000` plays more than the default number.
 
 use media_core::random::Random;
 use shared::rtp_parameters::MediaKind;
@@ -49,13 +49,13 @@ fn play(seed: u64) {
         world.check_all();
     }
     mend(&mut world);
-    // Lost consents expire, sockets are dialled again, rooms are placed again.
+    // Lost consents expire, sockets reconnect, rooms are placed again.
     world.run_for(Duration::from_secs(6));
     world.check_everybody_plays();
     everybody_leaves(&mut world);
 }
 
-/// Whatever the call was like, nothing of it is left.
+/// After any call, no state remains.
 fn everybody_leaves(world: &mut World) {
     for name in world.present() {
         world.leave(&name);
@@ -75,7 +75,7 @@ fn everybody_leaves(world: &mut World) {
     }
 }
 
-/// One random thing happens; its name.
+/// Performs one random event; returns its name.
 fn act(world: &mut World, random: &mut Random) -> String {
     let name = NAMES[usize::from(random.next_u16()) % NAMES.len()];
     let is_here = world.present().iter().any(|present| present == name);
@@ -129,7 +129,7 @@ fn cut_off(world: &mut World) {
     }
 }
 
-/// The serving node dies, and another one is started.
+/// The serving node dies, and another one starts.
 fn replace_node(world: &mut World) {
     if let Some(node) = world.serving().first().cloned() {
         world.kill_node(&node);
@@ -137,7 +137,7 @@ fn replace_node(world: &mut World) {
     }
 }
 
-/// The serving node gets SIGTERM, and another one is started.
+/// The serving node gets SIGTERM, and another one starts.
 fn drain_node(world: &mut World) {
     if let Some(node) = world.serving().first().cloned() {
         start_node(world);
@@ -150,7 +150,7 @@ fn start_node(world: &mut World) {
     world.start_node(&name);
 }
 
-/// Everything that was broken is whole again.
+/// Repairs everything that was broken.
 fn mend(world: &mut World) {
     for name in NAMES.into_iter().filter(|name| world.is_known(name)).collect::<Vec<_>>() {
         let access = world.access(name);

@@ -1,4 +1,4 @@
-//! Which track plays in which receive slot.
+//! The tracks in receive slots.
 
 use shared::ParticipantId;
 use shared::rtp_parameters::MediaKind;

@@ -1,79 +1,23 @@
-//! Rooms with a viewer on a slow link: what they see and hear, and that nobody else notices.
+//! Rooms with a viewer on a slow link: the viewer's experience, and no effect on others.
 
+use super::viewing::{Seen, call, is_told_of_pause, seen, slow_down, watch};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use std::time::Duration;
 use world::World;
 use world::browser::Guest;
+use world::browser::slot::Slot;
 use world::check::FROZEN;
-use world::net::Link;
+use world::net::Loss;
 use world::people::guest;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
-/// A camera of 20 frames, sound of 50 packets a second.
-const SOUNDS_PER_S: f64 = 50.0;
-/// What an estimate that began low needs before it limits nothing.
-const SETTLED: Duration = Duration::from_secs(8);
-/// How long a link is slow.
 const SLOW: Duration = Duration::from_secs(25);
 
-/// What a viewer saw and heard of the publisher.
-#[derive(Debug)]
-struct Seen {
-    /// Of video, gaps above half a second added up.
-    frozen: Duration,
-    frames_per_s: f64,
-    /// Share of sound that was missing.
-    concealed: f64,
-}
-
-/// Ada publishes in layers, the others watch.
-fn call(seed: u64, viewers: &[&str]) -> World {
-    let mut world = World::seeded(seed);
-    for name in ["ada"].iter().chain(viewers) {
-        world.join_as(Guest { sends_layers: *name == "ada", reports_arrivals: true, ..guest(name) });
-        world.run_for(Duration::from_millis(50));
-    }
-    world.run_for(SETTLED);
-    for viewer in viewers {
-        let seen = watch(&mut world, viewer, Duration::from_secs(2));
-        assert!(seen.frames_per_s > 18.0 && seen.frozen.is_zero(), "seed {seed}: {viewer} before: {seen:?}");
-    }
-    world
-}
-
-fn watch(world: &mut World, viewer: &str, time: Duration) -> Seen {
-    world.mark();
-    world.run_for(time);
-    seen(world, viewer, time)
-}
-
-fn seen(world: &World, viewer: &str, time: Duration) -> Seen {
-    let video = world.seen(viewer, "ada", MediaKind::Video).expect("seen before");
-    let audio = world.seen(viewer, "ada", MediaKind::Audio).expect("heard before");
-    let last = world.clock().now().duration_since(video.last.now());
-    let seconds = time.as_secs_f64();
-    Seen {
-        frozen: video.frozen + if last > FROZEN { last } else { Duration::ZERO },
-        frames_per_s: video.frames as f64 / seconds,
-        concealed: (1.0 - audio.frames as f64 / (seconds * SOUNDS_PER_S)).max(0.0),
-    }
-}
-
-fn slow_down(world: &mut World, viewer: &str, rate_bps: u64) {
-    let down = &mut world.access(viewer).down;
-    *down = Link { rate_bps, queue: Duration::from_millis(200), ..*down };
-}
-
-/// Whether the viewer was told last that their video is paused.
-fn is_told_of_pause(world: &World) -> bool {
-    let told = world.said().iter().rfind(|frame| frame.contains("\"video_limited\""));
-    told.is_some_and(|frame| frame.contains("\"given_bps\":null"))
-}
-
-/// What must hold of a link that becomes slow, or the viewer be told within that time that the video is paused.
+/// The requirements for a link that becomes slow, unless the viewer is told in time that the video is paused.
 struct Row {
     rate_bps: u64,
+    lasts: Duration,
     /// At the step.
     frozen_max: Duration,
     /// Once it has settled.
@@ -83,14 +27,14 @@ struct Row {
 }
 
 impl Row {
-    /// Lets a viewer's link become slow; `told` says whether it may be paused from then on.
+    /// Makes a viewer's link slow and checks the requirements.
     fn check(&self, world: &mut World, viewer: &str) {
         slow_down(world, viewer, self.rate_bps);
         let step = watch(world, viewer, self.frozen_max);
         let is_paused = self.may_pause && is_told_of_pause(world);
-        let rest = watch(world, viewer, SLOW);
-        let (all, seconds) = (self.frozen_max + SLOW, self.frozen_max.as_secs_f64());
-        let concealed = (step.concealed * seconds + rest.concealed * SLOW.as_secs_f64()) / all.as_secs_f64();
+        let rest = watch(world, viewer, self.lasts);
+        let (all, seconds) = (self.frozen_max + self.lasts, self.frozen_max.as_secs_f64());
+        let concealed = (step.concealed * seconds + rest.concealed * self.lasts.as_secs_f64()) / all.as_secs_f64();
         let plays = rest.frozen + step.frozen <= self.frozen_max && rest.frames_per_s >= self.frames_per_s_min;
         let is_good = (plays || is_paused) && concealed <= self.concealed_max;
         if !is_good {
@@ -102,6 +46,7 @@ impl Row {
 
 const DOWN_600: Row = Row {
     rate_bps: 600_000,
+    lasts: SLOW,
     frozen_max: Duration::from_secs(1),
     frames_per_s_min: 15.0,
     concealed_max: 0.01,
@@ -109,6 +54,7 @@ const DOWN_600: Row = Row {
 };
 const DOWN_300: Row = Row {
     rate_bps: 300_000,
+    lasts: SLOW,
     frozen_max: Duration::from_millis(1_500),
     frames_per_s_min: 7.0,
     concealed_max: 0.02,
@@ -132,6 +78,51 @@ fn down_300() {
     }
 }
 
+/// No probe in this time may pause the video.
+#[test]
+fn down_300_for_long() {
+    for seed in 1..=3 {
+        let mut world = call(seed, &["grace"]);
+        Row { lasts: Duration::from_secs(90), ..DOWN_300 }.check(&mut world, "grace");
+        world.check_all();
+    }
+}
+
+/// Packets with redundant audio that the viewer gets within 10 s.
+fn redundant(world: &mut World, viewer: &str) -> u64 {
+    let count = |world: &World| world.browser(viewer).slots().map(Slot::redundant).sum::<u64>();
+    let before = count(world);
+    world.run_for(Duration::from_secs(10));
+    count(world) - before
+}
+
+#[test]
+fn audio_is_redundant_on_a_lossy_link_but_not_on_a_narrow_one() {
+    for seed in 1..=5 {
+        let mut world = call(seed, &["grace", "alan"]);
+        slow_down(&mut world, "grace", 300_000);
+        world.access("alan").down.loss = Loss::Random(0.05);
+        // The losses of the step are recognised only after a while.
+        world.run_for(Duration::from_secs(3));
+        let (narrow, lossy) = (redundant(&mut world, "grace"), redundant(&mut world, "alan"));
+        assert!(narrow < 50 && lossy > 400, "seed {seed}: {narrow} and {lossy} packets");
+        world.check_all();
+    }
+}
+
+#[test]
+fn a_publishers_losses_do_not_make_audio_redundant_on_a_clean_link() {
+    for seed in 1..=3 {
+        let mut world = call(seed, &["grace", "alan"]);
+        world.access("ada").up.loss = Loss::Random(0.1);
+        world.access("alan").down.loss = Loss::Random(0.02);
+        world.run_for(Duration::from_secs(3));
+        let (clean, lossy) = (redundant(&mut world, "grace"), redundant(&mut world, "alan"));
+        assert!(clean == 0 && lossy > 400, "seed {seed}: {clean} and {lossy} packets");
+        world.check_all();
+    }
+}
+
 #[test]
 fn one_slow_viewer_beside_a_good_one() {
     for seed in SEEDS {
@@ -150,7 +141,7 @@ fn one_slow_viewer_beside_a_good_one() {
     }
 }
 
-/// So much is left for a while after each time it was too little for all frames of the smallest layer.
+/// Capacity left for a while after each time that it was too low for all frames of the smallest layer.
 #[test]
 fn frames_that_come_and_go_do_not_delay_the_return_to_the_top() {
     for seed in SEEDS {
@@ -172,7 +163,38 @@ fn frames_that_come_and_go_do_not_delay_the_return_to_the_top() {
     }
 }
 
-/// What a viewer saw of a participant's track since the last mark.
+/// Time until the picture has, and keeps, all its lines.
+fn whole_after(world: &mut World, viewer: &str, limit: Duration) -> Duration {
+    let restored = world.clock().now();
+    world.run_for(limit);
+    let seen = world.seen(viewer, "ada", MediaKind::Video).expect("seen before");
+    if seen.lines != 720 {
+        world.fail(&format!("{} lines after {limit:?}", seen.lines));
+    }
+    seen.resized.now().saturating_duration_since(restored)
+}
+
+/// Losses and failed raises of the narrow link do not hold on the wide one.
+#[test]
+fn the_whole_picture_is_soon_back_after_a_link_for_sound_alone() {
+    for seed in SEEDS {
+        let mut world = call(seed, &["grace"]);
+        for rate_bps in [500_000, 1_000_000, 500_000, 1_000_000, 500_000] {
+            slow_down(&mut world, "grace", rate_bps);
+            world.run_for(Duration::from_secs(5));
+        }
+        slow_down(&mut world, "grace", 120_000);
+        // Soon after the raises, and once the losses of the step are long past.
+        world.run_for(Duration::from_secs(if seed % 2 == 0 { 5 } else { 15 }));
+        assert!(is_told_of_pause(&world), "seed {seed}");
+        slow_down(&mut world, "grace", 8_000_000);
+        let after = whole_after(&mut world, "grace", Duration::from_secs(20));
+        assert!(after < Duration::from_secs(4), "seed {seed}: after {after:?}");
+        world.check_all();
+    }
+}
+
+/// A viewer's experience of a participant's track since the last mark.
 fn seen_of(world: &World, viewer: &str, of: &str, source: TrackSource) -> Seen {
     let browser = world.browser(of);
     let (name, _) = browser.sources().find(|(_, publisher)| publisher.source == source).expect("published");
@@ -201,7 +223,7 @@ fn a_screen_beside_a_camera_is_asked_for_what_its_best_viewer_can_take() {
             slow.push(seen_of(&world, "grace", "ada", source));
         }
         assert!(is_limited(&world), "seed {seed}");
-        // The screen comes first: the camera may be left with its base layer, or be paused.
+        // The screen comes first: the camera may be reduced to its base layer, or be paused.
         let has_camera = slow[1].frames_per_s >= 4.0 || is_told_of_pause(&world);
         assert!(slow[0].frames_per_s >= 15.0 && has_camera, "seed {seed}: {slow:?}");
         slow_down(&mut world, "grace", 8_000_000);

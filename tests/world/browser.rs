@@ -1,4 +1,4 @@
-//! A browser with the client's code in it: signaling, ICE, DTLS, SRTP, published tracks and receive slots.
+//! A browser that runs the client's code: signaling, ICE, DTLS, SRTP, published tracks and receive slots.
 
 pub mod answer;
 pub mod arrivals;
@@ -17,6 +17,7 @@ pub mod signaling;
 pub mod slot;
 pub mod sound;
 pub mod transport;
+pub mod uplink;
 
 use crate::check::{Breaches, SourceName, Watch};
 use crate::clock::Clock;
@@ -37,53 +38,49 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use transport::Transport;
+use uplink::Uplink;
 
 /// First UDP port; each ICE restart takes the next.
 const FIRST_PORT: u16 = 50_000;
 
-/// The person in front of the browser.
+/// A participant with their browser's properties.
 #[derive(Clone, Debug)]
 pub struct Guest {
     pub participant: ParticipantId,
-    /// With which browser.
     pub make: Make,
-    /// What they publish from the start.
+    /// Published from the start.
     pub sources: Vec<TrackSource>,
-    /// Receive slots of each kind that they offer.
     pub slots: usize,
-    /// Whether the client offers more slots when it is told that they are needed.
+    /// If true, the client offers more slots on request.
     pub takes_more_slots: bool,
-    /// Whether their video has real rates, the camera in three layers, instead of ones that cost little to simulate.
+    /// If true, the video has real rates, the camera in three layers, instead of cheap rates.
     pub sends_layers: bool,
-    /// Whether they report the arrival of every packet, as browsers do.
+    /// If true, the arrival of every packet is reported, as in browsers.
     pub reports_arrivals: bool,
-    /// Whether their client waits for a silent path to come back, instead of restarting ICE.
+    /// If true, the uplink adapts to its capacity as in libwebrtc, instead of carrying everything.
+    pub adapts: bool,
+    /// If true, the client waits for a silent path to return, instead of restarting ICE.
     pub is_patient: bool,
 }
 
-/// What a browser wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Send this.
     Datagram(Datagram),
-    /// Open a socket to the room.
+    /// Opens a socket to the room.
     Dial,
-    /// Say this over the socket.
+    /// Sent over the socket.
     Frame(String),
-    /// Close the socket.
+    /// Closes the socket.
     HangUp,
 }
 
-/// How far the client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// On the way in.
     Joining,
-    /// In the room.
     Inside,
-    /// On the way out: the edge is yet to say that it heard.
+    /// The edge has yet to confirm.
     Leaving,
-    /// Out of it for good.
+    /// Out of the room for good.
     Gone(Option<ErrorCode>),
 }
 
@@ -102,7 +99,7 @@ pub struct Browser {
     socket: Socket,
     requests: Requests,
     knowledge: Knowledge,
-    /// When to negotiate again after a refusal, and what for.
+    /// The time and reason of another negotiation after a refusal.
     retry: Option<(Instant, shared::signal::NegotiateReason)>,
 
     port: u16,
@@ -111,28 +108,28 @@ pub struct Browser {
     offered: (Vec<offer::Section>, String),
     /// The cause of the last offer, until it is answered.
     unanswered: Option<shared::signal::NegotiateReason>,
-    /// Credentials of the last offer, and whether they are those of a restart that is not answered yet.
+    /// Credentials of the last offer; with an unanswered restart, those of the restart.
     credentials: Credentials,
     transport: Option<Transport>,
     publishers: Vec<Publisher>,
-    /// What was sent, by transport-wide sequence number.
+    /// Sent packets by transport-wide sequence number.
     sent: Sent,
-    /// When what it was sent arrived, and when to report that.
+    /// Only if it adapts.
+    uplink: Option<Uplink>,
+    /// Arrivals of the node's packets, and the time of the next report.
     arrivals: Option<Arrivals>,
     arrivals_at: Option<Instant>,
     slots: BTreeMap<u32, Slot>,
     report_at: Instant,
     watch: Watch,
-    /// When media first flowed.
     connected_at: Option<Instant>,
 }
 
-/// The signaling socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
     Dialling,
     Open,
-    /// Lost: dial again then.
+    /// Reconnects at this time.
     Lost(Instant),
     Closed,
 }
@@ -165,6 +162,7 @@ impl Browser {
             transport: None,
             publishers: Vec::new(),
             sent: Sent::default(),
+            uplink: guest.adapts.then(|| Uplink::new(clock)),
             arrivals: None,
             arrivals_at: None,
             slots: BTreeMap::new(),
@@ -219,65 +217,59 @@ impl Browser {
         SocketAddr::new(self.address, self.port)
     }
 
-    /// The person in front of it.
     #[must_use]
     pub fn guest(&self) -> &Guest {
         &self.guest
     }
 
-    /// Its host in the network.
+    /// The browser's host in the network.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How far the client has come.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// What it knows of the room.
     #[must_use]
     pub fn knowledge(&self) -> &Knowledge {
         &self.knowledge
     }
 
-    /// What it decoded.
     #[must_use]
     pub fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Counts what is decoded anew from here.
+    /// Resets the statistics of decoded media.
     pub fn mark(&mut self) {
         self.watch.mark();
     }
 
-    /// What it sent, and what it heard of its arrival.
     #[must_use]
     pub fn sent(&self) -> &Sent {
         &self.sent
     }
 
-    /// Its receive slots.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.values()
     }
 
-    /// What it publishes: names and whether they are muted.
+    /// Published sources, with their mute state.
     pub fn sources(&self) -> impl Iterator<Item = (SourceName, &Publisher)> {
         let participant = self.guest.participant.as_str();
         self.publishers.iter().map(move |publisher| (SourceName::of(participant, publisher.mid.as_str()), publisher))
     }
 
-    /// Whether media may flow.
+    /// True if media may flow.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_connected)
     }
 
-    /// Whether the newest ICE checks have found and nominated a path.
+    /// True if the latest ICE checks have found and nominated a path.
     #[must_use]
     pub fn has_path(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_settled)
@@ -289,18 +281,16 @@ impl Browser {
         self.transport.as_ref().and_then(Transport::relayed_by)
     }
 
-    /// When media first flowed.
     #[must_use]
     pub fn connected_at(&self) -> Option<Instant> {
         self.connected_at
     }
 
-    /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Self::handle_timeout`] at the latest.
+    /// The latest time for [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if matches!(self.phase, Phase::Gone(_)) {
@@ -312,11 +302,11 @@ impl Browser {
         let transport = self.transport.as_ref().map(Transport::poll_timeout);
         let publishers = self.publishers.iter().map(Publisher::poll_timeout);
         let slots = self.slots.values().filter_map(Slot::poll_timeout);
-        let media = publishers.chain(slots).chain([self.report_at]).chain(self.arrivals_at);
+        let paced = self.uplink.as_ref().and_then(Uplink::poll_timeout);
+        let media = publishers.chain(slots).chain([self.report_at]).chain(self.arrivals_at).chain(paced);
         signaling.chain(transport).chain(media.filter(|_| self.is_connected())).min()
     }
 
-    /// Lets time pass.
     pub fn handle_timeout(&mut self, clock: &Clock) {
         self.clock = *clock;
         if matches!(self.phase, Phase::Gone(_)) {
@@ -351,7 +341,6 @@ impl Browser {
         self.retry = Some((self.clock.now() + wait, reason));
     }
 
-    /// Sends what the transport has ready.
     fn flush(&mut self) {
         let Some(transport) = &mut self.transport else { return };
         let datagrams = transport.poll_transmits(&self.clock, &mut self.random);

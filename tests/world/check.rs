@@ -1,4 +1,4 @@
-//! What must hold in every world, and where breaches are written down until a test asks.
+//! Invariants of every world; violations are collected until a test asks.
 
 use crate::clock::Clock;
 use std::cell::RefCell;
@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Breaches that are kept word for word; a broken core makes thousands of the same kind.
+/// Violations kept verbatim; a broken core causes thousands of the same kind.
 const KEPT_MAX: usize = 20;
 
-/// Breaches of invariants, shared by everybody who looks for them.
+/// Violations of invariants, shared by all checkers.
 #[derive(Clone, Debug, Default)]
 pub struct Breaches {
     kept: Rc<RefCell<Vec<(Duration, String)>>>,
@@ -18,7 +18,6 @@ pub struct Breaches {
 }
 
 impl Breaches {
-    /// Writes a breach down.
     pub fn add(&self, clock: &Clock, breach: String) {
         let mut kept = self.kept.borrow_mut();
         if kept.len() < KEPT_MAX {
@@ -28,7 +27,7 @@ impl Breaches {
         }
     }
 
-    /// All of them as text, one a line, or nothing if there are none.
+    /// All violations as text, one per line; `None` if there are none.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let kept = self.kept.borrow();
@@ -45,32 +44,31 @@ impl Breaches {
     }
 }
 
-/// A picture that shows nothing new for longer stands still.
+/// A picture without a new frame for longer counts as frozen.
 pub const FROZEN: Duration = Duration::from_millis(500);
 
-/// How steadily one source arrives at one receiver.
+/// The steadiness of one source at one receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// Frames decoded, or sound packets played, since the last mark.
+    /// Frames decoded, or audio packets played, since the last mark.
     pub frames: u64,
     /// Longest time between two of them since the last mark.
     pub longest_gap: Duration,
-    /// Sum of the times between two of them that are longer than [`FROZEN`].
+    /// Sum of the gaps longer than [`FROZEN`].
     pub frozen: Duration,
-    /// When the last one came.
     pub last: Clock,
-    /// Lines of the picture since when it has had as many; 0 of sound.
+    /// Lines of the current picture; 0 for audio.
     pub lines: u16,
     pub resized: Clock,
 }
 
-/// Everything one browser decoded, by source.
+/// Everything that one browser decoded, by source.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     seen: BTreeMap<SourceName, Seen>,
 }
 
-/// A published section of a participant, as it stands in every packet that a simulated publisher sends.
+/// A participant's published section, as named in every packet of a simulated publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceName(pub u64);
 
@@ -84,7 +82,7 @@ impl SourceName {
 }
 
 impl Watch {
-    /// Notes a decoded frame or sound packet.
+    /// Counts a decoded frame or audio packet.
     pub fn note(&mut self, clock: &Clock, source: SourceName) {
         let seen = self.seen.entry(source).or_insert(Seen {
             frames: 0,
@@ -101,20 +99,19 @@ impl Watch {
         seen.frames += 1;
     }
 
-    /// Notes that a source shows pictures of so many lines.
+    /// Records that a source shows pictures with this many lines.
     pub fn note_lines(&mut self, clock: &Clock, source: SourceName, lines: u16) {
         if let Some(seen) = self.seen.get_mut(&source).filter(|seen| seen.lines != lines) {
             (seen.lines, seen.resized) = (lines, *clock);
         }
     }
 
-    /// How a source arrives.
     #[must_use]
     pub fn of(&self, source: SourceName) -> Option<Seen> {
         self.seen.get(&source).copied()
     }
 
-    /// Counts anew from here.
+    /// Resets all statistics.
     pub fn mark(&mut self) {
         for seen in self.seen.values_mut() {
             seen.frames = 0;

@@ -1,21 +1,23 @@
-//! The only time there is: it stands still until the world moves it.
+//! The virtual time: it stands still until the world moves it.
 
 use shared::UnixMillis;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// When every world begins, on the wall clock of the edge.
+/// The start of every world on the edge's wall clock.
 const BEGIN: UnixMillis = UnixMillis(1_800_000_000_000);
 
-/// One moment of a world, on both of its clocks.
+/// One time in a world, on both of its clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Clock {
     now: Instant,
+    /// The sum of all steps of the wall clock.
+    stepped_ms: i64,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { now: begin() }
+        Self { now: begin(), stepped_ms: 0 }
     }
 }
 
@@ -29,34 +31,40 @@ impl Clock {
     /// The wall clock of the edge.
     #[must_use]
     pub fn unix(&self) -> UnixMillis {
-        BEGIN.plus_ms(u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let unix = BEGIN.plus_ms(u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX));
+        UnixMillis(unix.0.saturating_add_signed(self.stepped_ms))
     }
 
-    /// Time since the world began.
+    /// Sets the wall clock forward or back.
+    pub fn step(&mut self, by_ms: i64) {
+        self.stepped_ms += by_ms;
+    }
+
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.now.duration_since(begin())
     }
 
-    /// Time from the beginning of the world to a moment.
+    /// Time from the start of the world to `at`.
     #[must_use]
     pub fn elapsed_at(at: Instant) -> Duration {
         at.saturating_duration_since(begin())
     }
 
-    /// Moves on to `at`; time never runs backwards.
+    /// Time never runs backwards.
     pub fn advance_to(&mut self, at: Instant) {
         self.now = self.now.max(at);
     }
 
-    /// The moment of the monotonic clock at which the edge's wall clock says `unix`.
+    /// The monotonic time at which the edge's wall clock shows `unix`.
     #[must_use]
-    pub fn instant_of(unix: UnixMillis) -> Instant {
+    pub fn instant_of(&self, unix: UnixMillis) -> Instant {
+        let unix = UnixMillis(unix.0.saturating_add_signed(-self.stepped_ms));
         begin() + Duration::from_millis(unix.since_ms(BEGIN))
     }
 }
 
-/// There is no way to make an `Instant` but to ask for one; all that follows counts from it.
+/// The standard library creates an `Instant` only by reading the clock; everything else is relative to this one.
 fn begin() -> Instant {
     static INSTANT: OnceLock<Instant> = OnceLock::new();
     *INSTANT.get_or_init(Instant::now)

@@ -1,4 +1,4 @@
-//! The edge: real Room and Fleet cores in objects that store rows, hold sockets and may fall asleep after every step.
+//! The edge: real Room and Fleet cores in objects that store rows, hold sockets and may sleep after every step.
 
 mod object;
 
@@ -20,35 +20,29 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// The one region of a world.
+/// The only region of a world.
 pub const REGION: &str = "eu-central";
 const SECRET: &[u8] = b"the simulated deployment's secret";
 const TOKEN_LIFETIME_MS: u64 = 3_600_000;
 
-/// What the edge wants done.
+/// A side effect for the world.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Say this over a socket.
     Send(SocketId, String),
     Close(SocketId, u16),
-    /// A room asks the Fleet object.
     Ask(RoomId, PlaceRequest),
-    /// The Fleet object answers a room.
     Answer(RoomId, u64, PlaceAnswer),
-    /// A room asks the Fleet object where TURN nodes are.
+    /// A room's request for TURN nodes.
     AskTurn(RoomId, u64),
-    /// The Fleet object tells a room where they are.
+    /// The Fleet object's list of TURN nodes for a room.
     AnswerTurn(RoomId, u64, Vec<String>),
 }
 
-/// Where a socket leads.
+/// The destination of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Door {
-    /// A client's, into a room.
     Client(RoomId),
-    /// A node's, into a room.
     Node(RoomId),
-    /// A node's, to the Fleet object.
     Fleet,
 }
 
@@ -70,7 +64,6 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// An edge that nobody has called yet.
     #[must_use]
     pub fn seeded(clock: &Clock, seed: u64, breaches: Breaches) -> Self {
         Self {
@@ -90,47 +83,50 @@ impl Edge {
         }
     }
 
-    /// From here on every object falls asleep after every step.
+    /// Makes every object sleep after every step.
     pub fn sleep_always(&mut self) {
         self.is_sleepy = true;
     }
 
-    /// All objects fall asleep once, after the step with this number.
+    /// Makes all objects sleep once, after the step with this number.
     pub fn sleep_after(&mut self, step: u64) {
         self.asleep_after = Some(step);
     }
 
-    /// Steps taken so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Rows that are stored in all rooms together.
+    /// The number of stored rows of all rooms.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rooms.values().map(|object| object.rows().len()).sum()
     }
 
-    /// The randomness of the cores: one sequence, which goes on when an object wakes.
+    /// The randomness of the cores: one sequence, which continues when an object wakes.
     fn randomness(&self) -> EdgeRandom {
         let random = self.random.clone();
         Box::new(move |buffer| buffer.iter_mut().for_each(|byte| *byte = random.borrow_mut().next_u64() as u8))
     }
 
-    /// What is to be done, in this order.
+    /// The wall clock was set.
+    pub fn set_clock(&mut self, clock: &Clock) {
+        self.clock = *clock;
+    }
+
+    /// Side effects in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let alarms = self.rooms.values().filter_map(Object::alarm_at).chain(self.fleet.alarm_at());
-        alarms.min().map(Clock::instant_of)
+        alarms.min().map(|at| self.clock.instant_of(at))
     }
 
-    /// Lets the alarms go off that are due.
+    /// Fires due alarms.
     pub fn handle_timeout(&mut self, clock: &Clock) {
         self.clock = *clock;
         if self.fleet.take_alarm(clock.unix()) {
@@ -143,7 +139,7 @@ impl Edge {
         }
     }
 
-    /// A client dials with a token for `room`.
+    /// Opens a client's socket with a token for `room`.
     pub fn accept_client(&mut self, clock: &Clock, room: &RoomId, participant: &ParticipantId) -> SocketId {
         self.clock = *clock;
         let grants = Grants { moderate: true, ..Grants::default() };
@@ -167,7 +163,7 @@ impl Edge {
         socket
     }
 
-    /// A node dials a room with the ticket it was given; nothing if the ticket opens nothing.
+    /// Opens a node's socket to a room with its ticket; `None` if the ticket is invalid.
     pub fn accept_node(&mut self, clock: &Clock, room: &RoomId, ticket: &str) -> Option<SocketId> {
         self.clock = *clock;
         let claims: TicketClaims = token::verify(ticket, &[key()], clock.unix()).ok()?;
@@ -181,7 +177,6 @@ impl Edge {
         Some(socket)
     }
 
-    /// A node dials the Fleet object.
     pub fn accept_fleet(&mut self, clock: &Clock, node: &NodeId) -> SocketId {
         self.clock = *clock;
         let socket = self.open(Door::Fleet);
@@ -199,7 +194,7 @@ impl Edge {
         socket
     }
 
-    /// A frame of a client or a node; frames of a socket that is closed are lost.
+    /// Delivers a frame of a client or a node; drops it if the socket is closed.
     pub fn handle_frame(&mut self, clock: &Clock, socket: SocketId, text: &str) {
         self.clock = *clock;
         match self.doors.get(&socket).cloned() {
@@ -214,7 +209,7 @@ impl Edge {
         }
     }
 
-    /// The other side closed a socket, or the connection broke.
+    /// The peer closed a socket, or the connection broke.
     pub fn handle_closed(&mut self, clock: &Clock, socket: SocketId, going_away: bool) {
         self.clock = *clock;
         match self.doors.remove(&socket) {
@@ -230,7 +225,7 @@ impl Edge {
         }
     }
 
-    /// A room's question has reached the Fleet object.
+    /// Delivers a room's request to the Fleet object.
     pub fn handle_ask(&mut self, clock: &Clock, room: RoomId, ask: PlaceRequest) {
         self.clock = *clock;
         self.questions += 1;
@@ -242,13 +237,13 @@ impl Edge {
         }
     }
 
-    /// The Fleet object's answer has reached the room.
+    /// Delivers the Fleet object's answer to the room.
     pub fn handle_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, answer: PlaceAnswer) {
         self.clock = *clock;
         self.step_room(room, room::Input::FleetAnswered { epoch, answer });
     }
 
-    /// A room's question about TURN nodes has reached the Fleet object.
+    /// Delivers a room's request for TURN nodes to the Fleet object.
     pub fn handle_turn_ask(&mut self, clock: &Clock, room: RoomId, epoch: u64) {
         self.clock = *clock;
         let random = self.randomness();
@@ -259,13 +254,13 @@ impl Edge {
         self.effects.push(Effect::AnswerTurn(room, epoch, urls));
     }
 
-    /// The room hears where TURN nodes are.
+    /// Delivers the list of TURN nodes to the room.
     pub fn handle_turn_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, urls: Vec<String>) {
         self.clock = *clock;
         self.step_room(room, room::Input::TurnAnswered { epoch, urls });
     }
 
-    /// The runtime is killed and starts again: every socket is gone, what was stored is there. The closed sockets.
+    /// Kills and restarts the runtime: all sockets close, stored rows remain. Returns the closed sockets.
     pub fn restart(&mut self) -> Vec<SocketId> {
         self.rooms.values_mut().for_each(Object::forget_sockets);
         self.fleet.forget_sockets();
@@ -278,11 +273,15 @@ impl Edge {
         let core = object.wake(&self.breaches, &self.clock, |now, rows, sockets| {
             Room::restore(id.clone(), config(), random, now, rows, sockets)
         });
+        // Waking is a step of its own, for example for a member whose socket closed meanwhile.
+        let woken: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
         core.handle_input(self.clock.unix(), input);
-        let outputs: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
+        let handled: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();
         let deadline = core.poll_timeout();
-        let is_store = |output: &room::Output| matches!(output, room::Output::Store(_));
-        self.check_order(outputs.iter().map(is_store));
+        for outputs in [&woken, &handled] {
+            self.check_order(outputs.iter().map(|output| matches!(output, room::Output::Store(_))));
+        }
+        let outputs: Vec<_> = woken.into_iter().chain(handled).collect();
         let is_asked = |output: &room::Output| {
             if let room::Output::AskHeard { socket } = output { Some(*socket) } else { None }
         };
@@ -297,7 +296,7 @@ impl Edge {
         if !object.is_forgettable() {
             self.rooms.insert(id.clone(), object);
         }
-        // Clients of this world say `ping` as long as their socket is open.
+        // Clients of this world send `ping` as long as their socket is open.
         for socket in silent {
             let at = self.doors.contains_key(&socket).then(|| self.clock.unix());
             self.step_room(id, room::Input::Heard { socket, at });
@@ -308,6 +307,9 @@ impl Edge {
         match output {
             room::Output::Store(changes) => object.store(&self.breaches, &self.clock, changes),
             room::Output::SendClient { socket, message } => self.send(socket, message.to_json()),
+            room::Output::SendClients { sockets, message } => {
+                sockets.into_iter().for_each(|socket| self.send(socket, message.to_json()));
+            }
             room::Output::SendNode { socket, message } => self.send(socket, message.to_json()),
             room::Output::CloseClient { socket, code } | room::Output::CloseNode { socket, code } => {
                 object.detach(socket);
@@ -355,13 +357,13 @@ impl Edge {
         self.fleet = object;
     }
 
-    /// Whether the object that took this step falls asleep now.
+    /// True if the object that took this step sleeps now.
     fn sleeps(&mut self) -> bool {
         self.steps += 1;
         self.is_sleepy || self.asleep_after == Some(self.steps)
     }
 
-    /// What matters is stored before anyone is told.
+    /// Checks that storage comes before messages.
     fn check_order(&self, is_store: impl Iterator<Item = bool>) {
         if !is_store.map(|is_store| !is_store).is_sorted() {
             self.breaches.add(&self.clock, "something was said before it was stored".into());
@@ -386,7 +388,7 @@ fn key() -> Key {
     Key::new("simulated", SECRET).expect("long enough")
 }
 
-/// What edge and TURN nodes share.
+/// Shared by edge and TURN nodes.
 pub(crate) fn turn_keys() -> TurnKeys {
     TurnKeys::parse("simulated:the simulated deployment's relays").expect("a list of keys")
 }

@@ -1,6 +1,6 @@
-//! Media flows and TCP over one bottleneck, each media flow steered by the congestion control of the media core.
+//! Media flows and TCP over one bottleneck; the media core's congestion control steers each media flow.
 //!
-//! The topology of RFC 8867 §4: every flow has its own delay, all share the bottleneck and the way back.
+//! The topology of RFC 8867 §4: each flow has its own delay, and all share the bottleneck and the return path.
 
 mod media;
 mod tcp;
@@ -9,20 +9,18 @@ pub use media::{Media, Outcome};
 pub use tcp::Tcp;
 
 use crate::clock::Clock;
-use crate::net::{Link, Passed, Way};
+use crate::net::{HEADER_BYTES, Link, Passed, Way};
 use media::{Flow, Report};
 use media_core::random::Random;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tcp::Connection;
 
-/// What happens next.
 #[derive(Debug)]
 enum Event {
     /// The forward or the backward link changes its rate.
     Forward(u64),
     Backward(u64),
-    /// A sender's timer.
     Tick(usize),
     Packet {
         flow: usize,
@@ -31,7 +29,6 @@ enum Event {
         sent: Instant,
         is_media: bool,
     },
-    /// A receiver is to report.
     ReportDue(usize),
     Report {
         flow: usize,
@@ -48,7 +45,7 @@ enum Event {
     },
 }
 
-/// The bottleneck and all who use it.
+/// The bottleneck and all its flows.
 pub struct Bottleneck {
     clock: Clock,
     random: Random,
@@ -58,7 +55,7 @@ pub struct Bottleneck {
     connections: Vec<Connection>,
     events: BTreeMap<(Instant, u64), Event>,
     number: u64,
-    /// Rate of the forward link from each moment on.
+    /// Rates of the forward link, each with its start.
     capacities: Vec<(Duration, u64)>,
 }
 
@@ -79,7 +76,7 @@ impl Bottleneck {
         }
     }
 
-    /// The forward link; its delay is that of each flow.
+    /// The forward link; delays belong to the flows.
     pub fn forward(&mut self) -> &mut Link {
         &mut self.forward.0
     }
@@ -98,7 +95,7 @@ impl Bottleneck {
         self
     }
 
-    /// The same for the backward link.
+    /// Like [`Self::capacity`], for the backward link.
     #[must_use]
     pub fn backward_capacity(mut self, kbps: &[(u64, u64)]) -> Self {
         for (from, kbps) in kbps {
@@ -132,7 +129,6 @@ impl Bottleneck {
         self.clock.advance_to(end);
     }
 
-    /// How a flow fared.
     #[must_use]
     pub fn outcome(&self, flow: usize) -> &Outcome {
         self.flows[flow].outcome()
@@ -193,7 +189,7 @@ impl Bottleneck {
         let packets = self.flows[flow].tick(now, &mut self.random);
         let (delay, is_backward) = (self.flows[flow].delay(), self.flows[flow].is_backward());
         for media::Packet { sequence, bytes, is_media } in packets {
-            if let Some(at) = self.pass(bytes, is_backward, delay) {
+            if let Some(at) = self.pass(bytes - HEADER_BYTES, is_backward, delay) {
                 self.schedule(at, Event::Packet { flow, sequence, bytes, sent: now, is_media });
             }
         }
@@ -216,7 +212,7 @@ impl Bottleneck {
         }
     }
 
-    /// When something sent over one of the links arrives.
+    /// The arrival time of something sent over one of the links.
     fn pass(&mut self, bytes: usize, is_backward: bool, delay: Duration) -> Option<Instant> {
         let (link, way) = if is_backward { &mut self.backward } else { &mut self.forward };
         match way.pass(self.clock.now(), link, bytes, &mut self.random) {

@@ -4,13 +4,12 @@ use media_core::session::dtls::Identity;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// A certificate and its private key.
 type Der = (Vec<u8>, Vec<u8>);
 
-/// Certificates by seed: a replayed world must meet the same fingerprints.
+/// Certificates by seed: a replayed world must have the same fingerprints.
 static MADE: Mutex<BTreeMap<u64, Der>> = Mutex::new(BTreeMap::new());
 
-/// The certificate that belongs to `seed`, with DTLS timers that follow from it.
+/// The certificate for `seed`, with DTLS timers derived from it.
 #[must_use]
 pub fn simulated(seed: u64) -> Identity {
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! A whole deployment on one thread: a virtual clock, a seeded network, the real cores of edge and node, and browsers.
 //!
-//! Start at [`World::seeded`]. A scenario lets guests join, lets time pass, breaks something, and asks
-//! [`World::check_all`]: a failure prints the seed with which it happens again.
+//! Start at [`World::seeded`]. A scenario lets guests join, lets time pass, breaks something, and calls
+//! [`World::check_all`]: a failure prints the seed that reproduces it.
 
 pub mod browser;
 pub mod check;
@@ -31,8 +31,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// More steps than this without time passing mean a busy loop.
+/// More steps than this without progress in time mean a busy loop.
 const STEPS_PER_INSTANT_MAX: u32 = 20_000;
+
+/// Time for a draining node's rooms to move.
+pub const DRAIN_TIME: Duration = Duration::from_secs(60);
 
 pub struct World {
     seed: u64,
@@ -48,18 +51,23 @@ pub struct World {
     browsers: BTreeMap<String, Browser>,
     /// Nodes that cannot reach the edge.
     cut_off: BTreeSet<String>,
+    /// The room that the scenario is in.
     room: RoomId,
+    /// The room of each participant.
+    rooms: BTreeMap<String, RoomId>,
+    /// Every attempt of a node to open a socket, and whether to the Fleet object.
+    dials: Vec<(Duration, String, bool)>,
     addresses: u8,
-    /// Everything the edge said to clients and nodes, in order.
+    /// The edge's messages to clients and nodes, in order.
     said: Vec<String>,
-    /// Whether every frame is printed, as `WORLD_TRACE=1` wants.
+    /// True with `WORLD_TRACE=1`: every frame is printed.
     is_traced: bool,
-    /// Steps taken at the present instant.
+    /// Steps taken at the current instant.
     steps_now: (Option<Instant>, u32),
 }
 
 impl World {
-    /// A world with one node and nobody in it. Everything that happens follows from `seed` and what the scenario does.
+    /// A world with one node and no participants. Everything follows from `seed` and the scenario.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         let (clock, breaches) = (Clock::default(), Breaches::default());
@@ -78,6 +86,8 @@ impl World {
             browsers: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             room: RoomId::parse("daily").expect("a room's name"),
+            rooms: BTreeMap::new(),
+            dials: Vec::new(),
             addresses: 0,
             said: Vec::new(),
             is_traced: std::env::var_os("WORLD_TRACE").is_some(),
@@ -97,12 +107,32 @@ impl World {
         self.clock
     }
 
+    /// Goes to another room: from here on, participants join it, and checks concern those in it.
+    ///
+    /// # Panics
+    /// If that is no name of a room.
+    pub fn enter(&mut self, room: &str) {
+        self.room = RoomId::parse(room).expect("a room's name");
+    }
+
+    /// Sets the wall clock of the edge forward or back.
+    pub fn step_wall_clock(&mut self, by_ms: i64) {
+        self.clock.step(by_ms);
+        self.edge.set_clock(&self.clock);
+    }
+
+    /// The times since the start of the world at which a node dialed the Fleet object, or a room.
+    #[must_use]
+    pub fn dials(&self, name: &str, is_fleet: bool) -> Vec<Duration> {
+        let is_meant = |(_, node, to_fleet): &&(Duration, String, bool)| node == name && *to_fleet == is_fleet;
+        self.dials.iter().filter(is_meant).map(|(at, _, _)| *at).collect()
+    }
+
     /// Randomness for the scenario itself.
     pub fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 
-    /// The network, to make it worse.
     pub fn net(&mut self) -> &mut Net {
         &mut self.net
     }
@@ -111,7 +141,7 @@ impl World {
         &mut self.edge
     }
 
-    /// Everything the edge said to clients and nodes, in order.
+    /// The edge's messages to clients and nodes, in order.
     #[must_use]
     pub fn said(&self) -> &[String] {
         &self.said
@@ -126,28 +156,33 @@ impl World {
         self.nodes.get(name).unwrap_or_else(|| panic!("no node {name}"))
     }
 
-    /// The names of the running nodes that serve the room.
+    /// Names of the running nodes that serve the room.
     #[must_use]
     pub fn serving(&self) -> Vec<String> {
         let serves = |node: &Node| node.rooms().any(|(room, _)| *room == self.room);
         self.nodes.iter().filter(|(_, node)| serves(node)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Starts a node; it registers by itself.
+    /// Starts a node, which registers by itself.
     pub fn start_node(&mut self, name: &str) {
+        self.start_node_for(name, node::SESSIONS_MAX);
+    }
+
+    /// Starts a node with a capacity of so many sessions.
+    pub fn start_node_for(&mut self, name: &str, sessions_max: usize) {
         let id = NodeId::parse(name).expect("a node's name");
         let address = SocketAddr::from((self.next_host(100), 7_000));
-        let node = Node::new(&self.clock, id, address, self.random.next_u64(), self.breaches.clone());
+        let node = Node::new(&self.clock, (id, address), sessions_max, self.random.next_u64(), self.breaches.clone());
         self.nodes.insert(name.into(), node);
     }
 
-    /// Kills a node: nothing of it is left, and its sockets break.
+    /// Kills a node: its state is lost, and its sockets break.
     pub fn kill_node(&mut self, name: &str) {
         self.nodes.remove(name);
         self.break_control(name);
     }
 
-    /// Starts a TURN node; it registers by itself.
+    /// Starts a TURN node, which registers by itself.
     pub fn start_relay(&mut self, name: &str) {
         let id = NodeId::parse(name).expect("a node's name");
         let host = IpAddr::from(self.next_host(101));
@@ -155,7 +190,7 @@ impl World {
         self.relays.insert(name.into(), relay);
     }
 
-    /// Kills a TURN node: its allocations are gone, and its socket breaks.
+    /// Kills a TURN node: its allocations are lost, and its socket breaks.
     pub fn kill_relay(&mut self, name: &str) {
         self.relays.remove(name);
         self.break_control(name);
@@ -168,25 +203,29 @@ impl World {
         self.relays.iter().find(|(_, relay)| relay.host() == server.ip()).map(|(name, _)| name.clone())
     }
 
-    /// A node gets SIGTERM.
+    /// Sends SIGTERM to a node.
     pub fn drain_node(&mut self, name: &str) {
-        if let Some(node) = self.nodes.get_mut(name) {
-            node.begin_draining(&self.clock);
-        }
+        let clock = self.clock;
+        self.with_node(name, |node| node.begin_draining(&clock, DRAIN_TIME));
     }
 
-    /// A node and the edge lose each other; media is not concerned.
+    /// Ends a node's thread for media.
+    pub fn lose_shard(&mut self, name: &str) {
+        let (clock, seed) = (self.clock, self.random.next_u64());
+        self.with_node(name, |node| node.lose_shard(&clock, seed));
+    }
+
+    /// Separates a node and the edge; media is not affected.
     pub fn cut_off(&mut self, name: &str) {
         self.cut_off.insert(name.into());
         self.break_control(name);
     }
 
-    /// A node can reach the edge again.
     pub fn reconnect(&mut self, name: &str) {
         self.cut_off.remove(name);
     }
 
-    /// All nodes can reach the edge again.
+    /// Reverts every [`Self::cut_off`].
     pub fn reconnect_all(&mut self) {
         self.cut_off.clear();
     }
@@ -202,7 +241,6 @@ impl World {
         Ipv4Addr::new(10, network, 0, self.addresses)
     }
 
-    /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.clock.now() + time;
         while let Some(at) = self.next_at().filter(|at| *at <= end) {
@@ -213,10 +251,10 @@ impl World {
         self.clock.advance_to(end);
     }
 
-    /// Lets time pass until something holds.
+    /// Lets time pass until `holds` returns true.
     ///
     /// # Panics
-    /// If it does not hold within `limit`.
+    /// If it does not within `limit`.
     pub fn run_until(&mut self, limit: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         let end = self.clock.now() + limit;
         while !holds(self) {
@@ -244,7 +282,7 @@ impl World {
         nodes.chain(relays).chain(browsers).chain(others.into_iter().flatten()).min()
     }
 
-    /// Everything that is due now, once.
+    /// Handles everything that is due, once.
     fn step(&mut self) {
         let clock = self.clock;
         while let Some(datagram) = self.net.receive(clock.now()) {
@@ -295,23 +333,22 @@ impl World {
         self.said.push(said);
     }
 
-    /// Prints a participant's events, for debugging.
     fn trace(&self, said: &str) {
         if self.is_traced {
             println!("{:8.3} s  {said:.400}", self.clock.elapsed().as_secs_f64());
         }
     }
 
-    /// Fails the scenario with everything that is known.
+    /// Fails the scenario with the seed and all violations.
     pub fn fail(&self, what: &str) -> ! {
         let breaches = self.breaches.text().unwrap_or_default();
         panic!("seed {}: at {:.3} s: {what}\n{breaches}", self.seed, self.clock.elapsed().as_secs_f64())
     }
 
-    /// Nothing that must hold was broken so far.
+    /// Checks that no invariant was violated so far.
     ///
     /// # Panics
-    /// If something was.
+    /// If one was.
     pub fn check_all(&self) {
         for error in self.log.take() {
             self.breaches.add(&self.clock, format!("logged as an error: {error}"));

@@ -1,4 +1,4 @@
-//! Listens to the cores' log: an error fails the simulated test that made it.
+//! Listens to the cores' log: an error fails the simulated test that caused it.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-/// The errors of one world; they are heard while it lives, on its thread.
+/// The errors of one world, collected on its thread while it lives.
 pub struct ErrorLog {
     errors: Arc<Mutex<Vec<String>>>,
     _listening: DefaultGuard,
@@ -21,7 +21,7 @@ impl Default for ErrorLog {
 }
 
 impl ErrorLog {
-    /// What was said since the last call.
+    /// The errors since the last call.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.errors.lock().unwrap_or_else(PoisonError::into_inner))

@@ -12,10 +12,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// A datagram on its way.
 #[derive(Clone, Debug)]
 pub struct Datagram {
-    /// The sender's address.
     pub from: SocketAddr,
     pub to: SocketAddr,
     pub bytes: Vec<u8>,
@@ -28,30 +26,29 @@ pub struct Access {
     pub up: Link,
     /// From the network to the host.
     pub down: Link,
-    /// A firewall that lets through only what goes to this port of other hosts, or comes from it.
+    /// A firewall that passes only datagrams to or from this port of other hosts.
     pub only_port: Option<u16>,
 }
 
-/// What the network did so far.
+/// Statistics of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// Datagrams handed to the network.
     pub sent: u64,
     pub lost: u64,
-    /// Those that found a queue full.
+    /// Dropped by a full queue.
     pub overflowed: u64,
-    /// Those that met a cut link, a firewall, or a NAT that knew nothing of them.
+    /// Dropped by a cut link, a firewall, or a NAT without a mapping.
     pub cut: u64,
 }
 
-/// All links, and what is on its way.
+/// All links, and the datagrams in transit.
 #[derive(Debug)]
 pub struct Net {
     random: Random,
     links: BTreeMap<IpAddr, (Access, Way, Way)>,
     /// By the host behind it.
     nats: BTreeMap<IpAddr, Nat>,
-    /// Before a link that has a queue: who comes first is only known when all have come.
+    /// Datagrams before a link with a queue: their order is known only when all have arrived.
     queueing: BTreeMap<(Instant, u64), Datagram>,
     flying: BTreeMap<(Instant, u64), Datagram>,
     number: u64,
@@ -76,12 +73,11 @@ impl Net {
         }
     }
 
-    /// The access link of a host, to be looked at and changed.
     pub fn access(&mut self, host: IpAddr) -> &mut Access {
         &mut self.links.entry(host).or_default().0
     }
 
-    /// Puts a host behind a NAT. Links are still named by the host's own address.
+    /// Puts a host behind a NAT. Links keep the host's own address as their name.
     pub fn put_behind(&mut self, host: IpAddr, nat: Nat) {
         self.nats.insert(host, nat);
     }
@@ -90,24 +86,24 @@ impl Net {
         self.nats.get_mut(&host)
     }
 
-    /// Keeps everything that is sent from here on.
+    /// Records everything that is sent from here on.
     pub fn tap(&mut self) {
         self.tapped = Some(Vec::new());
     }
 
-    /// What was sent since [`Self::tap`], with the addresses that it has outside of all NATs; also what never arrived.
+    /// The datagrams sent since [`Self::tap`], with their addresses outside all NATs, including those that never
+    /// arrived.
     #[must_use]
     pub fn tapped(&self) -> &[(Instant, Datagram)] {
         self.tapped.as_deref().unwrap_or_default()
     }
 
-    /// What the network did so far.
     #[must_use]
     pub fn carried(&self) -> Carried {
         self.carried
     }
 
-    /// Takes a datagram; it arrives later, twice, or never.
+    /// Sends a datagram, which may arrive later, twice, or never.
     pub fn send(&mut self, now: Instant, mut datagram: Datagram) {
         self.carried.sent += 1;
         let sender = datagram.from.ip();
@@ -137,7 +133,7 @@ impl Net {
         }
     }
 
-    /// When the next datagram arrives, or comes to a queue.
+    /// The time of the next arrival at a host or a queue.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
         let first =
@@ -163,8 +159,8 @@ impl Net {
         }
     }
 
-    /// Changes the address of a datagram as the NAT in front of its receiver does; gives the receiver, unless the NAT keeps it
-    /// out.
+    /// Translates a datagram as the NAT in front of its receiver does; returns the receiver, or `None` if the NAT
+    /// blocks it.
     fn enter(&self, datagram: &mut Datagram) -> Option<IpAddr> {
         if let Some(nat) = self.nats.values().find(|nat| nat.outside() == datagram.to.ip()) {
             datagram.to = nat.enter(datagram.from, datagram.to)?;
@@ -177,7 +173,7 @@ impl Net {
         only_port.is_some_and(|port| port != other.port())
     }
 
-    /// Sends a datagram over one direction of a host's link: when it comes out, and how many of it.
+    /// Sends a datagram over one direction of a host's link; returns its arrival time and number of copies.
     fn pass(&mut self, now: Instant, host: IpAddr, is_up: bool, bytes: usize) -> Option<(Instant, u32)> {
         let Some((access, up, down)) = self.links.get_mut(&host) else { return Some((now, 1)) };
         let (link, way) = if is_up { (access.up, up) } else { (access.down, down) };
@@ -240,7 +236,7 @@ mod tests {
         net.access(far.ip()).up.delay = Duration::from_millis(50);
         net.access(to.ip()).down = Link { rate_bps: 1_000_000, queue: Duration::from_millis(100), ..Link::default() };
         let bytes = vec![0; 1_000 - HEADER_BYTES];
-        // The far one sends first and comes last.
+        // The distant one sends first and arrives last.
         for from in [far, near] {
             net.send(begin, Datagram { from, to, bytes: bytes.clone() });
         }

@@ -1,4 +1,4 @@
-//! What guests do, and what can be seen of it from outside.
+//! Actions of guests, and their visible effects.
 
 use crate::browser::offer::Make;
 use crate::browser::{Browser, Guest, Phase};
@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Access links are a little apart from the node.
+/// One-way delay of access links.
 const ACCESS_DELAY: Duration = Duration::from_millis(10);
 
-/// The time a newcomer's key frames take.
+/// Time for a newcomer's key frames.
 const SETTLING: Duration = Duration::from_millis(700);
 
 /// A guest with microphone and camera in Chromium, with eight receive slots of each kind.
@@ -32,23 +32,24 @@ pub fn guest(name: &str) -> Guest {
         takes_more_slots: true,
         sends_layers: false,
         reports_arrivals: false,
+        adapts: false,
         is_patient: false,
     }
 }
 
 impl World {
-    /// A participant with microphone and camera clicks "join".
+    /// Joins with microphone and camera.
     pub fn join(&mut self, name: &str) {
         self.join_as(guest(name));
     }
 
-    /// A participant behind a firewall that only lets TURN out clicks "join".
+    /// Joins from behind a firewall that passes only TURN.
     pub fn join_behind_firewall(&mut self, name: &str) {
         self.join(name);
         self.access(name).only_port = Some(crate::relay::TURN_PORT);
     }
 
-    /// A participant behind a NAT clicks "join"; returns the NAT's outside address.
+    /// Joins from behind a NAT; returns the NAT's outside address.
     pub fn join_behind_nat(&mut self, guest: Guest, kind: Kind) -> IpAddr {
         let name = guest.participant.to_string();
         self.join_as(guest);
@@ -57,7 +58,7 @@ impl World {
         outside
     }
 
-    /// The participant's NAT forgets every mapping.
+    /// Makes the participant's NAT forget every mapping.
     ///
     /// # Panics
     /// If there is no NAT.
@@ -66,7 +67,6 @@ impl World {
         self.net.nat(address).unwrap_or_else(|| panic!("{name} is behind no NAT")).rebind();
     }
 
-    /// A participant clicks "join".
     pub fn join_as(&mut self, guest: Guest) {
         let address = IpAddr::from(self.next_host(0));
         let link = Link { delay: ACCESS_DELAY, ..Link::default() };
@@ -76,13 +76,14 @@ impl World {
 
     fn open(&mut self, guest: Guest, address: IpAddr) {
         let name = guest.participant.to_string();
+        self.rooms.entry(name.clone()).or_insert_with(|| self.room.clone());
         let random = Random::seeded(self.random.next_u64());
         let browser = Browser::new(&self.clock, random, guest, address, self.breaches.clone());
         self.browsers.insert(name.clone(), browser);
         self.with_browser(&name, |_| {});
     }
 
-    /// Several join one after the other, and everybody is connected.
+    /// Several join one after the other; returns when everybody is connected.
     pub fn gather(&mut self, names: &[&str]) {
         for name in names {
             self.join(name);
@@ -102,13 +103,13 @@ impl World {
         self.open(guest, address);
     }
 
-    /// Leaves in order.
+    /// Leaves with a message.
     pub fn leave(&mut self, name: &str) {
         let clock = self.clock;
         self.with_browser(name, |browser| browser.leave(&clock));
     }
 
-    /// Switches a machine off: nothing more comes from it, not even the end of its connections.
+    /// Switches a machine off: it sends nothing more, not even close frames.
     pub fn vanish(&mut self, name: &str) {
         let Some(browser) = self.browsers.remove(name) else { return };
         let access = self.net.access(browser.address());
@@ -116,7 +117,7 @@ impl World {
         self.hang_up(&Party::Browser(name.into()), false);
     }
 
-    /// Breaks a signaling socket; media goes on.
+    /// Breaks a signaling socket; media continues.
     pub fn drop_socket(&mut self, name: &str) {
         let party = Party::Browser(name.into());
         for socket in self.post.sockets_of(|at| *at == party) {
@@ -124,7 +125,6 @@ impl World {
         }
     }
 
-    /// Mutes or unmutes a participant's tracks of one kind.
     pub fn set_muted(&mut self, name: &str, kind: MediaKind, muted: bool) {
         let clock = self.clock;
         let mids: Vec<Mid> =
@@ -134,7 +134,6 @@ impl World {
         }
     }
 
-    /// Runs `f` on a participant's browser.
     pub fn act(&mut self, name: &str, act: impl FnOnce(&mut Browser, &crate::clock::Clock)) {
         let clock = self.clock;
         self.with_browser(name, |browser| act(browser, &clock));
@@ -148,31 +147,32 @@ impl World {
         self.browsers.get(name).unwrap_or_else(|| panic!("nobody is called {name}"))
     }
 
-    /// A participant's access link.
     pub fn access(&mut self, name: &str) -> &mut Access {
         let address = self.browser(name).address();
         self.net.access(address)
     }
 
-    /// Whether a browser with this name is open, in the room or on the way.
+    /// True if a browser with this name is open, in the room or joining.
     #[must_use]
     pub fn is_known(&self, name: &str) -> bool {
         self.browsers.get(name).is_some_and(|browser| !matches!(browser.phase(), Phase::Gone(_)))
     }
 
-    /// Everybody who is in the room, by name.
+    /// All participants in the room, by name.
     #[must_use]
     pub fn present(&self) -> Vec<String> {
-        let is_inside = |browser: &Browser| browser.phase() == Phase::Inside;
-        self.browsers.iter().filter(|(_, browser)| is_inside(browser)).map(|(name, _)| name.clone()).collect()
+        let is_inside = |(name, browser): &(&String, &Browser)| {
+            browser.phase() == Phase::Inside && self.rooms.get(*name) == Some(&self.room)
+        };
+        self.browsers.iter().filter(is_inside).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Counts what everybody decodes anew from here.
+    /// Resets the statistics of everybody's decoded media.
     pub fn mark(&mut self) {
         self.browsers.values_mut().for_each(Browser::mark);
     }
 
-    /// How one participant's track of a kind arrives at another.
+    /// Statistics of one participant's track of a kind at another.
     #[must_use]
     pub fn seen(&self, by: &str, of: &str, kind: MediaKind) -> Option<Seen> {
         let source = self.source(of, kind)?;
@@ -183,7 +183,7 @@ impl World {
         self.browser(of).sources().find(|(_, publisher)| publisher.kind() == kind).map(|(source, _)| source)
     }
 
-    /// Everybody who is in the room decodes everything that the others send; checked over the next second.
+    /// Checks over the next second that everybody in the room decodes everything that the others send.
     ///
     /// # Panics
     /// If one does not.
@@ -216,10 +216,10 @@ impl World {
         }
     }
 
-    /// What everybody knows of the room is the same, and fits what plays.
+    /// Checks that everybody's knowledge of the room agrees, and fits the slots.
     ///
     /// # Panics
-    /// If it is not, or does not.
+    /// If it does not.
     pub fn check_settled(&self) {
         let present = self.present();
         for name in &present {
@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    /// No packet that was sent to anybody is missing: what must hold on a network that loses nothing.
+    /// Checks that no sent packet is missing, which must hold on a lossless network.
     ///
     /// # Panics
     /// If one is.
@@ -257,7 +257,7 @@ impl World {
         }
     }
 
-    /// The longest gap in any participant's picture or sound of another since the last mark.
+    /// The longest gap in any participant's video or audio of another since the last mark.
     #[must_use]
     pub fn longest_gap(&self, kind: MediaKind) -> Duration {
         let present = self.present();

@@ -1,42 +1,43 @@
-//! Frames and calls on their way between browsers, edge and nodes: reliable and in order, but not at once.
+//! Frames and calls in transit between browsers, edge and nodes: reliable and ordered, but delayed.
 
 use crate::World;
 use crate::edge::Effect;
-use crate::node::{Node, Output as NodeOutput, Peer};
+use crate::node::{Door, Node, Output as NodeOutput};
 use crate::relay::{Output as RelayOutput, Relay};
 use crate::{Browser, browser};
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, PlaceRequest};
+use node_core::line::{News, SocketKey};
 use shared::{ParticipantId, RoomId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// One way between a client and the edge, a node and the edge unless told otherwise, two objects of the edge.
+/// One-way delay between a client and the edge, a node and the edge unless overridden, two objects of the edge.
 const CLIENT_DELAY: Duration = Duration::from_millis(15);
 const NODE_DELAY: Duration = Duration::from_millis(10);
 const OBJECT_DELAY: Duration = Duration::from_millis(4);
-/// What a browser is told when its connection breaks (RFC 6455 §7.1.5).
+/// A browser's close code for a broken connection (RFC 6455 §7.1.5).
 const ABNORMAL_CLOSURE: u16 = 1006;
 
 /// The other end of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
     Browser(String),
-    Node(String, Peer),
-    Relay(String),
+    Node(String, SocketKey),
+    Relay(String, SocketKey),
 }
 
-/// Something on its way.
+/// Something in transit.
 #[derive(Clone, Debug)]
 enum Letter {
     DialBrowser(String),
-    DialNode(String, Peer, String),
-    DialRelay(String),
+    DialNode(String, SocketKey, Door),
+    DialRelay(String, SocketKey),
     Opened(Party, SocketId),
     Refused(Party, bool),
     ToEdge(SocketId, String),
     FromEdge(Party, SocketId, String),
-    /// And whether the other side said that it is going away.
+    /// True if the peer announced that it is going away.
     ClosedAtEdge(SocketId, bool),
     ClosedAtParty(Party, SocketId, u16),
     Ask(RoomId, PlaceRequest),
@@ -45,7 +46,7 @@ enum Letter {
     AnswerTurn(RoomId, u64, Vec<String>),
 }
 
-/// All that is on its way, and who is at which socket.
+/// Everything in transit, and the owner of each socket.
 #[derive(Debug)]
 pub(crate) struct Post {
     letters: BTreeMap<(Instant, u64), Letter>,
@@ -77,8 +78,14 @@ impl Post {
     fn delay(&self, party: &Party) -> Duration {
         match party {
             Party::Browser(_) => CLIENT_DELAY,
-            Party::Node(..) | Party::Relay(_) => self.node_delay,
+            Party::Node(..) | Party::Relay(..) => self.node_delay,
         }
+    }
+
+    /// A socket that is not open yet is given up.
+    fn forget_dial(&mut self, name: &str, socket: SocketKey) {
+        self.letters
+            .retain(|_, letter| !matches!(letter, Letter::DialNode(node, of, _) if node == name && *of == socket));
     }
 
     pub(crate) fn sockets_of(&self, is_meant: impl Fn(&Party) -> bool) -> Vec<SocketId> {
@@ -87,7 +94,7 @@ impl Post {
 }
 
 impl World {
-    /// Control frames take this long from here on.
+    /// Sets the delay of control frames from here on.
     pub fn set_control_delay(&mut self, delay: Duration) {
         self.post.node_delay = delay;
     }
@@ -119,16 +126,15 @@ impl World {
         for output in outputs {
             match output {
                 NodeOutput::Datagram(datagram) => self.net.send(self.clock.now(), datagram),
-                NodeOutput::Dial(peer, ticket) => {
-                    self.post_after(self.post.node_delay, Letter::DialNode(name.into(), peer, ticket));
+                NodeOutput::Dial(socket, door) => {
+                    let is_fleet = matches!(door, Door::Fleet);
+                    self.dials.push((self.clock.elapsed(), name.into(), is_fleet));
+                    self.post_after(self.post.node_delay, Letter::DialNode(name.into(), socket, door));
                 }
-                NodeOutput::Frame(socket, text) => {
-                    self.trace(&format!("{name} says {text}"));
-                    self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
-                }
+                NodeOutput::Frame(socket, text) => self.send_frame(&Party::Node(name.into(), socket), text),
                 NodeOutput::HangUp(socket) => {
-                    self.post.parties.remove(&socket);
-                    self.post_after(self.post.node_delay, Letter::ClosedAtEdge(socket, false));
+                    self.post.forget_dial(name, socket);
+                    self.hang_up(&Party::Node(name.into(), socket), false);
                 }
             }
         }
@@ -141,20 +147,26 @@ impl World {
         for output in outputs {
             match output {
                 RelayOutput::Datagram(datagram) => self.net.send(self.clock.now(), datagram),
-                RelayOutput::Dial => self.post_after(self.post.node_delay, Letter::DialRelay(name.into())),
-                RelayOutput::Frame(socket, text) => {
-                    self.trace(&format!("{name} says {text}"));
-                    self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
+                RelayOutput::Dial(socket) => {
+                    self.post_after(self.post.node_delay, Letter::DialRelay(name.into(), socket));
                 }
+                RelayOutput::Frame(socket, text) => self.send_frame(&Party::Relay(name.into(), socket), text),
+                RelayOutput::HangUp(socket) => self.hang_up(&Party::Relay(name.into(), socket), false),
             }
         }
+    }
+
+    fn send_frame(&mut self, party: &Party, text: String) {
+        let [socket] = self.post.sockets_of(|at| at == party)[..] else { return };
+        self.trace(&format!("{party:?} says {text}"));
+        self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
     }
 
     fn post_after(&mut self, delay: Duration, letter: Letter) {
         self.post.put(self.clock.now() + delay, letter);
     }
 
-    /// A party closes its socket, perhaps because it is going away.
+    /// A party closes its socket, possibly because it is going away.
     pub(crate) fn hang_up(&mut self, party: &Party, going_away: bool) {
         for socket in self.post.sockets_of(|at| at == party) {
             self.post.parties.remove(&socket);
@@ -162,22 +174,21 @@ impl World {
         }
     }
 
-    /// A connection breaks: both sides hear of it.
+    /// Breaks a connection: both sides notice.
     pub(crate) fn break_socket(&mut self, socket: SocketId) {
         let Some(party) = self.post.parties.get(&socket).cloned() else { return };
         self.post_after(self.post.delay(&party), Letter::ClosedAtEdge(socket, false));
         self.post_after(Duration::ZERO, Letter::ClosedAtParty(party, socket, ABNORMAL_CLOSURE));
     }
 
-    /// All control sockets of a node break.
     pub(crate) fn break_control(&mut self, name: &str) {
-        let is_meant = |party: &Party| matches!(party, Party::Node(node, _) | Party::Relay(node) if node == name);
+        let is_meant = |party: &Party| matches!(party, Party::Node(node, _) | Party::Relay(node, _) if node == name);
         for socket in self.post.sockets_of(is_meant) {
             self.break_socket(socket);
         }
     }
 
-    /// The edge's runtime is killed and starts again: every socket breaks, and only what was stored is left.
+    /// Kills and restarts the edge's runtime: every socket breaks, and only stored state remains.
     pub fn restart_edge(&mut self) {
         for socket in self.edge.restart() {
             if let Some(party) = self.post.parties.get(&socket).cloned() {
@@ -197,8 +208,8 @@ impl World {
         let clock = self.clock;
         match letter {
             Letter::DialBrowser(name) => self.open_browser(name),
-            Letter::DialNode(name, peer, ticket) => self.open_node(name, peer, &ticket),
-            Letter::DialRelay(name) => self.open_relay(name),
+            Letter::DialNode(name, socket, door) => self.open_node(name, socket, &door),
+            Letter::DialRelay(name, socket) => self.open_relay(name, socket),
             Letter::ToEdge(socket, text) => self.edge.handle_frame(&clock, socket, &text),
             Letter::ClosedAtEdge(socket, going_away) => self.edge.handle_closed(&clock, socket, going_away),
             Letter::Ask(room, request) => self.edge.handle_ask(&clock, room, request),
@@ -206,42 +217,38 @@ impl World {
             Letter::AskTurn(room, epoch) => self.edge.handle_turn_ask(&clock, room, epoch),
             Letter::AnswerTurn(room, epoch, urls) => self.edge.handle_turn_answer(&clock, &room, epoch, urls),
             Letter::Opened(party, socket) => self.handle_opened(party, socket),
-            Letter::Refused(Party::Node(name, peer), is_final) => {
-                self.with_node(&name, |node| node.handle_refused(&clock, &peer, is_final));
+            Letter::Refused(Party::Browser(_), _) => {}
+            Letter::Refused(party, is_final) => {
+                self.tell_party(party, News::Failed { is_final, reason: String::new() });
             }
-            Letter::Refused(Party::Browser(_) | Party::Relay(_), _) => {}
             Letter::FromEdge(_, socket, _) if !self.post.parties.contains_key(&socket) => {}
             Letter::FromEdge(Party::Browser(name), _, text) => {
                 self.with_browser(&name, |browser| browser.handle_frame(&clock, &text));
             }
-            Letter::FromEdge(Party::Node(name, peer), _, text) => {
-                self.with_node(&name, |node| node.handle_frame(&clock, &peer, &text));
-            }
-            Letter::FromEdge(Party::Relay(name), _, text) => {
-                self.with_relay(&name, |relay| relay.handle_frame(&clock, &text));
-            }
+            Letter::FromEdge(party, _, text) => self.tell_party(party, News::Frame(text)),
             Letter::ClosedAtParty(party, socket, code) => self.handle_closed(party, socket, code),
         }
     }
 
     fn open_browser(&mut self, name: String) {
         let Ok(participant) = ParticipantId::parse(&name) else { return };
-        let socket = self.edge.accept_client(&self.clock, &self.room, &participant);
+        let Some(room) = self.rooms.get(&name) else { return };
+        let socket = self.edge.accept_client(&self.clock, room, &participant);
         let party = Party::Browser(name);
         self.post.parties.insert(socket, party.clone());
         self.post_after(CLIENT_DELAY, Letter::Opened(party, socket));
     }
 
-    fn open_node(&mut self, name: String, peer: Peer, ticket: &str) {
+    fn open_node(&mut self, name: String, socket: SocketKey, door: &Door) {
         let Some(node) = self.nodes.get(&name) else { return };
-        let party = Party::Node(name.clone(), peer.clone());
         let is_cut_off = self.cut_off.contains(&name);
-        let socket = match &peer {
+        let opened = match door {
             _ if is_cut_off => None,
-            Peer::Fleet => Some(self.edge.accept_fleet(&self.clock, node.id())),
-            Peer::Room(room, _) => self.edge.accept_node(&self.clock, room, ticket),
+            Door::Fleet => Some(self.edge.accept_fleet(&self.clock, node.id())),
+            Door::Room { room, ticket } => self.edge.accept_node(&self.clock, room, ticket),
         };
-        match socket {
+        let party = Party::Node(name, socket);
+        match opened {
             Some(socket) => {
                 self.post.parties.insert(socket, party.clone());
                 self.post_after(self.post.node_delay, Letter::Opened(party, socket));
@@ -250,11 +257,11 @@ impl World {
         }
     }
 
-    fn open_relay(&mut self, name: String) {
+    fn open_relay(&mut self, name: String, socket: SocketKey) {
         let Some(relay) = self.relays.get(&name) else { return };
-        let (socket, party) = (self.edge.accept_fleet(&self.clock, relay.id()), Party::Relay(name));
-        self.post.parties.insert(socket, party.clone());
-        self.post_after(self.post.node_delay, Letter::Opened(party, socket));
+        let (opened, party) = (self.edge.accept_fleet(&self.clock, relay.id()), Party::Relay(name, socket));
+        self.post.parties.insert(opened, party.clone());
+        self.post_after(self.post.node_delay, Letter::Opened(party, opened));
     }
 
     fn handle_opened(&mut self, party: Party, socket: SocketId) {
@@ -264,8 +271,7 @@ impl World {
         }
         match party {
             Party::Browser(name) => self.with_browser(&name, |browser| browser.handle_opened(&clock)),
-            Party::Node(name, peer) => self.with_node(&name, |node| node.handle_opened(&clock, &peer, socket)),
-            Party::Relay(name) => self.with_relay(&name, |relay| relay.handle_opened(&clock, socket)),
+            party => self.tell_party(party, News::Opened),
         }
     }
 
@@ -276,12 +282,21 @@ impl World {
         }
         match party {
             Party::Browser(name) => self.with_browser(&name, |browser| browser.handle_closed(&clock, code)),
-            Party::Node(name, peer) => self.with_node(&name, |node| node.handle_closed(&clock, &peer, socket)),
-            Party::Relay(name) => self.with_relay(&name, |relay| relay.handle_closed(&clock)),
+            party => self.tell_party(party, News::Closed { reason: code.to_string() }),
         }
     }
 
-    /// Sends off what the edge wants done.
+    /// Tells a node about one of its sockets.
+    fn tell_party(&mut self, party: Party, news: News) {
+        let clock = self.clock;
+        match party {
+            Party::Browser(_) => {}
+            Party::Node(name, socket) => self.with_node(&name, |node| node.handle_news(&clock, socket, news)),
+            Party::Relay(name, socket) => self.with_relay(&name, |relay| relay.handle_news(&clock, socket, news)),
+        }
+    }
+
+    /// Sends the edge's outputs.
     pub(crate) fn drain_edge(&mut self) {
         for effect in self.edge.take_effects() {
             match effect {

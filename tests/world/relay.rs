@@ -3,54 +3,49 @@
 use crate::check::Breaches;
 use crate::clock::Clock;
 use crate::net::Datagram;
-use edge_core::SocketId;
-use shared::control::{FleetToNode, Message, NodeLoad, NodeToFleet, TurnRegistration};
-use shared::{NodeId, Region, limits};
+use node_core::line::{News, SocketKey};
+use node_core::membership::{Membership, Order, Output as MembershipOutput};
+use shared::control::{NodeLoad, NodeToFleet, TurnRegistration};
+use shared::{NodeId, Region};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use turn_core::auth::Authenticator;
 use turn_core::peer_policy::PeerPolicy;
-use turn_core::pool::Pool;
+use turn_core::pool::{Pool, Quotas};
 use turn_core::{AllocationId, Config, FiveTuple, Framing, Now, Output as TurnOutput, RelayOpened, TurnServer};
 
-/// Where clients reach every TURN node (RFC 8656 §3); a firewall may let nothing else through.
+/// The port of every TURN node (RFC 8656 §3); a firewall may block everything else.
 pub const TURN_PORT: u16 = 3_478;
 const RELAY_PORTS: std::ops::RangeInclusive<u16> = 50_000..=50_099;
 const REALM: &str = "simulated";
-const REDIAL_AFTER: Duration = Duration::from_millis(300);
 const ALLOCATIONS_MAX: u32 = 50;
-/// Each restart of ICE allocates anew, and what it leaves behind ends by itself only after ten minutes.
-const ALLOCATIONS_PER_USER_MAX: u32 = 20;
+/// Each ICE restart allocates anew, and old allocations expire only after ten minutes.
+const QUOTAS: Quotas = Quotas { per_user: 20, per_address: 1_000 };
 const BYTES_PER_S: u64 = 10_000_000;
 
-/// What a TURN node wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Send this.
     Datagram(Datagram),
-    /// Open a socket to the Fleet object.
-    Dial,
-    /// Say this over the socket.
-    Frame(SocketId, String),
+    /// Opens a socket to the Fleet object.
+    Dial(SocketKey),
+    /// Sent over the socket.
+    Frame(SocketKey, String),
+    HangUp(SocketKey),
 }
 
-/// A TURN node.
 pub struct Relay {
     id: NodeId,
     address: SocketAddr,
     server: TurnServer,
+    membership: Membership,
     clock: Clock,
     breaches: Breaches,
     outputs: VecDeque<Output>,
     opened: BTreeMap<SocketAddr, AllocationId>,
-    socket: Option<SocketId>,
-    dial_at: Option<Instant>,
-    heartbeat_at: Instant,
 }
 
 impl Relay {
-    /// A TURN node that has just been started.
     #[must_use]
     pub fn new(clock: &Clock, id: NodeId, host: IpAddr, seed: u64, breaches: Breaches) -> Self {
         let (mut nonce_seed, mut pool_seed) = ([0; 20], [0; 32]);
@@ -71,19 +66,24 @@ impl Relay {
             relay_v6: None,
             sfu_bytes_per_s: BYTES_PER_S,
             p2p_bytes_per_s: BYTES_PER_S,
-            pool: Pool::new(RELAY_PORTS, ALLOCATIONS_PER_USER_MAX, pool_seed),
+            pool: Pool::new(RELAY_PORTS, QUOTAS, pool_seed),
         };
+        let address = SocketAddr::new(host, TURN_PORT);
+        let registration = NodeToFleet::RegisterTurn(TurnRegistration {
+            node: id.clone(),
+            region: Region::parse(crate::edge::REGION).expect("a region's name"),
+            urls: vec![format!("turn:{address}?transport=udp")],
+            allocations_max: ALLOCATIONS_MAX,
+        });
         Self {
             id,
-            address: SocketAddr::new(host, TURN_PORT),
+            address,
             server: TurnServer::new(config),
+            membership: Membership::new(clock.now(), registration, 1, seed),
             clock: *clock,
             breaches,
             outputs: VecDeque::new(),
             opened: BTreeMap::new(),
-            socket: None,
-            dial_at: Some(clock.now()),
-            heartbeat_at: clock.now(),
         }
     }
 
@@ -92,83 +92,48 @@ impl Relay {
         &self.id
     }
 
-    /// Its host in the network.
     #[must_use]
     pub fn host(&self) -> IpAddr {
         self.address.ip()
     }
 
-    /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let heartbeat = self.socket.map(|_| self.heartbeat_at);
-        [self.dial_at, heartbeat, self.server.poll_timeout()].into_iter().flatten().min()
+        [self.membership.poll_timeout(), self.server.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Lets time pass.
     pub fn handle_timeout(&mut self, clock: &Clock) {
         self.clock = *clock;
-        if self.dial_at.take_if(|at| *at <= clock.now()).is_some() {
-            self.outputs.push_back(Output::Dial);
-        }
-        if let Some(socket) = self.socket.filter(|_| self.heartbeat_at <= clock.now()) {
-            self.heartbeat_at = clock.now() + Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
-            let sessions = self.server.allocation_count() as u32;
-            let load = NodeLoad { sessions, ..NodeLoad::default() };
-            self.outputs.push_back(Output::Frame(socket, NodeToFleet::Heartbeat { load }.to_json()));
-        }
+        let load = NodeLoad { sessions: self.server.allocation_count() as u32, ..NodeLoad::default() };
+        self.membership.handle_deadline(clock.now(), load);
         let now = self.now();
         self.server.handle_timeout(now);
         self.drain();
     }
 
-    /// The socket is open: registers.
-    pub fn handle_opened(&mut self, clock: &Clock, socket: SocketId) {
+    pub fn handle_news(&mut self, clock: &Clock, socket: SocketKey, news: News) {
         self.clock = *clock;
-        self.socket = Some(socket);
-        self.heartbeat_at = clock.now();
-        let registration = TurnRegistration {
-            node: self.id.clone(),
-            region: Region::parse(crate::edge::REGION).expect("a region's name"),
-            urls: vec![format!("turn:{}?transport=udp", self.address)],
-            allocations_max: ALLOCATIONS_MAX,
-        };
-        self.outputs.push_back(Output::Frame(socket, NodeToFleet::RegisterTurn(registration).to_json()));
-    }
-
-    /// The socket is gone.
-    pub fn handle_closed(&mut self, clock: &Clock) {
-        self.clock = *clock;
-        (self.socket, self.dial_at) = (None, Some(clock.now() + REDIAL_AFTER));
-    }
-
-    /// A frame of the Fleet object.
-    pub fn handle_frame(&mut self, clock: &Clock, text: &str) {
-        self.clock = *clock;
-        match FleetToNode::parse(text) {
-            Ok(FleetToNode::Registered {}) => {}
-            Ok(FleetToNode::SetMediaNodes { addresses }) => {
-                self.server.set_media_nodes(addresses.into_iter().collect());
-            }
-            Ok(other @ (FleetToNode::Assign(_) | FleetToNode::Refused { .. } | FleetToNode::Error { .. })) => {
+        match self.membership.handle_news(clock.now(), socket, news) {
+            Some(Order::SetMediaNodes(addresses)) => self.server.set_media_nodes(addresses.into_iter().collect()),
+            Some(other @ Order::Assign(_)) => {
                 self.breaches.add(clock, format!("{}: the fleet says {other:?}", self.id));
             }
-            Err(error) => self.breaches.add(clock, format!("{}: {error}", self.id)),
+            None => {}
         }
+        self.drain();
     }
 
-    /// Whether a datagram to this address comes here.
+    /// True if a datagram to this address arrives here.
     #[must_use]
     pub fn hears(&self, address: SocketAddr) -> bool {
         address == self.address || self.opened.contains_key(&address)
     }
 
-    /// A datagram of a client or of a peer.
+    /// Takes a datagram of a client or of a peer.
     pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) {
         self.clock = *clock;
         match self.opened.get(&datagram.to) {
@@ -207,6 +172,13 @@ impl Relay {
     }
 
     fn drain(&mut self) {
+        while let Some(output) = self.membership.poll_output() {
+            self.outputs.push_back(match output {
+                MembershipOutput::Dial { socket, .. } => Output::Dial(socket),
+                MembershipOutput::Send { socket, frame } => Output::Frame(socket, frame),
+                MembershipOutput::Close { socket } => Output::HangUp(socket),
+            });
+        }
         while let Some(output) = self.server.poll_output() {
             match output {
                 TurnOutput::Send { to, bytes } => {
@@ -218,7 +190,7 @@ impl Relay {
                     self.server.relay_opened(self.now(), allocation, RelayOpened::Yes);
                 }
                 TurnOutput::CloseRelay { allocation, .. } => self.opened.retain(|_, opened| *opened != allocation),
-                // Browsers of this world speak UDP, and allocations of TCP need streams.
+                // Browsers of this world use UDP, and allocations for TCP need streams.
                 TurnOutput::Connect { .. } | TurnOutput::Join { .. } | TurnOutput::Disconnect { .. } => {}
             }
         }

@@ -12,13 +12,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use turn_core::limits::ADDRESS_SHARE_OF_PORTS;
 use turn_core::peer_policy::Network;
+use turn_core::pool::Quotas;
 
 /// Prefix of the environment variables; an unknown variable with this prefix is a mistake.
 const ENVIRONMENT_PREFIX: &str = "TURN_";
 
 #[derive(Debug, Parser)]
-#[command(name = "turn-node", version, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
+#[command(name = "turn-node", version = shared::VERSION, about = "Relays the media of clients that cannot connect directly (RFC 8656)")]
 struct Arguments {
     /// The edge's URL, for instance wss://rotunda.example.org; comma-separated URLs are tried in turn. Without it the
     /// node works, but is not announced to clients.
@@ -41,7 +43,7 @@ struct Arguments {
     #[arg(long, env = "TURN_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:3478")]
     listen: String,
     /// TCP addresses for clients, by default that of --listen; none if empty. Each serves TURN over TCP and, with a
-    /// certificate, over TLS. Clients are told of the first one.
+    /// certificate, over TLS. Clients get the URL of the first one.
     #[arg(long, env = "TURN_TCP_LISTEN", value_name = "IP:PORT,...")]
     tcp_listen: Option<String>,
     /// PEM file with the TLS certificate and its intermediates. It is read again when it changes, and on SIGHUP.
@@ -62,7 +64,7 @@ struct Arguments {
     /// Ports of allocations.
     #[arg(long, env = "TURN_RELAY_PORTS", value_name = "LOW-HIGH", default_value = "49152-65535")]
     relay_ports: String,
-    /// The secrets that passwords are derived from: the same list as the edge's TURN_KEYS. Every one is accepted.
+    /// The secrets from which passwords are derived: the same list as the edge's TURN_KEYS. Every one is accepted.
     #[arg(long, env = "TURN_KEYS", value_name = "KID:SECRET,...", hide_env_values = true)]
     keys: Option<String>,
     /// The realm sent to clients.
@@ -78,20 +80,24 @@ struct Arguments {
     /// interface and transport (UDP, TCP, TLS), and twice as many during an ICE restart.
     #[arg(long, env = "TURN_ALLOCATIONS_PER_USER", value_name = "NUMBER", default_value = "72")]
     allocations_per_user: String,
+    /// Maximum number of allocations and reserved ports per client address (IPv4 address or IPv6 /56), however many
+    /// users are behind it. By default a quarter of the relay ports.
+    #[arg(long, env = "TURN_ALLOCATIONS_PER_ADDRESS", value_name = "NUMBER")]
+    allocations_per_address: Option<String>,
     /// Maximum bytes per second that a user with an sfu credential may relay, all allocations and both directions
     /// together.
     #[arg(long, env = "TURN_SFU_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "6250000")]
     sfu_bytes_per_second: String,
-    /// The same with a p2p credential.
+    /// Maximum bytes per second that a user with a p2p credential may relay.
     #[arg(long, env = "TURN_P2P_BYTES_PER_SECOND", value_name = "NUMBER", default_value = "1250000")]
     p2p_bytes_per_second: String,
-    /// Threads; one per core by default.
+    /// Number of threads; one per core by default.
     #[arg(long, env = "TURN_SHARDS", value_name = "NUMBER")]
     shards: Option<String>,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "TURN_HTTP_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:7090")]
     http_listen: String,
-    /// How long to wait after SIGTERM for the allocations to end.
+    /// Time to wait after SIGTERM for the allocations to end.
     #[arg(long, env = "TURN_DRAIN_SECONDS", value_name = "SECONDS", default_value = "120")]
     drain_seconds: String,
     /// Format of the log lines: text or json.
@@ -103,7 +109,7 @@ struct Arguments {
 }
 
 /// The environment variables of [`Arguments`].
-const ENVIRONMENT: [&str; 25] = [
+const ENVIRONMENT: [&str; 26] = [
     "TURN_EDGE",
     "TURN_NODE_ID",
     "TURN_REGION",
@@ -122,6 +128,7 @@ const ENVIRONMENT: [&str; 25] = [
     "TURN_PEER_ALLOW",
     "TURN_MEDIA_NODES",
     "TURN_ALLOCATIONS_PER_USER",
+    "TURN_ALLOCATIONS_PER_ADDRESS",
     "TURN_SFU_BYTES_PER_SECOND",
     "TURN_P2P_BYTES_PER_SECOND",
     "TURN_SHARDS",
@@ -139,20 +146,20 @@ pub(crate) struct Config {
     /// `None` without TLS.
     pub(crate) tls: Option<Files>,
     pub(crate) relay: Families,
-    /// What relay sockets are bound to.
+    /// Local addresses of relay sockets.
     pub(crate) relay_bind: Families,
     pub(crate) relay_ports: RangeInclusive<u16>,
     pub(crate) keys: TurnKeys,
     pub(crate) realm: String,
     pub(crate) peer_allow: Vec<Network>,
-    /// What `sfu` credentials reach.
+    /// Reachable with `sfu` credentials.
     pub(crate) media_nodes: BTreeSet<SocketAddr>,
-    pub(crate) allocations_per_user: u32,
+    pub(crate) quotas: Quotas,
     pub(crate) sfu_bytes_per_s: u64,
     pub(crate) p2p_bytes_per_s: u64,
     pub(crate) shards: u16,
     pub(crate) http_listen: SocketAddr,
-    /// How long to wait for allocations to end.
+    /// Time to wait for allocations to end.
     pub(crate) drain: Duration,
     pub(crate) logs: Logs,
 }
@@ -202,7 +209,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     };
     let edge = edge(&mut reader, set, addresses());
     if tls.is_some() && tls_name.is_none() && edge.as_ref().is_some_and(|edge| edge.says_no_tls()) {
-        reader.mistake("tls-name", "must be set, or clients are never told of TLS");
+        reader.mistake("tls-name", "must be set, or clients get no turns: URL");
     }
     let relay_bind = match arguments.relay_bind {
         Some(text) => reader.value("relay-bind", &text, families),
@@ -215,6 +222,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     let media_nodes =
         reader.value("media-nodes", &arguments.media_nodes, |text| list_or_none(text, parse::<SocketAddr>));
     let per_user = reader.value("allocations-per-user", &arguments.allocations_per_user, number(1, 1_000));
+    let per_address = per_address(&mut reader, arguments.allocations_per_address, relay_ports.as_ref());
     let bytes = || number(1_000, 1 << 40);
     let sfu = reader.value("sfu-bytes-per-second", &arguments.sfu_bytes_per_second, bytes());
     let p2p = reader.value("p2p-bytes-per-second", &arguments.p2p_bytes_per_second, bytes());
@@ -236,7 +244,7 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
             realm: realm?,
             peer_allow: peer_allow?,
             media_nodes: media_nodes?.into_iter().collect(),
-            allocations_per_user: per_user? as u32,
+            quotas: Quotas { per_user: per_user? as u32, per_address: per_address? as u32 },
             sfu_bytes_per_s: sfu?,
             p2p_bytes_per_s: p2p?,
             shards: shards?.min(limits::SHARDS_PER_NODE_MAX as u64) as u16,
@@ -247,6 +255,13 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     };
     let config = config();
     reader.finish(config)
+}
+
+fn per_address(reader: &mut Reader, set: Option<String>, ports: Option<&RangeInclusive<u16>>) -> Option<u64> {
+    match set {
+        Some(text) => reader.value("allocations-per-address", &text, number(1, 65_536)),
+        None => ports.map(|ports| (ports.len() as u64 / ADDRESS_SHARE_OF_PORTS).max(1)),
+    }
 }
 
 fn list_or_none<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -322,7 +337,7 @@ impl Edge {
     }
 }
 
-/// The part of [`Arguments`] that belongs together.
+/// The settings for the edge from [`Arguments`].
 struct EdgeArguments {
     edge: Option<String>,
     node_id: Option<String>,
@@ -331,7 +346,7 @@ struct EdgeArguments {
     urls: Option<String>,
 }
 
-/// Where clients reach this node.
+/// Addresses at which clients reach this node.
 struct Addresses {
     relay: Families,
     listen: SocketAddr,
@@ -340,7 +355,7 @@ struct Addresses {
 }
 
 impl Addresses {
-    /// The URIs for clients: the one with the least delay first, the one that passes the most firewalls last.
+    /// The URIs for clients, lowest delay first and best firewall traversal last.
     fn urls(&self) -> Vec<String> {
         let tcp = self.tcp.into_iter().flat_map(|tcp| self.relay.urls(tcp, "tcp"));
         let tls =
@@ -397,6 +412,17 @@ mod tests {
         let relay = Families { v4: Some(IpAddr::from([192, 0, 2, 1])), v6: None };
         assert_eq!((config.relay, config.relay_bind, config.relay_ports), (relay, relay, 49_152..=65_535));
         assert!(config.peer_allow.is_empty() && config.media_nodes.is_empty());
+    }
+
+    #[test]
+    fn one_address_gets_a_quarter_of_the_ports_by_default() {
+        let per_address = |more: &[&str]| {
+            let settings = [&["--listen=192.0.2.1:3478", SECRET], more].concat();
+            read(&settings, &[]).expect("good settings").quotas.per_address
+        };
+        assert_eq!(per_address(&[]), 4_096);
+        assert_eq!(per_address(&["--relay-ports=50000-50001"]), 1);
+        assert_eq!(per_address(&["--allocations-per-address=7"]), 7);
     }
 
     #[test]

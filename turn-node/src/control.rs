@@ -1,34 +1,88 @@
 //! The node's side of its socket to the region's Fleet object.
 
-use crate::shard::Shard;
-use node_shell::fleet::{Member, Order};
-use shared::control::{NodeLoad, NodeToFleet, TurnRegistration};
+use crate::shard::{Report, Shard};
+use node_core::line::{News, SocketKey};
+use node_core::membership::{Membership, Order, Output, Standing};
+use node_shell::load::{self, ThreadLoad};
+use node_shell::settings::{EdgeUrl, Secret};
+use node_shell::sockets::{FLEET_PATH, Sockets, wait_until};
+use shared::control::{HostLoad, NodeLoad, NodeToFleet, TurnRegistration};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::watch;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
 
 /// Reports to the Fleet object and executes its orders. Without the socket, allocations still reach the media nodes
 /// announced last.
-pub(crate) struct TurnMember {
+pub(crate) struct Control {
     pub(crate) registration: TurnRegistration,
+    pub(crate) edges: Vec<EdgeUrl>,
+    pub(crate) token: Secret,
     /// Media nodes from the configuration.
     pub(crate) media_nodes: BTreeSet<SocketAddr>,
     pub(crate) shards: Arc<[Shard]>,
     /// The number of media node addresses last announced by the Fleet object.
     pub(crate) named: watch::Sender<usize>,
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) host: watch::Receiver<Option<HostLoad>>,
+    /// Seed for the jitter of retries.
+    pub(crate) seed: u64,
 }
 
-impl Member for TurnMember {
-    fn registration(&self) -> NodeToFleet {
-        NodeToFleet::RegisterTurn(self.registration.clone())
+impl Control {
+    /// Runs until the sender of `draining` is dropped; then the last frames are sent and the socket is closed.
+    pub(crate) async fn run(mut self) {
+        let registration = NodeToFleet::RegisterTurn(self.registration.clone());
+        let mut membership = Membership::new(Instant::now(), registration, self.edges.len(), self.seed);
+        let (mut sockets, mut news) = Sockets::new();
+        while self.step(&mut membership, &mut news).await {
+            while let Some(output) = membership.poll_output() {
+                match output {
+                    Output::Dial { socket, edge } => {
+                        if let Some(edge) = self.edges.get(edge) {
+                            sockets.dial(socket, edge.join(FLEET_PATH), self.token.clone());
+                        }
+                    }
+                    Output::Send { socket, frame } => sockets.send(socket, frame),
+                    Output::Close { socket } => sockets.close(socket),
+                }
+            }
+            let standing = membership.standing();
+            self.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+        }
+        sockets.end().await;
+    }
+
+    /// Waits for one input and hands it to the core. False if the node stops.
+    async fn step(&mut self, membership: &mut Membership, news: &mut mpsc::Receiver<(SocketKey, News)>) -> bool {
+        let wake_at = membership.poll_timeout();
+        tokio::select! {
+            Some((socket, item)) = news.recv() => {
+                if let Some(order) = membership.handle_news(Instant::now(), socket, item) {
+                    self.obey(order);
+                }
+            }
+            () = wait_until(wake_at) => membership.handle_deadline(Instant::now(), self.load()),
+            changed = self.draining.changed() => match changed {
+                Ok(()) if *self.draining.borrow_and_update() => membership.begin_draining(),
+                Ok(()) => {}
+                Err(_) => return false,
+            },
+        }
+        true
     }
 
     fn load(&self) -> NodeLoad {
-        load(&self.shards)
+        let of_shard = |shard: &Shard| {
+            let Report { allocations, datagrams_out_per_s, busy_permille, .. } = shard.report();
+            ThreadLoad { rooms: 0, sessions: allocations, datagrams_out_per_s, busy_permille }
+        };
+        load::of_threads(self.shards.iter().map(of_shard), *self.host.borrow())
     }
 
-    async fn obey(&self, order: Order) {
+    fn obey(&self, order: Order) {
         match order {
             Order::SetMediaNodes(addresses) => {
                 tracing::info!(addresses = addresses.len(), "media nodes changed");
@@ -40,18 +94,4 @@ impl Member for TurnMember {
             Order::Assign(_) => tracing::warn!("the edge sent a media node's message to this TURN node"),
         }
     }
-}
-
-fn load(shards: &[Shard]) -> NodeLoad {
-    let mut load = NodeLoad::default();
-    for report in shards.iter().map(Shard::report) {
-        load.sessions = load.sessions.saturating_add(clamp(report.allocations as u64));
-        load.packets_out_per_s = load.packets_out_per_s.saturating_add(clamp(report.datagrams_out_per_s));
-        load.busiest_shard_permille = load.busiest_shard_permille.max(report.busy_permille);
-    }
-    load
-}
-
-fn clamp(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

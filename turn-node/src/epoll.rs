@@ -1,4 +1,4 @@
-//! Waits for many sockets at once, or for a wake-up from another thread.
+//! Waits for several sockets at once, or for a wake-up from another thread.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -9,7 +9,6 @@ const EVENTS: usize = 64;
 /// The waker's number among the sockets.
 const WAKER: u64 = u64::MAX;
 
-/// A set of sockets to wait for.
 #[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: OwnedFd,
@@ -54,12 +53,12 @@ impl Epoll {
         Ok(set)
     }
 
-    /// Ends waits of this set from another thread.
+    /// A handle that ends this set's waits from another thread.
     pub(crate) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
 
-    /// Waits for this socket too; closing it ends that.
+    /// Adds a socket to the set; closing it removes it.
     pub(crate) fn add(&self, socket: RawFd, number: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: number };
         // SAFETY: the event is read only during the call.
@@ -67,7 +66,7 @@ impl Epoll {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Waits until a socket is readable, another thread wakes this one, or the time is over.
+    /// Waits until a socket is readable, another thread wakes this one, or the timeout expires.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // Rounded up: waking early would find nothing due and wait again.
         let millis = timeout.map_or(-1, |timeout| timeout.as_micros().div_ceil(1000).min(60_000) as libc::c_int);
@@ -85,7 +84,7 @@ impl Epoll {
         Ok(())
     }
 
-    /// Numbers of the sockets that can be read.
+    /// Numbers of the readable sockets.
     pub(crate) fn ready(&self) -> impl Iterator<Item = u64> {
         self.events.iter().take(self.ready).map(|event| event.u64).filter(|number| *number != WAKER)
     }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a datagram may wait for others; jitter on any path is larger.
+/// Longest wait of a datagram for others; jitter on any path is larger.
 const LINGER: Duration = Duration::from_micros(200);
 /// A poll that returns fewer messages was not worth the wait.
 const MESSAGES_MIN: u32 = 2;
@@ -29,7 +29,7 @@ impl Linger {
         Self { looked_at: now, gap: GAP_MAX, lingers: false, count: 0 }
     }
 
-    /// After a poll that returned `messages`: how long to sleep before the next one, if at all.
+    /// Returns the sleep before the next poll, given the `messages` of the last one; `None` for no sleep.
     pub(crate) fn after(&mut self, now: Instant, messages: usize) -> Option<Duration> {
         let gap = now.saturating_duration_since(self.looked_at);
         self.looked_at = now;
@@ -53,7 +53,8 @@ mod tests {
 
     const WORK_US: u64 = 5;
 
-    /// Repeats traffic given as microseconds between packets; returns packets per look, and the share of looks followed by lingering.
+    /// Repeats traffic given as microseconds between packets; returns packets per poll, and the share of polls followed
+    /// by lingering.
     fn play(gaps_us: &[u64]) -> (f64, f64) {
         let start = Instant::now();
         let mut linger = Linger::new(start);
@@ -77,7 +78,7 @@ mod tests {
     fn packets_that_are_far_apart_never_wait() {
         assert_eq!(play(&[20_000]), (1.0, 0.0));
         assert_eq!(play(&[101]), (1.0, 0.0));
-        // Sometimes two meet.
+        // Occasionally two packets meet.
         assert_eq!(play(&[1_000, 1_000, 20, 1_000]).1, 0.0);
     }
 

@@ -1,14 +1,14 @@
 //! The whole node: starts the shards and the HTTP pages, and stops them on a signal.
 
 use crate::config::Config;
-use crate::control::TurnMember;
+use crate::control::Control;
 use crate::own_addresses;
 use crate::pages::{FromEdge, Pages};
 use crate::shard::Shard;
 use crate::streams::{self, Entrance};
 use crate::tls::Certificate;
 use anyhow::{Context, bail};
-use node_shell::fleet::{FleetLink, Standing};
+use node_core::membership::Standing;
 use node_shell::signals::Signals;
 use shared::control::TurnRegistration;
 use std::net::IpAddr;
@@ -16,15 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use turn_core::auth::Authenticator;
 use turn_core::peer_policy::PeerPolicy;
 use turn_core::pool::Pool;
 use turn_core::{TurnServer, server};
 
-/// How long to wait for the edge to acknowledge that the node is draining.
+/// Time for the edge to acknowledge that the node is draining.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often to check for a dead shard, or for the end of the last allocation.
+/// Interval of checks for a dead shard, or for the end of the last allocation.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs the node until a signal or a fatal error.
@@ -33,10 +34,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listener = node_shell::pages::listen(config.http_listen).await?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("asking the operating system for randomness")?;
-    let pool = Pool::new(config.relay_ports.clone(), config.allocations_per_user, seed);
+    let pool = Pool::new(config.relay_ports.clone(), config.quotas, seed);
     let certificate = config.tls.clone().map(Certificate::read).transpose().context("reading the TLS certificate")?;
     let streams: Vec<TcpListener> =
-        config.tcp_listen.iter().map(|address| streams::listen(*address)).collect::<anyhow::Result<_>>()?;
+        config.tcp_listen.iter().map(|address| node_shell::streams::listen(*address)).collect::<anyhow::Result<_>>()?;
     let (shards, entrance) = start_shards(&config, &pool, certificate.as_ref())?;
     for listener in streams {
         tokio::spawn(entrance.clone().serve(listener));
@@ -45,7 +46,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tokio::spawn(certificate.watch());
     }
     let (draining, is_draining) = watch::channel(false);
-    let edge = start_control(&config, &shards, &is_draining)?;
+    let (edge, control) = start_control(&config, &shards, &is_draining)?.unzip();
     let standing = edge.as_ref().map(|edge| edge.standing.clone());
     let pages = Pages { shards: Arc::clone(&shards), entrance, pool, draining: is_draining, edge };
     tokio::spawn(node_shell::pages::serve(listener, pages));
@@ -59,6 +60,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         () = drained(&shards, time, standing) => {}
         _ = signals.next(config.drain) => tracing::info!("second signal: stopping immediately"),
+    }
+    drop(draining);
+    if let Some(control) = control {
+        // It ends in bounded time; if it panicked, its frames are lost.
+        let _ = control.await;
     }
     stop(&shards).await;
     Ok(())
@@ -111,7 +117,7 @@ fn start_control(
     config: &Config,
     shards: &Arc<[Shard]>,
     draining: &watch::Receiver<bool>,
-) -> anyhow::Result<Option<FromEdge>> {
+) -> anyhow::Result<Option<(FromEdge, JoinHandle<()>)>> {
     let Some(edge) = config.edge.clone() else { return Ok(None) };
     let (standing, stands) = watch::channel(Standing::default());
     let (named, media_nodes) = watch::channel(0);
@@ -123,20 +129,20 @@ fn start_control(
         urls: edge.turn_urls,
         allocations_max: u32::try_from(most).unwrap_or(u32::MAX),
     };
-    let member =
-        TurnMember { registration, media_nodes: config.media_nodes.clone(), shards: Arc::clone(shards), named };
-    let link = FleetLink {
+    let control = Control {
+        registration,
         edges: edge.urls,
-        node: edge.node,
-        region: edge.region,
         token: edge.token,
-        member,
+        media_nodes: config.media_nodes.clone(),
+        shards: Arc::clone(shards),
+        named,
         draining: draining.clone(),
         standing,
+        host: node_shell::host::watch("/".into()),
         seed: getrandom::u64().context("asking the operating system for randomness")?,
     };
-    tokio::spawn(link.run());
-    Ok(Some(FromEdge { standing: stands, media_nodes }))
+    let running = tokio::spawn(control.run());
+    Ok(Some((FromEdge { standing: stands, media_nodes }, running)))
 }
 
 fn allocations(shards: &[Shard]) -> usize {
@@ -149,8 +155,8 @@ async fn any_ended(shards: &[Shard]) {
     }
 }
 
-/// Notifies the edge, so that no more clients are sent here, and relays until no allocation is left or the drain time
-/// is over.
+/// Notifies the edge, so that it sends no more clients, and relays until no allocation is left or the drain time is
+/// over.
 async fn drained(shards: &[Shard], time: Duration, standing: Option<watch::Receiver<Standing>>) {
     let deadline = Instant::now() + time;
     shards.iter().for_each(Shard::drain);

@@ -1,4 +1,4 @@
-//! The addresses of this host, which are unreachable through the relay unless the configuration names them.
+//! This host's addresses, which are unreachable through the relay unless the configuration names them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

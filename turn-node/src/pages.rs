@@ -2,7 +2,7 @@
 
 use crate::shard::{Report, Shard};
 use crate::streams::{Closing, Entrance};
-use node_shell::fleet::Standing;
+use node_core::membership::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +34,6 @@ pub(crate) struct Pages {
     pub(crate) edge: Option<FromEdge>,
 }
 
-/// What the connection to the edge reports.
 pub(crate) struct FromEdge {
     pub(crate) standing: watch::Receiver<Standing>,
     /// The number of media node addresses last announced by the edge.
@@ -105,30 +104,16 @@ impl node_shell::pages::Pages for Pages {
 fn metrics(reports: &[(u16, Report)]) -> Text {
     let mut text = Text::default();
     text.shards(METRICS, reports);
-    text.head("turn_drops_total", "Datagrams neither relayed nor answered, by reason.", "counter");
-    for (shard, report) in reports {
-        for (reason, count) in DROPS {
-            text.line("turn_drops_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count(report));
-        }
-    }
-    text.head("turn_connections_refused_total", "Connections over a limit.", "counter");
-    for (shard, report) in reports {
-        for (reason, count) in [("full", report.streams.refused_full), ("address", report.streams.refused_address)] {
-            text.line("turn_connections_refused_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count);
-        }
-    }
-    text.head("turn_connections_closed_total", "Connections closed by the node, by reason.", "counter");
-    for (shard, report) in reports {
-        for ((_, reason), count) in Closing::ALL.iter().zip(report.streams.closed) {
-            text.line("turn_connections_closed_total", &format!("shard=\"{shard}\",reason=\"{reason}\""), count);
-        }
-    }
-    text.head("turn_refused_total", "Requests answered with an error, by its code.", "counter");
-    for (shard, report) in reports {
-        for (code, count) in report.server.refused.counts() {
-            text.line("turn_refused_total", &format!("shard=\"{shard}\",code=\"{code}\""), count);
-        }
-    }
+    let reports = || reports.iter().map(|(_, report)| report);
+    let drops = reports().flat_map(|report| DROPS.iter().map(move |(reason, count)| (*reason, count(report))));
+    text.labelled(("turn_drops_total", "Datagrams neither relayed nor answered, by reason."), "reason", drops);
+    let refused = reports()
+        .flat_map(|Report { streams, .. }| [("full", streams.refused_full), ("address", streams.refused_address)]);
+    text.labelled(("turn_connections_refused_total", "Connections over a limit."), "reason", refused);
+    let closed = reports().flat_map(|report| Closing::ALL.iter().map(|(_, reason)| *reason).zip(report.streams.closed));
+    text.labelled(("turn_connections_closed_total", "Connections closed by the node, by reason."), "reason", closed);
+    let codes = reports().flat_map(|report| report.server.refused.counts());
+    text.labelled(("turn_refused_total", "Requests answered with an error, by its code."), "code", codes);
     text
 }
 
@@ -143,13 +128,22 @@ mod tests {
         let text = metrics(&[(0, Report::default()), (1, busy)]).finish();
         for expected in [
             "turn_allocations{shard=\"1\"} 3",
-            "turn_drops_total{shard=\"1\",reason=\"over_quota\"} 7",
-            "turn_refused_total{shard=\"0\",code=\"486\"} 0",
+            "turn_drops_total{reason=\"over_quota\"} 7",
+            "turn_refused_total{code=\"486\"} 0",
         ] {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let codes = turn_core::counters::Refused::CODES.len();
-        assert_eq!(series.len(), 2 * (METRICS.len() + DROPS.len() + codes + 2 + Closing::ALL.len()));
+        assert_eq!(series.len(), 2 * METRICS.len() + DROPS.len() + codes + 2 + Closing::ALL.len());
+    }
+
+    #[test]
+    fn the_largest_node_has_few_series_of_each_metric() {
+        // As many threads for TCP and TLS as for UDP.
+        let threads = 2 * u16::try_from(shared::limits::SHARDS_PER_NODE_MAX).expect("a few");
+        let reports: Vec<_> = (0..threads).map(|shard| (shard, Report::default())).collect();
+        let most = node_shell::metrics::most_series(&metrics(&reports).finish());
+        assert!(most < shared::limits::SERIES_PER_METRIC_MAX && most >= usize::from(threads), "{most} series");
     }
 }

@@ -10,7 +10,7 @@ use udp::{Counters, PARTS, ReceiveBatch, SendBatch, Sending, Socket};
 const RUN_MAX: usize = 64;
 /// Space before the data: a Data indication's header with an IPv6 address.
 const HEAD_BYTES: usize = 52;
-/// A datagram's zeros to the next multiple of four.
+/// Zeros that pad a datagram to a multiple of four.
 const PADDING: [u8; 3] = [0; 3];
 
 /// Buffers reused for every batch.
@@ -22,7 +22,7 @@ pub(crate) struct RelayPath {
     head: Vec<u8>,
 }
 
-/// What comes before and after a peer's data on its way to a client.
+/// The bytes before and after a peer's data on its way to a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
     bytes: [u8; HEAD_BYTES],
@@ -180,7 +180,7 @@ pub(crate) fn head(
     let mut head = Head { bytes: [0; HEAD_BYTES], length: 0, padding: 0 };
     match framing {
         Framing::Channel(number) => {
-            // RFC 8656 §12.5: over TCP and TLS, ChannelData is padded; over UDP it needs none.
+            // RFC 8656 §12.5: over TCP and TLS, ChannelData is padded; over UDP it needs no padding.
             if client.is_stream() {
                 head.padding = bytes.next_multiple_of(4) - bytes;
             }

@@ -49,7 +49,7 @@ impl Relays {
         (relay.allocation == allocation).then_some(&relay.socket)
     }
 
-    /// The allocation at a place of the table, and its socket.
+    /// The allocation at an index of the table, and its socket.
     pub(crate) fn at(&self, place: u32) -> Option<(AllocationId, &Socket)> {
         let relay = self.0.get(place as usize)?.as_ref()?;
         Some((relay.allocation, &relay.socket))
@@ -63,7 +63,7 @@ pub(crate) fn bind(address: SocketAddr, pair: bool) -> io::Result<Socket> {
         // Closed at once: the pool keeps the port for the client, which has 30 s to claim it.
         Socket::bind(SocketAddr::new(address.ip(), address.port() | 1), false)?;
     }
-    // RFC 8656 §14: DF is clear unless a Send indication asks for it.
+    // RFC 8656 §14: DF is clear unless a Send indication requests it.
     socket.set_dont_fragment(false);
     Ok(socket)
 }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_pair_is_opened_only_if_both_ports_are_free() {
         let (mut relays, epoll) = (Relays::default(), Epoll::new().expect("an epoll set"));
-        // The relay tests use these ports too, but each searches for what is free.
+        // The relay tests use these ports too, but each searches for a free one.
         let is_free = |port: u16| UdpSocket::bind(("127.0.0.1", port)).is_ok();
         let lower = (60_000..60_900).step_by(2).find(|port| is_free(*port) && is_free(port + 1)).expect("a free pair");
         let address = SocketAddr::from(([127, 0, 0, 1], lower));

@@ -7,6 +7,7 @@ use crate::relay_path::RelayPath;
 use crate::relays::Relays;
 use crate::streams::StreamReport;
 use anyhow::Context;
+use node_shell::load::{Meter, Rates};
 use shared::UnixMillis;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -23,11 +24,11 @@ use udp::{ReceiveBatch, SendBatch, Socket};
 const CLIENTS: u64 = 1 << 32;
 /// Messages read from one relay socket at a time, so that a busy one does not keep the others waiting.
 const RELAY_MESSAGES: usize = 8;
-/// Messages that a read of the clients' socket is prepared for: few where they come one by one,
+/// Fewest messages for which a read of the clients' socket is prepared: enough for packets that come one by one.
 const CLIENT_MESSAGES_MIN: usize = 8;
-/// and many where they come in bursts.
+/// Most messages for which a read is prepared: enough for bursts.
 const CLIENT_MESSAGES_MAX: usize = 32;
-/// Batches read from the clients' socket before the relay sockets have their turn.
+/// Batches read from the clients' socket before the relay sockets get their turn.
 const CLIENT_BATCHES: usize = 4;
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -46,7 +47,6 @@ pub(crate) struct Report {
     pub(crate) streams: StreamReport,
 }
 
-/// A running shard, seen from other threads.
 #[derive(Debug)]
 pub(crate) struct Shard {
     index: u16,
@@ -57,7 +57,7 @@ pub(crate) struct Shard {
     thread: JoinHandle<()>,
 }
 
-/// Makes a thread look at its orders.
+/// Makes a thread check its orders.
 pub(crate) struct Wake(pub(crate) Box<dyn Fn() + Send + Sync>);
 
 impl std::fmt::Debug for Wake {
@@ -66,19 +66,19 @@ impl std::fmt::Debug for Wake {
     }
 }
 
-/// Orders from other threads; the shard looks at them after each wake-up.
+/// Orders from other threads; the shard checks them after each wake-up.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     stop: AtomicBool,
     drain: AtomicBool,
     /// The new set of reachable media nodes, until the shard has taken it.
     media_nodes: Mutex<Option<Arc<BTreeSet<SocketAddr>>>>,
-    /// Whether any order is new, so that the loop reads one flag.
+    /// True if there is any new order, so that the loop reads a single flag.
     is_new: AtomicBool,
 }
 
 impl Orders {
-    /// Carries out what is new; returns true if the thread must end.
+    /// Executes new orders; returns true if the thread must end.
     pub(crate) fn obey(&self, server: &mut TurnServer) -> bool {
         if !self.is_new.swap(false, Ordering::AcqRel) {
             return false;
@@ -103,9 +103,10 @@ impl Shard {
         server: TurnServer,
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(listen, true).with_context(|| format!("binding UDP {listen}"))?;
-        // A message to a client is longer than the peer's datagram and may exceed the path's MTU where that did not.
+        // A message to a client is longer than the peer's datagram and may exceed the path's MTU even if the datagram
+        // did not.
         socket.set_dont_fragment(false);
-        let epoll = Epoll::new().context("making an epoll set")?;
+        let epoll = Epoll::new().context("creating an epoll instance")?;
         epoll.add(socket.descriptor(), CLIENTS).context("watching the clients' socket")?;
         let (waker, report) = (epoll.waker(), Arc::default());
         let orders = Arc::<Orders>::default();
@@ -123,7 +124,7 @@ impl Shard {
             path: RelayPath::default(),
             counters: udp::Counters::default(),
             report: Arc::clone(&report),
-            before: Before { at: Instant::now(), cpu: Duration::ZERO, datagrams: 0 },
+            meter: Meter::new(Instant::now()),
         };
         let wake = Wake(Box::new(move || waker.wake()));
         Self::spawn(index, orders, wake, report, move || looped.run())
@@ -156,7 +157,7 @@ impl Shard {
         self.look();
     }
 
-    /// Refuses new allocations from here on.
+    /// Refuses all new allocations.
     pub(crate) fn drain(&self) {
         self.orders.drain.store(true, Ordering::Release);
         self.look();
@@ -190,21 +191,14 @@ struct Loop {
     epoll: Epoll,
     orders: Arc<Orders>,
     receive: ReceiveBatch,
-    /// How many messages the next read of the clients' socket is prepared for.
+    /// The number of messages for which the next read of the clients' socket is prepared.
     expected: usize,
     linger: Linger,
     send: SendBatch,
     path: RelayPath,
     counters: udp::Counters,
     report: Arc<Mutex<Report>>,
-    before: Before,
-}
-
-/// Figures of the previous report, for rates.
-struct Before {
-    at: Instant,
-    cpu: Duration,
-    datagrams: u64,
+    meter: Meter,
 }
 
 impl Loop {
@@ -232,7 +226,7 @@ impl Loop {
         }
     }
 
-    /// Handles what clients sent and returns the number of messages.
+    /// Handles the clients' datagrams and returns their number.
     fn read_clients(&mut self, now: Now) -> usize {
         let mut messages = 0;
         if !self.epoll.ready().any(|number| number == CLIENTS) {
@@ -263,7 +257,7 @@ impl Loop {
         messages
     }
 
-    /// Handles what peers sent and returns the number of messages.
+    /// Handles the peers' datagrams and returns their number.
     fn read_peers(&mut self, now: Now) -> usize {
         let mut messages = 0;
         if self.epoll.ready().all(|number| number == CLIENTS) {
@@ -288,7 +282,7 @@ impl Loop {
         messages + self.receive.messages().count()
     }
 
-    /// Carries out the server's outputs.
+    /// Executes the server's outputs.
     fn drain(&mut self, now: Now) {
         while let Some(output) = self.server.poll_output() {
             match output {
@@ -303,7 +297,7 @@ impl Loop {
                     self.relays.close(allocation);
                     drop(port);
                 }
-                // Only clients of streams have connections with peers (RFC 6062 §5.1).
+                // Only stream clients have connections with peers (RFC 6062 §5.1).
                 Output::Connect { .. } | Output::Join { .. } | Output::Disconnect { .. } => {}
             }
         }
@@ -320,14 +314,11 @@ impl Loop {
     }
 
     fn tell(&mut self, now: Instant) {
-        let elapsed_ms = now.saturating_duration_since(self.before.at).as_millis().max(1) as u64;
-        let before = Before { at: now, cpu: thread_cpu(), datagrams: self.path.datagrams_out };
-        let before = std::mem::replace(&mut self.before, before);
-        let used = self.before.cpu.saturating_sub(before.cpu).as_micros() as u64;
+        let Rates { datagrams_out_per_s, busy_permille } = self.meter.read(now, self.path.datagrams_out);
         let report = Report {
             at: Some(now),
-            datagrams_out_per_s: (self.before.datagrams - before.datagrams) * 1_000 / elapsed_ms,
-            busy_permille: (used / elapsed_ms).min(1_000) as u16,
+            datagrams_out_per_s,
+            busy_permille,
             allocations: self.server.allocation_count(),
             server: self.server.counters,
             sockets: self.counters,
@@ -336,14 +327,6 @@ impl Loop {
         };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
-}
-
-/// Processor time used by this thread.
-pub(crate) fn thread_cpu() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is valid for writing; the call cannot fail for the calling thread's own clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 pub(crate) fn now() -> Now {

@@ -9,47 +9,43 @@ mod client;
 mod conversation;
 mod entrance;
 mod hub;
-mod outgoing;
 mod peers;
-mod places;
 mod relay;
 mod wire;
 
 pub(crate) use client::Closing;
-pub(crate) use entrance::{Arrivals, Entrance, listen};
+pub(crate) use entrance::{Arrivals, Entrance};
 
 use crate::config::Families;
-use crate::shard::{Orders, REPORT_INTERVAL, Report, Shard, Wake, thread_cpu};
+use crate::shard::{Orders, REPORT_INTERVAL, Report, Shard, Wake};
 use anyhow::Context;
 use hub::Hub;
+use node_shell::load::{Meter, Rates};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::rustls::ServerConfig;
 use turn_core::TurnServer;
 
-/// After a failed accept: descriptors come back when connections end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a thread counts about its connections.
+/// A thread's connections.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StreamReport {
     pub(crate) open: u64,
-    /// Of those, the ones without an allocation.
+    /// Connections without an allocation.
     pub(crate) strangers: u64,
     pub(crate) accepted: u64,
     pub(crate) refused_full: u64,
     pub(crate) refused_address: u64,
     /// Datagrams dropped because their client reads too slowly.
     pub(crate) slow_reader: u64,
-    /// By the place in [`Closing::ALL`].
+    /// Indexed like [`Closing::ALL`].
     pub(crate) closed: [u64; Closing::ALL.len()],
 }
 
-/// Starts a thread for the connections that come from the entrance.
+/// Starts a thread for the connections from the entrance.
 pub(crate) fn start(
     index: u16,
     arrivals: Arrivals,
@@ -78,13 +74,13 @@ impl Thread {
     async fn run(self, hub: &Rc<Hub>, mut arrivals: Arrivals) {
         let mut ticks = interval(REPORT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = Before { at: Instant::now(), cpu: Duration::ZERO, datagrams: 0 };
+        let mut meter = Meter::new(Instant::now());
         loop {
             tokio::select! {
                 () = self.woken.notified() => {}
                 _ = ticks.tick() => {
                     hub.sweep();
-                    self.tell(hub, &mut before);
+                    self.tell(hub, &mut meter);
                 }
                 Some((stream, from)) = arrivals.next() => hub.admit(stream, from),
             }
@@ -94,24 +90,10 @@ impl Thread {
         }
     }
 
-    fn tell(&self, hub: &Hub, before: &mut Before) {
-        let now = Before { at: Instant::now(), cpu: thread_cpu(), datagrams: hub.state().datagrams_out() };
-        let elapsed_ms = now.at.saturating_duration_since(before.at).as_millis().max(1) as u64;
-        let used = now.cpu.saturating_sub(before.cpu).as_micros() as u64;
-        let report = Report {
-            at: Some(now.at),
-            datagrams_out_per_s: (now.datagrams - before.datagrams) * 1_000 / elapsed_ms,
-            busy_permille: (used / elapsed_ms).min(1_000) as u16,
-            ..hub.state().report()
-        };
-        *before = now;
+    fn tell(&self, hub: &Hub, meter: &mut Meter) {
+        let now = Instant::now();
+        let Rates { datagrams_out_per_s, busy_permille } = meter.read(now, hub.state().datagrams_out());
+        let report = Report { at: Some(now), datagrams_out_per_s, busy_permille, ..hub.state().report() };
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
     }
-}
-
-/// Figures of the previous report, for rates.
-struct Before {
-    at: Instant,
-    cpu: Duration,
-    datagrams: u64,
 }

@@ -1,4 +1,4 @@
-//! The certificate for TLS: read from files, and read again when they change.
+//! The TLS certificate, read from files and reloaded when they change.
 
 use anyhow::{Context, bail};
 use std::fs::File;
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, Resolves
 use tokio_rustls::rustls::sign::CertifiedKey;
 use turn_core::limits;
 
-/// How often to look whether the files have changed.
+/// Interval of checks for changed files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(20);
 
 /// PEM files, as ACME clients write them.
@@ -40,7 +40,7 @@ impl Certificate {
         Ok(Arc::new(Self { files, current }))
     }
 
-    /// What TLS connections are made with. There are no tickets and no session cache: a TURN client seldom comes back.
+    /// The settings of TLS connections. There are no tickets and no session cache: a TURN client seldom returns.
     pub(crate) fn config(self: &Arc<Self>) -> Arc<ServerConfig> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
         // Without protocols of our own, a client may offer any (RFC 7443 lets a server ignore ALPN).
@@ -50,7 +50,7 @@ impl Certificate {
         Arc::new(config)
     }
 
-    /// Reads the files again on SIGHUP and whenever they have changed. A mistake leaves the certificate as it is.
+    /// Reads the files again on SIGHUP and whenever they have changed. An error keeps the current certificate.
     pub(crate) async fn watch(self: Arc<Self>) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => hangup,
@@ -72,8 +72,8 @@ impl Certificate {
                     known = changed_at;
                     tracing::info!("read the TLS certificate");
                 }
-                // The key may be written after the certificate: the next look reads both again.
-                Err(error) => tracing::warn!("the TLS certificate stays as it is: {error:#}"),
+                // The key may be written after the certificate: the next check reads both again.
+                Err(error) => tracing::warn!("keeping the previous TLS certificate: {error:#}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! coturn's own client against the built program: every mode it has over UDP, TCP and TLS, and what must be refused.
+//! coturn's own client against the built program: every mode over UDP, TCP and TLS, and refusals.
 //!
 //! Needs Debian's `coturn`; `cargo xtask test --only turn` installs it.
 
@@ -31,14 +31,14 @@ fn relays_in_every_mode_that_the_client_has_over_udp() -> Result<()> {
         &["-c"],
         &["-m", "4"],
         &["-X"],
-        // Channels whose data is padded.
+        // Channels with padded data.
         &["-c", "-D"],
         // Send and Data indications.
         &["-s"],
         &["-s", "-c", "-m", "4"],
         // DONT-FRAGMENT.
         &["-s", "-c", "-g"],
-        // Further CreatePermission and ChannelBind requests.
+        // From one client's allocation to another's.
         &["-c", "-G"],
         // From one client's allocation to another's.
         &["-y", "-c"],
@@ -166,7 +166,8 @@ fn drops_what_is_over_the_quota_of_bandwidth() -> Result<()> {
         std::thread::sleep(Duration::from_millis(50));
     }
     drop(client);
-    // 500 bytes at a time, each counted on the way to the peer and on the way back; one second's worth is there at first.
+    // 500 bytes at a time, each counted on the way to the peer and on the way back; one second's worth is available at
+    // first.
     let most = 2_000 / 500 * (started.elapsed().as_secs() + 2);
     assert!(fixture.peer.heard() <= most, "{} of {most}", fixture.peer.heard());
     Ok(())
@@ -206,7 +207,7 @@ impl Fixture {
         command
     }
 
-    /// All of the client's data comes back.
+    /// Checks that all of the client's data comes back.
     fn relays(&self, flags: &[&str]) -> Result<()> {
         let mut client = self.client(&credential(TurnPolicy::P2p, "ada", 600)?, flags);
         client.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -219,7 +220,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// The node's counters show that it refuses the client with this code, and none of the client's data reaches the peer.
+    /// Checks that the node counts a refusal with this code, and none of the client's data reaches the peer.
     fn refuses(&self, user: &Credential, flags: &[&str], code: u16) -> Result<()> {
         let label = format!("code=\"{code}\"");
         let count = || self.counter("turn_refused_total", &label);
@@ -251,7 +252,7 @@ impl Fixture {
     }
 }
 
-/// A process that is killed with its owner.
+/// A process that is killed when dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -262,7 +263,7 @@ impl Drop for Ended {
     }
 }
 
-/// Echoes and counts what arrives at two neighbouring ports, for media and its control protocol.
+/// Echoes and counts datagrams at two adjacent ports, for media and its control protocol.
 struct Peer {
     address: &'static str,
     port: u16,
@@ -279,7 +280,7 @@ impl Peer {
                 let mut buffer = [0; 2_048];
                 while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                     heard.fetch_add(1, Ordering::Relaxed);
-                    // The sender may be gone.
+                    // The sender may have left.
                     let _ = socket.send_to(buffer.get(..length).unwrap_or_default(), from);
                 }
             });

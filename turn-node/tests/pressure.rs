@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
-/// Data that has not arrived by then is lost.
+/// Data that has not arrived within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 const SETTINGS: &[(&str, &str)] = &[("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
 const CHANNEL: u16 = 0x4001;
@@ -53,14 +53,12 @@ impl Pair {
         Ok(())
     }
 
-    /// Whether the peer hears this number next.
     fn peer_hears(&self, number: u32) -> Result<bool> {
         let mut buffer = [0; 64];
         let length = self.peer.recv(&mut buffer).with_context(|| format!("number {number} at the peer"))?;
         Ok(buffer.get(..length) == Some(&number.to_be_bytes()))
     }
 
-    /// Whether a number of the peer's comes to the client.
     fn client_hears(&self, number: u32) -> Result<bool> {
         self.peer.send_to(&number.to_be_bytes(), self.relayed)?;
         let mut buffer = [0; 64];
@@ -87,7 +85,7 @@ fn a_client_that_floods_does_not_silence_the_others_peers() -> Result<()> {
         let heard: Result<Vec<bool>> = (0..100).map(|number| quiet.client_hears(number)).collect();
         enough.store(true, Ordering::Relaxed);
         assert!(heard?.into_iter().all(|heard| heard));
-        // The node works off the flooded socket, and then relays all clients' data again, even if late.
+        // The node works through the flooded socket, and then relays all clients' data again, even if late.
         let deadline = Instant::now() + 5 * PATIENCE;
         quiet.peer.set_read_timeout(Some(Duration::from_millis(100)))?;
         loop {
@@ -109,7 +107,7 @@ fn packets_that_follow_each_other_closely_gather_and_all_arrive() -> Result<()> 
     let before = counter(relay.http, "turn_lingers_total")?;
     let mut pacer = Pacer::new(Duration::from_micros(50));
     let deadline = Instant::now() + 10 * PATIENCE;
-    // Each time no more than what fits into a peer's buffer.
+    // Each round fits into a peer's buffer.
     for round in 0.. {
         let numbers = round * 100..(round + 1) * 100;
         for number in numbers.clone() {
@@ -127,7 +125,7 @@ fn packets_that_follow_each_other_closely_gather_and_all_arrive() -> Result<()> 
         if counter(relay.http, "turn_lingers_total")? > before {
             break;
         }
-        // On a machine that is busy otherwise, packets come in heaps for a while.
+        // On a busy machine, packets bunch up for a while.
         assert!(Instant::now() < deadline, "packets were never left to gather");
     }
     Ok(())
@@ -144,7 +142,7 @@ fn destinations_that_cannot_be_reached_harm_nobody() -> Result<()> {
     let closed = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
     assert_eq!(pair.client.bind(CLOSED, closed)?, Answer::Success(None));
     assert_eq!(pair.client.bind(REFUSED, FORBIDDEN.parse()?)?, Answer::Success(None));
-    // A client that has left without a word, whose peer goes on.
+    // A client that vanished, whose peer continues.
     let Pair { client, peer, relayed, .. } = gone;
     drop(client);
     for number in 0..200 {

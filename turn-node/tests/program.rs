@@ -1,4 +1,5 @@
-//! The built program against a stand-in for the edge: it registers, learns of media nodes, outlives the edge, and drains.
+//! The built program against a stand-in for the edge: it registers, learns about media nodes, survives the loss of the
+//! edge, and drains.
 
 use anyhow::{Result, bail};
 use load::local_edge::{Caller, LocalEdge};
@@ -17,7 +18,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
 const PATIENCE: Duration = Duration::from_secs(5);
 const TOKEN: &str = "token-of-the-test";
 
-/// A running node with the edge's end of its socket, and a media node that the edge may name.
+/// A running node with the edge's end of its socket, and a media node that the edge may announce.
 struct Fixture {
     edge: LocalEdge,
     relay: Relay,
@@ -41,7 +42,7 @@ impl Fixture {
         Ok(Self { edge, relay: relay.await??, media_node: UdpSocket::bind("127.0.0.1:0")? })
     }
 
-    /// Takes the node's socket and says yes.
+    /// Accepts the node's registration.
     async fn register(&self) -> Result<Caller> {
         let mut fleet = self.edge.accept().await?;
         assert_eq!((fleet.path.as_str(), fleet.token.as_str()), ("/v1/nodes/socket", TOKEN));
@@ -54,14 +55,14 @@ impl Fixture {
         Ok(fleet)
     }
 
-    /// Names the media node, or none.
+    /// Announces the media node, or none.
     async fn name_media_node(&self, fleet: &mut Caller, named: bool) -> Result<()> {
         let addresses = if named { vec![self.media_node.local_addr()?] } else { vec![] };
         fleet.send(&FleetToNode::SetMediaNodes { addresses }).await?;
         self.expect_page("/metrics", 200, &format!("turn_media_nodes {}\n", u8::from(named))).await
     }
 
-    /// Asks until the page says what is expected.
+    /// Polls the page until it has the expected content.
     async fn expect_page(&self, path: &'static str, status: u16, expected: &str) -> Result<()> {
         let (http, deadline) = (self.relay.http, Instant::now() + PATIENCE);
         loop {
@@ -88,11 +89,18 @@ impl Fixture {
     }
 }
 
+#[test]
+fn says_its_version() {
+    let output = std::process::Command::new(PROGRAM).arg("--version").output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("turn-node {}\n", shared::VERSION));
+}
+
 // Holds S0-SIG-01, S3-DEP-01.
 #[tokio::test]
 async fn clients_reach_the_media_nodes_that_the_edge_names_and_no_others() -> Result<()> {
     let fixture = Fixture::start("0").await?;
     fixture.expect_page("/readyz", 503, "not registered").await?;
+    fixture.expect_page("/healthz", 200, &format!("ok, version {}\n", shared::VERSION)).await?;
     let mut fleet = fixture.register().await?;
     fixture.expect_page("/readyz", 200, "ready").await?;
     assert_eq!(fixture.reach().await?, Answer::Refused(403));

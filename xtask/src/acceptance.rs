@@ -11,29 +11,27 @@ use serde::Deserialize;
 use self::holds::Held;
 use crate::workspace::Workspace;
 
-/// What [`page`] writes.
+/// Written by [`page`].
 pub(crate) const PAGE: &str = "docs/acceptance.md";
-/// Every row that was asked for.
 const ROWS: &str = "docs/acceptance.toml";
 
-/// A row: its words, and why no test holds it where none does.
+/// A requirement; without a test it has a reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// What was asked for.
     what: String,
-    /// The work that brings it, and what is there already.
+    /// The missing work, and the existing part.
     later: Option<String>,
-    /// The reason no test of this repository can hold it.
+    /// The reason no test in this repository can cover it.
     not_here: Option<String>,
 }
 
-/// The page, made of the table of rows and of every test of the repository.
+/// Builds the page from the table of rows and all tests in the repository.
 pub(crate) fn page(workspace: &Workspace) -> Result<String> {
     let mut tests = Vec::new();
     let mut mistakes = Vec::new();
     for file in workspace.files()? {
-        let Ok(text) = std::fs::read_to_string(workspace.path(&file)) else { continue }; // Not text: nothing to read.
+        let Ok(text) = std::fs::read_to_string(workspace.path(&file)) else { continue }; // Not a text file.
         holds::read(&file, &text, &mut tests, &mut mistakes);
     }
     let rows = std::fs::read_to_string(workspace.path(ROWS)).with_context(|| format!("reading {ROWS}"))?;
@@ -45,7 +43,7 @@ fn parse(rows: &str) -> Result<BTreeMap<String, Row>> {
     toml::from_str(rows).context(ROWS)
 }
 
-/// Writes the page and notes every row that is held twice over, or not at all.
+/// Writes the page; records every row that is covered twice, or not at all, as a mistake.
 fn render(rows: &BTreeMap<String, Row>, tests: &[Held], mistakes: &mut Vec<String>) -> String {
     let unknown = tests.iter().filter(|test| !rows.contains_key(&test.row));
     mistakes.extend(unknown.map(|test| format!("{}:{}: no row is called {}", test.file, test.line, test.row)));
@@ -86,7 +84,7 @@ fn render(rows: &BTreeMap<String, Row>, tests: &[Held], mistakes: &mut Vec<Strin
     )
 }
 
-/// A bar would end the cell.
+/// Escapes bars, which would end the cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
@@ -97,7 +95,7 @@ mod tests {
 
     const TEST: &str = "// Holds S0-A-01.\n#[test]\nfn holds() {}\n";
 
-    /// The page of these rows and tests, or what is wrong with them.
+    /// Returns the page of these rows and tests, or the mistakes in them.
     fn check(rows: &str, test: &str) -> Result<String, Vec<String>> {
         let (mut tests, mut mistakes) = (Vec::new(), Vec::new());
         holds::read("a/b.rs", test, &mut tests, &mut mistakes);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::{self, Flavour, Program};
+use crate::build::{self, Flavour, Part, Program};
 use crate::progress;
 use crate::setup::{self, Tools};
 use crate::workspace::Workspace;
@@ -39,15 +39,21 @@ enum Name {
     Recording,
     /// From the click to the first decoded frame, in Chromium
     Join,
+    /// CPU, bytes and memory of a room in workerd, compared with the same room in JavaScript
+    Edge,
     /// A first start, from a fresh clone to a call, on an idle machine
     FirstCall,
 }
 
-/// Runs the benchmark and prints its results.
+/// A result above its goal is an error.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let node = ("--media-node", Program::MediaNode);
     let lines = match options.name {
-        Name::Sfu => measure(workspace, options, "measure sfu", load("bench-sfu", &[node]))?,
+        Name::Sfu => {
+            let mut lines = measure(workspace, options, "measure sfu", load("bench-sfu", &[node]))?;
+            lines.extend(measure(workspace, options, "measure viewers", viewers)?);
+            lines
+        }
         Name::Turn => measure(workspace, options, "measure turn", |workspace, tools, options| {
             setup::for_relaying(tools)?;
             load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)
@@ -57,6 +63,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             measure(workspace, options, "measure recording", load("bench-recording", &programs))?
         }
         Name::Join => measure(workspace, options, "measure join", join)?,
+        Name::Edge => measure(workspace, options, "measure edge", edge)?,
         Name::FirstCall if options.smoke => bail!("first-call has no smoke mode"),
         Name::FirstCall => first_call::run(workspace)?,
     };
@@ -66,10 +73,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     } else {
         println!("\n{}", results::table(&lines)?);
     }
+    let missed = results::missed(&lines)?;
+    if !missed.is_empty() && !options.smoke {
+        bail!("missed: {}", missed.join("; "));
+    }
     Ok(())
 }
 
-/// Runs the program that measures, which `make` builds; one line of JSON per case.
+/// Runs the measuring program, which `make` builds; returns one line of JSON per case.
 fn measure(
     workspace: &Workspace,
     options: &Options,
@@ -91,10 +102,10 @@ fn measure(
     Ok(lines)
 }
 
-/// `tests/load` starts `programs`, which it measures, itself: it knows whose CPU time it reads.
+/// `tests/load` itself starts the measured `programs`, because it needs to know whose CPU time it reads.
 fn load(bench: &str, programs: &[(&str, Program)]) -> impl FnOnce(&Workspace, &Tools, &Options) -> Result<Command> {
     move |workspace, tools, options| {
-        // A smoke test shows that the programs work together, which the builds of the other tests do as well.
+        // A smoke test shows that the programs work together, which the other tests' builds do as well.
         let flavour = if options.smoke { Flavour::Quick } else { Flavour::Release };
         build::benchmarks(workspace, tools, flavour)?;
         let mut command = Command::new(Program::MediaNode.path(workspace, flavour).with_file_name(bench));
@@ -106,11 +117,30 @@ fn load(bench: &str, programs: &[(&str, Program)]) -> impl FnOnce(&Workspace, &T
     }
 }
 
+/// The benchmark of media-core alone.
+fn viewers(_: &Workspace, tools: &Tools, options: &Options) -> Result<Command> {
+    let mut command = tools.cargo();
+    command.arg("bench");
+    if options.smoke {
+        command.args(["--profile", "dev"]);
+    }
+    command.args(build::EVERYTHING_NATIVE).args(["--bench", "viewers", "--"]);
+    Ok(command)
+}
+
 /// `tests/browser` starts the Worker, a node and Chromium.
 fn join(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
     build::stack(workspace, tools)?;
     setup::for_browsers(tools)?;
     let mut command = tools.command("node");
     command.arg(workspace.path("tests/browser/bench-join.mjs"));
+    Ok(command)
+}
+
+/// `tests/edge` starts the Worker as deployed, and the room in JavaScript.
+fn edge(workspace: &Workspace, tools: &Tools, _: &Options) -> Result<Command> {
+    build::build(workspace, tools, Part::Edge, Flavour::Release)?;
+    let mut command = tools.command("node");
+    command.arg(workspace.path("tests/edge/bench/bench-edge.mjs"));
     Ok(command)
 }

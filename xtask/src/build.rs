@@ -10,27 +10,26 @@ use crate::setup::{self, NPM, Tools};
 use crate::tasks::{Task, Tasks};
 use crate::workspace::Workspace;
 
-/// How much time goes into making the result small and fast.
+/// The effort spent on a small and fast result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// Quick to build, from nothing and after a change; what `dev` and the tests run.
+    /// Fast to build, from nothing and after a change; used by `dev` and the tests.
     Quick,
     /// As deployed.
     Release,
 }
 
-/// One thing that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
-    /// The Worker: `edge/build`.
+    /// The Worker, in `edge/build`.
     Edge,
     /// The media node's program.
     MediaNode,
     /// The TURN node's program.
     TurnNode,
-    /// The meet app: `client/meet/dist`.
+    /// The meet app, in `client/meet/dist`.
     Client,
-    /// The storage for recordings on a developer's machine.
+    /// The recording storage of a developer's machine.
     Storage,
 }
 
@@ -47,29 +46,28 @@ const FOR_LATER: &[Program] = &[Program::TurnNode, Program::Storage];
 
 const ALL: &[Program] = &[Program::MediaNode, Program::WorkerBindgen, Program::TurnNode, Program::Storage];
 
-/// CPU seconds for something that is only to be brought up to date.
+/// CPU seconds for bringing something up to date.
 const REFRESH_S: u32 = 5;
 
-/// What a call needs. The numbers here are CPU seconds from nothing, measured (docs/benchmarks.md).
+/// The tasks that a call needs. The numbers here are CPU seconds from nothing, measured (docs/benchmarks.md).
 pub(crate) fn for_the_call<'a>(workspace: &'a Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
     let cost_s = cost(is_built(workspace, FOR_THE_CALL), 330);
     let native = program::task(tools, MEDIA_NODE, FOR_THE_CALL, Flavour::Quick, cost_s);
     everything_but_programs(workspace, tools, native)
 }
 
-/// What a call can do without at first: TURN and recording.
+/// The tasks that a first call can do without: TURN and recording.
 pub(crate) fn for_later<'a>(workspace: &Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
     let cost_s = cost(is_built(workspace, FOR_LATER), 100);
     vec![program::task(tools, "TURN node and storage", FOR_LATER, Flavour::Quick, cost_s)]
 }
 
-/// Everything that runs on a developer's machine.
 pub(crate) fn all<'a>(workspace: &'a Workspace, tools: &'a Tools) -> Vec<Task<'a>> {
     let native = program::task(tools, NATIVE, ALL, Flavour::Quick, cost(has_programs(workspace), 430));
     everything_but_programs(workspace, tools, native)
 }
 
-/// Whether every program was built before, so that all of it is up to date in seconds.
+/// True if every program was built before, so that updating all of them takes seconds.
 pub(crate) fn has_programs(workspace: &Workspace) -> bool {
     is_built(workspace, ALL)
 }
@@ -88,7 +86,6 @@ fn is_built(workspace: &Workspace, programs: &[Program]) -> bool {
     programs.iter().all(|program| program.path(workspace, Flavour::Quick).is_file())
 }
 
-/// Builds one part, unless it is current.
 pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: Flavour) -> Result<()> {
     let program = |name, programs| vec![program::task(tools, name, programs, flavour, REFRESH_S)];
     let tasks = match part {
@@ -104,12 +101,12 @@ pub(crate) fn build(workspace: &Workspace, tools: &Tools, part: Part, flavour: F
     Tasks::new(workspace, tasks).run()
 }
 
-/// Builds the benchmarks, and what they measure.
+/// Builds the benchmarks and the measured programs.
 pub(crate) fn benchmarks(workspace: &Workspace, tools: &Tools, flavour: Flavour) -> Result<()> {
     Tasks::new(workspace, vec![program::benchmarks(tools, flavour)]).run()
 }
 
-/// What a task costs, by whether its result is there.
+/// A task's cost, depending on whether its result exists.
 fn cost(built: bool, from_nothing_s: u32) -> u32 {
     if built { REFRESH_S } else { from_nothing_s }
 }

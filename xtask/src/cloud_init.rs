@@ -60,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// JSON is YAML too, and needs no second way of quoting.
+/// JSON is also YAML, and needs no second way of quoting.
 fn user_data(options: &Options, unit: &str, sysctl: &str, settings: &str) -> Result<String> {
     let Options { node, program, sha256, .. } = options;
     ensure!(program.starts_with("https://"), "--program: {program:?} does not begin with https://");
@@ -150,7 +150,7 @@ mod tests {
         assert!(refused(&Options { sha256: "abc".to_owned(), ..options() }, SETTINGS));
     }
 
-    /// Runs a script of the first start in a folder of its own.
+    /// Runs a script of the first start in a separate folder.
     fn sh(script: &str, arguments: &[&Path]) -> bool {
         let script = script.replace(
             "curl --fail --silent --show-error --location --retry 5 --output \"$new\" \"$1\"",

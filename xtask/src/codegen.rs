@@ -11,13 +11,12 @@ use crate::setup::Tools;
 use crate::workspace::Workspace;
 use crate::{acceptance, progress, terraform};
 
-/// A file that is generated and never edited.
 struct Generated {
     path: &'static str,
     about: &'static str,
     /// The example of `shared` that prints it.
     example: &'static str,
-    /// What `shared` needs for that.
+    /// The feature of `shared` that the example needs.
     feature: &'static str,
 }
 
@@ -32,7 +31,7 @@ const GENERATED: &[Generated] = &[
     Generated { path: "docs/openapi.json", about: "OpenAPI document", example: "openapi", feature: "openapi" },
 ];
 
-/// Writes the files, or with `check` fails where one is stale.
+/// Writes the files; with `check`, fails if one is stale.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools, check: bool) -> Result<()> {
     for generated in GENERATED {
         keep(workspace, generated.path, &generate(workspace, tools, generated)?, check)?;

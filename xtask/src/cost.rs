@@ -1,4 +1,4 @@
-//! `cargo xtask cost`: what a participant costs a minute, by part, from the price table and measured capacities.
+//! `cargo xtask cost`: the cost of a participant per minute, by part, from the price table and measured capacities.
 
 mod prices;
 
@@ -10,23 +10,25 @@ use prices::Prices;
 
 const HOURS_A_MONTH: f64 = 730.0;
 const MINUTES_A_MONTH: f64 = HOURS_A_MONTH * 60.0;
-/// A packet of a camera with its headers; docs/benchmarks.md measures with these.
+/// A camera's packet with its headers, as in docs/benchmarks.md.
 const PACKET_BYTES: f64 = 1_100.0;
-/// Nanoseconds of a core for a forwarded packet (docs/benchmarks.md, `1x50 spaced`, the dearest case), and for a relayed one.
+/// Nanoseconds of a core per forwarded packet (docs/benchmarks.md, `1x50 spaced`, the most expensive case), and per
+/// relayed one.
 const FORWARD_NS: f64 = 4_121.0;
 const RELAY_NS: f64 = 9_858.0;
-/// The use of a core at which a group adds a host (`busy_permille_target`).
+/// The core usage at which a group adds a host (`busy_permille_target`).
 const BUSY: f64 = 0.6;
-/// Readings that a host's group sends, and alarms, of both kinds together (terraform/modules/fleet, alarms).
+/// Metrics and alarms of the two host groups of a region (terraform/modules/fleet, alarms).
 const METRICS_A_REGION: f64 = 23.0;
 const ALARMS_A_REGION: f64 = 21.0;
 const DISK_GB: f64 = 32.0;
-/// Messages through the room for a participant in a minute: joining, views, mutes, pings.
+/// Messages through the room per participant and minute: joining, views, mutes, pings.
 const MESSAGES_A_MINUTE: f64 = 30.0;
-/// An object is billed while it runs, and not while it could hibernate; a message with its writes takes about so long.
+/// An object is billed while it runs, and not while it could hibernate; a message with its writes takes about this
+/// long.
 const MESSAGE_S: f64 = 0.01;
 const OBJECT_GB: f64 = 0.128;
-/// A join is a request of the Worker; docs/operations.md has its CPU.
+/// A join is one request to the Worker; docs/operations.md lists its CPU time.
 const CALL_MINUTES: f64 = 30.0;
 const JOIN_CPU_MS: f64 = 6.0;
 /// A part of a recording is stored every 5 s.
@@ -84,7 +86,7 @@ pub(crate) struct Options {
     turn_cores: u32,
 }
 
-/// A part of the bill, in dollars a month.
+/// A part of the bill, in dollars per month.
 #[derive(Debug, PartialEq)]
 struct Part {
     name: &'static str,
@@ -127,7 +129,7 @@ fn parts(options: &Options, prices: &Prices) -> Result<Vec<Part>> {
         },
         Part {
             name: "egress",
-            // Each region's traffic is in the same tiers: AWS counts an account's together.
+            // All regions' traffic is in the same tiers, because AWS adds up an account's traffic.
             month: prices.egress.month(sent_gb + gigabytes(traffic.in_bps) * relayed),
             note: format!("{sent_gb:.0} GB to participants"),
         },
@@ -142,7 +144,7 @@ fn parts(options: &Options, prices: &Prices) -> Result<Vec<Part>> {
             name: "CloudWatch",
             month: f64::from(options.regions)
                 * (METRICS_A_REGION * prices.cloudwatch.metric_month + ALARMS_A_REGION * prices.cloudwatch.alarm_month),
-            note: format!("{METRICS_A_REGION} readings and {ALARMS_A_REGION} alarms a region"),
+            note: format!("{METRICS_A_REGION} metrics and {ALARMS_A_REGION} alarms a region"),
         },
     ];
     if options.recorded_percent > 0 {
@@ -151,13 +153,13 @@ fn parts(options: &Options, prices: &Prices) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// Bits per second of all rooms together.
+/// All rooms together.
 struct Traffic {
     /// From media nodes to participants.
     out_bps: f64,
     /// From participants to media nodes.
     in_bps: f64,
-    /// Both, of the participants behind TURN.
+    /// In both directions, for participants behind TURN.
     relayed_bps: f64,
 }
 
@@ -174,7 +176,7 @@ impl Traffic {
     }
 }
 
-/// Hosts in all regions that so much traffic needs.
+/// The number of hosts in all regions for this much traffic.
 fn hosts(options: &Options, bps: f64, packet_ns: f64, cores: u32) -> f64 {
     let packets_a_host = f64::from(cores) * BUSY * 1e9 / packet_ns;
     let needed = bps / 8.0 / PACKET_BYTES / f64::from(options.regions) / packets_a_host;
@@ -217,7 +219,7 @@ fn participants(options: &Options) -> f64 {
     f64::from(options.rooms) * f64::from(options.people)
 }
 
-/// GB of a month.
+/// GB per month.
 fn gigabytes(bps: f64) -> f64 {
     bps / 8.0 * MINUTES_A_MONTH * 60.0 / 1e9
 }
@@ -328,7 +330,7 @@ mod tests {
         assert!(text.contains(&prices.dated) && text.contains("https://aws.amazon.com/s3/pricing/"));
     }
 
-    /// The figures are those of the page, and the modules have so many alarms and readings.
+    /// The figures match the page, and the modules have this many alarms and metrics.
     #[test]
     fn what_was_measured_is_on_the_page() {
         let page = include_str!("../../docs/benchmarks.md");

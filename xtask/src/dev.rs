@@ -21,7 +21,7 @@ use crate::{build, process, setup, signals};
 use recipe::{Recipe, Recipes};
 use stack::{ApiKey, Stack};
 
-/// Said before hundreds of crates are compiled.
+/// Printed before hundreds of crates are compiled.
 const FIRST_START: &str = "  The first start compiles everything: about 6 minutes on two cores, and 3 GB of disk in target/, \
     node_modules/ and .rotunda/.\n  The call works first; TURN and recording follow while you use it. Later starts take seconds.\n";
 
@@ -65,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
 }
 
-/// Builds what a call needs, and starts it; TURN and recording follow.
+/// Builds and starts the parts that a call needs; TURN and recording follow.
 fn build_and_watch(workspace: &Workspace, state: &Path, options: &Options) -> Result<()> {
     let is_warm = options.no_build || build::has_programs(workspace);
     if !is_warm {
@@ -99,7 +99,7 @@ fn watch(
 ) -> Result<()> {
     leftovers::record(state)?;
     stack.wait_until_healthy(0)?;
-    leftovers::record(state)?; // Once more: workerd runs by now.
+    leftovers::record(state)?; // Again, because workerd runs by now.
     if !options.json {
         println!("{}", stack.table());
     }
@@ -122,7 +122,7 @@ fn watch(
     }
 }
 
-/// Two at once would share storage. The lock ends with the process that holds it, however that ends.
+/// Two runs would share storage. The lock ends with the process that holds it, however that ends.
 fn only_one(state: &Path) -> Result<File> {
     let file = File::create(state.join("dev.lock")).context("opening the lock")?;
     match file.try_lock() {

@@ -29,7 +29,7 @@ impl Lock {
         }
     }
 
-    /// `None` while another xtask does `what`.
+    /// `None` if another xtask does `what`.
     pub(crate) fn try_take(workspace: &Workspace, what: &str) -> Result<Option<Self>> {
         let folder = workspace.state().join("locks");
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;

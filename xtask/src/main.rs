@@ -7,6 +7,7 @@ mod cloud_init;
 mod codegen;
 mod cost;
 mod dev;
+mod dist;
 mod lock;
 mod pins;
 mod process;
@@ -57,6 +58,8 @@ enum Task {
     CloudInit(cloud_init::Options),
     /// Print what a participant costs a minute, by part
     Cost(cost::Options),
+    /// Make everything that is deployed, with checksums and bills of materials, in `target/dist`
+    Dist(dist::Options),
     /// Only install missing tools
     Setup,
     /// Build one part or, without a name, all of them
@@ -88,6 +91,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
         Task::CloudInit(options) => cloud_init::run(&workspace, &options)?,
         Task::Cost(options) => cost::run(&options)?,
+        Task::Dist(options) => dist::run(&workspace, &options)?,
         Task::Setup => setup_all(&workspace)?,
         Task::Build { part, development } => {
             build_parts(&workspace, part, if development { Flavour::Quick } else { Flavour::Release })?;

@@ -3,20 +3,29 @@
 /// The oldest Node.js that wrangler and Vite accept.
 pub(crate) const NODE_MIN: (u32, u32) = (22, 12);
 
-/// Installed through npm where the one on the PATH is older than [`NODE_MIN`].
+/// Installed through npm if the one on the PATH is older than [`NODE_MIN`].
 pub(crate) const NODE: &str = "24.21.0";
 
 /// Checks the HTTP API against its document.
 pub(crate) const SCHEMATHESIS: &str = "4.32.5";
 
-/// Checks the Terraform modules for mistakes of security.
+/// Checks the security of the Terraform modules.
 pub(crate) const CHECKOV: &str = "3.3.30";
 
-/// Checks them for style; built by Go, where that is installed.
+/// Checks the style of the Terraform modules; built by Go, if that is installed.
 pub(crate) const TFLINT: &str = "0.64.0";
 
-/// The AWS provider that the Terraform environments name.
+/// Checks licences and sources of crates.
+pub(crate) const CARGO_DENY: &str = "0.20.2";
+
+/// Checks Containerfiles.
+pub(crate) const HADOLINT: &str = "2.15.1";
+
+/// Checks workflows; built by Go, where that is installed.
+pub(crate) const ACTIONLINT: &str = "1.7.12";
+
+/// The AWS provider of the Terraform environments.
 pub(crate) const AWS_PROVIDER: &str = "5.100.0";
 
-/// What the edge compiles to.
+/// The edge's target.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";

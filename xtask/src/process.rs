@@ -11,13 +11,13 @@ use anyhow::{Context, Result};
 
 use crate::signals;
 
-/// How often a wait looks at its children and at Ctrl-C.
+/// Interval at which a wait checks its children and Ctrl-C.
 pub(crate) const POLL: Duration = Duration::from_millis(25);
 
-/// How long a program gets to end in order before it is killed.
+/// Time for a program to end in order before it is killed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A program in its own process group, so that its children can be stopped with it.
+/// A program in a separate process group, so that its children can be stopped with it.
 pub(crate) struct Running {
     child: Child,
 }
@@ -61,7 +61,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Asks first: a package manager that is killed leaves the system half installed.
+    /// Asks first: a killed package manager leaves the system half installed.
     fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut asked = false;
@@ -80,7 +80,7 @@ impl Drop for Running {
     }
 }
 
-/// Has the kernel kill the program when the thread that started it ends, however xtask ends.
+/// Makes the kernel kill the program when the thread that started it ends, however xtask ends.
 fn die_with_parent(command: &mut Command) {
     #[cfg(target_os = "linux")]
     {
@@ -100,7 +100,7 @@ fn die_with_parent(command: &mut Command) {
     let _ = command;
 }
 
-/// Ends every descendant, whatever its process group, and waits until all are gone: ports are free afterwards.
+/// Ends every descendant in any process group, and waits until all are gone, so that their ports are free.
 pub(crate) fn end_all() {
     let deadline = Instant::now() + PATIENCE;
     let mut signal = libc::SIGTERM;
@@ -126,7 +126,7 @@ pub(crate) fn end_all() {
     }
 }
 
-/// Collects children that ended, so that they stop counting as descendants.
+/// Reaps ended children, so that they no longer count as descendants.
 fn reap() {
     let mut status = 0;
     // SAFETY: `status` is a valid place for the call to write to.
@@ -151,7 +151,7 @@ pub(crate) fn all_pids() -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Tells a process from a later one with the same number.
+/// Distinguishes a process from a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) parent: u32,
@@ -159,17 +159,17 @@ pub(crate) struct Stat {
     pub(crate) start_ticks: u64,
 }
 
-/// Reads `/proc/PID/stat`; nothing for a process that is gone.
+/// Reads `/proc/PID/stat`; `None` if the process is gone.
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?)
 }
 
-/// proc(5): the name in parentheses may hold anything, so fields are counted after the last `)`.
+/// proc(5): the name in parentheses may contain anything, so fields are counted after the last `)`.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
     if fields.next()? == "Z" {
-        return None; // A zombie holds nothing any more.
+        return None; // A zombie holds no resources.
     }
     Some(Stat { parent: fields.next()?.parse().ok()?, start_ticks: fields.nth(17)?.parse().ok()? })
 }

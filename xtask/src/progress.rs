@@ -13,16 +13,16 @@ use crate::process::Running;
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;
 
-/// How much of a log a failure shows.
+/// Lines of the log shown after a failure.
 const TAIL_LINES: usize = 40;
 
-/// How often a step that writes to a file or a pipe says that it is alive.
+/// Interval at which a step without a terminal reports that it is alive.
 const REMINDER: Duration = Duration::from_secs(30);
 
-/// How often a step redraws its line on a terminal.
+/// Interval at which a step redraws its line on a terminal.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Nothing that is installed or built takes longer, even on a slow machine.
+/// No installation or build takes longer, even on a slow machine.
 const STEP_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Runs `command` as the step `name`; a quiet success leaves one line and a log.
@@ -30,7 +30,7 @@ pub(crate) fn run(workspace: &Workspace, name: &str, command: &mut Command) -> R
     run_within(workspace, name, command, STEP_LIMIT, |_| String::new())
 }
 
-/// The same, with a bound of its own; `note` reads what the command said and puts it short.
+/// Like [`run`], with a separate limit; `note` summarises the command's output.
 pub(crate) fn run_within(
     workspace: &Workspace,
     name: &str,
@@ -64,12 +64,12 @@ pub(crate) fn run_within(
     }
 }
 
-/// Says that `name` needed nothing.
+/// Reports that `name` had nothing to do.
 pub(crate) fn skip(name: &str, why: &str) {
     println!("  · {name:<28} {why}");
 }
 
-/// Says how `name` ended.
+/// Reports the result of `name`.
 pub(crate) fn report(mark: char, name: &str, took: Duration, note: &str) {
     println!("{}", step_text(mark, name, took, note));
 }
@@ -79,7 +79,7 @@ fn step_text(mark: char, name: &str, took: Duration, note: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// Where the step `name` writes.
+/// The log of the step `name`.
 pub(crate) fn log_path(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.logs();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -101,7 +101,7 @@ pub(crate) fn print_tail(log: &Path) {
     }
 }
 
-/// Takes out of a log what cargo drew and drew over.
+/// Removes overdrawn progress lines of cargo from a log.
 pub(crate) fn strip_redraws(log: &Path) -> Result<()> {
     let text = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
@@ -109,13 +109,13 @@ pub(crate) fn strip_redraws(log: &Path) -> Result<()> {
     fs::write(log, lines.join("\n") + "\n").with_context(|| format!("writing {}", log.display()))
 }
 
-/// What is left of a line on a terminal: what was drawn before a carriage return is overwritten.
+/// The visible rest of a line on a terminal: text before a carriage return is overwritten.
 fn last_drawn(line: &str) -> &str {
     let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
     last.trim_start_matches("\x1b[K")
 }
 
-/// The line at the bottom of the screen that tells about everything that goes on.
+/// The line at the bottom of the screen that shows all work in progress.
 #[derive(Default)]
 pub(crate) struct Status {
     shown: Option<Instant>,
@@ -123,13 +123,13 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Whether it is time to show it again.
+    /// True if it is time for the next update.
     pub(crate) fn is_due(&self) -> bool {
         let every = if std::io::stdout().is_terminal() { REDRAW } else { REMINDER };
         self.shown.is_none_or(|shown| shown.elapsed() >= every)
     }
 
-    /// Shows what `line` returns, now and then.
+    /// Shows the result of `line` at intervals.
     pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
         if !self.is_due() {
             return;
@@ -144,14 +144,14 @@ impl Status {
         }
     }
 
-    /// Says that a task has begun, where nothing can be drawn over.
+    /// Reports the start of a task if lines cannot be redrawn.
     pub(crate) fn announce(&self, name: &str) {
         if !std::io::stdout().is_terminal() {
             println!("  … {name}");
         }
     }
 
-    /// Makes room for a line that stays.
+    /// Makes room for a permanent line.
     pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             draw_over("");
@@ -160,7 +160,7 @@ impl Status {
     }
 }
 
-/// Draws in place of what the last line holds, which only works while it is one line.
+/// Overwrites the last line, which works only while it is a single line.
 fn draw_over(text: &str) {
     let text: String = text.chars().take(terminal_columns().saturating_sub(1)).collect();
     print!("\r\x1b[2K{text}");
@@ -176,7 +176,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Shows that `name` has begun.
+    /// Shows that `name` has started.
     pub(crate) fn start(name: &str) -> Self {
         let now = Instant::now();
         let line = Self { name: name.to_owned(), started: now, shown: now, live: std::io::stdout().is_terminal() };
@@ -188,7 +188,7 @@ impl Line {
         line
     }
 
-    /// Shows the time passed, and the last line of `log`.
+    /// Shows the elapsed time, and the last line of `log`.
     pub(crate) fn tick(&mut self, log: &Path) {
         if self.shown.elapsed() < if self.live { REDRAW } else { REMINDER } {
             return;
@@ -212,7 +212,7 @@ impl Line {
         self.end('✗', "");
     }
 
-    /// The developer ended it.
+    /// The developer ended the step.
     pub(crate) fn stopped(self) {
         self.end('■', "");
     }

@@ -1,5 +1,7 @@
 //! Installs missing tools once, and provides commands that find them.
 
+mod delivery;
+mod go;
 mod node;
 mod python;
 mod rust;
@@ -17,9 +19,10 @@ use crate::lock::Lock;
 use crate::pins;
 use crate::tasks::{Task, Tasks};
 use crate::workspace::Workspace;
+pub(crate) use delivery::Linters;
 pub(crate) use terraform::Checkers;
 
-/// The task that installs what `package-lock.json` names.
+/// The task that installs the packages of `package-lock.json`.
 pub(crate) const NPM: &str = "npm packages";
 
 /// Proof that setup ran: tools are started only through it.
@@ -29,41 +32,40 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// A command in the repository root that finds the tools of this repository before the system's.
+    /// A command in the repository root that finds this repository's tools before the system's.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.find(program).unwrap_or_else(|| PathBuf::from(program)));
         command.current_dir(self.workspace.root()).env("PATH", &self.path);
         command
     }
 
-    /// `cargo`, of the toolchain that runs xtask.
+    /// `cargo` of the toolchain that runs xtask.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = self.command("cargo");
         command.args(["--config", "term.color='never'"]);
         command
     }
 
-    /// `cargo build`, which tells [`crate::tasks`] how far it is; by itself it does so only on a terminal.
+    /// `cargo build` that reports its progress to [`crate::tasks`]; by default it does so only on a terminal.
     pub(crate) fn cargo_build(&self) -> Command {
         let mut command = self.cargo();
         command.arg("build").env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "80");
         command
     }
 
-    /// Where `program` is.
     pub(crate) fn find(&self, program: &str) -> Option<PathBuf> {
         find_program(&self.path, program)
     }
 }
 
-/// What every command that builds or starts something needs.
+/// Tools for every command that builds or starts something.
 pub(crate) fn for_build(workspace: &Workspace) -> Result<Tools> {
     let tools = for_dev(workspace)?;
     Tasks::new(workspace, vec![npm_packages(&tools)]).run()?;
     Ok(tools)
 }
 
-/// The same without the npm packages, which can be installed while something else is built.
+/// Like [`for_build`], without the npm packages, which can be installed during a build.
 pub(crate) fn for_dev(workspace: &Workspace) -> Result<Tools> {
     let _lock = Lock::take(workspace, "setup")?;
     system::ensure_compiler(workspace)?;
@@ -71,7 +73,7 @@ pub(crate) fn for_dev(workspace: &Workspace) -> Result<Tools> {
     with_node(workspace)
 }
 
-/// Node.js and the npm packages alone: enough for the client.
+/// Only Node.js and the npm packages: enough for the client.
 pub(crate) fn for_node(workspace: &Workspace) -> Result<Tools> {
     let tools = {
         let _lock = Lock::take(workspace, "setup")?;
@@ -81,7 +83,7 @@ pub(crate) fn for_node(workspace: &Workspace) -> Result<Tools> {
     Ok(tools)
 }
 
-/// Installs the npm packages, unless they are there.
+/// Installs the npm packages if they are missing.
 pub(crate) fn npm_packages(tools: &Tools) -> Task<'_> {
     let installed = tools.workspace.path("node_modules").is_dir();
     let prepare = Box::new(|| node::packages(tools));
@@ -94,20 +96,21 @@ pub(crate) fn for_lint(tools: &Tools) -> Result<()> {
     rust::ensure_components(&tools.workspace)
 }
 
-/// The browsers, which an npm package drives, and networks for them.
+/// The browsers, which an npm package drives, and a microphone and networks for them.
 pub(crate) fn for_browsers(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_browsers(&tools.workspace)?;
+    system::ensure_sound(&tools.workspace)?;
     system::ensure_networks(&tools.workspace)
 }
 
-/// coturn, whose client tests our TURN server, and which is measured beside it.
+/// coturn: its client tests our TURN server, and its server is the benchmarks' comparison.
 pub(crate) fn for_relaying(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_coturn(&tools.workspace)
 }
 
-/// ffmpeg, an independent reader of recordings, and a clock that can be stepped.
+/// ffmpeg, an independent reader of recordings, and a steppable clock.
 pub(crate) fn for_recordings(tools: &Tools) -> Result<()> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_ffmpeg(&tools.workspace)?;
@@ -124,7 +127,7 @@ pub(crate) fn for_interop(tools: &Tools) -> Result<()> {
 pub(crate) fn for_api(tools: &Tools) -> Result<PathBuf> {
     let _lock = Lock::take(&tools.workspace, "setup")?;
     system::ensure_python(&tools.workspace)?;
-    python::ensure_program(&tools.workspace, "schemathesis", pins::SCHEMATHESIS)
+    python::ensure_program(&tools.workspace, "schemathesis", "schemathesis", pins::SCHEMATHESIS)
 }
 
 /// Terraform with its provider, and the programs that check modules.
@@ -132,7 +135,11 @@ pub(crate) fn for_terraform(tools: &Tools) -> Result<Checkers> {
     terraform::checkers(tools)
 }
 
-/// The first executable called `name` on `path`.
+/// The programs that check licences, container recipes and workflows.
+pub(crate) fn for_delivery(tools: &Tools) -> Result<Linters> {
+    delivery::linters(tools)
+}
+
 pub(crate) fn find_program(path: &OsString, name: &str) -> Option<PathBuf> {
     std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| is_executable(file))
 }

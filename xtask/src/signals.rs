@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// The error of a step that was interrupted; `main` turns it into the exit code that shells expect.
+/// The error of an interrupted step; `main` turns it into the exit code that shells expect.
 #[derive(Debug)]
 pub(crate) struct Interrupted {
     /// The signal's number.
@@ -22,7 +22,7 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Catches the signals that end a program, and adopts orphans so that none can outlive us.
+/// Catches termination signals, and adopts orphans so that none can outlive us.
 pub(crate) fn install() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: `remember` only touches atomics, which is allowed in a signal handler.
@@ -36,7 +36,7 @@ pub(crate) fn install() {
     };
 }
 
-/// Fails once a signal has asked us to end.
+/// Fails once a termination signal has arrived.
 pub(crate) fn check() -> Result<()> {
     match RECEIVED.load(Ordering::Relaxed) {
         0 => Ok(()),
@@ -44,7 +44,7 @@ pub(crate) fn check() -> Result<()> {
     }
 }
 
-/// Whether the developer pressed Ctrl-C more than once: then children are killed at once.
+/// True if the developer pressed Ctrl-C more than once: then children are killed at once.
 pub(crate) fn impatient() -> bool {
     COUNT.load(Ordering::Relaxed) > 1
 }

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use crate::progress::file_name;
 use crate::workspace::Workspace;
 
-/// Folders that never hold inputs.
+/// Folders without inputs.
 const SKIPPED: &[&str] = &["node_modules", "target", "build", "dist", ".git", ".rotunda"];
 
-/// A digest of everything a step reads. Not cryptographic: it guards against forgetting, not against attack.
+/// A digest of everything that a step reads. Not cryptographic: it guards against forgetting, not against attack.
 #[derive(Clone, Default)]
 pub(crate) struct Fingerprint {
     hasher: DefaultHasher,
@@ -25,7 +25,7 @@ impl Fingerprint {
         self
     }
 
-    /// Adds a file, or every file below a folder; one that does not exist is a fact too.
+    /// Adds a file, or every file below a folder; a missing one is a fact too.
     pub(crate) fn path(mut self, path: &Path) -> Result<Self> {
         let mut files = Vec::new();
         collect_files(path, &mut files)?;
@@ -54,12 +54,12 @@ impl Stamp {
         Self { file: workspace.state().join("stamps").join(file_name(name)), digest: fingerprint.digest() }
     }
 
-    /// Whether the step last succeeded with the same inputs.
+    /// True if the step last succeeded with the same inputs.
     pub(crate) fn is_current(&self) -> bool {
         fs::read_to_string(&self.file).is_ok_and(|stored| stored == self.digest)
     }
 
-    /// Forgets the last success; called before a step starts, so that one cut short runs again.
+    /// Called before a step starts, so that an interrupted step runs again.
     pub(crate) fn clear(&self) -> Result<()> {
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -19,22 +19,22 @@ use crate::signals;
 use crate::workspace::Workspace;
 use forecast::{Forecast, Share};
 
-/// Something to be built or installed.
+/// Something to build or install.
 pub(crate) struct Task<'a> {
     /// On the screen, and in the name of its log.
     pub(crate) name: &'static str,
-    /// The tasks it needs; one that is not in the same list is taken for done.
+    /// Names of its dependencies; one that is not in the same list counts as done.
     pub(crate) after: &'static [&'static str],
-    /// CPU time it takes, in seconds, if nothing of it is there yet.
+    /// CPU seconds if nothing of it exists yet.
     pub(crate) cost_s: u32,
-    /// Called once its turn has come.
+    /// Called once the dependencies are done.
     pub(crate) prepare: Box<dyn FnOnce() -> Result<Work<'a>> + 'a>,
 }
 
 pub(crate) enum Work<'a> {
-    /// Nothing: its inputs are those of the last time.
+    /// Its inputs are unchanged since the last time.
     Unchanged,
-    /// These commands, one after the other, and then `finish`.
+    /// These commands in order, followed by `finish`.
     Commands(VecDeque<Command>, Finish<'a>),
 }
 
@@ -42,13 +42,12 @@ pub(crate) enum Work<'a> {
 pub(crate) type Finish<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
 
 impl<'a> Work<'a> {
-    /// One command, and nothing after it.
+    /// One command without a final part.
     pub(crate) fn command(command: Command) -> Self {
         Self::Commands(VecDeque::from([command]), Box::new(|| Ok(())))
     }
 }
 
-/// Tasks under way.
 pub(crate) struct Tasks<'a> {
     workspace: &'a Workspace,
     states: Vec<(Share, State<'a>)>,
@@ -69,12 +68,12 @@ struct Job<'a> {
     log: PathBuf,
     rest: VecDeque<Command>,
     finish: Finish<'a>,
-    /// Held to the end: two xtasks do not do the same work at once.
+    /// Held to the end, so that two xtasks do not do the same work at once.
     _lock: Lock,
 }
 
 impl<'a> Tasks<'a> {
-    /// Begins nothing yet.
+    /// Starts nothing yet.
     pub(crate) fn new(workspace: &'a Workspace, tasks: Vec<Task<'a>>) -> Self {
         let states = tasks.into_iter().map(|task| (Share::waiting(task.name, task.cost_s), State::Waiting(task)));
         Self { workspace, states: states.collect(), forecast: Forecast::start(), status: Status::default() }
@@ -88,7 +87,7 @@ impl<'a> Tasks<'a> {
         Ok(())
     }
 
-    /// Begins what can begin, and ends what has ended. True once everything is done.
+    /// Starts tasks whose dependencies are done, and completes ended ones. True once everything is done.
     pub(crate) fn poll(&mut self) -> Result<bool> {
         for index in 0..self.states.len() {
             let outcome = self.advance(index);
@@ -189,7 +188,7 @@ impl<'a> Tasks<'a> {
 }
 
 impl Drop for Tasks<'_> {
-    /// Whatever is printed next begins on a line of its own.
+    /// Later output starts on a new line.
     fn drop(&mut self) {
         self.status.clear();
     }

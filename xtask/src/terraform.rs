@@ -1,5 +1,5 @@
-//! Writes the root module of each Terraform environment out of its values: a provider cannot be made in a loop, so each
-//! region of the map gets one of its own.
+//! Writes the root module of each Terraform environment from its values: a provider cannot be created in a loop, so
+//! each region of the map gets a separate one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,14 +9,14 @@ use serde::Deserialize;
 
 use crate::workspace::Workspace;
 
-/// The environments that there are; each has a table in `wrangler.toml` too.
+/// The existing environments; each has a table in `wrangler.toml` too.
 pub(crate) const ENVIRONMENTS: &[&str] = &["staging", "production"];
 
 const ROOT: &str = include_str!("terraform/environment.tf");
 const REGION: &str = include_str!("terraform/region.tf");
 const TEST: &str = include_str!("terraform/environment.tftest.hcl");
 
-/// The part of `terraform.tfvars.json` that is written out.
+/// The used part of `terraform.tfvars.json`.
 #[derive(Deserialize)]
 struct Values {
     regions: BTreeMap<String, serde_json::Value>,
@@ -50,7 +50,7 @@ fn is_identifier(region: &str) -> bool {
         && region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// A region's module and provider, in Terraform's way of naming.
+/// The name of a region's module and provider in Terraform's style.
 fn module(region: &str) -> String {
     region.replace('-', "_")
 }
@@ -115,7 +115,7 @@ mod tests {
         assert!(!is_identifier("1eu") && !is_identifier("eu.central") && !is_identifier("EU") && !is_identifier(""));
     }
 
-    /// A region that only one of both knows has nodes that nobody is sent to, or participants without nodes.
+    /// A region known only to one of the two would have nodes without participants, or participants without nodes.
     #[test]
     fn the_worker_has_the_regions_of_the_map() {
         let wrangler = std::fs::read_to_string(workspace().path("wrangler.toml")).expect("wrangler.toml");
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// The readings of hosts name metrics of the nodes, which can be renamed.
+    /// The hosts' metrics name those of the nodes, which can be renamed.
     #[test]
     fn every_reading_is_a_metric_of_its_node() {
         let read = |path: &str| std::fs::read_to_string(workspace().path(path)).expect("a file");

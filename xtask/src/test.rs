@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the only definition of green, here and in CI.
 
+mod delivery;
 mod steps;
 mod tally;
 mod terraform;
@@ -36,7 +37,7 @@ pub(crate) struct Run<'a> {
     workspace: &'a Workspace,
     tools: &'a Tools,
     tally: Tally,
-    /// Time that went into compiling, in all steps so far.
+    /// Compile time of all steps so far.
     built: Duration,
 }
 
@@ -46,7 +47,7 @@ struct Outcome {
     failed: bool,
 }
 
-/// Where a step's time went.
+/// A step's time by activity.
 struct Took {
     all: Duration,
     building: Duration,
@@ -92,7 +93,7 @@ impl Run<'_> {
             }
             failed = true;
             println!("    {error:#}");
-            // A build that failed on the way to its tests is a failure too.
+            // A build that failed before its tests is a failure too.
             self.tally.failed = self.tally.failed.max(failed_before + 1);
         }
         Ok(Outcome {
@@ -102,14 +103,13 @@ impl Run<'_> {
         })
     }
 
-    /// `cargo` with these arguments.
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.tools.cargo();
         command.args(arguments);
         command
     }
 
-    /// Tests of the workspace that these filters choose.
+    /// Tests of the workspace, selected by these filters.
     fn tests(&self, filters: &[&str]) -> Command {
         self.cargo(&[&["test"], EVERYTHING_NATIVE, filters].concat())
     }
@@ -130,7 +130,6 @@ impl Run<'_> {
         outcome
     }
 
-    /// `npm` with these arguments.
     fn npm(&self, arguments: &[&str]) -> Command {
         let mut command = self.tools.command("npm");
         command.args(arguments).env("NO_COLOR", "1");
@@ -150,7 +149,7 @@ impl Run<'_> {
         outcome
     }
 
-    /// Runs a check of our own, which prints what it finds.
+    /// Runs an internal check, which prints its findings.
     fn check(&mut self, name: &str, check: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         let line = Line::start(name);
         let outcome = check(self);
@@ -166,7 +165,7 @@ impl Run<'_> {
 
 fn choose(only: &[String]) -> Result<Vec<&'static Step>> {
     if let Some(unknown) = only.iter().find(|name| !STEPS.iter().any(|step| step.name == name.as_str())) {
-        bail!("there is no step {unknown}; `cargo xtask test --list` names them");
+        bail!("there is no step {unknown}; `cargo xtask test --list` lists them");
     }
     Ok(STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)).collect())
 }

@@ -3,15 +3,17 @@
 mod circles;
 mod columns;
 mod echoes;
+mod layers;
 mod lines;
 mod links;
+mod metrics;
 mod paths;
 mod settings;
 mod skips;
 mod source;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 
@@ -29,9 +31,10 @@ pub(crate) struct Offence {
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let files = workspace.files()?;
     let mut offences = lines::check_exemptions(&files);
-    let mut client = BTreeMap::new();
+    let (mut client, mut room) = (BTreeMap::new(), BTreeMap::new());
+    let metrics = known_metrics(workspace)?;
     for file in &files {
-        let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not text: nothing to read.
+        let Ok(text) = std::fs::read_to_string(workspace.path(file)) else { continue }; // Not a text file.
         offences.extend(lines::check(file, &text));
         offences.extend(paths::check(file, &text));
         offences.extend(columns::check(file, &text));
@@ -39,11 +42,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         offences.extend(words::check(file, &text));
         offences.extend(skips::check(file, &text));
         offences.extend(links::check(file, &text, |target| workspace.path(target).exists()));
+        offences.extend(metrics::check(file, &text, &metrics));
         if circles::concerns(file) {
             client.insert(file.clone(), text);
+        } else if layers::concerns(file) {
+            room.insert(file.clone(), text);
         }
     }
     offences.extend(circles::check(&client));
+    offences.extend(layers::check(&room));
     offences.extend(check_settings(workspace)?);
     for Offence { file, line, what } in &offences {
         println!("    {file}:{line}: {what}");
@@ -53,6 +60,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         1 => bail!("one rule of style is broken"),
         count => bail!("{count} rules of style are broken"),
     }
+}
+
+fn known_metrics(workspace: &Workspace) -> Result<BTreeSet<String>> {
+    let mut known = BTreeSet::new();
+    for file in metrics::SOURCES {
+        let text = std::fs::read_to_string(workspace.path(file)).with_context(|| format!("reading {file}"))?;
+        known.extend(metrics::names(&text));
+    }
+    Ok(known)
 }
 
 fn check_settings(workspace: &Workspace) -> Result<Vec<Offence>> {

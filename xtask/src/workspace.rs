@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// The repository root and the folder for everything that can be deleted.
+/// The repository root, and a folder that can be deleted at any time.
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -13,9 +13,9 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the repository from this crate's own place in it.
+    /// Locates the repository from this crate's own path.
     pub(crate) fn locate() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
         Ok(Self { root: root.to_owned(), state: root.join(".rotunda") })
     }
 
@@ -50,7 +50,7 @@ impl Workspace {
         &self.state
     }
 
-    /// Tools that were installed for this repository alone.
+    /// Tools installed for this repository only.
     pub(crate) fn tools(&self) -> PathBuf {
         self.state.join("tools")
     }
@@ -60,12 +60,12 @@ impl Workspace {
         self.state.join("logs")
     }
 
-    /// Where cargo puts what it builds, which `CARGO_TARGET_DIR` may move.
+    /// Cargo's build folder, which `CARGO_TARGET_DIR` may move.
     pub(crate) fn target(&self) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
     }
 
-    /// `path` as a person would name it: relative to the repository.
+    /// `path` as shown to a person: relative to the repository.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }

@@ -1,6 +1,7 @@
-//! `cargo xtask dev` for real: whatever part dies, and however, no process stays behind and every port is free again.
+//! `cargo xtask dev` for real: whichever part dies in whatever way, no process stays behind and every port is free
+//! again.
 //!
-//! Needs what `cargo xtask dev` builds.
+//! Needs the results of a `cargo xtask dev` build.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Starting takes a few seconds on a busy machine; this is the bound for one that hangs.
+/// Starting takes a few seconds on a busy machine; this is the limit for one that hangs.
 const STARTED_WITHIN: Duration = Duration::from_secs(90);
 
 /// From a signal to the end of everything.
@@ -132,7 +133,7 @@ fn what_an_earlier_run_left_behind_is_ended_first() {
 fn ctrl_c_during_an_installation_ends_what_it_started() {
     let folder = new_state();
     let marker = folder.join("pids");
-    // A toolchain that lacks wasm32, and a rustup that takes for ever, with a process of its own.
+    // A toolchain that lacks wasm32, and a rustup that never ends, with a child process.
     write_program(&folder, "rustc", "echo /nonexistent");
     write_program(&folder, "rustup", &format!("sleep 600 & echo $$ $! > {}; wait", marker.display()));
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
@@ -166,7 +167,7 @@ fn ctrl_c_while_the_rest_is_being_built_ends_everything() {
     first.end();
 }
 
-/// A `cargo xtask dev` that has built what a call needs; its cargo does the rest when it is told to.
+/// A `cargo xtask dev` that has built the parts for a call; its cargo builds the rest on demand.
 struct FirstStart {
     folder: PathBuf,
     port: u16,
@@ -256,7 +257,8 @@ impl Dev {
             (text("name"), part["pid"].as_u64().expect("a number") as u32, port)
         };
         let parts: Vec<_> = ready["parts"].as_array().expect("a list").iter().map(part).collect();
-        // Without media nodes there is nothing to relay to or to record: the Worker is alone then, else with storage and a TURN node.
+        // Without media nodes there is nothing to relay or record, so the Worker is alone; otherwise storage and a TURN
+        // node run too.
         let others = if nodes > 0 { 3 } else { 1 };
         assert_eq!(parts.len(), usize::from(nodes) + others);
         assert!(answers(port));
@@ -266,7 +268,7 @@ impl Dev {
         Self { owner, output, state, port, api_key, parts, below }
     }
 
-    /// The status and the body of an answer of the HTTP API.
+    /// The status and the body of an API answer.
     fn api(&self, key: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the Worker listens");
         let (length, basic) = (body.len(), STANDARD.encode(key));
@@ -281,7 +283,7 @@ impl Dev {
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        // The body may come in chunks (RFC 9112 §7.1), but it is one object.
+        // The body may be chunked (RFC 9112 §7.1), but it is one object.
         let (from, to) = (answer.find("\r\n\r\n").expect("a head"), answer.rfind('}').expect("an object"));
         let body = &answer[from..=to];
         (status, serde_json::from_str(&body[body.find('{').expect("an object")..]).expect("JSON"))
@@ -304,7 +306,7 @@ impl Dev {
         send(self.owner.id(), signal);
     }
 
-    /// Waits for the end, and returns how xtask ended and what it said.
+    /// Waits for the end, and returns xtask's exit status and output.
     fn assert_all_gone(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         self.output.read_to_string(&mut said).expect("its output"); // Until every holder of the pipe is gone.
@@ -322,7 +324,7 @@ impl Dev {
 }
 
 impl Drop for Dev {
-    /// A test that fails leaves nothing behind either.
+    /// A failing test leaves nothing behind either.
     fn drop(&mut self) {
         if matches!(self.owner.try_wait(), Ok(None)) {
             self.signal_owner(libc::SIGINT);
@@ -343,7 +345,7 @@ fn xtask(arguments: &[&str]) -> Command {
     command
 }
 
-/// Reads until the line of JSON that says that everything is healthy.
+/// Reads until the JSON line that reports that everything is healthy.
 fn read_ready(output: &mut impl BufRead) -> Value {
     let mut said = String::new();
     loop {
@@ -404,7 +406,7 @@ fn descendants(root: u32) -> BTreeSet<(u32, u64)> {
     found
 }
 
-/// Start time and parent of a process that runs; a zombie holds nothing any more.
+/// Start time and parent of a running process; a zombie counts as ended.
 fn stat(pid: u32) -> Option<(u64, u32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();

@@ -1,11 +1,15 @@
-/** The bar at the bottom: everything one does in a call. */
+/** The bar at the bottom, with every control of a call. */
 import type { Reaction, RoomSnapshot } from "@rotunda/client";
 import { canShareScreen } from "@rotunda/client";
+import { useDevices } from "@rotunda/react";
 import type { ReactNode } from "react";
 import {
   CameraIcon,
   CameraOffIcon,
   ChatIcon,
+  DiagnosticsIcon,
+  FlipCameraIcon,
+  GridIcon,
   HandIcon,
   LeaveIcon,
   LinkIcon,
@@ -13,11 +17,16 @@ import {
   MicrophoneIcon,
   MicrophoneOffIcon,
   MoreIcon,
+  NextIcon,
   PeopleIcon,
+  PictureIcon,
+  PreviousIcon,
   RecordIcon,
   ScreenIcon,
   SettingsIcon,
+  ShowIcon,
   SmileIcon,
+  SpeakerViewIcon,
 } from "./icons";
 import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
@@ -26,22 +35,28 @@ import { EMOJI } from "./reactions";
 import { isRecording } from "./recordings";
 import type { Texts } from "./texts";
 import type { Actions } from "./use-actions";
+import type { Picture } from "./use-picture";
+import type { Stage } from "./use-stage";
 
-export type PanelName = "chat" | "people" | "settings";
+export type PanelName = "chat" | "people" | "settings" | "diagnostics";
 
 interface Props {
   readonly snapshot: RoomSnapshot;
   readonly name: string;
+  readonly stage: Stage;
+  readonly picture: Picture;
   readonly panel: PanelName | null;
   readonly unread: number;
   readonly actions: Actions;
   readonly onPanel: (panel: PanelName) => void;
 }
 
-export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) {
+export function Bar({ snapshot, name, stage, picture, panel, unread, actions, onPanel }: Props) {
   const texts = useTexts();
   const { participants, publishes, self, hands, isLocked } = snapshot;
   const mayChat = self?.grants.chat ?? false;
+  const { cameras } = useDevices(snapshot.camera.track?.id);
+  const canFlip = cameras.length > 1;
   return (
     <nav className="bar" id="bar" aria-label={texts.call} tabIndex={-1}>
       <h1 className="room-name">
@@ -65,7 +80,7 @@ export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) 
           <PeopleIcon />
           <span className="count">{hands.length > 0 ? "✋" : participants.length + 1}</span>
         </Button>
-        <Menu id="more" label={texts.more} items={moreItems(texts, snapshot, name, actions, onPanel)}>
+        <Menu id="more" label={texts.more} items={moreItems(texts, { snapshot, name, stage, picture, actions, canFlip, onPanel })}>
           <MoreIcon />
         </Menu>
         <button type="button" className="round leave" aria-label={texts.leave} id="leave" onClick={actions.leave}>
@@ -75,7 +90,47 @@ export function Bar({ snapshot, name, panel, unread, actions, onPanel }: Props) 
           </span>
         </button>
       </div>
+      <ViewButtons stage={stage} isAlone={participants.length === 0} />
     </nav>
+  );
+}
+
+/** The pages of the stage, and the choice between grid and speaker view. */
+function ViewButtons({ stage, isAlone }: { readonly stage: Stage; readonly isAlone: boolean }) {
+  const texts = useTexts();
+  const { choice, toggleMode } = stage;
+  const isGrid = choice.mode === "grid";
+  return (
+    <div className="view-buttons">
+      <Pager stage={stage} />
+      {isAlone ? null : (
+        <Button id="view" label={isGrid ? texts.speakerView : texts.gridView} hotkey="L" isForWide onClick={toggleMode}>
+          {isGrid ? <SpeakerViewIcon /> : <GridIcon />}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** Its buttons stay enabled at both ends, so that the focus stays in place. */
+function Pager({ stage: { arrangement, turn } }: { readonly stage: Stage }) {
+  const texts = useTexts();
+  const { page, pages } = arrangement;
+  if (pages === 1) {
+    return null;
+  }
+  return (
+    <div className="pager">
+      <Button id="previous-page" label={texts.previousPage} hotkey="B" isAtEnd={page === 0} onClick={() => turn(-1)}>
+        <PreviousIcon />
+      </Button>
+      <span role="status" aria-label={texts.page(page + 1, pages)}>
+        {page + 1} / {pages}
+      </span>
+      <Button id="next-page" label={texts.nextPage} hotkey="N" isAtEnd={page === pages - 1} onClick={() => turn(1)}>
+        <NextIcon />
+      </Button>
+    </div>
   );
 }
 
@@ -146,18 +201,19 @@ function TalkButtons({ snapshot: { self }, actions }: ButtonsProps) {
   );
 }
 
-function moreItems(
-  texts: Texts,
-  snapshot: RoomSnapshot,
-  name: string,
-  actions: Actions,
-  onPanel: (panel: PanelName) => void,
-): MenuItem[] {
+interface MoreProps extends Pick<Props, "snapshot" | "name" | "stage" | "picture" | "actions" | "onPanel"> {
+  /** True if there is another camera. */
+  readonly canFlip: boolean;
+}
+
+function moreItems(texts: Texts, { snapshot, name, stage, picture, actions, canFlip, onPanel }: MoreProps): MenuItem[] {
   const { self, isLocked, recording } = snapshot;
   const items: MenuItem[] = [
-    ...narrowItems(texts, snapshot, actions),
+    ...narrowItems(texts, snapshot, actions, canFlip),
     { label: texts.copyLink, icon: <LinkIcon />, onChoose: () => actions.copyLink(name) },
     { label: texts.devices, icon: <SettingsIcon />, onChoose: () => onPanel("settings") },
+    ...viewItems(texts, snapshot, stage, picture),
+    { id: "diagnostics", label: texts.diagnostics, icon: <DiagnosticsIcon />, onChoose: () => onPanel("diagnostics") },
   ];
   if (self?.grants.record === true) {
     const runs = isRecording(recording);
@@ -177,12 +233,15 @@ function moreItems(
   return items;
 }
 
-/** What is in the menu where the bar is too narrow for it. */
-function narrowItems(texts: Texts, { self, screen, publishes }: RoomSnapshot, actions: Actions): MenuItem[] {
+/** Menu items for controls that do not fit in a narrow bar. */
+function narrowItems(texts: Texts, { self, screen, camera, publishes }: RoomSnapshot, actions: Actions, canFlip: boolean): MenuItem[] {
   const items: MenuItem[] = [];
   if (self?.grants.chat === true) {
     const label = self.hasHandUp ? texts.lowerHand : texts.raiseHand;
     items.push({ label, icon: <HandIcon />, isForNarrow: true, onChoose: actions.hand });
+  }
+  if (publishes && camera.on && canFlip) {
+    items.push({ id: "flip", label: texts.flipCamera, icon: <FlipCameraIcon />, isForNarrow: true, onChoose: actions.flipCamera });
   }
   if (publishes && canShareScreen()) {
     const label = screen === null ? texts.shareScreen : texts.stopScreen;
@@ -191,22 +250,41 @@ function narrowItems(texts: Texts, { self, screen, publishes }: RoomSnapshot, ac
   return items;
 }
 
+function viewItems(texts: Texts, { participants }: RoomSnapshot, { choice, toggleMode, hideSelf }: Stage, picture: Picture): MenuItem[] {
+  const items: MenuItem[] = [];
+  if (participants.length > 0) {
+    const isGrid = choice.mode === "grid";
+    const icon = isGrid ? <SpeakerViewIcon /> : <GridIcon />;
+    items.push({ label: isGrid ? texts.speakerView : texts.gridView, icon, isForNarrow: true, onChoose: toggleMode });
+  }
+  if (picture.isSupported) {
+    const label = picture.isOpen ? texts.closePicture : texts.openPicture;
+    items.push({ id: "picture", label, icon: <PictureIcon />, onChoose: picture.toggle });
+  }
+  if (choice.hidesSelf) {
+    items.push({ id: "show", label: texts.showSelf, icon: <ShowIcon />, onChoose: () => hideSelf(false) });
+  }
+  return items;
+}
+
 interface ButtonProps {
   readonly id: string;
   readonly label: string;
-  /** The key that does the same. */
+  /** The equivalent keyboard shortcut. */
   readonly hotkey?: string;
   readonly isOff?: boolean;
   readonly isActive?: boolean;
   readonly isOpen?: boolean;
-  /** Whether it gives way to an entry of the menu on a narrow page. */
+  /** If true, it does nothing now. */
+  readonly isAtEnd?: boolean;
+  /** If true, a narrow page shows it in the menu instead. */
   readonly isForWide?: boolean;
   readonly onClick: () => void;
   readonly children: ReactNode;
 }
 
-function Button({ id, label, hotkey, isOff, isActive, isOpen, isForWide, onClick, children }: ButtonProps) {
-  const states = { off: isOff, open: isActive === true || isOpen === true, "only-wide": isForWide };
+function Button({ id, label, hotkey, isOff, isActive, isOpen, isAtEnd, isForWide, onClick, children }: ButtonProps) {
+  const states = { off: isOff, open: isActive === true || isOpen === true, "at-end": isAtEnd, "only-wide": isForWide };
   const className = Object.entries(states).reduce((names, [name, is]) => (is === true ? `${names} ${name}` : names), "round");
   return (
     <button
@@ -216,7 +294,8 @@ function Button({ id, label, hotkey, isOff, isActive, isOpen, isForWide, onClick
       aria-label={label}
       aria-keyshortcuts={hotkey}
       aria-expanded={isOpen}
-      onClick={onClick}
+      aria-disabled={isAtEnd}
+      onClick={isAtEnd === true ? undefined : onClick}
     >
       {children}
       <span className="tip" aria-hidden="true">

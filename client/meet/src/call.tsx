@@ -1,31 +1,44 @@
-/** The call: everybody's tile or a screen, the bar, and what needs to be said. */
+/** The call: the tiles or a screen, the bar, and notices. */
 import type { Room, RoomSnapshot } from "@rotunda/client";
-import { RoomSound, ViewOf, useChat, useReactions, useRoom, useRoomEvent } from "@rotunda/react";
+import { RoomSound, ViewOf, useChat, useReactions, useRoom, useRoomEvent, volumesOf } from "@rotunda/react";
+import type { Chat } from "@rotunda/react";
 import { useEffect, useRef, useState } from "react";
 import { Bar } from "./bar";
 import type { PanelName } from "./bar";
 import { ChatPanel } from "./chat-panel";
+import type { Chime } from "./chime";
+import { play } from "./chime";
+import { DiagnosticsPanel } from "./diagnostics-panel";
 import { inSentence, isolated, nameOf } from "./names";
 import { People } from "./people";
 import { usePreferences } from "./preferences";
 import { Reactions } from "./reactions";
 import { RecordingBadge, isRecording } from "./recordings";
+import type { Flags } from "./settings";
 import { Settings } from "./settings";
 import { Stage } from "./stage";
 import type { Texts } from "./texts";
 import { useTitle } from "./title";
+import type { Actions } from "./use-actions";
 import { useActions } from "./use-actions";
+import { useFlag } from "./use-flag";
+import { useMutedSpeech } from "./use-muted-speech";
 import type { Notice } from "./use-notices";
 import { useNotices } from "./use-notices";
+import { usePicture } from "./use-picture";
 import { useShortcuts } from "./use-shortcuts";
+import { useStage } from "./use-stage";
+import type { Volumes } from "./use-volumes";
+import { useVolumes } from "./use-volumes";
+import { useWakeLock } from "./use-wake-lock";
 
 interface Props {
   readonly room: Room;
-  /** The room's name, for the invitation. */
+  /** Used in the invitation. */
   readonly name: string;
 }
 
-/** So much of a message is read in passing. */
+/** The length of a message that people read at a glance. */
 const GLANCE_LENGTH = 140;
 
 export function Call({ room, name }: Props) {
@@ -34,66 +47,129 @@ export function Call({ room, name }: Props) {
   const [notice, notify] = useNotices(room, texts);
   const [panel, setPanel] = useState<PanelName | null>(null);
   const chat = useChat(room, panel === "chat");
-  // Kept here, so that closing the chat loses no half-written message.
-  const [draft, setDraft] = useState("");
   const reactions = useReactions(room);
   const actions = useActions(room, texts, notify);
   const open = usePanelFocus(panel, setPanel);
+  const stage = useStage(snapshot);
+  const volumes = useVolumes();
+  const picture = usePicture(snapshot, stage.arrangement);
+  const flags = { mutedHint: useFlag("rotunda.muted-hint"), sounds: useFlag("rotunda.sounds") };
   const mayModerate = snapshot.self?.grants.moderate ?? false;
   const mayChat = snapshot.self?.grants.chat ?? false;
 
   useTitle(name, chat.unread);
+  useWakeLock();
   useNewsOfPeople(room, panel, texts, notify);
   useNewsOfDevices(snapshot, texts, notify);
+  useSounds(room, flags.sounds[0]);
+  useMutedSpeech(snapshot.microphone, flags.mutedHint[0], () => notify({ text: texts.youAreMuted, isProblem: false }));
   useShortcuts({
     ...(snapshot.publishes ? { m: actions.microphone, v: actions.camera, s: actions.screen } : {}),
     ...(mayChat ? { h: actions.hand } : {}),
     c: () => open("chat"),
     p: () => open("people"),
+    l: stage.toggleMode,
+    n: () => stage.turn(1),
+    b: () => stage.turn(-1),
     Escape: () => setPanel(null),
   });
-  const close = (): void => setPanel(null);
+  const openVolume = (id: string): void => {
+    volumes.setOpen(id);
+    if (panel !== "people") {
+      open("people");
+    }
+  };
   return (
     <div className="call">
       <a className="skip" href="#bar">
         {texts.skipToBar}
       </a>
-      <div className="top">
-        {snapshot.connection === "reconnecting" ? (
-          <p className="banner" role="status">
-            {texts.reconnecting}
-          </p>
-        ) : null}
-        {snapshot.isAudioOnly && snapshot.connection === "connected" ? (
-          <p className="banner" role="status" id="audio-only">
-            {texts.audioOnly}
-          </p>
-        ) : null}
-        <RecordingBadge recording={snapshot.recording} />
-        <RoomSound tracks={snapshot.audioTracks} speakerId={snapshot.speakerId} unblockLabel={texts.soundOn} />
-        <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
-          {notice?.text}
-        </p>
-      </div>
+      <Top snapshot={snapshot} notice={notice} volumes={volumes} />
       <div className="middle">
-        <ViewOf room={room} order={snapshot.participants.map(({ id }) => id)}>
-          <Stage room={room} snapshot={snapshot} actions={mayModerate ? actions : null} onStop={actions.screen} />
+        <ViewOf room={room} order={stage.arrangement.tiles.map(({ item }) => item.id)}>
+          <Stage
+            room={room}
+            snapshot={snapshot}
+            stage={stage}
+            actions={mayModerate ? actions : null}
+            onVolume={openVolume}
+            onStop={actions.screen}
+          />
         </ViewOf>
-        {panel === "chat" ? (
-          <ChatPanel chat={chat} draft={mayChat ? { text: draft, set: setDraft } : null} notify={notify} onClose={close} />
-        ) : null}
-        {panel === "people" ? (
-          <People room={room} snapshot={snapshot} actions={mayModerate ? actions : null} onClose={close} />
-        ) : null}
-        {panel === "settings" ? <Settings room={room} snapshot={snapshot} notify={notify} onClose={close} /> : null}
+        <OpenPanel {...{ room, snapshot, panel, chat, volumes, flags, actions, notify, onClose: () => setPanel(null) }} />
       </div>
       <Reactions shown={reactions} snapshot={snapshot} />
-      <Bar snapshot={snapshot} name={name} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
+      <Bar snapshot={snapshot} name={name} stage={stage} picture={picture} panel={panel} unread={chat.unread} actions={actions} onPanel={open} />
     </div>
   );
 }
 
-/** Opens a panel, or closes it; then the focus is back where it was. */
+interface TopProps {
+  readonly snapshot: RoomSnapshot;
+  readonly notice: Notice | null;
+  readonly volumes: Volumes;
+}
+
+/** The sound of the call, and the banners and notices above the tiles. */
+function Top({ snapshot, notice, volumes }: TopProps) {
+  const { texts } = usePreferences();
+  return (
+    <div className="top">
+      {snapshot.connection === "reconnecting" ? (
+        <p className="banner" role="status">
+          {texts.reconnecting}
+        </p>
+      ) : null}
+      {snapshot.isAudioOnly && snapshot.connection === "connected" ? (
+        <p className="banner" role="status" id="audio-only">
+          {texts.audioOnly}
+        </p>
+      ) : null}
+      <RecordingBadge recording={snapshot.recording} />
+      <RoomSound
+        tracks={snapshot.audioTracks}
+        speakerId={snapshot.speakerId}
+        unblockLabel={texts.soundOn}
+        volumes={volumesOf(snapshot.participants, volumes.of)}
+      />
+      <p className={notice?.isProblem === true ? "notice problem" : "notice"} role="status" data-empty={notice === null}>
+        {notice?.text}
+      </p>
+    </div>
+  );
+}
+
+interface PanelProps {
+  readonly room: Room;
+  readonly snapshot: RoomSnapshot;
+  readonly panel: PanelName | null;
+  readonly chat: Chat;
+  readonly volumes: Volumes;
+  readonly flags: Flags;
+  readonly actions: Actions;
+  readonly notify: (notice: Notice) => void;
+  readonly onClose: () => void;
+}
+
+function OpenPanel({ room, snapshot, panel, chat, volumes, flags, actions, notify, onClose }: PanelProps) {
+  // Kept here, so that closing the chat loses no half-written message.
+  const [text, set] = useState("");
+  const { moderate = false, chat: mayChat = false } = snapshot.self?.grants ?? {};
+  switch (panel) {
+    case "chat":
+      return <ChatPanel chat={chat} draft={mayChat ? { text, set } : null} notify={notify} onClose={onClose} />;
+    case "people":
+      return <People room={room} snapshot={snapshot} volumes={volumes} actions={moderate ? actions : null} onClose={onClose} />;
+    case "diagnostics":
+      return <DiagnosticsPanel room={room} snapshot={snapshot} notify={notify} onClose={onClose} />;
+    case "settings":
+      return <Settings room={room} snapshot={snapshot} flags={flags} notify={notify} onClose={onClose} />;
+    case null:
+      return null;
+  }
+}
+
+/** Opens or closes a panel; closing returns the focus to where it was. */
 function usePanelFocus(panel: PanelName | null, setPanel: (panel: PanelName | null) => void): (name: PanelName) => void {
   const before = useRef<Element | null>(null);
   useEffect(() => {
@@ -110,7 +186,10 @@ function usePanelFocus(panel: PanelName | null, setPanel: (panel: PanelName | nu
 
 const NO_GUESTS: RoomSnapshot["guests"] = [];
 
-/** Tells of guests who wait, of messages and hands while nobody looks at them, and of a recording that runs when the user comes. */
+/**
+ * Shows notices of waiting guests, of unseen messages and raised hands, and of a recording that was running before the
+ * user joined.
+ */
 function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, notify: (notice: Notice) => void): void {
   const { hands, participants, guests } = useRoom(room);
   const known = useRef(hands);
@@ -145,7 +224,23 @@ function useNewsOfPeople(room: Room, panel: PanelName | null, texts: Texts, noti
   }, [room, texts, notify]);
 }
 
-/** Tells when the system takes a device away for the moment, and when it is back. */
+/** Plays a sound when people come or go, one at a time. */
+function useSounds(room: Room, isWanted: boolean): void {
+  const isPlaying = useRef(false);
+  const sound = (chime: Chime): void => {
+    if (isWanted && !isPlaying.current) {
+      isPlaying.current = true;
+      // The browser may refuse: nobody misses it.
+      play(chime, room.snapshot.speakerId)
+        .catch(() => undefined)
+        .finally(() => (isPlaying.current = false));
+    }
+  };
+  useRoomEvent(room, "participant_joined", () => sound("joined"));
+  useRoomEvent(room, "participant_left", () => sound("left"));
+}
+
+/** Shows a notice when the system interrupts a device, and when the device is back. */
 function useNewsOfDevices({ microphone, camera }: RoomSnapshot, texts: Texts, notify: (notice: Notice) => void): void {
   const before = useRef({ microphone: false, camera: false });
   useEffect(() => {

@@ -1,9 +1,9 @@
-/** The chat: what was written, and a place to write. */
+/** The chat: messages and an input. */
 import type { Message } from "@rotunda/client";
 import { CHAT_TEXT_BYTES_MAX } from "@rotunda/client";
 import type { Chat } from "@rotunda/react";
 import type { Dispatch, FormEvent, KeyboardEvent, SetStateAction } from "react";
-import { Fragment, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { SendIcon } from "./icons";
 import { partsOf } from "./links";
 import { nameOf } from "./names";
@@ -19,7 +19,7 @@ export interface Draft {
 
 interface Props {
   readonly chat: Chat;
-  /** What is half written; nothing where the user may not write. */
+  /** The unsent input; `null` if the user may not write. */
   readonly draft: Draft | null;
   readonly notify: (notice: Notice) => void;
   readonly onClose: () => void;
@@ -27,7 +27,7 @@ interface Props {
 
 /** Messages of one author within this time share a heading. */
 const GROUP_MS = 5 * 60_000;
-/** So close to the end counts as being there. */
+/** A distance from the end that still counts as the end. */
 const END_PX = 40;
 
 export function ChatPanel({ chat, draft, notify, onClose }: Props) {
@@ -52,7 +52,10 @@ export function ChatPanel({ chat, draft, notify, onClose }: Props) {
   );
 }
 
-/** Follows the end while the user is there; who reads further up stays, and is told that there is more. */
+/**
+ * Scrolls with new messages while the user is at the end; a user who has scrolled up stays there and sees that there is
+ * more.
+ */
 function useReading(messages: readonly Message[]) {
   const list = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -89,6 +92,7 @@ function Line({ message, before }: { message: Message; before: Message | null })
   const isSame = before?.participant === participant && (sentAt ?? 0) - (before.sentAt ?? 0) < GROUP_MS;
   const time = sentAt === null ? texts.sending : new Date(sentAt).toLocaleTimeString(locale, { timeStyle: "short" });
   const shown = nameOf(message, texts);
+  const parts = useMemo(() => partsOf(text), [text]);
   return (
     <div className={`message${isSelf ? " own" : ""}${sentAt === null ? " pending" : ""}`}>
       {isSame && sentAt !== null ? null : (
@@ -100,7 +104,7 @@ function Line({ message, before }: { message: Message; before: Message | null })
         </p>
       )}
       <p className="text" dir="auto">
-        {partsOf(text).map(({ text: part, isLink }, index) =>
+        {parts.map(({ text: part, isLink }, index) =>
           isLink ? (
             <a key={index} href={part} target="_blank" rel="noopener noreferrer">
               {part}
@@ -129,7 +133,7 @@ function Writer({ chat, draft: { text, set: setText }, notify }: Pick<Props, "ch
     }
     setText("");
     chat.send(written).catch((error: unknown) => {
-      // What the room did not take is not lost.
+      // Restores a message that the room refused.
       setText((now) => (now === "" ? written : now));
       notify({ text: errorText(texts, error), isProblem: true });
     });

@@ -5,7 +5,10 @@ import type { KeyboardEvent } from "react";
 import { useId, useRef, useState } from "react";
 import { nameOf } from "./names";
 import { usePreferences } from "./preferences";
+import type { Row } from "./rows";
+import { Rows } from "./rows";
 import type { Texts } from "./texts";
+import { bitrate, milliseconds, percent } from "./units";
 import { useOutside, usePlaced } from "./use-overlay";
 
 interface Props {
@@ -13,7 +16,7 @@ interface Props {
   readonly participant: Participant;
 }
 
-/** A button that opens the details; nothing while too little is known. */
+/** A button that opens the details; `null` while too little is known. */
 export function ConnectionDetails({ room, participant }: Props) {
   const { texts } = usePreferences();
   const [isOpen, setOpen] = useState(false);
@@ -56,28 +59,19 @@ function Details({ id, label, room, participant }: Props & { readonly id: string
   const stats = useStats(room, participant.id);
   const limit = trackOf(participant, "screen")?.limit ?? trackOf(participant, "camera")?.limit ?? null;
   const rows = rowsOf(stats, texts, locale);
-  // Read as a whole by a screen reader; the next look changes it silently.
+  // Screen readers read it once as a whole; later samples change it silently.
   usePlaced(element, (details) => details.focus(), [limit !== null, ...rows.map(([name]) => name)].join());
   return (
     <div className="menu details" id={id} ref={element} role="group" aria-label={label} tabIndex={-1}>
       <strong>{label}</strong>
       {limit === null ? null : <p data-limit={limit.givenBps === null ? "paused" : "smaller"}>{reasonOf(limit, texts, locale)}</p>}
-      <dl>
-        {rows.map(([name, term, value]) => (
-          <div key={name} data-row={name}>
-            <dt>{term}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Rows rows={rows} />
       <p className="hint">{participant.isSelf ? texts.measured.ofSelf : texts.measured.ofOthers}</p>
     </div>
   );
 }
 
-type Row = readonly [name: string, term: string, value: string];
-
-/** The details in the order in which people ask for them. */
+/** The details, most wanted first. */
 function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): Row[] {
   const { measured } = texts;
   const tracks = stats?.tracks ?? [];
@@ -93,7 +87,7 @@ function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): R
       : ["picture", measured.picture, measured.size(picture.width ?? 0, picture.lines, Math.round(picture.framesPerSecond ?? 0))],
     video.length === 0 ? null : ["video", measured.video, rate(video)],
     sound.length === 0 ? null : ["sound", measured.sound, rate(sound)],
-    tracks.length === 0 ? null : ["loss", measured.loss, loss.toLocaleString(locale, { style: "percent", maximumFractionDigits: 1 })],
+    tracks.length === 0 ? null : ["loss", measured.loss, percent(loss, locale)],
     tracks.length === 0 ? null : ["jitter", measured.jitter, milliseconds(jitter, locale)],
     stats?.roundTripMs == null ? null : ["roundTrip", measured.roundTrip, milliseconds(stats.roundTripMs, locale)],
   ];
@@ -104,13 +98,4 @@ function rowsOf(stats: ParticipantStats | null, texts: Texts, locale: string): R
 function reasonOf({ estimateBps, wantedBps, givenBps }: Limit, texts: Texts, locale: string): string {
   const [estimate, wanted] = [bitrate(estimateBps, locale), bitrate(wantedBps, locale)];
   return givenBps === null ? texts.limit.paused(estimate, wanted) : texts.limit.smaller(estimate, wanted, bitrate(givenBps, locale));
-}
-
-function bitrate(bps: number, locale: string): string {
-  const [value, unit] = bps < 1_000_000 ? [bps / 1_000, "kilobit-per-second"] : [bps / 1_000_000, "megabit-per-second"];
-  return value.toLocaleString(locale, { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 });
-}
-
-function milliseconds(ms: number, locale: string): string {
-  return ms.toLocaleString(locale, { style: "unit", unit: "millisecond", maximumFractionDigits: 0 });
 }

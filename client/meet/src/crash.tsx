@@ -1,4 +1,4 @@
-/** What is shown when the app itself has failed. Everything below is gone by then, and with it the call and the devices. */
+/** Shown when the app itself has failed. Everything below is gone by then, including the call and the devices. */
 import type { ReactNode } from "react";
 import { Component } from "react";
 import { useTexts } from "./preferences";

@@ -15,7 +15,7 @@ export function rememberedDevice(kind: Chosen): string | null {
   return recall("local", `rotunda.${kind}`);
 }
 
-/** What a device starts with: as the address says, but off if the user had turned it off in this tab. */
+/** A device's initial state: as the address says, but off if the user had turned it off in this tab. */
 export function startOf(kind: DeviceKind, options: Options): CaptureOptions {
   const wasOff = !options.auto && recall("session", offKey(kind)) !== null;
   return {
@@ -25,12 +25,12 @@ export function startOf(kind: DeviceKind, options: Options): CaptureOptions {
   };
 }
 
-/** Keeps in mind what the user turns off. */
+/** Remembers which devices the user turns off. */
 export function useRememberedSwitches({ microphone, camera }: Captures): void {
   useEffect(() => {
     const stops = [microphone, camera].map((capture) =>
       capture.on("changed", ({ on, interrupted, error }) => {
-        // A device that is missing or busy was not turned off.
+        // The user did not turn off a missing or busy device.
         if (!interrupted && error === null) {
           remember("session", offKey(capture.kind), on ? null : "off");
         }

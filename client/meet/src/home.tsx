@@ -1,4 +1,4 @@
-/** The first page: make up a room, or enter one by its name or link. */
+/** The first page: create a room, or enter one by its name or link. */
 import { useState } from "react";
 import type { FormEvent } from "react";
 import { PreferenceChoices } from "./preference-choices";
@@ -8,7 +8,7 @@ import { useTitle } from "./title";
 
 interface Props {
   readonly go: (path: string) => void;
-  /** What the address says that is no room. */
+  /** Set if the address contains an invalid room name. */
   readonly badLink: string | null;
 }
 

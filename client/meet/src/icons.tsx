@@ -1,4 +1,4 @@
-/** The few pictures that the buttons need, drawn on a grid of 24. */
+/** The icons of the buttons, drawn on a grid of 24. */
 import type { ReactNode } from "react";
 
 function Icon({ children }: { children: ReactNode }) {
@@ -124,5 +124,73 @@ export const LockIcon = () => (
 export const ExpandIcon = () => (
   <Icon>
     <path d="M4 9V4.5h4.5M20 9V4.5h-4.5M4 15v4.5h4.5M20 15v4.5h-4.5" />
+  </Icon>
+);
+export const PinIcon = () => (
+  <Icon>
+    <path d="M9 3.5h6M10 3.5v6l-3 3.5v1.5h10V13l-3-3.5v-6M12 14.5V21" />
+  </Icon>
+);
+export const HideIcon = () => (
+  <Icon>
+    <path d="M4 4l16 16M9.6 5.8A9.6 9.6 0 0 1 12 5.5c5 0 8.3 4.3 9.3 6.5a13 13 0 0 1-2.6 3.6M6.2 7.6A13.4 13.4 0 0 0 2.7 12c1 2.2 4.3 6.5 9.3 6.5a9.7 9.7 0 0 0 4.4-1.1M10 10.2a2.7 2.7 0 0 0 3.8 3.8" />
+  </Icon>
+);
+export const ShowIcon = () => (
+  <Icon>
+    <path d="M2.7 12c1-2.2 4.3-6.5 9.3-6.5s8.3 4.3 9.3 6.5c-1 2.2-4.3 6.5-9.3 6.5S3.7 14.2 2.7 12z" />
+    <circle cx="12" cy="12" r="2.7" />
+  </Icon>
+);
+export const GridIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4.5" width="7.5" height="6.5" rx="1.3" />
+    <rect x="13" y="4.5" width="7.5" height="6.5" rx="1.3" />
+    <rect x="3.5" y="13" width="7.5" height="6.5" rx="1.3" />
+    <rect x="13" y="13" width="7.5" height="6.5" rx="1.3" />
+  </Icon>
+);
+export const SpeakerViewIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4.5" width="11.5" height="15" rx="1.6" />
+    <path d="M18.5 5.5h2M18.5 12h2M18.5 18.5h2" strokeWidth="3" />
+  </Icon>
+);
+export const PreviousIcon = () => (
+  <Icon>
+    <path d="m14.5 5.5-6.5 6.5 6.5 6.5" />
+  </Icon>
+);
+export const NextIcon = () => (
+  <Icon>
+    <path d="m9.5 5.5 6.5 6.5-6.5 6.5" />
+  </Icon>
+);
+export const VolumeIcon = () => (
+  <Icon>
+    <path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11" />
+  </Icon>
+);
+export const FlipCameraIcon = () => (
+  <Icon>
+    <path d="M4.5 10.5A8 8 0 0 1 19 7.5M19.5 3.5v4h-4M19.5 13.5A8 8 0 0 1 5 16.5M4.5 20.5v-4h4" />
+    <circle cx="12" cy="12" r="2.6" />
+  </Icon>
+);
+export const PictureIcon = () => (
+  <Icon>
+    <path d="M20.5 10V6.5A1.5 1.5 0 0 0 19 5H5a1.5 1.5 0 0 0-1.5 1.5v10A1.5 1.5 0 0 0 5 18h4.5" />
+    <rect x="12.5" y="12.5" width="8.5" height="6.5" rx="1.3" />
+  </Icon>
+);
+export const DiagnosticsIcon = () => (
+  <Icon>
+    <path d="M3 12.5h4l2.5-7 4.5 13 2.5-6H21" />
+  </Icon>
+);
+export const CopyIcon = () => (
+  <Icon>
+    <rect x="8.5" y="8.5" width="12" height="12" rx="2" />
+    <path d="M15.5 8.5V5.5a2 2 0 0 0-2-2h-8a2 2 0 0 0-2 2v8a2 2 0 0 0 2 2h3" />
   </Icon>
 );

@@ -6,7 +6,7 @@ let guestToken: Identity["guestToken"];
 let waitInLobby: Identity["waitInLobby"];
 let loginPage: Identity["loginPage"];
 
-/** Storage as browsers have it (WHATWG HTML §12.2.1), as far as it is used. */
+/** Storage as in browsers (WHATWG HTML §12.2.1), as far as the app uses it. */
 class Memory {
   readonly #items = new Map<string, string>();
   getItem = (key: string): string | null => this.#items.get(key) ?? null;
@@ -39,7 +39,7 @@ beforeEach(async () => {
   vi.stubGlobal("history", { state: null, replaceState: (_state: unknown, _title: string, path: string) => open(new URL(path, address).href) });
   vi.stubGlobal("fetch", asked);
   asked.mockReset();
-  // What the page remembers by itself is forgotten.
+  // Discards the page's own memory.
   vi.resetModules();
   ({ givenToken, guestToken, loginPage, waitInLobby } = await import("./identity"));
 });
@@ -88,7 +88,7 @@ describe("a guest", () => {
 });
 
 describe("in the lobby", () => {
-  /** Answers in turn; the first is what the deployment does about guests. */
+  /** Answers in turn; the first is the deployment's policy for guests. */
   const answers = (...given: [number, object][]): void => {
     asked.mockImplementation(async () => {
       const [status, body] = given.shift() ?? [500, {}];

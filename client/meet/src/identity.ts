@@ -5,15 +5,15 @@ import { recall, remember } from "./storage";
 const NAME_KEY = "rotunda.name";
 const TOKEN_KEY = "rotunda.token";
 const PASS_KEY = "rotunda.pass";
-/** As often as the edge asks for (`Retry-After`). */
+/** As often as the edge requests (`Retry-After`). */
 const ASK_AGAIN_MS = 3_000;
 const WAIT_MS = 600_000;
-/** Longest wait between two tries while the lobby is full. */
+/** Longest pause between attempts while the lobby is full. */
 const ASK_AGAIN_MAX_MS = 30_000;
-/** What the edge answers while it cannot take one more. */
+/** Temporary refusals by the edge. */
 const LATER: readonly string[] = ["room_full", "rate_limited"];
 
-/** What the user called themselves last time. */
+/** The name that the user entered last time. */
 export function rememberedName(): string {
   return recall("local", NAME_KEY) ?? "";
 }
@@ -23,8 +23,8 @@ export function rememberName(name: string): void {
 }
 
 /**
- * The token that an application or a login page gave to this tab. It arrives in the fragment (`#token=…`), which browsers send to no server,
- * leaves the address bar at once, and is kept for reloads.
+ * The token that an application or a login page gave to this tab. It arrives in the fragment (`#token=…`), which
+ * browsers send to no server, leaves the address bar at once, and is kept for reloads.
  */
 export function givenToken(room: string): string | null {
   const arrived = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -36,7 +36,7 @@ export function givenToken(room: string): string | null {
   return recall("session", key);
 }
 
-/** The login page for people without a valid token; `undefined` where guests may join. */
+/** The login page for people without a valid token; `undefined` if guests may join. */
 export async function loginPage(room: string): Promise<string | null> {
   const token = givenToken(room);
   if (token !== null && Date.now() < runsOutAt(token)) {
@@ -57,19 +57,20 @@ interface Policy {
 
 let asked: Promise<Policy> | null = null;
 
-/** What the deployment does about people without a token; asked for once, unless it could not be reached. */
+/** The deployment's policy for people without a token; requested once, unless the edge was unreachable. */
 function policy(): Promise<Policy> {
   asked ??= fetch("/v1/guests").then((response) => response.json() as Promise<Policy>);
   asked.catch(() => (asked = null));
   return asked;
 }
 
-/** What a guest waits for: a moderator's answer, or first of all a place in a lobby that is full. */
+/** A guest waits for a moderator's answer, or first for a place in a full lobby. */
 export type WaitingFor = "moderator" | "place";
 
 /**
- * Where guests wait for a moderator: resolves when one lets the guest in, and rejects when one does not, nobody answers within ten minutes,
- * or `signal` aborts. Where the lobby is full, the guest asks ever less often until there is a place.
+ * Waits in the lobby for a moderator: resolves with a token when the guest is admitted, and rejects when the guest is
+ * refused, nobody answers within ten minutes, or `signal` aborts. If the lobby is full, the guest retries at growing
+ * intervals until there is a place.
  */
 export async function waitInLobby(
   room: string,
@@ -88,7 +89,7 @@ export async function waitInLobby(
       return;
     }
     if (Date.now() >= until) {
-      throw waitingFor === "place" ? new RoomError("room_full", "no place in the lobby") : new RoomError("not_admitted", "nobody answered");
+      throw waitingFor === "place" ? new RoomError("room_full", "the waiting room is full") : new RoomError("not_admitted", "nobody answered");
     }
     onWaiting(waitingFor);
     fullInARow = waitingFor === "place" ? fullInARow + 1 : 0;
@@ -97,7 +98,7 @@ export async function waitInLobby(
   }
 }
 
-/** What the guest has to wait for; nothing once they are let in. */
+/** The reason to wait; `null` once the guest is admitted. */
 async function knockInLobby(room: string, name: string): Promise<WaitingFor | null> {
   try {
     return (await knock(room, name)) === null ? "moderator" : null;
@@ -114,11 +115,11 @@ function askAgainMs(fullInARow: number): number {
     return ASK_AGAIN_MS;
   }
   const span = Math.min(ASK_AGAIN_MAX_MS, ASK_AGAIN_MS * 2 ** Math.min(fullInARow, 16));
-  // Never sooner than those who have a place, and not all at once.
+  // Never sooner than guests who have a place, and spread over time.
   return Math.floor(ASK_AGAIN_MS + (span - ASK_AGAIN_MS) * Math.random());
 }
 
-/** Asks the edge to let a guest in. The pass makes a reload the same guest, with what they may do. */
+/** Asks the edge to admit a guest. After a reload, the pass preserves the guest's identity and grants. */
 export async function guestToken(room: string, name: string): Promise<string> {
   const token = await knock(room, name);
   if (token === null) {
@@ -127,7 +128,7 @@ export async function guestToken(room: string, name: string): Promise<string> {
   return token;
 }
 
-/** A token, or nothing for guests who have to wait. */
+/** A token, or `null` for guests who must wait. */
 async function knock(room: string, name: string): Promise<string | null> {
   const key = `${PASS_KEY}.${room}`;
   const pass = recall("session", key);
@@ -145,7 +146,7 @@ async function knock(room: string, name: string): Promise<string | null> {
   return body.token ?? null;
 }
 
-/** The `exp` of a JWT (RFC 7519 §4.1.4); for ever where it has none that can be read, as the edge will tell. */
+/** The `exp` of a JWT (RFC 7519 §4.1.4); infinite if it cannot be read, as the edge will refuse the token. */
 function runsOutAt(token: string): number {
   try {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");

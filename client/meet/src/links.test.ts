@@ -17,9 +17,20 @@ test.each([
   ["a link in quotes", "\u201Ehttps://example.org/a\u201C", "\u201E{https://example.org/a}\u201C"],
   ["an address of IPv6", "http://[::1]:8080/a", "{http://[::1]:8080/a}"],
   ["two links", "https://a.org https://b.org/?q=1,2&r=[3]", "{https://a.org} {https://b.org/?q=1,2&r=[3]}"],
+  ["a link in wide brackets", "（https://example.org/a）「https://example.org/b」", "（{https://example.org/a}）「{https://example.org/b}」"],
+  ["a link before Chinese punctuation", "https://example.org/a、https://example.org/b。次", "{https://example.org/a}、{https://example.org/b}。次"],
+  ["a link before a dash or an ellipsis", "https://example.org/a\u2014next https://example.org/b\u2026", "{https://example.org/a}\u2014next {https://example.org/b}\u2026"],
+  ["a link as code", "`https://example.org/a`", "`{https://example.org/a}`"],
+  ["a link with a letter without width", "https://example.org/a\u200B", "{https://example.org/a}\u200B"],
+  ["a word with a link's beginning", "xhttps://a.org", "xhttps://a.org"],
   ["no link", "http:// and javascript:alert(1)", "http:// and javascript:alert(1)"],
   ["capital letters", "HTTPS://EXAMPLE.ORG", "{HTTPS://EXAMPLE.ORG}"],
 ])("%s", (_, text, expected) => {
   expect(marked(text)).toBe(expected);
   expect(partsOf(text).map((part) => part.text).join("")).toBe(text);
+});
+
+test("brackets without end cost no more than other letters", () => {
+  const brackets = ")".repeat(200_000);
+  expect(marked(`https://example.org/a${brackets}`)).toBe(`{https://example.org/a}${brackets}`);
 });

@@ -1,22 +1,29 @@
-/** Links in what people write. */
+/** Finds links in messages. */
 
 export interface Part {
   readonly text: string;
   readonly isLink: boolean;
 }
 
-const LINK = /https?:\/\/[^\s<>"\u201C\u201D\u2018\u2019\u00AB\u00BB]+/giu;
-/** What ends a sentence rather than a link. */
-const AFTER = /[.,;:!?'*_~\u3002\uFF0C\u2026]$/u;
-const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
+/** Up to a space, a quotation mark, a letter without width, or punctuation that addresses only have percent-encoded. */
+const LINK =
+  /https?:\/\/[^\s<>"\u201C\u201D\u2018\u2019\u00AB\u00BB\u200B-\u200F\u2060\uFEFF\u2014\u2026\u3001\u3002\u3008-\u3011\uFF01\uFF08\uFF09\uFF0C\uFF1A\uFF1B\uFF1F]+/giu;
+/** Characters that end a sentence rather than a link. */
+const AFTER = /[.,;:!?'*_~`]$/u;
+const PAIRS: ReadonlyMap<string, string> = new Map([
+  [")", "("],
+  ["]", "["],
+  ["}", "{"],
+]);
 
-/** Cuts a text at its links, in order. */
+/** Splits a text at its links, in order. */
 export function partsOf(text: string): Part[] {
   const parts: Part[] = [];
   let end = 0;
   for (const match of text.matchAll(LINK)) {
     const link = withoutEnd(match[0]);
-    if (!URL.canParse(link)) {
+    const isInWord = /[\p{L}\p{N}]$/u.test(text.slice(0, match.index).slice(-2));
+    if (isInWord || !URL.canParse(link)) {
       continue;
     }
     if (match.index > end) {
@@ -28,11 +35,22 @@ export function partsOf(text: string): Part[] {
   return end < text.length ? [...parts, { text: text.slice(end), isLink: false }] : parts;
 }
 
-/** A bracket that is opened in the link belongs to it; one that is only closed belongs to the sentence. */
+/** A closing bracket belongs to the link if its opening one does, otherwise to the sentence. */
 function withoutEnd(link: string): string {
-  const last = link.at(-1) ?? "";
-  const opener = Object.hasOwn(PAIRS, last) ? (PAIRS[last] ?? "") : null;
-  const count = (letter: string): number => link.split(letter).length - 1;
-  const isOutside = opener === null ? AFTER.test(last) : count(last) > count(opener);
-  return isOutside ? withoutEnd(link.slice(0, -1)) : link;
+  const counts = new Map<string, number>();
+  const count = (letter: string): number => counts.get(letter) ?? 0;
+  for (const letter of link) {
+    counts.set(letter, count(letter) + 1);
+  }
+  let end = link.length;
+  for (; end > 0; end -= 1) {
+    const last = link.charAt(end - 1);
+    const opener = PAIRS.get(last);
+    const isOutside = opener === undefined ? AFTER.test(last) : count(last) > count(opener);
+    if (!isOutside) {
+      break;
+    }
+    counts.set(last, count(last) - 1);
+  }
+  return link.slice(0, end);
 }

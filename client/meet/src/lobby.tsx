@@ -1,4 +1,4 @@
-/** Before the call: how one looks and sounds, which devices, under which name. */
+/** Before the call: preview, devices, and name. */
 import type { Capture, Device, DeviceKind, RoomError } from "@rotunda/client";
 import { Room } from "@rotunda/client";
 import type { FormEvent, ReactNode } from "react";
@@ -12,10 +12,11 @@ import { rememberedName } from "./identity";
 import { cleanName } from "./names";
 import { useTexts } from "./preferences";
 import type { Options } from "./route";
+import { SpeakerTest } from "./speaker-test";
 import type { Texts } from "./texts";
 import { deviceErrorTexts, errorText } from "./texts";
 
-/** The edge takes 128 bytes; none of these needs more than three. */
+/** The edge accepts 128 bytes; each of these characters needs at most three. */
 const NAME_LENGTH_MAX = 42;
 
 interface Props {
@@ -28,7 +29,7 @@ interface Props {
   readonly onJoin: (name: string) => void;
 }
 
-/** The lobby; with `auto=1` it joins at once and shows only that it does. */
+/** The lobby; with `auto=1` it joins at once and shows only its progress. */
 export function Lobby({ room, options, captures, error, joining, waitingFor, onJoin }: Props) {
   const texts = useTexts();
   const [name, setName] = useState(options.name ?? rememberedName());
@@ -109,14 +110,14 @@ function Stage({ captures }: { captures: Captures }) {
 
 interface SwitchProps {
   readonly capture: Capture;
-  /** What a click does while it is on, and while it is off. */
+  /** Labels of the button while the device is on, and while it is off. */
   readonly labels: readonly [string, string];
   readonly children: ReactNode;
 }
 
 function Switch({ capture, labels: [turnOff, turnOn], children }: SwitchProps) {
   const { on } = useCapture(capture);
-  // What goes wrong is in the capture's `error`.
+  // Errors are shown from the capture's `error`.
   const toggle = (): void => void capture.set(!capture.snapshot.on).catch(() => undefined);
   return (
     <button
@@ -144,6 +145,7 @@ function Choices({ captures }: { captures: Captures }) {
         <Choice capture={captures.microphone} devices={devices.microphones} />
         <Choice capture={captures.camera} devices={devices.cameras} />
       </div>
+      <SpeakerTest speakers={devices.speakers} />
       {problems.length === 0 ? null : (
         <p className="problem" role="alert">
           {[...problems, texts.joinWithout].map((problem) => (

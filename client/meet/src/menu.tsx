@@ -4,12 +4,12 @@ import { useId, useRef, useState } from "react";
 import { useOutside, usePlaced } from "./use-overlay";
 
 export interface MenuItem {
-  /** Names it for tests and style sheets, in every language. */
+  /** Identifies it for tests and style sheets, in every language. */
   readonly id?: string;
   readonly label: string;
   readonly icon?: ReactNode;
   readonly isDangerous?: boolean;
-  /** Whether it is there only where the bar has no place for its button. */
+  /** If true, it is shown only when the bar has no room for its button. */
   readonly isForNarrow?: boolean;
   readonly onChoose: () => void;
 }
@@ -19,14 +19,14 @@ interface Props {
   readonly id?: string;
   readonly className?: string;
   readonly items: readonly MenuItem[];
-  /** Beside each other, with their names hidden. */
+  /** Side by side, with hidden labels. */
   readonly isRow?: boolean;
-  /** Whether it stays open after a choice. */
+  /** If true, the menu stays open after a choice. */
   readonly staysOpen?: boolean;
   readonly children: ReactNode;
 }
 
-/** Where the arrow keys lead. */
+/** Direction of each arrow key. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
 export function Menu({ label, id, className = "round", items, isRow = false, staysOpen = false, children }: Props) {
@@ -84,7 +84,7 @@ interface ItemsProps {
   readonly children: ReactNode;
 }
 
-/** The menu itself: over everything, wherever there is room for it, and scrolled where there is none. */
+/** The menu itself: above everything, positioned to fit the screen, and scrolled if it is too long. */
 function Items({ id, label, isRow, children }: ItemsProps) {
   const element = useRef<HTMLDivElement>(null);
   usePlaced(element, (menu) => visibleItems(menu)[0]?.focus());
@@ -95,7 +95,7 @@ function Items({ id, label, isRow, children }: ItemsProps) {
   );
 }
 
-/** Whether the menu is open, and what keys and clicks elsewhere do to it. */
+/** The menu's state, with handlers for keys and clicks elsewhere. */
 function useMenu() {
   const [isOpen, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);

@@ -1,4 +1,4 @@
-/** What stands beside the grid; over it on a phone. */
+/** A panel beside the grid; on a phone, over it. */
 import type { ReactNode } from "react";
 import { CloseIcon } from "./icons";
 import { useTexts } from "./preferences";
@@ -10,7 +10,6 @@ interface Props {
   readonly children: ReactNode;
 }
 
-/** A panel with a heading and a way to close it. */
 export function Panel({ title, id, onClose, children }: Props) {
   const texts = useTexts();
   return (

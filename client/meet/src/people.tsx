@@ -1,35 +1,42 @@
 /** The list of people, raised hands first, with controls for moderators. */
-import type { Participant, Room, RoomSnapshot } from "@rotunda/client";
+import type { Participant, ParticipantId, Room, RoomSnapshot } from "@rotunda/client";
 import { Avatar, trackOf } from "@rotunda/react";
+import { useEffect } from "react";
 import { ConnectionDetails } from "./connection-details";
-import { CameraOffIcon, MicrophoneOffIcon } from "./icons";
+import { everybodyIn } from "./everybody";
+import { CameraOffIcon, DotsIcon, MicrophoneOffIcon } from "./icons";
+import { Menu } from "./menu";
 import { nameOf } from "./names";
 import { Panel } from "./panel";
+import { personItems } from "./person-items";
 import { usePreferences, useTexts } from "./preferences";
 import type { Actions } from "./use-actions";
+import type { Volumes } from "./use-volumes";
 
 interface Props {
   readonly room: Room;
   readonly snapshot: RoomSnapshot;
-  /** Nothing where the user may not moderate. */
+  readonly volumes: Volumes;
+  /** `null` if the user may not moderate. */
   readonly actions: Actions | null;
   readonly onClose: () => void;
 }
 
-export function People({ room, snapshot: { self, participants, hands, guests }, actions, onClose }: Props) {
+export function People({ room, snapshot, volumes, actions, onClose }: Props) {
   const texts = useTexts();
-  const everybody = self === null ? participants : [self, ...participants];
+  const { hands, guests } = snapshot;
+  const { setOpen } = volumes;
+  useEffect(() => () => setOpen(null), [setOpen]);
   // Raised hands first, in the order they were raised.
   const place = ({ id }: Participant): number => (hands.includes(id) ? hands.indexOf(id) : hands.length);
-  const inOrder = [...everybody].sort((a, b) => place(a) - place(b));
+  const inOrder = [...everybodyIn(snapshot)].sort((a, b) => place(a) - place(b));
   return (
     <Panel title={texts.inTheRoom} id="people-panel" onClose={onClose}>
       {actions === null || guests.length === 0 ? null : <Waiting guests={guests} actions={actions} />}
       <ul className="people" tabIndex={0} aria-label={texts.people}>
         {inOrder.map((participant) => (
           <li key={participant.id}>
-            <Person room={room} participant={participant} />
-            {actions === null || participant.isSelf ? null : <HostButtons participant={participant} actions={actions} />}
+            <Person room={room} participant={participant} volumes={volumes} actions={actions} />
           </li>
         ))}
       </ul>
@@ -69,7 +76,11 @@ function Waiting({ guests, actions }: { guests: RoomSnapshot["guests"]; actions:
   );
 }
 
-function Person({ room, participant }: { room: Room; participant: Participant }) {
+interface PersonProps extends Pick<Props, "room" | "volumes" | "actions"> {
+  readonly participant: Participant;
+}
+
+function Person({ room, participant, volumes, actions }: PersonProps) {
   const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp } = participant;
   const name = nameOf(participant, texts);
@@ -89,24 +100,32 @@ function Person({ room, participant }: { room: Room; participant: Participant })
       <ConnectionDetails room={room} participant={participant} />
       {isOff("microphone") ? <MicrophoneOffIcon /> : null}
       {isOff("camera") ? <CameraOffIcon /> : null}
+      {isSelf ? null : (
+        <Menu className="plain" label={texts.actionsFor(name)} items={personItems(texts, { participant, name, actions, onVolume: () => volumes.setOpen(volumes.open === id ? null : id) })}>
+          <DotsIcon />
+        </Menu>
+      )}
+      {volumes.open === id && !isSelf ? <VolumeSlider id={id} name={name} volumes={volumes} /> : null}
     </span>
   );
 }
 
-function HostButtons({ participant, actions }: { participant: Participant; actions: Actions }) {
+function VolumeSlider({ id, name, volumes }: { readonly id: ParticipantId; readonly name: string; readonly volumes: Volumes }) {
   const texts = useTexts();
-  const name = nameOf(participant, texts);
-  const canBeMuted = trackOf(participant, "microphone")?.muted === false;
+  const percent = Math.round((volumes.of.get(id) ?? 1) * 100);
   return (
-    <span className="host-buttons">
-      {canBeMuted ? (
-        <button type="button" aria-label={texts.muteName(name)} onClick={() => actions.mute(participant)}>
-          {texts.mute}
-        </button>
-      ) : null}
-      <button type="button" className="danger" aria-label={texts.removeName(name)} onClick={() => actions.remove(participant)}>
-        {texts.remove}
-      </button>
+    <span className="volume">
+      <input
+        type="range"
+        min={0}
+        max={100}
+        step={5}
+        value={percent}
+        autoFocus
+        aria-label={texts.volumeOf(name)}
+        onChange={(event) => volumes.set(id, event.target.valueAsNumber / 100)}
+      />
+      <output aria-hidden="true">{percent} %</output>
     </span>
   );
 }

@@ -1,9 +1,9 @@
-/** The user's language and appearance: as the browser says, until they choose otherwise. */
+/** The user's language and appearance: as in the browser, until the user chooses. */
 import type { ReactNode } from "react";
-import { createContext, useContext, useEffect, useMemo, useState } from "react";
+import { createContext, useContext, useEffect, useMemo } from "react";
 import type { Language, Texts } from "./texts";
 import { LANGUAGES, languageFor, localeFor } from "./texts";
-import { recall, remember } from "./storage";
+import { useStored } from "./use-stored";
 
 const LANGUAGE_KEY = "rotunda.language";
 const THEME_KEY = "rotunda.theme";
@@ -12,9 +12,9 @@ export type Theme = "auto" | "light" | "dark";
 
 export interface Preferences {
   readonly texts: Texts;
-  /** How times, dates and capital letters are written: the chosen language, as the browser's region has it. */
+  /** For times, dates and capital letters: the chosen language in the browser's regional form. */
   readonly locale: string;
-  /** Nothing where the browser decides. */
+  /** `null` if the browser decides. */
   readonly language: Language | null;
   readonly theme: Theme;
   readonly setLanguage: (language: Language | null) => void;
@@ -23,7 +23,7 @@ export interface Preferences {
 
 const Context = createContext<Preferences | null>(null);
 
-/** Holds the preferences, and keeps the document in line with them. */
+/** Provides the preferences, and applies them to the document. */
 export function PreferencesProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useStored<Language>(LANGUAGE_KEY, Object.keys(LANGUAGES) as Language[]);
   const [theme, setTheme] = useStored<Theme>(THEME_KEY, ["light", "dark"]);
@@ -51,26 +51,11 @@ export function PreferencesProvider({ children }: { children: ReactNode }) {
 export function usePreferences(): Preferences {
   const preferences = useContext(Context);
   if (preferences === null) {
-    throw new Error("outside of PreferencesProvider");
+    throw new Error("used outside of a PreferencesProvider");
   }
   return preferences;
 }
 
 export function useTexts(): Texts {
   return usePreferences().texts;
-}
-
-function useStored<Value extends string>(
-  key: string,
-  known: readonly Value[],
-): [Value | null, (value: Value | null) => void] {
-  const [value, setValue] = useState(() => known.find((one) => one === recall("local", key)) ?? null);
-  const store = useMemo(
-    () => (chosen: Value | null) => {
-      setValue(chosen);
-      remember("local", key, chosen);
-    },
-    [key],
-  );
-  return [value, store];
 }

@@ -1,6 +1,7 @@
-/** The signs that float up for a moment. */
+/** Reactions that float up for a moment. */
 import type { Reaction, RoomSnapshot } from "@rotunda/client";
 import type { ShownReaction } from "@rotunda/react";
+import { everybodyIn } from "./everybody";
 import { nameOf as shownName } from "./names";
 import { useTexts } from "./preferences";
 
@@ -14,15 +15,13 @@ export const EMOJI: Readonly<Record<Reaction, string>> = {
   party: "🎉",
 };
 
-/** Reactions rise side by side, however many one participant sends. */
+/** Number of lanes: reactions rise side by side, however many one participant sends. */
 const LANES = 7;
 
-/** The signs over the call; screen readers hear them as text. */
+/** The reactions over the call; screen readers read them as text. */
 export function Reactions({ shown, snapshot }: { shown: readonly ShownReaction[]; snapshot: RoomSnapshot }) {
   const texts = useTexts();
-  const { self, participants } = snapshot;
-  const nameOf = (id: string): string =>
-    shownName([self, ...participants].find((participant) => participant?.id === id) ?? { name: "" }, texts);
+  const nameOf = (of: string): string => shownName(everybodyIn(snapshot).find(({ id }) => id === of) ?? { name: "" }, texts);
   return (
     <div className="reactions" role="log" aria-label={texts.react}>
       {shown.map(({ key, participant, reaction }) => (

@@ -1,23 +1,23 @@
-/** Recordings: the badge that everybody sees, and what was recorded, to be played when the call is over. */
+/** Recordings: the badge for everybody, and a player after the call. */
 import type { PlayableFile, Recording, RecordingInfo, RecordingState } from "@rotunda/client";
 import { listRecordings, readToken } from "@rotunda/client";
 import { useEffect, useState } from "react";
 import { cleanName } from "./names";
 import { usePreferences, useTexts } from "./preferences";
 
-/** A recording that is being finished is looked at again. */
+/** Interval of checks for a recording that is being finished. */
 const LOOK_AGAIN_MS = 2_000;
 
 function hasEnded(state: RecordingState): boolean {
   return state === "ready" || state === "empty" || state === "failed";
 }
 
-/** Whether what is said is being kept. */
+/** True while media is being recorded. */
 export function isRecording(recording: RecordingInfo | null): boolean {
   return recording !== null && ["starting", "recording", "storage_away"].includes(recording.state);
 }
 
-/** Says to everybody in the room that they are recorded. */
+/** Tells everybody in the room about the recording. */
 export function RecordingBadge({ recording }: { readonly recording: RecordingInfo | null }) {
   const texts = useTexts();
   if (recording === null || !isRecording(recording)) {
@@ -31,7 +31,7 @@ export function RecordingBadge({ recording }: { readonly recording: RecordingInf
   );
 }
 
-/** What was recorded in a room, for who may see it. */
+/** The recordings of a room, for users who may see them. */
 export function Recordings({ room, token }: { readonly room: string; readonly token: string }) {
   const { texts, locale } = usePreferences();
   const recordings = useRecordings(room, token);
@@ -78,12 +78,12 @@ function useRecordings(room: string, token: string): readonly Recording[] {
     let timer: ReturnType<typeof setTimeout> | null = null;
     let isOver = false;
     const look = async (): Promise<void> => {
-      // Where nothing can be recorded there is nothing to show, and nothing to say about it after a call.
+      // If recording is off, there is nothing to show or say after a call.
       const found = await listRecordings(location.origin, room, token).catch(() => []);
       if (isOver) {
         return;
       }
-      // The same recording keeps its URLs, or its player would begin anew.
+      // An unchanged recording keeps its URLs, or its player would restart.
       setRecordings((known) => found.map((one) => known.find((old) => isSame(old, one)) ?? one));
       if (found.some(({ state }) => !hasEnded(state))) {
         timer = setTimeout(() => void look(), LOOK_AGAIN_MS);

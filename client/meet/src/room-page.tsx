@@ -1,4 +1,4 @@
-/** A room's page: the lobby, then the call, then how it ended. */
+/** A room's page: the lobby, then the call, then the reason it ended. */
 import type { JoinOptions, RoomError } from "@rotunda/client";
 import { Room, RoomError as RoomFailure, roomUrl } from "@rotunda/client";
 import type { Captures } from "@rotunda/react";
@@ -19,7 +19,7 @@ import { useTitle } from "./title";
 
 declare global {
   interface Window {
-    /** The call, for tests and for the curious. */
+    /** The call, for tests and debugging. */
     rotunda?: Room;
   }
 }
@@ -45,13 +45,13 @@ export function RoomPage({ room, options, go }: Props) {
     stage.at === "lobby",
   );
   useRememberedSwitches(captures);
-  // The call counts unread messages there.
+  // The call shows the number of unread messages there.
   useTitle(stage.at === "call" ? undefined : room);
   const { join, token } = useJoin({ room, options, captures, setStage });
   const started = useRef(false);
 
   useEffect(() => {
-    // A deployment that cannot be reached says so when the user joins.
+    // An unreachable deployment is reported when the user joins.
     const login = loginPage(room).catch(() => null);
     void login.then((page) => (page === null ? undefined : location.assign(page)));
   }, [room]);
@@ -98,7 +98,7 @@ interface Joining {
   readonly setStage: (stage: Stage) => void;
 }
 
-/** Joins, and leaves when the page goes: by Back, by a crash, or while the joining is under way. */
+/** Joins, and leaves when the page goes: by Back, by a crash, or during the join. */
 function useJoin({ room, options, captures, setStage }: Joining) {
   const token = useRef<string | null>(null);
   const call = useRef<Room | null>(null);
@@ -149,6 +149,7 @@ function joinOptions(room: string, options: Options): Omit<JoinOptions, "token">
     speakerId: rememberedDevice("speaker"),
     ...(options.relay ? { iceTransportPolicy: "relay" } : {}),
     ...(options.codec === null ? {} : { preferCodec: options.codec }),
+    ...(options.profile === null ? {} : { profile: options.profile }),
   };
 }
 

@@ -44,6 +44,15 @@ describe("the address", () => {
     const route = readRoute("/r/x", query);
     expect(route.page === "room" ? route.options.codec : undefined).toBe(expected);
   });
+
+  test.each([
+    ["", null],
+    ["?profile=soulseer", "soulseer"],
+    ["?profile=none", null],
+  ])("%o follows the profile %s", (query, expected) => {
+    const route = readRoute("/r/x", query);
+    expect(route.page === "room" ? route.options.profile : undefined).toBe(expected);
+  });
 });
 
 describe("a room's name", () => {

@@ -1,33 +1,35 @@
-/** What the address bar says: which page, and the options that tests and bots use. */
-import type { VideoCodec } from "@rotunda/client";
+/** Reads the address bar: the page, and the options for tests and bots. */
+import type { Profile, VideoCodec } from "@rotunda/client";
 
 export type Route =
   | {
       readonly page: "home";
-      /** What the address says that is no room, as people read it; `null` where it says nothing. */
+      /** The invalid room name in the address, decoded for display; `null` if there is none. */
       readonly badLink: string | null;
     }
   | { readonly page: "room"; readonly room: string; readonly options: Options };
 
 /** The query of a room's page. */
 export interface Options {
-  /** Join at once, without the lobby. */
+  /** Joins at once, without the lobby. */
   readonly auto: boolean;
   readonly microphone: boolean;
   readonly camera: boolean;
   readonly name: string | null;
   readonly cameraSize: { readonly width: number; readonly height: number } | null;
-  /** Use nothing but TURN servers. */
+  /** Uses TURN servers only. */
   readonly relay: boolean;
-  /** What to publish video in; `null` leaves it to the SDK. */
+  /** The preferred video codec; `null` leaves it to the SDK. */
   readonly codec: VideoCodec | null;
+  /** Limits the camera by the state of the uplink; `null` leaves it to the browser. */
+  readonly profile: Profile | null;
 }
 
 const CODECS: readonly VideoCodec[] = ["vp8", "h264"];
-// As `shared` has it for `RoomId`: what a URL path carries unescaped.
+const PROFILES: readonly Profile[] = ["soulseer", "cinema", "kaa"];
+// The same as `RoomId` in `shared`: characters that a URL path carries unescaped.
 const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Reads a path and a query. */
 export function readRoute(pathname: string, search: string): Route {
   const room = /^\/r\/([^/]+)\/?$/.exec(pathname)?.[1];
   if (room !== undefined && ROOM.test(room)) {
@@ -37,7 +39,6 @@ export function readRoute(pathname: string, search: string): Route {
   return { page: "home", badLink: isHome ? null : decoded(pathname.replace(/^\/r\//, "")) };
 }
 
-/** The path of a room's page. */
 export function roomPath(room: string): string {
   return `/r/${room}`;
 }
@@ -49,7 +50,7 @@ export function readRoomName(text: string): string | null {
   return ROOM.test(name) ? name : null;
 }
 
-/** A room's name that nobody guesses: four groups of seven letters that are hard to confuse, 5 bits each. */
+/** An unguessable room name: four groups of seven unambiguous letters, 5 bits each. */
 export function newRoomName(): string {
   const letters = "0123456789abcdefghjkmnpqrstvwxyz";
   const bytes = crypto.getRandomValues(new Uint8Array(28));
@@ -67,10 +68,11 @@ function readOptions(query: URLSearchParams): Options {
     cameraSize: width > 0 && height > 0 ? { width, height } : null,
     relay: query.get("relay") === "1",
     codec: CODECS.find((codec) => codec === query.get("codec")) ?? null,
+    profile: PROFILES.find((profile) => profile === query.get("profile")) ?? null,
   };
 }
 
-/** A path may hold what is no text at all. */
+/** A path may contain invalid percent-encoding. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);

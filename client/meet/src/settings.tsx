@@ -8,14 +8,23 @@ import { PreferenceChoices } from "./preference-choices";
 import { errorText } from "./texts";
 import type { Notice } from "./use-notices";
 
+/** A setting, and a function that changes it. */
+type Flag = readonly [isOn: boolean, set: (isOn: boolean) => void];
+
+export interface Flags {
+  readonly mutedHint: Flag;
+  readonly sounds: Flag;
+}
+
 interface Props {
   readonly room: Room;
   readonly snapshot: RoomSnapshot;
+  readonly flags: Flags;
   readonly notify: (notice: Notice) => void;
   readonly onClose: () => void;
 }
 
-export function Settings({ room, snapshot: { microphone, camera, speakerId }, notify, onClose }: Props) {
+export function Settings({ room, snapshot: { microphone, camera, speakerId }, flags, notify, onClose }: Props) {
   const { texts } = usePreferences();
   const devices = useDevices(`${microphone.track?.id}/${camera.track?.id}`);
   const choose = (kind: "microphone" | "camera" | "speaker") => (deviceId: string) => {
@@ -25,7 +34,7 @@ export function Settings({ room, snapshot: { microphone, camera, speakerId }, no
     });
   };
   const labels = { noneLabel: texts.none, offLabel: texts.standard };
-  // Not every browser lets a page choose where sound goes.
+  // Some browsers do not let a page choose the speaker.
   const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
   return (
     <Panel title={texts.devices} id="settings-panel" onClose={onClose}>
@@ -52,6 +61,8 @@ export function Settings({ room, snapshot: { microphone, camera, speakerId }, no
           onChoose={choose("speaker")}
         />
       ) : null}
+      <FlagBox id="muted-hint" label={texts.mutedHint} hint={texts.mutedHintExplained} flag={flags.mutedHint} />
+      <FlagBox id="sounds" label={texts.sounds} flag={flags.sounds} />
       <PreferenceChoices />
       <section className="keys">
         <h3>{texts.keyboard}</h3>
@@ -67,5 +78,28 @@ export function Settings({ room, snapshot: { microphone, camera, speakerId }, no
         </dl>
       </section>
     </Panel>
+  );
+}
+
+interface FlagProps {
+  readonly id: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly flag: Flag;
+}
+
+function FlagBox({ id, label, hint, flag: [isOn, set] }: FlagProps) {
+  return (
+    <div className="flag">
+      <label>
+        <input type="checkbox" id={id} checked={isOn} aria-describedby={hint === undefined ? undefined : `${id}-hint`} onChange={(event) => set(event.target.checked)} />
+        <span>{label}</span>
+      </label>
+      {hint === undefined ? null : (
+        <p className="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
   );
 }

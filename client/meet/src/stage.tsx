@@ -1,89 +1,76 @@
-/** The people, or a screen with the people beside it. */
-import type { Participant, Room, RoomSnapshot } from "@rotunda/client";
-import type { SharedScreen } from "@rotunda/react";
-import { TileGrid, Video, useScreens } from "@rotunda/react";
+/** The tiles of a call: a grid, or one large tile with the others beside it. */
+import type { ParticipantId, Room, RoomSnapshot } from "@rotunda/client";
+import type { TouchEvent } from "react";
 import { useRef } from "react";
-import { ExpandIcon, ScreenIcon } from "./icons";
-import { nameOf } from "./names";
+import type { Placed } from "./arrangement";
+import { isSame } from "./arrangement";
+import { everybodyIn } from "./everybody";
 import { useTexts } from "./preferences";
+import { OwnScreen, Screen } from "./screen";
 import { Tile } from "./tile";
 import type { Actions } from "./use-actions";
+import type { Stage as StageState } from "./use-stage";
 
 interface Props {
   readonly room: Room;
   readonly snapshot: RoomSnapshot;
-  /** Nothing where the user may not moderate. */
+  readonly stage: StageState;
+  /** `null` if the user may not moderate. */
   readonly actions: Actions | null;
+  /** Opens the volume of a person. */
+  readonly onVolume: (participant: ParticipantId) => void;
   /** Stops sharing the user's own screen. */
   readonly onStop: () => void;
 }
 
-export function Stage({ room, snapshot, actions, onStop }: Props) {
+/** A finger that moves this far turns the page. */
+const SWIPE_PX = 60;
+
+export function Stage({ room, snapshot, stage, actions, onVolume, onStop }: Props) {
   const texts = useTexts();
-  const { self, participants } = snapshot;
-  const everybody = self === null ? participants : [...participants, self];
-  const screens = useScreens(everybody);
-  // Of several screens the latest is shown; the user's own only where there is no other.
-  const screen = screens.findLast(({ participant }) => !participant.isSelf) ?? screens[0] ?? null;
-  if (screen !== null) {
-    return (
-      <main className="stage" aria-label={texts.people}>
-        <Screen screen={screen} onStop={onStop} />
-        <div className="strip" tabIndex={0} role="group" aria-label={texts.people}>
-          {everybody.map((participant) => (
-            <Tile key={participant.id} room={room} participant={participant} actions={actions} />
-          ))}
-        </div>
-      </main>
-    );
-  }
+  const { arrangement, choice, measure, pin, turn, hideSelf } = stage;
+  const everybody = everybodyIn(snapshot);
+  const shown = ({ item, isLarge, rect }: Placed) => {
+    const participant = everybody.find(({ id }) => id === item.id);
+    if (participant === undefined) {
+      return null;
+    }
+    const props = { participant, isLarge, style: rect, isPinned: isSame(choice.pinned, item), onPin: () => pin(item) };
+    const key = `${item.kind} ${item.id}`;
+    if (item.kind === "person") {
+      return <Tile key={key} room={room} actions={actions} onVolume={() => onVolume(item.id)} onHide={() => hideSelf(true)} {...props} />;
+    }
+    return participant.isSelf ? <OwnScreen key={key} style={rect} onStop={onStop} /> : <Screen key={key} {...props} />;
+  };
+  const isAlone = snapshot.participants.length === 0 && snapshot.self !== null;
   return (
-    <main className="stage" aria-label={texts.people}>
-      <TileGrid<Participant>
-        items={everybody}
-        keyOf={({ id }) => id}
-        tile={(participant, style) => <Tile room={room} participant={participant} actions={actions} style={style} />}
-      >
-        {participants.length === 0 ? <p className="alone">{texts.alone}</p> : null}
-      </TileGrid>
+    <main className="stage" aria-label={texts.people} {...useSwipe(turn)}>
+      <div className="tiles" ref={measure}>
+        {arrangement.tiles.map(shown)}
+        {isAlone ? <p className="alone">{texts.alone}</p> : null}
+      </div>
     </main>
   );
 }
 
-function Screen({ screen: { participant, track }, onStop }: { screen: SharedScreen; onStop: () => void }) {
-  const texts = useTexts();
-  const element = useRef<HTMLElement>(null);
-  const expand = (): void => {
-    const done = document.fullscreenElement === null ? element.current?.requestFullscreen() : document.exitFullscreen();
-    // A browser that says no leaves the page as it is.
-    done?.catch(() => undefined);
+/** Turns pages by a finger that moves sideways. */
+function useSwipe(turn: (pages: number) => void) {
+  const start = useRef<{ readonly x: number; readonly y: number } | null>(null);
+  const placeOf = ({ touches, changedTouches }: TouchEvent): { x: number; y: number } | null => {
+    const touch = touches.item(0) ?? changedTouches.item(0);
+    return touch === null || touches.length > 1 ? null : { x: touch.clientX, y: touch.clientY };
   };
-  if (participant.isSelf) {
-    // Showing it here too would be a mirror in a mirror.
-    return (
-      <section className="screen own-screen" aria-label={texts.youShare}>
-        <ScreenIcon />
-        <p>{texts.youShare}</p>
-        <button type="button" className="primary" onClick={onStop}>
-          {texts.stopScreen}
-        </button>
-      </section>
-    );
-  }
-  const label = texts.screenOf(nameOf(participant, texts));
-  return (
-    <section ref={element} className="screen" aria-label={label} data-screen={participant.id}>
-      {track.media === null ? null : <Video track={track.media} label={label} whole />}
-      {track.paused ? <p className="away">{texts.videoPaused}</p> : null}
-      {track.undecodable ? <p className="away">{texts.videoUndecodable}</p> : null}
-      <p className="caption">
-        <bdi>{label}</bdi>
-      </p>
-      {document.fullscreenEnabled ? (
-        <button type="button" className="dots expand" aria-label={texts.fullScreen} title={texts.fullScreen} onClick={expand}>
-          <ExpandIcon />
-        </button>
-      ) : null}
-    </section>
-  );
+  return {
+    onTouchStart: (event: TouchEvent) => {
+      start.current = placeOf(event);
+    },
+    onTouchEnd: (event: TouchEvent) => {
+      const [from, to] = [start.current, placeOf(event)];
+      start.current = null;
+      const across = (to?.x ?? 0) - (from?.x ?? 0);
+      if (from !== null && to !== null && Math.abs(across) > SWIPE_PX && Math.abs(across) > 2 * Math.abs(to.y - from.y)) {
+        turn(across < 0 ? 1 : -1);
+      }
+    },
+  };
 }

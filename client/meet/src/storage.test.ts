@@ -3,7 +3,7 @@ import { recall, remember } from "./storage";
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** What a browser does with site data blocked: the property itself throws. */
+/** With site data blocked, the property itself throws. */
 function blockSiteData(): void {
   for (const name of ["localStorage", "sessionStorage"]) {
     vi.stubGlobal(name, undefined);

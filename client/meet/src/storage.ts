@@ -1,4 +1,4 @@
-/** What the app remembers. Where the browser blocks site data, it remembers for the life of the page. */
+/** Persistent storage. If the browser blocks site data, values last as long as the page. */
 
 export type Store = "local" | "session";
 
@@ -8,7 +8,7 @@ export function recall(store: Store, key: string): string | null {
   return attempt(() => storage(store).getItem(key)) ?? fallback[store].get(key) ?? null;
 }
 
-/** Stores a value; `null` forgets it. */
+/** `null` deletes the value. */
 export function remember(store: Store, key: string, value: string | null): void {
   if (value === null) {
     fallback[store].delete(key);

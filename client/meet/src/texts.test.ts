@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { RoomError } from "@rotunda/client";
 import { LANGUAGES, deviceErrorTexts, errorText, languageFor, localeFor } from "./texts";
 
-/** Every path of a dictionary, with what stands there. */
+/** Every path of a dictionary, with its text. */
 function entries(value: unknown, path = ""): [string, string][] {
   if (typeof value === "function") {
     return [[path, String((value as (...all: string[]) => string)("<1>", "<2>"))]];
@@ -27,7 +27,7 @@ describe("the dictionary", () => {
 
   test("German is another language", () => {
     const same = entries(LANGUAGES.de).filter(([path, text]) => english.get(path) === text).map(([path]) => path);
-    // Names, and words that both languages have.
+    // Names, and words that both languages share.
     expect(same.sort()).toEqual([".chat", ".keys.c", ".measured.jitter", ".measured.video", ".namePlaceholder", ".reacted", ".wrote"]);
   });
 });

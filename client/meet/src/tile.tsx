@@ -1,25 +1,29 @@
-/** One participant: their picture or their initials, their name, and how they are. */
-import type { Participant, Room } from "@rotunda/client";
+/** One participant: picture or initials, name, and state. */
+import type { Room } from "@rotunda/client";
 import { Avatar, Video, trackOf, useTile } from "@rotunda/react";
-import type { CSSProperties } from "react";
 import { ConnectionDetails } from "./connection-details";
-import { DotsIcon, MicrophoneOffIcon } from "./icons";
+import { DotsIcon, HideIcon, MicrophoneOffIcon, PinIcon } from "./icons";
 import type { MenuItem } from "./menu";
 import { Menu } from "./menu";
 import { nameOf } from "./names";
+import { personItems } from "./person-items";
 import { usePreferences } from "./preferences";
-import type { Texts } from "./texts";
+import type { TileProps } from "./tile-props";
 import type { Actions } from "./use-actions";
 
-interface Props {
+interface Props extends TileProps {
   readonly room: Room;
-  readonly participant: Participant;
-  /** Nothing where the user may not moderate. */
+  /** `null` if the user may not moderate. */
   readonly actions: Actions | null;
-  readonly style?: CSSProperties;
+  readonly onVolume: () => void;
+  /** Hides the user's own tile. */
+  readonly onHide: () => void;
 }
 
-export function Tile({ room, participant, actions, style }: Props) {
+/** Narrower tiles show less. */
+const SMALL_PX = 150;
+
+export function Tile({ room, participant, isLarge, isPinned, style, actions, onPin, onVolume, onHide }: Props) {
   const { texts, locale } = usePreferences();
   const { id, isSelf, speaking, connection, hasHandUp } = participant;
   const tile = useTile(id);
@@ -37,19 +41,28 @@ export function Tile({ room, participant, actions, style }: Props) {
     isPaused ? texts.states.videoPaused : null,
     isUndecodable ? texts.states.videoUndecodable : null,
     hasHandUp ? texts.states.handUp : null,
+    isPinned ? texts.states.pinned : null,
   ];
   const label = [name, ...states.filter((state) => state !== null)].join(", ");
+  const items: MenuItem[] = [
+    { id: "pin", label: isPinned ? texts.unpinName(plain) : texts.pinName(plain), icon: <PinIcon />, onChoose: onPin },
+    ...(isSelf
+      ? [{ id: "hide", label: texts.hideSelf, icon: <HideIcon />, onChoose: onHide }]
+      : personItems(texts, { participant, name: plain, actions, onVolume })),
+  ];
   return (
     <figure
       ref={tile}
-      className={speaking && !isSilent ? "tile speaking" : "tile"}
+      className={["tile", speaking && !isSilent ? "speaking" : "", style.width < SMALL_PX ? "small" : ""].join(" ")}
       style={style}
       aria-label={label}
       data-participant={id}
+      data-large={isLarge}
+      onDoubleClick={({ target }) => target instanceof Element && target.closest("button, [role=menu], .details") === null && onPin()}
     >
       <Avatar id={id} name={plain} locale={locale} />
       {camera !== null && camera.media !== null && !camera.muted && !isUndecodable ? (
-        <Video track={camera.media} mirrored={isSelf} label={texts.cameraOf(name)} />
+        <Video track={camera.media} mirrored={isSelf && !isBehind(camera.media)} label={texts.cameraOf(name)} />
       ) : null}
       {isAway ? <p className="away">{texts.reconnectingShort}</p> : null}
       {isPaused ? <p className="away">{texts.videoPaused}</p> : null}
@@ -61,11 +74,14 @@ export function Tile({ room, participant, actions, style }: Props) {
           </span>
         ) : null}
         {isAway ? null : <ConnectionDetails room={room} participant={participant} />}
-        {actions === null || isSelf ? null : (
-          <Menu className="dots" label={texts.actionsFor(plain)} items={hostItems(texts, participant, plain, actions)}>
-            <DotsIcon />
-          </Menu>
-        )}
+        {isPinned ? (
+          <button type="button" className="dots pin" aria-label={texts.unpinName(plain)} title={texts.unpinName(plain)} onClick={onPin}>
+            <PinIcon />
+          </button>
+        ) : null}
+        <Menu className="dots" label={texts.actionsFor(plain)} items={items}>
+          <DotsIcon />
+        </Menu>
       </div>
       <figcaption>
         {isSilent ? <MicrophoneOffIcon /> : null}
@@ -75,15 +91,7 @@ export function Tile({ room, participant, actions, style }: Props) {
   );
 }
 
-/** A moderator's actions on one participant. */
-function hostItems(texts: Texts, participant: Participant, name: string, actions: Actions): MenuItem[] {
-  const items: MenuItem[] = [];
-  if (trackOf(participant, "microphone")?.muted === false) {
-    items.push({ label: texts.muteName(name), onChoose: () => actions.mute(participant) });
-  }
-  if (participant.hasHandUp) {
-    items.push({ label: texts.lowerHandOf(name), onChoose: () => actions.lowerHand(participant) });
-  }
-  items.push({ label: texts.removeName(name), isDangerous: true, onChoose: () => actions.remove(participant) });
-  return items;
+/** True for the camera at the back of a phone, which shows what the user sees. */
+function isBehind(track: MediaStreamTrack): boolean {
+  return track.getSettings().facingMode === "environment";
 }

@@ -1,7 +1,8 @@
-/** The title of the browser's tab. */
 import { useEffect } from "react";
 
-/** The room's name, or nothing on other pages, and how many messages are unread. `undefined` leaves the title alone. */
+/**
+ * Shows the room's name, `null` on other pages, and the number of unread messages. `undefined` leaves the title alone.
+ */
 export function useTitle(room: string | null | undefined, unread = 0): void {
   useEffect(() => {
     if (room !== undefined) {

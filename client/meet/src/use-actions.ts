@@ -1,7 +1,10 @@
-/** What the user can do in a call; what does not work is told. */
+/** The user's actions in a call; failures are shown as notices. */
 import type { Participant, Reaction, Room } from "@rotunda/client";
+import { listDevices } from "@rotunda/client";
 import { trackOf } from "@rotunda/react";
 import { useMemo } from "react";
+import { copyText } from "./clipboard";
+import { otherCamera } from "./other-camera";
 import { roomPath } from "./route";
 import type { Texts } from "./texts";
 import { errorText } from "./texts";
@@ -10,6 +13,8 @@ import type { Notice } from "./use-notices";
 export interface Actions {
   microphone(): void;
   camera(): void;
+  /** Switches to the camera on the other side of the phone. */
+  flipCamera(): void;
   screen(): void;
   hand(): void;
   react(reaction: Reaction): void;
@@ -25,7 +30,7 @@ export interface Actions {
   refuse(guest: string): void;
 }
 
-/** The same as long as the room and the language are. */
+/** The result is stable while the room and the language are. */
 export function useActions(room: Room, texts: Texts, notify: (notice: Notice) => void): Actions {
   return useMemo(() => {
     const attempt = (done: Promise<void>, success?: string): void => {
@@ -37,18 +42,17 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
     return {
       microphone: () => attempt(room.setMicrophone(!room.snapshot.microphone.on)),
       camera: () => attempt(room.setCamera(!room.snapshot.camera.on)),
+      flipCamera: () => attempt(flip(room)),
       screen: () => (room.snapshot.screen === null ? attempt(room.shareScreen()) : room.stopScreen()),
       hand: () => attempt(room.raiseHand(room.snapshot.self?.hasHandUp !== true)),
       react: (reaction) => attempt(room.react(reaction)),
       copyLink: (name) => {
         const link = new URL(roomPath(name), location.origin).href;
-        // Where the clipboard is absent (not a secure context) or not allowed, the user can still copy by hand.
-        Promise.resolve()
-          .then(() => navigator.clipboard.writeText(link))
-          .then(
-            () => notify({ text: texts.linkCopied, isProblem: false }),
-            () => window.prompt(texts.link, link),
-          );
+        // Without the clipboard, the user can still copy by hand.
+        copyText(link).then(
+          () => notify({ text: texts.linkCopied, isProblem: false }),
+          () => window.prompt(texts.link, link),
+        );
       },
       lock: (locked) => attempt(room.setLocked(locked), locked ? texts.locked : texts.unlocked),
       record: (start) => attempt(start ? room.startRecording() : room.stopRecording()),
@@ -70,4 +74,11 @@ export function useActions(room: Room, texts: Texts, notify: (notice: Notice) =>
       refuse: (guest) => attempt(room.answerGuest(guest, false)),
     };
   }, [room, texts, notify]);
+}
+
+async function flip(room: Room): Promise<void> {
+  const other = otherCamera((await listDevices()).cameras, room.snapshot.camera.deviceId);
+  if (other !== null) {
+    await room.switchDevice("camera", other.id);
+  }
 }

@@ -1,4 +1,4 @@
-/** The latest news: who came, who went, what did not work. */
+/** The latest notices: people joining or leaving, and errors. */
 import type { Room } from "@rotunda/client";
 import { useRoomEvent } from "@rotunda/react";
 import { useEffect, useState } from "react";
@@ -13,7 +13,7 @@ export interface Notice {
   readonly isProblem: boolean;
 }
 
-/** The notice that is shown, and a way to show another one. */
+/** The visible notice, and a function that shows another one. */
 export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: Notice) => void] {
   const [notice, setNotice] = useState<Notice | null>(null);
   const tell = (text: string, isProblem = false): void => setNotice({ text, isProblem });
@@ -23,7 +23,7 @@ export function useNotices(room: Room, texts: Texts): [Notice | null, (notice: N
   useRoomEvent(room, "silenced", () => tell(texts.silenced, true));
   useRoomEvent(room, "device_changed", ({ kind, label }) => tell(texts.nowUses(texts[kind], label)));
   useRoomEvent(room, "audio_only", ({ audioOnly }) => {
-    // While it lasts a banner says so; and a camera that is switched off did not get faster.
+    // A banner covers the beginning; and switching the camera off does not make the uplink faster.
     if (!audioOnly && room.snapshot.camera.on) {
       tell(texts.audioOnlyOver);
     }

@@ -1,11 +1,11 @@
-/** What menus and panels over the page have in common: where they go, and that a click elsewhere closes them. */
+/** Shared by menus and panels over the page: their position, and closing on a click elsewhere. */
 import type { RefObject } from "react";
 import { useEffect, useLayoutEffect } from "react";
 import { placeMenu } from "./menu-place";
 
 /**
- * Keeps an element beside the button before it, wherever there is room, and says once when it is there. `content` is anything
- * that changes when the element needs another size.
+ * Keeps an element next to the button before it, and calls `placed` once it is positioned. `content` is anything that
+ * changes when the element needs another size.
  */
 export function usePlaced(element: RefObject<HTMLElement | null>, placed: (element: HTMLElement) => void, content?: string): void {
   useLayoutEffect(() => put(element.current), [element, content]);
@@ -17,7 +17,7 @@ export function usePlaced(element: RefObject<HTMLElement | null>, placed: (eleme
     const resized = (): unknown => requestAnimationFrame(() => requestAnimationFrame(() => put(element.current)));
     window.addEventListener("resize", resized);
     return () => window.removeEventListener("resize", resized);
-    // Only what is there at first is told.
+    // `placed` is called for the initial element only.
   }, [element]);
 }
 
@@ -30,7 +30,7 @@ function put(overlay: HTMLElement | null): void {
   }
 }
 
-/** Calls `close` when anything outside of `root` is pressed while it is open. */
+/** Calls `close` when anything outside `root` is pressed while it is open. */
 export function useOutside(root: RefObject<HTMLElement | null>, isOpen: boolean, close: () => void): void {
   useEffect(() => {
     if (!isOpen) {

@@ -1,10 +1,10 @@
-/** The keyboard: one letter for each of the things that are done often. */
+/** Keyboard shortcuts: one letter for each common action. */
 import { useEffect, useRef } from "react";
 
-/** What each key does; letters in lower case, other keys by their names. */
+/** The action of each key; letters in lower case, other keys by their names. */
 export type Shortcuts = Readonly<Record<string, () => void>>;
 
-/** Listens as long as the component is there, except while the user is typing. */
+/** Listens while the component is mounted, except while the user is typing. */
 export function useShortcuts(shortcuts: Shortcuts): void {
   const newest = useRef(shortcuts);
   useEffect(() => {
@@ -25,7 +25,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
   }, []);
 }
 
-/** The letter on the key; of a keyboard with other letters, the Latin one in the same place. */
+/** The letter on the key; for non-Latin keyboards, the Latin letter in the same position. */
 export function shortcutOf({ key, code }: Pick<KeyboardEvent, "key" | "code">): string {
   if (key.length > 1 && key !== "Dead" && key !== "Process" && key !== "Unidentified") {
     return key;

@@ -1,15 +1,15 @@
-/** A participant without video. */
+/** Stands in for a participant without video. */
 
 interface Props {
   readonly id: string;
   readonly name: string;
-  /** The language of the page, for capital letters. */
+  /** The page's language, which determines capital letters. */
   readonly locale?: string;
 }
 
 /** Initials on a colour that is always the same for the same person. */
 export function Avatar({ id, name, locale }: Props) {
-  // The golden angle keeps the colours of similar names apart.
+  // The golden angle separates the colours of similar names.
   const hue = ([...id].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1021, 7) * 137.5) % 360;
   return (
     <span className="avatar" style={{ backgroundColor: `hsl(${hue} 38% 36%)` }} aria-hidden="true">
@@ -18,7 +18,7 @@ export function Avatar({ id, name, locale }: Props) {
   );
 }
 
-/** The first letters of the first and the last word; brackets, quotes and dashes are no letters. */
+/** The first letters of the first and the last word; brackets, quotes and dashes do not count. */
 export function initials(name: string, locale?: string): string {
   const firsts = name.split(/\s+/u).flatMap((word) => {
     const first = graphemes(word).find((letter) => /[\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/u.test(letter));
@@ -28,7 +28,7 @@ export function initials(name: string, locale?: string): string {
   return ends.map((letter) => capital(letter ?? "", locale)).join("");
 }
 
-/** Letters as people count them: with their accents, and an emoji of several parts is one. */
+/** Characters as people count them: with their accents, and an emoji of several parts as one. */
 function graphemes(word: string): string[] {
   if (!("Segmenter" in Intl)) {
     return [...word];
@@ -38,6 +38,6 @@ function graphemes(word: string): string[] {
 
 function capital(letter: string, locale: string | undefined): string {
   const upper = letter.toLocaleUpperCase(locale);
-  // An "ß" is not two letters.
+  // The capital of "ß" would be two letters.
   return graphemes(upper).length > 1 ? letter : upper;
 }

@@ -5,7 +5,7 @@ interface Props {
   readonly label: string;
   readonly devices: readonly Device[];
   readonly value: string | null;
-  /** What stands there where there is no device, and where none is used. */
+  /** The label if there is no device or none is used. */
   readonly noneLabel: string;
   readonly offLabel: string;
   readonly onChoose: (deviceId: string) => void;

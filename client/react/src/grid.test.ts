@@ -26,7 +26,7 @@ describe("tiles", () => {
         expect(across, where).toBeGreaterThanOrEqual(124);
         const rows = Math.ceil(count / columns);
         const overhang = rows * down + (rows - 1) * 8 - height;
-        // One column more would make them too small.
+        // One more column would make the tiles too small.
         expect(overhang <= 0 || (width - columns * 8) / (columns + 1) < 124, where).toBe(true);
       }
     }

@@ -1,7 +1,7 @@
 import type { Participant, Track } from "@rotunda/client";
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, test } from "vitest";
-import { Avatar, DeviceSelect, QualityBars, initials, screensOf, trackOf } from "./index";
+import { Avatar, DeviceSelect, QualityBars, initials, screensOf, trackOf, volumesOf } from "./index";
 import { inOrderOfSharing } from "./tracks";
 
 describe("components", () => {
@@ -73,6 +73,13 @@ describe("a participant's tracks", () => {
   test("is found by its source", () => {
     expect(trackOf(person([track("camera")]), "camera")?.id).toBe("camera");
     expect(trackOf(person([track("camera")]), "screen")).toBeNull();
+  });
+
+  test("have the volume of their owner, in whatever slot they play", () => {
+    const playing = (source: Track["source"], kind: Track["kind"], id: string): Track => ({ ...track(source), kind, media: { id } as MediaStreamTrack });
+    const ada = person([playing("microphone", "audio", "slot 1"), playing("screen_audio", "audio", "slot 2"), playing("camera", "video", "slot 3"), track("microphone")]);
+    const bob = { ...person([playing("microphone", "audio", "slot 4")]), id: "bob" };
+    expect([...volumesOf([ada, bob], new Map([["ada", 0.25], ["eve", 0]]))]).toEqual([["slot 1", 0.25], ["slot 2", 0.25]]);
   });
 
   test("is a screen only while it is shown", () => {

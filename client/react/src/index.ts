@@ -1,4 +1,4 @@
-/** The public API of `@rotunda/react`; nothing else of the package may be imported. */
+/** The public API of `@rotunda/react`; nothing else in the package may be imported. */
 export { Avatar, initials } from "./avatar";
 export { DeviceSelect } from "./device-select";
 export type { Layout } from "./grid";
@@ -7,7 +7,7 @@ export { QualityBars } from "./quality-bars";
 export { RoomSound } from "./room-sound";
 export { TileGrid } from "./tile-grid";
 export type { SharedScreen } from "./tracks";
-export { screensOf, trackOf, useScreens } from "./tracks";
+export { screensOf, trackOf, useScreens, volumesOf } from "./tracks";
 export type { Captures } from "./use-captures";
 export { useCapture, useCaptures } from "./use-captures";
 export type { Chat } from "./use-chat";

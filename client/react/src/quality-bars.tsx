@@ -1,9 +1,9 @@
-/** How good a connection is, as bars that grow. */
+/** A connection's quality as growing bars. */
 import type { Quality } from "@rotunda/client";
 
 const FILLED: Readonly<Record<Quality, number>> = { poor: 1, fair: 2, good: 3, excellent: 4 };
 
-/** Four bars; nothing while too little is known. */
+/** Four bars; `null` while too little is known. */
 export function QualityBars({ quality, label }: { quality: Quality | null; label: string }) {
   if (quality === null) {
     return null;

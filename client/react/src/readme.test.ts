@@ -34,7 +34,7 @@ describe("the code in the package's README", () => {
   });
 });
 
-/** What the TypeScript compiler says about a module of this package that has a `token`. */
+/** The TypeScript compiler's errors for a module of this package that has a `token`. */
 function typeErrors(name: string, code: string): string {
   const folder = path("../node_modules/.readme");
   mkdirSync(folder, { recursive: true });

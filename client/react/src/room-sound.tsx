@@ -1,15 +1,19 @@
-/** The sound of everybody: one audio element for each slot. */
+/** Everybody's audio: one audio element per slot. */
 import { useCallback, useEffect, useRef, useState } from "react";
 
 interface Props {
   readonly tracks: readonly MediaStreamTrack[];
   readonly speakerId: string | null;
-  /** What the button says that appears where the browser wants a click before it plays sound. */
+  /** Label of the button that appears if the browser requires a click before it plays audio. */
   readonly unblockLabel: string;
+  /** The volume of each track by its id, from 0 to 1; 1 if absent. Browsers of iOS know no volume but 0. */
+  readonly volumes?: ReadonlyMap<string, number>;
 }
 
-/** Plays all slots, and asks for a click where the browser wants one first. */
-export function RoomSound({ tracks, speakerId, unblockLabel }: Props) {
+const FULL: ReadonlyMap<string, number> = new Map();
+
+/** Plays all slots, and shows a button if the browser requires a click first. */
+export function RoomSound({ tracks, speakerId, unblockLabel, volumes = FULL }: Props) {
   const [isBlocked, setBlocked] = useState(false);
   const elements = useRef(new Set<HTMLAudioElement>());
   const blocked = useCallback(() => setBlocked(true), []);
@@ -20,7 +24,7 @@ export function RoomSound({ tracks, speakerId, unblockLabel }: Props) {
   return (
     <>
       {tracks.map((track) => (
-        <Slot key={track.id} track={track} speakerId={speakerId} all={elements.current} onBlocked={blocked} />
+        <Slot key={track.id} track={track} volume={volumes.get(track.id) ?? 1} speakerId={speakerId} all={elements.current} onBlocked={blocked} />
       ))}
       {isBlocked ? (
         <button type="button" className="primary unblock" onClick={unblock}>
@@ -33,12 +37,13 @@ export function RoomSound({ tracks, speakerId, unblockLabel }: Props) {
 
 interface SlotProps {
   readonly track: MediaStreamTrack;
+  readonly volume: number;
   readonly speakerId: string | null;
   readonly all: Set<HTMLAudioElement>;
   readonly onBlocked: () => void;
 }
 
-function Slot({ track, speakerId, all, onBlocked }: SlotProps) {
+function Slot({ track, volume, speakerId, all, onBlocked }: SlotProps) {
   const element = useRef<HTMLAudioElement>(null);
   useEffect(() => {
     const audio = element.current;
@@ -48,7 +53,7 @@ function Slot({ track, speakerId, all, onBlocked }: SlotProps) {
     all.add(audio);
     audio.srcObject = new MediaStream([track]);
     audio.play().catch((error: unknown) => {
-      // Browsers play no sound before the user has touched the page; other interruptions pass by themselves.
+      // Browsers play no audio before the user has touched the page; other interruptions end by themselves.
       if (error instanceof DOMException && error.name === "NotAllowedError") {
         onBlocked();
       }
@@ -59,8 +64,14 @@ function Slot({ track, speakerId, all, onBlocked }: SlotProps) {
     };
   }, [track, all, onBlocked]);
   useEffect(() => {
+    if (element.current !== null) {
+      element.current.volume = volume;
+      element.current.muted = volume === 0;
+    }
+  }, [volume]);
+  useEffect(() => {
     if (element.current !== null && "setSinkId" in element.current) {
-      // The empty name is the default. A speaker that was unplugged a moment ago: the sound stays where it is.
+      // The empty name is the default. If the speaker was unplugged a moment ago, the audio stays where it is.
       element.current.setSinkId(speakerId ?? "").catch(() => undefined);
     }
   }, [speakerId]);

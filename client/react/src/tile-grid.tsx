@@ -1,4 +1,4 @@
-/** Tiles of one size that fill the space there is, whatever its shape. */
+/** Tiles of one size that fill the available space, whatever its shape. */
 import type { ReactNode } from "react";
 import { useLayoutEffect, useRef, useState } from "react";
 import { lastRowColumn, layout } from "./grid";
@@ -6,14 +6,14 @@ import { lastRowColumn, layout } from "./grid";
 interface Props<Item> {
   readonly items: readonly Item[];
   readonly keyOf: (item: Item) => string;
-  /** Draws one tile; the style has its place and height. */
+  /** Renders one tile; the style contains its position and height. */
   readonly tile: (item: Item, style: { readonly height: number; readonly gridColumn: string }) => ReactNode;
   readonly gap?: number;
   readonly className?: string;
   readonly children?: ReactNode;
 }
 
-/** As many columns as make the tiles largest. */
+/** Uses the number of columns that makes the tiles largest. */
 export function TileGrid<Item>({ items, keyOf, tile, gap = 10, className = "tiles", children }: Props<Item>) {
   const element = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });

@@ -1,19 +1,18 @@
 /** Finds a participant's tracks. */
-import type { Participant, Track, TrackSource } from "@rotunda/client";
+import type { Participant, ParticipantId, Track, TrackSource } from "@rotunda/client";
 import { useRef } from "react";
 
-/** The participant's track from this source. */
 export function trackOf({ tracks }: Participant, source: TrackSource): Track | null {
   return tracks.find((track) => track.source === source) ?? null;
 }
 
-/** A screen that is shown, and whose it is. */
+/** A shared screen and its owner. */
 export interface SharedScreen {
   readonly participant: Participant;
   readonly track: Track;
 }
 
-/** Everybody's screens, in the order in which their owners joined. */
+/** All shared screens, in the order in which their owners joined. */
 export function screensOf(participants: readonly Participant[]): SharedScreen[] {
   return participants.flatMap((participant) => {
     const track = trackOf(participant, "screen");
@@ -21,7 +20,7 @@ export function screensOf(participants: readonly Participant[]): SharedScreen[] 
   });
 }
 
-/** Everybody's screens, in the order in which they were shared as far as this page has seen it. */
+/** All shared screens, in the order of sharing as seen by this page. */
 export function useScreens(participants: readonly Participant[]): SharedScreen[] {
   const order = useRef<readonly string[]>([]);
   const screens = screensOf(participants);
@@ -30,7 +29,17 @@ export function useScreens(participants: readonly Participant[]): SharedScreen[]
   return [...screens].sort((a, b) => now.indexOf(a.participant.id) - now.indexOf(b.participant.id));
 }
 
-/** Those who shared before and still do, then those who began since. */
+/** Participants who still share come first, then those who began since. */
 export function inOrderOfSharing(before: readonly string[], now: readonly string[]): string[] {
   return [...before.filter((id) => now.includes(id)), ...now.filter((id) => !before.includes(id))];
+}
+
+/** The volume of each audio track by its id, for `RoomSound`: slots play other people's tracks as speakers change. */
+export function volumesOf(participants: readonly Participant[], volumes: ReadonlyMap<ParticipantId, number>): Map<string, number> {
+  const of = ({ id, tracks }: Participant): [string, number][] => {
+    const volume = volumes.get(id);
+    const played = tracks.flatMap(({ kind, media }) => (kind === "audio" && media !== null ? [media.id] : []));
+    return volume === undefined ? [] : played.map((track) => [track, volume]);
+  };
+  return new Map(participants.flatMap(of));
 }

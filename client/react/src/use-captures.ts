@@ -6,8 +6,8 @@ import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 export type Captures = Readonly<Record<DeviceKind, Capture>>;
 
 /**
- * Both devices for the life of the component; what they start with is `options` of the first drawing. While `isPreviewed`
- * they are captured for the user alone. When the component goes they are let go, unless a room uses them.
+ * Both devices for the lifetime of the component; `options` counts at the first render only. While `isPreviewed` they
+ * are captured for a preview. Unmounting releases them, unless a room uses them.
  */
 export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>>, isPreviewed: boolean): Captures {
   const [captures] = useState<Captures>(() => ({
@@ -22,7 +22,7 @@ export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>
     const preview = (): void => both.forEach((capture) => capture.preview());
     const rest = (): void => both.forEach((capture) => capture.isPreviewed && capture.rest());
     preview();
-    // Some browsers keep a page that was left for when the user comes back.
+    // Some browsers keep a left page for the user's return.
     window.addEventListener("pagehide", rest);
     window.addEventListener("pageshow", preview);
     return () => {
@@ -40,7 +40,7 @@ export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>
   return captures;
 }
 
-/** A device at this moment; the component is drawn again when it changes. */
+/** A device's current state; rerenders the component when it changes. */
 export function useCapture(capture: Capture): CaptureSnapshot {
   const subscribe = useCallback((changed: () => void) => capture.on("changed", changed), [capture]);
   return useSyncExternalStore(subscribe, () => capture.snapshot);

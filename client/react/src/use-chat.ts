@@ -1,18 +1,18 @@
-/** The room's chat, and how much of it the user has not seen. */
+/** The room's chat, and the number of unseen messages. */
 import type { Message, Room } from "@rotunda/client";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useRoom, useRoomEvent } from "./use-room";
 
 export interface Chat {
-  /** In order; those on their way come last and have no number. */
+  /** In order; unsent messages come last and have no number. */
   readonly messages: readonly Message[];
-  /** Messages of others that came while the user did not look at the chat. */
+  /** Messages of others that arrived while the chat was not visible. */
   readonly unread: number;
-  /** Writes; resolves when the room has it. */
+  /** Resolves when the room has the message. */
   readonly send: (text: string) => Promise<void>;
 }
 
-/** The chat; `isShown` says whether the page shows it. A hidden page shows nothing. */
+/** `isShown` says whether the page shows the chat. A hidden page shows nothing. */
 export function useChat(room: Room, isShown: boolean): Chat {
   const { chat: messages } = useRoom(room);
   const isRead = useSyncExternalStore(onVisibility, isVisible) && isShown;

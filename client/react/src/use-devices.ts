@@ -1,4 +1,4 @@
-/** Which devices there are, kept up to date. */
+/** The available devices, kept up to date. */
 import type { Devices } from "@rotunda/client";
 import { listDevices, onDevicesChanged } from "@rotunda/client";
 import { useEffect, useState } from "react";
@@ -6,8 +6,8 @@ import { useEffect, useState } from "react";
 const NONE: Devices = { microphones: [], cameras: [], speakers: [] };
 
 /**
- * All devices. The labels are empty until the user has allowed to capture something, of which browsers tell nobody: pass as
- * `since` whatever changes then, for instance the captured track.
+ * All devices. The labels are empty until the user has granted access to a device. Browsers fire no event for that, so
+ * pass a value that changes then as `since`, for instance the captured track.
  */
 export function useDevices(since: unknown = null): Devices {
   const [devices, setDevices] = useState(NONE);

@@ -1,4 +1,4 @@
-/** How loud a track is. */
+/** Measures how loud a track is. */
 import { LevelMeter } from "@rotunda/client";
 import { useEffect, useState } from "react";
 

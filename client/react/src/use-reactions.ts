@@ -2,9 +2,9 @@ import type { ParticipantId, Reaction, Room } from "@rotunda/client";
 import { useEffect, useRef, useState } from "react";
 import { useRoomEvent } from "./use-room";
 
-/** How long a reaction stays on screen. */
+/** Time for which a reaction stays on screen. */
 export const REACTION_MS = 4_000;
-/** More at once would only hide the people. */
+/** More would hide the people. */
 const REACTIONS_MAX = 30;
 
 export interface ShownReaction {

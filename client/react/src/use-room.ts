@@ -1,13 +1,13 @@
 import type { Room, RoomEvents, RoomSnapshot } from "@rotunda/client";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 
-/** The room at this moment; the component is drawn again when it changes. */
+/** The room's current snapshot; rerenders the component when it changes. */
 export function useRoom(room: Room): RoomSnapshot {
   const subscribe = useCallback((changed: () => void) => room.on("changed", changed), [room]);
   return useSyncExternalStore(subscribe, () => room.snapshot);
 }
 
-/** Calls the newest `listener` whenever the room says `name`, as long as the component is there. */
+/** Calls the latest `listener` on every `name` event while the component is mounted. */
 export function useRoomEvent<Name extends keyof RoomEvents>(
   room: Room,
   name: Name,

@@ -4,13 +4,13 @@ import { useEffect, useRef } from "react";
 interface Props {
   readonly track: MediaStreamTrack;
   readonly label: string;
-  /** As in a mirror: how people expect to see themselves. */
+  /** Mirrored, as people expect to see themselves. */
   readonly mirrored?: boolean;
-  /** Shown whole rather than filling its space: for screens. */
+  /** Shows the whole picture instead of filling the space; for screens. */
   readonly whole?: boolean;
 }
 
-/** Shows a track without its sound. */
+/** Plays no audio. */
 export function Video({ track, label, mirrored = false, whole = false }: Props) {
   const element = useRef<HTMLVideoElement>(null);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** The view of a call, for the tiles in it. */
+/** Context for the view of a call and the tiles in it. */
 import type { ParticipantId, Room } from "@rotunda/client";
 import type { ReactNode, RefCallback } from "react";
 import { createContext, useCallback, useContext, useEffect, useState } from "react";
@@ -8,12 +8,12 @@ const ViewContext = createContext<View | null>(null);
 
 interface Props {
   readonly room: Room;
-  /** Everybody who may have a tile, most important first. */
+  /** All participants who may have a tile, most important first. */
   readonly order: readonly ParticipantId[];
   readonly children: ReactNode;
 }
 
-/** Tells the room whose tiles are on screen and how large they are; tiles take part with `useTile`. */
+/** Tells the room whose tiles are on screen and how large they are; tiles register with `useTile`. */
 export function ViewOf({ room, order, children }: Props) {
   const [view, setView] = useState<View | null>(null);
   useEffect(() => {
@@ -28,7 +28,7 @@ export function ViewOf({ room, order, children }: Props) {
   return <ViewContext value={view}>{children}</ViewContext>;
 }
 
-/** For the element that shows a participant's camera. */
+/** A ref for the element that shows a participant's camera. */
 export function useTile(participant: ParticipantId): RefCallback<Element> {
   const view = useContext(ViewContext);
   return useCallback((element) => (element === null ? undefined : view?.watch(element, participant)), [view, participant]);

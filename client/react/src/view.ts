@@ -1,4 +1,4 @@
-/** Which tiles are on screen, and how large: the room sends no more of a picture than its tile can show. */
+/** Tracks which tiles are on screen and their size: the room sends no more of a picture than its tile can show. */
 import type { ParticipantId, Room } from "@rotunda/client";
 
 interface Tile {
@@ -7,7 +7,7 @@ interface Tile {
   isOnScreen: boolean;
 }
 
-/** Watches the tiles of a call and tells the room. */
+/** Observes the tiles of a call and reports them to the room. */
 export class View {
   readonly #room: Room;
   readonly #tiles = new Map<Element, Tile>();
@@ -19,13 +19,13 @@ export class View {
     this.#room = room;
   }
 
-  /** Everybody who may have a tile, most important first. */
+  /** All participants who may have a tile, most important first. */
   setOrder(order: readonly ParticipantId[]): void {
     this.#order = order;
     this.#tell();
   }
 
-  /** Watches a tile; calling the result stops that. */
+  /** Observes a tile; calling the result stops that. */
   watch(element: Element, participant: ParticipantId): () => void {
     this.#tiles.set(element, { participant, lines: linesOf(element.clientHeight), isOnScreen: true });
     this.#sizes.observe(element);
@@ -62,7 +62,7 @@ export class View {
     this.#tell();
   }
 
-  /** The client waits until the view has settled. */
+  /** The client delays the view until it has settled. */
   #tell(): void {
     const lines = new Map<ParticipantId, number>();
     for (const tile of this.#tiles.values()) {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { AudioOnly } from "./audio-only";
 
-/** Plays what is available each second, in kbit/s; says at which second the picture stops or goes on, and what the user is told. */
+/**
+ * Plays the available rate of each second, in kbit/s; returns the seconds at which video stops or resumes, and the
+ * user's notifications.
+ */
 function play(seconds: readonly (number | null)[], lost: (second: number) => number = () => 0): string[] {
   const audioOnly = new AudioOnly();
   return seconds.flatMap((kbps, second) => {

@@ -4,9 +4,9 @@
 export const VIDEO_BPS_MIN = 100_000;
 /** An uplink with this much loss is too bad for video as well. */
 export const LOST_PERCENT_MAX = 30;
-/** How long the condition must last: estimates start low, and bursts are short. */
+/** Minimum duration of the condition: estimates start low, and bursts are short. */
 export const TOO_SLOW_FOR_MS = 5_000;
-/** Video is retried after this time, which doubles with each failure. */
+/** Pause before video is retried; doubles with each failure. */
 export const RETRY_MS_MIN = 15_000;
 export const RETRY_MS_MAX = 120_000;
 /** Video that lasts this long counts as recovered. */
@@ -17,7 +17,7 @@ export interface UplinkRate {
   /** The browser's estimate of its send rate; `null` if unavailable. */
   readonly availableBps: number | null;
   readonly lostPercent: number | null;
-  /** Whether video is sent, or would be without the pause. */
+  /** True if video is sent, or would be without the pause. */
   readonly hasPicture: boolean;
 }
 
@@ -26,7 +26,7 @@ type Stage =
   | { readonly at: "audio_only"; readonly untilMs: number }
   | { readonly at: "trying"; readonly sinceMs: number; readonly slowSinceMs: number | null };
 
-/** `sends`: whether video may be sent; `isTold`: whether the user is notified of the pause. */
+/** `sends`: true if video may be sent; `isTold`: true if the user is notified of the pause. */
 export interface AudioOnlyState {
   readonly sends: boolean;
   readonly isTold: boolean;
@@ -40,7 +40,7 @@ export class AudioOnly {
     return { sends: this.#stage.at !== "audio_only", isTold: this.#stage.at !== "video" };
   }
 
-  /** Takes a sample; returns whether the state has changed. */
+  /** Takes a sample; returns true if the state has changed. */
   take(look: UplinkRate): boolean {
     const before = this.state;
     this.#stage = this.#next(this.#stage, look);

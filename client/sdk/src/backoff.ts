@@ -2,7 +2,6 @@
 
 /** The first span; it also spreads reconnecting clients after a room's object has restarted. */
 export const BACKOFF_BASE_MS = 250;
-/** Longest wait. */
 export const BACKOFF_MAX_MS = 8_000;
 
 /** The wait after the given number of failures in a row; `random` is in [0, 1). */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Cadence, TICK_MS } from "./cadence";
 
-/** At which ticks the statistics are read; `1` is a tick at which packets arrive. */
+/** The ticks at which the statistics are read; `1` is a tick at which packets arrive. */
 function reads(arrivals: string, isAlive = true): string {
   const cadence = new Cadence();
   return [...arrivals].map((arrives, tick) => (cadence.isDue({ nowMs: tick * TICK_MS, arrives: arrives === "1", isAlive }) ? "x" : ".")).join("");

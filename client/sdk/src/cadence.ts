@@ -2,14 +2,17 @@
 
 /** Interval of the cheap checks: audio levels, and whether packets arrive. */
 export const TICK_MS = 250;
-/** How often the statistics are read normally; a report costs the browser about a millisecond. */
+/** Normal interval of reading the statistics; a report costs the browser about a millisecond. */
 export const STATS_INTERVAL_MS = 1_000;
-/** This long after the last packet, every tick reads them: long enough to tell a dead transport from silent participants. */
+/**
+ * Every tick reads them for this long after the last packet: enough to distinguish a dead transport from silent
+ * participants.
+ */
 export const SUSPICION_MS = 3_000;
 
 export interface Signs {
   readonly nowMs: number;
-  /** Whether any receiver got a packet recently. */
+  /** True if any receiver got a packet recently. */
   readonly arrives: boolean;
   readonly isAlive: boolean;
 }

@@ -3,7 +3,7 @@ import type { CaptureCommand, CaptureEvent, CaptureState, Use } from "./capture-
 import { initialCapture, isOn, stepCapture } from "./capture-state";
 import type { DeviceKind } from "./devices";
 
-/** A device that opens when the test says so, and what is live of it. */
+/** A device that opens when the test says so, and the liveness of its tracks. */
 class Bench {
   state: CaptureState;
   readonly live = new Map<number, { device: string | null; isEnabled: boolean }>();
@@ -34,7 +34,7 @@ class Bench {
     return this.do({ on: "choose", device });
   }
 
-  /** The browser answers the oldest question. */
+  /** Opens the device of the oldest request. */
   arrives(): this {
     const [next] = this.pending;
     if (next === undefined) return this;
@@ -63,7 +63,7 @@ class Bench {
     return opening === undefined ? this : this.do({ on: "interrupted", opening, isInterrupted });
   }
 
-  /** Which devices are live and not silent. */
+  /** Live devices that are not muted. */
   get hot(): (string | null)[] {
     return [...this.live.values()].filter(({ isEnabled }) => isEnabled).map(({ device }) => device);
   }
@@ -91,7 +91,7 @@ class Bench {
     }
   }
 
-  /** What must hold after whatever happened. */
+  /** Checks the invariants after each event. */
   #check(event: CaptureEvent): void {
     const { state, live, pending, hot } = this;
     const isUsed = state.use === "preview" || state.use === "call";
@@ -128,7 +128,7 @@ describe("whatever the order of presses", () => {
     release: (bench) => bench.do({ on: "release" }),
   };
 
-  // `Bench` checks after each step that nothing is live that is not wanted, and nothing dark that is.
+  // `Bench` checks after each step that every wanted device is live, and no other.
   test.each([
     ["microphone", true],
     ["microphone", false],
@@ -140,7 +140,7 @@ describe("whatever the order of presses", () => {
       if (depth === 0) {
         const bench = new Bench(kind, wanted).use("preview");
         path.forEach((name) => moves[name]?.(bench));
-        // The slowest device answers in the end.
+        // The slowest device opens in the end.
         bench.arrives().arrives();
         const shown = isOn(bench.state) && (bench.state.use === "preview" || bench.state.use === "call");
         const isHeld = bench.state.live?.isInterrupted === true;
@@ -212,7 +212,7 @@ describe("privacy", () => {
 });
 
 describe("what is heard late of an earlier opening", () => {
-  /** The second opening is in use, and the third one is under way. */
+  /** The second opening is in use, and the third is pending. */
   const opensThird = (): Bench => new Bench("microphone", true, "a").use("call").arrives().choose("b").arrives().choose("c");
 
   test.each<CaptureEvent>([

@@ -22,14 +22,14 @@ export interface CaptureState {
   /** `getUserMedia` cannot be cancelled, so a second opening waits for the first. */
   readonly opening: Opening | null;
   readonly openings: number;
-  /** The device was lost, and another one must replace it. */
+  /** True if the device was lost, and another one must replace it. */
   readonly isReplacing: boolean;
-  /** How many times in a row a device was lost soon after opening. */
+  /** The number of losses in a row soon after opening. */
   readonly losses: number;
 }
 
 export interface Live {
-  /** The opening that brought it. */
+  /** The number of the opening that produced it. */
   readonly opening: number;
   /** The requested device; the browser may have opened another one. */
   readonly asked: string | null;
@@ -89,7 +89,7 @@ export function initialCapture(kind: DeviceKind, wanted: boolean, chosen: string
   };
 }
 
-/** The state shown to the user: whether it is on, or about to be. */
+/** The state shown to the user: on, or about to be. */
 export function isOn({ wanted, live }: CaptureState): boolean {
   return wanted && live?.isInterrupted !== true;
 }
@@ -173,8 +173,8 @@ class Step {
   }
 
   /**
-   * Whether the captured device stays open, silent, while it is off. A microphone in a call does: opening it again
-   * takes a headset a second. A camera does not, since its light would stay on; nor does one that the user changed.
+   * True if the device stays open, muted, while it is off. A microphone in a call does, because reopening a headset
+   * takes a second. A camera does not, because its light would stay on; nor does a device that the user changed.
    */
   #staysSilent(): boolean {
     const { kind, use, live, chosen } = this.#state;
@@ -184,7 +184,7 @@ class Step {
   #set(wanted: boolean): void {
     this.#update({ wanted, losses: 0 });
     if (wanted && this.#state.live?.isInterrupted === true) {
-      // The user does not want to wait until the system gives it back.
+      // The user does not want to wait until the system returns it.
       this.#stop();
     }
   }
@@ -234,7 +234,7 @@ class Step {
       this.#commands.push({ do: "fail", code: "device_busy" });
       return;
     }
-    // Another device that the user has just chosen takes its place anyway.
+    // A device that the user has just chosen takes its place anyway.
     this.#update(live.asked === chosen ? { chosen: null, isReplacing: wanted } : {});
     this.#update({ losses: livedMs < SHORT_LIFE_MS ? losses + 1 : 1 });
   }

@@ -20,7 +20,7 @@ export interface CaptureOptions {
 
 /** A snapshot of a device; the same object until something changes. */
 export interface CaptureSnapshot {
-  /** Whether it is on or still opening. */
+  /** True if it is on or still opening. */
   readonly on: boolean;
   /** The captured track; `null` while it is off or still opening. */
   readonly track: MediaStreamTrack | null;
@@ -29,7 +29,7 @@ export interface CaptureSnapshot {
   readonly opening: boolean;
   /** The system has interrupted it, for instance for a phone call. */
   readonly interrupted: boolean;
-  /** The reason if it went off on its own; `null` once it is on or the user has pressed the button. */
+  /** The reason if it was turned off by an error; `null` once it is on or the user has pressed the button. */
   readonly error: RoomError | null;
 }
 
@@ -56,12 +56,11 @@ interface Arrived {
 export class Capture extends Emitter<CaptureEvents> {
   readonly kind: DeviceKind;
   readonly #size: CameraSize | undefined;
-  /** By the number of the opening. */
+  /** By number of the opening. */
   readonly #tracks = new Map<number, Arrived>();
   #state: CaptureState;
   #snapshot: CaptureSnapshot;
   #error: RoomError | null = null;
-  /** The error of the last opening. */
   #failure: RoomError | null = null;
   #listener: CaptureListener | null = null;
   #waiting: PromiseWithResolvers<void>[] = [];
@@ -80,12 +79,12 @@ export class Capture extends Emitter<CaptureEvents> {
     return this.#snapshot;
   }
 
-  /** Whether it is captured for a preview only. */
+  /** True if it is captured for a preview only. */
   get isPreviewed(): boolean {
     return this.#state.use === "preview";
   }
 
-  /** Whether others hear or see it. */
+  /** True if others hear or see it. */
   get sends(): boolean {
     return sends(this.#state);
   }
@@ -169,7 +168,7 @@ export class Capture extends Emitter<CaptureEvents> {
 
   /** Uses a track that the application has opened. */
   adopt(track: MediaStreamTrack): void {
-    // As if it had been opened here; one that has ended already is opened anew.
+    // As if it had been opened here; an ended track is opened anew.
     const opening = this.#state.openings + 1;
     const isLive = track.readyState === "live";
     const live = isLive ? { opening, asked: null, isEnabled: true, isInterrupted: false } : null;
@@ -182,7 +181,7 @@ export class Capture extends Emitter<CaptureEvents> {
 
   #settled(event: CaptureEvent): Promise<void> {
     const waiting = Promise.withResolvers<void>();
-    // Callers that do not wait learn it from `error`.
+    // Callers that do not wait get it from `error`.
     waiting.promise.catch(() => undefined);
     this.#waiting.push(waiting);
     this.#dispatch(event);

@@ -1,8 +1,8 @@
-/** Checks of what JSON says, of which the generated parser is made; each reads its value no deeper than its type goes. */
+/** The building blocks of the generated parser: each check reads its value no deeper than its type. */
 import type { EdgeToClient } from "./protocol.gen";
 
 export type Check = (value: unknown) => boolean;
-/** A check of every field, those that may be absent included. */
+/** A check of every field, including optional ones. */
 export type Shape<T> = { readonly [K in keyof T]-?: Check };
 export type Frames = { readonly [M in EdgeToClient as M["type"]]: Shape<Omit<M, "type">> };
 

@@ -8,6 +8,8 @@ export type { DeviceKind } from "./device-kind";
 export interface Device {
   readonly id: string;
   readonly label: string;
+  /** The side of a phone's camera; `null` if the browser does not tell. */
+  readonly facing?: "user" | "environment" | null;
 }
 
 /** All devices; the labels are empty until the user has granted access to a device. */
@@ -38,11 +40,17 @@ const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
 export async function listDevices(): Promise<Devices> {
   const all = (await mediaDevices()?.enumerateDevices()) ?? [];
   const of = (kind: MediaDeviceKind): Device[] =>
-    all.filter((device) => device.kind === kind).map(({ deviceId: id, label }) => ({ id, label }));
+    all.filter((device) => device.kind === kind).map((device) => ({ id: device.deviceId, label: device.label, facing: facingOf(device) }));
   return { microphones: of("audioinput"), cameras: of("videoinput"), speakers: of("audiooutput") };
 }
 
-/** Calls `listener` whenever a device is plugged in or out; calling the result stops that. */
+function facingOf(device: MediaDeviceInfo): "user" | "environment" | null {
+  // Firefox tells no capabilities of a device that is not open.
+  const { facingMode = [] } = "getCapabilities" in device ? (device as InputDeviceInfo).getCapabilities() : {};
+  return (["user", "environment"] as const).find((side) => facingMode.includes(side)) ?? null;
+}
+
+/** Calls `listener` whenever a device is plugged in or unplugged; calling the result stops that. */
 export function onDevicesChanged(listener: () => void): () => void {
   const devices = mediaDevices();
   devices?.addEventListener("devicechange", listener);
@@ -81,7 +89,7 @@ async function openAll(wanted: readonly Wish[]): Promise<void> {
       wanted.forEach(({ resolve }, index) => resolve(tracks[index] as MediaStreamTrack));
       return;
     }
-    // One of the two is the reason: asked for one by one, the other may still be had.
+    // One of the two is the cause; requested separately, the other may still open.
     stream?.getTracks().forEach((track) => track.stop());
   }
   for (const wish of wanted) {
@@ -150,7 +158,7 @@ function asRoomError(error: unknown, device: DeviceKind): RoomError {
   return new RoomError(ERROR_CODES[name] ?? "device_busy", String(error), { cause: error, device });
 }
 
-// Absent where the page is not a secure context, whatever the type says.
+// Absent if the page is not a secure context, despite the type.
 function mediaDevices(): MediaDevices | undefined {
   return navigator.mediaDevices as MediaDevices | undefined;
 }

@@ -3,7 +3,7 @@
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
 
-  /** Calls `listener` whenever `name` happens; calling the result stops that. */
+  /** Calls `listener` on every `name` event; calling the result stops that. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     listeners.add(listener);
@@ -11,7 +11,7 @@ export class Emitter<Events extends object> {
     return () => listeners.delete(listener);
   }
 
-  /** Calls every listener; one that throws does not stop the room. */
+  /** Calls every listener; an exception in one does not stop the room. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {

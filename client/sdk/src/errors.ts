@@ -47,7 +47,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   not_found: { class: "signaling_error", words: "This room doesn’t exist." },
   bad_token: { class: "security_error", words: "This invitation isn’t valid." },
   token_expired: { class: "security_error", words: "This invitation has expired. Ask for a new one." },
-  token_used: { class: "security_error", words: "This invitation has been used already. Ask for a new one." },
+  token_used: { class: "security_error", words: "This invitation has already been used. Ask for a new one." },
   wrong_room: { class: "security_error", words: "This invitation is for another room." },
   forbidden: { class: "security_error", words: "You’re not allowed to do that." },
   timeout: { class: "network_error", words: "The connection timed out. Try again." },
@@ -115,7 +115,7 @@ export const ERROR_WORDS = Object.fromEntries(
   Object.entries(DESCRIPTIONS).map(([code, { words }]) => [code, words]),
 ) as Readonly<Record<ErrorCode | ClientErrorCode, string>>;
 
-// A newer edge may know codes that this client does not.
+// A newer edge may send codes that this client does not know.
 const UNKNOWN: Description = { class: "signaling_error", words: "Something went wrong." };
 
 /** An error of a room: `code` for programs, `words` for users, `message` for developers; `detail` comes from the edge or browser. */
@@ -139,7 +139,7 @@ export class RoomError extends Error {
   }
 }
 
-/** What an application is handed of a failure. */
+/** A failure as the application receives it. */
 export function asError({ code, detail }: { readonly code: ErrorCode | ClientErrorCode; readonly detail: string }): RoomError {
   return new RoomError(code, detail);
 }

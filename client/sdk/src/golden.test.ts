@@ -39,8 +39,9 @@ describe("golden messages", () => {
     }
   });
 
-  /** Of participants and ICE servers, left out rather than empty. */
-  const absent: readonly string[] = ["metadata", "grants", "hand_raised_at", "username", "credential"];
+  /** Fields of participants, rooms and ICE servers that are omitted when empty. */
+  const absent: readonly string[] =
+    ["metadata", "grants", "hand_raised_at", "username", "credential", "audience", "resume_spread_ms"];
 
   test.each(messages)("$type is understood with every part as its type has it, and not otherwise", (message) => {
     for (const path of paths(message).filter(([field]) => field !== "type")) {
@@ -64,7 +65,7 @@ describe("golden messages", () => {
 
 type Path = readonly string[];
 
-/** Every place in a value: fields, and those of the objects and lists in them. */
+/** Every path in a value, including nested objects and lists. */
 function paths(value: unknown): Path[] {
   const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
   return entries.flatMap(([name, inner]) => [[name], ...paths(inner).map((path) => [name, ...path])]);
@@ -74,7 +75,7 @@ function at(value: unknown, path: Path): unknown {
   return path.reduce((inner, name) => (inner as Record<string, unknown>)[name], value);
 }
 
-/** A copy with something else in one place, or without that place. */
+/** A copy with another value at one path, or without that path. */
 function changed(value: unknown, path: Path, other: unknown): unknown {
   const [name, ...rest] = path as [string, ...string[]];
   const inner = (value as Record<string, unknown>)[name];
@@ -89,7 +90,7 @@ function read(name: string): string {
   return readFileSync(join(VECTORS, `${name}.json`), "utf8");
 }
 
-/** What the TypeScript compiler says about a JSON text as a literal of a type. */
+/** The TypeScript compiler's errors for a JSON text as a literal of a type. */
 function typeErrors(name: string, type: string, json: string): string {
   mkdirSync(SCRATCH, { recursive: true });
   const file = join(SCRATCH, `${name}.ts`);
@@ -105,7 +106,7 @@ function typeErrors(name: string, type: string, json: string): string {
   }
 }
 
-/** A client that expects just this: the golden replies answer the requests 1, 2 and 6. */
+/** A client in the right state for the message: the golden replies answer the requests 1, 2 and 6. */
 function waitingFor(type: EdgeToClient["type"]): State {
   const seed = { attemptPrefix: "page", seed: 1, muted: {}, renewsToken: false, publishes: true };
   let state = initial(seed);

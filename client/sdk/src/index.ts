@@ -17,6 +17,7 @@ export type {
   GuestInfo,
   MediaKind,
   ParticipantId,
+  ParticipantInfo,
   PlayableFile,
   Reaction,
   Recording,
@@ -24,6 +25,7 @@ export type {
   RecordingInfo,
   RecordingState,
   TrackId,
+  TrackInfo,
   TrackSource,
 } from "./protocol.gen";
 export type { ParticipantStats, TrackStats } from "./participant-stats";
@@ -41,7 +43,7 @@ export { failureClass, recoveryOf } from "./recovery";
 export { canShareScreen } from "./screen";
 export { roomUrl } from "./signal";
 export type { Limit, Message, Participant, Pause, RoomSnapshot, Track } from "./snapshot";
-export type { Connection, Lines } from "./state";
+export type { AudiencePage, Connection, Lines } from "./state";
 export type { Phase, Timings } from "./timings";
 export type { Claims } from "./token";
 export { readToken } from "./token";

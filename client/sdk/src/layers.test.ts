@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { announce, layersOf, watched } from "./layers";
 
-/** `q/4:150 …`: how much smaller, and how many kbit/s. */
+/** `q/4:150 …`: scaled down by 4, at 150 kbit/s. */
 function words(lines?: number): string {
   const layers = layersOf(lines).filter(({ active }) => active);
   return layers.map(({ rid, scaleResolutionDownBy, maxBitrate }) => `${rid}/${scaleResolutionDownBy}:${maxBitrate / 1_000}`).join(" ");

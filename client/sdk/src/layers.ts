@@ -5,10 +5,10 @@ export const RIDS = ["q", "h", "f"] as const;
 
 /** The size of a camera is unknown until it is open. */
 const LINES_DEFAULT = 720;
-/** Smaller captures have two layers, or one: fewer lines than a thumbnail are of no use. */
+/** Smaller captures have two layers, or one: fewer lines than a thumbnail are useless. */
 const LINES_FOR_THREE = 540;
 const LINES_FOR_TWO = 270;
-/** What 720 lines at 30 frames a second need; 360 lines then have 500, 180 lines 150 kbit/s. */
+/** The bitrate for 720 lines at 30 frames per second; 360 lines then have 500, 180 lines 150 kbit/s. */
 const BITRATE_BPS_720 = 1_700_000;
 /** Fewer lines need more bits for each pixel. */
 const BITRATE_EXPONENT = 1.75;
@@ -26,7 +26,7 @@ export interface Layer {
 
 /**
  * The layers of a capture with this many lines. A small one has fewer: they are counted from the bottom, so that the
- * lowest layer is always there. Those above are inactive, as a browser makes them where the uplink is slow.
+ * lowest layer is always present. The others are inactive, like layers that a browser turns off on a slow uplink.
  */
 export function layersOf(lines: number = LINES_DEFAULT): Layer[] {
   const count = lines < LINES_FOR_TWO ? 1 : lines < LINES_FOR_THREE ? 2 : RIDS.length;
@@ -37,7 +37,10 @@ export function layersOf(lines: number = LINES_DEFAULT): Layer[] {
   });
 }
 
-/** The same layers, with unwanted ones turned off. A list without a usable rid changes nothing, but an empty list turns all off. */
+/**
+ * The same layers, with unwanted ones turned off. A list without a usable rid changes nothing, but an empty list turns
+ * all off.
+ */
 export function watched(layers: readonly Layer[], wanted: readonly string[] | undefined): Layer[] {
   const isAnswer = wanted !== undefined && (wanted.length === 0 || layers.some(({ rid, active }) => active && wanted.includes(rid)));
   return layers.map((layer) => ({ ...layer, active: layer.active && (!isAnswer || wanted.includes(layer.rid)) }));

@@ -3,7 +3,7 @@ import { LevelMeter } from "./level";
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** An AudioContext that runs only once the page was touched, as browsers have it. */
+/** An AudioContext that runs only after the page was touched, as in browsers. */
 class LazyContext {
   static isTouched = false;
   state = "suspended";

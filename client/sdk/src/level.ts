@@ -23,13 +23,13 @@ export class LevelMeter {
     this.#analyser = this.#context.createAnalyser();
     this.#analyser.fftSize = SAMPLES;
     this.#context.createMediaStreamSource(new MediaStream([track])).connect(this.#analyser);
-    // Suspended where the page was not touched yet; interrupted on an iPhone after a phone call.
+    // Suspended if the page was not touched yet; interrupted on an iPhone after a phone call.
     this.#resume();
     GESTURES.forEach((gesture) => window.addEventListener(gesture, this.#resume, { passive: true }));
     document.addEventListener("visibilitychange", this.#resume);
   }
 
-  /** Whether the browser runs audio: some require a click first. */
+  /** True if the browser runs audio: some require a click first. */
   get isRunning(): boolean {
     return this.#context.state === "running";
   }

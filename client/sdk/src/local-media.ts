@@ -9,8 +9,8 @@ import type { ScreenListener } from "./screen";
 import { ScreenShare } from "./screen";
 
 /**
- * The source of a device: whether to open one, which one to open, a track opened by the application, or the lobby's
- * capture, which is reused after the call.
+ * A device's source: whether to open one, which one to open, a track opened by the application, or the lobby's capture,
+ * which is reused after the call.
  */
 export type TrackOption = Capture | MediaStreamTrack | boolean | { readonly deviceId: string };
 
@@ -33,7 +33,7 @@ export class LocalMedia {
   readonly microphone: Capture;
   readonly camera: Capture;
   readonly screen: ScreenShare;
-  /** The captures to return after the call, and whether the lobby previews them. */
+  /** Captures to return after the call; true if the lobby previews them. */
   readonly #lent = new Map<Capture, boolean>();
   readonly #listeners = new Map<Capture, CaptureListener>();
   #stream: MediaStream | null = null;
@@ -87,7 +87,7 @@ export class LocalMedia {
     ];
   }
 
-  /** The track that is published of a source. */
+  /** The published track of a source. */
   track(source: TrackSource): MediaStreamTrack | null {
     return this.sources().find((published) => published.source === source)?.track ?? null;
   }
@@ -106,14 +106,14 @@ export class LocalMedia {
     this.screen.stop();
   }
 
-  /** Lets the devices and the screen go until `resume`; a screen cannot be captured again without asking the user. */
+  /** Releases the devices and the screen until `resume`; a screen cannot be captured again without asking the user. */
   suspend(): void {
     this.microphone.suspend();
     this.camera.suspend();
     this.screen.stop();
   }
 
-  /** Opens the devices again that the user wants on. */
+  /** Reopens the devices that the user wants on. */
   resume(): void {
     this.microphone.resume();
     this.camera.resume();

@@ -46,9 +46,13 @@ describe("counters", () => {
       }),
       { ...entry("outbound-rtp", { packetsSent: 70, mid: "0", bytesSent: 5_000, nackCount: 6 }), id: "out" },
       entry("remote-inbound-rtp", { localId: "out", fractionLost: 0.02, jitter: 0.003 }),
-      entry("transport", { packetsReceived: 420 }),
+      entry("transport", { packetsReceived: 420, selectedCandidatePairId: "in use" }),
       entry("remote-inbound-rtp", { fractionLost: 0.25 }),
-      entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.04, availableOutgoingBitrate: 900_000, requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
+      entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.3 }),
+      {
+        ...entry("candidate-pair", { nominated: true, currentRoundTripTime: 0.04, availableOutgoingBitrate: 900_000, requestsSent: 3, consentRequestsSent: 4, responsesReceived: 6 }),
+        id: "in use",
+      },
       entry("media-source", { kind: "video" }),
       entry("media-source", { kind: "audio", audioLevel: 0.25 }),
     ];

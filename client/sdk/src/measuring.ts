@@ -98,7 +98,7 @@ function loudness({ levels, ownLevel, state }: Measured): Map<ParticipantId, num
 }
 
 function whoPlays(state: State, mid: string, sources: readonly number[]): ParticipantId | null {
-  // The packets themselves say whose they are; the slot's message may be ahead of them or behind.
+  // The packets themselves identify their source; the slot's message may be early or late.
   const byCsrc = state.roster.find(({ tracks }) => tracks.some(({ csrc }) => sources.includes(csrc)));
   return byCsrc?.id ?? state.slots.find((slot) => slot.mid === mid)?.participant ?? null;
 }

@@ -4,9 +4,9 @@ import { onDevicesChanged } from "./devices";
 export interface PageListener {
   networkChanged(): void;
   devicesChanged(): void;
-  /** Into the back/forward cache. Of a page that it discards, the browser itself turns the devices off. */
+  /** The page enters the back/forward cache. If the browser discards it there, the browser turns the devices off. */
   hidden(): void;
-  /** Back from there. */
+  /** The page has left the back/forward cache. */
   shown(): void;
 }
 

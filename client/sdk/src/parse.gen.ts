@@ -1,7 +1,7 @@
 // Generated from the crate `shared` by `cargo xtask codegen`. Do not edit.
 import type { Frames } from "./check";
 import { flag, list, number, object, orAbsent, orNull, text } from "./check";
-import type { BanInfo, ChatMessage, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
+import type { BanInfo, ChatMessage, Departure, Grants, GuestInfo, IceServer, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackInfo, VideoLimit } from "./protocol.gen";
 
 const iceServer = object<IceServer>({
   credential: orAbsent(text),
@@ -19,9 +19,11 @@ const recordingInfo = object<RecordingInfo>({
 });
 
 const roomInfo = object<RoomInfo>({
+  audience: orAbsent(number),
   locked: flag,
   metadata: text,
   participants_max: number,
+  resume_spread_ms: orAbsent(number),
 });
 
 const grants = object<Grants>({
@@ -69,6 +71,11 @@ const guestInfo = object<GuestInfo>({
   name: text,
   participant: text,
   since: number,
+});
+
+const departure = object<Departure>({
+  participant: text,
+  reason: text,
 });
 
 const chatMessage = object<ChatMessage>({
@@ -125,6 +132,11 @@ export const FRAMES: Frames = {
     bans: list(banInfo),
     in_reply_to: orNull(number),
   },
+  audience: {
+    in_reply_to: orNull(number),
+    next: orNull(text),
+    participants: list(participantInfo),
+  },
   guests_waiting: {
     guests: list(guestInfo),
   },
@@ -151,6 +163,10 @@ export const FRAMES: Frames = {
   participant_left: {
     participant: text,
     reason: text,
+  },
+  roster_changed: {
+    changed: list(participantInfo),
+    left: list(departure),
   },
   chat: {
     messages: list(chatMessage),

@@ -20,6 +20,6 @@ export function parseFrame(frame: string): EdgeToClient | null {
     return null;
   }
   const check = CHECKS.get(value["type"]);
-  // The check above is what makes this cast true.
+  // The check above justifies this cast.
   return check?.(value) === true ? (value as unknown as EdgeToClient) : null;
 }

@@ -16,7 +16,7 @@ export interface StreamCounters {
 }
 
 export interface ReceivedStream extends StreamCounters {
-  /** The browser's name of the track. */
+  /** The browser's id of the track. */
   readonly track: string;
 }
 
@@ -109,7 +109,7 @@ export class StatsMeter {
       const owner = owners.sent(stream.mid);
       const measured = this.#measure(`${stream.mid}/${stream.rid ?? ""}`, stream, elapsedMs, known);
       const lossPercent = stream.lostPercent ?? 0;
-      // A layer that is off says nothing.
+      // An inactive layer reports nothing.
       const isOn = measured !== null && measured.bitrateBps > 0;
       add(owner, isOn && owner ? { source: owner.source, layer: stream.rid, ...measured, lossPercent } : null);
     }
@@ -123,7 +123,7 @@ export class StatsMeter {
       known.set(key, { counters, gains: [] });
       return null;
     }
-    // What began anew counts from nothing; what was lost and came late after all is taken back.
+    // A restarted counter counts from zero; a packet that was counted as lost and arrived late is subtracted.
     const gained = (name: "packets" | "lost" | "bytes" | "frames" | "freezes" | "nacks" | "plis"): number =>
       Math.max(0, counters[name] - before.counters[name]);
     const gains = [...before.gains, { packets: gained("packets"), lost: gained("lost") }].slice(-LOOKS);

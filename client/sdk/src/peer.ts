@@ -37,14 +37,14 @@ const KINDS: Readonly<Record<TrackSource, MediaKind>> = {
   screen: "video",
   screen_audio: "audio",
 };
-// What the room speaks, most wanted first. Everything else would only make the offer longer: 5 KB for each pair of slots.
-// What is published goes with redundancy at all times: a room of ten must not lose what one uplink did. What is received
-// comes with it where the node sees losses.
+// The room's codecs, most preferred first. Any other codec would only lengthen the offer: by 5 KB for each pair of
+// slots. Published audio always has redundancy, because a loss on one uplink affects the whole room. Received audio has
+// it only while the node sees losses.
 const CODECS: Readonly<Record<"published" | "received", Readonly<Record<MediaKind, readonly string[]>>>> = {
   published: { audio: ["audio/red", "audio/opus"], video: ["video/vp8", "video/h264", "video/rtx"] },
   received: { audio: ["audio/opus", "audio/red"], video: ["video/vp8", "video/h264", "video/rtx"] },
 };
-/** Of the many H.264 that browsers have: constrained baseline and main, in the packetization mode that nodes forward. */
+/** Of the browsers' H.264 variants, those that nodes forward: constrained baseline and main in packetization mode 1. */
 const H264 = /^(?=.*packetization-mode=1)(?=.*profile-level-id=(42e0|4d00)).*$/i;
 
 /**
@@ -91,7 +91,7 @@ export class Peer {
     return this.connection.connectionState === "connected";
   }
 
-  /** Whether these sources, and no others, have sections. */
+  /** True if exactly these sources have sections. */
   publishes(sources: readonly PublishedSource[]): boolean {
     return sources.length === this.#published.size && sources.every(({ source }) => this.#published.has(source));
   }
@@ -106,12 +106,12 @@ export class Peer {
   }
 
   /**
-   * Creates an offer. With `hold` the browser gathers no candidates until the answer with the ICE servers arrives: it
-   * would gather none from servers that are set later (JSEP, RFC 8829: `setConfiguration`).
+   * Creates an offer. With `hold`, the browser gathers no candidates until the answer with the ICE servers has arrived,
+   * because it would not gather from servers that are set later (JSEP, RFC 8829: `setConfiguration`).
    */
   async makeOffer(options: { restartIce: boolean; hold: boolean }): Promise<{ sdp: string; sections: PublishedSection[] }> {
     const offer = await this.connection.createOffer({ iceRestart: options.restartIce });
-    // An offer that was held before and never answered is no longer the last one, and browsers take only that.
+    // An earlier held offer without an answer is no longer the last one, and browsers accept only that.
     this.#held = options.hold ? offer : null;
     if (!options.hold) {
       await this.connection.setLocalDescription(offer);
@@ -120,23 +120,25 @@ export class Peer {
     return { sdp, sections: this.#sections(sdp) };
   }
 
-  /** Uses these servers from the next gathering on; returns whether the browser accepts them. */
+  /** Uses these servers from the next gathering on; returns true if the browser accepts them. */
   setIceServers(iceServers: readonly IceServer[]): boolean {
     try {
       this.connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
       return true;
     } catch {
-      // A port that this browser blocks, a URL that it does not know: most clients need no server at all.
+      // The browser may block a port or not know a URL scheme; most clients need no server at all.
       return false;
     }
   }
 
-  /** Applies an answer, preceded by a held offer; returns whether it comes from a different node than the previous one. */
+  /**
+   * Applies an answer, preceded by a held offer; `moved` is true if it comes from another node than the previous one.
+   */
   async applyAnswer(sdp: string): Promise<{ moved: boolean }> {
     const before = fingerprint(this.connection.remoteDescription?.sdp ?? "");
     const moved = before !== null && before !== fingerprint(sdp);
     if (moved && KEEPS_KEYS.test(navigator.userAgent)) {
-      throw new Error("this browser begins no new DTLS handshake on a transport that it has");
+      throw new Error("this browser starts no new DTLS handshake on an existing transport");
     }
     if (this.#held !== null) {
       const offer = this.#held;
@@ -190,7 +192,7 @@ export class Peer {
       if (known === undefined) {
         this.#add(source, track);
       } else {
-        // One that was published before gets its section back.
+        // A source that was published before gets its section back.
         known.direction = "sendonly";
         known.sender.replaceTrack(track).catch(() => undefined);
       }
@@ -247,7 +249,7 @@ export class Peer {
     const wanted = camera.mid === null ? undefined : this.#wanted.get(camera.mid);
     const lines = linesOf(camera.sender.track);
     if (shape(parameters.encodings, limited(watched(layersOf(lines), wanted), lines, this.#limit))) {
-      // What a browser refuses while it applies a description is tried again after it.
+      // A change that a browser refuses while it applies a description is retried afterwards.
       await camera.sender.setParameters(parameters).catch(() => undefined);
     }
   }
@@ -264,7 +266,8 @@ export class Peer {
   }
 
   #sections(sdp: string): PublishedSection[] {
-    // Until the offer is applied its new transceivers have no mid; their sections are the last, in the order in which they were added.
+    // Until the offer is applied, its new transceivers have no mid; their sections are the last, in the order in which
+    // they were added.
     const all = this.connection.getTransceivers();
     const known = new Set(all.flatMap(({ mid }) => (mid === null ? [] : [mid])));
     const fresh = [...sdp.matchAll(/^a=mid:(\S+)/gm)].flatMap(([, mid]) => (mid === undefined || known.has(mid) ? [] : [mid]));
@@ -288,7 +291,7 @@ function encodingsOf(source: TrackSource, track: MediaStreamTrack | null): RTCRt
   }
 }
 
-/** Applies layers to encodings; returns whether anything changed. */
+/** Applies layers to encodings; returns true if anything changed. */
 function shape(encodings: readonly RTCRtpEncodingParameters[], layers: readonly Layer[]): boolean {
   let isChanged = false;
   for (const encoding of encodings) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CameraLimit, Profile, UplinkLook } from "./profile";
 import { ProfileController } from "./profile";
 
-/** Looks a second apart, as round trip and loss; the limits that they change to, in kbit/s. */
+/** Samples one second apart, as round trip and loss; the resulting limits, in kbit/s. */
 function play(profile: Profile, looks: readonly (readonly [number | null, number | null])[]): (number | null)[] {
   const controller = new ProfileController(profile);
   return looks.map(([rttMs, lostPercent], second) => {
@@ -46,7 +46,7 @@ describe("cinema", () => {
   test("falls while the last five round trips are above 450 ms on average", () => {
     const looks = [[450, 0], [450, 0], [450, 0], [450, 0], [450, 0], [451, 0]] as const;
     expect(play("cinema", looks)).toEqual([null, null, null, null, null, 800]);
-    // A sixth one is not averaged: five of 100 ms make up for one of 9 s.
+    // A sixth sample is not averaged: five of 100 ms outweigh one of 9 s.
     expect(play("cinema", [[9_000, 0], ...Array.from({ length: 5 }, () => [100, 1] as const)]).slice(-2)).toEqual([expect.any(Number), null]);
   });
 

@@ -28,7 +28,6 @@ export interface QualityWarning {
   readonly severity: "warning" | "critical";
 }
 
-/** The result of a sample. */
 export interface Verdict {
   readonly limit: CameraLimit;
   readonly warning: QualityWarning | null;
@@ -52,7 +51,6 @@ export class ProfileController {
     this.#limit = STARTS[profile];
   }
 
-  /** The current limit. */
   get limit(): CameraLimit {
     return this.#limit;
   }
@@ -100,11 +98,11 @@ const CINEMA = {
   floorBps: 200_000,
   ceilingBps: 3_000_000,
   latencyMs: 300,
-  /** How many round trips are averaged. */
+  /** The number of averaged round trips. */
   samples: 5,
-  /** Above these the bit rate falls. */
+  /** The bitrate falls if either is exceeded. */
   high: { latency: 1.5, lostPercent: 2, factor: 0.8 },
-  /** Below both of these it grows. */
+  /** The bitrate grows below both. */
   low: { latency: 0.7, lostPercent: 0.5, factor: 1.2 },
 } as const;
 
@@ -135,7 +133,7 @@ const KAA = {
   floorBps: 150_000,
   warningPercent: 10,
   criticalPercent: 20,
-  /** Below this the bit rate grows again. */
+  /** The bitrate grows again below this. */
   calmPercent: 2,
   fall: 0.7,
   growth: 1.1,

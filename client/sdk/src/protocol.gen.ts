@@ -6,10 +6,13 @@ export const RESUME_SUBPROTOCOL_PREFIX = "resume.";
 export const PING = "ping";
 export const PONG = "pong";
 export const CLOSE_NORMAL = 1000;
+export const CLOSE_GOING_AWAY = 1001;
 export const CLOSE_POLICY = 1008;
 export const CLOSE_INTERNAL = 1011;
 export const CLOSE_REMOVED = 4001;
 export const CLOSE_PAGE_HIDDEN = 4002;
+export const FRAMES_PER_POST_MAX = 32;
+export const SIGNAL_FRAME_BYTES_MAX = 65536;
 export const PING_INTERVAL_MS = 10000;
 export const RESUME_WINDOW_MS = 30000;
 export const SLOTS_PER_KIND_DEFAULT = 8;
@@ -36,7 +39,7 @@ export type ParticipantId = string;
 export type SessionId = string;
 
 /**
- * One published track.
+ * One published track of one participant.
  */
 export type TrackId = string;
 
@@ -73,9 +76,6 @@ export type MediaKind = "audio" | "video";
  */
 export type TrackSource = "microphone" | "camera" | "screen" | "screen_audio";
 
-/**
- * Describes one published section.
- */
 export type TrackIntent = { 
 /**
  * The section's identification tag in the offer.
@@ -87,9 +87,6 @@ mid: Mid, source: TrackSource, muted: boolean, };
  */
 export type NegotiateReason = "sections" | "ice_restart" | "transport_dead" | "new_transport";
 
-/**
- * Whether a participant can be reached.
- */
 export type ConnectionState = "connecting" | "connected" | "reconnecting";
 
 /**
@@ -111,8 +108,10 @@ given_bps: number | null, };
  */
 export type LeaveReason = "left" | "timed_out" | "kicked";
 
+export type Departure = { participant: ParticipantId, reason: LeaveReason, };
+
 /**
- * What a participant may do in a room.
+ * A participant's permissions in a room.
  */
 export type Grants = { 
 /**
@@ -128,7 +127,7 @@ subscribe: boolean,
  */
 chat: boolean, 
 /**
- * Remove and mute participants, lower their hands, change what they may do, lock and end the room.
+ * Remove and mute participants, lower their hands, change their grants, lock and end the room.
  */
 moderate: boolean, 
 /**
@@ -136,12 +135,9 @@ moderate: boolean,
  */
 record: boolean, };
 
-/**
- * A room as its participants see it.
- */
 export type RoomInfo = { 
 /**
- * Whether the room refuses new participants.
+ * If true, the room refuses new participants.
  */
 locked: boolean, 
 /**
@@ -151,7 +147,15 @@ metadata: string,
 /**
  * Maximum number of participants.
  */
-participants_max: number, };
+participants_max: number, 
+/**
+ * The number of participants who may not publish and are not in the roster; absent if there are none.
+ */
+audience?: number, 
+/**
+ * Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
+ */
+resume_spread_ms?: number, };
 
 /**
  * Changes to a participant; absent fields stay unchanged.
@@ -171,7 +175,7 @@ grants?: Grants, };
  */
 export type RoomChange = { 
 /**
- * Whether the room refuses new participants; moderators and current participants may enter.
+ * If true, the room refuses new participants; moderators and current participants may enter.
  */
 locked?: boolean, 
 /**
@@ -183,28 +187,17 @@ metadata?: string,
  */
 participants_max?: number, 
 /**
- * How long an empty room is kept.
+ * Lifetime of an empty room.
  */
 empty_timeout_ms?: number, };
 
-/**
- * One published track.
- */
 export type TrackInfo = { id: TrackId, 
 /**
  * The publisher's section.
  */
-mid: Mid, 
+mid: Mid, kind: MediaKind, source: TrackSource, 
 /**
- * Audio or video.
- */
-kind: MediaKind, 
-/**
- * Which device or capture the track carries.
- */
-source: TrackSource, 
-/**
- * Whether the publisher or a moderator muted it.
+ * True if the publisher or a moderator muted it.
  */
 muted: boolean, 
 /**
@@ -229,26 +222,18 @@ metadata?: string,
  */
 grants?: Grants, joined_at: UnixMillis, 
 /**
- * Whether the edge and the media node reach the participant.
+ * The participant's reachability, as seen by the edge and the media node.
  */
 connection: ConnectionState, 
 /**
- * When the participant raised the hand; absent while the hand is down.
+ * Absent while the hand is down.
  */
-hand_raised_at?: UnixMillis, 
-/**
- * The published tracks.
- */
-tracks: Array<TrackInfo>, };
+hand_raised_at?: UnixMillis, tracks: Array<TrackInfo>, };
 
 /**
  * The content of one of a client's receive slots.
  */
-export type SlotInfo = { 
-/**
- * The client's receiving section.
- */
-mid: Mid, 
+export type SlotInfo = { mid: Mid, 
 /**
  * `None` if the slot is free.
  */
@@ -258,32 +243,22 @@ track: TrackId | null,
  */
 participant: ParticipantId | null, };
 
-/**
- * The duration of a ban.
- */
 export type BanTerm = { 
 /**
- * Milliseconds, 1 s to a year; for good where it is left out.
+ * Milliseconds, 1 s to a year; absent for a permanent ban.
  */
 lasts_ms?: number, };
 
-export type BanInfo = { 
+export type BanInfo = { participant: ParticipantId, 
 /**
- * The identity that is kept out.
- */
-participant: ParticipantId, 
-/**
- * Display name when they were banned; empty where they were not in the room.
+ * Display name at the time of the ban; empty if the participant was not in the room.
  */
 name: string, banned_at: UnixMillis, 
 /**
- * Until when; null where it is for good.
+ * Null for a permanent ban.
  */
 until: UnixMillis | null, };
 
-/**
- * One waiting guest.
- */
 export type GuestInfo = { participant: ParticipantId, 
 /**
  * Chosen by the guest and not verified.
@@ -318,17 +293,13 @@ export type PlayableFile = { participant: ParticipantId,
  */
 name: string, is_screen: boolean, 
 /**
- * When it begins, in milliseconds after the start of the recording.
+ * Milliseconds from the start of the recording to the start of this file.
  */
 starts_ms: number, 
 /**
  * The playing time of the file.
  */
-duration_ms: number, 
-/**
- * The size of the file.
- */
-bytes: number, 
+duration_ms: number, bytes: number, 
 /**
  * A signed URL: anybody who has it can play the file.
  */
@@ -347,7 +318,7 @@ started_by: ParticipantId | null,
  */
 started_at: UnixMillis, 
 /**
- * When it was stopped or ended automatically.
+ * Set once the recording was stopped or ended automatically.
  */
 ended_at: UnixMillis | null, 
 /**
@@ -371,7 +342,7 @@ files: Array<PlayableFile>,
  */
 manifest_url: string | null, 
 /**
- * When the URLs expire; every request returns new ones.
+ * Expiry of the URLs; every request returns new ones.
  */
 urls_expire_at: UnixMillis, };
 
@@ -402,12 +373,12 @@ message: MessageId, participant: ParticipantId,
  */
 name: string, 
 /**
- * When the room accepted it.
+ * The time at which the room accepted it.
  */
 sent_at: UnixMillis, text: string, };
 
 /**
- * A reaction that everybody sees briefly.
+ * Shown to everybody briefly.
  */
 export type Reaction = "thumbs_up" | "thumbs_down" | "clap" | "heart" | "laugh" | "surprise" | "party";
 
@@ -428,9 +399,6 @@ username?: string,
  */
 credential?: string, };
 
-/**
- * A request of a client.
- */
 export type ClientToEdge = { "type": "join", 
 /**
  * The client's id for this attempt; repeating a join with the same id joins only once.
@@ -473,8 +441,8 @@ mid: Mid, muted: boolean, } | { "type": "view",
  */
 participants: Array<ParticipantId>, 
 /**
- * The height of each participant's tile in device pixels. A camera without an entry has no limit; without the
- * field no camera has one, not even outside the view.
+ * The height of each participant's tile in device pixels. A camera without an entry has no limit, and a camera
+ * outside the view is not sent; without the field all cameras are sent, without a limit.
  */
 lines?: { readonly [participant: ParticipantId]: number }, } | { "type": "chat", 
 /**
@@ -488,7 +456,11 @@ reason?: string,
 /**
  * Also bans the participant, who need not be in the room then.
  */
-ban?: BanTerm, } | { "type": "list_bans", } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
+ban?: BanTerm, } | { "type": "list_bans", } | { "type": "list_audience", 
+/**
+ * The `next` of the previous page.
+ */
+after?: ParticipantId, } | { "type": "lift_ban", participant: ParticipantId, } | { "type": "admit_guest", participant: ParticipantId, } | { "type": "refuse_guest", participant: ParticipantId, } | { "type": "mute_track", participant: ParticipantId, track: TrackId, } | { "type": "update_participant", participant: ParticipantId, name?: string, 
 /**
  * Free text of the application, visible to everybody in the room.
  */
@@ -498,7 +470,7 @@ metadata?: string,
  */
 grants?: Grants, } | { "type": "update_room", 
 /**
- * Whether the room refuses new participants; moderators and current participants may enter.
+ * If true, the room refuses new participants; moderators and current participants may enter.
  */
 locked?: boolean, 
 /**
@@ -510,7 +482,7 @@ metadata?: string,
  */
 participants_max?: number, 
 /**
- * How long an empty room is kept.
+ * Lifetime of an empty room.
  */
 empty_timeout_ms?: number, } | { "type": "end_room", 
 /**
@@ -535,7 +507,7 @@ participant: ParticipantId, session: SessionId,
  */
 resume_token: string, answer: string, room: RoomInfo, 
 /**
- * All participants, including the client itself.
+ * The participants, including the client itself, without a large room's audience.
  */
 roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
@@ -559,11 +531,11 @@ in_reply_to: number | null,
  */
 resume_token: string, room: RoomInfo, 
 /**
- * All participants, including the client itself.
+ * The participants, including the client itself, without a large room's audience.
  */
 roster: Array<ParticipantInfo>, slots: Array<SlotInfo>, 
 /**
- * Whether the media transport must be negotiated again, because the node is gone.
+ * If true, the node is gone and the client must negotiate a new media transport.
  */
 transport_dead: boolean, 
 /**
@@ -589,7 +561,11 @@ ice_servers: Array<IceServer>, } | { "type": "done", in_reply_to: number | null,
 /**
  * Newest first.
  */
-bans: Array<BanInfo>, } | { "type": "guests_waiting", 
+bans: Array<BanInfo>, } | { "type": "audience", in_reply_to: number | null, participants: Array<ParticipantInfo>, 
+/**
+ * For the next page; `None` on the last one.
+ */
+next: ParticipantId | null, } | { "type": "guests_waiting", 
 /**
  * Longest wait first.
  */
@@ -601,7 +577,7 @@ in_reply_to: number | null, code: ErrorCode, message: string, } | { "type": "ref
 /**
  * The section that publishes it.
  */
-mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "chat", 
+mid: Mid, } | { "type": "participant_updated", participant: ParticipantInfo, } | { "type": "participant_left", participant: ParticipantId, reason: LeaveReason, } | { "type": "roster_changed", changed: Array<ParticipantInfo>, left: Array<Departure>, } | { "type": "chat", 
 /**
  * At most 12.
  */

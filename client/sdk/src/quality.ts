@@ -1,4 +1,6 @@
-/** Grades connections in four steps, measured at the receiver without any message of the room. Pure; time is an argument. */
+/**
+ * Grades connections in four steps, measured at the receiver without messages of the room. Pure; time is an argument.
+ */
 import type { ParticipantId } from "./protocol.gen";
 
 /** From the best to the worst. */
@@ -25,7 +27,7 @@ export function grade(rttMs: number | null, lossPercent: number): Quality {
 }
 
 export interface Stream {
-  /** The browser's name of the track. */
+  /** The browser's id of the track. */
   readonly track: string;
   readonly packets: number;
   readonly lost: number;
@@ -62,7 +64,7 @@ export class QualityMeter {
     for (const [participant, shares] of this.#shares) {
       const { received, lost } = total(shares);
       if (received + lost >= PACKETS_MIN) {
-        // How long packets take is the matter of this client's own path, so that it says nothing about others.
+        // The round trip belongs to this client's own path, so it says nothing about others.
         grades.set(participant, grade(null, (lost / (received + lost)) * 100));
       }
     }
@@ -82,7 +84,7 @@ export class QualityMeter {
         const so = gained.get(participant) ?? { received: 0, lost: 0 };
         gained.set(participant, {
           received: so.received + Math.max(0, stream.packets - before.packets),
-          // What was counted as lost and then arrived late is counted back.
+          // A packet that was counted as lost and arrived late is subtracted.
           lost: so.lost + Math.max(0, stream.lost - before.lost),
         });
       }

@@ -1,4 +1,4 @@
-/** Random names. `crypto.randomUUID` exists on secure pages alone, `getRandomValues` on all. */
+/** Random ids. `crypto.randomUUID` exists only on secure pages, `getRandomValues` on all. */
 
 /** 128 random bits in hexadecimal. */
 export function randomId(): string {

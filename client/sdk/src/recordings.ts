@@ -24,7 +24,7 @@ async function listPage(edge: string, room: string, page: string, token: string)
   try {
     return (await (await request(edge, room, page, token, "GET")).json()) as RecordingList;
   } catch (error) {
-    // A room that never was has no recordings.
+    // An unknown room has no recordings.
     if (error instanceof RoomError && error.code === "unknown_room") {
       return { recordings: [] };
     }

@@ -14,16 +14,16 @@ export interface JoinOptions extends LocalMediaOptions {
   /** The URL of the room's socket; see `roomUrl`. */
   readonly url: string;
   readonly token: TokenSource;
-  /** Whether to negotiate sections for audio and video. Default: the grant of a token given as text, else yes. */
+  /** If true, sections for audio and video are negotiated. Default: the grant of a token given as text, else true. */
   readonly publish?: boolean;
   /**
-   * What the camera and the screen are published in, where this browser can. Every browser reads VP8; one that does not read
-   * H.264 shows nothing of it, and says so with `undecodable`. Default: `vp8`.
+   * The preferred codec for the camera and the screen, if this browser supports it. Every browser decodes VP8; one that
+   * does not decode H.264 shows no video and reports `undecodable`. Default: `vp8`.
    */
   readonly preferCodec?: VideoCodec;
   /** `relay` uses TURN servers only. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
-  /** The speaker. Default: the browser's default. */
+  /** Default: the browser's default speaker. */
   readonly speakerId?: string | null;
   /** The profile that limits the camera by the state of the uplink. Default: only the browser's own estimate. */
   readonly profile?: Profile | null;
@@ -32,7 +32,7 @@ export interface JoinOptions extends LocalMediaOptions {
 }
 
 export interface RoomEvents {
-  /** Something changed; the new state of everything. */
+  /** Something changed; contains the complete new state. */
   changed: RoomSnapshot;
   connection: Connection;
   participant_joined: Participant;

@@ -1,11 +1,11 @@
-/** What a user asks of the room, in one frame and one answer each. */
+/** Requests of the user, with one frame and one answer each. */
 import { Emitter } from "./emitter";
 import type { BanTerm, ParticipantId, TrackId } from "./protocol.gen";
 import type { RoomEvents } from "./room-events";
 import type { Ask } from "./state";
 
 export abstract class RoomRequests extends Emitter<RoomEvents> {
-  /** Resolves when the edge has done it; rejects where it says no. */
+  /** Resolves when the edge has executed the request; rejects if it refuses. */
   protected abstract ask(request: Ask): Promise<void>;
 
   raiseHand(raised: boolean): Promise<void> {
@@ -22,7 +22,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "mute_track", participant, track });
   }
 
-  /** Lets nobody new in, or lets them in again; needs the grant `moderate`. */
+  /** Locks or unlocks the room: a locked room admits no new participants. Needs the grant `moderate`. */
   setLocked(locked: boolean): Promise<void> {
     return this.ask({ type: "update_room", locked });
   }
@@ -32,7 +32,7 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "end_room", ...(reason === null ? {} : { reason }) });
   }
 
-  /** Removes a participant; `ban` also keeps them out, for a time or for good. Needs the grant `moderate`. */
+  /** Removes a participant; `ban` also bans them, temporarily or permanently. Needs the grant `moderate`. */
   kick(participant: ParticipantId, reason: string | null = null, ban: BanTerm | null = null): Promise<void> {
     return this.ask({ type: "kick", participant, ...(reason === null ? {} : { reason }), ...(ban === null ? {} : { ban }) });
   }
@@ -41,12 +41,12 @@ export abstract class RoomRequests extends Emitter<RoomEvents> {
     return this.ask({ type: "lift_ban", participant });
   }
 
-  /** Lets in a guest who waits, or tells them that they stay outside; needs the grant `moderate`. */
+  /** Admits or refuses a waiting guest; needs the grant `moderate`. */
   answerGuest(participant: ParticipantId, admit: boolean): Promise<void> {
     return this.ask({ type: admit ? "admit_guest" : "refuse_guest", participant });
   }
 
-  /** Records everything that is published in the room; needs the grant `record`. Rejects where the edge says no. */
+  /** Records all published tracks in the room; needs the grant `record`. Rejects if the edge refuses. */
   startRecording(): Promise<void> {
     return this.ask({ type: "start_recording" });
   }

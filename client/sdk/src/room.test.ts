@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Capture } from "./capture";
 import { Room } from "./room";
 
-/** Everything that a join may open, and whether it is still open. */
+/** Everything that a join may open, with its state. */
 const opened: { sockets: FakeSocket[]; connections: FakeConnection[]; tracks: FakeTrack[]; answers: (() => void)[] } = {
   sockets: [],
   connections: [],
@@ -107,7 +107,7 @@ function stillOpen(): { sockets: number; connections: number; tracks: number } {
   };
 }
 
-/** Lets everything happen that is only a matter of promises. */
+/** Lets all pending promises settle. */
 async function settle(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -208,7 +208,7 @@ describe("a join that is given up", () => {
       expect(stillOpen()).toEqual({ sockets: 1, connections: 1, tracks: 2 });
     }
     controller.abort();
-    // An open socket waits a second for the edge to hear of it.
+    // An open socket waits up to a second for the edge's confirmation.
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await outcome).toBe(controller.signal.reason);
     await answerDevices();

@@ -3,6 +3,7 @@ import type { Capture } from "./capture";
 import type { DeviceKind } from "./devices";
 import { listDevices } from "./devices";
 import { RoomError, asError } from "./errors";
+import { flows } from "./flows";
 import type { JoinOptions } from "./room-events";
 import { RoomRequests } from "./room-requests";
 import type { LocalMediaListener } from "./local-media";
@@ -13,6 +14,7 @@ import { listenToPage } from "./page";
 import type { ParticipantStats } from "./participant-stats";
 import type { PublishedSource } from "./peer";
 import { Peer } from "./peer";
+import { Playout } from "./playout";
 import type { BanInfo, MediaKind, ParticipantId, Reaction, TrackSource } from "./protocol.gen";
 import { SLOTS_PER_KIND_DEFAULT } from "./protocol.gen";
 import { randomId } from "./random";
@@ -20,7 +22,7 @@ import type { ScreenOptions } from "./screen";
 import { Signal } from "./signal";
 import type { Participant, RoomSnapshot } from "./snapshot";
 import { messagesSince, snapshot } from "./snapshot";
-import type { Ask, Command, Connection, Event, Failure, Lines, State } from "./state";
+import type { Ask, AudiencePage, Command, Connection, Event, Failure, Lines, State } from "./state";
 import { initial, step } from "./state";
 import type { Counters, SlotLevel } from "./stats";
 import { Tickets } from "./tickets";
@@ -33,13 +35,14 @@ import { Uplink } from "./uplink";
 
 let warm: Peer | null = null;
 
-/** A call. Created by `Room.join`. */
+/** Created by `Room.join`. */
 export class Room extends RoomRequests {
   readonly #stopwatch = new Stopwatch();
   readonly #signal: Signal;
   readonly #transport: Transport;
   readonly #local: LocalMedia;
   readonly #measuring = new Measuring();
+  readonly #playout = new Playout();
   readonly #tickets = new Tickets();
   readonly #uplink: Uplink;
   readonly #entered = Promise.withResolvers<undefined>();
@@ -110,11 +113,13 @@ export class Room extends RoomRequests {
       tokenUnavailable: (detail) => this.#dispatch({ on: "token_unavailable", detail }),
     });
     this.#transport = this.#makeTransport(options);
+    // A profile limits the camera before the first report, and also where no report changes anything.
+    this.#transport.setCameraLimit(this.#uplink.limit);
     this.#stopListening = listenToPage({
       networkChanged: () => this.#dispatch({ on: "network_changed" }),
       devicesChanged: () => void this.#devicesChanged(),
       hidden: () => {
-        // First, so that the edge is not told of devices that go off for this alone.
+        // First, so that the edge is not told about devices that are turned off for this reason alone.
         this.#dispatch({ on: "page_hidden" });
         this.#local.suspend();
         this.#transport.close();
@@ -149,7 +154,6 @@ export class Room extends RoomRequests {
     return this.#measuring.stats;
   }
 
-  /** The duration of each phase of the join. */
   get timings(): Timings {
     return this.#stopwatch.timings;
   }
@@ -181,7 +185,7 @@ export class Room extends RoomRequests {
 
   /**
    * Sets the participants whose video is on screen, most important first, and the height of their tiles in device
-   * pixels. With `lines`, small videos use little bandwidth, and those out of view almost none.
+   * pixels. With `lines`, small videos use little bandwidth, and cameras out of view none.
    */
   setView(participants: readonly ParticipantId[], lines: Lines | null = null): void {
     this.#dispatch({ on: "set_view", participants, lines });
@@ -230,6 +234,11 @@ export class Room extends RoomRequests {
     return this.ask({ type: "list_bans" }).then(() => this.#state.bans);
   }
 
+  /** A page of the participants who are only counted, in the order of their ids; `after` is the `next` of the page before. */
+  listAudience(after: ParticipantId | null = null): Promise<AudiencePage> {
+    return this.ask({ type: "list_audience", ...(after === null ? {} : { after }) }).then(() => this.#state.audience);
+  }
+
   /** Applies the remedy for a media failure that the application has detected, chosen by its error. */
   async recover(error: unknown): Promise<void> {
     const recovery = recoveryOf(error);
@@ -240,7 +249,7 @@ export class Room extends RoomRequests {
     }
   }
 
-  /** Leaves; resolves when the edge knows, or after a second. */
+  /** Resolves when the edge knows, or after a second. */
   leave(): Promise<void> {
     this.#local.close(this.#state.admitted);
     this.#transport.close();
@@ -328,7 +337,7 @@ export class Room extends RoomRequests {
       this.#entered.resolve(undefined);
     }
     if (before.publishes && !after.publishes) {
-      // Nobody would see or hear it: the devices are let go.
+      // Nobody would see or hear them, so the devices are released.
       this.#local.release();
     }
     if (before.publishes !== after.publishes) {
@@ -431,17 +440,13 @@ export class Room extends RoomRequests {
 
   /** The number of participants who should be heard or seen right now. */
   #flows(...kinds: MediaKind[]): number {
-    const { participants } = this.#snapshot;
-    return participants.filter(
-      ({ connection: state, tracks }) =>
-        state === "connected" && tracks.some(({ kind, media, muted }) => media !== null && !muted && kinds.includes(kind)),
-    ).length;
+    return flows(this.#snapshot.participants, this.#state.told.view, kinds);
   }
 
   #measured(counters: Counters | null, levels: readonly SlotLevel[]): void {
     const { microphone } = this.#local;
     this.#microphoneLevel = counters?.microphoneLevel ?? this.#microphoneLevel;
-    // The statistics are a second old; but a page that nobody has touched may not measure by itself.
+    // The statistics are a second old, but an untouched page may not measure the level itself.
     const ownLevel = microphone.sends ? (microphone.level ?? this.#microphoneLevel) : null;
     const { speakersChanged, statsChanged, changed } = this.#measuring.take({
       counters,
@@ -458,6 +463,7 @@ export class Room extends RoomRequests {
     }
     if (counters !== null) {
       this.#followUplink(counters);
+      this.#transport.setVideoWaits(this.#playout.take(counters));
     }
     if (changed) {
       this.#changed();
@@ -469,7 +475,7 @@ export class Room extends RoomRequests {
     const { limit, audioOnly, warning } = this.#uplink.take(counters, this.#state.publishes && camera.sends);
     if (limit !== undefined) {
       this.#transport.setCameraLimit(limit);
-      // Others see initials rather than a picture that stands still.
+      // Others see initials rather than a frozen picture.
       this.#dispatch({ on: "set_muted", source: "camera", muted: !camera.sends || limit?.bitrateBps === 0 });
     }
     if (audioOnly !== undefined) {

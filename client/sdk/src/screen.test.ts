@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { ScreenShare } from "./screen";
 
-/** What a browser captures, as far as a share uses it. */
+/** A browser's screen capture, as far as sharing uses it. */
 class Captured {
   onended: (() => void) | null = null;
   contentHint = "";

@@ -4,7 +4,7 @@ import { RoomError } from "./errors";
 export interface ScreenOptions {
   /** `text` and `detail` stay sharp and may stutter, `motion` (a film) is smooth. Default: `detail`. */
   readonly hint?: "detail" | "text" | "motion";
-  /** Whether to share its audio too, if the browser and the user allow it. Default: yes. */
+  /** If true, the screen's audio is shared too, if the browser and the user allow it. Default: true. */
   readonly sound?: boolean;
 }
 
@@ -13,7 +13,7 @@ export interface ScreenListener {
   changed(): void;
 }
 
-/** A still page needs no more, and a scrolled one is readable. */
+/** A still page needs no more, and a scrolling one is readable. */
 const FRAMES_PER_SECOND_MAX = 15;
 const FRAMES_PER_SECOND_MOTION = 30;
 
@@ -50,7 +50,7 @@ export class ScreenShare {
     this.#video = video;
     this.#sound = stream.getAudioTracks()[0] ?? null;
     video.contentHint = hint;
-    // The browser has a button of its own for this.
+    // The browser has its own stop button.
     video.onended = () => this.stop();
     this.#listener.changed();
   }
@@ -81,7 +81,7 @@ export class ScreenShare {
 }
 
 async function capture(hint: string, sound: boolean): Promise<MediaStream> {
-  // Absent on phones and where the page is not a secure context, whatever the type says.
+  // Absent on phones and on pages that are not a secure context, despite the type.
   const devices = navigator.mediaDevices as Partial<MediaDevices> | undefined;
   if (devices?.getDisplayMedia === undefined) {
     throw new RoomError("screen_unsupported", "getDisplayMedia is absent");
@@ -95,7 +95,7 @@ async function capture(hint: string, sound: boolean): Promise<MediaStream> {
   }
 }
 
-/** Whether this browser can share a screen at all; phones cannot. */
+/** True if this browser can share a screen; phones cannot. */
 export function canShareScreen(): boolean {
   return typeof navigator !== "undefined" && (navigator.mediaDevices as Partial<MediaDevices> | undefined)?.getDisplayMedia !== undefined;
 }

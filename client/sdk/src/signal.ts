@@ -1,5 +1,8 @@
-/** The signaling WebSocket: a thin shell around the browser's WebSocket. */
-import { RESUME_SUBPROTOCOL_PREFIX, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+/** The signaling connection: a WebSocket, or server-sent events if the network blocks WebSockets. */
+import { EventStream } from "./event-stream";
+import type { Link, LinkListener } from "./link";
+import { RESUME_SUBPROTOCOL_PREFIX, TOKEN_SUBPROTOCOL_PREFIX } from "./protocol.gen";
+import { WebSocketLink } from "./web-socket";
 
 /**
  * A join token, or a function that gets a fresh one for every join. The room is joined again if the connection was lost
@@ -7,11 +10,8 @@ import { RESUME_SUBPROTOCOL_PREFIX, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from
  */
 export type TokenSource = string | (() => string | Promise<string>);
 
-/** The socket's events; none are reported after we have closed it. */
-export interface SignalListener {
-  opened(): void;
-  closed(code: number): void;
-  frame(text: string): void;
+/** The connection's events; none are reported after we have closed it. */
+export interface SignalListener extends LinkListener {
   tokenUnavailable(detail: string): void;
 }
 
@@ -22,13 +22,24 @@ export function roomUrl(edge: string, room: string): string {
   return url.href;
 }
 
-/** Manages one socket at a time; opening another one drops the previous one. */
+/** The URL of a room's events, derived from the URL of its socket. */
+function eventsUrl(socketUrl: string): string {
+  const url = new URL(socketUrl);
+  url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+  url.pathname = url.pathname.replace(/socket$/, "events");
+  return url.href;
+}
+
+/** Manages one connection at a time; opening another one drops the previous one. */
 export class Signal {
   readonly #url: string;
   readonly #token: TokenSource;
   readonly #listener: SignalListener;
-  #socket: WebSocket | null = null;
+  #link: Link | null = null;
   #opened = 0;
+  /** Attempts that did not reach the edge, since the last connection that opened. */
+  #failures = 0;
+  #socketHasWorked = false;
 
   constructor(url: string, token: TokenSource, listener: SignalListener) {
     this.#url = url;
@@ -36,62 +47,85 @@ export class Signal {
     this.#listener = listener;
   }
 
-  /** Opens a socket with a resume secret, or with a join token if there is none. */
+  /** Connects with a resume secret, or with a join token if there is none. */
   open(secret: string | null): void {
     this.close(1000);
     const number = ++this.#opened;
     if (secret !== null) {
-      this.#connect(`${RESUME_SUBPROTOCOL_PREFIX}${secret}`);
+      this.#connect({ kind: "resume", value: secret });
       return;
     }
     if (typeof this.#token === "string") {
-      this.#connect(`${TOKEN_SUBPROTOCOL_PREFIX}${this.#token}`);
+      this.#connect({ kind: "join", value: this.#token });
       return;
     }
     Promise.resolve()
       .then(this.#token)
       .then(
-        (token) => number === this.#opened && this.#connect(`${TOKEN_SUBPROTOCOL_PREFIX}${token}`),
+        (value) => number === this.#opened && this.#connect({ kind: "join", value }),
         (error: unknown) => number === this.#opened && this.#listener.tokenUnavailable(String(error)),
       );
   }
 
   send(text: string): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) {
-      this.#socket.send(text);
-    }
+    this.#link?.send(text);
   }
 
   close(code: number): void {
     this.#opened += 1;
-    const socket = this.#socket;
-    this.#socket = null;
-    if (socket !== null) {
-      socket.onopen = socket.onclose = socket.onmessage = null;
-      socket.close(code);
-    }
+    const link = this.#link;
+    this.#link = null;
+    link?.close(code);
   }
 
-  #connect(key: string): void {
-    let socket: WebSocket;
+  #connect({ kind, value }: Credential): void {
+    const usesSocket = isForSocket(this.#failures, this.#socketHasWorked);
+    const failuresBefore = this.#failures;
+    this.#failures += 1;
+    const listener: LinkListener = {
+      opened: () => {
+        this.#failures = 0;
+        this.#socketHasWorked ||= usesSocket;
+        this.#listener.opened();
+      },
+      closed: (code, hasReached = false) => {
+        this.#link = null;
+        if (hasReached) {
+          // A crowded edge says nothing about the transport.
+          this.#failures = Math.min(this.#failures, failuresBefore);
+        }
+        this.#listener.closed(code);
+      },
+      frame: (text) => this.#listener.frame(text),
+    };
     try {
-      // The key rides as a sub-protocol because browsers let a page set no other header, and URLs end up in logs.
-      socket = new WebSocket(this.#url, [SUBPROTOCOL, key]);
+      this.#link =
+        usesSocket
+          ? new WebSocketLink(this.#url, `${PREFIXES[kind]}${value}`, listener)
+          : new EventStream(eventsUrl(this.#url), `${SCHEMES[kind]} ${value}`, listener);
     } catch (error) {
-      // Not a token of letters, digits and dots: the browser refuses to send it.
+      // The browser refuses to send a token with characters other than letters, digits and dots.
       this.#listener.tokenUnavailable(String(error));
-      return;
     }
-    this.#socket = socket;
-    socket.onopen = () => this.#listener.opened();
-    socket.onclose = ({ code }) => {
-      this.#socket = null;
-      this.#listener.closed(code);
-    };
-    socket.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (typeof data === "string") {
-        this.#listener.frame(data);
-      }
-    };
   }
+}
+
+interface Credential {
+  readonly kind: "join" | "resume";
+  readonly value: string;
+}
+
+const PREFIXES = { join: TOKEN_SUBPROTOCOL_PREFIX, resume: RESUME_SUBPROTOCOL_PREFIX };
+const SCHEMES = { join: "Bearer", resume: "Resume" };
+
+/** Attempts with a WebSocket before the other transport, where a WebSocket has opened before. */
+const SOCKET_TRIES = 3;
+
+/**
+ * True if the next attempt uses a WebSocket: always the first one, so that no client stays with the more expensive
+ * transport longer than one connection; then both in turn.
+ */
+function isForSocket(failures: number, socketHasWorked: boolean): boolean {
+  const tries = socketHasWorked ? SOCKET_TRIES : 1;
+  return failures < tries || (failures - tries) % 2 === 1;
 }

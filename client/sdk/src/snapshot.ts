@@ -27,8 +27,10 @@ export interface RoomSnapshot {
   readonly self: Participant | null;
   /** A locked room admits no new participants. */
   readonly isLocked: boolean;
-  /** All other participants, in the order in which they joined. */
+  /** The other participants, in the order in which they joined, without a large room's audience. */
   readonly participants: readonly Participant[];
+  /** The number of participants who may only watch and are not listed, the user included; `listAudience` names them. */
+  readonly audience: number;
   readonly microphone: CaptureSnapshot;
   readonly camera: CaptureSnapshot;
   /** The current recording, or the last one. */
@@ -43,7 +45,7 @@ export interface RoomSnapshot {
   readonly hands: readonly ParticipantId[];
   /** The waiting guests, longest wait first; empty for users who may not moderate. */
   readonly guests: readonly GuestInfo[];
-  /** Whether the user may publish. */
+  /** True if the user may publish. */
   readonly publishes: boolean;
   /** One for each audio slot; play all of them, as speakers move between slots. */
   readonly audioTracks: readonly MediaStreamTrack[];
@@ -54,7 +56,7 @@ export interface RoomSnapshot {
 export interface Message {
   /** Unique in the room; does not change when the message is sent. */
   readonly id: string;
-  /** Its place in the room's chat; `null` while sending. */
+  /** Position in the room's chat; `null` while sending. */
   readonly number: number | null;
   readonly participant: ParticipantId;
   readonly name: string;
@@ -124,6 +126,7 @@ export function snapshot(sources: Sources): RoomSnapshot {
     self: everybody.find(({ isSelf }) => isSelf) ?? null,
     isLocked: state.room?.locked ?? false,
     participants: everybody.filter(({ isSelf }) => !isSelf),
+    audience: state.room?.audience ?? 0,
     recording: state.recording,
     microphone: local.microphone.snapshot,
     camera: local.camera.snapshot,
@@ -176,7 +179,7 @@ function limitOf({ limits: { estimateBps, slots } }: State, mid: Mid): Limit | n
 
 function ownTrack({ id, kind, source, muted }: TrackInfo, { local }: Sources): Track {
   const device = source === "microphone" ? local.microphone.snapshot : source === "camera" ? local.camera.snapshot : null;
-  // The user sees at once what they did, not when the edge has heard of it.
+  // The user's own change shows at once, before the edge knows about it.
   const isMuted = device === null ? muted : !device.on;
   return { id, kind, source, muted: isMuted, paused: false, undecodable: false, limit: null, media: local.track(source) };
 }
@@ -220,7 +223,7 @@ export interface Pause {
   readonly paused: boolean;
 }
 
-/** What was paused or came back between two moments. */
+/** Pauses and resumptions between two snapshots. */
 export function pausesSince(before: RoomSnapshot, after: RoomSnapshot): Pause[] {
   const pausedIn = ({ participants }: RoomSnapshot): Set<TrackId> =>
     new Set(participants.flatMap(({ tracks }) => tracks.filter(({ paused }) => paused).map(({ id }) => id)));

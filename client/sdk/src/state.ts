@@ -23,7 +23,7 @@ import { advance, wake } from "./state/schedule";
 import { Step } from "./state/step";
 
 export type { Ask, Command, Event, Failure } from "./state/event";
-export type { Lines, PublishedSection, SlotCounts, State, WantedLayers } from "./state/model";
+export type { AudiencePage, Lines, PublishedSection, SlotCounts, State, WantedLayers } from "./state/model";
 export { initial } from "./state/model";
 
 type Handlers = { readonly [E in Event as E["on"]]: (step: Step, event: E) => void };
@@ -63,7 +63,6 @@ export function step(state: State, event: Event, nowMs: number): [State, Command
   return current.finish();
 }
 
-/** The status of the call. */
 export type Connection = "connecting" | "connected" | "reconnecting" | "ended";
 
 /** `reconnecting` as soon as the socket or the media transport is lost. */

@@ -17,7 +17,7 @@ export interface Counters extends Omit<TransportSample, "flows" | "disconnected"
   readonly availableBps: number | null;
 }
 
-/** How loud a slot is, and which sources (CSRC, RFC 3550 §5.1) it carries. */
+/** A slot's audio level, and its current sources (CSRC, RFC 3550 §5.1). */
 export interface SlotLevel {
   readonly mid: Mid;
   readonly level: number;
@@ -51,6 +51,7 @@ type Entry = RTCStats & {
   readonly packetsLost?: number;
   readonly fractionLost?: number;
   readonly nominated?: boolean;
+  readonly selectedCandidatePairId?: string;
   readonly currentRoundTripTime?: number;
   readonly availableOutgoingBitrate?: number;
 };
@@ -62,7 +63,7 @@ export function readCounters(report: Iterable<Entry>, atMs: number): Counters {
     entries.reduce((total, entry) => total + (entry.type === type ? Number(entry[key] ?? 0) : 0), 0);
   const rtpReceived = sum("inbound-rtp", "packetsReceived");
   const stunReplies = sum("candidate-pair", "responsesReceived");
-  // Firefox has no transport statistics: there, the reports that measured a round trip stand for RTCP.
+  // Firefox has no transport statistics: there, reports with a round trip stand in for RTCP.
   const transport = sum("transport", "packetsReceived");
   const heardFromNode = transport > 0 ? transport - rtpReceived : sum("remote-inbound-rtp", "roundTripTimeMeasurements");
   const source = entries.find((entry) => entry.type === "media-source" && entry.kind === "audio");
@@ -92,7 +93,7 @@ function streams(entries: readonly Entry[]): ReceivedStream[] {
   });
 }
 
-/** The node's reports say how each layer arrives there. */
+/** From the node's reports about each layer. */
 function sentStreams(entries: readonly Entry[]): SentStream[] {
   return entries.flatMap((entry) => {
     const { type, id, mid, rid = null, packetsSent = 0, bytesSent = 0, framesEncoded = 0 } = entry;
@@ -114,7 +115,7 @@ function countersOf({ packetsLost: lost = 0, freezeCount, nackCount, pliCount, f
   return { lost, freezes, nacks, plis, width: frameWidth ?? null, lines: frameHeight ?? null };
 }
 
-/** webrtc-stats tells times in seconds. */
+/** webrtc-stats measures time in seconds. */
 function milliseconds(seconds: number | undefined): number | null {
   return seconds === undefined ? null : seconds * 1_000;
 }
@@ -123,13 +124,16 @@ function roundTripMs(entries: readonly Entry[]): number | null {
   return milliseconds(pairInUse(entries)?.currentRoundTripTime);
 }
 
+/** Several pairs may be nominated; media uses the selected one. */
 function pairInUse(entries: readonly Entry[]): Entry | undefined {
-  return entries.find(({ type, nominated, currentRoundTripTime }) =>
-    type === "candidate-pair" && nominated === true && currentRoundTripTime !== undefined,
+  // Firefox has no transport statistics.
+  const selected = entries.find(({ selectedCandidatePairId: id }) => id !== undefined)?.selectedCandidatePairId;
+  return entries.find(({ type, id, nominated, currentRoundTripTime }) =>
+    type === "candidate-pair" && (selected === undefined ? nominated === true : id === selected) && currentRoundTripTime !== undefined,
   );
 }
 
-/** The worst of what is sent. */
+/** The worst loss of the sent streams. */
 function sentLost(entries: readonly Entry[]): number | null {
   const shares = entries.flatMap(({ type, fractionLost }) =>
     type === "remote-inbound-rtp" && fractionLost !== undefined ? [fractionLost] : [],
@@ -144,7 +148,7 @@ export async function sample(peer: Peer): Promise<Counters> {
   return readCounters(entries, performance.now());
 }
 
-/** Whether any receiver got a packet recently; needs no statistics. */
+/** True if any receiver got a packet recently; needs no statistics. */
 export function arrives(peer: Peer): boolean {
   return [...peer.receivers("audio"), ...peer.receivers("video")].some(({ receiver }) =>
     receiver.getSynchronizationSources().some(isOfNow),
@@ -164,7 +168,7 @@ export function slotLevels(peer: Peer): SlotLevel[] {
 }
 
 function isOfNow({ timestamp }: RTCRtpContributingSource): boolean {
-  // The specification's clock is the wall clock's; some browsers use the page's.
+  // The specification uses the wall clock; some browsers use the page's clock.
   const [page, wall] = [performance.now(), performance.timeOrigin + performance.now()];
   return Math.min(Math.abs(wall - timestamp), Math.abs(page - timestamp)) < LEVEL_AGE_MS_MAX;
 }

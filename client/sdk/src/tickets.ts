@@ -6,7 +6,7 @@ export class Tickets {
   readonly #open = new Map<number, PromiseWithResolvers<void>>();
   #issued = 0;
 
-  /** A promise for what `begin` sets going under a number. */
+  /** Passes a new number to `begin`, and returns the promise for it. */
   issue(begin: (ticket: number) => void): Promise<void> {
     const ticket = ++this.#issued;
     const promise = Promise.withResolvers<void>();

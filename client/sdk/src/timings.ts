@@ -16,7 +16,7 @@ export type Phase = (typeof PHASES)[number];
 /** Milliseconds from the start; a phase that has not happened is absent. */
 export type Timings = Readonly<Partial<Record<Phase, number>>>;
 
-/** Remembers when each phase happened first, and shows it in the browser's performance timeline. */
+/** Records the first occurrence of each phase, and shows it in the browser's performance timeline. */
 export class Stopwatch {
   readonly #startMs = performance.now();
   #timings: Timings = { start: 0 };

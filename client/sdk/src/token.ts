@@ -1,7 +1,7 @@
 /** Reads a join token's claims for the user interface only; just the edge can verify them. */
 import type { Grants, ParticipantId } from "./protocol.gen";
 
-/** The part of a token's claims that a client looks at. */
+/** The part of a token's claims that a client reads. */
 export interface Claims {
   readonly sub: ParticipantId;
   readonly room: string;
@@ -9,10 +9,10 @@ export interface Claims {
   readonly grants: Grants;
 }
 
-/** What a token without grants gives. */
+/** The grants of a token without any. */
 export const DEFAULT_GRANTS: Grants = { publish: true, subscribe: true, chat: true, moderate: false, record: false };
 
-/** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; returns nothing if it is not a JWT. */
+/** Reads the claims of a JWT (RFC 7519 §3) without checking its signature; returns `null` if it is not a JWT. */
 export function readToken(token: string): Claims | null {
   try {
     const payload = token.split(".")[1] ?? "";
@@ -32,7 +32,7 @@ export function readToken(token: string): Claims | null {
       sub: String(sub),
       room: String(room),
       name: typeof name === "string" ? name : "",
-      // Every grant that there is has a default, so none is missing.
+      // Every existing grant has a default, so none is missing.
       grants: Object.fromEntries(all) as Grants,
     };
   } catch {
@@ -40,7 +40,7 @@ export function readToken(token: string): Claims | null {
   }
 }
 
-/** Whether a token grants publishing, or cannot be read. */
+/** True if a token grants publishing, or cannot be read. */
 export function mayPublish(token: string): boolean {
   return readToken(token)?.grants.publish ?? true;
 }

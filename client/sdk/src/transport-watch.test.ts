@@ -4,7 +4,7 @@ import { QUIET_MS, QUIET_MS_MAX, TransportWatch } from "./transport-watch";
 
 const STEP_MS = 250;
 
-/** What grows in each quarter of a second. */
+/** Growth per quarter of a second. */
 interface Rates {
   readonly heard: number;
   readonly media: number;
@@ -85,7 +85,7 @@ class Line {
   nowMs = 0;
   #sample: TransportSample = { atMs: 0, ...SILENCE };
 
-  /** After how long it was reported dead, if it was. */
+  /** The time until it was reported dead; `null` if it was not. */
   run(rates: Rates, forMs: number): number | null {
     const startMs = this.nowMs;
     let diedAfterMs: number | null = null;

@@ -14,7 +14,10 @@ export interface TransportSample {
   readonly stunReplies: number;
   /** The number of participants whose unmuted tracks should arrive. */
   readonly flows: number;
-  /** Whether the browser itself has lost the path (RTCIceTransportState `disconnected`); where the address is gone it knows at once. */
+  /**
+   * True if the browser itself has lost the path (RTCIceTransportState `disconnected`); it notices a lost address at
+   * once.
+   */
   readonly disconnected: boolean;
 }
 
@@ -22,21 +25,21 @@ export interface TransportSample {
 export const QUIET_MS = 1_500;
 /** Silence that counts as death if anything should arrive. */
 export const QUIET_MS_MAX = 6_000;
-/** A node that usually says something this often while we send is missed when it does not. */
+/** A node that is usually heard from this often while we send is suspect when it is silent. */
 const NODE_GAP_MS_MAX = 1_200;
-/** How many gaps must be observed before their length counts as typical. */
+/** Gaps to observe before their length counts as typical. */
 const NODE_GAPS_MIN = 4;
-/** Less than half a second of sound: enough that the node must have something to report. */
+/** Less than half a second of audio: enough that the node must have something to report. */
 const SENT_PACKETS_MIN = 20;
 const STUN_UNANSWERED_MIN = 3;
-/** People can fall silent one by one for reasons of their own; not two at the same moment. */
+/** Participants can fall silent individually, but not two at the same moment. */
 const FLOWS_MIN = 2;
 
 /** Takes samples of one transport and reports when it dies or recovers. */
 export class TransportWatch {
   #last: TransportSample | null = null;
   #heardAtMs = 0;
-  /** Counters when something was last heard. */
+  /** Counters at the last arrival. */
   #base: TransportSample | null = null;
   #nodeHeardAtMs: number | null = null;
   #nodeGaps = 0;

@@ -10,28 +10,30 @@ import type { Counters, SlotLevel } from "./stats";
 import { arrives, sample, slotLevels } from "./stats";
 import { TransportWatch } from "./transport-watch";
 
-/** What all peers of a transport have in common. */
+/** The options shared by all peers of a transport. */
 export type TransportOptions = Pick<PeerOptions, "iceTransportPolicy" | "preferCodec">;
 
 export interface TransportListener {
   happened(event: Event): void;
   mark(name: "ice_connected" | "dtls_connected" | "first_frame"): void;
-  /** Four times a second; `counters` where the statistics were read too. */
+  /** Called four times a second; `counters` is set if the statistics were read too. */
   measured(counters: Counters | null, levels: readonly SlotLevel[]): void;
-  /** The number of participants whose unmuted tracks should arrive. */
   flows(): number;
-  /** Whether anybody's picture should arrive. */
+  /** True if any participant's video should arrive. */
   awaitsPicture(): boolean;
   sources(): readonly PublishedSource[];
 }
 
-/** A transport that ICE has connected to another node carries media within this time, or the browser cannot do that. */
+/**
+ * A transport that ICE has connected to another node must carry media within this time; otherwise the browser does not
+ * support such a move.
+ */
 const MOVED_MEDIA_TIMEOUT_MS = 1_200;
-/** A first picture that comes soon is timed to this; a later one is seen at the next look at the statistics. */
+/** The precision of an early first frame; a later one is noticed at the next reading of the statistics. */
 const FIRST_FRAME_INTERVAL_MS = 15;
 const FIRST_FRAME_TIMEOUT_MS = 1_500;
 
-/** A transport that was kept but leads to another node now: when that one's ICE was seen to answer, if it was. */
+/** A kept transport that leads to another node, and the time at which the new node's ICE first answered. */
 interface Moved {
   answersSinceMs: number | null;
 }
@@ -45,7 +47,7 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #watch = new TransportWatch();
   readonly #cadence = new Cadence();
-  /** Created before the user joins, because the first one costs a browser tens of milliseconds. */
+  /** Created before the user joins, because the first connection costs a browser tens of milliseconds. */
   #warm: Peer | null;
   #current: Peer | null = null;
   #next: { readonly peer: Peer; readonly offer: number } | null = null;
@@ -53,7 +55,7 @@ export class Transport {
   #timer: ReturnType<typeof setInterval> | null = null;
   #limit: CameraLimit | null = null;
   #alive = false;
-  /** Browsers may connect before they say that they have taken the answer; what follows from it waits for that. */
+  /** Browsers may connect before they report that they have applied the answer; the consequences wait for that. */
   #applying = false;
   #moved: Moved | null = null;
 
@@ -78,7 +80,7 @@ export class Transport {
         .makeOffer({ restartIce: transport === "restart_ice", hold: awaitsServers })
         .then((made) => this.#listener.happened({ on: "offer_made", offer, ...made }), failed);
     } catch (error) {
-      // Not within the caller's step: what happens is reported in order.
+      // Deferred, so that events are reported in order.
       queueMicrotask(() => failed(error));
     }
   }
@@ -106,7 +108,7 @@ export class Transport {
     if (replaces) {
       this.#use(peer);
     }
-    // Whatever is heard from here on is heard through this answer.
+    // Everything heard from here on is heard through this answer.
     this.#watch.reset();
     this.#alive = false;
     this.#moved = moved && wasConnected ? { answersSinceMs: null } : null;
@@ -123,6 +125,17 @@ export class Transport {
 
   audioTracks(): MediaStreamTrack[] {
     return this.#current?.receivers("audio").map(({ receiver }) => receiver.track) ?? [];
+  }
+
+  /** Sets the jitter buffers of video tracks, by the browser's id; `null` leaves one to the browser. */
+  setVideoWaits(waits: ReadonlyMap<string, number | null>): void {
+    for (const { receiver } of this.#current?.receivers("video") ?? []) {
+      const waitMs = waits.get(receiver.track.id);
+      // Safari has no `jitterBufferTarget`.
+      if (waitMs !== undefined && "jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== waitMs) {
+        receiver.jitterBufferTarget = waitMs;
+      }
+    }
   }
 
   replaceTrack(source: TrackSource, track: MediaStreamTrack | null): void {
@@ -190,7 +203,7 @@ export class Transport {
       iceConnected: () => this.#listener.mark("ice_connected"),
       connected: () => {
         if (this.#moved !== null) {
-          // Firefox says so as soon as the other node's ICE answers, whether or not the keys fit.
+          // Firefox reports this as soon as the other node's ICE answers, whether or not the keys fit.
           this.#moved.answersSinceMs ??= performance.now();
         } else if (!this.#applying) {
           this.#connected();
@@ -244,7 +257,7 @@ export class Transport {
     } else if (this.#moved !== null && verdict !== "flowing" && flows > 0) {
       this.#awaitMedia(this.#moved, verdict, counters.atMs);
     } else if (verdict !== null && peer.isConnected) {
-      // After an ICE restart some browsers never leave this state, so that no event says that media flows again.
+      // After an ICE restart some browsers never leave this state, so no event reports that media flows again.
       this.#moved = null;
       this.#lives();
     }

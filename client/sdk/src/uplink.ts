@@ -11,7 +11,6 @@ export interface UplinkCounters {
   readonly availableBps: number | null;
 }
 
-/** The changes since the last sample. */
 export interface UplinkNews {
   readonly limit?: CameraLimit | null;
   readonly audioOnly?: boolean;
@@ -33,7 +32,7 @@ export class Uplink {
     return this.#audioOnly.state.sends ? (this.#profile?.limit ?? null) : NO_PICTURE;
   }
 
-  /** Whether the user is notified that the camera is paused because the uplink is too slow. */
+  /** True if the user is notified that the camera is paused because the uplink is too slow. */
   get isAudioOnly(): boolean {
     return this.#audioOnly.state.isTold;
   }

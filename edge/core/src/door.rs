@@ -1,8 +1,9 @@
-//! Admits sockets to a room. Every socket counts for its participant, its address and the room, so that nobody can take them all.
+//! Admits sockets to a room. Every socket counts against limits for its participant, its address and the room, so that
+//! no client can take them all.
 //!
-//! A socket waits until it has joined or resumed. Few may wait at once, because waiting costs nothing. Where they are too many, the address
-//! with the most of them gives one up for a newcomer whose address has fewer; among equals, the one that has waited longest makes way.
-//! Nodes have sockets of their own: no crowd of clients keeps one out.
+//! A socket waits until it has joined or resumed. Few sockets may wait at once, because waiting costs a client nothing.
+//! If there are too many, the address with the most of them loses one to a newcomer whose address has fewer; among
+//! equals, the one that has waited longest. Nodes have separate sockets: no crowd of clients keeps a node out.
 
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
@@ -10,38 +11,42 @@ use shared::{ErrorCode, NodeId, ParticipantId, UnixMillis, limits};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Client sockets of one room: everybody's own, and one more each while they reload.
+/// Client sockets of one room: one per participant, and one more each during a reload.
 pub const CLIENT_SOCKETS_MAX: usize = 2 * limits::PARTICIPANTS_PER_ROOM_MAX;
-/// Client sockets that wait at once: as many as [`WAIT_MS_MIN`] brings of a thousand connections a second, each from another address.
+/// Client sockets that may wait at once: as many as arrive within [`WAIT_MS_MIN`] at a thousand connections a second,
+/// each from another address.
 const WAITING_MAX: usize = 1_024;
-/// Of these, those of one address: a school behind one NAT whose pupils all arrive at once, before any of them has spoken.
+/// Waiting sockets of one address: a school behind one NAT whose pupils all arrive at once, before the first has
+/// joined.
 const WAITING_PER_ADDRESS_MAX: usize = 256;
-/// All client sockets of one address: the largest room may sit behind one NAT, and still leaves nearly half of the sockets to others.
+/// Client sockets of one address: the largest room may be behind one NAT, and still leaves nearly half of the sockets
+/// to others.
 const SOCKETS_PER_ADDRESS_MAX: usize = limits::PARTICIPANTS_PER_ROOM_MAX + WAITING_PER_ADDRESS_MAX;
-/// Sockets of one participant: the one that speaks for them, and those that a bad network opened and lost before they spoke; the client's
-/// pauses between attempts allow nine within [`limits::FIRST_FRAME_TIMEOUT_MS`].
+/// Sockets of one participant: the joined one, and those that a bad network opened and lost before they joined; a
+/// client's delays between attempts allow nine within [`limits::FIRST_FRAME_TIMEOUT_MS`].
 const SOCKETS_PER_PARTICIPANT_MAX: usize = 10;
 /// A socket younger than this is never evicted: a slow phone needs that long to send its join.
 const WAIT_MS_MIN: u64 = 1_000;
-/// Node sockets of one room: the current node's, and those of nodes that serve it no longer or not yet.
+/// Node sockets of one room: the current node's, and those of earlier and later nodes.
 pub const NODE_SOCKETS_MAX: usize = 64;
 const SOCKETS_PER_NODE_MAX: usize = 8;
 
 const _: () = assert!(SOCKETS_PER_ADDRESS_MAX < CLIENT_SOCKETS_MAX);
 const _: () = assert!(WAITING_PER_ADDRESS_MAX < WAITING_MAX);
 
-/// Where a socket comes from: an IPv4 address, or the /56 that a provider gives to one IPv6 customer. At most 2^53, so that JavaScript can
-/// keep it.
+/// A client's IPv4 address, or the /56 that a provider assigns to one IPv6 customer. At most 2^53, so that JavaScript
+/// can store it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Address(u64);
 
 impl Address {
-    pub(crate) const fn number(self) -> u64 {
+    #[must_use]
+    pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// Reads what the platform says about a request.
+    /// Reads the client address that the platform reports for a request.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         const CUSTOMER_BITS: u32 = 56;
@@ -57,7 +62,6 @@ impl Address {
     }
 }
 
-/// A client that asks for a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// A caller with a token for this participant, or without one.
@@ -74,13 +78,13 @@ struct Visitor {
     waits: bool,
 }
 
-/// The sockets of one room, as far as the door counts them.
+/// The counted sockets of one room.
 #[derive(Clone, Debug, Default)]
 pub struct Door {
     visitors: BTreeMap<SocketId, Visitor>,
 }
 
-/// The client sockets of a room: all of them, and those of a newcomer's participant and address.
+/// Numbers of client sockets: of the room, and of a newcomer's participant and address.
 #[derive(Default)]
 struct Crowd {
     clients: usize,
@@ -91,7 +95,7 @@ struct Crowd {
 }
 
 impl Door {
-    /// Whether one more socket may open: `Err` says why not, `Ok(Some(_))` names a socket that has to close for it.
+    /// Admits one more socket. `Ok(Some(_))` is a socket that must be closed for it; `Err` is the reason for a refusal.
     pub fn admit(&self, now: UnixMillis, who: &Who, address: Option<Address>) -> Result<Option<SocketId>, ErrorCode> {
         match who {
             Who::Node(node) => self.admit_node(node),
@@ -99,12 +103,12 @@ impl Door {
         }
     }
 
-    /// A socket opened, or was open already when the room woke up.
+    /// Counts a new socket, or one that was open when the room woke up.
     pub fn opened(&mut self, socket: SocketId, who: Who, address: Option<Address>, opened_at: UnixMillis) {
         self.visitors.insert(socket, Visitor { who, address, opened_at, waits: true });
     }
 
-    /// The socket speaks for a participant or a node from here on.
+    /// Ends a socket's waiting: it has joined or resumed, or belongs to a node.
     pub fn settled(&mut self, socket: SocketId) {
         if let Some(visitor) = self.visitors.get_mut(&socket) {
             visitor.waits = false;
@@ -171,8 +175,9 @@ impl Door {
         crowd
     }
 
-    /// Makes way for a newcomer whose address has so many waiting sockets: one of the address with the most, or else the one that has
-    /// waited longest of all. Nobody who has just come, unless their address has more than the newcomer's.
+    /// Returns the socket that makes way for a newcomer whose address has `near` waiting sockets: one of the address
+    /// with the most, otherwise the one that has waited longest of all. Spares sockets that have just opened, unless
+    /// their address has more than the newcomer's.
     fn make_fair_way(&self, now: UnixMillis, near: usize) -> Result<Option<SocketId>, ErrorCode> {
         let mut by_address: BTreeMap<Option<Address>, usize> = BTreeMap::new();
         for (_, visitor) in self.clients().filter(|(_, visitor)| visitor.waits) {
@@ -186,13 +191,13 @@ impl Door {
         patient.or_else(|code| self.longest(is_of_most).map(|(socket, _)| Some(socket)).ok_or(code))
     }
 
-    /// The one of these that has waited longest, if that is long enough.
+    /// The matching socket that has waited longest; an error if it has waited less than [`WAIT_MS_MIN`].
     fn make_way(&self, now: UnixMillis, is_one: impl Fn(&Visitor) -> bool) -> Result<Option<SocketId>, ErrorCode> {
         let first = self.longest(is_one).filter(|(_, opened_at)| opened_at.plus_ms(WAIT_MS_MIN) <= now);
         first.map(|(socket, _)| Some(socket)).ok_or(ErrorCode::RateLimited)
     }
 
-    /// The one of these that has waited longest, and since when.
+    /// The matching socket that has waited longest, with the time at which it opened.
     fn longest(&self, is_one: impl Fn(&Visitor) -> bool) -> Option<(SocketId, UnixMillis)> {
         let waiting = self.clients().filter(|(_, visitor)| visitor.waits && is_one(visitor));
         waiting.map(|(socket, visitor)| (socket, visitor.opened_at)).min_by_key(|(_, opened_at)| *opened_at)
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn a_flood_of_many_tokens_leaves_time_to_join() {
         let mut street = Street::new();
-        // A thousand sockets a second that never speak, of so many participants that only the address counts.
+        // A thousand sockets a second that never join, of so many participants that only the address counts.
         for number in 0..5_000_u64 {
             street.now = NOW.plus_ms(number);
             let _ = street.client(&format!("eve-{}", number % 500), "192.0.2.1");
@@ -304,7 +309,7 @@ mod tests {
         assert!(matches!(street.client("eve", &prefix(1)), Ok(Some(_))));
     }
 
-    // A good client needs a moment to say who it is; it must not be displaced meanwhile.
+    // A legitimate client needs a moment to join; it must not be displaced meanwhile.
     #[test]
     fn a_thousand_connections_a_second_from_any_number_of_addresses_keep_nobody_out() {
         for addresses in [1, 8, 9, 100, 1_000, 3_000] {

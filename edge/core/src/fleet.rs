@@ -37,7 +37,6 @@ pub enum Input {
     },
     /// A request from a Room object; answered by [`Output::Answer`] within this input.
     Place {
-        /// The shell's number for this call.
         request: u64,
         ask: PlaceRequest,
     },
@@ -80,9 +79,9 @@ pub struct Attachment {
 /// The part of a node's state that changes too often for storage and is worthless without the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// When the node's last message arrived.
+    /// The time of the node's last message.
     pub heard_at: UnixMillis,
-    /// The load in the node's last heartbeat.
+    /// The part of a node's state that changes too often for storage and is worthless without the socket.
     pub load: NodeLoad,
     /// Rooms assigned since it registered; shards are used in turn.
     pub assigned: u32,
@@ -105,7 +104,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A region without nodes; `key` signs the tickets with which nodes dial rooms.
+    /// Creates a region without nodes; `key` signs the tickets with which nodes connect to rooms.
     #[must_use]
     pub fn new(region: Region, key: Key, random: Random) -> Self {
         Self {
@@ -148,7 +147,7 @@ impl Fleet {
         let mut fleet = Self::new(region, key, random);
         let ((nodes, turn_nodes), unreadable) = snapshot::read(rows);
         (fleet.nodes, fleet.turn_nodes) = (Table::new(nodes), Table::new(turn_nodes));
-        // Whatever is stored was told before the fleet slept.
+        // Everything stored was sent before the fleet slept.
         fleet.told_addresses = fleet.addresses();
         fleet.sockets = sockets.into_iter().map(|attachment| (attachment.socket, attachment)).collect();
         let registered = |socket: &SocketId| fleet.sockets.get(socket).is_some_and(|known| known.heartbeat.is_some());
@@ -168,7 +167,7 @@ impl Fleet {
         (fleet, unreadable)
     }
 
-    /// Takes one input; its outputs are queued.
+    /// Takes one input and queues its outputs.
     pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
         self.close_silent(now);
         self.forget_lost(now);
@@ -194,7 +193,7 @@ impl Fleet {
         self.outputs.pop_front()
     }
 
-    /// When [`Input::Deadline`] is due at the latest; an earlier alarm does no harm.
+    /// The latest time for [`Input::Deadline`]; an earlier alarm does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
         // A heartbeat moves this, so an index would be rewritten more often than it is read; a region has at most a thousand nodes.
@@ -256,7 +255,7 @@ impl Fleet {
         if !self.nodes.contains(&registration.node) && self.nodes.len() >= limits::NODES_PER_REGION_MAX {
             return Err(RegistrationError::TooManyNodes);
         }
-        node::check_shards(&registration.shards)?;
+        node::check_addresses(registration)?;
         let count = |node: &NodeRegistration| node.shards.iter().map(|shard| shard.candidates.len()).sum::<usize>();
         let others = self.nodes.iter().filter(|(id, _)| **id != registration.node);
         let others: usize = others.map(|(_, node)| count(&node.registration)).sum();
@@ -287,7 +286,8 @@ impl Fleet {
     /// Chooses a node, sends it the assignment, and answers the room.
     fn place(&mut self, now: UnixMillis, ask: PlaceRequest) -> PlaceAnswer {
         let failed = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
-        let heard = self.nodes.values().filter_map(|node| {
+        let has_room = |node: &&Node| Some(&node.registration.node) != ask.full.as_ref();
+        let heard = self.nodes.values().filter(has_room).filter_map(|node| {
             let attachment = self.sockets.get(&node.socket)?;
             Some((node, attachment.heartbeat.as_ref()?))
         });
@@ -301,11 +301,12 @@ impl Fleet {
             node: node.registration.node.clone(),
             shard: shard.shard,
             candidates: shard.candidates.clone(),
+            tcp_candidates: node.registration.tcp_candidates.clone(),
             fingerprint: node.registration.fingerprint,
             region: self.region.clone(),
             turn_urls: Vec::new(),
         };
-        let PlaceRequest { room, epoch, session, avoid: _ } = ask;
+        let PlaceRequest { room, epoch, session, avoid: _, full: _ } = ask;
         let claims = TicketClaims { sub: placement.node.clone(), room: room.clone(), epoch };
         let Ok(ticket) = token::sign(claims, &self.key, now, limits::NODE_TICKET_LIFETIME_MS) else {
             return PlaceAnswer::Failed { code: ErrorCode::Internal };
@@ -318,7 +319,6 @@ impl Fleet {
         PlaceAnswer::Placed(Placement { turn_urls: self.turn_urls(now), ..placement })
     }
 
-    /// Closes the sockets of nodes that have been silent for too long.
     fn close_silent(&mut self, now: UnixMillis) {
         let silent = self.sockets.values().filter(|attachment| silent_at(attachment) <= now);
         let silent: Vec<SocketId> = silent.map(|attachment| attachment.socket).collect();
@@ -371,7 +371,6 @@ impl Fleet {
     }
 }
 
-/// When a node has been silent for too long.
 fn silent_at(attachment: &Attachment) -> UnixMillis {
     match attachment.heartbeat {
         Some(heartbeat) => heartbeat.heard_at.plus_ms(limits::HEARTBEAT_TIMEOUT_MS),

@@ -16,6 +16,7 @@
 )]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+pub mod connection_key;
 pub mod door;
 pub mod fleet;
 pub mod objects;
@@ -31,7 +32,16 @@ pub mod turnstile;
 
 pub use random::Random;
 
-/// One WebSocket of a Durable Object: any number that no other socket of the object has while it or its rows live, at most 2^53.
+/// One WebSocket of a Durable Object: a number of at most 2^53, unique in the object while the socket or its rows
+/// exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct SocketId(pub u64);
+
+impl SocketId {
+    /// The socket of a connection whose name is a [`random::id`].
+    pub fn of_connection(name: &str) -> Self {
+        // Ten letters of five bits fit 2^53.
+        Self(name.bytes().take(10).fold(0, |number, letter| (number << 5) | u64::from(random::value(letter))))
+    }
+}

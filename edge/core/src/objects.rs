@@ -5,14 +5,13 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 use std::fmt::Write;
 
-/// Most objects of one list, and of one deletion (S3's ListObjectsV2 and DeleteObjects).
+/// Most objects in one list or one deletion (S3's ListObjectsV2 and DeleteObjects).
 pub const OBJECTS_MAX: usize = 1_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectsError {
     #[error("the answer is not XML")]
     Malformed,
-    /// The document is of another kind.
     #[error("the answer is not a {expected} document")]
     Other {
         /// The expected name of the root element.
@@ -35,7 +34,7 @@ pub fn keys(list: &str) -> Result<Vec<String>, ObjectsError> {
     Ok(keys)
 }
 
-/// The body of a deletion. Quiet: its answer names what could not be deleted, and nothing else.
+/// The body of a quiet deletion: its answer names only the objects that could not be deleted.
 #[must_use]
 pub fn deletion(keys: &[String]) -> String {
     let mut body = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>");
@@ -45,12 +44,12 @@ pub fn deletion(keys: &[String]) -> String {
     body + "</Delete>"
 }
 
-/// Whether a deletion deleted all that it named.
+/// Returns an error unless all named objects were deleted.
 pub fn check_deleted(answer: &str) -> Result<(), ObjectsError> {
     read(answer, "DeleteResult", |name, _| if name == "Code" { Err(ObjectsError::Kept) } else { Ok(()) })
 }
 
-/// Reads a document whose root has this name, and hands over each element that holds nothing but text.
+/// Reads a document with this root element, and passes on each element that contains only text.
 fn read(
     text: &str,
     expected: &'static str,
@@ -58,7 +57,7 @@ fn read(
 ) -> Result<(), ObjectsError> {
     let mut reader = Reader::from_str(text);
     let (mut depth, mut has_root) = (0_usize, false);
-    // What is open without having anything but text in it so far, and where its text begins.
+    // The innermost open element that has contained only text so far, and where its text begins.
     let mut open: Option<(String, usize)> = None;
     loop {
         let before = position(&reader);
@@ -87,7 +86,7 @@ fn read(
                 }
                 open = None;
             }
-            // A key inside of these would not be what the text says.
+            // A key containing one of these would differ from the text as read.
             Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {
                 return Err(ObjectsError::Malformed);
             }
@@ -106,7 +105,7 @@ fn position(reader: &Reader<&[u8]>) -> usize {
 mod tests {
     use super::*;
 
-    /// As the documentation of ListObjectsV2 shows it.
+    /// From the documentation of ListObjectsV2.
     const LIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
     <Name>bucket</Name>

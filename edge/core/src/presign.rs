@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 use shared::UnixMillis;
 use std::fmt::Write;
 
-/// The storage for recordings, and the key that signs its URLs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Storage {
     /// `https://host` or `http://host:port`, without a path.
@@ -13,7 +12,7 @@ pub struct Storage {
     /// For instance `eu-central-1`; `auto` for R2.
     pub region: String,
     pub bucket: String,
-    /// Whether the bucket is in the path; otherwise it is the first label of the host name.
+    /// If true, the bucket is in the path; otherwise it is the first label of the host name.
     pub is_path_style: bool,
     pub access_key_id: String,
     pub secret_access_key: String,
@@ -36,10 +35,9 @@ pub enum Action<'a> {
         key: &'a str,
     },
     List {
-        /// What their keys begin with.
         prefix: &'a str,
     },
-    /// To delete the objects that the body names.
+    /// Deletes the objects listed in the body.
     Delete,
 }
 
@@ -59,7 +57,7 @@ impl Action<'_> {
         }
     }
 
-    /// Parameters beside the signature's, in the order of their names, which are all after `X-Amz-…`.
+    /// Parameters besides the signature's, in alphabetical order; all of them sort after `X-Amz-…`.
     fn query(self) -> String {
         match self {
             Self::Read { .. } => String::new(),
@@ -102,7 +100,7 @@ impl Storage {
     }
 }
 
-/// A moment as `20130524T000000Z`, and its day.
+/// The time as `20130524T000000Z`, and its date.
 struct Timestamp {
     whole: String,
     date: String,
@@ -119,7 +117,7 @@ impl Timestamp {
     }
 }
 
-/// Year, month and day of a day since 1970, by counting from the first of March of the year 0 in eras of 400 years.
+/// Converts days since 1970 to year, month and day, counting from 1 March of year 0 in eras of 400 years.
 #[expect(clippy::arithmetic_side_effects, reason = "the days of a u64 of milliseconds are far from its ends")]
 const fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
@@ -132,7 +130,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
 }
 
-/// RFC 3986 §2.1, as AWS wants it: everything but the unreserved characters, and in paths the slash.
+/// Percent-encoding (RFC 3986 §2.1) as AWS requires it: everything but unreserved characters and, in paths, the slash.
 fn encode(text: &str, with_slash: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -148,7 +146,7 @@ fn encode(text: &str, with_slash: bool) -> String {
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    // HMAC takes keys of every length (RFC 2104 §3), so there is always one.
+    // HMAC takes keys of every length (RFC 2104 §3), so this always succeeds.
     Hmac::<Sha256>::new_from_slice(key).map_or_else(
         |_| Vec::new(),
         |mut mac| {

@@ -1,9 +1,9 @@
-//! Generates ids and secrets from the shell's randomness.
+//! Ids and secrets generated from the shell's randomness.
 
 /// Fills a buffer with unpredictable bytes: `crypto.getRandomValues` in the Worker, a seeded generator in tests.
 pub type Random = Box<dyn FnMut(&mut [u8])>;
 
-/// 32 letters and digits that cannot be mistaken for each other (Crockford's base32), so that a byte gives 5 unbiased bits.
+/// 32 unambiguous letters and digits (Crockford's base32), so that a byte gives 5 unbiased bits.
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A random text of `length` letters and digits, 5 bits each.
@@ -13,17 +13,21 @@ pub fn text(random: &mut Random, length: usize) -> String {
     letters(&bytes, length)
 }
 
-/// At most `length` letters and digits out of as many bytes, 5 bits of each.
+/// At most `length` letters and digits from as many bytes, using 5 bits of each.
 pub fn letters(bytes: &[u8], length: usize) -> String {
     let letter = |byte: &u8| LETTERS.get(usize::from(byte & 31)).map(|letter| char::from(*letter));
     bytes.iter().take(length).filter_map(letter).collect()
+}
+
+/// The 5 bits of a letter; 0 for other characters.
+pub(crate) fn value(letter: u8) -> u8 {
+    LETTERS.iter().zip(0..).find_map(|(known, value)| (*known == letter).then_some(value)).unwrap_or_default()
 }
 
 /// Length of an unguessable id: 130 bits.
 pub const ID_LETTERS: usize = 26;
 const _: () = assert!(5 * ID_LETTERS >= 128);
 
-/// An unguessable, unique id.
 pub fn id(random: &mut Random) -> String {
     text(random, ID_LETTERS)
 }
@@ -39,7 +43,7 @@ pub(crate) mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// The same unpredictable bytes for one seed (SplitMix64).
+    /// The same bytes for the same seed (SplitMix64).
     pub(crate) fn seeded(seed: u64) -> Random {
         let mut state = seed;
         Box::new(move |bytes| {
@@ -56,7 +60,7 @@ pub(crate) mod tests {
     fn an_id_has_128_random_bits() {
         let mut random = seeded(1);
         let ids: Vec<Vec<char>> = (0..2_000).map(|_| id(&mut random).chars().collect()).collect();
-        // A letter that is always another one's repetition has no bits of its own.
+        // A letter that always repeats another one adds no bits.
         let columns: BTreeSet<String> = (0..ids[0].len()).map(|at| ids.iter().map(|id| id[at]).collect()).collect();
         let variants = |column: &String| column.chars().collect::<BTreeSet<_>>().len();
         let bits: f64 = columns.iter().map(|column| (variants(column) as f64).log2()).sum();

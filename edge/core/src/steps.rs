@@ -11,7 +11,7 @@ pub(crate) fn step() {
     STEPS.with(|steps| steps.set(steps.get() + 1));
 }
 
-/// A step for each byte of a text that is looked through, and one for the look.
+/// One step for the call, and one for each byte of the text.
 #[inline]
 pub(crate) fn look_through(text: &str) -> &str {
     #[cfg(test)]
@@ -19,7 +19,7 @@ pub(crate) fn look_through(text: &str) -> &str {
     text
 }
 
-/// The steps that `body` takes on this thread.
+/// The number of steps that `body` takes on this thread.
 #[cfg(test)]
 pub(crate) fn count(body: impl FnOnce()) -> u64 {
     STEPS.set(0);

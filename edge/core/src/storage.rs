@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
-    /// Its key: at most 128 bytes of printable ASCII.
+    /// At most 128 bytes of printable ASCII.
     pub key: String,
-    /// JSON with a version in it.
+    /// JSON that contains a version.
     pub value: String,
 }
 
@@ -29,9 +29,9 @@ impl Changes {
         self.put.is_empty() && self.delete.is_empty()
     }
 
-    /// Adds what became of one row.
+    /// Adds a row's new value, or its deletion.
     pub(crate) fn write<T: Serialize>(&mut self, key: String, row: Option<&T>, version: u64) {
-        // The state is made of texts, numbers and lists of them, which always serialise.
+        // The state consists of texts, numbers and lists, which always serialise.
         match row.and_then(|row| serde_json::to_string(&Written { version, row }).ok()) {
             Some(value) => self.put.push(Row { key, value }),
             None => self.delete.push(key),
@@ -73,12 +73,7 @@ struct Read<T> {
 pub enum RestoreError {
     /// Written by another version of this program.
     #[error("row {key} has version {found}, expected {expected}")]
-    Version {
-        key: String,
-        found: u64,
-        /// The version of this program.
-        expected: u64,
-    },
+    Version { key: String, found: u64, expected: u64 },
     /// Not written by this program.
     #[error("row {key} cannot be read: {detail}")]
     Malformed { key: String, detail: Box<str> },

@@ -12,8 +12,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Maximum number of stored counts of each kind; a full bucket needs none.
 const COUNTS_MAX: usize = 4_096;
+/// An address's share of a room's upgrades is counted over about this time.
+const SHARE_WINDOW_MS: u64 = 60_000;
+/// Upgrades that an address may have had for each one that remains for the others. One address alone gets four fifths of the limit at
+/// once, enough for an office of 200. Several busy addresses get equal shares, and the last upgrades remain for addresses without any.
+const SHARE_PER_ONE_LEFT: u64 = 4;
 
-/// What upgrades are counted by. Each kind has a table of its own: a flood that fills one leaves the others alone.
+/// The key by which upgrades are counted. Each kind has a separate table: a flood that fills one does not affect the
+/// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     Credential,
@@ -24,32 +30,39 @@ enum By {
     ResumesOfRoom,
     ExplanationsOfAddress,
     Explanation,
+    PostsOfClient,
+    PostsOfRoom,
 }
 
 impl By {
-    /// The one table of limits.
+    /// The limits of each kind.
     const fn rate(self) -> Rate {
         match self {
-            // More than a client's pauses between attempts allow, wherever it comes from.
+            // More than a client's delays between attempts allow, from any address.
             Self::Credential | Self::Participant => Rate::new(20, 500),
             // An office or a school behind one NAT that arrives at once.
             Self::JoinsOfAddress => Rate::new(256, 50),
             // A deployment closes every socket. The largest room behind one NAT is back within the resume window, and one address takes
             // less than half of what a room lets back.
             Self::ResumesOfAddress => Rate::new(128, 25),
-            // A sixth of what a room's object can take beside its call; a crowd that comes faster waits a moment.
-            Self::JoinsOfRoom => Rate::new(200, 20),
-            // Those who are in the call come before those who want to be, and must be back within the resume window.
+            // A sixth of what a room's object can take beside its call; clients of a faster crowd retry a moment later.
+            Self::JoinsOfRoom => Rate::new(256, 20),
+            // Participants of the call take precedence over newcomers, and must be back within the resume window.
             Self::ResumesOfRoom => Rate::new(256, 10),
-            // Those who share a forger's address may have to come again to be told; the others need not.
+            // Clients that share a forger's address may have to retry before they get an explanation; the others need
+            // not.
             Self::ExplanationsOfAddress => Rate::new(32, 100),
-            // A refusal in a frame costs a socket and a line in the log.
+            // A refusal in a frame costs a socket and a log line.
             Self::Explanation => Rate::new(64, 20),
+            // A client sends its next frames when the ones before have arrived.
+            Self::PostsOfClient => Rate::new(30, 100),
+            // Thirty clients at their limit; a room's object takes more.
+            Self::PostsOfRoom => Rate::new(300, 3),
         }
     }
 }
 
-/// What a client shows to get a socket, not verified yet.
+/// An unverified credential of a client that requests a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential<'a> {
     Token(&'a str),
@@ -60,12 +73,14 @@ pub enum Credential<'a> {
 
 #[derive(Debug, Default)]
 pub struct Turnstile {
-    counts: BTreeMap<By, Counts>,
+    counts: BTreeMap<By, Counts<TokenBucket>>,
+    /// The recent upgrades of each address to each room.
+    shares: BTreeMap<By, Counts<Recent>>,
 }
 
 impl Turnstile {
-    /// Whether this upgrade is verified at all. Its address is not counted before: a forger would keep out all others behind the same NAT,
-    /// and verifying costs a small part of the refusal.
+    /// True if this upgrade's credential is to be verified. The address is not counted before: a forger could lock out
+    /// all others behind the same NAT, and verifying costs a small part of the refusal.
     pub fn looks_at(&mut self, now: UnixMillis, credential: Credential<'_>) -> bool {
         let key = match credential {
             Credential::Token(token) => hash(("token", token)),
@@ -75,16 +90,17 @@ impl Turnstile {
         self.take(now, By::Credential, key)
     }
 
-    /// Whether a client with a valid token reaches the room. Asked after the token is verified: otherwise a flood without any
-    /// token could keep people out of a room.
+    /// True if a client with a valid token may reach the room. Called after the token is verified: otherwise a flood
+    /// without any token could keep participants out of a room.
     pub fn lets_join(&mut self, now: UnixMillis, address: Address, room: &RoomId, participant: &ParticipantId) -> bool {
         self.take(now, By::Participant, hash((room.as_str(), participant.as_str())))
             && self.take(now, By::JoinsOfAddress, address.number())
-            && self.take(now, By::JoinsOfRoom, hash(room.as_str()))
+            && self.take_share(now, By::JoinsOfRoom, hash(room.as_str()), address)
     }
 
-    /// The same for a client whose resume secret was made by this room. A crowd at the door keeps no participant out, and neither does
-    /// one participant with all secrets that it ever had. Those that name no holder have the room's allowance once more.
+    /// The same for a client with a resume secret issued by this room. Neither a crowd of newcomers nor one participant
+    /// with all their earlier secrets keeps participants out. Secrets without a holder share a second limit of the same
+    /// size.
     pub fn lets_resume(&mut self, now: UnixMillis, address: Address, room: &RoomId, holder: &Holder) -> bool {
         let of_room = match holder {
             Holder::Blind(holder) => {
@@ -95,43 +111,116 @@ impl Turnstile {
             }
             Holder::Unknown => hash(("unknown", room.as_str())),
         };
-        self.take(now, By::ResumesOfAddress, address.number()) && self.take(now, By::ResumesOfRoom, of_room)
+        self.take(now, By::ResumesOfAddress, address.number())
+            && self.take_share(now, By::ResumesOfRoom, of_room, address)
     }
 
-    /// Whether a refused client is told why in a frame, which browsers show to the page; the others get a status.
+    /// True if a refused client gets the reason in a frame, which browsers show to the page; the others get an HTTP
+    /// status.
     pub fn explains(&mut self, now: UnixMillis, address: Address) -> bool {
         self.take(now, By::ExplanationsOfAddress, address.number()) && self.take(now, By::Explanation, 0)
     }
 
+    /// True if frames over HTTP may reach the room. `client` is the same in all keys that a client ever had, so closed
+    /// connections add nothing.
+    pub fn lets_post(&mut self, now: UnixMillis, room: &RoomId, client: &str) -> bool {
+        self.take(now, By::PostsOfClient, hash((room.as_str(), client)))
+            && self.take(now, By::PostsOfRoom, hash(room.as_str()))
+    }
+
     fn take(&mut self, now: UnixMillis, by: By, key: u64) -> bool {
-        self.counts.entry(by).or_default().take(now, key, by.rate())
+        self.counts.entry(by).or_default().of(now, key).take(now, by.rate())
+    }
+
+    /// Counts an upgrade for the room. Refuses if the address has had too many for the number that would remain.
+    fn take_share(&mut self, now: UnixMillis, by: By, room: u64, address: Address) -> bool {
+        let allowance = self.counts.entry(by).or_default().of(now, room);
+        let (shares, share) = (self.shares.entry(by).or_default(), hash((room, address.number())));
+        let left_after = allowance.left(now, by.rate()).saturating_sub(1);
+        let may_have_taken = left_after.saturating_mul(SHARE_PER_ONE_LEFT);
+        if shares.0.get(&share).is_some_and(|taken| taken.count(now) > may_have_taken) {
+            return false;
+        }
+        let is_let = allowance.take(now, by.rate());
+        if is_let {
+            shares.of(now, share).add(now);
+        }
+        is_let
     }
 }
 
-/// Buckets of one kind. A key is a hash: a client that finds a collision only shares a bucket.
+/// Counts of one kind. A key is a hash: a client that finds a collision only shares a count.
 #[derive(Debug, Default)]
-struct Counts(BTreeMap<u64, TokenBucket>);
+struct Counts<C>(BTreeMap<u64, C>);
 
-impl Counts {
-    fn take(&mut self, now: UnixMillis, key: u64, rate: Rate) -> bool {
+/// A count that falls with time.
+trait Count: Default {
+    /// Zero if dropping the count changes nothing.
+    fn weight(&self, now: UnixMillis) -> u64;
+}
+
+impl<C: Count> Counts<C> {
+    fn of(&mut self, now: UnixMillis, key: u64) -> &mut C {
         if self.0.len() >= COUNTS_MAX && !self.0.contains_key(&key) {
             self.make_room(now);
         }
-        self.0.entry(key).or_default().take(now, rate)
+        self.0.entry(key).or_default()
     }
 
-    /// Forgets full buckets, and if there are too few of them the fuller half of all: an emptier one is worth remembering longer.
+    /// Drops the counts without weight, and if these are too few the lighter half of all: a dropped count only favours its client, by its
+    /// weight at most.
     fn make_room(&mut self, now: UnixMillis) {
-        self.0.retain(|_, bucket| bucket.full_at() > now);
+        self.0.retain(|_, count| count.weight(now) > 0);
         if self.0.len() < COUNTS_MAX {
             return;
         }
-        let mut by_level: Vec<(UnixMillis, u64)> =
-            self.0.iter().map(|(key, bucket)| (bucket.full_at(), *key)).collect();
-        by_level.sort_unstable();
-        for (_, key) in by_level.into_iter().take(COUNTS_MAX / 2) {
+        let mut by_weight: Vec<(u64, u64)> = self.0.iter().map(|(key, count)| (count.weight(now), *key)).collect();
+        by_weight.sort_unstable();
+        for (_, key) in by_weight.into_iter().take(COUNTS_MAX / 2) {
             self.0.remove(&key);
         }
+    }
+}
+
+impl Count for TokenBucket {
+    fn weight(&self, now: UnixMillis) -> u64 {
+        self.full_at().since_ms(now)
+    }
+}
+
+/// The events in the last [`SHARE_WINDOW_MS`], if those of the previous window were spread evenly over it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    window: u64,
+    here: u64,
+    before: u64,
+}
+
+impl Recent {
+    fn add(&mut self, now: UnixMillis) {
+        *self = self.at(now);
+        self.here = self.here.saturating_add(1);
+    }
+
+    fn count(self, now: UnixMillis) -> u64 {
+        let Self { here, before, .. } = self.at(now);
+        let remaining_ms = SHARE_WINDOW_MS.saturating_sub(now.0 % SHARE_WINDOW_MS);
+        here.saturating_add(before.saturating_mul(remaining_ms) / SHARE_WINDOW_MS)
+    }
+
+    fn at(self, now: UnixMillis) -> Self {
+        let window = now.0 / SHARE_WINDOW_MS;
+        match window.saturating_sub(self.window) {
+            0 => self,
+            1 => Self { window, here: 0, before: self.here },
+            _ => Self { window, ..Self::default() },
+        }
+    }
+}
+
+impl Count for Recent {
+    fn weight(&self, now: UnixMillis) -> u64 {
+        self.count(now)
     }
 }
 
@@ -148,12 +237,14 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
     const CROWDED: &str = "crowded";
+    /// A client gives up after this many attempts.
+    const JOIN_TRIES_MAX: u32 = 8;
 
     fn address(text: &str) -> Address {
         Address::parse(text).expect("an address")
     }
 
-    /// The number of an IPv6 customer.
+    /// The address of the IPv6 customer with this number.
     fn customer(number: u64) -> Address {
         address(&format!("2001:db8:{:x}:{:x}00::1", number >> 8, number & 255))
     }
@@ -173,8 +264,8 @@ mod tests {
             && turnstile.lets_resume(now, address, &RoomId::parse(CROWDED).expect("a name"), holder)
     }
 
-    /// A thousand upgrades a second for ten seconds. Returns how many reach the room, and how many good joins each half second do not:
-    /// of a room, from an address.
+    /// Simulates a thousand upgrades a second for ten seconds. Returns how many reach the room, and the number of half
+    /// seconds in which a legitimate join to a room from an address does not.
     fn flood(from: impl Fn(u64) -> (Address, String), good_room: &str, good_from: &str) -> (usize, usize) {
         let (mut turnstile, mut admitted, mut kept_out) = (Turnstile::default(), 0, 0);
         for ms in 0..10_000 {
@@ -187,6 +278,21 @@ mod tests {
             }
         }
         (admitted, kept_out)
+    }
+
+    #[test]
+    fn a_client_posts_thirty_times_at_once_and_then_ten_a_second_and_others_are_not_counted_with_it() {
+        let mut turnstile = Turnstile::default();
+        let [daily, weekly] = ["daily", "weekly"].map(|name| RoomId::parse(name).expect("a name"));
+        let posted = (0..10_000).filter(|ms| turnstile.lets_post(UnixMillis(*ms), &daily, "eve")).count();
+        assert!((30 + 99..=30 + 100).contains(&posted), "{posted}");
+        let now = UnixMillis(10_000);
+        assert!(turnstile.lets_post(now, &daily, "ada") && turnstile.lets_post(now, &weekly, "eve"));
+        // Thirty-five clients at their limit fill the room's allowance, of no other room.
+        let crowd =
+            (0..35 * 100).filter(|post| turnstile.lets_post(now, &daily, &format!("eve-{}", post % 35))).count();
+        assert!((290..=300).contains(&crowd), "{crowd}");
+        assert!(turnstile.lets_post(now, &weekly, "ada"));
     }
 
     #[test]
@@ -207,12 +313,82 @@ mod tests {
         assert!(admitted <= 256 + 200 && kept_out == 0, "{admitted} {kept_out}");
     }
 
-    // It cannot be told from a crowd, so only its own room is closed to newcomers.
+    // It is indistinguishable from a crowd, so only its own room is closed to newcomers.
     #[test]
     fn a_flood_with_many_tokens_from_many_addresses_is_bounded_by_its_room() {
         let eve = |ms| (customer(ms), format!("eve-{ms}"));
         let (admitted, kept_out) = flood(eve, "another", "192.0.2.1");
-        assert!(admitted <= 200 + 500 && kept_out == 0, "{admitted} {kept_out}");
+        assert!(admitted <= 256 + 500 && kept_out == 0, "{admitted} {kept_out}");
+    }
+
+    #[test]
+    fn loud_addresses_close_no_room_to_one_that_is_quiet() {
+        for addresses in [1, 3, 10, 30, 100, 200] {
+            let (mut turnstile, mut admitted) = (Turnstile::default(), 0);
+            for ms in 0..60_000 {
+                let (now, eve) = (NOW.plus_ms(ms), format!("eve-{}", ms % 1_000));
+                admitted += usize::from(join(&mut turnstile, now, customer(ms % addresses), CROWDED, &eve));
+                let good = ms % 500 == 499;
+                let is_in = !good || join(&mut turnstile, now, customer(1_000 + ms), CROWDED, &format!("p{ms}"));
+                assert!(is_in, "{addresses} addresses: after {ms} ms");
+            }
+            assert!(admitted <= 256 + 3_000, "{addresses} addresses: {admitted}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_busy_in_one_room_is_quiet_in_another() {
+        let (mut turnstile, eve) = (Turnstile::default(), address("192.0.2.1"));
+        let fill = |turnstile: &mut Turnstile, address: Address, room: &str| {
+            let lets = |number: &usize| join(turnstile, NOW, address, room, &format!("{}-{number}", address.number()));
+            (0..).take_while(lets).count()
+        };
+        assert_eq!(fill(&mut turnstile, eve, "another"), 205);
+        // Only addresses without a share of this room get the last places.
+        for number in 0..2 {
+            fill(&mut turnstile, customer(number), CROWDED);
+        }
+        assert!(join(&mut turnstile, NOW, eve, CROWDED, "ada"));
+    }
+
+    #[test]
+    fn a_school_joins_a_room_that_three_addresses_flood() {
+        let mut turnstile = Turnstile::default();
+        let mut flooded_until = 0;
+        let ask = |now: UnixMillis, who: u64| {
+            for ms in flooded_until..now.since_ms(NOW) {
+                join(&mut turnstile, NOW.plus_ms(ms), customer(ms % 3), CROWDED, &format!("eve-{}", ms % 30));
+            }
+            flooded_until = now.since_ms(NOW);
+            join(&mut turnstile, now, address("192.0.2.1"), CROWDED, &format!("p{who}"))
+        };
+        let (last_ms, tries) = retrying(200, |who| 1_000 + who * 25, ask);
+        assert!(tries <= JOIN_TRIES_MAX && last_ms < 20_000, "{tries} tries, {last_ms} ms");
+    }
+
+    #[test]
+    fn loud_addresses_keep_nobody_elsewhere_from_coming_back() {
+        for addresses in [3, 30, 100] {
+            let (mut turnstile, mut admitted) = (Turnstile::default(), 0);
+            for ms in 0..10_000 {
+                let (now, secret) = (NOW.plus_ms(ms), format!("void-{}", ms % 1_000));
+                admitted += usize::from(resume(&mut turnstile, now, customer(ms % addresses), &secret, &secret));
+                let (secret, quiet) = (format!("secret-{ms}"), customer(1_000 + ms));
+                let is_back = ms % 500 != 499 || resume(&mut turnstile, now, quiet, &secret, &format!("p{ms}"));
+                assert!(is_back, "{addresses}: after {ms} ms");
+            }
+            assert!(admitted <= 256 + 1_000, "{addresses}: {admitted}");
+        }
+    }
+
+    #[test]
+    fn what_an_address_took_is_forgotten_after_a_while() {
+        let mut recent = Recent::default();
+        for ms in 0..30 {
+            recent.add(NOW.plus_ms(ms * 1_000));
+        }
+        let counts = [29, 60, 90, 119, 120, 600].map(|second| recent.count(NOW.plus_ms(second * 1_000)));
+        assert_eq!(counts, [30, 30, 15, 0, 0, 0]);
     }
 
     #[test]
@@ -325,7 +501,8 @@ mod tests {
         }
     }
 
-    /// Clients that retry as the SDK does. Returns when the last of them was let in, and after how many tries at most.
+    /// Simulates clients that retry as the SDK does. Returns the time at which the last of them was admitted, and the
+    /// largest number of attempts.
     fn retrying(
         clients: u64,
         starts_ms: impl Fn(u64) -> u64,
@@ -366,7 +543,6 @@ mod tests {
 
     #[test]
     fn five_hundred_who_join_within_five_seconds_get_in_before_they_give_up() {
-        const JOIN_TRIES_MAX: u32 = 8;
         let mut turnstile = Turnstile::default();
         let ask = |now, who: u64| join(&mut turnstile, now, customer(who), CROWDED, &format!("p{who}"));
         let (last_ms, tries) = retrying(500, |who| who * 10, ask);
@@ -381,7 +557,22 @@ mod tests {
         for number in 0..3 * COUNTS_MAX as u64 {
             join(&mut turnstile, NOW, customer(number), &format!("room-{number}"), &format!("p{number}"));
             assert!(turnstile.counts.values().all(|counts| counts.0.len() <= COUNTS_MAX));
+            assert!(turnstile.shares.values().all(|shares| shares.0.len() <= COUNTS_MAX));
         }
         assert!(!turnstile.looks_at(NOW, eve), "a flood makes nobody forget another one");
+    }
+
+    #[test]
+    fn a_flood_of_many_rooms_and_addresses_makes_no_loud_address_quiet() {
+        let (mut turnstile, eve) = (Turnstile::default(), address("192.0.2.1"));
+        let loud = |turnstile: &mut Turnstile| {
+            (0..).take_while(|number| join(turnstile, NOW, eve, CROWDED, &format!("eve-{number}"))).count()
+        };
+        assert_eq!(loud(&mut turnstile), 205);
+        for number in 0..3 * COUNTS_MAX as u64 {
+            join(&mut turnstile, NOW, customer(number), &format!("room-{number}"), &format!("p{number}"));
+        }
+        assert_eq!(loud(&mut turnstile), 0);
+        assert!(join(&mut turnstile, NOW, address("198.51.100.7"), CROWDED, "ada"));
     }
 }

@@ -1,50 +1,50 @@
 //! Admits the sockets of clients and nodes to the room, within the door's limits.
 
-use super::{Awake, Identity, RoomObject};
+use super::{Awake, Identity, RoomObject, frame};
 use crate::attachment::Seat;
-use crate::internal::{Introduction, ResumeClaims};
+use crate::internal::{Introduction, ResumeClaims, Said};
 use crate::refusal::Refusal;
 use crate::room_object::lines;
-use crate::sockets::Accepted;
-use crate::{clock, log, upgrade};
+use crate::sockets::{Accepted, Speaker};
+use crate::{clock, log, random, upgrade};
 use edge_core::SocketId;
 use edge_core::door::{Address, Door, Who};
 use edge_core::room::{Attachment, Input, Room};
 use shared::signal::{self, EdgeToClient, close_code};
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, ParticipantId, RoomId, UnixMillis, control};
-use worker::{Error, Response, Result};
+use worker::{Error, Response, Result, WebSocketIncomingMessage};
 
-/// A client with a valid token.
 struct Arrival {
     identity: Identity,
     who: Who,
     address: Option<Address>,
     protocol: &'static str,
     request_id: String,
+    connection: Option<String>,
 }
 
 impl RoomObject {
     pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
-        let Introduction { claims, continent, address, request_id } = introduction;
+        let Introduction { claims, continent, address, request_id, connection } = introduction;
         let identity = Identity { room: claims.room.clone(), continent, listed: Some(false) };
         let who = Who::Client(Some(claims.sub.clone()));
-        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };
+        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
         self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims }).await
     }
 
     /// Admits a client with a resume secret instead of a token, if the secret opens a session.
     pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _ } = introduction;
-        // An empty room is not woken by a secret from long ago.
+        let Introduction { claims, address, request_id, continent: _, connection } = introduction;
+        // An outdated secret must not wake an empty room.
         let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
         let Some((identity, participant)) = found else {
             self.retire().await?;
-            // The Worker tells the client, and that costs the room no socket.
-            return Refusal::new(ErrorCode::SessionExpired, "the secret opens no session").response(&request_id);
+            // The Worker tells the client, which costs the room no socket.
+            return Refusal::new(ErrorCode::SessionExpired, "the secret belongs to no session").response(&request_id);
         };
         let who = Who::Client(Some(participant.clone()));
-        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id };
+        let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
         self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant }).await
     }
 
@@ -55,10 +55,10 @@ impl RoomObject {
     }
 
     pub(super) async fn node_arrives(&self, introduction: Introduction<TicketClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _ } = introduction;
+        let Introduction { claims, address, request_id, continent: _, connection } = introduction;
         let identity = Identity { room: claims.room.clone(), continent: None, listed: Some(false) };
         let who = Who::Node(claims.sub.clone());
-        let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id };
+        let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id, connection };
         self.open(arrival, |socket, opened_at| Attachment::Node { socket, opened_at, claims }).await
     }
 
@@ -68,7 +68,7 @@ impl RoomObject {
         arrival: Arrival,
         attach: impl FnOnce(SocketId, UnixMillis) -> Attachment,
     ) -> Result<Response> {
-        let Arrival { identity, who, address, protocol, request_id } = arrival;
+        let Arrival { identity, who, address, protocol, request_id, connection } = arrival;
         let room = identity.room.clone();
         self.wake(Some(identity))?;
         match self.ask_door(|door| door.admit(clock::now(), &who, address))? {
@@ -79,7 +79,8 @@ impl RoomObject {
                 return upgrade::refuse(Some(protocol), code);
             }
         }
-        match self.shell.sockets.accept(protocol, |socket, at| Seat { of: attach(socket, at), address })? {
+        let id = connection.as_deref().map_or_else(random::socket_id, |name| Ok(SocketId::of_connection(name)))?;
+        match self.shell.sockets.accept(protocol, |at| Seat { of: attach(id, at), address })? {
             Accepted::Full(response) => Ok(response),
             Accepted::Open(Seat { of, .. }, response) => {
                 lines::opened(&room, &of, &request_id);
@@ -91,9 +92,39 @@ impl RoomObject {
         }
     }
 
+    /// Handles the frames of a client without WebSocket; false if its connection is closed.
+    pub(super) async fn client_says(&self, said: Said) -> Result<bool> {
+        let Said { connection, frames, close } = said;
+        if !self.wake(None)? {
+            return Ok(false);
+        }
+        let socket = SocketId::of_connection(&connection);
+        let going_away = close.is_some_and(|code| close_code::is_page_gone(usize::from(code)));
+        if self.shell.sockets.find(socket).is_none() {
+            if going_away {
+                // The client's goodbye has arrived after the loss of its connection.
+                self.survive(None, Input::SocketClosed { socket, going_away }).await;
+            }
+            return Ok(false);
+        }
+        // The platform only answers pings that come on the socket itself. One answer is enough for all of a request.
+        if frames.iter().any(|text| text == signal::PING) {
+            self.shell.sockets.send(socket, signal::PONG);
+            self.survive(None, Input::Heard { socket, at: Some(clock::now()) }).await;
+        }
+        for text in frames.into_iter().filter(|text| text != signal::PING) {
+            self.survive(Some(socket), frame(Speaker::Client(socket), &WebSocketIncomingMessage::String(text))).await;
+        }
+        if close.is_some() {
+            self.shell.sockets.close(socket, close_code::NORMAL)?;
+            self.survive(None, Input::SocketClosed { socket, going_away }).await;
+        }
+        Ok(true)
+    }
+
     /// Closes a socket that has not joined, to make room for another one.
     async fn displace(&self, socket: SocketId) -> Result<()> {
-        self.shell.sockets.send(socket, &EdgeToClient::Refused { code: ErrorCode::Timeout }.to_json())?;
+        self.shell.sockets.send(socket, &EdgeToClient::Refused { code: ErrorCode::Timeout }.to_json());
         self.shell.sockets.close(socket, close_code::POLICY)?;
         self.survive(None, Input::SocketClosed { socket, going_away: false }).await;
         Ok(())

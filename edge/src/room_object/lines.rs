@@ -57,6 +57,7 @@ pub(super) fn output(room: &RoomId, output: &Output) {
         }
         Output::Store(_)
         | Output::SendClient { .. }
+        | Output::SendClients { .. }
         | Output::SendNode { .. }
         | Output::CloseClient { .. }
         | Output::CloseNode { .. }

@@ -6,7 +6,7 @@ use edge_core::room::Input;
 use shared::control::RecordingVerdict;
 use worker::{Request, Response, Result};
 
-/// Names the call in the room's answer; an object carries out one input at a time, so each finds its own.
+/// Names the call in the room's answer; an object handles one input at a time, so the number is unambiguous.
 const CALL: u64 = 0;
 
 impl RoomObject {

@@ -1,4 +1,4 @@
-//! `/v1/guests`: people for whom no application vouches, where the deployment lets them in.
+//! `/v1/guests`: people for whom no application vouches, if the deployment admits them.
 
 use super::api::{ask_room, body};
 use super::{Arrival, RouteError, rooms};
@@ -15,7 +15,7 @@ use worker::{Response, ResponseBuilder};
 /// Seconds after which a waiting guest asks again: fifty behind one NAT stay below `GUEST_RATE`.
 const ASK_AGAIN_S: &str = "3";
 
-/// What a page has to know before it asks.
+/// The guest rules that a page needs before it asks.
 #[derive(Serialize)]
 struct Policy<'a> {
     guests: Guests,
@@ -28,7 +28,7 @@ struct Knock {
     room: RoomId,
     #[serde(default)]
     name: String,
-    /// What an earlier answer said, so that a reload is the same guest.
+    /// The pass from an earlier answer, which lets a guest keep their identity after a reload.
     #[serde(default)]
     pass: Option<String>,
 }
@@ -60,25 +60,23 @@ pub(super) fn policy(arrival: &Arrival<'_>) -> Result<Response, RouteError> {
     Ok(ResponseBuilder::new().with_header("Cache-Control", "no-store")?.from_json(&policy)?)
 }
 
-/// `POST /v1/guests`: a join token for a guest, whose id is ours to choose, as everybody in a room sees it.
+/// `POST /v1/guests`: a join token for a guest. The edge chooses the id, as everybody in a room sees it.
 pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     if !arrival.is_from_allowed_origin() {
-        return Err(Refusal::new(ErrorCode::Forbidden, "pages of this origin may not call").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "pages of this origin are not allowed").into());
     }
     let address = arrival.address().unwrap_or_default();
     if !arrival.env.rate_limiter("GUEST_RATE")?.limit(address).await?.success {
         return Err(Refusal::rate_limited().into());
     }
     if arrival.config.guests == Guests::Off {
-        return Err(Refusal::new(ErrorCode::Forbidden, "guests are not let in here").into());
+        return Err(Refusal::new(ErrorCode::Forbidden, "guests are not allowed").into());
     }
     let knock: Knock = body::read(&mut arrival).await?;
-    let known = known(&arrival, &knock);
-    let is_known = known.is_some();
-    let mut guest = known.map_or_else(|| new_guest(&knock), Ok)?;
+    let mut guest = known(&arrival, &knock).map_or_else(|| new_guest(&knock), Ok)?;
     if arrival.config.guests == Guests::Lobby {
         guest.grants = Grants::default();
-        return match standing(&arrival, &guest, &knock.name, is_known).await? {
+        return match standing(&arrival, &guest, &knock.name).await? {
             GuestStanding::Admitted => answer(&arrival, knock, guest),
             GuestStanding::Waiting => wait(&arrival, guest),
             GuestStanding::Refused => {
@@ -86,7 +84,7 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
             }
         };
     }
-    let (made, created_at) = enter(&arrival, &guest, is_known).await?;
+    let (made, created_at) = enter(&arrival, &guest).await?;
     if made {
         guest.grants.moderate = true;
         guest.grants.record = holds_nothing(&arrival, &knock.room).await?;
@@ -107,15 +105,10 @@ fn new_guest(knock: &Knock) -> Result<GuestClaims, RouteError> {
     Ok(GuestClaims { sub, room: knock.room.clone(), grants: Grants::default(), made: None })
 }
 
-/// Where a guest stands in the room's lobby. A room that does not exist yet remembers nobody: guests ask again.
-async fn standing(
-    arrival: &Arrival<'_>,
-    guest: &GuestClaims,
-    name: &str,
-    is_known: bool,
-) -> Result<GuestStanding, RouteError> {
+/// A guest's place in the room's lobby. A room that does not exist yet remembers nobody: guests ask again.
+async fn standing(arrival: &Arrival<'_>, guest: &GuestClaims, name: &str) -> Result<GuestStanding, RouteError> {
     let from = rooms::blind_address(arrival, &guest.room)?;
-    let ask = Ask::Knock { participant: guest.sub.clone(), name: name.into(), from, is_known };
+    let ask = Ask::Knock { participant: guest.sub.clone(), name: name.into(), from };
     match ask_room(arrival, &guest.room, ask).await {
         Ok(Answer::Guest { standing }) => Ok(standing),
         Ok(_) => Err(Refusal::internal().into()),
@@ -124,7 +117,7 @@ async fn standing(
     }
 }
 
-/// The guest asks again with the pass.
+/// Tells the guest to ask again with the pass.
 fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteError> {
     let participant = guest.sub.clone();
     let waiting = Waiting { participant, pass: auth::sign_pass(guest, arrival.env)? };
@@ -132,17 +125,17 @@ fn wait(arrival: &Arrival<'_>, guest: GuestClaims) -> Result<Response, RouteErro
     Ok(builder.with_header("Retry-After", ASK_AGAIN_S)?.from_json(&waiting)?)
 }
 
-/// When the room was made, and whether this call made it: its first guest becomes its host. A banned guest who asks for a
-/// new id is recognised by the address.
-async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims, is_known: bool) -> Result<(bool, UnixMillis), RouteError> {
-    let from = if is_known { None } else { rooms::blind_address(arrival, &guest.room)? };
+/// The room's creation time, and whether this call created it: its first guest becomes its host. A banned guest who
+/// has or asks for another id is recognised by the address.
+async fn enter(arrival: &Arrival<'_>, guest: &GuestClaims) -> Result<(bool, UnixMillis), RouteError> {
+    let from = rooms::blind_address(arrival, &guest.room)?;
     match ask_room(arrival, &guest.room, Ask::Enter { participant: guest.sub.clone(), from }).await? {
         Answer::Room { made, room } => Ok((made, room.created_at)),
         _ => Err(Refusal::internal().into()),
     }
 }
 
-/// Whether no earlier call left recordings under this name, which a host by chance must not see.
+/// True if no earlier call left recordings under this name, which a guest host must not see; false if recording is off.
 async fn holds_nothing(arrival: &Arrival<'_>, room: &RoomId) -> Result<bool, RouteError> {
     if arrival.config.storage.is_none() {
         return Ok(false);

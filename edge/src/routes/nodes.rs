@@ -1,13 +1,14 @@
 //! `/v1/nodes`: nodes connect and renew their tickets.
 
+use super::api::body;
 use super::{Arrival, RouteError};
 use crate::internal::{Address, Introduction};
 use crate::refusal::Refusal;
 use crate::{auth, upgrade};
 use serde::{Deserialize, Serialize};
-use shared::ErrorCode;
 use shared::control;
 use shared::token::NodeClaims;
+use shared::{ErrorCode, limits};
 use worker::Response;
 
 /// `GET /v1/nodes/socket`: a node registers with its region's Fleet object.
@@ -19,7 +20,7 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     };
     let address = Address::fleet(&claims.region, Some(continent));
     let request_id = arrival.request_id.clone();
-    let introduction = Introduction { claims, continent: None, address: None, request_id };
+    let introduction = Introduction { claims, continent: None, address: None, request_id, connection: None };
     Ok(address.introduce(arrival.env, &introduction).await?)
 }
 
@@ -30,18 +31,20 @@ struct Ticket {
     ticket: String,
 }
 
-/// `POST /v1/nodes/ticket`: a room may last longer than the ticket with which its node dials it. Whether the room still wants the node is
-/// for the room to say.
+const TICKET_TOO_LARGE: Refusal = Refusal::new(ErrorCode::BodyTooLarge, "the ticket is too large");
+
+/// `POST /v1/nodes/ticket`: a room may outlive the ticket of its node. The room itself decides whether it still wants
+/// the node.
 pub(super) async fn ticket(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let node = auth::node(&arrival.request, arrival.env)?;
-    let body = arrival.request.text().await?;
-    let Ticket { ticket } = serde_json::from_str(&body)
+    let body = body::collect_text(&mut arrival, limits::TOKEN_BYTES_MAX + 256, &TICKET_TOO_LARGE).await?;
+    let Ticket { ticket } = shared::object::from_str(&body)
         .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "the body must be {ticket}"))?;
     let ticket = auth::renew_ticket(&node, &ticket, arrival.env)?;
     Ok(Response::from_json(&Ticket { ticket })?)
 }
 
-/// Nodes are native programs and see HTTP statuses, so an upgrade that cannot be served fails as one.
+/// Nodes are native programs and see HTTP statuses, so an impossible upgrade fails with one.
 pub(super) fn check_upgrade(arrival: &Arrival<'_>) -> Result<(), Refusal> {
     if !upgrade::is_asked_for(&arrival.request) {
         return Err(Refusal::upgrade_required());

@@ -1,22 +1,22 @@
 //! `/v1/nodes/quality`: writes a log line for each session in a node's quality report.
 
+use super::api::body;
 use super::{Arrival, RouteError};
 use crate::refusal::Refusal;
 use crate::{auth, log};
 use shared::control::{QualityReport, SessionQuality, TrackQuality};
 use shared::rtp_parameters::Flow;
-use shared::{ErrorCode, NodeId, limits};
+use shared::{ErrorCode, NodeId, limits, object};
 use worker::Response;
+
+const TOO_LARGE: Refusal = Refusal::new(ErrorCode::FrameTooLarge, "the report is too large");
 
 /// `POST /v1/nodes/quality`.
 pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let claims = auth::node(&arrival.request, arrival.env)?;
-    let body = arrival.request.text().await?;
-    if body.len() > limits::QUALITY_REPORT_BYTES_MAX {
-        return Err(Refusal::new(ErrorCode::FrameTooLarge, "the report is too large").into());
-    }
+    let body = body::collect_text(&mut arrival, limits::QUALITY_REPORT_BYTES_MAX, &TOO_LARGE).await?;
     let report: QualityReport =
-        serde_json::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;
+        object::from_str(&body).map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {sessions}"))?;
     if report.sessions.len() > limits::QUALITY_SESSIONS_PER_REPORT {
         return Err(Refusal::new(ErrorCode::InvalidMessage, "too many sessions for one report").into());
     }
@@ -69,7 +69,7 @@ impl Total {
         let mut total = Self::default();
         for track in tracks.iter().filter(|track| track.flow == flow) {
             total.bitrate_bps = total.bitrate_bps.saturating_add(track.bitrate_bps.into());
-            // Lost packets are among those sent to a client, and missing from those received of it.
+            // Lost packets are included in those sent to a client, and missing from those received from it.
             let missing = if flow == Flow::ClientToNode { track.packets_lost } else { 0 };
             total.packets = total.packets.saturating_add(u64::from(track.packets) + u64::from(missing));
             total.packets_lost = total.packets_lost.saturating_add(track.packets_lost.into());

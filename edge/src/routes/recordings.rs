@@ -1,5 +1,6 @@
 //! `/v1/nodes/recordings`: takes a node's report about a recording and answers with its next step.
 
+use super::api::body;
 use super::rooms::GENERATION;
 use super::{Arrival, RouteError};
 use crate::internal::Address;
@@ -9,18 +10,17 @@ use crate::sweep::sweep;
 use crate::{auth, log};
 use edge_core::presign::Storage;
 use shared::control::RecordingReport;
-use shared::{ErrorCode, RoomId, limits};
+use shared::{ErrorCode, RoomId, limits, object};
 use worker::Response;
+
+const TOO_LARGE: Refusal = Refusal::new(ErrorCode::FrameTooLarge, "the report is too large");
 
 /// `POST /v1/nodes/recordings`. Parts of a deleted recording are deleted before the node gets `done`; until then it
 /// asks again.
 pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteError> {
     let claims = auth::node(&arrival.request, arrival.env)?;
-    let body = arrival.request.text().await?;
-    if body.len() > limits::CONTROL_FRAME_BYTES_MAX {
-        return Err(Refusal::new(ErrorCode::FrameTooLarge, "the report is too large").into());
-    }
-    let report: RecordingReport = serde_json::from_str(&body)
+    let body = body::collect_text(&mut arrival, limits::CONTROL_FRAME_BYTES_MAX, &TOO_LARGE).await?;
+    let report: RecordingReport = object::from_str(&body)
         .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "expected {room, recording, outcome}"))?;
     let room = report.room.clone();
     let reported = Reported { node: claims.sub, report };
@@ -32,13 +32,13 @@ pub(super) async fn report(mut arrival: Arrival<'_>) -> Result<Response, RouteEr
     Ok(Response::from_json(&verdict)?)
 }
 
-/// Where recordings are stored; refused where recording is off.
+/// The recording storage, or a refusal if recording is off.
 pub(super) fn storage<'a>(arrival: &'a Arrival<'_>) -> Result<&'a Storage, Refusal> {
     let none = Refusal::new(ErrorCode::RecordingUnavailable, "no storage for recordings is configured");
     arrival.config.storage.as_ref().ok_or(none)
 }
 
-/// Deletes everything of a recording that is stored.
+/// Deletes all stored objects of a recording.
 pub(super) async fn delete_stored(
     arrival: &Arrival<'_>,
     storage: &Storage,

@@ -1,4 +1,4 @@
-//! `/v1/rooms/{room}`: participants join, and nodes dial the rooms that they were given.
+//! `/v1/rooms/{room}`: participants join, and nodes connect to assigned rooms.
 
 use super::{Arrival, RouteError, nodes, parse_room};
 use crate::auth::AuthError;
@@ -6,14 +6,15 @@ use crate::config::Continent;
 use crate::internal::{Address, Introduced, Introduction, ResumeClaims};
 use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
-use crate::{auth, log, turnstile};
+use crate::{auth, log, random, turnstile};
+use edge_core::connection_key::Connection;
 use edge_core::door;
 use edge_core::room::Holder;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
 use worker::Response;
 
-/// The generation that every room is in until it is re-homed.
+/// The generation of every room until it is re-homed.
 pub(super) const GENERATION: u32 = 1;
 
 /// `GET /v1/rooms/{room}/socket`: a participant's signaling socket. A refusal is sent on the socket, except in a flood.
@@ -22,57 +23,79 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
         return Err(Refusal::upgrade_required().into());
     }
     let protocols = Protocols::of(&arrival.request);
-    let room = match parse_room(room) {
-        Ok(room) => room,
+    let admitted = match parse_room(room) {
+        Ok(room) => admit(arrival, &room, &protocols, Way::Socket).await?,
         Err(refusal) => {
             turnstile::check_explanation(address(arrival))?;
-            return Ok(upgrade::refuse(protocols.echo(), refusal.code)?);
+            Err(refusal.code)
         }
     };
-    // A client with a join token may still resume with it; the room looks at the secret in the frame either way.
+    match admitted {
+        Ok(Admitted { response, .. }) => Ok(response),
+        Err(code) => Ok(upgrade::refuse(protocols.echo(), code)?),
+    }
+}
+
+/// The transport of a client's frames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Socket,
+    /// The socket belongs to the Worker.
+    Events,
+}
+
+pub(super) struct Admitted {
+    pub(super) response: Response,
+    /// For sending frames; only without a socket of the client's own.
+    pub(super) key: Option<String>,
+}
+
+/// Admits a client to its room. The inner error is sent to the client.
+pub(super) async fn admit(
+    arrival: &Arrival<'_>,
+    room: &RoomId,
+    protocols: &Protocols,
+    way: Way,
+) -> Result<Result<Admitted, ErrorCode>, RouteError> {
+    // A client with a join token may still resume with it; either way the room checks the secret in the frame.
     let is_resuming = protocols.token().is_none() && protocols.resume_secret().is_some();
     let verified = match check_origin(arrival) {
         Err(error) => Err(error),
-        Ok(()) if is_resuming => auth::resuming(&protocols, &room, arrival.env).map(Client::Returns),
-        Ok(()) => participant(arrival, &protocols, &room).map(Client::Joins),
+        Ok(()) if is_resuming => auth::resuming(protocols, room, arrival.env).map(Client::Returns),
+        Ok(()) => participant(arrival, protocols, room).map(Client::Joins),
     };
     match verified {
         Ok(Client::Joins(claims)) => {
-            turnstile::check_join(address(arrival), &room, &claims.sub)?;
-            introduce(arrival, &room, claims).await
+            turnstile::check_join(address(arrival), room, &claims.sub)?;
+            introduce(arrival, room, claims, way).await.map(Ok)
         }
         Ok(Client::Returns(claims)) => {
-            turnstile::check_resume(address(arrival), &room, &claims.holder)?;
-            let response = introduce(arrival, &room, claims).await?;
-            // The room opens no socket for a secret that opens nothing.
-            match response.status_code() == ErrorCode::SessionExpired.http_status() {
-                true => explain(arrival, &protocols, ErrorCode::SessionExpired, &room),
-                false => Ok(response),
+            turnstile::check_resume(address(arrival), room, &claims.holder)?;
+            let admitted = introduce(arrival, room, claims, way).await?;
+            // The room opens no socket for an invalid secret.
+            match admitted.response.status_code() == ErrorCode::SessionExpired.http_status() {
+                true => explain(arrival, ErrorCode::SessionExpired, room),
+                false => Ok(Ok(admitted)),
             }
         }
-        Err(AuthError::Refused(code)) => explain(arrival, &protocols, code, &room),
+        Err(AuthError::Refused(code)) => explain(arrival, code, room),
         Err(error @ AuthError::Secret(_)) => Err(error.into()),
     }
 }
 
-/// What a client's socket was verified by.
+/// A client's verified credential.
 enum Client {
     Joins(JoinClaims),
     Returns(ResumeClaims),
 }
 
-/// Refuses a client on the socket that it asked for.
-fn explain(
-    arrival: &Arrival<'_>,
-    protocols: &Protocols,
-    code: ErrorCode,
-    room: &RoomId,
-) -> Result<Response, RouteError> {
+/// Tells the client the reason of its refusal, unless too many clients are being refused.
+fn explain(arrival: &Arrival<'_>, code: ErrorCode, room: &RoomId) -> Result<Result<Admitted, ErrorCode>, RouteError> {
     turnstile::check_explanation(address(arrival))?;
     let fields: [(&str, &dyn std::fmt::Display); 3] =
         [("request", &arrival.request_id), ("room", room), ("code", &code)];
     log::line(log::Level::Info, "socket_refused", &fields);
-    Ok(upgrade::refuse(protocols.echo(), code)?)
+    Ok(Err(code))
 }
 
 fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> Result<JoinClaims, AuthError> {
@@ -83,29 +106,57 @@ fn participant(arrival: &Arrival<'_>, protocols: &Protocols, room: &RoomId) -> R
     Ok(claims)
 }
 
-/// Hands a client to the room. The platform's limits count the upgrades of all isolates of a location.
-async fn introduce<C: Caller>(arrival: &Arrival<'_>, room: &RoomId, claims: C) -> Result<Response, RouteError> {
-    let key = format!("{room}:{}", claims.rate_key());
-    let of_client = arrival.env.rate_limiter("SOCKET_RATE")?.limit(key).await?;
-    if !of_client.success || !arrival.env.rate_limiter("ROOM_RATE")?.limit(C::room_key(room)).await?.success {
+/// Hands a client to the room. The platform's rate limits count the upgrades of all isolates in a location.
+async fn introduce<C: Caller>(
+    arrival: &Arrival<'_>,
+    room: &RoomId,
+    claims: C,
+    way: Way,
+) -> Result<Admitted, RouteError> {
+    let of_client = format!("{room}:{}", claims.rate_key());
+    if !is_below(arrival, "SOCKET_RATE", of_client).await? || !has_room_for(arrival, &C::room_key(room)).await? {
         return Err(Refusal::too_many_sockets().into());
     }
+    let connection = match way {
+        Way::Socket => None,
+        Way::Events => {
+            let keys = auth::connection_keys(arrival.env)?;
+            Some(keys.make(room, claims.rate_key(), &mut random::source()?).ok_or_else(Refusal::internal)?)
+        }
+    };
+    let (connection, key) = connection.map(|Connection { name, key }| (name, key)).unzip();
     let near = arrival.continent();
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
         address: address(arrival),
         request_id: arrival.request_id.clone(),
+        connection,
     };
-    Ok(Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?)
+    let response = Address::room(room, GENERATION, near).introduce(arrival.env, &introduction).await?;
+    Ok(Admitted { response, key })
 }
 
-/// A client that asks for a socket.
+/// True if the platform's limit admits another client of the room. The first upgrades of each address have a separate limit, so
+/// that a few busy addresses do not close the room to the others.
+async fn has_room_for(arrival: &Arrival<'_>, room_key: &str) -> Result<bool, RouteError> {
+    let is_first = match address(arrival) {
+        Some(address) => is_below(arrival, "ADDRESS_RATE", format!("{room_key}:{}", address.number())).await?,
+        None => false,
+    };
+    Ok((is_first && is_below(arrival, "ROOM_RATE", format!("first:{room_key}")).await?)
+        || is_below(arrival, "ROOM_RATE", room_key.into()).await?)
+}
+
+async fn is_below(arrival: &Arrival<'_>, binding: &str, key: String) -> Result<bool, RouteError> {
+    Ok(arrival.env.rate_limiter(binding)?.limit(key).await?.success)
+}
+
 trait Caller: Introduced {
-    /// What tells its calls from those of others.
+    /// The key under which the platform counts the caller's upgrades.
     fn rate_key(&self) -> &str;
 
-    /// What it is counted by with the other clients of the room.
+    /// The key under which the platform counts the room's upgrades.
     fn room_key(room: &RoomId) -> String;
 }
 
@@ -132,13 +183,14 @@ impl Caller for ResumeClaims {
     }
 }
 
-/// `GET /v1/rooms/{room}/node`: the socket of a node that was given the room.
+/// `GET /v1/rooms/{room}/node`: the socket of a node to an assigned room.
 pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
     nodes::check_upgrade(arrival)?;
     let room = parse_room(room)?;
     let claims: TicketClaims = auth::ticket(&arrival.request, &room, arrival.env)?;
     let request_id = arrival.request_id.clone();
-    let introduction = Introduction { claims, continent: None, address: address(arrival), request_id };
+    let introduction =
+        Introduction { claims, continent: None, address: address(arrival), request_id, connection: None };
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
 }
 
@@ -149,7 +201,7 @@ fn check_origin(arrival: &Arrival<'_>) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// What a room may keep of where a guest comes from.
+/// The code for a guest's address that a room may keep.
 pub(super) fn blind_address(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<String>, AuthError> {
     address(arrival).map_or(Ok(None), |address| auth::blind(address, room, arrival.env))
 }

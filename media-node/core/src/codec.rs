@@ -1,4 +1,4 @@
-//! What forwarding must know of the codecs' RTP payload formats.
+//! The codec knowledge that forwarding needs of RTP payload formats.
 
 pub mod h264;
 pub mod opus;
@@ -7,19 +7,19 @@ pub mod vp8;
 
 use shared::rtp_parameters::CodecName;
 
-/// What a packet of video says about its picture.
+/// A video packet's information about its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
     Vp8(vp8::Descriptor),
     H264(h264::Summary),
 }
 
-/// The payload is not what its codec's format says.
+/// The payload violates its codec's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 impl Picture {
-    /// `None` for sound, and for a packet without payload: it only probes for bandwidth.
+    /// `None` for audio, and for a packet without payload, which only probes for bandwidth.
     pub fn read(codec: CodecName, payload: &[u8]) -> Result<Option<Self>, Malformed> {
         match codec {
             CodecName::Vp8 if !payload.is_empty() => {
@@ -36,7 +36,7 @@ impl Picture {
         }
     }
 
-    /// Whether a decoder can begin with this packet.
+    /// True if a decoder can begin with this packet.
     pub fn starts_keyframe(&self) -> bool {
         match self {
             Self::Vp8(descriptor) => descriptor.starts_keyframe,
@@ -44,7 +44,7 @@ impl Picture {
         }
     }
 
-    /// Width and height, out of the packet that begins a key frame.
+    /// Width and height from the first packet of a key frame.
     pub fn size(&self, payload: &[u8]) -> Option<(u16, u16)> {
         match self {
             Self::Vp8(_) => vp8::resolution(payload),
@@ -60,7 +60,7 @@ impl Picture {
         }
     }
 
-    /// Writes other picture numbers over the payload this was read from (or a copy of it), where its codec has any.
+    /// Overwrites the picture numbers in the payload this was read from (or a copy of it), if its codec has any.
     pub fn rewrite(&self, payload: &mut [u8], numbers: vp8::Numbers) {
         match self {
             Self::Vp8(descriptor) => descriptor.rewrite(payload, numbers),

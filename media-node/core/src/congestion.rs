@@ -1,4 +1,4 @@
-//! Congestion control: what clients are told about the arrival of their packets, and how much they are sent.
+//! Congestion control: arrival reports for publishers, and the rate of what clients are sent.
 
 mod acknowledged;
 pub mod allocate;
@@ -11,6 +11,7 @@ pub mod controller;
 mod delay;
 pub mod limited;
 mod loss;
+mod overflow;
 pub mod overload;
 mod probe;
 mod rate;

@@ -1,4 +1,4 @@
-//! When something must be done next, by time and by what it is for: finding the next one never scans.
+//! Deadlines by time and purpose: finding the next one never scans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -17,7 +17,7 @@ impl<T: Ord + Copy> Default for Deadlines<T> {
 }
 
 impl<T: Ord + Copy> Deadlines<T> {
-    /// Moves the deadline of `timer`, or takes it away.
+    /// `None` removes the deadline.
     pub fn set(&mut self, timer: T, at: Option<Instant>) {
         let before = match at {
             Some(at) => self.by_timer.insert(timer, at),
@@ -38,12 +38,16 @@ impl<T: Ord + Copy> Deadlines<T> {
         self.by_timer.contains_key(&timer)
     }
 
+    pub fn count(&self) -> usize {
+        self.by_timer.len()
+    }
+
     pub fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// Takes out every timer whose time has come, the earliest first. One that is set again meanwhile is taken next time,
-    /// so a timer that is always due cannot keep the caller busy.
+    /// Removes and returns every timer that is due, earliest first. A timer that is set again in the meantime is
+    /// returned by the next call, so a timer that is always due cannot keep the caller busy.
     pub fn take_due(&mut self, now: Instant) -> Vec<T> {
         let mut due = Vec::new();
         while let Some((at, timer)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {

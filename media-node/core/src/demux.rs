@@ -1,13 +1,13 @@
-//! Finds the session of a datagram: by its first byte, then by address, then by ICE user fragment.
+//! Finds the session of a datagram: by its first byte, then by path, then by ICE user fragment.
 
 mod parked;
 
 pub use parked::{PARKED_BYTES_MAX, PARKED_FOR, PARKED_REQUESTS_MAX, Parked};
 
 use crate::keys::SessionKey;
+use crate::path::Path;
 use crate::rtp;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 /// The protocols that share the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Tells the protocols apart (RFC 7983 §7, RFC 5761 §4).
+    /// Distinguishes the protocols (RFC 7983 §7, RFC 5761 §4).
     pub fn of(datagram: &[u8]) -> Option<Self> {
         match datagram.first()? {
             0..=3 => Some(Self::Stun),
@@ -31,36 +31,36 @@ impl Protocol {
     }
 }
 
-/// Which session an address or a user fragment belongs to.
+/// Maps paths and user fragments to sessions.
 #[derive(Debug, Default)]
 pub struct Demux {
-    by_address: HashMap<SocketAddr, SessionKey>,
+    by_path: HashMap<Path, SessionKey>,
     by_ufrag: HashMap<Box<str>, SessionKey>,
-    /// Checks that came before their session.
+    /// Checks that arrived before their session.
     pub parked: Parked,
 }
 
 impl Demux {
-    /// The session that has verified this address.
-    pub fn by_address(&self, address: SocketAddr) -> Option<SessionKey> {
-        self.by_address.get(&address).copied()
+    /// The session that has verified this path.
+    pub fn by_path(&self, path: Path) -> Option<SessionKey> {
+        self.by_path.get(&path).copied()
     }
 
-    /// The session with this user fragment on our side.
+    /// The session with this user fragment on the node's side.
     pub fn by_ufrag(&self, ufrag: &str) -> Option<SessionKey> {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// Gives the address to a session that has verified it, and says which other session loses it: behind a NAT, two
-    /// clients can have the same address one after the other, and the newer proof counts.
-    pub fn claim_address(&mut self, address: SocketAddr, session: SessionKey) -> Option<SessionKey> {
-        self.by_address.insert(address, session).filter(|before| *before != session)
+    /// Gives a verified path to a session, and returns the session that loses it: behind a NAT, two clients can have
+    /// the same address one after the other, and the newer proof counts.
+    pub fn claim_path(&mut self, path: Path, session: SessionKey) -> Option<SessionKey> {
+        self.by_path.insert(path, session).filter(|before| *before != session)
     }
 
-    /// Takes an address from a session, unless another one has it by now.
-    pub fn release_address(&mut self, address: SocketAddr, session: SessionKey) {
-        if self.by_address(address) == Some(session) {
-            self.by_address.remove(&address);
+    /// Releases a session's path, unless another session has it by now.
+    pub fn release_path(&mut self, path: Path, session: SessionKey) {
+        if self.by_path(path) == Some(session) {
+            self.by_path.remove(&path);
         }
     }
 
@@ -68,16 +68,15 @@ impl Demux {
         self.by_ufrag.insert(ufrag.into(), session);
     }
 
-    /// Forgets a session's user fragment, unless another one has it by now.
+    /// Releases a session's user fragment, unless another session has it by now.
     pub fn release_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         if self.by_ufrag(ufrag) == Some(session) {
             self.by_ufrag.remove(ufrag);
         }
     }
 
-    /// Whether no address and no user fragment is known.
     pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty() && self.by_ufrag.is_empty()
+        self.by_path.is_empty() && self.by_ufrag.is_empty()
     }
 }
 

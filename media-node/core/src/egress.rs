@@ -1,4 +1,4 @@
-//! What subscribers get: one continuous stream for each slot, repaired and sealed.
+//! The subscribers' side: one continuous stream for each slot, repaired and sealed.
 
 pub mod arena;
 pub mod config;

@@ -1,4 +1,4 @@
-//! What publishers send: each stream received once, repaired, kept for a while and queued for its subscribers.
+//! The publishers' side: each stream is received once, repaired, kept for a while and queued for its subscribers.
 
 pub mod cache;
 pub mod keyframe;

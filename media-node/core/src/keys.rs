@@ -1,4 +1,4 @@
-//! Keys of what a shard keeps, apart from the kept types so that those need not import each other.
+//! Keys of a shard's tables, separate from the stored types so that those need not import each other.
 
 use crate::slab::Key;
 

@@ -1,15 +1,18 @@
-//! What a media node decides, without I/O: transports, forwarding and feedback, driven by datagrams and time.
+//! The decisions of a media node, without I/O: transports, forwarding and feedback, driven by datagrams and time.
 //!
 //! Start at [`sfu::Sfu::handle_input`]. Sockets, threads and the clock belong to the shell in `media-node/src`.
 
 pub mod codec;
 pub mod congestion;
+pub mod control;
 pub mod deadlines;
 pub mod demux;
 pub mod egress;
+pub mod framing;
 pub mod ingress;
 pub mod keys;
 pub mod packet;
+pub mod path;
 pub mod places;
 pub mod quality;
 pub mod random;

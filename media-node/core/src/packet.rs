@@ -6,11 +6,17 @@ use crate::tempo::Thinned;
 use shared::rtp_parameters::CodecName;
 use std::time::Instant;
 
-/// Names a published track as contributing source (RFC 3550 §5.1) in every slot it plays in.
+/// Identifies a published track as contributing source (RFC 3550 §5.1) in every slot it plays in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Csrc(pub u32);
 
-/// A packet as its publisher sent it, parsed once for all slots.
+/// Bytes of a packet besides RTP: headers of IPv4 and UDP, and SRTP's tag. A link carries them too, so every rate
+/// includes them.
+pub const TRANSPORT_BYTES: usize = 44;
+/// Approximate length of an RTP header with extensions.
+pub const RTP_HEADER_BYTES: usize = 20;
+
+/// A packet as sent by its publisher, parsed once for all slots.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     pub facts: Facts,
@@ -18,27 +24,27 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
 }
 
-/// What is known of a packet besides its payload.
+/// The properties of a packet besides its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Sequence number with its wraps counted, from [`crate::ingress::receive::Receiver`].
+    /// Extended sequence number, from [`crate::ingress::receive::Receiver`].
     pub index: u64,
     pub timestamp: u32,
     pub marker: bool,
     /// The track it belongs to, as subscribers see it.
     pub csrc: Csrc,
     pub codec: CodecName,
-    /// Voice activity and level (RFC 6464), where the publisher sent it.
+    /// Voice activity and level (RFC 6464), if the publisher sent them.
     pub audio_level: Option<u8>,
     /// Rotation of the picture, as last sent by the publisher.
     pub orientation: Option<u8>,
-    /// `None` for sound, and where there is no payload.
+    /// `None` for audio, and without payload.
     pub picture: Option<Picture>,
     pub thinned: Thinned,
 }
 
 impl Facts {
-    /// Of a packet that no publisher sent.
+    /// For a packet that no publisher sent.
     pub const fn none(codec: CodecName) -> Self {
         Self {
             index: 0,
@@ -53,12 +59,12 @@ impl Facts {
         }
     }
 
-    /// Whether a decoder can begin with this packet: always for audio, at a key frame for video.
+    /// True if a decoder can begin with this packet: always for audio, at a key frame for video.
     pub fn is_entry(&self) -> bool {
         self.picture.is_none_or(|picture| picture.starts_keyframe())
     }
 
-    /// Whether it is known to be the first packet of a frame of video.
+    /// True if it is known to be the first packet of a video frame.
     pub fn begins_frame(&self) -> bool {
         self.vp8().is_some_and(|descriptor| descriptor.starts_frame)
     }
@@ -84,7 +90,7 @@ impl Facts {
     }
 }
 
-/// A moment on both clocks; made once for a batch of packets.
+/// One time on both clocks; read once for a batch of packets.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     pub now: Instant,

@@ -1,8 +1,8 @@
-//! How many sessions a node takes, counted over all of its shards.
+//! The capacity of a node in sessions, shared by all of its shards.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Places for sessions; taken and given back as sessions open and close, which is no packet's business.
+/// Free places for sessions; taken and returned when sessions open and close, never per packet.
 #[derive(Debug)]
 pub struct Places {
     taken: AtomicUsize,
@@ -15,7 +15,7 @@ impl Places {
         Self { taken: AtomicUsize::new(0), count }
     }
 
-    /// Takes one, if one is free.
+    /// False if none is free.
     #[must_use]
     pub fn take(&self) -> bool {
         let is_taken = self.taken.fetch_add(1, Ordering::Relaxed) < self.count;

@@ -1,4 +1,4 @@
-//! What is counted of one stream, in or out, between two samples. Names and rules are those of webrtc-stats.
+//! Statistics of one stream, in or out, between two samples. Names and rules follow webrtc-stats.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub packets: u32,
-    /// Of payload, as webrtc-stats counts them.
+    /// Payload bytes, as in webrtc-stats.
     pub bytes: u64,
     pub frames: u32,
     pub freezes: u32,
@@ -26,13 +26,13 @@ impl Tally {
         self.counts.bytes += bytes as u64;
     }
 
-    /// A frame of video is complete.
+    /// Counts a complete video frame.
     pub fn frame(&mut self, now: Instant) {
         self.counts.frames = self.counts.frames.saturating_add(1);
         self.counts.freezes += u32::from(self.pace.frame(now));
     }
 
-    /// The stream stops on purpose: what follows is no freeze.
+    /// Notes a deliberate stop: the following gap is not a freeze.
     pub fn stopped(&mut self) {
         self.pace = Pace::default();
     }
@@ -45,13 +45,13 @@ impl Tally {
         self.counts.plis = self.counts.plis.saturating_add(1);
     }
 
-    /// The counts since this was last called.
+    /// Returns and resets the counts.
     pub fn take(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
 }
 
-/// What a client reported of a stream that it receives (RFC 3550 §6.4.1).
+/// A client's report about a received stream (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reception {
     /// Since the stream began; duplicates make it negative.
@@ -65,30 +65,30 @@ impl Reception {
         (self.packets_lost, self.jitter_ticks) = (packets_lost, jitter_ticks);
     }
 
-    /// Packets lost since this was last called, and the jitter.
+    /// Packets lost since the last call, and the jitter.
     pub fn take(&mut self) -> (u64, u32) {
         let before = std::mem::replace(&mut self.sampled, self.packets_lost);
         (self.packets_lost.saturating_sub(before).max(0).unsigned_abs().into(), self.jitter_ticks)
     }
 }
 
-/// A frame is late, a freeze, if it comes this much later than frames do, and also three times as late.
+/// A freeze is a frame that is this much later than the average, and also three times as late.
 const LATE: Duration = Duration::from_millis(150);
 const LATE_FACTOR: u32 = 3;
-/// A camera that sends nothing for longer is switched off.
+/// A camera that sends nothing for longer is off.
 const FREEZE_MAX: Duration = Duration::from_secs(5);
-/// webrtc-stats averages the last 30 frames; the running average here forgets at the same pace.
+/// webrtc-stats averages the last 30 frames; the running average here decays at the same pace.
 const FRAMES_AVERAGED: u32 = 30;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Pace {
     last: Option<Instant>,
-    /// Time from frame to frame; nothing before the second one.
+    /// Time between frames; `None` before the second one.
     average: Option<Duration>,
 }
 
 impl Pace {
-    /// Whether the frame that is complete ends a freeze.
+    /// True if the complete frame ends a freeze.
     fn frame(&mut self, now: Instant) -> bool {
         let Some(last) = self.last.replace(now) else { return false };
         let gap = now.saturating_duration_since(last);
@@ -108,7 +108,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Freezes among frames that come after these times, each after the one before.
+    /// Freezes among frames at these intervals.
     fn freezes(gaps_ms: &[u64]) -> u32 {
         let mut at = crate::virtual_time::start();
         let mut tally = Tally::default();

@@ -9,7 +9,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// Starts the sequence that `seed` names.
+    /// The same seed gives the same sequence.
     pub fn seeded(seed: u64) -> Self {
         Self { state: seed }
     }

@@ -1,8 +1,9 @@
-//! Recording: what a room publishes becomes WebM, or MP4 where it is H.264, without decoding anything.
+//! Recording: published media becomes WebM, or MP4 for H.264, without any decoding.
 //!
-//! On the shard a [`tap::Tap`] copies packets into a bounded batch. Everything else happens on another thread: a [`segment::Segment`]
-//! puts packets in order ([`reorder`]), frames together ([`assemble`]), both on the room's clock ([`clock`]), and frames into parts
-//! ([`webm`], [`mp4`]). At the end [`remux`] makes playable files out of parts, and [`timeline`] one manifest out of those of all segments.
+//! On the shard a [`tap::Tap`] copies packets into a bounded batch. Everything else happens on another thread: a
+//! [`segment::Segment`] reorders packets ([`reorder`]), assembles frames ([`assemble`]), both on the room's clock
+//! ([`clock`]), and writes frames into parts ([`webm`], [`mp4`]). At the end [`remux`] builds playable files from
+//! parts, and [`timeline`] one manifest from those of all segments.
 
 pub mod assemble;
 pub mod clock;

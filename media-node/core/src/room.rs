@@ -1,4 +1,4 @@
-//! A room on this shard: its sessions, the tracks they publish, and by which name each is found.
+//! A room on this shard: its sessions, its published tracks, and their names.
 
 use crate::keys::{SessionKey, TrackKey};
 use shared::control::TrackRef;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Room {
     pub id: RoomId,
     pub sessions: BTreeMap<SessionId, SessionKey>,
-    /// Which of its tracks are recorded, as far as they are here.
+    /// Recorded tracks that exist here.
     pub recorded: BTreeSet<TrackRef>,
     tracks: BTreeMap<TrackRef, TrackKey>,
 }
@@ -31,7 +31,7 @@ impl Room {
         self.tracks.insert(reference, key);
     }
 
-    /// Forgets a track, unless another has taken its name.
+    /// Removes a track, unless another has taken its name.
     pub fn remove_track(&mut self, reference: &TrackRef, key: TrackKey) {
         if self.track(reference) == Some(key) {
             self.tracks.remove(reference);

@@ -24,10 +24,10 @@ const APPLICATION_LAYER: u8 = 15;
 /// One packet of a compound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// What a sender has sent, and when its clock said what.
+    /// A sender's counters, and its clock.
     SenderReport(SenderReport<'a>),
     ReceiverReport(ReportBlocks<'a>),
-    /// Names of sources; the canonical name tells us nothing that the edge did not.
+    /// Names of sources; the edge has sent all we need.
     SourceDescription,
     /// These streams have ended.
     Goodbye(Words<'a>),
@@ -36,13 +36,13 @@ pub enum Packet<'a> {
         media_ssrc: u32,
         lost: Lost<'a>,
     },
-    /// The receiver cannot decode and wants a key frame.
+    /// The receiver cannot decode and requests a key frame.
     PictureLoss {
         media_ssrc: u32,
     },
     /// A request for a key frame, with a command number.
     FullIntraRequest(FullIntraEntries<'a>),
-    /// The receiver's estimate of what it can take.
+    /// The receiver's bandwidth estimate.
     Estimate {
         /// For all the streams together.
         bitrate_bps: u64,
@@ -50,17 +50,16 @@ pub enum Packet<'a> {
     },
     /// Arrival times for transport-wide congestion control.
     TransportCongestion(Feedback<'a>),
-    /// Well framed, and of a kind that we have no use for.
+    /// Well framed, and of an unused kind.
     Unknown {
         packet_type: u8,
     },
-    /// Well framed, but its body is not what its type promises.
+    /// Well framed, with an invalid body.
     Malformed {
         packet_type: u8,
     },
 }
 
-/// The packets of one datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Compound<'a> {
     rest: &'a [u8],
@@ -68,7 +67,7 @@ pub struct Compound<'a> {
 
 impl<'a> Compound<'a> {
     /// Checks that `datagram` is a chain of RTCP packets that ends where it says (RFC 3550 §A.2). Reduced-size
-    /// compounds are taken (RFC 5506), so any type may come first.
+    /// compounds are accepted (RFC 5506), so any type may come first.
     pub fn parse(datagram: &'a [u8]) -> Option<Self> {
         let mut rest = datagram;
         while !rest.is_empty() {
@@ -89,7 +88,7 @@ impl<'a> Iterator for Compound<'a> {
     }
 }
 
-/// One packet before its body is understood.
+/// One packet with an unparsed body.
 struct Frame<'a> {
     /// Report count, source count or feedback message type.
     count: u8,
@@ -140,13 +139,13 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// What a sender says about its stream (RFC 3550 §6.4.1).
+/// A sender's information about its stream (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderReport<'a> {
     pub ssrc: u32,
-    /// The sender's wall clock when it wrote this.
+    /// The sender's wall clock at the time of writing.
     pub ntp: NtpTime,
-    /// The same moment in the stream's timestamps.
+    /// The same time in the stream's timestamps.
     pub rtp_timestamp: u32,
     /// Packets sent since the stream began.
     pub packets: u32,
@@ -201,7 +200,7 @@ impl Iterator for ReportBlocks<'_> {
     }
 }
 
-/// How one stream arrives (RFC 3550 §6.4.1).
+/// Reception of one stream (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportBlock {
     pub ssrc: u32,
@@ -209,13 +208,13 @@ pub struct ReportBlock {
     pub fraction_lost: u8,
     /// Lost since the stream began.
     pub packets_lost: i32,
-    /// Highest sequence number received, with its wraps counted in the upper half.
+    /// Extended highest sequence number: the wraps are in the upper half.
     pub highest_sequence: u32,
     /// Variation of the transit time, in ticks.
     pub jitter: u32,
     /// Middle 32 bits of the last sender report's NTP time, 0 if there was none.
     pub last_sender_report: u32,
-    /// Time since that report came, in 1/65536 s.
+    /// Time since that report arrived, in 1/65536 s.
     pub delay_since_sender_report: u32,
 }
 
@@ -241,11 +240,11 @@ impl Iterator for Words<'_> {
     }
 }
 
-/// Sequence numbers that a generic NACK lists (RFC 4585 §6.2.1): each entry is one and a mask of the next 16.
+/// Sequence numbers listed by a generic NACK (RFC 4585 §6.2.1): each entry is one and a mask of the next 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost<'a> {
     entries: &'a [[u8; 4]],
-    /// First sequence number of the current entry, and the bits not given out yet; bit 0 stands for that number.
+    /// First sequence number of the current entry, and its remaining bits; bit 0 stands for that number.
     current: (u16, u32),
 }
 
@@ -272,7 +271,7 @@ impl Iterator for Lost<'_> {
     }
 }
 
-/// Streams that should begin anew with a key frame (RFC 5104 §4.3.1.1).
+/// Streams that should restart with a key frame (RFC 5104 §4.3.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FullIntraEntries<'a> {
     entries: &'a [[u8; 8]],
@@ -289,13 +288,13 @@ impl Iterator for FullIntraEntries<'_> {
     }
 }
 
-/// Reads a REMB message (draft-alvestrand-rmcat-remb §2.2), an application layer feedback with a name of its own.
+/// Reads a REMB message (draft-alvestrand-rmcat-remb §2.2), an application layer feedback with its own name.
 fn read_estimate(information: &[u8]) -> Option<Packet<'_>> {
     let ([b'R', b'E', b'M', b'B', count, e0, m0, m1], ssrcs) = information.split_first_chunk::<8>()? else {
         return None;
     };
     let mantissa = u64::from(u32::from_be_bytes([0, e0 & 0x03, *m0, *m1]));
-    // An exponent can be up to 63: what does not fit is no limit at all.
+    // An exponent can be up to 63: a bitrate that does not fit means no limit.
     let bitrate_bps = mantissa.checked_shl((e0 >> 2).into()).filter(|bps| bps >> (e0 >> 2) == mantissa);
     let ssrcs = Words::read(ssrcs, usize::from(*count))?;
     Some(Packet::Estimate { bitrate_bps: bitrate_bps.unwrap_or(u64::MAX), ssrcs })

@@ -6,15 +6,15 @@ const ONE_BYTE_PROFILE: u16 = 0xBEDE;
 /// Profile of two-byte header extensions, without its four application bits (RFC 8285 §4.3).
 const TWO_BYTE_PROFILE: u16 = 0x1000;
 
-/// The header of a packet; the packet behind it may still be encrypted.
+/// The header of a packet, whose payload may still be encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpHeader<'a> {
-    /// What the marker means is the codec's business; for video it ends a frame.
+    /// Its meaning depends on the codec; for video it ends a frame.
     pub marker: bool,
-    /// Payload type, 0 to 127.
+    /// 0 to 127.
     pub payload_type: u8,
     pub sequence: u16,
-    /// Timestamp in ticks of the codec's clock.
+    /// In ticks of the codec's clock.
     pub timestamp: u32,
     pub ssrc: u32,
     /// Contributing sources, four bytes each.
@@ -22,12 +22,12 @@ pub struct RtpHeader<'a> {
     extensions: Extensions<'a>,
     /// Length of everything before the payload.
     header_bytes: usize,
-    /// Whether padding ends the packet.
+    /// True if padding ends the packet.
     padded: bool,
 }
 
 impl<'a> RtpHeader<'a> {
-    /// Reads the header of `packet`, or says that it is none. Works before decryption: padding is not looked at.
+    /// Reads the header of `packet`, or `None`. Works before decryption: padding is not examined.
     pub fn parse(packet: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = packet.split_first_chunk::<FIXED_HEADER_BYTES>()?;
         let [flags, marker_and_type, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3] = *fixed;
@@ -49,13 +49,13 @@ impl<'a> RtpHeader<'a> {
         })
     }
 
-    /// The same of another packet of the stream.
+    /// The header of another packet in the stream.
     #[must_use]
     pub fn of(self, sequence: u16, timestamp: u32) -> Self {
         Self { sequence, timestamp, marker: false, ..self }
     }
 
-    /// Length of everything before the payload: what SRTP leaves in the clear.
+    /// Length of everything before the payload, which SRTP leaves unencrypted.
     pub fn header_bytes(&self) -> usize {
         self.header_bytes
     }
@@ -65,7 +65,7 @@ impl<'a> RtpHeader<'a> {
         self.csrcs.as_chunks::<4>().0.iter().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
-    /// Value of the header extension that was negotiated as `id`.
+    /// Value of the header extension negotiated as `id`.
     pub fn extension(&self, id: u8) -> Option<&'a [u8]> {
         let mut extensions = self.extensions;
         extensions.find(|element| element.0 == id).map(|element| element.1)
@@ -86,26 +86,26 @@ impl<'a> RtpHeader<'a> {
     }
 }
 
-/// The elements of a header extension block, in the order they were sent.
+/// The elements of a header extension block, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extensions<'a> {
     form: Form,
     elements: &'a [u8],
 }
 
-/// How the elements of a header extension block are laid out.
+/// The layout of elements in a header extension block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     OneByte,
     TwoByte,
-    /// A profile we do not know: RFC 3550 §5.3.1 has us skip it.
+    /// RFC 3550 §5.3.1: an unknown profile is skipped.
     Other,
 }
 
 impl<'a> Extensions<'a> {
     const NONE: Extensions<'static> = Extensions { form: Form::Other, elements: &[] };
 
-    /// Reads the block that starts `bytes`; also gives back what follows it.
+    /// Reads the block at the start of `bytes`; also returns the rest.
     fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let ([p0, p1, l0, l1], rest) = bytes.split_first_chunk::<4>()?;
         let (elements, rest) = rest.split_at_checked(4 * usize::from(u16::from_be_bytes([*l0, *l1])))?;
@@ -124,7 +124,7 @@ impl<'a> Extensions<'a> {
     fn element(&mut self) -> Option<(u8, &'a [u8])> {
         let (&first, rest) = self.elements.split_first()?;
         let (id, length, rest) = match self.form {
-            // RFC 8285 §4.2: a zero byte is padding, whatever its length bits would say.
+            // RFC 8285 §4.2: a zero byte is padding, whatever its length bits say.
             Form::OneByte | Form::TwoByte if first == 0 => (0, 0, rest),
             Form::OneByte => (first >> 4, usize::from(first & 0x0f) + 1, rest),
             Form::TwoByte => {
@@ -152,7 +152,7 @@ impl<'a> Iterator for Extensions<'a> {
                 Some((0, _)) => {}
                 Some(element) => return Some(element),
                 None => {
-                    // A block that is malformed half way must not be read on from there.
+                    // Reading must not continue after a malformed element.
                     self.elements = &[];
                     return None;
                 }
@@ -165,12 +165,12 @@ impl<'a> Iterator for Extensions<'a> {
 pub struct HeaderWriter<'b> {
     buffer: &'b mut [u8],
     length: usize,
-    /// Where the extension block starts, once it was begun.
+    /// The start of the extension block, if there is one.
     block: Option<usize>,
 }
 
 impl<'b> HeaderWriter<'b> {
-    /// Writes the fixed header with one contributing source, or none.
+    /// Writes the fixed header with at most one contributing source.
     pub fn new(buffer: &'b mut [u8], ssrc: u32, csrc: Option<u32>) -> Option<Self> {
         let length = FIXED_HEADER_BYTES + if csrc.is_some() { 4 } else { 0 };
         let header = buffer.get_mut(..length)?;
@@ -184,7 +184,7 @@ impl<'b> HeaderWriter<'b> {
         Some(Self { buffer, length, block: None })
     }
 
-    /// Adds a header extension in the one-byte form and says where its value is, so that it can be patched later.
+    /// Adds a header extension in the one-byte form and returns the position of its value, which can be patched later.
     /// Ids above 14, and values that are empty or longer than 16 bytes, do not fit that form and are refused.
     pub fn extension(&mut self, id: u8, value: &[u8]) -> Option<usize> {
         if !(1..=14).contains(&id) || !(1..=16).contains(&value.len()) {
@@ -203,7 +203,7 @@ impl<'b> HeaderWriter<'b> {
     /// Pads and closes the extension block; returns the length of the header.
     pub fn finish(self) -> Option<usize> {
         let Some(block) = self.block else { return Some(self.length) };
-        // RFC 8285 §4.2: the block is padded with zeros to whole words. Its start is word aligned already.
+        // RFC 8285 §4.2: the block is padded with zeros to whole words. Its start is already aligned to words.
         let end = self.length.next_multiple_of(4);
         self.buffer.get_mut(self.length..end)?.fill(0);
         let words = ((end - block) / 4 - 1) as u16;
@@ -215,7 +215,7 @@ impl<'b> HeaderWriter<'b> {
     }
 }
 
-/// Whether a datagram that looks like RTP or RTCP is RTCP (RFC 5761 §4).
+/// Distinguishes RTCP from RTP (RFC 5761 §4).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [first, 192..=223, ..] if first >> 6 == 2)
 }
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(header.payload(&packet), Some(&b"x"[..]));
     }
 
-    /// Checks which extensions are found in `block`, which is the profile and the elements.
+    /// Checks the extensions found in a block with this profile and these elements.
     fn check_extensions(profile: u16, elements: &[u8], expected: &[(u8, &[u8])]) {
         let mut rest = profile.to_be_bytes().to_vec();
         rest.extend_from_slice(&((elements.len() / 4) as u16).to_be_bytes());

@@ -1,9 +1,8 @@
 //! Payload of a retransmission (RFC 4588 §4): the original sequence number, then the original payload.
 
-/// Length of the original sequence number.
 pub const ORIGINAL_SEQUENCE_BYTES: usize = 2;
 
-/// The original sequence number and payload; `None` for a probe for bandwidth, which has no payload at all.
+/// The original sequence number and payload; `None` for a bandwidth probe, which has no payload at all.
 pub fn restore(payload: &[u8]) -> Option<(u16, &[u8])> {
     let (sequence, original) = payload.split_first_chunk::<ORIGINAL_SEQUENCE_BYTES>()?;
     Some((u16::from_be_bytes(*sequence), original))

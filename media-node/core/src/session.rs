@@ -15,7 +15,7 @@ use crate::egress::probing::Probing;
 use crate::egress::redundancy::Redundancy;
 use crate::egress::slot::Slot;
 use crate::egress::undecodable::Undecodable;
-use crate::egress::writing::{Cursor, Due, Path, Waiting, Writing};
+use crate::egress::writing::{Cursor, Downlink, Due, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
 use dtls::Dtls;
@@ -26,7 +26,7 @@ use srtp::{Opener, Sealer};
 use std::time::{Duration, Instant};
 use streams::Streams;
 
-/// Round trip that is assumed until the client's reports tell it.
+/// Assumed round trip before the client's first reports.
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
 
 pub struct Session {
@@ -35,74 +35,73 @@ pub struct Session {
     pub participant: ParticipantId,
     pub ice: IceLite,
     pub dtls: Dtls,
-    /// The certificates of which it must show one.
+    /// Certificates of which the client must present one.
     pub client_fingerprints: Vec<Fingerprint>,
-    /// Its keys, once DTLS is done.
+    /// Set once DTLS is connected.
     pub keys: Option<Keys>,
-    /// Which SSRC belongs to which of its streams.
+    /// Maps the client's SSRCs to its streams.
     pub streams: Streams,
     pub tracks: Vec<TrackKey>,
-    /// What it receives into. Slots that are no longer used stay: their SSRC must go on where it was.
+    /// Its receive slots. Unused slots are kept: their SSRCs must continue where they ended.
     pub slots: Vec<Slot>,
-    /// Its sections as last told.
+    /// Its sections as last received.
     pub sections: Vec<parameters::Section>,
-    /// Its wall clock beside ours.
+    /// Offset of its wall clock.
     pub clock_offset: ClockOffset,
-    /// Where it publishes, and transport-wide feedback is negotiated for that.
+    /// Set if it publishes, and transport-wide feedback is negotiated for that.
     pub uplink: Option<Box<Uplink>>,
-    /// How much it can be sent, where it receives anything.
+    /// The controller of its downlink, if it receives anything.
     pub congestion: Option<Controller>,
     pub probing: Option<Probing>,
-    /// When it first reported arrivals of what it is sent.
+    /// Time of its first report about arrivals.
     pub feedback_since: Option<Instant>,
-    /// What its downlink takes, as far as that is known.
+    /// Its downlink's estimated capacity, if known.
     pub estimate: Option<Estimate>,
-    /// What it could use of that, if it had as much as it wants.
+    /// The rate that it could use with an unlimited downlink.
     pub wanted_bps: u64,
-    /// Slots that get less video than they could show because that is too little.
+    /// Slots that get less video than they could show because the downlink is too slow.
     pub limited: Limited,
-    /// Slots that get no video because the client cannot read it.
+    /// Slots without video because the client cannot decode it.
     pub undecodable: Undecodable,
-    /// What it is asked to keep its video below.
+    /// The limit that its video must stay below.
     pub cap: Option<Cap>,
-    /// Time to the client and back.
     pub round_trip: Duration,
-    /// A report has told it.
+    /// True once a report contained it.
     pub is_round_trip_known: bool,
-    /// When its quality was last sampled.
+    /// Time of the last quality sample.
     pub sampled_at: Instant,
-    /// How many earlier packets its audio carries.
+    /// Its recent losses.
     pub redundancy: Redundancy,
-    /// What we are called in reports about what it sends.
+    /// Our SSRC in reports about its streams.
     pub feedback_ssrc: u32,
     pub opened_at: Instant,
-    /// It had an address that media may be sent to when that was last looked at.
+    /// True if it had a verified address at the last check.
     pub is_reachable: bool,
-    /// When what it is sent leaves.
+    /// Paces its packets.
     pub pacer: Pacer,
-    /// What the next round of sending writes for it.
+    /// Work for the next round of sending.
     waiting: Waiting,
 }
 
-/// A publisher is asked to send no more than its viewers can take.
+/// A limit on a publisher for the sake of its viewers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap {
     pub bps: u64,
-    /// What it sent before it was asked.
+    /// The rate that it sent before the limit.
     pub uncapped_bps: u64,
 }
 
-/// What seals and opens a session's packets. Both halves come from one handshake and go together.
+/// Seals and opens a session's packets. Both halves come from one handshake and belong together.
 #[derive(Debug)]
 pub struct Keys {
-    /// What the client sends.
+    /// For packets from the client.
     pub opener: Opener,
-    /// What the client is sent.
+    /// For packets to the client.
     pub sealer: Sealer,
 }
 
 impl Session {
-    /// A session that has heard nothing yet and has no sections yet.
+    /// Creates a session without sections that has received nothing.
     pub fn new(now: Instant, room: RoomKey, parameters: &parameters::Session, feedback_ssrc: u32) -> Self {
         Self {
             id: parameters.session.clone(),
@@ -138,7 +137,7 @@ impl Session {
         }
     }
 
-    /// What it may send, if anything but its link limits that.
+    /// The rate that it may send, if anything but its link limits that.
     pub fn limit_bps(&self) -> Option<u64> {
         [self.cap.map(|cap| cap.bps), self.uplink.as_ref().and_then(|uplink| uplink.limit_bps())]
             .into_iter()
@@ -150,12 +149,12 @@ impl Session {
         self.keys.is_some()
     }
 
-    /// How long the session goes on if the client is not heard again.
+    /// End of the session if the client is not heard again.
     pub fn consent_until(&self) -> Instant {
         self.ice.last_check_at().unwrap_or(self.opened_at) + ice_lite::CONSENT_TIMEOUT
     }
 
-    /// Reports arrivals of what the sections say is published, or no longer.
+    /// Starts or stops arrival reports, depending on the published sections.
     pub fn set_uplink(&mut self, now: Instant) {
         let published = self.sections.iter().filter(|section| section.flow == Flow::ClientToNode);
         // Bundled sections use one id for one extension (RFC 8843 §9).
@@ -165,7 +164,7 @@ impl Session {
         }
     }
 
-    /// Estimates what the client can be sent while the sections say that it receives.
+    /// Starts or stops the estimate of the downlink, depending on the receiving sections.
     pub fn set_congestion(&mut self, now: Instant, bandwidth: &Bandwidth) {
         if self.sections.iter().any(|section| section.flow == Flow::NodeToClient) {
             self.congestion.get_or_insert_with(|| Controller::new(now, bandwidth));
@@ -174,7 +173,13 @@ impl Session {
         }
     }
 
-    /// Takes the share of packets that the client reports lost, over all streams together.
+    /// Takes a sample of the round trip. RFC 6298 §2 smooths by an eighth, but samples come only once a second.
+    pub fn note_round_trip(&mut self, sample: Duration) {
+        self.round_trip = if self.is_round_trip_known { (self.round_trip + sample) / 2 } else { sample };
+        self.is_round_trip_known = true;
+    }
+
+    /// Takes the share of packets reported lost by the client, over all streams.
     pub fn note_loss(&mut self, now: Instant, share: f64) {
         if let Some(controller) = &mut self.congestion {
             controller.round_trip(now, self.round_trip);
@@ -182,7 +187,13 @@ impl Session {
         }
     }
 
-    /// Whether more has left than the link carries, as far as the client reports arrivals.
+    /// Number of earlier packets that each audio packet repeats.
+    pub fn redundancy_depth(&self, now: Instant) -> usize {
+        let overflows = self.congestion.as_ref().is_some_and(Controller::overflows);
+        if overflows { 0 } else { self.redundancy.depth(now) }
+    }
+
+    /// True if more was sent than the link carries, by the client's reported arrivals.
     pub fn is_congested(&mut self, now: Instant) -> bool {
         self.pacer.set_rate(now, self.congestion.as_ref().and_then(Controller::known_pacing_bps));
         self.pacer.is_busy()
@@ -197,18 +208,18 @@ impl Session {
         self.slots.iter().position(|slot| slot.config().ssrc == ssrc)
     }
 
-    /// Adds to what the next round writes; says whether it is the first.
+    /// Adds to the next round; returns true for the first entry.
     pub fn add_due(&mut self, due: Due) -> bool {
         self.waiting.add(due)
     }
 
-    /// Writes what is due; false if the arena was full before the end.
+    /// Writes due packets; false if the arena filled up before the end.
     pub fn write_due(&mut self, cursor: &mut Cursor, writing: &mut Writing<'_>) -> bool {
         let (Some(keys), Some(to)) = (&self.keys, self.ice.selected()) else {
             self.waiting.clear();
             return true;
         };
-        let mut path = Path {
+        let mut path = Downlink {
             sealer: &keys.sealer,
             to,
             congestion: self.congestion.as_mut(),

@@ -24,6 +24,7 @@ use crate::ingress::stream::Stream;
 use crate::ingress::track::Track;
 use crate::keys::{RoomKey, Rooms, SessionKey, Sessions, StreamKey, Streams, TrackKey, Tracks};
 use crate::packet::Moment;
+use crate::path::Path;
 use crate::places::Places;
 use crate::random::Random;
 use crate::record::tap::{Batch, Tap};
@@ -39,26 +40,27 @@ use shared::control::{RoomToNode, SessionEnd, SessionQuality};
 use shared::signal::VideoLimit;
 use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A datagram of the shard's socket; it is decrypted where it lies.
-    Datagram { from: SocketAddr, bytes: &'a mut [u8] },
-    /// A Room object's message. The session inside the Fleet object's `assign` is one as well (`SetSession`).
+    /// A datagram from one of the shard's sockets; decrypted in place.
+    Datagram { from: Path, bytes: &'a mut [u8] },
+    /// A Room object's message, including the session inside the Fleet object's `assign` (`SetSession`).
     ///
-    /// Frames that concern the control socket itself (`refused`, `error`) change nothing here.
+    /// Frames about the control socket itself (`refused`, `error`) have no effect here.
     Control { room: RoomId, message: RoomToNode },
-    /// The time that [`Sfu::poll_timeout`] named has come.
+    /// A TCP connection has ended.
+    Closed { path: Path },
+    /// The time returned by [`Sfu::poll_timeout`] has come.
     Deadline,
 }
 
-/// Something the room wants to know.
+/// An event for the room or the Worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// ICE and DTLS are done: media flows.
+    /// ICE and DTLS are connected: media flows.
     SessionConnected {
         room: RoomId,
         session: SessionId,
@@ -68,7 +70,7 @@ pub enum Output {
         session: SessionId,
         end: SessionEnd,
     },
-    /// The layers of a published track that its viewers and the recorder need have changed.
+    /// The layers of a published track needed by viewers and the recorder have changed.
     LayersWanted {
         room: RoomId,
         session: SessionId,
@@ -82,56 +84,55 @@ pub enum Output {
         estimate_bps: u32,
         slots: Vec<VideoLimit>,
     },
-    /// The slots of a session whose video comes in codecs that its client cannot read have changed.
+    /// The slots of a session whose video codec its client cannot decode have changed.
     VideoUndecodable {
         room: RoomId,
         session: SessionId,
         mids: Vec<Mid>,
     },
-    /// What the media of a session was like in the last minute: for the Worker, not for the room.
+    /// The quality of a session's media in the last minute: for the Worker, not for the room.
     Quality(Box<SessionQuality>),
 }
 
-/// What a shard is made with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The node's certificate: one for all shards.
+    /// The node's certificate, the same for all shards.
     pub identity: Identity,
     /// Drawn from the operating system by the shell, named by a test.
     pub seed: u64,
-    /// The moment the shard is made.
+    /// The time of the shard's creation.
     pub started_at: Instant,
-    /// What the wall clock says at that moment: sender reports tell it.
+    /// The wall clock at that time, used in sender reports.
     pub wall_clock: UnixMillis,
-    /// Shared by all shards of the node; sessions beyond them are refused.
+    /// Shared by all shards of the node; when none is free, sessions are refused.
     pub places: Arc<Places>,
     pub bandwidth: Bandwidth,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// Checks that wait for their session are forgotten.
+    /// Checks that wait for their session are dropped.
     Parked,
     Dtls(SessionKey),
     Consent(SessionKey),
     Report(SessionKey),
-    /// A publisher is told what arrived when.
+    /// Arrivals are reported to a publisher.
     Arrivals(SessionKey),
-    /// The estimate for a client changes by itself.
+    /// A client's estimate changes by itself.
     Congestion(SessionKey),
     /// The next packets of a probe are due.
     Probe(SessionKey),
-    /// What the pacer held for a client may leave.
+    /// Packets held by a client's pacer may leave.
     Pace(SessionKey),
     Repair(StreamKey),
     Keyframe(StreamKey),
-    /// The layers of its slots are chosen again.
+    /// The layers of a session's slots are chosen again.
     Select(SessionKey),
     /// The shard's limit is divided.
     Divide,
     /// A session's quality is sampled.
     Sample(SessionKey),
-    /// What the viewers of a track need is summed up.
+    /// The needs of a track's viewers are summed up.
     Viewers(TrackKey),
 }
 
@@ -198,11 +199,12 @@ impl Sfu {
         }
     }
 
-    /// Takes note of what happened. Datagrams that follow from it wait until [`Self::poll_transmits`].
+    /// Handles one input. Resulting datagrams wait until [`Self::poll_transmits`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Datagram { from, bytes } => self.handle_datagram(now, from, bytes),
             Input::Control { room, message } => self.handle_control(now, room, message),
+            Input::Closed { path } => self.forget_path(now, path),
             Input::Deadline => {
                 for timer in self.deadlines.take_due(now) {
                     self.handle_timer(now, timer);
@@ -211,44 +213,53 @@ impl Sfu {
         }
     }
 
-    /// What was copied for the recorder, taken in exchange for an emptied batch; `next` comes back where there is nothing.
+    /// Exchanges the recorder's batch for an emptied one; returns `next` if nothing was copied.
     pub fn exchange_recorded(&mut self, next: Batch) -> Batch {
         self.tap.exchange(next)
     }
 
-    /// What was copied for the recorder.
+    /// Packets copied for the recorder.
     pub fn recorded(&self) -> &Batch {
         self.tap.batch()
     }
 
-    /// The next event for a room.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Whether [`Self::poll_transmits`] must be called before the next datagram, or packets are lost: a read may bring more of
-    /// one track than is kept.
+    /// True if [`Self::poll_transmits`] must be called before the next datagram, or packets are lost: a read may bring
+    /// more of one track than is kept.
     pub fn is_urgent(&self) -> bool {
         self.egress.is_urgent
     }
 
-    /// Writes and seals what waits to be sent, as much as the arena takes; call it until it returns nothing.
+    /// Writes and seals waiting packets, as many as fit into the arena; call it until it returns `None`.
     pub fn poll_transmits(&mut self, now: Instant) -> Option<impl Iterator<Item = Run<'_>>> {
         self.fill_arena(now).then(|| self.egress.arena.runs())
     }
 
-    /// When to come back with [`Input::Deadline`], if nothing else happens before.
+    /// The latest time for [`Input::Deadline`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        // What is held changes with every frame, so it is no timer of the index; sending looks at the time itself.
+        // The hold changes with every frame, so it is no timer of the index; sending checks the time itself.
         [self.deadlines.next(), self.egress.held_until].into_iter().flatten().min()
     }
 
-    /// The sessions of a room whose media is up, as a `hello` says them.
+    /// Connected sessions of a room, for a `hello`.
     pub fn connected_sessions(&self, room: &RoomId) -> Vec<SessionId> {
         let room = self.rooms_by_id.get(room).and_then(|key| self.rooms.get(*key));
         let sessions = room.into_iter().flat_map(|room| room.sessions.values());
         let connected = sessions.filter_map(|key| self.sessions.get(*key)).filter(|session| session.is_connected());
         connected.map(|session| session.id.clone()).collect()
+    }
+
+    /// True if a session has verified this path.
+    pub fn knows(&self, path: Path) -> bool {
+        self.demux.by_path(path).is_some()
+    }
+
+    /// True if a session has this user fragment on the node's side.
+    pub fn has_ufrag(&self, ufrag: &str) -> bool {
+        self.demux.by_ufrag(ufrag).is_some()
     }
 
     pub fn room_count(&self) -> usize {
@@ -259,11 +270,15 @@ impl Sfu {
         self.sessions.count()
     }
 
+    pub fn timer_count(&self) -> usize {
+        self.deadlines.count()
+    }
+
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) {
+    fn handle_datagram(&mut self, now: Instant, from: Path, bytes: &mut [u8]) {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += bytes.len() as u64;
         let result = match Protocol::of(bytes) {

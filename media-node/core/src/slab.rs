@@ -1,9 +1,9 @@
-//! Dense storage with keys that go stale: per packet, finding something is one array access.
+//! Dense storage with keys that become stale: per packet, a lookup is one array access.
 
 use std::marker::PhantomData;
 
-/// Names one entry of a [`Slab`] with the marker `M`; once that entry is removed it names nothing, even if the place is
-/// used again.
+/// Identifies one entry of a [`Slab`] with the marker `M`; once that entry is removed it identifies nothing, even if
+/// the place is reused.
 pub struct Key<M> {
     index: u32,
     generation: u32,
@@ -25,7 +25,7 @@ impl<M> Key<M> {
     }
 }
 
-// Derived, these would ask the same of `M`.
+// Derived, these would require the same of `M`.
 impl<M> Clone for Key<M> {
     fn clone(&self) -> Self {
         *self
@@ -54,7 +54,7 @@ impl<M> std::fmt::Debug for Key<M> {
     }
 }
 
-/// Entries in an array, with the free places used again.
+/// Entries in an array, whose free places are reused.
 pub struct Slab<M, T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
@@ -83,7 +83,7 @@ impl<M, T> Slab<M, T> {
         Key { index, generation: 0, of: PhantomData }
     }
 
-    /// The entry, if it is still there.
+    /// `None` if the entry was removed.
     pub fn get(&self, key: Key<M>) -> Option<&T> {
         let entry = self.entries.get(key.index as usize)?;
         entry.value.as_ref().filter(|_| entry.generation == key.generation)

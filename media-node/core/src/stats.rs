@@ -9,29 +9,29 @@ use shared::rtp_parameters::Flow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum DropReason {
-    /// The first byte belongs to no protocol we speak (RFC 7983).
+    /// The first byte belongs to no supported protocol (RFC 7983).
     UnknownProtocol,
     /// DTLS or SRTP from an address that no session has verified.
     UnknownAddress,
     /// A Binding request whose user fragment stayed unknown for as long as it was kept.
     UnknownUfrag,
-    /// A Binding request with an unknown user fragment while the waiting room was full.
+    /// A Binding request with an unknown user fragment while too many were waiting.
     UnknownUfragOverflow,
-    /// Not a STUN Binding request we can read.
+    /// Not a readable STUN Binding request.
     MalformedStun,
     /// A Binding request with a wrong password or for another client.
     StunIntegrity,
-    /// DTLS that makes no sense where it arrived.
+    /// DTLS that is invalid in its context.
     UnexpectedDtls,
-    /// SRTP before the keys.
+    /// SRTP before the keys exist.
     NoKeys,
     /// Not an RTP packet.
     MalformedRtp,
     /// Not a compound RTCP packet.
     MalformedRtcp,
-    /// An authentication tag that does not fit.
+    /// A wrong authentication tag.
     SrtpAuthentication,
-    /// Seen before, or older than the replay window.
+    /// A duplicate, or older than the replay window.
     SrtpReplay,
     /// More SSRCs than a session may use.
     SrtpStreams,
@@ -44,11 +44,11 @@ pub enum DropReason {
     Duplicate,
     /// A retransmission without payload, which only probes for bandwidth.
     Probe,
-    /// A payload that is not what its codec promises.
+    /// A payload that violates its codec's format.
     MalformedPayload,
-    /// More forwarded packets than the arena or a cache can take.
+    /// More forwarded packets than the arena or a cache can hold.
     Overflow,
-    /// The link to its client could not take it in time.
+    /// The client's link could not carry it in time.
     Paced,
 }
 
@@ -78,7 +78,6 @@ impl DropReason {
         Self::Paced,
     ];
 
-    /// The value of the metric's label `reason`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::UnknownProtocol => "unknown_protocol",
@@ -106,7 +105,7 @@ impl DropReason {
     }
 }
 
-/// What one shard has counted since it started.
+/// The counts of one shard since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub datagrams_in: u64,
@@ -116,38 +115,38 @@ pub struct Stats {
     pub rtp_out: u64,
     /// RTP packets copied for the recorder.
     pub recorded: u64,
-    /// RTP packets that the recorder's batch had no place for.
+    /// RTP packets for which the recorder's batch had no room.
     pub record_overflows: u64,
     /// Datagrams handed to the shell, of every kind.
     pub datagrams_out: u64,
     pub bytes_out: u64,
-    /// Runs (one destination, one segment size) those datagrams were handed over in.
+    /// Runs (one destination, one segment size) of those datagrams.
     pub runs_out: u64,
     /// Bytes of RTP padding that made packets of one run equally long.
     pub padding_bytes_out: u64,
-    /// Packets that publishers were asked to send again.
+    /// Packets requested again from publishers.
     pub nacked_upstream: u64,
     /// Publishers' links that suddenly carried less than was sent.
     pub uplink_overloads: u64,
-    /// Packets that were sent again to subscribers.
+    /// Packets retransmitted to subscribers.
     pub retransmitted: u64,
-    /// Bytes of packets sent again only to see whether the link carries them.
+    /// Bytes of packets repeated only for probing.
     pub probe_bytes_out: u64,
-    /// Packets that subscribers asked for in vain: no longer kept, never sent, or asked for just before.
+    /// Packets requested by subscribers in vain: no longer kept, never sent, or requested just before.
     pub retransmit_misses: u64,
     /// Key frame requests from subscribers.
     pub keyframe_requests_in: u64,
     /// Key frame requests to publishers, after throttling.
     pub keyframe_requests_out: u64,
-    /// Reports to publishers of when their packets arrived (transport-wide feedback).
+    /// Reports to publishers about the arrival of their packets (transport-wide feedback).
     pub arrival_reports_out: u64,
     /// Binding requests answered with success.
     pub stun_answered: u64,
-    /// Sessions whose media came up.
+    /// Sessions whose media connected.
     pub sessions_connected: u64,
     /// Sessions that ended by themselves.
     pub sessions_failed: u64,
-    /// Packets of video that the pacer let wait.
+    /// Video packets delayed by the pacer.
     pub paced: u64,
     drops: [u64; DropReason::ALL.len()],
     allocations: [u64; ALLOCATIONS.len()],
@@ -159,7 +158,7 @@ pub struct Stats {
     flows: [Sampled; 2],
 }
 
-/// What samples of one direction add up to.
+/// The sum of the samples of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sampled {
     pub packets: u64,
@@ -167,7 +166,7 @@ pub struct Sampled {
     pub freezes: u64,
 }
 
-/// Labels of allocations: why a slot got what it got.
+/// Labels of allocations: the reason for a slot's layer.
 const ALLOCATIONS: [&str; 5] = ["largest", "size", "estimate", "paused", "no_layer"];
 /// Labels of the directions.
 const FLOWS: [&str; 2] = ["in", "out"];
@@ -179,7 +178,7 @@ impl Stats {
         self.drops[reason as usize] += 1;
     }
 
-    /// A slot was given another layer, or the same for another reason.
+    /// Counts a slot's change to another layer, or to the same for another reason.
     pub fn allocated(&mut self, limit: Limit, is_paused: bool) {
         let place = match limit {
             Limit::None => 0,
@@ -191,12 +190,11 @@ impl Stats {
         self.allocations[place] += 1;
     }
 
-    /// The estimate for a client changed.
+    /// Counts a change of a client's estimate.
     pub fn estimated(&mut self, reason: Reason) {
         self.estimates[reason as usize] += 1;
     }
 
-    /// A session's quality was sampled.
     pub fn sampled(&mut self, quality: &SessionQuality) {
         self.grades[quality.grade as usize] += 1;
         if let Some(ms) = quality.round_trip_ms {
@@ -212,38 +210,36 @@ impl Stats {
         }
     }
 
-    /// How often each reason decided what a slot gets.
+    /// Counts of allocations by reason.
     pub fn allocations(&self) -> impl Iterator<Item = (&'static str, u64)> {
         ALLOCATIONS.into_iter().zip(self.allocations)
     }
 
-    /// How often each reason changed an estimate.
+    /// Counts of estimate changes by reason.
     pub fn estimates(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Reason::ALL.map(Reason::label).into_iter().zip(self.estimates)
     }
 
-    /// How many samples had each grade.
+    /// Counts of samples by grade.
     pub fn grades(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Grade::ALL.map(Grade::label).into_iter().zip(self.grades)
     }
 
-    /// How many sampled round trips were within each bound of [`ROUND_TRIP_MS`] and above the one before, then those above
-    /// all bounds; and their sum.
+    /// Sampled round trips by bound: those within each bound of [`ROUND_TRIP_MS`] and above the one before, then those
+    /// above all bounds; and their sum.
     pub fn round_trips(&self) -> ([u64; ROUND_TRIP_MS.len() + 1], u64) {
         (self.round_trips, self.round_trip_ms)
     }
 
-    /// What the samples of each direction add up to.
+    /// The sums of the samples of each direction.
     pub fn flows(&self) -> impl Iterator<Item = (&'static str, Sampled)> {
         FLOWS.into_iter().zip(self.flows)
     }
 
-    /// How often something was dropped for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.drops[reason as usize]
     }
 
-    /// Every reason with its count.
     pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         DropReason::ALL.into_iter().zip(self.drops)
     }

@@ -1,4 +1,4 @@
-//! STUN messages (RFC 8489), as much as ICE needs: Binding requests are read, responses are written.
+//! STUN messages (RFC 8489), as far as ICE needs them: Binding requests are read, responses are written.
 
 mod transaction;
 mod write;
@@ -10,16 +10,16 @@ use aws_lc_rs::{constant_time, hmac};
 use std::ops::Range;
 
 pub const HEADER_BYTES: usize = 20;
-/// Longest message that is looked at: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
+/// Longest accepted message: browsers send about 120 bytes, RFC 8489 §6.1 allows a path's MTU.
 pub const REQUEST_BYTES_MAX: usize = 1_280;
-/// Most unknown attributes that an answer names; the rest follows when the client tries again.
+/// Most unknown attributes in a response; the rest follows when the client retries.
 const UNKNOWN_ATTRIBUTES_MAX: usize = 8;
 
 const MAGIC_COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 const BINDING_ERROR: [u8; 2] = [0x01, 0x11];
-/// RFC 8489 §14.7: the CRC-32 is told from other checksums by this.
+/// RFC 8489 §14.7: distinguishes the CRC-32 from other checksums.
 const FINGERPRINT_MASK: u32 = 0x5354_554e;
 const FINGERPRINT_VALUE_BYTES: usize = 4;
 const INTEGRITY_VALUE_BYTES: usize = 20;
@@ -40,46 +40,46 @@ mod attribute {
     pub(super) const OPTIONAL_FROM: u16 = 0x8000;
 }
 
-/// Identifies a request and its answer.
+/// Identifies a request and its response.
 pub type TransactionId = [u8; 12];
 
-/// Whether a STUN message is the answer to one of our checks.
+/// True if a STUN message is the response to one of our checks.
 pub fn is_success(message: &[u8]) -> bool {
     message.starts_with(&BINDING_SUCCESS)
 }
 
-/// The key that a password stands for (RFC 8489 §9.1.1: short-term credentials).
+/// The key of a password (RFC 8489 §9.1.1: short-term credentials).
 pub fn key(password: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes())
 }
 
-/// Which role the sender of a request believes to have (RFC 8445 §7.1.3).
+/// The role claimed by a request's sender (RFC 8445 §7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It decides which pair is used.
+    /// Decides which pair is used.
     Controlling,
-    /// It waits for the other side's decision.
+    /// Waits for the other side's decision.
     Controlled,
 }
 
-/// A Binding request whose FINGERPRINT is right and whose MESSAGE-INTEGRITY is yet to be verified.
+/// A Binding request with a valid FINGERPRINT and an unverified MESSAGE-INTEGRITY.
 #[derive(Clone, Copy, Debug)]
 pub struct BindingRequest<'a> {
-    /// To be repeated in the answer.
+    /// Repeated in the response.
     pub transaction: TransactionId,
-    /// First half of USERNAME: the user fragment of the side that receives the request.
+    /// First half of USERNAME: the receiver's user fragment.
     pub receiver_ufrag: &'a str,
-    /// Second half of USERNAME: the user fragment of the side that sent it.
+    /// Second half of USERNAME: the sender's user fragment.
     pub sender_ufrag: &'a str,
     pub use_candidate: bool,
-    /// What the sender takes itself for, where it says so.
+    /// The sender's role, if it claims one.
     pub role: Option<Role>,
     unknown: UnknownAttributes,
     message: &'a [u8],
     integrity_offset: usize,
 }
 
-/// Types of attributes that had to be understood and were not.
+/// Types of unknown comprehension-required attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnknownAttributes {
     types: [u16; UNKNOWN_ATTRIBUTES_MAX],
@@ -87,7 +87,7 @@ pub struct UnknownAttributes {
 }
 
 impl UnknownAttributes {
-    /// The types, in the order they came.
+    /// In order.
     pub fn types(&self) -> &[u16] {
         self.types.get(..self.length).unwrap_or_default()
     }
@@ -101,10 +101,10 @@ impl UnknownAttributes {
 }
 
 impl<'a> BindingRequest<'a> {
-    /// Reads a Binding request with USERNAME, MESSAGE-INTEGRITY and a right FINGERPRINT; everything else is nothing to us.
+    /// Reads a Binding request with USERNAME, MESSAGE-INTEGRITY and a valid FINGERPRINT; `None` for everything else.
     ///
-    /// RFC 8489 §9.1.3 would have requests without credentials answered with 400. A server that answers strangers lends
-    /// itself to reflection, and no ICE agent leaves them out (RFC 8445 §7.1.2), so they get silence.
+    /// RFC 8489 §9.1.3 requires a 400 for requests without credentials. A server that answers strangers lends itself to
+    /// reflection, and every ICE agent sends credentials (RFC 8445 §7.1.2), so such requests are ignored.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         let transaction = parse_header(message, BINDING_REQUEST)?;
         let found = Found::of(message)?;
@@ -121,7 +121,7 @@ impl<'a> BindingRequest<'a> {
         })
     }
 
-    /// Whether the sender knows the password of `key`.
+    /// True if the sender knows the password of `key`.
     pub fn is_authentic(&self, key: &hmac::Key) -> bool {
         is_authentic(self.message, self.integrity_offset, key)
     }
@@ -131,7 +131,7 @@ impl<'a> BindingRequest<'a> {
     }
 }
 
-/// A Binding success response with MESSAGE-INTEGRITY, which is yet to be verified.
+/// A Binding success response with an unverified MESSAGE-INTEGRITY.
 #[derive(Clone, Copy, Debug)]
 pub struct BindingSuccess<'a> {
     pub transaction: TransactionId,
@@ -140,20 +140,20 @@ pub struct BindingSuccess<'a> {
 }
 
 impl<'a> BindingSuccess<'a> {
-    /// Reads a success response. RFC 8489 §14.7: a FINGERPRINT may be missing; one that is there must be right.
+    /// Reads a success response. RFC 8489 §14.7: a FINGERPRINT is optional, but must be valid.
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         let transaction = parse_header(message, BINDING_SUCCESS)?;
         let integrity_offset = Found::of(message)?.integrity_offset?;
         Some(Self { transaction, message, integrity_offset })
     }
 
-    /// Whether the sender knows the password of `key`.
+    /// True if the sender knows the password of `key`.
     pub fn is_authentic(&self, key: &hmac::Key) -> bool {
         is_authentic(self.message, self.integrity_offset, key)
     }
 }
 
-/// Whether the MESSAGE-INTEGRITY at this place was made with `key`.
+/// True if the MESSAGE-INTEGRITY at this offset was made with `key`.
 fn is_authentic(message: &[u8], integrity_offset: usize, key: &hmac::Key) -> bool {
     let value = integrity_offset + 4..integrity_offset + 4 + INTEGRITY_VALUE_BYTES;
     let (Some(kind), Some(covered), Some(tag)) =
@@ -161,7 +161,7 @@ fn is_authentic(message: &[u8], integrity_offset: usize, key: &hmac::Key) -> boo
     else {
         return false;
     };
-    // RFC 8489 §14.5: the HMAC is over the message up to the attribute, with a length as if it ended behind it.
+    // RFC 8489 §14.5: the HMAC covers the message up to the attribute, with a length as if it ended there.
     let length = (value.end - HEADER_BYTES) as u16;
     let mut context = hmac::Context::with_key(key);
     context.update(kind);
@@ -185,21 +185,21 @@ fn parse_header(message: &[u8], expected: [u8; 2]) -> Option<TransactionId> {
     (is_expected && is_whole).then(|| transaction.first_chunk().copied())?
 }
 
-/// One attribute and where it starts.
+/// One attribute and its offset.
 struct Attribute<'a> {
     kind: u16,
     value: &'a [u8],
     offset: usize,
 }
 
-/// Walks the attributes of a message.
+/// Iterates over the attributes of a message.
 struct Attributes<'a> {
     message: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Attributes<'a> {
-    /// The next attribute, `Some(None)` at the end, nothing where it is cut short.
+    /// The next attribute, `Some(None)` at the end, `None` if it is truncated.
     fn next(&mut self) -> Option<Option<Attribute<'a>>> {
         let rest = self.message.get(self.offset..)?;
         if rest.is_empty() {
@@ -218,7 +218,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// What the attributes said so far.
+/// The content of the attributes so far.
 #[derive(Default)]
 struct Found<'a> {
     username: Option<&'a str>,
@@ -230,7 +230,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Goes through all attributes; nothing where one makes the message invalid.
+    /// Parses all attributes; `None` if one makes the message invalid.
     fn of(message: &'a [u8]) -> Option<Self> {
         let mut found = Self::default();
         let mut attributes = Attributes { message, offset: HEADER_BYTES };
@@ -240,7 +240,7 @@ impl<'a> Found<'a> {
         Some(found)
     }
 
-    /// Takes one more attribute, or nothing if it makes the message invalid.
+    /// Adds an attribute; `None` if it makes the message invalid.
     fn take(&mut self, message: &[u8], Attribute { kind, value, offset }: Attribute<'a>) -> Option<()> {
         // RFC 8489 §14.7: FINGERPRINT is the last attribute.
         if self.fingerprint_is_right {
@@ -251,7 +251,7 @@ impl<'a> Found<'a> {
             self.fingerprint_is_right = value == (crc32fast::hash(covered) ^ FINGERPRINT_MASK).to_be_bytes();
             return self.fingerprint_is_right.then_some(());
         }
-        // RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not covered by it and must be ignored.
+        // RFC 8489 §14.5: attributes after MESSAGE-INTEGRITY are not covered and must be ignored.
         if self.integrity_offset.is_some() {
             return Some(());
         }

@@ -1,16 +1,15 @@
-//! How much of a stream with temporal layers (RFC 7741 §4.2) a subscriber takes, and the numbers that its packets then have.
+//! The part of a stream with temporal layers (RFC 7741 §4.2) that a subscriber takes, and the resulting packet numbers.
 
-/// Tempos that are less than everything.
+/// Number of tempos that omit something.
 pub const THINNED: usize = 2;
 
-/// The highest temporal layer that is taken.
+/// The highest temporal layer taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tempo {
-    /// The base layer alone: TID 0.
+    /// Only the base layer: TID 0.
     Base,
     /// TID 0 and 1.
     Middle,
-    /// Everything.
     #[default]
     Full,
 }
@@ -18,7 +17,7 @@ pub enum Tempo {
 impl Tempo {
     pub const ALL: [Self; 1 + THINNED] = [Self::Base, Self::Middle, Self::Full];
 
-    /// The tempo that takes one layer more.
+    /// The tempo with one more layer.
     #[must_use]
     pub const fn next(self) -> Self {
         match self {
@@ -27,7 +26,7 @@ impl Tempo {
         }
     }
 
-    /// Whether it takes a temporal layer.
+    /// True if it includes a temporal layer.
     #[must_use]
     pub const fn takes(self, layer: u8) -> bool {
         match self {
@@ -37,25 +36,25 @@ impl Tempo {
         }
     }
 
-    /// The layer with which it takes more than the tempo before it.
+    /// The highest layer of the tempo.
     #[must_use]
     pub const fn layer(self) -> u8 {
         self as u8
     }
 
-    /// Its place among those that leave something out.
+    /// Its index among those that omit something.
     #[must_use]
     pub fn place(self) -> Option<usize> {
         (self != Self::Full).then_some(self as usize)
     }
 }
 
-/// What the slower tempos have left out of a stream before a packet, and which of them leave out the packet itself.
+/// The omissions of the slower tempos before a packet, and the tempos that omit the packet itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Thinned {
     pub packets: [u32; THINNED],
     pub pictures: [u16; THINNED],
-    /// A bit for each place of [`Tempo::place`].
+    /// One bit per [`Tempo::place`].
     pub left_out: u8,
 }
 
@@ -67,13 +66,13 @@ impl Thinned {
         tempo.place().is_some_and(|place| self.left_out & (1 << place) != 0)
     }
 
-    /// Packets that the tempo has left out before this one.
+    /// Packets that the tempo has omitted before this one.
     #[must_use]
     pub fn packets_before(&self, tempo: Tempo) -> u64 {
         tempo.place().and_then(|place| self.packets.get(place)).map_or(0, |packets| u64::from(*packets))
     }
 
-    /// Pictures that the tempo has left out before this one.
+    /// Pictures that the tempo has omitted before this one.
     #[must_use]
     pub fn pictures_before(&self, tempo: Tempo) -> u16 {
         tempo.place().and_then(|place| self.pictures.get(place)).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! The first moment of every test: there is no way to make an `Instant` but to ask for one.
+//! The start time of every test: an `Instant` can only be created by reading the clock.
 
 use std::sync::OnceLock;
 use std::time::Instant;

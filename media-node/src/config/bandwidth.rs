@@ -1,4 +1,4 @@
-//! Settings of bandwidth: what clients and the node may send.
+//! Bandwidth settings for clients and the node.
 
 use media_core::congestion::bandwidth::{Bandwidth, MIN_BPS, START_BPS};
 use node_shell::settings::{Reader, number};
@@ -65,7 +65,7 @@ impl Limits {
 pub(super) fn check(reader: &mut Reader, arguments: &Arguments) -> Option<Limits> {
     let mut limit = |name: &'static str, text: &str| {
         let bps = reader.value(name, text, number(0, BPS_MAX))?;
-        // Less than this carries no sound.
+        // Less than this carries no audio.
         if bps > 0 && bps < MIN_BPS {
             reader.mistake(name, &format!("{bps} must be 0, or {MIN_BPS} or more"));
         }

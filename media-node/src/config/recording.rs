@@ -7,7 +7,7 @@ use node_shell::settings::{Reader, secret};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[group(id = "recording")] // By itself clap names it after the type, as it does the group it is flattened into.
+#[group(id = "recording")] // By default clap would name it after the type, like the group that it is flattened into.
 pub(super) struct Arguments {
     /// The bucket for recordings; if unset, nothing is recorded.
     #[arg(long, env = "MEDIA_RECORD_BUCKET", value_name = "NAME")]
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     /// The storage's region, for instance eu-central-1; auto for R2.
     #[arg(long, env = "MEDIA_RECORD_REGION", value_name = "REGION", default_value = "us-east-1")]
     record_region: String,
-    /// Whether the bucket is in the path of URLs (true) or in the host name (false).
+    /// If true, the bucket is in the path of URLs; if false, it is in the host name.
     #[arg(long, env = "MEDIA_RECORD_PATH_STYLE", value_name = "BOOL", default_value = "true")]
     record_path_style: String,
     /// The access key's id; the key may put, get, list and delete under `recordings/`.
@@ -62,7 +62,7 @@ pub(super) fn check(reader: &mut Reader, arguments: Arguments) -> Option<Option<
     let id = reader.required("record-access-key-id", arguments.record_access_key_id, |text| Ok(text.to_owned()));
     let secret = reader.required("record-secret-access-key", arguments.record_secret_access_key, secret);
     let encryption = reader.value("record-encryption", &arguments.record_encryption, encryption);
-    let bytes_max = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number of bytes"));
+    let bytes_max = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is not a number of bytes"));
     let spool_bytes_max = reader.value("record-spool-bytes-max", &arguments.record_spool_bytes_max, bytes_max);
     let storage = StorageConfig {
         endpoint: endpoint?,

@@ -2,13 +2,16 @@
 
 use crate::config::Limits;
 use crate::shard::Report;
+use crate::tcp::{Closing, Refusal};
 use media_core::stats::{ROUND_TRIP_MS, Sampled, Stats};
-use node_shell::fleet::Standing;
+use node_core::membership::Standing;
 use node_shell::metrics::{Metric, Text, counter, gauge};
+use shared::control::HostLoad;
 
 const METRICS: &[Metric<Report>] = &[
     gauge("media_rooms", "Rooms with a session on this node.", |r| r.rooms as u64),
     gauge("media_sessions", "Open sessions.", |r| r.sessions as u64),
+    gauge("media_timers", "Pending timers; none without sessions.", |r| r.timers as u64),
     gauge("media_share_bps", "Each client's share in bits per second while the node's limit is reached.", |r| {
         r.share_bps
     }),
@@ -56,64 +59,84 @@ const METRICS: &[Metric<Report>] = &[
     counter("media_udp_send_overflows_total", "Datagrams dropped because the send buffer was full.", |r| {
         r.udp.send_overflows
     }),
+    gauge("media_tcp_connections", "Open TCP connections of clients.", |r| r.streams.open),
+    counter("media_tcp_accepted_total", "TCP connections handed to this shard.", |r| r.streams.accepted),
+    counter("media_tcp_slow_reader_total", "Datagrams dropped because a TCP client reads too slowly.", |r| {
+        r.streams.slow_reader
+    }),
     counter("media_udp_segmented_here_total", "Runs sent as single datagrams, without GSO.", |r| r.udp.segmented_here),
 ];
 
-/// Everything there is to tell, one line for each shard and metric.
-pub(super) fn text(reports: &[(u16, Report)], limits: Limits, standing: Standing, is_draining: bool) -> String {
+/// All metrics: one line for each shard and metric, and for each value of another label.
+pub(super) fn text(
+    reports: &[(u16, Report)],
+    refused: [u64; Refusal::ALL.len()],
+    limits: Limits,
+    standing: Standing,
+    is_draining: bool,
+    host: Option<HostLoad>,
+) -> String {
     let mut text = Text::default();
     text.shards(METRICS, reports);
-    let drops = |stats: &Stats| stats.drops().map(|(reason, count)| (reason.label(), count)).collect();
-    labelled(&mut text, reports, ("media_drops_total", "Dropped datagrams and packets."), "reason", drops);
-    let allocations = |stats: &Stats| stats.allocations().collect();
-    labelled(&mut text, reports, ("media_allocations_total", "Layer decisions for slots."), "reason", allocations);
-    let estimates = |stats: &Stats| stats.estimates().collect();
-    labelled(&mut text, reports, ("media_estimates_total", "Changes to downlink estimates."), "reason", estimates);
-    let grades = |stats: &Stats| stats.grades().collect();
-    labelled(
-        &mut text,
-        reports,
-        ("media_quality_samples_total", "Quality samples, one per session and minute."),
-        "grade",
-        grades,
-    );
+    let stats = || reports.iter().map(|(_, report)| &report.stats);
+    let drops = stats().flat_map(Stats::drops).map(|(reason, count)| (reason.label(), count));
+    text.labelled(("media_drops_total", "Dropped datagrams and packets."), "reason", drops);
+    let allocations = stats().flat_map(Stats::allocations);
+    text.labelled(("media_allocations_total", "Layer decisions for slots."), "reason", allocations);
+    let estimates = stats().flat_map(Stats::estimates);
+    text.labelled(("media_estimates_total", "Changes to downlink estimates."), "reason", estimates);
+    let grades = stats().flat_map(Stats::grades);
+    text.labelled(("media_quality_samples_total", "Quality samples, one per session and minute."), "grade", grades);
     for (name, help, count) in SAMPLED {
-        let counts = |stats: &Stats| stats.flows().map(|(flow, sampled)| (flow, count(&sampled))).collect();
-        labelled(&mut text, reports, (name, help), "flow", counts);
+        let counts = stats().flat_map(Stats::flows).map(|(flow, sampled)| (flow, count(&sampled)));
+        text.labelled((name, help), "flow", counts);
     }
     round_trips(&mut text, reports);
+    connections(&mut text, reports, refused);
     bandwidth(&mut text, limits);
     text.single("media_registered", "Whether the node is registered with the edge.", u64::from(standing.is_registered));
     text.single("media_draining", "Whether the node is draining.", u64::from(is_draining));
+    if let Some(host) = host {
+        host_load(&mut text, host);
+    }
     text.finish()
+}
+
+fn host_load(text: &mut Text, host: HostLoad) {
+    text.single(
+        "media_host_cpu_permille",
+        "CPU use of the host in thousandths of all cores.",
+        host.cpu_permille.into(),
+    );
+    text.single("media_host_memory_permille", "Memory use of the host in thousandths.", host.memory_permille.into());
+    text.single(
+        "media_host_disk_permille",
+        "Use of the spool's file system in thousandths.",
+        host.disk_permille.into(),
+    );
+    text.single("media_host_network_in_bps", "Bits per second that the host receives.", host.network_in_bps);
+    text.single("media_host_network_out_bps", "Bits per second that the host sends.", host.network_out_bps);
 }
 
 type Count = fn(&Sampled) -> u64;
 
-/// What samples of quality count in each direction.
+/// Sums of the quality samples in each direction.
 const SAMPLED: [(&str, &str, Count); 3] = [
     ("media_sampled_packets_total", "RTP packets of sampled sessions.", |sampled| sampled.packets),
     ("media_sampled_packets_lost_total", "Lost RTP packets of sampled sessions.", |sampled| sampled.packets_lost),
     ("media_sampled_freezes_total", "Freezes of sampled sessions.", |sampled| sampled.freezes),
 ];
 
-/// Adds a counter with a line for each value of a label.
-fn labelled(
-    text: &mut Text,
-    reports: &[(u16, Report)],
-    (name, help): (&str, &str),
-    label: &str,
-    counts: impl Fn(&Stats) -> Vec<(&'static str, u64)>,
-) {
-    text.head(name, help, "counter");
-    for (shard, report) in reports {
-        for (value, count) in counts(&report.stats) {
-            text.line(name, &format!("shard=\"{shard}\",{label}=\"{value}\""), count);
-        }
-    }
+/// TCP connections that a shard closed, and those that reached no shard.
+fn connections(text: &mut Text, reports: &[(u16, Report)], refused: [u64; Refusal::ALL.len()]) {
+    let closed = |(_, report): &(u16, Report)| report.streams.closed;
+    let closed = reports.iter().flat_map(|report| Closing::ALL.iter().map(|(_, reason)| *reason).zip(closed(report)));
+    text.labelled(("media_tcp_closed_total", "TCP connections closed by the node."), "reason", closed);
+    let refused = Refusal::ALL.iter().map(|(_, reason)| *reason).zip(refused);
+    text.labelled(("media_tcp_refused_total", "TCP connections that reached no session."), "reason", refused);
 }
 
-/// What is not limited has no line.
+/// Omits the lines of missing limits.
 fn bandwidth(text: &mut Text, limits: Limits) {
     const NAME: &str = "media_bandwidth_limit_bps";
     text.head(NAME, "Configured limits in bits per second.", "gauge");
@@ -130,17 +153,21 @@ fn bandwidth(text: &mut Text, limits: Limits) {
 fn round_trips(text: &mut Text, reports: &[(u16, Report)]) {
     const NAME: &str = "media_round_trip_ms";
     text.head(NAME, "Sampled round-trip times to clients in milliseconds.", "histogram");
-    for (shard, report) in reports {
-        let (counts, sum_ms) = report.stats.round_trips();
-        let mut within = 0;
-        for (place, count) in counts.into_iter().enumerate() {
-            within += count;
-            let bound = ROUND_TRIP_MS.get(place).map_or("+Inf".to_owned(), u32::to_string);
-            text.line(&format!("{NAME}_bucket"), &format!("shard=\"{shard}\",le=\"{bound}\""), within);
-        }
-        text.line(&format!("{NAME}_sum"), &format!("shard=\"{shard}\""), sum_ms);
-        text.line(&format!("{NAME}_count"), &format!("shard=\"{shard}\""), within);
+    let mut sums = [0; ROUND_TRIP_MS.len() + 1];
+    let mut sum_ms = 0;
+    for (_, report) in reports {
+        let (counts, shard_ms) = report.stats.round_trips();
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        sum_ms += shard_ms;
     }
+    let mut within = 0;
+    for (place, count) in sums.into_iter().enumerate() {
+        within += count;
+        let bound = ROUND_TRIP_MS.get(place).map_or("+Inf".to_owned(), u32::to_string);
+        text.line(&format!("{NAME}_bucket"), &format!("le=\"{bound}\""), within);
+    }
+    text.line(&format!("{NAME}_sum"), "", sum_ms);
+    text.line(&format!("{NAME}_count"), "", within);
 }
 
 #[cfg(test)]
@@ -192,6 +219,7 @@ mod tests {
         busy.stats.allocated(Limit::Estimate, true);
         busy.stats.estimated(Reason::Delay);
         busy.stats.sampled(&sample(120));
+        busy.streams.closed[1] = 5;
         let standing = Standing { is_registered: true, has_announced_draining: false };
         let limits = Limits {
             client_out_bps_max: None,
@@ -200,37 +228,63 @@ mod tests {
             start_bps: 300_000,
             min_bps: 50_000,
         };
-        let text = text(&[(0, Report::default()), (1, busy)], limits, standing, false);
+        let host = HostLoad { memory_permille: 95, ..HostLoad::default() };
+        let refused = [0, 0, 0, 0, 0, 9];
+        let text = text(&[(0, Report::default()), (1, busy)], refused, limits, standing, false, Some(host));
         for expected in [
             "# TYPE media_rtp_out_total counter",
             "media_rtp_out_total{shard=\"0\"} 0",
             "media_rtp_out_total{shard=\"1\"} 77",
             "media_sessions{shard=\"1\"} 3",
-            "media_drops_total{shard=\"1\",reason=\"malformed_rtp\"} 1",
+            "media_drops_total{reason=\"malformed_rtp\"} 1",
             "media_probe_bytes_out_total{shard=\"1\"} 900",
-            "media_allocations_total{shard=\"1\",reason=\"paused\"} 1",
-            "media_allocations_total{shard=\"0\",reason=\"paused\"} 0",
-            "media_estimates_total{shard=\"1\",reason=\"delay\"} 1",
-            "media_quality_samples_total{shard=\"1\",grade=\"good\"} 1",
-            "media_sampled_packets_lost_total{shard=\"1\",flow=\"out\"} 2",
-            "media_sampled_freezes_total{shard=\"1\",flow=\"in\"} 0",
+            "media_allocations_total{reason=\"paused\"} 1",
+            "media_estimates_total{reason=\"delay\"} 1",
+            "media_quality_samples_total{grade=\"good\"} 1",
+            "media_sampled_packets_lost_total{flow=\"out\"} 2",
+            "media_sampled_freezes_total{flow=\"in\"} 0",
             "# TYPE media_round_trip_ms histogram",
-            "media_round_trip_ms_bucket{shard=\"1\",le=\"100\"} 0",
-            "media_round_trip_ms_bucket{shard=\"1\",le=\"200\"} 1",
-            "media_round_trip_ms_bucket{shard=\"1\",le=\"+Inf\"} 1",
-            "media_round_trip_ms_sum{shard=\"1\"} 120",
-            "media_round_trip_ms_count{shard=\"1\"} 1",
+            "media_round_trip_ms_bucket{le=\"100\"} 0",
+            "media_round_trip_ms_bucket{le=\"200\"} 1",
+            "media_round_trip_ms_bucket{le=\"+Inf\"} 1",
+            "media_round_trip_ms_sum 120",
+            "media_round_trip_ms_count 1",
             "media_share_bps{shard=\"1\"} 250000",
             "media_bandwidth_limit_bps{limit=\"client_in\"} 1500000",
+            "media_tcp_closed_total{reason=\"slow_datagram\"} 5",
+            "media_tcp_refused_total{reason=\"unknown\"} 9",
             "media_registered 1",
             "media_draining 0",
+            "media_host_memory_permille 95",
         ] {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
         }
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        let labels = DropReason::ALL.len() + 5 + Reason::ALL.len() + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
-        assert_eq!(series.len(), 2 * (METRICS.len() + labels) + 1 + 2);
+        let reasons = Closing::ALL.len() + Refusal::ALL.len() + DropReason::ALL.len() + Reason::ALL.len();
+        let labels = reasons + 5 + 4 + 2 * SAMPLED.len() + ROUND_TRIP_MS.len() + 3;
+        assert_eq!(series.len(), 2 * METRICS.len() + labels + 1 + 2 + 5);
         let names: BTreeSet<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
         assert_eq!(names.len(), series.len());
+    }
+
+    /// Prometheus stores every series of every node, so even the largest node must have few.
+    #[test]
+    fn the_largest_node_has_few_series_of_each_metric() {
+        let shards = u16::try_from(shared::limits::SHARDS_PER_NODE_MAX).expect("a few");
+        let mut busy = Report { rooms: 100, sessions: 1_000, ..Report::default() };
+        DropReason::ALL.into_iter().for_each(|reason| busy.stats.drop(reason));
+        (0..2_000).step_by(10).for_each(|round_trip_ms| busy.stats.sampled(&sample(round_trip_ms)));
+        let reports: Vec<_> = (0..shards).map(|shard| (shard, busy.clone())).collect();
+        let standing = Standing { is_registered: true, has_announced_draining: false };
+        let limits = Limits {
+            client_out_bps_max: Some(1),
+            client_in_bps_max: Some(1),
+            node_out_bps_max: Some(1),
+            start_bps: 300_000,
+            min_bps: 50_000,
+        };
+        let text = text(&reports, [0; Refusal::ALL.len()], limits, standing, false, Some(HostLoad::default()));
+        let most = node_shell::metrics::most_series(&text);
+        assert!(most < shared::limits::SERIES_PER_METRIC_MAX && most >= usize::from(shards), "{most} series");
     }
 }

@@ -1,4 +1,5 @@
-//! The end of a recording: the edge is told that a segment is whole, and where it says so, files are made of all that is in the storage.
+//! The end of a recording: tells the edge that a segment is complete, and builds the files from all stored segments if
+//! the edge says so.
 
 use super::Shared;
 use super::spool::{Folder, Head};
@@ -19,12 +20,12 @@ use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
-/// Files that are made again because another segment came meanwhile, before we wait.
+/// Times that files are rebuilt at once because another segment arrived in the meantime; then the node waits.
 const ROUNDS_MAX: usize = 8;
-/// How often the edge is told that files are being made.
+/// Interval of reports to the edge while files are being built.
 const FINISHER_INTERVAL: Duration = Duration::from_millis(limits::RECORDING_FINISHER_INTERVAL_MS);
 
-/// Brings a segment that is whole in the storage to its end.
+/// Concludes a segment that is completely stored.
 pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
     abandon_upload(shared, folder).await?;
     let epoch = folder.head.manifest.epoch;
@@ -42,10 +43,10 @@ pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
     bail!("new segments keep arriving")
 }
 
-/// Makes the files, and tells the edge now and then that it does: from the order to do so, however long others go before it.
+/// Builds the files, and reports to the edge at intervals from the order on, even while waiting for a turn.
 async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> {
     let making = async {
-        // One file at a time is made on a node, as each takes disk and bandwidth.
+        // A node builds one file at a time, as each takes disk space and bandwidth.
         let _turn = shared.finishing.acquire().await.context("the node is stopping")?;
         make_files(shared, folder).await
     };
@@ -57,7 +58,7 @@ async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentO
         tokio::select! {
             outcome = &mut making => return outcome,
             _ = telling.tick() => {
-                // An edge that is away for long has given the files to another node; it says so when they are made.
+                // After a long outage the edge has given the files to another node; it says so when they are built.
                 if let Err(error) = report(shared, folder, SegmentOutcome::Sealed { epoch }).await {
                     tracing::debug!(error = format!("{error:#}"), "could not notify the edge");
                 }
@@ -66,7 +67,7 @@ async fn make_files_in_turn(shared: &Shared, folder: &Folder) -> Result<SegmentO
     }
 }
 
-/// What a dead process, or a storage that went away, left of a large file.
+/// Aborts the upload of a large file that a dead process or unreachable storage left unfinished.
 async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
     if let Some(upload) = folder.upload()? {
         shared.storage.abandon(&upload).await?;
@@ -76,7 +77,7 @@ async fn abandon_upload(shared: &Shared, folder: &Folder) -> Result<()> {
     Ok(())
 }
 
-/// Stores a file, in chunks where it is large.
+/// Uploads a file, in chunks if it is large.
 async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) -> Result<()> {
     let content_type = content_type(key);
     let bytes = tokio::fs::metadata(path).await.context("reading a file's metadata")?.len();
@@ -91,14 +92,14 @@ async fn store_file(shared: &Shared, folder: &Folder, key: &str, path: &Path) ->
     folder.note_upload(None)
 }
 
-/// What is in the storage of a recording.
+/// The stored objects of a recording.
 struct Found {
     manifests: Vec<SegmentManifest>,
-    /// Keys of parts by track, in the order of their times.
+    /// Keys of parts by track, in order of time.
     parts: BTreeMap<TrackId, VecDeque<String>>,
 }
 
-/// Makes every file of the recording, and the manifest.
+/// Builds every file of the recording, and the manifest.
 async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> {
     let head = &folder.head;
     let found = find(shared, &head.key_prefix).await?;
@@ -131,7 +132,7 @@ async fn make_files(shared: &Shared, folder: &Folder) -> Result<SegmentOutcome> 
     Ok(outcome)
 }
 
-/// What the edge is told of the files; without any, there is no manifest either.
+/// The report to the edge about the files; without any, there is no manifest either.
 fn outcome(head: &Head, segments: Vec<u64>, files: Vec<RecordingFile>) -> SegmentOutcome {
     let epoch = head.manifest.epoch;
     if files.is_empty() {
@@ -167,7 +168,7 @@ async fn find(shared: &Shared, key_prefix: &str) -> Result<Found> {
     Ok(Found { manifests, parts: by_track })
 }
 
-/// What parts and files end with, by what is in them.
+/// File name extensions of parts and files, by content.
 const EXTENSIONS: [&str; 2] = [SOUND_EXTENSION, "mp4"];
 const SOUND_EXTENSION: &str = "webm";
 
@@ -180,7 +181,7 @@ pub(super) fn content_type(key: &str) -> &'static str {
     if extension_of(key) == Some(SOUND_EXTENSION) { "video/webm" } else { "video/mp4" }
 }
 
-/// Which track a part is of, when it begins, and in which segment: `…/7/parts/t1/000003-15000.webm`.
+/// The track, start and segment of a part: `…/7/parts/t1/000003-15000.webm`.
 fn place(epoch: &str, track: &str, name: &str) -> Option<(TrackId, u64, u64)> {
     let (name, _) = name.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension))?;
     let starts_ms = name.split_once('-')?.1.parse().ok()?;
@@ -193,7 +194,7 @@ struct Group {
     is_screen: bool,
 }
 
-/// The tracks of each file, with the name that its participant had.
+/// The tracks of each file, with their participant's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tracks {
     name: String,
@@ -234,7 +235,7 @@ fn groups(manifests: &[SegmentManifest]) -> BTreeMap<Group, Tracks> {
     groups
 }
 
-/// What goes into one file.
+/// The content of one file.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {
     extension: &'static str,
@@ -242,7 +243,7 @@ struct Parts {
     video: VecDeque<String>,
 }
 
-/// The parts of one file, or of two where pictures came in codecs that no one file takes; each of them has all of the sound.
+/// The parts of one file, or of two for video in codecs that do not fit in one file; each of them has all of the audio.
 fn parts_by_format(found: &Found, tracks: &Tracks) -> Vec<Parts> {
     let (audio, all) = (parts_of(found, &tracks.audio), parts_of(found, &tracks.video));
     let of = |extension: &'static str| {
@@ -282,7 +283,7 @@ async fn make_file(
     }))
 }
 
-/// The parts of several tracks in the order of time: a participant who comes back has new tracks.
+/// The parts of several tracks in order of time: a returning participant has new tracks.
 fn parts_of(found: &Found, tracks: &[TrackId]) -> VecDeque<String> {
     let first_ms = |track: &&TrackId| found.parts.get(*track).and_then(VecDeque::front).and_then(|key| starts_ms(key));
     let mut tracks: Vec<&TrackId> = tracks.iter().collect();
@@ -294,7 +295,7 @@ fn starts_ms(key: &str) -> Option<u64> {
     key.rsplit_once('-')?.1.split_once('.')?.0.parse().ok()
 }
 
-/// Writes one file with two parts in memory; nothing where there is not a single frame.
+/// Writes one file with two parts in memory; `None` without a single frame.
 async fn write(
     shared: &Shared,
     group: &Group,
@@ -328,12 +329,12 @@ async fn write(
     }
 }
 
-/// The prefixes of what nobody needs once the edge has agreed to an outcome. It goes no earlier: a node that died in between
-/// would not know which segments it spoke of.
+/// The prefixes that nobody needs once the edge has confirmed an outcome. Earlier deletion would be wrong: after a
+/// crash, the next process would not know which segments it reported.
 fn spent(key_prefix: &str, outcome: &SegmentOutcome, is_complete: bool) -> Vec<String> {
     match outcome {
         _ if is_complete => vec![format!("{key_prefix}segments/")],
-        // A segment that is still to come makes files of its own parts only.
+        // A later segment builds files from its own parts only.
         SegmentOutcome::Empty { segments, .. } => {
             segments.iter().map(|epoch| format!("{key_prefix}segments/{epoch}/")).collect()
         }

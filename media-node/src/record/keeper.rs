@@ -1,4 +1,4 @@
-//! Parts and rows on their way into the spool: what cannot be written waits in memory, and what does not fit there is a gap.
+//! Writes parts and rows into the spool: while that fails they wait in memory, and parts that do not fit become gaps.
 
 use super::spool::{Space, Spool};
 use anyhow::Result;
@@ -7,12 +7,12 @@ use shared::manifest::{Event, Row};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Most bytes of one segment that wait for the disk: a minute of a publisher at 2 Mbit/s, twice.
+/// Most bytes of one segment waiting for the disk: two minutes of a publisher at 2 Mbit/s.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Most rows that wait; those that come later are lost.
+/// Most waiting rows; later ones are lost.
 const WAITING_MAX: usize = 100_000;
 
-/// Writes one segment down, in order.
+/// Writes one segment to disk, in order.
 #[derive(Debug)]
 pub(super) struct Keeper {
     spool: Spool,
@@ -26,7 +26,7 @@ impl Keeper {
         Self { spool, space, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
-    /// Takes what is to be written.
+    /// Takes parts and rows to write.
     pub(super) fn keep(&mut self, output: Output) {
         if self.waiting.len() >= WAITING_MAX {
             return;
@@ -35,7 +35,7 @@ impl Keeper {
         self.waiting.push_back(output);
     }
 
-    /// Writes what waits; false if it could not be.
+    /// Writes everything that waits; false if that failed.
     pub(super) fn write(&mut self) -> bool {
         while let Some(output) = self.waiting.front() {
             if let Err(error) = write(&mut self.spool, &self.space, output) {
@@ -49,14 +49,15 @@ impl Keeper {
         true
     }
 
-    /// Nothing more comes: what could not be written is lost.
+    /// Drops everything that could not be written.
     pub(super) fn close(mut self) {
         if !self.write() {
             tracing::error!(bytes = self.waiting_bytes, "the end of a recording could not be written and is lost");
         }
     }
 
-    /// Makes gaps of the oldest parts until the rest fits into memory. The row of a part is behind it, once it is there.
+    /// Turns the oldest parts into gaps until the rest fits into memory. A part's row follows it, if it is there
+    /// already.
     fn give_up_most(&mut self) {
         while self.waiting_bytes > WAITING_BYTES_MAX {
             let is_given_up = |pair: &[&Output]| matches!(pair, [Output::Part { .. }, Output::Row(_)]);
@@ -92,7 +93,7 @@ fn write(spool: &mut Spool, space: &Space, output: &Output) -> Result<()> {
     }
 }
 
-/// What the manifest says instead of a part that was lost.
+/// The row that replaces that of a lost part.
 fn lost(row: &Row) -> Row {
     match &row.event {
         Event::Part { track, duration_ms, .. } => {
@@ -117,7 +118,7 @@ mod tests {
         TrackId::parse("t1").expect("an id")
     }
 
-    /// A part of so many bytes, and its row.
+    /// A part of this length, and its row.
     fn part(number: u64, length: usize) -> [Output; 2] {
         let key = format!("{PREFIX}segments/7/parts/t1/{number:06}-{number}.webm");
         let event =
@@ -151,7 +152,7 @@ mod tests {
             self.keeper.write()
         }
 
-        /// Parts on the disk, and rows: `p` for a part, `g` for a gap.
+        /// Parts on disk, and rows: `p` for a part, `g` for a gap.
         fn written(&self) -> (usize, String) {
             let folder = self.keeper.spool.folder();
             let rows = folder.manifest(false).expect("reads").rows;
@@ -162,7 +163,7 @@ mod tests {
 
     impl Drop for Disk {
         fn drop(&mut self) {
-            // What is left of a failed test is left to the system.
+            // The system cleans up after a failed test.
             let _ = fs::remove_dir_all(&self.root);
         }
     }

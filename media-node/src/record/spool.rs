@@ -1,7 +1,8 @@
-//! The spool: what was recorded and is not yet in the storage, one folder for each segment.
+//! The spool: recorded data that is not uploaded yet, one folder for each segment.
 //!
-//! Parts are written under another name and renamed, so that a killed process leaves whole ones or none. They are not forced to the
-//! disk: a process that dies takes nothing of the page cache along, and a host that dies may take its disk along as well.
+//! Parts are written under another name and renamed, so that a killed process leaves complete ones or none. They are
+//! not synced to disk: a process that dies does not lose the page cache, and a host that dies may lose its disk as
+//! well.
 
 use super::storage::Unfinished;
 use anyhow::{Context, Result, bail};
@@ -17,22 +18,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const HEAD: &str = "head.json";
 const ROWS: &str = "rows.jsonl";
 const PARTS: &str = "parts";
-/// Where the file that is being made lies.
+/// The file under construction.
 const WORK: &str = "file.work";
-/// Names the upload of that file, while it goes on.
+/// Names the upload of that file, while it is in progress.
 const UPLOAD: &str = "upload.json";
-/// Stands for the slash in the name of a part; no track has it in its name.
+/// Stands for the slash in the name of a part; no track's name contains it.
 const SLASH: char = '!';
 const UNFINISHED: &str = ".unfinished";
 
-/// How much of the disk all spooled parts take.
+/// Disk space of all spooled parts.
 #[derive(Debug)]
 pub(crate) struct Space {
     used: AtomicU64,
     bytes_max: u64,
 }
 
-/// Space for a part that is yet to be written; given back unless it is kept.
+/// Space for a part that is not written yet; released unless it is kept.
 #[derive(Debug)]
 pub(crate) struct Taken<'a> {
     space: &'a Space,
@@ -40,17 +41,17 @@ pub(crate) struct Taken<'a> {
 }
 
 impl Space {
-    /// So much, and none of it used.
+    /// Creates an empty space of this size.
     pub(crate) fn of(bytes_max: u64) -> Self {
         Self { used: AtomicU64::new(0), bytes_max }
     }
 
-    /// Takes note of parts that lie there already.
+    /// Counts existing parts.
     pub(crate) fn note(&self, bytes: u64) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes space for a part.
+    /// Fails if there is too little space.
     pub(crate) fn take(&self, bytes: u64) -> Result<Taken<'_>> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let taken = Taken { space: self, bytes };
@@ -60,7 +61,7 @@ impl Space {
         Ok(taken)
     }
 
-    /// A part was stored and removed.
+    /// Releases the space of an uploaded and removed part.
     pub(crate) fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -78,10 +79,10 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// What is known of a segment from its beginning.
+/// The facts known at the start of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
-    /// Everything of the recording is stored under this.
+    /// The prefix of all object keys of the recording.
     pub(crate) key_prefix: String,
     /// The manifest without rows.
     pub(crate) manifest: SegmentManifest,
@@ -95,7 +96,6 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Makes the folder of a new segment.
     pub(crate) fn create(
         root: &Path,
         node: &NodeId,
@@ -125,7 +125,6 @@ impl Spool {
         Ok(Self { folder, head, rows })
     }
 
-    /// The folder, for the uploads.
     pub(crate) fn folder(&self) -> Folder {
         Folder { path: self.folder.clone(), head: self.head.clone() }
     }
@@ -143,7 +142,7 @@ impl Spool {
     }
 }
 
-/// A segment's folder, as it is uploaded from.
+/// A segment's folder, as used by the upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -151,7 +150,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Segments that an earlier process left behind; those that say nothing are put aside with a warning.
+    /// Segments left behind by an earlier process; unreadable ones are set aside with a warning.
     pub(crate) fn leftovers(root: &Path) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
@@ -167,7 +166,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Reads from the disk on a thread where that may take its time: the disk may be slow, and folders hold thousands of parts.
+    /// Reads from disk on a blocking thread: the disk may be slow, and folders contain thousands of parts.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Self) -> Result<T> + Send + 'static,
@@ -176,7 +175,7 @@ impl Folder {
         tokio::task::spawn_blocking(move || read(&folder)).await.context("reading the spool")?
     }
 
-    /// The parts that wait, in the order of their names: keys with files.
+    /// The waiting parts by name: keys with files.
     pub(crate) fn parts(&self) -> Result<Vec<(String, PathBuf)>> {
         let prefix = media_core::record::segment::parts_prefix(&self.head.key_prefix, self.head.manifest.epoch);
         let mut parts = Vec::new();
@@ -191,13 +190,13 @@ impl Folder {
         Ok(parts)
     }
 
-    /// How long the parts are that wait.
+    /// The total size of the waiting parts.
     pub(crate) fn parts_bytes(&self) -> u64 {
         let parts = self.parts().unwrap_or_default();
         parts.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
     }
 
-    /// The manifest as it is by now. A row that was cut off, because the process died while it wrote, is none.
+    /// The current manifest. A row that was truncated by a crash is dropped.
     pub(crate) fn manifest(&self, is_sealed: bool) -> Result<SegmentManifest> {
         let text = match fs::read(self.path.join(ROWS)) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -208,17 +207,17 @@ impl Folder {
         Ok(SegmentManifest { is_sealed, rows, ..self.head.manifest.clone() })
     }
 
-    /// How long the manifest is, to know whether it grew.
+    /// The size of the manifest, which shows whether it grew.
     pub(crate) fn rows_bytes(&self) -> u64 {
         fs::metadata(self.path.join(ROWS)).map_or(0, |metadata| metadata.len())
     }
 
-    /// Where a file can be made.
+    /// The path for a file under construction.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join(WORK)
     }
 
-    /// Keeps in mind which large file is being stored, or that none is.
+    /// Remembers the large file being uploaded; `None` if there is none.
     pub(crate) fn note_upload(&self, upload: Option<&Unfinished>) -> Result<()> {
         match upload {
             Some(upload) => write_whole(&self.path, UPLOAD, serde_json::to_string(upload)?.as_bytes()),
@@ -236,7 +235,7 @@ impl Folder {
         }
     }
 
-    /// Deletes the folder: the storage has everything.
+    /// Deletes the folder: everything is uploaded.
     pub(crate) fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.path).with_context(|| format!("removing {}", self.path.display()))
     }

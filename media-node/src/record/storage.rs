@@ -1,4 +1,4 @@
-//! The S3-compatible storage: what is put there, read back and deleted.
+//! The S3-compatible storage: uploads, reads and deletions.
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
@@ -16,44 +16,44 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
-/// Multipart parts must have 5 MiB at least; 8 MiB are a few seconds on a slow line, and 10,000 of them 78 GiB.
+/// Multipart parts must have at least 5 MiB; 8 MiB are a few seconds on a slow line, and 10,000 of them 78 GiB.
 pub(crate) const CHUNK_BYTES: u64 = 8 * 1024 * 1024;
-/// A storage that does not take a connection within this time is away.
+/// Storage that does not accept a connection within this time is unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A storage that takes longer for a question without a body hangs.
+/// Storage that takes longer for a request without a body hangs.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// 8 MiB take 30 s at 2 Mbit/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(crate) struct StorageConfig {
-    /// `https://host`; AWS's own for the region where not set.
+    /// `https://host`; `None` for AWS's endpoint of the region.
     pub(crate) endpoint: Option<String>,
     /// For instance `eu-central-1`; `auto` for R2.
     pub(crate) region: String,
     pub(crate) bucket: String,
-    /// Whether the bucket stands in the path.
+    /// If true, the bucket is in the path.
     pub(crate) is_path_style: bool,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: Secret,
-    /// How the storage is asked to encrypt what it keeps.
+    /// The requested server-side encryption.
     pub(crate) encryption: Option<Encryption>,
 }
 
 /// `x-amz-server-side-encryption`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Encryption {
-    /// With keys of the storage's own.
+    /// With the storage's own keys.
     Aes256,
     /// With a key of the key management service, or its default one.
     Kms(Option<String>),
 }
 
-/// A large object that is being stored.
+/// A large object that is being uploaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
     pub(crate) key: String,
-    /// The storage's name for it.
+    /// The storage's id for it.
     id: String,
 }
 
@@ -75,7 +75,7 @@ impl Storage {
             .region(Region::new(region))
             .credentials_provider(credentials)
             .force_path_style(is_path_style)
-            // The uploads retry by themselves, because they tell the room meanwhile.
+            // The uploads retry by themselves, because they tell the room in the meantime.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -93,7 +93,7 @@ impl Storage {
         Self { client: Client::from_conf(builder.build()), bucket, encryption }
     }
 
-    /// Whether it answers at all, whatever it says about this object.
+    /// True if it answers at all, whatever it says about this object.
     pub(crate) async fn answers(&self, key: &str) -> bool {
         let asked = self.client.head_object().bucket(&self.bucket).key(key).send();
         match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
@@ -140,12 +140,12 @@ impl Storage {
         Ok(())
     }
 
-    /// Gives up a large object that was not stored to its end; it may have been, or be gone already.
+    /// Aborts an unfinished upload, which may have been completed or be gone already.
     pub(crate) async fn abandon(&self, upload: &Unfinished) -> Result<()> {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&upload.key);
         match request.upload_id(&upload.id).send().await {
             Ok(_) => Ok(()),
-            // The storage does not know the upload, or forbids this: asking again would change nothing.
+            // The storage does not know the upload, or forbids this: a retry would change nothing.
             Err(error) if error.raw_response().is_some_and(|response| is_final(response.status().as_u16())) => {
                 tracing::warn!(
                     key = upload.key,
@@ -157,7 +157,7 @@ impl Storage {
         }
     }
 
-    /// Reads an object that is small enough for memory, as parts and manifests are.
+    /// Reads an object that fits in memory, such as a part or a manifest.
     pub(crate) async fn read(&self, key: &str) -> Result<Vec<u8>> {
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = object.with_context(|| format!("reading {key}"))?;
@@ -176,7 +176,7 @@ impl Storage {
         Ok(keys)
     }
 
-    /// Deletes an object; it need not exist.
+    /// The object need not exist.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let request = self.client.delete_object().bucket(&self.bucket).key(key);
         request.send().await.with_context(|| format!("deleting {key}"))?;
@@ -192,7 +192,7 @@ impl Storage {
     }
 }
 
-/// Whether the same request is answered so again: what is wrong is with it, and not with the time.
+/// True if a retry would get the same status: the request is wrong, not the time.
 const fn is_final(status: u16) -> bool {
     const REQUEST_TIMEOUT: u16 = 408;
     const TOO_MANY_REQUESTS: u16 = 429;

@@ -1,11 +1,12 @@
-//! One segment on its way to the storage: parts while it is recorded, the manifest now and then, and at the end what the edge says.
+//! The upload of one segment: parts while it is recorded, the manifest at intervals, and at the end whatever the edge
+//! orders.
 
-use super::Shared;
 use super::finish;
 use super::spool::Folder;
+use super::{RoomLine, Shared};
 use anyhow::{Context, Result};
 use media_core::record::segment::{manifest_key, track_of};
-use node_shell::backoff::Backoff;
+use node_core::backoff::Backoff;
 use node_shell::post::PostError;
 use shared::TrackId;
 use shared::control::{Message, NodeToRoom, RecordingReport, RecordingVerdict, SegmentOutcome};
@@ -13,32 +14,30 @@ use shared::signal::RecordingState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Parts that are stored at once: a busy room makes some ten each second.
+/// Parallel uploads of parts: a busy room produces about ten parts per second.
 const AT_ONCE: usize = 8;
-/// How often the spool is looked into.
+/// Interval of checks for new parts in the spool.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the manifest of a running segment is stored; it is all that says of a lost host's parts when they were.
+/// Interval of manifest uploads for a running segment; for a lost host's parts, the manifest is the only record of
+/// their times.
 const MANIFEST_INTERVAL: Duration = Duration::from_secs(10);
-/// A long manifest is stored less often, so that it takes no more bandwidth than this.
+/// A long manifest is uploaded less often, to stay within this bandwidth.
 const MANIFEST_BYTES_PER_S: u64 = 100 * 1024;
-/// A storage that has not answered for so long is away, and the room is told.
+/// Storage that has not answered for this long is unreachable, and the room is told.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 
-/// How the room is told, as long as it listens.
-pub(super) type Room = Option<mpsc::WeakSender<NodeToRoom>>;
-
-/// What the recorder says about a segment.
+/// The recorder's state of a segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
     pub(super) is_over: bool,
-    /// What was recorded last cannot be written to the disk.
+    /// True if the latest data cannot be written to disk.
     pub(super) is_stuck: bool,
-    /// The rooms to tell, and how often each was told: one that dials again is told again.
-    pub(super) room: (u64, Room),
+    /// The way to the room, and the number of its orders so far: after each it is told again.
+    pub(super) room: (u64, Option<RoomLine>),
 }
 
 pub(super) struct Upload {
@@ -46,12 +45,12 @@ pub(super) struct Upload {
     folder: Folder,
     standing: watch::Receiver<Standing>,
     backoff: Backoff,
-    /// Since when the storage does not answer.
+    /// Start of the time without an answer from storage.
     failing_since: Option<Instant>,
     told: Option<(u64, RecordingState)>,
     stored_rows_bytes: Option<u64>,
     manifest_at: Option<Instant>,
-    /// Tracks that the stored manifest tells of.
+    /// Tracks in the stored manifest.
     told_tracks: BTreeSet<TrackId>,
 }
 
@@ -71,7 +70,7 @@ impl Upload {
         }
     }
 
-    /// Goes on until nothing is left here, however long the storage or the edge is away.
+    /// Continues until nothing is left here, however long storage or the edge is unreachable.
     pub(super) async fn run(mut self) {
         let (recording, epoch) = (self.folder.head.manifest.recording.clone(), self.folder.head.manifest.epoch);
         loop {
@@ -81,7 +80,7 @@ impl Upload {
                 Ok(()) => {
                     self.backoff.reset();
                     self.failing_since = None;
-                    // A full disk is as bad as a storage that is away, which is its usual cause.
+                    // A full disk is as bad as unreachable storage, which is its usual cause.
                     let is_stuck = self.standing.borrow().is_stuck;
                     self.tell(if is_stuck { RecordingState::StorageAway } else { RecordingState::Recording });
                     let _ = timeout(LOOK_INTERVAL, self.standing.changed()).await;
@@ -103,7 +102,7 @@ impl Upload {
         tracing::info!(%recording, epoch, "segment finished");
     }
 
-    /// Stores what waits; with `is_over`, all of it, and the sealed manifest.
+    /// Uploads waiting parts; with `is_over`, all of them, and the sealed manifest.
     async fn round(&mut self, is_over: bool) -> Result<()> {
         // Before the first part: from then on the room knows that it is recorded.
         if self.manifest_is_due(is_over) {
@@ -123,7 +122,7 @@ impl Upload {
                     let part = tokio::fs::read(&path).await.context("reading a part")?;
                     let bytes = part.len() as u64;
                     shared.storage.put(&key, part, finish::content_type(&key)).await?;
-                    // Only what is acknowledged is deleted.
+                    // Only acknowledged parts are deleted.
                     tokio::fs::remove_file(&path).await.context("removing a part")?;
                     shared.space.give_back(bytes);
                     anyhow::Ok(())
@@ -143,7 +142,7 @@ impl Upload {
         has_grown && is_time && !is_over
     }
 
-    /// Before the first part of a track is stored, there is a manifest that says whose it is.
+    /// Before the first part of a track is uploaded, a manifest must name its owner.
     async fn tell_tracks(&mut self, tracks: BTreeSet<TrackId>) -> Result<()> {
         if !tracks.is_subset(&self.told_tracks) {
             self.store_manifest(false).await?;
@@ -167,8 +166,8 @@ impl Upload {
         manifest_key(&self.folder.head.key_prefix, self.folder.head.manifest.epoch)
     }
 
-    /// Waits for the storage. Where that takes long, it is asked something small: a line may be slow, but a storage that does
-    /// not answer that either hangs, and the room is told.
+    /// Waits for storage. If that takes long, sends it a small request: a line may be slow, but storage that does not
+    /// answer that either hangs, and the room is told.
     async fn watched<T>(&mut self, asked: impl Future<Output = T>) -> T {
         tokio::pin!(asked);
         loop {
@@ -197,7 +196,7 @@ impl Upload {
         sleep(self.backoff.next_wait()).await;
     }
 
-    /// Tells the room how it goes, once.
+    /// Tells the room the state, unless it knows.
     fn tell(&mut self, state: RecordingState) {
         let (said, room) = self.standing.borrow().room.clone();
         if self.told == Some((said, state)) {
@@ -208,7 +207,7 @@ impl Upload {
             tracing::warn!(%recording, ?state, "storage became unreachable or reachable again");
         }
         let message = NodeToRoom::RecordingState { recording, state, code: None };
-        if room.and_then(|room| room.upgrade()).is_some_and(|room| room.try_send(message).is_ok()) {
+        if room.is_some_and(|room| room.tell(message)) {
             self.told = Some((said, state));
         }
     }
@@ -220,17 +219,17 @@ pub(super) async fn report(shared: &Shared, folder: &Folder, outcome: SegmentOut
     let report = RecordingReport { room: manifest.room.clone(), recording: manifest.recording.clone(), outcome };
     let question = serde_json::to_string(&report).context("writing a report")?;
     let mut failed = None;
-    for edge in &shared.edges {
+    for edge in shared.edges.iter() {
         match node_shell::post::post(&edge.join_http("/v1/nodes/recordings"), &shared.token, question.clone()).await {
-            Ok(answer) => return RecordingVerdict::parse(&answer).context("reading the edge's verdict"),
+            Ok(answer) => return RecordingVerdict::parse(&answer).context("reading the edge's answer"),
             Err(error) => failed = Some(error),
         }
     }
     Err(failed.context("no edge is configured")?).context("reporting a recording")
 }
 
-/// Whether the edge will say the same again, whatever happens. What it says of our token is not such an answer: operators
-/// change tokens.
+/// True if the edge will always give the same answer. An answer about our token is not of this kind: operators change
+/// tokens.
 fn is_in_vain(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<PostError>() {
         Some(PostError::Refused { status: 401 | 403 }) => false,

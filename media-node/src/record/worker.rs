@@ -1,12 +1,12 @@
-//! The recorder's thread: what the shards copied, put into the segments that the rooms ordered.
+//! The recorder's thread: sorts the shards' copies into the segments that the rooms ordered.
 //!
-//! An order overtakes packets that came before it: they wait in a shard's batch, or in the queue. So what an order ends goes on
-//! until each shard has handed over what it had copied by then.
+//! An order overtakes earlier packets, which wait in a shard's batch or in the queue. So whatever an order ends
+//! continues until each shard has handed over everything that it had copied by then.
 
 use super::keeper::Keeper;
 use super::spool::{Folder, Spool};
 use super::upload::{Standing, Upload};
-use super::{BATCHES_MAX, Copied, Inlet, Order, Shared};
+use super::{BATCHES_MAX, Copied, Inlet, Order, RoomLine, Shared};
 use crate::clock::Clock;
 use crate::shard::{Command, Shard};
 use anyhow::Result;
@@ -24,12 +24,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-/// How often parts are looked at that nothing is added to.
+/// Interval of checks for parts to which nothing is added.
 const TICK: Duration = Duration::from_millis(250);
-/// A shard that has not handed over what it copied after this long never will: its thread has ended.
+/// A shard that has not handed over its copies after this long never will: its thread has ended.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Names a segment: a room may have one that ends beside the one that begins.
+/// Identifies a segment: a room may have one that ends beside one that begins.
 type SegmentNumber = u64;
 
 /// The thread's half of the recorder.
@@ -62,15 +62,15 @@ struct Active {
     standing: watch::Sender<Standing>,
 }
 
-/// What an order ends, as soon as everything is here that was copied before it.
+/// An end by an order, pending until everything copied before it has arrived.
 struct Ending {
     segment: SegmentNumber,
-    /// All of it, or only what its order leaves out.
+    /// If true, the whole segment ends, otherwise only the part missing from its order.
     is_whole: bool,
     at_us: i64,
-    /// The number that the shards hand over with what they copied.
+    /// The number that the shards return with their copies.
     number: u64,
-    /// Shards that have not done so yet.
+    /// Shards that have not returned it yet.
     awaited: BTreeSet<u16>,
     until: Instant,
 }
@@ -94,13 +94,13 @@ impl Worker {
         }
     }
 
-    /// Takes up what an earlier process left behind.
+    /// Resumes the segments left behind by an earlier process.
     pub(super) fn recover(&mut self) -> Result<()> {
         for folder in Folder::leftovers(&self.root)? {
             let manifest = &folder.head.manifest;
-            tracing::info!(recording = %manifest.recording, epoch = manifest.epoch, "taking up what was left");
+            tracing::info!(recording = %manifest.recording, epoch = manifest.epoch, "resuming an unfinished recording");
             self.shared.space.note(folder.parts_bytes());
-            // The sender may go: what it said last stays.
+            // The sender may be dropped: its last value stays.
             let (_, standing) = watch::channel(Standing { is_over: true, ..Standing::default() });
             self.upload(folder, standing);
         }
@@ -118,11 +118,12 @@ impl Worker {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // Orders first: a track is known before its packets come. Time last: packets that wait in the queue are not late.
+            // Orders first: a track must be known before its packets arrive. Time last: packets that wait in the queue
+            // are not late.
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Set { room, epoch, at, order, tell }) => self.set(&room, epoch, at, *order, tell),
+                    Some(Order::Set { at, order, line }) => self.set(at, *order, line),
                     Some(Order::Stop(done)) => self.stop(done),
                     None => return,
                 },
@@ -147,14 +148,8 @@ impl Worker {
         }
     }
 
-    fn set(
-        &mut self,
-        room: &RoomId,
-        epoch: u64,
-        at: Instant,
-        order: Option<RecordingOrder>,
-        tell: mpsc::WeakSender<NodeToRoom>,
-    ) {
+    fn set(&mut self, at: Instant, order: Option<RecordingOrder>, line: RoomLine) {
+        let (room, epoch) = (&line.room, line.epoch);
         let at_us = self.clock.micros(at);
         let current = self.current.get(room).and_then(|number| Some((*number, self.segments.get(number)?)));
         if let Some((number, active)) = current {
@@ -167,11 +162,11 @@ impl Worker {
             }
         }
         let Some(order) = order else { return };
-        let Some(number) = self.current.get(room).copied().or_else(|| self.begin(room, epoch, &order, &tell)) else {
+        let Some(number) = self.current.get(room).copied().or_else(|| self.begin(&line, &order)) else {
             return;
         };
         let Some(active) = self.segments.get_mut(&number) else { return };
-        active.standing.send_modify(|standing| standing.room = (standing.room.0 + 1, Some(tell)));
+        active.standing.send_modify(|standing| standing.room = (standing.room.0 + 1, Some(line)));
         active.segment.set_order(at_us, order);
         let is_missing = active.segment.has_missing();
         self.drain(number);
@@ -180,14 +175,9 @@ impl Worker {
         }
     }
 
-    /// The segment of an order: one that was about to end, or a new one. Nothing where that is not possible.
-    fn begin(
-        &mut self,
-        room: &RoomId,
-        epoch: u64,
-        order: &RecordingOrder,
-        tell: &mpsc::WeakSender<NodeToRoom>,
-    ) -> Option<SegmentNumber> {
+    /// The segment of an order: one that was about to end, or a new one. `None` if that is impossible.
+    fn begin(&mut self, line: &RoomLine, order: &RecordingOrder) -> Option<SegmentNumber> {
+        let (room, epoch) = (&line.room, line.epoch);
         let ending = self.segments.iter().find(|(_, active)| active.is_of(room, epoch, Some(order)));
         let number = match ending.map(|(number, _)| *number) {
             Some(number) => {
@@ -197,14 +187,12 @@ impl Worker {
             None => match self.open(room, epoch, order) {
                 Ok(number) => number,
                 Err(error) => {
-                    tracing::error!(%room, error = format!("{error:#}"), "a recording cannot begin");
+                    tracing::error!(%room, error = format!("{error:#}"), "starting a recording failed");
                     let recording = order.recording.clone();
                     let code = Some(shared::ErrorCode::RecordingFailed);
                     let state = shared::signal::RecordingState::Failed;
-                    if let Some(tell) = tell.upgrade() {
-                        // A room that is not listening asks again.
-                        let _ = tell.try_send(NodeToRoom::RecordingState { recording, state, code });
-                    }
+                    // A room that is not listening asks again.
+                    line.tell(NodeToRoom::RecordingState { recording, state, code });
                     return None;
                 }
             },
@@ -225,7 +213,7 @@ impl Worker {
         Ok(self.numbered)
     }
 
-    /// Ends a segment, or what its order leaves out, once all shards have handed over what they have copied.
+    /// Ends a segment, or the part missing from its order, once all shards have handed over their copies.
     fn end(&mut self, segment: SegmentNumber, is_whole: bool, at_us: i64) {
         self.numbered += 1;
         let number = self.numbered;
@@ -237,7 +225,7 @@ impl Worker {
         self.endings.push(Ending { segment, is_whole, at_us, number, awaited, until });
     }
 
-    /// Carries out the endings that nothing is awaited for any more.
+    /// Executes the pending ends for which nothing is awaited any longer.
     fn conclude(&mut self) {
         let now = Instant::now();
         let is_due = |ending: &Ending| ending.awaited.is_empty() || ending.until <= now;
@@ -339,7 +327,7 @@ impl Worker {
 }
 
 impl Active {
-    /// Whether an order is for this segment.
+    /// True if an order is for this segment.
     fn is_of(&self, room: &RoomId, epoch: u64, order: Option<&RecordingOrder>) -> bool {
         let is_same = |order: &RecordingOrder| order.recording == self.segment.order().recording;
         self.room == *room && self.epoch == epoch && order.is_some_and(is_same)

@@ -19,12 +19,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The edge refused.
     #[error("refused with {status}, {code:?}, request {request_id:?}")]
     Refused {
         /// HTTP status.
         status: u16,
-        /// The error code, if it is a known one.
+        /// `None` for a code of a newer edge.
         code: Option<ErrorCode>,
         /// The request id in the edge's log.
         request_id: Option<String>,
@@ -44,7 +43,7 @@ pub enum DialError {
 }
 
 impl DialError {
-    /// Whether retrying with the same token is pointless.
+    /// True if retrying with the same token is pointless.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {

@@ -1,18 +1,20 @@
-//! Code shared by the shells of the native nodes: settings, logs, HTTP pages for operators, signals, and the connection
-//! to the edge.
+//! Code shared by the shells of the native nodes: settings, logs, HTTP pages for operators, signals, the sockets to the
+//! edge, and connections from clients.
 //!
-//! Nothing here makes decisions about media or relaying, and nothing here is on the packet path.
+//! Nothing here makes decisions about media or relaying, and of the packet path only the queues of TCP clients are here.
 
-pub mod backoff;
 pub mod dial;
-pub mod fleet;
+pub mod host;
 pub mod link;
+pub mod load;
 pub mod logs;
 pub mod metrics;
 pub mod pages;
 pub mod post;
 pub mod settings;
 pub mod signals;
+pub mod sockets;
+pub mod streams;
 
 use anyhow::{Context, anyhow};
 

@@ -1,7 +1,6 @@
-//! One open control socket: sends and receives whole messages, and detects a dead peer.
+//! One open control socket: sends and receives text frames, and detects a dead peer.
 
 use futures_util::{SinkExt, StreamExt};
-use shared::control::{ControlError, Message};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -28,8 +27,6 @@ pub enum LinkError {
     Socket(Box<Error>),
 }
 
-pub type Frame<M> = Result<M, ControlError>;
-
 #[derive(Debug)]
 pub struct Link {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -43,19 +40,21 @@ impl Link {
         Self { socket, heard_at: now, ping_at: now + PING_INTERVAL }
     }
 
-    pub async fn send<M: Message>(&mut self, message: &M) -> Result<(), LinkError> {
-        self.write(tungstenite::Message::Text(Utf8Bytes::from(message.to_json()))).await
+    pub async fn send(&mut self, frame: String) -> Result<(), LinkError> {
+        self.write(tungstenite::Message::Text(Utf8Bytes::from(frame))).await
     }
 
-    /// The next message. Cancel safe: no message is lost if the future is dropped.
-    pub async fn next<M: Message>(&mut self) -> Result<Frame<M>, LinkError> {
+    /// The next text frame. Cancel safe: no frame is lost if the future is dropped.
+    pub async fn next(&mut self) -> Result<String, LinkError> {
         loop {
             tokio::select! {
                 frame = self.socket.next() => {
                     self.heard_at = Instant::now();
                     match frame {
-                        Some(Ok(tungstenite::Message::Text(text))) => return Ok(M::parse(&text)),
-                        Some(Ok(tungstenite::Message::Binary(_))) => return Ok(Err(ControlError::Malformed)),
+                        Some(Ok(tungstenite::Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                        Some(Ok(tungstenite::Message::Binary(_))) => {
+                            tracing::warn!("the edge sent a binary frame");
+                        }
                         Some(Ok(tungstenite::Message::Close(close))) => {
                             return Err(LinkError::Closed(close.map(|close| close.to_string())));
                         }

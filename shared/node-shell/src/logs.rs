@@ -18,10 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Maximum number of queued lines; further lines are dropped, and counted in the next line.
 const LINES_MAX: usize = 4_096;
-/// How long the program waits at its end for the last lines.
+/// Maximum wait at exit for the last lines to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts writing log lines, until the result is dropped.
+/// Writes log lines until the returned value is dropped.
 pub fn start(logs: &Logs) -> anyhow::Result<Lines> {
     let filter: Targets = logs.filter.parse().context("reading the log filter")?;
     let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
@@ -66,7 +66,7 @@ impl Drop for Lines {
     fn drop(&mut self) {
         let until = Instant::now() + FLUSH_TIMEOUT;
         let Some(thread) = self.thread.take() else { return };
-        // A full queue means that nobody reads: then the last lines are lost like those before.
+        // A full queue means that nobody reads standard error: the remaining lines are lost too.
         while self.queue.entries.try_send(None).is_err() || !thread.is_finished() {
             if thread.is_finished() || Instant::now() >= until {
                 return;
@@ -76,14 +76,14 @@ impl Drop for Lines {
     }
 }
 
-/// Writes line after line until there is an end.
+/// Writes lines until the first `None`.
 fn write_all(received: &Receiver<Entry>, lost: &AtomicU64, mut out: impl Write) {
     loop {
         match received.recv_timeout(Duration::from_secs(1)) {
             Ok(Some(line)) => {
                 let count = lost.swap(0, Ordering::Relaxed);
                 if count > 0 {
-                    // There is nowhere to say that this failed.
+                    // There is nowhere to report that this failed.
                     let _ = writeln!(out, "{count} log lines were lost: standard error is not read");
                 }
                 let _ = out.write_all(&line);
@@ -166,7 +166,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         pipe.open();
-        // What waits is written, then there is room for this.
+        // The queued lines are written, which makes room for this one.
         while queue.entries.try_send(Some(b"the last\n".to_vec())).is_err() {
             std::thread::yield_now();
         }

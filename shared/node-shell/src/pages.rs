@@ -23,15 +23,14 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub trait Pages: Send + Sync + 'static {
-    /// Whether the node is healthy; if not, what is wrong.
+    /// The error says what is wrong.
     fn health(&self) -> Result<(), String>;
-    /// Whether the node is ready for work; if not, why.
+    /// The error says why the node accepts no work.
     fn readiness(&self) -> Result<(), String>;
     /// All metrics in Prometheus's text format.
     fn metrics(&self) -> String;
 }
 
-/// Opens the listener; failing here is failing to start.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listening on {address} for health and metrics"))
 }
@@ -57,7 +56,7 @@ pub async fn serve<P: Pages>(listener: TcpListener, pages: P) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), answering);
-            // How a client ends its connection is its own affair.
+            // Clients may end their connections in any way.
             let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
             drop(place);
         });
@@ -69,7 +68,7 @@ fn answer<P: Pages>(pages: &P, request: &Request<Incoming>) -> Response<Full<Byt
         return page(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
     match request.uri().path() {
-        "/healthz" => verdict(pages.health(), "ok"),
+        "/healthz" => verdict(pages.health(), &format!("ok, version {}", shared::VERSION)),
         "/readyz" => verdict(pages.readiness(), "ready"),
         "/metrics" => page(StatusCode::OK, pages.metrics()),
         _ => page(StatusCode::NOT_FOUND, "no such page\n".to_owned()),

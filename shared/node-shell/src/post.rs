@@ -16,7 +16,6 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The edge refused.
     #[error("refused with {status}")]
     Refused {
         /// HTTP status.
@@ -31,7 +30,7 @@ pub enum PostError {
 }
 
 impl PostError {
-    /// Whether retrying the same request is pointless.
+    /// True if retrying the same request is pointless.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {

@@ -9,7 +9,6 @@ use tokio_tungstenite::tungstenite::http::Uri;
 /// Format and filter of log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logs {
-    /// The form.
     pub format: LogFormat,
     /// `info`, or directives such as `info,media_node=debug` (`tracing_subscriber::filter::Targets`).
     pub filter: String,
@@ -59,7 +58,7 @@ impl EdgeUrl {
         format!("{}{path}", self.0)
     }
 
-    /// The same over HTTP.
+    /// Like [`Self::join`], with `http` or `https` as the scheme.
     #[must_use]
     pub fn join_http(&self, path: &str) -> String {
         // `ws` and `wss` become `http` and `https`.
@@ -127,12 +126,11 @@ impl Reader {
         self.value(name, &text, parse)
     }
 
-    /// Notes a mistake in a setting.
     pub fn mistake(&mut self, name: &str, reason: &str) {
         self.mistakes.push(format!("--{name}: {reason}"));
     }
 
-    /// The settings, if there was no mistake.
+    /// Returns the settings, or every mistake noted so far.
     pub fn finish<T>(self, settings: Option<T>) -> Result<T, Mistakes> {
         match settings {
             Some(settings) if self.mistakes.is_empty() => Ok(settings),
@@ -146,7 +144,7 @@ pub fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| format!("{text:?}: {error}"))
 }
 
-/// Several of them, separated by commas.
+/// Parses a comma-separated list.
 pub fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     text.split(',').map(|item| parse(item.trim())).collect()
 }
@@ -168,7 +166,7 @@ pub fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret(text.to_owned()))
 }
 
-/// `text` or `json`.
+/// Accepts `text` or `json`.
 pub fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -177,7 +175,6 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
-/// Directives of a log filter.
 pub fn log_filter(text: &str) -> Result<String, String> {
     let filter = text.parse::<tracing_subscriber::filter::Targets>().map_err(|error| format!("{text:?}: {error}"));
     filter.map(|_| text.to_owned())

@@ -59,7 +59,7 @@ fn own() -> Value {
     })
 }
 
-/// What is said about an operation beside its errors.
+/// The texts about an operation beside its errors.
 struct Words {
     id: &'static str,
     summary: &'static str,
@@ -154,7 +154,7 @@ fn describe(operation: &Operation, schemas: &mut SchemaGenerator) -> Value {
     described
 }
 
-/// What an operation that makes something says where there is one already.
+/// The meaning of a 200 answer from an operation that normally creates something: it already existed.
 const fn found_meaning(id: OperationId) -> Option<&'static str> {
     match id {
         OperationId::CreateRoom => Some("The existing room, unchanged."),
@@ -179,7 +179,7 @@ const fn found_meaning(id: OperationId) -> Option<&'static str> {
     }
 }
 
-/// What can be done with what an answer names.
+/// Links from an answer to the operations that take its ids.
 fn links(id: OperationId) -> Option<Value> {
     let (names, operations): (Value, &[(&str, &str)]) = match id {
         OperationId::CreateRoom => (
@@ -251,7 +251,7 @@ fn parameters(operation: &Operation, schemas: &mut SchemaGenerator) -> Vec<Value
     let mut parameters: Vec<Value> = Vec::new();
     for name in names {
         let (schema, example) = match name {
-            // Rooms with a participant and a ban; the first participant comes and goes.
+            // Rooms that have a participant and a ban; the first participant comes and goes.
             "room" if operation.path.contains("participant") => (schemas.subschema_for::<RoomId>(), "standup"),
             "room" if operation.path.contains("recordings") => (schemas.subschema_for::<RoomId>(), "interview"),
             "room" => (schemas.subschema_for::<RoomId>(), "daily"),
@@ -285,7 +285,7 @@ fn limit_schema(id: OperationId) -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": most, "default": default })
 }
 
-/// Of rooms, a shard of the directory and a name; of recordings, when one was started and its id.
+/// A cursor of the room list holds a shard of the directory and a name; one of recordings, a start time and an id.
 fn cursor_pattern(id: OperationId) -> String {
     if id == OperationId::ListRecordings {
         format!("^[0-9]{{1,15}}\\.[A-Za-z0-9]{{1,{}}}$", RecordingId::BYTES_MAX)

@@ -9,20 +9,16 @@ pub enum OperationId {
     /// Creates a room, or returns the existing one.
     CreateRoom,
     ListRooms,
-    /// Shows a room.
     GetRoom,
-    /// Changes a room.
     UpdateRoom,
     /// Ends a room for everybody.
     CloseRoom,
     /// Lists everybody in a room.
     ListParticipants,
-    /// Shows a participant.
     GetParticipant,
-    /// Changes a participant.
     UpdateParticipant,
     RemoveParticipant,
-    /// Lists who is banned from a room.
+    /// Lists the bans of a room.
     ListBans,
     /// Bans a participant from a room.
     CreateBan,
@@ -33,7 +29,6 @@ pub enum OperationId {
     ListRecordings,
     /// Starts a recording, or returns the running one.
     StartRecording,
-    /// Shows a recording.
     GetRecording,
     StopRecording,
     /// Deletes a recording and all its stored objects.
@@ -112,7 +107,6 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 impl OperationId {
-    /// Whether the operation reads a body.
     #[must_use]
     pub const fn has_body(self) -> bool {
         match self {
@@ -134,12 +128,12 @@ impl OperationId {
         }
     }
 
-    /// Whether a join token with the grant `record` is enough.
+    /// True if a join token with the grant `record` is enough.
     #[must_use]
     pub const fn takes_join_token(self) -> bool {
         match self {
             Self::ListRecordings | Self::GetRecording | Self::DeleteRecording => true,
-            // Participants ask over signaling.
+            // Participants start and stop recordings over signaling.
             Self::StartRecording | Self::StopRecording => false,
             Self::CreateToken
             | Self::CreateRoom
@@ -183,7 +177,6 @@ impl OperationId {
     }
 }
 
-/// The result of routing a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// The operation and the values of its variables, still percent-encoded.

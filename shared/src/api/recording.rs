@@ -17,7 +17,7 @@ pub struct Recording {
     pub started_by: Option<ParticipantId>,
     /// The start of the recording, which is zero on its clock.
     pub started_at: UnixMillis,
-    /// When it was stopped or ended automatically.
+    /// Set once the recording was stopped or ended automatically.
     pub ended_at: Option<UnixMillis>,
     /// The reason for the failure.
     pub code: Option<ErrorCode>,
@@ -31,7 +31,7 @@ pub struct Recording {
     pub files: Vec<PlayableFile>,
     /// A signed URL of the manifest (JSON), which lists the events in the room; null while there are no files.
     pub manifest_url: Option<String>,
-    /// When the URLs expire; every request returns new ones.
+    /// Expiry of the URLs; every request returns new ones.
     pub urls_expire_at: UnixMillis,
 }
 
@@ -44,13 +44,12 @@ pub struct PlayableFile {
     /// The participant's display name.
     pub name: String,
     pub is_screen: bool,
-    /// When it begins, in milliseconds after the start of the recording.
+    /// Milliseconds from the start of the recording to the start of this file.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub starts_ms: u64,
     /// The playing time of the file.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub duration_ms: u64,
-    /// The size of the file.
     #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub bytes: u64,
     /// A signed URL: anybody who has it can play the file.

@@ -2,6 +2,7 @@
 
 use crate::error_code::ErrorCode;
 use crate::ids::{NodeId, Region, RoomId};
+use crate::object;
 use crate::rtp_parameters::{Fingerprint, Session};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -15,12 +16,14 @@ pub enum NodeToFleet {
     /// The first frame of a TURN node. Answered by `registered`, then `set_media_nodes`, or by `refused`.
     RegisterTurn(TurnRegistration),
     /// Sent every 5 s.
-    Heartbeat { load: NodeLoad },
+    Heartbeat {
+        #[serde(deserialize_with = "object::object")]
+        load: NodeLoad,
+    },
     /// The node is about to stop and accepts no new rooms.
     Draining {},
 }
 
-/// A media node's registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRegistration {
     pub node: NodeId,
@@ -28,19 +31,20 @@ pub struct NodeRegistration {
     /// Digest of the node's DTLS certificate.
     pub fingerprint: Fingerprint,
     /// Its threads with their addresses.
+    #[serde(deserialize_with = "object::list")]
     pub shards: Vec<ShardInfo>,
-    /// Its capacity.
+    /// The addresses for clients over TCP (RFC 6544, passive), the same for all threads; empty if it serves none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tcp_candidates: Vec<SocketAddr>,
     pub sessions_max: u32,
 }
 
-/// A TURN node's registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnRegistration {
     pub node: NodeId,
     pub region: Region,
     /// `turn:` and `turns:` URIs for clients (RFC 7065), most preferred first.
     pub urls: Vec<String>,
-    /// Its capacity.
     pub allocations_max: u32,
 }
 
@@ -52,7 +56,6 @@ pub struct ShardInfo {
     pub candidates: Vec<SocketAddr>,
 }
 
-/// How busy a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeLoad {
     pub rooms: u32,
@@ -61,6 +64,23 @@ pub struct NodeLoad {
     pub packets_out_per_s: u32,
     /// Load of the busiest thread in the last second, in thousandths.
     pub busiest_shard_permille: u16,
+    /// `None` until the first readings, and on systems other than Linux.
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostLoad>,
+}
+
+/// Use of the resources of a node's host, by all of its programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostLoad {
+    /// Of all cores, in thousandths.
+    pub cpu_permille: u16,
+    /// Of the memory, in thousandths; memory that the kernel would free on demand counts as free.
+    pub memory_permille: u16,
+    /// On all interfaces except loopback.
+    pub network_in_bps: u64,
+    pub network_out_bps: u64,
+    /// Of the file system that holds the recordings' spool; of a TURN node, the root file system.
+    pub disk_permille: u16,
 }
 
 /// Messages from the Fleet object to a node.
@@ -95,6 +115,6 @@ pub struct Assignment {
     pub ticket: String,
     /// The session of the first participant, so that a cold join does not wait. `None` when a room with clients moves,
     /// because its clients have not made their new offers yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
 }

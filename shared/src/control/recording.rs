@@ -7,6 +7,7 @@
 use super::TrackRef;
 use crate::error_code::ErrorCode;
 use crate::ids::{ParticipantId, RecordingId, RoomId, TrackId};
+use crate::object;
 use crate::signal::{RecordingFile, TrackSource};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub struct RecordingOrder {
     /// The room's clock when this message is sent; nodes derive the offset of their own clock from it.
     #[serde(default)]
     pub sent_at: UnixMillis,
+    #[serde(deserialize_with = "object::list")]
     pub participants: Vec<RecordedParticipant>,
 }
 
@@ -30,15 +32,16 @@ pub struct RecordingOrder {
 pub struct RecordedParticipant {
     pub id: ParticipantId,
     pub name: String,
+    #[serde(deserialize_with = "object::list")]
     pub tracks: Vec<RecordedTrack>,
 }
 
-/// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedTrack {
     /// The room's id for the track.
     pub id: TrackId,
     /// The node's name for the track.
+    #[serde(deserialize_with = "object::object")]
     pub track: TrackRef,
     pub source: TrackSource,
     pub muted: bool,
@@ -49,6 +52,7 @@ pub struct RecordedTrack {
 pub struct RecordingReport {
     pub room: RoomId,
     pub recording: RecordingId,
+    #[serde(deserialize_with = "object::object")]
     pub outcome: SegmentOutcome,
 }
 
@@ -63,6 +67,7 @@ pub enum SegmentOutcome {
         epoch: u64,
         /// The epochs of the segments in the files.
         segments: Vec<u64>,
+        #[serde(deserialize_with = "object::list")]
         files: Vec<RecordingFile>,
         manifest: String,
     },

@@ -3,6 +3,7 @@
 use super::RecordingOrder;
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, NodeId, RecordingId, SessionId};
+use crate::object;
 use crate::rtp_parameters::Session;
 use crate::signal::{RecordingState, VideoLimit};
 use serde::{Deserialize, Serialize};
@@ -13,21 +14,26 @@ use serde::{Deserialize, Serialize};
 pub enum RoomToNode {
     /// A part of the `welcome` that follows on the same socket; takes effect together with it.
     WelcomePart {
+        #[serde(deserialize_with = "object::list")]
         sessions: Vec<Session>,
+        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
     },
     /// The answer to `hello`: together with its parts, the complete state. The node closes everything that is not in
     /// it.
     Welcome {
+        #[serde(deserialize_with = "object::list")]
         sessions: Vec<Session>,
         /// Every slot that plays a track.
+        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
         /// `None` ends the recording.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingOrder>,
     },
     /// Opens a session or replaces its parameters.
     SetSession {
+        #[serde(deserialize_with = "object::object")]
         session: Session,
     },
     CloseSession {
@@ -35,9 +41,11 @@ pub enum RoomToNode {
     },
     /// Sets the tracks of these slots; other slots keep their tracks.
     SetForwards {
+        #[serde(deserialize_with = "object::list")]
         forwards: Vec<Forward>,
     },
     SetRecording {
+        #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingOrder>,
     },
     /// The assignment is over: close the room's sessions, then the socket, without a DTLS close_notify or SCTP
@@ -61,6 +69,7 @@ pub struct Forward {
     pub session: SessionId,
     pub mid: Mid,
     /// `None` stops the slot.
+    #[serde(default, deserialize_with = "object::optional")]
     pub track: Option<TrackRef>,
     /// The height of the viewer's tile in lines; `None` means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,7 +127,12 @@ pub enum NodeToRoom {
     LayersWanted { session: SessionId, mid: Mid, rids: Vec<String> },
     /// All slots of a session whose video is smaller than wanted, or paused, because the downlink is too slow. Sent
     /// when a layer changes or a pause begins or ends, not when only the numbers change, and after each `welcome`.
-    VideoLimited { session: SessionId, estimate_bps: u32, slots: Vec<VideoLimit> },
+    VideoLimited {
+        session: SessionId,
+        estimate_bps: u32,
+        #[serde(deserialize_with = "object::list")]
+        slots: Vec<VideoLimit>,
+    },
     /// All slots of a session whose video comes in a codec that their sections do not have. Sent when that changes, at most
     /// once a second, and after each `welcome`.
     VideoUndecodable { session: SessionId, mids: Vec<Mid> },

@@ -1,6 +1,7 @@
-//! The wire is pinned: what is written here is what nodes in the field say and hear.
+//! The wire is pinned: deployed nodes send and expect exactly these messages.
 
 use super::*;
+use crate::object::{self, arrays};
 
 fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
     let path = format!("{}/../tests/vectors/control/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -11,6 +12,7 @@ fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
         let message = M::parse(&golden.to_string()).unwrap_or_else(|error| panic!("{golden}: {error}"));
         let again: serde_json::Value = serde_json::from_str(&message.to_json()).expect("JSON");
         assert_eq!(again, golden);
+        arrays::check_refused(&golden, |text| M::parse(text).map(|_| ()).map_err(|error| error.to_string()));
         seen.insert(golden["type"].as_str().unwrap_or_default().to_string());
     }
     assert_eq!(seen, kinds.iter().map(|kind| (*kind).to_string()).collect());
@@ -57,7 +59,22 @@ fn a_report_on_quality_says_what_the_golden_one_says() {
     let golden: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path).expect("golden messages exist")).expect("a JSON list");
     let reports: Vec<QualityReport> = serde_json::from_value(golden.clone()).expect("reports");
-    assert_eq!(serde_json::to_value(reports).expect("JSON"), golden);
+    assert_eq!(serde_json::to_value(&reports).expect("JSON"), golden);
+    for report in reports {
+        let report = serde_json::to_value(report).expect("JSON");
+        arrays::check_refused(&report, |text| {
+            object::from_str::<QualityReport>(text).map(|_| ()).map_err(|error| error.to_string())
+        });
+    }
+}
+
+#[test]
+fn a_report_on_a_recording_is_an_object_and_so_is_every_structure_in_it() {
+    let golden = r#"{"room":"daily","recording":"r1","outcome":{"type":"sealed","epoch":7}}"#;
+    let structures = arrays::check_refused(&serde_json::from_str(golden).expect("JSON"), |text| {
+        object::from_str::<RecordingReport>(text).map(|_| ()).map_err(|error| error.to_string())
+    });
+    assert_eq!(structures, 2);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::{Forward, RecordingOrder, RoomToNode};
 use crate::limits;
 use crate::rtp_parameters::Session;
 
-/// Splits the answer to `hello` into frames: the parts, then the `welcome` itself.
 #[must_use]
 pub fn divide_welcome(
     sessions: Vec<Session>,
@@ -92,7 +91,7 @@ mod tests {
         longest(|text| Mid::parse(text).expect("a valid value"), Mid::BYTES_MAX, 0)
     }
 
-    /// A session that is as large as any.
+    /// A session of the maximum size.
     fn session(number: usize) -> Session {
         let codec = Codec { name: CodecName::Opus, payload_type: 127, rtx_payload_type: Some(127), clock_rate: 90_000 };
         let id = Some(255);
@@ -168,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_largest_room_fits_its_frames() {
-        // While people move to another connection, each has two sessions.
+        // During a move, each participant has two sessions.
         let sessions: Vec<_> = (0..2 * limits::PARTICIPANTS_PER_ROOM_MAX).map(session).collect();
         let slots = 2 * limits::SLOTS_PER_KIND_MAX * limits::PARTICIPANTS_PER_ROOM_MAX;
         let forwards: Vec<_> = (0..slots).map(forward).collect();

@@ -1,17 +1,16 @@
-//! Participants who may not come in again.
+//! Bans, which keep participants from joining again.
 
 use crate::ids::ParticipantId;
 use crate::limits;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// The duration of a ban.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BanTerm {
-    /// Milliseconds, 1 s to a year; for good where it is left out.
+    /// Milliseconds, 1 s to a year; absent for a permanent ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     #[cfg_attr(feature = "openapi", schemars(range(min = 1000, max = 31_536_000_000_i64)))]
@@ -19,7 +18,7 @@ pub struct BanTerm {
 }
 
 impl BanTerm {
-    /// Bounds that types alone cannot say.
+    /// Checks limits that the types cannot express.
     pub fn check_bounds(&self) -> Result<(), &'static str> {
         let lasts = limits::BAN_MS_MIN..=limits::BAN_MS_MAX;
         if self.lasts_ms.is_some_and(|ms| !lasts.contains(&ms)) {
@@ -33,11 +32,10 @@ impl BanTerm {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BanInfo {
-    /// The identity that is kept out.
     pub participant: ParticipantId,
-    /// Display name when they were banned; empty where they were not in the room.
+    /// Display name at the time of the ban; empty if the participant was not in the room.
     pub name: String,
     pub banned_at: UnixMillis,
-    /// Until when; null where it is for good.
+    /// Null for a permanent ban.
     pub until: Option<UnixMillis>,
 }

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// A request of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -56,8 +55,8 @@ pub enum ClientToEdge {
     View {
         /// At most 24.
         participants: Vec<ParticipantId>,
-        /// The height of each participant's tile in device pixels. A camera without an entry has no limit; without the
-        /// field no camera has one, not even outside the view.
+        /// The height of each participant's tile in device pixels. A camera without an entry has no limit, and a camera
+        /// outside the view is not sent; without the field all cameras are sent, without a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "{ readonly [participant: ParticipantId]: number }"))]
         lines: Option<BTreeMap<ParticipantId, u16>>,
@@ -82,12 +81,19 @@ pub enum ClientToEdge {
         #[cfg_attr(feature = "typescript", ts(optional))]
         reason: Option<String>,
         /// Also bans the participant, who need not be in the room then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         ban: Option<BanTerm>,
     },
     /// Lists the bans; needs the grant `moderate`. Answered by `bans`.
     ListBans {},
+    /// Lists the participants who are only counted, in the order of their ids. Answered by `audience`.
+    ListAudience {
+        /// The `next` of the previous page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        after: Option<ParticipantId>,
+    },
     /// Lifts a ban; needs the grant `moderate`.
     LiftBan { participant: ParticipantId },
     /// Admits a waiting guest; needs the grant `moderate`.
@@ -153,7 +159,7 @@ impl ParticipantChange {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(default)]
 pub struct RoomChange {
-    /// Whether the room refuses new participants; moderators and current participants may enter.
+    /// If true, the room refuses new participants; moderators and current participants may enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub locked: Option<bool>,
@@ -165,7 +171,7 @@ pub struct RoomChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub participants_max: Option<u32>,
-    /// How long an empty room is kept.
+    /// Lifetime of an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
     pub empty_timeout_ms: Option<u64>,
@@ -187,7 +193,6 @@ impl RoomChange {
     }
 }
 
-/// Describes one published section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct TrackIntent {
@@ -235,14 +240,10 @@ pub enum FrameError {
     Malformed,
     /// An unknown `type`.
     #[error("no message has this type")]
-    UnknownType {
-        /// The frame's `id`.
-        id: Option<u32>,
-    },
+    UnknownType { id: Option<u32> },
     /// A known `type` with invalid fields.
     #[error("{detail}")]
     Invalid {
-        /// The frame's `id`.
         id: Option<u32>,
         /// The problem, for the client's developer.
         detail: Box<str>,
@@ -270,7 +271,6 @@ impl FrameError {
     }
 }
 
-/// The fields common to all frames.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(rename = "type", borrow)]
@@ -297,7 +297,7 @@ impl ClientFrame {
         if bytes > limits::OFFER_FRAME_BYTES_MAX {
             return Err(FrameError::TooLarge { id: None, bytes, bytes_max: limits::OFFER_FRAME_BYTES_MAX });
         }
-        // serde would take an array for the fields in their order.
+        // serde would also accept an array of the fields in order.
         if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
             return Err(FrameError::Malformed);
         }
@@ -334,8 +334,8 @@ impl ClientToEdge {
     fn frame_bytes_max(kind: &str) -> Option<usize> {
         match kind {
             "join" | "negotiate" => Some(limits::OFFER_FRAME_BYTES_MAX),
-            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "lift_ban" | "admit_guest" | "refuse_guest"
-            | "mute_track" | "update_participant" | "update_room" | "end_room" | "start_recording"
+            "resume" | "set_muted" | "view" | "kick" | "list_bans" | "list_audience" | "lift_ban" | "admit_guest"
+            | "refuse_guest" | "mute_track" | "update_participant" | "update_room" | "end_room" | "start_recording"
             | "stop_recording" | "leave" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             "chat" | "react" | "raise_hand" | "lower_hand" => Some(limits::SIGNAL_FRAME_BYTES_MAX),
             _ => None,
@@ -379,6 +379,7 @@ impl ClientToEdge {
             Self::Resume { .. }
             | Self::SetMuted { .. }
             | Self::ListBans {}
+            | Self::ListAudience { .. }
             | Self::LiftBan { .. }
             | Self::AdmitGuest { .. }
             | Self::RefuseGuest { .. }

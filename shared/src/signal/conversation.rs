@@ -16,12 +16,12 @@ pub struct ChatMessage {
     pub participant: ParticipantId,
     /// The author's name when the message was sent.
     pub name: String,
-    /// When the room accepted it.
+    /// The time at which the room accepted it.
     pub sent_at: UnixMillis,
     pub text: String,
 }
 
-/// A reaction that everybody sees briefly.
+/// Shown to everybody briefly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

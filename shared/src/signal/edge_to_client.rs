@@ -5,6 +5,7 @@ use super::{
 };
 use crate::error_code::ErrorCode;
 use crate::ids::{Mid, ParticipantId, SessionId};
+use crate::object;
 use serde::{Deserialize, Serialize};
 
 /// A reply, or an event in the room.
@@ -23,17 +24,21 @@ pub enum EdgeToClient {
         /// The secret for `resume`; only this client gets it.
         resume_token: String,
         answer: String,
+        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
-        /// All participants, including the client itself.
+        /// The participants, including the client itself, without a large room's audience.
+        #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
+        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// STUN and TURN servers for `RTCConfiguration.iceServers`.
+        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
         /// The number of the last chat message before the join; later ones are new.
         #[cfg_attr(feature = "typescript", ts(type = "number"))]
         chat_last: u64,
         /// The recording that is running or being finished.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingInfo>,
     },
     /// The session is resumed; the roster and the slots are complete.
@@ -42,16 +47,20 @@ pub enum EdgeToClient {
         in_reply_to: Option<u32>,
         /// The secret for the next resume; the one just used expires soon.
         resume_token: String,
+        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
-        /// All participants, including the client itself.
+        /// The participants, including the client itself, without a large room's audience.
+        #[serde(deserialize_with = "object::list")]
         roster: Vec<ParticipantInfo>,
+        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
-        /// Whether the media transport must be negotiated again, because the node is gone.
+        /// If true, the node is gone and the client must negotiate a new media transport.
         transport_dead: bool,
         /// The current STUN and TURN servers, with fresh credentials.
+        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
         /// The recording that is running or being finished.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingInfo>,
     },
     /// The answer to a further offer.
@@ -61,23 +70,33 @@ pub enum EdgeToClient {
         /// The current session; it differs from the previous one after a change of transport.
         session: SessionId,
         answer: String,
+        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
         /// The current STUN and TURN servers, with fresh credentials.
+        #[serde(deserialize_with = "object::list")]
         ice_servers: Vec<IceServer>,
     },
     /// A request without its own reply type succeeded.
-    Done {
-        in_reply_to: Option<u32>,
-    },
+    Done { in_reply_to: Option<u32> },
     /// The answer to `list_bans`.
     Bans {
         in_reply_to: Option<u32>,
         /// Newest first.
+        #[serde(deserialize_with = "object::list")]
         bans: Vec<BanInfo>,
+    },
+    /// The answer to `list_audience`: one page.
+    Audience {
+        in_reply_to: Option<u32>,
+        #[serde(deserialize_with = "object::list")]
+        participants: Vec<ParticipantInfo>,
+        /// For the next page; `None` on the last one.
+        next: Option<ParticipantId>,
     },
     /// To moderators: all guests in the lobby, whenever the list changes. Before the first message the lobby is empty.
     GuestsWaiting {
         /// Longest wait first.
+        #[serde(deserialize_with = "object::list")]
         guests: Vec<GuestInfo>,
     },
     /// A request failed and changed nothing.
@@ -88,14 +107,14 @@ pub enum EdgeToClient {
         message: String,
     },
     /// The edge will not serve this socket and is about to close it.
-    Refused {
-        code: ErrorCode,
-    },
+    Refused { code: ErrorCode },
     ParticipantJoined {
+        #[serde(deserialize_with = "object::object")]
         participant: ParticipantInfo,
     },
     /// The room's own properties changed.
     RoomUpdated {
+        #[serde(deserialize_with = "object::object")]
         room: RoomInfo,
     },
     /// A moderator muted one of the client's tracks until the client unmutes it with `set_muted`.
@@ -105,32 +124,33 @@ pub enum EdgeToClient {
     },
     /// A participant's name, grants, tracks, mute state or connection changed.
     ParticipantUpdated {
+        #[serde(deserialize_with = "object::object")]
         participant: ParticipantInfo,
     },
     /// A participant left, timed out or was removed.
-    ParticipantLeft {
-        participant: ParticipantId,
-        reason: LeaveReason,
+    ParticipantLeft { participant: ParticipantId, reason: LeaveReason },
+    /// Changes to the roster of a large room, gathered for a moment; those who stay or join, and those who left.
+    RosterChanged {
+        #[serde(deserialize_with = "object::list")]
+        changed: Vec<ParticipantInfo>,
+        #[serde(deserialize_with = "object::list")]
+        left: Vec<Departure>,
     },
     /// A new chat message, or, after `joined` and `resumed`, the client's missing messages, in order.
     Chat {
         /// At most 12.
+        #[serde(deserialize_with = "object::list")]
         messages: Vec<ChatMessage>,
     },
-    /// A participant reacted.
-    Reacted {
-        participant: ParticipantId,
-        reaction: Reaction,
-    },
+    /// To be shown briefly.
+    Reacted { participant: ParticipantId, reaction: Reaction },
     /// These slots play other tracks; the remaining slots are unchanged.
     SlotsChanged {
+        #[serde(deserialize_with = "object::list")]
         slots: Vec<SlotInfo>,
     },
     /// There are more tracks than slots: offer this many receiving sections of each kind.
-    SectionsNeeded {
-        audio: u8,
-        video: u8,
-    },
+    SectionsNeeded { audio: u8, video: u8 },
     /// The layers of a published track that are in use; the client need not send the others.
     LayersWanted {
         /// The section that publishes it.
@@ -142,17 +162,17 @@ pub enum EdgeToClient {
     VideoLimited {
         /// The estimated rate of the downlink in bits per second.
         estimate_bps: u32,
+        #[serde(deserialize_with = "object::list")]
         slots: Vec<VideoLimit>,
     },
     /// The node sends no video in these slots, because the publisher's codec is none of those that the client has offered
     /// to receive there. In all other slots it can.
-    VideoUndecodable {
-        mids: Vec<Mid>,
-    },
+    VideoUndecodable { mids: Vec<Mid> },
     /// The media node is gone or about to stop: `negotiate` with the reason `transport_dead`.
     TransportDead {},
     /// A recording started, or its state changed.
     RecordingUpdated {
+        #[serde(deserialize_with = "object::object")]
         recording: RecordingInfo,
     },
     /// The client is no longer in the room; the edge is about to close the socket.
@@ -162,6 +182,14 @@ pub enum EdgeToClient {
         /// The moderator's text.
         reason: Option<String>,
     },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Departure {
+    pub participant: ParticipantId,
+    pub reason: LeaveReason,
 }
 
 /// The reason why a participant left.

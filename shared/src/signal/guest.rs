@@ -4,7 +4,6 @@ use crate::ids::ParticipantId;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// One waiting guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

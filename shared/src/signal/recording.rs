@@ -43,7 +43,7 @@ pub enum RecordingState {
 }
 
 impl RecordingState {
-    /// Whether media is being recorded, or about to be.
+    /// True if media is being recorded, or about to be.
     #[must_use]
     pub const fn is_running(self) -> bool {
         match self {
@@ -52,7 +52,6 @@ impl RecordingState {
         }
     }
 
-    /// Whether its state is final.
     #[must_use]
     pub const fn is_over(self) -> bool {
         match self {
@@ -69,7 +68,7 @@ pub struct RecordingFile {
     pub participant: ParticipantId,
     pub name: String,
     pub is_screen: bool,
-    /// When it begins, in milliseconds after the start of the recording.
+    /// Milliseconds from the start of the recording to the start of this file.
     pub starts_ms: u64,
     pub duration_ms: u64,
     pub bytes: u64,

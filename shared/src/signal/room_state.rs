@@ -1,22 +1,35 @@
-//! A client's view of a room.
+//! A room as its participants see it.
 
 use crate::ids::{Mid, ParticipantId, TrackId};
+use crate::object;
 use crate::rtp_parameters::MediaKind;
 use crate::time::UnixMillis;
 use crate::token::Grants;
 use serde::{Deserialize, Serialize};
 
-/// A room as its participants see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomInfo {
-    /// Whether the room refuses new participants.
+    /// If true, the room refuses new participants.
     pub locked: bool,
     /// Free text of the application.
     pub metadata: String,
     /// Maximum number of participants.
     pub participants_max: u32,
+    /// The number of participants who may not publish and are not in the roster; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
+    pub audience: u32,
+    /// Clients that lose their sockets wait a random part of this time before they resume; absent in a small room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<u32>"))]
+    pub resume_spread_ms: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One participant, as everybody in the room sees it.
@@ -32,21 +45,29 @@ pub struct ParticipantInfo {
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub metadata: String,
     /// The participant's grants; absent if they are the defaults.
-    #[serde(default, skip_serializing_if = "Grants::are_default")]
+    #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Grants::are_default")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<Grants>"))]
     pub grants: Grants,
     pub joined_at: UnixMillis,
-    /// Whether the edge and the media node reach the participant.
+    /// The participant's reachability, as seen by the edge and the media node.
     pub connection: ConnectionState,
-    /// When the participant raised the hand; absent while the hand is down.
+    /// Absent while the hand is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional))]
     pub hand_raised_at: Option<UnixMillis>,
-    /// The published tracks.
+    #[serde(deserialize_with = "object::list")]
     pub tracks: Vec<TrackInfo>,
 }
 
-/// Whether a participant can be reached.
+impl ParticipantInfo {
+    /// The largest size in JSON, in which a byte takes up to six characters.
+    #[must_use]
+    pub const fn json_bytes_max(&self) -> usize {
+        let texts = self.name.len().saturating_add(self.metadata.len()).saturating_mul(6);
+        texts.saturating_add(self.tracks.len().saturating_mul(256)).saturating_add(768)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -60,7 +81,6 @@ pub enum ConnectionState {
     Reconnecting,
 }
 
-/// One published track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -68,11 +88,9 @@ pub struct TrackInfo {
     pub id: TrackId,
     /// The publisher's section.
     pub mid: Mid,
-    /// Audio or video.
     pub kind: MediaKind,
-    /// Which device or capture the track carries.
     pub source: TrackSource,
-    /// Whether the publisher or a moderator muted it.
+    /// True if the publisher or a moderator muted it.
     pub muted: bool,
     /// The CSRC (RFC 3550 §5.1) that identifies the track in every slot in which it plays.
     pub csrc: u32,
@@ -97,7 +115,6 @@ pub enum TrackSource {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SlotInfo {
-    /// The client's receiving section.
     pub mid: Mid,
     /// `None` if the slot is free.
     pub track: Option<TrackId>,

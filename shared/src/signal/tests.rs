@@ -1,9 +1,10 @@
-//! The wire is pinned: what is written here is what clients in the field say and hear.
+//! The wire is pinned: deployed clients send and expect exactly these messages.
 
 use super::*;
 use crate::error_code::ErrorCode;
 use crate::ids::SessionId;
 use crate::limits;
+use crate::object::{self, arrays};
 
 fn vectors(name: &str) -> Vec<serde_json::Value> {
     let path = format!("{}/../tests/vectors/signal/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -43,6 +44,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "view",
         "kick",
         "list_bans",
+        "list_audience",
         "lift_ban",
         "admit_guest",
         "refuse_guest",
@@ -65,6 +67,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "negotiated",
         "done",
         "bans",
+        "audience",
         "guests_waiting",
         "error",
         "refused",
@@ -73,6 +76,7 @@ fn every_kind_of_message_has_a_golden_one() {
         "room_updated",
         "track_muted",
         "participant_left",
+        "roster_changed",
         "chat",
         "reacted",
         "slots_changed",
@@ -116,7 +120,7 @@ fn bad_frames_get_a_code() {
     check_refused(&long, ErrorCode::InvalidMessage, Some(8));
 }
 
-/// Refuses a frame with this detail.
+/// Expects a refusal with this detail.
 fn check_detail(text: &str, id: Option<u32>, expected: &str) {
     let error = ClientFrame::parse(text).expect_err(text);
     assert_eq!((error.code(), error.id()), (ErrorCode::InvalidMessage, id), "{text}");
@@ -134,6 +138,14 @@ fn a_frame_is_an_object_and_so_is_every_structure_in_it() {
     let grants = r#"{"type":"update_participant","id":1,"participant":"a","grants":[false]}"#;
     check_detail(grants, Some(1), "invalid type: sequence, expected an object");
     assert!(ClientFrame::parse(" \n{\"type\":\"leave\"}").is_ok());
+    let client = |text: &str| ClientFrame::parse(text).map(|_| ()).map_err(|error| error.to_string());
+    let edge = |text: &str| object::from_str::<EdgeToClient>(text).map(|_| ()).map_err(|error| error.to_string());
+    let inner = |golden: &serde_json::Value, parse: &dyn Fn(&str) -> Result<(), String>| {
+        arrays::check_refused(golden, parse).saturating_sub(1)
+    };
+    let of_client: usize = vectors("client_to_edge").iter().map(|golden| inner(golden, &client)).sum();
+    let of_edge: usize = vectors("edge_to_client").iter().map(|golden| inner(golden, &edge)).sum();
+    assert!(of_client >= 6 && of_edge >= 20, "structures in golden messages: {of_client}, {of_edge}");
 }
 
 #[test]
@@ -184,14 +196,14 @@ fn large_frames_are_refused_by_their_kind() {
     };
     check_refused(&pad("leave", limits::SIGNAL_FRAME_BYTES_MAX + 1), ErrorCode::FrameTooLarge, Some(9));
     check_refused(&pad("join", limits::OFFER_FRAME_BYTES_MAX + 1), ErrorCode::FrameTooLarge, None);
-    // An offer may be large: this one is only incomplete.
+    // The frame is within its size limit, so it is refused only as incomplete.
     check_refused(&pad("join", limits::OFFER_FRAME_BYTES_MAX), ErrorCode::InvalidMessage, Some(9));
     assert!(ClientFrame::parse(&pad("leave", limits::SIGNAL_FRAME_BYTES_MAX)).is_ok());
 }
 
 #[test]
 fn unknown_fields_are_left_alone() {
-    // A newer client may say more than this edge knows.
+    // A newer client may send fields that this edge does not know.
     let frame = ClientFrame::parse(r#"{"type":"leave","farewell":"bye"}"#).expect("still a leave");
     assert_eq!(frame, ClientFrame { id: None, message: ClientToEdge::Leave {} });
 }

@@ -19,7 +19,7 @@ pub(super) fn install() {
     let _said_before = PROVIDER.install_default();
 }
 
-/// The code of a message (RFC 2104).
+/// The MAC of a message (RFC 2104).
 pub(super) fn code(secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
     let mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
     Some(mac.chain_update(message).finalize().into_bytes().to_vec())

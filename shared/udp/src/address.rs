@@ -17,7 +17,7 @@ impl std::fmt::Debug for RawAddress {
 }
 
 impl RawAddress {
-    /// Nowhere.
+    /// No address.
     pub(crate) const EMPTY: Self = Self {
         v6: libc::sockaddr_in6 {
             sin6_family: 0,
@@ -27,11 +27,11 @@ impl RawAddress {
             sin6_scope_id: 0,
         },
     };
-    /// Room for either kind.
+    /// Large enough for either address family.
     pub(crate) const BYTES: libc::socklen_t = size_of::<Self>() as libc::socklen_t;
 
-    /// The address as a socket of the given family takes it, and its length. A socket for IPv6 reaches IPv4 through
-    /// mapped addresses (RFC 4291 §2.5.5.2); one for IPv4 does not reach IPv6 at all.
+    /// The address in the form that a socket of the given family accepts, and its length. A socket for IPv6 reaches
+    /// IPv4 through mapped addresses (RFC 4291 §2.5.5.2); one for IPv4 cannot reach IPv6.
     pub(crate) fn new(address: SocketAddr, is_ipv6: bool) -> Option<(Self, libc::socklen_t)> {
         match (address, is_ipv6) {
             (SocketAddr::V4(address), false) => {
@@ -60,7 +60,7 @@ impl RawAddress {
         (Self { v6 }, size_of::<libc::sockaddr_in6>() as libc::socklen_t)
     }
 
-    /// The address; a mapped one as the IPv4 address it stands for, so that a client has one address and not two.
+    /// Converts a mapped address to the IPv4 address, so that a client has one address and not two.
     pub(crate) fn read(&self) -> Option<SocketAddr> {
         // SAFETY: every bit pattern is a valid value of both members, and the family comes first in both.
         let family = unsafe { self.v4.sin_family };

@@ -15,8 +15,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Once;
 
-/// Holds what arrives while the thread is busy: a tenth of a second of 300 Mbit/s. The usual default, a few hundred KB,
-/// overflows while one batch goes out.
+/// Buffers a tenth of a second at 300 Mbit/s while the thread is busy. The usual default, a few hundred KB, overflows
+/// while one batch is being sent.
 const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Counters {
     pub send_failures: u64,
     /// Datagrams dropped because the send buffer stayed full.
     pub send_overflows: u64,
-    /// Runs that had to be sent datagram by datagram.
+    /// Runs that had to be sent one datagram at a time.
     pub segmented_here: u64,
 }
 
@@ -59,7 +59,7 @@ impl Socket {
         let fd = socket.as_raw_fd();
         enlarge(fd, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
         enlarge(fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF);
-        // Kernels older than 5.0 do not have it, and then every datagram comes by itself.
+        // Kernels older than 5.0 lack it and deliver every datagram separately.
         if let Err(error) = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
             tracing::debug!(%error, "UDP_GRO is not available");
         }
@@ -76,9 +76,10 @@ impl Socket {
         self.socket.as_raw_fd()
     }
 
-    /// Sets or clears the DF bit of what is sent next (ip(7), IP_MTU_DISCOVER). Linux sets it by default.
+    /// Sets or clears the DF bit of the following datagrams (ip(7), IP_MTU_DISCOVER). Linux sets it by default.
     ///
-    /// Routers never fragment IPv6, so there the host's own fragmentation is switched off or on (ipv6(7), IPV6_DONTFRAG).
+    /// Routers never fragment IPv6, so there the host's own fragmentation is switched off or on (ipv6(7),
+    /// IPV6_DONTFRAG).
     pub fn set_dont_fragment(&self, on: bool) {
         let value = if on { libc::IP_PMTUDISC_PROBE } else { libc::IP_PMTUDISC_DONT };
         // IPv4 also goes out through a dual-stack socket.
@@ -91,7 +92,7 @@ impl Socket {
         }
     }
 
-    /// Whether what is sent next has the DF bit set (IPv4) or is not fragmented (IPv6).
+    /// True if the next datagrams have the DF bit set (IPv4) or are not fragmented (IPv6).
     pub fn dont_fragment(&self) -> io::Result<bool> {
         if self.is_ipv6 {
             return Ok(option(self.descriptor(), libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG)? != 0);
@@ -104,7 +105,7 @@ impl Socket {
     }
 }
 
-/// Binds with SO_REUSEPORT, which the standard library cannot ask for.
+/// Binds with SO_REUSEPORT, which the standard library cannot set.
 fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
     use std::os::fd::FromRawFd;
     let family = if address.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
@@ -133,7 +134,7 @@ fn enlarge(fd: RawFd, force: libc::c_int, ask: libc::c_int) {
     // The kernel doubles what it grants (socket(7)), and caps it silently.
     let granted = option(fd, libc::SOL_SOCKET, ask).unwrap_or(0) / 2;
     if asked.is_err() || granted < BUFFER_BYTES {
-        // Once: a TURN node binds a socket for each allocation.
+        // Logged once, because a TURN node binds a socket for each allocation.
         static TOLD: Once = Once::new();
         TOLD.call_once(|| {
             tracing::warn!(

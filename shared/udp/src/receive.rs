@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 const MESSAGES: usize = 32;
 /// Room for one message: with UDP_GRO the kernel joins up to 64 KiB of datagrams.
 const MESSAGE_BYTES: usize = 1 << 16;
-/// Room for the one control message that tells the length of the joined datagrams.
+/// Room for the one control message with the length of the joined datagrams.
 const CONTROL_BYTES: usize = 64;
 
 /// Memory for received messages, reused by every call.
@@ -49,7 +49,7 @@ pub struct Datagrams<B> {
 }
 
 impl<'data> Datagrams<&'data [u8]> {
-    /// The datagrams one by one. An empty datagram (RFC 768 allows it) is one too.
+    /// The datagrams one by one. RFC 768 allows empty datagrams, and they count too.
     pub fn each(&self) -> impl Iterator<Item = &'data [u8]> + use<'data> {
         let empty = self.bytes.is_empty().then_some(self.bytes);
         self.bytes.chunks(self.segment_bytes).chain(empty)
@@ -69,19 +69,19 @@ impl Default for ReceiveBatch {
 }
 
 impl ReceiveBatch {
-    /// Forgets what is in the batch.
     pub fn clear(&mut self) {
         self.messages.clear();
         self.used = 0;
     }
 
-    /// Whether another call can bring anything.
+    /// True if another call cannot add anything.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.used == MESSAGES
     }
 
-    /// Adds up to `messages_max` messages waiting in a socket; false if there were none. `number` names the socket in [`Datagrams`].
+    /// Adds up to `messages_max` messages waiting in a socket; returns false if there were none. `number` identifies
+    /// the socket in [`Datagrams`].
     pub fn fill(
         &mut self,
         socket: &Socket,
@@ -93,7 +93,7 @@ impl ReceiveBatch {
         if room == 0 {
             return Ok(false);
         }
-        // Written before every call, but only as many as it can use: where packets come one by one, that is most of our own work.
+        // Written before every call, but only as many as it can use: with single packets, that is most of our own work.
         let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; MESSAGES];
         let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MESSAGES];
         let memory = self.bytes.chunks_exact_mut(MESSAGE_BYTES).zip(&mut *self.controls).zip(&mut *self.addresses);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Two sockets on loopback, and what the second received within a second.
+/// Returns what the second of two sockets on loopback received within a second.
 fn arrives<'data>(send: impl FnOnce(&mut Sending<'_, 'data>, SocketAddr), expected: &[&'data [u8]]) {
     let loopback: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     let (from, to) = (Socket::bind(loopback, false).expect("binds"), Socket::bind(loopback, true).expect("binds"));

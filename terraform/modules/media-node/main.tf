@@ -9,6 +9,7 @@ locals {
       MEDIA_REGION = var.region
       # Both families; IPv4 arrives on the same socket.
       MEDIA_LISTEN       = "[::]:${var.udp_port}"
+      MEDIA_TCP_LISTEN   = "[::]:${var.tcp_port}"
       MEDIA_SHARDS       = tostring(var.shards)
       MEDIA_SESSIONS_MAX = tostring(var.sessions_max)
       MEDIA_LOG_FORMAT   = "json"
@@ -31,7 +32,7 @@ locals {
 resource "aws_security_group" "media" {
   #checkov:skip=CKV2_AWS_5:the launch template of module fleet uses it
   name_prefix = "${var.name}-media-"
-  description = "Media nodes: clients' UDP in, one port for each thread"
+  description = "Media nodes: clients' UDP in, one port for each thread, and one port for TCP"
   vpc_id      = var.vpc_id
 
   tags = { Name = "${var.name}-media" }
@@ -51,6 +52,18 @@ resource "aws_vpc_security_group_ingress_rule" "media" {
   ip_protocol       = "udp"
   from_port         = local.udp_ports[0]
   to_port           = local.udp_ports[1]
+  cidr_ipv4         = each.key == "ipv4" ? each.value : null
+  cidr_ipv6         = each.key == "ipv6" ? each.value : null
+}
+
+resource "aws_vpc_security_group_ingress_rule" "tcp" {
+  for_each = { ipv4 = "0.0.0.0/0", ipv6 = "::/0" }
+
+  security_group_id = aws_security_group.media.id
+  description       = "Media of clients over TCP"
+  ip_protocol       = "tcp"
+  from_port         = var.tcp_port
+  to_port           = var.tcp_port
   cidr_ipv4         = each.key == "ipv4" ? each.value : null
   cidr_ipv6         = each.key == "ipv6" ? each.value : null
 }

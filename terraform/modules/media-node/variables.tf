@@ -62,6 +62,12 @@ variable "udp_port" {
   default     = 7000
 }
 
+variable "tcp_port" {
+  description = "For clients whose network lets out no UDP; many let out 443 only. The same for all threads."
+  type        = number
+  default     = 443
+}
+
 variable "sessions_max" {
   description = "Most sessions of a host."
   type        = number

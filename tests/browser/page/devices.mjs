@@ -1,18 +1,18 @@
-// Runs in the page, before the app: a camera and a microphone whose pictures and sounds can be told from anybody else's.
+// Runs in the page, before the app: a fake camera and microphone with recognisable pictures and sounds.
 
 /**
- * Pictures carry who made them and when, as blocks large enough to survive a video codec: eight for the identity (four bits and
- * their complement), sixteen for the time in frame intervals. Below them a square moves over the identity's colour. The microphone hums
- * one note.
+ * Each picture encodes its owner and time as blocks large enough to survive a video codec: eight for the identity (four
+ * bits and their complement), sixteen for the time in frame intervals. Below them a square moves over the identity's
+ * colour. The microphone hums one note.
  *
- * `detail` is how many rectangles are strewn below the blocks, at random with each frame: what makes a picture cost bits.
- * `opensMs` is how long a device takes to open, `oneCamera` lets no second camera open beside the first, as phones do, and
+ * `detail` is the number of random rectangles below the blocks in each frame, which determine the picture's bitrate.
+ * `opensMs` is the time that a device takes to open, `oneCamera` prevents a second open camera, as on phones, and
  * `failing` names a DOMException for a kind of device.
  *
  * Must be self-contained: its text is sent to the browser.
  */
 export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, detail = 0, opensMs = 0, oneCamera = false, failing = {} }) {
-  // A page that is not yet any.
+  // The page is still empty.
   if (!navigator.mediaDevices) return;
 
   const COLOURS = ["#c0392b", "#27ae60", "#2980b9", "#f39c12", "#8e44ad", "#16a085", "#7f8c8d", "#d35400"];
@@ -70,7 +70,7 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
     return track;
   };
 
-  /** A page of fine print: stripes two pixels wide, and text of eleven. */
+  /** A page of fine print: stripes two pixels wide, and text 11 pixels high. */
   function screen() {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: 1280, height: 720 });
@@ -81,14 +81,14 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.fillStyle = "#000";
       context.save();
-      // Its stripes are never where they are while it stands.
+      // The stripes are never where they are on the still page.
       if (isScrolled) context.translate(1 - 4 * (drawn % 60), 1 - 4 * ((drawn * 7) % 60));
       for (let x = 0; x < 640; x += 4) context.fillRect(x, 0, 2, 360);
       for (let y = 0; y < 360; y += 4) context.fillRect(640, y, 640, 2);
       context.font = "11px monospace";
       for (let line = 0; line < 24; line += 1) context.fillText("The quick brown fox jumps over the lazy dog. 0123456789 ".repeat(3), 4, 374 + line * 14);
       context.restore();
-      // Something that moves, as a cursor does: without it no frame would be captured.
+      // Something that moves like a cursor, because no frame would be captured otherwise.
       context.fillRect(1270, 700 + (drawn++ % 2) * 8, 8, 8);
     };
     drawPage();
@@ -99,13 +99,13 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
 
   let shared = null;
   let isScrolled = false;
-  /** Scrolls the shared page, or lets it stand. */
+  /** Scrolls the shared page, or keeps it still. */
   window.scrollScreen = (scrolls) => {
     isScrolled = scrolls;
   };
   navigator.mediaDevices.getDisplayMedia = async () => new MediaStream([(shared = screen())]);
 
-  /** What the user has; the first of a kind is the default. */
+  /** The user's devices; the first of a kind is the default. */
   const owned = [
     { kind: "audioinput", deviceId: "desk-microphone", label: "Desk microphone" },
     { kind: "audioinput", deviceId: "headset", label: "Headset" },
@@ -115,7 +115,7 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   ];
   navigator.mediaDevices.enumerateDevices = async () => owned.map((device) => ({ ...device, groupId: "" }));
 
-  /** Pulls the plug: what the browser does when a device is gone. */
+  /** Unplugs a device, with the browser's reaction. */
   window.unplug = (kind) => {
     const track = made[kind].findLast(({ readyState }) => readyState === "live");
     owned.splice(owned.findIndex(({ deviceId }) => deviceId === track.getSettings().deviceId), 1);
@@ -124,12 +124,12 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
     navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
     return made[kind].length;
   };
-  /** What the system does to a device for a phone call. */
+  /** Interrupts a device as the system does for a phone call. */
   window.interrupt = (kind, muted) => {
     const track = made[kind].findLast(({ readyState }) => readyState === "live");
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
   };
-  /** The browser's own button to stop sharing. */
+  /** Presses the browser's own button to stop sharing. */
   window.stopSharing = () => {
     shared.stop();
     shared.dispatchEvent(new Event("ended"));
@@ -137,10 +137,10 @@ export function fakeDevices({ identity, toneHz, width, height, framesPerSecond, 
   window.devicesOpened = (kind) => made[kind].length;
   const isLive = ({ readyState }) => readyState === "live";
   window.devicesInUse = () => [...made.audio, ...made.video].filter(isLive).length;
-  /** Which devices capture anything. */
+  /** The devices that capture anything. */
   window.devicesHot = () => [...made.audio, ...made.video].filter((track) => isLive(track) && track.enabled).map((track) => track.getSettings().deviceId);
 
-  /** The device that this constraint asks for; throws what a browser throws. */
+  /** Finds the device for a constraint, or throws as a browser would. */
   function find(kind, wanted) {
     if (failing[kind]) throw new DOMException("as told", failing[kind]);
     if (kind === "video" && oneCamera && made.video.some(isLive)) throw new DOMException("in use", "NotReadableError");

@@ -1,4 +1,5 @@
-// Runs in the page, before the app: sees the pictures that are on the screen, hears what is played, reads the connection's statistics.
+// Runs in the page, before the app: recognises pictures on the screen and notes being played, and reads the
+// connection's statistics.
 
 /**
  * Defines `window.senses`. Must be self-contained: its text is sent to the browser.
@@ -40,7 +41,7 @@ export function senses({ width, height, framesPerSecond }) {
     });
   }
 
-  /** The person in a video's picture and its age; `null` where it is none of ours. */
+  /** The person in a video's picture and its age; `null` if it is not one of ours. */
   function picture(video) {
     if (video.readyState < 2 || video.videoWidth === 0) return null;
     context.drawImage(video, 0, 0, width, height);
@@ -51,7 +52,7 @@ export function senses({ width, height, framesPerSecond }) {
     const now = Math.floor((Date.now() * framesPerSecond) / 1000);
     const [red, green, blue] = context.getImageData(width / 2, height - 12, 1, 1).data;
     const age = (now - frame) & 0xffff;
-    // A clock that jumped between two blocks' drawing can make a frame look as if it came from the future.
+    // A clock tick between the drawing of two blocks can make a frame seem to come from the future.
     return { identity, frame, ageMs: ((age > 0x8000 ? age - 0x10000 : age) * 1000) / framesPerSecond, colour: [red, green, blue] };
   }
 
@@ -59,7 +60,7 @@ export function senses({ width, height, framesPerSecond }) {
 
   const isPlaying = (element) => element.srcObject instanceof MediaStream && !element.paused && !element.muted && element.volume > 0;
 
-  /** The loudest note of a track, and how loud it is. */
+  /** The loudest note of a track, and its level. */
   function note(track) {
     let ear = ears.get(track);
     if (!ear) {
@@ -88,7 +89,7 @@ export function senses({ width, height, framesPerSecond }) {
 
   const live = () => connections.filter(({ signalingState }) => signalingState !== "closed");
 
-  /** Remembers the longest time in which a video showed no new frame. */
+  /** Records the longest time in which a video showed no new frame. */
   function watch(video) {
     const seen = { video, last: performance.now(), gapMs: 0, frames: 0, done: false };
     const tick = () => {
@@ -103,14 +104,14 @@ export function senses({ width, height, framesPerSecond }) {
   }
 
   window.senses = {
-    /** Every picture in the grid that one of ours made, and in whose tile it is. */
+    /** Every recognised picture in the grid, with the participant of its tile. */
     pictures: () =>
       videos().flatMap((video) => {
         const [shown, tile] = [picture(video), video.closest("[data-participant]")];
         return shown && tile ? [{ ...shown, participant: tile.dataset.participant }] : [];
       }),
 
-    /** How sharp a shared screen of ours is shown: its size, and how far black and white of its finest stripes are apart. */
+    /** The sharpness of a shared screen: its size, and the contrast of its finest stripes. */
     screen() {
       const video = document.querySelector("[data-screen] video");
       if (!video || video.readyState < 2) return null;
@@ -123,7 +124,7 @@ export function senses({ width, height, framesPerSecond }) {
         for (let row = 4; row < 156; row += 4) {
           for (let column = 4; column < 156; column += 4) {
             const at = (shift) => data[((row + dy * shift) * 160 + column + dx * shift) * 4];
-            // The middle of a stripe against that of the next one.
+            // The middle of a stripe compared with that of the next one.
             apart += Math.abs((at(0) + at(1)) / 2 - (at(2) + at(3)) / 2);
             count += 1;
           }
@@ -141,7 +142,10 @@ export function senses({ width, height, framesPerSecond }) {
         hasIcon: tile.querySelector("figcaption svg") !== null,
       })),
 
-    /** Notes that are being played, quiet ones left out; a peer connection's track is silent in Chromium unless an element plays it. */
+    /**
+     * The notes being played, without quiet ones; in Chromium a peer connection's track is silent unless an element
+     * plays it.
+     */
     notes: () =>
       [...document.querySelectorAll("audio, video")]
         .filter(isPlaying)
@@ -150,14 +154,14 @@ export function senses({ width, height, framesPerSecond }) {
         .map(note)
         .filter(({ decibels }) => decibels > -60),
 
-    /** States of every connection that is not closed. */
+    /** States of every open connection. */
     connections: () =>
       live().map(({ connectionState, iceConnectionState, signalingState }) => ({ connectionState, iceConnectionState, signalingState })),
 
-    /** How many peer connections there ever were. */
+    /** The number of peer connections ever created. */
     connectionCount: () => connections.length,
 
-    /** RIDs of simulcast: those of `addTransceiver`, of the client's offer, of the answer, and those that senders have. */
+    /** Simulcast RIDs: those of `addTransceiver`, of the client's offer, of the answer, and of the senders. */
     simulcast() {
       const [connection] = live();
       const said = (sdp) => [...sdp.matchAll(/^a=simulcast:(\S+) (\S+)/gm)].map(([, direction, rids]) => [direction, rids.split(";")]);
@@ -191,20 +195,20 @@ export function senses({ width, height, framesPerSecond }) {
       return (await Promise.all(live().map(stats))).flat().filter(({ type }) => types.includes(type));
     },
 
-    /** The user name that the newest connection shows to TURN servers. */
+    /** The newest connection's user name for TURN servers. */
     turnUsername() {
       const servers = live().at(-1)?.getConfiguration().iceServers ?? [];
       return servers.find(({ username }) => username)?.username ?? null;
     },
 
-    /** Begins to watch every remote picture for gaps. */
+    /** Starts watching every remote picture for gaps. */
     watch(own) {
       for (const seen of watched ?? []) seen.done = true;
       watched = videos().filter((video) => (picture(video)?.identity ?? own) !== own).map(watch);
       return watched.length;
     },
 
-    /** Begins to watch whether any of these people's tiles goes away, or comes twice. */
+    /** Starts watching for tiles of these people that disappear or are duplicated. */
     watchTiles(ids) {
       lostTiles = new Set();
       const count = (id) => document.querySelectorAll(`[data-participant="${id}"]`).length;
@@ -213,10 +217,10 @@ export function senses({ width, height, framesPerSecond }) {
       tileObserver.observe(document.body, { childList: true, subtree: true });
     },
 
-    /** People whose tile was lost since `watchTiles`. */
+    /** People whose tile disappeared since `watchTiles`. */
     lostTiles: () => [...lostTiles],
 
-    /** The longest gaps since `watch`; one that still lasts counts. */
+    /** The longest gaps since `watch`; a gap that still lasts counts. */
     gaps() {
       const now = performance.now();
       return (watched ?? []).map((seen) => ({

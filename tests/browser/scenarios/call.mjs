@@ -4,13 +4,16 @@ import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
-/** After the page is closed: `RELOAD_WINDOW_MS`, and time to be told. A socket lost without a close frame is waited for longer. */
+/**
+ * `RELOAD_WINDOW_MS` after the page is closed, plus the time until the others know. A socket lost without a close frame
+ * is kept longer.
+ */
 const GONE_MS = 10_000;
-/** After a reload: the page, a join, and a key frame for everybody. */
+/** A reload takes the page, a join, and a key frame for everybody. */
 const BACK_MS = 15_000;
-/** Nine frames' time. */
+/** The time of nine frames. */
 const DARK_MS = 600;
-/** Far above what it takes (about 100 ms), far below what wrong timestamps make it. */
+/** Far above the usual delay (about 100 ms), far below the effect of wrong timestamps. */
 const DELAY_MS_MAX = 800;
 
 export function callScenarios(world) {
@@ -97,7 +100,7 @@ export function callScenarios(world) {
         await person.page.reload();
         await person.sees(others, BACK_MS);
         await Promise.all(others.map((other) => other.sees([person], BACK_MS)));
-        // `tile` fails where a participant has two tiles.
+        // `tile` fails if a participant has two tiles.
         await Promise.all(others.map((other) => other.tile(person.id)));
         await everybodySeesAndHears([ada, grace, alan]);
         assert.ok(Date.now() - started < BACK_MS, `${person.id} took ${Date.now() - started} ms to be back`);
@@ -121,7 +124,7 @@ export function callScenarios(world) {
 
 export const isMuted = (tile) => /microphone off/.test(tile?.label) && tile.hasIcon;
 
-/** Everybody's picture and note reach everybody else. */
+/** Checks that everybody's picture and note reach everybody else. */
 export async function everybodySeesAndHears(people, timeoutMs) {
   await Promise.all(people.flatMap((person) => [person.sees(people, timeoutMs), person.hears(people, timeoutMs)]));
 }
@@ -141,7 +144,7 @@ async function decodes(person) {
   await until(`${person.id} decodes twenty more frames`, async () => (await person.media()).framesDecoded > before.framesDecoded + 20);
 }
 
-/** UDP ports of the media node that a page sends to or was told. */
+/** The media node's UDP ports that a page uses or was given. */
 async function portsOf(person) {
   const entries = await person.page.evaluate(() => window.senses.entries("remote-candidate", "candidate-pair"));
   const remote = entries.filter(({ type, port }) => type === "remote-candidate" && port !== undefined);

@@ -1,4 +1,4 @@
-// A camera in H.264: a browser that reads it decodes it in every layer, and one that does not says so.
+// A camera in H.264: browsers that support it decode it in every layer, and others say that they cannot.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
@@ -8,7 +8,7 @@ import { until } from "../until.mjs";
 const CAMERA = { devices: { width: 1280, height: 720 }, query: { codec: "h264" } };
 const WIDE = [2200, 1500];
 const NARROW = [420, 420];
-/** The uplink of a busy machine is believed slowly; what follows from a tile takes a second. */
+/** Estimates of a busy machine's uplink grow slowly; the effect of a tile's size takes a second. */
 const CHANGE_MS = 45_000;
 
 export function codecScenarios(world) {
@@ -50,7 +50,7 @@ export function codecScenarios(world) {
   });
 }
 
-/** Waits until a viewer decodes a picture of such a size in H.264. */
+/** Waits until a viewer decodes an H.264 picture of an accepted size. */
 function decodes(viewer, what, test) {
   let decoded = 0;
   return until(`${viewer.id} decodes ${what}`, async () => {

@@ -1,4 +1,5 @@
-// What the buttons say of microphone and camera is what the devices do, in whatever order they are pressed and however slowly they open.
+// The buttons for microphone and camera match the devices, in whatever order they are pressed and however slowly the
+// devices open.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
@@ -6,11 +7,11 @@ import { until } from "../until.mjs";
 
 const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: true } } };
 const SLOW = { opensMs: 400 };
-/** Everything that is still to open has opened by then. */
+/** Every pending device has opened by then. */
 const LATE_MS = 1_500;
 
 export function deviceScenarios(world) {
-  /** A participant in the lobby of a room of their own, with slow devices. */
+  /** A participant in the lobby of a separate room, with slow devices. */
   const lobby = (room, options = {}) =>
     Participant.open(world.stack, world.chromium, room, "ada", { auto: false, devices: SLOW, ...options });
 
@@ -117,7 +118,7 @@ export function deviceScenarios(world) {
     test("by Back, out of the lobby, the joining and the call; nothing stays connected", async () => {
       for (const stage of ["lobby", "joining", "call"]) {
         const ada = await Participant.open(world.stack, world.chromium, `back-${stage}`, "ada", { auto: false, devices: SLOW, first: [[counted]] });
-        // As from the home page: a way back within the app.
+        // As from the home page: Back leads to a page of the app.
         await ada.page.evaluate(() => {
           const room = location.href;
           history.replaceState(null, "", "/");
@@ -140,8 +141,8 @@ export function deviceScenarios(world) {
       await ada.isInCall();
       await until("both are open", async () => (await inUse(ada)) === 2);
       await ada.page.evaluate(() => {
-        // The next drawing fails, whatever it draws.
-        Array.prototype.findLast = () => {
+        // The next render fails, whatever it renders.
+        Array.prototype.reverse = () => {
           throw new Error("a mistake in the app");
         };
         window.rotunda.setMicrophone(false);
@@ -221,7 +222,7 @@ export function deviceScenarios(world) {
       await ada.page.evaluate(() => (window.statisticsRead = 0));
       await wait(5_000);
       const read = await ada.page.evaluate(() => window.statisticsRead);
-      // A machine that is busy may let sound pause, and then they are read more often for a moment.
+      // On a busy machine, audio may pause, and then the statistics are read more often for a moment.
       assert.ok(read >= 3 && read <= 12, `${read} times in five seconds`);
       await Promise.all([ada.close(), grace.close()]);
     });
@@ -251,7 +252,7 @@ export function deviceScenarios(world) {
   });
 }
 
-/** Runs in the page, before the app: counts what is open. */
+/** Runs in the page, before the app: counts open resources. */
 function counted() {
   const [sockets, connections] = [[], []];
   window.WebSocket = class extends window.WebSocket {
@@ -324,7 +325,7 @@ function lobbySays(person) {
   });
 }
 
-/** The bar of the call says this, and the devices do it. */
+/** Checks that the call's bar shows this state and the devices are in it. */
 async function saysWhatItDoes(person, expected) {
   const says = await person.page.evaluate(() => {
     const isOn = (kind) => !document.getElementById(kind).classList.contains("off");

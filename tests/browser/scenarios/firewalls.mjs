@@ -1,4 +1,5 @@
-// Participants whose firewall lets out TCP only: media goes through a TURN node, over TCP or over TLS.
+// Participants whose firewall lets out TCP only: media goes to the media node over TCP, or through a TURN node over TCP
+// or TLS.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { HOST } from "../networks.mjs";
@@ -6,10 +7,10 @@ import { Participant } from "../participant.mjs";
 import { freePort } from "../port.mjs";
 import { until } from "../until.mjs";
 import { everybodySeesAndHears } from "./call.mjs";
-import { selectedCandidate } from "./relay.mjs";
+import { selectedCandidate, selectedPair } from "./relay.mjs";
 
 const PEOPLE = ["ada", "grace"];
-/** Direct checks and TURN over UDP come to nothing first. */
+/** Direct checks and TURN over UDP fail first. */
 const CONNECT_MS = 30_000;
 
 export function firewallScenarios(world) {
@@ -45,6 +46,30 @@ export function firewallScenarios(world) {
         await stack.killNode(node);
       });
     }
+
+    test("Chromium and Firefox see and hear each other over TCP to the media node, without a TURN node", async (t) => {
+      const { stack } = world;
+      const [first] = stack.nodes;
+      const node = await stack.startNode("media-tcp", { MEDIA_TCP_LISTEN: `${HOST}:0`, MEDIA_SHARDS: "2" });
+      await stack.killNode(first);
+      const people = await join("firewall-ice-tcp", PEOPLE);
+      await everybodySeesAndHears(people, CONNECT_MS);
+      for (const person of people) {
+        const { type, protocol, remote } = await selectedPair(person);
+        t.diagnostic(`${person.id} (${person.page.browser}): ${type} to ${remote.type} over ${protocol}`);
+        assert.equal(protocol, "tcp", person.page.browser);
+        assert.deepEqual(remote, { type: "host", protocol: "tcp", address: HOST }, person.page.browser);
+        const before = await person.media();
+        await until(`${person.id} decodes twenty more frames`, async () => (await person.media()).framesDecoded > before.framesDecoded + 20);
+      }
+      const metrics = await node.metrics();
+      const total = (name) => Object.entries(metrics).reduce((sum, [series, value]) => sum + (series.startsWith(name) ? value : 0), 0);
+      assert.ok(total("media_tcp_connections") >= PEOPLE.length);
+      for (const person of people) await person.press("leave");
+      await Promise.all(people.map((person) => person.close()));
+      await stack.startNode(first.name);
+      await stack.killNode(node);
+    });
 
     /** Travellers that join, in the order of their names. */
     function join(room, names = PEOPLE.slice(0, 1)) {

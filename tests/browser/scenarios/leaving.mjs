@@ -1,4 +1,5 @@
-// Leaving without the button: to another page and back, by closing the tab, by a crash. Devices go off, and the others see it in time.
+// Leaving without the button: to another page and back, by closing the tab, by a crash. Devices turn off, and the
+// others see it in time.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
@@ -6,7 +7,7 @@ import { Browser } from "../browsers.mjs";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 
-/** `RELOAD_WINDOW_MS` and `RESUME_WINDOW_MS`, and what alarms, frames and two busy cores may add. */
+/** `RELOAD_WINDOW_MS` and `RESUME_WINDOW_MS`, plus delays of alarms, frames and two busy cores. */
 const CLOSED_MS = 5_000;
 const LOST_MS = 30_000;
 const LATE_MS = 2_500;
@@ -15,7 +16,7 @@ export function leavingScenarios(world) {
   describe("who leaves without a word", () => {
     let elsewhere, server;
 
-    // Another port: of pages that another site replaces, Chromium keeps none with a call.
+    // On another port: Chromium does not cache pages with a call when another site replaces them.
     before(async () => {
       server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<h1>Elsewhere</h1>"));
       await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -97,7 +98,7 @@ async function isGone(watcher, { id }, sinceMs, withinMs) {
   await watcher.seesTile(id, "is gone", (tile) => tile === null, sinceMs + withinMs + LATE_MS - performance.now());
 }
 
-/** Runs in the page, before the app: what is on and open at the moment when the page comes out of the cache. */
+/** Runs in the page, before the app: records which devices and connections are open when the page leaves the cache. */
 function watched() {
   const connections = [];
   window.RTCPeerConnection = class extends window.RTCPeerConnection {

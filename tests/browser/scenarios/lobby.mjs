@@ -1,4 +1,4 @@
-// Guests wait in the lobby, and a moderator says who comes in.
+// Guests wait in the lobby, and a moderator admits or refuses them.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
@@ -13,14 +13,14 @@ export function lobbyScenarios(world) {
     const room = "lobby";
     let stack, ada, grace, alan;
 
-    /** A guest asks to come in; nothing but the name says who it is. */
+    /** A guest asks to be admitted; nothing but the name identifies it. */
     async function knock(id) {
       const guest = await Participant.open(stack, world.chromium, room, id, { guest: true });
       await guest.reads(WAITING);
       return guest;
     }
 
-    /** How the host's list of people shows who waits. */
+    /** Checks the waiting guests in the host's list of people. */
     async function sees(names) {
       await until(`${names.join(" and ") || "nobody"} waits`, async () => {
         const waiting = await ada.page.evaluate(() => [...document.querySelectorAll('[aria-label^="Admit "]')].map(({ ariaLabel }) => ariaLabel));

@@ -1,15 +1,16 @@
-// A participant who loses the network comes back without help: as the same participant, to the current state, without gaps or duplicates.
+// A participant who loses the network returns without help: as the same participant, to the current state, without gaps
+// or duplicates.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Participant } from "../participant.mjs";
 import { everybodySeesAndHears, isMuted } from "./call.mjs";
 
-/** Longer than any patience for a reply, shorter than the node's for consent (RFC 7675 §5.1: 30 s). */
+/** Longer than any reply timeout, shorter than the node's consent timeout (RFC 7675 §5.1: 30 s). */
 const DARK_MS = 10_000;
-/** Longer than the node's patience: what comes back is a participant whose session is over. */
+/** Longer than the node's timeout: the session of the returning participant is over. */
 const ASLEEP_MS = 35_000;
-/** Back-off is bounded by 8 s, then come a resume, an offer, ICE, a handshake and a key frame. */
+/** Back-off is bounded by 8 s, followed by a resume, an offer, ICE, a handshake and a key frame. */
 const BACK_MS = 20_000;
 
 const TRAVELLERS = ["ada", "grace"];
@@ -71,7 +72,7 @@ export function networkScenarios(world) {
       await Promise.all(everybody.map((person) => person.close()));
     });
 
-    /** Waits until everybody sees everybody move; returns how long that took. */
+    /** Waits until everybody sees everybody move; returns the time that took. */
     async function backWithin(t, people) {
       const since = Date.now();
       const seen = people.map((person) => person.sees(people, BACK_MS).then(() => Date.now() - since));

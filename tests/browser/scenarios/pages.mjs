@@ -1,4 +1,4 @@
-// Every page of the app for everybody: with a screen reader, on a phone, in the dark, by keyboard, in German.
+// Every page of the app for everybody: with a screen reader, on a phone, in dark mode, by keyboard, in German.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,7 +15,7 @@ const HOST = { claims: { grants: { publish: true, subscribe: true, moderate: tru
 export function pageScenarios(world) {
   describe("the pages", () => {
     const room = "pages";
-    /** All of them are told at once. */
+    /** Reports all of them at once. */
     const problems = [];
     let ada, grace, shots;
 
@@ -48,6 +48,18 @@ export function pageScenarios(world) {
       await ada.page.click('[role="menuitem"][aria-label="Devices and settings"]');
       await looksGood(ada.page, "settings");
       await ada.page.keys("Escape");
+      await ada.press("more");
+      await ada.page.click('[data-choice="diagnostics"]');
+      await ada.reads(/Media node/);
+      await looksGood(ada.page, "diagnostics");
+      await ada.page.keys("Escape");
+      await ada.page.click("[data-participant=grace] .dots");
+      await ada.page.click('[data-choice="volume"]');
+      await looksGood(ada.page, "volume");
+      await ada.page.keys("Escape");
+      await ada.page.keys("l");
+      await looksGood(ada.page, "speaker");
+      await ada.page.keys("l");
       await grace.press("screen");
       await until("ada sees the screen", () => ada.page.evaluate(() => window.senses.screen() !== null));
       await looksGood(ada.page, "screen");
@@ -60,7 +72,7 @@ export function pageScenarios(world) {
       await ada.page.keys("c");
       const focused = () => ada.page.evaluate(() => document.activeElement?.tagName);
       await until("the chat has the focus", async () => (await focused()) === "TEXTAREA");
-      // What is typed is not a shortcut.
+      // Typed letters are not shortcuts.
       await ada.page.keys("m", "v", "Enter");
       await until("the message is there", () => ada.page.evaluate(() => document.querySelector(".message .text")?.textContent === "mv"));
       assert.equal(await ada.page.evaluate(() => window.rotunda.snapshot.microphone.on), true);
@@ -94,7 +106,7 @@ export function pageScenarios(world) {
       await Promise.all([ada.close(), grace.close()]);
     });
 
-    /** No violation, nothing wider than the screen; screenshots are kept for people. */
+    /** Checks for no accessibility violation and nothing wider than the screen; saves screenshots for people. */
     async function looksGood(page, name) {
       for (const scheme of ["light", "dark"]) {
         for (const [device, { width, height }] of [["desk", DESK], ["phone", PHONE]]) {
@@ -113,7 +125,7 @@ export function pageScenarios(world) {
   });
 }
 
-/** In the page: it has this width, is drawn, and nothing moves that will come to rest. */
+/** In the page: waits until it has this width, is rendered, and all finite animations have ended. */
 async function settled(width) {
   const drawn = () => new Promise(requestAnimationFrame);
   do await drawn();

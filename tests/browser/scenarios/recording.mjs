@@ -1,4 +1,4 @@
-// A recording as people see it: a host starts it, everybody is told, and it can be played after the call.
+// A recording from the users' side: a host starts it, everybody is told, and it can be played after the call.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";

@@ -1,4 +1,4 @@
-// People who may not join, or may not stay, are told why.
+// People who may not join, or may not stay, are told the reason.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
@@ -14,9 +14,12 @@ export function refusalScenarios(world) {
       await ada.sees([grace]);
       await grace.press("people");
       await grace.reads(/In the room/);
-      assert.equal(await grace.page.evaluate(() => document.querySelectorAll('[aria-label^="Remove"]').length), 0);
+      await grace.page.click('#people-panel [aria-label="Actions for Ada"]');
+      const offered = await grace.page.evaluate(() => [...document.querySelectorAll("[role=menuitem]")].map(({ ariaLabel }) => ariaLabel));
+      assert.deepEqual(offered, ["Volume of Ada"]);
       await ada.press("people");
-      await ada.page.click('[aria-label="Remove Grace"]');
+      await ada.page.click('#people-panel [aria-label="Actions for Grace"]');
+      await ada.page.click('[role="menuitem"][aria-label="Remove Grace"]');
       await grace.reads(/You’re no longer in the room/);
       await grace.reads(/A moderator removed you/);
       await ada.seesTile("grace", "is gone", (tile) => tile === null);

@@ -1,17 +1,20 @@
-// The call outlives its servers: the Worker may be killed, a media node may be killed or drained.
+// The call survives its servers: the Worker may be killed, a media node may be killed or drained.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Participant } from "../participant.mjs";
 import { until } from "../until.mjs";
 import { everybodySeesAndHears, isMuted } from "./call.mjs";
 
-/** Longest stall on the screen, or on a busy machine some times what it was before the kill. Lost frames are counted exactly besides. */
+/**
+ * Longest stall on the screen; on a busy machine, a multiple of the stalls before the kill. Lost frames are also
+ * counted exactly.
+ */
 const GAP_MS_MAX = 1_000;
 const GAP_FACTOR_MAX = 5;
-/** Noticing takes 1.5 s, then an offer, an answer, ICE, a handshake and a key frame. */
+/** Detection takes 1.5 s, followed by an offer, an answer, ICE, a handshake and a key frame. */
 const MOVED_MS = 12_000;
 const RESUMED_MS = 20_000;
-/** Frames on their way while two pages are asked one after the other. */
+/** Frames in transit while two pages are queried one after the other. */
 const FRAMES_UNDER_WAY = 5;
 
 export function resilienceScenarios(world) {
@@ -43,7 +46,7 @@ export function resilienceScenarios(world) {
       await Promise.all(people.map((person, index) => decodesMore(person, before[index], 45)));
       await world.stack.startWorker();
       await Promise.all(people.map((person) => doesNotRead(person, /Connection lost/)));
-      // What was said before it died still holds, and new things can be said.
+      // State from before its death still holds, and new changes work.
       await people[0].press("microphone");
       for (const other of people.slice(1)) await other.seesTile("ada", "is muted", isMuted);
       await people[0].press("microphone");
@@ -72,7 +75,7 @@ export function resilienceScenarios(world) {
       const made = await moves(t, (node) => {
         exit = world.stack.drainNode(node);
       });
-      // The proof that an ICE restart may lead to another node with another certificate. Firefox does not decode after it.
+      // Proves that an ICE restart may lead to another node with another certificate. Firefox does not decode after it.
       people.forEach(({ page }, index) => assert.equal(made[index], page.browser === "chromium" ? 0 : 1, `${page.browser}'s connections`));
       assert.equal(await exit, 0, "the drained node's exit code");
       for (const person of people) await person.press("leave");

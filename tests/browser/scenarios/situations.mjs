@@ -1,4 +1,4 @@
-// The app on small and large screens, in unfriendly browsers, with strange names and links, in other languages.
+// The app on small and large screens, in restrictive browsers, with strange names and links, in other languages.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join as path } from "node:path";
@@ -10,7 +10,7 @@ import { join, openSettings } from "./devices.mjs";
 /** A small phone, a desk at 400 % zoom (WCAG 1.4.10), a phone, a laptop, 4K. */
 const SCREENS = [[320, 568], [320, 256], [360, 740], [1280, 800], [3840, 2160]];
 const HOST = { grants: { publish: true, subscribe: true, chat: true, moderate: true, record: true } };
-/** As long as the edge takes: 128 bytes, without a place to break. */
+/** The maximum length that the edge accepts: 128 bytes, without a place to break. */
 const LONG_NAME = "W".repeat(128);
 const ARABIC_NAME = "\u0639\u0628\u062F \u0627\u0644\u0631\u062D\u0645\u0646 \u0628\u0646 \u0645\u062D\u0645\u062F ".repeat(2).trim();
 
@@ -20,7 +20,7 @@ export function situationScenarios(world) {
     const problems = [];
     let ada, others, shots;
 
-    /** Every control of this state, on every screen. */
+    /** Checks that every control of this state is reachable, on every screen. */
     async function reachable(page, name) {
       for (const [width, height] of SCREENS) {
         await page.resize(width, height);
@@ -70,6 +70,14 @@ export function situationScenarios(world) {
       await openSettings(ada);
       await reachable(ada.page, "settings");
       await ada.page.keys("Escape");
+      await ada.press("more");
+      await ada.page.click('[data-choice="diagnostics"]');
+      await ada.reads(/Media node/);
+      await reachable(ada.page, "diagnostics");
+      await ada.page.keys("Escape");
+      await ada.page.keys("l");
+      await reachable(ada.page, "speaker");
+      await ada.page.keys("l");
     });
 
     test("in the menus of the bar and of a tile", async () => {
@@ -243,7 +251,7 @@ export function situationScenarios(world) {
   });
 }
 
-/** In the page: what cannot be clicked, or is not wholly on the screen once it is scrolled to. */
+/** In the page: finds controls that cannot be clicked, or are not wholly on the screen after scrolling to them. */
 function outOfReach() {
   const problems = [];
   const menu = document.querySelector("[role=menu]");
@@ -263,7 +271,7 @@ function outOfReach() {
   return problems;
 }
 
-/** What a room's recordings are after a recorded call. */
+/** A room's recordings after a recorded call. */
 function fakeRecordings() {
   const { fetch } = window;
   const file = (name) => ({ url: "data:video/webm;base64,", name, participant: "ada", type: "video/webm" });
@@ -273,7 +281,7 @@ function fakeRecordings() {
       : fetch(request, options);
 }
 
-/** What a browser does with site data blocked. */
+/** A browser with site data blocked. */
 function blockStorage() {
   for (const name of ["localStorage", "sessionStorage"]) {
     Object.defineProperty(window, name, {
@@ -284,7 +292,7 @@ function blockStorage() {
   }
 }
 
-/** What a page of plain HTTP does not have. */
+/** A page on plain HTTP, without its missing APIs. */
 function beInsecure() {
   Object.defineProperty(navigator, "mediaDevices", { value: undefined });
   Object.defineProperty(navigator, "clipboard", { value: undefined });

@@ -10,16 +10,16 @@ use tokio::time::timeout;
 use turn_core::auth::IntegrityKey;
 use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method, TransactionId};
 
-/// RFC 8656 §3.1: the port that is left unsaid.
+/// RFC 8656 §3.1: the default port.
 const PORT: u16 = 3_478;
 const TLS_PORT: u16 = 5_349;
-/// RFC 8489 §6.2.1: over UDP a request is repeated until it is answered; so often,
+/// RFC 8489 §6.2.1: over UDP a request is repeated until it is answered, at most this often.
 const TRIES: u32 = 4;
-/// and after so much time.
+/// Interval of the repetitions.
 const TRY_TIMEOUT: Duration = Duration::from_millis(500);
-/// A server wants a nonce, perhaps another, and then says yes or no.
+/// A server may ask for a nonce, and for a newer one, before its decision.
 const REQUESTS_MAX: u32 = 3;
-/// Addresses of one name that are tried.
+/// Most addresses of one name that are tried.
 pub(crate) const ADDRESSES_MAX: usize = 4;
 /// RFC 8489 §14.8: a reason has fewer characters than this.
 const REASON_CHARACTERS_MAX: usize = 128;
@@ -27,16 +27,16 @@ const REASON_CHARACTERS_MAX: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Granted,
-    /// It gives none, and says why.
+    /// The server refused, with a reason.
     Refused {
         /// RFC 8656 §19, RFC 8489 §14.8.
         code: u16,
-        /// In its own words.
+        /// In the server's words.
         reason: String,
     },
-    /// Nothing that is an answer.
+    /// No valid answer.
     Silence,
-    /// Its name has no address.
+    /// The host name has no address.
     Nameless,
 }
 
@@ -52,7 +52,9 @@ impl fmt::Display for Answer {
                     401 | 441 => {
                         f.write_str(": do the Worker and the node have the same TURN_KEYS, and are their clocks right?")
                     }
-                    486 => f.write_str(": this participant has reached TURN_ALLOCATIONS_PER_USER"),
+                    486 => f.write_str(
+                        ": this participant has reached TURN_ALLOCATIONS_PER_USER, or this address TURN_ALLOCATIONS_PER_ADDRESS",
+                    ),
                     508 => f.write_str(": is the node draining, or are all of TURN_RELAY_PORTS in use?"),
                     _others => Ok(()),
                 }
@@ -74,7 +76,8 @@ pub(crate) async fn ask(server: &IceServer, url: &str) -> Answer {
     for address in addresses {
         let (username, password) = (server.username.as_deref(), server.credential.as_deref());
         let dialogue = Dialogue::new(username.unwrap_or_default(), password.unwrap_or_default());
-        // Otherwise the next address may answer: an error here is "port unreachable", or that there is no way to this family.
+        // Otherwise the next address may answer: an error here means "port unreachable", or no route to this address
+        // family.
         if let Ok(Some(answer)) = talk(dialogue, address).await {
             return answer;
         }
@@ -90,14 +93,14 @@ pub(crate) fn host_and_port(url: &str) -> Option<(&str, u16)> {
     };
     let authority = rest.split('?').next()?;
     let (host, port) = match authority.rsplit_once(':') {
-        // The last colon of an IPv6 address stands before its bracket.
+        // An IPv6 address ends with a bracket, so a colon inside it is no separator.
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         Some(_) | None => (authority, unsaid),
     };
     Some((host.trim_start_matches('[').trim_end_matches(']'), port))
 }
 
-/// Repeats requests until the dialogue is over; nothing if the server is silent.
+/// Repeats requests until the dialogue is over; `None` if the server is silent.
 async fn talk(mut dialogue: Dialogue<'_>, address: SocketAddr) -> std::io::Result<Option<Answer>> {
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0)).await?;
@@ -122,20 +125,19 @@ async fn talk(mut dialogue: Dialogue<'_>, address: SocketAddr) -> std::io::Resul
     Ok(None)
 }
 
-/// Both sides of the conversation, without a socket.
 pub(crate) struct Dialogue<'c> {
     username: &'c str,
     password: &'c str,
     transaction: TransactionId,
     requests: u32,
-    /// Realm and nonce, once they were told.
+    /// Realm and nonce, once the server has sent them.
     challenge: Option<(String, Vec<u8>)>,
 }
 
-/// What an answer leads to.
+/// The outcome of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It is no answer to what was asked.
+    /// Not an answer to the last request.
     Ignored,
     AskAgain,
     Over(Answer),
@@ -143,17 +145,19 @@ pub(crate) enum Step {
 
 impl<'c> Dialogue<'c> {
     pub(crate) fn new(username: &'c str, password: &'c str) -> Self {
-        // RFC 8489 §5 wants these to be hard to guess; here the port is, which one conversation uses and which hears one address.
+        // RFC 8489 §5 requires transaction ids to be hard to guess. Here the port is: one conversation uses it, and it
+        // hears one address.
         Self { username, password, transaction: *b"doctor 00000", requests: 0, challenge: None }
     }
 
-    /// What to send, and to repeat while there is no answer.
+    /// The request to send, and to repeat while there is no answer.
     pub(crate) fn request(&self) -> Vec<u8> {
         const UDP: [u8; 4] = [17, 0, 0, 0];
         self.write(Method::Allocate, AttributeType::REQUESTED_TRANSPORT, &UDP)
     }
 
-    /// Gives the allocation back (RFC 8656 §8: a lifetime of zero), so that it does not count against the participant's quota.
+    /// Ends the allocation (RFC 8656 §8: a lifetime of zero), so that it does not count against the participant's
+    /// quota.
     pub(crate) fn release(&self) -> Vec<u8> {
         self.write(Method::Refresh, AttributeType::LIFETIME, &[0; 4])
     }
@@ -169,7 +173,6 @@ impl<'c> Dialogue<'c> {
             .finish()
     }
 
-    /// Takes a message of the server's.
     pub(crate) fn take(&mut self, datagram: &[u8]) -> Step {
         let Some(message) = Message::parse(datagram).filter(|message| message.transaction == self.transaction) else {
             return Step::Ignored;
@@ -187,7 +190,7 @@ impl<'c> Dialogue<'c> {
         };
         let text = |kind| message.value(kind).map(<[u8]>::to_vec);
         self.requests += 1;
-        // RFC 8489 §9.2.5: 401 to a request that carried no credentials yet, and 438 for an old nonce, ask for another request.
+        // RFC 8489 §9.2.5: 401 to a request without credentials, and 438 for an old nonce, ask for another request.
         let asks = (code == 401 && self.challenge.is_none()) || code == 438;
         match (text(AttributeType::REALM), text(AttributeType::NONCE)) {
             (Some(realm), Some(nonce)) if asks && self.requests < REQUESTS_MAX => {
@@ -202,7 +205,7 @@ impl<'c> Dialogue<'c> {
     }
 }
 
-/// RFC 8489 §14.8. The reason comes from the server: unprintable characters are left out.
+/// RFC 8489 §14.8. The reason comes from the server, so unprintable characters are removed.
 fn error(value: &[u8]) -> Option<(u16, String)> {
     let (&[_, _, class, number], reason) = value.split_first_chunk()?;
     let reason = String::from_utf8_lossy(reason);
@@ -221,7 +224,7 @@ mod tests {
     use std::time::Instant;
     use turn_core::auth::Authenticator;
     use turn_core::peer_policy::PeerPolicy;
-    use turn_core::pool::Pool;
+    use turn_core::pool::{Pool, Quotas};
     use turn_core::{Config, FiveTuple, Now, Output, RelayOpened, TurnServer};
 
     const KEYS: &str = "k:secret-of-the-tests-0123456789abcdef";
@@ -229,8 +232,8 @@ mod tests {
 
     const PORTS: RangeInclusive<u16> = 50_000..=50_009;
 
-    /// What our server answers to a credential made with these keys, if a user may have so many allocations.
-    fn hear(keys: &str, allocations_per_user: u32) -> String {
+    /// Our server's answer to a credential made with these keys, with this quota per user.
+    fn hear(keys: &str, per_user: u32) -> String {
         let keys_of = |text| TurnKeys::parse(text).expect("keys");
         let relay = Ipv4Addr::LOCALHOST.into();
         let mut server = TurnServer::new(Config {
@@ -246,7 +249,7 @@ mod tests {
             relay_v6: None,
             sfu_bytes_per_s: 1_000,
             p2p_bytes_per_s: 1_000,
-            pool: Pool::new(PORTS, allocations_per_user, [1; 32]),
+            pool: Pool::new(PORTS, Quotas { per_user, per_address: per_user }, [1; 32]),
         });
         let now = Now { instant: Instant::now(), unix: UnixMillis(1_000) };
         let user = TurnUser {

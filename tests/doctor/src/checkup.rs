@@ -2,7 +2,9 @@
 
 use crate::candidates;
 use crate::deployment::Deployment;
+use crate::events;
 use crate::http::{self, HttpError};
+use crate::ice_tcp;
 use crate::report::{Finding, Hop, Report};
 use crate::turn;
 use anyhow::bail;
@@ -17,15 +19,15 @@ use shared::{ErrorCode, ParticipantId, RoomId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::timeout;
 
-/// One hop of signaling takes this long at most.
+/// Longest duration of a signaling hop.
 const SIGNALING_TIMEOUT: Duration = Duration::from_secs(10);
-/// The edge looks for a media node for less than this.
+/// Longer than the edge looks for a media node.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
-/// Checks of a way that is blocked go on for longer, and find nothing.
+/// Longer than checks over a working path can take.
 const ICE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A handshake over a way that works.
+/// Longest handshake over a working path.
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(10);
-/// A token outlives the checkup.
+/// Longer than a checkup.
 const TOKEN_LIFETIME_S: u32 = 300;
 
 pub(crate) enum Pass {
@@ -34,7 +36,7 @@ pub(crate) enum Pass {
     Token(String),
 }
 
-/// Checks all that can be checked; `prints` each finding as it comes.
+/// Runs all possible checks; `prints` each finding as it comes.
 pub(crate) async fn run(deployment: &Deployment, pass: &Pass, prints: bool) -> Report {
     let mut report = Report::new(prints);
     // Failures have been reported already.
@@ -44,7 +46,8 @@ pub(crate) async fn run(deployment: &Deployment, pass: &Pass, prints: bool) -> R
 
 async fn check_all(deployment: &Deployment, pass: &Pass, report: &mut Report) -> Option<()> {
     let mut stage = Stage { report, since: Instant::now() };
-    stage.note(Hop::Address, http::check_health(deployment).await.map_err(address_problem), |_| String::new())?;
+    let health = http::check_health(deployment).await.map_err(address_problem);
+    stage.note(Hop::Address, health, |version| format!("version {version}"))?;
     let (room, token) = stage.note(Hop::Token, admit(deployment, pass).await, |(room, _)| format!("room {room}"))?;
     let mut options = Options::new(&deployment.socket(&room), &token);
     options.publish = vec![TrackSource::Microphone];
@@ -65,14 +68,21 @@ async fn check_all(deployment: &Deployment, pass: &Pass, report: &mut Report) ->
     };
     stage.note_until(opened_at, Hop::Signaling, signaling, |()| String::new())?;
     let mut admission = stage.note(Hop::Placement, placement?, |_| String::new())?;
+    let events = events::check(deployment, &room, &token).await.map_err(|error| error.to_string());
+    stage.note(Hop::Events, events, |()| String::new())?;
 
-    // The name has been looked up a moment ago; where that fails now, nothing is held against the node.
+    // The name was resolved a moment ago; a failure here is not the node's fault.
     let edge = within(SIGNALING_TIMEOUT, deployment.addresses()).await.unwrap_or_default();
     let found = candidates::check(admission.answer(), &edge).map_err(|error| error.to_string());
     stage.note(Hop::Candidates, found, |found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))?;
     let servers = admission.ice_servers().to_vec();
     let reached = within(ICE_TIMEOUT, admission.wait_for_ice()).await;
     stage.note(Hop::Udp, reached.map_err(udp_problem), |()| String::new())?;
+    let answered = ice_tcp::check(admission.offer(), admission.answer()).await.map_err(|error| error.to_string());
+    stage.note(Hop::IceTcp, answered, |answered| match &answered[..] {
+        [] => "not offered: MEDIA_TCP_LISTEN of the node is empty".to_owned(),
+        answered => answered.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    })?;
     let robot = stage.note(Hop::Media, connect(admission).await, |_| String::new())?;
     // The next joins replace this participant anyway.
     let _left = robot.leave().await;
@@ -91,7 +101,7 @@ impl Stage<'_> {
         self.note_until(Instant::now(), hop, result, note)
     }
 
-    /// For a hop that ended at `end`, of which only what came after tells whether it is well.
+    /// Records a hop that ended at `end`, and whose success shows only in the events after it.
     fn note_until<T>(
         &mut self,
         end: Instant,
@@ -148,7 +158,7 @@ async fn admit(deployment: &Deployment, pass: &Pass) -> Result<(RoomId, String),
     }
 }
 
-/// A room of our own, so that nobody is disturbed.
+/// A separate room, so that nobody is disturbed.
 fn wish() -> Option<TokenRequest> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     Some(TokenRequest {
@@ -162,14 +172,14 @@ fn wish() -> Option<TokenRequest> {
     })
 }
 
-/// RFC 7519 §3: the claims are the second part; whether they are signed, the edge will say.
+/// RFC 7519 §3: the claims are the second part; the edge verifies the signature.
 fn room_of(token: &str) -> Option<RoomId> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
     RoomId::parse(claims["room"].as_str()?).ok()
 }
 
-/// Joins; a failure says which of two hops it belongs to.
+/// Joins; a failure names the hop that it belongs to.
 async fn within_join(arrival: Arrival) -> Result<Admission, (Hop, String)> {
     let error = match timeout(JOIN_TIMEOUT, arrival.join()).await {
         Ok(Ok(admission)) => return Ok(admission),
@@ -184,7 +194,7 @@ async fn within_join(arrival: Arrival) -> Result<Admission, (Hop, String)> {
     }
 }
 
-/// DTLS, and the room having heard of it.
+/// Waits for DTLS, and for the node's report to the room.
 async fn connect(admission: Admission) -> Result<Robot, String> {
     within(MEDIA_TIMEOUT, async {
         let mut robot = admission.connect().await?;

@@ -5,7 +5,6 @@ use shared::RoomId;
 use std::net::IpAddr;
 use tokio::net::lookup_host;
 
-/// The reason an argument names no deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeploymentError {
     /// Not `http://host` or `https://host`.
@@ -21,7 +20,7 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Reads a URL; a path says nothing here.
+    /// Reads a URL; a path is ignored.
     pub(crate) fn parse(url: &str) -> Result<Self, DeploymentError> {
         let uri: Uri = url.parse().map_err(|_| DeploymentError::NotAUrl)?;
         let is_secure = match uri.scheme_str() {
@@ -42,7 +41,7 @@ impl Deployment {
         self.address(if self.is_secure { "wss" } else { "ws" }, &format!("/v1/rooms/{room}/socket"))
     }
 
-    /// Its addresses, as seen from here.
+    /// Its addresses, as resolved from here.
     pub(crate) async fn addresses(&self) -> anyhow::Result<Vec<IpAddr>> {
         let host = self.host.trim_matches(['[', ']']);
         Ok(lookup_host((host, self.port)).await?.map(|address| address.ip()).collect())

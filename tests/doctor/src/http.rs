@@ -7,27 +7,28 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use shared::api::{Token, TokenRequest};
 use std::error::Error;
 use std::time::Duration;
 
-/// A Worker that does not answer within this time is not there.
+/// A Worker that does not answer within this time counts as missing.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest answer that is read: a token is far below.
+/// Longest accepted answer: a token is far below.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// The reason there is no answer to use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
-    /// The Worker, or what stands before it, said no.
+    /// The Worker, or a proxy, refused.
     #[error("answered {status}{code}")]
     Refused {
         /// HTTP status.
         status: u16,
-        /// The stable code in brackets, where there is one.
+        /// The stable code in brackets, or empty.
         code: String,
     },
     #[error("no answer within {TIMEOUT:?}")]
@@ -35,16 +36,17 @@ pub(crate) enum HttpError {
     /// No connection, no TLS, or the answer broke off.
     #[error("{0}")]
     Broken(String),
-    /// Something else answers there.
+    /// Another service answers there.
     #[error("the answer does not come from Rotunda")]
     NotRotunda,
 }
 
-/// Whether the Worker is well.
-pub(crate) async fn check_health(deployment: &Deployment) -> Result<(), HttpError> {
+/// Returns the Worker's version.
+pub(crate) async fn check_health(deployment: &Deployment) -> Result<String, HttpError> {
     let request = Request::get(deployment.page("/healthz")).body(Full::default());
     let body = ask(request).await?;
-    if body["status"] == "ok" { Ok(()) } else { Err(HttpError::NotRotunda) }
+    let version = body["version"].as_str().filter(|_| body["status"] == "ok");
+    version.map(str::to_owned).ok_or(HttpError::NotRotunda)
 }
 
 /// Asks for a join token with an API key (`id:secret`).
@@ -61,9 +63,7 @@ pub(crate) async fn mint(deployment: &Deployment, key: &str, wish: &TokenRequest
 
 async fn ask(request: Result<Request<Full<Bytes>>, hyper::http::Error>) -> Result<Value, HttpError> {
     let request = request.map_err(|error| HttpError::Broken(error.to_string()))?;
-    let connector =
-        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let client = client();
     let asked = async {
         let response = client.request(request).await.map_err(|error| HttpError::Broken(causes(&error)))?;
         let status = response.status();
@@ -79,8 +79,15 @@ async fn ask(request: Result<Request<Full<Bytes>>, hyper::http::Error>) -> Resul
     tokio::time::timeout(TIMEOUT, asked).await.unwrap_or(Err(HttpError::Timeout))
 }
 
-/// The library's own message is only "client error": what matters lies below.
-fn causes(error: &dyn Error) -> String {
+/// Trusts the same authorities as browsers.
+pub(crate) fn client() -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let connector =
+        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+/// The library's own message is only "client error"; the causes below it matter.
+pub(crate) fn causes(error: &dyn Error) -> String {
     std::iter::successors(error.source(), |&error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

@@ -6,7 +6,9 @@ mod allocation;
 mod candidates;
 mod checkup;
 mod deployment;
+mod events;
 mod http;
+mod ice_tcp;
 mod report;
 mod stream;
 mod turn;
@@ -16,7 +18,7 @@ use deployment::Deployment;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "rotunda", about = "Tools for who runs Rotunda")]
+#[command(name = "rotunda", version = shared::VERSION, about = "Tools for operators of Rotunda")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -15,10 +15,14 @@ pub(crate) enum Hop {
     Signaling,
     /// A media node for the room.
     Placement,
+    /// Signaling for networks that block WebSockets.
+    Events,
     /// The node's addresses in the answer.
     Candidates,
     /// ICE to the node.
     Udp,
+    /// A check over TCP to the node.
+    IceTcp,
     /// DTLS, and the node's report about it to the room.
     Media,
     /// The path through each TURN server.
@@ -27,13 +31,15 @@ pub(crate) enum Hop {
 
 impl Hop {
     /// All hops in the order of a call.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Address,
         Self::Token,
         Self::Signaling,
         Self::Placement,
+        Self::Events,
         Self::Candidates,
         Self::Udp,
+        Self::IceTcp,
         Self::Media,
         Self::Turn,
     ];
@@ -45,8 +51,10 @@ impl Hop {
             Self::Token => "token",
             Self::Signaling => "signaling",
             Self::Placement => "placement",
+            Self::Events => "events",
             Self::Candidates => "candidates",
             Self::Udp => "udp",
+            Self::IceTcp => "ice-tcp",
             Self::Media => "media",
             Self::Turn => "turn",
         }
@@ -55,8 +63,8 @@ impl Hop {
     /// The page's heading for this hop.
     const fn heading(self) -> &'static str {
         match self {
-            Self::Address | Self::Token | Self::Signaling | Self::Placement => "it-does-not-connect",
-            Self::Candidates | Self::Udp | Self::Media | Self::Turn => "ice-connection-failed",
+            Self::Address | Self::Token | Self::Signaling | Self::Placement | Self::Events => "it-does-not-connect",
+            Self::Candidates | Self::Udp | Self::IceTcp | Self::Media | Self::Turn => "ice-connection-failed",
         }
     }
 }
@@ -81,12 +89,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Starts a report that is printed as it grows, or not.
+    /// If `prints`, findings are printed as they are added.
     pub(crate) fn new(prints: bool) -> Self {
         Self { findings: Vec::new(), prints }
     }
 
-    /// Takes note of a hop.
     pub(crate) fn add(&mut self, hop: Hop, finding: Finding) {
         if self.prints {
             println!("{}", line(hop, Some(&finding)));
@@ -94,7 +101,7 @@ impl Report {
         self.findings.push((hop, finding));
     }
 
-    /// Says which hops were not looked at.
+    /// Adds the skipped hops.
     pub(crate) fn finish(self) -> Self {
         for hop in Hop::ALL.into_iter().filter(|hop| self.prints && self.finding(*hop).is_none()) {
             println!("{}", line(hop, None));
@@ -102,12 +109,12 @@ impl Report {
         self
     }
 
-    /// Whether every hop is well.
+    /// True if every hop succeeded.
     pub(crate) fn is_healthy(&self) -> bool {
         Hop::ALL.into_iter().all(|hop| matches!(self.finding(hop), Some(Finding::Well { .. })))
     }
 
-    /// The whole report for programs.
+    /// The whole report as JSON.
     pub(crate) fn to_json(&self, url: &str) -> Value {
         let failed = self.findings.iter().find(|(_, finding)| matches!(finding, Finding::Failed { .. }));
         let hops = Hop::ALL.map(|hop| match self.finding(hop) {
@@ -157,10 +164,29 @@ mod tests {
         }
     }
 
+    // Holds S3-TEST-01.
+    #[test]
+    fn the_page_has_every_topic_with_its_causes() {
+        let page = include_str!("../../../docs/troubleshooting.md");
+        let topics: [(&str, &[&str]); 4] = [
+            ("ICE connection failed", &["TURN_URLS", "firewall", "STUN/TURN test"]),
+            ("High packet loss", &["bitrate", "simulcast", "bandwidth"]),
+            ("Audio echo", &["echo cancellation", "headphones", "settings"]),
+            ("Video freezing", &["jitter", "latency", "ABR", "CPU"]),
+        ];
+        for (topic, causes) in topics {
+            let section = page.split("\n## ").find_map(|section| section.strip_prefix(topic)).expect(topic);
+            let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+            for cause in causes {
+                assert!(rows.iter().any(|row| row.contains(cause)), "{topic}: {cause}");
+            }
+        }
+    }
+
     #[test]
     fn what_was_not_looked_at_is_not_well() {
         let mut report = Report::new(false);
-        for hop in Hop::ALL.into_iter().take(7) {
+        for hop in Hop::ALL.into_iter().take(9) {
             report.add(hop, Finding::Well { took: Duration::ZERO, note: String::new() });
         }
         assert!(!report.is_healthy());

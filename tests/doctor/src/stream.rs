@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use turn_core::limits;
 use turn_core::stream::next_message;
 
-/// Of each step; a connection that takes longer is of no use to a call.
+/// Timeout of each step; a slower connection is useless for a call.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, StreamError> {
     Err(problem)
 }
 
-/// Trusts the authorities that browsers trust.
+/// Trusts the same authorities as browsers.
 async fn handshake(host: &str, stream: TcpStream) -> Result<impl AsyncRead + AsyncWrite + Unpin, StreamError> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -80,7 +80,7 @@ async fn talk(mut dialogue: Dialogue<'_>, mut stream: impl AsyncRead + AsyncWrit
     within(stream.write_all(&dialogue.request())).await?;
     loop {
         let found = next_message(&held, limits::STREAM_MESSAGE_BYTES_MAX);
-        let Some(length) = found.map_err(|_| io::Error::other("what it sends is no TURN message"))? else {
+        let Some(length) = found.map_err(|_| io::Error::other("its answer is not a TURN message"))? else {
             let mut buffer = [0; 2_048];
             let count = within(stream.read(&mut buffer)).await?;
             if count == 0 {

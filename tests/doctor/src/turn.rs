@@ -7,11 +7,11 @@ use shared::signal::IceServer;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A TURN server that gives no address within this time gives none: retransmissions included (RFC 8489 §6.2.1).
+/// A TURN server that has not allocated within this time, retransmissions included (RFC 8489 §6.2.1), is useless.
 const ALLOCATE_TIMEOUT: Duration = Duration::from_secs(5);
 /// ICE, then DTLS, through one more hop.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Joining once more, with all that it needs known to work.
+/// Longest second join, after the first one has shown that everything works.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of URLs to test: an answer has a few, and each may time out.
 const URLS_MAX: usize = 8;
@@ -19,31 +19,31 @@ const URLS_MAX: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TurnError {
     #[error(
-        "the edge named no TURN server: is a node registered in the region (`turn_registered`), and does the Worker have TURN_KEYS?"
+        "the edge returned no TURN server: is a node registered in the region (`turn_registered`), and does the Worker have TURN_KEYS?"
     )]
     NoServer,
     /// The first join succeeded, but the second failed.
     #[error("joining again to test {url}: {problem}")]
     Join { url: String, problem: String },
-    /// The server gives no address.
+    /// The server refuses an allocation.
     #[error("{url} {answer}")]
     Allocate {
         url: String,
-        /// What it says when it is asked plainly.
+        /// The answer to a plain request.
         answer: Answer,
     },
-    /// The same over TCP or TLS.
+    /// The server refuses an allocation over TCP or TLS.
     #[error("{url} {problem}")]
     Stream { url: String, problem: StreamError },
-    /// The server gives an address, but nothing reaches the media node from there.
+    /// The server allocates an address, but nothing reaches the media node from there.
     #[error(
-        "{url} allocates, but does not reach the media node: are TURN_RELAY_PORTS let in, is the node in the same region?"
+        "{url} allocates, but does not reach the media node: are TURN_RELAY_PORTS open, and is the node in the same region?"
     )]
     Path { url: String },
 }
 
-/// Tries each URL by itself; says what was found. Over UDP, a call is made through the server; over TCP and TLS, which the
-/// test client does not speak, the server is asked for an allocation.
+/// Tries each URL separately and returns the findings. Over UDP, makes a call through the server; over TCP and TLS,
+/// which the test client does not support, requests an allocation.
 pub(crate) async fn check(options: &Options, servers: &[IceServer]) -> Result<String, TurnError> {
     let each = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
     let all: Vec<_> = each.filter(|(_, url)| !url.starts_with("stun")).take(URLS_MAX).collect();

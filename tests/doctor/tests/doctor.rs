@@ -1,13 +1,10 @@
-//! The doctor visits real programs, well and ill: it names the hop that fails.
-
-#[path = "../../robot/tests/stack/mod.rs"]
-mod stack;
+//! The doctor checks healthy and broken programs, and names the failing hop.
 
 use serde_json::{Value, json};
 use stack::Stack;
 use std::process::Command;
 
-/// What the doctor says, and whether its exit code says the same.
+/// The doctor's report; also checks that its exit code agrees.
 fn visit(url: &str, arguments: &[&str]) -> Value {
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_rotunda"));
     doctor.args(["doctor", url, "--json"]).args(arguments).env_remove("ROTUNDA_API_KEY").env_remove("ROTUNDA_TOKEN");
@@ -17,7 +14,7 @@ fn visit(url: &str, arguments: &[&str]) -> Value {
     report
 }
 
-/// Every hop before the failing one is well, every one after it is skipped.
+/// Every hop before the failing one succeeds, and every later one is skipped.
 fn assert_fails(report: &Value, hop: &str, problem: &str) {
     assert_eq!(report["failed"], hop, "{report:#}");
     let hops = report["hops"].as_array().expect("hops");
@@ -36,15 +33,23 @@ fn assert_fails(report: &Value, hop: &str, problem: &str) {
 }
 
 #[test]
+fn says_its_version() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rotunda")).arg("--version").output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("rotunda {}\n", shared::VERSION));
+}
+
+// Holds S3-TEST-01.
+#[test]
 fn each_ill_hop_of_a_deployment_is_named() {
     let mut stack = Stack::start();
     let (url, key) = (stack.url().to_owned(), stack.api_key().to_owned());
     let with_key = ["--api-key", key.as_str()];
-    assert_fails(&visit(&url, &with_key), "turn", "named no TURN server");
+    assert_fails(&visit(&url, &with_key), "turn", "returned no TURN server");
 
     stack.command(&json!({ "do": "start_turn_node" }));
     let well = visit(&url, &with_key);
     assert_eq!((&well["ok"], &well["failed"]), (&json!(true), &Value::Null), "{well:#}");
+    assert_eq!(well["hops"][0]["note"], format!("version {}", shared::VERSION), "{well:#}");
     let token = stack.token("given", "ada");
     let well = visit(&url, &["--token", &token]);
     assert_eq!((&well["ok"], &well["hops"][1]["note"]), (&json!(true), &json!("room given")), "{well:#}");
@@ -69,6 +74,29 @@ fn a_node_that_answers_nothing_is_the_udp_hop() {
     stack.command(&json!({ "do": "pause_node" }));
     let key = stack.api_key().to_owned();
     assert_fails(&visit(stack.url(), &["--api-key", &key]), "udp", "no answer from the media node");
+}
+
+#[test]
+fn a_tcp_port_that_is_closed_is_the_ice_tcp_hop() {
+    let mut stack = Stack::start();
+    stack.command(&json!({ "do": "start_turn_node" }));
+    let (url, key) = (stack.url().to_owned(), stack.api_key().to_owned());
+    let with_key = ["--api-key", key.as_str()];
+    let note = |report: &Value, hop: &str| {
+        let hops = report["hops"].as_array().expect("hops");
+        let entry = hops.iter().find(|entry| entry["hop"] == hop).expect("the hop is listed");
+        entry["note"].as_str().unwrap_or_default().to_owned()
+    };
+    let without = visit(&url, &with_key);
+    assert_eq!((&without["ok"], note(&without, "ice-tcp").starts_with("not offered")), (&json!(true), true));
+    stack.command(&json!({ "do": "kill_node" }));
+    stack.command(&json!({ "do": "start_node", "env": { "MEDIA_TCP_LISTEN": "127.0.0.1:0" } }));
+    let well = visit(&url, &with_key);
+    assert!(note(&well, "ice-tcp").starts_with("127.0.0.1:"), "{well:#}");
+    // The node advertises another address than the one where it listens for TCP.
+    stack.command(&json!({ "do": "kill_node" }));
+    stack.command(&json!({ "do": "start_node", "env": { "MEDIA_TCP_LISTEN": "127.0.0.2:0" } }));
+    assert_fails(&visit(&url, &with_key), "ice-tcp", "does its firewall allow inbound TCP to MEDIA_TCP_LISTEN?");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-// How much chance there is in made-up names.
+// The amount of randomness in generated names.
 
-/** Enough that every bit has been 0 and 1 and no two bits were always alike, but for one run in 10⁷. */
+/** Enough names for every bit to be 0 and 1 and for no two bits to be always alike, except in one run out of 10⁷. */
 export const NAMES = 40;
 
-/** How many bits of hexadecimal names change from one name to another, each in a way of its own. */
+/** The number of independently changing bits in hexadecimal names. */
 export function randomBits(names) {
   const rows = names.map((name) => BigInt(`0x${name}`).toString(2).padStart(4 * name.length, "0"));
   const columns = [...rows[0]].map((_, place) => rows.map((row) => row[place]).join(""));

@@ -1,11 +1,12 @@
-// A client of the signaling protocol: what the SDK says, without a browser.
+// A client of the signaling protocol, without a browser: sends the SDK's messages.
 import { readFileSync } from "node:fs";
+import { EventConnection } from "./events.mjs";
 import { Socket } from "./socket.mjs";
 import { joinToken } from "./token.mjs";
 
-/** What a browser offered: publishes mid 0 (sound) and 1 (pictures), receives in the sixteen after them. */
+/** A browser's offer: publishes mid 0 (audio) and 1 (video), receives in the sixteen sections after them. */
 export const OFFER = readVector("chromium-join");
-/** The same with other ICE credentials. */
+/** The same offer with other ICE credentials. */
 export const OFFER_ICE_RESTART = readVector("chromium-ice-restart");
 
 export const TRACKS = [
@@ -17,24 +18,27 @@ export class Client extends Socket {
   #requests = 0;
 
   /**
-   * Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it; `address` is where it says to come from;
-   * for `overlaps` see `Socket.open`.
+   * Opens the socket of `participant`; `token` replaces the whole token, `claims` parts of it; a resume `secret` replaces both; `address` is
+   * the client's claimed address; `over: "events"` uses no WebSocket; for `overlaps` see `Socket.open`.
    */
-  static async connect(edge, room, participant, { claims, token = joinToken(room, participant, claims), address, overlaps } = {}) {
+  static async connect(edge, room, participant, options = {}) {
+    const { claims, token = joinToken(room, participant, claims), secret, address, over, overlaps } = options;
     const headers = address === undefined ? {} : { "cf-connecting-ip": address };
-    const client = await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", `token.${token}`], { headers, overlaps });
+    const client =
+      over === "events"
+        ? new Client(await EventConnection.open(`${edge.http}/v1/rooms/${room}/events`, secret ? `Resume ${secret}` : `Bearer ${token}`, headers))
+        : await Client.open(`${edge.ws}/v1/rooms/${room}/socket`, ["rotunda.v1", secret ? `resume.${secret}` : `token.${token}`], { headers, overlaps });
     client.participant = participant;
     return client;
   }
 
-  /** Opens the socket and joins. */
   static async join(edge, room, participant, options = {}) {
     const client = await Client.connect(edge, room, participant, options);
     client.joined = await client.join(options);
     return client;
   }
 
-  /** Says `message` under a number of its own and waits for what answers it. */
+  /** Sends `message` with a unique number and waits for the answer. */
   async request(message) {
     this.#requests += 1;
     const id = this.#requests;
@@ -42,7 +46,7 @@ export class Client extends Socket {
     return this.reply(id);
   }
 
-  /** The reply to a frame, wherever it came among the others. */
+  /** The reply to a frame, at any place among the others. */
   reply(id) {
     return this.find((frame) => frame.in_reply_to === id, `the reply to ${id}`);
   }
@@ -58,7 +62,7 @@ export class Client extends Socket {
     return this.request({ type: "resume", ...session });
   }
 
-  /** The code of the error that a request is answered with. */
+  /** The error code of the answer to a request. */
   async refusal(message) {
     const { type, code } = await this.request(message);
     return type === "error" ? code : `not an error but ${type}`;

@@ -1,9 +1,10 @@
-// The Worker in a process of its own: a test can kill it, and miniflare, which makes some calls with `Atomics.wait`, never
-// stops the clients of the test. Talks over the channel of `fork`.
+// The Worker in a separate process: a test can kill it, and miniflare, which makes some calls with `Atomics.wait`,
+// never blocks the test's clients. Communicates over the channel of `fork`.
 import { Log, LogLevel } from "miniflare";
-import { startWorker } from "../../../xtask/worker.mjs";
 
-const worker = await startWorker({ ...JSON.parse(process.argv[2]), log: new Log(LogLevel.NONE) });
+const { program = "../../../xtask/worker.mjs", ...options } = JSON.parse(process.argv[2]);
+const { startWorker } = await import(program);
+const worker = await startWorker({ ...options, log: new Log(LogLevel.NONE) });
 
 process.on("message", async ({ id, className, name }) => {
   const error = await evict(className, name).then(() => null, String);

@@ -1,4 +1,4 @@
-// The built Worker in workerd, as the tests of this folder use it.
+// The built Worker in workerd, for the tests in this folder.
 import { fork } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const PROGRAM = fileURLToPath(new URL("edge-process.mjs", import.meta.url));
 
-/** Secrets of the tests; tokens may be signed with any of a list. */
+/** Secrets of the tests; tokens may be signed with any in a list. */
 export const KEYS = {
   token: { id: "t1", secret: "join-tokens-of-the-tests-0123456789" },
   tokenOld: { id: "t0", secret: "earlier-join-tokens-of-the-tests-01" },
@@ -27,13 +27,13 @@ const VARS = {
   ALLOWED_ORIGINS: "https://app.example.org",
 };
 
-/** Tests call the API, open sockets and ask for tokens faster than people do. */
-const RATE_LIMITS = { API_RATE: 1_000_000, SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000, ROOM_RATE: 1_000_000 };
+/** Tests call the API, open sockets and request tokens faster than people. */
+const RATE_LIMITS = { API_RATE: 1_000_000, SOCKET_RATE: 1_000_000, GUEST_RATE: 1_000_000, ROOM_RATE: 1_000_000, ADDRESS_RATE: 1_000_000 };
 
-/** The Worker as it is deployed: options for `startEdge`. */
+/** The Worker as deployed: options for `startEdge`. */
 export const DEPLOYED = { build: "release", environment: "production", vars: { REGIONS: '{"local":"EU"}', DEFAULT_REGION: "local" } };
 
-/** Starts the Worker. Options as for `startWorker` of `xtask/worker.mjs`, `vars` over those above. */
+/** Starts the Worker. Options as for `startWorker` of `xtask/worker.mjs`; `vars` override those above; `program` starts another Worker. */
 export async function startEdge(options = {}) {
   const edge = new Edge();
   const [vars, rateLimits] = [{ ...VARS, ...options.vars }, { ...RATE_LIMITS, ...options.rateLimits }];
@@ -43,18 +43,18 @@ export async function startEdge(options = {}) {
 }
 
 class Edge {
-  /** Nodes that registered here; they go before the Worker does. */
+  /** Nodes that registered here; they stop before the Worker. */
   guests = new Set();
-  /** What the Worker and workerd itself wrote, line by line. */
+  /** Output lines of the Worker and of workerd itself. */
   lines = [];
   #reading = new EventEmitter();
   #requests = 0;
 
-  /** Calls the HTTP API; `key` is who, `body` an object or a text. */
+  /** Calls the HTTP API; `key` identifies the caller, `body` is an object or a text. */
   async api(method, path, { body, key = KEYS.api, headers = {} } = {}) {
     const json = body === undefined ? {} : { "content-type": "application/json" };
     const basic = key === null ? {} : { authorization: `Basic ${Buffer.from(`${key.id}:${key.secret}`).toString("base64")}` };
-    // workerd closes a connection on which it has not read a whole body, and the next request must not be on it.
+    // workerd closes a connection whose body it has not read to the end, and the next request must not use it.
     const response = await fetch(this.http + path, {
       method,
       headers: { ...json, ...basic, connection: "close", ...headers },
@@ -64,7 +64,7 @@ class Edge {
     return { status: response.status, headers: response.headers, body: text === "" ? null : JSON.parse(text) };
   }
 
-  /** Starts it (again), at another port. */
+  /** Starts it (again) on another port. */
   async again() {
     this.process = fork(PROGRAM, [JSON.stringify(this.options)], { silent: true });
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -81,12 +81,12 @@ class Edge {
     this.ws = origin.replace("http", "ws");
   }
 
-  /** The Worker's log. workerd writes lines of its own, about lost connections for instance. */
+  /** The Worker's log, without workerd's own lines, for instance about lost connections. */
   records() {
     return this.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
   }
 
-  /** The events of this name in the log, once there are as many. */
+  /** The log events of this name, once there are at least `count`. */
   async logged(event, count = 1, patienceMs = 15_000) {
     const giveUp = AbortSignal.timeout(patienceMs);
     for (;;) {
@@ -107,7 +107,13 @@ class Edge {
     return childrenOf(this.process.pid).map(ofProcess).reduce((sum, ms) => sum + ms, 0);
   }
 
-  /** Takes a room out of memory as hibernation does. */
+  /** Memory of workerd (proc(5), /proc/pid/status). */
+  memoryKb() {
+    const ofProcess = (pid) => Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+    return childrenOf(this.process.pid).map(ofProcess).reduce((sum, kb) => sum + kb, 0);
+  }
+
+  /** Takes a room out of memory, as hibernation does. */
   hibernate(room) {
     return this.#evict("RoomObject", `${room}:1`);
   }
@@ -117,7 +123,7 @@ class Edge {
     for (let shard = 0; shard < shards; shard++) await this.#evict("DirectoryObject", `directory:${shard}`);
   }
 
-  /** Takes a region's fleet out of memory as hibernation does. */
+  /** Takes a region's fleet out of memory, as hibernation does. */
   hibernateFleet(region) {
     return this.#evict("FleetObject", `fleet:${region}`);
   }
@@ -156,7 +162,7 @@ function childrenOf(pid) {
     try {
       return Number(readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1].split(" ")[1]) === pid;
     } catch {
-      return false; // It ended meanwhile.
+      return false; // It has ended in the meantime.
     }
   };
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isChild(name)).map(Number);

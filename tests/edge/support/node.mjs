@@ -1,27 +1,26 @@
-// A media node as the edge sees it: it registers, is given rooms, dials them and does as it is told, without any media.
+// A media node without media: it registers, gets rooms, connects to them and follows orders.
 import { createHash } from "node:crypto";
 import { Socket } from "./socket.mjs";
 import { nodeToken } from "./token.mjs";
 
 const HEARTBEAT_INTERVAL_MS = 5_000;
 const PATIENCE_MS = 20_000;
-/** The digest of a certificate that this node would have. */
+/** The digest of this node's imaginary certificate. */
 export const fingerprintOf = (id) => createHash("sha256").update(id).digest("hex").toUpperCase().match(/../g).join(":");
 
 export class MediaNode {
-  /** Every assignment so far. */
   assignments = [];
   /** The socket to each room it serves, by room. */
   rooms = new Map();
-  /** Errors of rooms that could not be dialled. */
+  /** Errors of failed connections to rooms. */
   failures = [];
   #waiting = new Set();
 
   /**
    * Registers a node.
    *
-   * @param {boolean} [options.dials] whether it dials the rooms it is given
-   * @param {boolean} [options.beats] whether it says every five seconds that it is there
+   * @param {boolean} [options.dials] if true, the node connects to assigned rooms
+   * @param {boolean} [options.beats] if true, the node sends a heartbeat every five seconds
    */
   static async start(edge, { id = "n1", region = "local", dials = true, beats = true, port = 7000 } = {}) {
     const node = new MediaNode();
@@ -49,7 +48,7 @@ export class MediaNode {
     this.socket.send({ type: "heartbeat", load: { ...idle, ...load } });
   }
 
-  /** The link to a room, once the room has said `welcome`. */
+  /** The link to a room, after its `welcome`. */
   async serving(room) {
     return this.#until(() => this.rooms.get(room), `room ${room} at ${this.id}`, PATIENCE_MS);
   }
@@ -58,7 +57,7 @@ export class MediaNode {
     return this.#until(() => this.assignments.find(match), `an assignment at ${this.id}`, patienceMs);
   }
 
-  /** Dials a room with the ticket of an assignment and says hello. */
+  /** Connects to a room with an assignment's ticket and sends `hello`. */
   async dial({ room, ticket, epoch }, connected = []) {
     const link = await RoomLink.open(`${this.edge.ws}/v1/rooms/${room}/node`, "rotunda-node.v1", {
       headers: { authorization: `Bearer ${ticket}` },
@@ -67,7 +66,7 @@ export class MediaNode {
     return link;
   }
 
-  /** As a killed process: every socket breaks. */
+  /** Like a killed process: every socket breaks. */
   die() {
     clearInterval(this.timer);
     this.dials = false;
@@ -101,7 +100,7 @@ export class MediaNode {
         this.#waiting.delete(attempt);
         resolve(found);
       };
-      const timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), patienceMs);
+      const timer = setTimeout(() => reject(new Error(`timed out waiting for ${what}`)), patienceMs);
       this.#waiting.add(attempt);
     });
   }
@@ -111,11 +110,11 @@ export class MediaNode {
   }
 }
 
-/** The socket of a node to one room, with the state that the room's messages add up to. */
+/** A node's socket to one room, with the accumulated state from the room's messages. */
 class RoomLink extends Socket {
   sessions = new Map();
   forwards = new Map();
-  /** What it is to record, or nothing. */
+  /** The recording order; `null` without one. */
   order = null;
 
   constructor(socket) {
@@ -127,7 +126,7 @@ class RoomLink extends Socket {
     if (session && !this.sessions.has(session.session)) this.sessions.set(session.session, session);
   }
 
-  /** Tells the room that a session's media is up. */
+  /** Reports to the room that a session's media is connected. */
   connected(session) {
     this.send({ type: "session_connected", session });
   }

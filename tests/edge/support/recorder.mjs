@@ -1,4 +1,4 @@
-// What a media node does about recordings, without any media: it puts objects into the storage and tells the edge.
+// A media node's handling of recordings, without any media: it stores objects and reports to the edge.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { Client } from "./client.mjs";
@@ -18,7 +18,7 @@ export class Recorder {
     return client;
   }
 
-  /** Begins to record as the room ordered, with some parts in the storage already; resolves with the order and its epoch. */
+  /** Starts recording as ordered, with some parts already in storage; resolves with the order and its epoch. */
   async begin(room, parts = 3) {
     const link = await this.node.serving(room);
     if (!link.order) await link.next((frame) => frame.type === "set_recording" && frame.recording !== null);
@@ -31,12 +31,12 @@ export class Recorder {
     return { room, epoch, ...order };
   }
 
-  /** Everything of the segment is stored: what does the edge say? */
+  /** Reports that the segment is stored, and returns the edge's verdict. */
   seal(order) {
     return this.#report(order, { type: "sealed", epoch: order.epoch });
   }
 
-  /** Makes the files, deletes what they were made of, and says so. */
+  /** Builds the files, deletes their parts, and reports. */
   async finish(order) {
     assert.equal((await this.seal(order)).body.type, "finish");
     const verdict = await this.deliver(order);
@@ -44,7 +44,7 @@ export class Recorder {
     this.storage.remove(`${order.key_prefix}segments/`);
   }
 
-  /** Puts files there and says so. */
+  /** Stores files and reports them. */
   deliver(order) {
     const file = { key: `${order.key_prefix}ada-camera.webm`, participant: "ada", name: "Ada", is_screen: false };
     const screen = { ...file, key: `${order.key_prefix}ada-screen.webm`, is_screen: true };
@@ -69,7 +69,7 @@ export class Recorder {
     return order;
   }
 
-  /** Does what the room orders, until `signal` says that it is enough; what is lost in between is what a lost node loses. */
+  /** Follows the room's orders until `signal` aborts; loses the same data as a lost node. */
   async keepRecording(room, signal) {
     let order = null;
     while (!signal.aborted) {

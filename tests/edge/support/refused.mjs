@@ -1,7 +1,7 @@
 // Assertions on refusals of the HTTP API.
 import assert from "node:assert/strict";
 
-/** The one shape that errors have. */
+/** All errors have the same shape. */
 export function checkRefused({ status, body }, expected, code) {
   assert.deepEqual([status, body?.code], [expected, code], JSON.stringify(body));
   assert.equal(typeof body.message, "string");

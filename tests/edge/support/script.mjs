@@ -1,15 +1,15 @@
-// A scripted call of three, step by step, and what everybody was told in it.
+// A scripted call of three, step by step, and the messages that each side received.
 import { Client, OFFER_ICE_RESTART } from "./client.mjs";
 import { MediaNode } from "./node.mjs";
 
-/** One step after the other; each ends when nobody is told anything any more. */
+/** The steps in order; each ends when nobody receives messages any more. */
 export const STEPS = {
   "the node registers": async (call) => {
     call.node = await MediaNode.start(call.edge, { beats: false });
     call.watch("fleet", call.node.socket);
   },
   "ada dials": async (call) => {
-    call.ada = await Client.connect(call.edge, call.room, "ada", { claims: { grants: { moderate: true } } });
+    call.ada = await Client.connect(call.edge, call.room, "ada", { over: call.over, claims: { grants: { moderate: true } } });
     call.watch("ada", call.ada);
   },
   "ada joins, and the node is given the room": async (call) => {
@@ -17,21 +17,24 @@ export const STEPS = {
     call.link = await call.node.serving(call.room);
     call.watch("node", call.link);
   },
-  "ada's media is up": (call) => call.link.connected(call.ada.session.session),
+  "ada's media is up": (call) => isUp(call, "ada"),
   "bob dials": async (call) => {
-    call.bob = await Client.connect(call.edge, call.room, "bob");
+    call.bob = await Client.connect(call.edge, call.room, "bob", { over: call.over });
     call.watch("bob", call.bob);
   },
   "bob joins": (call) => call.bob.join({ attempt: "bob-1" }),
   "bob joins again with the same attempt": (call) => call.bob.join({ attempt: "bob-1" }),
-  "bob's media is up": (call) => call.link.connected(call.bob.session.session),
+  "bob's media is up": (call) => isUp(call, "bob"),
   "eve joins without publishing": async (call) => {
-    call.eve = await Client.connect(call.edge, call.room, "eve");
+    call.eve = await Client.connect(call.edge, call.room, "eve", { over: call.over });
     call.watch("eve", call.eve);
     await call.eve.join({ attempt: "eve-1", tracks: [] });
   },
   "bob mutes his microphone": (call) => call.bob.request({ type: "set_muted", mid: "0", muted: true }),
-  "eve says nonsense": (call) => call.eve.send("nonsense"),
+  "eve says nonsense": (call) => {
+    call.eve.send("nonsense");
+    return call.eve.next("error");
+  },
   "eve looks at ada": (call) => call.eve.request({ type: "view", participants: ["ada"] }),
   "ada restarts ICE": (call) =>
     call.ada.request({ type: "negotiate", offer: OFFER_ICE_RESTART, tracks: [], reason: "ice_restart" }),
@@ -39,17 +42,20 @@ export const STEPS = {
   "bob writes it again": (call) => call.bob.request({ type: "chat", message: "bob-1", text: "hello" }),
   "eve raises a hand": (call) => call.eve.request({ type: "raise_hand", raised: true }),
   "eve claps": (call) => call.eve.request({ type: "react", reaction: "clap" }),
-  "bob's network is gone": (call) => call.bob.terminate(),
+  "bob's network is gone": async (call) => {
+    call.bob.terminate();
+    await call.ada.next(({ type, participant }) => type === "participant_updated" && participant.id === "bob" && participant.connection === "reconnecting");
+  },
   "ada writes while bob is away": (call) => call.ada.request({ type: "chat", message: "ada-1", text: "are you there?" }),
   "bob dials again": async (call) => {
     const { session } = call.bob;
-    call.bob = await Client.connect(call.edge, call.room, "bob");
+    call.bob = await Client.connect(call.edge, call.room, "bob", { over: call.over });
     call.bob.session = session;
     call.watch("bob again", call.bob);
   },
   "bob resumes": (call) => call.bob.resume(call.bob.session),
   "ada reloads": async (call) => {
-    call.ada = await Client.connect(call.edge, call.room, "ada", { claims: { grants: { moderate: true } } });
+    call.ada = await Client.connect(call.edge, call.room, "ada", { over: call.over, claims: { grants: { moderate: true } } });
     call.watch("ada again", call.ada);
     await call.ada.join({ attempt: "ada-2" });
   },
@@ -57,12 +63,22 @@ export const STEPS = {
   "bob leaves": (call) => call.bob.request({ type: "leave" }),
 };
 
-/** Plays the script in a room of its own and returns what was said to whom, `between` each step and the next. */
-export async function play(edge, room, between = async () => {}) {
+/** Reports it and waits until ada is told: frames of the node and of clients reach the room in any order. */
+async function isUp(call, id) {
+  call.link.connected(call[id].session.session);
+  await call.ada.next(({ type, participant }) => type === "participant_updated" && participant.id === id && participant.connection === "connected");
+}
+
+/**
+ * Plays the script in a separate room and returns the messages to each side; `between` runs between the steps; for `over` see
+ * `Client.connect`.
+ */
+export async function play(edge, room, { over, between = async () => {} } = {}) {
   const heard = [];
   const call = {
     edge,
     room,
+    over,
     sockets: [],
     watch(who, socket) {
       call.sockets.push(socket);
@@ -75,17 +91,18 @@ export async function play(edge, room, between = async () => {}) {
   for (const [name, step] of Object.entries(STEPS)) {
     await step(call);
     await Promise.all(call.sockets.map((socket) => socket.settle()));
-    // The order between different sockets is nobody's promise; on each of them it is.
+    // The order is guaranteed on each socket, not between sockets.
     const told = heard.splice(0).sort(([a], [b]) => a.localeCompare(b));
     transcript.push({ step: name, told });
     await between(name, call);
   }
+  // No participant is left who would need another node.
+  await call.ada.request({ type: "leave" });
   call.node.die();
-  await call.ada.close();
   return anonymous(transcript, room);
 }
 
-/** Replaces what is random or a time by the order in which it first appeared. */
+/** Replaces random values and times by the order of their first appearance. */
 function anonymous(transcript, room) {
   const names = new Map();
   const name = (kind, value) => {
@@ -96,7 +113,7 @@ function anonymous(transcript, room) {
   const clean = (value, key) => {
     if (Array.isArray(value)) {
       const items = value.map((item) => clean(item, key));
-      // Sets, whose order follows the random names.
+      // Sets, ordered by random names.
       return ["forwards", "sessions"].includes(key) ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : items;
     }
     if (value && typeof value === "object") {
@@ -111,10 +128,10 @@ function anonymous(transcript, room) {
   return transcript.map(({ step, told }) => ({ step, told: told.map(([who, frame]) => [who, clean(frame)]) }));
 }
 
-/** What is made up anew in every room: the room's own dice and clock. */
+/** Random in every room, or from its clock. */
 const RANDOM = new Set(["session", "resume_token", "node_ufrag", "node_pwd", "ticket", "ssrc", "rtx_ssrc", "epoch"]);
 
-/** An answer without what is random in it. */
+/** An answer without its random parts. */
 function answerLines(answer) {
   return answer
     .split("\r\n")

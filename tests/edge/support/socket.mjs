@@ -1,7 +1,7 @@
-// A WebSocket that remembers everything it was told.
+// A WebSocket that remembers everything it received.
 import WebSocket from "ws";
 
-/** A test that passes never waits for so long; a busy machine may. */
+/** A passing test never waits this long; a busy machine may. */
 const PATIENCE_MS = 20_000;
 
 /** An upgrade that was answered with an HTTP status. */
@@ -14,12 +14,12 @@ export class UpgradeRefused extends Error {
   }
 }
 
-/** The upgrade that is under way, or was the last one. */
+/** The pending or the last upgrade. */
 let opening = Promise.resolve();
 const nothing = () => undefined;
 
 export class Socket {
-  /** Every text frame so far, parsed where it is JSON. */
+  /** Every text frame so far, parsed if it is JSON. */
   frames = [];
   /** `{ code, reason }` once the socket is closed. */
   closed = null;
@@ -27,8 +27,8 @@ export class Socket {
   #waiting = new Set();
 
   /**
-   * Resolves when the socket is open; rejects with `UpgradeRefused` where the answer is not 101. One at a time, unless they may overlap: then
-   * workerd (1.20260730) keeps something of them, and the object behind them can never be put to sleep by a test.
+   * Resolves when the socket is open; rejects with `UpgradeRefused` if the answer is not 101. One at a time, unless
+   * they may overlap: workerd (1.20260730) then keeps some of their state, and tests can never put the object to sleep.
    */
   static open(url, protocols, { overlaps = false, ...options } = {}) {
     if (overlaps) return connect(this, url, protocols, options);
@@ -50,7 +50,7 @@ export class Socket {
     });
   }
 
-  /** Begins anew with remembering. */
+  /** Forgets all received frames. */
   forget() {
     this.frames.length = 0;
     this.#read = 0;
@@ -64,7 +64,9 @@ export class Socket {
     this.socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
-  /** The next frame that `match`, a type or a predicate, likes; it and those before it are not looked at again. */
+  /**
+   * The next frame that `match`, a type or a predicate, accepts; it and the frames before it are not examined again.
+   */
   next(match, patienceMs = PATIENCE_MS) {
     const likes = typeof match === "function" ? match : (frame) => frame.type === match;
     return this.#until(() => {
@@ -75,12 +77,12 @@ export class Socket {
     }, String(match), patienceMs);
   }
 
-  /** The first frame ever that `match` likes, whatever was looked at before. */
+  /** The first frame ever that `match` accepts, even if it was examined before. */
   find(match, what) {
     return this.#until(() => this.frames.find(match), what, PATIENCE_MS);
   }
 
-  /** Resolves when nothing has come for a while. */
+  /** Resolves when no frame has arrived for a while. */
   async settle(quietMs = 80) {
     for (let before = -1; before !== this.frames.length; ) {
       before = this.frames.length;
@@ -98,7 +100,7 @@ export class Socket {
     return this.#until(() => this.closed ?? undefined, "the close", patienceMs);
   }
 
-  /** As a lost network: no close frame. */
+  /** Like a lost network: no close frame. */
   terminate() {
     this.socket.terminate();
   }

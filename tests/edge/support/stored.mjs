@@ -1,11 +1,12 @@
-// A Worker with its storage: it can be killed and come back, and what objects have on disk can be read and changed meanwhile.
+// A Worker with its storage: it can be killed and restarted, and tests can read and change the objects' data on disk in
+// between.
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { startEdge } from "./edge.mjs";
 
-/** Calls `body` with a Worker and the folder of its storage, which outlives kills, and takes both away. */
+/** Calls `body` with a Worker and its storage folder, which outlives kills, and removes both afterwards. */
 export async function withStoredEdge(options, body) {
   const folder = mkdtempSync(join(tmpdir(), "rotunda-edge-"));
   try {
@@ -20,12 +21,12 @@ export async function withStoredEdge(options, body) {
   }
 }
 
-/** Calls `body` with the database of each object of a class that has an identity, and that. */
+/** Calls `body` with the database and identity of each object of a class that has an identity. */
 export function eachStored(folder, className, body) {
   const files = readdirSync(folder, { recursive: true }).filter((name) => name.includes(className) && name.endsWith(".sqlite"));
   for (const name of files) {
     const database = new DatabaseSync(join(folder, name));
-    // The Worker was killed a moment ago, and the system may not be done with it.
+    // The Worker was killed a moment ago, and the system may still be cleaning up.
     database.exec("PRAGMA busy_timeout = 5000");
     try {
       const tables = database.prepare("SELECT name FROM sqlite_master WHERE name = 'identity'").all();
@@ -37,7 +38,7 @@ export function eachStored(folder, className, body) {
   }
 }
 
-/** Calls `body` with the database of one room; resolves with what it returns. */
+/** Calls `body` with the database of one room; resolves with its result. */
 export function stored(folder, room, body) {
   let result;
   let found = false;
@@ -50,7 +51,6 @@ export function stored(folder, room, body) {
   return result;
 }
 
-/** The keys of a room's rows. */
 export function keysOf(folder, room) {
   return stored(folder, room, (database) => database.prepare("SELECT key FROM core ORDER BY key").all().map(({ key }) => key));
 }

@@ -6,7 +6,7 @@ const HOUR_SECS = 3600;
 /** Crockford's base32. */
 const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/** A join token; `claims` replace or add to what it says, `key` is who signs. */
+/** A join token; `claims` replace or extend its content, `key` signs it. */
 export function joinToken(room, participant, claims = {}, key = KEYS.token) {
   return sign({ aud: "rotunda-join", sub: participant, room, name: participant, ...claims }, key);
 }
@@ -22,7 +22,10 @@ export function sign(claims, key, header = { alg: "HS256", typ: "JWT", kid: key.
   return `${body}.${createHmac("sha256", key.secret).update(body).digest("base64url")}`;
 }
 
-/** Another resume secret as the room could have made it for the holder of `secret`: it opens nothing, and the Worker cannot know. */
+/**
+ * A resume secret that the room could have issued to the holder of `secret`: it is void, but the Worker cannot know
+ * that.
+ */
 export function voidSecret(room, secret, number, key = KEYS.token) {
   const [, holder] = secret.split(".");
   const body = `${String(number).padStart(26, "0")}.${holder}`;

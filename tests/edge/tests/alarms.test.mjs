@@ -1,4 +1,4 @@
-// What happens when nothing happens. These tests wait for as long as `limits.rs` says, side by side.
+// Timeouts and alarms. These tests wait for as long as `limits.rs` says, in parallel.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -14,24 +14,24 @@ const HEARTBEAT_TIMEOUT_MS = 15_000;
 const RESUME_WINDOW_MS = 30_000;
 const RELOAD_WINDOW_MS = 5_000;
 const EMPTY_ROOM_LIFETIME_MS = 60_000;
-/** What a browser says when a page is closed (RFC 6455 §7.4.1). */
+/** A browser's close code when a page is closed (RFC 6455 §7.4.1). */
 const GOING_AWAY = 1001;
 const PAGE_HIDDEN = 4002;
 /** Alarms are not exact, and a machine may be busy. */
 const LATE_MS = 10_000;
-/** Long after the longest of these tests. */
+/** Much longer than the longest of these tests. */
 const HANGS_MS = 150_000;
-/** The edge's clock stands still while it works, so it may count from a moment before ours. */
+/** The edge's clock stands still during an event, so it may start slightly before ours. */
 const EARLY_MS = 100;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Runs with a Worker of its own, as all of them wait at the same time. */
+/** Runs with a separate Worker, as all of these tests wait at the same time. */
 function alarm(name, body) {
   test(name, { timeout: HANGS_MS }, () => withStoredEdge({}, body));
 }
 
-/** What `promise` becomes, `ms` after `began`. */
+/** Checks that `promise` settles `ms` after `began`. */
 async function due(ms, began, promise) {
   const value = await promise;
   const took = performance.now() - began;
@@ -74,7 +74,7 @@ describe("alarms", { concurrency: true }, () => {
   alarm("a socket that does not join is closed", async (edge) => {
     const began = performance.now();
     const idle = await Client.connect(edge, "idle", "ada");
-    // Said for workerd's sake: it keeps a connection on which nothing was ever said, although it sent the close frame.
+    // For workerd's sake: it keeps a connection on which nothing was ever sent, although it sent the close frame.
     idle.send("nonsense");
     await idle.next("error");
     await edge.hibernate("idle");
@@ -95,7 +95,7 @@ describe("alarms", { concurrency: true }, () => {
     await able.serving("undialled");
     const ada = await joining;
     assert.equal(ada.joined.type, "joined");
-    // The ticket of the first assignment opens the door no longer.
+    // The ticket of the first assignment is no longer accepted.
     const late = await mute.dial(first);
     assert.deepEqual(await late.next("refused"), { type: "refused", code: "stale_epoch" });
     assert.equal((await late.ended()).code, 1008);
@@ -164,7 +164,7 @@ describe("alarms", { concurrency: true }, () => {
   });
 });
 
-/** Everything that Room objects have on disk. */
+/** The stored data of all Room objects. */
 function stored(folder) {
   const room = readdirSync(folder, { recursive: true }).filter((name) => name.includes("RoomObject") && /\.sqlite(-wal)?$/.test(name));
   return Buffer.concat(room.map((name) => readFileSync(join(folder, name)))).toString("latin1");

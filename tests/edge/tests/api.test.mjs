@@ -1,4 +1,4 @@
-// The HTTP API, as an application's server uses it beside real sockets.
+// The HTTP API as used by an application's server, alongside real sockets.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -16,7 +16,6 @@ before(async () => {
 });
 after(() => edge.stop());
 
-/** Every page of the list. */
 async function listRooms(limit) {
   const names = [];
   for (let cursor = ""; cursor !== undefined; ) {
@@ -29,7 +28,7 @@ async function listRooms(limit) {
   return names;
 }
 
-/** A socket with a token that the API issued. */
+/** A socket with a token issued by the API. */
 async function join(room, participant, extra = {}) {
   const { status, body } = await edge.api("POST", "/v1/tokens", { body: { room, participant, ...extra } });
   assert.equal(status, 201);
@@ -169,7 +168,7 @@ test("a key is rotated without a gap: both are good, then only the new one", asy
 test("each key has its own rate limit, and guessing keys is slowed down", async () => {
   const limited = await startEdge({ rateLimits: { API_RATE: 5 } });
   try {
-    // The platform's windows are aligned to its clock, so one of them may end among these.
+    // The platform's windows are aligned to its clock, so one of them may end during these.
     const burst = async (key) => {
       const results = [];
       for (let index = 0; index < 11; index++) results.push(await limited.api("GET", "/v1/rooms/none", { key }));

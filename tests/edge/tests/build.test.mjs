@@ -1,4 +1,4 @@
-// What may only be on a developer's machine is not in the Worker that is deployed.
+// The deployed Worker contains nothing that belongs on a developer's machine only.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ test("the deployed build issues no tokens and fails for nobody, and serves calls
   try {
     for (const path of ["/v1/dev/token", "/v1/dev/wait", "/v1/dev/panic", "/v1/dev/fail-writes/0/1/undone"]) {
       const body = JSON.stringify({ room: "daily", participant: "ada" });
-      const response = await fetch(edge.http + path, { method: "POST", body });
+      const response = await fetch(edge.http + path, { method: "POST", body, headers: { connection: "close" } });
       assert.equal(response.status, 404, path);
       assert.equal((await response.json()).code, "not_found");
     }

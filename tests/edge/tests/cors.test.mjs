@@ -52,7 +52,7 @@ test("a page of a listed origin can read answers, errors included", async () => 
     ["GET", "/v1/rooms", 401],
     ["GET", "/v1/nothing", 404],
     ["PUT", "/v1/rooms", 405],
-    // What `listRecordings` and `deleteRecording` of the SDK ask.
+    // Requests of the SDK's `listRecordings` and `deleteRecording`.
     ["GET", "/v1/rooms/daily/recordings", 503],
     ["DELETE", "/v1/rooms/daily/recordings/r1", 503],
   ];
@@ -76,11 +76,34 @@ test("a page of another origin gets neither a preflight nor an answer that it co
       const read = await fetch(edge.http + path, { headers: { origin } });
       await read.text();
       for (const { headers } of [refused, read]) {
-        // The document alone is everybody's, and never with credentials.
+        // Only the document is public, and never with credentials.
         const expected = path === "/v1/openapi.json" && headers === read.headers ? "*" : null;
         assert.equal(headers.get("access-control-allow-origin"), expected, path);
         assert.equal(headers.get("access-control-allow-credentials"), null, path);
       }
+    }
+  }
+});
+
+test("a page can read that it comes too often, where its origin is listed", async () => {
+  const ask = (method, path, origin) => {
+    const preflight = method === "OPTIONS" ? { "access-control-request-method": "GET" } : {};
+    return fetch(edge.http + path, { method, headers: { origin, "cf-connecting-ip": "198.51.100.77", ...preflight } });
+  };
+  const room = "/v1/rooms/daily";
+  for (const [method, path] of [["GET", `${room}/socket`], ["OPTIONS", `${room}/socket`], ["GET", `${room}/events`]]) {
+    for (const origin of [LISTED, UNLISTED]) {
+      // Requests without a credential count as one client's: some are let through, the others are refused.
+      const answers = await Promise.all(Array.from({ length: 200 }, () => ask(method, path, origin)));
+      const refused = answers.filter((answer) => answer.status === 429);
+      assert.notEqual(refused.length, 0, `${method} ${path}`);
+      for (const { headers } of refused) {
+        const isListed = origin === LISTED;
+        assert.equal(headers.get("access-control-allow-origin"), isListed ? LISTED : null, `${method} ${path}`);
+        assert.equal(headers.get("access-control-allow-credentials"), isListed ? "true" : null, `${method} ${path}`);
+        assert.match(headers.get("vary") ?? "", /origin/i, `${method} ${path}`);
+      }
+      await Promise.all(answers.map((answer) => answer.body?.cancel()));
     }
   }
 });

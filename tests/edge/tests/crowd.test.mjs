@@ -1,4 +1,4 @@
-// Many who come at once, and nobody who was there loses their place for it.
+// Many clients arrive at once, and no participant loses their place.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
@@ -13,15 +13,20 @@ const OPENED_WITHIN_MS = 4_300;
 const OFFICE = "192.0.2.1";
 const VIEWERS = 5;
 const VIEWED_MAX = 24;
+const AUDIENCE = 120;
+/** Of these, so many are in the roster. */
+const LISTED = 32;
 
-/** As the meet app: says whom it looks at whenever that changes. */
+/** Like the meet app: reports its view whenever it changes. */
 function watch(client) {
   let said = "";
   let number = 1_000;
   client.socket.on("message", (data) => {
     const frame = JSON.parse(data);
-    if (frame.type !== "participant_joined") return;
-    client.ids.push(frame.participant.id);
+    const joined = { participant_joined: () => [frame.participant], roster_changed: () => frame.changed }[frame.type]?.() ?? [];
+    const unknown = joined.map(({ id }) => id).filter((id) => !client.ids.includes(id));
+    if (unknown.length === 0) return;
+    client.ids.push(...unknown);
     const view = client.ids.slice(0, VIEWED_MAX);
     if (view.join() === said) return;
     said = view.join();
@@ -80,6 +85,46 @@ test("an office of two hundred that arrives at once is let in", async (context) 
     );
     for (const client of await Promise.all(joins)) assert.equal(client.joined.type, "joined", JSON.stringify(client.joined));
     context.diagnostic(`${CROWD} joined within ${Math.round(performance.now() - began)} ms`);
+  } finally {
+    await edge.stop();
+  }
+});
+
+test("a large audience is let in, counted and listed in pages, and hears what concerns it", async (context) => {
+  const edge = await startEdge({ ...DEPLOYED, direct: true });
+  const watching = { publish: false, subscribe: true, chat: true, moderate: false, record: false };
+  try {
+    const node = await MediaNode.start(edge);
+    const host = await Client.join(edge, "hall", "host", { claims: { participants_max: 1_000 } });
+    await node.serving("hall");
+    const watchers = [];
+    for (let number = 0; number < AUDIENCE; number++) {
+      watchers.push(await Client.join(edge, "hall", `w-${1_000 + number}`, { address: OFFICE, tracks: [], claims: { grants: watching } }));
+    }
+    const last = watchers.at(-1);
+    assert.equal(last.joined.type, "joined", JSON.stringify(last.joined));
+    assert.equal(last.joined.roster.length, 1 + LISTED + 1, "the host, the first of the audience, and the newcomer");
+    const counted = ({ type, room }) => type === "room_updated" && room.audience === AUDIENCE - LISTED;
+    await Promise.all([host, last].map((client) => client.find(counted, "the count")));
+    const listed = [];
+    for (let after = {}; after !== null; ) {
+      const page = await last.request({ type: "list_audience", ...after });
+      assert.equal(page.type, "audience", JSON.stringify(page));
+      listed.push(...page.participants.map(({ id }) => id));
+      after = page.next === null ? null : { after: page.next };
+    }
+    assert.deepEqual(listed, watchers.slice(LISTED).map(({ participant }) => participant));
+    for (const client of watchers) client.forget();
+    assert.equal((await host.request({ type: "set_muted", mid: "0", muted: true })).type, "done");
+    const isMuted = ({ changed = [] }) => changed.some(({ id, tracks }) => id === "host" && tracks[0].muted);
+    await Promise.all(watchers.map((client) => client.find(isMuted, "the mute")));
+    const visit = await Client.join(edge, "hall", "visitor", { address: OFFICE, tracks: [], claims: { grants: watching } });
+    await visit.request({ type: "leave" });
+    await host.settle(300);
+    const news = watchers.flatMap(({ frames }) => frames.filter(({ type }) => type !== "room_updated" && type !== "slots_changed"));
+    const others = news.filter((frame) => !isMuted(frame));
+    assert.deepEqual(others, [], "a visitor of the audience is no news");
+    context.diagnostic(`${Math.max(...watchers.map(({ frames }) => frames.length))} frames reached each of the audience`);
   } finally {
     await edge.stop();
   }

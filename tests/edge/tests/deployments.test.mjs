@@ -1,4 +1,4 @@
-// Deployments: every socket breaks, and what is in memory is gone.
+// Deployments: every socket breaks, and the state in memory is lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -8,12 +8,13 @@ import { withStoredEdge } from "../support/stored.mjs";
 
 const DEPLOYMENTS = 10;
 const TOKEN_SECS = 5;
-/** A token is taken for so long after its end. */
+/** A token is accepted for this long after its expiry. */
 const LEEWAY_SECS = 30;
 
 test("a call whose join tokens have expired survives ten deployments", () =>
   withStoredEdge({}, async (edge) => {
-    // The edge's clock cannot be moved: what passes in twelve hours is that the tokens expire, long before the first deployment.
+    // The edge's clock cannot be moved, so the tokens expire long before the first deployment, as in a twelve-hour
+    // call.
     const [room, now] = ["long", Math.floor(Date.now() / 1000)];
     const claims = { iat: now - 60, exp: now - LEEWAY_SECS + TOKEN_SECS };
     let node = await MediaNode.start(edge, { id: "long-1" });

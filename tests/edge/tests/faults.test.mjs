@@ -1,4 +1,4 @@
-// Storage that fails, and rows that cannot be read: what is lost is the one thing, never the rest.
+// Failing storage and unreadable rows: only the affected item is lost, never the rest.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
@@ -72,7 +72,7 @@ test("an alarm that fails is tried again by the platform", async () => {
     assert.equal((await edge.api("POST", "/v1/rooms", { body })).status, 201);
     await failWrites(edge, 1);
     await edge.logged("room_failed");
-    // Nobody asks about the room, so only another alarm can make an end of it.
+    // Nobody asks about the room, so only another alarm can complete its end.
     await setTimeout(5_000);
     await edge.kill();
     const left = [];
@@ -142,7 +142,9 @@ test("a directory that cannot be told of a room's end is not asked again at once
   });
 });
 
-/** Makes a room end while the directory cannot be told, or tells nobody that it was; then `between`; then makes it again. */
+/**
+ * Ends a room while the directory is unreachable or fails to confirm; then runs `between`; then creates the room again.
+ */
 async function listedAgain(outcome, between) {
   const listed = [];
   await withStoredEdge({}, async (edge) => {

@@ -1,4 +1,4 @@
-// Frames that no client of ours sends: each is answered with a code, and nobody else in the room notices.
+// Invalid frames: each is answered with a code, and nobody else in the room notices.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { Client, OFFER } from "../support/client.mjs";

@@ -1,4 +1,4 @@
-// People for whom no application vouches: who lets them in, as whom, and what they may do.
+// Guests, for whom no application vouches: their admission, identity and permissions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NAMES, randomBits } from "../support/bits.mjs";
@@ -16,12 +16,10 @@ async function withEdge(options, body) {
   }
 }
 
-/** Asks for a guest's token. */
 function knock(edge, body, headers = {}) {
   return edge.api("POST", "/v1/guests", { key: null, body, headers });
 }
 
-/** Resolves when the room is gone. */
 async function gone(edge, room) {
   while ((await edge.api("GET", `/v1/rooms/${room}`)).status !== 404);
 }
@@ -65,7 +63,7 @@ test("a guest with a pass is the same guest again, in the same room alone", asyn
       assert.equal(claimsOf(other.token).grants.moderate, false, "only the pass carries what a guest may do");
     }
     assert.notEqual((await knock(edge, { room: "weekly", pass: first.pass })).body.participant, first.participant);
-    // A pass opens nothing by itself.
+    // A pass alone opens nothing.
     const socket = await Client.connect(edge, "daily", first.participant, { token: first.pass });
     assert.deepEqual(await socket.next("refused"), { type: "refused", code: "bad_token" });
   });
@@ -96,7 +94,7 @@ test("a guest is host of the room they made, and of no later one of that name", 
     const again = (await knock(edge, { room: "twice", name: "Ada", pass: host.pass })).body;
     const { moderate, record } = claimsOf(again.token).grants;
     assert.deepEqual([moderate, record], [false, false]);
-    // Her token of the first room lives on, and moderates nothing.
+    // Her token of the first room remains valid, and moderates nothing.
     const late = await Client.join(edge, "twice", host.participant, { token: host.token });
     assert.equal(await late.refusal({ type: "kick", participant: bob.participant }), "forbidden");
     assert.equal((await bob.request({ type: "kick", participant: host.participant })).type, "done");
@@ -114,16 +112,20 @@ test("a banned guest is no new guest at the same address, and the ban outlives t
     const socket = await Client.open(`${edge.ws}/v1/rooms/banned/socket`, ["rotunda.v1", `token.${eve.token}`], { headers });
     await socket.join();
     const neighbour = (await at(home, {})).body;
+    const stocked = (await at(home, {})).body;
+    await (await Client.join(edge, "banned", neighbour.participant, { token: neighbour.token, address: home })).request({ type: "leave" });
     assert.equal((await ada.request({ type: "kick", participant: eve.participant, ban: {} })).type, "done");
     const expectShut = async (when) => {
-      for (const [address, body] of [[home, {}], ["2001:db8:1:2ff::9", {}], [school, { pass: eve.pass }]]) {
+      for (const [address, body] of [[home, {}], ["2001:db8:1:2ff::9", {}], [school, { pass: eve.pass }], [home, { pass: stocked.pass }]]) {
         const { status, body: answer } = await at(address, body);
         assert.deepEqual([status, answer.code], [403, "banned"], `${when}: ${address}`);
       }
       assert.equal((await at("2001:db8:1:300::1", {})).status, 201, `${when}: another customer`);
       assert.equal((await at(home, { pass: neighbour.pass })).status, 201, `${when}: who was here before`);
-      const back = await Client.connect(edge, "banned", eve.participant, { token: eve.token });
-      assert.equal((await back.join()).code, "banned", when);
+      for (const { participant, token } of [eve, stocked]) {
+        const back = await Client.connect(edge, "banned", participant, { token, address: home });
+        assert.equal((await back.join()).code, "banned", when);
+      }
     };
     await expectShut("at once");
     assert.equal((await ada.request({ type: "end_room" })).type, "done");
@@ -213,14 +215,53 @@ test("at most fifty guests wait at once, ten of one address", async () => {
   await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
     await MediaNode.start(edge);
     const host = await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
-    const from = (number) => knock(edge, { room: "lobby" }, { "cf-connecting-ip": `192.0.2.${number}` });
+    const addresses = new Map();
+    const from = async (number) => {
+      const answer = await knock(edge, { room: "lobby" }, { "cf-connecting-ip": `192.0.2.${number}` });
+      addresses.set(answer.body.participant, number);
+      return answer;
+    };
     for (let number = 0; number < 10; number++) assert.equal((await from(0)).status, 202);
     const crowded = await from(0);
     assert.deepEqual([crowded.status, crowded.body.code], [429, "rate_limited"]);
     for (let number = 10; number < 50; number++) assert.equal((await from(Math.floor(number / 10))).status, 202);
-    assert.equal((await from(5)).body.code, "room_full");
     const { guests } = await host.next((frame) => frame.type === "guests_waiting" && frame.guests.length === 50);
+    const late = await from(5);
+    assert.equal(late.status, 202, "the last of an address with ten makes way");
+    const names = (await host.next("guests_waiting")).guests.map(({ participant }) => participant);
+    assert.ok(names.length === 50 && names.includes(late.body.participant) && names.includes(guests[0].participant));
+    const displaced = guests.filter(({ participant }) => !names.includes(participant));
+    assert.equal(displaced.length, 1);
+    const full = await from(addresses.get(displaced[0].participant));
+    assert.deepEqual([full.status, full.body.code], [409, "room_full"], "an address with the most makes nobody go");
     await host.request({ type: "refuse_guest", participant: guests[0].participant });
-    assert.equal((await from(5)).status, 202, "the refused one makes room");
+    assert.equal((await from(6)).status, 202, "the refused one makes room");
+  });
+});
+
+test("who is banned while waiting in the lobby, or as a guest, is gone from the list and no new guest at that address", async () => {
+  await withEdge({ vars: { GUESTS: "lobby" } }, async (edge) => {
+    await MediaNode.start(edge);
+    const host = await Client.join(edge, "lobby", "host", { claims: { grants: { moderate: true } } });
+    const from = (address, body = {}) => knock(edge, { room: "lobby", ...body }, { "cf-connecting-ip": address });
+    const mallory = (await from("192.0.2.1", { name: "Mallory" })).body;
+    const trent = (await from("192.0.2.2", { name: "Trent" })).body;
+    await host.next((frame) => frame.type === "guests_waiting" && frame.guests.length === 2);
+    assert.equal((await host.request({ type: "kick", participant: mallory.participant, ban: {} })).type, "done");
+    assert.deepEqual((await host.next("guests_waiting")).guests.map(({ name }) => name), ["Trent"]);
+    assert.equal((await host.request({ type: "admit_guest", participant: trent.participant })).type, "done");
+    const { token } = (await from("192.0.2.2", { name: "Trent", pass: trent.pass })).body;
+    const guest = await Client.join(edge, "lobby", trent.participant, { token, address: "192.0.2.2" });
+    assert.equal(guest.joined.type, "joined");
+    assert.equal((await host.request({ type: "kick", participant: trent.participant, ban: {} })).type, "done");
+    assert.equal((await guest.next("removed")).code, "kicked");
+    await edge.hibernate("lobby");
+    for (const [address, body] of [["192.0.2.1", {}], ["192.0.2.3", { pass: mallory.pass }], ["192.0.2.2", {}], ["192.0.2.3", { pass: trent.pass }]]) {
+      const { status, body: answer } = await from(address, body);
+      assert.deepEqual([status, answer.code], [403, "banned"], address);
+    }
+    const { bans } = await host.request({ type: "list_bans" });
+    assert.deepEqual(bans.map(({ name }) => name).sort(), ["Mallory", "Trent"]);
+    assert.equal((await from("192.0.2.3")).status, 202);
   });
 });

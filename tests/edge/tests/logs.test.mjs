@@ -1,4 +1,4 @@
-// What the edge writes down: lines of JSON that name rooms, participants and requests, and nothing that is anybody's secret.
+// The edge's log: JSON lines that name rooms, participants and requests, and contain no secrets.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, OFFER } from "../support/client.mjs";
@@ -32,7 +32,7 @@ test("every line is JSON with ids only", async () => {
   const { ice } = link.sessions.get(ada.joined.session);
   node.die();
   await Promise.all([ada.close(), back.close()]);
-  // Logs take a way of their own.
+  // Log lines arrive asynchronously.
   await new Promise((resolve) => setTimeout(resolve, 500));
 
   const others = edge.lines.filter((line) => !line.startsWith("{"));

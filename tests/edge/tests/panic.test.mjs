@@ -1,5 +1,5 @@
-// A panic in wasm ends the instance that all objects and requests of the isolate share: what is pending fails at once, and the next
-// call is served again.
+// A panic in wasm ends the instance that all objects and requests of the isolate share: pending calls fail at once, and
+// the next call succeeds.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { watchInstance } from "../../../edge/instance.mjs";
@@ -48,7 +48,7 @@ after(() => edge.stop());
 test("a panic fails pending requests at once, and the next request is served", { timeout }, async () => {
   const room = await Socket.open(`${edge.ws}/v1/rooms/daily/socket`, ["rotunda.v1", `token.${joinToken("daily", "ada")}`]);
   const waiting = fetch(`${edge.http}/v1/dev/wait`, { method: "POST" });
-  // The request has to be in Rust's hands before the panic.
+  // The request must have reached Rust before the panic.
   await new Promise((resolve) => setTimeout(resolve, 200));
   const began = performance.now();
   const panicked = await fetch(`${edge.http}/v1/dev/panic`, { method: "POST" });

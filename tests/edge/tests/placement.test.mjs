@@ -1,4 +1,4 @@
-// Which node serves a room: the nearest region that has one, a node that is not about to stop, never one that failed the room.
+// Placement of rooms: the nearest region with a node, no draining node, never a node that failed the room.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client } from "../support/client.mjs";
@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => edge.stop());
 
-/** Joins with a request that came in on `continent`. */
+/** Joins with a request from `continent`. */
 async function joinFrom(continent, room, participant = "ada") {
   const headers = { "MF-CF-Blob": JSON.stringify({ continent }) };
   const protocols = ["rotunda.v1", `token.${joinToken(room, participant)}`];
@@ -80,7 +80,7 @@ test("a ticket opens one room", async () => {
   const refused = await virginia.dial({ room: "from-america", ticket, epoch }).catch((error) => error);
   assert.equal(refused.status, 403);
   assert.equal(JSON.parse(refused.body).code, "wrong_room");
-  // Saying another epoch than the ticket's does not help either.
+  // Claiming another epoch than the ticket's does not help either.
   const link = await Socket.open(`${edge.ws}/v1/rooms/ticketed/node`, "rotunda-node.v1", { headers: { authorization: `Bearer ${ticket}` } });
   link.send({ type: "hello", node: "virginia", epoch: epoch + 1000, connected: [] });
   assert.deepEqual(await link.next("refused"), { type: "refused", code: "bad_token" });
@@ -93,7 +93,7 @@ test("a node renews its ticket, and nobody else's", async () => {
   const renew = (ticket, token) =>
     fetch(`${edge.http}/v1/nodes/ticket`, {
       method: "POST",
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${token}`, connection: "close" },
       body: JSON.stringify({ ticket }),
     });
   const renewed = await renew(assignment.ticket, nodeToken("virginia", "us-east"));

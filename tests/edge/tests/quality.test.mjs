@@ -1,4 +1,4 @@
-// What nodes measure of their clients' media reaches the Worker's log, a line for each session, and no room.
+// Nodes' quality measurements reach the Worker's log, a line for each session, and no room.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -13,13 +13,14 @@ before(async () => {
 });
 after(() => edge.stop());
 
+// workerd closes a connection whose body it has not read to the end, and the next request must not use it.
 async function post(body, token = nodeToken("n1", "local")) {
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", connection: "close" };
   const response = await fetch(`${edge.http}/v1/nodes/quality`, { method: "POST", headers, body });
   return [response.status, await response.json()];
 }
 
-/** Logs take a way of their own. */
+/** Log lines arrive asynchronously. */
 async function linesOf(event) {
   await new Promise((resolve) => setTimeout(resolve, 500));
   return edge.records().filter((line) => line.event === event);

@@ -1,4 +1,4 @@
-// Recordings over HTTP: a real storage, and a node that does everything but record.
+// Recordings over HTTP: real storage, and a node that does everything except recording.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -113,7 +113,7 @@ test("a join token with the grant lists and deletes recordings, others do not", 
       checkRefused(await edge.api(method, path(room, rest), { key }), 401, "bad_api_key");
     }
   }
-  // Participants ask over signaling.
+  // Participants use signaling for this.
   checkRefused(await asParticipant(edge, token, "POST", path(room)), 401, "bad_api_key");
   checkRefused(await asParticipant(edge, token, "POST", path(room, `/${id}/stop`)), 401, "bad_api_key");
   checkRefused(await asParticipant(edge, token, "GET", `/v1/rooms/${room}`), 401, "bad_api_key");
@@ -155,7 +155,7 @@ test("a guest lists, sees and deletes only the recordings that they started", as
   await recorder.finish(order);
   const [{ id }] = (await edge.api("GET", path(room))).body.recordings;
   const as = (guest, method, rest = "") => asParticipant(edge, joinToken(room, guest, { ...MAY_RECORD, guest: { made: 1 } }), method, path(room, rest));
-  // The room's name is another guest's now, or was before; whether the room is still there makes no difference.
+  // Another guest owns the room's name now, or did before; the room's existence makes no difference.
   for (const isOver of [false, true]) {
     if (isOver) assert.equal((await edge.api("DELETE", `/v1/rooms/${room}`)).status, 204);
     assert.deepEqual((await as("guest-eve", "GET")).body.recordings, []);
@@ -223,7 +223,7 @@ test("parts that nobody made files of are deleted too, and so is what a lost nod
   const link = await node.serving(room);
   link.send({ type: "recording_state", recording: id, state: "failed", code: "recording_failed" });
   await ada.find(({ recording }) => recording?.state === "failed", "everybody is told");
-  // Others whose keys look alike keep theirs.
+  // Other recordings with similar keys keep their objects.
   const foreign = [`recordings/${mate}/${id}/manifest.json`, order.key_prefix.slice(0, -1) + "x/ada.webm"];
   for (const key of foreign) storage.put(key, "not ours");
   assert.equal((await edge.api("GET", path(room, `/${id}`))).body.state, "failed");
@@ -232,7 +232,7 @@ test("parts that nobody made files of are deleted too, and so is what a lost nod
   assert.deepEqual(storage.keys(order.key_prefix), []);
   for (const key of foreign) assert.deepEqual(storage.keys(key), [key]);
 
-  // Its node is alive after all, and stores what it had left. It is told to leave, and nothing of it stays.
+  // Its node is alive after all, and stores the rest. It is told to leave, and all of it is deleted.
   await edge.hibernate(room);
   storage.put(`${order.key_prefix}segments/${order.epoch}/parts/t1/009999-1.webm`, "late");
   assert.deepEqual(await recorder.seal(order), { status: 200, body: { type: "leave" } });
@@ -307,7 +307,7 @@ test("statuses say what is wrong", async () => {
     checkRefused(await edge.api(method, path("no%20room", `/nosuchrecording${rest}`)), 404, "not_found");
     checkRefused(await edge.api(method, path(room, `/nosuchrecording${rest}?x=1`)), 400, "invalid_request");
   }
-  // A recording is of its room alone.
+  // A recording belongs to its room only.
   await recorder.meet("foreign");
   const { recording } = await recorder.record("foreign");
   checkRefused(await edge.api("GET", path(room, `/${recording}`)), 404, "unknown_recording");

@@ -1,4 +1,4 @@
-// `kill -9` of workerd in the middle of a call: clients resume, and nothing that they were told is lost.
+// `kill -9` of workerd in the middle of a call: clients resume, and lose no announced state.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client } from "../support/client.mjs";
@@ -25,7 +25,7 @@ test("killed in the middle of a call, everybody comes back to the same room", ()
     await Promise.all([ada.ended(), bob.ended(), link.ended()]);
     await edge.again();
 
-    // The node kept forwarding: it comes back with the ticket it had and says which sessions are up.
+    // The node kept forwarding: it returns with its ticket and lists its connected sessions.
     const nodeAgain = await MediaNode.start(edge);
     const linkAgain = await nodeAgain.dial({ room: "daily", ticket, epoch }, [ada.session.session, bob.session.session]);
     const welcome = await linkAgain.next("welcome");
@@ -51,7 +51,7 @@ test("killed in the middle of a call, everybody comes back to the same room", ()
     await adaBack.next((frame) => frame.type === "participant_updated" && !frame.participant.tracks[1].muted);
     const eve = await Client.join(edge, "daily", "eve");
     assert.deepEqual(ids(eve.joined.roster), ["ada", "bob", "eve"]);
-    // What was written before is read by who comes after, and writing it again is not writing it twice.
+    // Earlier messages reach later joiners, and repeating a message does not duplicate it.
     assert.equal((await adaBack.request({ type: "chat", message: "m1", text: "before" })).type, "done");
     assert.equal((await adaBack.request({ type: "chat", message: "m2", text: "after" })).type, "done");
     const read = [];

@@ -1,4 +1,4 @@
-// A call as its clients and its node see it: who is there, what plays where, who goes and why.
+// A call as seen by its clients and its node: participants, slots, departures and their reasons.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, OFFER, OFFER_ICE_RESTART } from "../support/client.mjs";
@@ -78,7 +78,7 @@ test("three see and hear each other: roster, slots, forwards", async () => {
     assert.deepEqual(playing((await other.next("slots_changed")).slots), ["eve", "eve"]);
   }
 
-  // What the clients were told is what the node was told: two tracks from each of two others, to each of three.
+  // Clients and node are told the same: two tracks from each of two others, to each of three.
   const link = await node.serving("three");
   await link.settle();
   const forwards = [...link.forwards].filter(([, track]) => track);

@@ -1,5 +1,6 @@
-// What the Worker answers over HTTP, and that it never answers anything else.
+// All HTTP answers of the Worker.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { KEYS, startEdge } from "../support/edge.mjs";
 import { Socket, UpgradeRefused } from "../support/socket.mjs";
@@ -22,7 +23,9 @@ async function checkError(response, status, code) {
 test("says that it is healthy", async () => {
   const response = await fetch(`${edge.http}/healthz`);
   assert.equal(response.status, 200);
-  assert.equal((await response.json()).status, "ok");
+  const { status, version } = await response.json();
+  const [, expected] = readFileSync(new URL("../../../Cargo.toml", import.meta.url), "utf8").match(/\[workspace\.package\]\nversion = "(.*)"/);
+  assert.deepEqual([status, version], ["ok", expected]);
 });
 
 test("unknown paths and methods under /v1 are errors in JSON", async () => {

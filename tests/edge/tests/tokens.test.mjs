@@ -1,4 +1,5 @@
-// Which tokens open a signaling socket. A refusal is sent on the socket, because browsers hide a failed upgrade's status.
+// Tokens that open a signaling socket. A refusal is sent on the socket, because browsers hide a failed upgrade's
+// status.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client } from "../support/client.mjs";
@@ -65,7 +66,7 @@ test("a good token opens no socket on another path", async () => {
     const refused = await Socket.open(edge.ws + path, protocols).catch((error) => error);
     assert.ok(refused instanceof UpgradeRefused, `${path}: ${refused}`);
   }
-  // Nodes' paths want the nodes' protocol and token.
+  // Nodes' paths require the nodes' protocol and token.
   for (const path of ["/v1/rooms/daily/node", "/v1/nodes/socket"]) {
     const refused = await Socket.open(edge.ws + path, protocols).catch((error) => error);
     assert.deepEqual([refused.status, JSON.parse(refused.body).code], [400, "unsupported_version"], path);

@@ -1,4 +1,5 @@
-// A client that cannot reach a node directly is told of TURN nodes and gets a credential they accept; others are told nothing.
+// A client that cannot reach a node directly is offered TURN nodes with a credential they accept; others are offered
+// nothing.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
@@ -13,7 +14,7 @@ const URLS = [
   ...["turn:203.0.113.9:443?transport=tcp", "turns:turn.example.org:443?transport=tcp"],
 ];
 
-/** An entry that TURN nodes believe: draft-uberti-behave-turn-rest-00, of the newest key. */
+/** An entry that TURN nodes accept: draft-uberti-behave-turn-rest-00, with the newest key. */
 function check({ urls, username, credential }, room, participant, expected = URLS) {
   assert.deepEqual(urls, expected);
   const [seconds, ...owner] = username.split(":");
@@ -41,7 +42,7 @@ test("every answer brings TURN nodes of the region and a credential for them", a
   assert.deepEqual(stun, STUN);
   check(relay, "relayed", "ada", relay.urls.filter((url) => URLS.includes(url)));
 
-  // Neither a sleep of the fleet nor one of the room makes anybody forget.
+  // A sleep of the fleet or the room loses nothing.
   await edge.hibernateFleet("local");
   await edge.hibernate("relayed");
   const bob = await Client.connect(edge, "relayed", "bob");

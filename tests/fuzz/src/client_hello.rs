@@ -1,13 +1,15 @@
-//! ClientHello: what is collected stays bounded, and looking at it twice shows the same.
+//! ClientHello: memory stays bounded, and reading it twice gives the same result. The gate behind it lets no unknown
+//! certificate through.
 
-use media_core::session::dtls::ClientHello;
+use media_core::session::dtls::{Admission, ClientHello, Gate};
 
-/// Most datagrams of one ClientHello that may be kept.
+/// Most datagrams kept for one ClientHello.
 const DATAGRAMS_MAX: usize = 8;
 
-/// Reads `bytes` as datagrams that follow each other, each behind its length in two bytes.
+/// Reads `bytes` as consecutive datagrams, each with a two-byte length prefix.
 pub fn check(bytes: &[u8]) {
     let mut hello = ClientHello::default();
+    let (mut gate, mut gate_of_12) = (Gate::default(), Gate::default());
     let mut pushed = Vec::new();
     let mut rest = bytes;
     while let Some(([l0, l1], behind)) = rest.split_first_chunk::<2>() {
@@ -15,6 +17,8 @@ pub fn check(bytes: &[u8]) {
         let (datagram, behind) = behind.split_at(length);
         rest = behind;
         hello.push(datagram);
+        let (any, of_12) = (gate.admit(&[], false, datagram), gate_of_12.admit(&[], true, datagram));
+        assert!(!matches!(any, Admission::Released(_)) && (any == of_12 || of_12 == Admission::Refused));
         pushed.push(datagram.to_vec());
         // The handshake begins with the first whole message.
         if hello.offer().is_some() {
@@ -25,10 +29,10 @@ pub fn check(bytes: &[u8]) {
     if let Some(offer) = offer {
         assert!(offer.has_profile || (!offer.prefers_gcm && offer.version().is_none()));
     }
-    let kept = hello.into_datagrams();
+    let kept = hello.take_datagrams();
     assert!(kept.len() <= DATAGRAMS_MAX && kept.iter().all(|datagram| pushed.contains(datagram)));
     assert_eq!(kept.is_empty(), offer.is_none());
-    // The handshake goes through the kept datagrams once more: they must lead to the same end.
+    // The handshake processes the kept datagrams again, with the same result.
     let mut again = ClientHello::default();
     kept.iter().for_each(|datagram| assert!(again.push(datagram)));
     assert_eq!(again.offer(), offer);

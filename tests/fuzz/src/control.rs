@@ -1,4 +1,4 @@
-//! Control: a message between node and edge that is read can be written and read again.
+//! Control: a readable message between node and edge survives a write and another read.
 
 use shared::ErrorCode;
 use shared::control::{FleetToNode, Message, NodeToFleet, NodeToRoom, RoomToNode};

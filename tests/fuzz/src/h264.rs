@@ -1,8 +1,8 @@
-//! H.264 payloads: the units of a packet are the packet, and packed again they are the same units.
+//! H.264 payloads: unpacking and packing a packet gives the same units.
 
 use media_core::codec::h264::{self, Summary, Unit, Units, kind};
 
-/// Reads `payload`, and packs what was read.
+/// Reads `payload`, and packs the result.
 pub fn check(payload: &[u8]) {
     if let Some((width, height)) = h264::resolution(payload) {
         assert!(width > 0 && height > 0);
@@ -16,7 +16,7 @@ pub fn check(payload: &[u8]) {
     assert!(has_parameters || !summary.starts_keyframe);
     let mut expected = payload.to_vec();
     if payload[0] & 0x1f == kind::FU_A {
-        // The reserved bit means nothing.
+        // The reserved bit is ignored.
         expected[1] &= !0x20;
     }
     assert_eq!(pack(units, payload[0]), expected);

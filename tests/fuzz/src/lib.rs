@@ -1,11 +1,12 @@
-//! What every parser promises of whatever bytes it is given: it never panics, its bounds hold, and what it accepts it can
-//! say again.
+//! The guarantees of every parser for arbitrary bytes: it never panics, its limits hold, and every accepted value can
+//! be written again.
 //!
-//! Each module has one plain function `check`. The programs in `fuzz_targets` hand it libFuzzer's inputs; the test
-//! `replay` hands it the committed corpus and seeded mutations of it, on any compiler.
+//! Each module has one plain function `check`. The programs in `fuzz_targets` pass libFuzzer's inputs to it; the test
+//! `replay` passes the committed corpus and seeded mutations of it, on any compiler.
 
 pub mod client_hello;
 pub mod control;
+pub mod framing;
 pub mod h264;
 pub mod mutate;
 pub mod objects;
@@ -24,14 +25,14 @@ pub mod vp8;
 pub struct Target {
     /// Name of its folder in `corpus` and of its libFuzzer program.
     pub name: &'static str,
-    /// Panics where a promise is broken.
+    /// Panics if a guarantee is broken.
     pub check: fn(&[u8]),
 }
 
-/// Every parser under test.
 pub const TARGETS: &[Target] = &[
     Target { name: "client_hello", check: client_hello::check },
     Target { name: "control", check: control::check },
+    Target { name: "framing", check: framing::check },
     Target { name: "h264", check: h264::check },
     Target { name: "objects", check: objects::check },
     Target { name: "offer", check: offer::check },

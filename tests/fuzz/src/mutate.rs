@@ -1,18 +1,16 @@
-//! Seeded mutations of a corpus entry: what libFuzzer would try first, without libFuzzer.
+//! Seeded mutations of a corpus entry: libFuzzer's first attempts, without libFuzzer.
 
-/// Longest input that mutations make: mutating must not turn every entry into the largest.
+/// Longest mutated input: mutating must not turn every entry into the largest.
 const BYTES_MAX: usize = 16 * 1024;
-/// Values on which lengths and counts go wrong.
+/// Typical boundary values of lengths and counts.
 const EDGES: [u8; 8] = [0x00, 0x01, 0x0f, 0x10, 0x7f, 0x80, 0xfe, 0xff];
 
-/// A reproducible sequence of mutations.
 #[derive(Clone, Debug)]
 pub struct Mutator {
     state: u64,
 }
 
 impl Mutator {
-    /// The sequence that `seed` names.
     pub fn seeded(seed: u64) -> Self {
         Self { state: seed }
     }
@@ -56,7 +54,7 @@ impl Mutator {
         }
     }
 
-    /// A number below `bound`, which is not 0 (SplitMix64).
+    /// A number below `bound`, which must not be 0 (SplitMix64).
     fn below(&mut self, bound: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

@@ -1,8 +1,8 @@
-//! Answers of a storage: the keys of a list are deleted by the names that they have, and no other ones.
+//! Answers of storage: a deletion names exactly the keys of the list.
 
 use edge_core::objects::{self, OBJECTS_MAX};
 
-/// Reads `bytes` as a list of keys and as what became of a deletion.
+/// Reads `bytes` as a list of keys and as the answer to a deletion.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = objects::check_deleted(text);

@@ -1,4 +1,4 @@
-//! Offers: what is read stays within bounds, can be answered, and the answer, turned round, reads the same.
+//! Offers: the result of reading stays within limits and can be answered, and the reversed answer reads the same.
 
 use edge_core::SocketId;
 use edge_core::fleet::{PlaceAnswer, Placement};
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 const SOCKET: SocketId = SocketId(1);
 
-/// Reads `bytes` as an offer by itself, and as the offer of a join.
+/// Reads `bytes` as a standalone offer, and as the offer of a join.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let read = Offer::read(text);
@@ -39,6 +39,7 @@ fn check_again(offer: &Offer) {
             pwd: "0123456789abcdefghijkl",
             fingerprint: Fingerprint([7; 32]),
             candidates: &candidates,
+            tcp_candidates: &candidates,
         },
         sections: &answered,
     };
@@ -60,7 +61,7 @@ fn check_again(offer: &Offer) {
             assert!(before.usable().is_none() && after.usable().is_none());
             continue;
         };
-        // Seen from the other side: what flows to the client here flows from it there.
+        // From the other side: data to the client here is data from it there.
         let extensions = [before.extensions.of(Flow::NodeToClient).0, after.extensions.of(Flow::ClientToNode).0];
         assert_eq!(extensions[0], extensions[1]);
         assert_eq!((&after.codecs, &after.protocol), (&before.codecs, &before.protocol));
@@ -99,7 +100,7 @@ fn answered(offered: &OfferedSection) -> AnsweredSection {
     })
 }
 
-/// Nothing of the offer has broken out of its line.
+/// Nothing in the offer has broken out of its line.
 fn check_lines(answer: &str, sections: usize) {
     let body = answer.strip_suffix("\r\n").expect("the last line ends");
     let lines: Vec<&str> = body.split("\r\n").collect();
@@ -110,7 +111,7 @@ fn check_lines(answer: &str, sections: usize) {
     assert_eq!(lines.iter().filter(|line| line.starts_with("m=")).count(), sections);
 }
 
-/// A join with the offer gets an answer or an error code, and a node is told nothing out of bounds.
+/// A join with the offer gets an answer or an error code, and a node gets no value out of bounds.
 fn check_join(offer: &str, is_readable: bool) {
     let mut room = Room::new(RoomId::parse("daily").expect("a name"), Config::default(), counting());
     room.handle_input(NOW, Input::SocketOpened(attachment()));
@@ -131,6 +132,7 @@ fn check_join(offer: &str, is_readable: bool) {
             }
             Output::SendClient { message, .. } => replies.push(message),
             Output::Store(_)
+            | Output::SendClients { .. }
             | Output::SendNode { .. }
             | Output::CloseClient { .. }
             | Output::CloseNode { .. }
@@ -192,14 +194,21 @@ fn placed() -> PlaceAnswer {
     let node = NodeId::parse("media-1").expect("a name");
     let region = Region::parse("local").expect("a name");
     let (fingerprint, turn_urls) = (Fingerprint([7; 32]), Vec::new());
-    PlaceAnswer::Placed(Placement { node, shard: 0, candidates: candidates(), fingerprint, region, turn_urls })
+    PlaceAnswer::Placed(Placement {
+        node,
+        shard: 0,
+        candidates: candidates(),
+        tcp_candidates: candidates(),
+        fingerprint,
+        region,
+        turn_urls,
+    })
 }
 
 fn candidates() -> Vec<SocketAddr> {
     vec![SocketAddr::from(([192, 0, 2, 7], 7_000)), SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 7_000))]
 }
 
-/// Reproducible randomness for the room.
 fn counting() -> edge_core::Random {
     let mut next = 0_u8;
     Box::new(move |buffer| {

@@ -1,4 +1,4 @@
-//! Recorded parts and packets: whatever is in the storage or came over the network makes a file that is in order, or none.
+//! Recorded parts and packets: any stored or received bytes give a valid file, or none.
 
 use media_core::record::assemble::Assembler;
 use media_core::record::limits::{FRAME_BYTES_MAX, REORDER_PACKETS_MAX};
@@ -18,7 +18,7 @@ pub fn check(bytes: &[u8]) {
     check_samples(bytes);
 }
 
-/// What was read can be written, and is read again as the same.
+/// The result of reading can be written, and reads again as the same.
 fn check_blocks(bytes: &[u8]) {
     for block in read::blocks(bytes) {
         let mut cluster = Cluster::new(block.at_ms);
@@ -29,7 +29,7 @@ fn check_blocks(bytes: &[u8]) {
     }
 }
 
-/// The same of the samples of MP4.
+/// The same for samples of MP4.
 fn check_samples(bytes: &[u8]) {
     for block in mp4::read::blocks(bytes) {
         let mut fragment = Fragment::of_pictures();
@@ -40,10 +40,10 @@ fn check_samples(bytes: &[u8]) {
     }
 }
 
-/// Of whatever parts, a file's frames are in the order of time, and its header keeps its length.
+/// For any parts, a file's frames are ordered by time, and its header keeps its length.
 fn check_file(bytes: &[u8]) {
     let (sound, pictures) = bytes.split_at(bytes.len() / 2);
-    // A pause of centuries would be filled with silence for as long.
+    // A gap of centuries would be filled with as much silence.
     let blocks = |part: &[u8]| [read::blocks(part), mp4::read::blocks(part)].concat();
     let is_long = |part: &[u8]| blocks(part).iter().any(|block| block.at_ms > 1 << 20);
     if is_long(sound) || is_long(pictures) || is_long(bytes) {
@@ -72,7 +72,7 @@ fn check_file(bytes: &[u8]) {
     assert!(blocks.iter().all(|block| block.at_ms <= finished.duration_ms));
 }
 
-/// The bytes as packets: a byte of index steps, one of flags, one of length, and a payload.
+/// The bytes as packets: one byte of index step, one of flags, one of length, and a payload.
 fn check_packets(bytes: &[u8], codec: CodecName) {
     let mut reorder = Reorder::default();
     let mut assembler = Assembler::of(codec);

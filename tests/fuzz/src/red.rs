@@ -1,4 +1,4 @@
-//! Redundant audio: what is read can be written again, and is read as the same.
+//! Redundant audio: the result of reading can be written, and reads again as the same.
 
 use media_core::codec::red::{Blocks, EARLIER_MAX, write};
 

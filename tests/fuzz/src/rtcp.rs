@@ -1,11 +1,12 @@
-//! RTCP: a compound never gives more than its bytes can hold, and what we have words for can be written again.
+//! RTCP: a compound never yields more than its bytes can hold, and every message that we can express can be written
+//! again.
 
 use media_core::rtcp::transport_feedback::{Feedback, REPORT_PACKETS_MAX, Report};
 use media_core::rtcp::write::{Sent, Writer};
 use media_core::rtcp::{Compound, Packet};
 use std::collections::BTreeSet;
 
-/// Reads `bytes` as a compound and writes again what can be written.
+/// Reads `bytes` as a compound and writes the expressible messages again.
 pub fn check(bytes: &[u8]) {
     let Some(compound) = Compound::parse(bytes) else { return };
     let mut packets = 0;
@@ -39,7 +40,7 @@ fn check_packet(datagram_bytes: usize, packet: Packet<'_>) {
         }
         Packet::Nack { media_ssrc, lost } => {
             assert!(lost.count() <= datagram_bytes / 4 * 17);
-            // An entry without numbers cannot be written, and one list can be told in several ways.
+            // An empty entry cannot be written, and a list has several encodings.
             check_written(
                 datagram_bytes,
                 |writer| writer.nack(1, media_ssrc, lost),
@@ -66,7 +67,7 @@ fn check_packet(datagram_bytes: usize, packet: Packet<'_>) {
                     let Packet::Estimate { bitrate_bps: bitrate_again, ssrcs: ssrcs_again } = again else {
                         panic!("an estimate")
                     };
-                    // What was read has 18 significant bits, unless it was beyond all bounds.
+                    // The value has 18 significant bits, unless it exceeded the maximum.
                     assert!(bitrate_again == bitrate_bps || bitrate_bps == u64::MAX);
                     assert_eq!(ssrcs_again.collect::<Vec<_>>(), ssrcs);
                 },
@@ -79,11 +80,11 @@ fn check_packet(datagram_bytes: usize, packet: Packet<'_>) {
     }
 }
 
-/// As many packets as promised, and those of one report with times from 0 on can be told again.
+/// Checks for the announced number of packets; a single report with times from 0 on can be written again.
 fn check_arrivals(datagram_bytes: usize, feedback: Feedback<'_>) {
     let arrivals: Vec<_> = feedback.arrivals().collect();
     assert_eq!(arrivals.len(), usize::from(feedback.packets));
-    // The reference has 23 bits beside its sign.
+    // The reference has 23 bits besides its sign.
     let in_range = |ticks: i64| u64::try_from(ticks).ok().filter(|ticks| *ticks < 1 << 31);
     let positive = arrivals.iter().map_while(|(_, ticks)| ticks.map_or(Some(None), |ticks| in_range(ticks).map(Some)));
     let positive: Vec<Option<u64>> = positive.collect();

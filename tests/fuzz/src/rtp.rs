@@ -1,4 +1,4 @@
-//! RTP: everything a header tells lies inside the packet, and what fits our form of it can be written again.
+//! RTP: every field of a header lies inside the packet, and headers in our own form can be written again.
 
 use media_core::rtp::{self, HeaderWriter, RtpHeader};
 
@@ -12,7 +12,7 @@ pub fn check(bytes: &[u8]) {
     if let Some(payload) = header.payload(bytes) {
         assert!(header.header_bytes() + payload.len() <= bytes.len());
     }
-    // Nothing behind the header changes what it says.
+    // Bytes after the header do not affect it.
     let alone = RtpHeader::parse(&bytes[..header.header_bytes()]).expect("a header stands alone");
     assert_eq!(alone, header);
     check_written(&header);

@@ -1,4 +1,4 @@
-//! Signaling: a frame that is read can be written and read again, and one that is not gets a code.
+//! Signaling: a readable frame survives a write and another read, and an unreadable one gets a code.
 
 use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, FrameError, ParticipantChange, RoomChange};
 use shared::{ErrorCode, Text, limits};
@@ -30,7 +30,7 @@ fn check_client_frame(text: &str) {
     check_bounds(text, &frame.message);
     match ClientFrame::parse(&frame.to_json()) {
         Ok(again) => assert_eq!(again, frame),
-        // A character may take more bytes in our JSON than it took in theirs.
+        // A character may take more bytes in our JSON than in theirs.
         Err(FrameError::TooLarge { .. }) => {}
         Err(error) => panic!("what we accept, we can say again: {error}"),
     }
@@ -69,6 +69,7 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
         ClientToEdge::Resume { .. }
         | ClientToEdge::SetMuted { .. }
         | ClientToEdge::ListBans {}
+        | ClientToEdge::ListAudience { .. }
         | ClientToEdge::LiftBan { .. }
         | ClientToEdge::MuteTrack { .. }
         | ClientToEdge::AdmitGuest { .. }
@@ -83,7 +84,7 @@ fn check_bounds(text: &str, message: &ClientToEdge) {
     assert!(text.len() <= bytes_max);
 }
 
-/// Nothing gets through that could pose as another text, break a line or be invisible.
+/// No accepted text imitates another one, breaks a line or is invisible.
 fn check_text(field: Text, text: Option<&str>) {
     let Some(text) = text else { return };
     assert_eq!(field.check(text), Ok(()));

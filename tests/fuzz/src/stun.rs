@@ -1,13 +1,13 @@
-//! STUN: a Binding request that is read can be written again, and nothing it says makes an answer long.
+//! STUN: a readable Binding request can be written again, and no request causes a long answer.
 
 use media_core::stun::{self, BindingRequest, Request, Response, Role};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// No answer is longer: a reflector would be of no use to anybody.
+/// Longest answer: a reflector would amplify nothing.
 const ANSWER_BYTES_MAX: usize = 128;
 const FINGERPRINT_MASK: u32 = 0x5354_554e;
 
-/// Reads `bytes` as a message, and once more with the header and checksum that would let them pass.
+/// Reads `bytes` as a message, and again with a valid header and checksum.
 pub fn check(bytes: &[u8]) {
     check_message(bytes);
     check_message(&sealed(bytes));
@@ -25,7 +25,7 @@ fn check_message(message: &[u8]) {
         role: request.role.unwrap_or(Role::Controlling),
     };
     let written = said.to_vec(&ours);
-    // What we write has attributes that the message may have lacked.
+    // Our message has attributes that the original may have lacked.
     if written.len() <= stun::REQUEST_BYTES_MAX {
         let again = BindingRequest::parse(&written).expect("what we accept, we can say again");
         assert_eq!(again.transaction, request.transaction);
@@ -49,7 +49,7 @@ fn check_answer(request: &BindingRequest<'_>, answer: &[u8]) {
     assert!(BindingRequest::parse(answer).is_none(), "an answer is never taken for a request");
 }
 
-/// The attributes of `bytes` in a message whose header and FINGERPRINT are right: mutations would never get them right.
+/// The attributes of `bytes` in a message with a valid header and FINGERPRINT, which mutations would never produce.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     let attributes = bytes.get(stun::HEADER_BYTES..).unwrap_or(bytes);
     let attributes = match attributes.split_last_chunk::<8>() {

@@ -1,4 +1,4 @@
-//! Tokens: only what a known key signed for this purpose is accepted, and what is accepted can be signed again.
+//! Tokens: only those signed by a known key for this purpose are accepted, and accepted claims can be signed again.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,7 +36,7 @@ fn check_token<C: Claims + PartialEq + Clone + std::fmt::Debug>(text: &str, keys
     }
 }
 
-/// Whatever an API server with the secret might put into a join token.
+/// Arbitrary claims of an API server with the secret.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct AnyClaims(Map<String, Value>);

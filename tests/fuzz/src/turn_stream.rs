@@ -1,4 +1,4 @@
-//! TURN over a byte stream: the same messages are found however the stream is cut, and none is longer than allowed.
+//! TURN over a byte stream: the same messages are found however the stream is split, and none is longer than allowed.
 
 use turn_core::limits;
 use turn_core::message::{ChannelData, Message};
@@ -15,7 +15,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// The lengths of the messages in a stream that arrives `step` bytes at a time, and whether it then broke.
+/// The lengths of the messages in a stream that arrives `step` bytes at a time; true if it then broke.
 fn split(bytes: &[u8], step: usize, most: usize) -> (Vec<usize>, bool) {
     let (mut held, mut found) = (Vec::new(), Vec::new());
     for part in bytes.chunks(step) {
@@ -27,7 +27,7 @@ fn split(bytes: &[u8], step: usize, most: usize) -> (Vec<usize>, bool) {
                     found.push(length);
                     held.drain(..length);
                 }
-                // All that is ever held is less than one message.
+                // Less than one message is ever held.
                 Ok(None) => break assert!(held.len() < most),
                 Err(BrokenStream) => return (found, true),
             }
@@ -36,7 +36,7 @@ fn split(bytes: &[u8], step: usize, most: usize) -> (Vec<usize>, bool) {
     (found, false)
 }
 
-/// What the stream calls a message, the server reads as one, or as nothing; never as a part.
+/// The server reads the stream's message as a message or as nothing, never as a part.
 fn check_message(message: &[u8], most: usize) {
     assert!(!message.is_empty() && message.len() <= most && message.len().is_multiple_of(4));
     if message[0] & 0xc0 == 0x40 {

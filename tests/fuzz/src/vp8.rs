@@ -1,8 +1,8 @@
-//! VP8 payload descriptor: other picture numbers change nothing but the picture numbers.
+//! VP8 payload descriptor: rewriting the picture numbers changes nothing else.
 
 use media_core::codec::vp8::{self, Descriptor, Numbers};
 
-/// Reads `payload` and writes other picture numbers over it, and then its own.
+/// Reads `payload` and overwrites its picture numbers, and then restores them.
 pub fn check(payload: &[u8]) {
     if let Some((width, height)) = vp8::resolution(payload) {
         assert!(width < 1 << 14 && height < 1 << 14);

@@ -6,14 +6,14 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Mutations of each corpus: together a few seconds.
+/// Mutations per corpus: together a few seconds.
 const MUTATIONS_PER_TARGET: usize = 4_000;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
 }
 
-/// The entries of a target's folder in the order of their names.
+/// The entries of a target's folder, sorted by name.
 fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder(target.name)).unwrap_or_else(|error| panic!("{}: {error}", target.name));
     let mut corpus: Vec<_> = entries
@@ -24,7 +24,7 @@ fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
     corpus
 }
 
-/// Says what was tried where a check fails, so that the input can join the corpus.
+/// Prints the input if a check fails, so that it can join the corpus.
 fn run(target: &Target, what: &str, bytes: &[u8]) {
     let outcome = catch_unwind(AssertUnwindSafe(|| (target.check)(bytes)));
     assert!(outcome.is_ok(), "{}: {what} breaks a promise: {}", target.name, bytes.escape_ascii());

@@ -7,7 +7,7 @@ use media_core::session::dtls::{Dtls, Event, Identity};
 use media_core::session::srtp::{Opener, Sealer};
 use media_core::stun::{self, BindingRequest, Request, Response, Role};
 use shared::rtp_parameters::Fingerprint;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use udp::{Counters, ReceiveBatch, SendBatch, Socket};
 
@@ -17,12 +17,12 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 const CONSENT_INTERVAL: Duration = Duration::from_secs(4);
 /// All clients together must be connected within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Sockets are looked at this often while connecting.
+/// Poll interval of the sockets while connecting.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
-/// Messages of one read.
+/// Messages per read.
 const MESSAGES: usize = 32;
 
-/// Memory that all clients of a thread share.
+/// Memory shared by all clients of a thread.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub incoming: ReceiveBatch,
@@ -56,9 +56,10 @@ impl Client {
     /// A client that will connect to `node`, whose certificate has this digest.
     pub fn new(number: ClientNumber, node: SocketAddr, identity: &Identity, fingerprint: Fingerprint) -> Result<Self> {
         let now = Instant::now();
+        let local: IpAddr = if node.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
         Ok(Self {
             number,
-            socket: Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), false).context("binding a client's socket")?,
+            socket: Socket::bind((local, 0).into(), false).context("binding a client's socket")?,
             node,
             key: stun::key(&number.ice().node_pwd),
             dtls: Dtls::client(now, identity, fingerprint),
@@ -74,17 +75,17 @@ impl Client {
         &self.socket
     }
 
-    /// Whether ICE and DTLS are done.
+    /// True once ICE and DTLS are connected.
     pub fn is_connected(&self) -> bool {
         self.keys.is_some()
     }
 
-    /// Authenticates and decrypts what the node sends.
+    /// Authenticates and decrypts the node's packets.
     pub fn opener(&mut self) -> Option<&mut Opener> {
         self.keys.as_mut().map(|(opener, _)| opener)
     }
 
-    /// Encrypts what is sent to the node.
+    /// Encrypts packets to the node.
     pub fn sealer(&mut self) -> Option<&mut Sealer> {
         self.keys.as_mut().map(|(_, sealer)| sealer)
     }
@@ -95,7 +96,7 @@ impl Client {
         datagrams.for_each(|datagram| sending.run(self.node, datagram, datagram.len()));
     }
 
-    /// Does what is due: checks, consent, DTLS's timers.
+    /// Handles due work: checks, consent, DTLS timers.
     pub fn tick(&mut self, now: Instant, memory: &mut Memory) {
         if self.check_at <= now {
             self.check_at = now + if self.is_verified { CONSENT_INTERVAL } else { CHECK_INTERVAL };
@@ -113,7 +114,7 @@ impl Client {
     /// Takes a datagram that is not media.
     pub fn handle(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> Result<()> {
         match datagram.first() {
-            // RFC 7983 §7: the first byte tells them apart.
+            // RFC 7983 §7: distinguished by the first byte.
             Some(0..=3) => match BindingRequest::parse(datagram) {
                 Some(request) => {
                     let key = stun::key(&self.number.ice().client_pwd);

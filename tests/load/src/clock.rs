@@ -1,4 +1,4 @@
-//! Sends things at an even pace.
+//! Paces events evenly.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,6 @@ impl Pacer {
         Self { next: Instant::now(), interval }
     }
 
-    /// Sleeps until the next tick.
     pub fn wait(&mut self) {
         let now = Instant::now();
         if let Some(early) = self.next.checked_duration_since(now) {

@@ -1,4 +1,5 @@
-//! What loads and benchmarks a node: a stand-in for the edge, clients with real ICE, DTLS and SRTP, and clients of a TURN server.
+//! Loads and benchmarks nodes: a stand-in for the edge, clients with real ICE, DTLS and SRTP, and clients of a TURN
+//! server.
 
 pub mod client;
 pub mod clock;

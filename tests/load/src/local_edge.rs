@@ -1,4 +1,4 @@
-//! A stand-in for the edge's two kinds of objects: takes the sockets that a node dials, and speaks its messages.
+//! A stand-in for the edge's two kinds of objects: accepts the sockets that a node opens, and speaks its protocol.
 
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::{SinkExt, StreamExt};
@@ -46,7 +46,7 @@ impl LocalEdge {
         let (stream, _) =
             timeout(PATIENCE, self.listener.accept()).await.context("nobody dials")?.context("accepting")?;
         let (mut path, mut token) = (String::new(), String::new());
-        // The error's size is the library's choice.
+        // The library determines the error's size.
         #[expect(clippy::result_large_err)]
         let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
             path = request.uri().path().to_owned();
@@ -64,7 +64,7 @@ impl LocalEdge {
         let (stream, _) =
             timeout(PATIENCE, self.listener.accept()).await.context("nobody dials")?.context("accepting")?;
         let mut path = String::new();
-        // The error's size is the library's choice.
+        // The library determines the error's size.
         #[expect(clippy::result_large_err)]
         let refuse = |request: &Request, _: Response| -> Result<Response, ErrorResponse> {
             path = request.uri().path().to_owned();
@@ -90,13 +90,13 @@ impl Caller {
             match frame.ok_or_else(|| anyhow!("the node closed its socket"))?? {
                 tungstenite::Message::Text(text) => return Ok(M::parse(&text)?),
                 tungstenite::Message::Close(_) => bail!("the node closes its socket"),
-                // Pings are answered by the library.
+                // The library answers pings.
                 _ => {}
             }
         }
     }
 
-    /// The next message for which `wanted` returns something; skips all others.
+    /// Returns the first non-empty result of `wanted`; skips all other messages.
     pub async fn wait_for<M: Message, T>(&mut self, wanted: impl Fn(M) -> Option<T>) -> Result<T> {
         let search = async {
             loop {

@@ -16,7 +16,7 @@ pub const REGION: &str = "local";
 /// The stand-in accepts any token.
 pub const TOKEN: &str = "node-token-of-the-test";
 
-/// The running program; dropping it kills it.
+/// Kills the process when dropped.
 #[derive(Debug)]
 pub struct Node {
     child: Child,
@@ -60,7 +60,7 @@ impl Node {
         self.ended().await
     }
 
-    /// Waits for its end; true if it exited with success.
+    /// Waits for its exit; true if successful.
     pub async fn ended(&mut self) -> Result<bool> {
         let status = timeout(process::END_TIMEOUT, self.child.wait()).await.context("the node does not end")??;
         Ok(status.success())

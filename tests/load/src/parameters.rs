@@ -5,7 +5,6 @@ use shared::rtp_parameters::{
 };
 use shared::{Mid, ParticipantId, SessionId};
 
-/// Payload types of all clients.
 pub const VP8_PAYLOAD_TYPE: u8 = 96;
 /// Payload type of VP8's retransmissions.
 pub const RTX_PAYLOAD_TYPE: u8 = 97;
@@ -20,7 +19,6 @@ impl ClientNumber {
         SessionId::parse(&format!("s{}", self.0)).expect("letters and digits")
     }
 
-    /// SSRC of its one stream.
     #[must_use]
     pub fn ssrc(self) -> u32 {
         0x1000_0000 + 2 * self.0
@@ -41,13 +39,11 @@ impl ClientNumber {
         Mid::parse("0").expect("a digit")
     }
 
-    /// The session of a client that publishes one video track.
     #[must_use]
     pub fn publisher(self, fingerprint: Fingerprint) -> Session {
         self.with(fingerprint, Flow::ClientToNode, 1 + self.0)
     }
 
-    /// The session of a client that has one video slot.
     #[must_use]
     pub fn subscriber(self, fingerprint: Fingerprint) -> Session {
         self.with(fingerprint, Flow::NodeToClient, 0)

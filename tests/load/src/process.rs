@@ -1,15 +1,15 @@
-//! A child process that ends with its owner, and the processor time it used.
+//! A child process that ends with its owner, and its CPU time.
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Processor time of all threads of a process since it started, in nanoseconds.
+/// CPU time of all threads of a process since its start, in nanoseconds.
 pub fn cpu_ns(pid: u32) -> Result<u64> {
     Ok(cpu_ns_by_thread(pid)?.into_values().sum())
 }
 
-/// The same per thread name (proc(5), `schedstat`; the times in `stat` are counted in ticks of 10 ms).
+/// CPU time by thread name, in nanoseconds (proc(5), `schedstat`; the times in `stat` are counted in ticks of 10 ms).
 pub fn cpu_ns_by_thread(pid: u32) -> Result<BTreeMap<String, u64>> {
     let mut by_thread = BTreeMap::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("listing the process's threads")? {
@@ -26,13 +26,13 @@ pub fn cpu_ns_by_thread(pid: u32) -> Result<BTreeMap<String, u64>> {
     Ok(by_thread)
 }
 
-/// Asks a process to end.
+/// Sends SIGTERM.
 pub fn terminate(pid: u32) {
     // SAFETY: sending a signal touches no memory; that the process may be gone already does not matter.
     unsafe { libc::kill(pid as libc::pid_t, libc::SIGTERM) };
 }
 
-/// Tells a process to read its files again.
+/// Sends SIGHUP.
 pub fn hang_up(pid: u32) {
     // SAFETY: sending a signal touches no memory; that the process may be gone already does not matter.
     unsafe { libc::kill(pid as libc::pid_t, libc::SIGHUP) };
@@ -45,8 +45,8 @@ pub fn memory_kb(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// Pins the calling thread and its children to one core, so that programs that are compared, or that talk to each other, do not
-/// compete for it.
+/// Pins the calling thread and its children to one core, so that compared or communicating programs do not compete for
+/// it.
 pub fn pin_to_core(core: usize) -> Result<()> {
     // SAFETY: all-zero is an empty set, which is then filled by the library's own macros' functions.
     let result = unsafe {
@@ -57,19 +57,19 @@ pub fn pin_to_core(core: usize) -> Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()).context("pinning to a core") }
 }
 
-/// Makes the calling thread's sleeps end on time; by default the kernel lets them be 50 µs late.
+/// Makes the calling thread's sleeps end on time; by default the kernel allows 50 µs of delay.
 pub fn sleep_precisely() {
     // SAFETY: this option takes a number and touches no memory.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
 
-/// Gives the calling thread real-time priority, where CAP_SYS_NICE allows it: for the thread that keeps the pace and does little
-/// else. Its children do not inherit it.
+/// Gives the calling thread real-time priority, if CAP_SYS_NICE allows it: for the thread that keeps the pace and does
+/// little else. Its children do not inherit it.
 pub fn be_prompt() -> bool {
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: the parameter is read only during the call.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &priority) == 0 }
 }
 
-/// How long a node may take to end after it was asked to.
+/// Time for a node to exit after SIGTERM.
 pub const END_TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,12 +18,11 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER_BYTES: usize = 12;
 /// Bytes of the VP8 payload descriptor with a 15-bit picture id (RFC 7741 §4.2).
 const DESCRIPTOR_BYTES: usize = 4;
-/// What a key frame of 640 × 360 begins with, and the first byte of any other frame (RFC 6386 §9.1).
+/// The beginning of a key frame of 640 × 360, and the first byte of any other frame (RFC 6386 §9.1).
 const KEYFRAME_HEADER: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
 const DELTA_FRAME_TAG: u8 = 0x11;
 const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + OVERHEAD_BYTES_MAX;
 
-/// The stream of one client.
 #[derive(Debug)]
 pub struct Publisher {
     client: Client,
@@ -40,7 +39,6 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A stream of a connected client.
     #[must_use]
     pub fn new(client: Client, number: ClientNumber) -> Self {
         let now = Instant::now();
@@ -58,7 +56,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes at this many packets a second for a time.
+    /// Publishes at this packet rate for the given time.
     pub fn publish(&mut self, shape: Shape, packets_per_s: u32, time: Duration, memory: &mut Memory) -> Result<()> {
         let (end, mut pacer) = (Instant::now() + time, Pacer::new(shape.interval(packets_per_s)));
         while Instant::now() < end {
@@ -75,7 +73,7 @@ impl Publisher {
         self.idle(memory)
     }
 
-    /// Keeps the session alive, and discards what the node sent.
+    /// Keeps the session alive, and discards the node's packets.
     pub fn idle(&mut self, memory: &mut Memory) -> Result<()> {
         self.client.tick(Instant::now(), memory);
         memory.incoming.clear();
@@ -145,7 +143,7 @@ fn write_header(packet: &mut [u8], index: u64, timestamp: u32, ssrc: u32, is_las
     packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
 }
 
-/// Extended descriptor with a picture id of 15 bits, and the frame's header behind it.
+/// Extended descriptor with a 15-bit picture id, followed by the frame's header.
 fn write_descriptor(packet: &mut [u8], frame: u64, is_first: bool, is_key: bool) {
     let payload = &mut packet[HEADER_BYTES..];
     payload[..2].copy_from_slice(&[if is_first { 0x90 } else { 0x80 }, 0x80]);

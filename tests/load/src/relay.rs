@@ -1,4 +1,4 @@
-//! A TURN server under test, ours or coturn, and a small client of it.
+//! A TURN server under test, ours or coturn, and a small client for it.
 
 use anyhow::{Context, Result, bail};
 use shared::turn_credential::{Credential, TurnKeys, TurnPolicy, TurnUser};
@@ -18,13 +18,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// A server that takes longer to start has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running server; dropping it kills it.
+/// Kills the process when dropped.
 #[derive(Debug)]
 pub struct Relay {
     child: Child,
-    /// Where clients are served.
+    /// The server's address for clients.
     pub address: SocketAddr,
-    /// Address of its metrics and health pages; coturn has none.
+    /// Address of the metrics and health pages; coturn has none.
     pub http: SocketAddr,
 }
 
@@ -35,7 +35,7 @@ impl Relay {
         Self::ours_at(program, free_udp()?, settings)
     }
 
-    /// The same at a given address.
+    /// Like [`Self::ours`], at a given address.
     pub fn ours_at(program: &Path, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Self> {
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
@@ -46,14 +46,15 @@ impl Relay {
             .env("TURN_REALM", REALM)
             .env("TURN_PEER_ALLOW", "127.0.0.0/8,::1")
             .env("TURN_SHARDS", "1")
-            // Where Linux gives no socket a port by itself: one of a reserved pair could be gone when its owner comes for it.
+            // Outside the range from which Linux assigns ports to sockets: one of a reserved pair could be taken before
+            // its owner claims it.
             .env("TURN_RELAY_PORTS", "61000-65535")
             .env("TURN_DRAIN_SECONDS", "0")
             .envs(settings.iter().copied());
         Self::start(command, address, http)
     }
 
-    /// Starts coturn with one thread for relaying and nothing that the comparison does not need.
+    /// Starts coturn with one relay thread and nothing that the comparison does not need.
     pub fn coturn() -> Result<Self> {
         let address = free_udp()?;
         let mut command = Command::new("turnserver");
@@ -88,14 +89,13 @@ impl Relay {
         self.child.id()
     }
 
-    /// Kills it with SIGKILL.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Waits for its end; true if it exited with success.
+    /// Waits for its exit; true if successful.
     pub fn ended(mut self, within: Duration) -> Result<bool> {
         let deadline = Instant::now() + within;
         loop {
@@ -118,7 +118,7 @@ impl Drop for Relay {
     }
 }
 
-/// An address that was free a moment ago, for UDP and TCP.
+/// An address whose port was free a moment ago, for UDP and TCP.
 pub fn free_udp() -> Result<SocketAddr> {
     for _ in 0..100 {
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -129,7 +129,7 @@ pub fn free_udp() -> Result<SocketAddr> {
     bail!("no port is free for both UDP and TCP")
 }
 
-/// A credential as the edge mints it, which expires in this many seconds; in the past if negative.
+/// A credential as issued by the edge, which expires in this many seconds; in the past if negative.
 pub fn credential(policy: TurnPolicy, participant: &str, seconds: i64) -> Result<Credential> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let user = TurnUser {
@@ -141,10 +141,10 @@ pub fn credential(policy: TurnPolicy, participant: &str, seconds: i64) -> Result
     Ok(TurnKeys::parse(&format!("test:{SECRET}"))?.mint(&user))
 }
 
-/// A client with one socket, and so with one allocation.
+/// A client with one socket, and thus one allocation.
 #[derive(Debug)]
 pub struct RelayClient {
-    /// For data. Requests read their own answers.
+    /// For data only: requests read their own answers.
     pub socket: UdpSocket,
     server: SocketAddr,
     requests: Requests,
@@ -152,14 +152,12 @@ pub struct RelayClient {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// With the relayed address, if the request asked for one.
+    /// Contains the relayed address, if the request asked for one.
     Success(Option<SocketAddr>),
-    /// The error code.
     Refused(u16),
 }
 
 impl RelayClient {
-    /// A client that has asked for nothing yet.
     pub fn new(server: SocketAddr, credential: Credential) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -171,7 +169,7 @@ impl RelayClient {
         self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &UDP))
     }
 
-    /// The relayed address of an allocation that must succeed.
+    /// Creates an allocation that must succeed, and returns its relayed address.
     pub fn allocated(&mut self) -> Result<SocketAddr> {
         match self.allocate()? {
             Answer::Success(Some(relayed)) => Ok(relayed),
@@ -212,7 +210,6 @@ pub(crate) fn channel(writer: MessageWriter, number: u16, peer: SocketAddr) -> M
     writer.with_address(AttributeType::XOR_PEER_ADDRESS, peer)
 }
 
-/// Writes a client's requests and reads the answers.
 #[derive(Debug)]
 pub(crate) struct Requests {
     credential: Credential,
@@ -226,7 +223,7 @@ impl Requests {
         Self { credential, challenge: None, count: 0 }
     }
 
-    /// Whether the answer to the first request only told realm and nonce.
+    /// True if the answer to the first request only contained realm and nonce.
     pub(crate) fn must_repeat(&self, answer: Answer) -> bool {
         matches!(answer, Answer::Refused(401 | 438)) && self.count == 1
     }

@@ -3,12 +3,11 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-/// Attempts per round that counts.
+/// Attempts per valid round.
 const ATTEMPTS_PER_ROUND: u32 = 3;
-/// Rounds per case that count.
+/// Valid rounds per case.
 const ROUNDS: u32 = 7;
 
-/// Options of every benchmark.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Print results as lines of JSON, and nothing else.
@@ -30,7 +29,7 @@ pub trait Case: Copy {
 #[derive(Debug)]
 pub struct Results<C, R> {
     cases: Vec<(C, Vec<R>)>,
-    /// The number each case should have.
+    /// Required valid rounds per case.
     rounds: usize,
 }
 
@@ -46,7 +45,7 @@ impl Options {
         let wanted = |case: &C| self.case.as_deref().is_none_or(|name| name == case.name());
         let cases = cases.into_iter().filter(wanted).map(|case| (case, Vec::new())).collect();
         let mut results = Results { cases, rounds: rounds as usize };
-        // Void rounds are repeated, but a machine that stays too busy cannot be measured on.
+        // Void rounds are repeated, but a machine that stays too busy is unsuitable.
         for number in 0..rounds * ATTEMPTS_PER_ROUND {
             for (case, done) in results.cases.iter_mut().filter(|(_, done)| done.len() < results.rounds) {
                 match round(*case, number) {
@@ -66,19 +65,23 @@ impl Options {
 
 impl<C: Case, R> Results<C, R> {
     /// Prints a line of JSON from `value` for each case that has all its rounds; fails if a case lacks some.
-    pub fn print(&self, bench: &str, value: impl Fn(&[R]) -> Value) -> Result<()> {
+    pub fn print(&self, bench: &str, value: impl Fn(&C, &[R]) -> Value) -> Result<()> {
         for (case, done) in self.cases.iter().filter(|(_, done)| done.len() == self.rounds) {
-            let mut value = value(done);
+            let mut value = value(case, done);
             value["case"] = case.name().into();
             value["rounds"] = done.len().into();
-            // The line begins with the benchmark's name, however the library sorts keys.
-            println!("{{\"bench\":\"{bench}\",{}", value.to_string().trim_start_matches('{'));
+            print(bench, &value);
         }
         if let Some((case, _)) = self.cases.iter().find(|(_, done)| done.len() < self.rounds) {
             bail!("{}: too many rounds are void", case.name());
         }
         Ok(())
     }
+}
+
+/// Prints a line of JSON. It begins with the benchmark's name, however the library sorts keys.
+pub fn print(bench: &str, value: &Value) {
+    println!("{{\"bench\":\"{bench}\",{}", value.to_string().trim_start_matches('{'));
 }
 
 /// The median of `of` over the rounds.
@@ -127,7 +130,7 @@ mod tests {
         let done: Vec<usize> = results.cases.iter().map(|(_, done)| done.len()).collect();
         assert_eq!(done, [7, 7, 0]);
         let printed = Cell::new(0);
-        let value = |_: &[u32]| {
+        let value = |_: &Named, _: &[u32]| {
             printed.set(printed.get() + 1);
             serde_json::json!({})
         };

@@ -1,4 +1,4 @@
-//! How a publisher's packets are spread over time, and how long they are.
+//! The sizes of a publisher's packets, and their distribution over time.
 
 use std::time::Duration;
 
@@ -6,12 +6,11 @@ use std::time::Duration;
 pub enum Shape {
     /// Packets of 1,100 bytes of payload, one by one.
     Spaced,
-    /// Frames of 8 packets, with the lengths that Chromium cut frames into.
+    /// Frames of 8 packets, with lengths captured from Chromium.
     Frames,
 }
 
 impl Shape {
-    /// Its name in results.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -25,14 +24,13 @@ impl Shape {
         [Self::Spaced, Self::Frames].into_iter().find(|shape| shape.name() == name)
     }
 
-    /// Time between frames at this many packets a second.
+    /// Time between frames at this packet rate.
     #[must_use]
     pub fn interval(self, packets_per_s: u32) -> Duration {
         let packets = self.frame(0).len() as u32;
         Duration::from_secs(1) * packets / packets_per_s.max(1)
     }
 
-    /// Payload lengths of the packets of a frame.
     #[must_use]
     pub fn frame(self, number: u64) -> &'static [usize] {
         match self {
@@ -45,9 +43,10 @@ impl Shape {
 /// Longest payload of any shape.
 pub const PAYLOAD_BYTES_MAX: usize = 1_200;
 
-/// Frames of 8 packets of a VP8 stream of Chromium 156 (640 × 360, 1.1 Mbit/s, a canvas of random rectangles): RTP
-/// payload lengths, each the datagram less its header and a tag of 16 bytes. libwebrtc cuts a frame into packets that differ
-/// by one byte, the shorter ones first; where the last one carries another header extension, it is shorter by that.
+/// Frames of 8 packets from a VP8 stream of Chromium 156 (640 × 360, 1.1 Mbit/s, a canvas of random rectangles): RTP
+/// payload lengths, each the datagram less its header and a tag of 16 bytes. libwebrtc splits a frame into packets that
+/// differ by one byte, the shorter ones first; a last packet with another header extension is shorter by that
+/// extension.
 const CAPTURED: [[usize; 8]; 16] = [
     [1058, 1058, 1059, 1059, 1059, 1059, 1059, 1059],
     [1099, 1099, 1099, 1099, 1099, 1099, 1099, 1099],

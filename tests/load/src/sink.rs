@@ -1,7 +1,7 @@
-//! Receives what a node forwards: counts every packet, decrypts one in 64.
+//! Receives a node's packets: counts every packet, decrypts one in 64.
 //!
-//! Sockets are polled, not waited for: on loopback the sender pays for waking a receiver, and in the field the receiver is on another
-//! machine.
+//! Sockets are polled, not waited for: on loopback the sender pays for waking a receiver, and in the field the receiver
+//! is on another machine.
 
 use crate::client::{Client, Memory};
 use crate::process;
@@ -19,22 +19,21 @@ const DECRYPT_ONE_IN: u64 = 64;
 const BUSY_INTERVAL: Duration = Duration::from_millis(4);
 /// Poll interval otherwise.
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
-/// How often clients' timers are handled.
+/// Interval of the clients' timers.
 const TICK_INTERVAL: Duration = Duration::from_millis(500);
-/// Messages of one read.
+/// Messages per read.
 const MESSAGES: usize = 32;
 
 #[derive(Debug, Default)]
 pub struct Counts {
     pub received: AtomicU64,
-    /// Media packets that should have arrived, by their sequence numbers.
+    /// Media packets that should have arrived according to their sequence numbers.
     pub expected: AtomicU64,
     pub decrypted: AtomicU64,
     /// Packets that could not be decrypted.
     pub forged: AtomicU64,
 }
 
-/// The counts at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
     pub received: u64,
@@ -43,14 +42,12 @@ pub struct Snapshot {
 }
 
 impl Counts {
-    /// Reads them.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { received: self.received.load(Relaxed), expected: self.expected.load(Relaxed) }
     }
 }
 
-/// The thread that receives.
 #[derive(Debug)]
 pub struct Sink {
     counts: Arc<Counts>,
@@ -78,7 +75,6 @@ impl Sink {
         Ok(Self { counts, stop, thread })
     }
 
-    /// What was received.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -100,7 +96,6 @@ struct Worker {
 
 struct Receiver {
     peer: Peer,
-    /// Highest sequence number so far.
     highest: Option<u16>,
 }
 

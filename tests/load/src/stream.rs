@@ -9,7 +9,7 @@ use turn_core::limits;
 use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method};
 use turn_core::stream::{self, BrokenStream};
 
-/// The transport of an allocation's peers, as REQUESTED-TRANSPORT names it.
+/// The transport of an allocation's peers, in the form of REQUESTED-TRANSPORT.
 pub const UDP_PEERS: [u8; 4] = [17, 0, 0, 0];
 /// RFC 6062.
 pub const TCP_PEERS: [u8; 4] = [6, 0, 0, 0];
@@ -18,9 +18,9 @@ pub const TCP_PEERS: [u8; 4] = [6, 0, 0, 0];
 pub struct StreamClient<S> {
     pub stream: S,
     requests: Requests,
-    /// What has been read and not handled.
+    /// Bytes that were read but not handled.
     held: Vec<u8>,
-    /// The length of the message that was returned last.
+    /// Length of the last returned message.
     returned: usize,
 }
 
@@ -33,7 +33,7 @@ impl<S: Read + Write> StreamClient<S> {
         self.request(Method::Allocate, |writer| writer.with(AttributeType::REQUESTED_TRANSPORT, &transport))
     }
 
-    /// The relayed address of an allocation that must succeed.
+    /// Creates an allocation that must succeed, and returns its relayed address.
     pub fn allocated(&mut self, transport: [u8; 4]) -> Result<SocketAddr> {
         match self.allocate(transport)? {
             Answer::Success(Some(relayed)) => Ok(relayed),
@@ -59,19 +59,19 @@ impl<S: Read + Write> StreamClient<S> {
         Ok(message.value(AttributeType::CONNECTION_ID).context("a refusal")?.to_vec())
     }
 
-    /// Makes this connection the other end of a peer's (RFC 6062).
+    /// Binds this connection to a peer's (RFC 6062).
     pub fn bind_connection(&mut self, number: &[u8]) -> Result<Answer> {
         self.request(Method::ConnectionBind, |writer| writer.with(AttributeType::CONNECTION_ID, number))
     }
 
-    /// The stream of a bound connection, and what the peer has sent already.
+    /// The stream of a bound connection, and the peer's early data.
     #[must_use]
     pub fn into_bound(mut self) -> (S, Vec<u8>) {
         self.held.drain(..self.returned);
         (self.stream, self.held)
     }
 
-    /// Sends data through a channel, padded as a stream wants it.
+    /// Sends data through a channel, padded as streams require.
     pub fn send(&mut self, number: u16, data: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(&channel_data(number, data))?)
     }
@@ -87,7 +87,7 @@ impl<S: Read + Write> StreamClient<S> {
         data.get(..length).context("its data")
     }
 
-    /// Waits for a whole message, with its padding.
+    /// Waits for a whole message, including its padding.
     pub fn next_message(&mut self) -> Result<&[u8]> {
         self.held.drain(..self.returned);
         self.returned = 0;

@@ -13,7 +13,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::http::Uri;
 use webrtc::peer_connection::{RTCIceConnectionState, RTCPeerConnectionState};
 
-/// The edge said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("refused: {code}")]
 pub struct Refused {
@@ -27,27 +26,27 @@ pub struct Arrival {
     signaling: Signaling,
 }
 
-/// The room has let the robot in; media is on its way.
+/// The room has admitted the robot; media is connecting.
 pub struct Admission {
     robot: Robot,
+    offer: String,
     answer: String,
     ice_servers: Vec<IceServer>,
 }
 
 impl Arrival {
-    /// Opens the room's socket.
     pub async fn open(options: &Options) -> anyhow::Result<Self> {
         let local = local_address(&options.url).await?;
         let signaling = Signaling::connect(&options.url, &options.token).await?;
         Ok(Self { options: options.clone(), local, signaling })
     }
 
-    /// Joins; a [`Refused`] is the edge's own no.
+    /// Joins; a [`Refused`] error comes from the edge itself.
     pub async fn join(mut self) -> anyhow::Result<Admission> {
         let Options { publish, slots, relays, video, .. } = &self.options;
         let peer = Peer::new(self.local, publish, *slots, relays, video).await?;
         let (offer, tracks) = peer.offer().await?;
-        self.signaling.send(ClientToEdge::Join { attempt: attempt()?, offer, tracks }).await?;
+        self.signaling.send(ClientToEdge::Join { attempt: attempt()?, offer: offer.clone(), tracks }).await?;
         loop {
             let message = self.signaling.next().await?.context("the edge closed the socket")?;
             if let EdgeToClient::Joined { participant, answer, roster, slots, ice_servers, .. } = message {
@@ -58,7 +57,7 @@ impl Arrival {
                 let Self { options, local, signaling } = self;
                 let undecodable = Vec::new();
                 let robot = Robot { options, local, signaling, peer, participant, roster, slots, undecodable, ping };
-                return Ok(Admission { robot, answer, ice_servers });
+                return Ok(Admission { robot, offer, answer, ice_servers });
             }
             if let EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } = message {
                 return Err(Refused { code }.into());
@@ -68,7 +67,13 @@ impl Arrival {
 }
 
 impl Admission {
-    /// SDP of the edge's answer.
+    /// The robot's SDP offer.
+    #[must_use]
+    pub fn offer(&self) -> &str {
+        &self.offer
+    }
+
+    /// The edge's SDP answer.
     #[must_use]
     pub fn answer(&self) -> &str {
         &self.answer
@@ -121,7 +126,7 @@ impl Admission {
     }
 }
 
-/// The address of the interface that leads to the edge: also the one that leads to its media nodes.
+/// The address of the interface that leads to the edge, and presumably to its media nodes.
 async fn local_address(url: &str) -> anyhow::Result<IpAddr> {
     let url: Uri = url.parse().context("reading the room's URL")?;
     let host = url.host().context("the room's URL has no host")?.trim_matches(['[', ']']);
@@ -132,7 +137,7 @@ async fn local_address(url: &str) -> anyhow::Result<IpAddr> {
     Ok(stream.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()))
 }
 
-/// A name for this try; a robot tries once.
+/// A random name for this attempt; a robot tries once.
 fn attempt() -> anyhow::Result<AttemptId> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     Ok(AttemptId::parse(&format!("robot-{}-{}", std::process::id(), since.as_nanos()))?)

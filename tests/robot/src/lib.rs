@@ -1,6 +1,8 @@
-//! A whole client without a browser, on the crate `webrtc`: joins a room through the edge, publishes encoded files, receives others' media.
+//! A complete client without a browser, on the crate `webrtc`: joins a room through the edge, publishes encoded files,
+//! receives others' media.
 //!
-//! The body of tests, of file publishers and of AI participants. Start at [`Robot::join`]; [`Arrival`] is the same in stages.
+//! Usable for tests, file publishers and AI participants. Start at [`Robot::join`]; [`Arrival`] does the same in
+//! stages.
 
 mod arrival;
 pub mod media_file;

@@ -13,19 +13,16 @@ use bytes::Bytes;
 use std::path::Path;
 use std::time::Duration;
 
-/// One encoded unit: a picture, or a packet of sound.
+/// One encoded unit: a picture, or an audio packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// As the codec made it.
     pub data: Bytes,
-    /// How long it lasts.
     pub duration: Duration,
 }
 
-/// A byte stream tells no times.
+/// A byte stream contains no timestamps.
 const H264_FRAMES_PER_SECOND: u32 = 15;
 
-/// What pictures are encoded in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VideoCodec {
     #[default]
@@ -34,13 +31,13 @@ pub enum VideoCodec {
     H264,
 }
 
-/// What one participant can publish: pictures, sound, or both, from the same start.
+/// The media of one participant: video, audio, or both, from the same start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediaFile {
-    /// Empty where there are no pictures.
+    /// Empty without video.
     pub video: Vec<Frame>,
     pub codec: VideoCodec,
-    /// Opus packets; empty where there is no sound.
+    /// Opus packets; empty without audio.
     pub audio: Vec<Frame>,
 }
 

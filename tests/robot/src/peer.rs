@@ -1,4 +1,4 @@
-//! The media transport: one peer connection with sections to publish in and slots to receive in.
+//! The media transport: one peer connection with published sections and receive slots.
 
 use crate::media_file::VideoCodec;
 use crate::receiver::{self, ReceivedFrame};
@@ -26,51 +26,42 @@ use webrtc::peer_connection::{
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
-/// The payload types that browsers usually give these codecs.
+/// Browsers' usual payload types for these codecs.
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 const VP8_PAYLOAD_TYPE: u8 = 96;
 pub(crate) const H264_PAYLOAD_TYPE: u8 = 106;
-/// Frames that may wait for their receiver; more are lost, as on a network.
+/// Frames waiting for their receiver; further ones are lost, as on a network.
 const FRAMES_MAX: usize = 1_024;
 
-/// One track that is published.
 pub(crate) struct LocalTrack {
-    /// Microphone or camera.
     pub(crate) source: TrackSource,
-    /// Its stream.
     pub(crate) ssrc: u32,
-    /// Makes its packets.
     pub(crate) track: Arc<TrackLocalStaticSample>,
-    /// Its section.
     transceiver: Arc<dyn RtpTransceiver>,
 }
 
-/// What came of asking for a relayed address.
+/// The state of the relayed address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relay {
     Asked,
     Allocated,
-    /// There will be none.
+    /// No relayed address will follow.
     Refused,
 }
 
-/// A peer connection.
 pub(crate) struct Peer {
     connection: Box<dyn PeerConnection>,
-    /// What is published.
     pub(crate) tracks: Vec<Arc<LocalTrack>>,
     pub(crate) state: watch::Receiver<RTCPeerConnectionState>,
-    /// Whether packets pass, encrypted or not.
+    /// Connected once packets pass, encrypted or not.
     pub(crate) ice: watch::Receiver<RTCIceConnectionState>,
-    /// Whether a TURN node relays for it.
     pub(crate) relay: watch::Receiver<Relay>,
-    /// What arrives.
     pub(crate) frames: mpsc::Receiver<ReceivedFrame>,
 }
 
 impl Peer {
-    /// Makes a connection that publishes `sources` in the first of the `video` codecs, and has `slots` receive slots of each kind for all
-    /// of them; over `relays` only, where there are any.
+    /// Creates a connection that publishes `sources` in the first of the `video` codecs, and has `slots` receive slots
+    /// of each kind for all of them; over `relays` only, if there are any.
     pub(crate) async fn new(
         local: IpAddr,
         sources: &[TrackSource],
@@ -115,7 +106,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Makes the offer of a join, and says what its published sections are.
+    /// Creates the offer of a join, and describes its published sections.
     pub(crate) async fn offer(&self) -> anyhow::Result<(String, Vec<TrackIntent>)> {
         let offer = self.connection.create_offer(None).await.context("making an offer")?;
         let sdp = offer.sdp.clone();
@@ -128,13 +119,11 @@ impl Peer {
         Ok((sdp, intents))
     }
 
-    /// Applies the edge's answer.
     pub(crate) async fn answer(&self, sdp: String) -> anyhow::Result<()> {
         let answer = RTCSessionDescription::answer(sdp).context("reading the answer")?;
         self.connection.set_remote_description(answer).await.context("applying the answer")
     }
 
-    /// Ends the transport.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.connection.close().await.context("closing the peer connection")
     }
@@ -166,7 +155,7 @@ impl Peer {
 }
 
 impl LocalTrack {
-    /// The payload type that was negotiated.
+    /// The negotiated payload type.
     pub(crate) async fn payload_type(&self) -> anyhow::Result<u8> {
         let sender = self.transceiver.sender().await?.context("the section sends nothing")?;
         let parameters = sender.get_parameters().await?;
@@ -174,7 +163,7 @@ impl LocalTrack {
     }
 }
 
-/// What the connection tells us.
+/// Receives the connection's events.
 struct Handler {
     state: watch::Sender<RTCPeerConnectionState>,
     ice: watch::Sender<RTCIceConnectionState>,
@@ -213,7 +202,7 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let kind = match track.kind().await {
             RtpCodecKind::Audio => MediaKind::Audio,
-            // The library's kinds may grow; we asked for these two.
+            // The library's kinds may grow; we requested these two.
             _ => MediaKind::Video,
         };
         tokio::spawn(receiver::read(track, kind, self.received.clone()));
@@ -228,9 +217,9 @@ fn ice_server(server: &IceServer) -> RTCIceServer {
     }
 }
 
-/// RFC 3550 §8.1: chosen at random, so that two sources rarely choose the same.
+/// RFC 3550 §8.1: random, so that two sources rarely collide.
 fn random_ssrc() -> u32 {
-    // The standard library's one source of randomness; the upper half is as random as the lower.
+    // The standard library's only source of randomness; the upper half is as random as the lower.
     (RandomState::new().build_hasher().finish() >> 32) as u32
 }
 

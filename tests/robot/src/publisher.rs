@@ -1,4 +1,4 @@
-//! Sends encoded media at the pace at which it is to be played.
+//! Sends encoded media at playback speed.
 
 use crate::media_file::{Frame, MediaFile};
 use crate::peer::LocalTrack;
@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use webrtc::media_stream::Track;
 
-/// Publishes into the sections that the robot joined with; may be cloned and used beside [`crate::Robot::next`].
+/// Publishes into the sections of the robot's join; may be cloned and used alongside [`crate::Robot::next`].
 #[derive(Clone)]
 pub struct Publisher {
     pub(crate) tracks: Vec<Arc<LocalTrack>>,
 }
 
 impl Publisher {
-    /// Sends a whole file, pictures and sound side by side; returns when the last frame has been played.
+    /// Sends a whole file, video and audio in parallel; returns after the last frame's playing time.
     pub async fn publish_file(&self, file: &MediaFile) -> anyhow::Result<()> {
         let started = Instant::now();
         let video = self.publish(RtpCodecKind::Video, &file.video, started);

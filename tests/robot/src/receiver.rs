@@ -1,4 +1,4 @@
-//! From one slot's RTP packets to the frames of its current publisher.
+//! Turns one slot's RTP packets into the frames of its current publisher.
 
 mod assembler;
 mod reorder;
@@ -12,19 +12,18 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// One published encoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedFrame {
-    /// Names the track: [`shared::signal::TrackInfo::csrc`].
+    /// Identifies the track: [`shared::signal::TrackInfo::csrc`].
     pub csrc: u32,
     pub kind: MediaKind,
     /// The slot's RTP timestamp.
     pub timestamp: u32,
-    /// As the publisher's codec made it.
+    /// As encoded by the publisher.
     pub data: Bytes,
 }
 
-/// Reads one slot's stream until it ends or nobody listens any more.
+/// Reads one slot's stream until it ends or the receiver is dropped.
 pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received: mpsc::Sender<ReceivedFrame>) {
     let mut stream = Stream::new(kind);
     while let Some(event) = track.poll().await {
@@ -39,7 +38,7 @@ pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received:
     }
 }
 
-/// One slot's stream: puts packets into order and frames together.
+/// One slot's stream: reorders packets and assembles frames.
 struct Stream {
     reorder: Reorder,
     assembler: Assembler,

@@ -1,4 +1,4 @@
-//! Another transport in place of the one before, as a browser makes when its media node is lost.
+//! Replaces the transport, as a browser does when its media node is lost.
 
 use crate::arrival::Refused;
 use crate::peer::Peer;
@@ -9,19 +9,19 @@ use std::time::Duration;
 use tokio::time::timeout;
 use webrtc::peer_connection::RTCPeerConnectionState;
 
-/// The room finds another node, and media comes up there, within this time, or never.
+/// A new media node must be found and connected within this time.
 const RENEW_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Robot {
-    /// Tells the room that nothing comes from the media node any more, so that it looks for another one.
+    /// Reports to the room that the media node is silent, so that it looks for another one.
     pub async fn report_dead(&mut self) -> anyhow::Result<()> {
         let (offer, tracks) = self.peer.offer().await?;
-        // The crate `webrtc` cannot give a connection to another node, so the answer is of no use.
+        // The crate `webrtc` cannot move a connection to another node, so the answer is ignored.
         let asked = self.negotiate(offer, tracks, NegotiateReason::TransportDead);
         timeout(RENEW_TIMEOUT, asked).await.context("no other node is found")?.map(|_| ())
     }
 
-    /// Makes a new transport to the node that serves the room; returns when media is up. What is sent needs a new
+    /// Creates a new transport to the node that serves the room; returns when media is connected. Sending needs a new
     /// [`Self::publisher`].
     pub async fn renew(&mut self) -> anyhow::Result<()> {
         timeout(RENEW_TIMEOUT, self.try_renew()).await.context("a new transport takes too long")?
@@ -44,7 +44,7 @@ impl Robot {
         }
     }
 
-    /// Offers, and waits for the answer; news that come before it are taken note of.
+    /// Sends an offer and waits for the answer; handles messages that arrive before it.
     async fn negotiate(
         &mut self,
         offer: String,

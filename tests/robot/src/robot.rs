@@ -1,4 +1,4 @@
-//! A participant: joins, knows who is there, receives, leaves.
+//! A participant: joins, tracks the roster, receives, leaves.
 
 use crate::arrival::Arrival;
 use crate::media_file::VideoCodec;
@@ -17,23 +17,21 @@ use std::time::Duration;
 use tokio::time::{Interval, timeout};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
-/// The edge answers a join, and media comes up, within this time, or never.
+/// A join must be answered and media connected within this time.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How to join a room.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The room's socket, for instance `wss://rotunda.example.org/v1/rooms/daily/socket`.
     pub url: String,
-    /// A join token for that room.
     pub token: String,
-    /// What is published; empty for a listener.
+    /// Empty for a listener.
     pub publish: Vec<TrackSource>,
-    /// What it reads; pictures are published in the first.
+    /// Supported video codecs; the first is used for publishing.
     pub video: Vec<VideoCodec>,
     /// Receive slots of each kind.
     pub slots: usize,
-    /// TURN servers that all media goes through; none, and media goes straight to the node.
+    /// If not empty, all media goes through these TURN servers.
     pub relays: Vec<IceServer>,
 }
 
@@ -52,14 +50,13 @@ impl Options {
     }
 }
 
-/// Something that happened in the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// [`Robot::roster`] has changed.
     RosterChanged,
     /// A frame of another participant's track.
     Frame(ReceivedFrame),
-    /// The room's recording is further than it was.
+    /// The recording's state has changed.
     Recording(RecordingInfo),
     /// The robot is no longer in the room.
     Removed(ErrorCode),
@@ -67,7 +64,6 @@ pub enum Event {
     Disconnected,
 }
 
-/// A client in a room.
 pub struct Robot {
     pub(crate) options: Options,
     /// The address of the interface that leads to the edge.
@@ -82,7 +78,7 @@ pub struct Robot {
 }
 
 impl Robot {
-    /// Joins a room; returns when media is up.
+    /// Returns when media is connected.
     pub async fn join(options: &Options) -> anyhow::Result<Self> {
         timeout(JOIN_TIMEOUT, Self::try_join(options)).await.context("joining takes too long")?
     }
@@ -96,19 +92,18 @@ impl Robot {
         &self.participant
     }
 
-    /// Everybody in the room, the robot itself included.
+    /// All participants, including the robot itself.
     #[must_use]
     pub fn roster(&self) -> &BTreeMap<ParticipantId, ParticipantInfo> {
         &self.roster
     }
 
-    /// Which track plays in which slot.
     #[must_use]
     pub fn slots(&self) -> &[SlotInfo] {
         &self.slots
     }
 
-    /// The slots whose pictures come in a codec that the robot does not read.
+    /// Slots whose video codec the robot does not support.
     #[must_use]
     pub fn undecodable(&self) -> &[Mid] {
         &self.undecodable
@@ -121,13 +116,13 @@ impl Robot {
         self.roster.values().find_map(|info| Some((info, info.tracks.get(of(info)?)?)))
     }
 
-    /// What sends the robot's own media.
+    /// Sends the robot's own media.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher { tracks: self.peer.tracks.clone() }
     }
 
-    /// Waits for something to happen. May be cancelled.
+    /// Waits for the next event. Cancel safe.
     pub async fn next(&mut self) -> anyhow::Result<Event> {
         loop {
             tokio::select! {
@@ -142,13 +137,13 @@ impl Robot {
         }
     }
 
-    /// Starts or stops the recording; what becomes of it is told by [`Event::Recording`].
+    /// Starts or stops the recording; [`Event::Recording`] reports its progress.
     pub async fn record(&mut self, start: bool) -> anyhow::Result<()> {
         let request = if start { ClientToEdge::StartRecording {} } else { ClientToEdge::StopRecording {} };
         self.signaling.send(request).await.map(|_| ())
     }
 
-    /// Tells the room that one of the robot's own tracks is muted or not; what is published is up to the caller.
+    /// Reports to the room whether a track is muted; the caller controls what is actually sent.
     pub async fn set_muted(&mut self, source: TrackSource, muted: bool) -> anyhow::Result<()> {
         let own = self.roster.get(&self.participant).context("the robot is not in its own roster")?;
         let track = own.tracks.iter().find(|track| track.source == source).context("no track of this source")?;
@@ -156,7 +151,7 @@ impl Robot {
         self.signaling.send(request).await.map(|_| ())
     }
 
-    /// Leaves the room; returns when the edge knows.
+    /// Returns when the edge knows.
     pub async fn leave(mut self) -> anyhow::Result<()> {
         let request = self.signaling.send(ClientToEdge::Leave {}).await?;
         let done = async {
@@ -171,7 +166,6 @@ impl Robot {
         self.peer.close().await
     }
 
-    /// Takes note of news.
     pub(crate) fn take(&mut self, message: EdgeToClient) -> Option<Event> {
         match message {
             EdgeToClient::ParticipantJoined { participant } | EdgeToClient::ParticipantUpdated { participant } => {
@@ -180,6 +174,11 @@ impl Robot {
             }
             EdgeToClient::ParticipantLeft { participant, .. } => {
                 self.roster.remove(&participant);
+                Some(Event::RosterChanged)
+            }
+            EdgeToClient::RosterChanged { changed, left } => {
+                self.roster.extend(changed.into_iter().map(|participant| (participant.id.clone(), participant)));
+                left.iter().for_each(|departure| drop(self.roster.remove(&departure.participant)));
                 Some(Event::RosterChanged)
             }
             EdgeToClient::SlotsChanged { slots } => {
@@ -199,6 +198,7 @@ impl Robot {
             | EdgeToClient::Negotiated { .. }
             | EdgeToClient::Done { .. }
             | EdgeToClient::Bans { .. }
+            | EdgeToClient::Audience { .. }
             | EdgeToClient::GuestsWaiting { .. }
             | EdgeToClient::Error { .. }
             | EdgeToClient::RoomUpdated { .. }

@@ -1,4 +1,4 @@
-//! The socket to the edge: requests with numbers, their answers, and news of the room.
+//! The socket to the edge: numbered requests, their answers, and the room's messages.
 
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
@@ -10,14 +10,12 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// A signaling socket.
 pub(crate) struct Signaling {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     requests: u32,
 }
 
 impl Signaling {
-    /// Opens the socket of a room, whose URL names it.
     pub(crate) async fn connect(url: &str, token: &str) -> anyhow::Result<Self> {
         let mut request = url.into_client_request().context("reading the room's URL")?;
         let protocols = format!("{SUBPROTOCOL}, {TOKEN_SUBPROTOCOL_PREFIX}{token}");
@@ -27,7 +25,7 @@ impl Signaling {
         Ok(Self { socket, requests: 0 })
     }
 
-    /// Sends a request; its number comes back in the answer's `in_reply_to`.
+    /// Sends a request; the answer repeats its number in `in_reply_to`.
     pub(crate) async fn send(&mut self, message: ClientToEdge) -> anyhow::Result<u32> {
         self.requests += 1;
         let frame = ClientFrame { id: Some(self.requests), message };
@@ -40,7 +38,7 @@ impl Signaling {
         self.socket.send(Message::text(PING)).await.context("sending to the edge")
     }
 
-    /// The edge's next message; nothing when it closed the socket. May be cancelled.
+    /// The edge's next message; `None` if it closed the socket. Cancel safe.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<EdgeToClient>> {
         while let Some(message) = self.socket.next().await {
             match message.context("receiving from the edge")? {

@@ -1,6 +1,4 @@
-//! Robots in a call through the real programs: what one publishes is, to the byte, what another receives.
-
-mod stack;
+//! Robots in a call through the real programs: receivers get exactly the bytes that were published.
 
 use robot::{Event, MediaFile, Options, Robot, VideoCodec};
 use shared::rtp_parameters::MediaKind;
@@ -33,10 +31,10 @@ fn join_options(stack: &Stack, room: &str, participant: &str, publish: &[TrackSo
     options
 }
 
-/// Every frame that was received, by who published it and what it is.
+/// Received frames by publisher and kind.
 type Received = BTreeMap<(String, &'static str), Vec<Vec<u8>>>;
 
-/// Takes part until so many frames came, or the time is over.
+/// Takes part until this many frames have arrived, or the time is over.
 async fn listen(robot: &mut Robot, frames: usize) -> Received {
     let mut received = Received::new();
     let all = async {
@@ -53,12 +51,12 @@ async fn listen(robot: &mut Robot, frames: usize) -> Received {
             }
         }
     };
-    // What is missing then is found by comparing.
+    // The comparison finds missing frames.
     let _ = timeout(CALL_TIMEOUT, all).await;
     received
 }
 
-/// Waits until a participant's media is up.
+/// Waits until a participant's media is connected.
 async fn wait_for(robot: &mut Robot, participant: &str) {
     let id = ParticipantId::parse(participant).expect("an id");
     let there = async {
@@ -129,7 +127,7 @@ async fn two_publish_to_each_other_at_once() {
     timeout(CALL_TIMEOUT, gone).await.expect("a participant that leaves is gone for others");
 }
 
-/// One publishes H.264, one VP8; one receives both in its slots, one reads VP8 alone.
+/// One publishes H.264, one VP8; one robot receives both in its slots, one supports only VP8.
 #[tokio::test(flavor = "multi_thread")]
 async fn h264_reaches_its_readers_and_the_others_are_told() {
     let stack = Stack::start();

@@ -1,5 +1,5 @@
-//! `storage`: an S3-compatible server over a folder, in which every folder is a bucket. It keeps to the protocol (multipart uploads,
-//! ranges, signatures), so that a recording takes the same path as in production.
+//! `storage`: an S3-compatible server backed by a folder, in which every folder is a bucket. It follows the protocol
+//! (multipart uploads, ranges, signatures), so that a recording takes the same path as in production.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ async fn main() -> Result<()> {
         let (socket, _) = listener.accept().await.context("accepting a connection")?;
         let service = service.clone();
         tokio::spawn(async move {
-            // A client that breaks off is its own affair.
+            // Clients may break off at any time.
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
         });
     }

@@ -1,4 +1,4 @@
-//! Reads answers as a browser does, and refuses what a browser would refuse.
+//! Reads answers as a browser does, with a browser's refusals.
 
 use super::offer;
 use shared::Mid;
@@ -7,38 +7,31 @@ use std::net::{IpAddr, SocketAddr};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The node's ICE user fragment.
     pub ufrag: String,
-    /// The node's ICE password.
     pub pwd: String,
-    /// Digest of the node's certificate.
     pub fingerprint: Fingerprint,
-    /// Where the node can be reached by UDP.
+    /// The node's UDP addresses.
     pub candidates: Vec<SocketAddr>,
-    /// The sections, in the order of the offer.
+    /// In the order of the offer.
     pub sections: Vec<Section>,
 }
 
-/// One section of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// Its identification tag.
     pub mid: Mid,
     pub kind: MediaKind,
     pub is_active: bool,
-    /// Payload type of the codec.
     pub payload_type: u8,
-    /// Payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
-    /// Header extensions by id.
+    /// Payload type of redundant audio (RFC 2198).
+    pub red_payload_type: Option<u8>,
     pub extensions: HeaderExtensions,
-    /// SSRC of what the node sends here.
+    /// The stream from the node.
     pub ssrc: Option<u32>,
-    /// SSRC of its retransmissions.
     pub rtx_ssrc: Option<u32>,
 }
 
-/// Reads the answer to an offer with these sections; the text says what a browser would complain about.
+/// Reads the answer to an offer with these sections; the error is a browser's complaint.
 pub fn read(text: &str, offer: &str, offered: &[offer::Section]) -> Result<Answer, String> {
     let (session, sections) = split(text)?;
     let (_, offered_sections) = split(offer)?;
@@ -125,8 +118,18 @@ fn read_section(lines: &[&str], offered: &offer::Section, offered_lines: &[&str]
         return Err(wrong("a slot without SSRC"));
     }
     let extensions = extensions(lines, offered_lines).map_err(|what| wrong(&what))?;
-    let mid = offered.mid.clone();
-    Ok(Section { mid, kind: offered.kind, is_active, payload_type, rtx_payload_type, extensions, ssrc, rtx_ssrc })
+    let red = lines.iter().find_map(|line| line.strip_prefix("a=rtpmap:")?.strip_suffix(" red/48000/2"));
+    Ok(Section {
+        mid: offered.mid.clone(),
+        kind: offered.kind,
+        is_active,
+        payload_type,
+        rtx_payload_type,
+        red_payload_type: red.and_then(|payload_type| payload_type.parse().ok()),
+        extensions,
+        ssrc,
+        rtx_ssrc,
+    })
 }
 
 fn direction<'a>(lines: &[&'a str]) -> &'a str {
@@ -134,11 +137,14 @@ fn direction<'a>(lines: &[&'a str]) -> &'a str {
     lines.iter().find(|line| directions.contains(line)).map_or("no direction", |line| &line[2..])
 }
 
-/// The first codec that is not for retransmissions, and the payload type of its retransmissions (RFC 4588 §8.1).
+/// The first codec that is neither for retransmissions nor for redundancy, and the payload type of its retransmissions (RFC 4588 §8.1).
 fn payload_types_of(lines: &[&str], listed: &[&str]) -> Option<(u8, Option<u8>)> {
     let is_media = |payload_type: &&&str| {
         let map = format!("a=rtpmap:{payload_type} ");
-        lines.iter().filter_map(|line| line.strip_prefix(&map)).any(|name| !name.starts_with("rtx/"))
+        lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(&map))
+            .any(|name| !["rtx/", "red/"].iter().any(|other| name.starts_with(other)))
     };
     let media = listed.iter().find(is_media)?;
     let apt = format!(" apt={media}");

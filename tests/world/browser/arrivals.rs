@@ -1,24 +1,25 @@
-//! Which packets of one stream have come, which are missing, and when to ask for those.
+//! Received and missing packets of one stream, and the times of requests for missing ones.
 
 use crate::clock::Clock;
 use media_core::rtcp::ReportBlock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A gap is asked for when it is older than reordering explains, and again after each round trip.
+/// A gap is requested once reordering cannot explain it, and again after each round trip.
 const ASK_AFTER: Duration = Duration::from_millis(15);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(60);
-/// A packet that has not come by now will not.
+/// A packet that has not arrived by now never will.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(1_000);
 
-/// Sequence numbers of one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
     highest: Option<u64>,
     first: u64,
     received: u64,
     missing: BTreeMap<u64, Missing>,
-    /// Packets that never came.
+    /// Packets whose content later packets repeated.
+    mended: BTreeSet<u64>,
+    /// Packets that never arrived.
     lost: u64,
     reported: (u64, u64),
 }
@@ -30,7 +31,7 @@ struct Missing {
 }
 
 impl Arrivals {
-    /// Sequence number with wraps of a packet, and whether it comes for the first time.
+    /// Returns the extended sequence number of a packet; true if it is new.
     pub fn note(&mut self, clock: &Clock, sequence: u16) -> (u64, bool) {
         let Some(highest) = self.highest else {
             // Far from 0, so that packets from before the first have a place.
@@ -41,7 +42,7 @@ impl Arrivals {
         let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
         let index = highest.saturating_add_signed(distance);
         let is_new = if index < self.first {
-            // What was sent before the first that came may have been overtaken by it.
+            // Packets sent before the first arrival may have been overtaken by it.
             let missing = Missing { since: clock.now(), asked_at: None };
             self.missing.extend((index + 1..self.first).map(|index| (index, missing)));
             self.first = index;
@@ -58,13 +59,28 @@ impl Arrivals {
         (index, is_new)
     }
 
-    /// Packets that never came, and those that are still awaited.
+    /// Marks a missing packet whose content another packet repeats; reports do not mention that. False if it was not
+    /// missing.
+    pub fn mend(&mut self, index: u64) -> bool {
+        let is_missing = self.missing.remove(&index).is_some();
+        if is_missing {
+            self.mended.insert(index);
+        }
+        is_missing
+    }
+
+    /// True if this packet was mended and has not arrived itself since.
+    pub fn take_mended(&mut self, index: u64) -> bool {
+        self.mended.remove(&index)
+    }
+
+    /// Packets that never arrived or are still awaited.
     #[must_use]
     pub fn lacking(&self) -> u64 {
         self.lost + self.missing.len() as u64
     }
 
-    /// Sequence numbers to ask for now.
+    /// Sequence numbers to request now.
     pub fn poll_nack(&mut self, clock: &Clock) -> Vec<u16> {
         let before = self.missing.len();
         self.missing.retain(|_, missing| clock.now() < missing.since + GIVE_UP_AFTER);
@@ -79,7 +95,6 @@ impl Arrivals {
         lost
     }
 
-    /// When to call [`Self::poll_nack`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.missing.values().map(Missing::ask_at).min()

@@ -1,17 +1,18 @@
-//! What simulated publishers send: payloads that say whose they are, so that a receiver can tell what it got.
+//! Contents of simulated publishers: payloads that name their source, so that a receiver can identify them.
 
 use crate::check::SourceName;
 
-/// Bytes of a VP8 key frame's header, behind which are width and height (RFC 6386 §9.1).
+/// Bytes of a VP8 key frame's header before its width and height (RFC 6386 §9.1).
 const KEYFRAME_START: [u8; 6] = [0x50, 0x56, 0x0a, 0x9d, 0x01, 0x2a];
 const KEYFRAME_HEADER_BYTES: usize = KEYFRAME_START.len() + 4;
-/// First byte of any other frame: the lowest bit says that it is none.
+/// First byte of any other frame: the lowest bit marks it as such.
 const INTERFRAME_TAG: u8 = 0x51;
-/// A TOC byte as Chromium's encoder writes it: one frame of 20 ms.
+/// A TOC byte as written by Chromium's encoder: one frame of 20 ms.
 const OPUS_TOC: u8 = 0x78;
 const STAMP_BYTES: usize = 18;
 
-/// A frame's place in the pattern of an encoder with three temporal layers, as libwebrtc's for VP8; `None` without layers.
+/// A frame's position in the pattern of an encoder with three temporal layers, as in libwebrtc for VP8; `None` without
+/// layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn(Option<u8>);
 
@@ -19,13 +20,13 @@ impl Turn {
     pub const NONE: Self = Self(None);
     const PATTERN: u8 = 8;
 
-    /// So many frames after a key frame.
+    /// The position this many frames after a key frame.
     #[must_use]
     pub fn after_keyframe(frames: u32) -> Self {
         Self(Some((frames % u32::from(Self::PATTERN)) as u8))
     }
 
-    /// Temporal layer, and whether the frame needs the base layer alone (RFC 7741 §4.2: TID and Y).
+    /// Temporal layer; true if the frame depends on the base layer alone (RFC 7741 §4.2: TID and Y).
     #[must_use]
     pub fn layer(self) -> (u8, bool) {
         match self.0 {
@@ -37,7 +38,7 @@ impl Turn {
         }
     }
 
-    /// How many frames ago those were that a frame needs.
+    /// Distances to the frames that a frame depends on.
     #[must_use]
     pub fn needs(self) -> &'static [u32] {
         match self.0 {
@@ -59,19 +60,16 @@ impl Turn {
     }
 }
 
-/// What one packet says about itself.
+/// The identification of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub source: SourceName,
-    /// Which loading of the page: a reload counts its frames anew.
+    /// Number of the page load: a reload counts its frames anew.
     pub page: u16,
-    /// Which frame of that source.
     pub frame: u32,
-    /// Which packet of the frame.
     pub part: u8,
-    /// How many packets the frame has.
     pub parts: u8,
-    /// The frame needs no other.
+    /// The frame depends on no other.
     pub is_keyframe: bool,
     pub turn: Turn,
 }
@@ -112,13 +110,13 @@ impl Stamp {
         payload
     }
 
-    /// Reads the stamp of a sound payload; nothing if it is damaged.
+    /// Reads the stamp of an audio payload; `None` if it is damaged.
     #[must_use]
     pub fn of_sound(payload: &[u8]) -> Option<Self> {
         Self::read(payload, 1)
     }
 
-    /// Reads the stamp of a picture payload whose descriptor has `descriptor_bytes`; nothing if it is damaged.
+    /// Reads the stamp of a video payload whose descriptor has `descriptor_bytes`; `None` if it is damaged.
     #[must_use]
     pub fn of_picture(payload: &[u8], descriptor_bytes: usize) -> Option<Self> {
         let starts_frame = payload.first()? & 0x10 != 0;
@@ -147,7 +145,7 @@ impl Stamp {
         rest.all(|(at, byte)| *byte == filler.wrapping_add(at as u8)).then_some(stamp)
     }
 
-    /// Whether this and `other` are of one encoder.
+    /// True if this and `other` are from one encoder.
     #[must_use]
     pub fn is_with(&self, other: &Self) -> bool {
         (self.source, self.page) == (other.source, other.page)

@@ -1,4 +1,4 @@
-//! What a browser sends on its own account: media, reports, and requests for what it lacks.
+//! A browser's own packets: media, reports, and requests for missing packets.
 
 use super::Browser;
 use super::publish::Plain;
@@ -6,13 +6,12 @@ use super::slot::Slot;
 use media_core::rtcp::write::{Full, Writer};
 use std::time::Duration;
 
-/// libwebrtc's report interval for pictures.
+/// libwebrtc's report interval for video.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Room for one compound.
 const COMPOUND_BYTES_MAX: usize = 1_200;
 
 impl Browser {
-    /// Sends what is due.
     pub(super) fn poll_media(&mut self) {
         if !self.is_connected() {
             return;
@@ -20,6 +19,7 @@ impl Browser {
         let (clock, ntp) = (self.clock, self.ntp);
         let packets: Vec<Plain> = self.publishers.iter_mut().flat_map(|publisher| publisher.poll(&clock)).collect();
         self.send(packets);
+        self.send_paced();
         let reports: Vec<_> =
             self.publishers.iter_mut().flat_map(|publisher| publisher.poll_reports(&clock, &ntp)).collect();
         for report in reports {
@@ -36,13 +36,28 @@ impl Browser {
     }
 
     pub(super) fn send(&mut self, packets: Vec<Plain>) {
-        let Some(transport) = &mut self.transport else { return };
-        for Plain { mut bytes, header_bytes, ssrc, index, transport_sequence_at } in packets {
-            if let Some(place) = transport_sequence_at {
-                bytes[place..place + 2].copy_from_slice(&self.sent.number(&self.clock).to_be_bytes());
-            }
-            transport.send_rtp(bytes, header_bytes, ssrc, index);
+        let unpaced = match &mut self.uplink {
+            Some(uplink) => uplink.hold(packets),
+            None => packets,
+        };
+        unpaced.into_iter().for_each(|packet| self.send_now(packet));
+    }
+
+    fn send_paced(&mut self) {
+        let clock = self.clock;
+        while let Some(packet) = self.uplink.as_mut().and_then(|uplink| uplink.let_go(&clock)) {
+            self.send_now(packet);
         }
+    }
+
+    fn send_now(&mut self, mut packet: Plain) {
+        let Some(transport) = &mut self.transport else { return };
+        if let Some(place) = packet.transport_sequence_at {
+            let number = self.sent.number(&self.clock);
+            packet.bytes[place..place + 2].copy_from_slice(&(number as u16).to_be_bytes());
+            self.uplink.iter_mut().for_each(|uplink| uplink.sent(&self.clock, number, &packet));
+        }
+        transport.send_rtp(packet.bytes, packet.header_bytes, packet.ssrc, packet.index);
     }
 
     fn send_compound(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
@@ -55,7 +70,7 @@ impl Browser {
         }
     }
 
-    /// RFC 3550 §6.4.2: who only receives reports under some SSRC as well.
+    /// RFC 3550 §6.4.2: a pure receiver needs an SSRC for its reports as well.
     fn own_ssrc(&self) -> u32 {
         self.publishers.first().map_or(1, |publisher| publisher.ssrcs.0)
     }
@@ -76,7 +91,7 @@ impl Browser {
         }
     }
 
-    /// Tells the node when its packets came.
+    /// Reports the arrival times of the node's packets.
     fn report_arrivals(&mut self) {
         self.arrivals_at = None;
         let (now, sender) = (self.clock.now(), self.own_ssrc());

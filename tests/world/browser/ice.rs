@@ -8,15 +8,15 @@ use media_core::stun::{self, BindingRequest, Request, Response, Role, Transactio
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A pair that is not yet writable is checked this often.
+/// A pair that is not yet writable is checked at this interval.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// Transactions that are remembered: answers to older ones count for nothing.
+/// Remembered transactions: responses to older ones are ignored.
 const TRANSACTIONS_KEPT: usize = 32;
 
-/// How a browser checks.
+/// A browser's way of checking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Habit {
-    /// The first checks nominate already, before one was answered (RFC 5245 §8.1.1.2).
+    /// The first checks already nominate, before one was answered (RFC 5245 §8.1.1.2).
     is_aggressive: bool,
     /// Checks that keep consent nominate as well.
     renominates: bool,
@@ -35,16 +35,13 @@ impl Habit {
     }
 }
 
-/// A path: our address and the node's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// Our address.
     pub local: SocketAddr,
-    /// The node's address.
     pub remote: SocketAddr,
 }
 
-/// One generation of credentials with the checks made with them.
+/// One generation of credentials, and the checks made with them.
 #[derive(Clone, Debug)]
 pub struct Checks {
     habit: Habit,
@@ -53,7 +50,7 @@ pub struct Checks {
     node_ufrag: String,
     client_ufrag: String,
     key: hmac::Key,
-    /// What the node's checks are signed with.
+    /// Signs the node's checks.
     own_key: hmac::Key,
     sent: Vec<(TransactionId, Pair, bool)>,
     valid: Option<Pair>,
@@ -61,12 +58,12 @@ pub struct Checks {
     next_at: Instant,
 }
 
-/// What an answer to a check changed.
+/// The effect of a response to a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// The first check over this path succeeded.
     Valid(Pair),
-    /// The path is the one to use.
+    /// This path must be used.
     Nominated(Pair),
     /// The node is still there.
     Alive,
@@ -99,7 +96,7 @@ impl Checks {
         checks
     }
 
-    /// Checks from another address of ours too, unless a path is found already.
+    /// Also checks from another local address, unless a path is found already.
     pub fn add_local(&mut self, clock: &Clock, local: SocketAddr) {
         let reachable = self.remotes.iter().filter(|remote| remote.is_ipv4() == local.is_ipv4());
         self.pairs.extend(reachable.map(|remote| Pair { local, remote: *remote }));
@@ -108,31 +105,28 @@ impl Checks {
         }
     }
 
-    /// The node's addresses.
     #[must_use]
     pub fn remotes(&self) -> &[SocketAddr] {
         &self.remotes
     }
 
-    /// Whether these are checks with the credentials of `answer`.
+    /// True if the checks use the credentials of `answer`.
     #[must_use]
     pub fn is_with(&self, answer: &super::answer::Answer) -> bool {
         self.node_ufrag == answer.ufrag
     }
 
-    /// The path that a nomination was answered on.
+    /// The path of an answered nomination.
     #[must_use]
     pub fn nominated(&self) -> Option<Pair> {
         self.nominated
     }
 
-    /// When the next check is due.
     #[must_use]
     pub fn next_at(&self) -> Instant {
         self.next_at
     }
 
-    /// The checks that are due.
     pub fn poll(&mut self, clock: &Clock, random: &mut Random) -> Vec<(Pair, Vec<u8>)> {
         if clock.now() < self.next_at {
             return Vec::new();
@@ -159,7 +153,7 @@ impl Checks {
         Request { transaction, receiver_ufrag, sender_ufrag, use_candidate, role: Role::Controlling }.to_vec(&self.key)
     }
 
-    /// Answers a check of the node's; nothing if it is not one with our credentials.
+    /// Answers a check of the node's; `None` if it does not use our credentials.
     #[must_use]
     pub fn answer(&self, pair: Pair, check: &[u8]) -> Option<Vec<u8>> {
         let request = BindingRequest::parse(check)?;
@@ -168,7 +162,7 @@ impl Checks {
         is_right.then(|| Response::Success { mapped: pair.remote }.to_vec(&request, &self.own_key))
     }
 
-    /// Takes the node's answer to a check; nothing if it answers none of ours.
+    /// Takes the node's response to a check; `None` if it answers none of ours.
     pub fn handle_answer(&mut self, clock: &Clock, answer: &[u8]) -> Option<Checked> {
         let is_success = answer.first_chunk() == Some(&[0x01, 0x01]);
         let transaction = answer.get(8..20)?;
@@ -192,8 +186,8 @@ impl Checks {
     }
 }
 
-/// RFC 8489 §14.5: MESSAGE-INTEGRITY covers the message before it, with a length as if it ended there. Ours are followed
-/// by FINGERPRINT alone.
+/// RFC 8489 §14.5: MESSAGE-INTEGRITY covers the message before it, with a length as if it ended there. Ours are
+/// followed by FINGERPRINT alone.
 fn is_authentic(message: &[u8], key: &hmac::Key) -> bool {
     let Some(at) = message.len().checked_sub(8 + 24).filter(|at| *at >= stun::HEADER_BYTES) else { return false };
     let (covered, rest) = message.split_at(at);

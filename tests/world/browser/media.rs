@@ -1,9 +1,10 @@
-//! What a browser does with datagrams of its node.
+//! A browser's handling of its node's datagrams.
 
 use super::publish::{self, Publisher};
 use super::signaling::Asked;
 use super::slot::Event;
 use super::transport::Received;
+use super::uplink::Uplink;
 use super::{Browser, Phase, Socket};
 use crate::clock::Clock;
 use crate::net::Datagram;
@@ -13,11 +14,10 @@ use media_core::rtp::RtpHeader;
 use shared::rtp_parameters::MediaKind;
 use std::time::Duration;
 
-/// After a slot was given another track, packets of the one before may come for this long.
+/// After a slot was given another track, packets of the previous one may arrive for this long.
 const SWITCH_GRACE: Duration = Duration::from_millis(1_500);
 
 impl Browser {
-    /// Takes a datagram of the network.
     pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) {
         self.clock = *clock;
         if matches!(self.phase, Phase::Gone(_)) {
@@ -42,7 +42,7 @@ impl Browser {
             None => self.slots.iter().find(|(_, slot)| is_meant(slot)).map(|(ssrc, _)| *ssrc),
         };
         let Some(ssrc) = ssrc else {
-            // The node may have heard before the client how the last offer was answered.
+            // The node may learn the answer to the last offer before the client.
             if self.unanswered.is_none() {
                 self.breach(format!("a packet of an unknown stream, {}", header.ssrc));
             }
@@ -75,10 +75,11 @@ impl Browser {
         }
     }
 
-    /// A packet's contributing source is the track whose content it carries, and that track is the slot's.
+    /// Checks that a packet's contributing source is the track whose content it carries, and that the slot has this
+    /// track.
     fn check_source(&mut self, ssrc: u32, csrc: Option<u32>, packet: &[u8], header: &RtpHeader<'_>) {
         let Some(section) = self.slots.get(&ssrc).map(|slot| slot.section().clone()) else { return };
-        // Retransmissions begin with another sequence number, and may be of what played before.
+        // Retransmissions begin with the original sequence number, and may be from the previous track.
         if Some(header.ssrc) == section.rtx_ssrc {
             return;
         }
@@ -93,7 +94,7 @@ impl Browser {
         let track = self.knowledge.track_of(source).and_then(|(owner, track)| {
             owner.tracks.iter().find(|info| info.id == track).map(|info| (info.id.clone(), info.csrc))
         });
-        // Without its socket the client does not know who came and went.
+        // Without its socket the client does not know the current participants.
         let is_informed = self.socket == Socket::Open && !self.requests.is_pending(|asked| asked == Asked::Resume);
         if !is_informed {
             return;
@@ -125,11 +126,28 @@ impl Browser {
                     if let Some(wrong) = self.sent.check(&self.clock, feedback) {
                         self.breach(wrong);
                     }
+                    self.adapt(|uplink, clock| uplink.hear(clock, feedback));
                 }
                 Packet::Malformed { packet_type } => self.breach(format!("malformed RTCP of type {packet_type}")),
-                Packet::Estimate { bitrate_bps, .. } => publish::divide(&mut self.publishers, bitrate_bps),
+                Packet::Estimate { bitrate_bps, .. } if self.uplink.is_none() => {
+                    publish::divide(&mut self.publishers, bitrate_bps);
+                }
+                Packet::Estimate { bitrate_bps, .. } => self.adapt(|uplink, _| {
+                    uplink.limit(bitrate_bps);
+                    Vec::new()
+                }),
                 Packet::SourceDescription | Packet::Goodbye(_) | Packet::Unknown { .. } => {}
             }
+        }
+    }
+
+    /// Passes something to the uplink, which returns packets to retransmit; its new rate is divided between the videos.
+    fn adapt(&mut self, take: impl FnOnce(&mut Uplink, &Clock) -> Vec<(u32, u16)>) {
+        let Some(uplink) = &mut self.uplink else { return };
+        let lost = take(uplink, &self.clock);
+        publish::divide(&mut self.publishers, uplink.bps().saturating_sub(publish::SOUND_BPS));
+        for (ssrc, sequence) in lost {
+            self.resend(ssrc, [sequence].into_iter());
         }
     }
 

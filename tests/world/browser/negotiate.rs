@@ -10,7 +10,7 @@ use shared::rtp_parameters::MediaKind;
 use shared::signal::{ClientToEdge, IceServer, NegotiateReason};
 
 impl Browser {
-    /// The text of an offer with what is laid out.
+    /// The text of an offer with the current layout.
     pub(super) fn write_offer(&mut self) -> String {
         self.offer_version += 1;
         let text = offer::write(self.guest.make, self.offer_version, &self.credentials, &self.offered.0);
@@ -18,7 +18,7 @@ impl Browser {
         text
     }
 
-    /// Offers again; a second time only once the first is answered.
+    /// Sends an offer; a second one only after the answer to the first.
     pub(super) fn negotiate(&mut self, reason: NegotiateReason) {
         if self.requests.is_pending(|asked| matches!(asked, Asked::Negotiate(_))) {
             return;
@@ -43,13 +43,13 @@ impl Browser {
         self.negotiate(NegotiateReason::IceRestart);
     }
 
-    /// Opens a new `RTCPeerConnection`, as where a browser cannot move its transport.
+    /// Opens a new `RTCPeerConnection`, as if the browser could not move its transport.
     pub fn renew_transport(&mut self, clock: &crate::clock::Clock) {
         self.clock = *clock;
         self.negotiate(NegotiateReason::NewTransport);
     }
 
-    /// A new connection has senders of its own, whose streams begin anew.
+    /// A new connection has new senders, whose streams begin anew.
     fn renew_publishers(&mut self) {
         let participant = self.guest.participant.as_str();
         for (publisher, section) in self.publishers.iter_mut().zip(&mut self.offered.0) {
@@ -64,7 +64,7 @@ impl Browser {
         }
     }
 
-    /// Lays out receive slots until there are `wanted` of each kind, and offers them.
+    /// Adds receive slots until there are `wanted` of each kind, and offers them.
     pub(super) fn add_slots(&mut self, wanted: usize) {
         let have = self.offered.0.iter().filter(|section| section.purpose == offer::Purpose::Receive).count() / 2;
         if have >= wanted {
@@ -79,7 +79,7 @@ impl Browser {
         self.negotiate(NegotiateReason::Sections);
     }
 
-    /// Does what a browser does with an answer and the servers that came with it.
+    /// Handles an answer and its servers as a browser does.
     pub(super) fn apply_answer(&mut self, text: &str, servers: &[IceServer]) {
         self.unanswered = None;
         let (sections, offer) = (&self.offered.0, std::mem::take(&mut self.offered.1));
@@ -134,7 +134,7 @@ impl Browser {
         }
     }
 
-    /// Another node, or another transport: its streams begin anew.
+    /// With another node or another transport, streams begin anew.
     fn forget_streams(&mut self) {
         (self.arrivals, self.arrivals_at) = (None, None);
         for slot in self.slots.values_mut() {
@@ -142,7 +142,6 @@ impl Browser {
         }
     }
 
-    /// The keys are there.
     pub(super) fn handle_connected(&mut self) {
         self.connected_at.get_or_insert(self.clock.now());
         self.publishers.iter_mut().for_each(|publisher: &mut Publisher| publisher.rekeyed(&self.clock));

@@ -1,4 +1,4 @@
-//! Writes offers as a real browser writes them: captured ones are the templates.
+//! Writes offers from captured ones of real browsers.
 
 use shared::Mid;
 use shared::rtp_parameters::{Fingerprint, MediaKind};
@@ -6,41 +6,36 @@ use shared::rtp_parameters::{Fingerprint, MediaKind};
 /// The browser whose offers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
-    /// Chromium's.
     Chromium,
-    /// Firefox's.
     Firefox,
 }
 
-/// What one section of the offer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A track of ours, with its SSRC and that of its retransmissions.
+    /// SSRC of our track, and that of its retransmissions.
     Publish(u32, u32),
-    /// A receive slot.
     Receive,
 }
 
-/// One section of the offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// Its identification tag.
     pub mid: Mid,
     pub kind: MediaKind,
     pub purpose: Purpose,
-    /// Of a camera in several layers, their SSRCs and those of retransmissions, the lowest first.
+    /// For a camera in several layers: SSRCs of each layer and its retransmissions, lowest layer first.
     pub layers: Vec<(u32, u32)>,
 }
 
-/// What the layers are called.
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
-/// What the offer says about the transport.
+/// The captured client did not ask for redundant audio (RFC 2198).
+const RED: &str = " 63";
+const RED_LINES: [&str; 2] = ["a=rtpmap:63 red/48000/2", "a=fmtp:63 111/111"];
+
+/// The transport's parameters in the offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// ICE user fragment.
     pub ufrag: String,
-    /// ICE password.
     pub pwd: String,
     /// Digest of the browser's certificate.
     pub fingerprint: Fingerprint,
@@ -62,8 +57,13 @@ pub fn write(make: Make, version: u32, credentials: &Credentials, sections: &[Se
         push(&mut offer, &line);
     }
     for section in sections {
-        for line in template.section(section) {
-            if let Some(line) = filled(line, credentials, section, template.stream_ids(section)) {
+        let is_heard = (section.kind, section.purpose) == (MediaKind::Audio, Purpose::Receive);
+        let red = RED_LINES.iter().filter(|_| is_heard && make == Make::Chromium);
+        for line in template.section(section).iter().chain(red.clone()) {
+            if let Some(mut line) = filled(line, credentials, section, template.stream_ids(section)) {
+                if line.starts_with("m=") && red.clone().next().is_some() {
+                    line.push_str(RED);
+                }
                 push(&mut offer, &line);
             }
         }
@@ -72,7 +72,7 @@ pub fn write(make: Make, version: u32, credentials: &Credentials, sections: &[Se
     offer
 }
 
-/// Layers as Chromium offers them, with their streams as the client adds them.
+/// Layers as offered by Chromium, with the streams that the client adds.
 fn simulcast(offer: &mut String, layers: &[(u32, u32)]) {
     let rids = RIDS.get(..layers.len()).unwrap_or(&RIDS);
     for rid in rids {
@@ -98,7 +98,7 @@ fn origin(line: &str, version: u32) -> String {
     fields.join(" ")
 }
 
-/// One line of a section with this browser's values in it; nothing where the line is another stream's.
+/// One line of a section with this browser's values; `None` if the line belongs to another stream.
 fn filled(line: &str, credentials: &Credentials, section: &Section, stream_ids: (&str, &str)) -> Option<String> {
     let Some((name, value)) = line.split_once(':') else { return Some(line.to_string()) };
     Some(match name {
@@ -107,7 +107,7 @@ fn filled(line: &str, credentials: &Credentials, section: &Section, stream_ids: 
         "a=fingerprint" => format!("{name}:sha-256 {}", credentials.fingerprint),
         "a=mid" => format!("{name}:{}", section.mid),
         "a=ssrc" | "a=ssrc-group" => {
-            // Firefox names an SSRC in receiving sections as well: the one its reports would come from.
+            // Firefox also names an SSRC in receiving sections: the source of its reports.
             let (ssrc, rtx_ssrc) = match section.purpose {
                 Purpose::Publish(ssrc, rtx_ssrc) => (ssrc, rtx_ssrc),
                 Purpose::Receive => return None,
@@ -146,7 +146,7 @@ impl Template {
         template
     }
 
-    /// The lines of the captured section that has the same kind and direction.
+    /// The lines of the captured section with the same kind and direction.
     fn section(&self, section: &Section) -> &[&'static str] {
         let kind = match section.kind {
             MediaKind::Audio => "m=audio",
@@ -162,7 +162,6 @@ impl Template {
             .expect("the captured offer has all four kinds of section")
     }
 
-    /// SSRC and retransmission SSRC of the captured section.
     fn stream_ids(&self, section: &Section) -> (&'static str, &'static str) {
         let lines = self.section(section);
         let group = lines.iter().find_map(|line| line.strip_prefix("a=ssrc-group:FID "));

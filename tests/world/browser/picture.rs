@@ -1,4 +1,4 @@
-//! A video decoder without pixels: it decodes what a real one could, and notes what would puzzle one.
+//! A video decoder without pixels: it decodes whatever a real one could, and reports violations.
 
 use super::content::Stamp;
 use crate::check::SourceName;
@@ -7,30 +7,29 @@ use media_core::codec::vp8::{self, Descriptor, Numbers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A decoder that cannot go on for this long takes the next key frame it has.
+/// A decoder that cannot continue for this long takes its next key frame.
 const STUCK_AFTER: Duration = Duration::from_millis(50);
-/// How long libwebrtc waits before it asks for a key frame: to begin with, and where a frame is missing. It waits as long
-/// before it asks again, and does not ask at all once nothing has come for a while.
+/// libwebrtc's wait before it requests a key frame, at the start and after a missing frame. It waits as long before it
+/// repeats the request, and stops once nothing has arrived for a while.
 const BEGINS_WITHIN: Duration = Duration::from_millis(200);
 const GOES_ON_WITHIN: Duration = Duration::from_secs(3);
 const INACTIVE_AFTER: Duration = Duration::from_secs(5);
-/// Packets that wait for those before them.
+/// Packets waiting for earlier ones.
 const WAITING_MAX: usize = 2_048;
-/// Frames that another one can need.
+/// Frames that another one may depend on.
 const DECODED_KEPT: usize = 8;
 
-/// A decoded frame, or what is wrong with one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// The next frame of this source.
     Frame(SourceName),
-    /// That frame has so many lines, and so have those behind it.
+    /// That frame and the following ones have this many lines.
     Resized(SourceName, u16),
-    /// No sender that keeps its promises would have sent this.
+    /// A violation by the sender.
     Wrong(String),
 }
 
-/// One packet of a picture stream.
+/// One packet of a video stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     timestamp: u32,
@@ -38,13 +37,13 @@ pub struct Part {
     starts_frame: bool,
     starts_keyframe: bool,
     numbers: Numbers,
-    /// Of a key frame.
+    /// Set for a key frame.
     lines: Option<u16>,
     stamp: Stamp,
 }
 
 impl Part {
-    /// Reads a payload; nothing if it is damaged.
+    /// Reads a payload; `None` if it is damaged.
     #[must_use]
     pub fn read(timestamp: u32, marker: bool, payload: &[u8]) -> Option<Self> {
         let descriptor = Descriptor::parse(payload)?;
@@ -71,17 +70,16 @@ pub struct Decoder {
     waiting: BTreeMap<u64, Part>,
     /// Index of the first packet of the next frame, and the frame before it.
     next: Option<(u64, Last)>,
-    /// The encoder's frames that it has, since the last key frame.
+    /// Decoded frames since the last key frame.
     decoded: BTreeSet<u32>,
     stuck_since: Option<Instant>,
-    /// When the last packet came.
     fed_at: Option<Instant>,
     asked_at: Option<Instant>,
-    /// Key frames that had to be jumped to.
+    /// Key frames that the decoder had to jump to.
     jumps: u64,
 }
 
-/// The frame that was decoded last.
+/// The last decoded frame.
 #[derive(Clone, Copy, Debug)]
 struct Last {
     part: Part,
@@ -89,7 +87,7 @@ struct Last {
 }
 
 impl Decoder {
-    /// Takes a packet and decodes what it makes possible.
+    /// Takes a packet and decodes everything that it completes.
     pub fn take(&mut self, clock: &Clock, index: u64, part: Part) -> Vec<Decoded> {
         self.fed_at = Some(clock.now());
         if self.next.is_none_or(|(next, _)| index >= next) {
@@ -101,7 +99,7 @@ impl Decoder {
         self.decode(clock)
     }
 
-    /// Decodes what can be decoded; a decoder that is stuck jumps to the next key frame.
+    /// Decodes whatever can be decoded; a stuck decoder jumps to the next key frame.
     pub fn decode(&mut self, clock: &Clock) -> Vec<Decoded> {
         let mut decoded = Vec::new();
         loop {
@@ -111,7 +109,7 @@ impl Decoder {
                 self.jumps += u64::from(self.next.is_some());
                 self.waiting.retain(|index, _| *index >= first);
                 let part = self.waiting[&first];
-                // Whatever came before is forgotten; the key frame need not continue it.
+                // Everything before the key frame is discarded; it need not continue it.
                 self.next = None;
                 let end = self.frame_end(first).expect("a whole frame was found here");
                 self.accept(clock, end, part, &mut decoded);
@@ -124,14 +122,14 @@ impl Decoder {
         decoded
     }
 
-    /// The frame that continues the stream, if it is whole.
+    /// The packet range of the frame that continues the stream, if it is complete.
     fn next_frame(&self) -> Option<(u64, u64)> {
         let (next, _) = self.next?;
         self.frame_end(next).map(|end| (next, end))
     }
 
-    /// The index behind the frame that starts at `first`, if all its packets are there. A frame that another one cuts
-    /// short ends there.
+    /// The index after the frame that starts at `first`, if all its packets have arrived. A frame cut short by another
+    /// one ends there.
     fn frame_end(&self, first: u64) -> Option<u64> {
         let begin = self.waiting.get(&first)?;
         let mut index = first;
@@ -162,13 +160,13 @@ impl Decoder {
             if !is_cut_off {
                 decoded.push(Decoded::Wrong(format!("a frame of {} packets in {}", begin.stamp.parts, parts.len())));
             }
-            // Its packets came when the decoder began to wait for the rest.
+            // Its packets arrived when the decoder began to wait for the rest.
             let at = self.stuck_since.unwrap_or(clock.now());
             self.advance(at, end, begin);
         }
     }
 
-    /// What a frame needs that the decoder does not have.
+    /// Describes a frame's missing dependency.
     fn lacking(&self, begin: &Part) -> Option<String> {
         let Stamp { frame, turn, .. } = begin.stamp;
         let needed = turn.needs().iter().map(|ago| frame.wrapping_sub(*ago));
@@ -189,14 +187,14 @@ impl Decoder {
     }
 
     fn accept(&mut self, clock: &Clock, end: u64, begin: Part, decoded: &mut Vec<Decoded>) {
-        // What was sent again late came when it was missed.
+        // A retransmission counts from the time of the gap.
         self.advance(self.stuck_since.unwrap_or(clock.now()), end, begin);
         (self.stuck_since, self.asked_at) = (None, None);
         decoded.push(Decoded::Frame(begin.stamp.source));
         decoded.extend(begin.lines.map(|lines| Decoded::Resized(begin.stamp.source, lines)));
     }
 
-    /// The first whole key frame, if the decoder has nothing to continue or is stuck.
+    /// The first complete key frame, if the decoder has nothing to continue or is stuck.
     fn jump_target(&self, clock: &Clock) -> Option<u64> {
         let is_stuck = self.stuck_since.is_some_and(|since| clock.now() >= since + STUCK_AFTER);
         if self.next.is_some() && !is_stuck {
@@ -206,7 +204,7 @@ impl Decoder {
         keyframes.find(|first| self.frame_end(*first).is_some())
     }
 
-    /// Whether to ask for a key frame now.
+    /// True if a key frame must be requested now.
     pub fn poll_picture_loss(&mut self, clock: &Clock) -> bool {
         let is_due = self.picture_loss_at().is_some_and(|at| at <= clock.now());
         if is_due {
@@ -215,7 +213,6 @@ impl Decoder {
         is_due
     }
 
-    /// When to look again.
     #[must_use]
     pub fn picture_loss_at(&self) -> Option<Instant> {
         let since = self.asked_at.or(self.stuck_since)?;
@@ -223,7 +220,6 @@ impl Decoder {
         self.fed_at.filter(|fed| at < *fed + INACTIVE_AFTER).map(|_| at)
     }
 
-    /// Key frames that had to be jumped to.
     #[must_use]
     pub fn jumps(&self) -> u64 {
         self.jumps
@@ -231,7 +227,7 @@ impl Decoder {
 }
 
 impl Last {
-    /// What is wrong with a frame whose first packet follows this frame's last without a gap.
+    /// Describes a violation by a frame that follows the last one without a gap.
     fn breach(&self, clock: &Clock, begin: &Part) -> Option<String> {
         let before = &self.part;
         let base_layer_index = u8::from(begin.stamp.turn.layer().0 == 0);
@@ -245,7 +241,7 @@ impl Last {
         } else if ticks == 0 || ticks > u32::MAX / 2 {
             Some(format!("timestamps go from {} to {}", before.timestamp, begin.timestamp))
         } else if ticks / 90 > elapsed_ms + 2_000 {
-            // The other way round is no wonder: what was lost in a long cut is sent again after it.
+            // The opposite is normal: packets lost in a long outage are retransmitted after it.
             Some(format!("timestamps advance {} ms in {elapsed_ms} ms", ticks / 90))
         } else if !begin.stamp.is_with(&before.stamp) && !begin.starts_keyframe {
             Some("the source changes without a key frame".into())
@@ -259,7 +255,7 @@ impl Last {
 mod tests {
     use super::*;
 
-    /// A packet of a frame with two, and where its stream says it is.
+    /// A packet of a two-packet frame, and its index in the stream.
     fn packet(source: &str, frame: u32, part: u8, is_keyframe: bool) -> (u64, Part) {
         let source = SourceName::of(source, "1");
         let stamp =

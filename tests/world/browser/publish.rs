@@ -1,6 +1,7 @@
 //! One published track: an encoder's packets, their retransmissions, and sender reports.
 
 use super::content::{Stamp, Turn};
+use super::uplink::Kind;
 use super::{answer, offer};
 use crate::check::SourceName;
 use crate::clock::Clock;
@@ -14,14 +15,14 @@ use shared::signal::TrackSource;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Opus at 50 packets a second, VP8 at 20 frames a second.
+/// Opus at 50 packets per second, VP8 at 20 frames per second.
 const SOUND_INTERVAL: Duration = Duration::from_millis(20);
 const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Bytes of a payload: few, as each is looked at.
+/// Payload length: small, because every byte is checked.
 const PAYLOAD_BYTES: usize = 120;
 
-/// How large a picture is.
+/// The size of a picture.
 #[derive(Clone, Copy, Debug)]
 struct Size {
     lines: u16,
@@ -40,19 +41,23 @@ const LAYERS: [Size; 3] = [
 ];
 /// 1,500 kbit/s.
 const SCREEN: Size = Size { lines: 1_080, keyframe_parts: 27, parts: 9, payload_bytes: 1_040 };
-/// Of IP, UDP, RTP and SRTP.
+/// IP, UDP, RTP and SRTP.
 const HEADERS_BYTES: u64 = 64;
-/// The stamp and what lies before it fit into so many bytes.
+/// The rate of a microphone, headers included.
+pub const SOUND_BPS: u64 = 50 * 8 * (PAYLOAD_BYTES as u64 + HEADERS_BYTES);
+/// Minimum size for the stamp and everything before it.
 const PAYLOAD_BYTES_MIN: u64 = 60;
-/// Chromium ignores a PLI that comes this soon after the last it accepted.
+/// The smallest useful share of a layer's rate, as in libwebrtc.
+const LAYER_MIN_PERCENT: u64 = 35;
+/// Chromium ignores a PLI that arrives this soon after the last accepted one.
 const KEYFRAME_INTERVAL_MIN: Duration = Duration::from_millis(300);
-/// Packets that can be sent again.
+/// Packets that can be retransmitted.
 const HISTORY_PACKETS: usize = 512;
-/// A packet is not sent again within this time.
+/// Minimum interval between retransmissions of a packet.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Size {
-    /// At 20 frames a second, headers included.
+    /// At 20 frames per second, headers included.
     const fn bps(&self) -> u64 {
         Self::bps_per_byte(self.parts) * (self.payload_bytes as u64 + HEADERS_BYTES)
     }
@@ -62,7 +67,7 @@ impl Size {
     }
 }
 
-/// Divides what a browser may send between its videos: each gets the same unless it needs less, as in libwebrtc.
+/// Divides a browser's send rate between its videos: each gets the same unless it needs less, as in libwebrtc.
 pub fn divide(publishers: &mut [Publisher], bps: u64) {
     let mut videos: Vec<_> = publishers.iter_mut().filter(|publisher| publisher.kind() == MediaKind::Video).collect();
     videos.sort_by_key(|publisher| publisher.full_bps());
@@ -78,31 +83,26 @@ pub fn divide(publishers: &mut [Publisher], bps: u64) {
 /// A packet that waits to be sealed.
 #[derive(Clone, Debug)]
 pub struct Plain {
-    /// Header and payload.
     pub bytes: Vec<u8>,
-    /// Length of the header.
     pub header_bytes: usize,
-    /// Its stream.
     pub ssrc: u32,
-    /// Sequence number with wraps.
+    pub kind: Kind,
+    /// Extended sequence number.
     pub index: u64,
-    /// Where the transport-wide sequence number goes, if it is negotiated.
+    /// Offset of the transport-wide sequence number, if it is negotiated.
     pub transport_sequence_at: Option<usize>,
 }
 
-/// A track that the browser publishes.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    /// Its section.
     pub mid: Mid,
-    /// What it shows or sounds.
     pub source: TrackSource,
-    /// Whether the user muted it: nothing is sent then.
+    /// While muted, nothing is sent.
     pub is_muted: bool,
     /// SSRC, and that of retransmissions.
     pub ssrcs: (u32, u32),
     size: Size,
-    /// What all of its layers together may take, if that is less than they would.
+    /// A limit for all layers together, if it is below their demand.
     limit_bps: Option<u64>,
     /// Larger layers of the same picture.
     upper: Vec<Self>,
@@ -112,14 +112,14 @@ pub struct Publisher {
     index: u64,
     rtx_index: u64,
     frame: u32,
-    /// The frame that was the last key frame, where there are temporal layers.
+    /// The last key frame; only with temporal layers.
     keyframe: Option<u32>,
     picture_id: u16,
     base_layer_index: u8,
     timestamp_offset: u32,
     next_at: Instant,
     report_at: Instant,
-    /// Whether a key frame was asked for, and when such a request was heard last.
+    /// True if a key frame was requested.
     keyframe_wanted: bool,
     heard_at: Option<Instant>,
     history: BTreeMap<u64, Kept>,
@@ -128,7 +128,7 @@ pub struct Publisher {
     last_timestamp: u32,
 }
 
-/// A packet that can be sent again.
+/// A packet kept for retransmission.
 #[derive(Clone, Debug)]
 struct Kept {
     payload: Vec<u8>,
@@ -138,7 +138,6 @@ struct Kept {
 }
 
 impl Publisher {
-    /// A track of `participant` that has sent nothing yet.
     #[must_use]
     pub fn new(clock: &Clock, random: &mut Random, participant: &str, mid: Mid, source: TrackSource) -> Self {
         Self {
@@ -182,25 +181,25 @@ impl Publisher {
         self
     }
 
-    /// The same track with as much as a screen takes.
+    /// The same track with a screen's bitrate.
     #[must_use]
     pub fn of_a_screen(mut self) -> Self {
         self.size = SCREEN;
         self
     }
 
-    /// Whether it sends less than it would.
+    /// True if it sends less than its demand.
     #[must_use]
     pub fn is_limited(&self) -> bool {
         self.limit_bps.is_some()
     }
 
-    /// What all of its layers together take.
+    /// The demand of all its layers together.
     fn full_bps(&self) -> u64 {
         self.streams().map(|layer| layer.size.bps()).sum()
     }
 
-    /// Its streams, the lowest layer first.
+    /// Its streams, lowest layer first.
     pub fn streams(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.upper)
     }
@@ -225,13 +224,12 @@ impl Publisher {
         offer::Section { mid: self.mid.clone(), kind: self.kind(), purpose, layers }
     }
 
-    /// Takes what was negotiated for the section.
     pub fn negotiated(&mut self, section: &answer::Section) {
         self.negotiated = section.is_active.then(|| section.clone());
         self.upper.iter_mut().for_each(|layer| layer.negotiated(section));
     }
 
-    /// New keys: rollover counters begin anew (RFC 3711 §3.3.1), and what was sent before cannot be asked for.
+    /// With new keys, rollover counters begin anew (RFC 3711 §3.3.1), and earlier packets cannot be requested.
     pub fn rekeyed(&mut self, clock: &Clock) {
         self.index &= 0xffff;
         self.rtx_index &= 0xffff;
@@ -240,13 +238,12 @@ impl Publisher {
         self.upper.iter_mut().for_each(|layer| layer.rekeyed(clock));
     }
 
-    /// When the next packet or report is due.
+    /// The time of the next packet or report.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         self.streams().map(|layer| layer.next_at.min(layer.report_at)).min().unwrap_or(self.next_at)
     }
 
-    /// A viewer needs a key frame.
     pub fn handle_picture_loss(&mut self, clock: &Clock) {
         if self.heard_at.is_none_or(|at| clock.now() >= at + KEYFRAME_INTERVAL_MIN) {
             self.heard_at = Some(clock.now());
@@ -254,13 +251,15 @@ impl Publisher {
         }
     }
 
-    /// The packets that are due.
     pub fn poll(&mut self, clock: &Clock) -> Vec<Plain> {
         let mut packets = self.poll_stream(clock);
-        let mut needed_bps = self.size.bps();
+        let mut left_bps = self.limit_bps.map(|limit| limit.saturating_sub(self.size.bps()));
         for layer in &mut self.upper {
-            needed_bps += layer.size.bps();
-            layer.is_muted = self.is_muted || self.limit_bps.is_some_and(|limit| needed_bps > limit);
+            // A layer gets what the smaller ones leave, if it is enough.
+            let full_bps = layer.size.bps();
+            layer.is_muted = self.is_muted || left_bps.is_some_and(|left| left < full_bps * LAYER_MIN_PERCENT / 100);
+            layer.limit_bps = left_bps.filter(|left| *left < full_bps);
+            left_bps = left_bps.map(|left| if layer.is_muted { 0 } else { left.saturating_sub(full_bps) });
             packets.extend(layer.poll_stream(clock));
         }
         packets
@@ -316,7 +315,7 @@ impl Publisher {
         let mut packets = Vec::new();
         for part in 0..parts {
             let stamp = Stamp { source: self.name, page: self.page, frame: self.frame, part, parts, is_keyframe, turn };
-            // libwebrtc cuts a frame into packets that differ by one byte.
+            // libwebrtc splits a frame into packets that differ by one byte.
             let bytes = payload_bytes + usize::from(part > parts / 2);
             let payload = stamp.to_picture(self.picture_id, self.base_layer_index, lines, bytes);
             packets.extend(self.packet(section, payload, timestamp, part + 1 == parts));
@@ -337,7 +336,8 @@ impl Publisher {
         self.index += 1;
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
-        let plain = write(section, self.ssrcs.0, section.payload_type, (index, timestamp, marker), &payload);
+        let kind = if self.kind() == MediaKind::Audio { Kind::Audio } else { Kind::Video };
+        let plain = write(section, (self.ssrcs.0, kind), section.payload_type, (index, timestamp, marker), &payload);
         self.history.insert(index, Kept { payload, timestamp, marker, resent_at: None });
         if self.history.len() > HISTORY_PACKETS {
             self.history.pop_first();
@@ -345,7 +345,7 @@ impl Publisher {
         plain
     }
 
-    /// Sends again what the node lacks (RFC 4588).
+    /// Retransmits packets that the node lacks (RFC 4588).
     pub fn handle_nack(&mut self, clock: &Clock, lost: impl Iterator<Item = u16>) -> Vec<Plain> {
         let Some(section) = self.negotiated.clone() else { return Vec::new() };
         let Some(rtx_payload_type) = section.rtx_payload_type else { return Vec::new() };
@@ -358,14 +358,14 @@ impl Publisher {
             }
             kept.resent_at = Some(clock.now());
             let payload = [&sequence.to_be_bytes(), &kept.payload[..]].concat();
+            let ssrc = (self.ssrcs.1, Kind::Retransmission);
             let numbers = (self.rtx_index, kept.timestamp, kept.marker);
-            packets.extend(write(&section, self.ssrcs.1, rtx_payload_type, numbers, &payload));
+            packets.extend(write(&section, ssrc, rtx_payload_type, numbers, &payload));
             self.rtx_index += 1;
         }
         packets
     }
 
-    /// The sender reports that are due.
     pub fn poll_reports(&mut self, clock: &Clock, ntp: &NtpClock) -> Vec<Sent> {
         let own = self.poll_report(clock, ntp);
         own.into_iter().chain(self.upper.iter_mut().filter_map(|layer| layer.poll_report(clock, ntp))).collect()
@@ -389,10 +389,10 @@ impl Publisher {
     }
 }
 
-/// One packet: index, timestamp and marker as given, the section's identification tag as header extension.
+/// Writes one packet with the given index, timestamp and marker, and the mid as header extension.
 fn write(
     section: &answer::Section,
-    ssrc: u32,
+    (ssrc, kind): (u32, Kind),
     payload_type: u8,
     (index, timestamp, marker): (u64, u32, bool),
     payload: &[u8],
@@ -411,5 +411,5 @@ fn write(
     header[2..4].copy_from_slice(&(index as u16).to_be_bytes());
     header[4..8].copy_from_slice(&timestamp.to_be_bytes());
     let bytes = [&header[..header_bytes], payload].concat();
-    Some(Plain { bytes, header_bytes, ssrc, index, transport_sequence_at })
+    Some(Plain { bytes, header_bytes, ssrc, kind, index, transport_sequence_at })
 }

@@ -1,4 +1,5 @@
-//! A browser's way to its node through a TURN node (RFC 8656): an allocation, permissions for the node's addresses, and data in indications.
+//! A browser's path to its node through a TURN node (RFC 8656): an allocation, permissions for the node's addresses,
+//! and data in indications.
 
 use crate::clock::Clock;
 use crate::net::Datagram;
@@ -9,41 +10,40 @@ use std::time::{Duration, Instant};
 use turn_core::auth::IntegrityKey;
 use turn_core::message::{AttributeType, Class, Message, MessageWriter, Method, TransactionId};
 
-/// A request without an answer is sent again.
+/// An unanswered request is repeated after this time.
 const RESEND_AFTER: Duration = Duration::from_millis(250);
 /// REQUESTED-TRANSPORT: UDP (RFC 8656 §18.7).
 const UDP: [u8; 4] = [17, 0, 0, 0];
 
-/// What came from the TURN node.
+/// A message from the TURN node.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// Peers can be reached from this address on.
+    /// Peers can be reached from this address.
     Ready(SocketAddr),
     /// A peer's datagram.
     Data(SocketAddr, Vec<u8>),
-    /// The TURN node does not do it.
+    /// The TURN node refused, with this code.
     Refused(u16),
 }
 
-/// One allocation.
 #[derive(Debug)]
 pub struct Relayed {
     local: SocketAddr,
     server: SocketAddr,
     username: String,
     password: String,
-    /// Realm and nonce, which the first refusal tells.
+    /// Realm and nonce from the first refusal.
     challenge: Option<(Vec<u8>, Vec<u8>)>,
     peers: Vec<SocketAddr>,
     address: Option<SocketAddr>,
-    /// The request that waits for its answer; it is the same one however often it is sent.
+    /// The pending request; repetitions have the same id.
     asked: Option<TransactionId>,
-    /// When to ask (again); nothing once everything is answered.
+    /// The time of the next request or repetition; `None` once everything is answered.
     ask_at: Option<Instant>,
 }
 
 impl Relayed {
-    /// Allocations from `local` at every TURN node that is named, to reach `peers`.
+    /// Allocations from `local` at every listed TURN node, for reaching `peers`.
     #[must_use]
     pub fn at_all(clock: &Clock, local: SocketAddr, servers: &[IceServer], peers: &[SocketAddr]) -> Vec<Self> {
         let relayed = |server: SocketAddr, named: &IceServer| Self {
@@ -61,25 +61,22 @@ impl Relayed {
         servers.iter().flat_map(|named| named.urls.iter().filter_map(at(named))).collect()
     }
 
-    /// The TURN node.
     #[must_use]
     pub fn server(&self) -> SocketAddr {
         self.server
     }
 
-    /// The relayed address, once there is one.
+    /// The relayed address, once allocated.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// When the next request is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.ask_at
     }
 
-    /// The request that is due.
     pub fn poll(&mut self, clock: &Clock, random: &mut Random) -> Option<Datagram> {
         self.ask_at.filter(|at| *at <= clock.now())?;
         self.ask_at = Some(clock.now() + RESEND_AFTER);
@@ -120,7 +117,6 @@ impl Relayed {
         self.datagram(message.finish())
     }
 
-    /// Takes a datagram of the TURN node.
     pub fn handle_datagram(&mut self, clock: &Clock, bytes: &[u8]) -> Option<Incoming> {
         let message = Message::parse(bytes)?;
         match message.class {
@@ -175,7 +171,7 @@ fn transaction(random: &mut Random) -> TransactionId {
     transaction
 }
 
-/// The address in a `turn:` URI (RFC 7065), which in this world is one of UDP.
+/// The address in a `turn:` URI (RFC 7065), which is always UDP in this world.
 fn server(url: &str) -> Option<SocketAddr> {
     url.strip_prefix("turn:")?.split('?').next()?.parse().ok()
 }

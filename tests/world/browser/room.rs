@@ -10,13 +10,13 @@ use shared::{ErrorCode, MessageId, Mid, ParticipantId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A lost socket is dialled again after this.
+/// Delay before a lost socket is reopened.
 const REDIAL_AFTER: Duration = Duration::from_millis(300);
-/// A request that may be repeated is, after this.
+/// Delay before a repeatable request is repeated.
 const RETRY_AFTER: Duration = Duration::from_millis(1_000);
 
 impl Browser {
-    /// The socket is open: enters the room, or takes up the session.
+    /// Joins the room, or resumes the session.
     pub fn handle_opened(&mut self, clock: &Clock) {
         self.clock = *clock;
         self.socket = Socket::Open;
@@ -51,7 +51,6 @@ impl Browser {
         }
     }
 
-    /// Mutes or unmutes one of the client's tracks.
     pub fn set_muted(&mut self, clock: &Clock, mid: &Mid, muted: bool) {
         self.clock = *clock;
         for publisher in self.publishers.iter_mut().filter(|publisher| publisher.mid == *mid) {
@@ -60,25 +59,23 @@ impl Browser {
         self.ask(Asked::Other, ClientToEdge::SetMuted { mid: mid.clone(), muted });
     }
 
-    /// Writes in the chat; where no answer comes the message is not written again.
+    /// Writes a chat message; it is not repeated if no answer arrives.
     pub fn write(&mut self, clock: &Clock, message: MessageId, text: &str) {
         self.clock = *clock;
         self.ask(Asked::Other, ClientToEdge::Chat { message, text: text.into() });
     }
 
-    /// Names whom the user looks at.
+    /// Sets the user's view.
     pub fn view(&mut self, clock: &Clock, participants: Vec<ParticipantId>) {
         self.clock = *clock;
         self.ask(Asked::Other, ClientToEdge::View { participants, lines: None });
     }
 
-    /// Removes a participant.
     pub fn kick(&mut self, clock: &Clock, participant: ParticipantId) {
         self.clock = *clock;
         self.ask(Asked::Other, ClientToEdge::Kick { participant, reason: None, ban: None });
     }
 
-    /// Leaves for good.
     pub fn leave(&mut self, clock: &Clock) {
         self.clock = *clock;
         self.phase = Phase::Leaving;
@@ -86,7 +83,6 @@ impl Browser {
         self.ask(Asked::Leave, ClientToEdge::Leave {});
     }
 
-    /// The socket is gone.
     pub fn handle_closed(&mut self, clock: &Clock, code: u16) {
         self.clock = *clock;
         self.requests.forget();
@@ -109,7 +105,6 @@ impl Browser {
         self.transport = None;
     }
 
-    /// Takes a frame of the edge.
     pub fn handle_frame(&mut self, clock: &Clock, text: &str) {
         self.clock = *clock;
         match serde_json::from_str(text) {
@@ -175,15 +170,16 @@ impl Browser {
             EdgeToClient::SlotsChanged { slots } => self.knowledge.set_slots(&self.clock, slots),
             EdgeToClient::RecordingUpdated { .. } => self.breach("nobody records here".into()),
             EdgeToClient::Chat { messages } => self.note_chat(messages),
-            EdgeToClient::Reacted { .. } => {}
-            EdgeToClient::GuestsWaiting { .. } => {}
+            EdgeToClient::Reacted { .. } | EdgeToClient::GuestsWaiting { .. } => {}
             EdgeToClient::Bans { .. } => self.breach("nobody asks who is banned".into()),
+            EdgeToClient::Audience { .. } => self.breach("nobody asks for the audience".into()),
             EdgeToClient::ParticipantJoined { participant } => self.note_joined(participant),
             EdgeToClient::ParticipantUpdated { participant } => {
                 if self.knowledge.roster.insert(participant.id.clone(), participant).is_none() {
                     self.breach("news of a participant who is not here".into());
                 }
             }
+            EdgeToClient::RosterChanged { changed, left } => self.knowledge.change_roster(changed, &left),
             EdgeToClient::ParticipantLeft { participant, .. } => {
                 if self.knowledge.roster.remove(&participant).is_none() {
                     self.breach(format!("{participant} left without having been here"));
@@ -232,7 +228,7 @@ impl Browser {
             Some(Asked::Join) => self.go(Some(code)),
             Some(Asked::Leave) => self.breach(format!("leaving was refused: {code}, {message}")),
             Some(Asked::Resume) if self.phase == Phase::Leaving => self.go(None),
-            // Nothing is left of the session: enters anew, with a transport that knows nothing of the last.
+            // The session is gone: joins again with a new transport.
             Some(Asked::Resume) => self.start_over(),
             Some(Asked::Negotiate(reason)) if code.may_retry() => self.retry_after(RETRY_AFTER, reason),
             Some(Asked::Other) => {}

@@ -1,4 +1,4 @@
-//! What a browser sent by transport-wide sequence number, and what it heard of its arrival.
+//! A browser's sent packets by transport-wide sequence number, and their reported arrivals.
 
 use crate::clock::Clock;
 use media_core::rtcp::transport_feedback::{Feedback, TICK};
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 /// Packets whose arrival is still awaited.
 const AWAITED_MAX: usize = 4_096;
-/// The first number: the wrap comes soon.
+/// The first number, shortly before a wrap.
 const FIRST: u64 = 0x1_ff00;
 
-/// The packets of one browser.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
     packets: u64,
@@ -18,33 +17,32 @@ pub struct Sent {
     heard: Heard,
 }
 
-/// What reports of the node said.
+/// The accumulated content of the node's reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
-    /// Packets that arrived, each counted once.
+    /// Arrived packets, each counted once.
     pub arrived: u64,
-    /// How many reports came.
     pub reports: u64,
-    /// The longest time between two of them.
+    /// The longest time between two reports.
     pub silence: Duration,
-    /// The shortest and the longest way to the node, both with the same unknown offset.
+    /// The shortest and longest transit to the node, with the same unknown offset.
     pub transit_us: Option<(i64, i64)>,
     reported_at: Option<Instant>,
 }
 
 impl Sent {
-    /// The number of the next packet.
-    pub fn number(&mut self, clock: &Clock) -> u16 {
+    /// The next packet's extended number.
+    pub fn number(&mut self, clock: &Clock) -> u64 {
         let number = FIRST + self.packets;
         self.packets += 1;
         self.awaited.insert(number, clock.now());
         if self.awaited.len() > AWAITED_MAX {
             self.awaited.pop_first();
         }
-        number as u16
+        number
     }
 
-    /// How many packets had a number.
+    /// The number of numbered packets.
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets
@@ -55,7 +53,7 @@ impl Sent {
         self.heard
     }
 
-    /// Takes a report; says what is wrong with it.
+    /// Takes a report; returns a violation, if any.
     pub fn check(&mut self, clock: &Clock, feedback: Feedback<'_>) -> Option<String> {
         let heard = &mut self.heard;
         heard.reports += 1;

@@ -1,26 +1,24 @@
-//! A client's half of the signaling: requests that wait for their answers, and what is known of the room.
+//! A client's half of signaling: pending requests, and the known state of the room.
 
 use crate::check::SourceName;
 use crate::clock::Clock;
 use shared::rtp_parameters::MediaKind;
-use shared::signal::{ChatMessage, ClientFrame, ClientToEdge, NegotiateReason, ParticipantInfo, SlotInfo};
+use shared::signal::{ChatMessage, ClientFrame, ClientToEdge, Departure, NegotiateReason, ParticipantInfo, SlotInfo};
 use shared::{ErrorCode, Mid, ParticipantId, SessionId, TrackId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Every request is answered within this time, or the edge breaks its promise.
+/// Longest time for the edge to answer a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// To enter.
     Join,
-    /// To take up the session.
     Resume,
-    /// For an answer to another offer.
+    /// For an answer to a further offer.
     Negotiate(NegotiateReason),
     Leave,
-    /// Anything that is only carried out or refused.
+    /// Any request that is only executed or refused.
     Other,
 }
 
@@ -32,30 +30,30 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The frame of a request, and a note that it wants an answer.
+    /// Creates the frame of a request, and records that it needs an answer.
     pub fn frame(&mut self, clock: &Clock, asked: Asked, message: ClientToEdge) -> String {
         self.number += 1;
         self.pending.insert(self.number, (asked, clock.now() + ANSWER_WITHIN));
         ClientFrame { id: Some(self.number), message }.to_json()
     }
 
-    /// What a reply answers; nothing if nobody asked, or twice.
+    /// The request that a reply answers; `None` if it was never sent, or was answered before.
     pub fn answered(&mut self, in_reply_to: Option<u32>) -> Option<Asked> {
         self.pending.remove(&in_reply_to?).map(|(asked, _)| asked)
     }
 
-    /// Whether such a request waits.
+    /// True if a matching request is pending.
     #[must_use]
     pub fn is_pending(&self, is_meant: impl Fn(Asked) -> bool) -> bool {
         self.pending.values().any(|(asked, _)| is_meant(*asked))
     }
 
-    /// The socket is gone, and with it all answers.
+    /// The socket closed, so no answer will come.
     pub fn forget(&mut self) {
         self.pending.clear();
     }
 
-    /// Requests whose answer is overdue; each is named once.
+    /// Requests whose answer is overdue; each is returned once.
     pub fn poll_overdue(&mut self, clock: &Clock) -> Vec<Asked> {
         let is_overdue = |(_, until): &(Asked, Instant)| *until <= clock.now();
         let overdue = self.pending.values().filter(|pending| is_overdue(pending)).map(|(asked, _)| *asked).collect();
@@ -63,37 +61,39 @@ impl Requests {
         overdue
     }
 
-    /// When the next answer is overdue.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.pending.values().map(|(_, until)| *until).min()
     }
 }
 
-/// What the client knows of its room.
+/// The client's knowledge of its room.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {
-    /// The session and the secret with which to take it up.
+    /// The session and its resume secret.
     pub session: Option<(SessionId, String)>,
-    /// Everyone in the room, the client itself included.
+    /// All participants, including the client itself.
     pub roster: BTreeMap<ParticipantId, ParticipantInfo>,
-    /// What plays in which slot, and since when.
+    /// The content of each slot, and the time of its assignment.
     pub slots: BTreeMap<Mid, (SlotInfo, Option<Instant>)>,
-    /// What was written in the room, by number.
+    /// Chat messages by number.
     pub chat: BTreeMap<u64, ChatMessage>,
-    /// Codes of requests that were refused.
+    /// Codes of refused requests.
     pub refusals: Vec<ErrorCode>,
-    /// Sections that the edge asked for.
+    /// Sections requested by the edge.
     pub sections_needed: Option<(u8, u8)>,
 }
 
 impl Knowledge {
-    /// Takes the whole roster.
     pub fn set_roster(&mut self, roster: Vec<ParticipantInfo>) {
         self.roster = roster.into_iter().map(|participant| (participant.id.clone(), participant)).collect();
     }
 
-    /// Takes what plays in some slots.
+    pub fn change_roster(&mut self, changed: Vec<ParticipantInfo>, left: &[Departure]) {
+        left.iter().for_each(|departure| drop(self.roster.remove(&departure.participant)));
+        self.roster.extend(changed.into_iter().map(|participant| (participant.id.clone(), participant)));
+    }
+
     pub fn set_slots(&mut self, clock: &Clock, slots: Vec<SlotInfo>) {
         for slot in slots {
             let is_same = self.slots.get(&slot.mid).is_some_and(|(before, _)| *before == slot);
@@ -103,7 +103,7 @@ impl Knowledge {
         }
     }
 
-    /// The participant whose source this is, by the roster.
+    /// The participant who owns the source, by the roster.
     #[must_use]
     pub fn track_of(&self, source: SourceName) -> Option<(&ParticipantInfo, TrackId)> {
         self.roster.values().find_map(|participant| {
@@ -113,7 +113,7 @@ impl Knowledge {
         })
     }
 
-    /// What is wrong with the slots by themselves: no track may play in two, none may play what its owner publishes.
+    /// A violation in the slots alone: no track may play in two, none may play a track of its owner.
     #[must_use]
     pub fn breach(&self, own: &ParticipantId) -> Option<String> {
         let mut tracks = BTreeMap::new();
@@ -132,8 +132,8 @@ impl Knowledge {
         None
     }
 
-    /// What is wrong between slots and roster once the news has settled: every slot plays a track that a participant
-    /// publishes, in a section of its kind.
+    /// A violation between slots and roster once the messages have settled: every slot must play a published track, in
+    /// a section of its kind.
     #[must_use]
     pub fn settled_breach(&self, kinds: &BTreeMap<Mid, MediaKind>) -> Option<String> {
         for (mid, (slot, _)) in &self.slots {

@@ -1,4 +1,4 @@
-//! One receive slot: its stream's packets, the decoder behind them, and what it asks the node for.
+//! One receive slot: its stream's packets, its decoder, and its requests to the node.
 
 use super::answer;
 use super::arrivals::Arrivals;
@@ -7,6 +7,7 @@ use super::picture::{Decoded, Decoder, Part};
 use super::sound::Player;
 use crate::check::SourceName;
 use crate::clock::Clock;
+use media_core::codec::red::Blocks;
 use media_core::rtcp::ntp::NtpTime;
 use media_core::rtcp::write::{Full, Writer};
 use media_core::rtcp::{ReportBlock, SenderReport};
@@ -14,26 +15,27 @@ use media_core::rtp::RtpHeader;
 use shared::rtp_parameters::MediaKind;
 use std::time::Instant;
 
-/// What a packet led to.
+/// The effect of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A frame was decoded or a sound packet played.
+    /// A frame was decoded or an audio packet played.
     Played(SourceName),
-    /// Its pictures have so many lines from that frame on.
+    /// The video has this many lines from that frame on.
     Resized(SourceName, u16),
-    /// Something that no node that keeps its promises would have sent.
+    /// A violation by the node.
     Wrong(String),
 }
 
-/// A receive slot.
 #[derive(Clone, Debug)]
 pub struct Slot {
     section: answer::Section,
     arrivals: Arrivals,
     output: Output,
-    /// Timestamp of the newest packet and when it came.
+    /// Packets with redundant audio.
+    redundant: u64,
+    /// Timestamp and arrival of the newest packet.
     newest: Option<(u32, Instant)>,
-    /// The last sender report, and when it came.
+    /// The last sender report and its arrival.
     reported: Option<(NtpTime, Instant)>,
 }
 
@@ -50,28 +52,32 @@ impl Slot {
             MediaKind::Audio => Output::Sound(Player::default()),
             MediaKind::Video => Output::Picture(Decoder::default()),
         };
-        Self { section, arrivals: Arrivals::default(), output, newest: None, reported: None }
+        Self { section, arrivals: Arrivals::default(), output, redundant: 0, newest: None, reported: None }
     }
 
-    /// What was negotiated.
     #[must_use]
     pub fn section(&self) -> &answer::Section {
         &self.section
     }
 
-    /// Packets of the stream that never came.
+    /// Packets of the stream that never arrived.
     #[must_use]
     pub fn lacking(&self) -> u64 {
         self.arrivals.lacking()
     }
 
-    /// Key frames that the decoder had to jump to.
     #[must_use]
     pub fn jumps(&self) -> u64 {
         match &self.output {
             Output::Sound(_) => 0,
             Output::Picture(decoder) => decoder.jumps(),
         }
+    }
+
+    /// Packets with redundant audio (RFC 2198).
+    #[must_use]
+    pub fn redundant(&self) -> u64 {
+        self.redundant
     }
 
     /// Takes a packet of the slot's stream, or of its retransmissions.
@@ -84,18 +90,48 @@ impl Slot {
         if Some(header.ssrc) == self.section.rtx_ssrc {
             return self.handle_rtx(clock, header, payload);
         }
-        if header.payload_type != self.section.payload_type {
+        let is_redundant = Some(header.payload_type) == self.section.red_payload_type;
+        if header.payload_type != self.section.payload_type && !is_redundant {
             return wrong("a payload type that was not negotiated");
         }
         let (index, is_new) = self.arrivals.note(clock, header.sequence);
+        if !is_new && self.arrivals.take_mended(index) {
+            return Vec::new();
+        }
         if !is_new {
             return wrong(&format!("sequence number {} twice", header.sequence));
         }
         self.newest = Some((header.timestamp, clock.now()));
-        self.play(clock, index, header, payload)
+        if is_redundant {
+            self.handle_red(clock, index, header, payload)
+        } else {
+            self.play(clock, index, header, payload)
+        }
     }
 
-    /// RFC 4588 §4: the payload begins with the sequence number that the packet had.
+    /// RFC 2198: a packet that brings others again, which play first.
+    fn handle_red(&mut self, clock: &Clock, index: u64, header: &RtpHeader<'_>, payload: &[u8]) -> Vec<Event> {
+        let Some(blocks) = Blocks::parse(payload, self.section.payload_type) else {
+            return wrong("damaged redundancy");
+        };
+        self.redundant += 1;
+        let mut events = Vec::new();
+        for (behind, earlier) in (1..).zip(blocks.earlier()) {
+            if self.arrivals.mend(index - behind) {
+                let timestamp = header.timestamp.wrapping_sub(earlier.timestamp_offset);
+                events.extend(self.play(
+                    clock,
+                    index - behind,
+                    &header.of(header.sequence, timestamp),
+                    earlier.payload,
+                ));
+            }
+        }
+        events.extend(self.play(clock, index, header, blocks.primary));
+        events
+    }
+
+    /// RFC 4588 §4: the payload begins with the original sequence number.
     fn handle_rtx(&mut self, clock: &Clock, header: &RtpHeader<'_>, payload: &[u8]) -> Vec<Event> {
         if Some(header.payload_type) != self.section.rtx_payload_type {
             return wrong("a payload type of retransmissions that was not negotiated");
@@ -121,7 +157,7 @@ impl Slot {
         }
     }
 
-    /// Takes a sender report about the slot's stream (RFC 3550 §6.4.1), and says what is wrong with it.
+    /// Takes a sender report about the slot's stream (RFC 3550 §6.4.1); returns a violation, if any.
     pub fn take_report(&mut self, clock: &Clock, report: &SenderReport<'_>) -> Option<String> {
         self.reported = Some((report.ntp, clock.now()));
         let (timestamp, at) = self.newest?;
@@ -132,7 +168,7 @@ impl Slot {
         (off_ms.abs() > 500).then(|| format!("a sender report is {off_ms} ms off the stream"))
     }
 
-    /// A report block about the stream, once something came.
+    /// A report block about the stream, once something has arrived.
     pub fn report(&mut self, clock: &Clock) -> Option<ReportBlock> {
         let block = self.section.ssrc.and_then(|ssrc| self.arrivals.report(ssrc))?;
         let since = |at: Instant| (clock.now().duration_since(at).as_micros() * 65_536 / 1_000_000) as u32;
@@ -141,7 +177,7 @@ impl Slot {
         Some(ReportBlock { last_sender_report, delay_since_sender_report, ..block })
     }
 
-    /// Writes what the slot asks for now.
+    /// Writes the slot's current requests.
     pub fn poll_feedback(&mut self, clock: &Clock, sender: u32, writer: &mut Writer<'_>) -> Result<Vec<Event>, Full> {
         let Some(ssrc) = self.section.ssrc else { return Ok(Vec::new()) };
         let lost = self.arrivals.poll_nack(clock);
@@ -156,7 +192,6 @@ impl Slot {
         Ok(decoded.into_iter().map(Event::from).collect())
     }
 
-    /// When to call [`Self::poll_feedback`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let picture_loss = match &self.output {

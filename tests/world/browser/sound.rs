@@ -1,11 +1,11 @@
-//! A sound player without sound: neighbours in the stream must be neighbours at their source.
+//! An audio player without sound: adjacent packets of the stream must be adjacent at their source.
 
 use super::content::Stamp;
 use std::collections::BTreeMap;
 
-/// Packets that are remembered to find neighbours.
+/// Packets remembered for comparison with their neighbours.
 const KEPT: usize = 64;
-/// 20 ms at 48,000 ticks a second.
+/// 20 ms at 48,000 ticks per second.
 const TICKS_PER_PACKET: u32 = 960;
 
 /// The player of one slot.
@@ -15,7 +15,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// Takes a packet; says what is wrong with it beside its neighbours.
+    /// Takes a packet; returns a violation against its neighbours, if any.
     pub fn take(&mut self, index: u64, timestamp: u32, stamp: Stamp) -> Option<String> {
         let before = index.checked_sub(1).and_then(|before| self.kept.get(&before));
         let breach = before.and_then(|before| breach(before, &(timestamp, stamp)));
@@ -38,7 +38,7 @@ fn breach(before: &(u32, Stamp), after: &(u32, Stamp)) -> Option<String> {
     if frames != 1 {
         return Some(format!("sound packet {} follows {}", after.1.frame, before.1.frame));
     }
-    // A publisher that paused comes back with a pause in its timestamps.
+    // A publisher that paused resumes with a pause in its timestamps.
     (!(TICKS_PER_PACKET..=u32::MAX / 2).contains(&ticks)).then(|| format!("{ticks} ticks for one packet"))
 }
 

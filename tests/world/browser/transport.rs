@@ -1,4 +1,4 @@
-//! A browser's ICE and DTLS transport: one at a time, restarted when an answer says so.
+//! A browser's ICE and DTLS transport: one at a time, restarted by an answer with new credentials.
 
 use super::answer::Answer;
 use super::ice::{Checked, Checks, Pair};
@@ -15,21 +15,19 @@ use shared::signal::IceServer;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A transport that heard nothing for this long is reported as dead.
+/// A transport is reported as dead after this much silence.
 const DEAD_AFTER: Duration = Duration::from_millis(1_500);
 /// Room for an SRTP tag and an SRTCP index.
 const OVERHEAD_BYTES: usize = media_core::session::srtp::OVERHEAD_BYTES_MAX;
 
-/// What a datagram turned out to be.
+/// The content of a datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A decrypted RTP packet.
     Rtp(Vec<u8>),
-    /// A decrypted compound.
     Rtcp(Vec<u8>),
-    /// The keys are there: media may flow.
+    /// The handshake is complete: media may flow.
     Connected,
-    /// A TURN node refuses to relay.
+    /// A TURN node refuses to relay, with this code.
     NotRelayed(u16),
 }
 
@@ -44,7 +42,7 @@ pub struct Transport {
     remote: Fingerprint,
     dtls: Option<Dtls>,
     keys: Option<(Opener, Sealer)>,
-    /// Where DTLS and SRTP go: a path of the checks before is used until the new ones have nominated one.
+    /// The path of DTLS and SRTP: the old one is used until the new checks have nominated one.
     path: Option<Pair>,
     heard_at: Instant,
     is_dead: bool,
@@ -52,7 +50,6 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The transport that an answer makes possible.
     #[must_use]
     pub fn new(
         clock: &Clock,
@@ -77,14 +74,14 @@ impl Transport {
         }
     }
 
-    /// Whether the answer is about the transport as it is.
+    /// True if the answer continues the current transport.
     #[must_use]
     pub fn answers(&self, answer: &Answer) -> bool {
         self.checks.is_with(answer)
     }
 
-    /// Takes an answer with other credentials: an ICE restart. DTLS begins anew, and true is returned, where the
-    /// certificate is another one.
+    /// Takes an answer with other credentials: an ICE restart. If the certificate differs, restarts DTLS and returns
+    /// true.
     pub fn restart(&mut self, clock: &Clock, local: SocketAddr, own: &Credentials, answer: &Answer) -> bool {
         self.checks = Checks::new(clock, self.make, local, own, answer);
         self.local = local;
@@ -103,7 +100,7 @@ impl Transport {
         self.relayed = Relayed::at_all(clock, self.local, servers, self.checks.remotes());
     }
 
-    /// The TURN node that the path leads through.
+    /// The TURN node on the current path.
     #[must_use]
     pub fn relayed_by(&self) -> Option<SocketAddr> {
         self.path.and_then(|path| self.relay_of(path)).map(Relayed::server)
@@ -113,19 +110,18 @@ impl Transport {
         self.relayed.iter().find(|relayed| relayed.address() == Some(pair.local))
     }
 
-    /// Whether media may flow.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.keys.is_some() && self.path.is_some()
     }
 
-    /// Whether the newest checks have found and nominated a path.
+    /// True if the latest checks have found and nominated a path.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.checks.nominated().is_some()
     }
 
-    /// Whether the node fell silent; said once.
+    /// True once when the node has fallen silent.
     pub fn poll_death(&mut self, clock: &Clock) -> bool {
         let is_due = !self.is_dead && self.death_at() <= clock.now();
         self.is_dead |= is_due;
@@ -136,7 +132,7 @@ impl Transport {
         self.heard_at + DEAD_AFTER
     }
 
-    /// When to call [`Self::poll_transmits`] at the latest.
+    /// The latest time for [`Self::poll_transmits`].
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         let dtls = self.dtls.as_ref().and_then(Dtls::poll_timeout);
@@ -145,7 +141,6 @@ impl Transport {
         [dtls, death].into_iter().flatten().chain(relayed).fold(self.checks.next_at(), Instant::min)
     }
 
-    /// Everything that is to be sent now.
     pub fn poll_transmits(&mut self, clock: &Clock, random: &mut Random) -> Vec<Datagram> {
         self.outgoing.extend(self.checks.poll(clock, random));
         if let Some(dtls) = &mut self.dtls
@@ -166,7 +161,6 @@ impl Transport {
         datagrams
     }
 
-    /// Takes a datagram of the node, or of a TURN node.
     pub fn handle_datagram(&mut self, clock: &Clock, datagram: Datagram) -> Option<Received> {
         let Some(relayed) = self.relayed.iter_mut().find(|relayed| relayed.server() == datagram.from) else {
             let pair = Pair { local: datagram.to, remote: datagram.from };
@@ -258,7 +252,7 @@ impl Transport {
         Some(Received::Rtp(std::mem::take(bytes)))
     }
 
-    /// Seals and sends an RTP packet; nothing happens before the keys are there.
+    /// Seals and sends an RTP packet; drops it before the handshake is complete.
     pub fn send_rtp(&mut self, mut packet: Vec<u8>, header_bytes: usize, ssrc: u32, index: u64) {
         let (Some((_, sealer)), Some(path)) = (&self.keys, self.path) else { return };
         let plain_bytes = packet.len();
@@ -269,7 +263,6 @@ impl Transport {
         }
     }
 
-    /// Seals and sends a compound.
     pub fn send_rtcp(&mut self, mut compound: Vec<u8>) {
         let (Some((_, sealer)), Some(path)) = (&mut self.keys, self.path) else { return };
         let plain_bytes = compound.len();

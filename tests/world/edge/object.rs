@@ -7,13 +7,11 @@ use edge_core::storage::{Changes, RestoreError, Row};
 use shared::UnixMillis;
 use std::collections::BTreeMap;
 
-/// The platform keeps this much on a socket through hibernation.
+/// The platform keeps this much of a socket's state through hibernation.
 const ATTACHMENT_BYTES_MAX: usize = 2_048;
 const KEY_BYTES_MAX: usize = 128;
 
-/// What a core keeps on its sockets.
 pub trait Core {
-    /// The attachment of one socket.
     type Attachment: serde::Serialize + serde::de::DeserializeOwned;
 }
 
@@ -39,7 +37,7 @@ impl<C> Default for Object<C> {
 }
 
 impl<C: Core> Object<C> {
-    /// The core, restored from what is stored if it slept.
+    /// The core, restored from storage if it slept.
     pub fn wake(
         &mut self,
         breaches: &Breaches,
@@ -59,12 +57,11 @@ impl<C: Core> Object<C> {
         self.core.insert(core)
     }
 
-    /// Forgets everything that is neither stored nor attached.
+    /// Drops everything that is neither stored nor attached.
     pub fn sleep(&mut self) {
         self.core = None;
     }
 
-    /// Writes rows.
     pub fn store(&mut self, breaches: &Breaches, clock: &Clock, changes: Changes) {
         for Row { key, value } in changes.put {
             if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
@@ -82,7 +79,6 @@ impl<C: Core> Object<C> {
         &self.rows
     }
 
-    /// Puts an attachment on a socket.
     pub fn attach(&mut self, breaches: &Breaches, clock: &Clock, socket: SocketId, attachment: &C::Attachment) {
         let text = serde_json::to_string(attachment).expect("an attachment is JSON");
         if text.len() > ATTACHMENT_BYTES_MAX {
@@ -91,7 +87,7 @@ impl<C: Core> Object<C> {
         self.attachments.insert(socket, text);
     }
 
-    /// A socket is gone, and its attachment with it.
+    /// Removes a socket with its attachment.
     pub fn detach(&mut self, socket: SocketId) {
         self.attachments.remove(&socket);
     }
@@ -102,23 +98,22 @@ impl<C: Core> Object<C> {
         self.attachments.clear();
     }
 
-    /// When the alarm goes off.
     #[must_use]
     pub fn alarm_at(&self) -> Option<UnixMillis> {
         self.alarm_at
     }
 
-    /// As the shell does: an alarm is only moved to be earlier, since a core takes no harm from one too early.
+    /// Like the shell, moves an alarm only to an earlier time: a core ignores one that is too early.
     pub fn arm(&mut self, deadline: Option<UnixMillis>) {
         self.alarm_at = [self.alarm_at, deadline].into_iter().flatten().min();
     }
 
-    /// Whether the alarm goes off now.
+    /// True if the alarm fires now.
     pub fn take_alarm(&mut self, now: UnixMillis) -> bool {
         self.alarm_at.take_if(|at| *at <= now).is_some()
     }
 
-    /// Nothing stored, nobody connected, nothing due: the platform may forget the object.
+    /// True if the object has no rows, sockets or deadlines, so that the platform may drop it.
     #[must_use]
     pub fn is_forgettable(&self) -> bool {
         self.rows.is_empty() && self.attachments.is_empty() && self.alarm_at.is_none()

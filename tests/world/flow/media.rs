@@ -1,4 +1,4 @@
-//! One call's sound and picture, its encoder obedient to the target, and the client that reports what arrives.
+//! The audio and video of one call, with an encoder that follows the target and a client that reports arrivals.
 
 use media_core::congestion::arrivals::Arrivals;
 use media_core::congestion::bandwidth::Bandwidth;
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Grid of a sender's pacer.
+/// Interval of a sender's pacer.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 const FRAME_TICKS: u64 = 7;
 const AUDIO_TICKS: u64 = 4;
@@ -19,26 +19,26 @@ const AUDIO_BYTES: usize = 50;
 const AUDIO_BPS: u64 = 20_000;
 const PACKET_BYTES_MAX: usize = 1_200;
 const PADDING_BYTES: usize = 1_000;
-/// Encoders go no lower.
+/// The minimum rate of encoders.
 const VIDEO_BPS_MIN: u64 = 30_000;
-/// Targets are noted on this grid.
+/// Interval of recorded targets.
 const SAMPLE_TICKS: u64 = 20;
 
 /// An RTCP datagram.
 pub(super) type Report = Vec<u8>;
 
-/// What a flow is like.
+/// The properties of a flow.
 #[derive(Clone, Debug)]
 pub struct Media {
     pub from: Duration,
     /// One way, without the queue.
     pub delay: Duration,
     pub video_bps_max: u64,
-    /// What it would send if the link carried it; more than it sends where the next layer does not fit.
+    /// The flow's demand; more than it sends if the next layer does not fit.
     pub wanted_bps: u64,
-    /// Nothing is sent meanwhile.
+    /// Nothing is sent in this time.
     pub pause: Range<Duration>,
-    /// It is sent over the backward link.
+    /// If true, it is sent over the backward link.
     pub is_backward: bool,
 }
 
@@ -57,24 +57,25 @@ impl Media {
     }
 }
 
-/// How a flow fared.
+/// The results of a flow.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Bits of media that arrived in each second since the flow began.
+    /// Media bits that arrived in each second since the flow began.
     pub media_bits: Vec<u64>,
     pub packets_sent: u64,
     pub packets_received: u64,
-    /// Bits sent for probing alone.
+    /// Bits sent only for probing.
     pub padding_bits: u64,
-    /// Time above the path's delay, in milliseconds, of each packet and when it arrived.
+    /// Queueing delay of each packet in milliseconds, with its arrival time.
     pub queued: Vec<(Duration, u32)>,
-    /// Target on a grid of 100 ms since the flow began, and where it came from.
+    /// The target every 100 ms since the flow began, and its reason.
     pub targets: Vec<(u64, Reason)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet {
     pub(super) sequence: u16,
+    /// Includes all headers.
     pub(super) bytes: usize,
     pub(super) is_media: bool,
 }
@@ -84,7 +85,7 @@ pub(super) struct Flow {
     controller: Controller,
     began: Instant,
     ticks: u64,
-    /// Bytes of each packet that waits for its turn.
+    /// Sizes of the waiting packets in bytes.
     queue: VecDeque<usize>,
     budget: f64,
     probe: Option<(Probe, f64, u64)>,
@@ -96,7 +97,7 @@ impl Flow {
     pub(super) fn new(now: Instant, media: Media) -> Self {
         let began = now + media.from;
         let mut controller = Controller::new(began, &Bandwidth::default());
-        controller.set_wanted(began, media.wanted_bps);
+        controller.set_wanted(began, media.wanted_bps, media.wanted_bps);
         Self {
             media,
             controller,
@@ -122,7 +123,7 @@ impl Flow {
         &self.outcome
     }
 
-    /// What a sender sends at one tick.
+    /// The packets that a sender sends at one tick.
     pub(super) fn tick(&mut self, now: Instant, random: &mut Random) -> Vec<Packet> {
         if self.controller.poll_timeout().is_some_and(|at| at <= now) {
             self.controller.handle_timeout(now);
@@ -139,14 +140,14 @@ impl Flow {
             self.encode(random);
         }
         self.ticks += 1;
-        // What leaves meanwhile belongs to the probe.
+        // Everything sent in the meantime belongs to the probe.
         if !self.probe(now, &mut sent) {
             self.pace(now, &mut sent);
         }
         sent
     }
 
-    /// Frames vary by a fifth.
+    /// Frame sizes vary by a fifth.
     fn encode(&mut self, random: &mut Random) {
         let target = self.controller.target_bps().saturating_sub(AUDIO_BPS);
         let bps = target.clamp(VIDEO_BPS_MIN, self.media.video_bps_max) as f64;
@@ -167,7 +168,7 @@ impl Flow {
         }
     }
 
-    /// Sends what is due of a probe: media that waits, or padding. Says whether there is a probe.
+    /// Sends a probe's due packets: waiting media, or padding. Returns true if there is a probe.
     fn probe(&mut self, now: Instant, sent: &mut Vec<Packet>) -> bool {
         if self.probe.is_none() {
             self.probe = self.controller.next_probe(now).map(|probe| (probe, 0.0, 0));
@@ -200,7 +201,7 @@ impl Flow {
         self.outcome.padding_bits += if kind == Kind::Padding { 8 * bytes as u64 } else { 0 };
     }
 
-    /// A packet reaches the client; says when to report, if that is not known.
+    /// Takes a packet at the client; returns the time of the next report, unless it is known already.
     pub(super) fn receive(
         &mut self,
         now: Instant,

@@ -1,4 +1,4 @@
-//! A TCP connection as RFC 5681 steers it, with selective acknowledgements.
+//! A TCP connection steered by RFC 5681, with selective acknowledgements.
 
 use media_core::random::Random;
 use std::ops::Range;
@@ -10,13 +10,12 @@ pub(super) const ACKNOWLEDGEMENT_BYTES: usize = 12;
 const WINDOW_FIRST: f64 = 10.0;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a connection transfers.
 #[derive(Clone, Debug)]
 pub struct Tcp {
     pub from: Duration,
     /// One way, without the queue.
     pub delay: Duration,
-    /// Bytes of each file, and how long it waits on average until the next. Without, it never ends.
+    /// Range of file sizes in bytes, and the average pause between files. `None` means one endless transfer.
     pub files: Option<(Range<u64>, Duration)>,
 }
 
@@ -79,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// The next segment that the window allows. What was lost is sent again under a new number.
+    /// The next segment that the window allows. Lost data is sent again with a new number.
     pub(super) fn next_segment(&mut self) -> Option<u64> {
         let is_allowed = self.next < self.end && ((self.next - self.settled) as f64) < self.window;
         is_allowed.then(|| {

@@ -3,46 +3,46 @@
 use media_core::random::Random;
 use std::time::{Duration, Instant};
 
-/// IPv4 and UDP headers, which a link carries as well.
+/// IPv4 and UDP headers, which count for a link as well.
 pub const HEADER_BYTES: usize = 28;
-/// How long an overtaken datagram is held up.
+/// Delay of an overtaken datagram.
 pub const REORDER_DELAY: Duration = Duration::from_millis(12);
 
-/// How datagrams get lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loss {
     #[default]
     None,
-    /// Each by itself, with this probability.
+    /// Each independently, with this probability.
     Random(f64),
     /// Several in a row (Gilbert's model).
     Bursts {
-        /// Share of all datagrams that are lost.
+        /// Share of lost datagrams.
         rate: f64,
-        /// Datagrams in a burst on average.
+        /// Average datagrams per burst.
         length: f64,
     },
-    /// A good and a bad state, each with a probability of loss (Gilbert and Elliott's model). The link begins in the good one.
+    /// A good and a bad state, each with a probability of loss (Gilbert and Elliott's model). The link starts in the
+    /// good one.
     GilbertElliott {
-        /// Probability to turn bad at each datagram.
+        /// Probability per datagram of changing to the bad state.
         worsens: f64,
-        /// Probability to turn good at each datagram.
+        /// Probability per datagram of changing to the good state.
         recovers: f64,
         loss_good: f64,
         loss_bad: f64,
     },
 }
 
-/// What one direction is like; it can change at any time.
+/// The properties of one direction, which can change at any time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
-    /// Bits a second, headers included. 0: no limit, and no queue.
+    /// Includes headers. 0: no limit, and no queue.
     pub rate_bps: u64,
-    /// A datagram that would wait longer for its turn is dropped (drop-tail).
+    /// A datagram that would wait longer is dropped (drop-tail).
     pub queue: Duration,
-    /// Least time a datagram takes, besides the queue.
+    /// Minimum delay, besides the queue.
     pub delay: Duration,
-    /// Up to this much is added, the order kept.
+    /// Up to this much is added, without reordering.
     pub jitter: Duration,
     pub loss: Loss,
     /// Probability that a datagram arrives twice.
@@ -53,23 +53,21 @@ pub struct Link {
     pub is_cut: bool,
 }
 
-/// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passed {
-    /// It arrives at this time, so many times.
+    /// The arrival time, and the number of copies.
     Arrives(Instant, u32),
     Lost,
-    /// The queue is full.
     Overflowed,
     Cut,
 }
 
-/// What one direction remembers from one datagram to the next.
+/// State of one direction between datagrams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Way {
     is_bad: bool,
     last_arrival: Option<Instant>,
-    /// When the last datagram of the queue has left it.
+    /// The time at which the queue is empty.
     busy_until: Option<Instant>,
 }
 
@@ -92,7 +90,7 @@ impl Way {
         Passed::Arrives(arrival, copies)
     }
 
-    /// When the last bit has left the queue; nothing where the queue is full.
+    /// The time at which the last bit has left the queue; `None` if the queue is full.
     fn queue(&mut self, now: Instant, link: &Link, bytes: usize) -> Option<Instant> {
         if link.rate_bps == 0 {
             self.busy_until = None;
@@ -130,7 +128,7 @@ impl Way {
     }
 }
 
-/// True with this probability. Perfect links draw nothing, so that changing one host leaves the others' luck alone.
+/// True with this probability. Perfect links draw no randomness, so that changing one host does not affect the others.
 fn chance(random: &mut Random, probability: f64) -> bool {
     probability > 0.0 && unit(random) < probability
 }
@@ -148,7 +146,7 @@ mod tests {
         crate::clock::Clock::default().now()
     }
 
-    /// Sends `count` datagrams of `bytes`, one each `spacing`: when each arrived, in microseconds.
+    /// Sends `count` datagrams of `bytes`, one per `spacing`; returns the arrival times in microseconds.
     fn send(link: Link, count: u32, bytes: usize, spacing: Duration) -> Vec<Option<u128>> {
         let (mut way, mut random) = (Way::default(), Random::seeded(1));
         let pass = |number| match way.pass(begin() + spacing * number, &link, bytes, &mut random) {
@@ -171,7 +169,7 @@ mod tests {
             send(link, 2_500, 1_000 - HEADER_BYTES, Duration::from_millis(4)).into_iter().flatten().collect();
         assert_eq!(arrived[0], 15_000);
         assert!(arrived.windows(2).all(|pair| pair[1] - pair[0] == 8_000));
-        // What was sent within 10 s, and what the queue holds at the end.
+        // Sent within 10 s, plus the queue's content at the end.
         assert!((1_250..=1_263).contains(&arrived.len()), "{}", arrived.len());
     }
 
@@ -192,7 +190,7 @@ mod tests {
         assert!(arrived.iter().all(|at| *at == Some(0)));
     }
 
-    /// Share lost, and how long a run of losses is on average.
+    /// Share of losses, and the average length of a run of losses.
     fn losses(loss: Loss) -> (f64, f64) {
         let arrived = send(Link { loss, ..Link::default() }, 100_000, 100, Duration::from_millis(1));
         let lost = arrived.iter().filter(|at| at.is_none()).count() as f64;

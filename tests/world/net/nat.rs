@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// First port of the outside.
+/// First outside port.
 const FIRST_PORT: u16 = 20_000;
 
-/// What a rule looks at (RFC 4787 §4.1 and §5).
+/// The part of the peer's address that a rule depends on (RFC 4787 §4.1 and §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependence {
     EndpointIndependent,
@@ -14,12 +14,11 @@ pub enum Dependence {
     AddressAndPortDependent,
 }
 
-/// One kind of NAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// When one inside socket keeps its outside port.
+    /// Condition for an inside socket to keep its outside port.
     pub mapping: Dependence,
-    /// The remote end whose datagrams are let in.
+    /// Condition for a remote end's datagrams to pass.
     pub filtering: Dependence,
 }
 
@@ -41,41 +40,39 @@ pub struct Nat {
     kind: Kind,
     outside: IpAddr,
     next_port: u16,
-    /// Outside port by inside socket, and by as much of the peer as the mapping depends on.
+    /// Outside port by inside socket and by the peer's relevant part.
     mappings: BTreeMap<(SocketAddr, Peer), u16>,
     opened: BTreeMap<u16, Opened>,
 }
 
-/// As much of a peer as a rule looks at.
+/// The part of a peer's address that a rule depends on.
 type Peer = (Option<IpAddr>, Option<u16>);
 
 #[derive(Clone, Debug)]
 struct Opened {
     inside: SocketAddr,
-    /// The peers it was used towards.
     peers: BTreeSet<Peer>,
 }
 
 impl Nat {
-    /// A NAT without mappings, whose address outside is this one.
+    /// A NAT without mappings, with this outside address.
     #[must_use]
     pub fn new(kind: Kind, outside: IpAddr) -> Self {
         Self { kind, outside, next_port: FIRST_PORT, mappings: BTreeMap::new(), opened: BTreeMap::new() }
     }
 
-    /// Its address outside.
     #[must_use]
     pub fn outside(&self) -> IpAddr {
         self.outside
     }
 
-    /// Forgets every mapping, as after a restart: the same sockets get other ports, and nobody can come in until they do.
+    /// Forgets every mapping, as after a restart: the same sockets get other ports, and are unreachable until they do.
     pub fn rebind(&mut self) {
         self.mappings.clear();
         self.opened.clear();
     }
 
-    /// The outside address of a datagram that leaves.
+    /// The outside address of an outgoing datagram.
     pub(super) fn leave(&mut self, from: SocketAddr, to: SocketAddr) -> SocketAddr {
         let key = (from, self.kind.mapping.of(to));
         let next_port = &mut self.next_port;
@@ -88,7 +85,7 @@ impl Nat {
         SocketAddr::new(self.outside, port)
     }
 
-    /// The inside address of a datagram that comes, if it may come in.
+    /// The inside address of an incoming datagram; `None` if it is blocked.
     pub(super) fn enter(&self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
         let opened = self.opened.get(&to.port())?;
         opened.peers.contains(&self.kind.filtering.of(from)).then_some(opened.inside)
@@ -113,8 +110,8 @@ mod tests {
         SocketAddr::from(([192, 0, 2, host], port))
     }
 
-    /// Whether one socket keeps its port towards another port and another host, and who may answer once only
-    /// 192.0.2.9:1 was spoken to: its other port, another host.
+    /// Four answers: does one socket keep its port towards another port, and another host, and may 192.0.2.9 answer
+    /// from another port, and another host answer, after a datagram to 192.0.2.9:1?
     fn behaviour(kind: Kind) -> [bool; 4] {
         let mut nat = Nat::new(kind, address(1, 0).ip());
         let inside = SocketAddr::from(([10, 0, 0, 1], 5_000));

@@ -1,5 +1,5 @@
-//! Reading what a relay reads most, with our codec and with that of the crate `turn`, whose server reads it like this.
-//! `cargo bench -p turn-core --bench codec` prints nanoseconds and allocations per message.
+//! Reads the messages that a relay reads most, with our codec and with that of the crate `turn`, in the way the crate's
+//! server does. `cargo bench -p turn-core --bench codec` prints nanoseconds and allocations per message.
 #![allow(clippy::disallowed_methods, reason = "a benchmark has a clock")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -11,7 +11,7 @@ use stun::message::{Getter, Message as CrateMessage};
 use turn::proto::{chandata, data, peeraddr};
 use turn_core::message::{AttributeType, ChannelData, Class, Message, MessageWriter, Method};
 
-/// The system's allocator, with a count of what it is asked for.
+/// The system's allocator, with a count of allocations.
 struct Counting(AtomicU64);
 
 // SAFETY: both calls are handed on as they are.
@@ -65,7 +65,7 @@ fn main() {
     });
 }
 
-/// Prints the median of some rounds.
+/// Prints the median of several rounds.
 fn measure<T>(name: &str, read: impl Fn() -> T) {
     let before = ALLOCATOR.0.load(Ordering::Relaxed);
     black_box(read());

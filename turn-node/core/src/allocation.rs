@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AllocationId {
     pub index: u32,
-    /// How often this slot of the table has been used before.
+    /// The number of earlier allocations in this slot of the table.
     pub generation: u32,
 }
 
@@ -22,7 +22,7 @@ pub struct AllocationId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Udp,
-    /// RFC 6062: peers are reached by TCP connections, and there is neither a channel nor an indication.
+    /// RFC 6062: peers are reached by TCP connections, without channels or indications.
     Tcp,
 }
 
@@ -102,14 +102,13 @@ struct Channel {
     number: u16,
     peer: SocketAddr,
     expires_at: Instant,
-    /// Whether the policy still permits data; the set of media nodes changes.
+    /// False once the policy forbids data: the set of media nodes changes.
     allowed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// The reason a channel cannot be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BindError {
     /// The number or the peer belongs to another channel (RFC 8656 §12.2).
@@ -198,7 +197,7 @@ impl Allocation {
         }
     }
 
-    /// Whether the user's bandwidth budget permits these bytes.
+    /// Takes these bytes from the user's bandwidth budget; false if it has too few.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         self.share.spend(bytes, now)
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 const NANOS_PER_ERROR: u64 = 1_000_000_000 / limits::UNPROVEN_ERRORS_PER_S;
 const BURST_NANOS: u64 = limits::UNPROVEN_ERRORS_BURST * NANOS_PER_ERROR;
 
-/// One bucket for each hash of an address, as the moment at which it is full again (see [`crate::budget`]).
+/// One bucket for each hash of an address, stored as the time at which it is full again (see [`crate::budget`]).
 ///
 /// Two addresses may share a bucket. Silencing a client that way takes a flood, and an attacker could just as well
 /// spoof the client's own address.
@@ -23,7 +23,7 @@ impl AnswerLimit {
         Self { since: None, full_at: vec![0; limits::UNPROVEN_TABLE_ENTRIES].into_boxed_slice() }
     }
 
-    /// Counts one more error response, or says that it must not be sent.
+    /// Counts an error response; false if it must not be sent.
     pub(crate) fn allows(&mut self, address: IpAddr, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         let now = u64::try_from(now.saturating_duration_since(since).as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Long-term credentials (RFC 8489 §9.2) minted by the edge, and nonces that need no memory.
+//! Long-term credentials (RFC 8489 §9.2) issued by the edge, and nonces that need no memory.
 
 use crate::message::{AttributeType, Message};
 use hmac::{Hmac, Mac};
@@ -8,13 +8,12 @@ use shared::UnixMillis;
 use shared::turn_credential::{TurnKeys, TurnUser};
 use std::net::SocketAddr;
 
-/// Lifetime of a nonce; then clients get 438 and try again with a new one.
+/// Lifetime of a nonce; clients then get 438 and retry with a new one.
 pub const NONCE_LIFETIME_MS: u64 = 600_000;
 /// Maximum length of a user name; the edge's have fewer than 160 bytes.
 const USERNAME_BYTES_MAX: usize = 256;
 const NONCE_TAG_BYTES: usize = 10;
 
-/// The key of MESSAGE-INTEGRITY.
 #[derive(Clone)]
 pub struct IntegrityKey(Hmac<Sha1>);
 
@@ -141,7 +140,7 @@ impl Authenticator {
         let Some(raw) = unhex(nonce) else { return false };
         let Some((time, tag)) = raw.split_first_chunk::<8>() else { return false };
         let made = UnixMillis(u64::from_be_bytes(*time));
-        // Timing tells an attacker about a tag for its own address at most, and that one it can ask for.
+        // Timing reveals at most the tag for the attacker's own address, which the server would tell anyway.
         tag == self.nonce_tag(client, time) && now.since_ms(made) < NONCE_LIFETIME_MS
     }
 

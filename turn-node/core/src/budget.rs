@@ -1,4 +1,4 @@
-//! A user's bandwidth: a bucket that holds one second's worth, shared by all of the user's allocations on all threads.
+//! `nonce_seed` must be random, and the same for all threads that serve one address.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -8,8 +8,8 @@ const BURST_NANOS: u64 = 1_000_000_000;
 /// Fixed-point nanoseconds, so that the cost of a byte does not round to zero at high rates.
 const FRACTION_BITS: u32 = 16;
 
-/// The bucket, as the moment at which it is full again (virtual scheduling of the generic cell rate algorithm, ITU-T I.371 annex A):
-/// one number, so threads need no lock.
+/// The bucket, stored as the time at which it is full again (virtual scheduling of the generic cell rate algorithm,
+/// ITU-T I.371 annex A): one number, so threads need no lock.
 #[derive(Debug)]
 pub(crate) struct Budget {
     since: Instant,
@@ -24,7 +24,6 @@ impl Budget {
         Self { since: now, full_at: AtomicU64::new(0), nanos_per_byte }
     }
 
-    /// Takes bytes from the bucket, if it contains enough.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) -> bool {
         let now = self.nanos(now);
         let cost = (bytes as u64).saturating_mul(self.nanos_per_byte) >> FRACTION_BITS;
@@ -36,7 +35,7 @@ impl Budget {
         self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent).is_ok()
     }
 
-    /// Whether a new bucket would be the same.
+    /// True if a new bucket would be the same.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanos(now)
     }

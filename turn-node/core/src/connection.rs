@@ -1,4 +1,4 @@
-//! TCP connections between relayed addresses and peers (RFC 6062), from the attempt until one of both ends is gone.
+//! TCP connections between relayed addresses and peers (RFC 6062), from the attempt until either end is gone.
 
 use crate::allocation::{AllocationId, Transport};
 use crate::auth::IntegrityKey;
@@ -14,11 +14,10 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u32);
 
-/// The connections of all allocations.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     all: BTreeMap<ConnectionId, Connection>,
-    /// Of those that are not bound yet.
+    /// Deadlines of the connections that are not bound yet.
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     last: u32,
 }
@@ -32,7 +31,7 @@ struct Connection {
 
 #[derive(Debug)]
 enum State {
-    /// The peer has not accepted yet; the answer to the Connect request waits for it.
+    /// The peer has not accepted yet, so the Connect request is unanswered.
     Connecting {
         until: Instant,
         asked: Box<Asked>,
@@ -44,7 +43,7 @@ enum State {
     Bound,
 }
 
-/// What the answer to a Connect request needs.
+/// The parts of a Connect request that its answer needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) transaction: TransactionId,
@@ -154,7 +153,7 @@ impl TurnServer {
         self.send_finished(to, writer.signed(&asked.key), asked.fingerprint);
     }
 
-    /// Takes a peer's connection to a relayed address and tells the client; `None` means that it must be closed
+    /// Takes a peer's connection to a relayed address and tells the client; `None` means that the shell must close it
     /// (RFC 6062 §5.3).
     pub fn peer_arrived(&mut self, now: Now, id: AllocationId, peer: SocketAddr) -> Option<ConnectionId> {
         let peer = canonical(peer);
@@ -175,12 +174,12 @@ impl TurnServer {
         Some(connection)
     }
 
-    /// A peer's connection, or the client's end of it, is gone: its number means nothing from here on.
+    /// Removes a connection whose peer or client has closed it; the number becomes invalid.
     pub fn peer_gone(&mut self, id: ConnectionId) {
         self.connections.remove(id);
     }
 
-    /// Takes bytes of a bound connection out of the user's bandwidth; if it says no, the shell must wait before it
+    /// Takes bytes of a bound connection from the user's bandwidth budget; if false, the shell must wait before it
     /// reads on.
     pub fn spend_on(&mut self, now: Now, id: ConnectionId, bytes: usize) -> bool {
         let allocation = self.connections.all.get(&id).map(|connection| connection.allocation);
@@ -194,7 +193,7 @@ impl TurnServer {
                 break;
             }
             self.outputs.push_back(Output::Disconnect { connection: id });
-            // A connection that still waits for its peer is answered; one that waits for its client is forgotten.
+            // An unanswered Connect request is refused; a connection that waits for its client is forgotten.
             self.peer_connected(now, id, false);
         }
     }

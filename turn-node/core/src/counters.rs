@@ -1,9 +1,8 @@
-//! What the server counts for its operator.
+//! Counters for the operator.
 
-/// Drops and refusals, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Neither STUN nor ChannelData, or broken.
+    /// Neither STUN nor ChannelData, or malformed.
     pub malformed: u64,
     /// ChannelData or Send without allocation, channel or permission.
     pub not_permitted: u64,

@@ -1,7 +1,7 @@
 //! A TURN server (RFC 8656, RFC 6062) without I/O: messages in, answers and routes out.
 //!
-//! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied: the caller is told where to send the
-//! bytes it holds.
+//! Start at [`TurnServer`]. Nothing here knows about sockets, threads or a clock. Data is never copied: the server
+//! tells the caller where to send the bytes it holds.
 
 pub mod allocation;
 mod answer_limit;

@@ -18,7 +18,6 @@ pub(crate) const FINGERPRINT_XOR: u32 = 0x5354_554e;
 /// RFC 8489 §18.2, RFC 8656 §17, RFC 6062 §6.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Asks for the sender's address as the server sees it.
     Binding,
     Allocate,
     /// Extends or ends an allocation.
@@ -75,12 +74,9 @@ impl Method {
 /// RFC 8489 §5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Expects a response.
     Request,
     Indication,
-    /// Success response.
     Success,
-    /// Error response.
     Error,
 }
 
@@ -149,7 +145,6 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The value of the first attribute of a type.
     #[must_use]
     pub fn value(&self, kind: AttributeType) -> Option<&'a [u8]> {
         self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
@@ -161,13 +156,13 @@ impl<'a> Message<'a> {
         attribute::read_xor_address(value, &self.transaction)
     }
 
-    /// Whether the message ends with a FINGERPRINT; its response then does too.
+    /// True if the message ends with a FINGERPRINT; its response then must too.
     #[must_use]
     pub fn has_fingerprint(&self) -> bool {
         self.all_attributes().any(|(_, attribute)| attribute.kind == AttributeType::FINGERPRINT)
     }
 
-    /// Whether MESSAGE-INTEGRITY (RFC 8489 §14.5) is present and made with `key`.
+    /// True if MESSAGE-INTEGRITY (RFC 8489 §14.5) is present and made with `key`.
     #[must_use]
     pub fn is_signed_with(&self, key: &IntegrityKey) -> bool {
         let found = self.all_attributes().find(|(_, attribute)| attribute.kind == AttributeType::MESSAGE_INTEGRITY);
@@ -178,7 +173,7 @@ impl<'a> Message<'a> {
         key.verify(&[type_bytes, &length.to_be_bytes(), rest], attribute.value)
     }
 
-    /// Offset and attribute, FINGERPRINT and all.
+    /// All attributes with their offsets, including FINGERPRINT.
     fn all_attributes(&self) -> impl Iterator<Item = (usize, Attribute<'a>)> + use<'a> {
         let bytes = self.bytes;
         let mut at = HEADER_BYTES;
@@ -215,7 +210,7 @@ pub struct ChannelData {
 }
 
 impl ChannelData {
-    /// Number and length.
+    /// Two bytes each for the number and the length.
     pub const HEADER_BYTES: usize = 4;
 
     /// Reads the header; over UDP the data may be padded or not (RFC 8656 §12.5).
@@ -228,10 +223,10 @@ impl ChannelData {
     }
 }
 
-/// The numbers that channels may have.
+/// Returns true for valid channel numbers.
 ///
-/// RFC 8656 §12 ends them at 0x4FFF, RFC 5766 §11 at 0x7FFE. Clients that know the older one are common (libwebrtc, coturn's), and a first byte
-/// of 0x40 to 0x7F means nothing else on this socket, so their numbers are good too.
+/// RFC 8656 §12 ends them at 0x4FFF, RFC 5766 §11 at 0x7FFE. Clients of the older RFC are common (libwebrtc, coturn's),
+/// and a first byte of 0x40 to 0x7F means nothing else on this socket, so their numbers are accepted too.
 #[must_use]
 pub const fn is_channel_number(number: u16) -> bool {
     matches!(number, 0x4000..=0x7ffe)

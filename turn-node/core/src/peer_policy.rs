@@ -11,16 +11,16 @@ pub struct PeerPolicy {
     pub allowed: Vec<Network>,
     /// Addresses of this host, unreachable unless the configuration names them.
     pub own: Vec<IpAddr>,
-    /// The relay addresses of allocations, behind which peers with `p2p` credentials may be.
+    /// Relay addresses of allocations, where peers with `p2p` credentials may be.
     pub relayed: Vec<IpAddr>,
-    /// The ports of allocations. Other ports of those addresses belong to this host and stay unreachable.
+    /// Ports of allocations. Other ports of those addresses belong to this host and stay unreachable.
     pub relay_ports: RangeInclusive<u16>,
-    /// The media nodes' addresses, pushed by the Fleet object.
+    /// The media nodes' addresses, from the Fleet object.
     pub media_nodes: BTreeSet<SocketAddr>,
 }
 
 impl PeerPolicy {
-    /// Whether a permission for this address may be installed.
+    /// True if a permission for this address may be installed.
     #[must_use]
     pub fn allows_address(&self, policy: TurnPolicy, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -30,7 +30,7 @@ impl PeerPolicy {
         }
     }
 
-    /// Whether data may go to this address and port.
+    /// True if data may go to this address and port.
     #[must_use]
     pub fn allows(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -41,9 +41,9 @@ impl PeerPolicy {
         reachable && peer.port() != 0
     }
 
-    /// Whether a TCP connection to this address and port may be opened (RFC 6062).
+    /// True if a TCP connection to this address and port may be opened (RFC 6062).
     ///
-    /// With `p2p`, well-known ports stay closed: a relay that opens them sends mail and reads web pages for anyone.
+    /// With `p2p`, well-known ports stay closed: an open relay would send mail and fetch web pages for anyone.
     #[must_use]
     pub fn allows_connection(&self, policy: TurnPolicy, peer: SocketAddr) -> bool {
         let is_service = policy == TurnPolicy::P2p && peer.port() < 1_024;
@@ -51,7 +51,7 @@ impl PeerPolicy {
     }
 
     fn is_media_node(&self, peer: IpAddr) -> bool {
-        // The set is ordered, so a node of this host comes first from here on.
+        // The set is ordered, so any media node with this address is the first from here on.
         self.media_nodes.range(SocketAddr::new(peer, 0)..).next().is_some_and(|node| node.ip() == peer)
     }
 
@@ -80,7 +80,6 @@ pub struct Network {
     prefix: u8,
 }
 
-/// The text is not an address prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkError;
 
@@ -201,7 +200,7 @@ mod tests {
         check(TurnPolicy::P2p, "8.8.8.8:53", true);
         check(TurnPolicy::P2p, "[2600::1]:9", true);
         check(TurnPolicy::P2p, "93.184.216.99:50000", true);
-        // Whatever else this host serves on its public address.
+        // Other services of this host on its public address.
         check(TurnPolicy::P2p, "93.184.216.99:22", false);
         check(TurnPolicy::P2p, "8.8.8.8:0", false);
     }

@@ -1,15 +1,15 @@
-//! State shared by a node's threads: relay ports, reservations and user quotas. Only requests use it, never relayed
-//! data.
+//! State shared by a node's threads: relay ports, reservations, and the quotas of users and client addresses. Only
+//! requests use it, never relayed data.
 //!
-//! Resources are returned on drop: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the user's
-//! quota.
+//! Resources are returned on drop: dropping a [`RelayPort`] frees the port, dropping a [`Share`] frees the
+//! quotas.
 
 use crate::budget::Budget;
 use crate::limits;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -28,16 +28,26 @@ pub struct RelayPort {
     pool: Option<Pool>,
 }
 
+/// Maximum numbers of allocations and reserved ports at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    pub per_user: u32,
+    /// For each IPv4 address or IPv6 /56 of clients, however many users are behind it.
+    pub per_address: u32,
+}
+
 /// One of a user's allocations or reservations, with the bandwidth budget shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Share {
     owner: Box<str>,
+    /// The [`customer`] that it counts for.
+    customer: IpAddr,
     /// `None` once the pool itself keeps the share for a reservation.
     pool: Option<Pool>,
     budget: Arc<Budget>,
 }
 
-/// The upper half of a pair: its port, and the user's share that counts for it.
+/// The upper half of a pair: its port, and the share of the user's quota that it takes.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     pub(crate) ip: IpAddr,
@@ -56,13 +66,16 @@ struct State {
     users: BTreeMap<Box<str>, User>,
     /// Users without allocations or reservations, oldest first. A user is removed once their budget is full again.
     leaving: VecDeque<Box<str>>,
-    shares_per_user_max: u32,
+    /// Shares by [`customer`], without those that have none.
+    customers: BTreeMap<IpAddr, u32>,
+    quotas: Quotas,
     random: Random,
 }
 
 #[derive(Debug)]
 struct Reservation {
     owner: Box<str>,
+    customer: IpAddr,
     ip: IpAddr,
     port: u16,
 }
@@ -76,7 +89,7 @@ struct User {
 impl Pool {
     /// `seed` must be secret: ports (RFC 8656 §7.2, RFC 6056) and reservation tokens are as unpredictable as it is.
     #[must_use]
-    pub fn new(ports: RangeInclusive<u16>, allocations_per_user_max: u32, seed: [u8; 32]) -> Self {
+    pub fn new(ports: RangeInclusive<u16>, quotas: Quotas, seed: [u8; 32]) -> Self {
         Self(Arc::new(Mutex::new(State {
             ports,
             taken: BTreeSet::new(),
@@ -84,12 +97,12 @@ impl Pool {
             expiring: VecDeque::new(),
             users: BTreeMap::new(),
             leaving: VecDeque::new(),
-            shares_per_user_max: allocations_per_user_max,
+            customers: BTreeMap::new(),
+            quotas,
             random: Random::new(&seed),
         })))
     }
 
-    /// Ports that are in use or reserved.
     #[must_use]
     pub fn ports_taken(&self, now: Instant) -> usize {
         let mut state = self.state();
@@ -97,21 +110,25 @@ impl Pool {
         state.taken.len()
     }
 
-    /// Another share of a user's quota, or `None` if all are in use.
-    pub(crate) fn admit(&self, owner: &str, bytes_per_s: u64, now: Instant) -> Option<Share> {
+    /// Another share of the quotas of a user and of a client's address, or `None` if one of them is used up.
+    pub(crate) fn admit(&self, owner: &str, client: IpAddr, bytes_per_s: u64, now: Instant) -> Option<Share> {
         let mut state = self.state();
         state.expire_reservations(now);
         state.forget_left(now);
-        let most = state.shares_per_user_max;
+        let quotas = state.quotas;
+        let customer = customer(client);
+        let of_customer = state.customers.get(&customer).copied().unwrap_or(0);
+        let of_user = state.users.get(owner).map_or(0, |user| user.shares);
+        if of_customer >= quotas.per_address || of_user >= quotas.per_user {
+            return None;
+        }
+        state.customers.insert(customer, of_customer + 1);
         let user = state
             .users
             .entry(owner.into())
             .or_insert_with(|| User { shares: 0, budget: Arc::new(Budget::new(bytes_per_s, now)) });
-        if user.shares >= most {
-            return None;
-        }
         user.shares += 1;
-        Some(Share { owner: owner.into(), pool: Some(self.clone()), budget: Arc::clone(&user.budget) })
+        Some(Share { owner: owner.into(), customer, pool: Some(self.clone()), budget: Arc::clone(&user.budget) })
     }
 
     pub(crate) fn take(&self, even: bool, now: Instant) -> Option<RelayPort> {
@@ -136,13 +153,13 @@ impl Pool {
         let Reserved { ip, port, share } = upper;
         let mut state = self.state();
         let token = state.random.token();
-        let reservation = Reservation { owner: share.into_owner(), ip, port: port.into_number() };
+        let (owner, customer) = share.into_parts();
+        let reservation = Reservation { owner, customer, ip, port: port.into_number() };
         state.reservations.insert(token, reservation);
         state.expiring.push_back((now + limits::RESERVATION_LIFETIME, token));
         token
     }
 
-    /// The reservation with this token, if it belongs to this user.
     pub(crate) fn claim(&self, token: ReservationToken, owner: &str, now: Instant) -> Option<Reserved> {
         let mut state = self.state();
         state.expire_reservations(now);
@@ -150,8 +167,9 @@ impl Pool {
             return None;
         }
         let budget = Arc::clone(&state.users.get(owner)?.budget);
-        let Reservation { owner, ip, port } = state.reservations.remove(&token)?;
-        Some(Reserved { ip, port: self.port(port), share: Share { owner, pool: Some(self.clone()), budget } })
+        let Reservation { owner, customer, ip, port } = state.reservations.remove(&token)?;
+        let share = Share { owner, customer, pool: Some(self.clone()), budget };
+        Some(Reserved { ip, port: self.port(port), share })
     }
 
     fn port(&self, number: u16) -> RelayPort {
@@ -159,7 +177,7 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A thread that panicked left sets and counters, each of which is sound by itself.
+        // A panicked thread leaves sets and counters that are each consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,7 +187,7 @@ impl RelayPort {
         self.number
     }
 
-    /// Gives up the lease: the caller frees the port.
+    /// Takes the port number; the caller frees the port.
     fn into_number(mut self) -> u16 {
         self.pool = None;
         self.number
@@ -203,17 +221,17 @@ impl Share {
         self.budget.spend(bytes, now)
     }
 
-    /// Gives up the share: the caller frees it.
-    fn into_owner(mut self) -> Box<str> {
+    /// Takes the user name; the caller frees the share.
+    fn into_parts(mut self) -> (Box<str>, IpAddr) {
         self.pool = None;
-        std::mem::take(&mut self.owner)
+        (std::mem::take(&mut self.owner), self.customer)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         if let Some(pool) = &self.pool {
-            pool.state().dismiss(&self.owner);
+            pool.state().dismiss(&self.owner, self.customer);
         }
     }
 }
@@ -231,7 +249,14 @@ impl State {
         (0..count).map(|step| low + ((start + step) % count) as u16).find(|port| suits(self, *port))
     }
 
-    fn dismiss(&mut self, owner: &str) {
+    fn dismiss(&mut self, owner: &str, customer: IpAddr) {
+        match self.customers.get_mut(&customer) {
+            Some(shares) if *shares > 1 => *shares -= 1,
+            Some(_) => {
+                self.customers.remove(&customer);
+            }
+            None => {}
+        }
         let Some(user) = self.users.get_mut(owner) else { return };
         user.shares = user.shares.saturating_sub(1);
         if user.shares == 0 {
@@ -242,7 +267,7 @@ impl State {
     fn forget_left(&mut self, now: Instant) {
         while let Some(owner) = self.leaving.front() {
             match self.users.get(owner) {
-                // A budget fills within a second, so the users behind this one wait no longer than that.
+                // A budget refills within a second, which bounds the wait of the users behind this one.
                 Some(user) if user.shares == 0 && !user.budget.is_full(now) => return,
                 Some(user) if user.shares == 0 => {
                     self.users.remove(owner);
@@ -259,11 +284,19 @@ impl State {
                 return;
             }
             self.expiring.pop_front();
-            if let Some(Reservation { owner, port, .. }) = self.reservations.remove(&token) {
+            if let Some(Reservation { owner, customer, port, .. }) = self.reservations.remove(&token) {
                 self.taken.remove(&port);
-                self.dismiss(&owner);
+                self.dismiss(&owner, customer);
             }
         }
+    }
+}
+
+/// The addresses that one customer of an access provider may use: an IPv4 address, or an IPv6 /56 (RFC 6177).
+fn customer(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 72 << 72).into(),
     }
 }
 

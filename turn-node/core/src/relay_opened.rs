@@ -1,14 +1,13 @@
-//! What the system said when it was asked for the sockets of an allocation.
+//! Results of opening an allocation's sockets.
 
 use std::io::{self, ErrorKind};
 
-/// How opening a relay socket went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayOpened {
     Yes,
     /// Another program holds the port; another port may be free.
     No,
-    /// The system refuses the socket whatever the port (EMFILE, ENOBUFS, EADDRNOTAVAIL).
+    /// The system refuses a socket for every port (EMFILE, ENOBUFS, EADDRNOTAVAIL).
     NoSocket,
 }
 

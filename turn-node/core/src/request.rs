@@ -1,4 +1,4 @@
-//! The methods, one file each: read them beside RFC 8656 and RFC 6062.
+//! The methods, one file each: read them alongside RFC 8656 and RFC 6062.
 
 pub(crate) mod allocate;
 pub(crate) mod channel_bind;
@@ -71,7 +71,7 @@ pub(crate) fn family(message: &Message<'_>, kind: AttributeType) -> Result<Optio
     }
 }
 
-/// An expired credential gets nothing new, but can refresh what it has, so that its call continues.
+/// An expired credential creates nothing new but can refresh existing state, so that its call continues.
 pub(crate) fn has_expired(asked: &Authenticated, now: Now) -> bool {
     asked.user.expires_at.0 <= now.unix.0
 }

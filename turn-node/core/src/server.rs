@@ -20,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Instant;
 
-/// The two clocks of one moment.
+/// Readings of the two clocks at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// For lifetimes.
@@ -34,15 +34,15 @@ pub struct Now {
 pub struct FiveTuple {
     /// One of the server's sockets, numbered by the shell: [`Self::UDP`], or one of the connections.
     pub link: u32,
-    /// The client's address as the server sees it.
+    /// The client's address as seen by the server.
     pub client: SocketAddr,
 }
 
 impl FiveTuple {
-    /// The number of the socket for datagrams; every other one belongs to a TCP or TLS connection.
+    /// The number of the socket for datagrams; all others belong to TCP or TLS connections.
     pub const UDP: u32 = 0;
 
-    /// Whether the client's address is proven, and what is sent arrives or the connection ends.
+    /// True for TCP and TLS: the client's address is proven, and data either arrives or the connection ends.
     #[must_use]
     pub const fn is_stream(self) -> bool {
         self.link != Self::UDP
@@ -53,29 +53,29 @@ impl FiveTuple {
 pub struct Config {
     pub authenticator: Authenticator,
     pub policy: PeerPolicy,
-    /// Address of relayed transport addresses, where IPv4 is served (RFC 8656 §7.2).
+    /// Relayed IPv4 address of allocations (RFC 8656 §7.2); `None` if IPv4 is not served.
     pub relay_v4: Option<IpAddr>,
-    /// The same for IPv6.
+    /// Like `relay_v4`, for IPv6.
     pub relay_v6: Option<IpAddr>,
-    /// Bytes a second that a user with policy `sfu` may relay in all allocations, both directions together.
+    /// Bandwidth of a user with policy `sfu`, over all allocations and both directions together.
     pub sfu_bytes_per_s: u64,
-    /// The same with policy `p2p`.
+    /// Like `sfu_bytes_per_s`, with policy `p2p`.
     pub p2p_bytes_per_s: u64,
     /// Ports, reservations and quotas; shared by all threads.
     pub pool: Pool,
 }
 
-/// Something for the shell to do, in this order.
+/// Side effects for the shell, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send a message to a client.
+    /// One message of the TURN protocol.
     Send { to: FiveTuple, bytes: Vec<u8> },
-    /// Open a UDP socket at this relayed address, or a listening TCP socket, and call [`TurnServer::relay_opened`].
+    /// Open a UDP socket or a listening TCP socket at this relayed address, and call [`TurnServer::relay_opened`].
     OpenRelay {
         allocation: AllocationId,
         transport: Transport,
         address: SocketAddr,
-        /// The next port must be free too: the client asked for a pair.
+        /// If true, the next port must be free too, because the client asked for a pair.
         pair: bool,
     },
     /// Close the socket of this allocation, if it is open, and then drop the port.
@@ -86,10 +86,10 @@ pub enum Output {
     },
     /// Connect from the relayed address of an allocation to a peer, and call [`TurnServer::peer_connected`].
     Connect { connection: ConnectionId, allocation: AllocationId, peer: SocketAddr },
-    /// From here on, pass bytes between a client's connection and a peer's, both ways (RFC 6062 §5.4); call
+    /// Pass bytes between a client's connection and a peer's in both directions (RFC 6062 §5.4); call
     /// [`TurnServer::peer_gone`] at the end.
     Join { connection: ConnectionId, client: FiveTuple },
-    /// Close a peer's connection and the client's end of it, if there is one.
+    /// Close a peer's connection, and the client's end of it if there is one.
     Disconnect { connection: ConnectionId },
 }
 
@@ -99,7 +99,7 @@ pub struct ToPeer {
     pub allocation: AllocationId,
     pub peer: SocketAddr,
     pub payload: Range<usize>,
-    /// Whether the DF bit is set (RFC 8656 §14).
+    /// True if the DF bit must be set (RFC 8656 §14).
     pub dont_fragment: bool,
 }
 
@@ -110,7 +110,7 @@ pub struct ToClient {
     pub framing: Framing,
 }
 
-/// What comes before data for a client.
+/// The header before data for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Four bytes: number and length.
@@ -174,9 +174,9 @@ impl TurnServer {
                 self.handle_request(now, from, &message);
                 None
             }
-            // A keepalive (RFC 8445 §11): it has done its work by passing the NAT.
+            // A keepalive (RFC 8445 §11): it has served its purpose by passing the NAT.
             (Class::Indication, Method::Binding) => None,
-            // A server never asks, so nothing can be an answer.
+            // The server sends no requests, so no response is expected.
             (Class::Indication | Class::Success | Class::Error, _) => {
                 self.counters.malformed += 1;
                 None
@@ -184,7 +184,7 @@ impl TurnServer {
         }
     }
 
-    /// Takes a datagram of a peer that came to an allocation's socket.
+    /// Takes a peer's datagram from an allocation's socket.
     pub fn handle_peer(&mut self, now: Now, to: AllocationId, peer: SocketAddr, bytes: usize) -> Option<ToClient> {
         let allocation = self.allocation(to).filter(|allocation| allocation.transport == Transport::Udp)?;
         let (client, peer) = (allocation.five_tuple, canonical(peer));
@@ -208,12 +208,12 @@ impl TurnServer {
         Some(ToClient { client, framing })
     }
 
-    /// Writes everything of a Data indication that comes before the data (RFC 8656 §11.3).
+    /// Writes the part of a Data indication before the data (RFC 8656 §11.3).
     pub fn indication_header(&mut self, peer: SocketAddr, data_bytes: u16, out: &mut Vec<u8>) {
         data_indication_header(canonical(peer), self.next_transaction(), data_bytes, out);
     }
 
-    /// The transaction of the next indication.
+    /// A transaction id for the next indication.
     pub(crate) fn next_transaction(&mut self) -> TransactionId {
         let mut transaction: TransactionId = *b"rtnd\0\0\0\0\0\0\0\0";
         transaction[4..].copy_from_slice(&self.next_indication.to_be_bytes());
@@ -237,7 +237,7 @@ impl TurnServer {
         }
     }
 
-    /// Refuses new allocations from here on, so that clients try their next server.
+    /// Refuses all new allocations, so that clients try their next server.
     pub fn drain(&mut self) {
         self.draining = true;
     }
@@ -253,7 +253,7 @@ impl TurnServer {
         }
     }
 
-    /// Ends allocations whose lifetime is over, and connections that wait in vain.
+    /// Ends allocations whose lifetime is over, and connections that waited too long.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_connections(now);
         while let Some((at, id)) = self.deadlines.first().copied() {
@@ -274,7 +274,7 @@ impl TurnServer {
         self.outputs.pop_front()
     }
 
-    /// Whether a client has an allocation, be it open or about to be.
+    /// True if a client has an allocation, open or opening.
     #[must_use]
     pub fn has_allocation(&self, client: FiveTuple) -> bool {
         self.by_client.contains_key(&client)
@@ -304,7 +304,7 @@ impl TurnServer {
         Some(ToPeer { allocation, peer, payload, dont_fragment: false })
     }
 
-    /// Takes the bytes out of the user's bandwidth, or counts the drop.
+    /// Takes the bytes from the user's bandwidth budget, or counts the drop.
     pub(crate) fn spend(&mut self, id: AllocationId, bytes: usize, now: Now) -> bool {
         let within = self.allocation(id).is_some_and(|allocation| allocation.spend(bytes, now.instant));
         self.counters.over_quota += u64::from(!within);
@@ -348,8 +348,8 @@ impl TurnServer {
         }
     }
 
-    /// RFC 8489 §12.1: anyone may ask for the address the server sees. The success response is hardly longer than the request, so only errors
-    /// are limited.
+    /// RFC 8489 §12.1: anyone may ask for their address as seen by the server. The success response is hardly longer
+    /// than the request, so only errors are limited.
     fn answer_binding(&mut self, now: Now, from: FiveTuple, message: &Message<'_>, unknown: &[u8]) {
         if unknown.is_empty() {
             let writer = MessageWriter::new(Method::Binding, Class::Success, message.transaction)
@@ -361,7 +361,7 @@ impl TurnServer {
         }
     }
 
-    /// Refuses a request without good credentials and tells the client what it needs to ask again (RFC 8489 §9.2.4).
+    /// Refuses a request without valid credentials and gives the client what it needs to retry (RFC 8489 §9.2.4).
     fn reject(&mut self, now: Now, from: FiveTuple, message: &Message<'_>, rejection: Rejection) {
         if !self.may_answer_unproven(from, now) {
             return;
@@ -382,7 +382,7 @@ impl TurnServer {
         self.send(from, message, writer);
     }
 
-    /// Only datagrams come from forged addresses; over a stream, a client never repeats a request that stays unanswered.
+    /// Only datagrams can have forged addresses; over a stream, clients never repeat an unanswered request.
     fn may_answer_unproven(&mut self, from: FiveTuple, now: Now) -> bool {
         let may = from.is_stream() || self.answer_limit.allows(from.client.ip(), now.instant);
         self.counters.unanswered += u64::from(!may);
@@ -445,7 +445,7 @@ impl TurnServer {
         self.by_client.len() >= limits::ALLOCATIONS_PER_SHARD_MAX
     }
 
-    /// The caller has asked [`Self::is_full`].
+    /// Must not be called if [`Self::is_full`].
     pub(crate) fn insert(&mut self, allocation: Allocation) -> Option<AllocationId> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.allocations.push(Slot::default());
@@ -484,7 +484,7 @@ impl TurnServer {
     }
 }
 
-/// Length of the message in which so many bytes of data reach the client.
+/// Length of the message to the client that contains this many bytes of data.
 fn framed_bytes(framing: Framing, peer: SocketAddr, bytes: usize) -> usize {
     match framing {
         Framing::Channel(_) => ChannelData::HEADER_BYTES + bytes,
@@ -492,7 +492,7 @@ fn framed_bytes(framing: Framing, peer: SocketAddr, bytes: usize) -> usize {
     }
 }
 
-/// Shows an IPv4 client of a dual-stack socket as IPv4.
+/// Converts the mapped address of an IPv4 client on a dual-stack socket.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -3,13 +3,14 @@
 
 use crate::message::{ChannelData, HEADER_BYTES, MAGIC_COOKIE, is_channel_number, read_u16, read_u32};
 
-/// The next bytes are no message, or a longer one than the sender may send. A stream cannot be read on after that.
+/// The next bytes are not a message, or one that is too long for the sender. The rest of the stream is unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenStream;
 
-/// The length of the message at the start of `bytes`, with the padding of ChannelData; `None` until all of it is there.
+/// The length of the message at the start of `bytes`, including ChannelData's padding; `None` until the message is
+/// complete.
 ///
-/// A message of more than `bytes_max` is refused as soon as its header is there, so nothing ever waits for more.
+/// A message of more than `bytes_max` is refused as soon as its header has arrived, so memory stays bounded.
 pub fn next_message(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, BrokenStream> {
     let Some(first) = bytes.first() else { return Ok(None) };
     let length = match first & 0xc0 {
@@ -24,7 +25,7 @@ pub fn next_message(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Bro
     }
 }
 
-/// RFC 8489 §5: every length is a multiple of four, and the magic cookie tells STUN from anything else.
+/// RFC 8489 §5: every length is a multiple of four, and the magic cookie distinguishes STUN.
 fn stun_bytes(bytes: &[u8]) -> Result<Option<usize>, BrokenStream> {
     let Some(length) = read_u16(bytes, 2) else { return Ok(None) };
     let other = length % 4 != 0 || read_u32(bytes, 4).is_some_and(|cookie| cookie != MAGIC_COOKIE);
@@ -108,7 +109,7 @@ mod tests {
     fn refuses_a_long_message_before_it_arrives() {
         assert_eq!(next_message(&channel_data(0x4001, 97)[..4], 100), Err(BrokenStream));
         assert_eq!(next_message(&channel_data(0x4001, 96)[..4], 100), Ok(None));
-        // The first bytes of an HTTP request look like a channel's number and a length.
+        // The first bytes of an HTTP request resemble a channel number and a length.
         assert_eq!(next_message(b"GET /", 4_096), Err(BrokenStream));
     }
 }

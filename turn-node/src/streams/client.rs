@@ -1,6 +1,6 @@
-//! One client's connection as the rest of its thread sees it.
+//! One client's connection as seen by the rest of its thread.
 
-use super::outgoing::Outgoing;
+use node_shell::streams::Outgoing;
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
 use std::time::Instant;
@@ -15,13 +15,13 @@ pub(crate) enum Closing {
     Stranger,
     /// No allocation yet, and newer connections need the place.
     Evicted,
-    /// A message that does not end.
+    /// A message that was not complete in time.
     SlowMessage,
     /// The client reads nothing.
     Stalled,
     /// The client reads no answers.
     Unread,
-    /// What it sends is no message.
+    /// The client sent something other than messages.
     Broken,
     /// The TLS handshake failed.
     Handshake,
@@ -43,15 +43,15 @@ impl Closing {
 pub(crate) struct Client {
     pub(crate) tuple: FiveTuple,
     pub(crate) outgoing: RefCell<Outgoing>,
-    /// The peer's connection, when the client has bound this one to it, until the task takes it.
+    /// The peer's connection that the client has bound to this one, until the task takes it.
     pub(crate) joined: RefCell<Option<(ConnectionId, TcpStream)>>,
-    /// Whether it carries a peer's bytes from here on.
+    /// True once it carries a peer's bytes.
     pub(crate) is_bound: Cell<bool>,
-    /// Its number among the connections without an allocation, and when its time is over.
+    /// Its number among the connections without an allocation, and its deadline.
     pub(crate) stranger: Cell<Option<(u64, Instant)>>,
-    /// Since when there is a part of a message.
+    /// Start of the wait for the rest of a message.
     pub(crate) part_since: Cell<Option<Instant>>,
-    /// Since when the client has taken nothing although something waits.
+    /// Start of the time in which the client has read nothing although data is queued.
     pub(crate) stalled_since: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
     is_closing: Cell<bool>,
@@ -74,7 +74,7 @@ impl Client {
         }
     }
 
-    /// Makes the connection's task send what was added.
+    /// Makes the connection's task send queued data.
     pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Ends the connection's task; false if it is ending already.
+    /// Ends the connection's task; false if it is already ending.
     pub(crate) fn close(&self) -> bool {
         self.closing.notify_one();
         !self.is_closing.replace(true)
@@ -98,12 +98,11 @@ impl Client {
         self.is_closing.get()
     }
 
-    /// Waits for [`Self::close`].
     pub(crate) async fn closed(&self) {
         self.closing.notified().await;
     }
 
-    /// The limit of time that is over, if one is.
+    /// The exceeded time limit, if any.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Closing> {
         let over = |since: Option<Instant>, limit| since.is_some_and(|at| now.saturating_duration_since(at) >= limit);
         if self.stranger.get().is_some_and(|(_, until)| now >= until) {

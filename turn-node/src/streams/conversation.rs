@@ -1,4 +1,4 @@
-//! A client's side of its connection: TLS or not, messages in, messages and data out.
+//! A client's side of its connection: optional TLS, messages in, messages and data out.
 
 use super::client::{Client, Closing};
 use super::hub::Hub;
@@ -17,10 +17,10 @@ use turn_core::{ConnectionId, limits};
 
 /// The first byte of a TLS handshake (RFC 8446 §5.1). STUN begins with 0 or 1, ChannelData with 0x40 to 0x7F.
 const TLS_HANDSHAKE: u8 = 22;
-/// A part of a message that is longer keeps its own memory until its rest arrives, and then gives it back.
+/// A longer part of a message keeps its own memory until the rest arrives, and then frees it.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// Serves a connection until one of both ends it.
+/// Serves a connection until either side ends it.
 pub(crate) async fn serve(hub: Rc<Hub>, client: Rc<Client>, stream: TcpStream) {
     tokio::select! {
         biased;
@@ -30,7 +30,7 @@ pub(crate) async fn serve(hub: Rc<Hub>, client: Rc<Client>, stream: TcpStream) {
     hub.leave(&client);
 }
 
-/// Tells TLS from bare TURN by the first byte, so that one port serves both.
+/// Distinguishes TLS from bare TURN by the first byte, so that one port serves both.
 async fn greet(hub: &Rc<Hub>, client: &Rc<Client>, stream: TcpStream) {
     let mut first = [0];
     if !stream.peek(&mut first).await.is_ok_and(|count| count == 1) {
@@ -62,10 +62,10 @@ async fn converse(hub: &Rc<Hub>, client: &Rc<Client>, stream: impl Wire) {
 }
 
 enum Ending {
-    /// The client's end is closed.
+    /// The client has closed its end.
     Gone,
     Broken,
-    /// From here on, the connection carries a peer's bytes.
+    /// The connection carries a peer's bytes from here on.
     Joined(ConnectionId, TcpStream),
 }
 
@@ -75,9 +75,9 @@ struct Conversation<'a, S> {
     stream: S,
     /// The beginning of a message whose rest has not arrived.
     part: Vec<u8>,
-    /// How much of the portion that is being sent is left.
+    /// Unsent bytes of the current portion.
     rest: usize,
-    /// TLS holds bytes that it took from the queue.
+    /// True if TLS holds bytes taken from the queue.
     must_flush: bool,
 }
 
@@ -85,7 +85,7 @@ impl<S: Wire> Conversation<'_, S> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Ending> {
         self.client.wakes(context.waker());
         loop {
-            // What has been read may have queued answers, so sending follows every read.
+            // A read may have queued answers, so sending follows every read.
             if let Poll::Ready(Err(_)) = self.poll_send(context) {
                 return Poll::Ready(Ending::Gone);
             }
@@ -100,7 +100,7 @@ impl<S: Wire> Conversation<'_, S> {
         }
     }
 
-    /// Sends until nothing waits, or the client takes no more.
+    /// Sends until the queue is empty or the client accepts no more.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.poll_take_and_flush(context);
         let stalled_since = &self.client.stalled_since;
@@ -133,10 +133,11 @@ impl<S: Wire> Conversation<'_, S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once and handles every whole message; returns the number of bytes, or why the connection must end.
+    /// Reads once and handles every whole message; returns the number of bytes, or the reason to end the connection.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Option<Closing>>> {
         self.hub.with_memory(|hub, memory| {
-            // A short part is put before what is read; a long one would be copied again with every few bytes that follow.
+            // A short part is copied in front of the next read; a long one would be copied again with every few bytes
+            // that follow.
             let before = if self.part.len() <= KEPT_BYTES { self.part.len() } else { 0 };
             let (head, _) = memory.split_at_mut(before);
             head.copy_from_slice(self.part.get(..before).unwrap_or_default());
@@ -165,7 +166,7 @@ impl<S: Wire> Conversation<'_, S> {
         })
     }
 
-    /// Remembers since when the rest of a message is awaited.
+    /// Tracks the start of the wait for the rest of a message.
     fn note_part(&mut self, progressed: bool) {
         let since = &self.client.part_since;
         if self.part.is_empty() {

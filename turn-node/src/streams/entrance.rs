@@ -1,26 +1,18 @@
 //! Accepts connections and hands each to the thread of its address.
 
-use super::ACCEPT_PAUSE;
-use super::hub::canonical;
-use super::places::network;
-use anyhow::Context;
-use socket2::{SockRef, TcpKeepalive};
+use node_shell::streams::{ACCEPT_PAUSE, canonical, network};
+use socket2::SockRef;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use turn_core::limits;
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: u32 = 1_024;
-/// A client that is gone without a word is found within this time and three probes.
-const KEEPALIVE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Later than the thread itself closes a client that reads nothing, so that it is counted.
+/// Later than the thread itself closes a stalled client, so that it is counted.
 const UNACKNOWLEDGED_TIMEOUT: Duration = limits::STREAM_STALL_TIMEOUT.saturating_mul(2);
 
 /// The listeners' side: one queue for each thread.
@@ -30,7 +22,6 @@ pub(crate) struct Entrance {
     dropped: Arc<AtomicU64>,
 }
 
-/// A thread's side.
 #[derive(Debug)]
 pub(crate) struct Arrivals(mpsc::Receiver<(StdTcpStream, SocketAddr)>);
 
@@ -41,12 +32,11 @@ impl Entrance {
         (Self { threads: senders.into(), dropped: Arc::default() }, receivers)
     }
 
-    /// Connections that were closed because their thread had no time for them.
+    /// Connections closed because their thread's queue was full.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Accepts connections for ever.
     pub(crate) async fn serve(self, listener: TcpListener) {
         loop {
             let accepted = listener.accept().await;
@@ -60,7 +50,7 @@ impl Entrance {
 
     fn hand_on(&self, stream: TcpStream, from: SocketAddr) -> io::Result<()> {
         let stream = stream.into_std()?;
-        // A client that is gone already is no mistake of ours.
+        // The client may have left already, which is not an error.
         let _ = prepare(&stream);
         let thread = self.threads.get(place(from, self.threads.len()));
         if thread.is_none_or(|thread| thread.try_send((stream, from)).is_err()) {
@@ -82,17 +72,6 @@ impl Arrivals {
     }
 }
 
-/// Opens a listener; failing here is failing to start.
-pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    open().with_context(|| format!("listening on TCP {address}"))
-}
-
 /// The same thread for all connections of an address.
 fn place(from: SocketAddr, threads: usize) -> usize {
     let mut hasher = DefaultHasher::new();
@@ -100,13 +79,9 @@ fn place(from: SocketAddr, threads: usize) -> usize {
     hasher.finish().checked_rem(threads as u64).unwrap_or(0) as usize
 }
 
-/// Sets what bounds the time and the memory of a connection in the kernel.
+/// Sets the kernel's limits on a connection's time and memory.
 pub(crate) fn prepare<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
-    let socket: SockRef<'s> = stream.into();
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_notsent_lowat(limits::STREAM_UNSENT_BYTES_MAX)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL))
+    node_shell::streams::prepare(stream, UNACKNOWLEDGED_TIMEOUT, limits::STREAM_UNSENT_BYTES_MAX)
 }
 
 #[cfg(test)]

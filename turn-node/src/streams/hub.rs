@@ -1,15 +1,15 @@
-//! What the tasks of a stream thread share: the server that decides, the connections, and the relay sockets.
+//! State shared by the tasks of a stream thread: the server that decides, the connections, and the relay sockets.
 
 use super::client::{Client, Closing};
 use super::peers::{self, Peers};
-use super::places::{NoPlace, Places};
 use super::relay::{self, Relay};
 use super::{StreamReport, conversation};
 use crate::config::Families;
 use crate::relay_path::head;
 use crate::shard::{Report, now};
+use node_shell::streams::{Limits, NoPlace, Places};
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,26 +24,32 @@ use udp::{Counters, ReceiveBatch, SendBatch};
 const RELAY_MESSAGES: usize = 8;
 /// Bytes read from one connection at a time.
 const READ_BYTES: usize = 64 * 1024;
+const LIMITS: Limits = Limits {
+    connections: limits::STREAMS_PER_SHARD_MAX,
+    per_address: limits::STREAMS_PER_ADDRESS_MAX,
+    strangers: limits::STRANGERS_PER_SHARD_MAX,
+};
 
 pub(crate) struct Hub {
     /// For new TLS connections; `None` without a certificate.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     relay_bind: Families,
     state: RefCell<State>,
-    /// Memory for what is read, used by one task at a time.
+    /// Memory for reads, used by one task at a time.
     memory: Cell<Box<[u8]>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) server: TurnServer,
-    /// By link, less one.
+    /// Indexed by link, less one.
     clients: Vec<Option<Rc<Client>>>,
     free: Vec<u32>,
-    places: Places,
+    /// Strangers are known by their link.
+    places: Places<u32>,
     relays: Vec<Option<Rc<Relay>>>,
     pub(crate) peers: Peers,
-    /// What the messages of one read want to send.
+    /// Destinations of the messages in one read.
     routes: Vec<ToPeer>,
     head: Vec<u8>,
     receive: ReceiveBatch,
@@ -59,7 +65,7 @@ impl Hub {
             server,
             clients: Vec::new(),
             free: Vec::new(),
-            places: Places::default(),
+            places: Places::new(LIMITS),
             relays: Vec::new(),
             peers: Peers::default(),
             routes: Vec::new(),
@@ -74,7 +80,7 @@ impl Hub {
         Rc::new(Self { tls, relay_bind, state: RefCell::new(state), memory })
     }
 
-    /// Never held while a task waits.
+    /// Never held across an await.
     pub(crate) fn state(&self) -> RefMut<'_, State> {
         self.state.borrow_mut()
     }
@@ -102,8 +108,8 @@ impl Hub {
         tokio::task::spawn_local(conversation::serve(Rc::clone(self), client, stream));
     }
 
-    /// Handles the messages in a client's bytes; returns how many of the bytes they are. What follows a bound connection
-    /// is left.
+    /// Handles the messages in a client's bytes; returns the number of bytes handled. Bytes behind a ConnectionBind are
+    /// left.
     pub(crate) fn handle(self: &Rc<Self>, client: &Client, bytes: &[u8]) -> Result<usize, BrokenStream> {
         let (mut state, now) = (self.state(), now());
         let mut handled = 0;
@@ -140,7 +146,7 @@ impl Hub {
         outcome
     }
 
-    /// Carries out what the server has decided.
+    /// Executes the server's outputs.
     pub(crate) fn execute(self: &Rc<Self>, state: &mut State) {
         while let Some(output) = state.server.poll_output() {
             match output {
@@ -173,14 +179,14 @@ impl Hub {
         }
     }
 
-    /// Relays what peers have sent to an allocation; returns true if there may be more.
+    /// Relays peers' datagrams to an allocation; returns true if there may be more.
     pub(crate) fn relay_from_peers(&self, relay: &Relay, socket: &udp::Socket) -> bool {
         let mut state = self.state();
         let state = &mut *state;
         state.receive.clear();
         if let Err(error) = state.receive.fill(socket, 0, RELAY_MESSAGES, &mut state.counters) {
             tracing::debug!(%error, "receiving from peers failed");
-            // The error is taken; what it was reported before may still be there.
+            // Reading cleared a pending error; datagrams may still be waiting.
             return true;
         }
         let (now, mut woken) = (now(), None);
@@ -191,7 +197,8 @@ impl Hub {
                 let client = place(to.client).and_then(|place| state.clients.get(place)?.as_ref());
                 let Some(client) = client else { continue };
                 let head = head(&mut state.server, &mut state.head, to, message.from, datagram.len());
-                if client.outgoing.borrow_mut().push_data([head.before(), datagram, head.after()]) {
+                let parts = [head.before(), datagram, head.after()];
+                if client.outgoing.borrow_mut().push(&parts, limits::STREAM_QUEUE_BYTES_MAX) {
                     state.datagrams_out += 1;
                 } else {
                     state.report.slow_reader += 1;
@@ -210,7 +217,7 @@ impl Hub {
         self.state().close(client, why);
     }
 
-    /// Forgets a connection that has ended, with its allocation.
+    /// Removes an ended connection and its allocation.
     pub(crate) fn leave(self: &Rc<Self>, client: &Client) {
         let mut state = self.state();
         state.remove(client);
@@ -259,7 +266,7 @@ impl State {
         }
     }
 
-    /// A connection that gains or loses its allocation is no stranger any more, or becomes one.
+    /// Updates a connection that has gained or lost its allocation.
     fn review(&mut self, client: &Client, now: Instant) {
         let known = client.is_bound.get() || self.server.has_allocation(client.tuple);
         match client.stranger.get() {
@@ -293,7 +300,9 @@ impl State {
     fn answer(&mut self, to: FiveTuple, bytes: &[u8]) {
         let client = place(to).and_then(|place| self.clients.get(place)?.clone());
         let Some(client) = client else { return };
-        let fits = client.outgoing.borrow_mut().push_answer(bytes);
+        // More than for data; without room, the client does not read its answers.
+        let bytes_max = limits::STREAM_QUEUE_BYTES_MAX + limits::STREAM_ANSWER_BYTES_MAX;
+        let fits = client.outgoing.borrow_mut().push(&[bytes], bytes_max);
         client.wake();
         if !fits {
             self.close(&client, Closing::Unread);
@@ -311,7 +320,6 @@ impl State {
         }
     }
 
-    /// Sends the routed parts of `bytes` to their peers.
     fn send_to_peers(&mut self, bytes: &[u8]) {
         let Self { routes, relays, send, counters, datagrams_out, .. } = self;
         for same in routes.chunk_by(|a, b| (a.allocation, a.dont_fragment) == (b.allocation, b.dont_fragment)) {
@@ -348,7 +356,7 @@ impl State {
         }
     }
 
-    /// The figures of this moment, but for those that only the thread knows.
+    /// The current figures, except those known only to the thread.
     pub(crate) fn report(&self) -> Report {
         let mut streams = self.report;
         streams.open = self.places.taken() as u64;
@@ -374,10 +382,4 @@ fn find(relays: &[Option<Rc<Relay>>], allocation: AllocationId) -> Option<&Rc<Re
 
 fn place(client: FiveTuple) -> Option<usize> {
     (client.link as usize).checked_sub(1)
-}
-
-/// Shows an IPv4 client of a dual-stack listener as IPv4.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    let ip: IpAddr = address.ip().to_canonical();
-    SocketAddr::new(ip, address.port())
 }

@@ -17,12 +17,11 @@ use turn_core::{AllocationId, ConnectionId};
 
 /// Bytes that one direction of a joined connection holds.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Bytes taken out of the user's bandwidth at once: the smallest bandwidth holds as many.
+/// Bytes taken from the user's bandwidth budget at once; the smallest bandwidth allows this many.
 const PIECE_BYTES: usize = 1_000;
-/// How long a direction waits before it asks for bandwidth again.
+/// Pause before a direction asks for bandwidth again.
 const BANDWIDTH_PAUSE: Duration = Duration::from_millis(20);
 
-/// The connections of all allocations of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Peers(HashMap<ConnectionId, Peer>);
 
@@ -30,7 +29,7 @@ pub(crate) struct Peers(HashMap<ConnectionId, Peer>);
 enum Peer {
     /// Being opened; notified to give up.
     Connecting(Rc<Notify>),
-    /// Not read from before the client binds it, so the kernel bounds what the peer can send.
+    /// Not read from before the client binds it, so the kernel bounds the peer's data.
     Waiting(TcpStream),
     /// Joined to the client's connection; notified to end.
     Joined(Rc<Notify>),
@@ -66,7 +65,6 @@ impl Peers {
     }
 }
 
-/// Opens a connection to a peer.
 pub(crate) fn connect(
     hub: &Rc<Hub>,
     peers: &mut Peers,
@@ -101,7 +99,7 @@ async fn open(relayed: SocketAddr, peer: SocketAddr) -> io::Result<TcpStream> {
 
 /// Takes a peer's connection to a relayed address, or closes it.
 pub(crate) fn arrived(hub: &Rc<Hub>, allocation: AllocationId, stream: TcpStream, peer: SocketAddr) {
-    // A peer that is gone already shows when it is read.
+    // A peer that has left already shows at the first read.
     let _ = prepare(&stream);
     let mut state = hub.state();
     if let Some(connection) = state.server.peer_arrived(now(), allocation, peer) {
@@ -110,7 +108,7 @@ pub(crate) fn arrived(hub: &Rc<Hub>, allocation: AllocationId, stream: TcpStream
     }
 }
 
-/// Passes bytes both ways until one end is gone or the server says so. `early` came behind the request that joined them.
+/// Passes bytes both ways until one end closes or the server ends it. `early` followed the request that joined them.
 pub(crate) async fn splice(
     hub: &Rc<Hub>,
     client: &Client,
@@ -146,7 +144,7 @@ pub(crate) async fn splice(
     state.server.peer_gone(connection);
 }
 
-/// Passes bytes one way until the sender has no more.
+/// Passes bytes one way until the sender closes.
 async fn pass(
     hub: &Rc<Hub>,
     connection: ConnectionId,
@@ -165,7 +163,7 @@ async fn pass(
     }
 }
 
-/// Waits until the user's bandwidth has room for so many bytes.
+/// Waits until the user's bandwidth budget has this many bytes.
 async fn spend(hub: &Rc<Hub>, connection: ConnectionId, bytes: usize) {
     let mut left = bytes;
     while left > 0 {

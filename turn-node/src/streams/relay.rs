@@ -13,17 +13,16 @@ use tokio::sync::Notify;
 use turn_core::pool::RelayPort;
 use turn_core::{AllocationId, Transport};
 
-/// Peers that wait to be accepted; there are few, and each is told to the client.
+/// Pending connections of peers; there are few, and each is announced to the client.
 const BACKLOG: u32 = 16;
 
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) allocation: AllocationId,
-    /// Where the socket is bound.
     pub(crate) address: SocketAddr,
     socket: Socket,
     closing: Notify,
-    /// Free for others once the socket above is closed: fields are dropped in their order.
+    /// Available to others once the socket above is closed: fields are dropped in their order.
     port: RefCell<Option<RelayPort>>,
 }
 
@@ -48,7 +47,7 @@ impl Relay {
         Ok(Rc::new(Self { allocation, address, socket, closing: Notify::new(), port: RefCell::default() }))
     }
 
-    /// `None` for an allocation of TCP.
+    /// `None` for an allocation for TCP.
     pub(crate) fn datagrams(&self) -> Option<&udp::Socket> {
         match &self.socket {
             Socket::Datagrams(socket) => Some(socket.get_ref()),
@@ -56,7 +55,7 @@ impl Relay {
         }
     }
 
-    /// Closes the socket, and then gives back the port.
+    /// Closes the socket, then frees the port.
     pub(crate) fn close(&self, port: RelayPort) {
         self.port.replace(Some(port));
         self.closing.notify_one();
@@ -72,7 +71,7 @@ impl Relay {
     async fn hear(&self, hub: &Rc<Hub>, socket: &AsyncFd<udp::Socket>) {
         while let Ok(mut ready) = socket.readable().await {
             if hub.relay_from_peers(self, socket.get_ref()) {
-                // There is more: the others have their turn first.
+                // There is more to read, but other tasks get their turn first.
                 tokio::task::yield_now().await;
             } else {
                 ready.clear_ready();
@@ -86,7 +85,7 @@ impl Relay {
                 Ok((stream, peer)) => peers::arrived(hub, self.allocation, stream, peer),
                 Err(error) => {
                     tracing::debug!(%error, "accepting a peer failed");
-                    tokio::time::sleep(super::ACCEPT_PAUSE).await;
+                    tokio::time::sleep(node_shell::streams::ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -105,8 +104,8 @@ pub(crate) fn start(hub: &Rc<Hub>, relay: &Rc<Relay>) {
     });
 }
 
-/// A TCP socket at a relayed address. Connections to peers leave from the address that listens for others, so all of
-/// its sockets share it.
+/// A TCP socket at a relayed address. Connections to peers leave from the listening address, so all of its sockets
+/// share the address.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;

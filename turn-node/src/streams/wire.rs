@@ -1,4 +1,4 @@
-//! How messages leave over TCP, and over TLS.
+//! Sends messages over TCP and over TLS.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -9,12 +9,11 @@ use tokio_rustls::server::TlsStream;
 use turn_core::limits;
 use turn_core::stream::next_message;
 
-/// A byte stream to a client.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin {
-    /// How many of the bytes, which begin with a message, go out at once.
+    /// Returns how many of the bytes, which begin with a message, to send at once.
     fn portion(bytes: &[u8]) -> usize;
 
-    /// Takes bytes; how many, it says. They may wait for a flush.
+    /// Accepts some of the bytes and returns their number. They may wait for a flush.
     fn poll_take(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 }
 
@@ -29,7 +28,7 @@ impl Wire for TcpStream {
 }
 
 impl Wire for TlsStream<TcpStream> {
-    /// Each message has a record of its own: nothing of a record can be read before all of it has arrived, so over a slow
+    /// Each message has its own record: no part of a record can be read before all of it has arrived, so over a slow
     /// link the first of many messages would wait for the last. coturn's client even takes a record for a message.
     fn portion(bytes: &[u8]) -> usize {
         next_message(bytes, limits::STREAM_MESSAGE_BYTES_MAX).ok().flatten().unwrap_or(bytes.len())

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use turn_core::message::{AttributeType, Message, Method};
 
-/// A client with an allocation of TCP.
+/// A client with an allocation for TCP.
 struct Owner {
     relay: Relay,
     control: StreamClient<TcpStream>,
@@ -24,7 +24,7 @@ impl Owner {
         Ok(Self { relay, control, relayed })
     }
 
-    /// A connection of the client's that is joined to a peer's.
+    /// Binds a new connection of the client to a peer's.
     fn joined(&self, number: &[u8]) -> Result<(TcpStream, Vec<u8>)> {
         let mut data = client(&self.relay, "ada")?;
         assert_eq!(data.bind_connection(number)?, Answer::Success(None));
@@ -136,7 +136,7 @@ fn the_bandwidth_of_the_user_slows_a_connection_down() -> Result<()> {
     let started = std::time::Instant::now();
     let sender = std::thread::spawn(move || ours.write_all(&vec![7; 3 * RATE]).map(|()| ours));
     theirs.read_exact(&mut vec![0; 3 * RATE])?;
-    // One second's worth is there at first.
+    // One second's worth is available at first.
     assert!(started.elapsed().as_millis() > 1_800, "{:?}", started.elapsed());
     drop(sender.join().expect("a thread")?);
     Ok(())

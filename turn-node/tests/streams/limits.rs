@@ -1,4 +1,4 @@
-//! What connections cost that do nothing, or do it slowly.
+//! Connections that do nothing, or do it slowly.
 
 use crate::{CHANNEL, PATIENCE, Pair, counter, relay, tcp, tls, until};
 use anyhow::Result;
@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use turn_core::limits;
 
-/// The time of a limit, a sweep, and a busy machine.
+/// The time limit, plus a sweep and slack for a busy machine.
 fn after(limit: Duration) -> Duration {
     limit + PATIENCE
 }
@@ -42,7 +42,7 @@ fn connections_without_an_allocation_are_closed_in_time() -> Result<()> {
         stream.write_all(beginning)?;
         streams.push(stream);
     }
-    // And a TLS client that shakes hands and then says nothing.
+    // A TLS client that completes the handshake and then sends nothing.
     let mut silent = tls::connect(relay.address, &certificate)?;
     silent.conn.complete_io(&mut silent.sock)?;
     for stream in &mut streams {
@@ -94,13 +94,13 @@ fn a_client_that_stops_reading_costs_bounded_memory_and_no_packet_of_others() ->
     let (stalled, mut other) = (Pair::new(tcp(relay.address)?)?, Pair::new(tcp(relay.address)?)?);
     let before = process::memory_kb(relay.pid())?;
     let started = Instant::now();
-    // 50 Mbit/s to a client that reads nothing, and packets of another one in between.
+    // 50 Mbit/s to a client that reads nothing, with packets of another one in between.
     let mut sent = 0_u64;
     while counter(&relay, "turn_connections_closed_total", "stalled")? == 0 {
         assert!(started.elapsed() < after(limits::STREAM_STALL_TIMEOUT), "it is never closed");
         for _ in 0..500 {
             for _ in 0..5 {
-                // Once the client is closed, its relayed port is.
+                // Closing the client closes its relayed port.
                 let _ = stalled.peer.send_to(&[7; BYTES], stalled.relayed);
                 sent += 1;
             }
@@ -136,7 +136,7 @@ fn a_crowd_of_half_open_connections_keeps_nobody_out() -> Result<()> {
     let from = |network: u8| -> Result<Vec<TcpStream>> {
         (0..700).map(|_| connect_from([127, 0, network, 1], relay.address)).collect()
     };
-    // More than the places for connections without an allocation, from addresses that all have the same thread.
+    // More than the places for connections without an allocation, from addresses on the same thread.
     let _crowd = [from(1)?, from(2)?];
     for _ in 0..20 {
         Pair::new(tcp(relay.address)?)?.talks(b"through the crowd")?;

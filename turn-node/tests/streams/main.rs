@@ -1,4 +1,4 @@
-//! TURN over TCP and TLS, through the built program: data, limits, and a certificate that changes.
+//! TURN over TCP and TLS, through the built program: data, limits, and a changing certificate.
 
 mod connections;
 mod limits;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
-/// What has not arrived by then is lost.
+/// Data that has not arrived within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 const CHANNEL: u16 = 0x4001;
 const SETTINGS: &[(&str, &str)] = &[("TURN_ALLOCATIONS_PER_USER", "1000"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
@@ -24,7 +24,7 @@ fn relay(more: &[(&str, &str)]) -> Result<Relay> {
     Relay::ours(Path::new(PROGRAM), &[SETTINGS, more].concat())
 }
 
-/// The sum over all threads of a metric, or of those of its series that have this reason.
+/// The sum of a metric over all threads, or of its series with this reason.
 fn counter(relay: &Relay, name: &str, reason: &str) -> Result<u64> {
     let (_, text) = page(relay.http, "/metrics")?;
     let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
@@ -68,7 +68,7 @@ impl<S: Read + Write> Pair<S> {
         Ok(Self { client, peer, relayed })
     }
 
-    /// Data goes both ways.
+    /// Checks data in both directions.
     fn talks(&mut self, data: &[u8]) -> Result<()> {
         self.client.send(CHANNEL, data)?;
         let mut buffer = vec![0; 70_000];

@@ -53,7 +53,6 @@ fn write(folder: &Path, certificate: &CertifiedKey<KeyPair>) -> Result<()> {
     Ok(())
 }
 
-/// A folder of one test.
 fn folder() -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +95,7 @@ fn five_hundred_clients_at_once_are_all_served() -> Result<()> {
     println!("{CLIENTS} clients are served after {:?}", started.elapsed());
     until("all allocations are counted", || Ok(counter(&relay, "turn_allocations", "")? == CLIENTS as u64))?;
     println!("{} KB of memory", process::memory_kb(relay.pid())?);
-    // All at once, and none is forgotten.
+    // All send at once, and none is starved.
     for pair in &mut pairs {
         pair.talks(&[7; 1_200])?;
     }

@@ -16,7 +16,7 @@ use turn::client::{Client, ClientConfig};
 use webrtc_util::Conn;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turn-node");
-/// Data that has not arrived by then is lost.
+/// Data that has not arrived within this time is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn client(relay: &Relay, user: Credential) -> Result<Client> {

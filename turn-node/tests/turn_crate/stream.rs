@@ -1,4 +1,4 @@
-//! A TCP connection as the crate's client wants it: whole messages in, whole messages out.
+//! A TCP connection as the crate's client expects it: whole messages in, whole messages out.
 
 use async_trait::async_trait;
 use std::any::Any;

@@ -14,11 +14,12 @@ fn main() -> Result<()> {
     bindgen
         .input_path(&module)
         .out_name("index")
-        // `import source module from "./index_bg.wasm"`: workerd hands out the module, and the glue instantiates it.
+        // `import source module from "./index_bg.wasm"`: workerd provides the module, and the glue code instantiates
+        // it.
         .module(true)?
         .typescript(false)
         .omit_default_module_path(false)
-        // `edge/entry.mjs` makes a fresh instance after a panic, of which this handler tells.
+        // `edge/entry.mjs` creates a fresh instance after a panic, which this handler reports.
         .reset_state_function(true)
         .force_enable_abort_handler(true);
     bindgen.generate(&folder).with_context(|| format!("generating the bindings of {}", module.display()))

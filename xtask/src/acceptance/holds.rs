@@ -1,30 +1,30 @@
-//! Finds the requirements that a file's tests cover: `// Holds S0-SIG-02, S3-SM-01.` above a test, in Terraform `# Holds …`.
+//! Finds the requirements that a file's tests cover: `// Holds S0-SIG-02, S3-SM-01.` above a test,
+//! in Terraform `# Holds …`.
 
-/// What begins such a line, behind the marks of a comment.
+/// The beginning of such a line, after the comment marks.
 const HOLDS: &str = " Holds ";
-/// Functions that make a test out of a name, `test` itself and what files call their own.
+/// Functions that declare a test: `test` itself, and helpers in some files.
 const MAKERS: &[&str] = &["test", "alarm", "refused"];
 
-/// One row that one test holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) row: String,
-    /// Where it says so, from the repository root.
+    /// From the repository root.
     pub(super) file: String,
-    /// On which line, counted from 1.
+    /// Counted from 1.
     pub(super) line: usize,
     test: String,
 }
 
 impl Held {
-    /// The test, as the page names it.
+    /// A Markdown link with the test's name.
     pub(super) fn link(&self) -> String {
         let Self { test, file, .. } = self;
         format!("`{test}` in [{file}](../{file})")
     }
 }
 
-/// Adds what the tests of a file hold, and what is wrong with how they say it.
+/// Adds the rows that a file's tests cover, and mistakes in the comments.
 pub(super) fn read(file: &str, text: &str, tests: &mut Vec<Held>, mistakes: &mut Vec<String>) {
     let (is_rust, is_terraform) = (file.ends_with(".rs"), file.ends_with(".tftest.hcl"));
     if !is_rust && !is_terraform && ![".mjs", ".ts", ".tsx"].iter().any(|ending| file.ends_with(ending)) {

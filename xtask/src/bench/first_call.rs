@@ -16,12 +16,12 @@ use crate::workspace::Workspace;
 
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// What `dev` prints when the page, the Worker and a media node are healthy, and the goals: seconds, and CPU minutes.
+/// Printed by `dev` when the page, the Worker and a media node are healthy, with the goals in seconds and CPU minutes.
 const CALL: (&str, &str, f64, f64) = ("a call works", "Ctrl-C ends everything", 360.0, 12.0);
 /// The same for everything else.
 const ALL: (&str, &str, f64, f64) = ("TURN and recording work", "TURN and recording work now", 540.0, 20.0);
 
-/// One line of JSON per case. The packages of cargo and npm that this machine has downloaded before are not downloaded again.
+/// Returns one line of JSON per case. Packages of cargo and npm in this machine's caches are not downloaded again.
 pub(crate) fn run(workspace: &Workspace) -> Result<Vec<String>> {
     let folder = workspace.target().join("first-call");
     clone(workspace, &folder)?;
@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// What is committed; an older clone is replaced.
+/// Clones the committed state; replaces an older clone.
 fn clone(workspace: &Workspace, folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).context("removing an earlier clone")?;
@@ -73,7 +73,7 @@ fn wait_for(dev: &mut Running, log: &Path, said: &str, started: Instant) -> Resu
     }
 }
 
-/// Of the process and of all its descendants that have ended, which the compilers have.
+/// CPU time of the process and of all its descendants that have ended, as the compilers have.
 fn cpu_minutes(pid: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("reading CPU time")?;
     let ticks = parse_cpu_ticks(&text).context("parsing CPU time")?;
@@ -90,7 +90,8 @@ fn parse_cpu_ticks(text: &str) -> Option<u64> {
 }
 
 fn result(case: &str, ours: f64, goal: f64, unit: &str) -> String {
-    json!({ "bench": "first-call", "case": case, "ours": ours, "peers": { "goal": goal }, "unit": unit }).to_string()
+    let met = ours <= goal;
+    json!({ "bench": "first-call", "case": case, "ours": ours, "goal": goal, "met": met, "unit": unit }).to_string()
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use crate::stamp::{Fingerprint, Stamp};
 use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
-/// What the meet app is made of.
 const SOURCES: &[&str] = &["client", "package-lock.json"];
 
 /// Builds `client/meet/dist`.

@@ -9,13 +9,14 @@ use anyhow::{Context, Result};
 
 use super::program::Program;
 use super::{Flavour, MEDIA_NODE, NATIVE, NPM, WASM_BINDGEN, cost};
+use crate::dist::VERSION_VARIABLE;
 use crate::pins;
 use crate::setup::Tools;
 use crate::stamp::{Fingerprint, Stamp};
 use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
-/// What the Worker is made of, beside the crates that Cargo.lock names.
+/// Sources of the Worker, besides the crates in Cargo.lock.
 const SOURCES: &[&str] = &[
     "edge",
     "shared",
@@ -27,7 +28,7 @@ const SOURCES: &[&str] = &[
     "package-lock.json",
 ];
 
-/// The instructions that rustc's wasm uses. wasm-opt must not add others: workerd may not know them yet.
+/// The wasm features that rustc uses. wasm-opt must not add others, which workerd may not support yet.
 const WASM_FEATURES: &[&str] = &[
     "mutable-globals",
     "sign-ext",
@@ -38,18 +39,17 @@ const WASM_FEATURES: &[&str] = &[
     "exception-handling",
 ];
 
-/// One build of the Worker.
 struct Build<'a> {
     workspace: &'a Workspace,
     tools: &'a Tools,
     flavour: Flavour,
-    /// What comes out.
+    /// The folder of the result.
     folder: PathBuf,
-    /// Where it is put together.
+    /// The folder in which it is assembled.
     staging: PathBuf,
 }
 
-/// Builds `edge/build`, which is deployed, or `.rotunda/edge`, which has the routes that only a developer may have. Needs
+/// Builds `edge/build`, which is deployed, or `.rotunda/edge`, which has development-only routes. Needs
 /// [`Program::WorkerBindgen`].
 pub(crate) fn task<'a>(workspace: &'a Workspace, tools: &'a Tools, flavour: Flavour) -> Task<'a> {
     let (name, folder, staging, cost_s) = match flavour {
@@ -94,7 +94,7 @@ impl<'a> Build<'a> {
     }
 
     fn fingerprint(&self) -> Result<Fingerprint> {
-        let mut fingerprint = Fingerprint::default();
+        let mut fingerprint = Fingerprint::default().fact(&std::env::var(VERSION_VARIABLE).unwrap_or_default());
         for source in SOURCES {
             fingerprint = fingerprint.fact(source).path(&self.workspace.path(source))?;
         }
@@ -125,7 +125,7 @@ impl<'a> Build<'a> {
     fn wasm_opt(&self) -> Command {
         let module = self.staging.join("index_bg.wasm");
         let mut command = self.tools.command("wasm-opt");
-        // Names are kept: they are what a stack trace in the logs says.
+        // Names are kept for stack traces in the logs.
         command.arg(&module).arg("-o").arg(&module).args(["-O", "--debuginfo"]);
         command.args(WASM_FEATURES.iter().map(|feature| format!("--enable-{feature}")));
         command
@@ -151,7 +151,7 @@ impl<'a> Build<'a> {
     }
 }
 
-/// workerd and wrangler have the module under the plain import; the proposal `import source` is not there yet.
+/// workerd and wrangler provide the module under a plain import; they do not support the proposal `import source` yet.
 fn without_source_phase(glue: &str) -> String {
     glue.replace("import source ", "import ")
 }

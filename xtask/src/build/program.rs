@@ -8,21 +8,16 @@ use crate::setup::Tools;
 use crate::tasks::{Task, Work};
 use crate::workspace::Workspace;
 
-/// A native program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// Forwards media.
     MediaNode,
-    /// Relays for clients that cannot reach a media node.
     TurnNode,
-    /// Keeps recordings on a developer's machine.
     Storage,
     /// Writes the Worker's JavaScript bindings.
     WorkerBindgen,
 }
 
 impl Program {
-    /// Where the program of this flavour lies.
     pub(crate) fn path(self, workspace: &Workspace, flavour: Flavour) -> PathBuf {
         let folder = match flavour {
             Flavour::Quick => "debug",
@@ -31,7 +26,7 @@ impl Program {
         workspace.target().join(folder).join(self.package())
     }
 
-    /// The crate, and so the file.
+    /// The crate, and thus the file.
     fn package(self) -> &'static str {
         match self {
             Self::MediaNode => "media-node",
@@ -42,8 +37,9 @@ impl Program {
     }
 }
 
-/// Cargo's selection for everything that runs on this machine. A dependency has the features that all selected crates want together, so
-/// the same selection everywhere means that it is built once, for `dev` and for every test; filters like `--bin` pick what is wanted.
+/// Cargo's selection of everything that runs on this machine. A dependency has the features that all selected crates
+/// request together, so the same selection everywhere means that it is built once, for `dev` and for every test;
+/// filters like `--bin` select programs.
 pub(crate) const EVERYTHING_NATIVE: &[&str] = &["--workspace"];
 
 /// One cargo call for all of `programs`.
@@ -54,7 +50,7 @@ fn command(tools: &Tools, programs: &[Program], flavour: Flavour) -> Command {
             command.args(EVERYTHING_NATIVE);
             command.args(programs.iter().flat_map(|program| ["--bin", program.package()]));
         }
-        // As deployed: with no feature that only another crate wants.
+        // As deployed: without features that only another crate requests.
         Flavour::Release => {
             command.arg("--release");
             command.args(programs.iter().flat_map(|program| ["--package", program.package()]));
@@ -74,7 +70,6 @@ pub(crate) fn task<'a>(
     Task { name, after: &[], cost_s, prepare }
 }
 
-/// The benchmarks, and the programs they measure.
 pub(crate) fn benchmarks(tools: &Tools, flavour: Flavour) -> Task<'_> {
     let prepare = Box::new(move || {
         let mut command = tools.cargo_build();

@@ -24,7 +24,7 @@ pub(super) struct Prices {
 #[serde(deny_unknown_fields)]
 pub(super) struct Aws {
     pub(super) source: String,
-    /// An hour, by type with `-` for the dot.
+    /// Per hour, by type with `-` for the dot.
     instance: BTreeMap<String, f64>,
     pub(super) public_ipv4: f64,
     pub(super) disk_gb_month: f64,
@@ -107,7 +107,7 @@ impl Aws {
 }
 
 impl Egress {
-    /// What so many GB cost in a month.
+    /// The monthly cost of this many GB.
     pub(super) fn month(&self, gb: f64) -> f64 {
         let mut begins = 0.0;
         let mut dollars = 0.0;

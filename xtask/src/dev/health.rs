@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A healthy part answers within this.
+/// Longest answer of a healthy part.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// The HTTP status of `path` on this machine; `None` while nothing answers.
+/// The HTTP status of `path` on this machine; `None` if nothing answers.
 pub(crate) fn status(port: u16, path: &str) -> Option<u16> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).ok()?;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::process::{self, POLL};
 use crate::signals;
 
-/// How long a killed process may take to release its ports.
+/// Time for a killed process to release its ports.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Writes down this process and all that it started.
+/// Records this process and all its descendants.
 pub(crate) fn record(state: &Path) -> Result<()> {
     let own = std::process::id();
     let parts: Vec<Value> = process::descendants(own).into_iter().filter_map(entry).collect();
@@ -22,7 +22,6 @@ pub(crate) fn record(state: &Path) -> Result<()> {
         .context("recording the running processes")
 }
 
-/// Stops the processes that an earlier run left behind.
 pub(crate) fn end(state: &Path) -> Result<()> {
     let text = fs::read_to_string(file(state)).unwrap_or_default();
     let left: Vec<u32> = still_running(&text, |pid| process::stat(pid).map(|stat| stat.start_ticks));
@@ -54,7 +53,7 @@ pub(crate) fn forget(state: &Path) -> Result<()> {
     }
 }
 
-/// The xtask that recorded last.
+/// The process id of the last xtask that recorded.
 pub(crate) fn owner(state: &Path) -> Option<u64> {
     let record: Value = serde_json::from_str(&fs::read_to_string(file(state)).ok()?).ok()?;
     record.get("owner")?.as_u64()

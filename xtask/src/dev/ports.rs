@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// How many ports after the usual one are tried.
+/// Number of ports tried after the usual one.
 const SEARCHED: u16 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Transport {
     Udp,
 }
 
-/// Exactly the port that was asked for.
+/// Fails if the requested port is taken.
 pub(crate) fn exactly(port: u16, transport: Transport) -> Result<u16> {
     if is_free(port, transport) {
         return Ok(port);
@@ -26,7 +26,7 @@ pub(crate) fn exactly(port: u16, transport: Transport) -> Result<u16> {
     bail!("port {port} is in use{}: choose another with --port", holder(port, transport))
 }
 
-/// The usual port; or the next free one, with a line that says so.
+/// The usual port or, with a printed note, the next free one.
 pub(crate) fn usual(port: u16, transport: Transport) -> Result<u16> {
     let free = neighbours(port, 1, transport)?;
     if free != port {
@@ -35,7 +35,7 @@ pub(crate) fn usual(port: u16, transport: Transport) -> Result<u16> {
     Ok(free)
 }
 
-/// The first of `count` neighbouring free ports, from `usual` on.
+/// The first of `count` consecutive free ports, from `usual` on.
 pub(crate) fn neighbours(usual: u16, count: u16, transport: Transport) -> Result<u16> {
     let all_free = |first: &u16| (0..count).all(|next| is_free(first.saturating_add(next), transport));
     let found = (usual..usual.saturating_add(SEARCHED)).find(all_free);
@@ -49,7 +49,7 @@ fn is_free(port: u16, transport: Transport) -> bool {
     }
 }
 
-/// ` by NAME (pid N)`, or nothing where `/proc` does not tell.
+/// ` by NAME (pid N)`; empty if `/proc` does not tell.
 fn holder(port: u16, transport: Transport) -> String {
     find_holder(port, transport).map(|(pid, name)| format!(" by {name} (pid {pid})")).unwrap_or_default()
 }
@@ -94,7 +94,7 @@ mod tests {
         \x20  1: 0100007F:2254 0100007F:2253 01 00000000:00000000 00:00000000 00000000     0        0 4243 1 0 100\n";
 
     #[test]
-    fn finds_who_listens_and_not_who_is_connected() {
+    fn finds_the_listener_and_not_those_connected() {
         assert_eq!(socket_inode(TABLE, 8787, Transport::Tcp), Some(4242));
         assert_eq!(socket_inode(TABLE, 8788, Transport::Tcp), None);
         assert_eq!(socket_inode(TABLE, 9000, Transport::Tcp), None);

@@ -1,4 +1,4 @@
-//! How each part is started, and where it reports its health.
+//! The command and the health check of each part.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::build::{Flavour, Program};
 use crate::setup::Tools;
 use crate::workspace::Workspace;
 
-/// The Worker's port unless it is taken; wrangler's default.
+/// wrangler's default; used unless it is taken.
 const WORKER_PORT: u16 = 8787;
 
 /// The first media port; each shard of each node takes one.
 const MEDIA_PORT: u16 = 7000;
 
-/// Where the TURN node serves clients (RFC 8656 §3.1).
+/// The TURN node's port for clients (RFC 8656 §3.1).
 const TURN_PORT: u16 = 3478;
 
 /// The first port for a node's health and metrics.
@@ -28,16 +28,14 @@ const NODE_HTTP_PORT: u16 = 7900;
 
 const TURN_NODE: &str = "turn-1";
 
-/// The most shards of one node on a developer's machine.
 const SHARDS_MAX: usize = 4;
 
-/// A part that can be started.
 pub(crate) struct Recipe {
     /// Shown in the table, and part of the log's name.
     pub(crate) name: String,
     pub(crate) command: Command,
     pub(crate) http_port: u16,
-    /// It is healthy when this path
+    /// The part is healthy when this path
     pub(crate) ready_path: &'static str,
     /// is answered with this status.
     pub(crate) ready_status: u16,
@@ -45,9 +43,9 @@ pub(crate) struct Recipe {
     pub(crate) note: String,
 }
 
-/// What is started, in this order.
+/// All recipes in starting order.
 pub(crate) struct Recipes {
-    /// The Worker, then the media nodes, which dial it.
+    /// The Worker, then the media nodes, which connect to it.
     pub(crate) for_the_call: Vec<Recipe>,
     /// The storage for recordings and the TURN node.
     pub(crate) for_later: Vec<Recipe>,
@@ -124,7 +122,7 @@ impl Turn<'_> {
             .env("TURN_KEYS", keys)
             .env("TURN_LISTEN", listen.to_string())
             .env("TURN_TCP_LISTEN", tcp_listen.to_string())
-            // The media nodes are on this machine, which is not a global address.
+            // The media nodes are on this machine, which has no global address.
             .env("TURN_PEER_ALLOW", options.media_address.to_string())
             .env("TURN_SHARDS", shards().to_string())
             .env("TURN_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
@@ -155,7 +153,7 @@ fn worker(
     }
 }
 
-/// The tokens that the Worker accepts the nodes with.
+/// The tokens with which the nodes register.
 struct Passes {
     region: String,
     tokens: Vec<String>,
@@ -178,7 +176,7 @@ impl Passes {
     }
 }
 
-/// One per core, as in production, up to a bound.
+/// One per core, as in production, up to a limit.
 fn shards() -> u16 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SHARDS_MAX));
     u16::try_from(cores).unwrap_or(1)

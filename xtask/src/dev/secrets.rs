@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-/// The Worker's secrets, by name.
+/// Names of the Worker's secrets.
 const NAMES: [&str; 4] = ["TOKEN_KEYS", "NODE_KEYS", "TURN_KEYS", "API_KEYS"];
 
 /// RFC 7518 §3.2: a key for HS256 has at least the size of the hash.
@@ -21,7 +21,7 @@ pub(crate) fn named<'a>(secrets: &'a [(String, String)], wanted: &str) -> &'a st
     secrets.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value)
 }
 
-/// Reads `dev.env`, and adds what it lacks.
+/// Reads `dev.env`, and adds missing secrets.
 pub(crate) fn read_or_create(state: &Path) -> Result<Vec<(String, String)>> {
     let path = file(state);
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
@@ -33,11 +33,11 @@ pub(crate) fn read_or_create(state: &Path) -> Result<Vec<(String, String)>> {
     Ok(parse(&(text + &missing)))
 }
 
-/// The lines that a file lacks: all of them, or those of programs that are newer than it.
+/// The lines that a file lacks: all of them, or those of newer programs.
 fn missing(text: &str) -> Result<String> {
     let mut lines = String::new();
     if text.is_empty() {
-        lines.push_str("# Secrets of this machine's development environment; delete the file to have new ones.\n");
+        lines.push_str("# Secrets of this machine's development environment; delete the file to create new ones.\n");
     }
     let known = parse(text);
     for name in NAMES.into_iter().filter(|name| !known.iter().any(|(known, _)| known == name)) {

@@ -14,25 +14,24 @@ use crate::process::Running;
 use crate::progress::{self, Line};
 use crate::signals;
 
-/// How long a part may take to become healthy.
+/// Time for a part to become healthy.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often a part is asked whether it is healthy.
+/// Interval of health checks.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Stack {
     parts: Vec<Part>,
-    /// Name and note of what is being built, and started once it is.
+    /// Name and note of the parts that are still being built.
     coming: Vec<(String, String)>,
     logs: PathBuf,
     api: ApiKey,
 }
 
-/// A key of the HTTP API.
 pub(crate) struct ApiKey {
     /// `id:secret`.
     pub(crate) key: String,
-    /// The file that holds it.
+    /// The file that contains it.
     pub(crate) file: PathBuf,
 }
 
@@ -55,7 +54,7 @@ impl Stack {
         Ok(Self { parts, coming, logs, api })
     }
 
-    /// Starts what came later, waits until it is healthy, and returns its rows of the table.
+    /// Starts later parts, waits until they are healthy, and returns their rows of the table.
     pub(crate) fn add(&mut self, recipes: Vec<Recipe>) -> Result<String> {
         let before = self.parts.len();
         for recipe in recipes {
@@ -66,7 +65,7 @@ impl Stack {
         Ok(format_rows(&self.rows(before)))
     }
 
-    /// Waits until every part from `first` on says that it can serve.
+    /// Waits until every part from `first` on is healthy.
     pub(crate) fn wait_until_healthy(&mut self, first: usize) -> Result<()> {
         let asked = self.parts.iter().skip(first);
         let asked: Vec<_> = asked.map(|part| (part.name.clone(), part.http_port, part.ready)).collect();
@@ -97,7 +96,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Fails as soon as one of the parts has ended.
+    /// Fails if one of the parts has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         for part in &mut self.parts {
             if let Some(status) = part.running.poll()? {
@@ -115,7 +114,7 @@ impl Stack {
         }
     }
 
-    /// What a developer reads.
+    /// The table for a developer.
     pub(crate) fn table(&self) -> String {
         let mut rows = vec![("meet", self.url(), "open it in two windows".to_owned())];
         rows.extend(self.rows(0));
@@ -142,7 +141,7 @@ impl Stack {
         rows
     }
 
-    /// What a program that started this one reads.
+    /// The table for a program that started this one.
     pub(crate) fn json(&self) -> Value {
         let part = |part: &Part| json!({ "name": part.name, "pid": part.running.pid(), "url": part.url("") });
         json!({ "url": self.url(), "api_key": self.api.key, "parts": self.parts.iter().map(part).collect::<Vec<_>>() })
@@ -168,7 +167,6 @@ impl Part {
     }
 }
 
-/// A name, a URL and a note.
 type Row<'a> = (&'a str, String, String);
 
 fn format_rows(rows: &[Row<'_>]) -> String {

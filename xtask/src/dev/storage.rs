@@ -1,4 +1,4 @@
-//! The storage for recordings on a developer's machine: `tests/storage`, an S3-compatible server over a folder.
+//! The recording storage of a developer's machine: `tests/storage`, an S3-compatible server backed by a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,13 +42,12 @@ impl Storage {
             command,
             http_port: self.port,
             ready_path: "/",
-            // It refuses a request without a signature, so it is up.
+            // Refusing an unsigned request shows that it is up.
             ready_status: 403,
             note: "recordings (S3)".to_owned(),
         }
     }
 
-    /// The Worker's settings for it.
     pub(crate) fn worker_vars(&self) -> Value {
         json!({
             "RECORDING_BUCKET": BUCKET,
@@ -59,7 +58,6 @@ impl Storage {
         })
     }
 
-    /// A media node's settings for it.
     pub(crate) fn node_settings(&self, state: &Path) -> Vec<(&'static str, String)> {
         vec![
             ("MEDIA_RECORD_BUCKET", BUCKET.to_owned()),

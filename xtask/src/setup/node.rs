@@ -12,7 +12,7 @@ use crate::tasks::Work;
 use crate::workspace::Workspace;
 use crate::{pins, progress};
 
-/// The folder of a newer Node.js, where the system's is too old.
+/// The folder of a newer Node.js if the system's is too old.
 pub(crate) fn ensure_node(workspace: &Workspace) -> Result<Option<PathBuf>> {
     if find_program(&system_path(), "npm").is_none() {
         bail!("npm is missing: install Node.js (on Debian: apt-get install nodejs npm), then start again");
@@ -32,7 +32,7 @@ pub(crate) fn ensure_node(workspace: &Workspace) -> Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
-/// The packages that `package-lock.json` names.
+/// The packages of `package-lock.json`.
 pub(crate) fn packages<'a>(tools: &Tools) -> Result<Work<'a>> {
     let workspace = &tools.workspace;
     let stamp = Stamp::new(workspace, "npm", &packages_fingerprint(workspace)?);
@@ -42,7 +42,7 @@ pub(crate) fn packages<'a>(tools: &Tools) -> Result<Work<'a>> {
     }
     stamp.clear()?;
     let mut command = tools.command("npm");
-    // `npm ci` empties node_modules first, under the feet of whatever runs from it; later changes only add or remove.
+    // `npm ci` empties node_modules first, even under running programs; later changes only add or remove packages.
     command.args(if installed { ["install", "--no-save"].as_slice() } else { ["ci"].as_slice() });
     command.args(["--no-audit", "--no-fund", "--loglevel=http"]);
     Ok(Work::Commands(VecDeque::from([command]), Box::new(move || stamp.write())))

@@ -13,7 +13,6 @@ const NO_WASM_TARGET: &str = "no standard library for wasm32-unknown-unknown: ru
     or, where rustup reaches no server, build it with `cargo build -Zbuild-std=std,panic_abort` out of Debian's rustc-web and \
     rust-web-src of one version, copy the rlibs into that rustc's lib/rustlib/wasm32-unknown-unknown/lib, and set RUSTC to it";
 
-/// Adds the standard library for the edge's target.
 pub(crate) fn ensure_wasm_target(workspace: &Workspace) -> Result<()> {
     if has_wasm_target()? {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg, faketime.
+//! Packages from the system's package manager: a C compiler, browsers, Python, coturn, ffmpeg, faketime, PulseAudio, jq,
+//! shellcheck.
 
 use std::process::Command;
 
@@ -13,7 +14,7 @@ pub(crate) fn ensure_compiler(workspace: &Workspace) -> Result<()> {
     install(workspace, if any_program(&["cc"]) { &[] } else { &["build-essential"] })
 }
 
-/// Chromium and Firefox, under any name a system gives them.
+/// Chromium and Firefox, under any name that a system gives them.
 pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     if !any_program(&["chromium", "chromium-browser", "google-chrome"]) {
@@ -25,12 +26,14 @@ pub(crate) fn ensure_browsers(workspace: &Workspace) -> Result<()> {
     install(workspace, &missing)
 }
 
-/// `ip` and `bridge`, which make networks for browsers to travel between, and what makes certificates and has Firefox trust them.
+/// A sound server with its client, which tells whether a browser has a microphone open.
+pub(crate) fn ensure_sound(workspace: &Workspace) -> Result<()> {
+    install(workspace, &missing(&[("pulseaudio", "pulseaudio"), ("pactl", "pulseaudio-utils")]))
+}
+
+/// `ip` and `bridge` for networks that browsers switch between, and tools for certificates that Firefox trusts.
 pub(crate) fn ensure_networks(workspace: &Workspace) -> Result<()> {
-    let needed = [("bridge", "iproute2"), ("openssl", "openssl"), ("certutil", "libnss3-tools")];
-    let missing: Vec<&str> =
-        needed.into_iter().filter(|(program, _)| !any_program(&[program])).map(|(_, package)| package).collect();
-    install(workspace, &missing)
+    install(workspace, &missing(&[("bridge", "iproute2"), ("openssl", "openssl"), ("certutil", "libnss3-tools")]))
 }
 
 /// coturn with its client.
@@ -39,7 +42,6 @@ pub(crate) fn ensure_coturn(workspace: &Workspace) -> Result<()> {
     install(workspace, if present { &[] } else { &["coturn"] })
 }
 
-/// ffmpeg and ffprobe.
 pub(crate) fn ensure_ffmpeg(workspace: &Workspace) -> Result<()> {
     let present = any_program(&["ffmpeg"]) && any_program(&["ffprobe"]);
     install(workspace, if present { &[] } else { &["ffmpeg"] })
@@ -50,11 +52,21 @@ pub(crate) fn ensure_faketime(workspace: &Workspace) -> Result<()> {
     install(workspace, if any_program(&["faketime"]) { &[] } else { &["faketime"] })
 }
 
-/// Python with `venv`.
+/// `jq`, with which the pipeline's scripts read JSON, and `shellcheck`, which also checks scripts in workflows for actionlint.
+pub(crate) fn ensure_scripts(workspace: &Workspace) -> Result<()> {
+    let missing: Vec<&str> = ["jq", "shellcheck"].into_iter().filter(|name| !any_program(&[name])).collect();
+    install(workspace, &missing)
+}
+
 pub(crate) fn ensure_python(workspace: &Workspace) -> Result<()> {
     let present = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
     let present = present.is_ok_and(|output| output.status.success());
     install(workspace, if present { &[] } else { &["python3", "python3-venv"] })
+}
+
+/// The packages of the programs that are not there, each `(program, package)`.
+fn missing<'a>(needed: &[(&str, &'a str)]) -> Vec<&'a str> {
+    needed.iter().filter(|(program, _)| !any_program(&[program])).map(|(_, package)| *package).collect()
 }
 
 /// Installs Debian packages as root, or prints the command that would.
@@ -73,7 +85,7 @@ fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     progress::run(workspace, &format!("apt-get install {names}"), &mut command)
 }
 
-/// A prefix that makes a command run as root without asking; `None` where that is impossible.
+/// A prefix that runs a command as root without a prompt; `None` if that is impossible.
 fn root_prefix() -> Option<&'static [&'static str]> {
     if !any_program(&["apt-get"]) {
         return None;

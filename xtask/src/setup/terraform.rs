@@ -1,16 +1,14 @@
-//! Terraform with its AWS provider, and the programs that check modules. Terraform itself is not installed from here.
+//! Terraform with its AWS provider, and the programs that check modules. xtask does not install Terraform itself.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Tools, python, system};
+use super::{Tools, go, python, system};
 use crate::lock::Lock;
-use crate::workspace::Workspace;
-use crate::{pins, progress};
+use crate::pins;
 
-/// What there is to check modules with.
+/// The available checkers of modules.
 pub(crate) struct Checkers {
     pub(crate) checkov: PathBuf,
     pub(crate) terraform: Option<PathBuf>,
@@ -23,12 +21,13 @@ pub(crate) fn checkers(tools: &Tools) -> Result<Checkers> {
     let workspace = &tools.workspace;
     let _lock = Lock::take(workspace, "setup")?;
     system::ensure_python(workspace)?;
-    let checkov = python::ensure_program(workspace, "checkov", pins::CHECKOV)?;
-    let tflint = tflint(tools)?;
+    let checkov = python::ensure_program(workspace, "checkov", "checkov", pins::CHECKOV)?;
+    let tflint = go::program(tools, "tflint", "github.com/terraform-linters/tflint", pins::TFLINT)?;
     Ok(Checkers { checkov, terraform: tools.find("terraform"), providers: providers(), tflint })
 }
 
-/// A folder with the AWS provider: what `terraform providers mirror` writes, or Terraform's own folder for such copies.
+/// A folder with the AWS provider: the output of `terraform providers mirror`, or Terraform's own folder for such
+/// copies.
 fn providers() -> Option<PathBuf> {
     let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".terraform.d/plugins"));
     let shared = ["/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"].map(PathBuf::from);
@@ -42,28 +41,6 @@ fn has_provider(folder: &Path) -> bool {
         std::fs::read_dir(folder.join("registry.terraform.io/hashicorp/aws")).into_iter().flatten().flatten();
     let is_it = |name: &str| name == pins::AWS_PROVIDER || name.contains(&format!("_{}_", pins::AWS_PROVIDER));
     versions.into_iter().any(|version| version.file_name().to_str().is_some_and(is_it))
-}
-
-/// The tflint on the PATH, or one built by Go; `None` where neither can be had.
-fn tflint(tools: &Tools) -> Result<Option<PathBuf>> {
-    if let Some(program) = tools.find("tflint") {
-        return Ok(Some(program));
-    }
-    let folder = tools.workspace.tools().join(format!("tflint-{}", pins::TFLINT));
-    let program = folder.join("tflint");
-    if program.exists() {
-        return Ok(Some(program));
-    }
-    match tools.find("go") {
-        Some(go) => build_tflint(&tools.workspace, &go, &folder).map(|()| Some(program)),
-        None => Ok(None),
-    }
-}
-
-fn build_tflint(workspace: &Workspace, go: &Path, folder: &Path) -> Result<()> {
-    let mut build = Command::new(go);
-    build.arg("install").arg(format!("github.com/terraform-linters/tflint@v{}", pins::TFLINT)).env("GOBIN", folder);
-    progress::run(workspace, "go install tflint", &mut build)
 }
 
 #[cfg(test)]

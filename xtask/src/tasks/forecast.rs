@@ -5,25 +5,25 @@ use std::time::{Duration, Instant};
 
 use crate::progress;
 
-/// What cargo counts: crates to compile and build scripts to run.
+/// Cargo's units of progress: crates to compile and build scripts to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Units {
-    /// Those that were done when it began to count: they cost nothing.
+    /// Units done at the first count: they cost nothing.
     fresh: u32,
     done: u32,
     all: u32,
 }
 
-/// A task that runs longer than this is judged by its own pace.
+/// A task that runs longer than this is estimated from its own pace.
 const JUDGED_AFTER_S: f64 = 10.0;
 
-/// From this much work on, in CPU seconds, the machine's own pace counts more than the number of its cores.
+/// From this much work on, in CPU seconds, the machine's own pace counts more than its number of cores.
 const ENOUGH_S: f64 = 30.0;
 
-/// A command that does not say how far it is counts as almost done from here on.
+/// The estimated progress of a command that does not report any stops here.
 const SILENT_MAX: f64 = 0.9;
 
-/// One task's part of the whole.
+/// One task's share of the whole work.
 pub(crate) struct Share {
     name: &'static str,
     cost_s: f64,
@@ -37,7 +37,7 @@ enum State {
 }
 
 impl Share {
-    /// A task that has not begun.
+    /// A task that has not started.
     pub(crate) fn waiting(name: &'static str, cost_s: u32) -> Self {
         Self { name, cost_s: f64::from(cost_s), state: State::Waiting }
     }
@@ -46,7 +46,7 @@ impl Share {
         self.name
     }
 
-    /// Its first command has started; a second call changes nothing.
+    /// Notes that its first command has started; idempotent.
     pub(crate) fn begin(&mut self) {
         if matches!(self.state, State::Waiting) {
             self.state = State::Running { since: Instant::now(), units: None };
@@ -57,7 +57,7 @@ impl Share {
         self.state = State::Done;
     }
 
-    /// Reads how far cargo is from what it draws.
+    /// Reads cargo's progress from its drawn output.
     pub(crate) fn read(&mut self, log: &Path) {
         if let State::Running { units, .. } = &mut self.state {
             let Some((done, all)) = parse_units(&progress::read_end(log, 2_048)) else { return };
@@ -78,7 +78,7 @@ impl Share {
         }
     }
 
-    /// What it costs in all: more than was thought if it has taken longer already.
+    /// Its total cost: more than estimated if it has taken longer already.
     fn cost_s(&self) -> f64 {
         match self.state {
             State::Running { since, units: Some(_) } if since.elapsed().as_secs_f64() > JUDGED_AFTER_S => {
@@ -105,14 +105,14 @@ fn parse_units(drawn: &str) -> Option<(u32, u32)> {
     Some((done.parse().ok()?, all.parse().ok()?))
 }
 
-/// The whole.
+/// The estimate for all tasks.
 pub(crate) struct Forecast {
     started: Instant,
     cores: f64,
 }
 
 impl Forecast {
-    /// The work begins now.
+    /// Starts the clock.
     pub(crate) fn start() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { started: Instant::now(), cores: cores as f64 }
@@ -131,14 +131,14 @@ impl Forecast {
 
     fn remaining(&self, done_s: f64, all_s: f64) -> Duration {
         let elapsed = self.started.elapsed().as_secs_f64().max(0.1);
-        // At first the pace is what the cores could do, then what they did.
+        // The initial pace is that of the cores, the later one is measured.
         let weight = (done_s / ENOUGH_S).min(1.0);
         let pace = weight * done_s / elapsed + (1.0 - weight) * self.cores;
         Duration::from_secs_f64((all_s - done_s).max(0.0) / pace.max(0.01))
     }
 }
 
-/// No more exact than it is known.
+/// Rounded to the precision of the estimate.
 pub(crate) fn in_words(remaining: Duration) -> String {
     match remaining.as_secs() {
         0..=45 => "less than a minute left".to_owned(),

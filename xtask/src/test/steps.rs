@@ -25,7 +25,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "codegen",
-        about: "what is generated is fresh, and every row of acceptance has its answer",
+        about: "generated files are up to date, and every row of acceptance is covered or explained",
         run: codegen,
     },
     Step { name: "clippy", about: "no warnings, native and wasm32", run: clippy },
@@ -41,10 +41,15 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the modules' tests against a mocked AWS, checkov, tflint",
         run: super::terraform::run,
     },
+    Step {
+        name: "delivery",
+        about: "licences, the pipeline on GitHub, and a call through the containers' file systems",
+        run: super::delivery::run,
+    },
     Step { name: "dev", about: "`cargo xtask dev` started, and killed in every way", run: dev },
     Step {
         name: "turn",
-        about: "clients of coturn and of the crate `turn` over UDP, TCP and TLS, what they are refused, and floods",
+        about: "clients of coturn and of the crate `turn` over UDP, TCP and TLS, refusals, and floods",
         run: turn,
     },
     Step {
@@ -53,8 +58,10 @@ pub(crate) const STEPS: &[Step] = &[
         run: interop,
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
+    Step { name: "packages", about: "the npm packages, packed and installed elsewhere, in a call", run: packages },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
+    Step { name: "first-call", about: "a fresh clone has a call running within six minutes", run: first_call },
 ];
 
 fn format(run: &mut Run<'_>) -> Result<()> {
@@ -77,7 +84,7 @@ fn clippy(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn unit(run: &mut Run<'_>) -> Result<()> {
-    // Integration tests that start no other program of ours; the others have steps of their own.
+    // Integration tests that start no other program of ours; the others have separate steps.
     run.command("unit", run.tests(&["--lib", "--bins", "--test", "room", "--test", "program", "--test", "rfc8656"]))
 }
 
@@ -129,7 +136,7 @@ fn wrangler(run: &mut Run<'_>) -> Result<()> {
 
 fn dev(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
-    // One after the other: each starts a whole stack, and its time limits count on two cores.
+    // One after the other: each starts a whole stack, and its time limits assume two cores.
     run.command("dev", run.tests(&["--test", "dev", "--", "--test-threads=1"]))
 }
 
@@ -154,6 +161,12 @@ fn recording(run: &mut Run<'_>) -> Result<()> {
     run.command("recording", run.tests(&["--test", "recording", "--", "--test-threads=1", "--nocapture"]))
 }
 
+fn packages(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    setup::for_browsers(run.tools)?;
+    run.command("packages", run.npm(&["run", "packages", "--workspace", "tests/browser"]))
+}
+
 fn browser(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_browsers(run.tools)?;
@@ -166,15 +179,19 @@ fn browser(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn bench(run: &mut Run<'_>) -> Result<()> {
-    for name in ["sfu", "turn", "recording"] {
-        // By cargo: the program that runs here may have been built anew by an earlier step, and its file be gone.
+    for name in ["sfu", "turn", "recording", "edge"] {
+        // By cargo: an earlier step may have rebuilt the running program, whose file would be gone.
         let bench = run.cargo(&["xtask", "bench", name, "--smoke"]);
         run.command(&format!("bench {name}"), bench)?;
     }
     Ok(())
 }
 
-/// The same command in a network namespace of its own: what it makes there is never seen outside, and gone with it.
+fn first_call(run: &mut Run<'_>) -> Result<()> {
+    run.command("bench first-call", run.cargo(&["xtask", "bench", "first-call"]))
+}
+
+/// The same command in a separate network namespace: its networks are never visible outside, and disappear with it.
 fn in_own_network(command: &Command) -> Command {
     let mut isolated = Command::new("unshare");
     // SAFETY: takes nothing and cannot fail.
@@ -193,7 +210,7 @@ fn in_own_network(command: &Command) -> Command {
 mod tests {
     use crate::workspace::Workspace;
 
-    /// Filters choose tests by name, so a new file has to be named in a step.
+    /// Filters select tests by name, so a new file must be named in a step.
     #[test]
     fn every_integration_test_belongs_to_a_step() {
         let files = Workspace::locate().and_then(|workspace| workspace.files()).expect("a repository");

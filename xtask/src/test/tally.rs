@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-/// How many checks went well and how many did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Went well.
     pub(crate) passed: u64,
-    /// Did not.
     pub(crate) failed: u64,
 }
 
 impl Tally {
-    /// What one command proved: the tests that its log counts, or itself where it counts none.
+    /// The result of one command: the tests counted in its log, or the command itself if there are none.
     pub(crate) fn of(log: &str, succeeded: bool) -> Self {
         let mut tally = log.lines().filter_map(read_line).fold(Self::default(), Self::plus);
         match (succeeded, tally.failed) {
             (true, _) if tally == Self::default() => tally.passed = 1,
-            // A runner that failed before it counted, or after.
+            // A runner that failed before or after counting.
             (false, 0) => tally.failed = 1,
             (true | false, _) => {}
         }
@@ -28,7 +25,7 @@ impl Tally {
         Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 
-    /// As the last column of a step, for runners that count.
+    /// The last column of a step, for runners that count.
     pub(crate) fn note(log: &str) -> String {
         match log.lines().filter_map(read_line).fold(Self::default(), Self::plus).passed {
             0 => String::new(),
@@ -38,7 +35,7 @@ impl Tally {
     }
 }
 
-/// How long cargo says that it compiled before it ran anything.
+/// Cargo's compile time before the first run.
 pub(crate) fn compiled(log: &str) -> Duration {
     log.lines().filter_map(read_finished).sum()
 }

@@ -1,4 +1,4 @@
-//! The step `terraform`: the modules' own tests against a mocked AWS, and what reads modules without running them.
+//! The step `terraform`: the modules' own tests against a mocked AWS, and static checks of modules.
 
 use std::path::Path;
 use std::process::Command;
@@ -36,7 +36,7 @@ pub(super) fn run(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `false` where there is no provider to test with.
+/// `false` if there is no provider to test with.
 fn test(run: &mut Run<'_>, terraform: &Path, checkers: &Checkers, module: &str) -> Result<bool> {
     let name = module.rsplit('/').next().unwrap_or(module);
     let chdir = format!("-chdir={module}");
@@ -49,7 +49,7 @@ fn test(run: &mut Run<'_>, terraform: &Path, checkers: &Checkers, module: &str) 
     let mut initialise = in_data(run, command(run, terraform, &init), name);
     let initialised = match plugins {
         Some(_) => run.command(&format!("terraform init {name}"), initialise).map(|()| true),
-        // From the registry, if it can be reached.
+        // From the registry, if it is reachable.
         None => Ok(initialise.output().is_ok_and(|output| output.status.success())),
     };
     if !initialised? {
@@ -68,7 +68,7 @@ fn test(run: &mut Run<'_>, terraform: &Path, checkers: &Checkers, module: &str) 
     outcome.map(|()| true)
 }
 
-/// Folders with a module that can be initialised: everything with a test of its own.
+/// Folders with a module that can be initialised: every folder with a test.
 fn modules(files: &[String]) -> Vec<String> {
     let tests = files.iter().filter(|file| file.starts_with(FOLDER) && file.ends_with(".tftest.hcl"));
     let mut modules: Vec<String> = tests.filter_map(|file| Some(file.rsplit_once("/tests/")?.0.to_owned())).collect();
@@ -78,7 +78,7 @@ fn modules(files: &[String]) -> Vec<String> {
 
 fn command(run: &Run<'_>, program: &Path, arguments: &[&str]) -> Command {
     let mut command = run.tools.command(&program.to_string_lossy());
-    // A configuration of the machine, or a call home, would decide what is tested.
+    // The machine's configuration, or a request to a server, would influence the tests.
     command
         .args(arguments)
         .env("CHECKPOINT_DISABLE", "1")
@@ -87,7 +87,7 @@ fn command(run: &Run<'_>, program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Keeps what `init` writes out of the sources.
+/// Keeps the output of `init` out of the sources.
 fn in_data(run: &Run<'_>, mut command: Command, name: &str) -> Command {
     command.env("TF_DATA_DIR", run.workspace.state().join(FOLDER).join(name));
     command

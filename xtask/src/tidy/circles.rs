@@ -1,4 +1,4 @@
-//! Checks that no file of the client imports itself through others, so that each can be understood before what uses it.
+//! Checks that no file of the client imports itself through others, so that each can be understood before its users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::source::{Language, blank, line_of};
 /// The folder of the packages that may import each other.
 const CLIENT: &str = "client/";
 
-/// Every file of the client that is read: sources, and the packages' own descriptions.
+/// The checked files of the client: sources, and the packages' descriptions.
 pub(crate) fn concerns(file: &str) -> bool {
     let is_source = matches!(file.rsplit_once('.'), Some((_, "ts" | "tsx")));
     file.starts_with(CLIENT) && (is_source || file.ends_with("/package.json"))
@@ -20,28 +20,34 @@ pub(crate) fn check(files: &BTreeMap<String, String>) -> Vec<Offence> {
     let packages = packages(files);
     let imports = |(file, text): (&String, &String)| (file.clone(), imports(file, text, files, &packages));
     let sources = files.iter().filter(|(file, _)| !file.ends_with(".json"));
-    let mut walk = Walk { imports: sources.map(imports).collect(), ..Walk::default() };
-    for file in files.keys() {
-        walk.visit(file);
+    walk(sources.map(imports).collect())
+}
+
+/// A file that is imported, and the line that does it.
+pub(crate) type Import = (String, usize);
+
+/// Finds the circles among the imports of files.
+pub(crate) fn walk(imports: BTreeMap<String, Vec<Import>>) -> Vec<Offence> {
+    let files: Vec<String> = imports.keys().cloned().collect();
+    let mut walk = Walk { imports, ..Walk::default() };
+    for file in files {
+        walk.visit(&file);
     }
     walk.offences
 }
 
-/// A file that is imported, and the line that does it.
-type Import = (String, usize);
-
-/// The file behind the name of each package.
+/// The file behind the name of each importable package, from its `exports`.
 fn packages(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let descriptions = files.iter().filter_map(|(file, text)| Some((file.strip_suffix("/package.json")?, text)));
     let entry = |(folder, text): (&str, &String)| {
         let description: serde_json::Value = serde_json::from_str(text).ok()?;
-        let (name, exports) = (description.get("name")?.as_str()?, description.get("exports")?.as_str()?);
-        Some((name.to_owned(), resolve(folder, exports)))
+        description.get("exports")?;
+        Some((description.get("name")?.as_str()?.to_owned(), resolve(folder, "src/index.ts")))
     };
     descriptions.filter_map(entry).collect()
 }
 
-/// What a file imports of the client, each once; types count, because a reader follows them too.
+/// A file's imports within the client, each once; types count, because a reader follows them too.
 fn imports(
     file: &str,
     text: &str,
@@ -176,9 +182,9 @@ mod tests {
     #[test]
     fn packages_are_followed_by_name() {
         let packages = [
-            ("sdk/package.json", r#"{ "name": "@rotunda/client", "exports": "./src/index.ts" }"#),
+            ("sdk/package.json", r#"{ "name": "@rotunda/client", "exports": { ".": "./dist/index.js" } }"#),
             ("sdk/src/index.ts", "export { Call } from \"@rotunda/react\";\n"),
-            ("react/package.json", r#"{ "name": "@rotunda/react", "exports": "./src/index.ts" }"#),
+            ("react/package.json", r#"{ "name": "@rotunda/react", "exports": { ".": "./dist/index.js" } }"#),
             ("react/src/index.ts", "import { Room } from \"@rotunda/client\";\nimport { useState } from \"react\";\n"),
         ];
         let circle = "client/react/src/index.ts → client/sdk/src/index.ts → client/react/src/index.ts";

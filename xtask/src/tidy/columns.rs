@@ -26,7 +26,7 @@ fn is_table(line: &str) -> bool {
     line.trim_start().starts_with('|')
 }
 
-/// Whether the line has a second word: list marks and the marks of headings do not count.
+/// True if the line has a second word; list and heading marks do not count.
 fn can_break(line: &str) -> bool {
     let is_mark = |word: &&str| word.chars().all(|c| !c.is_alphanumeric());
     line.split_whitespace().skip_while(is_mark).nth(1).is_some()

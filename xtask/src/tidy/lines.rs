@@ -9,10 +9,10 @@ const FILE_LINES_MAX: usize = 500;
 /// Longest function, tests not counted.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Files that may be longer, and how long. May only become fewer and shorter.
+/// Files that may be longer, with their length. May only become fewer and shorter.
 const EXEMPT: &[(&str, usize)] = &[];
 
-/// Modules are named after what they hold; everything would fit into these.
+/// Modules are named after their content; everything would fit into these.
 const NAMELESS: &[&str] = &["utils", "util", "common", "helpers", "helper", "misc"];
 
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
@@ -44,7 +44,7 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     offences
 }
 
-/// An exemption for a file that is gone must go too.
+/// An exemption for a deleted file must be removed too.
 pub(crate) fn check_exemptions(files: &[String]) -> Vec<Offence> {
     let stale = EXEMPT.iter().filter(|(exempt, _)| !files.iter().any(|file| file == exempt));
     stale.map(|(file, _)| Offence { file: (*file).to_owned(), line: 1, what: "exempt, but gone".to_owned() }).collect()
@@ -55,7 +55,7 @@ fn stem(file: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// Files that hold nothing but tests.
+/// True for files that contain only tests.
 fn is_test(file: &str) -> bool {
     let ends = ["/tests.rs", ".test.ts", ".test.tsx", ".test.mjs"].iter().any(|end| file.ends_with(end));
     let mut folders = file.split('/').rev().skip(1);
@@ -70,7 +70,7 @@ fn is_generated(file: &str) -> bool {
     file.ends_with(".gen.ts")
 }
 
-/// First and last line of everything that is compiled for tests alone.
+/// First and last line of everything compiled only for tests.
 fn test_lines(text: &str, blanked: &[char], language: Language) -> Vec<(usize, usize)> {
     if language != Language::Rust {
         return Vec::new();

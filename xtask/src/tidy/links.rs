@@ -2,7 +2,7 @@
 
 use super::Offence;
 
-/// Checks one file; `exists` is asked about paths from the repository root.
+/// Checks one file; `exists` gets paths from the repository root.
 pub(crate) fn check(file: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Offence> {
     let folder = match (file.ends_with(".md"), file.rsplit_once('/')) {
         (false, _) => return Vec::new(),
@@ -28,7 +28,7 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.is_empty() && !target.contains(':'))
 }
 
-/// A path from the repository root, of one that is relative to a folder.
+/// A path from the repository root, from one relative to `folder`.
 pub(crate) fn resolve(folder: &str, target: &str) -> String {
     let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
     for part in target.split('/') {

@@ -32,7 +32,7 @@ pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {
     offences
 }
 
-/// A path begins a word; the same letters inside a URL or a longer path are something else.
+/// A path begins a word; the same letters inside a URL or a longer path do not count.
 fn names_path(line: &str, path: &str) -> bool {
     let begins_word = |at: usize| {
         let before = line.get(..at).and_then(|before| before.chars().next_back());

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Offence;
 
-/// The page that lists them.
 pub(super) const PAGE: &str = "docs/operations.md";
 
-/// Where settings are read.
 pub(super) const SOURCES: [&str; 6] = [
     "media-node/src/config.rs",
     "media-node/src/config/bandwidth.rs",
@@ -44,7 +42,6 @@ pub(super) fn check(page: &str, sources: &[(&str, String)]) -> Vec<Offence> {
     offences
 }
 
-/// A setting where it is read.
 struct Setting<'a> {
     name: &'a str,
     default: Option<&'a str>,
@@ -73,12 +70,12 @@ fn settings<'a>(file: &str, text: &'a str) -> Vec<Setting<'a>> {
     found.collect()
 }
 
-/// What stands behind `start`, up to the next quote.
+/// The text between `start` and the next quote.
 fn after<'a>(line: &'a str, start: &str) -> Option<&'a str> {
     line.split_once(start)?.1.split('"').next()
 }
 
-/// The rows of the page's tables that begin with settings, by each of these, with their lines.
+/// The page's table rows for settings, by setting, with their lines.
 fn rows(page: &str) -> BTreeMap<&str, (usize, &str)> {
     let mut rows = BTreeMap::new();
     for (index, row) in page.lines().enumerate() {

@@ -5,7 +5,7 @@ use super::source::Language;
 
 const RUNNERS: &[&str] = &["describe", "suite", "test", "it"];
 const MODIFIERS: &[&str] = &["skip", "skipIf", "runIf", "todo", "only", "fails"];
-/// What a running test calls its context.
+/// Names that tests use for their context.
 const CONTEXTS: &[&str] = &["context", "ctx", "t"];
 
 pub(crate) fn check(file: &str, text: &str) -> Vec<Offence> {

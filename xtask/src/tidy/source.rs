@@ -1,4 +1,4 @@
-//! Just enough of Rust's and TypeScript's lexers to see where functions begin and end.
+//! Just enough of Rust's and TypeScript's lexers to find the beginning and end of functions.
 
 /// The two families of languages that are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,17 +9,16 @@ pub(crate) enum Language {
     TypeScript,
 }
 
-/// A function and the lines it covers, counted from 1.
+/// A function and its lines, counted from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Function {
-    /// Its first line.
     pub(crate) line: usize,
-    /// How many lines, signature and closing brace included.
+    /// Includes the signature and the closing brace.
     pub(crate) lines: usize,
 }
 
 impl Language {
-    /// By the ending of the file's name.
+    /// Determined by the file's extension.
     pub(crate) fn of(file: &str) -> Option<Self> {
         match file.rsplit_once('.')?.1 {
             "rs" => Some(Self::Rust),
@@ -29,12 +28,12 @@ impl Language {
     }
 }
 
-/// `text` with comments and literals turned into spaces: braces that are left are braces.
+/// `text` with comments and literals turned into spaces, so that all remaining braces are real.
 pub(crate) fn blank(text: &str, language: Language) -> Vec<char> {
     blank_unless(text, language, |_| false)
 }
 
-/// `text` with literals turned into spaces: names and comments are left.
+/// `text` with literals turned into spaces; names and comments remain.
 pub(crate) fn blank_literals(text: &str, language: Language) -> String {
     blank_unless(text, language, |literal| literal.starts_with(&['/', '/']) || literal.starts_with(&['/', '*']))
         .iter()
@@ -59,7 +58,7 @@ fn blank_unless(text: &str, language: Language, keeps: impl Fn(&[char]) -> bool)
     blanked
 }
 
-/// Where the comment or literal that begins at `at` ends; `at` itself where none begins.
+/// The end of the comment or literal that begins at `at`; `at` itself if there is none.
 fn literal_end(source: &[char], at: usize, language: Language) -> usize {
     let next = source.get(at + 1).copied().unwrap_or('\n');
     match (source.get(at).copied().unwrap_or('\n'), language) {
@@ -69,7 +68,7 @@ fn literal_end(source: &[char], at: usize, language: Language) -> usize {
         ('r', Language::Rust) if next == '"' || next == '#' => raw_end(source, at),
         ('\'', Language::Rust) => character_end(source, at),
         ('`', Language::TypeScript) => quoted_end(source, at, '`', true),
-        // Text between JSX tags may hold an apostrophe; no such literal goes beyond its line.
+        // Text between JSX tags may contain an apostrophe; no such literal continues on the next line.
         (quote @ ('"' | '\''), Language::TypeScript) => quoted_end(source, at, quote, false),
         ('/', Language::TypeScript) if begins_regex(source, at) => regex_end(source, at),
         (_, Language::Rust | Language::TypeScript) => at,
@@ -113,7 +112,7 @@ fn character_end(source: &[char], start: usize) -> usize {
     if source.get(start + 2) == Some(&'\'') { start + 3 } else { start }
 }
 
-/// A slash begins a regular expression where a value may begin, and divides elsewhere.
+/// A slash begins a regular expression if a value may begin there, and divides otherwise.
 fn begins_regex(source: &[char], at: usize) -> bool {
     let before = source.iter().take(at).rev().find(|c| !c.is_whitespace());
     source.get(at + 1) != Some(&'>') && before.is_none_or(|c| "(,=:[!&|?{};+".contains(*c))
@@ -135,7 +134,7 @@ fn regex_end(source: &[char], start: usize) -> usize {
     source.len()
 }
 
-/// The place of the brace that closes the one at `open`.
+/// The position of the brace that closes the one at `open`.
 pub(crate) fn closing(blanked: &[char], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, c) in blanked.iter().enumerate().skip(open) {
@@ -149,7 +148,7 @@ pub(crate) fn closing(blanked: &[char], open: usize) -> usize {
     blanked.len().saturating_sub(1)
 }
 
-/// The line that holds `at`, counted from 1.
+/// The line that contains `at`, counted from 1.
 pub(crate) fn line_of(blanked: &[char], at: usize) -> usize {
     1 + blanked.iter().take(at).filter(|c| **c == '\n').count()
 }
@@ -167,7 +166,7 @@ pub(crate) fn functions(blanked: &[char], language: Language) -> Vec<Function> {
     bodies.into_iter().map(function).collect()
 }
 
-/// Where each `fn` begins, and the brace that opens its body.
+/// The start of each `fn`, and the brace that opens its body.
 fn rust_bodies(blanked: &[char]) -> Vec<(usize, usize)> {
     let is_word = |at: usize| blanked.get(at).is_some_and(|c| c.is_alphanumeric() || *c == '_');
     let is_fn = |&at: &usize| {
@@ -176,7 +175,7 @@ fn rust_bodies(blanked: &[char]) -> Vec<(usize, usize)> {
     (0..blanked.len()).filter(is_fn).filter_map(|at| Some((at, rust_body(blanked, at)?))).collect()
 }
 
-/// A signature ends with a body or, in a trait, with a semicolon; arrays in it hold semicolons too.
+/// A signature ends with a body or, in a trait, with a semicolon; arrays in it contain semicolons too.
 fn rust_body(blanked: &[char], start: usize) -> Option<usize> {
     let mut depth = 0_i32;
     for (at, c) in blanked.iter().enumerate().skip(start) {
@@ -191,7 +190,7 @@ fn rust_body(blanked: &[char], start: usize) -> Option<usize> {
     None
 }
 
-/// Where each function's line of TypeScript begins, and the brace that opens its body.
+/// The start of each TypeScript function's line, and the brace that opens its body.
 fn typescript_bodies(blanked: &[char]) -> Vec<(usize, usize)> {
     let opens = blanked.iter().enumerate().filter(|(_, c)| **c == '{').map(|(at, _)| at);
     opens.filter(|&at| opens_function(blanked, at)).map(|at| (at, at)).collect()

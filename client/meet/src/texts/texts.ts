@@ -1,9 +1,8 @@
-/** Names every text of the app, so that no language can lack one. */
-import type { DeviceKind, Quality, Reaction, RoomError } from "@rotunda/client";
+/** Types every text of the app, so that no language can lack one. */
+import type { DeviceKind, Quality, Reaction, RoomError, TrackSource } from "@rotunda/client";
 
 type DeviceErrorCode = "device_denied" | "device_missing" | "device_busy";
 
-/** The texts of one language. */
 export interface Texts {
   readonly language: string;
   readonly tagline: string;
@@ -45,14 +44,32 @@ export interface Texts {
   readonly call: string;
   readonly mute: string;
   readonly unmute: string;
+  readonly youAreMuted: string;
+  readonly mutedHint: string;
+  readonly mutedHintExplained: string;
   readonly cameraOff: string;
   readonly cameraOn: string;
+  readonly openPicture: string;
+  readonly closePicture: string;
+  readonly flipCamera: string;
   readonly shareScreen: string;
   readonly stopScreen: string;
   readonly youShare: string;
   readonly screenOf: (name: string) => string;
+  readonly showScreenOf: (name: string) => string;
+  readonly unpinScreenOf: (name: string) => string;
   readonly fullScreen: string;
   readonly cameraOf: (name: string) => string;
+  readonly speakerView: string;
+  readonly gridView: string;
+  readonly page: (page: number, pages: number) => string;
+  readonly nextPage: string;
+  readonly previousPage: string;
+  readonly pinName: (name: string) => string;
+  readonly unpinName: (name: string) => string;
+  readonly volumeOf: (name: string) => string;
+  readonly hideSelf: string;
+  readonly showSelf: string;
   readonly raiseHand: string;
   readonly lowerHand: string;
   readonly react: string;
@@ -88,12 +105,14 @@ export interface Texts {
   readonly admitName: (name: string) => string;
   readonly refuse: string;
   readonly refuseName: (name: string) => string;
-  readonly remove: string;
   readonly removeName: (name: string) => string;
   readonly lowerHandOf: (name: string) => string;
   readonly microphone: string;
   readonly camera: string;
   readonly speaker: string;
+  readonly testSpeaker: string;
+  readonly testPlays: string;
+  readonly sounds: string;
   readonly none: string;
   /** The browser's default device. */
   readonly standard: string;
@@ -102,7 +121,7 @@ export interface Texts {
   readonly languageLabel: string;
   readonly automatic: string;
   readonly keyboard: string;
-  readonly keys: Readonly<Record<"m" | "v" | "s" | "h" | "c" | "p" | "escape", string>>;
+  readonly keys: Readonly<Record<"m" | "v" | "s" | "h" | "c" | "p" | "l" | "n" | "b" | "escape", string>>;
   readonly soundOn: string;
   readonly reconnecting: string;
   readonly reconnectingShort: string;
@@ -123,7 +142,19 @@ export interface Texts {
   readonly crashedHint: string;
   readonly reload: string;
   readonly failed: string;
-  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "videoUndecodable" | "handUp", string>>;
+  readonly states: Readonly<Record<"microphoneOff" | "speaking" | "reconnecting" | "videoPaused" | "videoUndecodable" | "handUp" | "pinned", string>>;
+  readonly diagnostics: string;
+  readonly diagnosticsHint: string;
+  readonly copyDiagnostics: string;
+  readonly diagnosticsCopied: string;
+  readonly path: Readonly<Record<"uplink" | "way" | "node", string>>;
+  readonly sources: Readonly<Record<TrackSource, string>>;
+  readonly trackOff: string;
+  /** Nothing is sent or received, for example because the tile is not on screen. */
+  readonly trackIdle: string;
+  readonly layer: (layer: string) => string;
+  readonly lossOf: (percent: string) => string;
+  readonly jitterOf: (time: string) => string;
   readonly quality: Readonly<Record<Quality, string>>;
   readonly connectionOf: (name: string, quality: string) => string;
   readonly measured: Readonly<Record<"picture" | "video" | "sound" | "loss" | "jitter" | "roundTrip" | "ofSelf" | "ofOthers", string>> & {
@@ -134,7 +165,7 @@ export interface Texts {
     readonly smaller: (estimate: string, wanted: string, given: string) => string;
     readonly paused: (estimate: string, wanted: string) => string;
   };
-  /** Of one device rather than of both. */
+  /** For one device rather than both. */
   readonly deviceErrors: Readonly<Record<DeviceKind, Readonly<Record<DeviceErrorCode, string>>>>;
   readonly errors: Readonly<Record<RoomError["code"], string>>;
 }

@@ -69,7 +69,7 @@ export function offerMade(offer: number): Extract<Event, { on: "offer_made" }> {
   return { on: "offer_made", offer, sdp: `sdp ${offer}`, sections };
 }
 
-/** Plays the shell: keeps the state, the clock and what was commanded. */
+/** Plays the shell: keeps the state, the clock and the commands. */
 export class Client {
   state: State;
   nowMs = 1_000;
@@ -92,7 +92,7 @@ export class Client {
     this.on(frame(message));
   }
 
-  /** Started, opened, offered: `join` is sent. */
+  /** A client that has sent `join`. */
   asked(): this {
     this.on({ on: "start" });
     this.on(offerMade(1));
@@ -110,7 +110,7 @@ export class Client {
     return this;
   }
 
-  /** There are more cameras than slots for them. */
+  /** A client with more cameras than slots for them. */
   crowded(): this {
     for (let count = 1; count <= SLOTS_PER_KIND_DEFAULT + 1; count += 1) {
       const camera = { id: `c${count}`, mid: "1", kind: "video", source: "camera", muted: false, csrc: 100 + count } as const;
@@ -130,7 +130,7 @@ export class Client {
     this.on({ on: "socket_opened" });
   }
 
-  /** An ICE restart is asked for. */
+  /** Requests an ICE restart. */
   restart(): this {
     this.on({ on: "transport_lost", why: "quiet" });
     this.on(offerMade(2));
@@ -138,19 +138,19 @@ export class Client {
     return this;
   }
 
-  /** An ICE restart is asked for, and answered. */
+  /** Requests an ICE restart and answers it. */
   restarted(): this {
     this.restart().frame(negotiated(2, "s2"));
     return this;
   }
 
-  /** Lets the next deadline pass. */
+  /** Lets time pass until the next deadline. */
   sleep(): void {
     this.nowMs = Math.max(this.nowMs, this.state.wakeAtMs ?? this.nowMs);
     this.on({ on: "wake" });
   }
 
-  /** Lets this much time pass, waking whenever asked to. */
+  /** Lets this much time pass, waking at every deadline. */
   pass(ms: number): void {
     const untilMs = this.nowMs + ms;
     while (this.state.wakeAtMs !== null && this.state.wakeAtMs <= untilMs) {
@@ -159,7 +159,7 @@ export class Client {
     this.nowMs = untilMs;
   }
 
-  /** What was commanded since the last call, in words; wake-ups and pings aside. */
+  /** The commands since the last call, in words; without wake-ups and pings. */
   does(): string[] {
     const words = this.commands.slice(this.#seen).flatMap((command) => {
       if (command.do === "send") {
@@ -171,12 +171,12 @@ export class Client {
     return words;
   }
 
-  /** The resume secret that each socket was opened with, nothing where it was a token. */
+  /** The resume secret of each opened socket; `null` if it was a token. */
   secrets(): (string | null)[] {
     return this.commands.flatMap((command) => (command.do === "open_socket" ? [command.secret] : []));
   }
 
-  /** Whether each offer waited for servers, and the servers that each answer brought. */
+  /** Each offer's `awaitsServers`, and the servers in each answer. */
   servers(): unknown[] {
     return this.commands.flatMap((command): unknown[] => {
       if (command.do === "make_offer") {
@@ -191,7 +191,7 @@ export class Client {
     return JSON.parse(sent.at(-1) ?? "{}") as { id: number; type: string };
   }
 
-  /** Whether the client waits to come back, or has ended and why. */
+  /** The client's fate: waiting to reconnect, or ended with the reason. */
   outcome(): string {
     if (this.state.phase !== "ended") {
       return this.state.signaling.at === "waiting" ? "wait" : this.state.signaling.at;

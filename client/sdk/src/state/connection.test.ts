@@ -126,6 +126,26 @@ describe("a lost socket", () => {
     expect(asked.outcome()).toBe("wait");
   });
 
+  test("returns to a large room within the time that the room names, and at once when the network changes", () => {
+    const room = { ...JOINED.room, resume_spread_ms: 5_120 };
+    const client = new Client().joined();
+    client.frame({ type: "room_updated", room });
+    const waits: number[] = [];
+    for (let request = 2; request < 60; request += 1) {
+      client.on({ on: "socket_closed", code: 1006 });
+      waits.push((client.state.deadlines.backoff ?? Infinity) - client.nowMs);
+      client.reopened();
+      client.frame({ ...resumed(request), room });
+    }
+    expect(Math.max(...waits)).toBeLessThan(5_120);
+    expect(Math.max(...waits)).toBeGreaterThan(4_000);
+    expect(Math.min(...waits)).toBeLessThan(1_000);
+    client.on({ on: "socket_closed", code: 1006 });
+    client.on({ on: "network_changed" });
+    expect(client.state.signaling.at).toBe("opening");
+  });
+
+  // Holds S1-SM-04.
   test("waits for spans that grow, are spread and are bounded", () => {
     const client = new Client().joined();
     const waits: number[] = [];
@@ -134,7 +154,7 @@ describe("a lost socket", () => {
       waits.push((client.state.deadlines.backoff ?? Infinity) - client.nowMs);
       client.sleep();
     }
-    // Each of the first ones may be twice as long as the one before, and over many clients it is.
+    // Each wait may be twice as long as the one before, up to the bound; the average grows accordingly.
     const longest = waits.map((_, failed) => Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failed + 1)));
     waits.forEach((wait, failed) => expect(wait, `wait ${failed}`).toBeLessThanOrEqual(longest[failed] ?? 0));
     const average = (from: number, to: number): number => waits.slice(from, to).reduce((sum, wait) => sum + wait, 0) / (to - from);

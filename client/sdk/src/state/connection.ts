@@ -11,8 +11,8 @@ export const OPEN_TIMEOUT_MS = 8_000;
 /** A healthy edge answers a ping much faster, even to a phone. */
 export const PONG_TIMEOUT_MS = 5_000;
 /**
- * Attempts to join: about twelve seconds on average. A crowded edge answers an upgrade with 429, which browsers hide: it looks
- * like a lost connection, and five hundred people who arrive at once are all let in within so many tries.
+ * Attempts to join: about twelve seconds on average. A crowded edge answers an upgrade with 429, which browsers hide:
+ * it looks like a lost connection. Five hundred people who arrive at once are all admitted within this many attempts.
  */
 export const JOIN_TRIES_MAX = 8;
 /** Attempts to reconnect: about four minutes on average. */
@@ -53,13 +53,13 @@ export function opened(step: Step): void {
   }
 }
 
-/** The socket was closed by the edge or by the network. */
+/** Handles a socket closed by the edge or the network. */
 export function socketClosed(step: Step, { code }: Extract<Event, { on: "socket_closed" }>): void {
   const { phase, signaling } = step.state;
   if (phase === "leaving") {
     step.end(null);
   } else if (phase === "active" && (signaling.at === "open" || signaling.at === "opening")) {
-    // `removed` or `refused` comes before these two codes and says why; here it got lost.
+    // `removed` or `refused` normally precedes these two codes with the reason; here it was lost.
     if (code === CLOSE_REMOVED || (code === CLOSE_POLICY && !step.state.admitted)) {
       step.end({ code: signaling.refusal ?? "forbidden", detail: `closed with ${code}` });
     } else {
@@ -77,7 +77,7 @@ export function drop(step: Step): void {
 /** Without a token there is no socket. */
 export function tokenUnavailable(step: Step, { detail }: Extract<Event, { on: "token_unavailable" }>): void {
   if (step.state.phase === "active" && step.state.admitted) {
-    // The application's server may be away for a moment; the room is not.
+    // The application's server may be unavailable for a moment; the room is not.
     lost(step);
   } else if (step.state.phase === "active") {
     step.end({ code: "token_unavailable", detail });
@@ -97,7 +97,7 @@ export function networkChanged(step: Step): void {
   }
 }
 
-/** The shell closes the transport: nothing that began before is waited for. */
+/** The shell closes the transport: everything pending is abandoned. */
 export function pageHidden(step: Step): void {
   const { phase } = step.state;
   if (phase === "leaving") {
@@ -111,7 +111,7 @@ export function pageHidden(step: Step): void {
   }
 }
 
-/** The room may have kept the participant's place, or not. */
+/** The room may or may not have kept the participant's place. */
 export function pageShown(step: Step): void {
   const { phase, signaling, session } = step.state;
   if (phase !== "active" || signaling.at !== "closed") {
@@ -132,7 +132,7 @@ export function ping(step: Step): void {
   step.expect("ping", PING_INTERVAL_MS);
 }
 
-/** This socket has joined or resumed. */
+/** Handles a successful join or resume on this socket. */
 export function greeted(step: Step): void {
   step.updateSignaling({ greeted: true, failures: 0, refusal: null });
 }
@@ -147,10 +147,13 @@ function lost(step: Step): void {
     return;
   }
   step.updateSignaling({ at: "waiting", greeted: false, failures });
-  step.expect("backoff", backoffMs(signaling.failures, step.random()));
+  // After a restart of the room all its clients return at once; the room says how long it takes to answer them.
+  const spread = signaling.failures === 0 ? (step.state.room?.resume_spread_ms ?? 0) : 0;
+  const wait = spread === 0 ? backoffMs(signaling.failures, step.random()) : Math.floor(spread * step.random());
+  step.expect("backoff", wait);
 }
 
-/** What was sent through the socket may not have arrived. */
+/** Abandons unanswered requests: they may not have arrived. */
 function dropSent(step: Step): void {
   const { told } = step.state;
   if (step.state.requests.some(({ type }) => type === "view")) {

@@ -34,7 +34,7 @@ describe("conversation", () => {
     client.frame(resumed(3));
     expect(client.lastSent()).toMatchObject({ id: 4, type: "chat", message: "m1" });
     expect(settled(client)).toEqual([]);
-    // It had arrived: the room tells it with the rest, and only once is it shown.
+    // The message had arrived: the room sends it with the others, and the user sees it once.
     client.frame({ type: "chat", messages: [said(5, "m1", "grace")] });
     client.frame({ type: "done", in_reply_to: 4 });
     expect(settled(client)).toEqual([[7, null]]);

@@ -32,14 +32,14 @@ export function unsend(step: Step): void {
   step.update({ outbox: step.state.outbox.map((outgoing) => ({ ...outgoing, isSent: false })) });
 }
 
-/** The edge has stored or refused a message. */
+/** Settles a message that the edge has stored or refused. */
 export function settleWritten(step: Step, message: MessageId, failure: Failure | null): void {
   const isIt = (outgoing: OutgoingMessage): boolean => outgoing.message === message;
   step.state.outbox.filter(isIt).forEach(({ ticket }) => step.settleTicket(ticket, failure));
   step.update({ outbox: step.state.outbox.filter((outgoing) => !isIt(outgoing)) });
 }
 
-/** What was written in the room. */
+/** Adds new messages of the room. */
 export function chat(step: Step, { messages }: Extract<EdgeToClient, { type: "chat" }>): void {
   const last = step.state.chat.at(-1)?.number ?? 0;
   const fresh: ChatMessage[] = messages.filter(({ number }) => number > last).sort((a, b) => a.number - b.number);
@@ -48,7 +48,6 @@ export function chat(step: Step, { messages }: Extract<EdgeToClient, { type: "ch
   own.forEach(({ message }) => settleWritten(step, message, null));
 }
 
-/** Shows a reaction. */
 export function reacted(step: Step, { participant, reaction }: Extract<EdgeToClient, { type: "reacted" }>): void {
   step.command({ do: "show_reaction", participant, reaction });
 }

@@ -10,7 +10,7 @@ export type Event =
   | { readonly on: "token_unavailable"; readonly detail: string }
   | { readonly on: "frame"; readonly text: string }
   | { readonly on: "network_changed" }
-  /** Into the browser's back/forward cache, where nothing of the page runs; it may come back at any time, or never. */
+  /** The page enters the back/forward cache, where it does not run; it may return at any time, or never. */
   | { readonly on: "page_hidden" }
   | { readonly on: "page_shown" }
   | {
@@ -41,6 +41,7 @@ export type Ask = Extract<
     type:
       | "kick"
       | "list_bans"
+      | "list_audience"
       | "lift_ban"
       | "admit_guest"
       | "refuse_guest"
@@ -57,16 +58,16 @@ export type Ask = Extract<
 >;
 
 export type Command =
-  /** With this resume secret, or with a join token if there is no session. */
+  /** Uses this resume secret, or a join token if there is no session. */
   | { readonly do: "open_socket"; readonly secret: string | null }
   | { readonly do: "close_socket"; readonly code: number }
   | { readonly do: "send"; readonly text: string }
   | {
       readonly do: "make_offer";
       readonly offer: number;
-      /** On the transport there is, on the same one with an ICE restart (RFC 8445 §9), or on a new one. */
+      /** On the current transport, on the same one with an ICE restart (RFC 8445 §9), or on a new one. */
       readonly transport: "keep" | "restart_ice" | "new";
-      /** Whether the answer brings the ICE servers, so that the browser must not gather candidates before it. */
+      /** If true, the answer contains the ICE servers, so the browser must not gather candidates before it. */
       readonly awaitsServers: boolean;
       readonly slots: SlotCounts;
     }
@@ -74,7 +75,7 @@ export type Command =
       readonly do: "apply_answer";
       readonly offer: number;
       readonly sdp: string;
-      /** Nothing where they are the ones that there were. */
+      /** `null` if they are unchanged. */
       readonly iceServers: readonly IceServer[] | null;
     }
   /** Sends these layers of a section and no others; `null` sends all layers of all sections. */

@@ -30,7 +30,7 @@ export function received(step: Step, { text }: Extract<Event, { on: "frame" }>):
     return;
   }
   const message = parseFrame(text);
-  // A newer edge may say things that this client does not know; they are optional by definition.
+  // A newer edge may send messages that this client does not know; they are optional by definition.
   if (message !== null) {
     const handle = HANDLERS[message.type] as (step: Step, message: EdgeToClient) => void;
     handle(step, message);
@@ -46,6 +46,7 @@ const HANDLERS: Handlers = {
   negotiated,
   done,
   bans,
+  audience,
   guests_waiting: (step, { guests }) => step.update({ guests }),
   error: requestFailed,
   refused,
@@ -54,6 +55,7 @@ const HANDLERS: Handlers = {
   room_updated: (step, { room }) => step.update({ room }),
   track_muted: trackMuted,
   participant_left: (step, { participant }) => removeParticipant(step, participant),
+  roster_changed: changeRoster,
   chat,
   reacted,
   slots_changed: (step, { slots }) => step.update({ slots: mergeSlots(step.state.slots, slots) }),
@@ -85,7 +87,7 @@ function resumed(step: Step, message: Message<"resumed">): void {
   }
   const { room, roster, slots, recording, resume_token: resumeToken } = message;
   const { session } = step.state;
-  // What is limited or undecodable follows.
+  // Messages about limited and undecodable video follow.
   step.update({ room, slots, recording, limits: NO_LIMITS, undecodable: [], guests: [], session: session && { ...session, resumeToken } });
   putRoster(step, roster);
   greeted(step);
@@ -101,12 +103,12 @@ function negotiated(step: Step, message: Message<"negotiated">): void {
   }
   const { session } = step.state;
   if (session !== null && session.id !== message.session) {
-    // Another node begins with all layers, nothing limited and nothing undecodable, even where the browser keeps its transport.
+    // Another node begins with all layers and no limits, even if the browser keeps its transport.
     step.update({ session: { ...session, id: message.session }, limits: NO_LIMITS, undecodable: [] });
     step.command({ do: "set_layers", layers: null });
   }
   step.update({ slots: message.slots });
-  // Chromium restarts ICE with the next offer once its servers change, which nobody wants for the sake of more sections.
+  // Chromium restarts ICE with the next offer once its servers change, which more sections do not justify.
   const isSections = step.state.media.negotiation?.purpose === "sections";
   applyAnswer(step, message.answer, isSections ? null : message.ice_servers);
 }
@@ -125,6 +127,12 @@ function done(step: Step, { in_reply_to }: Message<"done">): void {
 function bans(step: Step, message: Message<"bans">): void {
   const request = step.answered(message.in_reply_to);
   step.update({ bans: message.bans });
+  step.settleTicket(request?.ticket ?? null, null);
+}
+
+function audience(step: Step, { in_reply_to, participants, next }: Message<"audience">): void {
+  const request = step.answered(in_reply_to);
+  step.update({ audience: { participants, next } });
   step.settleTicket(request?.ticket ?? null, null);
 }
 
@@ -157,7 +165,7 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
       step.update({ publishes: false });
       rejoin(step);
     } else if (failure.code === "token_used" && step.state.renewsToken && step.state.signaling.refusal !== "token_used") {
-      // Another token is good for another join; a second one that was used says that this source has no other.
+      // A fresh token allows another join; a second used one shows that this source has no other.
       step.updateSignaling({ refusal: failure.code });
       drop(step);
     } else if (mayRetry(failure.code) && !FINAL_FOR_JOIN.includes(failure.code)) {
@@ -177,7 +185,7 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   },
   negotiate(step, _request, failure) {
     const isNew = step.state.media.negotiation?.purpose === "new_transport";
-    // Either code may say that the participant is forgotten, and not only the connection.
+    // Either code may mean that the participant is forgotten, and not only the connection.
     if (failure.code === "not_joined" || (failure.code === "session_expired" && isNew)) {
       rejoinElsewhere(step);
     } else {
@@ -194,6 +202,7 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   lower_hand: report,
   kick: report,
   list_bans: report,
+  list_audience: report,
   lift_ban: report,
   admit_guest: report,
   refuse_guest: report,
@@ -206,7 +215,10 @@ const FAILED: Readonly<Record<PendingRequest["type"], Failed>> = {
   leave: (step) => step.end(null),
 };
 
-/** Joins anew on another socket: this one has joined once, or a resume secret opened it, and a token may be good for one join only. */
+/**
+ * Joins again on another socket: this one has already joined, or was opened by a resume secret, and a token may allow
+ * only one join.
+ */
 function rejoinElsewhere(step: Step): void {
   rejoin(step);
   drop(step);
@@ -217,7 +229,7 @@ function refused(step: Step, { code }: Message<"refused">): void {
     rejoinElsewhere(step);
     return;
   }
-  // One fresh token may help; a second that has expired too says that this source has none.
+  // One fresh token may help; a second expired one shows that this source has no valid one.
   const isFirst = step.state.signaling.refusal !== "token_expired";
   step.updateSignaling({ refusal: code });
   const renews = code === "token_expired" && step.state.renewsToken && isFirst;
@@ -244,16 +256,19 @@ function sectionsNeeded(step: Step, { audio, video }: Message<"sections_needed">
 function transportDead(step: Step): void {
   const { negotiation } = step.state.media;
   if (negotiation !== null && negotiation.stage !== "applying" && MOVES.includes(negotiation.purpose)) {
-    // Said before that offer was answered, so the answer takes it into account.
+    // Sent before that offer was answered, so the answer takes it into account.
     return;
   }
-  // The edge knows: whatever this client is waiting for on the old node will not come.
+  // The edge knows: nothing that this client expects from the old node will come.
   step.settle("media", "renegotiate");
   step.updateMedia({ connecting: null });
   want(step, "transport_dead");
 }
 
-/** What the edge believes of this client's own tracks. One that was open when the client was last heard was muted by a moderator meanwhile. */
+/**
+ * Takes over the edge's mute state of this client's own tracks. A track that was unmuted when the edge last heard from
+ * the client was muted by a moderator in the meantime.
+ */
 function learnOwnMuted(step: Step): void {
   const own = step.state.roster.find(({ id }) => id === step.state.self);
   if (own === undefined) {
@@ -291,7 +306,7 @@ function putParticipant(step: Step, participant: ParticipantInfo): void {
   );
 }
 
-/** Takes a new roster. Where a moderator took the right to publish from the user, or gave it, the next offer says what follows. */
+/** Takes a new roster. If a moderator changed the user's right to publish, the next offer follows the change. */
 function putRoster(step: Step, roster: readonly ParticipantInfo[]): void {
   const mayPublish = (known: readonly ParticipantInfo[]): boolean | undefined => {
     const own = known.find(({ id }) => id === step.state.self);
@@ -304,7 +319,7 @@ function putRoster(step: Step, roster: readonly ParticipantInfo[]): void {
     return;
   }
   step.update({ publishes: wantsToPublish && now, told: { ...told, muted: {} } });
-  // The tracks are gone at the edge already.
+  // The edge has already removed the tracks.
   step.updateMedia({ published: [] });
   want(step, "sections");
 }
@@ -316,6 +331,17 @@ function removeParticipant(step: Step, participant: ParticipantId): void {
       slot.participant === participant ? { mid: slot.mid, track: null, participant: null } : slot,
     ),
   });
+}
+
+function changeRoster(step: Step, { changed, left }: Message<"roster_changed">): void {
+  for (const { participant } of left) {
+    removeParticipant(step, participant);
+  }
+  const roster = new Map(step.state.roster.map((participant) => [participant.id, participant]));
+  for (const participant of changed) {
+    roster.set(participant.id, participant);
+  }
+  putRoster(step, [...roster.values()]);
 }
 
 function mergeSlots(slots: readonly SlotInfo[], changed: readonly SlotInfo[]): SlotInfo[] {

@@ -120,7 +120,7 @@ describe("joining", () => {
     client.on(offerMade(1));
     const spans = [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000];
     const waits = spans.map(() => {
-      // HTTP 429 is close code 1006 to a page.
+      // Pages see HTTP 429 as close code 1006.
       client.on({ on: "socket_closed", code: 1006 });
       const waitMs = (client.state.deadlines.backoff ?? Infinity) - client.nowMs;
       client.sleep();

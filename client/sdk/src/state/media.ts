@@ -10,12 +10,12 @@ import type { Step } from "./step";
 export const CONNECT_TIMEOUT_MS = 8_000;
 /** An ICE restart on a healthy path takes a tenth of this. */
 export const RESTART_TIMEOUT_MS = 2_500;
-/** The edge believes a client that its node is dead when it says so again. */
+/** The edge believes a client's second report that its node is dead. */
 const VAIN_RESTARTS_MAX = 2;
-/** How long to wait before asking for a media node again. */
+/** Minimum pause before a media node is requested again. */
 const RENEGOTIATE_MS_MIN = 500;
 
-// Where several are wanted at once, the last of these includes the others: every offer has all slots.
+// If several are wanted at once, the last of these includes the others: every offer has all slots.
 const LADDER: readonly NegotiateReason[] = ["sections", "ice_restart", "transport_dead", "new_transport"];
 
 /** Requests an offer from the browser. */
@@ -25,12 +25,12 @@ export function begin(step: Step, purpose: Purpose): void {
   step.updateMedia({ negotiation, offersMade: offer, wanted: null });
   const isNew = purpose === "join" || purpose === "new_transport";
   const transport = isNew ? "new" : purpose === "sections" ? "keep" : "restart_ice";
-  // TURN credentials expire and nodes come and go: candidates are gathered with the servers in the answer.
+  // TURN credentials expire and nodes come and go, so candidates are gathered with the servers in the answer.
   const awaitsServers = purpose !== "sections";
   step.command({ do: "make_offer", offer, transport, awaitsServers, slots: step.state.media.slots });
 }
 
-/** Negotiates for this reason as soon as that is possible. */
+/** Negotiates for this reason as soon as possible. */
 export function want(step: Step, reason: NegotiateReason): void {
   const { wanted } = step.state.media;
   if (wanted === null || LADDER.indexOf(reason) > LADDER.indexOf(wanted)) {
@@ -38,14 +38,14 @@ export function want(step: Step, reason: NegotiateReason): void {
   }
 }
 
-/** The user's published sources have changed. */
+/** Renegotiates after a change of the user's published sources. */
 export function sectionsChanged(step: Step): void {
   if (step.state.phase === "active") {
     want(step, "sections");
   }
 }
 
-/** The browser has made the offer. */
+/** Stores the browser's offer; it is sent as soon as the socket is ready. */
 export function offerMade(step: Step, event: Extract<Event, { on: "offer_made" }>): void {
   const { negotiation } = step.state.media;
   if (negotiation?.offer === event.offer && negotiation.stage === "making") {
@@ -54,7 +54,7 @@ export function offerMade(step: Step, event: Extract<Event, { on: "offer_made" }
   }
 }
 
-/** The browser could not make the offer. */
+/** Handles the browser's failure to create an offer. */
 export function offerFailed(step: Step, { offer, detail }: Extract<Event, { on: "offer_failed" }>): void {
   const { negotiation } = step.state.media;
   if (negotiation?.offer !== offer) {
@@ -76,7 +76,7 @@ export function applyAnswer(step: Step, sdp: string, iceServers: readonly IceSer
   }
 }
 
-/** The browser has taken the answer: the transport connects by itself now, within a time. */
+/** Waits for the transport to connect, up to a time limit, after the browser has applied the answer. */
 export function answerApplied(step: Step, { offer, moved }: Extract<Event, { on: "answer_applied" }>): void {
   const { negotiation, transport } = step.state.media;
   if (negotiation?.offer !== offer) {
@@ -95,7 +95,7 @@ export function answerApplied(step: Step, { offer, moved }: Extract<Event, { on:
   step.expect("media", isNew ? CONNECT_TIMEOUT_MS : RESTART_TIMEOUT_MS);
 }
 
-/** The browser rejects the answer (some reject another node's certificate on an existing transport). */
+/** Handles an answer that the browser rejects; some reject another node's certificate on an existing transport. */
 export function answerRefused(step: Step, { offer, detail }: Extract<Event, { on: "answer_refused" }>): void {
   const { negotiation } = step.state.media;
   if (negotiation?.offer === offer) {
@@ -113,7 +113,7 @@ export function answerRefused(step: Step, { offer, detail }: Extract<Event, { on
 export function transportConnected(step: Step): void {
   const { wanted } = step.state.media;
   step.settle("media", "renegotiate");
-  // A network that came back by itself needs no restart.
+  // A network that recovered by itself needs no restart.
   step.updateMedia({
     transport: "up",
     connecting: null,
@@ -123,7 +123,7 @@ export function transportConnected(step: Step): void {
   });
 }
 
-/** Nothing has arrived from the node for too long, or the browser gave up. */
+/** Handles a transport on which nothing has arrived for too long, or that the browser gave up. */
 export function transportLost(step: Step, { why }: Extract<Event, { on: "transport_lost" }>): void {
   const { phase, media, signaling } = step.state;
   if (phase !== "active" || media.transport === "none") {
@@ -131,7 +131,7 @@ export function transportLost(step: Step, { why }: Extract<Event, { on: "transpo
   }
   step.updateMedia({ transport: "lost" });
   if (media.connecting !== null) {
-    // A connection in the making is quiet at first; but when it has failed there is nothing to wait for.
+    // A connecting transport is quiet at first; but a failed one never recovers.
     if (why !== "quiet") {
       connectTimedOut(step);
     }
@@ -141,25 +141,25 @@ export function transportLost(step: Step, { why }: Extract<Event, { on: "transpo
     return;
   }
   if (why === "dtls") {
-    // The path is fine, so that another path does not help.
+    // The path is fine, so another path does not help.
     want(step, "new_transport");
     return;
   }
-  // If the socket is gone too, the client's own network is the likely cause, and the node is fine.
+  // If the socket is lost too, the client's own network is the likely cause, and the node is fine.
   want(step, signaling.greeted ? "transport_dead" : "ice_restart");
   if (signaling.at === "open") {
     step.probe();
   }
 }
 
-/** The application has detected a media failure. */
+/** Starts the remedy for a media failure that the application has detected. */
 export function recover(step: Step, { reason }: Extract<Event, { on: "recover" }>): void {
   if (step.state.phase === "active" && step.state.media.transport !== "none") {
     want(step, reason);
   }
 }
 
-/** The answer was taken, but nothing connected. */
+/** Handles an applied answer whose transport did not connect. */
 export function connectTimedOut(step: Step): void {
   const { connecting, vainRestarts } = step.state.media;
   step.settle("media");
@@ -169,13 +169,13 @@ export function connectTimedOut(step: Step): void {
   }
   const { purpose, moved } = connecting;
   if (purpose === "new_transport") {
-    // A node that the edge does not know to be dead answers new transports too, so that the ladder begins again.
+    // A node that the edge does not know to be dead answers new transports too, so the ladder begins again.
     step.updateMedia({ vainRestarts: 0 });
     retryLater(step, "transport_dead", { code: "media_unreachable", detail: "a new transport did not connect" });
   } else if (purpose !== "transport_dead") {
     want(step, "transport_dead");
   } else if (moved || vainRestarts + 1 >= VAIN_RESTARTS_MAX) {
-    // Another node's certificate on a transport that exists: some browsers take the answer and then do not connect.
+    // Another node's certificate on an existing transport: some browsers accept the answer and then do not connect.
     want(step, "new_transport");
   } else {
     step.updateMedia({ vainRestarts: vainRestarts + 1 });
@@ -183,7 +183,7 @@ export function connectTimedOut(step: Step): void {
   }
 }
 
-/** The edge did not answer an offer but refused it. */
+/** Handles the edge's refusal of an offer. */
 export function negotiateRefused(step: Step, failure: Failure, mayRetry: boolean): void {
   const { negotiation } = step.state.media;
   if (negotiation?.stage !== "sent" || negotiation.purpose === "join") {
@@ -192,7 +192,7 @@ export function negotiateRefused(step: Step, failure: Failure, mayRetry: boolean
   const { purpose } = negotiation;
   step.updateMedia({ negotiation: null });
   if (purpose === "sections" && !mayRetry) {
-    // More slots can be done without; a screen that nobody will see must not be captured.
+    // The call can continue with fewer slots, but a screen that nobody will see must not be captured.
     step.report(failure.code, failure.detail);
     step.command({ do: "drop_screen" });
   } else if (mayRetry) {
@@ -202,30 +202,30 @@ export function negotiateRefused(step: Step, failure: Failure, mayRetry: boolean
   }
 }
 
-/** The socket is lost: an unanswered offer is created again after it is back. */
+/** Keeps an unanswered negotiation when the socket is lost; its offer is created again afterwards. */
 export function abandonNegotiation(step: Step): void {
   const { negotiation } = step.state.media;
   if (negotiation === null || negotiation.stage === "applying") {
     return;
   }
   if (negotiation.purpose === "join") {
-    // Joining twice with one attempt is joining once, so the same offer is sent again.
+    // Repeating a join with the same attempt joins only once, so the same offer is sent again.
     const stage = negotiation.stage === "sent" ? "made" : negotiation.stage;
     step.updateMedia({ negotiation: { ...negotiation, stage } });
     return;
   }
   step.updateMedia({ negotiation: null });
-  // With the socket gone as well, the node is not to blame; `resumed` says if it is.
+  // With the socket lost as well, the node is not to blame; `resumed` reports if it is.
   want(step, negotiation.purpose === "transport_dead" ? "ice_restart" : negotiation.purpose);
 }
 
-/** The transport is closed, with whatever was being negotiated on it. */
+/** Abandons the transport, which is closed, and any negotiation on it. */
 export function abandonTransport(step: Step): void {
   const { transport } = step.state.media;
   step.updateMedia({ negotiation: null, connecting: null, transport: transport === "none" ? "none" : "lost" });
 }
 
-/** The session no longer exists: joins again, with a new transport. */
+/** Joins again with a new transport, because the session no longer exists. */
 export function rejoin(step: Step): void {
   const { attempt, told } = step.state;
   step.settle("media", "renegotiate", "view");

@@ -1,4 +1,3 @@
-/** The client's complete state: plain data that decides nothing. */
 import type {
   AttemptId,
   BanInfo,
@@ -24,12 +23,12 @@ import { SLOTS_PER_KIND_DEFAULT } from "../protocol.gen";
 export interface State {
   /** `active` from the first attempt to join until the end. */
   readonly phase: "idle" | "active" | "leaving" | "ended";
-  /** Whether the client has ever joined; from then on it reconnects automatically. */
+  /** True once the client has joined; from then on it reconnects automatically. */
   readonly admitted: boolean;
   readonly signaling: Signaling;
   readonly session: Session | null;
   readonly self: ParticipantId | null;
-  /** The room; absent before the join. */
+  /** Absent before the join. */
   readonly room: RoomInfo | null;
   readonly roster: readonly ParticipantInfo[];
   readonly slots: readonly SlotInfo[];
@@ -37,43 +36,42 @@ export interface State {
   readonly recording: RecordingInfo | null;
   /** The bans in the last answer. */
   readonly bans: readonly BanInfo[];
+  /** The page in the last answer. */
+  readonly audience: AudiencePage;
   /** The waiting guests; moderators only. */
   readonly guests: readonly GuestInfo[];
-  /** The known chat messages, in order. */
   readonly chat: readonly ChatMessage[];
-  /** The number of the last message that was there before the user came. */
+  /** The number of the last message from before the user joined. */
   readonly chatBefore: number;
   /** The user's messages that the edge may not have yet. */
   readonly outbox: readonly OutgoingMessage[];
   readonly media: Media;
-  /** The sources that the user has muted. */
   readonly muted: Muted;
-  /** The view; absent if the application never set one. */
+  /** Absent if the application never set one. */
   readonly view: View | null;
   readonly limits: Limits;
-  /** Slots whose video comes in a codec that this browser does not read. */
+  /** Slots whose video codec this browser does not decode. */
   readonly undecodable: readonly Mid[];
   readonly told: Told;
   readonly requests: readonly PendingRequest[];
   readonly requestsMade: number;
   readonly attempt: Attempt;
   readonly deadlines: Deadlines;
-  /** When the shell was last asked to wake the core. */
+  /** The time of the requested wake-up. */
   readonly wakeAtMs: number | null;
-  /** Seed of the next random number. */
   readonly seed: number;
-  /** Whether a new token can be obtained when the old one has expired. */
+  /** If true, a new token can be obtained after the old one has expired. */
   readonly renewsToken: boolean;
-  /** Whether the application wants to publish, if permitted. */
+  /** If true, the application wants to publish if permitted. */
   readonly wantsToPublish: boolean;
-  /** Whether offers have sections for the user's sound and pictures. */
+  /** If true, offers have sections for the user's audio and video. */
   readonly publishes: boolean;
 }
 
 /** The socket. `failures` counts failed attempts in a row; `refusal` is the last refusal. */
 export interface Signaling {
   readonly at: "closed" | "opening" | "open" | "waiting";
-  /** Whether this socket has joined or resumed. */
+  /** True once this socket has joined or resumed. */
   readonly greeted: boolean;
   /** The credential that opened this socket: a socket opened with a resume secret can only resume. */
   readonly key: "token" | "secret";
@@ -86,7 +84,6 @@ export interface Session {
   readonly resumeToken: string;
 }
 
-/** The media transport and its negotiation. */
 export interface Media {
   readonly transport: "none" | "connecting" | "up" | "lost";
   readonly negotiation: Negotiation | null;
@@ -103,7 +100,7 @@ export interface Media {
   readonly published: readonly PublishedSection[];
 }
 
-/** An applied answer: its reason, and whether it came from a different node than the previous one. */
+/** An applied answer: its reason; `moved` is true if it came from another node than the previous one. */
 export interface Connecting {
   readonly purpose: Purpose;
   readonly moved: boolean;
@@ -112,7 +109,7 @@ export interface Connecting {
 /** The cause of an offer. */
 export type Purpose = "join" | NegotiateReason;
 
-/** An offer on its way: the browser makes it, it waits for the socket, the edge answers it, the browser applies that. */
+/** A pending offer: created by the browser, waiting for the socket, answered by the edge, or being applied. */
 export interface Negotiation {
   readonly offer: number;
   readonly purpose: Purpose;
@@ -127,7 +124,6 @@ export interface SlotCounts {
   readonly video: number;
 }
 
-/** One section that this client publishes. */
 export interface PublishedSection {
   readonly mid: Mid;
   readonly source: TrackSource;
@@ -136,7 +132,14 @@ export interface PublishedSection {
 /** Sources that are not listed are not muted. */
 export type Muted = Readonly<Partial<Record<TrackSource, boolean>>>;
 
-/** A message on its way; `ticket` names the promise that the shell keeps for it. */
+/** Participants who are only counted, in the order of their ids. */
+export interface AudiencePage {
+  readonly participants: readonly ParticipantInfo[];
+  /** For the next page; `null` on the last one. */
+  readonly next: ParticipantId | null;
+}
+
+/** An unsent message; `ticket` names the promise that the shell keeps for it. */
 export interface OutgoingMessage {
   readonly message: MessageId;
   readonly text: string;
@@ -177,7 +180,7 @@ export interface Told {
   readonly view: View | null;
 }
 
-/** A request without an answer yet; `ticket` names the promise that the shell keeps for it. */
+/** An unanswered request; `ticket` names the promise that the shell keeps for it. */
 export interface PendingRequest {
   readonly id: number;
   readonly type: ClientToEdge["type"];
@@ -193,7 +196,6 @@ export interface Attempt {
   readonly count: number;
 }
 
-/** The client's pending deadlines. */
 export type DeadlineName = "open" | "backoff" | "reply" | "ping" | "pong" | "media" | "renegotiate" | "view";
 export type Deadlines = Readonly<Partial<Record<DeadlineName, number>>>;
 
@@ -219,6 +221,7 @@ export function initial({ attemptPrefix, seed, muted, renewsToken, publishes }: 
     slots: [],
     recording: null,
     bans: [],
+    audience: { participants: [], next: null },
     guests: [],
     chat: [],
     chatBefore: 0,

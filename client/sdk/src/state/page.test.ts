@@ -41,7 +41,7 @@ describe("a page in the browser's back/forward cache", () => {
   test("that was joining begins again, with another attempt, because its offer's transport is closed", () => {
     const client = new Client().asked();
     client.on({ on: "page_hidden" });
-    // Answers to what was asked before are too late.
+    // Answers to earlier requests are too late.
     client.on(offerMade(1));
     client.frame(JOINED);
     expect(client.does()).toEqual(["close_socket"]);

@@ -15,7 +15,7 @@ describe("slots", () => {
     client.frame(negotiated(2, "s1"));
     client.on({ on: "answer_applied", offer: 2, moved: false });
     expect(connection(client.state)).toBe("connected");
-    // Other servers would make Chromium restart ICE with the offer after this one.
+    // Other servers would make Chromium restart ICE with the next offer.
     expect(client.servers()).toEqual([true, JOINED.ice_servers, false, null]);
   });
 
@@ -29,6 +29,27 @@ describe("slots", () => {
     client.frame({ type: "participant_left", participant: "ada", reason: "left" });
     expect(client.state.slots[0]).toEqual({ mid: "2", track: null, participant: null });
     expect(client.state.roster.map(({ id }) => id)).toEqual(["grace"]);
+  });
+});
+
+describe("the roster of a large room", () => {
+  test("takes joined, changed and departed participants together", () => {
+    const client = new Client().joined();
+    const kim = { ...ADA, id: "kim", tracks: [] };
+    client.frame({ type: "participant_joined", participant: kim });
+    const loud = { ...kim, name: "Kim", hand_raised_at: 5 };
+    const joe = { ...kim, id: "joe" };
+    client.frame({
+      type: "roster_changed",
+      changed: [loud, joe],
+      left: [
+        { participant: "ada", reason: "left" },
+        { participant: "unknown", reason: "timed_out" },
+      ],
+    });
+    expect(client.state.roster.map(({ id }) => id)).toEqual(["grace", "kim", "joe"]);
+    expect(client.state.roster[1]).toEqual(loud);
+    expect(client.state.slots[0]).toEqual({ mid: "2", track: null, participant: null });
   });
 });
 
@@ -148,6 +169,21 @@ describe("what the user asks for", () => {
     client.frame({ type: "bans", in_reply_to: 2, bans });
     expect(client.commands).toContainEqual({ do: "settle", ticket: 7, failure: null });
     expect(client.state.bans).toEqual(bans);
+  });
+
+  test("a large audience is a count, whose pages are asked for", () => {
+    const client = new Client().joined();
+    expect(client.state.room?.audience).toBeUndefined();
+    client.frame({ type: "room_updated", room: { locked: false, metadata: "", participants_max: 1_000, audience: 940 } });
+    expect(client.state.room?.audience).toBe(940);
+    client.on({ on: "ask", request: { type: "list_audience", after: "joe" }, ticket: 7 });
+    expect(client.lastSent()).toEqual({ id: 2, type: "list_audience", after: "joe" });
+    client.frame({ type: "audience", in_reply_to: 2, participants: [ADA], next: "grace" });
+    expect(client.commands).toContainEqual({ do: "settle", ticket: 7, failure: null });
+    expect(client.state.audience).toEqual({ participants: [ADA], next: "grace" });
+    client.on({ on: "ask", request: { type: "list_audience" }, ticket: 8 });
+    client.frame({ type: "audience", in_reply_to: 3, participants: [], next: null });
+    expect(client.state.audience).toEqual({ participants: [], next: null });
   });
 
   test("guests wait as moderators are told, and nobody does when a session is taken up until the edge says so", () => {

@@ -5,7 +5,7 @@ import type { Event } from "./event";
 import type { Lines, View } from "./model";
 import type { Step } from "./step";
 
-/** How long leaving waits for the edge's confirmation. */
+/** Time for the edge to confirm that the user has left. */
 export const LEAVE_TIMEOUT_MS = 1_000;
 /** The view is sent after a random delay between this and twice this, so that a room's clients do not all send at once. */
 export const VIEW_DELAY_MS = 200;
@@ -25,7 +25,7 @@ export function setView(step: Step, { participants: all, lines }: Extract<Event,
   step.update({ view: { participants, lines: lines === null ? null : inSteps(participants, lines) } });
 }
 
-/** Rounds up, so that a window that is dragged does not change the view with each pixel. */
+/** Rounds up, so that resizing a window does not change the view with each pixel. */
 function inSteps(participants: readonly ParticipantId[], lines: Lines): Lines {
   const entries = participants.flatMap((id) => {
     const exact = lines[id];
@@ -70,7 +70,7 @@ export function tellDifferences(step: Step): void {
   }
 }
 
-/** The view has settled: sends it, if it still differs. */
+/** Sends the settled view, if it still differs. */
 export function viewDue(step: Step): void {
   const { view, told } = step.state;
   if (step.isReady && view !== null && isViewNews(step)) {
@@ -80,7 +80,7 @@ export function viewDue(step: Step): void {
   }
 }
 
-/** Whether the edge does not know the view and it decides what plays, or how large. */
+/** True if the edge lacks the current view, and the view affects the selection or size of videos. */
 function isViewNews(step: Step): boolean {
   const { view, told, roster, self, media } = step.state;
   if (view === null || (told.view !== null && isSame(view, told.view))) {
@@ -88,7 +88,7 @@ function isViewNews(step: Step): boolean {
   }
   const others = roster.filter(({ id }) => id !== self);
   const pictures = others.flatMap(({ tracks }) => tracks).filter(({ kind }) => kind === "video");
-  // Without sizes it decides nothing while every picture has a slot.
+  // Without sizes, the view has no effect while every video has a slot.
   return view.lines === null && told.view?.lines === null ? pictures.length > media.slots.video : pictures.length > 0;
 }
 

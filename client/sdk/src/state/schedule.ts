@@ -1,4 +1,4 @@
-/** When things begin by themselves: deadlines that have passed, and whatever a step has made possible. */
+/** Scheduled work: passed deadlines, and actions that a step has made possible. */
 import { PING_INTERVAL_MS } from "../protocol.gen";
 import { drop, open, ping } from "./connection";
 import { sendWritten } from "./conversation";
@@ -7,7 +7,7 @@ import type { DeadlineName } from "./model";
 import { tellDifferences, viewDue } from "./requests";
 import type { Step } from "./step";
 
-/** In this order, where several deadlines have passed at once (a laptop was asleep). */
+/** In this order if several deadlines have passed at once (a laptop was asleep). */
 const EXPIRED: readonly (readonly [DeadlineName, (step: Step) => void])[] = [
   ["pong", drop],
   ["open", drop],
@@ -15,14 +15,14 @@ const EXPIRED: readonly (readonly [DeadlineName, (step: Step) => void])[] = [
   ["backoff", open],
   ["ping", pingDue],
   ["media", connectTimedOut],
-  // Waiting is over; what is wanted begins at the end of the step.
+  // The wait is over; the wanted negotiation begins at the end of the step.
   ["renegotiate", () => undefined],
   ["view", viewDue],
 ];
 
 /** Handles every deadline that has passed. */
 export function wake(step: Step): void {
-  // This wake-up is used up, even if it came a moment too early (browsers round timers down): ask for the next one.
+  // The wake-up is spent, even if it came slightly too early (browsers round timers down): request the next one.
   step.update({ wakeAtMs: null });
   for (const [name, expired] of EXPIRED) {
     const atMs = step.state.deadlines[name];
@@ -60,7 +60,7 @@ function replyMissing(step: Step): void {
 }
 
 function pingDue(step: Step): void {
-  // A ping that is not answered yet says all that another one could.
+  // A pending ping answers the same question.
   if (step.awaits("pong")) {
     step.expect("ping", PING_INTERVAL_MS);
   } else {

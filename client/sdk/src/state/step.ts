@@ -7,7 +7,10 @@ import type { DeadlineName, Media, PendingRequest, Signaling, State } from "./mo
 
 /** Every request is answered within this time, or the socket counts as dead. */
 export const REPLY_TIMEOUT_MS = 10_000;
-/** How long the edge may take to answer a ping after a sign of a network change; a false alarm only costs a resume, which users do not notice. */
+/**
+ * Time for the edge to answer a ping after a sign of a network change; a false alarm only costs a resume, which users
+ * do not notice.
+ */
 export const PONG_TIMEOUT_SUSPICIOUS_MS = 1_000;
 
 /** Holds a state while the handlers of one event replace parts of it. */
@@ -25,7 +28,7 @@ export class Step {
     return this.#state;
   }
 
-  /** Whether the socket is in the room, so that requests reach it. */
+  /** True if the socket is in the room, so that requests reach it. */
   get isReady(): boolean {
     return this.#state.phase === "active" && this.#state.signaling.greeted;
   }
@@ -81,7 +84,7 @@ export class Step {
     this.command({ do: "send", text: JSON.stringify({ id, ...message }) });
   }
 
-  /** The request that a reply names; it is no longer pending. */
+  /** Removes and returns the pending request that a reply names. */
   answered(inReplyTo: number | null): PendingRequest | null {
     const request = this.#state.requests.find(({ id }) => id === inReplyTo);
     if (request === undefined) {
@@ -105,7 +108,7 @@ export class Step {
     }
   }
 
-  /** Checks now whether the edge still answers. */
+  /** Checks immediately whether the edge still answers. */
   probe(): void {
     this.command({ do: "send", text: PING });
     this.expect("pong", PONG_TIMEOUT_SUSPICIOUS_MS);
@@ -122,7 +125,7 @@ export class Step {
     this.updateSignaling({ at: "closed", greeted: false });
   }
 
-  /** The new state and the commands, with the next wake-up where it changed. */
+  /** The new state and the commands, with the next wake-up if it changed. */
   finish(): [State, Command[]] {
     const times = Object.values(this.#state.deadlines);
     const wakeAtMs = times.length === 0 ? null : Math.min(...times);

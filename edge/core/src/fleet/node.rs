@@ -7,14 +7,13 @@ use shared::control::{NodeRegistration, ShardInfo};
 use shared::{UnixMillis, limits};
 use std::collections::BTreeSet;
 
-/// The stored part of a node's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) registration: NodeRegistration,
     /// The socket on which it registered.
     pub(super) socket: SocketId,
     pub(super) draining: bool,
-    /// When its socket closed; from then on it gets no rooms, but may still serve its current ones.
+    /// Set when the socket closes; afterwards the node gets no rooms, but may still serve its current ones.
     #[serde(default)]
     pub(super) lost_at: Option<UnixMillis>,
 }
@@ -24,8 +23,9 @@ pub(super) enum RegistrationError {
     #[error("the registration does not match the node or region in the token")]
     NotTheTokens,
     #[error(
-        "a node must have 1 to {} distinct shards, each with 1 to {} addresses",
+        "a node must have 1 to {} distinct shards, each with 1 to {} addresses, and at most {2} for TCP",
         limits::SHARDS_PER_NODE_MAX,
+        limits::CANDIDATES_PER_SHARD_MAX,
         limits::CANDIDATES_PER_SHARD_MAX
     )]
     Shards,
@@ -43,16 +43,18 @@ pub(super) enum RegistrationError {
     TooManyNodes,
 }
 
-/// Validates a registration's shards.
-pub(super) fn check_shards(shards: &[ShardInfo]) -> Result<(), RegistrationError> {
+/// Validates a registration's shards and addresses.
+pub(super) fn check_addresses(registration: &NodeRegistration) -> Result<(), RegistrationError> {
+    let NodeRegistration { shards, tcp_candidates, .. } = registration;
     let numbers: BTreeSet<u16> = shards.iter().map(|shard| shard.shard).collect();
     let reachable = |shard: &ShardInfo| (1..=limits::CANDIDATES_PER_SHARD_MAX).contains(&shard.candidates.len());
     let counted = (1..=limits::SHARDS_PER_NODE_MAX).contains(&shards.len()) && numbers.len() == shards.len();
-    if counted && shards.iter().all(reachable) { Ok(()) } else { Err(RegistrationError::Shards) }
+    let few = tcp_candidates.len() <= limits::CANDIDATES_PER_SHARD_MAX;
+    if counted && few && shards.iter().all(reachable) { Ok(()) } else { Err(RegistrationError::Shards) }
 }
 
 impl Node {
-    /// Whether the node can take another room.
+    /// True if the node can take another room.
     pub(super) fn is_healthy(&self, heartbeat: &Heartbeat, now: UnixMillis) -> bool {
         let rooms = heartbeat.load.rooms.saturating_add(heartbeat.assigned_since);
         let rooms_max = u32::try_from(limits::ROOMS_PER_NODE_MAX).unwrap_or(u32::MAX);
@@ -60,14 +62,14 @@ impl Node {
         !self.draining && heard && rooms < rooms_max && sessions(heartbeat) < self.registration.sessions_max
     }
 
-    /// How busy it is, in thousandths: of its busiest thread's time, or of the sessions it takes.
+    /// Load in thousandths, by its busiest thread or its sessions, whichever is higher.
     pub(super) fn load_permille(&self, heartbeat: &Heartbeat) -> u64 {
         let sessions_max = u64::from(self.registration.sessions_max.max(1));
         let taken = u64::from(sessions(heartbeat)).saturating_mul(1000).checked_div(sessions_max).unwrap_or(u64::MAX);
         taken.max(u64::from(heartbeat.load.busiest_shard_permille))
     }
 
-    /// The thread that gets the next room: one after the other.
+    /// The thread for the next room; threads take turns.
     pub(super) fn next_shard(&self, heartbeat: &Heartbeat) -> Option<&ShardInfo> {
         let shards = &self.registration.shards;
         let index = usize::try_from(heartbeat.assigned).unwrap_or(0).checked_rem(shards.len())?;
@@ -75,7 +77,7 @@ impl Node {
     }
 }
 
-/// The node's sessions; a room that is not in its load yet counts as one session.
+/// The node's sessions; a room that its load does not include yet counts as one session.
 fn sessions(heartbeat: &Heartbeat) -> u32 {
     heartbeat.load.sessions.saturating_add(heartbeat.assigned_since)
 }

@@ -10,7 +10,6 @@ use shared::rtp_parameters::{Fingerprint, Session};
 use shared::{ErrorCode, NodeId, Region, RoomId, UnixMillis};
 use std::net::SocketAddr;
 
-/// A Room object's request for a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceRequest {
     pub room: RoomId,
@@ -18,19 +17,18 @@ pub struct PlaceRequest {
     pub epoch: u64,
     /// Nodes that failed this room; chosen only if no other node is healthy.
     pub avoid: Vec<NodeId>,
+    /// The room's own node, if it has no capacity for another session; never chosen.
+    #[serde(default)]
+    pub full: Option<NodeId>,
     /// The first waiting session, if any, which the node opens before it connects to the room.
     pub session: Option<Session>,
 }
 
-/// The answer of a Fleet object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PlaceAnswer {
-    /// A node has been assigned.
     Placed(Placement),
-    Failed {
-        code: ErrorCode,
-    },
+    Failed { code: ErrorCode },
 }
 
 /// The node that serves a room, and its parameters for clients.
@@ -40,6 +38,9 @@ pub struct Placement {
     pub shard: u16,
     /// The thread's addresses for clients, most preferred first.
     pub candidates: Vec<SocketAddr>,
+    /// The node's addresses for clients over TCP.
+    #[serde(default)]
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Digest of the node's DTLS certificate.
     pub fingerprint: Fingerprint,
     /// The region, whose Fleet object knows the TURN nodes.
@@ -89,6 +90,7 @@ mod tests {
                 region: Region::parse("local").unwrap(),
                 fingerprint: Fingerprint([0; 32]),
                 shards: vec![],
+                tcp_candidates: vec![],
                 sessions_max: if load.ends_with('#') { 0 } else { 1000 },
             };
             let heard_at = if load.ends_with('?') { UnixMillis(0) } else { NOW };
@@ -99,7 +101,7 @@ mod tests {
         text.split_whitespace().map(node).collect()
     }
 
-    /// How often each node is chosen in a thousand times, in percent.
+    /// The percentage of a thousand choices that went to each node.
     fn shares(text: &str, avoid: &[&str]) -> std::collections::BTreeMap<String, usize> {
         let fleet = fleet(text);
         let avoid: Vec<_> = avoid.iter().map(|name| NodeId::parse(name).unwrap()).collect();
@@ -133,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_who_drains_is_silent_or_full() {
+    fn leaves_out_nodes_that_drain_are_silent_or_full() {
         check("a:1! b:1? c:1# d:999", &[], &["d"]);
         check("a:1! b:1? c:1#", &[], &[]);
         check("", &[], &[]);
     }
 
     #[test]
-    fn avoids_who_failed_unless_nobody_else_is_there() {
+    fn avoids_nodes_that_failed_unless_there_is_no_other() {
         check("a:1 b:900", &["a"], &["b"]);
         check("a:1", &["a"], &["a"]);
         check("a:1 b:900!", &["a"], &["a"]);

@@ -6,11 +6,8 @@ use crate::storage::{self, Changes, RestoreError, Row, Table};
 use shared::NodeId;
 use std::collections::BTreeMap;
 
-/// The version of all rows.
 const VERSION: u64 = 1;
-/// What the keys of media nodes begin with.
 const NODE: &str = "node/";
-/// What the keys of TURN nodes begin with.
 const TURN: &str = "turn/";
 
 pub(super) type Nodes = (BTreeMap<NodeId, Node>, BTreeMap<NodeId, TurnNode>);

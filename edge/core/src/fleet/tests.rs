@@ -1,4 +1,6 @@
-//! Nodes come, are given rooms and go; a sleep after any step changes nothing.
+//! Nodes come, get rooms and go; a sleep after any step changes nothing.
+
+mod size;
 
 use super::*;
 use crate::random::tests::seeded;
@@ -8,7 +10,6 @@ use shared::rtp_parameters::Fingerprint;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
-/// A fleet with its storage and sockets.
 struct Stage {
     fleet: Fleet,
     now: UnixMillis,
@@ -99,7 +100,7 @@ impl Stage {
 
     fn place(&mut self, avoid: &[&str]) -> (PlaceAnswer, Vec<Output>) {
         let avoid = avoid.iter().map(|node| NodeId::parse(node).unwrap()).collect();
-        let ask = PlaceRequest { room: RoomId::parse("daily").unwrap(), epoch: 9, avoid, session: None };
+        let ask = PlaceRequest { room: RoomId::parse("daily").unwrap(), epoch: 9, avoid, full: None, session: None };
         let outputs = self.input(Input::Place { request: 5, ask });
         let answer = outputs.iter().find_map(|output| match output {
             Output::Answer { request: 5, answer } => Some(answer.clone()),
@@ -117,6 +118,7 @@ fn registration(node: &str) -> NodeRegistration {
         region: region(),
         fingerprint: Fingerprint([3; 32]),
         shards: vec![shard(0), shard(1)],
+        tcp_candidates: vec![([127, 0, 0, number], 443).into()],
         sessions_max: 100,
     }
 }
@@ -126,7 +128,7 @@ fn turn_registration(node: &str, allocations_max: u32) -> TurnRegistration {
     TurnRegistration { node: NodeId::parse(node).unwrap(), region: region(), urls, allocations_max }
 }
 
-/// What TURN nodes are told when media nodes of these numbers are there.
+/// The message to TURN nodes that lists the media nodes of these numbers.
 fn addresses(nodes: &[u8]) -> FleetToNode {
     let of = |node: &u8| [0, 1].map(|shard| ([127, 0, 0, *node], 7000 + shard).into());
     FleetToNode::SetMediaNodes { addresses: nodes.iter().flat_map(of).collect() }
@@ -149,7 +151,7 @@ fn shard_of(answer: &PlaceAnswer) -> Option<(String, u16)> {
 
 const NOBODY: PlaceAnswer = PlaceAnswer::Failed { code: ErrorCode::NoMediaNode };
 
-/// Plays the same with and without sleep after every step.
+/// Plays the same steps with and without a sleep after each.
 fn check(play: impl Fn(&mut Stage)) {
     for sleeps in [false, true] {
         play(&mut Stage::new(sleeps));
@@ -166,6 +168,7 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
             node: NodeId::parse("media-1").unwrap(),
             shard: 0,
             candidates: vec![([127, 0, 0, 1], 7000).into()],
+            tcp_candidates: vec![([127, 0, 0, 1], 443).into()],
             fingerprint: Fingerprint([3; 32]),
             region: region(),
             turn_urls: vec![],
@@ -178,7 +181,7 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
         stage.sockets.remove(&socket);
         stage.input(Input::SocketClosed { socket });
         assert_eq!(stage.place(&[]).0, NOBODY);
-        // Its clients may still be served, so it is remembered for a while.
+        // It may still serve clients, so it is remembered for a while.
         assert_eq!(stage.rows.len(), 1);
         stage.now = stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS);
         stage.input(Input::Deadline);
@@ -218,7 +221,7 @@ fn a_busy_a_draining_and_a_silent_node_get_no_rooms() {
         assert_eq!(shard_of(&stage.place(&[]).0).unwrap().0, "media-2");
         stage.says(other, NodeToFleet::Draining {});
         assert_eq!(shard_of(&stage.place(&[]).0).unwrap().0, "media-1");
-        // A draining node stays connected: its rooms are still there.
+        // A draining node stays connected because it still has rooms.
         stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
         stage.says(other, NodeToFleet::Heartbeat { load });
         assert_eq!(stage.fleet.poll_timeout(), Some(stage.now.plus_ms(1)));
@@ -261,6 +264,7 @@ fn refuses_a_registration_that_is_not_the_tokens_or_makes_no_sense() {
         candidates: (0..addresses).map(|port| ([127, 0, 0, 1], port).into()).collect(),
     };
     let with = |shards: Vec<ShardInfo>| NodeRegistration { shards, ..registration("media-1") };
+    let tcp = |count| vec![([127, 0, 0, 1], 443).into(); count];
     let other_region = NodeRegistration { region: Region::parse("mars").unwrap(), ..registration("media-1") };
     for (registration, code) in [
         (registration("media-2"), ErrorCode::BadToken),
@@ -269,6 +273,7 @@ fn refuses_a_registration_that_is_not_the_tokens_or_makes_no_sense() {
         (with(vec![shard(0, 1), shard(0, 1)]), ErrorCode::InvalidMessage),
         (with(vec![shard(0, 0)]), ErrorCode::InvalidMessage),
         (with(vec![shard(0, 9)]), ErrorCode::InvalidMessage),
+        (NodeRegistration { tcp_candidates: tcp(9), ..registration("media-1") }, ErrorCode::InvalidMessage),
         (with((0..257).map(|number| shard(number, 1)).collect()), ErrorCode::InvalidMessage),
     ] {
         check(|stage| {
@@ -291,7 +296,7 @@ fn what_comes_before_registering_or_cannot_be_read_gets_an_error() {
         }
         let sent = sent(&stage.input(Input::Frame { socket, frame: Err(ControlError::Malformed) }));
         assert!(matches!(&sent[..], [FleetToNode::Error { code: ErrorCode::MalformedFrame, .. }]), "{sent:?}");
-        // And it must register in time.
+        // It must register in time.
         stage.now = stage.now.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS);
         assert!(stage.input(Input::Deadline).contains(&Output::Close { socket, code: close_code::POLICY }));
     });
@@ -382,7 +387,7 @@ fn clients_are_told_of_a_few_healthy_turn_nodes_the_idle_ones_first() {
         assert!(firsts[&url("turn-5")] > 60 && firsts[&url("turn-1")] > 10, "{firsts:?}");
         let PlaceAnswer::Placed(placement) = stage.place(&[]).0 else { panic!("a node is there") };
         assert_eq!(placement.turn_urls.len(), limits::TURN_NODES_PER_CLIENT);
-        // A node that nobody heard for long is closed, and no longer told to anybody.
+        // A silent node is closed, and TURN nodes no longer hear of it.
         stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS);
         stage.input(Input::Deadline);
         assert_eq!(stage.fleet.turn_urls(stage.now), [] as [String; 0]);

@@ -1,4 +1,4 @@
-//! TURN nodes: which are registered, where they may relay, and which ones clients get.
+//! TURN nodes: registration, relay permissions, and the choice for clients.
 
 use super::node::RegistrationError;
 use super::{Fleet, Heartbeat};
@@ -11,7 +11,6 @@ use shared::{UnixMillis, limits};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// The stored part of a TURN node's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TurnNode {
     pub(super) registration: TurnRegistration,
@@ -26,7 +25,7 @@ impl TurnNode {
         !self.draining && heard && heartbeat.load.sessions < self.registration.allocations_max
     }
 
-    /// How busy it is, in thousandths: of its busiest thread's time, or of the allocations it takes.
+    /// Load in thousandths, by its busiest thread or its allocations, whichever is higher.
     fn load_permille(&self, heartbeat: &Heartbeat) -> u64 {
         let most = u64::from(self.registration.allocations_max.max(1));
         let taken = u64::from(heartbeat.load.sessions).saturating_mul(1000).checked_div(most).unwrap_or(u64::MAX);
@@ -112,7 +111,7 @@ impl Fleet {
         self.forget_node_of(now, socket);
         let media = self.nodes.get(id).map(|node| node.socket);
         let turn = self.turn_nodes.get(id).map(|node| node.socket);
-        // The node dialled again before its old socket was seen to be gone.
+        // The node reconnected before its old socket was seen to be closed.
         for before in media.into_iter().chain(turn).filter(|before| *before != socket) {
             self.close(now, before, close_code::NORMAL);
         }

@@ -1,13 +1,13 @@
-//! What one toggle costs in rooms of different sizes, where there are more tracks than slots.
+//! The cost of one toggle in rooms of different sizes that have more tracks than slots.
 
-use super::{Attachment, Config, Input, Room};
+use super::{Attachment, Config, Input, Output, Room};
 use crate::SocketId;
 use crate::fleet::{PlaceAnswer, Placement};
 use crate::random::tests::seeded;
 use crate::steps;
 use offers::Connection;
 use shared::rtp_parameters::Fingerprint;
-use shared::signal::{ClientFrame, ClientToEdge, Reaction, TrackIntent, TrackSource};
+use shared::signal::{ClientFrame, ClientToEdge, EdgeToClient, Reaction, TrackIntent, TrackSource};
 use shared::token::{Grants, JoinClaims};
 use shared::{AttemptId, Mid, NodeId, ParticipantId, Region, RoomId, UnixMillis};
 
@@ -21,7 +21,7 @@ const SOURCES: [TrackSource; 2] = [TrackSource::Microphone, TrackSource::Camera]
 const MICROPHONE: &str = "0";
 const CAMERA: &str = "1";
 
-/// A room of publishers, whose numbers come first, and viewers.
+/// A room of publishers, numbered first, and viewers.
 struct Hall {
     room: Room,
 }
@@ -32,7 +32,7 @@ impl Hall {
         for number in 0..publishers + viewers {
             hall.join(number, if number < publishers { &SOURCES } else { &[] });
             if number == 0 {
-                let epoch = hall.room.meta().expect("the room has participants").epoch;
+                let epoch = hall.room.state.meta().expect("the room has participants").epoch;
                 hall.room.handle_input(NOW, Input::FleetAnswered { epoch, answer: PlaceAnswer::Placed(placement()) });
             }
         }
@@ -61,7 +61,7 @@ impl Hall {
         let tracks = sources.iter().map(intent).collect();
         let attempt = AttemptId::parse("a").unwrap();
         self.say(number, ClientToEdge::Join { attempt, offer: connection.offer(), tracks });
-        assert!(self.room.members.contains(&participant(number)), "{number}");
+        assert!(self.room.state.members.contains(&participant(number)), "{number}");
     }
 
     fn say(&mut self, number: usize, message: ClientToEdge) {
@@ -93,6 +93,7 @@ fn placement() -> Placement {
         node: NodeId::parse("node-a").unwrap(),
         shard: 0,
         candidates: vec![([127, 0, 0, 1], 7000).into()],
+        tcp_candidates: vec![],
         fingerprint: Fingerprint([1; 32]),
         region: Region::parse("local").unwrap(),
         turn_urls: Vec::new(),
@@ -102,7 +103,8 @@ fn placement() -> Placement {
 const PUBLISHERS: usize = 12;
 const VIEWERS: usize = 30;
 
-/// The steps of a toggle in rooms of different sizes. It is given the numbers of the first, the last publisher and the last viewer.
+/// Checks the steps of a toggle in rooms of different sizes. The closure gets the numbers of the first publisher, the
+/// last publisher and the last viewer.
 fn check(name: &str, per_viewer: u64, toggle: impl Fn(&mut Hall, usize, usize, usize)) {
     let steps = |times_publishers: usize, times_viewers: usize| {
         let (publishers, viewers) = (times_publishers * PUBLISHERS, times_viewers * VIEWERS);
@@ -118,6 +120,22 @@ fn check(name: &str, per_viewer: u64, toggle: impl Fn(&mut Hall, usize, usize, u
 }
 
 #[test]
+fn a_message_for_everybody_is_one_output() {
+    let (mut hall, everybody) = (Hall::new(PUBLISHERS, VIEWERS), PUBLISHERS + VIEWERS);
+    let message = ClientToEdge::React { reaction: Reaction::Clap };
+    let frame = Ok(ClientFrame { id: None, message });
+    hall.room.handle_input(NOW, Input::ClientFrame { socket: SocketId(0), frame });
+    let outputs: Vec<_> = std::iter::from_fn(|| hall.room.poll_output()).collect();
+    let sent = outputs.iter().filter_map(|output| match output {
+        Output::SendClients { sockets, message: EdgeToClient::Reacted { .. } } => Some(sockets.len()),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), [everybody - 1]);
+    let single = outputs.iter().filter(|output| matches!(output, Output::SendClient { .. })).count();
+    assert_eq!(single, 1, "the answer to the request");
+}
+
+#[test]
 fn what_changes_no_participant_looks_at_no_track() {
     let mut hall = Hall::new(PUBLISHERS, VIEWERS);
     let mute = || ClientToEdge::SetMuted { mid: Mid::parse(MICROPHONE).unwrap(), muted: false };
@@ -130,10 +148,10 @@ fn a_toggle_costs_as_much_as_it_changes() {
     // One viewer's forwards.
     check("view", 0, |hall, first, last, viewer| hall.look(viewer, &[first, last]));
     check("view of nobody new", 0, |hall, first, _, viewer| hall.look(viewer, &[first]));
-    // A track that plays for nobody: whether it does is looked at, once for each.
+    // For a track that plays for nobody, each viewer is checked once.
     check("mute, unheard", 1, |hall, first, _, _| hall.mute(first, MICROPHONE, true));
     check("camera off, unseen", 1, |hall, _, last, _| hall.mute(last, CAMERA, true));
-    // A track that everybody receives, or will: what plays changes for everybody, and with it two forwards.
+    // For a track that everybody receives, or will, two forwards change per viewer.
     let everybody = 2 + 12 * SLOTS as u64;
     check("mute, heard", everybody, |hall, _, last, _| hall.mute(last, MICROPHONE, true));
     check("camera off, seen", everybody, |hall, first, _, _| hall.mute(first, CAMERA, true));

@@ -12,20 +12,22 @@ pub struct Transport<'a> {
     pub ufrag: &'a str,
     pub pwd: &'a str,
     pub fingerprint: Fingerprint,
-    /// Most wanted first.
+    /// Most preferred first.
     pub candidates: &'a [SocketAddr],
+    /// Passive candidates over TCP (RFC 6544), most preferred first.
+    pub tcp_candidates: &'a [SocketAddr],
 }
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer<'a> {
     /// The session id of the `o` line: the same in every answer to one connection.
     pub origin: u32,
-    /// The version of the `o` line: higher in every further answer (RFC 3264 §8).
+    /// The version of the `o` line: increases with every answer (RFC 3264 §8).
     pub version: u32,
     /// The canonical name of all slots, so that browsers keep them in sync (RFC 3550 §6.5.1).
     pub cname: &'a str,
     pub transport: Transport<'a>,
-    /// One for each section of the offer, in its order.
+    /// One for each section of the offer, in the same order.
     pub sections: &'a [AnsweredSection],
 }
 
@@ -63,7 +65,8 @@ impl Answer<'_> {
         text
     }
 
-    /// The `m` line and the transport; candidates in the tagged section only, as the others are bundled with it (RFC 8843 §10.1.2).
+    /// The `m` line and the transport; only the tagged section has candidates, as the others are bundled with it (RFC
+    /// 8843 §10.1.2).
     fn write_head(&self, text: &mut String, accepted: &AcceptedSection, is_tagged: bool) {
         let AcceptedSection { section, protocol, .. } = accepted;
         let transport = &self.transport;
@@ -79,14 +82,14 @@ impl Answer<'_> {
         let _ = write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", transport.ufrag, transport.pwd);
         let _ = write!(text, "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n", transport.fingerprint);
         if is_tagged {
-            candidate::write_all(text, transport.candidates);
+            candidate::write_all(text, transport.candidates, transport.tcp_candidates);
         }
     }
 }
 
 fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
     let AcceptedSection { section, feedback, codec_feedback, rtcp_rsize, one_way, .. } = accepted;
-    // The node's side of the flow.
+    // Seen from the node.
     text.push_str(match section.flow {
         Flow::ClientToNode => "a=recvonly\r\n",
         Flow::NodeToClient => "a=sendonly\r\n",
@@ -107,7 +110,7 @@ fn write_rtp(text: &mut String, accepted: &AcceptedSection) {
     }
 }
 
-/// RFC 2198 §4: the payload types of the packet itself and of one before it.
+/// RFC 2198 §4: the payload types of the packet itself and of the previous one.
 fn write_redundant(text: &mut String, red: &Codec, codecs: &[Codec]) {
     let opus = codecs.iter().find(|codec| codec.name == CodecName::Opus).map_or(0, |codec| codec.payload_type);
     let payload_type = red.payload_type;

@@ -5,7 +5,6 @@ use super::section::Direction;
 use shared::rtp_parameters::{Flow, HeaderExtensions};
 use std::fmt::Write;
 
-/// The extensions that Rotunda understands.
 const URIS: [&str; 7] = [
     "urn:ietf:params:rtp-hdrext:sdes:mid",
     "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
@@ -36,7 +35,7 @@ impl OfferedExtensions {
         extensions
     }
 
-    /// These, and those of the level above that they leave free.
+    /// Adds the extensions of the level above whose ids and URIs are still free.
     pub(super) fn or(mut self, above: &Self) -> Self {
         for (index, extension) in above.0.iter().enumerate() {
             if let Some((id, direction)) = extension {
@@ -56,8 +55,8 @@ impl OfferedExtensions {
         }
     }
 
-    /// What a section may use whose media flows this way, and the ids of those that were offered for one direction only. An
-    /// extension whose direction does not fit is left out of the answer (RFC 8285 §6).
+    /// The extensions for a section with this flow, and the ids of those offered for one direction only. An extension
+    /// offered for another direction is omitted from the answer (RFC 8285 §6).
     #[must_use]
     pub fn of(&self, flow: Flow) -> (HeaderExtensions, Vec<u8>) {
         let fits = |direction: Direction| match direction {

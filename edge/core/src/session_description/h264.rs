@@ -1,10 +1,10 @@
-//! The parameters of H.264 (RFC 6184 §8.1): which profiles are forwarded, and how an answer names them.
+//! H.264 parameters (RFC 6184 §8.1): the forwarded profiles, and their names in an answer.
 
 use crate::steps::look_through;
 use shared::rtp_parameters::{Codec, CodecName};
 use std::fmt::Write;
 
-/// What the answer names a profile with: constrained baseline in level 3.1, main in level 5.
+/// The answer's `profile-level-id`: constrained baseline with level 3.1, main with level 5.
 const fn profile_level_id(name: CodecName) -> Option<u32> {
     match name {
         CodecName::H264ConstrainedBaseline => Some(0x42_e01f),
@@ -13,8 +13,8 @@ const fn profile_level_id(name: CodecName) -> Option<u32> {
     }
 }
 
-/// The codec that an `a=fmtp` line of H.264 describes, if it can be forwarded: a node takes packetization mode 1, and says
-/// its own level only where the client lets the two differ.
+/// The codec described by an `a=fmtp` line of H.264, if it can be forwarded: packetization mode 1 only, and a different
+/// level only if the client allows level asymmetry.
 pub(super) fn profile(parameters: &str) -> Option<CodecName> {
     let (mut is_mode_1, mut is_asymmetric, mut id) = (false, false, None);
     for parameter in parameters.split(';') {
@@ -39,7 +39,7 @@ fn parse(value: &str) -> Option<u32> {
     u32::from_str_radix(value, 16).ok().filter(|_| is_id)
 }
 
-/// RFC 6184 table 5: a profile is named by its number and by which constraints are met.
+/// RFC 6184 table 5: a profile is identified by its number and constraint flags.
 const fn profile_of(id: u32) -> Option<CodecName> {
     let (number, constraints) = (id >> 16, id >> 8 & 0xff);
     match number {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn each_constraint_of_the_table_counts_and_no_other() {
-        // RFC 6184 table 5, a letter for each bit: what it must be, or `x` for any.
+        // RFC 6184 table 5, one character per bit: its value, or `x` for any.
         for (number, pattern, expected) in [
             (0x42, "x1xx0000", BASELINE),
             (0x4d, "1xxx0000", BASELINE),

@@ -1,5 +1,5 @@
 //! Sorts the lines of an offer by section, in one pass. Only the `m=` lines, which the answer must repeat, are
-//! validated here.
+//! validated here; a fault in one of them is the fault of its section alone, unless no answer could name the section.
 
 use super::offer::{OfferError, Problem};
 use super::section::{Direction, RejectedSection};
@@ -8,8 +8,9 @@ use shared::limits;
 
 /// Longest word of an `m=` line, and longest `mid` of a section that is only repeated in the answer.
 const WORD_BYTES_MAX: usize = 64;
+/// The protocol of a rejected section whose own cannot be repeated (RFC 8829 §5.1.2).
+const PROTOCOL: &str = "UDP/TLS/RTP/SAVPF";
 
-/// The lines of an offer by section.
 #[derive(Default)]
 pub(super) struct Lines<'a> {
     pub(super) session: SectionLines<'a>,
@@ -30,18 +31,20 @@ pub(super) struct Attribute<'a> {
 pub(super) struct TransportLines<'a> {
     pub(super) ufrag: Option<Attribute<'a>>,
     pub(super) pwd: Option<Attribute<'a>>,
-    /// Those of one level replace those of the level above (RFC 8122 §5).
+    /// The fingerprints of one level replace those of the level above (RFC 8122 §5).
     pub(super) fingerprints: Vec<Attribute<'a>>,
     pub(super) setup: Option<Attribute<'a>>,
 }
 
-/// What the lines of one section, or those above the first one, say.
+/// The lines of one section, or those above the first section.
 #[derive(Default)]
 pub(super) struct SectionLines<'a> {
-    /// Line of the `m=` line.
+    /// Number of the `m=` line.
     pub(super) line: usize,
     pub(super) media: &'a str,
     pub(super) has_port: bool,
+    /// The `m=` line's fault, for which the section is rejected if the offerer wants it.
+    pub(super) fault: Option<Problem>,
     pub(super) protocol: &'a str,
     /// The formats of the `m=` line, separated by blanks.
     pub(super) formats: &'a str,
@@ -61,23 +64,23 @@ pub(super) struct SectionLines<'a> {
     pub(super) ssrc: Option<u32>,
     /// The first stream and its retransmissions (RFC 4588 §8).
     pub(super) fid: Option<(u32, u32)>,
-    /// Those of all streams, as far as they may be layers.
+    /// The pairs of all streams that may be layers.
     pub(super) fids: Vec<(u32, u32)>,
-    /// How many attributes are kept in lists.
+    /// The number of attributes kept in lists.
     listed: usize,
-    /// The line of the first one too many.
+    /// The first line beyond the limit.
     pub(super) excess: Option<usize>,
 }
 
-/// Blanks around and between words; the carriage return is what remains of `\r\r\n`.
+/// Blanks around and between words; the carriage return remains from `\r\r
+/// `.
 const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
-/// The words of a value, whatever blanks are around and between them.
+/// The words of a value, without any blanks around and between them.
 pub(super) fn words(value: &str) -> impl Iterator<Item = &str> {
     value.split([' ', '\t']).map(look_through).filter(|word| !word.is_empty())
 }
 
-/// The first word and the rest.
 pub(super) fn first_word(value: &str) -> Option<(&str, &str)> {
     let (word, rest) = look_through(value).split_once([' ', '\t'])?;
     Some((word, rest.trim_matches(BLANKS)))
@@ -132,17 +135,24 @@ impl<'a> SectionLines<'a> {
             word
         };
         let (media, port, protocol, formats) = (next(), next(), next(), rest);
-        let format = words(formats).next().unwrap_or("");
-        if format.is_empty() {
+        // The offerer matches the sections of the answer by these (RFC 3264 §6); the other words can be replaced.
+        if media.is_empty() {
             return Err(Problem::HeadIncomplete.at(line));
         }
-        if ![media, protocol, format].into_iter().all(is_plain) {
+        if !is_plain(media) {
             return Err(Problem::HeadUnreadable.at(line));
         }
+        let format = words(formats).next().unwrap_or("");
         // A port may be followed by the number of ports (RFC 8866 §5.14).
-        let port = port.split('/').next().unwrap_or(port);
-        let port: u16 = port.parse().map_err(|_| Problem::Port.at(line))?;
-        Ok(Self { line, media, has_port: port != 0, protocol, formats, ..Self::default() })
+        let port = port.split('/').next().unwrap_or(port).parse::<u16>();
+        let fault = if format.is_empty() {
+            Some(Problem::HeadIncomplete)
+        } else if ![protocol, format].into_iter().all(is_plain) {
+            Some(Problem::HeadUnreadable)
+        } else {
+            port.is_err().then_some(Problem::Port)
+        };
+        Ok(Self { line, media, has_port: port != Ok(0), fault, protocol, formats, ..Self::default() })
     }
 
     fn attribute(&mut self, name: &str, attribute: Attribute<'a>) {
@@ -183,13 +193,14 @@ impl<'a> SectionLines<'a> {
         }
     }
 
-    /// The parts of a rejected section that the answer repeats.
+    /// The parts of a rejected section that the answer repeats. A word that cannot be repeated is replaced.
     pub(super) fn head(&self) -> RejectedSection {
+        let plain = |word: &&str| !word.is_empty() && is_plain(word);
         RejectedSection {
-            mid: self.mid.map(|mid| mid.value).filter(|mid| !mid.is_empty() && is_plain(mid)).map(Into::into),
+            mid: self.mid.map(|mid| mid.value).filter(plain).map(Into::into),
             media: self.media.into(),
-            protocol: self.protocol.into(),
-            format: words(self.formats).next().unwrap_or("0").into(),
+            protocol: Some(self.protocol).filter(plain).unwrap_or(PROTOCOL).into(),
+            format: words(self.formats).next().filter(plain).unwrap_or("0").into(),
         }
     }
 }
@@ -204,7 +215,7 @@ fn fid(value: &str) -> Option<(u32, u32)> {
     Some(pair).filter(|(stream, retransmissions)| stream != retransmissions)
 }
 
-/// Whether a word can be repeated in the answer: it must not be able to break a line.
+/// True if a word can be repeated in the answer without breaking a line.
 fn is_plain(word: &str) -> bool {
     word.len() <= WORD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_graphic())
 }

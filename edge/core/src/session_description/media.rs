@@ -8,7 +8,7 @@ use crate::steps::look_through;
 use shared::limits;
 use shared::rtp_parameters::{Codec, CodecName, Encoding, MediaKind};
 
-/// The profiles that stand for SRTP with keys from DTLS, whatever they say literally (RFC 8829 §5.1.2).
+/// Profiles that mean SRTP with keys from DTLS, whatever they literally say (RFC 8829 §5.1.2).
 const PROTOCOLS: [&str; 8] = [
     "UDP/TLS/RTP/SAVPF",
     "UDP/TLS/RTP/SAVP",
@@ -20,7 +20,7 @@ const PROTOCOLS: [&str; 8] = [
     "RTP/AVP",
 ];
 
-/// Payload types of RTP (RFC 3550 §5.1).
+/// Number of RTP payload types (RFC 3550 §5.1).
 const PAYLOAD_TYPES: usize = 128;
 
 pub(super) struct Media {
@@ -29,11 +29,11 @@ pub(super) struct Media {
     pub(super) codecs: Vec<Codec>,
 }
 
-/// What an `a=rtpmap` line says.
+/// The meaning of an `a=rtpmap` line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mapped {
     Codec(CodecName),
-    /// Of which profile, another line says.
+    /// The profile is in another line.
     H264,
     Retransmission,
     Other,
@@ -86,7 +86,7 @@ fn mapped(kind: MediaKind, Attribute { line, value }: Attribute<'_>) -> (Option<
     (payload_type(of), mapped)
 }
 
-/// Indexes the `a=rtpmap` lines by payload type, then goes through formats and `a=fmtp` lines once.
+/// Indexes the `a=rtpmap` lines by payload type, then passes through formats and `a=fmtp` lines once.
 fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
     let mut maps = [None; PAYLOAD_TYPES];
     for rtpmap in &section.rtpmaps {
@@ -135,7 +135,7 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
             codecs.push(Codec { name, payload_type, rtx_payload_type, clock_rate });
         }
     }
-    // Of what else is carried more than once, nothing is known.
+    // Other payloads of redundant audio are not supported.
     let opus = codecs.iter().find(|codec| codec.name == CodecName::Opus).map(|codec| codec.payload_type);
     codecs.retain(|codec| {
         codec.name != CodecName::Red || opus.is_some_and(|opus| redundant == Some((codec.payload_type, opus)))
@@ -143,26 +143,27 @@ fn codecs(kind: MediaKind, section: &SectionLines<'_>) -> Vec<Codec> {
     codecs
 }
 
-/// The payload type of all blocks, as the parameters of redundant audio name them (RFC 2198 §4).
+/// The payload type of all blocks, from the parameters of redundant audio (RFC 2198 §4).
 fn blocks(parameters: &str) -> Option<u8> {
     let mut blocks = parameters.split('/').map(|block| payload_type(look_through(block).trim()));
     let first = blocks.next()??;
-    // One alone is another codec's parameter.
+    // A single number is another codec's parameter.
     let mut others = blocks.peekable();
     others.peek()?;
     others.all(|block| block == Some(first)).then_some(first)
 }
 
-/// The payload type that an `apt` parameter names (RFC 4588 §8.1).
+/// The payload type in an `apt` parameter (RFC 4588 §8.1).
 fn apt(parameter: &str) -> Option<u8> {
     let (name, of) = look_through(parameter).split_once('=')?;
     payload_type(of.trim()).filter(|_| name.trim().eq_ignore_ascii_case("apt"))
 }
 
-/// The feedback offered for all codecs, by `*` or one by one, and that of single codecs; redundant audio does not count.
+/// The feedback offered for all codecs, by `*` or individually, and that of single codecs; redundant audio does not
+/// count.
 pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> (Vec<Feedback>, Vec<(u8, Feedback)>) {
     let codecs = || codecs.iter().filter(|codec| codec.name != CodecName::Red);
-    // A bit for each codec.
+    // One bit per codec.
     let all = codecs().enumerate().fold(0_u32, |all, (index, _)| all | 1 << index);
     let mut offered = [0_u32; Feedback::ALL.len()];
     for line in &section.feedback {
@@ -189,7 +190,7 @@ pub(super) fn feedback(section: &SectionLines<'_>, codecs: &[Codec]) -> (Vec<Fee
     (common, single)
 }
 
-/// The first stream that a section announces.
+/// The first stream announced by a section.
 pub(super) fn encoding(section: &SectionLines<'_>) -> Encoding {
     match section.fid {
         Some((stream, retransmissions)) => Encoding { ssrc: Some(stream), rtx_ssrc: Some(retransmissions), rid: None },

@@ -13,27 +13,24 @@ use shared::rtp_parameters::{Fingerprint, Flow, MediaKind};
 use shared::{ErrorCode, Mid, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long an ICE user fragment may be (RFC 8839 §5.4).
+/// Length of an ICE user fragment (RFC 8839 §5.4).
 const UFRAG_BYTES: std::ops::RangeInclusive<usize> = 4..=256;
-/// How long an ICE password may be (RFC 8839 §5.4).
+/// Length of an ICE password (RFC 8839 §5.4).
 const PWD_BYTES: std::ops::RangeInclusive<usize> = 22..=256;
 
-/// An offer of which at least one section can be accepted.
+/// An offer with at least one acceptable section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The user fragment of the client's ICE agent.
     pub ufrag: String,
-    /// The password of the client's ICE agent.
     pub pwd: String,
     /// Digest of the client's certificate; the lowest if it announces several.
     pub fingerprint: Fingerprint,
-    /// Digests of further certificates, any of which the client may show instead; sorted.
+    /// Digests of further certificates, any of which the client may present instead; sorted.
     pub other_fingerprints: Vec<Fingerprint>,
     /// In the order of the offer.
     pub sections: Vec<OfferedSection>,
 }
 
-/// The reason an offer, or one section of it, cannot be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferError {
     /// The line, counted from 1; `None` if the offer as a whole is invalid.
@@ -50,7 +47,7 @@ pub enum Problem {
     #[error("m=: the offer has more than {} sections", limits::SECTIONS_PER_OFFER_MAX)]
     TooManySections,
     #[error(
-        "the section, or what stands above the first one, has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap, a=rid and a=fingerprint lines",
+        "the section, or the part above the first one, has more than {} a=rtpmap, a=fmtp, a=rtcp-fb, a=extmap, a=rid and a=fingerprint lines",
         limits::LISTED_ATTRIBUTES_PER_SECTION_MAX
     )]
     TooManyLines,
@@ -118,7 +115,6 @@ impl std::fmt::Display for OfferError {
 impl std::error::Error for OfferError {}
 
 impl OfferError {
-    /// The code that goes on the wire.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match &self.problem {
@@ -149,7 +145,6 @@ impl OfferError {
     }
 }
 
-/// The state of a section during parsing.
 enum Verdict {
     /// The offerer has rejected or stopped it.
     Stopped,
@@ -172,7 +167,7 @@ impl Offer {
         if lines.sections.is_empty() {
             return Err(OfferError { line: None, problem: Problem::NoSections });
         }
-        // What the session says is read once, however many sections it is for.
+        // Session-level lines are read once, however many sections they apply to.
         if let Some(line) = lines.session.excess {
             return Err(Problem::TooManyLines.at(line));
         }
@@ -185,7 +180,7 @@ impl Offer {
         let mut taken: BTreeSet<String> = verdicts.iter().filter_map(Verdict::mid).map(ToString::to_string).collect();
         let mut head = |section: &SectionLines<'_>| {
             let mut head = section.head();
-            // The answer says each mid once.
+            // The answer contains each mid once.
             head.mid = head.mid.filter(|mid| taken.insert(mid.clone()));
             head
         };
@@ -196,7 +191,7 @@ impl Offer {
                 Verdict::Unusable(reason) => OfferedSection::Unusable { head: head(section), reason: Some(reason) },
                 Verdict::Usable(media, mid) => {
                     let bundle = place.map(|place| place.order);
-                    OfferedSection::Usable(usable(&lines.session, &for_all, section, media, mid, bundle)?)
+                    OfferedSection::Usable(usable(&lines.session, &for_all, section, media, mid, bundle))
                 }
             });
         }
@@ -205,11 +200,10 @@ impl Offer {
     }
 }
 
-/// Where a section is in the BUNDLE groups.
 #[derive(Clone, Copy)]
 struct Place {
     group: usize,
-    /// Its place among all sections in groups.
+    /// Position among the sections of all groups.
     order: u16,
 }
 
@@ -227,7 +221,7 @@ fn places(lines: &Lines<'_>) -> Vec<Option<Place>> {
             if by_mid.is_empty() {
                 return places;
             }
-            // What a group names twice, or two groups name, is where it was named first.
+            // Only the first mention of a section in the groups counts.
             for index in by_mid.remove(tag).into_iter().flatten() {
                 if let Some(place) = places.get_mut(index) {
                     *place = Some(Place { group, order });
@@ -239,26 +233,22 @@ fn places(lines: &Lines<'_>) -> Vec<Option<Place>> {
     places
 }
 
-/// Whether the offerer wants a section: it has a port, or it has none because it is bundled (RFC 8843 §6).
+/// True if the offerer wants the section: its port is not 0, or is 0 because it is bundled (RFC 8843 §6).
 const fn is_living(section: &SectionLines<'_>, place: Option<Place>) -> bool {
     section.has_port || (section.bundle_only && place.is_some())
 }
 
-/// Validates each section independently.
+/// Validates each section independently. Only a mid that two of them use is the whole offer's fault.
 fn verdicts(lines: &Lines<'_>, places: &[Option<Place>]) -> Result<Vec<Verdict>, OfferError> {
     let mut mids: BTreeMap<Mid, usize> = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(lines.sections.len());
     for (section, place) in lines.sections.iter().zip(places) {
-        verdicts.push(match media::read(section) {
+        verdicts.push(match media_and_mid(&lines.session, section) {
             _ if !is_living(section, *place) => Verdict::Stopped,
             Err(reason) => Verdict::Unusable(reason),
-            Ok(media) => {
-                if let Some(line) = section.excess {
-                    return Err(Problem::TooManyLines.at(line));
-                }
-                let Attribute { line, value } = section.mid.ok_or(Problem::NoMid.at(section.line))?;
-                let mid = Mid::parse(value).map_err(|error| Problem::Mid(error).at(line))?;
+            Ok((media, mid)) => {
                 if let Some(other) = mids.insert(mid.clone(), section.line) {
+                    let line = section.mid.map_or(section.line, |mid| mid.line);
                     return Err(Problem::MidTaken(other).at(line));
                 }
                 Verdict::Usable(media, mid)
@@ -268,8 +258,26 @@ fn verdicts(lines: &Lines<'_>, places: &[Option<Place>]) -> Result<Vec<Verdict>,
     Ok(verdicts)
 }
 
-/// Rejects what cannot share the one transport (RFC 8829 §5.3.1): sections outside the BUNDLE group of the first usable one, and the
-/// whole group where its tagged section cannot be accepted (RFC 8843 §7.3.3).
+/// Parses a section by itself, or returns the reason why it cannot be accepted.
+fn media_and_mid(session: &SectionLines<'_>, section: &SectionLines<'_>) -> Result<(SectionMedia, Mid), OfferError> {
+    if let Some(fault) = &section.fault {
+        return Err(fault.clone().at(section.line));
+    }
+    let media = media::read(section)?;
+    if let Some(line) = section.excess {
+        return Err(Problem::TooManyLines.at(line));
+    }
+    let Attribute { line, value } = section.mid.ok_or(Problem::NoMid.at(section.line))?;
+    let mid = Mid::parse(value).map_err(|error| Problem::Mid(error).at(line))?;
+    // RFC 8843 §9.3: bundled media need it.
+    if !section.rtcp_mux && !session.rtcp_mux {
+        return Err(Problem::NotMuxed.at(section.line));
+    }
+    Ok((media, mid))
+}
+
+/// Rejects sections that cannot share the one transport (RFC 8829 §5.3.1): those outside the BUNDLE group of the first
+/// usable one, and the whole group if its tagged section cannot be accepted (RFC 8843 §7.3.3).
 fn bundle(lines: &Lines<'_>, places: &[Option<Place>], verdicts: &mut [Verdict]) {
     let Some(first) = verdicts.iter().position(|verdict| matches!(verdict, Verdict::Usable(..))) else { return };
     let first_line = lines.sections.get(first).map_or(0, |section| section.line);
@@ -310,7 +318,6 @@ fn tag(lines: &Lines<'_>, places: &[Option<Place>], verdicts: &[Verdict]) -> Res
     Err(reason.unwrap_or(OfferError { line: stopped, problem: Problem::AllStopped }))
 }
 
-/// The client's end of the transport.
 struct Client {
     ufrag: String,
     pwd: String,
@@ -318,8 +325,8 @@ struct Client {
     other_fingerprints: Vec<Fingerprint>,
 }
 
-/// Reads the client's end of the transport. What the tagged section lacks, the session has, or else the next section of
-/// the group.
+/// Reads the client's end of the transport. Lines missing in the tagged section come from the session, or else from the
+/// next section of the group.
 fn transport(
     lines: &Lines<'_>,
     places: &[Option<Place>],
@@ -367,13 +374,13 @@ fn transport(
     }
 }
 
-/// The SHA-256 digests of one level; the client may show any of those certificates (RFC 8122 §5).
+/// The SHA-256 digests of one level; the client may present any of those certificates (RFC 8122 §5).
 fn fingerprints_of(lines: &[Attribute<'_>]) -> Result<Vec<Fingerprint>, OfferError> {
     let mut fingerprints = Vec::new();
     let mut refused = None;
     for Attribute { line, value } in lines {
         let (hash, digest) = first_word(value).unwrap_or((value, ""));
-        // Hash functions are compared without case (RFC 8122 §5).
+        // Hash function names are case-insensitive (RFC 8122 §5).
         if !hash.eq_ignore_ascii_case("sha-256") {
             refused = refused.or(Some(Problem::HashFunction.at(*line)));
             continue;
@@ -384,7 +391,7 @@ fn fingerprints_of(lines: &[Attribute<'_>]) -> Result<Vec<Fingerprint>, OfferErr
             }
             Ok(fingerprint) if !fingerprints.contains(&fingerprint) => fingerprints.push(fingerprint),
             Ok(_) => {}
-            // That of the right hash function says more than that of another one.
+            // An invalid SHA-256 digest is a more helpful reason than another hash function.
             Err(_) => refused = Some(Problem::Digest.at(*line)),
         }
     }
@@ -402,17 +409,14 @@ fn usable(
     media: SectionMedia,
     mid: Mid,
     bundle: Option<u16>,
-) -> Result<UsableSection, OfferError> {
-    if !section.rtcp_mux && !session.rtcp_mux {
-        return Err(Problem::NotMuxed.at(section.line));
-    }
+) -> UsableSection {
     let SectionMedia { kind, codecs } = media;
     let extensions = OfferedExtensions::read(&section.extensions).or(for_all);
     let (ids, _) = extensions.of(Flow::ClientToNode);
     let (feedback, codec_feedback) = media::feedback(section, &codecs);
-    // Nothing but these two tells which layer of which section a packet belongs to.
+    // Only the mid and rid extensions tell which layer of which section a packet belongs to.
     let has_layers = kind == MediaKind::Video && ids.mid.is_some() && ids.rid.is_some();
-    Ok(UsableSection {
+    UsableSection {
         mid,
         kind,
         protocol: section.protocol.into(),
@@ -425,5 +429,5 @@ fn usable(
         extensions,
         encoding: media::encoding(section),
         rtcp_rsize: section.rtcp_rsize || session.rtcp_rsize,
-    })
+    }
 }

@@ -8,18 +8,15 @@ use shared::rtp_parameters::{Codec, Encoding, MediaKind, Section};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OfferedSection {
-    /// The answer can accept it.
     Usable(UsableSection),
-    /// The answer can only reject it.
     Unusable {
-        /// What the answer repeats.
+        /// The part that the answer repeats.
         head: RejectedSection,
-        /// `None` where the offerer itself has rejected or stopped it.
+        /// `None` if the offerer itself has rejected or stopped it.
         reason: Option<OfferError>,
     },
 }
 
-/// A section that can be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsableSection {
     pub mid: Mid,
@@ -28,18 +25,18 @@ pub struct UsableSection {
     /// The position in the BUNDLE group, lowest first; `None` if it is in no group and is the only usable section.
     pub bundle: Option<u16>,
     pub direction: Direction,
-    /// The codecs that Rotunda forwards, most wanted first; at least one.
+    /// The codecs that Rotunda forwards, most preferred first; at least one.
     pub codecs: Vec<Codec>,
-    /// The RTCP feedback that Rotunda uses and every codec is offered with.
+    /// RTCP feedback used by Rotunda and offered with every codec.
     pub feedback: Vec<Feedback>,
     /// Further feedback of single codecs, by payload type.
     pub codec_feedback: Vec<(u8, Feedback)>,
     pub extensions: OfferedExtensions,
-    /// The SSRCs that it announces; of simulcast, those of its first layer.
+    /// The announced SSRCs; for simulcast, those of the first layer.
     pub encoding: Encoding,
-    /// Its simulcast layers that can be accepted, in its order.
+    /// Acceptable simulcast layers, in the section's order.
     pub layers: Vec<Encoding>,
-    /// Whether it takes reduced-size RTCP (RFC 5506).
+    /// True if the client accepts reduced-size RTCP (RFC 5506).
     pub rtcp_rsize: bool,
 }
 
@@ -60,7 +57,7 @@ impl OfferedSection {
         }
     }
 
-    /// Its identification tag; a section that can only be rejected need not have one.
+    /// A rejected section need not have one.
     #[must_use]
     pub fn mid(&self) -> Option<&str> {
         match self {
@@ -69,7 +66,6 @@ impl OfferedSection {
         }
     }
 
-    /// The media type of its `m=` line.
     #[must_use]
     pub fn media(&self) -> &str {
         match self {
@@ -79,11 +75,10 @@ impl OfferedSection {
     }
 }
 
-/// What a kind of media is called in SDP.
+/// A media kind's names in SDP.
 pub(super) trait Names {
-    /// The media type of its `m=` line.
     fn media(self) -> &'static str;
-    /// The codecs that Rotunda forwards, as `a=rtpmap` lines say them.
+    /// The codecs that Rotunda forwards, as in `a=rtpmap` lines.
     fn codecs(self) -> &'static str;
 }
 
@@ -103,7 +98,7 @@ impl Names for MediaKind {
     }
 }
 
-/// Which way media flows, seen from the offerer (RFC 8866 §6.7).
+/// Direction of media, seen from the offerer (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     SendRecv,
@@ -128,11 +123,11 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
-    /// Asks for a lost packet again (RFC 4585 §6.2.1).
+    /// Requests a lost packet again (RFC 4585 §6.2.1).
     Nack,
-    /// Asks for a keyframe (RFC 4585 §6.3.1).
+    /// Requests a key frame (RFC 4585 §6.3.1).
     NackPli,
-    /// Asks for a keyframe (RFC 5104 §4.3.1).
+    /// Requests a key frame (RFC 5104 §4.3.1).
     CcmFir,
     /// The receiver's estimate of the bandwidth (draft-alvestrand-rmcat-remb).
     GoogRemb,
@@ -143,7 +138,7 @@ pub enum Feedback {
 impl Feedback {
     pub const ALL: [Self; 5] = [Self::Nack, Self::NackPli, Self::CcmFir, Self::GoogRemb, Self::TransportCc];
 
-    /// Whether it concerns the transport: then it is of use for all codecs or for none.
+    /// True for feedback about the transport, which is useful for all codecs or none.
     #[must_use]
     pub const fn is_of_transport(self) -> bool {
         match self {
@@ -152,7 +147,6 @@ impl Feedback {
         }
     }
 
-    /// Its value in an `rtcp-fb` line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -169,7 +163,7 @@ impl Feedback {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum AnsweredSection {
-    /// Accepted, though it may be inactive for now.
+    /// The section may still be inactive.
     Accepted(AcceptedSection),
     /// Answered with port 0, outside BUNDLE.
     Rejected(RejectedSection),
@@ -178,23 +172,24 @@ pub enum AnsweredSection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedSection {
     pub section: Section,
-    /// For a slot: its number among those of its kind.
+    /// For a slot: its number within its kind.
     pub slot: Option<u8>,
-    /// The feedback that both sides know and every codec has.
+    /// Feedback that both sides support for every codec.
     pub feedback: Vec<Feedback>,
     /// Further feedback of single codecs, by payload type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codec_feedback: Vec<(u8, Feedback)>,
-    /// Whether both sides know reduced-size RTCP.
+    /// True if both sides support reduced-size RTCP.
     pub rtcp_rsize: bool,
-    /// The profile of the offer, which the answer must repeat (RFC 8829 §5.1.2). Rooms stored before it was kept had this one alone.
+    /// The profile of the offer, which the answer must repeat (RFC 8829 §5.1.2). Rooms stored by earlier versions
+    /// always have this one.
     #[serde(default = "stored_protocol")]
     pub protocol: String,
-    /// Its place in the BUNDLE group; the lowest is the tagged section (RFC 8843 §7.3.1). Rooms stored before it was kept had the
-    /// order of the sections.
+    /// Position in the BUNDLE group; the lowest is the tagged section (RFC 8843 §7.3.1). Rooms stored by earlier
+    /// versions use the order of the sections.
     #[serde(default = "stored_place")]
     pub bundle: Option<u16>,
-    /// The header extensions, by id, that go one way only (RFC 8285 §5).
+    /// Ids of one-way header extensions (RFC 8285 §5).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub one_way: Vec<u8>,
 }
@@ -228,7 +223,6 @@ impl AnsweredSection {
         }
     }
 
-    /// The node's parameters, if the section was accepted.
     #[must_use]
     pub fn section(&self) -> Option<&Section> {
         self.accepted().map(|accepted| &accepted.section)

@@ -7,10 +7,10 @@ use shared::rtp_parameters::{Codec, Encoding, Section};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// The layers that a section offers to send, in its order; what cannot be used is left out, never the section.
+/// The layers that a section offers to send, in its order; an unusable layer is omitted and never rejects the section.
 ///
-/// Where it announces as many streams as layers, they are in the same order. Browsers say the rid in packets only until they
-/// know that it was heard, so another node, or this one after another offer, depends on that.
+/// If the section announces as many streams as layers, both have the same order. Browsers send the rid in packets only
+/// until they know that it arrived, so another node, or this one after another offer, depends on that.
 pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encoding> {
     let declared: BTreeSet<&str> = section.rids.iter().filter_map(|line| declared(line, codecs)).collect();
     let streams = section.simulcast.and_then(sent).unwrap_or_default();
@@ -20,7 +20,7 @@ pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encodi
         if layers.len() >= limits::ENCODINGS_PER_SECTION_MAX {
             break;
         }
-        // Of alternatives the first that can be used; a layer that starts paused is one all the same.
+        // The first usable alternative counts; an initially paused layer is usable.
         let mut alternatives = stream.split(',').map(look_through).map(|rid| rid.trim().trim_start_matches('~'));
         let is_taken = |rid: &str| layers.iter().any(|layer| layer.rid.as_deref() == Some(rid));
         if let Some(rid) = alternatives.find(|rid| declared.contains(rid) && !is_taken(rid)) {
@@ -31,7 +31,6 @@ pub(super) fn layers(section: &SectionLines<'_>, codecs: &[Codec]) -> Vec<Encodi
     layers
 }
 
-/// The streams that an `a=simulcast` line offers to send.
 fn sent(value: &str) -> Option<&str> {
     let mut words = words(value);
     while let (Some(direction), Some(streams)) = (words.next(), words.next()) {
@@ -55,7 +54,7 @@ fn declared<'a>(line: &'a str, codecs: &[Codec]) -> Option<&'a str> {
     is_usable.then_some(rid)
 }
 
-/// RFC 8851 §10; and short enough for the header extension.
+/// RFC 8851 §10, and short enough for the header extension.
 fn is_rid(rid: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=limits::RID_BYTES_MAX).contains(&rid.len()) && rid.bytes().all(is_letter)

@@ -1,4 +1,4 @@
-//! What browsers offer is understood; what nobody should offer is refused.
+//! Browsers' offers are understood; invalid offers are refused.
 
 mod cost;
 mod situations;
@@ -7,7 +7,7 @@ use super::*;
 use shared::ErrorCode;
 use shared::rtp_parameters::{CodecName, Encoding, Fingerprint, Flow, Section};
 
-/// An offer as a browser made it.
+/// An offer captured from a browser.
 pub(crate) fn captured(name: &str) -> String {
     let path = format!("{}/../../tests/vectors/offers/{name}.sdp", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -36,7 +36,7 @@ fn summary(name: &str) -> Vec<String> {
     offer.sections.iter().map(section).collect()
 }
 
-/// `q;h;f`, with a `+` behind those whose streams are announced.
+/// `q;h;f`, with a `+` after each layer whose streams are announced.
 fn rids(layers: &[Encoding]) -> String {
     let word = |layer: &Encoding| {
         let announced = if layer.ssrc.is_some() && layer.rtx_ssrc.is_some() { "+" } else { "" };
@@ -116,7 +116,7 @@ fn knows_extensions_and_feedback() {
     assert_eq!(ids(video), [Some(4), Some(10), Some(11), Some(2), None, Some(13), Some(3)]);
     assert_eq!((&audio.feedback[..], &video.feedback[..]), (&[Feedback::TransportCc][..], &Feedback::ALL[..]));
     assert_eq!((audio.codecs[0].name, video.codecs[0].name), (CodecName::Opus, CodecName::Vp8));
-    // Firefox says which way an extension goes, and does not offer reduced-size RTCP for sound.
+    // Firefox gives extensions a direction, and does not offer reduced-size RTCP for audio.
     let offer = Offer::read(&captured("firefox-simulcast")).unwrap();
     let simulcast = offer.sections[0].usable().unwrap();
     assert_eq!(simulcast.extensions.of(Flow::ClientToNode).1, [9, 10]);
@@ -160,18 +160,19 @@ fn feedback_that_one_of_the_codecs_lacks_is_used_for_the_others() {
     let has = |of: u8, kind: &str| answered.lines().any(|line| line == format!("a=rtcp-fb:{of} {kind}"));
     assert_eq!([96, 108, 116].map(|of| has(of, "nack")), [true, true, false], "{answered}");
     assert_eq!([96, 108, 116].map(|of| has(of, "nack pli")), [true; 3], "{answered}");
-    // What the transport tells is told of all packets or of none.
+    // Transport feedback covers all packets or none.
     let offer = captured("chromium-publish").replace("a=rtcp-fb:116 transport-cc\r\n", "");
     let answered = answer(&Offer::read(&offer).unwrap());
     assert!(!answered.contains("a=rtcp-fb:96 transport-cc"), "{answered}");
 }
 
-/// Answers everything that can be accepted, each section in the direction that it offers.
+/// Answers all acceptable sections, each in its offered direction.
 fn answer(offer: &Offer) -> String {
     let sections: Vec<_> = offer.sections.iter().map(accept).collect();
     let candidates = ["203.0.113.7:7000".parse().unwrap()];
     let fingerprint = Fingerprint([7; 32]);
-    let transport = Transport { ufrag: "ufrag", pwd: "password", fingerprint, candidates: &candidates };
+    let transport =
+        Transport { ufrag: "ufrag", pwd: "password", fingerprint, candidates: &candidates, tcp_candidates: &[] };
     Answer { origin: 1, version: 1, cname: "c", transport, sections: &sections }.write()
 }
 
@@ -207,7 +208,7 @@ fn accept(offered: &OfferedSection) -> AnsweredSection {
     })
 }
 
-/// Whatever is understood can be answered, section for section, in lines that nothing of the offer can break.
+/// Every accepted offer has a valid answer, section for section, and nothing in the offer can break its lines.
 fn check_answerable(text: &str) {
     let Ok(offer) = Offer::read(text) else { return };
     let answer = answer(&offer);
@@ -225,7 +226,7 @@ fn check_answerable(text: &str) {
 // Holds S0-TEST-01.
 #[test]
 fn every_mutilated_offer_is_refused_or_answered() {
-    // Those without slots: what is in a slot is in them too.
+    // Offers without slots; slots contain all of these lines too.
     let short = ["publish", "simulcast", "data"];
     for name in short.iter().flat_map(|name| [format!("chromium-{name}"), format!("firefox-{name}")]) {
         let text = captured(&name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows by key; every key that may have changed is noted.
+/// Rows by key, and the set of keys that may have changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<K, V> {
     rows: BTreeMap<K, V>,
@@ -18,7 +18,7 @@ impl<K: Ord + Clone, V> Table<K, V> {
         self.rows.get(key)
     }
 
-    /// A row that is about to change.
+    /// Marks the row as changed.
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let row = self.rows.get_mut(key)?;
         self.changed.insert(key.clone());
@@ -60,7 +60,7 @@ impl<K: Ord + Clone, V> Table<K, V> {
         self.rows.is_empty()
     }
 
-    /// Keys whose rows changed, came or went since [`Self::take_changed`].
+    /// Keys whose rows were changed, added or removed since [`Self::take_changed`].
     pub(crate) fn changed(&self) -> &BTreeSet<K> {
         &self.changed
     }

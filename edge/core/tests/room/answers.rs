@@ -1,4 +1,4 @@
-//! Answers to offers of real browsers, as they are written to the wire; both browsers took these.
+//! Answers to offers of real browsers, as written to the wire; both browsers accepted them.
 
 use crate::stage::{Stage, mid_named};
 use edge_core::room::Output;
@@ -23,7 +23,7 @@ fn intents(tracks: &[(usize, TrackSource)]) -> Vec<TrackIntent> {
     tracks.iter().map(|(mid, source)| TrackIntent { mid: mid_named(*mid), source: *source, muted: false }).collect()
 }
 
-/// Joins with an offer; the room has a node.
+/// Joins a room that has a node.
 fn join(name: &str, tracks: &[(usize, TrackSource)]) -> (Stage, Vec<Output>) {
     let mut stage = Stage::new(1);
     stage.open_client("ada", Grants::default(), None);
@@ -67,7 +67,7 @@ fn a_join_of_firefox_is_answered_as_written_down() {
     check_golden("firefox-data");
 }
 
-/// The lines of an answer that begin so, section by section; the first list is that of the session.
+/// The lines of an answer with this prefix, section by section; the first list is that of the session.
 fn lines(answer: &str, prefix: &str) -> Vec<Vec<String>> {
     let mut sections = vec![vec![]];
     for line in answer.lines() {
@@ -96,7 +96,7 @@ fn a_further_offer_keeps_what_stays_and_stops_what_went() {
         let media = lines(&second, "m=");
         assert!(media[2][0].starts_with("m=video 0 "), "{browser}: {:?}", media[2]);
         assert!(lines(&second, "a=group:")[0][0].starts_with("a=group:BUNDLE 0 2 3"), "{browser}");
-        // The captured second offer is of another ICE generation, so the node has other credentials too.
+        // The captured second offer is from another ICE generation, so the node's credentials change too.
         assert_ne!(lines(&first, "a=ice-ufrag")[1], lines(&second, "a=ice-ufrag")[1], "{browser}");
     }
 }
@@ -128,7 +128,7 @@ fn slots_have_ssrcs_of_their_own_and_a_stream_for_each_pair() {
     let answer = answer(&outputs).expect("an answer");
     let mut ssrcs: Vec<String> = lines(&answer, "a=ssrc:").concat();
     let count = ssrcs.len();
-    // One of sound, two of pictures and their retransmissions.
+    // One audio stream, and two video streams with retransmissions.
     assert_eq!(count, 8 * 3);
     ssrcs.sort();
     ssrcs.dedup();

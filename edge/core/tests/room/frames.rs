@@ -1,4 +1,4 @@
-//! Frames that are refused one by one, joins whose answer is lost, and what a node is told of a large room.
+//! Frames that are refused one by one, joins whose answer is lost, and the messages to a node about a large room.
 
 use crate::stage::{Stage, mid_named};
 use edge_core::room::{Input, Output};
@@ -24,7 +24,7 @@ fn answers(outputs: &[Output]) -> Vec<&str> {
     outputs.iter().filter_map(answer).collect()
 }
 
-/// A room with a node that has dialled.
+/// A room with a connected node.
 fn stage() -> Stage {
     let mut stage = Stage::new(1);
     stage.open_client("ada", Grants { moderate: true, record: true, ..Grants::default() }, Some(1_000));
@@ -41,7 +41,7 @@ fn hello(epoch: u64) -> NodeToRoom {
     NodeToRoom::Hello { node: NodeId::parse("node-a").expect("a valid value"), epoch, connected: vec![] }
 }
 
-/// Letters only, as the stage takes digits for the number of a socket.
+/// Letters only, because the stage reads digits as a socket's number.
 fn name(number: usize) -> String {
     let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).expect("a valid value"));
     format!("p{}{}{}", letter(number / 676), letter(number / 26), letter(number))
@@ -141,7 +141,7 @@ fn a_node_that_dials_a_large_room_again_is_told_all_of_it_in_parts() {
 fn a_join_repeated_after_its_node_was_released_is_a_new_one() {
     let mut stage = stage();
     let first = stage.epochs[0];
-    // The node goes, and nobody else takes the room while the only client is away.
+    // The node leaves, and no other takes the room while the only client is absent.
     stage.node_says("node-a", NodeToRoom::Draining {});
     stage.close("ada");
     stage.now = stage.now.plus_ms(1000);

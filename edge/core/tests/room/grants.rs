@@ -1,4 +1,4 @@
-//! What a token grants is all that its holder gets, whatever ids they know.
+//! A token's grants limit its holder, whatever ids they know.
 
 use crate::stage::Stage;
 use edge_core::room::Output;
@@ -12,7 +12,7 @@ const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
 const SPEAKER: Grants = Grants { publish: true, subscribe: false, chat: true, moderate: false, record: false };
 const HOST: Grants = Grants { moderate: true, ..SPEAKER };
 
-/// What plays: the slots that clients were told of, and those that the node was told to fill.
+/// Playing slots: those announced to clients, and those that the node was told to fill.
 #[derive(Default)]
 struct Playing {
     slots: BTreeSet<Mid>,
@@ -62,14 +62,14 @@ fn put(set: &mut BTreeSet<Mid>, mid: Mid, plays: bool) {
     }
 }
 
-/// The others may hear nothing: all that plays, plays for eve.
+/// The others may receive nothing, so everything that plays, plays for eve.
 fn check(token: Grants, expected: [(usize, usize); 3]) {
     let (mut stage, mut playing) = (Stage::new(1), Playing::default());
     playing.join(&mut stage, "ada", HOST);
     playing.join(&mut stage, "eve", token);
     assert_eq!(playing.count(), expected[0], "ada was there");
     playing.join(&mut stage, "bob", SPEAKER);
-    // Knowing who is there opens nothing.
+    // Knowing the participants opens nothing.
     let participants = ["ada", "bob"].map(|name| name.parse().expect("a name")).to_vec();
     playing.hear(stage.say("eve", ClientToEdge::View { participants, lines: None }).1);
     assert_eq!(playing.count(), expected[1], "bob came");

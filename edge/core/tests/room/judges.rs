@@ -1,4 +1,4 @@
-//! Which decisions outlive the room and for how long: a guest's do not, and nothing is kept longer than it was meant.
+//! Lifetimes of decisions: a guest's end with the room, and nothing is kept longer than intended.
 
 use crate::bans::{GOES, HOST, HOUR_MS, VIEWER, asks, banned, bans, comes, enters, grants, guest, id, says, wait};
 use crate::stage::Stage;
@@ -10,7 +10,7 @@ use shared::{ErrorCode, UnixMillis, limits};
 const DAY_MS: u64 = 24 * HOUR_MS;
 const RECORDER: Grants = Grants { publish: true, subscribe: true, chat: true, moderate: false, record: true };
 
-/// Ada makes the room as a guest, and is its host.
+/// Ada creates the room as a guest, and is its host.
 fn guest_hosts(stage: &mut Stage) -> UnixMillis {
     let made = enters(stage, "ada", None).expect("lets in");
     guest(stage, "ada", HOST, Some(made), "home");
@@ -27,7 +27,7 @@ fn api_bans(whom: &str) -> Ask {
     Ask::Moderate { verb: Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) } }
 }
 
-/// What happens to a request that brings a participant's token for `record`.
+/// The outcome of a request with a participant's token for `record`.
 fn records(stage: &mut Stage, name: &str) -> Result<(), ErrorCode> {
     let ask = RecordingAsk::List { after: None, limit: 1 };
     match asks(stage, Ask::Recordings { request: ask, by: Some(id(name)) }) {
@@ -52,6 +52,59 @@ fn a_guest_hosts_bans_end_with_the_room() {
             assert_eq!(comes(&mut stage, name, Grants::default()), None);
         }
     }
+}
+
+#[test]
+fn a_moderator_by_a_guests_decision_decides_no_more_than_a_guest() {
+    for go in GOES {
+        let mut stage = Stage::new(1);
+        guest_hosts(&mut stage);
+        for (name, token) in [("bob", RECORDER), ("alan", RECORDER), ("grace", HOST), ("joan", RECORDER)] {
+            assert_eq!(comes(&mut stage, name, token), None);
+        }
+        let change = ParticipantChange { grants: Some(HOST), ..ParticipantChange::default() };
+        let verb = Verb::UpdateParticipant { participant: id("joan"), change };
+        assert!(matches!(asks(&mut stage, Ask::Moderate { verb }), Answer::Participant { .. }));
+        // From the guest to Bob, from Bob to Alan; Grace's token and the application say that they moderate, whatever a guest repeats.
+        for (giver, receiver) in [("ada", "bob"), ("bob", "alan"), ("alan", "grace")] {
+            regrants(&mut stage, giver, receiver, HOST);
+        }
+        says(&mut stage, "alan", ClientToEdge::Leave {});
+        stage.sleep();
+        assert_eq!(comes(&mut stage, "alan2", RECORDER), None);
+        for (judge, whom) in [("bob", "eve"), ("alan2", "mallory"), ("grace", "trent"), ("joan", "oscar")] {
+            bans(&mut stage, judge, whom, None);
+        }
+        regrants(&mut stage, "bob", "joan", VIEWER);
+        assert_eq!(grants(&mut stage, "joan"), VIEWER);
+        go(&mut stage);
+        for name in ["bob", "alan2", "grace", "joan"] {
+            if stage.sockets.contains_key(name) {
+                says(&mut stage, name, ClientToEdge::Leave {});
+            }
+        }
+        wait(&mut stage, limits::CREATED_ROOM_LIFETIME_MS);
+        let mut left = banned(&mut stage);
+        left.sort();
+        assert_eq!(left, ["oscar", "trent"]);
+        assert_eq!(comes(&mut stage, "joan", RECORDER), None);
+        assert_eq!(grants(&mut stage, "joan"), RECORDER, "what Bob took comes back");
+    }
+}
+
+// A guest restores grants that the application revoked from a moderator, for this room only.
+#[test]
+fn a_moderator_whom_a_guest_restored_decides_no_more_than_a_guest() {
+    let mut stage = Stage::new(1);
+    guest_hosts(&mut stage);
+    assert_eq!(comes(&mut stage, "bob", HOST), None);
+    let change = ParticipantChange { grants: Some(VIEWER), ..ParticipantChange::default() };
+    let verb = Verb::UpdateParticipant { participant: id("bob"), change };
+    assert!(matches!(asks(&mut stage, Ask::Moderate { verb }), Answer::Participant { .. }));
+    regrants(&mut stage, "ada", "bob", HOST);
+    bans(&mut stage, "bob", "eve", None);
+    GOES[1](&mut stage);
+    assert!(!stage.rows.contains_key("ban/eve"));
 }
 
 #[test]
@@ -96,6 +149,38 @@ fn a_guest_host_shortens_no_ban_of_the_application() {
 }
 
 #[test]
+fn only_the_application_lifts_its_bans() {
+    let mut stage = Stage::new(1);
+    guest_hosts(&mut stage);
+    for (name, token) in [("bob", RECORDER), ("grace", HOST)] {
+        assert_eq!(comes(&mut stage, name, token), None);
+    }
+    regrants(&mut stage, "ada", "bob", HOST);
+    assert_eq!(asks(&mut stage, api_bans("mallory")), Answer::Done);
+    bans(&mut stage, "grace", "trent", Some(HOUR_MS));
+    bans(&mut stage, "grace", "eve", None);
+    bans(&mut stage, "ada", "oscar", None);
+    bans(&mut stage, "bob", "joan", Some(HOUR_MS));
+    stage.sleep();
+    // Neither the guest nor a moderator by the guest's decision.
+    for judge in ["ada", "bob"] {
+        for whom in ["mallory", "trent", "eve"] {
+            let (_, outputs) = stage.say(judge, ClientToEdge::LiftBan { participant: id(whom) });
+            assert!(format!("{outputs:?}").contains("code: Forbidden"), "{judge} {whom}: {outputs:?}");
+        }
+    }
+    says(&mut stage, "ada", ClientToEdge::LiftBan { participant: id("joan") });
+    says(&mut stage, "bob", ClientToEdge::LiftBan { participant: id("oscar") });
+    let mut left = banned(&mut stage);
+    left.sort();
+    assert_eq!(left, ["eve", "mallory", "trent"]);
+    says(&mut stage, "grace", ClientToEdge::LiftBan { participant: id("mallory") });
+    let verb = Verb::LiftBan { participant: id("eve") };
+    assert_eq!(asks(&mut stage, Ask::Moderate { verb }), Answer::Done);
+    assert_eq!(banned(&mut stage), ["trent"]);
+}
+
+#[test]
 fn what_a_guest_host_takes_comes_back_with_the_room_and_what_the_application_took_does_not() {
     for go in GOES {
         let mut stage = Stage::new(1);
@@ -109,7 +194,7 @@ fn what_a_guest_host_takes_comes_back_with_the_room_and_what_the_application_too
         for name in ["bob", "eve"] {
             regrants(&mut stage, "ada", name, VIEWER);
         }
-        // The guest gives everything back, in this room.
+        // The guest restores all grants in this room.
         regrants(&mut stage, "ada", "eve", RECORDER);
         assert_eq!(grants(&mut stage, "eve"), RECORDER);
         assert_eq!(records(&mut stage, "eve"), Err(ErrorCode::Forbidden), "a guest gives nobody the recordings");
@@ -134,7 +219,7 @@ fn a_ban_or_a_lost_grant_voids_a_token_that_grants_record() {
         }
         regrants(&mut stage, "ada", "eve", Grants::default());
         bans(&mut stage, "ada", "bob", None);
-        // Alan's token for the call never granted it, so that one for HTTP is as good as before.
+        // The call's token never granted it to Alan, so his HTTP token is unaffected.
         regrants(&mut stage, "ada", "alan", VIEWER);
         let check = |stage: &mut Stage, when: &str| {
             assert_eq!(records(stage, "eve"), Err(ErrorCode::Forbidden), "{when}");
@@ -167,7 +252,7 @@ fn a_guest_who_leaves_before_being_banned_is_known_by_the_address() {
     assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned));
     let Answer::Bans { bans: listed } = asks(&mut stage, Ask::Bans) else { panic!("no list") };
     assert_eq!(listed[0].name, "GUEST-EVE");
-    // Those who come back are members again.
+    // Returning guests are members again.
     guest(&mut stage, "guest-bob", Grants::default(), None, "school");
     says(&mut stage, "guest-bob", ClientToEdge::Leave {});
     assert!(stage.rows.contains_key("departed/guest-bob"));
@@ -176,6 +261,21 @@ fn a_guest_who_leaves_before_being_banned_is_known_by_the_address() {
     says(&mut stage, "guest-bob2", ClientToEdge::Leave {});
     wait(&mut stage, DAY_MS);
     assert!(!stage.rows.contains_key("departed/guest-bob"), "by then it may be another person's");
+}
+
+#[test]
+fn a_guest_who_left_long_ago_is_known_by_the_address_for_a_day_since_they_came() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "ada", HOST);
+    guest(&mut stage, "guest-eve", Grants::default(), None, "home");
+    says(&mut stage, "guest-eve", ClientToEdge::Leave {});
+    let came_at = stage.now;
+    stage.now = stage.now.plus_ms(20 * HOUR_MS);
+    bans(&mut stage, "ada", "guest-eve", None);
+    stage.now = came_at.plus_ms(DAY_MS - 1);
+    assert_eq!(enters(&mut stage, "guest-new", Some("home")), Err(ErrorCode::Banned));
+    stage.now = came_at.plus_ms(DAY_MS);
+    assert!(enters(&mut stage, "guest-new", Some("home")).is_ok(), "by then it may be another person's");
 }
 
 #[test]
@@ -227,6 +327,29 @@ fn a_lost_grant_comes_back_when_it_was_to_whatever_rooms_there_were_since() {
 }
 
 #[test]
+fn a_guest_host_makes_no_loss_of_an_earlier_room_last_longer() {
+    let mut stage = Stage::new(1);
+    comes(&mut stage, "grace", HOST);
+    comes(&mut stage, "eve", RECORDER);
+    regrants(&mut stage, "grace", "eve", Grants::default());
+    let end = || Ask::Moderate { verb: Verb::End { reason: None } };
+    assert_eq!(asks(&mut stage, end()), Answer::Done);
+    let ended_at = stage.now;
+    wait(&mut stage, 6 * HOUR_MS);
+    guest_hosts(&mut stage);
+    comes(&mut stage, "eve", RECORDER);
+    for grants in [RECORDER, VIEWER] {
+        regrants(&mut stage, "ada", "eve", grants);
+    }
+    assert_eq!(asks(&mut stage, end()), Answer::Done);
+    let left_ms = ended_at.plus_ms(limits::STANDING_KEPT_MS).since_ms(stage.now);
+    wait(&mut stage, left_ms - 2);
+    assert_eq!(records(&mut stage, "eve"), Err(ErrorCode::Forbidden));
+    wait(&mut stage, 3);
+    assert_eq!(records(&mut stage, "eve"), Ok(()));
+}
+
+#[test]
 fn a_weaker_token_in_between_gives_nothing_back() {
     let mut stage = Stage::new(1);
     comes(&mut stage, "ada", HOST);
@@ -252,7 +375,7 @@ fn a_bans_address_is_forgotten_after_a_day_and_the_ban_is_not() {
         }
         wait(&mut stage, limits::GUEST_ADDRESS_BAN_MS_MAX - 2);
         assert!(stage.rows["ban/guest-eve"].contains("home"));
-        // Being banned again makes nobody's address known for longer.
+        // Another ban extends nobody's address record.
         assert!(matches!(asks(&mut stage, Ask::Create { change: Default::default() }), Answer::Room { .. }));
         assert_eq!(asks(&mut stage, api_bans("guest-eve")), Answer::Done);
         wait(&mut stage, 2);
@@ -266,7 +389,7 @@ fn stores(stage: &mut Stage, key: &str, row: &str) {
     stage.rows.insert(key.into(), format!(r#"{{"version":1,"row":{row}}}"#));
 }
 
-// Before bans outlived the room, one without an end was for as long as the room lives.
+// Before bans outlived the room, one without an end lasted for the room's lifetime.
 #[test]
 fn a_ban_that_was_meant_for_the_room_ends_with_it() {
     for go in GOES {

@@ -1,7 +1,8 @@
-//! A room on a stage: scripts that say what happens and what the room does about it, with a sleep after every step; and random plays.
+//! Rooms on a stage: scripts with the room's outputs for every step and a sleep after each one, and random plays.
 
 mod answers;
 mod bans;
+mod crowd;
 mod frames;
 mod grants;
 mod judges;

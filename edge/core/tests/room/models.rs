@@ -1,10 +1,10 @@
-//! What clients and nodes believe, built only out of what they were told; and what must be true of it.
+//! The beliefs of clients and nodes, built only from the messages they received, and the invariants that must hold.
 
 use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
-use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo};
+use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackSource};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Models {
     clients: BTreeMap<SocketId, ClientModel>,
     nodes: BTreeMap<SocketId, NodeModel>,
-    /// Welcomes that are on their way.
+    /// Partially received welcomes.
     parts: BTreeMap<SocketId, WelcomeParts>,
-    /// Requests that were not answered yet, and on which socket.
+    /// Unanswered requests by socket.
     open_requests: BTreeMap<u32, SocketId>,
-    /// Sockets that are closed: what is said to them before the room knows is said to nobody.
+    /// Closed sockets: messages sent before the room notices reach nobody.
     gone: BTreeSet<SocketId>,
 }
 
-/// What a client that joined believes.
+/// The state known to a joined client.
 #[derive(Clone, Debug, Default)]
 struct ClientModel {
     name: String,
@@ -30,9 +30,11 @@ struct ClientModel {
     slots: BTreeMap<Mid, Option<(ParticipantId, TrackId)>>,
     recordings: BTreeMap<RecordingId, RecordingInfo>,
     chat: BTreeMap<u64, ChatMessage>,
+    /// The participants whose cameras are on screen; `None` if the client reports no sizes.
+    seen: Option<BTreeSet<String>>,
 }
 
-/// What a node that said hello believes.
+/// The state known to a node after hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct NodeModel {
     sessions: BTreeSet<SessionId>,
@@ -45,17 +47,25 @@ impl Models {
         self.open_requests.insert(id, socket);
     }
 
-    /// What was taken for a request was none.
+    /// Removes a request that turned out to be none.
     pub(crate) fn not_asked(&mut self, id: u32) {
         self.open_requests.remove(&id);
     }
 
-    /// A socket is gone, and with it the right to an answer.
+    /// A closed socket loses its right to an answer.
     pub(crate) fn closed(&mut self, socket: SocketId) {
         self.gone.insert(socket);
         self.clients.remove(&socket);
         self.nodes.remove(&socket);
         self.open_requests.retain(|_, of| *of != socket);
+    }
+
+    /// The room has a client's view, in the words of the scripts.
+    pub(crate) fn views(&mut self, socket: SocketId, view: &str) {
+        let name = |word: &str| word.split('@').next().unwrap_or_default().to_string();
+        if let Some(model) = self.clients.get_mut(&socket) {
+            model.seen = view.contains('@').then(|| view.split(' ').map(name).collect());
+        }
     }
 
     pub(crate) fn unanswered(&self) -> usize {
@@ -67,7 +77,7 @@ impl Models {
             match output {
                 Output::SendClient { socket, .. } | Output::SendNode { socket, .. } if self.gone.contains(socket) => {}
                 Output::SendClient { socket, message: EdgeToClient::Refused { code: ErrorCode::Timeout } } => {
-                    // Whatever it says comes too late.
+                    // Anything it sends arrives too late.
                     self.open_requests.retain(|_, of| of != socket);
                 }
                 Output::SendClient { socket, message } => {
@@ -85,6 +95,7 @@ impl Models {
                     self.nodes.remove(socket);
                 }
                 Output::Store(_)
+                | Output::SendClients { .. }
                 | Output::AskFleet(_)
                 | Output::AskTurn { .. }
                 | Output::AskHeard { .. }
@@ -100,6 +111,7 @@ impl Models {
         | EdgeToClient::Negotiated { in_reply_to, .. }
         | EdgeToClient::Done { in_reply_to }
         | EdgeToClient::Bans { in_reply_to, .. }
+        | EdgeToClient::Audience { in_reply_to, .. }
         | EdgeToClient::Error { in_reply_to, .. }) = message
         else {
             return;
@@ -119,8 +131,7 @@ impl Models {
                     room: Some(room.clone()),
                     roster: roster_of(roster),
                     slots: slots_of(slots),
-                    recordings: BTreeMap::new(),
-                    chat: BTreeMap::new(),
+                    ..ClientModel::default()
                 };
                 self.clients.insert(socket, model);
             }
@@ -158,6 +169,7 @@ impl Models {
             (
                 EdgeToClient::Done { .. }
                 | EdgeToClient::Bans { .. }
+                | EdgeToClient::Audience { .. }
                 | EdgeToClient::GuestsWaiting { .. }
                 | EdgeToClient::Error { .. }
                 | EdgeToClient::Refused { .. }
@@ -176,7 +188,7 @@ impl Models {
             (EdgeToClient::VideoUndecodable { mids }, Some(model)) => model.check_slots(mids),
             (EdgeToClient::RecordingUpdated { recording }, Some(model)) => model.note_recording(recording),
             (EdgeToClient::SectionsNeeded { .. } | EdgeToClient::TransportDead {}, Some(_)) => {}
-            (news, None) => panic!("{name} never joined, but hears {news:?}"),
+            (news, None) | (news @ EdgeToClient::RosterChanged { .. }, _) => panic!("{name} hears {news:?}"),
         }
     }
 
@@ -213,7 +225,7 @@ impl Models {
         }
     }
 
-    /// What must be true whenever everything was heard.
+    /// Checks the invariants once all messages have arrived.
     pub(crate) fn check(&self, stage: &Stage) {
         self.check_rosters();
         for model in self.clients.values() {
@@ -232,7 +244,8 @@ impl Models {
         assert!(rooms.len() <= 1, "the room looks different to some: {rooms:?}");
         let mut chats = self.clients.values().map(|model| &model.chat);
         let Some(chat) = chats.next() else { return };
-        // A participant present from the start remembers more than one who came after the oldest was forgotten.
+        // A participant present from the start remembers more than one who joined after the oldest message was
+        // forgotten.
         let agree = |other: &BTreeMap<u64, ChatMessage>| other.iter().rev().zip(chat.iter().rev()).all(|(a, b)| a == b);
         assert!(chats.all(agree), "what was written differs");
         for model in self.clients.values() {
@@ -248,7 +261,7 @@ impl Models {
             let publishes = |info: &ParticipantInfo| info.tracks.iter().any(|known| known.id == *track);
             assert!(model.roster.get(participant).is_some_and(publishes), "{track} is not published");
         }
-        // Nothing that could play waits while there is a free slot.
+        // No playable track waits while a slot is free.
         let offered = &stage.clients[&model.name].connection.sections;
         for (kind, named) in
             [(shared::rtp_parameters::MediaKind::Audio, "audio"), (shared::rtp_parameters::MediaKind::Video, "video")]
@@ -267,7 +280,8 @@ impl Models {
         }
     }
 
-    /// A node forwards exactly what its clients were told they receive, as far as the publisher is with it too.
+    /// A node forwards exactly the tracks announced to its clients, as far as the publisher is on the node too and a
+    /// camera is on screen.
     fn check_node(&self, node: &NodeModel) {
         let recorded = node.order.iter().flat_map(|order| &order.participants).flat_map(|of| &of.tracks);
         for track in recorded {
@@ -297,8 +311,13 @@ impl Models {
                 if node.sessions.contains(session) {
                     let known =
                         model.roster[participant].tracks.iter().find(|known| known.id == *track).expect("known");
+                    let is_seen = model.seen.as_ref().is_none_or(|seen| seen.contains(participant.as_str()));
+                    if known.source == TrackSource::Camera && !is_seen {
+                        assert_eq!(forwarded, None, "{} gets {track}, which is not on screen", model.name);
+                        continue;
+                    }
                     let expected = TrackRef { session: session.clone(), mid: known.mid.clone() };
-                    // What a moderator muted is not forwarded.
+                    // A track muted by a moderator is not forwarded.
                     let silenced = known.muted && forwarded.is_none();
                     assert!(silenced || forwarded == Some(&expected), "{} does not get {track}", model.name);
                 }
@@ -306,13 +325,13 @@ impl Models {
         }
     }
 
-    /// Everything that is published, and by whom.
+    /// All published tracks with their publishers.
     pub(crate) fn tracks(&self) -> Vec<(&str, &str)> {
         let infos = self.clients.values().next().into_iter().flat_map(|model| model.roster.values());
         infos.flat_map(|info| info.tracks.iter().map(|track| (info.id.as_str(), track.id.as_str()))).collect()
     }
 
-    /// Whether a client on this socket has been told that it is in the room.
+    /// True if a client on this socket was told that it has joined.
     pub(crate) fn has_joined(&self, attachment: &Attachment) -> bool {
         self.clients.contains_key(&attachment.socket())
     }
@@ -370,7 +389,7 @@ fn slots_of(slots: &[SlotInfo]) -> BTreeMap<Mid, Option<(ParticipantId, TrackId)
     slots.iter().map(|slot| (slot.mid.clone(), slot.participant.clone().zip(slot.track.clone()))).collect()
 }
 
-/// An order but for the time of its sending.
+/// An order without its time of sending.
 fn unsent(order: RecordingOrder) -> RecordingOrder {
     RecordingOrder { sent_at: UnixMillis::default(), ..order }
 }

@@ -1,33 +1,33 @@
-//! Small offers for the stage; those of real browsers are tested with the reader.
+//! Small offers for the stage; those of real browsers are tested with the parser.
 
 use shared::signal::TrackSource;
 use std::fmt::Write;
 
-/// What a camera's section says about its layers.
+/// The layer lines of a camera's section.
 const LAYERS: &str = "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
                       a=extmap:2 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
                       a=rid:q send\r\na=rid:f send\r\na=simulcast:send q;f\r\n";
 
-/// One connection of a client: what its offers have in common, and how often it restarted ICE.
+/// One connection of a client: the common parts of its offers, and its number of ICE restarts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
-    /// Tells its certificate and credentials from those of others.
+    /// Distinguishes its certificate and credentials from those of others.
     pub(crate) number: u8,
     /// Part of the user fragment.
     pub(crate) restarts: u32,
-    /// Media sections in order: what is sent, or the kind of a slot.
+    /// Media sections in order: the source that is sent, or the kind of a slot.
     pub(crate) sections: Vec<Section>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// Publishes this, for as long as it is not stopped.
+    /// Published until stopped.
     Publish(TrackSource, bool),
     Slot(&'static str),
 }
 
 impl Connection {
-    /// Publishes these from here on, and offers at least so many slots of each kind.
+    /// Publishes these sources, and offers at least this many slots of each kind.
     pub(crate) fn shape(&mut self, sources: &[TrackSource], slots: usize) {
         for section in &mut self.sections {
             if let Section::Publish(source, live) = section {
@@ -45,7 +45,6 @@ impl Connection {
         }
     }
 
-    /// The section that publishes this.
     pub(crate) fn mid_of(&self, wanted: TrackSource) -> Option<usize> {
         self.sections.iter().position(|section| *section == Section::Publish(wanted, true))
     }

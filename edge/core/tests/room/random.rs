@@ -1,4 +1,5 @@
-//! Random plays in the language of scripts: two rooms get the same inputs and one of them sleeps again and again. A failure prints the script.
+//! Random plays in the language of scripts: two rooms get the same inputs and one of them sleeps repeatedly. A failure
+//! prints the script.
 
 use crate::models::Models;
 use crate::scripts::act;
@@ -6,12 +7,13 @@ use crate::stage::{Stage, next};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
 use shared::control::Message;
+use shared::signal::EdgeToClient;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PLAYS: u64 = 60;
 const STEPS: usize = 250;
-/// More would be too many for one socket, and a sleep forgets how many there were.
+/// More would exceed a socket's limit, and a sleep forgets the count.
 const BABBLES_MAX: usize = 8;
 
 const PEOPLE: [&str; 5] = ["ada", "bob", "eve", "joe", "kim"];
@@ -24,13 +26,13 @@ fn whatever_happens_everybody_agrees() {
     for seed in 1..=PLAYS {
         heard.extend(Play::new(seed).run());
     }
-    // Nothing is proven about what never happens.
+    // A message that never occurs proves nothing.
     for kind in EVERYTHING {
         assert!(heard.contains(kind), "no play leads to {kind}; they lead to {heard:?}");
     }
 }
 
-/// Every kind of message that a play can lead to.
+/// Every kind of message that a play can produce.
 const EVERYTHING: [&str; 33] = [
     "joined",
     "resumed",
@@ -67,10 +69,10 @@ const EVERYTHING: [&str; 33] = [
     "answer",
 ];
 
-/// The kind of a message, as on the wire.
 fn kind(output: &Output) -> Option<String> {
     let json = match output {
         Output::SendClient { message, .. } => message.to_json(),
+        Output::SendClients { message, .. } => message.to_json(),
         Output::SendNode { message, .. } => message.to_json(),
         Output::AnswerReport { verdict, .. } => verdict.to_json(),
         Output::AskFleet(_) => return Some("ask".into()),
@@ -118,7 +120,7 @@ impl Play {
         }
     }
 
-    /// Plays, and tells what kinds of messages there were.
+    /// Plays, and returns the kinds of messages that occurred.
     fn run(mut self) -> BTreeSet<String> {
         for _ in 0..STEPS {
             let step = self.roll();
@@ -135,11 +137,11 @@ impl Play {
         }
         self.step("wait 30000");
         self.step("wait 60000");
-        // Nobody makes files of what was recorded.
+        // No node builds the files of the recordings.
         self.step("wait 3600000");
-        // Nobody brings what is left of deleted ones.
+        // No node brings leftovers of deleted recordings.
         self.step("wait 604800000");
-        // Nobody uses the name of the room again.
+        // Nobody uses the room's name again.
         self.step("wait 31536000000");
         let kept = self.awake.rows.keys().filter(|key| !key.starts_with("recording/")).count();
         assert_eq!(kept, 0, "an empty room is forgotten, but for its recordings");
@@ -181,6 +183,12 @@ impl Play {
         let outputs = act(&mut self.awake, step);
         if self.awake.next_request_number() == request {
             self.models.not_asked(request);
+        }
+        if let (Some(speaker), Some((_, view))) = (speaker, step.split_once(" views ")) {
+            let is_done = |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Done { in_reply_to }, .. } if *in_reply_to == Some(request));
+            if outputs.iter().any(is_done) {
+                self.models.views(speaker.socket(), view);
+            }
         }
         outputs
     }
@@ -267,7 +275,7 @@ impl Play {
             return None;
         }
         let number = format!("r{}", number - self.dice(number.min(2)));
-        // Mostly what it recorded itself.
+        // Usually something that it recorded itself.
         let Attachment::Node { claims, .. } = &self.awake.sockets[name] else { return None };
         let own = self.awake.epochs.iter().position(|epoch| *epoch == claims.epoch).map(|index| index + 1);
         let epoch = own.filter(|_| self.dice(3) > 0).unwrap_or_else(|| asked - self.dice(asked.min(3)));

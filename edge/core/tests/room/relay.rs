@@ -1,4 +1,4 @@
-//! Clients are told how to be relayed: a fresh credential with every answer, and TURN nodes that are there.
+//! Relay servers for clients: a fresh credential with every answer, and existing TURN nodes only.
 
 use crate::scripts::act;
 use crate::stage::{Stage, turn_keys};
@@ -7,7 +7,7 @@ use shared::limits;
 use shared::signal::{EdgeToClient, IceServer};
 use shared::turn_credential::{TurnPolicy, TurnUser};
 
-/// A room with one participant on a node; comes with what she was told.
+/// A room with one participant on a node, and the ICE servers she was given.
 fn joined() -> (Stage, Vec<IceServer>) {
     let mut stage = Stage::new(1);
     act(&mut stage, "ada opens");
@@ -43,7 +43,7 @@ fn asks(outputs: &[Output]) -> usize {
     outputs.iter().filter(|output| matches!(output, Output::AskTurn { .. })).count()
 }
 
-/// The servers are the room's TURN nodes, with a credential that is good for its whole life from now on.
+/// Checks for the room's TURN nodes with a credential that is valid for its whole lifetime from now on.
 fn check(stage: &Stage, servers: &[IceServer], urls: &[&str]) {
     let [server] = servers else { panic!("{servers:?}") };
     assert_eq!(server.urls, urls);
@@ -57,7 +57,7 @@ fn check(stage: &Stage, servers: &[IceServer], urls: &[&str]) {
 
 const URL: &str = "turn:127.0.0.1:3478?transport=udp";
 
-/// The Fleet object says where TURN nodes are.
+/// The Fleet object's answer about TURN nodes.
 fn answered(stage: &mut Stage, urls: &[&str]) -> Vec<Output> {
     let epoch = stage.epochs[0];
     stage.input(Input::TurnAnswered { epoch, urls: urls.iter().map(|url| (*url).to_owned()).collect() })
@@ -69,7 +69,7 @@ const RESTARTS: &str = "ada negotiates ice-restart mic slots=1";
 fn every_answer_brings_a_credential_of_its_own() {
     let (mut stage, servers) = joined();
     check(&stage, &servers, &[URL]);
-    // Hours later, when the first one has run out.
+    // Hours later, after the first one has expired.
     act(&mut stage, "wait 7200000");
     act(&mut stage, RESTARTS);
     let servers = told(&answered(&mut stage, &[URL]));
@@ -90,11 +90,11 @@ fn old_news_about_turn_nodes_is_renewed_with_the_next_answer() {
     let outputs = act(&mut stage, "ada2 resumes");
     check(&stage, &told(&outputs), &[URL]);
     assert_eq!(asks(&outputs), 1);
-    // Not again while that is being answered, nor if it never is.
+    // No repetition while a request is pending or if it is never answered.
     act(&mut stage, "ada2 closes");
     act(&mut stage, "ada3 opens");
     assert_eq!(asks(&act(&mut stage, "ada3 resumes")), 0);
-    // An answer about an assignment that nobody knows changes nothing.
+    // An answer about an unknown assignment changes nothing.
     let epoch = stage.epochs[0];
     assert_eq!(stage.input(Input::TurnAnswered { epoch: epoch + 1, urls: vec![] }), []);
 }
@@ -123,7 +123,7 @@ fn a_restart_does_not_wait_for_a_fleet_object_that_says_nothing() {
     assert!(!is_answered(&act(&mut stage, &format!("wait {}", limits::TURN_NODES_TIMEOUT_MS - 1))));
     let outputs = act(&mut stage, "wait 1");
     check(&stage, &told(&outputs), &[URL]);
-    // The next one does not wait for the same.
+    // The next restart does not wait again.
     assert!(is_answered(&act(&mut stage, RESTARTS)));
 }
 

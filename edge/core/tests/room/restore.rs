@@ -1,4 +1,4 @@
-//! Rows that cannot be read back are an error, never a guess, and cost nothing but what they say.
+//! Unreadable rows are an error, never a guess, and cost nothing but their own content.
 
 use crate::scripts::act;
 use crate::stage::{Stage, randomness};
@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// A call of twelve hours on a join token that is good for a minute: every deployment closes all sockets.
+/// A twelve-hour call on a join token that is valid for a minute: every deployment closes all sockets.
 #[test]
 fn a_call_outlives_its_join_token_and_ten_deployments() {
     let mut stage = Stage::new(1);
@@ -96,7 +96,7 @@ fn refuses_rows_that_it_never_wrote() {
     }
 }
 
-/// Ada records, Bob listens, both on one node; all that is older than the time in which a socket must say who it is.
+/// Ada records and Bob listens on one node; both joined so long ago that no first frame is due.
 fn recording_call() -> Stage {
     let mut stage = Stage::new(1);
     for line in [
@@ -118,7 +118,7 @@ fn recording_call() -> Stage {
     stage
 }
 
-/// The keys that are stored, without what follows a slash.
+/// The stored keys up to the first slash.
 fn kinds(stage: &Stage) -> Vec<&str> {
     stage.rows.keys().map(|key| key.split('/').next().unwrap_or_default()).collect()
 }
@@ -131,11 +131,11 @@ fn spoil(stage: &mut Stage, prefix: &str) {
     }
 }
 
-/// The room is woken with what is left, and then told that time passes.
+/// Wakes the room with the remaining rows, then lets time pass.
 fn wake(stage: &mut Stage) -> Vec<Output> {
     let mut outputs = stage.salvage();
     outputs.extend(stage.input(edge_core::room::Input::Deadline));
-    // What is stored can be read by everybody from here on, but for what waits for another version.
+    // The stored rows are readable, except those that wait for another version.
     let kept: Vec<(String, String)> = stage.rows.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     stage.rows.retain(|key, _| !key.starts_with("recording/") && key != "moon");
     stage.sleep();
@@ -154,7 +154,7 @@ fn left(outputs: &[Output]) -> Vec<&str> {
     who.collect()
 }
 
-/// Participants whose sockets are told to come back.
+/// Participants whose sockets are told to reconnect.
 fn sent_back(outputs: &[Output]) -> usize {
     let is_one = |output: &&Output| {
         matches!(output, Output::SendClient { message: EdgeToClient::Refused { code: ErrorCode::Timeout }, .. })
@@ -190,7 +190,7 @@ fn an_unreadable_message_or_recording_costs_nothing_else() {
         spoil(&mut stage, prefix);
         let outputs = wake(&mut stage);
         assert_eq!((sent_back(&outputs), left(&outputs)), (0, vec![]), "{prefix}");
-        // A recording waits for the version that wrote it; a message is gone.
+        // A recording waits for the version that wrote it; a message is deleted.
         assert_eq!(stage.rows.len(), if prefix == "chat/" { before - 1 } else { before }, "{prefix}");
     }
 }

@@ -1,4 +1,5 @@
-//! Plays the scripts in `scripts/`: lines that begin with `>` happen, the lines below them are what the room does about it.
+//! Plays the scripts in `scripts/`: lines that begin with `>` are inputs, and the lines below them the expected
+//! outputs.
 
 use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::Names;
@@ -101,7 +102,7 @@ fn play(steps: &[&str], asleep_after: Option<usize>) -> Vec<Vec<Output>> {
     outputs
 }
 
-/// The script with what really happens below each step.
+/// The script with the actual outputs below each step.
 fn transcript(text: &str) -> String {
     let mut stage = Stage::new(1);
     let mut names = Names::default();
@@ -121,7 +122,7 @@ fn transcript(text: &str) -> String {
     lines.0.join("\n") + "\n"
 }
 
-/// What happened so far, printed where a step cannot be carried out.
+/// The transcript so far, printed if a step cannot be executed.
 struct Printed(Vec<String>);
 
 impl Drop for Printed {
@@ -132,7 +133,7 @@ impl Drop for Printed {
     }
 }
 
-/// Carries out one step of a script.
+/// Executes one step of a script.
 pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
     let words: Vec<&str> = step.split_whitespace().collect();
     match words.as_slice() {
@@ -159,6 +160,7 @@ pub(crate) fn act(stage: &mut Stage, step: &str) -> Vec<Output> {
         }
         [name, "closes"] => stage.close(name),
         [name, "unloads"] => stage.unload(name),
+        [name, "unloaded", "before"] => stage.say_goodbye_late(name),
         [name, "dials", epoch] => {
             let epoch = epoch_named(stage, epoch);
             stage.open_node(name, epoch)
@@ -205,7 +207,7 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
             return stage.report(name, number, |_| SegmentOutcome::Sealed { epoch });
         }
         ["finishes", number, epochs @ ..] => {
-            // The first one is its own.
+            // The first one is the node's own.
             let segments: Vec<u64> = epochs.iter().map(|epoch| epoch_named(stage, epoch)).collect();
             return stage.report(name, number, |prefix| finished(segments, prefix));
         }
@@ -232,7 +234,8 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     stage.node_says(name, message)
 }
 
-/// `alan grace@360`: whom, and how many lines of them; without any lines the client does not say how large tiles are.
+/// `alan grace@360`: the viewed participants with their tile heights; without any height, the client does not report
+/// tile sizes.
 fn view_of(words: &[&str]) -> ClientToEdge {
     let sized: Vec<_> = words.iter().filter_map(|word| word.split_once('@')).collect();
     let lines = sized.iter().map(|(whom, lines)| (id(whom), lines.parse().expect("lines"))).collect();
@@ -331,7 +334,7 @@ fn client_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
     stage.say(name, message).1
 }
 
-/// A participant is removed, kept out, and let in again.
+/// Kicks, bans, pardons and the lobby's decisions.
 fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     let kick = |whom: &str, reason: Option<String>, ban| ClientToEdge::Kick { participant: id(whom), reason, ban };
     match (verb, words) {
@@ -346,7 +349,6 @@ fn expels(verb: &str, words: &[&str]) -> ClientToEdge {
     }
 }
 
-/// What the application's server asks.
 fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
     let recording = |number: &str| stage.recording(number);
     let room = |change| Verb::UpdateRoom { change };
@@ -365,7 +367,7 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
             return Ask::Recordings { request: RecordingAsk::List { after: None, limit: 2 }, by: None };
         }
         ["lists", "recordings", "before", at] => {
-            // A cursor is what a page said, so it is made here as one that was read.
+            // A cursor comes from an earlier page, so it is parsed here.
             let number = stage.recordings.last().expect("a recording");
             let after = RecordingCursor::parse(&format!("{at}.{number}"));
             return Ask::Recordings { request: RecordingAsk::List { after, limit: 2 }, by: None };
@@ -384,7 +386,7 @@ fn api_asks(stage: &Stage, words: &[&str]) -> Ask {
         ["shows", whom] => return Ask::Participant { participant: id(whom) },
         ["lists", "bans"] => return Ask::Bans,
         ["knocks", whom, name] => {
-            return Ask::Knock { participant: id(whom), name: (*name).into(), from: None, is_known: false };
+            return Ask::Knock { participant: id(whom), name: (*name).into(), from: None };
         }
         ["kicks", whom] => Verb::Remove { participant: id(whom), reason: None, ban: None },
         ["bans", whom] => Verb::Remove { participant: id(whom), reason: None, ban: Some(BanTerm::default()) },
@@ -440,7 +442,7 @@ fn negotiate(stage: &mut Stage, participant: &str, reason: &str, options: &[&str
     ClientToEdge::Negotiate { offer, tracks, reason }
 }
 
-/// `mic camera* slots=2`: what is published, what of it muted, how many slots of each kind are offered.
+/// `mic camera* slots=2`: published sources, muted ones with an asterisk, and the slots offered of each kind.
 fn shape(options: &[&str]) -> (Vec<(TrackSource, bool)>, usize) {
     let mut slots = 0;
     let mut sources = Vec::new();
@@ -461,7 +463,7 @@ fn shape(options: &[&str]) -> (Vec<(TrackSource, bool)>, usize) {
     (sources, slots)
 }
 
-/// `e2` is the second epoch that was asked for.
+/// `e2` is the second requested epoch.
 fn epoch_named(stage: &Stage, name: &str) -> u64 {
     let index: usize = name.trim_start_matches('e').parse().expect("an epoch");
     *stage.epochs.get(index - 1).unwrap_or_else(|| panic!("{name} was not asked for"))

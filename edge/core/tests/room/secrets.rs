@@ -1,10 +1,10 @@
-//! What voids the two secrets that a client may resume with: the one given out last, and the one that it showed for that.
+//! Events that void the two secrets for resuming: the one issued last, and the one presented for it.
 
 use crate::scripts::act;
 use crate::stage::Stage;
 use shared::limits;
 
-/// Ada has resumed once, in a room with a host; the secret that she showed, and the one that she got for it.
+/// Ada has resumed once, in a room with a host; returns the secret she presented and the one she received.
 fn resumed() -> (Stage, [String; 2]) {
     let mut stage = Stage::new(1);
     for line in [

@@ -1,14 +1,14 @@
 //! Tokens that are good for one join.
 
 use crate::stage::Stage;
-use edge_core::room::{Answer, Input, Output};
+use edge_core::room::{Answer, Ask, Input, Output, Verb};
 use shared::signal::{EdgeToClient, TrackSource};
 use shared::{ErrorCode, UnixMillis};
 
 const MICROPHONE: [(TrackSource, bool); 1] = [(TrackSource::Microphone, false)];
 const HOUR_MS: u64 = 3_600_000;
 
-/// Dials with the token `jti` and joins; `None` where it is let in.
+/// Connects with the token `jti` and joins; `None` if the client is admitted.
 fn join(stage: &mut Stage, name: &str, (jti, until): (&str, UnixMillis), attempt: &str) -> Option<ErrorCode> {
     stage.open_with_single_use(name, jti, until);
     let join = stage.join(name, attempt, &MICROPHONE, 1);
@@ -51,7 +51,7 @@ fn a_token_stays_used_after_the_room_has_ended() {
     let mut stage = Stage::new(1);
     let token = ("one", stage.now.plus_ms(HOUR_MS));
     assert_eq!(join(&mut stage, "ada", token, "a"), None);
-    let end = edge_core::room::Ask::Moderate { verb: edge_core::room::Verb::End { reason: None } };
+    let end = Ask::Moderate { verb: Verb::End { reason: None } };
     let outputs = stage.input(Input::Asked { request: 1, ask: end });
     assert!(outputs.iter().any(|output| matches!(output, Output::Answer { answer: Answer::Done, .. })), "{outputs:?}");
     while let Some(at) = stage.timeout().filter(|at| *at < token.1) {
@@ -61,6 +61,59 @@ fn a_token_stays_used_after_the_room_has_ended() {
     assert_eq!(stage.timeout(), Some(token.1), "the room's object is kept until then");
     assert_eq!(stage.rows.len(), 1, "and nothing else of the room: {:?}", stage.rows.keys());
     assert_eq!(join(&mut stage, "ada2", token, "b"), Some(ErrorCode::TokenUsed));
+}
+
+/// Ada has joined, then this happens, and a client joins with her token and the attempt that used it: with another offer,
+/// which is always refused, and with the same one.
+fn check_again(way: &str, happens: impl Fn(&mut Stage), with_same_offer: Option<ErrorCode>) {
+    for (attempt, expected) in [("a", Some(ErrorCode::TokenUsed)), ("aagain", with_same_offer)] {
+        let mut stage = Stage::new(1);
+        let token = ("one", stage.now.plus_ms(HOUR_MS));
+        assert_eq!(join(&mut stage, "ada", token, "a"), None);
+        let epoch = stage.epochs[0];
+        stage.give("node-a", epoch);
+        happens(&mut stage);
+        assert_eq!(join(&mut stage, "ada2", token, attempt), expected, "ada {way}, {attempt}");
+    }
+}
+
+fn moderate(stage: &mut Stage, verb: Verb) {
+    stage.input(Input::Asked { request: 1, ask: Ask::Moderate { verb } });
+}
+
+#[test]
+fn the_attempt_that_used_a_token_repeats_its_join_only_while_that_join_stands() {
+    let used = Some(ErrorCode::TokenUsed);
+    check_again("is there", |_| {}, None);
+    check_again("left", |stage| leave(stage, "ada"), used);
+    let participant = shared::ParticipantId::parse("ada").expect("a name");
+    let kick = Verb::Remove { participant, reason: None, ban: None };
+    check_again("was kicked", |stage| moderate(stage, kick.clone()), used);
+    check_again("was in a room that has ended", |stage| moderate(stage, Verb::End { reason: None }), used);
+    let stay_away = |stage: &mut Stage| {
+        stage.close("ada");
+        stage.now = stage.now.plus_ms(shared::limits::RESUME_WINDOW_MS + 1);
+        stage.input(Input::Deadline);
+    };
+    check_again("did not come back", stay_away, used);
+}
+
+/// A join whose node is gone has no answer that could be repeated; the same offer gets a new one.
+#[test]
+fn a_used_token_s_join_is_repeated_also_without_its_node() {
+    let mut stage = Stage::new(1);
+    let token = ("one", stage.now.plus_ms(HOUR_MS));
+    assert_eq!(join(&mut stage, "ada", token, "a"), None);
+    let epoch = stage.epochs[0];
+    stage.give("node-a", epoch);
+    stage.open_node("node-a", epoch);
+    stage.close("node-a");
+    let until = stage.now.plus_ms(shared::limits::RESUME_WINDOW_MS);
+    while let Some(at) = stage.timeout().filter(|at| *at < until) {
+        stage.now = at;
+        stage.input(Input::Deadline);
+    }
+    assert_eq!(join(&mut stage, "ada2", token, "aagain"), None);
 }
 
 #[test]

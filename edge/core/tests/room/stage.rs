@@ -1,4 +1,5 @@
-//! The shell's part, played by the test: sockets, storage, clock, the Fleet object, and clients that remember what they were told.
+//! The shell's part, played by the test: sockets, storage, clock, the Fleet object, and clients that remember the
+//! messages they received.
 
 use crate::offers::Connection;
 use edge_core::fleet::{PlaceAnswer, Placement};
@@ -17,7 +18,7 @@ use std::rc::Rc;
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
-/// Unpredictable but repeatable bytes (SplitMix64) that go on over a sleep.
+/// Unpredictable but repeatable bytes (SplitMix64) that continue across a sleep.
 pub(crate) fn randomness(state: &Rc<Cell<u64>>) -> Random {
     let state = Rc::clone(state);
     Box::new(move |bytes| {
@@ -41,12 +42,13 @@ pub(crate) struct Stage {
     pub(crate) rows: BTreeMap<String, String>,
     /// Open sockets by the name that a script gives them.
     pub(crate) sockets: BTreeMap<String, Attachment>,
+    lost: BTreeMap<String, SocketId>,
     names: BTreeMap<SocketId, String>,
     next_socket: u64,
     pub(crate) clients: BTreeMap<String, Client>,
-    /// Epochs that were asked for, in order.
+    /// Requested epochs in order.
     pub(crate) epochs: Vec<u64>,
-    /// Recordings that any participant was told of, in order.
+    /// Recordings announced to any participant, in order.
     pub(crate) recordings: Vec<RecordingId>,
     pub(crate) owners: BTreeMap<SessionId, String>,
     next_request: u32,
@@ -54,17 +56,16 @@ pub(crate) struct Stage {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
-    /// Its connection, as far as it was answered.
+    /// Its connection according to the answers so far.
     pub(crate) connection: Connection,
-    /// What its connection will be by the answers to these requests.
+    /// Its connection after the answers to these requests.
     drafts: BTreeMap<u32, Connection>,
-    /// The connection of the next request.
     draft: Option<Connection>,
-    /// The connection of its last join, to be repeated.
+    /// The connection of its last join, for repeating it.
     last_join: Connection,
-    /// Its session and resume token, once it was told.
+    /// `None` until the answer has arrived.
     pub(crate) session: Option<(SessionId, String)>,
-    /// Sessions that a node was told of, the newest last.
+    /// Sessions announced to a node, newest last.
     pub(crate) at_node: Vec<SessionId>,
 }
 
@@ -77,6 +78,7 @@ impl Stage {
             random,
             rows: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            lost: BTreeMap::new(),
             names: BTreeMap::new(),
             next_socket: 0,
             clients: BTreeMap::new(),
@@ -87,7 +89,7 @@ impl Stage {
         }
     }
 
-    /// The room is forgotten and comes back out of its rows and its sockets' attachments.
+    /// Drops the room and restores it from its rows and its sockets' attachments.
     pub(crate) fn sleep(&mut self) -> Vec<Output> {
         let rows: Vec<Row> =
             self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
@@ -97,7 +99,7 @@ impl Stage {
         self.drain()
     }
 
-    /// The room comes back out of those of its rows that can be read; the others are treated as the shell does.
+    /// Restores the room from its readable rows; the others are treated as the shell does.
     pub(crate) fn salvage(&mut self) -> Vec<Output> {
         let rows: Vec<Row> =
             self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
@@ -117,7 +119,6 @@ impl Stage {
         self.sleep()
     }
 
-    /// When the room wants to be woken.
     pub(crate) fn timeout(&self) -> Option<UnixMillis> {
         self.room.poll_timeout()
     }
@@ -130,8 +131,10 @@ impl Stage {
     fn drain(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
         while let Some(output) = self.room.poll_output() {
-            self.carry_out(&output);
-            outputs.push(output);
+            for output in each(output) {
+                self.carry_out(&output);
+                outputs.push(output);
+            }
         }
         outputs
     }
@@ -167,7 +170,8 @@ impl Stage {
                 }
             }
             Output::SendClient { socket, message } => self.hear(*socket, message),
-            Output::SendNode { .. }
+            Output::SendClients { .. }
+            | Output::SendNode { .. }
             | Output::AskTurn { .. }
             | Output::AskHeard { .. }
             | Output::AnswerReport { .. }
@@ -211,7 +215,6 @@ impl Stage {
         }
     }
 
-    /// What is remembered of a client.
     pub(crate) fn client(&mut self, name: &str) -> &mut Client {
         self.clients.entry(name.to_string()).or_default()
     }
@@ -220,12 +223,12 @@ impl Stage {
         self.open_with_token(name, grants, participants_max, None, None)
     }
 
-    /// A guest dials, whom no application vouches for.
+    /// Connects a guest, for whom no application vouches.
     pub(crate) fn open_guest(&mut self, name: &str, grants: Grants, guest: Guest) -> Vec<Output> {
         self.open_with_token(name, grants, None, None, Some(guest))
     }
 
-    /// A client dials with a token that is good for one join, until then.
+    /// Connects a client with a single-use token that expires at `until`.
     pub(crate) fn open_with_single_use(&mut self, name: &str, jti: &str, until: UnixMillis) -> Vec<Output> {
         let jti = TokenId::parse(jti).expect("a token's id");
         self.open_with_token(name, Grants::default(), None, Some((jti, until)), None)
@@ -255,7 +258,7 @@ impl Stage {
         self.open(name, Attachment::Client { socket, opened_at: self.now, claims })
     }
 
-    /// A client dials with its resume secret alone; nothing where that opens nothing.
+    /// Connects a client with its resume secret alone; `None` if the secret opens nothing.
     pub(crate) fn reopen_client(&mut self, name: &str) -> Option<Vec<Output>> {
         let (_, secret) = self.client(&participant_of(name)).session.clone()?;
         assert!(resume_keys().holder(&room_id(), &secret).is_some(), "the Worker lets no other secret through");
@@ -264,12 +267,12 @@ impl Stage {
         Some(self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant }))
     }
 
-    /// Whether a resume secret opens a session.
+    /// True if a resume secret opens a session.
     pub(crate) fn is_open_to(&self, secret: &str) -> bool {
         self.room.resumable(self.now, secret).is_some()
     }
 
-    /// A node dials with the ticket of an epoch.
+    /// Connects a node with the ticket of an epoch.
     pub(crate) fn open_node(&mut self, name: &str, epoch: u64) -> Vec<Output> {
         let sub = NodeId::parse(&participant_of(name)).expect("a name");
         let claims = TicketClaims { sub, room: room_id(), epoch };
@@ -289,7 +292,7 @@ impl Stage {
         self.input(Input::SocketOpened(attachment))
     }
 
-    /// The platform says when it last heard a ping.
+    /// Answers for the platform with the time of the last ping.
     pub(crate) fn answer_heard(&mut self, name: &str, at: Option<UnixMillis>) -> Vec<Output> {
         let socket = self.socket(name);
         self.input(Input::Heard { socket, at })
@@ -299,7 +302,7 @@ impl Stage {
         self.close_going_away(name, false)
     }
 
-    /// The page is closed or loaded anew.
+    /// Closes or reloads the page.
     pub(crate) fn unload(&mut self, name: &str) -> Vec<Output> {
         self.close_going_away(name, true)
     }
@@ -307,20 +310,26 @@ impl Stage {
     fn close_going_away(&mut self, name: &str, going_away: bool) -> Vec<Output> {
         let socket = self.socket(name);
         self.sockets.remove(name);
+        self.lost.insert(name.into(), socket);
         self.input(Input::SocketClosed { socket, going_away })
     }
 
-    /// The open socket of this name.
+    /// Reports that the page of a closed socket is gone.
+    pub(crate) fn say_goodbye_late(&mut self, name: &str) -> Vec<Output> {
+        let socket = *self.lost.get(name).unwrap_or_else(|| panic!("{name} has not closed"));
+        self.input(Input::SocketClosed { socket, going_away: true })
+    }
+
     pub(crate) fn socket(&self, name: &str) -> SocketId {
         self.sockets.get(name).unwrap_or_else(|| panic!("{name} is not open")).socket()
     }
 
-    /// The client's next request carries an offer of no connection that the stage knows.
+    /// Makes the client's next request carry an offer of a new connection.
     pub(crate) fn prepare(&mut self, name: &str) {
         self.client(name).draft = Some(Connection::default());
     }
 
-    /// A client says something; tells the number of the request.
+    /// Sends a client's message; returns the number of the request.
     pub(crate) fn say(&mut self, name: &str, message: ClientToEdge) -> (u32, Vec<Output>) {
         self.next_request += 1;
         let id = self.next_request;
@@ -328,7 +337,7 @@ impl Stage {
         if let Some(draft) = client.draft.take() {
             client.drafts.insert(id, draft);
         }
-        // Through text, as it would come.
+        // Through text, as on the wire.
         let frame = ClientFrame::parse(&ClientFrame { id: Some(id), message }.to_json());
         let socket = self.socket(name);
         (id, self.input(Input::ClientFrame { socket, frame }))
@@ -343,7 +352,7 @@ impl Stage {
         self.input(Input::ClientFrame { socket, frame: Err(FrameError::Malformed) })
     }
 
-    /// A join with what the client publishes; `muted` sources start so.
+    /// Joins with these sources; `muted` ones start muted.
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -366,7 +375,7 @@ impl Stage {
         self.input(Input::NodeFrame { socket, frame: Ok(message) })
     }
 
-    /// A node reports on a recording; what it says may depend on where the recording is stored.
+    /// A node's report about a recording; its content may depend on the recording's key prefix.
     pub(crate) fn report(
         &mut self,
         node: &str,
@@ -390,13 +399,14 @@ impl Stage {
         self.recordings.iter().position(|known| known == id).map(|index| index + 1)
     }
 
-    /// The Fleet object gives the room a node.
+    /// Assigns a node to the room in the name of the Fleet object.
     pub(crate) fn give(&mut self, node: &str, epoch: u64) -> Vec<Output> {
         let number = node.bytes().last().unwrap_or(0);
         let placement = Placement {
             node: NodeId::parse(node).expect("a name"),
             shard: 0,
             candidates: vec![([127, 0, 0, 1], 7000).into()],
+            tcp_candidates: vec![],
             fingerprint: Fingerprint([number; 32]),
             region: Region::parse("local").expect("a name"),
             turn_urls: vec!["turn:127.0.0.1:3478?transport=udp".into()],
@@ -411,7 +421,7 @@ impl Client {
         self.connection = draft.expect("what is answered was asked");
     }
 
-    /// Makes an offer that publishes these out of a connection, and says which section is what.
+    /// Makes a connection's offer with these sources, and the description of its sections.
     pub(crate) fn offer(
         &mut self,
         mut connection: Connection,
@@ -431,17 +441,16 @@ impl Client {
     }
 }
 
-/// The section of this number.
 pub(crate) fn mid_named(number: usize) -> Mid {
     Mid::parse(&number.to_string()).expect("a number")
 }
 
-/// The participant behind a socket: its name without the digits that tell it from others of the same client. Nodes end with a letter.
+/// The participant behind a socket: its name without the trailing digits that distinguish sockets of the same client.
+/// Names of nodes end with a letter.
 pub(crate) fn participant_of(name: &str) -> String {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).to_string()
 }
 
-/// The keys with which the room makes TURN credentials.
 pub(crate) fn turn_keys() -> TurnKeys {
     TurnKeys::parse("k:a secret of more than thirty-two bytes").expect("keys")
 }
@@ -458,9 +467,20 @@ fn room_id() -> RoomId {
     RoomId::parse("daily").expect("a name")
 }
 
-/// What a sleep makes of an attachment.
+/// The attachment after a sleep.
 fn through_json(attachment: &Attachment) -> Attachment {
     let json = serde_json::to_string(attachment).expect("attachments are JSON");
     assert!(json.len() <= 2048, "an attachment has {} bytes", json.len());
     serde_json::from_str(&json).expect("reads what it writes")
+}
+
+/// The messages to each client apart.
+fn each(output: Output) -> Vec<Output> {
+    match output {
+        Output::SendClients { sockets, message } => {
+            let each = |socket| Output::SendClient { socket, message: message.clone() };
+            sockets.into_iter().map(each).collect()
+        }
+        output => vec![output],
+    }
 }

@@ -9,7 +9,7 @@ use shared::signal::{BanInfo, ConnectionState, EdgeToClient, ParticipantInfo, Re
 use shared::{ErrorCode, Mid, SessionId};
 use std::collections::BTreeMap;
 
-/// Names for what is random.
+/// Names for random ids.
 #[derive(Default)]
 pub(crate) struct Names {
     sockets: BTreeMap<u64, String>,
@@ -17,7 +17,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Learns the names of what is on the stage; ids keep theirs after they are gone.
+    /// Learns the names of everything on the stage; ids keep their names after they are gone.
     pub(crate) fn learn(&mut self, stage: &Stage) {
         for (name, attachment) in &stage.sockets {
             self.sockets.insert(attachment.socket().0, name.clone());
@@ -59,6 +59,7 @@ impl Names {
                 format!("store {}", put.chain(delete).collect::<Vec<_>>().join(" "))
             }
             Output::SendClient { socket, message } => format!("{} < {}", self.socket(*socket), self.client(message)),
+            Output::SendClients { .. } => unreachable!("the stage takes them apart"),
             Output::CloseClient { socket, code } | Output::CloseNode { socket, code } => {
                 format!("{} closed {code}", self.socket(*socket))
             }
@@ -100,6 +101,7 @@ impl Names {
             }
             EdgeToClient::Done { .. } => "done".into(),
             EdgeToClient::Bans { bans, .. } => ban_words(bans),
+            EdgeToClient::Audience { participants, .. } => format!("audience {}", infos(participants)),
             EdgeToClient::GuestsWaiting { guests } => {
                 let names: Vec<_> =
                     guests.iter().map(|guest| format!("{} ({})", guest.participant, guest.name)).collect();
@@ -115,6 +117,9 @@ impl Names {
             EdgeToClient::RoomUpdated { room } => {
                 let locked = if room.locked { " locked" } else { "" };
                 format!("room{locked} {:?} max {}", room.metadata, room.participants_max)
+            }
+            EdgeToClient::RosterChanged { changed, left } => {
+                format!("roster changes: {} here, {} left", changed.len(), left.len())
             }
             EdgeToClient::TrackMuted { mid } => format!("muted {mid}"),
             EdgeToClient::Chat { messages } => {
@@ -161,7 +166,7 @@ impl Names {
         }
     }
 
-    /// `record ada(ada#1:0 ada#1:1m) alan()`: whom, which of their tracks, which of those muted.
+    /// `record ada(ada#1:0 ada#1:1m) alan()`: the recorded participants, their tracks, and muted tracks with an `m`.
     fn order_words(&self, order: &RecordingOrder) -> String {
         let mut words = vec!["record".to_string()];
         for participant in &order.participants {
@@ -192,7 +197,7 @@ impl Names {
                 let track = forward.track.as_ref();
                 let track = track.map_or("-".into(), |track| format!("{}:{}", self.session(&track.session), track.mid));
                 let lines = forward.lines_max.map_or(String::new(), |lines| format!("@{lines}"));
-                // Sound and screens are 0, cameras out of view 25.
+                // Audio and screens are 0, cameras outside the view 25.
                 let place =
                     if (1..25).contains(&forward.priority) { format!("#{}", forward.priority) } else { String::new() };
                 format!("{}:{}={track}{lines}{place}", self.session(&forward.session), forward.mid)
@@ -243,7 +248,7 @@ fn recordings(stage: &Stage, answer: &RecordingAnswer) -> String {
     }
 }
 
-/// `bans [eve mallory 600000]`: for how long, where that is bounded.
+/// `bans [eve mallory 600000]`: with the remaining time of temporary bans.
 fn ban_words(bans: &[BanInfo]) -> String {
     let ban = |ban: &BanInfo| {
         let term = ban.until.map_or(String::new(), |until| format!(" {}", until.since_ms(ban.banned_at)));
@@ -256,7 +261,7 @@ fn infos(roster: &[ParticipantInfo]) -> String {
     roster.iter().map(info).collect::<Vec<_>>().join(" ")
 }
 
-/// `ada?^(t1 t2m)`: how she is connected, that her hand is up, her tracks, which of them are muted.
+/// `ada?^(t1 t2m)`: her connection state, raised hand, tracks, and muted tracks with an `m`.
 fn info(participant: &ParticipantInfo) -> String {
     let connection = match participant.connection {
         ConnectionState::Connecting => '?',
@@ -279,7 +284,7 @@ fn info(participant: &ParticipantInfo) -> String {
     format!("{}{connection}{hand}({}){grants}{changed}", participant.id, tracks.join(" "))
 }
 
-/// `2=t1 3=-`: what plays in which section.
+/// `2=t1 3=-`: the track in each section.
 fn slot_words(slots: &[SlotInfo]) -> String {
     let slot = |slot: &SlotInfo| format!("{}={}", slot.mid, slot.track.as_ref().map_or("-", |track| track.as_str()));
     slots.iter().map(slot).collect::<Vec<_>>().join(" ")

@@ -16,33 +16,47 @@ pub(in crate::routes) async fn read<T: DeserializeOwned + Bounds>(arrival: &mut 
     if !is_json(&arrival.header("Content-Type").unwrap_or_default()) {
         return Err(Refusal::new(ErrorCode::UnsupportedMediaType, "the body must be application/json"));
     }
-    let announced = arrival.header("Content-Length").and_then(|length| length.parse().ok());
-    if announced.is_some_and(|length: usize| length > limits::API_BODY_BYTES_MAX) {
-        return Err(TOO_LARGE);
-    }
-    parse(&collect(arrival).await?)
+    parse(&collect(arrival, limits::API_BODY_BYTES_MAX, &TOO_LARGE).await?)
 }
 
-/// A body without a Content-Length can also be too large.
-async fn collect(arrival: &mut Arrival<'_>) -> Result<Vec<u8>, Refusal> {
+/// A request's body of at most `most` bytes, also without a Content-Length; a larger one is `refused` without being read.
+pub(in crate::routes) async fn collect(
+    arrival: &mut Arrival<'_>,
+    most: usize,
+    refused: &Refusal,
+) -> Result<Vec<u8>, Refusal> {
+    let announced = arrival.header("Content-Length").and_then(|length| length.parse().ok());
+    if announced.is_some_and(|length: usize| length > most) {
+        return Err(refused.clone());
+    }
     let mut body = Vec::new();
     // A request without a body has no stream.
     let Ok(mut stream) = arrival.request.stream() else { return Ok(body) };
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Refusal::invalid("the body is incomplete"))?;
-        if body.len().saturating_add(chunk.len()) > limits::API_BODY_BYTES_MAX {
-            return Err(TOO_LARGE);
+        if body.len().saturating_add(chunk.len()) > most {
+            return Err(refused.clone());
         }
         body.extend(chunk);
     }
     Ok(body)
 }
 
+/// The same for a body of text.
+pub(in crate::routes) async fn collect_text(
+    arrival: &mut Arrival<'_>,
+    most: usize,
+    refused: &Refusal,
+) -> Result<String, Refusal> {
+    let body = collect(arrival, most, refused).await?;
+    String::from_utf8(body).map_err(|_| Refusal::invalid("the body is not UTF-8"))
+}
+
 fn parse<T: DeserializeOwned + Bounds>(body: &[u8]) -> Result<T, Refusal> {
     let mut value: Value =
         serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("the body is not JSON: {error}")))?;
     if !value.is_object() {
-        // serde would take an array for the fields in their order.
+        // serde would also accept an array of the fields in order.
         return Err(Refusal::invalid("the body must be a JSON object"));
     }
     make_integers(&mut value);
@@ -51,7 +65,7 @@ fn parse<T: DeserializeOwned + Bounds>(body: &[u8]) -> Result<T, Refusal> {
     Ok(parsed)
 }
 
-/// JSON Schema knows no difference between 1 and 1.0 (draft 2020-12 §4.2.3), and some languages write the latter.
+/// Turns 1.0 into 1: JSON Schema does not distinguish them (draft 2020-12 §4.2.3), and some languages write the former.
 fn make_integers(value: &mut Value) {
     match value {
         Value::Number(number) => {

@@ -38,7 +38,7 @@ impl Query {
     /// The page size.
     pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
         let Some(text) = self.0.get("limit") else { return Ok(default) };
-        // `parse` would take a plus sign.
+        // `parse` would accept a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let limit = text.parse().ok().filter(|limit| digits && (1..=most).contains(limit));
         limit.ok_or_else(|| Refusal::invalid(format!("limit must be from 1 to {most}")))

@@ -47,7 +47,7 @@ pub(super) async fn stop(call: &Call<'_>) -> Result<Response, RouteError> {
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
     let (storage, recording) = (storage(&call.arrival)?, recording(call)?);
     if guest(call).is_some() {
-        // Refused where it is not theirs.
+        // Refuses the recording if it is not the caller's.
         one(call, RecordingAsk::Show { recording: recording.clone() }).await?;
     }
     match asked(call, RecordingAsk::Doom { recording: recording.clone() }).await? {
@@ -56,7 +56,7 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Response, RouteError> {
         }
         RecordingAnswer::One { .. } | RecordingAnswer::Page { .. } => return Err(unexpected()),
     }
-    // Its objects are gone, whatever became of the caller meanwhile.
+    // Its objects are gone, even if the caller has lost the right in the meantime.
     call.ask(&call.room()?, Ask::Recordings { request: RecordingAsk::Forget { recording }, by: None }).await?;
     no_content()
 }

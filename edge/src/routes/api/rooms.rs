@@ -17,7 +17,7 @@ pub(super) async fn create(mut call: Call<'_>) -> Result<Response, RouteError> {
     let request: RoomRequest = body::read(&mut call.arrival).await?;
     let name = match request.name.clone() {
         Some(name) => name,
-        // Letters and digits of a fixed length are always a name.
+        // Letters and digits of a fixed length are always a valid name.
         None => RoomId::parse(&random::id()?).map_err(|_| Refusal::internal())?,
     };
     match call.ask(&name, Ask::Create { change: request.into() }).await? {

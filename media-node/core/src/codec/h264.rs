@@ -1,4 +1,4 @@
-//! H.264 in RTP (RFC 6184), packetization mode 1: which NAL units a packet carries, and where key frames begin.
+//! H.264 in RTP (RFC 6184), packetization mode 1: the NAL units of a packet, and the beginnings of key frames.
 
 pub mod sps;
 
@@ -6,7 +6,7 @@ pub mod sps;
 pub mod kind {
     /// A slice of a picture that refers to others.
     pub const SLICE: u8 = 1;
-    /// Partitions of such a slice, the last of them.
+    /// The last kind of partition of such a slice.
     pub const PARTITION_C: u8 = 4;
     /// A slice of a picture that a decoder can begin with.
     pub const IDR: u8 = 5;
@@ -14,30 +14,30 @@ pub mod kind {
     pub const SPS: u8 = 7;
     /// Picture parameter set.
     pub const PPS: u8 = 8;
-    /// The last type that is a NAL unit by itself.
+    /// The last type that is a single NAL unit.
     pub const SINGLE_LAST: u8 = 23;
     /// Several units in one packet.
     pub const STAP_A: u8 = 24;
-    /// A piece of one unit.
+    /// A fragment of one unit.
     pub const FU_A: u8 = 28;
 }
 
-/// What one packet says of its picture.
+/// A packet's information about its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// A sequence parameter set comes here. Encoders for WebRTC send it with each IDR picture, before it, and a decoder
-    /// that begins anew needs it.
+    /// True with a sequence parameter set. Encoders for WebRTC send one before each IDR picture, and a decoder that
+    /// starts anew needs it.
     pub starts_keyframe: bool,
 }
 
-/// A NAL unit in a packet, or a piece of one.
+/// A NAL unit in a packet, or a fragment of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit<'a> {
     /// With its header.
     Whole(&'a [u8]),
-    /// A piece, in order of the sequence numbers (RFC 6184 §5.8).
+    /// A fragment, in order of the sequence numbers (RFC 6184 §5.8).
     Fragment {
-        /// The header of the unit that it is a piece of.
+        /// The header of the fragmented unit.
         header: u8,
         is_first: bool,
         is_last: bool,
@@ -46,7 +46,6 @@ pub enum Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// The type of the unit.
     pub fn kind(&self) -> u8 {
         match self {
             Self::Whole(bytes) => kind_of(bytes),
@@ -62,21 +61,20 @@ impl Unit<'_> {
     }
 }
 
-/// The type of a unit that begins with its header; 0 where there is none.
+/// The type of a unit that begins with its header; 0 if it is empty.
 pub fn kind_of(unit: &[u8]) -> u8 {
     unit.first().map_or(0, |header| header & 0x1f)
 }
 
-/// The units of one packet.
 #[derive(Clone, Debug)]
 pub enum Units<'a> {
     One(Option<Unit<'a>>),
-    /// What is left of an aggregate, all of whose lengths fit.
+    /// The rest of an aggregate, whose lengths all fit.
     Several(&'a [u8]),
 }
 
 impl<'a> Units<'a> {
-    /// `None` if that is not a payload of packetization mode 1.
+    /// `None` if the payload is not in packetization mode 1.
     pub fn parse(payload: &'a [u8]) -> Option<Self> {
         let (header, rest) = payload.split_first()?;
         match header & 0x1f {
@@ -84,7 +82,7 @@ impl<'a> Units<'a> {
             kind::FU_A => {
                 let (fu, bytes) = rest.split_first()?;
                 let (is_first, is_last) = (fu & 0x80 != 0, fu & 0x40 != 0);
-                // RFC 6184 §5.8: a unit that fits into one packet is not cut.
+                // RFC 6184 §5.8: a unit that fits into one packet is not fragmented.
                 let header = header & 0xe0 | fu & 0x1f;
                 let is_cut = !is_first || !is_last;
                 (is_cut && !bytes.is_empty()).then_some(Self::One(Some(Unit::Fragment {
@@ -95,7 +93,7 @@ impl<'a> Units<'a> {
                 })))
             }
             0..=kind::SINGLE_LAST => Some(Self::One(Some(Unit::Whole(payload)))),
-            // Those of packetization mode 2, and what is reserved.
+            // Those of packetization mode 2, and reserved ones.
             _ => None,
         }
     }
@@ -117,7 +115,6 @@ impl<'a> Iterator for Units<'a> {
 }
 
 impl Summary {
-    /// Reads the payload of a packet.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let (mut has_parameters, mut refers) = (false, false);
         for unit in Units::parse(payload)? {
@@ -128,7 +125,7 @@ impl Summary {
     }
 }
 
-/// Width and height, out of the packet that begins a key frame.
+/// Width and height from the first packet of a key frame.
 pub fn resolution(payload: &[u8]) -> Option<(u16, u16)> {
     Units::parse(payload)?.find_map(|unit| match unit {
         Unit::Whole(bytes) if kind_of(bytes) == kind::SPS => sps::size(bytes),
@@ -136,7 +133,7 @@ pub fn resolution(payload: &[u8]) -> Option<(u16, u16)> {
     })
 }
 
-/// The first unit of an aggregate (RFC 6184 §5.7.1): two bytes of length before each.
+/// The first unit of an aggregate (RFC 6184 §5.7.1), each with two bytes of length before it.
 fn split(aggregate: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = aggregate.split_first_chunk::<2>()?;
     let length = usize::from(u16::from_be_bytes(*length));
@@ -170,7 +167,8 @@ mod tests {
         payload
     }
 
-    /// The types of the units, `[` and `]` where a piece begins and ends; `K` first if a key frame begins.
+    /// Checks the types of the units, with `[` and `]` at the beginning and end of a fragmented one, and `K` first if a
+    /// key frame begins.
     fn check(payload: &[u8], expected: &str) {
         let word = |unit: Unit<'_>| match unit {
             Unit::Whole(_) => unit.kind().to_string(),
@@ -193,6 +191,10 @@ mod tests {
         check(PPS, "8");
         check(IDR, "5");
         check(DELTA, "1");
+        // The first and the last type of a single unit, and all bits of a header.
+        check(&[0x60, 1], "0");
+        check(&[0x77, 1], "23");
+        check(&[0xf7, 1], "23");
     }
 
     #[test]
@@ -232,7 +234,7 @@ mod tests {
         const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x16, 0xd9, 0, 0xa0, 0x2f, 0xf9, 0x70, 0x11];
         assert_eq!(resolution(SPS), Some((640, 360)));
         assert_eq!(resolution(&stap(&[&[0x09, 0x10], SPS, PPS])), Some((640, 360)));
-        // The same bytes as another unit, and as a piece.
+        // The same bytes as another unit, and as a fragment.
         assert_eq!(resolution(&[&[0x68], &SPS[1..]].concat()), None);
         assert_eq!(resolution(&[&[0x7c, 0x87], &SPS[1..]].concat()), None);
     }
@@ -243,19 +245,23 @@ mod tests {
         check(&[0x7c, 0x05, 1, 2], "5");
         check(&[0x5c, 0x41, 1, 2], "1]");
         check(&[0x7c, 0x87, 1, 2], "K [7");
+        check(&[0x7c, 0x94, 1, 2], "[20");
         let Some(Unit::Fragment { header, bytes, .. }) =
             Units::parse(&[0x5c, 0x41, 7]).and_then(|mut units| units.next())
         else {
             panic!("a piece");
         };
         assert_eq!((header, bytes), (0x41, &[7][..]));
+        // RFC 6184 §5.8: the first three bits are the indicator's, an error flag among them.
+        let damaged = Units::parse(&[0xfc, 0x85, 7]).and_then(|mut units| units.next());
+        assert!(matches!(damaged, Some(Unit::Fragment { header: 0xe5, .. })), "{damaged:?}");
     }
 
     #[test]
     fn what_is_cut_short_or_of_another_mode_is_malformed() {
         let whole = stap(&[SPS, PPS]);
         for length in 0..whole.len() {
-            // One unit fewer is an aggregate, too.
+            // One unit fewer is an aggregate too.
             if length != 1 + 2 + SPS.len() {
                 check(&whole[..length], "malformed");
             }

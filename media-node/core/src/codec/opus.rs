@@ -1,10 +1,10 @@
-//! Opus in RTP (RFC 7587): every packet stands alone, so forwarding needs to know only which ones carry silence.
+//! Opus in RTP (RFC 7587): every packet stands alone, so forwarding needs to recognise only silence.
 
-/// Longest payload that an encoder sends while it transmits nothing: a TOC byte with at most one byte of frame
-/// (RFC 6716 §3.1 and the DTX of RFC 7587 §3.1.3).
+/// Longest payload of an encoder in discontinuous transmission: a TOC byte with at most one byte of frame (RFC 6716
+/// §3.1 and the DTX of RFC 7587 §3.1.3).
 const SILENCE_BYTES_MAX: usize = 2;
 
-/// Whether the payload stands for silence (discontinuous transmission), so that it says nothing about who speaks.
+/// True if the payload stands for silence (discontinuous transmission), and thus says nothing about speakers.
 pub fn is_silence(payload: &[u8]) -> bool {
     payload.len() <= SILENCE_BYTES_MAX
 }

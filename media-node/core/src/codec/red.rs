@@ -1,8 +1,8 @@
-//! Redundant audio (RFC 2198): a packet that also carries the packets before it, so that losing one costs nothing.
+//! Redundant audio (RFC 2198): a packet repeats the packets before it, so that losing one costs nothing.
 
-/// Most earlier packets that one packet carries here, sent or read.
+/// Most earlier packets in one packet, sent or read.
 pub const EARLIER_MAX: usize = 2;
-/// Most blocks that are looked through in a received packet.
+/// Most blocks examined in a received packet.
 const BLOCKS_MAX: usize = 8;
 /// A block header's flag: another one follows.
 const FOLLOWED: u8 = 0x80;
@@ -11,10 +11,10 @@ const EARLIER_HEADER_BYTES: usize = 4;
 const OFFSET_MAX: u32 = (1 << 14) - 1;
 const LENGTH_MAX: usize = (1 << 10) - 1;
 
-/// A packet that is carried again.
+/// A repeated packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Earlier<'a> {
-    /// How much its RTP timestamp is before that of the packet that carries it.
+    /// Distance of its RTP timestamp from that of the packet that repeats it.
     pub timestamp_offset: u32,
     /// Never empty.
     pub payload: &'a [u8],
@@ -22,14 +22,14 @@ pub struct Earlier<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks<'a> {
-    /// What the packet would be without redundancy.
+    /// The payload without redundancy.
     pub primary: &'a [u8],
     /// The packets before, the last one first.
     earlier: [Option<Earlier<'a>>; EARLIER_MAX],
 }
 
 impl<'a> Blocks<'a> {
-    /// Takes a payload apart; every block must have this payload type.
+    /// Every block must have this payload type.
     pub fn parse(payload: &'a [u8], payload_type: u8) -> Option<Self> {
         let mut headers = payload;
         let mut lengths = [(0, 0); BLOCKS_MAX];
@@ -70,7 +70,7 @@ impl<'a> Blocks<'a> {
 
 /// Writes `primary` and the packets before it, the last one first, into `out`; returns the length.
 ///
-/// Of the earlier ones, those that fit no header are left out, and with them those before.
+/// An earlier packet that does not fit the header's fields is omitted, and with it all those before.
 pub fn write<'a>(
     out: &mut [u8],
     payload_type: u8,

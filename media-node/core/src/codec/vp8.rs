@@ -1,27 +1,27 @@
 //! VP8 in RTP (RFC 7741): the payload descriptor, key frames, and rewriting picture numbers in place.
 
-/// What the payload descriptor of one packet says (RFC 7741 §4.2).
+/// The payload descriptor of one packet (RFC 7741 §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// Bit S with partition index 0: the packet begins a frame.
     pub starts_frame: bool,
-    /// The frame this packet begins needs no other (known of a frame's first packet only).
+    /// The frame that begins here needs no other; known only in the first packet of a frame.
     pub starts_keyframe: bool,
-    /// Bit N: nothing refers to this frame, so it can be left out.
+    /// Bit N: no frame refers to this one, so it can be dropped.
     pub is_discardable: bool,
     /// Number of the picture, 7 or 15 bits.
     pub picture_id: Option<PictureId>,
-    /// Running number of temporal base layer frames (TL0PICIDX).
+    /// TL0PICIDX: the number of the temporal base layer frame.
     pub base_layer_index: Option<Located<u8>>,
-    /// Temporal layer (TID) and whether it may be switched to here (Y).
+    /// TID and Y.
     pub temporal_layer: Option<TemporalLayer>,
-    /// KEYIDX: which frames have key frame dependencies in common, 5 bits.
+    /// KEYIDX: identifies frames with common key frame dependencies, 5 bits.
     pub key_index: Option<u8>,
     /// Length of the descriptor: the VP8 bitstream follows.
     pub descriptor_bytes: u8,
 }
 
-/// A value and where in the payload it is.
+/// A value and its position in the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Located<T> {
     pub value: T,
@@ -29,11 +29,11 @@ pub struct Located<T> {
     offset: u8,
 }
 
-/// Picture number with the number of bits it is written with.
+/// A picture number and its encoded length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureId {
     pub value: u16,
-    /// Whether it takes 15 bits instead of 7 (bit M).
+    /// True for 15 bits instead of 7 (bit M).
     pub is_long: bool,
     offset: u8,
 }
@@ -43,12 +43,11 @@ pub struct PictureId {
 pub struct TemporalLayer {
     /// TID, 0 is the base layer.
     pub index: u8,
-    /// Y: the frame depends on the base layer only, so a receiver may start taking this layer here.
+    /// Y: the frame depends on the base layer only, so a receiver may start with this layer here.
     pub is_sync: bool,
 }
 
 impl Descriptor {
-    /// Reads the descriptor at the start of an RTP payload.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let mut reader = Reader { payload, offset: 0 };
         let first = reader.byte()?;
@@ -78,7 +77,7 @@ impl Descriptor {
         })
     }
 
-    /// Writes other picture numbers over the payload this descriptor was read from (or a copy of it).
+    /// Overwrites the picture numbers in the payload this descriptor was read from (or a copy of it).
     pub fn rewrite(&self, payload: &mut [u8], numbers: Numbers) {
         if let Some(id) = self.picture_id {
             let offset = usize::from(id.offset);
@@ -97,7 +96,7 @@ impl Descriptor {
         }
     }
 
-    /// The picture numbers this packet carries, 0 where it carries none.
+    /// The packet's picture numbers, 0 if absent.
     pub fn numbers(&self) -> Numbers {
         Numbers {
             picture_id: self.picture_id.map_or(0, |id| id.value),
@@ -106,7 +105,7 @@ impl Descriptor {
     }
 }
 
-/// The two numbers of a VP8 stream that run on from frame to frame.
+/// The two numbers of a VP8 stream that continue from frame to frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Picture id, 15 bits.
@@ -116,7 +115,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// These numbers moved on by `step`, each wrapping where its field does.
+    /// These numbers advanced by `step`, each wrapping within its field.
     pub fn advance(self, step: Self) -> Self {
         Self {
             picture_id: self.picture_id.wrapping_add(step.picture_id) & 0x7fff,
@@ -124,7 +123,7 @@ impl Numbers {
         }
     }
 
-    /// The step that leads from `origin` to these numbers.
+    /// The step from `origin` to these numbers.
     pub fn step_from(self, origin: Self) -> Self {
         Self {
             picture_id: self.picture_id.wrapping_sub(origin.picture_id) & 0x7fff,
@@ -132,14 +131,14 @@ impl Numbers {
         }
     }
 
-    /// Whether these picture numbers come after `other`, which may be at most half the number space away.
+    /// True if these numbers come after `other`, which may be at most half the number space away.
     pub fn is_newer(self, other: Self) -> bool {
         let distance = self.step_from(other).picture_id;
         distance != 0 && distance < 0x4000
     }
 }
 
-/// Width and height of a key frame, out of the packet that begins it (RFC 6386 §9.1).
+/// Width and height of a key frame, from its first packet (RFC 6386 §9.1).
 pub fn resolution(payload: &[u8]) -> Option<(u16, u16)> {
     let descriptor = Descriptor::parse(payload).filter(|descriptor| descriptor.starts_keyframe)?;
     let frame = payload.get(usize::from(descriptor.descriptor_bytes)..)?;

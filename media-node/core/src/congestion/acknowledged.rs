@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Arrivals that are remembered; where more come within a window, the window is shorter.
+/// Remembered arrivals; with more in a window, the window is shorter.
 const SAMPLES: usize = 256;
-/// Shorter spans tell no rate.
+/// Shorter spans contain too little for a rate.
 const SPAN_MIN: Duration = Duration::from_millis(20);
 const STEADY: Duration = Duration::from_millis(500);
 /// Long enough for six frames of video, short enough to see a drop of the capacity.
@@ -39,17 +39,18 @@ impl Acknowledged {
         self.count = (self.count + 1).min(SAMPLES);
     }
 
-    /// Bits a second over the last half second.
+    /// Bits per second over the last half second.
     pub(super) fn steady_bps(&self) -> Option<f64> {
         self.bps(STEADY)
     }
 
-    /// Bits a second over the last moments.
+    /// Bits per second over [`RECENT`].
     pub(super) fn recent_bps(&self) -> Option<f64> {
         self.bps(RECENT)
     }
 
-    fn bps(&self, window: Duration) -> Option<f64> {
+    /// Bits per second over the last `window`.
+    pub(super) fn bps(&self, window: Duration) -> Option<f64> {
         let mut newest_first = (1..=self.count)
             .filter_map(|age| self.samples.get((self.next + SAMPLES - age) % SAMPLES))
             .scan(None, |newest: &mut Option<Duration>, sample| {
@@ -63,7 +64,7 @@ impl Acknowledged {
             (span, oldest_bytes) = (span.max(age), sample_bytes);
             bytes += u64::from(sample_bytes);
         }
-        // The span begins when the oldest packet has arrived, so that packet is not part of it.
+        // The span begins after the arrival of the oldest packet, so that packet is not part of it.
         (span >= SPAN_MIN).then(|| 8.0 * (bytes - u64::from(oldest_bytes)) as f64 / span.as_secs_f64())
     }
 }
@@ -72,7 +73,7 @@ impl Acknowledged {
 mod tests {
     use super::*;
 
-    /// Packets of 1,000 bytes: so many, one each so many milliseconds, for each pair.
+    /// Rates of packets of 1,000 bytes, sent in phases of (count, interval in milliseconds).
     fn rates(phases: &[(u32, u64)]) -> (u64, u64) {
         let mut acknowledged = Acknowledged::default();
         let mut now = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Divides a client's downlink among its video slots: which layer each one plays. Audio is served before any video.
+//! Divides a client's downlink among its video slots by choosing their layers. Audio is served before any video.
 
 use crate::keys::StreamKey;
 use crate::tempo::{THINNED, Tempo};
@@ -6,51 +6,82 @@ use std::time::{Duration, Instant};
 
 /// A slot gets more only if the estimate exceeds the need by this much, in percent.
 const HEADROOM_PERCENT: u64 = 115;
-/// A picture with fewer frames than this is worse than a smaller one with all of them: 15 a second, as a second measures.
+/// A paused slot resumes only if the estimate is this many percent of what its smallest step needs. An estimate exceeds
+/// the link by up to 8 % and then falls to 85 % of what arrives; if that were too little, the slot would be paused again,
+/// at the cost of a key frame each time.
+const RESUME_PERCENT: u64 = 140;
+/// Fewer frames than this are worse than a smaller picture with all of them: 15 per second, allowing for the error of a
+/// one-second measurement.
 const FRAMES_PER_S_MIN: u64 = 13;
-/// What plays stays down to this: a camera of 25 frames a second is measured with 11 to 13 without its upper layer.
+/// A playing tempo is kept down to this: a camera of 25 frames per second is measured with 11 to 13 without its upper
+/// layer.
 const FRAMES_PER_S_KEPT: u64 = 10;
-/// A tempo that needs more of what the whole layer does, in percent, leaves nothing out.
+/// A tempo that needs more than this share of the whole layer, in percent, omits nothing.
 const LESS_PERCENT: u64 = 95;
-/// Between two raises of one slot, unless raises have failed.
+/// Interval between two raises of one slot, unless raises have failed.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
-/// A raise has failed if the slot falls again so soon; each failure makes the interval this many times as long.
+/// A raise has failed if the slot falls again within this time; each failure multiplies the interval.
 const FAILS_WITHIN: Duration = Duration::from_secs(8);
 const FAILURE_FACTOR: u32 = 4;
 const RAISE_INTERVAL_MAX: Duration = Duration::from_secs(24);
+/// An estimate this much above that of a failed raise, in percent, belongs to another link.
+const OTHER_LINK_PERCENT: u64 = 150;
+/// If a raise is followed by an estimate below this share of its own, in percent, the raise did not fail: the link
+/// became slow.
+const COLLAPSED_PERCENT: u64 = 40;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raises {
     at: Option<Instant>,
+    /// The estimate at that time.
+    estimate_bps: u64,
     has_failed: bool,
     interval: Duration,
 }
 
 impl Default for Raises {
     fn default() -> Self {
-        Self { at: None, has_failed: false, interval: RAISE_INTERVAL }
+        Self { at: None, estimate_bps: 0, has_failed: false, interval: RAISE_INTERVAL }
     }
 }
 
 impl Raises {
-    /// The slot is given a larger layer.
-    pub fn raised(&mut self, now: Instant) {
-        if self.at.is_some_and(|at| now.saturating_duration_since(at) >= FAILS_WITHIN + self.interval) {
+    /// Notes that the slot got a larger layer.
+    pub fn raised(&mut self, now: Instant, estimate_bps: u64) {
+        let is_long_ago = self.at.is_some_and(|at| now.saturating_duration_since(at) >= FAILS_WITHIN + self.interval);
+        if is_long_ago || self.is_other_link(estimate_bps) {
             self.interval = RAISE_INTERVAL;
         }
-        (self.at, self.has_failed) = (Some(now), false);
+        (self.at, self.estimate_bps, self.has_failed) = (Some(now), estimate_bps, false);
     }
 
-    /// The estimate no longer allows for the layer that the slot has.
-    pub fn fell(&mut self, now: Instant) {
-        if !self.has_failed && self.at.is_some_and(|at| now.saturating_duration_since(at) < FAILS_WITHIN) {
+    /// Notes that the estimate no longer suffices for the slot's layer.
+    pub fn fell(&mut self, now: Instant, estimate_bps: u64) {
+        let is_soon = self.at.is_some_and(|at| now.saturating_duration_since(at) < FAILS_WITHIN);
+        let was_other_link = estimate_bps < self.estimate_bps.saturating_mul(COLLAPSED_PERCENT) / 100;
+        if is_soon && !self.has_failed && !was_other_link {
             self.interval = (self.interval * FAILURE_FACTOR).min(RAISE_INTERVAL_MAX);
             self.has_failed = true;
         }
     }
 
-    fn allow(&self, now: Instant) -> bool {
-        self.at.is_none_or(|at| now.saturating_duration_since(at) >= self.interval)
+    /// True before the first layer.
+    fn is_new(&self) -> bool {
+        self.at.is_none()
+    }
+
+    /// True if a paused slot may have its smallest layer again: after a failure it waits like a raise.
+    fn allow_resumption(&self, now: Instant, estimate_bps: u64) -> bool {
+        self.interval == RAISE_INTERVAL || self.allow(now, estimate_bps)
+    }
+
+    fn allow(&self, now: Instant, estimate_bps: u64) -> bool {
+        let interval = if self.is_other_link(estimate_bps) { RAISE_INTERVAL } else { self.interval };
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= interval)
+    }
+
+    fn is_other_link(&self, estimate_bps: u64) -> bool {
+        estimate_bps > self.estimate_bps.saturating_mul(OTHER_LINK_PERCENT) / 100
     }
 }
 
@@ -59,10 +90,10 @@ impl Raises {
 pub struct Layer {
     pub stream: StreamKey,
     pub bitrate_bps: u64,
-    /// Lines of its picture; 0 until they are known.
+    /// Lines of its picture; 0 until known.
     pub lines: u16,
     pub is_alive: bool,
-    /// Its slower tempos that there are, by [`Tempo::place`].
+    /// Its available slower tempos, by [`Tempo::place`].
     pub slower: [Option<Slower>; THINNED],
 }
 
@@ -73,18 +104,17 @@ pub struct Slower {
     pub frames_per_s: u64,
 }
 
-/// What one video slot needs, and what it has.
+/// The need of one video slot, and its current stream.
 #[derive(Clone, Debug)]
 pub struct Demand {
     pub layers: Vec<Layer>,
-    /// Most lines that the viewer's tile can show.
+    /// The height of the viewer's tile in lines.
     pub lines_max: Option<u16>,
     /// Lower numbers are served first.
     pub priority: u8,
-    /// The stream it was given before, and how much of it.
     pub current: Option<(StreamKey, Tempo)>,
     pub raises: Raises,
-    /// What a track of one layer would take if its publisher were not asked to send less; 0 where it is not.
+    /// The rate of a single-layer track without its publisher's cap; 0 without a cap.
     pub uncapped_bps: u64,
 }
 
@@ -94,15 +124,15 @@ pub struct Grant {
     pub stream: Option<StreamKey>,
     pub tempo: Tempo,
     pub limit: Limit,
-    /// What the estimate leaves for this slot, its own need included.
+    /// The part of the estimate left for this slot, including its own need.
     pub share_bps: u64,
-    /// What one layer alone may need to be given, now or once it is that small: what those that are served before it have
-    /// comes first, and of the others the smallest layers.
+    /// The rate at which a single layer fits, now or after a reduction: slots with a higher priority keep their current
+    /// layers, and the others their smallest ones.
     pub fit_bps: u64,
-    /// Lines of the given layer; 0 where they are not known.
+    /// Lines of the given layer; 0 if unknown.
     pub lines: u16,
     pub given_bps: u64,
-    /// What the largest layer that the tile could show needs.
+    /// The rate of the largest layer that the tile could show.
     pub wanted_bps: u64,
 }
 
@@ -119,12 +149,12 @@ pub enum Limit {
     NoLayer,
 }
 
-/// What a client's path takes, audio included.
+/// The capacity of a client's path, including audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// At this moment: a queue may have to drain.
+    /// The current capacity: a queue may have to drain.
     pub target_bps: u64,
-    /// In the long run.
+    /// The long-term capacity.
     pub sustained_bps: u64,
 }
 
@@ -139,7 +169,8 @@ impl Estimate {
 
 /// Gives each demand its stream. Nobody is paused only because a queue drains.
 pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Demand]) -> Vec<Grant> {
-    let mut slots: Vec<_> = demands.iter().map(|demand| Candidate::of(now, demand)).collect();
+    let candidate = |demand| Candidate::of(now, estimate.sustained_bps, demand);
+    let mut slots: Vec<_> = demands.iter().map(candidate).collect();
     let mut order: Vec<usize> = (0..slots.len()).collect();
     order.sort_by_key(|place| demands.get(*place).map(|demand| demand.priority));
     let mut budget = Budget { target_bps: estimate.sustained_bps, used_bps: audio_bps };
@@ -148,7 +179,7 @@ pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Dem
         slots.get_mut(*place).into_iter().for_each(|slot| slot.begin(&mut budget));
     }
     budget.target_bps = estimate.target_bps;
-    // What is paused is to come back beside what is larger.
+    // A paused slot must be able to resume beside larger ones.
     let reserved_bps: u64 = slots.iter().map(Candidate::reserved_bps).sum();
     for place in &order {
         let Some(slot) = slots.get_mut(*place) else { continue };
@@ -160,49 +191,50 @@ pub fn allocate(now: Instant, estimate: Estimate, audio_bps: u64, demands: &[Dem
     slots.iter().map(|slot| slot.grant(&budget)).collect()
 }
 
-/// What the estimate must grow to before every slot has its largest layer.
+/// The estimate at which every slot has its largest layer.
 pub fn wanted_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
     with_headroom(largest_bps(audio_bps, demands))
 }
 
-/// What every slot's largest layer needs.
+/// The highest rate to probe if `wanted_bps` are wanted: the layers of a new camera grow to several times their first
+/// rates within seconds.
+pub const fn tried_bps(wanted_bps: u64) -> u64 {
+    wanted_bps.saturating_mul(2)
+}
+
+/// The sum of all slots' largest layers.
 pub fn largest_bps(audio_bps: u64, demands: &[Demand]) -> u64 {
     let largest = |demand: &Demand| steps(demand).last().map_or(0, |step| step.bitrate_bps).max(demand.uncapped_bps);
     audio_bps + demands.iter().map(largest).sum::<u64>()
 }
 
-/// What the estimate must grow to before it is worth another allocation: the next layer of the slot that needs the least
-/// for it, or twice what is used. A slow link is not tried with more than that.
+/// The estimate at which another allocation is useful: with the cheapest next layer of any slot, or twice the current
+/// usage. A slow link is not probed with more than that.
 pub fn next_bps(audio_bps: u64, demands: &[Demand], grants: &[Grant]) -> u64 {
-    let (mut used, mut all) = (audio_bps, audio_bps);
-    let mut step = None;
-    for (demand, grant) in demands.iter().zip(grants) {
+    let used_bps = audio_bps + grants.iter().map(|grant| grant.given_bps).sum::<u64>();
+    let all_bps = largest_bps(audio_bps, demands);
+    let needed = |(demand, grant): (&Demand, &Grant)| {
         let steps = steps(demand);
-        let place = steps.iter().position(|layer| (Some(layer.stream), layer.tempo) == (grant.stream, grant.tempo));
-        let own = place.and_then(|place| steps.get(place)).map_or(0, |layer| layer.bitrate_bps);
-        used += own;
-        all += steps.last().map_or(0, |layer| layer.bitrate_bps).max(demand.uncapped_bps);
-        let next = match place {
-            Some(place) => steps.get(place + 1),
-            // As `Candidate::begin` asks for.
-            None => steps.iter().find(|step| step.tempo == Tempo::Full),
-        };
-        let uncapped_bps = Some(demand.uncapped_bps).filter(|bps| *bps > own);
-        if let Some(next_bps) = next.map(|step| step.bitrate_bps).or(uncapped_bps) {
-            let more = next_bps.saturating_sub(own);
-            step = Some(step.map_or(more, |step: u64| step.min(more)));
+        let place = steps.iter().position(|step| (Some(step.stream), step.tempo) == (grant.stream, grant.tempo));
+        if let (None, Some(start)) = (place, Start::of(&steps, &demand.raises)) {
+            return Some(start.needed_bps(used_bps));
         }
-    }
-    let needed = step.map_or(used, |step| used.saturating_add(step).max(used.saturating_mul(2)));
-    with_headroom(needed.min(all))
+        let next_bps = place.and_then(|place| steps.get(place + 1)).map(|step| step.bitrate_bps);
+        let uncapped_bps = Some(demand.uncapped_bps).filter(|bps| *bps > grant.given_bps);
+        let more_bps = next_bps.or(uncapped_bps)?.saturating_sub(grant.given_bps);
+        Some(with_headroom(used_bps.saturating_add(more_bps).min(all_bps)))
+    };
+    let next_bps = demands.iter().zip(grants).filter_map(needed).min();
+    let twice_bps = with_headroom(used_bps.saturating_mul(2).min(all_bps));
+    next_bps.map_or(with_headroom(used_bps), |next_bps| next_bps.max(twice_bps))
 }
 
-/// A little above what [`Budget::take`] asks for, or the estimate could stop just below it.
+/// Slightly above the condition of [`Budget::take`], or the estimate could stop just below it.
 fn with_headroom(bps: u64) -> u64 {
     bps.saturating_mul(HEADROOM_PERCENT + 5) / 100
 }
 
-/// What may be used of so much where headroom is asked for.
+/// The usable part of `bps` if headroom is required.
 fn without_headroom(bps: u64) -> u64 {
     bps.saturating_mul(100) / HEADROOM_PERCENT
 }
@@ -217,23 +249,21 @@ impl Budget {
         self.target_bps.saturating_sub(self.used_bps)
     }
 
-    /// Takes `bps` beside what is used, if it fits; with `headroom`, only if the estimate is well above the sum.
-    fn take(&mut self, bps: u64, headroom: bool) -> bool {
-        let fits = self.fits(bps, headroom);
+    /// Takes `bps` in addition to the used ones, if the estimate is at least this many percent of the sum.
+    fn take(&mut self, bps: u64, percent: u64) -> bool {
+        let fits = self.fits(bps, percent);
         if fits {
             self.used_bps = self.used_bps.saturating_add(bps);
         }
         fits
     }
 
-    fn fits(&self, bps: u64, headroom: bool) -> bool {
-        let used = self.used_bps.saturating_add(bps);
-        let needed = if headroom { used.saturating_mul(HEADROOM_PERCENT) / 100 } else { used };
-        needed <= self.target_bps
+    fn fits(&self, bps: u64, percent: u64) -> bool {
+        self.used_bps.saturating_add(bps).saturating_mul(percent) / 100 <= self.target_bps
     }
 }
 
-/// One of the things that a slot can be given: a layer in a tempo.
+/// One possible choice for a slot: a layer in a tempo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Step {
     stream: StreamKey,
@@ -242,30 +272,59 @@ struct Step {
     lines: u16,
 }
 
+/// The need of a slot that shows nothing. Starting costs a key frame, so it needs all frames of the smallest layer, of
+/// which some may soon be left out again, and after a pause a reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Start {
+    whole_bps: u64,
+    smallest_bps: u64,
+    smallest_percent: u64,
+}
+
+impl Start {
+    fn of(steps: &[Step], raises: &Raises) -> Option<Self> {
+        let whole = steps.iter().find(|step| step.tempo == Tempo::Full)?;
+        let smallest_percent = if raises.is_new() { HEADROOM_PERCENT } else { RESUME_PERCENT };
+        Some(Self { whole_bps: whole.bitrate_bps, smallest_bps: steps.first()?.bitrate_bps, smallest_percent })
+    }
+
+    fn fits(self, budget: &Budget) -> bool {
+        budget.fits(self.whole_bps, HEADROOM_PERCENT) && budget.fits(self.smallest_bps, self.smallest_percent)
+    }
+
+    fn needed_bps(self, used_bps: u64) -> u64 {
+        let smallest_bps = used_bps.saturating_add(self.smallest_bps).saturating_mul(self.smallest_percent + 5) / 100;
+        with_headroom(used_bps.saturating_add(self.whole_bps)).max(smallest_bps)
+    }
+}
+
 struct Candidate {
     /// In ascending order, none larger than the tile needs.
     steps: Vec<Step>,
-    /// Place of what it has in `steps`; `None` where that is nothing, or gone.
+    /// Index of the current choice in `steps`; `None` if there is none, or it is gone.
     current: Option<usize>,
     may_raise: bool,
+    /// `None` if it may not begin yet.
+    start: Option<Start>,
     is_size_limited: bool,
     given: Option<usize>,
     fit_bps: u64,
 }
 
 impl Candidate {
-    fn of(now: Instant, demand: &Demand) -> Self {
+    fn of(now: Instant, estimate_bps: u64, demand: &Demand) -> Self {
         let steps = steps(demand);
-        // A tempo that is no tempo of its own at the moment is as good as the next one.
+        // A tempo that currently omits nothing is as good as the next one.
         let current = demand
             .current
             .and_then(|(stream, tempo)| steps.iter().position(|step| step.stream == stream && step.tempo >= tempo));
         let alive = demand.layers.iter().filter(|layer| layer.is_alive).count();
         Self {
             is_size_limited: suitable(demand).len() < alive,
-            // What it has may be larger than its tile needs: that is no reason to fall below the tile's need.
+            // The current layer may be larger than its tile needs, which is no reason to fall below the tile's need.
             current: current.or(steps.len().checked_sub(1).filter(|_| demand.current.is_some())),
-            may_raise: demand.raises.allow(now),
+            may_raise: demand.raises.allow(now, estimate_bps),
+            start: Start::of(&steps, &demand.raises).filter(|_| demand.raises.allow_resumption(now, estimate_bps)),
             steps,
             given: None,
             fit_bps: 0,
@@ -274,12 +333,8 @@ impl Candidate {
 
     fn begin(&mut self, budget: &mut Budget) {
         let Some(smallest) = self.steps.first() else { return };
-        // Beginning costs a key frame: not for less than all frames of the layer, which may be gone again soon.
-        let whole = self.steps.iter().find(|step| step.tempo == Tempo::Full);
-        if self.current.is_none() && !whole.is_some_and(|whole| budget.fits(whole.bitrate_bps, true)) {
-            return;
-        }
-        if budget.take(smallest.bitrate_bps, self.current.is_none()) {
+        let plays_or_begins = self.current.is_some() || self.start.is_some_and(|start| start.fits(budget));
+        if plays_or_begins && budget.take(smallest.bitrate_bps, 100) {
             self.given = Some(0);
         }
     }
@@ -290,7 +345,7 @@ impl Candidate {
             let is_raise = self.current.is_none_or(|current| current < place + 1);
             let more = next.bitrate_bps.saturating_sub(layer.bitrate_bps);
             let may_raise = self.may_raise || self.plays(next.stream);
-            if is_raise && !may_raise || !budget.take(more, is_raise) {
+            if is_raise && !may_raise || !budget.take(more, if is_raise { HEADROOM_PERCENT } else { 100 }) {
                 break;
             }
             place += 1;
@@ -302,7 +357,7 @@ impl Candidate {
         self.given.and_then(|place| self.steps.get(place)).map_or(0, |step| step.bitrate_bps)
     }
 
-    /// What the smallest of several layers needs while nothing is given.
+    /// The rate of the smallest of several layers while nothing is given.
     fn reserved_bps(&self) -> u64 {
         let smallest = self.steps.iter().find(|step| step.tempo == Tempo::Full);
         let is_layered = smallest.map(|step| step.stream) != self.steps.last().map(|step| step.stream);
@@ -336,7 +391,7 @@ impl Candidate {
     }
 }
 
-/// The suitable layers in their tempos, in ascending order. Only the smallest layer is worth having at any tempo.
+/// The suitable layers in their tempos, in ascending order. Only the smallest layer is useful at any tempo.
 fn steps(demand: &Demand) -> Vec<Step> {
     let mut steps = Vec::new();
     for (place, layer) in suitable(demand).iter().enumerate() {
@@ -354,7 +409,7 @@ fn steps(demand: &Demand) -> Vec<Step> {
     steps
 }
 
-/// The layers that are sent and not larger than the tile needs, in ascending order.
+/// The active layers that are not larger than the tile needs, in ascending order.
 fn suitable(demand: &Demand) -> Vec<Layer> {
     let mut layers: Vec<_> = demand.layers.iter().filter(|layer| layer.is_alive).copied().collect();
     layers.sort_by_key(|layer| (layer.lines, layer.bitrate_bps));

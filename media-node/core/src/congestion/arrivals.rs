@@ -1,27 +1,27 @@
-//! When the packets of one client arrived, by transport-wide sequence number, until the client is told.
+//! Arrivals of one client's packets, by transport-wide sequence number, until they are reported.
 
 use crate::rtcp::transport_feedback::{Report, TICK};
 use std::time::{Duration, Instant};
 
-/// Packets that are told apart, and whose arrival is remembered. At 8 Mbit/s a client sends some 250 between two reports.
+/// Packets that are distinguished, with remembered arrivals. At 8 Mbit/s a client sends some 250 between two reports.
 const WINDOW_PACKETS: u64 = 1_024;
 /// A report covers at least this much time, and at most [`INTERVAL_MAX`]; libwebrtc has the same bounds.
 const INTERVAL_MIN: Duration = Duration::from_millis(50);
 const INTERVAL_MAX: Duration = Duration::from_millis(250);
 /// A report with everything below RTCP.
 const REPORT_BYTES: u128 = 100;
-/// Reports take up to one part in so many of what the client sends, as in libwebrtc.
+/// Reports take at most this fraction of the client's rate, as in libwebrtc.
 const SHARE: u128 = 20;
-/// Where numbers begin to be counted: the first has a cycle below it, so that packets from before it have a number too.
+/// The start of numbers: there is a cycle below the first, so that packets from before it have a number too.
 const FIRST_CYCLE: u64 = 1 << 16;
 /// The mark of a packet that has not arrived.
 const MISSING: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub struct Arrivals {
-    /// The header extension that carries the number.
+    /// The header extension with the number.
     extension: u8,
-    /// Where ticks are counted from.
+    /// Origin of the ticks.
     origin: Instant,
     /// Ticks of the last packets, by number modulo the window.
     ticks: Box<[u64]>,
@@ -63,12 +63,12 @@ impl Arrivals {
         self.extension
     }
 
-    /// Takes note of a packet. The first since the last report tells when the next one is due.
+    /// Records a packet. The first since the last report determines the time of the next.
     pub fn record(&mut self, now: Instant, sequence: u16, ssrc: u32, bytes: usize) -> Option<Instant> {
         let ticks = (now.saturating_duration_since(self.origin).as_micros() / TICK.as_micros()) as u64;
         let number = self.place(sequence);
         let found = self.ticks.get_mut((number % WINDOW_PACKETS) as usize)?;
-        // A repeated packet arrived when its first copy did.
+        // A repeated packet arrived with its first copy.
         if *found == MISSING {
             *found = ticks;
         }
@@ -80,13 +80,13 @@ impl Arrivals {
         Some(now + self.interval)
     }
 
-    /// The number of a packet with its wraps counted, and room for it.
+    /// The extended number of a packet, with room for it.
     fn place(&mut self, sequence: u16) -> u64 {
         let Some(range) = self.range else { return self.begin(FIRST_CYCLE + u64::from(sequence)) };
         let distance = sequence.wrapping_sub(range.highest as u16) as i16;
         let number = range.highest.saturating_add_signed(i64::from(distance));
         if number.abs_diff(range.highest) >= WINDOW_PACKETS {
-            // The client counts from elsewhere; what lies between was never sent.
+            // The client counts from elsewhere; the numbers in between were never sent.
             return self.begin(FIRST_CYCLE + u64::from(sequence));
         }
         for passed in range.highest + 1..=number {
@@ -95,7 +95,7 @@ impl Arrivals {
             }
         }
         let highest = range.highest.max(number);
-        // A packet that comes after it was reported missing is reported again, with all that follows it.
+        // A packet that arrives after it was reported missing is reported again, with all that follow it.
         let next = range.next.min(number).max((highest + 1).saturating_sub(WINDOW_PACKETS));
         self.range = Some(Range { next, highest });
         number
@@ -107,8 +107,8 @@ impl Arrivals {
         number
     }
 
-    /// The next report of what arrived; there may be several, until `None` ends the round. With `hides_losses` nothing is
-    /// said about packets that did not arrive: libwebrtc sends again, unasked, what it hears is lost at the end of a stream.
+    /// The next report of arrivals; there may be several, until `None` ends the round. With `hides_losses`, missing
+    /// packets are not mentioned: libwebrtc retransmits, unasked, packets reported lost at the end of a stream.
     pub fn next_report(
         &mut self,
         now: Instant,
@@ -141,14 +141,14 @@ impl Arrivals {
     pub fn reported(&mut self, packets: usize) {
         self.report_number = self.report_number.wrapping_add(1);
         if let Some(range) = &mut self.range {
-            // A report that says nothing must not be tried for ever.
+            // An empty report must not be retried for ever.
             range.next = if packets == 0 { range.highest + 1 } else { range.next + packets as u64 };
         }
     }
 
     fn end_round(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.reported_at).max(INTERVAL_MIN);
-        // Sent bytes to report bytes as elapsed time to the time after which reports have their share.
+        // Ratio of sent bytes to report bytes, converted to the time after which reports have their share.
         let micros = elapsed.as_micros() * REPORT_BYTES * SHARE / u128::from(self.bytes.max(1));
         let interval = Duration::from_micros(micros.try_into().unwrap_or(u64::MAX));
         self.interval = interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
@@ -177,7 +177,7 @@ mod tests {
         Arrivals::new(start(), EXTENSION)
     }
 
-    /// First number and milliseconds of each packet, `None` where it is missing.
+    /// First number and milliseconds of each packet, `None` if it is missing.
     fn report(arrivals: &mut Arrivals, now: Instant) -> Option<(u16, Vec<Option<u64>>)> {
         let said = arrivals.next_report(now, false).map(|report| {
             (report.first, report.arrivals.map(|ticks| ticks.map(|ticks| ticks / 4)).collect::<Vec<_>>())

@@ -1,17 +1,16 @@
-//! What the operator lets clients send and be sent, and how a node's limit is divided among its clients.
+//! The operator's bandwidth limits for clients, and the division of a node's limit among its clients.
 
-/// Limits in bits per second; `None` is no limit.
+/// Limits in bits per second; `None` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bandwidth {
-    /// Most that one client is sent.
     pub client_out_bps_max: Option<u64>,
-    /// Most video that one client is asked to send.
+    /// Limits only the video that a client sends.
     pub client_in_bps_max: Option<u64>,
-    /// Most that all clients of the shard are sent together.
+    /// For all clients of the shard together.
     pub shard_out_bps_max: Option<u64>,
-    /// What a client's downlink is taken for before anything is known of it.
+    /// Initial estimate of a client's downlink.
     pub start_bps: u64,
-    /// What a client's downlink is taken for at least.
+    /// Lower bound of the estimate.
     pub min_bps: u64,
 }
 
@@ -27,15 +26,15 @@ impl Default for Bandwidth {
     }
 }
 
-/// Enough for a thumbnail and sound; probes find out within a second what is carried beyond.
+/// Enough for a thumbnail and audio; probes find the real capacity within a second.
 pub const START_BPS: u64 = 300_000;
-/// Audio goes on at this rate.
+/// Audio continues at this rate.
 pub const MIN_BPS: u64 = 50_000;
-/// What is divided leaves something for sound and for what clients are sent before they are asked what they want.
+/// The rest is for audio and for clients whose demand is still unknown.
 const DIVIDED_PERCENT: u64 = 95;
 
-/// The share that nobody may exceed if all shall be sent no more than `max_bps` together: who wants less leaves the rest to
-/// the others (max-min fairness). `None` where everybody can have what they want.
+/// The most that each client may get if all together must stay within `max_bps`: clients that want less leave the rest
+/// to the others (max-min fairness). `None` if there is enough for everybody.
 pub fn share(max_bps: u64, wanted_bps: &mut [u64]) -> Option<u64> {
     let mut left = max_bps / 100 * DIVIDED_PERCENT;
     wanted_bps.sort_unstable();

@@ -1,4 +1,4 @@
-//! The link's capacity, as far as overuse has shown it.
+//! The link's capacity, as revealed by overuse.
 
 /// Weight of the newest sample.
 const NEWEST: f64 = 0.05;
@@ -6,7 +6,7 @@ const NEWEST: f64 = 0.05;
 const DEVIATION_FIRST: f64 = 0.4;
 const DEVIATION_MIN: f64 = 0.4;
 const DEVIATION_MAX: f64 = 2.5;
-/// Rates this many deviations away belong to another capacity.
+/// Rates this many deviations away indicate another capacity.
 const DEVIATIONS: f64 = 3.0;
 
 /// Average of the rates at which the link was full.
@@ -23,7 +23,7 @@ impl Default for Capacity {
 }
 
 impl Capacity {
-    /// Takes the rate at which packets arrived while the link was full.
+    /// Takes the arrival rate on a full link.
     pub(super) fn add(&mut self, bps: f64) {
         let kbps = bps / 1_000.0;
         let before = self.kbps.unwrap_or(kbps);
@@ -42,7 +42,7 @@ impl Capacity {
         Some(self.kbps? * 1_000.0)
     }
 
-    /// Whether the link has become faster or slower than it was.
+    /// True if the link has become faster or slower than it was.
     pub(super) fn contradicts(&self, bps: f64) -> bool {
         self.kbps.is_some_and(|kbps| (bps / 1_000.0 - kbps).abs() > DEVIATIONS * (self.deviation * kbps).sqrt())
     }

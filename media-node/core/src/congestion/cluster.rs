@@ -1,8 +1,8 @@
-//! What probes show: packets sent at a certain rate, and the rate at which they arrive.
+//! Evaluates probes: packets sent at a certain rate, and the rate at which they arrive.
 
 use std::time::{Duration, Instant};
 
-/// Names a probe of one client.
+/// Identifies a probe of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeId(pub(super) u32);
 
@@ -13,37 +13,36 @@ impl ProbeId {
     }
 }
 
-/// Packets to be sent at a certain rate to see whether the link carries it.
+/// Packets to be sent at a certain rate to test whether the link carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     pub id: ProbeId,
     pub bps: u64,
-    /// How much to send.
     pub bytes: u64,
 }
 
-/// Probes that may be under way at once.
+/// Most simultaneous probes.
 const CLUSTERS: usize = 4;
-/// Share of a probe that must have arrived, and least number of packets.
+/// Share of a probe that must have arrived, and minimum number of packets.
 const SHARE: f64 = 0.8;
 const PACKETS_MIN: u32 = 4;
 /// Longer probes measure something else.
 const SPAN_MAX: Duration = Duration::from_secs(1);
-/// A probe that arrives so much slower than it was sent has filled the link, unless it took only so much longer: that is
-/// jitter.
+/// A probe that arrives slower than this share of its sending rate has filled the link, unless the extra time is short
+/// enough to be jitter.
 const FULL: f64 = 0.9;
 const JITTER: Duration = Duration::from_millis(12);
-/// What such a probe allows of the rate at which it arrived.
+/// The allowed share of a full link's arrival rate.
 const ALLOWED: f64 = 0.9;
-/// It cannot have arrived so much faster.
+/// A higher ratio of arrival to sending rate is implausible.
 const FASTER_MAX: f64 = 2.0;
-/// After this time the rest is lost.
+/// Later packets count as lost.
 const LIFETIME: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shown {
     pub(super) bps: f64,
-    /// The link carries no more than that.
+    /// True if the link carries no more than that.
     pub(super) is_full: bool,
 }
 
@@ -58,9 +57,9 @@ struct Cluster {
     begun: Instant,
     bytes: u64,
     packets: u32,
-    /// When the first and last were sent, and the bytes sent together with the last.
+    /// Times of the first and last packet sent, and the bytes sent together with the last.
     sent: Option<(Instant, Instant, u64)>,
-    /// When the first and last arrived, from any origin, and the first one's bytes.
+    /// Times of the first and last arrival, from any origin, and the first one's bytes.
     arrived: Option<(Duration, Duration, u16)>,
 }
 
@@ -72,12 +71,12 @@ impl Clusters {
         }
     }
 
-    /// Whether packets of probes may still be on their way.
+    /// True if packets of probes may still be in transit.
     pub(super) fn is_any_open(&self, now: Instant) -> bool {
         self.hardest_bps(now).is_some()
     }
 
-    /// The highest rate that is tried at present.
+    /// The highest rate currently being probed.
     pub(super) fn hardest_bps(&self, now: Instant) -> Option<u64> {
         let open = self.open.iter().flatten();
         open.filter(|cluster| now.saturating_duration_since(cluster.begun) < LIFETIME)
@@ -103,7 +102,7 @@ impl Clusters {
         });
     }
 
-    /// What one of the probes has shown whose packets are all reported.
+    /// The result of a completely reported probe.
     pub(super) fn shown(&mut self, now: Instant) -> Option<Shown> {
         self.open.iter_mut().find_map(|place| {
             let cluster = (*place)?;
@@ -146,7 +145,8 @@ mod tests {
     use super::*;
     use crate::virtual_time::start;
 
-    /// Ten packets of 1,000 bytes, sent and arriving at these intervals in milliseconds; so many get lost.
+    /// Ten packets of 1,000 bytes, sent and arriving at these intervals in milliseconds; the last parameter is the
+    /// number of losses.
     fn check(sent_every: u64, arrived_every: u64, lost: u32, expected: Option<u64>) {
         let mut clusters = Clusters::default();
         let probe = Probe { id: ProbeId(9), bps: 1, bytes: 10_000 };

@@ -1,10 +1,11 @@
-//! How much one client is sent: what its reports about arrivals, losses and rates say about the link to it.
+//! Controls the rate of one client from its reports about arrivals, losses and rates.
 
 use super::acknowledged::Acknowledged;
 use super::bandwidth::{Bandwidth, MIN_BPS};
 pub use super::cluster::{Probe, ProbeId};
 use super::delay::{Delay, Usage};
 use super::loss::LossLimit;
+use super::overflow::Overflow;
 use super::probe::Prober;
 use super::rate::{Path, Rate};
 use super::reported::Reported;
@@ -15,28 +16,32 @@ use std::time::{Duration, Instant};
 
 pub(super) const TARGET_MIN_BPS: f64 = MIN_BPS as f64;
 pub(super) const TARGET_MAX_BPS: f64 = 20_000_000.0;
-/// Packets leave so much faster than the target says, so that frames are not held up; libwebrtc's factor.
+/// Packets leave faster than the target by this factor, so that frames are not held up; libwebrtc's factor.
 const PACING: f64 = 2.5;
-/// After a sudden drop what waits was meant for another rate.
+/// Used after a sudden drop, when waiting packets were meant for another rate.
 const PACING_CAREFUL: f64 = 1.1;
 const CAREFUL: Duration = Duration::from_secs(4);
-/// A client that was sent packets and reports nothing for so long is cut off from us, or we from it.
+/// A client that was sent packets and has reported nothing for this long is disconnected from us, or we from it.
 const STARVED_AFTER: Duration = Duration::from_secs(1);
 const STARVED_EVERY: Duration = Duration::from_millis(500);
 const STARVED_FACTOR: f64 = 0.7;
-/// The target fell suddenly if a decrease leaves less than this.
+/// A decrease to less than this share of the target is sudden.
 const SUDDEN: f64 = 0.66;
 /// Then the queue is drained with this share of the target, until it is this short, but no longer than this.
 const DRAIN_SHARE: f64 = 0.5;
 const DRAINED: Duration = Duration::from_millis(40);
 const DRAIN_MAX: Duration = Duration::from_millis(1_500);
-/// A queue no longer than this may come from a probe.
+/// A queue up to this length may come from a probe.
 const PROBE_QUEUE_MAX: Duration = Duration::from_millis(120);
-/// Nothing is probed into a longer queue.
+/// No probes are sent into a longer queue.
 const BUSY_QUEUE: Duration = Duration::from_millis(60);
-/// Round trip that is assumed until something tells it.
+/// Two probes in a row that pass at this many times the target show another link.
+const OTHER_LINK: f64 = 2.5;
+/// Below this target, redundant audio would take up much of the link.
+const NARROW_BPS: f64 = 500_000.0;
+/// Assumed round trip before the first measurement.
 const ROUND_TRIP_ASSUMED: Duration = Duration::from_millis(100);
-/// Reports of 24 bits of reference time wrap after so many ticks.
+/// Start of the ticks; reports with 24 bits of reference time wrap.
 const TICKS_FIRST: i64 = 1 << 33;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,15 +49,15 @@ pub enum Reason {
     /// Nothing is known yet.
     #[default]
     Start,
-    /// The queue of the link grew.
+    /// The link's queue grew.
     Delay,
-    /// The link loses what exceeds the target.
+    /// The link loses packets above the target.
     Loss,
-    /// A probe arrived as fast.
+    /// A probe arrived at this rate.
     Probe,
     /// Nothing speaks against more.
     Growth,
-    /// The client said so.
+    /// The client's REMB.
     Remb,
     /// The client reports nothing.
     Starved,
@@ -75,6 +80,13 @@ impl Reason {
     }
 }
 
+/// Packets that a report mentions for the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    pub arrived: u32,
+    pub lost: u32,
+}
+
 #[derive(Debug)]
 pub struct Controller {
     origin: Instant,
@@ -83,16 +95,17 @@ pub struct Controller {
     delay: Delay,
     rate: Rate,
     loss: LossLimit,
+    overflow: Overflow,
     reported: Reported,
     prober: Prober,
-    /// The newest arrival, in ticks with wraps counted.
+    /// The newest arrival in extended ticks.
     ticks: Option<i64>,
     round_trip: Duration,
     has_feedback: bool,
     starved_at: Option<Instant>,
     drains_until: Option<Instant>,
     careful_until: Option<Instant>,
-    /// Bytes that were sent for probing alone.
+    /// Bytes sent only for probing.
     padding_bytes: u64,
     min_bps: f64,
     target_bps: f64,
@@ -111,6 +124,7 @@ impl Controller {
             delay: Delay::default(),
             rate: Rate::new(now, start_bps),
             loss: LossLimit::default(),
+            overflow: Overflow::default(),
             reported: Reported::default(),
             prober: Prober::default(),
             ticks: None,
@@ -126,7 +140,7 @@ impl Controller {
         }
     }
 
-    /// Takes note of a packet that is sent; gives its transport-wide sequence number.
+    /// Records a sent packet; returns its transport-wide sequence number. `bytes` includes all headers.
     pub fn sent(&mut self, now: Instant, bytes: usize, kind: Kind, probe: Option<ProbeId>) -> u16 {
         self.prober.begin(now, self.target_bps);
         self.padding_bytes += if kind == Kind::Padding { bytes as u64 } else { 0 };
@@ -134,23 +148,30 @@ impl Controller {
         self.history.push(now, bytes.min(usize::from(u16::MAX)) as u16, probe)
     }
 
-    pub fn feedback(&mut self, now: Instant, feedback: &Feedback<'_>) {
-        let mut is_news = false;
+    /// Returns the numbers of packets that the report mentions for the first time.
+    pub fn feedback(&mut self, now: Instant, feedback: &Feedback<'_>) -> News {
+        let mut news = News::default();
         for (sequence, ticks) in feedback.arrivals() {
             let Some((sent, change)) = self.history.report(sequence, ticks.is_some()) else { continue };
-            is_news = true;
             match change {
                 Change::ArrivedLate => self.loss.take_back(),
                 Change::Arrived | Change::Missing => self.loss.add(sent.at, sent.bytes, change == Change::Missing),
+            }
+            if change == Change::Missing {
+                news.lost += 1;
+                self.overflow.add(self.delay.queue());
+            } else {
+                news.arrived += 1;
             }
             if let Some(ticks) = ticks {
                 self.arrived(sent, ticks);
             }
         }
-        if is_news {
+        if news != News::default() {
             (self.has_feedback, self.starved_at) = (true, None);
             self.update(now);
         }
+        news
     }
 
     /// Takes the client's own estimate (draft-alvestrand-rmcat-remb).
@@ -169,18 +190,19 @@ impl Controller {
         self.round_trip = round_trip;
     }
 
-    /// Says how much would be sent if the link carried it.
-    pub fn set_wanted(&mut self, now: Instant, bps: u64) {
-        self.prober.set_wanted(now, bps as f64, self.target_bps);
+    /// Takes the rate at which the next larger layer fits, and the highest rate to probe. Probes start with the first
+    /// and continue towards the second while they arrive as fast as they were sent.
+    pub fn set_wanted(&mut self, now: Instant, next_bps: u64, most_bps: u64) {
+        self.prober.set_wanted(now, (next_bps as f64, most_bps as f64), self.target_bps);
     }
 
-    /// Bits a second, headers of UDP and IP excluded, that all streams may have together.
+    /// The rate for all streams together, including UDP and IP headers.
     pub fn target_bps(&self) -> u64 {
         let share = if self.drains_until.is_some() { DRAIN_SHARE } else { 1.0 };
         (self.target_bps * share).max(TARGET_MIN_BPS) as u64
     }
 
-    /// As [`Self::target_bps`], without what is left free so that a queue drains.
+    /// Like [`Self::target_bps`], including the part reserved for draining a queue.
     pub fn sustained_bps(&self) -> u64 {
         self.target_bps as u64
     }
@@ -196,9 +218,14 @@ impl Controller {
         (self.target_bps() as f64 * factor) as u64
     }
 
-    /// As [`Self::pacing_bps`]; `None` while the client reports no arrivals, as nothing is known of the link then.
+    /// Like [`Self::pacing_bps`]; `None` while the client reports no arrivals, as nothing is known about the link.
     pub fn known_pacing_bps(&self) -> Option<u64> {
         self.has_feedback.then(|| self.pacing_bps())
+    }
+
+    /// True if a narrow link drops packets because its queue is full: redundancy would make it drop more.
+    pub fn overflows(&self) -> bool {
+        self.has_feedback && self.target_bps < NARROW_BPS && self.overflow.is_usual()
     }
 
     pub fn padding_bytes(&self) -> u64 {
@@ -209,7 +236,7 @@ impl Controller {
         self.reason
     }
 
-    /// The next probe to be sent; there may be several. To be asked for after each report, packet and timeout.
+    /// The next probe to send; there may be several. Call after each report, packet and timeout.
     pub fn next_probe(&mut self, now: Instant) -> Option<Probe> {
         self.prober.next(now)
     }
@@ -248,6 +275,11 @@ impl Controller {
     fn update(&mut self, now: Instant) {
         let before = self.rate.bps();
         let shown = self.prober.shown(now, self.target_bps);
+        // Losses in a full queue say nothing about a link that has become much faster.
+        let is_other = shown.is_some_and(|shown| shown.bps > OTHER_LINK * self.target_bps && !shown.is_full);
+        if is_other && self.overflow.is_usual() {
+            self.loss.forget();
+        }
         let mut reason = Reason::Growth;
         if self.update_rate(now) {
             reason = Reason::Delay;
@@ -261,10 +293,16 @@ impl Controller {
             reason = Reason::Probe;
         }
         self.drains_until = self.drains_until.filter(|_| self.delay.queue() > DRAINED);
+        if self.delay.take_path_longer() {
+            // The rate was lowered for a queue that never was.
+            (self.drains_until, self.careful_until) = (None, None);
+            self.overflow = Overflow::default();
+            self.prober.recover_now(now);
+        }
         self.conclude(now, reason);
     }
 
-    /// Whether the rate that the delay allows fell.
+    /// Returns true if the rate allowed by the delay fell.
     fn update_rate(&mut self, now: Instant) -> bool {
         let mut usage = self.delay.usage();
         if usage == Usage::Over && self.prober.is_under_way(now) && self.delay.queue() < PROBE_QUEUE_MAX {

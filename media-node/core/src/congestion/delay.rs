@@ -1,33 +1,39 @@
-//! Whether the queue of the link to a client grows: the trend of the delay between groups of packets.
+//! Detects a growing queue on the link to a client from the trend of the delay between groups of packets.
 
 use super::base::Base;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Packets sent within this time travel together.
+/// Packets sent within this time form a group.
 const GROUP: Duration = Duration::from_millis(5);
 /// Packets that arrive within this time of each other, faster than they were sent, were held up together.
 const BURST_GAP: Duration = Duration::from_millis(5);
 const BURST_MAX: Duration = Duration::from_millis(100);
-/// Groups whose trend is taken.
 const TREND_GROUPS: usize = 20;
 /// Weight of the past in the smoothed delay.
 const SMOOTHING: f64 = 0.9;
-/// The trend counts more with every group up to so many, times the gain, as in libwebrtc.
+/// The trend's weight grows with every group up to this number, times the gain, as in libwebrtc.
 const GROUPS_FULL: u32 = 60;
 const GAIN: f64 = 4.0;
-/// The threshold in milliseconds, and how it follows the trend: slowly up, faster down.
+/// The threshold in milliseconds, which follows the trend: slowly up, faster down.
 const THRESHOLD_FIRST_MS: f64 = 12.5;
 const THRESHOLD_MIN_MS: f64 = 6.0;
 const THRESHOLD_MAX_MS: f64 = 600.0;
 const THRESHOLD_UP: f64 = 0.0087;
 const THRESHOLD_DOWN: f64 = 0.039;
-/// Leaps this far above the threshold do not move it.
+/// Jumps this far above the threshold do not move it.
 const LEAP_MS: f64 = 15.0;
-/// The trend must be above the threshold for so long, and for two groups.
+/// The trend must be above the threshold for this long, and for two groups.
 const OVERUSE_AFTER_MS: f64 = 10.0;
-/// In a queue shorter than this nothing waits.
+/// A shorter queue counts as empty.
 const EMPTY_QUEUE: Duration = Duration::from_millis(5);
+/// A queue that has fallen to this share, in percent, of the longest one during an overuse is draining. On a narrow
+/// link it never looks empty, because most packets take longer than the smallest one.
+const DRAINS_PERCENT: u32 = 50;
+/// A delay that grows by this much from one packet to the next, and then hardly any more, belongs to a longer path: a
+/// queue that grows so fast grows with each packet.
+const JUMP: Duration = Duration::from_millis(40);
+const JUMP_STEADY: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -45,9 +51,13 @@ pub(super) struct Delay {
     detector: Detector,
     base: Base,
     queue: Duration,
+    /// The longest queue since overuse began.
+    longest_queue: Duration,
+    rise: Rise,
+    is_path_longer: bool,
 }
 
-/// Times of packets that travelled together, from the sender's and the receiver's origin.
+/// Times of a group's packets, from the sender's and the receiver's origin.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     first_sent: Duration,
@@ -59,7 +69,12 @@ struct Group {
 impl Delay {
     /// Takes an arrival, in the order of sending.
     pub(super) fn add(&mut self, sent: Duration, arrived: Duration) {
-        self.queue = self.base.add(sent, arrived);
+        let delayed = self.base.add(sent, arrived);
+        self.rise = if delayed.is_path_longer { Rise::None } else { self.rise.next(self.queue, delayed.queue) };
+        self.queue = delayed.queue;
+        self.is_path_longer |= delayed.is_path_longer;
+        let is_over = self.detector.usage == Usage::Over;
+        self.longest_queue = if is_over { self.longest_queue.max(self.queue) } else { self.queue };
         let Some(group) = &mut self.current else {
             self.current = Some(Group::of(sent, arrived));
             return;
@@ -82,17 +97,47 @@ impl Delay {
         }
     }
 
-    /// The trend still holds the groups that made a queue after it has drained: that queue asks for nothing any more.
+    /// The trend lags: it still contains the groups that filled the queue while the queue drains.
     pub(super) fn usage(&self) -> Usage {
+        let drained = (self.longest_queue * DRAINS_PERCENT / 100).max(EMPTY_QUEUE);
         match self.detector.usage {
-            Usage::Over if self.queue < EMPTY_QUEUE => Usage::Under,
+            Usage::Over if self.queue < drained || matches!(self.rise, Rise::Jump(_)) => Usage::Under,
             usage => usage,
         }
     }
 
-    /// How long the last packet waited in the queue.
+    /// The last packet's wait in the queue.
     pub(super) fn queue(&self) -> Duration {
         self.queue
+    }
+
+    /// True if since the last call a supposed queue turned out to be a longer path.
+    pub(super) fn take_path_longer(&mut self) -> bool {
+        std::mem::take(&mut self.is_path_longer)
+    }
+}
+
+/// The way in which the queue became longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rise {
+    #[default]
+    None,
+    /// From one packet to the next, to this length.
+    Jump(Duration),
+    /// Further after a jump.
+    Growth,
+}
+
+impl Rise {
+    /// Takes the queue of a packet and of the one before it.
+    fn next(self, before: Duration, queue: Duration) -> Self {
+        match self {
+            Self::None if queue >= before + JUMP => Self::Jump(queue),
+            Self::Jump(length) if queue > length + JUMP_STEADY => Self::Growth,
+            Self::Jump(length) if queue < length / 2 => Self::None,
+            Self::Growth if queue < EMPTY_QUEUE => Self::None,
+            Self::None | Self::Jump(_) | Self::Growth => self,
+        }
     }
 }
 
@@ -121,7 +166,7 @@ struct Trend {
 }
 
 impl Trend {
-    /// Takes a group that was this much slower than the one before; gives the trend in milliseconds.
+    /// Takes a group that was this much slower than the one before; returns the trend in milliseconds.
     fn add(&mut self, delta_ms: f64, arrived: Duration) -> f64 {
         self.groups = (self.groups + 1).min(GROUPS_FULL);
         self.delay_ms += delta_ms;
@@ -174,7 +219,7 @@ impl Default for Detector {
 impl Detector {
     fn detect(&mut self, trend_ms: f64, sent_ms: f64, arrived: Duration) {
         if trend_ms > self.threshold_ms {
-            // The first group began to be too slow somewhere on its way.
+            // The first group became too slow somewhere in between.
             self.over_ms += if self.over_groups == 0 { sent_ms / 2.0 } else { sent_ms };
             self.over_groups += 1;
             if self.over_ms > OVERUSE_AFTER_MS && self.over_groups > 1 && trend_ms >= self.previous_ms {
@@ -207,7 +252,8 @@ fn ms_between(from: Duration, to: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    /// Sends a packet each 10 ms for a second on an even way, then for `ms` with a way that is so much longer for each.
+    /// Sends a packet every 10 ms for a second with constant delay, then for `ms` with a delay that grows by
+    /// `slower_us` for each.
     fn check(slower_us: i64, ms: u64, usage: Usage) {
         let mut delay = Delay::default();
         let mut way_us = 50_000;
@@ -230,11 +276,16 @@ mod tests {
 
     #[test]
     fn a_queue_that_has_drained_is_no_overuse() {
+        [0, 8, 30].into_iter().for_each(check_drained);
+    }
+
+    fn check_drained(rest_ms: u64) {
         let mut delay = Delay::default();
         let mut over = Vec::new();
         for (number, sent_ms) in (0..3_000).step_by(20).enumerate() {
-            // A probe of 10 packets fills the queue up to 80 ms; the next packet finds it empty.
-            let queue_ms = if (100..110).contains(&number) { 8 * (number as u64 - 99) } else { 0 };
+            // A probe of 10 packets fills the queue up to 80 ms; the next one finds it empty. The first packet is a small one.
+            let probe_ms = if (100..110).contains(&number) { 8 * (number as u64 - 99) } else { 0 };
+            let queue_ms = if number == 0 { 0 } else { rest_ms + probe_ms };
             delay.add(Duration::from_millis(sent_ms), Duration::from_millis(sent_ms + 50 + queue_ms));
             over.extend((delay.usage() == Usage::Over).then_some((number, delay.queue())));
         }
@@ -242,12 +293,36 @@ mod tests {
         assert!(over.iter().all(|(number, _)| *number < 110), "{over:?}");
     }
 
+    /// Sends a packet every 10 ms for 2 s; the path becomes 100 ms longer after one, and the queue grows by `slower_us`
+    /// with each packet from then on. Returns the times of overuse after the jump, in milliseconds.
+    fn overuse_after_jump(slower_us: u64) -> Vec<u64> {
+        let mut delay = Delay::default();
+        let mut over = Vec::new();
+        for sent_ms in (0..2_000_u64).step_by(10) {
+            let jitter_us = sent_ms * 7 % 60 * 100;
+            let longer_us = if sent_ms < 1_000 { 0 } else { 100_000 + (sent_ms - 1_000) / 10 * slower_us };
+            delay.add(Duration::from_millis(sent_ms), Duration::from_micros(sent_ms * 1_000 + jitter_us + longer_us));
+            over.extend((delay.usage() == Usage::Over).then_some(sent_ms.saturating_sub(1_000)));
+        }
+        over
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_is_no_overuse_unless_a_queue_grows_as_well() {
+        assert!(overuse_after_jump(0).is_empty());
+        for slower_us in [2_000, 20_000] {
+            let over = overuse_after_jump(slower_us);
+            assert!(over.first().is_some_and(|ms| (10..=100).contains(ms)), "{slower_us}: {over:?}");
+        }
+    }
+
     #[test]
     fn measures_the_queue_from_the_shortest_way() {
         let mut base = Base::default();
-        let mut add = |sent, arrived| base.add(Duration::from_millis(sent), Duration::from_millis(arrived)).as_millis();
+        let mut add =
+            |sent, arrived| base.add(Duration::from_millis(sent), Duration::from_millis(arrived)).queue.as_millis();
         assert_eq!([add(1_000, 7), add(1_010, 37), add(1_020, 27), add(1_030, 87)], [0, 20, 0, 50]);
-        // The span changes twice: the old shortest way is forgotten.
+        // The span changes twice: the old shortest transit is forgotten.
         assert_eq!([add(17_000, 16_007), add(17_010, 16_047), add(33_000, 32_107)], [0, 30, 100]);
     }
 }

@@ -1,12 +1,12 @@
-//! Which slots a client's downlink limits, as last reported to the room.
+//! The slots limited by a client's downlink, as last reported to the room.
 
 use crate::keys::StreamKey;
 use std::time::{Duration, Instant};
 
-/// Another layer is told once it was so for this long; a pause, and its end, at once.
+/// Another layer is reported once it has lasted for this long; a pause, and its end, at once.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// A limited slot's place, and what plays in it; nothing while it is paused.
+/// A limited slot's place, and its stream; `None` while it is paused.
 pub type LimitedSlot = (usize, Option<StreamKey>);
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Limited {
         &self.told
     }
 
-    /// Takes the slots that are limited at this moment. Says whether to tell them.
+    /// Takes the currently limited slots; returns true if they must be reported.
     pub fn update(&mut self, now: Instant, slots: impl Iterator<Item = LimitedSlot> + Clone) -> bool {
         if self.told.iter().copied().eq(slots.clone()) {
             self.changed_at = None;
@@ -47,7 +47,7 @@ mod tests {
     /// Milliseconds, and the limited slots with the numbers of their streams.
     type Moment<'a> = (u64, &'a [(usize, Option<u32>)]);
 
-    /// Plays what is limited at these moments, and checks when that is told.
+    /// Plays the limited slots at these times, and checks the times of the reports.
     fn check(moments: &[Moment<'_>], told_at_ms: &[u64]) {
         let start = crate::virtual_time::start();
         let mut limited = Limited::default();

@@ -1,36 +1,36 @@
-//! The rate that loss allows: the one that explains best which packets were lost, besides those that any rate loses.
+//! The rate allowed by loss: the one that best explains which packets were lost, besides those lost at any rate.
 //!
-//! Loss that does not follow the rate belongs to the path; a lower rate would not cure it. libwebrtc's
-//! loss-based estimator v2 has the same idea.
+//! Loss that does not depend on the rate belongs to the path; a lower rate would not reduce it. libwebrtc's loss-based
+//! estimator v2 has the same idea.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Rates and losses are observed over at least this much sending time and so many packets.
+/// An observation covers at least this much sending time and this many packets.
 const OBSERVATION: Duration = Duration::from_millis(250);
 const OBSERVATION_PACKETS: u32 = 12;
 const OBSERVATIONS: usize = 20;
 /// Weight of an observation relative to the next newer one.
 const AGING: f64 = 0.9;
-/// Less loss than this says nothing about the rate.
+/// Less loss than this reveals nothing about the rate.
 const LOSS_NOTABLE: f64 = 0.02;
-/// Most loss that may belong to the path.
+/// Highest share of loss that may belong to the path.
 const INHERENT_MAX: f64 = 0.12;
 const PROBABILITY_MIN: f64 = 0.002;
-/// How much of the log-likelihood of a packet a rate is worth that is higher by the factor e.
+/// Preference for a rate that is higher by the factor e, as log-likelihood per packet.
 const PREFERENCE: f64 = 0.01;
-/// The rates that are tried, relative to the present one and to what arrives.
+/// The tested rates, relative to the current one and to the arrival rate.
 const OF_PRESENT: [f64; 4] = [1.08, 1.03, 1.0, 0.95];
 const OF_ARRIVED: [f64; 2] = [1.0, 0.9];
 
-/// What was lost at which rate.
+/// Losses by rate.
 #[derive(Debug, Default)]
 pub(super) struct LossLimit {
     current: Current,
-    /// The oldest first.
+    /// Oldest first.
     past: VecDeque<Observation>,
     bps: Option<f64>,
-    /// Of all packets lately.
+    /// Of all recent packets.
     lost_share: f64,
 }
 
@@ -45,14 +45,14 @@ struct Current {
 
 #[derive(Clone, Copy, Debug)]
 struct Observation {
-    /// At what rate the packets were sent.
+    /// The rate at which the packets were sent.
     bps: f64,
     packets: f64,
     lost: f64,
 }
 
 impl LossLimit {
-    /// Takes a packet that is reported, in the order of sending.
+    /// Takes a reported packet, in the order of sending.
     pub(super) fn add(&mut self, sent: Instant, bytes: u16, is_lost: bool) {
         let current = &mut self.current;
         current.began.get_or_insert(sent);
@@ -62,12 +62,18 @@ impl LossLimit {
         current.lost += u32::from(is_lost);
     }
 
-    /// Takes a loss back: the packet was only late.
+    /// Reverts a loss: the packet was only late.
     pub(super) fn take_back(&mut self) {
         self.current.lost = self.current.lost.saturating_sub(1);
     }
 
-    /// The rate that loss allows; `None` if all losses belong to the path. Takes the present target and what arrives.
+    /// Forgets all losses, because they belong to another link.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The rate allowed by loss; `None` if all losses belong to the path. Takes the current target and the arrival
+    /// rate.
     pub(super) fn update(&mut self, target_bps: f64, arrived_bps: Option<f64>) -> Option<f64> {
         if let Some(observation) = self.current.complete() {
             self.current = Current::default();
@@ -90,7 +96,7 @@ impl LossLimit {
         let candidates = OF_PRESENT.into_iter().map(|factor| present * factor).chain(of_arrived);
         let scored = candidates.map(|bps| (self.score(bps), bps));
         let (_, best) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
-        // What nothing speaks against is no limit.
+        // A rate without contrary evidence is no limit.
         (best <= present || self.bps.is_some()).then_some(best)
     }
 

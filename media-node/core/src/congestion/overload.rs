@@ -1,48 +1,58 @@
-//! Whether a publisher's link has suddenly become too narrow for what it sends. What is lost then is not worth asking
-//! for: repairs would take the little that the link still carries, for pictures that have to begin anew anyway.
+//! Detects that a publisher's link has suddenly become too narrow for its stream. Its losses are not worth requesting:
+//! repairs would take the little that the link still carries, for pictures that have to restart anyway.
 
 use super::acknowledged::Acknowledged;
 use super::base::Base;
 use std::time::{Duration, Instant};
 
-/// Losses among the last 64 packets, in so many gaps, that tell an overload: a few gaps are outages.
+/// Losses among the last 64 packets, in this many gaps, that indicate an overload: a few gaps are outages.
 const LOST_MIN: u32 = 32;
 const GAPS_MIN: u32 = 6;
-/// Where packets wait this long too, so many losses tell it.
+/// If packets also wait this long, this many losses indicate it.
 const QUEUE: Duration = Duration::from_millis(100);
 const LOST_IN_QUEUE_MIN: u32 = 6;
-/// Where packets wait, the first loss may tell one; this long it is waited for.
+/// A queue that grew this long within this time and with each of so many packets of audio, while less than this share of
+/// the earlier rate arrives, in percent, indicates it before anything is lost. After an outage a queue shrinks, on a
+/// longer path it stays.
+const SUDDEN: Duration = Duration::from_secs(1);
+const GROWING_MIN: u32 = 3;
+const SUDDEN_PERCENT: f64 = 60.0;
+/// A longer queue is noticeable.
+const NOTICEABLE: Duration = Duration::from_millis(20);
+/// If packets wait, the first loss may indicate one; this is the time to find out.
 const SUSPICION_MAX: Duration = Duration::from_millis(200);
 /// With no more losses among the last 64 packets the link is calm: only then can an overload be sudden.
 const CALM_LOST_MAX: u32 = 3;
-/// What arrives is told again so often while so many of the last 24 packets are lost: in the first moment it may still be
-/// what came before.
+/// The arrival rate is reported again at this interval while this many of the last 24 packets are lost: at first it may
+/// still reflect the time before.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
 const STILL_LOST_MIN: u32 = 6;
-/// Losses of an overload are hidden from its sender for so long after its end.
+/// Losses of an overload are hidden from its sender for this long after its end.
 const HIDDEN: Duration = Duration::from_secs(1);
-/// It is over when the queue is short and at most so many of the last 24 packets are lost, or after this time: what goes
-/// on longer is a link that loses, on which repairs help.
+/// It is over when audio shows that the queue is this short and none of the last packets is lost; without audio, when at
+/// most this many of the last 24 are; or after this time: a longer one is a lossy link, on which repairs help.
+const DRAINED: Duration = Duration::from_millis(40);
+const LAST: u64 = (1 << 8) - 1;
 const LATELY: u64 = (1 << 24) - 1;
 const OVER_LOST_MAX: u32 = 1;
 const DURATION_MAX: Duration = Duration::from_millis(1_500);
-/// A timestamp that leaps further counts from elsewhere.
+/// A larger jump of a timestamp means another origin.
 const LEAP: Duration = Duration::from_secs(5);
-/// No queue is longer: the timestamps count from elsewhere.
+/// No queue is longer: the timestamps have another origin.
 const QUEUE_MAX: Duration = Duration::from_secs(2);
-/// What audio told of the queue holds for so long.
+/// Audio's information about the queue is valid for this long.
 const QUEUE_HOLDS: Duration = Duration::from_millis(300);
 
-/// What a publisher is asked to send of what its link still carries: while packets wait, once they no longer do, and how
-/// that grows each second until it says nothing any more. Browsers find out only in several steps how much too much they
-/// send, and from a limit that is simply lifted they leap back.
+/// The share of the link's remaining capacity that a publisher is asked to send: while packets wait, once they no
+/// longer do, and its growth per second until there is no limit. Browsers find out only in several steps by how much
+/// they send too much, and from a limit that is simply lifted they jump back.
 const DRAIN_PERCENT: u64 = 70;
 const HOLD_PERCENT: u64 = 90;
 const GROWTH_PERCENT: u64 = 110;
 const LIFT_PERCENT: u64 = 150;
 const RELIEF_BPS_MIN: u64 = 100_000;
 
-/// A limit for what a publisher sends.
+/// A limit on a publisher's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relief {
     link_bps: u64,
@@ -50,7 +60,7 @@ pub struct Relief {
 }
 
 impl Relief {
-    /// For a link that carries so much, into which too much is sent.
+    /// For a link of this capacity that is overloaded.
     pub fn begin(link_bps: u64) -> Self {
         Self { link_bps, bps: link_bps * DRAIN_PERCENT / 100 }
     }
@@ -76,25 +86,36 @@ impl Relief {
     }
 }
 
-/// What is known of one publisher's link, from its transport-wide sequence numbers.
+/// The state of one publisher's link, derived from its transport-wide sequence numbers.
 #[derive(Debug)]
 pub struct Overload {
     highest: Option<u16>,
-    /// Which of the last packets arrived, the newest in the lowest bit.
+    /// One bit per packet, set if it arrived; the newest is the lowest.
     recent: u64,
     queue: Queue,
+    queued: Option<Queued>,
     origin: Instant,
     arrived: Acknowledged,
     state: State,
     ended_at: Option<Instant>,
 }
 
-/// How long the audio of a publisher waits on its way: browsers send it without any delay of their own.
+/// Measures how long a publisher's audio waits in transit: browsers send it without any delay of their own.
 #[derive(Debug, Default)]
 struct Queue {
     base: Base,
     last: Option<Audio>,
-    /// The last packet's wait.
+    wait: Duration,
+}
+
+/// Packets have waited noticeably since then.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    since: Instant,
+    /// The arrival rate before.
+    before_bps: f64,
+    /// Packets of audio in a row that have each waited longer than the one before.
+    growing: u32,
     wait: Duration,
 }
 
@@ -102,7 +123,7 @@ struct Queue {
 struct Audio {
     ssrc: u32,
     timestamp: u32,
-    /// From the first packet on, by its timestamp and by our clock.
+    /// Since the first packet, by its timestamp and by our clock.
     sent: Duration,
     arrived: Duration,
     at: Instant,
@@ -122,14 +143,14 @@ enum State {
     Lossy,
 }
 
-/// What a packet tells.
+/// The change caused by a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// So many bits a second still arrive.
+    /// The link is overloaded; this many bits per second still arrive.
     Overloaded {
         arrives_bps: u64,
     },
-    /// It goes on, and so many do by now.
+    /// The overload continues with a lower arrival rate.
     Narrower {
         arrives_bps: u64,
     },
@@ -142,6 +163,7 @@ impl Overload {
             highest: None,
             recent: u64::MAX,
             queue: Queue::default(),
+            queued: None,
             origin: now,
             arrived: Acknowledged::default(),
             state: State::Calm,
@@ -149,7 +171,7 @@ impl Overload {
         }
     }
 
-    /// Whether the link has nothing left for what could be asked for.
+    /// True if the link has no capacity for requested packets.
     pub fn is_busy(&self, now: Instant) -> bool {
         match self.state {
             State::Overloaded { since, .. } => now.saturating_duration_since(since) < DURATION_MAX,
@@ -162,18 +184,22 @@ impl Overload {
         matches!(self.state, State::Overloaded { .. })
     }
 
-    /// Whether nothing is to be said of losses.
+    /// True if losses must not be reported.
     pub fn hides_losses(&self, now: Instant) -> bool {
         let has_just_ended = self.ended_at.is_some_and(|at| now.saturating_duration_since(at) < HIDDEN);
         has_just_ended || self.is_busy(now)
     }
 
-    /// Takes note of an audio packet.
     pub fn record_audio(&mut self, now: Instant, ssrc: u32, timestamp: u32, clock_rate: u32) {
         self.queue.record(now, ssrc, timestamp, clock_rate);
+        let wait = self.queue.wait(now);
+        self.queued = (wait > NOTICEABLE).then(|| match self.queued {
+            Some(queued) => Queued { growing: if wait > queued.wait { queued.growing + 1 } else { 0 }, wait, ..queued },
+            None => Queued { since: now, before_bps: self.arrived.steady_bps().unwrap_or(0.0), growing: 1, wait },
+        });
     }
 
-    /// Takes note of a packet that arrived, by its transport-wide sequence number.
+    /// Records an arrived packet by its transport-wide sequence number.
     pub fn record(&mut self, now: Instant, sequence: u16, bytes: usize) -> Option<Change> {
         self.arrived.add(now.saturating_duration_since(self.origin), bytes.min(usize::from(u16::MAX)) as u16);
         let distance = sequence.wrapping_sub(self.highest.unwrap_or(sequence.wrapping_sub(1))) as i16;
@@ -185,14 +211,15 @@ impl Overload {
         }
         let (lost, gaps) = (self.recent.count_zeros(), self.gaps());
         let waits = self.queue.wait(now) > QUEUE;
-        let is_overload = lost >= LOST_MIN && gaps >= GAPS_MIN || lost >= LOST_IN_QUEUE_MIN && waits;
+        let is_overload = lost >= LOST_MIN && gaps >= GAPS_MIN
+            || waits && (lost >= LOST_IN_QUEUE_MIN || self.is_suddenly_narrow(now));
         let before = self.state;
         self.state = match before {
             State::Calm | State::Suspected { .. } if is_overload => State::Overloaded { since: now, told_at: now },
             State::Calm if lost > 0 && waits => State::Suspected { since: now },
             State::Suspected { since } if now.saturating_duration_since(since) >= SUSPICION_MAX => State::Lossy,
             State::Overloaded { since, .. } if self.is_over(now, since) => State::Lossy,
-            // Behind a queue the link's rate was known from the beginning, and now less may be sent than that.
+            // With a queue the link's rate was known from the beginning, and now less may be sent than that.
             State::Overloaded { since, told_at }
                 if !waits
                     && self.lost_lately() >= STILL_LOST_MIN
@@ -203,7 +230,7 @@ impl Overload {
             State::Suspected { .. } | State::Lossy if lost <= CALM_LOST_MAX && !waits => State::Calm,
             State::Calm | State::Suspected { .. } | State::Overloaded { .. } | State::Lossy => before,
         };
-        let arrives_bps = || self.arrived.recent_bps().map_or(0, |bps| bps as u64);
+        let arrives_bps = || self.link_bps(now).or(self.arrived.recent_bps()).map_or(0, |bps| bps as u64);
         match (before, self.state) {
             (State::Overloaded { .. }, State::Overloaded { .. }) => {
                 (before != self.state).then(|| Change::Narrower { arrives_bps: arrives_bps() })
@@ -218,14 +245,32 @@ impl Overload {
     }
 
     fn is_over(&self, now: Instant, since: Instant) -> bool {
-        self.lost_lately() <= OVER_LOST_MAX || now.saturating_duration_since(since) >= DURATION_MAX
+        let is_drained = match self.queue.known_wait(now) {
+            Some(wait) => wait < DRAINED && !self.recent & LAST == 0,
+            None => self.lost_lately() <= OVER_LOST_MAX,
+        };
+        is_drained || now.saturating_duration_since(since) >= DURATION_MAX
+    }
+
+    fn is_suddenly_narrow(&self, now: Instant) -> bool {
+        let narrower = |queued: &Queued| {
+            let is_sudden = queued.growing >= GROWING_MIN && now.saturating_duration_since(queued.since) < SUDDEN;
+            is_sudden && self.link_bps(now).is_some_and(|bps| bps * 100.0 < queued.before_bps * SUDDEN_PERCENT)
+        };
+        self.queued.as_ref().is_some_and(narrower)
+    }
+
+    /// The link's rate: a link with a queue sends all the time.
+    fn link_bps(&self, now: Instant) -> Option<f64> {
+        let queued = self.queued.as_ref()?;
+        self.arrived.bps(now.saturating_duration_since(queued.since))
     }
 
     fn lost_lately(&self) -> u32 {
         (!self.recent & LATELY).count_ones()
     }
 
-    /// Losses that follow each other are one gap.
+    /// Consecutive losses are one gap.
     fn gaps(&self) -> u32 {
         let lost = !self.recent;
         (lost & !(lost << 1)).count_ones()
@@ -242,7 +287,7 @@ impl Queue {
         let step = Duration::from_secs_f64(f64::from(ticks) / f64::from(clock_rate.max(1)));
         let arrived = last.arrived + now.saturating_duration_since(last.at);
         let sent = last.sent + step;
-        self.wait = self.base.add(sent, arrived);
+        self.wait = self.base.add(sent, arrived).queue;
         if step > LEAP || self.wait > QUEUE_MAX {
             return self.begin(now, ssrc, timestamp);
         }
@@ -256,8 +301,13 @@ impl Queue {
     }
 
     fn wait(&self, now: Instant) -> Duration {
+        self.known_wait(now).unwrap_or(Duration::ZERO)
+    }
+
+    /// `None` without recent audio.
+    fn known_wait(&self, now: Instant) -> Option<Duration> {
         let holds = |last: &Audio| now.saturating_duration_since(last.at) < QUEUE_HOLDS;
-        if self.last.as_ref().is_some_and(holds) { self.wait } else { Duration::ZERO }
+        self.last.as_ref().is_some_and(holds).then_some(self.wait)
     }
 }
 
@@ -267,7 +317,8 @@ mod tests {
     use crate::random::Random;
     use crate::virtual_time::start;
 
-    /// Sends packets 4 ms apart, of which those arrive that `arrives` lets through; gives when what changed.
+    /// Sends packets 4 ms apart, of which those arrive that `arrives` lets through; returns the changes with their
+    /// times.
     fn play(count: u64, mut arrives: impl FnMut(u64) -> bool) -> Vec<(u64, Change)> {
         let mut overload = Overload::new(start());
         let mut changes = Vec::new();
@@ -284,7 +335,7 @@ mod tests {
         changes
     }
 
-    /// As `play`, with random losses of so many percent from the thousandth packet on.
+    /// Like `play`, with this percentage of random losses from the thousandth packet on.
     fn lossy(count: u64, percent: u64) -> Vec<(u64, Change)> {
         let mut random = Random::seeded(7);
         play(count, |number| number < 1_000 || random.next_u64() % 100 >= percent)
@@ -332,7 +383,8 @@ mod tests {
         }
     }
 
-    /// Audio each 20 ms, whose packets wait this long from the hundredth to the 140th; of the next ones eight are lost.
+    /// Audio every 20 ms, whose packets wait this long from the hundredth to the 140th; of the next ones eight are
+    /// lost.
     fn waiting(wait_ms: u64) -> Vec<Change> {
         let mut overload = Overload::new(start());
         let mut changes = Vec::new();
@@ -353,6 +405,43 @@ mod tests {
     fn a_full_queue_makes_few_losses_tell() {
         assert_eq!(waiting(30), []);
         assert!(matches!(waiting(180)[..], [Change::Overloaded { arrives_bps: 10_000..=50_000 }, .., Change::Ended]));
+    }
+
+    /// Sends 2.1 Mbit/s over a link that loses nothing. From the third second on it carries `bps` and is `longer_ms`
+    /// longer, and for `outage_ms` it carries nothing. Returns the changes with their times since then.
+    fn narrowing(bps: u64, longer_ms: u64, outage_ms: u64) -> Vec<(u64, Change)> {
+        const STEP_MS: u64 = 2_000;
+        let mut overload = Overload::new(start());
+        let (mut changes, mut free_us, mut number) = (Vec::new(), 0, 0);
+        for sent_ms in (0..2_300).step_by(20) {
+            let is_before = sent_ms < STEP_MS;
+            let (bps, longer_ms) = if is_before { (10_000_000, 0) } else { (bps, longer_ms) };
+            for bytes in [200, 1_000, 1_000, 1_000, 1_000, 1_000] {
+                let ready_us = if is_before { 0 } else { 1_000 * (STEP_MS + outage_ms) };
+                free_us = free_us.max(1_000 * sent_ms).max(ready_us) + 8_000_000 * bytes / bps;
+                let at = start() + Duration::from_micros(free_us + 1_000 * longer_ms);
+                let change = overload.record(at, number, bytes as usize);
+                if bytes == 200 {
+                    overload.record_audio(at, 7, sent_ms as u32 * 48, 48_000);
+                }
+                number += 1;
+                changes.extend(change.map(|change| (free_us / 1_000 - STEP_MS, change)));
+            }
+        }
+        changes
+    }
+
+    #[test]
+    fn a_suddenly_narrow_link_is_noticed_before_it_loses_anything_and_its_rate_is_known() {
+        for bps in [300_000, 600_000, 1_000_000] {
+            let changes = narrowing(bps, 0, 0);
+            let Some((ms, Change::Overloaded { arrives_bps })) = changes.first() else { panic!("{bps}: {changes:?}") };
+            assert!((100..=500).contains(ms), "{bps}: after {ms} ms");
+            assert!(arrives_bps.abs_diff(bps) < bps / 10, "{bps}: {arrives_bps}");
+        }
+        assert_eq!(narrowing(1_600_000, 0, 0), [], "browsers see that in time");
+        assert_eq!(narrowing(10_000_000, 150, 0), [], "a longer path");
+        assert_eq!(narrowing(10_000_000, 0, 200), [], "an outage");
     }
 
     #[test]

@@ -1,27 +1,27 @@
-//! The rate that the delay allows: additive or multiplicative increase, multiplicative decrease.
+//! The rate allowed by the delay: additive or multiplicative increase, multiplicative decrease.
 
 use super::capacity::Capacity;
 use super::controller::{TARGET_MAX_BPS, TARGET_MIN_BPS};
 use super::delay::Usage;
 use std::time::{Duration, Instant};
 
-/// What is left of the rate at which packets arrived when the link was full.
+/// The remaining share of the arrival rate on a full link.
 const BACK_OFF: f64 = 0.85;
-/// Growth in a second while the capacity is unknown.
+/// Growth per second while the capacity is unknown.
 const GROWTH: f64 = 1.08;
-/// Growth in a second near the known capacity is a packet in each response time, and at least this.
+/// Growth per second near the known capacity is a packet in each response time, and at least this.
 const GROWTH_MIN_BPS: f64 = 4_000.0;
 const PACKET_BITS: f64 = 9_600.0;
-/// Time a client takes to see and report a change, besides the round trip.
+/// Time for a client to see and report a change, besides the round trip.
 const RESPONSE: Duration = Duration::from_millis(100);
-/// The rate may exceed what arrives by this factor and a little more; beyond it nothing is known.
+/// The rate may exceed the arrival rate by this factor and a little more; beyond it nothing is known.
 const ABOVE_ARRIVED: f64 = 1.5;
 const ABOVE_ARRIVED_BPS: f64 = 10_000.0;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
     pub(super) usage: Usage,
-    /// Bits a second that arrive, over the last moments and over half a second.
+    /// The arrival rate, briefly and over half a second.
     pub(super) recent_bps: Option<f64>,
     pub(super) steady_bps: Option<f64>,
     pub(super) round_trip: Duration,
@@ -51,7 +51,7 @@ impl Rate {
         self.bps
     }
 
-    /// Takes the path's state after a report. Says whether the rate fell.
+    /// Takes the path's state after a report; returns true if the rate fell.
     pub(super) fn update(&mut self, now: Instant, path: Path) -> bool {
         let fell = match path.usage {
             Usage::Over => self.decrease(now, path),
@@ -72,7 +72,7 @@ impl Rate {
         fell
     }
 
-    /// Takes a rate that was measured, by probing or otherwise.
+    /// Takes a measured rate, from a probe or otherwise.
     pub(super) fn set(&mut self, now: Instant, bps: f64) {
         if self.capacity.bps().is_some_and(|capacity| bps > capacity) {
             self.capacity.reset();
@@ -129,7 +129,7 @@ mod tests {
         Path { usage, recent_bps: Some(bps), steady_bps: Some(bps), round_trip: Duration::from_millis(100) }
     }
 
-    /// The rate, in kbit/s, that 1 Mbit/s becomes after reports each 100 ms.
+    /// The result, in kbit/s, of 1 Mbit/s after reports every 100 ms.
     fn after(reports: &[(Usage, f64)]) -> u64 {
         let mut rate = Rate::new(start(), 1_000_000.0);
         for (number, (usage, bps)) in reports.iter().enumerate() {

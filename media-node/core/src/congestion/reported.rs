@@ -1,19 +1,18 @@
-//! The rate that REMB and receiver reports allow, for clients without transport-wide feedback.
+//! The rate allowed by REMB and receiver reports, for clients without transport-wide feedback.
 
 use super::controller::TARGET_MIN_BPS;
 
-/// Loss of so much lowers the rate, loss below the other lets it grow.
+/// Higher loss lowers the rate, loss below the other bound lets it grow.
 const LOSS_HIGH: f64 = 0.10;
 const LOSS_LOW: f64 = 0.02;
 const GROWTH: f64 = 1.08;
-/// Without a REMB nothing shows how much arrives, so the rate grows no further than this.
+/// Without a REMB the arrival rate is unknown, so the rate grows no further than this.
 const GROWN_MAX_BPS: f64 = 3_000_000.0;
 
 #[derive(Debug, Default)]
 pub(super) struct Reported {
-    /// The newest REMB.
     remb_bps: Option<f64>,
-    /// What loss leaves of it.
+    /// Its remaining part after losses.
     limit_bps: Option<f64>,
 }
 
@@ -22,7 +21,7 @@ impl Reported {
         self.remb_bps = Some(bps);
     }
 
-    /// Takes the share of packets that a receiver report says are lost, at the present target.
+    /// Takes the share of lost packets from a receiver report, at the current target.
     pub(super) fn lost(&mut self, share: f64, target_bps: f64) {
         if share > LOSS_HIGH {
             self.limit_bps = Some((target_bps * (1.0 - share / 2.0)).max(TARGET_MIN_BPS));
@@ -34,7 +33,7 @@ impl Reported {
         }
     }
 
-    /// The rate, and whether it was lowered by loss.
+    /// The rate; true if it was lowered by loss.
     pub(super) fn allowed_bps(&self) -> Option<(f64, bool)> {
         match (self.remb_bps, self.limit_bps) {
             (Some(remb), Some(limit)) => Some((remb.min(limit), limit < remb)),

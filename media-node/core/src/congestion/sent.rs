@@ -1,9 +1,9 @@
-//! What was sent to a client, by transport-wide sequence number, until the client reports it.
+//! Packets sent to a client, by transport-wide sequence number, until the client reports them.
 
 use super::cluster::ProbeId;
 use std::time::Instant;
 
-/// At 5 Mbit/s a client is sent some 520 packets a second, and reports come several times a second.
+/// At 5 Mbit/s a client is sent some 520 packets per second, and reports arrive several times a second.
 const WINDOW_PACKETS: u64 = 2_048;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ enum Fate {
     Arrived,
 }
 
-/// What a report changes about a packet.
+/// A report's news about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Arrived,
@@ -42,7 +42,7 @@ pub(super) enum Change {
 pub(super) struct History {
     /// Empty until the first packet: clients without transport-wide feedback need none.
     packets: Vec<Option<Sent>>,
-    /// The next packet's number, wraps counted.
+    /// The next packet's extended number.
     next: u64,
 }
 
@@ -53,7 +53,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Remembers a packet and gives it its transport-wide sequence number.
+    /// Remembers a packet and returns its transport-wide sequence number.
     pub(super) fn push(&mut self, at: Instant, bytes: u16, probe: Option<ProbeId>) -> u16 {
         if self.packets.is_empty() {
             self.packets = vec![None; WINDOW_PACKETS as usize];
@@ -66,7 +66,7 @@ impl History {
         number as u16
     }
 
-    /// What a report says about a packet; nothing if it is no news, or if the packet is forgotten or was never sent.
+    /// A report's news about a packet; `None` if there is no news, or the packet is forgotten or was never sent.
     pub(super) fn report(&mut self, sequence: u16, has_arrived: bool) -> Option<(Sent, Change)> {
         let age = u64::from((self.next as u16).wrapping_sub(sequence));
         if age == 0 || age > WINDOW_PACKETS {

@@ -1,4 +1,4 @@
-//! What is known of the link of a client that publishes, where its packets carry transport-wide numbers.
+//! The link of a publishing client whose packets carry transport-wide numbers.
 
 use super::arrivals::Arrivals;
 use super::overload::{Change, Overload, Relief};
@@ -6,11 +6,11 @@ use std::time::Instant;
 
 #[derive(Debug)]
 pub struct Uplink {
-    /// When its packets arrived, until it is told.
+    /// Arrivals of its packets, until they are reported.
     pub arrivals: Arrivals,
-    /// Whether they have suddenly become too many for the link.
+    /// Detects packets that suddenly exceed the link's capacity.
     pub overload: Overload,
-    /// What it is asked to send no more than because of that.
+    /// The resulting limit on its rate.
     relief: Option<Relief>,
 }
 
@@ -24,7 +24,7 @@ impl Uplink {
         self.relief.map(Relief::bps)
     }
 
-    /// Lets the limit follow what a packet told.
+    /// Updates the limit after a packet.
     pub fn note(&mut self, change: Change) {
         self.relief = match (change, self.relief) {
             (Change::Overloaded { arrives_bps }, _) | (Change::Narrower { arrives_bps }, None) => {
@@ -35,7 +35,7 @@ impl Uplink {
         };
     }
 
-    /// A second has passed. Says whether the limit is gone by that.
+    /// Raises the limit after a second; returns true if that lifts it.
     pub fn ease(&mut self) -> bool {
         let Some(relief) = self.relief.filter(|_| !self.overload.is_overloaded()) else { return false };
         self.relief = relief.grow();

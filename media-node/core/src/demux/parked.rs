@@ -1,19 +1,20 @@
-//! Binding requests that came before the edge told us of their session: kept for a moment, then forgotten.
+//! Binding requests that arrived before the edge's message about their session: kept briefly, then dropped.
 
+use crate::path::Path;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Most requests that wait at once. A join costs at most a handful, so this is a hundred joins in half a second.
+/// Most waiting requests. A join needs at most a handful, so this is a hundred joins in half a second.
 pub const PARKED_REQUESTS_MAX: usize = 1_024;
-/// Most bytes they may have in all: requests of browsers have about 120.
+/// Most bytes of waiting requests: those of browsers have about 120.
 pub const PARKED_BYTES_MAX: usize = 256 * 1_024;
-/// How long one waits. The client repeats its checks anyway; the edge's message is at most this much later.
+/// Time for which a request waits. The client repeats its checks anyway, and the edge's message is at most this much
+/// later.
 pub const PARKED_FOR: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub struct Parked {
-    /// In the order they came, which is the order they expire in.
+    /// In order of arrival, and thus of expiry.
     requests: VecDeque<Request>,
     bytes: usize,
 }
@@ -21,14 +22,15 @@ pub struct Parked {
 #[derive(Debug)]
 struct Request {
     until: Instant,
-    from: SocketAddr,
+    from: Path,
     ufrag: Box<str>,
     datagram: Box<[u8]>,
 }
 
 impl Parked {
-    /// Keeps a request; false if there is no room. Those who wait are not pushed out, or a flood could empty the room.
-    pub fn park(&mut self, now: Instant, from: SocketAddr, ufrag: &str, datagram: &[u8]) -> bool {
+    /// Keeps a request; false if there is no room. Waiting requests are never evicted, or a flood could remove them
+    /// all.
+    pub fn park(&mut self, now: Instant, from: Path, ufrag: &str, datagram: &[u8]) -> bool {
         let has_room = self.requests.len() < PARKED_REQUESTS_MAX && self.bytes + datagram.len() <= PARKED_BYTES_MAX;
         if has_room {
             self.bytes += datagram.len();
@@ -38,8 +40,8 @@ impl Parked {
         has_room
     }
 
-    /// Takes out what waited for this user fragment, in the order it came.
-    pub fn take(&mut self, ufrag: &str) -> Vec<(SocketAddr, Box<[u8]>)> {
+    /// Removes and returns the requests for this user fragment, in order of arrival.
+    pub fn take(&mut self, ufrag: &str) -> Vec<(Path, Box<[u8]>)> {
         let requests = std::mem::take(&mut self.requests).into_iter();
         let (taken, kept): (VecDeque<_>, _) = requests.partition(|request| *request.ufrag == *ufrag);
         self.requests = kept;
@@ -47,7 +49,7 @@ impl Parked {
         taken.into_iter().map(|request| (request.from, request.datagram)).collect()
     }
 
-    /// Forgets what has waited long enough; returns how many.
+    /// Drops requests that have waited too long; returns their number.
     pub fn expire(&mut self, now: Instant) -> usize {
         let count = self.requests.iter().take_while(|request| request.until <= now).count();
         self.bytes -= self.requests.drain(..count).map(|request| request.datagram.len()).sum::<usize>();
@@ -63,9 +65,10 @@ impl Parked {
 mod tests {
     use super::*;
     use crate::virtual_time::start;
+    use std::net::SocketAddr;
 
-    fn from() -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], 1))
+    fn from() -> Path {
+        SocketAddr::from(([192, 0, 2, 1], 1)).into()
     }
 
     fn at(ms: u64) -> Instant {

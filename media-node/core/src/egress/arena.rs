@@ -1,25 +1,24 @@
-//! Where outgoing packets are written and sealed: one stretch of memory, packets for one destination back to back.
+//! Memory in which outgoing packets are written and sealed, with packets for one destination back to back.
 
-use std::net::SocketAddr;
+use crate::path::Path;
 
-/// Room for one batch. Small enough to stay in a core's second-level cache between sealing and sending.
+/// Room for one batch, small enough to stay in a core's second-level cache between sealing and sending.
 const ARENA_BYTES: usize = 512 * 1_024;
-/// Longest datagram that is written: an Ethernet frame's payload and what SRTP adds to a packet that was that long.
+/// Longest datagram: an Ethernet frame's payload, plus SRTP's overhead for a packet that was that long.
 pub const DATAGRAM_BYTES_MAX: usize = 1_600;
-/// Most datagrams of a run: what Linux takes (UDP_MAX_SEGMENTS).
+/// Most datagrams of a run, limited by Linux (UDP_MAX_SEGMENTS).
 const RUN_SEGMENTS_MAX: usize = 64;
 /// Most bytes of a run: an IP packet's length has 16 bits, headers included.
 const RUN_BYTES_MAX: usize = 65_000;
 
-/// Datagrams for one destination that lie back to back: one call with UDP GSO sends them.
+/// Adjacent datagrams for one destination; one call with UDP GSO sends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
-    pub to: SocketAddr,
-    /// All datagrams of the run.
+    pub to: Path,
     pub bytes: &'a [u8],
     /// Length of each datagram but the last, which may be shorter.
     pub segment_bytes: usize,
-    /// How many datagrams there are; at least 1.
+    /// Number of datagrams; at least 1.
     pub segments: usize,
 }
 
@@ -40,7 +39,7 @@ pub struct Totals {
 
 #[derive(Debug)]
 struct Span {
-    to: SocketAddr,
+    to: Path,
     start: usize,
     bytes: usize,
     segment_bytes: usize,
@@ -60,18 +59,18 @@ impl Arena {
         self.spans.clear();
     }
 
-    /// Whether one more datagram of any length fits.
+    /// True if one more datagram of any length fits.
     pub fn has_room(&self) -> bool {
         self.memory.len() - self.used >= DATAGRAM_BYTES_MAX
     }
 
-    /// Where the next datagram is to be written.
+    /// The place for the next datagram.
     pub fn free(&mut self) -> &mut [u8] {
         self.memory.get_mut(self.used..).unwrap_or_default()
     }
 
-    /// Takes in the first `bytes` of [`Self::free`] as a datagram.
-    pub fn push(&mut self, to: SocketAddr, bytes: usize) {
+    /// Adds the first `bytes` of [`Self::free`] as a datagram.
+    pub fn push(&mut self, to: Path, bytes: usize) {
         let start = self.used;
         self.used += bytes;
         self.datagrams += 1;
@@ -96,8 +95,8 @@ impl Arena {
 }
 
 impl Span {
-    /// Whether a datagram can join the run: none may be longer than the first, and behind a shorter one the run ends.
-    fn takes(&self, to: SocketAddr, bytes: usize) -> bool {
+    /// True if a datagram can join the run: none may be longer than the first, and a shorter one ends the run.
+    fn takes(&self, to: Path, bytes: usize) -> bool {
         let is_open = self.bytes == self.segments * self.segment_bytes;
         let fits = self.segments < RUN_SEGMENTS_MAX && self.bytes + bytes <= RUN_BYTES_MAX;
         self.to == to && bytes <= self.segment_bytes && is_open && fits
@@ -107,9 +106,10 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn path(port: u16) -> Path {
+        SocketAddr::from(([192, 0, 2, 1], port)).into()
     }
 
     /// Pushes datagrams (destination, length) and checks the runs (destination, segment size, datagrams, bytes).
@@ -118,10 +118,10 @@ mod tests {
         for (number, (port, bytes)) in datagrams.iter().enumerate() {
             assert!(arena.has_room());
             arena.free()[..*bytes].fill(number as u8);
-            arena.push(address(*port), *bytes);
+            arena.push(path(*port), *bytes);
         }
         let runs: Vec<_> =
-            arena.runs().map(|run| (run.to.port(), run.segment_bytes, run.segments, run.bytes.len())).collect();
+            arena.runs().map(|run| (run.to.address.port(), run.segment_bytes, run.segments, run.bytes.len())).collect();
         assert_eq!(runs, expected);
         let written: Vec<u8> = arena.runs().flat_map(|run| run.bytes.to_vec()).collect();
         let pushed: Vec<u8> =
@@ -151,7 +151,7 @@ mod tests {
         let mut arena = Arena::default();
         let mut count = 0;
         while arena.has_room() {
-            arena.push(address(1), DATAGRAM_BYTES_MAX);
+            arena.push(path(1), DATAGRAM_BYTES_MAX);
             count += 1;
         }
         let bytes = count * DATAGRAM_BYTES_MAX;

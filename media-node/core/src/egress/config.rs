@@ -1,4 +1,4 @@
-//! What was negotiated for a slot.
+//! The negotiated parameters of a slot.
 
 use shared::ids::Mid;
 use shared::rtp_parameters::{Codec, CodecName, HeaderExtensions, MediaKind, Section};
@@ -8,7 +8,7 @@ pub struct Config {
     pub kind: MediaKind,
     pub mid: Mid,
     pub ssrc: u32,
-    /// What it can carry; at least one.
+    /// Formats that it can carry; at least one.
     pub formats: Vec<Format>,
     /// Ticks per second, the same for all formats.
     pub clock_rate: u32,
@@ -19,12 +19,12 @@ pub struct Config {
     pub extensions: HeaderExtensions,
 }
 
-/// How the subscriber knows a codec.
+/// The subscriber's parameters for a codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     pub codec: CodecName,
     pub payload_type: u8,
-    /// Of its retransmissions, if they have a stream of their own.
+    /// For retransmissions, if they have a separate stream.
     pub rtx_payload_type: Option<u8>,
 }
 
@@ -58,30 +58,30 @@ impl Config {
         })
     }
 
-    /// How the subscriber knows this codec; `None` if it cannot read it.
+    /// The subscriber's format for this codec; `None` if it cannot decode it.
     pub fn format(&self, codec: CodecName) -> Option<&Format> {
         self.formats.iter().find(|format| format.codec == codec)
     }
 
-    /// Where packets of this codec are sent again.
+    /// The stream for retransmissions of this codec.
     pub fn retransmission(&self, codec: CodecName) -> Option<Retransmission> {
         let payload_type = self.format(codec)?.rtx_payload_type?;
         Some(Retransmission { ssrc: self.retransmission_ssrc?, payload_type })
     }
 
-    /// What can be sent on the retransmission stream, if anything can.
+    /// The codec and stream of possible retransmissions.
     pub fn retransmitted(&self) -> Option<(CodecName, Retransmission)> {
         self.formats.iter().find_map(|format| Some((format.codec, self.retransmission(format.codec)?)))
     }
 
-    /// Whether both would send under one of their SSRCs.
+    /// True if both use one of their SSRCs.
     pub fn shares_ssrc_with(&self, other: &Self) -> bool {
         let own = [Some(self.ssrc), self.retransmission_ssrc];
         let theirs = [Some(other.ssrc), other.retransmission_ssrc];
         theirs.iter().flatten().any(|ssrc| own.contains(&Some(*ssrc)))
     }
 
-    /// Whether the other describes the same slot, negotiated anew.
+    /// True if the other describes the same slot after another negotiation.
     pub fn is_continued_by(&self, other: &Self) -> bool {
         let same = (&self.mid, self.kind, self.ssrc, self.clock_rate);
         same == (&other.mid, other.kind, other.ssrc, other.clock_rate)

@@ -1,4 +1,4 @@
-//! The stream that leaves through one slot: its packets, written ready to be sealed.
+//! The stream sent through one slot: its packets, ready to be sealed.
 
 use super::config::Config;
 use super::rewrite::{Origin, Rewriter, Rewritten};
@@ -17,32 +17,31 @@ use crate::tempo::Tempo;
 use shared::rtp_parameters::CodecName;
 use std::time::{Duration, Instant};
 
-/// A packet that is this much shorter than the others of its frame is padded to their length. libwebrtc cuts frames
-/// into packets that differ by one byte, the shorter ones first; the last may lack some bytes for extensions.
+/// A packet that is at most this much shorter than the others of its frame is padded to their length. libwebrtc splits
+/// frames into packets that differ by one byte, the shorter ones first; the last may lack some bytes for extensions.
 const PADDING_BYTES_MAX: usize = 16;
 
-/// A packet of padding alone has so much of it: what its last byte can count (RFC 3550 §5.1).
+/// Padding of a padding-only packet: the maximum that its last byte can count (RFC 3550 §5.1).
 pub const PADDING_BYTES: usize = 255;
 
-/// A packet that was written into the caller's buffer.
+/// A packet written into the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Length of the whole packet.
     pub bytes: usize,
     pub padding_bytes: usize,
-    /// Length of its header, which is authenticated but not encrypted.
+    /// The header is authenticated but not encrypted.
     pub header_bytes: usize,
     pub ssrc: u32,
-    /// Its sequence number with the wraps counted: SRTP's packet index.
+    /// Extended sequence number, which is SRTP's packet index.
     pub index: u64,
-    /// Where its transport-wide sequence number goes, if it gets one.
+    /// Offset of the transport-wide sequence number, if there is one.
     pub transport_sequence_at: Option<usize>,
 }
 
 pub struct Outgoing {
     config: Config,
     templates: Templates,
-    /// The first index under this configuration: what was sent before cannot be written again as it was.
+    /// The first index under this configuration; earlier packets cannot be written again unchanged.
     configured_at: u64,
     rewriter: Rewriter,
     throttle: Throttle,
@@ -53,31 +52,31 @@ pub struct Outgoing {
     sent_octets: u32,
 }
 
-/// What makes a packet not worth sending again.
+/// The reason a packet is not worth retransmitting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lateness {
-    /// A key frame behind it has been sent to its end: a decoder goes on with that.
+    /// A later key frame was sent completely, and a decoder continues from it.
     Replaced,
-    /// No decoder waits so long.
+    /// No decoder waits this long.
     TooOld,
 }
 
-/// Where a decoder can begin anew.
+/// The place at which a decoder can start anew.
 #[derive(Clone, Copy, Debug, Default)]
 struct Resumption {
     /// Index and timestamp of the last key frame.
     begun: Option<(u64, u32)>,
-    /// Index of the last one that was sent to its end.
+    /// Index of the last key frame that was sent completely.
     whole: Option<u64>,
 }
 
-/// Headers of packets whose retransmissions have a stream of their own, and of others.
+/// Headers of packets whose retransmissions have a separate stream, and of others.
 struct Templates {
     repaired: Template,
     plain: Template,
 }
 
-/// How long the packets of the current video frame are.
+/// The length of the current video frame's packets.
 #[derive(Clone, Copy, Debug)]
 struct FrameSize {
     timestamp: u32,
@@ -106,40 +105,40 @@ impl Outgoing {
         &self.config
     }
 
-    /// Goes on with what was negotiated anew for the same SSRC.
+    /// Continues with newly negotiated parameters for the same SSRC.
     pub fn renegotiate(&mut self, config: Config) {
         self.templates = Templates::new(&config);
         self.configured_at = self.rewriter.next_index();
         self.config = config;
     }
 
-    /// As [`Rewriter::switch`].
+    /// See [`Rewriter::switch`].
     pub fn switch(&mut self, now: Instant, source: StreamKey, facts: &Facts, offset: Option<u32>) {
         self.rewriter.switch(now, source, facts, offset);
     }
 
-    /// As [`Rewriter::set_tempo`].
+    /// See [`Rewriter::set_tempo`].
     pub fn set_tempo(&mut self, tempo: Tempo) {
         self.rewriter.set_tempo(tempo);
     }
 
-    /// As [`Rewriter::coming_tempo`].
+    /// See [`Rewriter::coming_tempo`].
     pub fn coming_tempo(&self) -> Tempo {
         self.rewriter.coming_tempo()
     }
 
-    /// As [`Rewriter::waits_for_more`].
+    /// See [`Rewriter::waits_for_more`].
     pub fn waits_for_more(&self) -> bool {
         self.rewriter.waits_for_more()
     }
 
-    /// As [`Rewriter::leaves_out`].
+    /// See [`Rewriter::leaves_out`].
     pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
         self.rewriter.leaves_out(source, facts)
     }
 
-    /// Writes a packet of the current source into `out`; `None` for one from before the switch, or of a layer that is
-    /// left out. `earlier` are the packets before it that audio carries again, the last one first.
+    /// Writes a packet of the current source into `out`; `None` for one from before the switch, or of an omitted layer.
+    /// `earlier` are the packets that audio repeats, the last one first.
     pub fn write_next<'a>(
         &mut self,
         at: Moment,
@@ -148,7 +147,7 @@ impl Outgoing {
         earlier: impl Iterator<Item = Packet<'a>>,
         out: &mut [u8],
     ) -> Option<Written> {
-        // Nothing that cannot be written takes a number.
+        // A packet that cannot be written must not take a number.
         self.config.format(packet.facts.codec)?;
         let rewritten = self.rewriter.rewrite(at.now, source, &packet.facts)?;
         let written = self
@@ -160,10 +159,10 @@ impl Outgoing {
         Some(written)
     }
 
-    /// The source packet to send again for a lost sequence number; `None` if it was never sent, or was sent again less
-    /// than a round trip ago.
+    /// The source packet to retransmit for a lost sequence number; `None` if it was never sent, or was retransmitted
+    /// less than a round trip ago.
     ///
-    /// What was sent with redundancy is not sent again: it would be another packet under the same SRTP index
+    /// Packets sent with redundancy are not retransmitted: the copy would be another packet under the same SRTP index
     /// (RFC 3711 §9.1).
     pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
         if self.config.redundant_payload_type.is_some() {
@@ -173,7 +172,7 @@ impl Outgoing {
         self.throttle.admit(now, origin.index, round_trip).then_some(origin)
     }
 
-    /// Whether a packet that is sent again now would be of use no more; `None` if it would.
+    /// The reason a retransmission would be useless now; `None` if it would help.
     pub fn lateness(&self, now: Instant, origin: Origin, facts: &Facts, round_trip: Duration) -> Option<Lateness> {
         if self.resumption.whole.is_some_and(|whole| origin.index < whole) {
             return Some(Lateness::Replaced);
@@ -182,22 +181,22 @@ impl Outgoing {
         (age > AGE_MAX).then_some(Lateness::TooOld)
     }
 
-    /// What was sent so many packets ago, if it can be sent again on a numbered stream of its own.
+    /// The packet sent `age` packets ago, if it can be retransmitted on a separate numbered stream.
     pub fn recent(&self, age: u16) -> Option<Origin> {
         if self.can_pad() { self.rewriter.recent(age) } else { None }
     }
 
-    /// Whether there is a numbered retransmission stream.
+    /// True if there is a numbered retransmission stream.
     pub fn can_pad(&self) -> bool {
         self.config.retransmitted().is_some() && self.templates.repaired.transport_sequence_at().is_some()
     }
 
-    /// Whether packets of this codec can be repeated on it.
+    /// True if packets of this codec can be repeated on it.
     pub fn can_repeat(&self, codec: CodecName) -> bool {
         self.can_pad() && self.config.retransmission(codec).is_some()
     }
 
-    /// Writes a packet of nothing but padding on the retransmission stream.
+    /// Writes a padding-only packet on the retransmission stream.
     pub fn write_padding(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
         let (codec, stream) = self.config.retransmitted()?;
         let template = &self.templates.repaired;
@@ -213,12 +212,11 @@ impl Outgoing {
         Some(Written { bytes, padding_bytes: PADDING_BYTES, header_bytes, ssrc, index, transport_sequence_at })
     }
 
-    /// Writes the packet at `origin` once more: on the retransmission stream if there is one (RFC 4588 §4), else the
-    /// same packet again.
+    /// Writes the packet at `origin` again: on the retransmission stream if there is one (RFC 4588 §4), else unchanged.
     pub fn write_again(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         let rewritten = self.rewriter.rewrite_again(origin, &packet.facts)?;
         let Some(stream) = self.config.retransmission(packet.facts.codec) else {
-            // With a new number, or as it is negotiated by now, it would be another packet under the same SRTP index.
+            // With a new number or new parameters, it would be another packet under the same SRTP index.
             let is_numbered = self.templates.plain.transport_sequence_at().is_some();
             let is_other = is_numbered || rewritten.index < self.configured_at;
             return if is_other { None } else { self.write(at, packet, rewritten, out) };
@@ -238,7 +236,7 @@ impl Outgoing {
         Some(Written { bytes, padding_bytes: 0, header_bytes, ssrc: stream.ssrc, index, transport_sequence_at })
     }
 
-    /// A sender report while `source` plays, whose publisher's clock is given by `clock` and `offset`.
+    /// A sender report while `source` plays; `clock` and `offset` describe its publisher's clock.
     pub fn sender_report(
         &self,
         ntp: NtpTime,
@@ -258,7 +256,7 @@ impl Outgoing {
         })
     }
 
-    /// `None` where there is nothing to add to the packet.
+    /// `None` if the packet gets no redundancy.
     fn write_redundant<'a>(
         &self,
         at: Moment,
@@ -313,15 +311,15 @@ impl Outgoing {
         })
     }
 
-    /// Padding that makes the packets of one video frame equally long, so that the kernel takes them as one buffer
+    /// Padding that makes the packets of one video frame equally long, so that the kernel accepts them as one buffer
     /// (UDP_SEGMENT). Without a retransmission stream there is none: a packet that is sent twice under one SRTP index
-    /// must be the same to the byte (RFC 3711 §9.1), and how it was padded is not remembered.
+    /// must be the same to the byte (RFC 3711 §9.1), and its padding is not remembered.
     fn padding(&mut self, timestamp: u32, packet: &Packet<'_>, bytes: usize) -> usize {
         if packet.facts.picture.is_none() {
             return 0;
         }
         let begun = self.frame.filter(|frame| frame.timestamp == timestamp);
-        // The first of several is made a byte longer, as that is how long the last ones may be.
+        // The first of several packets gets one more byte, the possible length of the last ones.
         let target = begun.map_or(if packet.facts.marker { bytes } else { bytes + 1 }, |frame| frame.bytes);
         let padding = target.checked_sub(bytes).filter(|padding| *padding <= PADDING_BYTES_MAX).unwrap_or(0);
         if begun.is_none() {

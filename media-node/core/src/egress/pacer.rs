@@ -1,16 +1,16 @@
-//! Video leaves no faster than the link to its client takes it; audio never waits.
+//! Paces video to the client's link; audio never waits.
 
 use crate::keys::StreamKey;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Held packets leave on this grid.
+/// Held packets leave at this interval.
 pub const GRID: Duration = Duration::from_millis(5);
-/// So much may leave at once: a frame of an ordinary picture, which stays one run that way.
+/// Burst that may leave at once: a frame of an ordinary picture, which stays one run that way.
 const BURST: Duration = Duration::from_millis(40);
-/// Most packets that wait: what a stream keeps.
+/// Most waiting packets: as many as a stream's cache keeps.
 const HELD_MAX: usize = 512;
-/// What would wait longer than this is of no use any more.
+/// A packet that would wait longer is useless.
 const WAIT_MAX: Duration = Duration::from_millis(600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,37 +25,38 @@ pub struct Held {
 pub struct Pacer {
     held: VecDeque<Held>,
     held_bits: u64,
-    /// What has left beyond what the rate allows.
+    /// Bits sent in excess of the rate.
     debt_bits: u64,
     rate_bps: u64,
     at: Option<Instant>,
 }
 
 impl Pacer {
-    /// The rate from here on; `None` lets everything leave at once.
+    /// `None` lets everything leave at once.
     pub fn set_rate(&mut self, now: Instant, rate_bps: Option<u64>) {
         let elapsed = now.saturating_duration_since(self.at.unwrap_or(now));
         self.debt_bits = self.debt_bits.saturating_sub(bits(self.rate_bps, elapsed));
         self.at = Some(now);
         let before_bps = std::mem::replace(&mut self.rate_bps, rate_bps.unwrap_or(u64::MAX));
         if self.rate_bps < before_bps {
-            // What left at the rate before is on the link, and the new rate takes account of it: what is owed is time.
+            // The link still carries the packets sent at the previous rate, and the new rate accounts for them, so the
+            // debt is one of time.
             let debt = u128::from(self.debt_bits) * u128::from(self.rate_bps) / u128::from(before_bps);
             self.debt_bits = debt.min(u128::from(u64::MAX)) as u64;
         }
     }
 
-    /// A packet of any kind leaves.
+    /// Counts a sent packet of any kind.
     pub fn spend(&mut self, bytes: usize) {
         self.debt_bits = self.debt_bits.saturating_add(bytes as u64 * 8);
     }
 
-    /// Whether a video packet must wait.
+    /// True if a video packet must wait.
     pub fn is_busy(&self) -> bool {
         !self.held.is_empty() || !self.is_open()
     }
 
-    /// Lets a packet wait; false if it would wait in vain.
+    /// Holds a packet; false if it would wait in vain.
     pub fn hold(&mut self, held: Held) -> bool {
         if self.held.len() >= HELD_MAX {
             return false;
@@ -78,17 +79,17 @@ impl Pacer {
         !self.held.is_empty()
     }
 
-    /// Whether packets of this stream wait for this slot.
+    /// True if packets of this stream wait for this slot.
     pub fn holds(&self, slot: u16, stream: StreamKey) -> bool {
         self.held.iter().any(|held| (held.slot, held.stream) == (slot, stream))
     }
 
-    /// Whether more waits than the rate can send in time.
+    /// True if more waits than the rate can send in time.
     pub fn is_stuck(&self) -> bool {
         self.held.len() >= HELD_MAX || self.held_bits > bits(self.rate_bps, WAIT_MAX)
     }
 
-    /// What waits of this stream for this slot is not wanted any more.
+    /// Drops the packets of this stream that wait for this slot.
     pub fn forget(&mut self, slot: u16, stream: StreamKey) {
         self.held.retain(|held| (held.slot, held.stream) != (slot, stream));
         self.held_bits = self.held.iter().map(|held| held.bytes as u64 * 8).sum();
@@ -117,7 +118,7 @@ mod tests {
         Held { slot: 0, stream: Key::numbered(1), index, bytes: 1_000 }
     }
 
-    /// Offers `count` packets of 1,000 bytes at once, and says how many left by each of these milliseconds.
+    /// Offers `count` packets of 1,000 bytes at once, and returns how many had left by each of these milliseconds.
     fn left(rate_bps: Option<u64>, count: u64, at_ms: &[u64]) -> Vec<u64> {
         let start = crate::virtual_time::start();
         let mut pacer = Pacer::default();
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_burst_leaves_at_once_and_the_rest_at_the_rate() {
-        // 40 ms of 800 kbit/s are four packets, and one may begin while they do.
+        // 40 ms of 800 kbit/s are four packets, and one may begin in the meantime.
         assert_eq!(left(Some(800_000), 20, &[0, 5, 10, 20, 50, 100, 200]), [5, 5, 6, 7, 10, 15, 20]);
     }
 

@@ -1,16 +1,16 @@
-//! A probe that is being sent: how much of it is due on a grid, and what else leaves meanwhile and counts as well.
+//! A probe in progress: the bytes due at each interval, reduced by other packets sent in the meantime.
 
 use crate::congestion::controller::{Probe, ProbeId};
 use std::time::Duration;
 
-/// Probes are sent on this grid.
+/// Probes are sent at this interval.
 pub const GRID: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
     probe: Probe,
     sent_bytes: u64,
-    /// What may leave until the next moment of the grid; below zero if more has left.
+    /// Bytes that may leave until the next interval; negative if more has left.
     budget_bytes: i64,
 }
 
@@ -23,15 +23,16 @@ impl Probing {
         self.probe.bps
     }
 
-    /// The next moment of the grid: how many bytes are due besides those that left meanwhile. `None` ends the probe.
+    /// Starts the next interval and returns the bytes due in addition to packets sent in the meantime. `None` ends the
+    /// probe.
     pub fn due(&mut self) -> Option<i64> {
         let left = self.probe.bytes.checked_sub(self.sent_bytes).filter(|left| *left > 0)?;
         self.budget_bytes += (u128::from(self.probe.bps) * GRID.as_millis() / 8_000) as i64;
         Some(self.budget_bytes.min(left as i64))
     }
 
-    /// A packet leaves. It belongs to the probe unless more has left than is due, as when a key frame leaves at once: then
-    /// it says nothing about the probe's rate.
+    /// Counts a sent packet. It belongs to the probe unless more has left than is due, for instance a key frame at
+    /// once, which says nothing about the probe's rate.
     pub fn note(&mut self, bytes: usize) -> Option<ProbeId> {
         if self.budget_bytes <= 0 {
             return None;

@@ -1,4 +1,4 @@
-//! Makes one unbroken stream out of packets of changing sources: sequence numbers, timestamps, VP8 picture numbers.
+//! Turns packets of changing sources into one continuous stream: sequence numbers, timestamps, VP8 picture numbers.
 
 use crate::codec::vp8::Numbers;
 use crate::keys::StreamKey;
@@ -6,48 +6,48 @@ use crate::packet::Facts;
 use crate::tempo::Tempo;
 use std::time::{Duration, Instant};
 
-/// Sources whose numbers are remembered after a switch, so that a NACK of what they sent can still be answered.
+/// Sources remembered after a switch, so that NACKs for their packets can still be answered.
 const SPANS_KEPT: usize = 4;
 
 /// Rewrites the numbers of one outgoing stream (RFC 3550 §5.1: sequence numbers grow by one for each packet sent).
 #[derive(Clone, Debug)]
 pub struct Rewriter {
     clock_rate: u32,
-    /// How much of its source it is to take, as soon as a decoder can follow.
+    /// The wanted tempo, used as soon as a decoder can follow.
     tempo: Tempo,
-    /// The stretches of the stream, newest first; each was filled by one source.
+    /// Spans of the stream, newest first; each has one source.
     spans: [Option<Span>; SPANS_KEPT],
-    /// What the furthest packet so far was sent with.
+    /// The numbers of the furthest packet so far.
     furthest: Furthest,
 }
 
 /// A packet's numbers in the outgoing stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rewritten {
-    /// Sequence number with its wraps counted, as SRTP wants it (RFC 3711 §3.3.1).
+    /// Extended sequence number for SRTP (RFC 3711 §3.3.1).
     pub index: u64,
     pub timestamp: u32,
-    /// VP8 picture numbers; of no meaning for other codecs.
+    /// VP8 picture numbers; meaningless for other codecs.
     pub numbers: Numbers,
 }
 
-/// Which packet of which source a packet of the outgoing stream was made of.
+/// The source packet of a packet in the outgoing stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub source: StreamKey,
-    /// How much of the source was taken there, and the packet's number in that.
+    /// The source's tempo there, and the packet's number in it.
     pub tempo: Tempo,
     pub number: u64,
     /// The packet's index in the outgoing stream.
     pub index: u64,
 }
 
-/// A stretch of the outgoing stream that one source fills. All three steps wrap, so they hold for late packets too.
+/// A span of the outgoing stream with one source. All three steps wrap, so they also apply to late packets.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     source: StreamKey,
     tempo: Tempo,
-    /// Whether the stretch before it was filled by the same source, whose late packets still belong there.
+    /// True if the previous span has the same source, whose late packets still belong there.
     continues: bool,
     /// The source's index of the first packet, and its index in the outgoing stream.
     since: u64,
@@ -61,7 +61,7 @@ struct Span {
 #[derive(Clone, Copy, Debug)]
 struct Furthest {
     rewritten: Rewritten,
-    /// When it was sent; `None` before the first packet.
+    /// Time of sending; `None` before the first packet.
     at: Option<Instant>,
 }
 
@@ -76,13 +76,12 @@ impl Rewriter {
         Self { clock_rate, tempo: Tempo::Full, spans: [None; SPANS_KEPT], furthest: Furthest { rewritten, at: None } }
     }
 
-    /// The index of the packet that is sent next.
     pub fn next_index(&self) -> u64 {
         self.furthest.rewritten.index.wrapping_add(1)
     }
 
-    /// Lets `source` continue the stream from the packet described by `facts` on: that packet becomes the next one.
-    /// `offset` leads from its timestamps to those of the source before at the same capture time, where both are known.
+    /// Continues the stream with `source`: the packet described by `facts` becomes the next one. `offset` converts its
+    /// timestamps to those of the previous source at the same capture time, if both are known.
     pub fn switch(&mut self, now: Instant, source: StreamKey, facts: &Facts, offset: Option<u32>) {
         let last = self.furthest.rewritten;
         let first = self.next_index();
@@ -92,34 +91,34 @@ impl Rewriter {
         self.begin(span.leading(facts, Rewritten { index: first, timestamp, numbers }));
     }
 
-    /// Takes so much of the source from the next frame on with which that is possible: less of it at once, more where its
-    /// frames need nothing that was left out (RFC 7741 §4.2, Y).
+    /// Changes the tempo at the next possible frame: a slower one at once, a faster one at a frame that depends on
+    /// nothing omitted (RFC 7741 §4.2, Y).
     pub fn set_tempo(&mut self, tempo: Tempo) {
         self.tempo = tempo;
     }
 
-    /// How much of the source is taken at present.
+    /// The current tempo of the source.
     fn tempo(&self) -> Tempo {
         self.spans[0].map_or(self.tempo, |span| span.tempo)
     }
 
-    /// How much of the source is taken from its next frame on, where that is less.
+    /// The tempo from the next frame on, if it is slower than the current one.
     pub fn coming_tempo(&self) -> Tempo {
         self.tempo().min(self.tempo)
     }
 
-    /// Whether more of the source is to be taken than has been possible so far.
+    /// True if a faster tempo is wanted than has been possible so far.
     pub fn waits_for_more(&self) -> bool {
         self.tempo() < self.tempo
     }
 
-    /// Whether a packet of `source` is left out for sure, whatever comes before it.
+    /// True if a packet of `source` is omitted whatever comes before it.
     pub fn leaves_out(&self, source: StreamKey, facts: &Facts) -> bool {
         let is_settled = |span: &Span| span.tempo == self.tempo && facts.thinned.leaves_out(span.tempo);
         self.span_at(source, facts).is_some_and(is_settled)
     }
 
-    /// The numbers of a packet of `source`, or `None` where the stream belongs to another source, also if it is from
+    /// The numbers of a packet of `source`; `None` if the stream belongs to another source, or the packet is from
     /// before the switch.
     pub fn rewrite(&mut self, now: Instant, source: StreamKey, facts: &Facts) -> Option<Rewritten> {
         self.change_tempo(source, facts);
@@ -130,7 +129,7 @@ impl Rewriter {
         Some(rewritten)
     }
 
-    /// Finds out what was sent with a sequence number, at most half the number space ago.
+    /// Finds the packet sent with a sequence number at most half the number space ago.
     pub fn origin(&self, sequence: u16) -> Option<Origin> {
         self.furthest.at?;
         let highest = self.furthest.rewritten.index;
@@ -139,23 +138,23 @@ impl Rewriter {
         Some(Origin { source: span.source, tempo: span.tempo, number: index.wrapping_sub(span.index_step), index })
     }
 
-    /// The numbers of a packet of padding, which belongs to no frame.
+    /// The numbers of a padding packet, which belongs to no frame.
     pub fn padding(&self, index: u64) -> Rewritten {
         Rewritten { index, ..self.furthest.rewritten }
     }
 
-    /// What was sent so many packets before the furthest one.
+    /// The packet sent `age` packets before the furthest one.
     pub fn recent(&self, age: u16) -> Option<Origin> {
         self.origin((self.furthest.rewritten.index as u16).wrapping_sub(age))
     }
 
-    /// The numbers that the packet at `origin` was, or would have been, sent with the first time.
+    /// The numbers with which the packet at `origin` was, or would have been, sent first.
     pub fn rewrite_again(&self, origin: Origin, facts: &Facts) -> Option<Rewritten> {
         let span = self.span_of(origin.index)?;
         span.apply(facts).filter(|rewritten| span.source == origin.source && rewritten.index == origin.index)
     }
 
-    /// How long ago the packet at `origin` could have been sent the first time, by the stream's timestamps.
+    /// Time since the packet at `origin` could first have been sent, by the stream's timestamps.
     pub fn age(&self, now: Instant, origin: Origin, facts: &Facts) -> Option<Duration> {
         let rewritten = self.rewrite_again(origin, facts)?;
         let ticks = self.furthest.rewritten.timestamp.wrapping_sub(rewritten.timestamp) as i32;
@@ -163,7 +162,7 @@ impl Rewriter {
         Some(behind + now.saturating_duration_since(self.furthest.at?))
     }
 
-    /// What must be added to the timestamps of the source that fills the stream at present.
+    /// The difference to add to the timestamps of the current source.
     pub fn timestamp_step(&self, source: StreamKey) -> Option<u32> {
         self.spans[0].filter(|span| span.source == source).map(|span| span.timestamp_step)
     }
@@ -188,8 +187,8 @@ impl Rewriter {
         self.spans[0] = Some(span);
     }
 
-    /// The stretch that a packet of the source which fills the stream belongs to. Anything of it from before it did
-    /// belongs to no one: it would land on a number that its predecessor has used.
+    /// The span that a packet of the current source belongs to. Packets from before the switch belong to no span: they
+    /// would get numbers that the previous source has used.
     fn span_at(&self, source: StreamKey, facts: &Facts) -> Option<&Span> {
         let mut spans = self.spans.iter().flatten();
         let mut span = spans.next().filter(|span| span.source == source)?;
@@ -203,8 +202,8 @@ impl Rewriter {
         self.spans.iter().flatten().find(|span| span.first <= index)
     }
 
-    /// Ticks from the last packet to the first of another source: by capture time if that is plausible, else by the time
-    /// between the two.
+    /// Ticks from the last packet to the first of another source: by capture time if that is plausible, else by the
+    /// elapsed time.
     fn ticks_to(&self, now: Instant, facts: &Facts, offset: Option<u32>) -> u32 {
         let elapsed = self.ticks_since_last(now);
         let step = self.spans[0].zip(offset).map(|(span, offset)| span.timestamp_step.wrapping_add(offset));
@@ -226,13 +225,13 @@ impl Rewriter {
 }
 
 impl Span {
-    /// A stretch whose steps are yet to be found.
+    /// A span whose steps are not yet known.
     const fn of(source: StreamKey, tempo: Tempo, since: u64, first: u64) -> Self {
         let numbers_step = Numbers { picture_id: 0, base_layer_index: 0 };
         Self { source, tempo, continues: false, since, first, index_step: 0, timestamp_step: 0, numbers_step }
     }
 
-    /// The numbers of a packet, unless it is left out.
+    /// The numbers of a packet, unless it is omitted.
     fn apply(&self, facts: &Facts) -> Option<Rewritten> {
         (!facts.thinned.leaves_out(self.tempo)).then(|| self.place(facts))
     }
@@ -248,7 +247,7 @@ impl Span {
         }
     }
 
-    /// The same stretch with steps that lead a packet to this place.
+    /// The same span with steps that lead a packet to this place.
     fn leading(self, facts: &Facts, to: Rewritten) -> Self {
         let from = self.place(facts);
         Self {
@@ -382,7 +381,7 @@ mod tests {
         assert_eq!(rewriter.origin(1).map(|origin| origin.number), Some(1_000));
     }
 
-    /// A source whose packets are lost and reordered on the way to us.
+    /// A source whose packets are lost and reordered on their way to the node.
     struct Lossy {
         key: StreamKey,
         next: u64,

@@ -1,4 +1,4 @@
-//! A receive slot of a client: which track the edge wants in it, which one plays, and the switch between them.
+//! A receive slot of a client: the track chosen by the edge, the current stream, and the switch between streams.
 
 use super::config::Config;
 use super::outgoing::{Lateness, Outgoing, Written};
@@ -19,15 +19,15 @@ use shared::rtp_parameters::{CodecName, MediaKind};
 use std::time::{Duration, Instant};
 
 pub struct Slot {
-    /// Its section is there and sends.
+    /// True if its section exists and sends.
     pub is_active: bool,
-    /// What the edge wants in it; the track may be yet to come.
+    /// The edge's choice; the track may not exist yet.
     pub wish: Option<Wish>,
-    /// The wished track, if it is there.
+    /// The wished track, if it exists.
     pub track: Option<TrackKey>,
     pub raises: Raises,
     pub grant: Option<Grant>,
-    /// All that comes of the track is in codecs that its section does not have.
+    /// True if the track comes only in codecs that the section lacks.
     pub is_undecodable: bool,
     pub tally: Tally,
     pub reception: Reception,
@@ -43,7 +43,7 @@ pub struct Slot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     pub track: TrackRef,
-    /// Most lines that the viewer's tile can show.
+    /// The height of the viewer's tile in lines.
     pub lines_max: Option<u16>,
     /// Lower numbers are served first.
     pub priority: u8,
@@ -72,7 +72,7 @@ impl Slot {
         self.outgoing.config()
     }
 
-    /// Its section was negotiated again. What plays in a codec that is no longer there ends.
+    /// Takes newly negotiated parameters. A stream in a codec that is no longer negotiated ends.
     pub fn negotiate_again(&mut self, config: Config) {
         self.is_active = true;
         if *self.config() != config {
@@ -88,7 +88,7 @@ impl Slot {
         self.config().kind
     }
 
-    /// The streams whose packets it takes: the one that plays and the one that is to follow.
+    /// The accepted streams: the current one and the one that follows.
     pub fn takes(&self) -> [Option<StreamKey>; 2] {
         [self.playing, self.wanted.filter(|wanted| self.playing != Some(*wanted))]
     }
@@ -106,17 +106,18 @@ impl Slot {
         self.wanted
     }
 
-    /// How much is wanted of the wanted stream.
+    /// The wanted tempo of the wanted stream.
     pub fn tempo(&self) -> Tempo {
         self.tempo
     }
 
-    /// As [`crate::egress::rewrite::Rewriter::coming_tempo`].
+    /// See [`crate::egress::rewrite::Rewriter::coming_tempo`].
     pub fn coming_tempo(&self) -> Tempo {
         self.outgoing.coming_tempo()
     }
 
-    /// Lets so much of this stream follow; the one that plays goes on until the new one can begin. `None` stops.
+    /// Chooses the stream and tempo that follow; the current stream continues until the new one can begin. `None`
+    /// stops.
     pub fn select(&mut self, stream: Option<StreamKey>, tempo: Tempo) {
         (self.wanted, self.tempo) = (stream, tempo);
         if stream.is_none() {
@@ -127,27 +128,27 @@ impl Slot {
         }
     }
 
-    /// The stream that plays with fewer frames than it is to, if only a key frame is likely to change that.
+    /// The stream that plays slower than wanted, if probably only a key frame can change that.
     pub fn poll_slowed(&mut self, now: Instant) -> Option<StreamKey> {
         let is_slowed = self.playing.is_some() && self.playing == self.wanted && self.outgoing.waits_for_more();
         self.slowed.poll(now, is_slowed).then_some(self.playing?)
     }
 
-    /// What plays before the wanted stream can begin goes on with its base layer alone.
+    /// Reduces the current stream to its base layer until the wanted stream can begin.
     pub fn slow_down(&mut self) {
         if self.playing != self.wanted {
             self.outgoing.set_tempo(Tempo::Base);
         }
     }
 
-    /// This stream continues under another SSRC: where it plays, it starts over with the next key frame.
+    /// Handles a stream that continues under another SSRC: if it plays here, it restarts with the next key frame.
     pub fn begin_anew(&mut self, stream: StreamKey) {
         if self.playing == Some(stream) {
             self.playing = None;
         }
     }
 
-    /// Stops what plays before the wanted stream can begin.
+    /// Stops the current stream before the wanted one can begin.
     pub fn let_go(&mut self) {
         if self.playing != self.wanted {
             self.playing = None;
@@ -163,8 +164,8 @@ impl Slot {
     }
 
     /// Writes a packet of `stream` into `out` as the slot's next, if that stream plays or begins to. `earlier` as in
-    /// [`Outgoing::write_next`]; `offset` is what [`crate::ingress::stream::Stream::timestamp_offset`] says about the
-    /// stream it is given.
+    /// [`Outgoing::write_next`]; `offset` returns [`crate::ingress::stream::Stream::timestamp_offset`] for the given
+    /// stream.
     pub fn forward<'a>(
         &mut self,
         at: Moment,
@@ -194,49 +195,49 @@ impl Slot {
         Some(written)
     }
 
-    /// As [`crate::egress::rewrite::Rewriter::leaves_out`].
+    /// See [`crate::egress::rewrite::Rewriter::leaves_out`].
     pub fn leaves_out(&self, stream: StreamKey, facts: &Facts) -> bool {
         self.playing == Some(stream) && self.outgoing.leaves_out(stream, facts)
     }
 
-    /// As [`Outgoing::nack`]. While nothing plays nothing is repaired: what follows begins with a key frame.
+    /// See [`Outgoing::nack`]. While nothing plays nothing is repaired: the next stream begins with a key frame.
     pub fn nack(&mut self, now: Instant, sequence: u16, round_trip: Duration) -> Option<Origin> {
         self.playing?;
         self.outgoing.nack(now, sequence, round_trip)
     }
 
-    /// As [`Outgoing::lateness`].
+    /// See [`Outgoing::lateness`].
     pub fn lateness(&self, now: Instant, origin: Origin, facts: &Facts, round_trip: Duration) -> Option<Lateness> {
         self.outgoing.lateness(now, origin, facts, round_trip)
     }
 
-    /// As [`Outgoing::recent`], while something plays.
+    /// See [`Outgoing::recent`]; `None` while nothing plays.
     pub fn recent(&self, age: u16) -> Option<Origin> {
         self.playing?;
         self.outgoing.recent(age).filter(|_| self.is_active)
     }
 
-    /// As [`Outgoing::can_repeat`].
+    /// See [`Outgoing::can_repeat`].
     pub fn can_repeat(&self, codec: CodecName) -> bool {
         self.outgoing.can_repeat(codec)
     }
 
-    /// Whether padding can be sent in its place.
+    /// True if padding can be sent instead.
     pub fn can_pad(&self) -> bool {
         self.is_active && self.outgoing.can_pad()
     }
 
-    /// As [`Outgoing::write_padding`].
+    /// See [`Outgoing::write_padding`].
     pub fn pad(&mut self, at: Moment, out: &mut [u8]) -> Option<Written> {
         self.outgoing.write_padding(at, out)
     }
 
-    /// As [`Outgoing::write_again`].
+    /// See [`Outgoing::write_again`].
     pub fn retransmit(&mut self, at: Moment, origin: Origin, packet: &Packet<'_>, out: &mut [u8]) -> Option<Written> {
         self.outgoing.write_again(at, origin, packet, out)
     }
 
-    /// `clock` and `offset` are those of the stream that plays.
+    /// `clock` and `offset` describe the current stream.
     pub fn sender_report(&self, ntp: NtpTime, clock: SourceClock, offset: &ClockOffset) -> Option<Sent> {
         self.outgoing.sender_report(ntp, self.playing?, clock, offset)
     }

@@ -1,10 +1,10 @@
-//! Asks for a key frame where a stream that was slowed down has no other frame with which it could speed up again.
+//! Requests a key frame for a slowed stream that has no other frame at which it could speed up again.
 
 use std::time::{Duration, Instant};
 
-/// Encoders that tell such frames (RFC 7741 §4.2, Y) send one within a second.
+/// Encoders that mark such frames (RFC 7741 §4.2, Y) send one within a second.
 const WAIT: Duration = Duration::from_secs(3);
-/// A key frame is large: a link that makes room and has none again in turn gets one so often at most.
+/// Minimum interval of requests, because a key frame is large and a link may gain and lose capacity in turn.
 const INTERVAL_MIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Slowed {
 }
 
 impl Slowed {
-    /// Takes whether there is room for more than plays. Says whether to ask.
+    /// `is_slowed`: true if there is capacity for more than plays. Returns true if a key frame must be requested.
     pub(super) fn poll(&mut self, now: Instant, is_slowed: bool) -> bool {
         if !is_slowed {
             self.since = None;
@@ -39,7 +39,7 @@ mod tests {
         let mut slowed = Slowed::default();
         let mut asked = Vec::new();
         for ms in (0..40_000).step_by(100) {
-            // Room is there from the first second on, but for a moment at 2 s and at 20 s.
+            // There is capacity from the first second on, except for a moment at 2 s and at 20 s.
             let is_slowed = ms >= 1_000 && ms != 2_000 && ms != 20_000;
             if slowed.poll(crate::virtual_time::start() + Duration::from_millis(ms), is_slowed) {
                 asked.push(ms);

@@ -1,4 +1,4 @@
-//! The header that packets of a slot have in common, written once and patched for each packet.
+//! The common header of a slot's packets, written once and patched for each packet.
 
 use super::config::Config;
 use super::rewrite::Rewritten;
@@ -6,11 +6,11 @@ use crate::packet::{Facts, Moment};
 use crate::rtp::{FIXED_HEADER_BYTES, HeaderWriter};
 use shared::rtp_parameters::MediaKind;
 
-/// Room for the fixed header, a source, and a mid of 16 bytes with four small extensions.
+/// Room for the fixed header, a source, and a 16-byte mid with four small extensions.
 const HEADER_BYTES_MAX: usize = 64;
-/// Level of a packet whose publisher told none: no voice, and 127 dB below full scale (RFC 6464 §3).
+/// Level of a packet whose publisher sent none: no voice, and 127 dB below full scale (RFC 6464 §3).
 const SILENT: u8 = 0x7f;
-/// The picture needs no turning.
+/// The picture needs no rotation.
 const UPRIGHT: u8 = 0;
 
 /// The header of a slot's packets in some of its formats; all have the same length.
@@ -24,7 +24,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// For formats whose retransmissions have a stream of their own, or for those whose have not.
+    /// `is_repaired`: for formats whose retransmissions have a separate stream, or for those without.
     pub(super) fn new(config: &Config, is_repaired: bool) -> Self {
         let mut header = [0; HEADER_BYTES_MAX];
         let mut template = Self {
@@ -46,12 +46,12 @@ impl Template {
         if let Some(id) = ids.video_orientation.filter(|_| is_video) {
             template.orientation_at = writer.extension(id, &[UPRIGHT]);
         }
-        // A packet that is sent again under its old SRTP index must not tell another time: it would be another
-        // packet under the same nonce. So only formats whose retransmissions have a stream of their own tell it.
+        // A packet retransmitted under its old SRTP index must not contain another time: it would be another packet
+        // under the same nonce. So only formats with a separate retransmission stream contain it.
         if let Some(id) = ids.abs_send_time.filter(|_| is_repaired) {
             template.send_time_at = writer.extension(id, &[0; 3]);
         }
-        // The same holds for the transport-wide sequence number, but sound is not sent again where it is numbered.
+        // The same applies to the transport-wide sequence number, but numbered audio is never retransmitted.
         if let Some(id) = ids.transport_cc.filter(|_| is_repaired || !is_video) {
             template.transport_sequence_at = writer.extension(id, &[0; 2]);
         }
@@ -60,12 +60,12 @@ impl Template {
         template
     }
 
-    /// Where a packet's transport-wide sequence number goes, if its packets are numbered.
+    /// Offset of a packet's transport-wide sequence number, if its packets are numbered.
     pub(super) fn transport_sequence_at(&self) -> Option<usize> {
         self.transport_sequence_at
     }
 
-    /// Writes a packet's header to the start of `out` and returns its length.
+    /// Returns the length of the header written to the start of `out`.
     pub(super) fn write(
         &self,
         out: &mut [u8],
@@ -96,13 +96,13 @@ impl Template {
     }
 }
 
-/// Makes a written packet one of another stream.
+/// Turns a written packet into one of another stream.
 pub(super) fn redirect(packet: &mut [u8], ssrc: u32) -> Option<()> {
     packet.first_chunk_mut::<FIXED_HEADER_BYTES>()?[8..].copy_from_slice(&ssrc.to_be_bytes());
     Some(())
 }
 
-/// Declares the last `padding` bytes of a packet padding (RFC 3550 §5.1).
+/// Marks the last `padding` bytes of a packet as padding (RFC 3550 §5.1).
 pub(super) fn pad(packet: &mut [u8], padding: usize) -> Option<()> {
     let start = packet.len().checked_sub(padding)?;
     packet.get_mut(start..)?.fill(0);

@@ -1,14 +1,14 @@
-//! Limits how often one subscriber's slot sends packets again.
+//! Limits the retransmissions of one subscriber's slot.
 
 use std::time::{Duration, Instant};
 
 /// Packets whose last retransmission is remembered.
 const REMEMBERED: usize = 64;
-/// Retransmissions one subscriber's slot may have in a burst, and its allowance per second: a NACK costs its sender
-/// 4 bytes for up to 17 packets, so without a bound it would be an amplifier.
+/// Retransmissions of one subscriber's slot in a burst, and per second: a NACK costs its sender 4 bytes for up to 17
+/// packets, so without a limit it would be an amplifier.
 const BURST_PACKETS: u32 = 256;
 const PACKETS_PER_SECOND: u32 = 512;
-/// Least time between two retransmissions of one packet, however short the round trip is.
+/// Minimum interval between two retransmissions of one packet, however short the round trip is.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 /// Decides which of a subscriber's NACKs are answered.
@@ -26,8 +26,8 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Whether to send the packet with this index again. What was sent less than a round trip ago may still be on
-    /// its way, so asking for it again says nothing.
+    /// True if the packet with this index must be retransmitted. One sent less than a round trip ago may still be in
+    /// transit, so another request for it says nothing.
     pub fn admit(&mut self, now: Instant, index: u64, round_trip: Duration) -> bool {
         self.refill(now);
         let Some(place) = self.answered.get_mut(index as usize % REMEMBERED) else { return false };

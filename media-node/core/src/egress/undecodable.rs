@@ -1,16 +1,15 @@
-//! Which slots of a client come in codecs that it cannot read, as the room was told.
+//! The slots of a client whose codec it cannot decode, as last reported to the room.
 
 use std::time::{Duration, Instant};
 
-/// Between two messages: a publisher may change its codec with every picture, but not wake the room with each.
+/// Minimum interval of reports: a publisher may change its codec with every picture, but not wake the room with each.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Slots by their places.
 #[derive(Debug, Default)]
 pub struct Undecodable {
     told: Vec<usize>,
     told_at: Option<Instant>,
-    /// What was told last is no longer so, but it is too early to say.
+    /// True if the last report is outdated, but it is too early for the next.
     pub is_late: bool,
 }
 
@@ -19,7 +18,7 @@ impl Undecodable {
         &self.told
     }
 
-    /// Takes the slots that are undecodable at this moment. Says whether to tell them.
+    /// Takes the currently undecodable slots; returns true if they must be reported.
     pub fn update(&mut self, now: Instant, slots: impl Iterator<Item = usize> + Clone) -> bool {
         let is_early = self.told_at.is_some_and(|at| now.saturating_duration_since(at) < TELL_INTERVAL);
         let is_news = !self.told.iter().copied().eq(slots.clone());

@@ -1,4 +1,4 @@
-//! Writes what is due for one session into the arena, and seals it there.
+//! Writes and seals due packets of one session in the arena.
 
 use super::arena::Arena;
 use super::outgoing::Written;
@@ -9,15 +9,15 @@ use super::slot::Slot;
 use crate::congestion::controller::{Controller, Kind};
 use crate::ingress::stream::Stream;
 use crate::keys::{StreamKey, Streams};
-use crate::packet::{Moment, Packet};
+use crate::packet::{Moment, Packet, RTP_HEADER_BYTES, TRANSPORT_BYTES};
+use crate::path::Path;
 use crate::session::srtp::Sealer;
 use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
 use shared::rtp_parameters::MediaKind;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Something to be written for a session.
+/// Something to write for a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Due {
     /// All packets of a stream's round.
@@ -33,39 +33,39 @@ pub enum Due {
     Padding {
         slot: u16,
     },
-    /// One packet again that its client does not lack.
+    /// A repeated packet that its client does not lack.
     Probe {
         slot: u16,
         origin: Origin,
     },
 }
 
-/// How far a session's due packets are written: the arena may fill up in between.
+/// The progress of writing a session's due packets, in case the arena fills up in between.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor {
     due: usize,
     packet: usize,
 }
 
-/// What writing needs besides the session.
+/// Dependencies of writing besides the session.
 pub struct Writing<'a> {
     pub streams: &'a Slab<Streams, Stream>,
     pub arena: &'a mut Arena,
     pub stats: &'a mut Stats,
-    /// Slots that have let go of a stream: which it was, and which.
+    /// Streams released by slots, with the slots' numbers.
     pub released: &'a mut Vec<(StreamKey, u16)>,
     pub at: Moment,
-    /// How many earlier packets audio carries.
+    /// The number of earlier packets that audio repeats.
     pub redundancy: usize,
 }
 
-pub struct Path<'a> {
+pub struct Downlink<'a> {
     pub sealer: &'a Sealer,
-    pub to: SocketAddr,
-    /// Numbers the packets, if their headers have room for it.
+    pub to: Path,
+    /// Numbers the packets, if their headers have room.
     pub congestion: Option<&'a mut Controller>,
     pub pacer: &'a mut Pacer,
-    /// Everything that leaves belongs to it.
+    /// Counts every sent packet as part of the probe.
     pub probing: Option<&'a mut Probing>,
 }
 
@@ -75,7 +75,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Adds to what the next round writes; says whether it is the first.
+    /// Adds to the next round; returns true for the first entry.
     pub fn add(&mut self, due: Due) -> bool {
         let is_first = self.due.is_empty();
         self.due.push(due);
@@ -86,11 +86,11 @@ impl Waiting {
         self.due.clear();
     }
 
-    /// Writes and seals what is due, beginning at the cursor; false if the arena was full before the end.
+    /// Writes and seals due packets from the cursor on; false if the arena filled up before the end.
     pub fn write(
         &mut self,
         slots: &mut [Slot],
-        path: &mut Path<'_>,
+        path: &mut Downlink<'_>,
         cursor: &mut Cursor,
         writing: &mut Writing<'_>,
     ) -> bool {
@@ -108,7 +108,8 @@ impl Waiting {
                 }
                 Due::Again { slot, origin } => {
                     let slot = slots.get_mut(usize::from(slot));
-                    // A decoder goes on with the key frame of what plays: nothing waits for the end of what played before.
+                    // A decoder continues with the current stream's key frame, so nothing waits for the end of the
+                    // previous stream.
                     let is_over = slot.as_ref().is_some_and(|slot| slot.playing() != Some(origin.source));
                     (is_over && path.pacer.is_busy()) || write_again(slot, origin, Kind::Retransmission, path, writing)
                 }
@@ -127,7 +128,7 @@ impl Waiting {
     }
 }
 
-impl Path<'_> {
+impl Downlink<'_> {
     fn set_rate(&mut self, now: Instant) {
         let paced = self.congestion.as_ref().and_then(|controller| controller.known_pacing_bps());
         let probed = self.probing.as_ref().map_or(0, |probing| probing.bps());
@@ -135,11 +136,11 @@ impl Path<'_> {
     }
 }
 
-/// Writes one stream's round into one slot; false if the arena was full before the end.
+/// Writes one stream's round into one slot; false if the arena filled up before the end.
 fn write_fresh(
     (slot, slot_index): (&mut Slot, u16),
     (stream, stream_key): (&Stream, StreamKey),
-    path: &mut Path<'_>,
+    path: &mut Downlink<'_>,
     next: &mut usize,
     writing: &mut Writing<'_>,
 ) -> bool {
@@ -156,7 +157,8 @@ fn write_fresh(
             continue;
         }
         if slot.kind() == MediaKind::Video && path.pacer.is_busy() {
-            let held = Held { slot: slot_index, stream: stream_key, index: *index, bytes: packet.payload.len() };
+            let bytes = packet.payload.len() + RTP_HEADER_BYTES + TRANSPORT_BYTES;
+            let held = Held { slot: slot_index, stream: stream_key, index: *index, bytes };
             if !will_leave(slot, &held, &packet, path.pacer) {
                 continue;
             }
@@ -172,15 +174,15 @@ fn write_fresh(
     true
 }
 
-/// Whether a packet will play when its turn comes: its stream plays, or begins with it or with one that waits.
+/// True if a packet will play in its turn: its stream plays, or begins with it or with a waiting packet.
 fn will_leave(slot: &Slot, held: &Held, packet: &Packet<'_>, pacer: &Pacer) -> bool {
     let begins = packet.facts.picture.is_some() && packet.facts.is_entry();
     slot.playing() == Some(held.stream)
         || slot.takes().contains(&Some(held.stream)) && (begins || pacer.holds(held.slot, held.stream))
 }
 
-/// Writes what the pacer lets go; false if the arena was full before the end.
-fn write_held(slots: &mut [Slot], path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
+/// Writes packets released by the pacer; false if the arena filled up before the end.
+fn write_held(slots: &mut [Slot], path: &mut Downlink<'_>, writing: &mut Writing<'_>) -> bool {
     loop {
         if !writing.arena.has_room() {
             return false;
@@ -201,7 +203,7 @@ fn write_one(
     (slot, slot_index): (&mut Slot, u16),
     (stream, stream_key): (&Stream, StreamKey),
     packet: &Packet<'_>,
-    path: &mut Path<'_>,
+    path: &mut Downlink<'_>,
     writing: &mut Writing<'_>,
 ) {
     let kind = match slot.kind() {
@@ -223,8 +225,8 @@ fn write_one(
     }
 }
 
-/// Writes a packet of padding; false if the arena is full.
-fn write_padding(slot: Option<&mut Slot>, path: &mut Path<'_>, writing: &mut Writing<'_>) -> bool {
+/// Writes a padding packet; false if the arena is full.
+fn write_padding(slot: Option<&mut Slot>, path: &mut Downlink<'_>, writing: &mut Writing<'_>) -> bool {
     if !writing.arena.has_room() {
         return false;
     }
@@ -239,7 +241,7 @@ fn write_again(
     slot: Option<&mut Slot>,
     origin: Origin,
     kind: Kind,
-    path: &mut Path<'_>,
+    path: &mut Downlink<'_>,
     writing: &mut Writing<'_>,
 ) -> bool {
     if !writing.arena.has_room() {
@@ -259,20 +261,21 @@ fn write_again(
     true
 }
 
-/// Seals the packet that lies at the arena's free end and takes it in.
-fn seal(written: Written, kind: Kind, path: &mut Path<'_>, writing: &mut Writing<'_>) {
+/// Seals the packet at the arena's free end and adds it.
+fn seal(written: Written, kind: Kind, path: &mut Downlink<'_>, writing: &mut Writing<'_>) {
     let free = writing.arena.free();
+    let carried_bytes = written.bytes + TRANSPORT_BYTES;
     if let Some(controller) = &mut path.congestion
         && let Some(at) = written.transport_sequence_at
         && let Some(place) = free.get_mut(at..at + 2)
     {
-        let probe = path.probing.as_mut().and_then(|probing| probing.note(written.bytes));
-        place.copy_from_slice(&controller.sent(writing.at.now, written.bytes, kind, probe).to_be_bytes());
+        let probe = path.probing.as_mut().and_then(|probing| probing.note(carried_bytes));
+        place.copy_from_slice(&controller.sent(writing.at.now, carried_bytes, kind, probe).to_be_bytes());
     }
     if kind == Kind::Padding {
         writing.stats.probe_bytes_out += written.bytes as u64;
     } else {
-        path.pacer.spend(written.bytes);
+        path.pacer.spend(carried_bytes);
     }
     let sealed = path.sealer.seal_rtp(free, written.header_bytes, written.bytes, written.ssrc, written.index);
     match sealed {

@@ -2,16 +2,16 @@
 
 use crate::packet::{Facts, Packet};
 
-/// Longest payload that is kept: what fits a datagram of 1,500 bytes on the way to us. Longer ones are not kept.
+/// Longest kept payload: that of a 1,500-byte datagram. Longer ones are not kept.
 const PAYLOAD_BYTES_MAX: usize = 1_472;
 /// Packets kept of a video track: about half a second of 6 Mbit/s.
 pub const VIDEO_PACKETS_KEPT: usize = 512;
 /// Packets kept of an audio track: about a second.
 pub const AUDIO_PACKETS_KEPT: usize = 64;
 
-/// The last packets of one published track, in memory that is taken once.
+/// The last packets of one published track, in memory allocated once.
 pub struct Cache {
-    /// What is in each place; a packet's place is its index modulo the length, which is a power of two.
+    /// A packet's place is its index modulo the length, which is a power of two.
     facts: Box<[Option<Kept>]>,
     payloads: Box<[u8]>,
 }
@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl Cache {
-    /// Takes memory for `packets`, rounded up to a power of two.
+    /// Allocates memory for `packets`, rounded up to a power of two.
     pub fn new(packets: usize) -> Self {
         let places = packets.max(1).next_power_of_two();
         Self {
@@ -32,7 +32,7 @@ impl Cache {
         }
     }
 
-    /// Keeps a packet in the place of the one that is furthest behind it.
+    /// Replaces the packet that is furthest behind.
     pub fn keep(&mut self, packet: &Packet<'_>) {
         let place = self.place(packet.facts.index);
         let (Some(kept), Some(memory)) = (
@@ -41,7 +41,7 @@ impl Cache {
         ) else {
             return;
         };
-        // A packet that comes very late must not push out a newer one.
+        // A very late packet must not replace a newer one.
         if packet.payload.len() > PAYLOAD_BYTES_MAX || kept.is_some_and(|kept| kept.facts.index > packet.facts.index) {
             return;
         }

@@ -1,18 +1,19 @@
-//! Asks a publisher for key frames: at once if it would listen, again until one comes, never more often than it helps.
+//! Requests key frames from a publisher: at once if it will react, repeatedly until one arrives, never more often than
+//! useful.
 
 use std::time::{Duration, Instant};
 
-/// Chromium ignores a request that comes within 300 ms of the last one it accepted; the rest is for a network that brings
-/// the second one sooner than the first.
+/// Chromium ignores a request within 300 ms of the last accepted one; the rest allows for a network that delivers the
+/// second one sooner.
 const INTERVAL_MIN: Duration = Duration::from_millis(330);
-/// Where requests stay unanswered (a camera that is switched off sends nothing), they get rarer up to this.
+/// Longest interval of unanswered requests, for instance to a camera that is off.
 const INTERVAL_MAX: Duration = Duration::from_secs(2);
-/// Requests sent at the shortest interval before they get rarer.
+/// Requests at the shortest interval before the interval grows.
 const EAGER_REQUESTS: u32 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Requester {
-    /// A viewer waits.
+    /// True if a viewer waits.
     wanted: bool,
     asked_at: Option<Instant>,
     /// Requests since the last key frame.
@@ -20,28 +21,28 @@ pub struct Requester {
 }
 
 impl Requester {
-    /// A slot that switches to the track, or a decoder that lost a frame, needs a key frame.
+    /// Notes that a slot that switches to the track, or a decoder that lost a frame, needs a key frame.
     pub fn want(&mut self) {
         self.wanted = true;
     }
 
-    /// A key frame has begun to arrive, for everybody who waited.
+    /// Notes the start of a key frame, for all waiting viewers.
     pub fn arrived(&mut self) {
         self.wanted = false;
         self.unanswered = 0;
     }
 
-    /// Nobody waits any more: the subscribers that did have gone.
+    /// Notes that no viewer waits any longer, because they have left.
     pub fn forget(&mut self) {
         self.wanted = false;
     }
 
-    /// When the next request is due, if one is.
+    /// Time of the next request; `None` if none is needed.
     pub fn due_at(&self, now: Instant) -> Option<Instant> {
         self.wanted.then(|| self.asked_at.map_or(now, |asked| asked + self.interval()))
     }
 
-    /// Whether to send a request right away; it counts as sent.
+    /// True if a request must be sent now; counts it as sent.
     pub fn take_due(&mut self, now: Instant) -> bool {
         let due = self.due_at(now).is_some_and(|at| at <= now);
         if due {
@@ -61,7 +62,7 @@ impl Requester {
 mod tests {
     use super::*;
 
-    /// Plays `script` (milliseconds: "want", "key", "gone") and says when requests were sent in the first 3 s.
+    /// Plays `script` (milliseconds: "want", "key", "gone") and returns the times of requests in the first 3 s.
     fn check(script: &[(u64, &str)], expected_ms: &[u64]) {
         let start = crate::virtual_time::start();
         let mut requester = Requester::default();

@@ -1,35 +1,35 @@
-//! Packets of a publisher that did not come, and when to ask for each of them (RFC 4585 §6.2.1).
+//! Missing packets of a publisher, and the time of the next request for each of them (RFC 4585 §6.2.1).
 
 use super::reordering::Reordering;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Most losses that are asked for at a time. More than that is an outage: a key frame mends it better.
+/// Most losses requested at a time. More than that is an outage, for which a key frame is better.
 const MISSING_MAX: usize = 128;
 /// Requests are repeated after a round trip, but no sooner than this.
 const RETRY_MIN: Duration = Duration::from_millis(20);
-/// Requests after which a packet is given up.
+/// Requests before a packet is given up.
 const REQUESTS_MAX: u8 = 10;
-/// A packet that could not come within this time any more is given up: no decoder waits longer.
+/// A packet that cannot arrive within this time is given up: no decoder waits longer.
 pub const AGE_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct Missing {
-    /// In ascending order; only the first `length` are meant.
+    /// In ascending order; only the first `length` are valid.
     losses: [Loss; MISSING_MAX],
     length: usize,
     next_at: Option<Instant>,
     reordering: Reordering,
     /// At the last request.
     round_trip: Duration,
-    /// There were more losses than fit, or one was given up, so the stream cannot be mended by asking.
+    /// True if there were more losses than fit, or one was given up, so that requests cannot repair the stream.
     is_beyond_repair: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Loss {
     index: u64,
-    /// When the gap was seen; `None` in places that are not used.
+    /// Time at which the gap was noticed; `None` in unused places.
     since: Option<Instant>,
     asked_at: Option<Instant>,
     requests: u8,
@@ -50,7 +50,7 @@ impl Default for Missing {
 }
 
 impl Missing {
-    /// These packets were overtaken. They are beyond all that were listed before.
+    /// Adds overtaken packets, which must come after all listed ones.
     pub(super) fn gap(&mut self, now: Instant, indices: Range<u64>) {
         if indices.is_empty() {
             return;
@@ -70,7 +70,7 @@ impl Missing {
         self.next_at = Some(self.next_at.map_or(at, |next| next.min(at)));
     }
 
-    /// A packet came after all; `is_first` if it was not sent again.
+    /// Handles a packet that arrived after all; `is_first` if it was not retransmitted.
     pub(super) fn arrived(&mut self, now: Instant, index: u64, is_first: bool) {
         let listed = self.losses.get(..self.length).unwrap_or(&[]);
         let Ok(place) = listed.binary_search_by_key(&index, |loss| loss.index) else { return };
@@ -90,24 +90,24 @@ impl Missing {
         }
     }
 
-    /// Nothing that is listed will be asked for.
+    /// Gives up all listed losses.
     pub fn give_up(&mut self) {
         self.length = 0;
         self.next_at = None;
     }
 
-    /// When [`Self::take_due`] should be asked next.
+    /// Time of the next [`Self::take_due`].
     pub fn due_at(&self) -> Option<Instant> {
         self.next_at
     }
 
-    /// Whether more was lost than can be mended since this was last called: a key frame is needed instead.
+    /// True if losses were beyond repair since the last call: a key frame is needed instead.
     pub fn take_beyond_repair(&mut self) -> bool {
         std::mem::take(&mut self.is_beyond_repair)
     }
 
-    /// Writes the sequence numbers that are due to be asked for into `due`, in ascending order, and counts them as
-    /// asked for; gives the ones written. What was asked for too often, or would come too late, is given up.
+    /// Writes the due sequence numbers into `due`, in ascending order, and counts them as requested; returns the
+    /// written part. Packets requested too often, or that would arrive too late, are given up.
     pub fn take_due<'d>(&mut self, now: Instant, round_trip: Duration, due: &'d mut [u16; MISSING_MAX]) -> &'d [u16] {
         let (retry, reordering) = (round_trip.max(RETRY_MIN), self.reordering.wait(now));
         let (mut kept, mut written) = (0, 0);
@@ -142,7 +142,6 @@ impl Missing {
     }
 }
 
-/// Memory for [`Missing::take_due`].
 pub const fn due_buffer() -> [u16; MISSING_MAX] {
     [0; MISSING_MAX]
 }
@@ -151,7 +150,7 @@ pub const fn due_buffer() -> [u16; MISSING_MAX] {
 mod tests {
     use super::*;
 
-    /// Before the first request, where no packet was overtaken before.
+    /// Wait before the first request if no packet was overtaken before.
     const WAIT: Duration = Duration::from_millis(5);
 
     fn due(missing: &mut Missing, now: Instant, round_trip_ms: u64) -> Vec<u16> {
@@ -205,7 +204,7 @@ mod tests {
         missing.gap(at(100), 20..22);
         assert_eq!(missing.due_at(), Some(at(115)));
         assert_eq!(due(&mut missing, at(115), 60), [20, 21]);
-        // Publishers without a stream for it answer on the same one.
+        // Publishers without a retransmission stream answer on the same one.
         missing.arrived(at(175), 20, true);
         missing.arrived(at(118), 21, false);
         missing.gap(at(200), 30..31);

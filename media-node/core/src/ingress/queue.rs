@@ -1,22 +1,23 @@
-//! Packets of a track on their way to its subscribers: those of one video frame wait a moment for each other.
+//! Packets of a track on their way to its subscribers: those of one video frame wait briefly for each other.
 
 use crate::packet::Facts;
 use std::time::{Duration, Instant};
 
-/// So many packets of a video are sent before more are taken in: a read of the socket may bring 1,700, and a cache holds 512.
+/// This many video packets are sent before more are accepted: a read of the socket may bring 1,700, and a cache holds
+/// 512.
 const VIDEO_PACKETS_URGENT: usize = 128;
-/// So many of sound, whose cache holds 64.
+/// The same for audio, whose cache holds 64.
 const AUDIO_PACKETS_URGENT: usize = 16;
-/// Most packets of a track that wait to be sent at once, should the caller not send what is urgent.
+/// Most waiting packets of a track, in case the caller does not send urgent ones.
 const PENDING_PACKETS_MAX: usize = 256;
-/// How long a video frame's first packets wait for its last, so that a subscriber gets them in one run.
+/// Time for which a video frame's first packets wait for its last, so that a subscriber gets them in one run.
 const HOLD: Duration = Duration::from_millis(1);
-/// Waits in vain after which a track's packets are taken to come one by one, and are sent at once.
+/// After this many waits in vain, a track's packets are assumed to arrive one by one, and are sent at once.
 const HOLDS_IN_VAIN_MAX: u8 = 4;
-/// Packets that wait to be written for the subscribers, by index.
+/// Packets waiting to be written for the subscribers, by index.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Came since the last round of sending began.
+    /// Packets since the last round of sending began.
     pub(super) pending: Vec<u64>,
     pub(super) sending: Vec<u64>,
     pub(super) held_until: Option<Instant>,
@@ -26,7 +27,7 @@ pub(super) struct Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Queued {
     pub(super) is_first: bool,
-    /// So many wait that they are to be sent before more come.
+    /// True if waiting packets must be sent before more arrive.
     pub(super) is_urgent: bool,
     pub(super) is_dropped: bool,
 }
@@ -51,7 +52,7 @@ impl Queue {
     }
 
     pub(super) fn begin_sending(&mut self, now: Instant) {
-        // Waiting is worth it where it brings a frame's packets together, or where they come together anyway.
+        // Waiting is useful if it gathers a frame's packets, or if they arrive together anyway.
         let waited_in_vain = self.held_until.is_some_and(|until| until <= now) && self.pending.len() == 1;
         if waited_in_vain {
             self.holds_in_vain = self.holds_in_vain.saturating_add(1);

@@ -1,4 +1,4 @@
-//! How many bits per second a stream brings, over the last second.
+//! Bitrate of a stream over the last second.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 pub const STOPPED_AFTER: Duration = Duration::from_millis(500);
 const BUCKETS: u64 = 10;
 const BUCKET_MS: u64 = 100;
-/// A younger stream is measured as if it were this old, or its first key frame would look like its pace.
+/// A younger stream is measured as if it were this old, or its first key frame would inflate its rate.
 const AGE_MS_MIN: u64 = 500;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     bytes: [u32; BUCKETS as usize],
     started_at: Instant,
-    /// Number of the bucket that is being filled, since the start.
+    /// Number of the current bucket since the start.
     current: u64,
 }
 
@@ -32,7 +32,7 @@ impl Rate {
     pub fn bps(&mut self, now: Instant) -> u64 {
         self.advance(now);
         let bits = self.bytes.iter().map(|bytes| u64::from(*bytes) * 8).sum::<u64>();
-        // The bucket that is being filled covers only a part of its time.
+        // The current bucket covers only a part of its time.
         let covered_ms = (BUCKETS - 1) * BUCKET_MS + self.age_ms(now) % BUCKET_MS;
         bits * 1_000 / self.age_ms(now).clamp(AGE_MS_MIN, covered_ms.max(AGE_MS_MIN))
     }

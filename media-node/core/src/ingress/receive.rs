@@ -1,11 +1,11 @@
-//! What we know of one stream from a publisher: what arrived, how evenly, what is missing, and its clock.
+//! Reception of one stream from a publisher: arrivals, jitter, losses, and clock.
 
 use super::missing::Missing;
 use crate::rtcp::ReportBlock;
 use crate::rtcp::ntp::NtpTime;
 use std::time::Instant;
 
-/// Packets behind the highest that are still told apart from duplicates; older ones are dropped.
+/// Packets behind the highest that are still distinguished from duplicates; older ones are dropped.
 const WINDOW_PACKETS: u64 = 1_024;
 const WINDOW_WORDS: usize = (WINDOW_PACKETS / 64) as usize;
 
@@ -16,13 +16,12 @@ pub struct Receiver {
     clock_rate: u32,
     /// The first packet's index and the highest so far; `None` before the first packet.
     range: Option<Range>,
-    /// Which of the last packets have come, a bit for each index modulo the window.
+    /// Received packets, one bit for each index modulo the window.
     window: [u64; WINDOW_WORDS],
-    /// Packets received on the stream itself, repairs not counted.
+    /// Packets received on the stream itself, without repairs.
     received: u64,
     /// RFC 3550 §A.3: `expected` and `received` at the last report.
     at_last_report: (u64, u64),
-    /// Packets lost until the last sample.
     sampled_lost: u64,
     /// RFC 3550 §A.8: difference of arrival and timestamp of the last packet, and 16 times the jitter.
     transit: Option<u32>,
@@ -37,18 +36,18 @@ struct Range {
     highest: u64,
 }
 
-/// One sender report of a publisher, and when it came: the link of its stream to the wall clock.
+/// One sender report of a publisher and its arrival: the link of its stream to the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceClock {
     pub ntp: NtpTime,
-    /// The same moment in the stream's timestamps.
+    /// The same time in the stream's timestamps.
     pub rtp_timestamp: u32,
-    /// Our clock when the report came.
+    /// Read from our clock.
     pub arrived: NtpTime,
 }
 
 impl Receiver {
-    /// Receives the stream `ssrc`; with `repairs`, losses are listed so that they can be asked for.
+    /// With `repairs`, losses are listed so that they can be requested.
     pub fn new(ssrc: u32, clock_rate: u32, repairs: bool) -> Self {
         Self {
             ssrc,
@@ -69,22 +68,21 @@ impl Receiver {
         self.ssrc
     }
 
-    /// Counts a packet of the stream in. Gives its index (its sequence number with the wraps counted) if it is to be
-    /// forwarded, `None` if it came before or is too old.
+    /// Counts a packet of the stream. Returns its index (the extended sequence number) if it must be forwarded, `None`
+    /// if it is a duplicate or too old.
     pub fn packet(&mut self, now: Instant, arrived: NtpTime, sequence: u16, timestamp: u32) -> Option<u64> {
         self.received += 1;
         self.measure_jitter(arrived, timestamp);
         self.mark(now, sequence, true)
     }
 
-    /// Counts a packet in that came as a retransmission. It mends the stream, but says nothing about the path:
-    /// RFC 4588 §6.3 leaves the statistics of the original stream alone.
+    /// Counts a retransmitted packet. It repairs the stream, but says nothing about the path: RFC 4588 §6.3 leaves the
+    /// statistics of the original stream alone.
     pub fn repair(&mut self, now: Instant, sequence: u16) -> Option<u64> {
         self.range?;
         self.mark(now, sequence, false)
     }
 
-    /// Takes note of a sender report of this stream.
     pub fn sender_report(&mut self, ntp: NtpTime, rtp_timestamp: u32, arrived: NtpTime) {
         self.clock = Some(SourceClock { ntp, rtp_timestamp, arrived });
     }
@@ -97,14 +95,14 @@ impl Receiver {
         self.missing.as_mut()
     }
 
-    /// What to tell the publisher about its stream (RFC 3550 §6.4.1), and starts the next interval.
+    /// A report block about the stream (RFC 3550 §6.4.1); starts the next interval.
     pub fn report(&mut self, now: NtpTime) -> Option<ReportBlock> {
         let range = self.range?;
         let expected = range.highest - range.first + 1;
         let (expected_before, received_before) = std::mem::replace(&mut self.at_last_report, (expected, self.received));
         let expected_lately = expected.saturating_sub(expected_before);
         let lost_lately = expected_lately.saturating_sub(self.received - received_before);
-        // RFC 3550 §A.3: the fraction is 0 where duplicates outnumber losses.
+        // RFC 3550 §A.3: the fraction is 0 if duplicates outnumber losses.
         let fraction = (lost_lately << 8).checked_div(expected_lately).unwrap_or(0);
         let lost = (expected as i64 - self.received as i64).clamp(-0x80_0000, 0x7f_ffff);
         let since_report = self.clock.map_or(0, |clock| now.0.wrapping_sub(clock.arrived.0) >> 16);
@@ -120,7 +118,7 @@ impl Receiver {
         })
     }
 
-    /// Packets lost since this was last called.
+    /// Packets lost since the last call.
     pub fn take_lost(&mut self) -> u64 {
         let expected = self.range.map_or(0, |range| range.highest - range.first + 1);
         let lost = expected.saturating_sub(self.received);
@@ -174,10 +172,10 @@ impl Receiver {
     }
 }
 
-/// Where indices begin to be counted.
+/// The start of indices.
 const FIRST_CYCLE: u64 = 1 << 16;
 
-/// Sets the bit of `index`, and says whether it was set.
+/// Returns true if the bit was set already.
 fn set(window: &mut [u64; WINDOW_WORDS], index: u64) -> bool {
     let place = index % WINDOW_PACKETS;
     let Some(word) = window.get_mut((place / 64) as usize) else { return true };
@@ -201,25 +199,25 @@ fn forget(window: &mut [u64; WINDOW_WORDS], indices: std::ops::RangeInclusive<u6
     }
 }
 
-/// The difference of a publisher's wall clock and ours, the same for all its streams, so that they stay in step.
+/// The difference between a publisher's wall clock and ours, the same for all its streams, so that they stay in sync.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClockOffset {
-    /// Ours minus theirs, in 2^-32 s: the least seen, as the least delayed report is the most truthful.
+    /// Ours minus theirs, in 2^-32 s: the minimum, as the least delayed report is the most accurate.
     least: Option<i64>,
 }
 
 impl ClockOffset {
-    /// Learns from a sender report.
+    /// Updates the offset from a sender report.
     pub fn learn(&mut self, clock: SourceClock) {
         let sample = clock.arrived.0.wrapping_sub(clock.ntp.0) as i64;
         self.least = Some(match self.least {
-            // Clocks drift: let the least rise slowly, or it would be stuck where they once were.
+            // Clocks drift: the minimum rises slowly, so that it cannot get stuck at an old offset.
             Some(least) if sample > least => least.wrapping_add(sample.wrapping_sub(least) / 64),
             Some(_) | None => sample,
         });
     }
 
-    /// Our clock when theirs said `ntp`, once a report was learned from.
+    /// Converts `ntp` from their clock to ours; `None` before the first report.
     pub fn ours(&self, ntp: NtpTime) -> Option<NtpTime> {
         Some(NtpTime(ntp.0.wrapping_add(self.least? as u64)))
     }
@@ -260,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Feeds sequence numbers and checks which indices come out, relative to the first cycle.
+    /// Feeds sequence numbers and checks the resulting indices, relative to the first cycle.
     fn check(sequences: &[u16], expected: &[Option<u64>]) {
         let mut fixture = Fixture::new();
         let indices: Vec<_> =

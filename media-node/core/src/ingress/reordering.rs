@@ -1,22 +1,22 @@
-//! How long packets that were overtaken by others take to come after all, so that only losses are asked for.
+//! Measures how late overtaken packets arrive, so that only losses are requested.
 
 use std::time::{Duration, Instant};
 
-/// Where nothing was seen of it; packets that merely overtook each other are rarely further apart.
+/// Wait without any observed reordering; overtaken packets are rarely later.
 const WAIT_MIN: Duration = Duration::from_millis(5);
-/// What comes later is asked for: a repair in vain costs less than a picture that stands still.
+/// Later packets are requested: a repair in vain costs less than a frozen picture.
 const WAIT_MAX: Duration = Duration::from_millis(60);
-/// What was seen holds for so long.
+/// Time for which an observation counts.
 const HOLDS: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reordering {
-    /// The longest of late, and when it was seen.
+    /// The longest recent delay, and the time of its observation.
     longest: Option<(Duration, Instant)>,
 }
 
 impl Reordering {
-    /// A packet came so long after one that had overtaken it.
+    /// Records the delay of an overtaken packet.
     pub(super) fn note(&mut self, now: Instant, late: Duration) {
         let is_news = |(longest, at)| late >= longest || now.saturating_duration_since(at) >= HOLDS;
         if self.longest.is_none_or(is_news) {
@@ -24,7 +24,7 @@ impl Reordering {
         }
     }
 
-    /// How long to wait for a packet before it is asked for.
+    /// Time to wait for a packet before it is requested.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let longest = self.longest.filter(|(_, at)| now.saturating_duration_since(*at) < HOLDS);
         let wait = longest.map_or(WAIT_MIN, |(longest, _)| longest * 5 / 4);

@@ -1,4 +1,4 @@
-//! One stream of a publisher, a layer of a track: received once here, then given to every slot it plays in.
+//! One stream of a publisher, which is a layer of a track: received once, then given to every slot it plays in.
 
 use super::cache::{AUDIO_PACKETS_KEPT, Cache, VIDEO_PACKETS_KEPT};
 use super::keyframe::Requester;
@@ -8,7 +8,7 @@ use super::receive::{ClockOffset, Receiver, SourceClock};
 use super::thinning::Thinning;
 use crate::codec::{Malformed, Picture, red};
 use crate::keys::{SessionKey, TrackKey};
-use crate::packet::{Csrc, Facts, Moment, Packet};
+use crate::packet::{Csrc, Facts, Moment, Packet, RTP_HEADER_BYTES, TRANSPORT_BYTES};
 use crate::quality::Tally;
 use crate::record::tap::TapNumber;
 use crate::rtcp::ntp::NtpTime;
@@ -19,11 +19,10 @@ use crate::tempo::{Tempo, Thinned};
 use shared::rtp_parameters::{CodecName, Encoding, MediaKind, Section};
 use std::time::Instant;
 
-/// Between the index spaces of two streams: no stream gets this far.
+/// Distance between the index spaces of two streams: no stream gets this far.
 const INDEX_SPACE: u64 = 1 << 40;
 
-/// Headers of IPv4, UDP and RTP with extensions, and SRTP's tag.
-const PACKET_OVERHEAD_BYTES: usize = 64;
+const PACKET_OVERHEAD_BYTES: usize = TRANSPORT_BYTES + RTP_HEADER_BYTES;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscriber {
@@ -48,53 +47,53 @@ pub struct Stream {
     rate: Option<Rate>,
     receiver: Option<Receiver>,
     cache: Cache,
-    /// Of a stream with temporal layers.
+    /// Set for a stream with temporal layers.
     thinning: Option<Box<Thinning>>,
     /// The highest index so far.
     newest: u64,
-    /// Added to the receiver's indices: no two streams may share a packet's name, or one could be sent again as the
+    /// Added to the receiver's indices: no two streams may share a packet's name, or one could be retransmitted as the
     /// other under an SRTP index that is already used.
     index_base: u64,
-    /// Indices of the packets that were taken in last: one, and what it brought again.
+    /// Indices of the packets accepted last: one, and its redundant ones.
     fresh: Vec<u64>,
-    /// SSRC of its retransmissions, once they came.
+    /// SSRC of its retransmissions, once they arrived.
     repair_ssrc: Option<u32>,
-    /// The one before the last restart: what it brings late is not of this stream.
+    /// The one before the last restart: its late packets are not of this stream.
     former_repair_ssrc: Option<u32>,
     orientation: Option<u8>,
     queue: Queue,
 }
 
-/// How the recorder takes a stream.
+/// The recorder's use of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tap {
     /// Its packets are copied under this number.
     Open(TapNumber),
-    /// They will be from the next key frame on, instead of those of another layer.
+    /// Its packets will be copied from the next key frame on, instead of another layer's.
     AtKeyframe(TapNumber),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// It is the first of those that wait.
+    /// True for the first of the waiting packets.
     pub is_first: bool,
-    /// So many wait that they are to be sent before more come.
+    /// True if waiting packets must be sent before more arrive.
     pub is_urgent: bool,
-    /// Too many wait: subscribers will ask for it again.
+    /// True if too many wait: subscribers will request it again.
     pub is_dropped: bool,
     pub begins_stream: bool,
-    /// It is the first picture of its stream, or the first in another codec than the one before.
+    /// True for the first picture of its stream, or the first in another codec.
     pub changes_codec: bool,
-    /// A loss was noticed or mended: the time to ask for losses may have moved.
+    /// A loss was noticed or repaired: the time of the next request may have moved.
     pub repair_at: Option<Instant>,
-    /// More was lost than asking for can mend.
+    /// More was lost than requests can repair.
     pub needs_keyframe: bool,
-    /// When the wait for the frame's end is over, if there is one.
+    /// End of the wait for the frame's last packet, if there is one.
     pub held_until: Option<Instant>,
 }
 
 impl Stream {
-    /// One encoding of a section; `instance` is a number no other stream of the shard has had.
+    /// One encoding of a section; `instance` must be unique among all streams of the shard.
     pub fn new(publisher: SessionKey, track: TrackKey, section: &Section, encoding: Encoding, instance: u64) -> Self {
         let packets = if section.kind == MediaKind::Video { VIDEO_PACKETS_KEPT } else { AUDIO_PACKETS_KEPT };
         Self {
@@ -123,7 +122,7 @@ impl Stream {
         }
     }
 
-    /// What is known of what arrived, once something did.
+    /// `None` before the first packet.
     pub fn receiver(&mut self) -> Option<&mut Receiver> {
         self.receiver.as_mut()
     }
@@ -136,7 +135,7 @@ impl Stream {
         self.receiver.as_ref().is_some_and(|receiver| receiver.ssrc() == ssrc)
     }
 
-    /// Continues under another SSRC, whose packets get an index space of their own. Its subscribers must begin anew.
+    /// Continues under another SSRC, with a new index space. Its subscribers must start anew.
     pub fn restart(&mut self, instance: u64) {
         self.receiver = None;
         self.newest = 0;
@@ -169,7 +168,7 @@ impl Stream {
         Ok(Received { begins_stream, ..received })
     }
 
-    /// Takes in a packet of redundant audio, and before it those that it carries again and that did not come.
+    /// Accepts a packet of redundant audio, preceded by its missing earlier packets.
     fn take_in_redundant(
         &mut self,
         at: Moment,
@@ -197,13 +196,14 @@ impl Stream {
         Ok(Received { is_first: is_first | received.is_first, ..received })
     }
 
-    /// Takes in a packet of its retransmission stream (RFC 4588). One without payload only probed for bandwidth.
+    /// Accepts a packet of its retransmission stream (RFC 4588). One without payload only probes for bandwidth.
     pub fn repair(&mut self, at: Moment, header: &RtpHeader<'_>, payload: &[u8]) -> Result<Received, DropReason> {
         let codec = self.section.codecs.iter().find(|codec| codec.rtx_payload_type == Some(header.payload_type));
         let name = codec.ok_or(DropReason::UnknownPayloadType)?.name;
         let (sequence, payload) = rtx::restore(payload).ok_or(DropReason::Probe)?;
         let receiver = self.receiver.as_mut().ok_or(DropReason::UnknownStream)?;
-        // RFC 4588 §5.3: a retransmission stream belongs to one stream, and sequence numbers mean nothing in another.
+        // RFC 4588 §5.3: a retransmission stream belongs to one stream, and its sequence numbers mean nothing in
+        // another.
         let is_announced = self.encoding.rtx_ssrc == Some(header.ssrc);
         let is_of_another = is_announced && self.encoding.ssrc != Some(receiver.ssrc());
         if is_of_another || self.former_repair_ssrc == Some(header.ssrc) {
@@ -229,7 +229,7 @@ impl Stream {
             self.keyframes.arrived();
             self.size = picture.size(payload).or(self.size);
         }
-        // What comes late may be of the codec before.
+        // A late packet may be in the previous codec.
         let tells_codec = facts.picture.is_some() && facts.index == self.newest;
         let changes_codec = tells_codec && self.codec.replace(codec) != Some(codec);
         self.cache.keep(&Packet { facts, payload });
@@ -261,7 +261,7 @@ impl Stream {
         let picture = Picture::read(codec, payload).map_err(|Malformed| DropReason::MalformedPayload)?;
         let first_byte = |id: Option<u8>| header.extension(id?)?.first().copied();
         let ids = self.section.extensions;
-        // Browsers tell it with some packets only: it holds until the next time.
+        // Browsers send it with some packets only: it applies until the next time.
         self.orientation = first_byte(ids.video_orientation).or(self.orientation);
         Ok(Facts {
             index: self.index_base.wrapping_add(index),
@@ -277,7 +277,7 @@ impl Stream {
     }
 
     fn thin(&mut self, now: Instant, facts: &Facts, payload_bytes: usize) -> Thinned {
-        // Only ahead of everything: what has a number already keeps it.
+        // Only for the newest packet: numbered packets keep their numbers.
         let is_ahead = facts.index > self.newest;
         self.newest = self.newest.max(facts.index);
         if self.thinning.is_none() && (facts.temporal_layer().is_none() || !is_ahead) {
@@ -287,12 +287,12 @@ impl Stream {
         thinning.number(now, facts, payload_bytes + PACKET_OVERHEAD_BYTES)
     }
 
-    /// The packets that were taken in last, in order.
+    /// The packets accepted last, in order.
     pub fn fresh(&self) -> impl Iterator<Item = Packet<'_>> {
         self.fresh.iter().filter_map(|index| self.packet(*index))
     }
 
-    /// When a timestamp was captured by our clock, once the publisher reported what its clock says.
+    /// Capture time of a timestamp on our clock, once the publisher has reported its clock.
     pub fn captured(&self, timestamp: u32, offset: &ClockOffset) -> Option<NtpTime> {
         let clock = self.clock()?;
         let rate = i64::from(self.clock_rate().max(1));
@@ -300,45 +300,45 @@ impl Stream {
         Some(offset.ours(clock.ntp)?.plus_micros(ticks * 1_000_000 / rate))
     }
 
-    /// Ticks of its timestamps in a second.
+    /// In ticks per second.
     pub fn clock_rate(&self) -> u32 {
         self.section.codecs.first().map_or(1, |codec| codec.clock_rate)
     }
 
-    /// Its SSRC, if it is video and something arrived.
+    /// Its SSRC, if it is video and has packets.
     pub fn video_ssrc(&self) -> Option<u32> {
         let receiver = self.receiver.as_ref().filter(|_| self.kind == MediaKind::Video)?;
         Some(receiver.ssrc())
     }
 
-    /// The codec of its pictures, once one came.
+    /// The codec of its pictures, once one has arrived.
     pub fn codec(&self) -> Option<CodecName> {
         self.codec
     }
 
-    /// Lines of its picture; 0 until they are known.
+    /// Lines of its picture; 0 until known.
     pub fn lines(&self) -> u16 {
         self.size.map_or(0, |(_, lines)| lines)
     }
 
-    /// Bits per second over the last second, with everything above Ethernet that a subscriber would get.
+    /// Bits per second over the last second, including everything above Ethernet that a subscriber would get.
     pub fn bitrate_bps(&mut self, now: Instant) -> u64 {
         self.rate.as_mut().map_or(0, |rate| rate.bps(now))
     }
 
-    /// Bits and frames per second of a tempo that leaves something out.
+    /// Bits and frames per second of a slower tempo.
     pub fn pace(&mut self, now: Instant, tempo: Tempo) -> Option<(u64, u64)> {
         self.thinning.as_mut()?.pace(now, tempo)
     }
 
-    /// As [`Self::bitrate_bps`], of so much of it.
+    /// See [`Self::bitrate_bps`], for a tempo.
     pub fn tempo_bps(&mut self, now: Instant, tempo: Tempo) -> u64 {
         let pace = self.pace(now, tempo);
         pace.map_or_else(|| self.bitrate_bps(now), |(bps, _)| bps)
     }
 
-    /// What must be added to this stream's timestamps to get those of `other` at the same capture time; both are layers
-    /// of one track, and their publisher has reported the clocks of both.
+    /// The difference to add to this stream's timestamps to get those of `other` at the same capture time; both are
+    /// layers of one track, and their publisher has reported both clocks.
     pub fn timestamp_offset(&self, other: &Self) -> Option<u32> {
         let (from, to) = (self.clock()?, other.clock().filter(|_| self.track == other.track)?);
         let rate = i128::from(self.clock_rate());
@@ -350,7 +350,7 @@ impl Stream {
         !self.queue.pending.is_empty()
     }
 
-    /// Whether its packets still wait for the end of their frame.
+    /// True if its packets still wait for the end of their frame.
     pub fn is_held(&self, now: Instant) -> bool {
         self.queue.held_until.is_some_and(|until| now < until)
     }
@@ -359,7 +359,7 @@ impl Stream {
         self.queue.held_until
     }
 
-    /// Begins a round of sending with everything that waits.
+    /// Starts a round of sending with all waiting packets.
     pub fn begin_sending(&mut self, now: Instant) {
         self.queue.begin_sending(now);
     }

@@ -1,7 +1,7 @@
-//! Numbers a stream's packets for those who take only its lower temporal layers: once for all of them, as they come.
+//! Numbers a stream's packets for viewers of its lower temporal layers: once for all of them, on arrival.
 //!
-//! What is left out leaves no hole in the numbers. A packet that has not come yet may belong to any layer, so it keeps its
-//! number for everybody, unless it can only belong to a frame that is left out.
+//! Omitted packets leave no gap in the numbers. A packet that has not arrived may belong to any layer, so it keeps its
+//! number for everybody, unless it can only belong to an omitted frame.
 
 use super::cache::VIDEO_PACKETS_KEPT;
 use super::rate::Rate;
@@ -9,16 +9,16 @@ use crate::packet::Facts;
 use crate::tempo::{THINNED, Tempo, Thinned};
 use std::time::Instant;
 
-/// Frames whose late packets are still told from those of others.
+/// Frames whose late packets are still recognised.
 const FRAMES_KEPT: usize = 32;
 
 #[derive(Debug)]
 pub struct Thinning {
-    /// What was found for the packets before `next`, by their indices' remainders.
+    /// Results for the packets before `next`, by index modulo the length.
     packets: Box<[Thinned]>,
-    /// The index behind the furthest packet.
+    /// The index after the furthest packet.
     next: u64,
-    /// What holds for the packet at `next`, if it is kept.
+    /// The result for the packet at `next`, if it is kept.
     counted: Thinned,
     last: Frame,
     frames: [Frame; FRAMES_KEPT],
@@ -34,7 +34,7 @@ struct Frame {
     has_ended: bool,
 }
 
-/// What a slower tempo takes.
+/// The rates of a slower tempo.
 #[derive(Debug)]
 struct Pace {
     bytes: Rate,
@@ -42,10 +42,10 @@ struct Pace {
 }
 
 impl Thinning {
-    /// Of a stream whose first frame above the base layer is about to come.
+    /// `first` is the stream's first packet above the base layer.
     pub fn new(now: Instant, first: &Facts) -> Self {
         let pace = || Pace { bytes: Rate::new(now), frames: Rate::new(now) };
-        // What came before it belongs to the base layer, or to everybody.
+        // Earlier packets belong to the base layer, or to everybody.
         let last = Frame { timestamp: first.timestamp.wrapping_sub(1), ..Frame::default() };
         Self {
             packets: vec![Thinned::default(); VIDEO_PACKETS_KEPT].into_boxed_slice(),
@@ -58,7 +58,7 @@ impl Thinning {
         }
     }
 
-    /// Takes note of a packet that has just come, in whatever order.
+    /// Numbers an arrived packet, in any order.
     pub fn number(&mut self, now: Instant, facts: &Facts, bytes: usize) -> Thinned {
         let thinned = if facts.index < self.next { self.late(facts) } else { self.ahead(now, facts) };
         for (place, pace) in self.paces.iter_mut().enumerate() {
@@ -69,17 +69,17 @@ impl Thinning {
         thinned
     }
 
-    /// Bits per second of a tempo, and frames per second.
+    /// Bits and frames per second of a tempo.
     pub fn pace(&mut self, now: Instant, tempo: Tempo) -> Option<(u64, u64)> {
         let pace = self.paces.get_mut(tempo.place()?)?;
         Some((pace.bytes.bps(now), pace.frames.bps(now) / 8))
     }
 
-    /// The index of the packet that has this number in a tempo.
+    /// The index of the packet with this number in a tempo.
     pub fn index_of(&self, tempo: Tempo, number: u64) -> Option<u64> {
         let (mut from, mut to) = (self.next.saturating_sub(self.packets.len() as u64), self.next);
         let number_of = |index: u64| Some(index.wrapping_sub(self.find(index)?.packets_before(tempo)));
-        // A packet that is left out has the number of the next one that is not: the last with it is the one.
+        // An omitted packet has the number of the next kept one: the last with this number is the one.
         while from + 1 < to {
             let middle = from + (to - from) / 2;
             if number_of(middle)? <= number { from = middle } else { to = middle }
@@ -97,7 +97,7 @@ impl Thinning {
         let Some(thinned) = self.find(facts.index).filter(|_| is_known).copied() else {
             return Thinned { left_out: u8::MAX, ..self.counted };
         };
-        // Its number was kept while nobody knew what it would be.
+        // Its number was kept while its layer was unknown.
         let frame = self.frames.iter().find(|frame| frame.left_out != 0 && frame.timestamp == facts.timestamp);
         Thinned { left_out: thinned.left_out | frame.map_or(0, |frame| frame.left_out), ..thinned }
     }
@@ -118,7 +118,7 @@ impl Thinning {
             let is_whole = facts.begins_frame() || follows && self.last.has_ended;
             self.begin_frame(now, facts, is_whole);
         }
-        // Of the frame that begins here, if its beginning is lost and nothing else can be; or of anything.
+        // Part of the frame that begins here, if its beginning is lost and nothing else is possible; or of anything.
         let head_left_out = if is_new && !facts.begins_frame() { self.last.left_out } else { 0 };
         self.pass_over(facts.index, head_left_out);
         self.last.has_ended = facts.marker;
@@ -127,7 +127,7 @@ impl Thinning {
         thinned
     }
 
-    /// Whether a packet's frame is the one after the last.
+    /// True if a packet's frame directly follows the last one.
     fn follows(&self, facts: &Facts) -> bool {
         let next = |last: u16| last.wrapping_add(1) & 0x7fff;
         self.last.picture_id.zip(facts.picture_id()).is_some_and(|(last, this)| next(last) == this)
@@ -137,7 +137,7 @@ impl Thinning {
         for (place, pictures) in self.counted.pictures.iter_mut().enumerate() {
             *pictures = pictures.wrapping_add(u16::from(self.last.left_out >> place & 1));
         }
-        // A frame whose beginning may still come is everybody's: nobody knows how much of it there is.
+        // A frame whose beginning may still arrive belongs to everybody: its extent is unknown.
         let layer = facts.temporal_layer().filter(|_| is_whole).map_or(0, |layer| layer.index);
         let mut left_out = 0;
         for tempo in Tempo::ALL {
@@ -154,7 +154,7 @@ impl Thinning {
         self.frames_seen = self.frames_seen.wrapping_add(1);
     }
 
-    /// Numbers the packets up to this index, which have not come.
+    /// Numbers the missing packets up to this index.
     fn pass_over(&mut self, index: u64, left_out: u8) {
         let kept = self.packets.len() as u64;
         if index.saturating_sub(self.next) > kept {
@@ -191,8 +191,8 @@ mod tests {
         Facts { index, timestamp: u32::from(frame) * 3_000, marker, picture, ..Facts::none(CodecName::Vp8) }
     }
 
-    /// Packets as `index:frame.layer`, in square brackets where they begin and end their frames, as they come. What the base
-    /// layer's numbers and pictures are: `number:picture`, `-` where it is left out.
+    /// Packets as `index:frame.layer` in order of arrival, with square brackets at the beginning and end of frames.
+    /// Expects the base layer's numbers and pictures: `number:picture`, `-` for an omitted one.
     fn check(packets: &str, expected: &str) {
         let now = crate::virtual_time::start();
         let mut thinning = None;

@@ -10,9 +10,9 @@ use shared::ids::SessionId;
 use shared::rtp_parameters::{MediaKind, Section};
 use std::time::Instant;
 
-/// Frames a layer has to send before it counts as sent again, once its publisher's link was overloaded.
+/// Frames that a layer must send after its publisher's link was overloaded before it counts as alive again.
 const FRAMES_PROVING: u8 = 4;
-/// Frames the other layers have to send before a silent layer counts as stopped: a slow screen share pauses on all.
+/// Frames of the other layers after which a silent layer counts as stopped: a slow screen share pauses on all.
 const FRAMES_MISSED_MAX: u8 = 3;
 
 pub struct Track {
@@ -21,11 +21,11 @@ pub struct Track {
     pub kind: MediaKind,
     /// In the order of the section's encodings.
     pub layers: Vec<Layer>,
-    /// Every slot that wants it, also those in which it is paused.
+    /// Every slot that wants it, including those in which it is paused.
     pub viewers: Vec<Subscriber>,
     /// The layers that its viewers need.
     pub wanted: Wanted,
-    /// Under which number its packets are copied for the recorder.
+    /// The number under which its packets are copied for the recorder.
     pub tap: Option<TapNumber>,
     section: Section,
 }
@@ -33,16 +33,16 @@ pub struct Track {
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
     pub stream: StreamKey,
-    /// When its last frame was complete.
+    /// Time of its last complete frame.
     frame_at: Option<Instant>,
     /// Frames of the other layers since then.
     frames_missed: u8,
-    /// Frames it has yet to send before it counts as sent.
+    /// Frames that it must still send before it counts as alive.
     frames_owed: u8,
 }
 
 impl Track {
-    /// A track whose layers are yet to be added.
+    /// Creates a track without layers.
     pub fn new(publisher: SessionKey, session: &SessionId, section: &Section) -> Self {
         Self {
             publisher,
@@ -56,7 +56,7 @@ impl Track {
         }
     }
 
-    /// Whether it is what this section describes.
+    /// True if the section describes this track.
     pub fn is_of(&self, section: &Section) -> bool {
         self.section == *section
     }
@@ -69,7 +69,7 @@ impl Track {
         self.layers.iter().map(|layer| layer.stream)
     }
 
-    /// Its only stream, unless it has several.
+    /// Its only stream; `None` if it has several.
     pub fn single(&self) -> Option<StreamKey> {
         if let [layer] = self.layers.as_slice() { Some(layer.stream) } else { None }
     }
@@ -83,7 +83,13 @@ impl Track {
         self.section.encodings.get(place)?.rid.as_deref()
     }
 
-    /// Only this layer is sent for sure; which of the others are has to show itself anew.
+    /// The layers that are still sent: they have missed hardly any frame.
+    pub fn sent_lately(&self) -> impl Iterator<Item = StreamKey> {
+        let is_sent = |layer: &&Layer| layer.frame_at.is_some() && layer.frames_missed < FRAMES_MISSED_MAX - 1;
+        self.layers.iter().filter(is_sent).map(|layer| layer.stream)
+    }
+
+    /// Treats all other layers as stopped until they prove that they are sent.
     pub fn doubt_all_but(&mut self, now: Instant, sure: Option<StreamKey>) {
         for layer in &mut self.layers {
             if Some(layer.stream) == sure {
@@ -94,7 +100,7 @@ impl Track {
         }
     }
 
-    /// A frame of one layer has arrived to its end.
+    /// Handles a complete frame of one layer.
     pub fn note_frame(&mut self, now: Instant, stream: StreamKey) {
         for layer in &mut self.layers {
             if layer.stream == stream {
@@ -109,7 +115,7 @@ impl Track {
 }
 
 impl Layer {
-    /// Whether its publisher sends it: it does not if the other layers go on without it.
+    /// True if its publisher sends it, which is not the case if the other layers continue without it.
     pub fn is_alive(&self, now: Instant) -> bool {
         self.frames_owed == 0
             && self.frame_at.is_some_and(|at| {

@@ -1,8 +1,9 @@
-//! Which layers of a track its room was told are needed: more at once, fewer after a while, as viewers change their minds.
+//! The layers of a track last reported to its room as needed: additions are reported at once, removals after a while,
+//! as viewers change their minds.
 
 use std::time::{Duration, Instant};
 
-/// A layer that nobody needs is kept for so long.
+/// An unneeded layer is kept for this long.
 const SHRINK_AFTER: Duration = Duration::from_secs(2);
 
 /// A set of layers, a bit for each place.
@@ -15,7 +16,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Publishers begin with all of their layers.
+    /// Publishers start with all of their layers.
     pub const fn all() -> Self {
         Self { told: LayerSet::MAX, fewer_since: None }
     }
@@ -24,7 +25,7 @@ impl Wanted {
         self.told & (1 << place) != 0
     }
 
-    /// Whether the room is to be told now.
+    /// True if the room must be told now.
     pub fn update(&mut self, now: Instant, needed: LayerSet) -> bool {
         let before = self.told;
         if needed & !before != 0 {

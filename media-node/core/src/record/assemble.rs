@@ -1,4 +1,5 @@
-//! Frames out of packets that are in order: Opus packets are frames, those of video are put together (RFC 7741 §4, RFC 6184 §5).
+//! Assembles frames from ordered packets: Opus packets are frames, video frames are assembled (RFC 7741 §4, RFC 6184
+//! §5).
 
 mod h264;
 
@@ -11,30 +12,30 @@ use shared::rtp_parameters::CodecName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub timestamp: u32,
-    /// When its last packet came, in microseconds since 1970.
+    /// Arrival of its last packet, in microseconds since 1970.
     pub received_us: i64,
-    /// When it was captured, where that is known.
+    /// Capture time, if known.
     pub captured_us: Option<i64>,
-    /// Whether a decoder can begin here.
+    /// True if a decoder can begin here.
     pub is_key: bool,
-    /// Width and height, known of key frames.
+    /// Width and height, known for key frames.
     pub resolution: Option<(u16, u16)>,
     pub bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
 pub enum Assembler {
-    /// Sound: every packet is a frame.
+    /// Every packet is a frame.
     Opus,
     Vp8(Vp8),
     H264(H264),
 }
 
-/// The VP8 frame that is being put together.
+/// The incomplete VP8 frame.
 #[derive(Debug)]
 pub struct Vp8 {
     frame: Option<Frame>,
-    /// Something that later frames refer to is missing: nothing can be shown until the next key frame.
+    /// True if something that later frames depend on is missing: nothing can be shown until the next key frame.
     needs_key: bool,
 }
 
@@ -44,13 +45,13 @@ impl Assembler {
         Self::Opus
     }
 
-    /// For pictures; they begin with a key frame.
+    /// Starts with a key frame.
     #[must_use]
     pub const fn vp8() -> Self {
         Self::Vp8(Vp8 { frame: None, needs_key: true })
     }
 
-    /// For H.264; pictures begin with a key frame, too.
+    /// Starts with a key frame.
     #[must_use]
     pub const fn h264() -> Self {
         Self::H264(H264::new())
@@ -65,7 +66,7 @@ impl Assembler {
         }
     }
 
-    /// Whether it takes packets of this codec.
+    /// True if it accepts packets of this codec.
     #[must_use]
     pub const fn takes(&self, codec: CodecName) -> bool {
         match self {
@@ -75,7 +76,7 @@ impl Assembler {
         }
     }
 
-    /// Takes the next packet; gives a frame that it completes.
+    /// Takes the next packet; returns a frame if the packet completes one.
     pub fn push(&mut self, packet: Packet) -> Option<Frame> {
         match self {
             Self::Opus => (!packet.payload.is_empty()).then_some(Frame {
@@ -99,7 +100,7 @@ impl Assembler {
         }
     }
 
-    /// Whether nothing comes out until there is a key frame.
+    /// True if nothing can be returned until there is a key frame.
     #[must_use]
     pub const fn needs_key(&self) -> bool {
         match self {
@@ -139,7 +140,7 @@ impl Vp8 {
     }
 
     fn begin(&mut self, packet: &Packet, is_key: bool) {
-        // A frame without its end was not whole.
+        // A frame without its end was incomplete.
         if self.frame.is_some() {
             self.break_off();
         }

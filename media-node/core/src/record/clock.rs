@@ -1,13 +1,14 @@
-//! When a frame was, on the room's clock: RTP timestamps say how far frames are apart, sender reports when they were captured.
+//! Places frames on the room's clock: RTP timestamps give their distances, sender reports their capture times.
 //!
-//! Until the first sender report a stream is anchored to the arrival of its first frame. After that it is drawn to what the reports
-//! say, little by little, so that no frame jumps and sound and pictures of one publisher stay together however long the call lasts.
+//! Until the first sender report a stream is anchored to the arrival of its first frame. After that it approaches the
+//! reported times gradually, so that no frame jumps and a publisher's audio and video stay in sync however long the
+//! call lasts.
 
-/// Of the time that passes, so much may be added or taken away to come nearer to what the reports say.
+/// This share of the elapsed time may be added or removed to approach the reported times.
 const SLEW_DIVISOR: i64 = 20;
-/// Farther than this from the truth, drawing near would take too long: the stream was paused, or its clock was set.
+/// With a larger error, approaching would take too long: the stream was paused, or its clock was set.
 const ERROR_US_MAX: i64 = 1_000_000;
-/// A capture time is believed if it is this near to the arrival.
+/// A capture time is trusted if it is this close to the arrival.
 const CAPTURE_AGE_US_MAX: i64 = 10_000_000;
 
 #[derive(Clone, Debug)]
@@ -19,23 +20,23 @@ pub struct StreamClock {
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     timestamp: u32,
-    /// Where the last frame was put.
+    /// The last frame's time.
     at_us: i64,
 }
 
 impl StreamClock {
-    /// A clock with so many ticks a second.
+    /// `clock_rate` in ticks per second.
     #[must_use]
     pub fn new(clock_rate: u32) -> Self {
         Self { ticks_per_second: i64::from(clock_rate.max(1)), anchor: None }
     }
 
-    /// Another stream begins, with timestamps of its own.
+    /// Another stream begins, with unrelated timestamps.
     pub fn restart(&mut self) {
         self.anchor = None;
     }
 
-    /// When a frame was, in microseconds since 1970. Frames must come in their order.
+    /// A frame's time in microseconds since 1970. Frames must be passed in order.
     pub fn at(&mut self, timestamp: u32, received_us: i64, captured_us: Option<i64>) -> i64 {
         let believable = |us: &i64| received_us.saturating_sub(*us).abs() <= CAPTURE_AGE_US_MAX;
         let truth = captured_us.filter(believable);
@@ -47,7 +48,7 @@ impl StreamClock {
         let expected = last.at_us.saturating_add(elapsed_us);
         let error = truth.unwrap_or(received_us).saturating_sub(expected);
         if error.abs() > ERROR_US_MAX {
-            // Back in time there is no way: what was written stays.
+            // Time never goes back: written frames stay.
             return self.anchored(timestamp, truth.unwrap_or(received_us).max(last.at_us));
         }
         let most = (elapsed_us / SLEW_DIVISOR).max(0);
@@ -65,14 +66,14 @@ impl StreamClock {
 mod tests {
     use super::*;
 
-    /// Frames of 20 ms: the truth is `offset_us` from the arrival, the sender's clock runs `ppm` too fast.
+    /// Frames of 20 ms: the true time is `offset_us` from the arrival, the sender's clock runs `ppm` too fast.
     fn error_after(frames: i64, offset_us: i64, ppm: i64) -> i64 {
         let mut clock = StreamClock::new(48_000);
         let mut error = 0;
         for frame in 0..frames {
             let real_us = frame * 20_000;
             let ticks = (real_us + real_us * ppm / 1_000_000) * 48 / 1_000;
-            // The first report comes after half a second; jitter of some milliseconds is in every arrival.
+            // The first report arrives after half a second; every arrival has some milliseconds of jitter.
             let captured = (frame > 25).then_some(real_us);
             let received = real_us + offset_us + (frame % 7) * 1_000;
             let timestamp = 4_294_960_000_u32.wrapping_add(ticks as u32);
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(clock.at(3_000, 65_000_000, None), 65_000_000);
         assert_eq!(clock.at(3_000_000, 65_020_000, None), 65_020_000);
         assert_eq!(clock.at(3_003_000, 60_000_000, None), 65_020_000);
-        // A lie about the time is no truth.
+        // An implausible capture time is ignored.
         assert_eq!(clock.at(3_006_000, 65_100_000, Some(1)), 65_053_333);
     }
 }

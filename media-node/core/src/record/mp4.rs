@@ -1,29 +1,28 @@
-//! Fragmented MP4 (ISO/IEC 14496-12) with H.264 (14496-15) and Opus, as it is written and read here: parts that can be put one
-//! behind the other, and their frames again.
+//! Fragmented MP4 (ISO/IEC 14496-12) with H.264 (14496-15) and Opus, written as concatenable parts and read back as
+//! frames.
 //!
-//! A part is one fragment. The first part of a track carries the header before it. Parameter sets are in the samples as well
-//! (`avc3`), as the size of a picture may change with each key frame.
+//! A part is one fragment. The first part of a track carries the header before it. Parameter sets are also in the
+//! samples (`avc3`), as the size of a picture may change with each key frame.
 
 pub mod read;
 mod tracks;
 
 use super::webm::Block;
 
-/// Milliseconds are what times of pictures count; Opus counts samples (Opus in ISOBMFF §4.4).
+/// Video times count milliseconds; Opus counts samples (Opus in ISOBMFF §4.4).
 const PICTURE_TICKS_PER_MS: u64 = 1;
 const SOUND_TICKS_PER_MS: u64 = 48;
-/// How long a sample lasts after which none is known.
+/// Duration of a sample without a successor.
 const LAST_SAMPLE_MS: u64 = 20;
-/// Sample flags (14496-12 §8.8.3.1): depends on no other; depends on others and is no place to begin.
+/// Sample flags (14496-12 §8.8.3.1): depends on no other; depends on others and is no entry point.
 const SYNC: u32 = 0x0200_0000;
 const NOT_SYNC: u32 = 0x0101_0000;
 
-/// One track of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Track {
     /// Opus.
     Sound,
-    /// H.264, of this size at its first picture.
+    /// H.264, with the size of its first picture.
     Pictures {
         width: u16,
         height: u16,
@@ -34,14 +33,14 @@ pub enum Track {
 }
 
 impl Track {
-    /// What a key frame says of its track; nothing where its parameters are missing.
+    /// The track parameters in a key frame; `None` if parameter sets are missing.
     #[must_use]
     pub fn of(frame: &[u8]) -> Option<Self> {
         let find = |wanted: u8| units(frame).find(|unit| crate::codec::h264::kind_of(unit) == wanted);
         let (sps, pps) = (find(crate::codec::h264::kind::SPS)?, find(crate::codec::h264::kind::PPS)?);
         let (width, height) = crate::codec::h264::sps::size(sps)?;
-        // The header repeats the profile and level of the set, and has two bytes for the length of each.
-        let fits = sps.len() >= 4 && sps.len().max(pps.len()) <= usize::from(u16::MAX);
+        // The header has two bytes for each length.
+        let fits = sps.len().max(pps.len()) <= usize::from(u16::MAX);
         fits.then(|| Self::Pictures { width, height, sps: sps.to_vec(), pps: pps.to_vec() })
     }
 
@@ -53,7 +52,7 @@ impl Track {
     }
 }
 
-/// The NAL units of a frame, which has the length of each before it in 4 bytes.
+/// The NAL units of a frame, each with a 4-byte length before it.
 pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = frame;
     std::iter::from_fn(move || {
@@ -64,7 +63,7 @@ pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What a file begins with; always of the same length for the same tracks.
+/// The beginning of a file; always the same length for the same tracks.
 #[must_use]
 pub fn header(tracks: &[Track], duration_ms: u64) -> Vec<u8> {
     let mut out = Vec::new();
@@ -75,7 +74,7 @@ pub fn header(tracks: &[Track], duration_ms: u64) -> Vec<u8> {
     out
 }
 
-/// A fragment that is being filled.
+/// A fragment under construction.
 #[derive(Clone, Debug)]
 pub struct Fragment {
     runs: Vec<Run>,
@@ -97,38 +96,38 @@ struct Sample {
 }
 
 impl Fragment {
-    /// An empty one for a file with these tracks.
+    /// An empty fragment for a file with these tracks.
     #[must_use]
     pub fn new(tracks: &[Track]) -> Self {
         let run = |track: &Track| Run { ticks_per_ms: track.ticks_per_ms(), samples: Vec::new(), data: Vec::new() };
         Self { runs: tracks.iter().map(run).collect() }
     }
 
-    /// A fragment of pictures alone.
+    /// An empty fragment for video only.
     #[must_use]
     pub fn of_pictures() -> Self {
         Self { runs: vec![Run { ticks_per_ms: PICTURE_TICKS_PER_MS, samples: Vec::new(), data: Vec::new() }] }
     }
 
-    /// When its first sample is.
+    /// The time of its first sample.
     #[must_use]
     pub fn starts_ms(&self) -> Option<u64> {
         self.runs.iter().filter_map(|run| run.samples.first()).map(|sample| sample.at_ms).min()
     }
 
-    /// Whether there are samples of the track at this place.
+    /// True if there are samples of the track with this number.
     #[must_use]
     pub fn has_any_of(&self, track: usize) -> bool {
         self.runs.get(track).is_some_and(|run| !run.samples.is_empty())
     }
 
-    /// How large its samples are.
+    /// The size of its samples.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.runs.iter().map(|run| run.data.len()).sum()
     }
 
-    /// Adds a sample of the track at this place; no sample of a track comes before another one.
+    /// Adds a sample; times within a track must not decrease.
     pub fn add(&mut self, track: usize, block: &Block) {
         if let Some(run) = self.runs.get_mut(track) {
             run.data.extend_from_slice(&block.bytes);
@@ -136,7 +135,7 @@ impl Fragment {
         }
     }
 
-    /// Writes it as the fragment of this number; the last sample of each track lasts until `ends_ms`, where that is known.
+    /// Writes the fragment with this number; the last sample of each track lasts until `ends_ms`, if known.
     pub fn write(&self, out: &mut Vec<u8>, number: u32, ends_ms: Option<u64>) {
         let begins = out.len();
         let mut offsets = Vec::new();
@@ -146,7 +145,7 @@ impl Fragment {
                 boxed(out, *b"traf", |out| offsets.push((run, run.write(out, track, ends_ms))));
             }
         });
-        // Where the data of a track is, is counted from the start of the fragment.
+        // Data offsets are counted from the start of the fragment.
         let mut offset = out.len() - begins + 8;
         for (run, place) in offsets {
             if let Some(bytes) = out.get_mut(place..place + 4) {
@@ -159,14 +158,14 @@ impl Fragment {
 }
 
 impl Run {
-    /// Returns where the offset of the data goes.
+    /// Returns the position of the data offset.
     fn write(&self, out: &mut Vec<u8>, track: u32, ends_ms: Option<u64>) -> usize {
         // Offsets are counted from the start of the fragment (14496-12 §8.8.7.1).
         full(out, *b"tfhd", 0, 0x02_0000, |out| out.extend(track.to_be_bytes()));
         let starts_ms = self.samples.first().map_or(0, |sample| sample.at_ms);
         full(out, *b"tfdt", 1, 0, |out| out.extend((starts_ms * self.ticks_per_ms).to_be_bytes()));
         let mut place = 0;
-        // An offset, and of each sample its duration, size and flags.
+        // An offset, followed by each sample's duration, size and flags.
         full(out, *b"trun", 0, 0x701, |out| {
             out.extend((self.samples.len() as u32).to_be_bytes());
             place = out.len();
@@ -183,8 +182,8 @@ impl Run {
     }
 }
 
-/// Where a player can jump to in the first track, which is of pictures: when, and where in the file that fragment is
-/// (14496-12 §8.8.9).
+/// The entry points of the first track, which is video: time, and position of the fragment in the file (14496-12
+/// §8.8.9).
 #[must_use]
 pub fn index(entries: &[(u64, u64)]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -196,7 +195,7 @@ pub fn index(entries: &[(u64, u64)]) -> Vec<u8> {
             for (at_ms, position) in entries {
                 out.extend((at_ms * PICTURE_TICKS_PER_MS).to_be_bytes());
                 out.extend(position.to_be_bytes());
-                // The first sample of its first run there, which stands first.
+                // The first sample of the fragment's first run.
                 out.extend([1; 3]);
             }
         });
@@ -209,7 +208,7 @@ pub fn index(entries: &[(u64, u64)]) -> Vec<u8> {
     out
 }
 
-/// A box around what `body` writes.
+/// A box around the output of `body`.
 fn boxed(out: &mut Vec<u8>, kind: [u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend([0; 4]);
@@ -233,6 +232,68 @@ fn full(out: &mut Vec<u8>, kind: [u8; 4], version: u8, flags: u32, body: impl Fn
 mod tests {
     use super::*;
 
+    /// The boxes in `bytes`, one per line: depth, kind, and the hexadecimal body with the number of bytes in runs of
+    /// zeros.
+    fn boxes(bytes: &[u8], depth: usize) -> String {
+        const CONTAINERS: &[&str] = &["moov", "trak", "mdia", "minf", "dinf", "stbl", "mvex", "moof", "traf"];
+        let (mut rest, mut text) = (bytes, String::new());
+        while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+            let kind = std::str::from_utf8(&tail[..4]).expect("a kind");
+            let (whole, after) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            text += &format!("{depth} {kind}");
+            text += &if CONTAINERS.contains(&kind) {
+                format!("\n{}", boxes(&whole[8..], depth + 1))
+            } else {
+                format!(" {}\n", words(&whole[8..]))
+            };
+            rest = after;
+        }
+        text
+    }
+
+    fn words(bytes: &[u8]) -> String {
+        let run = |run: &[u8]| match run {
+            [0, ..] if run.len() > 2 => format!("({})", run.len()),
+            _ => run.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        bytes.chunk_by(|a, b| (*a == 0) == (*b == 0)).map(run).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_box_is_as_the_standards_have_it() {
+        let (sps, pps) = (vec![0x67, 0x42, 0xc0, 0x16, 0xd9], vec![0x68, 0xce, 0x3c]);
+        let tracks = [Track::Pictures { width: 640, height: 360, sps, pps }, Track::Sound];
+        let mut bytes = header(&tracks, 1_000);
+        let mut fragment = Fragment::new(&tracks);
+        let block = |at_ms, is_key, bytes: &[u8]| Block { at_ms, is_key, bytes: bytes.to_vec() };
+        fragment.add(0, &block(100, true, b"key"));
+        fragment.add(0, &block(133, false, b"delta"));
+        fragment.add(1, &block(90, true, b"sound"));
+        assert_eq!((fragment.starts_ms(), fragment.bytes()), (Some(90), 13));
+        fragment.write(&mut bytes, 7, Some(200));
+        // A fragment of one track has nothing of the other.
+        let mut fragment = Fragment::new(&tracks);
+        fragment.add(1, &block(200, true, b"sound"));
+        fragment.write(&mut bytes, 8, None);
+        assert_eq!(boxes(&bytes, 0), include_str!("../../../../tests/vectors/recording/mp4.txt"));
+    }
+
+    #[test]
+    fn a_key_frame_names_its_parameters_if_they_fit_the_header() {
+        const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x16, 0xd9, 0, 0xa0, 0x2f, 0xf9, 0x70, 0x11];
+        let frame = |units: &[&[u8]]| -> Vec<u8> {
+            units.iter().flat_map(|unit| [&(unit.len() as u32).to_be_bytes()[..], *unit].concat()).collect()
+        };
+        let pps = |bytes: usize| [&[0x68][..], &vec![1; bytes - 1]].concat();
+        let longest = usize::from(u16::MAX);
+        for (bytes, fits) in [(3, true), (longest, true), (longest + 1, false)] {
+            let track = Track::of(&frame(&[SPS, &pps(bytes), &[0x65, 1]]));
+            assert_eq!(track.is_some(), fits, "{bytes}");
+        }
+        assert_eq!(Track::of(&frame(&[SPS, &[0x65, 1]])), None);
+        assert_eq!(Track::of(&frame(&[&pps(3), &[0x65, 1]])), None);
+    }
+
     #[test]
     fn the_index_is_as_the_standard_has_it() {
         let expected = [
@@ -240,13 +301,13 @@ mod tests {
             b"mfra",
             &[0, 0, 0, 62],
             b"tfra",
-            // Version 1: 64 bits each for time and place. The first track, numbers of a byte each, two entries.
+            // Version 1: 64 bits each for time and position. The first track, one-byte numbers, two entries.
             &[1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2],
             &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 1, 1],
             &[0, 0, 0, 0, 0, 0, 3, 0xfc, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1],
             &[0, 0, 0, 16],
             b"mfro",
-            // How long all of it is: players look for it from the end of the file.
+            // Total length: players look for it from the end of the file.
             &[0, 0, 0, 0, 0, 0, 0, 86],
         ];
         assert_eq!(index(&[(0, 512), (1_020, 1 << 32)]), expected.concat());

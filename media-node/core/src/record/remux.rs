@@ -1,7 +1,7 @@
-//! One playable file out of many parts: sound and pictures of one participant side by side, with a duration and places to jump to.
+//! Builds one playable file from many parts: a participant's audio and video together, with duration and entry points.
 //!
-//! The file is made in one pass with two parts in memory. What is known only at its end (duration, size, where the cues are) goes into a
-//! header that has the same length at the beginning and at the end, and is written over.
+//! The file is written in one pass with two parts in memory. Facts known only at its end (duration, size, position of
+//! the cues) go into a header with a fixed length, which is overwritten.
 
 mod black;
 mod black_h264;
@@ -15,29 +15,29 @@ use mp4_file::Mp4File;
 use shared::rtp_parameters::MediaKind;
 use webm_file::WebmFile;
 
-/// How long the last frame lasts.
+/// Assumed, because no frame follows.
 const LAST_FRAME_MS: u64 = 20;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Give the next part of this kind to [`Remux::feed`], or say with [`Remux::end`] that there is none.
+    /// Pass the next part of this kind to [`Remux::feed`], or call [`Remux::end`] if there is none.
     Need(MediaKind),
     Append(Vec<u8>),
-    /// The file is whole once its beginning is written over with this.
+    /// The file is complete once this has overwritten its beginning.
     Done(Finished),
 }
 
-/// What a file turned out to be.
+/// The result of building a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Replaces the first bytes of the file; nothing where there was not a single frame, and so no file.
+    /// Replaces the first bytes of the file; `None` without a single frame, and then there is no file.
     pub header: Option<Vec<u8>>,
-    /// When its first frame was, on the clock of the parts.
+    /// The time of its first frame, on the clock of the parts.
     pub starts_ms: u64,
     pub duration_ms: u64,
 }
 
-/// What pictures are in decides what the file is; sound alone is WebM.
+/// The video codec determines the container; audio alone becomes WebM.
 #[derive(Debug)]
 enum File {
     Webm(WebmFile),
@@ -53,13 +53,13 @@ pub struct Remux {
 }
 
 impl Remux {
-    /// A file of a camera: while that is off, the picture is black.
+    /// A camera's file: the picture is black while the camera is off.
     #[must_use]
     pub fn camera() -> Self {
         Self::with(Lane::camera())
     }
 
-    /// A file of a screen, whose picture may stay as it is for as long as it likes.
+    /// A screen's file, whose picture may stay unchanged for any time.
     #[must_use]
     pub fn screen() -> Self {
         Self::with(Lane::screen())
@@ -69,7 +69,7 @@ impl Remux {
         Self { audio: Lane::sound(), video, file: None, is_done: false }
     }
 
-    /// The next part of a kind, in the order of their times.
+    /// The next part of a kind, in order of time.
     pub fn feed(&mut self, kind: MediaKind, part: &[u8]) {
         self.lane(kind).feed(part);
     }
@@ -108,7 +108,7 @@ impl Remux {
         }
     }
 
-    /// What the first frames are decides what is in the file.
+    /// The first frames determine the tracks of the file.
     fn open(&mut self, out: &mut Vec<u8>) {
         let starts = [self.audio.first(), self.video.first()].into_iter().flatten().map(|block| block.at_ms).min();
         let Some(starts_ms) = starts else { return };
@@ -118,7 +118,7 @@ impl Remux {
             Some(shape @ Shape::H264(pictures)) => {
                 let mut file = Mp4File::begin(pictures.clone(), sound.is_some(), starts_ms, out);
                 if self.video.first().is_some_and(|first| first.at_ms > starts_ms) {
-                    // Some players count how long a track is from its first picture: there is one from the start.
+                    // Some players count a track's duration from its first picture, so there is one from the start.
                     let black = Block { at_ms: starts_ms, is_key: true, bytes: shape.black() };
                     file.add(MediaKind::Video, &black, out);
                 }
@@ -165,12 +165,12 @@ impl File {
 
 /// The earlier of the two.
 fn next(audio: &mut Lane, video: &mut Lane) -> Option<(MediaKind, Block)> {
-    if let Some(black) = audio.first().and_then(|sound| video.black_until(sound.at_ms)) {
+    if let Some(black) = audio.next_ms().and_then(|sound_ms| video.black_until(sound_ms)) {
         return Some((MediaKind::Video, black));
     }
-    let is_audio = match (audio.first(), video.first()) {
-        (Some(sound), Some(picture)) => sound.at_ms <= picture.at_ms,
-        (sound, _) => sound.is_some(),
+    let is_audio = match (audio.next_ms(), video.next_ms()) {
+        (Some(sound_ms), Some(picture_ms)) => sound_ms <= picture_ms,
+        (sound_ms, _) => sound_ms.is_some(),
     };
     if is_audio {
         audio.take().map(|block| (MediaKind::Audio, block))

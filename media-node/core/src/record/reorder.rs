@@ -1,22 +1,22 @@
-//! Puts the packets of one track in order; what does not come in time is lost, and counted.
+//! Reorders the packets of one track; a packet that does not arrive in time is counted as lost.
 
 use super::limits::{REORDER_HOLD, REORDER_PACKETS_MAX};
 use shared::rtp_parameters::CodecName;
 use std::collections::BTreeMap;
 
-/// Indices that are farther apart than this belong to two streams: no loss is as long.
+/// Indices farther apart belong to two streams: no loss is this long.
 const STREAM_DISTANCE: u64 = 1 << 20;
 
-/// A packet that left the shard, with its payload.
+/// A packet copied from the shard, with its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// Sequence number with its wraps counted.
+    /// Extended sequence number.
     pub index: u64,
     pub timestamp: u32,
     pub marker: bool,
-    /// When it came, in microseconds since 1970.
+    /// Arrival, in microseconds since 1970.
     pub received_us: i64,
-    /// When it was captured, in the same time, where that is known.
+    /// Capture time on the same clock, if known.
     pub captured_us: Option<i64>,
     pub codec: CodecName,
     pub payload: Vec<u8>,
@@ -25,7 +25,7 @@ pub struct Packet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
     Packet(Packet),
-    /// So many packets never came.
+    /// This many packets never arrived.
     Lost(u64),
     Restart,
 }
@@ -37,7 +37,7 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// Takes a packet, and gives out what is in order by now.
+    /// Takes a packet, and outputs everything that is in order.
     pub fn push(&mut self, packet: Packet, out: &mut Vec<Ordered>) {
         let now_us = packet.received_us;
         match self.next {
@@ -46,9 +46,9 @@ impl Reorder {
                 out.push(Ordered::Restart);
                 self.next = Some(packet.index);
             }
-            // It comes after its gap was given up.
+            // It arrives after its gap was given up.
             Some(next) if packet.index < next => return,
-            // As nearly all are: nothing waits, and it is the next one.
+            // The usual case: nothing waits, and it is the next one.
             Some(next) if packet.index == next && self.waiting.is_empty() => return self.give(packet, out),
             Some(_) => {}
             None => self.next = Some(packet.index),
@@ -57,7 +57,7 @@ impl Reorder {
         self.release(now_us, out);
     }
 
-    /// Gives out what has waited for long enough.
+    /// Outputs packets that have waited long enough.
     pub fn release(&mut self, now_us: i64, out: &mut Vec<Ordered>) {
         let hold_us = REORDER_HOLD.as_micros() as i64;
         while let (Some(next), Some(first)) = (self.next, self.waiting.first_entry()) {
@@ -70,7 +70,7 @@ impl Reorder {
         }
     }
 
-    /// Gives out everything: no more will come.
+    /// Outputs everything at the end.
     pub fn flush(&mut self, out: &mut Vec<Ordered>) {
         while !self.waiting.is_empty() {
             self.give_first(out);
@@ -96,7 +96,7 @@ impl Reorder {
 mod tests {
     use super::*;
 
-    /// Packets as `index@milliseconds`; what comes out as numbers, `-n` for n lost, `|` for a restart.
+    /// Packets as `index@milliseconds`; the output as numbers, `-n` for n lost, `|` for a restart.
     fn check(packets: &str, expected: &str) {
         let mut reorder = Reorder::default();
         let mut out = Vec::new();

@@ -1,28 +1,28 @@
-//! How far the room's clock is from this node's: everything recorded is timed by the node's, which never jumps, and written
-//! down on the room's, which all nodes of a recording share.
+//! The offset between the room's clock and this node's. Recording times come from the node's clock, which never jumps,
+//! and are written on the room's, which all nodes of a recording share.
 
 use std::collections::VecDeque;
 
-/// Samples that are kept: each order of the room is one.
+/// Most kept samples: each order from the room is one.
 const SAMPLES_MAX: usize = 16;
-/// A sample older than this tells nothing about a clock that drifts by 100 millionths.
+/// An older sample is useless for a clock that drifts by 100 ppm.
 const SAMPLE_AGE_US_MAX: i64 = 600_000_000;
-/// The offset changes by a thousandth of the time that passes at most: no player notices.
+/// The offset changes by at most a thousandth of the elapsed time, which no player notices.
 const SLEW_DIVISOR: i64 = 1_000;
 
-/// The offset between two clocks, measured again and again and followed slowly.
+/// The offset between two clocks, measured repeatedly and followed slowly.
 #[derive(Clone, Debug, Default)]
 pub struct RoomClock {
-    /// Room minus node, as it is used; nothing before the first sample.
+    /// Room minus node, as currently used; `None` before the first sample.
     offset_us: Option<i64>,
-    /// When the offset was last moved, by the node's clock.
+    /// Time of the last change of the offset, on the node's clock.
     moved_us: i64,
-    /// When a sample was taken, and what it said.
+    /// Time and value of each sample.
     samples: VecDeque<(i64, i64)>,
 }
 
 impl RoomClock {
-    /// A message of the room came at `node_us` and says that it left at `room_us`.
+    /// Takes a message of the room that arrived at `node_us` and was sent at `room_us`.
     pub fn sample(&mut self, node_us: i64, room_us: i64) {
         if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
@@ -36,11 +36,11 @@ impl RoomClock {
         self.tick(node_us);
     }
 
-    /// Time passes: the offset comes nearer to what the samples say.
+    /// Moves the offset closer to the samples as time passes.
     pub fn tick(&mut self, node_us: i64) {
         let elapsed_us = node_us.saturating_sub(self.moved_us).max(0);
         self.samples.retain(|(at, _)| node_us.saturating_sub(*at) <= SAMPLE_AGE_US_MAX);
-        // A message that took longer says less than the truth, never more.
+        // A delayed message makes a sample too small, never too large.
         let truth = self.samples.iter().map(|(_, offset)| *offset).max();
         let (Some(offset), Some(truth)) = (self.offset_us, truth) else { return };
         let most = elapsed_us / SLEW_DIVISOR;
@@ -50,7 +50,7 @@ impl RoomClock {
         }
     }
 
-    /// What the node's clock says at a moment of the room's; the same, where nothing is known.
+    /// Converts a room time to the node's clock; unchanged without any sample.
     #[must_use]
     pub fn nodes(&self, room_us: i64) -> i64 {
         room_us.saturating_sub(self.offset_us.unwrap_or(0))
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_quickest_message_counts_and_is_followed_slowly() {
         let mut clock = RoomClock::default();
-        // 300 ms on the way, then 20, then 500.
+        // 300 ms of delay, then 20, then 500.
         clock.sample(SECOND + 300_000, SECOND);
         clock.sample(2 * SECOND + 20_000, 2 * SECOND);
         clock.sample(3 * SECOND + 500_000, 3 * SECOND);

@@ -1,4 +1,4 @@
-//! What one assignment records of a room: packets and orders in, parts and rows of the manifest out.
+//! The recording of one assignment: packets and orders in, parts and rows of the manifest out.
 
 mod part;
 mod stream;
@@ -15,19 +15,18 @@ use shared::{ParticipantId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stream::Stream;
 
-/// Most tracks of one segment: a participant who leaves and comes back has new ones.
+/// Most tracks of one segment: a participant who leaves and returns has new ones.
 const STREAMS_MAX: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A part is whole; its row comes next.
+    /// A part is complete; its row follows.
     Part {
-        /// Under which key it is stored.
         key: String,
         bytes: Vec<u8>,
     },
     Row(Row),
-    /// A track cannot go on without a key frame, or has had none for long.
+    /// A track cannot continue without a key frame, or has had none for long.
     WantKeyframe(TrackRef),
 }
 
@@ -35,9 +34,9 @@ pub enum Output {
 pub struct Segment {
     order: RecordingOrder,
     clock: RoomClock,
-    /// Participants whose coming was written down, and whose leaving was not.
+    /// Participants with a `joined` row and without a `left` row.
     present: BTreeSet<ParticipantId>,
-    /// Keys of its parts begin with this.
+    /// The prefix of its parts' keys.
     parts_prefix: String,
     streams: BTreeMap<TrackId, Stream>,
     taps: BTreeMap<TapNumber, Tapped>,
@@ -45,28 +44,28 @@ pub struct Segment {
     outputs: VecDeque<Output>,
 }
 
-/// What the shard copies under one number.
+/// A track that the shard copies under one number.
 #[derive(Debug)]
 struct Tapped {
     reference: TrackRef,
-    /// Under which name that is recorded.
+    /// The name under which it is recorded.
     track: TrackId,
 }
 
-/// Where the parts of a segment are stored.
+/// The key prefix of a segment's parts.
 #[must_use]
 pub fn parts_prefix(key_prefix: &str, epoch: u64) -> String {
     format!("{key_prefix}segments/{epoch}/parts/")
 }
 
-/// Which track the part of this key is of.
+/// The track of the part with this key.
 #[must_use]
 pub fn track_of(key: &str) -> Option<TrackId> {
     let (folder, _) = key.rsplit_once('/')?;
     TrackId::parse(folder.rsplit_once('/')?.1).ok()
 }
 
-/// Where the manifest of a segment is stored.
+/// The key of a segment's manifest.
 #[must_use]
 pub fn manifest_key(key_prefix: &str, epoch: u64) -> String {
     format!("{key_prefix}segments/{epoch}/manifest.json")
@@ -81,7 +80,7 @@ pub const fn kind_of(source: TrackSource) -> MediaKind {
 }
 
 impl Segment {
-    /// A segment that records nobody yet.
+    /// Starts without participants.
     #[must_use]
     pub fn new(order: &RecordingOrder, epoch: u64) -> Self {
         Self {
@@ -101,10 +100,11 @@ impl Segment {
         &self.order
     }
 
-    /// A participant came, went or muted a track. Times are the node's own, in microseconds since 1970, here and
-    /// everywhere; the order says how far they are from the room's.
+    /// Handles joins, leaves and mutes. Times are the node's own, in microseconds since 1970, here and everywhere; the
+    /// order contains the distance to the room's.
     ///
-    /// What the order leaves out goes on until [`Self::end_missing`], since packets of it may still be on their way.
+    /// Tracks and participants missing from the order continue until [`Self::end_missing`], since packets may still be
+    /// in transit.
     pub fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
         if order.sent_at != UnixMillis::default() {
             self.clock.sample(now_us, micros(order.sent_at));
@@ -121,7 +121,7 @@ impl Segment {
         }
     }
 
-    /// Whether the order leaves out anything that goes on.
+    /// True if the order omits a track or participant that has not ended.
     #[must_use]
     pub fn has_missing(&self) -> bool {
         let ordered = || self.order.participants.iter();
@@ -131,7 +131,7 @@ impl Segment {
             || self.present.iter().any(|id| !is_present(id))
     }
 
-    /// Ends what the order leaves out: everything that came of it before the order has been handed over.
+    /// Ends everything missing from the order, after all earlier packets have been handed over.
     pub fn end_missing(&mut self, now_us: i64) {
         let at_ms = self.at_ms(now_us);
         self.end_others(now_us, at_ms);
@@ -164,7 +164,7 @@ impl Segment {
         self.row(at_ms, Event::Track { track: id, participant, kind, source, muted });
     }
 
-    /// Tracks that are not ordered any more end.
+    /// Ends tracks that are no longer ordered.
     fn end_others(&mut self, now_us: i64, at_ms: u64) {
         let ordered = self.order.participants.iter().flat_map(|participant| &participant.tracks);
         let ordered: Vec<TrackId> = ordered.map(|track| track.id.clone()).collect();
@@ -176,16 +176,16 @@ impl Segment {
         }
     }
 
-    /// The shard begins to copy a track under this number.
+    /// The shard starts copying a track under this number.
     pub fn open(&mut self, tap: TapNumber, track: TrackRef) {
         self.taps.retain(|_, known| known.reference != track);
-        // Orders are here before the packets that they make the shard copy.
+        // Orders arrive before the packets that they make the shard copy.
         if let Some(known) = self.recorded_as(&track) {
             self.taps.insert(tap, Tapped { reference: track, track: known });
         }
     }
 
-    /// A packet that the shard copied.
+    /// Takes a packet copied by the shard.
     pub fn packet(&mut self, tap: TapNumber, packet: Packet) {
         let started_us = self.started_us();
         let Some(stream) = self.taps.get(&tap).and_then(|tapped| self.streams.get_mut(&tapped.track)) else { return };
@@ -202,14 +202,14 @@ impl Segment {
         found.map(|(id, _)| id.clone())
     }
 
-    /// What is not recorded any more has another number when it is recorded again.
+    /// A track that is recorded again gets another number.
     fn forget_taps(&mut self) {
         let mut taps = std::mem::take(&mut self.taps);
         taps.retain(|_, tapped| self.recorded_as(&tapped.reference).as_ref() == Some(&tapped.track));
         self.taps = taps;
     }
 
-    /// Time passes: parts that are open for long are sealed, and packets that waited for long are given up.
+    /// Seals parts that have been open for long, and gives up packets that have waited for long.
     pub fn tick(&mut self, now_us: i64) {
         self.clock.tick(now_us);
         let ids: Vec<TrackId> = self.streams.keys().cloned().collect();
@@ -218,7 +218,7 @@ impl Segment {
         }
     }
 
-    /// Nothing more will come. Nobody leaves the room because of that.
+    /// Ends the segment, without any participant leaving.
     pub fn finish(&mut self, now_us: i64) {
         self.order.participants.clear();
         let at_ms = self.at_ms(now_us);
@@ -259,13 +259,13 @@ impl Segment {
         millis(now_us.saturating_sub(self.started_us()))
     }
 
-    /// What the node's clock said when the recording started.
+    /// The start of the recording on the node's clock.
     fn started_us(&self) -> i64 {
         self.clock.nodes(micros(self.order.started_at))
     }
 }
 
-/// What all streams of a segment have in common.
+/// Common to all streams of a segment.
 #[derive(Clone, Copy, Debug)]
 struct Base<'a> {
     started_us: i64,
@@ -276,7 +276,7 @@ fn micros(at: UnixMillis) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX).saturating_mul(1_000)
 }
 
-/// What was before the start was at the start.
+/// Times before the start count as the start.
 fn millis(us: i64) -> u64 {
     u64::try_from(us / 1_000).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! What leaves the shard for the recorder: packets of recorded tracks, copied into a batch that is used again and again.
+//! Packets on their way from the shard to the recorder: those of recorded tracks, copied into a reusable batch.
 
 use super::limits::{BATCH_BYTES_MAX, BATCH_PACKETS_MAX};
 use shared::RoomId;
@@ -6,11 +6,11 @@ use shared::control::TrackRef;
 use shared::rtp_parameters::CodecName;
 use std::ops::Range;
 
-/// A track whose packets are copied, by a number that no other has had on this shard.
+/// A copied track, by a number that is unique on this shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TapNumber(pub u64);
 
-/// A track begins to be copied.
+/// The start of copying a track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub tap: TapNumber,
@@ -21,37 +21,36 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     pub tap: TapNumber,
-    /// Sequence number with its wraps counted; another stream of the same track is far away.
+    /// Extended sequence number; that of another stream of the same track is far away.
     pub index: u64,
     pub timestamp: u32,
     pub marker: bool,
-    /// When it came, in microseconds since 1970.
+    /// Arrival, in microseconds since 1970.
     pub received_us: i64,
-    /// When its publisher captured it, by its sender reports.
+    /// Capture time, by the publisher's sender reports.
     pub captured_us: Option<i64>,
     pub codec: CodecName,
-    /// Where its payload is in the batch.
+    /// The position of its payload in the batch.
     pub payload: Range<usize>,
 }
 
-/// What one turn of the shard brought.
+/// The copies of one turn of the shard.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Tracks that begin; before the packets.
+    /// Newly copied tracks; handled before the packets.
     pub opened: Vec<Opened>,
-    /// Packets in the order of their arrival.
+    /// In order of arrival.
     pub packets: Vec<Taken>,
     pub bytes: Vec<u8>,
 }
 
 impl Batch {
-    /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.opened.is_empty() && self.packets.is_empty()
     }
 
-    /// Whether it should go before it is full.
+    /// True if it should be sent before it is full.
     #[must_use]
     pub fn is_half_full(&self) -> bool {
         self.packets.len() >= BATCH_PACKETS_MAX / 2 || self.bytes.len() >= BATCH_BYTES_MAX / 2
@@ -70,7 +69,7 @@ impl Batch {
     }
 }
 
-/// The batch that is being filled.
+/// The batch under construction.
 #[derive(Debug, Default)]
 pub struct Tap {
     batch: Batch,
@@ -86,7 +85,7 @@ impl Tap {
         tap
     }
 
-    /// Copies a packet; false if there is no place, which the recorder finds as a loss.
+    /// False if there is no room, which the recorder finds as a loss.
     pub fn take(&mut self, packet: Taken, payload: &[u8]) -> bool {
         let from = self.batch.bytes.len();
         if self.batch.packets.len() >= BATCH_PACKETS_MAX || from + payload.len() > BATCH_BYTES_MAX {
@@ -97,12 +96,12 @@ impl Tap {
         true
     }
 
-    /// What was copied since the last time.
+    /// The copies since the last exchange.
     pub const fn batch(&self) -> &Batch {
         &self.batch
     }
 
-    /// Takes the batch away, and goes on with another one.
+    /// Replaces the batch by an empty one.
     pub fn exchange(&mut self, mut next: Batch) -> Batch {
         next.clear();
         std::mem::replace(&mut self.batch, next)

@@ -1,23 +1,23 @@
-//! What happened while a recording ran, out of what each of its segments wrote down.
+//! Builds the manifest of a recording from those of its segments.
 //!
-//! A segment begins with everybody who is in the room just then and ends with its assignment, or with its node, so the same comes up in
-//! several of them, and what happened between two of them in none.
+//! A segment begins with all current participants and ends with its assignment or its node, so some events occur in
+//! several segments, and those between two segments in none.
 
 use shared::manifest::{Event, Row, SegmentManifest, SegmentSpan};
 use shared::{ParticipantId, TrackId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the whole recording's manifest says.
+/// The content of the whole recording's manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
-    /// The nodes that recorded, and when.
+    /// The segments with their times.
     pub segments: Vec<SegmentSpan>,
-    /// What happened, in the order of time.
+    /// Events in order of time.
     pub rows: Vec<Row>,
 }
 
 impl Timeline {
-    /// Puts the segments together; `is_stored` says of a part's key whether it is in the storage.
+    /// Merges the segments; `is_stored` returns true if a part's key is in storage.
     #[must_use]
     pub fn new(manifests: &[SegmentManifest], is_stored: impl Fn(&str) -> bool) -> Self {
         let mut manifests: Vec<&SegmentManifest> = manifests.iter().collect();
@@ -47,7 +47,7 @@ enum What<'a> {
     Happens(&'a Row),
 }
 
-/// Everything that the segments say, in the order of time.
+/// All rows of the segments in order of time.
 fn in_order<'a>(manifests: &[&'a SegmentManifest]) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for manifest in manifests {
@@ -64,7 +64,7 @@ fn in_order<'a>(manifests: &[&'a SegmentManifest]) -> Vec<Entry<'a>> {
         let rows = manifest.rows.iter();
         entries.extend(rows.map(|row| Entry { at_ms: row.at_ms, epoch, what: What::Happens(row) }));
     }
-    // Of what was at one time, segments in their order, and each in its own.
+    // At the same time, segments are ordered by epoch, and each keeps its own order.
     entries.sort_by_key(|entry| (entry.at_ms, entry.epoch));
     entries
 }
@@ -95,7 +95,7 @@ fn span(manifest: &SegmentManifest) -> SegmentSpan {
     }
 }
 
-/// A part that can be played.
+/// A playable part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Played {
     from_ms: u64,
@@ -108,13 +108,13 @@ struct Story {
     rows: Vec<Row>,
     last_epochs: BTreeMap<TrackId, u64>,
     present: BTreeSet<ParticipantId>,
-    /// Tracks that have begun and not ended, and whether they are muted.
+    /// Open tracks; true if muted.
     open: BTreeMap<TrackId, bool>,
     played: BTreeMap<TrackId, Vec<Played>>,
 }
 
 impl Story {
-    /// A segment begins with everybody in the room: those missing from it have left since the last one.
+    /// A segment begins with all current participants: missing ones have left since the last segment.
     fn begin(&mut self, at_ms: u64, there: &BTreeSet<&ParticipantId>) {
         let gone: Vec<ParticipantId> = self.present.iter().filter(|known| !there.contains(known)).cloned().collect();
         for participant in gone {
@@ -123,7 +123,7 @@ impl Story {
         }
     }
 
-    /// Tells what is new in a row.
+    /// Adds the new information in a row.
     fn tell(&mut self, epoch: u64, row: &Row, is_stored: impl Fn(&str) -> bool) {
         let (at_ms, event) = (row.at_ms, row.event.clone());
         match &row.event {
@@ -169,7 +169,7 @@ impl Story {
         }
     }
 
-    /// What lies between the last part of a segment and the first one of the next.
+    /// Adds gaps between the last part of a segment and the first one of the next.
     fn name_holes(&mut self) {
         let mut holes = Vec::new();
         for (track, played) in &mut self.played {
@@ -183,7 +183,7 @@ impl Story {
         }
     }
 
-    /// Tracks of a node that was lost end with what there is of them.
+    /// Ends the tracks of a lost node with their last data.
     fn end_tracks(&mut self) {
         for track in std::mem::take(&mut self.open).into_keys() {
             let ends = self.played.get(&track).into_iter().flatten().map(|played| played.to_ms);

@@ -1,22 +1,19 @@
-//! WebM (Matroska, RFC 9559) as it is written and read here: parts that can be put one behind the other, and their frames again.
+//! WebM (Matroska, RFC 9559), written as concatenable parts and read back as frames.
 //!
-//! A part is one cluster. The first part of a track carries the header before it, with a segment of unknown size (RFC 8794 §6.2),
-//! so that parts in their order are one playable file.
+//! A part is one cluster. The first part of a track carries the header before it, with a segment of unknown size (RFC
+//! 8794 §6.2), so that consecutive parts are one playable file.
 
 pub mod ebml;
 pub mod read;
 
 use ebml::{element, element_float, element_text, element_uint, id};
 
-/// Whether a track sounds or shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     Audio,
-    /// VP8, of this size at its first frame.
+    /// VP8, with the size of its first frame.
     Video {
-        /// Pixels across.
         width: u16,
-        /// Pixels down.
         height: u16,
     },
 }
@@ -25,20 +22,21 @@ pub enum Media {
 pub struct Block {
     /// Milliseconds on the clock of the file.
     pub at_ms: u64,
-    /// Whether a decoder can begin here.
+    /// True if a decoder can begin here.
     pub is_key: bool,
     pub bytes: Vec<u8>,
 }
 
-/// Milliseconds are what times count.
+/// Times count milliseconds.
 const TIMESTAMP_SCALE_NS: u64 = 1_000_000;
 const APPLICATION: &str = "rotunda";
-/// RFC 7845 §5.1: version 1, two channels (a decoder makes two of one), no pre-skip because a stream is recorded from its midst, 48 kHz.
+/// RFC 7845 §5.1: version 1, two channels (a decoder duplicates a single one), no pre-skip because the recording starts
+/// in mid-stream, 48 kHz.
 const OPUS_HEAD: [u8; 19] = [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', 1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0];
-/// RFC 7845 §4.2 wants 80 ms of pre-roll to be decoded before a place that was jumped to.
+/// RFC 7845 §4.2: after seeking, 80 ms of pre-roll must be decoded first.
 const OPUS_PRE_ROLL_NS: u64 = 80_000_000;
 
-/// What every file begins with, up to its segment.
+/// The beginning of every file, up to its segment.
 pub(super) fn document(out: &mut Vec<u8>) {
     let mut body = Vec::new();
     element_uint(&mut body, id::EBML_VERSION, 1);
@@ -51,7 +49,7 @@ pub(super) fn document(out: &mut Vec<u8>) {
     element(out, id::EBML, &body);
 }
 
-/// What the times of a file mean, and how long it plays, where that is known.
+/// The time scale of a file, and its duration if known.
 pub(super) fn info(out: &mut Vec<u8>, duration_ms: Option<u64>) {
     let mut body = Vec::new();
     element_uint(&mut body, id::TIMESTAMP_SCALE, TIMESTAMP_SCALE_NS);
@@ -101,7 +99,6 @@ fn video(entry: &mut Vec<u8>, width: u16, height: u16) {
     element(entry, id::VIDEO, &settings);
 }
 
-/// The header of a track's first part.
 #[must_use]
 pub fn live_header(media: Media) -> Vec<u8> {
     let mut out = Vec::new();
@@ -112,7 +109,7 @@ pub fn live_header(media: Media) -> Vec<u8> {
     out
 }
 
-/// A cluster that is being filled.
+/// A cluster under construction.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     starts_ms: u64,
@@ -138,7 +135,8 @@ impl Cluster {
         self.body.len()
     }
 
-    /// Adds a frame; false if it is too far away for this cluster (its time is a signed number of 16 bits, RFC 9559 §10.2).
+    /// Adds a frame; false if it is too far away for this cluster (its time is a signed number of 16 bits, RFC 9559
+    /// §10.2).
     pub fn add(&mut self, track: u8, block: &Block) -> bool {
         let Some(Ok(relative)) = block.at_ms.checked_sub(self.starts_ms).map(i16::try_from) else { return false };
         let [high, low] = relative.to_be_bytes();

@@ -1,4 +1,4 @@
-//! NTP time (RFC 3550 §4): the wall clock of sender reports, made out of a monotonic one.
+//! NTP time (RFC 3550 §4): the wall clock of sender reports, derived from a monotonic one.
 
 use shared::time::UnixMillis;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ const UNIX_EPOCH_SECONDS: u64 = 2_208_988_800;
 pub struct NtpTime(pub u64);
 
 impl NtpTime {
-    /// Puts together the two words of a sender report.
+    /// Combines the two words of a sender report.
     pub fn from_words(seconds: u32, fraction: u32) -> Self {
         Self(u64::from(seconds) << 32 | u64::from(fraction))
     }
@@ -27,19 +27,19 @@ impl NtpTime {
         ((since * 1_000_000) >> 32) as i64
     }
 
-    /// So many microseconds later, or earlier if negative.
+    /// Negative for an earlier time.
     pub fn plus_micros(self, micros: i64) -> Self {
         Self(self.0.wrapping_add(((i128::from(micros) << 32) / 1_000_000) as u64))
     }
 
-    /// Time from `earlier` to this, negative if it is the other way round.
+    /// Negative if `earlier` is later.
     pub fn nanos_since(self, earlier: Self) -> i64 {
         let distance = i128::from(self.0.wrapping_sub(earlier.0) as i64);
         ((distance * 1_000_000_000) >> 32) as i64
     }
 }
 
-/// Tells the NTP time of any moment of the monotonic clock.
+/// Converts monotonic times to NTP times.
 #[derive(Clone, Copy, Debug)]
 pub struct NtpClock {
     origin: Instant,
@@ -47,7 +47,7 @@ pub struct NtpClock {
 }
 
 impl NtpClock {
-    /// A clock that ran from `origin`, when the wall clock said `unix`.
+    /// A clock that starts at `origin`, when the wall clock shows `unix`.
     pub fn new(origin: Instant, unix: UnixMillis) -> Self {
         let UnixMillis(unix_ms) = unix;
         let seconds = UNIX_EPOCH_SECONDS.wrapping_add(unix_ms / 1_000);
@@ -59,8 +59,8 @@ impl NtpClock {
         NtpTime(self.ntp_at_origin.0.wrapping_add(duration_units(elapsed)))
     }
 
-    /// The first moment not before `at` that is a whole number of `grid` from the origin. What many do now and then is
-    /// done together at such moments: one wake-up for all of them.
+    /// The first time at or after `at` that is a multiple of `grid` from the origin. Occasional tasks of many sessions
+    /// run together at such times, with one wake-up for all of them.
     pub fn aligned(&self, at: Instant, grid: Duration) -> Instant {
         let elapsed = at.saturating_duration_since(self.origin).as_nanos();
         let wait = (grid.as_nanos() - elapsed % grid.as_nanos().max(1)) % grid.as_nanos().max(1);
@@ -68,19 +68,19 @@ impl NtpClock {
     }
 }
 
-/// Round-trip time out of a report block that came at `arrival` (RFC 3550 §6.4.1), or `None` if it tells none.
+/// Round-trip time from a report block that arrived at `arrival` (RFC 3550 §6.4.1); `None` if it contains none.
 pub fn round_trip(arrival: NtpTime, last_sender_report: u32, delay_since_sender_report: u32) -> Option<Duration> {
     if last_sender_report == 0 {
         return None;
     }
     let units = arrival.middle().wrapping_sub(last_sender_report).wrapping_sub(delay_since_sender_report);
-    // The other side rounds its delay: a tiny negative time is none at all, a big one is a lie.
+    // The other side rounds its delay: a slightly negative time counts as zero, a very negative one is invalid.
     let units = if units > u32::MAX - 0x1000 { 0 } else { units };
     let round_trip = Duration::from_nanos((u64::from(units) * 1_000_000_000) >> 16);
     (round_trip < ROUND_TRIP_MAX).then_some(round_trip)
 }
 
-/// No network that carries a call takes longer.
+/// No network that carries a call is slower.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(30);
 
 /// A duration in units of 2^-32 s.

@@ -3,23 +3,22 @@
 use super::write::{Body, Full};
 use std::time::Duration;
 
-/// Unit of the arrival times.
 pub const TICK: Duration = Duration::from_micros(250);
 /// Ticks in a unit of the reference time.
 const REFERENCE_TICKS: u64 = 256;
-/// Most packets of one report: with 2 bytes of time each, and their statuses, they fill less than a compound has room for.
+/// Most packets of one report: with 2 bytes of time each, and their statuses, they fit into a compound.
 pub const REPORT_PACKETS_MAX: usize = 400;
-/// Longest run that one chunk can tell.
+/// Longest run that one chunk can encode.
 const RUN_MAX: usize = 0x1fff;
-/// Statuses of a chunk that lists them with one bit each, and with two.
+/// Statuses in a chunk with one bit each, and with two.
 const ONE_BIT_STATUSES: usize = 14;
 const TWO_BIT_STATUSES: usize = 7;
-/// Statuses of a packet: its time is not told, takes a byte, takes two.
+/// Status of a packet: its time is omitted, or takes one byte, or two.
 const MISSING: u8 = 0;
 const SMALL: u8 = 1;
 const LARGE: u8 = 2;
 
-/// What is to be told: which packets arrived, and when.
+/// Arrivals to report.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<I> {
     /// Any stream of the sender.
@@ -28,12 +27,12 @@ pub struct Report<I> {
     pub first: u16,
     /// Counts the reports, so that a lost one is noticed.
     pub number: u8,
-    /// Ticks from any origin, for the first packet and those that follow it; `None` where the packet has not arrived.
+    /// Ticks from any origin, for the first packet and those that follow it; `None` if the packet has not arrived.
     pub arrivals: I,
 }
 
-/// Writes the body of a report behind its two SSRCs; says how many packets it tells of. That ends where times leap by
-/// more than 8 s, and after [`REPORT_PACKETS_MAX`].
+/// Writes the body of a report after its two SSRCs; returns the number of covered packets. A report ends at a jump in
+/// time of more than 8 s, and after [`REPORT_PACKETS_MAX`].
 pub(super) fn write<I>(packet: &mut Body<'_>, report: Report<I>) -> Result<usize, Full>
 where
     I: Iterator<Item = Option<u64>> + Clone,
@@ -99,7 +98,7 @@ pub struct Feedback<'a> {
     /// Transport-wide sequence number of the first packet.
     pub first: u16,
     pub packets: u16,
-    /// When its times begin, in 64 ms from the receiver's origin, with a sign and 24 bits.
+    /// The start of its times, in 64 ms from the receiver's origin, as a signed 24-bit number.
     pub reference: i32,
     pub number: u8,
     chunks: &'a [[u8; 2]],
@@ -107,7 +106,7 @@ pub struct Feedback<'a> {
 }
 
 impl<'a> Feedback<'a> {
-    /// Reads what follows the SSRCs; nothing where its statuses or times are fewer than it promises.
+    /// Reads the part after the SSRCs; `None` if it has fewer statuses or times than announced.
     pub(super) fn read(information: &'a [u8]) -> Option<Self> {
         let ([f0, f1, p0, p1, r0, r1, r2, number], rest) = information.split_first_chunk::<8>()?;
         let packets = u16::from_be_bytes([*p0, *p1]);
@@ -135,7 +134,7 @@ impl<'a> Feedback<'a> {
         })
     }
 
-    /// Each packet's transport-wide sequence number, and when it arrived in ticks from the receiver's origin.
+    /// Each packet's transport-wide sequence number, and its arrival in ticks from the receiver's origin.
     pub fn arrivals(&self) -> Told<'a> {
         Told {
             next: self.first,
@@ -148,14 +147,13 @@ impl<'a> Feedback<'a> {
     }
 }
 
-/// The packets of a report, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     next: u16,
     packets: u16,
     ticks: i64,
     chunks: &'a [[u8; 2]],
-    /// Statuses of the first chunk that are told already.
+    /// Statuses of the first chunk that were returned already.
     place: usize,
     times: &'a [u8],
 }
@@ -222,7 +220,7 @@ impl Chunk {
     }
 }
 
-/// Status 3 is reserved; a packet of that status has no time.
+/// Status 3 is reserved; a packet with that status has no time.
 const fn time_bytes_of(status: u8) -> usize {
     match status {
         SMALL => 1,
@@ -288,7 +286,7 @@ mod tests {
 
     #[test]
     fn reads_the_bytes_of_another_implementation() {
-        // base 1, 3 packets, reference 2, number 9; a two-bit vector: small, missing, large and negative.
+        // Base 1, 3 packets, reference 2, number 9; a two-bit vector: small, missing, large and negative.
         let information = [0, 1, 0, 3, 0, 0, 2, 9, 0b1101_0010, 0, 4, 0xff, 0xfe, 0];
         let feedback = Feedback::read(&information).expect("well formed");
         assert_eq!(feedback.arrivals().collect::<Vec<_>>(), [(1, Some(516)), (2, None), (3, Some(514))]);

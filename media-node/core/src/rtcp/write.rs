@@ -1,4 +1,4 @@
-//! Writes RTCP packets one behind the other into a buffer.
+//! Writes consecutive RTCP packets into a buffer.
 
 use super::ntp::NtpTime;
 use super::transport_feedback::{self, Report};
@@ -12,7 +12,7 @@ pub const REPORT_BLOCKS_MAX: usize = 31;
 /// Most streams one estimate may name: the count has eight bits.
 const ESTIMATE_SSRCS_MAX: usize = 255;
 
-/// The buffer has no room for what was to be written; what was written before is untouched.
+/// The buffer has no room for the packet; earlier packets are untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for another RTCP packet")]
 pub struct Full;
@@ -23,12 +23,12 @@ pub struct Writer<'b> {
     length: usize,
 }
 
-/// What a sender report says of the stream it is about.
+/// Content of a sender report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub ssrc: u32,
     pub ntp: NtpTime,
-    /// The same moment in the stream's timestamps.
+    /// The same time in the stream's timestamps.
     pub rtp_timestamp: u32,
     /// Packets sent since the stream began.
     pub packets: u32,
@@ -37,7 +37,6 @@ pub struct Sent {
 }
 
 impl<'b> Writer<'b> {
-    /// Starts at the beginning of `buffer`.
     pub fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, length: 0 }
     }
@@ -59,7 +58,7 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Adds a receiver report (RFC 3550 §6.4.2); blocks beyond the 31st are left out.
+    /// Adds a receiver report (RFC 3550 §6.4.2); blocks beyond the 31st are omitted.
     pub fn receiver_report(&mut self, ssrc: u32, blocks: impl Iterator<Item = ReportBlock>) -> Result<(), Full> {
         self.packet(RECEIVER_REPORT, |packet| {
             packet.word(ssrc)?;
@@ -77,7 +76,7 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Adds the canonical name of a source (RFC 3550 §6.5.1); names are at most 255 bytes and are cut there.
+    /// Adds the canonical name of a source (RFC 3550 §6.5.1), truncated to 255 bytes.
     pub fn canonical_name(&mut self, ssrc: u32, name: &[u8]) -> Result<(), Full> {
         const CNAME: u8 = 1;
         let name = name.get(..255).unwrap_or(name);
@@ -91,7 +90,7 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Adds a generic NACK (RFC 4585 §6.2.1). Ascending sequence numbers share entries where they are near.
+    /// Adds a generic NACK (RFC 4585 §6.2.1). Close ascending sequence numbers share entries.
     pub fn nack(&mut self, sender: u32, media: u32, lost: impl Iterator<Item = u16>) -> Result<(), Full> {
         self.packet(TRANSPORT_FEEDBACK, |packet| {
             packet.word(sender)?;
@@ -125,7 +124,7 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Adds an estimate of what may be sent to us (REMB); streams beyond the 255th are left out.
+    /// Adds an estimate of the bandwidth to us (REMB); streams beyond the 255th are omitted.
     pub fn estimate(&mut self, sender: u32, bitrate_bps: u64, ssrcs: &[u32]) -> Result<(), Full> {
         let ssrcs = ssrcs.get(..ESTIMATE_SSRCS_MAX).unwrap_or(ssrcs);
         // The mantissa has 18 bits.
@@ -141,7 +140,7 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Adds arrival times; says how many packets they are of. The others go into another report.
+    /// Adds arrival times; returns the number of covered packets. The others need another report.
     pub fn transport_feedback<I>(&mut self, sender: u32, report: Report<I>) -> Result<usize, Full>
     where
         I: Iterator<Item = Option<u64>> + Clone,
@@ -156,7 +155,7 @@ impl<'b> Writer<'b> {
         Ok(told)
     }
 
-    /// Adds one packet whose body is written by `body`, which also tells the count field.
+    /// Adds one packet; `body` writes its body and returns the count field.
     fn packet(&mut self, packet_type: u8, body: impl FnOnce(&mut Body<'_>) -> Result<u8, Full>) -> Result<(), Full> {
         let free = self.buffer.get_mut(self.length..).ok_or(Full)?;
         let (header, free) = free.split_first_chunk_mut::<4>().ok_or(Full)?;

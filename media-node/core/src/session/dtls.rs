@@ -1,32 +1,38 @@
 //! DTLS 1.2 and 1.3 (RFC 6347, RFC 9147) with the SRTP keys it negotiates (RFC 5764).
 //!
-//! Nothing here says goodbye: a browser that hears close_notify gives the transport up, while one that hears nothing moves
+//! No close_notify is ever sent: a browser that receives one gives the transport up, while one that hears nothing moves
 //! to the session's next node. A session ends by being dropped.
 
 pub mod client_hello;
+mod fragments;
+mod gate;
 mod identity;
 
 pub use client_hello::ClientHello;
+pub use gate::{Admission, Gate};
 pub use identity::{Identity, IdentityError};
 
 use super::srtp::{self, Opener, Profile, Sealer, Side};
 use client_hello::{Offer, Version};
+use identity::HANDSHAKE_TIMEOUT;
 use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// First size of the buffer that datagrams are made in: more than our MTU.
+/// Initial size of the buffer for datagrams: more than our MTU.
 const BUFFER_BYTES: usize = 2_048;
-/// Most that one poll may ask the buffer to grow to: a whole record (RFC 6347 §4.1).
+/// Largest size that one poll may request: a whole record (RFC 6347 §4.1).
 const BUFFER_BYTES_MAX: usize = 1 << 15;
+/// A client repeats its hello for longer than this (RFC 6347 §4.2.4.1); a hello that is not repeated may be forged.
+const REPEATS_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub enum Event {
-    /// The handshake is done, and with the right client.
+    /// The handshake is complete, and with the right client.
     Connected {
-        /// Authenticates and decrypts what the other side sends.
+        /// For packets from the other side.
         opener: Opener,
-        /// Encrypts what the other side is sent.
+        /// For packets to the other side.
         sealer: Sealer,
         profile: Profile,
     },
@@ -37,18 +43,18 @@ pub enum Event {
 pub enum DtlsError {
     #[error("closed by the other side")]
     Closed,
-    /// The other side's certificate is not the one that was announced.
+    /// The other side's certificate is not the announced one.
     #[error("the certificate is not the one that was announced")]
     WrongFingerprint,
     #[error("no SRTP profile in common")]
     NoSrtpProfile,
-    /// Anything else that DTLS gives up for.
+    /// Any other fatal DTLS error.
     #[error("the handshake failed")]
     Handshake,
 }
 
 pub struct Dtls {
-    /// The certificates that the other side may show.
+    /// The certificates that the other side may present.
     remotes: Box<[Fingerprint]>,
     side: Side,
     state: State,
@@ -58,16 +64,32 @@ pub struct Dtls {
 }
 
 enum State {
-    /// Server: collecting the ClientHello, to choose the version by the SRTP profiles it lists.
-    Listening(ClientHello),
-    /// In the handshake or behind it.
+    /// Server: collecting the ClientHello, whose SRTP profiles determine the version.
+    Listening(Listening),
+    /// During the handshake or after it.
     Running(Box<Association>),
-    /// Over: silent for good.
+    /// Permanently silent.
     Ended,
+}
+
+#[derive(Default)]
+struct Listening {
+    hello: ClientHello,
+    refused: Option<RefusedHello>,
+}
+
+/// The client's offer cannot be accepted, or the hello is forged.
+#[derive(Clone, Copy)]
+struct RefusedHello {
+    /// The first one came then.
+    since: Instant,
+    is_repeated: bool,
+    error: DtlsError,
 }
 
 struct Association {
     dtls: dimpl::Dtls,
+    gate: Gate,
     is_peer_right: bool,
     is_connected: bool,
     keys: Option<(Opener, Sealer, Profile)>,
@@ -88,10 +110,10 @@ impl std::fmt::Debug for Dtls {
 impl Dtls {
     /// Waits for a client whose certificate has one of these digests (RFC 8122 §5).
     pub fn server(remotes: impl Into<Box<[Fingerprint]>>) -> Self {
-        Self::new(remotes.into(), Side::Server, State::Listening(ClientHello::default()))
+        Self::new(remotes.into(), Side::Server, State::Listening(Listening::default()))
     }
 
-    /// Begins a handshake with a server whose certificate has this digest (a client's half, for tests and load).
+    /// Starts a handshake with a server whose certificate has this digest (a client's half, for tests and load).
     pub fn client(now: Instant, identity: &Identity, remote: Fingerprint) -> Self {
         let mut dtls = identity.dtls(Version::Any, now);
         dtls.set_active(true);
@@ -104,37 +126,61 @@ impl Dtls {
         Self { remotes, side, state, deadline: None, datagrams: VecDeque::new(), events: VecDeque::new() }
     }
 
-    /// Takes a datagram of the other side; false if it made no sense here.
+    /// Takes a datagram of the other side; false if it was invalid here.
     pub fn handle_datagram(&mut self, now: Instant, identity: &Identity, datagram: &[u8]) -> bool {
         match &mut self.state {
-            State::Listening(hello) => {
-                if !hello.push(datagram) {
+            State::Listening(listening) => {
+                if !listening.hello.push(datagram) {
                     return false;
                 }
-                if let Some(offer) = hello.offer() {
-                    self.answer(now, identity, offer);
+                match listening.hello.offer() {
+                    Some(offer) => self.answer(now, identity, offer),
+                    None => true,
                 }
-                true
             }
-            State::Running(association) => {
-                let in_time = association.dtls.handle_timeout(now);
-                let taken = association.dtls.handle_packet(datagram);
-                // RFC 6347 §4.1.2.7: what is not authentic is dropped, since anybody may have sent it; a handshake that
-                // cannot go on ends by its own timer. Only what comes under the keys can end the association.
-                let is_ended = association.is_connected && taken.as_ref().is_err_and(is_final);
-                let made_sense = taken.is_ok();
-                self.drain(in_time.is_ok() && !is_ended);
-                made_sense
+            State::Running(association) if self.side == Side::Server && !association.is_connected => {
+                match association.admit(&self.remotes, datagram) {
+                    Admission::Admitted => self.handle_admitted(now, datagram),
+                    Admission::Held => true,
+                    Admission::Refused => false,
+                    Admission::Released(datagrams) => {
+                        datagrams.iter().filter(|datagram| self.handle_admitted(now, datagram)).count() > 0
+                    }
+                }
             }
+            State::Running(_) => self.handle_admitted(now, datagram),
             State::Ended => false,
         }
     }
 
-    /// Lets time pass: retransmissions, and giving up.
+    fn handle_admitted(&mut self, now: Instant, datagram: &[u8]) -> bool {
+        let State::Running(association) = &mut self.state else { return false };
+        let in_time = association.dtls.handle_timeout(now);
+        let taken = association.dtls.handle_packet(datagram);
+        // RFC 6347 §4.1.2.7: unauthentic records are dropped, since anybody may have sent them; a handshake
+        // that cannot continue ends by its own timer. Only authentic records can end the association.
+        let is_ended = association.is_connected && taken.as_ref().is_err_and(is_final);
+        let made_sense = taken.is_ok();
+        self.drain(in_time.is_ok() && !is_ended);
+        made_sense
+    }
+
+    /// Handles retransmissions and timeouts.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let State::Running(association) = &mut self.state {
-            let result = association.dtls.handle_timeout(now);
-            self.drain(result.is_ok());
+        match &mut self.state {
+            State::Running(association) => {
+                let result = association.dtls.handle_timeout(now);
+                self.drain(result.is_ok());
+            }
+            State::Listening(listening) => {
+                let is_over = |refused: &mut RefusedHello| now >= refused.since + HANDSHAKE_TIMEOUT;
+                match listening.refused.take_if(is_over) {
+                    Some(refused) if refused.is_repeated => self.end(refused.error),
+                    Some(_) => self.deadline = None,
+                    None => {}
+                }
+            }
+            State::Ended => {}
         }
     }
 
@@ -146,32 +192,50 @@ impl Dtls {
         self.events.pop_front()
     }
 
-    /// When to call [`Self::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The ClientHello is whole: chooses the version and goes through its datagrams again.
-    fn answer(&mut self, now: Instant, identity: &Identity, offer: Offer) {
-        let State::Listening(hello) = std::mem::replace(&mut self.state, State::Ended) else { return };
+    /// Chooses the version by the complete ClientHello and processes its datagrams again. Drops a hello that the library
+    /// does not answer, and returns false.
+    fn answer(&mut self, now: Instant, identity: &Identity, offer: Offer) -> bool {
+        let State::Listening(listening) = &mut self.state else { return false };
+        let datagrams = listening.hello.take_datagrams();
         let Some(version) = offer.version() else {
-            self.events.push_back(Event::Ended(DtlsError::NoSrtpProfile));
-            return;
+            self.refuse_hello(now, DtlsError::NoSrtpProfile);
+            return false;
         };
-        self.state = State::Running(Association::new(identity.dtls(version, now)));
-        for datagram in hello.into_datagrams() {
+        let running = State::Running(Association::new(identity.dtls(version, now)));
+        let before = std::mem::replace(&mut self.state, running);
+        for datagram in datagrams {
             self.handle_datagram(now, identity, &datagram);
         }
+        if !self.datagrams.is_empty() || !self.events.is_empty() {
+            return true;
+        }
+        self.state = before;
+        self.refuse_hello(now, DtlsError::Handshake);
+        false
     }
 
-    /// Collects what the library wants to send and to say.
+    fn refuse_hello(&mut self, now: Instant, error: DtlsError) {
+        let State::Listening(listening) = &mut self.state else { return };
+        let refused = listening.refused.get_or_insert(RefusedHello { since: now, is_repeated: false, error });
+        refused.is_repeated |= now >= refused.since + REPEATS_AFTER;
+        refused.error = error;
+        self.deadline = Some(refused.since + HANDSHAKE_TIMEOUT);
+    }
+
+    /// Collects the library's output.
     fn drain(&mut self, is_alive: bool) {
         let State::Running(association) = &mut self.state else { return };
         let was_connected = association.is_connected;
         let polled = association.poll(&self.remotes, self.side, &mut self.datagrams);
         match polled {
             Ok(deadline) if is_alive => self.deadline = Some(deadline),
-            Ok(_) => return self.end(if was_connected { DtlsError::Closed } else { DtlsError::Handshake }),
+            Ok(_) if was_connected => return self.end(DtlsError::Closed),
+            Ok(_) if association.gate.saw_wrong() => return self.end(DtlsError::WrongFingerprint),
+            Ok(_) => return self.end(DtlsError::Handshake),
             Err(error) => return self.end(error),
         }
         if association.is_connected && !was_connected {
@@ -191,10 +255,15 @@ impl Dtls {
 
 impl Association {
     fn new(dtls: dimpl::Dtls) -> Box<Self> {
-        Box::new(Self { dtls, is_peer_right: false, is_connected: false, keys: None })
+        Box::new(Self { dtls, gate: Gate::default(), is_peer_right: false, is_connected: false, keys: None })
     }
 
-    /// Goes through everything the library has to say; returns when it wants to be called again.
+    fn admit(&mut self, certificates: &[Fingerprint], datagram: &[u8]) -> Admission {
+        let is_dtls_12 = self.dtls.protocol_version() == Some(dimpl::ProtocolVersion::DTLS1_2);
+        self.gate.admit(certificates, is_dtls_12, datagram)
+    }
+
+    /// Handles all of the library's output; returns the time of its next call.
     fn poll(
         &mut self,
         remotes: &[Fingerprint],
@@ -227,7 +296,7 @@ impl Association {
     }
 }
 
-/// Whether an error says that the other side has ended the association.
+/// True if the error means that the other side has ended the association.
 fn is_final(error: &dimpl::Error) -> bool {
     let is_alert = |error: &dimpl::SecurityError| matches!(error, dimpl::SecurityError::FatalAlert { .. });
     match error {

@@ -1,27 +1,27 @@
-//! The lite half of ICE (RFC 8445 §2.5): answers connectivity checks, and finds out where the client is.
+//! The lite half of ICE (RFC 8445 §2.5): answers connectivity checks, and finds the client's path.
 //!
-//! A check says that the client wants media, and its source address says where; a client can forge that address. So
-//! nothing but answers and a bounded handshake goes to an address before the client has answered a check of ours there
-//! (RFC 7675). Among such addresses media follows the client's authentic packets, whatever it nominates; where none
-//! come, the newest nomination counts, and after that a path that answers while the one in use does not.
+//! A check shows that the client wants media, and its source address shows where; but a client can forge that address.
+//! So only answers and a bounded handshake are sent to an address before the client has answered one of our checks
+//! there (RFC 7675). Among proven addresses media follows the client's authentic packets, whatever it nominates;
+//! without any, the newest nomination counts, and after that a path that answers while the current one does not.
 
-mod path;
+mod pair;
 
+use crate::path::Path;
 use crate::stun::{self, BindingRequest, BindingSuccess, Request, Response, Role, TransactionIds};
 use aws_lc_rs::hmac;
-pub use path::CONSENT_TIMEOUT;
-use path::Path;
+pub use pair::CONSENT_TIMEOUT;
+use pair::Pair;
 use shared::rtp_parameters::IceParameters;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Most addresses of one client that are remembered: host, VPN, IPv4, IPv6, relays and a few NAT rebindings.
-pub const ADDRESSES_PER_SESSION_MAX: usize = 8;
-/// A path that nothing authentic came over for this long may be given up for another. Browsers send reports every second.
+/// Most remembered paths of one client: host, VPN, IPv4, IPv6, each over UDP and TCP, relays and a few NAT rebindings.
+pub const PATHS_PER_SESSION_MAX: usize = 12;
+/// A path without authentic packets for this long may be replaced by another. Browsers send reports every second.
 const QUIET_AFTER: Duration = Duration::from_millis(1_500);
-/// Packets of a path that was left arrive for this long, and do not draw media back.
+/// Packets on a former path arrive for this long, and do not move media back.
 const LATE_PACKETS: Duration = Duration::from_millis(250);
-/// A path in use that does not answer for this long is given up for one that does: four checks of ours.
+/// A current path that does not answer for this long is replaced by one that does: four of our checks.
 const DOUBT_FOR: Duration = Duration::from_millis(1_800);
 
 /// One client's ICE agent on our side: always lite, so always controlled (RFC 8445 §6.1.1).
@@ -30,16 +30,16 @@ pub struct IceLite {
     node_ufrag: Box<str>,
     client_ufrag: Box<str>,
     key: hmac::Key,
-    /// Signs our own checks. Where the edge does not know the client's password, checks of the client are proof enough.
+    /// Signs our own checks. If the edge does not know the client's password, the client's checks are proof enough.
     client_key: Option<hmac::Key>,
-    paths: Vec<Path>,
-    /// Where media goes: the client answered there.
-    selected: Option<SocketAddr>,
-    /// When something authentic last came over the selected path.
+    pairs: Vec<Pair>,
+    /// The destination of media: the client has answered there.
+    selected: Option<Path>,
+    /// Time of the last authentic packet on the selected path.
     heard_at: Option<Instant>,
-    left: Option<(SocketAddr, Instant)>,
-    /// Where the handshake last came from.
-    handshake: Option<SocketAddr>,
+    left: Option<(Path, Instant)>,
+    /// The last source of the handshake.
+    handshake: Option<Path>,
     doubt: Option<Doubt>,
     last_check_at: Option<Instant>,
 }
@@ -48,29 +48,28 @@ pub struct IceLite {
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
     since: Instant,
-    other: SocketAddr,
+    other: Path,
 }
 
-/// What came of an authentic check.
+/// The result of an authentic check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// To be sent back to where the check came from.
+    /// The response for the check's sender.
     pub answer: Vec<u8>,
-    /// Whether the client may be heard at the address from here on.
+    /// True if packets from the path belong to the client from here on.
     pub is_verified: bool,
-    /// An address that had to make room for it.
-    pub forgotten: Option<SocketAddr>,
+    /// A path evicted to make room.
+    pub forgotten: Option<Path>,
 }
 
 impl IceLite {
-    /// An agent that nobody has checked yet.
     pub fn new(parameters: &IceParameters) -> Self {
         Self {
             node_ufrag: parameters.node_ufrag.as_str().into(),
             client_ufrag: parameters.client_ufrag.as_str().into(),
             key: stun::key(&parameters.node_pwd),
             client_key: client_key(parameters),
-            paths: Vec::with_capacity(ADDRESSES_PER_SESSION_MAX),
+            pairs: Vec::with_capacity(PATHS_PER_SESSION_MAX),
             selected: None,
             heard_at: None,
             left: None,
@@ -80,50 +79,50 @@ impl IceLite {
         }
     }
 
-    /// Our user fragment: what the demultiplexer knows the session by.
+    /// Our user fragment, by which the demultiplexer finds the session.
     pub fn node_ufrag(&self) -> &str {
         &self.node_ufrag
     }
 
-    /// Takes the credentials of an ICE restart. Media goes on between the old addresses until the client is heard at another
+    /// Takes the credentials of an ICE restart. Media continues on the old path until the client is heard on another
     /// one (RFC 8445 §9).
     pub fn restart(&mut self, parameters: &IceParameters) {
         self.node_ufrag = parameters.node_ufrag.as_str().into();
         self.client_ufrag = parameters.client_ufrag.as_str().into();
         self.key = stun::key(&parameters.node_pwd);
         self.client_key = client_key(parameters);
-        self.paths.iter_mut().for_each(Path::forget_asked);
+        self.pairs.iter_mut().for_each(Pair::forget_asked);
     }
 
-    /// Answers a check; nothing if it is not authentic.
-    pub fn handle_check(&mut self, now: Instant, from: SocketAddr, request: &BindingRequest<'_>) -> Option<Checked> {
+    /// `None` if the check is not authentic.
+    pub fn handle_check(&mut self, now: Instant, from: Path, request: &BindingRequest<'_>) -> Option<Checked> {
         let is_ours = request.receiver_ufrag == &*self.node_ufrag && request.sender_ufrag == &*self.client_ufrag;
         if !is_ours || !request.is_authentic(&self.key) {
             return None;
         }
-        // RFC 8489 §6.3.1: before anything else is looked at.
+        // RFC 8489 §6.3.1: before anything else is examined.
         if !request.unknown().types().is_empty() {
             return Some(self.refuse(Response::UnknownAttribute, request));
         }
-        // RFC 8445 §6.1.1 makes the full agent controlling against a lite one. One that believes otherwise takes the
-        // other role when it hears 487 (§7.2.5.1), and until then would wait for a nomination that never comes.
+        // RFC 8445 §6.1.1 makes the full agent controlling against a lite one. One that believes otherwise changes its
+        // role after a 487 (§7.2.5.1), and until then would wait for a nomination that never comes.
         if request.role == Some(Role::Controlled) {
             return Some(self.refuse(Response::RoleConflict, request));
         }
         self.last_check_at = Some(now);
         let forgotten = self.note_check(now, from, request.use_candidate);
         self.reconsider(now, from);
-        let answer = Response::Success { mapped: from }.to_vec(request, &self.key);
+        let answer = Response::Success { mapped: from.address }.to_vec(request, &self.key);
         Some(Checked { answer, is_verified: true, forgotten })
     }
 
-    /// Takes the answer to a check of ours; false if it is none.
-    pub fn handle_answer(&mut self, now: Instant, from: SocketAddr, answer: &BindingSuccess<'_>) -> bool {
+    /// Takes the response to one of our checks; false if it is none.
+    pub fn handle_answer(&mut self, now: Instant, from: Path, answer: &BindingSuccess<'_>) -> bool {
         let Some(key) = &self.client_key else { return false };
-        // RFC 8445 §7.2.5.2.1: an answer from elsewhere proves nothing about the address that was asked.
-        let path = self.paths.iter_mut().find(|path| path.address == from && path.is_asked(&answer.transaction));
-        let Some(path) = path.filter(|_| answer.is_authentic(key)) else { return false };
-        path.prove(now);
+        // RFC 8445 §7.2.5.2.1: a response from elsewhere proves nothing about the checked path.
+        let pair = self.pairs.iter_mut().find(|pair| pair.path == from && pair.is_asked(&answer.transaction));
+        let Some(pair) = pair.filter(|_| answer.is_authentic(key)) else { return false };
+        pair.prove(now);
         if self.selected == Some(from) {
             self.doubt = None;
         }
@@ -131,17 +130,17 @@ impl IceLite {
         true
     }
 
-    /// A DTLS datagram came from this address. Until the keys are there its answers go back to it, because browsers start
-    /// the handshake tens of milliseconds before they nominate.
-    pub fn note_dtls_from(&mut self, now: Instant, from: SocketAddr) {
+    /// Notes the source of a DTLS datagram. Until the keys exist, answers go back to it, because browsers start the
+    /// handshake tens of milliseconds before they nominate.
+    pub fn note_dtls_from(&mut self, now: Instant, from: Path) {
         self.handshake = Some(from);
-        if self.heard_at.is_none() && self.path(from).is_some_and(|path| path.is_proven(now)) {
+        if self.heard_at.is_none() && self.pair(from).is_some_and(|pair| pair.is_proven(now)) {
             self.select(now, from);
         }
     }
 
-    /// A packet from this address was authentic.
-    pub fn note_authentic(&mut self, now: Instant, from: SocketAddr) {
+    /// Notes the source of an authentic packet.
+    pub fn note_authentic(&mut self, now: Instant, from: Path) {
         if self.selected == Some(from) {
             self.heard_at = Some(now);
         } else {
@@ -149,64 +148,62 @@ impl IceLite {
         }
     }
 
-    pub fn selected(&self) -> Option<SocketAddr> {
+    pub fn selected(&self) -> Option<Path> {
         self.selected
     }
 
-    /// Where a datagram of the handshake goes, if it may: to an address that has not answered, only so much.
-    pub fn handshake_to(&mut self, now: Instant, bytes: usize) -> Option<SocketAddr> {
+    /// The destination of a handshake datagram, if it may be sent: an unproven path gets a limited amount.
+    pub fn handshake_to(&mut self, now: Instant, bytes: usize) -> Option<Path> {
         let to = self.selected.or(self.handshake)?;
-        self.path_mut(to)?.takes_handshake(now, bytes).then_some(to)
+        self.pair_mut(to)?.takes_handshake(now, bytes).then_some(to)
     }
 
-    /// Addresses that the client has checked.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.paths.iter().map(|path| path.address)
+    /// Paths from which the client has sent checks.
+    pub fn paths(&self) -> impl Iterator<Item = Path> {
+        self.pairs.iter().map(|pair| pair.path)
     }
 
-    /// Whether the client has answered at this address.
-    pub fn is_proven(&self, now: Instant, address: SocketAddr) -> bool {
-        self.path(address).is_some_and(|path| path.is_proven(now))
+    /// True if the client has answered there.
+    pub fn is_proven(&self, now: Instant, path: Path) -> bool {
+        self.pair(path).is_some_and(|pair| pair.is_proven(now))
     }
 
-    /// When the client last wanted to hear from us (RFC 7675 §5.1), wherever.
+    /// The client's last consent to receive (RFC 7675 §5.1), on any path.
     pub fn last_check_at(&self) -> Option<Instant> {
         self.last_check_at
     }
 
-    /// Another session has this address: it is no longer ours to send to.
-    pub fn forget(&mut self, now: Instant, address: SocketAddr) {
-        self.paths.retain(|path| path.address != address);
-        if self.selected == Some(address) {
+    /// Removes a path that has ended, or that another session has taken over.
+    pub fn forget(&mut self, now: Instant, path: Path) {
+        self.pairs.retain(|pair| pair.path != path);
+        if self.selected == Some(path) {
             self.select_another(now);
         }
     }
 
-    /// The next check of ours, and where to send it; `number` names the session in its transaction.
-    pub fn poll_ask(&mut self, now: Instant, ids: &mut TransactionIds, number: u32) -> Option<(SocketAddr, Vec<u8>)> {
+    /// Our next check and its destination; its transaction contains `number`, which identifies the session.
+    pub fn poll_ask(&mut self, now: Instant, ids: &mut TransactionIds, number: u32) -> Option<(Path, Vec<u8>)> {
         let key = self.client_key.as_ref()?;
         let (to, transaction) =
-            self.paths.iter_mut().find_map(|path| Some((path.address, path.take_ask(now, || ids.next(number))?)))?;
+            self.pairs.iter_mut().find_map(|pair| Some((pair.path, pair.take_ask(now, || ids.next(number))?)))?;
         let (receiver_ufrag, sender_ufrag) = (&*self.client_ufrag, &*self.node_ufrag);
         let request =
             Request { transaction, receiver_ufrag, sender_ufrag, use_candidate: false, role: Role::Controlled };
         Some((to, request.to_vec(key)))
     }
 
-    /// When to call [`Self::handle_timeout`] and [`Self::poll_ask`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let expiry = self.paths.iter().map(Path::expires_at);
-        let asks = self.paths.iter().filter_map(Path::ask_at).filter(|_| self.client_key.is_some());
+        let expiry = self.pairs.iter().map(Pair::expires_at);
+        let asks = self.pairs.iter().filter_map(Pair::ask_at).filter(|_| self.client_key.is_some());
         let doubt = self.doubt.map(|doubt| doubt.since + DOUBT_FOR);
-        let proof = self.selected.and_then(|selected| self.path(selected)?.proven_at()).map(|at| at + CONSENT_TIMEOUT);
+        let proof = self.selected.and_then(|selected| self.pair(selected)?.proven_at()).map(|at| at + CONSENT_TIMEOUT);
         expiry.chain(asks).chain(doubt).chain(proof).min()
     }
 
-    /// Lets time pass: gives up what the client no longer checks or answers on. Returns the addresses that are forgotten.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<SocketAddr> {
-        let expired: Vec<_> =
-            self.paths.iter().filter(|path| path.expires_at() <= now).map(|path| path.address).collect();
-        self.paths.retain(|path| now < path.expires_at());
+    /// Drops paths that the client no longer checks or answers, and returns them.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Path> {
+        let expired: Vec<_> = self.pairs.iter().filter(|pair| pair.expires_at() <= now).map(|pair| pair.path).collect();
+        self.pairs.retain(|pair| now < pair.expires_at());
         if self.selected.is_some_and(|selected| !self.is_proven(now, selected)) {
             self.select_another(now);
         }
@@ -224,91 +221,91 @@ impl IceLite {
         Checked { answer: response.to_vec(request, &self.key), is_verified: false, forgotten: None }
     }
 
-    /// Takes note of an authentic check. Returns the address that had to be given up for a new one.
-    fn note_check(&mut self, now: Instant, from: SocketAddr, is_nomination: bool) -> Option<SocketAddr> {
+    /// Notes an authentic check; returns the path evicted to make room for a new one.
+    fn note_check(&mut self, now: Instant, from: Path, is_nomination: bool) -> Option<Path> {
         let mut forgotten = None;
-        if self.path(from).is_none() {
+        if self.pair(from).is_none() {
             forgotten = self.make_room();
-            self.paths.push(Path::new(now, from));
+            self.pairs.push(Pair::new(now, from));
         }
-        for path in &mut self.paths {
-            if path.address == from {
-                path.note_check(now);
-                path.is_nominated |= is_nomination;
+        for pair in &mut self.pairs {
+            if pair.path == from {
+                pair.note_check(now);
+                pair.is_nominated |= is_nomination;
                 if self.client_key.is_none() {
-                    path.prove(now);
+                    pair.prove(now);
                 }
             } else if is_nomination {
-                path.is_nominated = false;
+                pair.is_nominated = false;
             }
         }
         forgotten
     }
 
-    /// Gives up the address that was checked longest ago, if there are too many: one that never answered, where there is one.
-    fn make_room(&mut self) -> Option<SocketAddr> {
-        if self.paths.len() < ADDRESSES_PER_SESSION_MAX {
+    /// Evicts the path with the oldest check, if there are too many: preferably one that never answered.
+    fn make_room(&mut self) -> Option<Path> {
+        if self.pairs.len() < PATHS_PER_SESSION_MAX {
             return None;
         }
         let used = [self.selected, self.handshake];
-        let unused = self.paths.iter().enumerate().filter(|(_, path)| !used.contains(&Some(path.address)));
-        let (oldest, _) = unused.min_by_key(|(_, path)| (path.proven_at().is_some(), path.checked_at))?;
-        Some(self.paths.remove(oldest).address)
+        let unused = self.pairs.iter().enumerate().filter(|(_, pair)| !used.contains(&Some(pair.path)));
+        let (oldest, _) = unused.min_by_key(|(_, pair)| (pair.proven_at().is_some(), pair.checked_at))?;
+        Some(self.pairs.remove(oldest).path)
     }
 
     #[cold]
-    fn note_elsewhere(&mut self, now: Instant, from: SocketAddr) {
-        if let Some(path) = self.path_mut(from) {
-            path.heard_at = Some(now);
+    fn note_elsewhere(&mut self, now: Instant, from: Path) {
+        if let Some(pair) = self.pair_mut(from) {
+            pair.heard_at = Some(now);
             self.reconsider(now, from);
         }
     }
 
-    /// Something was learned about a path: it may be the one to use.
-    fn reconsider(&mut self, now: Instant, from: SocketAddr) {
-        let Some(path) = self.path(from).filter(|path| path.is_proven(now)) else { return };
+    /// Reconsiders the selected path after news about a path.
+    fn reconsider(&mut self, now: Instant, from: Path) {
+        let Some(pair) = self.pair(from).filter(|pair| pair.is_proven(now)) else { return };
         let Some(selected) = self.selected else { return self.select(now, from) };
         if selected == from {
             return;
         }
         let was_left = self.left.is_some_and(|(left, at)| left == from && now < at + LATE_PACKETS);
-        if path.heard_at > self.heard_at && !was_left {
+        if pair.heard_at > self.heard_at && !was_left {
             return self.select(now, from);
         }
-        // The client's packets say where it is, and it is not here.
+        // The client's packets show its path, which is another one.
         if self.heard_at.is_some_and(|at| now < at + QUIET_AFTER) {
             return;
         }
-        if path.is_nominated {
+        if pair.is_nominated {
             return self.select(now, from);
         }
-        // Consent checks of Firefox do not nominate. Does the client still answer where media goes?
+        // Firefox's consent checks do not nominate. Does the client still answer at media's destination?
         if self.doubt.is_none()
-            && let Some(path) = self.path_mut(selected).filter(|path| path.checked_at + QUIET_AFTER <= now)
+            && let Some(pair) = self.pair_mut(selected).filter(|pair| pair.checked_at + QUIET_AFTER <= now)
         {
-            path.ask(now);
+            pair.ask(now);
             self.doubt = Some(Doubt { since: now, other: from });
         }
     }
 
-    fn select(&mut self, now: Instant, address: SocketAddr) {
-        if self.selected == Some(address) {
+    fn select(&mut self, now: Instant, path: Path) {
+        if self.selected == Some(path) {
             return;
         }
         let heard_at = self.heard_at;
-        if let Some(before) = self.selected.and_then(|before| self.path_mut(before)) {
+        if let Some(before) = self.selected.and_then(|before| self.pair_mut(before)) {
             before.heard_at = heard_at;
         }
         self.left = self.selected.map(|before| (before, now));
-        self.heard_at = self.path(address).and_then(|path| path.heard_at);
-        self.selected = Some(address);
+        self.heard_at = self.pair(path).and_then(|pair| pair.heard_at);
+        self.selected = Some(path);
         self.doubt = None;
     }
 
-    /// The selected path is gone: the one that the client was last heard at, or checked last, takes its place.
+    /// Replaces a lost selected path by the one with the client's latest packet or check.
     fn select_another(&mut self, now: Instant) {
-        let proven = self.paths.iter().filter(|path| path.is_proven(now));
-        let best = proven.max_by_key(|path| (path.heard_at, path.checked_at)).map(|path| path.address);
+        let proven = self.pairs.iter().filter(|pair| pair.is_proven(now));
+        let best = proven.max_by_key(|pair| (pair.heard_at, pair.checked_at)).map(|pair| pair.path);
         self.selected = None;
         self.heard_at = None;
         self.doubt = None;
@@ -317,12 +314,12 @@ impl IceLite {
         }
     }
 
-    fn path(&self, address: SocketAddr) -> Option<&Path> {
-        self.paths.iter().find(|path| path.address == address)
+    fn pair(&self, path: Path) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.path == path)
     }
 
-    fn path_mut(&mut self, address: SocketAddr) -> Option<&mut Path> {
-        self.paths.iter_mut().find(|path| path.address == address)
+    fn pair_mut(&mut self, path: Path) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.path == path)
     }
 }
 

@@ -8,27 +8,27 @@ use cipher::Cipher;
 use derivation::Labels;
 use replay::ReplayWindow;
 
-/// Most SSRCs of one client: six tracks of four encodings with their retransmissions, and what RTCP alone uses.
+/// Most SSRCs of one client: six tracks of four encodings with their retransmissions, and those that only RTCP uses.
 pub const STREAMS_PER_SESSION_MAX: usize = 64;
-/// Longest thing any profile adds to a packet: a tag of 16 bytes and the index of SRTCP.
+/// Largest overhead of any profile: a 16-byte tag and the index of SRTCP.
 pub const OVERHEAD_BYTES_MAX: usize = 20;
 
 /// Shortest RTP packet: a fixed header.
 const RTP_HEADER_BYTES: usize = 12;
-/// The part of an RTCP packet that stays in the clear (RFC 3711 §3.4).
+/// The unencrypted part of an RTCP packet (RFC 3711 §3.4).
 const RTCP_HEADER_BYTES: usize = 8;
 const RTCP_INDEX_BYTES: usize = 4;
-/// The bit of the SRTCP index word that says that the payload is encrypted.
+/// The bit of the SRTCP index word that marks an encrypted payload.
 const RTCP_ENCRYPTED: u32 = 1 << 31;
 
-/// How packets are protected, as negotiated by DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2).
+/// Protection profiles negotiated by DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// The cheapest that browsers speak.
+    /// The cheapest that browsers support.
     AeadAes128Gcm,
-    /// What DTLS 1.2 settles on with a client that lists it.
+    /// Chosen by DTLS 1.2 with a client that lists it.
     AeadAes256Gcm,
-    /// The one that everybody has.
+    /// Supported by every client.
     Aes128CmSha1_80,
 }
 
@@ -47,7 +47,7 @@ impl Profile {
         }
     }
 
-    /// Bytes of the tag behind each packet.
+    /// Length of the tag after each packet.
     pub const fn tag_bytes(self) -> usize {
         match self {
             Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
@@ -56,7 +56,7 @@ impl Profile {
     }
 }
 
-/// Which side of the DTLS association we are.
+/// Our side of the DTLS association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// We sent the ClientHello: tests and load.
@@ -65,7 +65,7 @@ pub enum Side {
     Server,
 }
 
-/// Makes both directions' contexts out of what DTLS exported.
+/// Creates both directions' contexts from the keying material exported by DTLS.
 pub fn contexts(profile: Profile, material: &[u8], side: Side) -> Option<(Opener, Sealer)> {
     // RFC 5764 §4.2: client key, server key, client salt, server salt.
     let (client_key, rest) = material.split_at_checked(profile.key_bytes())?;
@@ -96,19 +96,19 @@ impl Ciphers {
     }
 }
 
-/// The reason a packet was not opened. None of these moves any state.
+/// The reason a packet was not opened. None of these changes any state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// No room for header and tag.
     #[error("too short for its header and tag")]
     TooShort,
-    /// Seen already, or too old to tell.
+    /// A duplicate, or too old to tell.
     #[error("replayed, or older than the window")]
     Replayed,
-    /// The tag does not fit, or the packet is not encrypted at all.
+    /// The tag is wrong, or the packet is not encrypted at all.
     #[error("not authentic")]
     Forged,
-    /// The client uses more SSRCs than it may.
+    /// The client uses too many SSRCs.
     #[error("more than {STREAMS_PER_SESSION_MAX} streams")]
     TooManyStreams,
 }
@@ -121,7 +121,7 @@ pub struct Opened {
     pub index: u64,
 }
 
-/// Authenticates and decrypts what one client sends.
+/// Authenticates and decrypts one client's packets.
 #[derive(Debug)]
 pub struct Opener {
     ciphers: Ciphers,
@@ -134,7 +134,7 @@ impl Opener {
         Self { ciphers, rtp: Streams::default(), rtcp: Streams::default() }
     }
 
-    /// Opens an RTP packet where it lies; `header_bytes` is the length of its header, extensions included.
+    /// Opens an RTP packet in place; `header_bytes` is the length of its header, including extensions.
     pub fn open_rtp(&mut self, packet: &mut [u8], header_bytes: usize) -> Result<Opened, OpenError> {
         let fixed = packet.first_chunk::<RTP_HEADER_BYTES>().ok_or(OpenError::TooShort)?;
         let [_, _, s0, s1, _, _, _, _, i0, i1, i2, i3] = *fixed;
@@ -151,12 +151,12 @@ impl Opener {
         Ok(Opened { bytes, index })
     }
 
-    /// Opens an RTCP packet where it lies and returns its length.
+    /// Opens an RTCP packet in place and returns its length.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, OpenError> {
         let index_offset = self.ciphers.rtcp.rtcp_index_offset(packet.len()).ok_or(OpenError::TooShort)?;
         let word = packet.get(index_offset..).and_then(<[u8]>::first_chunk).ok_or(OpenError::TooShort)?;
         let word = u32::from_be_bytes(*word);
-        // RFC 8827 §6.5 leaves no room for media that is not encrypted, so neither do we for its RTCP.
+        // RFC 8827 §6.5 rules out unencrypted media, so we refuse unencrypted RTCP as well.
         if word & RTCP_ENCRYPTED == 0 {
             return Err(OpenError::Forged);
         }
@@ -176,12 +176,12 @@ impl Opener {
 /// The replay windows of one direction. Only authentic packets add or move one.
 #[derive(Debug, Default)]
 struct Streams {
-    // A client has a handful: looking through them beats hashing.
+    // A client has a handful: a linear search beats hashing.
     streams: Vec<(u32, ReplayWindow)>,
 }
 
 impl Streams {
-    /// Where the stream is, or would be put; refuses a new one if there are too many.
+    /// The stream's position, or that of a new one; refuses a new one if there are too many.
     fn position(&self, ssrc: u32) -> Result<usize, OpenError> {
         let position = self.streams.iter().position(|(known, _)| *known == ssrc).unwrap_or(self.streams.len());
         if position < STREAMS_PER_SESSION_MAX { Ok(position) } else { Err(OpenError::TooManyStreams) }
@@ -199,7 +199,7 @@ impl Streams {
     }
 }
 
-/// Encrypts what one client is sent. Nothing else may send with these keys.
+/// Encrypts packets to one client. Nothing else may send with these keys.
 #[derive(Debug)]
 pub struct Sealer {
     ciphers: Ciphers,
@@ -211,16 +211,15 @@ impl Sealer {
         Self { ciphers, rtcp_index: 0 }
     }
 
-    /// Bytes that sealing adds to an RTP packet.
     pub fn rtp_overhead_bytes(&self) -> usize {
         self.ciphers.rtp.tag_bytes()
     }
 
-    /// Seals an RTP packet that occupies the front of `buffer`, of which `plain_bytes` are header and payload. Returns its
-    /// length with the tag, or nothing if the buffer is too short.
+    /// Seals an RTP packet at the front of `buffer`, of which `plain_bytes` are header and payload. Returns its length
+    /// with the tag, or `None` if the buffer is too short.
     ///
-    /// `index` is the rollover counter with the sequence number that the header says. With AEAD an index must never be
-    /// used for two different packets of one SSRC (RFC 7714 §8.1): the one who counts sequence numbers sees to that.
+    /// `index` is the rollover counter with the header's sequence number. With AEAD an index must never be used for two
+    /// different packets of one SSRC (RFC 7714 §8.1); the caller must ensure that.
     pub fn seal_rtp(
         &self,
         buffer: &mut [u8],
@@ -232,8 +231,8 @@ impl Sealer {
         self.ciphers.rtp.seal_rtp(buffer, header_bytes, plain_bytes, ssrc, index)
     }
 
-    /// Seals a compound RTCP packet that occupies the front of `buffer`; returns its length with index and tag. Nothing
-    /// if the buffer is too short, or after 2³¹ packets, which the keys must not outlive (RFC 3711 §9.2).
+    /// Seals a compound RTCP packet at the front of `buffer`; returns its length with index and tag. `None` if the
+    /// buffer is too short, or after 2³¹ packets, the lifetime of the keys (RFC 3711 §9.2).
     pub fn seal_rtcp(&mut self, buffer: &mut [u8], plain_bytes: usize) -> Option<usize> {
         let index = self.rtcp_index;
         let ssrc = u32::from_be_bytes(*buffer.get(4..)?.first_chunk()?);

@@ -1,4 +1,4 @@
-//! Which SSRC of a client belongs to which of its streams: announced, or learned from authentic packets.
+//! Maps a client's SSRCs to its streams: announced, or learned from authentic packets.
 
 use super::srtp::STREAMS_PER_SESSION_MAX;
 use crate::keys::StreamKey;
@@ -9,20 +9,20 @@ use shared::rtp_parameters::{Flow, Section};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     Media(StreamKey),
-    /// It carries the retransmissions of a stream.
+    /// Retransmissions of a stream.
     Repair(StreamKey),
-    /// An encoding that was not announced.
+    /// An unannounced encoding.
     Unused,
 }
 
 #[derive(Debug, Default)]
 pub struct Streams {
-    // A client has a handful: looking through them beats hashing.
+    // A client has a handful: a linear search beats hashing.
     known: Vec<(u32, Use)>,
     sources: Vec<Source>,
 }
 
-/// Where streams can belong to.
+/// A section that streams can belong to.
 #[derive(Debug)]
 struct Source {
     mid: Mid,
@@ -36,13 +36,13 @@ struct Source {
 }
 
 impl Streams {
-    /// Forgets everything, as the sections are about to be told anew.
+    /// Called before the sections are added again.
     pub fn clear(&mut self) {
         self.known.clear();
         self.sources.clear();
     }
 
-    /// Takes note of a published section with a stream for each of its encodings.
+    /// Adds a published section with a stream for each of its encodings.
     pub fn add(&mut self, section: &Section, streams: &[StreamKey]) {
         if section.flow != Flow::ClientToNode {
             return;
@@ -63,7 +63,7 @@ impl Streams {
         });
     }
 
-    /// What an authentic packet's stream is for.
+    /// The use of an authentic packet's stream.
     pub fn use_of(&mut self, header: &RtpHeader<'_>) -> Option<Use> {
         if let Some((_, found)) = self.known.iter().find(|(ssrc, _)| *ssrc == header.ssrc) {
             return Some(*found);
@@ -81,8 +81,8 @@ impl Streams {
 }
 
 impl Source {
-    /// RFC 9143 §9.2: a packet that carries a section's mid belongs to it. Its RTP stream id (RFC 8852) tells which
-    /// encoding it is; that of the stream it repairs, which one's retransmissions.
+    /// RFC 9143 §9.2: a packet that carries a section's mid belongs to it. Its RTP stream id (RFC 8852) identifies the
+    /// encoding; its repaired RTP stream id identifies the encoding of a retransmission.
     fn use_of(&self, header: &RtpHeader<'_>) -> Option<Use> {
         let text = |id: Option<u8>| header.extension(id?);
         if text(self.mid_id)? != self.mid.as_str().as_bytes() {
@@ -90,7 +90,7 @@ impl Source {
         }
         let is_repair = self.rtx_payload_types.contains(&header.payload_type);
         let rid = if is_repair { text(self.repaired_rid_id) } else { text(self.rid_id) };
-        // Where encodings have names, a packet without one cannot be placed.
+        // If encodings have names, a packet without one cannot be assigned.
         let found = self.encodings.iter().find(|(known, _)| known.as_deref().map(str::as_bytes) == rid);
         let Some((_, stream)) = found else { return rid.is_some().then_some(Use::Unused) };
         if is_repair {
@@ -138,7 +138,7 @@ mod tests {
         streams
     }
 
-    /// What a packet of this SSRC, payload type and these extensions is taken for.
+    /// The use assigned to a packet with this SSRC, payload type and these extensions.
     fn use_of(streams: &mut Streams, ssrc: u32, payload_type: u8, extensions: &[(u8, &[u8])]) -> Option<Use> {
         let mut packet = [0; 64];
         let mut writer = HeaderWriter::new(&mut packet, ssrc, None).expect("room");

@@ -6,11 +6,11 @@ use crate::congestion::bandwidth;
 use crate::keys::SessionKey;
 use std::time::{Duration, Instant};
 
-/// How often the shard's limit is divided anew.
+/// Interval of the division.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 impl Sfu {
-    /// What a client may be sent: what its downlink takes, but no more than the operator allows.
+    /// A client's allowed rate: its downlink's estimate, within the operator's limits.
     pub(super) fn allowed(&self, key: SessionKey) -> Option<Estimate> {
         let estimate = self.sessions.get(key)?.estimate;
         let Some(most) = self.most_bps() else { return estimate };
@@ -18,12 +18,12 @@ impl Sfu {
         Some(Estimate { target_bps: target_bps.min(most), sustained_bps: sustained_bps.min(most) })
     }
 
-    /// The most that any client may be sent.
+    /// The highest rate that any client may get.
     pub(super) fn most_bps(&self) -> Option<u64> {
         [self.bandwidth.client_out_bps_max, self.share_bps].into_iter().flatten().min()
     }
 
-    /// Divides what the shard may send among those who want it; each session takes its share when it chooses layers.
+    /// Divides the shard's limit among the sessions that want it; each takes its share when it chooses layers.
     pub(super) fn divide(&mut self, now: Instant) {
         let Some(max_bps) = self.bandwidth.shard_out_bps_max else { return };
         let is_needed = self.sessions.count() > 0;
@@ -33,7 +33,7 @@ impl Sfu {
         self.share_bps = bandwidth::share(max_bps, &mut self.wishes);
     }
 
-    /// What every client may be sent while the shard's limit is reached.
+    /// Each client's maximum while the shard's limit is reached.
     pub fn share_bps(&self) -> Option<u64> {
         self.share_bps
     }

@@ -1,31 +1,35 @@
-//! What a client's reports say about the link to it, and the estimate that follows.
+//! Handles clients' reports about their links, and the resulting estimates.
 
 use super::{Sfu, Timer};
 use crate::congestion::allocate::Estimate;
-use crate::congestion::controller::Controller;
+use crate::congestion::controller::{Controller, News};
 use crate::egress::outgoing::PADDING_BYTES;
 use crate::egress::probing::{GRID, Probing};
 use crate::egress::slot::Slot;
 use crate::egress::writing::Due;
 use crate::keys::SessionKey;
+use crate::packet::{RTP_HEADER_BYTES, TRANSPORT_BYTES};
 use crate::rtcp::transport_feedback::Feedback;
 use std::time::{Duration, Instant};
 
-/// An estimate is looked at this often, as packets that are sent move its deadlines.
+/// Interval of an estimate's checks, as sent packets move its deadlines.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// An estimate begins low and is raised by probes; it limits nothing before they are over.
+/// An estimate starts low and is raised by probes; it limits nothing before they are over.
 const SETTLES_AFTER: Duration = Duration::from_secs(3);
-/// Most packets that are repeated at one moment: 32 Mbit/s.
+/// Most packets repeated at one time: 32 Mbit/s.
 const REPEATED_MAX: u16 = 16;
-/// Most packets of padding at one moment: 30 Mbit/s.
+/// Most padding packets at one time: 30 Mbit/s.
 const PADDED_MAX: usize = 64;
-/// About so long are headers of RTP with extensions, and what SRTP adds.
-const HEADER_BYTES: usize = 48;
+const HEADER_BYTES: usize = TRANSPORT_BYTES + RTP_HEADER_BYTES;
 
 impl Sfu {
-    /// What arrived of what was sent, and when.
+    /// Takes a report about the arrivals of sent packets.
     pub(super) fn note_arrivals(&mut self, now: Instant, key: SessionKey, feedback: &Feedback<'_>) {
-        if self.estimate(key, |controller| controller.feedback(now, feedback)) {
+        let mut news = News::default();
+        if self.estimate(key, |controller| news = controller.feedback(now, feedback)) {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.redundancy.note_arrivals(now, news.arrived, news.lost);
+            }
             self.limit_session(now, key);
             self.follow_congestion(now, key);
         }
@@ -41,7 +45,7 @@ impl Sfu {
         }
     }
 
-    /// Lets a client's controller take something in, and counts why its estimate changes; false if it has none.
+    /// Passes something to a client's controller, and counts the reason for a changed estimate; false if it has none.
     fn estimate(&mut self, key: SessionKey, take: impl FnOnce(&mut Controller)) -> bool {
         let controller = self.sessions.get_mut(key).and_then(|session| session.congestion.as_mut());
         let Some(controller) = controller else { return false };
@@ -53,7 +57,7 @@ impl Sfu {
         true
     }
 
-    /// Lets the estimate limit what the client is sent, once its first probes have had time to raise it.
+    /// Makes the estimate limit the client, once its first probes have had time to raise it.
     fn limit_session(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let since = *session.feedback_since.get_or_insert(now);
@@ -72,8 +76,8 @@ impl Sfu {
         self.send_probe(now, key);
     }
 
-    /// Goes on with a probe, or begins the next. What is due of it are packets that the client had lately, as repeated
-    /// payload tells it nothing and is as large as payload gets; libwebrtc prefers them to padding, too.
+    /// Continues a probe, or starts the next. Its packets repeat recent ones, because the client ignores repeated
+    /// payloads, which are as large as payloads get; libwebrtc also prefers them to padding.
     pub(super) fn send_probe(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let playing = session.slots.iter().position(|slot| slot.recent(0).is_some());
@@ -100,7 +104,7 @@ impl Sfu {
         }
     }
 
-    /// Lets padding become due: where all video is paused there is nothing to repeat.
+    /// Makes padding due: with all video paused there is nothing to repeat.
     fn pad(&mut self, key: SessionKey, place: usize, bytes: i64) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let packets = usize::try_from(bytes).unwrap_or(0).div_ceil(PADDING_BYTES + HEADER_BYTES);
@@ -111,7 +115,7 @@ impl Sfu {
         }
     }
 
-    /// Lets the packets that a slot has sent last become due again, as many as have so many bytes; false if none can be.
+    /// Makes a slot's latest packets due again, up to this many bytes; false if there are none.
     fn repeat_recent(&mut self, key: SessionKey, place: usize, mut bytes: i64) -> bool {
         let mut can_repeat = false;
         let Some(session) = self.sessions.get_mut(key) else { return false };

@@ -1,4 +1,5 @@
-//! What the Room object decides: which sessions there are, and what plays in their slots. Every order can be repeated.
+//! Executes the Room object's decisions: which sessions exist, and the tracks in their slots. Every order is
+//! idempotent.
 
 use super::{Output, Sfu, Timer};
 use crate::ingress::stream::Subscriber;
@@ -28,12 +29,12 @@ impl Sfu {
             RoomToNode::SetForwards { forwards } => self.set_forwards(now, &room, forwards),
             RoomToNode::SetRecording { recording } => self.set_recording(now, &room, recording.as_ref()),
             RoomToNode::Release {} => self.close_other_sessions(&room, &BTreeSet::new()),
-            // Only the control socket's owner has to act on these; it puts parts together.
+            // Only the control socket's owner handles these; it reassembles parts.
             RoomToNode::WelcomePart { .. } | RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
         }
     }
 
-    /// Makes the room what `welcome` says.
+    /// Replaces the room's state by that of a `welcome`.
     fn set_room(&mut self, now: Instant, room: &RoomId, sessions: &[parameters::Session], forwards: Vec<Forward>) {
         self.close_other_sessions(room, &sessions.iter().map(|session| &session.session).collect());
         for session in sessions {
@@ -51,7 +52,7 @@ impl Sfu {
         self.tell_needs(room);
     }
 
-    /// A Room object that says `welcome` may have forgotten what it was told.
+    /// Repeats reports to a Room object that sent `welcome`, as it may have forgotten them.
     fn tell_needs(&mut self, room: &RoomId) {
         let Some(room) = self.room(room) else { return };
         let sessions: Vec<_> = room.sessions.values().copied().collect();
@@ -82,8 +83,8 @@ impl Sfu {
                 .get(key)
                 .is_some_and(|session| !parameters.fingerprints().eq(session.client_fingerprints.iter().copied()))
         {
-            // Another certificate is another client: its decrypter counts from nothing (RFC 3711 §3.3.1), so slots that go on
-            // where they were would be silent to it.
+            // Another certificate means another client: its decrypter starts from nothing (RFC 3711 §3.3.1), so slots
+            // that continue would be silent to it.
             self.close_session(key);
         }
         let key = match self.session_key(room, &parameters.session) {
@@ -127,7 +128,7 @@ impl Sfu {
         key
     }
 
-    /// Takes over changed credentials.
+    /// Handles changed credentials.
     fn restart_ice(&mut self, key: SessionKey, parameters: &parameters::Session) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.ice.node_ufrag() != parameters.ice.node_ufrag {
@@ -150,7 +151,7 @@ impl Sfu {
         self.set_tracks(now, key, sections);
     }
 
-    /// Forgets a session without a word to its client.
+    /// Removes a session without telling its client.
     pub(super) fn close_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         for track in std::mem::take(&mut session.tracks) {
@@ -167,7 +168,7 @@ impl Sfu {
                 track.viewers.retain(|known| *known != subscriber);
             }
         }
-        session.ice.addresses().for_each(|address| self.demux.release_address(address, key));
+        session.ice.paths().for_each(|path| self.demux.release_path(path, key));
         self.demux.release_ufrag(session.ice.node_ufrag(), key);
         for timer in [
             Timer::Dtls(key),

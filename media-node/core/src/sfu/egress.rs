@@ -1,4 +1,4 @@
-//! The way out: what one read brought is written per subscriber, sealed, and handed over in runs.
+//! The outgoing path: each round writes and seals packets per subscriber, and hands them over in runs.
 
 use super::{Sfu, Timer};
 use crate::egress::arena::Arena;
@@ -6,40 +6,40 @@ use crate::egress::pacer;
 use crate::egress::writing::{Cursor, Due, Writing};
 use crate::ingress::stream::Subscriber;
 use crate::keys::{SessionKey, StreamKey};
+use crate::path::Path;
 use crate::stats::{DropReason, Stats};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Most datagrams besides media (answers to checks, handshakes, reports) that wait to be sent.
+/// Most waiting datagrams besides media (responses to checks, handshakes, reports).
 const WAITING_MAX: usize = 8_192;
 
-/// What waits to be sent, and where it is written.
+/// Waiting output, and the memory for writing it.
 #[derive(Debug, Default)]
 pub(super) struct Egress {
     pub(super) arena: Arena,
     /// Datagrams besides media.
-    waiting: VecDeque<(SocketAddr, Vec<u8>)>,
-    /// Streams with packets that came since the last round.
+    waiting: VecDeque<(Path, Vec<u8>)>,
+    /// Streams with packets since the last round.
     pub(super) pending_streams: Vec<StreamKey>,
     /// Streams whose packets this round sends.
     sending_streams: Vec<StreamKey>,
-    /// Sessions that something is due for, and how far the round is.
+    /// Sessions with due packets, and the progress of the round.
     pub(super) due_sessions: Vec<SessionKey>,
     next_session: usize,
     cursor: Cursor,
     released: Vec<(StreamKey, u16)>,
-    /// Streams of which a pacer gave up packets.
+    /// Streams whose packets a pacer has dropped.
     abandoned: Vec<StreamKey>,
-    /// When the first stream whose packets wait for the end of their frame has waited long enough.
+    /// The first time at which a stream's packets have waited long enough for the end of their frame.
     pub(super) held_until: Option<Instant>,
-    /// A stream's packets are to be sent before more are taken in.
+    /// True if a stream's packets must be sent before more are accepted.
     pub(super) is_urgent: bool,
 }
 
 impl Egress {
-    /// Lets a datagram besides media wait.
-    pub(super) fn send(&mut self, stats: &mut Stats, to: SocketAddr, datagram: Vec<u8>) {
+    /// Queues a datagram besides media.
+    pub(super) fn send(&mut self, stats: &mut Stats, to: Path, datagram: Vec<u8>) {
         if self.waiting.len() < WAITING_MAX {
             self.waiting.push_back((to, datagram));
         } else {
@@ -59,7 +59,7 @@ impl Egress {
 }
 
 impl Sfu {
-    /// Fills the arena; false if there is nothing to send.
+    /// False if there is nothing to send.
     pub(super) fn fill_arena(&mut self, now: Instant) -> bool {
         self.egress.is_urgent = false;
         self.egress.arena.clear();
@@ -81,7 +81,7 @@ impl Sfu {
         self.egress.held_until = Some(earliest);
     }
 
-    /// Makes every packet whose wait is over due for each of its subscribers.
+    /// Queues every packet whose hold time is over for each of its subscribers.
     fn begin_round(&mut self, now: Instant) {
         if self.egress.pending_streams.is_empty() {
             return;
@@ -107,11 +107,11 @@ impl Sfu {
         egress.held_until = held.min();
     }
 
-    /// Writes what is due until the arena is full or the round is over.
+    /// Writes due packets until the arena is full or the round is over.
     fn write_round(&mut self, now: Instant) {
         let at = self.moment(now);
         while let Some(key) = self.egress.due_sessions.get(self.egress.next_session).copied() {
-            let redundancy = self.sessions.get(key).map_or(0, |session| session.redundancy.depth(now));
+            let redundancy = self.sessions.get(key).map_or(0, |session| session.redundancy_depth(now));
             let mut writing = Writing {
                 streams: &self.streams,
                 arena: &mut self.egress.arena,
@@ -139,8 +139,8 @@ impl Sfu {
         }
     }
 
-    /// Comes back for what the pacer holds. If that is more than can leave in time, it is given up, and its slots begin
-    /// anew with the next key frame.
+    /// Schedules packets held by the pacer. If there are more than can leave in time, they are dropped, and their slots
+    /// restart with the next key frame.
     fn follow_pacer(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key).filter(|session| session.pacer.has_held()) else { return };
         if !session.pacer.is_stuck() {
@@ -165,14 +165,14 @@ impl Sfu {
         }
     }
 
-    /// What the pacer held may leave.
+    /// Makes packets held by the pacer due.
     pub(super) fn send_held(&mut self, key: SessionKey) {
         if self.sessions.get_mut(key).is_some_and(|session| session.add_due(Due::Held)) {
             self.egress.due_sessions.push(key);
         }
     }
 
-    /// A slot that has switched to another stream no longer takes the one before.
+    /// Unsubscribes a slot that has switched to another stream from the previous one.
     fn release(&mut self, session: SessionKey) {
         while let Some((stream, slot)) = self.egress.released.pop() {
             self.unsubscribe(stream, Subscriber { session, slot });

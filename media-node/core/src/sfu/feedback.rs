@@ -1,21 +1,21 @@
-//! What clients report: losses, key frames they need, clocks, round trips.
+//! Handles clients' reports: losses, key frame requests, clocks, round trips.
 
 use super::Sfu;
 use crate::egress::outgoing::Lateness;
 use crate::egress::writing::Due;
 use crate::ingress::track::Track;
 use crate::keys::SessionKey;
+use crate::path::Path;
 use crate::rtcp::{Compound, Packet, ReportBlocks, ntp};
 use crate::stats::DropReason;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Where a repair takes this long, the loss of it would be seen: it is sent twice.
+/// With a longer round trip, the loss of a repair would be visible, so it is sent twice.
 const FAR: Duration = Duration::from_millis(150);
 
 impl Sfu {
-    pub(super) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Result<(), DropReason> {
-        let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
+    pub(super) fn handle_rtcp(&mut self, now: Instant, from: Path, bytes: &mut [u8]) -> Result<(), DropReason> {
+        let key = self.demux.by_path(from).ok_or(DropReason::UnknownAddress)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
         let keys = session.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let length = keys.opener.open_rtcp(bytes)?;
@@ -42,7 +42,7 @@ impl Sfu {
         Ok(())
     }
 
-    /// A publisher's sender report: the link of its stream's timestamps to its clock.
+    /// Takes a publisher's sender report: the link of its stream's timestamps to its clock.
     fn note_clock(&mut self, now: Instant, key: SessionKey, ssrc: u32, ntp: ntp::NtpTime, rtp_timestamp: u32) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -56,7 +56,7 @@ impl Sfu {
         }
     }
 
-    /// What a client says of the streams it receives.
+    /// Takes a client's report blocks about the streams that it receives.
     fn note_reception(&mut self, now: Instant, key: SessionKey, blocks: ReportBlocks<'_>) {
         let arrived = self.clock.at(now);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -64,12 +64,10 @@ impl Sfu {
         for block in blocks {
             count += 1;
             lost += f64::from(block.fraction_lost) / 256.0;
-            session.redundancy.note(now, block.fraction_lost);
+            session.redundancy.note_block(now, block.fraction_lost);
             let sample = ntp::round_trip(arrived, block.last_sender_report, block.delay_since_sender_report);
             if let Some(sample) = sample {
-                // RFC 6298 §2 smooths by an eighth.
-                session.round_trip = (session.round_trip * 7 + sample) / 8;
-                session.is_round_trip_known = true;
+                session.note_round_trip(sample);
             }
             if let Some(slot) = session.slot_of_ssrc(block.ssrc).and_then(|place| session.slots.get_mut(place)) {
                 slot.reception.note(block.packets_lost, block.jitter);
@@ -80,11 +78,11 @@ impl Sfu {
         }
     }
 
-    /// RFC 4585 §6.2.1: a subscriber lacks packets. They are sent again with the next round.
+    /// Handles a subscriber's NACK (RFC 4585 §6.2.1): the packets are sent again with the next round.
     fn handle_nack(&mut self, now: Instant, key: SessionKey, ssrc: u32, lost: impl Iterator<Item = u16>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let round_trip = session.round_trip;
-        // What would only queue behind what is lost already is not worth sending: the client asks again.
+        // A retransmission that would only queue behind losses is not worth sending: the client asks again.
         if session.is_congested(now) {
             self.stats.retransmit_misses += 1;
             return;
@@ -114,14 +112,14 @@ impl Sfu {
         if is_first {
             self.egress.due_sessions.push(key);
         }
-        // What cannot be mended in time ends with a key frame.
+        // Losses that cannot be repaired in time need a key frame.
         let playing = self.sessions.get(key).and_then(|session| session.slots.get(place)?.playing());
         if let Some(stream) = broken.filter(|broken| Some(*broken) == playing) {
             self.want_keyframe(now, stream);
         }
     }
 
-    /// A subscriber cannot decode: a key frame of what plays is asked for, or of what is to follow.
+    /// Handles a subscriber that cannot decode: requests a key frame of the current stream, or of the following one.
     fn handle_keyframe_request(&mut self, now: Instant, key: SessionKey, ssrc: u32) {
         self.stats.keyframe_requests_in += 1;
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -129,7 +127,7 @@ impl Sfu {
         let Some(slot) = session.slots.get_mut(place) else { return };
         slot.tally.pli();
         let wanted = slot.awaits_keyframe_of();
-        // One that the pacer holds is on its way.
+        // A key frame held by the pacer is about to arrive.
         let is_coming = wanted.is_some_and(|stream| session.pacer.holds(place as u16, stream));
         if let Some(stream) = wanted.or(slot.playing()).filter(|_| !is_coming) {
             self.want_keyframe(now, stream);

@@ -1,24 +1,24 @@
-//! An RTP packet's way in: whose it is, decrypted where it lies, taken in by its stream.
+//! The incoming path of an RTP packet: assigned to a session, decrypted in place, accepted by its stream.
 
 use super::{Sfu, Timer};
 use crate::ingress::stream::{Received, Subscriber};
 use crate::keys::{SessionKey, StreamKey};
+use crate::path::Path;
 use crate::rtp::RtpHeader;
 use crate::session::srtp::OpenError;
 use crate::session::streams::Use;
 use crate::stats::DropReason;
 use shared::rtp_parameters::MediaKind;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A publisher hears soon after its first packet what it may send: browsers jump to that in their first two seconds, and
-/// only creep towards it later.
+/// A publisher gets an estimate soon after its first packet: browsers jump to it in their first two seconds, and only
+/// creep towards it later.
 const FIRST_REPORT_AFTER: Duration = Duration::from_millis(50);
 
 impl Sfu {
-    pub(super) fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Result<(), DropReason> {
+    pub(super) fn handle_rtp(&mut self, now: Instant, from: Path, bytes: &mut [u8]) -> Result<(), DropReason> {
         let at = self.moment(now);
-        let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
+        let key = self.demux.by_path(from).ok_or(DropReason::UnknownAddress)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
         let keys = session.keys.as_mut().ok_or(DropReason::NoKeys)?;
         let header_bytes = RtpHeader::parse(bytes).ok_or(DropReason::MalformedRtp)?.header_bytes();
@@ -62,7 +62,7 @@ impl Sfu {
         Ok(())
     }
 
-    /// Restarts the stream if it had another SSRC until here.
+    /// Restarts the stream if it had another SSRC before.
     fn fill_with(&mut self, key: StreamKey, ssrc: u32) -> Result<(), DropReason> {
         let stream = self.streams.get_mut(key).ok_or(DropReason::UnknownStream)?;
         if stream.is_filled_by(ssrc) || stream.receiver().is_none() {
@@ -79,7 +79,7 @@ impl Sfu {
         Ok(())
     }
 
-    /// Audio tells how long packets wait on the publisher's link.
+    /// Measures by audio how long packets wait on the publisher's link.
     fn note_audio(&mut self, now: Instant, key: SessionKey, stream: StreamKey, header: &RtpHeader<'_>) {
         let Some(stream) = self.streams.get(stream).filter(|stream| stream.kind == MediaKind::Audio) else { return };
         if let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) {
@@ -87,7 +87,7 @@ impl Sfu {
         }
     }
 
-    /// The end of a frame of a track's layer tells which layers have stopped.
+    /// Finds stopped layers at the end of a frame of another one.
     fn note_frame(&mut self, now: Instant, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
         stream.tally.frame(now);
@@ -126,8 +126,8 @@ impl Sfu {
         }
     }
 
-    /// Viewers that cannot read what a stream comes in, or that can again, get something else, on the grid of all looks at
-    /// layers: the codec may change with every packet.
+    /// Reselects streams for viewers that cannot decode a stream's codec any more, or can again. This happens on the
+    /// common grid, as the codec may change with every packet.
     fn note_codec(&mut self, now: Instant, key: StreamKey) {
         let Some((stream, codec)) = self.streams.get(key).and_then(|stream| Some((stream, stream.codec()?))) else {
             return;

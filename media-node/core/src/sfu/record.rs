@@ -1,4 +1,4 @@
-//! Which tracks are copied for the recorder, and the copying.
+//! The choice of tracks copied for the recorder, and the copying.
 
 use super::Sfu;
 use crate::ingress::stream::{Stream, Tap};
@@ -10,7 +10,7 @@ use shared::control::{RecordingOrder, TrackRef};
 use std::time::Instant;
 
 impl Sfu {
-    /// Sets what is copied of a room.
+    /// Sets the tracks of a room to be copied.
     pub(super) fn set_recording(&mut self, now: Instant, id: &RoomId, order: Option<&RecordingOrder>) {
         let Some(key) = self.rooms_by_id.get(id).copied() else { return };
         let Some(room) = self.rooms.get_mut(key) else { return };
@@ -20,7 +20,7 @@ impl Sfu {
         self.open_taps(now, key);
     }
 
-    /// Tracks that are to be copied get a number, those that are not lose it.
+    /// Assigns numbers to tracks to be copied, and removes those of others.
     pub(super) fn open_taps(&mut self, now: Instant, key: RoomKey) {
         let Some(room) = self.rooms.get(key) else { return };
         let mut changed = Vec::new();
@@ -38,7 +38,8 @@ impl Sfu {
         }
     }
 
-    /// Lets the recorder take the best layer of a track. Where it has another one, it goes on with that until a key frame.
+    /// Points the recorder to the best layer of a track. If it has another one, it continues with that until a key
+    /// frame.
     pub(super) fn aim_tap(&mut self, now: Instant, key: TrackKey) {
         let Some(track) = self.tracks.get(key) else { return };
         let best = track.tap.zip(self.best_layer(now, track));
@@ -64,14 +65,14 @@ impl Sfu {
         }
     }
 
-    /// The layer with the largest picture of those that are sent.
+    /// The layer with the largest picture among those that are sent.
     fn best_layer(&self, now: Instant, track: &Track) -> Option<StreamKey> {
         let alive = track.layers.iter().filter(|layer| layer.is_alive(now)).map(|layer| layer.stream);
         let lines = |key: &StreamKey| self.streams.get(*key).map_or(0, Stream::lines);
         alive.max_by_key(lines).or(track.streams().next())
     }
 
-    /// The recorder cannot go on with a track without a key frame, or wants one so that a player can jump there.
+    /// Requests a key frame for the recorder, which cannot continue without one or wants an entry point.
     pub fn want_recorded_keyframe(&mut self, now: Instant, room: &RoomId, track: &TrackRef) {
         let room = self.rooms_by_id.get(room).and_then(|key| self.rooms.get(*key));
         let track = room.and_then(|room| self.tracks.get(room.track(track)?));
@@ -81,7 +82,7 @@ impl Sfu {
         }
     }
 
-    /// Copies the packets that a stream has just taken in.
+    /// Copies the packets that a stream has just accepted.
     pub(super) fn copy_fresh(&mut self, now: Instant, session: SessionKey, key: StreamKey) {
         let Some(tap) = self.open_tap(key) else { return };
         let Some(stream) = self.streams.get(key) else { return };
@@ -106,7 +107,7 @@ impl Sfu {
         }
     }
 
-    /// Under which number the packets of a stream are copied; a key frame may be what the recorder waited for.
+    /// The number under which a stream's packets are copied; a key frame may be the one that the recorder waits for.
     fn open_tap(&mut self, key: StreamKey) -> Option<TapNumber> {
         let stream = self.streams.get(key)?;
         match stream.tap? {

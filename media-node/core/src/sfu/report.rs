@@ -1,4 +1,4 @@
-//! What the node tells clients: reports, packets that it lacks, key frames that it needs.
+//! Messages to clients: reports, requests for missing packets, and key frame requests.
 
 use super::{Sfu, Timer};
 use crate::ingress::missing;
@@ -10,25 +10,25 @@ use crate::session::srtp::OVERHEAD_BYTES_MAX;
 use shared::rtp_parameters::MediaKind;
 use std::time::{Duration, Instant};
 
-/// Between two reports: browsers send theirs about as often.
+/// Interval of reports, similar to that of browsers.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Spread of that, so that the reports of a thousand sessions do not fall into one moment.
+/// Spread of the interval, so that the reports of a thousand sessions do not coincide.
 const REPORT_SPREAD_MS: u64 = 128;
-/// Reports that are due at about the same time leave together: one wake-up for some of the sessions, not one for each.
+/// Reports due at about the same time leave together: one wake-up for some of the sessions, not one for each.
 const REPORT_GRID: Duration = Duration::from_millis(32);
-/// Longest compound that is written, before SRTCP adds to it.
+/// Longest compound, before SRTCP's overhead.
 const COMPOUND_BYTES_MAX: usize = 1_200;
-/// Most sender reports (28 bytes each) of one compound, beside a receiver report of 31 blocks (752 bytes at most) and
-/// an estimate.
+/// Most sender reports (28 bytes each) of one compound, in addition to a receiver report of 31 blocks (752 bytes at
+/// most) and an estimate.
 const SENDER_REPORTS_PER_COMPOUND: usize = 8;
-/// What publishers are told that they may send where transport-wide feedback is not negotiated. It is only an upper bound,
-/// and the browser's own loss-based control stays below it.
+/// The rate allowed to publishers without transport-wide feedback. It is only an upper bound, and the browser's own
+/// loss-based control stays below it.
 const PUBLISHER_BITRATE_BPS_MAX: u64 = 8_000_000;
-/// Canonical name of everything the node sends (RFC 3550 §6.5.1).
+/// Canonical name of all the node's streams (RFC 3550 §6.5.1).
 const CANONICAL_NAME: &[u8] = b"rotunda";
 
 impl Sfu {
-    /// Sends a session its reports, and comes back in a second.
+    /// Sends a session its reports, and schedules the next in a second.
     pub(super) fn report(&mut self, now: Instant, key: SessionKey) {
         if !self.sessions.get(key).is_some_and(Session::is_connected) {
             return;
@@ -41,7 +41,7 @@ impl Sfu {
         self.report_sending(now, key);
     }
 
-    /// Tells a publisher when each of its packets arrived, so that it can find out how much its path takes.
+    /// Reports the arrival of each packet to a publisher, which estimates the capacity of its path from it.
     pub(super) fn report_arrivals(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
@@ -63,12 +63,12 @@ impl Sfu {
         }
     }
 
-    /// How what the client publishes arrives here.
+    /// Reports the reception of the client's streams.
     fn report_reception(&mut self, now: Instant, key: SessionKey) {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
-        // A client that hears of every arrival finds out by probing what it may send; to it an estimate is only a cap.
+        // A client with arrival reports probes for its rate; for it an estimate is only a cap.
         let most = self.bandwidth.client_in_bps_max;
         let needs_estimate = session.uplink.is_none() || session.limit_bps().is_some() || most.is_some();
         let estimate_bps = video_bps_max(session, most);
@@ -92,7 +92,7 @@ impl Sfu {
         });
     }
 
-    /// Tells a publisher at once that its cap has changed, or is lifted.
+    /// Tells a publisher at once that its cap has changed or is lifted.
     pub(super) fn report_cap(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let feedback_ssrc = session.feedback_ssrc;
@@ -106,7 +106,7 @@ impl Sfu {
         });
     }
 
-    /// What the client's slots were sent, and which moment of the wall clock it belongs to.
+    /// Sends sender reports for the client's slots.
     fn report_sending(&mut self, now: Instant, key: SessionKey) {
         let ntp = self.clock.at(now);
         let Some(session) = self.sessions.get(key) else { return };
@@ -126,7 +126,7 @@ impl Sfu {
         }
     }
 
-    /// Asks a publisher for what did not come.
+    /// Requests missing packets from a publisher.
     pub(super) fn ask_for_losses(&mut self, now: Instant, key: StreamKey) {
         let Some(publisher) = self.streams.get(key).map(|stream| stream.publisher) else { return };
         if let Some(at) = self.postponed(now, publisher) {
@@ -152,7 +152,7 @@ impl Sfu {
         });
     }
 
-    /// A subscriber or the recorder needs a key frame of this stream.
+    /// Handles the need of a subscriber or the recorder for a key frame of this stream.
     pub(super) fn want_keyframe(&mut self, now: Instant, key: StreamKey) {
         if let Some(stream) = self.streams.get_mut(key) {
             stream.keyframes.want();
@@ -160,8 +160,8 @@ impl Sfu {
         }
     }
 
-    /// Asks a publisher for a key frame if the time has come, and comes back for the next try. A stream of which
-    /// nothing has arrived is asked once something has: it begins with a key frame anyway.
+    /// Requests a key frame from a publisher if it is time, and schedules the next request. A stream without any packet
+    /// is asked once it has one, which begins with a key frame anyway.
     pub(super) fn ask_for_keyframe(&mut self, now: Instant, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.kind == MediaKind::Video) else { return };
         let publisher = stream.publisher;
@@ -186,14 +186,14 @@ impl Sfu {
         }
     }
 
-    /// Writes, seals and sends one compound. RFC 3550 §6.1: it begins with a report, so `write` begins with one.
+    /// Writes, seals and sends one compound. RFC 3550 §6.1 requires a report first, so `write` must begin with one.
     fn send_rtcp(&mut self, key: SessionKey, write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (Some(keys), Some(to)) = (&mut session.keys, session.ice.selected()) else { return };
         let mut buffer = [0; COMPOUND_BYTES_MAX + OVERHEAD_BYTES_MAX];
         let Some(room) = buffer.get_mut(..COMPOUND_BYTES_MAX) else { return };
         let mut writer = Writer::new(room);
-        // What did not fit is left out; what did is whole.
+        // Packets that did not fit are omitted; the others are whole.
         let is_whole = write(&mut writer).is_ok();
         let plain_bytes = writer.bytes();
         debug_assert!(is_whole, "compounds are bounded below the buffer");
@@ -203,7 +203,7 @@ impl Sfu {
     }
 }
 
-/// The most video that a client is asked to send: what its link and its viewers can take, and what the operator allows.
+/// The limit of a client's video: its link, its viewers' downlinks, and the operator's limit.
 fn video_bps_max(session: &Session, most: Option<u64>) -> u64 {
     [session.limit_bps(), most].into_iter().flatten().min().unwrap_or(PUBLISHER_BITRATE_BPS_MAX)
 }

@@ -1,4 +1,4 @@
-//! A sample of each session's quality every minute, and what all of them add up to.
+//! Samples each session's quality every minute, and adds the samples up.
 
 use super::{Output, Sfu, Timer};
 use crate::congestion::allocate::Limit;
@@ -12,7 +12,7 @@ use shared::rtp_parameters::{Flow, MediaKind};
 use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_millis(QUALITY_INTERVAL_MS);
-/// Spread of the first, so that the samples of a full room do not fall into one moment.
+/// Spread of the first sample, so that the samples of a full room do not coincide.
 const SPREAD_MS: u64 = 10_000;
 
 impl Sfu {
@@ -21,7 +21,7 @@ impl Sfu {
         self.deadlines.set(Timer::Sample(key), Some(now + INTERVAL - spread));
     }
 
-    /// Tells what a session's media was like since the last time, and comes back in a minute.
+    /// Reports the quality of a session's media since the last sample, and schedules the next in a minute.
     pub(super) fn sample(&mut self, now: Instant, key: SessionKey) {
         let allowed_bps = self.allowed(key).map(|estimate| saturated(estimate.sustained_bps));
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -63,11 +63,11 @@ impl Sfu {
     }
 }
 
-/// What was measured of a stream beside its counts.
+/// Measurements of a stream besides its counts.
 struct Measured {
     lost: u64,
     jitter_ms: u32,
-    /// 0 where they are not known.
+    /// 0 if unknown.
     lines: u16,
 }
 
@@ -132,7 +132,7 @@ fn grade(round_trip_ms: Option<u32>, tracks: &[TrackQuality]) -> Grade {
         let (lost, packets) = of_flow.fold((0, 0), |(lost, packets), track| {
             (lost + u64::from(track.packets_lost), packets + u64::from(track.packets))
         });
-        // Of what was sent, lost packets are a part; of what was received, they are missing.
+        // Lost packets are included in those sent, and missing from those received.
         let sent = if flow == Flow::NodeToClient { packets } else { packets + lost };
         Grade::of(round_trip_ms, lost, sent)
     });

@@ -1,4 +1,4 @@
-//! Which stream each slot of a session plays: the allocation decides from wishes, layers and the estimate.
+//! Chooses the stream of each slot of a session: the allocation decides from wishes, layers and the estimate.
 
 use super::{Output, Sfu, Timer};
 use crate::congestion::allocate::{self, Demand, Estimate, Grant, Layer, Limit, Slower};
@@ -14,20 +14,19 @@ use shared::rtp_parameters::MediaKind;
 use shared::signal::VideoLimit;
 use std::time::{Duration, Instant};
 
-/// Between two looks at layers and estimate; wishes take effect at once.
+/// Interval of checks of layers and estimate; wishes take effect at once.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Sessions are looked at together: one wake-up for some of them.
+/// Sessions are checked together: one wake-up for some of them.
 pub(super) const GRID: Duration = Duration::from_millis(50);
 
 impl Sfu {
-    /// Chooses what each slot of a session plays.
     pub(super) fn select_streams(&mut self, now: Instant, key: SessionKey) {
         let (estimate, most_bps) = (self.allowed(key), self.most_bps());
         let Self { sessions, tracks, streams, .. } = self;
         let Some(session) = sessions.get(key) else { return };
         let audio: Vec<_> =
             of_kind(session, MediaKind::Audio).map(|(place, slot)| (place, only_stream(slot, tracks))).collect();
-        // Also those that its client cannot read at present: their codec may change.
+        // Including those that its client currently cannot decode: their codec may change.
         let has_several = |slot: &Slot| slot.track.and_then(|track| tracks.get(track)).is_some_and(Track::is_layered);
         let has_layers = of_kind(session, MediaKind::Video).any(|(_, slot)| has_several(slot));
         let mut places = Vec::new();
@@ -40,16 +39,16 @@ impl Sfu {
         let audio_streams = audio.iter().filter_map(|(_, stream)| *stream);
         let audio_bps = audio_streams.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum();
         let grants = allocate::allocate(now, estimate.unwrap_or(Estimate::UNLIMITED), audio_bps, &demands);
-        let wanted_bps = match estimate {
-            None => allocate::wanted_bps(audio_bps, &demands),
-            Some(_) => allocate::next_bps(audio_bps, &demands, &grants),
-        };
+        let all_bps = allocate::wanted_bps(audio_bps, &demands);
+        let next_bps = estimate.map_or(all_bps, |_| allocate::next_bps(audio_bps, &demands, &grants));
         if let Some(session) = sessions.get_mut(key) {
             let own_bps = session.estimate.map_or(u64::MAX, |estimate| estimate.sustained_bps);
             session.wanted_bps = allocate::largest_bps(audio_bps, &demands).min(own_bps);
             if let Some(controller) = session.congestion.as_mut() {
-                // Nothing is tried that may not be sent.
-                controller.set_wanted(now, most_bps.map_or(wanted_bps, |most| wanted_bps.min(most)));
+                // Rates that may not be sent are not probed.
+                let most_bps = most_bps.unwrap_or(u64::MAX);
+                let tried_bps = allocate::tried_bps(all_bps);
+                controller.set_wanted(now, next_bps.min(most_bps), tried_bps.min(most_bps));
             }
         }
         for (place, stream) in audio {
@@ -70,7 +69,7 @@ impl Sfu {
         self.deadlines.set(Timer::Select(key), at);
     }
 
-    /// Takes note of what a session's downlink takes; from the first time on it is looked at again and again.
+    /// Takes a session's estimate; from the first one on, the session is checked regularly.
     pub(super) fn set_estimate(&mut self, now: Instant, key: SessionKey, estimate: Estimate) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.estimate.replace(estimate).is_none() {
@@ -79,8 +78,9 @@ impl Sfu {
     }
 
     fn grant(&mut self, now: Instant, (key, place): (SessionKey, usize), demand: &Demand, grant: Grant) {
+        let estimate_bps = self.allowed(key).unwrap_or(Estimate::UNLIMITED).sustained_bps;
         let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) else { return };
-        // A track that nothing has come of yet begins with its first layer.
+        // A track without any packet starts with its first layer.
         let (stream, tempo) = match grant.limit {
             Limit::NoLayer => {
                 let current = demand.current.map(|(stream, _)| stream);
@@ -104,9 +104,9 @@ impl Sfu {
             let is_other = stream != slot.wanted();
             // More or fewer frames of the same layer cost no key frame, so they may come and go.
             if is_other && is_raise {
-                slot.raises.raised(now);
+                slot.raises.raised(now, estimate_bps);
             } else if is_other && is_fall {
-                slot.raises.fell(now);
+                slot.raises.fell(now, estimate_bps);
             }
             self.change_slot(key, place, |slot| {
                 slot.select(stream, tempo);
@@ -132,7 +132,7 @@ impl Sfu {
         }
     }
 
-    /// A layer that is far too large is not sent until the key frame of the smaller one comes: the queue must empty.
+    /// Stops a layer that is far too large until the key frame of the smaller one arrives: the queue must drain.
     fn relieve(&mut self, now: Instant, (key, place): (SessionKey, usize), grant: Grant) {
         let slot = self.sessions.get(key).and_then(|session| session.slots.get(place));
         let Some(slot) = slot.filter(|slot| slot.playing() != slot.wanted()) else { return };
@@ -154,7 +154,7 @@ impl Sfu {
         }
     }
 
-    /// Tells the room which slots the downlink limits, and why.
+    /// Reports to the room which slots the downlink limits, with the rates.
     pub(super) fn tell_limited(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(room) = self.rooms.get(session.room).map(|room| room.id.clone()) else { return };
@@ -169,7 +169,7 @@ impl Sfu {
         self.outputs.push_back(Output::VideoLimited { room, session: session.id.clone(), estimate_bps, slots });
     }
 
-    /// Whether a change is yet to be told.
+    /// True if a change is yet to be reported.
     fn note_undecodable(&mut self, now: Instant, key: SessionKey) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         let slots = session.slots.iter().enumerate().filter(|(_, slot)| slot.is_undecodable);
@@ -200,14 +200,14 @@ fn only_stream(slot: &Slot, tracks: &Slab<Tracks, Track>) -> Option<StreamKey> {
     tracks.get(slot.track?)?.streams().next()
 }
 
-/// Whether everything that comes of its track is in codecs that its client cannot read.
+/// True if its track comes only in codecs that its client cannot decode.
 fn is_undecodable(slot: &Slot, tracks: &Slab<Tracks, Track>, streams: &Slab<Streams, Stream>) -> bool {
     let layers = slot.track.and_then(|track| tracks.get(track)).into_iter().flat_map(Track::streams);
     let mut begun = layers.filter_map(|key| streams.get(key)).filter(|stream| stream.codec().is_some()).peekable();
     begun.peek().is_some() && begun.all(|stream| !can_read(slot, stream))
 }
 
-/// Nothing speaks against a stream whose codec is not known yet.
+/// A stream whose codec is still unknown counts as decodable.
 fn can_read(slot: &Slot, stream: &Stream) -> bool {
     stream.codec().is_none_or(|codec| slot.config().format(codec).is_some())
 }

@@ -1,4 +1,4 @@
-//! Sections become tracks and slots, and slots find the tracks that are wished for them.
+//! Turns sections into tracks and slots, and finds the tracks wished for slots.
 
 use super::{Sfu, Timer};
 use crate::congestion::allocate::Raises;
@@ -14,7 +14,7 @@ use shared::rtp_parameters::{Encoding, Flow, MediaKind, Section};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Most slots one session may have had: those that are no longer used keep their SSRC's place.
+/// Most slots that one session may have had: unused ones keep their SSRC's state.
 const SLOTS_PER_SESSION_MAX: usize = 2 * SECTIONS_PER_OFFER_MAX;
 
 impl Sfu {
@@ -22,8 +22,8 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.slots.iter_mut().for_each(|slot| slot.is_active = false);
         for section in sections.iter().filter(|section| section.flow == Flow::NodeToClient) {
-            // Under the same keys no index of an SSRC may be used twice (RFC 3711 §9.1): a slot that is told again goes
-            // on where it was, and no two slots share an SSRC.
+            // Under the same keys no index of an SSRC may be used twice (RFC 3711 §9.1): a repeated slot continues
+            // where it was, and no two slots share an SSRC.
             let Some(config) = Config::of(section) else { continue };
             let is_full = session.slots.len() >= SLOTS_PER_SESSION_MAX;
             let mut known = session.slots.iter_mut().filter(|slot| slot.config().shares_ssrc_with(&config));
@@ -69,7 +69,7 @@ impl Sfu {
         self.open_taps(now, room_key);
     }
 
-    /// A track with a stream for each encoding of its section; one without encodings has one stream.
+    /// Creates a track with a stream for each encoding of its section; one without encodings has one stream.
     fn add_track(&mut self, now: Instant, publisher: SessionKey, section: &Section) -> Option<TrackKey> {
         let id = self.sessions.get(publisher)?.id.clone();
         let track_key = self.tracks.insert(Track::new(publisher, &id, section));
@@ -146,7 +146,7 @@ impl Sfu {
         }
     }
 
-    /// Changes what a slot takes, and with it who is given the packets of which stream.
+    /// Changes a slot's streams, and the subscriptions with them.
     pub(super) fn change_slot(&mut self, key: SessionKey, place: usize, change: impl FnOnce(&mut Slot)) {
         let Some(slot) = self.sessions.get_mut(key).and_then(|session| session.slots.get_mut(place)) else { return };
         let before = slot.takes();
@@ -172,7 +172,7 @@ impl Sfu {
             let slot = session.and_then(|session| session.slots.get(usize::from(known.slot)));
             slot.and_then(Slot::awaits_keyframe_of) == Some(stream)
         };
-        // The recorder may still wait for one. Who plays it and needs one asks again.
+        // The recorder may still wait for one. A viewer that needs one asks again.
         if found.tap.is_none() && !found.subscribers.iter().any(awaits) {
             found.keyframes.forget();
         }

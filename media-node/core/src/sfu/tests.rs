@@ -1,4 +1,4 @@
-//! Clients of our own and one shard on a virtual network: what a room hears, sees and is told.
+//! Our own clients and one shard on a virtual network: the media and messages that they receive.
 
 mod bandwidth;
 mod congestion;
@@ -18,7 +18,7 @@ use crate::rtcp::{Compound, Packet};
 use std::time::Duration;
 use world::{AUDIO, AUDIO_SLOT, Received, VIDEO, VIDEO_SLOT, World, room};
 
-/// Names of the RTCP packets of a client, reports left out.
+/// Names of a client's received RTCP packets, without reports.
 fn feedback(world: &World, place: usize) -> Vec<String> {
     let compounds = world.clients[place].rtcp.iter().map(|datagram| Compound::parse(datagram).expect("a compound"));
     let packets = compounds.flatten().filter_map(|packet| match packet {
@@ -30,7 +30,7 @@ fn feedback(world: &World, place: usize) -> Vec<String> {
     packets.collect()
 }
 
-/// Sends a whole video frame of so many packets at once.
+/// Sends a whole video frame, with packets of these sizes, at once.
 fn send_frame(world: &mut World, place: usize, is_keyframe: bool, sizes: &[usize]) {
     for (number, bytes) in sizes.iter().enumerate() {
         let is_last = number + 1 == sizes.len();
@@ -98,7 +98,7 @@ fn publishers_who_number_their_packets_hear_when_each_came_and_no_estimate() {
     world.open(0);
     for number in 0..40_u16 {
         world.clients[0].transport_sequence = Some(number.wrapping_sub(6));
-        // Every tenth gets lost.
+        // Every tenth is lost.
         let packet = world.clients[0].video(number == 0, true, true, 400);
         if number % 10 != 9 {
             world.send(0, packet);
@@ -114,7 +114,7 @@ fn publishers_who_number_their_packets_hear_when_each_came_and_no_estimate() {
             }
         }
     }
-    // The last one is lost, and nothing tells of its existence.
+    // The last one is lost, and nothing reveals its existence.
     assert_eq!(told.keys().copied().collect::<Vec<_>>(), (0..39).collect::<Vec<_>>());
     let first = told[&0].expect("arrived");
     for (number, ticks) in told {
@@ -153,7 +153,6 @@ fn subscribers_hear_which_moment_a_timestamp_is() {
     assert!(elapsed > 0.9 && (ticks - elapsed * 90_000.0).abs() < 2.0, "{elapsed} s, {ticks} ticks");
 }
 
-// Holds S3-DEP-08.
 #[test]
 fn a_frame_reaches_each_viewer_in_one_run_of_equal_packets() {
     let mut world = World::connected(4);
@@ -163,7 +162,7 @@ fn a_frame_reaches_each_viewer_in_one_run_of_equal_packets() {
     send_frame(&mut world, 0, true, &[900]);
     world.run_for(100);
     world.runs.clear();
-    // As libwebrtc cuts a frame: the shorter packets first.
+    // As libwebrtc splits a frame: the shorter packets first.
     send_frame(&mut world, 0, false, &[1_100, 1_100, 1_101, 1_101, 1_101, 1_101, 1_101, 1_101]);
     world.run_for(20);
     let to: Vec<_> = world.runs.iter().map(|(to, _, segments)| (to.port(), *segments)).collect();
@@ -230,7 +229,7 @@ fn more_than_the_arena_takes_comes_in_several_batches() {
 
 #[test]
 fn a_publisher_hears_early_what_it_may_send() {
-    // Whenever it begins, not only where the report of every second happens to be near.
+    // At any time, not only close to the report of every second.
     for offset_ms in [0, 250, 500, 750] {
         let mut world = World::connected(1);
         world.run_for(3_000 + offset_ms);

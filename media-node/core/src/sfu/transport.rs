@@ -1,7 +1,8 @@
-//! Connectivity checks and handshakes: how a session comes up, moves and ends.
+//! Connectivity checks and handshakes: how a session connects, moves and ends.
 
 use super::{Output, Sfu, Timer};
 use crate::keys::SessionKey;
+use crate::path::Path;
 use crate::room::Room;
 use crate::session::Keys;
 use crate::session::dtls::{DtlsError, Event};
@@ -9,14 +10,13 @@ use crate::session::ice_lite::CONSENT_TIMEOUT;
 use crate::stats::DropReason;
 use crate::stun::{self, BindingRequest, BindingSuccess, TransactionIds};
 use shared::control::SessionEnd;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// First reports after the keys: soon, so that sound and pictures are in step from the beginning.
+/// The first reports soon after the keys, so that audio and video are in sync from the beginning.
 const FIRST_REPORT_AFTER: Duration = Duration::from_millis(200);
 
 impl Sfu {
-    pub(super) fn handle_stun(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+    pub(super) fn handle_stun(&mut self, now: Instant, from: Path, bytes: &[u8]) -> Result<(), DropReason> {
         if stun::is_success(bytes) {
             return self.handle_answer(now, from, bytes);
         }
@@ -35,7 +35,7 @@ impl Sfu {
         &mut self,
         now: Instant,
         key: SessionKey,
-        from: SocketAddr,
+        from: Path,
         request: &BindingRequest<'_>,
     ) -> Result<(), DropReason> {
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownUfrag)?;
@@ -46,11 +46,11 @@ impl Sfu {
         }
         self.stats.stun_answered += 1;
         if let Some(forgotten) = checked.forgotten {
-            self.demux.release_address(forgotten, key);
+            self.demux.release_path(forgotten, key);
         }
-        // The source address of a check can be forged, so a check takes no address from a session that has answered
+        // The source address of a check can be forged, so a check takes no path from a session that has answered
         // there.
-        let owner = self.demux.by_address(from).filter(|owner| *owner != key);
+        let owner = self.demux.by_path(from).filter(|owner| *owner != key);
         let owner = owner.and_then(|owner| self.sessions.get(owner));
         if !owner.is_some_and(|owner| owner.ice.is_proven(now, from)) {
             self.claim(now, from, key);
@@ -59,8 +59,8 @@ impl Sfu {
         Ok(())
     }
 
-    /// A client answered a check of ours: it is where it says.
-    fn handle_answer(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+    /// Handles a client's response to our check, which proves its path.
+    fn handle_answer(&mut self, now: Instant, from: Path, bytes: &[u8]) -> Result<(), DropReason> {
         let answer = BindingSuccess::parse(bytes).ok_or(DropReason::MalformedStun)?;
         let key = self.sessions.key_at(TransactionIds::number(&answer.transaction)).ok_or(DropReason::StunIntegrity)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::StunIntegrity)?;
@@ -72,16 +72,26 @@ impl Sfu {
         Ok(())
     }
 
-    /// What comes from this address is the session's from here on.
-    fn claim(&mut self, now: Instant, address: SocketAddr, key: SessionKey) {
-        let Some(loser) = self.demux.claim_address(address, key) else { return };
+    /// Assigns datagrams on this path to the session.
+    fn claim(&mut self, now: Instant, path: Path, key: SessionKey) {
+        let Some(loser) = self.demux.claim_path(path, key) else { return };
         if let Some(session) = self.sessions.get_mut(loser) {
-            session.ice.forget(now, address);
+            session.ice.forget(now, path);
         }
         self.drain_ice(now, loser);
     }
 
-    /// Sends what ICE has to ask, and comes back when it has to again.
+    /// Nothing can be sent on this path again.
+    pub(super) fn forget_path(&mut self, now: Instant, path: Path) {
+        let Some(key) = self.demux.by_path(path) else { return };
+        self.demux.release_path(path, key);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.ice.forget(now, path);
+        }
+        self.drain_ice(now, key);
+    }
+
+    /// Sends due checks, and schedules the next ones.
     fn drain_ice(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some((to, check)) = session.ice.poll_ask(now, &mut self.transactions, key.index()) {
@@ -95,7 +105,7 @@ impl Sfu {
         }
     }
 
-    /// Answers the checks that came before their session.
+    /// Answers the checks that arrived before their session.
     pub(super) fn replay_parked(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         for (from, datagram) in self.demux.parked.take(session.ice.node_ufrag()) {
@@ -112,8 +122,8 @@ impl Sfu {
         self.deadlines.set(Timer::Parked, self.demux.parked.next_expiry());
     }
 
-    pub(super) fn handle_dtls(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
-        let key = self.demux.by_address(from).ok_or(DropReason::UnknownAddress)?;
+    pub(super) fn handle_dtls(&mut self, now: Instant, from: Path, bytes: &[u8]) -> Result<(), DropReason> {
+        let key = self.demux.by_path(from).ok_or(DropReason::UnknownAddress)?;
         let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownAddress)?;
         session.ice.note_dtls_from(now, from);
         let made_sense = session.dtls.handle_datagram(now, &self.identity, bytes);
@@ -128,7 +138,7 @@ impl Sfu {
         self.drain_dtls(now, key);
     }
 
-    /// Sends what DTLS has to say and acts on what it tells.
+    /// Sends the output of DTLS and handles its events.
     pub(super) fn drain_dtls(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         while let Some(datagram) = session.dtls.poll_transmit() {
@@ -166,7 +176,7 @@ impl Sfu {
         self.begin_slots(now, key);
     }
 
-    /// A decoder begins here, also where the slot has played before to another one.
+    /// Restarts slots for a new decoder, even if they have played before to another one.
     fn begin_slots(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let taken: Vec<_> = session.slots.iter().flat_map(|slot| slot.takes()).flatten().collect();
@@ -178,8 +188,8 @@ impl Sfu {
     /// RFC 7675 §5.1: nothing may be sent to a client that has stopped asking for it.
     pub(super) fn check_consent(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        for address in session.ice.handle_timeout(now) {
-            self.demux.release_address(address, key);
+        for path in session.ice.handle_timeout(now) {
+            self.demux.release_path(path, key);
         }
         if session.consent_until() <= now {
             self.end_session(key, SessionEnd::ConsentExpired);
@@ -192,7 +202,7 @@ impl Sfu {
         self.deadlines.set(Timer::Consent(key), Some(now + CONSENT_TIMEOUT));
     }
 
-    /// A session ended by itself: its room is told.
+    /// Ends a session on the node's side and tells its room.
     fn end_session(&mut self, key: SessionKey, end: SessionEnd) {
         let Some(session) = self.sessions.get(key) else { return };
         let (id, room) = (session.id.clone(), session.room);

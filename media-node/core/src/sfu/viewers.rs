@@ -1,4 +1,4 @@
-//! What the viewers of a track need, summed up for its publisher: which layers, or at most how many bits per second.
+//! Sums up the needs of a track's viewers for its publisher: the layers, or the maximum bitrate.
 
 use super::{Output, Sfu, Timer};
 use crate::ingress::track::Track;
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_millis(200);
 /// A publisher is never capped below this: its viewers' video is paused instead.
 const CAP_BPS_MIN: u64 = 100_000;
-/// A cap that leaves this much more than what was sent without it, in percent, is lifted.
+/// A cap that exceeds the rate before it by this much, in percent, is lifted.
 const LIFT_PERCENT: u64 = 130;
-/// What is asked for of what fits, in percent: encoders waver.
+/// The share of the fitting rate that is requested, in percent: encoders fluctuate.
 const FIT_PERCENT: u64 = 95;
-/// What is sent beside a capped video is allowed to grow by this, in percent.
+/// Allowed growth of media besides a capped video, in percent.
 const OTHERS_PERCENT: u64 = 110;
 /// Smaller changes of a cap, in percent, are not sent.
 const CHANGE_PERCENT: u64 = 5;
@@ -33,7 +33,7 @@ impl Sfu {
         }
     }
 
-    /// The layers of a track that its viewers and the recorder can use. All that are smaller than the largest of them are
+    /// The layers of a track that its viewers and the recorder can use. All layers smaller than the largest of them are
     /// needed too: a viewer whose downlink becomes too slow falls back on them.
     fn layers_needed(&self, track: &Track) -> LayerSet {
         if track.tap.is_some() {
@@ -44,7 +44,7 @@ impl Sfu {
         let viewers = track.viewers.iter().filter_map(|viewer| {
             let slot = self.sessions.get(viewer.session)?.slots.get(usize::from(viewer.slot))?;
             let lines_max = slot.wish.as_ref()?.lines_max.unwrap_or(u16::MAX);
-            // Where nobody can read it, the smallest layer shows when its codec changes.
+            // If nobody can decode it, the smallest layer shows when its codec changes.
             Some(if slot.is_undecodable { 1 } else { lines_max })
         });
         // Places without a layer are in every set.
@@ -69,11 +69,11 @@ impl Sfu {
         self.outputs.push_back(Output::LayersWanted { room, session, mid, rids });
     }
 
-    /// A publisher of one stream that is too much for all of its viewers is asked to send less, instead of being paused at
-    /// all of them: as much less as their slots need to resume.
+    /// Caps the publisher of a single-layer track that is too large for every viewer, so that the track is not paused
+    /// everywhere. The cap is low enough for the slots of its viewers to resume.
     ///
-    /// What is asked holds for all of its videos together. libwebrtc divides it between them: each gets the same, unless it
-    /// needs less. So the others are allowed as much as this one, or what they need.
+    /// The cap applies to all of its videos together. libwebrtc divides it between them: each gets the same, unless it
+    /// needs less. So the others are allowed as much as this one, or their need.
     fn set_cap(&mut self, now: Instant, key: TrackKey) {
         let Some(publisher) = self.tracks.get(key).map(|track| track.publisher) else { return };
         let tracks: Vec<_> = self.video_tracks_of(publisher).collect();
@@ -102,7 +102,7 @@ impl Sfu {
         }
     }
 
-    /// Of the tracks of one stream that viewers cannot take as they are: what the tightest may need, and what is sent of it.
+    /// The single-layer track that has to shrink most for its viewers: the bit rate that fits them, and its present one.
     fn tightest(&mut self, now: Instant, tracks: &[TrackKey]) -> Option<(u64, u64)> {
         let mut tightest: Option<(u64, u64)> = None;
         for key in tracks {
@@ -126,8 +126,8 @@ impl Sfu {
         layers.map(|key| streams.get_mut(key).map_or(0, |stream| stream.bitrate_bps(now))).sum()
     }
 
-    /// The most that a track may need to be given to one of its viewers; `None` if one has no limit, the recorder takes it, or nobody
-    /// watches.
+    /// The highest possible need of a track for one of its viewers; `None` if one has no limit, the recorder takes it,
+    /// or nobody watches.
     fn largest_fit_bps(&self, track: &Track) -> Option<u64> {
         if track.tap.is_some() {
             return None;

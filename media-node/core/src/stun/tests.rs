@@ -1,4 +1,4 @@
-//! RFC 5769 vectors, and what must not be read.
+//! RFC 5769 vectors, and messages that must be refused.
 
 use super::write::Writer;
 use super::*;
@@ -72,7 +72,7 @@ fn a_forged_attribute_fails_the_integrity_check_though_the_checksum_fits() {
     assert!(!read.is_authentic(&key("secret")));
 }
 
-/// Checks whether a request with these attributes in front of the checksums is read, and with which unknown ones.
+/// Checks whether a request with these attributes before the checksums is accepted, and with which unknown ones.
 fn check(attributes: &[(u16, &[u8])], expected: Option<&[u16]>) {
     let mut writer = Writer::new(BINDING_REQUEST, &TRANSACTION);
     for (kind, value) in attributes {
@@ -151,7 +151,7 @@ fn errors_carry_their_code_and_are_authenticated() {
         assert_eq!(answer[..2], BINDING_ERROR);
         assert_eq!(answer[8..20], TRANSACTION);
         assert_eq!(answer[HEADER_BYTES + 6..HEADER_BYTES + 8], code);
-        // Read back through the request's eyes: the same two checksums end every message.
+        // Read back like a request: the same two checksums end every message.
         let checksum = answer.split_off(answer.len() - 4);
         answer.truncate(answer.len() - 4);
         assert_eq!(checksum, (crc32fast::hash(&answer) ^ FINGERPRINT_MASK).to_be_bytes());

@@ -1,10 +1,10 @@
-//! Transaction ids that nobody can guess: an answer with the right one proves that its sender received the question.
+//! Unguessable transaction ids: a response with the right one proves that its sender received the request.
 
 use super::TransactionId;
 use aws_lc_rs::hmac;
 
-/// Makes the transaction ids of one shard. They come out of a keyed hash, because the numbers of
-/// [`crate::random::Random`] follow from a few earlier ones.
+/// Generates the transaction ids of one shard from a keyed hash, because the numbers of [`crate::random::Random`] can
+/// be predicted from a few earlier ones.
 #[derive(Debug)]
 pub struct TransactionIds {
     key: hmac::Key,
@@ -12,12 +12,12 @@ pub struct TransactionIds {
 }
 
 impl TransactionIds {
-    /// Ids that follow from a seed; the seed is secret for as long as they are used.
+    /// The seed must stay secret for as long as the ids are used.
     pub fn seeded(seed: u64) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &seed.to_be_bytes()), made: 0 }
     }
 
-    /// An id that begins with `number`, in which the answer says whom it concerns; the rest is 64 secret bits.
+    /// An id that begins with `number`, which identifies the session in the response; the rest is 64 secret bits.
     pub fn next(&mut self, number: u32) -> TransactionId {
         self.made += 1;
         let tag = hmac::sign(&self.key, &self.made.to_be_bytes());
@@ -33,7 +33,7 @@ impl TransactionIds {
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// A seed for numbers that are no secrets: it does not tell the one that the ids follow from.
+    /// A seed for numbers that are not secret; it does not reveal the seed of the ids.
     pub fn public_seed(&self) -> u64 {
         let tag = hmac::sign(&self.key, b"public");
         tag.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))

@@ -1,4 +1,4 @@
-//! Writes Binding requests (a client's half, for tests and load) and the answers to them.
+//! Writes Binding requests (a client's half, for tests and load) and the responses.
 
 use super::{
     BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, BindingRequest, FINGERPRINT_MASK, FINGERPRINT_VALUE_BYTES,
@@ -7,22 +7,22 @@ use super::{
 use aws_lc_rs::hmac;
 use std::net::{IpAddr, SocketAddr};
 
-/// What a client's Binding request says.
+/// The content of a client's Binding request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Chosen by the client, repeated by the answer.
+    /// Chosen by the client, repeated in the response.
     pub transaction: TransactionId,
-    /// User fragment of the side that receives the request.
+    /// User fragment of the receiver.
     pub receiver_ufrag: &'a str,
-    /// User fragment of the side that sends it.
+    /// User fragment of the sender.
     pub sender_ufrag: &'a str,
     pub use_candidate: bool,
-    /// What the sender takes itself for.
+    /// The sender's claimed role.
     pub role: Role,
 }
 
 impl Request<'_> {
-    /// The message, authenticated with the receiver's password.
+    /// Authenticated with the receiver's password.
     pub fn to_vec(&self, key: &hmac::Key) -> Vec<u8> {
         let mut writer = Writer::new(BINDING_REQUEST, &self.transaction);
         writer.attribute(attribute::USERNAME, format!("{}:{}", self.receiver_ufrag, self.sender_ufrag).as_bytes());
@@ -30,7 +30,7 @@ impl Request<'_> {
             Role::Controlling => attribute::ICE_CONTROLLING,
             Role::Controlled => attribute::ICE_CONTROLLED,
         };
-        // A tie-breaker would only matter between two full agents (RFC 8445 §7.3.1.1).
+        // A tie-breaker matters only between two full agents (RFC 8445 §7.3.1.1).
         writer.attribute(role, &[0; 8]);
         // RFC 8445 §5.1.2.1: a peer-reflexive candidate's priority.
         writer.attribute(attribute::PRIORITY, &0x6E00_01FF_u32.to_be_bytes());
@@ -41,22 +41,21 @@ impl Request<'_> {
     }
 }
 
-/// The answer to a Binding request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// The request was accepted; this is where it came from.
+    /// The request was accepted.
     Success {
-        /// The client's address as we see it.
+        /// The client's address as seen by the node.
         mapped: SocketAddr,
     },
-    /// RFC 8445 §7.3.1.1: the sender has to take the other role.
+    /// RFC 8445 §7.3.1.1: the sender must take the other role.
     RoleConflict,
-    /// RFC 8489 §6.3.1: it had attributes that must be understood and were not.
+    /// RFC 8489 §6.3.1: the request had unknown comprehension-required attributes.
     UnknownAttribute,
 }
 
 impl Response {
-    /// The message that answers `request`, authenticated with our password.
+    /// The response to `request`, authenticated with our password.
     pub fn to_vec(self, request: &BindingRequest<'_>, key: &hmac::Key) -> Vec<u8> {
         match self {
             Self::Success { mapped } => {
@@ -80,7 +79,7 @@ impl Response {
     }
 }
 
-/// A message under construction. Its length field is kept right after each attribute.
+/// A message under construction. Its length field is updated after each attribute.
 pub(super) struct Writer {
     message: Vec<u8>,
 }
@@ -103,7 +102,7 @@ impl Writer {
         self.message.resize(self.message.len().next_multiple_of(4), 0);
     }
 
-    /// Sets the length field as if `more` bytes followed what is there: both checksums cover it that way.
+    /// Sets the length field as if `more` bytes followed, which both checksums cover.
     fn set_length_with(&mut self, more: usize) {
         let length = (self.message.len() - HEADER_BYTES + more) as u16;
         if let Some(field) = self.message.get_mut(2..4) {
@@ -112,13 +111,13 @@ impl Writer {
     }
 
     fn error_code(&mut self, code: u16, reason: &str) {
-        // RFC 8489 §14.8: hundreds and the rest in bytes of their own.
+        // RFC 8489 §14.8: hundreds and the rest in separate bytes.
         let mut value = vec![0, 0, (code / 100) as u8, (code % 100) as u8];
         value.extend(reason.as_bytes());
         self.attribute(attribute::ERROR_CODE, &value);
     }
 
-    /// RFC 8489 §14.2: the address, hidden from middleboxes that rewrite addresses they find in payloads.
+    /// RFC 8489 §14.2: the address, hidden from middleboxes that rewrite addresses in payloads.
     fn xor_mapped_address(&mut self, mapped: SocketAddr, transaction: &TransactionId) {
         let mask = MAGIC_COOKIE.iter().chain(transaction);
         let family = if mapped.is_ipv4() { 1 } else { 2 };

@@ -11,7 +11,7 @@ use shared::manifest::Event;
 use shared::rtp_parameters::CodecName;
 use tokio::sync::Semaphore;
 
-/// A recorder of one shard, whose storage is never there.
+/// A recorder for one shard, with unreachable storage.
 fn worker(root: &std::path::Path, clock: Clock) -> Worker {
     let storage = StorageConfig {
         endpoint: Some("http://127.0.0.1:9".to_owned()),
@@ -24,7 +24,7 @@ fn worker(root: &std::path::Path, clock: Clock) -> Worker {
     };
     let shared = Shared {
         storage: Storage::new(storage),
-        edges: Vec::new(),
+        edges: [].into(),
         token: Secret::from("token".to_owned()),
         finishing: Semaphore::new(1),
         space: Arc::new(Space::of(u64::MAX)),
@@ -38,7 +38,7 @@ fn worker(root: &std::path::Path, clock: Clock) -> Worker {
     Worker::new(config.node, root.to_owned(), Arc::new(shared), shards, clock)
 }
 
-/// An order of now, as the room's clock says, in a recording that goes on for so long already.
+/// A current order, by the room's clock, in a recording of this age.
 fn order(now: UnixMillis, age_ms: u64) -> RecordingOrder {
     let order = serde_json::json!({
         "recording": "r5m8n2p4q6s9", "key_prefix": "recordings/daily/r/",
@@ -50,7 +50,7 @@ fn order(now: UnixMillis, age_ms: u64) -> RecordingOrder {
     serde_json::from_value(order).expect("an order")
 }
 
-/// Packets of sound, 20 ms apart, the first of which came at a moment.
+/// Audio packets 20 ms apart, the first of which arrived at a given time.
 fn batch(
     tap: &mut Tap,
     number: TapNumber,
@@ -83,7 +83,7 @@ fn folder(root: &std::path::Path) -> Folder {
     Folder::leftovers(root).expect("folders").pop().expect("one of them")
 }
 
-/// When the frames of each part were.
+/// The times of each part's frames.
 fn cues(folder: &Folder) -> Vec<Vec<u64>> {
     let blocks = |path: &PathBuf| read::blocks(&std::fs::read(path).expect("a part"));
     let times = |path: &PathBuf| blocks(path).iter().map(|block| block.at_ms).collect();
@@ -94,14 +94,13 @@ fn cues(folder: &Folder) -> Vec<Vec<u64>> {
 async fn what_was_copied_before_the_end_is_recorded_though_it_is_handed_over_after_it() {
     let root = temporary("worker");
     let mut worker = worker(&root, Clock::start());
-    let room = RoomId::parse("daily").expect("a room");
-    let (tell, _told) = mpsc::channel(8);
+    let line = line();
     let (now, mut tap) = (Instant::now(), Tap::default());
     let at_us = worker.clock.micros(now);
-    worker.set(&room, 1, now, Some(order(UnixMillis(0), 0)), tell.downgrade());
-    let number = tap.open(&room, &track());
+    worker.set(now, Some(order(UnixMillis(0), 0)), line.clone());
+    let number = tap.open(&line.room, &track());
     worker.take(&Copied { shard: 0, batch: batch(&mut tap, number, 0..10, at_us), asked_for: None });
-    worker.set(&room, 1, now + Duration::from_secs(1), None, tell.downgrade());
+    worker.set(now + Duration::from_secs(1), None, line.clone());
     // Time passes while the shard still has the last packets.
     worker.tick();
     let asked_for = worker.endings.first().map(|ending| ending.number);
@@ -112,8 +111,13 @@ async fn what_was_copied_before_the_end_is_recorded_though_it_is_handed_over_aft
     std::fs::remove_dir_all(&root).expect("the folder to go");
 }
 
-/// Records on a node whose wall clock was set forward by `stepped_ms` since it started, and is `ahead_ms` of the room's.
-/// Returns the cues of all parts and when the track ended, which is `age_ms` and the time that this takes.
+/// The room's line, at whose other end nobody listens.
+fn line() -> RoomLine {
+    RoomLine { room: RoomId::parse("daily").expect("a room"), epoch: 1, inputs: mpsc::channel(1).0 }
+}
+
+/// Records on a node whose wall clock was set forward by `stepped_ms` since its start, and is `ahead_ms` ahead of the
+/// room's. Returns the cues of all parts and the end of the track, which is `age_ms` plus the duration of the test.
 async fn recorded(stepped_ms: i64, ahead_ms: i64, age_ms: u64) -> (Vec<Vec<u64>>, u64) {
     let root = temporary("clocks");
     let set_back = |clock: Clock, ms: i64| Clock {
@@ -121,17 +125,17 @@ async fn recorded(stepped_ms: i64, ahead_ms: i64, age_ms: u64) -> (Vec<Vec<u64>>
         ..clock
     };
     let mut worker = worker(&root, set_back(Clock::start(), stepped_ms));
-    let (room, (tell, _told), mut tap) = (RoomId::parse("daily").expect("a room"), mpsc::channel(8), Tap::default());
+    let (line, mut tap) = (line(), Tap::default());
     let now = worker.clock.started_at;
     let at_us = worker.clock.micros(now);
     let rooms = set_back(worker.clock, ahead_ms).wall_clock;
-    worker.set(&room, 1, now, Some(order(rooms, age_ms)), tell.downgrade());
-    let number = tap.open(&room, &track());
+    worker.set(now, Some(order(rooms, age_ms)), line.clone());
+    let number = tap.open(&line.room, &track());
     let mut take = |worker: &mut Worker, indices: Vec<u64>, before_us: i64, asked_for: Option<u64>| {
         let batch = batch(&mut tap, number, indices, at_us - before_us);
         worker.take(&Copied { shard: 0, batch, asked_for });
     };
-    // Old enough to be a part of its own.
+    // Old enough for a part of its own.
     take(&mut worker, (0..10).collect(), 5_200_000, None);
     worker.tick();
     let parts = folder(&root).parts().expect("parts").len();

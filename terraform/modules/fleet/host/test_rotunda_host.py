@@ -27,9 +27,8 @@ media_shard_busy_permille{shard="1"} 640
 media_sessions{shard="0"} 10
 media_sessions{shard="1"} 32
 media_sessions_failed_total{shard="0"} 5
-media_drops_total{shard="0",reason="paced"} 7
-media_drops_total{shard="0",reason="malformed_rtp"} 3
-media_drops_total{shard="1",reason="malformed_rtp"} 4
+media_drops_total{reason="paced"} 7
+media_drops_total{reason="malformed_rtp"} 7
 """
 
 

@@ -36,20 +36,29 @@ run "the_documented_ports_are_open_and_no_others" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.media["ipv4"].cidr_ipv4 == "0.0.0.0/0" && aws_vpc_security_group_ingress_rule.media["ipv6"].cidr_ipv6 == "::/0"
+    condition = [for family in ["ipv4", "ipv6"] : [
+      aws_vpc_security_group_ingress_rule.tcp[family].ip_protocol,
+      aws_vpc_security_group_ingress_rule.tcp[family].from_port,
+      aws_vpc_security_group_ingress_rule.tcp[family].to_port,
+    ]] == [["tcp", 443, 443], ["tcp", 443, 443]]
+    error_message = "TCP, one port for all shards"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.media["ipv4"].cidr_ipv4 == "0.0.0.0/0" && aws_vpc_security_group_ingress_rule.media["ipv6"].cidr_ipv6 == "::/0" && aws_vpc_security_group_ingress_rule.tcp["ipv4"].cidr_ipv4 == "0.0.0.0/0" && aws_vpc_security_group_ingress_rule.tcp["ipv6"].cidr_ipv6 == "::/0"
     error_message = "clients may be anywhere"
   }
 
   # A rule that this file does not know is a rule too many.
   assert {
-    condition = length(aws_vpc_security_group_ingress_rule.media) == 2 && length(regexall("aws_vpc_security_group_ingress_rule\" ", join("\n", [for file in fileset(".", "*.tf") : file(file)]))) == 1 && length(regexall(
+    condition = length(aws_vpc_security_group_ingress_rule.media) == 2 && length(aws_vpc_security_group_ingress_rule.tcp) == 2 && length(regexall("aws_vpc_security_group_ingress_rule\" ", join("\n", [for file in fileset(".", "*.tf") : file(file)]))) == 2 && length(regexall(
       "(?m)^\\s*(ingress|egress|dynamic) |aws_security_group_rule|aws_network_interface", join("\n", [for file in fileset(".", "*.tf") : file(file)])
     )) == 0
     error_message = "another way in"
   }
 
   assert {
-    condition     = keys(aws_vpc_security_group_ingress_rule.media) == ["ipv4", "ipv6"] && keys(aws_vpc_security_group_egress_rule.media) == ["ipv4", "ipv6"] && keys(aws_vpc_security_group_egress_rule.https) == ["ipv4", "ipv6"]
+    condition     = keys(aws_vpc_security_group_ingress_rule.media) == ["ipv4", "ipv6"] && keys(aws_vpc_security_group_ingress_rule.tcp) == ["ipv4", "ipv6"] && keys(aws_vpc_security_group_egress_rule.media) == ["ipv4", "ipv6"] && keys(aws_vpc_security_group_egress_rule.https) == ["ipv4", "ipv6"]
     error_message = "two families, one rule each"
   }
 
@@ -71,6 +80,11 @@ run "the_node_listens_where_the_security_group_is_open" {
   }
 
   assert {
+    condition     = output.host_config.settings.MEDIA_TCP_LISTEN == "[::]:443"
+    error_message = "one port for TCP"
+  }
+
+  assert {
     condition     = output.host_config.addresses.MEDIA_ADVERTISE == tolist(["public-ipv4", "ipv6"])
     error_message = "it advertises both public addresses"
   }
@@ -84,12 +98,18 @@ run "the_node_listens_where_the_security_group_is_open" {
 run "other_ports_move_both" {
   variables {
     udp_port = 443
+    tcp_port = 7000
     shards   = 1
   }
 
   assert {
     condition     = output.host_config.settings.MEDIA_LISTEN == "[::]:443" && aws_vpc_security_group_ingress_rule.media["ipv4"].from_port == 443 && aws_vpc_security_group_ingress_rule.media["ipv4"].to_port == 443
     error_message = "one port, listened on and open"
+  }
+
+  assert {
+    condition     = output.host_config.settings.MEDIA_TCP_LISTEN == "[::]:7000" && aws_vpc_security_group_ingress_rule.tcp["ipv4"].from_port == 7000 && aws_vpc_security_group_ingress_rule.tcp["ipv4"].to_port == 7000
+    error_message = "and the same for TCP"
   }
 }
 

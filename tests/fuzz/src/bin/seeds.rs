@@ -1,4 +1,4 @@
-//! Writes the corpus' first entries: examples of the RFCs, packets as browsers send them, and the golden messages.
+//! Writes the initial corpus: examples of the RFCs, captured browser packets, and the golden messages.
 
 use std::path::Path;
 use std::{fs, io};
@@ -13,13 +13,13 @@ const PACKETS: &[Packet] = &[
         "rfc5769-request",
         "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf",
     ),
-    // RFC 5769 §2.2: the answer to it, which is no request.
+    // RFC 5769 §2.2: the response to it, which is not a request.
     (
         "stun",
         "rfc5769-answer",
         "0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96",
     ),
-    // A nomination as Chromium sends it, with its GOOG-NETWORK-INFO and the checksum left to the target.
+    // A nomination as sent by Chromium, with its GOOG-NETWORK-INFO; the target fills in the checksum.
     (
         "stun",
         "chromium-nomination",
@@ -95,7 +95,7 @@ const PACKETS: &[Packet] = &[
     ("vp8", "layers", "b0e0ffff01a001"),
 ];
 
-/// Claims as an API server signs them.
+/// Claims as signed by an API server.
 const CLAIMS: &[(&str, &str)] = &[
     (
         "ada",
@@ -110,7 +110,7 @@ const CLAIMS: &[(&str, &str)] = &[
     ("not-a-token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEiLCJyb29tIjoiZGFpbHkifQ."),
 ];
 
-/// Name, SRTP profiles, and where the message is cut into datagrams.
+/// Name, SRTP profiles, and the ranges of the datagrams that the message is split into.
 type Hello = (&'static str, &'static [u16], &'static [(usize, usize)]);
 
 const CLIENT_HELLOS: &[Hello] = &[
@@ -130,7 +130,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("control", "control/room_to_node"),
 ];
 
-/// What storages answer to a list and to a deletion.
+/// Answers of storage to a list and to a deletion.
 const OBJECTS: &[(&str, &str)] = &[
     (
         "s3-list",
@@ -163,7 +163,7 @@ fn main() -> io::Result<()> {
     write_offers()
 }
 
-/// A ClientHello that lists `profiles`, as datagrams behind their lengths.
+/// A ClientHello that lists `profiles`, as length-prefixed datagrams.
 fn client_hello(profiles: &[u16], cuts: &[(usize, usize)]) -> Vec<u8> {
     let list: Vec<u8> = profiles.iter().flat_map(|profile| profile.to_be_bytes()).collect();
     let use_srtp = vector(2, &[vector(2, &list), vec![0]].concat());
@@ -181,7 +181,7 @@ fn hello_datagram(message: &[u8], from: usize, to: usize) -> Vec<u8> {
     [vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0], vector(2, &handshake)].concat()
 }
 
-/// `body` behind its length in `length_bytes`.
+/// `body` with a length prefix of `length_bytes`.
 fn vector(length_bytes: usize, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_be_bytes()[4 - length_bytes..], body].concat()
 }
@@ -201,7 +201,7 @@ fn write_golden(target: &str, file: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Offers as browsers wrote them, and those of situations in the field.
+/// Offers captured from browsers, and those of situations in the field.
 fn write_offers() -> io::Result<()> {
     let offers = vectors().join("offers");
     for entry in fs::read_dir(&offers)?.chain(fs::read_dir(offers.join("situations"))?) {

@@ -1,4 +1,5 @@
-//! Server CPU per recorded packet, by thread: the real node records real publishers into a real storage, and then does not.
+//! Server CPU per recorded packet, by thread: the real node with real publishers and real storage, with and without
+//! recording.
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -61,10 +62,10 @@ const CASES: [Case; 3] = [
 
 #[derive(Parser)]
 struct Arguments {
-    /// The media node's program.
+    /// Path of the media node's program.
     #[arg(long)]
     media_node: PathBuf,
-    /// The storage's program.
+    /// Path of the storage's program.
     #[arg(long)]
     storage: PathBuf,
     #[command(flatten)]
@@ -129,7 +130,7 @@ struct Room {
     numbers: Vec<ClientNumber>,
 }
 
-/// Gives the node a room of publishers. The sender returned carries recording orders.
+/// Gives the node a room of publishers. The returned sender carries recording orders.
 async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<RecordingOrder>, Room)> {
     let identity = client::identity()?;
     let most = CASES.iter().map(|case| case.publishers).max().unwrap_or(0) as u32;
@@ -179,10 +180,9 @@ struct Bench {
     publishers: Vec<Publisher>,
     orders: mpsc::Sender<RecordingOrder>,
     pid: u32,
-    /// The node's pages.
     http: SocketAddr,
     time: Duration,
-    /// Whether rounds can be void; a smoke test's cannot.
+    /// If true, rounds can be void; a smoke test's cannot.
     is_strict: bool,
     memory: Memory,
 }
@@ -202,7 +202,7 @@ impl Cost {
     }
 }
 
-/// The same publishers, recorded and not.
+/// The same publishers with and without recording.
 #[derive(Clone, Copy)]
 struct Round {
     on: Cost,
@@ -216,7 +216,7 @@ impl Round {
     }
 }
 
-/// What the node has counted.
+/// The node's counters.
 #[derive(Clone, Copy)]
 struct Counted {
     recorded: u64,
@@ -226,7 +226,7 @@ struct Counted {
 impl Bench {
     fn measure(mut self, options: &Options) -> Result<()> {
         let results = options.measure(CASES, |case, _number| self.round(case.publishers), Round::line);
-        results.print("recording", |rounds| {
+        results.print("recording", |_, rounds| {
             let median = |what: fn(&Round) -> f64| median(rounds, what).round();
             json!({
                 "unit": "ns/packet", "ours": median(|round| round.on.total()), "floor": median(|round| round.off.total()),
@@ -235,6 +235,7 @@ impl Bench {
                     "recorder": median(|round| round.on.recorder - round.off.recorder),
                     "uploads": median(|round| round.on.others - round.off.others),
                 },
+                "goal": null, "met": null,
             })
         })
     }
@@ -302,7 +303,7 @@ impl Bench {
     }
 }
 
-/// The storage; dropping it kills it.
+/// Kills the process when dropped.
 struct Storage {
     child: Child,
     port: u16,

@@ -1,4 +1,5 @@
-//! Server CPU per forwarded packet, beside the floor: the real node, real ICE and DTLS-SRTP clients in this process.
+//! Server CPU per forwarded packet, compared with the floor: the real node, with real ICE and DTLS-SRTP clients in this
+//! process.
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -25,15 +26,15 @@ const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
 /// More loss than this voids a round: a server that loses packets has less to do.
 const LOSS_MAX: f64 = 0.001;
-/// Packets of the spaced cases must leave one by one. More per buffer on average means that the machine was too busy for the node to
-/// run when they arrived, so that it sent several at once, which is cheaper.
+/// Packets of the spaced cases must leave one by one. A higher average per buffer means that the machine was too busy
+/// for the node to run on arrival, so that it sent several at once, which is cheaper.
 const SPACED_PACKETS_PER_RUN_MAX: f64 = 1.25;
-/// Time before anything is measured.
+/// Warm-up time before the measurement.
 const WARM: Duration = Duration::from_millis(300);
 
 #[derive(Parser)]
 struct Arguments {
-    /// The media node's program.
+    /// Path of the media node's program.
     #[arg(long)]
     media_node: PathBuf,
     #[command(flatten)]
@@ -45,7 +46,7 @@ struct Case {
     name: &'static str,
     subscribers: u32,
     shape: Shape,
-    /// To each subscriber: 50,000 or 100,000 in all.
+    /// Per subscriber: 50,000 or 100,000 in total.
     packets_per_s: u32,
 }
 
@@ -54,11 +55,23 @@ impl Case {
         Self { name, subscribers, shape, packets_per_s: if subscribers > 100 { 500 } else { 1_000 } }
     }
 
-    /// The floor hands frames over as one buffer, as the node does.
+    /// True if the floor passes each frame to the kernel as one buffer, as the node does.
     fn floor_offloads(self) -> bool {
         self.shape == Shape::Frames
     }
+
+    fn ratio_max(self) -> f64 {
+        if self.shape == Shape::Frames { FRAMES_RATIO_MAX } else { SPACED_RATIO_MAX }
+    }
 }
+
+/// Most of the floor's CPU time that a forwarded packet may cost.
+const SPACED_RATIO_MAX: f64 = 1.15;
+const FRAMES_RATIO_MAX: f64 = 1.25;
+/// CPU time of the node for a session's setup.
+const SETUP_MS_MAX: f64 = 1.0;
+/// Memory of an idle session.
+const SESSION_KB_MAX: f64 = 200.0;
 
 const CASES: [Case; 4] = [
     Case::new("1x50 spaced", 50, Shape::Spaced),
@@ -73,7 +86,7 @@ impl rounds::Case for Case {
     }
 }
 
-/// Sizes of the rooms.
+/// Subscribers per room.
 const ROOMS: [u32; 2] = [50, 200];
 
 fn main() -> Result<()> {
@@ -92,9 +105,11 @@ async fn run(arguments: Arguments) -> Result<()> {
     let (pid, http) = (node.pid()?, node.http());
     let (mut fleet, registration) = node::register(&edge).await?;
     let mut rooms = Vec::new();
+    let before = Used::by(pid)?;
     for (place, subscribers) in ROOMS.into_iter().enumerate() {
         rooms.push(open_room(&edge, &mut fleet, &registration, place as u32, subscribers).await?);
     }
+    before.report(Used::by(pid)?);
     tokio::spawn(fleet.drain());
     let options = arguments.options;
     let time = Duration::from_millis(if options.smoke { 300 } else { 2_000 });
@@ -109,6 +124,36 @@ async fn run(arguments: Arguments) -> Result<()> {
     .await??;
     node.terminate().await?;
     Ok(())
+}
+
+/// A process's use so far.
+#[derive(Clone, Copy)]
+struct Used {
+    cpu_ns: u64,
+    memory_kb: u64,
+}
+
+impl Used {
+    fn by(pid: u32) -> Result<Self> {
+        Ok(Self { cpu_ns: process::cpu_ns(pid)?, memory_kb: process::memory_kb(pid)? })
+    }
+
+    /// Prints what a session costs: all of them were opened in between, and nothing was published yet.
+    fn report(self, after: Self) {
+        let sessions = f64::from(ROOMS.into_iter().map(|subscribers| subscribers + 1).sum::<u32>());
+        let setup_ms = (after.cpu_ns - self.cpu_ns) as f64 / 1e6 / sessions;
+        let memory_kb = after.memory_kb.saturating_sub(self.memory_kb) as f64 / sessions;
+        for (case, ours, goal, unit) in [
+            ("session set-up, CPU", setup_ms, SETUP_MS_MAX, "ms"),
+            ("idle session, memory", memory_kb, SESSION_KB_MAX, "KB"),
+        ] {
+            let (ours, met) = (rounded(ours, 3), ours <= goal);
+            rounds::print(
+                "sfu",
+                &json!({ "case": case, "ours": ours, "goal": goal, "met": met, "unit": unit, "peers": {} }),
+            );
+        }
+    }
 }
 
 /// A room with one publisher, whose track plays in a slot of each subscriber.
@@ -179,10 +224,9 @@ struct Bench {
     rooms: Vec<Room>,
     floor: Floor,
     pid: u32,
-    /// The node's pages.
     http: SocketAddr,
     time: Duration,
-    /// Whether rounds can be void; a smoke test's cannot.
+    /// If true, rounds can be void; a smoke test's cannot.
     is_strict: bool,
 }
 
@@ -193,11 +237,11 @@ struct Round {
     ours: f64,
     /// Nanoseconds per packet.
     floor: f64,
-    /// Packets that the node handed to the kernel as one buffer, on average.
+    /// Packets passed to the kernel as one buffer, on average.
     packets_per_run: f64,
 }
 
-/// What the node has counted.
+/// The node's counters.
 #[derive(Clone, Copy)]
 struct Output {
     datagrams: u64,
@@ -215,11 +259,12 @@ impl Bench {
     fn measure(mut self, options: &Options) -> Result<()> {
         let results = options.measure(CASES, |case, _| self.round(case), Round::line);
         self.check_decrypted()?;
-        results.print("sfu", |rounds| {
+        results.print("sfu", |case, rounds| {
+            let ratio = rounded(median(rounds, |round| round.ours / round.floor), 3);
             json!({
                 "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(),
-                "floor": median(rounds, |round| round.floor).round(),
-                "ratio": rounded(median(rounds, |round| round.ours / round.floor), 3),
+                "floor": median(rounds, |round| round.floor).round(), "ratio": ratio,
+                "goal": case.ratio_max(), "met": ratio <= case.ratio_max(),
                 "packets_per_run": rounded(median(rounds, |round| round.packets_per_run), 1), "peers": {},
             })
         })?;
@@ -242,7 +287,7 @@ impl Bench {
         Ok(Round { ours, floor: self.floor(case)?, packets_per_run })
     }
 
-    /// The node writes its counters twice a second.
+    /// The node updates its counters twice a second.
     fn output(&self) -> Result<Output> {
         std::thread::sleep(Duration::from_millis(600));
         let datagrams = node::counter(self.http, "media_datagrams_out_total")?;
@@ -258,7 +303,7 @@ impl Bench {
         let (cpu, after) = (process::cpu_ns(self.pid)? - cpu, sink.counts().snapshot());
         let received = after.received - counts.received;
         self.check_loss(received, after.expected - counts.expected)?;
-        // A tenth too few means that the publisher did not keep its pace.
+        // A tenth too few means that the publisher fell behind.
         let least = self.time.as_millis() as u64 * u64::from(case.packets_per_s * case.subscribers) / 1_000 * 9 / 10;
         if self.is_strict && received < least {
             bail!("only {received} packets came");

@@ -1,4 +1,4 @@
-//! The least that forwarding can cost: seals packets with AES-128-GCM and sends them, and does nothing else.
+//! The minimum cost of forwarding: seals packets with AES-128-GCM and sends them, and does nothing else.
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -12,7 +12,7 @@ use udp::{Counters, SendBatch, Socket};
 
 const HEADER_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
-/// Longest packet: room for the byte that evens a frame's packets out.
+/// Longest packet, including the padding byte that equalises a frame's packets.
 const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX + TAG_BYTES;
 
 #[derive(Parser)]
@@ -23,19 +23,19 @@ struct Arguments {
     /// `spaced` or `frames`.
     #[arg(long)]
     shape: String,
-    /// Packets a second to each receiver.
+    /// Packets per second to each receiver.
     #[arg(long)]
     packets_per_s: u32,
-    /// Hand a frame's packets over as one buffer that the kernel cuts (UDP_SEGMENT).
+    /// Pass a frame's packets as one buffer that the kernel splits (UDP_SEGMENT).
     #[arg(long)]
     offload: bool,
     /// The core to run on.
     #[arg(long)]
     core: usize,
-    /// Time before anything is measured.
+    /// Warm-up time before the measurement.
     #[arg(long)]
     warm_ms: u64,
-    /// Time that is measured.
+    /// Duration of the measurement.
     #[arg(long)]
     measure_ms: u64,
 }
@@ -107,7 +107,7 @@ impl Floor {
 
     fn frame(&mut self, shape: Shape, offload: bool) -> Result<()> {
         let lengths = shape.frame(self.frames);
-        // Equal lengths, as the kernel cuts only into such: the longest of the frame.
+        // Equal lengths, as the kernel requires: the longest of the frame.
         let longest = HEADER_BYTES + lengths.iter().max().context("an empty frame")?;
         let run_bytes = lengths.len() * (longest + TAG_BYTES);
         let Self { socket, destinations, source, arena, outgoing, counters, .. } = self;

@@ -1,4 +1,4 @@
-//! Reads H.264 as a byte stream (ITU-T H.264 annex B), which tells no times.
+//! Reads H.264 as a byte stream (ITU-T H.264 annex B), which contains no timestamps.
 
 use super::Frame;
 use bytes::{Bytes, BytesMut};
@@ -9,7 +9,6 @@ const SLICE: u8 = 1;
 const IDR: u8 = 5;
 const SPS: u8 = 7;
 
-/// The reason bytes are not such a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum H264Error {
     #[error("no start code")]
@@ -18,7 +17,7 @@ pub enum H264Error {
     NoKeyFrame,
 }
 
-/// The pictures, each unit behind a start code of 4 bytes.
+/// The pictures, each unit after a 4-byte start code.
 pub(super) fn parse(file: &Bytes, frames_per_second: u32) -> Result<Vec<Frame>, H264Error> {
     let units = units(file);
     let first = units.first().and_then(|unit| unit.first()).ok_or(H264Error::NoStartCode)?;
@@ -28,7 +27,7 @@ pub(super) fn parse(file: &Bytes, frames_per_second: u32) -> Result<Vec<Frame>, 
     let mut pictures: Vec<(BytesMut, bool)> = Vec::new();
     for unit in units {
         let kind = unit.first().map_or(0, |header| header & 0x1f);
-        // The number of a slice's first macroblock comes first, and 0 is a single bit.
+        // A slice's header begins with the number of its first macroblock; 0 is encoded as a single bit.
         let starts = kind == SPS || matches!(kind, SLICE | IDR) && unit.get(1).is_some_and(|byte| byte & 0x80 != 0);
         if pictures.last().is_none_or(|(_, has_slice)| starts && *has_slice) {
             pictures.push((BytesMut::new(), false));
@@ -42,7 +41,7 @@ pub(super) fn parse(file: &Bytes, frames_per_second: u32) -> Result<Vec<Frame>, 
     Ok(pictures.into_iter().map(|(data, _)| Frame { data: data.freeze(), duration }).collect())
 }
 
-/// What is between the start codes, without the zeros that belong to them.
+/// The units between the start codes, without trailing zeros.
 fn units(file: &[u8]) -> Vec<&[u8]> {
     let mut units = Vec::new();
     let mut parts = file.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| at).peekable();

@@ -7,7 +7,6 @@ use std::time::Duration;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 12;
 
-/// The reason bytes are not an IVF file with VP8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IvfError {
     /// No `DKIF` header of 32 bytes.
@@ -16,24 +15,23 @@ pub enum IvfError {
     /// Another codec.
     #[error("the codec is not VP8")]
     NotVp8,
-    /// A time base of nothing per second, or of something per nothing.
+    /// A time base with a zero numerator or denominator.
     #[error("the time base is zero")]
     NoTimeBase,
     /// A frame is longer than the rest of the file.
     #[error("frame {index} is cut off")]
     CutOff {
-        /// Which, counted from 0.
+        /// Counted from 0.
         index: usize,
     },
-    /// Frames must be shown one after the other.
+    /// Frames must be ordered by time.
     #[error("frame {index} comes before the one that precedes it")]
     BackInTime {
-        /// Which, counted from 0.
+        /// Counted from 0.
         index: usize,
     },
 }
 
-/// Reads all frames of a file.
 pub(super) fn parse(file: &Bytes) -> Result<Vec<Frame>, IvfError> {
     let (mut rest, tick) = header(file.clone())?;
     let mut shown: Vec<(u64, Bytes)> = Vec::new();
@@ -54,7 +52,7 @@ pub(super) fn parse(file: &Bytes) -> Result<Vec<Frame>, IvfError> {
     Ok(with_durations(shown, tick))
 }
 
-/// What follows the header, and the time of one tick.
+/// The rest of the file, and the duration of one tick.
 fn header(mut file: Bytes) -> Result<(Bytes, Duration), IvfError> {
     if file.len() < HEADER_BYTES || !file.starts_with(b"DKIF") {
         return Err(IvfError::NotIvf);
@@ -64,7 +62,7 @@ fn header(mut file: Bytes) -> Result<(Bytes, Duration), IvfError> {
     if fields.get_u32() != u32::from_be_bytes(*b"VP80") {
         return Err(IvfError::NotVp8);
     }
-    fields.advance(4); // Width and height: the frames say them too.
+    fields.advance(4); // Width and height: the frames contain them too.
     let (per_second, ticks) = (fields.get_u32_le(), fields.get_u32_le());
     if per_second == 0 || ticks == 0 {
         return Err(IvfError::NoTimeBase);

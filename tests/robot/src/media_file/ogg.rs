@@ -4,20 +4,19 @@ use super::Frame;
 use bytes::{Buf, Bytes, BytesMut};
 use std::time::Duration;
 
-/// RFC 3533 §6: what precedes the segment table of a page.
+/// RFC 3533 §6: the part of a page before the segment table.
 const PAGE_HEADER_BYTES: usize = 27;
 /// RFC 7845 §3: identification and comments.
 const HEADER_PACKETS: usize = 2;
-/// RFC 6716 §2.1.4: no packet lasts longer.
+/// RFC 6716 §2.1.4: the longest packet.
 const PACKET_DURATION_MAX: Duration = Duration::from_millis(120);
 
-/// The reason bytes are not an Ogg file with Opus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OggError {
     /// A page does not begin where it should.
     #[error("not an Ogg file")]
     NotOgg,
-    /// A page is longer than the rest of the file, or its last packet goes on in a page that is missing.
+    /// A page is longer than the rest of the file, or its last packet continues on a missing page.
     #[error("the file is cut off")]
     CutOff,
     /// The first packet is not `OpusHead`.
@@ -29,12 +28,11 @@ pub enum OggError {
     /// Not a packet of RFC 6716.
     #[error("packet {index} is not an Opus packet")]
     BadPacket {
-        /// Which, counted from 0.
+        /// Counted from 0.
         index: usize,
     },
 }
 
-/// Reads all packets of sound of a file.
 pub(super) fn parse(file: &Bytes) -> Result<Vec<Frame>, OggError> {
     let packets = packets(file.clone())?;
     if !packets.first().is_some_and(|first| first.starts_with(b"OpusHead")) {
@@ -101,7 +99,7 @@ fn page(rest: &mut Bytes) -> Result<Page, OggError> {
     Ok(Page { stream, lacing, body: rest.split_to(bytes) })
 }
 
-/// RFC 6716 §3.1: the first byte says how long a frame is and how many there are.
+/// RFC 6716 §3.1: the first byte determines the length and number of the frames.
 fn duration(packet: &[u8]) -> Option<Duration> {
     let first = *packet.first()?;
     let tenths_ms = match first >> 3 {
@@ -150,7 +148,7 @@ mod tests {
         // Configuration 31 (CELT, 20 ms), one frame.
         let mut long = vec![0xf8; 255 + 10];
         check(&[head(), page(1, &[255, 10, 2], &[&long[..], &[0xf8, 1]].concat())].concat(), Ok(&[(265, 20), (2, 20)]));
-        // And one that goes on in the next page.
+        // A packet that continues on the next page.
         let tail = long.split_off(255);
         check(&[head(), page(1, &[255], &long), page(1, &[10], &tail)].concat(), Ok(&[(265, 20)]));
         check(&[head(), page(1, &[255], &long)].concat(), Err(OggError::CutOff));

@@ -1,4 +1,4 @@
-//! Puts the packets of a frame together: VP8 (RFC 7741), H.264 (RFC 6184) and Opus (RFC 7587).
+//! Assembles the packets of a frame: VP8 (RFC 7741), H.264 (RFC 6184) and Opus (RFC 7587).
 
 mod h264;
 
@@ -9,18 +9,18 @@ use bytes::{Bytes, BytesMut};
 use rtc::rtp;
 use shared::rtp_parameters::MediaKind;
 
-/// No frame is larger; a publisher that sends more is not believed.
+/// Largest accepted frame.
 const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Makes frames of packets that are in order.
+/// Assembles frames from ordered packets.
 pub(super) struct Assembler {
     kind: MediaKind,
     begun: Option<Begun>,
-    /// Nothing is missing since a key frame began.
+    /// True if nothing is missing since the last key frame began.
     is_in_step: bool,
 }
 
-/// A picture whose last packet has not come.
+/// A picture whose last packet has not arrived.
 struct Begun {
     timestamp: u32,
     data: BytesMut,
@@ -31,7 +31,7 @@ impl Assembler {
         Self { kind, begun: None, is_in_step: false }
     }
 
-    /// Takes the next packet; returns the frame that it completes.
+    /// Takes the next packet; returns a frame if the packet completes one.
     pub(super) fn take(&mut self, Ordered { packet, after_gap }: Ordered) -> Option<ReceivedFrame> {
         if after_gap {
             self.begun = None;
@@ -69,7 +69,7 @@ impl Assembler {
         if packet.header.marker { self.begun.take().map(|begun| begun.data.freeze()) } else { None }
     }
 
-    /// H.264 does not say where a picture begins: after a gap that is only known of a key frame.
+    /// H.264 does not mark the beginning of a picture: after a gap only a key frame's is known.
     fn h264(&mut self, packet: &rtp::Packet) -> Option<Bytes> {
         let timestamp = packet.header.timestamp;
         self.is_in_step |= h264::starts_key_frame(&packet.payload);

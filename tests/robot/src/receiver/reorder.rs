@@ -1,20 +1,20 @@
-//! Puts packets into the order in which they were sent, and gives up on one that does not come.
+//! Restores the sending order of packets, and gives up on a missing one.
 
 use rtc::rtp;
 use std::collections::BTreeMap;
 
-/// Packets that wait for a missing one; then it is given up. Half a second of a 500 kbit/s picture, in which a retransmission comes or not at all.
+/// Packets that wait for a missing one before it is given up: half a second of video at 500 kbit/s, by which time a
+/// retransmission has arrived or never will.
 const WAITING_MAX: usize = 32;
 
-/// A packet in its place.
+/// A packet in sending order.
 #[derive(Debug)]
 pub(super) struct Ordered {
     pub(super) packet: rtp::Packet,
-    /// Whether packets before it are missing.
+    /// True if packets before it are missing.
     pub(super) after_gap: bool,
 }
 
-/// Packets by their extended sequence number.
 #[derive(Default)]
 pub(super) struct Reorder {
     next: Option<u64>,
@@ -22,7 +22,7 @@ pub(super) struct Reorder {
 }
 
 impl Reorder {
-    /// Takes a packet; repeated and late ones are dropped.
+    /// Takes a packet; drops duplicates and late packets.
     pub(super) fn push(&mut self, packet: rtp::Packet) {
         let sequence = packet.header.sequence_number;
         let next = *self.next.get_or_insert_with(|| extend(1 << 16, sequence));
@@ -32,7 +32,7 @@ impl Reorder {
         }
     }
 
-    /// The next packet, if it is there or has been waited for long enough.
+    /// The next packet, or the first one after a gap that has lasted long enough.
     pub(super) fn pop(&mut self) -> Option<Ordered> {
         let (&first, next) = (self.waiting.keys().next()?, self.next?);
         let after_gap = first != next;

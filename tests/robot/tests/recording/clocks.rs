@@ -1,21 +1,21 @@
-//! A node whose wall clock is stepped before and while it records.
+//! A node whose wall clock is stepped before and during a recording.
 
 use super::host::Host;
 use super::playable::{Playable, run};
 use super::ready;
-use crate::stack::Stack;
 use serde_json::json;
+use stack::Stack;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
-/// Wall clock minus true time, as libfaketime reads it: before the recording starts, then while it runs.
+/// Wall clock minus true time in libfaketime's format: before the recording starts, then during it.
 const BEFORE: &str = "+5s";
 const MEANWHILE: [&str; 6] = ["+6s", "+5s", "+0s", "-1s", "+4s", "-1s"];
 const BETWEEN_STEPS: Duration = Duration::from_millis(1_500);
 
-/// How far ahead of the true time a program is that has this clock, in seconds.
+/// Seconds by which a program with this clock is ahead of true time.
 fn stepped_s(offset: &Path, preload: &str) -> i64 {
     let mut date = Command::new("date");
     date.arg("+%s").env("LD_PRELOAD", preload).env("FAKETIME_TIMESTAMP_FILE", offset);

@@ -1,15 +1,15 @@
-//! A recording of a call in which nobody sent anything.
+//! A recording of a call without any media.
 
 use super::PATIENCE;
 use super::host::wait_for;
-use crate::stack::Stack;
 use robot::{Options, Robot};
 use serde_json::{Value, json};
 use shared::signal::{RecordingState, TrackSource};
+use stack::Stack;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Longer than a part may be open, and than the first manifest waits to be stored.
+/// Longer than a part stays open, and than the delay before the first manifest is stored.
 const RECORDED: Duration = Duration::from_secs(7);
 
 async fn records_nothing(room: &str, publish: Vec<TrackSource>) {
@@ -39,7 +39,7 @@ async fn is_listed_as_empty(stack: &mut Stack, room: &str) {
     assert_eq!(recording.get("manifest_url").unwrap_or(&Value::Null), &Value::Null, "{recording}");
 }
 
-/// The node deletes what it had stored after the edge has agreed that there is nothing.
+/// The node deletes its stored objects after the edge has confirmed that the recording is empty.
 async fn nothing_is_stored(stack: &mut Stack, room: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -52,7 +52,7 @@ async fn nothing_is_stored(stack: &mut Stack, room: &str) {
     }
 }
 
-/// The keys of everything that the storage has of a room.
+/// The keys of all stored objects of a room.
 pub(crate) fn stored(stack: &mut Stack, room: &str) -> Vec<String> {
     let answer = stack.command(&json!({ "do": "stored", "prefix": format!("recordings/{room}/") }));
     serde_json::from_value(answer["body"].clone()).expect("keys")

@@ -1,15 +1,15 @@
 //! A participant that publishes and may record.
 
 use super::PATIENCE;
-use crate::stack::Stack;
 use robot::{Event, MediaFile, Options, Robot};
 use shared::signal::{RecordingInfo, RecordingState, TrackSource};
+use stack::Stack;
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A client takes a silent node for dead after this time.
+/// A client considers a silent node dead after this time.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// A file of three seconds.
@@ -17,7 +17,7 @@ pub(crate) fn media() -> MediaFile {
     media_with("picture.ivf")
 }
 
-/// The same with other pictures.
+/// The same file with another video.
 pub(crate) fn media_with(picture: &str) -> MediaFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/media");
     MediaFile::read(Some(&folder.join(picture)), Some(&folder.join("sound.ogg"))).expect("test media")
@@ -69,14 +69,14 @@ impl Host {
         self.wait_for(RecordingState::Ready).await
     }
 
-    /// Goes on at another node, as a client does whose own is silent or about to stop.
+    /// Moves to another node, as a client does if its own is silent or about to stop.
     pub(crate) async fn move_on(&mut self, is_dead: bool) {
         move_on(&mut self.robot, is_dead).await;
         self.publishing.abort();
         self.publishing = publish(&self.robot, self.media.clone());
     }
 
-    /// Is gone without a word, as a page that is reloaded.
+    /// Disconnects abruptly, like a reloaded page.
     pub(crate) fn vanish(self) {
         self.publishing.abort();
     }
@@ -87,7 +87,7 @@ impl Host {
     }
 }
 
-/// Waits until the room says that its recording is in this state.
+/// Waits for this state of the room's recording.
 pub(crate) async fn wait_for(robot: &mut Robot, state: RecordingState) -> RecordingInfo {
     let seen = async {
         loop {
@@ -115,7 +115,7 @@ pub(crate) async fn join_as_viewer(stack: &Stack, room: &str, name: &str) -> Rob
     Robot::join(&options).await.expect("joins")
 }
 
-/// Goes on at another node.
+/// Moves to another node.
 pub(crate) async fn move_on(robot: &mut Robot, is_dead: bool) {
     if is_dead {
         tokio::time::sleep(SILENCE).await;
@@ -127,7 +127,7 @@ pub(crate) async fn move_on(robot: &mut Robot, is_dead: bool) {
     robot.renew().await.expect("goes on");
 }
 
-/// Waits until so many frames came.
+/// Waits until this many frames have arrived.
 pub(crate) async fn see_frames(robot: &mut Robot, frames: usize) {
     let seen = async {
         let mut left = frames;

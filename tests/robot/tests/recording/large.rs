@@ -1,12 +1,12 @@
-//! A recording whose file is stored in several chunks, and a node that is killed in the midst of that.
+//! A recording whose file is stored in several chunks, and a node that is killed in between.
 
 use super::host::Host;
 use super::playable::{Playable, run};
 use super::ready;
-use crate::stack::Stack;
 use robot::MediaFile;
 use serde_json::json;
 use shared::signal::RecordingState;
+use stack::Stack;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const FILE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 const RECORDED: Duration = Duration::from_secs(8);
 
-/// Three seconds of noise, which needs some 20 Mbit/s, with the usual sound.
+/// Three seconds of noise, which needs about 20 Mbit/s, with the usual audio.
 fn noise() -> MediaFile {
     let path = std::env::temp_dir().join(format!("rotunda-noise-{}.ivf", std::process::id()));
     let picture = "nullsrc=size=800x450:rate=15:duration=3,format=yuv420p,geq=lum='random(1)*255':cb=128:cr=128";

@@ -1,4 +1,4 @@
-//! Calls that are recorded by the real node into a real storage; what comes out is read by ffmpeg.
+//! Calls recorded by the real node into real storage; ffmpeg reads the results.
 
 mod clocks;
 mod empty;
@@ -7,8 +7,6 @@ mod large;
 mod moves;
 mod playable;
 mod situations;
-#[path = "../stack/mod.rs"]
-mod stack;
 
 use host::{Host, media_with};
 use playable::Playable;
@@ -17,9 +15,9 @@ use shared::signal::RecordingState;
 use stack::Stack;
 use std::time::{Duration, Instant};
 
-/// Everything that is waited for comes within this time, or never.
+/// Every expected event happens within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// What a killed process may lose, and the time that a part takes to be written.
+/// Longest loss of a killed process, plus the time to write a part.
 const OPEN_PART_S: f64 = 5.0 + 1.0;
 
 /// The only recording of a room, once it is ready.
@@ -55,7 +53,7 @@ async fn a_call_is_recorded_listed_played_and_deleted() {
     let recording = ready(&mut stack, "simple").await;
     assert_eq!(recording["id"], info.id.as_str());
     let duration = Playable::fetch(&mut stack, &recording).check(true);
-    // Pictures begin with a key frame, and the file has one each second; sound begins at once.
+    // Video begins with a key frame, and the file has one each second; audio begins at once.
     assert!((duration - lasted).abs() < 0.5, "{duration} s of {lasted} s");
     ada.leave().await;
     let (token, id) = (stack.token("simple", "ada"), format!("/{}", info.id));
@@ -94,7 +92,7 @@ async fn a_killed_node_loses_at_most_the_open_part() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let life_ms = 1_500 + (seed >> 33) % 9_000;
         let room = format!("killed{number}");
-        // Each other time in MP4.
+        // MP4 every other time.
         let media = media_with(if number % 2 == 0 { "picture.ivf" } else { "picture.h264" });
         let mut ada = Host::join_with(&stack, &room, media).await;
         ada.start().await;
@@ -104,7 +102,7 @@ async fn a_killed_node_loses_at_most_the_open_part() {
         let lived = started.elapsed().as_secs_f64();
         ada.leave().await;
         stack.command(&json!({ "do": "start_node" }));
-        // Killed before the first part was whole, there is nothing to be made of it.
+        // Nothing can be built if the process was killed before the first part was complete.
         if lived <= OPEN_PART_S {
             continue;
         }
@@ -138,7 +136,7 @@ async fn a_storage_that_is_away_costs_nothing_and_the_room_is_told() {
     ada.leave().await;
 }
 
-/// As in a first `cargo xtask dev`, which starts the storage when it is built, and a call before that.
+/// As in a first `cargo xtask dev`, which starts the storage once it is built, and a call before that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storage_that_starts_after_the_node_gets_the_whole_recording() {
     let mut stack = Stack::start();

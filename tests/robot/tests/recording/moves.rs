@@ -1,24 +1,24 @@
-//! A recording that goes on at another node.
+//! A recording that continues on another node.
 
 use super::empty::stored;
 use super::host::{Host, join_as_viewer, move_on, see_frames};
 use super::playable::Playable;
 use super::{PATIENCE, ready};
-use crate::stack::Stack;
 use robot::Robot;
 use serde_json::{Value, json};
 use shared::manifest::{Event, Manifest};
 use shared::{ParticipantId, TrackId};
+use stack::Stack;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Frames that a viewer sees before and after a move: a second of each kind.
+/// Frames seen before and after a move: a second of each kind.
 const FRAMES: usize = 60;
-/// Of a track that is recorded on two nodes, the parts and the gap between them miss its whole by this at most: a frame for each part.
+/// Tolerance for a track recorded on two nodes: its parts and the gap may differ from the whole by a frame per part.
 const ADDS_UP_MS: u64 = 300;
 
-/// A call of one who publishes and one who looks, recorded by `media-1`; `media-2` is there.
+/// A call with one publisher and one viewer, recorded by `media-1`; `media-2` is available.
 struct Call {
     stack: Stack,
     ada: Host,
@@ -38,7 +38,7 @@ impl Call {
         Self { stack, ada, alan, started }
     }
 
-    /// Waits until the storage has the first part of both tracks.
+    /// Waits until the first part of both tracks is stored.
     async fn first_parts_are_stored(&mut self, room: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -53,20 +53,20 @@ impl Call {
         }
     }
 
-    /// Everybody goes on at the other node.
+    /// Moves everybody to the other node.
     async fn move_on(&mut self, is_dead: bool) {
         tokio::join!(self.ada.move_on(is_dead), move_on(&mut self.alan, is_dead));
         see_frames(&mut self.alan, FRAMES).await;
     }
 
-    /// Ends the recording; gives how long it ran.
+    /// Ends the recording; returns its duration.
     async fn end(&mut self) -> f64 {
         let lasted = self.started.elapsed().as_secs_f64();
         self.ada.stop().await;
         lasted
     }
 
-    /// The manifest, once it has everything of both segments.
+    /// The manifest, once it covers both segments.
     async fn manifest(&mut self, room: &str) -> (Value, Manifest) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -88,7 +88,7 @@ impl Call {
         serde_json::from_slice(&text).expect("a manifest")
     }
 
-    /// What the files were made of is deleted, as they have all of it.
+    /// The parts are deleted, because the files contain all of them.
     async fn only_files_are_left(&mut self, room: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -103,7 +103,7 @@ impl Call {
     }
 }
 
-/// Checks that a manifest tells one call on two nodes; gives the longest hole between them.
+/// Checks that a manifest describes one call on two nodes; returns the longest gap between them.
 fn check(manifest: &Manifest) -> u64 {
     let nodes: Vec<&str> = manifest.segments.iter().map(|segment| segment.node.as_str()).collect();
     assert_eq!(nodes, ["media-1", "media-2"]);
@@ -122,7 +122,7 @@ fn check(manifest: &Manifest) -> u64 {
     tracks.into_iter().map(|(_, track)| check_track(manifest, track)).max().unwrap_or(0)
 }
 
-/// The parts and what lies between them are the whole of a track; gives what lies between the segments.
+/// Checks that the parts and gaps add up to the whole track; returns the gap between the segments.
 fn check_track(manifest: &Manifest, track: &TrackId) -> u64 {
     let (mut parts_ms, mut holes, mut from_ms, mut to_ms) = (0, Vec::new(), u64::MAX, 0);
     let (mut epochs, mut ends) = (BTreeSet::new(), 0);
@@ -154,7 +154,7 @@ async fn a_recording_goes_on_when_its_node_is_killed() {
     call.stack.command(&json!({ "do": "kill_node" }));
     call.move_on(true).await;
     let lasted = call.end().await;
-    // What is in the storage of the lost node's segment is in the files already; the node has the rest.
+    // The stored objects of the lost node's segment are in the files already; the node has the rest.
     let recording = ready(&mut call.stack, room).await;
     Playable::fetch(&mut call.stack, &recording).check(false);
     let manifest = call.fetch_manifest(&recording);

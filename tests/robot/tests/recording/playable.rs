@@ -1,12 +1,12 @@
 //! A recording's file, read by ffmpeg.
 
 use super::OPEN_PART_S;
-use crate::stack::Stack;
 use serde_json::{Value, json};
+use stack::Stack;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A file that was fetched through its signed URL.
+/// A file fetched through its signed URL.
 pub(crate) struct Playable {
     path: PathBuf,
     is_mp4: bool,
@@ -37,10 +37,10 @@ impl Playable {
         self.is_mp4
     }
 
-    /// Checks that ffmpeg decodes all of it, and gives how long it plays.
+    /// Checks that ffmpeg decodes all of it, and returns its duration.
     pub(crate) fn check(&self, is_whole: bool) -> f64 {
         let path = self.path.to_str().expect("a path");
-        // Frames keep their own times: ffmpeg would put them on a grid, and complain where two fall on one place.
+        // Frames keep their own times: ffmpeg would align them to a grid, and complain if two collide.
         let args = ["-v", "error", "-i", path, "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"];
         assert_eq!(run("ffmpeg", &args), "", "decodes without an error");
         let probed = run("ffprobe", &["-v", "error", "-of", "json", "-show_format", "-show_streams", path]);
@@ -74,7 +74,7 @@ impl Playable {
         let frames: Vec<u32> =
             seen.lines().filter_map(|line| line.strip_prefix("frame=")?.trim().parse().ok()).collect();
         let decoded = f64::from(*frames.last().expect("frames"));
-        // Each track of a killed node has lost an open part of its own, so pictures may end before the sound does.
+        // Each track of a killed node has lost a separate open part, so video may end before audio.
         let (expected, missing) = (duration / 2.0 * 15.0, if is_whole { 0.0 } else { OPEN_PART_S * 15.0 });
         let range = expected - missing - 30.0..expected + 30.0;
         assert!(range.contains(&decoded), "{decoded} frames of {expected} after a jump");
@@ -83,7 +83,7 @@ impl Playable {
 }
 
 impl Playable {
-    /// The time stamps of a stream's packets, in seconds.
+    /// Timestamps of a stream's packets, in seconds.
     pub(crate) fn packet_times(&self, stream: &str) -> Vec<f64> {
         let path = self.path.to_str().expect("a path");
         let args =
@@ -94,7 +94,7 @@ impl Playable {
         times
     }
 
-    /// When the picture is black: begin and end of each time that it is so for a second or longer.
+    /// The periods of black picture of at least a second, as start and end.
     pub(crate) fn black(&self) -> Vec<(f64, f64)> {
         let path = self.path.to_str().expect("a path");
         let said = run("ffmpeg", &["-i", path, "-vf", "blackdetect=d=1", "-an", "-f", "null", "-"]);

@@ -3,14 +3,14 @@
 use super::host::{Host, media, wait_for};
 use super::playable::Playable;
 use super::ready;
-use crate::stack::Stack;
 use robot::{MediaFile, Options, Robot};
 use serde_json::json;
 use shared::signal::{RecordingState, TrackSource};
+use stack::Stack;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// A part is open for 5 s, then the node waits 3 s for the storage and 3 s for the answer to something small.
+/// A part is open for 5 s, then the node waits 3 s for storage and 3 s for the answer to a small request.
 const HANG_NOTICED_S: f64 = 5.0 + 6.0 + 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +55,7 @@ async fn a_camera_that_is_off_is_black_in_the_file() {
     wait_for(&mut ada, RecordingState::Ready).await;
     let recording = ready(&mut stack, "dark").await;
     let black = Playable::fetch(&mut stack, &recording).black();
-    // The last picture of the first three seconds stays for one more; six seconds later the camera is on again.
+    // The last picture of the first three seconds stays for one more second; the camera is on again six seconds later.
     let [(from, to)] = black.as_slice() else { panic!("black once: {black:?}") };
     assert!((3.5..5.0).contains(from) && (8.5..10.5).contains(to), "black from {from} s to {to} s");
     ada.leave().await.expect("leaves");

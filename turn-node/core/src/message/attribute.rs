@@ -1,9 +1,8 @@
-//! Attributes: type, length, value (RFC 8489 §14), and how addresses are written in them.
+//! Attributes: type, length, value (RFC 8489 §14), and the encoding of addresses.
 
 use super::{MAGIC_COOKIE, TransactionId, read_u16, read_u32};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// One attribute of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {
     pub kind: AttributeType,
@@ -21,7 +20,6 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The number of an attribute type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttributeType(pub u16);
 

@@ -1,4 +1,4 @@
-//! RFC 5769's vectors, and what hostile bytes do.
+//! RFC 5769's vectors, and hostile input.
 
 use super::attribute::read_xor_address;
 use super::*;

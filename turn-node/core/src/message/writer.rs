@@ -22,7 +22,7 @@ impl MessageWriter {
         Self { bytes, transaction }
     }
 
-    /// Adds an attribute; values beyond 65,535 bytes cannot be written and are left out.
+    /// Adds an attribute; a value beyond 65,535 bytes cannot be written and is omitted.
     #[must_use]
     pub fn with(mut self, kind: AttributeType, value: &[u8]) -> Self {
         if let Ok(length) = u16::try_from(value.len()) {
@@ -81,14 +81,14 @@ impl MessageWriter {
     }
 }
 
-/// Bytes of [`data_indication_header`]: the STUN header, XOR-PEER-ADDRESS, and the head of DATA.
+/// Length of [`data_indication_header`]: the STUN header, XOR-PEER-ADDRESS, and the head of DATA.
 #[must_use]
 pub const fn data_indication_header_bytes(peer: SocketAddr) -> usize {
     HEADER_BYTES + 4 + address_bytes(peer) as usize + 4
 }
 
-/// Everything of a Data indication (RFC 8656 §11.3) that comes before the data, which zeros must pad to four bytes.
-/// The whole message has at most 65,535 bytes.
+/// The part of a Data indication (RFC 8656 §11.3) before the data, which zeros must pad to four bytes. The whole
+/// message has at most 65,535 bytes.
 pub fn data_indication_header(peer: SocketAddr, transaction: TransactionId, data_bytes: u16, out: &mut Vec<u8>) {
     out.clear();
     out.extend(type_bits(Method::Data, Class::Indication).to_be_bytes());

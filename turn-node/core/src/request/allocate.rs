@@ -23,7 +23,7 @@ struct Wanted {
 }
 
 enum Place {
-    /// The upper port of a pair, as it was reserved.
+    /// The upper port of a pair, reserved earlier.
     Reserved(ReservationToken),
     Any {
         relay: IpAddr,
@@ -49,7 +49,7 @@ pub(crate) fn handle(
     if server.is_draining() || server.is_full() {
         return Err(Refusal::INSUFFICIENT_CAPACITY);
     }
-    let (granted, upper) = grant(server, now, asked, &wanted)?;
+    let (granted, upper) = grant(server, now, from, asked, &wanted)?;
     let (is_claim, even) = match wanted.place {
         Place::Reserved(_) => (true, false),
         Place::Any { even, .. } => (false, even),
@@ -83,6 +83,7 @@ pub(crate) fn handle(
 fn grant(
     server: &TurnServer,
     now: Now,
+    from: FiveTuple,
     asked: &Authenticated,
     wanted: &Wanted,
 ) -> Result<(Granted, Option<Reserved>), Refusal> {
@@ -92,7 +93,7 @@ fn grant(
             TurnPolicy::Sfu => server.config.sfu_bytes_per_s,
             TurnPolicy::P2p => server.config.p2p_bytes_per_s,
         };
-        pool.admit(&owner, bytes_per_s, now.instant).ok_or(Refusal::ALLOCATION_QUOTA_REACHED)
+        pool.admit(&owner, from.client.ip(), bytes_per_s, now.instant).ok_or(Refusal::ALLOCATION_QUOTA_REACHED)
     };
     match wanted.place {
         Place::Reserved(token) => {
@@ -178,7 +179,7 @@ fn repeated(
         return Err(Refusal::ALLOCATION_MISMATCH);
     }
     if !allocation.is_open() {
-        // The answer is on its way.
+        // The answer is pending.
         return Ok(None);
     }
     Ok(Some(success(allocation, allocation.expires_at.saturating_duration_since(now.instant))))
@@ -204,13 +205,13 @@ fn wanted(server: &TurnServer, from: FiveTuple, message: &Message<'_>) -> Result
     // RFC 8656 §7.2, items 3 to 10, in their order.
     let transport = match message.value(AttributeType::REQUESTED_TRANSPORT) {
         Some([TRANSPORT_UDP, _, _, _]) => Transport::Udp,
-        // RFC 6062 §5.1: connections are bound by connections, so a client that has none cannot use them.
+        // RFC 6062 §5.1: connections are bound by connections, so a datagram client cannot use them.
         Some([TRANSPORT_TCP, _, _, _]) if from.is_stream() => Transport::Tcp,
         Some([TRANSPORT_TCP, _, _, _]) => return Err(Refusal::BAD_REQUEST),
         Some([_, _, _, _]) => return Err(Refusal::UNSUPPORTED_TRANSPORT),
         Some(_) | None => return Err(Refusal::BAD_REQUEST),
     };
-    // RFC 6062 §5.1: these mean something for datagrams only.
+    // RFC 6062 §5.1: these apply to datagrams only.
     const OF_DATAGRAMS: [AttributeType; 3] =
         [AttributeType::DONT_FRAGMENT, AttributeType::EVEN_PORT, AttributeType::RESERVATION_TOKEN];
     if transport == Transport::Tcp && OF_DATAGRAMS.iter().any(|kind| message.value(*kind).is_some()) {
@@ -239,7 +240,7 @@ fn wanted(server: &TurnServer, from: FiveTuple, message: &Message<'_>) -> Result
     let (relay, refused_family) = match (requested, additional) {
         (None | Some(FAMILY_IPV4), None) => (v4, None),
         (Some(FAMILY_IPV6), None) => (v6, None),
-        // One address for each allocation: the other family is refused beside the answer (RFC 8656 §7.2).
+        // One address per allocation: the answer refuses the other family (RFC 8656 §7.2).
         (None, Some(FAMILY_IPV6)) if v4.is_some() => (v4, Some(FAMILY_IPV6)),
         (None, Some(FAMILY_IPV6)) => (v6, Some(FAMILY_IPV4)),
         (Some(_), _) | (None, Some(_)) => (None, None),
@@ -248,7 +249,7 @@ fn wanted(server: &TurnServer, from: FiveTuple, message: &Message<'_>) -> Result
     Ok(Wanted { transport, lifetime, place: Place::Any { relay, even, pair }, refused_family })
 }
 
-/// The lifetime that is asked for: zero, or within bounds (RFC 8656 §7.2, §8.2).
+/// The requested lifetime: zero, or within bounds (RFC 8656 §7.2, §8.2).
 pub(crate) fn lifetime(message: &Message<'_>) -> Result<Duration, Refusal> {
     let Some(value) = message.value(AttributeType::LIFETIME) else { return Ok(limits::LIFETIME_DEFAULT) };
     let seconds = u32::from_be_bytes(<[u8; 4]>::try_from(value).map_err(|_| Refusal::BAD_REQUEST)?);

@@ -24,7 +24,7 @@ pub(crate) fn handle(
         return Err(Refusal::BAD_REQUEST);
     }
     let allocation = server.allocation(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
-    // RFC 6062 §4: an allocation of TCP has connections, and no channels.
+    // RFC 6062 §4: an allocation for TCP has connections and no channels.
     if allocation.transport != Transport::Udp {
         return Err(Refusal::FORBIDDEN);
     }

@@ -17,7 +17,7 @@ pub(crate) fn handle(
     let family = super::family(message, AttributeType::REQUESTED_ADDRESS_FAMILY)?;
     let id = match server.owned(from, &asked.username) {
         Ok(id) => id,
-        // RFC 8656 §8.2: ending what is not there succeeds, so that a lost answer does no harm.
+        // RFC 8656 §8.2: ending a missing allocation succeeds, so that a lost answer does no harm.
         Err(Refusal::ALLOCATION_MISMATCH) if lifetime.is_zero() => return Ok(Some(answer(message, lifetime))),
         Err(refusal) => return Err(refusal),
     };

@@ -1,4 +1,4 @@
-//! The Send indication (RFC 8656 §11.1, §11.2): data for a peer that has no channel. It is never answered.
+//! The Send indication (RFC 8656 §11.1, §11.2): data for a peer without a channel. It is never answered.
 
 use crate::allocation::Transport;
 use crate::message::{AttributeType, Message};
@@ -42,7 +42,7 @@ pub(crate) fn handle(
     server.spend(id, payload.len(), now).then_some(ToPeer { allocation: id, peer, payload, dont_fragment })
 }
 
-/// Where a part of a datagram lies in it.
+/// The position of a datagram's part within it.
 fn range_within(datagram: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(datagram.as_ptr() as usize)?;
     (start + part.len() <= datagram.len()).then_some(start..start + part.len())

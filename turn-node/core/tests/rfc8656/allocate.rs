@@ -77,7 +77,7 @@ fn s7_2_even_port_and_reservation() {
     assert_eq!(world.allocate(&mut rtcp, &both).code, 400);
     let answer = world.allocate(&mut rtcp, &[(A::RESERVATION_TOKEN, token.clone())]);
     assert_eq!(answer.relayed.expect("an address").port(), port + 1);
-    // A token is good once.
+    // A token is valid once.
     let mut third = client(4002, TurnPolicy::P2p, "ada");
     assert_eq!(world.allocate(&mut third, &[(A::RESERVATION_TOKEN, token)]).code, 508);
 }

@@ -7,7 +7,7 @@ use turn_core::{AllocationId, ConnectionId, FiveTuple, Transport, limits};
 
 const PEER: &str = "8.8.8.8:5000";
 
-/// A client whose messages come over a connection of this number.
+/// A client that sends its messages over the connection with this number.
 fn over_stream(link: u32, participant: &str) -> Client {
     let plain = client(4000 + link as u16, TurnPolicy::P2p, participant);
     Client { tuple: FiveTuple { link, ..plain.tuple }, ..plain }
@@ -18,7 +18,7 @@ fn allocate_tcp(world: &mut World, client: &mut Client, more: &[(A, Vec<u8>)]) -
     world.ask(client, Method::Allocate, &attributes)
 }
 
-/// A server, a client with an allocation of TCP, and the allocation.
+/// A server, a client with an allocation for TCP, and the allocation.
 fn allocated() -> (World, Client, AllocationId) {
     let mut world = World::new();
     let mut ada = over_stream(1, "ada");
@@ -28,7 +28,7 @@ fn allocated() -> (World, Client, AllocationId) {
     (world, ada, id)
 }
 
-/// Sends a Connect request, which is not answered before the peer has.
+/// Sends a Connect request; it stays unanswered until the peer accepts.
 fn connect(world: &mut World, client: &mut Client, peer: &str) -> Option<u16> {
     let bytes = client.request(Method::Connect, &[(A::XOR_PEER_ADDRESS, xor(address(peer)))]);
     let (_, answers) = world.raw(client.tuple, &bytes);
@@ -44,7 +44,6 @@ fn bind(world: &mut World, client: &mut Client, id: ConnectionId) -> u16 {
     world.ask(client, Method::ConnectionBind, &[(A::CONNECTION_ID, id.0.to_be_bytes().to_vec())]).code
 }
 
-/// Connects to the peer, which accepts.
 fn connected(world: &mut World, ada: &mut Client) -> ConnectionId {
     assert_eq!(connect(world, ada, PEER), None, "the answer waits");
     let Some(Link::Connect(id, peer)) = world.links.pop() else { panic!("no attempt") };

@@ -1,4 +1,4 @@
-//! RFC 8489 §9.2: long-term credentials, and what needs none.
+//! RFC 8489 §9.2: long-term credentials, and requests that need none.
 
 use super::world::{Answer, Client, UDP, World, address, client};
 use shared::turn_credential::TurnPolicy;

@@ -17,7 +17,7 @@ fn a_flood_without_credentials_is_not_amplified() {
     let unknown = MessageWriter::new(Method::Binding, Class::Request, [5; 12]).with(A(0x7f01), &[]).finish();
     let mut answered = 0;
     for n in 0..20_000_u16 {
-        // Ports are as easily spoofed as the address.
+        // Ports are as easily spoofed as addresses.
         let from = FiveTuple { client: (ada.tuple.client.ip(), 1 + n).into(), ..ada.tuple };
         answered += world.raw(from, if n % 2 == 0 { &allocate } else { &unknown }).1.len() as u64;
     }
@@ -48,7 +48,7 @@ fn a_binding_indication_keeps_a_nat_open_and_is_not_an_error() {
     assert_eq!(world.server.counters.malformed, 0);
 }
 
-// ---- Data ----
+// ---- Data at the limits of UDP ----
 
 #[test]
 fn empty_data_is_relayed_both_ways() {

@@ -1,9 +1,10 @@
-//! RFC 8656 §21: who may be reached, and how much may be sent.
+//! RFC 8656 §21: reachable peers, and the bandwidth limit.
 
-use super::world::{NODE, World, address, client};
+use super::world::{Client, NODE, World, address, client};
 use shared::turn_credential::TurnPolicy;
 use std::collections::BTreeSet;
 use turn_core::message::{AttributeType as A, Method};
+use turn_core::pool::{Pool, Quotas};
 
 #[test]
 fn s21_sfu_credentials_reach_media_nodes_only() {
@@ -46,6 +47,39 @@ fn bandwidth_is_bounded_per_user() {
     assert!(world.channel_data(&grace, 0x4001, &[0; 1000]).is_some(), "others have their own");
     world.pass(1);
     assert!(world.channel_data(&ada, 0x4001, &[0; 1000]).is_some());
+}
+
+/// RFC 8656 §21.2.5: with open guest access, anybody can have any number of users.
+#[test]
+fn one_address_cannot_hold_every_relay_port_with_many_users() {
+    let from = |ip: &str, port: u16| {
+        let mut user = client(port, TurnPolicy::Sfu, &format!("p{port}"));
+        user.tuple.client.set_ip(ip.parse().expect("an address"));
+        user
+    };
+    for (crowd, others) in [
+        (["198.51.100.7", "198.51.100.7", "::ffff:198.51.100.7"], ["198.51.100.8", "2600:0:0:100::7"]),
+        (["2600:0:0:1::7", "2600:0:0:1::8", "2600:0:0:ff::7"], ["2600:0:0:100::7", "198.51.100.7"]),
+    ] {
+        let quotas = Quotas { per_user: 3, per_address: 40 };
+        let mut world = World::with(|config| config.pool = Pool::new(50_000..=50_099, quotas, [7; 32]));
+        let mut users: Vec<Client> = (0..100).map(|n| from(crowd[n % 3], 4_000 + n as u16)).collect();
+        let codes: Vec<u16> = users.iter_mut().map(|user| world.allocate(user, &[]).code).collect();
+        assert_eq!(codes, [[0; 40].as_slice(), &[486; 60]].concat(), "{crowd:?}");
+        // A pair, whose upper half is reserved, counts twice.
+        world.end(&mut users[0]);
+        assert_eq!(world.allocate(&mut users[99], &[(A::EVEN_PORT, vec![0x80])]).code, 486);
+        world.end(&mut users[1]);
+        assert_eq!(world.allocate(&mut users[99], &[(A::EVEN_PORT, vec![0x80])]).code, 0);
+        assert_eq!(world.allocate(&mut users[0], &[]).code, 486);
+        for (number, other) in (7_000..).zip(others) {
+            assert_eq!(world.allocate(&mut from(other, number), &[]).code, 0, "{other}");
+        }
+        // The reservation expires, and its place is free again.
+        world.pass(31);
+        assert_eq!(world.allocate(&mut users[0], &[]).code, 0);
+        assert_eq!(world.allocate(&mut users[1], &[]).code, 486);
+    }
 }
 
 #[test]

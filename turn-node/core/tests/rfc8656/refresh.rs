@@ -1,4 +1,4 @@
-//! RFC 8656 §8: Refresh, and how allocations end.
+//! RFC 8656 §8: Refresh, and the end of allocations.
 
 use super::world::{NODE, World, client};
 use shared::turn_credential::TurnPolicy;
@@ -13,7 +13,7 @@ fn s8_2_prolongs_and_ends() {
     assert_eq!(world.server.allocation_count(), 1);
     assert_eq!(world.ask(&mut ada, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).lifetime, Some(0));
     assert_eq!((world.server.allocation_count(), world.relays.len()), (0, 0));
-    // A lost answer is asked for again.
+    // After a lost answer, the client repeats the request.
     assert_eq!(world.ask(&mut ada, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).code, 0);
     assert_eq!(world.ask(&mut ada, Method::Refresh, &[]).code, 437);
 }

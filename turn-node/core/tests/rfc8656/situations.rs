@@ -1,11 +1,11 @@
-//! Situations that broke TURN servers in the field: what clients with credentials ask for.
+//! Situations that broke TURN servers in the field: requests of clients with credentials.
 
 use crate::world::{Answer, Client, UDP, World, client};
 use shared::turn_credential::TurnPolicy;
 use std::collections::BTreeSet;
 use std::io::Error;
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
-use turn_core::pool::Pool;
+use turn_core::pool::{Pool, Quotas};
 use turn_core::{Output, RelayOpened, limits};
 
 /// EVEN-PORT with the R bit.
@@ -21,11 +21,12 @@ fn claim(token: &[u8]) -> Vec<(A, Vec<u8>)> {
     vec![(A::RESERVATION_TOKEN, token.to_vec())]
 }
 
-fn small_pool(ports: u16, shares: u32) -> World {
-    World::with(|config| config.pool = Pool::new(50_000..=50_000 + ports - 1, shares, [3; 32]))
+fn small_pool(ports: u16, per_user: u32) -> World {
+    let quotas = Quotas { per_user, per_address: 1_000 };
+    World::with(|config| config.pool = Pool::new(50_000..=50_000 + ports - 1, quotas, [3; 32]))
 }
 
-/// How many allocations of different users the server can still give.
+/// The number of users who can still get an allocation.
 fn free_ports(world: &mut World) -> usize {
     (0..200)
         .take_while(|n| world.allocate(&mut client(9_000 + n, TurnPolicy::Sfu, &format!("p{n}")), &[]).code == 0)

@@ -1,4 +1,4 @@
-//! A server with a clock and sockets that exist by name only, and clients with credentials.
+//! A server with a clock and named sockets that do not exist, and clients with credentials.
 
 use shared::UnixMillis;
 use shared::turn_credential::{TurnKeys, TurnPolicy, TurnUser};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use turn_core::auth::{Authenticator, IntegrityKey};
 use turn_core::message::{AttributeType as A, Class, Message, MessageWriter, Method};
 use turn_core::peer_policy::PeerPolicy;
-use turn_core::pool::Pool;
+use turn_core::pool::{Pool, Quotas};
 use turn_core::{
     AllocationId, Config, ConnectionId, FiveTuple, Framing, Now, Output, RelayOpened, ToPeer, Transport, TurnServer,
 };
@@ -18,22 +18,21 @@ pub(crate) const NODE: &str = "93.184.216.34:7000";
 pub(crate) const UDP: &[u8] = &[17, 0, 0, 0];
 pub(crate) const TCP: &[u8] = &[6, 0, 0, 0];
 
-/// A server, a clock, and the sockets it asked for.
 pub(crate) struct World {
     pub(crate) server: TurnServer,
     pub(crate) now: Now,
     pub(crate) relays: Vec<(AllocationId, SocketAddr)>,
-    /// The transport of the relay that was opened last.
+    /// The transport of the last opened relay.
     pub(crate) transport: Option<Transport>,
-    /// What was asked for about connections with peers, in order.
+    /// Outputs about connections with peers, in order.
     pub(crate) links: Vec<Link>,
-    /// How many further sockets cannot be opened, and why not.
+    /// The number of further sockets that cannot be opened, and the reason.
     pub(crate) failures: (u32, RelayOpened),
-    /// Ports that other programs hold.
+    /// Ports held by other programs.
     pub(crate) foreign: BTreeSet<u16>,
 }
 
-/// See the outputs of the same names.
+/// See [`Output`]'s variants of the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
     Connect(ConnectionId, SocketAddr),
@@ -41,7 +40,6 @@ pub(crate) enum Link {
     Disconnect(ConnectionId),
 }
 
-/// One client with credentials.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) tuple: FiveTuple,
@@ -90,7 +88,7 @@ impl World {
             relay_v6: Some(address("[2600::99]:0").ip()),
             sfu_bytes_per_s: 10_000,
             p2p_bytes_per_s: 5_000,
-            pool: Pool::new(50_000..=50_009, 3, [7; 32]),
+            pool: Pool::new(50_000..=50_009, Quotas { per_user: 3, per_address: 1_000 }, [7; 32]),
         };
         change(&mut config);
         let now = Now { instant: Instant::now(), unix: UnixMillis(1_800_000_000_000) };
@@ -111,7 +109,7 @@ impl World {
         self.server.handle_timeout(self.now);
     }
 
-    /// Opens relays as a shell would and returns what was sent.
+    /// Opens relays as a shell would and returns the sent messages.
     pub(crate) fn drain(&mut self) -> Vec<(FiveTuple, Vec<u8>)> {
         let mut sent = vec![];
         while let Some(output) = self.server.poll_output() {
@@ -134,7 +132,6 @@ impl World {
         sent
     }
 
-    /// Ends the allocation of a client.
     pub(crate) fn end(&mut self, client: &mut Client) {
         assert_eq!(self.ask(client, Method::Refresh, &[(A::LIFETIME, vec![0; 4])]).code, 0);
     }
@@ -155,7 +152,7 @@ impl World {
         (route, self.drain().into_iter().map(|(_, bytes)| bytes).collect())
     }
 
-    /// A signed request; asks again with the nonce it is told, as clients do.
+    /// Sends a signed request; repeats it with the nonce from the answer, as clients do.
     pub(crate) fn ask(&mut self, client: &mut Client, method: Method, attributes: &[(A, Vec<u8>)]) -> Answer {
         for _ in 0..2 {
             let bytes = client.request(method, attributes);
@@ -217,7 +214,7 @@ impl World {
     }
 }
 
-/// Transaction of every message in which addresses are written, so that IPv6 can be read back.
+/// The transaction of every message that contains addresses, so that IPv6 addresses can be read back.
 pub(crate) const XOR_TRANSACTION: [u8; 12] = [0; 12];
 
 /// The value of an address attribute. IPv6 depends on the transaction id, which [`Client::request`] therefore keeps at zero for it.

@@ -1,4 +1,4 @@
-//! Reading an offer takes a time linear in its size, whatever is in it.
+//! Reading an offer takes time linear in its size, for any content.
 
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a test measures how long reading takes")]
 
@@ -11,7 +11,7 @@ fn steps(text: &str) -> u64 {
     steps::count(|| drop(Offer::read(text)))
 }
 
-/// The shortest of a few tries, as the machine may be busy.
+/// The shortest of a few tries, because the machine may be busy.
 fn took(text: &str) -> Duration {
     let once = || {
         let start = Instant::now();
@@ -21,7 +21,7 @@ fn took(text: &str) -> Duration {
     (0..5).map(|_| once()).min().unwrap_or_default()
 }
 
-/// Chromium's offer to publish with these lines added to its last section, the video one.
+/// Chromium's publishing offer with these lines added to its last section, which is video.
 fn with_lines(lines: &str) -> String {
     format!("{}{lines}", captured("chromium-publish"))
 }
@@ -41,12 +41,12 @@ fn apt_times_rtpmaps() -> String {
     with_lines(&format!("{rtpmaps}{unknown}{}", format!("a=fmtp:9 {apts}\r\n").repeat(480)))
 }
 
-/// 125 KB: as many fmtps and rtpmaps as a section may have, the fmtps first, in six sections.
+/// 125 KB: the maximum number of fmtp and rtpmap lines, fmtp first, in six sections.
 fn fmtps_before_rtpmaps() -> String {
     offer("", 6, &("a=fmtp:97 apt=96\r\n".repeat(512) + &"a=rtpmap:97 rtx/1\r\n".repeat(511)))
 }
 
-/// 480 KB: one line of the session, for every section.
+/// 480 KB: one session-level line that applies to every section.
 fn long_session_line() -> String {
     offer(&format!("a=extmap:3{}u\r\n", " ".repeat(480_000)), SECTIONS, "")
 }
@@ -64,7 +64,7 @@ fn offer(session: &str, sections: usize, lines: &str) -> String {
     text
 }
 
-/// Every attribute that is read, one that is not, and a value that it may have.
+/// Every attribute that the parser reads, one that it ignores, and a valid value for each.
 const ATTRIBUTES: [(&str, &str); 17] = [
     ("extmap", "3 urn:3gpp:video-orientation"),
     ("rtpmap", "96 VP8/90000"),
@@ -85,7 +85,7 @@ const ATTRIBUTES: [(&str, &str); 17] = [
     ("x", "y z"),
 ];
 
-/// Lines of one attribute in every form: many of them, and one that is long in each place where a separator or a word may be. All
+/// Lines of one attribute in every form: many of them, and one that is long wherever a separator or a word may be. All
 /// grow with `size`.
 fn lines_of((name, value): (&str, &str), size: usize) -> Vec<(String, String)> {
     let of = |form: &str| format!("{name}, {form}");
@@ -103,7 +103,7 @@ fn lines_of((name, value): (&str, &str), size: usize) -> Vec<(String, String)> {
     lines
 }
 
-/// Two kinds of lines that are about each other, in either order and in turns.
+/// Two kinds of lines that refer to each other, in both orders and alternating.
 fn pairs(size: usize) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (name, first, second) in [
@@ -128,7 +128,7 @@ fn pairs(size: usize) -> Vec<(String, String)> {
     pairs
 }
 
-/// Offers that make a careless reader slow, by name. Each list grows with `size`, in the same order.
+/// Offers that make a careless parser slow, by name. Each list grows with `size`, in the same order.
 fn layouts(size: usize) -> Vec<(String, String)> {
     let lines: Vec<_> = ATTRIBUTES.iter().flat_map(|attribute| lines_of(*attribute, size)).chain(pairs(size)).collect();
     let mut layouts = Vec::new();
@@ -153,9 +153,8 @@ fn layouts(size: usize) -> Vec<(String, String)> {
 }
 
 const SECTIONS: usize = limits::SECTIONS_PER_OFFER_MAX;
-/// Twice that is as much as a section may have of two kinds of lines.
+/// Twice this is the maximum of a section for two kinds of lines.
 const SIZE: usize = limits::LISTED_ATTRIBUTES_PER_SECTION_MAX / 4 - 2;
-/// Most looks at one byte of an offer.
 const STEPS_PER_BYTE_MAX: u64 = 12;
 
 #[test]
@@ -165,7 +164,7 @@ fn steps_grow_as_bytes_do_whatever_the_layout() {
         assert_eq!(name, same);
         let of = |text: &str| (steps(text), text.len() as u64);
         let ((few, short), (many, long)) = (of(&once), of(&twice));
-        // What grows may cost more steps a byte than the rest of the offer.
+        // Growing lines may cost more steps per byte than the rest of the offer.
         if many > STEPS_PER_BYTE_MAX * long || many * short > few * long * 11 / 10 {
             steep.push(format!("{name}: {few} steps for {short} bytes, {many} for {long}"));
         }
@@ -199,7 +198,7 @@ fn the_largest_offers_are_read_or_refused_at_once() {
         let steps = steps(&text);
         assert!(steps <= STEPS_PER_BYTE_MAX * text.len() as u64, "{name}: {steps} steps for {} bytes", text.len());
     }
-    // Steps leave out what is not counted; time leaves out nothing, and depends on what else the machine does.
+    // Step counts omit uninstrumented work; time omits nothing, but depends on the machine's other load.
     for text in [formats_times_rtpmaps_times_fmtps(4_000), fmtps_before_rtpmaps()] {
         let took = took(&text);
         assert!(took < Duration::from_millis(100), "{} bytes took {took:?}", text.len());
@@ -211,14 +210,20 @@ fn the_session_may_have_no_more_lines_than_a_section() {
     let lines = "a=extmap:3 urn:x\r\n".repeat(limits::LISTED_ATTRIBUTES_PER_SECTION_MAX);
     let error = Offer::read(&offer(&lines, 1, "")).map(|_| ()).unwrap_err();
     assert_eq!(error.problem, Problem::TooManyLines);
-    // Eight lines come before, one of them a fingerprint.
+    // Eight lines precede it, one of them a fingerprint.
     let line = error.line.expect("a line");
     assert_eq!(line, 9 + limits::LISTED_ATTRIBUTES_PER_SECTION_MAX);
 }
 
 #[test]
-fn a_section_with_too_many_lines_is_refused_where_they_begin_to_be_too_many() {
-    let error = Offer::read(&apt_times_rtpmaps()).map(|_| ()).unwrap_err();
-    assert_eq!(error.problem, Problem::TooManyLines);
-    assert_eq!(error.code(), ErrorCode::InvalidOffer);
+fn a_section_with_too_many_lines_is_rejected_alone_where_they_begin_to_be_too_many() {
+    let text = apt_times_rtpmaps();
+    let offer = Offer::read(&text).expect("the audio section is usable");
+    let Some(OfferedSection::Unusable { reason: Some(error), .. }) = offer.sections.last() else {
+        panic!("{:?}", offer.sections.last())
+    };
+    assert_eq!((&error.problem, error.code()), (&Problem::TooManyLines, ErrorCode::InvalidOffer));
+    let line = text.lines().nth(error.line.expect("a line") - 1);
+    assert!(line.is_some_and(|line| line.starts_with("a=rtpmap:9 x")), "{line:?}");
+    assert!(offer.sections.first().is_some_and(|section| section.usable().is_some()));
 }

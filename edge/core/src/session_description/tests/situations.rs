@@ -1,4 +1,4 @@
-//! Offers that failed somewhere in the field, one file for each situation, and what becomes of each.
+//! Offers that failed in the field, one file for each situation, and the outcome of each.
 
 use super::*;
 
@@ -11,7 +11,8 @@ fn no_mid_is_answered_twice() {
     }
 }
 
-/// One line for what becomes of an offer: the refusal, or the group and the `m=` lines of the answer with what was negotiated.
+/// One line with an offer's outcome: the refusal, or the group and the `m=` lines of the answer with the negotiated
+/// parameters.
 fn outcome(text: &str) -> String {
     let offer = match Offer::read(text) {
         Ok(offer) => offer,
@@ -74,6 +75,41 @@ fn what_is_irrelevant_is_ignored_and_what_is_not_supported_is_rejected_alone() {
             "profile-UDP-TLS-UDPTL",
             "unsupported_media: line 10 of the offer, m=: this protocol is not supported; UDP/TLS/RTP/SAVPF is",
         ),
+    ]);
+}
+
+#[test]
+fn a_section_that_is_not_wanted_or_cannot_be_used_refuses_no_other() {
+    let with = |rejected: &str| format!("{JOINED} | {rejected} inactive");
+    let not_muxed = "m=: the section has no a=rtcp-mux, but RTP and RTCP must share one transport";
+    check(&[
+        ("a-stopped-section-without-formats", &with("video 0 UDP/TLS/RTP/SAVPF 0")),
+        // A word that cannot be repeated is replaced.
+        ("a-stopped-section-with-a-word-of-65-letters", &with("video 0 UDP/TLS/RTP/SAVPF 0")),
+        ("a-text-section-with-a-port-that-is-no-number", &with("text 0 RTP/AVP 98")),
+        ("a-text-section-with-a-protocol-of-65-letters", &with("text 0 UDP/TLS/RTP/SAVPF 98")),
+        ("a-text-section-with-a-format-of-65-letters", &with("text 0 RTP/AVP 0")),
+        (
+            "a-control-character-in-an-m-line",
+            "BUNDLE 0 | text 0 UDP/TLS/RTP/SAVPF 98 inactive | audio 7000 UDP/TLS/RTP/SAVPF 111 tag recvonly",
+        ),
+        ("a-text-section-with-nothing-else", &with("text 0 UDP/TLS/RTP/SAVPF 0")),
+        ("a-port-that-is-no-number-in-the-second-section", &with("video 0 UDP/TLS/RTP/SAVPF 96")),
+        ("no-rtcp-mux-in-the-second-section", &with("video 0 UDP/TLS/RTP/SAVPF 96")),
+        ("no-mid-in-the-second-section", &with("video 0 UDP/TLS/RTP/SAVPF 96")),
+        ("a-mid-of-17-letters-in-the-second-section", &with("video 0 UDP/TLS/RTP/SAVPF 96")),
+    ]);
+    // The offerer takes the media types of the answer for its own (RFC 3264 §6), and the tagged section is the transport's.
+    check(&[
+        (
+            "a-media-type-of-65-letters",
+            "invalid_offer: line 16 of the offer, m=: only visible ASCII characters are allowed, at most 64 per word",
+        ),
+        (
+            "a-section-without-a-media-type",
+            "invalid_offer: line 16 of the offer, m=: a media type, a port, a protocol and at least one format are needed",
+        ),
+        ("no-rtcp-mux-in-the-tagged-section", &format!("invalid_offer: line 10 of the offer, {not_muxed}")),
     ]);
 }
 
@@ -290,10 +326,6 @@ fn a_refusal_names_line_and_attribute() {
         ),
         ("a-port-that-is-no-number", &at(10, "m=: the port is not a number from 0 to 65535")),
         ("an-m-line-without-formats", &at(10, formats)),
-        (
-            "a-control-character-in-an-m-line",
-            &at(10, "m=: only visible ASCII characters are allowed, at most 64 per word"),
-        ),
         ("56-sections", "too_many_sections: line 70 of the offer, m=: the offer has more than 55 sections"),
     ]);
 }

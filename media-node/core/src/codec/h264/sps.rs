@@ -1,13 +1,13 @@
-//! The size of the picture, out of a sequence parameter set (ITU-T H.264 §7.3.2.1.1).
+//! The picture size from a sequence parameter set (ITU-T H.264 §7.3.2.1.1).
 
-/// Profiles whose parameter sets tell the format of colours (§7.3.2.1.1).
+/// Profiles whose parameter sets contain the chroma format (§7.3.2.1.1).
 const WITH_CHROMA_FORMAT: [u8; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
 /// Macroblocks of the largest picture of level 5.2 (table A-1): 4096x2304.
 const MACROBLOCKS_MAX: u32 = 36_864;
 /// Most frames in a cycle of picture order counts (§7.4.2.1.1).
 const CYCLE_MAX: u32 = 255;
 
-/// Width and height of the part of the picture that is shown, out of a NAL unit with its header.
+/// Width and height of the visible part of the picture, from a NAL unit with its header.
 pub fn size(unit: &[u8]) -> Option<(u16, u16)> {
     let mut bits = Bits::new(unit.get(1..)?);
     let profile = bits.take(8)? as u8;
@@ -17,11 +17,11 @@ pub fn size(unit: &[u8]) -> Option<(u16, u16)> {
     let chroma_format = if WITH_CHROMA_FORMAT.contains(&profile) { chroma_format(&mut bits)? } else { 1 };
     bits.unsigned()?;
     skip_picture_order(&mut bits)?;
-    // Reference frames, and whether frame numbers may have gaps.
+    // Number of reference frames, and permission for gaps in frame numbers.
     bits.unsigned()?;
     bits.take(1)?;
     let (columns, rows) = (bits.unsigned()?, bits.unsigned()?);
-    // A row of a field is one of every other line.
+    // A field has every other line of a frame.
     let fields = 2 - bits.take(1)?;
     if fields == 2 {
         bits.take(1)?;
@@ -59,7 +59,7 @@ fn chroma_format(bits: &mut Bits<'_>) -> Option<u32> {
     if format == 3 {
         bits.take(1)?;
     }
-    // Depths of luma and chroma, and whether lossless macroblocks are transformed.
+    // Bit depths of luma and chroma, and the transform bypass for lossless macroblocks.
     bits.unsigned()?;
     bits.unsigned()?;
     bits.take(1)?;
@@ -106,7 +106,7 @@ fn skip_picture_order(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// The bits of a unit without the bytes that prevent start codes (§7.4.1).
+/// The bits of a unit without its emulation prevention bytes (§7.4.1).
 struct Bits<'a> {
     bytes: &'a [u8],
     zeros: u8,
@@ -199,12 +199,12 @@ mod tests {
         format!("{}{bits}", "0".repeat(bits.len() - 1))
     }
 
-    /// The size in a baseline parameter set with so many macroblocks across and down.
+    /// The size in a baseline parameter set with this many macroblocks across and down.
     fn claims(columns: u32, rows: u32) -> Option<(u16, u16)> {
         size_of(66, &format!("1 1 1 1 1 0 {} {} 1 1 0 0 1", code(columns - 1), code(rows - 1)))
     }
 
-    /// The size in a parameter set of this profile, behind whose level come these bits.
+    /// The size in a parameter set of this profile, with these bits after the level.
     fn size_of(profile: u8, bits: &str) -> Option<(u16, u16)> {
         let bits = bits.replace(' ', "");
         let mut unit = vec![0x67, profile, 0, 10];
@@ -225,6 +225,40 @@ mod tests {
         }
         for profile in [66, 77, 88] {
             assert_eq!(size_of(profile, &format!("1 1 1 1 1 0 {end}")), Some((640, 368)), "{profile}");
+        }
+    }
+
+    #[test]
+    fn scaling_lists_are_passed_over_whatever_ends_them() {
+        let signed = |value: i32| code(if value > 0 { 2 * value as u32 - 1 } else { 2 * value.unsigned_abs() });
+        let list = |deltas: &[i32]| format!("1{}", deltas.iter().copied().map(signed).collect::<String>());
+        let end = format!("1 1 1 1 0 {} {} 1 1 0 0 1", code(39), code(22));
+        for (format, lists) in [(1, 8), (3, 12)] {
+            let plane = if format == 3 { "0" } else { "" };
+            for place in 0..lists {
+                let entries = if place < 6 { 16 } else { 64 };
+                // The rest of a list repeats the value before a zero (§7.3.2.1.1.1); values count modulo 256.
+                for deltas in [&vec![0; entries][..], &[-8], &[248], &[1, -9], &[1, 0, -9], &[-7, 255]] {
+                    let all = "0".repeat(place) + &list(deltas) + &"0".repeat(lists - place - 1);
+                    let size = size_of(100, &format!("1 {} {plane} 1 1 0 1 {all} {end}", code(format)));
+                    assert_eq!(size, Some((640, 368)), "format {format}, list {place}: {deltas:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_three_that_follows_two_zeros_of_its_own_is_no_data() {
+        let mut bits = Bits::new(&[0, 0, 3, 0, 3, 0, 0, 3, 0, 0, 3, 1, 3]);
+        let bytes: Vec<u8> = std::iter::from_fn(|| bits.byte()).collect();
+        assert_eq!(bytes, [0, 0, 0, 3, 0, 0, 0, 0, 1, 3]);
+    }
+
+    #[test]
+    fn a_number_may_have_as_many_bits_as_the_standard_allows() {
+        let end = format!("1 1 1 1 0 {} {} 1 1 0 0 1", code(39), code(22));
+        for number in [0, 1, 65_534, 65_535, 1 << 30, u32::MAX - 1] {
+            assert_eq!(size_of(66, &format!("{} {end}", code(number))), Some((640, 368)), "{number}");
         }
     }
 
@@ -268,6 +302,9 @@ mod tests {
         assert_eq!(claims(40, 23), Some((640, 368)));
         assert_eq!(claims(256, 144), Some((4_096, 2_304)));
         assert_eq!(claims(256, 145), None);
+        // In fields, each row of macroblocks counts twice.
+        let in_fields = |rows: u32| size_of(66, &format!("1 1 1 1 1 0 {} {} 0 1 1 0 0 1", code(255), code(rows - 1)));
+        assert_eq!((in_fields(72), in_fields(73)), (Some((4_096, 2_304)), None));
         assert_eq!(claims(4_095, 4_095), None, "a tiny parameter set must not make huge black pictures");
     }
 

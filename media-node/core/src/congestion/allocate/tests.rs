@@ -21,7 +21,7 @@ fn demand(slot: u32, layers: &[(u64, u16)], current: Option<u32>) -> Demand {
 
 const THREE: [(u64, u16); 3] = [(150, 180), (500, 360), (2_000, 720)];
 
-/// Which layer each slot gets; `None` is paused. Audio takes 40 kbit/s.
+/// The layer of each slot; `None` is paused. Audio takes 40 kbit/s.
 fn grants(target_kbps: u64, demands: &[Demand]) -> Vec<(Option<u32>, Limit)> {
     let granted = allocate(crate::virtual_time::start(), Estimate::of(target_kbps * 1_000), 40_000, demands);
     granted.iter().map(|grant| (grant.stream.map(|stream| stream.index() % 10), grant.limit)).collect()
@@ -64,7 +64,7 @@ fn keeps_what_just_fits_and_raises_only_with_headroom() {
 fn raises_a_slot_once_a_second_and_lowers_it_at_once() {
     let start = crate::virtual_time::start();
     let mut raises = Raises::default();
-    raises.raised(start);
+    raises.raised(start, 9_000_000);
     let raised = Demand { raises, ..demand(0, &THREE, Some(1)) };
     let stream = |after_ms, target_kbps: u64| {
         let now = start + Duration::from_millis(after_ms);
@@ -80,19 +80,38 @@ fn raises_a_slot_once_a_second_and_lowers_it_at_once() {
 fn a_raise_that_fails_is_tried_again_more_and_more_rarely() {
     let at = |seconds| crate::virtual_time::start() + Duration::from_secs(seconds);
     let mut raises = Raises::default();
-    // Each time the slot is raised as soon as it may be, and falls a second later.
+    // Each time the slot is raised as soon as allowed, and falls a second later.
     let mut raised_at = Vec::new();
     for second in (0..60).step_by(2) {
-        if raises.allow(at(second)) {
-            raises.raised(at(second));
-            raises.fell(at(second + 1));
+        if raises.allow(at(second), 400_000) {
+            raises.raised(at(second), 400_000);
+            raises.fell(at(second + 1), 300_000);
             raised_at.push(second);
         }
     }
     assert_eq!(raised_at, [0, 4, 20, 44]);
-    raises.raised(at(200));
-    raises.fell(at(230));
-    assert!(raises.allow(at(231)), "that one held");
+    raises.raised(at(200), 400_000);
+    raises.fell(at(230), 300_000);
+    assert!(raises.allow(at(231), 400_000), "that one held");
+}
+
+#[test]
+fn raises_that_failed_on_a_narrow_link_do_not_delay_those_on_a_wide_one() {
+    let at = |seconds| crate::virtual_time::start() + Duration::from_secs(seconds);
+    let mut raises = Raises::default();
+    for second in [0, 4, 20] {
+        raises.raised(at(second), 400_000);
+        raises.fell(at(second + 1), 300_000);
+    }
+    assert_eq!([600_000, 600_001].map(|bps| raises.allow(at(22), bps)), [false, true]);
+    assert!(!raises.allow(at(20), 9_000_000), "a second lies between two of them in any case");
+    raises.raised(at(22), 9_000_000);
+    assert!(raises.allow(at(23), 9_000_000), "the wide link has not failed yet");
+    raises.fell(at(23), 300_000);
+    assert!(raises.allow(at(24), 9_000_000), "it became slow by itself");
+    raises.raised(at(24), 9_000_000);
+    raises.fell(at(25), 6_000_000);
+    assert!(!raises.allow(at(26), 9_000_000), "it was not as wide as it looked");
 }
 
 #[test]
@@ -126,6 +145,28 @@ fn a_track_of_one_layer_is_paused_and_resumed() {
     assert_eq!(single(None), [(None, Limit::Estimate)], "not enough headroom");
     assert_eq!(grants(480, &[demand(0, &[(450, 720)], Some(0))]), [(None, Limit::Estimate)]);
     assert_eq!(grants(570, &[demand(0, &[(450, 720)], None)]), [(Some(0), Limit::None)]);
+}
+
+#[test]
+fn a_paused_slot_resumes_where_it_can_stay_and_waits_longer_after_a_failure() {
+    let at = |seconds| crate::virtual_time::start() + Duration::from_secs(seconds);
+    let mut demand = demand(0, &THREE, None);
+    let resumes = |demand: &Demand, seconds, kbps: u64| {
+        let granted = allocate(at(seconds), Estimate::of(kbps * 1_000), 40_000, std::slice::from_ref(demand));
+        granted.iter().all(|grant| grant.stream.is_some())
+    };
+    assert!(resumes(&demand, 0, 219), "it was not paused yet");
+    demand.raises.raised(at(0), 219_000);
+    assert!(!resumes(&demand, 20, 265), "the next decrease would pause it again");
+    assert!(resumes(&demand, 20, 266));
+    demand.raises.raised(at(20), 270_000);
+    demand.raises.fell(at(21), 185_000);
+    assert!(!resumes(&demand, 22, 270), "it has just failed");
+    assert!(resumes(&demand, 24, 270));
+    assert!(resumes(&demand, 22, 406), "another link");
+    let slower = Slower { bitrate_bps: 60_000, frames_per_s: 5 };
+    demand.layers.iter_mut().for_each(|layer| layer.slower = [Some(slower); 2]);
+    assert!(resumes(&demand, 24, 219), "it may stay with fewer frames");
 }
 
 #[test]
@@ -177,7 +218,8 @@ fn a_tempo_that_plays_stays_while_its_frames_are_counted_one_more_or_less() {
     assert_eq!(played(11, Tempo::Full), Some((1, Tempo::Full)), "it is not begun for so few");
 }
 
-/// Three layers in three temporal layers each, at so many frames a second; what a slot that has everything is given.
+/// Three layers in three temporal layers each, at this frame rate; returns the choice for a slot that currently has
+/// everything.
 fn thinned(target_kbps: u64, frames_per_s: u64) -> Option<(u32, Tempo)> {
     thinned_from(Some(2), target_kbps, frames_per_s)
 }
@@ -248,7 +290,7 @@ fn a_screen_comes_before_the_speaker_and_the_speaker_before_the_rest() {
     assert_eq!(all(4_000, 1_500, Some(0)).map_limits(), [Some(0), Some(2), Some(0)]);
     assert_eq!(all(2_200, 1_500, Some(0)).map_limits(), [Some(0), Some(1), Some(0)]);
     assert_eq!(all(1_700, 1_500, Some(0)).map_limits(), [None, Some(0), Some(0)]);
-    // One that is too large for the moment keeps its place: that is what its publisher is asked for.
+    // A layer that is temporarily too large keeps its claim, which determines the publisher's cap.
     let fit = |target_kbps: u64, kbps, current| {
         let demands = [camera(2, 25, Some(2)), camera(1, 1, Some(2)), screen(kbps, current)];
         let granted = allocate(crate::virtual_time::start(), Estimate::of(target_kbps * 1_000), 40_000, &demands);

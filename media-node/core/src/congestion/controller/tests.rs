@@ -22,7 +22,7 @@ fn report(controller: &mut Controller, now_ms: u64, first: u16, arrivals: &[Opti
     controller.feedback(at(now_ms), &feedback);
 }
 
-/// Sends a packet each 20 ms from one time to another, and reports those that arrive each 100 ms.
+/// Sends a packet every 20 ms in the given time, and reports the arrivals every 100 ms.
 fn send(controller: &mut Controller, from_ms: u64, until_ms: u64, is_reported: bool) {
     for begin in (from_ms..until_ms).step_by(100) {
         let numbers: Vec<u16> =
@@ -41,7 +41,7 @@ fn send(controller: &mut Controller, from_ms: u64, until_ms: u64, is_reported: b
 fn what_is_sent_bounds_the_growth_but_does_not_lower_the_target() {
     let mut controller = Controller::new(at(0), &Bandwidth::default());
     send(&mut controller, 0, 20_000, true);
-    // 400 kbit/s are sent: half as much more may be known.
+    // 400 kbit/s are sent, which reveal up to half as much more.
     let target = controller.target_bps();
     assert!((550_000..=620_000).contains(&target), "{target}");
     assert_eq!(controller.reason(), Reason::Growth);
@@ -95,4 +95,30 @@ fn reference_times_wrap() {
         controller.arrived(last, ticks);
     }
     assert_eq!(controller.ticks, Some(TICKS_FIRST + i64::from(i32::MAX) + 9));
+}
+
+/// Sends at 400 kbit/s for 2 s over a link whose queue delays each packet by this much or a little more, and which loses
+/// every tenth.
+fn overflows(queue_ms: u64, bandwidth: &Bandwidth) -> bool {
+    let mut controller = Controller::new(at(0), bandwidth);
+    send(&mut controller, 0, 1_000, true);
+    for begin in (1_000..3_000).step_by(200) {
+        let numbers: Vec<u16> =
+            (0..10).map(|place| controller.sent(at(begin + 20 * place), PACKET_BYTES, Kind::Video, None)).collect();
+        let way_ms = 30 + queue_ms * (10 + begin / 200 % 3) / 10;
+        let arrivals: Vec<_> = (0..10).map(|place| (place != 5).then_some(begin + 20 * place + way_ms)).collect();
+        report(&mut controller, begin + 200, numbers[0], &arrivals);
+    }
+    controller.overflows()
+}
+
+#[test]
+fn a_narrow_link_overflows_where_packets_get_lost_behind_a_long_queue() {
+    let narrow = Bandwidth::default();
+    assert!(overflows(180, &narrow));
+    assert!(!overflows(0, &narrow), "loss on the air");
+    assert!(
+        !overflows(180, &Bandwidth { start_bps: 2_000_000, min_bps: 1_000_000, ..narrow }),
+        "a wide link has room for repairs"
+    );
 }

@@ -1,4 +1,4 @@
-//! Properties of streams with temporal layers on their way through numbering and rewriting.
+//! Properties of streams with temporal layers through numbering and rewriting.
 
 use super::*;
 use crate::codec::Picture;
@@ -8,7 +8,7 @@ use shared::rtp_parameters::CodecName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Layers of the eight frames after a key frame, as libwebrtc sends them: TID, Y, and the frames before that are needed.
+/// The eight frames after a key frame as sent by libwebrtc: TID, Y, and the distances to their dependencies.
 const PATTERN: [(u8, bool, &[u32]); 8] = [
     (0, false, &[4]),
     (2, true, &[1]),
@@ -28,7 +28,7 @@ struct Sent {
     turn: u32,
 }
 
-/// An encoder and its way to us.
+/// An encoder and its path to the node.
 struct Encoder {
     key: StreamKey,
     thinning: Option<Thinning>,
@@ -52,7 +52,6 @@ impl Encoder {
         }
     }
 
-    /// The packets of its next frame.
     fn next(&mut self, random: &mut Random, is_keyframe: bool) -> Vec<Sent> {
         self.frame += 1;
         if is_keyframe {
@@ -81,7 +80,7 @@ impl Encoder {
         packets
     }
 
-    /// What we make of a packet when it comes.
+    /// The packet after the node has received it.
     fn receive(&mut self, now: Instant, sent: Sent) -> Sent {
         let thinning = self.thinning.get_or_insert_with(|| Thinning::new(now, &sent.facts));
         let thinned = thinning.number(now, &sent.facts, 1_000);
@@ -91,7 +90,7 @@ impl Encoder {
     }
 }
 
-/// Frames come late, in disorder and twice delayed; none is lost for good.
+/// Frames arrive late, reordered and up to twice delayed; none is lost for good.
 struct Disorder {
     one_in: u64,
     waiting: Vec<(u32, Sent)>,
@@ -122,7 +121,7 @@ fn below(random: &mut Random, bound: u64) -> u64 {
     random.next_u64() % bound
 }
 
-/// Everything that was sent, by its index in the outgoing stream.
+/// All sent packets by their index in the outgoing stream.
 type Stream = BTreeMap<u64, (StreamKey, Sent, Rewritten)>;
 
 fn play(seed: u64, one_in: u64) -> (Rewriter, [Encoder; 2], Stream) {
@@ -158,7 +157,7 @@ fn play(seed: u64, one_in: u64) -> (Rewriter, [Encoder; 2], Stream) {
     (rewriter, encoders, stream)
 }
 
-/// Nothing is missing: numbers are continuous, and each frame has what it needs.
+/// Checks that numbers are continuous, and each frame has its dependencies.
 fn check_whole(seed: u64, stream: &Stream) {
     let mut decoded = BTreeSet::new();
     let mut before: Option<(StreamKey, Sent, Rewritten)> = None;

@@ -245,7 +245,7 @@ fn without_a_retransmission_stream_the_same_bytes_are_sent_again() {
     }
 }
 
-/// VP8 with retransmissions on a stream of their own, H.264 without.
+/// VP8 with a separate retransmission stream, H.264 without.
 fn two_codecs() -> Config {
     let codec =
         |name, payload_type, rtx_payload_type| Codec { name, payload_type, rtx_payload_type, clock_rate: 90_000 };
@@ -307,7 +307,7 @@ fn sender_reports_keep_the_streams_of_a_publisher_in_step() {
     bench.slot.select(Some(A), Tempo::Full);
     let sent = bench.send(1_000, A, &packet(1, 50_000, KEY)).expect("sent");
     let timestamp = RtpHeader::parse(&sent).expect("well formed").timestamp;
-    // The publisher's clock is 5 s behind ours; its report tells of the moment it captured the picture at 50,000.
+    // The publisher's clock is 5 s behind ours; its report says when it captured the picture at 50,000.
     let theirs = |ms: u64| NtpTime(bench.at(ms).ntp.0.wrapping_sub(5 << 32));
     let clock = SourceClock { ntp: theirs(980), rtp_timestamp: 50_000, arrived: bench.at(980).ntp };
     let mut offset = ClockOffset::default();
@@ -348,7 +348,7 @@ fn slot() -> Slot {
     Slot::new(Config::of(&section(Some(1), Some(2))).expect("complete"), &mut Random::seeded(1))
 }
 
-/// A slot in which `A` plays and `B` is to follow.
+/// A slot in which `A` plays and `B` follows.
 fn switching() -> Slot {
     let mut bench = Bench::new(config(MediaKind::Video));
     bench.slot.select(Some(A), Tempo::Full);

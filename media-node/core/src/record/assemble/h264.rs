@@ -1,4 +1,4 @@
-//! H.264 pictures out of packets (RFC 6184 §5), with the length of each unit before it, as MP4 has them.
+//! Assembles H.264 pictures from packets (RFC 6184 §5), each unit with its length before it, as in MP4.
 
 use super::super::limits::FRAME_BYTES_MAX;
 use super::super::mp4::{self, Track};
@@ -6,13 +6,13 @@ use super::super::reorder::Packet;
 use super::Frame;
 use crate::codec::h264::{Summary, Unit, Units, kind, kind_of};
 
-/// The picture that is being put together.
+/// The incomplete picture.
 #[derive(Debug)]
 pub struct H264 {
     frame: Option<Frame>,
-    /// Where the length of a unit goes that comes in pieces.
+    /// Position of the length of a fragmented unit.
     open: Option<usize>,
-    /// Something that later pictures refer to is missing: nothing can be shown until the next key frame.
+    /// True if something that later pictures depend on is missing: nothing can be shown until the next key frame.
     pub(super) needs_key: bool,
 }
 
@@ -43,9 +43,9 @@ impl H264 {
         self.needs_key = true;
     }
 
-    /// Whether a picture begins here.
+    /// True if a picture begins here.
     fn begin(&mut self, packet: &Packet) -> bool {
-        // A picture without its end was not whole.
+        // A picture without its end was incomplete.
         if self.frame.is_some() {
             self.break_off();
         }
@@ -124,8 +124,8 @@ mod tests {
     const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x16, 0xd9, 0, 0xa0, 0x2f, 0xf9, 0x70, 0x11];
     const PPS: &[u8] = &[0x68, 0xce];
 
-    /// `S1` is the parameters at timestamp 1, `I1` a key picture, `D1` another, `[I1`, `-I1` and `]I1` its pieces, `.` marks
-    /// the end, `x` is a loss.
+    /// `S1` is the parameters at timestamp 1, `I1` a key picture, `D1` another, `[I1`, `-I1` and `]I1` its fragments,
+    /// `P1` is a probe, `.` marks the end, `x` is a loss.
     fn check(words: &str, expected: &str) {
         let mut assembler = H264::new();
         let mut frames = Vec::new();
@@ -147,6 +147,7 @@ mod tests {
                     let length = |unit: &[u8]| (unit.len() as u16).to_be_bytes();
                     [&[0x78], &length(SPS)[..], SPS, &length(PPS), PPS].concat()
                 }
+                None if word.starts_with('P') => Vec::new(),
                 None => vec![header, 1, 2],
                 Some(flags) => vec![0x7c, flags | header & 0x1f, 1, 2],
             };
@@ -182,5 +183,36 @@ mod tests {
         check("S1 I1. [D2 D2. D3.", "K1 7:11 8:2 5:3");
         check("S1 I1. ]D2. D3.", "K1 7:11 8:2 5:3");
         check("S1 I1. [D2. D3.", "K1 7:11 8:2 5:3");
+        check("S1 I1. -D2 D2. D3.", "K1 7:11 8:2 5:3");
+        check("S1 I1. [D2 [D2 ]D2. D3.", "K1 7:11 8:2 5:3");
+        check("S1 I1. [D2 D2 ]D2. D3.", "K1 7:11 8:2 5:3");
+    }
+
+    #[test]
+    fn a_probe_is_no_part_of_a_picture() {
+        check("S1 I1. P2 D3. D4 P4. D4.", "K1 7:11 8:2 5:3, D3 1:3, D4 1:3 1:3");
+    }
+
+    /// Assembles a key picture whose slice comes in this many pieces of 512 KiB, one each millisecond.
+    fn in_pieces(pieces: usize) -> Option<Frame> {
+        let mut assembler = H264::new();
+        let mut push = |number: usize, payload: Vec<u8>, marker: bool| {
+            let received_us = number as i64 * 1_000;
+            let codec = CodecName::H264Main;
+            let packet = Packet { index: 0, timestamp: 1, marker, received_us, captured_us: None, codec, payload };
+            assembler.push(&packet)
+        };
+        push(0, SPS.to_vec(), false);
+        push(1, PPS.to_vec(), false);
+        let flags = |number: usize| u8::from(number == 1) << 7 | u8::from(number == pieces) << 6;
+        let piece = |number: usize| [&[0x7c, flags(number) | 5][..], &vec![1; 512 * 1024]].concat();
+        (1..=pieces).filter_map(|number| push(1 + number, piece(number), number == pieces)).last()
+    }
+
+    #[test]
+    fn a_picture_is_as_late_as_its_last_packet_and_not_endless() {
+        let frame = in_pieces(3).expect("a picture");
+        assert_eq!((frame.received_us, frame.is_key), (4_000, true));
+        assert!(in_pieces(5).is_none());
     }
 }

@@ -1,9 +1,9 @@
-//! The samples of a part, or of several in a row. Whatever else is in there is passed over.
+//! Reads the samples of a part, or of several in a row; skips everything else.
 
 use super::super::webm::Block;
 use super::PICTURE_TICKS_PER_MS;
 
-/// One sample, its time in ticks of its track.
+/// One sample, with its time in ticks of its track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     pub track: u32,
@@ -12,20 +12,20 @@ pub struct Sample {
     pub bytes: Vec<u8>,
 }
 
-/// Whether that begins as the parts that are written here.
+/// True if `bytes` begin like parts written here.
 #[must_use]
 pub fn is_part(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|kind| kind == b"ftyp" || kind == b"moof")
 }
 
-/// The frames of parts of pictures.
+/// The frames of video parts.
 #[must_use]
 pub fn blocks(bytes: &[u8]) -> Vec<Block> {
     let block = |Sample { ticks, is_key, bytes, .. }| Block { at_ms: ticks / PICTURE_TICKS_PER_MS, is_key, bytes };
     samples(bytes).into_iter().map(block).collect()
 }
 
-/// Reads the samples of everything that can be read; what is broken ends the reading, and what came before counts.
+/// Reads until the first malformed byte; earlier samples count.
 #[must_use]
 pub fn samples(bytes: &[u8]) -> Vec<Sample> {
     let mut samples = Vec::new();
@@ -43,14 +43,14 @@ pub fn samples(bytes: &[u8]) -> Vec<Sample> {
     samples
 }
 
-/// The samples of one track of the fragment that `fragment` begins with.
+/// The samples of one track in the first fragment of `fragment`.
 fn run(fragment: &[u8], traf: &[u8], samples: &mut Vec<Sample>) -> Option<()> {
     let find = |wanted: &[u8; 4]| boxes(traf).find(|(kind, _)| kind == wanted).map(|(_, body)| body);
     let track = number(find(b"tfhd")?, 4)?;
     let tfdt = find(b"tfdt")?;
     let mut ticks = u64::from(number(tfdt, 4)?) << 32 | u64::from(number(tfdt, 8)?);
     let trun = find(b"trun")?;
-    // Those that are written here have version and flags, count and offset, and three numbers for each sample.
+    // Runs written here have version and flags, count and offset, and three numbers for each sample.
     let count = number(trun, 4)? as usize;
     let mut at = number(trun, 8)? as usize;
     for entry in trun.get(12..)?.chunks_exact(12).take(count) {
@@ -72,7 +72,7 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-/// The first box: its kind, its body, and what follows.
+/// The first box: its kind, its body, and the rest.
 fn split(bytes: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
     let (length, tail) = bytes.split_first_chunk::<4>()?;
     let (kind, _) = tail.split_first_chunk::<4>()?;
@@ -115,7 +115,7 @@ mod tests {
         bytes.extend(part(&frames[..2], Some(60)));
         bytes.extend(part(&frames[2..], None));
         assert_eq!(blocks(&bytes), frames);
-        // The second part alone has its frames as well.
+        // The second part alone contains its frames as well.
         assert_eq!(blocks(&part(&frames[2..], None)), frames[2..]);
     }
 

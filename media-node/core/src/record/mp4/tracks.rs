@@ -1,11 +1,11 @@
-//! What a file says of its tracks (ISO/IEC 14496-12 §8.2 to §8.8).
+//! The track descriptions of a file (ISO/IEC 14496-12 §8.2 to §8.8).
 
 use super::{PICTURE_TICKS_PER_MS, SOUND_TICKS_PER_MS, Track, boxed, full};
 
-/// 1 as a number with 16 bits of fraction, and the matrix that turns nothing.
+/// 1 in 16.16 fixed point, and the identity matrix.
 const ONE: u32 = 0x1_0000;
 const MATRIX: [u32; 9] = [ONE, 0, 0, 0, ONE, 0, 0, 0, 0x4000_0000];
-/// No language is told (ISO 639-2 `und`).
+/// No language (ISO 639-2 `und`).
 const UNDETERMINED: u16 = 0x55c4;
 
 pub(super) fn movie(out: &mut Vec<u8>, tracks: &[Track], duration_ms: u64) {
@@ -13,7 +13,7 @@ pub(super) fn movie(out: &mut Vec<u8>, tracks: &[Track], duration_ms: u64) {
         out.extend([0; 16]);
         out.extend(1_000_u32.to_be_bytes());
         out.extend(duration_ms.to_be_bytes());
-        // Its rate and volume.
+        // Rate and volume.
         out.extend(ONE.to_be_bytes());
         out.extend([1, 0]);
         out.extend([0; 10]);
@@ -46,7 +46,7 @@ fn trak(out: &mut Vec<u8>, number: u32, track: &Track) {
         Track::Sound => (0, 0, [1, 0]),
         Track::Pictures { width, height, .. } => (*width, *height, [0, 0]),
     };
-    // It is on, and in the movie.
+    // Enabled, and in the movie.
     full(out, *b"tkhd", 1, 3, |out| {
         out.extend([0; 16]);
         out.extend(number.to_be_bytes());
@@ -113,10 +113,10 @@ fn media(out: &mut Vec<u8>, track: &Track) {
 fn sound(out: &mut Vec<u8>) {
     out.extend([0, 0, 0, 0, 0, 0, 0, 1]);
     out.extend([0; 8]);
-    // Two channels (a decoder makes two of one), 16 bits, 48 kHz.
+    // Two channels (a decoder duplicates a single one), 16 bits, 48 kHz.
     out.extend([0, 2, 0, 16, 0, 0, 0, 0]);
     out.extend((48_000_u32 << 16).to_be_bytes());
-    // No pre-skip, because a stream is recorded from its midst.
+    // No pre-skip, because the recording starts in mid-stream.
     boxed(out, *b"dOps", |out| {
         out.extend([0, 2, 0, 0]);
         out.extend(48_000_u32.to_be_bytes());
@@ -130,7 +130,7 @@ fn pictures(out: &mut Vec<u8>, (width, height): (u16, u16), sps: &[u8], pps: &[u
     out.extend([0; 16]);
     out.extend(width.to_be_bytes());
     out.extend(height.to_be_bytes());
-    // 72 dots an inch, a frame a sample, no name, 24 bits of colour.
+    // 72 dpi, one frame per sample, no name, 24-bit colour.
     out.extend(0x48_0000_u32.to_be_bytes());
     out.extend(0x48_0000_u32.to_be_bytes());
     out.extend([0, 0, 0, 0, 0, 1]);
@@ -139,7 +139,7 @@ fn pictures(out: &mut Vec<u8>, (width, height): (u16, u16), sps: &[u8], pps: &[u
     boxed(out, *b"avcC", |out| {
         out.push(1);
         out.extend(sps.iter().skip(1).take(3));
-        // Lengths of 4 bytes, one set of each kind.
+        // 4-byte lengths, one set of each kind.
         out.extend([0xff, 0xe1]);
         out.extend((sps.len() as u16).to_be_bytes());
         out.extend_from_slice(sps);
@@ -154,7 +154,7 @@ mod tests {
     use super::super::header;
     use super::*;
 
-    /// What follows the kind of the first such box.
+    /// The bytes after the kind of the first such box.
     fn body(file: &[u8], kind: [u8; 4]) -> &[u8] {
         let at = file.windows(4).position(|window| window == kind).expect("the box");
         let length = u32::from_be_bytes(*file[at - 4..].first_chunk().expect("a length"));
@@ -167,7 +167,7 @@ mod tests {
         let pictures = Track::Pictures { width: 640, height: 360, sps: sps.clone(), pps: pps.clone() };
         let file = header(&[pictures, Track::Sound], 1_000);
         let avcc = body(body(&file, *b"avc3"), *b"avcC");
-        // Version 1, the profile and level, lengths of 4 bytes; then one set of each kind behind its length.
+        // Version 1, profile and level, 4-byte lengths; then one set of each kind with its length before it.
         let expected = [&[1, 0x42, 0xc0, 0x16, 0xff, 0xe1, 0, 7][..], &sps, &[1, 0, 3], &pps].concat();
         assert_eq!(avcc, expected);
         assert_eq!(&body(&file, *b"avc3")[24..28], [2, 0x80, 1, 0x68], "640 × 360");

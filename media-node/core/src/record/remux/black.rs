@@ -1,15 +1,17 @@
-//! A black picture in VP8 (RFC 6386): what a file shows while a camera is off.
+//! A black picture in VP8 (RFC 6386), shown by a file while a camera is off.
 //!
-//! Its first macroblock is made black by a single coefficient; all others are predicted from their neighbours and add nothing.
+//! A single coefficient makes its first macroblock black; all others are predicted from their neighbours and add
+//! nothing.
 
-/// What the boolean coder has written after the frame's header, and its state then. The header says: no segments, no loop
-/// filter, one token partition, the coarsest quantizer, default token probabilities (§19.2), and that macroblocks without
-/// coefficients are the rule (with probability 255/256).
+/// The boolean coder's output and state after the frame's header. The header says: no segments, no loop filter, one
+/// token partition, the coarsest quantizer, default token probabilities (§19.2), and that macroblocks usually have no
+/// coefficients (with probability 255/256).
 const AFTER_HEADER: Coder = Coder { bytes: Vec::new(), range: 192, bottom: 49_856, count: 5 };
 const HEADER: [u8; 4] = [0x00, 0x00, 0xfe, 0x08];
-/// The token partition (§13): a second-order DC coefficient of −23 takes the luma from 128 to 15, and nothing else is there.
+/// The token partition (§13): a second-order DC coefficient of −23 takes the luma from 128 to 15; there is nothing
+/// else.
 const TOKENS: [u8; 4] = [0xfe, 0xe6, 0xb5, 0x00];
-/// §19.3: macroblocks are skipped but for one in 256.
+/// §19.3: all but one macroblock in 256 are skipped.
 const SKIP: u8 = 1;
 /// Prediction from the mean of the neighbours (DC_PRED) in the trees of key frames: branches with their probabilities
 /// (§11.2, §11.4).
@@ -25,7 +27,7 @@ pub(super) fn black(width: u16, height: u16) -> Vec<u8> {
         MEAN_OF_NEIGHBOURS.iter().for_each(|(probability, bit)| coder.put(*probability, *bit));
     }
     let first = coder.finish();
-    // §9.1: a key frame of version 0 that is shown, and how long its first partition is.
+    // §9.1: a visible key frame of version 0, and the length of its first partition.
     let tag = 1 << 4 | (first.len() as u32) << 5;
     let [t0, t1, t2, _] = tag.to_le_bytes();
     let ([w0, w1], [h0, h1]) = (width.to_le_bytes(), height.to_le_bytes());
@@ -37,7 +39,7 @@ struct Coder {
     bytes: Vec<u8>,
     range: u32,
     bottom: u32,
-    /// Shifts until the next byte is whole.
+    /// Shifts until the next byte is complete.
     count: u32,
 }
 
@@ -65,7 +67,7 @@ impl Coder {
         }
     }
 
-    /// Adds one to what was written.
+    /// Adds one to the written bytes.
     fn carry(&mut self) {
         for byte in self.bytes.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
@@ -89,7 +91,7 @@ impl Coder {
 mod tests {
     use super::*;
 
-    /// FFmpeg's decoder makes pictures of luma 15 and chroma 128 of these.
+    /// FFmpeg decodes these as pictures of luma 15 and chroma 128.
     #[test]
     fn small_pictures_are_what_a_decoder_made_black() {
         let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -1,16 +1,16 @@
-//! A black picture in H.264 (ITU-T H.264), with its parameter sets, as MP4 has it.
+//! A black picture in H.264 (ITU-T H.264), with its parameter sets, in the form used by MP4.
 //!
 //! The first macroblock is not compressed, all others are predicted from it.
 
 use crate::codec::h264::kind;
 
-/// Video of limited range: black luma, and chroma without colour.
+/// Limited range video: black luma, and neutral chroma.
 const BLACK: u8 = 16;
 const NO_COLOUR: u8 = 128;
-/// Level 5.1: as large as a picture gets.
+/// Level 5.1, which allows the largest pictures.
 const LEVEL: u64 = 51;
 
-/// A key frame of this size; odd numbers of pixels are rounded up, as chroma has half of them.
+/// A key frame of this size; odd dimensions are rounded up, as chroma has half the resolution.
 pub(super) fn black(width: u16, height: u16) -> Vec<u8> {
     let mut frame = Vec::new();
     for (header, body) in [
@@ -34,7 +34,7 @@ fn sequence_parameters(width: u16, height: u16) -> Vec<u8> {
     bits.put(8, 66);
     bits.put(8, 0xc0);
     bits.put(8, LEVEL);
-    // Its number; 4 bits of frame numbers; pictures are shown in their order; one of reference; no gaps.
+    // Its id; 4 bits of frame numbers; display in decoding order; one reference frame; no gaps.
     bits.numbers(&[0, 0, 2, 1]);
     bits.put(1, 0);
     bits.unsigned(macroblocks(width) - 1);
@@ -52,13 +52,13 @@ fn sequence_parameters(width: u16, height: u16) -> Vec<u8> {
 fn picture_parameters() -> Vec<u8> {
     let mut bits = Bits::default();
     bits.numbers(&[0, 0]);
-    // CAVLC, no order of fields.
+    // CAVLC, no field order.
     bits.put(2, 0);
     bits.numbers(&[0, 0, 0]);
     bits.put(3, 0);
-    // Quantisers as they are.
+    // Default quantisers.
     bits.numbers(&[0, 0, 0]);
-    // Slices say whether they are deblocked.
+    // Slices control their deblocking.
     bits.put(3, 0b100);
     bits.finish()
 }
@@ -66,9 +66,9 @@ fn picture_parameters() -> Vec<u8> {
 /// §7.3.3 and §7.3.5.
 fn slice(columns: u64, rows: u64) -> Vec<u8> {
     let mut bits = Bits::default();
-    // From the first macroblock, of I macroblocks alone, with the first parameters.
+    // From the first macroblock, only I macroblocks, with the first parameter set.
     bits.numbers(&[0, 7, 0]);
-    // Frame 0, IDR picture 0, no marking of references, the quantiser as it is, no deblocking.
+    // Frame 0, IDR picture 0, no reference marking, the default quantiser, no deblocking.
     bits.put(4, 0);
     bits.unsigned(0);
     bits.put(2, 0);
@@ -80,9 +80,10 @@ fn slice(columns: u64, rows: u64) -> Vec<u8> {
     (0..256).for_each(|_| bits.put(8, BLACK.into()));
     (0..128).for_each(|_| bits.put(8, NO_COLOUR.into()));
     for number in 1..columns * rows {
-        // I_16x16 predicted as the mean of its neighbours, no coefficients; chroma likewise; the quantiser as it is.
+        // I_16x16 predicted as the mean of its neighbours, no coefficients; chroma likewise; the default quantiser.
         bits.numbers(&[3, 0, 0]);
-        // How "no coefficients" is written depends on how many the neighbours have (§9.2.1): one not compressed counts 16.
+        // The code for "no coefficients" depends on the neighbours' number of coefficients (§9.2.1): an uncompressed
+        // one counts as 16.
         let is_neighbour = number == 1 && columns > 1 || number == columns;
         if is_neighbour {
             bits.put(6, 0b00_0011);
@@ -93,7 +94,7 @@ fn slice(columns: u64, rows: u64) -> Vec<u8> {
     bits.finish()
 }
 
-/// A unit with its length before it, and bytes in it that prevent start codes (§7.4.1).
+/// A unit with its length before it and emulation prevention bytes in it (§7.4.1).
 fn unit(frame: &mut Vec<u8>, header: u8, body: &[u8]) {
     let place = frame.len();
     frame.extend([0, 0, 0, 0, header]);
@@ -115,7 +116,7 @@ fn unit(frame: &mut Vec<u8>, header: u8, body: &[u8]) {
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
-    /// Bits used of the last byte; 0 where it is full.
+    /// Bits used of the last byte; 0 if it is full.
     used: u32,
 }
 

@@ -1,5 +1,4 @@
-//! The frames of one kind, out of part after part; silence fills what is missing of the sound, and black what is missing of a
-//! camera's pictures.
+//! The frames of one kind from consecutive parts; silence fills missing audio, and black a camera's missing video.
 
 use super::super::mp4::{self, Track};
 use super::super::webm::{Block, read};
@@ -7,22 +6,22 @@ use super::{black, black_h264};
 use shared::rtp_parameters::MediaKind;
 use std::collections::VecDeque;
 
-/// Opus packets of libwebrtc last so long.
+/// Duration of libwebrtc's Opus packets.
 const SOUND_MS: u64 = 20;
-/// Sound that pauses for longer is filled with silence, so that players keep their clock.
+/// A longer pause of audio is filled with silence, so that players keep their clock.
 const PAUSE_MS_MAX: u64 = 100;
 /// 20 ms of silence: a TOC byte for one CELT frame of full bandwidth (RFC 6716 §3.1), and the shortest such frame.
 const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 
-/// A camera that sends nothing for longer is off; one that is on sends a picture each second at least.
+/// A camera that sends nothing for longer is off; an active one sends at least one picture per second.
 const PICTURE_MS_MAX: u64 = 3_000;
-/// The last picture before that stays for this long.
+/// The last picture before a pause stays for this long.
 const LAST_PICTURE_MS: u64 = 1_000;
-/// A camera that is on again begins with a key frame within this time, since the recorder asks for one. Pictures before it
-/// are given up: black refers to nothing before it, so they would have nothing to refer to.
+/// A returning camera sends a key frame within this time, since the recorder requests one. Pictures before it are
+/// dropped, because the black picture is no reference for them.
 const KEYFRAME_WAIT_MS: u64 = 2_000;
 
-/// What is known of pictures from a key frame.
+/// Properties of video from a key frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Vp8 { width: u16, height: u16 },
@@ -37,7 +36,6 @@ impl Shape {
         resolution(block).map(|(width, height)| Self::Vp8 { width, height })
     }
 
-    /// A black picture of its size.
     pub(super) fn black(&self) -> Vec<u8> {
         match self {
             Self::Vp8 { width, height } => black::black(*width, *height),
@@ -51,18 +49,18 @@ impl Shape {
 #[derive(Debug)]
 pub(super) struct Lane {
     kind: MediaKind,
-    /// Pictures that are missing are black.
+    /// If true, missing video becomes black.
     is_camera: bool,
     /// Pictures after a pause, until it is known whether a key frame follows.
     held: Vec<Block>,
-    /// Of the last key frame.
+    /// From the last key frame.
     shape: Option<Shape>,
     is_black: bool,
     waiting: VecDeque<Block>,
     is_over: bool,
-    /// When the last frame was that came in.
+    /// Time of the last added frame.
     last_ms: Option<u64>,
-    /// When the last frame was that was taken.
+    /// Time of the last taken frame.
     taken_ms: Option<u64>,
     first_shape: Option<Shape>,
 }
@@ -100,8 +98,8 @@ impl Lane {
         let is_h264 = mp4::read::is_part(part);
         let blocks = if is_h264 { mp4::read::blocks(part) } else { read::blocks(part) };
         for mut block in blocks {
-            // While a participant moves from one node to the other, the clocks of both may have the same moment. Pictures refer to
-            // those before them, so all of a stream that begins with a key frame are kept.
+            // While a participant moves between nodes, both nodes' clocks may contain the same time. Pictures depend on
+            // earlier ones, so a stream that begins with a key frame is kept whole.
             if let Some(last) = self.last_ms.filter(|last| block.at_ms <= *last) {
                 is_continued |= self.kind == MediaKind::Video && block.is_key;
                 if !is_continued {
@@ -156,7 +154,7 @@ impl Lane {
         }
     }
 
-    /// No key frame followed a pause: its pictures refer to those before, so there is no black between them.
+    /// Releases the pictures after a pause without a key frame: they depend on those before, so no black is inserted.
     fn release_held(&mut self) {
         if !self.held.is_empty() {
             self.waiting.pop_back();
@@ -169,7 +167,7 @@ impl Lane {
         self.is_over = true;
     }
 
-    /// A black picture, if the camera went off for good long before this moment.
+    /// A black picture, if the camera went off for good long before this time.
     pub(super) fn black_until(&mut self, now_ms: u64) -> Option<Block> {
         let at_ms = self.taken_ms? + PICTURE_MS_MAX;
         let is_off = self.is_camera && self.is_over && self.waiting.is_empty() && at_ms <= now_ms;
@@ -179,9 +177,9 @@ impl Lane {
         Some(Block { at_ms, is_key: true, bytes })
     }
 
-    /// Which kind of part is needed, if one is.
+    /// The kind of the needed part, if any.
     pub(super) fn needs(&self) -> Option<MediaKind> {
-        // What is held decides about the last that waits.
+        // Held pictures determine the fate of the last waiting one.
         let is_enough = if self.held.is_empty() { !self.waiting.is_empty() } else { self.waiting.len() > 1 };
         (!is_enough && !self.is_over).then_some(self.kind)
     }
@@ -190,13 +188,18 @@ impl Lane {
         self.waiting.front()
     }
 
-    /// What is known of the first picture.
     pub(super) fn first_shape(&self) -> Option<&Shape> {
         self.first_shape.as_ref().filter(|_| !self.waiting.is_empty())
     }
 
+    /// Time of the frame that is taken next.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        self.silent_ms().or(self.first().map(|block| block.at_ms))
+    }
+
     pub(super) fn take(&mut self) -> Option<Block> {
-        let block = self.fill().or_else(|| self.waiting.pop_front())?;
+        let silence = self.silent_ms().map(|at_ms| Block { at_ms, is_key: true, bytes: SILENCE.to_vec() });
+        let block = silence.or_else(|| self.waiting.pop_front())?;
         self.taken_ms = Some(block.at_ms);
         if self.waiting.front().is_some_and(|next| next.at_ms <= block.at_ms) {
             self.waiting.pop_front();
@@ -204,15 +207,14 @@ impl Lane {
         Some(block)
     }
 
-    /// A frame of silence, if the next sound is far away.
-    fn fill(&self) -> Option<Block> {
+    /// Time of a frame of silence, if the next audio is far away.
+    fn silent_ms(&self) -> Option<u64> {
         let (next, taken) = (self.waiting.front()?.at_ms, self.taken_ms?);
-        let is_pause = self.kind == MediaKind::Audio && next - taken > PAUSE_MS_MAX;
-        is_pause.then(|| Block { at_ms: taken + SOUND_MS, is_key: true, bytes: SILENCE.to_vec() })
+        (self.kind == MediaKind::Audio && next - taken > PAUSE_MS_MAX).then_some(taken + SOUND_MS)
     }
 }
 
-/// RFC 6386 §9.1: a key frame begins with a tag of 3 bytes, a start code, and its size.
+/// RFC 6386 §9.1: a key frame begins with a 3-byte tag, a start code, and its size.
 fn resolution(block: &Block) -> Option<(u16, u16)> {
     let [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = *block.bytes.first_chunk::<10>()? else { return None };
     // The two top bits of each are the scaling that a player may apply.

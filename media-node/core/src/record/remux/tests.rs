@@ -1,4 +1,4 @@
-//! Parts in, one file out; what is in the file is read again.
+//! Parts in, one file out; the file's content is read back.
 
 use super::super::mp4;
 use super::super::webm::ebml::{Elements, element, id, uint};
@@ -9,7 +9,7 @@ use super::*;
 const KEY: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 48, 0];
 const DELTA: [u8; 2] = [0x11, 7];
 
-/// A part of frames at these times; pictures at multiples of 1,000 are key frames.
+/// A part with frames at these times; video at multiples of 1,000 is a key frame.
 fn part(kind: MediaKind, times: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let mut cluster: Option<Cluster> = None;
     for at_ms in times {
@@ -108,6 +108,17 @@ fn a_pause_of_the_sound_is_filled_with_silence() {
 }
 
 #[test]
+fn silence_stands_among_the_pictures_of_its_time() {
+    let video = vec![part(MediaKind::Video, [0, 50, 100, 150, 1_000, 1_050])];
+    let (file, _) = remux(vec![part(MediaKind::Audio, [0, 20, 160, 1_040])], video);
+    let blocks = read::blocks(&file);
+    let times: Vec<u64> = blocks.iter().map(|block| block.at_ms).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let silent = blocks.iter().filter(|block| block.bytes == [0xf8, 0xff, 0xfe]).map(|block| block.at_ms);
+    assert_eq!(silent.collect::<Vec<_>>(), [40, 60].into_iter().chain((180..960).step_by(20)).collect::<Vec<_>>());
+}
+
+#[test]
 fn pictures_begin_with_a_key_frame_and_no_sound_is_told_twice() {
     let audio = vec![part(MediaKind::Audio, [1_000, 1_020, 1_040]), part(MediaKind::Audio, [1_030, 1_050])];
     let video = vec![part(MediaKind::Video, [900, 950, 1_000, 1_050])];
@@ -118,7 +129,8 @@ fn pictures_begin_with_a_key_frame_and_no_sound_is_told_twice() {
 
 #[test]
 fn pictures_of_another_node_go_on_behind_those_of_the_first_one() {
-    // The first one's clock was ahead: what the second one recorded seems to be earlier, but refers to its own key frame.
+    // The first node's clock was ahead: the second one's recording seems to be earlier, but depends on its own key
+    // frame.
     let video = vec![part(MediaKind::Video, [1_000, 2_050, 2_100]), part(MediaKind::Video, [2_000, 2_060, 2_150])];
     let (file, _) = remux(Vec::new(), video);
     let blocks = read::blocks(&file);
@@ -133,7 +145,7 @@ fn nothing_makes_no_file() {
     assert_eq!((file.len(), finished.header), (0, None));
 }
 
-/// Times and key frames of the pictures of a file, black ones marked.
+/// Times and key frames of a file's video, with black ones marked.
 fn pictures(audio: Vec<u64>, video: &[(u64, bool)]) -> Vec<(u64, &'static str)> {
     let mut cluster = Cluster::new(video[0].0);
     for (at_ms, is_key) in video {

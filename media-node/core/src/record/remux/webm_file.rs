@@ -1,15 +1,15 @@
-//! The file as WebM: clusters, cues to jump to, and a header that is known at the end.
+//! The file as WebM: clusters, cues for seeking, and a header completed at the end.
 
 use super::super::webm::ebml::{self, element, element_uint, id};
 use super::super::webm::{Block, Cluster, Media, document, info, tracks};
 use super::{Finished, LAST_FRAME_MS};
 use shared::rtp_parameters::MediaKind;
 
-/// A cluster ends after so long: what a player has to read to begin somewhere.
+/// Longest cluster: a player must read it to start anywhere inside.
 const CLUSTER_MS_MAX: u64 = 5_000;
-/// Or when it is this large.
+/// Largest cluster.
 const CLUSTER_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Key frames nearer to each other than this need no cue each.
+/// Key frames closer to each other than this need no separate cues.
 const CUE_INTERVAL_MS: u64 = 1_000;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Cue {
     position: u64,
 }
 
-/// A header, and how much of it belongs to the segment.
+/// A header, and the length of its part inside the segment.
 struct Header {
     bytes: Vec<u8>,
     segment_bytes: u64,
@@ -59,7 +59,7 @@ impl WebmFile {
     pub(super) fn add(&mut self, kind: MediaKind, block: &Block, out: &mut Vec<u8>) {
         let block = Block { at_ms: block.at_ms.saturating_sub(self.starts_ms), ..block.clone() };
         self.ends_ms = self.ends_ms.max(block.at_ms + LAST_FRAME_MS + self.starts_ms);
-        // Where there are pictures, only a key frame of theirs is a place to jump to.
+        // With video, only its key frames are entry points.
         let is_entry = if self.has_video() { kind == MediaKind::Video && block.is_key } else { true };
         let cue_is_due = self.cues.last().is_none_or(|cue| cue.at_ms + CUE_INTERVAL_MS <= block.at_ms);
         let ends = |cluster: &Cluster| {
@@ -89,7 +89,7 @@ impl WebmFile {
         self.position += (out.len() - before) as u64;
     }
 
-    /// The last cluster, and the cues (RFC 9559 §5.1.5), whose position is that of the end of the clusters.
+    /// Writes the last cluster, and the cues (RFC 9559 §5.1.5) after the end of the clusters.
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {
         self.flush(out);
         out.extend(self.cues_element());

@@ -1,4 +1,4 @@
-//! A part that is being filled: a cluster of WebM, or a fragment of MP4 where the pictures are H.264.
+//! A part under construction: a WebM cluster, or an MP4 fragment for H.264.
 
 use super::super::assemble::{Assembler, Frame};
 use super::super::mp4::{self, Fragment, Track};
@@ -7,7 +7,7 @@ use super::super::webm::{Block, Cluster, Media, live_header};
 #[derive(Debug)]
 pub(super) struct OpenPart {
     body: Body,
-    /// In front of the first part.
+    /// Written before the first part.
     header: Option<Vec<u8>>,
     pub(super) opened_us: i64,
     pub(super) starts_ms: u64,
@@ -20,7 +20,7 @@ enum Body {
     Mp4(Fragment),
 }
 
-/// What a track's parts are; each kind of them begins with a header of its own.
+/// The format of a track's parts; each begins with its own header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Webm,
@@ -44,7 +44,7 @@ impl Format {
 }
 
 impl OpenPart {
-    /// A part that begins with this frame; nothing where it needs a header and the frame does not say what goes in there.
+    /// A part that begins with this frame; `None` if it needs a header for which the frame lacks the parameters.
     pub(super) fn begin(at_ms: u64, frame: &Frame, assembler: &Assembler, needs_header: bool) -> Option<Self> {
         let header = if needs_header { Some(header(frame, assembler)?) } else { None };
         let body = match Format::of(assembler) {
@@ -89,7 +89,7 @@ impl OpenPart {
     }
 }
 
-/// A stream begins with a key frame that tells its size, or cannot be shown.
+/// A stream must begin with a key frame that contains its size, or it cannot be shown.
 fn header(frame: &Frame, assembler: &Assembler) -> Option<Vec<u8>> {
     match assembler {
         Assembler::Opus => Some(live_header(Media::Audio)),

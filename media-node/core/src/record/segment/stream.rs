@@ -12,29 +12,29 @@ use shared::control::TrackRef;
 use shared::manifest::{Event, Row};
 use shared::rtp_parameters::MediaKind;
 
-/// Packets in another codec are left out for so long after a change of codec.
+/// After a change of codec, packets in another codec are omitted for this long.
 const CODEC_KEPT_US: i64 = 1_000_000;
-/// How long the last frame of a part is taken to last.
+/// Assumed duration of a part's last frame.
 const LAST_FRAME_MS: u64 = 20;
 
 #[derive(Debug)]
 pub(super) struct Stream {
     id: TrackId,
-    /// As the node knows it; it changes when the publisher's session does.
+    /// The node's name for it, which changes with the publisher's session.
     pub(super) reference: TrackRef,
     pub(super) is_muted: bool,
-    /// It is not recorded any more.
+    /// True once it is no longer recorded.
     pub(super) is_over: bool,
     reorder: Reorder,
-    /// What comes out of that, kept for its memory.
+    /// Output of the reordering, kept for its memory.
     ordered: Vec<Ordered>,
     assembler: Assembler,
-    /// When the codec changed last.
+    /// Time of the last change of codec.
     codec_since_us: Option<i64>,
     clock: StreamClock,
     part: Option<OpenPart>,
     parts: u32,
-    /// Of which formats there was a part.
+    /// Formats that already had a part.
     begun: Vec<Format>,
     last_ms: Option<u64>,
     last_key_ms: Option<u64>,
@@ -44,7 +44,7 @@ pub(super) struct Stream {
 #[derive(Clone, Copy, Debug)]
 struct Gap {
     from_ms: u64,
-    /// When the first frame after it was, once there is one.
+    /// Time of the first frame after it, once there is one.
     to_ms: Option<u64>,
     packets: u64,
 }
@@ -163,7 +163,7 @@ impl Stream {
         }
     }
 
-    /// Players jump to key frames, so there must be one now and then.
+    /// Players seek to key frames, so they must be frequent.
     fn note_key(&mut self, at_ms: u64, is_key: bool, is_back: bool, out: &mut Vec<Output>) {
         let is_due = |last: u64| at_ms.saturating_sub(last) >= KEYFRAME_INTERVAL_MS;
         if is_key {
@@ -184,7 +184,7 @@ impl Stream {
         self.part.is_some()
     }
 
-    /// The part is whole; it lasts until the frame that comes after it, where that is known and no pause lies between.
+    /// Completes the part; it lasts until the next frame, if that is known and no pause lies between.
     fn seal(&mut self, base: Base<'_>, next_ms: Option<u64>, out: &mut Vec<Output>) {
         let Some(part) = self.part.take() else { return };
         let at_ms = part.starts_ms;

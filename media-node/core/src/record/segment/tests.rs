@@ -1,4 +1,4 @@
-//! Packets in, parts and rows out, on a clock of the test's own.
+//! Packets in, parts and rows out, on the test's own clock.
 
 use super::super::webm::read;
 use super::*;
@@ -15,7 +15,7 @@ fn track(id: &str, session: &str, mid: &str, source: TrackSource, muted: bool) -
     RecordedTrack { id: TrackId::parse(id).expect("an id"), track: reference(session, mid), source, muted }
 }
 
-/// Ada, with these tracks; nobody at all, where there are none.
+/// Ada, with these tracks; nobody if there are none.
 fn order(tracks: Vec<RecordedTrack>) -> RecordingOrder {
     let is_anybody = !tracks.is_empty();
     order_of(is_anybody.then_some(("ada", tracks)))
@@ -36,7 +36,7 @@ fn order_of(people: impl IntoIterator<Item = (&'static str, Vec<RecordedTrack>)>
     }
 }
 
-/// A packet without a marker that came when its index says, `step_ms` after the one before.
+/// A packet without a marker that arrives in time for its index, `step_ms` after the one before.
 fn packet(index: u64, step_ms: i64, ticks_per_ms: u32, payload: &[u8]) -> Packet {
     let steps = index & 0xff_ffff;
     Packet {
@@ -66,7 +66,7 @@ impl Fixture {
         Self { segment, parts: Vec::new(), rows: Vec::new(), keyframes: 0 }
     }
 
-    /// An order whose time has come on every way.
+    /// An order that has taken full effect.
     fn set_order(&mut self, now_us: i64, order: RecordingOrder) {
         self.segment.set_order(now_us, order);
         self.segment.end_missing(now_us);
@@ -145,7 +145,7 @@ fn a_track_goes_on_in_another_session_and_a_new_stream() {
     (0..50).for_each(|index| fixture.sound(TapNumber(1), index));
     fixture.set_order(START_US + 1_000_000, order(vec![track("t1", "s2", "5", TrackSource::Microphone, false)]));
     fixture.segment.open(TapNumber(2), reference("s2", "5"));
-    // The old session's last words are not the new one's.
+    // Late packets of the old session do not belong to the new one.
     fixture.sound(TapNumber(1), 50);
     for index in 100..103 {
         fixture.segment.packet(TapNumber(2), packet(1 << 40 | index, 20, 48, &[0x78, 9]));
@@ -218,7 +218,7 @@ fn what_was_on_its_way_when_a_track_ended_is_recorded() {
     assert_eq!(fixture.words(), "0 joined ada ADA, 0 track t1, 0 part 1040, 1040 ended t1");
 }
 
-/// Twelve seconds of sound on a node whose clock is `ahead_us` ahead of the room's.
+/// Twelve seconds of audio on a node whose clock is `ahead_us` ahead of the room's.
 fn recorded_by_clock(ahead_us: i64) -> (String, Vec<Vec<u8>>) {
     let order = RecordingOrder { sent_at: UnixMillis((START_US / 1_000) as u64), ..order(vec![microphone(false)]) };
     let mut segment = Segment::new(&order, 7);

@@ -1,11 +1,11 @@
-//! Segments in, one story out, all in words.
+//! Segments in, one timeline out, all in words.
 
 use super::*;
 use shared::rtp_parameters::MediaKind;
 use shared::signal::TrackSource;
 use shared::{NodeId, RecordingId, RoomId, UnixMillis};
 
-/// A segment out of words such as `0 +ada`, `0 t1`, `0 part t1 5000`, `700 -ada`.
+/// A segment from words such as `0 +ada`, `0 t1`, `0 part t1 5000`, `700 -ada`.
 fn segment(epoch: u64, words: &str) -> SegmentManifest {
     SegmentManifest {
         version: shared::manifest::VERSION,
@@ -93,7 +93,7 @@ fn what_happened_while_no_node_was_there_shows_when_the_next_one_begins() {
     check(
         &[
             "0 +ada, 0 +alan, 0 track t1 muted, 0 track t2 open, 0 part t1 5000, 0 part t2 4000",
-            // The clock says that the first picture was taken before the room's order came.
+            // By the clock, the first picture was captured before the room's order arrived.
             "8000 +ada, 8000 +lin, 8000 track t1 open, 7900 part t1 1000, 8900 ended t1",
         ],
         "0 +ada, 0 +alan, 0 track t1 muted, 0 track t2 open, 0 part t1 5000, 0 part t2 4000, 4000 ended t2, \

@@ -47,13 +47,13 @@ pub mod id {
     pub const CUE_CLUSTER_POSITION: u32 = 0xf1;
 }
 
-/// Writes an id and the size of what follows, always in 8 bytes, so that headers can be written again in place.
+/// Writes an id and a size, always in 8 bytes, so that headers can be overwritten in place.
 pub fn begin(out: &mut Vec<u8>, id: u32, bytes: u64) {
     write_id(out, id);
     out.extend_from_slice(&((1 << 56) | (bytes & ((1 << 56) - 1))).to_be_bytes());
 }
 
-/// Writes an id with a size that is not known (RFC 8794 §6.2).
+/// Writes an id with an unknown size (RFC 8794 §6.2).
 pub fn unknown_size(out: &mut Vec<u8>, id: u32) {
     write_id(out, id);
     out.extend_from_slice(&[0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
@@ -77,7 +77,7 @@ pub fn element_text(out: &mut Vec<u8>, id: u32, text: &str) {
     element(out, id, text.as_bytes());
 }
 
-/// An id as its own bytes.
+/// Big-endian, without leading zeros.
 pub(crate) fn id_bytes(id: u32) -> Vec<u8> {
     id.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect()
 }
@@ -89,11 +89,11 @@ fn write_id(out: &mut Vec<u8>, id: u32) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
     pub id: u32,
-    /// What is in it; everything up to the end, where its size is not known.
+    /// Up to the end of the input if the size is unknown.
     pub body: &'a [u8],
 }
 
-/// Reads elements one behind the other; ends at the first that cannot be read.
+/// Reads consecutive elements; ends at the first malformed one.
 #[derive(Clone, Copy, Debug)]
 pub struct Elements<'a>(pub &'a [u8]);
 
@@ -113,14 +113,14 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// RFC 8794 §5: the leading zeros of the first byte say how many follow; the marker belongs to the id.
+/// RFC 8794 §5: the leading zeros of the first byte are the number of further bytes; the marker belongs to the id.
 fn read_id(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (id, rest) = bytes.split_at_checked(length).filter(|_| length <= 4)?;
     Some((id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte)), rest))
 }
 
-/// RFC 8794 §6: the same with the marker taken away; all ones say that the size is not known.
+/// RFC 8794 §6: like an id, without the marker; all ones mean an unknown size.
 fn read_size(bytes: &[u8]) -> Option<(Option<u64>, &[u8])> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
@@ -128,7 +128,7 @@ fn read_size(bytes: &[u8]) -> Option<(Option<u64>, &[u8])> {
     Some(((value != (1 << (7 * length)) - 1).then_some(value), rest))
 }
 
-/// A number (RFC 8794 §7.2); longer ones than 8 bytes are none.
+/// A number (RFC 8794 §7.2) of at most 8 bytes.
 #[must_use]
 pub fn uint(body: &[u8]) -> Option<u64> {
     (body.len() <= 8).then(|| body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))

@@ -1,12 +1,12 @@
-//! The frames of a part, or of several in a row. Whatever else is in there is passed over.
+//! Reads the frames of a part, or of several in a row; skips everything else.
 
 use super::Block;
 use super::ebml::{Element, Elements, id, uint};
 
-/// The bytes of a block's track number, time and flags, as they are written here.
+/// Length of a block's track number, time and flags, as written here.
 const BLOCK_HEAD_BYTES: usize = 4;
 
-/// Reads the frames of everything that can be read; what is broken ends the reading, and what came before counts.
+/// Reads until the first malformed byte; earlier frames count.
 #[must_use]
 pub fn blocks(bytes: &[u8]) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -17,7 +17,7 @@ pub fn blocks(bytes: &[u8]) -> Vec<Block> {
 fn collect(elements: Elements<'_>, blocks: &mut Vec<Block>) {
     for Element { id, body } in elements {
         match id {
-            // A segment of unknown size goes to the end; segments in segments are not looked into.
+            // A segment of unknown size extends to the end; nested segments are ignored.
             id::SEGMENT => clusters(Elements(body), blocks),
             id::CLUSTER => cluster(body, blocks),
             _ => {}
@@ -74,7 +74,7 @@ mod tests {
         bytes.extend(part(&frames[..2]));
         bytes.extend(part(&frames[2..]));
         assert_eq!(blocks(&bytes), frames);
-        // The second part alone has its frames as well.
+        // The second part alone contains its frames as well.
         assert_eq!(blocks(&part(&frames[2..])), frames[2..]);
     }
 

@@ -1,19 +1,10 @@
-//! The first look at a ClientHello (RFC 6347 §4.2): which SRTP profiles does the client list, and in which order?
+//! Examines a ClientHello (RFC 6347 §4.2) for the client's SRTP profiles and their order.
 //!
-//! The DTLS library's 1.3 server takes the client's first profile, and Chromium lists AES-CM first, which costs five times as
-//! much per packet as AES-GCM. Its 1.2 server prefers GCM. So the version is chosen by the list.
+//! The DTLS library's 1.3 server takes the client's first profile, and Chromium lists AES-CM first, which costs five
+//! times as much per packet as AES-GCM. Its 1.2 server prefers GCM. So the list determines the version.
 
-use std::collections::VecDeque;
+use super::fragments::{Attempts, CLIENT_HELLO, Fragment, Reader};
 
-/// Longest ClientHello that is put together. With a post-quantum key share browsers send about 1,500 bytes.
-const MESSAGE_BYTES_MAX: usize = 8_192;
-/// Most datagrams it may come in.
-const DATAGRAMS_MAX: usize = 8;
-/// Messages whose pieces are kept beside each other: the client's own, and a few strays.
-const ATTEMPTS_MAX: usize = 4;
-
-const HANDSHAKE_RECORD: u8 = 22;
-const CLIENT_HELLO: u8 = 1;
 const EXTENSION_USE_SRTP: usize = 14;
 const EXTENSION_SUPPORTED_VERSIONS: usize = 43;
 const DTLS_1_2: u16 = 0xFEFD;
@@ -21,149 +12,56 @@ const AES128_CM_SHA1_80: u16 = 0x0001;
 const AEAD_AES_128_GCM: u16 = 0x0007;
 const AEAD_AES_256_GCM: u16 = 0x0008;
 
-/// Which versions a handshake is run with.
+/// The allowed versions of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Only DTLS 1.2.
     Dtls12,
-    /// DTLS 1.3 where the client speaks it.
+    /// DTLS 1.3 if the client supports it.
     Any,
 }
 
-/// What matters to us in a ClientHello.
+/// The relevant part of a ClientHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The first SRTP profile of the client's list that we speak is AES-GCM.
+    /// True if the first supported SRTP profile of the client's list is AES-GCM.
     pub prefers_gcm: bool,
-    /// It lists an SRTP profile that we speak.
+    /// True if it lists a supported SRTP profile.
     pub has_profile: bool,
-    /// It speaks DTLS 1.2.
     pub speaks_dtls_12: bool,
 }
 
 impl Offer {
-    /// The version that makes the library choose AES-GCM, if anything does; nothing without a common profile.
+    /// The version that makes the library choose AES-GCM, if possible; `None` without a common profile.
     pub fn version(self) -> Option<Version> {
         let choice = if self.prefers_gcm || !self.speaks_dtls_12 { Version::Any } else { Version::Dtls12 };
         self.has_profile.then_some(choice)
     }
 }
 
-/// ClientHellos that are being put together, of which the newest whole one counts. Browsers' come in two datagrams, and each may
-/// be lost and sent again; nothing in them is authentic, so pieces that do not fit together are kept apart.
+/// Partially received ClientHellos; the newest complete one counts.
 #[derive(Debug, Default)]
-pub struct ClientHello {
-    attempts: VecDeque<Attempt>,
-}
-
-#[derive(Debug)]
-struct Attempt {
-    message: Vec<u8>,
-    /// For each byte of the message whether it has come.
-    received: Vec<bool>,
-    datagrams: Vec<Vec<u8>>,
-}
+pub struct ClientHello(Attempts);
 
 impl ClientHello {
-    /// Takes a datagram. False if it is no part of a ClientHello or brings nothing new.
+    /// False if it is no part of a ClientHello or contains nothing new.
     pub fn push(&mut self, datagram: &[u8]) -> bool {
-        let Some(fragment) = Fragment::parse(datagram) else { return false };
-        if fragment.offset + fragment.body.len() > fragment.message_bytes {
-            return false;
-        }
-        // It may be of each message that it fits into.
-        let mut fits = false;
-        let mut is_taken = false;
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.agrees_with(&fragment)) {
-            fits = true;
-            is_taken |= attempt.take(&fragment, datagram);
-        }
-        if fits {
-            return is_taken;
-        }
-        if self.attempts.len() >= ATTEMPTS_MAX {
-            self.attempts.pop_front();
-        }
-        let mut attempt = Attempt::new(fragment.message_bytes);
-        let is_taken = attempt.take(&fragment, datagram);
-        self.attempts.push_back(attempt);
-        is_taken
+        let Some(fragment) = Fragment::first(datagram) else { return false };
+        // The client's first message: the library would wait for this number in vain.
+        fragment.kind == CLIENT_HELLO && fragment.sequence == 0 && self.0.push(&fragment, datagram)
     }
 
-    /// What the client offers, once a message is whole. A message that makes no sense offers nothing.
+    /// The client's offer, once a message is complete. An invalid message offers nothing.
     pub fn offer(&self) -> Option<Offer> {
-        let whole = self.attempts.iter().rev().find(|attempt| attempt.is_whole())?;
         let nothing = Offer { prefers_gcm: false, has_profile: false, speaks_dtls_12: false };
-        Some(parse_offer(&whole.message).unwrap_or(nothing))
+        Some(parse_offer(self.0.whole()?).unwrap_or(nothing))
     }
 
-    /// The datagrams that the whole message came in, in the order they came.
-    pub fn into_datagrams(self) -> Vec<Vec<u8>> {
-        let whole = self.attempts.into_iter().rev().find(Attempt::is_whole);
-        whole.map(|attempt| attempt.datagrams).unwrap_or_default()
-    }
-}
-
-impl Attempt {
-    fn new(message_bytes: usize) -> Self {
-        Self { message: vec![0; message_bytes], received: vec![false; message_bytes], datagrams: Vec::new() }
-    }
-
-    /// Whether a fragment can be of the same message: as long, and the same where both say something.
-    fn agrees_with(&self, fragment: &Fragment<'_>) -> bool {
-        let message = self.message.iter().zip(&self.received).skip(fragment.offset);
-        let is_same = |((known, is_known), new): ((&u8, &bool), &u8)| !is_known || known == new;
-        self.message.len() == fragment.message_bytes && message.zip(fragment.body).all(is_same)
-    }
-
-    /// Takes a fragment, unless all of it is there already.
-    fn take(&mut self, fragment: &Fragment<'_>, datagram: &[u8]) -> bool {
-        let range = fragment.offset..fragment.offset + fragment.body.len();
-        let (Some(message), Some(received)) = (self.message.get_mut(range.clone()), self.received.get_mut(range))
-        else {
-            return false;
-        };
-        if self.datagrams.len() >= DATAGRAMS_MAX || received.iter().all(|received| *received) {
-            return false;
-        }
-        message.copy_from_slice(fragment.body);
-        received.fill(true);
-        self.datagrams.push(datagram.to_vec());
-        true
-    }
-
-    fn is_whole(&self) -> bool {
-        self.received.iter().all(|received| *received)
+    /// Forgets the complete message and returns its datagrams, in order of arrival.
+    pub fn take_datagrams(&mut self) -> Vec<Vec<u8>> {
+        self.0.take_whole().map(|whole| whole.datagrams().to_vec()).unwrap_or_default()
     }
 }
 
-struct Fragment<'a> {
-    message_bytes: usize,
-    offset: usize,
-    body: &'a [u8],
-}
-
-impl<'a> Fragment<'a> {
-    /// Reads the first record of a datagram, if it is a plain one with a piece of a ClientHello.
-    fn parse(datagram: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader(datagram);
-        let content = reader.number(1)?;
-        let _version = reader.number(2)?;
-        let epoch = reader.number(2)?;
-        let _sequence = reader.bytes(6)?;
-        let mut record = Reader(reader.vector(2)?);
-        let kind = record.number(1)?;
-        let message_bytes = record.number(3)?;
-        let _message_sequence = record.number(2)?;
-        let offset = record.number(3)?;
-        let body = record.vector(3)?;
-        let is_hello = content == usize::from(HANDSHAKE_RECORD) && epoch == 0 && kind == usize::from(CLIENT_HELLO);
-        let is_sane = (1..=MESSAGE_BYTES_MAX).contains(&message_bytes) && !body.is_empty();
-        (is_hello && is_sane).then_some(Self { message_bytes, offset, body })
-    }
-}
-
-/// Walks a whole ClientHello (RFC 6347 §4.2.1, RFC 5246 §7.4.1.2).
 fn parse_offer(message: &[u8]) -> Option<Offer> {
     let mut reader = Reader(message);
     let _version_and_random = reader.bytes(2 + 32)?;
@@ -199,30 +97,9 @@ fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
     list.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
 }
 
-/// Reads TLS's notation from the front.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    /// A number of up to three bytes.
-    fn number(&mut self, bytes: usize) -> Option<usize> {
-        Some(self.bytes(bytes)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
-    }
-
-    /// Bytes behind their count, which takes `length_bytes`.
-    fn vector(&mut self, length_bytes: usize) -> Option<&'a [u8]> {
-        let count = self.number(length_bytes)?;
-        self.bytes(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::fragments::{ATTEMPTS_MAX, DATAGRAMS_MAX, MESSAGE_BYTES_MAX};
     use super::*;
 
     fn vector(length_bytes: usize, body: &[u8]) -> Vec<u8> {
@@ -254,7 +131,7 @@ mod tests {
         let fragment = &message[range.clone()];
         let handshake =
             [vec![CLIENT_HELLO], number(message.len()), vec![0, 0], number(range.start), vector(3, fragment)].concat();
-        [vec![HANDSHAKE_RECORD, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0], vector(2, &handshake)].concat()
+        [vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0], vector(2, &handshake)].concat()
     }
 
     fn check(extensions: &[(u16, Vec<u8>)], expected: Option<Version>) {
@@ -297,7 +174,7 @@ mod tests {
             assert_eq!(hello.offer(), None);
             assert!(hello.push(order[1]));
             assert_eq!(hello.offer().and_then(Offer::version), Some(Version::Dtls12));
-            assert_eq!(hello.into_datagrams(), order.map(Clone::clone));
+            assert_eq!(hello.take_datagrams(), order.map(Clone::clone));
         }
     }
 
@@ -324,7 +201,7 @@ mod tests {
             hello.push(&datagram(stray, 10..30));
             assert!(hello.push(&datagram(&one, 20..one.len())));
             assert_eq!(hello.offer().and_then(Offer::version), Some(Version::Dtls12));
-            assert_eq!(hello.into_datagrams(), [datagram(&one, 0..20), datagram(&one, 20..one.len())]);
+            assert_eq!(hello.take_datagrams(), [datagram(&one, 0..20), datagram(&one, 20..one.len())]);
         }
     }
 
@@ -335,7 +212,7 @@ mod tests {
         for length in 0..1_000 {
             hello.push(&datagram(&vec![0; 1_000 + length], 0..20));
         }
-        assert_eq!(hello.attempts.len(), ATTEMPTS_MAX);
+        assert_eq!(hello.0.len(), ATTEMPTS_MAX);
         assert!(hello.push(&datagram(&one, 0..one.len())));
         assert!(hello.offer().is_some());
     }

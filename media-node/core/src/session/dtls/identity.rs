@@ -1,4 +1,4 @@
-//! The node's certificate and how its handshakes are run.
+//! The node's certificate, and the parameters of its handshakes.
 
 use super::client_hello::Version;
 use aws_lc_rs::digest;
@@ -6,15 +6,15 @@ use shared::rtp_parameters::Fingerprint;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// First wait before a flight is sent again. RFC 6347 §4.2.4.1 says 1 s for want of a measured round trip; ICE has just
-/// made one, and a lost flight should not cost a joining viewer a second.
+/// First wait before a flight is sent again. RFC 6347 §4.2.4.1 suggests 1 s without a measured round trip; ICE has just
+/// measured one, and a lost flight should not cost a joining viewer a second.
 const RETRANSMIT_AFTER: Duration = Duration::from_millis(250);
 /// Doubling from 250 ms, this is 32 s in all: as long as consent lasts.
 const RETRANSMITS_MAX: usize = 7;
-/// A client that has not finished by now will not.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client that has not finished by now never will.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The node's certificate, the same for all its sessions; a clone costs nothing.
+/// The node's certificate, the same for all its sessions; cloning is cheap.
 #[derive(Clone)]
 pub struct Identity(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
     config: Arc<dimpl::Config>,
 }
 
-/// The certificate cannot be used.
+/// The certificate is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("DTLS does not take this configuration")]
 pub struct IdentityError(#[from] dimpl::Error);
@@ -35,8 +35,8 @@ impl Identity {
         Self::with(certificate_der, private_key_der, dimpl::Config::builder())
     }
 
-    /// As [`Self::new`], with timers whose jitter follows from a seed. For a virtual network only: what DTLS sends in the
-    /// clear as randomness then repeats (keys do not).
+    /// Like [`Self::new`], with timer jitter derived from a seed. For a virtual network only: the unencrypted
+    /// randomness of DTLS then repeats (keys do not).
     pub fn simulated(certificate_der: Vec<u8>, private_key_der: Vec<u8>, seed: u64) -> Result<Self, IdentityError> {
         Self::with(certificate_der, private_key_der, dimpl::Config::builder().dangerously_set_rng_seed(seed))
     }
@@ -60,12 +60,12 @@ impl Identity {
         })))
     }
 
-    /// What clients are told to expect (RFC 8122).
+    /// The digest announced to clients (RFC 8122).
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }
 
-    /// One end of an association, in the server role until told otherwise.
+    /// One end of an association, initially in the server role.
     pub(super) fn dtls(&self, version: Version, now: Instant) -> dimpl::Dtls {
         let (config, certificate) = (self.0.config.clone(), self.0.certificate.clone());
         match version {

@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
 const GCM_TAG_BYTES: usize = 16;
-/// RFC 3711 §5.2: HMAC-SHA1 cut to 80 bits.
+/// RFC 3711 §5.2: HMAC-SHA1 truncated to 80 bits.
 const HMAC_TAG_BYTES: usize = 10;
 
 /// The session keys of one direction and one protocol.
@@ -44,7 +44,7 @@ impl Cipher {
         }
     }
 
-    /// Where the index word of an SRTCP packet of this length is: behind the tag with AEAD (RFC 7714 §9.2), before it
+    /// Offset of the index word in an SRTCP packet of this length: after the tag with AEAD (RFC 7714 §9.2), before it
     /// otherwise (RFC 3711 §3.4).
     pub(super) fn rtcp_index_offset(&self, packet_bytes: usize) -> Option<usize> {
         let behind = match self {
@@ -106,7 +106,7 @@ impl Cipher {
         Some(plain_bytes + self.tag_bytes())
     }
 
-    /// The caller has checked that `index_offset` and the header lie within the packet.
+    /// The caller must check that `index_offset` and the header lie within the packet.
     pub(super) fn open_rtcp(
         &self,
         packet: &mut [u8],
@@ -194,12 +194,11 @@ fn counter_iv(salt: &[u8; 14], ssrc: u32, index: u64) -> [u8; 16] {
     iv
 }
 
-/// The rollover counter of an index.
 fn rollover(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
-/// RFC 3711 §4.2: the tag over the packet and what is appended to it.
+/// RFC 3711 §4.2: the tag over the packet and the appended bytes.
 fn hmac_tag(key: &hmac::Key, covered: &[u8], appended: &[u8]) -> [u8; HMAC_TAG_BYTES] {
     let mut context = hmac::Context::with_key(key);
     context.update(covered);
@@ -210,7 +209,7 @@ fn hmac_tag(key: &hmac::Key, covered: &[u8], appended: &[u8]) -> [u8; HMAC_TAG_B
     tag
 }
 
-/// An AES key that makes key streams.
+/// An AES key that generates key streams.
 pub(super) struct CounterKey(Box<EncryptingKey>);
 
 impl CounterKey {

@@ -1,9 +1,9 @@
-//! Session keys out of master keys (RFC 3711 §4.3, RFC 7714 §11).
+//! Derives session keys from master keys (RFC 3711 §4.3, RFC 7714 §11).
 
 use super::Profile;
 use super::cipher::{Cipher, CounterKey};
 
-/// Which three keys are derived (RFC 3711 §4.3.2).
+/// The labels of the three derived keys (RFC 3711 §4.3.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Labels {
     encryption: u8,
@@ -16,7 +16,7 @@ impl Labels {
     pub(super) const RTCP: Self = Self { encryption: 3, authentication: 4, salt: 5 };
 }
 
-/// Derives one cipher; nothing if the lengths do not fit the profile.
+/// Derives one cipher; `None` if the lengths do not fit the profile.
 pub(super) fn cipher(profile: Profile, master_key: &[u8], master_salt: &[u8], labels: Labels) -> Option<Cipher> {
     let master = CounterKey::new(master_key)?;
     let mut key = [0; 32];
@@ -37,7 +37,7 @@ pub(super) fn cipher(profile: Profile, master_key: &[u8], master_salt: &[u8], la
     }
 }
 
-/// Fills `out` with the key stream that the label selects. The key derivation rate is always zero (RFC 5764 §4.2).
+/// Fills `out` with the key stream selected by the label. The key derivation rate is always zero (RFC 5764 §4.2).
 fn derive(master: &CounterKey, master_salt: &[u8], label: u8, out: &mut [u8]) -> Option<()> {
     let mut iv = [0; 16];
     // RFC 3711 §4.3.1: x = label ‖ index XOR salt, so the label meets the salt's byte 7.

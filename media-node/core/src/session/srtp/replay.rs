@@ -1,14 +1,14 @@
-//! Which packets were seen already (RFC 3711 §3.3.2), and which index a sequence number stands for (§3.3.1).
+//! The replay window (RFC 3711 §3.3.2), and the estimate of a packet's index from its sequence number (§3.3.1).
 
-/// Packets before the newest that can still be told apart. The RFC asks for at least 64; retransmissions under the
-/// original sequence number come a round trip late, which is a hundred packets of video and more.
+/// Packets before the newest that can still be distinguished. The RFC requires at least 64; retransmissions under the
+/// original sequence number come a round trip late, which is a hundred packets of video or more.
 const WINDOW_BITS: u64 = 1_024;
 const WORD_BITS: u64 = u64::BITS as u64;
 const WORDS: usize = (WINDOW_BITS / WORD_BITS) as usize;
 /// Indices have 48 bits.
 const INDEX_END: u64 = 1 << 48;
 
-/// The newest index of one stream and which of those before it were seen.
+/// The newest index of one stream, and the received ones before it.
 #[derive(Clone, Debug)]
 pub(super) struct ReplayWindow {
     newest: u64,
@@ -17,21 +17,21 @@ pub(super) struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// A window that has seen nothing but `index`.
+    /// A window in which only `index` was received.
     pub(super) fn starting_at(index: u64) -> Self {
         let mut window = Self { newest: index, seen: [0; WORDS] };
         window.set(index);
         window
     }
 
-    /// The index that `sequence` most likely stands for: the one nearest to the newest.
+    /// The most likely index of `sequence`: the one nearest to the newest.
     pub(super) fn estimate(&self, sequence: u16) -> Option<u64> {
         let distance = sequence.wrapping_sub(self.newest as u16).cast_signed();
-        // Before the stream's beginning, or past its end, there is no index.
+        // There is no index before the stream's beginning or past its end.
         self.newest.checked_add_signed(i64::from(distance)).filter(|index| *index < INDEX_END)
     }
 
-    /// Whether a packet of this index may be accepted.
+    /// True if a packet with this index may be accepted.
     pub(super) fn is_fresh(&self, index: u64) -> bool {
         if index > self.newest {
             return true;
@@ -39,7 +39,6 @@ impl ReplayWindow {
         self.newest - index < WINDOW_BITS && !self.is_set(index)
     }
 
-    /// Takes note of an authentic packet.
     pub(super) fn accept(&mut self, index: u64) {
         if index > self.newest {
             self.advance(index);
@@ -82,7 +81,7 @@ fn place(index: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    /// Feeds sequence numbers and checks which of them are taken.
+    /// Feeds sequence numbers and checks which of them are accepted.
     fn check(sequences: &[u16], taken: &[u16]) {
         let (first, rest) = sequences.split_first().expect("at least one");
         let mut window = ReplayWindow::starting_at(u64::from(*first));

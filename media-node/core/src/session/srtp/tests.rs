@@ -1,4 +1,4 @@
-//! Published vectors, both directions of every profile, and what an attacker must not be able to move.
+//! Published vectors, both directions of every profile, and state that an attacker must not change.
 
 use super::*;
 
@@ -76,7 +76,7 @@ fn seals_and_opens_rtcp_like_rfc_7714_section_17() {
 
 #[test]
 fn counter_mode_gives_the_packets_of_libsrtp() {
-    // The vector that libsrtp, and with it every browser, validates itself by.
+    // The vector with which libsrtp, and thus every browser, tests itself.
     let master_key = hex("e1f97a0d3e018be0d64fa32c06de4139");
     let master_salt = hex("0ec675ad498afeebb6960b3aabe6");
     let ciphers = Ciphers::derive(Profile::Aes128CmSha1_80, &master_key, &master_salt).expect("lengths");
@@ -170,7 +170,7 @@ fn forged_packets_move_nothing() {
     for profile in PROFILES {
         let ((_, client_seals), (mut server_opens, _)) = ends(profile);
         assert!(server_opens.open_rtp(&mut sealed(&client_seals, 7, 100), 12).is_ok());
-        // A far jump ahead under a known SSRC, and more unknown SSRCs than would fit.
+        // A far jump ahead under a known SSRC, and more unknown SSRCs than fit.
         let mut jump = sealed(&client_seals, 7, 30_000);
         *jump.last_mut().expect("not empty") ^= 1;
         assert_eq!(server_opens.open_rtp(&mut jump, 12), Err(OpenError::Forged));

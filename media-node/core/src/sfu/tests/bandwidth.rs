@@ -11,7 +11,7 @@ fn camera(viewers: u32, bandwidth: Bandwidth) -> Camera {
     Camera::of(world, 3)
 }
 
-/// Kilobits per second that a viewer gets.
+/// Kilobits per second received by a viewer.
 fn kbps_to(camera: &mut Camera, viewer: usize, seconds: u64) -> u64 {
     camera.take(viewer);
     camera.run_for(seconds * 1_000);

@@ -1,4 +1,4 @@
-//! What a subscriber reports about its link, and what the node makes of it.
+//! A subscriber's reports about its link, and the node's reaction.
 
 use super::*;
 use crate::congestion::controller::Reason;
@@ -18,7 +18,7 @@ fn numbered() -> World {
     world
 }
 
-/// The second client reports what arrived since it last did.
+/// Reports the arrivals at the second client since the last report.
 fn report(world: &mut World, reported: &mut usize) {
     let arrived = &world.clients[1].rtp[*reported..];
     let Some(first) = arrived.first().and_then(|packet| packet.transport_sequence) else { return };
@@ -32,7 +32,7 @@ fn report(world: &mut World, reported: &mut usize) {
     world.send(1, datagram);
 }
 
-/// So many frames of so many bytes each 20 ms, and a report of them each 100 ms.
+/// Sends this many frames of this size, one per 20 ms, with a report every 100 ms.
 fn play(world: &mut World, frames: usize, bytes: usize, reported: &mut usize) {
     for number in 0..frames {
         send_frame(world, 0, number == 0, &[bytes]);
@@ -99,7 +99,7 @@ fn a_link_that_carries_more_is_found_by_probes() {
     let mut world = numbered();
     world.run_for(20);
     let now = world.now;
-    controller(&mut world).set_wanted(now, 2_500_000);
+    controller(&mut world).set_wanted(now, 2_500_000, 2_500_000);
     let mut reported = 0;
     play(&mut world, 50, 1_000, &mut reported);
     assert_eq!(controller(&mut world).reason(), Reason::Probe);
@@ -107,7 +107,7 @@ fn a_link_that_carries_more_is_found_by_probes() {
     assert!(target > 2_000_000, "{target}");
     let probed = world.sfu.stats().probe_bytes_out;
     assert!((5_000..40_000).contains(&probed), "{probed}");
-    // What is repeated was sent before, on the stream for that.
+    // Repeated packets were sent before, and use the retransmission stream.
     let repeated = world.clients[1].rtp.iter().filter(|packet| packet.payload_type == 97);
     assert!(repeated.clone().count() > 5 && repeated.clone().all(|packet| packet.payload.len() > 1_000));
 }
@@ -119,7 +119,7 @@ fn a_large_frame_is_spread_and_audio_does_not_wait_for_it() {
     play(&mut world, 100, 1_000, &mut 0);
     world.clients[1].rtp.clear();
     let begun = world.now;
-    // 20 kB where 400 kbit/s are known to pass: 80 ms of that may leave at once, the rest at the rate.
+    // 20 kB on a link known to carry 400 kbit/s: 80 ms of that may leave at once, the rest at the rate.
     send_frame(&mut world, 0, true, &[1_000; 20]);
     for _ in 0..10 {
         let packet = world.clients[0].sound(b"sound");
@@ -168,7 +168,7 @@ fn a_paused_video_comes_back_when_the_link_carries_it_again() {
     let now = world.now;
     world.sfu.set_estimate(now, key, crate::congestion::allocate::Estimate::of(50_000));
     let before = world.clients[1].rtp.len();
-    // Audio alone says little about the link: what is paused has to be probed for with padding.
+    // Audio alone reveals little about the link, so paused video must be probed for with padding.
     let mut resumed_after = None;
     for number in 0..400 {
         send_frame(&mut world, 0, number % 20 == 0, &[1_000]);

@@ -1,4 +1,4 @@
-//! Sessions that come up, restart and go.
+//! Sessions that connect, restart and end.
 
 use super::super::*;
 use super::world::{AUDIO, AUDIO_SLOT, VIDEO, VIDEO_SLOT, World, identity, room};

@@ -1,4 +1,4 @@
-//! H.264 of a real encoder in two layers: what a viewer gets is whole pictures, each of which a decoder can show.
+//! H.264 of a real encoder in two layers: a viewer gets whole pictures, each of which a decoder can show.
 
 use super::super::*;
 use super::world::{Received, VIDEO, VIDEO_SLOT, World, room};
@@ -10,14 +10,14 @@ use shared::Mid;
 use shared::control::{Forward, TrackRef};
 use shared::rtp_parameters::{Codec, CodecName, Encoding};
 
-/// Two layers as x264 encodes them, with a key frame each 9 pictures.
+/// Two layers encoded by x264, with a key frame every 9 pictures.
 const FILES: [&[u8]; 2] = [
     include_bytes!("../../../../../tests/vectors/media/layer-90.h264"),
     include_bytes!("../../../../../tests/vectors/media/layer-180.h264"),
 ];
 const SSRCS: [u32; 2] = [9_001, 9_002];
 const FRAME_MS: u64 = 33;
-/// How the publisher and the viewers know the codec.
+/// The publisher's and the viewers' payload types of the codec.
 const PUBLISHED: u8 = 102;
 const VIEWED: u8 = 108;
 const MTU: usize = 400;
@@ -49,7 +49,7 @@ fn pictures(file: &[u8]) -> Vec<Picture> {
     pictures
 }
 
-/// A picture as payloads: parameters together or each alone, slices in pieces where they are long.
+/// A picture as payloads: parameter sets together or each alone, long slices fragmented.
 fn payloads(picture: &Picture, random: &mut Random) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     let (parameters, slices): (Vec<_>, Vec<_>) =
@@ -75,7 +75,7 @@ fn payloads(picture: &Picture, random: &mut Random) -> Vec<Vec<u8>> {
     payloads
 }
 
-/// The packets of one timestamp as units again.
+/// The units in the packets of one timestamp.
 fn picture_of(payloads: &[&[u8]]) -> Picture {
     let mut picture = Picture::new();
     for payload in payloads {
@@ -94,7 +94,7 @@ fn picture_of(payloads: &[&[u8]]) -> Picture {
     picture
 }
 
-/// The first client publishes two layers in H.264, the second VP8; everybody else reads both.
+/// The first client publishes two layers in H.264, the second VP8; everybody else decodes both.
 struct Call {
     world: World,
     random: Random,
@@ -199,7 +199,7 @@ impl Call {
         self.world.sfu.set_estimate(self.world.now, key, Estimate::of(kbps * 1_000));
     }
 
-    /// What a room was told of undecodable slots.
+    /// The reports to a room about undecodable slots.
     fn told(&mut self) -> Vec<Vec<Mid>> {
         let told = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
             Output::VideoUndecodable { mids, .. } => Some(mids),
@@ -212,7 +212,7 @@ impl Call {
         told.collect()
     }
 
-    /// The layers that the publisher was told last are needed.
+    /// The layers last reported as needed.
     fn wanted(&mut self) -> Option<Vec<String>> {
         let mut wanted = std::mem::take(&mut self.world.outputs).into_iter().filter_map(|output| match output {
             Output::LayersWanted { rids, .. } => Some(rids),
@@ -225,13 +225,13 @@ impl Call {
         wanted.next_back()
     }
 
-    /// Where a picture is in the files.
+    /// The position of a picture in the files.
     fn find(&self, picture: &Picture) -> Option<(usize, usize)> {
         (0..2).find_map(|layer| Some((layer, self.files[layer].iter().position(|known| known == picture)?)))
     }
 
-    /// One unbroken stream of whole pictures: each is the next of its layer, or a key frame. Returns how often the source
-    /// changed.
+    /// Checks for one continuous stream of whole pictures: each is the next of its layer, or a key frame. Returns the
+    /// number of source changes.
     fn check_stream(&self, received: &[Received]) -> usize {
         let (mut switches, mut last) = (0, None);
         let (mut packets, mut before) = (received.iter().peekable(), None);
@@ -277,7 +277,7 @@ fn a_viewer_gets_it_under_its_own_payload_type_from_a_key_frame_on() {
     let received = call.take(2);
     assert!(received.len() > 100 && received.iter().all(|packet| packet.payload_type == VIEWED));
     assert_eq!(call.check_stream(&received), 0, "the large layer");
-    // Its parameters tell the size.
+    // Its parameters contain the size.
     let mid = |mid| Mid::parse(mid).expect("a mid");
     let track = TrackRef { session: call.world.clients[0].id(), mid: mid(VIDEO) };
     let forward = Forward::new(call.world.clients[2].id(), mid(VIDEO_SLOT), Some(track));

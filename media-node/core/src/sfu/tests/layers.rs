@@ -1,4 +1,6 @@
-//! A camera in three layers: which one each viewer gets, and that a viewer sees one stream all the while.
+//! A camera in three layers: the layer that each viewer gets, in one continuous stream.
+
+mod tempos;
 
 use super::super::*;
 use super::feedback;
@@ -17,33 +19,33 @@ const FRAME_MS: u64 = 33;
 const SSRCS: [u32; 3] = [9_001, 9_002, 9_003];
 const KBPS: [u64; 3] = [150, 500, 2_000];
 const LINES: [u16; 3] = [180, 360, 720];
-/// TID and Y of the frames after a key frame, as libwebrtc sends them in three temporal layers.
+/// TID and Y of the frames after a key frame, as sent by libwebrtc in three temporal layers.
 const TEMPORAL_LAYERS: [(u8, bool); 8] =
     [(0, false), (2, true), (1, true), (2, false), (0, false), (2, false), (1, false), (2, false)];
 
-/// The first client's camera. Its layers count from numbers of their own, as in browsers.
+/// The first client's camera. Its layers count independently, as in browsers.
 pub(super) struct Camera {
     pub(super) world: World,
     is_on: [bool; 3],
     layers: usize,
     /// Frames since the start, which is also the capture time.
     frame: u64,
-    /// Frames that each layer has sent.
+    /// Frames sent by each layer.
     sent: [u64; 3],
     answered: [usize; 3],
-    /// Where there are temporal layers: the last key frame of each layer, and its frames of the base layer.
+    /// With temporal layers: the last key frame of each layer, and its number of base layer frames.
     temporal: Option<[(u64, u8); 3]>,
-    /// Whether it tells with which frames a viewer can take more of them.
+    /// True if it marks frames at which a viewer can take more of them.
     has_sync: bool,
     /// Packets of one frame arrive in any order.
     shuffle: Option<Random>,
-    /// Percent of its packets that are lost on their way to the node.
+    /// Percentage of its packets that are lost on their way to the node.
     loss: u64,
     losses: Random,
 }
 
 impl Camera {
-    /// The first client publishes so many layers, everybody else watches them.
+    /// The first client publishes this many layers, everybody else watches them.
     fn new(clients: u32, layers: usize) -> Self {
         Self::of(World::connected(clients), layers)
     }
@@ -147,7 +149,7 @@ impl Camera {
         (0xffff_0000 + layer as u64 * 5_000_000 + frame * FRAME_MS * 90) as u32
     }
 
-    /// Tells the clock of every layer, as of the next frame.
+    /// Reports the clock of every layer, as of the next frame.
     fn report(&mut self) {
         let ntp = self.world.sfu.clock.at(self.world.now);
         for (layer, ssrc) in SSRCS.into_iter().enumerate() {
@@ -170,7 +172,7 @@ impl Camera {
         self.world.control(RoomToNode::SetForwards { forwards: vec![Forward { lines_max, ..forward }] });
     }
 
-    /// Video packets that a viewer got since this was last called, and how many of audio.
+    /// Video packets that a viewer got since the last call, and the number of audio packets.
     pub(super) fn take(&mut self, viewer: usize) -> (Vec<Received>, usize) {
         let ssrc = self.world.clients[viewer].ssrc(VIDEO_SLOT);
         let (video, audio): (Vec<_>, Vec<_>) =
@@ -178,7 +180,7 @@ impl Camera {
         (video, audio.len())
     }
 
-    /// The layers a viewer got within this time, without repetitions.
+    /// The layers that a viewer got within this time, without repetitions.
     pub(super) fn layers_within(&mut self, viewer: usize, milliseconds: u64) -> Vec<u8> {
         self.take(viewer);
         self.run_for(milliseconds);
@@ -214,8 +216,8 @@ fn layer_of(packet: &Received) -> Option<u8> {
     packet.payload.last().copied()
 }
 
-/// One unbroken stream: time and picture numbers never go back, and each layer begins with a key frame. Returns how often
-/// the layer changed.
+/// Checks for one continuous stream: time and picture numbers never go back, and each layer begins with a key frame.
+/// Returns the number of layer changes.
 fn check_stream(received: &[Received]) -> usize {
     let mut in_order = received.to_vec();
     let first = in_order.first().map_or(0, |packet| packet.sequence).wrapping_sub(100);
@@ -328,7 +330,7 @@ fn layers_are_aligned_by_their_clocks() {
     assert!(check_stream(&video) >= 4);
     let layer = |packet: &Received| u64::from(layer_of(packet).unwrap_or_default());
     let capture = |packet: &Received| {
-        // The picture number tells the frame only until it is rewritten; the time since the first packet does as well.
+        // The picture number identifies the frame only until it is rewritten; so does the time since the first packet.
         (packet.at - video[0].at).as_millis() as u32 * 90
     };
     let drifts = video.iter().map(|packet| {
@@ -442,98 +444,4 @@ fn a_camera_whose_uplink_shrinks_is_asked_for_no_repairs_and_its_viewers_move_to
     camera.run_for(8_000);
     let limits: Vec<_> = feedback(&camera.world, 0).iter().filter_map(limit).collect();
     assert!(limits.last().is_some_and(|bps| *bps > 2_650_000), "and in the end for as much as it likes: {limits:?}");
-}
-
-/// Frames within a second, and that nothing is missing between them; whatever is lost is sent again.
-fn frames_in_a_second(camera: &mut Camera) -> usize {
-    camera.take(1);
-    camera.run_for(1_000);
-    let (video, _) = camera.take(1);
-    assert!(video.iter().all(|packet| layer_of(packet) == Some(0)));
-    for pair in video.windows(2) {
-        let descriptors = [&pair[0], &pair[1]].map(|packet| vp8::Descriptor::parse(&packet.payload).expect("VP8"));
-        let [before, this] = descriptors.map(|descriptor| descriptor.numbers());
-        let is_base = descriptors[1].temporal_layer.is_some_and(|layer| layer.index == 0);
-        let step = Numbers { picture_id: 1, base_layer_index: u8::from(is_base) };
-        assert_eq!((pair[1].sequence, this), (pair[0].sequence.wrapping_add(1), before.advance(step)));
-    }
-    let Some(lost) = video.len().checked_sub(5).map(|place| &video[place]) else { return 0 };
-    let viewer = &mut camera.world.clients[1];
-    let (slot, repairs) = (viewer.ssrc(VIDEO_SLOT), viewer.rtx_ssrc(VIDEO_SLOT));
-    let request = viewer.report(|writer| writer.nack(1, slot, std::iter::once(lost.sequence)).expect("room"));
-    camera.world.send(1, request);
-    camera.world.run_for(50);
-    let repaired: Vec<_> = camera.world.clients[1].rtp.iter().filter(|packet| packet.ssrc == repairs).collect();
-    let original = [&lost.sequence.to_be_bytes(), &lost.payload[..]].concat();
-    assert_eq!(repaired.iter().map(|packet| &packet.payload).collect::<Vec<_>>(), [&original]);
-    video.len()
-}
-
-#[test]
-fn the_smallest_layer_loses_frames_before_it_is_paused() {
-    let mut camera = Camera::new(2, 3);
-    camera.temporal = Some(Default::default());
-    camera.set_target(1, 5_000);
-    camera.run_for(4_000);
-    for (kbps, expected) in
-        [(300, 30), (150, 15), (100, 8), (60, 0), (100, 0), (300, 30), (100, 8), (160, 15), (300, 30)]
-    {
-        camera.set_target(1, kbps);
-        for _ in 0..if expected == 0 { 1 } else { 12 } {
-            for place in 0..2 {
-                camera.world.send(place, camera.world.clients[place].check(true));
-            }
-            camera.run_for(1_000);
-        }
-        let frames = frames_in_a_second(&mut camera);
-        assert!(frames.abs_diff(expected) <= 1, "{kbps} kbit/s: {frames} frames");
-    }
-    let told = camera.told();
-    assert_eq!(told.iter().filter(|said| *said == "limited paused").count(), 1, "{told:?}");
-}
-
-#[test]
-fn a_camera_that_tells_no_frame_to_speed_up_with_is_asked_for_a_key_frame() {
-    let mut camera = Camera::new(2, 3);
-    (camera.temporal, camera.has_sync) = (Some(Default::default()), false);
-    camera.set_target(1, 5_000);
-    camera.run_for(4_000);
-    let keyframes = |camera: &Camera| feedback(&camera.world, 0).iter().filter(|name| **name == "pli 9001").count();
-    let mut within = |kbps, milliseconds, expected: std::ops::Range<usize>| {
-        camera.set_target(1, kbps);
-        for place in 0..2 {
-            camera.world.send(place, camera.world.clients[place].check(true));
-        }
-        camera.run_for(milliseconds);
-        let frames = frames_in_a_second(&mut camera);
-        assert!(expected.contains(&frames), "{kbps} kbit/s: {frames} frames");
-        keyframes(&camera)
-    };
-    let before = within(100, 4_000, 7..10);
-    assert_eq!(within(300, 1_000, 7..10), before, "it may tell one yet");
-    assert_eq!(within(300, 2_000, 29..32), before + 1);
-    // It is slowed down again: another key frame waits.
-    assert_eq!(within(100, 1_000, 7..10), before + 1);
-    assert_eq!(within(300, 4_000, 7..10), before + 1);
-    assert_eq!(within(300, 3_000, 29..32), before + 2);
-}
-
-#[test]
-fn a_layer_that_is_left_goes_on_with_its_base_until_the_next_can_begin() {
-    let mut camera = Camera::new(2, 3);
-    camera.temporal = Some(Default::default());
-    camera.set_target(1, 5_000);
-    camera.run_for(4_000);
-    camera.set_target(1, 900);
-    // The next layer's key frame does not come for a while.
-    camera.is_on[1] = false;
-    camera.run_for(120);
-    camera.take(1);
-    camera.run_for(200);
-    let (video, _) = camera.take(1);
-    let layer = |packet: &Received| vp8::Descriptor::parse(&packet.payload).and_then(|found| found.temporal_layer);
-    assert!(!video.is_empty());
-    for packet in &video {
-        assert_eq!((layer_of(packet), layer(packet).map(|layer| layer.index)), (Some(2), Some(0)));
-    }
 }

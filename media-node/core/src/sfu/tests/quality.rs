@@ -1,4 +1,4 @@
-//! A minute of a call, and what is told of it.
+//! A minute of a call, and its quality report.
 
 use super::world::{AUDIO, AUDIO_SLOT, VIDEO, VIDEO_SLOT, World};
 use super::{Output, send_frame};
@@ -8,7 +8,8 @@ use shared::rtp_parameters::{Flow, MediaKind};
 
 const FRAME_MS: u64 = 50;
 
-/// So many seconds of sound and 20 frames a second, of two packets each; every hundredth packet is lost on the way in.
+/// This many seconds of audio and 20 frames per second, of two packets each; every hundredth packet is lost on the way
+/// in.
 fn play(world: &mut World, seconds: u64) {
     for number in 0..seconds * 1_000 / FRAME_MS {
         if number % 100 == 0 {
@@ -64,7 +65,7 @@ fn a_minute_of_each_session_is_told_as_counts_of_that_minute() {
     let sent = track(publisher, Flow::ClientToNode, MediaKind::Video);
     assert!((2_300..2_420).contains(&(sent.packets + sent.packets_lost)), "{sent:?}");
     assert!((22..=25).contains(&sent.packets_lost), "{sent:?}");
-    // Of a frame whose first packet is lost the last one still comes.
+    // The last packet of a frame arrives even if the first one is lost.
     assert!((1_150..=1_201).contains(&sent.frames), "{sent:?}");
     assert!(sent.freezes == 1 && sent.plis >= 1, "nothing is sent again, so key frames are asked for: {sent:?}");
     assert!(sent.nacks >= sent.packets_lost, "{sent:?}");

@@ -1,4 +1,4 @@
-//! What is copied for the recorder, and that a recorder which takes nothing costs nobody else anything.
+//! Packets copied for the recorder; a recorder that takes nothing affects nobody else.
 
 use super::super::*;
 use super::world::{VIDEO, VIDEO_SLOT, World};
@@ -8,7 +8,7 @@ use shared::control::{RecordedParticipant, RecordedTrack, RecordingOrder, TrackR
 use shared::signal::TrackSource;
 use shared::{Mid, ParticipantId, RecordingId, TrackId, UnixMillis};
 
-/// Record these sections of the first client.
+/// An order to record these sections of the first client.
 pub(super) fn order(world: &World, mids: &[&str]) -> RoomToNode {
     let session = world.clients[0].id();
     let track = |mid: &&str| RecordedTrack {
@@ -110,11 +110,11 @@ fn what_is_too_much_for_the_viewers_is_recorded() {
     world.forward(0, VIDEO, 1, VIDEO_SLOT);
     let order = order(&world, &[VIDEO]);
     world.control(order);
-    // A caller that does not send what is urgent.
+    // A caller that does not send urgent packets.
     for number in 0..300 {
         let mut packet = world.clients[0].video(true, number == 0, number == 299, 300);
         let from = world.clients[0].address;
-        world.sfu.handle_input(world.now, Input::Datagram { from, bytes: &mut packet });
+        world.sfu.handle_input(world.now, Input::Datagram { from: from.into(), bytes: &mut packet });
     }
     assert!(world.sfu.stats().dropped(DropReason::Overflow) > 0);
     assert_eq!(world.sfu.exchange_recorded(Batch::default()).packets.len(), 300);

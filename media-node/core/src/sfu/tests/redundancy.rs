@@ -1,10 +1,10 @@
-//! Audio that carries the packets before it (RFC 2198): from publishers, and to those who lose packets.
+//! Audio that repeats the packets before it (RFC 2198): from publishers, and to clients that lose packets.
 
 use super::world::{AUDIO, AUDIO_SLOT, Client, OPUS, RED, World};
 use crate::codec::red::Blocks;
 use crate::rtcp::ReportBlock;
 
-/// A room in which `has_redundancy` says who negotiated it, and everybody hears the first one.
+/// A room in which `has_redundancy` lists who negotiated it, and everybody hears the first one.
 fn hearing(has_redundancy: &[bool]) -> World {
     let mut world = World::new(has_redundancy.len() as u32, 7);
     for (client, has_redundancy) in world.clients.iter_mut().zip(has_redundancy) {
@@ -21,7 +21,7 @@ fn say(world: &mut World, text: &[u8]) {
     world.run_for(20);
 }
 
-/// Says that the client lost this share of what it was sent, in 256ths.
+/// Reports that the client lost this share of its packets, in 256ths.
 fn report_loss(world: &mut World, place: usize, fraction_lost: u8) {
     let (client, own) = (&mut world.clients[place], place as u32);
     let block = ReportBlock {
@@ -38,7 +38,7 @@ fn report_loss(world: &mut World, place: usize, fraction_lost: u8) {
     world.run_for(20);
 }
 
-/// What the last packet says, and again, the last one first.
+/// The last packet's payload and its repeated ones, the last one first.
 fn last(client: &Client) -> (u8, Vec<Vec<u8>>) {
     let packet = client.rtp.last().expect("something was heard");
     if packet.payload_type == OPUS {

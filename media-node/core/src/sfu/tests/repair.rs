@@ -1,4 +1,4 @@
-//! What is lost is sent again, or a key frame takes its place.
+//! Losses are retransmitted, or a key frame replaces them.
 
 use super::super::*;
 use super::world::{VIDEO, VIDEO_SLOT, World};
@@ -117,7 +117,7 @@ fn what_an_earlier_track_sent_is_never_answered_with_a_packet_of_a_later_one() {
     let index = 61_001;
     let packet = |world: &World, place: usize| {
         let client = &world.clients[place];
-        // The key frame of the second goes on, so that the first's may still be missed.
+        // The key frame of the second continues, so the first's may still be missing.
         client.packet(client.ssrc(VIDEO), 96, index, 77, place == 0, &[0x90, 0x80, 0x80, 0x01, 0, place as u8])
     };
     let first = packet(&world, 0);
@@ -169,7 +169,7 @@ fn a_late_repair_of_the_stream_before_is_not_of_this_one() {
     world.send(0, own);
     world.run_for(50);
     assert_eq!(world.clients[1].rtp.len(), before + 1, "the stream's own repair is taken");
-    // No offer announced it: it is known by what it repaired.
+    // No offer announced it: it is known by its repairs.
     fill(&mut world, 4_444, 200);
     world.run_for(50);
     let before = world.clients[1].rtp.len();

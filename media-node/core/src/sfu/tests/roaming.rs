@@ -1,27 +1,29 @@
 //! Clients whose address changes, and participants who lie about theirs.
 
 use super::*;
+use crate::path::Link;
+use std::net::SocketAddr;
 
-/// How a NAT forgets a client's mapping.
+/// A NAT's way of forgetting a client's mapping.
 #[derive(Clone, Copy, Debug)]
 enum Rebind {
     Port,
     Address,
     Both,
-    /// From IPv4 to IPv6, as when a telephone leaves the Wi-Fi.
+    /// From IPv4 to IPv6, as when a phone leaves the Wi-Fi.
     Family,
 }
 
-/// How a browser keeps consent (RFC 7675 §5.1).
+/// A browser's way of keeping consent (RFC 7675 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Checks {
-    /// Chromium nominates with each check of the pair it uses, twice a second.
+    /// Chromium nominates with each check of the current pair, twice a second.
     Nominating,
     /// Firefox's consent checks are plain Binding requests, every few seconds.
     Plain,
 }
 
-/// What the client does besides listening.
+/// The client's activity besides receiving.
 #[derive(Clone, Copy, Debug)]
 enum Role {
     Speaks,
@@ -41,7 +43,7 @@ impl Rebind {
     }
 }
 
-/// Runs for so many milliseconds with client 1 alive as `checks` and `role` say; client 0 speaks.
+/// Runs for this many milliseconds with client 1 active according to `checks` and `role`; client 0 speaks.
 fn live(world: &mut World, checks: Checks, role: Role, milliseconds: u64) {
     let interval = if checks == Checks::Nominating { 480 } else { 2_500 };
     for ms in (0..milliseconds).step_by(20) {
@@ -137,7 +139,7 @@ fn an_address_in_use_is_not_taken_by_another_sessions_check() {
 #[test]
 fn an_address_belongs_to_the_session_that_answers_there() {
     let mut world = World::connected(2);
-    // Behind one NAT, the second client gets the mapping that the first one had.
+    // Behind one NAT, the second client gets the first one's old mapping.
     let taken = world.clients[0].address;
     world.clients[0].address.set_port(1);
     world.clients[1].address = taken;
@@ -157,11 +159,69 @@ fn an_unproven_claim_keeps_nobody_out() {
     let mut world = World::new(2, 5);
     world.open(0);
     world.open(1);
-    // The second participant claims where the first one is about to come from.
+    // The second participant claims the first one's next address.
     let claimed = world.clients[0].address;
     world.send_from(claimed, world.clients[1].check(true));
     world.run_for(20);
     world.send(0, world.clients[0].check(true));
     world.run_for(500);
     assert!(world.clients[0].keys.is_some());
+}
+
+fn tcp(number: u32) -> Link {
+    Link::Tcp(number.try_into().expect("not zero"))
+}
+
+#[test]
+fn a_client_over_tcp_is_served_on_its_connection_alone() {
+    let mut world = World::new(2, 7);
+    world.clients[1].link = tcp(1);
+    world.connect();
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    assert!(world.sfu.knows(world.clients[1].path()));
+    live(&mut world, Checks::Nominating, Role::Speaks, 1_000);
+    assert_eq!(world.clients[1].rtp.len(), 50);
+    // Another connection from the same address and port, and the same over UDP, are other clients.
+    for link in [tcp(2), Link::Udp] {
+        let other = Path { link, ..world.clients[1].path() };
+        assert!(!world.sfu.knows(other));
+        let rtp_in = world.sfu.stats().rtp_in;
+        let spoken = world.clients[1].sound(b"from elsewhere");
+        world.send_from(other, spoken);
+        world.run_for(20);
+        assert_eq!(world.sfu.stats().rtp_in, rtp_in);
+    }
+}
+
+#[test]
+fn media_leaves_a_connection_that_has_ended() {
+    let mut world = World::connected(2);
+    world.forward(0, AUDIO, 1, AUDIO_SLOT);
+    let udp = world.clients[1].address;
+    world.clients[1].link = tcp(1);
+    live(&mut world, Checks::Nominating, Role::Speaks, 3_000);
+    world.clients[1].rtp.clear();
+    live(&mut world, Checks::Nominating, Role::Nothing, 1_000);
+    assert_eq!(world.clients[1].rtp.len(), 50, "media follows the client to its connection");
+    let path = world.clients[1].path();
+    world.sfu.handle_input(world.now, Input::Closed { path });
+    assert!(!world.sfu.knows(path));
+    world.runs.clear();
+    world.clients[1].link = Link::Udp;
+    world.clients[1].rtp.clear();
+    live(&mut world, Checks::Nominating, Role::Nothing, 1_000);
+    assert_eq!(world.clients[1].rtp.len(), 50, "at once, on the path that it has answered on");
+    assert!(world.runs.iter().filter(|(to, ..)| *to == udp).count() >= 50);
+    // Its last path ends too: nothing is sent until the client comes back, and then everything.
+    world.sfu.handle_input(world.now, Input::Closed { path: udp.into() });
+    world.runs.clear();
+    world.clients[1].link = tcp(2);
+    let spoken = world.clients[0].sound(b"into the void");
+    world.send(0, spoken);
+    world.run_for(20);
+    assert!(world.runs.is_empty(), "{:?}", world.runs);
+    live(&mut world, Checks::Nominating, Role::Nothing, 1_000);
+    world.clients[1].rtp.clear();
+    live(&mut world, Checks::Nominating, Role::Nothing, 1_000);
+    assert_eq!(world.clients[1].rtp.len(), 50);
 }

@@ -1,4 +1,4 @@
-//! Which track a slot plays, and that its stream never breaks.
+//! The track in a slot, and its unbroken stream.
 
 use super::super::*;
 use super::world::{AUDIO, AUDIO_SLOT, VIDEO, VIDEO_SLOT, World};
@@ -55,7 +55,7 @@ fn a_publisher_that_comes_back_under_the_same_number_continues_the_slot() {
     world.forward(0, VIDEO, 2, VIDEO_SLOT);
     send_frame(&mut world, 0, true, &[500]);
     world.run_for(50);
-    // Another session of the same participant: same number as contributing source, another index space.
+    // Another session of the same participant: the same contributing source, another index space.
     let mut session = world.clients[1].parameters();
     session.sections[1].csrc = world.clients[0].csrc(VIDEO);
     world.control(RoomToNode::SetSession { session });

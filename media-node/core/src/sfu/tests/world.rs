@@ -1,7 +1,8 @@
-//! A virtual network between clients of our own and one shard.
+//! A virtual network between our own clients and one shard.
 
 use crate::codec::red::{self, Earlier};
 use crate::congestion::bandwidth::Bandwidth;
+use crate::path::{Link, Path};
 use crate::places::Places;
 use crate::random::Random;
 use crate::rtp::{HeaderWriter, RtpHeader};
@@ -21,9 +22,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// One way through the network.
+/// One-way delay of the network.
 pub(super) const ONE_WAY: Duration = Duration::from_millis(10);
-/// Sections of every client: what it publishes, and its slots.
+/// Sections of every client: published tracks and slots.
 pub(super) const AUDIO: &str = "0";
 pub(super) const VIDEO: &str = "1";
 pub(super) const AUDIO_SLOT: &str = "2";
@@ -44,7 +45,7 @@ pub(super) fn identity(seed: u64) -> Identity {
     Identity::simulated(certificate.certificate, certificate.private_key, seed).expect("fits")
 }
 
-/// A packet as a client decrypted it.
+/// A packet decrypted by a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Received {
     pub(super) ssrc: u32,
@@ -60,6 +61,7 @@ pub(super) struct Received {
 pub(super) struct Client {
     pub(super) name: String,
     pub(super) address: SocketAddr,
+    pub(super) link: Link,
     pub(super) identity: Identity,
     pub(super) dtls: Dtls,
     pub(super) keys: Option<(Opener, Sealer, Profile)>,
@@ -68,28 +70,37 @@ pub(super) struct Client {
     pub(super) answers: Vec<Vec<u8>>,
     /// An earlier address of its NAT, at which it still receives.
     pub(super) earlier: Option<SocketAddr>,
-    /// Answers to the node's checks.
+    /// Responses to the node's checks.
     outbox: Vec<Vec<u8>>,
-    /// Counts ICE restarts: each has credentials of its own.
+    /// Counts ICE restarts: each has new credentials.
     pub(super) ice_generation: u32,
     number: u32,
     index: u64,
     sound_index: u64,
     picture: u16,
-    /// Whether it negotiated redundant audio.
+    /// True if it negotiated redundant audio.
     pub(super) has_redundancy: bool,
-    /// Whether its packets carry transport-wide sequence numbers, and the next.
+    /// The next transport-wide sequence number; `None` without them.
     pub(super) transport_sequence: Option<u16>,
-    /// Whether those that it receives carry them.
+    /// True if it receives transport-wide sequence numbers.
     pub(super) is_sent_numbers: bool,
 }
 
 impl Client {
+    pub(super) fn path(&self) -> Path {
+        Path { address: self.address, link: self.link }
+    }
+
+    fn is_at(&self, path: Path) -> bool {
+        self.path() == path || self.earlier.map(Path::from) == Some(path)
+    }
+
     fn new(number: u32, node: Fingerprint) -> Self {
         let identity = identity(u64::from(number));
         Self {
             name: format!("s{number}"),
             address: SocketAddr::from(([192, 0, 2, 1], 10_000 + number as u16)),
+            link: Link::Udp,
             dtls: Dtls::client(start(), &identity, node),
             identity,
             keys: None,
@@ -113,7 +124,7 @@ impl Client {
         SessionId::parse(&self.name).expect("an id")
     }
 
-    /// SSRC of what it publishes (audio, video, video's retransmissions) or receives; each session has its own.
+    /// SSRC of its published streams (audio, video, video's retransmissions) or its slots; unique to each session.
     pub(super) fn ssrc(&self, mid: &str) -> u32 {
         self.number * 100 + mid.parse::<u32>().expect("a number")
     }
@@ -126,7 +137,7 @@ impl Client {
         0xC0_0000 + self.ssrc(mid)
     }
 
-    /// What the edge tells the node about it.
+    /// The session parameters sent by the edge.
     pub(super) fn parameters(&self) -> parameters::Session {
         let section = |mid: &str, kind, flow| {
             let is_video = kind == MediaKind::Video;
@@ -183,7 +194,6 @@ impl Client {
         self.rtp.clear();
     }
 
-    /// Its ICE password.
     fn password(&self) -> String {
         format!("client password {}{}", self.name, self.ice_generation)
     }
@@ -199,7 +209,7 @@ impl Client {
         request.to_vec(&stun::key(&format!("password{}{}", self.name, self.ice_generation)))
     }
 
-    /// The next packet of its camera: `bytes` of payload behind a VP8 descriptor.
+    /// The next packet of its camera: `bytes` of payload after a VP8 descriptor.
     pub(super) fn video(&mut self, is_keyframe: bool, starts_frame: bool, marker: bool, bytes: usize) -> Vec<u8> {
         let [p0, p1] = (self.picture | 0x8000).to_be_bytes();
         let mut payload = vec![if starts_frame { 0x90 } else { 0x80 }, 0x80, p0, p1, u8::from(!is_keyframe)];
@@ -210,7 +220,7 @@ impl Client {
         self.packet(ssrc, 96, self.index, timestamp, marker, &payload)
     }
 
-    /// The next packet of its microphone, with those before it, the last one first.
+    /// The next packet of its microphone, with the packets before it, the last one first.
     pub(super) fn redundant_sound(&mut self, payload: &[u8], earlier: &[&[u8]]) -> Vec<u8> {
         self.sound_index += 1;
         let earlier = (1..).zip(earlier).map(|(behind, payload)| Earlier { timestamp_offset: 960 * behind, payload });
@@ -219,7 +229,7 @@ impl Client {
         self.packet(self.ssrc(AUDIO), RED, self.sound_index, self.sound_index as u32 * 960, false, &out[..length])
     }
 
-    /// The next packet has the next transport-wide sequence number.
+    /// Gives the next packet the next transport-wide sequence number.
     pub(super) fn count_packet(&mut self) {
         self.transport_sequence = self.transport_sequence.map(|sequence| sequence.wrapping_add(1));
     }
@@ -256,7 +266,7 @@ impl Client {
         packet
     }
 
-    /// RTCP as `write` says it, sealed.
+    /// A sealed RTCP packet from `write`.
     pub(super) fn report(&mut self, write: impl FnOnce(&mut crate::rtcp::write::Writer<'_>)) -> Vec<u8> {
         let mut packet = vec![0; 1_200];
         let mut writer = crate::rtcp::write::Writer::new(&mut packet);
@@ -271,7 +281,7 @@ impl Client {
     fn receive(&mut self, now: Instant, mut datagram: Vec<u8>) {
         match datagram[0] {
             0..=3 => match stun::BindingRequest::parse(&datagram) {
-                // A check for another session of the same address is nothing to it.
+                // A check for another session at the same address is ignored.
                 Some(request) if request.receiver_ufrag != format!("client{}{}", self.name, self.ice_generation) => {}
                 Some(request) => {
                     let key = stun::key(&self.password());
@@ -314,11 +324,11 @@ impl Client {
     }
 }
 
-/// A run as it was handed over: destination, segment size, datagrams.
+/// A run as handed over: destination, segment size, datagrams.
 pub(super) type RunShape = (SocketAddr, usize, usize);
 
-/// A datagram to the shard, or to an address if there is one; from where; what it says.
-type OnTheWay = (Option<SocketAddr>, SocketAddr, Vec<u8>);
+/// A datagram in transit: destination (`None` is the shard), source, content.
+type OnTheWay = (Option<Path>, Path, Vec<u8>);
 
 pub(super) struct World {
     pub(super) now: Instant,
@@ -326,16 +336,16 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) outputs: Vec<Output>,
     pub(super) runs: Vec<RunShape>,
-    /// Share of datagrams that get lost, in percent.
+    /// Percentage of lost datagrams.
     pub(super) loss_percent: u64,
     random: Random,
-    /// By arrival; to the shard, or from it to an address.
+    /// By arrival.
     wire: BTreeMap<(Instant, u64), OnTheWay>,
     sent: u64,
 }
 
 impl World {
-    /// A shard and this many clients, none of which it knows.
+    /// A shard and this many clients that it does not know.
     pub(super) fn new(clients: u32, seed: u64) -> Self {
         Self::limited(clients, seed, Bandwidth::default())
     }
@@ -365,7 +375,7 @@ impl World {
         }
     }
 
-    /// As [`Self::new`], with everybody connected and nothing playing.
+    /// Like [`Self::new`], with everybody connected and no track playing.
     pub(super) fn connected(clients: u32) -> Self {
         let mut world = Self::new(clients, 7);
         world.connect();
@@ -391,7 +401,7 @@ impl World {
         self.control(RoomToNode::SetSession { session });
     }
 
-    /// Lets what `publisher` sends from `mid` play in a slot of `subscriber`.
+    /// Plays the track that `publisher` sends from `mid` in a slot of `subscriber`.
     pub(super) fn forward(&mut self, publisher: usize, mid: &str, subscriber: usize, slot: &str) {
         let track = TrackRef { session: self.clients[publisher].id(), mid: Mid::parse(mid).expect("a mid") };
         self.set_slot(subscriber, slot, Some(track));
@@ -404,15 +414,15 @@ impl World {
     }
 
     pub(super) fn send(&mut self, place: usize, datagram: Vec<u8>) {
-        let from = self.clients[place].address;
+        let from = self.clients[place].path();
         self.send_from(from, datagram);
     }
 
-    pub(super) fn send_from(&mut self, from: SocketAddr, datagram: Vec<u8>) {
-        self.put(None, from, datagram);
+    pub(super) fn send_from(&mut self, from: impl Into<Path>, datagram: Vec<u8>) {
+        self.put(None, from.into(), datagram);
     }
 
-    fn put(&mut self, to: Option<SocketAddr>, from: SocketAddr, datagram: Vec<u8>) {
+    fn put(&mut self, to: Option<Path>, from: Path, datagram: Vec<u8>) {
         self.sent += 1;
         if self.random.next_u64() % 100 >= self.loss_percent {
             self.wire.insert((self.now + ONE_WAY, self.sent), (to, from, datagram));
@@ -440,7 +450,7 @@ impl World {
         self.now = end;
     }
 
-    /// Everything that happens at this moment.
+    /// Handles everything due at this time.
     fn step(&mut self) {
         while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, from, mut bytes) = entry.remove();
@@ -453,8 +463,7 @@ impl World {
                 }
                 Some(to) => {
                     let now = self.now;
-                    let client =
-                        self.clients.iter_mut().find(|client| client.address == to || client.earlier == Some(to));
+                    let client = self.clients.iter_mut().find(|client| client.is_at(to));
                     client.into_iter().for_each(|client| client.receive(now, bytes.clone()));
                 }
             }
@@ -474,14 +483,14 @@ impl World {
         let mut datagrams = Vec::new();
         while let Some(runs) = self.sfu.poll_transmits(self.now) {
             for run in runs {
-                self.runs.push((run.to, run.segment_bytes, run.segments));
+                self.runs.push((run.to.address, run.segment_bytes, run.segments));
                 let segments = run.bytes.chunks(run.segment_bytes);
                 assert_eq!(segments.len(), run.segments);
                 datagrams.extend(segments.map(|segment| (run.to, segment.to_vec())));
             }
         }
         let node = SocketAddr::from(([192, 0, 2, 99], 1));
-        datagrams.into_iter().for_each(|(to, datagram)| self.put(Some(to), node, datagram));
+        datagrams.into_iter().for_each(|(to, datagram)| self.put(Some(to), node.into(), datagram));
         self.outputs.extend(std::iter::from_fn(|| self.sfu.poll_output()));
     }
 }

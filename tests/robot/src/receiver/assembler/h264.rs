@@ -1,4 +1,4 @@
-//! The units of an H.264 packet (RFC 6184) as a byte stream: each behind a start code of 4 bytes.
+//! Writes the units of an H.264 packet (RFC 6184) as a byte stream, each after a 4-byte start code.
 
 use bytes::BytesMut;
 
@@ -6,7 +6,8 @@ const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
-/// Whether a key frame begins with this packet: a sequence parameter set does, alone or as the first of several.
+/// True if a key frame begins with this packet, which then contains a sequence parameter set, alone or as the first of
+/// several units.
 pub(super) fn starts_key_frame(payload: &[u8]) -> bool {
     let kind = |at: usize| payload.get(at).map_or(0, |header| header & 0x1f);
     kind(0) == 7 || kind(0) == STAP_A && kind(3) == 7

@@ -1,0 +1,42 @@
+/// <reference types="node" />
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+describe("the code in the package's README", () => {
+  const [, code = ""] = /```ts\n(.*?)```/s.exec(readFileSync(path("../README.md"), "utf8")) ?? [];
+
+  test("compiles as it stands, but for the token that it is given", () => {
+    expect(code).toContain("Room.join(");
+    expect(typeErrors("whole", code)).toBe("");
+  });
+
+  test.each([
+    ["an event of another name", '"changed"', '"change"'],
+    ["a field that no participant has", "{ name, tracks }", "{ nick, tracks }"],
+    ["an option that is missing", "{ url, token, ", "{ token, "],
+  ])("would not compile with %s", (what, wanted, wrong) => {
+    expect(code).toContain(wanted);
+    expect(typeErrors(what.replaceAll(" ", "-"), code.replace(wanted, wrong))).not.toBe("");
+  });
+});
+
+/** The TypeScript compiler's errors for a module of this package that has a `token`. */
+function typeErrors(name: string, code: string): string {
+  const folder = path("../node_modules/.readme");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/given.d.ts`, "declare const token: string;\n");
+  writeFileSync(`${folder}/${name}.ts`, code);
+  const config = { extends: path("../tsconfig.json"), include: [], files: ["given.d.ts", `${name}.ts`] };
+  writeFileSync(`${folder}/${name}.json`, JSON.stringify(config));
+  try {
+    const tsc = path("../../../node_modules/typescript/bin/tsc");
+    execFileSync(process.execPath, [tsc, "--noEmit", "--project", `${folder}/${name}.json`], { encoding: "utf8", stdio: "pipe" });
+    return "";
+  } catch (error) {
+    return String((error as { stdout?: unknown }).stdout);
+  }
+}

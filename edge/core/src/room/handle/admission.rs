@@ -1,0 +1,103 @@
+//! Permissions that follow from a participant's grants and the room's limits, and the tracks of an admitted offer.
+
+use crate::room::handle::standing;
+use crate::room::state::State;
+use crate::room::state::members::Member;
+use crate::room::state::tracks;
+use crate::room::state::tracks::Track;
+use shared::signal::TrackIntent;
+use shared::token::{Grants, JoinClaims};
+use shared::{ParticipantId, limits};
+
+/// The room's limit according to the first joiner's token.
+pub(crate) fn participants_max(claims: &JoinClaims) -> usize {
+    let wanted = claims.participants_max.and_then(|max| usize::try_from(max).ok());
+    wanted.unwrap_or(limits::PARTICIPANTS_PER_ROOM_DEFAULT).clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX)
+}
+
+/// True if the participant is in the room already, or there is room for one more.
+pub(crate) fn has_room_for(state: &State, claims: &JoinClaims) -> bool {
+    let limit = state.meta().map_or_else(|| participants_max(claims), |meta| meta.participants_max);
+    state.members.contains(&claims.sub) || state.members.len() < limit
+}
+
+/// True if the room is unlocked, or the participant is a moderator or already in it.
+pub(crate) fn is_open_to(state: &State, claims: &JoinClaims) -> bool {
+    let locked = state.meta().is_some_and(|meta| meta.locked);
+    !locked || grants_of(state, claims).moderate || state.members.contains(&claims.sub)
+}
+
+/// The token's grants with moderators' changes, which take precedence.
+pub(crate) fn grants_of(state: &State, claims: &JoinClaims) -> Grants {
+    standing::standing_grants(state, &claims.sub, token_grants(state, claims))
+}
+
+/// The token's grants in this room: a guest hosts the room that they created, and no later one of that name.
+pub(crate) fn token_grants(state: &State, claims: &JoinClaims) -> Grants {
+    let Some(guest) = &claims.guest else { return claims.grants };
+    match guest.made.is_some() && guest.made == state.meta().map(|meta| meta.created_at) {
+        true => claims.grants,
+        false => Grants { moderate: false, record: false, ..claims.grants },
+    }
+}
+
+/// True if this participant may publish in addition to the current publishers.
+pub(crate) fn has_room_for_publisher(state: &State, participant: &shared::ParticipantId) -> bool {
+    let publishes = |member: &&Member| !member.tracks.is_empty() && member.id != *participant;
+    state.members.values().filter(publishes).count() < limits::PUBLISHERS_PER_ROOM_MAX
+}
+
+/// True if a newcomer with these grants is counted instead of listed.
+pub(crate) fn joins_audience(state: &State, claims: &JoinClaims, grants: Grants) -> bool {
+    if grants.publish || grants.moderate {
+        return false;
+    }
+    match state.members.get(&claims.sub) {
+        Some(member) => member.audience,
+        None => {
+            let watches = |member: &&Member| !member.audience && !member.grants.publish;
+            state.members.values().filter(watches).count() >= limits::AUDIENCE_LISTED_MAX
+        }
+    }
+}
+
+/// Turns a participant's intents into tracks; a source that was published before keeps its track.
+pub(crate) fn tracks_of(state: &mut State, participant: &ParticipantId, intents: &[TrackIntent]) -> Vec<Track> {
+    let before = state.members.get(participant).map_or_else(Vec::new, |member| member.tracks.clone());
+    let mut next_csrc = state.meta().map_or(1, |meta| meta.next_csrc);
+    let tracks = tracks::tracks_of(intents, &before, &mut next_csrc);
+    if state.meta().is_some_and(|meta| meta.next_csrc != next_csrc)
+        && let Some(meta) = state.meta_mut()
+    {
+        meta.next_csrc = next_csrc;
+    }
+    tracks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{ParticipantId, RoomId};
+
+    fn check(wanted: Option<u32>, expected: usize) {
+        let claims = JoinClaims {
+            sub: ParticipantId::parse("ada").unwrap(),
+            room: RoomId::parse("daily").unwrap(),
+            name: String::new(),
+            grants: Grants::default(),
+            participants_max: wanted,
+            jti: None,
+            jti_until: None,
+            guest: None,
+        };
+        assert_eq!(participants_max(&claims), expected);
+    }
+
+    #[test]
+    fn the_first_token_sets_the_limit_within_bounds() {
+        check(None, limits::PARTICIPANTS_PER_ROOM_DEFAULT);
+        check(Some(2), 2);
+        check(Some(0), 1);
+        check(Some(u32::MAX), limits::PARTICIPANTS_PER_ROOM_MAX);
+    }
+}

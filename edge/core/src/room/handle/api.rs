@@ -1,0 +1,105 @@
+//! Requests of the application's server.
+
+use crate::room::asks::{Answer, Ask, Verb};
+use crate::room::context::Context;
+use crate::room::handle::{ban, guest, moderate, recordings, standing};
+use crate::room::outbox::{Output, Reason};
+use crate::room::state::State;
+use crate::room::state::bans::Judge;
+use crate::room::state::meta::Meta;
+use shared::signal::RoomChange;
+use shared::{ErrorCode, ParticipantId, UnixMillis, api, limits};
+
+pub(crate) fn asked(cx: &mut Context<'_>, request: u64, ask: Ask) {
+    let answer = answer(cx, ask).unwrap_or_else(|code| Answer::Refused { code });
+    cx.outbox.direct.push(Output::Answer { request, answer });
+}
+
+fn answer(cx: &mut Context<'_>, ask: Ask) -> Result<Answer, ErrorCode> {
+    match ask {
+        Ask::Create { change } => Ok(create(cx.state, cx.now, &change)),
+        Ask::Enter { participant, from } => {
+            let is_banned = cx.state.bans.contains(&participant)
+                || ban::is_banned_newcomer(cx.state, cx.now, &participant, from.as_deref());
+            if is_banned { Err(ErrorCode::Banned) } else { Ok(create(cx.state, cx.now, &RoomChange::default())) }
+        }
+        Ask::Recordings { request, by } => {
+            by.map_or(Ok(()), |participant| standing::check_record_token(cx.state, &participant))?;
+            recordings::answer(cx, request).map_err(|error| error.code())
+        }
+        Ask::Show
+        | Ask::Participants
+        | Ask::Participant { .. }
+        | Ask::Bans
+        | Ask::Knock { .. }
+        | Ask::Moderate { .. }
+            if !cx.state.exists() && !outlives(cx.state, &ask) =>
+        {
+            Err(ErrorCode::UnknownRoom)
+        }
+        Ask::Show => Ok(shown(cx.state, false)),
+        Ask::Participants => Ok(Answer::Participants { participants: cx.state.everybody() }),
+        Ask::Participant { participant } => shown_participant(cx.state, &participant),
+        Ask::Knock { participant, name, from } => guest::knock(cx.state, cx.now, &participant, name, from),
+        Ask::Bans => Ok(Answer::Bans { bans: ban::infos(cx.state) }),
+        Ask::Moderate { verb } => {
+            moderate::check_verb(cx.state, Judge::Application, &verb).map_err(|error| error.code())?;
+            let shows_room = matches!(verb, Verb::UpdateRoom { .. });
+            let shows = match &verb {
+                Verb::UpdateParticipant { participant, .. } => Some(participant.clone()),
+                Verb::Remove { .. }
+                | Verb::LiftBan { .. }
+                | Verb::AnswerGuest { .. }
+                | Verb::MuteTrack { .. }
+                | Verb::UpdateRoom { .. }
+                | Verb::End { .. } => None,
+            };
+            moderate::carry_out(cx, Judge::Application, verb);
+            match shows {
+                Some(participant) => shown_participant(cx.state, &participant),
+                None if shows_room => Ok(shown(cx.state, false)),
+                None => Ok(Answer::Done),
+            }
+        }
+    }
+}
+
+/// True for requests about state that outlives the room.
+fn outlives(state: &State, ask: &Ask) -> bool {
+    !state.bans.is_empty() && matches!(ask, Ask::Bans | Ask::Moderate { verb: Verb::LiftBan { .. } })
+}
+
+fn create(state: &mut State, now: UnixMillis, change: &RoomChange) -> Answer {
+    if state.exists() {
+        return shown(state, false);
+    }
+    let meta = Meta {
+        empty_since: Some(now),
+        empty_timeout_ms: limits::CREATED_ROOM_LIFETIME_MS,
+        ..Meta::new(limits::PARTICIPANTS_PER_ROOM_DEFAULT, now)
+    };
+    state.meta.insert((), meta);
+    moderate::update_room(state, change);
+    shown(state, true)
+}
+
+fn shown_participant(state: &State, participant: &ParticipantId) -> Result<Answer, ErrorCode> {
+    let member = state.members.get(participant).ok_or(ErrorCode::UnknownParticipant)?;
+    Ok(Answer::Participant { participant: state.info(member) })
+}
+
+fn shown(state: &State, made: bool) -> Answer {
+    let info = state.room_info();
+    let (created_at, empty_timeout_ms) =
+        state.meta().map_or_else(Default::default, |meta| (meta.created_at, meta.empty_timeout_ms));
+    let room = api::Room {
+        name: state.id.clone(),
+        created_at,
+        participants: u32::try_from(state.members.len()).unwrap_or(u32::MAX),
+        locked: info.locked,
+        metadata: info.metadata,
+        participants_max: info.participants_max,
+        empty_timeout_ms,
+    };
+    Answer::Room { room, made }
+}

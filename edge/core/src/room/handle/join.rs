@@ -1,0 +1,235 @@
+//! Joining the room: one request, one answer, however often it is repeated.
+
+use crate::SocketId;
+use crate::room::context::Context;
+use crate::room::handle::negotiation::{Negotiation, NegotiationError};
+use crate::room::handle::token::TokenError;
+use crate::room::handle::{admission, assignment, ban, presence, serve, standing, token};
+use crate::room::outbox::{Reason, Reply};
+use crate::room::state::State;
+use crate::room::state::members::{Member, Waiting};
+use crate::room::state::meta::Meta;
+use crate::room::state::resume_secrets::{Mint, ResumeSecrets};
+use crate::room::state::sessions::{self, MediaSession};
+use crate::room::state::standings::Known;
+use crate::room::state::tracks::Track;
+use crate::session_description::Offer;
+use shared::signal::{EdgeToClient, TrackIntent, close_code};
+use shared::token::JoinClaims;
+use shared::{AttemptId, ErrorCode, ParticipantId, SessionId, limits};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JoinError {
+    #[error("this socket has joined already")]
+    AlreadyJoined,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("a moderator banned the participant, or a guest at the same address")]
+    Banned,
+    #[error("the room is locked")]
+    RoomLocked,
+    #[error("the room is full")]
+    RoomFull,
+    #[error("{} participants publish already", limits::PUBLISHERS_PER_ROOM_MAX)]
+    TooManyPublishers,
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    #[error("no session could be made")]
+    NoSession,
+}
+
+impl Reason for JoinError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::AlreadyJoined => ErrorCode::AlreadyJoined,
+            Self::Token(error) => error.code(),
+            Self::Banned => ErrorCode::Banned,
+            Self::RoomLocked => ErrorCode::RoomLocked,
+            Self::RoomFull => ErrorCode::RoomFull,
+            Self::TooManyPublishers => ErrorCode::TooManyPublishers,
+            Self::Negotiation(error) => error.code(),
+            Self::NoSession => ErrorCode::Internal,
+        }
+    }
+}
+
+/// A client that asks to join.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) socket: SocketId,
+    pub(crate) id: Option<u32>,
+    pub(crate) claims: &'a JoinClaims,
+}
+
+/// Admits a participant. One who is already in the room has reloaded the page, and the new session replaces the old
+/// one.
+pub(crate) fn join(
+    cx: &mut Context<'_>,
+    asker: Asker<'_>,
+    attempt: AttemptId,
+    offer: &str,
+    intents: &[TrackIntent],
+) -> Result<(), JoinError> {
+    let claims = asker.claims;
+    let offer = Offer::read(offer).map_err(NegotiationError::from)?;
+    if is_repeated(cx.state, &claims.sub, &attempt, &offer) {
+        return join_again(cx, asker);
+    }
+    if cx.state.members.get(&claims.sub).is_some_and(|member| member.socket == Some(asker.socket)) {
+        return Err(JoinError::AlreadyJoined);
+    }
+    let standing = standing_join(cx.state, &claims.sub, &attempt, &offer).map(|_| &attempt);
+    token::check_unused(cx.state, claims, standing)?;
+    let from = claims.guest.as_ref().and_then(|guest| guest.from.as_deref());
+    if cx.state.bans.contains(&claims.sub) || ban::is_banned_newcomer(cx.state, cx.now, &claims.sub, from) {
+        return Err(JoinError::Banned);
+    }
+    if !admission::is_open_to(cx.state, claims) {
+        return Err(JoinError::RoomLocked);
+    }
+    if !admission::has_room_for(cx.state, claims) {
+        return Err(JoinError::RoomFull);
+    }
+    if !intents.is_empty() && !admission::has_room_for_publisher(cx.state, &claims.sub) {
+        return Err(JoinError::TooManyPublishers);
+    }
+    let grants = admission::grants_of(cx.state, claims);
+    let negotiation = Negotiation { offer: &offer, intents, grants, before: &[], keeps_ssrcs: false };
+    negotiation.check()?;
+    let session = sessions::mint_id(cx.random).ok_or(JoinError::NoSession)?;
+    token::note_used(cx.state, claims, &attempt);
+    let tracks = tracks_for(cx, claims, intents);
+    let sections = negotiation.answer(&tracks, cx.random);
+    let media = MediaSession::new(claims.sub.clone(), &offer, sections, cx.random);
+    cx.state.sessions.insert(session.clone(), media);
+    admit(cx, asker, attempt, session, tracks);
+    match cx.state.usable() {
+        Some(epoch) => serve::serve(cx, &claims.sub, epoch),
+        None => assignment::place(cx, None),
+    }
+    Ok(())
+}
+
+fn is_repeated(state: &State, participant: &ParticipantId, attempt: &AttemptId, offer: &Offer) -> bool {
+    standing_join(state, participant, attempt, offer).is_some_and(|(member, session)| {
+        // Without its node there is no answer to repeat.
+        let has_node = || session.epoch.is_some_and(|epoch| state.assignments.contains(&epoch));
+        member.waiting.is_some() || has_node()
+    })
+}
+
+/// The member and session created by this attempt and this offer; `None` once the session has had another offer.
+fn standing_join<'a>(
+    state: &'a State,
+    participant: &ParticipantId,
+    attempt: &AttemptId,
+    offer: &Offer,
+) -> Option<(&'a Member, &'a MediaSession)> {
+    let member = state.members.get(participant).filter(|member| member.attempt == *attempt)?;
+    let session = state.sessions.get(&member.session).filter(|session| session.answers_only(offer))?;
+    Some((member, session))
+}
+
+/// Answers a repeated join again; the first answer was most likely lost with the socket.
+fn join_again(cx: &mut Context<'_>, asker: Asker<'_>) -> Result<(), JoinError> {
+    let participant = &asker.claims.sub;
+    let Some(member) = cx.state.members.get(participant) else { return Err(JoinError::NoSession) };
+    let (waits, same_socket) = (member.waiting.is_some(), member.socket == Some(asker.socket));
+    if waits && same_socket {
+        return Err(JoinError::AlreadyJoined);
+    }
+    presence::change_socket(cx, participant, asker.socket);
+    if let Some(member) = cx.state.members.get_mut(participant)
+        && let Some(waiting) = member.waiting.as_mut().filter(|waiting| waiting.first)
+    {
+        waiting.in_reply_to = asker.id;
+        return Ok(());
+    }
+    cx.reply(participant, Reply::Joined { in_reply_to: asker.id });
+    Ok(())
+}
+
+/// Adds a participant that waits for a node.
+fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: SessionId, tracks: Vec<Track>) {
+    let claims = asker.claims;
+    let grants = admission::grants_of(cx.state, claims);
+    let audience = admission::joins_audience(cx.state, claims, grants);
+    let before = replace(cx, &claims.sub);
+    let token = admission::token_grants(cx.state, claims);
+    let Known { change, by_guest, lost } = standing::take_known(cx.state, &claims.sub);
+    let mint = Mint { keys: &cx.config.resume_keys, room: &cx.state.id, participant: &claims.sub };
+    let resume_secrets = ResumeSecrets::new(mint, cx.random);
+    let waiting = Waiting {
+        in_reply_to: asker.id,
+        first: true,
+        new_connection: true,
+        session: session.clone(),
+        tracks: tracks.clone(),
+    };
+    let member = Member {
+        id: claims.sub.clone(),
+        name: change.name.clone().unwrap_or_else(|| claims.name.clone()),
+        grants,
+        token,
+        audience,
+        guest: claims.guest.is_some(),
+        change,
+        changed_by_guest: by_guest,
+        lost,
+        joined_at: before.as_ref().map_or(cx.now, |before| before.joined_at),
+        order: before.as_ref().map_or_else(|| next_order(cx.state), |before| before.order),
+        attempt,
+        from: claims.guest.as_ref().and_then(|guest| guest.from.clone()),
+        resume_secrets,
+        socket: Some(asker.socket),
+        absence: None,
+        answered: false,
+        session,
+        was_connected: false,
+        waiting: Some(waiting),
+        tracks,
+        slots: Vec::new(),
+        view: Vec::new(),
+        view_lines: None,
+        sections_asked: (0, 0),
+        hand_raised_at: before.as_ref().and_then(|before| before.hand_raised_at),
+        silent_since: None,
+        dead_at: None,
+        restart: None,
+    };
+    cx.state.members.insert(claims.sub.clone(), member);
+    cx.state.guests.remove(&claims.sub);
+    cx.state.departed.remove(&claims.sub);
+    cx.state.socket_is_client_of(asker.socket, &claims.sub);
+}
+
+/// Ends the earlier session of a participant that joins again.
+fn replace(cx: &mut Context<'_>, participant: &ParticipantId) -> Option<Member> {
+    let before = cx.state.members.get(participant)?.clone();
+    cx.refuse_waiting(participant, ErrorCode::Replaced);
+    let removed = EdgeToClient::Removed { code: ErrorCode::Replaced, reason: None };
+    cx.send_off(participant, removed, close_code::REMOVED);
+    if let Some(waiting) = &before.waiting {
+        cx.state.sessions.remove(&waiting.session);
+    }
+    cx.state.sessions.remove(&before.session);
+    Some(before)
+}
+
+fn next_order(state: &mut State) -> u64 {
+    let Some(meta) = state.meta_mut() else { return 0 };
+    meta.next_order = meta.next_order.saturating_add(1);
+    meta.next_order
+}
+
+/// Turns a join's intents into published tracks; the first join creates the room.
+fn tracks_for(cx: &mut Context<'_>, claims: &JoinClaims, intents: &[TrackIntent]) -> Vec<Track> {
+    if cx.state.meta().is_none() {
+        let participants_max = admission::participants_max(claims);
+        cx.state.meta.insert((), Meta::new(participants_max, cx.now));
+    }
+    if let Some(meta) = cx.state.meta_mut() {
+        (meta.empty_since, meta.reload_until) = (None, None);
+    }
+    admission::tracks_of(cx.state, &claims.sub, intents)
+}

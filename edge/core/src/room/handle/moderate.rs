@@ -1,0 +1,144 @@
+//! Requests of a moderator or of the application's server for a room: remove, mute, change, lock, end.
+
+use crate::room::asks::Verb;
+use crate::room::context::{Caller, Context};
+use crate::room::handle::{ban, end, guest, leave, mute, standing};
+use crate::room::outbox::Reason;
+use crate::room::state::State;
+use crate::room::state::bans::Judge;
+use shared::signal::{ParticipantChange, RoomChange};
+use shared::{ErrorCode, ParticipantId, TrackId, UnixMillis, limits};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ModerationError {
+    #[error("the token does not grant moderating")]
+    MayNotModerate,
+    #[error("no participant is {participant}")]
+    UnknownParticipant { participant: ParticipantId },
+    #[error("no guest {participant} waits")]
+    UnknownGuest { participant: ParticipantId },
+    #[error("{participant} has no track {track}")]
+    UnknownTrack { participant: ParticipantId, track: TrackId },
+    #[error("{participant} is not banned")]
+    UnknownBan { participant: ParticipantId },
+    #[error("only the application and its moderators lift the ban of {participant}")]
+    MayNotLiftBan { participant: ParticipantId },
+    #[error("the room has {} bans already", limits::BANS_PER_ROOM_MAX)]
+    TooManyBans,
+}
+
+impl Reason for ModerationError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::MayNotModerate | Self::MayNotLiftBan { .. } => ErrorCode::Forbidden,
+            Self::UnknownParticipant { .. } | Self::UnknownGuest { .. } => ErrorCode::UnknownParticipant,
+            Self::UnknownTrack { .. } => ErrorCode::UnknownTrack,
+            Self::UnknownBan { .. } => ErrorCode::UnknownBan,
+            Self::TooManyBans => ErrorCode::TooManyBans,
+        }
+    }
+}
+
+/// Carries out a participant's request, if their grants allow it.
+pub(crate) fn moderate(cx: &mut Context<'_>, caller: &Caller, verb: Verb) -> Result<(), ModerationError> {
+    let moderator = cx.state.members.get(&caller.participant).filter(|member| member.grants.moderate);
+    let judge = moderator.ok_or(ModerationError::MayNotModerate)?.judge();
+    check_verb(cx.state, judge, &verb)?;
+    // Answered first, because the request may remove its own sender.
+    cx.done(caller);
+    carry_out(cx, judge, verb);
+    Ok(())
+}
+
+/// Returns an error if the target of the verb does not exist, or the judge may not decide about it.
+pub(crate) fn check_verb(state: &State, judge: Judge, verb: &Verb) -> Result<(), ModerationError> {
+    let member = |participant: &ParticipantId| {
+        let unknown = || ModerationError::UnknownParticipant { participant: participant.clone() };
+        state.members.get(participant).ok_or_else(unknown)
+    };
+    match verb {
+        Verb::Remove { participant, ban: Some(_), .. } => {
+            ban::has_room(state, judge, participant).then_some(()).ok_or(ModerationError::TooManyBans)
+        }
+        Verb::Remove { participant, ban: None, .. } | Verb::UpdateParticipant { participant, .. } => {
+            member(participant).map(|_| ())
+        }
+        Verb::LiftBan { participant } => {
+            let unknown = || ModerationError::UnknownBan { participant: participant.clone() };
+            let ban = state.bans.get(participant).ok_or_else(unknown)?;
+            let forbidden = || ModerationError::MayNotLiftBan { participant: participant.clone() };
+            ban.may_be_lifted_by(judge).then_some(()).ok_or_else(forbidden)
+        }
+        Verb::AnswerGuest { participant, .. } => {
+            let unknown = || ModerationError::UnknownGuest { participant: participant.clone() };
+            guest::is_waiting(state, participant).then_some(()).ok_or_else(unknown)
+        }
+        Verb::MuteTrack { participant, track } => {
+            let has = member(participant)?.tracks.iter().any(|of_member| of_member.id == *track);
+            let unknown = || ModerationError::UnknownTrack { participant: participant.clone(), track: track.clone() };
+            has.then_some(()).ok_or_else(unknown)
+        }
+        Verb::UpdateRoom { .. } | Verb::End { .. } => Ok(()),
+    }
+}
+
+/// Carries out a verb for which [`check_verb`] succeeded.
+pub(crate) fn carry_out(cx: &mut Context<'_>, judge: Judge, verb: Verb) {
+    match verb {
+        Verb::Remove { participant, reason, ban } => {
+            if let Some(term) = ban {
+                ban::add(cx.state, cx.now, judge, &participant, term);
+            }
+            leave::expel(cx, &participant, ErrorCode::Kicked, reason);
+        }
+        Verb::LiftBan { participant } => ban::lift(cx.state, cx.now, &participant),
+        Verb::AnswerGuest { participant, admit } => guest::answer(cx.state, cx.now, &participant, admit),
+        Verb::MuteTrack { participant, track } => mute::silence(cx, &participant, &track),
+        Verb::UpdateParticipant { participant, change } => {
+            update_participant(cx.state, cx.now, judge, &participant, change);
+        }
+        Verb::UpdateRoom { change } => update_room(cx.state, &change),
+        Verb::End { reason } => end::end(cx, reason.as_deref()),
+    }
+}
+
+fn update_participant(
+    state: &mut State,
+    now: UnixMillis,
+    judge: Judge,
+    participant: &ParticipantId,
+    change: ParticipantChange,
+) {
+    let Some(member) = state.members.get_mut(participant) else { return };
+    let ParticipantChange { name, metadata, grants } = change;
+    if let Some(name) = name {
+        member.name.clone_from(&name);
+        member.change.name = Some(name);
+    }
+    if metadata.is_some() {
+        member.change.metadata = metadata;
+    }
+    if let Some(grants) = grants {
+        if !grants.publish {
+            member.tracks.clear();
+            member.waiting.iter_mut().for_each(|waiting| waiting.tracks.clear());
+        }
+        standing::regrant(state, now, judge, participant, grants);
+    }
+}
+
+pub(crate) fn update_room(state: &mut State, change: &RoomChange) {
+    let Some(meta) = state.meta_mut() else { return };
+    if let Some(locked) = change.locked {
+        meta.locked = locked;
+    }
+    if let Some(metadata) = &change.metadata {
+        meta.metadata.clone_from(metadata);
+    }
+    if let Some(max) = change.participants_max.and_then(|max| usize::try_from(max).ok()) {
+        meta.participants_max = max.clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX);
+    }
+    if let Some(ms) = change.empty_timeout_ms {
+        meta.empty_timeout_ms = ms.min(limits::EMPTY_TIMEOUT_MS_MAX);
+    }
+}

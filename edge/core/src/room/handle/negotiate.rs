@@ -1,0 +1,219 @@
+//! Further offers of a participant: changed sections, an ICE restart, or a dead transport.
+
+use crate::room::context::{Caller, Context};
+use crate::room::handle::negotiation::{Negotiation, NegotiationError};
+use crate::room::handle::{admission, assignment, serve, session, turn};
+use crate::room::outbox::{Reason, Reply};
+use crate::room::state::State;
+use crate::room::state::assignments::{Assignment, Link};
+use crate::room::state::members::{Renegotiation, Restart, Waiting};
+use crate::room::state::sessions::{self, MediaSession, MediaState};
+use crate::session_description::{AnsweredSection, Offer};
+use shared::signal::{NegotiateReason, TrackIntent};
+use shared::token::Grants;
+use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
+
+/// Reports of dead transports count together for this long.
+const DEAD_REPORTS_MS: u64 = 10_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NegotiateError {
+    #[error("another offer is still being answered")]
+    Busy,
+    #[error("{} participants are already publishing", limits::PUBLISHERS_PER_ROOM_MAX)]
+    TooManyPublishers,
+    #[error("the node no longer has this connection: offer a new one")]
+    ConnectionForgotten,
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    #[error("creating the session failed")]
+    NoSession,
+}
+
+impl Reason for NegotiateError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Busy => ErrorCode::RateLimited,
+            Self::TooManyPublishers => ErrorCode::TooManyPublishers,
+            Self::ConnectionForgotten => ErrorCode::SessionExpired,
+            Self::Negotiation(error) => error.code(),
+            Self::NoSession => ErrorCode::Internal,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Path {
+    /// The same session on the same node.
+    Same,
+    /// A new session on this assignment.
+    Another(u64),
+    /// A new session on the next assignment; this node has failed.
+    Wait(Option<NodeId>),
+}
+
+struct Further<'a> {
+    offer: Offer,
+    intents: &'a [TrackIntent],
+    in_reply_to: Option<u32>,
+    /// True if the client created a new connection.
+    fresh: bool,
+}
+
+/// Answers a participant's further offer, immediately or as soon as the Fleet object has named the TURN nodes.
+pub(crate) fn negotiate(cx: &mut Context<'_>, caller: &Caller, request: Renegotiation) -> Result<(), NegotiateError> {
+    let participant = &caller.participant;
+    let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
+    if member.waiting.is_some() || member.restart.is_some() {
+        return Err(NegotiateError::Busy);
+    }
+    if turn::awaits(cx, participant, request.reason) {
+        if let Some(member) = cx.state.members.get_mut(participant) {
+            member.restart = Some(Restart { request, since: cx.now });
+        }
+        return Ok(());
+    }
+    renegotiate(cx, participant, &request)
+}
+
+/// Answers a pending ICE restart whose wait is over.
+pub(crate) fn restart_due(cx: &mut Context<'_>, participant: &ParticipantId) {
+    let Some(member) = cx.state.members.get_mut(participant).filter(|member| member.restart.is_some()) else { return };
+    let (restart, socket) = (member.restart.take(), member.socket);
+    if let (Some(Restart { request, .. }), Some(socket)) = (restart, socket)
+        && let Err(error) = renegotiate(cx, participant, &request)
+    {
+        cx.outbox.refuse(socket, request.in_reply_to, error);
+    }
+}
+
+fn renegotiate(
+    cx: &mut Context<'_>,
+    participant: &ParticipantId,
+    request: &Renegotiation,
+) -> Result<(), NegotiateError> {
+    let Renegotiation { in_reply_to, ref offer, ref intents, reason } = *request;
+    let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
+    let offer = Offer::read(offer).map_err(NegotiationError::from)?;
+    let session = cx.state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
+    let fresh = reason == NegotiateReason::NewTransport;
+    if !fresh && !session.is_of_client(&offer) {
+        return Err(NegotiationError::OtherConnection.into());
+    }
+    if member.tracks.is_empty() && !intents.is_empty() && !admission::has_room_for_publisher(cx.state, participant) {
+        return Err(NegotiateError::TooManyPublishers);
+    }
+    let path = path(cx, participant, reason)?;
+    let further = Further { offer, intents, in_reply_to, fresh };
+    match path {
+        Path::Same => negotiate_same(cx, participant, &further),
+        Path::Another(epoch) => {
+            negotiate_another(cx, participant, &further)?;
+            serve::serve(cx, participant, epoch);
+            Ok(())
+        }
+        Path::Wait(failed) => {
+            negotiate_another(cx, participant, &further)?;
+            assignment::place(cx, failed);
+            Ok(())
+        }
+    }
+}
+
+/// Determines which session an offer leads to; records a report of a dead transport.
+fn path(cx: &mut Context<'_>, participant: &ParticipantId, reason: NegotiateReason) -> Result<Path, NegotiateError> {
+    let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
+    let session = cx.state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
+    let ended = session.media == MediaState::Ended;
+    let home = session.epoch.and_then(|epoch| Some((epoch, cx.state.assignments.get(&epoch)?)));
+    let stays = home.is_some_and(|(_, home)| home.retired_at.is_none());
+    match reason {
+        NegotiateReason::NewTransport => return Ok(cx.state.usable().map_or(Path::Wait(None), Path::Another)),
+        NegotiateReason::Sections if home.is_some() && !ended => return Ok(Path::Same),
+        NegotiateReason::IceRestart if stays && !ended => return Ok(Path::Same),
+        NegotiateReason::Sections | NegotiateReason::IceRestart | NegotiateReason::TransportDead => {}
+    }
+    let home_epoch = home.map(|(epoch, _)| epoch);
+    let node = home.map(|(_, home)| home.node.clone());
+    let alive = home.is_some_and(|(_, home)| is_alive(home)) && home_epoch == cx.state.usable();
+    let alive = alive && !(reason == NegotiateReason::TransportDead && reports_dead(cx.state, cx.now, participant));
+    match cx.state.usable() {
+        _ if alive && ended => Err(NegotiateError::ConnectionForgotten),
+        _ if alive => Ok(Path::Same),
+        Some(epoch) if Some(epoch) != home_epoch => Ok(Path::Another(epoch)),
+        Some(_) | None => Ok(Path::Wait(node)),
+    }
+}
+
+/// Records a client's report of a dead transport. Returns true if the node counts as dead although its socket is
+/// open: it has answered this client before without success, and most of the other clients report the same.
+fn reports_dead(state: &mut State, now: UnixMillis, participant: &ParticipantId) -> bool {
+    let recent = |at: Option<UnixMillis>| at.is_some_and(|at| now.since_ms(at) < DEAD_REPORTS_MS);
+    let Some(member) = state.members.get_mut(participant) else { return false };
+    let again = recent(member.dead_at.replace(now));
+    let reports = state.members.values().filter(|member| recent(member.dead_at)).count();
+    again && reports.saturating_mul(2) > state.members.len()
+}
+
+fn negotiate_same(
+    cx: &mut Context<'_>,
+    participant: &ParticipantId,
+    further: &Further<'_>,
+) -> Result<(), NegotiateError> {
+    let (id, before, grants) = negotiated_before(cx.state, participant)?;
+    let Further { offer, intents, in_reply_to, .. } = further;
+    let negotiation = Negotiation { offer, intents, grants, before: &before, keeps_ssrcs: true };
+    negotiation.check()?;
+    let tracks = admission::tracks_of(cx.state, participant, intents);
+    let sections = negotiation.answer(&tracks, cx.random);
+    if let Some(session) = cx.state.sessions.get_mut(&id) {
+        session.renegotiate(offer, sections, cx.random);
+    }
+    session::adopt(cx.state, participant, id, tracks);
+    cx.reply(participant, Reply::Negotiated { in_reply_to: *in_reply_to });
+    Ok(())
+}
+
+/// Prepares another session, which waits for its node.
+fn negotiate_another(
+    cx: &mut Context<'_>,
+    participant: &ParticipantId,
+    further: &Further<'_>,
+) -> Result<(), NegotiateError> {
+    let (id, before, grants) = negotiated_before(cx.state, participant)?;
+    let before = if further.fresh { Vec::new() } else { before };
+    let Further { offer, intents, in_reply_to, fresh } = further;
+    let negotiation = Negotiation { offer, intents, grants, before: &before, keeps_ssrcs: false };
+    negotiation.check()?;
+    let session = sessions::mint_id(cx.random).ok_or(NegotiateError::NoSession)?;
+    let tracks = admission::tracks_of(cx.state, participant, intents);
+    let sections = negotiation.answer(&tracks, cx.random);
+    let mut media = MediaSession::new(participant.clone(), offer, sections, cx.random);
+    if let Some(before) = cx.state.sessions.get(&id).filter(|_| !fresh) {
+        media.origin = before.origin;
+        media.version = before.version.saturating_add(1);
+    }
+    cx.state.sessions.insert(session.clone(), media);
+    if let Some(member) = cx.state.members.get_mut(participant) {
+        let (in_reply_to, new_connection) = (*in_reply_to, *fresh);
+        member.waiting = Some(Waiting { in_reply_to, first: false, new_connection, session, tracks });
+    }
+    Ok(())
+}
+
+fn negotiated_before(
+    state: &State,
+    participant: &ParticipantId,
+) -> Result<(SessionId, Vec<AnsweredSection>, Grants), NegotiateError> {
+    let member = state.members.get(participant).ok_or(NegotiateError::NoSession)?;
+    let session = state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
+    Ok((member.session.clone(), session.sections.clone(), member.grants))
+}
+
+/// True if a node can receive a session now, or within its time to connect.
+const fn is_alive(assignment: &Assignment) -> bool {
+    match assignment.link {
+        Link::Connected { .. } | Link::Dialing { .. } => true,
+        Link::Lost { .. } | Link::Silent => false,
+    }
+}

@@ -1,0 +1,101 @@
+//! Grants that moderators changed: for participants in the room, for absent ones, and after the room has ended.
+
+use crate::room::state::State;
+use crate::room::state::bans::Judge;
+use crate::room::state::members::Member;
+use crate::room::state::standings::{Known, Lost, Standing, grants};
+use shared::signal::ParticipantChange;
+use shared::token::Grants;
+use shared::{ErrorCode, ParticipantId, UnixMillis, limits};
+
+pub(crate) fn standing_grants(state: &State, participant: &ParticipantId, token: Grants) -> Grants {
+    match (state.members.get(participant), state.standings.get(participant)) {
+        (Some(member), _) => grants(&member.change, member.lost, token),
+        (None, Some(standing)) => grants(&standing.change, standing.lost, token),
+        (None, None) => token,
+    }
+}
+
+/// Takes a participant's stored state, from the current member or from an earlier stay.
+pub(crate) fn take_known(state: &mut State, participant: &ParticipantId) -> Known {
+    let standing = state.standings.remove(participant);
+    match (state.members.get(participant), standing) {
+        (Some(member), _) => {
+            Known { change: member.change.clone(), by_guest: member.changed_by_guest, lost: member.lost }
+        }
+        (None, Some(Standing { change, by_guest, lost, .. })) => Known { change, by_guest, lost },
+        (None, None) => Known::default(),
+    }
+}
+
+/// Changes a participant's grants in this room.
+pub(crate) fn regrant(state: &mut State, now: UnixMillis, judge: Judge, participant: &ParticipantId, grants: Grants) {
+    let Some(member) = state.members.get_mut(participant) else { return };
+    match judge {
+        Judge::Application => (member.lost, member.changed_by_guest) = (None, false),
+        Judge::Guest => {
+            // Grants removed by the application's moderators stay removed after this room.
+            let until = now.plus_ms(limits::STANDING_KEPT_MS);
+            let taken = member.change.grants.filter(|_| !member.changed_by_guest);
+            member.lost = member.lost.or_else(|| Lost::of(member.token, taken?, until));
+            member.changed_by_guest = true;
+        }
+    }
+    member.grants = grants;
+    member.change.grants = Some(grants);
+}
+
+/// Returns an error if a participant's token for `record` may no longer be used over HTTP.
+pub(crate) fn check_record_token(state: &State, participant: &ParticipantId) -> Result<(), ErrorCode> {
+    if state.bans.contains(participant) {
+        return Err(ErrorCode::Banned);
+    }
+    let (change, lost, token) = match (state.members.get(participant), state.standings.get(participant)) {
+        (Some(member), _) => (&member.change, member.lost, member.token),
+        (None, Some(standing)) => (&standing.change, standing.lost, standing.token),
+        (None, None) => return Ok(()),
+    };
+    // Grants that the call's token never had were not removed by changing others.
+    let taken = change.grants.and_then(|grants| Lost::of(token, grants, UnixMillis::default()));
+    let keeps = |lost: Option<Lost>| lost.is_none_or(|lost| lost.kept.record);
+    if keeps(taken) && keeps(lost) { Ok(()) } else { Err(ErrorCode::Forbidden) }
+}
+
+/// Keeps moderators' changes to a departing participant for their return.
+pub(crate) fn keep(state: &mut State, member: &Member) {
+    if member.change == ParticipantChange::default() && member.lost.is_none() {
+        return;
+    }
+    if state.standings.len() >= limits::STANDINGS_PER_ROOM_MAX {
+        let oldest = state.standings.iter().min_by_key(|(_, standing)| standing.order);
+        if let Some(oldest) = oldest.map(|(participant, _)| participant.clone()) {
+            state.standings.remove(&oldest);
+        }
+    }
+    let Member { change, token, order, changed_by_guest, lost, .. } = member;
+    let standing =
+        Standing { change: change.clone(), token: *token, order: *order, by_guest: *changed_by_guest, lost: *lost };
+    state.standings.insert(member.id.clone(), standing);
+}
+
+pub(crate) fn due(state: &mut State, participant: &ParticipantId) {
+    if let Some(member) = state.members.get_mut(participant) {
+        member.lost = None;
+        member.grants = grants(&member.change, None, member.token);
+    }
+    let Some(standing) = state.standings.get_mut(participant) else { return };
+    standing.lost = None;
+    if standing.change == ParticipantChange::default() {
+        state.standings.remove(participant);
+    }
+}
+
+/// Keeps removed grants for a while after the room has ended.
+pub(crate) fn keep_all(state: &mut State, now: UnixMillis) {
+    for participant in state.standings.keys().cloned().collect::<Vec<_>>() {
+        match state.standings.get(&participant).and_then(|standing| standing.of_an_earlier_room(now)) {
+            Some(kept) => state.standings.insert(participant, kept),
+            None => drop(state.standings.remove(&participant)),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Messages to the nodes: sessions, forwards, recording orders.
+
+use crate::room::publish::forwards::Forwards;
+use crate::room::publish::post::Post;
+use crate::room::state::State;
+use crate::room::state::sessions::MediaSession;
+use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
+use shared::{SessionId, UnixMillis, limits};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The changes of this input for the nodes, each with the epoch of its assignment.
+pub(crate) struct Changes {
+    /// Assignments whose nodes get the complete state.
+    pub(crate) welcomes: BTreeSet<u64>,
+    pub(crate) sessions: ChangedSessions,
+    pub(crate) forwards: Vec<(u64, Forward)>,
+    pub(crate) orders: Vec<(u64, Option<RecordingOrder>)>,
+}
+
+/// The sessions as last sent to the nodes: the assignment and the version of each.
+pub(crate) type Sessions = BTreeMap<SessionId, (u64, u32)>;
+
+/// Sessions that nodes must take over or close, each with the epoch of its assignment.
+#[derive(Default)]
+pub(crate) struct ChangedSessions {
+    set: Vec<(u64, SessionId)>,
+    closed: Vec<(u64, SessionId)>,
+}
+
+/// The state that nodes have, for those that get all of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Complete<'a> {
+    pub(crate) forwards: &'a Forwards,
+    pub(crate) orders: &'a BTreeMap<u64, RecordingOrder>,
+}
+
+/// Recomputes the sessions of all nodes after hibernation.
+pub(crate) fn sessions(state: &State) -> Sessions {
+    state.sessions.iter().filter_map(|(id, session)| Some((id.clone(), on_node(session)?))).collect()
+}
+
+/// The assignment and the version of a session that a node has.
+fn on_node(session: &MediaSession) -> Option<(u64, u32)> {
+    session.epoch.map(|epoch| (epoch, session.version))
+}
+
+/// The sessions that differ from those last sent, in the order in which their participants joined.
+pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSessions {
+    let mut changed = ChangedSessions::default();
+    for id in state.sessions.changed() {
+        let now = state.sessions.get(id).and_then(on_node);
+        let before = match now {
+            Some(now) => told.insert(id.clone(), now),
+            None => told.remove(id),
+        };
+        match (before, now) {
+            (_, Some((epoch, _))) if before != now => changed.set.push((epoch, id.clone())),
+            (Some((epoch, _)), None) => changed.closed.push((epoch, id.clone())),
+            _ => {}
+        }
+    }
+    changed.set.sort_by_key(|(_, id)| {
+        let session = state.sessions.get(id)?;
+        Some(state.members.get(&session.participant)?.order)
+    });
+    changed
+}
+
+pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, complete: Complete<'_>) {
+    let Changes { welcomes, sessions: ChangedSessions { set, closed }, forwards, orders } = changes;
+    let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
+    for epoch in &welcomes {
+        messages.insert(*epoch, welcome(post.state, now, *epoch, complete));
+    }
+    let told = |epoch: &u64| !welcomes.contains(epoch);
+    for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
+        if let Some(session) = post.state.sessions.get(&id) {
+            messages.entry(epoch).or_default().push(RoomToNode::SetSession { session: session.to_node(&id) });
+        }
+    }
+    for (epoch, session) in closed.into_iter().filter(|(epoch, _)| told(epoch)) {
+        messages.entry(epoch).or_default().push(RoomToNode::CloseSession { session });
+    }
+    let mut by_epoch: BTreeMap<u64, Vec<Forward>> = BTreeMap::new();
+    for (epoch, forward) in forwards.into_iter().filter(|(epoch, _)| told(epoch)) {
+        by_epoch.entry(epoch).or_default().push(forward);
+    }
+    for (epoch, forwards) in by_epoch {
+        let frames = chunks(forwards, limits::FORWARDS_PER_FRAME);
+        messages.entry(epoch).or_default().extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
+    }
+    for (epoch, messages) in messages {
+        post.tell_node(epoch, messages);
+    }
+    // Sent to nodes that did not just get the complete state.
+    for (epoch, recording) in orders.into_iter().filter(|(epoch, _)| told(epoch)) {
+        let recording = recording.map(|order| RecordingOrder { sent_at: now, ..order });
+        post.tell_node(epoch, [RoomToNode::SetRecording { recording }]);
+    }
+}
+
+/// The complete state for an assignment's node, split into frames.
+fn welcome(state: &State, now: UnixMillis, epoch: u64, complete: Complete<'_>) -> Vec<RoomToNode> {
+    let sessions = state.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
+    let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
+    let received = complete.forwards.iter().filter(|(_, received)| received.epoch == epoch);
+    let forwards = received.flat_map(|(session, received)| received.forwards(session));
+    let order = complete.orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
+    divide_welcome(sessions, forwards.collect(), order)
+}

@@ -1,0 +1,95 @@
+//! Answers that contain the room's state after the input.
+
+use crate::room::context::Config;
+use crate::room::outbox::Reply;
+use crate::room::publish::post::Post;
+use crate::room::state::assignments::Assignment;
+use crate::room::state::sessions::MediaSession;
+use crate::room::state::{State, messages};
+use crate::session_description::{Answer, Transport};
+use shared::signal::{EdgeToClient, IceServer, SlotInfo};
+use shared::turn_credential::{Credential, TurnPolicy, TurnUser};
+use shared::{ParticipantId, SessionId, UnixMillis, limits};
+
+pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, participant: &ParticipantId, reply: Reply) {
+    let state = post.state;
+    let Some(member) = state.members.get(participant) else { return };
+    let session = state.sessions.get(&member.session);
+    let assignment = session.and_then(|session| state.assignments.get(&session.epoch?));
+    let answer = session.zip(assignment).map(|(session, assignment)| answer(session, &member.session, assignment));
+    let ice_servers = ice_servers(state, config, now, participant);
+    let slots: Vec<SlotInfo> = member.slots.iter().map(Into::into).collect();
+    let message = match reply {
+        Reply::Joined { in_reply_to } => EdgeToClient::Joined {
+            in_reply_to,
+            participant: participant.clone(),
+            session: member.session.clone(),
+            resume_token: member.resume_secrets.current().into(),
+            answer: answer.unwrap_or_default(),
+            room: state.room_info(),
+            roster: state.roster(participant),
+            slots,
+            ice_servers,
+            chat_last: messages::last(&state.chat),
+            recording: state.shown_recording(now),
+        },
+        Reply::Resumed { in_reply_to, transport_dead, .. } => EdgeToClient::Resumed {
+            in_reply_to,
+            resume_token: member.resume_secrets.current().into(),
+            room: state.room_info(),
+            roster: state.roster(participant),
+            slots,
+            transport_dead,
+            ice_servers,
+            recording: state.shown_recording(now),
+        },
+        Reply::Negotiated { in_reply_to } => EdgeToClient::Negotiated {
+            in_reply_to,
+            session: member.session.clone(),
+            answer: answer.unwrap_or_default(),
+            slots,
+            ice_servers,
+        },
+    };
+    post.tell(participant, message);
+    let missed = match reply {
+        Reply::Joined { .. } => messages::after(&state.chat, 0),
+        Reply::Resumed { chat_after, .. } => messages::after(&state.chat, chat_after),
+        Reply::Negotiated { .. } => Vec::new(),
+    };
+    for messages in missed {
+        post.tell(participant, messages);
+    }
+}
+
+/// The SDP answer for a session that a node serves.
+fn answer(session: &MediaSession, id: &SessionId, assignment: &Assignment) -> String {
+    let transport = Transport {
+        ufrag: &session.node_ufrag,
+        pwd: &session.node_pwd,
+        fingerprint: assignment.fingerprint,
+        candidates: &assignment.candidates,
+        tcp_candidates: &assignment.tcp_candidates,
+    };
+    let (origin, version, cname) = (session.origin, session.version, id.as_str());
+    Answer { origin, version, cname, transport, sections: &session.sections }.write()
+}
+
+/// The `RTCConfiguration.iceServers` for a participant.
+fn ice_servers(state: &State, config: &Config, now: UnixMillis, participant: &ParticipantId) -> Vec<IceServer> {
+    let mut servers = config.ice_servers.clone();
+    let relay = state.assignment_of(participant).and_then(|epoch| Some(&state.assignments.get(&epoch)?.relay));
+    let urls = relay.map(|relay| relay.urls.clone()).unwrap_or_default();
+    // Without a key there are no credentials, and most clients need none.
+    if let Some(keys) = config.turn_keys.as_ref().filter(|_| !urls.is_empty()) {
+        let user = TurnUser {
+            expires_at: now.plus_ms(limits::TURN_CREDENTIAL_LIFETIME_MS),
+            policy: TurnPolicy::Sfu,
+            room: state.id.clone(),
+            participant: participant.clone(),
+        };
+        let Credential { username, password } = keys.mint(&user);
+        servers.push(IceServer { urls, username: Some(username), credential: Some(password) });
+    }
+    servers
+}

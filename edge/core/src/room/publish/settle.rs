@@ -1,0 +1,87 @@
+//! State that follows from other state after every input.
+
+use crate::room::context::Context;
+use crate::room::handle::assignment;
+use crate::room::state::State;
+use crate::room::state::recordings::Segment;
+use shared::{ParticipantId, UnixMillis, limits};
+
+pub(crate) fn settle(cx: &mut Context<'_>) {
+    assignment::end_left(cx);
+    note_emptiness(cx.state, cx.now);
+    note_audience(cx.state, cx.now);
+    note_segments(cx.state);
+    note_silence(cx.state, cx.now);
+}
+
+/// Records the time at which the room became empty, and ends a recording that no participant will return to.
+fn note_emptiness(state: &mut State, now: UnixMillis) {
+    if !state.members.is_empty() {
+        return;
+    }
+    if state.meta().is_some_and(|meta| meta.empty_since.is_none())
+        && let Some(meta) = state.meta_mut()
+    {
+        meta.empty_since = Some(now);
+    }
+    let reload_until = state.meta().and_then(|meta| meta.reload_until);
+    if reload_until.is_none_or(|until| until <= now) {
+        state.end_recording(now);
+    }
+}
+
+/// Lists participants of the audience who have become noticed, and updates the told size of the audience after a moment.
+fn note_audience(state: &mut State, now: UnixMillis) {
+    let due = state.meta().and_then(|meta| meta.audience_due);
+    let is_due = due.is_some_and(|due| due <= now);
+    if state.members.changed().is_empty() && !is_due {
+        return;
+    }
+    let is_noticed =
+        |id: &&ParticipantId| state.members.get(id).is_some_and(|member| member.audience && member.is_noticed());
+    for participant in state.members.changed().iter().filter(is_noticed).cloned().collect::<Vec<_>>() {
+        if let Some(member) = state.members.get_mut(&participant) {
+            member.audience = false;
+        }
+    }
+    let size = state.members.values().filter(|member| member.audience).count();
+    let size = u32::try_from(size).unwrap_or(u32::MAX);
+    let is_news = state.meta().is_some_and(|meta| meta.audience != size);
+    if (is_due || is_news && due.is_none())
+        && let Some(meta) = state.meta_mut()
+    {
+        meta.audience_due = (!is_due).then(|| now.plus_ms(limits::AUDIENCE_GATHERED_MS));
+        if is_due {
+            meta.audience = size;
+        }
+    }
+}
+
+/// Adds a segment for every assignment under which a recording runs.
+pub(crate) fn note_segments(state: &mut State) {
+    let Some(id) = state.running_recording() else { return };
+    let Some(recording) = state.recordings.get(&id) else { return };
+    let new = state.assignments.iter().filter(|(epoch, _)| !recording.segments.contains_key(epoch));
+    let new: Vec<_> = new.map(|(epoch, assignment)| (*epoch, assignment.node.clone())).collect();
+    let room_left = limits::SEGMENTS_PER_RECORDING_MAX.saturating_sub(recording.segments.len());
+    if new.is_empty() || room_left == 0 {
+        return;
+    }
+    if let Some(recording) = state.recordings.get_mut(&id) {
+        let segment = |node| Segment { node, is_sealed: false, is_used: false };
+        recording.segments.extend(new.into_iter().take(room_left).map(|(epoch, node)| (epoch, segment(node))));
+    }
+}
+
+/// Tracks since when nothing of a participant's media has reached a node.
+pub(crate) fn note_silence(state: &mut State, now: UnixMillis) {
+    for participant in state.touched_members() {
+        let Some(member) = state.members.get(&participant) else { continue };
+        let silent = member.socket.is_some() && !state.is_flowing(member);
+        if silent != member.silent_since.is_some()
+            && let Some(member) = state.members.get_mut(&participant)
+        {
+            member.silent_since = silent.then_some(now);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! An assignment: one epoch of one node that serves the room.
+
+use crate::SocketId;
+use crate::fleet::Placement;
+use serde::{Deserialize, Serialize};
+use shared::rtp_parameters::Fingerprint;
+use shared::{NodeId, Region, SessionId, UnixMillis, limits};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+/// Clients of a node that is about to stop have this long to move.
+const RETIRED_TIMEOUT_MS: u64 = 30_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    pub(crate) node: NodeId,
+    pub(crate) shard: u16,
+    pub(crate) candidates: Vec<SocketAddr>,
+    #[serde(default)]
+    pub(crate) tcp_candidates: Vec<SocketAddr>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) link: Link,
+    /// The TURN servers for clients that cannot reach the node directly.
+    #[serde(default)]
+    pub(crate) relay: Relay,
+    /// Set once its clients were told to move.
+    pub(crate) retired_at: Option<UnixMillis>,
+    /// Sessions for which the node had no capacity. While there are any, the room asks for a node with more.
+    #[serde(default)]
+    pub(crate) refused: BTreeSet<SessionId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum Link {
+    /// The assignment was sent to the node.
+    Dialing { since: UnixMillis },
+    /// The node has sent `hello`.
+    Connected { socket: SocketId },
+    /// Its socket is closed; media may still flow.
+    Lost { since: UnixMillis },
+    /// It did not connect in time, so another node is being requested; if it connects first, it is accepted.
+    Silent,
+}
+
+impl Assignment {
+    pub(crate) fn new(placement: Placement, now: UnixMillis) -> Self {
+        let relay = Relay::new(&placement, now);
+        let Placement { node, shard, candidates, tcp_candidates, fingerprint, .. } = placement;
+        let (link, retired_at, refused) = (Link::Dialing { since: now }, None, BTreeSet::new());
+        Self { node, shard, candidates, tcp_candidates, fingerprint, relay, link, retired_at, refused }
+    }
+
+    pub(crate) const fn socket(&self) -> Option<SocketId> {
+        match self.link {
+            Link::Connected { socket } => Some(socket),
+            Link::Dialing { .. } | Link::Lost { .. } | Link::Silent => None,
+        }
+    }
+
+    pub(crate) const fn node_deadline(&self) -> Option<UnixMillis> {
+        match self.link {
+            Link::Dialing { since } => Some(since.plus_ms(limits::NODE_DIAL_TIMEOUT_MS)),
+            Link::Lost { since } => Some(since.plus_ms(limits::NODE_LOST_TIMEOUT_MS)),
+            Link::Connected { .. } | Link::Silent => None,
+        }
+    }
+
+    pub(crate) fn retired_deadline(&self) -> Option<UnixMillis> {
+        self.retired_at.map(|at| at.plus_ms(RETIRED_TIMEOUT_MS))
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Relay {
+    pub(crate) region: Option<Region>,
+    pub(crate) urls: Vec<String>,
+    pub(crate) asked_at: UnixMillis,
+    pub(crate) is_asked: bool,
+}
+
+impl Relay {
+    pub(crate) fn new(placement: &Placement, now: UnixMillis) -> Self {
+        Self {
+            region: Some(placement.region.clone()),
+            urls: placement.turn_urls.clone(),
+            asked_at: now,
+            is_asked: false,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The room's own row, and the progress of a new assignment.
+
+use crate::SocketId;
+use serde::{Deserialize, Serialize};
+use shared::signal::LeaveReason;
+use shared::{NodeId, ParticipantId, SessionId, UnixMillis, limits};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The Fleet object must answer within this time; it only reads its own memory, so a longer wait means a lost call.
+const FLEET_TIMEOUT_MS: u64 = 5_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub(crate) participants_max: usize,
+    /// The epoch of the newest requested assignment.
+    pub(crate) epoch: u64,
+    pub(crate) next_csrc: u32,
+    /// Counts joins, which orders participants independently of clocks.
+    pub(crate) next_order: u64,
+    /// The assignment that new sessions go to.
+    pub(crate) current: Option<u64>,
+    pub(crate) placing: Option<Placing>,
+    /// The number of assigned nodes in a row that never connected.
+    pub(crate) silent_nodes: u32,
+    pub(crate) empty_since: Option<UnixMillis>,
+    /// A recording waits until this time for the last participant, who closed or reloaded the page.
+    #[serde(default)]
+    pub(crate) reload_until: Option<UnixMillis>,
+    #[serde(default = "empty_timeout_ms_default")]
+    pub(crate) empty_timeout_ms: u64,
+    #[serde(default)]
+    pub(crate) locked: bool,
+    #[serde(default)]
+    pub(crate) metadata: String,
+    #[serde(default)]
+    pub(crate) created_at: UnixMillis,
+    /// The size of the audience as last told.
+    #[serde(default)]
+    pub(crate) audience: u32,
+    /// The time at which a changed size is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) audience_due: Option<UnixMillis>,
+    /// Changes to the roster that have not been announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gathered: Option<Gathered>,
+}
+
+/// Changes to the roster that become one message, because in a large room each of them concerns many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gathered {
+    since: UnixMillis,
+    pub(crate) changed: BTreeSet<ParticipantId>,
+    pub(crate) left: BTreeMap<ParticipantId, LeaveReason>,
+}
+
+impl Gathered {
+    pub(crate) const fn new(since: UnixMillis) -> Self {
+        Self { since, changed: BTreeSet::new(), left: BTreeMap::new() }
+    }
+
+    pub(crate) fn deadline(&self) -> UnixMillis {
+        self.since.plus_ms(limits::PRESENCE_GATHERED_MS)
+    }
+}
+
+const fn empty_timeout_ms_default() -> u64 {
+    limits::EMPTY_ROOM_LIFETIME_MS
+}
+
+/// The progress of a new assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum Placing {
+    /// The request to the Fleet object is pending.
+    Asked { epoch: u64, since: UnixMillis, avoid: Vec<NodeId>, early: Option<EarlyHello> },
+    /// No node was available.
+    Retry { at: UnixMillis, avoid: Vec<NodeId> },
+}
+
+/// A node connected before the Fleet object's answer arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EarlyHello {
+    pub(crate) socket: SocketId,
+    pub(crate) node: NodeId,
+    pub(crate) connected: Vec<SessionId>,
+}
+
+impl Meta {
+    pub(crate) const fn new(participants_max: usize, now: UnixMillis) -> Self {
+        Self {
+            participants_max,
+            epoch: 0,
+            next_csrc: 1,
+            next_order: 0,
+            current: None,
+            placing: None,
+            silent_nodes: 0,
+            empty_since: None,
+            reload_until: None,
+            empty_timeout_ms: empty_timeout_ms_default(),
+            locked: false,
+            metadata: String::new(),
+            created_at: now,
+            audience: 0,
+            audience_due: None,
+            gathered: None,
+        }
+    }
+}
+
+impl Placing {
+    pub(crate) const fn deadline(&self) -> UnixMillis {
+        match self {
+            Self::Asked { since, .. } => since.plus_ms(FLEET_TIMEOUT_MS),
+            Self::Retry { at, .. } => *at,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One recording and its segments.
+//!
+//! Every assignment during a recording is one segment, which its node seals. The first node that seals a segment after
+//! the end builds the files; a node that seals one later, after a crash, builds them again.
+
+use serde::{Deserialize, Serialize};
+use shared::signal::{RecordingFile, RecordingInfo, RecordingState};
+use shared::{ErrorCode, NodeId, ParticipantId, RecordingId, UnixMillis, limits};
+use std::collections::BTreeMap;
+
+/// If no node has built the files within this time, the recording node counts as lost. If it returns, it still builds
+/// them.
+const FINISH_TIMEOUT_MS: u64 = 3_600_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recording {
+    pub(crate) state: RecordingState,
+    /// `None` if an application server started it.
+    pub(crate) started_by: Option<ParticipantId>,
+    pub(crate) started_at: UnixMillis,
+    pub(crate) ended_at: Option<UnixMillis>,
+    pub(crate) code: Option<ErrorCode>,
+    pub(crate) key_prefix: String,
+    /// By epoch.
+    pub(crate) segments: BTreeMap<u64, Segment>,
+    /// The node that is building the files.
+    #[serde(default)]
+    pub(crate) finisher: Option<Finisher>,
+    pub(crate) files: Vec<RecordingFile>,
+    pub(crate) manifest: Option<String>,
+    /// The progress of its deletion, if it is being deleted.
+    #[serde(default)]
+    pub(crate) deletion: Option<Deletion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Segment {
+    pub(crate) node: NodeId,
+    pub(crate) is_sealed: bool,
+    /// True once the files contain the segment.
+    pub(crate) is_used: bool,
+}
+
+/// The node that builds the files: two at once would overwrite and delete each other's input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finisher {
+    pub(crate) epoch: u64,
+    pub(crate) heard_at: UnixMillis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Deletion {
+    /// Its objects are being deleted. It stays listed until that is done, so that the deletion can be retried.
+    Begun,
+    /// All its objects are deleted, but nodes may still upload parts.
+    Done { at: UnixMillis },
+}
+
+impl Deletion {
+    pub(crate) const fn deadline(self) -> Option<UnixMillis> {
+        match self {
+            Self::Begun => None,
+            Self::Done { at } => Some(at.plus_ms(limits::DELETED_RECORDING_MS)),
+        }
+    }
+}
+
+impl Recording {
+    pub(crate) fn info(&self, id: &RecordingId) -> RecordingInfo {
+        RecordingInfo {
+            id: id.clone(),
+            state: self.state,
+            started_by: self.started_by.clone(),
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            code: self.code,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<UnixMillis> {
+        if let Some(deletion) = self.deletion {
+            return deletion.deadline();
+        }
+        match self.state {
+            RecordingState::Starting => Some(self.started_at.plus_ms(limits::RECORDING_START_TIMEOUT_MS)),
+            RecordingState::Recording | RecordingState::StorageAway => {
+                Some(self.started_at.plus_ms(limits::RECORDING_MS_MAX))
+            }
+            RecordingState::Finishing => self.ended_at.map(|at| at.plus_ms(FINISH_TIMEOUT_MS)),
+            RecordingState::Ready | RecordingState::Empty | RecordingState::Failed => None,
+        }
+    }
+
+    pub(crate) fn end(&mut self, now: UnixMillis, state: RecordingState, code: Option<ErrorCode>) {
+        self.ended_at = self.ended_at.or(Some(now));
+        self.state = state;
+        self.code = code;
+    }
+}
+
+impl Recording {
+    pub(crate) const fn is_deleted(&self) -> bool {
+        matches!(self.deletion, Some(Deletion::Done { .. }))
+    }
+}

@@ -1,0 +1,83 @@
+//! The room's sockets and their owners.
+
+use crate::SocketId;
+use serde::{Deserialize, Serialize};
+use shared::token::{JoinClaims, TicketClaims};
+use shared::{ParticipantId, UnixMillis, limits};
+
+/// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Attachment {
+    Client {
+        socket: SocketId,
+        opened_at: UnixMillis,
+        claims: JoinClaims,
+    },
+    /// A client admitted by its resume secret ([`Room::resumable`]), without a join token.
+    Resuming {
+        socket: SocketId,
+        opened_at: UnixMillis,
+        participant: ParticipantId,
+    },
+    Node {
+        socket: SocketId,
+        opened_at: UnixMillis,
+        claims: TicketClaims,
+    },
+}
+
+impl Attachment {
+    #[must_use]
+    pub const fn socket(&self) -> SocketId {
+        match self {
+            Self::Client { socket, .. } | Self::Resuming { socket, .. } | Self::Node { socket, .. } => *socket,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Socket {
+    pub(crate) kind: Kind,
+    opened_at: UnixMillis,
+    /// True until the socket has identified itself.
+    pub(crate) is_awaited: bool,
+    /// A node's unreadable frames; those of clients count for the participant.
+    pub(crate) strikes: u32,
+}
+
+impl Socket {
+    pub(crate) const fn new(kind: Kind, opened_at: UnixMillis) -> Self {
+        Self { kind, opened_at, is_awaited: true, strikes: 0 }
+    }
+
+    /// The time by which the first frame is due.
+    pub(crate) fn deadline(&self) -> Option<UnixMillis> {
+        self.is_awaited.then(|| self.opened_at.plus_ms(limits::FIRST_FRAME_TIMEOUT_MS))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// `participant` is `None` until it joins or resumes.
+    Client { bearer: Bearer, participant: Option<ParticipantId> },
+    /// `epoch` is `None` until it says hello.
+    Node { claims: TicketClaims, epoch: Option<u64> },
+}
+
+/// The credential of a client's socket.
+#[derive(Clone, Debug)]
+pub(crate) enum Bearer {
+    Token(JoinClaims),
+    /// The participant's resume secret, which opens their session and nothing else.
+    Secret(ParticipantId),
+}
+
+impl Bearer {
+    pub(crate) const fn participant(&self) -> &ParticipantId {
+        match self {
+            Self::Token(claims) => &claims.sub,
+            Self::Secret(participant) => participant,
+        }
+    }
+}

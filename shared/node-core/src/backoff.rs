@@ -1,0 +1,64 @@
+//! Exponential back-off with a bound and jitter, so that nodes do not reconnect all at once.
+
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_millis(250);
+/// The edge waits 10 s for a node to return before it moves the node's rooms, so waits must stay well below.
+const LONGEST: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub struct Backoff {
+    failures: u32,
+    random: u64,
+}
+
+impl Backoff {
+    /// `seed` spreads the waits of many nodes.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { failures: 0, random: seed }
+    }
+
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait before the next attempt: between half and all of a bound that doubles with every failure.
+    pub fn next_wait(&mut self) -> Duration {
+        let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        let spread = self.next_random() >> 32;
+        let half = bound / 2;
+        half + Duration::from_nanos((half.as_nanos() as u64).saturating_mul(spread) >> 32)
+    }
+}
+
+impl Backoff {
+    /// SplitMix64.
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_differ() {
+        let mut backoff = Backoff::new(1);
+        let waits: Vec<_> = (0..40).map(|_| backoff.next_wait()).collect();
+        for (failure, wait) in waits.iter().enumerate() {
+            let bound = FIRST.saturating_mul(1 << failure.min(16)).min(LONGEST);
+            assert!(*wait >= bound / 2 && *wait <= bound, "{failure}: {wait:?}");
+        }
+        assert!(waits.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_ne!(Backoff::new(2).next_wait(), Backoff::new(3).next_wait());
+        backoff.reset();
+        assert!(backoff.next_wait() <= FIRST);
+    }
+}

@@ -1,0 +1,336 @@
+//! A node's place in its region's fleet: registers, reports load and draining, receives orders.
+
+use crate::line::{Line, News, SocketKey};
+use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet};
+use shared::limits;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// The number of the line to the Fleet object.
+pub const FLEET_LINE: u64 = 0;
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
+
+/// The node's standing with the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The Fleet object has accepted the registration.
+    pub is_registered: bool,
+    /// The Fleet object has been sent word that the node is draining.
+    pub has_announced_draining: bool,
+}
+
+/// Orders from the Fleet object to a registered node.
+#[derive(Debug)]
+pub enum Order {
+    /// Serve this room.
+    Assign(Box<Assignment>),
+    /// The complete list of media node addresses.
+    SetMediaNodes(Vec<SocketAddr>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Opens a socket to the Fleet object, at this address of the edge.
+    Dial {
+        socket: SocketKey,
+        edge: usize,
+    },
+    Send {
+        socket: SocketKey,
+        frame: String,
+    },
+    Close {
+        socket: SocketKey,
+    },
+}
+
+/// The node continues to work without the socket.
+#[derive(Debug)]
+pub struct Membership {
+    registration: NodeToFleet,
+    line: Line,
+    heartbeat_at: Option<Instant>,
+    is_draining: bool,
+    standing: Standing,
+    outputs: VecDeque<Output>,
+}
+
+impl Membership {
+    /// `registration` is the first frame of every socket; the edge has `edges` addresses.
+    #[must_use]
+    pub fn new(now: Instant, registration: NodeToFleet, edges: usize, seed: u64) -> Self {
+        Self {
+            registration,
+            line: Line::new(now, FLEET_LINE, edges, seed),
+            heartbeat_at: None,
+            is_draining: false,
+            standing: Standing::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.line.dial_at().or(self.heartbeat_at)
+    }
+
+    /// Dials, or reports the load, if it is time.
+    pub fn handle_deadline(&mut self, now: Instant, load: NodeLoad) {
+        if let Some((socket, edge)) = self.line.dial(now) {
+            self.outputs.push_back(Output::Dial { socket, edge });
+        }
+        if self.heartbeat_at.is_some_and(|at| at <= now) {
+            self.heartbeat_at = Some(now + HEARTBEAT_INTERVAL);
+            self.say(&NodeToFleet::Heartbeat { load });
+        }
+    }
+
+    /// Returns an order of the Fleet object.
+    pub fn handle_news(&mut self, now: Instant, socket: SocketKey, news: News) -> Option<Order> {
+        if self.line.socket() != Some(socket) {
+            return None;
+        }
+        match news {
+            News::Opened => self.introduce(now, socket),
+            // Ending would hide a wrong token from the operator, and a new deployment of the edge may know the token.
+            News::Failed { is_final: true, reason } => {
+                tracing::error!(reason, "the edge refused this node");
+                self.lose(now);
+            }
+            News::Failed { is_final: false, reason } => {
+                tracing::warn!(reason, "connecting to the edge failed");
+                self.lose(now);
+            }
+            News::Closed { reason } => {
+                tracing::warn!(reason, "the socket to the edge closed");
+                self.lose(now);
+            }
+            News::Frame(text) => match FleetToNode::parse(&text) {
+                Ok(message) => return self.hear(now, socket, message),
+                Err(error) => tracing::warn!(%error, "the edge sent an unreadable frame"),
+            },
+        }
+        None
+    }
+
+    fn introduce(&mut self, now: Instant, socket: SocketKey) {
+        if self.line.handle_opened(socket) {
+            let frame = self.registration.to_json();
+            self.outputs.push_back(Output::Send { socket, frame });
+            self.heartbeat_at = Some(now);
+            self.announce();
+        }
+    }
+
+    fn hear(&mut self, now: Instant, socket: SocketKey, message: FleetToNode) -> Option<Order> {
+        match message {
+            FleetToNode::Registered {} => {
+                self.line.settle();
+                self.standing.is_registered = true;
+                tracing::info!("registered");
+            }
+            FleetToNode::Assign(assignment) => return Some(Order::Assign(assignment)),
+            FleetToNode::SetMediaNodes { addresses } => return Some(Order::SetMediaNodes(addresses)),
+            FleetToNode::Refused { code } => {
+                if code.may_retry() {
+                    tracing::warn!(code = code.as_str(), "the edge refused this socket");
+                } else {
+                    tracing::error!(code = code.as_str(), "the edge refused this node");
+                }
+                self.outputs.push_back(Output::Close { socket });
+                self.lose(now);
+            }
+            FleetToNode::Error { code, message } => {
+                tracing::warn!(code = code.as_str(), message, "the edge rejected a message");
+            }
+        }
+        None
+    }
+
+    /// Every socket from here on announces that the node drains.
+    pub fn begin_draining(&mut self) {
+        self.is_draining = true;
+        self.announce();
+    }
+
+    fn announce(&mut self) {
+        if self.is_draining && self.line.open().is_some() {
+            self.say(&NodeToFleet::Draining {});
+            self.standing.has_announced_draining = true;
+        }
+    }
+
+    fn say(&mut self, message: &NodeToFleet) {
+        if let Some(socket) = self.line.open() {
+            self.outputs.push_back(Output::Send { socket, frame: message.to_json() });
+        }
+    }
+
+    fn lose(&mut self, now: Instant) {
+        self.line.back_off(now);
+        self.heartbeat_at = None;
+        self.standing.is_registered = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::control::TurnRegistration;
+    use shared::{ErrorCode, NodeId, Region};
+
+    struct Node {
+        now: Instant,
+        membership: Membership,
+    }
+
+    impl Node {
+        #[expect(clippy::disallowed_methods, reason = "the only source of an `Instant`")]
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { now, membership: Membership::new(now, registration(), 2, 1) }
+        }
+
+        /// Lets time pass until the next deadline, and returns the outputs.
+        fn wait(&mut self) -> Vec<Output> {
+            self.now = self.membership.poll_timeout().expect("a deadline").max(self.now);
+            self.membership.handle_deadline(self.now, load());
+            self.outputs()
+        }
+
+        fn outputs(&mut self) -> Vec<Output> {
+            std::iter::from_fn(|| self.membership.poll_output()).collect()
+        }
+
+        fn dials(&mut self) -> SocketKey {
+            match self.wait()[..] {
+                [Output::Dial { socket, .. }] => socket,
+                ref other => panic!("{other:?}"),
+            }
+        }
+
+        /// Dials and opens a socket; returns it and what is said first.
+        fn opens(&mut self) -> (SocketKey, Vec<String>) {
+            let socket = self.dials();
+            self.news(socket, News::Opened);
+            (socket, frames(self.outputs()))
+        }
+
+        fn news(&mut self, socket: SocketKey, news: News) -> Option<Order> {
+            self.membership.handle_news(self.now, socket, news)
+        }
+
+        fn closes(&mut self, socket: SocketKey) {
+            assert!(self.news(socket, News::Closed { reason: String::new() }).is_none());
+        }
+
+        fn fails(&mut self, socket: SocketKey, is_final: bool) {
+            assert!(self.news(socket, News::Failed { is_final, reason: String::new() }).is_none());
+        }
+
+        fn hears(&mut self, socket: SocketKey, message: &FleetToNode) -> Option<Order> {
+            self.news(socket, News::Frame(message.to_json()))
+        }
+    }
+
+    fn frames(outputs: Vec<Output>) -> Vec<String> {
+        let frame = |output| match output {
+            Output::Send { frame, .. } => frame,
+            other => panic!("{other:?}"),
+        };
+        outputs.into_iter().map(frame).collect()
+    }
+
+    fn registration() -> NodeToFleet {
+        NodeToFleet::RegisterTurn(TurnRegistration {
+            node: NodeId::parse("turn-1").expect("an id"),
+            region: Region::parse("eu-central").expect("a region"),
+            urls: Vec::new(),
+            allocations_max: 1,
+        })
+    }
+
+    fn load() -> NodeLoad {
+        NodeLoad { sessions: 3, ..NodeLoad::default() }
+    }
+
+    #[test]
+    fn registers_first_and_reports_its_load_at_once_and_every_five_seconds() {
+        let mut node = Node::new();
+        let (socket, said) = node.opens();
+        assert_eq!(said, [registration().to_json()]);
+        let heartbeat = NodeToFleet::Heartbeat { load: load() }.to_json();
+        let opened_at = node.now;
+        for beat in 0..3 {
+            let said = node.wait();
+            assert_eq!(said, [Output::Send { socket, frame: heartbeat.clone() }]);
+            assert_eq!(node.now, opened_at + HEARTBEAT_INTERVAL * beat);
+        }
+    }
+
+    #[test]
+    fn is_registered_from_the_answer_to_the_loss_of_the_socket() {
+        let mut node = Node::new();
+        let (socket, _) = node.opens();
+        assert!(!node.membership.standing().is_registered);
+        assert!(node.hears(socket, &FleetToNode::Registered {}).is_none());
+        assert!(node.membership.standing().is_registered);
+        node.closes(socket);
+        assert!(!node.membership.standing().is_registered);
+        assert!(node.hears(socket, &FleetToNode::Registered {}).is_none(), "the socket is lost");
+        assert!(!node.membership.standing().is_registered);
+    }
+
+    #[test]
+    fn every_socket_hears_that_the_node_drains() {
+        let mut node = Node::new();
+        node.membership.begin_draining();
+        assert_eq!((node.outputs(), node.membership.standing().has_announced_draining), (vec![], false));
+        let draining = NodeToFleet::Draining {}.to_json();
+        for _ in 0..2 {
+            let (socket, said) = node.opens();
+            assert_eq!(said, [registration().to_json(), draining.clone()]);
+            assert!(node.membership.standing().has_announced_draining);
+            node.closes(socket);
+        }
+        let (_, _) = node.opens();
+        node.membership.begin_draining();
+        assert_eq!(frames(node.outputs()), [draining], "a socket that is open hears it at once");
+    }
+
+    #[test]
+    fn a_refused_socket_is_closed_and_dialed_again() {
+        let mut node = Node::new();
+        let (socket, _) = node.opens();
+        let before = node.now;
+        assert!(node.hears(socket, &FleetToNode::Refused { code: ErrorCode::Forbidden }).is_none());
+        assert_eq!(node.outputs(), [Output::Close { socket }]);
+        let again = node.dials();
+        assert!(again != socket && node.now > before);
+        node.fails(again, true);
+        node.dials();
+    }
+
+    #[test]
+    fn news_of_an_earlier_socket_changes_nothing() {
+        let mut node = Node::new();
+        let first = node.dials();
+        node.fails(first, false);
+        let (second, _) = node.opens();
+        assert!(node.hears(second, &FleetToNode::Registered {}).is_none());
+        node.closes(first);
+        assert!(node.membership.standing().is_registered);
+        let order = node.hears(second, &FleetToNode::SetMediaNodes { addresses: Vec::new() });
+        assert!(matches!(order, Some(Order::SetMediaNodes(_))));
+    }
+}

@@ -1,0 +1,4 @@
+//! libFuzzer's program for `fuzz::framing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::framing::check(bytes));
