@@ -125,8 +125,10 @@ pub const RECORDING_RELOAD_MS: u64 = 30_000;
 pub const RECORDING_TOLD_MS: u64 = 300_000;
 /// A node must connect to an assigned room within this time, or the room is placed elsewhere.
 pub const NODE_DIAL_TIMEOUT_MS: u64 = 2_000;
-/// A room waits this long for its node to reconnect before it is placed elsewhere.
+/// A room waits at most this long for its node to reconnect before it is placed elsewhere.
 pub const NODE_LOST_TIMEOUT_MS: u64 = 10_000;
+/// Each room of a lost node waits less by a random part of this, so that the rooms do not ask for another node at once.
+pub const NODE_LOST_SPREAD_MS: u64 = 2_000;
 /// Interval of a node's quality reports to the Worker.
 pub const QUALITY_INTERVAL_MS: u64 = 60_000;
 /// Most sessions of one quality report: the Worker logs a line for each, and the platform accepts 256 KB of log lines
@@ -306,7 +308,7 @@ const _: () = assert!(RECORDINGS_PER_PAGE_DEFAULT <= RECORDINGS_PER_PAGE_MAX);
 // JSON needs at most two bytes for each byte of a text, which has no control characters, and six for each of a name.
 const _: () =
     assert!(CHAT_MESSAGES_PER_FRAME * (2 * CHAT_TEXT_BYTES_MAX + 6 * NAME_CHARS_MAX + 256) <= SIGNAL_FRAME_BYTES_MAX);
-const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS);
+const _: () = assert!(NODE_DIAL_TIMEOUT_MS < NODE_LOST_TIMEOUT_MS - NODE_LOST_SPREAD_MS);
 const _: () = assert!(NODE_LOST_TIMEOUT_MS < RESUME_WINDOW_MS);
 const _: () = assert!(RELOAD_WINDOW_MS < RECORDING_RELOAD_MS);
 // A track has at most 400 bytes of JSON and the rest of a session 512; a published track has a line for each layer.

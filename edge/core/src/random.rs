@@ -38,6 +38,11 @@ pub fn number(random: &mut Random) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
+/// A number below `bound`, or 0 if there is none.
+pub fn below(random: &mut Random, bound: u64) -> u64 {
+    u64::from(number(random)).checked_rem(bound).unwrap_or(0)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

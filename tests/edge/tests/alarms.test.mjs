@@ -10,6 +10,7 @@ import { withStoredEdge } from "../support/stored.mjs";
 const FIRST_FRAME_TIMEOUT_MS = 10_000;
 const NODE_DIAL_TIMEOUT_MS = 2_000;
 const NODE_LOST_TIMEOUT_MS = 10_000;
+const NODE_LOST_SPREAD_MS = 2_000;
 const HEARTBEAT_TIMEOUT_MS = 15_000;
 const RESUME_WINDOW_MS = 30_000;
 const RELOAD_WINDOW_MS = 5_000;
@@ -110,7 +111,8 @@ describe("alarms", { concurrency: true }, () => {
     const began = performance.now();
     dying.die();
     await edge.hibernate("moves");
-    const { epoch } = await due(NODE_LOST_TIMEOUT_MS, began, able.assigned(undefined, NODE_LOST_TIMEOUT_MS + LATE_MS));
+    const earliest = NODE_LOST_TIMEOUT_MS - NODE_LOST_SPREAD_MS;
+    const { epoch } = await due(earliest, began, able.assigned(undefined, NODE_LOST_TIMEOUT_MS + LATE_MS));
     assert.ok(epoch > dying.assignments[0].epoch);
     await ada.next("transport_dead");
     const link = await able.serving("moves");

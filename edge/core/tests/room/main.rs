@@ -7,6 +7,7 @@ mod frames;
 mod grants;
 mod judges;
 mod limits;
+mod lost_nodes;
 mod models;
 mod offers;
 mod random;

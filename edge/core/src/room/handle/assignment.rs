@@ -4,19 +4,20 @@
 //! go to the current one. It is replaced when its node is silent, lost or about to stop, or when its clients report it
 //! dead; clients then move by making a new offer.
 
-use crate::SocketId;
 use crate::fleet::PlaceRequest;
 use crate::room::context::Context;
 use crate::room::state::State;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::meta::{EarlyHello, Placing};
+use crate::{SocketId, random};
 use shared::control::RoomToNode;
 use shared::signal::close_code;
-use shared::{NodeId, SessionId, UnixMillis};
+use shared::{NodeId, SessionId, limits};
 
-/// Without an available node, the request to the Fleet object is repeated at this interval.
+/// Without an available node, the request to the Fleet object is repeated after at most this time, and at least half of
+/// it: many rooms may miss the same node, and must not come at once.
 const PLACE_RETRY_MS: u64 = 5_000;
-/// After this many nodes in a row that never connected, the room waits [`PLACE_RETRY_MS`] before its next request.
+/// After this many nodes in a row that never connected, the room waits up to [`PLACE_RETRY_MS`] before its next request.
 const SILENT_NODES_MAX: u32 = 3;
 /// Nodes that a request names as failed; the oldest is forgotten first.
 const AVOID_MAX: usize = 8;
@@ -60,9 +61,10 @@ fn first_waiting(state: &State) -> Option<SessionId> {
     waiting.min_by_key(|(order, _)| *order).map(|(_, waiting)| waiting.session.clone())
 }
 
-pub(crate) fn retry_later(state: &mut State, now: UnixMillis, avoid: Vec<NodeId>) {
-    if let Some(meta) = state.meta_mut() {
-        meta.placing = Some(Placing::Retry { at: now.plus_ms(PLACE_RETRY_MS), avoid });
+pub(crate) fn retry_later(cx: &mut Context<'_>, avoid: Vec<NodeId>) {
+    let early_ms = random::below(cx.random, PLACE_RETRY_MS / 2);
+    if let Some(meta) = cx.state.meta_mut() {
+        meta.placing = Some(Placing::Retry { at: cx.now.plus_ms(PLACE_RETRY_MS.saturating_sub(early_ms)), avoid });
     }
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn node_due(cx: &mut Context<'_>, epoch: u64) {
         end(cx, epoch);
     } else if dialing && count_silent_node(cx.state) > SILENT_NODES_MAX {
         end(cx, epoch);
-        retry_later(cx.state, cx.now, vec![node]);
+        retry_later(cx, vec![node]);
     } else {
         if let Some(assignment) = cx.state.assignments.get_mut(&epoch) {
             assignment.link = Link::Silent;
@@ -159,7 +161,8 @@ pub(crate) fn node_lost(cx: &mut Context<'_>, socket: SocketId) {
     let of_socket = cx.state.assignments.iter().find(|(_, assignment)| assignment.socket() == Some(socket));
     if let Some(epoch) = of_socket.map(|(epoch, _)| *epoch) {
         if let Some(assignment) = cx.state.assignments.get_mut(&epoch) {
-            assignment.link = Link::Lost { since: cx.now };
+            let early_ms = random::below(cx.random, limits::NODE_LOST_SPREAD_MS);
+            assignment.link = Link::Lost { since: cx.now, early_ms };
         }
         if cx.state.meta().and_then(|meta| meta.current) != Some(epoch) {
             end(cx, epoch);

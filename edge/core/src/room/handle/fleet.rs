@@ -57,7 +57,7 @@ fn not_placed(cx: &mut Context<'_>, code: ErrorCode, avoid: Vec<NodeId>, early: 
     }
     stay_at_full_node(cx, code);
     if !cx.state.members.is_empty() && cx.state.usable().is_none() {
-        assignment::retry_later(cx.state, cx.now, avoid);
+        assignment::retry_later(cx, avoid);
     }
 }
 

@@ -38,7 +38,12 @@ pub(crate) enum Link {
     /// The node has sent `hello`.
     Connected { socket: SocketId },
     /// Its socket is closed; media may still flow.
-    Lost { since: UnixMillis },
+    Lost {
+        since: UnixMillis,
+        /// The part of the time to reconnect that this room does not wait.
+        #[serde(default)]
+        early_ms: u64,
+    },
     /// It did not connect in time, so another node is being requested; if it connects first, it is accepted.
     Silent,
 }
@@ -61,7 +66,9 @@ impl Assignment {
     pub(crate) const fn node_deadline(&self) -> Option<UnixMillis> {
         match self.link {
             Link::Dialing { since } => Some(since.plus_ms(limits::NODE_DIAL_TIMEOUT_MS)),
-            Link::Lost { since } => Some(since.plus_ms(limits::NODE_LOST_TIMEOUT_MS)),
+            Link::Lost { since, early_ms } => {
+                Some(since.plus_ms(limits::NODE_LOST_TIMEOUT_MS.saturating_sub(early_ms)))
+            }
             Link::Connected { .. } | Link::Silent => None,
         }
     }
