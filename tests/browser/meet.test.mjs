@@ -1,6 +1,7 @@
 // The meet app in Chromium: its devices, its pages at every size, and effects of the user's browser.
 import { after, before } from "node:test";
 import { Browser } from "./browsers.mjs";
+import { audienceScenarios } from "./scenarios/audience.mjs";
 import { comfortScenarios } from "./scenarios/comfort.mjs";
 import { deviceScenarios } from "./scenarios/devices.mjs";
 import { lobbyScenarios } from "./scenarios/lobby.mjs";
@@ -24,3 +25,4 @@ lobbyScenarios(world);
 situationScenarios(world);
 stageScenarios(world);
 comfortScenarios(world);
+audienceScenarios(world);

@@ -2,6 +2,7 @@
 import type { Participant, ParticipantId, Room, RoomSnapshot } from "@rotunda/client";
 import { Avatar, trackOf } from "@rotunda/react";
 import { useEffect } from "react";
+import { Audience } from "./audience";
 import { ConnectionDetails } from "./connection-details";
 import { everybodyIn } from "./everybody";
 import { CameraOffIcon, DotsIcon, MicrophoneOffIcon } from "./icons";
@@ -40,6 +41,7 @@ export function People({ room, snapshot, volumes, actions, onClose }: Props) {
           </li>
         ))}
       </ul>
+      <Audience room={room} count={snapshot.audience} actions={actions} />
     </Panel>
   );
 }

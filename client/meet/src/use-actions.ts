@@ -25,7 +25,7 @@ export interface Actions {
   leave(): void;
   mute(participant: Participant): void;
   lowerHand(participant: Participant): void;
-  remove(participant: Participant): void;
+  remove(participant: Pick<Participant, "id">): void;
   admit(guest: string): void;
   refuse(guest: string): void;
 }

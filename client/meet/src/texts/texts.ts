@@ -84,6 +84,12 @@ export interface Texts {
   readonly sending: string;
   readonly people: string;
   readonly inTheRoom: string;
+  /** Participants who may only watch. */
+  readonly audience: string;
+  readonly viewers: (number: string, count: number) => string;
+  readonly showNames: string;
+  readonly moreNames: string;
+  readonly refreshNames: string;
   readonly more: string;
   readonly devices: string;
   readonly copyLink: string;
