@@ -4,6 +4,7 @@ mod first_call;
 mod results;
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     /// Run one short round as a smoke test: missed goals are no error, and the numbers of all but `first-call` mean nothing
     #[arg(long)]
     smoke: bool,
+    /// For `turn`: the coturn to compare with, instead of the installed one
+    #[arg(long, value_name = "PROGRAM")]
+    coturn: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -47,6 +51,9 @@ enum Name {
 
 /// A result above its goal is an error.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.coturn.is_some() && options.name != Name::Turn {
+        bail!("--coturn is for the benchmark turn");
+    }
     let node = ("--media-node", Program::MediaNode);
     let lines = match options.name {
         Name::Sfu => {
@@ -56,7 +63,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         }
         Name::Turn => measure(workspace, options, "measure turn", |workspace, tools, options| {
             setup::for_relaying(tools)?;
-            load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)
+            let mut command = load("bench-turn", &[("--turn-node", Program::TurnNode)])(workspace, tools, options)?;
+            if let Some(coturn) = &options.coturn {
+                command.arg("--coturn").arg(std::path::absolute(coturn)?);
+            }
+            Ok(command)
         })?,
         Name::Recording => {
             let programs = [node, ("--storage", Program::Storage)];

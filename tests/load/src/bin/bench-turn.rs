@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use load::clock::Pacer;
 use load::process;
-use load::relay::{Answer, Relay, RelayClient, credential};
+use load::relay::{Answer, Relay, RelayClient, coturn_version, credential};
 use load::rounds::{self, Options, median, rounded};
 use serde_json::json;
 use shared::turn_credential::TurnPolicy;
@@ -41,6 +41,9 @@ struct Arguments {
     /// Path of the TURN node's program.
     #[arg(long)]
     turn_node: PathBuf,
+    /// Path of coturn's program.
+    #[arg(long, default_value = "turnserver")]
+    coturn: PathBuf,
     #[command(flatten)]
     options: Options,
 }
@@ -86,7 +89,8 @@ fn main() -> Result<()> {
     let settings =
         [("TURN_LOG", "warn"), ("TURN_ALLOCATIONS_PER_USER", "100"), ("TURN_P2P_BYTES_PER_SECOND", "1000000000")];
     let ours = Setup::new(Relay::ours(&arguments.turn_node, &settings)?)?;
-    let coturn = Setup::new(Relay::coturn()?)?;
+    let coturn = Setup::new(Relay::coturn(&arguments.coturn)?)?;
+    let peer = coturn_version(&arguments.coturn)?;
     process::pin_to_core(CLIENT_CORE)?;
     process::sleep_precisely();
     if !process::be_prompt() {
@@ -101,7 +105,7 @@ fn main() -> Result<()> {
         json!({
             "unit": "ns/packet", "ours": median(rounds, |round| round.ours).round(), "floor": null,
             "ratio": ratio, "goal": RATIO_MAX, "met": ratio <= RATIO_MAX,
-            "peers": { "coturn": median(rounds, |round| round.coturn).round() },
+            "peers": { &peer: median(rounds, |round| round.coturn).round() },
         })
     })
 }
