@@ -21,7 +21,7 @@ export function startOf(kind: DeviceKind, options: Options): CaptureOptions {
   return {
     on: options[kind] && !wasOff,
     deviceId: rememberedDevice(kind),
-    ...(kind === "camera" && options.cameraSize !== null ? { size: options.cameraSize } : {}),
+    ...(kind === "camera" && options.cameraSize !== null ? { constraints: options.cameraSize } : {}),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { CaptureCommand, CaptureEvent, CaptureState } from "./capture-state";
 import { initialCapture, isOn, stepCapture } from "./capture-state";
-import type { CameraSize, DeviceKind } from "./devices";
+import type { CaptureConstraints, DeviceKind } from "./devices";
 import { listDevices, onDevicesChanged, openDevice } from "./devices";
 import { Emitter } from "./emitter";
 import { RoomError } from "./errors";
@@ -15,7 +15,8 @@ export interface CaptureOptions {
   readonly on?: boolean;
   /** Default: the browser's default device. */
   readonly deviceId?: string | null;
-  readonly size?: CameraSize;
+  /** These replace the default constraints one by one. */
+  readonly constraints?: CaptureConstraints;
 }
 
 /** A snapshot of a device; the same object until something changes. */
@@ -55,7 +56,7 @@ interface Arrived {
 
 export class Capture extends Emitter<CaptureEvents> {
   readonly kind: DeviceKind;
-  readonly #size: CameraSize | undefined;
+  readonly #constraints: CaptureConstraints | undefined;
   /** By number of the opening. */
   readonly #tracks = new Map<number, Arrived>();
   #state: CaptureState;
@@ -67,10 +68,10 @@ export class Capture extends Emitter<CaptureEvents> {
   #meter: LevelMeter | null = null;
   #stopListening: (() => void) | null = null;
 
-  constructor(kind: DeviceKind, { on = false, deviceId = null, size }: CaptureOptions = {}) {
+  constructor(kind: DeviceKind, { on = false, deviceId = null, constraints }: CaptureOptions = {}) {
     super();
     this.kind = kind;
-    this.#size = size;
+    this.#constraints = constraints;
     this.#state = initialCapture(kind, on, deviceId);
     this.#snapshot = this.#take();
   }
@@ -225,7 +226,7 @@ export class Capture extends Emitter<CaptureEvents> {
   }
 
   #open(opening: number, device: string | null): void {
-    openDevice(this.kind, device ?? undefined, this.#size).then(
+    openDevice(this.kind, device ?? undefined, this.#constraints).then(
       (track) => {
         if (track.readyState === "ended") {
           this.#failed(opening, new RoomError("device_busy", "the track had ended", { device: this.kind }));

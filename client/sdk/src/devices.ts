@@ -19,19 +19,20 @@ export interface Devices {
   readonly speakers: readonly Device[];
 }
 
-export interface CameraSize {
-  readonly width: number;
-  readonly height: number;
-}
+/** The W3C's constraints of a captured track; the device itself is chosen by its id. */
+export type CaptureConstraints = Readonly<Omit<MediaTrackConstraints, "deviceId" | "groupId">>;
 
-const CAMERA_SIZE: CameraSize = { width: 1280, height: 720 };
 const FRAMES_PER_SECOND_MAX = 30;
+const DEFAULTS: Readonly<Record<DeviceKind, CaptureConstraints>> = {
+  microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  camera: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: FRAMES_PER_SECOND_MAX, max: FRAMES_PER_SECOND_MAX } },
+};
 
 const ERROR_CODES: Readonly<Record<string, ClientErrorCode>> = {
   NotAllowedError: "device_denied",
   SecurityError: "device_denied",
   NotFoundError: "device_missing",
-  OverconstrainedError: "device_missing",
+  OverconstrainedError: "device_unsuitable",
   NotReadableError: "device_busy",
   AbortError: "device_busy",
   InsecureContext: "device_insecure",
@@ -58,22 +59,22 @@ export function onDevicesChanged(listener: () => void): () => void {
 }
 
 /**
- * Opens one device, or the default if the chosen one is gone. Throws a `RoomError` that names the device. A microphone
- * and a camera requested at the same moment show the user a single prompt.
+ * Opens one device, or the default if the chosen one is gone; `wanted` replaces the default constraints one by one. Throws a
+ * `RoomError` that names the device. A microphone and a camera requested at the same moment show the user a single prompt.
  */
-export function openDevice(kind: DeviceKind, deviceId?: string, size: CameraSize = CAMERA_SIZE): Promise<MediaStreamTrack> {
+export function openDevice(kind: DeviceKind, deviceId?: string, wanted: CaptureConstraints = {}): Promise<MediaStreamTrack> {
   const { promise, resolve, reject } = Promise.withResolvers<MediaStreamTrack>();
   if (wishes.length === 0) {
     queueMicrotask(() => void openAll(wishes.splice(0)));
   }
-  wishes.push({ kind, deviceId, size, resolve, reject });
+  wishes.push({ kind, deviceId, wanted, resolve, reject });
   return promise;
 }
 
 interface Wish {
   readonly kind: DeviceKind;
   readonly deviceId: string | undefined;
-  readonly size: CameraSize;
+  readonly wanted: CaptureConstraints;
   resolve(track: MediaStreamTrack): void;
   reject(error: RoomError): void;
 }
@@ -108,25 +109,10 @@ async function openOne(wish: Wish): Promise<MediaStreamTrack> {
   }
 }
 
-function constraints({ kind, deviceId, size }: Wish): MediaStreamConstraints {
-  return kind === "microphone" ? { audio: microphoneConstraints(deviceId) } : { video: cameraConstraints(deviceId, size) };
-}
-
-function microphoneConstraints(deviceId: string | undefined): MediaTrackConstraints {
-  return { ...exactly(deviceId), echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-}
-
-function cameraConstraints(deviceId: string | undefined, { width, height }: CameraSize): MediaTrackConstraints {
-  return {
-    ...exactly(deviceId),
-    width: { ideal: width },
-    height: { ideal: height },
-    frameRate: { ideal: FRAMES_PER_SECOND_MAX, max: FRAMES_PER_SECOND_MAX },
-  };
-}
-
-function exactly(deviceId: string | undefined): MediaTrackConstraints {
-  return deviceId === undefined ? {} : { deviceId: { exact: deviceId } };
+function constraints({ kind, deviceId, wanted }: Wish): MediaStreamConstraints {
+  const device = deviceId === undefined ? {} : { deviceId: { exact: deviceId } };
+  const track: MediaTrackConstraints = { ...DEFAULTS[kind], ...wanted, ...device };
+  return kind === "microphone" ? { audio: track } : { video: track };
 }
 
 async function capture(wish: Wish): Promise<MediaStreamTrack> {
@@ -154,8 +140,10 @@ function asRoomError(error: unknown, device: DeviceKind): RoomError {
   if (error instanceof RoomError) {
     return error;
   }
-  const name = error instanceof DOMException ? error.name : "";
-  return new RoomError(ERROR_CODES[name] ?? "device_busy", String(error), { cause: error, device });
+  // Older browsers' OverconstrainedError is no DOMException.
+  const { name = "", constraint = "" } = (error ?? {}) as Partial<OverconstrainedError>;
+  const isGone = name === "OverconstrainedError" && ["", "deviceId"].includes(constraint);
+  return new RoomError(isGone ? "device_missing" : (ERROR_CODES[name] ?? "device_busy"), String(error), { cause: error, device });
 }
 
 // Absent if the page is not a secure context, despite the type.

@@ -7,6 +7,7 @@ export type ClientErrorCode =
   | "device_denied"
   | "device_missing"
   | "device_busy"
+  | "device_unsuitable"
   | "device_insecure"
   | "token_unavailable"
   | "unreachable"
@@ -93,6 +94,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorCode | ClientErrorCode, Description>> =
   },
   device_missing: { class: "device_error", words: "No microphone or camera found." },
   device_busy: { class: "device_error", words: "Your microphone or camera couldn’t be started. Another app may be using it." },
+  device_unsuitable: { class: "device_error", words: "Your microphone or camera doesn’t have the requested features." },
   device_insecure: {
     class: "permission_error",
     words: "This page isn’t secure (https), so your browser blocks the microphone and camera.",

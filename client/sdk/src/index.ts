@@ -1,7 +1,7 @@
 /** The public API of `@rotunda/client`; nothing else of the package may be imported. */
 export type { CaptureEvents, CaptureOptions, CaptureSnapshot } from "./capture";
 export { Capture } from "./capture";
-export type { CameraSize, Device, DeviceKind, Devices } from "./devices";
+export type { CaptureConstraints, Device, DeviceKind, Devices } from "./devices";
 export { listDevices, onDevicesChanged, openDevice } from "./devices";
 export type { ClientErrorCode, ErrorClass } from "./errors";
 export { ERROR_WORDS, RoomError } from "./errors";

@@ -1,7 +1,7 @@
 /** Everything that the user publishes: microphone, camera and screen, with their events. */
 import type { CaptureListener } from "./capture";
 import { Capture } from "./capture";
-import type { CameraSize, DeviceKind } from "./devices";
+import type { CaptureConstraints, DeviceKind } from "./devices";
 import type { RoomError } from "./errors";
 import type { PublishedSource } from "./peer";
 import type { TrackSource } from "./protocol.gen";
@@ -17,7 +17,11 @@ export type TrackOption = Capture | MediaStreamTrack | boolean | { readonly devi
 export interface LocalMediaOptions {
   readonly microphone?: TrackOption;
   readonly camera?: TrackOption;
-  readonly cameraSize?: CameraSize;
+  /**
+   * For devices that the room opens; these replace the defaults one by one: echo cancellation, noise suppression and automatic
+   * gain; 1280 × 720 at 30 frames per second.
+   */
+  readonly constraints?: { readonly microphone?: CaptureConstraints; readonly camera?: CaptureConstraints };
 }
 
 export interface LocalMediaListener {
@@ -39,9 +43,9 @@ export class LocalMedia {
   #stream: MediaStream | null = null;
   #closed = false;
 
-  constructor({ microphone = false, camera = false, cameraSize }: LocalMediaOptions, listener: ScreenListener) {
-    this.microphone = captureOf("microphone", microphone, undefined);
-    this.camera = captureOf("camera", camera, cameraSize);
+  constructor({ microphone = false, camera = false, constraints }: LocalMediaOptions, listener: ScreenListener) {
+    this.microphone = captureOf("microphone", microphone, constraints?.microphone);
+    this.camera = captureOf("camera", camera, constraints?.camera);
     for (const option of [microphone, camera]) {
       if (option instanceof Capture) {
         this.#lent.set(option, option.isPreviewed);
@@ -148,12 +152,12 @@ export class LocalMedia {
   }
 }
 
-function captureOf(kind: DeviceKind, option: TrackOption, size: CameraSize | undefined): Capture {
+function captureOf(kind: DeviceKind, option: TrackOption, constraints: CaptureConstraints | undefined): Capture {
   if (option instanceof Capture) {
     return option;
   }
   const deviceId = typeof option === "object" && "deviceId" in option ? option.deviceId : null;
-  const capture = new Capture(kind, { on: option !== false, deviceId, ...(size === undefined ? {} : { size }) });
+  const capture = new Capture(kind, { on: option !== false, deviceId, ...(constraints === undefined ? {} : { constraints }) });
   if (typeof option === "object" && !("deviceId" in option)) {
     capture.adopt(option);
   }

@@ -48,3 +48,20 @@ test("who leaves while the browser still asks captures nothing", async () => {
   await started;
   expect([picture.stopped, share.video, changed.mock.calls.length]).toEqual([true, null, 0]);
 });
+
+// Holds S0-CLI-04.
+test("a screen is captured as the application wants", async () => {
+  const stream = { getVideoTracks: () => [new Captured()], getAudioTracks: () => [], getTracks: () => [] };
+  const getDisplayMedia = vi.fn<(wanted: object) => Promise<object>>(() => Promise.resolve(stream));
+  vi.stubGlobal("navigator", { mediaDevices: { getDisplayMedia } });
+  const share = new ScreenShare({ changed: () => undefined });
+  await share.start();
+  await share.start({ hint: "motion", sound: false });
+  const video = { width: { ideal: 1_920, max: 3_840 }, height: { ideal: 1_080, max: 2_160 }, frameRate: 60 };
+  await share.start({ constraints: { video, audio: { echoCancellation: true, noiseSuppression: true } } });
+  expect(getDisplayMedia.mock.calls.map(([wanted]) => wanted)).toEqual([
+    { video: { frameRate: { ideal: 15, max: 15 } }, audio: true },
+    { video: { frameRate: { ideal: 30, max: 30 } }, audio: false },
+    { video, audio: { echoCancellation: true, noiseSuppression: true } },
+  ]);
+});

@@ -278,6 +278,7 @@ export const de: Texts = {
     device_denied: "Dein Mikrofon oder deine Kamera ist blockiert. Erlaube den Zugriff in der Adressleiste deines Browsers.",
     device_missing: "Kein Mikrofon und keine Kamera gefunden.",
     device_busy: "Mikrofon oder Kamera konnte nicht gestartet werden. Vielleicht verwendet eine andere App das Gerät.",
+    device_unsuitable: "Mikrofon oder Kamera hat die gewünschten Eigenschaften nicht.",
     device_insecure: "Diese Seite ist nicht sicher (https). Deshalb blockiert dein Browser Mikrofon und Kamera.",
     token_unavailable: "Für diesen Raum konnte keine Einladung abgerufen werden.",
     unreachable: "Der Server ist nicht erreichbar. Prüfe deine Verbindung.",

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { openDevice } from "./devices";
+
+const asked: MediaStreamConstraints[] = [];
+let refusal: { name: string; constraint?: string } | null = null;
+
+beforeEach(() => {
+  asked.splice(0);
+  refusal = null;
+  const track = {};
+  const getUserMedia = (wanted: MediaStreamConstraints): Promise<object> => {
+    asked.push(wanted);
+    return refusal === null ? Promise.resolve({ getAudioTracks: () => [track], getVideoTracks: () => [track] }) : Promise.reject(refusal as unknown as Error);
+  };
+  vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+// Holds S0-CLI-02.
+test("a microphone is captured as the application wants, by default with all processing", async () => {
+  await openDevice("microphone");
+  await openDevice("microphone", "desk", { echoCancellation: false, sampleRate: 48_000, channelCount: 2 });
+  expect(asked).toEqual([
+    { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } },
+    {
+      audio: {
+        deviceId: { exact: "desk" },
+        echoCancellation: false,
+        noiseSuppression: true,
+        autoGainControl: true,
+        sampleRate: 48_000,
+        channelCount: 2,
+      },
+    },
+  ]);
+});
+
+// Holds S0-CLI-03.
+test("a camera is captured as the application wants, by default with 720 lines", async () => {
+  await openDevice("camera");
+  await openDevice("camera", "front", {
+    width: { min: 640, ideal: 1_920, max: 3_840 },
+    height: { min: 360, ideal: 1_080, max: 2_160 },
+    frameRate: { min: 10, ideal: 60, max: 60 },
+    facingMode: "environment",
+  });
+  expect(asked).toEqual([
+    { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } } },
+    {
+      video: {
+        deviceId: { exact: "front" },
+        width: { min: 640, ideal: 1_920, max: 3_840 },
+        height: { min: 360, ideal: 1_080, max: 2_160 },
+        frameRate: { min: 10, ideal: 60, max: 60 },
+        facingMode: "environment",
+      },
+    },
+  ]);
+});
+
+test("a device without the wanted features is not taken for a missing one", async () => {
+  refusal = { name: "OverconstrainedError", constraint: "width" };
+  await expect(openDevice("camera", "front", { width: { min: 9_999 } })).rejects.toMatchObject({ code: "device_unsuitable", device: "camera" });
+  expect(asked).toHaveLength(1);
+  refusal = { name: "OverconstrainedError", constraint: "deviceId" };
+  await expect(openDevice("camera", "gone")).rejects.toMatchObject({ code: "device_missing" });
+  // Then any camera.
+  expect(asked.slice(1).map(({ video }) => (video as MediaTrackConstraints).deviceId)).toEqual([{ exact: "gone" }, undefined]);
+});
