@@ -8,6 +8,7 @@ mod drain;
 mod edge_restart;
 mod forward;
 mod full_node;
+mod handover;
 mod hibernate;
 mod join;
 mod late_join;

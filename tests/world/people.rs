@@ -67,6 +67,16 @@ impl World {
         self.net.nat(address).unwrap_or_else(|| panic!("{name} is behind no NAT")).rebind();
     }
 
+    /// Moves the participant's host to another network: another address and link, and the browser restarts ICE. Nothing
+    /// passes the previous link any more.
+    pub fn change_network(&mut self, name: &str, access: Access) {
+        let before = self.access(name);
+        (before.up.is_cut, before.down.is_cut) = (true, true);
+        let address = IpAddr::from(self.next_host(0));
+        *self.net.access(address) = access;
+        self.act(name, |browser, clock| browser.change_network(clock, address));
+    }
+
     pub fn join_as(&mut self, guest: Guest) {
         let address = IpAddr::from(self.next_host(0));
         let link = Link { delay: ACCESS_DELAY, ..Link::default() };

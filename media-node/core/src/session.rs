@@ -5,7 +5,7 @@ pub mod ice_lite;
 pub mod srtp;
 pub mod streams;
 
-use crate::congestion::allocate::Estimate;
+use crate::congestion::allocate::{Estimate, Raises};
 use crate::congestion::bandwidth::Bandwidth;
 use crate::congestion::controller::Controller;
 use crate::congestion::limited::Limited;
@@ -18,6 +18,7 @@ use crate::egress::undecodable::Undecodable;
 use crate::egress::writing::{Cursor, Downlink, Due, Waiting, Writing};
 use crate::ingress::receive::ClockOffset;
 use crate::keys::{RoomKey, TrackKey};
+use crate::path::Path;
 use dtls::Dtls;
 use ice_lite::IceLite;
 use shared::ids::{Mid, ParticipantId, SessionId};
@@ -79,6 +80,8 @@ pub struct Session {
     pub is_reachable: bool,
     /// Paces its packets.
     pub pacer: Pacer,
+    /// The path of the last packets.
+    path: Option<Path>,
     /// Work for the next round of sending.
     waiting: Waiting,
 }
@@ -133,6 +136,7 @@ impl Session {
             opened_at: now,
             is_reachable: false,
             pacer: Pacer::default(),
+            path: None,
             waiting: Waiting::default(),
         }
     }
@@ -171,6 +175,28 @@ impl Session {
         } else {
             self.congestion = None;
         }
+    }
+
+    /// True if media takes another path than before.
+    pub fn has_moved(&self) -> bool {
+        let selected = self.ice.selected();
+        selected.is_some() && selected != self.path
+    }
+
+    /// Follows media to its first or another path; returns true if there was another. On another route everything known
+    /// about the previous one is void.
+    pub fn follow_path(&mut self, now: Instant) -> bool {
+        let Some(selected) = self.ice.selected() else { return false };
+        let Some(before) = self.path.replace(selected).filter(|before| *before != selected) else { return false };
+        if before.shares_route(selected) {
+            self.congestion.iter_mut().for_each(|controller| controller.change_port(now));
+            return true;
+        }
+        self.congestion.iter_mut().for_each(|controller| controller.change_route(now));
+        (self.probing, self.redundancy, self.is_round_trip_known) = (None, Redundancy::default(), false);
+        self.pacer.forget_debt();
+        self.slots.iter_mut().for_each(|slot| slot.raises = Raises::default());
+        true
     }
 
     /// Takes a sample of the round trip. RFC 6298 §2 smooths by an eighth, but samples come only once a second.

@@ -43,6 +43,12 @@ impl Browser {
         self.negotiate(NegotiateReason::IceRestart);
     }
 
+    /// Its host has another address: the client restarts ICE.
+    pub(crate) fn change_network(&mut self, clock: &crate::clock::Clock, address: std::net::IpAddr) {
+        self.address = address;
+        self.restart_ice(clock);
+    }
+
     /// Opens a new `RTCPeerConnection`, as if the browser could not move its transport.
     pub fn renew_transport(&mut self, clock: &crate::clock::Clock) {
         self.clock = *clock;

@@ -1,6 +1,7 @@
 //! Controls the rate of one client from its reports about arrivals, losses and rates.
 
 use super::acknowledged::Acknowledged;
+use super::allocate::Estimate;
 use super::bandwidth::{Bandwidth, MIN_BPS};
 pub use super::cluster::{Probe, ProbeId};
 use super::delay::{Delay, Usage};
@@ -108,7 +109,10 @@ pub struct Controller {
     /// Bytes sent only for probing.
     padding_bytes: u64,
     min_bps: f64,
+    start_bps: f64,
     target_bps: f64,
+    /// The target after the client's last report.
+    reported_bps: f64,
     reason: Reason,
 }
 
@@ -135,7 +139,9 @@ impl Controller {
             careful_until: None,
             padding_bytes: 0,
             min_bps,
+            start_bps,
             target_bps: start_bps,
+            reported_bps: start_bps,
             reason: Reason::Start,
         }
     }
@@ -146,6 +152,30 @@ impl Controller {
         self.padding_bytes += if kind == Kind::Padding { bytes as u64 } else { 0 };
         self.starved_at.get_or_insert(now + STARVED_AFTER);
         self.history.push(now, bytes.min(usize::from(u16::MAX)) as u16, probe)
+    }
+
+    /// Begins anew, because media takes another route. Starts as low as at first, or lower if the previous route carried
+    /// less. Packets sent on the previous route reveal nothing.
+    pub fn change_route(&mut self, now: Instant) {
+        self.history.forget();
+        let start_bps = self.start_bps.min(self.reported_bps);
+        (self.acknowledged, self.delay, self.rate) =
+            (Acknowledged::default(), Delay::default(), Rate::new(now, start_bps));
+        (self.loss, self.overflow, self.reported) = (LossLimit::default(), Overflow::default(), Reported::default());
+        self.prober.begin_anew();
+        (self.starved_at, self.drains_until, self.careful_until) = (None, None, None);
+        (self.target_bps, self.reason) = (start_bps, Reason::Start);
+    }
+
+    /// Continues at another port of the client's NAT. Packets to the previous one are lost, which reveals nothing about
+    /// the link, and neither does the silence since.
+    pub fn change_port(&mut self, now: Instant) {
+        self.history.forget();
+        self.starved_at = None;
+        if self.reason == Reason::Starved {
+            self.rate.set(now, self.reported_bps);
+            self.conclude(now, Reason::Growth);
+        }
     }
 
     /// Returns the numbers of packets that the report mentions for the first time.
@@ -170,6 +200,7 @@ impl Controller {
         if news != News::default() {
             (self.has_feedback, self.starved_at) = (true, None);
             self.update(now);
+            self.reported_bps = self.target_bps;
         }
         news
     }
@@ -178,6 +209,7 @@ impl Controller {
     pub fn remb(&mut self, now: Instant, bps: u64) {
         self.reported.remb(bps as f64);
         self.conclude(now, Reason::Remb);
+        self.reported_bps = self.target_bps;
     }
 
     /// Takes the share of packets lost since the last receiver report.
@@ -205,6 +237,10 @@ impl Controller {
     /// Like [`Self::target_bps`], including the part reserved for draining a queue.
     pub fn sustained_bps(&self) -> u64 {
         self.target_bps as u64
+    }
+
+    pub fn estimate(&self) -> Estimate {
+        Estimate { target_bps: self.target_bps(), sustained_bps: self.sustained_bps() }
     }
 
     /// The rate at which packets leave.

@@ -61,6 +61,12 @@ impl Default for Prober {
 }
 
 impl Prober {
+    /// Begins anew on another path, where the same is wanted.
+    pub(super) fn begin_anew(&mut self) {
+        let (wanted_bps, most_bps, next_id) = (self.wanted_bps, self.most_bps, self.next_id);
+        *self = Self { wanted_bps, most_bps, next_id, ..Self::default() };
+    }
+
     pub(super) fn clusters(&mut self) -> &mut Clusters {
         &mut self.clusters
     }

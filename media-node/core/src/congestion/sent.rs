@@ -66,6 +66,11 @@ impl History {
         number as u16
     }
 
+    /// Forgets all packets: reports about them are no news. Numbers continue.
+    pub(super) fn forget(&mut self) {
+        self.packets.fill(None);
+    }
+
     /// A report's news about a packet; `None` if there is no news, or the packet is forgotten or was never sent.
     pub(super) fn report(&mut self, sequence: u16, has_arrived: bool) -> Option<(Sent, Change)> {
         let age = u64::from((self.next as u16).wrapping_sub(sequence));

@@ -46,6 +46,11 @@ impl Pacer {
         }
     }
 
+    /// Forgets what was sent, because the client is reached over another link.
+    pub fn forget_debt(&mut self) {
+        self.debt_bits = 0;
+    }
+
     /// Counts a sent packet of any kind.
     pub fn spend(&mut self, bytes: usize) {
         self.debt_bits = self.debt_bits.saturating_add(bytes as u64 * 8);
@@ -168,6 +173,19 @@ mod tests {
         assert!(pacer.is_busy());
         pacer.set_rate(start + Duration::from_millis(60), Some(800_000));
         assert!(!pacer.is_busy());
+    }
+
+    #[test]
+    fn another_link_owes_nothing_for_what_the_previous_one_carried() {
+        let mut pacer = Pacer::default();
+        pacer.set_rate(crate::virtual_time::start(), Some(800_000));
+        (0..10).for_each(|_| pacer.spend(1_000));
+        assert!(pacer.is_busy());
+        pacer.forget_debt();
+        assert!(!pacer.is_busy());
+        assert!(pacer.hold(packet(0)));
+        pacer.forget_debt();
+        assert_eq!(pacer.let_go().map(|held| held.index), Some(0), "what waits is still sent");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Handles clients' reports about their links, and the resulting estimates.
 
 use super::{Sfu, Timer};
-use crate::congestion::allocate::Estimate;
 use crate::congestion::controller::{Controller, News};
 use crate::egress::outgoing::PADDING_BYTES;
 use crate::egress::probing::{GRID, Probing};
@@ -35,6 +34,20 @@ impl Sfu {
         }
     }
 
+    /// Follows media to another path before the first packet is sent there. A changed estimate takes effect at once.
+    #[cold]
+    pub(super) fn follow_path(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if !session.follow_path(now) {
+            return;
+        }
+        let estimate = session.congestion.as_ref().map(Controller::estimate);
+        if session.estimate.is_some() && session.estimate != estimate {
+            session.estimate = estimate;
+            self.deadlines.set(Timer::Select(key), Some(now));
+        }
+    }
+
     pub(super) fn note_estimate(&mut self, now: Instant, key: SessionKey, bitrate_bps: u64) {
         self.estimate(key, |controller| controller.remb(now, bitrate_bps));
     }
@@ -62,7 +75,7 @@ impl Sfu {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let since = *session.feedback_since.get_or_insert(now);
         let Some(controller) = session.congestion.as_ref() else { return };
-        let estimate = Estimate { target_bps: controller.target_bps(), sustained_bps: controller.sustained_bps() };
+        let estimate = controller.estimate();
         if now.saturating_duration_since(since) >= SETTLES_AFTER {
             self.set_estimate(now, key, estimate);
         }

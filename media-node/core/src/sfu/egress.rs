@@ -7,6 +7,7 @@ use crate::egress::writing::{Cursor, Due, Writing};
 use crate::ingress::stream::Subscriber;
 use crate::keys::{SessionKey, StreamKey};
 use crate::path::Path;
+use crate::session::Session;
 use crate::stats::{DropReason, Stats};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -111,6 +112,9 @@ impl Sfu {
     fn write_round(&mut self, now: Instant) {
         let at = self.moment(now);
         while let Some(key) = self.egress.due_sessions.get(self.egress.next_session).copied() {
+            if self.sessions.get(key).is_some_and(Session::has_moved) {
+                self.follow_path(now, key);
+            }
             let redundancy = self.sessions.get(key).map_or(0, |session| session.redundancy_depth(now));
             let mut writing = Writing {
                 streams: &self.streams,

@@ -11,7 +11,7 @@ fn at(ms: u64) -> Instant {
 }
 
 /// Reports packets from a number on; each arrives at its time in milliseconds, if it does.
-fn report(controller: &mut Controller, now_ms: u64, first: u16, arrivals: &[Option<u64>]) {
+fn report(controller: &mut Controller, now_ms: u64, first: u16, arrivals: &[Option<u64>]) -> News {
     let mut buffer = [0; 1_200];
     let mut writer = Writer::new(&mut buffer);
     let arrivals = arrivals.iter().map(|at| Some((*at)? * 4));
@@ -19,7 +19,7 @@ fn report(controller: &mut Controller, now_ms: u64, first: u16, arrivals: &[Opti
     let length = writer.bytes();
     let mut packets = Compound::parse(&buffer[..length]).expect("our own report");
     let Some(Packet::TransportCongestion(feedback)) = packets.next() else { panic!("no feedback") };
-    controller.feedback(at(now_ms), &feedback);
+    controller.feedback(at(now_ms), &feedback)
 }
 
 /// Sends a packet every 20 ms in the given time, and reports the arrivals every 100 ms.
@@ -63,6 +63,60 @@ fn a_client_that_falls_silent_is_sent_less_and_less() {
     assert!(starved < before / 4 && starved >= TARGET_MIN_BPS as u64, "{starved} of {before}");
     send(&mut controller, 6_000, 9_000, true);
     assert!(controller.target_bps() > starved);
+}
+
+#[test]
+fn another_route_begins_anew_and_reports_about_the_previous_one_say_nothing() {
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
+    send(&mut controller, 0, 20_000, true);
+    let first = controller.sent(at(20_000), PACKET_BYTES, Kind::Video, None);
+    (1..20).for_each(|number| {
+        controller.sent(at(20_000 + number), PACKET_BYTES, Kind::Video, None);
+    });
+    controller.set_wanted(at(20_000), 1_000_000, 2_000_000);
+    controller.change_route(at(20_100));
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    assert_eq!(controller.known_pacing_bps(), Some(750_000), "the client is known to report");
+    // Half of them were lost, and the others waited for seconds.
+    let arrivals: Vec<_> = (0..20).map(|number| (number % 2 == 0).then_some(22_000 + 100 * number)).collect();
+    assert_eq!(report(&mut controller, 20_200, first, &arrivals), News::default());
+    assert_eq!((controller.target_bps(), controller.reason()), (300_000, Reason::Start));
+    controller.sent(at(20_300), PACKET_BYTES, Kind::Video, None);
+    let probes: Vec<_> = std::iter::from_fn(|| controller.next_probe(at(20_300))).map(|probe| probe.bps).collect();
+    assert_eq!(probes, [1_200_000, 2_100_000]);
+}
+
+#[test]
+fn another_route_begins_no_higher_than_the_previous_one_ended() {
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
+    controller.remb(at(0), 150_000);
+    controller.change_route(at(1_000));
+    assert_eq!(controller.target_bps(), 150_000);
+    // A previous route that has ended carried nothing at last.
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
+    send(&mut controller, 0, 2_000, true);
+    send(&mut controller, 2_000, 10_000, false);
+    assert!(controller.target_bps() < 100_000);
+    controller.change_route(at(10_000));
+    assert_eq!((controller.target_bps(), controller.poll_timeout()), (300_000, None));
+}
+
+#[test]
+fn another_port_keeps_the_estimate_and_returns_what_silence_took() {
+    let mut controller = Controller::new(at(0), &Bandwidth::default());
+    send(&mut controller, 0, 20_000, true);
+    let before = controller.target_bps();
+    let first = controller.sent(at(20_000), PACKET_BYTES, Kind::Video, None);
+    (1..20).for_each(|number| {
+        controller.sent(at(20_000 + number), PACKET_BYTES, Kind::Video, None);
+    });
+    controller.change_port(at(20_500));
+    assert_eq!(report(&mut controller, 20_600, first, &[None; 20]), News::default());
+    assert_eq!((controller.target_bps(), controller.reason()), (before, Reason::Growth));
+    send(&mut controller, 20_600, 26_000, false);
+    assert!(controller.target_bps() < before / 4);
+    controller.change_port(at(26_000));
+    assert_eq!(controller.target_bps(), before);
 }
 
 #[test]

@@ -66,6 +66,34 @@ fn what_a_client_is_sent_is_numbered_also_when_it_is_sent_again() {
     assert!(world.clients[0].rtp.iter().all(|packet| packet.transport_sequence.is_none()));
 }
 
+/// The second client goes on at another address, where it is heard.
+fn move_to(world: &mut World, address: &str) {
+    world.clients[1].address = address.parse().expect("an address");
+    world.send(1, world.clients[1].check(true));
+    world.run_for(50);
+    let report = world.clients[1].report(|writer| {
+        writer.receiver_report(1, std::iter::empty()).expect("room");
+    });
+    world.send(1, report);
+    world.run_for(50);
+    let received = world.clients[1].rtp.len();
+    send_frame(world, 0, false, &[600]);
+    world.run_for(20);
+    assert_eq!(world.clients[1].rtp.len(), received + 1);
+}
+
+#[test]
+fn the_estimate_outlives_a_port_but_no_address() {
+    let mut world = numbered();
+    play(&mut world, 500, 600, &mut 0);
+    let before = controller(&mut world).target_bps();
+    assert!(before > 350_000, "{before}");
+    move_to(&mut world, "192.0.2.1:20000");
+    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (before, Reason::Growth));
+    move_to(&mut world, "198.51.100.7:20000");
+    assert_eq!((controller(&mut world).target_bps(), controller(&mut world).reason()), (300_000, Reason::Start));
+}
+
 #[test]
 fn reports_of_arrivals_move_the_estimate() {
     let mut world = numbered();
