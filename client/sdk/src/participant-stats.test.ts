@@ -4,6 +4,8 @@ import { StatsMeter } from "./participant-stats";
 
 const received = (counters: Partial<ReceivedStream>): ReceivedStream => ({
   track: "v",
+  bufferedMs: 0,
+  released: 0,
   packets: 0,
   lost: 0,
   bytes: 0,

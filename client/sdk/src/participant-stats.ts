@@ -18,6 +18,9 @@ export interface StreamCounters {
 export interface ReceivedStream extends StreamCounters {
   /** The browser's id of the track. */
   readonly track: string;
+  /** The sum of the times that frames or samples spent in the jitter buffer, and their number. */
+  readonly bufferedMs: number;
+  readonly released: number;
 }
 
 /** One layer of a track that this client sends. */

@@ -1,5 +1,5 @@
 /** Decides how long video waits for retransmissions before it is shown. Pure; time is an argument. */
-import type { StatsLook } from "./participant-stats";
+import type { ReceivedStream, StatsLook } from "./participant-stats";
 
 /** With a shorter round trip, retransmissions arrive before a pause is visible. */
 export const ROUND_TRIP_MS_MIN = 60;
@@ -13,9 +13,13 @@ export const MARGIN_MS = 100;
 export const WAIT_MS_MAX = 500;
 /** Smaller changes have no visible effect. */
 export const CHANGE_MS_MIN = 20;
+/** Browsers release frames this much early, to decode and display them in time. */
+export const EARLY_MS_MAX = 40;
+/** Most of the wait that a browser's outdated notion of the delay may take. */
+export const SHORTFALL_MS_MAX = 250;
 
 interface Known {
-  readonly nacks: number;
+  readonly stream: ReceivedStream;
   readonly lossyUntilMs: number;
   /** `null`: the browser decides alone. */
   readonly waitMs: number | null;
@@ -34,24 +38,38 @@ export class Playout {
     const elapsedMs = this.#atMs === null ? 0 : atMs - this.#atMs;
     this.#atMs = atMs;
     const known = new Map<string, Known>();
-    for (const { track, nacks } of streams.filter(({ lines }) => lines !== null)) {
-      const before = this.#known.get(track) ?? { nacks, lossyUntilMs: 0, waitMs: null };
-      const isLossy = elapsedMs > 0 && (nacks - before.nacks) * 1_000 >= REQUESTS_PER_S_MIN * elapsedMs;
+    for (const stream of streams.filter(({ lines }) => lines !== null)) {
+      const before = this.#known.get(stream.track) ?? { stream, lossyUntilMs: 0, waitMs: null };
+      const isLossy = elapsedMs > 0 && (stream.nacks - before.stream.nacks) * 1_000 >= REQUESTS_PER_S_MIN * elapsedMs;
       const lossyUntilMs = isLossy ? atMs + HOLDS_MS : before.lossyUntilMs;
-      known.set(track, { nacks, lossyUntilMs, waitMs: wait(atMs < lossyUntilMs ? rttMs : 0, before.waitMs) });
+      known.set(stream.track, { stream, lossyUntilMs, waitMs: wait(atMs < lossyUntilMs ? rttMs : 0, before, stream) });
     }
     this.#known = known;
     return new Map([...known].map(([track, { waitMs }]) => [track, waitMs]));
   }
 }
 
-function wait(rttMs: number | null, before: number | null): number | null {
+function wait(rttMs: number | null, before: Known, stream: ReceivedStream): number | null {
   if (rttMs === null) {
-    return before;
+    return before.waitMs;
   }
   if (rttMs < ROUND_TRIP_MS_MIN) {
     return null;
   }
-  const waitMs = Math.min(WAIT_MS_MAX, rttMs + MARGIN_MS);
-  return before !== null && Math.abs(waitMs - before) < CHANGE_MS_MIN ? before : waitMs;
+  const waitMs = Math.min(WAIT_MS_MAX, rttMs + MARGIN_MS) + shortfall(before, stream);
+  return before.waitMs !== null && Math.abs(waitMs - before.waitMs) < CHANGE_MS_MIN ? before.waitMs : waitMs;
+}
+
+/**
+ * The part of the wait that frames did not spend in the buffer. libwebrtc counts it from the time at which it expects a
+ * frame, and after the path has become longer it expects frames too early until 150 of them came without retransmissions
+ * (`TimestampExtrapolator`).
+ */
+function shortfall({ waitMs, stream: before }: Known, { bufferedMs, released }: ReceivedStream): number {
+  const frames = released - before.released;
+  if (waitMs === null || frames <= 0) {
+    return 0;
+  }
+  const missingMs = waitMs - (bufferedMs - before.bufferedMs) / frames;
+  return missingMs <= EARLY_MS_MAX ? 0 : Math.min(SHORTFALL_MS_MAX, Math.round(missingMs));
 }

@@ -35,6 +35,8 @@ type Entry = RTCStats & {
   readonly nackCount?: number;
   readonly pliCount?: number;
   readonly jitter?: number;
+  readonly jitterBufferDelay?: number;
+  readonly jitterBufferEmittedCount?: number;
   readonly frameWidth?: number;
   readonly frameHeight?: number;
   readonly mid?: string;
@@ -89,7 +91,8 @@ function streams(entries: readonly Entry[]): ReceivedStream[] {
   return entries.flatMap((entry) => {
     const { type, trackIdentifier: track, packetsReceived = 0, bytesReceived = 0, framesDecoded = 0, jitter } = entry;
     const counters = { ...countersOf(entry), packets: packetsReceived, bytes: bytesReceived, frames: framesDecoded };
-    return type === "inbound-rtp" && track !== undefined ? [{ track, ...counters, jitterMs: milliseconds(jitter) }] : [];
+    const buffer = { bufferedMs: milliseconds(entry.jitterBufferDelay) ?? 0, released: entry.jitterBufferEmittedCount ?? 0 };
+    return type === "inbound-rtp" && track !== undefined ? [{ track, ...counters, ...buffer, jitterMs: milliseconds(jitter) }] : [];
   });
 }
 
