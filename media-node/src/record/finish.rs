@@ -37,7 +37,7 @@ pub(super) async fn conclude(shared: &Shared, folder: &Folder) -> Result<()> {
                 return delete_all(shared, spent(&folder.head.key_prefix, &outcome, is_complete)).await;
             }
             RecordingVerdict::Finish {} => outcome = make_files_in_turn(shared, folder).await?,
-            RecordingVerdict::Wait {} => bail!("another node is building the files"),
+            RecordingVerdict::Wait {} => bail!("another node is building the files, or the recording still runs"),
         }
     }
     bail!("new segments keep arriving")

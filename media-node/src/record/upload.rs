@@ -94,7 +94,7 @@ impl Upload {
                 tracing::error!(%recording, epoch, error, "the edge refused this segment; it stays in the spool");
                 return;
             }
-            self.wait(&error).await;
+            self.pause(&error).await;
         }
         if let Err(error) = self.folder.remove() {
             tracing::error!(%recording, epoch, error = format!("{error:#}"), "could not finish a segment; it stays in the spool");
@@ -187,12 +187,16 @@ impl Upload {
     }
 
     async fn wait(&mut self, error: &anyhow::Error) {
-        let recording = &self.folder.head.manifest.recording;
         let since = *self.failing_since.get_or_insert_with(Instant::now);
-        tracing::debug!(%recording, error = format!("{error:#}"), "upload failed, retrying");
         if since.elapsed() >= AWAY_AFTER {
             self.tell(RecordingState::StorageAway);
         }
+        self.pause(error).await;
+    }
+
+    async fn pause(&mut self, error: &anyhow::Error) {
+        let recording = &self.folder.head.manifest.recording;
+        tracing::debug!(%recording, error = format!("{error:#}"), "retrying");
         sleep(self.backoff.next_wait()).await;
     }
 

@@ -86,11 +86,11 @@ pub enum SegmentOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RecordingVerdict {
-    /// The recording still runs elsewhere or is unknown: the node has nothing more to do.
+    /// Another node records on, or the recording is unknown: the node has nothing more to do.
     Leave {},
     /// The recording is over: build the files from all segments in storage.
     Finish {},
-    /// Another node is building the files: ask again later.
+    /// Another node is building the files, or the recording runs but no node records: ask again later.
     Wait {},
     /// The edge has recorded the outcome.
     Done {

@@ -33,7 +33,7 @@ use crate::room::state::sockets::{Kind, Socket};
 use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage::Table;
-use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RecordingState, RoomInfo};
+use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -249,10 +249,7 @@ impl State {
     pub(crate) fn end_recording(&mut self, now: UnixMillis) {
         let running = self.running_recording();
         if let Some(recording) = running.and_then(|id| self.recordings.get_mut(&id)) {
-            // Without an assignment there was no media either.
-            let is_empty = recording.segments.is_empty();
-            let state = if is_empty { RecordingState::Empty } else { RecordingState::Finishing };
-            recording.end(now, state, None);
+            recording.stop(now);
         }
     }
 }

@@ -14,7 +14,7 @@ use shared::token::Grants;
 use shared::{ErrorCode, MessageId, Mid, NodeId, ParticipantId, SessionId, TrackId, UnixMillis};
 use std::path::PathBuf;
 
-const SCRIPTS: [&str; 27] = [
+const SCRIPTS: [&str; 28] = [
     "join",
     "mute",
     "slots",
@@ -36,6 +36,7 @@ const SCRIPTS: [&str; 27] = [
     "misbehave",
     "record",
     "recordings",
+    "successors",
     "alone",
     "secrets",
     "bans",

@@ -114,6 +114,22 @@ async fn a_killed_node_loses_at_most_the_open_part() {
     println!("{kills} kills, at most {worst:.1} s lost");
 }
 
+/// The node seals its segment while the room still waits for it, and then everybody leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_that_returns_at_once_builds_the_files_after_the_call() {
+    let mut stack = Stack::start();
+    let mut ada = Host::join(&stack, "returned").await;
+    ada.start().await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    stack.command(&json!({ "do": "kill_node" }));
+    stack.command(&json!({ "do": "start_node" }));
+    // It seals its segment when it starts, and the room looks for another node only after 10 s.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    ada.leave().await;
+    let recording = ready(&mut stack, "returned").await;
+    Playable::fetch(&mut stack, &recording).check(false);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storage_that_is_away_costs_nothing_and_the_room_is_told() {
     let away = Duration::from_secs(setting("RECORDING_AWAY_S", 8));

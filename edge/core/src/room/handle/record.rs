@@ -94,6 +94,7 @@ fn open(cx: &mut Context<'_>, by: Option<&ParticipantId>) -> Result<RecordingId,
         code: None,
         key_prefix: format!("{KEY_PREFIX}/{}/{id}/", cx.state.id),
         segments: BTreeMap::new(),
+        is_confirmed: false,
         finisher: None,
         files: Vec::new(),
         manifest: None,
@@ -136,6 +137,7 @@ pub(crate) fn note_state(
     // A retired node's recording state is not shown to participants.
     let is_current = state.meta().and_then(|meta| meta.current) == Some(epoch);
     let Some(recording) = state.recordings.get_mut(id) else { return };
+    recording.is_confirmed |= matches!(reported, RecordingState::Recording | RecordingState::StorageAway);
     match reported {
         RecordingState::Recording | RecordingState::StorageAway if is_current => recording.state = reported,
         RecordingState::Failed if is_current => {

@@ -23,8 +23,8 @@ impl Recording {
         self.finisher.as_ref().is_some_and(|finisher| finisher.epoch != epoch && is_at_it(finisher))
     }
 
-    /// Handles a sealed segment and returns the node's next step.
-    fn seal(&mut self, now: UnixMillis, node: &NodeId, epoch: u64) -> RecordingVerdict {
+    /// Handles a sealed segment and returns the node's next step. `connected` are the assignments with a socket.
+    fn seal(&mut self, now: UnixMillis, node: &NodeId, epoch: u64, connected: &BTreeSet<u64>) -> RecordingVerdict {
         let is_running = self.state.is_running();
         let is_elsewhere = self.is_finished_by_another(now, epoch);
         let Some(segment) = self.segments.get_mut(&epoch).filter(|segment| segment.node == *node) else {
@@ -35,7 +35,10 @@ impl Recording {
             return RecordingVerdict::Done { is_complete: self.is_complete() };
         }
         if is_running {
-            return RecordingVerdict::Leave {};
+            // One node must be left to build the files: a killed one may return before the room has another.
+            let has_successor =
+                self.segments.iter().any(|(epoch, segment)| !segment.is_sealed && connected.contains(epoch));
+            return if has_successor { RecordingVerdict::Leave {} } else { RecordingVerdict::Wait {} };
         }
         if is_elsewhere {
             return RecordingVerdict::Wait {};
@@ -79,11 +82,13 @@ pub(crate) fn reported(cx: &mut Context<'_>, call: u64, node: &NodeId, report: R
         cx.outbox.verdicts.push(Output::AnswerReport { call, verdict, leftovers: Some(leftovers) });
         return;
     }
+    let connected = cx.state.assignments.iter().filter(|(_, assignment)| assignment.socket().is_some());
+    let connected: BTreeSet<u64> = connected.map(|(epoch, _)| *epoch).collect();
     let known = cx.state.recordings.get(&report.recording).is_some_and(|recording| recording.has_node(node));
     let recording = if known { cx.state.recordings.get_mut(&report.recording) } else { None };
     let verdict = match (recording, report.outcome) {
         (None, _) => RecordingVerdict::Leave {},
-        (Some(recording), SegmentOutcome::Sealed { epoch }) => recording.seal(cx.now, node, epoch),
+        (Some(recording), SegmentOutcome::Sealed { epoch }) => recording.seal(cx.now, node, epoch, &connected),
         (Some(recording), SegmentOutcome::Finished { epoch, segments, files, manifest }) => {
             if recording.state.is_running() || !recording.owns(&files, &manifest) {
                 RecordingVerdict::Leave {}

@@ -3,6 +3,7 @@
 use crate::room::context::Context;
 use crate::room::handle::assignment;
 use crate::room::state::State;
+use crate::room::state::assignments::Assignment;
 use crate::room::state::recordings::Segment;
 use shared::{ParticipantId, UnixMillis, limits};
 
@@ -57,19 +58,33 @@ fn note_audience(state: &mut State, now: UnixMillis) {
     }
 }
 
-/// Adds a segment for every assignment under which a recording runs.
+/// Adds a segment for every assignment under which a recording runs, and notes which nodes are sent its order.
 pub(crate) fn note_segments(state: &mut State) {
     let Some(id) = state.running_recording() else { return };
     let Some(recording) = state.recordings.get(&id) else { return };
+    let is_connected = |assignment: &Assignment| assignment.socket().is_some();
     let new = state.assignments.iter().filter(|(epoch, _)| !recording.segments.contains_key(epoch));
-    let new: Vec<_> = new.map(|(epoch, assignment)| (*epoch, assignment.node.clone())).collect();
+    let segment = |assignment: &Assignment| Segment {
+        node: assignment.node.clone(),
+        is_ordered: is_connected(assignment),
+        is_sealed: false,
+        is_used: false,
+    };
     let room_left = limits::SEGMENTS_PER_RECORDING_MAX.saturating_sub(recording.segments.len());
-    if new.is_empty() || room_left == 0 {
+    let new: Vec<_> = new.map(|(epoch, assignment)| (*epoch, segment(assignment))).take(room_left).collect();
+    let waiting = recording.segments.iter().filter(|(_, segment)| !segment.is_ordered);
+    let ordered: Vec<u64> = waiting
+        .map(|(epoch, _)| *epoch)
+        .filter(|epoch| state.assignments.get(epoch).is_some_and(is_connected))
+        .collect();
+    if new.is_empty() && ordered.is_empty() {
         return;
     }
     if let Some(recording) = state.recordings.get_mut(&id) {
-        let segment = |node| Segment { node, is_sealed: false, is_used: false };
-        recording.segments.extend(new.into_iter().take(room_left).map(|(epoch, node)| (epoch, segment(node))));
+        recording.segments.extend(new);
+        for epoch in ordered {
+            recording.segments.entry(epoch).and_modify(|segment| segment.is_ordered = true);
+        }
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) struct Recording {
     pub(crate) key_prefix: String,
     /// By epoch.
     pub(crate) segments: BTreeMap<u64, Segment>,
+    /// True once a node has said that it records.
+    #[serde(default = "yes")]
+    pub(crate) is_confirmed: bool,
     /// The node that is building the files.
     #[serde(default)]
     pub(crate) finisher: Option<Finisher>,
@@ -36,9 +39,17 @@ pub(crate) struct Recording {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Segment {
     pub(crate) node: NodeId,
+    /// True once the node was sent the order; others have nothing to seal.
+    #[serde(default = "yes")]
+    pub(crate) is_ordered: bool,
     pub(crate) is_sealed: bool,
     /// True once the files contain the segment.
     pub(crate) is_used: bool,
+}
+
+/// Rows stored before a field existed count as if it was true, so that nothing is given up too early.
+fn yes() -> bool {
+    true
 }
 
 /// The node that builds the files: two at once would overwrite and delete each other's input.
@@ -87,12 +98,20 @@ impl Recording {
             RecordingState::Recording | RecordingState::StorageAway => {
                 Some(self.started_at.plus_ms(limits::RECORDING_MS_MAX))
             }
-            RecordingState::Finishing => self.ended_at.map(|at| at.plus_ms(FINISH_TIMEOUT_MS)),
+            RecordingState::Finishing => self.ended_at.map(|at| at.plus_ms(self.finish_timeout_ms())),
             RecordingState::Ready | RecordingState::Empty | RecordingState::Failed => None,
         }
     }
 
+    /// A node that has never answered may have lost the order with its socket, and then nobody builds the files.
+    fn finish_timeout_ms(&self) -> u64 {
+        let is_known = self.is_confirmed || self.segments.values().any(|segment| segment.is_sealed);
+        if is_known { FINISH_TIMEOUT_MS } else { limits::RECORDING_START_TIMEOUT_MS }
+    }
+
+    /// Segments without an order end with the recording: their nodes do not know of it.
     pub(crate) fn end(&mut self, now: UnixMillis, state: RecordingState, code: Option<ErrorCode>) {
+        self.segments.retain(|_, segment| segment.is_ordered);
         self.ended_at = self.ended_at.or(Some(now));
         self.state = state;
         self.code = code;
@@ -100,6 +119,14 @@ impl Recording {
 }
 
 impl Recording {
+    /// Ends the recording; without any segment there was no media either.
+    pub(crate) fn stop(&mut self, now: UnixMillis) {
+        self.end(now, RecordingState::Finishing, None);
+        if self.segments.is_empty() {
+            self.state = RecordingState::Empty;
+        }
+    }
+
     pub(crate) const fn is_deleted(&self) -> bool {
         matches!(self.deletion, Some(Deletion::Done { .. }))
     }
