@@ -49,14 +49,30 @@ impl Arrival {
         self.signaling.send(ClientToEdge::Join { attempt: attempt()?, offer: offer.clone(), tracks }).await?;
         loop {
             let message = self.signaling.next().await?.context("the edge closed the socket")?;
-            if let EdgeToClient::Joined { participant, answer, roster, slots, ice_servers, .. } = message {
+            if let EdgeToClient::Joined {
+                participant, session, resume_token, answer, roster, slots, ice_servers, ..
+            } = message
+            {
                 peer.answer(answer.clone()).await?;
                 let roster = roster.into_iter().map(|info| (info.id.clone(), info)).collect();
                 let mut ping = interval(Duration::from_millis(limits::PING_INTERVAL_MS));
                 ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let Self { options, local, signaling } = self;
                 let undecodable = Vec::new();
-                let robot = Robot { options, local, signaling, peer, participant, roster, slots, undecodable, ping };
+                let robot = Robot {
+                    options,
+                    local,
+                    signaling,
+                    peer,
+                    participant,
+                    session,
+                    resume_token,
+                    roster,
+                    slots,
+                    undecodable,
+                    ping,
+                    arrived_at: None,
+                };
                 return Ok(Admission { robot, offer, answer, ice_servers });
             }
             if let EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } = message {
@@ -124,6 +140,17 @@ impl Admission {
             }
         }
     }
+}
+
+/// The servers' addresses that a robot can use: TURN over UDP.
+#[must_use]
+pub fn relays_over_udp(servers: &[IceServer]) -> Vec<IceServer> {
+    let is_udp = |url: &String| url.starts_with("turn:") && !url.ends_with("?transport=tcp");
+    let over_udp = |server: &IceServer| IceServer {
+        urls: server.urls.iter().filter(|url| is_udp(url)).cloned().collect(),
+        ..server.clone()
+    };
+    servers.iter().map(over_udp).filter(|server| !server.urls.is_empty()).collect()
 }
 
 /// The address of the interface that leads to the edge, and presumably to its media nodes.

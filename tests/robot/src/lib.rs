@@ -13,7 +13,7 @@ mod renewal;
 mod robot;
 mod signaling;
 
-pub use arrival::{Admission, Arrival, Refused};
+pub use arrival::{Admission, Arrival, Refused, relays_over_udp};
 pub use media_file::{Frame, MediaFile, VideoCodec};
 pub use publisher::Publisher;
 pub use receiver::ReceivedFrame;

@@ -1,7 +1,7 @@
 //! The media transport: one peer connection with published sections and receive slots.
 
 use crate::media_file::VideoCodec;
-use crate::receiver::{self, ReceivedFrame};
+use crate::receiver::{self, Arrived};
 use anyhow::Context;
 use async_trait::async_trait;
 use rtc::media_stream::MediaStreamTrack;
@@ -30,8 +30,8 @@ use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 const VP8_PAYLOAD_TYPE: u8 = 96;
 pub(crate) const H264_PAYLOAD_TYPE: u8 = 106;
-/// Frames waiting for their receiver; further ones are lost, as on a network.
-const FRAMES_MAX: usize = 1_024;
+/// Frames waiting for their receiver, for instance while it resumes; further ones are lost, as on a network.
+const FRAMES_MAX: usize = 4_096;
 
 pub(crate) struct LocalTrack {
     pub(crate) source: TrackSource,
@@ -56,7 +56,7 @@ pub(crate) struct Peer {
     /// Connected once packets pass, encrypted or not.
     pub(crate) ice: watch::Receiver<RTCIceConnectionState>,
     pub(crate) relay: watch::Receiver<Relay>,
-    pub(crate) frames: mpsc::Receiver<ReceivedFrame>,
+    pub(crate) frames: mpsc::Receiver<Arrived>,
 }
 
 impl Peer {
@@ -168,7 +168,7 @@ struct Handler {
     state: watch::Sender<RTCPeerConnectionState>,
     ice: watch::Sender<RTCIceConnectionState>,
     relay: watch::Sender<Relay>,
-    received: mpsc::Sender<ReceivedFrame>,
+    received: mpsc::Sender<Arrived>,
 }
 
 #[async_trait]

@@ -9,6 +9,7 @@ use reorder::Reorder;
 use rtc::rtp;
 use shared::rtp_parameters::MediaKind;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
@@ -23,13 +24,16 @@ pub struct ReceivedFrame {
     pub data: Bytes,
 }
 
+/// A frame with the time of its arrival.
+pub(crate) type Arrived = (Instant, ReceivedFrame);
+
 /// Reads one slot's stream until it ends or the receiver is dropped.
-pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received: mpsc::Sender<ReceivedFrame>) {
+pub(crate) async fn read(track: Arc<dyn TrackRemote>, kind: MediaKind, received: mpsc::Sender<Arrived>) {
     let mut stream = Stream::new(kind);
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
         for frame in stream.take(packet) {
-            match received.try_send(frame) {
+            match received.try_send((Instant::now(), frame)) {
                 // A slow receiver loses frames, as on a network.
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
                 Err(mpsc::error::TrySendError::Closed(_)) => return,

@@ -1,8 +1,9 @@
-//! Replaces the transport, as a browser does when its media node is lost.
+//! Replaces the transport or the socket to the edge, as a browser does when its media node or the edge is lost.
 
 use crate::arrival::Refused;
 use crate::peer::Peer;
 use crate::robot::{Options, Robot, is_over};
+use crate::signaling::Signaling;
 use anyhow::{Context, bail};
 use shared::signal::{ClientToEdge, EdgeToClient, NegotiateReason, TrackIntent};
 use std::time::Duration;
@@ -44,6 +45,31 @@ impl Robot {
         }
     }
 
+    /// Continues the session on another socket to the edge. True if the media node is gone as well, so that the transport
+    /// must be renewed; a [`Refused`] error is final.
+    pub async fn resume(&mut self) -> anyhow::Result<bool> {
+        timeout(RENEW_TIMEOUT, self.try_resume()).await.context("resuming takes too long")?
+    }
+
+    async fn try_resume(&mut self) -> anyhow::Result<bool> {
+        let mut signaling = Signaling::connect(&self.options.url, &self.options.token).await?;
+        let (session, resume_token) = (self.session.clone(), self.resume_token.clone());
+        signaling.send(ClientToEdge::Resume { session, resume_token, chat_after: None }).await?;
+        loop {
+            match signaling.next().await?.context("the edge closed the socket")? {
+                EdgeToClient::Resumed { resume_token, roster, slots, transport_dead, .. } => {
+                    self.roster = roster.into_iter().map(|info| (info.id.clone(), info)).collect();
+                    (self.signaling, self.resume_token, self.slots) = (signaling, resume_token, slots);
+                    return Ok(transport_dead);
+                }
+                EdgeToClient::Refused { code } | EdgeToClient::Error { code, .. } => {
+                    return Err(Refused { code }.into());
+                }
+                _earlier => {}
+            }
+        }
+    }
+
     /// Sends an offer and waits for the answer; handles messages that arrive before it.
     async fn negotiate(
         &mut self,
@@ -55,7 +81,10 @@ impl Robot {
         loop {
             let message = self.signaling.next().await?.context("the edge closed the socket")?;
             match message {
-                EdgeToClient::Negotiated { in_reply_to, answer, slots, .. } if in_reply_to == Some(request) => {
+                EdgeToClient::Negotiated { in_reply_to, session, answer, slots, .. }
+                    if in_reply_to == Some(request) =>
+                {
+                    self.session = session;
                     self.slots = slots;
                     return Ok(answer);
                 }

@@ -10,10 +10,10 @@ use anyhow::Context;
 use shared::signal::{
     ClientToEdge, EdgeToClient, IceServer, ParticipantInfo, RecordingInfo, SlotInfo, TrackInfo, TrackSource,
 };
-use shared::{ErrorCode, Mid, ParticipantId, limits};
+use shared::{ErrorCode, Mid, ParticipantId, SessionId, limits};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::{Interval, timeout};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
@@ -71,10 +71,14 @@ pub struct Robot {
     pub(crate) signaling: Signaling,
     pub(crate) peer: Peer,
     pub(crate) participant: ParticipantId,
+    pub(crate) session: SessionId,
+    /// The secret for the next resume.
+    pub(crate) resume_token: String,
     pub(crate) roster: BTreeMap<ParticipantId, ParticipantInfo>,
     pub(crate) slots: Vec<SlotInfo>,
     pub(crate) undecodable: Vec<Mid>,
     pub(crate) ping: Interval,
+    pub(crate) arrived_at: Option<Instant>,
 }
 
 impl Robot {
@@ -116,6 +120,12 @@ impl Robot {
         self.roster.values().find_map(|info| Some((info, info.tracks.get(of(info)?)?)))
     }
 
+    /// The time at which the frame of the last [`Event::Frame`] arrived, which may be long ago.
+    #[must_use]
+    pub fn arrived_at(&self) -> Option<Instant> {
+        self.arrived_at
+    }
+
     /// Sends the robot's own media.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
@@ -130,7 +140,10 @@ impl Robot {
                     Some(message) => if let Some(event) = self.take(message) { return Ok(event) },
                     None => return Ok(Event::Disconnected),
                 },
-                Some(frame) = self.peer.frames.recv() => return Ok(Event::Frame(frame)),
+                Some((at, frame)) = self.peer.frames.recv() => {
+                    self.arrived_at = Some(at);
+                    return Ok(Event::Frame(frame));
+                }
                 Ok(()) = self.peer.state.changed() => if is_over(*self.peer.state.borrow()) { return Ok(Event::Disconnected) },
                 _ = self.ping.tick() => self.signaling.ping().await?,
             }
