@@ -34,7 +34,7 @@ const CHROMIUM: Entry[] = [
 ];
 const PEOPLE = [person("me@example.org", [track("microphone", "own-microphone")], true), person("ada@example.org", [track("camera", "slot-1"), track("microphone", null, true)])];
 const STATS = new Map<string, ParticipantStats>([
-  ["ada@example.org", { roundTripMs: 31, tracks: [{ source: "camera", bitrateBps: 400_000, lossPercent: 1 / 3, jitterMs: 4, width: 640, lines: 360, framesPerSecond: 15, layer: null, freezes: 0, nacks: 0, plis: 0 }] }],
+  ["ada@example.org", { roundTripMs: 31, quality: "good", tracks: [{ source: "camera", bitrateBps: 400_000, lossPercent: 1 / 3, jitterMs: 4, width: 640, lines: 360, framesPerSecond: 15, layer: null, freezes: 0, nacks: 0, plis: 0 }] }],
 ]);
 
 describe("a report", () => {

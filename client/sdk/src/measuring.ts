@@ -48,7 +48,7 @@ export class Measuring {
     const { counters } = measured;
     const statsChanged = graded !== null && counters !== null;
     if (statsChanged) {
-      this.#stats = this.#statsMeter.take(counters, ownersOf(measured));
+      this.#stats = this.#statsMeter.take(counters, ownersOf(measured), quality);
     }
     const speakersChanged = speakers.join() !== this.#speakers.join();
     const changed = speakersChanged || [...quality].join() !== [...this.#quality].join();

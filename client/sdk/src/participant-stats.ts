@@ -1,5 +1,6 @@
 /** Rates and loss of all tracks, computed every second; never totals. Pure; time is an argument. */
 import type { Mid, ParticipantId, TrackSource } from "./protocol.gen";
+import type { Quality } from "./quality";
 
 /** The browser's counters of one stream; cumulative ones may restart together with the stream. */
 export interface StreamCounters {
@@ -53,6 +54,8 @@ export interface TrackStats {
 export interface ParticipantStats {
   /** Between this client and its media node; the same for all participants. */
   readonly roundTripMs: number | null;
+  /** The grade of the received media; for the user, of their own path. `null` if too little was received. */
+  readonly quality: Quality | null;
   readonly tracks: readonly TrackStats[];
 }
 
@@ -92,7 +95,7 @@ export class StatsMeter {
   #atMs: number | null = null;
   #known = new Map<string, Known>();
 
-  take({ atMs, rttMs, streams, sentStreams }: StatsLook, owners: Owners): Map<ParticipantId, ParticipantStats> {
+  take({ atMs, rttMs, streams, sentStreams }: StatsLook, owners: Owners, grades: ReadonlyMap<ParticipantId, Quality>): Map<ParticipantId, ParticipantStats> {
     const elapsedMs = this.#atMs === null ? 0 : atMs - this.#atMs;
     this.#atMs = atMs;
     const known = new Map<string, Known>();
@@ -100,7 +103,8 @@ export class StatsMeter {
     const add = (owner: Owner | null, stats: TrackStats | null): void => {
       if (owner !== null && stats !== null) {
         const before = everybody.get(owner.participant)?.tracks ?? [];
-        everybody.set(owner.participant, { roundTripMs: rttMs, tracks: merged(before, stats) });
+        const quality = grades.get(owner.participant) ?? null;
+        everybody.set(owner.participant, { roundTripMs: rttMs, quality, tracks: merged(before, stats) });
       }
     };
     for (const stream of streams) {
