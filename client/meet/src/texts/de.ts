@@ -131,9 +131,9 @@ export const de: Texts = {
   none: "Kein Gerät gefunden",
   standard: "Standard",
   appearance: "Darstellung",
-  themes: { auto: "Systemeinstellung verwenden", light: "Hell", dark: "Dunkel" },
+  themes: { auto: "Wie das System", light: "Hell", dark: "Dunkel" },
   languageLabel: "Sprache",
-  automatic: "Browsersprache verwenden",
+  automatic: "Wie der Browser",
   keyboard: "Tastenkürzel",
   keys: {
     m: "Mikrofon ein oder aus",

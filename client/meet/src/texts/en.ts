@@ -127,9 +127,9 @@ export const en: Texts = {
   none: "None found",
   standard: "Default",
   appearance: "Appearance",
-  themes: { auto: "Use system setting", light: "Light", dark: "Dark" },
+  themes: { auto: "Same as system", light: "Light", dark: "Dark" },
   languageLabel: "Language",
-  automatic: "Use browser language",
+  automatic: "Same as browser",
   keyboard: "Keyboard shortcuts",
   keys: {
     m: "Microphone on or off",
