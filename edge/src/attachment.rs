@@ -34,7 +34,7 @@ mod tests {
     use edge_core::SocketId;
     use serde_json::Value;
     use shared::token::{Grants, Guest, JoinClaims};
-    use shared::{ParticipantId, RoomId, TokenId, UnixMillis, limits};
+    use shared::{ParticipantId, Region, RoomId, TokenId, UnixMillis, limits};
 
     /// Cloudflare: "The maximum size of the serialized value is 2,048 bytes".
     const ATTACHMENT_BYTES_MAX: usize = 2_048;
@@ -69,7 +69,8 @@ mod tests {
                 from: Some("f".repeat(limits::GUEST_ADDRESS_LETTERS)),
             }),
         };
-        let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims };
+        let near = vec![Region::parse(&"r".repeat(Region::BYTES_MAX)).expect("valid"); limits::TURN_REGIONS_PER_CLIENT];
+        let of = Attachment::Client { socket: SocketId(1 << 53), opened_at: UnixMillis(1 << 53), claims, near };
         let seat = Seat { of, address: Address::parse("ffff:ffff:ffff:ffff::") };
         let bytes = serialized_bytes(&serde_json::to_value(&seat).expect("json"));
         assert!(bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes");

@@ -2,8 +2,8 @@
 
 use edge_core::presign::Storage;
 use serde::Serialize;
-use shared::Region;
 use shared::signal::IceServer;
+use shared::{Region, limits};
 use std::collections::BTreeMap;
 use worker::Env;
 
@@ -124,6 +124,13 @@ impl Config {
         regions.sort_by_key(|(region, on)| (distance(**on), **region != self.region_default));
         regions.into_iter().map(|(region, _)| region.clone()).collect()
     }
+
+    /// The regions whose TURN nodes a client on `continent` is offered.
+    pub(crate) fn nearest(&self, continent: Continent) -> Vec<Region> {
+        let mut regions = self.regions_for(Some(continent));
+        regions.truncate(limits::TURN_REGIONS_PER_CLIENT);
+        regions
+    }
 }
 
 impl Continent {
@@ -184,6 +191,9 @@ fn note<T>(mistakes: &mut Vec<String>, name: &str, result: Result<T, impl std::f
 
 fn parse_regions(text: &str) -> Result<BTreeMap<Region, Continent>, String> {
     let codes: BTreeMap<Region, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if codes.len() > limits::REGIONS_MAX {
+        return Err(format!("at most {} regions are possible", limits::REGIONS_MAX));
+    }
     let region = |(region, code): (Region, String)| match Continent::parse(&code) {
         Some(continent) => Ok((region, continent)),
         None => Err(format!("{code} is not a continent")),
@@ -279,6 +289,14 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_offered_turn_nodes_of_the_two_nearest_regions() {
+        let config = parse(WORLD, "eu-west").expect("valid");
+        let nearest = |continent| config.nearest(continent).into_iter().map(Into::into).collect::<Vec<String>>();
+        assert_eq!(nearest(Continent::Asia), ["ap-south", "eu-west"]);
+        assert_eq!(nearest(Continent::SouthAmerica), ["us-east", "eu-west"]);
+    }
+
+    #[test]
     fn every_mistake_is_reported_at_once() {
         let ConfigError(mistakes) = Config::parse(|name| (name == "DEFAULT_REGION").then(|| "not a region".into()))
             .expect_err("nothing else is there");
@@ -287,6 +305,9 @@ mod tests {
         assert_eq!(mistakes, ["REGIONS: XX is not a continent"]);
         let ConfigError(mistakes) = parse(WORLD, "mars").expect_err("not listed");
         assert_eq!(mistakes, ["DEFAULT_REGION is not one of REGIONS"]);
+        let many: Vec<String> = (0..=limits::REGIONS_MAX).map(|number| format!(r#""r{number}":"EU""#)).collect();
+        let ConfigError(mistakes) = parse(&format!("{{{}}}", many.join(",")), "r0").expect_err("too many");
+        assert_eq!(mistakes, ["REGIONS: at most 32 regions are possible"]);
     }
 
     #[test]

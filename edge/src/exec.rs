@@ -8,7 +8,7 @@ use crate::internal::recordings::Verdict;
 use crate::sockets::Sockets;
 use crate::store::Store;
 use crate::{clock, log};
-use edge_core::fleet::{self, PlaceAnswer, PlaceRequest};
+use edge_core::fleet::{self, News, PlaceAnswer, PlaceRequest};
 use edge_core::storage::RestoreError;
 use edge_core::{SocketId, room};
 use shared::control::Message;
@@ -34,7 +34,6 @@ pub(crate) struct Leftover {
     /// Sockets that turned out to be gone.
     pub(crate) lost: Vec<SocketId>,
     pub(crate) asks: Vec<PlaceRequest>,
-    /// Times of clients' last `ping`, if the room asked.
     pub(crate) turn_asks: Vec<(u64, Region)>,
     /// Times of clients' last `ping`, if the room asked.
     pub(crate) heard: Vec<(SocketId, Option<UnixMillis>)>,
@@ -42,6 +41,8 @@ pub(crate) struct Leftover {
     pub(crate) api_answers: Vec<(u64, room::Answer)>,
     /// Answers for Room objects, by call.
     pub(crate) answers: Vec<(u64, PlaceAnswer)>,
+    /// For the Fleet objects of all other regions.
+    pub(crate) news: Option<News>,
     /// Answers for nodes that reported on recordings, by call.
     pub(crate) verdicts: Vec<(u64, Verdict)>,
 }
@@ -81,6 +82,7 @@ impl Shell {
             fleet::Output::Send { socket, message } => self.send(socket, &message.to_json(), leftover),
             fleet::Output::Close { socket, code } => self.sockets.close(socket, code)?,
             fleet::Output::Answer { request, answer } => leftover.answers.push((request, answer)),
+            fleet::Output::Tell(news) => leftover.news = Some(news),
         }
         Ok(())
     }

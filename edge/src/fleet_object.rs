@@ -1,12 +1,13 @@
 //! FleetObject, one per region: translates Durable Object events into inputs of the fleet.
 
+use crate::config::Config;
 use crate::exec::{Leftover, Shell};
-use crate::internal::{Ask, Introduced, Introduction, TurnAsk, introduced};
+use crate::internal::{Address, Ask, Introduced, Introduction, Told, TurnAsk, introduced};
 use crate::refusal::Refusal;
 use crate::sockets::Accepted;
 use crate::{attachment, auth, clock, log, random, sockets};
 use edge_core::SocketId;
-use edge_core::fleet::{Attachment, Fleet, Input, PlaceAnswer};
+use edge_core::fleet::{Attachment, Fleet, Input, News, PlaceAnswer};
 use serde::{Deserialize, Serialize};
 use shared::control::{self, ControlError, Message, NodeToFleet};
 use shared::signal::close_code;
@@ -54,7 +55,15 @@ impl DurableObject for FleetObject {
                 let TurnAsk { region } = request.json().await?;
                 self.wake(Some(Identity { region }))?;
                 let mut awake = self.awake.try_borrow_mut().map_err(|error| Error::RustError(error.to_string()))?;
-                Response::from_json(&awake.as_mut().map(|fleet| fleet.turn_urls(clock::now())).unwrap_or_default())
+                Response::from_json(&awake.as_mut().map(|fleet| fleet.relays(clock::now())).unwrap_or_default())
+            }
+            Told::PATH => {
+                let Told { region, news } = request.json().await?;
+                self.wake(Some(Identity { region }))?;
+                self.survive(None, Input::News(news)).await;
+                self.wake(None)?;
+                let awake = self.awake.try_borrow().map_err(|error| Error::RustError(error.to_string()))?;
+                Response::from_json(&awake.as_ref().map(Fleet::news))
             }
             _ => Refusal::no_such_path().response("internal"),
         }
@@ -159,9 +168,30 @@ impl FleetObject {
             let Some(leftover) = self.step(input, &mut deadline)? else { return Ok(answers) };
             inputs.extend(leftover.lost.into_iter().map(|socket| Input::SocketClosed { socket }));
             answers.extend(leftover.answers);
+            if let Some(news) = leftover.news {
+                self.shell.arm(deadline).await?;
+                inputs.extend(self.tell(&news).await?.into_iter().map(Input::News));
+            }
         }
         self.shell.arm(deadline).await?;
         Ok(answers)
+    }
+
+    /// Tells the other regions' Fleet objects, and returns what they answer. One that cannot be reached is told again
+    /// at the next interval.
+    async fn tell(&self, news: &News) -> Result<Vec<News>> {
+        let config = Config::read(&self.env).map_err(|error| Error::RustError(error.to_string()))?;
+        let mut heard = Vec::new();
+        for (region, continent) in config.regions.iter().filter(|(region, _)| **region != news.region) {
+            let told = Told { region: region.clone(), news: news.clone() };
+            match Address::fleet(region, Some(*continent)).ask::<Option<News>>(&self.env, Told::PATH, &told).await {
+                Ok(answer) => heard.extend(answer),
+                Err(error) => {
+                    log::line(log::Level::Warn, "fleet_unreachable", &[("region", region), ("error", &error)]);
+                }
+            }
+        }
+        Ok(heard)
     }
 
     /// Handles one input and its outputs without yielding; returns nothing if the region is unknown.

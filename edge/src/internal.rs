@@ -1,7 +1,7 @@
 //! Requests between the Worker and its Durable Objects, which cannot be reached from outside.
 
 use crate::config::Continent;
-use edge_core::fleet::PlaceRequest;
+use edge_core::fleet::{News, PlaceRequest};
 use edge_core::{door, room};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) struct Introduction<C> {
     pub(crate) claims: C,
     /// The continent of the request, from `request.cf.continent`.
     pub(crate) continent: Option<String>,
+    /// The regions nearest to a participant; empty if its place is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) near: Vec<Region>,
     pub(crate) address: Option<door::Address>,
     pub(crate) request_id: String,
     /// The name of the client's connection, if its frames come as separate requests.
@@ -72,7 +75,19 @@ impl Ask {
     pub(crate) const PATH: &'static str = "/place";
 }
 
-/// A Room object's request for the region's TURN nodes; answered with a list of URIs (RFC 7065).
+/// The news of a region for the Fleet object of another, which answers with its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// The region of the Fleet object, which may not know it before the first request.
+    pub(crate) region: Region,
+    pub(crate) news: News,
+}
+
+impl Told {
+    pub(crate) const PATH: &'static str = "/news";
+}
+
+/// A Room object's request for TURN nodes; answered with `Relays`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TurnAsk {
     pub(crate) region: Region,

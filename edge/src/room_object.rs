@@ -14,7 +14,7 @@ use crate::sockets::Speaker;
 use crate::{auth, clock, directory, log, random, sockets};
 use edge_core::SocketId;
 use edge_core::door::Door;
-use edge_core::fleet::{PlaceAnswer, PlaceRequest};
+use edge_core::fleet::{PlaceAnswer, PlaceRequest, Relays};
 use edge_core::room::{self, Answer, Input, Output, Room};
 use serde::{Deserialize, Serialize};
 use shared::control::{self, Message, NodeToRoom};
@@ -379,12 +379,12 @@ impl RoomObject {
         Ok(PlaceAnswer::Failed { code: failed })
     }
 
-    /// Requests the region's TURN nodes; without an answer the room keeps its list.
+    /// Requests the TURN nodes from the region's Fleet object; without an answer the room keeps its list.
     async fn ask_turn(&self, epoch: u64, region: Region) -> Result<Option<Input>> {
         let address = Address::fleet(&region, self.config()?.regions.get(&region).copied());
         let ask = TurnAsk { region: region.clone() };
-        match address.ask::<Vec<String>>(&self.env, TurnAsk::PATH, &ask).await {
-            Ok(urls) => Ok(Some(Input::TurnAnswered { epoch, urls })),
+        match address.ask::<Relays>(&self.env, TurnAsk::PATH, &ask).await {
+            Ok(relays) => Ok(Some(Input::TurnAnswered { epoch, relays })),
             Err(error) => {
                 log::line(log::Level::Error, "fleet_unreachable", &[("region", &region), ("error", &error)]);
                 Ok(None)

@@ -258,6 +258,16 @@ pub const ROOMS_PER_NODE_MAX: usize = 10_000;
 
 /// Most media node addresses of one region: TURN nodes receive all of them in one control frame.
 pub const MEDIA_ADDRESSES_PER_REGION_MAX: usize = 65_536;
+/// Most regions of a deployment.
+pub const REGIONS_MAX: usize = 32;
+/// The Fleet object of a region tells those of the others about its nodes at this interval.
+pub const NEWS_INTERVAL_MS: u64 = 60_000;
+/// Changes of a region's nodes within this time are told to the other regions together.
+pub const NEWS_GATHERED_MS: u64 = 1_000;
+/// Most media node addresses of a region that the other regions are told, which store them in one row of 2 MB.
+pub const MEDIA_ADDRESSES_TOLD_ABROAD_MAX: usize = 16_384;
+/// Most TURN nodes of a region that the other regions are told.
+pub const TURN_NODES_TOLD_ABROAD_MAX: usize = 64;
 /// TURN nodes relay to a media node's addresses for this long after it loses its control socket, because it may still
 /// serve clients while the edge is unreachable.
 pub const MEDIA_NODE_LINGER_MS: u64 = 5 * 60_000;
@@ -267,6 +277,9 @@ pub const TURN_URLS_PER_NODE_MAX: usize = 8;
 pub const TURN_URL_BYTES_MAX: usize = 320;
 /// TURN nodes offered to each client. Two, because one may just have died, and more would only slow ICE down.
 pub const TURN_NODES_PER_CLIENT: usize = 2;
+/// Regions near a participant from which its TURN nodes are chosen.
+pub const TURN_REGIONS_PER_CLIENT: usize = 2;
+const _: () = assert!(TURN_REGIONS_PER_CLIENT <= TURN_NODES_PER_CLIENT);
 /// Lifetime of a client's TURN credential. Creating an allocation needs it, keeping one does not, and every answer
 /// contains a new one; but a browser may gather candidates again by itself when its network changes.
 pub const TURN_CREDENTIAL_LIFETIME_MS: u64 = 3_600_000;
@@ -278,6 +291,11 @@ pub const TURN_NODES_TIMEOUT_MS: u64 = 1_000;
 
 // An address has at most 50 bytes of JSON: a full IPv6 address in brackets, port, quotes and comma.
 const _: () = assert!(MEDIA_ADDRESSES_PER_REGION_MAX * 50 + 1024 < CONTROL_FRAME_BYTES_MAX);
+// SQLite in a Durable Object stores at most 2 MB in a row.
+const _: () = assert!(
+    MEDIA_ADDRESSES_TOLD_ABROAD_MAX * 50 + TURN_NODES_TOLD_ABROAD_MAX * TURN_URLS_PER_NODE_MAX * TURN_URL_BYTES_MAX
+        < 2_000_000
+);
 // A whole `welcome`, a part of one, forwards alone and a recording order each fit into a frame.
 const SESSIONS_BYTES_MAX: usize =
     SESSIONS_PER_WELCOME_PART * (SESSION_BYTES_MAX + SECTIONS_PER_OFFER_MAX * SECTION_BYTES_MAX);

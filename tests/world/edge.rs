@@ -6,7 +6,7 @@ pub use object::{Core, Object};
 
 use crate::check::Breaches;
 use crate::clock::Clock;
-use edge_core::fleet::{self, Fleet, PlaceAnswer, PlaceRequest};
+use edge_core::fleet::{self, Fleet, PlaceAnswer, PlaceRequest, Relays};
 use edge_core::room::{self, Room};
 use edge_core::{Random as EdgeRandom, SocketId};
 use media_core::random::Random;
@@ -35,7 +35,7 @@ pub enum Effect {
     /// A room's request for TURN nodes.
     AskTurn(RoomId, u64),
     /// The Fleet object's list of TURN nodes for a room.
-    AnswerTurn(RoomId, u64, Vec<String>),
+    AnswerTurn(RoomId, u64, Relays),
 }
 
 /// The destination of a socket.
@@ -157,7 +157,7 @@ impl Edge {
         let token = token::sign(claims, &key(), clock.unix(), TOKEN_LIFETIME_MS).expect("signs");
         let claims = token::verify(&token, &[key()], clock.unix()).expect("its own token");
         let socket = self.open(Door::Client(room.clone()));
-        let attachment = room::Attachment::Client { socket, opened_at: clock.unix(), claims };
+        let attachment = room::Attachment::Client { socket, opened_at: clock.unix(), claims, near: Vec::new() };
         self.rooms.entry(room.clone()).or_default().attach(&self.breaches, clock, socket, &attachment);
         self.step_room(room, room::Input::SocketOpened(attachment));
         socket
@@ -250,14 +250,14 @@ impl Edge {
         let core = self.fleet.wake(&self.breaches, &self.clock, |now, rows, sockets| {
             Fleet::restore(region(), key(), random, now, rows, sockets)
         });
-        let urls = core.turn_urls(self.clock.unix());
-        self.effects.push(Effect::AnswerTurn(room, epoch, urls));
+        let relays = core.relays(self.clock.unix());
+        self.effects.push(Effect::AnswerTurn(room, epoch, relays));
     }
 
     /// Delivers the list of TURN nodes to the room.
-    pub fn handle_turn_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, urls: Vec<String>) {
+    pub fn handle_turn_answer(&mut self, clock: &Clock, room: &RoomId, epoch: u64, relays: Relays) {
         self.clock = *clock;
-        self.step_room(room, room::Input::TurnAnswered { epoch, urls });
+        self.step_room(room, room::Input::TurnAnswered { epoch, relays });
     }
 
     /// Kills and restarts the runtime: all sockets close, stored rows remain. Returns the closed sockets.
@@ -348,6 +348,8 @@ impl Edge {
                     Some((room, epoch)) => self.effects.push(Effect::Answer(room, epoch, answer)),
                     None => self.breaches.add(&self.clock, "the fleet answers a question that nobody asked".into()),
                 },
+                // This world has one region.
+                fleet::Output::Tell(_) => {}
             }
         }
         object.arm(deadline);

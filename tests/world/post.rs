@@ -6,7 +6,7 @@ use crate::node::{Door, Node, Output as NodeOutput};
 use crate::relay::{Output as RelayOutput, Relay};
 use crate::{Browser, browser};
 use edge_core::SocketId;
-use edge_core::fleet::{PlaceAnswer, PlaceRequest};
+use edge_core::fleet::{PlaceAnswer, PlaceRequest, Relays};
 use node_core::line::{News, SocketKey};
 use shared::{ParticipantId, RoomId};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ enum Letter {
     Ask(RoomId, PlaceRequest),
     Answer(RoomId, u64, PlaceAnswer),
     AskTurn(RoomId, u64),
-    AnswerTurn(RoomId, u64, Vec<String>),
+    AnswerTurn(RoomId, u64, Relays),
 }
 
 /// Everything in transit, and the owner of each socket.
@@ -215,7 +215,7 @@ impl World {
             Letter::Ask(room, request) => self.edge.handle_ask(&clock, room, request),
             Letter::Answer(room, epoch, answer) => self.edge.handle_answer(&clock, &room, epoch, answer),
             Letter::AskTurn(room, epoch) => self.edge.handle_turn_ask(&clock, room, epoch),
-            Letter::AnswerTurn(room, epoch, urls) => self.edge.handle_turn_answer(&clock, &room, epoch, urls),
+            Letter::AnswerTurn(room, epoch, relays) => self.edge.handle_turn_answer(&clock, &room, epoch, relays),
             Letter::Opened(party, socket) => self.handle_opened(party, socket),
             Letter::Refused(Party::Browser(_), _) => {}
             Letter::Refused(party, is_final) => {
@@ -312,8 +312,8 @@ impl World {
                 }
                 Effect::Ask(room, request) => self.post_after(OBJECT_DELAY, Letter::Ask(room, request)),
                 Effect::AskTurn(room, epoch) => self.post_after(OBJECT_DELAY, Letter::AskTurn(room, epoch)),
-                Effect::AnswerTurn(room, epoch, urls) => {
-                    self.post_after(OBJECT_DELAY, Letter::AnswerTurn(room, epoch, urls));
+                Effect::AnswerTurn(room, epoch, relays) => {
+                    self.post_after(OBJECT_DELAY, Letter::AnswerTurn(room, epoch, relays));
                 }
                 Effect::Answer(room, epoch, answer) => {
                     self.post_after(OBJECT_DELAY, Letter::Answer(room, epoch, answer));

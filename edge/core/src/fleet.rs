@@ -2,22 +2,26 @@
 //!
 //! [`Fleet::handle_input`], then [`Fleet::poll_output`] until it is empty, then an alarm at [`Fleet::poll_timeout`].
 
+mod abroad;
 mod node;
 mod placement;
 mod snapshot;
 mod turn;
 
+pub use abroad::{News, Relays};
 pub use placement::{PlaceAnswer, PlaceRequest, Placement};
 
 use crate::SocketId;
 use crate::random::Random;
 use crate::storage::{Changes, RestoreError, Row, Table};
+use abroad::Abroad;
 use node::{Node, RegistrationError};
 use serde::{Deserialize, Serialize};
 use shared::control::{Assignment, ControlError, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet};
 use shared::signal::close_code;
 use shared::token::{self, Key, NodeClaims, TicketClaims};
 use shared::{ErrorCode, NodeId, Region, UnixMillis, limits};
+use snapshot::Nodes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use turn::TurnNode;
@@ -40,6 +44,8 @@ pub enum Input {
         request: u64,
         ask: PlaceRequest,
     },
+    /// Another region's Fleet object tells of its nodes, by itself or in answer to [`Output::Tell`].
+    News(News),
     Deadline,
 }
 
@@ -64,6 +70,9 @@ pub enum Output {
         request: u64,
         answer: PlaceAnswer,
     },
+    /// Tell the Fleet objects of all other regions, which answer with their own news. Only after an [`Input::Deadline`],
+    /// so that no room waits for it.
+    Tell(News),
 }
 
 /// The part of a node's state that survives hibernation on its socket (under 1 KiB of JSON).
@@ -95,6 +104,9 @@ pub struct Fleet {
     random: Random,
     nodes: Table<NodeId, Node>,
     turn_nodes: Table<NodeId, TurnNode>,
+    abroad: Table<Region, Abroad>,
+    /// The time at which the other regions are told of this one.
+    tell_at: Option<UnixMillis>,
     /// The media node addresses last sent to TURN nodes.
     told_addresses: BTreeSet<SocketAddr>,
     sockets: BTreeMap<SocketId, Attachment>,
@@ -113,6 +125,8 @@ impl Fleet {
             random,
             nodes: Table::new(BTreeMap::new()),
             turn_nodes: Table::new(BTreeMap::new()),
+            abroad: Table::new(BTreeMap::new()),
+            tell_at: None,
             told_addresses: BTreeSet::new(),
             sockets: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -145,8 +159,11 @@ impl Fleet {
         sockets: Vec<Attachment>,
     ) -> (Self, Vec<RestoreError>) {
         let mut fleet = Self::new(region, key, random);
-        let ((nodes, turn_nodes), unreadable) = snapshot::read(rows);
-        (fleet.nodes, fleet.turn_nodes) = (Table::new(nodes), Table::new(turn_nodes));
+        let (Nodes { media, turn, abroad }, unreadable) = snapshot::read(rows);
+        (fleet.nodes, fleet.turn_nodes, fleet.abroad) = (Table::new(media), Table::new(turn), Table::new(abroad));
+        // The other regions may not have been told yet.
+        let has_nodes = !fleet.nodes.is_empty() || !fleet.turn_nodes.is_empty();
+        fleet.tell_at = has_nodes.then(|| now.plus_ms(limits::NEWS_GATHERED_MS));
         // Everything stored was sent before the fleet slept.
         fleet.told_addresses = fleet.addresses();
         fleet.sockets = sockets.into_iter().map(|attachment| (attachment.socket, attachment)).collect();
@@ -163,7 +180,7 @@ impl Fleet {
         if !unreadable.is_empty() {
             missed.into_iter().for_each(|socket| fleet.close(now, socket, close_code::INTERNAL));
         }
-        fleet.finish();
+        fleet.finish(now);
         (fleet, unreadable)
     }
 
@@ -171,6 +188,7 @@ impl Fleet {
     pub fn handle_input(&mut self, now: UnixMillis, input: Input) {
         self.close_silent(now);
         self.forget_lost(now);
+        self.forget_abroad(now);
         match input {
             Input::SocketOpened(attachment) => {
                 self.sockets.insert(attachment.socket, attachment);
@@ -184,9 +202,14 @@ impl Fleet {
                 let answer = self.place(now, ask);
                 self.told.push(Output::Answer { request, answer });
             }
-            Input::Deadline => {}
+            Input::News(news) => self.hear_abroad(now, news),
+            Input::Deadline => {
+                if let Some(news) = self.news_due(now) {
+                    self.told.push(Output::Tell(news));
+                }
+            }
         }
-        self.finish();
+        self.finish(now);
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -199,12 +222,14 @@ impl Fleet {
         // A heartbeat moves this, so an index would be rewritten more often than it is read; a region has at most a thousand nodes.
         let lost = self.nodes.values().filter_map(|node| node.lost_at);
         let forgotten = lost.map(|at| at.plus_ms(limits::MEDIA_NODE_LINGER_MS));
-        self.sockets.values().map(silent_at).chain(forgotten).min()
+        let abroad = self.abroad.values().map(Abroad::forgotten_at);
+        self.sockets.values().map(silent_at).chain(forgotten).chain(abroad).chain(self.tell_at).min()
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, now: UnixMillis) {
         self.tell_addresses();
-        let changes = snapshot::changes(&mut self.nodes, &mut self.turn_nodes);
+        self.note_changes(now);
+        let changes = snapshot::changes(&mut self.nodes, &mut self.turn_nodes, &mut self.abroad);
         if !changes.is_empty() {
             self.outputs.push_back(Output::Store(changes));
         }
@@ -304,7 +329,7 @@ impl Fleet {
             tcp_candidates: node.registration.tcp_candidates.clone(),
             fingerprint: node.registration.fingerprint,
             region: self.region.clone(),
-            turn_urls: Vec::new(),
+            relays: Relays::new(),
         };
         let PlaceRequest { room, epoch, session, avoid: _, full: _ } = ask;
         let claims = TicketClaims { sub: placement.node.clone(), room: room.clone(), epoch };
@@ -316,7 +341,7 @@ impl Fleet {
         self.attach(socket, Heartbeat { assigned, assigned_since, ..heartbeat });
         let assignment = Assignment { room, epoch, shard: placement.shard, ticket, session };
         self.send(socket, FleetToNode::Assign(Box::new(assignment)));
-        PlaceAnswer::Placed(Placement { turn_urls: self.turn_urls(now), ..placement })
+        PlaceAnswer::Placed(Placement { relays: self.relays(now), ..placement })
     }
 
     fn close_silent(&mut self, now: UnixMillis) {

@@ -26,16 +26,16 @@ struct Arrival {
 
 impl RoomObject {
     pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
-        let Introduction { claims, continent, address, request_id, connection } = introduction;
+        let Introduction { claims, continent, near, address, request_id, connection } = introduction;
         let identity = Identity { room: claims.room.clone(), continent, listed: Some(false) };
         let who = Who::Client(Some(claims.sub.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
-        self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims }).await
+        self.open(arrival, |socket, opened_at| Attachment::Client { socket, opened_at, claims, near }).await
     }
 
     /// Admits a client with a resume secret instead of a token, if the secret opens a session.
     pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _, connection } = introduction;
+        let Introduction { claims, address, request_id, continent: _, near, connection } = introduction;
         // An outdated secret must not wake an empty room.
         let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
         let Some((identity, participant)) = found else {
@@ -45,7 +45,7 @@ impl RoomObject {
         };
         let who = Who::Client(Some(participant.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
-        self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant }).await
+        self.open(arrival, |socket, opened_at| Attachment::Resuming { socket, opened_at, participant, near }).await
     }
 
     fn resumable(&self, secret: &str) -> Option<(Identity, ParticipantId)> {
@@ -55,7 +55,7 @@ impl RoomObject {
     }
 
     pub(super) async fn node_arrives(&self, introduction: Introduction<TicketClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _, connection } = introduction;
+        let Introduction { claims, address, request_id, continent: _, near: _, connection } = introduction;
         let identity = Identity { room: claims.room.clone(), continent: None, listed: Some(false) };
         let who = Who::Node(claims.sub.clone());
         let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id, connection };
@@ -144,8 +144,8 @@ pub(super) fn door(room: &Room, seats: Vec<Seat>) -> Door {
     let mut door = Door::default();
     for Seat { of, address } in seats {
         let (socket, who, opened_at) = match of {
-            Attachment::Client { socket, opened_at, claims } => (socket, Who::Client(Some(claims.sub)), opened_at),
-            Attachment::Resuming { socket, opened_at, participant } => {
+            Attachment::Client { socket, opened_at, claims, .. } => (socket, Who::Client(Some(claims.sub)), opened_at),
+            Attachment::Resuming { socket, opened_at, participant, .. } => {
                 (socket, Who::Client(Some(participant)), opened_at)
             }
             Attachment::Node { socket, opened_at, claims } => (socket, Who::Node(claims.sub), opened_at),

@@ -20,7 +20,9 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     };
     let address = Address::fleet(&claims.region, Some(continent));
     let request_id = arrival.request_id.clone();
-    let introduction = Introduction { claims, continent: None, address: None, request_id, connection: None };
+    let (near, address_of_node) = (Vec::new(), None);
+    let introduction =
+        Introduction { claims, continent: None, near, address: address_of_node, request_id, connection: None };
     Ok(address.introduce(arrival.env, &introduction).await?)
 }
 

@@ -129,6 +129,7 @@ async fn introduce<C: Caller>(
     let introduction = Introduction {
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
+        near: near.map(|continent| arrival.config.nearest(continent)).unwrap_or_default(),
         address: address(arrival),
         request_id: arrival.request_id.clone(),
         connection,
@@ -189,8 +190,14 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
     let room = parse_room(room)?;
     let claims: TicketClaims = auth::ticket(&arrival.request, &room, arrival.env)?;
     let request_id = arrival.request_id.clone();
-    let introduction =
-        Introduction { claims, continent: None, address: address(arrival), request_id, connection: None };
+    let introduction = Introduction {
+        claims,
+        continent: None,
+        near: Vec::new(),
+        address: address(arrival),
+        request_id,
+        connection: None,
+    };
     Ok(Address::room(&room, GENERATION, None).introduce(arrival.env, &introduction).await?)
 }
 

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Client } from "../support/client.mjs";
 import { KEYS, startEdge } from "../support/edge.mjs";
 import { MediaNode } from "../support/node.mjs";
+import { joinToken } from "../support/token.mjs";
 import { startTurnNode } from "../support/turn.mjs";
 
 const STUN = { urls: ["stun:stun.example.org:3478"] };
@@ -53,6 +54,37 @@ test("every answer brings TURN nodes of the region and a credential for them", a
   const resumed = await again.resume(ada.session);
   assert.equal(resumed.type, "resumed");
   check(resumed.ice_servers[1], "relayed", "ada", relay.urls);
+});
+
+// Holds S1-MED-06.
+test("TURN nodes are near each participant, and relay to the media nodes of other regions", async (t) => {
+  const edge = await startEdge({ vars: { REGIONS: '{"eu":"EU","us":"NA"}', DEFAULT_REGION: "eu" } });
+  t.after(() => edge.stop());
+  await MediaNode.start(edge, { id: "media-eu", region: "eu" });
+  const near = await startTurnNode(edge, { id: "turn-eu", region: "eu", urls: ["turn:eu.example.org"] });
+  assert.deepEqual((await near.next("set_media_nodes")).addresses, ["127.0.0.1:7000"]);
+  const far = await startTurnNode(edge, { id: "turn-us", region: "us", urls: ["turn:us.example.org"] });
+  // The regions tell each other within a second.
+  const named = async () => (await far.next("set_media_nodes")).addresses;
+  assert.deepEqual([await named(), await named()], [[], ["127.0.0.1:7000"]]);
+
+  const from = async (participant, cf) => {
+    const headers = { "MF-CF-Blob": JSON.stringify(cf) };
+    const protocols = ["rotunda.v1", `token.${joinToken("world", participant)}`];
+    const client = await Client.open(`${edge.ws}/v1/rooms/world/socket`, protocols, { headers });
+    const { ice_servers } = await client.join();
+    return ice_servers[1].urls;
+  };
+  const [EU, US] = ["turn:eu.example.org", "turn:us.example.org"];
+  assert.deepEqual(await from("ada", { continent: "EU" }), [EU, US]);
+  assert.deepEqual(await from("bob", { continent: "NA" }), [US, EU]);
+  await edge.hibernate("world");
+  await edge.hibernateFleet("eu");
+  assert.deepEqual(await from("eve", { continent: "NA" }), [US, EU]);
+  // Without a place, or with an odd one, the region of the room.
+  for (const [number, cf] of [{}, { continent: "T1" }, { continent: 7 }, { continent: ["NA"] }].entries()) {
+    assert.deepEqual(await from(`odd-${number}`, cf), [EU], JSON.stringify(cf));
+  }
 });
 
 for (const [what, TURN_KEYS] of [["no", undefined], ["an unreadable", "secret"]]) {

@@ -1,7 +1,7 @@
 //! Offers: the result of reading stays within limits and can be answered, and the reversed answer reads the same.
 
 use edge_core::SocketId;
-use edge_core::fleet::{PlaceAnswer, Placement};
+use edge_core::fleet::{PlaceAnswer, Placement, Relays};
 use edge_core::room::{Attachment, Config, Input, Output, Room};
 use edge_core::session_description::{AcceptedSection, Answer, AnsweredSection, Offer, OfferedSection, Transport};
 use shared::rtp_parameters::{Fingerprint, Flow, Section, Session};
@@ -187,13 +187,13 @@ fn attachment() -> Attachment {
         jti_until: None,
         guest: None,
     };
-    Attachment::Client { socket: SOCKET, opened_at: NOW, claims }
+    Attachment::Client { socket: SOCKET, opened_at: NOW, claims, near: Vec::new() }
 }
 
 fn placed() -> PlaceAnswer {
     let node = NodeId::parse("media-1").expect("a name");
     let region = Region::parse("local").expect("a name");
-    let (fingerprint, turn_urls) = (Fingerprint([7; 32]), Vec::new());
+    let (fingerprint, relays) = (Fingerprint([7; 32]), Relays::new());
     PlaceAnswer::Placed(Placement {
         node,
         shard: 0,
@@ -201,7 +201,7 @@ fn placed() -> PlaceAnswer {
         tcp_candidates: candidates(),
         fingerprint,
         region,
-        turn_urls,
+        relays,
     })
 }
 

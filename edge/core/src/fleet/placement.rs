@@ -3,6 +3,7 @@
 //! Request and answer are the only types that two Durable Objects exchange.
 
 use super::Heartbeat;
+use super::abroad::Relays;
 use super::node::Node;
 use crate::random::{self, Random};
 use serde::{Deserialize, Serialize};
@@ -45,8 +46,9 @@ pub struct Placement {
     pub fingerprint: Fingerprint,
     /// The region, whose Fleet object knows the TURN nodes.
     pub region: Region,
-    /// The current TURN URIs (RFC 7065).
-    pub turn_urls: Vec<String>,
+    /// The current TURN nodes of every region.
+    #[serde(default)]
+    pub relays: Relays,
 }
 
 /// The less busy of two random healthy nodes: nearly as good as the least busy node, and simultaneous rooms do not all

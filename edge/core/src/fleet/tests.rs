@@ -1,5 +1,6 @@
 //! Nodes come, get rooms and go; a sleep after any step changes nothing.
 
+mod abroad;
 mod size;
 
 use super::*;
@@ -51,7 +52,7 @@ impl Stage {
                 }
                 Output::Attach(attachment) => drop(self.sockets.insert(attachment.socket, attachment.clone())),
                 Output::Close { socket, .. } => drop(self.sockets.remove(socket)),
-                Output::Send { .. } | Output::Answer { .. } => {}
+                Output::Send { .. } | Output::Answer { .. } | Output::Tell(_) => {}
             }
         }
         outputs
@@ -96,6 +97,11 @@ impl Stage {
         let socket = self.open(socket, node);
         let outputs = self.says(socket, NodeToFleet::RegisterTurn(turn_registration(node, allocations_max)));
         (socket, sent(&outputs))
+    }
+
+    /// The URIs of this region's TURN nodes for a client.
+    fn turn_urls(&mut self) -> Vec<String> {
+        self.fleet.relays(self.now).remove(&region()).unwrap_or_default().concat()
     }
 
     fn place(&mut self, avoid: &[&str]) -> (PlaceAnswer, Vec<Output>) {
@@ -171,7 +177,7 @@ fn a_room_goes_to_a_registered_node_with_a_ticket() {
             tcp_candidates: vec![([127, 0, 0, 1], 443).into()],
             fingerprint: Fingerprint([3; 32]),
             region: region(),
-            turn_urls: vec![],
+            relays: Relays::new(),
         };
         assert_eq!(answer, PlaceAnswer::Placed(expected));
         let [FleetToNode::Assign(assignment)] = &sent(&outputs)[..] else { panic!("{outputs:?}") };
@@ -224,7 +230,7 @@ fn a_busy_a_draining_and_a_silent_node_get_no_rooms() {
         // A draining node stays connected because it still has rooms.
         stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS - 1);
         stage.says(other, NodeToFleet::Heartbeat { load });
-        assert_eq!(stage.fleet.poll_timeout(), Some(stage.now.plus_ms(1)));
+        assert!(stage.fleet.poll_timeout() <= Some(stage.now.plus_ms(1)));
         stage.now = stage.now.plus_ms(1);
         let outputs = stage.input(Input::Deadline);
         let closed: Vec<_> = outputs.iter().filter(|output| matches!(output, Output::Close { .. })).collect();
@@ -310,11 +316,12 @@ fn nodes_whose_sockets_died_with_the_edge_get_no_rooms_and_are_forgotten() {
     stage.sockets.clear();
     let [Output::Store(changes)] = &stage.sleep()[..] else { panic!("nothing but the rows changes") };
     assert_eq!((changes.put.len(), &changes.delete[..]), (1, &["turn/turn-1".to_owned()][..]));
-    assert_eq!((stage.place(&[]).0, stage.fleet.turn_urls(stage.now)), (NOBODY, vec![]));
-    assert_eq!(stage.fleet.poll_timeout(), Some(stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS)));
+    assert_eq!((stage.place(&[]).0, stage.turn_urls()), (NOBODY, vec![]));
+    assert!(stage.fleet.poll_timeout() <= Some(stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS)));
     stage.now = stage.now.plus_ms(limits::MEDIA_NODE_LINGER_MS);
     let deleted = Changes { put: vec![], delete: vec!["node/media-1".into()] };
-    assert_eq!(stage.input(Input::Deadline), [Output::Store(deleted)]);
+    let nobody = News { region: region(), media: vec![], turn: vec![] };
+    assert_eq!(stage.input(Input::Deadline), [Output::Store(deleted), Output::Tell(nobody)]);
     assert_eq!(stage.fleet.poll_timeout(), None);
 }
 
@@ -380,17 +387,17 @@ fn clients_are_told_of_a_few_healthy_turn_nodes_the_idle_ones_first() {
         stage.input(Input::SocketClosed { socket: silent });
         let mut firsts = BTreeMap::new();
         for _ in 0..100 {
-            let urls = stage.fleet.turn_urls(stage.now);
+            let urls = stage.turn_urls();
             assert_eq!(urls.iter().collect::<BTreeSet<_>>(), [&url("turn-1"), &url("turn-5")].into(), "{urls:?}");
             *firsts.entry(urls[0].clone()).or_insert(0) += 1;
         }
         assert!(firsts[&url("turn-5")] > 60 && firsts[&url("turn-1")] > 10, "{firsts:?}");
         let PlaceAnswer::Placed(placement) = stage.place(&[]).0 else { panic!("a node is there") };
-        assert_eq!(placement.turn_urls.len(), limits::TURN_NODES_PER_CLIENT);
+        assert_eq!(placement.relays[&region()].len(), limits::TURN_NODES_PER_CLIENT);
         // A silent node is closed, and TURN nodes no longer hear of it.
         stage.now = stage.now.plus_ms(limits::HEARTBEAT_TIMEOUT_MS);
         stage.input(Input::Deadline);
-        assert_eq!(stage.fleet.turn_urls(stage.now), [] as [String; 0]);
+        assert_eq!(stage.turn_urls(), [] as [String; 0]);
     });
 }
 
@@ -401,10 +408,10 @@ fn a_node_is_of_one_kind_at_a_time() {
         let (turn, _) = stage.turn(2, "media-1", 100);
         assert!(!stage.sockets.contains_key(&media));
         assert_eq!(stage.place(&[]).0, NOBODY);
-        assert_eq!(stage.fleet.turn_urls(stage.now).len(), 1);
+        assert_eq!(stage.turn_urls().len(), 1);
         let outputs = stage.says(turn, NodeToFleet::Register(registration("media-1")));
         assert_eq!(sent(&outputs), [FleetToNode::Registered {}]);
-        assert_eq!(stage.fleet.turn_urls(stage.now), [] as [String; 0]);
+        assert_eq!(stage.turn_urls(), [] as [String; 0]);
     });
 }
 
@@ -424,7 +431,7 @@ fn refuses_a_turn_registration_that_is_not_the_tokens_or_makes_no_sense() {
             let outputs = stage.says(socket, NodeToFleet::RegisterTurn(registration.clone()));
             assert_eq!(sent(&outputs).last(), Some(&FleetToNode::Refused { code }));
             assert!(outputs.contains(&Output::Close { socket, code: close_code::POLICY }));
-            assert_eq!((stage.fleet.turn_urls(stage.now).len(), stage.rows.len()), (0, 0));
+            assert_eq!((stage.turn_urls().len(), stage.rows.len()), (0, 0));
         });
     }
 }

@@ -69,24 +69,24 @@ impl Fleet {
         if full { Err(RegistrationError::TooManyNodes) } else { Ok(()) }
     }
 
-    /// The TURN URIs for clients of this region: a few healthy nodes, each the less busy of two random ones.
-    pub fn turn_urls(&mut self, now: UnixMillis) -> Vec<String> {
+    /// The URIs of this region's TURN nodes for a client: a few healthy nodes, each the less busy of two random ones.
+    pub(super) fn turn_nodes_for_client(&mut self, now: UnixMillis) -> Vec<Vec<String>> {
         let heard = self.turn_nodes.values().filter_map(|node| {
             let heartbeat = self.sockets.get(&node.socket)?.heartbeat.as_ref()?;
             node.is_healthy(heartbeat, now).then(|| (node, node.load_permille(heartbeat)))
         });
         let mut left: Vec<_> = heard.collect();
-        let mut urls = Vec::new();
+        let mut nodes = Vec::new();
         for _ in 0..limits::TURN_NODES_PER_CLIENT {
             let Some(node) = take_less_busy(&mut left, &mut self.random) else { break };
-            urls.extend(node.registration.urls.iter().cloned());
+            nodes.push(node.registration.urls.clone());
         }
-        urls
+        nodes
     }
 
     /// Sends the media nodes' addresses to TURN nodes if they have changed.
     pub(super) fn tell_addresses(&mut self) {
-        if self.nodes.changed().is_empty() {
+        if self.nodes.changed().is_empty() && self.abroad.changed().is_empty() {
             return;
         }
         let addresses = self.addresses();
@@ -100,8 +100,16 @@ impl Fleet {
         }
     }
 
-    /// Every address of every media node, including lost nodes, which may still serve clients.
+    /// The addresses of the media nodes of every region, those of this one first if there are too many.
     pub(super) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        let mut addresses = self.own_addresses();
+        let abroad = self.abroad.values().flat_map(|abroad| abroad.news.media.iter().copied());
+        addresses.extend(abroad.take(limits::MEDIA_ADDRESSES_PER_REGION_MAX.saturating_sub(addresses.len())));
+        addresses
+    }
+
+    /// Every address of every media node of this region, including lost nodes, which may still serve clients.
+    pub(super) fn own_addresses(&self) -> BTreeSet<SocketAddr> {
         let shards = self.nodes.values().flat_map(|node| node.registration.shards.iter());
         shards.flat_map(|shard| shard.candidates.iter().copied()).collect()
     }

@@ -2,7 +2,7 @@
 
 use super::{Attachment, Config, Input, Output, Room};
 use crate::SocketId;
-use crate::fleet::{PlaceAnswer, Placement};
+use crate::fleet::{PlaceAnswer, Placement, Relays};
 use crate::random::tests::seeded;
 use crate::steps;
 use offers::Connection;
@@ -51,7 +51,10 @@ impl Hall {
             jti_until: None,
             guest: None,
         };
-        self.room.handle_input(NOW, Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims }));
+        self.room.handle_input(
+            NOW,
+            Input::SocketOpened(Attachment::Client { socket, opened_at: NOW, claims, near: Vec::new() }),
+        );
         let mut connection = Connection::default();
         connection.shape(sources, SLOTS);
         let intent = |source: &TrackSource| {
@@ -96,7 +99,7 @@ fn placement() -> Placement {
         tcp_candidates: vec![],
         fingerprint: Fingerprint([1; 32]),
         region: Region::parse("local").unwrap(),
-        turn_urls: Vec::new(),
+        relays: Relays::new(),
     }
 }
 

@@ -34,7 +34,7 @@ mod view;
 pub(crate) mod wake;
 
 use crate::SocketId;
-use crate::fleet::PlaceAnswer;
+use crate::fleet::{PlaceAnswer, Relays};
 use crate::room::asks::{Ask, Verb};
 use crate::room::context::{Caller, Context};
 use crate::room::handle::join::Asker;
@@ -75,8 +75,7 @@ pub enum Input {
     /// The answer to [`Output::AskTurn`]; a failed call needs none.
     TurnAnswered {
         epoch: u64,
-        /// TURN URIs (RFC 7065).
-        urls: Vec<String>,
+        relays: Relays,
     },
     Heard {
         socket: SocketId,
@@ -104,7 +103,7 @@ pub(crate) fn input(cx: &mut Context<'_>, input: Input) {
         Input::NodeFrame { socket, frame } => node::frame(cx, socket, frame),
         Input::SocketClosed { socket, going_away } => socket::closed(cx, socket, going_away),
         Input::FleetAnswered { epoch, answer } => fleet::answered(cx, epoch, answer),
-        Input::TurnAnswered { epoch, urls } => fleet::turn_answered(cx, epoch, urls),
+        Input::TurnAnswered { epoch, relays } => fleet::turn_answered(cx, epoch, relays),
         Input::Heard { socket, at } => presence::heard(cx, socket, at),
         Input::RecordingReported { call, node, report } => report::reported(cx, call, &node, report),
         Input::Asked { request, ask } => api::asked(cx, request, ask),

@@ -43,7 +43,7 @@ pub enum Output {
     /// Asks the region's Fleet object; answered by [`Input::FleetAnswered`]. The room does not wait: further inputs may
     /// come first.
     AskFleet(PlaceRequest),
-    /// Asks a region's Fleet object for its TURN nodes; answered by [`Input::TurnAnswered`].
+    /// Asks a region's Fleet object for the TURN nodes of all regions; answered by [`Input::TurnAnswered`].
     AskTurn {
         epoch: u64,
         region: Region,

@@ -1,7 +1,8 @@
 //! Relay servers for clients: a fresh credential with every answer, and existing TURN nodes only.
 
 use crate::scripts::act;
-use crate::stage::{Stage, turn_keys};
+use crate::stage::{Stage, region, turn_keys};
+use edge_core::fleet::Relays;
 use edge_core::room::{Input, Output};
 use shared::limits;
 use shared::signal::{EdgeToClient, IceServer};
@@ -60,7 +61,8 @@ const URL: &str = "turn:127.0.0.1:3478?transport=udp";
 /// The Fleet object's answer about TURN nodes.
 fn answered(stage: &mut Stage, urls: &[&str]) -> Vec<Output> {
     let epoch = stage.epochs[0];
-    stage.input(Input::TurnAnswered { epoch, urls: urls.iter().map(|url| (*url).to_owned()).collect() })
+    let nodes = urls.iter().map(|url| vec![(*url).to_owned()]).collect();
+    stage.input(Input::TurnAnswered { epoch, relays: Relays::from([(region("local"), nodes)]) })
 }
 
 const RESTARTS: &str = "ada negotiates ice-restart mic slots=1";
@@ -96,7 +98,7 @@ fn old_news_about_turn_nodes_is_renewed_with_the_next_answer() {
     assert_eq!(asks(&act(&mut stage, "ada3 resumes")), 0);
     // An answer about an unknown assignment changes nothing.
     let epoch = stage.epochs[0];
-    assert_eq!(stage.input(Input::TurnAnswered { epoch: epoch + 1, urls: vec![] }), []);
+    assert_eq!(stage.input(Input::TurnAnswered { epoch: epoch + 1, relays: Relays::new() }), []);
 }
 
 #[test]
@@ -143,4 +145,72 @@ fn without_turn_nodes_nobody_gets_a_credential() {
     let (mut stage, _) = joined();
     answered(&mut stage, &[]);
     assert_eq!(told(&act(&mut stage, RESTARTS)), []);
+}
+
+/// The URIs of two nodes in each region of the world.
+fn world() -> Relays {
+    let nodes = |name: &str| [1, 2].map(|number| vec![format!("turn:{name}-{number}.example.org")]).to_vec();
+    ["local", "eu", "us"].map(|name| (region(name), nodes(name))).into()
+}
+
+/// Joins from a place near these regions, and returns the numbers and regions of the TURN nodes.
+fn relays_near(near: &[&str], relays: Relays) -> (Stage, Vec<String>) {
+    let mut stage = Stage::new(1);
+    (stage.relays, stage.near) = (relays, near.iter().map(|name| region(name)).collect());
+    act(&mut stage, "ada opens");
+    // The place is on the socket, which is all that is left of it.
+    stage.sleep();
+    act(&mut stage, "ada joins a mic slots=1");
+    let outputs = act(&mut stage, "fleet gives node-a e1");
+    (stage, names(&outputs))
+}
+
+fn names(outputs: &[Output]) -> Vec<String> {
+    let urls = told(outputs).into_iter().flat_map(|server| server.urls);
+    urls.map(|url| url.trim_start_matches("turn:").trim_end_matches(".example.org").to_owned()).collect()
+}
+
+// Holds S1-MED-06.
+#[test]
+fn turn_nodes_are_near_the_participant_and_of_two_regions() {
+    let check = |near: &[&str], relays: Relays, expected: &[&str]| {
+        assert_eq!(relays_near(near, relays).1, expected, "{near:?}");
+    };
+    check(&["eu", "us"], world(), &["eu-1", "us-1"]);
+    check(&["us", "local"], world(), &["us-1", "local-1"]);
+    // Without a known place, the room's region.
+    check(&[], world(), &["local-1", "local-2"]);
+    // A region that has none, or none that is known, leaves its place to the next.
+    let without = |name: &str| world().into_iter().filter(|(known, _)| *known != region(name)).collect::<Relays>();
+    check(&["eu", "us"], without("eu"), &["us-1", "local-1"]);
+    check(&["mars"], world(), &["local-1", "local-2"]);
+    check(&["eu", "us"], Relays::from([(region("us"), world()[&region("us")].clone())]), &["us-1", "us-2"]);
+    check(&["eu", "us"], Relays::new(), &[]);
+    // No more than two count, whatever the socket says.
+    check(&["mars", "venus", "eu"], world(), &["local-1", "local-2"]);
+}
+
+#[test]
+fn the_place_of_a_participant_outlives_sleep_and_follows_it() {
+    let (mut stage, _) = relays_near(&["eu", "us"], world());
+    for step in ["node-a dials e1", "node-a hello e1", "node-a up ada", "ada closes"] {
+        act(&mut stage, step);
+    }
+    stage.crash();
+    // A place that the platform does not know leaves the earlier one.
+    stage.near = Vec::new();
+    act(&mut stage, "ada2 opens");
+    assert_eq!(names(&act(&mut stage, "ada2 resumes")), ["eu-1", "us-1"]);
+    act(&mut stage, "ada2 closes");
+    stage.near = vec![region("us"), region("local")];
+    act(&mut stage, "ada3 opens");
+    stage.sleep();
+    assert_eq!(names(&act(&mut stage, "ada3 resumes")), ["us-1", "local-1"]);
+    stage.sleep();
+    let restarts = RESTARTS.replace("ada", "ada3");
+    assert_eq!(names(&act(&mut stage, &restarts)), ["us-1", "local-1"]);
+    // A reload is a new join, and no reason to forget the place.
+    stage.near = Vec::new();
+    act(&mut stage, "ada4 opens");
+    assert_eq!(names(&act(&mut stage, "ada4 joins b mic slots=1")), ["us-1", "local-1"]);
 }

@@ -2,7 +2,7 @@
 //! messages they received.
 
 use crate::offers::Connection;
-use edge_core::fleet::{PlaceAnswer, Placement};
+use edge_core::fleet::{PlaceAnswer, Placement, Relays};
 use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
 use edge_core::storage::Row;
 use edge_core::{Random, SocketId};
@@ -45,6 +45,10 @@ pub(crate) struct Stage {
     lost: BTreeMap<String, SocketId>,
     names: BTreeMap<SocketId, String>,
     next_socket: u64,
+    /// The regions nearest to clients that connect from here on.
+    pub(crate) near: Vec<Region>,
+    /// The TURN nodes that the Fleet object names.
+    pub(crate) relays: Relays,
     pub(crate) clients: BTreeMap<String, Client>,
     /// Requested epochs in order.
     pub(crate) epochs: Vec<u64>,
@@ -81,6 +85,8 @@ impl Stage {
             lost: BTreeMap::new(),
             names: BTreeMap::new(),
             next_socket: 0,
+            near: Vec::new(),
+            relays: Relays::from([(region("local"), vec![vec!["turn:127.0.0.1:3478?transport=udp".into()]])]),
             clients: BTreeMap::new(),
             epochs: Vec::new(),
             recordings: Vec::new(),
@@ -255,7 +261,7 @@ impl Stage {
             guest,
         };
         let socket = self.next_socket();
-        self.open(name, Attachment::Client { socket, opened_at: self.now, claims })
+        self.open(name, Attachment::Client { socket, opened_at: self.now, claims, near: self.near.clone() })
     }
 
     /// Connects a client with its resume secret alone; `None` if the secret opens nothing.
@@ -264,7 +270,9 @@ impl Stage {
         assert!(resume_keys().holder(&room_id(), &secret).is_some(), "the Worker lets no other secret through");
         let participant = self.room.resumable(self.now, &secret)?;
         let socket = self.next_socket();
-        Some(self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant }))
+        Some(
+            self.open(name, Attachment::Resuming { socket, opened_at: self.now, participant, near: self.near.clone() }),
+        )
     }
 
     /// True if a resume secret opens a session.
@@ -408,8 +416,8 @@ impl Stage {
             candidates: vec![([127, 0, 0, 1], 7000).into()],
             tcp_candidates: vec![],
             fingerprint: Fingerprint([number; 32]),
-            region: Region::parse("local").expect("a name"),
-            turn_urls: vec!["turn:127.0.0.1:3478?transport=udp".into()],
+            region: region("local"),
+            relays: self.relays.clone(),
         };
         self.input(Input::FleetAnswered { epoch, answer: PlaceAnswer::Placed(placement) })
     }
@@ -449,6 +457,10 @@ pub(crate) fn mid_named(number: usize) -> Mid {
 /// Names of nodes end with a letter.
 pub(crate) fn participant_of(name: &str) -> String {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).to_string()
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::parse(name).expect("a name")
 }
 
 pub(crate) fn turn_keys() -> TurnKeys {

@@ -1,6 +1,6 @@
 //! The Fleet object's answers.
 
-use crate::fleet::{PlaceAnswer, Placement};
+use crate::fleet::{PlaceAnswer, Placement, Relays};
 use crate::room::context::Context;
 use crate::room::handle::{assignment, hello, leave, negotiate, serve};
 use crate::room::state::assignments::Assignment;
@@ -96,9 +96,9 @@ pub(crate) fn placing_due(cx: &mut Context<'_>) {
     }
 }
 
-pub(crate) fn turn_answered(cx: &mut Context<'_>, epoch: u64, urls: Vec<String>) {
+pub(crate) fn turn_answered(cx: &mut Context<'_>, epoch: u64, relays: Relays) {
     let Some(assignment) = cx.state.assignments.get_mut(&epoch) else { return };
-    (assignment.relay.urls, assignment.relay.is_asked) = (urls, false);
+    (assignment.relay.nodes, assignment.relay.is_asked) = (relays, false);
     let waits = |member: &&Member| member.restart.is_some() && cx.state.assignment_of(&member.id) == Some(epoch);
     let waiting: Vec<ParticipantId> = cx.state.members.values().filter(waits).map(|member| member.id.clone()).collect();
     for participant in waiting {

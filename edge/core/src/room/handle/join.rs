@@ -159,6 +159,8 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
     let Known { change, by_guest, lost } = standing::take_known(cx.state, &claims.sub);
     let mint = Mint { keys: &cx.config.resume_keys, room: &cx.state.id, participant: &claims.sub };
     let resume_secrets = ResumeSecrets::new(mint, cx.random);
+    let near = cx.state.sockets.get(&asker.socket).map(|socket| socket.near.clone()).filter(|near| !near.is_empty());
+    let near = near.or_else(|| Some(before.as_ref()?.near.clone())).unwrap_or_default();
     let waiting = Waiting {
         in_reply_to: asker.id,
         first: true,
@@ -180,6 +182,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         order: before.as_ref().map_or_else(|| next_order(cx.state), |before| before.order),
         attempt,
         from: claims.guest.as_ref().and_then(|guest| guest.from.clone()),
+        near,
         resume_secrets,
         socket: Some(asker.socket),
         absence: None,

@@ -20,9 +20,14 @@ pub(crate) fn change_socket(cx: &mut Context<'_>, participant: &ParticipantId, s
         drop_waiting_negotiation(cx, participant);
         cx.close_client(before, close_code::NORMAL);
     }
+    let near = cx.state.sockets.get(&socket).map(|socket| socket.near.clone()).unwrap_or_default();
     if let Some(member) = cx.state.members.get_mut(participant) {
         member.socket = Some(socket);
         member.absence = None;
+        // The participant may have travelled.
+        if !near.is_empty() {
+            member.near = near;
+        }
         // The platform knows no ping of the new socket yet.
         member.silent_since = member.silent_since.map(|_| cx.now);
         // The client may have missed the last request for more sections.

@@ -13,22 +13,22 @@ use shared::signal::{EdgeToClient, close_code};
 const SOCKETS_MAX: usize = door::CLIENT_SOCKETS_MAX + door::NODE_SOCKETS_MAX;
 
 pub(crate) fn opened(cx: &mut Context<'_>, attachment: Attachment) {
-    let (socket, opened_at, kind, room) = match attachment {
-        Attachment::Client { socket, opened_at, claims } => {
+    let (socket, opened_at, kind, near, room) = match attachment {
+        Attachment::Client { socket, opened_at, claims, near } => {
             let room = claims.room.clone();
-            (socket, opened_at, Kind::Client { bearer: Bearer::Token(claims), participant: None }, room)
+            (socket, opened_at, Kind::Client { bearer: Bearer::Token(claims), participant: None }, near, room)
         }
-        Attachment::Resuming { socket, opened_at, participant } => {
+        Attachment::Resuming { socket, opened_at, participant, near } => {
             let kind = Kind::Client { bearer: Bearer::Secret(participant), participant: None };
-            (socket, opened_at, kind, cx.state.id.clone())
+            (socket, opened_at, kind, near, cx.state.id.clone())
         }
         Attachment::Node { socket, opened_at, claims } => {
             let room = claims.room.clone();
-            (socket, opened_at, Kind::Node { claims, epoch: None }, room)
+            (socket, opened_at, Kind::Node { claims, epoch: None }, Vec::new(), room)
         }
     };
     let is_full = cx.state.sockets.len() >= SOCKETS_MAX;
-    cx.state.sockets.insert(socket, Socket::new(kind, opened_at));
+    cx.state.sockets.insert(socket, Socket::new(kind, near, opened_at));
     if room != cx.state.id {
         refuse(cx, socket, ErrorCode::WrongRoom);
     } else if is_full {

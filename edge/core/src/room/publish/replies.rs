@@ -79,7 +79,8 @@ fn answer(session: &MediaSession, id: &SessionId, assignment: &Assignment) -> St
 fn ice_servers(state: &State, config: &Config, now: UnixMillis, participant: &ParticipantId) -> Vec<IceServer> {
     let mut servers = config.ice_servers.clone();
     let relay = state.assignment_of(participant).and_then(|epoch| Some(&state.assignments.get(&epoch)?.relay));
-    let urls = relay.map(|relay| relay.urls.clone()).unwrap_or_default();
+    let near = state.members.get(participant).map_or(&[][..], |member| &member.near);
+    let urls = relay.map(|relay| relay.urls_near(near)).unwrap_or_default();
     // Without a key there are no credentials, and most clients need none.
     if let Some(keys) = config.turn_keys.as_ref().filter(|_| !urls.is_empty()) {
         let user = TurnUser {

@@ -1,7 +1,7 @@
 //! An assignment: one epoch of one node that serves the room.
 
 use crate::SocketId;
-use crate::fleet::Placement;
+use crate::fleet::{Placement, Relays};
 use serde::{Deserialize, Serialize};
 use shared::rtp_parameters::Fingerprint;
 use shared::{NodeId, Region, SessionId, UnixMillis, limits};
@@ -80,19 +80,27 @@ impl Assignment {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Relay {
+    /// The node's region, whose Fleet object is asked.
     pub(crate) region: Option<Region>,
-    pub(crate) urls: Vec<String>,
+    #[serde(default)]
+    pub(crate) nodes: Relays,
     pub(crate) asked_at: UnixMillis,
     pub(crate) is_asked: bool,
 }
 
 impl Relay {
     pub(crate) fn new(placement: &Placement, now: UnixMillis) -> Self {
-        Self {
-            region: Some(placement.region.clone()),
-            urls: placement.turn_urls.clone(),
-            asked_at: now,
-            is_asked: false,
-        }
+        Self { region: Some(placement.region.clone()), nodes: placement.relays.clone(), asked_at: now, is_asked: false }
+    }
+
+    /// The TURN URIs for a participant near these regions: nodes of the first two with any, the media node's region last.
+    pub(crate) fn urls_near(&self, near: &[Region]) -> Vec<String> {
+        let mut regions: Vec<&Region> = near.iter().chain(&self.region).collect();
+        let mut seen = BTreeSet::new();
+        regions.retain(|region| seen.insert(*region));
+        let nodes = regions.into_iter().filter_map(|region| self.nodes.get(region)).filter(|nodes| !nodes.is_empty());
+        let found: Vec<_> = nodes.take(limits::TURN_REGIONS_PER_CLIENT).collect();
+        let of_each = limits::TURN_NODES_PER_CLIENT.checked_div(found.len()).unwrap_or(0);
+        found.into_iter().flat_map(|nodes| nodes.iter().take(of_each)).flatten().cloned().collect()
     }
 }

@@ -9,7 +9,7 @@ use crate::room::state::tracks::Track;
 use serde::{Deserialize, Serialize};
 use shared::signal::{LeaveReason, NegotiateReason, ParticipantChange, TrackIntent};
 use shared::token::Grants;
-use shared::{AttemptId, ParticipantId, SessionId, UnixMillis, limits, token};
+use shared::{AttemptId, ParticipantId, Region, SessionId, UnixMillis, limits, token};
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub(crate) struct Member {
     /// The code for a guest's address, kept while bans may need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
+    /// The regions nearest to the participant, as last seen; empty if its place was never known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) near: Vec<Region>,
     pub(crate) resume_secrets: ResumeSecrets,
     /// `None` while the participant is absent; `absence` has the details.
     pub(crate) socket: Option<SocketId>,

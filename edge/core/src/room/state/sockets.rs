@@ -3,7 +3,7 @@
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, TicketClaims};
-use shared::{ParticipantId, UnixMillis, limits};
+use shared::{ParticipantId, Region, UnixMillis, limits};
 
 /// The socket's state through hibernation (under 2 KiB of JSON); it never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +13,17 @@ pub enum Attachment {
         socket: SocketId,
         opened_at: UnixMillis,
         claims: JoinClaims,
+        /// The regions nearest to the client, at most [`limits::TURN_REGIONS_PER_CLIENT`]; empty if its place is unknown.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        near: Vec<Region>,
     },
     /// A client admitted by its resume secret ([`Room::resumable`]), without a join token.
     Resuming {
         socket: SocketId,
         opened_at: UnixMillis,
         participant: ParticipantId,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        near: Vec<Region>,
     },
     Node {
         socket: SocketId,
@@ -39,6 +44,8 @@ impl Attachment {
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
     pub(crate) kind: Kind,
+    /// The regions nearest to a client.
+    pub(crate) near: Vec<Region>,
     opened_at: UnixMillis,
     /// True until the socket has identified itself.
     pub(crate) is_awaited: bool,
@@ -47,8 +54,9 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    pub(crate) const fn new(kind: Kind, opened_at: UnixMillis) -> Self {
-        Self { kind, opened_at, is_awaited: true, strikes: 0 }
+    pub(crate) fn new(kind: Kind, mut near: Vec<Region>, opened_at: UnixMillis) -> Self {
+        near.truncate(limits::TURN_REGIONS_PER_CLIENT);
+        Self { kind, near, opened_at, is_awaited: true, strikes: 0 }
     }
 
     /// The time by which the first frame is due.
