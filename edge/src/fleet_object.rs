@@ -103,10 +103,10 @@ impl DurableObject for FleetObject {
 impl FleetObject {
     /// Accepts the socket of a node with a valid token.
     async fn open(&self, introduction: Introduction<NodeClaims>) -> Result<Response> {
-        let Introduction { claims, request_id, .. } = introduction;
+        let Introduction { claims, seen: address, request_id, .. } = introduction;
         self.wake(Some(Identity { region: claims.region.clone() }))?;
         let socket = random::socket_id()?;
-        let attach = |opened_at| Attachment { socket, opened_at, claims, heartbeat: None };
+        let attach = |opened_at| Attachment { socket, opened_at, claims, address, heartbeat: None };
         match self.shell.sockets.accept(control::SUBPROTOCOL, attach)? {
             Accepted::Full(response) => Ok(response),
             Accepted::Open(attachment, response) => {

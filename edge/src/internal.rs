@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::token::{JoinClaims, NodeClaims, TicketClaims};
 use shared::{Region, RoomId};
+use std::net::IpAddr;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, js_sys};
 
 /// Carries an [`Introduction`]; external requests never reach an object with their own headers.
@@ -22,6 +23,9 @@ pub(crate) struct Introduction<C> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) near: Vec<Region>,
     pub(crate) address: Option<door::Address>,
+    /// The address of a node that registers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen: Option<IpAddr>,
     pub(crate) request_id: String,
     /// The name of the client's connection, if its frames come as separate requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]

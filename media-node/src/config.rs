@@ -41,7 +41,8 @@ struct Arguments {
     /// TCP address for clients behind firewalls that block UDP; empty for none.
     #[arg(long, env = "MEDIA_TCP_LISTEN", value_name = "IP:PORT", default_value = "")]
     tcp_listen: String,
-    /// Public addresses sent to clients, separated by commas; by default the listen address, if it is specific.
+    /// Public addresses sent to clients, separated by commas; by default the listen address, if it is specific, or else
+    /// the address that the edge sees, once another node has reached it.
     #[arg(long, env = "MEDIA_ADVERTISE", value_name = "IP,...")]
     advertise: Option<String>,
     /// Number of threads that forward media; one per core by default.
@@ -109,6 +110,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// `None` if clients cannot use TCP.
     pub(crate) tcp_listen: Option<SocketAddr>,
+    /// Empty if the edge tells the node its address.
     pub(crate) advertise: Vec<IpAddr>,
     pub(crate) shards: u16,
     pub(crate) sessions_max: u32,
@@ -140,7 +142,8 @@ fn check(arguments: Arguments, variables: impl Iterator<Item = String>) -> Resul
     };
     let advertise = match (arguments.advertise, listen) {
         (None, Some(listen)) if !listen.ip().is_unspecified() => Some(vec![listen.ip()]),
-        (set, _) => reader.required("advertise", set, |text| list(text, parse::<IpAddr>)),
+        (None, _) => Some(Vec::new()),
+        (Some(set), _) => reader.value("advertise", &set, |text| list(text, parse::<IpAddr>)),
     };
     let shards = match arguments.shards {
         Some(text) => reader.value("shards", &text, number(1, limits::SHARDS_PER_NODE_MAX as u64)),
@@ -264,6 +267,11 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn without_an_address_the_edge_tells_it() {
+        assert_eq!(read(&GOOD[..4], &[]).map(|config| config.advertise), Ok(Vec::new()));
+    }
+
+    #[test]
     fn tells_every_mistake_at_once() {
         let mistakes = read(&["--listen=nowhere", "--shards=0", "--log-format=xml"], &["MEDIA_LISTN", "PATH"]);
         let text = mistakes.err().map(|mistakes| mistakes.to_string()).unwrap_or_default();
@@ -274,7 +282,6 @@ pub(crate) mod tests {
             "--region or MEDIA_REGION must be set",
             "--node-token or MEDIA_NODE_TOKEN must be set",
             "--listen: \"nowhere\": invalid socket address syntax",
-            "--advertise or MEDIA_ADVERTISE must be set",
             "--shards: 0 is not from 1 to 96",
             "--log-format: \"xml\" is neither text nor json",
         ];

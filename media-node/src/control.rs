@@ -2,6 +2,7 @@
 
 mod ticket;
 
+use crate::probe::Probes;
 use crate::quality::{self, Samples};
 use crate::record::{Recorder, RoomLine};
 use crate::shard::{Command, Event, Report, Shard};
@@ -51,6 +52,7 @@ pub(crate) struct Control {
     sockets: Sockets,
     answers: mpsc::Sender<Input>,
     samples: Samples,
+    probes: Probes,
     drained: Option<oneshot::Sender<()>>,
     standing: watch::Sender<Standing>,
     node: Node,
@@ -80,6 +82,7 @@ pub(crate) async fn run(node: Node, channels: Channels) {
     let mut control = Control {
         core: control::Control::new(Instant::now(), config),
         sockets,
+        probes: Probes::new(answers.clone()),
         answers,
         samples: quality::start(Arc::clone(&node.edges), node.token.clone()),
         drained: Some(drained),
@@ -158,6 +161,7 @@ impl Control {
                     let _ = answers.send(Input::Ticket { room, epoch, ticket }).await;
                 });
             }
+            Output::Probe { probe, addresses, credential } => self.probes.start(probe, addresses, &credential),
             Output::Sample(sample) => {
                 if self.samples.try_send(sample).is_err() {
                     tracing::debug!("quality sample dropped: the queue is full");

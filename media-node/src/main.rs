@@ -6,6 +6,7 @@ mod control;
 mod identity;
 mod node;
 mod pages;
+mod probe;
 mod quality;
 mod record;
 mod shard;

@@ -14,10 +14,10 @@ use media_core::places::Places;
 use media_core::sfu;
 use node_core::membership::Standing;
 use node_shell::signals::Signals;
-use shared::control::{HostLoad, NodeRegistration, ShardInfo};
+use shared::control::{HostLoad, NodeRegistration, ProbeCredential, ShardInfo};
 use shared::rtp_parameters::Fingerprint;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +41,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (events, received) = mpsc::channel(EVENTS_MAX);
     let (outlet, inlet) = record::queue();
     let clock = Clock::start();
-    let shards = start_shards(&config, clock, &identity, &events, &outlet)?;
+    let probe = probe_credential(&config)?;
+    let shards = start_shards(&config, clock, &identity, probe.as_ref(), &events, &outlet)?;
     let (draining, is_draining) = watch::channel(None);
     let (drained, has_drained) = oneshot::channel();
     let (standing, stands) = watch::channel(Standing::default());
@@ -71,7 +72,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let start = |recording| Recorder::start(recording, who, inlet, Arc::clone(&shards));
     let recorder = config.recording.clone().map(start).transpose()?;
-    let node = node(config, fingerprint, &shards, entrance.as_deref(), recorder.clone(), host)?;
+    let node = node(config, fingerprint, probe, &shards, entrance.as_deref(), recorder.clone(), host)?;
     let channels = Channels { events: received, restarts, draining: is_draining, drained, standing };
     let control = tokio::spawn(control::run(node, channels));
     tracing::info!(shards = shards.len(), "started");
@@ -100,6 +101,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 fn node(
     config: Config,
     fingerprint: Fingerprint,
+    probe: Option<ProbeCredential>,
     shards: &Arc<[Shard]>,
     entrance: Option<&Entrance>,
     recorder: Option<Recorder>,
@@ -112,6 +114,7 @@ fn node(
         region: config.region,
         fingerprint,
         sessions_max: config.sessions_max,
+        probe,
     };
     let (token, edges, shards) = (config.token, config.edges, Arc::clone(shards));
     Ok(Node { registration, token, edges, shards, recorder, host, seed: seed()? })
@@ -121,6 +124,7 @@ pub(crate) fn start_shards(
     config: &Config,
     clock: Clock,
     identity: &media_core::session::dtls::Identity,
+    probe: Option<&ProbeCredential>,
     events: &mpsc::Sender<Event>,
     outlet: &Outlet,
 ) -> anyhow::Result<Arc<[Shard]>> {
@@ -137,6 +141,7 @@ pub(crate) fn start_shards(
                 wall_clock: clock.wall_clock,
                 places: Arc::clone(&places),
                 bandwidth: config.bandwidth.of_shard(config.shards),
+                probe: probe.cloned(),
             };
             Shard::start(index, address, sfu, events.clone(), outlet.clone())
         })
@@ -155,7 +160,25 @@ fn tcp_candidates(config: &Config, entrance: Option<&Entrance>) -> Vec<SocketAdd
 }
 
 fn with_port(config: &Config, port: u16) -> Vec<SocketAddr> {
+    if config.advertise.is_empty() {
+        // The edge puts the address that it sees in place of the unspecified one.
+        let unspecified = match config.listen {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        return vec![SocketAddr::new(unspecified, port)];
+    }
     config.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+}
+
+/// The credential with which others may probe a node that does not know its address.
+fn probe_credential(config: &Config) -> anyhow::Result<Option<ProbeCredential>> {
+    if !config.advertise.is_empty() {
+        return Ok(None);
+    }
+    // RFC 8445 §5.3: at least 24 bits for the fragment, and 128 for the password.
+    let (ufrag, pwd) = (format!("{:016x}", seed()?), format!("{:016x}{:016x}", seed()?, seed()?));
+    Ok(Some(ProbeCredential { ufrag, pwd }))
 }
 
 /// Restarts shards whose thread has ended, and reports them so that their rooms are told; the other shards continue.
@@ -195,7 +218,7 @@ impl Restarts {
     }
 }
 
-fn seed() -> anyhow::Result<u64> {
+pub(crate) fn seed() -> anyhow::Result<u64> {
     getrandom::u64().context("asking the operating system for randomness")
 }
 
@@ -217,7 +240,7 @@ mod tests {
         let (events, received) = mpsc::channel(8);
         let identity = identity::make().expect("an identity");
         let (outlet, _) = record::queue();
-        (start_shards(&config, Clock::start(), &identity, &events, &outlet).expect("start"), received)
+        (start_shards(&config, Clock::start(), &identity, None, &events, &outlet).expect("start"), received)
     }
 
     async fn open_session(shard: &Shard, room: &RoomId) {
@@ -288,11 +311,11 @@ mod tests {
             let (events, received) = mpsc::channel(8);
             let identity = identity::make()?;
             let (outlet, _) = record::queue();
-            let shards = start_shards(&config, Clock::start(), &identity, &events, &outlet)?;
+            let shards = start_shards(&config, Clock::start(), &identity, None, &events, &outlet)?;
             let (restarted, restarts) = mpsc::channel(2);
             let ((draining, is_draining), (standing, _)) = (watch::channel(None), watch::channel(Standing::default()));
             let (drained, _) = oneshot::channel();
-            let mut node = node(config, identity.fingerprint(), &shards, None, None, watch::channel(None).1)?;
+            let mut node = node(config, identity.fingerprint(), None, &shards, None, None, watch::channel(None).1)?;
             let url = EdgeUrl::parse(&edge.url()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
             node.edges = [url].into();
             let channels = Channels { events: received, restarts, draining: is_draining, drained, standing };

@@ -46,7 +46,7 @@ impl node_shell::pages::Pages for Pages {
         if !self.standing.borrow().is_registered {
             return Err("not registered with the edge".to_owned());
         }
-        Ok(())
+        self.standing.borrow().unreached.map_or(Ok(()), |unreached| Err(unreached.to_string()))
     }
 
     fn metrics(&self) -> String {

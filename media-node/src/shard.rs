@@ -435,6 +435,7 @@ mod tests {
             wall_clock: shared::UnixMillis(0),
             places: Arc::new(Places::new(1)),
             bandwidth: Bandwidth::default(),
+            probe: None,
         };
         let (events, _) = mpsc::channel(1);
         let (outlet, _) = crate::record::queue();

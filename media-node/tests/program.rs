@@ -7,7 +7,9 @@ use load::node::{self, Node};
 use load::parameters::ClientNumber;
 use media_core::framing;
 use shared::RoomId;
-use shared::control::{Assignment, FleetToNode, NodeRegistration, NodeToFleet, NodeToRoom, RoomToNode};
+use shared::control::{
+    Assignment, FleetToNode, NodeRegistration, NodeToFleet, NodeToRoom, ProbeCredential, Reach, RoomToNode,
+};
 use shared::rtp_parameters::Session;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -280,6 +282,52 @@ async fn a_welcome_in_parts_counts_once_it_is_whole() -> Result<()> {
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 2\n").await?;
     room.send(&last(&[&three])).await?;
     fixture.expect_page("/metrics", 200, "media_sessions{shard=\"0\"} 1\n").await?;
+    Ok(())
+}
+
+/// A node that was not told its address.
+#[tokio::test]
+async fn a_node_without_an_address_answers_probes_and_says_why_it_gets_no_rooms() -> Result<()> {
+    let edge = LocalEdge::open().await?;
+    let settings = [("MEDIA_LISTEN", "0.0.0.0:0"), ("MEDIA_SHARDS", "2"), ("MEDIA_DRAIN_SECONDS", "1")];
+    let node = Node::start(Path::new(PROGRAM), &edge, &settings)?;
+    let (fleet, registration) = node::register(&edge).await?;
+    let mut fixture = Fixture { edge, node, fleet, registration };
+    let credential = fixture.registration.probe.clone().expect("a credential");
+    assert!(credential.is_valid());
+    let candidates = fixture.registration.shards.iter().flat_map(|shard| shard.candidates.clone());
+    let candidates: Vec<SocketAddr> = candidates.collect();
+    assert!(candidates.iter().all(|candidate| candidate.ip().is_unspecified()), "{candidates:?}");
+
+    let address = Ipv4Addr::LOCALHOST.into();
+    let set = |reach| FleetToNode::SetReach { address, reach };
+    fixture.fleet.send(&set(Reach::Probing {})).await?;
+    fixture.expect_page("/readyz", 503, "another node is probing 127.0.0.1").await?;
+    // It probes itself in the place of another; nobody answers on the third port.
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let own: Vec<SocketAddr> = candidates.iter().map(|candidate| SocketAddr::new(address, candidate.port())).collect();
+    let addresses = [&own[..], &[silent.local_addr()?]].concat();
+    for (credential, expected) in [
+        (credential.clone(), own.clone()),
+        (ProbeCredential { pwd: "guessed".into(), ..credential.clone() }, Vec::new()),
+        (ProbeCredential { ufrag: "guessed".into(), ..credential }, Vec::new()),
+    ] {
+        fixture.fleet.send(&FleetToNode::Probe { probe: 17, addresses: addresses.clone(), credential }).await?;
+        let probed =
+            |said| if let NodeToFleet::Probed { probe, answered } = said { Some((probe, answered)) } else { None };
+        assert_eq!(fixture.fleet.wait_for(probed).await?, (17, expected));
+    }
+    fixture.fleet.send(&set(Reach::Silent { addresses: own.clone() })).await?;
+    let reason =
+        format!("UDP port {} at 127.0.0.1, the address that the edge sees, and 1 more, did not", own[0].port());
+    fixture.expect_page("/readyz", 503, &reason).await?;
+    fixture.expect_page("/healthz", 200, &format!("not ready: {reason}")).await?;
+    fixture.fleet.send(&set(Reach::Reached {})).await?;
+    fixture.expect_page("/readyz", 200, "ready").await?;
+    assert!(!fixture.get("/healthz").await?.1.contains("not ready"));
+    fixture.fleet.send(&set(Reach::Unprobed {})).await?;
+    fixture.expect_page("/readyz", 200, "ready").await?;
+    assert!(fixture.node.terminate().await?);
     Ok(())
 }
 

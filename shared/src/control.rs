@@ -10,7 +10,8 @@ mod room;
 mod welcome;
 
 pub use fleet::{
-    Assignment, FleetToNode, HostLoad, NodeLoad, NodeRegistration, NodeToFleet, ShardInfo, TurnRegistration,
+    Assignment, FleetToNode, HostLoad, NodeLoad, NodeRegistration, NodeToFleet, ProbeCredential, Reach, ShardInfo,
+    TurnRegistration,
 };
 pub use quality::{Grade, QualityLimit, QualityReport, SessionQuality, TrackQuality};
 pub use recording::{

@@ -252,6 +252,14 @@ pub const SHARDS_PER_NODE_MAX: usize = 96;
 const _: () = assert!(2 * SHARDS_PER_NODE_MAX < SERIES_PER_METRIC_MAX);
 /// Most addresses a shard announces.
 pub const CANDIDATES_PER_SHARD_MAX: usize = 8;
+/// Longest half of a probe's credential.
+pub const PROBE_CREDENTIAL_BYTES_MAX: usize = 32;
+/// A node that was told to probe must answer within this time, or another one is told.
+pub const PROBE_TIMEOUT_MS: u64 = 10_000;
+/// A node that did not answer a probe is probed again after this time.
+pub const PROBE_INTERVAL_MS: u64 = 30_000;
+/// Most nodes told to probe one node before it counts as unprobed.
+pub const PROBERS_MAX: usize = 3;
 /// Most nodes of one region.
 pub const NODES_PER_REGION_MAX: usize = 1_000;
 pub const ROOMS_PER_NODE_MAX: usize = 10_000;

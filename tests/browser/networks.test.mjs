@@ -6,6 +6,7 @@ import { makeCertificate } from "./certificate.mjs";
 import { HOST, Network, makeSwitch } from "./networks.mjs";
 import { firewallScenarios } from "./scenarios/firewalls.mjs";
 import { networkScenarios } from "./scenarios/networks.mjs";
+import { reachScenarios } from "./scenarios/reach.mjs";
 import { Stack } from "./stack.mjs";
 
 /** Shared by all scenarios: two browsers that change networks, each with its own, and one with a stable network. */
@@ -31,3 +32,4 @@ after(async () => {
 
 firewallScenarios(world);
 networkScenarios(world);
+reachScenarios(world);

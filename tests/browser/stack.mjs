@@ -124,6 +124,27 @@ export class Stack {
     return this.#ready(this.nodes, name, program, http);
   }
 
+  /** Starts a node in a network of its own, which does not know its address, and does not wait for it. */
+  async startNodeIn(network, name) {
+    const program = new Program(name, network.inside([MEDIA_NODE]), {
+      env: {
+        MEDIA_EDGE: this.url.replace("http", "ws"),
+        MEDIA_NODE_ID: name,
+        MEDIA_REGION: this.#region,
+        MEDIA_NODE_TOKEN: nodeToken(this.#secrets.NODE_KEYS, name, this.#region),
+        MEDIA_LISTEN: "0.0.0.0:7000",
+        MEDIA_SHARDS: "1",
+        MEDIA_HTTP_LISTEN: "0.0.0.0:7080",
+      },
+      log: join(this.logs, `${name}.log`),
+    });
+    const page = async (path) => {
+      const response = await fetch(`http://${network.address}:7080${path}`).catch(() => null);
+      return { status: response?.status ?? 0, text: (await response?.text()) ?? "" };
+    };
+    return { name, program, page };
+  }
+
   /** Starts a TURN node and waits until clients can be given its address. */
   async startTurnNode(name, env = {}) {
     const [udp, http] = [await freePort(), await freePort()];

@@ -181,7 +181,7 @@ impl Edge {
         self.clock = *clock;
         let socket = self.open(Door::Fleet);
         let claims = NodeClaims { sub: node.clone(), region: region() };
-        let attachment = fleet::Attachment { socket, opened_at: clock.unix(), claims, heartbeat: None };
+        let attachment = fleet::Attachment { socket, opened_at: clock.unix(), claims, address: None, heartbeat: None };
         self.fleet.attach(&self.breaches, clock, socket, &attachment);
         self.step_fleet(fleet::Input::SocketOpened(attachment));
         socket

@@ -71,6 +71,7 @@ impl Node {
             wall_clock: clock.unix(),
             places: Arc::new(Places::new(sessions_max)),
             bandwidth: Bandwidth::default(),
+            probe: None,
         };
         Self {
             id,
@@ -230,8 +231,8 @@ impl Node {
             ControlOutput::TellShard { room, message, .. } => {
                 self.sfu.handle_input(now, sfu::Input::Control { room, message });
             }
-            // No world is as old as a ticket when it is renewed.
-            ControlOutput::Record { .. } | ControlOutput::RenewTicket { .. } => {
+            // No world is as old as a ticket when it is renewed, and its nodes know their addresses.
+            ControlOutput::Record { .. } | ControlOutput::RenewTicket { .. } | ControlOutput::Probe { .. } => {
                 self.breaches.add(&self.clock, format!("{}: {output:?}", self.id));
             }
             ControlOutput::Sample(sample) => self.samples.push(*sample),
@@ -264,5 +265,6 @@ fn registration(node: NodeId, address: SocketAddr, sessions_max: usize, identity
         shards: vec![ShardInfo { shard: SHARD, candidates: vec![address] }],
         tcp_candidates: Vec::new(),
         sessions_max: sessions_max as u32,
+        probe: None,
     }
 }

@@ -119,7 +119,7 @@ impl Relay {
         self.clock = *clock;
         match self.membership.handle_news(clock.now(), socket, news) {
             Some(Order::SetMediaNodes(addresses)) => self.server.set_media_nodes(addresses.into_iter().collect()),
-            Some(other @ Order::Assign(_)) => {
+            Some(other @ (Order::Assign(_) | Order::Probe { .. })) => {
                 self.breaches.add(clock, format!("{}: the fleet says {other:?}", self.id));
             }
             None => {}

@@ -91,7 +91,9 @@ impl Control {
                 let nodes = Arc::new(nodes);
                 self.shards.iter().for_each(|shard| shard.set_media_nodes(Arc::clone(&nodes)));
             }
-            Order::Assign(_) => tracing::warn!("the edge sent a media node's message to this TURN node"),
+            Order::Assign(_) | Order::Probe { .. } => {
+                tracing::warn!("the edge sent a media node's message to this TURN node");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 mod abroad;
 mod node;
 mod placement;
+mod reach;
 mod snapshot;
 mod turn;
 
@@ -16,6 +17,7 @@ use crate::random::Random;
 use crate::storage::{Changes, RestoreError, Row, Table};
 use abroad::Abroad;
 use node::{Node, RegistrationError};
+use reach::Probing;
 use serde::{Deserialize, Serialize};
 use shared::control::{Assignment, ControlError, FleetToNode, NodeLoad, NodeRegistration, NodeToFleet};
 use shared::signal::close_code;
@@ -23,7 +25,7 @@ use shared::token::{self, Key, NodeClaims, TicketClaims};
 use shared::{ErrorCode, NodeId, Region, UnixMillis, limits};
 use snapshot::Nodes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use turn::TurnNode;
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,9 @@ pub struct Attachment {
     pub socket: SocketId,
     pub opened_at: UnixMillis,
     pub claims: NodeClaims,
+    /// The node's address, as the platform sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// The node's last heartbeat; `None` before it has registered.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -189,6 +194,7 @@ impl Fleet {
         self.close_silent(now);
         self.forget_lost(now);
         self.forget_abroad(now);
+        self.probe_due(now);
         match input {
             Input::SocketOpened(attachment) => {
                 self.sockets.insert(attachment.socket, attachment);
@@ -223,7 +229,10 @@ impl Fleet {
         let lost = self.nodes.values().filter_map(|node| node.lost_at);
         let forgotten = lost.map(|at| at.plus_ms(limits::MEDIA_NODE_LINGER_MS));
         let abroad = self.abroad.values().map(Abroad::forgotten_at);
-        self.sockets.values().map(silent_at).chain(forgotten).chain(abroad).chain(self.tell_at).min()
+        let probing =
+            self.nodes.values().filter(|node| node.lost_at.is_none()).filter_map(|node| node.probing.as_ref());
+        let probes = probing.filter_map(Probing::deadline);
+        self.sockets.values().map(silent_at).chain(forgotten).chain(abroad).chain(probes).chain(self.tell_at).min()
     }
 
     fn finish(&mut self, now: UnixMillis) {
@@ -253,7 +262,8 @@ impl Fleet {
                     node.draining = true;
                 }
             }
-            (Ok(NodeToFleet::Heartbeat { .. } | NodeToFleet::Draining {}), None) => {
+            (Ok(NodeToFleet::Probed { probe, answered }), Some(_)) => self.probed(now, socket, probe, &answered),
+            (Ok(NodeToFleet::Heartbeat { .. } | NodeToFleet::Draining {} | NodeToFleet::Probed { .. }), None) => {
                 let (code, message) = (ErrorCode::NotJoined, "register first".into());
                 self.send(socket, FleetToNode::Error { code, message });
             }
@@ -264,15 +274,24 @@ impl Fleet {
     }
 
     fn register(&mut self, now: UnixMillis, socket: SocketId, registration: NodeRegistration) {
-        if let Err(error) = self.check_registration(socket, &registration) {
-            self.refuse(now, socket, error);
-            return;
-        }
+        let seen = self.sockets.get(&socket).and_then(|attachment| attachment.address);
+        let checked = reach::with_address(registration, seen)
+            .and_then(|registered| self.check_registration(socket, &registered.0).map(|()| registered));
+        let (registration, address) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                self.refuse(now, socket, error);
+                return;
+            }
+        };
         let id = registration.node.clone();
         self.replace(now, socket, &id);
-        self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None });
+        let before = self.nodes.get(&id).and_then(|node| node.probing.as_ref());
+        let probing = address.map(|address| Probing::new(address, now, before));
+        self.nodes.insert(id, Node { registration, socket, draining: false, lost_at: None, probing });
         self.attach(socket, Heartbeat { heard_at: now, load: NodeLoad::default(), assigned: 0, assigned_since: 0 });
         self.send(socket, FleetToNode::Registered {});
+        self.probe_due(now);
     }
 
     fn check_registration(&self, socket: SocketId, registration: &NodeRegistration) -> Result<(), RegistrationError> {
@@ -300,7 +319,9 @@ impl Fleet {
     fn refuse(&mut self, now: UnixMillis, socket: SocketId, error: RegistrationError) {
         let code = match error {
             RegistrationError::NotTheTokens => ErrorCode::BadToken,
-            RegistrationError::Shards | RegistrationError::Urls => ErrorCode::InvalidMessage,
+            RegistrationError::Shards | RegistrationError::Address | RegistrationError::Urls => {
+                ErrorCode::InvalidMessage
+            }
             RegistrationError::TooManyNodes => ErrorCode::Forbidden,
         };
         self.send(socket, FleetToNode::Error { code, message: error.to_string() });

@@ -26,7 +26,7 @@ struct Arrival {
 
 impl RoomObject {
     pub(super) async fn client_arrives(&self, introduction: Introduction<JoinClaims>) -> Result<Response> {
-        let Introduction { claims, continent, near, address, request_id, connection } = introduction;
+        let Introduction { claims, continent, near, address, request_id, connection, .. } = introduction;
         let identity = Identity { room: claims.room.clone(), continent, listed: Some(false) };
         let who = Who::Client(Some(claims.sub.clone()));
         let arrival = Arrival { identity, who, address, protocol: signal::SUBPROTOCOL, request_id, connection };
@@ -35,7 +35,7 @@ impl RoomObject {
 
     /// Admits a client with a resume secret instead of a token, if the secret opens a session.
     pub(super) async fn client_returns(&self, introduction: Introduction<ResumeClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _, near, connection } = introduction;
+        let Introduction { claims, address, request_id, near, connection, .. } = introduction;
         // An outdated secret must not wake an empty room.
         let found = self.wake(None)?.then(|| self.resumable(&claims.secret)).flatten();
         let Some((identity, participant)) = found else {
@@ -55,7 +55,7 @@ impl RoomObject {
     }
 
     pub(super) async fn node_arrives(&self, introduction: Introduction<TicketClaims>) -> Result<Response> {
-        let Introduction { claims, address, request_id, continent: _, near: _, connection } = introduction;
+        let Introduction { claims, address, request_id, connection, .. } = introduction;
         let identity = Identity { room: claims.room.clone(), continent: None, listed: Some(false) };
         let who = Who::Node(claims.sub.clone());
         let arrival = Arrival { identity, who, address, protocol: control::SUBPROTOCOL, request_id, connection };

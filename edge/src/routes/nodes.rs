@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::control;
 use shared::token::NodeClaims;
 use shared::{ErrorCode, limits};
+use std::net::IpAddr;
 use worker::Response;
 
 /// `GET /v1/nodes/socket`: a node registers with its region's Fleet object.
@@ -18,12 +19,12 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     let Some(continent) = arrival.config.regions.get(&claims.region).copied() else {
         return Err(Refusal::new(ErrorCode::Forbidden, "the node's region is not one of REGIONS").into());
     };
-    let address = Address::fleet(&claims.region, Some(continent));
+    let fleet = Address::fleet(&claims.region, Some(continent));
     let request_id = arrival.request_id.clone();
-    let (near, address_of_node) = (Vec::new(), None);
-    let introduction =
-        Introduction { claims, continent: None, near, address: address_of_node, request_id, connection: None };
-    Ok(address.introduce(arrival.env, &introduction).await?)
+    let seen = arrival.address().and_then(|address| address.parse::<IpAddr>().ok()).map(|seen| seen.to_canonical());
+    let (continent, near, address, connection) = (None, Vec::new(), None, None);
+    let introduction = Introduction { claims, continent, near, address, seen, request_id, connection };
+    Ok(fleet.introduce(arrival.env, &introduction).await?)
 }
 
 /// A node's ticket: the old one in the request, the renewed one in the answer.

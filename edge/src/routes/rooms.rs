@@ -131,6 +131,7 @@ async fn introduce<C: Caller>(
         continent: near.map(|continent| Continent::code(continent).into()),
         near: near.map(|continent| arrival.config.nearest(continent)).unwrap_or_default(),
         address: address(arrival),
+        seen: None,
         request_id: arrival.request_id.clone(),
         connection,
     };
@@ -195,6 +196,7 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
         continent: None,
         near: Vec::new(),
         address: address(arrival),
+        seen: None,
         request_id,
         connection: None,
     };

@@ -18,6 +18,7 @@ use rooms::Rooms;
 use shared::control::{NodeLoad, NodeRegistration, NodeToFleet, NodeToRoom};
 use shared::{RoomId, SessionId};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 #[derive(Clone, Debug)]
@@ -63,6 +64,11 @@ pub enum Input {
         epoch: u64,
         ticket: Option<String>,
     },
+    /// The answer to [`Output::Probe`].
+    Probed {
+        probe: u64,
+        answered: Vec<SocketAddr>,
+    },
     /// The node is to stop once its rooms have moved, at the latest at this time.
     Drain {
         until: Instant,
@@ -106,6 +112,9 @@ impl Control {
             Input::Socket { socket, news } if socket.line == FLEET_LINE => {
                 match self.fleet.handle_news(now, socket, news) {
                     Some(Order::Assign(assignment)) => self.rooms.assign(now, *assignment),
+                    Some(Order::Probe { probe, addresses, credential }) => {
+                        self.outputs.push_back(Output::Probe { probe, addresses, credential });
+                    }
                     Some(Order::SetMediaNodes(_)) => {
                         tracing::warn!("the edge sent a TURN node's message to this media node");
                     }
@@ -118,6 +127,7 @@ impl Control {
             Input::ShardLost { shard } => self.rooms.retire(shard),
             Input::Recording { room, epoch, message } => self.rooms.handle_recording(&room, epoch, message),
             Input::Ticket { room, epoch, ticket } => self.rooms.handle_ticket(now, &room, epoch, ticket),
+            Input::Probed { probe, answered } => self.fleet.say(&NodeToFleet::Probed { probe, answered }),
             Input::Drain { until } => self.begin_draining(now, until),
             Input::Deadline { load } => self.handle_deadline(now, load),
         }

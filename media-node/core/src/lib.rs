@@ -14,6 +14,7 @@ pub mod keys;
 pub mod packet;
 pub mod path;
 pub mod places;
+pub mod probe;
 pub mod quality;
 pub mod random;
 pub mod record;

@@ -34,9 +34,10 @@ use crate::session::Session;
 use crate::session::dtls::Identity;
 use crate::slab::Slab;
 use crate::stats::{DropReason, Stats};
-use crate::stun::TransactionIds;
+use crate::stun::{self, TransactionIds};
+use aws_lc_rs::hmac;
 use egress::Egress;
-use shared::control::{RoomToNode, SessionEnd, SessionQuality};
+use shared::control::{ProbeCredential, RoomToNode, SessionEnd, SessionQuality};
 use shared::signal::VideoLimit;
 use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
@@ -107,6 +108,8 @@ pub struct Config {
     /// Shared by all shards of the node; when none is free, sessions are refused.
     pub places: Arc<Places>,
     pub bandwidth: Bandwidth,
+    /// Answers probes of other nodes; `None` if the node knows its address.
+    pub probe: Option<ProbeCredential>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +158,8 @@ pub struct Sfu {
     transactions: TransactionIds,
     places: Arc<Places>,
     bandwidth: Bandwidth,
+    /// The user fragment and the key of probes.
+    probe: Option<(String, hmac::Key)>,
     share_bps: Option<u64>,
     /// Kept between divisions.
     wishes: Vec<u64>,
@@ -182,6 +187,7 @@ impl Sfu {
             identity: config.identity,
             places: config.places,
             bandwidth: config.bandwidth,
+            probe: config.probe.map(|ProbeCredential { ufrag, pwd }| (ufrag, stun::key(&pwd))),
             share_bps: None,
             wishes: Vec::new(),
             sessions: Slab::default(),

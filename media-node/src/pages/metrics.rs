@@ -220,7 +220,7 @@ mod tests {
         busy.stats.estimated(Reason::Delay);
         busy.stats.sampled(&sample(120));
         busy.streams.closed[1] = 5;
-        let standing = Standing { is_registered: true, has_announced_draining: false };
+        let standing = Standing { is_registered: true, ..Standing::default() };
         let limits = Limits {
             client_out_bps_max: None,
             client_in_bps_max: Some(1_500_000),
@@ -275,7 +275,7 @@ mod tests {
         DropReason::ALL.into_iter().for_each(|reason| busy.stats.drop(reason));
         (0..2_000).step_by(10).for_each(|round_trip_ms| busy.stats.sampled(&sample(round_trip_ms)));
         let reports: Vec<_> = (0..shards).map(|shard| (shard, busy.clone())).collect();
-        let standing = Standing { is_registered: true, has_announced_draining: false };
+        let standing = Standing { is_registered: true, ..Standing::default() };
         let limits = Limits {
             client_out_bps_max: Some(1),
             client_in_bps_max: Some(1),

@@ -1,10 +1,10 @@
 //! A node's place in its region's fleet: registers, reports load and draining, receives orders.
 
 use crate::line::{Line, News, SocketKey};
-use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet};
+use shared::control::{Assignment, FleetToNode, Message, NodeLoad, NodeToFleet, ProbeCredential, Reach};
 use shared::limits;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The number of the line to the Fleet object.
@@ -18,6 +18,36 @@ pub struct Standing {
     pub is_registered: bool,
     /// The Fleet object has been sent word that the node is draining.
     pub has_announced_draining: bool,
+    /// `None` if clients can reach the node, as far as the edge knows.
+    pub unreached: Option<Unreached>,
+}
+
+/// The reason for which a node that does not know its address gets no rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreached {
+    Probing(IpAddr),
+    Silent {
+        address: IpAddr,
+        /// Ports that have not answered.
+        silent: usize,
+        /// The first of them.
+        port: u16,
+    },
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Probing(address) => write!(f, "another node is probing {address}, the address that the edge sees"),
+            Self::Silent { address, silent, port } => {
+                write!(f, "UDP port {port} at {address}, the address that the edge sees, ")?;
+                if let others @ 1.. = silent.saturating_sub(1) {
+                    write!(f, "and {others} more, ")?;
+                }
+                write!(f, "did not answer another node's probe: does a firewall drop UDP, or is the node behind a NAT?")
+            }
+        }
+    }
 }
 
 /// Orders from the Fleet object to a registered node.
@@ -27,6 +57,8 @@ pub enum Order {
     Assign(Box<Assignment>),
     /// The complete list of media node addresses.
     SetMediaNodes(Vec<SocketAddr>),
+    /// Find out which of another node's addresses answer.
+    Probe { probe: u64, addresses: Vec<SocketAddr>, credential: ProbeCredential },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -141,6 +173,10 @@ impl Membership {
             }
             FleetToNode::Assign(assignment) => return Some(Order::Assign(assignment)),
             FleetToNode::SetMediaNodes { addresses } => return Some(Order::SetMediaNodes(addresses)),
+            FleetToNode::Probe { probe, addresses, credential } => {
+                return Some(Order::Probe { probe, addresses, credential });
+            }
+            FleetToNode::SetReach { address, reach } => self.set_reach(address, &reach),
             FleetToNode::Refused { code } => {
                 if code.may_retry() {
                     tracing::warn!(code = code.as_str(), "the edge refused this socket");
@@ -157,6 +193,25 @@ impl Membership {
         None
     }
 
+    fn set_reach(&mut self, address: IpAddr, reach: &Reach) {
+        self.standing.unreached = match reach {
+            Reach::Probing {} => Some(Unreached::Probing(address)),
+            Reach::Silent { addresses } => {
+                let port = addresses.first().map_or(0, SocketAddr::port);
+                Some(Unreached::Silent { address, silent: addresses.len(), port })
+            }
+            Reach::Reached {} | Reach::Unprobed {} => None,
+        };
+        match self.standing.unreached {
+            Some(unreached @ Unreached::Silent { .. }) => tracing::warn!("no rooms: {unreached}"),
+            Some(unreached @ Unreached::Probing(_)) => tracing::info!("no rooms yet: {unreached}"),
+            None if matches!(reach, Reach::Unprobed {}) => {
+                tracing::warn!(%address, "no other node can probe the address that the edge sees: it may be unreachable");
+            }
+            None => tracing::info!(%address, "another node reached this one at the address that the edge sees"),
+        }
+    }
+
     /// Every socket from here on announces that the node drains.
     pub fn begin_draining(&mut self) {
         self.is_draining = true;
@@ -170,7 +225,8 @@ impl Membership {
         }
     }
 
-    fn say(&mut self, message: &NodeToFleet) {
+    /// Sends a message, unless the socket is away.
+    pub fn say(&mut self, message: &NodeToFleet) {
         if let Some(socket) = self.line.open() {
             self.outputs.push_back(Output::Send { socket, frame: message.to_json() });
         }
@@ -180,6 +236,7 @@ impl Membership {
         self.line.back_off(now);
         self.heartbeat_at = None;
         self.standing.is_registered = false;
+        self.standing.unreached = None;
     }
 }
 
@@ -289,6 +346,36 @@ mod tests {
         assert!(!node.membership.standing().is_registered);
         assert!(node.hears(socket, &FleetToNode::Registered {}).is_none(), "the socket is lost");
         assert!(!node.membership.standing().is_registered);
+    }
+
+    #[test]
+    fn says_why_it_gets_no_rooms_until_the_edge_takes_it_back() {
+        let mut node = Node::new();
+        let (socket, _) = node.opens();
+        let address: IpAddr = [203, 0, 113, 8].into();
+        let reason = |node: &mut Node, reach| {
+            assert!(node.hears(socket, &FleetToNode::SetReach { address, reach }).is_none());
+            node.membership.standing().unreached.map(|unreached| unreached.to_string())
+        };
+        let silent = |ports: &[u16]| Reach::Silent {
+            addresses: ports.iter().map(|port| SocketAddr::new(address, *port)).collect(),
+        };
+        let probing = reason(&mut node, Reach::Probing {}).expect("a reason");
+        assert_eq!(probing, "another node is probing 203.0.113.8, the address that the edge sees");
+        let one = reason(&mut node, silent(&[7000])).expect("a reason");
+        assert!(
+            one.starts_with("UDP port 7000 at 203.0.113.8, the address that the edge sees, did not answer"),
+            "{one}"
+        );
+        let two = reason(&mut node, silent(&[7001, 7002])).expect("a reason");
+        assert!(two.contains("UDP port 7001 at") && two.contains("and 1 more, did not answer"), "{two}");
+        assert_eq!(reason(&mut node, Reach::Reached {}), None);
+        assert!(reason(&mut node, silent(&[7000])).is_some());
+        assert_eq!(reason(&mut node, Reach::Unprobed {}), None);
+        // The next socket has to say it again.
+        assert!(reason(&mut node, silent(&[7000])).is_some());
+        node.closes(socket);
+        assert_eq!(node.membership.standing().unreached, None);
     }
 
     #[test]

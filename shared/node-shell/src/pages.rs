@@ -68,10 +68,19 @@ fn answer<P: Pages>(pages: &P, request: &Request<Incoming>) -> Response<Full<Byt
         return page(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
     match request.uri().path() {
-        "/healthz" => verdict(pages.health(), &format!("ok, version {}", shared::VERSION)),
+        "/healthz" => verdict(pages.health(), &healthy(pages)),
         "/readyz" => verdict(pages.readiness(), "ready"),
         "/metrics" => page(StatusCode::OK, pages.metrics()),
         _ => page(StatusCode::NOT_FOUND, "no such page\n".to_owned()),
+    }
+}
+
+/// A node that lives may still have a reason to accept no work.
+fn healthy<P: Pages>(pages: &P) -> String {
+    let well = format!("ok, version {}", shared::VERSION);
+    match pages.readiness() {
+        Ok(()) => well,
+        Err(reason) => format!("{well}\nnot ready: {reason}"),
     }
 }
 

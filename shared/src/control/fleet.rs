@@ -2,10 +2,11 @@
 
 use crate::error_code::ErrorCode;
 use crate::ids::{NodeId, Region, RoomId};
+use crate::limits;
 use crate::object;
 use crate::rtp_parameters::{Fingerprint, Session};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Messages from a node to the Fleet object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub enum NodeToFleet {
     },
     /// The node is about to stop and accepts no new rooms.
     Draining {},
+    /// The answer to `probe`.
+    Probed {
+        /// The number in the order.
+        probe: u64,
+        answered: Vec<SocketAddr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +44,50 @@ pub struct NodeRegistration {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tcp_candidates: Vec<SocketAddr>,
     pub sessions_max: u32,
+    /// Present if the node does not know its public address: in all of its addresses the edge replaces the unspecified
+    /// IP address by the one it sees, has another node probe them with this credential, and tells the outcome.
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeCredential>,
+}
+
+/// A short-term credential (RFC 8489 §9.1) that a node's threads accept without a session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeCredential {
+    /// At most [`limits::PROBE_CREDENTIAL_BYTES_MAX`] letters and digits, as the password.
+    pub ufrag: String,
+    pub pwd: String,
+}
+
+impl std::fmt::Debug for ProbeCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProbeCredential").finish_non_exhaustive()
+    }
+}
+
+impl ProbeCredential {
+    /// True if both halves can be part of a Binding request.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let is_text = |text: &String| {
+            (1..=limits::PROBE_CREDENTIAL_BYTES_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        is_text(&self.ufrag) && is_text(&self.pwd)
+    }
+}
+
+/// The state of the address that the edge sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Reach {
+    /// Another node is probing the addresses; until it is done, the node gets no rooms.
+    Probing {},
+    /// All addresses have answered.
+    Reached {},
+    /// Some addresses have not answered; they are probed again, and until all do, the node gets no rooms.
+    Silent { addresses: Vec<SocketAddr> },
+    /// No other node of the region can probe, so the node gets rooms.
+    Unprobed {},
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +149,20 @@ pub enum FleetToNode {
     SetMediaNodes {
         /// Every address on which a media node of the region serves clients.
         addresses: Vec<SocketAddr>,
+    },
+    /// To a media node: send Binding requests to these addresses of another, and tell which answer.
+    Probe {
+        probe: u64,
+        addresses: Vec<SocketAddr>,
+        #[serde(deserialize_with = "object::object")]
+        credential: ProbeCredential,
+    },
+    /// To a media node that does not know its public address: the address that the edge sees, and whether clients can
+    /// reach it. Sent after `registered` and after every change.
+    SetReach {
+        address: IpAddr,
+        #[serde(deserialize_with = "object::object")]
+        reach: Reach,
     },
     /// The edge could not parse a frame.
     Error { code: ErrorCode, message: String },

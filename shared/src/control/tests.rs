@@ -20,8 +20,11 @@ fn check_all<M: Message + std::fmt::Debug>(name: &str, kinds: &[&str]) {
 
 #[test]
 fn messages_say_what_the_golden_ones_say() {
-    check_all::<NodeToFleet>("node_to_fleet", &["register", "register_turn", "heartbeat", "draining"]);
-    check_all::<FleetToNode>("fleet_to_node", &["registered", "refused", "assign", "set_media_nodes", "error"]);
+    check_all::<NodeToFleet>("node_to_fleet", &["register", "register_turn", "heartbeat", "draining", "probed"]);
+    check_all::<FleetToNode>(
+        "fleet_to_node",
+        &["registered", "refused", "assign", "set_media_nodes", "probe", "set_reach", "error"],
+    );
     check_all::<NodeToRoom>(
         "node_to_room",
         &[

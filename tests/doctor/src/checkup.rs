@@ -187,9 +187,10 @@ async fn within_join(arrival: Arrival) -> Result<Admission, (Hop, String)> {
         Err(_) => return Err((Hop::Placement, format!("no answer to the join within {JOIN_TIMEOUT:?}"))),
     };
     match error.downcast_ref::<Refused>() {
-        Some(Refused { code: ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost }) => {
-            Err((Hop::Placement, format!("{error}: is a media node running and registered (`/readyz` of the nodes)?")))
-        }
+        Some(Refused { code: ErrorCode::NoMediaNode | ErrorCode::MediaNodeLost }) => Err((
+            Hop::Placement,
+            format!("{error}: is a media node running, registered and reachable (`/readyz` of the nodes)?"),
+        )),
         Some(Refused { .. }) | None => Err((Hop::Signaling, format!("{error:#}: see the page for each code"))),
     }
 }

@@ -1,6 +1,7 @@
 //! One registered node: its registration, its load, and whether it can take a room.
 
 use super::Heartbeat;
+use super::reach::Probing;
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::control::{NodeRegistration, ShardInfo};
@@ -16,6 +17,9 @@ pub(super) struct Node {
     /// Set when the socket closes; afterwards the node gets no rooms, but may still serve its current ones.
     #[serde(default)]
     pub(super) lost_at: Option<UnixMillis>,
+    /// `None` if the node knows its own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) probing: Option<Probing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +33,10 @@ pub(super) enum RegistrationError {
         limits::CANDIDATES_PER_SHARD_MAX
     )]
     Shards,
+    #[error(
+        "the node's addresses must be specific, or all unspecified and of the family from which it connects, with a credential for probes: set MEDIA_ADVERTISE"
+    )]
+    Address,
     #[error(
         "a TURN node must have 1 to {} turn: or turns: URIs of at most {} bytes",
         limits::TURN_URLS_PER_NODE_MAX,
@@ -59,7 +67,12 @@ impl Node {
         let rooms = heartbeat.load.rooms.saturating_add(heartbeat.assigned_since);
         let rooms_max = u32::try_from(limits::ROOMS_PER_NODE_MAX).unwrap_or(u32::MAX);
         let heard = now.since_ms(heartbeat.heard_at) < limits::HEARTBEAT_TIMEOUT_MS;
-        !self.draining && heard && rooms < rooms_max && sessions(heartbeat) < self.registration.sessions_max
+        let is_reached = self.probing.as_ref().is_none_or(|probing| probing.gets_rooms);
+        is_reached
+            && !self.draining
+            && heard
+            && rooms < rooms_max
+            && sessions(heartbeat) < self.registration.sessions_max
     }
 
     /// Load in thousandths, by its busiest thread or its sessions, whichever is higher.

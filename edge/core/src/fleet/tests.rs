@@ -1,6 +1,7 @@
 //! Nodes come, get rooms and go; a sleep after any step changes nothing.
 
 mod abroad;
+mod reach;
 mod size;
 
 use super::*;
@@ -75,7 +76,7 @@ impl Stage {
     fn open(&mut self, socket: u64, node: &str) -> SocketId {
         let claims = NodeClaims { sub: NodeId::parse(node).unwrap(), region: region() };
         let socket = SocketId(socket);
-        let attachment = Attachment { socket, opened_at: self.now, claims, heartbeat: None };
+        let attachment = Attachment { socket, opened_at: self.now, claims, address: None, heartbeat: None };
         self.sockets.insert(socket, attachment.clone());
         assert_eq!(self.input(Input::SocketOpened(attachment)), []);
         socket
@@ -126,6 +127,7 @@ fn registration(node: &str) -> NodeRegistration {
         shards: vec![shard(0), shard(1)],
         tcp_candidates: vec![([127, 0, 0, number], 443).into()],
         sessions_max: 100,
+        probe: None,
     }
 }
 

@@ -52,7 +52,13 @@ fn fleet(now: UnixMillis) -> Fleet {
         tell(
             &mut fleet,
             now,
-            fleet::Input::SocketOpened(fleet::Attachment { socket, opened_at: now, claims, heartbeat: None }),
+            fleet::Input::SocketOpened(fleet::Attachment {
+                socket,
+                opened_at: now,
+                claims,
+                address: None,
+                heartbeat: None,
+            }),
         );
         let [_, _, high, low] = number.to_be_bytes();
         let registration = NodeRegistration {
@@ -62,6 +68,7 @@ fn fleet(now: UnixMillis) -> Fleet {
             shards: vec![ShardInfo { shard: 0, candidates: vec![([10, 0, high, low], 7000).into()] }],
             tcp_candidates: Vec::new(),
             sessions_max: 2_000,
+            probe: None,
         };
         hear(&mut fleet, now, number, NodeToFleet::Register(registration));
     }

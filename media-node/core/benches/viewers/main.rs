@@ -195,6 +195,7 @@ fn sfu(now: Instant, places: u32) -> Sfu {
         wall_clock: UnixMillis(1_700_000_000_000),
         places: Arc::new(Places::new(places as usize)),
         bandwidth: Bandwidth::default(),
+        probe: None,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use node_core::line::SocketKey;
 use shared::RoomId;
-use shared::control::{RecordingOrder, RoomToNode, SessionQuality};
+use shared::control::{ProbeCredential, RecordingOrder, RoomToNode, SessionQuality};
+use std::net::SocketAddr;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
@@ -49,6 +50,12 @@ pub enum Output {
         room: RoomId,
         epoch: u64,
         ticket: String,
+    },
+    /// Probe another node; answered by [`super::Input::Probed`].
+    Probe {
+        probe: u64,
+        addresses: Vec<SocketAddr>,
+        credential: ProbeCredential,
     },
     /// For the Worker.
     Sample(Box<SessionQuality>),

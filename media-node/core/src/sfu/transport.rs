@@ -8,7 +8,7 @@ use crate::session::Keys;
 use crate::session::dtls::{DtlsError, Event};
 use crate::session::ice_lite::CONSENT_TIMEOUT;
 use crate::stats::DropReason;
-use crate::stun::{self, BindingRequest, BindingSuccess, TransactionIds};
+use crate::stun::{self, BindingRequest, BindingSuccess, Response, TransactionIds};
 use shared::control::SessionEnd;
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,30 @@ impl Sfu {
         let request = BindingRequest::parse(bytes).ok_or(DropReason::MalformedStun)?;
         match self.demux.by_ufrag(request.receiver_ufrag) {
             Some(key) => self.handle_check(now, key, from, &request),
+            None if self.is_probe(&request) => self.handle_probe(from, &request),
             None if self.demux.parked.park(now, from, request.receiver_ufrag, bytes) => {
                 self.deadlines.set(Timer::Parked, self.demux.parked.next_expiry());
                 Ok(())
             }
             None => Err(DropReason::UnknownUfragOverflow),
         }
+    }
+
+    fn is_probe(&self, request: &BindingRequest<'_>) -> bool {
+        self.probe.as_ref().is_some_and(|(ufrag, _)| ufrag == request.receiver_ufrag)
+    }
+
+    /// Answers another node that finds out whether clients can reach this one. The answer is no longer than the
+    /// request by more than the address in it, and a stranger gets none.
+    fn handle_probe(&mut self, from: Path, request: &BindingRequest<'_>) -> Result<(), DropReason> {
+        let (_, key) = self.probe.as_ref().ok_or(DropReason::UnknownUfrag)?;
+        if !request.is_authentic(key) {
+            return Err(DropReason::StunIntegrity);
+        }
+        let answer = Response::Success { mapped: from.address }.to_vec(request, key);
+        self.egress.send(&mut self.stats, from, answer);
+        self.stats.stun_answered += 1;
+        Ok(())
     }
 
     fn handle_check(

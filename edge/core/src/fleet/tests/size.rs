@@ -37,7 +37,8 @@ impl Crowd {
         };
         for number in 0..NODES {
             let claims = NodeClaims { sub: id(number), region: region() };
-            let attachment = Attachment { socket: socket(number), opened_at: NOW, claims, heartbeat: None };
+            let attachment =
+                Attachment { socket: socket(number), opened_at: NOW, claims, address: None, heartbeat: None };
             crowd.input(Input::SocketOpened(attachment));
             crowd.says(number, NodeToFleet::Register(registration(number)));
         }
@@ -130,6 +131,7 @@ fn registration(number: u32) -> NodeRegistration {
         shards: (0..SHARDS).map(shard).collect(),
         tcp_candidates: Vec::new(),
         sessions_max: SESSIONS_PER_SHARD * u32::from(SHARDS),
+        probe: None,
     }
 }
 

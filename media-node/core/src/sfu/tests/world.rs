@@ -361,6 +361,7 @@ impl World {
             wall_clock: UnixMillis(1_700_000_000_000),
             places: Arc::new(Places::new(100)),
             bandwidth,
+            probe: None,
         };
         Self {
             now: start(),
