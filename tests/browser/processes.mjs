@@ -10,6 +10,9 @@ import { dirname } from "node:path";
  */
 const WITH_LIFELINE = `exec 3<&0; { read -r _ <&3; kill -s KILL -- -$$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-`;
 
+/** Logs of this process's programs: a program that is started again continues its log. */
+const LOGS = new Set();
+
 /** A program with all the processes that it starts. */
 export class Program {
   #child;
@@ -97,7 +100,8 @@ export class Program {
 
   #collect(path) {
     if (path) mkdirSync(dirname(path), { recursive: true });
-    const log = path && createWriteStream(path);
+    const log = path && createWriteStream(path, { flags: LOGS.has(path) ? "a" : "w" });
+    LOGS.add(path);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       let rest = "";
       stream.setEncoding("utf8").on("data", (chunk) => {

@@ -11,9 +11,15 @@ console.log(JSON.stringify({ url: stack.url, token_keys: stack.tokenKeys, api_ke
 
 let drained;
 let killed;
+let people;
+
+/** The media node of this name, or the first. */
+function node(name) {
+  return stack.nodes.find((other) => other.name === name) ?? stack.nodes[0];
+}
 
 const COMMANDS = {
-  kill_node: () => stack.killNode(stack.nodes[0]),
+  kill_node: ({ name }) => stack.killNode(node(name)),
   start_node: ({ name = "media-1", env = {} }) => stack.startNode(name, env),
   drain_node: () => {
     drained = stack.drainNode(stack.nodes[0]);
@@ -27,8 +33,23 @@ const COMMANDS = {
   killed_node: () => killed,
   unfinished_uploads: () => ({ body: stack.storage.unfinishedUploads() }),
   pause_node: () => stack.nodes[0].program.pause(),
-  start_turn_node: ({ env = {} }) => stack.startTurnNode("turn-1", env),
-  kill_turn_node: () => stack.killNode(stack.turnNodes[0]),
+  start_turn_node: ({ name = "turn-1", env = {} }) => stack.startTurnNode(name, env),
+  kill_turn_node: ({ name }) => stack.killNode(stack.turnNodes.find((other) => other.name === name) ?? stack.turnNodes[0]),
+  kill_worker: () => stack.killWorker(),
+  start_worker: () => stack.startWorker(),
+  // The process of each program; the Worker's is that of the server around workerd.
+  processes: () => ({ body: stack.processes() }),
+  metrics: async () => ({ body: Object.fromEntries(await Promise.all(stack.everyNode().map(async ({ name, metrics }) => [name, await metrics()]))) }),
+  spooled: () => ({ body: stack.spooled() }),
+  api: ({ method, path }) => stack.api(method, path),
+  people_join: async ({ room }) => {
+    const { People } = await import("./people.mjs");
+    people = await People.join(stack, room);
+  },
+  people_watch: () => people.watch(),
+  people_gaps: async () => ({ body: await people.gaps() }),
+  people_see: () => people.see(),
+  people_leave: () => people.leave(),
   kill_storage: () => stack.storage.kill(),
   start_storage: () => stack.storage.again(),
   pause_storage: () => stack.storage.pause(),
@@ -56,4 +77,5 @@ for await (const line of commands) {
     console.log(JSON.stringify({ error: error.message }));
   }
 }
+await people?.stop();
 await stack.stop();

@@ -1,6 +1,6 @@
 // The programs of one deployment, on unique ports: the Worker under miniflare and media nodes.
 import { randomBytes } from "node:crypto";
-import { accessSync } from "node:fs";
+import { accessSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinToken, nodeToken } from "../../xtask/token.mjs";
@@ -188,8 +188,26 @@ export class Stack {
     return node.program.ended();
   }
 
+  /** Media nodes and TURN nodes. */
+  everyNode() {
+    return [...this.nodes, ...this.turnNodes];
+  }
+
+  /** The number of each program's process, by name. */
+  processes() {
+    const nodes = this.everyNode().map(({ name, program }) => [name, program.pid]);
+    return Object.fromEntries([...nodes, ["worker", this.#worker.pid], ["storage", this.storage.program.pid]]);
+  }
+
+  /** Files of recordings that the nodes have not stored yet. */
+  spooled() {
+    const spool = join(this.#state, "spool");
+    if (!existsSync(spool)) return [];
+    return readdirSync(spool, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name);
+  }
+
   async stop() {
-    const programs = [...this.nodes, ...this.turnNodes].map(({ program }) => program);
+    const programs = this.everyNode().map(({ program }) => program);
     await Promise.all([this.#worker, this.storage, ...programs].map((program) => program?.kill()));
   }
 }

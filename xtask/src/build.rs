@@ -106,6 +106,11 @@ pub(crate) fn benchmarks(workspace: &Workspace, tools: &Tools, flavour: Flavour)
     Tasks::new(workspace, vec![program::benchmarks(tools, flavour)]).run()
 }
 
+/// Builds the programs of `soak` and `chaos`, but not those that they start.
+pub(crate) fn endurance(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    Tasks::new(workspace, vec![program::endurance(tools)]).run()
+}
+
 /// A task's cost, depending on whether its result exists.
 fn cost(built: bool, from_nothing_s: u32) -> u32 {
     if built { REFRESH_S } else { from_nothing_s }

@@ -8,6 +8,7 @@ mod codegen;
 mod cost;
 mod dev;
 mod dist;
+mod endurance;
 mod lock;
 mod pins;
 mod process;
@@ -45,6 +46,10 @@ enum Task {
     Test(test::Options),
     /// Run a benchmark, and print the results with their comparison
     Bench(bench::Options),
+    /// Let robots come and go for an hour, and fail if anything of them is left
+    Soak(endurance::Options),
+    /// Kill the programs during a call, in random order, and fail if the call does not survive
+    Chaos(endurance::Options),
     /// Check the style rules that a program can check
     Tidy,
     /// Generate the client's protocol types and parser, the OpenAPI document, the Terraform environments and the
@@ -87,6 +92,8 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Dev(options) => dev::run(&workspace, &options)?,
         Task::Test(options) => return test::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options)?,
+        Task::Soak(options) => endurance::run(&workspace, endurance::Trial::Soak, &options)?,
+        Task::Chaos(options) => endurance::run(&workspace, endurance::Trial::Chaos, &options)?,
         Task::Tidy => tidy::run(&workspace)?,
         Task::Codegen { check } => codegen::run(&workspace, &setup::for_node(&workspace)?, check)?,
         Task::CloudInit(options) => cloud_init::run(&workspace, &options)?,

@@ -184,6 +184,16 @@ impl Run<'_> {
         self.once_more(name, &names, command(self))
     }
 
+    /// Like [`Self::real_tests`], for a program that is one test.
+    fn real_program(&mut self, name: &str, program: impl Fn(&Self) -> Command) -> Result<()> {
+        let (outcome, log) = self.logged(name, program(self))?;
+        if outcome.is_ok() {
+            self.tally = self.tally.plus(Tally::of(&log, true));
+            return outcome;
+        }
+        self.once_more(name, &[name], program(self))
+    }
+
     fn once_more(&mut self, name: &str, failed: &[&str], command: Command) -> Result<()> {
         self.command(&format!("{name}, once more"), command)?;
         self.unsteady.extend(failed.iter().map(|test| format!("{name}: {test}")));

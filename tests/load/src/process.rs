@@ -45,6 +45,33 @@ pub fn memory_kb(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
+/// Resources of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    pub memory_kb: u64,
+    /// Open files, including sockets.
+    pub files: u64,
+    pub threads: u64,
+}
+
+pub fn holdings(pid: u32) -> Result<Holdings> {
+    let count = |folder| {
+        let entries = std::fs::read_dir(format!("/proc/{pid}/{folder}"));
+        anyhow::Ok(entries.with_context(|| format!("listing a process's {folder}"))?.count() as u64)
+    };
+    Ok(Holdings { memory_kb: memory_kb(pid)?, files: count("fd")?, threads: count("task")? })
+}
+
+/// The first process with this name (proc(5), `comm`) that a process or one of its descendants has started.
+pub fn descendant(pid: u32, name: &str) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let mut children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    children.find_map(|child: u32| {
+        let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+        if comm.trim() == name { Some(child) } else { descendant(child, name) }
+    })
+}
+
 /// Pins the calling thread and its children to one core, so that compared or communicating programs do not compete for
 /// it.
 pub fn pin_to_core(core: usize) -> Result<()> {

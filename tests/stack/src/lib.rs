@@ -25,9 +25,19 @@ impl Stack {
     /// Starts the programs and waits until they are ready.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Like [`Self::start`]; the programs' logs go to the folder `logs`.
+    #[must_use]
+    pub fn start_in(logs: &Path) -> Self {
+        Self::start_with(Some(logs))
+    }
+
+    fn start_with(logs: Option<&Path>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../browser/serve-stack.mjs");
         let mut command = Command::new("node");
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(script).args(logs).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut fixture = command.spawn().expect("node is on the PATH");
         let mut line = String::new();
         let mut output = BufReader::new(fixture.stdout.take().expect("a pipe"));
@@ -57,13 +67,20 @@ impl Stack {
 
     /// Executes a command of the fixture; returns `status` and `body` of the result.
     pub fn command(&mut self, command: &Value) -> Value {
+        self.try_command(command).unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// Like [`Self::command`]; the error is the fixture's.
+    pub fn try_command(&mut self, command: &Value) -> Result<Value, String> {
         let input = self.fixture.stdin.as_mut().expect("a pipe");
         writeln!(input, "{command}").expect("the fixture listens");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the fixture speaks");
         let answer: Value = serde_json::from_str(&line).expect("the fixture answers");
-        assert_eq!(answer.get("error"), None, "{command}");
-        answer
+        match answer.get("error") {
+            Some(error) => Err(error.to_string()),
+            None => Ok(answer),
+        }
     }
 
     /// A join token for `participant`, who may record.

@@ -70,6 +70,16 @@ pub(crate) fn task<'a>(
     Task { name, after: &[], cost_s, prepare }
 }
 
+/// The programs of `soak` and `chaos`.
+pub(crate) fn endurance(tools: &Tools) -> Task<'_> {
+    let prepare = Box::new(move || {
+        let mut command = tools.cargo_build();
+        command.args(EVERYTHING_NATIVE).args(["--bin", "soak", "--bin", "chaos"]);
+        Ok(Work::command(command))
+    });
+    Task { name: "robots", after: &[], cost_s: 60, prepare }
+}
+
 pub(crate) fn benchmarks(tools: &Tools, flavour: Flavour) -> Task<'_> {
     let prepare = Box::new(move || {
         let mut command = tools.cargo_build();

@@ -61,6 +61,7 @@ pub(crate) const STEPS: &[Step] = &[
         run: interop,
     },
     Step { name: "recording", about: "calls recorded into a storage, through kills of both", run: recording },
+    Step { name: "soak", about: "robots come and go for some seconds, and nothing of them is left", run: soak },
     Step { name: "packages", about: "the npm packages, packed and installed elsewhere, in a call", run: packages },
     Step { name: "browser", about: "calls between Chromium and Firefox", run: browser },
     Step { name: "bench", about: "the benchmarks build, and run one short round", run: bench },
@@ -166,6 +167,11 @@ fn recording(run: &mut Run<'_>) -> Result<()> {
     run.stack()?;
     setup::for_recordings(run.tools)?;
     run.real_tests("recording", &["--test", "recording"], &["--test-threads=1", "--nocapture"])
+}
+
+fn soak(run: &mut Run<'_>) -> Result<()> {
+    run.stack()?;
+    run.real_program("soak", |run| run.cargo(&["xtask", "soak", "--short"]))
 }
 
 fn packages(run: &mut Run<'_>) -> Result<()> {
