@@ -47,6 +47,12 @@ const RECORDING_ORDER_BYTES_MAX: usize = 1024
 pub const PARTICIPANTS_PER_ROOM_MAX: usize = 1_000;
 /// Default for rooms that set no limit of their own.
 pub const PARTICIPANTS_PER_ROOM_DEFAULT: usize = 100;
+/// Most guests of one address among so many participants: they leave a fifth of the places to others, so that nobody fills
+/// a room alone.
+#[must_use]
+pub const fn guests_per_address_max(participants_max: usize) -> usize {
+    participants_max - participants_max / 5
+}
 /// Most participants publishing in one room at once.
 pub const PUBLISHERS_PER_ROOM_MAX: usize = 64;
 /// Most tracks one participant may publish: microphone, camera, screen, screen sound, with room for one more pair.

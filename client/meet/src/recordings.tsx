@@ -23,10 +23,11 @@ export function RecordingBadge({ recording }: { readonly recording: RecordingInf
   if (recording === null || !isRecording(recording)) {
     return null;
   }
+  const words = { starting: texts.recordingStarts, storage_away: texts.recordingHolds };
   return (
     <p className="recording-badge" role="status" data-state={recording.state}>
       <span aria-hidden="true" className="recording-dot" />
-      {recording.state === "starting" ? texts.recordingStarts : texts.recordingRuns}
+      {words[recording.state as keyof typeof words] ?? texts.recordingRuns}
     </p>
   );
 }

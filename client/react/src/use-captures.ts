@@ -32,8 +32,8 @@ export function useCaptures(options: Readonly<Record<DeviceKind, CaptureOptions>
   }, [captures, isPreviewed]);
   useEffect(
     () => () => {
-      captures.microphone.rest();
-      captures.camera.rest();
+      captures.microphone.abandon();
+      captures.camera.abandon();
     },
     [captures],
   );

@@ -64,6 +64,8 @@ export class Capture extends Emitter<CaptureEvents> {
   #error: RoomError | null = null;
   #failure: RoomError | null = null;
   #listener: CaptureListener | null = null;
+  /** The page that previewed it is gone. */
+  #isAbandoned = false;
   #waiting: PromiseWithResolvers<void>[] = [];
   #meter: LevelMeter | null = null;
   #stopListening: (() => void) | null = null;
@@ -114,6 +116,7 @@ export class Capture extends Emitter<CaptureEvents> {
 
   /** Captures the device for a preview, if the user wants it on. */
   preview(): void {
+    this.#isAbandoned = false;
     this.#listener = null;
     this.#dispatch({ on: "use", use: "preview" });
   }
@@ -122,6 +125,14 @@ export class Capture extends Emitter<CaptureEvents> {
   rest(): void {
     this.#listener = null;
     this.#dispatch({ on: "use", use: "none" });
+  }
+
+  /** Like `rest`, but a room that uses it keeps it until its end. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    if (this.#listener === null) {
+      this.rest();
+    }
   }
 
   close(): void {
@@ -155,7 +166,7 @@ export class Capture extends Emitter<CaptureEvents> {
     if (this.#listener !== listener) {
       return;
     }
-    if (isPreviewed) {
+    if (isPreviewed && !this.#isAbandoned) {
       this.preview();
     } else {
       this.rest();

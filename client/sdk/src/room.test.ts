@@ -238,6 +238,22 @@ describe("a join that is given up", () => {
     expect(stillOpen().tracks).toBe(0);
   });
 
+  test("keeps the devices of a page that is gone while it runs, and no longer", async () => {
+    const camera = new Capture("camera", { on: true });
+    camera.preview();
+    await answerDevices();
+    const controller = new AbortController();
+    const joined = Room.join({ ...options, microphone: false, camera, signal: controller.signal }).catch(() => undefined);
+    await settle();
+    camera.abandon();
+    await settle();
+    expect(stillOpen().tracks).toBe(1);
+    controller.abort();
+    await joined;
+    await answerDevices();
+    expect(stillOpen()).toEqual({ sockets: 0, connections: 0, tracks: 0 });
+  });
+
   test("by a page that has let its devices go opens none again", async () => {
     const camera = new Capture("camera", { on: true });
     camera.preview();

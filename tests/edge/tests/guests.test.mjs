@@ -129,7 +129,7 @@ test("a banned guest is no new guest at the same address, and the ban outlives t
     };
     await expectShut("at once");
     assert.equal((await ada.request({ type: "end_room" })).type, "done");
-    await gone(edge, "twice");
+    await gone(edge, "banned");
     await edge.hibernate("banned");
     const { bans } = (await edge.api("GET", "/v1/rooms/banned/bans")).body;
     assert.deepEqual(bans.map(({ participant, until }) => [participant, until]), [[eve.participant, null]], "listed without a room");

@@ -10,6 +10,8 @@ export interface Texts {
   readonly stopRecording: string;
   readonly recordingStarts: string;
   readonly recordingRuns: string;
+  /** Shown while the storage does not answer. */
+  readonly recordingHolds: string;
   readonly recordingFinishes: string;
   readonly recordingEmpty: string;
   readonly recordingFailed: string;

@@ -244,7 +244,7 @@ pub(crate) fn guest(stage: &mut Stage, name: &str, grants: Grants, made: Option<
 }
 
 /// The refusal of a guest who joins with a token from before; a refused one leaves.
-fn guest_joins(stage: &mut Stage, name: &str, from: &str) -> Option<ErrorCode> {
+pub(crate) fn guest_joins(stage: &mut Stage, name: &str, from: &str) -> Option<ErrorCode> {
     stage.open_guest(name, Grants::default(), Guest { made: None, from: Some(from.into()) });
     let refused = joins(stage, name);
     if refused.is_some() {

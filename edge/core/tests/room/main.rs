@@ -10,6 +10,7 @@ mod limits;
 mod lost_nodes;
 mod models;
 mod offers;
+mod places;
 mod random;
 mod relay;
 mod restore;

@@ -15,10 +15,26 @@ pub(crate) fn participants_max(claims: &JoinClaims) -> usize {
     wanted.unwrap_or(limits::PARTICIPANTS_PER_ROOM_DEFAULT).clamp(1, limits::PARTICIPANTS_PER_ROOM_MAX)
 }
 
-/// True if the participant is in the room already, or there is room for one more.
+/// True if the participant is in the room already, or there is room for one more. The guests of one address leave room for
+/// others.
 pub(crate) fn has_room_for(state: &State, claims: &JoinClaims) -> bool {
     let limit = state.meta().map_or_else(|| participants_max(claims), |meta| meta.participants_max);
-    state.members.contains(&claims.sub) || state.members.len() < limit
+    let has_place = || {
+        state.members.len() < limit
+            && near(state, &claims.sub, guest_address(claims), |_| true) < limits::guests_per_address_max(limit)
+    };
+    state.members.contains(&claims.sub) || has_place()
+}
+
+/// The code for a guest's address.
+pub(crate) fn guest_address(claims: &JoinClaims) -> Option<&str> {
+    claims.guest.as_ref()?.from.as_deref()
+}
+
+/// The number of other members at a guest's address.
+fn near(state: &State, id: &ParticipantId, from: Option<&str>, counts: impl Fn(&Member) -> bool) -> usize {
+    let is_near = |member: &&Member| member.from.as_deref() == from && member.id != *id && counts(member);
+    if from.is_some() { state.members.values().filter(is_near).count() } else { 0 }
 }
 
 /// True if the room is unlocked, or the participant is a moderator or already in it.
@@ -42,9 +58,11 @@ pub(crate) fn token_grants(state: &State, claims: &JoinClaims) -> Grants {
 }
 
 /// True if this participant may publish in addition to the current publishers.
-pub(crate) fn has_room_for_publisher(state: &State, participant: &shared::ParticipantId) -> bool {
-    let publishes = |member: &&Member| !member.tracks.is_empty() && member.id != *participant;
-    state.members.values().filter(publishes).count() < limits::PUBLISHERS_PER_ROOM_MAX
+pub(crate) fn has_room_for_publisher(state: &State, participant: &ParticipantId, from: Option<&str>) -> bool {
+    let limit = limits::PUBLISHERS_PER_ROOM_MAX;
+    let publishes = |member: &Member| !member.tracks.is_empty();
+    let others = state.members.values().filter(|member| publishes(member) && member.id != *participant).count();
+    others < limit && near(state, participant, from, publishes) < limits::guests_per_address_max(limit)
 }
 
 /// True if a newcomer with these grants is counted instead of listed.

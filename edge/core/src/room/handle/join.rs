@@ -80,7 +80,7 @@ pub(crate) fn join(
     }
     let standing = standing_join(cx.state, &claims.sub, &attempt, &offer).map(|_| &attempt);
     token::check_unused(cx.state, claims, standing)?;
-    let from = claims.guest.as_ref().and_then(|guest| guest.from.as_deref());
+    let from = admission::guest_address(claims);
     if cx.state.bans.contains(&claims.sub) || ban::is_banned_newcomer(cx.state, cx.now, &claims.sub, from) {
         return Err(JoinError::Banned);
     }
@@ -90,7 +90,7 @@ pub(crate) fn join(
     if !admission::has_room_for(cx.state, claims) {
         return Err(JoinError::RoomFull);
     }
-    if !intents.is_empty() && !admission::has_room_for_publisher(cx.state, &claims.sub) {
+    if !intents.is_empty() && !admission::has_room_for_publisher(cx.state, &claims.sub, from) {
         return Err(JoinError::TooManyPublishers);
     }
     let grants = admission::grants_of(cx.state, claims);
@@ -181,7 +181,7 @@ fn admit(cx: &mut Context<'_>, asker: Asker<'_>, attempt: AttemptId, session: Se
         joined_at: before.as_ref().map_or(cx.now, |before| before.joined_at),
         order: before.as_ref().map_or_else(|| next_order(cx.state), |before| before.order),
         attempt,
-        from: claims.guest.as_ref().and_then(|guest| guest.from.clone()),
+        from: admission::guest_address(claims).map(str::to_owned),
         near,
         resume_secrets,
         socket: Some(asker.socket),

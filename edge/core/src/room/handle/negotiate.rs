@@ -100,7 +100,8 @@ fn renegotiate(
     if !fresh && !session.is_of_client(&offer) {
         return Err(NegotiationError::OtherConnection.into());
     }
-    if member.tracks.is_empty() && !intents.is_empty() && !admission::has_room_for_publisher(cx.state, participant) {
+    let has_room = || admission::has_room_for_publisher(cx.state, participant, member.from.as_deref());
+    if member.tracks.is_empty() && !intents.is_empty() && !has_room() {
         return Err(NegotiateError::TooManyPublishers);
     }
     let path = path(cx, participant, reason)?;
