@@ -10,6 +10,7 @@ mod h264;
 mod lines;
 mod media;
 mod offer;
+pub(crate) mod packed;
 mod section;
 mod simulcast;
 

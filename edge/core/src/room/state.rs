@@ -9,6 +9,7 @@ pub(crate) mod guests;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod meta;
+pub(crate) mod negotiated;
 pub(crate) mod recordings;
 pub(crate) mod resume_secrets;
 pub(crate) mod rows;
@@ -26,13 +27,15 @@ use crate::room::state::bans::{Ban, Departed};
 use crate::room::state::guests::{Guest, GuestStanding};
 use crate::room::state::members::Member;
 use crate::room::state::meta::{Meta, Placing};
+use crate::room::state::negotiated::Negotiated;
 use crate::room::state::recordings::Recording;
 use crate::room::state::rows::Snapshot;
 use crate::room::state::sessions::{MediaSession, MediaState};
 use crate::room::state::sockets::{Kind, Socket};
 use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
-use crate::storage::Table;
+use crate::storage::{Lazy, Table};
+use shared::rtp_parameters::Session;
 use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +45,7 @@ pub(crate) struct State {
     pub(crate) meta: Table<(), Meta>,
     pub(crate) members: Table<ParticipantId, Member>,
     pub(crate) sessions: Table<SessionId, MediaSession>,
+    pub(crate) negotiated: Table<SessionId, Lazy<Negotiated>>,
     pub(crate) assignments: Table<u64, Assignment>,
     pub(crate) recordings: Table<RecordingId, Recording>,
     pub(crate) chat: Table<u64, ChatMessage>,
@@ -64,6 +68,7 @@ impl State {
             meta,
             members,
             sessions,
+            negotiated,
             assignments,
             recordings,
             chat,
@@ -73,12 +78,18 @@ impl State {
             allowances,
             used_tokens,
             guests,
+            unstored,
         } = snapshot;
+        let mut negotiated = Table::new(negotiated);
+        for (id, unstored) in unstored {
+            negotiated.insert(id, unstored.into());
+        }
         Self {
             id,
             meta: Table::new(meta.into_iter().map(|meta| ((), meta)).collect()),
             members: Table::new(members),
             sessions: Table::new(sessions),
+            negotiated,
             assignments: Table::new(assignments),
             recordings: Table::new(recordings),
             chat: Table::new(chat),
@@ -100,6 +111,16 @@ impl State {
 
     pub(crate) fn meta_mut(&mut self) -> Option<&mut Meta> {
         self.meta.get_mut(&())
+    }
+
+    /// The negotiated parameters of a session, or `None` if they are unreadable.
+    pub(crate) fn negotiated(&self, session: &SessionId) -> Option<&Negotiated> {
+        self.negotiated.get(session)?.get()
+    }
+
+    /// `None` if its negotiated parameters are unreadable.
+    pub(crate) fn session_for_node(&self, id: &SessionId) -> Option<Session> {
+        Some(self.negotiated(id)?.to_node(id, self.sessions.get(id)?))
     }
 
     /// True while the room has participants, or waits for one to return.

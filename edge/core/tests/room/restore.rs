@@ -174,12 +174,69 @@ fn an_unreadable_participant_comes_back_and_nobody_else_has_to() {
         }
         let outputs = wake(&mut stage);
         assert_eq!(sent_back(&outputs), 1, "{prefix}: {outputs:?}");
-        assert_eq!(kinds(&stage), ["assignment", "chat", "member", "meta", "recording", "session"], "{prefix}");
+        let expected = ["assignment", "chat", "member", "meta", "negotiated", "recording", "session"];
+        assert_eq!(kinds(&stage), expected, "{prefix}");
         assert!(stage.rows.contains_key("member/ada"), "{prefix}");
         if prefix == "session/" {
             assert_eq!(left(&outputs), ["bob"]);
         }
     }
+}
+
+/// Moves what was negotiated into the rows of the sessions, where earlier versions stored it.
+fn as_before(stage: &mut Stage) {
+    let negotiated: Vec<String> =
+        stage.rows.keys().filter_map(|key| Some(key.strip_prefix("negotiated/")?.to_owned())).collect();
+    assert!(!negotiated.is_empty());
+    for id in negotiated {
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("json");
+        let negotiated = read(&stage.rows.remove(&format!("negotiated/{id}")).expect("a row"));
+        let session = stage.rows.get_mut(&format!("session/{id}")).expect("a session");
+        let mut whole = read(session);
+        let fields = negotiated["row"].as_object().expect("fields").clone();
+        whole["row"].as_object_mut().expect("fields").extend(fields);
+        *session = whole.to_string();
+    }
+}
+
+#[test]
+fn a_session_stored_by_an_earlier_version_stays() {
+    let (mut stage, mut unchanged) = (recording_call(), recording_call());
+    as_before(&mut stage);
+    let moved = stage.salvage();
+    assert!(matches!(&moved[..], [Output::Store(_)]), "{moved:?}");
+    assert_eq!(stage.rows.keys().collect::<Vec<_>>(), unchanged.rows.keys().collect::<Vec<_>>());
+    for step in [
+        "node-a closes",
+        "wait 1000",
+        "node-a dials e1",
+        "node-a hello e1 ada bob",
+        "bob negotiates sections mic slots=2",
+    ] {
+        assert_eq!(act(&mut stage, step), act(&mut unchanged, step), "{step}");
+    }
+}
+
+#[test]
+fn a_client_whose_parameters_are_unreadable_makes_a_new_connection() {
+    let mut stage = recording_call();
+    let keys: Vec<String> = stage.rows.keys().filter(|key| key.starts_with("negotiated/")).cloned().collect();
+    for key in keys {
+        stage.rows.insert(key, r#"{"version":1,"row":{}}"#.into());
+    }
+    assert_eq!(stage.sleep(), [], "nobody has asked for them");
+    let outputs = act(&mut stage, "bob negotiates sections mic slots=1");
+    let forgotten = |output: &Output| {
+        matches!(
+            output,
+            Output::SendClient { message: EdgeToClient::Error { code: ErrorCode::SessionExpired, .. }, .. }
+        )
+    };
+    assert!(outputs.iter().any(forgotten), "{outputs:?}");
+    let outputs = act(&mut stage, "bob negotiates new mic slots=1");
+    let answered =
+        |output: &Output| matches!(output, Output::SendClient { message: EdgeToClient::Negotiated { .. }, .. });
+    assert!(outputs.iter().any(answered), "{outputs:?}");
 }
 
 #[test]

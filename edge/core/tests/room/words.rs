@@ -41,7 +41,9 @@ impl Names {
     fn key(&self, stage: &Stage, key: &str) -> String {
         let epoch = |text: &str| stage.epochs.iter().position(|epoch| epoch.to_string() == text);
         match key.split_once('/') {
-            Some(("session", id)) => format!("session/{}", SessionId::parse(id).map_or("?", |id| self.session(&id))),
+            Some((kind @ ("session" | "negotiated"), id)) => {
+                format!("{kind}/{}", SessionId::parse(id).map_or("?", |id| self.session(&id)))
+            }
             Some(("recording", id)) => {
                 let id = shared::RecordingId::parse(id).ok();
                 format!("recording/r{}", id.and_then(|id| stage.recording_number(&id)).unwrap_or(0))

@@ -10,7 +10,8 @@ use shared::{Mid, ParticipantId, SessionId};
 /// Handles the layers of a published track that are in use.
 pub(crate) fn layers_wanted(cx: &mut Context<'_>, id: &SessionId, epoch: u64, mid: &Mid, rids: &[String]) {
     let Some(session) = cx.state.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
-    let published = session.sections().find(|section| section.mid == *mid && section.flow == Flow::ClientToNode);
+    let Some(negotiated) = cx.state.negotiated(id) else { return };
+    let published = negotiated.sections().find(|section| section.mid == *mid && section.flow == Flow::ClientToNode);
     let encodings = published.map_or(&[][..], |section| &section.encodings);
     let layers: Vec<String> = encodings.iter().filter_map(|encoding| encoding.rid.clone()).collect();
     let wanted: Vec<String> = layers.iter().filter(|rid| rids.contains(rid)).cloned().collect();
@@ -32,7 +33,8 @@ pub(crate) fn video_limited(
     slots: Vec<VideoLimit>,
 ) {
     let Some(session) = cx.state.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
-    let is_slot = |limit: &VideoLimit| session.slots().any(|(mid, _, _)| *mid == limit.mid);
+    let Some(negotiated) = cx.state.negotiated(id) else { return };
+    let is_slot = |limit: &VideoLimit| negotiated.slots().any(|(mid, _, _)| *mid == limit.mid);
     let mut known = slots;
     known.retain(is_slot);
     let limits = Limits { estimate_bps, slots: known };
@@ -48,7 +50,8 @@ pub(crate) fn video_limited(
 /// Handles the complete list of slots whose video codec the client cannot decode.
 pub(crate) fn video_undecodable(cx: &mut Context<'_>, id: &SessionId, epoch: u64, mids: &[Mid]) {
     let Some(session) = cx.state.sessions.get(id).filter(|session| session.epoch == Some(epoch)) else { return };
-    let slots = session.slots().map(|(mid, _, _)| mid);
+    let Some(negotiated) = cx.state.negotiated(id) else { return };
+    let slots = negotiated.slots().map(|(mid, _, _)| mid);
     let undecodable: Vec<_> = slots.filter(|mid| mids.contains(mid)).cloned().collect();
     if session.undecodable == undecodable {
         return;

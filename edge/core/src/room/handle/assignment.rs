@@ -45,7 +45,7 @@ pub(crate) fn place(cx: &mut Context<'_>, failed: Option<NodeId>) {
     let epoch = meta.epoch;
     meta.placing = Some(Placing::Asked { epoch, since: cx.now, avoid: avoid.clone(), early: None });
     let full = full(cx.state).and_then(|epoch| Some(cx.state.assignments.get(&epoch)?.node.clone()));
-    let session = first_waiting(cx.state).and_then(|id| Some(cx.state.sessions.get(&id)?.to_node(&id)));
+    let session = first_waiting(cx.state).and_then(|id| cx.state.session_for_node(&id));
     cx.outbox.asks.push(PlaceRequest { room: cx.state.id.clone(), epoch, avoid, full, session });
 }
 

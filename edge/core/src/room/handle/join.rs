@@ -4,11 +4,12 @@ use crate::SocketId;
 use crate::room::context::Context;
 use crate::room::handle::negotiation::{Negotiation, NegotiationError};
 use crate::room::handle::token::TokenError;
-use crate::room::handle::{admission, assignment, ban, presence, serve, standing, token};
+use crate::room::handle::{admission, assignment, ban, presence, serve, session, standing, token};
 use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::members::{Member, Waiting};
 use crate::room::state::meta::Meta;
+use crate::room::state::negotiated::Negotiated;
 use crate::room::state::resume_secrets::{Mint, ResumeSecrets};
 use crate::room::state::sessions::{self, MediaSession};
 use crate::room::state::standings::Known;
@@ -100,8 +101,8 @@ pub(crate) fn join(
     token::note_used(cx.state, claims, &attempt);
     let tracks = tracks_for(cx, claims, intents);
     let sections = negotiation.answer(&tracks, cx.random);
-    let media = MediaSession::new(claims.sub.clone(), &offer, sections, cx.random);
-    cx.state.sessions.insert(session.clone(), media);
+    let negotiated = Negotiated::new(&offer, sections, cx.random);
+    session::open(cx.state, &session, MediaSession::new(claims.sub.clone(), 1), negotiated);
     admit(cx, asker, attempt, session, tracks);
     match cx.state.usable() {
         Some(epoch) => serve::serve(cx, &claims.sub, epoch),
@@ -126,7 +127,8 @@ fn standing_join<'a>(
     offer: &Offer,
 ) -> Option<(&'a Member, &'a MediaSession)> {
     let member = state.members.get(participant).filter(|member| member.attempt == *attempt)?;
-    let session = state.sessions.get(&member.session).filter(|session| session.answers_only(offer))?;
+    let session = state.sessions.get(&member.session).filter(|session| session.version == 1)?;
+    state.negotiated(&member.session).filter(|negotiated| negotiated.answers(offer))?;
     Some((member, session))
 }
 

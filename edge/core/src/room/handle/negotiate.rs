@@ -7,8 +7,10 @@ use crate::room::outbox::{Reason, Reply};
 use crate::room::state::State;
 use crate::room::state::assignments::{Assignment, Link};
 use crate::room::state::members::{Renegotiation, Restart, Waiting};
+use crate::room::state::negotiated::Negotiated;
 use crate::room::state::sessions::{self, MediaSession, MediaState};
-use crate::session_description::{AnsweredSection, Offer};
+use crate::session_description::Offer;
+use crate::storage::Lazy;
 use shared::signal::{NegotiateReason, TrackIntent};
 use shared::token::Grants;
 use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
@@ -95,9 +97,8 @@ fn renegotiate(
     let Renegotiation { in_reply_to, ref offer, ref intents, reason } = *request;
     let member = cx.state.members.get(participant).ok_or(NegotiateError::NoSession)?;
     let offer = Offer::read(offer).map_err(NegotiationError::from)?;
-    let session = cx.state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
     let fresh = reason == NegotiateReason::NewTransport;
-    if !fresh && !session.is_of_client(&offer) {
+    if !fresh && !negotiated(cx.state, &member.session)?.is_of_client(&offer) {
         return Err(NegotiationError::OtherConnection.into());
     }
     let has_room = || admission::has_room_for_publisher(cx.state, participant, member.from.as_deref());
@@ -161,14 +162,18 @@ fn negotiate_same(
     participant: &ParticipantId,
     further: &Further<'_>,
 ) -> Result<(), NegotiateError> {
-    let (id, before, grants) = negotiated_before(cx.state, participant)?;
+    let (id, grants) = session_of(cx.state, participant)?;
+    let before = &negotiated(cx.state, &id)?.sections.clone();
     let Further { offer, intents, in_reply_to, .. } = further;
-    let negotiation = Negotiation { offer, intents, grants, before: &before, keeps_ssrcs: true };
+    let negotiation = Negotiation { offer, intents, grants, before, keeps_ssrcs: true };
     negotiation.check()?;
     let tracks = admission::tracks_of(cx.state, participant, intents);
     let sections = negotiation.answer(&tracks, cx.random);
     if let Some(session) = cx.state.sessions.get_mut(&id) {
-        session.renegotiate(offer, sections, cx.random);
+        session.version = session.version.saturating_add(1);
+    }
+    if let Some(negotiated) = cx.state.negotiated.get_mut(&id).and_then(Lazy::get_mut) {
+        negotiated.renegotiate(offer, sections, cx.random);
     }
     session::adopt(cx.state, participant, id, tracks);
     cx.reply(participant, Reply::Negotiated { in_reply_to: *in_reply_to });
@@ -181,20 +186,22 @@ fn negotiate_another(
     participant: &ParticipantId,
     further: &Further<'_>,
 ) -> Result<(), NegotiateError> {
-    let (id, before, grants) = negotiated_before(cx.state, participant)?;
-    let before = if further.fresh { Vec::new() } else { before };
+    let (id, grants) = session_of(cx.state, participant)?;
     let Further { offer, intents, in_reply_to, fresh } = further;
-    let negotiation = Negotiation { offer, intents, grants, before: &before, keeps_ssrcs: false };
+    let before = if *fresh { None } else { Some(negotiated(cx.state, &id)?.clone()) };
+    let sections = before.as_ref().map_or(&[][..], |before| &before.sections);
+    let negotiation = Negotiation { offer, intents, grants, before: sections, keeps_ssrcs: false };
     negotiation.check()?;
     let session = sessions::mint_id(cx.random).ok_or(NegotiateError::NoSession)?;
     let tracks = admission::tracks_of(cx.state, participant, intents);
     let sections = negotiation.answer(&tracks, cx.random);
-    let mut media = MediaSession::new(participant.clone(), offer, sections, cx.random);
-    if let Some(before) = cx.state.sessions.get(&id).filter(|_| !fresh) {
-        media.origin = before.origin;
-        media.version = before.version.saturating_add(1);
+    let mut negotiated = Negotiated::new(offer, sections, cx.random);
+    let mut version = 1;
+    if let (Some(before), Some(session)) = (before, cx.state.sessions.get(&id)) {
+        negotiated.origin = before.origin;
+        version = session.version.saturating_add(1);
     }
-    cx.state.sessions.insert(session.clone(), media);
+    session::open(cx.state, &session, MediaSession::new(participant.clone(), version), negotiated);
     if let Some(member) = cx.state.members.get_mut(participant) {
         let (in_reply_to, new_connection) = (*in_reply_to, *fresh);
         member.waiting = Some(Waiting { in_reply_to, first: false, new_connection, session, tracks });
@@ -202,13 +209,13 @@ fn negotiate_another(
     Ok(())
 }
 
-fn negotiated_before(
-    state: &State,
-    participant: &ParticipantId,
-) -> Result<(SessionId, Vec<AnsweredSection>, Grants), NegotiateError> {
+fn session_of(state: &State, participant: &ParticipantId) -> Result<(SessionId, Grants), NegotiateError> {
     let member = state.members.get(participant).ok_or(NegotiateError::NoSession)?;
-    let session = state.sessions.get(&member.session).ok_or(NegotiateError::NoSession)?;
-    Ok((member.session.clone(), session.sections.clone(), member.grants))
+    Ok((member.session.clone(), member.grants))
+}
+
+fn negotiated<'a>(state: &'a State, session: &SessionId) -> Result<&'a Negotiated, NegotiateError> {
+    state.negotiated(session).ok_or(NegotiateError::ConnectionForgotten)
 }
 
 /// True if a node can receive a session now, or within its time to connect.

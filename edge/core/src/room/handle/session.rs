@@ -1,10 +1,19 @@
 //! The media sessions of participants.
 
 use crate::room::state::State;
+use crate::room::state::negotiated::Negotiated;
+use crate::room::state::sessions::MediaSession;
 use crate::room::state::slots::Slot;
 use crate::room::state::tracks::Track;
+use crate::storage::Lazy;
 use shared::rtp_parameters::Fingerprint;
 use shared::{ParticipantId, SessionId};
+
+/// Adds a session that waits for a node.
+pub(crate) fn open(state: &mut State, id: &SessionId, session: MediaSession, negotiated: Negotiated) {
+    state.negotiated.insert(id.clone(), negotiated.into());
+    state.sessions.insert(id.clone(), session);
+}
 
 /// Gives a session to the node of an assignment.
 pub(crate) fn bind(state: &mut State, id: &SessionId, epoch: u64, fingerprint: Fingerprint) {
@@ -19,8 +28,8 @@ pub(crate) fn adopt(state: &mut State, participant: &ParticipantId, session: Ses
     let Some(member) = state.members.get_mut(participant) else { return };
     let before = std::mem::replace(&mut member.session, session.clone());
     member.tracks = tracks;
-    let of_session = state.sessions.get(&session);
-    let offered = of_session.into_iter().flat_map(|session| session.slots());
+    let negotiated = state.negotiated.get(&session).and_then(Lazy::get);
+    let offered = negotiated.into_iter().flat_map(Negotiated::slots);
     let slots = offered.map(|(mid, kind, number)| {
         let known = member.slots.iter().find(|slot| slot.mid == *mid && slot.kind == kind);
         Slot { mid: mid.clone(), kind, number, playing: known.and_then(|slot| slot.playing.clone()) }

@@ -70,6 +70,10 @@ fn mend(cx: &mut Context<'_>) {
     for session in orphans {
         cx.state.sessions.remove(&session);
     }
+    let stray = cx.state.negotiated.keys().filter(|id| !cx.state.sessions.contains(id));
+    for session in stray.cloned().collect::<Vec<_>>() {
+        cx.state.negotiated.remove(&session);
+    }
     if is_lost {
         messages::forget(&mut cx.state.chat);
         let epochs: Vec<u64> = cx.state.assignments.keys().copied().collect();

@@ -74,8 +74,8 @@ pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, compl
     }
     let told = |epoch: &u64| !welcomes.contains(epoch);
     for (epoch, id) in set.into_iter().filter(|(epoch, _)| told(epoch)) {
-        if let Some(session) = post.state.sessions.get(&id) {
-            messages.entry(epoch).or_default().push(RoomToNode::SetSession { session: session.to_node(&id) });
+        if let Some(session) = post.state.session_for_node(&id) {
+            messages.entry(epoch).or_default().push(RoomToNode::SetSession { session });
         }
     }
     for (epoch, session) in closed.into_iter().filter(|(epoch, _)| told(epoch)) {
@@ -102,7 +102,7 @@ pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, compl
 /// The complete state for an assignment's node, split into frames.
 fn welcome(state: &State, now: UnixMillis, epoch: u64, complete: Complete<'_>) -> Vec<RoomToNode> {
     let sessions = state.sessions.iter().filter(|(_, session)| session.epoch == Some(epoch));
-    let sessions = sessions.map(|(id, session)| session.to_node(id)).collect();
+    let sessions = sessions.filter_map(|(id, _)| state.session_for_node(id)).collect();
     let received = complete.forwards.iter().filter(|(_, received)| received.epoch == epoch);
     let forwards = received.flat_map(|(session, received)| received.forwards(session));
     let order = complete.orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });

@@ -4,7 +4,7 @@ use crate::room::context::Config;
 use crate::room::outbox::Reply;
 use crate::room::publish::post::Post;
 use crate::room::state::assignments::Assignment;
-use crate::room::state::sessions::MediaSession;
+use crate::room::state::negotiated::Negotiated;
 use crate::room::state::{State, messages};
 use crate::session_description::{Answer, Transport};
 use shared::signal::{EdgeToClient, IceServer, SlotInfo};
@@ -16,7 +16,11 @@ pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, partic
     let Some(member) = state.members.get(participant) else { return };
     let session = state.sessions.get(&member.session);
     let assignment = session.and_then(|session| state.assignments.get(&session.epoch?));
-    let answer = session.zip(assignment).map(|(session, assignment)| answer(session, &member.session, assignment));
+    let negotiated = state.negotiated(&member.session);
+    let answer = session
+        .zip(negotiated)
+        .zip(assignment)
+        .map(|((session, negotiated), assignment)| answer(&member.session, session.version, negotiated, assignment));
     let ice_servers = ice_servers(state, config, now, participant);
     let slots: Vec<SlotInfo> = member.slots.iter().map(Into::into).collect();
     let message = match reply {
@@ -63,16 +67,16 @@ pub(crate) fn tell(post: &mut Post<'_>, config: &Config, now: UnixMillis, partic
 }
 
 /// The SDP answer for a session that a node serves.
-fn answer(session: &MediaSession, id: &SessionId, assignment: &Assignment) -> String {
+fn answer(id: &SessionId, version: u32, negotiated: &Negotiated, assignment: &Assignment) -> String {
     let transport = Transport {
-        ufrag: &session.node_ufrag,
-        pwd: &session.node_pwd,
+        ufrag: &negotiated.node_ufrag,
+        pwd: &negotiated.node_pwd,
         fingerprint: assignment.fingerprint,
         candidates: &assignment.candidates,
         tcp_candidates: &assignment.tcp_candidates,
     };
-    let (origin, version, cname) = (session.origin, session.version, id.as_str());
-    Answer { origin, version, cname, transport, sections: &session.sections }.write()
+    let (origin, cname) = (negotiated.origin, id.as_str());
+    Answer { origin, version, cname, transport, sections: &negotiated.sections }.write()
 }
 
 /// The `RTCConfiguration.iceServers` for a participant.

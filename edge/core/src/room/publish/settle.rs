@@ -9,10 +9,20 @@ use shared::{ParticipantId, UnixMillis, limits};
 
 pub(crate) fn settle(cx: &mut Context<'_>) {
     assignment::end_left(cx);
+    forget_negotiated(cx.state);
     note_emptiness(cx.state, cx.now);
     note_audience(cx.state, cx.now);
     note_segments(cx.state);
     note_silence(cx.state, cx.now);
+}
+
+/// The negotiated parameters of a session end with it.
+fn forget_negotiated(state: &mut State) {
+    for session in state.sessions.changed() {
+        if !state.sessions.contains(session) {
+            state.negotiated.remove(session);
+        }
+    }
 }
 
 /// Records the time at which the room became empty, and ends a recording that no participant will return to.

@@ -4,9 +4,10 @@ use crate::room::state::State;
 use crate::room::state::allowances::Allowance;
 use crate::room::state::deadlines::{Deadline, Deadlines};
 use crate::room::state::rows::{
-    ALLOWANCE, ASSIGNMENT, BAN, CHAT, DEPARTED, GUEST, MEMBER, META, RECORDING, SESSION, STANDING, USED_TOKEN, VERSION,
+    ALLOWANCE, ASSIGNMENT, BAN, CHAT, DEPARTED, GUEST, MEMBER, META, NEGOTIATED, RECORDING, SESSION, STANDING,
+    USED_TOKEN, VERSION,
 };
-use crate::storage::Changes;
+use crate::storage::{Changes, Lazy};
 use shared::{ParticipantId, UnixMillis};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ pub(crate) fn take_changes(
     }
     for id in state.sessions.take_changed() {
         changes.write(format!("{SESSION}{id}"), state.sessions.get(&id), VERSION);
+    }
+    for id in state.negotiated.take_changed() {
+        changes.write(format!("{NEGOTIATED}{id}"), state.negotiated.get(&id).and_then(Lazy::get), VERSION);
     }
     for id in state.recordings.take_changed() {
         changes.write(format!("{RECORDING}{id}"), state.recordings.get(&id), VERSION);

@@ -9,12 +9,13 @@ use crate::room::state::bans::{Ban, Departed};
 use crate::room::state::guests::Guest;
 use crate::room::state::members::Member;
 use crate::room::state::meta::Meta;
+use crate::room::state::negotiated::Negotiated;
 use crate::room::state::recordings::Recording;
 use crate::room::state::sessions::MediaSession;
 use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage;
-use crate::storage::{RestoreError, Row};
+use crate::storage::{Lazy, RestoreError, Row};
 use shared::signal::ChatMessage;
 use shared::{ParticipantId, RecordingId, SessionId, TokenId};
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) const VERSION: u64 = 1;
 pub(crate) const META: &str = "meta";
 pub(crate) const MEMBER: &str = "member/";
 pub(crate) const SESSION: &str = "session/";
+pub(crate) const NEGOTIATED: &str = "negotiated/";
 pub(crate) const ASSIGNMENT: &str = "assignment/";
 pub(crate) const RECORDING: &str = "recording/";
 pub(crate) const CHAT: &str = "chat/";
@@ -38,6 +40,7 @@ pub(crate) struct Snapshot {
     pub(crate) meta: Option<Meta>,
     pub(crate) members: BTreeMap<ParticipantId, Member>,
     pub(crate) sessions: BTreeMap<SessionId, MediaSession>,
+    pub(crate) negotiated: BTreeMap<SessionId, Lazy<Negotiated>>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
     pub(crate) recordings: BTreeMap<RecordingId, Recording>,
     pub(crate) chat: BTreeMap<u64, ChatMessage>,
@@ -47,14 +50,36 @@ pub(crate) struct Snapshot {
     pub(crate) allowances: BTreeMap<ParticipantId, Allowance>,
     pub(crate) used_tokens: BTreeMap<TokenId, UsedToken>,
     pub(crate) guests: BTreeMap<ParticipantId, Guest>,
+    /// Negotiated parameters that have no rows of their own yet.
+    pub(crate) unstored: Vec<(SessionId, Negotiated)>,
 }
 
 impl Snapshot {
     /// Parses all rows, and returns the errors of the unreadable ones.
     pub(crate) fn read(rows: &[Row]) -> (Self, Vec<RestoreError>) {
         let mut snapshot = Self::default();
-        let unreadable = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
+        let mut unreadable: Vec<_> = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
+        let sessions = rows.iter().filter(|row| row.key.starts_with(SESSION));
+        unreadable.extend(sessions.filter_map(|row| snapshot.complete(row).err()));
         (snapshot, unreadable)
+    }
+
+    /// Takes a session's negotiated parameters from its own row, where earlier versions stored them.
+    fn complete(&mut self, row: &Row) -> Result<(), RestoreError> {
+        let Ok(id) = session(row, row.key.strip_prefix(SESSION).unwrap_or_default()) else { return Ok(()) };
+        if !self.sessions.contains_key(&id) || self.negotiated.contains_key(&id) {
+            return Ok(());
+        }
+        match storage::read::<Negotiated>(row, VERSION) {
+            Ok(negotiated) => {
+                self.unstored.push((id, negotiated));
+                Ok(())
+            }
+            Err(error) => {
+                self.sessions.remove(&id);
+                Err(error)
+            }
+        }
     }
 
     fn add(&mut self, row: &Row) -> Result<(), RestoreError> {
@@ -64,8 +89,10 @@ impl Snapshot {
         } else if let Some(id) = row.key.strip_prefix(MEMBER) {
             self.members.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(SESSION) {
-            let id = SessionId::parse(id).map_err(|error| malformed(&error.to_string()))?;
+            let id = session(row, id)?;
             self.sessions.insert(id, storage::read(row, VERSION)?);
+        } else if let Some(id) = row.key.strip_prefix(NEGOTIATED) {
+            self.negotiated.insert(session(row, id)?, Lazy::stored(row, VERSION)?);
         } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
             let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
             self.assignments.insert(epoch, storage::read(row, VERSION)?);
@@ -99,7 +126,13 @@ impl Snapshot {
 /// decisions and unknown kinds of rows are kept for a version that can read them.
 pub(crate) fn is_disposable(key: &str) -> bool {
     key == META
-        || [MEMBER, SESSION, ASSIGNMENT, CHAT, ALLOWANCE, GUEST, DEPARTED].iter().any(|prefix| key.starts_with(prefix))
+        || [MEMBER, SESSION, NEGOTIATED, ASSIGNMENT, CHAT, ALLOWANCE, GUEST, DEPARTED]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+}
+
+fn session(row: &Row, id: &str) -> Result<SessionId, RestoreError> {
+    SessionId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()))
 }
 
 fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {

@@ -1,11 +1,12 @@
 //! One receive slot of a participant.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
 use shared::{Mid, ParticipantId, TrackId};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Stored as a list, because a large room has thousands; earlier versions stored an object, which is read as well.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
@@ -14,10 +15,18 @@ pub(crate) struct Slot {
     pub(crate) playing: Option<Playing>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Playing {
     pub(crate) participant: ParticipantId,
     pub(crate) track: TrackId,
+}
+
+impl Serialize for Slot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { mid, kind, number, playing } = self;
+        let playing = playing.as_ref().map(|Playing { participant, track }| (participant, track));
+        (mid, kind, number, playing).serialize(serializer)
+    }
 }
 
 impl From<&Slot> for SlotInfo {
@@ -27,6 +36,24 @@ impl From<&Slot> for SlotInfo {
             mid: slot.mid.clone(),
             track: playing.map(|playing| playing.track.clone()),
             participant: playing.map(|playing| playing.participant.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_either_form() {
+        let playing = Playing { participant: "ada".parse().unwrap(), track: "t1".parse().unwrap() };
+        let slot = |playing| Slot { mid: "2".parse().unwrap(), kind: MediaKind::Audio, number: 3, playing };
+        let check = |text: &str, slot: &Slot| assert_eq!(&serde_json::from_str::<Slot>(text).unwrap(), slot, "{text}");
+        let before = r#"{"mid":"2","kind":"audio","number":3,"playing":{"participant":"ada","track":"t1"}}"#;
+        check(before, &slot(Some(playing.clone())));
+        check(r#"{"mid":"2","kind":"audio","number":3,"playing":null}"#, &slot(None));
+        for slot in [slot(Some(playing)), slot(None)] {
+            check(&serde_json::to_string(&slot).unwrap(), &slot);
         }
     }
 }
