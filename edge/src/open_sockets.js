@@ -4,11 +4,30 @@ export class OpenSockets {
   #sockets = new Map();
   #numbers = new Map();
   #nodes = new Set();
+  #woken = [];
 
   add(number, socket, isNode) {
     this.#sockets.set(number, socket);
     this.#numbers.set(socket, number);
     if (isNode) this.#nodes.add(number);
+  }
+
+  /**
+   * Takes the sockets that outlived the previous instance, and returns a line of JSON with the attachment of each;
+   * `addWoken` gives them numbers. A thousand calls for each of these from Rust would cost more than everything else
+   * in waking.
+   */
+  wake(state) {
+    this.#woken = state.getWebSockets();
+    return this.#woken.map((socket) => JSON.stringify(socket.deserializeAttachment() ?? null)).join("\n");
+  }
+
+  /** `numbers` is negative where a socket has been given up. */
+  addWoken(numbers, areNodes) {
+    for (const [place, socket] of this.#woken.entries()) {
+      if (numbers[place] >= 0) this.add(numbers[place], socket, areNodes[place] !== 0);
+    }
+    this.#woken = [];
   }
 
   find(number) {

@@ -322,10 +322,11 @@ impl RoomObject {
             turn_keys: auth::turn_keys(&self.env),
             resume_keys: auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?,
         };
-        let (rows, seats) = (self.shell.store.rows()?, self.shell.sockets.wake::<Seat>()?);
+        let (rows, seats) = (self.shell.store.rows_but(room::ARCHIVED)?, self.shell.sockets.wake::<Seat>()?);
+        let stored = (&rows[..], self.shell.store.archive());
         let sockets = seats.iter().map(|seat| seat.of.clone()).collect();
         let name = &identity.room;
-        let (room, unreadable) = Room::salvage(name.clone(), config, random::source()?, clock::now(), &rows, sockets);
+        let (room, unreadable) = Room::salvage(name.clone(), config, random::source()?, clock::now(), stored, sockets);
         self.shell.give_up(name, &unreadable, Room::is_disposable)?;
         let door = entrance::door(&room, seats);
         Ok((room, door))

@@ -24,6 +24,10 @@ extern "C" {
     fn new() -> OpenSockets;
     #[wasm_bindgen(method)]
     fn add(this: &OpenSockets, number: f64, socket: &JsValue, is_node: bool);
+    #[wasm_bindgen(method, catch)]
+    fn wake(this: &OpenSockets, state: &JsValue) -> std::result::Result<String, JsValue>;
+    #[wasm_bindgen(method, js_name = addWoken)]
+    fn add_woken(this: &OpenSockets, numbers: &[f64], are_nodes: &[u8]);
     #[wasm_bindgen(method)]
     fn find(this: &OpenSockets, number: f64) -> JsValue;
     #[wasm_bindgen(method, js_name = numberOf)]
@@ -37,6 +41,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn send(this: &OpenSockets, numbers: &[f64], text: &str) -> Vec<f64>;
 }
+
+/// The number of a socket without an attachment.
+const GIVEN_UP: f64 = -1.0;
 
 /// Open sockets; rebuilt from the attachments after hibernation.
 pub(crate) struct Sockets {
@@ -107,15 +114,14 @@ impl Sockets {
 
     /// The attachments of the sockets that outlived the previous instance of this object.
     pub(crate) fn wake<A: Attached>(&self) -> Result<Vec<A>> {
-        let mut attachments = Vec::new();
-        for socket in self.state.as_raw().get_websockets()? {
-            let socket = WebSocket::from(socket);
-            if let Some(attachment) = attachment::read::<A>(&socket) {
-                self.add(&attachment, &socket);
-                attachments.push(attachment);
-            }
-        }
-        Ok(attachments)
+        let lines = self.open.wake(self.state.as_raw().as_ref())?;
+        let attachments: Vec<Option<A>> = lines.lines().map(|line| serde_json::from_str(line).ok()).collect();
+        let numbered = |attachment: &Option<A>| attachment.as_ref().map_or(GIVEN_UP, |of| number(of.socket()));
+        let is_node = |attachment: &Option<A>| attachment.as_ref().is_some_and(A::is_node).into();
+        let numbers: Vec<f64> = attachments.iter().map(numbered).collect();
+        let are_nodes: Vec<u8> = attachments.iter().map(is_node).collect();
+        self.open.add_woken(&numbers, &are_nodes);
+        Ok(attachments.into_iter().flatten().collect())
     }
 
     /// Accepts a socket for hibernation, with the attachment that `attach` makes for it.

@@ -1,17 +1,24 @@
 //! The SQLite storage of one object: the core's rows, and the object's name.
 
-use edge_core::storage::{Changes, Row};
+use edge_core::storage::{Archive, Changes, Row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::time::Duration;
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{Error, Result, SqlStorage, Storage};
+use worker::{Error, Result, SqlStorage, SqlStorageValue, Storage, wasm_bindgen};
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS core (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), value TEXT NOT NULL)";
+
+#[wasm_bindgen(module = "/src/stored_rows.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = rowsOutside, catch)]
+    fn rows_outside(sql: &JsValue, from: &str, to: &str) -> std::result::Result<String, JsValue>;
+}
 
 /// One object's tables, created at the first write, so that an unused object occupies no storage.
 pub(crate) struct Store {
@@ -36,8 +43,31 @@ impl Store {
     }
 
     pub(crate) fn rows(&self) -> Result<Vec<Row>> {
-        let rows: Vec<StoredRow> = self.sql()?.exec("SELECT key, value FROM core ORDER BY key", None)?.to_array()?;
-        Ok(rows.into_iter().map(|StoredRow { key, value }| Row { key, value }).collect())
+        self.rows_outside("", "")
+    }
+
+    /// All rows except those whose keys begin with `prefix`, which ends with a slash.
+    pub(crate) fn rows_but(&self, prefix: &str) -> Result<Vec<Row>> {
+        // `0` is the letter after the slash.
+        self.rows_outside(prefix, &format!("{}0", prefix.trim_end_matches('/')))
+    }
+
+    fn rows_outside(&self, from: &str, to: &str) -> Result<Vec<Row>> {
+        let lines = rows_outside(self.sql()?.as_ref(), from, to)?;
+        let row = |line: &str| line.split_once('\t').map(|(key, value)| Row { key: key.into(), value: value.into() });
+        Ok(lines.lines().filter_map(row).collect())
+    }
+
+    /// Reads single rows.
+    pub(crate) fn archive(&self) -> Archive {
+        let sql = self.storage.sql();
+        Box::new(move |key| {
+            let found = sql.exec("SELECT value FROM core WHERE key = ?", vec![key.into()]).ok()?;
+            match found.raw().next()?.ok()?.into_iter().next()? {
+                SqlStorageValue::String(value) => Some(value),
+                _ => None,
+            }
+        })
     }
 
     /// Rows whose keys sort after `after`, in order.

@@ -271,7 +271,10 @@ impl Edge {
         let mut object = self.rooms.remove(id).unwrap_or_default();
         let random = self.randomness();
         let core = object.wake(&self.breaches, &self.clock, |now, rows, sockets| {
-            Room::restore(id.clone(), config(), random, now, rows, sockets)
+            let archived = rows.iter().filter(|row| row.key.starts_with(room::ARCHIVED));
+            let archived: BTreeMap<_, _> = archived.map(|row| (row.key.clone(), row.value.clone())).collect();
+            let archive = Box::new(move |key: &str| archived.get(key).cloned());
+            Room::restore(id.clone(), config(), random, now, (rows, archive), sockets)
         });
         // Waking is a step of its own, for example for a member whose socket closed meanwhile.
         let woken: Vec<_> = std::iter::from_fn(|| core.poll_output()).collect();

@@ -33,9 +33,12 @@ use crate::room::publish::Announced;
 use crate::room::state::State;
 use crate::room::state::deadlines::Deadline;
 use crate::room::state::rows::{self, Snapshot};
-use crate::storage::{RestoreError, Row};
+use crate::storage::{Archive, RestoreError, Row};
 use shared::{ParticipantId, RoomId, UnixMillis};
 use std::collections::VecDeque;
+
+/// The rows with these keys stay in storage until the room asks its [`Archive`] for them, because waking needs none.
+pub const ARCHIVED: &str = rows::NEGOTIATED;
 
 pub struct Room {
     config: Config,
@@ -50,7 +53,7 @@ impl Room {
     /// Creates a room that has never had a participant.
     #[must_use]
     pub fn new(id: RoomId, config: Config, random: Random) -> Self {
-        Self::with(id, config, random, Snapshot::default())
+        Self::with(id, config, random, Snapshot::default(), Box::new(|_| None))
     }
 
     /// Restores the room from its rows and the attachments of its open sockets; missing sockets count as closed `now`.
@@ -59,10 +62,10 @@ impl Room {
         config: Config,
         random: Random,
         now: UnixMillis,
-        rows: &[Row],
+        (rows, archive): (&[Row], Archive),
         sockets: Vec<Attachment>,
     ) -> Result<Self, RestoreError> {
-        let (room, unreadable) = Self::salvage(id, config, random, now, rows, sockets);
+        let (room, unreadable) = Self::salvage(id, config, random, now, (rows, archive), sockets);
         unreadable.into_iter().next().map_or(Ok(room), Err)
     }
 
@@ -74,11 +77,11 @@ impl Room {
         config: Config,
         random: Random,
         now: UnixMillis,
-        rows: &[Row],
+        (rows, archive): (&[Row], Archive),
         sockets: Vec<Attachment>,
     ) -> (Self, Vec<RestoreError>) {
         let (snapshot, unreadable) = Snapshot::read(rows);
-        let mut room = Self::with(id, config, random, snapshot);
+        let mut room = Self::with(id, config, random, snapshot, archive);
         room.work(now, |cx, _| wake::wake(cx, sockets));
         (room, unreadable)
     }
@@ -89,8 +92,8 @@ impl Room {
         rows::is_disposable(key)
     }
 
-    fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot) -> Self {
-        let state = State::new(id, snapshot);
+    fn with(id: RoomId, config: Config, random: Random, snapshot: Snapshot, archive: Archive) -> Self {
+        let state = State::new(id, snapshot, archive);
         let announced = Announced::new(&state);
         Self { config, random, state, outbox: Outbox::default(), announced, outputs: VecDeque::new() }
     }

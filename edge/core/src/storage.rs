@@ -3,6 +3,7 @@
 mod lazy;
 mod table;
 
+pub use lazy::Archive;
 pub(crate) use lazy::Lazy;
 pub(crate) use table::Table;
 
@@ -51,15 +52,6 @@ pub(crate) fn read<T: DeserializeOwned>(row: &Row, version: u64) -> Result<T, Re
             Ok(head) if head.version != version => Err(of_version(head.version)),
             Ok(_) | Err(_) => Err(RestoreError::malformed(row, &error.to_string())),
         },
-    }
-}
-
-/// Checks the version of a row without reading the rest.
-fn check_version(row: &Row, version: u64) -> Result<(), RestoreError> {
-    match serde_json::from_str::<Head>(&row.value) {
-        Ok(head) if head.version == version => Ok(()),
-        Ok(Head { version: found }) => Err(RestoreError::Version { key: row.key.clone(), found, expected: version }),
-        Err(error) => Err(RestoreError::malformed(row, &error.to_string())),
     }
 }
 

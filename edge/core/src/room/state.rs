@@ -34,7 +34,7 @@ use crate::room::state::sessions::{MediaSession, MediaState};
 use crate::room::state::sockets::{Kind, Socket};
 use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
-use crate::storage::{Lazy, Table};
+use crate::storage::{Archive, Lazy, Table};
 use shared::rtp_parameters::Session;
 use shared::signal::{ChatMessage, ConnectionState, ParticipantInfo, RecordingInfo, RoomInfo};
 use shared::{ParticipantId, RecordingId, RoomId, SessionId, TokenId, UnixMillis, limits};
@@ -42,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct State {
     pub(crate) id: RoomId,
+    archive: Archive,
     pub(crate) meta: Table<(), Meta>,
     pub(crate) members: Table<ParticipantId, Member>,
     pub(crate) sessions: Table<SessionId, MediaSession>,
@@ -63,7 +64,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(id: RoomId, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(id: RoomId, snapshot: Snapshot, archive: Archive) -> Self {
         let Snapshot {
             meta,
             members,
@@ -86,6 +87,7 @@ impl State {
         }
         Self {
             id,
+            archive,
             meta: Table::new(meta.into_iter().map(|meta| ((), meta)).collect()),
             members: Table::new(members),
             sessions: Table::new(sessions),
@@ -115,7 +117,12 @@ impl State {
 
     /// The negotiated parameters of a session, or `None` if they are unreadable.
     pub(crate) fn negotiated(&self, session: &SessionId) -> Option<&Negotiated> {
-        self.negotiated.get(session)?.get()
+        self.negotiated.get(session)?.get(|| rows::negotiated(&self.archive, session))
+    }
+
+    pub(crate) fn negotiated_mut(&mut self, session: &SessionId) -> Option<&mut Negotiated> {
+        self.negotiated(session)?;
+        self.negotiated.get_mut(session)?.known_mut()
     }
 
     /// `None` if its negotiated parameters are unreadable.

@@ -1,11 +1,13 @@
 //! The stored form of a session's sections. Most sections of an offer differ only in their numbers, so the common part
 //! is stored once.
 
-use super::section::{AcceptedSection, AnsweredSection, RejectedSection};
-use serde::de::Error;
+use super::section::{AcceptedSection, AnsweredSection, Feedback, RejectedSection, stored_place, stored_protocol};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared::Mid;
 use shared::rtp_parameters::{Encoding, Section};
+use std::fmt::Formatter;
 
 #[derive(Serialize, Deserialize)]
 struct Packed {
@@ -25,12 +27,79 @@ enum Each {
 /// Mid, slot, place in the BUNDLE group, CSRC, and the encodings' SSRC, RTX SSRC and rid.
 type Own = (Mid, Option<u8>, Option<u16>, u32, Vec<(Option<u32>, Option<u32>, Option<String>)>);
 
+/// A section as earlier versions stored it, in a list. The parts of a rejected section have no `section`.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Stored {
-    Packed(Packed),
-    /// Written by an earlier version.
-    List(Vec<AnsweredSection>),
+struct Earlier {
+    section: Option<Section>,
+    slot: Option<u8>,
+    #[serde(default)]
+    feedback: Vec<Feedback>,
+    #[serde(default)]
+    codec_feedback: Vec<(u8, Feedback)>,
+    #[serde(default)]
+    rtcp_rsize: bool,
+    #[serde(default = "stored_protocol")]
+    protocol: String,
+    #[serde(default = "stored_place")]
+    bundle: Option<u16>,
+    #[serde(default)]
+    one_way: Vec<u8>,
+    mid: Option<String>,
+    #[serde(default)]
+    media: String,
+    #[serde(default)]
+    format: String,
+}
+
+impl From<Earlier> for AnsweredSection {
+    fn from(earlier: Earlier) -> Self {
+        let Earlier { slot, feedback, codec_feedback, rtcp_rsize, protocol, bundle, one_way, .. } = earlier;
+        let (mid, media, format) = (earlier.mid, earlier.media, earlier.format);
+        match earlier.section {
+            None => Self::Rejected(RejectedSection { mid, media, protocol, format }),
+            Some(section) => Self::Accepted(AcceptedSection {
+                section,
+                slot,
+                feedback,
+                codec_feedback,
+                rtcp_rsize,
+                protocol,
+                bundle,
+                one_way,
+            }),
+        }
+    }
+}
+
+/// Reads either form without a buffer, which serde's `untagged` would need.
+struct Form;
+
+impl<'de> Visitor<'de> for Form {
+    type Value = Vec<AnsweredSection>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sections")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut sections = Vec::new();
+        while let Some(earlier) = list.next_element::<Earlier>()? {
+            sections.push(earlier.into());
+        }
+        Ok(sections)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+        let Packed { common, each } = Packed::deserialize(MapAccessDeserializer::new(fields))?;
+        let unpack = |each: Each| match each {
+            Each::Rejected(rejected) => Ok(AnsweredSection::Rejected(rejected)),
+            Each::Like(place, own) => {
+                let common = common.get(place).ok_or_else(|| A::Error::custom("a section is like none"))?;
+                Ok(AnsweredSection::Accepted(with_own(common.clone(), own)))
+            }
+        };
+        each.into_iter().map(unpack).collect()
+    }
 }
 
 pub(crate) fn serialize<S: Serializer>(sections: &[AnsweredSection], serializer: S) -> Result<S::Ok, S::Error> {
@@ -51,18 +120,7 @@ pub(crate) fn serialize<S: Serializer>(sections: &[AnsweredSection], serializer:
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AnsweredSection>, D::Error> {
-    let Packed { common, each } = match Stored::deserialize(deserializer)? {
-        Stored::Packed(packed) => packed,
-        Stored::List(sections) => return Ok(sections),
-    };
-    let unpack = |each: Each| match each {
-        Each::Rejected(rejected) => Ok(AnsweredSection::Rejected(rejected)),
-        Each::Like(place, own) => {
-            let common = common.get(place).ok_or_else(|| D::Error::custom("a section is like none"))?;
-            Ok(AnsweredSection::Accepted(with_own(common.clone(), own)))
-        }
-    };
-    each.into_iter().map(unpack).collect()
+    deserializer.deserialize_any(Form)
 }
 
 fn is_alike(known: &AcceptedSection, other: &AcceptedSection) -> bool {
@@ -146,9 +204,13 @@ mod tests {
 
     #[test]
     fn reads_the_list_of_an_earlier_version() {
-        let sections = vec![slot(0, 111), rejected()];
-        let text = serde_json::json!({ "sections": sections }).to_string();
-        assert_eq!(serde_json::from_str::<Row>(&text).unwrap(), Row { sections });
+        let text = r#"{"sections":[
+            {"answer":"accepted","section":{"mid":"0","kind":"audio","flow":"node_to_client","codecs":[{"name":"opus",
+             "payload_type":111,"rtx_payload_type":null,"clock_rate":48000}],"extensions":{"mid":4,"rid":null},"encodings":
+             [{"ssrc":7,"rtx_ssrc":null,"rid":null}],"csrc":0},"slot":0,"feedback":[],"rtcp_rsize":true,"bundle":0},
+            {"answer":"rejected","mid":null,"media":"application","protocol":"UDP/DTLS/SCTP","format":
+             "webrtc-datachannel"}]}"#;
+        assert_eq!(serde_json::from_str::<Row>(text).unwrap(), Row { sections: vec![slot(0, 111), rejected()] });
     }
 
     #[test]

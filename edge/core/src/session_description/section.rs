@@ -160,8 +160,7 @@ impl Feedback {
 }
 
 /// One section of an answer; stored with the room, so that the answer can be written again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnsweredSection {
     /// The section may still be inactive.
     Accepted(AcceptedSection),
@@ -194,12 +193,12 @@ pub struct AcceptedSection {
     pub one_way: Vec<u8>,
 }
 
-fn stored_protocol() -> String {
+pub(super) fn stored_protocol() -> String {
     "UDP/TLS/RTP/SAVPF".into()
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
-const fn stored_place() -> Option<u16> {
+pub(super) const fn stored_place() -> Option<u16> {
     Some(u16::MAX)
 }
 

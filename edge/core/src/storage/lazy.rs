@@ -1,39 +1,36 @@
-//! A row that is parsed when it is first read.
+//! A row that stays in storage until it is needed.
 
-use super::{RestoreError, Row, check_version, read};
-use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
-/// A row's value, or its text until then.
+/// Reads one row of an object's storage by its key. A row that its core has changed is never asked for.
+pub type Archive = Box<dyn Fn(&str) -> Option<String>>;
+
+/// A row's value, unless it is still in storage.
 #[derive(Debug)]
-pub(crate) struct Lazy<T> {
-    /// `None` for a row that was made here.
-    stored: Option<(Row, u64)>,
-    /// `None` if the text is unreadable.
-    value: OnceCell<Option<T>>,
-}
+pub(crate) struct Lazy<T>(OnceCell<Option<T>>);
 
-impl<T: DeserializeOwned> Lazy<T> {
-    /// Checks only the row's version and that it is JSON.
-    pub(crate) fn stored(row: &Row, version: u64) -> Result<Self, RestoreError> {
-        check_version(row, version)?;
-        Ok(Self { stored: Some((row.clone(), version)), value: OnceCell::new() })
+impl<T> Lazy<T> {
+    pub(crate) const fn stored() -> Self {
+        Self(OnceCell::new())
     }
 
-    /// `None` if the row turns out to be unreadable.
-    pub(crate) fn get(&self) -> Option<&T> {
-        let read = || self.stored.as_ref().and_then(|(row, version)| read(row, *version).ok());
-        self.value.get_or_init(read).as_ref()
+    /// Reads the row if necessary; `None` if it is unreadable.
+    pub(crate) fn get(&self, read: impl FnOnce() -> Option<T>) -> Option<&T> {
+        self.0.get_or_init(read).as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        self.get()?;
-        self.value.get_mut()?.as_mut()
+    /// The value of a row that has been read or made.
+    pub(crate) fn known(&self) -> Option<&T> {
+        self.0.get()?.as_ref()
+    }
+
+    pub(crate) fn known_mut(&mut self) -> Option<&mut T> {
+        self.0.get_mut()?.as_mut()
     }
 }
 
 impl<T> From<T> for Lazy<T> {
     fn from(value: T) -> Self {
-        Self { stored: None, value: OnceCell::from(Some(value)) }
+        Self(OnceCell::from(Some(value)))
     }
 }

@@ -18,4 +18,5 @@ mod scripts;
 mod secrets;
 mod single_use;
 mod stage;
+mod stored;
 mod words;

@@ -69,7 +69,7 @@ fn restore(key: &str, value: &str) -> Option<RestoreError> {
     let rows = [Row { key: key.into(), value: value.into() }];
     let random = randomness(&Rc::new(Cell::new(1)));
     let id = RoomId::parse("daily").expect("a name");
-    Room::restore(id, Config::default(), random, UnixMillis(1), &rows, vec![]).err()
+    Room::restore(id, Config::default(), random, UnixMillis(1), (&rows, Box::new(|_| None)), vec![]).err()
 }
 
 #[test]

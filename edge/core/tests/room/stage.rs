@@ -2,9 +2,9 @@
 //! messages they received.
 
 use crate::offers::Connection;
+use crate::stored;
 use edge_core::fleet::{PlaceAnswer, Placement, Relays};
 use edge_core::room::{Attachment, Config, Input, Output, ResumeKeys, Room};
-use edge_core::storage::Row;
 use edge_core::{Random, SocketId};
 use shared::control::{NodeToRoom, RecordingReport, RoomToNode, SegmentOutcome};
 use shared::rtp_parameters::Fingerprint;
@@ -97,21 +97,20 @@ impl Stage {
 
     /// Drops the room and restores it from its rows and its sockets' attachments.
     pub(crate) fn sleep(&mut self) -> Vec<Output> {
-        let rows: Vec<Row> =
-            self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
+        let (rows, archive) = stored::for_waking(&self.rows);
         let sockets = self.sockets.values().map(through_json).collect();
         let random = randomness(&self.random);
-        self.room = Room::restore(room_id(), config(), random, self.now, &rows, sockets).expect("reads its rows");
+        self.room =
+            Room::restore(room_id(), config(), random, self.now, (&rows, archive), sockets).expect("reads its rows");
         self.drain()
     }
 
     /// Restores the room from its readable rows; the others are treated as the shell does.
     pub(crate) fn salvage(&mut self) -> Vec<Output> {
-        let rows: Vec<Row> =
-            self.rows.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone() }).collect();
+        let (rows, archive) = stored::for_waking(&self.rows);
         let sockets = self.sockets.values().map(through_json).collect();
         let random = randomness(&self.random);
-        let (room, unreadable) = Room::salvage(room_id(), config(), random, self.now, &rows, sockets);
+        let (room, unreadable) = Room::salvage(room_id(), config(), random, self.now, (&rows, archive), sockets);
         self.room = room;
         for error in unreadable.iter().filter(|error| Room::is_disposable(error.key())) {
             self.rows.remove(error.key());

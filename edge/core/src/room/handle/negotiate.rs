@@ -10,7 +10,6 @@ use crate::room::state::members::{Renegotiation, Restart, Waiting};
 use crate::room::state::negotiated::Negotiated;
 use crate::room::state::sessions::{self, MediaSession, MediaState};
 use crate::session_description::Offer;
-use crate::storage::Lazy;
 use shared::signal::{NegotiateReason, TrackIntent};
 use shared::token::Grants;
 use shared::{ErrorCode, NodeId, ParticipantId, SessionId, UnixMillis, limits};
@@ -172,7 +171,7 @@ fn negotiate_same(
     if let Some(session) = cx.state.sessions.get_mut(&id) {
         session.version = session.version.saturating_add(1);
     }
-    if let Some(negotiated) = cx.state.negotiated.get_mut(&id).and_then(Lazy::get_mut) {
+    if let Some(negotiated) = cx.state.negotiated_mut(&id) {
         negotiated.renegotiate(offer, sections, cx.random);
     }
     session::adopt(cx.state, participant, id, tracks);

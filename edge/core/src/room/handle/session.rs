@@ -5,7 +5,6 @@ use crate::room::state::negotiated::Negotiated;
 use crate::room::state::sessions::MediaSession;
 use crate::room::state::slots::Slot;
 use crate::room::state::tracks::Track;
-use crate::storage::Lazy;
 use shared::rtp_parameters::Fingerprint;
 use shared::{ParticipantId, SessionId};
 
@@ -25,16 +24,16 @@ pub(crate) fn bind(state: &mut State, id: &SessionId, epoch: u64, fingerprint: F
 
 /// Switches the participant to this session and these tracks, and ends the previous session.
 pub(crate) fn adopt(state: &mut State, participant: &ParticipantId, session: SessionId, tracks: Vec<Track>) {
-    let Some(member) = state.members.get_mut(participant) else { return };
-    let before = std::mem::replace(&mut member.session, session.clone());
-    member.tracks = tracks;
-    let negotiated = state.negotiated.get(&session).and_then(Lazy::get);
-    let offered = negotiated.into_iter().flat_map(Negotiated::slots);
+    let Some(member) = state.members.get(participant) else { return };
+    let offered = state.negotiated(&session).into_iter().flat_map(Negotiated::slots);
     let slots = offered.map(|(mid, kind, number)| {
         let known = member.slots.iter().find(|slot| slot.mid == *mid && slot.kind == kind);
         Slot { mid: mid.clone(), kind, number, playing: known.and_then(|slot| slot.playing.clone()) }
     });
-    member.slots = slots.collect();
+    let slots = slots.collect();
+    let Some(member) = state.members.get_mut(participant) else { return };
+    let before = std::mem::replace(&mut member.session, session.clone());
+    (member.tracks, member.slots) = (tracks, slots);
     if before != session {
         state.sessions.remove(&before);
     }

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_room_remembers_a_bounded_number_of_tokens_and_forgets_none_for_a_new_one() {
-        let state = &mut State::new(RoomId::parse("daily").expect("valid"), Snapshot::default());
+        let state = &mut State::new(RoomId::parse("daily").expect("valid"), Snapshot::default(), Box::new(|_| None));
         let attempt = AttemptId::parse("a").expect("valid");
         for number in 0..limits::USED_TOKENS_PER_ROOM_MAX {
             let claims = claims(&format!("t{number}"));

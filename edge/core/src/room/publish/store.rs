@@ -34,7 +34,7 @@ pub(crate) fn take_changes(
         changes.write(format!("{SESSION}{id}"), state.sessions.get(&id), VERSION);
     }
     for id in state.negotiated.take_changed() {
-        changes.write(format!("{NEGOTIATED}{id}"), state.negotiated.get(&id).and_then(Lazy::get), VERSION);
+        changes.write(format!("{NEGOTIATED}{id}"), state.negotiated.get(&id).and_then(Lazy::known), VERSION);
     }
     for id in state.recordings.take_changed() {
         changes.write(format!("{RECORDING}{id}"), state.recordings.get(&id), VERSION);

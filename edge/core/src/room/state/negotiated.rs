@@ -39,6 +39,9 @@ impl std::fmt::Debug for Negotiated {
 }
 
 impl Negotiated {
+    /// Occurs in every row with these parameters, and in no other.
+    pub(crate) const MARK: &str = "\"client_ufrag\":";
+
     pub(crate) fn new(offer: &Offer, sections: Vec<AnsweredSection>, random: &mut Random) -> Self {
         Self {
             node_ufrag: random::text(random, UFRAG_LETTERS),

@@ -15,7 +15,7 @@ use crate::room::state::sessions::MediaSession;
 use crate::room::state::standings::Standing;
 use crate::room::state::used_tokens::UsedToken;
 use crate::storage;
-use crate::storage::{Lazy, RestoreError, Row};
+use crate::storage::{Archive, Lazy, RestoreError, Row};
 use shared::signal::ChatMessage;
 use shared::{ParticipantId, RecordingId, SessionId, TokenId};
 use std::collections::BTreeMap;
@@ -58,28 +58,20 @@ impl Snapshot {
     /// Parses all rows, and returns the errors of the unreadable ones.
     pub(crate) fn read(rows: &[Row]) -> (Self, Vec<RestoreError>) {
         let mut snapshot = Self::default();
-        let mut unreadable: Vec<_> = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
-        let sessions = rows.iter().filter(|row| row.key.starts_with(SESSION));
-        unreadable.extend(sessions.filter_map(|row| snapshot.complete(row).err()));
+        let unreadable = rows.iter().filter_map(|row| snapshot.add(row).err()).collect();
         (snapshot, unreadable)
     }
 
-    /// Takes a session's negotiated parameters from its own row, where earlier versions stored them.
-    fn complete(&mut self, row: &Row) -> Result<(), RestoreError> {
-        let Ok(id) = session(row, row.key.strip_prefix(SESSION).unwrap_or_default()) else { return Ok(()) };
-        if !self.sessions.contains_key(&id) || self.negotiated.contains_key(&id) {
-            return Ok(());
+    fn add_session(&mut self, row: &Row, id: &str) -> Result<(), RestoreError> {
+        let id = SessionId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()))?;
+        // An unreadable session's negotiated parameters are deleted with it.
+        self.negotiated.insert(id.clone(), Lazy::stored());
+        // Earlier versions stored all in one row.
+        if row.value.contains(Negotiated::MARK) {
+            self.unstored.push((id.clone(), storage::read(row, VERSION)?));
         }
-        match storage::read::<Negotiated>(row, VERSION) {
-            Ok(negotiated) => {
-                self.unstored.push((id, negotiated));
-                Ok(())
-            }
-            Err(error) => {
-                self.sessions.remove(&id);
-                Err(error)
-            }
-        }
+        self.sessions.insert(id, storage::read(row, VERSION)?);
+        Ok(())
     }
 
     fn add(&mut self, row: &Row) -> Result<(), RestoreError> {
@@ -89,10 +81,9 @@ impl Snapshot {
         } else if let Some(id) = row.key.strip_prefix(MEMBER) {
             self.members.insert(participant(row, id)?, storage::read(row, VERSION)?);
         } else if let Some(id) = row.key.strip_prefix(SESSION) {
-            let id = session(row, id)?;
-            self.sessions.insert(id, storage::read(row, VERSION)?);
-        } else if let Some(id) = row.key.strip_prefix(NEGOTIATED) {
-            self.negotiated.insert(session(row, id)?, Lazy::stored(row, VERSION)?);
+            self.add_session(row, id)?;
+        } else if row.key.starts_with(NEGOTIATED) {
+            // Read when it is needed.
         } else if let Some(epoch) = row.key.strip_prefix(ASSIGNMENT) {
             let epoch = epoch.parse().map_err(|_| malformed("an epoch is a number"))?;
             self.assignments.insert(epoch, storage::read(row, VERSION)?);
@@ -131,8 +122,11 @@ pub(crate) fn is_disposable(key: &str) -> bool {
             .any(|prefix| key.starts_with(prefix))
 }
 
-fn session(row: &Row, id: &str) -> Result<SessionId, RestoreError> {
-    SessionId::parse(id).map_err(|error| RestoreError::malformed(row, &error.to_string()))
+/// A session's negotiated parameters from storage.
+pub(crate) fn negotiated(archive: &Archive, session: &SessionId) -> Option<Negotiated> {
+    let key = format!("{NEGOTIATED}{session}");
+    let value = archive(&key)?;
+    storage::read(&Row { key, value }, VERSION).ok()
 }
 
 fn participant(row: &Row, id: &str) -> Result<ParticipantId, RestoreError> {
