@@ -1,10 +1,12 @@
-//! The Worker's configuration variables, parsed once per event; all mistakes are reported together.
+//! The Worker's configuration variables, parsed once; all mistakes are reported together.
 
 use edge_core::presign::Storage;
 use serde::Serialize;
 use shared::signal::IceServer;
 use shared::{Region, limits};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use worker::Env;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -81,9 +83,15 @@ pub(crate) enum Continent {
 pub(crate) struct ConfigError(Vec<String>);
 
 impl Config {
-    pub(crate) fn read(env: &Env) -> Result<Self, ConfigError> {
+    /// Reads the variables at the first call; they cannot change during the life of an isolate.
+    pub(crate) fn read(env: &Env) -> Result<Rc<Self>, ConfigError> {
+        thread_local!(static READ: OnceCell<Rc<Config>> = const { OnceCell::new() });
+        if let Some(config) = READ.with(|read| read.get().cloned()) {
+            return Ok(config);
+        }
         let secret = |name: &str| env.secret(name).ok().map(|secret| secret.to_string());
-        Self::parse(|name| env.var(name).ok().map(|var| var.to_string()).or_else(|| secret(name)))
+        let config = Self::parse(|name| env.var(name).ok().map(|var| var.to_string()).or_else(|| secret(name)))?;
+        Ok(READ.with(|read| Rc::clone(read.get_or_init(|| Rc::new(config)))))
     }
 
     fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {

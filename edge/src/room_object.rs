@@ -23,6 +23,7 @@ use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, Region, RoomId, UnixMillis};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
     durable_object, wasm_bindgen,
@@ -318,7 +319,7 @@ impl RoomObject {
         let config = self.config()?;
         let config = room::Config {
             can_record: config.storage.is_some(),
-            ice_servers: config.ice_servers,
+            ice_servers: config.ice_servers.clone(),
             turn_keys: auth::turn_keys(&self.env),
             resume_keys: auth::resume_keys(&self.env).map_err(|error| Error::RustError(error.to_string()))?,
         };
@@ -393,7 +394,7 @@ impl RoomObject {
         }
     }
 
-    fn config(&self) -> Result<Config> {
+    fn config(&self) -> Result<Rc<Config>> {
         Config::read(&self.env).map_err(|error| Error::RustError(error.to_string()))
     }
 }

@@ -15,16 +15,23 @@ use crate::auth::AuthError;
 use crate::config::{Config, ConfigError, Continent, Origins};
 use crate::cors::{self, Cors};
 use crate::refusal::Refusal;
+use crate::upgrade::Protocols;
 use crate::{log, random, turnstile, upgrade};
+use edge_core::door::Address;
 use shared::{ErrorCode, RoomId};
+use std::rc::Rc;
 use worker::js_sys::Reflect;
 use worker::{Env, Method, Request, Response};
 
 pub(crate) struct Arrival<'a> {
     request: Request,
     env: &'a Env,
-    config: Config,
+    config: Rc<Config>,
     request_id: String,
+    /// The caller's address as reported by the platform.
+    address: Option<Address>,
+    /// The sub-protocols of a client that requests admission to a room.
+    offered: Protocols,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +63,10 @@ impl From<Refusal> for RouteError {
 
 /// Answers every request that is not for a static asset.
 pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Response> {
-    if is_for_client(&request)
-        && let Some(refusal) = turnstile::refuse(&request)
+    let address = request.headers().get("CF-Connecting-IP").ok().flatten().and_then(|text| Address::parse(&text));
+    let offered = if is_for_client(&request) { Some(Protocols::of(&request)) } else { None };
+    if let Some(offered) = &offered
+        && let Some(refusal) = turnstile::refuse(address, offered)
     {
         // No page can read the answer to an upgrade.
         if upgrade::is_asked_for(&request) {
@@ -69,7 +78,11 @@ pub(crate) async fn route(request: Request, env: &Env) -> worker::Result<Respons
     let request_id = random::request_id();
     let config = Config::read(env);
     let cors = config.as_ref().map_or(Cors::Silent, |config| Cors::of(&config.origins, &request));
-    let response = match handle(request, env, config, &cors, &request_id).await {
+    let arrival = config.map(|config| {
+        let (request_id, offered) = (request_id.clone(), offered.unwrap_or_default());
+        Arrival { request, env, config, request_id, address, offered }
+    });
+    let response = match handle(arrival, &cors).await {
         Ok(response) => response,
         Err(RouteError::Refused(refusal)) => refusal.response(&request_id)?,
         Err(error @ (RouteError::Config(_) | RouteError::Platform(_) | RouteError::Auth(_))) => {
@@ -87,16 +100,10 @@ fn is_for_client(request: &Request) -> bool {
     path.starts_with("/v1/rooms/") && is_way_in
 }
 
-async fn handle(
-    request: Request,
-    env: &Env,
-    config: Result<Config, ConfigError>,
-    cors: &Cors,
-    request_id: &str,
-) -> Result<Response, RouteError> {
-    let path = request.path();
+async fn handle(arrival: Result<Arrival<'_>, ConfigError>, cors: &Cors) -> Result<Response, RouteError> {
+    let arrival = arrival?;
+    let path = arrival.request.path();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let arrival = Arrival { request, env, config: config?, request_id: request_id.into() };
     if cors::is_preflight(&arrival.request) {
         let methods = methods(&segments).map_or_else(|| api::methods(&path), <[_]>::to_vec);
         return preflight(cors, &methods);
@@ -104,7 +111,7 @@ async fn handle(
     // The crate `worker` reports every unknown method as GET.
     let method = arrival.request.inner().method();
     match (method.as_str(), segments.as_slice()) {
-        ("GET", ["healthz"]) => health::get(request_id),
+        ("GET", ["healthz"]) => health::get(&arrival.request_id),
         ("GET", ["v1", "rooms", room, "socket"]) => rooms::socket(&arrival, room).await,
         ("GET", ["v1", "rooms", room, "events"]) => events::listen(&arrival, room).await,
         ("POST", ["v1", "rooms", room, "events"]) => events::say(arrival, room).await,
@@ -153,8 +160,8 @@ impl Arrival<'_> {
         self.config.origins.admit(self.header("Origin").as_deref(), &host)
     }
 
-    /// The caller's address as reported by the platform.
-    fn address(&self) -> Option<String> {
+    /// The text of `address`.
+    fn address_text(&self) -> Option<String> {
         self.header("CF-Connecting-IP")
     }
 

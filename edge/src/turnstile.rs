@@ -8,7 +8,7 @@ use edge_core::room::Holder;
 use edge_core::turnstile::{Credential, Turnstile};
 use shared::{ParticipantId, RoomId};
 use std::cell::{Cell, RefCell};
-use worker::{Request, Response};
+use worker::Response;
 
 /// One log line is written per this many refusals.
 const REFUSALS_PER_LINE: u64 = 1_000;
@@ -20,19 +20,14 @@ thread_local! {
 
 /// Refuses a client that requests sockets too often. Browsers hide the response from pages, and clients treat it as a
 /// lost connection.
-pub(crate) fn refuse(request: &Request) -> Option<worker::Result<Response>> {
-    let protocols = Protocols::of(request);
+pub(crate) fn refuse(address: Option<Address>, protocols: &Protocols) -> Option<worker::Result<Response>> {
     let credential = match (protocols.token(), protocols.resume_secret()) {
         (Some(token), _) => Credential::Token(token),
         (None, Some(secret)) => Credential::ResumeSecret(secret),
         (None, None) => Credential::Nothing,
     };
-    let is_looked_at = ask(address(request), |turnstile, _| turnstile.looks_at(clock::now(), credential));
+    let is_looked_at = ask(address, |turnstile, _| turnstile.looks_at(clock::now(), credential));
     is_looked_at.err().map(|refusal| refusal.response(&random::request_id()))
-}
-
-fn address(request: &Request) -> Option<Address> {
-    Address::parse(&request.headers().get("CF-Connecting-IP").ok().flatten()?)
 }
 
 /// Checks the limits of a client with a valid token.

@@ -120,7 +120,7 @@ async fn admit(arrival: &Arrival<'_>, id: OperationId, room: Option<&String>) ->
             key.map(|id| Caller { counted: format!("key:{id}"), by: None }).ok_or_else(Refusal::bad_api_key)
         }
     };
-    let address = || format!("address:{}", arrival.address().unwrap_or_default());
+    let address = || format!("address:{}", arrival.address_text().unwrap_or_default());
     let counted = caller.as_ref().map_or_else(|_| address(), |caller| caller.counted.clone());
     if !arrival.env.rate_limiter("API_RATE")?.limit(counted).await?.success {
         return Err(Refusal::rate_limited().into());

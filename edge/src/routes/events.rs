@@ -5,7 +5,6 @@ use super::rooms::{self, Admitted, Way};
 use super::{Arrival, RouteError, parse_room};
 use crate::internal::{Address, Said};
 use crate::refusal::Refusal;
-use crate::upgrade::Protocols;
 use crate::{auth, event_stream, turnstile};
 use edge_core::connection_key::Opened;
 use shared::{ErrorCode, limits};
@@ -19,7 +18,7 @@ const CLOSE: &str = "close";
 
 /// `GET`: the frames for a client with a join token or a resume secret, as server-sent events.
 pub(super) async fn listen(arrival: &Arrival<'_>, room: &str) -> Result<Response, RouteError> {
-    match rooms::admit(arrival, &parse_room(room)?, &Protocols::of(&arrival.request), Way::Events).await? {
+    match rooms::admit(arrival, &parse_room(room)?, &arrival.offered, Way::Events).await? {
         Ok(Admitted { response, key }) => {
             Ok(event_stream::of_socket(&arrival.request, response, &key.unwrap_or_default())?)
         }

@@ -65,7 +65,7 @@ pub(super) async fn admit(mut arrival: Arrival<'_>) -> Result<Response, RouteErr
     if !arrival.is_from_allowed_origin() {
         return Err(Refusal::new(ErrorCode::Forbidden, "pages of this origin are not allowed").into());
     }
-    let address = arrival.address().unwrap_or_default();
+    let address = arrival.address_text().unwrap_or_default();
     if !arrival.env.rate_limiter("GUEST_RATE")?.limit(address).await?.success {
         return Err(Refusal::rate_limited().into());
     }

@@ -21,7 +21,8 @@ pub(super) async fn socket(arrival: &Arrival<'_>) -> Result<Response, RouteError
     };
     let fleet = Address::fleet(&claims.region, Some(continent));
     let request_id = arrival.request_id.clone();
-    let seen = arrival.address().and_then(|address| address.parse::<IpAddr>().ok()).map(|seen| seen.to_canonical());
+    let seen =
+        arrival.address_text().and_then(|address| address.parse::<IpAddr>().ok()).map(|seen| seen.to_canonical());
     let (continent, near, address, connection) = (None, Vec::new(), None, None);
     let introduction = Introduction { claims, continent, near, address, seen, request_id, connection };
     Ok(fleet.introduce(arrival.env, &introduction).await?)

@@ -8,7 +8,6 @@ use crate::refusal::Refusal;
 use crate::upgrade::{self, Protocols};
 use crate::{auth, log, random, turnstile};
 use edge_core::connection_key::Connection;
-use edge_core::door;
 use edge_core::room::Holder;
 use shared::token::{JoinClaims, TicketClaims};
 use shared::{ErrorCode, RoomId};
@@ -22,11 +21,11 @@ pub(super) async fn socket(arrival: &Arrival<'_>, room: &str) -> Result<Response
     if !upgrade::is_asked_for(&arrival.request) {
         return Err(Refusal::upgrade_required().into());
     }
-    let protocols = Protocols::of(&arrival.request);
+    let protocols = &arrival.offered;
     let admitted = match parse_room(room) {
-        Ok(room) => admit(arrival, &room, &protocols, Way::Socket).await?,
+        Ok(room) => admit(arrival, &room, protocols, Way::Socket).await?,
         Err(refusal) => {
-            turnstile::check_explanation(address(arrival))?;
+            turnstile::check_explanation(arrival.address)?;
             Err(refusal.code)
         }
     };
@@ -66,11 +65,11 @@ pub(super) async fn admit(
     };
     match verified {
         Ok(Client::Joins(claims)) => {
-            turnstile::check_join(address(arrival), room, &claims.sub)?;
+            turnstile::check_join(arrival.address, room, &claims.sub)?;
             introduce(arrival, room, claims, way).await.map(Ok)
         }
         Ok(Client::Returns(claims)) => {
-            turnstile::check_resume(address(arrival), room, &claims.holder)?;
+            turnstile::check_resume(arrival.address, room, &claims.holder)?;
             let admitted = introduce(arrival, room, claims, way).await?;
             // The room opens no socket for an invalid secret.
             match admitted.response.status_code() == ErrorCode::SessionExpired.http_status() {
@@ -91,7 +90,7 @@ enum Client {
 
 /// Tells the client the reason of its refusal, unless too many clients are being refused.
 fn explain(arrival: &Arrival<'_>, code: ErrorCode, room: &RoomId) -> Result<Result<Admitted, ErrorCode>, RouteError> {
-    turnstile::check_explanation(address(arrival))?;
+    turnstile::check_explanation(arrival.address)?;
     let fields: [(&str, &dyn std::fmt::Display); 3] =
         [("request", &arrival.request_id), ("room", room), ("code", &code)];
     log::line(log::Level::Info, "socket_refused", &fields);
@@ -130,7 +129,7 @@ async fn introduce<C: Caller>(
         claims,
         continent: near.map(|continent| Continent::code(continent).into()),
         near: near.map(|continent| arrival.config.nearest(continent)).unwrap_or_default(),
-        address: address(arrival),
+        address: arrival.address,
         seen: None,
         request_id: arrival.request_id.clone(),
         connection,
@@ -142,7 +141,7 @@ async fn introduce<C: Caller>(
 /// True if the platform's limit admits another client of the room. The first upgrades of each address have a separate limit, so
 /// that a few busy addresses do not close the room to the others.
 async fn has_room_for(arrival: &Arrival<'_>, room_key: &str) -> Result<bool, RouteError> {
-    let is_first = match address(arrival) {
+    let is_first = match arrival.address {
         Some(address) => is_below(arrival, "ADDRESS_RATE", format!("{room_key}:{}", address.number())).await?,
         None => false,
     };
@@ -195,7 +194,7 @@ pub(super) async fn node(arrival: &Arrival<'_>, room: &str) -> Result<Response, 
         claims,
         continent: None,
         near: Vec::new(),
-        address: address(arrival),
+        address: arrival.address,
         seen: None,
         request_id,
         connection: None,
@@ -212,9 +211,5 @@ fn check_origin(arrival: &Arrival<'_>) -> Result<(), AuthError> {
 
 /// The code for a guest's address that a room may keep.
 pub(super) fn blind_address(arrival: &Arrival<'_>, room: &RoomId) -> Result<Option<String>, AuthError> {
-    address(arrival).map_or(Ok(None), |address| auth::blind(address, room, arrival.env))
-}
-
-fn address(arrival: &Arrival<'_>) -> Option<door::Address> {
-    door::Address::parse(&arrival.address()?)
+    arrival.address.map_or(Ok(None), |address| auth::blind(address, room, arrival.env))
 }
