@@ -1,6 +1,7 @@
 //! One thread, one UDP port, some TCP connections, one `Sfu`: waits, takes a batch of inputs, and sends the results.
 
 mod report;
+mod ufrags;
 
 pub(crate) use report::Report;
 
@@ -20,6 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use udp::{Counters, ReceiveBatch, SendBatch, Socket};
+use ufrags::Ufrags;
 
 /// Commands that may wait for a shard: control messages are few, and their senders can wait.
 const COMMANDS_MAX: usize = 1_024;
@@ -38,11 +40,6 @@ pub(crate) enum Command {
     ConnectedSessions {
         room: RoomId,
         reply: oneshot::Sender<Vec<SessionId>>,
-    },
-    /// Asks whether a session has this user fragment.
-    HasUfrag {
-        ufrag: Box<str>,
-        reply: oneshot::Sender<bool>,
     },
     /// A client's connection, whose first check names a session.
     Connection(Arrival),
@@ -73,6 +70,7 @@ pub(crate) struct Shard {
     config: sfu::Config,
     events: mpsc::Sender<Event>,
     outlet: Outlet,
+    ufrags: Ufrags,
     report: Arc<Mutex<Report>>,
     running: Mutex<Running>,
 }
@@ -95,9 +93,9 @@ impl Shard {
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(address, false).with_context(|| format!("binding UDP {address}"))?;
         let address = socket.local_address().context("reading a shard's address")?;
-        let report = Arc::<Mutex<Report>>::default();
-        let running = run(index, socket, config.clone(), &events, &outlet, &report)?;
-        Ok(Self { index, address, config, events, outlet, report, running: Mutex::new(running) })
+        let (ufrags, report) = (Ufrags::default(), Arc::<Mutex<Report>>::default());
+        let running = run(index, socket, config.clone(), (&events, &outlet), &ufrags, &report)?;
+        Ok(Self { index, address, config, events, outlet, ufrags, report, running: Mutex::new(running) })
     }
 
     /// Starts a thread in place of an ended one, at the same address; `seed` as for the first. Its sessions are lost.
@@ -106,8 +104,10 @@ impl Shard {
         let sessions = std::mem::take(&mut *self.report.lock().unwrap_or_else(PoisonError::into_inner)).sessions;
         // The thread's sessions ended with it; its last report is at most half a second old.
         (0..sessions).for_each(|_| self.config.places.give_back());
+        self.ufrags.forget_all();
         let config = sfu::Config { seed, ..self.config.clone() };
-        let running = run(self.index, socket, config, &self.events, &self.outlet, &self.report)?;
+        let ways = (&self.events, &self.outlet);
+        let running = run(self.index, socket, config, ways, &self.ufrags, &self.report)?;
         *self.running() = running;
         Ok(())
     }
@@ -144,10 +144,9 @@ impl Shard {
         answer
     }
 
-    pub(crate) async fn has_ufrag(&self, ufrag: &str) -> bool {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Command::HasUfrag { ufrag: ufrag.into(), reply }).await;
-        answer.await.unwrap_or(false)
+    /// True if a session has this user fragment; costs its thread nothing.
+    pub(crate) fn has_ufrag(&self, ufrag: &str) -> bool {
+        self.ufrags.has(ufrag)
     }
 
     pub(crate) fn report(&self) -> Report {
@@ -173,8 +172,8 @@ fn run(
     index: u16,
     socket: Socket,
     config: sfu::Config,
-    events: &mpsc::Sender<Event>,
-    outlet: &Outlet,
+    (events, outlet): (&mpsc::Sender<Event>, &Outlet),
+    ufrags: &Ufrags,
     report: &Arc<Mutex<Report>>,
 ) -> anyhow::Result<Running> {
     let waker = Arc::new(Waker::new().context("creating an eventfd")?);
@@ -192,6 +191,8 @@ fn run(
         commands: receiver,
         events: events.clone(),
         outlet: outlet.clone(),
+        ufrags: ufrags.clone(),
+        commands_taken: 0,
         handed_over_at: now(),
         asked_for: None,
         reporter: Reporter::new(now(), Arc::clone(report)),
@@ -217,6 +218,8 @@ struct Worker {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     outlet: Outlet,
+    ufrags: Ufrags,
+    commands_taken: u64,
     handed_over_at: Instant,
     /// The number that the recorder waits for.
     asked_for: Option<u64>,
@@ -249,13 +252,15 @@ impl Worker {
             if self.sfu.poll_timeout().is_some_and(|at| at <= now) {
                 self.sfu.handle_input(now, Input::Deadline);
             }
+            self.publish_ufrags();
             self.transmit(now);
             self.tell_rooms();
             self.hand_over(now);
             if self.reporter.is_due(now) {
                 self.connections.sweep(now, |path| self.sfu.knows(path));
                 self.forget_ended(now);
-                self.reporter.report(now, &self.sfu, self.counters, self.connections.report());
+                let streams = self.connections.report();
+                self.reporter.report(now, &self.sfu, self.commands_taken, self.counters, streams);
             }
         }
     }
@@ -346,6 +351,7 @@ impl Worker {
 
     fn obey(&mut self) -> std::ops::ControlFlow<()> {
         while let Ok(command) = self.commands.try_recv() {
+            self.commands_taken += 1;
             match command {
                 Command::Control { room, message } => {
                     self.sfu.handle_input(now(), Input::Control { room, message });
@@ -353,9 +359,6 @@ impl Worker {
                 Command::ConnectedSessions { room, reply } => {
                     // The caller may have given up.
                     let _ = reply.send(self.sfu.connected_sessions(&room));
-                }
-                Command::HasUfrag { ufrag, reply } => {
-                    let _ = reply.send(self.sfu.has_ufrag(&ufrag));
                 }
                 Command::Connection(arrival) => self.connections.admit(now(), arrival),
                 Command::WantKeyframe { room, track } => self.sfu.want_recorded_keyframe(now(), &room, &track),
@@ -366,6 +369,12 @@ impl Worker {
             }
         }
         std::ops::ControlFlow::Continue(())
+    }
+
+    fn publish_ufrags(&mut self) {
+        while let Some(change) = self.sfu.poll_ufrag() {
+            self.ufrags.note(change);
+        }
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -421,13 +430,13 @@ fn now() -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use media_core::congestion::bandwidth::Bandwidth;
     use media_core::places::Places;
     use std::net::Ipv4Addr;
 
-    fn shard() -> Shard {
+    pub(crate) fn shard() -> Shard {
         let config = sfu::Config {
             identity: crate::identity::make().expect("an identity"),
             seed: 1,
@@ -463,25 +472,32 @@ mod tests {
     async fn a_shard_that_died_gives_its_places_back() {
         let shard = shard();
         for seed in 2..4 {
-            let message = serde_json::from_value(serde_json::json!({ "type": "set_session", "session": {
-                "session": "s", "participant": "ada", "sections": [],
-                "ice": { "node_ufrag": "node", "node_pwd": "secret", "client_ufrag": "ada", "client_pwd": "" },
-                "client_fingerprint": "00:".repeat(31) + "00",
-            } }));
-            shard.tell(Command::Control { room: room(), message: message.expect("a message") }).await;
+            shard.tell(open_session()).await;
             // The only place of the node is taken; the shard reports that with its next report.
             let until = now() + 10 * REPORT_INTERVAL;
             while shard.report().sessions != 1 {
                 assert!(now() < until, "there is no place for a session");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+            assert!(shard.has_ufrag("node"));
             shard.tell(Command::Panic).await;
             while !shard.has_ended() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             shard.restart(seed).expect("restarts");
+            assert!(!shard.has_ufrag("node"), "its sessions are lost");
         }
         shard.tell(Command::Stop).await;
+    }
+
+    /// Opens a session with the user fragment `node`.
+    pub(crate) fn open_session() -> Command {
+        let message = serde_json::from_value(serde_json::json!({ "type": "set_session", "session": {
+            "session": "s", "participant": "ada", "sections": [],
+            "ice": { "node_ufrag": "node", "node_pwd": "secret", "client_ufrag": "ada", "client_pwd": "" },
+            "client_fingerprint": "00:".repeat(31) + "00",
+        } }));
+        Command::Control { room: room(), message: message.expect("a message") }
     }
 
     fn room() -> RoomId {

@@ -204,6 +204,7 @@ impl Node {
     fn drain(&mut self) {
         let now = self.clock.now();
         loop {
+            while self.sfu.poll_ufrag().is_some() {}
             self.transmit();
             if let Some(output) = self.sfu.poll_output() {
                 self.control.handle_input(now, control::Input::Shard { shard: SHARD, output });

@@ -7,7 +7,7 @@ pub use parked::{PARKED_BYTES_MAX, PARKED_FOR, PARKED_REQUESTS_MAX, Parked};
 use crate::keys::SessionKey;
 use crate::path::Path;
 use crate::rtp;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// The protocols that share the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,20 @@ impl Protocol {
     }
 }
 
+/// A user fragment that a session has from here on, or no session any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UfragChange {
+    Claimed(Box<str>),
+    Released(Box<str>),
+}
+
 /// Maps paths and user fragments to sessions.
 #[derive(Debug, Default)]
 pub struct Demux {
     by_path: HashMap<Path, SessionKey>,
     by_ufrag: HashMap<Box<str>, SessionKey>,
+    /// Until the shell takes them.
+    ufrag_changes: VecDeque<UfragChange>,
     /// Checks that arrived before their session.
     pub parked: Parked,
 }
@@ -66,13 +75,19 @@ impl Demux {
 
     pub fn claim_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         self.by_ufrag.insert(ufrag.into(), session);
+        self.ufrag_changes.push_back(UfragChange::Claimed(ufrag.into()));
     }
 
     /// Releases a session's user fragment, unless another session has it by now.
     pub fn release_ufrag(&mut self, ufrag: &str, session: SessionKey) {
         if self.by_ufrag(ufrag) == Some(session) {
             self.by_ufrag.remove(ufrag);
+            self.ufrag_changes.push_back(UfragChange::Released(ufrag.into()));
         }
+    }
+
+    pub fn next_ufrag_change(&mut self) -> Option<UfragChange> {
+        self.ufrag_changes.pop_front()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -83,6 +98,26 @@ impl Demux {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_changes_add_up_to_all_user_fragments() {
+        let mut demux = Demux::default();
+        let [first, second] = [1, 2].map(SessionKey::numbered);
+        demux.claim_ufrag("a", first);
+        demux.claim_ufrag("b", first);
+        demux.claim_ufrag("b", second);
+        demux.release_ufrag("b", first);
+        demux.release_ufrag("a", first);
+        let mut known = std::collections::BTreeSet::new();
+        while let Some(change) = demux.next_ufrag_change() {
+            match change {
+                UfragChange::Claimed(ufrag) => known.insert(ufrag),
+                UfragChange::Released(ufrag) => known.remove(&ufrag),
+            };
+        }
+        assert_eq!(known, ["b".into()].into());
+        assert_eq!(demux.by_ufrag("b"), Some(second));
+    }
 
     #[test]
     fn the_first_byte_tells_the_protocol() {

@@ -15,6 +15,7 @@ mod subscribe;
 mod transport;
 mod viewers;
 
+pub use crate::demux::UfragChange;
 pub use crate::egress::arena::Run;
 
 use crate::congestion::bandwidth::Bandwidth;
@@ -233,6 +234,11 @@ impl Sfu {
         self.outputs.pop_front()
     }
 
+    /// The next user fragment that a session got or lost, on the node's side.
+    pub fn poll_ufrag(&mut self) -> Option<UfragChange> {
+        self.demux.next_ufrag_change()
+    }
+
     /// True if [`Self::poll_transmits`] must be called before the next datagram, or packets are lost: a read may bring
     /// more of one track than is kept.
     pub fn is_urgent(&self) -> bool {
@@ -261,11 +267,6 @@ impl Sfu {
     /// True if a session has verified this path.
     pub fn knows(&self, path: Path) -> bool {
         self.demux.by_path(path).is_some()
-    }
-
-    /// True if a session has this user fragment on the node's side.
-    pub fn has_ufrag(&self, ufrag: &str) -> bool {
-        self.demux.by_ufrag(ufrag).is_some()
     }
 
     pub fn room_count(&self) -> usize {

@@ -16,6 +16,7 @@ const METRICS: &[Metric<Report>] = &[
         r.share_bps
     }),
     gauge("media_shard_busy_permille", "CPU use in thousandths of a core.", |r| r.busy_permille.into()),
+    counter("media_commands_total", "Commands that the shard took from other threads.", |r| r.commands),
     counter("media_datagrams_in_total", "Datagrams received.", |r| r.stats.datagrams_in),
     counter("media_bytes_in_total", "Bytes received.", |r| r.stats.bytes_in),
     counter("media_datagrams_out_total", "Datagrams sent.", |r| r.stats.datagrams_out),

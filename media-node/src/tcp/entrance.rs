@@ -176,13 +176,12 @@ impl Lobby {
         Ok(())
     }
 
+    /// Looks the user fragment up in what the shards have published, so that strangers cost them nothing.
     async fn find(&self, ufrag: &str) -> Option<&Shard> {
         let until = Instant::now() + limits::ROUTE_TIMEOUT;
         loop {
-            for shard in &*self.shards {
-                if shard.has_ufrag(ufrag).await {
-                    return Some(shard);
-                }
+            if let Some(shard) = self.shards.iter().find(|shard| shard.has_ufrag(ufrag)) {
+                return Some(shard);
             }
             if Instant::now() >= until {
                 return None;

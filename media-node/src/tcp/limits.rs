@@ -27,7 +27,8 @@ pub(super) const UNSENT_BYTES_MAX: u32 = 32 * 1024;
 pub(super) const READ_BYTES: usize = 64 * 1024;
 /// The edge's message about a session may come after its client's connection, by this much at most.
 pub(super) const ROUTE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Interval at which the shards are asked meanwhile.
+/// Interval at which the shards' user fragments are searched meanwhile, by the thread that accepts connections: at most
+/// [`STRANGERS_MAX`] look-ups for each shard.
 pub(super) const ROUTE_INTERVAL: Duration = Duration::from_millis(50);
 
 const _: () = assert!(media_core::framing::DATAGRAM_BYTES_MAX + media_core::framing::HEADER_BYTES <= READ_BYTES);

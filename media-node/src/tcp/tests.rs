@@ -2,6 +2,7 @@ use super::connections::{Closing, Connections};
 use super::entrance::{Arrival, Lobby, Refusal};
 use super::limits;
 use super::place::{LIMITS, Registry};
+use crate::shard::{Command, Shard, tests as shards};
 use media_core::framing;
 use media_core::path::{Link, Path};
 use node_shell::streams::{Limits, NoPlace};
@@ -315,4 +316,60 @@ async fn half_open_connections_make_room_for_new_ones_and_one_address_has_a_shar
     assert_eq!(tokio::io::AsyncReadExt::read(&mut further, &mut [0]).await.unwrap_or(0), 0, "is closed");
     assert_eq!(lobby.reasons(), [Refusal::Address]);
     serving.abort();
+}
+
+/// A check for this user fragment, as it is sent over a connection.
+fn check_for(receiver_ufrag: &str) -> Vec<u8> {
+    let check = media_core::stun::Request {
+        transaction: [7; 12],
+        receiver_ufrag,
+        sender_ufrag: "somebody",
+        use_candidate: true,
+        role: media_core::stun::Role::Controlling,
+    };
+    framed(&check.to_vec(&media_core::stun::key("secret")))
+}
+
+/// Waits for the shard's next report, and returns its numbers of commands and of connections.
+async fn next_report(shard: &Shard) -> (u64, u64) {
+    let asked = Instant::now();
+    while shard.report().at.is_none_or(|at| at < asked) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let report = shard.report();
+    (report.commands, report.streams.accepted)
+}
+
+#[tokio::test]
+async fn a_flood_of_strangers_asks_the_shards_nothing() {
+    const STRANGERS: usize = 300;
+    let shards: Arc<[Shard]> = Arc::new([shards::shard()]);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
+    let address: SocketAddr = listener.local_addr().expect("an address");
+    let lobby = Lobby::new(Arc::clone(&shards), LIMITS, limits::STRANGER_TIMEOUT);
+    let serving = tokio::spawn(lobby.clone().serve(listener));
+    let connect = async |ufrag: &str| {
+        let mut client = tokio::net::TcpStream::connect(address).await.expect("connects");
+        tokio::io::AsyncWriteExt::write_all(&mut client, &check_for(ufrag)).await.expect("sends");
+        client
+    };
+    let mut clients = Vec::new();
+    for number in 0..STRANGERS {
+        clients.push(connect(&format!("stranger{number}")).await);
+    }
+    while lobby.reasons().len() < STRANGERS {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(lobby.reasons(), vec![Refusal::Unknown; STRANGERS]);
+    assert_eq!(next_report(&shards[0]).await, (0, 0));
+    shards[0].tell(shards::open_session()).await;
+    while !shards[0].has_ufrag("node") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    clients.push(connect("node").await);
+    while next_report(&shards[0]).await != (2, 1) {
+        assert_eq!(lobby.reasons().len(), STRANGERS, "a client with a session is no stranger");
+    }
+    serving.abort();
+    shards[0].tell(Command::Stop).await;
 }

@@ -124,7 +124,7 @@ fn forward(viewers: u32, packets: u32) -> Cost {
                     runs.for_each(drop);
                 }
             }
-            while sfu.poll_output().is_some() {}
+            while sfu.poll_output().is_some() || sfu.poll_ufrag().is_some() {}
         }
         // The first one only fills the caches.
         if repetition > 0 {
@@ -182,7 +182,7 @@ fn measure(viewers: u32) -> f64 {
             sfu.handle_input(now, Input::Deadline);
         }
         now = end;
-        while sfu.poll_output().is_some() {}
+        while sfu.poll_output().is_some() || sfu.poll_ufrag().is_some() {}
     }
     begun.elapsed().as_nanos() as f64 / f64::from(ROUNDS * viewers)
 }
