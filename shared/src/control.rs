@@ -17,7 +17,7 @@ pub use quality::{Grade, QualityLimit, QualityReport, SessionQuality, TrackQuali
 pub use recording::{
     RecordedParticipant, RecordedTrack, RecordingOrder, RecordingReport, RecordingVerdict, SegmentOutcome,
 };
-pub use room::{Forward, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
+pub use room::{Forward, Microphones, NodeToRoom, RoomToNode, SessionEnd, TrackRef};
 pub use welcome::{TooManyParts, WelcomeParts, chunks, divide_welcome};
 
 use crate::error_code::ErrorCode;

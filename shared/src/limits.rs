@@ -42,6 +42,8 @@ const RECORDED_TRACK_BYTES_MAX: usize = 256;
 const RECORDING_ORDER_BYTES_MAX: usize = 1024
     + PARTICIPANTS_PER_ROOM_MAX * RECORDED_PARTICIPANT_BYTES_MAX
     + PUBLISHERS_PER_ROOM_MAX * TRACKS_PER_PARTICIPANT_MAX * RECORDED_TRACK_BYTES_MAX;
+/// The largest list of microphones in JSON: all tracks of all publishers.
+const MICROPHONES_BYTES_MAX: usize = 128 * (1 + MICROPHONES_PER_ROOM_MAX);
 
 /// Most participants of one room, viewers included.
 pub const PARTICIPANTS_PER_ROOM_MAX: usize = 1_000;
@@ -57,10 +59,14 @@ pub const fn guests_per_address_max(participants_max: usize) -> usize {
 pub const PUBLISHERS_PER_ROOM_MAX: usize = 64;
 /// Most tracks one participant may publish: microphone, camera, screen, screen sound, with room for one more pair.
 pub const TRACKS_PER_PARTICIPANT_MAX: usize = 6;
+/// Most open microphones in one room, if nobody publishes anything else.
+pub const MICROPHONES_PER_ROOM_MAX: usize = PUBLISHERS_PER_ROOM_MAX * TRACKS_PER_PARTICIPANT_MAX;
 /// Receive slots per kind in a client's first offer; the edge requests more with `sections_needed`.
 pub const SLOTS_PER_KIND_DEFAULT: usize = 8;
-/// Most receive slots per kind. Beyond that, a client receives the microphones opened last and the cameras in view.
+/// Most receive slots per kind. Beyond that, a client receives the microphones that speak and the cameras in view.
 pub const SLOTS_PER_KIND_MAX: usize = 24;
+/// Minimum interval of a node's reports about who should be heard, for each room.
+pub const LOUDEST_INTERVAL_MS: u64 = 1_000;
 /// Most media sections of one offer: all slots, all tracks, one for data.
 pub const SECTIONS_PER_OFFER_MAX: usize = 2 * SLOTS_PER_KIND_MAX + TRACKS_PER_PARTICIPANT_MAX + 1;
 /// Most `rtpmap`, `fmtp`, `rtcp-fb`, `extmap`, `rid` and `fingerprint` lines of one section; a video section of
@@ -314,7 +320,10 @@ const _: () = assert!(
 const SESSIONS_BYTES_MAX: usize =
     SESSIONS_PER_WELCOME_PART * (SESSION_BYTES_MAX + SECTIONS_PER_OFFER_MAX * SECTION_BYTES_MAX);
 const _: () = assert!(
-    SESSIONS_BYTES_MAX + FORWARDS_BESIDE_SESSIONS * FORWARD_BYTES_MAX + RECORDING_ORDER_BYTES_MAX
+    SESSIONS_BYTES_MAX
+        + FORWARDS_BESIDE_SESSIONS * FORWARD_BYTES_MAX
+        + RECORDING_ORDER_BYTES_MAX
+        + MICROPHONES_BYTES_MAX
         <= CONTROL_FRAME_BYTES_MAX
 );
 const _: () = assert!(FORWARDS_PER_FRAME * FORWARD_BYTES_MAX + 1024 <= CONTROL_FRAME_BYTES_MAX);

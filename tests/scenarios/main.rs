@@ -14,6 +14,7 @@ mod join;
 mod late_join;
 mod leave;
 mod loss;
+mod loudest;
 mod mute;
 mod node_control;
 mod node_lost;

@@ -60,6 +60,8 @@ pub struct World {
     addresses: u8,
     /// The edge's messages to clients and nodes, in order.
     said: Vec<String>,
+    /// The nodes' messages to the edge, with the time since the start.
+    reported: Vec<(Duration, String)>,
     /// True with `WORLD_TRACE=1`: every frame is printed.
     is_traced: bool,
     /// Steps taken at the current instant.
@@ -90,6 +92,7 @@ impl World {
             dials: Vec::new(),
             addresses: 0,
             said: Vec::new(),
+            reported: Vec::new(),
             is_traced: std::env::var_os("WORLD_TRACE").is_some(),
             steps_now: (None, 0),
         };
@@ -145,6 +148,13 @@ impl World {
     #[must_use]
     pub fn said(&self) -> &[String] {
         &self.said
+    }
+
+    /// The times since the start of the world at which nodes sent a message of this type.
+    #[must_use]
+    pub fn reports(&self, kind: &str) -> Vec<Duration> {
+        let head = format!("{{\"type\":\"{kind}\"");
+        self.reported.iter().filter(|(_, text)| text.starts_with(&head)).map(|(at, _)| *at).collect()
     }
 
     /// A running node.

@@ -144,6 +144,11 @@ impl World {
         }
     }
 
+    /// Sets how loud a participant is from here on, in −dBov (RFC 6464).
+    pub fn set_level(&mut self, name: &str, level: u8) {
+        self.with_browser(name, |browser| browser.set_level(level));
+    }
+
     pub fn act(&mut self, name: &str, act: impl FnOnce(&mut Browser, &crate::clock::Clock)) {
         let clock = self.clock;
         self.with_browser(name, |browser| act(browser, &clock));

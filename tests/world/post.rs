@@ -159,6 +159,7 @@ impl World {
     fn send_frame(&mut self, party: &Party, text: String) {
         let [socket] = self.post.sockets_of(|at| at == party)[..] else { return };
         self.trace(&format!("{party:?} says {text}"));
+        self.reported.push((self.clock.elapsed(), text.clone()));
         self.post_after(self.post.node_delay, Letter::ToEdge(socket, text));
     }
 

@@ -163,6 +163,7 @@ impl Control {
             sfu::Output::VideoUndecodable { room, session, mids } => {
                 (room, NodeToRoom::VideoUndecodable { session, mids })
             }
+            sfu::Output::Loudest { room, microphones } => (room, NodeToRoom::Loudest { microphones }),
         };
         self.rooms.handle_event(shard, &room, message);
     }

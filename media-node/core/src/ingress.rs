@@ -10,4 +10,5 @@ mod reordering;
 pub mod stream;
 pub mod thinning;
 pub mod track;
+pub mod voice;
 pub mod wanted;

@@ -11,6 +11,7 @@ pub mod egress;
 pub mod framing;
 pub mod ingress;
 pub mod keys;
+pub mod loudest;
 pub mod packet;
 pub mod path;
 pub mod places;

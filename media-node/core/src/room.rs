@@ -1,6 +1,7 @@
 //! A room on this shard: its sessions, its published tracks, and their names.
 
 use crate::keys::{SessionKey, TrackKey};
+use crate::loudest::Microphones;
 use shared::control::TrackRef;
 use shared::{RoomId, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +12,14 @@ pub struct Room {
     pub sessions: BTreeMap<SessionId, SessionKey>,
     /// Recorded tracks that exist here.
     pub recorded: BTreeSet<TrackRef>,
+    /// Only while the room has more open microphones than a client has slots.
+    pub microphones: Option<Microphones>,
     tracks: BTreeMap<TrackRef, TrackKey>,
 }
 
 impl Room {
     pub fn new(id: RoomId) -> Self {
-        Self { id, sessions: BTreeMap::new(), recorded: BTreeSet::new(), tracks: BTreeMap::new() }
+        Self { id, sessions: BTreeMap::new(), recorded: BTreeSet::new(), microphones: None, tracks: BTreeMap::new() }
     }
 
     pub fn track(&self, reference: &TrackRef) -> Option<TrackKey> {

@@ -5,6 +5,7 @@ mod congestion;
 mod control;
 mod egress;
 mod feedback;
+mod loudest;
 mod media;
 mod overload;
 mod record;
@@ -38,7 +39,7 @@ use crate::stats::{DropReason, Stats};
 use crate::stun::{self, TransactionIds};
 use aws_lc_rs::hmac;
 use egress::Egress;
-use shared::control::{ProbeCredential, RoomToNode, SessionEnd, SessionQuality};
+use shared::control::{ProbeCredential, RoomToNode, SessionEnd, SessionQuality, TrackRef};
 use shared::signal::VideoLimit;
 use shared::{Mid, RoomId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
@@ -92,6 +93,11 @@ pub enum Output {
         session: SessionId,
         mids: Vec<Mid>,
     },
+    /// Others should be heard than in the room's last list; best first.
+    Loudest {
+        room: RoomId,
+        microphones: Vec<TrackRef>,
+    },
     /// The quality of a session's media in the last minute: for the Worker, not for the room.
     Quality(Box<SessionQuality>),
 }
@@ -138,6 +144,8 @@ enum Timer {
     Sample(SessionKey),
     /// The needs of a track's viewers are summed up.
     Viewers(TrackKey),
+    /// The microphones that are heard are chosen again.
+    Loudest(RoomKey),
 }
 
 /// One shard: every session whose clients send to its UDP port.
@@ -317,6 +325,7 @@ impl Sfu {
             Timer::Divide => self.divide(now),
             Timer::Sample(session) => self.sample(now, session),
             Timer::Viewers(track) => self.sum_up_viewers(now, track),
+            Timer::Loudest(room) => self.choose_loudest(now, room),
         }
     }
 

@@ -30,6 +30,8 @@ pub enum RoomToNode {
         /// `None` ends the recording.
         #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingOrder>,
+        #[serde(default, deserialize_with = "object::object", skip_serializing_if = "Microphones::is_empty")]
+        microphones: Microphones,
     },
     /// Opens a session or replaces its parameters.
     SetSession {
@@ -47,6 +49,11 @@ pub enum RoomToNode {
     SetRecording {
         #[serde(default, deserialize_with = "object::optional")]
         recording: Option<RecordingOrder>,
+    },
+    /// Replaces the microphones that the node listens to.
+    SetMicrophones {
+        #[serde(deserialize_with = "object::object")]
+        microphones: Microphones,
     },
     /// The assignment is over: close the room's sessions, then the socket, without a DTLS close_notify or SCTP
     /// shutdown, so that clients do not notice.
@@ -99,6 +106,23 @@ pub struct TrackRef {
     pub mid: Mid,
 }
 
+/// The open microphones on a node, while the room has more of them than a client has slots; otherwise none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Microphones {
+    /// Those that every client with enough slots hears, best first.
+    #[serde(deserialize_with = "object::list")]
+    pub heard: Vec<TrackRef>,
+    #[serde(deserialize_with = "object::list")]
+    pub waiting: Vec<TrackRef>,
+}
+
+impl Microphones {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.heard.is_empty() && self.waiting.is_empty()
+    }
+}
+
 /// Messages from a node to a Room object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -136,6 +160,12 @@ pub enum NodeToRoom {
     /// All slots of a session whose video comes in a codec that their sections do not have. Sent when that changes, at most
     /// once a second, and after each `welcome`.
     VideoUndecodable { session: SessionId, mids: Vec<Mid> },
+    /// The microphones that should be heard instead of those in the last [`Microphones`], best first. Sent when others
+    /// speak, at most once a second.
+    Loudest {
+        #[serde(deserialize_with = "object::list")]
+        microphones: Vec<TrackRef>,
+    },
     /// The node is about to stop: assign the room to another node and move its clients.
     Draining {},
 }

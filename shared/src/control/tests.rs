@@ -35,6 +35,7 @@ fn messages_say_what_the_golden_ones_say() {
             "layers_wanted",
             "video_limited",
             "video_undecodable",
+            "loudest",
             "draining",
         ],
     );
@@ -47,6 +48,7 @@ fn messages_say_what_the_golden_ones_say() {
             "close_session",
             "set_forwards",
             "set_recording",
+            "set_microphones",
             "release",
             "refused",
             "error",

@@ -1,6 +1,6 @@
 //! Splits a large `welcome` into frames, and reassembles it at the node.
 
-use super::{Forward, RecordingOrder, RoomToNode};
+use super::{Forward, Microphones, RecordingOrder, RoomToNode};
 use crate::limits;
 use crate::rtp_parameters::Session;
 
@@ -9,15 +9,16 @@ pub fn divide_welcome(
     sessions: Vec<Session>,
     forwards: Vec<Forward>,
     recording: Option<RecordingOrder>,
+    microphones: Microphones,
 ) -> Vec<RoomToNode> {
     if sessions.len() <= limits::SESSIONS_PER_WELCOME_PART && forwards.len() <= limits::FORWARDS_BESIDE_SESSIONS {
-        return vec![RoomToNode::Welcome { sessions, forwards, recording }];
+        return vec![RoomToNode::Welcome { sessions, forwards, recording, microphones }];
     }
     let sessions = chunks(sessions, limits::SESSIONS_PER_WELCOME_PART)
         .map(|sessions| RoomToNode::WelcomePart { sessions, forwards: Vec::new() });
     let forwards = chunks(forwards, limits::FORWARDS_PER_FRAME)
         .map(|forwards| RoomToNode::WelcomePart { sessions: Vec::new(), forwards });
-    let last = RoomToNode::Welcome { sessions: Vec::new(), forwards: Vec::new(), recording };
+    let last = RoomToNode::Welcome { sessions: Vec::new(), forwards: Vec::new(), recording, microphones };
     sessions.chain(forwards).chain([last]).collect()
 }
 
@@ -57,12 +58,12 @@ impl WelcomeParts {
                 self.forwards.extend(forwards);
                 Ok(None)
             }
-            RoomToNode::Welcome { sessions, forwards, recording } => {
+            RoomToNode::Welcome { sessions, forwards, recording, microphones } => {
                 let mut whole = std::mem::take(self);
                 whole.sessions.extend(sessions);
                 whole.forwards.extend(forwards);
                 let (sessions, forwards) = (whole.sessions, whole.forwards);
-                Ok(Some(RoomToNode::Welcome { sessions, forwards, recording }))
+                Ok(Some(RoomToNode::Welcome { sessions, forwards, recording, microphones }))
             }
             message => Ok(Some(message)),
         }
@@ -165,15 +166,23 @@ mod tests {
         }
     }
 
+    /// All tracks of all publishers.
+    fn microphones() -> Microphones {
+        let tracks =
+            (0..limits::MICROPHONES_PER_ROOM_MAX).map(|number| TrackRef { session: session_id(number), mid: mid() });
+        Microphones { heard: Vec::new(), waiting: tracks.collect() }
+    }
+
     #[test]
     fn the_largest_room_fits_its_frames() {
         // During a move, each participant has two sessions.
         let sessions: Vec<_> = (0..2 * limits::PARTICIPANTS_PER_ROOM_MAX).map(session).collect();
         let slots = 2 * limits::SLOTS_PER_KIND_MAX * limits::PARTICIPANTS_PER_ROOM_MAX;
         let forwards: Vec<_> = (0..slots).map(forward).collect();
-        let whole = RoomToNode::Welcome { sessions, forwards, recording: Some(order()) };
-        let RoomToNode::Welcome { sessions, forwards, recording } = whole.clone() else { unreachable!() };
-        let frames = divide_welcome(sessions, forwards, recording);
+        let microphones = microphones();
+        let whole = RoomToNode::Welcome { sessions, forwards, recording: Some(order()), microphones };
+        let RoomToNode::Welcome { sessions, forwards, recording, microphones } = whole.clone() else { unreachable!() };
+        let frames = divide_welcome(sessions, forwards, recording, microphones);
         assert!(frames.len() > 1 && frames.len() <= limits::WELCOME_PARTS_MAX + 1, "{} frames", frames.len());
         let mut parts = WelcomeParts::default();
         let mut done = None;
@@ -190,7 +199,7 @@ mod tests {
     fn a_usual_room_is_one_frame() {
         let sessions = (0..limits::SESSIONS_PER_WELCOME_PART).map(session).collect();
         let forwards = (0..limits::FORWARDS_BESIDE_SESSIONS).map(forward).collect();
-        let frames = divide_welcome(sessions, forwards, Some(order()));
+        let frames = divide_welcome(sessions, forwards, Some(order()), microphones());
         assert_eq!(frames.len(), 1);
         assert!(frames[0].to_json().len() <= limits::CONTROL_FRAME_BYTES_MAX);
     }

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const SOUND_INTERVAL: Duration = Duration::from_millis(20);
 const PICTURE_INTERVAL: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// The level of a speaker.
+const LEVEL: u8 = 30;
 /// Payload length: small, because every byte is checked.
 const PAYLOAD_BYTES: usize = 120;
 
@@ -99,6 +101,8 @@ pub struct Publisher {
     pub source: TrackSource,
     /// While muted, nothing is sent.
     pub is_muted: bool,
+    /// The level of a microphone, in −dBov (RFC 6464).
+    pub level: u8,
     /// SSRC, and that of retransmissions.
     pub ssrcs: (u32, u32),
     size: Size,
@@ -146,6 +150,7 @@ impl Publisher {
             mid,
             source,
             is_muted: false,
+            level: LEVEL,
             ssrcs: (random.next_u32() | 1, random.next_u32() & !1),
             size: SMALL,
             limit_bps: None,
@@ -337,7 +342,8 @@ impl Publisher {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
         let kind = if self.kind() == MediaKind::Audio { Kind::Audio } else { Kind::Video };
-        let plain = write(section, (self.ssrcs.0, kind), section.payload_type, (index, timestamp, marker), &payload);
+        let (ssrc, numbers) = (self.ssrcs.0, (index, timestamp, marker));
+        let plain = write(section, (ssrc, kind), section.payload_type, numbers, self.level, &payload);
         self.history.insert(index, Kept { payload, timestamp, marker, resent_at: None });
         if self.history.len() > HISTORY_PACKETS {
             self.history.pop_first();
@@ -360,7 +366,7 @@ impl Publisher {
             let payload = [&sequence.to_be_bytes(), &kept.payload[..]].concat();
             let ssrc = (self.ssrcs.1, Kind::Retransmission);
             let numbers = (self.rtx_index, kept.timestamp, kept.marker);
-            packets.extend(write(&section, ssrc, rtx_payload_type, numbers, &payload));
+            packets.extend(write(&section, ssrc, rtx_payload_type, numbers, self.level, &payload));
             self.rtx_index += 1;
         }
         packets
@@ -395,6 +401,7 @@ fn write(
     (ssrc, kind): (u32, Kind),
     payload_type: u8,
     (index, timestamp, marker): (u64, u32, bool),
+    level: u8,
     payload: &[u8],
 ) -> Option<Plain> {
     let mut header = [0; 64];
@@ -403,7 +410,7 @@ fn write(
         writer.extension(id, section.mid.as_str().as_bytes());
     }
     if let Some(id) = section.extensions.audio_level.filter(|_| section.kind == MediaKind::Audio) {
-        writer.extension(id, &[0x80 | 30]);
+        writer.extension(id, &[0x80 | level]);
     }
     let transport_sequence_at = section.extensions.transport_cc.and_then(|id| writer.extension(id, &[0; 2]));
     let header_bytes = writer.finish()?;

@@ -59,6 +59,11 @@ impl Browser {
         self.ask(Asked::Other, ClientToEdge::SetMuted { mid: mid.clone(), muted });
     }
 
+    /// Sets how loud the microphones are from here on, in −dBov.
+    pub fn set_level(&mut self, level: u8) {
+        self.publishers.iter_mut().for_each(|publisher| publisher.level = level);
+    }
+
     /// Writes a chat message; it is not repeated if no answer arrives.
     pub fn write(&mut self, clock: &Clock, message: MessageId, text: &str) {
         self.clock = *clock;

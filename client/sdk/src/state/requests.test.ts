@@ -19,6 +19,16 @@ describe("slots", () => {
     expect(client.servers()).toEqual([true, JOINED.ice_servers, false, null]);
   });
 
+  test("follow who speaks without an offer", () => {
+    const client = new Client().joined();
+    client.does();
+    for (const participant of ["alan", "ada", "alan"]) {
+      client.frame({ type: "slots_changed", slots: [{ mid: "2", track: `of ${participant}`, participant }] });
+      expect(client.state.slots).toEqual([{ mid: "2", track: `of ${participant}`, participant }]);
+    }
+    expect(client.does()).toEqual([]);
+  });
+
   test("keep what is not named, and are freed by the participant that leaves", () => {
     const client = new Client().joined();
     client.frame({ type: "slots_changed", slots: [{ mid: "3", track: "t3", participant: "alan" }] });

@@ -14,6 +14,7 @@ mod guest;
 mod hello;
 mod join;
 mod leave;
+mod loudest;
 mod moderate;
 mod mute;
 pub(crate) mod negotiate;

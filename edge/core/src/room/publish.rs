@@ -4,6 +4,7 @@ pub(crate) mod candidates;
 mod deadlines;
 pub(crate) mod forwards;
 mod lobby;
+mod microphones;
 mod nodes;
 mod orders;
 pub(crate) mod post;
@@ -20,6 +21,7 @@ use crate::room::handle::turn;
 use crate::room::outbox::Output;
 use crate::room::publish::forwards::Forwards;
 use crate::room::publish::lobby::ToldGuests;
+use crate::room::publish::microphones::Microphones;
 use crate::room::publish::nodes::Complete;
 use crate::room::publish::post::Post;
 use crate::room::publish::published::Publishers;
@@ -38,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(crate) struct Announced {
     deadlines: Deadlines,
     publishers: Publishers,
+    microphones: Microphones,
     sessions: nodes::Sessions,
     forwards: Forwards,
     orders: BTreeMap<u64, RecordingOrder>,
@@ -54,6 +57,7 @@ impl Announced {
             deadlines: deadlines::all(state),
             sessions: nodes::sessions(state),
             forwards: forwards::all(state, &publishers),
+            microphones: Microphones::new(state, &publishers),
             publishers,
             orders: orders::all(state),
             roster: roster::Told::new(state),
@@ -77,7 +81,8 @@ impl Announced {
         let now = cx.now;
         settle::settle(cx);
         let republished = published::note(&mut self.publishers, cx.state);
-        let slots = slots::fill(cx.state, &self.publishers, &republished);
+        let is_reordered = self.microphones.settle(cx.state, &self.publishers, &republished);
+        let slots = slots::fill(cx.state, &self.publishers, &republished, is_reordered);
         let Changed { infos, left, own } = self.roster.changed_infos(cx.state, &cx.outbox.left);
         let replied: BTreeSet<_> = cx.outbox.replies.iter().map(|(participant, _)| participant.clone()).collect();
         let is_urgent =
@@ -86,6 +91,8 @@ impl Announced {
         let presence = presence::messages(cx.state, now, news);
         let room = self.roster.changed_room(cx.state);
         let forwards = forwards::changed(&mut self.forwards, cx.state, &self.publishers, &republished);
+        let is_same = republished.is_empty() && !is_reordered;
+        let microphones = if is_same { Vec::new() } else { self.microphones.changed(&self.publishers) };
         let sessions = nodes::changed_sessions(&mut self.sessions, cx.state);
         refresh_relays(cx);
         let orders = orders::changed(&mut self.orders, cx.state);
@@ -117,8 +124,9 @@ impl Announced {
         for participant in &news.transport_dead {
             post.tell(participant, EdgeToClient::TransportDead {});
         }
-        let changes = nodes::Changes { welcomes: news.welcomes, sessions, forwards, orders };
-        nodes::tell(post, now, changes, Complete { forwards: &self.forwards, orders: &self.orders });
+        let changes = nodes::Changes { welcomes: news.welcomes, sessions, forwards, orders, microphones };
+        let (forwards, orders, microphones) = (&self.forwards, &self.orders, self.microphones.told());
+        nodes::tell(post, now, changes, Complete { forwards, orders, microphones });
         outputs.extend(news.asks.into_iter().map(Output::AskFleet));
         outputs.extend(news.turn_asks);
         outputs.extend(news.heard_asks);

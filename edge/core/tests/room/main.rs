@@ -8,6 +8,7 @@ mod grants;
 mod judges;
 mod limits;
 mod lost_nodes;
+mod loudest;
 mod models;
 mod offers;
 mod places;

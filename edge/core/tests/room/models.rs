@@ -3,7 +3,7 @@
 use crate::stage::{Stage, participant_of};
 use edge_core::SocketId;
 use edge_core::room::{Attachment, Output};
-use shared::control::{Forward, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
+use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, TrackRef, WelcomeParts};
 use shared::signal::{ChatMessage, EdgeToClient, ParticipantInfo, RecordingInfo, RoomInfo, SlotInfo, TrackSource};
 use shared::{ErrorCode, Mid, ParticipantId, RecordingId, SessionId, TrackId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,7 @@ struct NodeModel {
     sessions: BTreeSet<SessionId>,
     forwards: BTreeMap<(SessionId, Mid), TrackRef>,
     order: Option<RecordingOrder>,
+    microphones: Microphones,
 }
 
 impl Models {
@@ -197,11 +198,12 @@ impl Models {
             (RoomToNode::WelcomePart { .. } | RoomToNode::Welcome { .. }, _) => {
                 let parts = self.parts.entry(socket).or_default();
                 let whole = parts.take(message.clone()).expect("no more parts than a node takes");
-                let Some(RoomToNode::Welcome { sessions, forwards, recording }) = whole else { return };
+                let Some(RoomToNode::Welcome { sessions, forwards, recording, microphones }) = whole else { return };
                 let mut model = NodeModel::default();
                 model.sessions.extend(sessions.iter().map(|session| session.session.clone()));
                 model.set(&forwards);
                 model.order = recording.map(unsent);
+                model.microphones = microphones;
                 self.nodes.insert(socket, model);
             }
             (RoomToNode::SetSession { session }, Some(model)) => {
@@ -216,6 +218,10 @@ impl Models {
                 let recording = recording.clone().map(unsent);
                 assert_ne!(model.order, recording, "the order is what it was");
                 model.order = recording;
+            }
+            (RoomToNode::SetMicrophones { microphones }, Some(model)) => {
+                assert_ne!(model.microphones, *microphones, "the microphones are what they were");
+                model.microphones = microphones.clone();
             }
             (RoomToNode::Release {}, _) => {
                 self.nodes.remove(&socket);

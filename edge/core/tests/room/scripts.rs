@@ -5,7 +5,7 @@ use crate::stage::{Stage, mid_named, participant_of};
 use crate::words::Names;
 use edge_core::fleet::PlaceAnswer;
 use edge_core::room::{Ask, Input, Output, RecordingAsk, RecordingCursor, Verb};
-use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd};
+use shared::control::{NodeToRoom, SegmentOutcome, SessionEnd, TrackRef};
 use shared::signal::{
     BanTerm, ClientToEdge, NegotiateReason, ParticipantChange, Reaction, RecordingFile, RecordingState, RoomChange,
     TrackSource, VideoLimit,
@@ -202,6 +202,12 @@ fn node_acts(stage: &mut Stage, name: &str, words: &[&str]) -> Vec<Output> {
         ["cannot", "read", whose, mids @ ..] => NodeToRoom::VideoUndecodable {
             session: session(stage, whose),
             mids: mids.iter().map(|mid| mid_named(mid.parse().expect("a mid"))).collect(),
+        },
+        ["hears", whom @ ..] => NodeToRoom::Loudest {
+            microphones: whom
+                .iter()
+                .map(|whose| TrackRef { session: session(stage, whose), mid: mid_named(0) })
+                .collect(),
         },
         ["seals", number, epoch] => {
             let epoch = epoch_named(stage, epoch);

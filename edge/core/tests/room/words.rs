@@ -149,7 +149,7 @@ impl Names {
     fn node(&self, message: &RoomToNode) -> String {
         let refused = |code: &ErrorCode| code.to_string();
         match message {
-            RoomToNode::Welcome { sessions, forwards, recording } => {
+            RoomToNode::Welcome { sessions, forwards, recording, .. } => {
                 let sessions: Vec<_> = sessions.iter().map(|session| self.session_words(session)).collect();
                 let order = recording.as_ref().map_or(String::new(), |order| format!(" | {}", self.order_words(order)));
                 format!("welcome {} | {}{order}", sessions.join(", "), self.forwards(forwards))
@@ -161,6 +161,9 @@ impl Names {
             RoomToNode::SetRecording { recording: None } => "record nothing".into(),
             RoomToNode::SetSession { session } => format!("set {}", self.session_words(session)),
             RoomToNode::CloseSession { session } => format!("close {}", self.session(session)),
+            RoomToNode::SetMicrophones { microphones } => {
+                format!("microphones {} heard, {} waiting", microphones.heard.len(), microphones.waiting.len())
+            }
             RoomToNode::SetForwards { forwards } => format!("forward {}", self.forwards(forwards)),
             RoomToNode::Release {} => "release".into(),
             RoomToNode::Refused { code } => format!("refused {}", refused(code)),

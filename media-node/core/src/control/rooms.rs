@@ -218,7 +218,8 @@ impl Rooms {
             | RoomToNode::SetSession { .. }
             | RoomToNode::CloseSession { .. }
             | RoomToNode::SetForwards { .. }
-            | RoomToNode::SetRecording { .. } => {}
+            | RoomToNode::SetRecording { .. }
+            | RoomToNode::SetMicrophones { .. } => {}
         }
         served.sessions.note(&message, now);
         self.deadlines.set(Timer::Empty(served.number), served.sessions.empty_at());

@@ -106,6 +106,7 @@ impl Sessions {
             RoomToNode::WelcomePart { .. }
             | RoomToNode::SetForwards { .. }
             | RoomToNode::SetRecording { .. }
+            | RoomToNode::SetMicrophones { .. }
             | RoomToNode::Release {}
             | RoomToNode::Refused { .. }
             | RoomToNode::Error { .. } => return,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::virtual_time::start;
-use shared::control::{Assignment, FleetToNode, Message, RecordingOrder, RoomToNode, ShardInfo};
+use shared::control::{Assignment, FleetToNode, Message, Microphones, RecordingOrder, RoomToNode, ShardInfo};
 use shared::rtp_parameters::Fingerprint;
 use shared::signal::RecordingState;
 use shared::{ErrorCode, NodeId, RecordingId, Region, UnixMillis, limits};
@@ -109,7 +109,12 @@ fn lost() -> News {
 }
 
 fn welcome() -> RoomToNode {
-    RoomToNode::Welcome { sessions: Vec::new(), forwards: Vec::new(), recording: None }
+    RoomToNode::Welcome {
+        sessions: Vec::new(),
+        forwards: Vec::new(),
+        recording: None,
+        microphones: Microphones::default(),
+    }
 }
 
 fn release(shard: u16) -> Output {

@@ -6,7 +6,8 @@ use super::queue::{Queue, Queued};
 use super::rate::Rate;
 use super::receive::{ClockOffset, Receiver, SourceClock};
 use super::thinning::Thinning;
-use crate::codec::{Malformed, Picture, red};
+use super::voice::{self, Voice};
+use crate::codec::{Malformed, Picture, opus, red};
 use crate::keys::{SessionKey, TrackKey};
 use crate::packet::{Csrc, Facts, Moment, Packet, RTP_HEADER_BYTES, TRANSPORT_BYTES};
 use crate::quality::Tally;
@@ -38,6 +39,8 @@ pub struct Stream {
     pub keyframes: Requester,
     pub tap: Option<Tap>,
     pub tally: Tally,
+    /// Only while its room listens to it.
+    pub voice: Option<Voice>,
     /// Width and height of the last key frame.
     pub size: Option<(u16, u16)>,
     /// Of the newest picture.
@@ -104,6 +107,7 @@ impl Stream {
             keyframes: Requester::default(),
             tap: None,
             tally: Tally::default(),
+            voice: None,
             size: None,
             codec: None,
             section: section.clone(),
@@ -194,6 +198,15 @@ impl Stream {
         }
         let received = self.take_in(at, CodecName::Opus, index, header, blocks.primary)?;
         Ok(Received { is_first: is_first | received.is_first, ..received })
+    }
+
+    /// Listens to an accepted packet if its room wants that; true if speech begins. Without a level, everything but
+    /// silence is quiet speech.
+    pub fn listen(&mut self, now: Instant, header: &RtpHeader<'_>, payload: &[u8]) -> bool {
+        let Some(voice) = &mut self.voice else { return false };
+        let level = self.section.extensions.audio_level.and_then(|id| header.extension(id)?.first().copied());
+        let guess = || if opus::is_silence(payload) { voice::SILENT } else { voice::QUIET_SPEECH };
+        voice.take(now, level.unwrap_or_else(guess))
     }
 
     /// Accepts a packet of its retransmission stream (RFC 4588). One without payload only probes for bandwidth.

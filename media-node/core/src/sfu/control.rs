@@ -16,9 +16,10 @@ use std::time::Instant;
 impl Sfu {
     pub(super) fn handle_control(&mut self, now: Instant, room: RoomId, message: RoomToNode) {
         match message {
-            RoomToNode::Welcome { sessions, forwards, recording } => {
+            RoomToNode::Welcome { sessions, forwards, recording, microphones } => {
                 self.set_room(now, &room, &sessions, forwards);
                 self.set_recording(now, &room, recording.as_ref());
+                self.set_microphones(now, &room, &microphones);
             }
             RoomToNode::SetSession { session } => self.set_session(now, &room, &session),
             RoomToNode::CloseSession { session } => {
@@ -28,6 +29,7 @@ impl Sfu {
             }
             RoomToNode::SetForwards { forwards } => self.set_forwards(now, &room, forwards),
             RoomToNode::SetRecording { recording } => self.set_recording(now, &room, recording.as_ref()),
+            RoomToNode::SetMicrophones { microphones } => self.set_microphones(now, &room, &microphones),
             RoomToNode::Release {} => self.close_other_sessions(&room, &BTreeSet::new()),
             // Only the control socket's owner handles these; it reassembles parts.
             RoomToNode::WelcomePart { .. } | RoomToNode::Refused { .. } | RoomToNode::Error { .. } => {}
@@ -189,6 +191,7 @@ impl Sfu {
             let id = room.id.clone();
             self.rooms_by_id.remove(&id);
             self.rooms.remove(session.room);
+            self.deadlines.set(Timer::Loudest(session.room), None);
         }
     }
 

@@ -50,7 +50,7 @@ impl Sfu {
             }
             Use::Unused => return Err(DropReason::UnusedEncoding),
         };
-        self.note_audio(now, key, received.0, &header);
+        self.note_audio(now, key, received.0, &header, payload);
         if header.marker {
             self.note_frame(now, received.0);
         }
@@ -79,11 +79,23 @@ impl Sfu {
         Ok(())
     }
 
-    /// Measures by audio how long packets wait on the publisher's link.
-    fn note_audio(&mut self, now: Instant, key: SessionKey, stream: StreamKey, header: &RtpHeader<'_>) {
-        let Some(stream) = self.streams.get(stream).filter(|stream| stream.kind == MediaKind::Audio) else { return };
+    /// Measures by audio how long packets wait on the publisher's link, and if the publisher speaks.
+    fn note_audio(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        stream_key: StreamKey,
+        header: &RtpHeader<'_>,
+        payload: &[u8],
+    ) {
+        let stream = self.streams.get_mut(stream_key).filter(|stream| stream.kind == MediaKind::Audio);
+        let Some(stream) = stream else { return };
+        let speaks_up = stream.listen(now, header, payload);
         if let Some(uplink) = self.sessions.get_mut(key).and_then(|session| session.uplink.as_mut()) {
             uplink.overload.record_audio(now, header.ssrc, header.timestamp, stream.clock_rate());
+        }
+        if speaks_up {
+            self.note_voice(now, key, stream_key);
         }
     }
 

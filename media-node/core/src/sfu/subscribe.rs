@@ -67,6 +67,7 @@ impl Sfu {
         }
         self.fulfil_wishes(now, room_key, key);
         self.open_taps(now, room_key);
+        self.listen(now, room_key);
     }
 
     /// Creates a track with a stream for each encoding of its section; one without encodings has one stream.

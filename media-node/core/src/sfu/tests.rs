@@ -5,6 +5,7 @@ mod congestion;
 mod connecting;
 mod h264;
 mod layers;
+mod loudest;
 mod quality;
 mod record;
 mod redundancy;

@@ -14,7 +14,8 @@ use load::rounds::{self, Options, median};
 use load::shape::Shape;
 use serde_json::json;
 use shared::control::{
-    Assignment, FleetToNode, NodeToRoom, RecordedParticipant, RecordedTrack, RecordingOrder, RoomToNode, TrackRef,
+    Assignment, FleetToNode, Microphones, NodeToRoom, RecordedParticipant, RecordedTrack, RecordingOrder, RoomToNode,
+    TrackRef,
 };
 use shared::signal::TrackSource;
 use shared::{ParticipantId, RecordingId, RoomId, TrackId, UnixMillis};
@@ -142,7 +143,9 @@ async fn open_room(edge: &LocalEdge, mut fleet: Caller) -> Result<(mpsc::Sender<
     let mut caller = edge.accept().await?;
     let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
     let recording = Some(order(0)?);
-    caller.send(&RoomToNode::Welcome { sessions, forwards: Vec::new(), recording }).await?;
+    caller
+        .send(&RoomToNode::Welcome { sessions, forwards: Vec::new(), recording, microphones: Microphones::default() })
+        .await?;
     tokio::spawn(fleet.drain());
     let (orders, mut ordered) = mpsc::channel(1);
     tokio::spawn(async move {

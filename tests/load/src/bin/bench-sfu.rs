@@ -14,7 +14,9 @@ use load::shape::Shape;
 use load::sink::Sink;
 use serde_json::json;
 use shared::RoomId;
-use shared::control::{Assignment, FleetToNode, Forward, NodeRegistration, NodeToRoom, RoomToNode, TrackRef};
+use shared::control::{
+    Assignment, FleetToNode, Forward, Microphones, NodeRegistration, NodeToRoom, RoomToNode, TrackRef,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -183,7 +185,9 @@ async fn open_room(
     fleet.send(&FleetToNode::Assign(Box::new(assignment))).await?;
     let mut caller = edge.accept().await?;
     let NodeToRoom::Hello { .. } = caller.next().await? else { bail!("the node does not say hello") };
-    caller.send(&RoomToNode::Welcome { sessions, forwards, recording: None }).await?;
+    caller
+        .send(&RoomToNode::Welcome { sessions, forwards, recording: None, microphones: Microphones::default() })
+        .await?;
     tokio::spawn(caller.drain());
 
     let shard = registration.shards.first().and_then(|shard| shard.candidates.first());

@@ -2,7 +2,7 @@
 
 use crate::SocketId;
 use crate::room::context::Context;
-use crate::room::handle::{adaptation, assignment, hello, record};
+use crate::room::handle::{adaptation, assignment, hello, loudest, record};
 use crate::room::state::sessions::MediaState;
 use crate::room::state::sockets::Kind;
 use shared::control::{ControlError, NodeToRoom, RoomToNode, SessionEnd};
@@ -48,6 +48,7 @@ pub(crate) fn frame(cx: &mut Context<'_>, socket: SocketId, frame: Result<NodeTo
         (NodeToRoom::VideoUndecodable { session, mids }, Some(epoch)) => {
             adaptation::video_undecodable(cx, &session, epoch, &mids);
         }
+        (NodeToRoom::Loudest { microphones }, Some(epoch)) => loudest::loudest(cx.state, epoch, &microphones),
         (NodeToRoom::Draining {}, Some(epoch)) => assignment::drains(cx, epoch),
     }
 }

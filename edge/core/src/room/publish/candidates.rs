@@ -15,6 +15,8 @@ use std::ops::Range;
 pub(crate) struct Candidate<'a> {
     pub(crate) participant: &'a ParticipantId,
     pub(crate) track: &'a Track,
+    /// The place in the list of heard microphones; the maximum for any other track.
+    pub(crate) place: usize,
 }
 
 #[derive(Debug, Default)]
@@ -154,9 +156,9 @@ impl<'a> OfKind<'a> {
 fn rank(candidate: &Candidate<'_>, Taste { seen, plays }: Taste) -> impl Ord + use<> {
     let shown = candidate.track.kind() == MediaKind::Video;
     let is_screen = shown && candidate.track.is_screen();
-    // Only the node knows how loud a microphone is; the one opened last most likely belongs to the next speaker.
+    // Unless a node reports who speaks, the one opened last most likely belongs to the next speaker.
     let opened = if shown { 0 } else { candidate.track.opened() };
-    (candidate.track.muted, Reverse(is_screen), seen, Reverse(opened), Reverse(plays))
+    (candidate.track.muted, Reverse(is_screen), seen, candidate.place, Reverse(opened), Reverse(plays))
 }
 
 pub(crate) fn plays(slot: &Slot, candidate: &Candidate<'_>) -> bool {

@@ -1,10 +1,10 @@
-//! Messages to the nodes: sessions, forwards, recording orders.
+//! Messages to the nodes: sessions, forwards, recording orders, microphones.
 
 use crate::room::publish::forwards::Forwards;
 use crate::room::publish::post::Post;
 use crate::room::state::State;
 use crate::room::state::sessions::MediaSession;
-use shared::control::{Forward, RecordingOrder, RoomToNode, chunks, divide_welcome};
+use shared::control::{Forward, Microphones, RecordingOrder, RoomToNode, chunks, divide_welcome};
 use shared::{SessionId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ pub(crate) struct Changes {
     pub(crate) sessions: ChangedSessions,
     pub(crate) forwards: Vec<(u64, Forward)>,
     pub(crate) orders: Vec<(u64, Option<RecordingOrder>)>,
+    pub(crate) microphones: Vec<(u64, Microphones)>,
 }
 
 /// The sessions as last sent to the nodes: the assignment and the version of each.
@@ -32,6 +33,7 @@ pub(crate) struct ChangedSessions {
 pub(crate) struct Complete<'a> {
     pub(crate) forwards: &'a Forwards,
     pub(crate) orders: &'a BTreeMap<u64, RecordingOrder>,
+    pub(crate) microphones: &'a BTreeMap<u64, Microphones>,
 }
 
 /// Recomputes the sessions of all nodes after hibernation.
@@ -67,7 +69,7 @@ pub(crate) fn changed_sessions(told: &mut Sessions, state: &State) -> ChangedSes
 }
 
 pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, complete: Complete<'_>) {
-    let Changes { welcomes, sessions: ChangedSessions { set, closed }, forwards, orders } = changes;
+    let Changes { welcomes, sessions: ChangedSessions { set, closed }, forwards, orders, microphones } = changes;
     let mut messages: BTreeMap<u64, Vec<RoomToNode>> = BTreeMap::new();
     for epoch in &welcomes {
         messages.insert(*epoch, welcome(post.state, now, *epoch, complete));
@@ -89,6 +91,9 @@ pub(crate) fn tell(post: &mut Post<'_>, now: UnixMillis, changes: Changes, compl
         let frames = chunks(forwards, limits::FORWARDS_PER_FRAME);
         messages.entry(epoch).or_default().extend(frames.map(|forwards| RoomToNode::SetForwards { forwards }));
     }
+    for (epoch, microphones) in microphones.into_iter().filter(|(epoch, _)| told(epoch)) {
+        messages.entry(epoch).or_default().push(RoomToNode::SetMicrophones { microphones });
+    }
     for (epoch, messages) in messages {
         post.tell_node(epoch, messages);
     }
@@ -106,5 +111,6 @@ fn welcome(state: &State, now: UnixMillis, epoch: u64, complete: Complete<'_>) -
     let received = complete.forwards.iter().filter(|(_, received)| received.epoch == epoch);
     let forwards = received.flat_map(|(session, received)| received.forwards(session));
     let order = complete.orders.get(&epoch).map(|order| RecordingOrder { sent_at: now, ..order.clone() });
-    divide_welcome(sessions, forwards.collect(), order)
+    let microphones = complete.microphones.get(&epoch).cloned().unwrap_or_default();
+    divide_welcome(sessions, forwards.collect(), order, microphones)
 }

@@ -59,6 +59,10 @@ impl Publisher {
 }
 
 impl Republished {
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.tracks_changed && self.toggled.is_empty() && self.moved.is_empty()
+    }
+
     fn compare(&mut self, before: Option<&Publisher>, now: Option<&Publisher>) {
         let (before, now) = match (before, now) {
             (Some(before), Some(now)) => (before, now),

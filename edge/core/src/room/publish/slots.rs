@@ -1,13 +1,13 @@
 //! Assigns tracks to the receive slots of all participants.
 
 use crate::room::publish::candidates::{Candidate, Candidates, plays};
-use crate::room::publish::published::{Publishers, Republished};
+use crate::room::publish::published::{Publishers, Republished, Toggled};
 use crate::room::state::State;
 use crate::room::state::members::Member;
 use crate::room::state::slots::{Playing, Slot};
 use shared::rtp_parameters::MediaKind;
 use shared::signal::SlotInfo;
-use shared::{ParticipantId, limits};
+use shared::{ParticipantId, TrackId, limits};
 
 /// The slot messages for one participant.
 pub(crate) struct ChangedSlots {
@@ -22,10 +22,15 @@ struct Filled {
     sections_needed: Option<(u8, u8)>,
 }
 
-/// Reassigns the slots that this input may have changed.
-pub(crate) fn fill(state: &mut State, publishers: &Publishers, republished: &Republished) -> Vec<ChangedSlots> {
+/// Reassigns the slots that this input may have changed: all of them if other microphones are heard.
+pub(crate) fn fill(
+    state: &mut State,
+    publishers: &Publishers,
+    republished: &Republished,
+    is_reordered: bool,
+) -> Vec<ChangedSlots> {
     let mut changed = Vec::new();
-    for Filled { participant, slots, sections_needed } in filled(state, publishers, republished) {
+    for Filled { participant, slots, sections_needed } in filled(state, publishers, republished, is_reordered) {
         let Some(member) = state.members.get_mut(&participant) else { continue };
         let mut infos = Vec::new();
         if let Some(slots) = slots {
@@ -41,13 +46,15 @@ pub(crate) fn fill(state: &mut State, publishers: &Publishers, republished: &Rep
     changed
 }
 
-fn filled(state: &State, publishers: &Publishers, republished: &Republished) -> Vec<Filled> {
-    if state.members.changed().is_empty() && !republished.tracks_changed && republished.toggled.is_empty() {
+fn filled(state: &State, publishers: &Publishers, republished: &Republished, is_reordered: bool) -> Vec<Filled> {
+    let concerns_all = republished.tracks_changed || is_reordered;
+    if state.members.changed().is_empty() && !concerns_all && republished.toggled.is_empty() {
         return Vec::new();
     }
-    let (everything, nothing) = (candidates(publishers), Candidates::default());
+    let heard = state.meta().map_or(&[][..], |meta| &meta.heard);
+    let (everything, nothing) = (candidates(publishers, heard), Candidates::default());
     let mut filled = Vec::new();
-    for member in viewers_to_fill(state, republished, &everything) {
+    for member in viewers_to_fill(state, concerns_all, &republished.toggled, &everything) {
         let candidates = if member.grants.subscribe { &everything } else { &nothing };
         let slots = assign(&member.slots, candidates, &member.id, &member.view);
         let sections_needed = sections_needed(member, candidates);
@@ -58,21 +65,28 @@ fn filled(state: &State, publishers: &Publishers, republished: &Republished) -> 
     filled
 }
 
-fn candidates(publishers: &Publishers) -> Candidates<'_> {
+fn candidates<'a>(publishers: &'a Publishers, heard: &[TrackId]) -> Candidates<'a> {
     let mut publishers: Vec<_> = publishers.iter().collect();
     publishers.sort_by_key(|(_, publisher)| publisher.order);
     let mut candidates = Candidates::default();
     for (participant, publisher) in publishers {
-        publisher.tracks.iter().for_each(|track| candidates.push(Candidate { participant, track }));
+        for track in &publisher.tracks {
+            let place = heard.iter().position(|id| *id == track.id).unwrap_or(usize::MAX);
+            candidates.push(Candidate { participant, track, place });
+        }
     }
     candidates
 }
 
-/// All participants if tracks were added or removed; otherwise the changed participants, and those affected by a
-/// muted or unmuted track.
-fn viewers_to_fill<'a>(state: &'a State, republished: &Republished, everything: &Candidates<'_>) -> Vec<&'a Member> {
-    let Republished { tracks_changed, toggled, moved: _ } = republished;
-    let viewers: Vec<&Member> = match (tracks_changed, toggled.is_empty()) {
+/// All participants if tracks were added or removed, or others are heard; otherwise the changed participants, and
+/// those affected by a muted or unmuted track.
+fn viewers_to_fill<'a>(
+    state: &'a State,
+    concerns_all: bool,
+    toggled: &[Toggled],
+    everything: &Candidates<'_>,
+) -> Vec<&'a Member> {
+    let viewers: Vec<&Member> = match (concerns_all, toggled.is_empty()) {
         (false, true) => state.members.changed().iter().filter_map(|id| state.members.get(id)).collect(),
         (false, false) => {
             let is_touched = |member: &&Member| {
@@ -170,10 +184,9 @@ pub(crate) fn needed(slots: usize, tracks: usize) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::publish::published::Toggled;
     use crate::room::state::tracks::Track;
+    use shared::Mid;
     use shared::signal::TrackSource;
-    use shared::{Mid, TrackId};
 
     /// `"ada:mc grace:M bob:m7"`: publishers and their tracks, in the order of joining; m, c, s, a are microphone,
     /// camera, screen and its sound, in capitals muted; the number is the time of opening.
@@ -202,6 +215,13 @@ mod tests {
         tracks
     }
 
+    fn push_all<'a>(candidates: &mut Candidates<'a>, tracks: &'a [(ParticipantId, Track)], heard: &[&str]) {
+        for (participant, track) in tracks {
+            let place = heard.iter().position(|id| *id == track.id.as_str()).unwrap_or(usize::MAX);
+            candidates.push(Candidate { participant, track, place });
+        }
+    }
+
     fn slots(kinds: &[(MediaKind, u8)]) -> Vec<Slot> {
         let slot = |(kind, number): (MediaKind, u8)| Slot {
             mid: Mid::parse(&format!("{number}")).unwrap(),
@@ -224,7 +244,7 @@ mod tests {
         for (text, view, expected) in steps {
             let tracks = room(text);
             let mut candidates = Candidates::default();
-            tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
+            push_all(&mut candidates, &tracks, &[]);
             let view: Vec<_> = view.split_whitespace().map(|name| ParticipantId::parse(name).unwrap()).collect();
             let own = ParticipantId::parse("own").unwrap();
             if let Some(filled) = assign(&slots, &candidates, &own, &view) {
@@ -277,13 +297,13 @@ mod tests {
         let mut slots = slots(&[(kind, slots_of_kind)]);
         let fill = |slots: &[Slot], tracks: &[(ParticipantId, Track)]| {
             let mut candidates = Candidates::default();
-            tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
+            push_all(&mut candidates, tracks, &[]);
             assign(slots, &candidates, &own, &view)
         };
         slots = fill(&slots, &room(before)).unwrap_or(slots);
         let tracks = room(after);
         let mut candidates = Candidates::default();
-        tracks.iter().for_each(|(participant, track)| candidates.push(Candidate { participant, track }));
+        push_all(&mut candidates, &tracks, &[]);
         let id = TrackId::parse(track).unwrap();
         let muted = tracks.iter().find(|(_, track)| track.id == id).unwrap().1.muted;
         let touched = candidates.touches(&Toggled { track: id, kind, muted }, &slots, &own);
@@ -320,6 +340,21 @@ mod tests {
                 ("a:M4 b:m2 c:m3", "", "c-m b-m"),
             ],
         );
+    }
+
+    #[test]
+    fn of_too_many_open_microphones_those_that_a_node_found_loudest_are_heard() {
+        let tracks = room("a:m1 b:m2 c:m3 d:M4");
+        let play = |before: &[Slot], heard: &[&str]| {
+            let mut candidates = Candidates::default();
+            push_all(&mut candidates, &tracks, heard);
+            assign(before, &candidates, &ParticipantId::parse("own").unwrap(), &[]).unwrap_or(before.to_vec())
+        };
+        let last_opened = play(&slots(&[(AUDIO, 2)]), &[]);
+        assert_eq!(shown(&last_opened), "c-m b-m");
+        let loudest = play(&last_opened, &["d-m", "a-m"]);
+        assert_eq!(shown(&loudest), "c-m a-m", "a muted one is not heard, and a free slot goes to the one opened last");
+        assert_eq!(shown(&play(&loudest, &["b-m", "a-m"])), "b-m a-m");
     }
 
     #[test]

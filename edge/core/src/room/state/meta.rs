@@ -3,7 +3,7 @@
 use crate::SocketId;
 use serde::{Deserialize, Serialize};
 use shared::signal::LeaveReason;
-use shared::{NodeId, ParticipantId, SessionId, UnixMillis, limits};
+use shared::{NodeId, ParticipantId, SessionId, TrackId, UnixMillis, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The Fleet object must answer within this time; it only reads its own memory, so a longer wait means a lost call.
@@ -43,6 +43,9 @@ pub(crate) struct Meta {
     /// Changes to the roster that have not been announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gathered: Option<Gathered>,
+    /// While more microphones are open than a client has slots: those that are heard, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<TrackId>,
 }
 
 /// Changes to the roster that become one message, because in a large room each of them concerns many.
@@ -104,6 +107,7 @@ impl Meta {
             audience: 0,
             audience_due: None,
             gathered: None,
+            heard: Vec::new(),
         }
     }
 }

@@ -258,7 +258,12 @@ fn welcome_is_the_whole_truth() {
         shared::control::TrackRef { session: world.clients[0].id(), mid: shared::Mid::parse(AUDIO).expect("a mid") };
     let mid = shared::Mid::parse(AUDIO_SLOT).expect("a mid");
     let forwards = vec![shared::control::Forward::new(world.clients[1].id(), mid, Some(track))];
-    world.control(RoomToNode::Welcome { sessions, forwards, recording: None });
+    world.control(RoomToNode::Welcome {
+        sessions,
+        forwards,
+        recording: None,
+        microphones: shared::control::Microphones::default(),
+    });
     assert_eq!(world.sfu.connected_sessions(&room()), [world.clients[0].id(), world.clients[1].id()]);
     let (a, b) = (world.clients[0].sound(b"a"), world.clients[1].sound(b"b"));
     world.send(0, a);

@@ -207,6 +207,7 @@ impl Call {
             | Output::SessionClosed { .. }
             | Output::LayersWanted { .. }
             | Output::VideoLimited { .. }
+            | Output::Loudest { .. }
             | Output::Quality(_) => None,
         });
         told.collect()
@@ -218,6 +219,7 @@ impl Call {
             Output::LayersWanted { rids, .. } => Some(rids),
             Output::VideoUndecodable { .. }
             | Output::VideoLimited { .. }
+            | Output::Loudest { .. }
             | Output::Quality(_)
             | Output::SessionConnected { .. }
             | Output::SessionClosed { .. } => None,

@@ -206,6 +206,7 @@ impl Camera {
             Output::SessionConnected { .. }
             | Output::SessionClosed { .. }
             | Output::VideoUndecodable { .. }
+            | Output::Loudest { .. }
             | Output::Quality(_) => None,
         });
         told.collect()
